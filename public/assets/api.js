@@ -1,0 +1,95 @@
+// One way to ask the API. Every call ends in one of three outcomes, and a caller has to look which:
+// `done` (an answer of 2xx), `refused` (an answer that says no), `lost` (no answer: what happened is not known).
+
+/** @import { Problem } from "./types.js" */
+
+/**
+ * @template T
+ * @typedef {{ outcome: "done", status: number, body: T } | { outcome: "refused", status: number, problem: Problem } | { outcome: "lost" }} Outcome
+ */
+
+/** Longer than the service's own deadline for a claim, so that its answer comes first. */
+const DEADLINE_MS = 60_000;
+
+/** How far the service's clock is ahead of this device's; relative times are told by the service's clock. */
+let clockAheadMs = 0;
+
+/** The time by the service's clock. @returns {number} */
+export const now = () => Date.now() + clockAheadMs;
+
+/**
+ * @template T
+ * @param {"GET" | "POST"} method
+ * @param {string} path
+ * @returns {Promise<Outcome<T>>}
+ */
+export async function call(method, path) {
+  try {
+    const response = await fetch(path, {
+      method,
+      headers: method === "POST" ? { accept: "application/json", "content-type": "application/json" } : { accept: "application/json" },
+      ...(method === "POST" ? { body: "{}" } : {}),
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+    readClock(response);
+    const text = await response.text();
+    if (!response.ok) return { outcome: "refused", status: response.status, problem: readProblem(response, text) };
+    return { outcome: "done", status: response.status, body: text === "" ? /** @type {T} */ (null) : JSON.parse(text) };
+  } catch {
+    // Offline, cut off, too late or not JSON: the effect may have happened.
+    return { outcome: "lost" };
+  }
+}
+
+/** @param {Response} response */
+function readClock(response) {
+  const told = Date.parse(response.headers.get("date") ?? "");
+  // The header counts whole seconds: smaller differences are its rounding.
+  if (Number.isFinite(told) && Math.abs(told - Date.now()) > 2_000) clockAheadMs = told - Date.now();
+}
+
+/**
+ * @param {Response} response
+ * @param {string} text
+ * @returns {Problem}
+ */
+function readProblem(response, text) {
+  const body = parseObject(text);
+  return {
+    code: stringOf(body.code) ?? "",
+    title: stringOf(body.title) ?? "",
+    detail: stringOf(body.detail) ?? "",
+    requestId: stringOf(body.instance),
+    retryAfterSecs: retryAfterSecs(response.headers.get("retry-after")),
+    retryAt: stringOf(body.retry_at),
+    accountAgeDays: numberOf(body.account_age_days),
+    requiredDays: numberOf(body.required_days),
+  };
+}
+
+/**
+ * @param {string} text
+ * @returns {Record<string, unknown>}
+ */
+function parseObject(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/** @param {unknown} value */
+const stringOf = (value) => (typeof value === "string" && value !== "" ? value : null);
+
+/** @param {unknown} value */
+const numberOf = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
+
+/** @param {string | null} header */
+function retryAfterSecs(header) {
+  return header !== null && /^\d{1,9}$/.test(header) ? Number(header) : null;
+}

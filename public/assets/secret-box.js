@@ -1,0 +1,95 @@
+// The secret box: the only place where a key's secret appears. It takes the focus and keeps it, nothing but
+// "I have stored it" closes it, leaving the page meanwhile asks first, and afterwards the secret is gone from the page.
+
+import { html, nothing, render } from "/vendor/lit-html/lit-html.js";
+
+/** @typedef {"shown" | "copied" | "selected"} Copying */
+
+/**
+ * Shows the secret until its holder says it is stored.
+ * @param {{ secret: string, summary: string }} key
+ * @returns {Promise<void>}
+ */
+export function showSecret({ secret, summary }) {
+  const host = document.createElement("div");
+  document.body.append(host);
+  window.addEventListener("beforeunload", askBeforeLeaving);
+  return new Promise((resolve) => {
+    /** @param {Copying} copying */
+    const show = (copying) => render(box({ secret, summary, copying, copy, close }), host);
+    const copy = async () => show(await copySecret(secret, host));
+    const close = () => {
+      window.removeEventListener("beforeunload", askBeforeLeaving);
+      render(nothing, host);
+      host.remove();
+      resolve();
+    };
+    show("shown");
+    holdOpen(/** @type {HTMLDialogElement} */ (host.querySelector("dialog")));
+  });
+}
+
+/** @param {BeforeUnloadEvent} event */
+function askBeforeLeaving(event) {
+  event.preventDefault();
+}
+
+/**
+ * Escape and a phone's back gesture ask a dialog to close; this one refuses, and should a browser insist, opens again.
+ * @param {HTMLDialogElement} dialog
+ */
+function holdOpen(dialog) {
+  const reopen = () => {
+    if (dialog.isConnected && !dialog.open) dialog.showModal();
+  };
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") event.preventDefault();
+  });
+  dialog.addEventListener("close", reopen);
+  reopen();
+}
+
+/**
+ * @param {string} secret
+ * @param {HTMLElement} host
+ * @returns {Promise<Copying>}
+ */
+async function copySecret(secret, host) {
+  try {
+    await navigator.clipboard.writeText(secret);
+    return "copied";
+  } catch {
+    // No clipboard (refused, or an old browser): leave the text selected, one keystroke from copied.
+    const text = host.querySelector("code");
+    if (text) getSelection()?.selectAllChildren(text);
+    return "selected";
+  }
+}
+
+/**
+ * @param {{ secret: string, summary: string, copying: Copying, copy: () => void, close: () => void }} view
+ */
+function box({ secret, summary, copying, copy, close }) {
+  const copied = copying === "copied";
+  return html`
+    <dialog class="dialog secret" closedby="none" aria-labelledby="secret-title" aria-describedby="secret-why">
+      <h2 id="secret-title">Your key, shown once</h2>
+      <p id="secret-why">Store it now, in a password manager or wherever your tools read it. It cannot be shown again: we keep no copy.</p>
+      <code class="well secret-text" translate="no" aria-label="The key">${secret}</code>
+      <p class="hint">${summary}</p>
+      <div class="actions">
+        <button class=${copied ? "button" : "button is-primary"} type="button" autofocus @click=${copy}>${copied ? "Copy again" : "Copy the key"}</button>
+        <button class=${copied ? "button is-primary" : "button"} type="button" @click=${close}>I have stored it</button>
+      </div>
+      <p class="hint said" role="status">${SAID[copying]}</p>
+    </dialog>
+  `;
+}
+
+/** @type {Record<Copying, string>} */
+const SAID = {
+  shown: "",
+  copied: "Copied.",
+  selected: "Copying was refused. The key is selected: copy it with Ctrl+C or ⌘C, or hold it and choose Copy.",
+};

@@ -1,0 +1,197 @@
+// What the pages say: money, times, states and refusals in words. Pure: no DOM, no clock, no network.
+
+/** @import { Claim, Key, KeyState, Problem } from "./types.js" */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** "5.00" → "$5.00", for figures. @param {string} amount */
+export const usd = (amount) => `$${amount}`;
+
+/** "5.00" → "$5", for sentences. @param {string} amount */
+export const usdShort = (amount) => `$${amount.replace(/\.00$/, "")}`;
+
+/**
+ * @param {number} count
+ * @param {string} unit singular
+ */
+export const counted = (count, unit) => `${count} ${count === 1 ? unit : `${unit}s`}`;
+
+/** "daily" → "a day". @param {string} reset */
+export function perPeriod(reset) {
+  return { daily: "a day", weekly: "a week", monthly: "a month" }[reset] ?? "in total";
+}
+
+/** "daily" → "daily at 00:00 UTC". @param {string} reset */
+export function resetRule(reset) {
+  return { daily: "daily at 00:00 UTC", weekly: "on Mondays at 00:00 UTC", monthly: "on the 1st of each month at 00:00 UTC" }[reset] ?? "never";
+}
+
+/** A length of time in its largest fitting unit: "12 min", "3 h", "5 days". @param {number} ms */
+export function span(ms) {
+  const minutes = Math.max(1, Math.ceil(ms / MINUTE_MS));
+  if (minutes < 60) return `${minutes} min`;
+  if (ms < 2 * DAY_MS) return `${Math.max(1, Math.floor(ms / HOUR_MS))} h`;
+  return `${Math.round(ms / DAY_MS)} days`;
+}
+
+/** "00:00 UTC", never parted at a line's end. @param {number} ms */
+export function clockUtc(ms) {
+  return `${new Date(ms).toISOString().slice(11, 16)}\u00a0UTC`;
+}
+
+/** @param {number} ms */
+export function dateUtc(ms) {
+  const date = new Date(ms);
+  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
+}
+
+/** "in 3 h" or "3 h ago". @param {number} at @param {number} now */
+export const relative = (at, now) => (at > now ? `in ${span(at - now)}` : `${span(now - at)} ago`);
+
+/**
+ * The reset in both forms: "resets in 3 h (00:00 UTC)".
+ * @param {Key} key
+ * @param {number} now
+ */
+export function resetText(key, now) {
+  const at = Date.parse(key.resets_at ?? "");
+  if (!Number.isFinite(at)) return key.limit_reset === "none" ? "does not reset" : `resets ${resetRule(key.limit_reset)}`;
+  if (at <= now) return `reset at ${clockUtc(at)}`;
+  const day = at - now > DAY_MS ? `${dateUtc(at)}, ` : "";
+  return `resets in ${span(at - now)} (${day}${clockUtc(at)})`;
+}
+
+/** @type {Record<KeyState, { word: string, tone: "good" | "warn" | "bad" | "plain", means: string }>} */
+const STATES = {
+  minting: { word: "being made", tone: "plain", means: "" },
+  verifying: { word: "being checked", tone: "warn", means: "" },
+  active: { word: "active", tone: "good", means: "" },
+  disabled: { word: "disabled", tone: "warn", means: "OpenRouter refuses requests with this key until it is enabled again." },
+  revoking: { word: "revoking", tone: "warn", means: "This key is being switched off for good. You can claim again when that is confirmed." },
+  stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is off. It is tried again every day, and the people who run this service see it." },
+  expired: { word: "expired", tone: "plain", means: "This key stopped working at its expiry." },
+  revoked: { word: "revoked", tone: "plain", means: "This key is off for good." },
+  void: { word: "not created", tone: "plain", means: "OpenRouter never made this key." },
+};
+
+/**
+ * A key past its expiry is expired, even before the service has written that down.
+ * @param {Key} key
+ * @param {number} now
+ * @returns {KeyState}
+ */
+export function stateAt(key, now) {
+  const ended = Date.parse(key.expires_at ?? "") <= now;
+  return ended && (key.state === "active" || key.state === "disabled") ? "expired" : key.state;
+}
+
+/** @param {KeyState} state */
+export const stateWords = (state) => STATES[state] ?? { word: state, tone: "plain", means: "" };
+
+/** @typedef {{ title: string, text: string, next: string }} Advice */
+
+const PAUSED = { title: "Claims are paused.", text: "New keys are not given out at the moment.", next: "Come back later. A key you already have keeps working." };
+const BARRED = { title: "This account cannot claim a key.", next: "If that is wrong, ask the people who run this service." };
+
+/** What each refusal means for the person who reads it, by its code. An empty text is the service's to fill. @type {Record<string, Advice>} */
+const REFUSALS = {
+  project_not_live: { ...PAUSED, text: "This service is not live yet." },
+  provisioning_closed: PAUSED,
+  minting_stopped: { ...PAUSED, text: "The people who run this service have stopped new keys for now." },
+  seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A place comes free when a key expires or is revoked. Come back later." },
+  account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
+  account_not_eligible: { title: "This account cannot claim a key.", text: "", next: "Sign out, then continue with a GitHub account that meets the rules." },
+  too_many_attempts: { title: "Too many tries today.", text: "", next: "Come back tomorrow." },
+  budget_spent: { title: "This period's limit is spent.", text: "", next: "Come back after the reset." },
+  key_held: { title: "Your key is on hold.", text: "The people who run this service have put it on hold.", next: "Ask them about it." },
+  blocked: { ...BARRED, text: "The account is blocked here." },
+  member_suspended: { ...BARRED, text: "The account is suspended here." },
+  member_banned: { ...BARRED, text: "The account is blocked here." },
+  member_not_active: { ...BARRED, text: "The account is no longer active here." },
+};
+
+/**
+ * @param {{ code: string, detail: string }} refusal
+ * @param {number | null} [ageDays]
+ * @param {number | null} [requiredDays]
+ * @returns {Advice}
+ */
+export function refusalAdvice(refusal, ageDays = null, requiredDays = null) {
+  const known = REFUSALS[refusal.code] ?? { title: "You cannot claim a key now.", text: "", next: "Come back later." };
+  const figures = refusal.code === "account_too_young" && ageDays !== null && requiredDays !== null;
+  return { ...known, text: figures ? tooYoung(ageDays, requiredDays) : known.text || refusal.detail };
+}
+
+/** @param {number} ageDays @param {number} requiredDays */
+const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
+
+/** Is this problem a rule that refuses the member, rather than a failure? @param {string} code */
+export const isRefusal = (code) => Object.hasOwn(REFUSALS, code);
+
+/**
+ * When to come back: "You can claim from 17 Dec 2026, 00:00 UTC (in 26 days)."
+ * @param {string | null} retryAt
+ * @param {number} now
+ */
+export function retryText(retryAt, now) {
+  const at = Date.parse(retryAt ?? "");
+  return Number.isFinite(at) && at > now ? `You can claim from ${dateUtc(at)}, ${clockUtc(at)} (${relative(at, now)}).` : "";
+}
+
+export const UNKNOWN_OUTCOME =
+  "OpenRouter did not answer. Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.";
+
+/**
+ * What a failed claim means: what happened, what was not changed, what to do.
+ * @param {Problem} problem
+ * @returns {{ title: string, text: string }}
+ */
+export function claimFailure(problem) {
+  const wait = problem.retryAfterSecs === null ? "in a few minutes" : `in ${span(problem.retryAfterSecs * 1000)}`;
+  switch (problem.code) {
+    case "claim_unknown":
+      return { title: "It is not known yet whether your key was made.", text: UNKNOWN_OUTCOME };
+    case "openrouter_busy":
+      return { title: "OpenRouter is busy.", text: `No key was made. Try again ${wait}.` };
+    case "openrouter_refused":
+      return { title: "OpenRouter refused to make the key.", text: "No key was made, and nothing else was changed. Try again later; if it stays so, ask the people who run this service." };
+    case "openrouter_mismatch":
+      return { title: "The key was not what was asked for.", text: "OpenRouter made a key with other limits than the ones set here. It is being removed, and you were not given it. Try again later." };
+    case "rate_limited":
+      return { title: "Too many requests.", text: `This one was not carried out. Try again ${wait}.` };
+    default:
+      return { title: sentence(problem.title) || "The claim failed.", text: problem.detail || "No key was shown to you. What is on record for you stands below." };
+  }
+}
+
+/** "Something went wrong here" → "Something went wrong here." @param {string} title */
+export const sentence = (title) => (/[\w)]$/.test(title) ? `${title}.` : title);
+
+/**
+ * A new key's limit, reset and expiry in one line.
+ * @param {Key} key
+ */
+export function keySummary(key) {
+  const ends = Date.parse(key.expires_at ?? "");
+  const expiry = Number.isFinite(ends) ? `, expires ${dateUtc(ends)}` : "";
+  return `Limit ${usd(key.limit_usd)} ${perPeriod(key.limit_reset)}, resets ${resetRule(key.limit_reset)}${expiry}.`;
+}
+
+/**
+ * What counts, with the figures in force.
+ * @param {Pick<Claim, "limit_usd" | "limit_reset">} rules
+ * @returns {string[]}
+ */
+export function limitRules(rules) {
+  const resets = rules.limit_reset !== "none";
+  return [
+    `Credits and BYOK (requests through your own provider keys) both count toward the ${usdShort(rules.limit_usd)}.`,
+    resets ? `The limit resets ${resetRule(rules.limit_reset)}.` : "The limit does not reset.",
+    "A request that is running when the limit is reached may finish and overshoot it.",
+    `At the limit OpenRouter refuses requests with 403 “Key limit exceeded”${resets ? " until the reset" : ""}.`,
+  ];
+}

@@ -1,0 +1,159 @@
+//! The control API under `/_sandbox/`: faults, the ledger, the clock, and whatever the account's owner could do by hand.
+//! Waiting (for held calls, for releases) is the front's; here everything answers at once.
+
+use crate::{
+    Sandbox,
+    faults::Fault,
+    message::{Request, Response},
+    money::Usd,
+    openrouter::NewKey,
+    operation::Operation,
+};
+use serde_json::{Value, json};
+
+pub(crate) const PREFIX: &str = "/_sandbox/";
+
+type Answer = Result<Response, String>;
+
+impl Sandbox {
+    pub(crate) fn control(&mut self, request: &Request, now_ms: i64) -> Response {
+        let command = request.path().strip_prefix(PREFIX).unwrap_or_default();
+        let result = match (request.method.as_str(), command) {
+            ("GET", "healthz") => Ok(Response::json(200, &json!({"status": "ok"}))),
+            ("GET", "ledger") => Ok(self.show_ledger(now_ms)),
+            ("GET", "held") => self.show_held(request),
+            ("POST", "reset") => Ok(self.reset_all()),
+            ("POST", "faults") => self.add_faults(request),
+            ("DELETE", "faults") => Ok(self.drop_faults()),
+            ("POST", "land") => Ok(self.land(now_ms)),
+            ("POST", "clock") => self.set_clock(request),
+            ("POST", "keys") => self.add_key(request, now_ms),
+            ("POST", "usage") => self.add_usage(request, now_ms),
+            _ => Ok(Response::json(
+                404,
+                &json!({"error": "no such control route"}),
+            )),
+        };
+        result.unwrap_or_else(|problem| Response::json(400, &json!({"error": problem})))
+    }
+
+    fn show_ledger(&mut self, now_ms: i64) -> Response {
+        let now = self.time(now_ms);
+        let mut ledger = json!(self.ledger);
+        if let Some(members) = ledger.as_object_mut() {
+            members.insert("now_ms".to_owned(), json!(now));
+            members.insert("held".to_owned(), json!(self.held()));
+            members.insert("late".to_owned(), json!(self.late_count()));
+        }
+        Response::json(200, &ledger)
+    }
+
+    /// 200 when at least `count` calls (of `operation`, when given) are held, else 408.
+    fn show_held(&self, request: &Request) -> Answer {
+        let (operation, count) = held_query(request)?;
+        let held: Vec<_> = self
+            .held()
+            .into_iter()
+            .filter(|held| operation.is_none_or(|operation| held.operation == operation))
+            .collect();
+        let status = if held.len() >= count { 200 } else { 408 };
+        Ok(Response::json(status, &json!({"held": held})))
+    }
+
+    fn reset_all(&mut self) -> Response {
+        self.reset();
+        Response::json(200, &json!({"reset": true}))
+    }
+
+    fn add_faults(&mut self, request: &Request) -> Answer {
+        let value = body(request)?;
+        let given = value
+            .as_array()
+            .map_or_else(|| vec![&value], |list| list.iter().collect());
+        let faults = given
+            .into_iter()
+            .map(Fault::from_json)
+            .collect::<Result<Vec<_>, _>>()?;
+        let added = faults.len();
+        for fault in faults {
+            self.add_fault(fault);
+        }
+        Ok(Response::json(200, &json!({"added": added})))
+    }
+
+    fn drop_faults(&mut self) -> Response {
+        self.clear_faults();
+        Response::json(200, &json!({"cleared": true}))
+    }
+
+    fn land(&mut self, now_ms: i64) -> Response {
+        let landed = self.land_late(now_ms);
+        Response::json(200, &json!({"landed": landed}))
+    }
+
+    fn set_clock(&mut self, request: &Request) -> Answer {
+        let value = body(request)?;
+        let ms = value
+            .get("advance_ms")
+            .and_then(Value::as_i64)
+            .ok_or("advance_ms is a whole number")?;
+        self.advance_clock(ms);
+        Ok(Response::json(
+            200,
+            &json!({"offset_ms": self.clock_offset_ms()}),
+        ))
+    }
+
+    /// The members of `POST /keys`, the name optional.
+    fn add_key(&mut self, request: &Request, now_ms: i64) -> Answer {
+        let mut value = body(request)?;
+        let members = value.as_object_mut().ok_or("a key is an object")?;
+        members
+            .entry("name")
+            .or_insert_with(|| json!("made by somebody else"));
+        let new = NewKey::read(members)?;
+        let key = self.add_foreign_key(new, now_ms);
+        Ok(Response::json(201, &json!({"key": key})))
+    }
+
+    fn add_usage(&mut self, request: &Request, now_ms: i64) -> Answer {
+        let value = body(request)?;
+        let hash = value
+            .get("hash")
+            .and_then(Value::as_str)
+            .ok_or("hash is text")?;
+        let amount = Usd::from_dollars(
+            value
+                .get("usd")
+                .and_then(Value::as_f64)
+                .ok_or("usd is a number")?,
+        );
+        let byok = value.get("byok").and_then(Value::as_bool).unwrap_or(false);
+        let booked = if byok {
+            self.book_byok_usage(hash, amount, now_ms)
+        } else {
+            self.book_usage(hash, amount, now_ms)
+        };
+        if booked {
+            Ok(Response::json(200, &json!({"booked": true})))
+        } else {
+            Err("no key has this hash".to_owned())
+        }
+    }
+}
+
+fn held_query(request: &Request) -> Result<(Option<Operation>, usize), String> {
+    let operation = match request.query_value("operation").as_deref() {
+        None | Some("") => None,
+        Some(name) => Some(Operation::parse(name).ok_or_else(|| format!("no operation {name}"))?),
+    };
+    let count = request.query_value("count").map_or(Ok(1), |text| {
+        text.parse()
+            .map_err(|_| "count is a whole number".to_owned())
+    })?;
+    Ok((operation, count))
+}
+
+fn body(request: &Request) -> Result<Value, String> {
+    serde_json::from_slice(&request.body).map_err(|error| error.to_string())
+}

@@ -1,0 +1,157 @@
+//! Who may see which credential. Every request is searched, whatever it asks; what does not belong is a violation.
+
+use crate::{
+    Sandbox,
+    generator::TOKEN_MARK,
+    ledger::{Violation, ViolationKind},
+    message::Request,
+    operation::{Host, Operation},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+pub(crate) fn inspect(
+    sandbox: &mut Sandbox,
+    operation: Option<Operation>,
+    request: &Request,
+    now: i64,
+) {
+    let Some((host, rest)) = Host::of(request.path()) else {
+        return;
+    };
+    if rest == "style.css" {
+        return;
+    }
+    let mut found: Vec<(ViolationKind, String)> = Vec::new();
+    if !request.has_user_agent() {
+        found.push((
+            ViolationKind::MissingUserAgent,
+            "no User-Agent header".to_owned(),
+        ));
+    }
+    if operation.is_none() && host != Host::Github {
+        found.push((
+            ViolationKind::UnknownRoute,
+            format!("{} is not an operation", request.method),
+        ));
+    }
+    let url: String = form_urlencoded::parse(request.target.as_bytes())
+        .map(|(name, value)| format!("{name} {value} "))
+        .collect();
+    found.extend(
+        secrets_in(sandbox, &url)
+            .map(|secret| (ViolationKind::SecretInUrl, format!("{secret} in the URL"))),
+    );
+    found.extend(foreign(sandbox, host, operation, request));
+    for (kind, detail) in found {
+        note(sandbox, kind, host, request, detail, now);
+    }
+}
+
+pub(crate) fn unknown_field(sandbox: &mut Sandbox, request: &Request, name: &str, now: i64) {
+    let detail = format!("request member or parameter {name}");
+    note(
+        sandbox,
+        ViolationKind::UnknownField,
+        Host::Openrouter,
+        request,
+        detail,
+        now,
+    );
+}
+
+fn note(
+    sandbox: &mut Sandbox,
+    kind: ViolationKind,
+    host: Host,
+    request: &Request,
+    detail: String,
+    at_ms: i64,
+) {
+    let target = format!("{} {}", request.method, request.path());
+    sandbox.ledger.violations.push(Violation {
+        kind,
+        at_ms,
+        host: host.name(),
+        target,
+        detail,
+    });
+}
+
+/// Credentials in headers and body that this host must never see.
+fn foreign(
+    sandbox: &Sandbox,
+    host: Host,
+    operation: Option<Operation>,
+    request: &Request,
+) -> Vec<(ViolationKind, String)> {
+    let mut seen = request.text().into_owned();
+    for (name, value) in &request.headers {
+        seen.push(' ');
+        seen.push_str(value);
+        if name == "authorization" {
+            seen.push_str(&decoded_basic(request).unwrap_or_default());
+        }
+    }
+    // The browser itself visits the authorize page and may bring loopback cookies; nobody else sends any.
+    let cookies = request
+        .header("cookie")
+        .is_some_and(|value| !value.is_empty());
+    let cookie = cookies && operation != Some(Operation::GithubAuthorize);
+    let held = secrets_in(sandbox, &seen)
+        .filter(|secret| !secret.belongs_to(host))
+        .map(|secret| secret.to_string());
+    held.chain(cookie.then(|| "a cookie".to_owned()))
+        .map(|what| {
+            (
+                ViolationKind::ForeignCredential,
+                format!("{what} sent to {}", host.name()),
+            )
+        })
+        .collect()
+}
+
+pub(crate) fn decoded_basic(request: &Request) -> Option<String> {
+    String::from_utf8(STANDARD.decode(request.credential("basic")?).ok()?).ok()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secret {
+    OpenrouterKey,
+    GithubClient,
+    GithubToken,
+}
+
+impl Secret {
+    fn belongs_to(self, host: Host) -> bool {
+        match self {
+            Self::OpenrouterKey => host == Host::Openrouter,
+            Self::GithubClient => host != Host::Openrouter,
+            Self::GithubToken => host == Host::GithubApi,
+        }
+    }
+}
+
+impl std::fmt::Display for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::OpenrouterKey => "an OpenRouter key",
+            Self::GithubClient => "the GitHub client secret",
+            Self::GithubToken => "a GitHub token",
+        })
+    }
+}
+
+fn secrets_in(sandbox: &Sandbox, text: &str) -> impl Iterator<Item = Secret> {
+    let settings = sandbox.settings();
+    let openrouter = text.contains("sk-or-v1-") || text.contains(&settings.management_key);
+    let client_secret = text.contains(&settings.github_client_secret);
+    // The whole mark: four characters alone would sooner or later appear in a random state.
+    let token = text.contains(TOKEN_MARK);
+    [
+        (openrouter, Secret::OpenrouterKey),
+        (client_secret, Secret::GithubClient),
+        (token, Secret::GithubToken),
+    ]
+    .into_iter()
+    .filter_map(|(found, secret)| found.then_some(secret))
+}

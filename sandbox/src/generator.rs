@@ -1,0 +1,76 @@
+//! Ids and secrets from a seed and a counter. The counter survives `reset`, so no secret is ever made twice.
+
+use sha2::{Digest, Sha256};
+
+/// Every key secret begins so, after `sk-or-v1-`: it reads "sandbox" and can be told from a real one.
+const SECRET_MARK: &str = "5a4db0c5";
+
+/// Every GitHub token begins so.
+pub const TOKEN_MARK: &str = "gho_sandbox";
+
+#[derive(Clone, Debug)]
+pub struct Generator {
+    seed: u64,
+    made: u64,
+}
+
+impl Generator {
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { seed, made: 0 }
+    }
+
+    pub fn key_secret(&mut self) -> String {
+        let hex = self.hex();
+        format!(
+            "sk-or-v1-{SECRET_MARK}{}",
+            hex.get(SECRET_MARK.len()..).unwrap_or_default()
+        )
+    }
+
+    /// `gho_` and 36 characters, the first of which say what it is.
+    pub fn github_token(&mut self) -> String {
+        format!("{TOKEN_MARK}{}", self.hex().get(..29).unwrap_or_default())
+    }
+
+    /// Twenty hex digits, like GitHub's authorization codes.
+    pub fn code(&mut self) -> String {
+        self.hex().get(..20).unwrap_or_default().to_owned()
+    }
+
+    pub fn request_id(&mut self) -> String {
+        self.hex().get(..16).unwrap_or_default().to_uppercase()
+    }
+
+    pub fn uuid(&mut self) -> String {
+        let hex = self.hex();
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        format!(
+            "{}-{}-4{}-8{}-{}",
+            part(0, 8),
+            part(8, 12),
+            part(13, 16),
+            part(17, 20),
+            part(20, 32)
+        )
+    }
+
+    fn hex(&mut self) -> String {
+        self.made += 1;
+        let mut input = [0_u8; 16];
+        let (seed, made) = input.split_at_mut(8);
+        seed.copy_from_slice(&self.seed.to_be_bytes());
+        made.copy_from_slice(&self.made.to_be_bytes());
+        sha256_hex(&input)
+    }
+}
+
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+    Sha256::digest(bytes)
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}

@@ -1,0 +1,247 @@
+//! What really happened at the upstreams, whatever the callers were told: keys, calls, violations, tokens.
+
+use crate::{clock::Period, money::Usd, operation::Operation};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Ledger {
+    /// Every key ever made, in the order of making; deleted ones stay.
+    pub keys: Vec<UpstreamKey>,
+    /// Calls by operation. A landing of a late call is not a new call.
+    pub counts: BTreeMap<Operation, u64>,
+    pub calls: Vec<Call>,
+    pub violations: Vec<Violation>,
+    pub secrets_minted: Vec<String>,
+    pub github_tokens: Vec<GithubToken>,
+    /// Where a key stands in `keys`: look-ups by hash stay cheap at 100,000 keys.
+    #[serde(skip)]
+    positions: BTreeMap<String, usize>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct UpstreamKey {
+    pub hash: String,
+    pub name: String,
+    pub secret: String,
+    pub label: String,
+    pub workspace_id: String,
+    pub limit: Option<Usd>,
+    pub limit_reset: Option<Period>,
+    pub expires_at: Option<String>,
+    pub expires_at_ms: Option<i64>,
+    pub disabled: bool,
+    pub include_byok_in_limit: bool,
+    pub creator_user_id: Option<String>,
+    pub external_user: Option<String>,
+    pub usage: Usage,
+    pub byok_usage: Usage,
+    pub created_at_ms: i64,
+    pub updated_at_ms: Option<i64>,
+    pub last_used_at_ms: Option<i64>,
+    pub deleted_at_ms: Option<i64>,
+    /// Made through the control API, by somebody who is not the Worker.
+    pub foreign: bool,
+}
+
+impl UpstreamKey {
+    #[must_use]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.expires_at_ms.is_some_and(|expiry| expiry <= now_ms)
+    }
+
+    /// A model call with this key would be let through, money aside.
+    #[must_use]
+    pub fn is_usable(&self, now_ms: i64) -> bool {
+        self.deleted_at_ms.is_none() && !self.disabled && !self.is_expired(now_ms)
+    }
+
+    /// Spend in the current window: the period's, or all of it for a lifetime cap.
+    #[must_use]
+    pub fn spent_in_window(&self, now_ms: i64) -> Usd {
+        let mut spent = self.usage.in_window(self.limit_reset, now_ms);
+        if self.include_byok_in_limit {
+            spent += self.byok_usage.in_window(self.limit_reset, now_ms);
+        }
+        spent
+    }
+
+    #[must_use]
+    pub fn limit_remaining(&self, now_ms: i64) -> Option<Usd> {
+        self.limit
+            .map(|limit| limit.left_after(self.spent_in_window(now_ms)))
+    }
+}
+
+/// Spend, with each window's figure and the instant of the last booking, which says whether the figure still counts.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Usage {
+    pub lifetime: Usd,
+    pub day: Usd,
+    pub week: Usd,
+    pub month: Usd,
+    pub booked_at_ms: i64,
+}
+
+impl Usage {
+    pub fn book(&mut self, amount: Usd, now_ms: i64) {
+        let mut kept = *self;
+        kept.day = self.in_window(Some(Period::Daily), now_ms);
+        kept.week = self.in_window(Some(Period::Weekly), now_ms);
+        kept.month = self.in_window(Some(Period::Monthly), now_ms);
+        for figure in [
+            &mut kept.lifetime,
+            &mut kept.day,
+            &mut kept.week,
+            &mut kept.month,
+        ] {
+            *figure += amount;
+        }
+        kept.booked_at_ms = now_ms;
+        *self = kept;
+    }
+
+    #[must_use]
+    pub fn in_window(&self, period: Option<Period>, now_ms: i64) -> Usd {
+        let Some(period) = period else {
+            return self.lifetime;
+        };
+        if period.start(self.booked_at_ms) != period.start(now_ms) {
+            return Usd::ZERO;
+        }
+        match period {
+            Period::Daily => self.day,
+            Period::Weekly => self.week,
+            Period::Monthly => self.month,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Call {
+    /// 1-based, over all operations.
+    pub n: u64,
+    pub operation: Operation,
+    pub at_ms: i64,
+    pub outcome: Outcome,
+    /// The operation ran (it may still have refused the request).
+    pub effect: bool,
+    pub fault: Option<&'static str>,
+}
+
+/// What the caller was given. The number is the HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Answered(u16),
+    Truncated(u16),
+    Reset,
+    Stalled,
+    Held,
+    /// The answer was lost; the operation has run since.
+    Landed(u16),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Violation {
+    pub kind: ViolationKind,
+    pub at_ms: i64,
+    pub host: &'static str,
+    pub target: String,
+    /// What was seen, never the credential itself.
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViolationKind {
+    /// A credential reached a host it does not belong to.
+    ForeignCredential,
+    SecretInUrl,
+    MissingUserAgent,
+    UnknownField,
+    UnknownRoute,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct GithubToken {
+    pub access_token: String,
+    pub persona: String,
+    pub user_id: u64,
+    pub scope: String,
+    pub issued_at_ms: i64,
+    pub revoked_at_ms: Option<i64>,
+}
+
+impl Ledger {
+    #[must_use]
+    pub fn key(&self, hash: &str) -> Option<&UpstreamKey> {
+        self.keys.get(*self.positions.get(hash)?)
+    }
+
+    pub fn key_mut(&mut self, hash: &str) -> Option<&mut UpstreamKey> {
+        self.keys.get_mut(*self.positions.get(hash)?)
+    }
+
+    pub fn keys_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a UpstreamKey> {
+        self.keys.iter().filter(move |key| key.name == name)
+    }
+
+    /// Keys that a model call would be let through with, money aside.
+    pub fn usable_keys(&self, now_ms: i64) -> impl Iterator<Item = &UpstreamKey> {
+        self.keys.iter().filter(move |key| key.is_usable(now_ms))
+    }
+
+    #[must_use]
+    pub fn count(&self, operation: Operation) -> u64 {
+        self.counts.get(&operation).copied().unwrap_or(0)
+    }
+
+    pub fn calls_of(&self, operation: Operation) -> impl Iterator<Item = &Call> {
+        self.calls
+            .iter()
+            .filter(move |call| call.operation == operation)
+    }
+
+    pub(crate) fn add_key(&mut self, key: UpstreamKey) {
+        self.secrets_minted.push(key.secret.clone());
+        self.positions.insert(key.hash.clone(), self.keys.len());
+        self.keys.push(key);
+    }
+
+    /// Opens a call's record and returns its number.
+    pub(crate) fn open_call(
+        &mut self,
+        operation: Operation,
+        at_ms: i64,
+        fault: Option<&'static str>,
+    ) -> u64 {
+        let n = self.calls.len() as u64 + 1;
+        *self.counts.entry(operation).or_default() += 1;
+        self.calls.push(Call {
+            n,
+            operation,
+            at_ms,
+            outcome: Outcome::Held,
+            effect: false,
+            fault,
+        });
+        n
+    }
+
+    pub(crate) fn close_call(&mut self, n: u64, outcome: Outcome) {
+        if let Some(call) = self.call_mut(n) {
+            call.outcome = outcome;
+        }
+    }
+
+    pub(crate) fn mark_effect(&mut self, n: u64) {
+        if let Some(call) = self.call_mut(n) {
+            call.effect = true;
+        }
+    }
+
+    fn call_mut(&mut self, n: u64) -> Option<&mut Call> {
+        self.calls.get_mut(usize::try_from(n).ok()?.checked_sub(1)?)
+    }
+}

@@ -1,0 +1,186 @@
+//! GitHub and OpenRouter as keycap sees them: one pure `handle(request, now) → delivery` with a ledger of what really
+//! happened, faults on demand, answers that can be held, and effects that land late. No sockets, no system clock, no
+//! randomness: two sandboxes of one seed and one history are equal. `main.rs` puts it on loopback.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod bend;
+mod clock;
+mod control;
+mod custody;
+mod delivery;
+mod faults;
+mod generator;
+pub mod github;
+mod ledger;
+mod message;
+mod money;
+mod openrouter;
+mod operation;
+mod settings;
+
+pub use clock::{DAY_MS, Period, timestamp};
+pub use delivery::HeldCall;
+pub use faults::{Fault, FaultKind};
+pub use generator::sha256_hex;
+pub use ledger::{
+    Call, GithubToken, Ledger, Outcome, UpstreamKey, Usage, Violation, ViolationKind,
+};
+pub use message::{Delivery, Request, Response};
+pub use money::Usd;
+pub use openrouter::NewKey;
+pub use operation::{Host, Operation};
+pub use settings::{GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET, MANAGEMENT_KEY, Settings};
+
+use delivery::Waiting;
+use faults::FaultPlan;
+use generator::Generator;
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    settings: Arc<Settings>,
+    generator: Generator,
+    ledger: Ledger,
+    faults: FaultPlan,
+    waiting: Waiting,
+    github: github::State,
+    openrouter: openrouter::State,
+    clock_offset_ms: i64,
+    /// The instant of the first request: account ages count from here, so that they grow when the clock is advanced.
+    origin_ms: Option<i64>,
+}
+
+impl Sandbox {
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            generator: Generator::new(settings.seed),
+            settings: Arc::new(settings),
+            ledger: Ledger::default(),
+            faults: FaultPlan::default(),
+            waiting: Waiting::default(),
+            github: github::State::default(),
+            openrouter: openrouter::State::default(),
+            clock_offset_ms: 0,
+            origin_ms: None,
+        }
+    }
+
+    /// Answers one request: an operation, a page of the stand-ins, or the control API.
+    pub fn handle(&mut self, request: &Request, now_ms: i64) -> Delivery {
+        let now = self.time(now_ms);
+        if request.path().starts_with(control::PREFIX) {
+            return Delivery::Answer(self.control(request, now_ms));
+        }
+        let operation = Operation::of(request);
+        custody::inspect(self, operation, request, now);
+        match operation {
+            Some(operation) => self.deliver(operation, request, now),
+            None => Delivery::Answer(without_operation(request)),
+        }
+    }
+
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Counted from now: `nth` 1 is the next call of that operation.
+    pub fn add_fault(&mut self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    pub fn clear_faults(&mut self) {
+        self.faults = FaultPlan::default();
+    }
+
+    /// Later by this much from now on; negative turns back.
+    pub const fn advance_clock(&mut self, ms: i64) {
+        self.clock_offset_ms = self.clock_offset_ms.saturating_add(ms);
+    }
+
+    #[must_use]
+    pub const fn clock_offset_ms(&self) -> i64 {
+        self.clock_offset_ms
+    }
+
+    /// As new, but for the generator: a secret or id is never made twice in one sandbox's life.
+    pub fn reset(&mut self) {
+        let tickets = self.waiting.next_ticket();
+        let generator = self.generator.clone();
+        let settings = Arc::clone(&self.settings);
+        *self = Self {
+            settings,
+            generator,
+            ..Self::new(Settings::default())
+        };
+        self.waiting.continue_from(tickets);
+    }
+
+    /// A key made by somebody else in the same account.
+    pub fn add_foreign_key(&mut self, key: NewKey, now_ms: i64) -> UpstreamKey {
+        let now = self.time(now_ms);
+        openrouter::mint(self, key, true, now)
+    }
+
+    /// Books spend on a key, whatever its limit says (a running request finishes). `false` when there is no such key.
+    pub fn book_usage(&mut self, hash: &str, amount: Usd, now_ms: i64) -> bool {
+        self.book(hash, now_ms, |key, now| key.usage.book(amount, now))
+    }
+
+    /// The same for spend through the account's own provider keys.
+    pub fn book_byok_usage(&mut self, hash: &str, amount: Usd, now_ms: i64) -> bool {
+        self.book(hash, now_ms, |key, now| key.byok_usage.book(amount, now))
+    }
+
+    fn book(&mut self, hash: &str, now_ms: i64, add: impl FnOnce(&mut UpstreamKey, i64)) -> bool {
+        let now = self.time(now_ms);
+        let Some(key) = self.ledger.key_mut(hash) else {
+            return false;
+        };
+        add(key, now);
+        key.last_used_at_ms = Some(now);
+        true
+    }
+
+    /// The sandbox's time for a caller's.
+    fn time(&mut self, now_ms: i64) -> i64 {
+        let now = now_ms.saturating_add(self.clock_offset_ms);
+        self.origin_ms.get_or_insert(now);
+        now
+    }
+
+    /// Runs the operation: its effect and its honest answer.
+    fn perform(&mut self, operation: Operation, request: &Request, now: i64) -> Response {
+        match operation.host() {
+            Host::Github | Host::GithubApi => github::perform(self, operation, request, now),
+            Host::Openrouter => openrouter::perform(self, operation, request, now),
+        }
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+fn without_operation(request: &Request) -> Response {
+    match Host::of(request.path()) {
+        Some((Host::Github, "style.css")) => github::stylesheet(),
+        Some((Host::Openrouter, _)) => openrouter::error(404, "Resource not found"),
+        Some((Host::GithubApi, _)) => github::api_error(404, "Not Found"),
+        Some((Host::Github, _)) | None => Response::text(404, "Nothing is played at this path.\n"),
+    }
+}

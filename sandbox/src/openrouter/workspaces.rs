@@ -1,0 +1,218 @@
+//! `/workspaces`. The account begins with its default workspace.
+
+use super::{error, key_request::is_uuid, members, usual_text, workspace_request};
+use crate::{
+    Sandbox,
+    clock::timestamp,
+    custody,
+    message::{Request, Response, first},
+    operation::last_segment,
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+type Answer = Result<Response, Response>;
+
+pub(super) const DEFAULT_WORKSPACE_ID: &str = "5a4db0c5-0000-4000-8000-000000000001";
+const DEFAULT_GUARDRAIL_ID: &str = "5a4db0c5-0000-4000-8000-000000000002";
+const CREATED_AT: &str = "2026-01-05T10:30:00Z";
+const CREATOR: &str = "user_sandbox_owner";
+const PAGE_DEFAULT: usize = 50;
+const PAGE_MAX: usize = 100;
+
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// Wire objects, oldest first.
+    workspaces: BTreeMap<u64, Map<String, Value>>,
+    made: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let mut default = blank(DEFAULT_WORKSPACE_ID, DEFAULT_GUARDRAIL_ID, CREATED_AT);
+        default.insert("name".to_owned(), json!("Default"));
+        default.insert("slug".to_owned(), json!("default"));
+        Self {
+            workspaces: BTreeMap::from([(0, default)]),
+            made: 0,
+        }
+    }
+}
+
+impl State {
+    pub fn has(&self, id: &str) -> bool {
+        self.find(id)
+            .is_some_and(|number| self.member(number, "id") == Some(id))
+    }
+
+    /// By id or slug.
+    fn find(&self, reference: &str) -> Option<u64> {
+        let named = |workspace: &Map<String, Value>, name: &str| {
+            workspace.get(name).and_then(Value::as_str) == Some(reference)
+        };
+        self.workspaces
+            .iter()
+            .find(|(_, workspace)| named(workspace, "id") || named(workspace, "slug"))
+            .map(|(number, _)| *number)
+    }
+
+    fn member(&self, number: u64, name: &str) -> Option<&str> {
+        self.workspaces.get(&number)?.get(name)?.as_str()
+    }
+}
+
+fn blank(id: &str, guardrail: &str, created_at: &str) -> Map<String, Value> {
+    let object = json!({
+        "id": id, "name": "", "slug": "", "description": null, "default_guardrail_id": guardrail,
+        "default_text_model": null, "default_image_model": null, "default_provider_sort": null,
+        "is_observability_io_logging_enabled": false, "is_observability_broadcast_enabled": false,
+        "is_data_discount_logging_enabled": true, "io_logging_sampling_rate": 1, "io_logging_api_key_ids": null,
+        "created_at": created_at, "updated_at": null, "created_by": CREATOR,
+        "include_byok_in_budgets": false, "disabled_server_tools": null,
+    });
+    object.as_object().cloned().unwrap_or_default()
+}
+
+pub(super) fn list(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
+    let query = request.query();
+    for (name, _) in query
+        .iter()
+        .filter(|(name, _)| !["offset", "limit"].contains(&name.as_str()))
+    {
+        custody::unknown_field(sandbox, request, name, now);
+    }
+    let offset = number(&query, "offset", 0)?;
+    let limit = number(&query, "limit", PAGE_DEFAULT)?;
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(error(400, "limit: expected 1 to 100"));
+    }
+    let workspaces = &sandbox.openrouter.workspaces;
+    let page: Vec<&Map<String, Value>> = workspaces.values().skip(offset).take(limit).collect();
+    Ok(Response::json(
+        200,
+        &json!({"data": page, "total_count": workspaces.len()}),
+    ))
+}
+
+fn number(query: &[(String, String)], name: &str, default: usize) -> Result<usize, Response> {
+    let Some(text) = first(query, name) else {
+        return Ok(default);
+    };
+    text.parse()
+        .map_err(|_| error(400, &format!("{name}: Invalid input: expected integer")))
+}
+
+pub(super) fn get(sandbox: &Sandbox, request: &Request, _now: i64) -> Answer {
+    let number = existing(sandbox, request)?;
+    Ok(show(200, sandbox.openrouter.workspaces.get(&number)))
+}
+
+pub(super) fn create(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
+    let (known, unknown) = read(sandbox, request, now)?;
+    if !unknown.is_empty() {
+        return Err(error(
+            400,
+            &format!("Unrecognized keys: {}", unknown.join(", ")),
+        ));
+    }
+    if let Some(missing) = ["name", "slug"]
+        .into_iter()
+        .find(|name| !known.contains_key(*name))
+    {
+        return Err(error(
+            400,
+            &format!("{missing}: Invalid input: expected string"),
+        ));
+    }
+    refuse_taken_slug(sandbox, &known, None)?;
+    let mut workspace = blank(
+        &sandbox.generator.uuid(),
+        &sandbox.generator.uuid(),
+        &timestamp(now),
+    );
+    workspace.extend(known);
+    let state = &mut sandbox.openrouter;
+    state.made += 1;
+    let answer = show(201, Some(&workspace));
+    state.workspaces.insert(state.made, workspace);
+    Ok(answer)
+}
+
+pub(super) fn update(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
+    let number = existing(sandbox, request)?;
+    let (known, _) = read(sandbox, request, now)?;
+    refuse_taken_slug(sandbox, &known, Some(number))?;
+    let workspace = sandbox.openrouter.workspaces.entry(number).or_default();
+    workspace.extend(known);
+    workspace.insert("updated_at".to_owned(), json!(timestamp(now)));
+    Ok(show(200, Some(workspace)))
+}
+
+/// Refused while keys that work are in it; the default workspace only goes when that is confirmed.
+pub(super) fn delete(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
+    let number = existing(sandbox, request)?;
+    let id = sandbox.openrouter.member(number, "id").unwrap_or_default();
+    if sandbox
+        .ledger
+        .usable_keys(now)
+        .any(|key| key.workspace_id == id)
+    {
+        return Err(error(400, "Workspace has active API keys"));
+    }
+    let confirmed = request
+        .query_value("confirm_default_workspace_deletion")
+        .as_deref()
+        == Some("true");
+    if id == DEFAULT_WORKSPACE_ID && !confirmed {
+        return Err(error(
+            400,
+            "Deleting the default workspace needs confirm_default_workspace_deletion=true",
+        ));
+    }
+    sandbox.openrouter.workspaces.remove(&number);
+    Ok(Response::json(200, &json!({"deleted": true})))
+}
+
+fn read(
+    sandbox: &mut Sandbox,
+    request: &Request,
+    now: i64,
+) -> Result<(Map<String, Value>, Vec<String>), Response> {
+    let (known, unknown) =
+        workspace_request::read(&members(request)?).map_err(|problem| error(400, &problem))?;
+    for name in &unknown {
+        custody::unknown_field(sandbox, request, name, now);
+    }
+    Ok((known, unknown))
+}
+
+fn refuse_taken_slug(
+    sandbox: &Sandbox,
+    known: &Map<String, Value>,
+    own: Option<u64>,
+) -> Result<(), Response> {
+    let Some(slug) = known.get("slug").and_then(Value::as_str) else {
+        return Ok(());
+    };
+    let holder = sandbox.openrouter.find(slug);
+    let free = holder.is_none() || holder == own;
+    free.then_some(())
+        .ok_or_else(|| error(400, "slug: already in use"))
+}
+
+fn existing(sandbox: &Sandbox, request: &Request) -> Result<u64, Response> {
+    let reference = last_segment(request);
+    let folded = if is_uuid(reference) {
+        reference.to_ascii_lowercase()
+    } else {
+        reference.to_owned()
+    };
+    sandbox
+        .openrouter
+        .find(&folded)
+        .ok_or_else(|| error(404, usual_text(404)))
+}
+
+fn show(status: u16, workspace: Option<&Map<String, Value>>) -> Response {
+    Response::json(status, &json!({"data": workspace}))
+}

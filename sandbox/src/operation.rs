@@ -1,0 +1,142 @@
+//! The operations that are played, their names, and the routes that lead to them.
+
+use crate::message::Request;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// `/github`: github.com.
+    Github,
+    /// `/github-api`: api.github.com.
+    GithubApi,
+    /// `/openrouter/api/v1`.
+    Openrouter,
+}
+
+impl Host {
+    /// The host whose prefix this path carries, and the rest of the path.
+    #[must_use]
+    pub fn of(path: &str) -> Option<(Self, &str)> {
+        let prefixes = [
+            (Self::GithubApi, "/github-api/"),
+            (Self::Github, "/github/"),
+            (Self::Openrouter, "/openrouter/api/v1/"),
+        ];
+        prefixes
+            .into_iter()
+            .find_map(|(host, prefix)| Some((host, path.strip_prefix(prefix)?)))
+    }
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Github => "github.com",
+            Self::GithubApi => "api.github.com",
+            Self::Openrouter => "openrouter.ai",
+        }
+    }
+}
+
+macro_rules! operations {
+    ($($variant:ident $name:literal $host:ident),* $(,)?) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Operation { $(#[serde(rename = $name)] $variant),* }
+
+        impl Operation {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            #[must_use]
+            pub const fn host(self) -> Host {
+                match self { $(Self::$variant => Host::$host),* }
+            }
+        }
+    };
+}
+
+operations! {
+    GithubAuthorize "github.authorize" Github,
+    GithubToken "github.token" Github,
+    GithubUser "github.user" GithubApi,
+    GithubRevoke "github.revoke" GithubApi,
+    KeysCreate "openrouter.keys.create" Openrouter,
+    KeysList "openrouter.keys.list" Openrouter,
+    KeysGet "openrouter.keys.get" Openrouter,
+    KeysUpdate "openrouter.keys.update" Openrouter,
+    KeysDelete "openrouter.keys.delete" Openrouter,
+    KeyCurrent "openrouter.key.current" Openrouter,
+    WorkspacesList "openrouter.workspaces.list" Openrouter,
+    WorkspacesGet "openrouter.workspaces.get" Openrouter,
+    WorkspacesCreate "openrouter.workspaces.create" Openrouter,
+    WorkspacesUpdate "openrouter.workspaces.update" Openrouter,
+    WorkspacesDelete "openrouter.workspaces.delete" Openrouter,
+    CreditsGet "openrouter.credits.get" Openrouter,
+}
+
+impl Operation {
+    /// The operation a request asks for. OpenRouter takes a trailing slash, GitHub answers 404 to it.
+    #[must_use]
+    pub fn of(request: &Request) -> Option<Self> {
+        let (host, rest) = Host::of(request.path())?;
+        let rest = if host == Host::Openrouter {
+            rest.strip_suffix('/').unwrap_or(rest)
+        } else {
+            rest
+        };
+        let segments: Vec<&str> = rest.split('/').collect();
+        match (host, request.method.as_str(), segments.as_slice()) {
+            (Host::Github, "GET" | "POST", ["login", "oauth", "authorize"]) => {
+                Some(Self::GithubAuthorize)
+            }
+            (Host::Github, "POST", ["login", "oauth", "access_token"]) => Some(Self::GithubToken),
+            (Host::GithubApi, "GET", ["user"]) => Some(Self::GithubUser),
+            (Host::GithubApi, "GET", ["user", id]) if id.parse::<u64>().is_ok() => {
+                Some(Self::GithubUser)
+            }
+            (Host::GithubApi, "DELETE", ["applications", _, "token"]) => Some(Self::GithubRevoke),
+            (Host::Openrouter, method, segments) => Self::of_openrouter(method, segments),
+            _ => None,
+        }
+    }
+
+    fn of_openrouter(method: &str, segments: &[&str]) -> Option<Self> {
+        match (method, segments) {
+            ("POST", ["keys"]) => Some(Self::KeysCreate),
+            ("GET", ["keys"]) => Some(Self::KeysList),
+            ("GET", ["keys", _]) => Some(Self::KeysGet),
+            ("PATCH", ["keys", _]) => Some(Self::KeysUpdate),
+            ("DELETE", ["keys", _]) => Some(Self::KeysDelete),
+            ("GET", ["key"]) => Some(Self::KeyCurrent),
+            ("GET", ["workspaces"]) => Some(Self::WorkspacesList),
+            ("POST", ["workspaces"]) => Some(Self::WorkspacesCreate),
+            ("GET", ["workspaces", _]) => Some(Self::WorkspacesGet),
+            ("PATCH", ["workspaces", _]) => Some(Self::WorkspacesUpdate),
+            ("DELETE", ["workspaces", _]) => Some(Self::WorkspacesDelete),
+            ("GET", ["credits"]) => Some(Self::CreditsGet),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|operation| operation.as_str() == name)
+    }
+}
+
+/// The last segment of a path such as `/openrouter/api/v1/keys/{hash}`.
+#[must_use]
+pub fn last_segment(request: &Request) -> &str {
+    request
+        .path()
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+}

@@ -1,0 +1,34 @@
+//! What a sandbox is made with. The defaults are the ones `npm start` configures the Worker for.
+
+pub const GITHUB_CLIENT_ID: &str = "Ov23liSANDBOXCLIENT";
+pub const GITHUB_CLIENT_SECRET: &str = "sandbox-github-client-secret-not-real";
+pub const MANAGEMENT_KEY: &str = "sk-or-v1-sandbox-management-key-not-real";
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Two sandboxes of one seed answer alike, byte for byte.
+    pub seed: u64,
+    pub github_client_id: String,
+    pub github_client_secret: String,
+    /// The callback registered with GitHub. Loopback callbacks match on any port.
+    pub github_callback_url: String,
+    /// Per account (and per app for Basic credentials) and hour; GitHub's own number is 5,000.
+    pub github_hourly_limit: u32,
+    pub management_key: String,
+    /// What `GET /credits` calls `total_credits`.
+    pub total_credits_usd: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            github_client_id: GITHUB_CLIENT_ID.to_owned(),
+            github_client_secret: GITHUB_CLIENT_SECRET.to_owned(),
+            github_callback_url: "http://localhost:8787/auth/github/callback".to_owned(),
+            github_hourly_limit: 5_000,
+            management_key: MANAGEMENT_KEY.to_owned(),
+            total_credits_usd: 1_000.0,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+// Builds the Worker into build/ and copies the pages' libraries to public/vendor/.
+// Does nothing when nothing that goes into them has changed.
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import { gzipSync } from "node:zlib";
+import { inRoot, npmBin, root } from "./paths.mjs";
+import { run } from "./process.mjs";
+import { buildTools, isProgram, runMain, setup, step } from "./setup.mjs";
+
+/** What the whole Worker may weigh, gzipped; Cloudflare's own limits are far above. */
+export const SIZE_BUDGET_KB = 450;
+
+const STAMP = inRoot("build", ".inputs.json");
+const ARTIFACTS = ["index.js", "index_bg.wasm"];
+
+/** The modules of lit-html that pages may import; the `unsafe-*` directives are left out on purpose. */
+const LIT_HTML = [
+  "lit-html.js", "directive.js", "directive-helpers.js", "async-directive.js", "LICENSE",
+  "directives/class-map.js", "directives/if-defined.js", "directives/live.js", "directives/ref.js",
+  "directives/repeat.js", "directives/when.js",
+];
+
+/** Builds what is out of date and says how large the Worker is. Needs `setup()` first. */
+export async function build() {
+  await copyLibraries();
+  if (!(await isUpToDate())) {
+    await step("the Worker: worker-build --release", "two minutes the first time, then half a minute", compile);
+    await writeFile(STAMP, JSON.stringify(await fingerprint(await compiledFiles()), null, 1));
+  }
+  const kb = await workerSizeKb();
+  console.log(`  the Worker in build/: ${kb.toFixed(0)} KB gzipped (budget ${SIZE_BUDGET_KB} KB)`);
+  return { kb };
+}
+
+async function compile() {
+  const { workerBuild, wasmBindgen } = await buildTools();
+  await rm(STAMP, { force: true });
+  // Unless told where they are, worker-build would download these three by itself.
+  const env = { RUST_BACKTRACE: "0", WASM_BINDGEN_BIN: wasmBindgen, ESBUILD_BIN: npmBin("esbuild"), WASM_OPT_BIN: npmBin("wasm-opt") };
+  await run(workerBuild, ["--release"], { cwd: root, env });
+}
+
+async function isUpToDate() {
+  if (!ARTIFACTS.every((name) => existsSync(inRoot("build", name)))) return false;
+  const before = await readFile(STAMP, "utf8").then(JSON.parse).catch(() => undefined);
+  if (!before) return false;
+  const now = await fingerprint(Object.keys(before));
+  return JSON.stringify(now) === JSON.stringify(before);
+}
+
+/**
+ * The content of everything that the Worker is made of: the sources, what they include, and what decides how.
+ * @param {string[]} included files known from the last build
+ * @returns {Promise<Record<string, string>>}
+ */
+async function fingerprint(included) {
+  const files = new Set(["Cargo.toml", "Cargo.lock", "askama.toml", ".cargo/config.toml", "scripts/build.mjs", "package-lock.json", ...included]);
+  for (const folder of ["src", "migrations"]) {
+    for (const name of await filesUnder(folder)) files.add(name);
+  }
+  /** @type {Record<string, string>} */
+  const hashes = {};
+  for (const name of [...files].sort()) {
+    const content = await readFile(inRoot(name)).catch(() => ""); // a folder, or a file that is gone
+    hashes[name] = createHash("sha256").update(content).digest("hex").slice(0, 16);
+  }
+  return hashes;
+}
+
+/** @param {string} folder */
+async function filesUnder(folder) {
+  const names = await readdir(inRoot(folder), { recursive: true }).catch(() => []);
+  return names.map((name) => join(folder, name));
+}
+
+/** The files of the tree that cargo says went into the wasm, `include_str!` ones among them. */
+async function compiledFiles() {
+  const metadata = await run("cargo", ["metadata", "--format-version=1", "--no-deps"], { cwd: root });
+  const { target_directory: target } = JSON.parse(metadata.stdout);
+  const folder = join(target, "wasm32-unknown-unknown", "release");
+  const lists = (await readdir(folder)).filter((name) => name.endsWith(".d"));
+  const files = new Set();
+  for (const list of lists) {
+    const text = await readFile(join(folder, list), "utf8");
+    for (const path of text.slice(text.indexOf(": ") + 2).trim().split(/(?<!\\) /)) {
+      const name = relative(root, path.replaceAll("\\ ", " "));
+      if (name && !name.startsWith("..") && !name.startsWith(`target${sep}`)) files.add(name);
+    }
+  }
+  return [...files];
+}
+
+/** The size of what is uploaded, as Cloudflare counts it. */
+export async function workerSizeKb() {
+  let bytes = 0;
+  for (const name of ARTIFACTS) bytes += gzipSync(await readFile(inRoot("build", name)), { level: 9 }).length;
+  return bytes / 1024;
+}
+
+async function copyLibraries() {
+  const target = inRoot("public", "vendor", "lit-html");
+  for (const name of LIT_HTML) {
+    await mkdir(dirname(join(target, name)), { recursive: true });
+    const source = inRoot("node_modules", "lit-html", name);
+    if (!name.endsWith(".js")) await copyFile(source, join(target, name));
+    // Without its pointer to a source map that is not shipped, a browser's console stays quiet.
+    else await writeFile(join(target, name), (await readFile(source, "utf8")).replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
+  }
+}
+
+if (isProgram(import.meta.url)) {
+  await runMain(async () => {
+    await setup();
+    await build();
+  });
+}

@@ -1,0 +1,206 @@
+// keycap on this machine: the one place of the local settings, and of how `wrangler dev` is started.
+// `npm start` and the tests derive their configuration here from wrangler.toml, so that what runs locally is what
+// would be deployed, less the placeholders. Every secret below is a visible fake that only the sandbox accepts.
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { inRoot, node, root, stateDir } from "./paths.mjs";
+import { Group, run, until } from "./process.mjs";
+import { Advice } from "./setup.mjs";
+
+/** @typedef {Record<string, string | undefined>} Vars  undefined leaves a variable unset */
+/** @typedef {Record<string, { limit: number, period?: 10 | 60 }>} RateLimits */
+
+/**
+ * The Worker's settings on this machine.
+ * @param {{ origin: string, sandboxUrl: string }} where
+ * @returns {Record<string, string>}
+ */
+export function localVars({ origin, sandboxUrl }) {
+  return {
+    PUBLIC_ORIGIN: origin,
+    PROJECT_STATUS: "live",
+    PROVISIONING_ENABLED: "true",
+    MAX_TOTAL_KEYS: "500",
+    KEY_LIMIT_USD: "5",
+    KEY_LIMIT_RESET: "daily",
+    KEY_EXPIRY_DAYS: "90",
+    MIN_ACCOUNT_AGE_DAYS: "30",
+    ADMIN_GITHUB_USER_IDS: "1000001",
+    GITHUB_URL: `${sandboxUrl}/github`,
+    GITHUB_API_URL: `${sandboxUrl}/github-api`,
+    OPENROUTER_API_URL: `${sandboxUrl}/openrouter/api/v1`,
+    OPENROUTER_AUTH_URL: `${sandboxUrl}/openrouter/auth`,
+    GITHUB_OAUTH_CLIENT_ID: "Ov23liSANDBOXCLIENT",
+    GITHUB_OAUTH_CLIENT_SECRET: "sandbox-github-client-secret-not-real",
+    OPENROUTER_MANAGEMENT_KEY: "sk-or-v1-sandbox-management-key-not-real",
+    AUTH_SESSION_SECRET: "local-session-secret-not-for-production-0000",
+  };
+}
+
+/** The Cron Trigger that finishes what is unfinished, and the path that fires it locally. */
+const EVERY_TEN_MINUTES = "*/10 * * * *";
+
+/** @param {number} timeMs the event's scheduled time @param {string} [expression] */
+export const scheduledPath = (timeMs, expression = EVERY_TEN_MINUTES) =>
+  `/cdn-cgi/handler/scheduled?${new URLSearchParams({ cron: expression, time: `${timeMs}` })}`;
+
+/** What the deployment would be. */
+async function committedConfig() {
+  const { parse } = await import("smol-toml");
+  return /** @type {Record<string, any>} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+}
+
+/**
+ * Writes a wrangler configuration for this machine and returns its path.
+ * @param {string} folder
+ * @param {{ vars?: Vars, rateLimits?: RateLimits }} [options]
+ */
+export async function writeConfig(folder, { vars = {}, rateLimits = {} } = {}) {
+  // Environments and the build belong to deploying; vars are replaced as a whole so that nothing is half production.
+  // Cron Triggers do not fire in `wrangler dev`, which warns about each: whoever wants a run asks for it over HTTP.
+  const { env: _environments, build: _build, vars: _vars, triggers: _triggers, ...config } = await committedConfig();
+  config.main = inRoot(config.main);
+  config.assets.directory = inRoot(config.assets.directory);
+  for (const database of config.d1_databases) database.migrations_dir = inRoot(database.migrations_dir);
+  for (const binding of config.ratelimits) binding.simple = { ...binding.simple, ...rateLimits[binding.name] };
+  const unknown = Object.keys(rateLimits).filter((name) => !config.ratelimits.some((/** @type {any} */ b) => b.name === name));
+  if (unknown.length) throw new Error(`wrangler.toml has no rate limit ${unknown.join(", ")}`);
+  config.vars = Object.fromEntries(Object.entries(vars).filter(([, value]) => value !== undefined));
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, "wrangler.json");
+  await writeFile(path, JSON.stringify(config, null, 2));
+  return path;
+}
+
+/** Everything that would make wrangler look beyond this machine, or at other Workers on it, is off. @param {string} folder */
+const wranglerEnv = (folder) => ({
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  WRANGLER_LOG_PATH: join(folder, "wrangler-logs"),
+  WRANGLER_REGISTRY_PATH: join(folder, "registry"),
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
+  X_LOCAL_OBSERVABILITY: "false",
+  // Its HTTP API is how tests run SQL beside a running Worker.
+  X_LOCAL_EXPLORER: "true",
+  // Miniflare leaves its temporary files behind when it is killed; here they go with the folder.
+  TMPDIR: folder,
+  NO_COLOR: "1",
+  FORCE_COLOR: undefined,
+});
+
+const WRANGLER = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
+
+/**
+ * Makes `persist` the state of a new installation: the migrations applied by wrangler, nothing else.
+ * The work is done once per set of migrations and copied from then on.
+ * @param {string} persist
+ */
+export async function newState(persist) {
+  const image = join(stateDir, `migrated-${await migrationsHash()}`);
+  if (!existsSync(image)) await migrate(image);
+  await rm(persist, { recursive: true, force: true });
+  await cp(join(image, "state"), persist, { recursive: true });
+}
+
+async function migrationsHash() {
+  const hash = createHash("sha256").update(await readFile(inRoot("wrangler.toml")));
+  const names = (await readdir(inRoot("migrations"))).filter((name) => name.endsWith(".sql")).sort();
+  if (names.length === 0) throw new Advice("migrations/ holds no .sql file.");
+  for (const name of names) hash.update(name).update(await readFile(inRoot("migrations", name)));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** @param {string} image */
+async function migrate(image) {
+  // Built aside and renamed: test files start side by side, and only a finished image may be seen.
+  const aside = `${image}-${process.pid}`;
+  const config = await writeConfig(aside);
+  await run(node, [WRANGLER, "d1", "migrations", "apply", "DB", "--local", "--config", config, "--persist-to", join(aside, "state")], {
+    cwd: root,
+    env: { ...wranglerEnv(aside), CI: "true" },
+  });
+  await rename(aside, image).catch(async (error) => {
+    await rm(aside, { recursive: true, force: true });
+    if (!existsSync(image)) throw error;
+  });
+}
+
+/** The SQLite file of the local D1 database. @param {string} persist */
+export async function databaseFile(persist) {
+  const folder = join(persist, "v3", "d1", "miniflare-D1DatabaseObject");
+  const files = (await readdir(folder)).filter((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
+  if (files.length !== 1) throw new Error(`expected one database in ${folder}, found ${files.length}`);
+  return join(folder, files[0]);
+}
+
+/**
+ * Starts the built Worker in `wrangler dev`, and returns once it answers.
+ * @param {object} options
+ * @param {string} options.folder holds the configuration and wrangler's own files
+ * @param {string} options.persist
+ * @param {number} options.port
+ * @param {Vars} options.vars
+ * @param {RateLimits} [options.rateLimits]
+ * @param {(line: string) => void} [options.onLine]
+ * @param {boolean} [options.background] see {@link Group}
+ */
+export async function startWrangler({ folder, persist, port, vars, rateLimits, onLine, background }) {
+  const config = await writeConfig(folder, { vars, rateLimits });
+  const args = ["dev", "--config", config, "--persist-to", persist, "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
+  const group = new Group(node, [WRANGLER, ...args, "--show-interactive-dev-session=false"], {
+    cwd: root,
+    env: wranglerEnv(folder),
+    onLine,
+    background,
+  });
+  await whenUp(group, `http://127.0.0.1:${port}/healthz`, "wrangler dev");
+  return group;
+}
+
+/**
+ * Waits until the server of a group answers its health route; if the group ends first, says what it printed.
+ * @param {Group} group @param {string} url @param {string} what
+ */
+export async function whenUp(group, url, what) {
+  let seen = "no answer yet";
+  try {
+    await until(
+      async () => {
+        if (group.hasEnded) throw new Error(`${what} ended while starting`);
+        const answer = await fetch(url).catch((error) => void (seen = String(error.cause ?? error)));
+        if (answer) seen = `${answer.status} ${(await answer.text()).slice(0, 500)}`;
+        return answer?.ok;
+      },
+      { seconds: 60, what: `${what} to answer ${url}` },
+    );
+  } catch (error) {
+    await group.kill();
+    throw new Error(`${/** @type {Error} */ (error).message} (last: ${seen})\n${group.lines.slice(-40).join("\n")}`);
+  }
+}
+
+/** Builds the sandbox and returns its program. */
+export async function buildSandbox() {
+  const args = ["build", "--quiet", "--package", "keycap-sandbox", "--bin", "sandbox", "--message-format=json-render-diagnostics"];
+  const { stdout } = await run("cargo", args, { cwd: root });
+  for (const line of stdout.split("\n").reverse()) {
+    const executable = line.startsWith("{") && JSON.parse(line).executable;
+    if (executable) return /** @type {string} */ (executable);
+  }
+  throw new Error("cargo built no sandbox program");
+}
+
+/**
+ * Starts the sandbox and returns once it answers.
+ * @param {string} program @param {number} port
+ * @param {{ onLine?: (line: string) => void, background?: boolean }} [options]
+ */
+export async function startSandboxProgram(program, port, options = {}) {
+  const group = new Group(program, [], { cwd: root, env: { SANDBOX_PORT: `${port}` }, ...options });
+  await whenUp(group, `http://127.0.0.1:${port}/_sandbox/healthz`, "the sandbox");
+  return group;
+}

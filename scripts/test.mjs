@@ -1,0 +1,152 @@
+// `npm test`: everything that can be checked, from nothing, in the order that finds a mistake soonest.
+//   npm test                     all stages
+//   npm test -- native workerd   only these
+//   npm test -- workerd claim    only the test files of a stage whose name contains a word
+// The last line counts single tests over all runners; a check or a build counts as one.
+
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SIZE_BUDGET_KB, build } from "./build.mjs";
+import { checks } from "./check.mjs";
+import { buildSandbox } from "./local.mjs";
+import { inRoot, node, root } from "./paths.mjs";
+import { finish, seconds } from "./process.mjs";
+import { Advice, runMain, setup } from "./setup.mjs";
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+/** What later stages need from earlier ones. */
+const made = { sandbox: "", worker: false };
+
+/** @type {Record<string, (words: string[]) => Promise<Counts>>} */
+const STAGES = {
+  check: runChecks,
+  scripts: (words) => nodeTests("scripts", words),
+  native: () => cargoTest(["--workspace"]),
+  sandbox: (words) => nodeTests("sandbox", words),
+  build: buildOnce,
+  workerd: (words) => nodeTests("workerd", words),
+  browser: (words) => nodeTests("browser", words),
+};
+
+/** The folders of tests that talk to the built Worker. */
+const NEEDS_WORKER = new Set(["workerd", "browser"]);
+
+async function runChecks() {
+  const counts = none();
+  for (const check of checks) {
+    const startedAt = performance.now();
+    const problem = await check.run().then(() => undefined, (/** @type {Error} */ error) => error.message);
+    console.log(`${problem === undefined ? "✔" : "✖"} ${check.name} (${seconds(startedAt)})`);
+    if (problem !== undefined) console.log(indent(problem));
+    counts[problem === undefined ? "passed" : "failed"] += 1;
+  }
+  return counts;
+}
+
+/** @param {string[]} args */
+async function cargoTest(args) {
+  const counts = none();
+  const { code } = await finish("cargo", ["test", "--locked", "--no-fail-fast", ...args], {
+    cwd: root,
+    env: { CARGO_TERM_COLOR: process.stdout.isTTY ? "always" : "never" },
+    show: true,
+    onLine: (line) => {
+      const found = /test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored/.exec(line);
+      if (found) add(counts, { passed: Number(found[1]), failed: Number(found[2]), skipped: Number(found[3]) });
+    },
+  });
+  return judged(counts, code);
+}
+
+async function buildOnce() {
+  const { kb } = await build();
+  made.worker = true;
+  if (kb > SIZE_BUDGET_KB) throw new Error(`the Worker weighs ${kb.toFixed(0)} KB gzipped, over its budget of ${SIZE_BUDGET_KB} KB`);
+  return { passed: 1, failed: 0, skipped: 0 };
+}
+
+/** Runs the test files of a folder under tests/ with the pinned Node. @param {string} folder @param {string[]} words */
+async function nodeTests(folder, words) {
+  if (NEEDS_WORKER.has(folder) && !made.worker) await buildOnce();
+  if (folder !== "scripts") made.sandbox ||= await buildSandbox();
+  const files = await testFiles(folder, words);
+  const results = await mkdtemp(join(tmpdir(), "keycap-results-"));
+  try {
+    const tap = join(results, "tap");
+    const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap", `--test-reporter-destination=${tap}`];
+    const { code } = await finish(node, ["--disable-warning=ExperimentalWarning", "--test", ...reporters, ...files], {
+      cwd: root,
+      env: { SANDBOX_BIN: made.sandbox },
+      show: true,
+    });
+    return judged(tapCounts(await readFile(tap, "utf8")), code);
+  } finally {
+    await rm(results, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} folder @param {string[]} words */
+async function testFiles(folder, words) {
+  const names = await readdir(inRoot("tests", folder), { recursive: true }).catch(() => []);
+  const files = names.filter((name) => name.endsWith(".test.mjs") && words.every((word) => name.includes(word))).sort();
+  if (files.length === 0) throw new Error(`tests/${folder} holds no *.test.mjs${words.length ? ` with ${words.join(" and ")} in its name` : ""}`);
+  return files.map((name) => join("tests", folder, name));
+}
+
+/** The summary that node's runner closes with. @param {string} tap @returns {Counts} */
+function tapCounts(tap) {
+  /** @param {string} what */
+  const total = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(tap)?.[1] ?? 0);
+  return { passed: total("pass"), failed: total("fail") + total("cancelled"), skipped: total("skipped") + total("todo") };
+}
+
+const none = () => ({ passed: 0, failed: 0, skipped: 0 });
+
+/** @param {Counts} sum @param {Counts} more */
+function add(sum, more) {
+  sum.passed += more.passed;
+  sum.failed += more.failed;
+  sum.skipped += more.skipped;
+}
+
+/** A runner that fails without a failed test (it did not compile, it crashed), or that ran none, has failed. @param {Counts} counts @param {number} code */
+function judged(counts, code) {
+  const ranNone = counts.passed + counts.failed === 0;
+  return counts.failed === 0 && (code !== 0 || ranNone) ? { ...counts, failed: 1 } : counts;
+}
+
+/** @param {string} text */
+const indent = (text) => text.trimEnd().replace(/^/gm, "    ");
+
+/** @param {string[]} args */
+function chosen(args) {
+  const names = args.filter((arg) => arg in STAGES);
+  const words = args.filter((arg) => !(arg in STAGES));
+  if (words.length && names.length !== 1) throw new Advice(`Name one stage before "${words[0]}": ${Object.keys(STAGES).join(", ")}.`);
+  return { names: names.length ? names : Object.keys(STAGES), words };
+}
+
+await runMain(async () => {
+  const { names, words } = chosen(process.argv.slice(2));
+  const startedAt = performance.now();
+  await setup();
+  const total = none();
+  /** @type {string[]} */
+  const summary = [];
+  for (const name of names) {
+    console.log(`\n── ${name} ${"─".repeat(60 - name.length)}`);
+    const stageStartedAt = performance.now();
+    const counts = await STAGES[name](words).catch((/** @type {Error} */ error) => {
+      console.log(indent(error.message));
+      return { passed: 0, failed: 1, skipped: 0 };
+    });
+    add(total, counts);
+    const mark = counts.failed === 0 ? "✔" : "✖";
+    summary.push(`${mark} ${name.padEnd(8)} ${`${counts.passed} passed, ${counts.failed} failed`.padEnd(24)} ${seconds(stageStartedAt)}`);
+  }
+  console.log(`\n── summary ${"─".repeat(53)}\n${summary.join("\n")}\n  in ${seconds(startedAt)}\n`);
+  console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ""}`);
+  process.exitCode = total.failed === 0 ? 0 : 1;
+});

@@ -1,0 +1,72 @@
+//! One key for each purpose, derived from each configured secret (HKDF-SHA256, RFC 5869): the first makes, all check,
+//! so that a secret is rotated by putting a new one in front and dropping the old one a week later.
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::domain::secret::Secret;
+
+/// What a derived key is used for. Two purposes never share a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Signs session tokens.
+    Session,
+    /// Seals a sign-in attempt in its cookie.
+    SignInAttempt,
+    /// Hashes addresses and members into rate-limit keys.
+    RateLimit,
+}
+
+impl Purpose {
+    const fn info(self) -> &'static [u8] {
+        match self {
+            Self::Session => b"keycap session v1",
+            Self::SignInAttempt => b"keycap sign-in attempt v1",
+            Self::RateLimit => b"keycap rate limit v1",
+        }
+    }
+}
+
+/// 256 bits, wiped when dropped.
+pub type Key = Zeroizing<[u8; 32]>;
+
+/// The keys of a purpose, newest first. Empty when no secret is configured.
+pub fn keys(secrets: &[Secret], purpose: Purpose) -> Vec<Key> {
+    secrets.iter().filter_map(|s| derive(s, purpose)).collect()
+}
+
+/// The key that makes new values.
+pub fn newest(secrets: &[Secret], purpose: Purpose) -> Option<Key> {
+    derive(secrets.first()?, purpose)
+}
+
+fn derive(secret: &Secret, purpose: Purpose) -> Option<Key> {
+    let mut key = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, secret.expose().as_bytes())
+        .expand(purpose.info(), key.as_mut())
+        .ok()?;
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f13_purposes_and_secrets_have_keys_of_their_own() {
+        let secrets = [
+            Secret::new("a".repeat(32)),
+            Secret::new(String::from("another secret that is long enough")),
+        ];
+        let purposes = [Purpose::Session, Purpose::SignInAttempt, Purpose::RateLimit];
+        let mut all: Vec<[u8; 32]> = purposes
+            .iter()
+            .flat_map(|purpose| keys(&secrets, *purpose))
+            .map(|key| *key)
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 6);
+    }
+}

@@ -1,0 +1,149 @@
+//! The gates of a claim: which of them refuses, in the order in which a person can do something about it.
+//!
+//! The database decides, in the statement that reserves (`store::claims`); this names the reason from the facts that
+//! the same transaction returned. One place for every path that mints (S4-64).
+
+use super::generation::State;
+use super::identity::{Status, account_age_days, made_by};
+use super::time::Timestamp;
+
+/// Mint attempts a member has in a UTC day (A11).
+pub const ATTEMPTS_A_DAY: i64 = 10;
+
+/// What configuration has to say about claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// `PROJECT_STATUS` is `live`.
+    pub project_live: bool,
+    /// `PROVISIONING_ENABLED` is `true`.
+    pub provisioning_enabled: bool,
+    /// `MAX_TOTAL_KEYS`; zero when unset or malformed, which closes (S4-78).
+    pub max_total_keys: i64,
+    pub min_account_age_days: u32,
+}
+
+impl Terms {
+    /// Whether configuration lets anybody claim.
+    pub const fn open(&self) -> bool {
+        self.project_live && self.provisioning_enabled && self.max_total_keys > 0
+    }
+
+    /// Accounts made later than this are too young.
+    pub fn account_made_by(&self, now: Timestamp) -> Timestamp {
+        made_by(now, self.min_account_age_days)
+    }
+}
+
+/// What the database knew about a member's claim, in the transaction that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub status: Status,
+    pub session_current: bool,
+    pub minting_open: bool,
+    pub same_instance: bool,
+    pub pause_until: Timestamp,
+    pub blocked: bool,
+    pub held: bool,
+    pub account_created_at: Timestamp,
+    pub attempts_today: i64,
+    pub seats_live: i64,
+    pub live_state: Option<State>,
+}
+
+/// Why a claim makes no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    SessionEnded,
+    NotActive(Status),
+    /// There is a key; the page shows it.
+    Exists,
+    InProgress,
+    BeingRemoved,
+    ProjectNotLive,
+    ProvisioningClosed,
+    MintingStopped,
+    /// The database belongs to another origin (A13).
+    ForeignInstance,
+    Blocked,
+    Held,
+    AccountTooYoung {
+        age_days: i64,
+        required_days: u32,
+    },
+    TooManyAttempts,
+    SeatsFull,
+    Paused {
+        until: Timestamp,
+    },
+}
+
+/// The first gate that is shut, or `None` when all are open.
+pub fn first_refusal(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+    standing(facts)
+        .or_else(|| existing(facts.live_state))
+        .or_else(|| house(facts, terms))
+        .or_else(|| person(facts, terms, now))
+        .or_else(|| room(facts, terms, now))
+}
+
+fn standing(facts: &Facts) -> Option<Refusal> {
+    if facts.status != Status::Active {
+        Some(Refusal::NotActive(facts.status))
+    } else if !facts.session_current {
+        Some(Refusal::SessionEnded)
+    } else {
+        None
+    }
+}
+
+fn existing(live: Option<State>) -> Option<Refusal> {
+    match live? {
+        State::Active | State::Disabled => Some(Refusal::Exists),
+        State::Reserved | State::Minting | State::Verifying => Some(Refusal::InProgress),
+        State::Revoking | State::Stuck => Some(Refusal::BeingRemoved),
+        State::Revoked | State::Expired | State::Void => None,
+    }
+}
+
+fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
+    if !terms.project_live {
+        Some(Refusal::ProjectNotLive)
+    } else if !terms.provisioning_enabled || terms.max_total_keys <= 0 {
+        Some(Refusal::ProvisioningClosed)
+    } else if !facts.minting_open {
+        Some(Refusal::MintingStopped)
+    } else if !facts.same_instance {
+        Some(Refusal::ForeignInstance)
+    } else {
+        None
+    }
+}
+
+fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+    if facts.blocked {
+        Some(Refusal::Blocked)
+    } else if facts.held {
+        Some(Refusal::Held)
+    } else if facts.account_created_at > terms.account_made_by(now) {
+        Some(Refusal::AccountTooYoung {
+            age_days: account_age_days(facts.account_created_at, now),
+            required_days: terms.min_account_age_days,
+        })
+    } else if facts.attempts_today >= ATTEMPTS_A_DAY {
+        Some(Refusal::TooManyAttempts)
+    } else {
+        None
+    }
+}
+
+fn room(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+    if facts.seats_live >= terms.max_total_keys {
+        Some(Refusal::SeatsFull)
+    } else if facts.pause_until > now {
+        Some(Refusal::Paused {
+            until: facts.pause_until,
+        })
+    } else {
+        None
+    }
+}

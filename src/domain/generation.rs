@@ -1,0 +1,167 @@
+//! A generation's life: one upstream key from its reservation to its tombstone. One enum, one `next`.
+//!
+//! The database holds the same edges in its table `transitions` and refuses all others; a test compares the two.
+
+/// Stored as text. `live` is a column of the table, generated from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// A row that waits for another to settle before it may be minted.
+    Reserved,
+    /// The request to create it is, or may be, under way.
+    Minting,
+    /// The create's outcome is unknown; its secret can no longer be delivered (X1).
+    Verifying,
+    /// Recorded; its secret was or can still be delivered.
+    Active,
+    Disabled,
+    /// To be off for good; counts as live until that is confirmed (C1).
+    Revoking,
+    /// A revoke that failed six times; retried daily.
+    Stuck,
+    /// A tombstone: it was, and is off for ever.
+    Revoked,
+    /// Past `expires_at` by five minutes or more (C2).
+    Expired,
+    /// It never was upstream, or only as a stray whose secret nobody had.
+    Void,
+}
+
+/// What may happen to a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A waiting row's turn has come.
+    Start,
+    /// The mint's answer was checked and every gate still holds.
+    Record,
+    /// Upstream refused the mint, or it was never sent.
+    Refuse,
+    /// The mint's outcome is unknown, or its attempt is too old to be waited for.
+    Doubt,
+    /// The key exists, and must not: a bad echo, or a gate that closed meanwhile (X12).
+    Abandon,
+    /// Evidence that no key of the name is left upstream (X1).
+    Clear,
+    /// Confirmed off upstream by a hold.
+    Disable,
+    Enable,
+    /// Off for good is wanted.
+    Revoke,
+    /// Six failures to revoke.
+    GiveUp,
+    /// Off for good is confirmed.
+    ConfirmOff,
+    /// Five minutes past `expires_at`.
+    Expire,
+}
+
+impl State {
+    pub const ALL: [Self; 10] = [
+        Self::Reserved,
+        Self::Minting,
+        Self::Verifying,
+        Self::Active,
+        Self::Disabled,
+        Self::Revoking,
+        Self::Stuck,
+        Self::Revoked,
+        Self::Expired,
+        Self::Void,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Minting => "minting",
+            Self::Verifying => "verifying",
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Revoking => "revoking",
+            Self::Stuck => "stuck",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Void => "void",
+        }
+    }
+
+    /// Whether it holds a seat and its slot (A1).
+    pub const fn is_live(self) -> bool {
+        match self {
+            Self::Reserved
+            | Self::Minting
+            | Self::Verifying
+            | Self::Active
+            | Self::Disabled
+            | Self::Revoking
+            | Self::Stuck => true,
+            Self::Revoked | Self::Expired | Self::Void => false,
+        }
+    }
+}
+
+impl Event {
+    pub const ALL: [Self; 12] = [
+        Self::Start,
+        Self::Record,
+        Self::Refuse,
+        Self::Doubt,
+        Self::Abandon,
+        Self::Clear,
+        Self::Disable,
+        Self::Enable,
+        Self::Revoke,
+        Self::GiveUp,
+        Self::ConfirmOff,
+        Self::Expire,
+    ];
+}
+
+/// The state after `event`, or `None` where it cannot happen.
+pub const fn next(state: State, event: Event) -> Option<State> {
+    match (state, event) {
+        (State::Reserved, Event::Start) => Some(State::Minting),
+        (State::Minting, Event::Record) => Some(State::Active),
+        (State::Minting | State::Reserved, Event::Refuse) => Some(State::Void),
+        (State::Minting, Event::Doubt) => Some(State::Verifying),
+        (State::Minting, Event::Abandon) => Some(State::Revoking),
+        (State::Verifying, Event::Clear) => Some(State::Void),
+        (State::Active, Event::Disable) => Some(State::Disabled),
+        (State::Disabled, Event::Enable) => Some(State::Active),
+        (State::Active | State::Disabled, Event::Revoke) => Some(State::Revoking),
+        (State::Revoking, Event::GiveUp) => Some(State::Stuck),
+        (State::Revoking | State::Stuck, Event::ConfirmOff) => Some(State::Revoked),
+        (State::Active | State::Disabled, Event::Expire) => Some(State::Expired),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, State, next};
+
+    #[test]
+    fn what_has_ended_never_lives_again() {
+        for state in State::ALL.into_iter().filter(|state| !state.is_live()) {
+            for event in Event::ALL {
+                assert_eq!(next(state, event), None, "{state:?} {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn p1_a_doubtful_mint_never_becomes_active() {
+        for event in Event::ALL {
+            assert_ne!(next(State::Verifying, event), Some(State::Active));
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_wire_form() {
+        for state in State::ALL {
+            assert_eq!(
+                serde_json::to_string(&state).unwrap(),
+                format!("\"{}\"", state.name())
+            );
+        }
+    }
+}

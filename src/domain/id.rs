@@ -1,0 +1,90 @@
+//! Opaque public ids. Inside, rows have integers; outside, these: a prefix that says what, and 96 random bits.
+
+use std::fmt;
+
+/// Random bytes in an id.
+pub const ID_BYTES: usize = 12;
+
+/// What an id names, as its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Member,
+    Key,
+    Generation,
+    /// One change of state, as the audit knows it (A3).
+    Change,
+    Run,
+    Request,
+}
+
+impl Kind {
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Member => "mem",
+            Self::Key => "key",
+            Self::Generation => "gen",
+            Self::Change => "chg",
+            Self::Run => "run",
+            Self::Request => "req",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PublicId(String);
+
+impl PublicId {
+    pub fn new(kind: Kind, random: [u8; ID_BYTES]) -> Self {
+        Self(format!("{}_{}", kind.prefix(), hex::encode(random)))
+    }
+
+    /// Reads an id of the given kind, and nothing else.
+    pub fn parse(kind: Kind, text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(kind.prefix())?.strip_prefix('_')?;
+        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (digits.len() == ID_BYTES.saturating_mul(2) && digits.bytes().all(is_hex))
+            .then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PublicId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// The unique, never changed name that a generation's key carries upstream (A13). It holds no personal data.
+pub fn upstream_name(instance: &str, generation: &PublicId) -> String {
+    format!("{}{generation}", marker(instance))
+}
+
+/// What every upstream key of this instance begins with.
+pub fn marker(instance: &str) -> String {
+    format!("keycap/{instance}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ID_BYTES, Kind, PublicId};
+
+    #[test]
+    fn an_id_reads_back_and_nothing_else_does() {
+        let id = PublicId::new(Kind::Key, [7; ID_BYTES]);
+        assert_eq!(PublicId::parse(Kind::Key, id.as_str()), Some(id.clone()));
+        assert_eq!(PublicId::parse(Kind::Member, id.as_str()), None);
+        for bad in [
+            "",
+            "key_",
+            "key_07",
+            "key_0707070707070707070707zz",
+            "KEY_070707070707070707070707",
+            "key_070707070707070707070707\n",
+        ] {
+            assert_eq!(PublicId::parse(Kind::Key, bad), None, "{bad:?}");
+        }
+    }
+}

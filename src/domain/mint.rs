@@ -1,0 +1,227 @@
+//! What a mint asks for, and whether what came back is that. A key without limit, reset or expiry cannot be
+//! described here, so it cannot be asked for (P3, S1-03).
+
+use super::money::NanoUsd;
+use super::period::LimitReset;
+use super::time::Timestamp;
+
+/// The parameters of one `POST /keys`. None of them is optional but the workspace, whose absence means the account's default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MintSpec {
+    name: String,
+    limit: NanoUsd,
+    limit_reset: LimitReset,
+    expires_at: Timestamp,
+    workspace_id: Option<String>,
+}
+
+impl MintSpec {
+    /// `None` when the limit is below one cent: zero could be read as "no limit" (B2).
+    pub fn new(
+        name: String,
+        limit: NanoUsd,
+        limit_reset: LimitReset,
+        expires_at: Timestamp,
+        workspace_id: Option<String>,
+    ) -> Option<Self> {
+        let limit = limit.floored();
+        (limit >= NanoUsd::CENT).then_some(Self {
+            name,
+            limit,
+            limit_reset,
+            expires_at,
+            workspace_id,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn limit(&self) -> NanoUsd {
+        self.limit
+    }
+
+    pub fn limit_reset(&self) -> LimitReset {
+        self.limit_reset
+    }
+
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    pub fn workspace_id(&self) -> Option<&str> {
+        self.workspace_id.as_deref()
+    }
+}
+
+/// What upstream says it has made. Members it left out are `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Echo {
+    pub name: Option<String>,
+    pub hash: Option<String>,
+    pub label: Option<String>,
+    pub limit: Option<NanoUsd>,
+    pub limit_reset: Option<String>,
+    pub include_byok_in_limit: Option<bool>,
+    pub disabled: Option<bool>,
+    pub expires_at: Option<Timestamp>,
+    pub workspace_id: Option<String>,
+}
+
+/// The first point in which an echo is not what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    Name,
+    Hash,
+    Limit,
+    LimitReset,
+    Byok,
+    Disabled,
+    Expiry,
+    Workspace,
+}
+
+impl Mismatch {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Hash => "hash",
+            Self::Limit => "limit",
+            Self::LimitReset => "limit_reset",
+            Self::Byok => "include_byok_in_limit",
+            Self::Disabled => "disabled",
+            Self::Expiry => "expires_at",
+            Self::Workspace => "workspace_id",
+        }
+    }
+}
+
+/// Compares an echo with what was asked for. `hash` must be there and look like one; that it is the SHA-256 of the
+/// secret is OpenRouter's habit, not a promise, so it is not relied upon.
+pub fn check_echo(asked: &MintSpec, echo: &Echo) -> Result<(), Mismatch> {
+    let same_workspace = match (&asked.workspace_id, &echo.workspace_id) {
+        (Some(asked), Some(echoed)) => asked == echoed,
+        (None, Some(_)) => true,
+        (_, None) => false,
+    };
+    let points = [
+        (Mismatch::Name, echo.name.as_deref() == Some(&asked.name)),
+        (Mismatch::Hash, echo.hash.as_deref().is_some_and(is_hash)),
+        (Mismatch::Limit, echo.limit == Some(asked.limit)),
+        (
+            Mismatch::LimitReset,
+            echo.limit_reset.as_deref() == Some(asked.limit_reset.name()),
+        ),
+        (Mismatch::Byok, echo.include_byok_in_limit == Some(true)),
+        (Mismatch::Disabled, echo.disabled == Some(false)),
+        (Mismatch::Expiry, echo.expires_at == Some(asked.expires_at)),
+        (Mismatch::Workspace, same_workspace),
+    ];
+    match points.into_iter().find(|(_, agrees)| !agrees) {
+        Some((mismatch, _)) => Err(mismatch),
+        None => Ok(()),
+    }
+}
+
+impl Echo {
+    /// The hash by which this key may be deleted at once: only when its name shows that it is the one asked for.
+    pub fn own_hash(&self, asked: &MintSpec) -> Option<&str> {
+        let ours = self.name.as_deref() == Some(asked.name());
+        self.hash.as_deref().filter(|hash| ours && is_hash(hash))
+    }
+}
+
+/// 64 lower-case hexadecimal digits.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> MintSpec {
+        MintSpec::new(
+            String::from("keycap/0a/gen_1"),
+            NanoUsd::parse_typed("5").unwrap(),
+            LimitReset::Daily,
+            Timestamp::from_secs(1_800_000_000),
+            Some(String::from("ws-1")),
+        )
+        .unwrap()
+    }
+
+    fn faithful() -> Echo {
+        Echo {
+            name: Some(String::from("keycap/0a/gen_1")),
+            hash: Some("a1".repeat(32)),
+            label: None,
+            limit: NanoUsd::parse_typed("5"),
+            limit_reset: Some(String::from("daily")),
+            include_byok_in_limit: Some(true),
+            disabled: Some(false),
+            expires_at: Some(Timestamp::from_secs(1_800_000_000)),
+            workspace_id: Some(String::from("ws-1")),
+        }
+    }
+
+    #[test]
+    fn p3_an_echo_that_differs_in_any_point_is_a_mismatch() {
+        assert_eq!(check_echo(&asked(), &faithful()), Ok(()));
+        type Bend = fn(&mut Echo);
+        let bends: [(Mismatch, Bend); 14] = [
+            (Mismatch::Name, |e| e.name = Some(String::from("x"))),
+            (Mismatch::Name, |e| e.name = None),
+            (Mismatch::Hash, |e| e.hash = None),
+            (Mismatch::Hash, |e| e.hash = Some(String::from("other"))),
+            (Mismatch::Limit, |e| e.limit = None),
+            (Mismatch::Limit, |e| e.limit = NanoUsd::parse_typed("500")),
+            (Mismatch::LimitReset, |e| e.limit_reset = None),
+            (Mismatch::LimitReset, |e| {
+                e.limit_reset = Some(String::from("monthly"));
+            }),
+            (Mismatch::Byok, |e| e.include_byok_in_limit = Some(false)),
+            (Mismatch::Disabled, |e| e.disabled = None),
+            (Mismatch::Expiry, |e| e.expires_at = None),
+            (Mismatch::Expiry, |e| {
+                e.expires_at = Some(Timestamp::from_secs(1_900_000_000));
+            }),
+            (Mismatch::Workspace, |e| e.workspace_id = None),
+            (Mismatch::Workspace, |e| {
+                e.workspace_id = Some(String::from("ws-2"));
+            }),
+        ];
+        for (expected, bend) in bends {
+            let mut echo = faithful();
+            bend(&mut echo);
+            assert_eq!(check_echo(&asked(), &echo), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_name_is_never_deleted_by_the_hash_that_came_with_it() {
+        assert!(faithful().own_hash(&asked()).is_some());
+        let other = Echo {
+            name: Some(String::from("keycap/0a/gen_2")),
+            ..faithful()
+        };
+        assert_eq!(other.own_hash(&asked()), None);
+        assert_eq!(Echo::default().own_hash(&asked()), None);
+    }
+
+    #[test]
+    fn b2_less_than_a_cent_is_never_asked_for() {
+        for nano in [0, 1, 9_999_999] {
+            let limit = NanoUsd::from_nano(nano).unwrap();
+            let at = Timestamp::from_secs(0);
+            assert_eq!(
+                MintSpec::new(String::new(), limit, LimitReset::Daily, at, None),
+                None
+            );
+        }
+    }
+}

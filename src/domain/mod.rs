@@ -1,0 +1,17 @@
+//! The pure core: decisions from values to values. No clock, no randomness, no platform, nothing asynchronous;
+//! time, random bytes and configuration are arguments.
+
+pub mod address;
+pub mod budget;
+pub mod gate;
+pub mod generation;
+pub mod id;
+pub mod identity;
+pub mod mint;
+pub mod money;
+pub mod origin;
+pub mod period;
+pub mod secret;
+pub mod stray;
+pub mod target;
+pub mod time;

@@ -1,0 +1,100 @@
+//! What the sweep does with an upstream key that carries our marker. Deletes only what nobody can hold the secret of,
+//! and never a key without any row: rows are committed before keys are made, so such a key means a restored database
+//! or a second deployment (X2, X7, A13).
+
+use super::generation::State;
+
+/// The row that an upstream key's name leads to, as the database has it now.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Row {
+    pub public_id: String,
+    pub upstream_name: String,
+    pub state: State,
+    pub upstream_hash: Option<String>,
+    pub erased: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be, or somebody else's business.
+    Leave,
+    /// Nobody has its secret: delete it.
+    Delete,
+    /// Nobody has its secret and its row waits for exactly this: delete it, then the row is void.
+    DeleteAndClear,
+    /// The row wants it off for good: delete it, then the row is revoked.
+    DeleteAndRevoke,
+    /// A marker without a row: disable, list, alarm.
+    Quarantine,
+}
+
+/// Judges one listed key by the row of its name.
+pub fn judge(row: Option<&Row>, hash: &str) -> Verdict {
+    let Some(row) = row else {
+        return Verdict::Quarantine;
+    };
+    let recorded = row.upstream_hash.as_deref();
+    match row.state {
+        // Under way, perhaps in this very second. An old attempt is fenced to `verifying` before any walk.
+        State::Reserved | State::Minting => Verdict::Leave,
+        State::Verifying => Verdict::DeleteAndClear,
+        State::Void => Verdict::Delete,
+        // Written down without a hash: whatever has its name must go.
+        State::Revoking | State::Stuck if recorded.is_none() => Verdict::DeleteAndRevoke,
+        // A transport that repeats a request makes two keys of one name; one of them was recorded (X18).
+        _ if recorded != Some(hash) => Verdict::Delete,
+        State::Active | State::Disabled | State::Expired => Verdict::Leave,
+        State::Revoking | State::Stuck => Verdict::DeleteAndRevoke,
+        State::Revoked if row.erased => Verdict::Delete,
+        State::Revoked => Verdict::Leave,
+    }
+}
+
+/// Keys without a row that one sweep may disable. More than this at once is no stray but a wrong database,
+/// a wrong account or a second deployment: nothing is touched then (P8).
+pub const QUARANTINE_BRAKE: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(state: State, hash: Option<&str>) -> Row {
+        Row {
+            public_id: String::from("gen_1"),
+            upstream_name: String::from("keycap/0a/gen_1"),
+            state,
+            upstream_hash: hash.map(str::to_owned),
+            erased: state == State::Revoked,
+        }
+    }
+
+    #[test]
+    fn x2_a_marker_without_a_row_is_never_deleted() {
+        assert_eq!(judge(None, "h"), Verdict::Quarantine);
+    }
+
+    #[test]
+    fn only_what_nobody_has_the_secret_of_is_deleted() {
+        for (state, recorded, expected) in [
+            (State::Minting, None, Verdict::Leave),
+            (State::Reserved, None, Verdict::Leave),
+            (State::Verifying, None, Verdict::DeleteAndClear),
+            (State::Void, None, Verdict::Delete),
+            (State::Active, Some("h"), Verdict::Leave),
+            (State::Disabled, Some("h"), Verdict::Leave),
+            (State::Expired, Some("h"), Verdict::Leave),
+            (State::Active, Some("other"), Verdict::Delete),
+            (State::Disabled, Some("other"), Verdict::Delete),
+            (State::Revoking, Some("h"), Verdict::DeleteAndRevoke),
+            (State::Stuck, Some("h"), Verdict::DeleteAndRevoke),
+            (State::Revoking, Some("other"), Verdict::Delete),
+            (State::Revoked, Some("h"), Verdict::Delete),
+        ] {
+            assert_eq!(
+                judge(Some(&row(state, recorded)), "h"),
+                expected,
+                "{state:?}"
+            );
+        }
+    }
+}

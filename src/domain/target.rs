@@ -1,0 +1,74 @@
+//! Where a person may be sent after signing in: a name from a closed list, never a URL (S4-06, S4-70).
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnTarget {
+    Keys,
+    Usage,
+    Docs,
+    Admin,
+}
+
+impl ReturnTarget {
+    const ALL: [Self; 4] = [Self::Keys, Self::Usage, Self::Docs, Self::Admin];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Usage => "usage",
+            Self::Docs => "docs",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Keys => "/keys",
+            Self::Usage => "/usage",
+            Self::Docs => "/docs",
+            Self::Admin => "/admin",
+        }
+    }
+
+    /// The named target, or the keys page for anything else.
+    pub fn from_name(name: Option<&str>) -> Self {
+        let found = |wanted: &str| Self::ALL.into_iter().find(|target| target.name() == wanted);
+        name.and_then(found).unwrap_or(Self::Keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReturnTarget;
+
+    #[test]
+    fn s4_06_only_names_of_the_list_are_targets() {
+        for name in ["keys", "usage", "docs", "admin"] {
+            assert_eq!(
+                ReturnTarget::from_name(Some(name)).path(),
+                format!("/{name}")
+            );
+        }
+        for hostile in [
+            "",
+            "/",
+            "//evil.example",
+            "/\\evil.example",
+            "%2f%2fevil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "keys\r\nset-cookie: a=b",
+            "keys\u{0}",
+            "KEYS",
+            " keys",
+            "../admin",
+            "\t//evil.example",
+        ] {
+            assert_eq!(
+                ReturnTarget::from_name(Some(hostile)),
+                ReturnTarget::Keys,
+                "{hostile:?}"
+            );
+        }
+        assert_eq!(ReturnTarget::from_name(None), ReturnTarget::Keys);
+    }
+}

@@ -1,0 +1,60 @@
+//! What a handler is given: the application, who asks, and the request, cut down to what handlers read.
+
+use std::rc::Rc;
+
+use serde::de::DeserializeOwned;
+
+use super::Body;
+use crate::app::App;
+use crate::crypto::session::Session;
+use crate::error::Error;
+
+/// The longest Idempotency-Key (A15).
+const IDEMPOTENCY_KEY_CHARS: usize = 128;
+
+pub struct Context {
+    pub app: Rc<App>,
+    /// A session whose signature holds. Whether it is current is decided in the database.
+    pub session: Option<Session>,
+    pub query: String,
+    pub cookies: Option<String>,
+    pub idempotency_key: Option<String>,
+    pub body: Body,
+}
+
+impl Context {
+    /// The session of a route that only members reach.
+    pub fn member(&self) -> Result<Session, Error> {
+        self.session.clone().ok_or(Error::SignInRequired)
+    }
+
+    /// The first value of a query parameter.
+    pub fn query(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// The body as JSON of the expected shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let Body::Bytes(bytes) = &self.body else {
+            return Err(Error::MalformedJson);
+        };
+        serde_json::from_slice(bytes).map_err(|_| Error::MalformedJson)
+    }
+
+    /// The Idempotency-Key, if the request has one: printable ASCII, 1 to 128 characters.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
+        let Some(key) = self.idempotency_key.as_deref() else {
+            return Ok(None);
+        };
+        let fits = (1..=IDEMPOTENCY_KEY_CHARS).contains(&key.len());
+        if fits && key.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Some(key))
+        } else {
+            Err(Error::BadRequest {
+                detail: "An Idempotency-Key has 1 to 128 printable characters.",
+            })
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `GET /api/v1/me`: who I am, and whether and on what terms I may claim, in one round trip.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::pipeline::is_admin;
+use super::{Context, Reply};
+use crate::domain::gate::{Facts, first_refusal};
+use crate::domain::identity::Role;
+use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::mint;
+use crate::store::claims::{self, Decision};
+use crate::store::members;
+
+#[derive(Serialize)]
+struct ClaimTerms {
+    open: bool,
+    /// The gate that refuses, as the claim itself would say it.
+    refusal: Option<Value>,
+    limit_usd: String,
+    limit_reset: &'static str,
+    expiry_days: u32,
+    min_account_age_days: u32,
+    /// `null` while there is no ceiling, which closes claims.
+    seats_left: Option<i64>,
+}
+
+pub async fn show_me(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let app = &*context.app;
+    let attempt = mint::attempt(app, session.clone(), None)?;
+    let facts = claims::facts(&attempt).into();
+    let (member, rows) = members::signed_in(&*app.db, &session, facts).await?;
+    let decision = claims::read_decision(&rows)?.ok_or(Error::Internal)?;
+    let mut roles = vec![Role::Member];
+    if is_admin(app, &member) {
+        roles.push(Role::Admin);
+    }
+    let body = json!({
+        "member": {
+            "id": member.id,
+            "provider": member.provider,
+            "login": member.login,
+            "created_at": member.created_at,
+        },
+        "roles": roles,
+        "claim": terms(&context, decision, attempt.now),
+    });
+    Reply::json(200, &body)
+}
+
+fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
+    let terms = &context.app.config.terms;
+    let seats_left = terms
+        .max_total_keys
+        .saturating_sub(decision.facts.seats_live);
+    // A key that is there is the page's own matter; this is about the gates.
+    let gates = Facts {
+        live_state: None,
+        ..decision.facts
+    };
+    let refusal = first_refusal(&gates, terms, now).map(|refusal| {
+        let error = mint::refusal_error(refusal, now);
+        let mut told = error.problem("");
+        if let Some(told) = told.as_object_mut() {
+            told.retain(|name, _| !["type", "status", "instance"].contains(&name.as_str()));
+            told.entry("retry_at").or_insert(Value::Null);
+        }
+        told
+    });
+    ClaimTerms {
+        open: refusal.is_none(),
+        refusal,
+        limit_usd: decision.plan.limit.to_string(),
+        limit_reset: decision.plan.limit_reset.name(),
+        expiry_days: decision.plan.expiry_days,
+        min_account_age_days: terms.min_account_age_days,
+        seats_left: (terms.max_total_keys > 0).then_some(seats_left.max(0)),
+    }
+}

@@ -1,0 +1,40 @@
+//! HTTP: the route table as data, one pipeline that every request passes, one file for each resource.
+
+pub mod auth;
+pub mod claim;
+mod context;
+pub mod cookies;
+pub mod headers;
+pub mod health;
+pub mod keys;
+pub mod me;
+mod openapi;
+pub mod pages;
+mod pipeline;
+pub mod rate;
+mod reply;
+pub mod routes;
+pub mod settings;
+
+pub use context::Context;
+pub use pipeline::Service;
+pub use reply::Reply;
+
+/// A request as the platform hands it over: its body already read, cut off at [`MAX_BODY`].
+pub type Inbound = http::Request<Body>;
+
+/// An answer with one fixed body.
+pub type Outbound = http::Response<Vec<u8>>;
+
+/// Bytes of the largest body that any route takes. More is never read.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// A request's body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Body {
+    #[default]
+    Empty,
+    Bytes(Vec<u8>),
+    /// More than [`MAX_BODY`]; the rest was not read.
+    TooLarge,
+}

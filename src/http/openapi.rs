@@ -1,0 +1,94 @@
+//! `GET /api/v1/openapi.json`: the public routes as OpenAPI 3.1, made from the route table. Admin routes are not in it (C16).
+
+use serde_json::{Map, Value, json};
+
+use super::routes::{ROUTES, Route, Shows, Takes, Who};
+use super::{Context, Reply};
+use crate::error::Error;
+
+/// The bodies' schemas; the paths come from the table.
+const COMPONENTS: &str = include_str!("openapi.json");
+
+pub async fn show_openapi(context: Context) -> Result<Reply, Error> {
+    let components: Value = serde_json::from_str(COMPONENTS).map_err(|_| Error::Internal)?;
+    let mut paths: Map<String, Value> = Map::new();
+    let public = |route: &&Route| route.who != Who::Admin && (route.when)(&context.app.config);
+    for route in ROUTES.iter().filter(|route| public(&route)) {
+        let Some(summary) = route.summary else {
+            continue;
+        };
+        let operations = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let Some(operations) = operations.as_object_mut() {
+            let method = route.method.name().to_ascii_lowercase();
+            operations.insert(method, operation(route, summary));
+        }
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "keycap",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Capped OpenRouter keys. Times are RFC 3339 in UTC, money is decimal strings in USD, errors are problem+json with a stable code.",
+        },
+        "servers": [{ "url": context.app.config.public_origin.as_str() }],
+        "paths": paths,
+        "components": components,
+    });
+    Reply::json(200, &document)
+}
+
+fn operation(route: &Route, summary: &str) -> Value {
+    let mut operation = json!({ "summary": summary, "responses": answers(route) });
+    let Some(members) = operation.as_object_mut() else {
+        return operation;
+    };
+    if route.who == Who::Member {
+        members.insert(String::from("security"), json!([{ "session": [] }]));
+    }
+    if let Takes::Json(_) = route.takes {
+        let body = json!({
+            "required": true,
+            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Empty" } } },
+        });
+        members.insert(String::from("requestBody"), body);
+    }
+    if route.path == "/api/v1/claim" {
+        let parameter = json!([{ "$ref": "#/components/parameters/idempotency_key" }]);
+        members.insert(String::from("parameters"), parameter);
+    }
+    operation
+}
+
+fn answers(route: &Route) -> Value {
+    let problem = json!({
+        "description": "A problem; `code` says which.",
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    let mut answers = json!({ "default": problem });
+    let Some(members) = answers.as_object_mut() else {
+        return answers;
+    };
+    for (status, schema) in bodies(route) {
+        let mut answer = json!({ "description": "Done." });
+        if let (Some(schema), Some(answer)) = (schema, answer.as_object_mut()) {
+            let content = json!({
+                "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } },
+            });
+            answer.insert(String::from("content"), content);
+        }
+        members.insert((*status).to_owned(), answer);
+    }
+    answers
+}
+
+/// The bodies of a route's good answers, by status.
+fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
+    match (route.shows, route.path) {
+        (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
+        (Shows::Data, "/api/v1/keys") => &[("200", Some("Keys"))],
+        (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
+        (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],
+        (Shows::Data, "/healthz") => &[("200", Some("Health"))],
+        _ => &[("200", None)],
+    }
+}

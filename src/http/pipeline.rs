@@ -1,0 +1,342 @@
+//! What every request passes, in this order, whatever its route:
+//!
+//! 1. a request id, our own or a well-formed one of the caller's;
+//! 2. the route table: unknown addresses, wrong methods, routes this deployment does not have;
+//! 3. documents on another host are sent to the canonical one;
+//! 4. unsafe methods: our Origin, Fetch-Metadata of our own pages, the body's type and size;
+//! 5. the session's signature; admin routes also its standing;
+//! 6. request rates;
+//! 7. the handler;
+//! 8. security headers, one log line.
+
+use std::rc::Rc;
+
+use http::{HeaderName, HeaderValue};
+use serde_json::json;
+
+use super::rate::{self, By};
+use super::routes::{ROUTES, Route, Shows, Takes, Who, allowed};
+use super::{Body, Context, Inbound, Outbound, Reply, cookies, headers, pages};
+use crate::app::App;
+use crate::crypto::keyring::{self, Purpose};
+use crate::crypto::{random, session};
+use crate::domain::id::Kind;
+use crate::error::{Error, Level};
+use crate::store::members;
+
+/// The application behind its route table, built once for each isolate.
+#[derive(Clone)]
+pub struct Service {
+    app: Rc<App>,
+    /// The routes of each path.
+    paths: Rc<matchit::Router<Vec<&'static Route>>>,
+}
+
+impl Service {
+    pub fn new(app: App) -> Self {
+        let mut paths = matchit::Router::new();
+        for route in ROUTES {
+            let at_path = ROUTES.iter().filter(|other| other.path == route.path);
+            // A path that is already there has all of its routes.
+            let _: Result<(), matchit::InsertError> = paths.insert(route.path, at_path.collect());
+        }
+        Self {
+            app: Rc::new(app),
+            paths: Rc::new(paths),
+        }
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Answers a request. Never fails: whatever goes wrong is an answer too.
+    pub async fn answer(&self, inbound: Inbound) -> Outbound {
+        let started = self.app.clock.now_ms();
+        let request_id = self.request_id(&inbound);
+        let method = inbound.method().clone();
+        let as_document = wants_document(&inbound);
+        let route = self.route(&method, inbound.uri().path());
+        let result = match route {
+            Some(route) => enter(&self.app, route, inbound).await,
+            None => Err(unrouted(&self.app, &inbound).await),
+        };
+        let (reply, code) = match result {
+            Ok(reply) => (reply, None),
+            Err(error) => {
+                let shows = route.map_or(Shows::Document, |route| route.shows);
+                let as_page = as_document && shows == Shows::Document;
+                let code = (error.code(), error.level());
+                (self.error_reply(&error, &request_id, as_page), Some(code))
+            }
+        };
+        self.log(&request_id, route, &method, reply.status, code, started);
+        finished(reply, &request_id, method == http::Method::HEAD)
+    }
+
+    fn route(&self, method: &http::Method, path: &str) -> Option<&'static Route> {
+        let wanted = match method.as_str() {
+            "HEAD" => "GET",
+            other => other,
+        };
+        let routes = self.paths.at(path).ok()?.value;
+        routes
+            .iter()
+            .copied()
+            .find(|route| route.method.name() == wanted)
+    }
+
+    /// S2-59: a caller's own id is taken only if it is a plain word.
+    fn request_id(&self, inbound: &Inbound) -> String {
+        let plain = |id: &&str| {
+            (8..=64).contains(&id.len())
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        if let Some(id) = header(inbound, "x-request-id").filter(plain) {
+            return id.to_owned();
+        }
+        random::public_id(&*self.app.random, Kind::Request)
+            .map_or_else(|_| String::from("req_unknown"), |id| id.to_string())
+    }
+
+    fn error_reply(&self, error: &Error, request_id: &str, as_page: bool) -> Reply {
+        let now = self.app.now();
+        let mut reply = if as_page {
+            pages::error(error, request_id)
+        } else {
+            let body = error.problem(request_id).to_string().into_bytes();
+            Reply {
+                status: error.status(),
+                headers: vec![("content-type", String::from("application/problem+json"))],
+                body,
+            }
+        };
+        if let Some(secs) = error.retry_after(now) {
+            reply = reply.header("retry-after", secs.to_string());
+        }
+        match error {
+            Error::MethodNotAllowed { allow } => reply.header("allow", allow.clone()),
+            // A session that has ended is no use to its holder.
+            Error::SignInRequired | Error::MemberNotActive(_) => {
+                reply.header("set-cookie", cookies::clear(cookies::SESSION))
+            }
+            _ => reply,
+        }
+    }
+
+    /// One line a request: opaque ids and enums, the route's pattern instead of the address, no query.
+    fn log(
+        &self,
+        request_id: &str,
+        route: Option<&'static Route>,
+        method: &http::Method,
+        status: u16,
+        code: Option<(&'static str, Level)>,
+        started: i64,
+    ) {
+        let level = match code {
+            None | Some((_, Level::Info)) => "info",
+            Some((_, Level::Warn)) => "warn",
+            Some((_, Level::Error)) => "error",
+        };
+        self.app.note(
+            level,
+            "request",
+            json!({
+                "request_id": request_id,
+                // A route's own method; what else a caller writes there is not for the log.
+                "method": route.map(|_| method.as_str()),
+                "route": route.map(|route| route.path),
+                "status": status,
+                "code": code.map(|(code, _)| code),
+                "ms": self.app.clock.now_ms().saturating_sub(started),
+            }),
+        );
+    }
+}
+
+/// Steps 2 to 7 for a known route.
+async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result<Reply, Error> {
+    if !(route.when)(&app.config) {
+        return Err(unrouted(app, &inbound).await);
+    }
+    if route.shows == Shows::Document
+        && !route.method.is_unsafe()
+        && let Some(elsewhere) = canonical(app, route, &inbound)
+    {
+        return Ok(elsewhere);
+    }
+    if route.method.is_unsafe() {
+        same_origin(app, &inbound)?;
+    }
+    body_fits(route.takes, &inbound)?;
+    let address = rate::address_of(header(&inbound, "cf-connecting-ip"));
+    let context = context(app, inbound);
+    let member = match (route.who, &context.session) {
+        (Who::Anyone, _) => None,
+        (Who::Member | Who::Admin, Some(session)) => Some(session.member.to_string()),
+        (Who::Member, None) => return Err(Error::SignInRequired),
+        (Who::Admin, None) => return Err(Error::NotFound),
+    };
+    for limit in route.limits {
+        let who = match limit.by() {
+            By::Address => Some(address.as_str()),
+            By::Member => member.as_deref(),
+        };
+        if let Some(who) = who
+            && !rate::allows(app, *limit, who).await
+        {
+            return Err(Error::RateLimited);
+        }
+    }
+    if route.who == Who::Admin {
+        admin(&context).await?;
+    }
+    (route.handler)(context).await
+}
+
+/// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two do not
+/// differ in time (F6).
+async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
+    if let Some(session) = session_of(app, header(inbound, "cookie"))
+        && let Err(Error::StorageUnavailable) =
+            members::signed_in(&*app.db, &session, Vec::new()).await
+    {
+        return Error::StorageUnavailable;
+    }
+    let path = inbound.uri().path();
+    let public =
+        |route: &&Route| route.path == path && route.who != Who::Admin && (route.when)(&app.config);
+    if ROUTES.iter().any(|route| public(&route)) {
+        return Error::MethodNotAllowed {
+            allow: allowed(path),
+        };
+    }
+    Error::NotFound
+}
+
+/// Admins pass; everybody else is told what an unknown address would tell.
+async fn admin(context: &Context) -> Result<(), Error> {
+    let app = &context.app;
+    let session = context.member()?;
+    match members::signed_in(&*app.db, &session, Vec::new()).await {
+        Ok((member, _)) if is_admin(app, &member) => Ok(()),
+        Err(Error::StorageUnavailable) => Err(Error::StorageUnavailable),
+        Ok(_) | Err(_) => Err(Error::NotFound),
+    }
+}
+
+/// Whether a member is on the list of admins.
+pub fn is_admin(app: &App, member: &members::Member) -> bool {
+    member.provider == "github" && app.config.admin_github_ids.contains(&member.subject)
+}
+
+fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
+    let ours = &app.config.public_origin;
+    let host = inbound
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str())
+        .or_else(|| header(inbound, "host"))?;
+    if host.eq_ignore_ascii_case(ours.host()) {
+        return None;
+    }
+    // Built from configuration and the table; a callback's code is not carried along.
+    Some(Reply::redirect(
+        302,
+        &format!("{}{}", ours.as_str(), route.path),
+    ))
+}
+
+/// Our own page asked: its Origin is ours, and Fetch-Metadata agrees or is absent (S2-36).
+fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
+    let ours = app.config.public_origin.as_str();
+    let origin = header(inbound, "origin") == Some(ours);
+    let site = header(inbound, "sec-fetch-site").is_none_or(|site| site == "same-origin");
+    if origin && site {
+        Ok(())
+    } else {
+        Err(Error::ForeignOrigin)
+    }
+}
+
+fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
+    let kind = header(inbound, "content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let is_json = kind.eq_ignore_ascii_case("application/json");
+    let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let length = match inbound.body() {
+        Body::Empty => 0,
+        Body::Bytes(bytes) => bytes.len(),
+        Body::TooLarge => return Err(Error::BodyTooLarge),
+    };
+    match takes {
+        Takes::Nothing if length == 0 => Ok(()),
+        Takes::Nothing => Err(Error::BadRequest {
+            detail: "This address takes no body.",
+        }),
+        Takes::Json(_) if !is_json => Err(Error::UnsupportedMediaType),
+        Takes::Json(max) if length > max => Err(Error::BodyTooLarge),
+        Takes::Json(_) => Ok(()),
+        Takes::EmptyForm if length == 0 || is_json => Ok(()),
+        Takes::EmptyForm if is_form => Err(Error::BadRequest {
+            detail: "This form has no fields.",
+        }),
+        Takes::EmptyForm => Err(Error::UnsupportedMediaType),
+    }
+}
+
+fn context(app: &Rc<App>, inbound: Inbound) -> Context {
+    let text = |name: &str| header(&inbound, name).map(str::to_owned);
+    let cookies = text("cookie");
+    Context {
+        app: app.clone(),
+        session: session_of(app, cookies.as_deref()),
+        query: inbound.uri().query().unwrap_or_default().to_owned(),
+        idempotency_key: text("idempotency-key"),
+        cookies,
+        body: inbound.into_body(),
+    }
+}
+
+fn session_of(app: &App, cookies: Option<&str>) -> Option<session::Session> {
+    let token = cookies::value(cookies, cookies::SESSION)?;
+    let keys = keyring::keys(&app.config.session_secrets, Purpose::Session);
+    session::verify(&keys, token, app.now())
+}
+
+fn header<'a>(inbound: &'a Inbound, name: &str) -> Option<&'a str> {
+    inbound.headers().get(name)?.to_str().ok()
+}
+
+/// Whether a browser asks for a page to show.
+fn wants_document(inbound: &Inbound) -> bool {
+    header(inbound, "accept").is_some_and(|accept| accept.contains("text/html"))
+}
+
+pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound {
+    let body = if without_body { Vec::new() } else { reply.body };
+    let mut response = http::Response::new(body);
+    *response.status_mut() =
+        http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    let fixed = headers::SECURITY.into_iter().chain([headers::NO_STORE]);
+    for (name, value) in fixed {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    let own = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in own.chain([("x-request-id", request_id)]) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.append(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}

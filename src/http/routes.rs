@@ -1,0 +1,244 @@
+//! The route table: every address, who may call it, what it takes and which limits it counts against. The router, the
+//! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
+
+use super::rate::Limit;
+use super::{Context, Reply, auth, claim, health, keys, me, openapi, pages, settings};
+use crate::config::Config;
+use crate::error::Error;
+use crate::ports::LocalFuture;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Patch,
+}
+
+impl Method {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+        }
+    }
+
+    /// Whether it may change anything, and so needs proof that our own page asked.
+    pub const fn is_unsafe(self) -> bool {
+        match self {
+            Self::Get => false,
+            Self::Post | Self::Patch => true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Anyone,
+    /// A session whose signature holds; its standing is checked with the route's own query.
+    Member,
+    /// Others are answered exactly like an unknown address.
+    Admin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    /// A JSON body of at most this many bytes.
+    Json(usize),
+    /// A form sent without scripts, without fields; or JSON.
+    EmptyForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// A document or a redirect: on another host of ours it sends the browser to the canonical one (S4-04),
+    /// and its errors are pages.
+    Document,
+    Data,
+}
+
+pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
+
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub who: Who,
+    pub takes: Takes,
+    pub shows: Shows,
+    pub limits: &'static [Limit],
+    /// Whether this deployment has the route at all.
+    pub when: fn(&Config) -> bool,
+    /// For the OpenAPI description; `None` keeps it out.
+    pub summary: Option<&'static str>,
+    pub handler: Handler,
+}
+
+const fn always(_: &Config) -> bool {
+    true
+}
+
+const fn keys_page(config: &Config) -> bool {
+    config.keys_page
+}
+
+/// Bytes of a small JSON body.
+const SMALL: usize = 1_024;
+
+pub static ROUTES: &[Route] = &[
+    Route {
+        method: Method::Get,
+        path: "/",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(pages::show_landing(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/keys",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits: &[],
+        when: keys_page,
+        summary: None,
+        handler: |c| Box::pin(pages::show_keys(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/auth/github",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits: &[Limit::Start],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(auth::start_github(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/auth/github/callback",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits: &[Limit::Start],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(auth::finish_github(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/auth/logout",
+        who: Who::Anyone,
+        takes: Takes::EmptyForm,
+        shows: Shows::Document,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(auth::sign_out(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/me",
+        who: Who::Member,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: Some("Who I am, and whether and on what terms I may claim"),
+        handler: |c| Box::pin(me::show_me(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/me/sign-out-everywhere",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: Some("End every session of mine, this one included"),
+        handler: |c| Box::pin(auth::sign_out_everywhere(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/claim",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::ClaimAddress, Limit::ClaimMember],
+        when: keys_page,
+        summary: Some("Claim my one capped key; the secret is in this answer and never again"),
+        handler: |c| Box::pin(claim::claim_key(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/keys",
+        who: Who::Member,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: keys_page,
+        summary: Some("My keys"),
+        handler: |c| Box::pin(keys::list_keys(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/admin/settings",
+        who: Who::Admin,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(settings::show_settings(c)),
+    },
+    Route {
+        method: Method::Patch,
+        path: "/api/v1/admin/settings",
+        who: Who::Admin,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(settings::change_settings(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/healthz",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: Some("Whether the service runs, and which settings keep something closed"),
+        handler: |c| Box::pin(health::show_health(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/openapi.json",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: Some("This description"),
+        handler: |c| Box::pin(openapi::show_openapi(c)),
+    },
+];
+
+/// The methods that an address takes, as the `Allow` header lists them.
+pub fn allowed(path: &str) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for route in ROUTES.iter().filter(|route| route.path == path) {
+        methods.push(route.method.name());
+        if route.method == Method::Get {
+            methods.push("HEAD");
+        }
+    }
+    methods.join(", ")
+}

@@ -1,0 +1,141 @@
+//! A walk over the upstream's keys of one workspace, newest first, in pages that overlap: a delete during the walk
+//! cannot hide a row, because each page must share one with the page before (X16). A walk that reached an empty page
+//! may be concluded from; any other only acts on what it saw.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::domain::time::Timestamp;
+use crate::upstream::openrouter::{self, Listed, PAGE, Reply};
+
+/// Rows that two neighbouring pages share when nothing moves.
+const OVERLAP: usize = 10;
+/// A walk whose pages do not meet begins anew, this often.
+const RESTARTS: u32 = 3;
+
+/// Where a walk stands, so that the next run can go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    pub workspace_id: Option<String>,
+    /// When the walk began, in seconds, by the job's clock.
+    pub began: i64,
+    offset: usize,
+    /// The last rows of the page before, by hash.
+    tail: Vec<String>,
+}
+
+/// What a walk found, and how far it came.
+pub struct Walked {
+    /// Keys whose name begins with the marker, each once.
+    pub ours: Vec<Listed>,
+    pub pages: usize,
+    pub end: End,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An empty page: what was not seen is not there.
+    Empty,
+    /// Far enough back in time for what this walk was for.
+    FarEnough,
+    /// No budget left; the next run goes on from here.
+    Paused(Position),
+    /// Pages that do not meet, or an upstream that does not answer.
+    Broken,
+}
+
+pub struct Plan<'a> {
+    pub marker: &'a str,
+    /// Rows older than this need not be looked at; `None` walks to an empty page.
+    pub back_to: Option<Timestamp>,
+    /// Pages this walk may ask for.
+    pub budget: usize,
+}
+
+impl Position {
+    pub fn start(workspace_id: Option<String>, now: Timestamp) -> Self {
+        Self {
+            workspace_id,
+            began: now.secs(),
+            offset: 0,
+            tail: Vec::new(),
+        }
+    }
+
+    fn again(&mut self, now: Timestamp) {
+        *self = Self::start(self.workspace_id.take(), now);
+    }
+}
+
+/// Walks from `position`.
+pub async fn walk(
+    app: &App,
+    plan: &Plan<'_>,
+    mut position: Position,
+    now: Timestamp,
+) -> (Position, Walked) {
+    let mut walked = Walked {
+        ours: Vec::new(),
+        pages: 0,
+        end: End::Broken,
+    };
+    let mut seen = HashSet::new();
+    let mut restarts = 0_u32;
+    while walked.pages < plan.budget {
+        let page =
+            openrouter::list_keys(app, position.workspace_id.as_deref(), position.offset).await;
+        walked.pages = walked.pages.saturating_add(1);
+        let Reply::Is(page) = page else {
+            return (position, walked);
+        };
+        if page.is_empty() {
+            walked.end = End::Empty;
+            return (position, walked);
+        }
+        if !meets(&position, &page) {
+            restarts = restarts.saturating_add(1);
+            if restarts > RESTARTS {
+                return (position, walked);
+            }
+            position.again(now);
+            continue;
+        }
+        let far_enough = is_before(&page, plan.back_to);
+        advance(&mut position, &page);
+        let ours = page
+            .into_iter()
+            .filter(|key| key.name.starts_with(plan.marker));
+        walked
+            .ours
+            .extend(ours.filter(|key| seen.insert(key.hash.clone())));
+        if far_enough {
+            walked.end = End::FarEnough;
+            return (position, walked);
+        }
+    }
+    walked.end = End::Paused(position.clone());
+    (position, walked)
+}
+
+/// Whether a page shares a row with the one before it. Where that one was short, its rows may all be behind this offset.
+fn meets(position: &Position, page: &[Listed]) -> bool {
+    position.tail.is_empty() || page.iter().any(|key| position.tail.contains(&key.hash))
+}
+
+fn advance(position: &mut Position, page: &[Listed]) {
+    let step = PAGE.saturating_sub(OVERLAP);
+    position.offset = position.offset.saturating_add(step);
+    // Rows that the next page cannot repeat, a short page's, are no meeting point.
+    let tail = page.iter().skip(step).map(|key| key.hash.clone());
+    position.tail = tail.collect();
+}
+
+/// Whether a whole page lies before the bound. A row whose time cannot be read is never old.
+fn is_before(page: &[Listed], bound: Option<Timestamp>) -> bool {
+    bound.is_some_and(|bound| {
+        page.iter()
+            .all(|key| key.created().is_some_and(|created| created < bound))
+    })
+}

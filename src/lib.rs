@@ -1,0 +1,39 @@
+//! keycap hands out capped OpenRouter keys from the edge. These are the runtime's entry points; the application itself
+//! is the same on the Worker and in native tests.
+
+pub mod app;
+pub mod config;
+pub mod crypto;
+pub mod domain;
+pub mod error;
+pub mod http;
+pub mod jobs;
+mod mint;
+pub mod ports;
+pub mod store;
+mod upstream;
+
+#[cfg(target_arch = "wasm32")]
+mod runtime;
+
+#[cfg(target_arch = "wasm32")]
+mod entry {
+    use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent};
+
+    use crate::runtime;
+
+    #[worker::event(start)]
+    fn start() {
+        console_error_panic_hook::set_once();
+    }
+
+    #[worker::event(fetch)]
+    async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+        runtime::fetch(request, env, &context).await
+    }
+
+    #[worker::event(scheduled)]
+    async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
+        runtime::scheduled(&event, env).await;
+    }
+}

@@ -1,0 +1,345 @@
+//! A claim from end to end: reserve → mint → check the echo → record → deliver. Two database round trips and one
+//! upstream call; at each step, what a lost answer means is written down (design, section 3).
+//!
+//! 1. Reserve: one batch decides every gate and writes the generation straight into `minting`.
+//! 2. Mint: one `POST /keys` under the generation's own name.
+//! 3. Check the echo: what differs from the request is never delivered.
+//! 4. Record: one batch, where state, nonce and every gate still hold; else the key goes again.
+//! 5. Deliver: the secret leaves in this one answer, after its row is committed.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::crypto::sha256_hex;
+use crate::domain::budget::{self, Allowance};
+use crate::domain::gate::{Refusal, first_refusal};
+use crate::domain::generation::State;
+use crate::domain::id::Kind;
+use crate::domain::mint::{Echo, MintSpec, check_echo};
+use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::ports::DbError;
+use crate::store::cards::Card;
+use crate::store::claims::{self, Attempt, Decision, Idempotency, Minted, Recorded};
+use crate::store::generations;
+use crate::upstream::openrouter::{self, Created, Refused, Reply};
+
+/// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
+const BUSY_SECS: u32 = 30;
+const BUSY_SECS_MAX: u32 = 300;
+
+/// What a claim ends with.
+pub enum Claimed {
+    /// A fresh key, and the only time its secret is seen.
+    New { card: Card, secret: Secret },
+    /// There is one already.
+    Existing(Card),
+}
+
+/// Claims the member's one key.
+pub async fn claim(
+    app: &App,
+    session: Session,
+    idempotency: Option<Idempotency>,
+) -> Result<Claimed, Error> {
+    let attempt = attempt(app, session, idempotency)?;
+    let decision = claims::reserve(&*app.db, &attempt)
+        .await?
+        .ok_or(Error::SignInRequired)?;
+    if !decision.reserved {
+        return not_reserved(app, &attempt, decision);
+    }
+    let Some(spec) = spec(&decision, attempt.now) else {
+        refuse(app, &attempt, "budget_spent", None).await?;
+        let resets_at = decision.plan.limit_reset.ends(attempt.now);
+        return Err(Error::BudgetSpent { resets_at });
+    };
+    match openrouter::create_key(app, &spec).await {
+        Created::Made { echo, secret } => {
+            settle(app, &attempt, &decision, &spec, echo, secret).await
+        }
+        Created::WithoutSecret(echo) => Err(remove(app, &attempt, &spec, &echo, "key").await),
+        Created::Refused(refused) => Err(refused_by_upstream(app, &attempt, refused).await),
+        Created::Unknown => Err(doubt(app, &attempt).await),
+    }
+}
+
+/// Fresh ids for one try.
+pub fn attempt(
+    app: &App,
+    session: Session,
+    idempotency: Option<Idempotency>,
+) -> Result<Attempt, Error> {
+    let random = &*app.random;
+    Ok(Attempt {
+        session,
+        change: random::public_id(random, Kind::Change)?,
+        key: random::public_id(random, Kind::Key)?,
+        generation: random::public_id(random, Kind::Generation)?,
+        nonce: random::nonce(random)?,
+        idempotency,
+        house: app.house(),
+        now: app.now(),
+    })
+}
+
+/// The parameters of the mint; `None` when the siblings have used the period's limit up.
+fn spec(decision: &Decision, now: Timestamp) -> Option<MintSpec> {
+    let plan = &decision.plan;
+    let allowed = Allowance {
+        limit: plan.limit,
+        limit_reset: plan.limit_reset,
+        max_active_keys: plan.max_active_keys,
+    };
+    let cap = budget::cap(allowed, &decision.siblings, now);
+    MintSpec::new(
+        decision.upstream_name.clone()?,
+        cap,
+        plan.limit_reset,
+        decision.expires_at?,
+        plan.workspace_id.clone(),
+    )
+}
+
+fn not_reserved(app: &App, attempt: &Attempt, decision: Decision) -> Result<Claimed, Error> {
+    if let (Some(earlier), Some(idempotency)) = (&decision.replay_of, &attempt.idempotency)
+        && *earlier != idempotency.body_sha256
+    {
+        return Err(Error::IdempotencyMismatch);
+    }
+    match first_refusal(&decision.facts, &app.config.terms, attempt.now) {
+        Some(Refusal::Exists) => {
+            let card = decision.cards.into_iter().next();
+            card.map(Claimed::Existing).ok_or(Error::Internal)
+        }
+        Some(refusal) => Err(refusal_error(refusal, attempt.now)),
+        // Every gate is open, so it was the replay of an attempt that came to nothing.
+        None if decision.replay_of.is_some() => Err(Error::ClaimSuperseded),
+        None => Err(Error::Internal),
+    }
+}
+
+/// A gate's refusal as the answer it becomes.
+pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
+    match refusal {
+        Refusal::SessionEnded => Error::SignInRequired,
+        Refusal::NotActive(status) => Error::MemberNotActive(status),
+        Refusal::Exists => Error::Internal,
+        Refusal::InProgress => Error::ClaimInProgress,
+        Refusal::BeingRemoved => Error::KeyBeingRemoved,
+        Refusal::ProjectNotLive => Error::ProjectNotLive,
+        Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
+        Refusal::MintingStopped => Error::MintingStopped,
+        Refusal::Blocked => Error::Blocked,
+        Refusal::Held => Error::Held,
+        Refusal::AccountTooYoung {
+            age_days,
+            required_days,
+        } => Error::AccountTooYoung {
+            age_days,
+            required_days,
+        },
+        Refusal::TooManyAttempts => Error::TooManyAttempts {
+            retry_at: crate::domain::period::LimitReset::Daily.ends(now),
+        },
+        Refusal::SeatsFull => Error::SeatsFull,
+        Refusal::Paused { until } => Error::OpenRouterBusy {
+            retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
+        },
+    }
+}
+
+/// Steps 3 to 5.
+async fn settle(
+    app: &App,
+    attempt: &Attempt,
+    decision: &Decision,
+    spec: &MintSpec,
+    echo: Echo,
+    secret: Secret,
+) -> Result<Claimed, Error> {
+    let echo = completed(app, spec, echo).await;
+    if let Err(mismatch) = check_echo(spec, &echo) {
+        return Err(remove(app, attempt, spec, &echo, mismatch.name()).await);
+    }
+    let (Some(hash), Some(key)) = (echo.hash.clone(), decision.key.clone()) else {
+        return Err(Error::Internal);
+    };
+    let minted = Minted {
+        attempt,
+        record: random::public_id(&*app.random, Kind::Change)?,
+        abandon: random::public_id(&*app.random, Kind::Change)?,
+        upstream_hash: hash.clone(),
+        secret_sha256: sha256_hex(secret.expose().as_bytes()),
+        label: echo.label.clone(),
+        workspace_id: echo.workspace_id.clone(),
+        limit: spec.limit(),
+        now: app.now(),
+    };
+    match claims::record(&*app.db, &minted).await {
+        Ok(Recorded::Active) => Ok(Claimed::New {
+            card: Card {
+                id: key,
+                name: None,
+                state: State::Active,
+                label: echo.label,
+                limit: spec.limit(),
+                limit_reset: spec.limit_reset(),
+                created_at: decision.key_created_at.unwrap_or(attempt.now),
+                expires_at: spec.expires_at(),
+            },
+            secret,
+        }),
+        Ok(Recorded::Abandoned) => Err(erase(app, attempt, &hash, true).await),
+        Ok(Recorded::Lost) => Err(erase(app, attempt, &hash, false).await),
+        // It may be committed, or may still be: touch nothing, the sweep decides (X3).
+        Err(DbError::Unknown) => Err(Error::StorageUnavailable),
+        Err(DbError::Unique | DbError::Constraint | DbError::Broken) => {
+            remove(app, attempt, spec, &echo, "record").await;
+            Err(Error::Internal)
+        }
+    }
+}
+
+/// An answer without `expires_at` is completed by one read: the schema lets it be absent (F16).
+async fn completed(app: &App, spec: &MintSpec, echo: Echo) -> Echo {
+    match (echo.expires_at, echo.own_hash(spec)) {
+        (None, Some(hash)) => match openrouter::read_echo(app, hash).await {
+            Reply::Is(read) => Echo {
+                expires_at: read.expires_at,
+                ..echo
+            },
+            Reply::Missing | Reply::Refused(_) | Reply::Unknown => echo,
+        },
+        _ => echo,
+    }
+}
+
+/// A gate closed between reservation and record: the key is deleted, nothing is delivered.
+async fn erase(app: &App, attempt: &Attempt, hash: &str, confirm: bool) -> Error {
+    let generation = attempt.generation.as_str();
+    app.note(
+        "warn",
+        "mint_superseded",
+        json!({ "generation": generation }),
+    );
+    delete(app, attempt, hash, confirm).await;
+    Error::ClaimSuperseded
+}
+
+/// What was made is not what was asked for. Its removal is written down first; without a hash of its own that is
+/// a doubt, and the sweep finds it by name.
+async fn remove(
+    app: &App,
+    attempt: &Attempt,
+    spec: &MintSpec,
+    echo: &Echo,
+    failure: &'static str,
+) -> Error {
+    let generation = attempt.generation.as_str();
+    app.note(
+        "error",
+        "mint_mismatch",
+        json!({ "generation": generation, "member": failure }),
+    );
+    let Some(hash) = echo.own_hash(spec) else {
+        doubt(app, attempt).await;
+        return Error::OpenRouterMismatch;
+    };
+    let Ok(change) = random::public_id(&*app.random, Kind::Change) else {
+        return Error::OpenRouterMismatch;
+    };
+    let workspace = echo.workspace_id.as_deref();
+    let written = claims::abandon(
+        &*app.db,
+        attempt,
+        &change,
+        Some(hash),
+        workspace,
+        failure,
+        app.now(),
+    )
+    .await;
+    match written {
+        Ok(ours) => delete(app, attempt, hash, ours).await,
+        // Not written down, so not touched: the row is still `minting`, and the sweep ends it.
+        Err(error) => {
+            app.note(
+                "warn",
+                "mint_left_to_sweep",
+                json!({ "generation": generation, "cause": format!("{error:?}") }),
+            );
+        }
+    }
+    Error::OpenRouterMismatch
+}
+
+/// Deletes the key just minted; what fails here, the sweep repeats.
+async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
+    let gone = openrouter::delete_key(app, hash).await == Reply::Is(());
+    let change = random::public_id(&*app.random, Kind::Change);
+    if let (true, true, Ok(change)) = (gone, confirm, change) {
+        let generation = attempt.generation.as_str();
+        let confirmed =
+            generations::confirm_off(&*app.db, generation, "mint", &change, app.now()).await;
+        if confirmed != Ok(true) {
+            app.note(
+                "warn",
+                "mint_left_to_sweep",
+                json!({ "generation": generation }),
+            );
+        }
+    }
+}
+
+async fn refused_by_upstream(app: &App, attempt: &Attempt, refused: Refused) -> Error {
+    let (error, pause) = match refused {
+        Refused::Credential => (Error::CredentialRefused, None),
+        Refused::Rejected => (Error::OpenRouterRefused, None),
+        Refused::Busy(asked) => {
+            let secs = asked.unwrap_or(BUSY_SECS).clamp(1, BUSY_SECS_MAX);
+            let retry = Error::OpenRouterBusy {
+                retry_after_secs: secs,
+            };
+            (retry, Some(attempt.now.plus(i64::from(secs))))
+        }
+    };
+    match refuse(app, attempt, refused.name(), pause).await {
+        Ok(()) => error,
+        Err(storage) => storage,
+    }
+}
+
+/// `minting → void`: nothing was made, the seat is free.
+async fn refuse(
+    app: &App,
+    attempt: &Attempt,
+    failure: &'static str,
+    pause_until: Option<Timestamp>,
+) -> Result<(), Error> {
+    let change = random::public_id(&*app.random, Kind::Change)?;
+    let now = app.now();
+    claims::refuse(&*app.db, attempt, &change, failure, pause_until, now).await?;
+    Ok(())
+}
+
+/// `minting → verifying`. Should even that not be written, the row stays `minting` and the sweep fences it.
+async fn doubt(app: &App, attempt: &Attempt) -> Error {
+    let generation = attempt.generation.as_str();
+    app.note("warn", "mint_unknown", json!({ "generation": generation }));
+    let ids = random::public_id(&*app.random, Kind::Change)
+        .and_then(|change| Ok((change, random::nonce(&*app.random)?)));
+    if let Ok((change, nonce)) = ids
+        && let Err(error) = claims::doubt(&*app.db, attempt, &change, &nonce, app.now()).await
+    {
+        app.note(
+            "warn",
+            "mint_left_to_sweep",
+            json!({ "generation": generation, "cause": format!("{error:?}") }),
+        );
+    }
+    Error::ClaimUnknown
+}

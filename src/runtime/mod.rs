@@ -1,0 +1,113 @@
+//! The Worker's side of the seams, and how requests and cron events enter.
+//!
+//! The application is built once for each isolate. A request that may change anything runs to its end whether or not
+//! anybody still waits for it: a closed tab must not be a crash (A18).
+
+mod database;
+mod fetcher;
+mod inbound;
+mod small;
+
+use std::cell::RefCell;
+
+use futures_channel::oneshot;
+use worker::{Context, Env, Headers, Request, Response, ResponseBuilder, ScheduledEvent};
+
+use crate::app::App;
+use crate::config::{Config, Problem};
+use crate::domain::time::Timestamp;
+use crate::http::{Outbound, Service, health};
+use crate::jobs;
+
+/// The application, or why there is none.
+type Built = Result<Service, Vec<Problem>>;
+
+thread_local! {
+    static SERVICE: RefCell<Option<Built>> = const { RefCell::new(None) };
+}
+
+/// Answers a request.
+pub async fn fetch(request: Request, env: Env, context: &Context) -> worker::Result<Response> {
+    let service = match service(&env) {
+        Ok(service) => service,
+        Err(problems) => return respond(health::misconfigured(&problems)),
+    };
+    let may_change = !matches!(request.method(), worker::Method::Get | worker::Method::Head);
+    let inbound = inbound::read(request).await?;
+    if !may_change {
+        return respond(service.answer(inbound).await);
+    }
+    let (tell, told) = oneshot::channel();
+    context.wait_until(async move {
+        // Nobody may be left to hear it.
+        let _: Result<(), Outbound> = tell.send(service.answer(inbound).await);
+    });
+    match told.await {
+        Ok(outbound) => respond(outbound),
+        Err(_) => Response::error("", 500),
+    }
+}
+
+/// Runs the jobs of a Cron Trigger.
+pub async fn scheduled(event: &ScheduledEvent, env: Env) {
+    match service(&env) {
+        Ok(service) => {
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date")]
+            let scheduled = Timestamp::from_millis(event.schedule() as i64);
+            jobs::run(service.app(), &event.cron(), scheduled).await;
+        }
+        Err(problems) => worker::console_error!(
+            "{}",
+            serde_json::json!({ "level": "error", "event": "misconfigured", "problems": problems })
+        ),
+    }
+}
+
+fn service(env: &Env) -> Built {
+    SERVICE.with_borrow_mut(|built| built.get_or_insert_with(|| build(env)).clone())
+}
+
+fn build(env: &Env) -> Built {
+    let config = Config::from_env(&|name| {
+        let text = env.var(name).ok().map(|var| var.to_string());
+        text.or_else(|| env.secret(name).ok().map(|secret| secret.to_string()))
+    })?;
+    let missing = |setting| {
+        vec![Problem {
+            setting,
+            problem: "this binding is missing",
+        }]
+    };
+    let db = database::D1::new(env).map_err(|_| missing("DB"))?;
+    let brake = small::EdgeBrake::new(env).map_err(missing)?;
+    for problem in &config.closed_by {
+        worker::console_warn!(
+            "{}",
+            serde_json::json!({ "level": "warn", "event": "closed_by", "setting": problem.setting, "problem": problem.problem })
+        );
+    }
+    Ok(Service::new(App {
+        config,
+        db: Box::new(db),
+        http: Box::new(fetcher::Fetcher),
+        clock: Box::new(small::SystemClock),
+        random: Box::new(small::SystemRandom),
+        brake: Box::new(brake),
+        log: Box::new(small::Console),
+    }))
+}
+
+fn respond(outbound: Outbound) -> worker::Result<Response> {
+    let (parts, body) = outbound.into_parts();
+    let headers = Headers::new();
+    for (name, value) in &parts.headers {
+        headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
+    }
+    let builder = ResponseBuilder::new()
+        .with_status(parts.status.as_u16())
+        .with_headers(headers);
+    if body.is_empty() {
+        return Ok(builder.empty());
+    }
+    Ok(builder.fixed(body))
+}

@@ -1,0 +1,67 @@
+//! Clock, randomness, rate limits and log of the Worker.
+
+use std::time::Duration;
+
+use worker::{Date, Delay, Env, RateLimiter};
+
+use crate::http::rate::Limit;
+use crate::ports::{Brake, Clock, LocalFuture, Log, NoRandomness, Random};
+
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn pause(&self, ms: u32) -> LocalFuture<'_, ()> {
+        Box::pin(Delay::from(Duration::from_millis(u64::from(ms))))
+    }
+}
+
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        getrandom::fill(bytes).map_err(|_| NoRandomness)
+    }
+}
+
+/// One rate-limit binding for each limit.
+pub struct EdgeBrake(Vec<(Limit, RateLimiter)>);
+
+impl EdgeBrake {
+    /// Fails with the name of the binding that is missing.
+    pub fn new(env: &Env) -> Result<Self, &'static str> {
+        let bound = |limit: Limit| {
+            let limiter = env.rate_limiter(limit.binding());
+            limiter.map(|l| (limit, l)).map_err(|_| limit.binding())
+        };
+        Limit::ALL
+            .into_iter()
+            .map(bound)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl Brake for EdgeBrake {
+    fn allows<'a>(&'a self, limit: Limit, key: &'a str) -> LocalFuture<'a, bool> {
+        Box::pin(async move {
+            let Some((_, limiter)) = self.0.iter().find(|(known, _)| *known == limit) else {
+                return true;
+            };
+            let outcome = limiter.limit(key.to_owned()).await;
+            // The brake is a courtesy of the edge; the quotas that must hold are in the database.
+            outcome.map_or(true, |outcome| outcome.success)
+        })
+    }
+}
+
+pub struct Console;
+
+impl Log for Console {
+    fn line(&self, line: &str) {
+        worker::console_log!("{line}");
+    }
+}

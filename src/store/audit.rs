@@ -1,0 +1,35 @@
+//! Reading the audit back: whether a change whose answer was lost has happened (X3).
+
+use super::{last_row, sql::wire};
+use crate::domain::id::PublicId;
+use crate::ports::{Database, DbError};
+
+statements! {
+    COMMITTED = "SELECT json_object('committed',
+        EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2))";
+}
+
+#[derive(serde::Deserialize)]
+struct Committed {
+    #[serde(deserialize_with = "wire::flag")]
+    committed: bool,
+}
+
+/// The closing statement of a guarded batch: did `change` touch `target`?
+pub(super) fn committed(change: &PublicId, target: &str) -> crate::ports::Stmt {
+    stmt!(COMMITTED, change, target)
+}
+
+/// Reads the answer of [`committed`] at the end of a batch.
+pub(super) fn was_committed(batch: &[crate::ports::Rows]) -> Result<bool, DbError> {
+    Ok(last_row::<Committed>(batch)?.is_some_and(|row| row.committed))
+}
+
+/// Whether a change is in the audit, asked on its own.
+pub async fn is_committed(
+    db: &dyn Database,
+    change: &PublicId,
+    target: &str,
+) -> Result<bool, DbError> {
+    was_committed(&db.batch(vec![committed(change, target)]).await?)
+}

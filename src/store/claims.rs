@@ -1,0 +1,559 @@
+//! A claim in the database: reserve where every gate holds, record where every gate still holds, and the two ways out.
+//!
+//! Every batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
+//! change_id is there. So each may be sent twice, and a lost answer is settled by sending it again (A3, X3).
+
+use serde::Deserialize;
+
+use super::audit::{committed, was_committed};
+use super::cards::{self, Card};
+use super::{last_row, read, rows_of, sql::wire, twice};
+use crate::crypto::session::Session;
+use crate::domain::budget::{Sibling, Usage};
+use crate::domain::gate::{ATTEMPTS_A_DAY, Facts, Terms};
+use crate::domain::generation::State;
+use crate::domain::id::PublicId;
+use crate::domain::identity::Status;
+use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Rows, Stmt};
+
+/// An Idempotency-Key is remembered this long (A15).
+const IDEMPOTENCY_SECS: i64 = 86_400;
+/// A mint that takes longer than this is not recorded any more: its request has long been answered (X1).
+pub const RECORD_WITHIN_SECS: i64 = 60;
+/// This many doubtful mints …
+const DOUBTS: i64 = 5;
+/// … within this many seconds close the reservation guard for everybody …
+const DOUBT_WINDOW_SECS: i64 = 300;
+/// … for this long (X21).
+const DOUBT_PAUSE_SECS: i64 = 60;
+
+statements! {
+    // The gates. `claim_gates` has what the database knows; configuration's part is bound.
+    GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, ?2, 'reserved', g.public_id, 'minting', ?3
+        FROM claim_gates g
+        WHERE g.public_id = ?4 AND g.epoch = ?5 AND g.status = 'active'
+          AND g.blocked = 0 AND g.held = 0 AND g.live_state IS NULL
+          AND g.minting = 'open' AND g.pause_until <= ?3 AND g.public_origin = ?6
+          AND ?7 = 1 AND g.seats_live < ?8 AND g.account_created_at <= ?9
+          AND (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?10) < ?11
+          AND NOT EXISTS (SELECT 1 FROM idempotency_keys r
+            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)
+        ON CONFLICT DO NOTHING";
+
+    // The claimed key itself, unless an earlier generation of it was here.
+    KEY = "INSERT INTO keys (public_id, owner_id, ordinal, origin, plan_id, created_at, change_id)
+        SELECT ?1, g.owner_id, 0, 'claim', g.plan_id, ?2, ?3
+        FROM claim_gates g
+        WHERE g.public_id = ?4 AND g.key_id IS NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?5)";
+
+    // Straight into `minting`, with the nonce that only this attempt knows (C11). The limit is the plan's until the
+    // record writes the cap that was asked for: siblings count with all they might get.
+    GENERATION = "INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
+            workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, change_id)
+        SELECT ?1, g.key_id, g.owner_id, 0, 'minting', ?2, 'keycap/' || g.instance || '/' || ?1,
+            p.workspace_id, g.plan_rev, p.limit_nano, p.limit_reset, ?3,
+            CAST(?3 AS INTEGER) + p.expiry_days * 86400, ?4
+        FROM claim_gates g JOIN plans p ON p.id = g.plan_id
+        WHERE g.public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?1)
+        ON CONFLICT (public_id) DO NOTHING";
+
+    REMEMBER = "INSERT OR REPLACE INTO idempotency_keys (owner_id, key_sha256, body_sha256, generation_id, created_at)
+        SELECT n.owner_id, ?1, ?2, n.id, n.created_at FROM generations n
+        WHERE n.public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
+
+    // What decided, as the same transaction saw it.
+    DECISION = "SELECT json_object(
+          'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3),
+          'facts', json_object('status', g.status, 'session_current', g.epoch = ?4, 'minting_open', g.minting = 'open',
+          'same_instance', g.public_origin = ?5, 'pause_until', g.pause_until,
+          'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
+          'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6),
+          'seats_live', g.seats_live, 'live_state', g.live_state),
+          'key', k.public_id, 'key_created_at', k.created_at,
+          'plan', json_object('limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
+            'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id),
+          'upstream_name', (SELECT n.upstream_name FROM generations n WHERE n.public_id = ?3),
+          'expires_at', (SELECT n.expires_at FROM generations n WHERE n.public_id = ?3),
+          'replay_of', (SELECT r.body_sha256 FROM idempotency_keys r
+            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?7 AND r.created_at > ?8),
+          'siblings', json((SELECT json_group_array(json_object('same_key', d.key_id = g.key_id, 'cap_nano', d.limit_nano,
+              'ended_at', d.ended_at, 'usage_read_at', d.usage_read_at, 'daily_nano', d.usage_daily_nano,
+              'weekly_nano', d.usage_weekly_nano, 'monthly_nano', d.usage_monthly_nano))
+            FROM generations d WHERE d.owner_id = g.owner_id AND d.public_id <> ?3
+              AND (d.live = 1 OR (d.recorded_at IS NOT NULL AND d.ended_at >= ?9)))))
+        FROM claim_gates g JOIN plans p ON p.id = g.plan_id LEFT JOIN keys k ON k.id = g.key_id
+        WHERE g.public_id = ?1";
+
+    // The record: state, nonce and every gate again (X12). `seats_live` has this generation in it, so not more than the ceiling.
+    RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'recorded', g.public_id, 'minting', 'active', ?2
+        FROM generations n JOIN claim_gates g ON g.owner_id = n.owner_id
+        WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4 AND n.created_at > ?5
+          AND g.key_id = n.key_id AND g.plan_rev = n.plan_rev
+          AND g.epoch = ?6 AND g.status = 'active' AND g.blocked = 0 AND g.held = 0
+          AND g.minting = 'open' AND g.public_origin = ?7
+          AND ?8 = 1 AND g.seats_live <= ?9 AND g.account_created_at <= ?10
+        ON CONFLICT DO NOTHING";
+
+    RECORD = "UPDATE generations SET state = 'active', upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
+            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7
+        WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
+
+    // The key is there and must not be: its removal is written down before it is tried (X3).
+    ABANDON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'abandoned', 'mint', n.state, 'revoking', ?2
+        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
+        ON CONFLICT DO NOTHING";
+
+    ABANDON = "UPDATE generations SET state = 'revoking', upstream_hash = COALESCE(?1, upstream_hash),
+            workspace_id = COALESCE(?2, workspace_id), failure = ?3, next_attempt_at = 0, change_id = ?4
+        WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
+
+    RECORDED = "SELECT json_object(
+          'recorded', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?3),
+          'abandoned', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3))";
+
+    REFUSE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'refused', 'mint', n.state, 'void', ?2
+        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
+        ON CONFLICT DO NOTHING";
+
+    REFUSE = "UPDATE generations SET state = 'void', ended_at = ?1, failure = ?2, change_id = ?3
+        WHERE public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+
+    DOUBT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'doubted', 'mint', n.state, 'verifying', ?2
+        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
+        ON CONFLICT DO NOTHING";
+
+    DOUBT = "UPDATE generations SET state = 'verifying', op_nonce = ?1, failure = 'unknown', change_id = ?2
+        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    PAUSE_AFTER_DOUBTS = "UPDATE settings SET pause_until = MAX(pause_until, ?1)
+        WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM generations
+          WHERE state = 'verifying' AND created_at > ?2 LIMIT ?3)) >= ?3";
+
+    PAUSE = "UPDATE settings SET pause_until = MAX(pause_until, ?1)";
+}
+
+/// One try to claim: who asks, under which terms, and the fresh ids it would use.
+pub struct Attempt {
+    pub session: Session,
+    pub change: PublicId,
+    pub key: PublicId,
+    pub generation: PublicId,
+    pub nonce: String,
+    pub idempotency: Option<Idempotency>,
+    pub house: House,
+    pub now: Timestamp,
+}
+
+/// What configuration has to say, as the guards bind it.
+#[derive(Clone)]
+pub struct House {
+    pub terms: Terms,
+    pub public_origin: String,
+}
+
+/// An Idempotency-Key and the body it came with, both as SHA-256.
+#[derive(Clone)]
+pub struct Idempotency {
+    pub key_sha256: String,
+    pub body_sha256: String,
+}
+
+/// What the database decided, and what it knew.
+pub struct Decision {
+    pub reserved: bool,
+    pub facts: Facts,
+    /// The key's public id: the new one, or the one that an earlier generation made.
+    pub key: Option<String>,
+    pub key_created_at: Option<Timestamp>,
+    pub plan: Plan,
+    pub upstream_name: Option<String>,
+    pub expires_at: Option<Timestamp>,
+    /// The body's SHA-256 of an earlier request with this Idempotency-Key.
+    pub replay_of: Option<String>,
+    pub siblings: Vec<Sibling>,
+    pub cards: Vec<Card>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Plan {
+    #[serde(rename = "limit_nano", deserialize_with = "wire::nano")]
+    pub limit: NanoUsd,
+    pub limit_reset: LimitReset,
+    pub expiry_days: u32,
+    pub max_active_keys: i64,
+    pub workspace_id: Option<String>,
+}
+
+/// Reserves where every gate holds. `None` when there is no such member.
+pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Decision>, DbError> {
+    let member = &attempt.session.member;
+    let now = attempt.now;
+    let terms = &attempt.house.terms;
+    let idempotency = attempt.idempotency.as_ref();
+    let mut batch = vec![
+        stmt!(
+            GUARD,
+            &attempt.change,
+            &attempt.generation,
+            now,
+            member,
+            attempt.session.epoch,
+            attempt.house.public_origin.as_str(),
+            terms.open(),
+            terms.max_total_keys,
+            terms.account_made_by(now),
+            LimitReset::Daily.starts(now),
+            ATTEMPTS_A_DAY,
+            idempotency.map(|i| i.key_sha256.as_str()),
+            now.plus(-IDEMPOTENCY_SECS),
+        ),
+        stmt!(
+            KEY,
+            &attempt.key,
+            now,
+            &attempt.change,
+            member,
+            &attempt.generation
+        ),
+        stmt!(
+            GENERATION,
+            &attempt.generation,
+            attempt.nonce.as_str(),
+            now,
+            &attempt.change,
+            member
+        ),
+    ];
+    if let Some(i) = idempotency {
+        batch.push(stmt!(
+            REMEMBER,
+            i.key_sha256.as_str(),
+            i.body_sha256.as_str(),
+            &attempt.generation,
+            &attempt.change
+        ));
+    }
+    batch.push(cards::of_member(&attempt.session));
+    batch.push(decision(attempt));
+    let rows = twice(db, batch).await?;
+    read_decision(&rows)
+}
+
+/// The facts of a claim without trying one: the same statement, the same transaction's eyes.
+pub fn facts(attempt: &Attempt) -> [Stmt; 2] {
+    [cards::of_member(&attempt.session), decision(attempt)]
+}
+
+fn decision(attempt: &Attempt) -> Stmt {
+    stmt!(
+        DECISION,
+        &attempt.session.member,
+        &attempt.change,
+        &attempt.generation,
+        attempt.session.epoch,
+        attempt.house.public_origin.as_str(),
+        LimitReset::Daily.starts(attempt.now),
+        attempt.idempotency.as_ref().map(|i| i.key_sha256.as_str()),
+        attempt.now.plus(-IDEMPOTENCY_SECS),
+        LimitReset::Monthly
+            .starts(attempt.now)
+            .min(LimitReset::Weekly.starts(attempt.now)),
+    )
+}
+
+/// Reads what [`facts`] or a reservation ended with.
+pub fn read_decision(batch: &[Rows]) -> Result<Option<Decision>, DbError> {
+    let Some(row) = last_row::<DecisionRow>(batch)? else {
+        return Ok(None);
+    };
+    let cards = rows_of(batch, batch.len().saturating_sub(2))?;
+    let cards = cards
+        .iter()
+        .map(|card| read(card))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(row.into_decision(cards)))
+}
+
+#[derive(Deserialize)]
+struct DecisionRow {
+    #[serde(deserialize_with = "wire::flag")]
+    reserved: bool,
+    facts: FactsRow,
+    key: Option<String>,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    key_created_at: Option<Timestamp>,
+    plan: Plan,
+    upstream_name: Option<String>,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    expires_at: Option<Timestamp>,
+    replay_of: Option<String>,
+    siblings: Vec<SiblingRow>,
+}
+
+#[derive(Deserialize)]
+struct FactsRow {
+    status: Status,
+    #[serde(deserialize_with = "wire::flag")]
+    session_current: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    minting_open: bool,
+    /// NULL until the instance is bound: nothing is ours then.
+    same_instance: Option<i64>,
+    #[serde(deserialize_with = "wire::at")]
+    pause_until: Timestamp,
+    #[serde(deserialize_with = "wire::flag")]
+    blocked: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    held: bool,
+    #[serde(deserialize_with = "wire::at")]
+    account_created_at: Timestamp,
+    attempts_today: i64,
+    seats_live: i64,
+    live_state: Option<State>,
+}
+
+#[derive(Deserialize)]
+struct SiblingRow {
+    same_key: Option<i64>,
+    #[serde(deserialize_with = "wire::nano")]
+    cap_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    ended_at: Option<Timestamp>,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    usage_read_at: Option<Timestamp>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    daily_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    weekly_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    monthly_nano: Option<NanoUsd>,
+}
+
+impl DecisionRow {
+    fn into_decision(self, cards: Vec<Card>) -> Decision {
+        Decision {
+            reserved: self.reserved,
+            facts: self.facts.into(),
+            key: self.key,
+            key_created_at: self.key_created_at,
+            plan: self.plan,
+            upstream_name: self.upstream_name,
+            expires_at: self.expires_at,
+            replay_of: self.replay_of,
+            siblings: self.siblings.into_iter().map(SiblingRow::sibling).collect(),
+            cards,
+        }
+    }
+}
+
+impl From<FactsRow> for Facts {
+    fn from(row: FactsRow) -> Self {
+        Self {
+            status: row.status,
+            session_current: row.session_current,
+            minting_open: row.minting_open,
+            same_instance: row.same_instance == Some(1),
+            pause_until: row.pause_until,
+            blocked: row.blocked,
+            held: row.held,
+            account_created_at: row.account_created_at,
+            attempts_today: row.attempts_today,
+            seats_live: row.seats_live,
+            live_state: row.live_state,
+        }
+    }
+}
+
+impl SiblingRow {
+    fn sibling(self) -> Sibling {
+        let usage = || {
+            Some(Usage {
+                daily: self.daily_nano?,
+                weekly: self.weekly_nano?,
+                monthly: self.monthly_nano?,
+                read_at: self.usage_read_at?,
+            })
+        };
+        Sibling {
+            same_key: self.same_key == Some(1),
+            cap: self.cap_nano,
+            ended_at: self.ended_at,
+            usage: usage(),
+        }
+    }
+}
+
+/// A mint whose echo was checked, to be recorded.
+pub struct Minted<'a> {
+    pub attempt: &'a Attempt,
+    /// The change that records it, and the one that gives it up should a gate have closed.
+    pub record: PublicId,
+    pub abandon: PublicId,
+    pub upstream_hash: String,
+    pub secret_sha256: String,
+    pub label: Option<String>,
+    pub workspace_id: Option<String>,
+    pub limit: NanoUsd,
+    pub now: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Active: deliver.
+    Active,
+    /// A gate closed meanwhile: the row is `revoking`, the key must go.
+    Abandoned,
+    /// The row is somebody else's by now: the key is a stray and must go.
+    Lost,
+}
+
+/// Records where state, nonce and every gate still hold; else writes down that the key must go.
+pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, DbError> {
+    let Minted { attempt, now, .. } = minted;
+    let (terms, generation) = (&attempt.house.terms, &attempt.generation);
+    let batch = vec![
+        stmt!(
+            RECORD_GUARD,
+            &minted.record,
+            *now,
+            generation,
+            attempt.nonce.as_str(),
+            now.plus(-RECORD_WITHIN_SECS),
+            attempt.session.epoch,
+            attempt.house.public_origin.as_str(),
+            terms.open(),
+            terms.max_total_keys,
+            terms.account_made_by(*now),
+        ),
+        stmt!(
+            RECORD,
+            minted.upstream_hash.as_str(),
+            minted.secret_sha256.as_str(),
+            minted.label.as_deref(),
+            minted.workspace_id.as_deref(),
+            minted.limit,
+            *now,
+            &minted.record,
+            generation,
+        ),
+        stmt!(
+            ABANDON_GUARD,
+            &minted.abandon,
+            *now,
+            generation,
+            attempt.nonce.as_str()
+        ),
+        stmt!(
+            ABANDON,
+            minted.upstream_hash.as_str(),
+            minted.workspace_id.as_deref(),
+            "gate_closed",
+            &minted.abandon,
+            generation,
+        ),
+        stmt!(RECORDED, &minted.record, &minted.abandon, generation),
+    ];
+    let row: RecordedRow = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
+    Ok(match (row.recorded, row.abandoned) {
+        (true, _) => Recorded::Active,
+        (false, true) => Recorded::Abandoned,
+        (false, false) => Recorded::Lost,
+    })
+}
+
+#[derive(Deserialize)]
+struct RecordedRow {
+    #[serde(deserialize_with = "wire::flag")]
+    recorded: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    abandoned: bool,
+}
+
+/// The key exists and must not (a bad echo): `minting → revoking`. False when the row was no longer ours.
+pub async fn abandon(
+    db: &dyn Database,
+    attempt: &Attempt,
+    change: &PublicId,
+    upstream_hash: Option<&str>,
+    workspace_id: Option<&str>,
+    failure: &'static str,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let generation = &attempt.generation;
+    let batch = vec![
+        stmt!(
+            ABANDON_GUARD,
+            change,
+            now,
+            generation,
+            attempt.nonce.as_str()
+        ),
+        stmt!(
+            ABANDON,
+            upstream_hash,
+            workspace_id,
+            failure,
+            change,
+            generation
+        ),
+        committed(change, generation.as_str()),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// Upstream refused, or nothing was sent: `minting → void`, the seat is free. `pause_until` delays everybody's next try.
+pub async fn refuse(
+    db: &dyn Database,
+    attempt: &Attempt,
+    change: &PublicId,
+    failure: &'static str,
+    pause_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let generation = &attempt.generation;
+    let mut batch = vec![
+        stmt!(
+            REFUSE_GUARD,
+            change,
+            now,
+            generation,
+            attempt.nonce.as_str()
+        ),
+        stmt!(REFUSE, now, failure, change, generation),
+    ];
+    batch.extend(pause_until.map(|until| stmt!(PAUSE, until)));
+    batch.push(committed(change, generation.as_str()));
+    was_committed(&twice(db, batch).await?)
+}
+
+/// The outcome is unknown: `minting → verifying`, under a nonce that no attempt knows.
+pub async fn doubt(
+    db: &dyn Database,
+    attempt: &Attempt,
+    change: &PublicId,
+    fresh_nonce: &str,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let generation = &attempt.generation;
+    let batch = vec![
+        stmt!(DOUBT_GUARD, change, now, generation, attempt.nonce.as_str()),
+        stmt!(DOUBT, fresh_nonce, change, generation),
+        stmt!(
+            PAUSE_AFTER_DOUBTS,
+            now.plus(DOUBT_PAUSE_SECS),
+            now.plus(-DOUBT_WINDOW_SECS),
+            DOUBTS
+        ),
+        committed(change, generation.as_str()),
+    ];
+    was_committed(&twice(db, batch).await?)
+}

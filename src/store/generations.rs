@@ -1,0 +1,284 @@
+//! What the sweep does to generations. Every transition names its old state, and is written to the audit first.
+
+use serde::Deserialize;
+
+use super::audit::{committed, was_committed};
+use super::{read, rows_of, sql::wire, twice};
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Rows};
+
+/// A mint whose request has long been answered: nobody waits for it any more (X2).
+const FENCE_AFTER_SECS: i64 = 120;
+/// A create that has not landed this long after it was sent is waited for no longer (X1).
+pub const LANDS_WITHIN_SECS: i64 = 300;
+/// A key's own clock and ours may differ by this much (C2).
+const EXPIRES_AFTER_SECS: i64 = 300;
+/// Rows of each kind that one run takes up.
+const BATCH: i64 = 200;
+/// Workspaces that one run walks.
+const WORKSPACES: i64 = 50;
+
+statements! {
+    FENCE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'doubted', 'sweep', 'minting', 'verifying', ?2
+        FROM generations n WHERE n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4
+        ON CONFLICT DO NOTHING";
+
+    // A new nonce: whatever the old attempt still does, it records nothing (S4-72).
+    FENCE = "UPDATE generations SET state = 'verifying', op_nonce = ?1, failure = 'unknown', change_id = ?2
+        WHERE state = 'minting'
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
+
+    REVOKES_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+        FROM generations n
+        WHERE n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= ?1
+        ORDER BY n.next_attempt_at LIMIT ?2";
+
+    EXPIRIES_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+        FROM generations n
+        WHERE n.state IN ('active', 'disabled') AND n.expires_at <= ?1 AND n.next_attempt_at <= ?2
+        ORDER BY n.expires_at LIMIT ?3";
+
+    // Where keys of ours may turn up: where something is unsettled, where anything was minted lately, where plans mint.
+    WORKSPACES_TO_WALK = "SELECT json_object('workspace_id', w.workspace_id, 'unsettled', MAX(w.unsettled))
+        FROM (
+          SELECT n.workspace_id AS workspace_id, 1 AS unsettled FROM generations n WHERE n.state = 'verifying'
+          UNION ALL SELECT n.workspace_id, 0 FROM generations n WHERE n.created_at >= ?1
+          UNION ALL SELECT p.workspace_id, 0 FROM plans p
+        ) w GROUP BY w.workspace_id ORDER BY MAX(w.unsettled) DESC, w.workspace_id LIMIT ?2";
+
+    OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'revoke_confirmed', ?2, n.state, 'revoked', ?3
+        FROM generations n WHERE n.public_id = ?4 AND n.state IN ('revoking', 'stuck')
+        ON CONFLICT DO NOTHING";
+
+    OFF = "UPDATE generations SET state = 'revoked', ended_at = ?1, erased_at = ?1, change_id = ?2
+        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    PUT_OFF = "UPDATE generations SET attempts = ?1, next_attempt_at = ?2 WHERE public_id = ?3";
+
+    GIVE_UP_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'revoke_given_up', 'sweep', n.state, 'stuck', ?2
+        FROM generations n WHERE n.public_id = ?3 AND n.state = 'revoking'
+        ON CONFLICT DO NOTHING";
+
+    GIVE_UP = "UPDATE generations SET state = 'stuck', change_id = ?1
+        WHERE public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+
+    EXPIRE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'expired', 'sweep', n.state, 'expired', ?2
+        FROM generations n
+        WHERE n.public_id = ?3 AND n.state IN ('active', 'disabled') AND n.expires_at <= ?4
+        ON CONFLICT DO NOTHING";
+
+    EXPIRE = "UPDATE generations SET state = 'expired', ended_at = expires_at,
+            usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3, usage_lifetime_nano = ?4,
+            usage_read_at = ?5, change_id = ?6
+        WHERE public_id = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = ?7)";
+
+    CLEAR_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'cleared', 'sweep', n.state, 'void', ?2
+        FROM generations n WHERE n.public_id = ?3 AND n.state = 'verifying'
+        ON CONFLICT DO NOTHING";
+
+    CLEAR = "UPDATE generations SET state = 'void', ended_at = ?1, change_id = ?2
+        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    // What a clean walk, begun long enough after the send, has not seen, is not there (X1).
+    ABSENT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'cleared', 'sweep', 'verifying', 'void', ?2
+        FROM generations n
+        WHERE n.state = 'verifying' AND n.workspace_id IS ?3 AND n.created_at <= ?4
+          AND (n.seen_at IS NULL OR n.seen_at < ?5)
+        LIMIT ?6 ON CONFLICT DO NOTHING";
+
+    ABSENT = "UPDATE generations SET state = 'void', ended_at = ?1, change_id = ?2
+        WHERE state = 'verifying'
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
+
+    TARGETS = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = ?1";
+}
+
+/// A row that wants something done upstream.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Due {
+    pub public_id: String,
+    pub upstream_hash: Option<String>,
+    pub workspace_id: Option<String>,
+    pub attempts: i64,
+}
+
+/// A workspace to walk.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Place {
+    /// `None` is the account's default.
+    pub workspace_id: Option<String>,
+    /// Something there waits for evidence.
+    #[serde(deserialize_with = "wire::flag")]
+    pub unsettled: bool,
+}
+
+/// What there is to do now.
+pub struct Work {
+    pub fenced: i64,
+    pub revokes: Vec<Due>,
+    pub expiries: Vec<Due>,
+    pub places: Vec<Place>,
+}
+
+/// Fences mints that nobody waits for any more, and lists what is due.
+pub async fn take_up(
+    db: &dyn Database,
+    change: &PublicId,
+    fresh_nonce: &str,
+    recent: Timestamp,
+    now: Timestamp,
+) -> Result<Work, DbError> {
+    let batch = vec![
+        stmt!(FENCE_GUARD, change, now, now.plus(-FENCE_AFTER_SECS), BATCH),
+        stmt!(FENCE, fresh_nonce, change),
+        stmt!(TARGETS, change),
+        stmt!(REVOKES_DUE, now, BATCH),
+        stmt!(EXPIRIES_DUE, now.plus(-EXPIRES_AFTER_SECS), now, BATCH),
+        stmt!(WORKSPACES_TO_WALK, recent, WORKSPACES),
+    ];
+    let rows = twice(db, batch).await?;
+    Ok(Work {
+        fenced: count(rows_of(&rows, 2)?)?,
+        revokes: read_all(rows_of(&rows, 3)?)?,
+        expiries: read_all(rows_of(&rows, 4)?)?,
+        places: read_all(rows_of(&rows, 5)?)?,
+    })
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: i64,
+}
+
+fn count(rows: &Rows) -> Result<i64, DbError> {
+    let row = rows.first().ok_or(DbError::Broken)?;
+    read::<Count>(row).map(|row| row.count)
+}
+
+fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbError> {
+    rows.iter().map(|row| read(row)).collect()
+}
+
+/// Confirmed off and deleted: `revoking` or `stuck` → `revoked`.
+pub async fn confirm_off(
+    db: &dyn Database,
+    generation: &str,
+    actor: &'static str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(OFF_GUARD, change, actor, now, generation),
+        stmt!(OFF, now, change, generation),
+        committed(change, generation),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// A try failed: not again before `next`. With `give_up`, the row becomes `stuck`.
+pub async fn put_off(
+    db: &dyn Database,
+    generation: &str,
+    attempts: i64,
+    next: Timestamp,
+    give_up: Option<&PublicId>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let mut batch = vec![stmt!(PUT_OFF, attempts, next, generation)];
+    if let Some(change) = give_up {
+        batch.push(stmt!(GIVE_UP_GUARD, change, now, generation));
+        batch.push(stmt!(GIVE_UP, change, generation));
+    }
+    twice(db, batch).await.map(|_| ())
+}
+
+/// Spend at the last read before the end: credits and BYOK together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinalUsage {
+    pub daily: NanoUsd,
+    pub weekly: NanoUsd,
+    pub monthly: NanoUsd,
+    pub lifetime: NanoUsd,
+    pub read_at: Timestamp,
+}
+
+/// `active` or `disabled` → `expired`, with what it spent, when that is known.
+pub async fn expire(
+    db: &dyn Database,
+    generation: &str,
+    usage: Option<FinalUsage>,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(
+            EXPIRE_GUARD,
+            change,
+            now,
+            generation,
+            now.plus(-EXPIRES_AFTER_SECS)
+        ),
+        stmt!(
+            EXPIRE,
+            usage.map(|u| u.daily),
+            usage.map(|u| u.weekly),
+            usage.map(|u| u.monthly),
+            usage.map(|u| u.lifetime),
+            usage.map(|u| u.read_at),
+            change,
+            generation
+        ),
+        committed(change, generation),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// Its stray is deleted: `verifying → void`.
+pub async fn clear(
+    db: &dyn Database,
+    generation: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(CLEAR_GUARD, change, now, generation),
+        stmt!(CLEAR, now, change, generation),
+        committed(change, generation),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// Frees what a clean walk of the workspace has not seen; how many. `walk_began` must be the walk's own beginning.
+pub async fn clear_absent(
+    db: &dyn Database,
+    workspace_id: Option<&str>,
+    walk_began: Timestamp,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<i64, DbError> {
+    let batch = vec![
+        stmt!(
+            ABSENT_GUARD,
+            change,
+            now,
+            workspace_id,
+            walk_began.plus(-LANDS_WITHIN_SECS),
+            walk_began,
+            BATCH
+        ),
+        stmt!(ABSENT, now, change),
+        stmt!(TARGETS, change),
+    ];
+    let rows = twice(db, batch).await?;
+    count(rows.last().ok_or(DbError::Broken)?)
+}

@@ -1,0 +1,246 @@
+//! Members: who a session speaks for, signing in, and ending sessions.
+
+use serde::Deserialize;
+
+use super::{last_row, read, rows_of, sql::wire, twice};
+use crate::config::PlanSeed;
+use crate::crypto::session::Session;
+use crate::domain::id::PublicId;
+use crate::domain::identity::{Identity, Status};
+use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::ports::{Database, DbError, Rows, Stmt};
+
+statements! {
+    SESSION = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
+            'created_at', m.created_at, 'status', m.status, 'epoch', m.epoch + s.session_epoch)
+        FROM members m JOIN settings s WHERE m.public_id = ?1";
+
+    // A state comes back once: whoever writes its row first has it, and sending the same sign-in again is no replay.
+    BURN = "INSERT INTO used_states (state_sha256, change_id, expires_at) VALUES (?1, ?2, ?3)
+        ON CONFLICT DO NOTHING";
+
+    // The first sign-in ties this database to its public origin (A13).
+    BIND_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, 'instance', 'instance_bound', 'sign-in', ?2 FROM instance i
+        WHERE i.public_origin IS NULL
+          AND EXISTS (SELECT 1 FROM used_states WHERE state_sha256 = ?3 AND change_id = ?1)
+        ON CONFLICT DO NOTHING";
+
+    BIND = "UPDATE instance SET public_origin = ?1, change_id = ?2
+        WHERE public_origin IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'instance')";
+
+    // Configuration seeds the default plan once; from then on the row rules (A5).
+    SEED_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, 'plan:default', 'plan_seeded', 'sign-in', ?2
+        WHERE NOT EXISTS (SELECT 1 FROM plans WHERE is_default = 1)
+          AND EXISTS (SELECT 1 FROM used_states WHERE state_sha256 = ?3 AND change_id = ?1)
+        ON CONFLICT DO NOTHING";
+
+    SEED = "INSERT INTO plans (name, limit_nano, limit_reset, expiry_days, max_active_keys, workspace_id,
+            is_default, created_at, change_id)
+        SELECT 'default', ?1, ?2, ?3, 1, ?4, 1, ?5, ?6
+        WHERE NOT EXISTS (SELECT 1 FROM plans WHERE is_default = 1)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = 'plan:default')";
+
+    SIGN_IN_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, COALESCE(m.public_id, ?2), CASE WHEN m.public_id IS NULL THEN 'member_created' ELSE 'signed_in' END,
+            COALESCE(m.public_id, ?2), ?3
+        FROM (SELECT 1) LEFT JOIN members m ON m.provider = ?4 AND m.subject = ?5
+        WHERE COALESCE(m.status, 'active') = 'active'
+          AND EXISTS (SELECT 1 FROM used_states WHERE state_sha256 = ?6 AND change_id = ?1)
+        ON CONFLICT DO NOTHING";
+
+    OWNER = "INSERT INTO owners (kind, plan_id, created_at)
+        SELECT 'member', p.id, ?1 FROM plans p
+        WHERE p.is_default = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)
+          AND NOT EXISTS (SELECT 1 FROM members WHERE provider = ?4 AND subject = ?5)";
+
+    // Owners are never deleted and have one writer at a time: the newest is the one made just now.
+    MEMBER = "INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at,
+            created_at, signed_in_at, change_id)
+        SELECT (SELECT MAX(id) FROM owners), ?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?1)
+          AND NOT EXISTS (SELECT 1 FROM members WHERE provider = ?2 AND subject = ?3)";
+
+    // The login is an attribute; the person is (provider, subject) (S4-08).
+    REFRESH = "UPDATE members SET login = ?1, account_created_at = ?2, signed_in_at = ?3, change_id = ?4
+        WHERE provider = ?5 AND subject = ?6
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = members.public_id)";
+
+    SIGNED_IN = "SELECT json_object(
+          'fresh', EXISTS (SELECT 1 FROM used_states WHERE state_sha256 = ?1 AND change_id = ?2),
+          'id', m.public_id, 'status', m.status, 'epoch', m.epoch + s.session_epoch)
+        FROM settings s LEFT JOIN members m ON m.provider = ?3 AND m.subject = ?4";
+
+    END_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, m.public_id, 'sessions_ended', m.public_id, ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    END = "UPDATE members SET epoch = epoch + 1, change_id = ?1
+        WHERE public_id = ?2 AND change_id <> ?1
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+}
+
+/// A member whose session is current.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Member {
+    pub id: String,
+    pub provider: String,
+    pub subject: String,
+    pub login: String,
+    #[serde(deserialize_with = "wire::at")]
+    pub created_at: Timestamp,
+    status: Status,
+    epoch: i64,
+}
+
+/// Runs `stmts` together with the check that the session is current, in one round trip. The rows are those of `stmts`.
+/// For reads; a write puts the same check into its own guard.
+pub async fn signed_in(
+    db: &dyn Database,
+    session: &Session,
+    mut stmts: Vec<Stmt>,
+) -> Result<(Member, Vec<Rows>), Error> {
+    stmts.insert(0, stmt!(SESSION, &session.member));
+    let mut rows = db.batch(stmts).await?;
+    let member: Option<Member> = rows_of(&rows, 0)?
+        .first()
+        .map(|row| read(row))
+        .transpose()?;
+    let member = member.ok_or(Error::SignInRequired)?;
+    if member.status != Status::Active {
+        return Err(Error::MemberNotActive(member.status));
+    }
+    if member.epoch != session.epoch {
+        return Err(Error::SignInRequired);
+    }
+    rows.remove(0);
+    Ok((member, rows))
+}
+
+/// A sign-in that a provider has vouched for.
+pub struct SignIn<'a> {
+    pub identity: &'a Identity,
+    /// Used if the person is new.
+    pub member: PublicId,
+    pub change: PublicId,
+    pub state_sha256: String,
+    pub state_expires_at: Timestamp,
+    pub public_origin: &'a str,
+    pub plan: &'a PlanSeed,
+    pub now: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedIn {
+    As(Session),
+    /// The state came back before.
+    Replayed,
+    NotActive(Status),
+}
+
+/// Burns the state, makes or refreshes the member, and on the very first sign-in ties the database to its origin and seeds the plan.
+pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn, DbError> {
+    let SignIn {
+        identity,
+        change,
+        state_sha256,
+        now,
+        plan,
+        ..
+    } = sign_in;
+    let (provider, subject) = (identity.provider.name(), identity.subject.as_str());
+    let state = state_sha256.as_str();
+    let batch = vec![
+        stmt!(BURN, state, change, sign_in.state_expires_at),
+        stmt!(BIND_GUARD, change, *now, state),
+        stmt!(BIND, sign_in.public_origin, change),
+        stmt!(SEED_GUARD, change, *now, state),
+        stmt!(
+            SEED,
+            plan.limit,
+            plan.limit_reset.name(),
+            i64::from(plan.expiry_days),
+            plan.workspace_id.as_deref(),
+            *now,
+            change
+        ),
+        stmt!(
+            SIGN_IN_GUARD,
+            change,
+            &sign_in.member,
+            *now,
+            provider,
+            subject,
+            state
+        ),
+        stmt!(OWNER, *now, change, &sign_in.member, provider, subject),
+        stmt!(
+            MEMBER,
+            &sign_in.member,
+            provider,
+            subject,
+            identity.login.as_str(),
+            identity.account_created_at,
+            *now,
+            change
+        ),
+        stmt!(
+            REFRESH,
+            identity.login.as_str(),
+            identity.account_created_at,
+            *now,
+            change,
+            provider,
+            subject
+        ),
+        stmt!(SIGNED_IN, state, change, provider, subject),
+    ];
+    let row: SignedInRow = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
+    row.outcome()
+}
+
+#[derive(Deserialize)]
+struct SignedInRow {
+    #[serde(deserialize_with = "wire::flag")]
+    fresh: bool,
+    id: Option<String>,
+    status: Option<Status>,
+    epoch: Option<i64>,
+}
+
+impl SignedInRow {
+    fn outcome(self) -> Result<SignedIn, DbError> {
+        if !self.fresh {
+            return Ok(SignedIn::Replayed);
+        }
+        let (Some(id), Some(status), Some(epoch)) = (self.id, self.status, self.epoch) else {
+            return Err(DbError::Broken);
+        };
+        if status != Status::Active {
+            return Ok(SignedIn::NotActive(status));
+        }
+        let member =
+            PublicId::parse(crate::domain::id::Kind::Member, &id).ok_or(DbError::Broken)?;
+        Ok(SignedIn::As(Session { member, epoch }))
+    }
+}
+
+/// Ends every session of the member, this one included. False when this one had ended already.
+pub async fn end_sessions(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let member = &session.member;
+    let batch = vec![
+        stmt!(END_GUARD, change, now, member, session.epoch),
+        stmt!(END, change, member),
+        super::audit::committed(change, member.as_str()),
+    ];
+    super::audit::was_committed(&twice(db, batch).await?)
+}

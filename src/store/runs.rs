@@ -1,0 +1,99 @@
+//! Runs of jobs: the lease, the report, and the cursor the next one goes on from. A run that died keeps its lease only
+//! until it ends; then the next one writes it off.
+
+use serde::Deserialize;
+
+use super::{last_row, sql::wire, twice};
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError};
+
+statements! {
+    WRITE_OFF = "UPDATE runs SET ended_at = ?1, outcome = 'abandoned'
+        WHERE job = ?2 AND ended_at IS NULL AND lease_until <= ?1";
+
+    BEGIN = "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
+        SELECT ?1, ?2, ?3, ?4, ?5, 'running'
+        WHERE NOT EXISTS (SELECT 1 FROM runs WHERE job = ?2 AND ended_at IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE public_id = ?1)";
+
+    BEGUN = "SELECT json_object(
+          'begun', EXISTS (SELECT 1 FROM runs WHERE public_id = ?1 AND ended_at IS NULL),
+          'instance', i.name, 'public_origin', i.public_origin,
+          'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
+          'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
+        FROM instance i";
+
+    END = "UPDATE runs SET ended_at = ?1, outcome = ?2, code = ?3, counts = ?4, cursor = ?5
+        WHERE public_id = ?6 AND ended_at IS NULL";
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All that there was to do.
+    Done,
+    /// More is left; the next run goes on from the cursor.
+    Partial,
+    /// Something it needs did not answer.
+    Failed,
+    /// It refused to go on, and says why.
+    Stopped,
+}
+
+impl Ending {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What a run starts from.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Begun {
+    #[serde(deserialize_with = "wire::flag")]
+    begun: bool,
+    pub instance: String,
+    pub public_origin: Option<String>,
+    /// When the last run that finished everything began.
+    #[serde(deserialize_with = "wire::maybe_at")]
+    pub last_clean_at: Option<Timestamp>,
+    /// Where the run before this one stopped, if it did not finish.
+    pub cursor: Option<String>,
+}
+
+/// Takes the job's lease. `None` while another run has it.
+pub async fn begin(
+    db: &dyn Database,
+    job: &'static str,
+    run: &PublicId,
+    scheduled: Timestamp,
+    now: Timestamp,
+    lease_secs: i64,
+) -> Result<Option<Begun>, DbError> {
+    let batch = vec![
+        stmt!(WRITE_OFF, now, job),
+        stmt!(BEGIN, run, job, scheduled, now, now.plus(lease_secs)),
+        stmt!(BEGUN, run, job),
+    ];
+    let begun: Begun = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
+    Ok(begun.begun.then_some(begun))
+}
+
+/// Writes the run's report and gives the lease back.
+pub async fn end(
+    db: &dyn Database,
+    run: &PublicId,
+    ending: Ending,
+    code: Option<&str>,
+    counts: &str,
+    cursor: Option<&str>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let batch = vec![stmt!(END, now, ending.name(), code, counts, cursor, run)];
+    twice(db, batch).await.map(|_| ())
+}

@@ -1,0 +1,102 @@
+//! How statements are written down, bound and read.
+
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
+use crate::domain::time::Timestamp;
+use crate::ports::Value;
+
+/// Declares the statements of a file as constants, and lists them.
+macro_rules! statements {
+    ($($name:ident = $text:expr;)+) => {
+        $(static $name: crate::ports::Sql = crate::ports::Sql { name: concat!(module_path!(), "::", stringify!($name)), text: $text };)+
+        pub(super) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
+    };
+}
+
+/// A statement with its values, in the order of its `?1`, `?2` …
+macro_rules! stmt {
+    ($sql:ident $(, $value:expr)* $(,)?) => {
+        crate::ports::Stmt { sql: &$sql, values: vec![$(crate::ports::Value::from($value)),*] }
+    };
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Int(i64::from(flag))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&PublicId> for Value {
+    fn from(id: &PublicId) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(at: Timestamp) -> Self {
+        Self::Int(at.secs())
+    }
+}
+
+impl From<NanoUsd> for Value {
+    fn from(amount: NanoUsd) -> Self {
+        Self::Int(amount.nano())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(maybe: Option<T>) -> Self {
+        maybe.map_or(Self::Null, Into::into)
+    }
+}
+
+/// Deserialisers for what SQLite's JSON has: 0 and 1 for truth, seconds for moments, nano-USD for money.
+pub mod wire {
+    use serde::{Deserialize, Deserializer};
+
+    use crate::domain::money::NanoUsd;
+    use crate::domain::time::Timestamp;
+
+    pub fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+        Ok(i64::deserialize(from)? != 0)
+    }
+
+    pub fn at<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        Ok(Timestamp::from_secs(i64::deserialize(from)?))
+    }
+
+    pub fn maybe_at<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        Ok(Option::<i64>::deserialize(from)?.map(Timestamp::from_secs))
+    }
+
+    pub fn nano<'de, D: Deserializer<'de>>(from: D) -> Result<NanoUsd, D::Error> {
+        NanoUsd::from_nano(i64::deserialize(from)?)
+            .ok_or_else(|| serde::de::Error::custom("no amount"))
+    }
+
+    pub fn maybe_nano<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NanoUsd>, D::Error> {
+        Option::<i64>::deserialize(from)?
+            .map(|nano| {
+                NanoUsd::from_nano(nano).ok_or_else(|| serde::de::Error::custom("no amount"))
+            })
+            .transpose()
+    }
+}

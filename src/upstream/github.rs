@@ -1,0 +1,227 @@
+//! GitHub's OAuth web flow and the one look-up that sign-in needs (upstreams/github, sections 2 to 8).
+//! The token is used once and dropped; it is never stored and never leaves this file.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::call::{self, send_safe};
+use crate::app::App;
+use crate::config::OAuthApp;
+use crate::domain::identity::{Identity, Provider};
+use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
+use crate::ports::{Answer, Call, Outcome};
+
+/// The REST version that the answers here were read under.
+const API_VERSION: &str = "2022-11-28";
+/// All that sign-in reads is public (S4-03).
+const SCOPE: &str = "read:user";
+/// A GitHub login has at most 39 characters, an Enterprise one a little more.
+const LOGIN_CHARS: usize = 64;
+
+/// Why a sign-in came to nothing. Told to the person in words; `code` is in the address of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    Denied,
+    Expired,
+    SuspendedApp,
+    RateLimited,
+    Unavailable,
+    NotAPerson,
+    AccountSuspended,
+    UnverifiedEmail,
+    /// The operator's fault: wrong client credentials or callback address.
+    Misconfigured,
+}
+
+impl Failed {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::SuspendedApp => "suspended_app",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "github_unavailable",
+            Self::NotAPerson => "not_a_person",
+            Self::AccountSuspended => "account_suspended",
+            Self::UnverifiedEmail => "unverified_email",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+
+    /// The `error` that GitHub sends with the callback or in a token answer. An unknown one is treated as a spent code.
+    pub fn from_github(error: &str) -> Self {
+        match error {
+            "access_denied" => Self::Denied,
+            "application_suspended" => Self::SuspendedApp,
+            "incorrect_client_credentials" | "redirect_uri_mismatch" => Self::Misconfigured,
+            "unverified_user_email" => Self::UnverifiedEmail,
+            _ => Self::Expired,
+        }
+    }
+}
+
+/// Where the browser goes to approve the sign-in. PKCE with S256; nobody signs up to GitHub on the way.
+pub fn authorize_url(
+    app: &App,
+    oauth: &OAuthApp,
+    callback: &str,
+    state: &str,
+    verifier: &str,
+) -> Option<Url> {
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
+    let base = app.config.upstreams.github.as_str().trim_end_matches('/');
+    let mut url = Url::parse(&format!("{base}/login/oauth/authorize")).ok()?;
+    url.query_pairs_mut()
+        .append_pair("client_id", &oauth.client_id)
+        .append_pair("redirect_uri", callback)
+        .append_pair("scope", SCOPE)
+        .append_pair("state", state)
+        .append_pair("code_challenge", &challenge)
+        .append_pair("code_challenge_method", "S256")
+        .append_pair("allow_signup", "false");
+    Some(url)
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    #[serde(default)]
+    access_token: Option<String>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UserBody {
+    id: u64,
+    login: String,
+    #[serde(rename = "type")]
+    kind: String,
+    created_at: String,
+}
+
+#[derive(Deserialize)]
+struct MessageBody {
+    #[serde(default)]
+    message: String,
+}
+
+/// Trades the callback's code for a token. Errors come as HTTP 200 with an `error` member.
+/// Sent once: a code is single use, so repeating it could only fail.
+pub async fn exchange(
+    app: &App,
+    oauth: &OAuthApp,
+    callback: &str,
+    code: &str,
+    verifier: &str,
+) -> Result<Secret, Failed> {
+    let body = json!({
+        "client_id": oauth.client_id,
+        "client_secret": oauth.client_secret.expose(),
+        "code": code,
+        "redirect_uri": callback,
+        "code_verifier": verifier,
+    });
+    let base = &app.config.upstreams.github;
+    let call =
+        call::call("POST", base, "/login/oauth/access_token").ok_or(Failed::Misconfigured)?;
+    let Outcome::Answer(answer) = app.http.send(call.json(&body)).await else {
+        return Err(Failed::Unavailable);
+    };
+    if is_rate_limit(&answer) {
+        return Err(Failed::RateLimited);
+    }
+    let body: TokenBody = match answer.status {
+        200 => answer.json().ok_or(Failed::Unavailable)?,
+        404 => return Err(Failed::Misconfigured),
+        _ => return Err(Failed::Unavailable),
+    };
+    match body {
+        TokenBody {
+            error: Some(error), ..
+        } => Err(Failed::from_github(&error)),
+        TokenBody {
+            access_token: Some(token),
+            ..
+        } => Ok(Secret::new(token)),
+        TokenBody { .. } => Err(Failed::Unavailable),
+    }
+}
+
+/// Who the token belongs to. Only people may sign in, not bots and organisations.
+pub async fn identify(app: &App, token: &Secret) -> Result<Identity, Failed> {
+    let call = api(app, "GET", "/user")
+        .ok_or(Failed::Misconfigured)?
+        .header("authorization", format!("Bearer {}", token.expose()));
+    let Outcome::Answer(answer) = send_safe(app, call).await else {
+        return Err(Failed::Unavailable);
+    };
+    match answer.status {
+        200 => identity(&answer),
+        401 => Err(Failed::Expired),
+        403 | 429 => Err(forbidden(&answer)),
+        _ => Err(Failed::Unavailable),
+    }
+}
+
+fn identity(answer: &Answer) -> Result<Identity, Failed> {
+    let user: UserBody = answer.json().ok_or(Failed::Unavailable)?;
+    let account_created_at = Timestamp::parse(&user.created_at).ok_or(Failed::Unavailable)?;
+    if user.kind != "User" || user.id == 0 {
+        return Err(Failed::NotAPerson);
+    }
+    Ok(Identity {
+        provider: Provider::GitHub,
+        subject: user.id.to_string(),
+        login: user.login.chars().take(LOGIN_CHARS).collect(),
+        account_created_at,
+    })
+}
+
+/// 403 means many things; GitHub tells them apart by headers, then by the message.
+fn forbidden(answer: &Answer) -> Failed {
+    let message = answer
+        .json::<MessageBody>()
+        .map(|body| body.message.to_ascii_lowercase())
+        .unwrap_or_default();
+    if message.contains("account was suspended") || message.contains("account is suspended") {
+        Failed::AccountSuspended
+    } else if is_rate_limit(answer) || message.contains("rate limit") {
+        Failed::RateLimited
+    } else {
+        Failed::Unavailable
+    }
+}
+
+fn is_rate_limit(answer: &Answer) -> bool {
+    answer.status == 429 || (answer.status == 403 && answer.retry_after.is_some())
+}
+
+/// Ends the token. Its failure changes nothing: the token is dropped in any case.
+pub async fn revoke(app: &App, oauth: &OAuthApp, token: &Secret) {
+    let client: String = url::form_urlencoded::byte_serialize(oauth.client_id.as_bytes()).collect();
+    let Some(call) = api(app, "DELETE", &format!("/applications/{client}/token")) else {
+        return;
+    };
+    let basic = STANDARD.encode(format!(
+        "{}:{}",
+        oauth.client_id,
+        oauth.client_secret.expose()
+    ));
+    let call = call
+        .header("authorization", format!("Basic {basic}"))
+        .json(&json!({ "access_token": token.expose() }));
+    app.http.send(call).await;
+}
+
+fn api(app: &App, method: &'static str, path: &str) -> Option<Call> {
+    let call = call::call(method, &app.config.upstreams.github_api, path)?;
+    Some(
+        call.header("accept", String::from("application/vnd.github+json"))
+            .header("x-github-api-version", API_VERSION.to_owned()),
+    )
+}

@@ -1,0 +1,5 @@
+//! Foreign services, one file each, over one shared way of calling.
+
+pub mod call;
+pub mod github;
+pub mod openrouter;

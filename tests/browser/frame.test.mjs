@@ -1,0 +1,116 @@
+// What holds for every page: signing out, no scripts, no console noise, names and contrast, the truth about what is stored.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { House, sees, isAccessible } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+test("the header shows who is signed in, and signing out ends it at the landing page (S4-09, S4-10)", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  visitor.expects(401);
+  await visitor.signIn("load-21");
+  await visitor.open("/");
+  await page.getByRole("link", { name: "Go to your key" }).waitFor();
+  await page.getByRole("button", { name: "Signed in as @load-21. Account menu" }).click();
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.getByRole("link", { name: "Continue with GitHub" }).waitFor();
+  await visitor.open("/keys");
+  await sees(page, "You are signed out.");
+  assert.equal(await page.getByRole("link", { name: "Continue with GitHub" }).getAttribute("href"), "/auth/github?next=keys");
+  await visitor.leave();
+});
+
+test("signing out everywhere asks first, and ends the other browser's session too (S4-09)", async () => {
+  const here = await house.visitor();
+  const there = await house.visitor();
+  there.expects(401);
+  await here.signIn("load-22");
+  await there.signIn("load-22");
+  await here.page.getByRole("button", { name: /Account menu/ }).click();
+  await here.page.getByRole("button", { name: "Sign out everywhere…" }).click();
+  const question = here.page.getByRole("dialog", { name: "Sign out @load-22 everywhere?" });
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await there.page.reload();
+  await there.claimButton.waitFor();
+  await here.page.getByRole("button", { name: /Account menu/ }).click();
+  await here.page.getByRole("button", { name: "Sign out everywhere…" }).click();
+  await question.getByRole("button", { name: "Sign out everywhere" }).click();
+  await here.page.waitForURL(`${house.worker.url}/`);
+  await there.page.reload();
+  await sees(there.page, "You are signed out.");
+  await here.leave();
+  await there.leave();
+});
+
+test("a session that ended meanwhile turns a claim into the way back in (401)", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(401);
+  await visitor.signIn("load-23");
+  await visitor.context.clearCookies();
+  await visitor.claimButton.click();
+  await sees(visitor.page, "You are signed out.");
+  await visitor.leave();
+});
+
+test("without scripts the landing page is whole, signing in works, and /keys says what it needs and signs out (C15)", async () => {
+  const visitor = await house.visitor({ javaScriptEnabled: false });
+  const { page } = visitor;
+  await visitor.open("/");
+  for (const text of ["capped at $5 a day", "Three steps", "both count toward the $5", "may finish and overshoot it"]) await sees(page, text);
+  await page.getByRole("link", { name: "Continue with GitHub" }).click();
+  await page.locator('button[name="persona"][value="second"]').click();
+  await page.waitForURL(`${house.worker.url}/keys`);
+  // Playwright's search by text leaves <noscript> out.
+  await page.locator("noscript h2").waitFor();
+  assert.match(await page.locator("main").innerText(), /This page needs JavaScript\./);
+  assert.equal((await visitor.context.cookies()).filter(({ name }) => name === "__Host-keycap_session").length, 1);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(`${house.worker.url}/`);
+  assert.equal((await visitor.context.cookies()).filter(({ name }) => name === "__Host-keycap_session").length, 0);
+  await visitor.leave();
+});
+
+for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+  test(`names, roles, headings and contrast hold on every view, in ${colorScheme} (look.md, C30)`, async () => {
+    const visitor = await house.visitor({ colorScheme });
+    const { page } = visitor;
+    visitor.expects(401, 404);
+    await visitor.open("/");
+    await isAccessible(page, "the landing page");
+    await visitor.open("/auth/github/callback?code=made-up&state=made-up");
+    await isAccessible(page, "a sign-in error");
+    await visitor.open("/no-such-page");
+    await isAccessible(page, "an address that leads nowhere");
+    await visitor.open("/keys");
+    await sees(page, "You are signed out.");
+    await isAccessible(page, "the signed-out view");
+    await visitor.signIn(`load-${colorScheme === "light" ? 24 : 25}`);
+    await isAccessible(page, "the claim");
+    await visitor.claim();
+    await isAccessible(page, "the secret box");
+    await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+    await isAccessible(page, "the key");
+    await page.getByRole("button", { name: /Account menu/ }).click();
+    await isAccessible(page, "the account menu");
+    await visitor.leave();
+  });
+}
+
+test("an address that leads nowhere says so, with the request id and the way back", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  visitor.expects(404);
+  const answer = await visitor.open("/no-such-page");
+  assert.equal(answer?.status(), 404);
+  await sees(page, "Request id");
+  await page.getByRole("link", { name: "Go to the start page" }).click();
+  await sees(page, "Three steps");
+  await visitor.leave();
+});

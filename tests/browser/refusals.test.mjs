@@ -1,0 +1,163 @@
+// What the pages say when the answer is no, not yet, or unknown.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { House, sees } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+afterEach(() => house.sandbox.clearFaults());
+
+test("an account too young is told its age, the rule and when to come back, and gets no button (S4-18)", async () => {
+  const visitor = await house.visitor();
+  await visitor.signIn("newcomer");
+  await sees(visitor.page, "GitHub says your account is 4 days old; claims need 30.");
+  assert.equal(await visitor.claimButton.count(), 0);
+  await visitor.leave();
+});
+
+test("declining at GitHub ends on the landing page with the reason in words, and a reload forgets it (S4-05)", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.open("/");
+  await page.getByRole("link", { name: "Continue with GitHub" }).click();
+  await visitor.chooseAtGitHub("refuser");
+  const alert = page.getByRole("alert");
+  await alert.waitFor();
+  assert.match(await alert.innerText(), /GitHub/);
+  assert.equal(new URL(page.url()).pathname, "/");
+  await page.reload();
+  await sees(page, "Three steps");
+  assert.equal(await alert.count(), 0);
+  await visitor.leave();
+});
+
+test("an unknown or worn-out sign-in state is told in words too (S4-05)", async () => {
+  const visitor = await house.visitor();
+  await visitor.open("/auth/github/callback?code=made-up&state=made-up");
+  const alert = visitor.page.getByRole("alert");
+  await alert.waitFor();
+  assert.ok((await alert.innerText()).length > 30, "the reason is words, not a code");
+  await visitor.leave();
+});
+
+test("no answer from OpenRouter: the page says that the key is unknown, when to come back, and waits (X1, C19)", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(503);
+  await visitor.signIn("load-11");
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "reset_after" });
+  await visitor.claimButton.click();
+  await sees(visitor.page, "OpenRouter did not answer. Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.");
+  await visitor.page.reload();
+  await visitor.settled();
+  await sees(visitor.page, "It is not known yet whether your key was made.");
+  assert.equal(await visitor.claimButton.count(), 0);
+  await visitor.leave();
+});
+
+test("a refusal by OpenRouter says that no key was made, with the request id, and leaves the button (S4-18)", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(502);
+  await visitor.signIn("load-12");
+  const before = await house.secrets();
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "refuse" });
+  await visitor.claimButton.click();
+  await sees(visitor.page, "OpenRouter refused to make the key.");
+  await sees(visitor.page, "Request id");
+  assert.deepEqual(await house.secrets(), before);
+  assert.ok(await visitor.claim(), "the next claim goes through");
+  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.leave();
+});
+
+test("a busy OpenRouter is told with the time to wait (S4-18)", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(503);
+  await visitor.signIn("load-13");
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 30, times: 0 });
+  await visitor.claimButton.click();
+  await sees(visitor.page, /No key was made. Try again in 1 min\./);
+  await visitor.leave();
+});
+
+test("a second window waits for the first one's claim, and then says where the secret was shown (S4-11)", async () => {
+  const visitor = await house.visitor();
+  await visitor.signIn("load-14");
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
+  await visitor.claimButton.click();
+  await house.sandbox.held("openrouter.keys.create");
+  const other = await visitor.window();
+  await other.goto(`${house.worker.url}/keys`);
+  await sees(other, "A claim of yours is in progress.");
+  await house.sandbox.release();
+  const secret = await visitor.secretBox.locator("code").innerText();
+  await sees(other, "Its secret was shown in the window that claimed it and cannot be shown again.");
+  assert.ok(!(await other.content()).includes(secret));
+  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.leave();
+});
+
+test("a press while another window's claim is under way joins the wait instead of failing (S4-11, 409)", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(409);
+  await visitor.signIn("load-15");
+  const other = await visitor.window();
+  await other.goto(`${house.worker.url}/keys`);
+  await visitor.settled(other);
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
+  await visitor.claimButton.click();
+  await house.sandbox.held("openrouter.keys.create");
+  await other.getByRole("button", { name: "Claim my key" }).click();
+  await sees(other, "A claim of yours is in progress.");
+  await house.sandbox.release();
+  await sees(other, "Your key was made.");
+  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.leave();
+});
+
+test("a claim whose answer is lost on the way is not called a failure: the page looks, and tells that the key exists (A18)", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.signIn("load-16");
+  await page.route("**/api/v1/claim", async (route) => {
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
+  await visitor.claimButton.click();
+  await sees(page, "Your key was made, but its secret did not reach this page.");
+  await page.locator(".mask").waitFor();
+  visitor.complaints = visitor.complaints.filter((text) => !text.includes("net::ERR_CONNECTION_RESET"));
+  await visitor.leave();
+});
+
+test("a claim that never left is told as such, and the button comes back", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.signIn("load-17");
+  await page.route("**/api/v1/claim", (route) => route.abort("internetdisconnected"));
+  await visitor.claimButton.click();
+  await sees(page, "No key is on record for you. You can claim again.");
+  await page.unroute("**/api/v1/claim");
+  assert.ok(await visitor.claim());
+  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  visitor.complaints = visitor.complaints.filter((text) => !text.includes("net::ERR_INTERNET_DISCONNECTED"));
+  await visitor.leave();
+});
+
+test("a service that cannot be reached is told without guessing, and asked again by one press", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.signIn("load-18");
+  await page.route("**/api/v1/**", (route) => route.abort("internetdisconnected"));
+  await page.reload();
+  await sees(page, "The service did not answer.");
+  await page.unroute("**/api/v1/**");
+  await page.getByRole("button", { name: "Look again" }).click();
+  await visitor.claimButton.waitFor();
+  visitor.complaints = visitor.complaints.filter((text) => !text.includes("net::ERR_INTERNET_DISCONNECTED"));
+  await visitor.leave();
+});

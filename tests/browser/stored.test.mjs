@@ -1,0 +1,84 @@
+// The landing page says what is stored. This reads the schema and compares, so that a new column about people or their
+// keys cannot come without somebody looking at that sentence.
+
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+
+const root = new URL("../../", import.meta.url);
+
+/** Column → the words of the page that tell of it. */
+const TOLD = {
+  "members.subject": "account number",
+  "members.login": "login",
+  "members.account_created_at": "its creation date",
+  "members.created_at": "when you first and last signed in",
+  "members.signed_in_at": "when you first and last signed in",
+  "members.status": "whether the account may claim here",
+  "blocks.subject": "account number",
+  "blocks.since": "whether the account may claim here",
+  "keys.created_at": "dates",
+  "keys.ended_at": "dates",
+  "holds.reason": "state",
+  "holds.since": "state",
+  "generations.state": "state",
+  "generations.live": "state",
+  "generations.limit_nano": "its limit",
+  "generations.limit_reset": "its limit",
+  "generations.created_at": "dates",
+  "generations.expires_at": "dates",
+  "generations.recorded_at": "dates",
+  "generations.ended_at": "dates",
+  "generations.erased_at": "dates",
+  "generations.seen_at": "dates",
+  "generations.label": "its masked form",
+  "generations.upstream_hash": "fingerprints",
+  "generations.secret_sha256": "fingerprints",
+  "generations.usage_daily_nano": "what it has spent",
+  "generations.usage_weekly_nano": "what it has spent",
+  "generations.usage_monthly_nano": "what it has spent",
+  "generations.usage_lifetime_nano": "what it has spent",
+  "generations.usage_read_at": "what it has spent",
+  "generations.failure": "state",
+  "audit.action": "what was changed when",
+  "audit.before": "what was changed when",
+  "audit.after": "what was changed when",
+  "audit.at": "what was changed when",
+  "audit.target": "by number: no name, no login",
+  "audit.actor": "by number: no name, no login",
+};
+
+/** Columns that say nothing about anybody: our own numbers, our own bookkeeping, what a member cannot set yet. */
+const OURS = [
+  "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider",
+  "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.name", "keys.plan_id", "keys.change_id",
+  "holds.key_id", "holds.actor", "holds.change_id",
+  "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
+  "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.change_id",
+  "audit.id", "audit.change_id",
+];
+
+/** Tables about nobody in particular. */
+const IMPERSONAL = [
+  "audit_actions", "findings", "idempotency_keys", "instance", "owners", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+];
+
+test("what the landing page says is stored is what the schema stores (C31)", async () => {
+  const page = (await readFile(new URL("src/http/pages/index.html", root), "utf8")).replace(/\s+/g, " ");
+  const columns = await columnsOfPeople();
+  assert.deepEqual(columns.filter((column) => !(column in TOLD) && !OURS.includes(column)), [], "columns that the page does not tell of");
+  assert.deepEqual([...Object.keys(TOLD), ...OURS].filter((column) => !columns.includes(column)), [], "columns that are gone");
+  const stored = page.slice(page.indexOf("What we see and store"));
+  for (const [column, words] of Object.entries(TOLD)) assert.ok(stored.includes(words), `${column}: the page no longer says "${words}"`);
+});
+
+/** Every column of every table that is about people or their keys, after all migrations. */
+async function columnsOfPeople() {
+  const database = new DatabaseSync(":memory:");
+  const folder = new URL("migrations/", root);
+  for (const name of (await readdir(folder)).sort()) database.exec(await readFile(new URL(name, folder), "utf8"));
+  const rows = database.prepare("SELECT t.name AS tab, c.name AS col FROM sqlite_schema t JOIN pragma_table_xinfo(t.name) c WHERE t.type = 'table'").all();
+  database.close();
+  return rows.filter(({ tab }) => !IMPERSONAL.includes(String(tab))).map(({ tab, col }) => `${tab}.${col}`);
+}

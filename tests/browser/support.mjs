@@ -1,0 +1,187 @@
+// What the browser tests share: one house (sandbox, Worker, Chromium) for a file, and visitors, each with an empty
+// profile, an address of their own and a guard that hears everything their pages complain about.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { browser, startSandbox, startWorker } from "../harness/index.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").BrowserContextOptions} ContextOptions */
+/** @typedef {import("../harness/index.mjs").Worker} Worker */
+/** @typedef {import("../harness/index.mjs").Sandbox} Sandbox */
+
+/** A phone as narrow as we promise to fit, and a desk. */
+export const PHONE = { width: 320, height: 640 };
+export const DESK = { width: 1280, height: 800 };
+
+let visitors = 0;
+
+export class House {
+  /** @param {Sandbox} sandbox @param {Worker} worker @param {import("playwright-core").Browser} chromium */
+  constructor(sandbox, worker, chromium) {
+    this.sandbox = sandbox;
+    this.worker = worker;
+    this.chromium = chromium;
+  }
+
+  /** @param {{ vars?: Record<string, string | undefined> }} [options] */
+  static async open({ vars } = {}) {
+    const [sandbox, chromium] = await Promise.all([startSandbox(), browser()]);
+    return new House(sandbox, await startWorker({ sandbox, vars }), chromium);
+  }
+
+  async close() {
+    await this.chromium.close();
+    await this.worker.stop();
+    await this.sandbox.stop();
+  }
+
+  /** @param {ContextOptions} [options] */
+  async visitor(options = {}) {
+    visitors += 1;
+    const context = await this.chromium.newContext({
+      viewport: DESK,
+      reducedMotion: "reduce",
+      // An address for each, so that the per-address brakes of one test do not hold up another.
+      extraHTTPHeaders: { "cf-connecting-ip": `198.19.${Math.floor(visitors / 250)}.${(visitors % 250) + 1}` },
+      ...options,
+    });
+    context.setDefaultTimeout(15_000);
+    // With a head, a press is permission enough to write to the clipboard.
+    await context.grantPermissions(["clipboard-write"], { origin: this.worker.url });
+    return new Visitor(this, context, await context.newPage());
+  }
+
+  /** The secrets that the upstream has handed out so far. @returns {Promise<string[]>} */
+  async secrets() {
+    return (await this.sandbox.ledger()).secrets_minted;
+  }
+}
+
+export class Visitor {
+  /** What the pages complained about. @type {string[]} */
+  complaints = [];
+  /** Statuses whose line in the console ("Failed to load resource") belongs to what is being tested. @type {Set<number>} */
+  expected = new Set();
+
+  /** @param {House} house @param {import("playwright-core").BrowserContext} context @param {Page} page */
+  constructor(house, context, page) {
+    this.house = house;
+    this.context = context;
+    this.page = page;
+    this.listen(page);
+  }
+
+  /** @param {Page} page */
+  listen(page) {
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    page.on("console", (message) => {
+      // GitHub's own page may be as noisy as it likes.
+      if (!page.url().startsWith(this.house.worker.url)) return;
+      if (message.type() !== "error" && message.type() !== "warning") return;
+      const status = Number(/the server responded with a status of (\d{3})/.exec(message.text())?.[1]);
+      if (!this.expected.has(status)) this.complaints.push(message.text());
+    });
+  }
+
+  /** @param {...number} statuses */
+  expects(...statuses) {
+    for (const status of statuses) this.expected.add(status);
+  }
+
+  /** @param {string} path */
+  async open(path) {
+    return this.page.goto(this.house.worker.url + path);
+  }
+
+  /** Another window of the same browser. */
+  async window() {
+    const page = await this.context.newPage();
+    this.listen(page);
+    return page;
+  }
+
+  /** Signs in by the pages' own way; ends on /keys. @param {string} persona */
+  async signIn(persona) {
+    await this.open("/auth/github?next=keys");
+    await this.chooseAtGitHub(persona);
+    await this.page.waitForURL(`${this.house.worker.url}/keys`);
+    await this.settled();
+  }
+
+  /** Presses a persona's button; `load-<n>` has none, so the first one is made into it. @param {string} persona */
+  async chooseAtGitHub(persona) {
+    const own = this.page.locator(`button[name="persona"][value="${persona}"]`);
+    if ((await own.count()) === 1) return own.click();
+    const any = this.page.locator('button[name="persona"]').first();
+    await any.evaluate((button, value) => ((/** @type {HTMLButtonElement} */ (button)).value = value), persona);
+    return any.click();
+  }
+
+  /** Once the page of one's own key has its data. */
+  async settled(page = this.page) {
+    await page.locator('#keys[aria-busy="false"]').waitFor();
+  }
+
+  get claimButton() {
+    return this.page.getByRole("button", { name: "Claim my key" });
+  }
+
+  get secretBox() {
+    return this.page.getByRole("dialog", { name: "Your key, shown once" });
+  }
+
+  /** Claims and returns the secret that the box shows. */
+  async claim() {
+    await this.claimButton.click();
+    return this.secretBox.locator("code").innerText();
+  }
+
+  /** Ends the visit: by then no page may have complained. */
+  async leave() {
+    await this.context.close();
+    assert.deepEqual(this.complaints, [], "the console, the content security policy or a script complained");
+  }
+}
+
+/** Says a text once it is there: waiting for it is the assertion. @param {Page} page @param {string | RegExp} text */
+export async function sees(page, text) {
+  await page.getByText(text).first().waitFor();
+}
+
+/** No sideways scrolling, and nothing to press that a finger would miss. @param {Page} page @param {string} where */
+export async function fitsFingers(page, where) {
+  const { overflow, small } = await page.evaluate(() => ({
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    small: [...document.querySelectorAll("a, button")]
+      .filter((element) => element.checkVisibility() && !element.matches(".skip"))
+      .filter((element) => element.getBoundingClientRect().height < 40)
+      .map((element) => element.textContent?.trim()),
+  }));
+  assert.equal(overflow, 0, `${where} scrolls sideways`);
+  assert.deepEqual(small, [], `${where} has targets below 40 px`);
+}
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/**
+ * Names, roles, contrast, headings, landmarks: axe's rules for WCAG and good practice.
+ * @param {Page} page @param {string} where
+ */
+export async function isAccessible(page, where) {
+  // Through the debugger: the page's own policy rightly runs no script of ours.
+  const debug = await page.context().newCDPSession(page);
+  await debug.send("Runtime.evaluate", { expression: axeSource });
+  const { result } = await debug.send("Runtime.evaluate", {
+    expression: `axe.run(document).then(({ violations, passes }) => ({
+      checked: passes.length,
+      found: violations.map(({ id, nodes }) => id + ": " + nodes.map(({ target }) => target).join(", ")),
+    }))`,
+    awaitPromise: true,
+    returnByValue: true,
+  });
+  await debug.detach();
+  assert.ok(result.value?.checked > 10, `axe did not run on ${where}`);
+  assert.deepEqual(result.value.found, [], where);
+}

@@ -1,0 +1,84 @@
+// The pages' words and figures, as tables: no browser, no clock.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { claimFailure, isRefusal, limitRules, refusalAdvice, relative, resetText, retryText, span, stateAt, usdShort } from "../../public/assets/words.js";
+
+const NOW = Date.parse("2026-11-21T20:59:30Z");
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** @param {Partial<import("../../public/assets/types.js").Key>} change */
+const key = (change) => ({
+  id: "k", name: null, mask: null, state: /** @type {const} */ ("active"), limit_usd: "5.00", limit_reset: "daily",
+  resets_at: "2026-11-22T00:00:00Z", created_at: "2026-11-21T00:00:00Z", expires_at: "2027-02-19T00:00:00Z", ...change,
+});
+
+/** With ordinary spaces: the pages keep "00:00 UTC" together with one that does not break. @param {string} text */
+const plain = (text) => text.replaceAll("\u00a0", " ");
+
+test("a length of time is told in its largest fitting unit", () => {
+  /** @type {[number, string][]} */
+  const cases = [[1, "1 min"], [MINUTE, "1 min"], [61_000, "2 min"], [59 * MINUTE, "59 min"], [HOUR - 1, "1 h"], [HOUR, "1 h"], [3 * HOUR + 59 * MINUTE, "3 h"], [2 * DAY - 1, "47 h"], [2 * DAY, "2 days"], [90 * DAY - MINUTE, "90 days"]];
+  for (const [ms, told] of cases) assert.equal(span(ms), told, `${ms} ms`);
+  assert.equal(relative(NOW + 2 * DAY, NOW), "in 2 days");
+  assert.equal(relative(NOW - 2 * DAY, NOW), "2 days ago");
+});
+
+test("a reset is told in both forms, with the day when it is not the next midnight (look.md)", () => {
+  /** @type {[Partial<import("../../public/assets/types.js").Key>, string][]} */
+  const cases = [
+    [{}, "resets in 3 h (00:00 UTC)"],
+    [{ limit_reset: "weekly", resets_at: "2026-11-23T00:00:00Z" }, "resets in 27 h (23 Nov 2026, 00:00 UTC)"],
+    [{ limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" }, "resets in 9 days (1 Dec 2026, 00:00 UTC)"],
+    [{ resets_at: "2026-11-21T00:00:00Z" }, "reset at 00:00 UTC"],
+    [{ limit_reset: "none", resets_at: null }, "does not reset"],
+    [{ limit_reset: "weekly", resets_at: null }, "resets on Mondays at 00:00 UTC"],
+  ];
+  for (const [change, told] of cases) assert.equal(plain(resetText(key(change), NOW)), told);
+});
+
+test("a key past its expiry is expired before anybody has written it down (C2)", () => {
+  const past = "2026-11-21T20:59:30Z";
+  assert.equal(stateAt(key({ expires_at: past }), NOW), "expired");
+  assert.equal(stateAt(key({ expires_at: past, state: "disabled" }), NOW), "expired");
+  assert.equal(stateAt(key({ expires_at: past, state: "revoking" }), NOW), "revoking");
+  assert.equal(stateAt(key({ expires_at: "2026-11-21T20:59:31Z" }), NOW), "active");
+});
+
+test("a refusal names the failed rule with its figures, from the problem or from the service's words (S4-18)", () => {
+  const told = "GitHub says your account is 4 days old; claims need 30.";
+  assert.equal(refusalAdvice({ code: "account_too_young", detail: told }).text, told);
+  assert.equal(refusalAdvice({ code: "account_too_young", detail: "" }, 4, 30).text, told);
+  assert.equal(refusalAdvice({ code: "account_too_young", detail: "" }, 1, 30).text, "GitHub says your account is 1 day old; claims need 30.");
+  assert.equal(refusalAdvice({ code: "project_not_live", detail: "" }).title, "Claims are paused.");
+  assert.equal(refusalAdvice({ code: "a_later_rule", detail: "Its own words." }).text, "Its own words.");
+  assert.equal(plain(retryText("2026-12-17T20:59:30Z", NOW)), "You can claim from 17 Dec 2026, 20:59 UTC (in 26 days).");
+  assert.equal(retryText("2026-11-21T00:00:00Z", NOW), "");
+  assert.equal(retryText(null, NOW), "");
+});
+
+test("every failed claim says what happened, and only unknown ones leave it open (C19)", () => {
+  const problem = { title: "Something went wrong here", detail: "", requestId: null, retryAfterSecs: null, retryAt: null, accountAgeDays: null, requiredDays: null };
+  for (const code of ["claim_unknown", "openrouter_busy", "openrouter_refused", "openrouter_mismatch", "rate_limited", "internal"]) {
+    const { title, text } = claimFailure({ ...problem, code });
+    assert.match(title, /\.$/, code);
+    assert.ok(text.length > 20, code);
+    assert.equal(isRefusal(code), false, code);
+  }
+  assert.match(claimFailure({ ...problem, code: "openrouter_busy", retryAfterSecs: 30 }).text, /in 1 min\./);
+  assert.match(claimFailure({ ...problem, code: "claim_unknown" }).text, /usually within 10 minutes, at most 30/);
+});
+
+test("what counts is told with the limit in force, whatever its period (S4-59)", () => {
+  assert.equal(usdShort("5.00"), "$5");
+  assert.equal(usdShort("7.50"), "$7.50");
+  for (const [reset, told] of [["daily", "The limit resets daily at 00:00 UTC."], ["weekly", "The limit resets on Mondays at 00:00 UTC."], ["monthly", "The limit resets on the 1st of each month at 00:00 UTC."], ["none", "The limit does not reset."]]) {
+    const [counts, resets, overshoot, refusal] = limitRules({ limit_usd: "5.00", limit_reset: reset });
+    assert.match(counts, /^Credits and BYOK .* both count toward the \$5\.$/);
+    assert.equal(resets, told);
+    assert.match(overshoot, /overshoot/);
+    assert.equal(/until the reset\.$/.test(refusal), reset !== "none");
+  }
+});

@@ -1,0 +1,56 @@
+// A real Chromium, from npm alone: the package carries the browser for Linux on x64. Elsewhere an installed
+// Chrome does, or the one that KEYCAP_CHROME names.
+
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { chromium as playwright } from "playwright-core";
+import { inRoot, toolsDir } from "../../scripts/paths.mjs";
+
+// The package's own list of flags is left aside: it turns web security off, which our pages are to be tested with.
+const QUIET = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu"];
+
+/**
+ * Launches a headless browser with an empty profile; close() it, or it ends with the test file.
+ * @returns {Promise<import("playwright-core").Browser>}
+ */
+export async function browser() {
+  const named = process.env.KEYCAP_CHROME;
+  if (named) return launch(named);
+  if (process.platform === "linux" && process.arch === "x64") return launch(await unpackedChromium());
+  return playwright.launch({ channel: "chrome", args: QUIET }).catch((error) => {
+    throw new Error(`The browser tests need Chrome: install it, or name a Chromium with KEYCAP_CHROME. (${error.message})`);
+  });
+}
+
+/** @param {string} executablePath */
+const launch = (executablePath) => playwright.launch({ executablePath, args: ["--no-sandbox", ...QUIET] });
+
+/** The packaged browser, unpacked once per version and machine. */
+async function unpackedChromium() {
+  const { version } = JSON.parse(await readFile(inRoot("node_modules", "@sparticuz", "chromium", "package.json"), "utf8"));
+  const folder = join(toolsDir, `chromium-${version}`);
+  if (!existsSync(folder)) await unpackChromium(folder);
+  return join(folder, "chromium");
+}
+
+/** @param {string} folder */
+async function unpackChromium(folder) {
+  const { default: packaged } = await import("@sparticuz/chromium");
+  // It unpacks into the temporary folder, takes whatever Chromium lies there already, of any version, and two test files
+  // may do so at once. So each gets a temporary folder of its own, and the first to finish is kept.
+  const aside = `${folder}-${process.pid}`;
+  await mkdir(aside, { recursive: true });
+  const usual = process.env.TMPDIR;
+  process.env.TMPDIR = aside;
+  try {
+    await packaged.executablePath();
+  } finally {
+    if (usual === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = usual;
+  }
+  await rename(aside, folder).catch(async (error) => {
+    await rm(aside, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  });
+}

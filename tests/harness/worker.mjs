@@ -1,0 +1,187 @@
+// The built Worker on real workerd (`wrangler dev`), with a database of its own that survives its death.
+
+import { existsSync, rmSync } from "node:fs";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { databaseFile, localVars, newState, scheduledPath, startWrangler } from "../../scripts/local.mjs";
+import { inRoot } from "../../scripts/paths.mjs";
+import { freePort } from "../../scripts/ports.mjs";
+
+/** @typedef {import("./sandbox.mjs").Sandbox} Sandbox */
+/** @typedef {import("../../scripts/local.mjs").Vars} Vars */
+/** @typedef {import("../../scripts/local.mjs").RateLimits} RateLimits */
+/** @typedef {string | number | null} SqlValue */
+/** @typedef {Record<string, any>} Row */
+
+/**
+ * @typedef {object} WorkerOptions
+ * @property {Sandbox | { url: string }} sandbox
+ * @property {Vars} [vars] on top of the local settings; undefined leaves one unset
+ * @property {RateLimits} [rateLimits] such as `{ LIMIT_START: { limit: 2 } }`; counters survive a restart
+ * @property {string} [persist] a folder to keep the state in; default: a new one, deleted at the end
+ */
+
+/** Folders to delete when the test file ends. @type {Set<string>} */
+const temporary = new Set();
+process.on("exit", () => {
+  for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
+});
+
+export class Worker {
+  /** @type {import("../../scripts/process.mjs").Group | undefined} */
+  #group;
+  /** Lines of earlier runs. @type {string[]} */
+  #earlier = [];
+  #port = 0;
+
+  /** @param {WorkerOptions} options @param {string} folder @param {string} persist */
+  constructor(options, folder, persist) {
+    this.options = options;
+    this.folder = folder;
+    /** The state folder, as `--persist-to` has it. */
+    this.persist = persist;
+  }
+
+  /** Its origin, which is PUBLIC_ORIGIN too. Another one after each restart. */
+  get url() {
+    return `http://localhost:${this.#port}`;
+  }
+
+  async start() {
+    this.#port = await freePort();
+    const vars = { ...localVars({ origin: this.url, sandboxUrl: this.options.sandbox.url }), ...this.options.vars };
+    const { rateLimits } = this.options;
+    this.#group = await startWrangler({ folder: this.folder, persist: this.persist, port: this.#port, vars, rateLimits, background: true });
+  }
+
+  /** A request as it is: no cookies, redirects not followed. @param {string} path @param {RequestInit} [init] */
+  async fetch(path, init) {
+    return fetch(new URL(path, this.url), { redirect: "manual", ...init });
+  }
+
+  /**
+   * Runs a Cron Trigger to its end. workerd says "ok" whatever the job did: read its row in `runs`.
+   * @param {number} [timeMs] the event's scheduled time @param {string} [expression]
+   */
+  async cron(timeMs = Date.now(), expression) {
+    const answer = await this.fetch(scheduledPath(timeMs, expression));
+    const text = await answer.text();
+    if (text !== "ok") throw new Error(`the scheduled handler answered ${answer.status} ${text}`);
+  }
+
+  /**
+   * One SQL statement on the Worker's database. While it runs, D1 itself executes it, between the Worker's own
+   * statements; a second writer on the file would make those fail as "locked". After kill() the file is read directly.
+   * @param {string} sql with ?1, ?2 … for the values @param {SqlValue[]} [values]
+   * @returns {Promise<Row[]>}
+   */
+  async d1(sql, values = []) {
+    // Written in as literals: the way to D1 that wrangler offers takes strings only, and a bound "1" is not 1.
+    const text = sql.replace(/\?(\d+)/g, (_, number) => literal(values[Number(number) - 1]));
+    return this.#group ? this.#askD1(text) : this.#readFile(text);
+  }
+
+  /** @param {string} sql */
+  async #askD1(sql) {
+    const id = await this.#databaseId();
+    const answer = await this.fetch(`/cdn-cgi/explorer/api/d1/database/${id}/raw`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ sql }),
+    });
+    const { result, errors } = /** @type {any} */ (await answer.json());
+    if (!answer.ok) throw new Error(`${errors?.[0]?.message ?? answer.status}: ${sql}`);
+    const { columns, rows } = result[0].results;
+    return rows.map((/** @type {any[]} */ row) => Object.fromEntries(row.map((value, index) => [columns[index], value])));
+  }
+
+  /** @type {string | undefined} */
+  #knownDatabaseId;
+
+  async #databaseId() {
+    this.#knownDatabaseId ??= await this.fetch("/cdn-cgi/explorer/api/d1/database")
+      .then((answer) => answer.json())
+      .then((/** @type {any} */ list) => list.result[0].uuid);
+    return this.#knownDatabaseId;
+  }
+
+  /** @param {string} sql */
+  async #readFile(sql) {
+    const { DatabaseSync } = await import("node:sqlite");
+    const database = new DatabaseSync(await databaseFile(this.persist));
+    try {
+      return database.prepare(sql).all().map((row) => ({ ...row }));
+    } finally {
+      database.close();
+    }
+  }
+
+  /**
+   * The files of its whole state (D1, KV, caches) in which a text occurs: where a secret must never be.
+   * @param {string} text
+   */
+  async stateFilesWith(text) {
+    const names = await readdir(this.persist, { recursive: true });
+    const found = [];
+    for (const name of names) {
+      const content = await readFile(join(this.persist, name)).catch(() => Buffer.alloc(0)); // a folder
+      if (content.includes(text)) found.push(name);
+    }
+    return found;
+  }
+
+  /** Ends it as a power cut would: every process of its group, at once. The state stays. */
+  async kill() {
+    if (!this.#group) return;
+    await this.#group.kill();
+    this.#earlier.push(...this.#group.lines);
+    this.#group = undefined;
+  }
+
+  /** Starts it again on the same state, on a new port. Kills it first if it runs. @param {{ vars?: Vars, rateLimits?: RateLimits }} [changes] */
+  async restart(changes = {}) {
+    await this.kill();
+    this.options = {
+      ...this.options,
+      vars: { ...this.options.vars, ...changes.vars },
+      rateLimits: { ...this.options.rateLimits, ...changes.rateLimits },
+    };
+    await this.start();
+  }
+
+  /** Ends it for good and deletes its state, unless that was given a place. */
+  async stop() {
+    await this.kill();
+    temporary.delete(this.folder);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Every line it has logged, over all restarts; wrangler's own lines (its list of requests, its greeting) left out. */
+  logs() {
+    const lines = [...this.#earlier, ...(this.#group?.lines ?? [])];
+    return lines.filter((line) => line.trim() !== "" && !/^(\[wrangler:info\]|env\.|Binding |Your Worker has|⎔)/.test(line));
+  }
+}
+
+/** @param {SqlValue | undefined} value */
+function literal(value) {
+  if (value === undefined) throw new Error("the statement has more ?n than there are values");
+  if (value === null) return "NULL";
+  return typeof value === "number" ? `${value}` : `'${value.replaceAll("'", "''")}'`;
+}
+
+/**
+ * Starts the Worker that `npm run build` made, on a new database; it ends with the test file at the latest.
+ * @param {WorkerOptions} options
+ */
+export async function startWorker(options) {
+  if (!existsSync(inRoot("build", "index.js"))) throw new Error("There is no build/: run the tests with `npm test`, or `npm run build` first.");
+  const folder = await mkdtemp(join(tmpdir(), "keycap-worker-"));
+  temporary.add(folder);
+  const persist = options.persist ?? join(folder, "state");
+  if (!existsSync(persist)) await newState(persist);
+  const worker = new Worker(options, folder, persist);
+  await worker.start();
+  return worker;
+}

@@ -1,0 +1,44 @@
+// Ending a group ends everything in it, grandchildren too: a workerd that outlived its test would keep its port.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import test from "node:test";
+import { Group, until } from "../../scripts/process.mjs";
+
+const PARENT = `
+  const { spawn } = require("node:child_process");
+  const child = spawn(process.execPath, ["-e", "process.on('SIGTERM', () => {}); console.log('grandchild', process.pid); setInterval(() => {}, 1000)"], { stdio: "inherit" });
+  setInterval(() => {}, 1000);
+`;
+
+/** @param {Group} group */
+async function grandchildOf(group) {
+  const line = await until(() => group.lines.find((text) => text.startsWith("grandchild")), { seconds: 20, what: "the grandchild" });
+  return Number(line.split(" ")[1]);
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  // Of ps, because a killed orphan may stay as a zombie for a while, and there is no /proc on a Mac.
+  const state = spawnSync("ps", ["-o", "stat=", "-p", `${pid}`], { encoding: "utf8" }).stdout.trim();
+  return state !== "" && !state.startsWith("Z");
+}
+
+test("kill() ends a grandchild at once, though it ignores SIGTERM", async () => {
+  const group = new Group(process.execPath, ["-e", PARENT]);
+  const grandchild = await grandchildOf(group);
+  assert.equal(isRunning(grandchild), true);
+  await group.kill();
+  assert.equal(isRunning(grandchild), false);
+});
+
+test("stop() asks first, and ends what does not listen", async () => {
+  const group = new Group(process.execPath, ["-e", PARENT]);
+  const grandchild = await grandchildOf(group);
+  await group.stop(0.1);
+  assert.equal(isRunning(grandchild), false);
+});
+
+test("until() fails at its deadline and says what it waited for", async () => {
+  await assert.rejects(until(() => false, { seconds: 0.05, what: "a miracle" }), /a miracle/);
+});

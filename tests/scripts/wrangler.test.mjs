@@ -1,0 +1,60 @@
+// What is committed for deployment is closed, and staging shares nothing with production.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { parse } from "smol-toml";
+import { localVars, writeConfig } from "../../scripts/local.mjs";
+import { inRoot } from "../../scripts/paths.mjs";
+
+/** @type {Record<string, any>} */
+const production = parse(await readFile(inRoot("wrangler.toml"), "utf8"));
+const { staging } = production.env;
+
+const names = (/** @type {any[]} */ bindings, field = "binding") => bindings.map((binding) => binding[field]).sort();
+
+test("both environments are closed as committed", () => {
+  for (const { vars } of [production, staging]) {
+    assert.notEqual(vars.PROJECT_STATUS, "live");
+    assert.notEqual(vars.PROVISIONING_ENABLED, "true");
+    assert.equal(vars.MAX_TOTAL_KEYS, "0");
+  }
+});
+
+test("staging has every binding and variable of production, under its own ids", () => {
+  assert.notEqual(staging.name, production.name);
+  assert.deepEqual(Object.keys(staging.vars).sort(), Object.keys(production.vars).sort());
+  for (const [kind, field, id] of [["d1_databases", "binding", "database_id"], ["kv_namespaces", "binding", "id"], ["ratelimits", "name", "namespace_id"]]) {
+    assert.deepEqual(names(staging[kind], field), names(production[kind], field));
+    const ids = [...production[kind], ...staging[kind]].map((binding) => binding[id]);
+    assert.equal(new Set(ids).size, ids.length, `${kind} share an id`);
+  }
+});
+
+test("only static folders are served without the Worker", () => {
+  assert.deepEqual(production.assets.run_worker_first, ["/*", "!/assets/*", "!/vendor/*"]);
+});
+
+test("no secret has a place in the configuration", () => {
+  const secrets = ["GITHUB_OAUTH_CLIENT_SECRET", "AUTH_SESSION_SECRET", "OPENROUTER_MANAGEMENT_KEY"];
+  for (const { vars } of [production, staging]) for (const name of secrets) assert.ok(!(name in vars), name);
+});
+
+test("the local configuration takes no setting over from production and keeps every binding", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "keycap-config-"));
+  try {
+    const vars = { ...localVars({ origin: "http://localhost:1", sandboxUrl: "http://127.0.0.1:2" }), MAX_TOTAL_KEYS: undefined };
+    const path = await writeConfig(folder, { vars, rateLimits: { LIMIT_START: { limit: 3 } } });
+    const local = JSON.parse(await readFile(path, "utf8"));
+    assert.ok(!("MAX_TOTAL_KEYS" in local.vars));
+    assert.equal(local.vars.PUBLIC_ORIGIN, "http://localhost:1");
+    assert.deepEqual(names(local.ratelimits, "name"), names(production.ratelimits, "name"));
+    assert.deepEqual(local.ratelimits.find((/** @type {any} */ limit) => limit.name === "LIMIT_START").simple, { limit: 3, period: 60 });
+    assert.ok(!("env" in local) && !("build" in local));
+    await assert.rejects(writeConfig(folder, { rateLimits: { LIMIT_STRAT: { limit: 3 } } }), /LIMIT_STRAT/);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
