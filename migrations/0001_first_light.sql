@@ -49,7 +49,8 @@ CREATE TABLE instance (
 INSERT INTO instance (id, name) VALUES (1, lower(hex(randomblob(6))));
 
 CREATE TRIGGER instance_audited BEFORE UPDATE ON instance
-WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = 'instance')
+WHEN NEW.change_id IS OLD.change_id
+  OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = 'instance')
 BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 -- Switches that act at once in every isolate, because the guarding statements read them here.
@@ -66,7 +67,9 @@ CREATE TABLE settings (
 INSERT INTO settings (id) VALUES (1);
 
 CREATE TRIGGER settings_audited BEFORE UPDATE OF minting, session_epoch ON settings
-WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = 'settings')
+WHEN (NEW.minting <> OLD.minting OR NEW.session_epoch <> OLD.session_epoch)
+  AND (NEW.change_id IS OLD.change_id
+    OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = 'settings'))
 BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 -- ---------------------------------------------------------------------------------------------- people
@@ -183,6 +186,7 @@ CREATE TABLE keys (
 -- "One claimed key per member" and "as many as the plan allows" are this index.
 CREATE UNIQUE INDEX keys_one_per_ordinal ON keys (owner_id, ordinal) WHERE ended_at IS NULL;
 CREATE INDEX keys_by_owner ON keys (owner_id, created_at);
+CREATE INDEX keys_by_plan ON keys (plan_id);
 
 CREATE TRIGGER keys_insert_audited BEFORE INSERT ON keys
 WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id)
@@ -220,6 +224,8 @@ CREATE TABLE generations (
     'revoking', 'stuck', 'revoked', 'expired', 'void')),
   -- The one list of states that hold a seat and a slot; indexes, triggers and queries use this column.
   live INTEGER GENERATED ALWAYS AS (state NOT IN ('revoked', 'expired', 'void')) STORED,
+  -- What the sweep still has to settle, for an index of few rows: a partial index is used only where a query has its very condition.
+  unsettled INTEGER GENERATED ALWAYS AS (state IN ('minting', 'verifying', 'revoking', 'stuck')) STORED,
   -- Whoever drives this generation holds its nonce; taking over changes it, so the old driver can record nothing.
   op_nonce TEXT NOT NULL,
   upstream_name TEXT NOT NULL,
@@ -268,8 +274,7 @@ CREATE UNIQUE INDEX generations_hash_once ON generations (upstream_hash) WHERE u
 CREATE INDEX generations_by_owner ON generations (owner_id, created_at);
 CREATE INDEX generations_by_key ON generations (key_id, id);
 -- The sweep's work: few rows, found without looking at the many.
-CREATE INDEX generations_unsettled ON generations (state, next_attempt_at)
-  WHERE state IN ('minting', 'verifying', 'revoking', 'stuck');
+CREATE INDEX generations_unsettled ON generations (state, next_attempt_at) WHERE unsettled = 1;
 CREATE INDEX generations_by_expiry ON generations (expires_at) WHERE state IN ('active', 'disabled');
 CREATE INDEX generations_by_creation ON generations (created_at);
 

@@ -8,8 +8,8 @@ import { isProgram, runMain, setup } from "./setup.mjs";
 /** @type {{ name: string, run: () => Promise<unknown> }[]} */
 export const checks = [
   { name: "formatting (cargo fmt)", run: () => cargo("fmt", "--all", "--check") },
-  { name: "clippy, native", run: () => cargo("clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings") },
-  { name: "clippy, wasm", run: () => cargo("clippy", "--locked", "--lib", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings") },
+  { name: "clippy, native", run: () => cargo("clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings") },
+  { name: "clippy, wasm", run: () => cargo("clippy", "--quiet", "--locked", "--lib", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings") },
   { name: "types of scripts and tests (tsc)", run: () => tsc("tsconfig.json") },
   { name: "types of the pages (tsc)", run: () => tsc("tsconfig.pages.json") },
   { name: "migrations are numbered without a gap", run: migrationNames },

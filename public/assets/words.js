@@ -114,6 +114,9 @@ const REFUSALS = {
   member_not_active: { ...BARRED, text: "The account is no longer active here." },
 };
 
+/** A pause that OpenRouter asked for: it holds up everybody's claims for a while, and is nobody's fault. @type {Advice} */
+const PAUSE = { title: "OpenRouter asks for a pause.", text: "Claims wait until it has passed.", next: "Look again in a minute." };
+
 /**
  * @param {{ code: string, detail: string }} refusal
  * @param {number | null} [ageDays]
@@ -121,6 +124,7 @@ const REFUSALS = {
  * @returns {Advice}
  */
 export function refusalAdvice(refusal, ageDays = null, requiredDays = null) {
+  if (refusal.code === "openrouter_busy") return PAUSE;
   const known = REFUSALS[refusal.code] ?? { title: "You cannot claim a key now.", text: "", next: "Come back later." };
   const figures = refusal.code === "account_too_young" && ageDays !== null && requiredDays !== null;
   return { ...known, text: figures ? tooYoung(ageDays, requiredDays) : known.text || refusal.detail };

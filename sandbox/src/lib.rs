@@ -61,12 +61,12 @@ impl Sandbox {
     pub fn new(settings: Settings) -> Self {
         Self {
             generator: Generator::new(settings.seed),
+            openrouter: openrouter::State::new(&settings.default_workspace_id),
             settings: Arc::new(settings),
             ledger: Ledger::default(),
             faults: FaultPlan::default(),
             waiting: Waiting::default(),
             github: github::State::default(),
-            openrouter: openrouter::State::default(),
             clock_offset_ms: 0,
             origin_ms: None,
         }
@@ -119,11 +119,9 @@ impl Sandbox {
     pub fn reset(&mut self) {
         let tickets = self.waiting.next_ticket();
         let generator = self.generator.clone();
-        let settings = Arc::clone(&self.settings);
         *self = Self {
-            settings,
             generator,
-            ..Self::new(Settings::default())
+            ..Self::new(Settings::clone(&self.settings))
         };
         self.waiting.continue_from(tickets);
     }

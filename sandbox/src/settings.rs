@@ -15,6 +15,8 @@ pub struct Settings {
     /// Per account (and per app for Basic credentials) and hour; GitHub's own number is 5,000.
     pub github_hourly_limit: u32,
     pub management_key: String,
+    /// The account's default workspace: another one means another account.
+    pub default_workspace_id: String,
     /// What `GET /credits` calls `total_credits`.
     pub total_credits_usd: f64,
 }
@@ -28,6 +30,7 @@ impl Default for Settings {
             github_callback_url: "http://localhost:8787/auth/github/callback".to_owned(),
             github_hourly_limit: 5_000,
             management_key: MANAGEMENT_KEY.to_owned(),
+            default_workspace_id: "5a4db0c5-0000-4000-8000-000000000001".to_owned(),
             total_credits_usd: 1_000.0,
         }
     }

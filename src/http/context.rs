@@ -35,12 +35,14 @@ impl Context {
             .map(|(_, value)| value.into_owned())
     }
 
-    /// The body as JSON of the expected shape.
+    /// The body as a JSON object of the expected shape. A list is none, though serde would read it as one.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let Body::Bytes(bytes) = &self.body else {
             return Err(Error::MalformedJson);
         };
-        serde_json::from_slice(bytes).map_err(|_| Error::MalformedJson)
+        let members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(bytes).map_err(|_| Error::MalformedJson)?;
+        serde_json::from_value(members.into()).map_err(|_| Error::MalformedJson)
     }
 
     /// The Idempotency-Key, if the request has one: printable ASCII, 1 to 128 characters.

@@ -13,7 +13,7 @@ pub async fn show_openapi(context: Context) -> Result<Reply, Error> {
     let components: Value = serde_json::from_str(COMPONENTS).map_err(|_| Error::Internal)?;
     let mut paths: Map<String, Value> = Map::new();
     let public = |route: &&Route| route.who != Who::Admin && (route.when)(&context.app.config);
-    for route in ROUTES.iter().filter(|route| public(&route)) {
+    for route in ROUTES.iter().filter(public) {
         let Some(summary) = route.summary else {
             continue;
         };

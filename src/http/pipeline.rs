@@ -3,9 +3,9 @@
 //! 1. a request id, our own or a well-formed one of the caller's;
 //! 2. the route table: unknown addresses, wrong methods, routes this deployment does not have;
 //! 3. documents on another host are sent to the canonical one;
-//! 4. unsafe methods: our Origin, Fetch-Metadata of our own pages, the body's type and size;
-//! 5. the session's signature; admin routes also its standing;
-//! 6. request rates;
+//! 4. admin routes: an admin, or the answer of an unknown address;
+//! 5. unsafe methods: our Origin, Fetch-Metadata of our own pages; the body's type and size;
+//! 6. the session's signature, and request rates;
 //! 7. the handler;
 //! 8. security headers, one log line.
 
@@ -168,6 +168,9 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
     {
         return Ok(elsewhere);
     }
+    if route.who == Who::Admin {
+        admin(app, &inbound).await?;
+    }
     if route.method.is_unsafe() {
         same_origin(app, &inbound)?;
     }
@@ -177,8 +180,7 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
     let member = match (route.who, &context.session) {
         (Who::Anyone, _) => None,
         (Who::Member | Who::Admin, Some(session)) => Some(session.member.to_string()),
-        (Who::Member, None) => return Err(Error::SignInRequired),
-        (Who::Admin, None) => return Err(Error::NotFound),
+        (Who::Member | Who::Admin, None) => return Err(Error::SignInRequired),
     };
     for limit in route.limits {
         let who = match limit.by() {
@@ -190,9 +192,6 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
         {
             return Err(Error::RateLimited);
         }
-    }
-    if route.who == Who::Admin {
-        admin(&context).await?;
     }
     (route.handler)(context).await
 }
@@ -217,10 +216,9 @@ async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
     Error::NotFound
 }
 
-/// Admins pass; everybody else is told what an unknown address would tell.
-async fn admin(context: &Context) -> Result<(), Error> {
-    let app = &context.app;
-    let session = context.member()?;
+/// Admins pass; everybody else is told what an unknown address would tell, before anything else is looked at.
+async fn admin(app: &App, inbound: &Inbound) -> Result<(), Error> {
+    let session = session_of(app, header(inbound, "cookie")).ok_or(Error::NotFound)?;
     match members::signed_in(&*app.db, &session, Vec::new()).await {
         Ok((member, _)) if is_admin(app, &member) => Ok(()),
         Err(Error::StorageUnavailable) => Err(Error::StorageUnavailable),
@@ -295,7 +293,10 @@ fn context(app: &Rc<App>, inbound: Inbound) -> Context {
         app: app.clone(),
         session: session_of(app, cookies.as_deref()),
         query: inbound.uri().query().unwrap_or_default().to_owned(),
-        idempotency_key: text("idempotency-key"),
+        idempotency_key: inbound
+            .headers()
+            .get("idempotency-key")
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         cookies,
         body: inbound.into_body(),
     }

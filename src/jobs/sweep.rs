@@ -271,7 +271,9 @@ async fn walk_all(
         match walk_place(app, run, &place, position, left, counts).await? {
             End::Empty | End::FarEnough => {}
             End::Paused(position) => return Err(Halt::Budget(Some(position))),
-            End::Broken => broken = true,
+            End::Refused(Refused::Credential) => return Err(Halt::Credential),
+            End::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
+            End::Broken | End::Refused(Refused::Rejected) => broken = true,
         }
     }
     if broken { Err(Halt::Upstream) } else { Ok(()) }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::domain::time::Timestamp;
-use crate::upstream::openrouter::{self, Listed, PAGE, Reply};
+use crate::upstream::openrouter::{self, Listed, PAGE, Refused, Reply};
 
 /// Rows that two neighbouring pages share when nothing moves.
 const OVERLAP: usize = 10;
@@ -44,6 +44,8 @@ pub enum End {
     Paused(Position),
     /// Pages that do not meet, or an upstream that does not answer.
     Broken,
+    /// An upstream that says no.
+    Refused(Refused),
 }
 
 pub struct Plan<'a> {
@@ -87,8 +89,13 @@ pub async fn walk(
         let page =
             openrouter::list_keys(app, position.workspace_id.as_deref(), position.offset).await;
         walked.pages = walked.pages.saturating_add(1);
-        let Reply::Is(page) = page else {
-            return (position, walked);
+        let page = match page {
+            Reply::Is(page) => page,
+            Reply::Refused(refused) => {
+                walked.end = End::Refused(refused);
+                return (position, walked);
+            }
+            Reply::Missing | Reply::Unknown => return (position, walked),
         };
         if page.is_empty() {
             walked.end = End::Empty;

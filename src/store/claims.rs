@@ -77,8 +77,7 @@ statements! {
           'key', k.public_id, 'key_created_at', k.created_at,
           'plan', json_object('limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
             'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id),
-          'upstream_name', (SELECT n.upstream_name FROM generations n WHERE n.public_id = ?3),
-          'expires_at', (SELECT n.expires_at FROM generations n WHERE n.public_id = ?3),
+          'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
           'replay_of', (SELECT r.body_sha256 FROM idempotency_keys r
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?7 AND r.created_at > ?8),
           'siblings', json((SELECT json_group_array(json_object('same_key', d.key_id = g.key_id, 'cap_nano', d.limit_nano,
@@ -86,7 +85,8 @@ statements! {
               'weekly_nano', d.usage_weekly_nano, 'monthly_nano', d.usage_monthly_nano))
             FROM generations d WHERE d.owner_id = g.owner_id AND d.public_id <> ?3
               AND (d.live = 1 OR (d.recorded_at IS NOT NULL AND d.ended_at >= ?9)))))
-        FROM claim_gates g JOIN plans p ON p.id = g.plan_id LEFT JOIN keys k ON k.id = g.key_id
+        FROM claim_gates g JOIN plans p ON p.id = g.plan_id
+        LEFT JOIN generations own ON own.public_id = ?3 LEFT JOIN keys k ON k.id = own.key_id
         WHERE g.public_id = ?1";
 
     // The record: state, nonce and every gate again (X12). `seats_live` has this generation in it, so not more than the ceiling.
@@ -136,7 +136,7 @@ statements! {
 
     PAUSE_AFTER_DOUBTS = "UPDATE settings SET pause_until = MAX(pause_until, ?1)
         WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM generations
-          WHERE state = 'verifying' AND created_at > ?2 LIMIT ?3)) >= ?3";
+          WHERE unsettled = 1 AND state = 'verifying' AND created_at > ?2 LIMIT ?3)) >= ?3";
 
     PAUSE = "UPDATE settings SET pause_until = MAX(pause_until, ?1)";
 }
@@ -171,7 +171,7 @@ pub struct Idempotency {
 pub struct Decision {
     pub reserved: bool,
     pub facts: Facts,
-    /// The key's public id: the new one, or the one that an earlier generation made.
+    /// The reserved generation's key: the new one, or the one that an earlier generation made.
     pub key: Option<String>,
     pub key_created_at: Option<Timestamp>,
     pub plan: Plan,

@@ -23,18 +23,18 @@ const WORKSPACES: i64 = 50;
 statements! {
     FENCE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'doubted', 'sweep', 'minting', 'verifying', ?2
-        FROM generations n WHERE n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4
+        FROM generations n WHERE n.unsettled = 1 AND n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4
         ON CONFLICT DO NOTHING";
 
     // A new nonce: whatever the old attempt still does, it records nothing (S4-72).
     FENCE = "UPDATE generations SET state = 'verifying', op_nonce = ?1, failure = 'unknown', change_id = ?2
-        WHERE state = 'minting'
+        WHERE unsettled = 1 AND state = 'minting'
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
 
     REVOKES_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
             'workspace_id', n.workspace_id, 'attempts', n.attempts)
         FROM generations n
-        WHERE n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= ?1
+        WHERE n.unsettled = 1 AND n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= ?1
         ORDER BY n.next_attempt_at LIMIT ?2";
 
     EXPIRIES_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
@@ -46,7 +46,7 @@ statements! {
     // Where keys of ours may turn up: where something is unsettled, where anything was minted lately, where plans mint.
     WORKSPACES_TO_WALK = "SELECT json_object('workspace_id', w.workspace_id, 'unsettled', MAX(w.unsettled))
         FROM (
-          SELECT n.workspace_id AS workspace_id, 1 AS unsettled FROM generations n WHERE n.state = 'verifying'
+          SELECT n.workspace_id AS workspace_id, 1 AS unsettled FROM generations n WHERE n.unsettled = 1 AND n.state = 'verifying'
           UNION ALL SELECT n.workspace_id, 0 FROM generations n WHERE n.created_at >= ?1
           UNION ALL SELECT p.workspace_id, 0 FROM plans p
         ) w GROUP BY w.workspace_id ORDER BY MAX(w.unsettled) DESC, w.workspace_id LIMIT ?2";
@@ -92,12 +92,12 @@ statements! {
     ABSENT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'cleared', 'sweep', 'verifying', 'void', ?2
         FROM generations n
-        WHERE n.state = 'verifying' AND n.workspace_id IS ?3 AND n.created_at <= ?4
+        WHERE n.unsettled = 1 AND n.state = 'verifying' AND n.workspace_id IS ?3 AND n.created_at <= ?4
           AND (n.seen_at IS NULL OR n.seen_at < ?5)
         LIMIT ?6 ON CONFLICT DO NOTHING";
 
     ABSENT = "UPDATE generations SET state = 'void', ended_at = ?1, change_id = ?2
-        WHERE state = 'verifying'
+        WHERE unsettled = 1 AND state = 'verifying'
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
 
     TARGETS = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = ?1";

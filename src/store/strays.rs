@@ -1,7 +1,5 @@
 //! Upstream keys with our marker, looked up by name; those without a row; and what the sweep tidies on its way.
 
-use serde::Deserialize;
-
 use super::{last_row, read};
 use crate::domain::stray::Row;
 use crate::domain::time::Timestamp;
@@ -20,15 +18,13 @@ statements! {
         FROM generations n WHERE n.upstream_name IN (SELECT value FROM json_each(?1))";
 
     SEEN = "UPDATE generations SET seen_at = ?1
-        WHERE state = 'verifying' AND upstream_name IN (SELECT value FROM json_each(?2))";
+        WHERE unsettled = 1 AND state = 'verifying' AND upstream_name IN (SELECT value FROM json_each(?2))";
 
     FOUND = "INSERT INTO findings (upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at)
         VALUES (?1, ?2, ?3, ?4, ?4)
         ON CONFLICT (upstream_hash) DO UPDATE SET last_seen_at = excluded.last_seen_at";
 
     DISABLED = "UPDATE findings SET disabled_at = ?1 WHERE upstream_hash = ?2 AND disabled_at IS NULL";
-
-    OPEN_FINDINGS = "SELECT json_object('count', COUNT(*)) FROM findings WHERE resolved_at IS NULL";
 
     TIDY_STATES = "DELETE FROM used_states WHERE state_sha256 IN
         (SELECT state_sha256 FROM used_states WHERE expires_at < ?1 LIMIT ?2)";
@@ -72,16 +68,6 @@ pub fn found(hash: &str, name: &str, workspace_id: Option<&str>, now: Timestamp)
 /// A listed key that has been disabled upstream.
 pub fn disabled(hash: &str, now: Timestamp) -> Stmt {
     stmt!(DISABLED, now, hash)
-}
-
-/// How many such keys wait for somebody to look at them.
-pub async fn open_findings(db: &dyn Database) -> Result<i64, DbError> {
-    #[derive(Deserialize)]
-    struct Count {
-        count: i64,
-    }
-    let row: Option<Count> = last_row(&db.batch(vec![stmt!(OPEN_FINDINGS)]).await?)?;
-    Ok(row.map_or(0, |row| row.count))
 }
 
 /// Forgets what only had to be remembered for a while, a bounded number of rows at a time.

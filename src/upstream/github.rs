@@ -132,11 +132,9 @@ pub async fn exchange(
     let Outcome::Answer(answer) = app.http.send(call.json(&body)).await else {
         return Err(Failed::Unavailable);
     };
-    if is_rate_limit(&answer) {
-        return Err(Failed::RateLimited);
-    }
     let body: TokenBody = match answer.status {
         200 => answer.json().ok_or(Failed::Unavailable)?,
+        403 | 429 => return Err(forbidden(&answer)),
         404 => return Err(Failed::Misconfigured),
         _ => return Err(Failed::Unavailable),
     };

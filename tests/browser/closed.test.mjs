@@ -1,7 +1,8 @@
-// The pages of a house that is closed, or not set up.
+// The pages of a house that is closed, told to wait, or not set up. Each has its own, for it is the whole house that is.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { signIn } from "../harness/index.mjs";
 import { House, sees } from "./support.mjs";
 
 test("any project status but 'live' pauses claims, in words, on both pages (S4-20)", async () => {
@@ -28,6 +29,48 @@ test("without GitHub credentials the landing page still stands and says what is 
     await sees(visitor.page, "Sign-in is not set up here.");
     assert.equal(await visitor.page.getByRole("link", { name: "Continue with GitHub" }).count(), 0);
     await visitor.page.getByRole("navigation", { name: "Pages" }).waitFor();
+    await visitor.leave();
+  } finally {
+    await house.close();
+  }
+});
+
+test("a busy OpenRouter is told with the time to wait, and the next visitor is told before trying (S4-18)", async () => {
+  const house = await House.open();
+  try {
+    const visitor = await house.visitor();
+    visitor.expects(503);
+    await visitor.signIn("load-31");
+    await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 300 });
+    await visitor.claimButton.click();
+    await sees(visitor.page, "No key was made. Try again in 5 min.");
+    await visitor.leave();
+    const next = await house.visitor();
+    await next.signIn("load-32");
+    await sees(next.page, "OpenRouter asks for a pause.");
+    assert.equal(await next.claimButton.count(), 0);
+    assert.deepEqual(await house.secrets(), []);
+    await next.leave();
+  } finally {
+    await house.close();
+  }
+});
+
+test("an admin's stop reaches the page at the next look, and lifting it brings the button back (S4-20)", async () => {
+  const house = await House.open();
+  try {
+    const operator = await signIn(house.worker, house.sandbox, "operator");
+    const visitor = await house.visitor();
+    visitor.expects(403);
+    await visitor.signIn("load-33");
+    assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "stopped" })).status, 200);
+    await visitor.claimButton.click();
+    await sees(visitor.page, "The people who run this service have stopped new keys for now.");
+    assert.deepEqual(await house.secrets(), []);
+    assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "open" })).status, 200);
+    await visitor.page.getByRole("button", { name: "Look again" }).click();
+    await visitor.claim();
+    await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
     await visitor.leave();
   } finally {
     await house.close();

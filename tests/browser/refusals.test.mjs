@@ -29,7 +29,7 @@ test("declining at GitHub ends on the landing page with the reason in words, and
   const alert = page.getByRole("alert");
   await alert.waitFor();
   assert.match(await alert.innerText(), /GitHub/);
-  assert.equal(new URL(page.url()).pathname, "/");
+  await page.waitForURL(`${house.worker.url}/`);
   await page.reload();
   await sees(page, "Three steps");
   assert.equal(await alert.count(), 0);
@@ -71,16 +71,6 @@ test("a refusal by OpenRouter says that no key was made, with the request id, an
   assert.deepEqual(await house.secrets(), before);
   assert.ok(await visitor.claim(), "the next claim goes through");
   await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
-  await visitor.leave();
-});
-
-test("a busy OpenRouter is told with the time to wait (S4-18)", async () => {
-  const visitor = await house.visitor();
-  visitor.expects(503);
-  await visitor.signIn("load-13");
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 30, times: 0 });
-  await visitor.claimButton.click();
-  await sees(visitor.page, /No key was made. Try again in 1 min\./);
   await visitor.leave();
 });
 

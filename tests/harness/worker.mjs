@@ -43,16 +43,17 @@ export class Worker {
     this.persist = persist;
   }
 
-  /** Its origin, which is PUBLIC_ORIGIN too. Another one after each restart. */
+  /** Its origin, which is PUBLIC_ORIGIN too, and the one its database gets bound to: a restart keeps it. */
   get url() {
     return `http://localhost:${this.#port}`;
   }
 
   async start() {
-    this.#port = await freePort();
+    this.#port ||= await freePort();
     const vars = { ...localVars({ origin: this.url, sandboxUrl: this.options.sandbox.url }), ...this.options.vars };
     const { rateLimits } = this.options;
-    this.#group = await startWrangler({ folder: this.folder, persist: this.persist, port: this.#port, vars, rateLimits, background: true });
+    const { folder, persist } = this;
+    this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, background: true });
   }
 
   /** A request as it is: no cookies, redirects not followed. @param {string} path @param {RequestInit} [init] */
@@ -139,7 +140,7 @@ export class Worker {
     this.#group = undefined;
   }
 
-  /** Starts it again on the same state, on a new port. Kills it first if it runs. @param {{ vars?: Vars, rateLimits?: RateLimits }} [changes] */
+  /** Starts it again on the same state and port, at once: the whole group is gone by then. Kills it first if it runs. @param {{ vars?: Vars, rateLimits?: RateLimits }} [changes] */
   async restart(changes = {}) {
     await this.kill();
     this.options = {

@@ -1,1 +1,24 @@
-//! x
+//! The whole application, natively: real SQLite under the same migrations and statements, the sandbox in process,
+//! a clock that is moved by hand, and effects that are cut, failed and lost on purpose.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that cannot go on fails"
+)]
+
+mod support;
+
+mod claim;
+mod conformance;
+mod cuts;
+mod faults;
+mod gates;
+mod limits;
+mod routes;
+mod schema;
+mod sign_in;
+mod sweep;

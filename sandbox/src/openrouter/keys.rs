@@ -4,7 +4,6 @@ use super::{
     error,
     key_request::{CREATE_MEMBERS, KeyChanges, NewKey, UPDATE_MEMBERS, unknown_members},
     key_view, members, usual_text,
-    workspaces::DEFAULT_WORKSPACE_ID,
 };
 use crate::{
     Sandbox,
@@ -69,7 +68,7 @@ pub(crate) fn mint(sandbox: &mut Sandbox, new: NewKey, foreign: bool, now: i64) 
         name: new.name,
         workspace_id: new
             .workspace_id
-            .unwrap_or_else(|| DEFAULT_WORKSPACE_ID.to_owned()),
+            .unwrap_or_else(|| sandbox.settings.default_workspace_id.clone()),
         limit: new.limit,
         limit_reset: new.limit_reset,
         expires_at: expires_at_ms.map(timestamp),
@@ -119,7 +118,7 @@ pub(super) fn list(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer
     let with_disabled = flag(&query, "include_disabled")?;
     let with_expired = flag(&query, "include_expired")?;
     let workspace = first(&query, "workspace_id").map_or_else(
-        || DEFAULT_WORKSPACE_ID.to_owned(),
+        || sandbox.settings.default_workspace_id.clone(),
         |id| id.to_ascii_lowercase(),
     );
     if !sandbox.openrouter.has(&workspace) {
@@ -224,7 +223,7 @@ pub(super) fn current(sandbox: &Sandbox, request: &Request, now: i64) -> Answer 
     let bearer = request.credential("bearer").unwrap_or_default();
     let data = match sandbox.ledger.key(&sha256_hex(bearer.as_bytes())) {
         Some(key) => key_view::current(key, now),
-        None => key_view::management(DEFAULT_WORKSPACE_ID),
+        None => key_view::management(&sandbox.settings.default_workspace_id),
     };
     Ok(Response::json(200, &json!({"data": data})))
 }

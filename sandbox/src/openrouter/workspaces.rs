@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 
 type Answer = Result<Response, Response>;
 
-pub(super) const DEFAULT_WORKSPACE_ID: &str = "5a4db0c5-0000-4000-8000-000000000001";
 const DEFAULT_GUARDRAIL_ID: &str = "5a4db0c5-0000-4000-8000-000000000002";
 const CREATED_AT: &str = "2026-01-05T10:30:00Z";
 const CREATOR: &str = "user_sandbox_owner";
@@ -27,9 +26,10 @@ pub(crate) struct State {
     made: u64,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        let mut default = blank(DEFAULT_WORKSPACE_ID, DEFAULT_GUARDRAIL_ID, CREATED_AT);
+impl State {
+    /// An account with nothing but its default workspace.
+    pub fn new(default_workspace_id: &str) -> Self {
+        let mut default = blank(default_workspace_id, DEFAULT_GUARDRAIL_ID, CREATED_AT);
         default.insert("name".to_owned(), json!("Default"));
         default.insert("slug".to_owned(), json!("default"));
         Self {
@@ -163,7 +163,7 @@ pub(super) fn delete(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
         .query_value("confirm_default_workspace_deletion")
         .as_deref()
         == Some("true");
-    if id == DEFAULT_WORKSPACE_ID && !confirmed {
+    if id == sandbox.settings.default_workspace_id && !confirmed {
         return Err(error(
             400,
             "Deleting the default workspace needs confirm_default_workspace_deletion=true",

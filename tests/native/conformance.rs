@@ -1,0 +1,141 @@
+//! Writes down what SQLite answered to every statement of the application, for the test that asks D1 the same (B6).
+
+use keycap::ports::{DbError, Value};
+use serde_json::{Value as Json, json};
+
+use crate::support::database::Ran;
+use crate::support::{Browser, TEN_MINUTES, World};
+
+/// A story that takes every statement in: sign-ins, claims good and bad, sweeps, switches.
+fn story() -> (World, Vec<Ran>) {
+    let world = World::new();
+    *world.db.trace.borrow_mut() = Some(Vec::new());
+    let member = Browser::signed_in(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    member.get("/api/v1/me");
+    let headers = [
+        ("origin", "http://localhost:8787"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "once"),
+    ];
+    let body = keycap::http::Body::Bytes(b"{}".to_vec());
+    assert_eq!(
+        member.send("POST", "/api/v1/claim", &headers, body).status,
+        201
+    );
+    member.claim();
+    member.get("/api/v1/keys");
+    operator.get("/api/v1/admin/settings");
+    operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
+    operator.claim();
+    operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
+    let kinds = [
+        ("refuse", json!({ "status": 400 })),
+        ("rate_limited", json!({ "retry_after": 1 })),
+        ("reset_after", json!({})),
+        ("echo_limit_larger", json!({})),
+        ("late", json!({})),
+    ];
+    for (n, (kind, more)) in kinds.into_iter().enumerate() {
+        let person = Browser::signed_in(&world, &format!("load-{n}"));
+        world.add_fault("openrouter.keys.create", kind, more);
+        if kind == "echo_limit_larger" {
+            world.add_fault(
+                "openrouter.keys.delete",
+                "refuse",
+                json!({ "status": 400, "times": 0 }),
+            );
+        }
+        person.claim();
+        world.pass(2);
+    }
+    // One isolate dies with its create under way.
+    let lost = Browser::signed_in(&world, "second");
+    world.effects.plan(&[(1, crate::support::Fate::CutAfter)]);
+    assert!(lost.try_claim().is_none());
+    world.effects.plan(&[]);
+    let instance = world.db.text("SELECT name FROM instance");
+    let foreign = sandbox::NewKey {
+        name: format!("keycap/{instance}/gen_ffffffffffffffffffffffff"),
+        ..Default::default()
+    };
+    let now = world.now_ms.get();
+    world.sandbox.borrow_mut().add_foreign_key(foreign, now);
+    for wait in [TEN_MINUTES; 60]
+        .into_iter()
+        .chain([86_400, 90 * 86_400, TEN_MINUTES])
+    {
+        world.pass(wait);
+        assert!(world.sweep());
+        if wait > TEN_MINUTES {
+            world.sandbox.borrow_mut().clear_faults();
+        }
+    }
+    operator.sign_in("operator");
+    operator.post("/api/v1/me/sign-out-everywhere", "{}");
+    let trace = world.db.trace.borrow_mut().take().unwrap();
+    (world, trace)
+}
+
+fn written(ran: &Ran) -> Json {
+    let value = |value: &Value| match value {
+        Value::Null => Json::Null,
+        Value::Int(number) => json!(number),
+        Value::Text(text) => json!(text),
+    };
+    let stmts: Vec<Json> = ran
+        .stmts
+        .iter()
+        .map(|stmt| {
+            let values: Vec<Json> = stmt.values.iter().map(value).collect();
+            json!({ "name": stmt.sql.name, "sql": stmt.sql.text, "values": values })
+        })
+        .collect();
+    let result = match &ran.result {
+        Ok(rows) => json!({ "rows": rows }),
+        Err(DbError::Unique) => json!({ "error": "unique" }),
+        Err(DbError::Constraint) => json!({ "error": "constraint" }),
+        Err(DbError::Broken | DbError::Unknown) => json!({ "error": "broken" }),
+    };
+    json!({ "stmts": stmts, "result": result })
+}
+
+#[test]
+fn b6_every_statement_is_in_the_story_that_is_told_to_d1_too() {
+    let (world, trace) = story();
+    let instance = world.db.text("SELECT name FROM instance");
+    let told: std::collections::HashSet<&str> = trace
+        .iter()
+        .flat_map(|ran| &ran.stmts)
+        .map(|stmt| stmt.sql.name)
+        .collect();
+    let names: Vec<&str> = keycap::store::statements()
+        .iter()
+        .map(|sql| sql.name)
+        .collect();
+    let missing: Vec<&&str> = names.iter().filter(|name| !told.contains(**name)).collect();
+    assert!(missing.is_empty(), "the story never tells {missing:?}");
+    let broken: Vec<Json> = trace
+        .iter()
+        .filter(|ran| ran.result.is_err())
+        .map(written)
+        .collect();
+    assert!(broken.is_empty(), "{broken:?}");
+
+    let setup = json!({ "setup": [
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('setup', 'instance', 'instance_bound', 'setup', 1)",
+        format!("UPDATE instance SET name = '{instance}', change_id = 'setup'"),
+    ] });
+    let story: Vec<Json> = std::iter::once(setup)
+        .chain(trace.iter().map(written))
+        .collect();
+    let folder = std::env::var("CARGO_TARGET_DIR")
+        .unwrap_or_else(|_| format!("{}/target", env!("CARGO_MANIFEST_DIR")));
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, value: &Json| {
+        std::fs::write(format!("{folder}/{name}"), value.to_string()).unwrap();
+    };
+    write("conformance.json", &json!(story));
+    write("statements.json", &json!(names));
+    println!("{} statements in {} batches", names.len(), trace.len());
+}

@@ -1,0 +1,184 @@
+//! The claim and the sweep, cut before and after each of their effects and failed in both forms at each: afterwards
+//! the promises hold, strays are gone within two sweeps, and the member can claim (design, section 3).
+
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+/// Everything that can become of an operation with `effects` effects.
+fn fates(effects: usize) -> impl Iterator<Item = (usize, Fate)> {
+    (0..effects).flat_map(|k| Fate::ALL.map(|fate| (k, fate)))
+}
+
+/// A member who is about to claim.
+fn begin() -> (World, std::collections::BTreeMap<String, String>) {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let cookies = member.cookies.borrow().clone();
+    (world, cookies)
+}
+
+fn member<'a>(
+    world: &'a World,
+    cookies: &std::collections::BTreeMap<String, String>,
+) -> Browser<'a> {
+    let browser = Browser::new(world);
+    browser.cookies.borrow_mut().clone_from(cookies);
+    browser
+}
+
+/// Two sweeps of a reachable upstream, ten minutes apart, each checked.
+fn two_sweeps(world: &World) {
+    world.effects.plan(&[]);
+    for _ in 0..2 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+    oracle::settled(world);
+}
+
+/// Whatever happened, the member ends with one working key.
+fn can_claim(world: &World, cookies: &std::collections::BTreeMap<String, String>) {
+    let told = member(world, cookies).claim();
+    assert!([200, 201].contains(&told.status), "{told:?}");
+    oracle::settled(world);
+    assert_eq!(world.usable().len(), 1);
+}
+
+/// Effects of a claim that nothing happens to.
+fn effects_of_a_claim() -> usize {
+    let (world, cookies) = begin();
+    world.effects.plan(&[]);
+    assert_eq!(member(&world, &cookies).claim().status, 201);
+    world.effects.count()
+}
+
+#[test]
+fn a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
+    let mut scenarios = 0;
+    // One more than a good claim has: what follows a failure is cut as well.
+    for first in fates(effects_of_a_claim()) {
+        for second in std::iter::once(None).chain(fates(6).map(Some)) {
+            if second.is_some_and(|(k, _)| k <= first.0) || (first.1.is_cut() && second.is_some()) {
+                continue;
+            }
+            let (world, cookies) = begin();
+            world.effects.plan(&[Some(first), second].map_or_all());
+            let told = member(&world, &cookies).try_claim();
+            oracle::always(&world);
+            if told.is_some_and(|told| told.status == 201) {
+                assert_eq!(world.usable().len(), 1, "{first:?} {second:?}");
+            }
+            two_sweeps(&world);
+            can_claim(&world, &cookies);
+            scenarios += 1;
+        }
+    }
+    println!("{scenarios} scenarios of a claim cut or failed");
+    assert!(scenarios > 60, "{scenarios}");
+}
+
+#[test]
+fn a_retry_at_once_makes_no_second_key() {
+    for fate in fates(effects_of_a_claim()) {
+        let (world, cookies) = begin();
+        world.effects.plan(&[fate]);
+        let first = member(&world, &cookies).try_claim();
+        world.effects.plan(&[]);
+        let retry = member(&world, &cookies).claim();
+        oracle::always(&world);
+        let made = |status: u16| u8::from(status == 201);
+        let secrets = first.map_or(0, |told| made(told.status)) + made(retry.status);
+        assert!(secrets <= 1, "{fate:?}: two secrets");
+        two_sweeps(&world);
+        can_claim(&world, &cookies);
+    }
+}
+
+/// Ways for a claim to leave something to the sweep.
+fn messes() -> Vec<(World, std::collections::BTreeMap<String, String>)> {
+    let mut messes = Vec::new();
+    for fate in fates(effects_of_a_claim()) {
+        let (world, cookies) = begin();
+        world.effects.plan(&[fate]);
+        member(&world, &cookies).try_claim();
+        messes.push((world, cookies));
+    }
+    for kind in [
+        "reset_after",
+        "error_after",
+        "truncated",
+        "duplicate",
+        "hash_missing",
+        "key_missing",
+        "echo_limit_larger",
+    ] {
+        let (world, cookies) = begin();
+        world.add_fault("openrouter.keys.create", kind, serde_json::json!({}));
+        world.effects.plan(&[]);
+        member(&world, &cookies).try_claim();
+        messes.push((world, cookies));
+    }
+    messes
+}
+
+#[test]
+fn a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
+    let mut scenarios = 0;
+    for (mess, cookies) in messes() {
+        mess.pass(TEN_MINUTES);
+        let dry = mess.copied();
+        dry.effects.plan(&[]);
+        assert!(dry.sweep());
+        for fate in fates(dry.effects.count()) {
+            let world = mess.copied();
+            world.effects.plan(&[fate]);
+            world.sweep();
+            oracle::always(&world);
+            two_sweeps(&world);
+            can_claim(&world, &cookies);
+            scenarios += 1;
+        }
+    }
+    println!("{scenarios} scenarios of a sweep cut or failed");
+    assert!(scenarios > 300, "{scenarios}");
+}
+
+#[test]
+fn x1_a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_key() {
+    let (world, cookies) = begin();
+    world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
+    assert_eq!(member(&world, &cookies).claim().status, 503);
+    two_sweeps(&world);
+    assert_eq!(world.states(), ["void"]);
+    let told = member(&world, &cookies).claim();
+    assert_eq!(told.status, 201);
+    let now = world.now_ms.get();
+    assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
+    assert_eq!(world.usable().len(), 2, "the stray is there");
+    two_sweeps(&world);
+    assert_eq!(world.usable().len(), 1);
+}
+
+#[test]
+fn x1_a_create_that_lands_between_two_sweeps_is_deleted_too() {
+    let (world, cookies) = begin();
+    world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
+    assert_eq!(member(&world, &cookies).claim().status, 503);
+    world.pass(200);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["verifying"], "too early to be freed");
+    let now = world.now_ms.get();
+    world.sandbox.borrow_mut().land_late(now);
+    two_sweeps(&world);
+    can_claim(&world, &cookies);
+}
+
+trait Plan {
+    fn map_or_all(self) -> Vec<(usize, Fate)>;
+}
+
+impl Plan for [Option<(usize, Fate)>; 2] {
+    fn map_or_all(self) -> Vec<(usize, Fate)> {
+        self.into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,199 @@
+//! Every fault of the sandbox on the create, and what the member and the promises see of it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
+
+/// Fault, its options, the claim's answer.
+fn faults() -> Vec<(&'static str, Value, u16, &'static str)> {
+    vec![
+        (
+            "refuse",
+            json!({ "status": 400 }),
+            502,
+            "openrouter_refused",
+        ),
+        ("refuse", json!({ "status": 401 }), 500, "internal"),
+        ("refuse", json!({ "status": 403 }), 500, "internal"),
+        ("rate_limited", json!({}), 503, "openrouter_busy"),
+        (
+            "rate_limited",
+            json!({ "retry_after": 7 }),
+            503,
+            "openrouter_busy",
+        ),
+        ("reset_before", json!({}), 503, "claim_unknown"),
+        ("reset_after", json!({}), 503, "claim_unknown"),
+        (
+            "error_before",
+            json!({ "status": 500 }),
+            503,
+            "claim_unknown",
+        ),
+        (
+            "error_after",
+            json!({ "status": 500 }),
+            503,
+            "claim_unknown",
+        ),
+        (
+            "error_after",
+            json!({ "status": 502 }),
+            503,
+            "claim_unknown",
+        ),
+        ("truncated", json!({}), 503, "claim_unknown"),
+        ("html", json!({}), 503, "claim_unknown"),
+        ("html_error", json!({}), 503, "claim_unknown"),
+        ("stall_before", json!({}), 503, "claim_unknown"),
+        ("stall_after", json!({}), 503, "claim_unknown"),
+        ("late", json!({}), 503, "claim_unknown"),
+        ("echo_limit_missing", json!({}), 502, "openrouter_mismatch"),
+        ("echo_limit_larger", json!({}), 502, "openrouter_mismatch"),
+        ("echo_reset_wrong", json!({}), 502, "openrouter_mismatch"),
+        ("echo_expiry_later", json!({}), 502, "openrouter_mismatch"),
+        ("echo_name_wrong", json!({}), 502, "openrouter_mismatch"),
+        ("hash_missing", json!({}), 502, "openrouter_mismatch"),
+        ("key_missing", json!({}), 502, "openrouter_mismatch"),
+    ]
+}
+
+#[test]
+fn s4_13_s4_71_after_every_fault_the_promises_hold_and_the_member_can_claim() {
+    for (kind, more, status, code) in faults() {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        world.add_fault("openrouter.keys.create", kind, more.clone());
+        let told = member.claim();
+        assert_eq!(
+            (told.status, told.code().as_str()),
+            (status, code),
+            "{kind} {more}"
+        );
+        assert!(
+            !told.body.contains("sk-or-v1"),
+            "{kind}: a secret in an error"
+        );
+        oracle::always(&world);
+        for _ in 0..2 {
+            world.pass(TEN_MINUTES);
+            assert!(world.sweep());
+            oracle::always(&world);
+        }
+        oracle::settled(&world);
+        assert_eq!(world.usable().len(), 0, "{kind}: a stray");
+        assert_eq!(member.claim().status, 201, "{kind}: the member can claim");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn f16_an_echo_without_expiry_is_completed_by_one_read() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "echo_expiry_missing", json!({}));
+    assert_eq!(member.claim().status, 201);
+    assert_eq!(world.calls("openrouter.keys.get"), 1);
+    oracle::settled(&world);
+
+    let other = Browser::signed_in(&world, "second");
+    world.add_fault("openrouter.keys.create", "echo_expiry_missing", json!({}));
+    world.add_fault("openrouter.keys.get", "echo_expiry_missing", json!({}));
+    assert_eq!(other.claim().code(), "openrouter_mismatch");
+    oracle::settled(&world);
+}
+
+#[test]
+fn x18_a_transport_that_repeats_the_create_leaves_one_key() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "duplicate", json!({}));
+    let told = member.claim();
+    assert_eq!(told.status, 201);
+    assert_eq!(world.usable().len(), 2);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let left = world.usable();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].secret, told.secret().unwrap(), "the delivered one");
+    oracle::settled(&world);
+}
+
+#[test]
+fn odd_times_and_extra_members_are_understood() {
+    for kind in ["odd_timestamps", "extra_members"] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        world.add_fault("openrouter.keys.create", kind, json!({}));
+        assert_eq!(member.claim().status, 201, "{kind}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn s0_26_upstreams_patience_is_passed_on_and_kept_for_everybody() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let second = Browser::signed_in(&world, "second");
+    world.add_fault(
+        "openrouter.keys.create",
+        "rate_limited",
+        json!({ "retry_after": 7 }),
+    );
+    let told = member.claim();
+    assert_eq!((told.status, told.header("retry-after")), (503, "7"));
+    let waiting = second.claim();
+    assert_eq!(
+        (waiting.status, waiting.code().as_str()),
+        (503, "openrouter_busy")
+    );
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    world.pass(8);
+    assert_eq!(second.claim().status, 201);
+}
+
+#[test]
+fn s0_28_a_stalled_create_is_answered_within_its_deadline_and_never_repeated() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "stall_after", json!({}));
+    let before = world.now_ms.get();
+    assert_eq!(member.claim().status, 503);
+    assert_eq!(world.now_ms.get() - before, 10_000);
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+}
+
+#[test]
+fn x21_repeated_doubt_pauses_claims_for_all_for_a_minute() {
+    let world = World::new();
+    let people: Vec<Browser<'_>> = (0..7)
+        .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
+        .collect();
+    world.add_fault(
+        "openrouter.keys.create",
+        "reset_before",
+        json!({ "times": 5 }),
+    );
+    for person in &people[..5] {
+        assert_eq!(person.claim().code(), "claim_unknown");
+    }
+    let paused = people[5].claim();
+    assert_eq!(
+        (paused.status, paused.code().as_str()),
+        (503, "openrouter_busy")
+    );
+    world.pass(61);
+    assert_eq!(people[6].claim().status, 201);
+    oracle::always(&world);
+}
+
+#[test]
+fn p4_an_upstream_that_echoes_our_credential_is_not_passed_on() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+    let told = member.claim();
+    for secret in [sandbox::MANAGEMENT_KEY, "Invalid request"] {
+        assert!(!told.body.contains(secret), "{}", told.body);
+    }
+}

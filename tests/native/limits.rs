@@ -1,0 +1,67 @@
+//! D1's limits on what statements may be (B6).
+
+#[test]
+fn b6_no_statement_binds_more_than_d1_allows() {
+    for sql in keycap::store::statements() {
+        let bound = (1..=200)
+            .filter(|n| sql.text.contains(&format!("?{n}")))
+            .max()
+            .unwrap_or(0);
+        assert!(bound <= 100, "{}", sql.name);
+        assert!(sql.text.len() < 100_000, "{}", sql.name);
+    }
+}
+
+#[test]
+fn the_core_is_pure() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for forbidden in [
+            "worker::",
+            "wasm_bindgen",
+            "js_sys",
+            "SystemTime",
+            "Instant",
+            "async fn",
+            ".await",
+            "getrandom",
+            "crate::ports",
+            "crate::store",
+        ] {
+            assert!(!text.contains(forbidden), "{}: {forbidden}", path.display());
+        }
+    }
+}
+
+#[test]
+fn sql_is_only_in_the_store() {
+    fn rust_files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                rust_files(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let mut files = Vec::new();
+    rust_files(std::path::Path::new(source), &mut files);
+    assert!(files.len() > 30);
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let in_store = path.components().any(|part| part.as_os_str() == "store");
+        let has_sql = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM"]
+            .iter()
+            .any(|word| text.contains(word));
+        assert!(in_store || !has_sql, "{}", path.display());
+        assert!(
+            !in_store || !text.contains("format!("),
+            "{}: nothing is formatted into SQL",
+            path.display()
+        );
+    }
+}

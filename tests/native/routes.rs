@@ -1,0 +1,416 @@
+//! Every route of the table: who reaches it, what it refuses, which headers it carries.
+
+use http::header::HeaderMap;
+use keycap::http::headers::{NO_STORE, SECURITY};
+use keycap::http::routes::{Method, ROUTES, Shows, Takes, Who};
+use keycap::http::{Body, MAX_BODY};
+
+use crate::support::{Browser, World};
+
+const ORIGIN: &str = "http://localhost:8787";
+
+fn carries_security_headers(headers: &HeaderMap, what: &str) {
+    for (name, value) in SECURITY.into_iter().chain([NO_STORE]) {
+        assert_eq!(headers.get(name).unwrap(), value, "{what}: {name}");
+    }
+    assert!(headers.contains_key("x-request-id"), "{what}");
+}
+
+#[test]
+fn every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() {
+    let world = World::new();
+    let anybody = Browser::new(&world);
+    let member = Browser::signed_in(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    for browser in [&anybody, &member, &operator] {
+        for route in ROUTES {
+            for method in [
+                "GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "X",
+            ] {
+                let told = browser.send(method, route.path, &[], Body::Empty);
+                carries_security_headers(&told.headers, &format!("{method} {}", route.path));
+                assert!(method != "HEAD" || told.body.is_empty());
+            }
+        }
+        for unknown in [
+            "/nothing",
+            "/admin",
+            "/api/v1/",
+            "/api/v1/admin/keys",
+            "/%00",
+            "//keys",
+            "/keys/",
+        ] {
+            let told = browser.get(unknown);
+            carries_security_headers(&told.headers, unknown);
+            assert_eq!(told.status, 404, "{unknown}");
+        }
+    }
+}
+
+#[test]
+fn static_files_carry_the_same_security_headers() {
+    let file = include_str!("../../public/_headers");
+    let stated: Vec<(&str, &str)> = file
+        .lines()
+        .filter(|line| line.starts_with("  "))
+        .map(|line| line.trim().split_once(": ").unwrap())
+        .collect();
+    assert_eq!(stated, SECURITY);
+}
+
+#[test]
+fn who_reaches_what_is_what_the_table_says() {
+    let world = World::new();
+    let anybody = Browser::new(&world);
+    let member = Browser::signed_in(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    for route in ROUTES {
+        let ask = |browser: &Browser<'_>| {
+            let headers: &[(&str, &str)] = if route.method.is_unsafe() {
+                &[("origin", ORIGIN), ("content-type", "application/json")]
+            } else {
+                &[]
+            };
+            let body = match route.takes {
+                Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
+                Takes::Nothing | Takes::EmptyForm => Body::Empty,
+            };
+            browser
+                .send(route.method.name(), route.path, headers, body)
+                .status
+        };
+        let statuses = (ask(&anybody), ask(&member), ask(&operator));
+        let what = format!("{} {}: {statuses:?}", route.method.name(), route.path);
+        match route.who {
+            Who::Anyone => assert!(statuses.0 < 400, "{what}"),
+            Who::Member => {
+                assert_eq!(statuses.0, 401, "{what}");
+                assert!(statuses.1 < 400, "{what}");
+            }
+            Who::Admin => {
+                assert_eq!((statuses.0, statuses.1), (404, 404), "{what}");
+                assert!(statuses.2 == 200 || statuses.2 == 400, "{what}");
+            }
+        }
+        if route.path.ends_with("sign-out-everywhere") || route.path.ends_with("logout") {
+            // Both have just ended their sessions.
+            member.sign_in("member");
+            operator.sign_in("operator");
+        }
+    }
+}
+
+#[test]
+fn f6_an_admin_route_answers_others_exactly_like_an_unknown_one() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let anybody = Browser::new(&world);
+    let id = ("x-request-id", "same-request-id");
+    for browser in [&member, &anybody] {
+        for method in ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"] {
+            let headers = [id, ("origin", ORIGIN), ("content-type", "application/json")];
+            let body = || match method {
+                "POST" | "PATCH" | "PUT" => Body::Bytes(b"{}".to_vec()),
+                _ => Body::Empty,
+            };
+            world.effects.plan(&[]);
+            let admin = browser.send(method, "/api/v1/admin/settings", &headers, body());
+            let effects = world.effects.count();
+            world.effects.plan(&[]);
+            let unknown = browser.send(method, "/api/v1/admin/nothing", &headers, body());
+            assert_eq!(admin.status, 404, "{method}");
+            assert_eq!(
+                (admin.status, &admin.body, &admin.headers),
+                (unknown.status, &unknown.body, &unknown.headers)
+            );
+            assert_eq!(
+                effects,
+                world.effects.count(),
+                "{method}: as many round trips"
+            );
+        }
+    }
+}
+
+#[test]
+fn f6_the_checks_before_an_admin_route_tell_nothing_either() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let id = ("x-request-id", "same-request-id");
+    for headers in [
+        vec![id],
+        vec![
+            id,
+            ("origin", "https://elsewhere.example"),
+            ("content-type", "application/json"),
+        ],
+        vec![id, ("origin", ORIGIN), ("content-type", "text/plain")],
+    ] {
+        let body = || Body::Bytes(b"{".to_vec());
+        let admin = member.send("PATCH", "/api/v1/admin/settings", &headers, body());
+        let unknown = member.send("PATCH", "/api/v1/admin/nothing", &headers, body());
+        assert_eq!(
+            (admin.status, &admin.body),
+            (unknown.status, &unknown.body),
+            "{headers:?}"
+        );
+    }
+}
+
+#[test]
+fn s2_36_only_our_own_pages_change_anything() {
+    let world = World::new();
+    for route in ROUTES
+        .iter()
+        .filter(|route| route.method.is_unsafe() && route.who != Who::Admin)
+    {
+        for origin in [
+            Some(ORIGIN),
+            Some("https://elsewhere.example"),
+            Some("null"),
+            Some(""),
+            None,
+        ] {
+            for site in [
+                None,
+                Some("same-origin"),
+                Some("same-site"),
+                Some("cross-site"),
+                Some("none"),
+            ] {
+                let member = Browser::signed_in(&world, "member");
+                let mut headers = vec![("content-type", "application/json")];
+                headers.extend(origin.map(|origin| ("origin", origin)));
+                headers.extend(site.map(|site| ("sec-fetch-site", site)));
+                let body = Body::Bytes(b"{}".to_vec());
+                let told = member.send(route.method.name(), route.path, &headers, body);
+                let ours = origin == Some(ORIGIN) && matches!(site, None | Some("same-origin"));
+                assert_eq!(
+                    told.status != 403 || told.code() != "foreign_origin",
+                    ours,
+                    "{} {origin:?} {site:?}: {told:?}",
+                    route.path
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn s0_155_bad_bodies_get_a_clear_error_and_change_nothing() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let claim = |kind: &str, body: Body| {
+        let headers = [("origin", ORIGIN), ("content-type", kind)];
+        let told = member.send("POST", "/api/v1/claim", &headers, body);
+        (told.status, told.code())
+    };
+    let json = "application/json; charset=utf-8";
+    for (kind, body, status, code) in [
+        (json, Body::Bytes(b"{".to_vec()), 400, "malformed_json"),
+        (json, Body::Bytes(b"[]".to_vec()), 400, "malformed_json"),
+        (json, Body::Bytes(b"null".to_vec()), 400, "malformed_json"),
+        (
+            json,
+            Body::Bytes(b"{\"limit\":1000}".to_vec()),
+            400,
+            "malformed_json",
+        ),
+        (json, Body::Bytes(vec![0xff, 0xfe]), 400, "malformed_json"),
+        (json, Body::Bytes(vec![b'['; 900]), 400, "malformed_json"),
+        (json, Body::Empty, 400, "malformed_json"),
+        (json, Body::Bytes(vec![b' '; 1_025]), 413, "body_too_large"),
+        (json, Body::TooLarge, 413, "body_too_large"),
+        (
+            "text/plain",
+            Body::Bytes(b"{}".to_vec()),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            Body::Bytes(b"a=b".to_vec()),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "",
+            Body::Bytes(b"{}".to_vec()),
+            415,
+            "unsupported_media_type",
+        ),
+    ] {
+        assert_eq!(
+            claim(kind, body.clone()),
+            (status, code.to_owned()),
+            "{kind} {body:?}"
+        );
+    }
+    assert_eq!(world.states().len(), 0);
+    for route in ROUTES {
+        if let Takes::Json(max) = route.takes {
+            assert!(max <= MAX_BODY, "{}", route.path);
+        }
+    }
+}
+
+#[test]
+fn s2_69_every_limit_of_the_table_answers_429_with_retry_after() {
+    for route in ROUTES {
+        for limit in route.limits {
+            let world = World::new();
+            let member = Browser::signed_in(&world, "operator");
+            world.refusing.borrow_mut().push(*limit);
+            let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+            let body = match route.takes {
+                Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
+                Takes::Nothing | Takes::EmptyForm => Body::Empty,
+            };
+            let told = member.send(route.method.name(), route.path, &headers, body);
+            assert_eq!(
+                (told.status, told.header("retry-after")),
+                (429, "60"),
+                "{}",
+                route.path
+            );
+        }
+        // Members' own routes and sign-ins count against something.
+        let counted = route.who != Who::Anyone || route.path.starts_with("/auth/github");
+        assert_eq!(!route.limits.is_empty(), counted, "{}", route.path);
+    }
+}
+
+#[test]
+fn s2_59_a_request_id_is_a_plain_word_or_our_own() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let ask = |id: &str| {
+        let told = browser.send("GET", "/nothing", &[("x-request-id", id)], Body::Empty);
+        assert_eq!(told.json()["instance"], told.header("x-request-id"));
+        told.header("x-request-id").to_owned()
+    };
+    assert_eq!(ask("abc-DEF_123"), "abc-DEF_123");
+    for bad in [
+        "short",
+        "with space",
+        "a\tb\tcdefgh",
+        "<script>alert</script>",
+        "a;b;c;d;e;f",
+        &"x".repeat(65),
+    ] {
+        assert!(ask(bad).starts_with("req_"), "{bad:?}");
+    }
+}
+
+#[test]
+fn s2_60_errors_say_only_our_own_id_and_code() {
+    let world = World::new();
+    let told = Browser::new(&world).get("/api/v1/keys/%3Cb%3E?token=hunter2");
+    assert_eq!(told.status, 404);
+    assert!(!told.body.contains("keys") && !told.body.contains("hunter2"));
+    let lines = world.log.borrow().join("\n");
+    assert!(
+        !lines.contains("hunter2") && !lines.contains("%3Cb"),
+        "{lines}"
+    );
+}
+
+#[test]
+fn documents_have_pages_for_errors_and_data_has_problems() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let ask =
+        |path: &str, accept: &str| browser.send("GET", path, &[("accept", accept)], Body::Empty);
+    let page = ask("/nothing", "text/html,*/*");
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (404, "text/html; charset=utf-8")
+    );
+    assert!(page.body.contains(page.header("x-request-id")));
+    let data = ask("/nothing", "*/*");
+    assert_eq!(data.header("content-type"), "application/problem+json");
+    let member = ask("/api/v1/me", "text/html");
+    assert_eq!(
+        (member.status, member.header("content-type")),
+        (401, "application/problem+json")
+    );
+}
+
+#[test]
+fn s4_04_other_hosts_are_sent_to_the_canonical_one_before_a_sign_in_starts() {
+    let world = World::new();
+    let service = world.service();
+    for route in ROUTES
+        .iter()
+        .filter(|route| route.shows == Shows::Document && route.method == Method::Get)
+    {
+        let request = http::Request::builder()
+            .uri(format!(
+                "http://evil.example{}?next=keys&code=x",
+                route.path
+            ))
+            .body(Body::Empty)
+            .unwrap();
+        let answer = world.run(service.answer(request)).unwrap();
+        assert_eq!(answer.status(), 302, "{}", route.path);
+        assert_eq!(
+            answer.headers()["location"],
+            format!("{ORIGIN}{}", route.path)
+        );
+        assert!(!answer.headers().contains_key("set-cookie"));
+    }
+}
+
+#[test]
+fn a4_the_keys_page_and_its_routes_can_be_off() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.set("API_KEYS_PAGE", "false");
+    let member = member.at_fresh_isolate();
+    assert_eq!(member.get("/keys").status, 404);
+    assert_eq!(member.get("/api/v1/keys").status, 404);
+    assert_eq!(member.claim().status, 404);
+    assert_eq!(member.get("/api/v1/me").status, 200);
+    let described = member.get("/api/v1/openapi.json");
+    assert!(!described.body.contains("/api/v1/claim"));
+}
+
+#[test]
+fn the_openapi_description_has_every_public_data_route_and_no_other() {
+    let world = World::new();
+    let described = Browser::new(&world).get("/api/v1/openapi.json").json();
+    let paths = described["paths"].as_object().unwrap();
+    for route in ROUTES {
+        let there = paths
+            .get(route.path)
+            .is_some_and(|path| path.get(route.method.name().to_lowercase()).is_some());
+        let public = route.shows == Shows::Data && route.who != Who::Admin;
+        assert_eq!(there, public, "{}", route.path);
+    }
+    assert!(
+        !described.to_string().contains("admin\"") || !described.to_string().contains("/admin")
+    );
+    fn refs<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+        match value {
+            serde_json::Value::Object(members) => {
+                for (name, value) in members {
+                    match value.as_str() {
+                        Some(text) if name == "$ref" => found.push(text),
+                        _ => refs(value, found),
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| refs(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    refs(&described, &mut found);
+    for pointer in found {
+        assert!(
+            described.pointer(pointer.trim_start_matches('#')).is_some(),
+            "{pointer}"
+        );
+    }
+}

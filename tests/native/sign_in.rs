@@ -1,0 +1,327 @@
+//! Signing in, its errors, and the ends of sessions.
+
+use serde_json::json;
+
+use crate::support::{Browser, World, oracle};
+
+#[test]
+fn s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github?next=keys");
+    assert_eq!(started.status, 302);
+    let url = url::Url::parse(started.header("location")).unwrap();
+    let query: std::collections::HashMap<_, _> = url.query_pairs().into_owned().collect();
+    assert_eq!(query["scope"], "read:user");
+    assert_eq!(query["code_challenge_method"], "S256");
+    assert_eq!(
+        query["redirect_uri"],
+        "http://localhost:8787/auth/github/callback"
+    );
+    assert_eq!(query["allow_signup"], "false");
+    assert!(!query.contains_key("code_verifier"));
+    assert_eq!(
+        world.db.number("SELECT COUNT(*) FROM used_states"),
+        0,
+        "A9: starting writes nothing"
+    );
+
+    let callback = browser.approve(started.header("location"), "member");
+    let back = browser.get(&callback);
+    assert_eq!((back.status, back.header("location")), (303, "/keys"));
+    let sandbox = world.sandbox.borrow();
+    let tokens = &sandbox.ledger().github_tokens;
+    assert_eq!(tokens.len(), 1);
+    assert!(tokens[0].revoked_at_ms.is_some(), "used once and dropped");
+    drop(sandbox);
+    oracle::always(&world);
+}
+
+#[test]
+fn s4_05_a_state_is_for_one_browser_and_one_use_and_ten_minutes() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github");
+    let callback = browser.approve(started.header("location"), "member");
+
+    let other = Browser::new(&world);
+    assert_eq!(
+        other.get(&callback).header("location"),
+        "/?auth_error=state"
+    );
+
+    let attempt = browser.cookies.borrow().clone();
+    assert_eq!(browser.get(&callback).header("location"), "/keys");
+    assert!(
+        !browser
+            .cookies
+            .borrow()
+            .keys()
+            .any(|name| name.contains("attempt"))
+    );
+
+    // The same state again, with its cookie kept on purpose: GitHub refuses the code, and so would the database.
+    let thief = Browser::new(&world);
+    thief.cookies.borrow_mut().extend(attempt);
+    assert_eq!(
+        thief.get(&callback).header("location"),
+        "/?auth_error=expired"
+    );
+
+    let slow = Browser::new(&world);
+    let started = slow.get("/auth/github");
+    let callback = slow.approve(started.header("location"), "member");
+    world.pass(600);
+    assert_eq!(slow.get(&callback).header("location"), "/?auth_error=state");
+
+    for target in [
+        "/auth/github/callback",
+        "/auth/github/callback?code=x",
+        "/auth/github/callback?code=x&state=",
+        "/auth/github/callback?code=x&state=00000000.x",
+        "/auth/github/callback?code=x&state=%00%0d%0aset-cookie:a",
+    ] {
+        let told = Browser::new(&world).get(target);
+        assert_eq!(
+            (told.status, told.header("location")),
+            (303, "/?auth_error=state"),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn s4_05_a_replayed_state_is_refused_by_the_database_too() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github");
+    let location = started.header("location").to_owned();
+    let attempt = browser.cookies.borrow().clone();
+    let first = browser.approve(&location, "member");
+    assert_eq!(browser.get(&first).header("location"), "/keys");
+    // GitHub gives a second code for the same state; only our own record of used states stands in the way.
+    let second = browser.approve(&location, "second");
+    let thief = Browser::new(&world);
+    thief.cookies.borrow_mut().extend(attempt);
+    assert_eq!(thief.get(&second).header("location"), "/?auth_error=state");
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 1);
+}
+
+#[test]
+fn a9_two_tabs_sign_in_side_by_side() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let one = browser.get("/auth/github").header("location").to_owned();
+    let two = browser.get("/auth/github").header("location").to_owned();
+    let (one, two) = (
+        browser.approve(&one, "member"),
+        browser.approve(&two, "member"),
+    );
+    assert_eq!(browser.get(&two).header("location"), "/keys");
+    assert_eq!(browser.get(&one).header("location"), "/keys");
+}
+
+#[test]
+fn sign_in_errors_are_told_in_words() {
+    for (persona, code) in [
+        ("refuser", "denied"),
+        ("bot", "not_a_person"),
+        ("revoked", "expired"),
+        ("suspended", "account_suspended"),
+        ("unverified", "unverified_email"),
+        ("app-suspended", "suspended_app"),
+    ] {
+        let world = World::new();
+        let browser = Browser::new(&world);
+        let told = browser.sign_in(persona);
+        assert_eq!(
+            told.header("location"),
+            format!("/?auth_error={code}"),
+            "{persona}"
+        );
+        assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 0);
+        let page = browser.get(told.header("location"));
+        assert_eq!(page.status, 200);
+        assert!(
+            !page.body.contains(&format!(">{code}<")),
+            "words, not codes"
+        );
+        assert!(page.body.contains("data-auth-error"), "{code}");
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn faults_of_github_are_told_and_leave_nobody_behind() {
+    for (operation, kind, more, code) in [
+        (
+            "github.token",
+            "html_error",
+            json!({}),
+            "github_unavailable",
+        ),
+        (
+            "github.token",
+            "reset_after",
+            json!({}),
+            "github_unavailable",
+        ),
+        ("github.token", "truncated", json!({}), "github_unavailable"),
+        ("github.token", "rate_limited", json!({}), "rate_limited"),
+        (
+            "github.user",
+            "html_error",
+            json!({ "times": 3 }),
+            "github_unavailable",
+        ),
+        (
+            "github.user",
+            "rate_limited",
+            json!({ "retry_after": 60, "times": 3 }),
+            "rate_limited",
+        ),
+    ] {
+        let world = World::new();
+        world.add_fault(operation, kind, more);
+        let told = Browser::new(&world).sign_in("member");
+        assert_eq!(
+            told.header("location"),
+            format!("/?auth_error={code}"),
+            "{operation} {kind}"
+        );
+        assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 0);
+        oracle::always(&world);
+    }
+    // One bad answer of a safe call is tried again; a token that cannot be revoked is dropped all the same.
+    for (operation, kind) in [
+        ("github.user", "html_error"),
+        ("github.revoke", "html_error"),
+    ] {
+        let world = World::new();
+        world.add_fault(operation, kind, json!({}));
+        Browser::signed_in(&world, "member");
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn s4_35_without_an_oauth_app_the_page_explains_and_nothing_starts() {
+    for setting in [
+        "GITHUB_OAUTH_CLIENT_ID",
+        "GITHUB_OAUTH_CLIENT_SECRET",
+        "AUTH_SESSION_SECRET",
+    ] {
+        let world = World::new();
+        world.set(setting, "");
+        let browser = Browser::new(&world);
+        assert_eq!(
+            browser.get("/auth/github").header("location"),
+            "/?auth_error=not_configured"
+        );
+        let page = browser.get("/");
+        assert_eq!(page.status, 200, "{setting}");
+        assert!(!page.body.contains("href=\"/auth/github"), "{setting}");
+    }
+}
+
+#[test]
+fn s4_09_signing_out_ends_this_browser_by_post_only() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.get("/auth/logout").status, 405);
+    assert_eq!(member.get("/api/v1/me").status, 200);
+    let headers = [
+        ("origin", "http://localhost:8787"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let told = member.send("POST", "/auth/logout", &headers, keycap::http::Body::Empty);
+    assert_eq!((told.status, told.header("location")), (303, "/"));
+    assert_eq!(member.get("/api/v1/me").code(), "sign_in_required");
+}
+
+#[test]
+fn s4_76_signing_out_everywhere_ends_every_session_at_once() {
+    let world = World::new();
+    let here = Browser::signed_in(&world, "member");
+    let there = Browser::signed_in(&world, "member");
+    let somebody = Browser::signed_in(&world, "second");
+    assert_eq!(
+        here.post("/api/v1/me/sign-out-everywhere", "{}").status,
+        204
+    );
+    assert_eq!(there.get("/api/v1/me").code(), "sign_in_required");
+    assert_eq!(there.claim().status, 401);
+    assert_eq!(
+        there.post("/api/v1/me/sign-out-everywhere", "{}").status,
+        401
+    );
+    assert_eq!(somebody.get("/api/v1/me").status, 200);
+    assert_eq!(
+        Browser::signed_in(&world, "member")
+            .get("/api/v1/me")
+            .status,
+        200
+    );
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM audit WHERE action = 'sessions_ended'"),
+        1
+    );
+}
+
+#[test]
+fn s4_36_a_session_survives_a_rotation_of_the_secret_and_not_its_end() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let old = "native-session-secret-not-for-production";
+    let new = "another-session-secret-not-for-production";
+    world.set("AUTH_SESSION_SECRET", &format!("{new},{old}"));
+    assert_eq!(member.at_fresh_isolate().get("/api/v1/me").status, 200);
+    world.set("AUTH_SESSION_SECRET", new);
+    assert_eq!(member.at_fresh_isolate().get("/api/v1/me").status, 401);
+}
+
+#[test]
+fn x3_a_sign_in_whose_answers_are_lost_still_makes_one_member() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github");
+    let callback = browser.approve(started.header("location"), "member");
+    world.effects.plan(&[(3, crate::support::Fate::LostAfter)]);
+    assert_eq!(browser.get(&callback).header("location"), "/keys");
+    assert!(
+        world.effects.names()[3].starts_with("db"),
+        "{:?}",
+        world.effects.names()
+    );
+    world.effects.plan(&[]);
+    assert_eq!(browser.get("/api/v1/me").status, 200);
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 1);
+}
+
+#[test]
+fn a5_the_plan_is_seeded_once_and_then_the_row_rules() {
+    let world = World::new();
+    Browser::signed_in(&world, "member");
+    world.set("KEY_LIMIT_USD", "7");
+    let second = Browser::signed_in(&world, "second");
+    assert_eq!(
+        second.get("/api/v1/me").json()["claim"]["limit_usd"],
+        "5.00"
+    );
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM plans"), 1);
+}
+
+#[test]
+fn a13_a_database_belongs_to_the_origin_that_bound_it() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'instance', 'instance_bound', 't', 1);
+         UPDATE instance SET public_origin = 'https://elsewhere.example', change_id = 't'",
+    );
+    assert_eq!(member.claim().code(), "provisioning_closed");
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "stopped foreign_instance");
+}

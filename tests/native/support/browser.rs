@@ -1,0 +1,212 @@
+//! A person's browser: cookies, our own pages' headers, and the walk through GitHub.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use keycap::http::{Body, Outbound, Service};
+use sandbox::Request;
+
+use super::world::{ORIGIN, World};
+
+/// An answer, as the browser has it.
+#[derive(Debug)]
+pub struct Told {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: String,
+}
+
+impl Told {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn secret(&self) -> Option<String> {
+        self.json()["secret"].as_str().map(str::to_owned)
+    }
+}
+
+impl From<Outbound> for Told {
+    fn from(outbound: Outbound) -> Self {
+        let (parts, body) = outbound.into_parts();
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: String::from_utf8(body).unwrap(),
+        }
+    }
+}
+
+pub struct Browser<'a> {
+    world: &'a World,
+    service: Service,
+    pub cookies: RefCell<BTreeMap<String, String>>,
+}
+
+impl<'a> Browser<'a> {
+    /// A browser that has signed in as one of GitHub's personas.
+    pub fn signed_in(world: &'a World, persona: &str) -> Self {
+        let browser = Self::new(world);
+        let told = browser.sign_in(persona);
+        assert_eq!(
+            (told.status, told.header("location")),
+            (303, "/keys"),
+            "{persona} signs in"
+        );
+        browser
+    }
+
+    pub fn new(world: &'a World) -> Self {
+        Self {
+            world,
+            service: world.service(),
+            cookies: RefCell::default(),
+        }
+    }
+
+    /// The same person, at a fresh isolate: after a crash, or under new settings.
+    pub fn at_fresh_isolate(&self) -> Self {
+        self.in_world(self.world)
+    }
+
+    /// The same person, in another copy of the world.
+    pub fn in_world<'b>(&self, world: &'b World) -> Browser<'b> {
+        Browser {
+            world,
+            service: world.service(),
+            cookies: self.cookies.clone(),
+        }
+    }
+
+    /// Start, approve at GitHub, come back: the callback's answer.
+    pub fn sign_in(&self, persona: &str) -> Told {
+        let started = self.get("/auth/github?next=keys");
+        assert_eq!(started.status, 302, "{started:?}");
+        let callback = self.approve(started.header("location"), persona);
+        self.get(&callback)
+    }
+
+    /// GitHub's page: where it sends the browser back to.
+    pub fn approve(&self, location: &str, persona: &str) -> String {
+        let url = url::Url::parse(location).unwrap();
+        let request = Request {
+            method: String::from("POST"),
+            target: format!("{}?{}", url.path(), url.query().unwrap()),
+            headers: vec![
+                (String::from("user-agent"), String::from("browser")),
+                (
+                    String::from("content-type"),
+                    String::from("application/x-www-form-urlencoded"),
+                ),
+            ],
+            body: format!("persona={persona}").into_bytes(),
+        };
+        let now = self.world.now_ms.get();
+        let delivery = self.world.sandbox.borrow_mut().handle(&request, now);
+        let response = delivery.answer().expect("an answer");
+        let back = response.header("location").expect("a redirect").to_owned();
+        back.strip_prefix(ORIGIN).expect("our callback").to_owned()
+    }
+
+    pub fn get(&self, target: &str) -> Told {
+        self.send("GET", target, &[], Body::Empty)
+    }
+
+    pub fn post(&self, target: &str, body: &str) -> Told {
+        let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+        self.send(
+            "POST",
+            target,
+            &headers,
+            Body::Bytes(body.as_bytes().to_vec()),
+        )
+    }
+
+    pub fn patch(&self, target: &str, body: &str) -> Told {
+        let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+        self.send(
+            "PATCH",
+            target,
+            &headers,
+            Body::Bytes(body.as_bytes().to_vec()),
+        )
+    }
+
+    pub fn claim(&self) -> Told {
+        self.post("/api/v1/claim", "{}")
+    }
+
+    /// A claim whose isolate may die on the way.
+    pub fn try_claim(&self) -> Option<Told> {
+        let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+        self.try_send(
+            "POST",
+            "/api/v1/claim",
+            &headers,
+            Body::Bytes(b"{}".to_vec()),
+        )
+    }
+
+    pub fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Body) -> Told {
+        let told = self.try_send(method, target, headers, body);
+        told.expect("an isolate that lives to answer")
+    }
+
+    pub fn try_send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Option<Told> {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("{ORIGIN}{target}"));
+        let cookies: Vec<String> = self
+            .cookies
+            .borrow()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.service.answer(request.body(body).unwrap());
+        let told = Told::from(self.world.run(answer)?);
+        self.keep_cookies(&told);
+        if target == "/api/v1/claim"
+            && told.status == 201
+            && let Some(secret) = told.secret()
+        {
+            self.world.delivered.borrow_mut().push(secret);
+        }
+        Some(told)
+    }
+
+    fn keep_cookies(&self, told: &Told) {
+        for set in told.headers.get_all("set-cookie") {
+            let set = set.to_str().unwrap();
+            let (name, rest) = set.split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap();
+            let mut cookies = self.cookies.borrow_mut();
+            if set.contains("Max-Age=0") {
+                cookies.remove(name);
+            } else {
+                cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Effects are counted, and the k-th may be given another fate: cut before or after it, failed in both forms, or late.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// What becomes of one effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The isolate dies just before it.
+    CutBefore,
+    /// The isolate dies just after it.
+    CutAfter,
+    /// It does not happen, and its answer is lost.
+    LostBefore,
+    /// It happens, and its answer is lost.
+    LostAfter,
+}
+
+impl Fate {
+    pub const ALL: [Self; 4] = [
+        Self::CutBefore,
+        Self::CutAfter,
+        Self::LostBefore,
+        Self::LostAfter,
+    ];
+
+    pub const fn is_cut(self) -> bool {
+        matches!(self, Self::CutBefore | Self::CutAfter)
+    }
+
+    pub const fn happens(self) -> bool {
+        matches!(self, Self::CutAfter | Self::LostAfter)
+    }
+}
+
+/// The effects of one operation: how many there were, and which one meets its fate.
+#[derive(Clone, Default)]
+pub struct Effects(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    count: Cell<usize>,
+    plan: RefCell<Vec<(usize, Fate)>>,
+    names: RefCell<Vec<String>>,
+}
+
+impl Effects {
+    /// From here on effects are counted anew; the `k`-th (from 0) meets `fate`.
+    pub fn plan(&self, fates: &[(usize, Fate)]) {
+        self.0.count.set(0);
+        self.0.names.borrow_mut().clear();
+        *self.0.plan.borrow_mut() = fates.to_vec();
+    }
+
+    /// Effects since the last plan.
+    pub fn count(&self) -> usize {
+        self.0.count.get()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0.names.borrow().clone()
+    }
+
+    /// Counts one effect and says what becomes of it.
+    pub fn next(&self, name: String) -> Option<Fate> {
+        let k = self.0.count.get();
+        self.0.count.set(k + 1);
+        self.0.names.borrow_mut().push(name);
+        let plan = self.0.plan.borrow();
+        plan.iter().find(|(n, _)| *n == k).map(|(_, fate)| *fate)
+    }
+}

@@ -1,0 +1,12 @@
+//! What every native test stands on.
+
+pub mod browser;
+pub mod database;
+pub mod effects;
+pub mod oracle;
+pub mod upstream;
+pub mod world;
+
+pub use browser::Browser;
+pub use effects::Fate;
+pub use world::{TEN_MINUTES, World};

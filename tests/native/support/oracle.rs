@@ -1,0 +1,154 @@
+//! Section 2's promises as one oracle: what database, ledger, delivered secrets and log must agree on after every test.
+
+use std::collections::HashMap;
+
+use sandbox::UpstreamKey;
+
+use super::world::World;
+
+/// What must hold at every instant, also in the middle of a mess.
+pub fn always(world: &World) {
+    let now_ms = world.now_ms.get();
+    let sandbox = world.sandbox.borrow();
+    let ledger = sandbox.ledger();
+    one_delivered_key_per_slot(world, now_ms);
+    for key in ledger.keys.iter().filter(|key| is_ours(key)) {
+        p3_capped(key);
+        p2_maps_to_one_row(world, key);
+    }
+    p4_secrets_are_nowhere(world);
+    p6_seats_are_counted(world);
+    p11_every_state_is_audited(world);
+    assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
+}
+
+/// What must hold once two sweeps have passed over a reachable upstream.
+pub fn settled(world: &World) {
+    always(world);
+    let rows = recorded(world);
+    for key in world.usable() {
+        let row = rows.get(&key.hash);
+        assert!(
+            row.is_some_and(|state| ["active", "disabled"].contains(&state.as_str())),
+            "P2: a stray lives on: {} {row:?}",
+            key.name
+        );
+    }
+    let unsettled = world.db.texts(
+        "SELECT state FROM generations WHERE state IN ('reserved', 'minting', 'verifying', 'revoking')",
+    );
+    assert!(unsettled.is_empty(), "left unsettled: {unsettled:?}");
+    assert_eq!(
+        world.db.number("SELECT COUNT(*) FROM findings"),
+        0,
+        "a marker without a row"
+    );
+}
+
+fn is_ours(key: &UpstreamKey) -> bool {
+    !key.foreign && key.name.starts_with("keycap/")
+}
+
+/// State by upstream hash.
+fn recorded(world: &World) -> HashMap<String, String> {
+    world
+        .db
+        .texts(
+            "SELECT upstream_hash || ' ' || state FROM generations WHERE upstream_hash IS NOT NULL",
+        )
+        .iter()
+        .map(|row| row.split_once(' ').unwrap())
+        .map(|(hash, state)| (hash.to_owned(), state.to_owned()))
+        .collect()
+}
+
+/// P1: of the secrets that were delivered, at most one per key and slot still works; and at most one row per slot is live.
+fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
+    let sandbox = world.sandbox.borrow();
+    let mut working: HashMap<String, Vec<String>> = HashMap::new();
+    for secret in world.delivered.borrow().iter() {
+        let hash = sandbox::sha256_hex(secret.as_bytes());
+        let key = sandbox
+            .ledger()
+            .key(&hash)
+            .expect("a delivered secret is a key");
+        if key.is_usable(now_ms) {
+            let slot = world.db.texts(&format!(
+                "SELECT key_id || '/' || slot FROM generations WHERE upstream_hash = '{hash}' AND recorded_at IS NOT NULL"
+            ));
+            let slot = slot.first().expect("P4: delivered only what was recorded");
+            working.entry(slot.clone()).or_default().push(hash);
+        }
+    }
+    for (slot, hashes) in working {
+        assert_eq!(hashes.len(), 1, "P1: slot {slot} has {hashes:?}");
+    }
+    let doubled = world.db.number(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')
+         GROUP BY key_id, slot HAVING COUNT(*) > 1)",
+    );
+    assert_eq!(doubled, 0, "P1: two live generations in one slot");
+}
+
+/// P2: its name leads to exactly one row.
+fn p2_maps_to_one_row(world: &World, key: &UpstreamKey) {
+    let name = &key.name;
+    let rows = world.db.number(&format!(
+        "SELECT COUNT(*) FROM generations WHERE upstream_name = '{name}'"
+    ));
+    assert_eq!(rows, 1, "P2: {name}");
+}
+
+/// P3: limit, reset and expiry, and nothing above the plan.
+fn p3_capped(key: &UpstreamKey) {
+    let limit = key.limit.expect("P3: a limit");
+    assert!(
+        limit.nanos > 0 && limit.nanos <= 5_000_000_000,
+        "P3: {limit:?}"
+    );
+    assert!(key.limit_reset.is_some(), "P3: a reset");
+    assert!(key.expires_at.is_some(), "P3: an expiry");
+    assert!(key.include_byok_in_limit, "P3: BYOK counts");
+}
+
+/// P4: no secret in any table or log line; each left at most once.
+fn p4_secrets_are_nowhere(world: &World) {
+    let everything = format!("{}{}", world.db.dump(), world.log.borrow().join("\n"));
+    let sandbox = world.sandbox.borrow();
+    let ledger = sandbox.ledger();
+    let tokens = ledger.github_tokens.iter().map(|token| &token.access_token);
+    for secret in ledger.secrets_minted.iter().chain(tokens) {
+        assert!(
+            !everything.contains(secret.as_str()),
+            "P4: a secret at rest"
+        );
+    }
+    for ours in [sandbox::MANAGEMENT_KEY, sandbox::GITHUB_CLIENT_SECRET] {
+        assert!(!everything.contains(ours), "P4: a credential at rest");
+    }
+    let mut delivered = world.delivered.borrow().clone();
+    delivered.sort_unstable();
+    let all = delivered.len();
+    delivered.dedup();
+    assert_eq!(delivered.len(), all, "P4: a secret left twice");
+}
+
+/// P6: the counter is the count.
+fn p6_seats_are_counted(world: &World) {
+    let counted = world.db.number(
+        "SELECT COUNT(*) FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')",
+    );
+    assert_eq!(world.db.number("SELECT live FROM seats"), counted, "P6");
+}
+
+/// P11: the last audit row of a generation says its state, and the rows before it lead there.
+fn p11_every_state_is_audited(world: &World) {
+    let wrong = world.db.texts(
+        "SELECT g.public_id || ' ' || g.state FROM generations g
+         WHERE g.state <> (SELECT a.after FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1)
+            OR EXISTS (SELECT 1 FROM audit a JOIN audit b ON b.target = a.target
+                 AND b.id = (SELECT MIN(id) FROM audit WHERE target = a.target AND id > a.id)
+               WHERE a.target = g.public_id AND b.before <> a.after)",
+    );
+    assert!(wrong.is_empty(), "P11: {wrong:?}");
+}

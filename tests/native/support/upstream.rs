@@ -1,0 +1,65 @@
+//! Outbound HTTP, natively: the sandbox's library, called in process, with its faults and our fates.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use keycap::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
+use sandbox::{Delivery, Request, Sandbox};
+
+use super::effects::{Effects, Fate};
+
+#[derive(Clone)]
+pub struct Upstream {
+    pub sandbox: Rc<RefCell<Sandbox>>,
+    pub now_ms: Rc<Cell<i64>>,
+    pub effects: Effects,
+}
+
+impl Upstream {
+    fn deliver(&self, call: &Call) -> Outcome {
+        let target = match call.url.query() {
+            Some(query) => format!("{}?{query}", call.url.path()),
+            None => call.url.path().to_owned(),
+        };
+        let headers = call.headers.iter();
+        let request = Request {
+            method: call.method.to_owned(),
+            target,
+            headers: headers.map(|(n, v)| ((*n).to_owned(), v.clone())).collect(),
+            body: call.body.clone().unwrap_or_default().into_bytes(),
+        };
+        let now = self.now_ms.get();
+        let delivery = self.sandbox.borrow_mut().handle(&request, now);
+        match delivery {
+            Delivery::Answer(response) => Outcome::Answer(Answer {
+                status: response.status,
+                content_type: response.header("content-type").unwrap_or("").to_owned(),
+                retry_after: response.header("retry-after").map(str::to_owned),
+                body: response.body,
+            }),
+            Delivery::Stall => {
+                self.now_ms.set(now + i64::from(call.deadline_ms));
+                Outcome::Unknown
+            }
+            Delivery::Truncated(_) | Delivery::Reset | Delivery::Held { .. } => Outcome::Unknown,
+        }
+    }
+}
+
+impl Outbound for Upstream {
+    fn send(&self, call: Call) -> LocalFuture<'_, Outcome> {
+        Box::pin(async move {
+            let path = call.url.path();
+            let fate = self.effects.next(format!("http {} {path}", call.method));
+            let outcome = match fate {
+                Some(fate) if !fate.happens() => Outcome::Unknown,
+                _ => self.deliver(&call),
+            };
+            match fate {
+                Some(fate) if fate.is_cut() => std::future::pending().await,
+                Some(Fate::LostAfter) => Outcome::Unknown,
+                _ => outcome,
+            }
+        })
+    }
+}

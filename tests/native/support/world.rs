@@ -1,0 +1,243 @@
+//! One deployment: database, upstreams, clock, log. Isolates come and go over it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use keycap::app::App;
+use keycap::config::Config;
+use keycap::domain::time::Timestamp;
+use keycap::http::Service;
+use keycap::http::rate::Limit;
+use keycap::ports::{Brake, Clock, LocalFuture, Log, NoRandomness, Random};
+use sandbox::Sandbox;
+
+use super::database::Sqlite;
+use super::effects::Effects;
+use super::upstream::Upstream;
+
+pub const TEN_MINUTES: i64 = 600;
+/// Where every world begins: a Saturday noon, far from every boundary.
+const BEGINS: &str = "2026-11-21T12:00:00Z";
+
+pub const ORIGIN: &str = "http://localhost:8787";
+pub const BASE: &str = "http://127.0.0.1:8790";
+
+pub struct World {
+    pub db: Sqlite,
+    pub sandbox: Rc<RefCell<Sandbox>>,
+    pub effects: Effects,
+    pub now_ms: Rc<Cell<i64>>,
+    pub log: Rc<RefCell<Vec<String>>>,
+    pub refusing: Rc<RefCell<Vec<Limit>>>,
+    seed: Rc<Cell<u64>>,
+    settings: RefCell<HashMap<&'static str, String>>,
+    /// Every secret that left in an answer.
+    pub delivered: Rc<RefCell<Vec<String>>>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let effects = Effects::default();
+        Self {
+            db: Sqlite::new(effects.clone()),
+            sandbox: Rc::new(RefCell::new(Sandbox::default())),
+            effects,
+            now_ms: Rc::new(Cell::new(Timestamp::parse(BEGINS).unwrap().secs() * 1000)),
+            log: Rc::default(),
+            refusing: Rc::default(),
+            seed: Rc::new(Cell::new(1)),
+            settings: RefCell::new(settings()),
+            delivered: Rc::default(),
+        }
+    }
+
+    /// The same deployment, as it is now, to go on from in another direction.
+    pub fn copied(&self) -> Self {
+        let effects = Effects::default();
+        Self {
+            db: self.db.copied(effects.clone()),
+            sandbox: Rc::new(RefCell::new(self.sandbox.borrow().clone())),
+            effects,
+            now_ms: Rc::new(Cell::new(self.now_ms.get())),
+            log: Rc::new(RefCell::new(self.log.borrow().clone())),
+            refusing: Rc::default(),
+            seed: Rc::new(Cell::new(self.seed.get())),
+            settings: RefCell::new(self.settings.borrow().clone()),
+            delivered: Rc::new(RefCell::new(self.delivered.borrow().clone())),
+        }
+    }
+
+    /// Changes a setting for isolates that begin from now on; an empty text unsets it.
+    pub fn set(&self, name: &'static str, value: &str) {
+        self.settings.borrow_mut().insert(name, value.to_owned());
+    }
+
+    /// A fresh isolate.
+    pub fn service(&self) -> Service {
+        let settings = self.settings.borrow();
+        let config = Config::from_env(&|name| settings.get(name).cloned());
+        Service::new(App {
+            config: config.unwrap_or_else(|problems| panic!("{problems:?}")),
+            db: Box::new(self.db.clone()),
+            http: Box::new(Upstream {
+                sandbox: self.sandbox.clone(),
+                now_ms: self.now_ms.clone(),
+                effects: self.effects.clone(),
+            }),
+            clock: Box::new(Hands(self.now_ms.clone())),
+            random: Box::new(Seeded(self.seed.clone())),
+            brake: Box::new(Refusing(self.refusing.clone())),
+            log: Box::new(Lines(self.log.clone())),
+        })
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now_ms.get())
+    }
+
+    pub fn pass(&self, secs: i64) {
+        self.now_ms.set(self.now_ms.get() + secs * 1000);
+    }
+
+    /// Runs a future to its end, or to the cut that leaves it waiting for ever. `None` when it was cut.
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        match future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    /// One sweep, as its Cron Trigger starts it. False when it was cut.
+    pub fn sweep(&self) -> bool {
+        self.sweep_at(self.now())
+    }
+
+    pub fn sweep_at(&self, scheduled: Timestamp) -> bool {
+        let service = self.service();
+        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, scheduled);
+        self.run(run).is_some()
+    }
+
+    /// The outcome and code of the latest run.
+    pub fn last_run(&self) -> String {
+        self.db
+            .text("SELECT outcome || COALESCE(' ' || code, '') FROM runs ORDER BY id DESC LIMIT 1")
+    }
+
+    pub fn add_fault(&self, operation: &str, kind: &str, more: serde_json::Value) {
+        let mut fault = serde_json::json!({ "operation": operation, "kind": kind });
+        fault
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let fault = sandbox::Fault::from_json(&fault).expect("a fault the sandbox knows");
+        self.sandbox.borrow_mut().add_fault(fault);
+    }
+
+    pub fn calls(&self, operation: &str) -> u64 {
+        let operation = sandbox::Operation::parse(operation).unwrap();
+        self.sandbox.borrow().ledger().count(operation)
+    }
+
+    /// Upstream keys that work and carry our marker.
+    pub fn usable(&self) -> Vec<sandbox::UpstreamKey> {
+        let sandbox = self.sandbox.borrow();
+        let now = self.now_ms.get();
+        let ours = sandbox.ledger().usable_keys(now);
+        ours.filter(|key| key.name.starts_with("keycap/"))
+            .cloned()
+            .collect()
+    }
+
+    /// The states of all generations, oldest first.
+    pub fn states(&self) -> Vec<String> {
+        self.db.texts("SELECT state FROM generations ORDER BY id")
+    }
+}
+
+fn settings() -> HashMap<&'static str, String> {
+    [
+        ("PUBLIC_ORIGIN", ORIGIN.to_owned()),
+        (
+            "GITHUB_OAUTH_CLIENT_ID",
+            sandbox::GITHUB_CLIENT_ID.to_owned(),
+        ),
+        (
+            "GITHUB_OAUTH_CLIENT_SECRET",
+            sandbox::GITHUB_CLIENT_SECRET.to_owned(),
+        ),
+        (
+            "OPENROUTER_MANAGEMENT_KEY",
+            sandbox::MANAGEMENT_KEY.to_owned(),
+        ),
+        (
+            "AUTH_SESSION_SECRET",
+            String::from("native-session-secret-not-for-production"),
+        ),
+        ("PROJECT_STATUS", String::from("live")),
+        ("PROVISIONING_ENABLED", String::from("true")),
+        ("MAX_TOTAL_KEYS", String::from("500")),
+        ("KEY_LIMIT_USD", String::from("5")),
+        ("ADMIN_GITHUB_USER_IDS", String::from("1000001")),
+        ("GITHUB_URL", format!("{BASE}/github")),
+        ("GITHUB_API_URL", format!("{BASE}/github-api")),
+        ("OPENROUTER_API_URL", format!("{BASE}/openrouter/api/v1")),
+    ]
+    .into_iter()
+    .collect()
+}
+
+struct Hands(Rc<Cell<i64>>);
+
+impl Clock for Hands {
+    fn now_ms(&self) -> i64 {
+        self.0.get()
+    }
+
+    fn pause(&self, ms: u32) -> LocalFuture<'_, ()> {
+        self.0.set(self.0.get() + i64::from(ms));
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Repeatable randomness: splitmix64 over a counter.
+struct Seeded(Rc<Cell<u64>>);
+
+impl Random for Seeded {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        for chunk in bytes.chunks_mut(8) {
+            self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+            let mut z = self.0.get();
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let word = (z ^ (z >> 31)).to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+struct Refusing(Rc<RefCell<Vec<Limit>>>);
+
+impl Brake for Refusing {
+    fn allows<'a>(&'a self, limit: Limit, _: &'a str) -> LocalFuture<'a, bool> {
+        let allowed = !self.0.borrow().contains(&limit);
+        Box::pin(std::future::ready(allowed))
+    }
+}
+
+struct Lines(Rc<RefCell<Vec<String>>>);
+
+impl Log for Lines {
+    fn line(&self, line: &str) {
+        self.0.borrow_mut().push(line.to_owned());
+    }
+}

@@ -1,0 +1,409 @@
+//! The sweep: what it takes up, what it leaves alone, and when it stops.
+
+use serde_json::json;
+
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
+
+fn create_upstream(world: &World, name: &str) {
+    let request = sandbox::Request {
+        method: String::from("POST"),
+        target: String::from("/openrouter/api/v1/keys"),
+        headers: vec![
+            (
+                String::from("authorization"),
+                format!("Bearer {}", sandbox::MANAGEMENT_KEY),
+            ),
+            (
+                String::from("content-type"),
+                String::from("application/json"),
+            ),
+            (String::from("user-agent"), String::from("somebody")),
+        ],
+        body: json!({
+            "name": name, "limit": 5, "limit_reset": "daily", "include_byok_in_limit": true,
+            "expires_at": "2027-01-01T00:00:00Z",
+        })
+        .to_string()
+        .into_bytes(),
+    };
+    let now = world.now_ms.get();
+    let answer = world.sandbox.borrow_mut().handle(&request, now).answer();
+    assert_eq!(answer.unwrap().status, 201);
+}
+
+fn upstream_named(world: &World, name: &str) -> Vec<(bool, bool)> {
+    let sandbox = world.sandbox.borrow();
+    let keys = sandbox.ledger().keys_named(name);
+    keys.map(|key| (key.disabled, key.deleted_at_ms.is_some()))
+        .collect()
+}
+
+fn instance(world: &World) -> String {
+    world.db.text("SELECT name FROM instance")
+}
+
+#[test]
+fn a_sweep_before_anybody_signed_in_touches_nothing_and_asks_nobody() {
+    let world = World::new();
+    world.effects.plan(&[]);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "done");
+    assert!(
+        world
+            .effects
+            .names()
+            .iter()
+            .all(|name| name.starts_with("db"))
+    );
+}
+
+#[test]
+fn keys_of_others_are_never_touched() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    let names = [
+        "somebody's own",
+        "keycap/0123456789ab/gen_000000000000000000000000",
+        "keycap",
+        "keycap/",
+    ];
+    for name in names {
+        create_upstream(&world, name);
+    }
+    for _ in 0..3 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.last_run(), "done");
+    }
+    for name in names {
+        assert_eq!(upstream_named(&world, name), [(false, false)], "{name}");
+    }
+    assert_eq!(world.calls("openrouter.keys.delete"), 0);
+}
+
+#[test]
+fn x2_p2_a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
+    let world = World::new();
+    Browser::signed_in(&world, "member");
+    let name = format!("keycap/{}/gen_ffffffffffffffffffffffff", instance(&world));
+    create_upstream(&world, &name);
+    for _ in 0..3 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    assert_eq!(upstream_named(&world, &name), [(true, false)]);
+    assert_eq!(
+        world
+            .db
+            .texts("SELECT upstream_name FROM findings WHERE disabled_at IS NOT NULL"),
+        [name]
+    );
+    assert!(
+        world
+            .log
+            .borrow()
+            .iter()
+            .any(|line| line.contains("marker_without_row") && line.contains("error"))
+    );
+}
+
+#[test]
+fn p8_many_markers_without_rows_are_no_strays_and_nothing_is_touched() {
+    let world = World::new();
+    Browser::signed_in(&world, "member");
+    let names: Vec<String> = (0..11)
+        .map(|n| format!("keycap/{}/gen_{n:024x}", instance(&world)))
+        .collect();
+    names.iter().for_each(|name| create_upstream(&world, name));
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "stopped brake");
+    for name in &names {
+        assert_eq!(upstream_named(&world, name), [(false, false)]);
+    }
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM findings"), 11);
+}
+
+#[test]
+fn x1_a_doubtful_mint_is_freed_only_by_a_walk_begun_five_minutes_after_it() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_before", json!({}));
+    assert_eq!(member.claim().status, 503);
+    for (after, state) in [(60, "verifying"), (239, "verifying"), (1, "void")] {
+        world.pass(after);
+        assert!(world.sweep());
+        assert_eq!(world.states(), [state], "after {after} more seconds");
+    }
+    oracle::settled(&world);
+}
+
+#[test]
+fn x22_a_sweep_for_a_future_moment_acts_as_of_now_and_one_for_the_past_as_of_then() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_before", json!({}));
+    assert_eq!(member.claim().status, 503);
+    let future = world.now().plus(86_400);
+    assert!(world.sweep_at(future));
+    assert_eq!(world.states(), ["verifying"]);
+    world.pass(3_600);
+    let past = world.now().plus(-3_500);
+    assert!(world.sweep_at(past));
+    assert_eq!(world.states(), ["verifying"]);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["void"]);
+}
+
+#[test]
+fn p8_doubt_frees_nothing() {
+    for (kind, more, code) in [
+        (
+            "refuse",
+            json!({ "status": 403, "times": 0 }),
+            "failed credential_refused",
+        ),
+        (
+            "refuse",
+            json!({ "status": 401, "times": 0 }),
+            "failed credential_refused",
+        ),
+        (
+            "rate_limited",
+            json!({ "times": 0 }),
+            "failed openrouter_busy",
+        ),
+        (
+            "html_error",
+            json!({ "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+        (
+            "error_before",
+            json!({ "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+        (
+            "reset_before",
+            json!({ "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+        (
+            "truncated",
+            json!({ "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+        (
+            "html",
+            json!({ "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+    ] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+        assert_eq!(member.claim().status, 503);
+        world.add_fault("openrouter.keys.list", kind, more);
+        for _ in 0..3 {
+            world.pass(TEN_MINUTES);
+            assert!(world.sweep());
+            assert_eq!(world.states(), ["verifying"], "{kind}");
+            assert_eq!(world.last_run(), code, "{kind}");
+        }
+        world.sandbox.borrow_mut().clear_faults();
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.states(), ["void"], "{kind}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn x6_a_404_of_another_account_is_not_gone() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
+    world.add_fault(
+        "openrouter.keys.delete",
+        "reset_before",
+        json!({ "times": 3 }),
+    );
+    assert_eq!(member.claim().code(), "openrouter_mismatch");
+    assert_eq!(world.states(), ["revoking"]);
+    // The same address now belongs to an account that has never heard of any of this.
+    let theirs = world
+        .sandbox
+        .replace(sandbox::Sandbox::new(sandbox::Settings {
+            default_workspace_id: String::from("5a4db0c5-0000-4000-8000-00000000ffff"),
+            ..sandbox::Settings::default()
+        }));
+    for _ in 0..3 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.states(), ["revoking"], "kept");
+    }
+    world.sandbox.replace(theirs);
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(7_200);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["revoked"]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_revoke_that_fails_six_times_is_stuck_and_tried_daily_and_holds_up_nobody() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
+    world.add_fault(
+        "openrouter.keys.delete",
+        "refuse",
+        json!({ "status": 400, "times": 0 }),
+    );
+    assert_eq!(member.claim().code(), "openrouter_mismatch");
+    let other = Browser::signed_in(&world, "second");
+    world.add_fault("openrouter.keys.create", "reset_before", json!({}));
+    assert_eq!(other.claim().status, 503);
+    let mut hours = 0;
+    while world.states() != ["stuck", "void"] {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(
+            world.states()[1],
+            "void",
+            "the other row is settled at once"
+        );
+        hours += 1;
+        assert!(hours < 200, "{:?}", world.states());
+    }
+    assert!(
+        world
+            .log
+            .borrow()
+            .iter()
+            .any(|line| line.contains("revoke_stuck"))
+    );
+    oracle::always(&world);
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(86_400);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["revoked", "void"]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn c2_a_key_expires_five_minutes_after_its_time_and_its_owner_can_claim_again() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    world.pass(90 * 86_400 + 299);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["active"]);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(
+        member.get("/api/v1/keys").json()["keys"][0]["state"],
+        "expired"
+    );
+    world.pass(1);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["expired"]);
+    let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let told = member.claim();
+    assert_eq!(told.status, 201);
+    assert_eq!(
+        told.json()["key"]["id"],
+        key,
+        "the key goes on; its generation is the next"
+    );
+    assert_eq!(world.states(), ["expired", "active"]);
+    oracle::always(&world);
+}
+
+#[test]
+fn two_sweeps_at_once_are_one() {
+    let world = World::new();
+    Browser::signed_in(&world, "member");
+    world.pass(TEN_MINUTES);
+    // The first dies in the middle and keeps its lease.
+    world.effects.plan(&[(2, crate::support::Fate::CutBefore)]);
+    assert!(!world.sweep());
+    world.effects.plan(&[]);
+    assert!(world.sweep());
+    assert_eq!(
+        world.db.number("SELECT COUNT(*) FROM runs"),
+        1,
+        "the lease holds"
+    );
+    world.pass(540);
+    assert!(world.sweep());
+    assert_eq!(
+        world.db.texts("SELECT outcome FROM runs ORDER BY id"),
+        ["abandoned", "done"]
+    );
+}
+
+#[test]
+fn x16_a_long_list_is_walked_in_pages_that_meet() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+    assert_eq!(member.claim().status, 503);
+    for n in 0..350 {
+        create_upstream(&world, &format!("somebody's {n}"));
+    }
+    world.pass(TEN_MINUTES);
+    let before = world.calls("openrouter.keys.list");
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "done");
+    assert_eq!(
+        world.calls("openrouter.keys.list") - before,
+        5,
+        "four pages in steps of 90, and an empty one"
+    );
+    oracle::settled(&world);
+    assert_eq!(world.states(), ["void"]);
+    // Nothing is unsettled now: the next sweep looks back only as far as the last clean one, and an hour.
+    world.pass(7_200);
+    assert!(world.sweep());
+    world.pass(7_200);
+    let before = world.calls("openrouter.keys.list");
+    assert!(world.sweep());
+    assert_eq!(world.calls("openrouter.keys.list") - before, 1);
+}
+
+#[test]
+fn a17_what_one_sweep_cannot_walk_the_next_one_goes_on_with() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+    assert_eq!(member.claim().status, 503);
+    let now = world.now_ms.get();
+    for n in 0..37_000 {
+        let key = sandbox::NewKey {
+            name: format!("somebody's {n}"),
+            ..Default::default()
+        };
+        world.sandbox.borrow_mut().add_foreign_key(key, now);
+    }
+    let mut sweeps = 0;
+    while world.states() != ["void"] {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        sweeps += 1;
+        assert!(sweeps < 5, "{}", world.last_run());
+    }
+    let outcomes = world.db.texts("SELECT outcome FROM runs ORDER BY id");
+    assert_eq!(outcomes, ["partial", "done"]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn what_only_had_to_be_remembered_for_a_while_is_forgotten() {
+    let world = World::new();
+    Browser::signed_in(&world, "member");
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM used_states"), 1);
+    world.pass(TEN_MINUTES + 1);
+    assert!(world.sweep());
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM used_states"), 0);
+}
