@@ -25,7 +25,7 @@ CREATE TABLE audit (
 CREATE TABLE audit_actions (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 INSERT INTO audit_actions (name) VALUES
   ('instance_bound'), ('plan_seeded'), ('member_created'), ('signed_in'), ('sessions_ended'),
-  ('minting_switched'), ('reserved'), ('recorded'), ('refused'), ('doubted'), ('abandoned'),
+  ('minting_switched'), ('keys_switched'), ('disabled'), ('enabled'), ('reserved'), ('recorded'), ('refused'), ('doubted'), ('abandoned'),
   ('cleared'), ('revoke_confirmed'), ('revoke_given_up'), ('expired');
 
 CREATE INDEX audit_by_target ON audit (target, id);
@@ -57,6 +57,8 @@ BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 CREATE TABLE settings (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   minting TEXT NOT NULL DEFAULT 'open' CHECK (minting IN ('open', 'stopped')),
+  -- 'off' while every key is to be off: the stronger switch. Each key has a hold of that name meanwhile.
+  keys TEXT NOT NULL DEFAULT 'on' CHECK (keys IN ('on', 'off')),
   -- Added to every member's own epoch: raising it ends all sessions.
   session_epoch INTEGER NOT NULL DEFAULT 0 CHECK (session_epoch >= 0),
   -- No reservation before this moment; set after repeated doubt, and when upstream asks for patience.
@@ -66,8 +68,8 @@ CREATE TABLE settings (
 ) STRICT;
 INSERT INTO settings (id) VALUES (1);
 
-CREATE TRIGGER settings_audited BEFORE UPDATE OF minting, session_epoch ON settings
-WHEN (NEW.minting <> OLD.minting OR NEW.session_epoch <> OLD.session_epoch)
+CREATE TRIGGER settings_audited BEFORE UPDATE OF minting, keys, session_epoch ON settings
+WHEN (NEW.minting <> OLD.minting OR NEW.keys <> OLD.keys OR NEW.session_epoch <> OLD.session_epoch)
   AND (NEW.change_id IS OLD.change_id
     OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = 'settings'))
 BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
@@ -246,6 +248,9 @@ CREATE TABLE generations (
   erased_at INTEGER,
   -- When a sweep last saw it listed while it was in doubt; a later walk must miss it before it is freed.
   seen_at INTEGER,
+  -- When a switch was last sent whose outcome is not known: it may land late, so what is wanted is said again until
+  -- nothing in doubt can land any more.
+  switch_doubted_at INTEGER,
   -- Failed tries of the job that drives it, and when it may try again.
   attempts INTEGER NOT NULL DEFAULT 0,
   next_attempt_at INTEGER NOT NULL DEFAULT 0,
@@ -276,6 +281,8 @@ CREATE INDEX generations_by_key ON generations (key_id, id);
 -- The sweep's work: few rows, found without looking at the many.
 CREATE INDEX generations_unsettled ON generations (state, next_attempt_at) WHERE unsettled = 1;
 CREATE INDEX generations_by_expiry ON generations (expires_at) WHERE state IN ('active', 'disabled');
+CREATE INDEX generations_off ON generations (next_attempt_at) WHERE state = 'disabled';
+CREATE INDEX generations_in_doubt ON generations (switch_doubted_at) WHERE switch_doubted_at IS NOT NULL;
 CREATE INDEX generations_by_creation ON generations (created_at);
 
 -- The edges of a generation's life. The code has the same list; a test compares the two.

@@ -147,8 +147,9 @@ export async function databaseFile(persist) {
  * @param {RateLimits} [options.rateLimits]
  * @param {(line: string) => void} [options.onLine]
  * @param {boolean} [options.background] see {@link Group}
+ * @param {boolean} [options.unhealthy] any answer of the health route will do: a Worker that only says what it lacks
  */
-export async function startWrangler({ folder, persist, port, vars, rateLimits, onLine, background }) {
+export async function startWrangler({ folder, persist, port, vars, rateLimits, onLine, background, unhealthy }) {
   const config = await writeConfig(folder, { vars, rateLimits });
   const args = ["dev", "--config", config, "--persist-to", persist, "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
   const group = new Group(node, [WRANGLER, ...args, "--show-interactive-dev-session=false"], {
@@ -157,15 +158,16 @@ export async function startWrangler({ folder, persist, port, vars, rateLimits, o
     onLine,
     background,
   });
-  await whenUp(group, `http://127.0.0.1:${port}/healthz`, "wrangler dev");
+  await whenUp(group, `http://127.0.0.1:${port}/healthz`, "wrangler dev", { unhealthy });
   return group;
 }
 
 /**
  * Waits until the server of a group answers its health route; if the group ends first, says what it printed.
  * @param {Group} group @param {string} url @param {string} what
+ * @param {{ unhealthy?: boolean }} [options] unhealthy: any answer will do
  */
-export async function whenUp(group, url, what) {
+export async function whenUp(group, url, what, { unhealthy = false } = {}) {
   let seen = "no answer yet";
   try {
     await until(
@@ -173,7 +175,7 @@ export async function whenUp(group, url, what) {
         if (group.hasEnded) throw new Error(`${what} ended while starting`);
         const answer = await fetch(url).catch((error) => void (seen = String(error.cause ?? error)));
         if (answer) seen = `${answer.status} ${(await answer.text()).slice(0, 500)}`;
-        return answer?.ok;
+        return answer && (answer.ok || unhealthy);
       },
       { seconds: 60, what: `${what} to answer ${url}` },
     );

@@ -45,6 +45,10 @@ pub enum Error {
     KeyBeingRemoved,
     ClaimSuperseded,
     IdempotencyMismatch,
+    /// A mass action named another number than there are.
+    ConfirmationMismatch {
+        live_keys: i64,
+    },
     // The world's fault.
     /// The create's outcome is unknown: no key, or one that will be removed.
     ClaimUnknown,
@@ -85,7 +89,10 @@ impl Error {
             | Self::BudgetSpent { .. } => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
-            Self::ClaimInProgress | Self::KeyBeingRemoved | Self::ClaimSuperseded => 409,
+            Self::ClaimInProgress
+            | Self::KeyBeingRemoved
+            | Self::ClaimSuperseded
+            | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::IdempotencyMismatch => 422,
@@ -127,6 +134,7 @@ impl Error {
             Self::KeyBeingRemoved => "key_being_removed",
             Self::ClaimSuperseded => "claim_superseded",
             Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::ClaimUnknown => "claim_unknown",
             Self::OpenRouterBusy { .. } => "openrouter_busy",
             Self::OpenRouterRefused => "openrouter_refused",
@@ -162,7 +170,8 @@ impl Error {
             | Self::ClaimInProgress
             | Self::KeyBeingRemoved
             | Self::ClaimSuperseded
-            | Self::IdempotencyMismatch => Level::Info,
+            | Self::IdempotencyMismatch
+            | Self::ConfirmationMismatch { .. } => Level::Info,
             Self::ClaimUnknown
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
@@ -203,6 +212,7 @@ impl Error {
             | Self::AccountTooYoung { .. }
             | Self::SeatsFull
             | Self::IdempotencyMismatch
+            | Self::ConfirmationMismatch { .. }
             | Self::OpenRouterRefused
             | Self::OpenRouterMismatch
             | Self::NotConfigured
@@ -236,6 +246,7 @@ impl Error {
             Self::KeyBeingRemoved => "Your old key is being removed",
             Self::ClaimSuperseded => "Something changed while your key was made",
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
+            Self::ConfirmationMismatch { .. } => "The number does not agree",
             Self::ClaimUnknown => "OpenRouter did not answer",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
@@ -256,6 +267,9 @@ impl Error {
             } => format!(
                 "GitHub says your account is {age_days} days old; claims need {required_days}."
             ),
+            Self::ConfirmationMismatch { live_keys } => {
+                format!("Nothing was changed. {live_keys} keys are live now; confirm that number.")
+            }
             Self::ClaimUnknown => String::from(
                 "Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.",
             ),
@@ -313,6 +327,9 @@ impl Error {
             ],
             Self::TooManyAttempts { retry_at: at } | Self::BudgetSpent { resets_at: at } => {
                 vec![("retry_at", serde_json::json!(at))]
+            }
+            Self::ConfirmationMismatch { live_keys } => {
+                vec![("live_keys", serde_json::json!(live_keys))]
             }
             _ => Vec::new(),
         };

@@ -1,4 +1,5 @@
-//! `/api/v1/admin/settings`: the house's switches. Stopping minting acts at once, in every isolate (S4-22).
+//! `/api/v1/admin/settings`: the house's switches (S4-22). Stopping minting acts at once, in every isolate; putting every
+//! key off is written down at once, and the sweep carries it out, key by key, until all are off.
 
 use serde::Deserialize;
 
@@ -16,17 +17,48 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &settings::read_settings(&rows)?)
 }
 
+/// One switch a request. Putting every key off has to name how many that are.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    minting: Minting,
+#[serde(untagged, deny_unknown_fields)]
+enum Change {
+    Minting { minting: Minting },
+    KeysOff { keys: OffWord, confirm: i64 },
+    KeysOn { keys: OnWord },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OffWord {
+    Off,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OnWord {
+    On,
 }
 
 pub async fn change_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Change { minting } = context.json()?;
+    let wanted: Change = context.json()?;
     let app = &*context.app;
+    let (db, now) = (&*app.db, app.now());
     let change = random::public_id(&*app.random, Kind::Change)?;
-    let after = settings::switch_minting(&*app.db, &session, &change, minting, app.now()).await?;
+    let after = match wanted {
+        Change::Minting { minting } => {
+            settings::switch_minting(db, &session, &change, minting, now).await?
+        }
+        Change::KeysOff {
+            keys: OffWord::Off,
+            confirm,
+        } => settings::keys_off(db, &session, &change, confirm, now)
+            .await?
+            .map_err(|is| Error::ConfirmationMismatch {
+                live_keys: is.live_keys,
+            })?,
+        Change::KeysOn { keys: OnWord::On } => {
+            settings::keys_on(db, &session, &change, now).await?
+        }
+    };
     Reply::json(200, &after)
 }

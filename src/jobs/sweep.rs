@@ -1,11 +1,12 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
 //! 1. Fence mints that nobody waits for any more, and list what is due.
-//! 2. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
-//! 3. Close what has expired, with what it spent.
-//! 4. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
-//! 5. Free doubtful mints that a clean walk, begun late enough, has not seen.
-//! 6. Tidy, and write the run down.
+//! 2. Put off upstream what has a hold, and on again what has none any more.
+//! 3. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 4. Close what has expired, with what it spent.
+//! 5. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
+//! 6. Free doubtful mints that a clean walk, begun late enough, has not seen.
+//! 7. Tidy, and write the run down.
 //!
 //! A row that cannot be settled is put off and counted; it never holds up the others.
 
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::json;
 
+use super::holds;
 use super::lease::{Run, change};
 use super::walk::{self, End, Plan, Position, Walked};
 use crate::app::App;
@@ -44,8 +46,10 @@ const READS_OF_SPEND: i64 = 3;
 
 /// What a run did.
 #[derive(Debug, Default, Serialize)]
-struct Counts {
+pub struct Counts {
     fenced: i64,
+    pub disabled: u32,
+    pub enabled: u32,
     revoked: u32,
     put_off: u32,
     stuck: u32,
@@ -59,7 +63,7 @@ struct Counts {
 }
 
 /// Why a run ends before its work does.
-enum Halt {
+pub enum Halt {
     /// The management key is refused: nothing more can be done with it.
     Credential,
     Busy,
@@ -113,6 +117,7 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     let recent = look_back(run);
     let work = generations::take_up(&*app.db, &change(app)?, &nonce, recent, run.now).await?;
     counts.fenced = work.fenced;
+    holds::drive(app, run, counts).await?;
     let mut account = Account::default();
     for due in work.revokes {
         if !run.has_time(app) {
@@ -180,7 +185,8 @@ async fn revoke(
     put_off(app, run, due, counts).await
 }
 
-async fn put_off(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+/// Not now: tried again later, and given up as `stuck` if it was a revoke and this was the sixth time.
+pub async fn put_off(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
     let attempts = due.attempts.saturating_add(1);
     let gives_up = attempts == GIVE_UP_AFTER;
     let wait = if attempts >= GIVE_UP_AFTER {
@@ -410,7 +416,7 @@ async fn quarantine(
         if strays::by_name(&*app.db, &key.name).await?.is_some() {
             continue;
         }
-        if openrouter::disable_key(app, &key.hash).await == Reply::Is(()) {
+        if openrouter::switch_key(app, &key.hash, true).await == Reply::Is(()) {
             app.db
                 .batch(vec![strays::disabled(&key.hash, run.now)])
                 .await?;

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cards;
 pub mod claims;
 pub mod generations;
+pub mod holds;
 pub mod members;
 pub mod runs;
 pub mod settings;
@@ -22,6 +23,7 @@ pub fn statements() -> Vec<&'static Sql> {
         cards::STATEMENTS,
         claims::STATEMENTS,
         generations::STATEMENTS,
+        holds::STATEMENTS,
         members::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,

@@ -239,8 +239,8 @@ pub async fn delete_key(app: &App, hash: &str) -> Reply<()> {
     }
 }
 
-/// `PATCH /keys/{hash}` with `disabled: true`; done only when the answer says so.
-pub async fn disable_key(app: &App, hash: &str) -> Reply<()> {
+/// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so.
+pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<()> {
     #[derive(Deserialize)]
     struct Switched {
         disabled: bool,
@@ -248,11 +248,9 @@ pub async fn disable_key(app: &App, hash: &str) -> Reply<()> {
     let Some(call) = management(app, "PATCH", &key_path(hash)) else {
         return Reply::Refused(Refused::Credential);
     };
-    let outcome = send_safe(app, call.json(&json!({ "disabled": true }))).await;
+    let outcome = send_safe(app, call.json(&json!({ "disabled": disabled }))).await;
     match read::<One<Switched>>(&outcome) {
-        Reply::Is(One {
-            data: Switched { disabled: true },
-        }) => Reply::Is(()),
+        Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(()),
         Reply::Is(_) | Reply::Unknown => Reply::Unknown,
         Reply::Missing => Reply::Missing,
         Reply::Refused(refused) => Reply::Refused(refused),

@@ -48,12 +48,13 @@ export class Worker {
     return `http://localhost:${this.#port}`;
   }
 
-  async start() {
+  /** @param {{ unhealthy?: boolean }} [options] */
+  async start({ unhealthy } = {}) {
     this.#port ||= await freePort();
     const vars = { ...localVars({ origin: this.url, sandboxUrl: this.options.sandbox.url }), ...this.options.vars };
     const { rateLimits } = this.options;
     const { folder, persist } = this;
-    this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, background: true });
+    this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, background: true, unhealthy });
   }
 
   /** A request as it is: no cookies, redirects not followed. @param {string} path @param {RequestInit} [init] */
@@ -140,7 +141,10 @@ export class Worker {
     this.#group = undefined;
   }
 
-  /** Starts it again on the same state and port, at once: the whole group is gone by then. Kills it first if it runs. @param {{ vars?: Vars, rateLimits?: RateLimits }} [changes] */
+  /**
+   * Starts it again on the same state and port, at once: the whole group is gone by then. Kills it first if it runs.
+   * @param {{ vars?: Vars, rateLimits?: RateLimits, unhealthy?: boolean }} [changes] unhealthy: it may only say what it lacks
+   */
   async restart(changes = {}) {
     await this.kill();
     this.options = {
@@ -148,7 +152,7 @@ export class Worker {
       vars: { ...this.options.vars, ...changes.vars },
       rateLimits: { ...this.options.rateLimits, ...changes.rateLimits },
     };
-    await this.start();
+    await this.start({ unhealthy: changes.unhealthy });
   }
 
   /** Ends it for good and deletes its state, unless that was given a place. */

@@ -22,3 +22,4 @@ mod routes;
 mod schema;
 mod sign_in;
 mod sweep;
+mod switches;

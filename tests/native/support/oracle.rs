@@ -18,6 +18,7 @@ pub fn always(world: &World) {
     }
     p4_secrets_are_nowhere(world);
     p6_seats_are_counted(world);
+    p7_off_is_off(world, now_ms);
     p11_every_state_is_audited(world);
     assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
 }
@@ -32,6 +33,18 @@ pub fn settled(world: &World) {
             row.is_some_and(|state| ["active", "disabled"].contains(&state.as_str())),
             "P2: a stray lives on: {} {row:?}",
             key.name
+        );
+    }
+    let held = world.db.number(
+        "SELECT COUNT(*) FROM generations g WHERE g.state = 'active'
+           AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = g.key_id)",
+    );
+    assert_eq!(held, 0, "P7: a key with a hold is on");
+    for (hash, state) in &rows {
+        let on = world.usable().iter().any(|key| key.hash == *hash);
+        assert!(
+            state != "active" || on,
+            "an active key is off upstream: {hash}"
         );
     }
     let unsettled = world.db.texts(
@@ -139,6 +152,22 @@ fn p6_seats_are_counted(world: &World) {
         "SELECT COUNT(*) FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')",
     );
     assert_eq!(world.db.number("SELECT live FROM seats"), counted, "P6");
+}
+
+/// P7: what is recorded as off, without a doubt, is off.
+fn p7_off_is_off(world: &World, now_ms: i64) {
+    let off = world.db.texts(
+        "SELECT upstream_hash FROM generations WHERE upstream_hash IS NOT NULL
+           AND (state = 'revoked' OR (state = 'disabled' AND switch_doubted_at IS NULL))",
+    );
+    let sandbox = world.sandbox.borrow();
+    for hash in off {
+        let key = sandbox.ledger().key(&hash);
+        assert!(
+            !key.is_some_and(|key| key.is_usable(now_ms)),
+            "P7: {hash} works"
+        );
+    }
 }
 
 /// P11: the last audit row of a generation says its state, and the rows before it lead there.

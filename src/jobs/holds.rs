@@ -1,0 +1,64 @@
+//! Holds, carried out upstream: a key is off if there is any, and on again when there is none (A2).
+//!
+//! Each switch is written down as doubtful before it is sent, and the doubt ends with upstream's own answer. Where the
+//! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
+//! sent earlier can land any more (X4).
+
+use super::lease::{Run, change};
+use super::sweep::{Counts, Halt, put_off};
+use crate::app::App;
+use crate::store::generations::Due;
+use crate::store::holds::{self, Switch, Work};
+use crate::upstream::openrouter::{self, Refused, Reply};
+
+/// One round of what holds ask for; what does not get its turn has it in the next run.
+pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+    let Work { off, on } = holds::due(&*app.db, run.now).await?;
+    let off = off.into_iter().map(|due| (Switch::Off, due));
+    let on = on.into_iter().map(|due| (Switch::On, due));
+    for (switch, due) in off.chain(on) {
+        if !run.has_time(app) {
+            return Err(Halt::Budget(None));
+        }
+        turn(app, run, switch, &due, counts).await?;
+    }
+    Ok(())
+}
+
+async fn turn(
+    app: &App,
+    run: &Run,
+    switch: Switch,
+    due: &Due,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    let generation = due.public_id.as_str();
+    let Some(doubt) = holds::about_to(&*app.db, switch, generation, run.now).await? else {
+        return Ok(());
+    };
+    if !sent(app, switch, due).await? {
+        return put_off(app, run, due, counts).await;
+    }
+    // Where a hold came or went meanwhile this is refused, and the doubt stays: the next run says the other thing.
+    let change = change(app)?;
+    if holds::confirmed(&*app.db, switch, generation, doubt, &change, run.now).await? {
+        let count = match switch {
+            Switch::Off => &mut counts.disabled,
+            Switch::On => &mut counts.enabled,
+        };
+        *count = count.saturating_add(1);
+    }
+    Ok(())
+}
+
+async fn sent(app: &App, switch: Switch, due: &Due) -> Result<bool, Halt> {
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(false);
+    };
+    match openrouter::switch_key(app, hash, switch == Switch::Off).await {
+        Reply::Is(()) => Ok(true),
+        Reply::Refused(Refused::Credential) => Err(Halt::Credential),
+        Reply::Refused(Refused::Busy(_)) => Err(Halt::Busy),
+        Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => Ok(false),
+    }
+}

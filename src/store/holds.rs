@@ -1,0 +1,145 @@
+//! Holds as the sweep carries them out: what is on and must be off, what is off and may be on.
+
+use super::generations::{Due, LANDS_WITHIN_SECS};
+use super::{read, rows_of, sql::wire, twice};
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Rows};
+
+/// Rows of each kind that one run takes up: at about one call a second, half of a run's time.
+const BATCH: i64 = 200;
+
+statements! {
+    // Held and on, or held and perhaps on. Walks the holds, which are few but while everything is off.
+    OFF_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+        FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
+        WHERE n.next_attempt_at <= ?1
+          AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
+        GROUP BY n.id LIMIT ?2";
+
+    // Free and off, or free and perhaps off.
+    ON_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+        FROM (
+          SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= ?1
+          UNION ALL
+          SELECT * FROM generations
+            WHERE switch_doubted_at IS NOT NULL AND state = 'active' AND next_attempt_at <= ?1
+        ) n
+        WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id)
+        LIMIT ?2";
+
+    // Whether the switch is still wanted, and the doubt there was before it.
+    WANTED = "SELECT json_object(
+          'wanted', n.state IN ('active', 'disabled')
+            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1,
+          'doubted_at', n.switch_doubted_at)
+        FROM generations n WHERE n.public_id = ?2";
+
+    ABOUT_TO = "UPDATE generations SET switch_doubted_at = ?1
+        WHERE public_id = ?2 AND state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?3";
+
+    CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, CASE ?2 WHEN 'active' THEN 'enabled' ELSE 'disabled' END, 'sweep', n.state, ?2, ?3
+        FROM generations n
+        WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?5
+        ON CONFLICT DO NOTHING";
+
+    CONFIRMED = "UPDATE generations SET state = ?1, switch_doubted_at = ?2, attempts = 0, next_attempt_at = 0, change_id = ?3
+        WHERE public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    Off,
+    On,
+}
+
+impl Switch {
+    /// The state it ends in.
+    const fn state(self) -> &'static str {
+        match self {
+            Self::Off => "disabled",
+            Self::On => "active",
+        }
+    }
+}
+
+/// What holds ask for now.
+pub struct Work {
+    pub off: Vec<Due>,
+    pub on: Vec<Due>,
+}
+
+pub async fn due(db: &dyn Database, now: Timestamp) -> Result<Work, DbError> {
+    let batch = vec![stmt!(OFF_DUE, now, BATCH), stmt!(ON_DUE, now, BATCH)];
+    let rows = db.batch(batch).await?;
+    Ok(Work {
+        off: read_all(rows_of(&rows, 0)?)?,
+        on: read_all(rows_of(&rows, 1)?)?,
+    })
+}
+
+fn read_all(rows: &Rows) -> Result<Vec<Due>, DbError> {
+    rows.iter().map(|row| read(row)).collect()
+}
+
+/// The doubt that stood before a switch was sent: when something earlier was, whose outcome is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt(Option<Timestamp>);
+
+#[derive(serde::Deserialize)]
+struct Wanted {
+    #[serde(deserialize_with = "wire::flag")]
+    wanted: bool,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    doubted_at: Option<Timestamp>,
+}
+
+/// Writes the doubt down before the switch is sent. `None` when it is no longer wanted: nothing may be sent then.
+pub async fn about_to(
+    db: &dyn Database,
+    switch: Switch,
+    generation: &str,
+    now: Timestamp,
+) -> Result<Option<Doubt>, DbError> {
+    let held = switch == Switch::Off;
+    let batch = vec![
+        stmt!(WANTED, held, generation),
+        stmt!(ABOUT_TO, now, generation, held),
+    ];
+    let rows = twice(db, batch).await?;
+    let row = rows_of(&rows, 0)?.first().map(|row| read::<Wanted>(row));
+    let row = row.transpose()?;
+    Ok(row.and_then(|row| row.wanted.then_some(Doubt(row.doubted_at))))
+}
+
+/// Upstream's answer agrees and the switch is still wanted: the state follows, and the doubt ends but for what was sent
+/// earlier and may land yet.
+pub async fn confirmed(
+    db: &dyn Database,
+    switch: Switch,
+    generation: &str,
+    doubt: Doubt,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let earlier = doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS));
+    let held = switch == Switch::Off;
+    let batch = vec![
+        stmt!(
+            CONFIRMED_GUARD,
+            change,
+            switch.state(),
+            now,
+            generation,
+            held
+        ),
+        stmt!(CONFIRMED, switch.state(), earlier, change, generation),
+        super::audit::committed(change, generation),
+    ];
+    super::audit::was_committed(&twice(db, batch).await?)
+}

@@ -1,0 +1,175 @@
+//! The stronger switch: every key off, and on again, through any bad luck (S4-22, A2, X4).
+
+use serde_json::json;
+
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+const SETTINGS: &str = "/api/v1/admin/settings";
+
+/// Three members with keys, and an operator.
+fn begin() -> (World, std::collections::BTreeMap<String, String>) {
+    let world = World::new();
+    for n in 0..3 {
+        let person = Browser::signed_in(&world, &format!("load-{n}"));
+        assert_eq!(person.claim().status, 201);
+    }
+    let cookies = Browser::signed_in(&world, "operator").cookies.take();
+    (world, cookies)
+}
+
+fn operator<'a>(
+    world: &'a World,
+    cookies: &std::collections::BTreeMap<String, String>,
+) -> Browser<'a> {
+    let browser = Browser::new(world);
+    browser.cookies.borrow_mut().clone_from(cookies);
+    browser
+}
+
+fn off(world: &World, cookies: &std::collections::BTreeMap<String, String>) {
+    let told = operator(world, cookies).patch(SETTINGS, r#"{"keys":"off","confirm":3}"#);
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+fn on(world: &World, cookies: &std::collections::BTreeMap<String, String>) {
+    let told = operator(world, cookies).patch(SETTINGS, r#"{"keys":"on"}"#);
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+fn sweeps(world: &World, n: usize) {
+    world.effects.plan(&[]);
+    for _ in 0..n {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+    oracle::settled(world);
+}
+
+#[test]
+fn s4_22_every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
+    let (world, cookies) = begin();
+    let operator = operator(&world, &cookies);
+    let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":2}"#);
+    assert_eq!(
+        (told.status, told.code().as_str()),
+        (409, "confirmation_mismatch")
+    );
+    assert_eq!(told.json()["live_keys"], 3);
+    assert_eq!(operator.get(SETTINGS).json()["keys"], "on");
+
+    off(&world, &cookies);
+    let is = operator.get(SETTINGS).json();
+    assert_eq!(
+        (&is["keys"], &is["minting"]),
+        (&json!("off"), &json!("stopped"))
+    );
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().code(), "minting_stopped");
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(world.states(), ["disabled"; 3]);
+    let holder = Browser::signed_in(&world, "load-1");
+    assert_eq!(
+        holder.get("/api/v1/keys").json()["keys"][0]["state"],
+        "disabled"
+    );
+
+    on(&world, &cookies);
+    assert_eq!(operator.get(SETTINGS).json()["minting"], "stopped");
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 3);
+    assert_eq!(world.states(), ["active"; 3]);
+}
+
+#[test]
+fn a2_what_was_off_for_another_reason_stays_off() {
+    let (world, cookies) = begin();
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT MIN(id), 'admin', 't', 1, 't' FROM keys",
+    );
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 2);
+    off(&world, &cookies);
+    sweeps(&world, 1);
+    on(&world, &cookies);
+    sweeps(&world, 1);
+    assert_eq!(world.states(), ["disabled", "active", "active"]);
+    assert_eq!(world.usable().len(), 2);
+}
+
+#[test]
+fn x4_switching_off_and_on_survives_a_cut_or_a_lost_answer_at_every_effect() {
+    let mut scenarios = 0;
+    for towards_on in [false, true] {
+        let (start, cookies) = begin();
+        off(&start, &cookies);
+        if towards_on {
+            sweeps(&start, 1);
+            on(&start, &cookies);
+        }
+        start.pass(TEN_MINUTES);
+        let dry = start.copied();
+        dry.effects.plan(&[]);
+        assert!(dry.sweep());
+        for k in 0..dry.effects.count() {
+            for fate in Fate::ALL {
+                for turned_back in [false, true] {
+                    let world = start.copied();
+                    world.effects.plan(&[(k, fate)]);
+                    world.sweep();
+                    oracle::always(&world);
+                    world.effects.plan(&[]);
+                    if turned_back && towards_on {
+                        off(&world, &cookies);
+                    } else if turned_back {
+                        on(&world, &cookies);
+                    }
+                    sweeps(&world, 3);
+                    let all_on = towards_on != turned_back;
+                    assert_eq!(
+                        world.usable().len(),
+                        if all_on { 3 } else { 0 },
+                        "{k} {fate:?}"
+                    );
+                    scenarios += 1;
+                }
+            }
+        }
+    }
+    println!("{scenarios} scenarios of switching every key off and on");
+    assert!(scenarios > 100, "{scenarios}");
+}
+
+#[test]
+fn x4_an_enable_that_lands_late_does_not_outlive_the_next_off() {
+    let (world, cookies) = begin();
+    off(&world, &cookies);
+    sweeps(&world, 1);
+    on(&world, &cookies);
+    world.add_fault("openrouter.keys.update", "late", json!({ "times": 3 }));
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    off(&world, &cookies);
+    let now = world.now_ms.get();
+    assert!(world.sandbox.borrow_mut().land_late(now) > 0);
+    assert!(!world.usable().is_empty(), "it has landed");
+    sweeps(&world, 2);
+    assert_eq!(world.usable().len(), 0);
+}
+
+#[test]
+fn x12_a_mint_under_way_when_every_key_goes_off_delivers_nothing() {
+    let (world, _) = begin();
+    world.db.run(
+        "CREATE TRIGGER off AFTER INSERT ON generations BEGIN
+           INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'keys_switched', 't', 1);
+           UPDATE settings SET keys = 'off', minting = 'stopped', change_id = 't';
+           INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (NEW.key_id, 'switch', 't', 1, 't');
+         END",
+    );
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().code(), "claim_superseded");
+    assert_eq!(world.usable().len(), 3);
+}

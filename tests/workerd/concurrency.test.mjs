@@ -1,0 +1,84 @@
+// Many at once: what the schema's indexes and the reservation's guard promise, on real D1 (S4-11, S4-16, S1-01, P1, P6).
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { CREATE, House, inWaves, secretsIn, tally } from "./support.mjs";
+
+/** For a larger run: KEYCAP_SCALE=4 npm test -- workerd concurrency. */
+const SCALE = Number(process.env.KEYCAP_SCALE ?? 1);
+/** One member's claims; members and the claims of each; seats and those who want one; claims against a held one. */
+const SIZES = { claims: 200 * SCALE, members: 50 * SCALE, each: 20, seats: 10, crowd: 100 * SCALE, latecomers: 20 };
+const SEATS = `${1000 * SCALE}`;
+/** Requests under way at a time, so that a larger run does not become one of connections. */
+const WIDTH = 1000;
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open({ vars: { MAX_TOTAL_KEYS: SEATS } });
+});
+after(() => house?.close());
+
+test(`${SIZES.claims} concurrent claims of one member make one key and tell one secret (S4-11, S1-01, P1)`, async () => {
+  const before = await house.calls(CREATE);
+  const member = await house.member();
+  const answers = await inWaves(WIDTH, SIZES.claims, () => house.claim(member));
+  const { 201: made, ...others } = tally(answers);
+  assert.equal(made, 1);
+  assert.deepEqual(Object.keys(others).filter((kind) => !["200", "409 claim_in_progress"].includes(kind)), [], "the others are told that it is there, or on its way");
+  assert.equal(answers.flatMap(secretsIn).length, 1);
+  assert.equal((await house.calls(CREATE)) - before, 1);
+  assert.deepEqual(await house.states(member), ["active"]);
+  await house.promises({ settled: true });
+});
+
+test(`${SIZES.members} members with ${SIZES.each} concurrent claims each get one key and one secret each (S4-11, S1-01)`, async () => {
+  const before = await house.calls(CREATE);
+  const members = await house.members(SIZES.members);
+  const answers = await inWaves(WIDTH, members.length * SIZES.each, (n) => house.claim(members[n % members.length]));
+  assert.equal(tally(answers)["201"], members.length);
+  assert.equal(new Set(answers.flatMap(secretsIn)).size, members.length);
+  assert.equal((await house.calls(CREATE)) - before, members.length);
+  for (const [n, member] of members.entries()) {
+    const own = answers.filter((_, index) => index % members.length === n);
+    assert.equal(own.flatMap(secretsIn).length, 1, "each member has one secret");
+    assert.equal((await member.get("/api/v1/keys")).body.keys.length, 1);
+  }
+  await house.promises({ settled: true });
+});
+
+test(`while a member's create is held, ${SIZES.latecomers} more claims of theirs are told to wait, and none makes a key (S4-11)`, async () => {
+  const before = await house.calls(CREATE);
+  const member = await house.member();
+  await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
+  const first = house.claim(member);
+  await house.sandbox.held(CREATE);
+  const meanwhile = await inWaves(WIDTH, SIZES.latecomers, () => house.claim(member));
+  assert.deepEqual(tally(meanwhile), { "409 claim_in_progress": SIZES.latecomers });
+  assert.ok(meanwhile.every(({ headers }) => Number(headers.get("retry-after")) > 0), "each says when to look again");
+  await house.sandbox.release();
+  const made = await first;
+  assert.equal(made.status, 201);
+  const afterwards = await house.claim(member);
+  assert.deepEqual([afterwards.status, afterwards.body], [200, { key: made.body.key }]);
+  assert.equal((await house.calls(CREATE)) - before, 1);
+  await house.promises({ settled: true });
+});
+
+test(`with ${SIZES.seats} seats left and ${SIZES.crowd} members at once, ${SIZES.seats} keys are made (S4-16, P6)`, async (t) => {
+  const members = await house.members(SIZES.crowd);
+  const [{ live }] = await house.worker.d1("SELECT live FROM seats");
+  await house.worker.restart({ vars: { MAX_TOTAL_KEYS: `${live + SIZES.seats}` } });
+  t.after(() => house.worker.restart({ vars: { MAX_TOTAL_KEYS: SEATS } }));
+  const before = await house.calls(CREATE);
+  // All of them are under way upstream at once: seats are taken by reservations, not by keys.
+  await house.sandbox.fault({ operation: CREATE, kind: "hold_before", times: SIZES.seats });
+  const claims = members.map((member) => house.claim(member));
+  await house.sandbox.held(CREATE, SIZES.seats);
+  await house.sandbox.release();
+  const answers = await Promise.all(claims);
+  assert.deepEqual(tally(answers), { 201: SIZES.seats, "403 seats_full": SIZES.crowd - SIZES.seats });
+  assert.equal((await house.calls(CREATE)) - before, SIZES.seats);
+  assert.deepEqual(await house.worker.d1("SELECT live FROM seats"), [{ live: live + SIZES.seats }]);
+  await house.promises({ settled: true });
+});

@@ -1,0 +1,202 @@
+// The ten-minute trigger on workerd, by its rows in `runs`: one sweep at a time, never early, and only on keys that are
+// ours beyond doubt (X2, X7, X22, P2, P8).
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { localVars } from "../../scripts/local.mjs";
+import { CREATE, DELETE, House, LIST, TEN_MINUTES } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+afterEach(() => house.sandbox.clearFaults());
+
+/** OpenRouter's management API, as whoever has the key may use it. @param {string} method @param {string} path @param {unknown} [body] */
+async function management(method, path, body) {
+  const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: house.sandbox.url });
+  const answer = await fetch(OPENROUTER_API_URL + path, {
+    method,
+    headers: { authorization: `Bearer ${OPENROUTER_MANAGEMENT_KEY}`, "content-type": "application/json", "user-agent": "an operator" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const answered = /** @type {any} */ (await answer.json());
+  assert.ok(answer.ok, JSON.stringify(answered));
+  return answered;
+}
+
+/** A key that carries our marker and has no row. @param {number} n @returns {Promise<{ name: string, hash: string }>} */
+async function markerWithoutRow(n) {
+  const [{ name: instance }] = await house.worker.d1("SELECT name FROM instance");
+  const name = `keycap/${instance}/gen_${n.toString(16).padStart(24, "f")}`;
+  const { data } = await management("POST", "/keys", { name, limit: 5, limit_reset: "daily", include_byok_in_limit: true, expires_at: "2099-01-01T00:00:00Z" });
+  return { name, hash: data.hash };
+}
+
+/** @param {string} hash */
+async function upstreamKey(hash) {
+  const { keys } = await house.sandbox.ledger();
+  return keys.find((/** @type {any} */ key) => key.hash === hash);
+}
+
+/** A member whose create's outcome is unknown; no key was made. */
+async function doubtful() {
+  const member = await house.member();
+  await house.sandbox.fault({ operation: CREATE, kind: "reset_before" });
+  assert.equal((await house.claim(member)).status, 503);
+  return member;
+}
+
+test("of two sweeps at once one runs and the other leaves no row; each run reports what it did (X22)", async () => {
+  const member = await doubtful();
+  await house.pass(TEN_MINUTES);
+  const [{ count }] = await house.worker.d1("SELECT COUNT(*) AS count FROM runs");
+  await house.sandbox.fault({ operation: LIST, kind: "hold_before" });
+  const first = house.worker.cron();
+  await house.sandbox.held(LIST);
+  const lists = await house.calls(LIST);
+  await house.worker.cron();
+  assert.equal(await house.calls(LIST), lists, "the second asks for nothing");
+  await house.sandbox.release();
+  await first;
+  const runs = await house.worker.d1("SELECT * FROM runs WHERE id > ?1 ORDER BY id", [count]);
+  assert.deepEqual(runs.map((run) => [run.job, run.outcome, run.code, run.cursor]), [["sweep", "done", null, null]]);
+  assert.ok(runs[0].started_at <= runs[0].ended_at && runs[0].ended_at < runs[0].lease_until);
+  assert.equal(JSON.parse(runs[0].counts).cleared, 1);
+  assert.ok(house.worker.logs().some((line) => line.includes('"run_skipped"')), "the skipped one is in the log");
+  assert.deepEqual(await house.states(member), ["void"]);
+  await house.promises({ settled: true });
+});
+
+test("many triggers at once leave no run unfinished and never two at a time (X22)", async () => {
+  await Promise.all(Array.from({ length: 10 }, () => house.worker.cron()));
+  const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs");
+  assert.ok(runs.length >= 1 && runs.every((run) => run.outcome === "done" && run.ended_at !== null), JSON.stringify(runs));
+  await house.promises();
+});
+
+test("a trigger with a time in the future frees nothing early; one in the past acts as of then (X22, P8)", async () => {
+  const member = await doubtful();
+  const tomorrow = Date.now() + 86_400_000;
+  const early = await house.sweep(tomorrow);
+  assert.deepEqual([early?.outcome, early?.scheduled_at], ["done", Math.floor(tomorrow / 1000)]);
+  assert.ok(early?.started_at < early?.scheduled_at, "it began now");
+  assert.deepEqual(await house.states(member), ["verifying"], "its five minutes are not over");
+
+  await house.pass(TEN_MINUTES);
+  const [{ created_at }] = await house.generations(member);
+  assert.equal((await house.sweep((created_at + 60) * 1000))?.outcome, "done");
+  assert.deepEqual(await house.states(member), ["verifying"], "a minute after the claim they were not over");
+
+  assert.equal((await house.sweep())?.outcome, "done");
+  assert.deepEqual(await house.states(member), ["void"]);
+  await house.promises({ settled: true });
+});
+
+test("a mint under way is left alone by a sweep, whatever its time says (X2, X22)", async () => {
+  const member = await house.member();
+  await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
+  const claim = house.claim(member);
+  await house.sandbox.held(CREATE);
+  assert.equal((await house.sweep(Date.now() + 86_400_000))?.outcome, "done");
+  assert.deepEqual(await house.states(member), ["minting"]);
+  await house.sandbox.release();
+  assert.equal((await claim).status, 201, "the key is there and its secret arrives");
+  await house.promises({ settled: true });
+});
+
+test("a mint older than a minute is not recorded any more, and one fenced by a sweep neither: the key goes, the secret stays (X1, S4-71)", async () => {
+  for (const [age, sweeps] of [[61, false], [TEN_MINUTES, true]]) {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
+    const claim = house.claim(member);
+    await house.sandbox.held(CREATE);
+    await house.pass(Number(age));
+    if (sweeps) assert.equal((await house.sweep())?.outcome, "done");
+    await house.sandbox.release();
+    const told = await claim;
+    assert.ok(told.status >= 400, `${told.status}`);
+    await house.promises();
+    await house.twoSweeps();
+    assert.equal((await house.claim(member)).status, 201);
+    await house.promises({ settled: true });
+  }
+});
+
+test("other people's keys are never touched, whatever their names (P8, X2)", async () => {
+  const member = await house.member();
+  assert.equal((await house.claim(member)).status, 201);
+  const [{ name: instance }] = await house.worker.d1("SELECT name FROM instance");
+  const names = ["somebody's own", "keycap", "keycap/", `keycap/${instance}`, `Keycap/${instance}/gen_${"0".repeat(24)}`, `keycap/0123456789ab/gen_${"0".repeat(24)}`];
+  for (const name of names) await house.sandbox.addKey({ name, limit: 1 });
+  const deletes = await house.calls(DELETE);
+  await house.twoSweeps();
+  const { keys, counts } = await house.sandbox.ledger();
+  const theirs = keys.filter((/** @type {any} */ key) => names.includes(key.name));
+  assert.deepEqual(theirs.map((/** @type {any} */ key) => [key.disabled, key.deleted_at_ms, key.updated_at_ms]), names.map(() => [false, null, null]));
+  assert.equal(counts[DELETE] ?? 0, deletes);
+  await house.promises({ settled: true });
+});
+
+test("a marker key without a row is disabled, listed and in the log, and never deleted (P2, X2)", async () => {
+  const { name, hash } = await markerWithoutRow(1);
+  await house.pass(TEN_MINUTES);
+  const run = await house.sweep();
+  assert.deepEqual([run?.outcome, run?.counts.quarantined], ["done", 1]);
+  for (let n = 0; n < 2; n += 1) {
+    const key = await upstreamKey(hash);
+    assert.deepEqual([key.disabled, key.deleted_at_ms], [true, null]);
+    const findings = await house.worker.d1("SELECT upstream_name, upstream_hash, disabled_at > 0 AS disabled, resolved_at FROM findings");
+    assert.deepEqual(findings, [{ upstream_name: name, upstream_hash: hash, disabled: 1, resolved_at: null }]);
+    assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  }
+  assert.ok(house.worker.logs().some((line) => line.includes('"marker_without_row"') && line.includes('"level":"error"')));
+  await house.promises({ settled: true, quarantined: [name] });
+  await forget([hash]);
+});
+
+test("more than ten marker keys without a row are no strays: nothing is touched, the run stops and says so (P8)", async () => {
+  const markers = [];
+  for (let n = 100; n < 111; n += 1) markers.push(await markerWithoutRow(n));
+  await house.pass(TEN_MINUTES);
+  const [deletes, run] = [await house.calls(DELETE), await house.sweep()];
+  assert.deepEqual([run?.outcome, run?.code], ["stopped", "brake"]);
+  for (const { hash } of markers) {
+    const key = await upstreamKey(hash);
+    assert.deepEqual([key.disabled, key.deleted_at_ms, key.updated_at_ms], [false, null, null]);
+  }
+  assert.equal(await house.calls(DELETE), deletes);
+  const listed = await house.worker.d1("SELECT upstream_name FROM findings WHERE disabled_at IS NULL ORDER BY upstream_name");
+  assert.deepEqual(listed.map((row) => row.upstream_name), markers.map(({ name }) => name).sort());
+  await house.promises({ quarantined: markers.map(({ name }) => name) });
+  await forget(markers.map(({ hash }) => hash));
+  await house.pass(TEN_MINUTES);
+  assert.equal((await house.sweep())?.outcome, "done", "once somebody has seen to them, sweeps go on");
+});
+
+/** What an operator does once they have looked. @param {string[]} hashes */
+async function forget(hashes) {
+  for (const hash of hashes) await management("DELETE", `/keys/${hash}`);
+  await house.worker.d1("DELETE FROM findings");
+}
+
+test("the other two triggers start nothing yet and harm nothing", async () => {
+  const before = await house.lastRun();
+  for (const expression of ["30 0 * * *", "0 3 * * *"]) await house.worker.cron(Date.now(), expression);
+  assert.equal((await house.lastRun())?.id, before?.id);
+});
+
+test("a key past its expiry is closed five minutes later, and the member may claim again (C2, P2)", async () => {
+  const member = await house.member();
+  assert.equal((await house.claim(member)).status, 201);
+  await house.pass(90 * 86_400 + 200);
+  await house.sweep();
+  assert.deepEqual(await house.states(member), ["active"], "clocks may differ by five minutes");
+  await house.sandbox.clock(91 * 86_400_000);
+  await house.pass(TEN_MINUTES);
+  await house.sweep();
+  assert.deepEqual(await house.states(member), ["expired"]);
+  await house.promises({ settled: true });
+});

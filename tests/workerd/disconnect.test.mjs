@@ -1,0 +1,108 @@
+// A tab that is closed while its claim is under way: the claim runs to its end all the same, and its secret is told to
+// nobody (A18, P1, P4).
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { after, afterEach, before, test } from "node:test";
+import { until } from "../harness/index.mjs";
+import { CREATE, House, secretsIn } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+afterEach(() => house.sandbox.clearFaults());
+
+/** A claim by a tab that can be closed. @param {import("../harness/index.mjs").Client} member */
+function closableClaim(member) {
+  const tab = new AbortController();
+  const answer = member.call("/api/v1/claim", { json: {}, signal: tab.signal });
+  return { tab, closed: assert.rejects(answer, { name: "AbortError" }) };
+}
+
+/** @param {import("../harness/index.mjs").Client[]} members */
+async function nothingUnderWay(members) {
+  const settled = async () => (await Promise.all(members.map((member) => house.states(member)))).flat().every((state) => state !== "minting");
+  await until(settled, { seconds: 10, what: "the claims to be finished" });
+}
+
+for (const kind of ["hold_before", "hold_after"]) {
+  test(`a claim whose tab is closed while its create waits (${kind}) is finished: recorded, told to nobody, there at the next claim (A18)`, async () => {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind });
+    const { tab, closed } = closableClaim(member);
+    await house.sandbox.held(CREATE);
+    tab.abort();
+    await closed;
+    assert.deepEqual(await house.states(member), ["minting"]);
+    await house.sandbox.release();
+    await nothingUnderWay([member]);
+
+    const [row] = await house.generations(member);
+    assert.equal(row.state, "active");
+    const { keys } = await house.sandbox.ledger();
+    const named = keys.filter((/** @type {any} */ key) => key.name === row.upstream_name);
+    assert.deepEqual(named.map((/** @type {any} */ key) => [key.hash, key.deleted_at_ms]), [[row.upstream_hash, null]], "the recorded key is the one that works");
+    const next = await house.claim(member);
+    assert.deepEqual([next.status, next.body.key.state, secretsIn(next)], [200, "active", []]);
+    await house.promises({ settled: true });
+  });
+}
+
+test("a claim whose tab is closed, and whose create is then refused, leaves the member free at once (A18, S4-13)", async () => {
+  const member = await house.member();
+  await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
+  const { tab, closed } = closableClaim(member);
+  await house.sandbox.held(CREATE);
+  // A gate closes meanwhile: the key is made, and must go again, with nobody waiting.
+  await house.worker.d1("INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE public_id = ?1", [await house.memberId(member)]);
+  tab.abort();
+  await closed;
+  await house.sandbox.release();
+  await until(async () => (await house.states(member))[0] === "revoked", { seconds: 10, what: "the key to be removed again" });
+  await house.worker.d1("DELETE FROM blocks");
+  assert.equal((await house.claim(member)).status, 201);
+  await house.promises({ settled: true });
+});
+
+test("tabs closed at whatever moment leave each member with one key or none, and no sweep is needed (A18)", async () => {
+  const members = await house.members(20);
+  const claims = members.map((member) => closableClaim(member));
+  // Each tab closes as one more create has arrived, so that the last ones are cut earlier than the first.
+  const before = await house.calls(CREATE);
+  await Promise.all(claims.map(async ({ tab, closed }, n) => {
+    await until(async () => (await house.calls(CREATE)) - before >= Math.floor(n / 4), { seconds: 10, what: "creates" });
+    tab.abort();
+    await closed.catch(() => {}); // it was answered before its tab closed
+  }));
+  await nothingUnderWay(members);
+  const states = await Promise.all(members.map((member) => house.states(member)));
+  assert.ok(states.every((own) => ["", "active"].includes(own.join())), JSON.stringify(states));
+  for (const member of members) assert.ok([200, 201].includes((await house.claim(member)).status));
+  await house.promises({ settled: true });
+});
+
+test("a connection that is cut in the middle of its request claims nothing", async () => {
+  const member = await house.member();
+  const { hostname, port } = new URL(house.worker.url);
+  const socket = connect(Number(port), hostname);
+  await once(socket, "connect");
+  socket.write([
+    "POST /api/v1/claim HTTP/1.1",
+    `host: ${hostname}:${port}`,
+    `origin: ${house.worker.url}`,
+    "content-type: application/json",
+    "content-length: 2",
+    `cookie: __Host-keycap_session=${member.cookies.get("__Host-keycap_session")}`,
+    "",
+    "{",
+  ].join("\r\n"));
+  socket.destroy();
+  // The same member's whole request, sent after it, is a fresh claim.
+  assert.equal((await house.claim(member)).status, 201);
+  assert.deepEqual(await house.states(member), ["active"]);
+  await house.promises({ settled: true });
+});

@@ -1,0 +1,193 @@
+// Everything that can go wrong with a create, in both forms: it did not happen, and it happened but nobody was told.
+// What the member is told, and that two sweeps later the promises hold and the member can claim
+// (S0-26, S4-13, S4-66, S4-71, P1 to P6, X1, X18).
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { CREATE, DELETE, House, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+afterEach(async () => {
+  await house.sandbox.clearFaults();
+  await house.endPause();
+});
+
+const UNKNOWN = [503, "claim_unknown"];
+const MISMATCH = [502, "openrouter_mismatch"];
+const REFUSED = [502, "openrouter_refused"];
+const OURS = [500, "internal"];
+const BUSY = [503, "openrouter_busy"];
+
+/** Fault, its options, the answer, Retry-After, the state right after, and whether the upstream made a key. @type {[string, object, (string | number)[], string | null, string, boolean][]} */
+const FAULTS = [
+  ["refuse", { status: 400 }, REFUSED, null, "void", false],
+  ["refuse", { status: 402 }, REFUSED, null, "void", false],
+  ["refuse", { status: 401 }, OURS, null, "void", false],
+  ["refuse", { status: 403 }, OURS, null, "void", false],
+  ["rate_limited", {}, BUSY, "30", "void", false],
+  ["rate_limited", { retry_after: 7 }, BUSY, "7", "void", false],
+  ["rate_limited", { retry_after: 86_400 }, BUSY, "300", "void", false],
+  ["error_before", { status: 500 }, UNKNOWN, "600", "verifying", false],
+  ["error_after", { status: 500 }, UNKNOWN, "600", "verifying", true],
+  ["error_after", { status: 408 }, UNKNOWN, "600", "verifying", true],
+  ["reset_before", {}, UNKNOWN, "600", "verifying", false],
+  ["reset_after", {}, UNKNOWN, "600", "verifying", true],
+  ["truncated", {}, UNKNOWN, "600", "verifying", true],
+  ["html", {}, UNKNOWN, "600", "verifying", true],
+  ["html_error", {}, UNKNOWN, "600", "verifying", false],
+  ["echo_limit_missing", {}, MISMATCH, null, "revoked", true],
+  ["echo_limit_larger", {}, MISMATCH, null, "revoked", true],
+  ["echo_reset_wrong", {}, MISMATCH, null, "revoked", true],
+  ["echo_expiry_later", {}, MISMATCH, null, "revoked", true],
+  ["echo_name_wrong", {}, MISMATCH, null, "verifying", true],
+  ["hash_missing", {}, MISMATCH, null, "verifying", true],
+  ["key_missing", {}, MISMATCH, null, "revoked", true],
+];
+
+for (const [kind, options, [status, code], retryAfter, state, made] of FAULTS) {
+  const title = `${kind} ${Object.values(options).join(" ")}`.trim();
+  test(`a create with ${title} is told as ${status} ${code}, and two sweeps later nothing of it is left (S0-26, S4-13, S4-71)`, async () => {
+    const member = await house.member();
+    const before = (await house.sandbox.ledger()).keys.length;
+    await house.sandbox.fault({ operation: CREATE, kind, ...options });
+    const told = await house.claim(member);
+    assert.deepEqual([told.status, told.body.code, told.headers.get("retry-after")], [status, code, retryAfter]);
+    assert.equal(told.headers.get("cache-control"), "no-store");
+    const { keys } = await house.sandbox.ledger();
+    assert.equal(keys.length - before, made ? 1 : 0, "what really happened upstream");
+    assert.deepEqual(await house.states(member), [state]);
+    await house.promises();
+    await isOverAfterTwoSweeps(member);
+  });
+}
+
+/** @param {import("../harness/index.mjs").Client} member */
+async function isOverAfterTwoSweeps(member) {
+  await house.sandbox.clearFaults();
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  await house.promises({ settled: true });
+  assert.equal(await workingKeys(member), 0, "nothing works that nobody was given");
+  await house.endPause();
+  const again = await house.claim(member);
+  assert.deepEqual([again.status, secretsIn(again).length], [201, 1], "the member can claim");
+  assert.equal(await workingKeys(member), 1);
+  await house.promises({ settled: true });
+}
+
+/** @param {import("../harness/index.mjs").Client} member */
+async function workingKeys(member) {
+  const names = (await house.generations(member)).map((row) => row.upstream_name);
+  const { keys } = await house.sandbox.ledger();
+  return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null && !key.disabled).length;
+}
+
+test("a create that stalls is told as unknown after its ten seconds, was sent once, and its late answer gives nobody a secret (S0-28, X1)", async () => {
+  const member = await house.member();
+  const before = await house.calls(CREATE);
+  await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
+  const startedAt = performance.now();
+  const told = await house.claim(member);
+  const seconds = (performance.now() - startedAt) / 1000;
+  assert.deepEqual([told.status, told.body.code], UNKNOWN);
+  assert.ok(seconds > 9 && seconds < 13, `it took ${seconds} s`);
+  await house.sandbox.release();
+  assert.equal((await house.calls(CREATE)) - before, 1);
+  assert.deepEqual(await house.states(member), ["verifying"]);
+  await house.promises();
+  await isOverAfterTwoSweeps(member);
+});
+
+test("a create reported lost that lands after the member was freed, and has claimed again, is removed by the next sweep (X1, P1)", async () => {
+  const member = await house.member();
+  await house.sandbox.fault({ operation: CREATE, kind: "late" });
+  assert.deepEqual((await house.claim(member)).body.code, "claim_unknown");
+  await isOverAfterTwoSweeps(member);
+  await house.sandbox.land();
+  assert.equal(await workingKeys(member), 2);
+  await house.pass(TEN_MINUTES);
+  assert.equal((await house.sweep())?.outcome, "done");
+  assert.equal(await workingKeys(member), 1);
+  await house.promises({ settled: true });
+});
+
+test("a transport that repeats the create makes two keys of one name; the delivered one stays, the other goes (X18)", async () => {
+  const member = await house.member();
+  await house.sandbox.fault({ operation: CREATE, kind: "duplicate" });
+  assert.equal((await house.claim(member)).status, 201);
+  assert.equal(await workingKeys(member), 2);
+  await house.twoSweeps();
+  assert.equal(await workingKeys(member), 1);
+  await house.promises({ settled: true });
+});
+
+test("an echo that leaves the expiry out, brings unknown members or writes times in another way is understood (F16)", async () => {
+  for (const kind of ["echo_expiry_missing", "extra_members", "odd_timestamps"]) {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind });
+    assert.equal((await house.claim(member)).status, 201, kind);
+  }
+  await house.promises({ settled: true });
+});
+
+test("upstream's patience is everybody's: during its Retry-After nobody's claim is sent (S0-26)", async () => {
+  const [first, second] = [await house.member(), await house.member()];
+  await house.sandbox.fault({ operation: CREATE, kind: "rate_limited", retry_after: 60 });
+  assert.equal((await house.claim(first)).body.code, "openrouter_busy");
+  const before = await house.calls(CREATE);
+  const waiting = await house.claim(second);
+  assert.deepEqual([waiting.status, waiting.body.code], BUSY);
+  assert.equal((await house.calls(CREATE)) - before, 0);
+  await house.pass(61);
+  assert.equal((await house.claim(second)).status, 201);
+  await house.promises({ settled: true });
+});
+
+test("while the upstream's list is down, forbidden or an HTML page, a sweep fails, frees nothing and deletes nothing (P8, X6)", async () => {
+  const [member, holder] = [await house.member(), await house.member()];
+  assert.equal((await house.claim(holder)).status, 201);
+  await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+  assert.equal((await house.claim(member)).body.code, "claim_unknown");
+  const deletes = await house.calls(DELETE);
+  const outages = [
+    { kind: "refuse", status: 403 },
+    { kind: "refuse", status: 401 },
+    { kind: "rate_limited", retry_after: 30 },
+    { kind: "html" },
+    { kind: "reset_before" },
+  ];
+  for (const outage of outages) {
+    await house.sandbox.fault({ operation: LIST, times: 0, ...outage });
+    await house.pass(TEN_MINUTES);
+    const run = await house.sweep();
+    assert.equal(run?.outcome, "failed", outage.kind);
+    assert.match(run?.code, /^(openrouter_unavailable|openrouter_busy|credential_refused)$/);
+    assert.deepEqual(await house.states(member), ["verifying"]);
+    await house.sandbox.clearFaults();
+  }
+  assert.equal((await house.calls(DELETE)) - deletes, 0);
+  await house.promises();
+  await isOverAfterTwoSweeps(member);
+});
+
+test("while deletes fail, the row stays as it is and is tried again later; one that cannot be deleted holds up no other (P2, P8)", async () => {
+  const [stuck, other] = [await house.member(), await house.member()];
+  await house.sandbox.fault({ operation: CREATE, kind: "echo_limit_larger" });
+  await house.sandbox.fault({ operation: DELETE, kind: "refuse", status: 400 });
+  assert.equal((await house.claim(stuck)).body.code, "openrouter_mismatch");
+  assert.deepEqual(await house.states(stuck), ["revoking"]);
+  await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+  assert.equal((await house.claim(other)).body.code, "claim_unknown");
+  await house.pass(TEN_MINUTES);
+  // The first two deletes of the sweep are the revoke itself and its stray in the walk.
+  await house.sandbox.fault({ operation: DELETE, kind: "refuse", status: 400 });
+  const run = await house.sweep();
+  assert.deepEqual([run?.outcome, run?.counts.put_off], ["done", 1]);
+  assert.deepEqual(await house.states(other), ["void"], "the other row is settled");
+  await house.promises();
+  await isOverAfterTwoSweeps(stuck);
+});

@@ -1,0 +1,139 @@
+// Section 2's promises as one oracle: what D1, the upstream's ledger, the delivered secrets, the logs and the files at
+// rest must agree on, whatever has just happened.
+
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { localVars } from "../../scripts/local.mjs";
+import { sha256 } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").House} House */
+/** @typedef {Record<string, any>} Any */
+
+const ENDED = ["revoked", "expired", "void"];
+const USABLE = ["active", "disabled"];
+/** States that two sweeps leave nothing in. */
+const UNSETTLED = ["reserved", "minting", "verifying", "revoking"];
+
+/** What the sandbox's secrets and tokens begin with; nothing else in the world does. */
+const VISIBLY_FAKE = "sk-or-v1-5a4db0c5";
+const TOKEN = "gho_sandbox";
+
+/** One statement, so that everything is of one moment. */
+const SNAPSHOT = `SELECT json_object(
+  'instance', (SELECT name FROM instance),
+  'seats', (SELECT live FROM seats),
+  'generations', (SELECT json_group_array(json_object('id', public_id, 'key', key_id, 'slot', slot, 'state', state,
+    'name', upstream_name, 'hash', upstream_hash, 'secret_sha256', secret_sha256, 'recorded_at', recorded_at)) FROM generations),
+  'audit', (SELECT json_group_array(json_array(target, before, after)) FROM (SELECT * FROM audit ORDER BY id)),
+  'findings', (SELECT json_group_array(upstream_name) FROM findings)) AS all_of_it`;
+
+/**
+ * @param {House} house
+ * @param {{ settled?: boolean, quarantined?: string[] }} [options] settled: two sweeps have passed over a reachable
+ *   upstream; quarantined: names of upstream keys with our marker that have no row, on purpose
+ */
+export async function promises(house, { settled = false, quarantined = [] } = {}) {
+  const { sandbox, worker } = house;
+  // In this order: rows are committed before keys are made, and keys are made before secrets are delivered.
+  const delivered = [...house.delivered];
+  const ledger = await sandbox.ledger();
+  const [{ all_of_it }] = await worker.d1(SNAPSHOT);
+  /** @type {Any} */
+  const d1 = JSON.parse(all_of_it);
+  const ours = ledger.keys.filter((/** @type {Any} */ key) => key.name.startsWith(`keycap/${d1.instance}/`) && !quarantined.includes(key.name));
+
+  oneDeliveredKeyPerSlot(d1, ledger, delivered);
+  for (const key of ours) {
+    assert.equal(d1.generations.filter((/** @type {Any} */ row) => row.name === key.name).length, 1, `P2: ${key.name} leads to one row`);
+    isCapped(key);
+  }
+  await secretsAreNowhere(house, ledger);
+  seatsAreCounted(d1);
+  everyStateIsAudited(d1);
+  assert.deepEqual(ledger.violations, [], "P9: what the upstreams complained about");
+  if (settled) isSettled(d1, ours, ledger, quarantined);
+}
+
+/** @param {Any} key @param {Any} ledger a model call with it would be let through, money aside */
+function isUsable(key, ledger) {
+  return key.deleted_at_ms === null && !key.disabled && !(key.expires_at_ms !== null && key.expires_at_ms <= ledger.now_ms);
+}
+
+/** P1. @param {Any} d1 @param {Any} ledger @param {string[]} delivered */
+function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
+  const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => `${row.key}/${row.slot}`);
+  assert.deepEqual(twice(live), [], "P1: slots with two live generations");
+  const bySecret = new Map(ledger.keys.map((/** @type {Any} */ key) => [key.secret, key]));
+  const working = delivered.flatMap((secret) => {
+    const key = bySecret.get(secret);
+    assert.ok(key, "P4: a delivered secret is one that the upstream made");
+    const row = d1.generations.find((/** @type {Any} */ one) => one.hash === key.hash);
+    assert.ok(row?.recorded_at, `P4: ${key.name} was delivered without being recorded`);
+    assert.equal(row.secret_sha256, sha256(secret), `P4: the record of ${key.name}`);
+    return isUsable(key, ledger) ? [`${row.key}/${row.slot}`] : [];
+  });
+  assert.deepEqual(twice(working), [], "P1: slots with two secrets that work");
+  assert.deepEqual(twice(delivered), [], "P4: secrets that left twice");
+}
+
+/** P3. @param {Any} key */
+function isCapped(key) {
+  assert.ok(key.limit > 0 && key.limit <= 5, `P3: ${key.name} has the limit ${key.limit}`);
+  assert.ok(key.limit_reset !== null && key.expires_at !== null, `P3: ${key.name} has a reset and an expiry`);
+  assert.equal(key.include_byok_in_limit, true, `P3: BYOK counts for ${key.name}`);
+}
+
+/** P4: at rest and in the logs. @param {House} house @param {Any} ledger */
+async function secretsAreNowhere({ worker, sandbox }, ledger) {
+  const tokens = ledger.github_tokens.map((/** @type {Any} */ token) => token.access_token);
+  assert.ok(ledger.secrets_minted.every((/** @type {string} */ secret) => secret.startsWith(VISIBLY_FAKE)), "the secrets searched for");
+  assert.ok(tokens.every((/** @type {string} */ token) => token.startsWith(TOKEN)), "the tokens searched for");
+  const vars = { ...localVars({ origin: "", sandboxUrl: sandbox.url }), ...worker.options.vars };
+  const credentials = [vars.OPENROUTER_MANAGEMENT_KEY, vars.GITHUB_OAUTH_CLIENT_SECRET, ...(vars.AUTH_SESSION_SECRET ?? "").split(",")];
+  const canaries = [VISIBLY_FAKE, TOKEN, ...credentials.filter((text) => text !== undefined && text !== "")].map(String);
+
+  const log = worker.logs().join("\n");
+  for (const canary of canaries) assert.ok(!log.includes(canary), `P4: ${canary} is in the log`);
+  for (const [name, content] of await filesOf(worker.persist)) {
+    for (const canary of canaries) assert.ok(!content.includes(canary), `P4: ${canary} is in ${name}`);
+  }
+}
+
+/** @param {string} folder @returns {Promise<[string, Buffer][]>} */
+async function filesOf(folder) {
+  const names = await readdir(folder, { recursive: true });
+  const files = names.map(async (name) => /** @type {[string, Buffer]} */ ([name, await readFile(join(folder, name)).catch(() => Buffer.alloc(0))]));
+  return Promise.all(files);
+}
+
+/** P6. @param {Any} d1 */
+function seatsAreCounted(d1) {
+  const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).length;
+  assert.equal(d1.seats, live, "P6: the counter is the count");
+}
+
+/** P11: a generation's audit rows lead, each from where the one before ended, to its state. @param {Any} d1 */
+function everyStateIsAudited(d1) {
+  /** @type {Map<string, string | null>} */
+  const reached = new Map();
+  for (const [target, before, after] of d1.audit) {
+    if (!target.startsWith("gen_")) continue;
+    assert.equal(before, reached.get(target) ?? null, `P11: the audit of ${target} has a gap`);
+    reached.set(target, after);
+  }
+  for (const { id, state } of d1.generations) assert.equal(reached.get(id), state, `P11: ${id} is what its audit says`);
+}
+
+/** P2: what works is recorded, what is recorded works, and nothing is under way. @param {Any} d1 @param {Any[]} ours @param {Any} ledger @param {string[]} quarantined */
+function isSettled(d1, ours, ledger, quarantined) {
+  const unsettled = d1.generations.filter((/** @type {Any} */ row) => UNSETTLED.includes(row.state));
+  assert.deepEqual(unsettled, [], "left unsettled");
+  const working = ours.filter((key) => isUsable(key, ledger)).map((key) => key.hash);
+  const recorded = d1.generations.filter((/** @type {Any} */ row) => USABLE.includes(row.state)).map((/** @type {Any} */ row) => row.hash);
+  assert.deepEqual(working.sort(), recorded.sort(), "P2: the keys that work are the keys on record");
+  assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !quarantined.includes(name)), [], "P2: markers without a row");
+}
+
+/** @param {string[]} texts */
+const twice = (texts) => texts.filter((text, index) => texts.indexOf(text) !== index);

@@ -1,0 +1,192 @@
+// What the tests on workerd share: one house (sandbox and built Worker) for a file, members made on the fly, every
+// delivered secret remembered for the oracle, and a way to let time pass.
+//
+// A job's clock is never later than the present, so time passes by moving the past away: every time in D1 is shifted
+// back. The upstreams keep the real time.
+
+import { createHash } from "node:crypto";
+import { Client, claim, signIn, startSandbox, startWorker } from "../harness/index.mjs";
+import { promises } from "./oracle.mjs";
+
+/** @typedef {import("../harness/index.mjs").Worker} Worker */
+/** @typedef {import("../harness/index.mjs").Sandbox} Sandbox */
+/** @typedef {import("../harness/worker.mjs").WorkerOptions} WorkerOptions */
+/** @typedef {import("../harness/worker.mjs").Row} Row */
+/** @typedef {import("../harness/client.mjs").Answer} Answer */
+
+export const TEN_MINUTES = 600;
+
+/** Limits that no test meets by accident; `http.test.mjs` tests the real ones. */
+export const UNLIMITED = Object.fromEntries(
+  ["LIMIT_START", "LIMIT_CLAIM_MEMBER", "LIMIT_CLAIM_ADDRESS", "LIMIT_API"].map((name) => [name, { limit: 1_000_000 }]),
+);
+
+export const CREATE = "openrouter.keys.create";
+export const LIST = "openrouter.keys.list";
+export const DELETE = "openrouter.keys.delete";
+
+/** Every time in the database, less those of audit rows, which nothing may change. */
+const TIMES = {
+  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at"],
+  keys: ["created_at", "ended_at"],
+  runs: ["scheduled_at", "started_at", "lease_until", "ended_at"],
+  findings: ["first_seen_at", "last_seen_at", "disabled_at"],
+  idempotency_keys: ["created_at"],
+  used_states: ["expires_at"],
+  settings: ["pause_until"],
+};
+
+/** The trigger that keeps `created_at` as it was; set aside while time passes. */
+const KEEPS_CREATED_AT = "generations_names_fixed";
+
+let personas = 0;
+
+export class House {
+  /** Every secret that left the Worker. @type {string[]} */
+  delivered = [];
+
+  /** @param {Sandbox} sandbox @param {Worker} worker */
+  constructor(sandbox, worker) {
+    this.sandbox = sandbox;
+    this.worker = worker;
+  }
+
+  /** @param {Pick<WorkerOptions, "vars" | "rateLimits">} [options] */
+  static async open({ vars, rateLimits = UNLIMITED } = {}) {
+    const sandbox = await startSandbox();
+    return new House(sandbox, await startWorker({ sandbox, vars, rateLimits }));
+  }
+
+  async close() {
+    await this.worker.stop();
+    await this.sandbox.stop();
+  }
+
+  /** A signed-in member whom no other test has. @param {string} [persona] */
+  async member(persona = `load-${personas++}`) {
+    return signIn(this.worker, this.sandbox, persona);
+  }
+
+  /** Several, a few at a time. @param {number} count */
+  async members(count) {
+    return inWaves(25, count, () => this.member());
+  }
+
+  /** A claim, its secret remembered. @param {Client} client @returns {Promise<Answer>} */
+  async claim(client) {
+    const answer = await claim(client);
+    this.delivered.push(...secretsIn(answer));
+    return answer;
+  }
+
+  /** Lets time pass for everything that D1 remembers. @param {number} seconds */
+  async pass(seconds) {
+    const [{ sql }] = await this.worker.d1("SELECT sql FROM sqlite_master WHERE name = ?1", [KEEPS_CREATED_AT]);
+    const shifts = Object.entries(TIMES).map(
+      ([table, columns]) => `UPDATE ${table} SET ${columns.map((name) => `${name} = CASE WHEN ${name} > 0 THEN ${name} - ${seconds} ELSE ${name} END`).join(", ")};`,
+    );
+    await this.worker.d1(`DROP TRIGGER ${KEEPS_CREATED_AT}; ${shifts.join(" ")} ${sql}; SELECT 1`);
+  }
+
+  /** One sweep; its row in `runs`, or undefined if it began none. @param {number} [timeMs] */
+  async sweep(timeMs) {
+    const before = await this.lastRun();
+    await this.worker.cron(timeMs);
+    const run = await this.lastRun();
+    return run?.id === before?.id ? undefined : run;
+  }
+
+  /** @returns {Promise<Row | undefined>} */
+  async lastRun() {
+    const [run] = await this.worker.d1("SELECT * FROM runs WHERE job = 'sweep' ORDER BY id DESC LIMIT 1");
+    return run && { ...run, counts: JSON.parse(run.counts) };
+  }
+
+  /** Two sweeps, ten minutes apart: after these nothing may be left of any mess (P2). */
+  async twoSweeps() {
+    const outcomes = [];
+    for (let n = 0; n < 2; n += 1) {
+      await this.pass(TEN_MINUTES);
+      outcomes.push((await this.sweep())?.outcome);
+    }
+    return outcomes;
+  }
+
+  /** The state of each generation of a member, oldest first. @param {Client} client */
+  async states(client) {
+    const rows = await this.generations(client);
+    return rows.map((row) => row.state);
+  }
+
+  /** @param {Client} client */
+  async generations(client) {
+    const id = await this.memberId(client);
+    return this.worker.d1("SELECT g.* FROM generations g JOIN members m ON m.owner_id = g.owner_id WHERE m.public_id = ?1 ORDER BY g.id", [id]);
+  }
+
+  /** The public id that the session speaks for. @param {Client} client */
+  async memberId(client) {
+    return sessionOf(client).sub;
+  }
+
+  /** How often the upstream was called. @param {string} operation @returns {Promise<number>} */
+  async calls(operation) {
+    return (await this.sandbox.ledger()).counts[operation] ?? 0;
+  }
+
+  /** What the settings' pause would otherwise hold up: it only delays, and needs no audit row. */
+  async endPause() {
+    await this.worker.d1("UPDATE settings SET pause_until = 0");
+  }
+
+  /** Section 2 of the design, now. @param {{ settled?: boolean, quarantined?: string[] }} [options] */
+  async promises(options) {
+    await promises(this, options);
+  }
+}
+
+/** What a session's token says, unverified. @param {Client} client */
+export function sessionOf(client) {
+  const token = client.cookies.get("__Host-keycap_session");
+  if (!token) throw new Error("no session");
+  return JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
+}
+
+/** The secrets in an answer. @param {Answer} answer */
+export function secretsIn(answer) {
+  return answer.text.match(/sk-or-v1-[0-9a-f]{64}/g) ?? [];
+}
+
+/** How many answers there are of each status, and of each problem's code. @param {Answer[]} answers */
+export function tally(answers) {
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const { status, body } of answers) {
+    const kind = body?.code ? `${status} ${body.code}` : `${status}`;
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/**
+ * `count` results of `make`, at most `width` under way at a time.
+ * @template T
+ * @param {number} width @param {number} count @param {(n: number) => Promise<T>} make
+ * @returns {Promise<T[]>}
+ */
+export async function inWaves(width, count, make) {
+  /** @type {T[]} */
+  const made = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < count) {
+      const n = next++;
+      made[n] = await make(n);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, count) }, worker));
+  return made;
+}
+
+/** @param {string} text */
+export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
