@@ -32,7 +32,6 @@ export function localVars({ origin, sandboxUrl }) {
     GITHUB_URL: `${sandboxUrl}/github`,
     GITHUB_API_URL: `${sandboxUrl}/github-api`,
     OPENROUTER_API_URL: `${sandboxUrl}/openrouter/api/v1`,
-    OPENROUTER_AUTH_URL: `${sandboxUrl}/openrouter/auth`,
     GITHUB_OAUTH_CLIENT_ID: "Ov23liSANDBOXCLIENT",
     GITHUB_OAUTH_CLIENT_SECRET: "sandbox-github-client-secret-not-real",
     OPENROUTER_MANAGEMENT_KEY: "sk-or-v1-sandbox-management-key-not-real",

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_named_at_once_and_no_value_is() {
+    fn s4_43_s2_39_every_problem_is_named_at_once_and_no_value_is() {
         let bad = [
             ("PUBLIC_ORIGIN", "http://keys.example.org"),
             ("AUTH_SESSION_SECRET", "short-not-a-secret"),
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_20_s4_38_s4_78_gates_open_on_their_exact_word_only() {
+    fn s4_20_s4_38_s4_39_s4_40_s4_78_gates_open_on_their_exact_word_only() {
         for (setting, value) in [
             ("PROJECT_STATUS", ""),
             ("PROJECT_STATUS", "Live"),
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_35_what_is_missing_closes_what_needs_it() {
+    fn s4_35_s4_37_what_is_missing_closes_what_needs_it() {
         for setting in [
             "GITHUB_OAUTH_CLIENT_ID",
             "GITHUB_OAUTH_CLIENT_SECRET",

@@ -23,8 +23,9 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::DbError;
 use crate::store::cards::Card;
-use crate::store::claims::{self, Attempt, Decision, Idempotency, Minted, Recorded};
+use crate::store::claims::{self, Attempt, Decision, Idempotency};
 use crate::store::generations;
+use crate::store::mints::{self, Minted, Recorded};
 use crate::upstream::openrouter::{self, Created, Refused, Reply};
 
 /// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
@@ -179,7 +180,7 @@ async fn settle(
         limit: spec.limit(),
         now: app.now(),
     };
-    match claims::record(&*app.db, &minted).await {
+    match mints::record(&*app.db, &minted).await {
         Ok(Recorded::Active) => Ok(Claimed::New {
             card: Card {
                 id: key,
@@ -253,7 +254,7 @@ async fn remove(
         return Error::OpenRouterMismatch;
     };
     let workspace = echo.workspace_id.as_deref();
-    let written = claims::abandon(
+    let written = mints::abandon(
         &*app.db,
         attempt,
         &change,
@@ -322,7 +323,7 @@ async fn refuse(
 ) -> Result<(), Error> {
     let change = random::public_id(&*app.random, Kind::Change)?;
     let now = app.now();
-    claims::refuse(&*app.db, attempt, &change, failure, pause_until, now).await?;
+    mints::refuse(&*app.db, attempt, &change, failure, pause_until, now).await?;
     Ok(())
 }
 
@@ -333,7 +334,7 @@ async fn doubt(app: &App, attempt: &Attempt) -> Error {
     let ids = random::public_id(&*app.random, Kind::Change)
         .and_then(|change| Ok((change, random::nonce(&*app.random)?)));
     if let Ok((change, nonce)) = ids
-        && let Err(error) = claims::doubt(&*app.db, attempt, &change, &nonce, app.now()).await
+        && let Err(error) = mints::doubt(&*app.db, attempt, &change, &nonce, app.now()).await
     {
         app.note(
             "warn",

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn p3_an_echo_that_differs_in_any_point_is_a_mismatch() {
+    fn p3_s1_03_an_echo_that_differs_in_any_point_is_a_mismatch() {
         assert_eq!(check_echo(&asked(), &faithful()), Ok(()));
         type Bend = fn(&mut Echo);
         let bends: [(Mismatch, Bend); 14] = [

@@ -41,7 +41,7 @@ mod tests {
     use super::ReturnTarget;
 
     #[test]
-    fn s4_06_only_names_of_the_list_are_targets() {
+    fn s4_06_s4_70_only_names_of_the_list_are_targets() {
         for name in ["keys", "usage", "docs", "admin"] {
             assert_eq!(
                 ReturnTarget::from_name(Some(name)).path(),

@@ -4,8 +4,9 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
+use super::due::put_off;
 use super::lease::{Run, change};
-use super::sweep::{Counts, Halt, put_off};
+use super::sweep::{Counts, Halt};
 use crate::app::App;
 use crate::store::generations::Due;
 use crate::store::holds::{self, Switch, Work};

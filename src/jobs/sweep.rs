@@ -10,56 +10,43 @@
 //!
 //! A row that cannot be settled is put off and counted; it never holds up the others.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
-use serde_json::json;
 
-use super::holds;
+use super::due::{self, Account};
 use super::lease::{Run, change};
 use super::walk::{self, End, Plan, Position, Walked};
+use super::{holds, strays};
 use crate::app::App;
 use crate::domain::id::marker;
-use crate::domain::money::NanoUsd;
-use crate::domain::stray::{QUARANTINE_BRAKE, Row, Verdict, judge};
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
-use crate::store::generations::{self, Due, FinalUsage, Place};
+use crate::store::generations::{self, Place};
 use crate::store::runs::Ending;
-use crate::store::strays;
-use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+use crate::store::strays::tidy;
+use crate::upstream::openrouter::Refused;
 
-const JOB: &str = "sweep";
+pub const JOB: &str = "sweep";
 /// A sweep looks this much further back than the last clean one began, in seconds (X1).
 const LOOK_BACK_SECS: i64 = 3_600;
 /// Pages of 100 keys that one run asks for: at 100,000 keys a whole walk takes three runs.
 const PAGE_BUDGET: usize = 400;
-/// Names looked up in one statement.
-const NAMES: usize = 500;
-/// A revoke that failed this often is `stuck`.
-const GIVE_UP_AFTER: i64 = 6;
-/// The wait after the first failed try, doubling each time, in seconds: just under the sweep's own period.
-const FIRST_WAIT_SECS: i64 = 540;
-const DAY_SECS: i64 = 86_400;
-/// Failed reads of an expired key's spend before it is closed without.
-const READS_OF_SPEND: i64 = 3;
 
 /// What a run did.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
-    fenced: i64,
+    pub fenced: i64,
     pub disabled: u32,
     pub enabled: u32,
-    revoked: u32,
-    put_off: u32,
-    stuck: u32,
-    expired: u32,
-    pages: usize,
-    listed: usize,
-    deleted: u32,
-    cleared: i64,
-    quarantined: u32,
-    errors: u32,
+    pub revoked: u32,
+    pub put_off: u32,
+    pub stuck: u32,
+    pub expired: u32,
+    pub pages: usize,
+    pub listed: usize,
+    pub deleted: u32,
+    pub cleared: i64,
+    pub quarantined: u32,
+    pub errors: u32,
 }
 
 /// Why a run ends before its work does.
@@ -123,132 +110,22 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
         if !run.has_time(app) {
             return Err(Halt::Budget(None));
         }
-        revoke(app, run, &due, &mut account, counts).await?;
+        due::revoke(app, run, &due, &mut account, counts).await?;
     }
     for due in work.expiries {
         if !run.has_time(app) {
             return Err(Halt::Budget(None));
         }
-        expire(app, run, &due, counts).await?;
+        due::expire(app, run, &due, counts).await?;
     }
     walk_all(app, run, work.places, counts).await?;
-    strays::tidy(&*app.db, run.now).await?;
+    tidy(&*app.db, run.now).await?;
     Ok(())
 }
 
 fn look_back(run: &Run) -> Timestamp {
     let last_clean = run.begun.last_clean_at.unwrap_or(Timestamp::from_secs(0));
     last_clean.min(run.now).plus(-LOOK_BACK_SECS)
-}
-
-/// Which workspaces the credential's account has, asked once each: a 404 counts as "gone" only in a known one (X6).
-#[derive(Default)]
-struct Account(HashMap<String, bool>);
-
-impl Account {
-    async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
-        let Some(workspace_id) = workspace_id else {
-            return false;
-        };
-        if let Some(known) = self.0.get(workspace_id) {
-            return *known;
-        }
-        let has = openrouter::has_workspace(app, workspace_id).await;
-        self.0.insert(workspace_id.to_owned(), has);
-        has
-    }
-}
-
-async fn revoke(
-    app: &App,
-    run: &Run,
-    due: &Due,
-    account: &mut Account,
-    counts: &mut Counts,
-) -> Result<(), Halt> {
-    let gone = match due.upstream_hash.as_deref() {
-        None => false,
-        Some(hash) => match openrouter::delete_key(app, hash).await {
-            Reply::Is(()) => true,
-            Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,
-            Reply::Refused(Refused::Credential) => return Err(Halt::Credential),
-            Reply::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
-            Reply::Refused(Refused::Rejected) | Reply::Unknown => false,
-        },
-    };
-    if gone {
-        let change = change(app)?;
-        generations::confirm_off(&*app.db, &due.public_id, JOB, &change, run.now).await?;
-        counts.revoked = counts.revoked.saturating_add(1);
-        return Ok(());
-    }
-    put_off(app, run, due, counts).await
-}
-
-/// Not now: tried again later, and given up as `stuck` if it was a revoke and this was the sixth time.
-pub async fn put_off(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
-    let attempts = due.attempts.saturating_add(1);
-    let gives_up = attempts == GIVE_UP_AFTER;
-    let wait = if attempts >= GIVE_UP_AFTER {
-        DAY_SECS
-    } else {
-        let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
-        FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))
-    };
-    let give_up = if gives_up { Some(change(app)?) } else { None };
-    let next = run.now.plus(wait.min(DAY_SECS));
-    generations::put_off(
-        &*app.db,
-        &due.public_id,
-        attempts,
-        next,
-        give_up.as_ref(),
-        run.now,
-    )
-    .await?;
-    counts.put_off = counts.put_off.saturating_add(1);
-    if gives_up {
-        counts.stuck = counts.stuck.saturating_add(1);
-        app.note(
-            "error",
-            "revoke_stuck",
-            json!({ "generation": due.public_id }),
-        );
-    }
-    Ok(())
-}
-
-/// Five minutes past its expiry a key is closed. Its spend is asked for a few times; if it cannot be read, all of its
-/// cap counts (B1).
-async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
-    let usage = match due.upstream_hash.as_deref() {
-        None => None,
-        Some(hash) => match openrouter::read_key(app, hash).await {
-            Reply::Is(key) => final_usage(&key, run.now),
-            Reply::Refused(Refused::Credential) => return Err(Halt::Credential),
-            Reply::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
-            Reply::Unknown if due.attempts < READS_OF_SPEND => {
-                return put_off(app, run, due, counts).await;
-            }
-            Reply::Unknown | Reply::Missing | Reply::Refused(Refused::Rejected) => None,
-        },
-    };
-    let change = change(app)?;
-    if generations::expire(&*app.db, &due.public_id, usage, &change, run.now).await? {
-        counts.expired = counts.expired.saturating_add(1);
-    }
-    Ok(())
-}
-
-fn final_usage(key: &Listed, read_at: Timestamp) -> Option<FinalUsage> {
-    let sum = |credits: f64, byok: f64| NanoUsd::from_upstream(credits + byok);
-    Some(FinalUsage {
-        daily: sum(key.usage_daily, key.byok_usage_daily)?,
-        weekly: sum(key.usage_weekly, key.byok_usage_weekly)?,
-        monthly: sum(key.usage_monthly, key.byok_usage_monthly)?,
-        lifetime: sum(key.usage, key.byok_usage)?,
-        read_at,
-    })
 }
 
 /// Walks every place where keys of ours may be; first where the last run stopped.
@@ -303,7 +180,7 @@ async fn walk_place(
     let (position, Walked { ours, pages, end }) = walk::walk(app, &plan, position, run.now).await;
     counts.pages = counts.pages.saturating_add(pages);
     counts.listed = counts.listed.saturating_add(ours.len());
-    settle(app, run, place, &ours, counts).await?;
+    strays::settle(app, run, place, &ours, counts).await?;
     if end == End::Empty {
         let began = Timestamp::from_secs(position.began);
         let workspace = place.workspace_id.as_deref();
@@ -312,118 +189,4 @@ async fn walk_place(
         counts.cleared = counts.cleared.saturating_add(cleared);
     }
     Ok(end)
-}
-
-/// Looks each listed name up, after the listing (X2), and acts on what should not be there.
-async fn settle(
-    app: &App,
-    run: &Run,
-    place: &Place,
-    ours: &[Listed],
-    counts: &mut Counts,
-) -> Result<(), Halt> {
-    let mut unknown = Vec::new();
-    for chunk in ours.chunks(NAMES) {
-        let names: Vec<&str> = chunk.iter().map(|key| key.name.as_str()).collect();
-        let rows = strays::by_names(&*app.db, &names, run.now).await?;
-        let rows: HashMap<&str, &Row> = rows
-            .iter()
-            .map(|row| (row.upstream_name.as_str(), row))
-            .collect();
-        for key in chunk {
-            let row = rows.get(key.name.as_str()).copied();
-            match judge(row, &key.hash) {
-                Verdict::Leave => {}
-                Verdict::Quarantine => unknown.push(key),
-                Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => {
-                    remove(app, run, key, counts).await?;
-                }
-            }
-        }
-    }
-    quarantine(app, run, place, &unknown, counts).await
-}
-
-/// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
-async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
-    let row = strays::by_name(&*app.db, &key.name).await?;
-    let verdict = judge(row.as_ref(), &key.hash);
-    if matches!(verdict, Verdict::Leave | Verdict::Quarantine) {
-        return Ok(());
-    }
-    match openrouter::delete_key(app, &key.hash).await {
-        // It was listed by this very credential, so a 404 means that it is gone.
-        Reply::Is(()) | Reply::Missing => {}
-        Reply::Refused(Refused::Credential) => return Err(Halt::Credential),
-        Reply::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
-        Reply::Refused(Refused::Rejected) | Reply::Unknown => {
-            counts.errors = counts.errors.saturating_add(1);
-            return Ok(());
-        }
-    }
-    counts.deleted = counts.deleted.saturating_add(1);
-    let Some(row) = row else { return Ok(()) };
-    let generation = row.public_id.as_str();
-    app.note(
-        "warn",
-        "stray_deleted",
-        json!({ "generation": generation, "state": row.state.name() }),
-    );
-    let change = change(app)?;
-    match verdict {
-        Verdict::DeleteAndClear => {
-            if generations::clear(&*app.db, generation, &change, run.now).await? {
-                counts.cleared = counts.cleared.saturating_add(1);
-            }
-        }
-        Verdict::DeleteAndRevoke => {
-            if generations::confirm_off(&*app.db, generation, JOB, &change, run.now).await? {
-                counts.revoked = counts.revoked.saturating_add(1);
-            }
-        }
-        Verdict::Delete | Verdict::Leave | Verdict::Quarantine => {}
-    }
-    Ok(())
-}
-
-/// Markers without a row: disabled, listed, alarmed, never deleted. Too many at once are left alone: that is no stray.
-async fn quarantine(
-    app: &App,
-    run: &Run,
-    place: &Place,
-    unknown: &[&Listed],
-    counts: &mut Counts,
-) -> Result<(), Halt> {
-    let workspace = place.workspace_id.as_deref();
-    for chunk in unknown.chunks(50) {
-        let listed = chunk
-            .iter()
-            .map(|key| strays::found(&key.hash, &key.name, workspace, run.now));
-        app.db.batch(listed.collect()).await?;
-    }
-    if !unknown.is_empty() {
-        app.note(
-            "error",
-            "marker_without_row",
-            json!({ "count": unknown.len() }),
-        );
-    }
-    if unknown.len() > QUARANTINE_BRAKE {
-        return Err(Halt::Brake);
-    }
-    for key in unknown.iter().filter(|key| !key.disabled) {
-        // Once more, just before: its row may be there by now.
-        if strays::by_name(&*app.db, &key.name).await?.is_some() {
-            continue;
-        }
-        if openrouter::switch_key(app, &key.hash, true).await == Reply::Is(()) {
-            app.db
-                .batch(vec![strays::disabled(&key.hash, run.now)])
-                .await?;
-            counts.quarantined = counts.quarantined.saturating_add(1);
-        } else {
-            counts.errors = counts.errors.saturating_add(1);
-        }
-    }
-    Ok(())
 }

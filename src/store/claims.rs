@@ -1,11 +1,11 @@
-//! A claim in the database: reserve where every gate holds, record where every gate still holds, and the two ways out.
+//! A claim's reservation: one batch in which the database decides every gate, writes the generation straight into
+//! `minting`, and says what it knew when it decided. What becomes of the mint is in `mints`.
 //!
-//! Every batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
-//! change_id is there. So each may be sent twice, and a lost answer is settled by sending it again (A3, X3).
+//! The batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
+//! change_id is there. So it may be sent twice, and a lost answer is settled by sending it again (A3, X3).
 
 use serde::Deserialize;
 
-use super::audit::{committed, was_committed};
 use super::cards::{self, Card};
 use super::{last_row, read, rows_of, sql::wire, twice};
 use crate::crypto::session::Session;
@@ -21,14 +21,6 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 
 /// An Idempotency-Key is remembered this long (A15).
 const IDEMPOTENCY_SECS: i64 = 86_400;
-/// A mint that takes longer than this is not recorded any more: its request has long been answered (X1).
-pub const RECORD_WITHIN_SECS: i64 = 60;
-/// This many doubtful mints …
-const DOUBTS: i64 = 5;
-/// … within this many seconds close the reservation guard for everybody …
-const DOUBT_WINDOW_SECS: i64 = 300;
-/// … for this long (X21).
-const DOUBT_PAUSE_SECS: i64 = 60;
 
 statements! {
     // The gates. `claim_gates` has what the database knows; configuration's part is bound.
@@ -88,57 +80,6 @@ statements! {
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
         LEFT JOIN generations own ON own.public_id = ?3 LEFT JOIN keys k ON k.id = own.key_id
         WHERE g.public_id = ?1";
-
-    // The record: state, nonce and every gate again (X12). `seats_live` has this generation in it, so not more than the ceiling.
-    RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'recorded', g.public_id, 'minting', 'active', ?2
-        FROM generations n JOIN claim_gates g ON g.owner_id = n.owner_id
-        WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4 AND n.created_at > ?5
-          AND g.key_id = n.key_id AND g.plan_rev = n.plan_rev
-          AND g.epoch = ?6 AND g.status = 'active' AND g.blocked = 0 AND g.held = 0
-          AND g.minting = 'open' AND g.public_origin = ?7
-          AND ?8 = 1 AND g.seats_live <= ?9 AND g.account_created_at <= ?10
-        ON CONFLICT DO NOTHING";
-
-    RECORD = "UPDATE generations SET state = 'active', upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
-            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7
-        WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
-
-    // The key is there and must not be: its removal is written down before it is tried (X3).
-    ABANDON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'abandoned', 'mint', n.state, 'revoking', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
-        ON CONFLICT DO NOTHING";
-
-    ABANDON = "UPDATE generations SET state = 'revoking', upstream_hash = COALESCE(?1, upstream_hash),
-            workspace_id = COALESCE(?2, workspace_id), failure = ?3, next_attempt_at = 0, change_id = ?4
-        WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
-
-    RECORDED = "SELECT json_object(
-          'recorded', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?3),
-          'abandoned', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3))";
-
-    REFUSE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'refused', 'mint', n.state, 'void', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
-        ON CONFLICT DO NOTHING";
-
-    REFUSE = "UPDATE generations SET state = 'void', ended_at = ?1, failure = ?2, change_id = ?3
-        WHERE public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
-
-    DOUBT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'doubted', 'mint', n.state, 'verifying', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
-        ON CONFLICT DO NOTHING";
-
-    DOUBT = "UPDATE generations SET state = 'verifying', op_nonce = ?1, failure = 'unknown', change_id = ?2
-        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
-
-    PAUSE_AFTER_DOUBTS = "UPDATE settings SET pause_until = MAX(pause_until, ?1)
-        WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM generations
-          WHERE unsettled = 1 AND state = 'verifying' AND created_at > ?2 LIMIT ?3)) >= ?3";
-
-    PAUSE = "UPDATE settings SET pause_until = MAX(pause_until, ?1)";
 }
 
 /// One try to claim: who asks, under which terms, and the fresh ids it would use.
@@ -390,170 +331,4 @@ impl SiblingRow {
             usage: usage(),
         }
     }
-}
-
-/// A mint whose echo was checked, to be recorded.
-pub struct Minted<'a> {
-    pub attempt: &'a Attempt,
-    /// The change that records it, and the one that gives it up should a gate have closed.
-    pub record: PublicId,
-    pub abandon: PublicId,
-    pub upstream_hash: String,
-    pub secret_sha256: String,
-    pub label: Option<String>,
-    pub workspace_id: Option<String>,
-    pub limit: NanoUsd,
-    pub now: Timestamp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// Active: deliver.
-    Active,
-    /// A gate closed meanwhile: the row is `revoking`, the key must go.
-    Abandoned,
-    /// The row is somebody else's by now: the key is a stray and must go.
-    Lost,
-}
-
-/// Records where state, nonce and every gate still hold; else writes down that the key must go.
-pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, DbError> {
-    let Minted { attempt, now, .. } = minted;
-    let (terms, generation) = (&attempt.house.terms, &attempt.generation);
-    let batch = vec![
-        stmt!(
-            RECORD_GUARD,
-            &minted.record,
-            *now,
-            generation,
-            attempt.nonce.as_str(),
-            now.plus(-RECORD_WITHIN_SECS),
-            attempt.session.epoch,
-            attempt.house.public_origin.as_str(),
-            terms.open(),
-            terms.max_total_keys,
-            terms.account_made_by(*now),
-        ),
-        stmt!(
-            RECORD,
-            minted.upstream_hash.as_str(),
-            minted.secret_sha256.as_str(),
-            minted.label.as_deref(),
-            minted.workspace_id.as_deref(),
-            minted.limit,
-            *now,
-            &minted.record,
-            generation,
-        ),
-        stmt!(
-            ABANDON_GUARD,
-            &minted.abandon,
-            *now,
-            generation,
-            attempt.nonce.as_str()
-        ),
-        stmt!(
-            ABANDON,
-            minted.upstream_hash.as_str(),
-            minted.workspace_id.as_deref(),
-            "gate_closed",
-            &minted.abandon,
-            generation,
-        ),
-        stmt!(RECORDED, &minted.record, &minted.abandon, generation),
-    ];
-    let row: RecordedRow = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
-    Ok(match (row.recorded, row.abandoned) {
-        (true, _) => Recorded::Active,
-        (false, true) => Recorded::Abandoned,
-        (false, false) => Recorded::Lost,
-    })
-}
-
-#[derive(Deserialize)]
-struct RecordedRow {
-    #[serde(deserialize_with = "wire::flag")]
-    recorded: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    abandoned: bool,
-}
-
-/// The key exists and must not (a bad echo): `minting → revoking`. False when the row was no longer ours.
-pub async fn abandon(
-    db: &dyn Database,
-    attempt: &Attempt,
-    change: &PublicId,
-    upstream_hash: Option<&str>,
-    workspace_id: Option<&str>,
-    failure: &'static str,
-    now: Timestamp,
-) -> Result<bool, DbError> {
-    let generation = &attempt.generation;
-    let batch = vec![
-        stmt!(
-            ABANDON_GUARD,
-            change,
-            now,
-            generation,
-            attempt.nonce.as_str()
-        ),
-        stmt!(
-            ABANDON,
-            upstream_hash,
-            workspace_id,
-            failure,
-            change,
-            generation
-        ),
-        committed(change, generation.as_str()),
-    ];
-    was_committed(&twice(db, batch).await?)
-}
-
-/// Upstream refused, or nothing was sent: `minting → void`, the seat is free. `pause_until` delays everybody's next try.
-pub async fn refuse(
-    db: &dyn Database,
-    attempt: &Attempt,
-    change: &PublicId,
-    failure: &'static str,
-    pause_until: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<bool, DbError> {
-    let generation = &attempt.generation;
-    let mut batch = vec![
-        stmt!(
-            REFUSE_GUARD,
-            change,
-            now,
-            generation,
-            attempt.nonce.as_str()
-        ),
-        stmt!(REFUSE, now, failure, change, generation),
-    ];
-    batch.extend(pause_until.map(|until| stmt!(PAUSE, until)));
-    batch.push(committed(change, generation.as_str()));
-    was_committed(&twice(db, batch).await?)
-}
-
-/// The outcome is unknown: `minting → verifying`, under a nonce that no attempt knows.
-pub async fn doubt(
-    db: &dyn Database,
-    attempt: &Attempt,
-    change: &PublicId,
-    fresh_nonce: &str,
-    now: Timestamp,
-) -> Result<bool, DbError> {
-    let generation = &attempt.generation;
-    let batch = vec![
-        stmt!(DOUBT_GUARD, change, now, generation, attempt.nonce.as_str()),
-        stmt!(DOUBT, fresh_nonce, change, generation),
-        stmt!(
-            PAUSE_AFTER_DOUBTS,
-            now.plus(DOUBT_PAUSE_SECS),
-            now.plus(-DOUBT_WINDOW_SECS),
-            DOUBTS
-        ),
-        committed(change, generation.as_str()),
-    ];
-    was_committed(&twice(db, batch).await?)
 }

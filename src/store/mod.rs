@@ -10,6 +10,7 @@ pub mod claims;
 pub mod generations;
 pub mod holds;
 pub mod members;
+pub mod mints;
 pub mod runs;
 pub mod settings;
 pub mod strays;
@@ -25,6 +26,7 @@ pub fn statements() -> Vec<&'static Sql> {
         generations::STATEMENTS,
         holds::STATEMENTS,
         members::STATEMENTS,
+        mints::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
         strays::STATEMENTS,

@@ -8,7 +8,7 @@
  * @typedef {{ status: number, headers: Headers, text: string, body: any }} Answer  body: parsed if it is JSON, else undefined
  */
 
-/** @typedef {{ method?: string, json?: unknown, form?: Record<string, string>, headers?: Record<string, string | undefined>, signal?: AbortSignal }} Call  signal: for a tab that is closed meanwhile */
+/** @typedef {{ method?: string, json?: unknown, form?: Record<string, string>, body?: string | ReadableStream, headers?: Record<string, string | undefined>, signal?: AbortSignal }} Call  body: as it is, of the headers' content type; signal: for a tab that is closed meanwhile */
 
 let clients = 0;
 
@@ -33,11 +33,13 @@ export class Client {
    * @param {string} path @param {Call} [call]
    * @returns {Promise<Answer>}
    */
-  async call(path, { method, json, form, headers = {}, signal } = {}) {
+  async call(path, { method, json, form, body, headers = {}, signal } = {}) {
     const verb = method ?? (json === undefined && form === undefined ? "GET" : "POST");
-    const answer = await this.worker.fetch(path, {
+    const answer = await this.worker.fetch(path, /** @type {RequestInit} */ ({
       method: verb,
       signal,
+      // Without it fetch sends no stream.
+      duplex: "half",
       headers: present({
         "cf-connecting-ip": this.address,
         cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ") || undefined,
@@ -45,8 +47,8 @@ export class Client {
         "content-type": json === undefined ? undefined : "application/json",
         ...headers,
       }),
-      body: json === undefined ? form && new URLSearchParams(form) : JSON.stringify(json),
-    });
+      body: json === undefined ? (form ? new URLSearchParams(form) : body) : JSON.stringify(json),
+    }));
     this.#keepCookies(answer.headers.getSetCookie());
     const text = await answer.text();
     const isJson = /[/+]json\b/.test(answer.headers.get("content-type") ?? "");

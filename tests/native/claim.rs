@@ -3,7 +3,7 @@
 use crate::support::{Browser, World, oracle};
 
 #[test]
-fn s4_01_a_member_claims_one_key_and_a_second_claim_returns_it() {
+fn s4_01_s4_17_s4_18_a_member_claims_one_key_and_a_second_claim_returns_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let first = member.claim();
@@ -30,7 +30,7 @@ fn s4_01_a_member_claims_one_key_and_a_second_claim_returns_it() {
 }
 
 #[test]
-fn s4_15_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
+fn s4_15_s4_62_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
     let world = World::new();
     let workspace = workspace(&world);
     world.set("OPENROUTER_WORKSPACE_ID", &workspace);
@@ -73,7 +73,7 @@ fn workspace(world: &World) -> String {
 }
 
 #[test]
-fn p10_budget_a_claim_is_one_upstream_call_and_two_database_round_trips() {
+fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[]);
@@ -174,7 +174,7 @@ fn s0_27_every_time_in_an_answer_is_rfc_3339_with_z() {
 }
 
 #[test]
-fn s4_08_a_renamed_account_keeps_its_key_and_a_recycled_login_does_not_inherit_it() {
+fn s4_08_s4_58_a_renamed_account_keeps_its_key_and_a_recycled_login_does_not_inherit_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let key = member.claim().json()["key"]["id"].clone();

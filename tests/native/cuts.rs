@@ -53,7 +53,7 @@ fn effects_of_a_claim() -> usize {
 }
 
 #[test]
-fn a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
+fn s4_56_a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
     let mut scenarios = 0;
     // One more than a good claim has: what follows a failure is cut as well.
     for first in fates(effects_of_a_claim()) {
@@ -122,7 +122,7 @@ fn messes() -> Vec<(World, std::collections::BTreeMap<String, String>)> {
 }
 
 #[test]
-fn a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
+fn s4_68_a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
     let mut scenarios = 0;
     for (mess, cookies) in messes() {
         mess.pass(TEN_MINUTES);

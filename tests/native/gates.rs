@@ -42,7 +42,7 @@ const SHUT: [(&str, u16, &str); 6] = [
 ];
 
 #[test]
-fn a4_each_gate_of_the_database_refuses_by_name_and_makes_nothing() {
+fn a4_s4_53_each_gate_of_the_database_refuses_by_name_and_makes_nothing() {
     for (sql, status, code) in SHUT {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");

@@ -17,7 +17,7 @@ fn carries_security_headers(headers: &HeaderMap, what: &str) {
 }
 
 #[test]
-fn every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() {
+fn s2_38_every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() {
     let world = World::new();
     let anybody = Browser::new(&world);
     let member = Browser::signed_in(&world, "member");
@@ -159,7 +159,7 @@ fn f6_the_checks_before_an_admin_route_tell_nothing_either() {
 }
 
 #[test]
-fn s2_36_only_our_own_pages_change_anything() {
+fn s2_36_s4_77_only_our_own_pages_change_anything() {
     let world = World::new();
     for route in ROUTES
         .iter()
@@ -256,7 +256,7 @@ fn s0_155_bad_bodies_get_a_clear_error_and_change_nothing() {
 }
 
 #[test]
-fn s2_69_every_limit_of_the_table_answers_429_with_retry_after() {
+fn s2_69_s4_75_every_limit_of_the_table_answers_429_with_retry_after() {
     for route in ROUTES {
         for limit in route.limits {
             let world = World::new();

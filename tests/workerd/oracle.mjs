@@ -30,18 +30,17 @@ const SNAPSHOT = `SELECT json_object(
 
 /**
  * @param {House} house
- * @param {{ settled?: boolean, quarantined?: string[] }} [options] settled: two sweeps have passed over a reachable
- *   upstream; quarantined: names of upstream keys with our marker that have no row, on purpose
+ * @param {{ settled?: boolean }} [options] settled: two sweeps have passed over a reachable upstream
  */
-export async function promises(house, { settled = false, quarantined = [] } = {}) {
-  const { sandbox, worker } = house;
+export async function promises(house, { settled = false } = {}) {
+  const { sandbox, worker, withoutRow } = house;
   // In this order: rows are committed before keys are made, and keys are made before secrets are delivered.
   const delivered = [...house.delivered];
   const ledger = await sandbox.ledger();
   const [{ all_of_it }] = await worker.d1(SNAPSHOT);
   /** @type {Any} */
   const d1 = JSON.parse(all_of_it);
-  const ours = ledger.keys.filter((/** @type {Any} */ key) => key.name.startsWith(`keycap/${d1.instance}/`) && !quarantined.includes(key.name));
+  const ours = ledger.keys.filter((/** @type {Any} */ key) => key.name.startsWith(`keycap/${d1.instance}/`) && !withoutRow.includes(key.name));
 
   oneDeliveredKeyPerSlot(d1, ledger, delivered);
   for (const key of ours) {
@@ -52,7 +51,7 @@ export async function promises(house, { settled = false, quarantined = [] } = {}
   seatsAreCounted(d1);
   everyStateIsAudited(d1);
   assert.deepEqual(ledger.violations, [], "P9: what the upstreams complained about");
-  if (settled) isSettled(d1, ours, ledger, quarantined);
+  if (settled) isSettled(d1, ours, ledger, withoutRow);
 }
 
 /** @param {Any} key @param {Any} ledger a model call with it would be let through, money aside */
@@ -125,14 +124,14 @@ function everyStateIsAudited(d1) {
   for (const { id, state } of d1.generations) assert.equal(reached.get(id), state, `P11: ${id} is what its audit says`);
 }
 
-/** P2: what works is recorded, what is recorded works, and nothing is under way. @param {Any} d1 @param {Any[]} ours @param {Any} ledger @param {string[]} quarantined */
-function isSettled(d1, ours, ledger, quarantined) {
+/** P2: what works is recorded, what is recorded works, and nothing is under way. @param {Any} d1 @param {Any[]} ours @param {Any} ledger @param {string[]} withoutRow */
+function isSettled(d1, ours, ledger, withoutRow) {
   const unsettled = d1.generations.filter((/** @type {Any} */ row) => UNSETTLED.includes(row.state));
   assert.deepEqual(unsettled, [], "left unsettled");
   const working = ours.filter((key) => isUsable(key, ledger)).map((key) => key.hash);
   const recorded = d1.generations.filter((/** @type {Any} */ row) => USABLE.includes(row.state)).map((/** @type {Any} */ row) => row.hash);
   assert.deepEqual(working.sort(), recorded.sort(), "P2: the keys that work are the keys on record");
-  assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !quarantined.includes(name)), [], "P2: markers without a row");
+  assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !withoutRow.includes(name)), [], "P2: markers without a row");
 }
 
 /** @param {string[]} texts */

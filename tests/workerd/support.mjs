@@ -44,6 +44,8 @@ let personas = 0;
 export class House {
   /** Every secret that left the Worker. @type {string[]} */
   delivered = [];
+  /** Names of upstream keys that carry our marker and have no row, on purpose. @type {string[]} */
+  withoutRow = [];
 
   /** @param {Sandbox} sandbox @param {Worker} worker */
   constructor(sandbox, worker) {
@@ -139,7 +141,7 @@ export class House {
     await this.worker.d1("UPDATE settings SET pause_until = 0");
   }
 
-  /** Section 2 of the design, now. @param {{ settled?: boolean, quarantined?: string[] }} [options] */
+  /** Section 2 of the design, now. @param {{ settled?: boolean }} [options] */
   async promises(options) {
     await promises(this, options);
   }

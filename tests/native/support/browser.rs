@@ -2,6 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 use keycap::http::{Body, Outbound, Service};
 use sandbox::Request;
@@ -187,13 +190,49 @@ impl<'a> Browser<'a> {
         let answer = self.service.answer(request.body(body).unwrap());
         let told = Told::from(self.world.run(answer)?);
         self.keep_cookies(&told);
-        if target == "/api/v1/claim"
-            && told.status == 201
+        if target == "/api/v1/claim" {
+            self.note_delivery(&told);
+        }
+        Some(told)
+    }
+
+    fn note_delivery(&self, told: &Told) {
+        if told.status == 201
             && let Some(secret) = told.secret()
         {
             self.world.delivered.borrow_mut().push(secret);
         }
-        Some(told)
+    }
+
+    /// A claim that is held where the effects' plan says; [`HeldClaim::release`] lets it go on.
+    pub fn start_claim(&self) -> HeldClaim<'_, 'a> {
+        let service = self.service.clone();
+        let request = self.claim_request();
+        let mut answer: Pin<Box<dyn Future<Output = Outbound>>> =
+            Box::pin(async move { service.answer(request).await });
+        let first = answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(first.is_pending(), "the claim is held");
+        HeldClaim {
+            browser: self,
+            answer,
+        }
+    }
+
+    fn claim_request(&self) -> http::Request<Body> {
+        let cookies = self.cookies.borrow();
+        let cookies = cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        http::Request::builder()
+            .method("POST")
+            .uri(format!("{ORIGIN}/api/v1/claim"))
+            .header("origin", ORIGIN)
+            .header("content-type", "application/json")
+            .header("cookie", cookies.collect::<Vec<_>>().join("; "))
+            .body(Body::Bytes(b"{}".to_vec()))
+            .unwrap()
     }
 
     fn keep_cookies(&self, told: &Told) {
@@ -207,6 +246,27 @@ impl<'a> Browser<'a> {
             } else {
                 cookies.insert(name.to_owned(), value.to_owned());
             }
+        }
+    }
+}
+
+/// A claim on its way, held in the middle.
+pub struct HeldClaim<'b, 'w> {
+    browser: &'b Browser<'w>,
+    answer: Pin<Box<dyn Future<Output = Outbound>>>,
+}
+
+impl HeldClaim<'_, '_> {
+    /// Lets it go on to its end.
+    pub fn release(mut self) -> Told {
+        let mut context = Context::from_waker(Waker::noop());
+        match self.answer.as_mut().poll(&mut context) {
+            Poll::Ready(outbound) => {
+                let told = Told::from(outbound);
+                self.browser.note_delivery(&told);
+                told
+            }
+            Poll::Pending => panic!("held twice"),
         }
     }
 }

@@ -8,7 +8,7 @@ use keycap::ports::{Database, DbError, LocalFuture, Rows, Stmt, Value};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, ffi, types};
 
-use super::effects::{Effects, Fate};
+use super::effects::{Effects, meet};
 
 /// One batch as it was run: statements with values, and the rows or the error they gave.
 #[derive(Clone)]
@@ -183,15 +183,8 @@ impl Database for Sqlite {
         Box::pin(async move {
             let name = stmts.first().map_or("", |stmt| stmt.sql.name);
             let fate = self.effects.next(format!("db {name}"));
-            let result = match fate {
-                Some(fate) if !fate.happens() => Err(DbError::Unknown),
-                _ => self.traced(stmts),
-            };
-            match fate {
-                Some(fate) if fate.is_cut() => std::future::pending().await,
-                Some(Fate::LostAfter) => Err(DbError::Unknown),
-                _ => result,
-            }
+            let ran = meet(fate, || self.traced(stmts)).await;
+            ran.unwrap_or(Err(DbError::Unknown))
         })
     }
 }

@@ -1,7 +1,10 @@
-//! Effects are counted, and the k-th may be given another fate: cut before or after it, failed in both forms, or late.
+//! Effects are counted, and the k-th may be given another fate: cut before or after it, failed in both forms, or held.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// What becomes of one effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +17,14 @@ pub enum Fate {
     LostBefore,
     /// It happens, and its answer is lost.
     LostAfter,
+    /// The operation is held just before it, and goes on when it is polled again.
+    HeldBefore,
+    /// … just after it.
+    HeldAfter,
 }
 
 impl Fate {
+    /// What bad luck does; being held is for interleavings.
     pub const ALL: [Self; 4] = [
         Self::CutBefore,
         Self::CutAfter,
@@ -29,8 +37,38 @@ impl Fate {
     }
 
     pub const fn happens(self) -> bool {
-        matches!(self, Self::CutAfter | Self::LostAfter)
+        !matches!(self, Self::CutBefore | Self::LostBefore)
     }
+}
+
+/// Waits for one poll.
+#[derive(Default)]
+struct OnePoll(bool);
+
+impl Future for OnePoll {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Runs one effect to its fate. `None` is a lost answer.
+pub async fn meet<T>(fate: Option<Fate>, effect: impl FnOnce() -> T) -> Option<T> {
+    if fate == Some(Fate::HeldBefore) {
+        OnePoll::default().await;
+    }
+    let result = fate.is_none_or(Fate::happens).then(effect);
+    match fate {
+        Some(fate) if fate.is_cut() => std::future::pending().await,
+        Some(Fate::HeldAfter) => OnePoll::default().await,
+        _ => {}
+    }
+    result.filter(|_| fate != Some(Fate::LostAfter))
 }
 
 /// The effects of one operation: how many there were, and which one meets its fate.

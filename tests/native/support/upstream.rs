@@ -6,7 +6,7 @@ use std::rc::Rc;
 use keycap::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
 use sandbox::{Delivery, Request, Sandbox};
 
-use super::effects::{Effects, Fate};
+use super::effects::{Effects, meet};
 
 #[derive(Clone)]
 pub struct Upstream {
@@ -51,15 +51,8 @@ impl Outbound for Upstream {
         Box::pin(async move {
             let path = call.url.path();
             let fate = self.effects.next(format!("http {} {path}", call.method));
-            let outcome = match fate {
-                Some(fate) if !fate.happens() => Outcome::Unknown,
-                _ => self.deliver(&call),
-            };
-            match fate {
-                Some(fate) if fate.is_cut() => std::future::pending().await,
-                Some(Fate::LostAfter) => Outcome::Unknown,
-                _ => outcome,
-            }
+            let sent = meet(fate, || self.deliver(&call)).await;
+            sent.unwrap_or(Outcome::Unknown)
         })
     }
 }

@@ -1,0 +1,42 @@
+// `npm run deploy`: the Worker as the sources say, after the migrations it needs. Migrations only add, so the version
+// that is still running works on the new schema too. Takes `--env staging`, and `--dry-run`, which touches nothing.
+
+import { readFile } from "node:fs/promises";
+import { parse } from "smol-toml";
+import { build } from "./build.mjs";
+import { inRoot, node, root } from "./paths.mjs";
+import { run } from "./process.mjs";
+import { Advice, runMain, setup } from "./setup.mjs";
+
+const WRANGLER = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
+
+/** @param {string[]} args */
+function options(args) {
+  const env = args.includes("--env") ? args[args.indexOf("--env") + 1] : undefined;
+  const known = args.filter((arg) => arg !== "--dry-run" && arg !== "--env" && arg !== env);
+  if (known.length || (env !== undefined && env !== "staging")) {
+    throw new Advice("usage: npm run deploy -- [--env staging] [--dry-run]");
+  }
+  return { env, dryRun: args.includes("--dry-run") };
+}
+
+/** A placeholder id would fail half way, after a long upload. @param {string | undefined} env */
+async function refusePlaceholders(env) {
+  const config = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+  const chosen = env ? config.env[env] : config;
+  const ids = [chosen.d1_databases[0].database_id, chosen.kv_namespaces[0].id];
+  if (ids.some((id) => /^0{8}/.test(id))) {
+    throw new Advice(`wrangler.toml still has placeholder ids${env ? ` in env.${env}` : ""}: see "The road to production" in README.md.`);
+  }
+}
+
+await runMain(async () => {
+  const { env, dryRun } = options(process.argv.slice(2));
+  await setup();
+  if (!dryRun) await refusePlaceholders(env);
+  await build();
+  const chosen = env ? ["--env", env] : ["--env", ""];
+  const wrangler = (/** @type {string[]} */ ...args) => run(node, [WRANGLER, ...args, ...chosen], { cwd: root, show: true });
+  if (!dryRun) await wrangler("d1", "migrations", "apply", "DB", "--remote");
+  await wrangler("deploy", ...(dryRun ? ["--dry-run"] : []));
+});

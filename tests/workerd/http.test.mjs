@@ -1,0 +1,495 @@
+// What every answer carries and what every request must bring, on workerd over HTTP: the parts of the promise that live
+// between the network and the handlers (S0-155, S2-36, S2-38, S2-59, S2-60, S4-04, S4-36, S4-75, S4-76, S4-78).
+
+import assert from "node:assert/strict";
+import { createHmac, hkdfSync } from "node:crypto";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { parse } from "smol-toml";
+import { localVars } from "../../scripts/local.mjs";
+import { inRoot } from "../../scripts/paths.mjs";
+import { Client } from "../harness/index.mjs";
+import { CREATE, House, UNLIMITED, secretsIn, sessionOf } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").Answer} Answer */
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+const SESSION = "__Host-keycap_session";
+const HTML = { accept: "text/html" };
+
+/** Every route, and what it takes; a test compares the addresses with the Worker's own table. @type {{ path: string, methods: string[], admin?: boolean }[]} */
+const ROUTES = [
+  { path: "/", methods: ["GET"] },
+  { path: "/keys", methods: ["GET"] },
+  { path: "/auth/github", methods: ["GET"] },
+  { path: "/auth/github/callback", methods: ["GET"] },
+  { path: "/auth/logout", methods: ["POST"] },
+  { path: "/api/v1/me", methods: ["GET"] },
+  { path: "/api/v1/me/sign-out-everywhere", methods: ["POST"] },
+  { path: "/api/v1/claim", methods: ["POST"] },
+  { path: "/api/v1/keys", methods: ["GET"] },
+  { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
+  { path: "/healthz", methods: ["GET"] },
+  { path: "/api/v1/openapi.json", methods: ["GET"] },
+];
+
+/** The Worker's own secrets, less those that are lists. */
+const secrets = () => localVars({ origin: "", sandboxUrl: house.sandbox.url });
+
+/** The headers of `public/_headers`, which hold for every file. */
+async function staticHeaders() {
+  const lines = (await readFile(inRoot("public", "_headers"), "utf8")).split("\n");
+  const rule = lines.slice(lines.indexOf("/*") + 1).filter((line) => line.startsWith("  "));
+  assert.ok(rule.length >= 7, "public/_headers has the headers");
+  return rule.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]);
+}
+
+/** @param {{ headers: Headers }} answer @param {string} where */
+async function isSecured(answer, where) {
+  for (const [name, value] of await staticHeaders()) assert.equal(answer.headers.get(name), value, `${name} of ${where}`);
+}
+
+/** @param {Answer} answer @param {number} status @param {string} code */
+function isProblem(answer, status, code) {
+  assert.deepEqual([answer.status, answer.body?.code, answer.headers.get("content-type")], [status, code, "application/problem+json"], answer.text);
+  assert.equal(answer.body.instance, answer.headers.get("x-request-id"));
+}
+
+describe("every answer", () => {
+  test("the routes of these tests are the routes of the Worker", async () => {
+    const table = await readFile(inRoot("src", "http", "routes.rs"), "utf8");
+    const paths = new Set(Array.from(table.matchAll(/^ {8}path: "([^"]+)"/gm), ([, path]) => path));
+    assert.deepEqual([...paths].sort(), ROUTES.map(({ path }) => path).sort());
+  });
+
+  test("carries the security headers and is kept by nobody, whoever asks, whatever it says (S2-38)", async () => {
+    const [member, operator] = [await house.member(), await house.member("operator")];
+    for (const { path, methods } of [...ROUTES, { path: "/nothing/here", methods: ["GET"] }]) {
+      for (const client of [new Client(house.worker), member, operator]) {
+        for (const method of [...methods, "HEAD", "DELETE", "OPTIONS"]) {
+          for (const headers of [{}, HTML]) {
+            const json = ["POST", "PATCH"].includes(method) ? { unknown: "member" } : undefined;
+            const answer = await client.call(path, { method, json, headers: { origin: house.worker.url, ...headers } });
+            const where = `${method} ${path}: ${answer.status}`;
+            assert.ok(answer.status < 500, where);
+            assert.equal(answer.headers.get("cache-control"), "no-store", where);
+            assert.match(answer.headers.get("x-request-id") ?? "", /^req_[0-9a-f]{24}$/, where);
+            for (const header of ["access-control-allow-origin", "server", "x-powered-by"]) assert.equal(answer.headers.get(header), null, `${header} of ${where}`);
+            if (method === "HEAD") assert.equal(answer.text, "", where);
+            await isSecured(answer, where);
+          }
+        }
+      }
+    }
+  });
+
+  test("static files carry the same headers, and nothing else is served (S4-47)", async () => {
+    const files = (await readdir(inRoot("public"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    const paths = files.map((entry) => join(entry.parentPath, entry.name).slice(inRoot("public").length));
+    assert.ok(paths.length > 5);
+    for (const path of paths) {
+      const answer = await new Client(house.worker).get(path);
+      const served = /^\/(assets|vendor)\//.test(path);
+      assert.equal(answer.status, served ? 200 : 404, path);
+      await isSecured(answer, path);
+    }
+    for (const path of ["/_headers", "/wrangler.toml", "/assets/../wrangler.toml", "/assets/%2e%2e/%2e%2e/wrangler.toml", "/index.html", "/assets/", "/vendor/nothing.js"]) {
+      const answer = await new Client(house.worker).get(path);
+      assert.equal(answer.status, 404, path);
+      assert.equal(answer.headers.get("x-content-type-options"), "nosniff", path);
+    }
+  });
+
+  test("static files hold no secret's name or value (S4-47)", async () => {
+    const names = [...Object.keys(secrets()).filter((name) => /SECRET|MANAGEMENT_KEY/.test(name)), "RELAY_SECRET", "GOOGLE_SA_KEY_JSON"];
+    const values = Object.entries(secrets()).filter(([name]) => names.includes(name)).map(([, value]) => value);
+    assert.ok(values.length >= 3);
+    const files = (await readdir(inRoot("public"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    for (const entry of files) {
+      const content = await readFile(join(entry.parentPath, entry.name), "utf8");
+      for (const word of [...names, ...values]) assert.ok(!content.includes(word), `${word} in ${entry.name}`);
+    }
+  });
+});
+
+describe("addresses and methods", () => {
+  test("a method that an address does not take is refused with those it does; admin addresses are not there at all (S2-60, F6)", async () => {
+    const [anonymous, member] = [new Client(house.worker), await house.member()];
+    for (const { path, methods, admin } of ROUTES) {
+      const taken = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+      for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].filter((name) => !methods.includes(name))) {
+        for (const client of [anonymous, member]) {
+          const answer = await client.call(path, { method });
+          if (admin) isProblem(answer, 404, "not_found");
+          else {
+            isProblem(answer, 405, "method_not_allowed");
+            assert.equal(answer.headers.get("allow"), taken.join(", "), `${method} ${path}`);
+          }
+        }
+      }
+    }
+  });
+
+  test("an admin's address answers others exactly like one that is not there, and an admin with what it is for (F6)", async () => {
+    const operator = await house.member("operator");
+    assert.equal((await operator.get("/api/v1/admin/settings")).body.minting, "open");
+    for (const client of [new Client(house.worker), await house.member()]) {
+      const own = { "x-request-id": "the-same-one" };
+      for (const [method, json] of /** @type {const} */ ([["GET", undefined], ["PATCH", { minting: "stopped" }]])) {
+        const [admin, unknown] = [await client.call("/api/v1/admin/settings", { method, json, headers: own }), await client.call("/api/v1/admin/nothing", { method, json, headers: own })];
+        assert.equal(admin.text, unknown.text);
+        assert.deepEqual([admin.status, withoutDate(admin)], [404, withoutDate(unknown)]);
+      }
+    }
+    assert.deepEqual(await house.worker.d1("SELECT minting FROM settings"), [{ minting: "open" }]);
+  });
+
+  test("unknown addresses are told as a page to browsers and as a problem to programs, and repeat nothing of the request (S2-60)", async () => {
+    const client = new Client(house.worker);
+    const path = "/no%3Cscript%3Esuch/page-7f3a?q=%3Cb%3E";
+    isProblem(await client.get(path), 404, "not_found");
+    const page = await client.call(path, { headers: HTML });
+    assert.deepEqual([page.status, page.headers.get("content-type")], [404, "text/html; charset=utf-8"]);
+    for (const answer of [await client.get(path), page]) assert.ok(!/7f3a|such|<b>|q=/.test(answer.text), answer.text);
+  });
+
+  test("a document on another host goes to the canonical one, without the query; data and writes do not (S4-04)", async () => {
+    const { port } = new URL(house.worker.url);
+    const elsewhere = `http://127.0.0.1:${port}`;
+    for (const path of ["/", "/keys", "/auth/github", "/auth/github/callback"]) {
+      const answer = await fetch(`${elsewhere}${path}?code=made-up&next=https://elsewhere.example`, { redirect: "manual" });
+      assert.deepEqual([answer.status, answer.headers.get("location")], [302, house.worker.url + path]);
+      await isSecured(answer, path);
+    }
+    assert.equal((await fetch(`${elsewhere}/healthz`)).status, 200);
+    const claim = await fetch(`${elsewhere}/api/v1/claim`, { method: "POST", body: "{}", headers: { "content-type": "application/json", origin: elsewhere } });
+    assert.equal(claim.status, 403, "an origin is not ours because the request's host says so");
+  });
+
+  test("a request id is taken if it is a plain word, and made otherwise (S2-59)", async () => {
+    const client = new Client(house.worker);
+    for (const id of ["abcDEF-12_34", "x".repeat(64), "12345678"]) {
+      const answer = await client.call("/nothing", { headers: { "x-request-id": id } });
+      assert.deepEqual([answer.headers.get("x-request-id"), answer.body.instance], [id, id]);
+    }
+    for (const id of ["short", "x".repeat(65), "with space", "<script>alert", "semi;colon=1", "quote\"quote", "caf\u00e9caf\u00e9", "../../../etc", "tab\there1"]) {
+      const answer = await client.call("/nothing", { headers: { "x-request-id": id } });
+      assert.match(answer.headers.get("x-request-id") ?? "", /^req_[0-9a-f]{24}$/, id);
+    }
+  });
+
+  test("the health route says what is open, asks nobody else and needs no session", async () => {
+    const before = (await house.sandbox.ledger()).calls.length;
+    const answer = await new Client(house.worker).get("/healthz");
+    assert.deepEqual([answer.status, answer.body], [200, { status: "ok", claims_open: true, sign_in: true, closed_by: [] }]);
+    assert.equal((await house.sandbox.ledger()).calls.length, before);
+  });
+});
+
+describe("unsafe requests", () => {
+  /** Unsafe routes, what they answer when let through, and a body they understand. */
+  const UNSAFE = [
+    { path: "/auth/logout", method: "POST", passes: 303, json: "{}", form: "", takesForms: true },
+    { path: "/api/v1/me/sign-out-everywhere", method: "POST", passes: 204, json: "{}", form: "a=b" },
+    { path: "/api/v1/claim", method: "POST", passes: 201, json: "{}", form: "a=b" },
+    { path: "/api/v1/admin/settings", method: "PATCH", passes: 200, json: '{"minting":"open"}', form: "minting=open" },
+  ];
+
+  test("pass only from our own origin, same-site or without fetch metadata, and as JSON: the whole grid (S2-36)", async () => {
+    const cells = UNSAFE.flatMap((route) => {
+      // None that has our own host in it: `wrangler dev` rewrites those on their way to the Worker.
+      const origins = [house.worker.url, "https://elsewhere.example", "null", undefined, "http://localhost", "http://localhost:1"];
+      const sites = ["same-origin", undefined, "cross-site", "same-site", "none"];
+      const types = [["application/json", route.json], ["application/json; charset=utf-8", route.json], ["text/plain", route.json], ["application/x-www-form-urlencoded", route.form], [undefined, undefined]];
+      return origins.flatMap((origin) => sites.flatMap((site) => types.map(([type, body]) => ({ route, origin, site, type, body }))));
+    });
+    assert.ok(cells.length >= 4 * 4 * 3 * 3);
+    let passed = 0;
+    const operator = await house.member("operator");
+    const others = await house.member();
+    for (const { route, origin, site, type, body } of cells) {
+      const isOurs = origin === house.worker.url && (site === undefined || site === "same-origin");
+      const fits = type?.startsWith("application/json") || (route.takesForms && !(type === "text/plain" && body));
+      const admin = route.path.includes("/admin/");
+      // What passes changes something, so it is done by somebody fresh.
+      const client = admin ? operator : isOurs && fits ? await house.member() : others;
+      const before = await house.generations(others);
+      const answer = await client.call(route.path, { method: route.method, headers: { origin, "sec-fetch-site": site, "content-type": type } , ...raw(body) });
+      const where = `${route.method} ${route.path} origin ${origin} site ${site} type ${type}: ${answer.status} ${answer.text}`;
+      if (isOurs && fits) {
+        assert.equal(answer.status, route.passes, where);
+        house.delivered.push(...secretsIn(answer));
+        passed += 1;
+      } else {
+        assert.deepEqual([answer.status, answer.body?.code], isOurs ? [415, "unsupported_media_type"] : [403, "foreign_origin"], where);
+        assert.equal(answer.headers.get("set-cookie"), null, where);
+        assert.deepEqual(await house.generations(others), before, where);
+      }
+    }
+    assert.equal(passed, 4 * 2 * 2 + 2 * 2, "JSON on each route, and the form of signing out");
+    assert.equal((await others.get("/api/v1/me")).status, 200, "nothing of it signed anybody out");
+    await house.promises({ settled: true });
+  });
+
+  test("a body that is not the JSON expected is 400, of another type 415, too large 413, also in chunks (S0-155)", async () => {
+    const member = await house.member();
+    const before = await house.calls(CREATE);
+    const send = (/** @type {any} */ body, headers = {}) => member.call("/api/v1/claim", { method: "POST", headers: { "content-type": "application/json", ...headers }, ...raw(body) });
+    for (const body of ["{", "", "null", "[1]", '"{}"', "{}{}", '{"unknown":1}', "\u0000", "[".repeat(900)]) isProblem(await send(body), 400, "malformed_json");
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", undefined]) {
+      isProblem(await send("{}", { "content-type": type }), 415, "unsupported_media_type");
+    }
+    const spaces = (/** @type {number} */ count) => `{${" ".repeat(count - 2)}}`;
+    isProblem(await send(spaces(1025)), 413, "body_too_large");
+    isProblem(await send(spaces(16 * 1024 + 1)), 413, "body_too_large");
+    isProblem(await send(spaces(1_000_000)), 413, "body_too_large");
+    isProblem(await send(chunked(spaces(1025), 100)), 413, "body_too_large");
+    isProblem(await send(chunked(spaces(200_000), 10_000)), 413, "body_too_large");
+    assert.equal(await house.calls(CREATE), before);
+    assert.deepEqual(await house.states(member), []);
+    const made = await send(chunked(spaces(1024), 300));
+    assert.equal(made.status, 201, "the largest that fits, in chunks");
+    house.delivered.push(...secretsIn(made));
+    await house.promises({ settled: true });
+  });
+
+  test("the form that signs out works without scripts and sends nothing but an empty body; one with fields is refused (C15, S4-77)", async () => {
+    const member = await house.member();
+    const refused = await member.call("/auth/logout", { form: { next: "https://elsewhere.example" } });
+    isProblem(refused, 400, "bad_request");
+    assert.equal((await member.get("/api/v1/me")).status, 200);
+    const answer = await member.call("/auth/logout", { form: {} });
+    assert.deepEqual([answer.status, answer.headers.get("location")], [303, "/"]);
+    assert.match(answer.headers.get("set-cookie") ?? "", /^__Host-keycap_session=; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=0$/);
+    assert.ok(!member.cookies.has(SESSION));
+    isProblem(await member.get("/api/v1/me"), 401, "sign_in_required");
+  });
+});
+
+/** @param {any} body */
+function raw(body) {
+  return body === undefined ? {} : { body };
+}
+
+/** A body of unknown length. @param {string} text @param {number} size */
+function chunked(text, size) {
+  const bytes = new TextEncoder().encode(text);
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(bytes.slice(at, at + size));
+      at += size;
+    },
+  });
+}
+
+/** @param {Answer} answer */
+function withoutDate(answer) {
+  return [...answer.headers].filter(([name]) => name !== "date");
+}
+
+describe("sessions", () => {
+  /** The key that signs sessions, derived as the Worker does. @param {string} secret */
+  const signingKey = (secret) => Buffer.from(hkdfSync("sha256", secret, "", "keycap session v1", 32));
+  const part = (/** @type {object} */ value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  /** @param {object} claims @param {{ header?: object, secret?: string }} [options] */
+  function token(claims, { header = { alg: "HS256" }, secret = secrets().AUTH_SESSION_SECRET } = {}) {
+    const signed = `${part(header)}.${part(claims)}`;
+    return `${signed}.${createHmac("sha256", signingKey(secret)).update(signed).digest("base64url")}`;
+  }
+  /** @param {string} session */
+  async function statusWith(session) {
+    const client = new Client(house.worker);
+    client.cookies.set(SESSION, session);
+    return (await client.get("/api/v1/me")).status;
+  }
+
+  test("a token that is expired, from the future, too long-lived, tampered with, unsigned or by another key is nobody's (S4-07)", async () => {
+    const member = await house.member();
+    const own = member.cookies.get(SESSION) ?? "";
+    const [head, body, signature] = own.split(".");
+    const claims = sessionOf(member);
+    assert.equal(await statusWith(own), 200);
+    assert.equal(await statusWith(token(claims)), 200, "these tokens are made as the Worker makes them");
+    const now = Math.floor(Date.now() / 1000);
+    const forged = {
+      expired: token({ ...claims, iat: now - 604_801, exp: now - 1 }),
+      "from the future": token({ ...claims, iat: now + 120, exp: now + 1000 }),
+      "valid for longer than seven days": token({ ...claims, iat: now, exp: now + 604_801 }),
+      "without an end": token({ sub: claims.sub, epoch: claims.epoch, iat: now }),
+      "of another secret": token(claims, { secret: "another-secret-that-is-long-enough-000" }),
+      "signed with the secret itself": `${head}.${body}.${createHmac("sha256", secrets().AUTH_SESSION_SECRET).update(`${head}.${body}`).digest("base64url")}`,
+      "alg none": `${part({ alg: "none" })}.${body}.`,
+      "alg none, signed": token(claims, { header: { alg: "none" } }),
+      "alg HS512": token(claims, { header: { alg: "HS512" } }),
+      "another member's": `${head}.${part({ ...claims, sub: `mem_${"0".repeat(24)}` })}.${signature}`,
+      "a bit turned": `${head}.${body}.${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`,
+      "without a signature": `${head}.${body}`,
+      empty: "",
+      noise: "a.b.c",
+    };
+    for (const [what, session] of Object.entries(forged)) assert.equal(await statusWith(session), 401, what);
+    assert.equal(await statusWith(token({ ...claims, epoch: claims.epoch + 1 })), 401, "an epoch that is not the member's");
+  });
+
+  test("an ended session is told so, its cookie is taken away, and nothing can be changed with it (S4-76)", async () => {
+    const [first, second, third] = [await house.member("second"), await house.member("second"), await house.member("second")];
+    const stale = second.cookies.get(SESSION) ?? "";
+    assert.equal((await first.post("/api/v1/me/sign-out-everywhere")).status, 204);
+    for (const client of [second, third]) {
+      client.cookies.set(SESSION, stale);
+      const answer = await client.get("/api/v1/me");
+      isProblem(answer, 401, "sign_in_required");
+      assert.match(answer.headers.get("set-cookie") ?? "", /^__Host-keycap_session=;.*Max-Age=0$/);
+      for (const path of ["/api/v1/claim", "/api/v1/me/sign-out-everywhere"]) {
+        client.cookies.set(SESSION, stale);
+        isProblem(await client.post(path), 401, "sign_in_required");
+      }
+    }
+    assert.ok(!first.cookies.has(SESSION));
+    assert.equal((await (await house.member("second")).get("/api/v1/me")).status, 200, "signing in again helps");
+  });
+
+  test("while session secrets are rotated old sessions hold and new ones are signed by the new; afterwards the old end (S4-36)", async () => {
+    const old = secrets().AUTH_SESSION_SECRET;
+    const fresh = "local-session-secret-not-for-production-1111";
+    const before = await house.member();
+    await house.worker.restart({ vars: { AUTH_SESSION_SECRET: `${fresh},${old}` } });
+    assert.equal((await before.get("/api/v1/me")).status, 200);
+    const during = await house.member();
+    assert.ok(token(sessionOf(during), { secret: fresh }) === during.cookies.get(SESSION), "the newest signs");
+    await house.worker.restart({ vars: { AUTH_SESSION_SECRET: fresh } });
+    isProblem(await before.get("/api/v1/me"), 401, "sign_in_required");
+    assert.equal((await during.get("/api/v1/me")).status, 200);
+    await house.worker.restart({ vars: { AUTH_SESSION_SECRET: old } });
+  });
+});
+
+describe("rates, as wrangler.toml has them", () => {
+  before(async () => {
+    const { ratelimits } = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+    const committed = Object.fromEntries(ratelimits.map((/** @type {any} */ { name, simple }) => [name, simple]));
+    await house.worker.restart({ rateLimits: committed });
+  });
+  after(() => house.worker.restart({ rateLimits: UNLIMITED }));
+
+  /**
+   * Calls until it is refused. A window of a minute may end meanwhile, which gives one more.
+   * @param {number} limit @param {() => Promise<Answer>} call
+   */
+  async function untilRefused(limit, call) {
+    for (let passed = 0; passed <= 2 * limit; passed += 1) {
+      const answer = await call();
+      if (answer.status !== 429) continue;
+      assert.ok(passed >= limit, `${passed} of ${limit} passed`);
+      isProblem(answer, 429, "rate_limited");
+      assert.equal(answer.headers.get("retry-after"), "60");
+      return;
+    }
+    assert.fail(`more than ${2 * limit} passed`);
+  }
+
+  test("twenty sign-ins begun a minute by one address, or by one /64 of IPv6; another address has its own (S4-75, S2-69, A11)", async () => {
+    const at = (/** @type {string} */ address) => new Client(house.worker, { address });
+    await untilRefused(20, () => at("203.0.113.1").get("/auth/github"));
+    assert.equal((await at("203.0.113.2").get("/auth/github")).status, 302);
+    const callback = await at("203.0.113.1").get("/auth/github/callback?code=a&state=b");
+    assert.equal(callback.status, 429, "coming back counts too");
+    let host = 0;
+    await untilRefused(20, () => at(`2001:db8:1:2::${(host += 1).toString(16)}`).get("/auth/github"));
+    assert.equal((await at("2001:db8:1:3::1").get("/auth/github")).status, 302);
+  });
+
+  test("five claims a minute by one member, from wherever; another member at the same address has their own (S4-75, S1-01, A11)", async () => {
+    const [member, other] = [await house.member(), await house.member()];
+    const made = await house.claim(member);
+    assert.equal(made.status, 201);
+    let n = 0;
+    await untilRefused(4, () => member.post("/api/v1/claim", {}, { "cf-connecting-ip": `203.0.113.${(n += 1) + 10}` }));
+    assert.equal((await other.post("/api/v1/claim", { unknown: 1 }, { "cf-connecting-ip": "203.0.113.11" })).status, 400);
+    assert.equal((await member.get("/api/v1/me")).status, 200, "looking is not claiming");
+  });
+
+  test("thirty claims a minute by one address, however many members are behind it (S4-75, A11)", async () => {
+    const members = await house.members(16);
+    let n = 0;
+    await untilRefused(30, () => members[n++ % members.length].post("/api/v1/claim", { unknown: 1 }, { "cf-connecting-ip": "203.0.113.77" }));
+    assert.equal((await members[15].post("/api/v1/claim", { unknown: 1 }, { "cf-connecting-ip": "203.0.113.78" })).status, 400);
+  });
+
+  test("120 API requests a minute by one member (S4-75, A11)", async () => {
+    const [member, other] = [await house.member(), await house.member()];
+    await untilRefused(120, () => member.get("/api/v1/keys"));
+    assert.equal((await other.get("/api/v1/keys")).status, 200);
+  });
+});
+
+describe("settings", () => {
+  /** @param {Record<string, string | undefined>} vars @param {string} code @param {string[]} closedBy */
+  async function closesClaims(vars, code, closedBy) {
+    const usual = secrets();
+    await house.worker.restart({ vars });
+    const before = await house.calls(CREATE);
+    const member = await house.member();
+    const told = await house.claim(member);
+    isProblem(told, 403, code);
+    assert.equal((await member.get("/api/v1/me")).body.claim.open, false);
+    const health = (await member.get("/healthz")).body;
+    assert.deepEqual([health.claims_open, health.closed_by.map((/** @type {any} */ problem) => problem.setting)], [false, closedBy]);
+    assert.equal(await house.calls(CREATE), before);
+    house.worker.options.vars = { ...house.worker.options.vars, ...Object.fromEntries(Object.keys(vars).map((name) => [name, usual[name]])) };
+  }
+
+  test("a gate that is unset, or says anything but its word, is closed: no key, no call, and the health route says why (S4-78, S4-20, S4-38)", async () => {
+    await closesClaims({ MAX_TOTAL_KEYS: undefined }, "provisioning_closed", ["MAX_TOTAL_KEYS"]);
+    await closesClaims({ MAX_TOTAL_KEYS: "many" }, "provisioning_closed", ["MAX_TOTAL_KEYS"]);
+    await closesClaims({ PROVISIONING_ENABLED: "TRUE" }, "provisioning_closed", []);
+    await closesClaims({ PROJECT_STATUS: undefined }, "project_not_live", []);
+  });
+
+  test("what wrangler.toml commits gives nobody a key: a deployment on push is safe (S4-52)", async () => {
+    const { vars } = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+    const { PUBLIC_ORIGIN: _filledInByAnOperator, ...committed } = vars;
+    await closesClaims(committed, "project_not_live", []);
+  });
+
+  test("staging and production share no database, no key-value store, no counters and no open gate (S4-51)", async () => {
+    const config = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+    const { staging } = config.env;
+    const ids = (/** @type {any} */ one) => [
+      one.name,
+      ...one.d1_databases.flatMap((/** @type {any} */ d1) => [d1.database_id, d1.database_name]),
+      ...one.kv_namespaces.map((/** @type {any} */ kv) => kv.id),
+      ...one.ratelimits.map((/** @type {any} */ limit) => limit.namespace_id),
+    ];
+    assert.deepEqual(ids(config).filter((id) => ids(staging).includes(id)), []);
+    assert.deepEqual(Object.keys(staging.vars).sort(), Object.keys(config.vars).sort());
+    assert.deepEqual([staging.vars.PROJECT_STATUS, staging.vars.PROVISIONING_ENABLED, staging.vars.MAX_TOTAL_KEYS], ["pending", "false", "0"]);
+  });
+
+  test("malformed settings stop everything with 503, named all at once, and no value is told or logged (S4-35)", async () => {
+    const bad = { AUTH_SESSION_SECRET: "short-not-a-secret", KEY_LIMIT_USD: "-5-not-money", ADMIN_GITHUB_USER_IDS: "octo-not-an-id", OPENROUTER_API_URL: "http://openrouter-not.example" };
+    const usual = secrets();
+    await house.worker.restart({ vars: bad, unhealthy: true });
+    for (const path of ["/", "/healthz", "/api/v1/me", "/api/v1/claim", "/nothing"]) {
+      const answer = await new Client(house.worker).call(path, { method: path.endsWith("claim") ? "POST" : "GET" });
+      assert.deepEqual([answer.status, answer.body.code, answer.headers.get("cache-control")], [503, "misconfigured", "no-store"], path);
+      assert.deepEqual(answer.body.problems.map((/** @type {any} */ problem) => problem.setting).sort(), Object.keys(bad).sort());
+      for (const value of Object.values(bad)) assert.ok(!answer.text.includes(value), value);
+      await isSecured(answer, path);
+    }
+    await house.worker.cron();
+    const log = house.worker.logs().join("\n");
+    for (const value of Object.values(bad)) assert.ok(!log.includes(value), `${value} is in the log`);
+    await house.worker.restart({ vars: Object.fromEntries(Object.keys(bad).map((name) => [name, usual[name]])) });
+    assert.equal((await new Client(house.worker).get("/healthz")).status, 200);
+  });
+});
