@@ -55,13 +55,13 @@ async function committedConfig() {
 /**
  * Writes a wrangler configuration for this machine and returns its path.
  * @param {string} folder
- * @param {{ vars?: Vars, rateLimits?: RateLimits }} [options]
+ * @param {{ vars?: Vars, rateLimits?: RateLimits, main?: string }} [options] main: another program with the same bindings
  */
-export async function writeConfig(folder, { vars = {}, rateLimits = {} } = {}) {
+export async function writeConfig(folder, { vars = {}, rateLimits = {}, main } = {}) {
   // Environments and the build belong to deploying; vars are replaced as a whole so that nothing is half production.
   // Cron Triggers do not fire in `wrangler dev`, which warns about each: whoever wants a run asks for it over HTTP.
   const { env: _environments, build: _build, vars: _vars, triggers: _triggers, ...config } = await committedConfig();
-  config.main = inRoot(config.main);
+  config.main = main ?? inRoot(config.main);
   config.assets.directory = inRoot(config.assets.directory);
   for (const database of config.d1_databases) database.migrations_dir = inRoot(database.migrations_dir);
   for (const binding of config.ratelimits) binding.simple = { ...binding.simple, ...rateLimits[binding.name] };
@@ -146,10 +146,11 @@ export async function databaseFile(persist) {
  * @param {RateLimits} [options.rateLimits]
  * @param {(line: string) => void} [options.onLine]
  * @param {boolean} [options.background] see {@link Group}
+ * @param {string} [options.main] another program than the built Worker
  * @param {boolean} [options.unhealthy] any answer of the health route will do: a Worker that only says what it lacks
  */
-export async function startWrangler({ folder, persist, port, vars, rateLimits, onLine, background, unhealthy }) {
-  const config = await writeConfig(folder, { vars, rateLimits });
+export async function startWrangler({ folder, persist, port, vars, rateLimits, onLine, background, unhealthy, main }) {
+  const config = await writeConfig(folder, { vars, rateLimits, main });
   const args = ["dev", "--config", config, "--persist-to", persist, "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
   const group = new Group(node, [WRANGLER, ...args, "--show-interactive-dev-session=false"], {
     cwd: root,

@@ -17,16 +17,25 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
+/// The answer when there is none to give.
+pub fn failed() -> Outbound {
+    problem(&Error::Internal, Error::Internal.problem("").to_string())
+}
+
 /// The answer to everything while the configuration cannot be read: which settings, never their values.
 pub fn misconfigured(problems: &[Problem]) -> Outbound {
     let mut body = Error::Misconfigured.problem("");
     if let Some(members) = body.as_object_mut() {
         members.insert(String::from("problems"), json!(problems));
     }
+    problem(&Error::Misconfigured, body.to_string())
+}
+
+fn problem(error: &Error, body: String) -> Outbound {
     let reply = Reply {
-        status: Error::Misconfigured.status(),
+        status: error.status(),
         headers: vec![("content-type", String::from("application/problem+json"))],
-        body: body.to_string().into_bytes(),
+        body: body.into_bytes(),
     };
     super::pipeline::finished(reply, "", false)
 }

@@ -44,7 +44,8 @@ pub async fn fetch(request: Request, env: Env, context: &Context) -> worker::Res
     });
     match told.await {
         Ok(outbound) => respond(outbound),
-        Err(_) => Response::error("", 500),
+        // The answer was dropped before it was made; nothing is known of it.
+        Err(_) => respond(health::failed()),
     }
 }
 

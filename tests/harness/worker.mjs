@@ -19,6 +19,7 @@ import { freePort } from "../../scripts/ports.mjs";
  * @property {Sandbox | { url: string }} sandbox
  * @property {Vars} [vars] on top of the local settings; undefined leaves one unset
  * @property {RateLimits} [rateLimits] such as `{ LIMIT_START: { limit: 2 } }`; counters survive a restart
+ * @property {string} [main] another program with the same bindings, which answers /healthz; default: the built Worker
  * @property {string} [persist] a folder to keep the state in; default: a new one, deleted at the end
  */
 
@@ -52,9 +53,9 @@ export class Worker {
   async start({ unhealthy } = {}) {
     this.#port ||= await freePort();
     const vars = { ...localVars({ origin: this.url, sandboxUrl: this.options.sandbox.url }), ...this.options.vars };
-    const { rateLimits } = this.options;
+    const { rateLimits, main } = this.options;
     const { folder, persist } = this;
-    this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, background: true, unhealthy });
+    this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, main, background: true, unhealthy });
   }
 
   /** A request as it is: no cookies, redirects not followed. @param {string} path @param {RequestInit} [init] */
@@ -181,7 +182,7 @@ function literal(value) {
  * @param {WorkerOptions} options
  */
 export async function startWorker(options) {
-  if (!existsSync(inRoot("build", "index.js"))) throw new Error("There is no build/: run the tests with `npm test`, or `npm run build` first.");
+  if (!options.main && !existsSync(inRoot("build", "index.js"))) throw new Error("There is no build/: run the tests with `npm test`, or `npm run build` first.");
   const folder = await mkdtemp(join(tmpdir(), "keycap-worker-"));
   temporary.add(folder);
   const persist = options.persist ?? join(folder, "state");

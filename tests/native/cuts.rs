@@ -1,7 +1,7 @@
 //! The claim and the sweep, cut before and after each of their effects and failed in both forms at each: afterwards
 //! the promises hold, strays are gone within two sweeps, and the member can claim (design, section 3).
 
-use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 /// Everything that can become of an operation with `effects` effects.
 fn fates(effects: usize) -> impl Iterator<Item = (usize, Fate)> {
@@ -9,20 +9,11 @@ fn fates(effects: usize) -> impl Iterator<Item = (usize, Fate)> {
 }
 
 /// A member who is about to claim.
-fn begin() -> (World, std::collections::BTreeMap<String, String>) {
+fn begin() -> (World, Cookies) {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let cookies = member.cookies.borrow().clone();
     (world, cookies)
-}
-
-fn member<'a>(
-    world: &'a World,
-    cookies: &std::collections::BTreeMap<String, String>,
-) -> Browser<'a> {
-    let browser = Browser::new(world);
-    browser.cookies.borrow_mut().clone_from(cookies);
-    browser
 }
 
 /// Two sweeps of a reachable upstream, ten minutes apart, each checked.
@@ -37,8 +28,8 @@ fn two_sweeps(world: &World) {
 }
 
 /// Whatever happened, the member ends with one working key.
-fn can_claim(world: &World, cookies: &std::collections::BTreeMap<String, String>) {
-    let told = member(world, cookies).claim();
+fn can_claim(world: &World, cookies: &Cookies) {
+    let told = Browser::with(world, cookies).claim();
     assert!([200, 201].contains(&told.status), "{told:?}");
     oracle::settled(world);
     assert_eq!(world.usable().len(), 1);
@@ -48,7 +39,7 @@ fn can_claim(world: &World, cookies: &std::collections::BTreeMap<String, String>
 fn effects_of_a_claim() -> usize {
     let (world, cookies) = begin();
     world.effects.plan(&[]);
-    assert_eq!(member(&world, &cookies).claim().status, 201);
+    assert_eq!(Browser::with(&world, &cookies).claim().status, 201);
     world.effects.count()
 }
 
@@ -63,7 +54,7 @@ fn s4_56_a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
             }
             let (world, cookies) = begin();
             world.effects.plan(&[Some(first), second].map_or_all());
-            let told = member(&world, &cookies).try_claim();
+            let told = Browser::with(&world, &cookies).try_claim();
             oracle::always(&world);
             if told.is_some_and(|told| told.status == 201) {
                 assert_eq!(world.usable().len(), 1, "{first:?} {second:?}");
@@ -82,9 +73,9 @@ fn a_retry_at_once_makes_no_second_key() {
     for fate in fates(effects_of_a_claim()) {
         let (world, cookies) = begin();
         world.effects.plan(&[fate]);
-        let first = member(&world, &cookies).try_claim();
+        let first = Browser::with(&world, &cookies).try_claim();
         world.effects.plan(&[]);
-        let retry = member(&world, &cookies).claim();
+        let retry = Browser::with(&world, &cookies).claim();
         oracle::always(&world);
         let made = |status: u16| u8::from(status == 201);
         let secrets = first.map_or(0, |told| made(told.status)) + made(retry.status);
@@ -95,12 +86,12 @@ fn a_retry_at_once_makes_no_second_key() {
 }
 
 /// Ways for a claim to leave something to the sweep.
-fn messes() -> Vec<(World, std::collections::BTreeMap<String, String>)> {
+fn messes() -> Vec<(World, Cookies)> {
     let mut messes = Vec::new();
     for fate in fates(effects_of_a_claim()) {
         let (world, cookies) = begin();
         world.effects.plan(&[fate]);
-        member(&world, &cookies).try_claim();
+        Browser::with(&world, &cookies).try_claim();
         messes.push((world, cookies));
     }
     for kind in [
@@ -115,7 +106,7 @@ fn messes() -> Vec<(World, std::collections::BTreeMap<String, String>)> {
         let (world, cookies) = begin();
         world.add_fault("openrouter.keys.create", kind, serde_json::json!({}));
         world.effects.plan(&[]);
-        member(&world, &cookies).try_claim();
+        Browser::with(&world, &cookies).try_claim();
         messes.push((world, cookies));
     }
     messes
@@ -147,10 +138,10 @@ fn s4_68_a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
 fn x1_a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_key() {
     let (world, cookies) = begin();
     world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
-    assert_eq!(member(&world, &cookies).claim().status, 503);
+    assert_eq!(Browser::with(&world, &cookies).claim().status, 503);
     two_sweeps(&world);
     assert_eq!(world.states(), ["void"]);
-    let told = member(&world, &cookies).claim();
+    let told = Browser::with(&world, &cookies).claim();
     assert_eq!(told.status, 201);
     let now = world.now_ms.get();
     assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
@@ -163,7 +154,7 @@ fn x1_a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_
 fn x1_a_create_that_lands_between_two_sweeps_is_deleted_too() {
     let (world, cookies) = begin();
     world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
-    assert_eq!(member(&world, &cookies).claim().status, 503);
+    assert_eq!(Browser::with(&world, &cookies).claim().status, 503);
     world.pass(200);
     assert!(world.sweep());
     assert_eq!(world.states(), ["verifying"], "too early to be freed");

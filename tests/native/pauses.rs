@@ -5,8 +5,11 @@ use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 const EFFECTS: usize = 3;
 
+/// Something else, by the same member at another isolate or by somebody else.
+type Meanwhile = fn(&World, &Browser<'_>);
+
 /// What may run while the claim is held.
-const MEANWHILE: [(&str, fn(&World, &Browser<'_>)); 7] = [
+const MEANWHILE: [(&str, Meanwhile); 7] = [
     ("nothing", |_, _| {}),
     ("another claim of the same member", |_, member| {
         let told = member.claim();

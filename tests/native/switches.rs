@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 const SETTINGS: &str = "/api/v1/admin/settings";
 
 /// Three members with keys, and an operator.
-fn begin() -> (World, std::collections::BTreeMap<String, String>) {
+fn begin() -> (World, Cookies) {
     let world = World::new();
     for n in 0..3 {
         let person = Browser::signed_in(&world, &format!("load-{n}"));
@@ -17,22 +17,13 @@ fn begin() -> (World, std::collections::BTreeMap<String, String>) {
     (world, cookies)
 }
 
-fn operator<'a>(
-    world: &'a World,
-    cookies: &std::collections::BTreeMap<String, String>,
-) -> Browser<'a> {
-    let browser = Browser::new(world);
-    browser.cookies.borrow_mut().clone_from(cookies);
-    browser
-}
-
-fn off(world: &World, cookies: &std::collections::BTreeMap<String, String>) {
-    let told = operator(world, cookies).patch(SETTINGS, r#"{"keys":"off","confirm":3}"#);
+fn off(world: &World, cookies: &Cookies) {
+    let told = Browser::with(world, cookies).patch(SETTINGS, r#"{"keys":"off","confirm":3}"#);
     assert_eq!(told.status, 200, "{told:?}");
 }
 
-fn on(world: &World, cookies: &std::collections::BTreeMap<String, String>) {
-    let told = operator(world, cookies).patch(SETTINGS, r#"{"keys":"on"}"#);
+fn on(world: &World, cookies: &Cookies) {
+    let told = Browser::with(world, cookies).patch(SETTINGS, r#"{"keys":"on"}"#);
     assert_eq!(told.status, 200, "{told:?}");
 }
 
@@ -49,7 +40,7 @@ fn sweeps(world: &World, n: usize) {
 #[test]
 fn s4_22_every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
     let (world, cookies) = begin();
-    let operator = operator(&world, &cookies);
+    let operator = Browser::with(&world, &cookies);
     let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":2}"#);
     assert_eq!(
         (told.status, told.code().as_str()),

@@ -50,10 +50,13 @@ impl From<Outbound> for Told {
     }
 }
 
+/// Cookies by name.
+pub type Cookies = BTreeMap<String, String>;
+
 pub struct Browser<'a> {
     world: &'a World,
     service: Service,
-    pub cookies: RefCell<BTreeMap<String, String>>,
+    pub cookies: RefCell<Cookies>,
 }
 
 impl<'a> Browser<'a> {
@@ -77,18 +80,16 @@ impl<'a> Browser<'a> {
         }
     }
 
-    /// The same person, at a fresh isolate: after a crash, or under new settings.
-    pub fn at_fresh_isolate(&self) -> Self {
-        self.in_world(self.world)
+    /// A browser that has these cookies.
+    pub fn with(world: &'a World, cookies: &Cookies) -> Self {
+        let browser = Self::new(world);
+        browser.cookies.borrow_mut().clone_from(cookies);
+        browser
     }
 
-    /// The same person, in another copy of the world.
-    pub fn in_world<'b>(&self, world: &'b World) -> Browser<'b> {
-        Browser {
-            world,
-            service: world.service(),
-            cookies: self.cookies.clone(),
-        }
+    /// The same person, at a fresh isolate: after a crash, or under new settings.
+    pub fn at_fresh_isolate(&self) -> Self {
+        Self::with(self.world, &self.cookies.borrow())
     }
 
     /// Start, approve at GitHub, come back: the callback's answer.

@@ -7,6 +7,6 @@ pub mod oracle;
 pub mod upstream;
 pub mod world;
 
-pub use browser::Browser;
+pub use browser::{Browser, Cookies};
 pub use effects::Fate;
 pub use world::{TEN_MINUTES, World};
