@@ -1,5 +1,6 @@
 // A tab that is closed while its claim is under way: the claim runs to its end all the same, and its secret is told to
-// nobody (A18, P1, P4).
+// nobody (A18, P1, P4). `wrangler dev` runs a request to its end with or without `waitUntil`, so what is seen here is the
+// behaviour, not what brings it about on the edge.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -16,11 +17,22 @@ before(async () => {
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-/** A claim by a tab that can be closed. @param {import("../harness/index.mjs").Client} member */
+/** A claim by a tab that can be closed; `told` is what it heard before that. @param {import("../harness/index.mjs").Client} member */
 function closableClaim(member) {
   const tab = new AbortController();
   const answer = member.call("/api/v1/claim", { json: {}, signal: tab.signal });
-  return { tab, closed: assert.rejects(answer, { name: "AbortError" }) };
+  const told = answer.then(secretsIn, (error) => {
+    assert.equal(error.name, "AbortError");
+    return /** @type {string[]} */ ([]);
+  });
+  return { tab, told };
+}
+
+/** Closes the tab, and goes on once requests sent after that have been answered: by then the Worker has heard of it. @param {ReturnType<typeof closableClaim>} claim */
+async function closeTab({ tab, told }) {
+  tab.abort();
+  assert.deepEqual(await told, []);
+  for (let n = 0; n < 20; n += 1) await (await house.worker.fetch("/healthz")).text();
 }
 
 /** @param {import("../harness/index.mjs").Client[]} members */
@@ -33,10 +45,9 @@ for (const kind of ["hold_before", "hold_after"]) {
   test(`a claim whose tab is closed while its create waits (${kind}) is finished: recorded, told to nobody, there at the next claim (A18)`, async () => {
     const member = await house.member();
     await house.sandbox.fault({ operation: CREATE, kind });
-    const { tab, closed } = closableClaim(member);
+    const claim = closableClaim(member);
     await house.sandbox.held(CREATE);
-    tab.abort();
-    await closed;
+    await closeTab(claim);
     assert.deepEqual(await house.states(member), ["minting"]);
     await house.sandbox.release();
     await nothingUnderWay([member]);
@@ -52,15 +63,14 @@ for (const kind of ["hold_before", "hold_after"]) {
   });
 }
 
-test("a claim whose tab is closed, and whose create is then refused, leaves the member free at once (A18, S4-13)", async () => {
+test("a claim whose tab is closed, and whose gate closes before the record, is undone with nobody waiting (A18, X12)", async () => {
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
-  const { tab, closed } = closableClaim(member);
+  const claim = closableClaim(member);
   await house.sandbox.held(CREATE);
   // A gate closes meanwhile: the key is made, and must go again, with nobody waiting.
   await house.worker.d1("INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE public_id = ?1", [await house.memberId(member)]);
-  tab.abort();
-  await closed;
+  await closeTab(claim);
   await house.sandbox.release();
   await until(async () => (await house.states(member))[0] === "revoked", { seconds: 10, what: "the key to be removed again" });
   await house.worker.d1("DELETE FROM blocks");
@@ -73,10 +83,10 @@ test("tabs closed at whatever moment leave each member with one key or none, and
   const claims = members.map((member) => closableClaim(member));
   // Each tab closes as one more create has arrived, so that the last ones are cut earlier than the first.
   const before = await house.calls(CREATE);
-  await Promise.all(claims.map(async ({ tab, closed }, n) => {
+  await Promise.all(claims.map(async ({ tab, told }, n) => {
     await until(async () => (await house.calls(CREATE)) - before >= Math.floor(n / 4), { seconds: 10, what: "creates" });
     tab.abort();
-    await closed.catch(() => {}); // it was answered before its tab closed
+    house.delivered.push(...(await told)); // some were answered before
   }));
   await nothingUnderWay(members);
   const states = await Promise.all(members.map((member) => house.states(member)));

@@ -63,6 +63,7 @@ function isUsable(key, ledger) {
 function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => `${row.key}/${row.slot}`);
   assert.deepEqual(twice(live), [], "P1: slots with two live generations");
+  assert.deepEqual(twice(delivered), [], "P4: secrets that left twice");
   const bySecret = new Map(ledger.keys.map((/** @type {Any} */ key) => [key.secret, key]));
   const working = delivered.flatMap((secret) => {
     const key = bySecret.get(secret);
@@ -73,7 +74,6 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
     return isUsable(key, ledger) ? [`${row.key}/${row.slot}`] : [];
   });
   assert.deepEqual(twice(working), [], "P1: slots with two secrets that work");
-  assert.deepEqual(twice(delivered), [], "P4: secrets that left twice");
 }
 
 /** P3. @param {Any} key */

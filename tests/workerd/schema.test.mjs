@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { newState, writeConfig } from "../../scripts/local.mjs";
+import { writeConfig } from "../../scripts/local.mjs";
 import { inRoot, node, root } from "../../scripts/paths.mjs";
 import { run } from "../../scripts/process.mjs";
 import { House } from "./support.mjs";
@@ -47,13 +47,6 @@ test("applying the migrations again, on a database in use, does nothing and says
   assert.deepEqual(await schema(), before);
   assert.deepEqual(await house.states(member), ["active"]);
   await house.promises({ settled: true });
-});
-
-test("each installation has a name of its own (A13)", async () => {
-  const persist = join(house.worker.folder, "another");
-  await newState(persist);
-  const [{ name }] = await sql("SELECT name FROM instance");
-  assert.match(name, /^[0-9a-f]{12}$/);
 });
 
 test("the audit takes rows and gives none up (P11)", async () => {
