@@ -6,6 +6,8 @@
 
 -- Every change of state, inserted before the change and guarding it: the other statements of a batch act
 -- only where their change_id is here. Reading it back settles a write whose answer was lost.
+-- Only the newest row of a target permits a change: a batch that was believed lost and lands late, after another has
+-- acted, is refused whole.
 -- Opaque ids and enums only, so that it may be kept for ever.
 CREATE TABLE audit (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -36,6 +38,12 @@ BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_never_deleted BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
+-- INSERT OR REPLACE deletes what is in its way without firing the trigger above (recursive_triggers is off).
+CREATE TRIGGER audit_never_replaced BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+  OR EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.target)
+BEGIN SELECT RAISE(IGNORE); END;
+
 -- ---------------------------------------------------------------------------------------------- the house
 
 -- Who this deployment is. Its name is part of every upstream key's name; bound to one public origin, so that a
@@ -61,6 +69,9 @@ CREATE TABLE settings (
   keys TEXT NOT NULL DEFAULT 'on' CHECK (keys IN ('on', 'off')),
   -- Added to every member's own epoch: raising it ends all sessions.
   session_epoch INTEGER NOT NULL DEFAULT 0 CHECK (session_epoch >= 0),
+  -- The account's default workspace, as the first key that was recorded there named it. A credential whose account does
+  -- not have it is another account's: nothing may be minted with it or concluded from its answers.
+  home_workspace_id TEXT,
   -- No reservation before this moment; set after repeated doubt, and when upstream asks for patience.
   -- It only delays, so it needs no audit row.
   pause_until INTEGER NOT NULL DEFAULT 0,
@@ -71,7 +82,7 @@ INSERT INTO settings (id) VALUES (1);
 CREATE TRIGGER settings_audited BEFORE UPDATE OF minting, keys, session_epoch ON settings
 WHEN (NEW.minting <> OLD.minting OR NEW.keys <> OLD.keys OR NEW.session_epoch <> OLD.session_epoch)
   AND (NEW.change_id IS OLD.change_id
-    OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = 'settings'))
+    OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = 'settings' ORDER BY id DESC LIMIT 1))
 BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 -- ---------------------------------------------------------------------------------------------- people
@@ -141,7 +152,7 @@ BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 CREATE TRIGGER members_update_audited BEFORE UPDATE OF status, epoch ON members
 WHEN (NEW.status <> OLD.status OR NEW.epoch <> OLD.epoch)
   AND (NEW.change_id = OLD.change_id
-    OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id))
+    OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1))
 BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 -- Who a person is never changes; a renamed or recycled login reaches no key.
@@ -308,8 +319,9 @@ BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE TRIGGER generations_state_audited BEFORE UPDATE OF state ON generations
 WHEN NEW.state <> OLD.state
-  AND NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id
-    AND before = OLD.state AND after = NEW.state)
+  AND (NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1)
+    OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id
+      AND before = OLD.state AND after = NEW.state))
 BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE TRIGGER generations_state_follows_edges BEFORE UPDATE OF state ON generations
@@ -351,7 +363,9 @@ BEGIN UPDATE seats SET live = live - 1; END;
 -- and the answer that names the refusal all read this view, so a gate cannot be in one and missing in another.
 CREATE VIEW claim_gates AS
 SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.account_created_at,
-  s.minting, s.pause_until, i.public_origin, i.name AS instance, seats.live AS seats_live,
+  -- While every key is to be off, none is made either.
+  CASE s.keys WHEN 'on' THEN s.minting ELSE 'stopped' END AS minting,
+  s.home_workspace_id, s.pause_until, i.public_origin, i.name AS instance, seats.live AS seats_live,
   o.plan_id, o.plan_rev,
   EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject) AS blocked,
   k.id AS key_id,
@@ -364,13 +378,14 @@ JOIN owners o ON o.id = m.owner_id
 JOIN settings s JOIN instance i JOIN seats
 LEFT JOIN keys k ON k.owner_id = m.owner_id AND k.ordinal = 0 AND k.ended_at IS NULL;
 
--- Each key as its owner sees it: with its live generation, or else its last one.
+-- Each key as its owner sees it: with its live generation, or else the last one that ever was.
 CREATE VIEW key_cards AS
 SELECT k.owner_id, k.ordinal, k.ended_at, k.public_id, k.name, k.created_at,
   g.state, g.label, g.limit_nano, g.limit_reset, g.expires_at
 FROM keys k
 JOIN generations g ON g.id =
-  (SELECT own.id FROM generations own WHERE own.key_id = k.id ORDER BY own.live DESC, own.id DESC LIMIT 1);
+  (SELECT own.id FROM generations own WHERE own.key_id = k.id
+    ORDER BY own.live DESC, own.state = 'void', own.id DESC LIMIT 1);
 
 -- ---------------------------------------------------------------------------------------------- jobs
 
@@ -406,6 +421,5 @@ CREATE TABLE findings (
   first_seen_at INTEGER NOT NULL,
   last_seen_at INTEGER NOT NULL,
   disabled_at INTEGER,
-  resolved_at INTEGER,
   CONSTRAINT findings_hash_once UNIQUE (upstream_hash)
 ) STRICT;

@@ -233,11 +233,15 @@ impl Reader<'_> {
             self.wrong("KEY_LIMIT_RESET", "must be daily, weekly or monthly");
         }
         let expiry_days = self.number("KEY_EXPIRY_DAYS", 90, 1, 365);
+        let workspace_id = self.text("OPENROUTER_WORKSPACE_ID");
+        if !workspace_id.as_deref().is_none_or(is_uuid) {
+            self.wrong("OPENROUTER_WORKSPACE_ID", "must be a UUID");
+        }
         Some(PlanSeed {
             limit: limit?,
             limit_reset: limit_reset?,
             expiry_days,
-            workspace_id: self.text("OPENROUTER_WORKSPACE_ID"),
+            workspace_id,
         })
     }
 
@@ -315,6 +319,12 @@ impl Reader<'_> {
     }
 }
 
+/// Hexadecimal digits in groups of 8, 4, 4, 4 and 12.
+fn is_uuid(text: &str) -> bool {
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,6 +376,7 @@ mod tests {
             ("API_KEYS_PAGE", "perhaps"),
             ("OPENROUTER_API_URL", "http://openrouter.example"),
             ("MIN_ACCOUNT_AGE_DAYS", "-1"),
+            ("OPENROUTER_WORKSPACE_ID", "my workspace"),
         ];
         let problems = with(&bad).err().unwrap();
         for (setting, value) in bad {

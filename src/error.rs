@@ -246,7 +246,7 @@ impl Error {
             Self::KeyBeingRemoved => "Your old key is being removed",
             Self::ClaimSuperseded => "Something changed while your key was made",
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
-            Self::ConfirmationMismatch { .. } => "The number does not agree",
+            Self::ConfirmationMismatch { .. } => "There are more keys than that",
             Self::ClaimUnknown => "OpenRouter did not answer",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
@@ -268,7 +268,9 @@ impl Error {
                 "GitHub says your account is {age_days} days old; claims need {required_days}."
             ),
             Self::ConfirmationMismatch { live_keys } => {
-                format!("Nothing was changed. {live_keys} keys are live now; confirm that number.")
+                format!(
+                    "Nothing was changed. {live_keys} keys are live now; confirm at least that number."
+                )
             }
             Self::ClaimUnknown => String::from(
                 "Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.",

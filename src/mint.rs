@@ -22,6 +22,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::DbError;
+use crate::store::audit;
 use crate::store::cards::Card;
 use crate::store::claims::{self, Attempt, Decision, Idempotency};
 use crate::store::generations;
@@ -96,13 +97,15 @@ fn spec(decision: &Decision, now: Timestamp) -> Option<MintSpec> {
         max_active_keys: plan.max_active_keys,
     };
     let cap = budget::cap(allowed, &decision.siblings, now);
-    MintSpec::new(
+    let spec = MintSpec::new(
         decision.upstream_name.clone()?,
         cap,
         plan.limit_reset,
         decision.expires_at?,
         plan.workspace_id.clone(),
-    )
+    )?;
+    // Only a plan without a workspace of its own mints at home.
+    Some(spec.at_home(decision.home_workspace_id.clone()))
 }
 
 fn not_reserved(app: &App, attempt: &Attempt, decision: Decision) -> Result<Claimed, Error> {
@@ -169,31 +172,34 @@ async fn settle(
     let (Some(hash), Some(key)) = (echo.hash.clone(), decision.key.clone()) else {
         return Err(Error::Internal);
     };
+    let label = echo.label.clone();
     let minted = Minted {
         attempt,
         record: random::public_id(&*app.random, Kind::Change)?,
         abandon: random::public_id(&*app.random, Kind::Change)?,
         upstream_hash: hash.clone(),
         secret_sha256: sha256_hex(secret.expose().as_bytes()),
-        label: echo.label.clone(),
+        // It is kept and shown: one that gives the secret away is neither.
+        label: label.filter(|label| !label.contains(secret.expose())),
         workspace_id: echo.workspace_id.clone(),
+        is_home: spec.workspace_id().is_none(),
         limit: spec.limit(),
         now: app.now(),
     };
-    match mints::record(&*app.db, &minted).await {
-        Ok(Recorded::Active) => Ok(Claimed::New {
-            card: Card {
+    match recorded(app, &minted).await {
+        Ok(Recorded::Active) => {
+            let card = Card {
                 id: key,
                 name: None,
                 state: State::Active,
-                label: echo.label,
+                label: minted.label,
                 limit: spec.limit(),
                 limit_reset: spec.limit_reset(),
                 created_at: decision.key_created_at.unwrap_or(attempt.now),
                 expires_at: spec.expires_at(),
-            },
-            secret,
-        }),
+            };
+            Ok(Claimed::New { card, secret })
+        }
         Ok(Recorded::Abandoned) => Err(erase(app, attempt, &hash, true).await),
         Ok(Recorded::Lost) => Err(erase(app, attempt, &hash, false).await),
         // It may be committed, or may still be: touch nothing, the sweep decides (X3).
@@ -202,6 +208,21 @@ async fn settle(
             remove(app, attempt, spec, &echo, "record").await;
             Err(Error::Internal)
         }
+    }
+}
+
+/// Records, and after any failure asks the audit whether it happened: a refused repetition says nothing about the first
+/// try. An audit that cannot be asked leaves it unknown (X3).
+async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
+    let error = match mints::record(&*app.db, minted).await {
+        Ok(recorded) => return Ok(recorded),
+        Err(error) => error,
+    };
+    let generation = minted.attempt.generation.as_str();
+    match audit::is_committed(&*app.db, &minted.record, generation).await {
+        Ok(true) => Ok(Recorded::Active),
+        Ok(false) => Err(error),
+        Err(_) => Err(DbError::Unknown),
     }
 }
 
@@ -265,7 +286,9 @@ async fn remove(
     )
     .await;
     match written {
-        Ok(ours) => delete(app, attempt, hash, ours).await,
+        Ok(true) => delete(app, attempt, hash, true).await,
+        // The row is somebody else's by now, who settles the key too.
+        Ok(false) => {}
         // Not written down, so not touched: the row is still `minting`, and the sweep ends it.
         Err(error) => {
             app.note(

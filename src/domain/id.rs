@@ -57,12 +57,7 @@ impl fmt::Display for PublicId {
     }
 }
 
-/// The unique, never changed name that a generation's key carries upstream (A13). It holds no personal data.
-pub fn upstream_name(instance: &str, generation: &PublicId) -> String {
-    format!("{}{generation}", marker(instance))
-}
-
-/// What every upstream key of this instance begins with.
+/// What the name of every upstream key of this instance begins with; the generation's public id follows (A13).
 pub fn marker(instance: &str) -> String {
     format!("keycap/{instance}/")
 }

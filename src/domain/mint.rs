@@ -13,9 +13,20 @@ pub struct MintSpec {
     limit_reset: LimitReset,
     expires_at: Timestamp,
     workspace_id: Option<String>,
+    /// Where it must turn out to be when no workspace is asked for: the account's default, once that is known.
+    home_workspace_id: Option<String>,
 }
 
 impl MintSpec {
+    /// Expects the key in this workspace unless another one is asked for: elsewhere is another account (X6).
+    #[must_use]
+    pub fn at_home(self, home_workspace_id: Option<String>) -> Self {
+        Self {
+            home_workspace_id,
+            ..self
+        }
+    }
+
     /// `None` when the limit is below one cent: zero could be read as "no limit" (B2).
     pub fn new(
         name: String,
@@ -31,6 +42,7 @@ impl MintSpec {
             limit_reset,
             expires_at,
             workspace_id,
+            home_workspace_id: None,
         })
     }
 
@@ -100,7 +112,11 @@ impl Mismatch {
 /// Compares an echo with what was asked for. `hash` must be there and look like one; that it is the SHA-256 of the
 /// secret is OpenRouter's habit, not a promise, so it is not relied upon.
 pub fn check_echo(asked: &MintSpec, echo: &Echo) -> Result<(), Mismatch> {
-    let same_workspace = match (&asked.workspace_id, &echo.workspace_id) {
+    let expected = asked
+        .workspace_id
+        .as_ref()
+        .or(asked.home_workspace_id.as_ref());
+    let same_workspace = match (expected, &echo.workspace_id) {
         (Some(asked), Some(echoed)) => asked == echoed,
         (None, Some(_)) => true,
         (_, None) => false,
@@ -211,6 +227,22 @@ mod tests {
         };
         assert_eq!(other.own_hash(&asked()), None);
         assert_eq!(Echo::default().own_hash(&asked()), None);
+    }
+
+    #[test]
+    fn x6_a_key_made_in_another_accounts_default_workspace_is_a_mismatch() {
+        let home = |id: &str| {
+            let unplaced = MintSpec {
+                workspace_id: None,
+                ..asked()
+            };
+            unplaced.at_home(Some(id.to_owned()))
+        };
+        assert_eq!(check_echo(&home("ws-1"), &faithful()), Ok(()));
+        assert_eq!(
+            check_echo(&home("ws-2"), &faithful()),
+            Err(Mismatch::Workspace)
+        );
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Verdict {
     Leave,
     /// Nobody has its secret: delete it.
     Delete,
+    /// Its name's row has another key: delete it, if that other key is there. Were it not, the listed one might be it.
+    DeleteTwin,
     /// Nobody has its secret and its row waits for exactly this: delete it, then the row is void.
     DeleteAndClear,
     /// The row wants it off for good: delete it, then the row is revoked.
@@ -42,7 +44,8 @@ pub fn judge(row: Option<&Row>, hash: &str) -> Verdict {
         // Written down without a hash: whatever has its name must go.
         State::Revoking | State::Stuck if recorded.is_none() => Verdict::DeleteAndRevoke,
         // A transport that repeats a request makes two keys of one name; one of them was recorded (X18).
-        _ if recorded != Some(hash) => Verdict::Delete,
+        State::Revoked if recorded != Some(hash) => Verdict::Delete,
+        _ if recorded != Some(hash) => Verdict::DeleteTwin,
         State::Active | State::Disabled | State::Expired => Verdict::Leave,
         State::Revoking | State::Stuck => Verdict::DeleteAndRevoke,
         State::Revoked if row.erased => Verdict::Delete,
@@ -50,9 +53,9 @@ pub fn judge(row: Option<&Row>, hash: &str) -> Verdict {
     }
 }
 
-/// Keys without a row that one sweep may disable. More than this at once is no stray but a wrong database,
-/// a wrong account or a second deployment: nothing is touched then (P8).
-pub const QUARANTINE_BRAKE: usize = 10;
+/// Keys without a row that one sweep may disable, and twins that it may delete. More than this at once are no strays but
+/// a wrong database, a wrong account, a second deployment or an upstream that changed its ways: nothing is touched then (P8).
+pub const BRAKE: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -83,11 +86,12 @@ mod tests {
             (State::Active, Some("h"), Verdict::Leave),
             (State::Disabled, Some("h"), Verdict::Leave),
             (State::Expired, Some("h"), Verdict::Leave),
-            (State::Active, Some("other"), Verdict::Delete),
-            (State::Disabled, Some("other"), Verdict::Delete),
+            (State::Active, Some("other"), Verdict::DeleteTwin),
+            (State::Disabled, Some("other"), Verdict::DeleteTwin),
             (State::Revoking, Some("h"), Verdict::DeleteAndRevoke),
             (State::Stuck, Some("h"), Verdict::DeleteAndRevoke),
-            (State::Revoking, Some("other"), Verdict::Delete),
+            (State::Revoking, Some("other"), Verdict::DeleteTwin),
+            (State::Revoked, Some("other"), Verdict::Delete),
             (State::Revoked, Some("h"), Verdict::Delete),
         ] {
             assert_eq!(

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::context::NoMembers;
 use super::{Context, Reply, cookies};
 use crate::app::App;
 use crate::crypto::keyring::{self, Purpose};
@@ -187,6 +188,7 @@ pub async fn sign_out(_: Context) -> Result<Reply, Error> {
 pub async fn sign_out_everywhere(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let session = context.member()?;
+    let _: NoMembers = context.json()?;
     let change = random::public_id(&*app.random, Kind::Change)?;
     if !members::end_sessions(&*app.db, &session, &change, app.now()).await? {
         return Err(Error::SignInRequired);

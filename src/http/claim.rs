@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::context::NoMembers;
 use super::keys::KeyBody;
 use super::{Body, Context, Reply};
 use crate::crypto::sha256_hex;
@@ -20,6 +21,7 @@ struct ClaimBody<'a> {
 /// 201 with the secret, or 200 with the key there is.
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
+    // There is nothing to choose.
     let _: NoMembers = context.json()?;
     let idempotency = idempotency(&context)?;
     let now = context.app.now();
@@ -40,11 +42,6 @@ pub async fn claim_key(context: Context) -> Result<Reply, Error> {
         }
     }
 }
-
-/// A claim takes an empty object: there is nothing to choose.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoMembers {}
 
 fn idempotency(context: &Context) -> Result<Option<Idempotency>, Error> {
     let Some(key) = context.idempotency_key()? else {

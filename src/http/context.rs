@@ -60,3 +60,8 @@ impl Context {
         }
     }
 }
+
+/// The body of an action that takes no parameters: an empty object.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoMembers {}

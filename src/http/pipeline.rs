@@ -14,7 +14,7 @@ use std::rc::Rc;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::rate::{self, By};
+use super::rate::{self, By, Limit};
 use super::routes::{ROUTES, Route, Shows, Takes, Who, allowed};
 use super::{Body, Context, Inbound, Outbound, Reply, cookies, headers, pages};
 use crate::app::App;
@@ -64,7 +64,11 @@ impl Service {
         let (reply, code) = match result {
             Ok(reply) => (reply, None),
             Err(error) => {
-                let shows = route.map_or(Shows::Document, |route| route.shows);
+                // A route that one may not know of answers exactly like an unknown address.
+                let shows = match (&error, route) {
+                    (Error::NotFound, _) | (_, None) => Shows::Document,
+                    (_, Some(route)) => route.shows,
+                };
                 let as_page = as_document && shows == Shows::Document;
                 let code = (error.code(), error.level());
                 (self.error_reply(&error, &request_id, as_page), Some(code))
@@ -169,7 +173,10 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
         return Ok(elsewhere);
     }
     if route.who == Who::Admin {
-        admin(app, &inbound).await?;
+        let session = session_of(app, header(&inbound, "cookie")).ok_or(Error::NotFound)?;
+        look_up_within_limit(app, &session)
+            .await?
+            .ok_or(Error::NotFound)?;
     }
     if route.method.is_unsafe() {
         same_origin(app, &inbound)?;
@@ -187,23 +194,28 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
             By::Address => Some(address.as_str()),
             By::Member => member.as_deref(),
         };
-        if let Some(who) = who
-            && !rate::allows(app, *limit, who).await
-        {
-            return Err(Error::RateLimited);
+        if let Some(who) = who {
+            within(app, *limit, who).await?;
         }
     }
     (route.handler)(context).await
 }
 
-/// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two do not
-/// differ in time (F6).
+async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
+    if rate::allows(app, limit, who).await {
+        Ok(())
+    } else {
+        Err(Error::RateLimited)
+    }
+}
+
+/// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two differ in
+/// nothing (F6).
 async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
     if let Some(session) = session_of(app, header(inbound, "cookie"))
-        && let Err(Error::StorageUnavailable) =
-            members::signed_in(&*app.db, &session, Vec::new()).await
+        && let Err(error) = look_up_within_limit(app, &session).await
     {
-        return Error::StorageUnavailable;
+        return error;
     }
     let path = inbound.uri().path();
     let public =
@@ -216,13 +228,16 @@ async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
     Error::NotFound
 }
 
-/// Admins pass; everybody else is told what an unknown address would tell, before anything else is looked at.
-async fn admin(app: &App, inbound: &Inbound) -> Result<(), Error> {
-    let session = session_of(app, header(inbound, "cookie")).ok_or(Error::NotFound)?;
-    match members::signed_in(&*app.db, &session, Vec::new()).await {
-        Ok((member, _)) if is_admin(app, &member) => Ok(()),
+/// The admin that a session speaks for, if it does. Counted, since it reads the database for whoever asks.
+async fn look_up_within_limit(
+    app: &App,
+    session: &session::Session,
+) -> Result<Option<members::Member>, Error> {
+    within(app, Limit::Api, session.member.as_str()).await?;
+    match members::signed_in(&*app.db, session, Vec::new()).await {
+        Ok((member, _)) => Ok(Some(member).filter(|member| is_admin(app, member))),
         Err(Error::StorageUnavailable) => Err(Error::StorageUnavailable),
-        Ok(_) | Err(_) => Err(Error::NotFound),
+        Err(_) => Ok(None),
     }
 }
 

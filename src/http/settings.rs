@@ -8,7 +8,7 @@ use crate::crypto::random;
 use crate::domain::id::Kind;
 use crate::error::Error;
 use crate::store::members;
-use crate::store::settings::{self, Minting};
+use crate::store::settings::{self, Minting, Switched};
 
 pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
@@ -41,24 +41,32 @@ enum OnWord {
 pub async fn change_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: Change = context.json()?;
+    let confirmed = match &wanted {
+        Change::KeysOff { confirm, .. } => Some(*confirm),
+        Change::Minting { .. } | Change::KeysOn { .. } => None,
+    };
     let app = &*context.app;
     let (db, now) = (&*app.db, app.now());
     let change = random::public_id(&*app.random, Kind::Change)?;
-    let after = match wanted {
+    let switched = match wanted {
         Change::Minting { minting } => {
             settings::switch_minting(db, &session, &change, minting, now).await?
         }
         Change::KeysOff {
             keys: OffWord::Off,
             confirm,
-        } => settings::keys_off(db, &session, &change, confirm, now)
-            .await?
-            .map_err(|is| Error::ConfirmationMismatch {
-                live_keys: is.live_keys,
-            })?,
+        } => settings::keys_off(db, &session, &change, confirm, now).await?,
         Change::KeysOn { keys: OnWord::On } => {
             settings::keys_on(db, &session, &change, now).await?
         }
     };
-    Reply::json(200, &after)
+    match (switched, confirmed) {
+        (Switched::Done(after), _) => Reply::json(200, &after),
+        (Switched::Refused(is), Some(confirmed)) if is.live_keys > confirmed => {
+            Err(Error::ConfirmationMismatch {
+                live_keys: is.live_keys,
+            })
+        }
+        (Switched::Refused(_), _) => Err(Error::SignInRequired),
+    }
 }

@@ -1,4 +1,4 @@
-//! Rows that are due: what is `revoking` is deleted, what has expired is closed. One that cannot be settled is put off.
+//! Rows that are due: what is `revoking` is deleted, what has expired is closed. One that cannot be settled waits.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::store::generations::{self, Due, FinalUsage};
-use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+use crate::store::runs::Begun;
+use crate::upstream::openrouter::{self, Refused, Reply, Spend};
 
 /// A revoke that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
@@ -21,19 +22,29 @@ const DAY_SECS: i64 = 86_400;
 const READS_OF_SPEND: i64 = 3;
 
 /// Which workspaces the credential's account has, asked once each: a 404 counts as "gone" only in a known one (X6).
-#[derive(Default)]
-pub struct Account(HashMap<String, bool>);
+pub struct Account {
+    /// Rows whose workspace was never told are in the account's default.
+    home: Option<String>,
+    known: HashMap<String, bool>,
+}
 
 impl Account {
+    pub fn new(begun: &Begun) -> Self {
+        Self {
+            home: begun.home_workspace_id.clone(),
+            known: HashMap::new(),
+        }
+    }
+
     async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
-        let Some(workspace_id) = workspace_id else {
+        let Some(workspace_id) = workspace_id.or(self.home.as_deref()) else {
             return false;
         };
-        if let Some(known) = self.0.get(workspace_id) {
+        if let Some(known) = self.known.get(workspace_id) {
             return *known;
         }
-        let has = openrouter::has_workspace(app, workspace_id).await;
-        self.0.insert(workspace_id.to_owned(), has);
+        let has = openrouter::read_workspace(app, workspace_id).await == Reply::Is(());
+        self.known.insert(workspace_id.to_owned(), has);
         has
     }
 }
@@ -51,50 +62,17 @@ pub async fn revoke(
         Some(hash) => match openrouter::delete_key(app, hash).await {
             Reply::Is(()) => true,
             Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,
-            Reply::Refused(Refused::Credential) => return Err(Halt::Credential),
-            Reply::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
-            Reply::Refused(Refused::Rejected) | Reply::Unknown => false,
+            Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
+            Reply::Unknown => false,
         },
     };
-    if gone {
-        let change = change(app)?;
-        generations::confirm_off(&*app.db, &due.public_id, JOB, &change, run.now).await?;
-        counts.revoked = counts.revoked.saturating_add(1);
-        return Ok(());
+    if !gone {
+        return retry_later(app, run, due, counts).await;
     }
-    put_off(app, run, due, counts).await
-}
-
-/// Not now: tried again later, and given up as `stuck` if it was a revoke and this was the sixth time.
-pub async fn put_off(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
-    let attempts = due.attempts.saturating_add(1);
-    let gives_up = attempts == GIVE_UP_AFTER;
-    let wait = if attempts >= GIVE_UP_AFTER {
-        DAY_SECS
-    } else {
-        let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
-        FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))
-    };
-    let give_up = if gives_up { Some(change(app)?) } else { None };
-    let next = run.now.plus(wait.min(DAY_SECS));
-    generations::put_off(
-        &*app.db,
-        &due.public_id,
-        attempts,
-        next,
-        give_up.as_ref(),
-        run.now,
-    )
-    .await?;
-    counts.put_off = counts.put_off.saturating_add(1);
-    if gives_up {
-        counts.stuck = counts.stuck.saturating_add(1);
-        app.note(
-            "error",
-            "revoke_stuck",
-            json!({ "generation": due.public_id }),
-        );
-    }
+    let change = change(app)?;
+    generations::confirm_off(&*app.db, &due.public_id, JOB, &change, run.now).await?;
+    counts.revoked = counts.revoked.saturating_add(1);
+    counts.success();
     Ok(())
 }
 
@@ -104,11 +82,12 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
     let usage = match due.upstream_hash.as_deref() {
         None => None,
         Some(hash) => match openrouter::read_key(app, hash).await {
-            Reply::Is(key) => final_usage(&key, run.now),
-            Reply::Refused(Refused::Credential) => return Err(Halt::Credential),
-            Reply::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
+            Reply::Is(spend) => final_usage(&spend, run.now),
+            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+                return refuse(app, run, due, refused, counts).await;
+            }
             Reply::Unknown if due.attempts < READS_OF_SPEND => {
-                return put_off(app, run, due, counts).await;
+                return retry_later(app, run, due, counts).await;
             }
             Reply::Unknown | Reply::Missing | Reply::Refused(Refused::Rejected) => None,
         },
@@ -116,17 +95,77 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
     let change = change(app)?;
     if generations::expire(&*app.db, &due.public_id, usage, &change, run.now).await? {
         counts.expired = counts.expired.saturating_add(1);
+        counts.success();
     }
     Ok(())
 }
 
-fn final_usage(key: &Listed, read_at: Timestamp) -> Option<FinalUsage> {
-    let sum = |credits: f64, byok: f64| NanoUsd::from_upstream(credits + byok);
+fn final_usage(spend: &Spend, read_at: Timestamp) -> Option<FinalUsage> {
+    let sum = |credits: Option<f64>, byok: Option<f64>| NanoUsd::from_upstream(credits? + byok?);
     Some(FinalUsage {
-        daily: sum(key.usage_daily, key.byok_usage_daily)?,
-        weekly: sum(key.usage_weekly, key.byok_usage_weekly)?,
-        monthly: sum(key.usage_monthly, key.byok_usage_monthly)?,
-        lifetime: sum(key.usage, key.byok_usage)?,
+        daily: sum(spend.usage_daily, spend.byok_usage_daily)?,
+        weekly: sum(spend.usage_weekly, spend.byok_usage_weekly)?,
+        monthly: sum(spend.usage_monthly, spend.byok_usage_monthly)?,
+        lifetime: sum(spend.usage, spend.byok_usage)?,
         read_at,
     })
+}
+
+/// Upstream refuses this row: others go first in the next run, and it is no failed attempt of this one.
+pub async fn refuse(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    refused: Refused,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    if refused == Refused::Rejected {
+        return retry_later(app, run, due, counts).await;
+    }
+    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;
+    counts.refusal(refused)
+}
+
+/// Not now: later each time. A revoke that failed for the sixth time is `stuck`, and tried daily.
+async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+    let attempts = due.attempts.saturating_add(1);
+    let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
+    let wait = if attempts >= GIVE_UP_AFTER {
+        DAY_SECS
+    } else {
+        FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))
+    };
+    postpone(app, run, due, attempts, wait.min(DAY_SECS), counts).await?;
+    if attempts == GIVE_UP_AFTER
+        && generations::give_up(&*app.db, &due.public_id, &change(app)?, run.now).await?
+    {
+        counts.stuck = counts.stuck.saturating_add(1);
+        let generation = due.public_id.as_str();
+        app.note("error", "revoke_stuck", json!({ "generation": generation }));
+    }
+    Ok(())
+}
+
+/// A switch that did not work is tried in every run: somebody waits for it.
+pub async fn retry_next_run(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await
+}
+
+async fn postpone(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    attempts: i64,
+    wait: i64,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    let next = run.now.plus(wait);
+    generations::postpone(&*app.db, &due.public_id, attempts, next).await?;
+    counts.postponed = counts.postponed.saturating_add(1);
+    Ok(())
 }

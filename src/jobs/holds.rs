@@ -4,7 +4,7 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
-use super::due::put_off;
+use super::due::{refuse, retry_next_run};
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt};
 use crate::app::App;
@@ -12,18 +12,18 @@ use crate::store::generations::Due;
 use crate::store::holds::{self, Switch, Work};
 use crate::upstream::openrouter::{self, Refused, Reply};
 
-/// One round of what holds ask for; what does not get its turn has it in the next run.
-pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+/// One round of what holds ask for. False when not everything had its turn; the next run goes on.
+pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<bool, Halt> {
     let Work { off, on } = holds::due(&*app.db, run.now).await?;
     let off = off.into_iter().map(|due| (Switch::Off, due));
     let on = on.into_iter().map(|due| (Switch::On, due));
     for (switch, due) in off.chain(on) {
-        if !run.has_time(app) {
-            return Err(Halt::Budget(None));
+        if !run.has_time_for_rows(app) {
+            return Ok(false);
         }
         turn(app, run, switch, &due, counts).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn turn(
@@ -37,8 +37,17 @@ async fn turn(
     let Some(doubt) = holds::about_to(&*app.db, switch, generation, run.now).await? else {
         return Ok(());
     };
-    if !sent(app, switch, due).await? {
-        return put_off(app, run, due, counts).await;
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return retry_next_run(app, run, due, counts).await;
+    };
+    match openrouter::switch_key(app, hash, switch == Switch::Off).await {
+        Reply::Is(()) => counts.success(),
+        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            return refuse(app, run, due, refused, counts).await;
+        }
+        Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
+            return retry_next_run(app, run, due, counts).await;
+        }
     }
     // Where a hold came or went meanwhile this is refused, and the doubt stays: the next run says the other thing.
     let change = change(app)?;
@@ -50,16 +59,4 @@ async fn turn(
         *count = count.saturating_add(1);
     }
     Ok(())
-}
-
-async fn sent(app: &App, switch: Switch, due: &Due) -> Result<bool, Halt> {
-    let Some(hash) = due.upstream_hash.as_deref() else {
-        return Ok(false);
-    };
-    match openrouter::switch_key(app, hash, switch == Switch::Off).await {
-        Reply::Is(()) => Ok(true),
-        Reply::Refused(Refused::Credential) => Err(Halt::Credential),
-        Reply::Refused(Refused::Busy(_)) => Err(Halt::Busy),
-        Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => Ok(false),
-    }
 }

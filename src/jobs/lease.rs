@@ -21,6 +21,7 @@ pub struct Run {
     /// The job's clock: the earlier of the event's time and now.
     pub now: Timestamp,
     pub begun: Begun,
+    rows_until: Timestamp,
     works_until: Timestamp,
 }
 
@@ -36,6 +37,7 @@ impl Run {
                 id,
                 now,
                 begun,
+                rows_until: clock.plus(WORK_SECS / 2),
                 works_until: clock.plus(WORK_SECS),
             }),
             Ok(None) => {
@@ -53,6 +55,11 @@ impl Run {
     /// Whether there is time to take up more.
     pub fn has_time(&self, app: &App) -> bool {
         app.now() < self.works_until
+    }
+
+    /// Whether single rows may still take some: half of the run is theirs.
+    pub fn has_time_for_rows(&self, app: &App) -> bool {
+        app.now() < self.rows_until
     }
 
     /// Writes the report.

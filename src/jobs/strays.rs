@@ -7,15 +7,15 @@ use serde_json::json;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
-use crate::domain::stray::{QUARANTINE_BRAKE, Row, Verdict, judge};
+use crate::domain::stray::{BRAKE, Row, Verdict, judge};
 use crate::store::generations::{self, Place};
 use crate::store::strays;
-use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+use crate::upstream::openrouter::{self, Listed, Reply};
 
 /// Names looked up in one statement.
 const NAMES: usize = 500;
 
-/// Looks each listed name up, after the listing (X2), and acts on what should not be there.
+/// Looks each listed name up, after the listing (X2), judges all, and only then acts.
 pub async fn settle(
     app: &App,
     run: &Run,
@@ -23,48 +23,70 @@ pub async fn settle(
     ours: &[Listed],
     counts: &mut Counts,
 ) -> Result<(), Halt> {
-    let mut unknown = Vec::new();
+    let (mut wrong, mut twins, mut unknown) = (Vec::new(), 0_usize, Vec::new());
     for chunk in ours.chunks(NAMES) {
-        let names: Vec<&str> = chunk.iter().map(|key| key.name.as_str()).collect();
+        let names: Vec<&str> = chunk.iter().map(Listed::name).collect();
         let rows = strays::by_names(&*app.db, &names, run.now).await?;
         let rows: HashMap<&str, &Row> = rows
             .iter()
             .map(|row| (row.upstream_name.as_str(), row))
             .collect();
         for key in chunk {
-            let row = rows.get(key.name.as_str()).copied();
-            match judge(row, &key.hash) {
+            match judge(rows.get(key.name()).copied(), &key.hash) {
                 Verdict::Leave => {}
                 Verdict::Quarantine => unknown.push(key),
+                Verdict::DeleteTwin => {
+                    twins = twins.saturating_add(1);
+                    wrong.push(key);
+                }
                 Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => {
-                    remove(app, run, key, counts).await?;
+                    wrong.push(key);
                 }
             }
         }
     }
-    quarantine(app, run, place, &unknown, counts).await
+    list(app, run, place, &unknown).await?;
+    let enabled = unknown.iter().filter(|key| key.disabled != Some(true));
+    if twins.max(enabled.clone().count()) > BRAKE {
+        return Err(Halt::Brake);
+    }
+    for key in wrong {
+        remove(app, run, key, counts).await?;
+    }
+    for key in enabled {
+        quarantine(app, run, key, counts).await?;
+    }
+    Ok(())
 }
 
 /// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
 async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
-    let row = strays::by_name(&*app.db, &key.name).await?;
-    let verdict = judge(row.as_ref(), &key.hash);
-    if matches!(verdict, Verdict::Leave | Verdict::Quarantine) {
+    let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
+        return Ok(());
+    };
+    let verdict = judge(Some(&row), &key.hash);
+    let may = match verdict {
+        Verdict::Leave | Verdict::Quarantine => return Ok(()),
+        Verdict::DeleteTwin => has_its_own(app, &row).await,
+        Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => true,
+    };
+    let generation = row.public_id.as_str();
+    if !may {
+        app.note("error", "twin_left", json!({ "generation": generation }));
+        counts.errors = counts.errors.saturating_add(1);
         return Ok(());
     }
     match openrouter::delete_key(app, &key.hash).await {
         // It was listed by this very credential, so a 404 means that it is gone.
         Reply::Is(()) | Reply::Missing => {}
-        Reply::Refused(Refused::Credential) => return Err(Halt::Credential),
-        Reply::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
-        Reply::Refused(Refused::Rejected) | Reply::Unknown => {
+        Reply::Refused(refused) => return counts.refusal(refused),
+        Reply::Unknown => {
             counts.errors = counts.errors.saturating_add(1);
             return Ok(());
         }
     }
+    counts.success();
     counts.deleted = counts.deleted.saturating_add(1);
-    let Some(row) = row else { return Ok(()) };
-    let generation = row.public_id.as_str();
     app.note(
         "warn",
         "stray_deleted",
@@ -82,49 +104,50 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Resu
                 counts.revoked = counts.revoked.saturating_add(1);
             }
         }
-        Verdict::Delete | Verdict::Leave | Verdict::Quarantine => {}
+        Verdict::Delete | Verdict::DeleteTwin | Verdict::Leave | Verdict::Quarantine => {}
     }
     Ok(())
 }
 
-/// Markers without a row: disabled, listed, alarmed, never deleted. Too many at once are left alone: that is no stray.
-async fn quarantine(
-    app: &App,
-    run: &Run,
-    place: &Place,
-    unknown: &[&Listed],
-    counts: &mut Counts,
-) -> Result<(), Halt> {
+/// Whether the key that the row recorded is there under its own hash. Were it not, the listed key might be that very one.
+async fn has_its_own(app: &App, row: &Row) -> bool {
+    let Some(recorded) = row.upstream_hash.as_deref() else {
+        return false;
+    };
+    matches!(openrouter::read_key(app, recorded).await, Reply::Is(key) if key.name == row.upstream_name)
+}
+
+/// Writes down which markers have no row, and raises the alarm.
+async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Result<(), Halt> {
     let workspace = place.workspace_id.as_deref();
     for chunk in unknown.chunks(50) {
         let listed = chunk
             .iter()
-            .map(|key| strays::found(&key.hash, &key.name, workspace, run.now));
+            .map(|key| strays::found(&key.hash, key.name(), workspace, run.now));
         app.db.batch(listed.collect()).await?;
     }
     if !unknown.is_empty() {
-        app.note(
-            "error",
-            "marker_without_row",
-            json!({ "count": unknown.len() }),
-        );
+        let count = unknown.len();
+        app.note("error", "marker_without_row", json!({ "count": count }));
     }
-    if unknown.len() > QUARANTINE_BRAKE {
-        return Err(Halt::Brake);
+    Ok(())
+}
+
+/// A marker without a row is disabled, never deleted.
+async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
+    // Once more, just before: its row may be there by now.
+    if strays::by_name(&*app.db, key.name()).await?.is_some() {
+        return Ok(());
     }
-    for key in unknown.iter().filter(|key| !key.disabled) {
-        // Once more, just before: its row may be there by now.
-        if strays::by_name(&*app.db, &key.name).await?.is_some() {
-            continue;
-        }
-        if openrouter::switch_key(app, &key.hash, true).await == Reply::Is(()) {
-            app.db
-                .batch(vec![strays::disabled(&key.hash, run.now)])
-                .await?;
+    match openrouter::switch_key(app, &key.hash, true).await {
+        Reply::Is(()) => {
+            counts.success();
+            let noted = strays::disabled(&key.hash, run.now);
+            app.db.batch(vec![noted]).await?;
             counts.quarantined = counts.quarantined.saturating_add(1);
-        } else {
-            counts.errors = counts.errors.saturating_add(1);
         }
+        Reply::Refused(refused) => return counts.refusal(refused),
+        Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),
     }
     Ok(())
 }

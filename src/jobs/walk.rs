@@ -6,9 +6,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::lease::Run;
 use crate::app::App;
 use crate::domain::time::Timestamp;
-use crate::upstream::openrouter::{self, Listed, PAGE, Refused, Reply};
+use crate::upstream::openrouter::{self, Listed, Refused, Reply};
 
 /// Rows that two neighbouring pages share when nothing moves.
 const OVERLAP: usize = 10;
@@ -42,13 +43,16 @@ pub enum End {
     FarEnough,
     /// No budget left; the next run goes on from here.
     Paused(Position),
-    /// Pages that do not meet, or an upstream that does not answer.
+    /// Pages that do not meet, or an upstream that does not answer at all.
     Broken,
+    /// There is no such workspace.
+    Missing,
     /// An upstream that says no.
     Refused(Refused),
 }
 
-pub struct Plan<'a> {
+/// How far a walk goes.
+pub struct Bounds<'a> {
     pub marker: &'a str,
     /// Rows older than this need not be looked at; `None` walks to an empty page.
     pub back_to: Option<Timestamp>,
@@ -74,9 +78,9 @@ impl Position {
 /// Walks from `position`.
 pub async fn walk(
     app: &App,
-    plan: &Plan<'_>,
+    run: &Run,
+    plan: &Bounds<'_>,
     mut position: Position,
-    now: Timestamp,
 ) -> (Position, Walked) {
     let mut walked = Walked {
         ours: Vec::new(),
@@ -85,17 +89,23 @@ pub async fn walk(
     };
     let mut seen = HashSet::new();
     let mut restarts = 0_u32;
-    while walked.pages < plan.budget {
+    while walked.pages < plan.budget && run.has_time(app) {
         let page =
             openrouter::list_keys(app, position.workspace_id.as_deref(), position.offset).await;
         walked.pages = walked.pages.saturating_add(1);
         let page = match page {
             Reply::Is(page) => page,
+            // One bad page does not cost the pages before it: the next run goes on from here.
+            _ if walked.pages > 1 || position.offset > 0 => break,
             Reply::Refused(refused) => {
                 walked.end = End::Refused(refused);
                 return (position, walked);
             }
-            Reply::Missing | Reply::Unknown => return (position, walked),
+            Reply::Missing => {
+                walked.end = End::Missing;
+                return (position, walked);
+            }
+            Reply::Unknown => return (position, walked),
         };
         if page.is_empty() {
             walked.end = End::Empty;
@@ -106,14 +116,14 @@ pub async fn walk(
             if restarts > RESTARTS {
                 return (position, walked);
             }
-            position.again(now);
+            position.again(run.now);
             continue;
         }
         let far_enough = is_before(&page, plan.back_to);
         advance(&mut position, &page);
         let ours = page
             .into_iter()
-            .filter(|key| key.name.starts_with(plan.marker));
+            .filter(|key| key.name().starts_with(plan.marker));
         walked
             .ours
             .extend(ours.filter(|key| seen.insert(key.hash.clone())));
@@ -126,15 +136,18 @@ pub async fn walk(
     (position, walked)
 }
 
-/// Whether a page shares a row with the one before it. Where that one was short, its rows may all be behind this offset.
+/// Whether a page shares a row with the one before it. After a page no longer than the overlap there is none to share.
 fn meets(position: &Position, page: &[Listed]) -> bool {
     position.tail.is_empty() || page.iter().any(|key| position.tail.contains(&key.hash))
 }
 
+/// On by a page less its overlap, however long upstream's pages are.
 fn advance(position: &mut Position, page: &[Listed]) {
-    let step = PAGE.saturating_sub(OVERLAP);
+    let step = match page.len().saturating_sub(OVERLAP) {
+        0 => page.len(),
+        step => step,
+    };
     position.offset = position.offset.saturating_add(step);
-    // Rows that the next page cannot repeat, a short page's, are no meeting point.
     let tail = page.iter().skip(step).map(|key| key.hash.clone());
     position.tail = tail.collect();
 }

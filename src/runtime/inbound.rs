@@ -20,7 +20,8 @@ const HEADERS: [&str; 9] = [
 
 pub async fn read(mut request: Request) -> worker::Result<Inbound> {
     let mut builder = http::Request::builder()
-        .method(request.method().as_ref())
+        // The crate's own method turns whatever it does not know into GET.
+        .method(request.inner().method().as_str())
         .uri(request.inner().url());
     for name in HEADERS {
         if let Some(value) = request.headers().get(name)? {

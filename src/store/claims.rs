@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 
 /// An Idempotency-Key is remembered this long (A15).
-const IDEMPOTENCY_SECS: i64 = 86_400;
+pub const IDEMPOTENCY_SECS: i64 = 86_400;
 
 statements! {
     // The gates. `claim_gates` has what the database knows; configuration's part is bound.
@@ -31,7 +31,8 @@ statements! {
           AND g.blocked = 0 AND g.held = 0 AND g.live_state IS NULL
           AND g.minting = 'open' AND g.pause_until <= ?3 AND g.public_origin = ?6
           AND ?7 = 1 AND g.seats_live < ?8 AND g.account_created_at <= ?9
-          AND (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?10) < ?11
+          AND (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?10
+            AND a.failure IS NOT 'busy') < ?11
           AND NOT EXISTS (SELECT 1 FROM idempotency_keys r
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)
         ON CONFLICT DO NOTHING";
@@ -64,12 +65,13 @@ statements! {
           'facts', json_object('status', g.status, 'session_current', g.epoch = ?4, 'minting_open', g.minting = 'open',
           'same_instance', g.public_origin = ?5, 'pause_until', g.pause_until,
           'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
-          'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6),
+          'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6
+            AND a.failure IS NOT 'busy'),
           'seats_live', g.seats_live, 'live_state', g.live_state),
           'key', k.public_id, 'key_created_at', k.created_at,
           'plan', json_object('limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
             'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id),
-          'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
+          'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
           'replay_of', (SELECT r.body_sha256 FROM idempotency_keys r
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?7 AND r.created_at > ?8),
           'siblings', json((SELECT json_group_array(json_object('same_key', d.key_id = g.key_id, 'cap_nano', d.limit_nano,
@@ -116,6 +118,8 @@ pub struct Decision {
     pub key: Option<String>,
     pub key_created_at: Option<Timestamp>,
     pub plan: Plan,
+    /// A workspace that the account is known to have.
+    pub home_workspace_id: Option<String>,
     pub upstream_name: Option<String>,
     pub expires_at: Option<Timestamp>,
     /// The body's SHA-256 of an earlier request with this Idempotency-Key.
@@ -233,6 +237,7 @@ struct DecisionRow {
     #[serde(deserialize_with = "wire::maybe_at")]
     key_created_at: Option<Timestamp>,
     plan: Plan,
+    home_workspace_id: Option<String>,
     upstream_name: Option<String>,
     #[serde(deserialize_with = "wire::maybe_at")]
     expires_at: Option<Timestamp>,
@@ -287,6 +292,7 @@ impl DecisionRow {
             key: self.key,
             key_created_at: self.key_created_at,
             plan: self.plan,
+            home_workspace_id: self.home_workspace_id,
             upstream_name: self.upstream_name,
             expires_at: self.expires_at,
             replay_of: self.replay_of,

@@ -9,8 +9,9 @@ use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows};
 
-/// A mint whose request has long been answered: nobody waits for it any more (X2).
-const FENCE_AFTER_SECS: i64 = 120;
+/// A mint whose request has long been answered: nobody waits for it any more (X2). Later than the last moment at which it
+/// may still be recorded.
+const FENCE_AFTER_SECS: i64 = 2 * super::mints::RECORD_WITHIN_SECS;
 /// A create that has not landed this long after it was sent is waited for no longer (X1).
 pub const LANDS_WITHIN_SECS: i64 = 300;
 /// A key's own clock and ours may differ by this much (C2).
@@ -59,7 +60,7 @@ statements! {
     OFF = "UPDATE generations SET state = 'revoked', ended_at = ?1, erased_at = ?1, change_id = ?2
         WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
-    PUT_OFF = "UPDATE generations SET attempts = ?1, next_attempt_at = ?2 WHERE public_id = ?3";
+    POSTPONE = "UPDATE generations SET attempts = ?1, next_attempt_at = ?2 WHERE public_id = ?3";
 
     GIVE_UP_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'revoke_given_up', 'sweep', n.state, 'stuck', ?2
@@ -185,21 +186,30 @@ pub async fn confirm_off(
     was_committed(&twice(db, batch).await?)
 }
 
-/// A try failed: not again before `next`. With `give_up`, the row becomes `stuck`.
-pub async fn put_off(
+/// Not again before `next`.
+pub async fn postpone(
     db: &dyn Database,
     generation: &str,
     attempts: i64,
     next: Timestamp,
-    give_up: Option<&PublicId>,
-    now: Timestamp,
 ) -> Result<(), DbError> {
-    let mut batch = vec![stmt!(PUT_OFF, attempts, next, generation)];
-    if let Some(change) = give_up {
-        batch.push(stmt!(GIVE_UP_GUARD, change, now, generation));
-        batch.push(stmt!(GIVE_UP, change, generation));
-    }
+    let batch = vec![stmt!(POSTPONE, attempts, next, generation)];
     twice(db, batch).await.map(|_| ())
+}
+
+/// `revoking` → `stuck`. False where the row is something else.
+pub async fn give_up(
+    db: &dyn Database,
+    generation: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(GIVE_UP_GUARD, change, now, generation),
+        stmt!(GIVE_UP, change, generation),
+        committed(change, generation),
+    ];
+    was_committed(&twice(db, batch).await?)
 }
 
 /// Spend at the last read before the end: credits and BYOK together.

@@ -37,6 +37,10 @@ statements! {
             workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7
         WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
 
+    // The first key that was recorded in it tells which account this is (X6).
+    HOME = "UPDATE settings SET home_workspace_id = ?1
+        WHERE home_workspace_id IS NULL AND ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
     // The key is there and must not be: its removal is written down before it is tried (X3).
     ABANDON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'abandoned', 'mint', n.state, 'revoking', ?2
@@ -84,6 +88,8 @@ pub struct Minted<'a> {
     pub secret_sha256: String,
     pub label: Option<String>,
     pub workspace_id: Option<String>,
+    /// That workspace is the account's default.
+    pub is_home: bool,
     pub limit: NanoUsd,
     pub now: Timestamp,
 }
@@ -126,6 +132,12 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             *now,
             &minted.record,
             generation,
+        ),
+        stmt!(
+            HOME,
+            minted.workspace_id.as_deref().filter(|_| minted.is_home),
+            &minted.record,
+            generation
         ),
         stmt!(
             ABANDON_GUARD,

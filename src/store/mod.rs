@@ -14,6 +14,7 @@ pub mod mints;
 pub mod runs;
 pub mod settings;
 pub mod strays;
+pub mod tidy;
 
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 
@@ -30,6 +31,7 @@ pub fn statements() -> Vec<&'static Sql> {
         runs::STATEMENTS,
         settings::STATEMENTS,
         strays::STATEMENTS,
+        tidy::STATEMENTS,
     ]
     .concat()
 }

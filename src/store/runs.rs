@@ -19,10 +19,12 @@ statements! {
 
     BEGUN = "SELECT json_object(
           'begun', EXISTS (SELECT 1 FROM runs WHERE public_id = ?1 AND ended_at IS NULL),
-          'instance', i.name, 'public_origin', i.public_origin,
+          'instance', i.name, 'public_origin', i.public_origin, 'home_workspace_id', s.home_workspace_id,
+          'known_workspace_id', COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n
+            WHERE n.recorded_at IS NOT NULL ORDER BY n.created_at DESC LIMIT 1)),
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
-        FROM instance i";
+        FROM instance i JOIN settings s";
 
     END = "UPDATE runs SET ended_at = ?1, outcome = ?2, code = ?3, counts = ?4, cursor = ?5
         WHERE public_id = ?6 AND ended_at IS NULL";
@@ -59,6 +61,10 @@ pub struct Begun {
     begun: bool,
     pub instance: String,
     pub public_origin: Option<String>,
+    /// The account's default workspace, once a key was recorded in it.
+    pub home_workspace_id: Option<String>,
+    /// A workspace that our account has, if any key was ever recorded.
+    pub known_workspace_id: Option<String>,
     /// When the last run that finished everything began.
     #[serde(deserialize_with = "wire::maybe_at")]
     pub last_clean_at: Option<Timestamp>,

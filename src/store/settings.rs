@@ -6,7 +6,7 @@ use super::{last_row, sql::wire, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError};
+use crate::ports::{Database, DbError, Rows, Stmt};
 
 statements! {
     SWITCH_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -18,11 +18,11 @@ statements! {
     SWITCH = "UPDATE settings SET minting = ?1, change_id = ?2
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
 
-    // The stronger switch names how many keys it will put off; if that is not so at this instant, nothing happens.
+    // The stronger switch names how many keys it may take; if there are more at this instant, nothing happens.
     KEYS_OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'keys_switched', m.public_id, s.keys, 'off', ?2
         FROM members m JOIN settings s JOIN seats
-        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND seats.live = ?5
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND seats.live <= ?5
         ON CONFLICT DO NOTHING";
 
     KEYS_OFF = "UPDATE settings SET keys = 'off', minting = 'stopped', change_id = ?1
@@ -32,6 +32,11 @@ statements! {
         SELECT n.key_id, 'switch', ?1, ?2, ?3 FROM generations n
         WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')
         ON CONFLICT DO NOTHING";
+
+    // What was postponed after earlier failures has its turn at once.
+    DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
+        WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
     KEYS_ON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'keys_switched', m.public_id, s.keys, 'on', ?2
@@ -47,10 +52,7 @@ statements! {
     RELEASE_ALL = "DELETE FROM holds WHERE reason = 'switch'
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
-    SETTINGS = "SELECT json_object('minting', s.minting, 'keys', s.keys, 'live_keys', seats.live)
-        FROM settings s JOIN seats";
-
-    DONE = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings'),
+    SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings'),
           'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live)
         FROM settings s JOIN seats";
 }
@@ -89,40 +91,64 @@ pub struct Settings {
 }
 
 #[derive(Deserialize)]
-struct Done {
+struct Row {
     #[serde(deserialize_with = "wire::flag")]
     done: bool,
     #[serde(flatten)]
     settings: Settings,
 }
 
-/// Puts every key off and stops minting, if exactly `live_keys` are live. `Err` has the settings as they are when not.
+/// How a switch was answered: with the settings as they are afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switched {
+    Done(Settings),
+    /// The guard refused: the session has ended, or the number named does not cover what is live.
+    Refused(Settings),
+}
+
+/// Turns minting on or off for everybody.
+pub async fn switch_minting(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    minting: Minting,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let word = minting.name();
+    let guard = stmt!(
+        SWITCH_GUARD,
+        change,
+        word,
+        now,
+        &session.member,
+        session.epoch
+    );
+    switch(db, change, vec![guard, stmt!(SWITCH, word, change)]).await
+}
+
+/// Puts every key off and stops minting, if no more than `confirmed` are live.
 pub async fn keys_off(
     db: &dyn Database,
     session: &Session,
     change: &PublicId,
-    live_keys: i64,
+    confirmed: i64,
     now: Timestamp,
-) -> Result<Result<Settings, Settings>, DbError> {
-    let batch = vec![
+) -> Result<Switched, DbError> {
+    let member = &session.member;
+    let stmts = vec![
         stmt!(
             KEYS_OFF_GUARD,
             change,
             now,
-            &session.member,
+            member,
             session.epoch,
-            live_keys
+            confirmed
         ),
         stmt!(KEYS_OFF, change),
-        stmt!(HOLD_ALL, &session.member, now, change),
-        stmt!(DONE, change),
+        stmt!(HOLD_ALL, member, now, change),
+        stmt!(DUE_NOW, change),
     ];
-    let done: Done = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
-    Ok(if done.done {
-        Ok(done.settings)
-    } else {
-        Err(done.settings)
-    })
+    switch(db, change, stmts).await
 }
 
 /// Lifts the stronger switch: the sweep puts on again what nothing else holds.
@@ -131,43 +157,35 @@ pub async fn keys_on(
     session: &Session,
     change: &PublicId,
     now: Timestamp,
-) -> Result<Settings, DbError> {
-    let batch = vec![
+) -> Result<Switched, DbError> {
+    let stmts = vec![
         stmt!(KEYS_ON_GUARD, change, now, &session.member, session.epoch),
         stmt!(KEYS_ON, change),
         stmt!(RELEASE_ALL, change),
-        stmt!(SETTINGS),
+        stmt!(DUE_NOW, change),
     ];
-    last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)
+    switch(db, change, stmts).await
 }
 
-/// Turns minting on or off for everybody; the settings as they are afterwards.
-pub async fn switch_minting(
+async fn switch(
     db: &dyn Database,
-    session: &Session,
     change: &PublicId,
-    minting: Minting,
-    now: Timestamp,
-) -> Result<Settings, DbError> {
-    let batch = vec![
-        stmt!(
-            SWITCH_GUARD,
-            change,
-            minting.name(),
-            now,
-            &session.member,
-            session.epoch
-        ),
-        stmt!(SWITCH, minting.name(), change),
-        stmt!(SETTINGS),
-    ];
-    last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)
+    mut stmts: Vec<Stmt>,
+) -> Result<Switched, DbError> {
+    stmts.push(stmt!(SETTINGS, change));
+    let row: Row = last_row(&twice(db, stmts).await?)?.ok_or(DbError::Broken)?;
+    Ok(if row.done {
+        Switched::Done(row.settings)
+    } else {
+        Switched::Refused(row.settings)
+    })
 }
 
-pub fn settings() -> crate::ports::Stmt {
-    stmt!(SETTINGS)
+pub fn settings() -> Stmt {
+    stmt!(SETTINGS, "")
 }
 
-pub fn read_settings(batch: &[crate::ports::Rows]) -> Result<Settings, DbError> {
-    last_row(batch)?.ok_or(DbError::Broken)
+pub fn read_settings(batch: &[Rows]) -> Result<Settings, DbError> {
+    let row: Row = last_row(batch)?.ok_or(DbError::Broken)?;
+    Ok(row.settings)
 }

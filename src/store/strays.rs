@@ -1,23 +1,16 @@
-//! Upstream keys with our marker, looked up by name; those without a row; and what the sweep tidies on its way.
+//! Upstream keys with our marker, looked up by name; and those without a row.
 
 use super::{last_row, read};
 use crate::domain::stray::Row;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Stmt};
 
-/// Rows that one run deletes of each table that only remembers.
-const TIDY: i64 = 500;
-/// Runs are kept this long, in seconds: ninety days.
-const RUNS_KEPT_SECS: i64 = 90 * 86_400;
-/// An Idempotency-Key is remembered for a day.
-const IDEMPOTENCY_SECS: i64 = 86_400;
-
 statements! {
     BY_NAME = "SELECT json_object('public_id', n.public_id, 'upstream_name', n.upstream_name, 'state', n.state,
             'upstream_hash', n.upstream_hash, 'erased', json(CASE WHEN n.erased_at IS NULL THEN 'false' ELSE 'true' END))
         FROM generations n WHERE n.upstream_name IN (SELECT value FROM json_each(?1))";
 
-    SEEN = "UPDATE generations SET seen_at = ?1
+    SEEN = "UPDATE generations SET seen_at = MAX(COALESCE(seen_at, 0), ?1)
         WHERE unsettled = 1 AND state = 'verifying' AND upstream_name IN (SELECT value FROM json_each(?2))";
 
     FOUND = "INSERT INTO findings (upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at)
@@ -26,15 +19,6 @@ statements! {
 
     DISABLED = "UPDATE findings SET disabled_at = ?1 WHERE upstream_hash = ?2 AND disabled_at IS NULL";
 
-    TIDY_STATES = "DELETE FROM used_states WHERE state_sha256 IN
-        (SELECT state_sha256 FROM used_states WHERE expires_at < ?1 LIMIT ?2)";
-
-    TIDY_IDEMPOTENCY = "DELETE FROM idempotency_keys WHERE (owner_id, key_sha256) IN
-        (SELECT owner_id, key_sha256 FROM idempotency_keys WHERE created_at < ?1 LIMIT ?2)";
-
-    // The newest clean run stays: the next walk starts from it.
-    TIDY_RUNS = "DELETE FROM runs WHERE id IN
-        (SELECT id FROM runs WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY id LIMIT ?2)";
 }
 
 /// The rows that these names lead to; names without one are missing. Rows in doubt are marked as seen at `now`.
@@ -68,15 +52,4 @@ pub fn found(hash: &str, name: &str, workspace_id: Option<&str>, now: Timestamp)
 /// A listed key that has been disabled upstream.
 pub fn disabled(hash: &str, now: Timestamp) -> Stmt {
     stmt!(DISABLED, now, hash)
-}
-
-/// Forgets what only had to be remembered for a while, a bounded number of rows at a time.
-pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
-    db.batch(vec![
-        stmt!(TIDY_STATES, now, TIDY),
-        stmt!(TIDY_IDEMPOTENCY, now.plus(-IDEMPOTENCY_SECS), TIDY),
-        stmt!(TIDY_RUNS, now.plus(-RUNS_KEPT_SECS), TIDY),
-    ])
-    .await
-    .map(|_| ())
 }

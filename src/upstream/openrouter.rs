@@ -15,9 +15,6 @@ use crate::ports::{Answer, Call, Outcome};
 
 /// After this, in milliseconds, a create's outcome is unknown and its answer is never delivered.
 const CREATE_DEADLINE_MS: u32 = 10_000;
-/// Rows of a full page of `GET /keys`.
-pub const PAGE: usize = 100;
-
 /// How a create ended.
 pub enum Created {
     Made {
@@ -51,35 +48,39 @@ impl Refused {
     }
 }
 
-/// A key as `GET /keys` lists it: only what is read here, everything else is ignored.
+/// A key as `GET /keys` lists it. Only what a walk reads: somebody else's odd row must not make a page unreadable.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Listed {
     pub hash: String,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub disabled: Option<bool>,
+    #[serde(default)]
+    pub created_at: Option<String>,
+}
+
+/// A key's spend in USD, credits and BYOK apart; what is missing is not known.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Spend {
     pub name: String,
-    #[serde(default)]
-    pub disabled: bool,
-    pub created_at: String,
-    #[serde(default)]
-    pub usage: f64,
-    #[serde(default)]
-    pub usage_daily: f64,
-    #[serde(default)]
-    pub usage_weekly: f64,
-    #[serde(default)]
-    pub usage_monthly: f64,
-    #[serde(default)]
-    pub byok_usage: f64,
-    #[serde(default)]
-    pub byok_usage_daily: f64,
-    #[serde(default)]
-    pub byok_usage_weekly: f64,
-    #[serde(default)]
-    pub byok_usage_monthly: f64,
+    pub usage: Option<f64>,
+    pub usage_daily: Option<f64>,
+    pub usage_weekly: Option<f64>,
+    pub usage_monthly: Option<f64>,
+    pub byok_usage: Option<f64>,
+    pub byok_usage_daily: Option<f64>,
+    pub byok_usage_weekly: Option<f64>,
+    pub byok_usage_monthly: Option<f64>,
 }
 
 impl Listed {
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
     pub fn created(&self) -> Option<Timestamp> {
-        Timestamp::parse(&self.created_at)
+        Timestamp::parse(self.created_at.as_deref()?)
     }
 }
 
@@ -202,7 +203,7 @@ pub async fn read_echo(app: &App, hash: &str) -> Reply<Echo> {
 }
 
 /// `GET /keys/{hash}`.
-pub async fn read_key(app: &App, hash: &str) -> Reply<Listed> {
+pub async fn read_key(app: &App, hash: &str) -> Reply<Spend> {
     one(app, hash).await
 }
 
@@ -257,15 +258,20 @@ pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<()> {
     }
 }
 
-/// Whether this credential's account has the workspace: what a 404 is worth depends on it (X6).
-pub async fn has_workspace(app: &App, workspace_id: &str) -> bool {
+/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
+pub async fn read_workspace(app: &App, workspace_id: &str) -> Reply<()> {
     #[derive(Deserialize)]
     struct Workspace {
         id: String,
     }
     let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
     let reply = safe::<One<Workspace>>(app, "GET", &format!("/workspaces/{id}")).await;
-    matches!(reply, Reply::Is(One { data }) if data.id == workspace_id)
+    match reply {
+        Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),
+        Reply::Is(_) | Reply::Missing => Reply::Missing,
+        Reply::Refused(refused) => Reply::Refused(refused),
+        Reply::Unknown => Reply::Unknown,
+    }
 }
 
 fn key_path(hash: &str) -> String {

@@ -18,6 +18,7 @@ mod cuts;
 mod faults;
 mod gates;
 mod limits;
+mod luck;
 mod pauses;
 mod routes;
 mod schema;

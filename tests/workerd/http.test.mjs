@@ -220,8 +220,7 @@ describe("unsafe requests", () => {
       const admin = route.path.includes("/admin/");
       // What passes changes something, so it is done by somebody fresh.
       const client = admin ? operator : isOurs && fits ? await house.member() : others;
-      const before = await house.generations(others);
-      const answer = await client.call(route.path, { method: route.method, headers: { origin, "sec-fetch-site": site, "content-type": type } , ...raw(body) });
+      const answer = await client.call(route.path, { method: route.method, headers: { origin, "sec-fetch-site": site, "content-type": type }, ...raw(body) });
       const where = `${route.method} ${route.path} origin ${origin} site ${site} type ${type}: ${answer.status} ${answer.text}`;
       if (isOurs && fits) {
         assert.equal(answer.status, route.passes, where);
@@ -230,11 +229,12 @@ describe("unsafe requests", () => {
       } else {
         assert.deepEqual([answer.status, answer.body?.code], isOurs ? [415, "unsupported_media_type"] : [403, "foreign_origin"], where);
         assert.equal(answer.headers.get("set-cookie"), null, where);
-        assert.deepEqual(await house.generations(others), before, where);
       }
     }
     assert.equal(passed, 4 * 2 * 2 + 2 * 2, "JSON on each route, and the form of signing out");
-    assert.equal((await others.get("/api/v1/me")).status, 200, "nothing of it signed anybody out");
+    assert.equal((await others.get("/api/v1/me")).status, 200, "what was refused signed nobody out");
+    assert.deepEqual(await house.generations(others), [], "and claimed nothing");
+    assert.deepEqual(await house.worker.d1("SELECT COUNT(*) AS switched FROM audit WHERE action = 'minting_switched'"), [{ switched: 4 }], "and switched nothing");
     await house.promises({ settled: true });
   });
 
@@ -249,9 +249,10 @@ describe("unsafe requests", () => {
     const spaces = (/** @type {number} */ count) => `{${" ".repeat(count - 2)}}`;
     isProblem(await send(spaces(1025)), 413, "body_too_large");
     isProblem(await send(spaces(16 * 1024 + 1)), 413, "body_too_large");
-    isProblem(await send(spaces(1_000_000)), 413, "body_too_large");
+    isProblem(await send(spaces(60_000)), 413, "body_too_large");
     isProblem(await send(chunked(spaces(1025), 100)), 413, "body_too_large");
-    isProblem(await send(chunked(spaces(200_000), 10_000)), 413, "body_too_large");
+    // In two chunks: whoever goes on sending after the answer finds the connection closed.
+    isProblem(await send(chunked(spaces(16 * 1024 + 1), 16 * 1024)), 413, "body_too_large");
     assert.equal(await house.calls(CREATE), before);
     assert.deepEqual(await house.states(member), []);
     const made = await send(chunked(spaces(1024), 300));

@@ -8,7 +8,7 @@ use keycap::ports::{Database, DbError, LocalFuture, Rows, Stmt, Value};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, ffi, types};
 
-use super::effects::{Effects, meet};
+use super::effects::{Effects, Fate, meet};
 
 /// One batch as it was run: statements with values, and the rows or the error they gave.
 #[derive(Clone)]
@@ -184,7 +184,10 @@ impl Database for Sqlite {
             let name = stmts.first().map_or("", |stmt| stmt.sql.name);
             let fate = self.effects.next(format!("db {name}"));
             let ran = meet(fate, || self.traced(stmts)).await;
-            ran.unwrap_or(Err(DbError::Unknown))
+            match fate {
+                Some(Fate::RefusedAfter) => Err(DbError::Broken),
+                _ => ran.unwrap_or(Err(DbError::Unknown)),
+            }
         })
     }
 }

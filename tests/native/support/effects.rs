@@ -17,6 +17,8 @@ pub enum Fate {
     LostBefore,
     /// It happens, and its answer is lost.
     LostAfter,
+    /// It happens, and its answer says that it was refused.
+    RefusedAfter,
     /// The operation is held just before it, and goes on when it is polled again.
     HeldBefore,
     /// … just after it.

@@ -1,0 +1,418 @@
+//! Bad luck that lasts, lands late or looks like something else: what a hostile reader asked, kept as tests.
+
+use keycap::ports::DbError;
+use serde_json::json;
+
+use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
+
+const SETTINGS: &str = "/api/v1/admin/settings";
+
+fn sweeps(world: &World, n: usize) {
+    for _ in 0..n {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+}
+
+/// A foreign key's worth of the account's own life: more than a page of newer keys.
+fn newer_keys(world: &World) {
+    let now = world.now_ms.get();
+    for n in 0..150 {
+        let key = sandbox::NewKey {
+            name: format!("somebody's {n}"),
+            ..Default::default()
+        };
+        world.sandbox.borrow_mut().add_foreign_key(key, now);
+    }
+}
+
+fn marker_without_row(world: &World, n: usize) {
+    let instance = world.db.text("SELECT name FROM instance");
+    let key = sandbox::NewKey {
+        name: format!("keycap/{instance}/gen_{n:024x}"),
+        ..Default::default()
+    };
+    let now = world.now_ms.get();
+    world.sandbox.borrow_mut().add_foreign_key(key, now);
+}
+
+/// Runs an operation and gives the last batch it sent, to land once more much later.
+fn last_batch(world: &World, operation: impl FnOnce()) -> Vec<keycap::ports::Stmt> {
+    *world.db.trace.borrow_mut() = Some(Vec::new());
+    operation();
+    let trace = world.db.trace.borrow_mut().take().unwrap();
+    trace.last().unwrap().stmts.clone()
+}
+
+fn lands_late(world: &World, batch: Vec<keycap::ports::Stmt>) {
+    use keycap::ports::Database;
+    let before = world.db.dump();
+    let result = world.run(world.db.batch(batch)).unwrap();
+    assert_eq!(result, Err(DbError::Constraint));
+    assert_eq!(world.db.dump(), before);
+}
+
+#[test]
+fn x3_a_switch_that_lands_late_does_not_undo_a_newer_one() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let patch = |body: &str| assert_eq!(operator.patch(SETTINGS, body).status, 200, "{body}");
+    patch(r#"{"minting":"stopped"}"#);
+    let open = last_batch(&world, || patch(r#"{"minting":"open"}"#));
+    patch(r#"{"minting":"stopped"}"#);
+    lands_late(&world, open);
+
+    patch(r#"{"keys":"off","confirm":0}"#);
+    let on = last_batch(&world, || patch(r#"{"keys":"on"}"#));
+    patch(r#"{"keys":"off","confirm":0}"#);
+    lands_late(&world, on);
+}
+
+#[test]
+fn x3_a_sign_out_everywhere_that_lands_late_spares_newer_sessions() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let end = last_batch(&world, || {
+        assert_eq!(
+            member.post("/api/v1/me/sign-out-everywhere", "{}").status,
+            204
+        );
+    });
+    let again = Browser::signed_in(&world, "member");
+    lands_late(&world, end);
+    assert_eq!(again.get("/api/v1/me").status, 200);
+}
+
+/// Five members with keys, every key switched off.
+fn five_keys_off() -> (World, Cookies) {
+    let world = World::new();
+    for n in 0..5 {
+        let person = Browser::signed_in(&world, &format!("load-{n}"));
+        assert_eq!(person.claim().status, 201);
+    }
+    let operator = Browser::signed_in(&world, "operator");
+    let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":5}"#);
+    assert_eq!(told.status, 200);
+    let cookies = operator.cookies.borrow().clone();
+    (world, cookies)
+}
+
+#[test]
+fn s4_22_one_key_that_upstream_refuses_to_switch_holds_up_no_other() {
+    let (world, _) = five_keys_off();
+    world.add_fault("openrouter.keys.update", "refuse", json!({ "status": 403 }));
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 1, "{}", world.last_run());
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0);
+    oracle::settled(&world);
+}
+
+#[test]
+fn s4_22_off_works_at_once_after_hours_of_failures() {
+    let (world, cookies) = five_keys_off();
+    world.add_fault(
+        "openrouter.keys.update",
+        "error_after",
+        json!({ "times": 0 }),
+    );
+    sweeps(&world, 40);
+    let operator = Browser::with(&world, &cookies);
+    assert_eq!(operator.patch(SETTINGS, r#"{"keys":"on"}"#).status, 200);
+    sweeps(&world, 40);
+    world.sandbox.borrow_mut().clear_faults();
+    let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":5}"#);
+    assert_eq!(told.status, 200);
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0);
+}
+
+#[test]
+fn s4_22_while_every_key_is_off_none_is_made_even_if_minting_is_opened() {
+    let (world, cookies) = five_keys_off();
+    let operator = Browser::with(&world, &cookies);
+    let told = operator.patch(SETTINGS, r#"{"minting":"open"}"#);
+    assert_eq!(told.status, 200);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().code(), "minting_stopped");
+}
+
+#[test]
+fn one_row_that_is_refused_does_not_stop_everybodys_sweep() {
+    for operation in ["openrouter.keys.delete", "openrouter.keys.get"] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        if operation.ends_with("delete") {
+            world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
+            let more = json!({ "status": 403, "times": 0 });
+            world.add_fault(operation, "refuse", more);
+            assert_eq!(member.claim().code(), "openrouter_mismatch");
+        } else {
+            assert_eq!(member.claim().status, 201);
+            let more = json!({ "status": 403, "times": 0 });
+            world.add_fault(operation, "refuse", more);
+            world.pass(91 * 86_400);
+        }
+        let other = Browser::signed_in(&world, "second");
+        world.add_fault("openrouter.keys.create", "reset_before", json!({}));
+        assert_eq!(other.claim().status, 503);
+        sweeps(&world, 2);
+        assert_eq!(
+            world.states()[1],
+            "void",
+            "{operation}: {}",
+            world.last_run()
+        );
+    }
+}
+
+#[test]
+fn p8_keys_whose_recorded_hash_is_not_upstream_are_not_deleted() {
+    for keys in [1, 30] {
+        let world = World::new();
+        for n in 0..keys {
+            let person = Browser::signed_in(&world, &format!("load-{n}"));
+            assert_eq!(person.claim().status, 201);
+        }
+        // Upstream now lists its keys under other hashes than its creates answered with.
+        world
+            .db
+            .run("UPDATE generations SET upstream_hash = 'ff' || substr(upstream_hash, 3)");
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.usable().len(), keys, "{}", world.last_run());
+        assert_ne!(world.last_run(), "done");
+    }
+}
+
+#[test]
+fn p8_the_brake_comes_before_any_deletion() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+    assert_eq!(member.claim().status, 503);
+    (0..11).for_each(|n| marker_without_row(&world, n));
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "stopped brake");
+    assert_eq!(world.calls("openrouter.keys.delete"), 0);
+    assert_eq!(world.states(), ["verifying"]);
+}
+
+#[test]
+fn p8_quarantined_keys_of_earlier_weeks_are_no_reason_to_brake() {
+    let world = World::new();
+    Browser::signed_in(&world, "member");
+    for week in 0..3 {
+        (0..6).for_each(|n| marker_without_row(&world, week * 6 + n));
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.last_run(), "done");
+        world.pass(7 * 86_400);
+    }
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_before", json!({}));
+    assert_eq!(member.claim().status, 503);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["void"], "{}", world.last_run());
+}
+
+/// The management key now belongs to somebody else's account.
+fn swap_account(world: &World) -> sandbox::Sandbox {
+    let settings = sandbox::Settings {
+        seed: 4_711,
+        default_workspace_id: String::from("5a4db0c5-0000-4000-8000-00000000ffff"),
+        ..sandbox::Settings::default()
+    };
+    world.sandbox.replace(sandbox::Sandbox::new(settings))
+}
+
+#[test]
+fn x6_p8_nothing_is_freed_by_another_accounts_empty_list_and_nothing_minted_there() {
+    let world = World::new();
+    let first = Browser::signed_in(&world, "second");
+    assert_eq!(first.claim().status, 201);
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+    assert_eq!(member.claim().status, 503);
+    newer_keys(&world);
+    let ours = swap_account(&world);
+    for _ in 0..12 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.last_run(), "stopped foreign_account");
+    }
+    assert_eq!(world.states(), ["active", "verifying"]);
+    let other = Browser::signed_in(&world, "load-1");
+    let told = other.claim();
+    assert_eq!(told.code(), "openrouter_mismatch", "{told:?}");
+    assert_eq!(world.usable().len(), 0, "none is left there");
+    world.sandbox.replace(ours);
+    sweeps(&world, 2);
+    assert_eq!(world.states()[..2], ["active", "void"]);
+    assert_eq!(world.usable().len(), 1, "the stray is gone");
+}
+
+#[test]
+fn p2_a_stray_whose_delete_fails_for_hours_is_not_forgotten() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "late", json!({}));
+    assert_eq!(member.claim().status, 503);
+    sweeps(&world, 2);
+    assert_eq!(world.states(), ["void"]);
+    let now = world.now_ms.get();
+    world.sandbox.borrow_mut().land_late(now);
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.delete", "error_before", more);
+    sweeps(&world, 9);
+    newer_keys(&world);
+    sweeps(&world, 9);
+    world.sandbox.borrow_mut().clear_faults();
+    sweeps(&world, 2);
+    oracle::settled(&world);
+    assert_eq!(world.usable().len(), 0);
+}
+
+#[test]
+fn p2_a_marker_that_could_not_be_disabled_is_not_forgotten() {
+    let world = World::new();
+    Browser::signed_in(&world, "member");
+    sweeps(&world, 1);
+    marker_without_row(&world, 1);
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.update", "error_before", more);
+    newer_keys(&world);
+    for _ in 0..18 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let disabled = "SELECT COUNT(*) FROM findings WHERE disabled_at IS NOT NULL";
+    assert_eq!(world.db.number(disabled), 1);
+}
+
+#[test]
+fn x3_a_committed_record_that_reads_as_a_refusal_is_delivered() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.effects.plan(&[(2, Fate::RefusedAfter)]);
+    let told = member.claim();
+    assert!(
+        world.effects.names()[2].contains("RECORD"),
+        "{:?}",
+        world.effects.names()
+    );
+    assert_eq!(told.status, 201, "{told:?}");
+    oracle::settled(&world);
+    assert_eq!(world.usable().len(), 1);
+
+    // Lost but committed, then refused when it is repeated.
+    let second = Browser::signed_in(&world, "second");
+    world
+        .effects
+        .plan(&[(2, Fate::LostAfter), (3, Fate::RefusedAfter)]);
+    assert_eq!(second.claim().status, 201);
+    oracle::settled(&world);
+    assert_eq!(world.usable().len(), 2);
+}
+
+#[test]
+fn x6_a_key_that_was_deleted_before_a_crash_is_known_to_be_gone() {
+    let world = World::new();
+    let first = Browser::signed_in(&world, "second");
+    assert_eq!(first.claim().status, 201);
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
+    // Reserve, create, abandon, delete, and the isolate dies.
+    world.effects.plan(&[(3, Fate::CutAfter)]);
+    assert!(member.try_claim().is_none());
+    assert!(world.effects.names()[3].starts_with("http DELETE"));
+    world.effects.plan(&[]);
+    world
+        .db
+        .run("UPDATE generations SET workspace_id = NULL WHERE state = 'revoking'");
+    sweeps(&world, 1);
+    assert_eq!(world.states(), ["active", "revoked"]);
+    assert_eq!(member.claim().status, 201);
+}
+
+#[test]
+fn a17_a_bad_page_in_a_long_walk_costs_nothing_that_was_walked() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_before", json!({}));
+    assert_eq!(member.claim().status, 503);
+    for _ in 0..5 {
+        newer_keys(&world);
+    }
+    let lists = |world: &World| world.calls("openrouter.keys.list");
+    for (nth, outcome) in [(4, "partial"), (1, "partial"), (3, "partial")] {
+        let more = json!({ "nth": nth, "retry_after": 30 });
+        world.add_fault("openrouter.keys.list", "rate_limited", more);
+        sweeps(&world, 1);
+        assert_eq!(world.last_run(), outcome);
+    }
+    let before = lists(&world);
+    sweeps(&world, 1);
+    assert_eq!(world.last_run(), "done");
+    assert!(lists(&world) - before <= 7, "it went on where it stood");
+    assert_eq!(world.states(), ["void"]);
+}
+
+#[test]
+fn f6_an_unknown_address_reads_the_database_no_more_often_than_a_known_one() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let limits = keycap::http::rate::Limit::ALL;
+    world.refusing.borrow_mut().extend(limits);
+    for path in ["/nothing", SETTINGS] {
+        world.effects.plan(&[]);
+        assert_eq!(member.get(path).status, 429, "{path}");
+        assert_eq!(world.effects.count(), 0, "{path}");
+    }
+}
+
+#[test]
+fn p8_a_plan_with_a_workspace_that_is_not_there_stops_no_sweep() {
+    let world = World::new();
+    let first = Browser::signed_in(&world, "second");
+    assert_eq!(first.claim().status, 201);
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'plan:default', 'plan_seeded', 't', 1);
+         UPDATE plans SET workspace_id = '5a4db0c5-0000-4000-8000-0000000000ab', change_id = 't'",
+    );
+    sweeps(&world, 1);
+    assert_eq!(world.last_run(), "done");
+}
+
+#[test]
+fn a_key_that_expired_stays_on_the_page_after_a_claim_that_came_to_nothing() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    world.pass(90 * 86_400 + 301);
+    assert!(world.sweep());
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+    assert_eq!(member.claim().status, 502);
+    let keys = member.get("/api/v1/keys").json();
+    assert_eq!(keys["keys"][0]["state"], "expired", "{keys}");
+}
+
+#[test]
+fn a11_upstreams_own_patience_costs_no_attempt() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let more = json!({ "retry_after": 1, "times": 12 });
+    world.add_fault("openrouter.keys.create", "rate_limited", more);
+    for _ in 0..12 {
+        assert_eq!(member.claim().code(), "openrouter_busy");
+        world.pass(2);
+    }
+    assert_eq!(member.claim().status, 201);
+}
