@@ -55,7 +55,7 @@ const OURS = [
   "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.name", "keys.plan_id", "keys.change_id",
   "holds.key_id", "holds.actor", "holds.change_id",
   "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
-  "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.change_id",
+  "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.change_id",
   "audit.id", "audit.change_id",
 ];
 
