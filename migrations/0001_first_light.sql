@@ -18,7 +18,7 @@ CREATE TABLE audit (
   actor TEXT NOT NULL,
   before TEXT,
   after TEXT,
-  at INTEGER NOT NULL CHECK (at > 0),
+  at INTEGER NOT NULL CONSTRAINT audit_at_valid CHECK (at > 0),
   -- A change touches a target once; sending it again is harmless.
   CONSTRAINT audit_change_once UNIQUE (change_id, target)
 ) STRICT;
@@ -49,8 +49,8 @@ BEGIN SELECT RAISE(IGNORE); END;
 -- Who this deployment is. Its name is part of every upstream key's name; bound to one public origin, so that a
 -- second deployment on the same account, or a copy of this database, cannot repair what is not its own.
 CREATE TABLE instance (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  name TEXT NOT NULL CHECK (length(name) = 12),
+  id INTEGER PRIMARY KEY CONSTRAINT instance_id_valid CHECK (id = 1),
+  name TEXT NOT NULL CONSTRAINT instance_name_valid CHECK (length(name) = 12),
   public_origin TEXT,
   change_id TEXT
 ) STRICT;
@@ -63,12 +63,12 @@ BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 -- Switches that act at once in every isolate, because the guarding statements read them here.
 CREATE TABLE settings (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  minting TEXT NOT NULL DEFAULT 'open' CHECK (minting IN ('open', 'stopped')),
+  id INTEGER PRIMARY KEY CONSTRAINT settings_id_valid CHECK (id = 1),
+  minting TEXT NOT NULL DEFAULT 'open' CONSTRAINT settings_minting_valid CHECK (minting IN ('open', 'stopped')),
   -- 'off' while every key is to be off: the stronger switch. Each key has a hold of that name meanwhile.
-  keys TEXT NOT NULL DEFAULT 'on' CHECK (keys IN ('on', 'off')),
+  keys TEXT NOT NULL DEFAULT 'on' CONSTRAINT settings_keys_valid CHECK (keys IN ('on', 'off')),
   -- Added to every member's own epoch: raising it ends all sessions.
-  session_epoch INTEGER NOT NULL DEFAULT 0 CHECK (session_epoch >= 0),
+  session_epoch INTEGER NOT NULL DEFAULT 0 CONSTRAINT settings_session_epoch_valid CHECK (session_epoch >= 0),
   -- The account's default workspace, as the first key that was recorded there named it. A credential whose account does
   -- not have it is another account's: nothing may be minted with it or concluded from its answers.
   home_workspace_id TEXT,
@@ -92,14 +92,14 @@ CREATE TABLE plans (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL,
   -- Positive and below $9.0 M: an uncapped plan cannot be written down.
-  limit_nano INTEGER NOT NULL CHECK (limit_nano >= 10000000 AND limit_nano <= 9000000000000000),
+  limit_nano INTEGER NOT NULL CONSTRAINT plans_limit_nano_valid CHECK (limit_nano >= 10000000 AND limit_nano <= 9000000000000000),
   -- 'none' is for prepaid plans, which count lifetime spend.
-  limit_reset TEXT NOT NULL CHECK (limit_reset IN ('daily', 'weekly', 'monthly', 'none')),
-  expiry_days INTEGER NOT NULL CHECK (expiry_days BETWEEN 1 AND 365),
-  max_active_keys INTEGER NOT NULL CHECK (max_active_keys BETWEEN 1 AND 100),
+  limit_reset TEXT NOT NULL CONSTRAINT plans_limit_reset_valid CHECK (limit_reset IN ('daily', 'weekly', 'monthly', 'none')),
+  expiry_days INTEGER NOT NULL CONSTRAINT plans_expiry_days_valid CHECK (expiry_days BETWEEN 1 AND 365),
+  max_active_keys INTEGER NOT NULL CONSTRAINT plans_max_active_keys_valid CHECK (max_active_keys BETWEEN 1 AND 100),
   -- NULL is the account's default workspace.
   workspace_id TEXT,
-  is_default INTEGER NOT NULL DEFAULT 0 CHECK (is_default IN (0, 1)),
+  is_default INTEGER NOT NULL DEFAULT 0 CONSTRAINT plans_is_default_valid CHECK (is_default IN (0, 1)),
   created_at INTEGER NOT NULL,
   change_id TEXT NOT NULL,
   CONSTRAINT plans_name_once UNIQUE (name)
@@ -119,7 +119,7 @@ BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 -- Whoever has keys. Members today; services, agents and customers have their place.
 CREATE TABLE owners (
   id INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL CHECK (kind IN ('member', 'service', 'agent', 'customer')),
+  kind TEXT NOT NULL CONSTRAINT owners_kind_valid CHECK (kind IN ('member', 'service', 'agent', 'customer')),
   plan_id INTEGER NOT NULL REFERENCES plans (id),
   -- Raised by every change of what the plan gives this owner; a mint is recorded only under the revision it was made for.
   plan_rev INTEGER NOT NULL DEFAULT 0,
@@ -131,13 +131,13 @@ CREATE INDEX owners_by_plan ON owners (plan_id);
 CREATE TABLE members (
   owner_id INTEGER PRIMARY KEY REFERENCES owners (id),
   public_id TEXT NOT NULL,
-  provider TEXT NOT NULL CHECK (provider IN ('github', 'google')),
-  subject TEXT NOT NULL CHECK (length(subject) BETWEEN 1 AND 255),
+  provider TEXT NOT NULL CONSTRAINT members_provider_valid CHECK (provider IN ('github', 'google')),
+  subject TEXT NOT NULL CONSTRAINT members_subject_valid CHECK (length(subject) BETWEEN 1 AND 255),
   login TEXT NOT NULL,
   account_created_at INTEGER NOT NULL,
-  status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended', 'banned', 'left')),
+  status TEXT NOT NULL DEFAULT 'active' CONSTRAINT members_status_valid CHECK (status IN ('active', 'suspended', 'banned', 'left')),
   -- Sessions carry it; raising it ends them.
-  epoch INTEGER NOT NULL DEFAULT 0 CHECK (epoch >= 0),
+  epoch INTEGER NOT NULL DEFAULT 0 CONSTRAINT members_epoch_valid CHECK (epoch >= 0),
   created_at INTEGER NOT NULL,
   signed_in_at INTEGER NOT NULL,
   change_id TEXT NOT NULL,
@@ -162,7 +162,7 @@ BEGIN SELECT RAISE(ABORT, 'identity is fixed'); END;
 
 -- People who may not claim, also before they first sign in.
 CREATE TABLE blocks (
-  provider TEXT NOT NULL CHECK (provider IN ('github', 'google')),
+  provider TEXT NOT NULL CONSTRAINT blocks_provider_valid CHECK (provider IN ('github', 'google')),
   subject TEXT NOT NULL,
   since INTEGER NOT NULL,
   PRIMARY KEY (provider, subject)
@@ -186,8 +186,8 @@ CREATE TABLE keys (
   public_id TEXT NOT NULL,
   owner_id INTEGER NOT NULL REFERENCES owners (id),
   -- 0 is the claimed key; others take the lowest free one.
-  ordinal INTEGER NOT NULL CHECK (ordinal BETWEEN 0 AND 99),
-  origin TEXT NOT NULL CHECK (origin IN ('claim', 'created', 'allotted', 'adopted')),
+  ordinal INTEGER NOT NULL CONSTRAINT keys_ordinal_valid CHECK (ordinal BETWEEN 0 AND 99),
+  origin TEXT NOT NULL CONSTRAINT keys_origin_valid CHECK (origin IN ('claim', 'created', 'allotted', 'adopted')),
   name TEXT,
   plan_id INTEGER NOT NULL REFERENCES plans (id),
   created_at INTEGER NOT NULL,
@@ -213,7 +213,7 @@ BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 -- Why a key is off: it is off upstream if there is any. Each actor removes only its own.
 CREATE TABLE holds (
   key_id INTEGER NOT NULL REFERENCES keys (id),
-  reason TEXT NOT NULL CHECK (reason IN
+  reason TEXT NOT NULL CONSTRAINT holds_reason_valid CHECK (reason IN
     ('owner', 'admin', 'offboarding', 'leak', 'idle', 'budget', 'plan', 'switch', 'rotation')),
   actor TEXT NOT NULL,
   since INTEGER NOT NULL,
@@ -232,8 +232,8 @@ CREATE TABLE generations (
   key_id INTEGER NOT NULL REFERENCES keys (id),
   owner_id INTEGER NOT NULL REFERENCES owners (id),
   -- 1 only beside a slot 0 that is in grace or disabled for rotation.
-  slot INTEGER NOT NULL DEFAULT 0 CHECK (slot IN (0, 1)),
-  state TEXT NOT NULL CHECK (state IN ('reserved', 'minting', 'verifying', 'active', 'disabled',
+  slot INTEGER NOT NULL DEFAULT 0 CONSTRAINT generations_slot_valid CHECK (slot IN (0, 1)),
+  state TEXT NOT NULL CONSTRAINT generations_state_valid CHECK (state IN ('reserved', 'minting', 'verifying', 'active', 'disabled',
     'revoking', 'stuck', 'revoked', 'expired', 'void')),
   -- The one list of states that hold a seat and a slot; indexes, triggers and queries use this column.
   live INTEGER GENERATED ALWAYS AS (state NOT IN ('revoked', 'expired', 'void')) STORED,
@@ -248,10 +248,10 @@ CREATE TABLE generations (
   -- Where it was, or is to be, minted; NULL until known means the account's default.
   workspace_id TEXT,
   plan_rev INTEGER NOT NULL,
-  limit_nano INTEGER NOT NULL CHECK (limit_nano >= 10000000 AND limit_nano <= 9000000000000000),
-  limit_reset TEXT NOT NULL CHECK (limit_reset IN ('daily', 'weekly', 'monthly', 'none')),
+  limit_nano INTEGER NOT NULL CONSTRAINT generations_limit_nano_valid CHECK (limit_nano >= 10000000 AND limit_nano <= 9000000000000000),
+  limit_reset TEXT NOT NULL CONSTRAINT generations_limit_reset_valid CHECK (limit_reset IN ('daily', 'weekly', 'monthly', 'none')),
   created_at INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL CHECK (expires_at > created_at),
+  expires_at INTEGER NOT NULL CONSTRAINT generations_expires_at_valid CHECK (expires_at > created_at),
   recorded_at INTEGER,
   -- When it was off for good.
   ended_at INTEGER,
@@ -345,8 +345,8 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 -- Live generations, counted by the database itself; the reservation's guard compares it with the ceiling.
 CREATE TABLE seats (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  live INTEGER NOT NULL CHECK (live >= 0)
+  id INTEGER PRIMARY KEY CONSTRAINT seats_id_valid CHECK (id = 1),
+  live INTEGER NOT NULL CONSTRAINT seats_live_valid CHECK (live >= 0)
 ) STRICT;
 INSERT INTO seats (id, live) VALUES (1, 0);
 
@@ -399,11 +399,11 @@ CREATE TABLE runs (
   started_at INTEGER NOT NULL,
   lease_until INTEGER NOT NULL,
   ended_at INTEGER,
-  outcome TEXT NOT NULL CHECK (outcome IN ('running', 'done', 'partial', 'failed', 'stopped', 'abandoned')),
+  outcome TEXT NOT NULL CONSTRAINT runs_outcome_valid CHECK (outcome IN ('running', 'done', 'partial', 'failed', 'stopped', 'abandoned')),
   -- Why it failed or stopped: a stable code.
   code TEXT,
-  counts TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(counts)),
-  cursor TEXT CHECK (cursor IS NULL OR json_valid(cursor)),
+  counts TEXT NOT NULL DEFAULT '{}' CONSTRAINT runs_counts_valid CHECK (json_valid(counts)),
+  cursor TEXT CONSTRAINT runs_cursor_valid CHECK (cursor IS NULL OR json_valid(cursor)),
   CONSTRAINT runs_public_id_once UNIQUE (public_id)
 ) STRICT;
 -- The lease: one unfinished run of a job.

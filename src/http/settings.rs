@@ -24,6 +24,13 @@ enum Change {
     Minting { minting: Minting },
     KeysOff { keys: OffWord, confirm: i64 },
     KeysOn { keys: OnWord },
+    TakeOver { instance: TakeOverWord },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TakeOverWord {
+    TakeOver,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +50,7 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
     let wanted: Change = context.json()?;
     let confirmed = match &wanted {
         Change::KeysOff { confirm, .. } => Some(*confirm),
-        Change::Minting { .. } | Change::KeysOn { .. } => None,
+        Change::Minting { .. } | Change::KeysOn { .. } | Change::TakeOver { .. } => None,
     };
     let app = &*context.app;
     let (db, now) = (&*app.db, app.now());
@@ -56,6 +63,12 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
             keys: OffWord::Off,
             confirm,
         } => settings::keys_off(db, &session, &change, confirm, now).await?,
+        Change::TakeOver {
+            instance: TakeOverWord::TakeOver,
+        } => {
+            let origin = app.config.public_origin.as_str();
+            settings::take_over(db, &session, &change, origin, now).await?
+        }
         Change::KeysOn { keys: OnWord::On } => {
             settings::keys_on(db, &session, &change, now).await?
         }

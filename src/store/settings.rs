@@ -33,6 +33,16 @@ statements! {
         WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')
         ON CONFLICT DO NOTHING";
 
+    // The database follows its operator to another origin (A13).
+    TAKE_OVER_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, 'instance', 'instance_bound', m.public_id, ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    TAKE_OVER = "UPDATE instance SET public_origin = ?1, change_id = ?2
+        WHERE change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'instance')";
+
     // What was postponed after earlier failures has its turn at once.
     DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
         WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
@@ -52,9 +62,9 @@ statements! {
     RELEASE_ALL = "DELETE FROM holds WHERE reason = 'switch'
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
-    SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings'),
-          'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live)
-        FROM settings s JOIN seats";
+    SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target IN ('settings', 'instance')),
+          'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin)
+        FROM settings s JOIN seats JOIN instance i";
 }
 
 /// Whether anything may be minted at all: the kill switch (A4).
@@ -82,12 +92,14 @@ pub enum Keys {
     Off,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub minting: Minting,
     pub keys: Keys,
     /// Generations that hold a seat: what putting every key off has to name.
     pub live_keys: i64,
+    /// The origin that this database belongs to: at any other nothing is minted or swept.
+    pub bound_to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +111,7 @@ struct Row {
 }
 
 /// How a switch was answered: with the settings as they are afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Switched {
     Done(Settings),
     /// The guard refused: the session has ended, or the number named does not cover what is live.
@@ -163,6 +175,21 @@ pub async fn keys_on(
         stmt!(KEYS_ON, change),
         stmt!(RELEASE_ALL, change),
         stmt!(DUE_NOW, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// Ties the database to `public_origin`, away from the one it had.
+pub async fn take_over(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    public_origin: &str,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let stmts = vec![
+        stmt!(TAKE_OVER_GUARD, change, now, &session.member, session.epoch),
+        stmt!(TAKE_OVER, public_origin, change),
     ];
     switch(db, change, stmts).await
 }

@@ -78,6 +78,7 @@ fn story() -> (World, Vec<Ran>) {
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     operator.patch("/api/v1/admin/settings", r#"{"keys":"on"}"#);
+    operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     operator.post("/api/v1/me/sign-out-everywhere", "{}");

@@ -145,6 +145,23 @@ fn s0_107_migrations_are_numbered_and_reach_the_same_schema() {
 }
 
 #[test]
+fn every_constraint_has_a_name() {
+    let world = World::new();
+    for sql in world
+        .db
+        .texts("SELECT sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL")
+    {
+        for line in sql
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("--"))
+        {
+            let checks = line.matches("CHECK (").count() + line.matches(" UNIQUE (").count();
+            assert_eq!(checks, line.matches("CONSTRAINT ").count(), "{line}");
+        }
+    }
+}
+
+#[test]
 fn every_table_is_strict() {
     let world = World::new();
     let loose = world.db.texts(

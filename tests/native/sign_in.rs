@@ -324,4 +324,15 @@ fn a13_a_database_belongs_to_the_origin_that_bound_it() {
     assert_eq!(member.claim().code(), "provisioning_closed");
     assert!(world.sweep());
     assert_eq!(world.last_run(), "stopped foreign_instance");
+
+    let operator = Browser::signed_in(&world, "operator");
+    let is = operator.get("/api/v1/admin/settings").json();
+    assert_eq!(is["bound_to"], "https://elsewhere.example");
+    let told = operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
+    assert_eq!(told.json()["bound_to"], "http://localhost:8787");
+    assert_eq!(member.claim().status, 201);
+    world.pass(540);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "done");
+    oracle::settled(&world);
 }
