@@ -15,6 +15,7 @@ mod support;
 mod claim;
 mod conformance;
 mod cuts;
+mod explorer;
 mod faults;
 mod gates;
 mod limits;

@@ -183,6 +183,10 @@ impl Database for Sqlite {
         Box::pin(async move {
             let name = stmts.first().map_or("", |stmt| stmt.sql.name);
             let fate = self.effects.next(format!("db {name}"));
+            if fate == Some(Fate::Late) {
+                let (database, stmts) = (self.clone(), stmts.clone());
+                self.effects.keep(move || drop(database.traced(stmts)));
+            }
             let ran = meet(fate, || self.traced(stmts)).await;
             match fate {
                 Some(Fate::RefusedAfter) => Err(DbError::Broken),

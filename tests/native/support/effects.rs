@@ -19,6 +19,8 @@ pub enum Fate {
     LostAfter,
     /// It happens, and its answer says that it was refused.
     RefusedAfter,
+    /// Its answer is lost, and it happens only later: when [`Effects::land`] is called.
+    Late,
     /// The operation is held just before it, and goes on when it is polled again.
     HeldBefore,
     /// … just after it.
@@ -39,7 +41,7 @@ impl Fate {
     }
 
     pub const fn happens(self) -> bool {
-        !matches!(self, Self::CutBefore | Self::LostBefore)
+        !matches!(self, Self::CutBefore | Self::LostBefore | Self::Late)
     }
 }
 
@@ -82,6 +84,7 @@ struct State {
     count: Cell<usize>,
     plan: RefCell<Vec<(usize, Fate)>>,
     names: RefCell<Vec<String>>,
+    late: RefCell<Vec<Box<dyn FnOnce()>>>,
 }
 
 impl Effects {
@@ -99,6 +102,19 @@ impl Effects {
 
     pub fn names(&self) -> Vec<String> {
         self.0.names.borrow().clone()
+    }
+
+    /// Keeps an effect that is to land later.
+    pub fn keep(&self, effect: impl FnOnce() + 'static) {
+        self.0.late.borrow_mut().push(Box::new(effect));
+    }
+
+    /// Lets everything land that was kept; how much that was.
+    pub fn land(&self) -> usize {
+        let late = std::mem::take(&mut *self.0.late.borrow_mut());
+        let landed = late.len();
+        late.into_iter().for_each(|effect| effect());
+        landed
     }
 
     /// Counts one effect and says what becomes of it.

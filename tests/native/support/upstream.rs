@@ -6,7 +6,7 @@ use std::rc::Rc;
 use keycap::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
 use sandbox::{Delivery, Request, Sandbox};
 
-use super::effects::{Effects, meet};
+use super::effects::{Effects, Fate, meet};
 
 #[derive(Clone)]
 pub struct Upstream {
@@ -51,6 +51,10 @@ impl Outbound for Upstream {
         Box::pin(async move {
             let path = call.url.path();
             let fate = self.effects.next(format!("http {} {path}", call.method));
+            if fate == Some(Fate::Late) {
+                let (upstream, call) = (self.clone(), call.clone());
+                self.effects.keep(move || drop(upstream.deliver(&call)));
+            }
             let sent = meet(fate, || self.deliver(&call)).await;
             sent.unwrap_or(Outcome::Unknown)
         })
