@@ -18,6 +18,7 @@ mod cuts;
 mod explorer;
 mod faults;
 mod gates;
+mod grid;
 mod limits;
 mod luck;
 mod pauses;

@@ -1,0 +1,100 @@
+//! Every fault of the sandbox on every upstream operation that the code makes: a grid, counted, with the cells that mean
+//! nothing listed. Afterwards the promises hold, and everybody who may claim can.
+
+use sandbox::FaultKind;
+use serde_json::json;
+
+use crate::explorer::{all_is_well, recover, signed_in};
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
+
+/// When an operation is made.
+type Moment = fn(&World);
+
+/// The operations, and the moment in which each is made.
+const OPERATIONS: [(&str, Moment); 9] = [
+    ("github.token", sign_in),
+    ("github.user", sign_in),
+    ("github.revoke", sign_in),
+    ("openrouter.keys.create", |world| {
+        Browser::signed_in(world, "member").claim();
+    }),
+    ("openrouter.keys.list", sweep_of_everything),
+    ("openrouter.keys.get", sweep_of_everything),
+    ("openrouter.keys.update", sweep_of_everything),
+    ("openrouter.keys.delete", sweep_of_everything),
+    ("openrouter.workspaces.get", sweep_of_everything),
+];
+
+fn sign_in(world: &World) {
+    let told = Browser::new(world).sign_in("member");
+    assert_eq!(told.status, 303);
+}
+
+/// A sweep that reads, lists, switches and deletes.
+fn sweep_of_everything(world: &World) {
+    assert!(world.sweep());
+}
+
+/// A world in which every operation has something to do: an expired key, one to switch off, a stray, a doubt.
+fn busy() -> World {
+    let world = World::new();
+    assert_eq!(Browser::signed_in(&world, "load-1").claim().status, 201);
+    world.pass(90 * 86_400);
+    assert_eq!(Browser::signed_in(&world, "load-2").claim().status, 201);
+    world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+    assert_eq!(Browser::signed_in(&world, "load-3").claim().status, 503);
+    let operator = Browser::signed_in(&world, "operator");
+    let told = operator.patch("/api/v1/admin/settings", r#"{"keys":"off","confirm":9}"#);
+    assert_eq!(told.status, 200);
+    world.pass(TEN_MINUTES);
+    world
+}
+
+/// Five in a row outlast every retry; a larger run tries a single one as well.
+fn times() -> Vec<u32> {
+    match std::env::var("KEYCAP_SCALE") {
+        Ok(_) => vec![1, 5],
+        Err(_) => vec![5],
+    }
+}
+
+#[test]
+fn x0_every_fault_on_every_upstream_operation_leaves_every_promise() {
+    let (mut cells, mut nothing) = (0, Vec::new());
+    let busy = busy();
+    for (operation, moment) in OPERATIONS {
+        for kind in FaultKind::NAMES {
+            for times in times() {
+                let mut fault = json!({ "operation": operation, "kind": kind, "times": times });
+                if ["refuse", "error_before", "error_after"].contains(kind) {
+                    fault["status"] = json!(if *kind == "refuse" { 400 } else { 500 });
+                }
+                let Ok(fault) = sandbox::Fault::from_json(&fault) else {
+                    nothing.push(format!("{operation} {kind}"));
+                    break;
+                };
+                // A held answer is a pause, which the explorer has.
+                if kind.starts_with("hold") {
+                    nothing.push(format!("{operation} {kind}"));
+                    break;
+                }
+                let world = busy.copied();
+                world.sandbox.borrow_mut().add_fault(fault);
+                moment(&world);
+                oracle::always(&world);
+                let now = world.now_ms.get();
+                world.sandbox.borrow_mut().land_late(now);
+                world.sandbox.borrow_mut().clear_faults();
+                // Whatever was postponed has its turn again.
+                world.pass(TEN_MINUTES);
+                recover(&world, cells % 3);
+                signed_in(&world);
+                all_is_well(&world);
+                cells += 1;
+            }
+        }
+    }
+    println!("{cells} cells of faults and operations");
+    println!("that mean nothing: {}", nothing.join(", "));
+    assert!(cells >= 168, "{cells}");
+}
