@@ -26,7 +26,7 @@ CREATE TABLE audit (
 -- A table rather than a CHECK, so that a later migration adds an action by inserting it.
 CREATE TABLE audit_actions (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 INSERT INTO audit_actions (name) VALUES
-  ('instance_bound'), ('plan_seeded'), ('member_created'), ('signed_in'), ('sessions_ended'),
+  ('instance_bound'), ('plan_seeded'), ('plan_changed'), ('member_created'), ('signed_in'), ('sessions_ended'),
   ('minting_switched'), ('keys_switched'), ('disabled'), ('enabled'), ('reserved'), ('recorded'), ('refused'), ('doubted'), ('abandoned'),
   ('cleared'), ('revoke_confirmed'), ('revoke_given_up'), ('expired');
 

@@ -108,6 +108,11 @@ impl Config {
         }
     }
 
+    /// Whether configuration lets anybody claim.
+    pub fn claims_open(&self) -> bool {
+        self.terms.open() && self.keys_page
+    }
+
     /// Whether people can sign in: an OAuth app, a session secret, and a plan to give them.
     pub fn sign_in_configured(&self) -> bool {
         self.github.is_some() && !self.session_secrets.is_empty() && self.plan_seed.is_some()
@@ -189,13 +194,27 @@ impl Reader<'_> {
     }
 
     fn terms(&mut self, can_mint: bool) -> Terms {
+        let project_live = self.opens("PROJECT_STATUS", "live", "not live: claims are closed");
+        let enabled = self.opens(
+            "PROVISIONING_ENABLED",
+            "true",
+            "not true: claims are closed",
+        );
         Terms {
-            project_live: self.text("PROJECT_STATUS").as_deref() == Some("live"),
-            provisioning_enabled: can_mint
-                && self.text("PROVISIONING_ENABLED").as_deref() == Some("true"),
+            project_live,
+            provisioning_enabled: can_mint && enabled,
             max_total_keys: self.max_total_keys(),
             min_account_age_days: self.number("MIN_ACCOUNT_AGE_DAYS", 30, 0, 36_500),
         }
+    }
+
+    /// A gate opens on its exact word only.
+    fn opens(&mut self, setting: &'static str, word: &str, otherwise: &'static str) -> bool {
+        let open = self.text(setting).as_deref() == Some(word);
+        if !open {
+            self.closes(setting, otherwise);
+        }
+        open
     }
 
     fn max_total_keys(&mut self) -> i64 {
@@ -204,7 +223,11 @@ impl Reader<'_> {
             return 0;
         };
         match text.parse::<i64>() {
-            Ok(seats) if (0..=SEATS_CEILING).contains(&seats) => seats,
+            Ok(0) => {
+                self.closes("MAX_TOTAL_KEYS", "zero: claims are closed");
+                0
+            }
+            Ok(seats) if (1..=SEATS_CEILING).contains(&seats) => seats,
             _ => {
                 self.closes("MAX_TOTAL_KEYS", "not a number of keys: claims are closed");
                 0
@@ -282,15 +305,22 @@ impl Reader<'_> {
     }
 
     fn keys_page(&mut self, origin: Option<&Origin>) -> bool {
-        match self.text("API_KEYS_PAGE").as_deref() {
+        let on = match self.text("API_KEYS_PAGE").as_deref() {
             None => origin.is_some_and(Origin::is_development),
-            Some("true" | "on") => true,
-            Some("false" | "off") => false,
+            Some("true") => true,
+            Some("false") => false,
             Some(_) => {
                 self.wrong("API_KEYS_PAGE", "must be true or false");
                 false
             }
+        };
+        if !on {
+            self.closes(
+                "API_KEYS_PAGE",
+                "off: members have no page and nothing to claim with",
+            );
         }
+        on
     }
 
     fn upstreams(&mut self) -> Option<Upstreams> {
@@ -329,7 +359,8 @@ fn is_uuid(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const WHOLE: [(&str, &str); 10] = [
+    const WHOLE: [(&str, &str); 11] = [
+        ("API_KEYS_PAGE", "true"),
         ("PUBLIC_ORIGIN", "https://keys.example.org"),
         ("GITHUB_OAUTH_CLIENT_ID", "client"),
         ("GITHUB_OAUTH_CLIENT_SECRET", "not-a-secret"),
@@ -359,9 +390,8 @@ mod tests {
     #[test]
     fn a_whole_configuration_opens_everything() {
         let config = with(&[]).ok().unwrap();
-        assert!(config.terms.open() && config.sign_in_configured() && config.closed_by.is_empty());
+        assert!(config.claims_open() && config.sign_in_configured() && config.closed_by.is_empty());
         assert_eq!(config.admin_github_ids, ["1", "22"]);
-        assert!(!config.keys_page);
     }
 
     #[test]
@@ -402,9 +432,12 @@ mod tests {
             ("MAX_TOTAL_KEYS", "-1"),
             ("MAX_TOTAL_KEYS", "0"),
             ("MAX_TOTAL_KEYS", "1e9"),
+            ("API_KEYS_PAGE", "false"),
+            ("API_KEYS_PAGE", ""),
         ] {
             let config = with(&[(setting, value)]).ok().unwrap();
-            assert!(!config.terms.open(), "{setting}={value}");
+            assert!(!config.claims_open(), "{setting}={value}");
+            assert_eq!(named(Ok(config)), [setting], "{value}");
         }
     }
 

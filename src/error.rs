@@ -269,7 +269,7 @@ impl Error {
             ),
             Self::ConfirmationMismatch { live_keys } => {
                 format!(
-                    "Nothing was changed. {live_keys} keys are live now; confirm at least that number."
+                    "Nothing was changed. Live keys now: {live_keys}. Confirm at least that number."
                 )
             }
             Self::ClaimUnknown => String::from(

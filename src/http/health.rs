@@ -10,7 +10,7 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
     let config = &context.app.config;
     let body = json!({
         "status": "ok",
-        "claims_open": config.terms.open(),
+        "claims_open": config.claims_open(),
         "sign_in": config.sign_in_configured(),
         "closed_by": config.closed_by,
     });

@@ -37,7 +37,7 @@ pub async fn show_landing(context: Context) -> Result<Reply, Error> {
     let plan = config.plan_seed.as_ref().ok_or(Error::NotConfigured)?;
     let auth_error = context.query("auth_error");
     let page = Landing {
-        open: config.terms.open(),
+        open: config.claims_open(),
         closed_reason: closed_reason(config),
         limit_usd: &plan.limit.to_string(),
         limit_reset: plan.limit_reset.name(),
@@ -75,7 +75,7 @@ fn render(status: u16, page: &impl Template) -> Result<Reply, Error> {
 }
 
 fn closed_reason(config: &Config) -> &'static str {
-    if config.terms.open() {
+    if config.claims_open() {
         ""
     } else if config.terms.project_live {
         "New keys are not given out at the moment."

@@ -1,6 +1,7 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
-//! 1. Fence mints that nobody waits for any more, and list what is due.
+//! 1. Fence mints that nobody waits for any more (`generations::take_up`), and list what is due. Stop if the credential
+//!    is another account's.
 //! 2. Switch off upstream what has a hold, and on again what has none any more.
 //! 3. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
 //! 4. Close what has expired, with what it spent.

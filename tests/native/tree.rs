@@ -61,6 +61,24 @@ fn s0_110_the_readmes_table_of_settings_is_the_codes() {
 }
 
 #[test]
+fn the_readmes_way_to_change_the_plan_works_for_keys_made_from_then_on() {
+    let readme = read("README.md");
+    let sql = readme.split("```sql").nth(1).unwrap();
+    let sql = sql.split("```").next().unwrap();
+    let world = World::new();
+    let early = Browser::signed_in(&world, "second");
+    assert_eq!(early.claim().json()["key"]["limit_usd"], "5.00");
+    world.db.run(sql);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(
+        member.get("/api/v1/me").json()["claim"]["limit_usd"],
+        "10.00"
+    );
+    assert_eq!(member.claim().json()["key"]["limit_usd"], "10.00");
+    assert_eq!(early.claim().json()["key"]["limit_usd"], "5.00");
+}
+
+#[test]
 fn s4_47_static_files_hold_no_name_or_value_of_a_setting() {
     for (path, text) in files("public") {
         for name in settings() {

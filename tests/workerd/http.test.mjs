@@ -452,14 +452,14 @@ describe("settings", () => {
   test("a gate that is unset, or says anything but its word, is closed: no key, no call, and the health route says why (S4-78, S4-20, S4-38)", async () => {
     await closesClaims({ MAX_TOTAL_KEYS: undefined }, "provisioning_closed", ["MAX_TOTAL_KEYS"]);
     await closesClaims({ MAX_TOTAL_KEYS: "many" }, "provisioning_closed", ["MAX_TOTAL_KEYS"]);
-    await closesClaims({ PROVISIONING_ENABLED: "TRUE" }, "provisioning_closed", []);
-    await closesClaims({ PROJECT_STATUS: undefined }, "project_not_live", []);
+    await closesClaims({ PROVISIONING_ENABLED: "TRUE" }, "provisioning_closed", ["PROVISIONING_ENABLED"]);
+    await closesClaims({ PROJECT_STATUS: undefined }, "project_not_live", ["PROJECT_STATUS"]);
   });
 
   test("what wrangler.toml commits gives nobody a key: a deployment on push is safe (S4-52)", async () => {
     const { vars } = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
     const { PUBLIC_ORIGIN: _filledInByAnOperator, ...committed } = vars;
-    await closesClaims(committed, "project_not_live", []);
+    await closesClaims(committed, "project_not_live", ["PROJECT_STATUS", "PROVISIONING_ENABLED", "MAX_TOTAL_KEYS"]);
   });
 
   test("staging and production share no database, no key-value store, no counters and no open gate (S4-51)", async () => {
