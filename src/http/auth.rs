@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::context::NoMembers;
-use super::{Context, Reply, cookies};
+use super::{Body, Context, Reply, cookies};
 use crate::app::App;
 use crate::crypto::keyring::{self, Purpose};
 use crate::crypto::session::{self, SESSION_SECS, Session};
@@ -179,7 +179,10 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, R
 }
 
 /// `POST /auth/logout`: this browser's session ends. Works as a form without scripts (C15).
-pub async fn sign_out(_: Context) -> Result<Reply, Error> {
+pub async fn sign_out(context: Context) -> Result<Reply, Error> {
+    if context.body != Body::Empty {
+        let _: NoMembers = context.json()?;
+    }
     let reply = Reply::redirect(303, "/");
     Ok(reply.header("set-cookie", cookies::clear(cookies::SESSION)))
 }

@@ -40,9 +40,11 @@ impl Context {
         let Body::Bytes(bytes) = &self.body else {
             return Err(Error::MalformedJson);
         };
-        let members: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(bytes).map_err(|_| Error::MalformedJson)?;
-        serde_json::from_value(members.into()).map_err(|_| Error::MalformedJson)
+        let malformed = |_| Error::MalformedJson;
+        let _: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(bytes).map_err(malformed)?;
+        // From the bytes again: a map would have kept the last of repeated members.
+        serde_json::from_slice(bytes).map_err(malformed)
     }
 
     /// The Idempotency-Key, if the request has one: printable ASCII, 1 to 128 characters.

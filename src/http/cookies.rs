@@ -14,8 +14,10 @@ pub fn attempt_name(suffix: &str) -> String {
 /// The value of a cookie of this exact name. The first one counts.
 pub fn value<'a>(header: Option<&'a str>, name: &str) -> Option<&'a str> {
     let pairs = header?.split(';').filter_map(|pair| pair.split_once('='));
-    let mut named = pairs.filter(|(key, _)| key.trim() == name);
-    named.next().map(|(_, value)| value.trim())
+    // Only the blanks of the grammar: a wider trim would let a look-alike name pass as ours.
+    let bare = |text: &'a str| text.trim_matches([' ', '\t']);
+    let mut named = pairs.filter(|(key, _)| bare(key) == name);
+    named.next().map(|(_, value)| bare(value))
 }
 
 /// A `Set-Cookie` that lasts `secs`.

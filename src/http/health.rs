@@ -17,6 +17,14 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
+/// The answer to a request whose headers are none.
+pub fn malformed() -> Outbound {
+    let error = Error::BadRequest {
+        detail: "A header has characters that no header may have.",
+    };
+    problem(&error, error.problem("").to_string())
+}
+
 /// The answer when there is none to give.
 pub fn failed() -> Outbound {
     problem(&Error::Internal, Error::Internal.problem("").to_string())

@@ -173,7 +173,7 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
         return Ok(elsewhere);
     }
     if route.who == Who::Admin {
-        let session = session_of(app, header(&inbound, "cookie")).ok_or(Error::NotFound)?;
+        let session = session_of(app, cookies_of(&inbound).as_deref()).ok_or(Error::NotFound)?;
         look_up_within_limit(app, &session)
             .await?
             .ok_or(Error::NotFound)?;
@@ -212,7 +212,7 @@ async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
 /// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two differ in
 /// nothing (F6).
 async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
-    if let Some(session) = session_of(app, header(inbound, "cookie"))
+    if let Some(session) = session_of(app, cookies_of(inbound).as_deref())
         && let Err(error) = look_up_within_limit(app, &session).await
     {
         return error;
@@ -267,7 +267,9 @@ fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
 fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
     let ours = app.config.public_origin.as_str();
     let origin = header(inbound, "origin") == Some(ours);
-    let site = header(inbound, "sec-fetch-site").is_none_or(|site| site == "same-origin");
+    // One that cannot be read is not ours.
+    let site = inbound.headers().get("sec-fetch-site");
+    let site = site.is_none_or(|site| site == "same-origin");
     if origin && site {
         Ok(())
     } else {
@@ -302,8 +304,7 @@ fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
 }
 
 fn context(app: &Rc<App>, inbound: Inbound) -> Context {
-    let text = |name: &str| header(&inbound, name).map(str::to_owned);
-    let cookies = text("cookie");
+    let cookies = cookies_of(&inbound);
     Context {
         app: app.clone(),
         session: session_of(app, cookies.as_deref()),
@@ -321,6 +322,12 @@ fn session_of(app: &App, cookies: Option<&str>) -> Option<session::Session> {
     let token = cookies::value(cookies, cookies::SESSION)?;
     let keys = keyring::keys(&app.config.session_secrets, Purpose::Session);
     session::verify(&keys, token, app.now())
+}
+
+/// The Cookie header. Another application's cookie may have any bytes, and must not cost a member their session.
+fn cookies_of(inbound: &Inbound) -> Option<String> {
+    let cookies = inbound.headers().get("cookie")?;
+    Some(String::from_utf8_lossy(cookies.as_bytes()).into_owned())
 }
 
 fn header<'a>(inbound: &'a Inbound, name: &str) -> Option<&'a str> {

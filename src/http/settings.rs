@@ -19,63 +19,58 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
 
 /// One switch a request. Putting every key off has to name how many that are.
 #[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum Change {
-    Minting { minting: Minting },
-    KeysOff { keys: OffWord, confirm: i64 },
-    KeysOn { keys: OnWord },
-    TakeOver { instance: TakeOverWord },
+#[serde(deny_unknown_fields)]
+struct Change {
+    minting: Option<String>,
+    keys: Option<String>,
+    confirm: Option<i64>,
+    instance: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum TakeOverWord {
+enum Wanted {
+    Minting(Minting),
+    KeysOff { confirmed: i64 },
+    KeysOn,
     TakeOver,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum OffWord {
-    Off,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum OnWord {
-    On,
+impl Change {
+    /// Exactly one of the switches, in exactly its words.
+    fn wanted(&self) -> Result<Wanted, Error> {
+        let (minting, keys) = (self.minting.as_deref(), self.keys.as_deref());
+        match (minting, keys, self.confirm, self.instance.as_deref()) {
+            (Some("open"), None, None, None) => Ok(Wanted::Minting(Minting::Open)),
+            (Some("stopped"), None, None, None) => Ok(Wanted::Minting(Minting::Stopped)),
+            (None, Some("off"), Some(confirmed), None) => Ok(Wanted::KeysOff { confirmed }),
+            (None, Some("on"), None, None) => Ok(Wanted::KeysOn),
+            (None, None, None, Some("take_over")) => Ok(Wanted::TakeOver),
+            _ => Err(Error::MalformedJson),
+        }
+    }
 }
 
 pub async fn change_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let wanted: Change = context.json()?;
-    let confirmed = match &wanted {
-        Change::KeysOff { confirm, .. } => Some(*confirm),
-        Change::Minting { .. } | Change::KeysOn { .. } | Change::TakeOver { .. } => None,
-    };
+    let wanted = context.json::<Change>()?.wanted()?;
     let app = &*context.app;
     let (db, now) = (&*app.db, app.now());
     let change = random::public_id(&*app.random, Kind::Change)?;
     let switched = match wanted {
-        Change::Minting { minting } => {
+        Wanted::Minting(minting) => {
             settings::switch_minting(db, &session, &change, minting, now).await?
         }
-        Change::KeysOff {
-            keys: OffWord::Off,
-            confirm,
-        } => settings::keys_off(db, &session, &change, confirm, now).await?,
-        Change::TakeOver {
-            instance: TakeOverWord::TakeOver,
-        } => {
+        Wanted::KeysOff { confirmed } => {
+            settings::keys_off(db, &session, &change, confirmed, now).await?
+        }
+        Wanted::KeysOn => settings::keys_on(db, &session, &change, now).await?,
+        Wanted::TakeOver => {
             let origin = app.config.public_origin.as_str();
             settings::take_over(db, &session, &change, origin, now).await?
         }
-        Change::KeysOn { keys: OnWord::On } => {
-            settings::keys_on(db, &session, &change, now).await?
-        }
     };
-    match (switched, confirmed) {
+    match (switched, wanted) {
         (Switched::Done(after), _) => Reply::json(200, &after),
-        (Switched::Refused(is), Some(confirmed)) if is.live_keys > confirmed => {
+        (Switched::Refused(is), Wanted::KeysOff { confirmed }) if is.live_keys > confirmed => {
             Err(Error::ConfirmationMismatch {
                 live_keys: is.live_keys,
             })

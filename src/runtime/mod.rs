@@ -33,7 +33,9 @@ pub async fn fetch(request: Request, env: Env, context: &Context) -> worker::Res
         Err(problems) => return respond(health::misconfigured(&problems)),
     };
     let may_change = !matches!(request.method(), worker::Method::Get | worker::Method::Head);
-    let inbound = inbound::read(request).await?;
+    let Some(inbound) = inbound::read(request).await? else {
+        return respond(health::malformed());
+    };
     if !may_change {
         return respond(service.answer(inbound).await);
     }

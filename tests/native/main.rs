@@ -12,6 +12,7 @@
 
 mod support;
 
+mod attacks;
 mod claim;
 mod conformance;
 mod cuts;

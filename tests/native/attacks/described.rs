@@ -1,0 +1,334 @@
+//! A fuzzer that the OpenAPI description drives: requests for each operation, valid and bent; every answer is one that
+//! the description has, with the body it says.
+
+use std::collections::BTreeMap;
+
+use http::HeaderValue;
+use keycap::http::Body;
+use serde_json::{Value, json};
+
+use super::schema::wrong;
+use super::{Caller, Chance, SESSION, cookie_of};
+use crate::support::browser::Told;
+use crate::support::world::ORIGIN;
+use crate::support::{Browser, World, oracle};
+
+const SEED: u64 = 0x0F02_2026;
+/// Worlds begin afresh now and then, with members who have no key yet.
+const WORLDS: u64 = 10;
+const CASES: usize = 400;
+
+const PERSONAS: &[&str] = &[
+    "member", "second", "operator", "newcomer", "bigid", "load-1",
+];
+/// What the sandbox does to a create now and then; each leads to an answer that is the world's fault, or to none.
+const FAULTS: &[&str] = &[
+    "refuse",
+    "reset_before",
+    "reset_after",
+    "error_before",
+    "error_after",
+    "rate_limited",
+    "html",
+    "echo_limit_larger",
+    "key_missing",
+    "hash_missing",
+];
+
+struct Operation {
+    method: String,
+    path: String,
+    says: Value,
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let paths = document["paths"].as_object().unwrap();
+    let all = paths.iter().flat_map(|(path, methods)| {
+        methods
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(move |(method, says)| Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                says: says.clone(),
+            })
+    });
+    all.collect()
+}
+
+/// A value of the schema, or of none.
+fn body(chance: &mut Chance, operation: &Operation) -> Body {
+    let wants_one = operation.says.get("requestBody").is_some();
+    if chance.one_in(2) {
+        return if wants_one {
+            Body::Bytes(chance.pick(&[b"{}".to_vec(), b"{ }".to_vec()]).clone())
+        } else {
+            Body::Empty
+        };
+    }
+    let values = [
+        json!({}),
+        json!({ "limit": 1_000 }),
+        json!([]),
+        json!(null),
+        json!("{}"),
+        json!(-1),
+        json!({ "a": { "b": [1.5, null, "\u{0}"] } }),
+        json!({ "minting": "stopped" }),
+        json!([[[[[[[[]]]]]]]]),
+        json!("x".repeat(2_000)),
+    ];
+    let mut bytes = chance.pick(&values).to_string().into_bytes();
+    for _ in 0..chance.below(4) {
+        let at = chance.below(bytes.len() + 1);
+        match chance.below(3) {
+            0 => bytes.insert(at, chance.next().to_le_bytes()[0]),
+            1 => bytes.truncate(at),
+            _ => bytes.extend_from_within(..at.min(500)),
+        }
+    }
+    match chance.below(12) {
+        0 => Body::Empty,
+        1 => Body::TooLarge,
+        _ if bytes.is_empty() => Body::Empty,
+        _ => Body::Bytes(bytes),
+    }
+}
+
+fn noise(chance: &mut Chance, most: usize) -> Vec<u8> {
+    let length = chance.below(most + 1);
+    let mut bytes = (0..length)
+        .map(|_| chance.next().to_le_bytes()[0])
+        .collect::<Vec<_>>();
+    bytes.retain(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f));
+    bytes
+}
+
+fn idempotency_key(chance: &mut Chance) -> Vec<u8> {
+    match chance.below(5) {
+        0 => noise(chance, 200),
+        1 => vec![b'k'; chance.below(260)],
+        _ => format!("key-{}", chance.below(6)).into_bytes(),
+    }
+}
+
+fn headers(
+    chance: &mut Chance,
+    operation: &Operation,
+    cookie: &str,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let mut headers: Vec<(&'static str, Vec<u8>)> = Vec::new();
+    // Nine of ten as our own page sends them.
+    if !chance.one_in(10) {
+        headers.push(("origin", ORIGIN.as_bytes().to_vec()));
+    }
+    if !chance.one_in(10) {
+        let kinds = [
+            "application/json",
+            "application/json",
+            "application/json",
+            "application/json; charset=utf-8",
+            "text/plain",
+            "Application/JSON",
+        ];
+        headers.push(("content-type", chance.pick(&kinds).as_bytes().to_vec()));
+    }
+    let mut cookie = cookie.as_bytes().to_vec();
+    if chance.one_in(12) && !cookie.is_empty() {
+        let at = chance.below(cookie.len());
+        cookie[at] = b'A';
+    }
+    if !cookie.is_empty() && !chance.one_in(12) {
+        headers.push(("cookie", cookie));
+    }
+    if operation.says.get("parameters").is_some() && chance.one_in(2) {
+        headers.push(("idempotency-key", idempotency_key(chance)));
+    }
+    for name in [
+        "accept",
+        "x-request-id",
+        "sec-fetch-site",
+        "cf-connecting-ip",
+        "x-anything",
+    ] {
+        if chance.one_in(8) {
+            let usual = [
+                "text/html",
+                "same-origin",
+                "cross-site",
+                "request-id-1",
+                "192.0.2.7",
+                "2001:db8::1",
+            ];
+            let value = if chance.one_in(2) {
+                noise(chance, 90)
+            } else {
+                chance.pick(&usual).as_bytes().to_vec()
+            };
+            headers.push((name, value));
+        }
+    }
+    headers
+}
+
+fn query(chance: &mut Chance) -> String {
+    let letters = b"abcxyz019=&%+;/?:@!$'()*,-._~[]";
+    match chance.below(4) {
+        0 => format!(
+            "?{}",
+            (0..chance.below(60))
+                .map(|_| char::from(*chance.pick(letters)))
+                .collect::<String>()
+        ),
+        1 => String::from("?limit=1000&secret=true"),
+        _ => String::new(),
+    }
+}
+
+/// The answer is one of the description's, in status, type and body.
+fn is_described(document: &Value, operation: &Operation, method: &str, told: &Told, what: &str) {
+    let answers = operation.says["responses"].as_object().unwrap();
+    let documented = answers.get(&told.status.to_string());
+    let says = documented.unwrap_or_else(|| {
+        assert!(
+            told.status >= 400,
+            "{what}: {} is not described",
+            told.status
+        );
+        &answers["default"]
+    });
+    let Some(content) = says.get("content").and_then(Value::as_object) else {
+        assert!(
+            told.status == 204 && told.body.is_empty() || operation.path.ends_with("openapi.json"),
+            "{what}"
+        );
+        return;
+    };
+    let (kind, media) = content.iter().next().unwrap();
+    assert_eq!(told.header("content-type"), kind, "{what}");
+    if method == "HEAD" {
+        assert!(told.body.is_empty(), "{what}");
+        return;
+    }
+    let body = told.json();
+    assert_eq!(
+        wrong(document, &media["schema"], &body),
+        None,
+        "{what}: {body}"
+    );
+    if documented.is_none() {
+        assert_eq!(body["status"], told.status, "{what}");
+        assert_eq!(body["instance"], told.header("x-request-id"), "{what}");
+        assert!(!body["code"].as_str().unwrap().is_empty(), "{what}");
+    }
+}
+
+/// Nothing that the house keeps to itself is in an answer.
+fn tells_no_secret(world: &World, told: &Told, what: &str) {
+    let sandbox = world.sandbox.borrow();
+    for key in &sandbox.ledger().keys {
+        assert!(!told.body.contains(&key.hash), "{what}: C9");
+    }
+    for token in &sandbox.ledger().github_tokens {
+        assert!(!told.body.contains(&token.access_token), "{what}");
+    }
+    let mut secrets = sandbox.ledger().secrets_minted.iter();
+    let has_one = secrets.any(|secret| told.body.contains(secret.as_str()));
+    assert_eq!(
+        has_one,
+        told.status == 201,
+        "{what}: a secret leaves with its 201"
+    );
+}
+
+#[test]
+fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_description_has() {
+    let mut tally: BTreeMap<String, BTreeMap<u16, u32>> = BTreeMap::new();
+    for round in 0..WORLDS {
+        let mut chance = Chance(SEED + round);
+        let world = World::new();
+        let caller = Caller::new(&world);
+        let document = caller.get("/api/v1/openapi.json", &[]).json();
+        let operations = operations(&document);
+        assert_eq!(
+            operations.len(),
+            6,
+            "{:?}",
+            operations.iter().map(|o| &o.path).collect::<Vec<_>>()
+        );
+        let people: Vec<Browser<'_>> = PERSONAS
+            .iter()
+            .map(|persona| Browser::signed_in(&world, persona))
+            .collect();
+        for case in 0..CASES {
+            let operation = chance.pick(&operations);
+            let person = chance.below(people.len() + 1);
+            let cookie = people.get(person).map(cookie_of).unwrap_or_default();
+            let faulty = operation.path.ends_with("claim") && chance.one_in(6);
+            if faulty {
+                world.add_fault(
+                    "openrouter.keys.create",
+                    FAULTS[chance.below(FAULTS.len())],
+                    json!({}),
+                );
+            }
+            let method = if operation.method == "GET" && chance.one_in(6) {
+                "HEAD"
+            } else {
+                operation.method.as_str()
+            };
+            let target = format!("{ORIGIN}{}{}", operation.path, query(&mut chance));
+            let mut asked = http::Request::builder().method(method).uri(&target);
+            for (name, value) in headers(&mut chance, operation, &cookie) {
+                asked = asked.header(name, HeaderValue::from_bytes(&value).unwrap());
+            }
+            let asked = asked.body(body(&mut chance, operation)).unwrap();
+            let what = format!(
+                "seed {:#x} case {case}: {method} {target} {:?} {:?}",
+                SEED + round,
+                asked.headers(),
+                asked.body()
+            );
+            let told = caller.ask_whatever(asked);
+            // Only what the sandbox was told to do is the world's fault; a fault may wait for a later claim.
+            let world_s = operation.path.ends_with("claim") && matches!(told.status, 502 | 503);
+            assert!(told.status < 500 || world_s, "{what}: {told:?}");
+            is_described(&document, operation, method, &told, &what);
+            tells_no_secret(&world, &told, &what);
+            if told.status == 201 {
+                world.delivered.borrow_mut().extend(told.secret());
+            }
+            *tally
+                .entry(format!("{method} {}", operation.path))
+                .or_default()
+                .entry(told.status)
+                .or_insert(0) += 1;
+            if told.status == 204 {
+                people[person].sign_in(PERSONAS[person]);
+                assert!(people[person].cookies.borrow().contains_key(SESSION));
+            }
+            if chance.one_in(25) {
+                world.pass(i64::try_from(chance.below(4_000)).unwrap());
+                assert!(world.sweep());
+            }
+        }
+        oracle::always(&world);
+    }
+    for (operation, statuses) in &tally {
+        println!("{operation}: {statuses:?}");
+    }
+    let answered = |status: u16| {
+        tally
+            .values()
+            .any(|statuses| statuses.contains_key(&status))
+    };
+    for status in [200, 201, 204, 400, 401, 403, 413, 415, 422, 502, 503] {
+        assert!(answered(status), "{status} was never met");
+    }
+    let count: u32 = tally.values().flat_map(BTreeMap::values).sum();
+    println!(
+        "fuzzed requests: {count} (seeds {SEED:#x} to {:#x})",
+        SEED + WORLDS - 1
+    );
+}

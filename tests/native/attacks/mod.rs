@@ -1,0 +1,137 @@
+//! What a hostile caller sends: forged sessions, bent sign-ins, strange addresses, headers and bodies. Every answer that
+//! any of these tests sees is checked by [`Caller::ask`]: never a 5xx, never stored, always with our own headers.
+
+mod addresses;
+mod bodies;
+mod described;
+mod headers;
+mod logins;
+mod oauth;
+mod schema;
+mod sessions;
+mod stored;
+mod targets;
+
+use http::{HeaderValue, Request};
+use keycap::http::headers::{NO_STORE, SECURITY};
+use keycap::http::{Body, Service};
+
+use crate::support::browser::Told;
+use crate::support::world::ORIGIN;
+use crate::support::{Browser, World};
+
+const SESSION: &str = "__Host-keycap_session";
+/// The session secret that every world begins with.
+const SECRET: &str = "native-session-secret-not-for-production";
+
+/// A caller that is no browser: the test chooses every byte, and no cookie is kept.
+struct Caller<'w> {
+    world: &'w World,
+    service: Service,
+}
+
+impl<'w> Caller<'w> {
+    fn new(world: &'w World) -> Self {
+        let service = world.service();
+        Self { world, service }
+    }
+
+    /// Asks, and checks what every answer promises.
+    fn ask(&self, request: Request<Body>) -> Told {
+        let what = format!("{} {}", request.method(), request.uri());
+        let told = self.ask_whatever(request);
+        assert!(told.status < 500, "{what}: {told:?}");
+        told
+    }
+
+    /// As [`Caller::ask`], where the upstreams are made to fail.
+    fn ask_whatever(&self, request: Request<Body>) -> Told {
+        let what = format!("{} {}", request.method(), request.uri());
+        let told = Told::from(self.world.run(self.service.answer(request)).unwrap());
+        for (name, value) in SECURITY.into_iter().chain([NO_STORE]) {
+            let mut carried = told.headers.get_all(name).iter();
+            assert_eq!(carried.next().unwrap(), value, "{what}: {name}");
+            assert!(carried.next().is_none(), "{what}: {name} twice");
+        }
+        assert!(!told.header("x-request-id").is_empty(), "{what}");
+        told
+    }
+
+    fn get(&self, target: &str, headers: &[(&str, &[u8])]) -> Told {
+        self.ask(request("GET", target, headers, Body::Empty).expect("a request"))
+    }
+
+    /// As a browser with this `Cookie` header asks who it is.
+    fn me(&self, cookie: &[u8]) -> Told {
+        self.get("/api/v1/me", &[("cookie", cookie)])
+    }
+
+    /// A request of our own page's making, with this `Cookie` header.
+    fn post(&self, target: &str, cookie: &[u8], body: &[u8]) -> Told {
+        let headers = ours(cookie);
+        let body = Body::Bytes(body.to_vec());
+        self.ask(request("POST", target, &headers, body).expect("a request"))
+    }
+}
+
+/// The headers of our own page, with this `Cookie` header.
+fn ours(cookie: &[u8]) -> [(&'static str, &[u8]); 3] {
+    [
+        ("origin", ORIGIN.as_bytes()),
+        ("content-type", b"application/json"),
+        ("cookie", cookie),
+    ]
+}
+
+/// `None` where no HTTP implementation would let such a request through.
+fn request(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &[u8])],
+    body: Body,
+) -> Option<Request<Body>> {
+    let mut builder = Request::builder()
+        .method(method)
+        .uri(format!("{ORIGIN}{target}"));
+    for (name, value) in headers {
+        builder = builder.header(*name, HeaderValue::from_bytes(value).ok()?);
+    }
+    builder.body(body).ok()
+}
+
+/// The `Cookie` header of a browser.
+fn cookie_of(browser: &Browser<'_>) -> String {
+    let cookies = browser.cookies.borrow();
+    let pairs = cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+/// Repeatable chance: splitmix64.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`.
+    fn below(&mut self, n: usize) -> usize {
+        let n = u64::try_from(n).unwrap();
+        usize::try_from(self.next() % n).unwrap()
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// One time in `n`.
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}

@@ -1,0 +1,204 @@
+//! As much of JSON Schema as the OpenAPI description uses. A keyword that is not known here fails: nothing in the
+//! description goes unchecked.
+
+use keycap::domain::time::Timestamp;
+use serde_json::Value;
+
+/// Why `value` is not what the schema says; `None` when it is.
+pub fn wrong(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+    let members = schema.as_object().expect("a schema is an object");
+    members.iter().find_map(|(keyword, says)| {
+        let holds = match keyword.as_str() {
+            "$ref" => return wrong(document, resolved(document, says), value),
+            "description" => true,
+            "type" => is_of_type(says, value),
+            "const" => says == value,
+            "enum" => says.as_array().unwrap().contains(value),
+            "required" => value.as_object().is_none_or(|object| {
+                let mut names = says.as_array().unwrap().iter();
+                names.all(|name| object.contains_key(name.as_str().unwrap()))
+            }),
+            "properties" => return properties(document, says, value),
+            "additionalProperties" => {
+                assert_eq!(says, &Value::Bool(false));
+                let known = schema.get("properties").and_then(Value::as_object);
+                value.as_object().is_none_or(|object| {
+                    object
+                        .keys()
+                        .all(|name| known.is_some_and(|known| known.contains_key(name)))
+                })
+            }
+            "items" => {
+                let items = value.as_array().into_iter().flatten();
+                return items
+                    .into_iter()
+                    .find_map(|item| wrong(document, says, item));
+            }
+            "pattern" => value
+                .as_str()
+                .is_none_or(|text| matches(says.as_str().unwrap(), text)),
+            "minLength" => value
+                .as_str()
+                .is_none_or(|text| count(text) >= says.as_u64().unwrap()),
+            "maxLength" => value
+                .as_str()
+                .is_none_or(|text| count(text) <= says.as_u64().unwrap()),
+            "format" => {
+                assert_eq!(says, "date-time");
+                value
+                    .as_str()
+                    .is_none_or(|text| Timestamp::parse(text).is_some() && text.ends_with('Z'))
+            }
+            other => panic!("the description uses {other}, which nothing here checks"),
+        };
+        (!holds).then(|| format!("{keyword} {says}: {value}"))
+    })
+}
+
+fn resolved<'a>(document: &'a Value, reference: &Value) -> &'a Value {
+    let pointer = reference.as_str().unwrap().trim_start_matches('#');
+    document
+        .pointer(pointer)
+        .expect("a reference leads somewhere")
+}
+
+fn properties(document: &Value, says: &Value, value: &Value) -> Option<String> {
+    let object = value.as_object()?;
+    says.as_object().unwrap().iter().find_map(|(name, schema)| {
+        let found = wrong(document, schema, object.get(name)?)?;
+        Some(format!("{name}: {found}"))
+    })
+}
+
+fn is_of_type(says: &Value, value: &Value) -> bool {
+    let is = |name: &Value| match name.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("no type {other}"),
+    };
+    says.as_array()
+        .map_or_else(|| is(says), |any| any.iter().any(is))
+}
+
+fn count(text: &str) -> u64 {
+    u64::try_from(text.chars().count()).unwrap()
+}
+
+/// One part of a pattern: the characters it takes, and how often.
+struct Part {
+    takes: Vec<(char, char)>,
+    least: usize,
+    most: usize,
+}
+
+/// The patterns of the description: literals, `\.` and classes, each alone or with `+`, `{n}` or `{n,m}`, from `^` to `$`.
+fn matches(pattern: &str, text: &str) -> bool {
+    let inner = pattern
+        .strip_prefix('^')
+        .and_then(|p| p.strip_suffix('$'))
+        .expect("anchored");
+    let text: Vec<char> = text.chars().collect();
+    fits(&parts(inner), &text)
+}
+
+fn parts(pattern: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut rest: Vec<char> = pattern.chars().rev().collect();
+    while let Some(first) = rest.pop() {
+        let takes = match first {
+            '[' => class(&mut rest),
+            '\\' => rest.pop().map(|literal| vec![(literal, literal)]).unwrap(),
+            literal => {
+                assert!(!"(|.*?".contains(literal), "{pattern}");
+                vec![(literal, literal)]
+            }
+        };
+        let (least, most) = match rest.last() {
+            Some('+') => {
+                rest.pop();
+                (1, usize::MAX)
+            }
+            Some('{') => {
+                rest.pop();
+                let mut bounds = String::new();
+                while let Some(letter) = rest.pop().filter(|letter| *letter != '}') {
+                    bounds.push(letter);
+                }
+                let (least, most) = bounds.split_once(',').unwrap_or((&bounds, &bounds));
+                (least.parse().unwrap(), most.parse().unwrap())
+            }
+            _ => (1, 1),
+        };
+        parts.push(Part { takes, least, most });
+    }
+    parts
+}
+
+fn class(rest: &mut Vec<char>) -> Vec<(char, char)> {
+    let mut takes = Vec::new();
+    while let Some(from) = rest.pop().filter(|letter| *letter != ']') {
+        if rest.last() == Some(&'-') {
+            rest.pop();
+            takes.push((from, rest.pop().unwrap()));
+        } else {
+            takes.push((from, from));
+        }
+    }
+    takes
+}
+
+fn fits(parts: &[Part], text: &[char]) -> bool {
+    let Some((part, others)) = parts.split_first() else {
+        return text.is_empty();
+    };
+    let takes = |letter: &&char| {
+        part.takes
+            .iter()
+            .any(|(from, to)| from <= *letter && *letter <= to)
+    };
+    let run = text.iter().take_while(takes).count().min(part.most);
+    (part.least..=run)
+        .rev()
+        .any(|taken| fits(others, &text[taken..]))
+}
+
+#[test]
+fn the_checker_of_schemas_tells_right_from_wrong() {
+    let schema = serde_json::json!({
+        "type": "object", "additionalProperties": false, "required": ["id"],
+        "properties": {
+            "id": { "type": "string", "pattern": "^key_[0-9a-f]{2}$" },
+            "usd": { "type": ["string", "null"], "pattern": "^[0-9]+\\.[0-9]{2,3}$" },
+            "at": { "type": "string", "format": "date-time" },
+            "all": { "type": "array", "items": { "enum": ["a", 1] } },
+        },
+    });
+    let is = |value: Value| wrong(&schema, &schema, &value).is_none();
+    use serde_json::json;
+    assert!(is(
+        json!({ "id": "key_0f", "usd": "10.005", "at": "2026-01-01T00:00:00Z", "all": ["a", 1] })
+    ));
+    assert!(is(json!({ "id": "key_00", "usd": null })));
+    for bad in [
+        json!([]),
+        json!({}),
+        json!({ "id": 1 }),
+        json!({ "id": "key_0" }),
+        json!({ "id": "key_000" }),
+        json!({ "id": "key_0g" }),
+        json!({ "id": "key_00", "b": 1 }),
+        json!({ "id": "key_00", "usd": "1.0" }),
+        json!({ "id": "key_00", "usd": "1x00" }),
+        json!({ "id": "key_00", "usd": "1.0000" }),
+        json!({ "id": "key_00", "at": "2026-01-01T00:00:00+00:00" }),
+        json!({ "id": "key_00", "at": "now" }),
+        json!({ "id": "key_00", "all": ["b"] }),
+        json!({ "id": "key_00", "all": {} }),
+    ] {
+        assert!(!is(bad.clone()), "{bad}");
+    }
+}

@@ -1,0 +1,220 @@
+//! What may be kept: no answer at all, and of a key's secret only the one answer that made it.
+
+use keycap::http::Body;
+use keycap::http::routes::{ROUTES, Takes};
+
+use super::{Caller, SESSION, cookie_of, ours, request};
+use crate::support::browser::Told;
+use crate::support::{Browser, World, oracle};
+
+/// Somebody, and what the house does to them before they ask.
+const PRINCIPALS: &[(&str, Option<&str>, &str)] = &[
+    ("nobody", None, ""),
+    ("a member", Some("member"), ""),
+    ("an admin", Some("operator"), ""),
+    ("a newcomer", Some("newcomer"), ""),
+    ("a big id", Some("bigid"), ""),
+    ("one who is blocked", Some("second"), "INSERT INTO blocks (provider, subject, since) VALUES ('github', '1000101', 1)"),
+    (
+        "one who is banned", Some("load-7"),
+        "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'sessions_ended', 't', 1 FROM members;
+         UPDATE members SET status = 'banned', change_id = 't' WHERE login = 'load-7'",
+    ),
+    (
+        "one whose session ended", Some("load-8"),
+        "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'sessions_ended', 't', 1 FROM members;
+         UPDATE members SET epoch = epoch + 1, change_id = 't' WHERE login = 'load-8'",
+    ),
+];
+
+/// Body and headers, as whoever keeps an answer would have them.
+fn whole(told: &Told) -> String {
+    let headers = told
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()));
+    format!("{}\n{}", headers.collect::<String>(), told.body)
+}
+
+#[test]
+fn s2_38_every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201() {
+    let mut answers = 0;
+    for (who, persona, before) in PRINCIPALS {
+        for claims_first in [false, true] {
+            let world = World::new();
+            let browser = match persona {
+                Some(persona) => Browser::signed_in(&world, persona),
+                None => Browser::new(&world),
+            };
+            if !before.is_empty() {
+                world.db.run(before);
+            }
+            let caller = Caller::new(&world);
+            let cookie = cookie_of(&browser);
+            let mut secrets = Vec::new();
+            if claims_first {
+                let told = browser.claim();
+                secrets.extend((told.status == 201).then(|| told.secret()).flatten());
+                assert_eq!(told.header("cache-control"), "no-store");
+            }
+            let mut others = Vec::new();
+            for route in ROUTES {
+                for method in ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"] {
+                    for accept in ["*/*", "text/html"] {
+                        for body in [
+                            Body::Empty,
+                            Body::Bytes(b"{}".to_vec()),
+                            Body::Bytes(b"{".to_vec()),
+                            Body::TooLarge,
+                        ] {
+                            if route.path.ends_with("sign-out-everywhere")
+                                && body == Body::Bytes(b"{}".to_vec())
+                            {
+                                continue;
+                            }
+                            let mut headers = ours(cookie.as_bytes()).to_vec();
+                            headers.extend([
+                                ("accept", accept.as_bytes()),
+                                ("if-none-match", b"*"),
+                                ("range", b"bytes=0-1"),
+                            ]);
+                            let told =
+                                caller.ask(request(method, route.path, &headers, body).unwrap());
+                            for name in ["etag", "last-modified", "expires", "age", "vary"] {
+                                assert!(
+                                    !told.headers.contains_key(name),
+                                    "{who} {method} {}: {name}",
+                                    route.path
+                                );
+                            }
+                            assert!(
+                                !matches!(told.status, 206 | 304),
+                                "{who} {method} {}",
+                                route.path
+                            );
+                            if told.status == 201 {
+                                assert_eq!((method, route.path), ("POST", "/api/v1/claim"));
+                                assert_eq!(route.takes, Takes::Json(1_024));
+                                secrets.push(told.secret().unwrap());
+                                world.delivered.borrow_mut().push(told.secret().unwrap());
+                            } else {
+                                others.push(whole(&told));
+                            }
+                            answers += 1;
+                        }
+                    }
+                }
+            }
+            let may_claim = ["a member", "an admin", "a big id"].contains(who);
+            assert_eq!(
+                secrets.len(),
+                usize::from(may_claim),
+                "{who}: one secret, once"
+            );
+            let sandbox = world.sandbox.borrow();
+            let tokens = sandbox
+                .ledger()
+                .github_tokens
+                .iter()
+                .map(|token| token.access_token.clone());
+            let session = browser.cookies.borrow().get(SESSION).cloned();
+            let hidden: Vec<String> = secrets.into_iter().chain(tokens).chain(session).collect();
+            for told in &others {
+                assert!(
+                    !told.contains("sk-or-v1-0") && !told.contains("gho_"),
+                    "{who}: {told}"
+                );
+                for hidden in &hidden {
+                    assert!(!told.contains(hidden), "{who}: {told}");
+                }
+            }
+            drop(sandbox);
+            oracle::always(&world);
+        }
+    }
+    println!("answers that nobody may keep: {answers}");
+}
+
+#[test]
+fn s0_147_no_way_of_asking_again_brings_the_secret_back() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let headers = |key: &'static str| {
+        [
+            ("origin", "http://localhost:8787"),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ]
+    };
+    let first = member.send(
+        "POST",
+        "/api/v1/claim",
+        &headers("same"),
+        Body::Bytes(b"{}".to_vec()),
+    );
+    let secret = first.secret().unwrap();
+    assert_eq!(first.status, 201);
+    let mut count = 0;
+    let mut ask = |browser: &Browser<'_>| {
+        let told = [
+            browser.send(
+                "POST",
+                "/api/v1/claim",
+                &headers("same"),
+                Body::Bytes(b"{}".to_vec()),
+            ),
+            browser.send(
+                "POST",
+                "/api/v1/claim",
+                &headers("other"),
+                Body::Bytes(b"{}".to_vec()),
+            ),
+            browser.send(
+                "POST",
+                "/api/v1/claim",
+                &headers("same"),
+                Body::Bytes(b"{ }".to_vec()),
+            ),
+            browser.claim(),
+            browser.get("/api/v1/keys"),
+            browser.get("/api/v1/me"),
+            browser.get("/keys"),
+            browser.send("HEAD", "/api/v1/keys", &[], Body::Empty),
+            browser.get("/api/v1/keys?secret=1&reveal=true&include=secret"),
+            browser.get("/api/v1/claim"),
+        ];
+        for told in told {
+            assert!(!whole(&told).contains(&secret), "{told:?}");
+            assert_ne!(told.status, 201);
+            count += 1;
+        }
+    };
+    ask(&member);
+    ask(&member.at_fresh_isolate());
+    ask(&Browser::signed_in(&world, "member"));
+    ask(&Browser::signed_in(&world, "renamed"));
+    world.pass(86_400);
+    assert!(world.sweep());
+    ask(&member);
+    // Another member and an admin see nothing of it either; their own secrets are their own.
+    for persona in ["second", "operator"] {
+        let other = Browser::signed_in(&world, persona);
+        for target in [
+            "/api/v1/keys",
+            "/api/v1/me",
+            "/keys",
+            "/",
+            "/healthz",
+            "/api/v1/openapi.json",
+            "/api/v1/admin/settings",
+        ] {
+            assert!(
+                !whole(&other.get(target)).contains(&secret),
+                "{persona} {target}"
+            );
+            count += 1;
+        }
+    }
+    oracle::always(&world);
+    println!("askings again: {count}");
+}
