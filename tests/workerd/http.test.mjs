@@ -2,6 +2,7 @@
 // between the network and the handlers (S0-155, S2-36, S2-38, S2-59, S2-60, S4-04, S4-36, S4-75, S4-76, S4-78).
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { createHmac, hkdfSync } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -431,6 +432,19 @@ describe("rates, as wrangler.toml has them", () => {
     await untilRefused(120, () => member.get("/api/v1/keys"));
     assert.equal((await other.get("/api/v1/keys")).status, 200);
   });
+});
+
+test("a control character in a header is refused with our own headers, and nothing is done (S2-59, S0-155)", async () => {
+  const { hostname, port, host } = new URL(house.worker.url);
+  for (const line of ["x-request-id: abc\x01defgh", "cookie: a=\x7f", "sec-fetch-site: same-origin\x01"]) {
+    const socket = connect(Number(port), hostname);
+    socket.end(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n${line}\r\nConnection: close\r\n\r\n`, "latin1");
+    let answer = "";
+    for await (const chunk of socket) answer += chunk;
+    assert.match(answer, /^HTTP\/1\.1 400 /, line);
+    assert.match(answer, /content-security-policy: default-src 'none'/i, line);
+    assert.match(answer, /"code":"bad_request"/, line);
+  }
 });
 
 describe("settings", () => {
