@@ -20,6 +20,7 @@ mod explorer;
 mod faults;
 mod gates;
 mod grid;
+mod guards;
 mod limits;
 mod luck;
 mod pauses;

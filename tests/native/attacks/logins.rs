@@ -105,6 +105,7 @@ fn at_renaming_github<'w>(world: &'w World, login: &str, seed: u64) -> Caller<'w
         db: Box::new(world.db.clone()),
         http: Box::new(Renaming {
             upstream: Upstream {
+                bend: world.bend.clone(),
                 sandbox: world.sandbox.clone(),
                 now_ms: world.now_ms.clone(),
                 effects: world.effects.clone(),

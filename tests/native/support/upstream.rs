@@ -8,14 +8,28 @@ use sandbox::{Delivery, Request, Sandbox};
 
 use super::effects::{Effects, Fate, meet};
 
+/// Rewrites an answer of upstream's: what the sandbox's faults cannot say.
+pub type Bend = fn(&Call, &mut serde_json::Value);
+
 #[derive(Clone)]
 pub struct Upstream {
+    pub bend: Rc<Cell<Option<Bend>>>,
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub now_ms: Rc<Cell<i64>>,
     pub effects: Effects,
 }
 
 impl Upstream {
+    fn bent(&self, call: &Call, body: Vec<u8>) -> Vec<u8> {
+        match (self.bend.get(), serde_json::from_slice(&body)) {
+            (Some(bend), Ok(mut value)) => {
+                bend(call, &mut value);
+                value.to_string().into_bytes()
+            }
+            _ => body,
+        }
+    }
+
     fn deliver(&self, call: &Call) -> Outcome {
         let target = match call.url.query() {
             Some(query) => format!("{}?{query}", call.url.path()),
@@ -35,7 +49,7 @@ impl Upstream {
                 status: response.status,
                 content_type: response.header("content-type").unwrap_or("").to_owned(),
                 retry_after: response.header("retry-after").map(str::to_owned),
-                body: response.body,
+                body: self.bent(call, response.body),
             }),
             Delivery::Stall => {
                 self.now_ms.set(now + i64::from(call.deadline_ms));

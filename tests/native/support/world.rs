@@ -17,7 +17,7 @@ use sandbox::Sandbox;
 
 use super::database::Sqlite;
 use super::effects::Effects;
-use super::upstream::Upstream;
+use super::upstream::{Bend, Upstream};
 
 pub const TEN_MINUTES: i64 = 600;
 /// Where every world begins: a Saturday noon, far from every boundary.
@@ -32,6 +32,7 @@ pub struct World {
     pub effects: Effects,
     pub now_ms: Rc<Cell<i64>>,
     pub log: Rc<RefCell<Vec<String>>>,
+    pub bend: Rc<Cell<Option<Bend>>>,
     pub refusing: Rc<RefCell<Vec<Limit>>>,
     seed: Rc<Cell<u64>>,
     settings: RefCell<HashMap<&'static str, String>>,
@@ -48,6 +49,7 @@ impl World {
             effects,
             now_ms: Rc::new(Cell::new(Timestamp::parse(BEGINS).unwrap().secs() * 1000)),
             log: Rc::default(),
+            bend: Rc::default(),
             refusing: Rc::default(),
             seed: Rc::new(Cell::new(1)),
             settings: RefCell::new(settings()),
@@ -64,6 +66,7 @@ impl World {
             effects,
             now_ms: Rc::new(Cell::new(self.now_ms.get())),
             log: Rc::new(RefCell::new(self.log.borrow().clone())),
+            bend: Rc::new(Cell::new(self.bend.get())),
             refusing: Rc::default(),
             seed: Rc::new(Cell::new(self.seed.get())),
             settings: RefCell::new(self.settings.borrow().clone()),
@@ -84,6 +87,7 @@ impl World {
             config: config.unwrap_or_else(|problems| panic!("{problems:?}")),
             db: Box::new(self.db.clone()),
             http: Box::new(Upstream {
+                bend: self.bend.clone(),
                 sandbox: self.sandbox.clone(),
                 now_ms: self.now_ms.clone(),
                 effects: self.effects.clone(),
