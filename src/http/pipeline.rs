@@ -182,7 +182,9 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
         same_origin(app, &inbound)?;
     }
     body_fits(route.takes, &inbound)?;
+    // Each route has its own count of an address: coming back from GitHub does not use up what starting may.
     let address = rate::address_of(header(&inbound, "cf-connecting-ip"));
+    let address = format!("{} {address}", route.path);
     let context = context(app, inbound);
     let member = match (route.who, &context.session) {
         (Who::Anyone, _) => None,
