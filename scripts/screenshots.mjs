@@ -21,6 +21,9 @@ const KEPT = [["", DESK, "light"], ["-dark", DESK, "dark"], ["-phone", PHONE, "l
 /** Which states are kept in which of them. @type {Record<string, string[]>} */
 const STATES_KEPT = { "": ["landing", "claim", "secret", "key", "docs"], "-dark": ["key"], "-phone": ["key"] };
 
+/** States of which more is kept than a visitor sees first, and how much: for a key, down to the end of its tabs. @type {Record<string, number>} */
+const TALL = { key: 1_100 };
+
 /** @type {[string, Size, Scheme][]} */
 const ALL = [DESK, TABLET, PHONE].flatMap((size) => /** @type {Scheme[]} */ (["light", "dark"]).map((scheme) => /** @type {[string, Size, Scheme]} */ ([`-${size.width}-${scheme}`, size, scheme])));
 
@@ -57,7 +60,7 @@ async function takeKept(house) {
     await walk(house, size, scheme, suffix === "" ? "member" : `load-${suffix.length}`, async (state, { page }) => {
       if (!STATES_KEPT[suffix].includes(state)) return;
       const path = join(folder, `${state}${suffix}.png`);
-      await page.screenshot({ path });
+      await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: size.width, height: TALL[state] ?? size.height } });
       const bytes = (await stat(path)).size;
       if (bytes > PICTURE_BYTES) throw new Error(`${path} weighs ${bytes} bytes, more than ${PICTURE_BYTES}`);
       console.log(`${path}: ${Math.round(bytes / 1024)} KB`);

@@ -66,7 +66,7 @@ function box({ secret, summary, copying, copy, close }) {
         <button class=${copied ? "button" : "button is-primary"} type="button" autofocus @click=${copy}>${copied ? copiedMark : "Copy the key"}</button>
         <button class=${copied ? "button is-primary" : "button"} type="button" @click=${close}>I have stored it</button>
       </div>
-      <p class="hint said" role="status">${SAID[copying]}</p>
+      <p class=${copying === "selected" ? "hint" : "spoken"} role="status">${SAID[copying]}</p>
     </dialog>
   `;
 }

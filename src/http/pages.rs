@@ -9,7 +9,7 @@ use super::{Context, Reply};
 use crate::config::{Config, PlanSeed};
 use crate::domain::period::LimitReset;
 use crate::error::Error;
-use examples::{Api, Example};
+use examples::{Api, Example, Uses};
 
 /// What the frame around every page shows.
 struct Frame<'a> {
@@ -80,10 +80,7 @@ struct Landing<'a> {
 #[template(path = "keys.html")]
 struct Keys<'a> {
     frame: Frame<'a>,
-    api: Api<'a>,
-    variable: Example,
-    examples: Vec<Example>,
-    check: Example,
+    uses: Uses<'a>,
 }
 
 #[derive(Template)]
@@ -91,11 +88,8 @@ struct Keys<'a> {
 struct Docs<'a> {
     frame: Frame<'a>,
     rules: Rules,
-    api: Api<'a>,
-    variable: Example,
-    examples: Vec<Example>,
+    uses: Uses<'a>,
     refusal: Example,
-    check: Example,
     closed: Option<Closed>,
     security_contact: bool,
 }
@@ -128,29 +122,21 @@ pub async fn show_landing(context: Context) -> Result<Reply, Error> {
 
 pub async fn show_keys(context: Context) -> Result<Reply, Error> {
     let config = &context.app.config;
-    let api = Api::of(config);
     let page = Keys {
         frame: Frame::of(config),
-        variable: examples::variable(),
-        examples: examples::all(&api),
-        check: examples::check(&api),
-        api,
+        uses: Uses::of(config),
     };
     render(200, &page)
 }
 
 pub async fn show_docs(context: Context) -> Result<Reply, Error> {
     let config = &context.app.config;
-    let api = Api::of(config);
     let rules = Rules::of(config)?;
     let page = Docs {
         frame: Frame::of(config),
         refusal: examples::refusal(rules.period),
         rules,
-        variable: examples::variable(),
-        examples: examples::all(&api),
-        check: examples::check(&api),
-        api,
+        uses: Uses::of(config),
         closed: closed(config),
         security_contact: config.published.security_contact.is_some(),
     };

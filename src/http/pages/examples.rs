@@ -40,7 +40,27 @@ pub struct Example {
     pub note: &'static str,
 }
 
-pub fn all(api: &Api<'_>) -> Vec<Example> {
+/// All there is about using a key, as the docs and the key's page show it.
+pub struct Uses<'a> {
+    pub api: Api<'a>,
+    pub variable: Example,
+    pub examples: Vec<Example>,
+    pub check: Example,
+}
+
+impl<'a> Uses<'a> {
+    pub fn of(config: &'a Config) -> Self {
+        let api = Api::of(config);
+        Self {
+            variable: variable(),
+            examples: examples(&api),
+            check: check(&api),
+            api,
+        }
+    }
+}
+
+fn examples(api: &Api<'_>) -> Vec<Example> {
     vec![
         curl(api),
         Example {
@@ -85,7 +105,7 @@ pub fn curl(api: &Api<'_>) -> Example {
 }
 
 /// How the key gets into the variable that every example reads.
-pub fn variable() -> Example {
+fn variable() -> Example {
     Example {
         id: "variable",
         title: "Put the key into a variable",
@@ -96,7 +116,7 @@ pub fn variable() -> Example {
 }
 
 /// How to ask OpenRouter itself what a key may still spend.
-pub fn check(api: &Api<'_>) -> Example {
+fn check(api: &Api<'_>) -> Example {
     Example {
         id: "check",
         title: "Check your key",
@@ -111,7 +131,7 @@ pub fn refusal(period: &str) -> Example {
     Example {
         id: "refusal",
         title: "The answer at the limit",
-        place: "403",
+        place: "Status 403",
         text: include_str!("examples/refusal.json")
             .trim_end()
             .replace("{{period}}", period),
