@@ -18,6 +18,7 @@ test("the header shows who is signed in, and signing out ends it at the landing 
   await visitor.signIn("load-21");
   await visitor.open("/");
   await page.getByRole("link", { name: "Go to your key" }).waitFor();
+  await visitor.open("/docs");
   await page.getByRole("button", { name: "Signed in as @load-21. Account menu" }).click();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
   await page.getByRole("link", { name: "Continue with GitHub" }).waitFor();

@@ -11,7 +11,7 @@ const VALID_DAYS: i64 = 180;
 pub async fn show_security_txt(context: Context) -> Result<Reply, Error> {
     let config = &context.app.config;
     let contact = config.published.security_contact.as_ref();
-    let contact = contact.ok_or(Error::NotFound)?;
+    let contact = contact.ok_or(Error::Internal)?;
     // Whole days, so that the text changes once a day.
     let today = context.app.now().secs().div_euclid(DAY_SECS);
     let expires = Timestamp::from_secs(today.saturating_add(VALID_DAYS).saturating_mul(DAY_SECS));
