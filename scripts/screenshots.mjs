@@ -14,6 +14,8 @@ import { runMain, setup } from "./setup.mjs";
 
 /** Above this a picture is too heavy for a repository. */
 const PICTURE_BYTES = 150 * 1024;
+/** Examples show the sandbox's address: one that stays, so that pictures taken anew differ only where the pages do. */
+const SANDBOX_PORT = 8791;
 const TABLET = { width: 768, height: 1024 };
 
 /** The pictures that are kept: name → what is on it. @type {[string, Size, Scheme][]} */
@@ -21,6 +23,8 @@ const KEPT = [["", DESK, "light"], ["-dark", DESK, "dark"], ["-phone", PHONE, "l
 /** Which states are kept in which of them. @type {Record<string, string[]>} */
 const STATES_KEPT = { "": ["landing", "claim", "secret", "key", "docs"], "-dark": ["key"], "-phone": ["key"] };
 
+/** Who goes the way; one key for each, so one for each round. @type {Record<string, string>} */
+const PERSONAS = { "": "member", "-dark": "second", "-phone": "operator" };
 /** States of which more is kept than a visitor sees first, and how much: for a key, down to the end of its tabs. @type {Record<string, number>} */
 const TALL = { key: 1_100 };
 
@@ -57,7 +61,7 @@ async function takeKept(house) {
   const folder = inRoot("docs", "screenshots");
   await mkdir(folder, { recursive: true });
   for (const [suffix, size, scheme] of KEPT) {
-    await walk(house, size, scheme, suffix === "" ? "member" : `load-${suffix.length}`, async (state, { page }) => {
+    await walk(house, size, scheme, PERSONAS[suffix], async (state, { page }) => {
       if (!STATES_KEPT[suffix].includes(state)) return;
       const path = join(folder, `${state}${suffix}.png`);
       await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: size.width, height: TALL[state] ?? size.height } });
@@ -83,7 +87,7 @@ await runMain(async () => {
   const [folder] = process.argv.slice(2);
   await setup();
   await build();
-  const house = await House.open();
+  const house = await House.open({ sandboxPort: SANDBOX_PORT });
   try {
     await (folder ? takeAll(house, resolve(folder)) : takeKept(house));
   } finally {

@@ -25,9 +25,9 @@ export class House {
     this.chromium = chromium;
   }
 
-  /** @param {{ vars?: Record<string, string | undefined> }} [options] */
-  static async open({ vars } = {}) {
-    const [sandbox, chromium] = await Promise.all([startSandbox(), browser()]);
+  /** @param {{ vars?: Record<string, string | undefined>, sandboxPort?: number }} [options] */
+  static async open({ vars, sandboxPort } = {}) {
+    const [sandbox, chromium] = await Promise.all([startSandbox({ port: sandboxPort }), browser()]);
     return new House(sandbox, await startWorker({ sandbox, vars }), chromium);
   }
 
