@@ -29,6 +29,7 @@ export function localVars({ origin, sandboxUrl }) {
     KEY_EXPIRY_DAYS: "90",
     MIN_ACCOUNT_AGE_DAYS: "30",
     ADMIN_GITHUB_USER_IDS: "1000001",
+    SECURITY_CONTACT: "mailto:security@keys.example",
     GITHUB_URL: `${sandboxUrl}/github`,
     GITHUB_API_URL: `${sandboxUrl}/github-api`,
     OPENROUTER_API_URL: `${sandboxUrl}/openrouter/api/v1`,

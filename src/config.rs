@@ -4,6 +4,8 @@
 //! starts nothing. The three gates (`PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`) close on anything
 //! but their exact opening word.
 
+mod forms;
+
 use url::Url;
 
 use crate::domain::gate::Terms;
@@ -18,6 +20,8 @@ const SESSION_SECRET_BYTES: usize = 32;
 const LIMIT_CEILING_USD: &str = "10000";
 /// More seats than this is taken for a typing error.
 const SEATS_CEILING: i64 = 10_000_000;
+/// The model of the examples when none is set: a moving name, so that it does not grow old here.
+const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
 
 /// What is wrong with one setting. Names the variable, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -44,6 +48,7 @@ pub struct Config {
     /// `API_KEYS_PAGE`: members' pages and routes; on in development when unset, off elsewhere.
     pub keys_page: bool,
     pub upstreams: Upstreams,
+    pub published: Published,
     /// Settings that are missing or shut a gate by being malformed, for the log and the health route.
     pub closed_by: Vec<Problem>,
 }
@@ -71,6 +76,16 @@ pub struct Upstreams {
     pub github_api: Url,
 }
 
+/// What the pages tell of this installation beside its rules.
+pub struct Published {
+    /// `EXAMPLE_MODEL`: the model that examples name.
+    pub example_model: String,
+    /// `SOURCE_URL`: where the code is; no link without.
+    pub source_url: Option<Url>,
+    /// `SECURITY_CONTACT`: there is a security.txt only with it.
+    pub security_contact: Option<Url>,
+}
+
 impl Config {
     /// Reads every setting through `read`, which answers a variable's text if it is set.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
@@ -88,6 +103,7 @@ impl Config {
         let admin_github_ids = env.admin_github_ids();
         let keys_page = env.keys_page(public_origin.as_ref());
         let upstreams = env.upstreams();
+        let published = env.published();
         match (public_origin, upstreams) {
             (Some(public_origin), Some(upstreams)) if env.fatal.is_empty() => Ok(Self {
                 public_origin,
@@ -99,6 +115,7 @@ impl Config {
                 admin_github_ids,
                 keys_page,
                 upstreams,
+                published,
                 closed_by: env.closing,
             }),
             _ => {
@@ -257,7 +274,7 @@ impl Reader<'_> {
         }
         let expiry_days = self.number("KEY_EXPIRY_DAYS", 90, 1, 365);
         let workspace_id = self.text("OPENROUTER_WORKSPACE_ID");
-        if !workspace_id.as_deref().is_none_or(is_uuid) {
+        if !workspace_id.as_deref().is_none_or(forms::is_uuid) {
             self.wrong("OPENROUTER_WORKSPACE_ID", "must be a UUID");
         }
         Some(PlanSeed {
@@ -347,12 +364,36 @@ impl Reader<'_> {
         }
         url
     }
-}
 
-/// Hexadecimal digits in groups of 8, 4, 4, 4 and 12.
-fn is_uuid(text: &str) -> bool {
-    text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
-        && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+    fn published(&mut self) -> Published {
+        let model = self.text("EXAMPLE_MODEL");
+        if !model.as_deref().is_none_or(forms::is_model) {
+            self.wrong("EXAMPLE_MODEL", "must be a model: author/name");
+        }
+        Published {
+            example_model: model.unwrap_or_else(|| EXAMPLE_MODEL.to_owned()),
+            source_url: self.address("SOURCE_URL", forms::link, "must be an https URL"),
+            security_contact: self.address(
+                "SECURITY_CONTACT",
+                forms::contact,
+                "must be https: or mailto:",
+            ),
+        }
+    }
+
+    fn address(
+        &mut self,
+        setting: &'static str,
+        parse: fn(&str) -> Option<Url>,
+        problem: &'static str,
+    ) -> Option<Url> {
+        let text = self.text(setting)?;
+        let address = parse(&text);
+        if address.is_none() {
+            self.wrong(setting, problem);
+        }
+        address
+    }
 }
 
 #[cfg(test)]
@@ -407,6 +448,9 @@ mod tests {
             ("OPENROUTER_API_URL", "http://openrouter.example"),
             ("MIN_ACCOUNT_AGE_DAYS", "-1"),
             ("OPENROUTER_WORKSPACE_ID", "my workspace"),
+            ("EXAMPLE_MODEL", "gpt' && rm"),
+            ("SOURCE_URL", "javascript:alert(1)"),
+            ("SECURITY_CONTACT", "http://keys.example"),
         ];
         let problems = with(&bad).err().unwrap();
         for (setting, value) in bad {
@@ -416,6 +460,21 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_published_has_a_model_and_nothing_else_unless_set() {
+        let unset = with(&[]).ok().unwrap().published;
+        assert_eq!(unset.example_model, "~openai/gpt-latest");
+        assert!(unset.source_url.is_none() && unset.security_contact.is_none());
+        let set = [
+            ("EXAMPLE_MODEL", "meta-llama/llama-4:free"),
+            ("SOURCE_URL", "https://code.example/keycap"),
+            ("SECURITY_CONTACT", "mailto:security@keys.example"),
+        ];
+        let set = with(&set).ok().unwrap().published;
+        assert_eq!(set.example_model, "meta-llama/llama-4:free");
+        assert!(set.source_url.is_some() && set.security_contact.is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 // How the page of one's own key looks in each of its states. Templates only: from the model to markup, no calls, no clock.
 
 import { html, nothing } from "/vendor/lit-html/lit-html.js";
-import { UNKNOWN_OUTCOME, clockUtc, counted, dateUtc, limitRules, perPeriod, refusalAdvice, relative, resetRule, resetText, retryText, stateAt, stateWords, usd } from "./words.js";
+import { UNKNOWN_OUTCOME, clockUtc, closedButton, counted, dateUtc, limitRules, masked, perPeriod, refusalAdvice, relative, resetRule, resetText, retryText, stateAt, stateWords, usd } from "./words.js";
 
 /** @import { Claim, Key, Me, Problem } from "./types.js" */
 
@@ -31,13 +31,16 @@ export function page(model, actions) {
   if (model.phase === "signed_out") return signedOut;
   if (model.phase === "failed" || model.me === null) return failed(model.notice, actions);
   return html`
-    <div class="column">
-      ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me.claim, actions)}
-      ${model.ended.length === 0 ? nothing : earlier(model.ended, model.now)}
-    </div>
-    ${rules(model.key ?? model.me.claim)}
+    ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me.claim, actions)}
+    ${model.ended.length === 0 ? nothing : earlier(model.ended, model.now)}
   `;
 }
+
+/** What holds for the key, or for the one to be claimed; shown beside it. @param {Model} model */
+export const aside = (model) => (model.phase === "ready" && model.me !== null ? rules(model.key ?? model.me.claim) : nothing);
+
+/** Whether there is a key to use. @param {Model} model */
+export const isUsable = (model) => model.phase === "ready" && model.waiting === null && model.key !== null && stateAt(model.key, model.now) === "active";
 
 /**
  * The one thing this page is about just now.
@@ -128,6 +131,7 @@ const offer = (model, claim, actions) => html`
 function refused(model, claim, actions) {
   const told = claim.refusal ?? { code: "provisioning_closed", detail: "", retry_at: null };
   const advice = model.refusal === null ? refusalAdvice(told) : refusalAdvice(model.refusal, model.refusal.accountAgeDays, model.refusal.requiredDays);
+  const pending = closedButton((model.refusal ?? told).code);
   const retry = retryText(model.refusal === null ? told.retry_at : model.refusal.retryAt, model.now);
   return html`
     <section class="card" aria-labelledby="subject">
@@ -136,8 +140,11 @@ function refused(model, claim, actions) {
         <span class="chip is-warn">no claim now</span>
       </div>
       ${advice.text === "" ? nothing : html`<p>${advice.text}</p>`}
-      <p>${retry || advice.next}</p>
-      <p class="actions"><button class="button" type="button" @click=${actions.load}>Look again</button></p>
+      <p id="refused-next">${retry || advice.next}</p>
+      <p class="actions">
+        ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}
+        <button class="button" type="button" @click=${actions.load}>Look again</button>
+      </p>
       ${requestId(model.refusal?.requestId)}
     </section>
   `;
@@ -177,7 +184,7 @@ function keyCard(key, now) {
         <h2 id="subject">${key.name ?? "OpenRouter key"}</h2>
         <span class=${state.tone === "plain" ? "chip" : `chip is-${state.tone}`}>${state.word}</span>
       </div>
-      ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${key.mask}</p>`} ${state.means === "" ? nothing : html`<p>${state.means}</p>`}
+      ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${state.means === "" ? nothing : html`<p>${state.means}</p>`}
       <dl class="facts">
         <div><dt>Limit</dt><dd><span class="figure">${usd(key.limit_usd)}</span> ${perPeriod(key.limit_reset)}${live ? html`, ${resetText(key, now)}` : nothing}</dd></div>
         ${moment("Expires", key.expires_at, now)} ${moment("Claimed", key.created_at, now)}
@@ -217,7 +224,7 @@ const earlier = (keys, now) => html`
   <section class="section" aria-labelledby="earlier-title">
     <h2 id="earlier-title">Earlier keys</h2>
     <ul class="plain">
-      ${keys.map((key) => html`<li><span class="figure">${key.mask ?? "no key"}</span>, ${stateWords(stateAt(key, now)).word}, claimed ${dateUtc(Date.parse(key.created_at))}</li>`)}
+      ${keys.map((key) => html`<li><span class="figure">${masked(key.mask) ?? "no key"}</span>, ${stateWords(stateAt(key, now)).word}, claimed ${dateUtc(Date.parse(key.created_at))}</li>`)}
     </ul>
   </section>
 `;

@@ -3,9 +3,11 @@
 
 import { render } from "/vendor/lit-html/lit-html.js";
 import { call, now } from "./api.js";
-import { page } from "./keys-view.js";
+import { equipSnippets } from "./copy.js";
+import { aside, isUsable, page } from "./keys-view.js";
 import { showSecret } from "./secret-box.js";
 import { say, showAccount } from "./shell.js";
+import { equipTabs } from "./tabs.js";
 import { claimFailure, isRefusal, keySummary, sentence, stateAt } from "./words.js";
 
 /** @import { Key, Me, Problem } from "./types.js" */
@@ -23,6 +25,9 @@ const WAITS_MS = { in_progress: [1_000, 2_000, 4_000, 8_000, 15_000], unknown: [
 const TICK_MS = 20_000;
 
 const place = /** @type {HTMLElement} */ (document.getElementById("keys"));
+const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"));
+/** What is only of use to somebody who has a key. The document brings it; it is uncovered when there is one. */
+const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
 let model = { phase: "loading", me: null, key: null, ended: [], claiming: false, waiting: null, notice: null, refusal: null, now: now() };
@@ -39,6 +44,8 @@ function show(change) {
   if (place.contains(document.activeElement)) hadFocus = true;
   place.setAttribute("aria-busy", String(model.phase === "loading"));
   render(page(model, { claim, load: reload }), place);
+  render(aside(model), rulesPlace);
+  for (const part of forHolders) part.hidden = !isUsable(model);
 }
 
 async function reload() {
@@ -234,6 +241,8 @@ function announce() {
   if (hadFocus && (document.activeElement === null || document.activeElement === document.body)) heading.focus();
 }
 
+equipSnippets();
+equipTabs();
 place.replaceChildren();
 show({});
 setInterval(tick, TICK_MS);

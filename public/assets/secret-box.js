@@ -2,8 +2,9 @@
 // "I have stored it" closes it, leaving the page meanwhile asks first, and afterwards the secret is gone from the page.
 
 import { html, nothing, render } from "/vendor/lit-html/lit-html.js";
+import { SAID, copyText } from "./copy.js";
 
-/** @typedef {"shown" | "copied" | "selected"} Copying */
+/** @import { Copying } from "./copy.js" */
 
 /**
  * Shows the secret until its holder says it is stored.
@@ -17,7 +18,7 @@ export function showSecret({ secret, summary }) {
   return new Promise((resolve) => {
     /** @param {Copying} copying */
     const show = (copying) => render(box({ secret, summary, copying, copy, close }), host);
-    const copy = async () => show(await copySecret(secret, host));
+    const copy = async () => show(await copyText(secret, host.querySelector("code")));
     const close = () => {
       window.removeEventListener("beforeunload", askBeforeLeaving);
       render(nothing, host);
@@ -51,23 +52,6 @@ function holdOpen(dialog) {
 }
 
 /**
- * @param {string} secret
- * @param {HTMLElement} host
- * @returns {Promise<Copying>}
- */
-async function copySecret(secret, host) {
-  try {
-    await navigator.clipboard.writeText(secret);
-    return "copied";
-  } catch {
-    // No clipboard (refused, or an old browser): leave the text selected, one keystroke from copied.
-    const text = host.querySelector("code");
-    if (text) getSelection()?.selectAllChildren(text);
-    return "selected";
-  }
-}
-
-/**
  * @param {{ secret: string, summary: string, copying: Copying, copy: () => void, close: () => void }} view
  */
 function box({ secret, summary, copying, copy, close }) {
@@ -79,17 +63,12 @@ function box({ secret, summary, copying, copy, close }) {
       <code class="well secret-text" translate="no" aria-label="The key">${secret}</code>
       <p class="hint">${summary}</p>
       <div class="actions">
-        <button class=${copied ? "button" : "button is-primary"} type="button" autofocus @click=${copy}>${copied ? "Copy again" : "Copy the key"}</button>
+        <button class=${copied ? "button" : "button is-primary"} type="button" autofocus @click=${copy}>${copied ? copiedMark : "Copy the key"}</button>
         <button class=${copied ? "button is-primary" : "button"} type="button" @click=${close}>I have stored it</button>
       </div>
-      <p class="hint said" role="status">${SAID[copying]}</p>
+      <p class=${copying === "selected" ? "hint" : "spoken"} role="status">${SAID[copying]}</p>
     </dialog>
   `;
 }
 
-/** @type {Record<Copying, string>} */
-const SAID = {
-  shown: "",
-  copied: "Copied.",
-  selected: "Copying was refused. The key is selected: copy it with Ctrl+C or ⌘C, or hold it and choose Copy.",
-};
+const copiedMark = html`<svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false"><path d="m3 8.5 3.2 3.2L13 5" /></svg>Copied`;

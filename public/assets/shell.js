@@ -18,7 +18,7 @@ export function say(text) {
   if (status) status.textContent = text;
 }
 
-export function wasSignedIn() {
+function wasSignedIn() {
   try {
     return localStorage.getItem(SIGNED_IN_HINT) === "1";
   } catch {
@@ -34,6 +34,21 @@ function remember(signedIn) {
   } catch {
     // Storage is off: the landing page then shows the signed-out form, which is right often enough.
   }
+}
+
+/**
+ * On pages that are for everybody: shows who is signed in, if anybody was.
+ * @returns {Promise<Me | null>}
+ */
+export async function greet() {
+  if (!wasSignedIn()) return null;
+  const answer = /** @type {import("./api.js").Outcome<Me>} */ (await call("GET", "/api/v1/me"));
+  if (answer.outcome === "done") {
+    showAccount(answer.body);
+    return answer.body;
+  }
+  if (answer.outcome === "refused" && answer.status === 401) showAccount(null);
+  return null;
 }
 
 /** Puts the member into the header, or takes them out. @param {Me | null} me */

@@ -8,11 +8,38 @@ const DAY_MS = 24 * HOUR_MS;
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** "5.00" → "$5.00", for figures. @param {string} amount */
-export const usd = (amount) => `$${amount}`;
+/**
+ * "5.00" → "$5.00", for figures: nothing is "$0", and what is there but rounds to nothing is "<$0.01" (S0-120). Digit by
+ * digit, for a float would show its own rounding; what is no amount is "unknown".
+ * @param {string} amount
+ */
+export function usd(amount) {
+  const [, whole = "", fraction = ""] = /^(\d+)(?:\.(\d+))?$/.exec(amount) ?? [];
+  if (whole === "") return "unknown";
+  if (/^0*$/.test(whole + fraction)) return "$0";
+  const digits = whole + fraction.padEnd(3, "0").slice(0, 3);
+  if (/^0*$/.test(digits.slice(0, -1))) return "<$0.01";
+  const cents = (BigInt(digits) + 5n) / 10n;
+  return `$${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`;
+}
 
 /** "5.00" → "$5", for sentences. @param {string} amount */
-export const usdShort = (amount) => `$${amount.replace(/\.00$/, "")}`;
+export const usdShort = (amount) => usd(amount).replace(/\.00$/, "");
+
+/** The most that is ever shown of a key: a beginning that all keys share in part, and its last four characters. */
+const SHOWN = { before: 12, after: 4 };
+
+/**
+ * A key's masked form, as OpenRouter wrote it. Should a form ever hold more of the key than that, most of it is left out
+ * here (S0-121).
+ * @param {string | null} label
+ */
+export function masked(label) {
+  if (!label) return null;
+  const [before = "", after = "", ...more] = label.split(/\.{3}|…/);
+  const isMask = after !== "" && more.length === 0 && before.length <= SHOWN.before && after.length <= SHOWN.after;
+  return isMask ? label : `…${label.slice(-SHOWN.after)}`;
+}
 
 /**
  * @param {number} count
@@ -132,6 +159,12 @@ export function refusalAdvice(refusal, ageDays = null, requiredDays = null) {
 
 /** @param {number} ageDays @param {number} requiredDays */
 const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
+
+/** What stands on the button while nobody can claim, and would otherwise press in vain (S4-23). @type {Record<string, string>} */
+const CLOSED_BUTTONS = { project_not_live: "Project pending", provisioning_closed: "Claims are paused", minting_stopped: "Claims are paused" };
+
+/** @param {string} code of a refusal */
+export const closedButton = (code) => CLOSED_BUTTONS[code] ?? null;
 
 /** Is this problem a rule that refuses the member, rather than a failure? @param {string} code */
 export const isRefusal = (code) => Object.hasOwn(REFUSALS, code);

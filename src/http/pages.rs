@@ -1,31 +1,103 @@
 //! Documents: filled by the Worker from configuration, escaped by construction. Their data beyond that comes from the API.
 
+mod examples;
+pub mod security;
+
 use askama::Template;
 
 use super::{Context, Reply};
-use crate::config::Config;
+use crate::config::{Config, PlanSeed};
+use crate::domain::period::LimitReset;
 use crate::error::Error;
+use examples::{Api, Example, Uses};
+
+/// What the frame around every page shows.
+struct Frame<'a> {
+    keys_page: bool,
+    source_url: Option<&'a str>,
+}
+
+impl<'a> Frame<'a> {
+    fn of(config: &'a Config) -> Self {
+        Self {
+            keys_page: config.keys_page,
+            source_url: config.published.source_url.as_ref().map(url::Url::as_str),
+        }
+    }
+}
+
+/// The plan's figures in the words of sentences: "$5", "a day", "daily at 00:00 UTC".
+struct Rules {
+    limit_usd: String,
+    limit: String,
+    period: &'static str,
+    per_period: &'static str,
+    resets: &'static str,
+    expiry_days: u32,
+    min_account_age_days: u32,
+}
+
+impl Rules {
+    fn of(config: &Config) -> Result<Self, Error> {
+        let plan: &PlanSeed = config.plan_seed.as_ref().ok_or(Error::NotConfigured)?;
+        let limit_usd = plan.limit.to_string();
+        let (per_period, resets) = match plan.limit_reset {
+            LimitReset::Daily => ("a day", "daily at 00:00 UTC"),
+            LimitReset::Weekly => ("a week", "on Mondays at 00:00 UTC"),
+            LimitReset::Monthly => ("a month", "on the 1st of each month at 00:00 UTC"),
+        };
+        Ok(Self {
+            limit: limit_usd.trim_end_matches(".00").to_owned(),
+            limit_usd,
+            period: plan.limit_reset.name(),
+            per_period,
+            resets,
+            expiry_days: plan.expiry_days,
+            min_account_age_days: config.terms.min_account_age_days,
+        })
+    }
+}
+
+/// Why nobody can claim now, and what the button says instead (S4-23).
+struct Closed {
+    button: &'static str,
+    reason: &'static str,
+}
 
 #[derive(Template)]
 #[template(path = "index.html")]
 struct Landing<'a> {
-    open: bool,
-    closed_reason: &'a str,
-    limit_usd: &'a str,
-    limit_reset: &'a str,
-    expiry_days: u32,
-    min_account_age_days: u32,
+    frame: Frame<'a>,
+    rules: Rules,
+    api: Api<'a>,
+    curl: Example,
+    closed: Option<Closed>,
     sign_in: bool,
     auth_error: Option<(&'a str, &'a str)>,
 }
 
 #[derive(Template)]
 #[template(path = "keys.html")]
-struct Keys;
+struct Keys<'a> {
+    frame: Frame<'a>,
+    uses: Uses<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct Docs<'a> {
+    frame: Frame<'a>,
+    rules: Rules,
+    uses: Uses<'a>,
+    refusal: Example,
+    closed: Option<Closed>,
+    security_contact: bool,
+}
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct Failure<'a> {
+    frame: Frame<'a>,
     title: &'a str,
     text: &'a str,
     request_id: &'a str,
@@ -34,30 +106,49 @@ struct Failure<'a> {
 
 pub async fn show_landing(context: Context) -> Result<Reply, Error> {
     let config = &context.app.config;
-    let plan = config.plan_seed.as_ref().ok_or(Error::NotConfigured)?;
+    let api = Api::of(config);
     let auth_error = context.query("auth_error");
     let page = Landing {
-        open: config.claims_open(),
-        closed_reason: closed_reason(config),
-        limit_usd: &plan.limit.to_string(),
-        limit_reset: plan.limit_reset.name(),
-        expiry_days: plan.expiry_days,
-        min_account_age_days: config.terms.min_account_age_days,
+        frame: Frame::of(config),
+        rules: Rules::of(config)?,
+        curl: examples::curl(&api),
+        api,
+        closed: closed(config),
         sign_in: config.sign_in_configured(),
         auth_error: auth_error.as_deref().map(in_words),
     };
     render(200, &page)
 }
 
-pub async fn show_keys(_: Context) -> Result<Reply, Error> {
-    render(200, &Keys)
+pub async fn show_keys(context: Context) -> Result<Reply, Error> {
+    let config = &context.app.config;
+    let page = Keys {
+        frame: Frame::of(config),
+        uses: Uses::of(config),
+    };
+    render(200, &page)
+}
+
+pub async fn show_docs(context: Context) -> Result<Reply, Error> {
+    let config = &context.app.config;
+    let rules = Rules::of(config)?;
+    let page = Docs {
+        frame: Frame::of(config),
+        refusal: examples::refusal(rules.period),
+        rules,
+        uses: Uses::of(config),
+        closed: closed(config),
+        security_contact: config.published.security_contact.is_some(),
+    };
+    render(200, &page)
 }
 
 /// An error as a page.
-pub fn error(error: &Error, request_id: &str) -> Reply {
+pub fn error(config: &Config, error: &Error, request_id: &str) -> Reply {
     let body = error.problem(request_id);
     let member = |name: &str| body.get(name).and_then(|value| value.as_str());
     let page = Failure {
+        frame: Frame::of(config),
         title: member("title").unwrap_or_default(),
         text: member("detail").unwrap_or_default(),
         request_id,
@@ -74,13 +165,19 @@ fn render(status: u16, page: &impl Template) -> Result<Reply, Error> {
     Ok(Reply::html(status, html))
 }
 
-fn closed_reason(config: &Config) -> &'static str {
+fn closed(config: &Config) -> Option<Closed> {
     if config.claims_open() {
-        ""
+        None
     } else if config.terms.project_live {
-        "New keys are not given out at the moment."
+        Some(Closed {
+            button: "Claims are paused",
+            reason: "New keys are not given out at the moment.",
+        })
     } else {
-        "This service has not opened yet."
+        Some(Closed {
+            button: "Project pending",
+            reason: "This service has not opened yet.",
+        })
     }
 }
 

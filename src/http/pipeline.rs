@@ -108,7 +108,7 @@ impl Service {
     fn error_reply(&self, error: &Error, request_id: &str, as_page: bool) -> Reply {
         let now = self.app.now();
         let mut reply = if as_page {
-            pages::error(error, request_id)
+            pages::error(&self.app.config, error, request_id)
         } else {
             let body = error.problem(request_id).to_string().into_bytes();
             Reply {

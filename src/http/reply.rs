@@ -24,12 +24,20 @@ impl Reply {
     }
 
     pub fn html(status: u16, body: String) -> Self {
+        Self::written(status, "text/html; charset=utf-8", body)
+    }
+
+    pub fn text(status: u16, body: String) -> Self {
+        Self::written(status, "text/plain; charset=utf-8", body)
+    }
+
+    fn written(status: u16, kind: &str, body: String) -> Self {
         let reply = Self {
             status,
             headers: Vec::new(),
             body: body.into_bytes(),
         };
-        reply.header("content-type", String::from("text/html; charset=utf-8"))
+        reply.header("content-type", kind.to_owned())
     }
 
     pub fn no_content() -> Self {

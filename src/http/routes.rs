@@ -82,6 +82,10 @@ const fn keys_page(config: &Config) -> bool {
     config.keys_page
 }
 
+const fn has_security_contact(config: &Config) -> bool {
+    config.published.security_contact.is_some()
+}
+
 /// Bytes of a small JSON body.
 const SMALL: usize = 1_024;
 
@@ -107,6 +111,28 @@ pub static ROUTES: &[Route] = &[
         when: keys_page,
         summary: None,
         handler: |c| Box::pin(pages::show_keys(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/docs",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(pages::show_docs(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/.well-known/security.txt",
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits: &[],
+        when: has_security_contact,
+        summary: None,
+        handler: |c| Box::pin(pages::security::show_security_txt(c)),
     },
     Route {
         method: Method::Get,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House, PHONE, fitsFingers, sees } from "./support.mjs";
+import { DESK, House, PHONE, fitsFingers, pasted, sees } from "./support.mjs";
 
 /** @type {House} */
 let house;
@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-test("a newcomer gets from the landing page to a key in three presses, and sees the secret once (S4-18, P4)", async () => {
+test("a newcomer gets from the landing page to a key in three presses, and sees the secret once (S4-18, S4-26, S0-121, P4)", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.open("/");
@@ -26,9 +26,10 @@ test("a newcomer gets from the landing page to a key in three presses, and sees 
 
   await visitor.secretBox.getByRole("button", { name: "Copy the key" }).click();
   await visitor.secretBox.getByRole("status").getByText("Copied.").waitFor();
+  await visitor.secretBox.getByRole("button", { name: "Copied" }).waitFor();
   assert.equal(await pasted(visitor), secret);
 
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   await sees(page, "Your key is ready to use.");
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Your key is ready to use.");
   await neverShows(page, secret);
@@ -46,15 +47,15 @@ test("a key's limit, reset and expiry are told in words and figures, the reset i
   const visitor = await house.visitor();
   await visitor.signIn("load-1");
   await visitor.claim();
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
-  const facts = await visitor.page.locator(".facts").innerText();
+  await visitor.stored.click();
+  const facts = await visitor.page.locator("#keys .facts").innerText();
   assert.match(facts, /\$5\.00 a day, resets in \d+ (h|min) \(00:00\sUTC\)/);
   assert.match(facts, /in 90 days\s+\(\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d\sUTC\)/);
   for (const rule of ["both count toward the $5", "resets daily at 00:00 UTC", "may finish and overshoot it"]) await sees(visitor.page, rule);
   await visitor.leave();
 });
 
-test("the secret box keeps the focus, and only 'I have stored it' closes it (look.md)", async () => {
+test("the secret box keeps the focus, and only 'I have stored it' closes it (look.md, S0-112)", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("load-2");
@@ -69,7 +70,7 @@ test("the secret box keeps the focus, and only 'I have stored it' closes it (loo
     assert.equal(outside, false, "the focus left the box for the page behind it");
   }
   assert.ok(await visitor.secretBox.isVisible());
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   await visitor.secretBox.waitFor({ state: "detached" });
   await visitor.leave();
 });
@@ -83,14 +84,14 @@ test("leaving the page asks first while the secret is on it, and not after (P4)"
   assert.equal(question.type(), "beforeunload");
   await question.dismiss();
   assert.ok(await visitor.secretBox.isVisible());
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   // Unanswered questions are dismissed, which would keep the page: leaving works only if none is asked.
   await visitor.open("/");
   await sees(page, "Three steps");
   await visitor.leave();
 });
 
-test("where the clipboard is refused, the box selects the key and says how to copy it", async () => {
+test("where the clipboard is refused, the box selects the key and says how to copy it (S0-159)", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await page.addInitScript(() => {
@@ -99,9 +100,9 @@ test("where the clipboard is refused, the box selects the key and says how to co
   await visitor.signIn("load-4");
   const secret = await visitor.claim();
   await visitor.secretBox.getByRole("button", { name: "Copy the key" }).click();
-  await visitor.secretBox.getByRole("status").getByText("Copying was refused. The key is selected").waitFor();
+  await visitor.secretBox.getByRole("status").getByText("Copying was refused. The text is selected").waitFor();
   assert.equal(await page.evaluate(() => String(getSelection()).replace(/\s/g, "")), secret);
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   await visitor.leave();
 });
 
@@ -133,31 +134,116 @@ test("the whole way goes by keyboard alone", async () => {
   await visitor.leave();
 });
 
-test("every view of the claim fits a phone of 320 px, and its targets a finger", async () => {
-  const visitor = await house.visitor({ viewport: PHONE });
-  const { page } = visitor;
-  await visitor.open("/");
-  await fitsFingers(page, "the landing page");
-  await visitor.signIn("load-5");
-  await fitsFingers(page, "the claim");
-  await visitor.claim();
-  await fitsFingers(page, "the secret box");
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
-  await fitsFingers(page, "the key");
-  await page.getByRole("button", { name: /Account menu/ }).click();
-  await fitsFingers(page, "the account menu");
+for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-5"], [DESK, "load-6"]])) {
+  test(`every view fits ${viewport.width} px, its targets a finger, its buttons one line (S0-113, S0-114)`, async () => {
+    const visitor = await house.visitor({ viewport });
+    const { page } = visitor;
+    visitor.expects(404);
+    for (const path of ["/", "/docs", "/no-such-page", "/?auth_error=denied"]) {
+      await visitor.open(path);
+      await fitsFingers(page, path);
+    }
+    await visitor.signIn(persona);
+    await fitsFingers(page, "the claim");
+    await isOneLine(visitor.claimButton);
+    const secret = await visitor.claim();
+    await fitsFingers(page, "the secret box");
+    await fitsItself(visitor.secretBox, "the secret box");
+    assert.equal(secret.replace(/\s/g, "").length, 73, "the whole key stands there, wrapped");
+    await visitor.stored.click();
+    await fitsFingers(page, "the key");
+    for (const tab of await page.getByRole("tab").all()) {
+      await tab.click();
+      await fitsFingers(page, await tab.innerText());
+    }
+    await page.getByRole("button", { name: /Account menu/ }).click();
+    await fitsFingers(page, "the account menu");
+    await visitor.leave();
+  });
+}
+
+test("a second press while the claim is on its way does nothing: one key is made (S4-25)", async () => {
+  const visitor = await house.visitor();
+  await visitor.signIn("load-7");
+  const before = await house.secrets();
+  await visitor.claimButton.dblclick();
+  await visitor.secretBox.waitFor();
+  assert.equal((await house.secrets()).length, before.length + 1);
+  await visitor.stored.click();
   await visitor.leave();
 });
 
-/** What the browser's clipboard holds, seen by pasting it: reading it is switched off on our pages. @param {import("./support.mjs").Visitor} visitor */
-async function pasted(visitor) {
-  const page = await visitor.window();
-  await page.setContent("<textarea autofocus></textarea>");
-  await page.locator("textarea").focus();
-  await page.keyboard.press("ControlOrMeta+V");
-  const text = await page.locator("textarea").inputValue();
-  await page.close();
-  return text;
+test("while the claim is on its way only its button is locked; the rest of the page goes on (S0-122, S4-25)", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.signIn("load-8");
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
+  await visitor.claimButton.click();
+  const pending = page.getByRole("button", { name: "Claiming…" });
+  await pending.waitFor();
+  assert.equal(await pending.getAttribute("aria-disabled"), "true");
+  await house.sandbox.held("openrouter.keys.create");
+  assert.equal(await page.locator('main :is(button, a)[aria-disabled="true"]').count(), 1);
+  await page.getByRole("button", { name: /Account menu/ }).click();
+  await page.getByRole("button", { name: "Sign out", exact: true }).waitFor();
+  await house.sandbox.release();
+  await visitor.secretBox.waitFor();
+  await visitor.stored.click();
+  await visitor.leave();
+});
+
+test("once the box is closed, nothing the page keeps in memory holds the secret (S0-112)", async () => {
+  const visitor = await house.visitor();
+  await visitor.signIn("load-9");
+  const secret = await visitor.claim();
+  assert.ok((await memory(visitor)).includes(secret), "while it is shown it is found, so the search works");
+  await visitor.stored.click();
+  await sees(visitor.page, "Your key is ready to use.");
+  assert.ok(!(await memory(visitor)).includes(secret));
+  await visitor.leave();
+});
+
+test("the page speaks of the key and of nothing behind it (S0-115)", async () => {
+  const visitor = await house.visitor();
+  await visitor.signIn("load-10");
+  /** @type {string[]} */
+  const told = [];
+  const read = async () => told.push(await visitor.page.locator("body").innerText());
+  await read();
+  await visitor.claim();
+  await read();
+  await visitor.stored.click();
+  await read();
+  assert.doesNotMatch(told.join("\n"), /management|provisioning|workspace|D1|Worker|undefined|null|NaN/);
+  await visitor.leave();
+});
+
+/** Everything on the page's heap, after a collection. @param {import("./support.mjs").Visitor} visitor */
+async function memory({ context, page }) {
+  const debug = await context.newCDPSession(page);
+  /** @type {string[]} */
+  const chunks = [];
+  debug.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => chunks.push(chunk));
+  await debug.send("HeapProfiler.collectGarbage");
+  await debug.send("HeapProfiler.takeHeapSnapshot");
+  await debug.detach();
+  return chunks.join("");
+}
+
+/** @param {import("playwright-core").Locator} button */
+async function isOneLine(button) {
+  const lines = await button.evaluate((element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+  });
+  assert.equal(lines, 1, "the button's words break over lines");
+}
+
+/** @param {import("playwright-core").Locator} part @param {string} where */
+async function fitsItself(part, where) {
+  const wider = await part.evaluate((element) => [element, ...element.querySelectorAll("*")].filter((inner) => inner.scrollWidth > inner.clientWidth + 1 && getComputedStyle(inner).display !== "inline").map((inner) => inner.tagName));
+  assert.deepEqual(wider, [], `${where} bleeds out sideways`);
 }
 
 /** "sk-or-v1-5a4…": the masked form begins and ends as the secret does. @param {string} secret */

@@ -5,21 +5,41 @@ import { test } from "node:test";
 import { signIn } from "../harness/index.mjs";
 import { House, sees } from "./support.mjs";
 
-test("any project status but 'live' pauses claims, in words, on both pages (S4-20)", async () => {
-  const house = await House.open({ vars: { PROJECT_STATUS: "Live!" } });
+test("any project status but 'live' pauses claims, in words, on every page, with a button that says so; keys stay where they are (S4-20, S4-23)", async () => {
+  const house = await House.open();
   try {
+    const holder = await house.visitor();
+    await holder.signIn("second");
+    await holder.claim();
+    await holder.stored.click();
+    await house.worker.restart({ vars: { PROJECT_STATUS: "Live!" } });
+    await holder.page.reload();
+    await holder.page.locator(".mask").waitFor();
+    await holder.page.getByRole("tab", { name: "curl" }).waitFor();
+    await holder.leave();
     const visitor = await house.visitor();
+    for (const path of ["/", "/docs"]) {
+      await visitor.open(path);
+      await sees(visitor.page, "Claims are paused.");
+    }
     await visitor.open("/");
-    await sees(visitor.page, "Claims are paused.");
+    assert.ok(await visitor.page.getByRole("button", { name: "Project pending" }).isDisabled());
     await visitor.page.getByRole("link", { name: "Continue with GitHub" }).waitFor();
     await visitor.signIn("member");
     await sees(visitor.page, "Claims are paused.");
     assert.equal(await visitor.claimButton.count(), 0);
+    const pending = visitor.page.getByRole("button", { name: "Project pending" });
+    assert.ok(await pending.isDisabled());
+    assert.match(await described(pending), /Claims are paused\. .*Come back later/);
     await visitor.leave();
   } finally {
     await house.close();
   }
 });
+
+/** What describes an element to a screen reader. @param {import("playwright-core").Locator} element */
+const described = (element) =>
+  element.evaluate((node) => (node.getAttribute("aria-describedby") ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join(" "));
 
 test("without GitHub credentials the landing page still stands and says what is missing (S4-10)", async () => {
   const house = await House.open({ vars: { GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined } });
@@ -70,7 +90,7 @@ test("an admin's stop reaches the page at the next look, and lifting it brings t
     assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "open" })).status, 200);
     await visitor.page.getByRole("button", { name: "Look again" }).click();
     await visitor.claim();
-    await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+    await visitor.stored.click();
     await visitor.leave();
   } finally {
     await house.close();

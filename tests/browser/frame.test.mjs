@@ -18,6 +18,7 @@ test("the header shows who is signed in, and signing out ends it at the landing 
   await visitor.signIn("load-21");
   await visitor.open("/");
   await page.getByRole("link", { name: "Go to your key" }).waitFor();
+  await visitor.open("/docs");
   await page.getByRole("button", { name: "Signed in as @load-21. Account menu" }).click();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
   await page.getByRole("link", { name: "Continue with GitHub" }).waitFor();
@@ -59,6 +60,20 @@ test("a session that ended meanwhile turns a claim into the way back in (401)", 
   await visitor.leave();
 });
 
+test("without scripts the docs are whole: every example and answer can be read, and nothing waits for a script (S4-27, C15)", async () => {
+  const visitor = await house.visitor({ javaScriptEnabled: false });
+  const { page } = visitor;
+  await visitor.open("/docs");
+  for (const title of ["curl", "Python", "JavaScript", "Claude Code", "Codex"]) {
+    assert.ok(await page.locator(`[data-snippet="${title}"] code`).isVisible(), title);
+  }
+  assert.equal(await page.getByRole("button").count(), 0);
+  await page.getByRole("link", { name: "If it leaks" }).click();
+  assert.equal(new URL(page.url()).hash, "#leaked");
+  await sees(page, "What other answers mean");
+  await visitor.leave();
+});
+
 test("without scripts the landing page is whole, signing in works, and /keys says what it needs and signs out (C15)", async () => {
   const visitor = await house.visitor({ javaScriptEnabled: false });
   const { page } = visitor;
@@ -84,6 +99,8 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     visitor.expects(401, 404);
     await visitor.open("/");
     await isAccessible(page, "the landing page");
+    await visitor.open("/docs");
+    await isAccessible(page, "the docs");
     await visitor.open("/auth/github/callback?code=made-up&state=made-up");
     await isAccessible(page, "a sign-in error");
     await visitor.open("/no-such-page");
@@ -95,8 +112,10 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await isAccessible(page, "the claim");
     await visitor.claim();
     await isAccessible(page, "the secret box");
-    await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+    await visitor.stored.click();
     await isAccessible(page, "the key");
+    await page.getByRole("tab", { name: "Codex" }).click();
+    await isAccessible(page, "the key, with another tab");
     await page.getByRole("button", { name: /Account menu/ }).click();
     await isAccessible(page, "the account menu");
     await visitor.leave();

@@ -70,7 +70,7 @@ test("a refusal by OpenRouter says that no key was made, with the request id, an
   await sees(visitor.page, "Request id");
   assert.deepEqual(await house.secrets(), before);
   assert.ok(await visitor.claim(), "the next claim goes through");
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   await visitor.leave();
 });
 
@@ -87,7 +87,7 @@ test("a second window waits for the first one's claim, and then says where the s
   const secret = await visitor.secretBox.locator("code").innerText();
   await sees(other, "Its secret was shown in the window that claimed it and cannot be shown again.");
   assert.ok(!(await other.content()).includes(secret));
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   await visitor.leave();
 });
 
@@ -105,7 +105,7 @@ test("a press while another window's claim is under way joins the wait instead o
   await sees(other, "A claim of yours is in progress.");
   await house.sandbox.release();
   await sees(other, "Your key was made.");
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   await visitor.leave();
 });
 
@@ -133,18 +133,39 @@ test("a claim that never left is told as such, and the button comes back", async
   await sees(page, "No key is on record for you. You can claim again.");
   await page.unroute("**/api/v1/claim");
   assert.ok(await visitor.claim());
-  await visitor.secretBox.getByRole("button", { name: "I have stored it" }).click();
+  await visitor.stored.click();
   visitor.complaints = visitor.complaints.filter((text) => !text.includes("net::ERR_INTERNET_DISCONNECTED"));
   await visitor.leave();
 });
 
-test("a service that cannot be reached is told without guessing, and asked again by one press", async () => {
+test("a database that does not answer is told in words with the request id, and nothing on the page breaks (S4-25)", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  visitor.expects(500, 503);
+  await visitor.signIn("load-13");
+  await house.worker.d1("ALTER TABLE members RENAME TO members_away");
+  try {
+    await visitor.claimButton.click();
+    await sees(page, "Request id");
+    await page.reload();
+    await sees(page, "Nothing was changed. A key you have keeps working.");
+    assert.doesNotMatch(await page.locator("main").innerText(), /no such table|SQL|undefined/);
+  } finally {
+    await house.worker.d1("ALTER TABLE members_away RENAME TO members");
+  }
+  await page.getByRole("button", { name: "Look again" }).click();
+  await visitor.claimButton.waitFor();
+  await visitor.leave();
+});
+
+test("a service that cannot be reached is told without guessing, not as 'none yet', and asked again by one press (S0-119)", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("load-18");
   await page.route("**/api/v1/**", (route) => route.abort("internetdisconnected"));
   await page.reload();
   await sees(page, "The service did not answer.");
+  assert.equal(await visitor.claimButton.count(), 0, "not knowing whether there is a key is not having none");
   await page.unroute("**/api/v1/**");
   await page.getByRole("button", { name: "Look again" }).click();
   await visitor.claimButton.waitFor();

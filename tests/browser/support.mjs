@@ -25,9 +25,9 @@ export class House {
     this.chromium = chromium;
   }
 
-  /** @param {{ vars?: Record<string, string | undefined> }} [options] */
-  static async open({ vars } = {}) {
-    const [sandbox, chromium] = await Promise.all([startSandbox(), browser()]);
+  /** @param {{ vars?: Record<string, string | undefined>, sandboxPort?: number }} [options] */
+  static async open({ vars, sandboxPort } = {}) {
+    const [sandbox, chromium] = await Promise.all([startSandbox({ port: sandboxPort }), browser()]);
     return new House(sandbox, await startWorker({ sandbox, vars }), chromium);
   }
 
@@ -132,6 +132,10 @@ export class Visitor {
     return this.page.getByRole("dialog", { name: "Your key, shown once" });
   }
 
+  get stored() {
+    return this.secretBox.getByRole("button", { name: "I have stored it" });
+  }
+
   /** Claims and returns the secret that the box shows. */
   async claim() {
     await this.claimButton.click();
@@ -145,17 +149,28 @@ export class Visitor {
   }
 }
 
+/** What the browser's clipboard holds, seen by pasting it: reading it is switched off on our pages. @param {Visitor} visitor */
+export async function pasted(visitor) {
+  const page = await visitor.window();
+  await page.setContent("<textarea autofocus></textarea>");
+  await page.locator("textarea").focus();
+  await page.keyboard.press("ControlOrMeta+V");
+  const text = await page.locator("textarea").inputValue();
+  await page.close();
+  return text;
+}
+
 /** Says a text once it is there: waiting for it is the assertion. @param {Page} page @param {string | RegExp} text */
 export async function sees(page, text) {
   await page.getByText(text).first().waitFor();
 }
 
-/** No sideways scrolling, and nothing to press that a finger would miss. @param {Page} page @param {string} where */
+/** No sideways scrolling, and nothing to press that a finger would miss; links within a sentence are its words, not targets. @param {Page} page @param {string} where */
 export async function fitsFingers(page, where) {
   const { overflow, small } = await page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     small: [...document.querySelectorAll("a, button")]
-      .filter((element) => element.checkVisibility() && !element.matches(".skip"))
+      .filter((element) => element.checkVisibility() && !element.matches(".skip") && getComputedStyle(element).display !== "inline")
       .filter((element) => element.getBoundingClientRect().height < 40)
       .map((element) => element.textContent?.trim()),
   }));

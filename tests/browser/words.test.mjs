@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimFailure, isRefusal, limitRules, refusalAdvice, relative, resetText, retryText, span, stateAt, usdShort } from "../../public/assets/words.js";
+import { claimFailure, closedButton, isRefusal, limitRules, masked, refusalAdvice, relative, resetText, retryText, span, stateAt, usd, usdShort } from "../../public/assets/words.js";
 
 const NOW = Date.parse("2026-11-21T20:59:30Z");
 const MINUTE = 60_000;
@@ -81,4 +81,31 @@ test("what counts is told with the limit in force, whatever its period (S4-59)",
     assert.match(overshoot, /overshoot/);
     assert.equal(/until the reset\.$/.test(refusal), reset !== "none");
   }
+});
+
+test("money is $0, <$0.01 or $x.xx, and never what a float or a mistake would make of it (S0-120)", () => {
+  /** @type {[string, string][]} */
+  const cases = [
+    ["0", "$0"], ["0.00", "$0"], ["0.000000000", "$0"], ["0.000000001", "<$0.01"], ["0.009999", "<$0.01"], ["0.01", "$0.01"], ["0.014", "$0.01"], ["0.015", "$0.02"],
+    ["5", "$5.00"], ["5.0", "$5.00"], ["5.00", "$5.00"], ["1.005", "$1.01"], ["4.999999999", "$5.00"], ["10000", "$10000.00"], ["9007199254740993.25", "$9007199254740993.25"], ["007.5", "$7.50"],
+  ];
+  for (const [amount, told] of cases) assert.equal(usd(amount), told, amount);
+  for (const wrong of ["", "NaN", "1e-7", "1e21", "-1.00", "$5", "5.", ".5", "5,00", "Infinity", "null"]) assert.equal(usd(wrong), "unknown", wrong);
+  for (const wrong of /** @type {any[]} */ ([NaN, 1e-7, null, undefined, {}])) assert.equal(usd(wrong), "unknown", String(wrong));
+});
+
+test("a key is shown by its masked form, and never by more than a beginning and its last four (S0-121)", () => {
+  const whole = `sk-or-v1-5a4db0c5${"0".repeat(52)}beef`;
+  assert.equal(masked("sk-or-v1-5a4...eef"), "sk-or-v1-5a4...eef");
+  assert.equal(masked("sk-or-v1-5a4…beef"), "sk-or-v1-5a4…beef");
+  assert.equal(masked(whole), "…beef");
+  assert.equal(masked(`sk-or-v1-5a4...${whole}`), "…beef");
+  assert.equal(masked(`${whole}...eef`), "….eef");
+  for (const nothing of [null, ""]) assert.equal(masked(nothing), null);
+});
+
+test("a closed house has words for its button, an account that may not claim has no button (S4-23)", () => {
+  assert.equal(closedButton("project_not_live"), "Project pending");
+  assert.equal(closedButton("minting_stopped"), "Claims are paused");
+  for (const own of ["account_too_young", "blocked", "seats_full", ""]) assert.equal(closedButton(own), null, own);
 });

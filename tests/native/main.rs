@@ -23,6 +23,7 @@ mod grid;
 mod guards;
 mod limits;
 mod luck;
+mod pages;
 mod pauses;
 mod routes;
 mod schema;

@@ -29,6 +29,8 @@ const HTML = { accept: "text/html" };
 const ROUTES = [
   { path: "/", methods: ["GET"] },
   { path: "/keys", methods: ["GET"] },
+  { path: "/docs", methods: ["GET"] },
+  { path: "/.well-known/security.txt", methods: ["GET"] },
   { path: "/auth/github", methods: ["GET"] },
   { path: "/auth/github/callback", methods: ["GET"] },
   { path: "/auth/logout", methods: ["POST"] },

@@ -191,6 +191,10 @@ fn settings() -> HashMap<&'static str, String> {
         ("MAX_TOTAL_KEYS", String::from("500")),
         ("KEY_LIMIT_USD", String::from("5")),
         ("ADMIN_GITHUB_USER_IDS", String::from("1000001")),
+        (
+            "SECURITY_CONTACT",
+            String::from("mailto:security@keys.example"),
+        ),
         ("GITHUB_URL", format!("{BASE}/github")),
         ("GITHUB_API_URL", format!("{BASE}/github-api")),
         ("OPENROUTER_API_URL", format!("{BASE}/openrouter/api/v1")),

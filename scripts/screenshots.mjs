@@ -1,0 +1,96 @@
+// `npm run screenshots`: the pictures in docs/screenshots/, taken of the product as built, with a member of the sandbox.
+// `npm run screenshots -- FOLDER` puts every picture of every state there instead, at all widths, to look through.
+
+import { mkdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { DESK, House, PHONE } from "../tests/browser/support.mjs";
+import { build } from "./build.mjs";
+import { inRoot } from "./paths.mjs";
+import { runMain, setup } from "./setup.mjs";
+
+/** @typedef {import("../tests/browser/support.mjs").Visitor} Visitor */
+/** @typedef {{ width: number, height: number }} Size */
+/** @typedef {"light" | "dark"} Scheme */
+
+/** Above this a picture is too heavy for a repository. */
+const PICTURE_BYTES = 150 * 1024;
+/** Examples show the sandbox's address: one that stays, so that pictures taken anew differ only where the pages do. */
+const SANDBOX_PORT = 8791;
+const TABLET = { width: 768, height: 1024 };
+
+/** The pictures that are kept: name → what is on it. @type {[string, Size, Scheme][]} */
+const KEPT = [["", DESK, "light"], ["-dark", DESK, "dark"], ["-phone", PHONE, "light"]];
+/** Which states are kept in which of them. @type {Record<string, string[]>} */
+const STATES_KEPT = { "": ["landing", "claim", "secret", "key", "docs"], "-dark": ["key"], "-phone": ["key"] };
+
+/** Who goes the way; one key for each, so one for each round. @type {Record<string, string>} */
+const PERSONAS = { "": "member", "-dark": "second", "-phone": "operator" };
+/** States of which more is kept than a visitor sees first, and how much: for a key, down to the end of its tabs. @type {Record<string, number>} */
+const TALL = { key: 1_100 };
+
+/** @type {[string, Size, Scheme][]} */
+const ALL = [DESK, TABLET, PHONE].flatMap((size) => /** @type {Scheme[]} */ (["light", "dark"]).map((scheme) => /** @type {[string, Size, Scheme]} */ ([`-${size.width}-${scheme}`, size, scheme])));
+
+/** Goes the whole way once and pictures each state. @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona @param {(state: string, visitor: Visitor) => Promise<void>} picture */
+async function walk(house, viewport, colorScheme, persona, picture) {
+  const visitor = await house.visitor({ viewport, colorScheme });
+  visitor.expects(401, 404);
+  for (const [state, path] of [["landing", "/"], ["docs", "/docs"], ["missing", "/no-such-page"], ["sign-in-error", "/?auth_error=denied"], ["signed-out", "/keys"]]) {
+    await visitor.open(path);
+    if (state === "signed-out") await visitor.settled();
+    await picture(state, visitor);
+  }
+  await visitor.signIn(persona);
+  await picture("claim", visitor);
+  await visitor.claim();
+  await picture("secret", visitor);
+  await visitor.stored.click();
+  await picture("ready", visitor);
+  await visitor.page.reload();
+  await visitor.settled();
+  await picture("key", visitor);
+  await visitor.page.getByRole("tab", { name: "Claude Code" }).click();
+  await picture("claude-code", visitor);
+  await visitor.page.getByRole("button", { name: /Account menu/ }).click();
+  await picture("menu", visitor);
+  await visitor.leave();
+}
+
+/** @param {House} house */
+async function takeKept(house) {
+  const folder = inRoot("docs", "screenshots");
+  await mkdir(folder, { recursive: true });
+  for (const [suffix, size, scheme] of KEPT) {
+    await walk(house, size, scheme, PERSONAS[suffix], async (state, { page }) => {
+      if (!STATES_KEPT[suffix].includes(state)) return;
+      const path = join(folder, `${state}${suffix}.png`);
+      await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: size.width, height: TALL[state] ?? size.height } });
+      const bytes = (await stat(path)).size;
+      if (bytes > PICTURE_BYTES) throw new Error(`${path} weighs ${bytes} bytes, more than ${PICTURE_BYTES}`);
+      console.log(`${path}: ${Math.round(bytes / 1024)} KB`);
+    });
+  }
+}
+
+/** @param {House} house @param {string} folder */
+async function takeAll(house, folder) {
+  await mkdir(folder, { recursive: true });
+  for (const [index, [suffix, size, scheme]] of ALL.entries()) {
+    await walk(house, size, scheme, `load-${index + 10}`, async (state, { page }) => {
+      // A dialog is as large as the window; everything else is shown to its end.
+      await page.screenshot({ path: join(folder, `${state}${suffix}.png`), fullPage: state !== "secret" });
+    });
+  }
+}
+
+await runMain(async () => {
+  const [folder] = process.argv.slice(2);
+  await setup();
+  await build();
+  const house = await House.open({ sandboxPort: SANDBOX_PORT });
+  try {
+    await (folder ? takeAll(house, resolve(folder)) : takeKept(house));
+  } finally {
+    await house.close();
+  }
+});

@@ -1,0 +1,86 @@
+//! The written forms that settings must have: pure, one function each.
+
+use url::Url;
+
+/// The longest model name that is taken for one.
+const MODEL_BYTES: usize = 128;
+
+/// Hexadecimal digits in groups of 8, 4, 4, 4 and 12.
+pub fn is_uuid(text: &str) -> bool {
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}
+
+/// An OpenRouter model: `author/model`, with `~` before a moving name and `:variant` after any. Nothing that a shell,
+/// JSON or TOML would read as its own: examples quote it there.
+pub fn is_model(text: &str) -> bool {
+    let plain = text.strip_prefix('~').unwrap_or(text);
+    let (name, variant) = plain.split_once(':').unwrap_or((plain, "none"));
+    let Some((author, model)) = name.split_once('/') else {
+        return false;
+    };
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    text.len() <= MODEL_BYTES && [author, model, variant].into_iter().all(is_word)
+}
+
+/// A page to link to: https, without a name and password in it.
+pub fn link(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.username().is_empty() && url.password().is_none();
+    (url.scheme() == "https" && url.host().is_some() && bare).then_some(url)
+}
+
+/// Where people write to: a page, or a mail address (RFC 9116, section 2.5.3).
+pub fn contact(text: &str) -> Option<Url> {
+    let mail = |url: &Url| url.scheme() == "mailto" && url.path().contains('@');
+    link(text).or_else(|| Url::parse(text).ok().filter(mail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{contact, is_model, link};
+
+    #[test]
+    fn a_model_is_an_openrouter_name_and_nothing_that_code_could_mistake() {
+        for good in [
+            "~openai/gpt-latest",
+            "openai/gpt-5.1",
+            "meta-llama/llama_4:free",
+        ] {
+            assert!(is_model(good), "{good}");
+        }
+        for bad in [
+            "", "gpt", "openai/", "/gpt", "a/b/c", "a/b:", "a/b:c:d", "~~a/b", "a/b c", "a/b\"",
+            "a/b'", "a/$b", "a/`b`", "a/b\n", "../b", "a/\u{e4}",
+        ] {
+            assert!(!is_model(bad), "{bad:?}");
+        }
+        assert!(!is_model(&format!("a/{}", "b".repeat(127))));
+    }
+
+    #[test]
+    fn links_are_https_and_contacts_may_be_mail() {
+        for good in ["https://code.example/keycap", "https://code.example"] {
+            assert!(link(good).is_some() && contact(good).is_some(), "{good}");
+        }
+        assert!(contact("mailto:security@keys.example").is_some());
+        for bad in [
+            "http://code.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//code.example",
+            "https://user:word@code.example",
+            "code.example",
+            "mailto:nobody",
+            "",
+        ] {
+            assert!(link(bad).is_none() && contact(bad).is_none(), "{bad:?}");
+        }
+        assert!(link("mailto:security@keys.example").is_none());
+    }
+}

@@ -1,0 +1,2 @@
+curl {{base_url}}/key \
+  -H "Authorization: Bearer $OPENROUTER_API_KEY"

@@ -1,0 +1,5 @@
+export OPENROUTER_API_KEY
+export ANTHROPIC_BASE_URL="{{api_root}}"
+export ANTHROPIC_AUTH_TOKEN="$OPENROUTER_API_KEY"
+export ANTHROPIC_API_KEY=""
+claude

@@ -1,0 +1,1 @@
+read -rs OPENROUTER_API_KEY && export OPENROUTER_API_KEY

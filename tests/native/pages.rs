@@ -1,0 +1,276 @@
+//! The documents that the Worker fills: their figures, their words, and what they never hold.
+
+use crate::support::{Browser, World};
+
+const DOCUMENTS: [&str; 3] = ["/", "/docs", "/keys"];
+
+/// A page's text as a reader has it: without tags, entities resolved, white space as one space.
+fn text(html: &str) -> String {
+    let mut text = String::new();
+    for part in html.split('<') {
+        text.push_str(part.split_once('>').map_or(part, |(_, rest)| rest));
+    }
+    for (entity, plain) in [
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ] {
+        text = text.replace(entity, plain);
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn page(world: &World, path: &str) -> String {
+    let told = Browser::new(world).get(path);
+    assert_eq!(told.status, 200, "{path}");
+    text(&told.body)
+}
+
+#[test]
+fn s4_82_s4_24_s4_27_every_figure_of_the_documents_comes_from_configuration() {
+    let world = World::new();
+    for (name, value) in [
+        ("KEY_LIMIT_USD", "7.50"),
+        ("KEY_LIMIT_RESET", "weekly"),
+        ("KEY_EXPIRY_DAYS", "1"),
+        ("MIN_ACCOUNT_AGE_DAYS", "45"),
+        ("EXAMPLE_MODEL", "meta-llama/llama-9:free"),
+        ("OPENROUTER_API_URL", "https://eu.openrouter.example/api/v1"),
+    ] {
+        world.set(name, value);
+    }
+    let (landing, docs, keys) = (
+        page(&world, "/"),
+        page(&world, "/docs"),
+        page(&world, "/keys"),
+    );
+    for told in [&landing, &docs] {
+        for figure in [
+            "$7.50 a week",
+            "on Mondays at 00:00 UTC",
+            "1 day after the claim",
+        ] {
+            assert!(told.contains(figure), "{figure}: {told}");
+        }
+    }
+    assert!(landing.contains("capped at $7.50 a week") && landing.contains("45 days old"));
+    assert!(docs.contains("Key limit exceeded (weekly limit)"));
+    for told in [&landing, &docs, &keys] {
+        assert!(told.contains("meta-llama/llama-9:free"), "{told}");
+        assert!(told.contains("https://eu.openrouter.example/api/v1"));
+        for literal in [
+            "$5",
+            "a day,",
+            "90 days",
+            "gpt-latest",
+            "/openrouter.ai/api",
+            "{{",
+        ] {
+            assert!(!told.contains(literal), "{literal}: {told}");
+        }
+    }
+    assert!(docs.contains("ANTHROPIC_BASE_URL=\"https://eu.openrouter.example/api\""));
+}
+
+#[test]
+fn s4_24_the_landing_page_has_its_headline_one_button_models_steps_and_the_way_to_the_docs() {
+    let world = World::new();
+    let landing = Browser::new(&world).get("/").body;
+    assert_eq!(landing.matches("<h1>").count(), 1);
+    assert_eq!(landing.matches("is-primary").count(), 1, "one button");
+    assert!(landing.contains(r#"class="button is-primary" href="/auth/github?next=keys""#));
+    let steps = landing.split("<ol class=\"steps\">").nth(1).unwrap();
+    let steps = steps.split("</ol>").next().unwrap();
+    assert_eq!(steps.matches("<li>").count(), 3);
+    assert!(landing.contains("href=\"/docs\"") && landing.contains("<dt>Models</dt>"));
+}
+
+#[test]
+fn s4_24_the_code_is_linked_where_its_address_is_set_and_nowhere_else() {
+    let world = World::new();
+    for path in DOCUMENTS {
+        assert!(!page(&world, path).contains("Source code"), "{path}");
+    }
+    world.set("SOURCE_URL", "https://code.example/keycap?a=1&b=\"2\"");
+    for path in DOCUMENTS {
+        let told = Browser::new(&world).get(path).body;
+        let link = "href=\"https://code.example/keycap?a=1&#38;b=%222%22\"";
+        assert!(told.contains(link), "{path}: {told}");
+    }
+}
+
+#[test]
+fn s4_23_a_closed_house_says_why_in_place_of_the_button_and_still_lets_members_in() {
+    let world = World::new();
+    world.set("PROJECT_STATUS", "pending");
+    let landing = Browser::new(&world).get("/").body;
+    let button = landing.split("<button").nth(1).unwrap();
+    let button = button.split("</button>").next().unwrap();
+    assert!(button.contains("disabled") && button.ends_with("Project pending"));
+    assert!(button.contains("aria-describedby=\"closed-reason\""));
+    assert!(landing.contains("id=\"closed-reason\">This service has not opened yet."));
+    assert!(landing.contains("Continue with GitHub"));
+    world.set("PROJECT_STATUS", "live");
+    world.set("PROVISIONING_ENABLED", "false");
+    assert!(page(&world, "/").contains("New keys are not given out at the moment."));
+    world.set("API_KEYS_PAGE", "false");
+    let hidden = Browser::new(&world).get("/").body;
+    assert!(!hidden.contains("href=\"/keys\"") && !hidden.contains("data-continue"));
+}
+
+#[test]
+fn s4_27_the_docs_are_there_while_claims_are_paused() {
+    let world = World::new();
+    let open = page(&world, "/docs");
+    assert!(!open.contains("Claims are paused."));
+    for told in [
+        "Base URL",
+        "Authorization: Bearer $OPENROUTER_API_KEY",
+        "/chat/completions",
+        "Python",
+        "JavaScript",
+        "Claude Code",
+        "Codex",
+        "may finish and overshoot it",
+        "not carried into the next period",
+        "Key limit exceeded (daily limit)",
+        "limit_remaining",
+        "We keep no copy",
+    ] {
+        assert!(open.contains(told), "{told}: {open}");
+    }
+    world.set("PROJECT_STATUS", "pending");
+    let paused = page(&world, "/docs");
+    assert!(paused.contains("Claims are paused.") && paused.contains("$5.00 a day"));
+}
+
+#[test]
+fn s3_39_the_docs_have_the_house_rules_and_every_example_reads_the_variable() {
+    let world = World::new();
+    let docs = page(&world, "/docs");
+    for rule in [
+        "One person, one key.",
+        "Do not share it, pass it on, or resell",
+        "One key, one purpose.",
+        "no key of production while you develop",
+        "Never in code.",
+        "OpenRouter’s own terms apply too",
+    ] {
+        assert!(docs.contains(rule), "{rule}");
+    }
+    for path in DOCUMENTS {
+        assert!(!page(&world, path).contains("sk-or-"), "{path}");
+    }
+}
+
+#[test]
+fn s4_55_the_docs_tell_what_byok_costs_and_how_to_rule_paid_capacity_out() {
+    let docs = page(&World::new(), "/docs");
+    for told in [
+        "BYOK, requests through provider keys that are stored with OpenRouter, does not make it free",
+        "a fee for them beyond a threshold",
+        "may fall back to paid capacity",
+        "allowed_models of the workspace’s default guardrail to free models",
+        "Any other guardrail enforces nothing until it is assigned",
+    ] {
+        assert!(docs.contains(told), "{told}: {docs}");
+    }
+}
+
+#[test]
+fn s4_28_a_sign_in_error_is_one_of_fixed_texts_and_reflects_nothing() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let told = browser.get("/?auth_error=denied").body;
+    assert!(told.contains("role=\"alert\"") && told.contains("You did not sign in."));
+    let other = browser.get("/?auth_error=1").body;
+    assert!(other.contains("You are not signed in."));
+    for hostile in [
+        "%3Cscript%3Ecanary%3C/script%3E",
+        "canary",
+        "denied%00canary",
+        "%22canary",
+    ] {
+        let told = browser.get(&format!("/?auth_error={hostile}")).body;
+        assert_eq!(told, other, "{hostile}");
+    }
+    assert!(!browser.get("/").body.contains("data-auth-error"));
+}
+
+#[test]
+fn errors_have_pages_in_words_with_the_request_id_and_a_way_on() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let missing = browser.send(
+        "GET",
+        "/nothing",
+        &[("accept", "text/html")],
+        keycap::http::Body::Empty,
+    );
+    assert_eq!(missing.status, 404);
+    world.set("KEY_LIMIT_USD", "");
+    let broken = Browser::new(&world).send(
+        "GET",
+        "/docs",
+        &[("accept", "text/html")],
+        keycap::http::Body::Empty,
+    );
+    assert_eq!(broken.status, 503);
+    for (told, title) in [
+        (&missing, "There is nothing here"),
+        (&broken, "This service is not set up yet"),
+    ] {
+        let read = text(&told.body);
+        assert!(read.contains(title), "{read}");
+        assert!(read.contains(told.header("x-request-id")), "{read}");
+        assert!(told.body.contains("href=\"/\"") && told.body.contains("class=\"lede\""));
+    }
+}
+
+#[test]
+fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() {
+    let world = World::new();
+    let told = Browser::new(&world).get("/.well-known/security.txt");
+    assert_eq!(told.header("content-type"), "text/plain; charset=utf-8");
+    let fields: Vec<(&str, &str)> = told
+        .body
+        .lines()
+        .map(|line| line.split_once(": ").unwrap())
+        .collect();
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names,
+        ["Contact", "Expires", "Preferred-Languages", "Canonical"]
+    );
+    assert_eq!(fields[0].1, "mailto:security@keys.example");
+    assert_eq!(
+        fields[3].1,
+        "http://localhost:8787/.well-known/security.txt"
+    );
+    // RFC 9116, 2.5.5: in the future, by less than a year.
+    let expires = keycap::domain::time::Timestamp::parse(fields[1].1).unwrap();
+    let ahead = expires.since(world.now()) / 86_400;
+    assert!((100..365).contains(&ahead), "{ahead} days");
+    assert!(
+        Browser::new(&world)
+            .get("/docs")
+            .body
+            .contains("href=\"/.well-known/security.txt\"")
+    );
+
+    world.set("SECURITY_CONTACT", "");
+    let browser = Browser::new(&world);
+    let id = [("x-request-id", "same-request-id")];
+    let ask = |path| {
+        let told = browser.send("GET", path, &id, keycap::http::Body::Empty);
+        (told.status, told.body, told.headers)
+    };
+    assert_eq!(
+        ask("/.well-known/security.txt"),
+        ask("/.well-known/nothing.txt")
+    );
+    assert_eq!(ask("/.well-known/security.txt").0, 404);
+    assert!(!browser.get("/docs").body.contains("security.txt"));
+}
