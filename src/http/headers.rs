@@ -23,3 +23,8 @@ pub const SECURITY: [(&str, &str); 7] = [
 
 /// Answers are about somebody, or about this moment: nobody keeps them.
 pub const NO_STORE: (&str, &str) = ("cache-control", "no-store");
+
+/// What every answer has, whatever it is.
+pub fn fixed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SECURITY.into_iter().chain([NO_STORE])
+}

@@ -347,8 +347,7 @@ pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound 
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    let fixed = headers::SECURITY.into_iter().chain([headers::NO_STORE]);
-    for (name, value) in fixed {
+    for (name, value) in headers::fixed() {
         headers.insert(
             HeaderName::from_static(name),
             HeaderValue::from_static(value),

@@ -3,7 +3,9 @@
 //! Numbers are bound as REAL. An error's kind is told by SQLite's extended code in its text, and by nothing else; what
 //! cannot be told is unknown, because D1 may have committed before its answer was lost.
 
+use serde::Deserialize;
 use wasm_bindgen::JsValue;
+use worker::js_sys::Object;
 use worker::{D1Database, D1PreparedStatement, Env};
 
 use crate::ports::{Database, DbError, LocalFuture, Rows, Stmt, Value};
@@ -31,9 +33,8 @@ impl D1 {
         results
             .iter()
             .map(|result| {
-                let rows: Vec<serde_json::Map<String, serde_json::Value>> =
-                    result.results().map_err(|_| DbError::Broken)?;
-                rows.into_iter().map(only_column).collect()
+                let rows: Vec<Row> = result.results().map_err(|_| DbError::Broken)?;
+                rows.iter().map(only_column).collect()
             })
             .collect()
     }
@@ -54,11 +55,14 @@ fn bound(value: &Value) -> JsValue {
     }
 }
 
-fn only_column(row: serde_json::Map<String, serde_json::Value>) -> Result<String, DbError> {
-    match row.into_iter().next() {
-        Some((_, serde_json::Value::String(text))) => Ok(text),
-        _ => Err(DbError::Broken),
-    }
+/// A row as D1 gave it. Its column is named by the whole expression, so only the value crosses into wasm.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Row(#[serde(with = "serde_wasm_bindgen::preserve")] Object);
+
+fn only_column(row: &Row) -> Result<String, DbError> {
+    let column = Object::values(&row.0).get(0);
+    column.as_string().ok_or(DbError::Broken)
 }
 
 fn kind(text: &str) -> DbError {

@@ -16,7 +16,7 @@ use worker::{Context, Env, Headers, Request, Response, ResponseBuilder, Schedule
 use crate::app::App;
 use crate::config::{Config, Problem};
 use crate::domain::time::Timestamp;
-use crate::http::{Outbound, Service, health};
+use crate::http::{Outbound, Service, headers, health};
 use crate::jobs;
 
 /// The application, or why there is none.
@@ -24,6 +24,8 @@ type Built = Result<Service, Vec<Problem>>;
 
 thread_local! {
     static SERVICE: RefCell<Option<Built>> = const { RefCell::new(None) };
+    /// What every answer has, once across the wasm boundary instead of with each answer.
+    static FIXED: worker::Result<Headers> = fixed_headers();
 }
 
 /// Answers a request.
@@ -102,9 +104,12 @@ fn build(env: &Env) -> Built {
 
 fn respond(outbound: Outbound) -> worker::Result<Response> {
     let (parts, body) = outbound.into_parts();
-    let headers = Headers::new();
+    let headers = FIXED.with(copied)?;
     for (name, value) in &parts.headers {
-        headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
+        let header = (name.as_str(), value.to_str().unwrap_or_default());
+        if !headers::fixed().any(|fixed| fixed == header) {
+            headers.append(header.0, header.1)?;
+        }
     }
     let builder = ResponseBuilder::new()
         .with_status(parts.status.as_u16())
@@ -113,4 +118,17 @@ fn respond(outbound: Outbound) -> worker::Result<Response> {
         return Ok(builder.empty());
     }
     Ok(builder.fixed(body))
+}
+
+fn fixed_headers() -> worker::Result<Headers> {
+    let headers = Headers::new();
+    for (name, value) in headers::fixed() {
+        headers.set(name, value)?;
+    }
+    Ok(headers)
+}
+
+fn copied(headers: &worker::Result<Headers>) -> worker::Result<Headers> {
+    let headers = headers.as_ref().map_err(ToString::to_string)?;
+    Ok(Headers(web_sys::Headers::new_with_headers(&headers.0)?))
 }
