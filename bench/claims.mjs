@@ -1,0 +1,135 @@
+// Claims by distinct signed-in members against the sandbox: how many a second, and what each asks of D1 and of OpenRouter.
+// And what D1 reads for the hot statements, in a house of few keys and in one of very many.
+
+import assert from "node:assert/strict";
+import { Client, claim, signIn, startSandbox } from "../tests/harness/index.mjs";
+import { CREATE, inWaves, secretsIn } from "../tests/workerd/support.mjs";
+import { fixed, median, table } from "./numbers.mjs";
+import { PATH } from "./pair.mjs";
+import { FIRST_HAS, cookie, seed } from "./seed.mjs";
+import { statements } from "./statements.mjs";
+import { bundled, builtWorker, start } from "./workerd.mjs";
+
+/** @typedef {import("./workerd.mjs").Program} Program */
+/** @typedef {import("../tests/harness/index.mjs").Sandbox} Sandbox */
+/** @typedef {import("./metered.mjs").Ran} Ran */
+/** @typedef {import("./run.mjs").Verdict} Verdict */
+/** @typedef {Record<string, Ran[][]>} Metered  the round trips of each request */
+
+const CLAIMS = 100;
+/** Claims under way at a time. */
+const WIDTH = 8;
+const FEW = 10;
+const MANY = 100_000;
+/** Requests to each of the two houses, in turn. */
+const LISTINGS = 300;
+
+/** @returns {Promise<Verdict[]>} */
+export async function claims() {
+  const sandbox = await startSandbox();
+  const worker = await start(await metered(), { sandboxUrl: sandbox.url });
+  try {
+    const members = await inWaves(WIDTH, CLAIMS, (n) => member(worker, sandbox, n));
+    await worker.fetch("/_meter");
+    const startedAt = performance.now();
+    const answers = await inWaves(WIDTH, CLAIMS, (n) => claim(members[n]));
+    const took = (performance.now() - startedAt) / 1000;
+    assert.deepEqual(answers.filter(({ status }) => status !== 201).map(({ text }) => text), []);
+    assert.equal(new Set(answers.flatMap(secretsIn)).size, CLAIMS, "every member has a secret of their own");
+    const calls = (await sandbox.ledger()).counts[CREATE] / CLAIMS;
+    const trips = (await meter(worker)).length / CLAIMS;
+    console.log(`  ${fixed(CLAIMS / took, 1)} claims a second, ${WIDTH} at a time; ${CLAIMS} secrets, each told once`);
+    return [
+      { what: "claim: calls of OpenRouter", limit: "1", measured: `${calls}`, met: calls === 1 },
+      { what: "claim: D1 round trips", limit: "2", measured: `${trips}`, met: trips === 2 },
+    ];
+  } finally {
+    await Promise.all([worker.stop(), sandbox.stop()]);
+  }
+}
+
+/** @returns {Promise<Verdict[]>} */
+export async function queries() {
+  const sandbox = await startSandbox();
+  const [few, many] = [await start(await metered(), { sandboxUrl: sandbox.url }), await start(await metered(), { sandboxUrl: sandbox.url })];
+  try {
+    await seed(few, FEW);
+    await seed(many, MANY);
+    const [inFew, inMany] = [await hotRequests(few, sandbox), await hotRequests(many, sandbox)];
+    const grown = await compared(inFew, inMany);
+    const ratio = await listingRatio(few, many);
+    return [
+      { what: "own keys: D1 round trips", limit: "1", measured: `${inMany.keys.length}`, met: inMany.keys.length === 1 },
+      { what: "me: D1 round trips", limit: "1", measured: `${inMany.me.length}`, met: inMany.me.length === 1 },
+      { what: `rows read at ${MANY} keys: statements above ${FEW} keys' × 1.5`, limit: "none", measured: grown.join(", ") || "none", met: grown.length === 0 },
+      { what: `own keys at ${MANY} keys against ${FEW}: time`, limit: "≤ 1.50 ×", measured: `${fixed(ratio)} ×`, met: ratio <= 1.5 },
+    ];
+  } finally {
+    await Promise.all([few.stop(), many.stop(), sandbox.stop()]);
+  }
+}
+
+/** The built Worker behind the meter. */
+async function metered() {
+  const [program] = await bundled("metered.mjs");
+  const [, wasm] = await builtWorker();
+  return [program, wasm];
+}
+
+/** The tests' client wants no more of a Worker than this. @param {Program} program */
+const asWorker = (program) => /** @type {import("../tests/harness/index.mjs").Worker} */ (/** @type {unknown} */ (program));
+
+/** A signed-in member. @param {Program} worker @param {Sandbox} sandbox @param {number} n */
+const member = (worker, sandbox, n) => signIn(asWorker(worker), sandbox, `load-${n}`, { client: new Client(asWorker(worker)) });
+
+/** The round trips since it was last asked. @param {Program} worker @returns {Promise<Ran[][]>} */
+const meter = async (worker) => /** @type {any} */ (await (await worker.fetch("/_meter")).json());
+
+/** What the hot requests ask of D1. @param {Program} worker @param {Sandbox} sandbox @returns {Promise<Metered>} */
+async function hotRequests(worker, sandbox) {
+  const client = await member(worker, sandbox, 1);
+  await meter(worker);
+  /** @type {Metered} */
+  const seen = {};
+  for (const [name, request] of /** @type {const} */ ([["me", () => client.get("/api/v1/me")], ["claim", () => claim(client)], ["keys", () => client.get(PATH)]])) {
+    const { status, text } = await request();
+    assert.ok(status < 300, `${name}: ${status} ${text}`);
+    seen[name] = await meter(worker);
+  }
+  return seen;
+}
+
+/** Shows what each statement read, and names those that read more in the larger house. @param {Metered} inFew @param {Metered} inMany */
+async function compared(inFew, inMany) {
+  const names = new Map([...(await statements())].map(([name, sql]) => [sql, name]));
+  const grown = [];
+  const rows = [["request", "statement", `rows read at ${FEW}`, `at ${MANY}`, "rows written"]];
+  for (const [request, trips] of Object.entries(inFew)) {
+    const larger = inMany[request].flat();
+    for (const [n, few] of trips.flat().entries()) {
+      const name = names.get(few.sql) ?? "unknown";
+      rows.push([request, name, `${few.rowsRead}`, `${larger[n].rowsRead}`, `${few.rowsWritten}`]);
+      if (larger[n].rowsRead > few.rowsRead * 1.5) grown.push(name);
+    }
+  }
+  console.log(table(rows));
+  return grown;
+}
+
+/** The first member's five keys, asked for in the two houses in turn: how the medians compare. @param {Program} few @param {Program} many */
+async function listingRatio(few, many) {
+  const headers = { cookie: await cookie() };
+  /** @type {Map<Program, number[]>} */
+  const took = new Map([[few, []], [many, []]]);
+  for (let n = 0; n < LISTINGS; n += 1) {
+    for (const [program, times] of took) {
+      const startedAt = performance.now();
+      const answer = await program.fetch(PATH, { headers });
+      assert.equal(/** @type {any} */ (await answer.json()).keys.length, FIRST_HAS);
+      times.push(performance.now() - startedAt);
+    }
+  }
+  const [small, large] = [...took.values()].map(median);
+  console.log(`  a page of own keys: ${fixed(small)} ms at ${FEW} keys, ${fixed(large)} ms at ${MANY} (medians of ${LISTINGS})`);
+  return large / small;
+}

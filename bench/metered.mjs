@@ -1,0 +1,52 @@
+// The built Worker with a meter at its database: which statements each request ran, in how many round trips, and what D1
+// says that each cost. `GET /_meter` answers what was counted since it was last asked.
+
+// @ts-expect-error The bundler puts build/index.js here, which has no types.
+import Worker from "keycap:built";
+
+/** @typedef {{ sql: string, rowsRead: number, rowsWritten: number }} Ran */
+
+/** The statements of each round trip. @type {Ran[][]} */
+let trips = [];
+
+class Meter {
+  /** The binding's own class, which the Worker asks for. */
+  static name = "D1Database";
+  #db;
+
+  /** @param {any} db */
+  constructor(db) {
+    this.#db = db;
+  }
+
+  /** @param {string} sql */
+  prepare(sql) {
+    return { bind: (/** @type {unknown[]} */ ...values) => ({ sql, bound: this.#db.prepare(sql).bind(...values) }) };
+  }
+
+  /** @param {{ sql: string, bound: unknown }[]} stmts */
+  async batch(stmts) {
+    const results = await this.#db.batch(stmts.map(({ bound }) => bound));
+    trips.push(results.map((/** @type {any} */ { meta }, /** @type {number} */ n) => ({ sql: stmts[n].sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written })));
+    return results;
+  }
+}
+
+/** @type {Record<string, unknown> | undefined} */
+let metered;
+
+export default class extends Worker {
+  /** @param {any} context @param {Record<string, unknown>} env */
+  constructor(context, env) {
+    metered ??= { ...env, DB: new Meter(env.DB) };
+    super(context, metered);
+  }
+
+  /** @param {Request} request */
+  async fetch(request) {
+    if (new URL(request.url).pathname !== "/_meter") return super.fetch(request);
+    const counted = trips;
+    trips = [];
+    return Response.json(counted);
+  }
+}

@@ -1,0 +1,42 @@
+// The Worker and its peer on the same data: the same keys, the same SQL, the same session.
+
+import { readFile } from "node:fs/promises";
+import { inRoot } from "../scripts/paths.mjs";
+import { cookie, seed } from "./seed.mjs";
+import { statements } from "./statements.mjs";
+import { builtWorker, bundled, start } from "./workerd.mjs";
+
+/** @typedef {import("./workerd.mjs").Program} Program */
+
+export const PATH = "/api/v1/keys";
+/** Keys in both databases; the member who asks has half of them. */
+const KEYS = 10;
+/** Headers of the moment, not of the answer. */
+const OF_THE_MOMENT = ["x-request-id", "date", "connection", "keep-alive", "content-length", "transfer-encoding"];
+
+/** Starts both. */
+export async function startPair() {
+  const ours = await start(await builtWorker());
+  const peer = await start(await bundled("peer.mjs"), { vars: await peersVars() });
+  await seed(ours, KEYS);
+  await seed(peer, KEYS);
+  return { ours, peer };
+}
+
+async function peersVars() {
+  const sql = await statements();
+  const lines = (await readFile(inRoot("public", "_headers"), "utf8")).matchAll(/^ {2}([\w-]+): (.+)$/gm);
+  const headers = { ...Object.fromEntries([...lines].map(([, name, value]) => [name, value])), "cache-control": "no-store" };
+  return {
+    BENCH_SQL: JSON.stringify({ session: sql.get("members::SESSION"), cards: sql.get("cards::OF_MEMBER") }),
+    BENCH_HEADERS: JSON.stringify(headers),
+  };
+}
+
+/** What a program answers to a Cookie header, less what differs from one moment to the next. @param {Program} program @param {string} [sent] */
+export async function answerOf(program, sent) {
+  const answer = await program.fetch(PATH, { headers: { cookie: sent ?? (await cookie()) } });
+  const headers = [...answer.headers].filter(([name]) => !OF_THE_MOMENT.includes(name));
+  const text = await answer.text();
+  return { status: answer.status, headers: Object.fromEntries(headers), body: answer.ok ? JSON.parse(text) : undefined };
+}

@@ -1,0 +1,136 @@
+// The peer: `GET /api/v1/keys` as one would write it with Hono and jose, on the Worker's own bindings. Same SQL, same
+// checks, same answer; where there was a choice, the faster one. What only follows from our other routes (a table of
+// limits, documents beside data, bodies) is left out, in the peer's favour.
+
+import { Hono } from "hono";
+import { getCookie } from "hono/cookie";
+import { jwtVerify } from "jose";
+
+const SESSION_SECS = 7 * 86_400;
+const SKEW_SECS = 60;
+
+/**
+ * @typedef {object} Bindings
+ * @property {any} DB
+ * @property {{ limit: (what: { key: string }) => Promise<{ success: boolean }> }} LIMIT_API
+ * @property {string} AUTH_SESSION_SECRET
+ * @property {string} BENCH_SQL the two statements, as JSON
+ * @property {string} BENCH_HEADERS what every answer carries, as JSON
+ */
+
+/** @param {Bindings} env */
+async function build(env) {
+  const sql = JSON.parse(env.BENCH_SQL);
+  /** @type {[string, string][]} */
+  const fixed = Object.entries(JSON.parse(env.BENCH_HEADERS));
+  const secrets = env.AUTH_SESSION_SECRET.split(",");
+  const sessionKeys = await Promise.all(secrets.map((secret) => derived(secret, "keycap session v1")));
+  const rateKey = await derived(secrets[0], "keycap rate limit v1");
+  const app = new Hono();
+
+  app.use(async (c, next) => {
+    const started = Date.now();
+    const id = `req_${hex(crypto.getRandomValues(new Uint8Array(12)))}`;
+    await next();
+    for (const [name, value] of fixed) c.res.headers.set(name, value);
+    c.res.headers.set("x-request-id", id);
+    console.log(JSON.stringify({
+      level: "info", event: "request", request_id: id, method: c.req.method, route: c.req.path, status: c.res.status, code: null, ms: Date.now() - started,
+    }));
+  });
+
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
+
+  app.get("/api/v1/keys", async (c) => {
+    const session = await sessionOf(getCookie(c, "__Host-keycap_session"), sessionKeys);
+    if (!session) return c.body(null, 401);
+    const counter = await crypto.subtle.sign("HMAC", rateKey, text.encode(`LIMIT_API\0${session.sub}`));
+    if (!(await env.LIMIT_API.limit({ key: hex(new Uint8Array(counter)) })).success) return c.body(null, 429);
+    const [members, cards] = await env.DB.batch([env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub)]);
+    const member = members.results.map(onlyColumn)[0];
+    if (!member) return c.body(null, 401);
+    if (member.status !== "active") return c.body(null, 403);
+    if (member.epoch !== session.epoch) return c.body(null, 401);
+    const now = Math.floor(Date.now() / 1000);
+    return c.json({ keys: cards.results.map((/** @type {object} */ row) => shown(onlyColumn(row), now)) });
+  });
+  return app;
+}
+
+/** A key for one purpose, as the Worker derives it. @param {string} secret @param {string} info */
+async function derived(secret, info) {
+  const material = await crypto.subtle.importKey("raw", text.encode(secret), "HKDF", false, ["deriveBits"]);
+  const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: text.encode(info) };
+  const bits = await crypto.subtle.deriveBits(how, material, 256);
+  return crypto.subtle.importKey("raw", bits, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+}
+
+/** @param {string | undefined} token @param {CryptoKey[]} keys */
+async function sessionOf(token, keys) {
+  if (!token) return undefined;
+  for (const key of keys) {
+    try {
+      const { payload } = await jwtVerify(token, key, { algorithms: ["HS256"], requiredClaims: ["sub", "iat", "exp"] });
+      const { sub = "", iat = 0, exp = 0, epoch } = payload;
+      const current = iat <= Date.now() / 1000 + SKEW_SECS && exp - iat <= SESSION_SECS;
+      return current && /^mem_[0-9a-f]{24}$/.test(sub) ? { sub, epoch } : undefined;
+    } catch {
+      // Another secret of the list may have signed it.
+    }
+  }
+  return undefined;
+}
+
+/** @param {object} row */
+const onlyColumn = (row) => JSON.parse(Object.values(row)[0]);
+
+/** A key as its owner sees it. @param {any} card @param {number} now */
+function shown(card, now) {
+  const over = card.expires_at <= now && (card.state === "active" || card.state === "disabled");
+  return {
+    id: card.id,
+    name: card.name,
+    mask: card.label,
+    state: over ? "expired" : card.state,
+    limit_usd: usd(card.limit_nano),
+    limit_reset: card.limit_reset,
+    resets_at: moment(windowEnd(card.limit_reset, now)),
+    created_at: moment(card.created_at),
+    expires_at: moment(card.expires_at),
+  };
+}
+
+/** Nano-USD as a decimal of two to nine places. @param {number} nano */
+function usd(nano) {
+  const fraction = `${nano % 1e9}`.padStart(9, "0").replace(/0{1,7}$/, "");
+  return `${Math.floor(nano / 1e9)}.${fraction}`;
+}
+
+/** @param {number} secs */
+const moment = (secs) => `${new Date(secs * 1000).toISOString().slice(0, 19)}Z`;
+
+/** When the window that `now` falls into ends. @param {string} reset @param {number} now */
+function windowEnd(reset, now) {
+  const today = new Date(now * 1000);
+  const [year, month, day] = [today.getUTCFullYear(), today.getUTCMonth(), today.getUTCDate()];
+  if (reset === "monthly") return Date.UTC(year, month + 1) / 1000;
+  const days = reset === "weekly" ? 7 - ((today.getUTCDay() + 6) % 7) : 1;
+  return Date.UTC(year, month, day + days) / 1000;
+}
+
+const text = new TextEncoder();
+
+/** @param {Uint8Array} bytes */
+const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Built once for each isolate. @type {Awaited<ReturnType<typeof build>> | undefined} */
+let app;
+
+export default {
+  /** @param {Request} request @param {Bindings} env @param {any} context */
+  async fetch(request, env, context) {
+    // Two first requests may build it twice; a promise shared between requests could hang one of them.
+    app ??= await build(env);
+    return app.fetch(request, env, context);
+  },
+};

@@ -1,0 +1,135 @@
+// A program on workerd with the Worker's bindings and nothing around it. `wrangler dev` puts two proxies, an inspector
+// and a server for static files in front, which cost more than the routes that are to be compared.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { parse } from "smol-toml";
+import { localVars } from "../scripts/local.mjs";
+import { inRoot, npmBin, root } from "../scripts/paths.mjs";
+import { freePort } from "../scripts/ports.mjs";
+import { run } from "../scripts/process.mjs";
+
+/** @typedef {{ type: "ESModule" | "CompiledWasm", path: string, contents?: string }} Module */
+
+/** Nobody is called in most measurements. */
+const NOBODY = "http://127.0.0.1:9";
+/** So that rate limits are asked, and never met. */
+const NEVER = 1_000_000_000;
+/** More seats than there are keys in any measurement. */
+const SEATS = "1000000";
+
+/** The Worker that `npm run build` made. @returns {Promise<Module[]>} */
+export async function builtWorker() {
+  return [
+    { type: "ESModule", path: inRoot("build", "index.js") },
+    { type: "CompiledWasm", path: inRoot("build", "index_bg.wasm") },
+  ];
+}
+
+/** A program of bench/, bundled and minified as wrangler would. @param {string} name @returns {Promise<Module[]>} */
+export async function bundled(name) {
+  const platform = ["--conditions=workerd,worker,browser", "--external:cloudflare:*", "--external:*.wasm", `--alias:keycap:built=${inRoot("build", "index.js")}`];
+  const { stdout } = await run(npmBin("esbuild"), [inRoot("bench", name), "--bundle", "--minify", "--format=esm", ...platform], { cwd: root });
+  return [{ type: "ESModule", path: inRoot("build", name), contents: stdout }];
+}
+
+/** A running program. It has what the tests' client needs of a Worker: `url` and `fetch`. */
+export class Program {
+  /** @param {Miniflare} miniflare @param {string} folder @param {number} port @param {number | undefined} pid */
+  constructor(miniflare, folder, port, pid) {
+    this.miniflare = miniflare;
+    this.folder = folder;
+    this.url = `http://localhost:${port}`;
+    this.pid = pid;
+  }
+
+  /** A request as it is, redirects not followed. @param {string} path @param {RequestInit} [init] */
+  async fetch(path, init) {
+    return fetch(new URL(path, this.url), { redirect: "manual", ...init });
+  }
+
+  /** Runs statements that end in ";" and a line break, as one transaction. @param {string} sql */
+  async sql(sql) {
+    const db = await this.miniflare.getD1Database("DB");
+    await db.batch(sql.split(/;\n/).filter((text) => text.trim()).map((text) => db.prepare(text)));
+  }
+
+  /** Milliseconds of processor that its workerd has used so far; undefined where there is no /proc. */
+  cpuMs() {
+    if (this.pid === undefined) return undefined;
+    const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
+    const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
+    return (Number(user) + Number(system)) * 10;
+  }
+
+  async stop() {
+    await this.miniflare.dispose();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Starts a program on a new database, with the migrations applied unless it is to stay empty.
+ * @param {Module[]} modules
+ * @param {{ sandboxUrl?: string, vars?: Record<string, string>, empty?: boolean }} [options]
+ */
+export async function start(modules, { sandboxUrl = NOBODY, vars = {}, empty = false } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "keycap-bench-"));
+  const port = await freePort();
+  const before = children();
+  const settings = { ...localVars({ origin: `http://localhost:${port}`, sandboxUrl }), MAX_TOTAL_KEYS: SEATS, ...vars };
+  const miniflare = new Miniflare(convertV4MiniflareOptions(await options(modules, { folder, port, settings })));
+  await miniflare.ready;
+  const [pid] = children().filter((child) => !before.includes(child));
+  const program = new Program(miniflare, folder, port, pid);
+  if (!empty) await migrate(miniflare);
+  return program;
+}
+
+/** @param {Miniflare} miniflare */
+async function migrate(miniflare) {
+  const db = await miniflare.getD1Database("DB");
+  for (const name of (await readdir(inRoot("migrations"))).sort()) await db.prepare(await readFile(inRoot("migrations", name), "utf8")).run();
+}
+
+/**
+ * @param {Module[]} modules
+ * @param {{ folder: string, port: number, settings: Record<string, string> }} here
+ * @returns {Promise<import("miniflare").V4MiniflareOptions>}
+ */
+async function options(modules, { folder, port, settings }) {
+  const committed = /** @type {Record<string, any>} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+  const limits = committed.ratelimits.map((/** @type {any} */ { name, namespace_id, simple }) => [name, { namespace_id, simple: { ...simple, limit: NEVER } }]);
+  return {
+    // Its own front, for `getD1Database`; the load goes past it, straight to the program.
+    port: 0,
+    d1Persist: join(folder, "d1"),
+    // The lines that the programs log are written and read, and shown to nobody.
+    handleStructuredLogs: () => {},
+    workers: [{
+      name: "program",
+      modules,
+      compatibilityDate: committed.compatibility_date,
+      bindings: settings,
+      d1Databases: { DB: "bench" },
+      ratelimits: Object.fromEntries(limits),
+      unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+    }],
+  };
+}
+
+/** The workerd processes that this one has started. @returns {number[]} */
+function children() {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      return stat.includes("(workerd)") && Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === process.pid;
+    } catch {
+      return false; // it ended while we were looking
+    }
+  });
+}

@@ -1,0 +1,18 @@
+// `npm run bench`: the design's budgets, measured; bench/README.md says how.
+//   npm run bench              all sections
+//   npm run bench -- route     only this one
+
+import { build } from "./build.mjs";
+import { buildSandbox } from "./local.mjs";
+import { inRoot, node, root } from "./paths.mjs";
+import { finish } from "./process.mjs";
+import { runMain, setup } from "./setup.mjs";
+
+await runMain(async () => {
+  await setup();
+  await build();
+  const env = { SANDBOX_BIN: await buildSandbox() };
+  // With the pinned Node, which workerd's own packages need.
+  const { code } = await finish(node, [inRoot("bench", "run.mjs"), ...process.argv.slice(2)], { cwd: root, env, show: true });
+  process.exitCode = code;
+});

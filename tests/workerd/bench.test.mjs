@@ -1,0 +1,43 @@
+// The bench compares like with like: the peer answers what the Worker answers, and runs its very statements (F8).
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { answerOf, startPair } from "../../bench/pair.mjs";
+import { cookie } from "../../bench/seed.mjs";
+import { statements, statementsIn } from "../../bench/statements.mjs";
+import { inRoot } from "../../scripts/paths.mjs";
+
+/** @type {Awaited<ReturnType<typeof startPair>>} */
+let pair;
+before(async () => {
+  pair = await startPair();
+});
+after(() => Promise.all([pair?.ours.stop(), pair?.peer.stop()]));
+
+test("the bench's peer answers a signed-in member as the Worker does: status, headers and JSON (F8)", async () => {
+  const ours = await answerOf(pair.ours);
+  assert.equal(ours.status, 200);
+  assert.equal(ours.body.keys.length, 5);
+  assert.deepEqual(await answerOf(pair.peer), ours);
+});
+
+test("and turns the same sessions away: none, a forged one, an ended one (F8)", async () => {
+  const genuine = await cookie();
+  const ended = async () => {
+    const change = "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'ended', public_id, 'sessions_ended', 'bench', 1 FROM members WHERE owner_id = 1;\nUPDATE members SET epoch = epoch + 1, change_id = 'ended' WHERE owner_id = 1;\n";
+    await Promise.all([pair.ours.sql(change), pair.peer.sql(change)]);
+  };
+  for (const [what, sent] of [["none", ""], ["forged", `${genuine.slice(0, -4)}AAAA`], ["ended", genuine]]) {
+    if (what === "ended") await ended();
+    for (const program of [pair.ours, pair.peer]) assert.equal((await answerOf(program, sent)).status, 401, what);
+  }
+});
+
+test("every statement of src/store is found for the bench by its name", async () => {
+  const found = await statements();
+  const source = await readFile(inRoot("src", "store", "cards.rs"), "utf8");
+  assert.deepEqual(statementsIn(source).map(([name]) => name), ["OF_MEMBER"]);
+  assert.ok(found.get("members::SESSION")?.startsWith("SELECT json_object('id'"));
+  assert.ok(found.size > 30, `${found.size}`);
+});
