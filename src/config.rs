@@ -35,7 +35,7 @@ pub struct Config {
     pub session_secrets: Vec<Secret>,
     /// `OPENROUTER_MANAGEMENT_KEY`: nothing is minted or swept without.
     pub management_key: Option<Secret>,
-    /// `PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`, `MIN_ACCOUNT_AGE_DAYS`.
+    /// `PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`, `MIN_ACCOUNT_AGE_DAYS`, `CLAIMS_PER_HOUR`.
     pub terms: Terms,
     /// `KEY_LIMIT_USD`, `KEY_LIMIT_RESET`, `KEY_EXPIRY_DAYS`, `OPENROUTER_WORKSPACE_ID`: seed the default plan once (A5).
     pub plan_seed: Option<PlanSeed>,
@@ -83,10 +83,11 @@ impl Config {
         let github = env.github();
         let session_secrets = env.session_secrets();
         let management_key = env.secret("OPENROUTER_MANAGEMENT_KEY");
-        let terms = env.terms(management_key.is_some());
+        let in_development = public_origin.as_ref().is_some_and(Origin::is_development);
+        let terms = env.terms(management_key.is_some(), in_development);
         let plan_seed = env.plan_seed();
         let admin_github_ids = env.admin_github_ids();
-        let keys_page = env.keys_page(public_origin.as_ref());
+        let keys_page = env.keys_page(in_development);
         let upstreams = env.upstreams();
         match (public_origin, upstreams) {
             (Some(public_origin), Some(upstreams)) if env.fatal.is_empty() => Ok(Self {
@@ -193,7 +194,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn terms(&mut self, can_mint: bool) -> Terms {
+    fn terms(&mut self, can_mint: bool, in_development: bool) -> Terms {
         let project_live = self.opens("PROJECT_STATUS", "live", "not live: claims are closed");
         let enabled = self.opens(
             "PROVISIONING_ENABLED",
@@ -205,6 +206,8 @@ impl Reader<'_> {
             provisioning_enabled: can_mint && enabled,
             max_total_keys: self.max_total_keys(),
             min_account_age_days: self.number("MIN_ACCOUNT_AGE_DAYS", 30, 0, 36_500),
+            claims_per_hour: self.claims_per_hour(),
+            upstream_terms_waived: in_development,
         }
     }
 
@@ -233,6 +236,12 @@ impl Reader<'_> {
                 0
             }
         }
+    }
+
+    fn claims_per_hour(&mut self) -> Option<i64> {
+        const SETTING: &str = "CLAIMS_PER_HOUR";
+        self.text(SETTING)?;
+        Some(i64::from(self.number(SETTING, 1, 1, 1_000_000)))
     }
 
     fn number(&mut self, setting: &'static str, unset: u32, low: u32, high: u32) -> u32 {
@@ -304,9 +313,9 @@ impl Reader<'_> {
         ids
     }
 
-    fn keys_page(&mut self, origin: Option<&Origin>) -> bool {
+    fn keys_page(&mut self, in_development: bool) -> bool {
         let on = match self.text("API_KEYS_PAGE").as_deref() {
-            None => origin.is_some_and(Origin::is_development),
+            None => in_development,
             Some("true") => true,
             Some("false") => false,
             Some(_) => {
@@ -407,6 +416,7 @@ mod tests {
             ("OPENROUTER_API_URL", "http://openrouter.example"),
             ("MIN_ACCOUNT_AGE_DAYS", "-1"),
             ("OPENROUTER_WORKSPACE_ID", "my workspace"),
+            ("CLAIMS_PER_HOUR", "no end"),
         ];
         let problems = with(&bad).err().unwrap();
         for (setting, value) in bad {

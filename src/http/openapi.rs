@@ -48,7 +48,7 @@ fn operation(route: &Route, summary: &str) -> Value {
     if let Takes::Json(_) = route.takes {
         let body = json!({
             "required": true,
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Empty" } } },
+            "content": { "application/json": { "schema": { "$ref": wanted(route) } } },
         });
         members.insert(String::from("requestBody"), body);
     }
@@ -57,6 +57,14 @@ fn operation(route: &Route, summary: &str) -> Value {
         members.insert(String::from("parameters"), parameter);
     }
     operation
+}
+
+/// The schema of a route's request body.
+fn wanted(route: &Route) -> &'static str {
+    match route.path {
+        "/api/v1/claim" => "#/components/schemas/ClaimWanted",
+        _ => "#/components/schemas/Empty",
+    }
 }
 
 fn answers(route: &Route) -> Value {

@@ -7,6 +7,7 @@ mod sql;
 pub mod audit;
 pub mod cards;
 pub mod claims;
+mod facts;
 pub mod generations;
 pub mod holds;
 pub mod members;
@@ -14,6 +15,7 @@ pub mod mints;
 pub mod runs;
 pub mod settings;
 pub mod strays;
+pub mod terms;
 pub mod tidy;
 
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
@@ -31,6 +33,7 @@ pub fn statements() -> Vec<&'static Sql> {
         runs::STATEMENTS,
         settings::STATEMENTS,
         strays::STATEMENTS,
+        terms::STATEMENTS,
         tidy::STATEMENTS,
     ]
     .concat()

@@ -29,4 +29,5 @@ mod schema;
 mod sign_in;
 mod sweep;
 mod switches;
+mod terms;
 mod tree;

@@ -82,9 +82,15 @@ fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
             "INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (1, 'admin', 'x', 1, 'x')",
             "unaudited",
         ),
-        ("UPDATE members SET terms_rev = 9, terms_at = 1", "unaudited"),
+        (
+            "UPDATE members SET terms_rev = 9, terms_at = 1",
+            "unaudited",
+        ),
         ("UPDATE settings SET claims = 'by_approval'", "unaudited"),
-        ("UPDATE settings SET upstream_terms = 'confirmed'", "unaudited"),
+        (
+            "UPDATE settings SET upstream_terms = 'confirmed'",
+            "unaudited",
+        ),
         (
             "UPDATE settings SET upstream_terms_by = 'x', change_id = (SELECT change_id FROM audit LIMIT 1)",
             "unaudited",

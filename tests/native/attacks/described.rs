@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::schema::wrong;
 use super::{Caller, Chance, SESSION, cookie_of};
+use crate::support::browser::CLAIM;
 use crate::support::browser::Told;
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
@@ -62,7 +63,7 @@ fn body(chance: &mut Chance, operation: &Operation) -> Body {
     let wants_one = operation.says.get("requestBody").is_some();
     if chance.one_in(2) {
         return if wants_one {
-            Body::Bytes(chance.pick(&[b"{}".to_vec(), b"{ }".to_vec()]).clone())
+            Body::Bytes(chance.pick(&["{}", "{ }", CLAIM]).as_bytes().to_vec())
         } else {
             Body::Empty
         };
