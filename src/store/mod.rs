@@ -12,6 +12,7 @@ pub mod generations;
 pub mod holds;
 pub mod members;
 pub mod mints;
+pub mod requests;
 pub mod runs;
 pub mod settings;
 pub mod strays;
@@ -30,6 +31,7 @@ pub fn statements() -> Vec<&'static Sql> {
         holds::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
+        requests::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
         strays::STATEMENTS,

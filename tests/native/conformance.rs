@@ -35,6 +35,15 @@ fn story() -> (World, Vec<Ran>) {
         r#"{"upstream_terms":"confirmed"}"#,
     );
     operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
+    let wish = r#"{"kind":"claim","note":"I teach."}"#;
+    let made = Browser::signed_in(&world, "newcomer").post("/api/v1/requests", wish);
+    let id = made.json()["request"]["id"].clone();
+    operator.get("/api/v1/admin/requests");
+    operator.patch(
+        &format!("/api/v1/admin/requests/{}", id.as_str().unwrap()),
+        r#"{"state":"approved"}"#,
+    );
+    member.get("/api/v1/requests");
     operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
     let kinds = [
         ("refuse", json!({ "status": 400 })),

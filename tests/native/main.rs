@@ -24,6 +24,7 @@ mod guards;
 mod limits;
 mod luck;
 mod pauses;
+mod requests;
 mod routes;
 mod schema;
 mod sign_in;
