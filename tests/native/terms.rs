@@ -1,7 +1,10 @@
 //! The terms: the members' acceptance of ours, recorded with their first claim, and the operator's word on OpenRouter's,
 //! without which nothing is minted.
 
+use keycap::crypto::session::Session;
+use keycap::domain::id::{Kind, PublicId};
 use keycap::http::Body;
+use keycap::store::settings::{self, Claims, Switched};
 use serde_json::{Value, json};
 
 use crate::support::browser::{CLAIM, Told};
@@ -297,19 +300,28 @@ fn s4_21_only_the_exact_word_confirms() {
     ] {
         assert_eq!(operator.patch(SETTINGS, body).status, 400, "{body}");
     }
-    // An admin whose session has ended says nothing.
-    let stale = operator.at_fresh_isolate();
-    operator.post("/api/v1/me/sign-out-everywhere", "{}");
-    for body in [
-        r#"{"upstream_terms":"confirmed"}"#,
-        r#"{"claims":"by_approval"}"#,
+    // An admin whose session has ended by then says nothing: the statements themselves want a current one.
+    let ended = Session {
+        member: PublicId::parse(
+            Kind::Member,
+            &world.db.text("SELECT public_id FROM members"),
+        )
+        .unwrap(),
+        epoch: 7,
+    };
+    let (db, now, change) = (&world.db, world.now(), PublicId::new(Kind::Change, [9; 12]));
+    let before = world.db.dump();
+    for told in [
+        world.run(settings::confirm_upstream_terms(db, &ended, &change, now)),
+        world.run(settings::switch_claims(
+            db,
+            &ended,
+            &change,
+            Claims::ByApproval,
+            now,
+        )),
     ] {
-        assert_eq!(stale.patch(SETTINGS, body).status, 404, "{body}");
+        assert!(matches!(told, Some(Ok(Switched::Refused(_)))), "{told:?}");
     }
-    assert_eq!(
-        world
-            .db
-            .text("SELECT upstream_terms || ' ' || claims FROM settings"),
-        "unconfirmed open"
-    );
+    assert_eq!(world.db.dump(), before);
 }
