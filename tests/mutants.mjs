@@ -136,7 +136,7 @@ export const mutants = [
       "CREATE TRIGGER seats_deleted AFTER DELETE ON generations WHEN OLD.live = 1",
       "CREATE TRIGGER seats_deleted AFTER DELETE ON generations WHEN 0"],
   ]),
-  ...inFile("migrations/0002_terms_and_requests.sql", [
+  ...inFile("migrations/0003_terms_and_requests.sql", [
     ["P11 an acceptance is written only with an audit row that names it",
       "CREATE TRIGGER members_terms_audited BEFORE UPDATE OF terms_rev, terms_at ON members",
       "CREATE TRIGGER members_terms_audited BEFORE UPDATE OF owner_id ON members"],
@@ -490,6 +490,15 @@ export const mutants = [
   ]),
   ...inFile("src/http/claim.rs", [
     ["P11 only the terms in force are accepted", "Some(REVISION) => Ok(true),", "Some(1..) => Ok(true),"],
+  ]),
+  ...inFile("src/store/spend.rs", [
+    ["F12 spend is asked for in a current session only", " AND m.epoch + s.session_epoch = ?3", " AND ?3 = ?3"],
+    ["F12 spend is asked for by an active member only", " AND m.status = 'active'", ""],
+    ["F12 spend is not asked for while upstream asks for patience", " AND s.pause_until <= ?1", ""],
+    ["F12 spend of a key is asked for once a minute", "            AND (n.usage_asked_at IS NULL OR n.usage_asked_at <= ?4)\n", ""],
+    ["F12 the house asks for spend sixty times a minute", "WHERE a.usage_asked_at > ?4) < ?5", "WHERE a.usage_asked_at > ?4) < ?5 + 9"],
+    ["F12 spend is asked for of one's own keys", "JOIN keys k ON k.owner_id = m.owner_id AND", "JOIN keys k ON"],
+    ["F12 spend is not asked for of an expired key", " AND n.expires_at > ?1", ""],
   ]),
   ...inFile("src/http/auth.rs", [
     ["A9 a sign-in comes back to the browser that began it", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes())) || true;"],

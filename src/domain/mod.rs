@@ -13,6 +13,7 @@ pub mod origin;
 pub mod period;
 pub mod request;
 pub mod secret;
+pub mod spend;
 pub mod stray;
 pub mod target;
 pub mod terms;

@@ -98,7 +98,7 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
         }
         (Shows::Data, "/api/v1/requests") => &[("200", Some("Requests"))],
         (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
-        (Shows::Data, "/api/v1/keys") => &[("200", Some("Keys"))],
+        (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
         (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],
         (Shows::Data, "/healthz") => &[("200", Some("Health"))],

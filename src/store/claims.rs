@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::cards::{self, Card};
 use super::facts::{FactsRow, PolicyRow};
-use super::{last_row, read, rows_of, sql::wire, terms, twice};
+use super::{last_row, rows_of, sql::wire, terms, twice};
 use crate::crypto::session::Session;
 use crate::domain::budget::{Sibling, Usage};
 use crate::domain::gate::{ATTEMPTS_A_DAY, Facts, HOUR_SECS, Terms};
@@ -242,11 +242,7 @@ pub fn read_decision(batch: &[Rows]) -> Result<Option<Decision>, DbError> {
     let Some(row) = last_row::<DecisionRow>(batch)? else {
         return Ok(None);
     };
-    let cards = rows_of(batch, batch.len().saturating_sub(2))?;
-    let cards = cards
-        .iter()
-        .map(|card| read(card))
-        .collect::<Result<_, _>>()?;
+    let cards = cards::read_cards(rows_of(batch, batch.len().saturating_sub(2))?)?;
     Ok(Some(row.into_decision(cards)))
 }
 

@@ -15,6 +15,7 @@ pub mod mints;
 pub mod requests;
 pub mod runs;
 pub mod settings;
+pub mod spend;
 pub mod strays;
 pub mod terms;
 pub mod tidy;
@@ -34,6 +35,7 @@ pub fn statements() -> Vec<&'static Sql> {
         requests::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
+        spend::STATEMENTS,
         strays::STATEMENTS,
         terms::STATEMENTS,
         tidy::STATEMENTS,

@@ -28,6 +28,7 @@ mod requests;
 mod routes;
 mod schema;
 mod sign_in;
+mod spend;
 mod sweep;
 mod switches;
 mod terms;
