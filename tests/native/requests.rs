@@ -548,3 +548,72 @@ fn s4_60_a_burst_of_claims_is_let_through_at_the_houses_pace() {
     assert_eq!(people[4].at_fresh_isolate().claim().status, 201);
     oracle::settled(&world);
 }
+
+#[test]
+fn p11_s4_60_the_database_itself_keeps_requests_in_order() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let member = Browser::signed_in(&world, "member");
+    by_approval(&operator);
+    let id = ask(&member, "claim", "").json()["request"]["id"].clone();
+    let audit = |action: &str, before: &str, after: &str| {
+        format!(
+            "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+             SELECT 't', public_id, '{action}', 't', '{before}', '{after}', 1 FROM requests;"
+        )
+    };
+    let refused = |sql: String, word: &str| {
+        let before = world.db.dump();
+        let sql = format!("BEGIN; {sql}; COMMIT");
+        let error = world.db.connection.borrow().execute_batch(&sql);
+        let error = error.expect_err(&sql).to_string();
+        assert!(error.contains(word), "{sql}: {error}");
+        world.db.run("ROLLBACK");
+        assert_eq!(world.db.dump(), before, "{sql}");
+    };
+    let decided = "UPDATE requests SET state = 'approved', decided_at = 1, change_id = 't'";
+    let allotted = "INSERT INTO allotments (provider, subject, kind, since, change_id) VALUES ('github', '1', 'claim', 1, 't')";
+    let second = "INSERT INTO requests (public_id, owner_id, kind, created_at, change_id)
+        SELECT 'ask_t', owner_id, kind, 1, 't' FROM requests";
+    let asked = "INSERT INTO audit (change_id, target, action, actor, after, at) VALUES ('t', 'ask_t', 'request_made', 't', 'open', 1);";
+    for (sql, word) in [
+        (second.to_owned(), "unaudited"),
+        (format!("{asked}{second}"), "UNIQUE"),
+        (
+            format!(
+                "{asked}{}",
+                second
+                    .replace("kind, 1", "'appeal', 1")
+                    .replace(
+                        "created_at, change_id)",
+                        "created_at, change_id, state, decided_at)"
+                    )
+                    .replace("'t' FROM", "'t', 'approved', 1 FROM")
+            ),
+            "unaudited",
+        ),
+        (decided.to_owned(), "unaudited"),
+        (
+            format!("{}{decided}", audit("request_decided", "open", "declined")),
+            "unaudited",
+        ),
+        (
+            format!("{}{decided}", audit("request_made", "open", "approved")),
+            "unaudited",
+        ),
+        (allotted.to_owned(), "unaudited"),
+        (
+            format!("{}{allotted}", audit("request_decided", "open", "declined")),
+            "unaudited",
+        ),
+        (
+            format!("{}{allotted}", audit("request_made", "open", "approved")),
+            "unaudited",
+        ),
+    ] {
+        refused(sql, word);
+    }
+    assert_eq!(decide(&operator, &id, "declined").status, 200);
+    let again = audit("request_decided", "declined", "approved");
+    refused(format!("{again}{decided}"), "unaudited");
+}

@@ -92,6 +92,17 @@ fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
             "unaudited",
         ),
         (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'claims_switched', 't', 1), ('u', 'settings', 'claims_switched', 't', 1);
+             UPDATE settings SET claims = 'by_approval', change_id = 't'",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'claims_switched', 't', 1);
+             UPDATE settings SET claims = 'by_approval', change_id = 't';
+             UPDATE settings SET claims = 'open'",
+            "unaudited",
+        ),
+        (
             "UPDATE settings SET upstream_terms_by = 'x', change_id = (SELECT change_id FROM audit LIMIT 1)",
             "unaudited",
         ),
