@@ -43,7 +43,7 @@ type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
 /// How an operation starts.
 type Start = fn(&World, &Cast) -> Act;
 
-const OPERATIONS: [(&str, Start); 9] = [
+const OPERATIONS: [(&str, Start); 10] = [
     ("claim", |w, c| post(w, &c.member, "/api/v1/claim", CLAIM)),
     ("claim by another", |w, c| {
         post(w, &c.second, "/api/v1/claim", CLAIM)
@@ -62,6 +62,9 @@ const OPERATIONS: [(&str, Start); 9] = [
     ("open", |w, c| switch(w, c, r#"{"minting":"open"}"#)),
     ("off", |w, c| switch(w, c, r#"{"keys":"off","confirm":9}"#)),
     ("on", |w, c| switch(w, c, r#"{"keys":"on"}"#)),
+    ("by approval", |w, c| {
+        switch(w, c, r#"{"claims":"by_approval"}"#)
+    }),
     ("list keys", |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
@@ -203,6 +206,7 @@ pub fn all_is_well(world: &World) {
     let cast = signed_in(world);
     done(switch(world, &cast, r#"{"keys":"on"}"#));
     done(switch(world, &cast, r#"{"minting":"open"}"#));
+    done(switch(world, &cast, r#"{"claims":"open"}"#));
     world.pass(86_400);
     assert!(world.sweep());
     let cast = signed_in(world);
