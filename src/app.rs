@@ -1,5 +1,7 @@
 //! The application: its configuration and its effects. Built once for each isolate.
 
+use std::cell::Cell;
+
 use crate::config::Config;
 use crate::domain::time::Timestamp;
 use crate::ports::{Brake, Clock, Database, Log, Outbound, Random};
@@ -13,6 +15,8 @@ pub struct App {
     pub random: Box<dyn Random>,
     pub brake: Box<dyn Brake>,
     pub log: Box<dyn Log>,
+    /// Whether this isolate has seen that the upstream's terms are confirmed: for the health route alone, the guards ask.
+    pub upstream_terms_seen: Cell<bool>,
 }
 
 impl App {

@@ -1,9 +1,13 @@
 //! What can go wrong on the request path, and its only mapping to an `application/problem+json` answer (RFC 9457).
 //!
 //! Three severities: the caller's fault, the world's fault (it says when to retry), our fault. Internal kinds give a
-//! title and the request id, nothing else.
+//! title and the request id, nothing else. The words are in `problem`.
 
+mod problem;
+
+use crate::domain::gate::TooYoung;
 use crate::domain::identity::Status;
+use crate::domain::request::{self, Offer};
 use crate::domain::time::Timestamp;
 
 /// Each variant is a kind a caller can act on.
@@ -28,12 +32,19 @@ pub enum Error {
     ProjectNotLive,
     ProvisioningClosed,
     MintingStopped,
-    Blocked,
-    Held,
-    AccountTooYoung {
-        age_days: i64,
-        required_days: u32,
+    /// No admin has confirmed the upstream's terms yet (S4-21).
+    UpstreamTermsUnconfirmed,
+    Blocked {
+        offer: Offer,
     },
+    Held,
+    AccountTooYoung(TooYoung),
+    ApprovalNeeded {
+        offer: Offer,
+    },
+    TermsNotAccepted,
+    /// Another revision was accepted than the one in force.
+    TermsChanged,
     SeatsFull,
     TooManyAttempts {
         retry_at: Timestamp,
@@ -49,7 +60,20 @@ pub enum Error {
     ConfirmationMismatch {
         live_keys: i64,
     },
+    /// No rule stands that the request is about.
+    NothingToRequest,
+    RequestsUsedUp {
+        retry_at: Timestamp,
+    },
+    /// A request was decided otherwise before.
+    AlreadyDecided {
+        state: request::State,
+    },
     // The world's fault.
+    /// More claims within the hour than the house lets through.
+    ClaimsBusy {
+        retry_at: Timestamp,
+    },
     /// The create's outcome is unknown: no key, or one that will be removed.
     ClaimUnknown,
     OpenRouterBusy {
@@ -82,9 +106,12 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
-            | Self::Blocked
+            | Self::UpstreamTermsUnconfirmed
+            | Self::Blocked { .. }
             | Self::Held
-            | Self::AccountTooYoung { .. }
+            | Self::AccountTooYoung(_)
+            | Self::ApprovalNeeded { .. }
+            | Self::TermsNotAccepted
             | Self::SeatsFull
             | Self::BudgetSpent { .. } => 403,
             Self::NotFound => 404,
@@ -92,14 +119,18 @@ impl Error {
             Self::ClaimInProgress
             | Self::KeyBeingRemoved
             | Self::ClaimSuperseded
+            | Self::TermsChanged
+            | Self::NothingToRequest
+            | Self::AlreadyDecided { .. }
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::IdempotencyMismatch => 422,
-            Self::RateLimited | Self::TooManyAttempts { .. } => 429,
+            Self::RateLimited | Self::TooManyAttempts { .. } | Self::RequestsUsedUp { .. } => 429,
             Self::CredentialRefused | Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
-            Self::ClaimUnknown
+            Self::ClaimsBusy { .. }
+            | Self::ClaimUnknown
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
             | Self::NotConfigured
@@ -124,9 +155,13 @@ impl Error {
             Self::ProjectNotLive => "project_not_live",
             Self::ProvisioningClosed => "provisioning_closed",
             Self::MintingStopped => "minting_stopped",
-            Self::Blocked => "blocked",
+            Self::UpstreamTermsUnconfirmed => "upstream_terms_unconfirmed",
+            Self::Blocked { .. } => "blocked",
             Self::Held => "key_held",
-            Self::AccountTooYoung { .. } => "account_too_young",
+            Self::AccountTooYoung(_) => "account_too_young",
+            Self::ApprovalNeeded { .. } => "approval_needed",
+            Self::TermsNotAccepted => "terms_not_accepted",
+            Self::TermsChanged => "terms_changed",
             Self::SeatsFull => "seats_full",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::BudgetSpent { .. } => "budget_spent",
@@ -135,6 +170,10 @@ impl Error {
             Self::ClaimSuperseded => "claim_superseded",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
+            Self::NothingToRequest => "nothing_to_request",
+            Self::RequestsUsedUp { .. } => "requests_used_up",
+            Self::AlreadyDecided { .. } => "already_decided",
+            Self::ClaimsBusy { .. } => "claims_busy",
             Self::ClaimUnknown => "claim_unknown",
             Self::OpenRouterBusy { .. } => "openrouter_busy",
             Self::OpenRouterRefused => "openrouter_refused",
@@ -161,9 +200,13 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
-            | Self::Blocked
+            | Self::UpstreamTermsUnconfirmed
+            | Self::Blocked { .. }
             | Self::Held
-            | Self::AccountTooYoung { .. }
+            | Self::AccountTooYoung(_)
+            | Self::ApprovalNeeded { .. }
+            | Self::TermsNotAccepted
+            | Self::TermsChanged
             | Self::SeatsFull
             | Self::TooManyAttempts { .. }
             | Self::BudgetSpent { .. }
@@ -171,8 +214,12 @@ impl Error {
             | Self::KeyBeingRemoved
             | Self::ClaimSuperseded
             | Self::IdempotencyMismatch
+            | Self::NothingToRequest
+            | Self::RequestsUsedUp { .. }
+            | Self::AlreadyDecided { .. }
             | Self::ConfirmationMismatch { .. } => Level::Info,
-            Self::ClaimUnknown
+            Self::ClaimsBusy { .. }
+            | Self::ClaimUnknown
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
             | Self::NotConfigured => Level::Warn,
@@ -188,9 +235,10 @@ impl Error {
     pub fn retry_after(&self, now: Timestamp) -> Option<i64> {
         match self {
             Self::RateLimited | Self::StorageUnavailable => Some(60),
-            Self::TooManyAttempts { retry_at: at } | Self::BudgetSpent { resets_at: at } => {
-                Some(at.since(now).max(1))
-            }
+            Self::TooManyAttempts { retry_at: at }
+            | Self::RequestsUsedUp { retry_at: at }
+            | Self::ClaimsBusy { retry_at: at }
+            | Self::BudgetSpent { resets_at: at } => Some(at.since(now).max(1)),
             Self::ClaimInProgress => Some(5),
             Self::KeyBeingRemoved | Self::ClaimUnknown => Some(600),
             Self::ClaimSuperseded => Some(1),
@@ -207,12 +255,18 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
-            | Self::Blocked
+            | Self::UpstreamTermsUnconfirmed
+            | Self::Blocked { .. }
             | Self::Held
-            | Self::AccountTooYoung { .. }
+            | Self::AccountTooYoung(_)
+            | Self::ApprovalNeeded { .. }
+            | Self::TermsNotAccepted
+            | Self::TermsChanged
             | Self::SeatsFull
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
+            | Self::NothingToRequest
+            | Self::AlreadyDecided { .. }
             | Self::OpenRouterRefused
             | Self::OpenRouterMismatch
             | Self::NotConfigured
@@ -220,128 +274,6 @@ impl Error {
             | Self::CredentialRefused
             | Self::Internal => None,
         }
-    }
-
-    const fn title(&self) -> &'static str {
-        match self {
-            Self::NotFound => "There is nothing here",
-            Self::MethodNotAllowed { .. } => "This address does not take that method",
-            Self::BadRequest { .. } => "The request is not understood",
-            Self::MalformedJson => "The body is not the JSON that is expected",
-            Self::UnsupportedMediaType => "The body must be application/json",
-            Self::BodyTooLarge => "The body is too large",
-            Self::ForeignOrigin => "The request did not come from our own pages",
-            Self::SignInRequired => "Sign in first",
-            Self::RateLimited => "Too many requests",
-            Self::MemberNotActive(_) => "This account may not use keys here",
-            Self::ProjectNotLive => "Claims are not open yet",
-            Self::ProvisioningClosed | Self::MintingStopped => "Claims are paused",
-            Self::Blocked => "This account may not claim a key",
-            Self::Held => "Your key is held",
-            Self::AccountTooYoung { .. } => "Your GitHub account is too new",
-            Self::SeatsFull => "Every key is taken",
-            Self::TooManyAttempts { .. } => "Too many tries today",
-            Self::BudgetSpent { .. } => "This period's limit is spent",
-            Self::ClaimInProgress => "Your key is being made",
-            Self::KeyBeingRemoved => "Your old key is being removed",
-            Self::ClaimSuperseded => "Something changed while your key was made",
-            Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
-            Self::ConfirmationMismatch { .. } => "There are more keys than that",
-            Self::ClaimUnknown => "OpenRouter did not answer",
-            Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
-            Self::OpenRouterRefused => "OpenRouter refused to make a key",
-            Self::OpenRouterMismatch => "OpenRouter made something else than was asked for",
-            Self::StorageUnavailable => "The database did not answer",
-            Self::NotConfigured | Self::Misconfigured => "This service is not set up yet",
-            Self::CredentialRefused | Self::Internal => "Something went wrong here",
-        }
-    }
-
-    /// What happened, what was not changed, and what to do.
-    fn detail(&self) -> String {
-        match self {
-            Self::BadRequest { detail } => (*detail).to_owned(),
-            Self::AccountTooYoung {
-                age_days,
-                required_days,
-            } => format!(
-                "GitHub says your account is {age_days} days old; claims need {required_days}."
-            ),
-            Self::ConfirmationMismatch { live_keys } => {
-                format!(
-                    "Nothing was changed. Live keys now: {live_keys}. Confirm at least that number."
-                )
-            }
-            Self::ClaimUnknown => String::from(
-                "Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.",
-            ),
-            Self::ClaimInProgress => String::from(
-                "A claim of yours is under way. If it does not settle, it is cleaned up, usually within 10 minutes.",
-            ),
-            Self::KeyBeingRemoved => {
-                String::from("Claim again when it is gone, usually within 10 minutes.")
-            }
-            Self::ClaimSuperseded => {
-                String::from("The key was removed again and nothing was given out. Try again.")
-            }
-            Self::OpenRouterBusy { .. } | Self::OpenRouterRefused | Self::OpenRouterMismatch => {
-                String::from("No key was given out. Try again later.")
-            }
-            Self::BudgetSpent { .. } => {
-                String::from("Your last key used this period's limit. Claim again after the reset.")
-            }
-            Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
-            Self::MintingStopped | Self::ProvisioningClosed | Self::ProjectNotLive => {
-                String::from("Nothing was changed. Existing keys go on working.")
-            }
-            Self::TooManyAttempts { .. } => {
-                String::from("A day has ten tries. It starts again at 00:00 UTC.")
-            }
-            Self::Held => String::from("An administrator has put it on hold; ask them."),
-            Self::RateLimited => String::from("Wait a minute, then try again."),
-            Self::StorageUnavailable => String::from(
-                "It may have kept what you did. Look again in a minute before you repeat it.",
-            ),
-            Self::ForeignOrigin => {
-                String::from("Nothing was changed. Open this service's own page and try there.")
-            }
-            _ => String::new(),
-        }
-    }
-
-    /// The body of the answer. `instance` is the request id.
-    pub fn problem(&self, request_id: &str) -> serde_json::Value {
-        let mut body = serde_json::json!({
-            "type": "about:blank",
-            "title": self.title(),
-            "status": self.status(),
-            "detail": self.detail(),
-            "instance": request_id,
-            "code": self.code(),
-        });
-        let more = match self {
-            Self::AccountTooYoung {
-                age_days,
-                required_days,
-            } => vec![
-                ("account_age_days", serde_json::json!(age_days)),
-                ("required_days", serde_json::json!(required_days)),
-            ],
-            Self::TooManyAttempts { retry_at: at } | Self::BudgetSpent { resets_at: at } => {
-                vec![("retry_at", serde_json::json!(at))]
-            }
-            Self::ConfirmationMismatch { live_keys } => {
-                vec![("live_keys", serde_json::json!(live_keys))]
-            }
-            _ => Vec::new(),
-        };
-        if let Some(members) = body.as_object_mut() {
-            members.extend(
-                more.into_iter()
-                    .map(|(name, value)| (name.to_owned(), value)),
-            );
-        }
-        body
     }
 }
 

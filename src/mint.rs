@@ -46,8 +46,12 @@ pub async fn claim(
     app: &App,
     session: Session,
     idempotency: Option<Idempotency>,
+    accepts_terms: bool,
 ) -> Result<Claimed, Error> {
-    let attempt = attempt(app, session, idempotency)?;
+    let attempt = Attempt {
+        accepts_terms,
+        ..attempt(app, session, idempotency)?
+    };
     let decision = claims::reserve(&*app.db, &attempt)
         .await?
         .ok_or(Error::SignInRequired)?;
@@ -83,6 +87,7 @@ pub fn attempt(
         generation: random::public_id(random, Kind::Generation)?,
         nonce: random::nonce(random)?,
         idempotency,
+        accepts_terms: false,
         house: app.house(),
         now: app.now(),
     })
@@ -137,19 +142,17 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::ProjectNotLive => Error::ProjectNotLive,
         Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
         Refusal::MintingStopped => Error::MintingStopped,
-        Refusal::Blocked => Error::Blocked,
+        Refusal::UpstreamTermsUnconfirmed => Error::UpstreamTermsUnconfirmed,
+        Refusal::Blocked { offer } => Error::Blocked { offer },
         Refusal::Held => Error::Held,
-        Refusal::AccountTooYoung {
-            age_days,
-            required_days,
-        } => Error::AccountTooYoung {
-            age_days,
-            required_days,
-        },
+        Refusal::AccountTooYoung(young) => Error::AccountTooYoung(young),
+        Refusal::ApprovalNeeded { offer } => Error::ApprovalNeeded { offer },
+        Refusal::TermsNotAccepted => Error::TermsNotAccepted,
         Refusal::TooManyAttempts => Error::TooManyAttempts {
             retry_at: crate::domain::period::LimitReset::Daily.ends(now),
         },
         Refusal::SeatsFull => Error::SeatsFull,
+        Refusal::ClaimsBusy { until } => Error::ClaimsBusy { retry_at: until },
         Refusal::Paused { until } => Error::OpenRouterBusy {
             retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
         },

@@ -5,6 +5,8 @@
 
 use super::generation::State;
 use super::identity::{Status, account_age_days, made_by};
+use super::request::{self, Offer};
+use super::terms;
 use super::time::Timestamp;
 
 /// Mint attempts a member has in a UTC day (A11).
@@ -20,7 +22,14 @@ pub struct Terms {
     /// `MAX_TOTAL_KEYS`; zero when unset or malformed, which closes (S4-78).
     pub max_total_keys: i64,
     pub min_account_age_days: u32,
+    /// `CLAIMS_PER_HOUR`; no limit when unset.
+    pub claims_per_hour: Option<i64>,
+    /// Development has no upstream account whose terms anybody could break.
+    pub upstream_terms_waived: bool,
 }
+
+/// The stretch of time that `CLAIMS_PER_HOUR` counts in.
+pub const HOUR_SECS: i64 = 3_600;
 
 impl Terms {
     /// Whether configuration lets anybody claim.
@@ -48,6 +57,42 @@ pub struct Facts {
     pub attempts_today: i64,
     pub seats_live: i64,
     pub live_state: Option<State>,
+    pub policy: Policy,
+}
+
+/// What an admin has said about claims, and what stands between them and this member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The newest revision of our terms that the member has accepted; 0 for none.
+    pub terms_rev: i64,
+    pub terms_at: Option<Timestamp>,
+    /// An admin has confirmed OpenRouter's terms (S4-21).
+    pub upstream_terms_confirmed: bool,
+    pub by_approval: bool,
+    /// An admin has let this person in …
+    pub allotted: bool,
+    /// … whatever the age of their account.
+    pub age_waived: bool,
+    /// How their last request of each kind stands.
+    pub claim_request: Option<request::State>,
+    pub appeal: Option<request::State>,
+    /// When the hour has room for a claim again, if it is full.
+    pub full_until: Option<Timestamp>,
+}
+
+impl Policy {
+    /// When the member accepted the terms in force.
+    pub fn accepted_at(&self) -> Option<Timestamp> {
+        self.terms_at.filter(|_| self.terms_rev >= terms::REVISION)
+    }
+}
+
+/// The rule about the age of accounts, and the account that fails it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooYoung {
+    pub age_days: i64,
+    pub required_days: u32,
+    pub offer: Offer,
 }
 
 /// Why a claim makes no key.
@@ -61,17 +106,24 @@ pub enum Refusal {
     BeingRemoved,
     ProjectNotLive,
     ProvisioningClosed,
+    UpstreamTermsUnconfirmed,
     MintingStopped,
     /// The database belongs to another origin (A13).
     ForeignInstance,
-    Blocked,
+    Blocked {
+        offer: Offer,
+    },
     Held,
-    AccountTooYoung {
-        age_days: i64,
-        required_days: u32,
+    AccountTooYoung(TooYoung),
+    ApprovalNeeded {
+        offer: Offer,
     },
     TooManyAttempts,
+    TermsNotAccepted,
     SeatsFull,
+    ClaimsBusy {
+        until: Timestamp,
+    },
     Paused {
         until: Timestamp,
     },
@@ -110,6 +162,8 @@ fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
         Some(Refusal::ProjectNotLive)
     } else if !terms.provisioning_enabled || terms.max_total_keys <= 0 {
         Some(Refusal::ProvisioningClosed)
+    } else if !facts.policy.upstream_terms_confirmed && !terms.upstream_terms_waived {
+        Some(Refusal::UpstreamTermsUnconfirmed)
     } else if !facts.minting_open {
         Some(Refusal::MintingStopped)
     } else if !facts.same_instance {
@@ -119,18 +173,29 @@ fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
     }
 }
 
+/// What a person can do something about; what the claim itself can bring along comes last.
 fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+    let policy = &facts.policy;
+    let appeal = Offer::new(request::Kind::Appeal, policy.appeal);
+    let too_young = facts.account_created_at > terms.account_made_by(now);
     if facts.blocked {
-        Some(Refusal::Blocked)
+        Some(Refusal::Blocked { offer: appeal })
     } else if facts.held {
         Some(Refusal::Held)
-    } else if facts.account_created_at > terms.account_made_by(now) {
-        Some(Refusal::AccountTooYoung {
+    } else if too_young && !policy.age_waived {
+        Some(Refusal::AccountTooYoung(TooYoung {
             age_days: account_age_days(facts.account_created_at, now),
             required_days: terms.min_account_age_days,
+            offer: appeal,
+        }))
+    } else if policy.by_approval && !policy.allotted {
+        Some(Refusal::ApprovalNeeded {
+            offer: Offer::new(request::Kind::Claim, policy.claim_request),
         })
     } else if facts.attempts_today >= ATTEMPTS_A_DAY {
         Some(Refusal::TooManyAttempts)
+    } else if policy.accepted_at().is_none() {
+        Some(Refusal::TermsNotAccepted)
     } else {
         None
     }
@@ -139,6 +204,8 @@ fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
 fn room(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
     if facts.seats_live >= terms.max_total_keys {
         Some(Refusal::SeatsFull)
+    } else if let Some(until) = facts.policy.full_until {
+        Some(Refusal::ClaimsBusy { until })
     } else if facts.pause_until > now {
         Some(Refusal::Paused {
             until: facts.pause_until,

@@ -14,7 +14,10 @@ pub enum Kind {
     /// One change of state, as the audit knows it (A3).
     Change,
     Run,
+    /// An HTTP request, as answers and the log name it.
     Request,
+    /// What a member asks an admin for.
+    Ask,
 }
 
 impl Kind {
@@ -26,6 +29,7 @@ impl Kind {
             Self::Change => "chg",
             Self::Run => "run",
             Self::Request => "req",
+            Self::Ask => "ask",
         }
     }
 }

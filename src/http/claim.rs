@@ -1,14 +1,32 @@
 //! `POST /api/v1/claim`: the member's one key. The story itself is in `mint`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::context::NoMembers;
 use super::keys::KeyBody;
 use super::{Body, Context, Reply};
 use crate::crypto::sha256_hex;
+use crate::domain::terms::REVISION;
 use crate::error::Error;
 use crate::mint::{self, Claimed};
 use crate::store::claims::Idempotency;
+
+/// There is nothing to choose. Who has not accepted the terms in force says so with the claim.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    accept_terms: Option<i64>,
+}
+
+impl Wanted {
+    /// Whether it accepts the terms; those of another revision are other terms.
+    fn accepts_terms(&self) -> Result<bool, Error> {
+        match self.accept_terms {
+            None => Ok(false),
+            Some(REVISION) => Ok(true),
+            Some(_) => Err(Error::TermsChanged),
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct ClaimBody<'a> {
@@ -21,11 +39,10 @@ struct ClaimBody<'a> {
 /// 201 with the secret, or 200 with the key there is.
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    // There is nothing to choose.
-    let _: NoMembers = context.json()?;
+    let accepts_terms = context.json::<Wanted>()?.accepts_terms()?;
     let idempotency = idempotency(&context)?;
     let now = context.app.now();
-    match mint::claim(&context.app, session, idempotency).await? {
+    match mint::claim(&context.app, session, idempotency, accepts_terms).await? {
         Claimed::New { card, secret } => {
             let body = ClaimBody {
                 key: KeyBody::new(card, now),

@@ -16,6 +16,8 @@ pub struct Context {
     pub app: Rc<App>,
     /// A session whose signature holds. Whether it is current is decided in the database.
     pub session: Option<Session>,
+    /// The path that the route matched.
+    pub path: String,
     pub query: String,
     pub cookies: Option<String>,
     pub idempotency_key: Option<String>,
@@ -26,6 +28,11 @@ impl Context {
     /// The session of a route that only members reach.
     pub fn member(&self) -> Result<Session, Error> {
         self.session.clone().ok_or(Error::SignInRequired)
+    }
+
+    /// What the path ends with: the id of a route that ends with one.
+    pub fn last_segment(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
     }
 
     /// The first value of a query parameter.

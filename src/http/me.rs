@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::pipeline::is_admin;
 use super::{Context, Reply};
-use crate::domain::gate::{Facts, first_refusal};
+use crate::domain::gate::{Facts, Policy, first_refusal};
 use crate::domain::identity::Role;
+use crate::domain::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::mint;
@@ -45,6 +46,10 @@ pub async fn show_me(context: Context) -> Result<Reply, Error> {
             "created_at": member.created_at,
         },
         "roles": roles,
+        "terms": {
+            "revision": REVISION,
+            "accepted_at": decision.facts.policy.accepted_at(),
+        },
         "claim": terms(&context, decision, attempt.now),
     });
     Reply::json(200, &body)
@@ -55,9 +60,15 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
     let seats_left = terms
         .max_total_keys
         .saturating_sub(decision.facts.seats_live);
-    // A key that is there is the page's own matter; this is about the gates.
+    // This is about the gates: a key that is there is the page's own matter, and terms are accepted with the claim.
+    let policy = Policy {
+        terms_rev: REVISION,
+        terms_at: Some(now),
+        ..decision.facts.policy
+    };
     let gates = Facts {
         live_state: None,
+        policy,
         ..decision.facts
     };
     let refusal = first_refusal(&gates, terms, now).map(|refusal| {

@@ -13,6 +13,7 @@ pub mod pages;
 mod pipeline;
 pub mod rate;
 mod reply;
+pub mod requests;
 pub mod routes;
 pub mod settings;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::routes::{ROUTES, Route, Shows, Takes, Who};
+use super::routes::{Method, ROUTES, Route, Shows, Takes, Who};
 use super::{Context, Reply};
 use crate::error::Error;
 
@@ -48,7 +48,7 @@ fn operation(route: &Route, summary: &str) -> Value {
     if let Takes::Json(_) = route.takes {
         let body = json!({
             "required": true,
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Empty" } } },
+            "content": { "application/json": { "schema": { "$ref": wanted(route) } } },
         });
         members.insert(String::from("requestBody"), body);
     }
@@ -57,6 +57,15 @@ fn operation(route: &Route, summary: &str) -> Value {
         members.insert(String::from("parameters"), parameter);
     }
     operation
+}
+
+/// The schema of a route's request body.
+fn wanted(route: &Route) -> &'static str {
+    match route.path {
+        "/api/v1/claim" => "#/components/schemas/ClaimWanted",
+        "/api/v1/requests" => "#/components/schemas/RequestWanted",
+        _ => "#/components/schemas/Empty",
+    }
 }
 
 fn answers(route: &Route) -> Value {
@@ -84,6 +93,10 @@ fn answers(route: &Route) -> Value {
 /// The bodies of a route's good answers, by status.
 fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
     match (route.shows, route.path) {
+        (Shows::Data, "/api/v1/requests") if route.method == Method::Post => {
+            &[("200", Some("RequestMade")), ("201", Some("RequestMade"))]
+        }
+        (Shows::Data, "/api/v1/requests") => &[("200", Some("Requests"))],
         (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
         (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],

@@ -310,6 +310,7 @@ fn context(app: &Rc<App>, inbound: Inbound) -> Context {
     Context {
         app: app.clone(),
         session: session_of(app, cookies.as_deref()),
+        path: inbound.uri().path().to_owned(),
         query: inbound.uri().query().unwrap_or_default().to_owned(),
         idempotency_key: inbound
             .headers()

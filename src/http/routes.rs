@@ -2,7 +2,7 @@
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
 use super::rate::Limit;
-use super::{Context, Reply, auth, claim, health, keys, me, openapi, pages, settings};
+use super::{Context, Reply, auth, claim, health, keys, me, openapi, pages, requests, settings};
 use crate::config::Config;
 use crate::error::Error;
 use crate::ports::LocalFuture;
@@ -88,6 +88,8 @@ const fn has_security_contact(config: &Config) -> bool {
 
 /// Bytes of a small JSON body.
 const SMALL: usize = 1_024;
+/// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
+const NOTE: usize = 8_192;
 
 pub static ROUTES: &[Route] = &[
     Route {
@@ -221,6 +223,52 @@ pub static ROUTES: &[Route] = &[
         when: keys_page,
         summary: Some("My keys, with their spend asked for now, once a minute at most"),
         handler: |c| Box::pin(keys::refresh_keys(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/requests",
+        who: Who::Member,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: keys_page,
+        summary: Some("My latest fifty requests, newest first"),
+        handler: |c| Box::pin(requests::list_own(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/requests",
+        who: Who::Member,
+        takes: Takes::Json(NOTE),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: keys_page,
+        summary: Some(
+            "Ask an administrator to let me claim, or appeal against a rule that refuses me",
+        ),
+        handler: |c| Box::pin(requests::make_request(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/admin/requests",
+        who: Who::Admin,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(requests::list_requests(c)),
+    },
+    Route {
+        method: Method::Patch,
+        path: "/api/v1/admin/requests/{id}",
+        who: Who::Admin,
+        takes: Takes::Json(NOTE),
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(requests::decide_request(c)),
     },
     Route {
         method: Method::Get,

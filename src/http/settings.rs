@@ -8,7 +8,7 @@ use crate::crypto::random;
 use crate::domain::id::Kind;
 use crate::error::Error;
 use crate::store::members;
-use crate::store::settings::{self, Minting, Switched};
+use crate::store::settings::{self, Claims, Minting, Switched};
 
 pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
@@ -25,6 +25,8 @@ struct Change {
     keys: Option<String>,
     confirm: Option<i64>,
     instance: Option<String>,
+    claims: Option<String>,
+    upstream_terms: Option<String>,
 }
 
 enum Wanted {
@@ -32,18 +34,32 @@ enum Wanted {
     KeysOff { confirmed: i64 },
     KeysOn,
     TakeOver,
+    Claims(Claims),
+    ConfirmUpstreamTerms,
 }
 
 impl Change {
     /// Exactly one of the switches, in exactly its words.
     fn wanted(&self) -> Result<Wanted, Error> {
-        let (minting, keys) = (self.minting.as_deref(), self.keys.as_deref());
-        match (minting, keys, self.confirm, self.instance.as_deref()) {
-            (Some("open"), None, None, None) => Ok(Wanted::Minting(Minting::Open)),
-            (Some("stopped"), None, None, None) => Ok(Wanted::Minting(Minting::Stopped)),
-            (None, Some("off"), Some(confirmed), None) => Ok(Wanted::KeysOff { confirmed }),
-            (None, Some("on"), None, None) => Ok(Wanted::KeysOn),
-            (None, None, None, Some("take_over")) => Ok(Wanted::TakeOver),
+        let switches = [
+            ("minting", self.minting.as_deref()),
+            ("keys", self.keys.as_deref()),
+            ("instance", self.instance.as_deref()),
+            ("claims", self.claims.as_deref()),
+            ("upstream_terms", self.upstream_terms.as_deref()),
+        ];
+        let mut said = switches
+            .into_iter()
+            .filter_map(|(switch, word)| Some((switch, word?)));
+        match (said.next(), said.next(), self.confirm) {
+            (Some(("minting", "open")), None, None) => Ok(Wanted::Minting(Minting::Open)),
+            (Some(("minting", "stopped")), None, None) => Ok(Wanted::Minting(Minting::Stopped)),
+            (Some(("keys", "off")), None, Some(confirmed)) => Ok(Wanted::KeysOff { confirmed }),
+            (Some(("keys", "on")), None, None) => Ok(Wanted::KeysOn),
+            (Some(("instance", "take_over")), None, None) => Ok(Wanted::TakeOver),
+            (Some(("claims", "open")), None, None) => Ok(Wanted::Claims(Claims::Open)),
+            (Some(("claims", "by_approval")), None, None) => Ok(Wanted::Claims(Claims::ByApproval)),
+            (Some(("upstream_terms", "confirmed")), None, None) => Ok(Wanted::ConfirmUpstreamTerms),
             _ => Err(Error::MalformedJson),
         }
     }
@@ -66,6 +82,12 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         Wanted::TakeOver => {
             let origin = app.config.public_origin.as_str();
             settings::take_over(db, &session, &change, origin, now).await?
+        }
+        Wanted::Claims(claims) => {
+            settings::switch_claims(db, &session, &change, claims, now).await?
+        }
+        Wanted::ConfirmUpstreamTerms => {
+            settings::confirm_upstream_terms(db, &session, &change, now).await?
         }
     };
     match (switched, wanted) {

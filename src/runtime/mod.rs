@@ -99,6 +99,7 @@ fn build(env: &Env) -> Built {
         random: Box::new(small::SystemRandom),
         brake: Box::new(brake),
         log: Box::new(small::Console),
+        upstream_terms_seen: std::cell::Cell::default(),
     }))
 }
 

@@ -7,15 +7,15 @@
 use serde::Deserialize;
 
 use super::cards::{self, Card};
-use super::{last_row, rows_of, sql::wire, twice};
+use super::facts::{FactsRow, PolicyRow};
+use super::{last_row, rows_of, sql::wire, terms, twice};
 use crate::crypto::session::Session;
 use crate::domain::budget::{Sibling, Usage};
-use crate::domain::gate::{ATTEMPTS_A_DAY, Facts, Terms};
-use crate::domain::generation::State;
+use crate::domain::gate::{ATTEMPTS_A_DAY, Facts, HOUR_SECS, Terms};
 use crate::domain::id::PublicId;
-use crate::domain::identity::Status;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
+use crate::domain::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 
@@ -30,11 +30,15 @@ statements! {
         WHERE g.public_id = ?4 AND g.epoch = ?5 AND g.status = 'active'
           AND g.blocked = 0 AND g.held = 0 AND g.live_state IS NULL
           AND g.minting = 'open' AND g.pause_until <= ?3 AND g.public_origin = ?6
-          AND ?7 = 1 AND g.seats_live < ?8 AND g.account_created_at <= ?9
+          AND (g.upstream_terms = 'confirmed' OR ?14 = 1) AND g.terms_rev >= ?15
+          AND ?7 = 1 AND g.seats_live < ?8 AND (g.account_created_at <= ?9 OR g.age_waived = 1)
+          AND (g.claims = 'open' OR g.allotted = 1)
           AND (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?10
             AND a.failure IS NOT 'busy') < ?11
           AND NOT EXISTS (SELECT 1 FROM idempotency_keys r
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)
+          AND (?17 IS NULL OR (SELECT COUNT(*) FROM (SELECT 1 FROM generations c
+            WHERE c.state <> 'void' AND c.created_at > ?16 LIMIT COALESCE(?17, 0))) < ?17)
         ON CONFLICT DO NOTHING";
 
     // The claimed key itself, unless an earlier generation of it was here.
@@ -68,6 +72,12 @@ statements! {
           'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6
             AND a.failure IS NOT 'busy'),
           'seats_live', g.seats_live, 'live_state', g.live_state),
+          'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
+          'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
+          'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
+          'hour_began', (SELECT c.created_at FROM generations c WHERE ?11 IS NOT NULL
+            AND c.state <> 'void' AND c.created_at > ?10
+            ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?11, 1) - 1)),
           'key', k.public_id, 'key_created_at', k.created_at,
           'plan', json_object('limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
             'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id),
@@ -92,6 +102,8 @@ pub struct Attempt {
     pub generation: PublicId,
     pub nonce: String,
     pub idempotency: Option<Idempotency>,
+    /// The claim brings the acceptance of the terms in force along.
+    pub accepts_terms: bool,
     pub house: House,
     pub now: Timestamp,
 }
@@ -142,9 +154,13 @@ pub struct Plan {
 pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Decision>, DbError> {
     let member = &attempt.session.member;
     let now = attempt.now;
-    let terms = &attempt.house.terms;
+    let house = &attempt.house.terms;
     let idempotency = attempt.idempotency.as_ref();
-    let mut batch = vec![
+    let mut batch = Vec::new();
+    if attempt.accepts_terms {
+        batch.extend(terms::accept(attempt));
+    }
+    batch.extend([
         stmt!(
             GUARD,
             &attempt.change,
@@ -153,13 +169,17 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
             member,
             attempt.session.epoch,
             attempt.house.public_origin.as_str(),
-            terms.open(),
-            terms.max_total_keys,
-            terms.account_made_by(now),
+            house.open(),
+            house.max_total_keys,
+            house.account_made_by(now),
             LimitReset::Daily.starts(now),
             ATTEMPTS_A_DAY,
             idempotency.map(|i| i.key_sha256.as_str()),
             now.plus(-IDEMPOTENCY_SECS),
+            house.upstream_terms_waived,
+            REVISION,
+            now.plus(-HOUR_SECS),
+            house.claims_per_hour,
         ),
         stmt!(
             KEY,
@@ -177,7 +197,7 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
             &attempt.change,
             member
         ),
-    ];
+    ]);
     if let Some(i) = idempotency {
         batch.push(stmt!(
             REMEMBER,
@@ -212,6 +232,8 @@ fn decision(attempt: &Attempt) -> Stmt {
         LimitReset::Monthly
             .starts(attempt.now)
             .min(LimitReset::Weekly.starts(attempt.now)),
+        attempt.now.plus(-HOUR_SECS),
+        attempt.house.terms.claims_per_hour,
     )
 }
 
@@ -229,6 +251,7 @@ struct DecisionRow {
     #[serde(deserialize_with = "wire::flag")]
     reserved: bool,
     facts: FactsRow,
+    policy: PolicyRow,
     key: Option<String>,
     #[serde(deserialize_with = "wire::maybe_at")]
     key_created_at: Option<Timestamp>,
@@ -239,28 +262,6 @@ struct DecisionRow {
     expires_at: Option<Timestamp>,
     replay_of: Option<String>,
     siblings: Vec<SiblingRow>,
-}
-
-#[derive(Deserialize)]
-struct FactsRow {
-    status: Status,
-    #[serde(deserialize_with = "wire::flag")]
-    session_current: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    minting_open: bool,
-    /// NULL until the instance is bound: nothing is ours then.
-    same_instance: Option<i64>,
-    #[serde(deserialize_with = "wire::at")]
-    pause_until: Timestamp,
-    #[serde(deserialize_with = "wire::flag")]
-    blocked: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    held: bool,
-    #[serde(deserialize_with = "wire::at")]
-    account_created_at: Timestamp,
-    attempts_today: i64,
-    seats_live: i64,
-    live_state: Option<State>,
 }
 
 #[derive(Deserialize)]
@@ -284,7 +285,7 @@ impl DecisionRow {
     fn into_decision(self, cards: Vec<Card>) -> Decision {
         Decision {
             reserved: self.reserved,
-            facts: self.facts.into(),
+            facts: self.facts.facts(self.policy),
             key: self.key,
             key_created_at: self.key_created_at,
             plan: self.plan,
@@ -294,24 +295,6 @@ impl DecisionRow {
             replay_of: self.replay_of,
             siblings: self.siblings.into_iter().map(SiblingRow::sibling).collect(),
             cards,
-        }
-    }
-}
-
-impl From<FactsRow> for Facts {
-    fn from(row: FactsRow) -> Self {
-        Self {
-            status: row.status,
-            session_current: row.session_current,
-            minting_open: row.minting_open,
-            same_instance: row.same_instance == Some(1),
-            pause_until: row.pause_until,
-            blocked: row.blocked,
-            held: row.held,
-            account_created_at: row.account_created_at,
-            attempts_today: row.attempts_today,
-            seats_live: row.seats_live,
-            live_state: row.live_state,
         }
     }
 }

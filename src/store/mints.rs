@@ -9,6 +9,7 @@ use super::claims::Attempt;
 use super::{last_row, sql::wire, twice};
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
+use crate::domain::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 
@@ -30,7 +31,9 @@ statements! {
           AND g.key_id = n.key_id AND g.plan_rev = n.plan_rev
           AND g.epoch = ?6 AND g.status = 'active' AND g.blocked = 0 AND g.held = 0
           AND g.minting = 'open' AND g.public_origin = ?7
-          AND ?8 = 1 AND g.seats_live <= ?9 AND g.account_created_at <= ?10
+          AND (g.upstream_terms = 'confirmed' OR ?11 = 1) AND g.terms_rev >= ?12
+          AND ?8 = 1 AND g.seats_live <= ?9 AND (g.account_created_at <= ?10 OR g.age_waived = 1)
+          AND (g.claims = 'open' OR g.allotted = 1)
         ON CONFLICT DO NOTHING";
 
     RECORD = "UPDATE generations SET state = 'active', upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
@@ -121,6 +124,8 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             terms.open(),
             terms.max_total_keys,
             terms.account_made_by(*now),
+            terms.upstream_terms_waived,
+            REVISION,
         ),
         stmt!(
             RECORD,

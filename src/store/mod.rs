@@ -7,14 +7,17 @@ mod sql;
 pub mod audit;
 pub mod cards;
 pub mod claims;
+mod facts;
 pub mod generations;
 pub mod holds;
 pub mod members;
 pub mod mints;
+pub mod requests;
 pub mod runs;
 pub mod settings;
 pub mod spend;
 pub mod strays;
+pub mod terms;
 pub mod tidy;
 
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
@@ -29,10 +32,12 @@ pub fn statements() -> Vec<&'static Sql> {
         holds::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
+        requests::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
         spend::STATEMENTS,
         strays::STATEMENTS,
+        terms::STATEMENTS,
         tidy::STATEMENTS,
     ]
     .concat()

@@ -62,8 +62,28 @@ statements! {
     RELEASE_ALL = "DELETE FROM holds WHERE reason = 'switch'
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
+    CLAIMS_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'claims_switched', m.public_id, s.claims, ?2, ?3
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    CLAIMS = "UPDATE settings SET claims = ?1, change_id = ?2
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+
+    CONFIRM_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'upstream_terms_confirmed', m.public_id, s.upstream_terms, 'confirmed', ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    CONFIRM = "UPDATE settings SET upstream_terms = 'confirmed', upstream_terms_by = ?1, upstream_terms_at = ?2, change_id = ?3
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')";
+
     SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target IN ('settings', 'instance')),
-          'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin)
+          'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin,
+          'claims', s.claims, 'upstream_terms', s.upstream_terms,
+          'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at)
         FROM settings s JOIN seats JOIN instance i";
 }
 
@@ -92,6 +112,31 @@ pub enum Keys {
     Off,
 }
 
+/// Who may claim: everybody within the rules, or only whom an admin has let in (S4-60).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claims {
+    Open,
+    ByApproval,
+}
+
+impl Claims {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::ByApproval => "by_approval",
+        }
+    }
+}
+
+/// Whether an admin has read and confirmed what OpenRouter's terms say about sharing keys (S4-21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamTerms {
+    Unconfirmed,
+    Confirmed,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub minting: Minting,
@@ -100,6 +145,12 @@ pub struct Settings {
     pub live_keys: i64,
     /// The origin that this database belongs to: at any other nothing is minted or swept.
     pub bound_to: Option<String>,
+    pub claims: Claims,
+    pub upstream_terms: UpstreamTerms,
+    /// The admin who confirmed them last, and when.
+    pub upstream_terms_by: Option<String>,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    pub upstream_terms_at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +230,41 @@ pub async fn keys_on(
     switch(db, change, stmts).await
 }
 
+/// Lets everybody claim, or only whom an admin has let in.
+pub async fn switch_claims(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    claims: Claims,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let word = claims.name();
+    let guard = stmt!(
+        CLAIMS_GUARD,
+        change,
+        word,
+        now,
+        &session.member,
+        session.epoch
+    );
+    switch(db, change, vec![guard, stmt!(CLAIMS, word, change)]).await
+}
+
+/// Writes down that this admin confirms OpenRouter's terms.
+pub async fn confirm_upstream_terms(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let member = &session.member;
+    let stmts = vec![
+        stmt!(CONFIRM_GUARD, change, now, member, session.epoch),
+        stmt!(CONFIRM, member, now, change),
+    ];
+    switch(db, change, stmts).await
+}
+
 /// Ties the database to `public_origin`, away from the one it had.
 pub async fn take_over(
     db: &dyn Database,
@@ -206,6 +292,12 @@ async fn switch(
     } else {
         Switched::Refused(row.settings)
     })
+}
+
+/// Whether any admin has confirmed OpenRouter's terms, asked on its own.
+pub async fn upstream_terms_confirmed(db: &dyn Database) -> Result<bool, DbError> {
+    let is = read_settings(&db.batch(vec![settings()]).await?)?;
+    Ok(is.upstream_terms == UpstreamTerms::Confirmed)
 }
 
 pub fn settings() -> Stmt {

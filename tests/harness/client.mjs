@@ -131,9 +131,12 @@ export async function signIn(worker, sandbox, persona, options) {
   return client;
 }
 
+/** What a claim sends: with the acceptance, as the page does while there is none on record. */
+export const CLAIM = { accept_terms: 1 };
+
 /** @param {Client} client @param {{ idempotencyKey?: string }} [options] */
 export async function claim(client, { idempotencyKey } = {}) {
-  return client.post("/api/v1/claim", {}, { "idempotency-key": idempotencyKey });
+  return client.post("/api/v1/claim", CLAIM, { "idempotency-key": idempotencyKey });
 }
 
 /** @param {{ status: number, headers: Headers, text: string }} answer @param {string} what */

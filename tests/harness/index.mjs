@@ -1,7 +1,7 @@
 // What a test file imports. Start one sandbox and one Worker for a file, and reset between tests: starting takes seconds.
 
 export { browser } from "./browser.mjs";
-export { Client, attemptSignIn, chooseAtGitHub, claim, signIn } from "./client.mjs";
+export { CLAIM, Client, attemptSignIn, chooseAtGitHub, claim, signIn } from "./client.mjs";
 export { Sandbox, startSandbox } from "./sandbox.mjs";
 export { Worker, startWorker } from "./worker.mjs";
 export { until } from "../../scripts/process.mjs";

@@ -1,5 +1,6 @@
 //! A claim and what it leaves, with nothing going wrong.
 
+use crate::support::browser::CLAIM;
 use crate::support::{Browser, World, oracle};
 
 #[test]
@@ -100,8 +101,8 @@ fn a15_an_idempotency_key_replays_without_the_secret_and_refuses_another_body() 
         let body = keycap::http::Body::Bytes(body.as_bytes().to_vec());
         member.send("POST", "/api/v1/claim", &headers, body)
     };
-    assert_eq!(send("one", "{}").status, 201);
-    let replay = send("one", "{}");
+    assert_eq!(send("one", CLAIM).status, 201);
+    let replay = send("one", CLAIM);
     assert_eq!((replay.status, replay.secret()), (200, None));
     let other = send("one", "{ }");
     assert_eq!(
@@ -128,7 +129,7 @@ fn a15_a_replay_of_a_refused_attempt_makes_no_key() {
         ("content-type", "application/json"),
         ("idempotency-key", "once"),
     ];
-    let body = || keycap::http::Body::Bytes(b"{}".to_vec());
+    let body = || keycap::http::Body::Bytes(CLAIM.into());
     assert_eq!(
         member
             .send("POST", "/api/v1/claim", &headers, body())
@@ -166,7 +167,7 @@ fn s0_27_every_time_in_an_answer_is_rfc_3339_with_z() {
     times(&member.claim().json(), &mut found);
     times(&member.get("/api/v1/keys").json(), &mut found);
     times(&member.get("/api/v1/me").json(), &mut found);
-    assert_eq!(found.len(), 7, "{found:?}");
+    assert_eq!(found.len(), 8, "{found:?}");
     for text in found {
         assert!(text.ends_with('Z') && text.len() == 20, "{text}");
         assert!(keycap::domain::time::Timestamp::parse(&text).is_some());

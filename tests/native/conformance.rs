@@ -3,6 +3,7 @@
 use keycap::ports::{DbError, Value};
 use serde_json::{Value as Json, json};
 
+use crate::support::browser::CLAIM;
 use crate::support::database::Ran;
 use crate::support::{Browser, TEN_MINUTES, World};
 
@@ -18,7 +19,7 @@ fn story() -> (World, Vec<Ran>) {
         ("content-type", "application/json"),
         ("idempotency-key", "once"),
     ];
-    let body = keycap::http::Body::Bytes(b"{}".to_vec());
+    let body = keycap::http::Body::Bytes(CLAIM.into());
     assert_eq!(
         member.send("POST", "/api/v1/claim", &headers, body).status,
         201
@@ -30,6 +31,21 @@ fn story() -> (World, Vec<Ran>) {
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
     operator.claim();
     operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
+    operator.patch(
+        "/api/v1/admin/settings",
+        r#"{"upstream_terms":"confirmed"}"#,
+    );
+    operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
+    let wish = r#"{"kind":"claim","note":"I teach."}"#;
+    let made = Browser::signed_in(&world, "newcomer").post("/api/v1/requests", wish);
+    let id = made.json()["request"]["id"].clone();
+    operator.get("/api/v1/admin/requests");
+    operator.patch(
+        &format!("/api/v1/admin/requests/{}", id.as_str().unwrap()),
+        r#"{"state":"approved"}"#,
+    );
+    member.get("/api/v1/requests");
+    operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
     let kinds = [
         ("refuse", json!({ "status": 400 })),
         ("rate_limited", json!({ "retry_after": 1 })),

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use keycap::http::Body;
 use serde_json::json;
 
-use crate::support::browser::Told;
+use crate::support::browser::{CLAIM, Told};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
@@ -43,10 +43,10 @@ type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
 /// How an operation starts.
 type Start = fn(&World, &Cast) -> Act;
 
-const OPERATIONS: [(&str, Start); 9] = [
-    ("claim", |w, c| post(w, &c.member, "/api/v1/claim", "{}")),
+const OPERATIONS: [(&str, Start); 10] = [
+    ("claim", |w, c| post(w, &c.member, "/api/v1/claim", CLAIM)),
     ("claim by another", |w, c| {
-        post(w, &c.second, "/api/v1/claim", "{}")
+        post(w, &c.second, "/api/v1/claim", CLAIM)
     }),
     ("sweep", |w, _| {
         let (service, now) = (w.service(), w.now());
@@ -62,6 +62,9 @@ const OPERATIONS: [(&str, Start); 9] = [
     ("open", |w, c| switch(w, c, r#"{"minting":"open"}"#)),
     ("off", |w, c| switch(w, c, r#"{"keys":"off","confirm":9}"#)),
     ("on", |w, c| switch(w, c, r#"{"keys":"on"}"#)),
+    ("by approval", |w, c| {
+        switch(w, c, r#"{"claims":"by_approval"}"#)
+    }),
     ("list keys", |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
@@ -136,7 +139,7 @@ const STAGES: [(&str, Prepare); 6] = [
 ];
 
 fn claims(world: &World, who: &Cookies, status: u16) {
-    let told = done(post(world, who, "/api/v1/claim", "{}"));
+    let told = done(post(world, who, "/api/v1/claim", CLAIM));
     assert_eq!(told.unwrap().status, status);
 }
 
@@ -176,7 +179,7 @@ pub fn recover(world: &World, how: usize) {
     let retry = |world: &World| {
         let cast = signed_in(world);
         for who in [&cast.member, &cast.second] {
-            let told = done(post(world, who, "/api/v1/claim", "{}")).unwrap();
+            let told = done(post(world, who, "/api/v1/claim", CLAIM)).unwrap();
             assert!(told.status < 500 || told.status == 503, "{told:?}");
         }
         oracle::always(world);
@@ -203,11 +206,12 @@ pub fn all_is_well(world: &World) {
     let cast = signed_in(world);
     done(switch(world, &cast, r#"{"keys":"on"}"#));
     done(switch(world, &cast, r#"{"minting":"open"}"#));
+    done(switch(world, &cast, r#"{"claims":"open"}"#));
     world.pass(86_400);
     assert!(world.sweep());
     let cast = signed_in(world);
     for who in [&cast.member, &cast.second] {
-        let told = done(post(world, who, "/api/v1/claim", "{}")).unwrap();
+        let told = done(post(world, who, "/api/v1/claim", CLAIM)).unwrap();
         assert!([200, 201].contains(&told.status), "{told:?}");
     }
     world.pass(TEN_MINUTES);

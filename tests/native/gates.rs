@@ -3,7 +3,13 @@
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 /// How a gate is shut in the database, and the code that says so.
-const SHUT: [(&str, u16, &str); 6] = [
+const SHUT: [(&str, u16, &str); 7] = [
+    (
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'claims_switched', 't', 1);
+         UPDATE settings SET claims = 'by_approval', change_id = 't'",
+        403,
+        "approval_needed",
+    ),
     (
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'minting_switched', 't', 1);
          UPDATE settings SET minting = 'stopped', change_id = 't'",
@@ -65,6 +71,8 @@ fn shut_after_reservation(world: &World, sql: &str) {
 fn x12_a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
     let late = [
         "UPDATE owners SET plan_rev = plan_rev + 1",
+        "INSERT INTO audit (change_id, target, action, actor, after, at) SELECT 't', public_id, 'terms_accepted', 't', 0, 1 FROM members;
+         UPDATE members SET terms_rev = 0, terms_at = NULL, change_id = 't'",
         "INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT NEW.key_id, 'admin', 't', 1, NEW.change_id",
         "UPDATE keys SET ended_at = 1, change_id = (SELECT change_id FROM audit WHERE action IN ('signed_in', 'member_created'))",
     ];
@@ -89,7 +97,7 @@ fn x12_a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
 fn x12_a_delete_that_fails_then_is_the_sweeps() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
-    shut_after_reservation(&world, SHUT[1].0);
+    shut_after_reservation(&world, SHUT[2].0);
     world.add_fault(
         "openrouter.keys.delete",
         "error_before",
@@ -155,7 +163,7 @@ fn s4_84_a_four_day_old_account_is_told_the_rule_that_failed() {
     );
     assert_eq!(
         body["detail"],
-        "GitHub says your account is 4 days old; claims need 30."
+        "GitHub says your account is 4 days old; claims need 30. You can appeal to an administrator."
     );
     assert_eq!(world.calls("openrouter.keys.create"), 0);
     world.pass(26 * 86_400);
@@ -211,7 +219,7 @@ fn s4_69_a_banned_member_claims_nothing_and_cannot_sign_in_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
-    world.db.run(SHUT[2].0);
+    world.db.run(SHUT[3].0);
     let elsewhere = member.at_fresh_isolate();
     assert_eq!(member.claim().code(), "member_banned");
     assert_eq!(elsewhere.get("/api/v1/keys").code(), "member_banned");

@@ -85,7 +85,8 @@ fn p2_p11_what_is_made_is_audited_and_unique() {
         (
             audit("mem_t", "x")
                 + "INSERT INTO owners (kind, plan_id, created_at) SELECT 'member', plan_id, 1 FROM owners;
-                   INSERT INTO members SELECT (SELECT MAX(id) FROM owners), 'mem_t', provider, subject, login, 1, 'active', 0, 1, 1, 't' FROM members",
+                   INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, created_at, signed_in_at, change_id)
+                     SELECT (SELECT MAX(id) FROM owners), 'mem_t', provider, subject, login, 1, 1, 1, 't' FROM members",
             "UNIQUE",
         ),
         // There is one default plan, and none without an audit row.

@@ -82,6 +82,41 @@ fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
             "INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (1, 'admin', 'x', 1, 'x')",
             "unaudited",
         ),
+        (
+            "UPDATE members SET terms_rev = 9, terms_at = 1",
+            "unaudited",
+        ),
+        ("UPDATE settings SET claims = 'by_approval'", "unaudited"),
+        (
+            "UPDATE settings SET upstream_terms = 'confirmed'",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'claims_switched', 't', 1), ('u', 'settings', 'claims_switched', 't', 1);
+             UPDATE settings SET claims = 'by_approval', change_id = 't'",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'claims_switched', 't', 1);
+             UPDATE settings SET claims = 'by_approval', change_id = 't';
+             UPDATE settings SET claims = 'open'",
+            "unaudited",
+        ),
+        (
+            "UPDATE settings SET upstream_terms_by = 'x', change_id = (SELECT change_id FROM audit LIMIT 1)",
+            "unaudited",
+        ),
+        ("UPDATE settings SET upstream_terms_at = 1", "unaudited"),
+        (
+            "INSERT INTO requests (public_id, owner_id, kind, created_at, change_id)
+               SELECT 'ask_t', owner_id, 'claim', 1, change_id FROM members",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO allotments (provider, subject, kind, since, change_id)
+               SELECT provider, subject, 'claim', 1, change_id FROM members",
+            "unaudited",
+        ),
     ] {
         refused(sql, word);
     }
@@ -103,7 +138,8 @@ fn s1_02_s4_12_what_must_be_unique_is_so_in_the_database() {
             "UNIQUE",
         ),
         (
-            String::from("INSERT INTO members SELECT owner_id + 1, 'mem_t', provider, subject, login, 1, 'active', 0, 1, 1, 't' FROM members"),
+            String::from("INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, created_at, signed_in_at, change_id)
+               SELECT owner_id + 1, 'mem_t', provider, subject, login, 1, 1, 1, 't' FROM members"),
             "unaudited",
         ),
         (String::from("UPDATE generations SET upstream_name = 'x'"), "keeps its name"),

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, afterEach, before, test } from "node:test";
-import { until } from "../harness/index.mjs";
+import { CLAIM, until } from "../harness/index.mjs";
 import { CREATE, House, secretsIn } from "./support.mjs";
 
 /** @type {House} */
@@ -20,7 +20,7 @@ afterEach(() => house.sandbox.clearFaults());
 /** A claim by a tab that can be closed; `told` is what it heard before that. @param {import("../harness/index.mjs").Client} member */
 function closableClaim(member) {
   const tab = new AbortController();
-  const answer = member.call("/api/v1/claim", { json: {}, signal: tab.signal });
+  const answer = member.call("/api/v1/claim", { json: CLAIM, signal: tab.signal });
   const told = answer.then(secretsIn, (error) => {
     assert.equal(error.name, "AbortError");
     return /** @type {string[]} */ ([]);

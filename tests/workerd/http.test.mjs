@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { parse } from "smol-toml";
 import { localVars } from "../../scripts/local.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
-import { Client } from "../harness/index.mjs";
+import { CLAIM, Client } from "../harness/index.mjs";
 import { CREATE, House, UNLIMITED, secretsIn, sessionOf } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Answer} Answer */
@@ -39,6 +39,9 @@ const ROUTES = [
   { path: "/api/v1/claim", methods: ["POST"] },
   { path: "/api/v1/keys", methods: ["GET"] },
   { path: "/api/v1/keys/refresh", methods: ["POST"] },
+  { path: "/api/v1/requests", methods: ["GET", "POST"] },
+  { path: "/api/v1/admin/requests", methods: ["GET"], admin: true },
+  { path: "/api/v1/admin/requests/{id}", methods: ["PATCH"], admin: true },
   { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
   { path: "/healthz", methods: ["GET"] },
   { path: "/api/v1/openapi.json", methods: ["GET"] },
@@ -202,7 +205,7 @@ describe("unsafe requests", () => {
   const UNSAFE = [
     { path: "/auth/logout", method: "POST", passes: 303, json: "{}", form: "", takesForms: true },
     { path: "/api/v1/me/sign-out-everywhere", method: "POST", passes: 204, json: "{}", form: "a=b" },
-    { path: "/api/v1/claim", method: "POST", passes: 201, json: "{}", form: "a=b" },
+    { path: "/api/v1/claim", method: "POST", passes: 201, json: JSON.stringify(CLAIM), form: "a=b" },
     { path: "/api/v1/admin/settings", method: "PATCH", passes: 200, json: '{"minting":"open"}', form: "minting=open" },
   ];
 
@@ -250,7 +253,7 @@ describe("unsafe requests", () => {
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", undefined]) {
       isProblem(await send("{}", { "content-type": type }), 415, "unsupported_media_type");
     }
-    const spaces = (/** @type {number} */ count) => `{${" ".repeat(count - 2)}}`;
+    const spaces = (/** @type {number} */ count) => `${JSON.stringify(CLAIM).slice(0, -1).padEnd(count - 1)}}`;
     isProblem(await send(spaces(1025)), 413, "body_too_large");
     isProblem(await send(spaces(16 * 1024 + 1)), 413, "body_too_large");
     isProblem(await send(spaces(60_000)), 413, "body_too_large");

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { CLAIM } from "../harness/index.mjs";
 import { CREATE, House, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 /** @type {House} */
@@ -61,7 +62,7 @@ test("a reservation that cannot remember its Idempotency-Key makes no key either
   const member = await house.member();
   const before = await house.calls(CREATE);
   await breakAt("BEFORE INSERT ON idempotency_keys");
-  const told = await member.post("/api/v1/claim", {}, { "idempotency-key": "once" });
+  const told = await member.post("/api/v1/claim", CLAIM, { "idempotency-key": "once" });
   assert.deepEqual([told.status, secretsIn(told)], [500, []]);
   assert.equal((await house.calls(CREATE)) - before, 0);
   assert.deepEqual(await house.states(member), []);

@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue};
 use keycap::http::Body;
 
 use super::{Caller, Chance, cookie_of, ours, request};
+use crate::support::browser::CLAIM;
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
@@ -440,14 +441,9 @@ fn s0_147_an_idempotency_key_of_any_shape_mints_at_most_once() {
         ("content-type", "application/json"),
         ("idempotency-key", text.as_str()),
     ];
-    let first = member.send(
-        "POST",
-        "/api/v1/claim",
-        &headers,
-        Body::Bytes(b"{}".to_vec()),
-    );
+    let first = member.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
     assert_eq!(first.status, 201);
-    assert_eq!(claim(&longest, b"{}").0, 200);
+    assert_eq!(claim(&longest, CLAIM.as_bytes()).0, 200);
     assert_eq!(
         claim(&longest, b"{ }"),
         (422, String::from("idempotency_mismatch"))
@@ -479,12 +475,7 @@ fn s0_147_an_idempotency_key_of_any_shape_mints_at_most_once() {
     }
     // Another member's same key is another key.
     let other = Browser::signed_in(&world, "second");
-    let told = other.send(
-        "POST",
-        "/api/v1/claim",
-        &headers,
-        Body::Bytes(b"{}".to_vec()),
-    );
+    let told = other.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
     assert_eq!(told.status, 201);
     assert_eq!(world.calls("openrouter.keys.create"), 2);
     oracle::always(&world);

@@ -11,6 +11,7 @@ use keycap::ports::{
 };
 
 use super::{Caller, Chance, SECRET, SESSION, ours, request};
+use crate::support::browser::CLAIM;
 use crate::support::upstream::Upstream;
 use crate::support::world::{BASE, ORIGIN};
 use crate::support::{Browser, World, oracle};
@@ -116,6 +117,7 @@ fn at_renaming_github<'w>(world: &'w World, login: &str, seed: u64) -> Caller<'w
         random: Box::new(Dice(std::cell::RefCell::new(Chance(seed)))),
         brake: Box::new(Open),
         log: Box::new(Lines(world.log.clone())),
+        upstream_terms_seen: std::cell::Cell::default(),
     });
     Caller { world, service }
 }
@@ -206,7 +208,7 @@ fn s4_08_s0_145_a_login_of_any_characters_is_an_attribute_and_nothing_else() {
                 "POST",
                 "/api/v1/claim",
                 &ours(cookie.as_bytes()),
-                Body::Bytes(b"{}".to_vec()),
+                Body::Bytes(CLAIM.into()),
             )
             .unwrap(),
         );

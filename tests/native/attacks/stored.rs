@@ -4,6 +4,7 @@ use keycap::http::Body;
 use keycap::http::routes::{ROUTES, Takes};
 
 use super::{Caller, SESSION, cookie_of, ours, request};
+use crate::support::browser::CLAIM;
 use crate::support::browser::Told;
 use crate::support::{Browser, World, oracle};
 
@@ -64,6 +65,7 @@ fn s2_38_every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its
                         for body in [
                             Body::Empty,
                             Body::Bytes(b"{}".to_vec()),
+                            Body::Bytes(CLAIM.into()),
                             Body::Bytes(b"{".to_vec()),
                             Body::TooLarge,
                         ] {
@@ -150,7 +152,7 @@ fn s0_147_no_way_of_asking_again_brings_the_secret_back() {
         "POST",
         "/api/v1/claim",
         &headers("same"),
-        Body::Bytes(b"{}".to_vec()),
+        Body::Bytes(CLAIM.into()),
     );
     let secret = first.secret().unwrap();
     assert_eq!(first.status, 201);
@@ -161,13 +163,13 @@ fn s0_147_no_way_of_asking_again_brings_the_secret_back() {
                 "POST",
                 "/api/v1/claim",
                 &headers("same"),
-                Body::Bytes(b"{}".to_vec()),
+                Body::Bytes(CLAIM.into()),
             ),
             browser.send(
                 "POST",
                 "/api/v1/claim",
                 &headers("other"),
-                Body::Bytes(b"{}".to_vec()),
+                Body::Bytes(CLAIM.into()),
             ),
             browser.send(
                 "POST",

@@ -11,6 +11,9 @@ use sandbox::Request;
 
 use super::world::{ORIGIN, World};
 
+/// What a claim sends: with the acceptance, as the page does while there is none on record.
+pub const CLAIM: &str = r#"{"accept_terms":1}"#;
+
 /// An answer, as the browser has it.
 #[derive(Debug)]
 pub struct Told {
@@ -147,18 +150,13 @@ impl<'a> Browser<'a> {
     }
 
     pub fn claim(&self) -> Told {
-        self.post("/api/v1/claim", "{}")
+        self.post("/api/v1/claim", CLAIM)
     }
 
     /// A claim whose isolate may die on the way.
     pub fn try_claim(&self) -> Option<Told> {
         let headers = [("origin", ORIGIN), ("content-type", "application/json")];
-        self.try_send(
-            "POST",
-            "/api/v1/claim",
-            &headers,
-            Body::Bytes(b"{}".to_vec()),
-        )
+        self.try_send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()))
     }
 
     pub fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Body) -> Told {
@@ -232,7 +230,7 @@ impl<'a> Browser<'a> {
             .header("origin", ORIGIN)
             .header("content-type", "application/json")
             .header("cookie", cookies.collect::<Vec<_>>().join("; "))
-            .body(Body::Bytes(b"{}".to_vec()))
+            .body(Body::Bytes(CLAIM.into()))
             .unwrap()
     }
 

@@ -96,6 +96,7 @@ impl World {
             random: Box::new(Seeded(self.seed.clone())),
             brake: Box::new(Refusing(self.refusing.clone())),
             log: Box::new(Lines(self.log.clone())),
+            upstream_terms_seen: Cell::default(),
         })
     }
 

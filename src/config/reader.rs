@@ -1,0 +1,288 @@
+//! One setting at a time, from its text: what is malformed is fatal, what is missing closes what needs it.
+
+use url::Url;
+
+use super::{OAuthApp, PlanSeed, Problem, Published, Upstreams, forms};
+use crate::domain::gate::Terms;
+use crate::domain::money::NanoUsd;
+use crate::domain::origin::{Origin, is_safe};
+use crate::domain::period::LimitReset;
+use crate::domain::secret::Secret;
+
+/// Fewest bytes of each session secret: HS256 wants as many as its hash has (RFC 7518, section 3.2).
+const SESSION_SECRET_BYTES: usize = 32;
+/// A plan of more than this a period is taken for a typing error, in USD.
+const LIMIT_CEILING_USD: &str = "10000";
+/// More seats than this is taken for a typing error.
+const SEATS_CEILING: i64 = 10_000_000;
+/// The model of the examples when none is set: a moving name, so that it does not grow old here.
+const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
+
+/// Reads settings and keeps what is wrong with them.
+pub(super) struct Reader<'a> {
+    pub(super) read: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) fatal: Vec<Problem>,
+    pub(super) closing: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn text(&self, setting: &str) -> Option<String> {
+        let text = (self.read)(setting)?.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn wrong(&mut self, setting: &'static str, problem: &'static str) {
+        self.fatal.push(Problem { setting, problem });
+    }
+
+    fn closes(&mut self, setting: &'static str, problem: &'static str) {
+        self.closing.push(Problem { setting, problem });
+    }
+
+    pub(super) fn secret(&mut self, setting: &'static str) -> Option<Secret> {
+        let found = self.text(setting);
+        if found.is_none() {
+            self.closes(setting, "missing");
+        }
+        found.map(Secret::new)
+    }
+
+    pub(super) fn public_origin(&mut self) -> Option<Origin> {
+        let Some(text) = self.text("PUBLIC_ORIGIN") else {
+            self.wrong("PUBLIC_ORIGIN", "missing");
+            return None;
+        };
+        let origin = Origin::parse(&text);
+        if origin.is_none() {
+            self.wrong(
+                "PUBLIC_ORIGIN",
+                "must be an https origin without a path (http only on loopback)",
+            );
+        }
+        origin
+    }
+
+    pub(super) fn github(&mut self) -> Option<OAuthApp> {
+        let client_id = self.text("GITHUB_OAUTH_CLIENT_ID");
+        if client_id.is_none() {
+            self.closes("GITHUB_OAUTH_CLIENT_ID", "missing");
+        }
+        let client_secret = self.secret("GITHUB_OAUTH_CLIENT_SECRET");
+        Some(OAuthApp {
+            client_id: client_id?,
+            client_secret: client_secret?,
+        })
+    }
+
+    pub(super) fn session_secrets(&mut self) -> Vec<Secret> {
+        let Some(text) = self.text("AUTH_SESSION_SECRET") else {
+            self.closes("AUTH_SESSION_SECRET", "missing");
+            return Vec::new();
+        };
+        let secrets: Vec<&str> = text.split(',').map(str::trim).collect();
+        if secrets.iter().any(|s| s.len() < SESSION_SECRET_BYTES) {
+            self.wrong(
+                "AUTH_SESSION_SECRET",
+                "each secret of the list needs at least 32 bytes",
+            );
+            return Vec::new();
+        }
+        secrets
+            .into_iter()
+            .map(|s| Secret::new(s.to_owned()))
+            .collect()
+    }
+
+    pub(super) fn terms(&mut self, can_mint: bool, in_development: bool) -> Terms {
+        let project_live = self.opens("PROJECT_STATUS", "live", "not live: claims are closed");
+        let enabled = self.opens(
+            "PROVISIONING_ENABLED",
+            "true",
+            "not true: claims are closed",
+        );
+        Terms {
+            project_live,
+            provisioning_enabled: can_mint && enabled,
+            max_total_keys: self.max_total_keys(),
+            min_account_age_days: self.number("MIN_ACCOUNT_AGE_DAYS", 30, 0, 36_500),
+            claims_per_hour: self.claims_per_hour(),
+            upstream_terms_waived: in_development,
+        }
+    }
+
+    /// A gate opens on its exact word only.
+    fn opens(&mut self, setting: &'static str, word: &str, otherwise: &'static str) -> bool {
+        let open = self.text(setting).as_deref() == Some(word);
+        if !open {
+            self.closes(setting, otherwise);
+        }
+        open
+    }
+
+    fn max_total_keys(&mut self) -> i64 {
+        let Some(text) = self.text("MAX_TOTAL_KEYS") else {
+            self.closes("MAX_TOTAL_KEYS", "missing: claims are closed");
+            return 0;
+        };
+        match text.parse::<i64>() {
+            Ok(0) => {
+                self.closes("MAX_TOTAL_KEYS", "zero: claims are closed");
+                0
+            }
+            Ok(seats) if (1..=SEATS_CEILING).contains(&seats) => seats,
+            _ => {
+                self.closes("MAX_TOTAL_KEYS", "not a number of keys: claims are closed");
+                0
+            }
+        }
+    }
+
+    fn claims_per_hour(&mut self) -> Option<i64> {
+        const SETTING: &str = "CLAIMS_PER_HOUR";
+        self.text(SETTING)?;
+        Some(i64::from(self.number(SETTING, 1, 1, 1_000_000)))
+    }
+
+    fn number(&mut self, setting: &'static str, unset: u32, low: u32, high: u32) -> u32 {
+        match self.text(setting).map(|text| text.parse::<u32>()) {
+            None => unset,
+            Some(Ok(number)) if (low..=high).contains(&number) => number,
+            Some(_) => {
+                self.wrong(setting, "not a whole number in the allowed range");
+                unset
+            }
+        }
+    }
+
+    pub(super) fn plan_seed(&mut self) -> Option<PlanSeed> {
+        let limit = self.key_limit();
+        let limit_reset = match self.text("KEY_LIMIT_RESET") {
+            None => Some(LimitReset::Daily),
+            Some(text) => LimitReset::parse(&text),
+        };
+        if limit_reset.is_none() {
+            self.wrong("KEY_LIMIT_RESET", "must be daily, weekly or monthly");
+        }
+        let expiry_days = self.number("KEY_EXPIRY_DAYS", 90, 1, 365);
+        let workspace_id = self.text("OPENROUTER_WORKSPACE_ID");
+        if !workspace_id.as_deref().is_none_or(forms::is_uuid) {
+            self.wrong("OPENROUTER_WORKSPACE_ID", "must be a UUID");
+        }
+        Some(PlanSeed {
+            limit: limit?,
+            limit_reset: limit_reset?,
+            expiry_days,
+            workspace_id,
+        })
+    }
+
+    fn key_limit(&mut self) -> Option<NanoUsd> {
+        let Some(text) = self.text("KEY_LIMIT_USD") else {
+            self.closes("KEY_LIMIT_USD", "missing: there is no plan to give");
+            return None;
+        };
+        let ceiling = NanoUsd::parse_typed(LIMIT_CEILING_USD)?;
+        let limit =
+            NanoUsd::parse_typed(&text).filter(|limit| (NanoUsd::CENT..=ceiling).contains(limit));
+        if limit.is_none() {
+            self.wrong(
+                "KEY_LIMIT_USD",
+                "must be an amount from 0.01 to 10000 with at most two places",
+            );
+        }
+        limit
+    }
+
+    pub(super) fn admin_github_ids(&mut self) -> Vec<String> {
+        let text = self.text("ADMIN_GITHUB_USER_IDS").unwrap_or_default();
+        let ids: Vec<String> = text
+            .split(',')
+            .map(|id| id.trim().to_owned())
+            .filter(|id| !id.is_empty())
+            .collect();
+        if ids
+            .iter()
+            .any(|id| id.parse::<u64>().map_or(true, |n| n.to_string() != *id))
+        {
+            self.wrong(
+                "ADMIN_GITHUB_USER_IDS",
+                "must be numeric ids separated by commas",
+            );
+        }
+        ids
+    }
+
+    pub(super) fn keys_page(&mut self, in_development: bool) -> bool {
+        let on = match self.text("API_KEYS_PAGE").as_deref() {
+            None => in_development,
+            Some("true") => true,
+            Some("false") => false,
+            Some(_) => {
+                self.wrong("API_KEYS_PAGE", "must be true or false");
+                false
+            }
+        };
+        if !on {
+            self.closes(
+                "API_KEYS_PAGE",
+                "off: members have no page and nothing to claim with",
+            );
+        }
+        on
+    }
+
+    pub(super) fn upstreams(&mut self) -> Option<Upstreams> {
+        let openrouter_api = self.base("OPENROUTER_API_URL", "https://openrouter.ai/api/v1");
+        let github = self.base("GITHUB_URL", "https://github.com");
+        let github_api = self.base("GITHUB_API_URL", "https://api.github.com");
+        Some(Upstreams {
+            openrouter_api: openrouter_api?,
+            github: github?,
+            github_api: github_api?,
+        })
+    }
+
+    fn base(&mut self, setting: &'static str, unset: &str) -> Option<Url> {
+        let text = self.text(setting).unwrap_or_else(|| unset.to_owned());
+        let url = Url::parse(text.trim_end_matches('/'))
+            .ok()
+            .filter(|url| is_safe(url) && url.query().is_none() && url.fragment().is_none());
+        if url.is_none() {
+            self.wrong(
+                setting,
+                "must be an https URL without a query (http only on loopback)",
+            );
+        }
+        url
+    }
+
+    pub(super) fn published(&mut self) -> Published {
+        let model = self.text("EXAMPLE_MODEL");
+        if !model.as_deref().is_none_or(forms::is_model) {
+            self.wrong("EXAMPLE_MODEL", "must be a model: author/name");
+        }
+        Published {
+            example_model: model.unwrap_or_else(|| EXAMPLE_MODEL.to_owned()),
+            source_url: self.address("SOURCE_URL", forms::link, "must be an https URL"),
+            security_contact: self.address(
+                "SECURITY_CONTACT",
+                forms::contact,
+                "must be https: or mailto:",
+            ),
+        }
+    }
+
+    fn address(
+        &mut self,
+        setting: &'static str,
+        parse: fn(&str) -> Option<Url>,
+        problem: &'static str,
+    ) -> Option<Url> {
+        let text = self.text(setting)?;
+        let address = parse(&text);
+        if address.is_none() {
+            self.wrong(setting, problem);
+        }
+        address
+    }
+}

@@ -1,0 +1,193 @@
+//! What a person is told: the words of each problem, and its body.
+
+use serde_json::{Value, json};
+
+use super::Error;
+use crate::domain::request::{Offer, REQUESTS_A_DAY, State};
+use crate::domain::terms::REVISION;
+
+impl Error {
+    const fn title(&self) -> &'static str {
+        match self {
+            Self::NotFound => "There is nothing here",
+            Self::MethodNotAllowed { .. } => "This address does not take that method",
+            Self::BadRequest { .. } => "The request is not understood",
+            Self::MalformedJson => "The body is not the JSON that is expected",
+            Self::UnsupportedMediaType => "The body must be application/json",
+            Self::BodyTooLarge => "The body is too large",
+            Self::ForeignOrigin => "The request did not come from our own pages",
+            Self::SignInRequired => "Sign in first",
+            Self::RateLimited => "Too many requests",
+            Self::MemberNotActive(_) => "This account may not use keys here",
+            Self::ProvisioningClosed | Self::MintingStopped => "Claims are paused",
+            Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => "Claims are not open yet",
+            Self::Blocked { .. } => "This account may not claim a key",
+            Self::Held => "Your key is held",
+            Self::AccountTooYoung(_) => "Your GitHub account is too new",
+            Self::ApprovalNeeded { .. } => "Claims are by approval",
+            Self::TermsNotAccepted => "Accept the terms first",
+            Self::TermsChanged => "The terms have changed",
+            Self::SeatsFull => "Every key is taken",
+            Self::TooManyAttempts { .. } => "Too many tries today",
+            Self::BudgetSpent { .. } => "This period's limit is spent",
+            Self::ClaimInProgress => "Your key is being made",
+            Self::KeyBeingRemoved => "Your old key is being removed",
+            Self::ClaimSuperseded => "Something changed while your key was made",
+            Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
+            Self::ConfirmationMismatch { .. } => "There are more keys than that",
+            Self::NothingToRequest => "There is nothing to ask for",
+            Self::RequestsUsedUp { .. } => "Too many requests today",
+            Self::AlreadyDecided { .. } => "This request is decided",
+            Self::ClaimsBusy { .. } => "Many people claim at the moment",
+            Self::ClaimUnknown => "OpenRouter did not answer",
+            Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
+            Self::OpenRouterRefused => "OpenRouter refused to make a key",
+            Self::OpenRouterMismatch => "OpenRouter made something else than was asked for",
+            Self::StorageUnavailable => "The database did not answer",
+            Self::NotConfigured | Self::Misconfigured => "This service is not set up yet",
+            Self::CredentialRefused | Self::Internal => "Something went wrong here",
+        }
+    }
+
+    /// What happened, what was not changed, and what to do.
+    fn detail(&self) -> String {
+        match self {
+            Self::BadRequest { detail } => (*detail).to_owned(),
+            Self::AccountTooYoung(young) => format!(
+                "GitHub says your account is {} days old; claims need {}.{}",
+                young.age_days,
+                young.required_days,
+                appeal(young.offer),
+            ),
+            Self::Blocked { offer } => {
+                format!("An administrator has blocked it.{}", appeal(*offer))
+            }
+            Self::ApprovalNeeded { offer } => String::from(approval(*offer)),
+            Self::ConfirmationMismatch { live_keys } => {
+                format!(
+                    "Nothing was changed. Live keys now: {live_keys}. Confirm at least that number."
+                )
+            }
+            Self::ClaimUnknown => String::from(
+                "Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.",
+            ),
+            Self::ClaimInProgress => String::from(
+                "A claim of yours is under way. If it does not settle, it is cleaned up, usually within 10 minutes.",
+            ),
+            Self::KeyBeingRemoved => {
+                String::from("Claim again when it is gone, usually within 10 minutes.")
+            }
+            Self::ClaimSuperseded => {
+                String::from("The key was removed again and nothing was given out. Try again.")
+            }
+            Self::OpenRouterBusy { .. } | Self::OpenRouterRefused | Self::OpenRouterMismatch => {
+                String::from("No key was given out. Try again later.")
+            }
+            Self::BudgetSpent { .. } => {
+                String::from("Your last key used this period's limit. Claim again after the reset.")
+            }
+            Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
+            Self::MintingStopped
+            | Self::ProvisioningClosed
+            | Self::ProjectNotLive
+            | Self::UpstreamTermsUnconfirmed => {
+                String::from("Nothing was changed. Existing keys go on working.")
+            }
+            Self::TermsNotAccepted => {
+                String::from("A claim says which revision of the terms it accepts.")
+            }
+            Self::TermsChanged => {
+                String::from("Nothing was changed. Read the terms in force, then accept those.")
+            }
+            Self::NothingToRequest => {
+                String::from("No rule stands in your way that an administrator could lift.")
+            }
+            Self::RequestsUsedUp { .. } => {
+                format!("A day has {REQUESTS_A_DAY}. It starts again at 00:00 UTC.")
+            }
+            Self::AlreadyDecided { state } => {
+                format!("Nothing was changed. It was {} before.", state.name())
+            }
+            Self::ClaimsBusy { .. } => {
+                String::from("Nothing was changed. Claims are let through at a measured pace.")
+            }
+            Self::TooManyAttempts { .. } => {
+                String::from("A day has ten tries. It starts again at 00:00 UTC.")
+            }
+            Self::Held => String::from("An administrator has put it on hold; ask them."),
+            Self::RateLimited => String::from("Wait a minute, then try again."),
+            Self::StorageUnavailable => String::from(
+                "It may have kept what you did. Look again in a minute before you repeat it.",
+            ),
+            Self::ForeignOrigin => {
+                String::from("Nothing was changed. Open this service's own page and try there.")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The body of the answer. `instance` is the request id.
+    pub fn problem(&self, request_id: &str) -> Value {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.title(),
+            "status": self.status(),
+            "detail": self.detail(),
+            "instance": request_id,
+            "code": self.code(),
+        });
+        let more = match self {
+            Self::AccountTooYoung(young) => [
+                vec![
+                    ("account_age_days", json!(young.age_days)),
+                    ("required_days", json!(young.required_days)),
+                ],
+                offered(young.offer),
+            ]
+            .concat(),
+            Self::Blocked { offer } | Self::ApprovalNeeded { offer } => offered(*offer),
+            Self::TermsNotAccepted | Self::TermsChanged => {
+                vec![("terms_revision", json!(REVISION))]
+            }
+            Self::TooManyAttempts { retry_at: at }
+            | Self::RequestsUsedUp { retry_at: at }
+            | Self::ClaimsBusy { retry_at: at }
+            | Self::BudgetSpent { resets_at: at } => vec![("retry_at", json!(at))],
+            Self::ConfirmationMismatch { live_keys } => {
+                vec![("live_keys", json!(live_keys))]
+            }
+            _ => Vec::new(),
+        };
+        if let Some(members) = body.as_object_mut() {
+            members.extend(
+                more.into_iter()
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
+        }
+        body
+    }
+}
+
+/// What to do about a rule that refuses a person.
+const fn appeal(offer: Offer) -> &'static str {
+    match offer.standing {
+        Some(State::Open) => " Your appeal waits for an administrator.",
+        Some(State::Declined) => " Your appeal was declined.",
+        Some(State::Approved) | None => " You can appeal to an administrator.",
+    }
+}
+
+const fn approval(offer: Offer) -> &'static str {
+    match offer.standing {
+        Some(State::Open) => "Your request waits for an administrator.",
+        Some(State::Declined) => "Your request was declined. You can ask again.",
+        Some(State::Approved) | None => "Ask to be let in; an administrator decides.",
+    }
+}
+
+fn offered(offer: Offer) -> Vec<(&'static str, Value)> {
+    vec![
+        ("request_kind", json!(offer.kind)),
+        ("request", json!(offer.standing)),
+    ]
+}

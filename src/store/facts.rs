@@ -1,0 +1,88 @@
+//! What the database knew about a claim, as the closing statement of its batch tells it.
+
+use serde::Deserialize;
+
+use super::sql::wire;
+use crate::domain::gate::{Facts, HOUR_SECS, Policy};
+use crate::domain::generation::State;
+use crate::domain::identity::Status;
+use crate::domain::request;
+use crate::domain::time::Timestamp;
+
+#[derive(Deserialize)]
+pub(super) struct FactsRow {
+    status: Status,
+    #[serde(deserialize_with = "wire::flag")]
+    session_current: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    minting_open: bool,
+    /// NULL until the instance is bound: nothing is ours then.
+    same_instance: Option<i64>,
+    #[serde(deserialize_with = "wire::at")]
+    pause_until: Timestamp,
+    #[serde(deserialize_with = "wire::flag")]
+    blocked: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    held: bool,
+    #[serde(deserialize_with = "wire::at")]
+    account_created_at: Timestamp,
+    attempts_today: i64,
+    seats_live: i64,
+    live_state: Option<State>,
+}
+
+/// Apart, since a JSON object of SQLite takes 32 arguments at most.
+#[derive(Deserialize)]
+pub(super) struct PolicyRow {
+    terms_rev: i64,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    terms_at: Option<Timestamp>,
+    #[serde(deserialize_with = "wire::flag")]
+    upstream_terms_confirmed: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    by_approval: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    allotted: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    age_waived: bool,
+    claim_request: Option<request::State>,
+    appeal: Option<request::State>,
+    /// The claim that has to leave the hour before there is room; NULL while there is.
+    #[serde(deserialize_with = "wire::maybe_at")]
+    hour_began: Option<Timestamp>,
+}
+
+impl FactsRow {
+    pub(super) fn facts(self, policy: PolicyRow) -> Facts {
+        Facts {
+            status: self.status,
+            session_current: self.session_current,
+            minting_open: self.minting_open,
+            same_instance: self.same_instance == Some(1),
+            pause_until: self.pause_until,
+            blocked: self.blocked,
+            held: self.held,
+            account_created_at: self.account_created_at,
+            attempts_today: self.attempts_today,
+            seats_live: self.seats_live,
+            live_state: self.live_state,
+            policy: policy.into(),
+        }
+    }
+}
+
+impl From<PolicyRow> for Policy {
+    fn from(row: PolicyRow) -> Self {
+        Self {
+            terms_rev: row.terms_rev,
+            terms_at: row.terms_at,
+            upstream_terms_confirmed: row.upstream_terms_confirmed,
+            by_approval: row.by_approval,
+            allotted: row.allotted,
+            age_waived: row.age_waived,
+            claim_request: row.claim_request,
+            appeal: row.appeal,
+            full_until: row.hour_began.map(|at| at.plus(HOUR_SECS)),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// Who may claim, on the real Worker and D1: terms accepted with the claim, OpenRouter's terms confirmed by an admin,
+// claims by approval, and what is asked for (S4-21, S4-60, S4-85).
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { House } from "./support.mjs";
+
+const SETTINGS = "/api/v1/admin/settings";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+test("a claim without the acceptance is refused, with it the acceptance is on record (S4-85)", async () => {
+  const member = await house.member();
+  const bare = await member.post("/api/v1/claim", {});
+  assert.deepEqual([bare.status, bare.body.code, bare.body.terms_revision], [403, "terms_not_accepted", 1]);
+  const other = await member.post("/api/v1/claim", { accept_terms: 2 });
+  assert.deepEqual([other.status, other.body.code], [409, "terms_changed"]);
+  assert.deepEqual((await member.get("/api/v1/me")).body.terms, { revision: 1, accepted_at: null });
+  assert.equal((await house.claim(member)).status, 201);
+  const { terms } = (await member.get("/api/v1/me")).body;
+  assert.match(terms.accepted_at, /Z$/);
+  const rows = await house.worker.d1("SELECT before, after FROM audit WHERE action = 'terms_accepted' AND target = ?1", [await house.memberId(member)]);
+  assert.deepEqual(rows, [{ before: "0", after: "1" }]);
+  await house.promises({ settled: true });
+});
+
+test("by approval a member asks, an admin decides, and then the claim is let through (S4-60)", async () => {
+  const [member, operator] = [await house.member(), await house.member("operator")];
+  assert.deepEqual((await member.post("/api/v1/requests", { kind: "claim" })).body.code, "nothing_to_request");
+  assert.equal((await operator.patch(SETTINGS, { claims: "by_approval" })).body.claims, "by_approval");
+  const refused = await house.claim(member);
+  assert.deepEqual([refused.status, refused.body.code, refused.body.request], [403, "approval_needed", null]);
+  const made = await member.post("/api/v1/requests", { kind: "claim", note: "I teach." });
+  assert.equal(made.status, 201);
+  const { id } = made.body.request;
+  assert.equal((await member.post("/api/v1/requests", { kind: "claim" })).status, 200);
+  assert.equal((await member.get("/api/v1/me")).body.claim.refusal.request, "open");
+  const { requests, next } = (await operator.get("/api/v1/admin/requests?state=open")).body;
+  assert.deepEqual([requests.map((/** @type {any} */ asked) => [asked.id, asked.note]), next], [[[id, "I teach."]], null]);
+  assert.equal((await member.patch(`/api/v1/admin/requests/${id}`, { state: "approved" })).status, 404, "an admin's alone");
+  for (let n = 0; n < 2; n += 1) assert.equal((await operator.patch(`/api/v1/admin/requests/${id}`, { state: "approved" })).status, 200);
+  assert.equal((await operator.patch(`/api/v1/admin/requests/${id}`, { state: "declined" })).body.code, "already_decided");
+  assert.equal((await house.claim(member)).status, 201);
+  assert.equal((await operator.patch(SETTINGS, { claims: "open" })).status, 200);
+  await house.promises({ settled: true });
+});
+
+test("whoever is too young is told so, and an appeal that is heard lets them claim (S4-60)", async () => {
+  const [newcomer, operator] = [await house.member("newcomer"), await house.member("operator")];
+  const refused = await house.claim(newcomer);
+  assert.deepEqual([refused.status, refused.body.code, refused.body.request_kind], [403, "account_too_young", "appeal"]);
+  const made = await newcomer.post("/api/v1/requests", { kind: "appeal" });
+  assert.equal((await operator.patch(`/api/v1/admin/requests/${made.body.request.id}`, { state: "approved", answer: "Welcome." })).status, 200);
+  assert.equal((await newcomer.get("/api/v1/requests")).body.requests[0].answer, "Welcome.");
+  assert.equal((await house.claim(newcomer)).status, 201);
+  await house.promises({ settled: true });
+});
+
+test("an admin's confirmation of OpenRouter's terms is kept with who and when; here nothing waits for it (S4-21)", async () => {
+  const [member, operator] = [await house.member(), await house.member("operator")];
+  const before = (await operator.get(SETTINGS)).body;
+  assert.deepEqual([before.upstream_terms, before.upstream_terms_by, before.upstream_terms_at], ["unconfirmed", null, null]);
+  assert.deepEqual((await member.get("/healthz")).body.closed_by, []);
+  assert.equal((await operator.patch(SETTINGS, { upstream_terms: "yes" })).status, 400);
+  const after = (await operator.patch(SETTINGS, { upstream_terms: "confirmed" })).body;
+  assert.deepEqual([after.upstream_terms, after.upstream_terms_by], ["confirmed", await house.memberId(operator)]);
+  assert.match(after.upstream_terms_at, /Z$/);
+});
+
+test("anywhere but on this machine claims are closed until then (S4-21)", async (t) => {
+  const elsewhere = await House.open({ vars: { PUBLIC_ORIGIN: "https://keys.example.org", API_KEYS_PAGE: "true" } });
+  t.after(() => elsewhere.close());
+  const health = JSON.parse(await (await elsewhere.worker.fetch("/healthz")).text());
+  assert.deepEqual([health.claims_open, health.closed_by.map((/** @type {any} */ problem) => problem.setting)], [false, ["upstream_terms"]]);
+  await elsewhere.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'upstream_terms_confirmed', 't', 1);
+    UPDATE settings SET upstream_terms = 'confirmed', change_id = 't'; SELECT 1`);
+  const open = JSON.parse(await (await elsewhere.worker.fetch("/healthz")).text());
+  assert.deepEqual([open.claims_open, open.closed_by], [true, []]);
+});
