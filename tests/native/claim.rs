@@ -32,7 +32,7 @@ fn s4_01_s4_17_s4_18_a_member_claims_one_key_and_a_second_claim_returns_it() {
 #[test]
 fn s4_15_s4_62_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
     let world = World::new();
-    let workspace = workspace(&world);
+    let workspace = world.workspace();
     world.set("OPENROUTER_WORKSPACE_ID", &workspace);
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -49,29 +49,6 @@ fn s4_15_s4_62_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
 }
 
 /// A workspace beside the default one.
-fn workspace(world: &World) -> String {
-    let request = sandbox::Request {
-        method: String::from("POST"),
-        target: String::from("/openrouter/api/v1/workspaces"),
-        headers: vec![
-            (
-                String::from("authorization"),
-                format!("Bearer {}", sandbox::MANAGEMENT_KEY),
-            ),
-            (
-                String::from("content-type"),
-                String::from("application/json"),
-            ),
-            (String::from("user-agent"), String::from("operator")),
-        ],
-        body: br#"{"name":"Keys","slug":"keys"}"#.to_vec(),
-    };
-    let now = world.now_ms.get();
-    let answer = world.sandbox.borrow_mut().handle(&request, now);
-    let value = answer.answer().unwrap().value();
-    value["data"]["id"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
     let world = World::new();
