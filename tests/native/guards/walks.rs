@@ -1,8 +1,11 @@
 //! What a walk over the listed keys may conclude, and where it has to look.
 
+use std::future::Future;
+use std::task::{Context, Waker};
+
 use serde_json::json;
 
-use crate::support::{Browser, TEN_MINUTES, World, oracle};
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 fn mint_in(world: &World, workspace: &str) {
     world.db.run(&format!(
@@ -191,4 +194,25 @@ fn x6_a_key_in_a_plans_own_workspace_tells_the_account_too() {
     assert_eq!(world.last_run(), "stopped foreign_account");
     assert_eq!(world.states(), ["active", "verifying"]);
     world.sandbox.replace(ours);
+}
+
+#[test]
+fn x16_a_list_that_became_shorter_than_the_next_page_begins_is_walked_again() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+    assert_eq!(member.claim().status, 503);
+    world.somebodys_keys(104);
+    world.pass(TEN_MINUTES);
+    // Held between the first page and the second.
+    world.effects.plan(&[(3, Fate::HeldAfter)]);
+    let (service, now) = (world.service(), world.now());
+    let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, now);
+    let (mut run, mut context) = (std::pin::pin!(run), Context::from_waker(Waker::noop()));
+    assert!(run.as_mut().poll(&mut context).is_pending());
+    assert!(world.effects.names()[3].starts_with("http GET"));
+    world.somebody_deletes(20);
+    assert!(run.as_mut().poll(&mut context).is_ready());
+    assert_eq!(world.states(), ["void"]);
+    assert_eq!(world.usable().len(), 0, "it was seen, and deleted");
 }

@@ -10,13 +10,26 @@ impl World {
             name: name.to_owned(),
             ..Default::default()
         };
-        let now = self.now_ms.get();
+        let now = self.upstream_now_ms();
         self.sandbox.borrow_mut().add_foreign_key(key, now);
     }
 
     /// Newer ones than any there is: a hundred fill a page.
     pub fn somebodys_keys(&self, n: usize) {
         (0..n).for_each(|n| self.somebodys_key(&format!("somebody's {n}")));
+    }
+
+    /// Their newest go, as far as there are any.
+    pub fn somebody_deletes(&self, n: usize) {
+        let hashes: Vec<String> = {
+            let sandbox = self.sandbox.borrow();
+            let keys = sandbox.ledger().keys.iter().rev();
+            let theirs = keys.filter(|key| key.foreign && key.deleted_at_ms.is_none());
+            theirs.take(n).map(|key| key.hash.clone()).collect()
+        };
+        for hash in hashes {
+            self.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
+        }
     }
 
     /// The `n`-th key that carries our marker and has no row; its name.
@@ -41,7 +54,7 @@ impl World {
             ],
             body: body.to_string().into_bytes(),
         };
-        let now = self.now_ms.get();
+        let now = self.upstream_now_ms();
         let answer = self.sandbox.borrow_mut().handle(&request, now).answer();
         let answer = answer.expect("an answer");
         assert!((200..300).contains(&answer.status), "{answer:?}");

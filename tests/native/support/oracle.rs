@@ -8,7 +8,7 @@ use super::world::World;
 
 /// What must hold at every instant, also in the middle of a mess.
 pub fn always(world: &World) {
-    let now_ms = world.now_ms.get();
+    let now_ms = world.upstream_now_ms();
     let sandbox = world.sandbox.borrow();
     let ledger = sandbox.ledger();
     one_delivered_key_per_slot(world, now_ms);
@@ -22,6 +22,8 @@ pub fn always(world: &World) {
     p4_secrets_are_nowhere(world);
     p6_seats_are_counted(world);
     p7_off_is_off(world, now_ms);
+    p8_nothing_was_freed_that_was_there(world, now_ms);
+    x21_doubt_is_bounded(world);
     p11_every_state_is_audited(world);
     assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
 }
@@ -156,6 +158,37 @@ fn p7_off_is_off(world: &World, now_ms: i64) {
             "P7: {hash} works"
         );
     }
+}
+
+/// P8: a row that is void had no key when it was freed: one that works was made later, or repeated by its transport.
+fn p8_nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
+    let freed = world
+        .db
+        .texts("SELECT ended_at || ' ' || upstream_name FROM generations WHERE state = 'void'");
+    let sandbox = world.sandbox.borrow();
+    let lists = sandbox.ledger().calls_of(sandbox::Operation::KeysList);
+    if lists
+        .into_iter()
+        .any(|call| call.fault == Some("echo_name_wrong"))
+    {
+        // An upstream that lists a key under another name has said that it is not there.
+        return;
+    }
+    for (at, name) in freed.iter().filter_map(|row| row.split_once(' ')) {
+        let at: i64 = at.parse().unwrap();
+        let keys: Vec<_> = sandbox.ledger().keys_named(name).collect();
+        let was_there = |key: &UpstreamKey| key.is_usable(now_ms) && key.created_at_ms < at * 1000;
+        assert!(
+            !matches!(keys[..], [key] if was_there(key)),
+            "P8: {name} was freed while its key was there"
+        );
+    }
+}
+
+/// X21: an outage fills no seats. Five doubts in a row close the reservation; others may have been under way.
+fn x21_doubt_is_bounded(world: &World) {
+    let doubts = "SELECT COUNT(*) FROM generations WHERE state = 'verifying'";
+    assert!(world.db.number(doubts) <= 6, "X21: doubt takes the seats");
 }
 
 /// P11: the last audit row of a generation says its state, and the rows before it lead there.

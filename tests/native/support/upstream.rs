@@ -22,6 +22,7 @@ pub struct Upstream {
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub canaries: Canaries,
     pub now_ms: Rc<Cell<i64>>,
+    pub ahead_ms: Rc<Cell<i64>>,
     pub effects: Effects,
 }
 
@@ -68,7 +69,10 @@ impl Upstream {
             body: call.body.clone().unwrap_or_default().into_bytes(),
         };
         let now = self.now_ms.get();
-        let delivery = self.sandbox.borrow_mut().handle(&request, now);
+        let delivery = self
+            .sandbox
+            .borrow_mut()
+            .handle(&request, now + self.ahead_ms.get());
         match delivery {
             Delivery::Answer(response) => Outcome::Answer(Answer {
                 status: response.status,

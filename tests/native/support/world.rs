@@ -41,6 +41,8 @@ pub struct World {
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub effects: Effects,
     pub now_ms: Rc<Cell<i64>>,
+    /// How far upstream's clock is ahead of ours.
+    pub upstream_ahead_ms: Rc<Cell<i64>>,
     pub log: Rc<RefCell<Vec<String>>>,
     pub bend: Rc<Cell<Option<Bend>>>,
     pub respelt: Rc<RefCell<Respelt>>,
@@ -91,6 +93,7 @@ impl World {
             sandbox,
             effects,
             now_ms: Rc::new(Cell::new(Timestamp::parse(BEGINS).unwrap().secs() * 1000)),
+            upstream_ahead_ms: Rc::default(),
             log: Rc::default(),
             bend: Rc::default(),
             respelt: Rc::default(),
@@ -114,6 +117,7 @@ impl World {
             sandbox,
             effects,
             now_ms: Rc::new(Cell::new(self.now_ms.get())),
+            upstream_ahead_ms: Rc::new(Cell::new(self.upstream_ahead_ms.get())),
             log: Rc::new(RefCell::new(self.log.borrow().clone())),
             bend: Rc::new(Cell::new(self.bend.get())),
             respelt: Rc::new(RefCell::new(self.respelt.borrow().clone())),
@@ -146,6 +150,7 @@ impl World {
                 sandbox: self.sandbox.clone(),
                 canaries: self.canaries.clone(),
                 now_ms: self.now_ms.clone(),
+                ahead_ms: self.upstream_ahead_ms.clone(),
                 effects: self.effects.clone(),
             }),
             clock: Box::new(Hands(self.now_ms.clone())),
@@ -161,6 +166,11 @@ impl World {
 
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now_ms.get())
+    }
+
+    /// What time it is for upstream.
+    pub fn upstream_now_ms(&self) -> i64 {
+        self.now_ms.get() + self.upstream_ahead_ms.get()
     }
 
     pub fn pass(&self, secs: i64) {
@@ -214,8 +224,7 @@ impl World {
     /// Upstream keys that work and carry our marker.
     pub fn usable(&self) -> Vec<sandbox::UpstreamKey> {
         let sandbox = self.sandbox.borrow();
-        let now = self.now_ms.get();
-        let ours = sandbox.ledger().usable_keys(now);
+        let ours = sandbox.ledger().usable_keys(self.upstream_now_ms());
         ours.filter(|key| key.name.starts_with("keycap/"))
             .cloned()
             .collect()
