@@ -350,7 +350,7 @@ impl Choice {
         match (&self.only, self.scale) {
             (Some(only), _) => only.starts_with(family),
             (None, Some(scale)) => number % WHOLE < scale,
-            (None, None) => number % self.part == 0,
+            (None, None) => number.is_multiple_of(self.part),
         }
     }
 
