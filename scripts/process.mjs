@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
  * @typedef {object} RunOptions
  * @property {string} [cwd]
  * @property {NodeJS.ProcessEnv} [env] added to this process's environment; undefined removes a variable
+ * @property {string} [input] what it reads from stdin (default: nothing)
  * @property {(line: string) => void} [onLine] sees every line of stdout and stderr
  * @property {boolean} [show] pass the output on to the terminal (default: keep it and show it only on failure)
  */
@@ -34,6 +35,9 @@ function environment(added = {}) {
   return env;
 }
 
+/** A stream that is there because it was asked for. @param {import("node:stream").Readable | null} stream */
+const piped = (stream) => /** @type {import("node:stream").Readable} */ (stream);
+
 /**
  * Runs a command to its end, whatever its exit code.
  * @param {string} command @param {string[]} args @param {RunOptions} [options]
@@ -43,8 +47,10 @@ export async function finish(command, args, options = {}) {
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: environment(options.env),
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
+  // A command that ends before it has read everything says why by its code.
+  child.stdin?.on("error", () => undefined).end(options.input);
   let stdout = "";
   let output = "";
   /** @param {import("node:stream").Readable} stream @param {NodeJS.WriteStream} terminal @param {boolean} isStdout */
@@ -57,8 +63,8 @@ export async function finish(command, args, options = {}) {
     });
     if (options.onLine) createInterface({ input: stream }).on("line", options.onLine);
   };
-  collect(child.stdout, process.stdout, true);
-  collect(child.stderr, process.stderr, false);
+  collect(piped(child.stdout), process.stdout, true);
+  collect(piped(child.stderr), process.stderr, false);
   const [code] = /** @type {[number | null]} */ (await once(child, "close"));
   return { code: code ?? 1, stdout, output };
 }

@@ -2,7 +2,8 @@
 //   npm test                     all stages
 //   npm test -- native workerd   only these
 //   npm test -- workerd claim    only the test files of a stage whose name contains a word
-// The last line counts single tests over all runners; a check or a build counts as one.
+//   npm run test:scale           the native and workerd stages in their full sizes, which take about half an hour
+// What the large tests went through (scenarios, cells, payloads) is told before the summary. The last line counts single tests over all runners; a check or a build counts as one.
 
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,6 +16,18 @@ import { finish, seconds } from "./process.mjs";
 import { Advice, runMain, setup } from "./setup.mjs";
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+/** Sizes of `--scale`, as the tests of a stage take them: all pairs and cells; crowds so many times as large. @type {Record<string, string>} */
+const FULL = { native: "25", workerd: "4" };
+
+/** What the large tests said that they went through. @type {string[]} */
+const counted = [];
+
+/** @param {string} line */
+function notice(line) {
+  const [, what] = /^(?:# |ℹ )?(?:counted|not applicable): (.*)$/.exec(line) ?? [];
+  if (what !== undefined) counted.push(line.replace(/^(?:# |ℹ )/, ""));
+}
 
 /** What later stages need from earlier ones. */
 const made = { sandbox: "", worker: false };
@@ -48,11 +61,13 @@ async function runChecks() {
 /** @param {string[]} args */
 async function cargoTest(args) {
   const counts = none();
-  const { code } = await finish("cargo", ["test", "--locked", "--no-fail-fast", ...args], {
+  // `--show-output` is how a test that passed gets to say what it counted.
+  const { code } = await finish("cargo", ["test", "--locked", "--no-fail-fast", ...args, "--", "--show-output"], {
     cwd: root,
     env: { CARGO_TERM_COLOR: process.stdout.isTTY ? "always" : "never" },
     show: true,
     onLine: (line) => {
+      notice(line);
       const found = /test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored/.exec(line);
       if (found) add(counts, { passed: Number(found[1]), failed: Number(found[2]), skipped: Number(found[3]) });
     },
@@ -80,6 +95,7 @@ async function nodeTests(folder, words) {
       cwd: root,
       env: { SANDBOX_BIN: made.sandbox },
       show: true,
+      onLine: notice,
     });
     return judged(tapCounts(await readFile(tap, "utf8")), code);
   } finally {
@@ -129,7 +145,9 @@ function chosen(args) {
 }
 
 await runMain(async () => {
-  const { names, words } = chosen(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  const full = args.includes("--scale");
+  const { names, words } = chosen(args.filter((arg) => arg !== "--scale"));
   const startedAt = performance.now();
   await setup();
   const total = none();
@@ -138,6 +156,7 @@ await runMain(async () => {
   for (const name of names) {
     console.log(`\n── ${name} ${"─".repeat(60 - name.length)}`);
     const stageStartedAt = performance.now();
+    if (full && name in FULL) process.env.KEYCAP_SCALE = FULL[name];
     const counts = await STAGES[name](words).catch((/** @type {Error} */ error) => {
       console.log(indent(error.message));
       return { passed: 0, failed: 1, skipped: 0 };
@@ -146,6 +165,7 @@ await runMain(async () => {
     const mark = counts.failed === 0 ? "✔" : "✖";
     summary.push(`${mark} ${name.padEnd(8)} ${`${counts.passed} passed, ${counts.failed} failed`.padEnd(24)} ${seconds(stageStartedAt)}`);
   }
+  if (counted.length) console.log(`\n── counted ${"─".repeat(53)}\n${counted.join("\n")}`);
   console.log(`\n── summary ${"─".repeat(53)}\n${summary.join("\n")}\n  in ${seconds(startedAt)}\n`);
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ""}`);
   process.exitCode = total.failed === 0 ? 0 : 1;

@@ -10,6 +10,7 @@ pub mod http;
 pub mod jobs;
 mod mint;
 pub mod ports;
+mod spend;
 pub mod store;
 mod upstream;
 

@@ -197,6 +197,7 @@ async fn settle(
                 limit_reset: spec.limit_reset(),
                 created_at: decision.key_created_at.unwrap_or(attempt.now),
                 expires_at: spec.expires_at(),
+                spend: None,
             };
             Ok(Claimed::New { card, secret })
         }

@@ -417,6 +417,15 @@ export const mutants = [
     ["a body has its size", "Takes::Json(max) if length > max => Err(Error::BodyTooLarge),", "Takes::Json(max) if length > max.saturating_mul(99) => Err(Error::BodyTooLarge),"],
     ["A11 a route counts against its limits", "            within(app, *limit, who).await?;", "            let _counted = within(app, *limit, who).await;"],
   ]),
+  ...inFile("src/store/spend.rs", [
+    ["F12 spend is asked for in a current session only", " AND m.epoch + s.session_epoch = ?3", " AND ?3 = ?3"],
+    ["F12 spend is asked for by an active member only", " AND m.status = 'active'", ""],
+    ["F12 spend is not asked for while upstream asks for patience", " AND s.pause_until <= ?1", ""],
+    ["F12 spend of a key is asked for once a minute", "            AND (n.usage_asked_at IS NULL OR n.usage_asked_at <= ?4)\n", ""],
+    ["F12 the house asks for spend sixty times a minute", "WHERE a.usage_asked_at > ?4) < ?5", "WHERE a.usage_asked_at > ?4) < ?5 + 9"],
+    ["F12 spend is asked for of one's own keys", "JOIN keys k ON k.owner_id = m.owner_id AND", "JOIN keys k ON"],
+    ["F12 spend is not asked for of an expired key", " AND n.expires_at > ?1", ""],
+  ]),
   ...inFile("src/http/auth.rs", [
     ["A9 a sign-in comes back to the browser that began it", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes())) || true;"],
     ["A9 a sign-in attempt lasts ten minutes", "context.app.now() < Timestamp::from_secs(pending.expires_at);", "context.app.now() < Timestamp::from_secs(pending.expires_at) || true;"],

@@ -12,6 +12,7 @@ pub mod money;
 pub mod origin;
 pub mod period;
 pub mod secret;
+pub mod spend;
 pub mod stray;
 pub mod target;
 pub mod time;

@@ -1,16 +1,20 @@
-//! `GET /api/v1/keys`: the member's own keys, from the database in one round trip.
+//! `/api/v1/keys`: the member's own keys, from the database in one round trip; and what they have spent, asked now.
 
 use serde::Serialize;
 
+use super::context::NoMembers;
 use super::{Context, Reply};
+use crate::crypto::session::Session;
 use crate::domain::generation::State;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
-use crate::ports::Rows;
+use crate::jobs::sweep;
+use crate::ports::{Rows, Stmt};
+use crate::spend::{self, Told};
 use crate::store::cards::{self, Card};
-use crate::store::members;
+use crate::store::{members, runs};
 
 /// A key as its owner sees it. Its upstream hash is not here: whoever knows it can have the key disabled (C9).
 #[derive(Serialize)]
@@ -26,12 +30,28 @@ pub struct KeyBody {
     resets_at: Timestamp,
     created_at: Timestamp,
     expires_at: Timestamp,
+    /// `null` until it was first read.
+    spend: Option<SpendBody>,
+}
+
+/// What a key has spent, as OpenRouter last said; `null` where a window has begun since.
+#[derive(Serialize)]
+struct SpendBody {
+    /// Of the limit's own window.
+    used_usd: Option<NanoUsd>,
+    left_usd: Option<NanoUsd>,
+    day_usd: Option<NanoUsd>,
+    week_usd: Option<NanoUsd>,
+    month_usd: Option<NanoUsd>,
+    total_usd: NanoUsd,
+    read_at: Timestamp,
 }
 
 impl KeyBody {
     pub fn new(card: Card, now: Timestamp) -> Self {
         let over = card.expires_at <= now && matches!(card.state, State::Active | State::Disabled);
         Self {
+            spend: SpendBody::new(&card, now),
             id: card.id,
             name: card.name,
             mask: card.label,
@@ -45,24 +65,88 @@ impl KeyBody {
     }
 }
 
+impl SpendBody {
+    fn new(card: &Card, now: Timestamp) -> Option<Self> {
+        let spend = card.spend?;
+        let of = |reset| spend.of_window(reset, now);
+        let used = of(card.limit_reset);
+        Some(Self {
+            used_usd: used,
+            left_usd: used.map(|used| card.limit.minus(used)),
+            day_usd: of(LimitReset::Daily),
+            week_usd: of(LimitReset::Weekly),
+            month_usd: of(LimitReset::Monthly),
+            total_usd: spend.lifetime,
+            read_at: spend.read_at,
+        })
+    }
+}
+
 #[derive(Serialize)]
 struct KeysBody {
     keys: Vec<KeyBody>,
+    openrouter: Upstream,
+}
+
+/// Whether OpenRouter answers us: by the last sweep, or by what was just asked.
+#[derive(Serialize)]
+struct Upstream {
+    answers: bool,
+    /// When that was found out; `null` before the first time.
+    as_of: Option<Timestamp>,
+}
+
+impl Upstream {
+    fn as_of_last_sweep(rows: &Rows) -> Result<Self, Error> {
+        let ended = runs::read_ended(rows)?;
+        let silent = |code: &str| [sweep::UNAVAILABLE, sweep::CREDENTIAL_REFUSED].contains(&code);
+        Ok(Self {
+            answers: !ended
+                .as_ref()
+                .is_some_and(|ended| ended.code.as_deref().is_some_and(silent)),
+            as_of: ended.map(|ended| ended.at),
+        })
+    }
 }
 
 pub async fn list_keys(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
+    let body = keys(&context, &session, Vec::new()).await?;
+    Reply::json(200, &body)
+}
+
+/// Brings the spend of those keys up to date that nobody asked about for a minute, and lists them all.
+pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let now = context.app.now();
+    let Told { writes, answered } = spend::ask(&context.app, &session, now).await?;
+    let mut body = keys(&context, &session, writes).await?;
+    if let Some(answers) = answered {
+        body.openrouter = Upstream {
+            answers,
+            as_of: Some(now),
+        };
+    }
+    Reply::json(200, &body)
+}
+
+/// Lists the member's keys after `writes`, in one round trip.
+async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result<KeysBody, Error> {
     let app = &*context.app;
-    let (_, rows) =
-        members::signed_in(&*app.db, &session, vec![cards::of_member(&session)]).await?;
+    let mut stmts = writes;
+    let written = stmts.len();
+    stmts.extend([cards::of_member(session), runs::last_ended(sweep::JOB)]);
+    let (_, rows) = members::signed_in(&*app.db, session, stmts).await?;
     let none = Rows::new();
-    let cards = cards::read_cards(rows.first().unwrap_or(&none))?;
+    let rows_of = |n: usize| rows.get(written.saturating_add(n)).unwrap_or(&none);
+    let cards = cards::read_cards(rows_of(0))?;
     let now = app.now();
-    let keys = cards.into_iter().map(|card| KeyBody::new(card, now));
-    Reply::json(
-        200,
-        &KeysBody {
-            keys: keys.collect(),
-        },
-    )
+    Ok(KeysBody {
+        keys: cards
+            .into_iter()
+            .map(|card| KeyBody::new(card, now))
+            .collect(),
+        openrouter: Upstream::as_of_last_sweep(rows_of(1))?,
+    })
 }

@@ -85,7 +85,7 @@ fn answers(route: &Route) -> Value {
 fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
     match (route.shows, route.path) {
         (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
-        (Shows::Data, "/api/v1/keys") => &[("200", Some("Keys"))],
+        (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
         (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],
         (Shows::Data, "/healthz") => &[("200", Some("Health"))],

@@ -186,6 +186,17 @@ pub static ROUTES: &[Route] = &[
         handler: |c| Box::pin(keys::list_keys(c)),
     },
     Route {
+        method: Method::Post,
+        path: "/api/v1/keys/refresh",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: keys_page,
+        summary: Some("My keys, with their spend asked for now, once a minute at most"),
+        handler: |c| Box::pin(keys::refresh_keys(c)),
+    },
+    Route {
         method: Method::Get,
         path: "/api/v1/admin/settings",
         who: Who::Admin,

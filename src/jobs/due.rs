@@ -7,11 +7,9 @@ use serde_json::json;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
-use crate::domain::money::NanoUsd;
-use crate::domain::time::Timestamp;
-use crate::store::generations::{self, Due, FinalUsage};
+use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
-use crate::upstream::openrouter::{self, Refused, Reply, Spend};
+use crate::upstream::openrouter::{self, Refused, Reply};
 
 /// A revoke that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
@@ -82,7 +80,7 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
     let usage = match due.upstream_hash.as_deref() {
         None => None,
         Some(hash) => match openrouter::read_key(app, hash).await {
-            Reply::Is(spend) => final_usage(&spend, run.now),
+            Reply::Is(spend) => spend.read_at(run.now),
             Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
                 return refuse(app, run, due, refused, counts).await;
             }
@@ -98,17 +96,6 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
         counts.success();
     }
     Ok(())
-}
-
-fn final_usage(spend: &Spend, read_at: Timestamp) -> Option<FinalUsage> {
-    let sum = |credits: Option<f64>, byok: Option<f64>| NanoUsd::from_upstream(credits? + byok?);
-    Some(FinalUsage {
-        daily: sum(spend.usage_daily, spend.byok_usage_daily)?,
-        weekly: sum(spend.usage_weekly, spend.byok_usage_weekly)?,
-        monthly: sum(spend.usage_monthly, spend.byok_usage_monthly)?,
-        lifetime: sum(spend.usage, spend.byok_usage)?,
-        read_at,
-    })
 }
 
 /// Upstream refuses this row: others go first in the next run, and it is no failed attempt of this one.

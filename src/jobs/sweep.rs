@@ -27,6 +27,9 @@ use crate::store::tidy::tidy;
 use crate::upstream::openrouter::{self, Refused, Reply};
 
 pub const JOB: &str = "sweep";
+/// Codes of a run that OpenRouter gave no answer to work with.
+pub const CREDENTIAL_REFUSED: &str = "credential_refused";
+pub const UNAVAILABLE: &str = "openrouter_unavailable";
 /// A sweep looks this much further back than the last clean one began, in seconds (X1).
 const LOOK_BACK_SECS: i64 = 3_600;
 /// Pages of 100 keys that one run asks for: at 100,000 keys a whole walk takes three runs.
@@ -118,9 +121,9 @@ pub async fn run(app: &App, scheduled: Timestamp) {
             let cursor = position.and_then(|p| serde_json::to_string(&p).ok());
             (Ending::Partial, None, cursor)
         }
-        Err(Halt::Credential) => (Ending::Failed, Some("credential_refused"), None),
+        Err(Halt::Credential) => (Ending::Failed, Some(CREDENTIAL_REFUSED), None),
         Err(Halt::Busy) => (Ending::Failed, Some("openrouter_busy"), None),
-        Err(Halt::Upstream) => (Ending::Failed, Some("openrouter_unavailable"), None),
+        Err(Halt::Upstream) => (Ending::Failed, Some(UNAVAILABLE), None),
         Err(Halt::Storage) => (Ending::Failed, Some("storage_unavailable"), None),
         Err(Halt::Brake) => (Ending::Stopped, Some("brake"), None),
         Err(Halt::ForeignAccount) => (Ending::Stopped, Some("foreign_account"), None),

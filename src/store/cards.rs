@@ -5,6 +5,7 @@ use crate::crypto::session::Session;
 use crate::domain::generation::State;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
+use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
 
@@ -12,27 +13,78 @@ statements! {
     // A key that never came to be is not shown.
     OF_MEMBER = "SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
             'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
-            'created_at', c.created_at, 'expires_at', c.expires_at)
+            'created_at', c.created_at, 'expires_at', c.expires_at,
+            'daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano, 'monthly_nano', c.usage_monthly_nano,
+            'lifetime_nano', c.usage_lifetime_nano, 'usage_read_at', c.usage_read_at)
         FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
         WHERE m.public_id = ?1 AND c.ended_at IS NULL AND c.state <> 'void'
         ORDER BY c.ordinal LIMIT 100";
 }
 
 /// A key with its live generation, or its last one.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Card {
     pub id: String,
     pub name: Option<String>,
     pub state: State,
     /// OpenRouter's redacted form of the secret.
     pub label: Option<String>,
-    #[serde(rename = "limit_nano", deserialize_with = "wire::nano")]
     pub limit: NanoUsd,
     pub limit_reset: LimitReset,
-    #[serde(deserialize_with = "wire::at")]
     pub created_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
     pub expires_at: Timestamp,
+    /// As it was last read upstream.
+    pub spend: Option<Spend>,
+}
+
+#[derive(serde::Deserialize)]
+struct CardRow {
+    id: String,
+    name: Option<String>,
+    state: State,
+    label: Option<String>,
+    #[serde(deserialize_with = "wire::nano")]
+    limit_nano: NanoUsd,
+    limit_reset: LimitReset,
+    #[serde(deserialize_with = "wire::at")]
+    created_at: Timestamp,
+    #[serde(deserialize_with = "wire::at")]
+    expires_at: Timestamp,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    daily_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    weekly_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    monthly_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    lifetime_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    usage_read_at: Option<Timestamp>,
+}
+
+impl CardRow {
+    fn card(self) -> Card {
+        let spend = || {
+            Some(Spend {
+                daily: self.daily_nano?,
+                weekly: self.weekly_nano?,
+                monthly: self.monthly_nano?,
+                lifetime: self.lifetime_nano?,
+                read_at: self.usage_read_at?,
+            })
+        };
+        Card {
+            spend: spend(),
+            id: self.id,
+            name: self.name,
+            state: self.state,
+            label: self.label,
+            limit: self.limit_nano,
+            limit_reset: self.limit_reset,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+        }
+    }
 }
 
 /// A member's keys, the claimed one first.
@@ -41,5 +93,7 @@ pub fn of_member(session: &Session) -> Stmt {
 }
 
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
+    rows.iter()
+        .map(|row| read::<CardRow>(row).map(CardRow::card))
+        .collect()
 }

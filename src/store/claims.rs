@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::cards::{self, Card};
-use super::{last_row, read, rows_of, sql::wire, twice};
+use super::{last_row, rows_of, sql::wire, twice};
 use crate::crypto::session::Session;
 use crate::domain::budget::{Sibling, Usage};
 use crate::domain::gate::{ATTEMPTS_A_DAY, Facts, Terms};
@@ -220,11 +220,7 @@ pub fn read_decision(batch: &[Rows]) -> Result<Option<Decision>, DbError> {
     let Some(row) = last_row::<DecisionRow>(batch)? else {
         return Ok(None);
     };
-    let cards = rows_of(batch, batch.len().saturating_sub(2))?;
-    let cards = cards
-        .iter()
-        .map(|card| read(card))
-        .collect::<Result<_, _>>()?;
+    let cards = cards::read_cards(rows_of(batch, batch.len().saturating_sub(2))?)?;
     Ok(Some(row.into_decision(cards)))
 }
 

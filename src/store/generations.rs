@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::audit::{committed, was_committed};
 use super::{read, rows_of, sql::wire, twice};
 use crate::domain::id::PublicId;
-use crate::domain::money::NanoUsd;
+use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows};
 
@@ -212,21 +212,11 @@ pub async fn give_up(
     was_committed(&twice(db, batch).await?)
 }
 
-/// Spend at the last read before the end: credits and BYOK together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FinalUsage {
-    pub daily: NanoUsd,
-    pub weekly: NanoUsd,
-    pub monthly: NanoUsd,
-    pub lifetime: NanoUsd,
-    pub read_at: Timestamp,
-}
-
 /// `active` or `disabled` → `expired`, with what it spent, when that is known.
 pub async fn expire(
     db: &dyn Database,
     generation: &str,
-    usage: Option<FinalUsage>,
+    usage: Option<Spend>,
     change: &PublicId,
     now: Timestamp,
 ) -> Result<bool, DbError> {

@@ -13,6 +13,7 @@ pub mod members;
 pub mod mints;
 pub mod runs;
 pub mod settings;
+pub mod spend;
 pub mod strays;
 pub mod tidy;
 
@@ -30,6 +31,7 @@ pub fn statements() -> Vec<&'static Sql> {
         mints::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
+        spend::STATEMENTS,
         strays::STATEMENTS,
         tidy::STATEMENTS,
     ]

@@ -3,10 +3,10 @@
 
 use serde::Deserialize;
 
-use super::{last_row, sql::wire, twice};
+use super::{last_row, read, sql::wire, twice};
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError};
+use crate::ports::{Database, DbError, Rows, Stmt};
 
 statements! {
     WRITE_OFF = "UPDATE runs SET ended_at = ?1, outcome = 'abandoned'
@@ -25,6 +25,10 @@ statements! {
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
+
+    // Whether upstream answered, as the last run that needed it found out.
+    LAST_ENDED = "SELECT json_object('code', r.code, 'at', r.ended_at) FROM runs r
+        WHERE r.job = ?1 AND r.ended_at IS NOT NULL AND r.outcome <> 'abandoned' ORDER BY r.id DESC LIMIT 1";
 
     END = "UPDATE runs SET ended_at = ?1, outcome = ?2, code = ?3, counts = ?4, cursor = ?5
         WHERE public_id = ?6 AND ended_at IS NULL";
@@ -70,6 +74,24 @@ pub struct Begun {
     pub last_clean_at: Option<Timestamp>,
     /// Where the run before this one stopped, if it did not finish.
     pub cursor: Option<String>,
+}
+
+/// The latest run that came to an end.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ended {
+    pub code: Option<String>,
+    #[serde(deserialize_with = "wire::at")]
+    pub at: Timestamp,
+}
+
+/// To be read with [`read_ended`].
+pub fn last_ended(job: &'static str) -> Stmt {
+    stmt!(LAST_ENDED, job)
+}
+
+/// `None` before the first run.
+pub fn read_ended(rows: &Rows) -> Result<Option<Ended>, DbError> {
+    rows.first().map(|row| read(row)).transpose()
 }
 
 /// Takes the job's lease. `None` while another run has it.

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::domain::mint::{Echo, MintSpec};
 use crate::domain::money::NanoUsd;
 use crate::domain::secret::Secret;
+use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{Answer, Call, Outcome};
 
@@ -62,7 +63,7 @@ pub struct Listed {
 
 /// A key's spend in USD, credits and BYOK apart; what is missing is not known.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Spend {
+pub struct SpendBody {
     pub name: String,
     pub usage: Option<f64>,
     pub usage_daily: Option<f64>,
@@ -72,6 +73,21 @@ pub struct Spend {
     pub byok_usage_daily: Option<f64>,
     pub byok_usage_weekly: Option<f64>,
     pub byok_usage_monthly: Option<f64>,
+}
+
+impl SpendBody {
+    /// Credits and BYOK together; `None` when a part is missing or is no amount.
+    pub fn read_at(&self, read_at: Timestamp) -> Option<Spend> {
+        let sum =
+            |credits: Option<f64>, byok: Option<f64>| NanoUsd::from_upstream(credits? + byok?);
+        Some(Spend {
+            daily: sum(self.usage_daily, self.byok_usage_daily)?,
+            weekly: sum(self.usage_weekly, self.byok_usage_weekly)?,
+            monthly: sum(self.usage_monthly, self.byok_usage_monthly)?,
+            lifetime: sum(self.usage, self.byok_usage)?,
+            read_at,
+        })
+    }
 }
 
 impl Listed {
@@ -203,8 +219,16 @@ pub async fn read_echo(app: &App, hash: &str) -> Reply<Echo> {
 }
 
 /// `GET /keys/{hash}`.
-pub async fn read_key(app: &App, hash: &str) -> Reply<Spend> {
+pub async fn read_key(app: &App, hash: &str) -> Reply<SpendBody> {
     one(app, hash).await
+}
+
+/// The same, asked once: somebody waits, and may ask again.
+pub async fn read_key_once(app: &App, hash: &str) -> Reply<SpendBody> {
+    match management(app, "GET", &key_path(hash)) {
+        Some(call) => read::<One<SpendBody>>(&app.http.send(call).await).map(|one| one.data),
+        None => Reply::Refused(Refused::Credential),
+    }
 }
 
 async fn one<T: serde::de::DeserializeOwned>(app: &App, hash: &str) -> Reply<T> {

@@ -40,6 +40,7 @@ const TOLD = {
   "generations.usage_monthly_nano": "what it has spent",
   "generations.usage_lifetime_nano": "what it has spent",
   "generations.usage_read_at": "what it has spent",
+  "generations.usage_asked_at": "what it has spent",
   "generations.failure": "state",
   "audit.action": "what was changed when",
   "audit.before": "what was changed when",

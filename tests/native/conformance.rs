@@ -25,6 +25,7 @@ fn story() -> (World, Vec<Ran>) {
     );
     member.claim();
     member.get("/api/v1/keys");
+    member.post("/api/v1/keys/refresh", "{}");
     operator.get("/api/v1/admin/settings");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
     operator.claim();

@@ -27,6 +27,7 @@ mod pauses;
 mod routes;
 mod schema;
 mod sign_in;
+mod spend;
 mod sweep;
 mod switches;
 mod tree;

@@ -36,6 +36,7 @@ const ROUTES = [
   { path: "/api/v1/me/sign-out-everywhere", methods: ["POST"] },
   { path: "/api/v1/claim", methods: ["POST"] },
   { path: "/api/v1/keys", methods: ["GET"] },
+  { path: "/api/v1/keys/refresh", methods: ["POST"] },
   { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
   { path: "/healthz", methods: ["GET"] },
   { path: "/api/v1/openapi.json", methods: ["GET"] },

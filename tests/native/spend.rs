@@ -1,0 +1,215 @@
+//! What a member's keys have spent: from the database at once, asked upstream at most once a minute, and first to give
+//! way (F12, P10).
+
+use serde_json::{Value, json};
+
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
+
+const REFRESH: &str = "/api/v1/keys/refresh";
+
+fn holder(world: &World) -> Browser<'_> {
+    let member = Browser::signed_in(world, "member");
+    assert_eq!(member.claim().status, 201);
+    member
+}
+
+fn spend_of(told: &Value) -> Value {
+    told["keys"][0]["spend"].clone()
+}
+
+fn refreshed(member: &Browser<'_>) -> Value {
+    let told = member.post(REFRESH, "{}");
+    assert_eq!(told.status, 200, "{told:?}");
+    told.json()
+}
+
+fn spends(world: &World, dollars: f64, byok: f64) {
+    let now = world.now_ms.get();
+    let mut sandbox = world.sandbox.borrow_mut();
+    let hash = sandbox
+        .ledger()
+        .usable_keys(now)
+        .next()
+        .unwrap()
+        .hash
+        .clone();
+    assert!(sandbox.book_usage(&hash, sandbox::Usd::from_dollars(dollars), now));
+    assert!(sandbox.book_byok_usage(&hash, sandbox::Usd::from_dollars(byok), now));
+}
+
+#[test]
+fn f12_a_page_asks_once_a_minute_and_the_database_answers_otherwise() {
+    let world = World::new();
+    let member = holder(&world);
+    assert_eq!(spend_of(&member.get("/api/v1/keys").json()), Value::Null);
+    let first = refreshed(&member);
+    assert_eq!(spend_of(&first)["used_usd"], "0.00");
+    assert_eq!(first["openrouter"]["answers"], true);
+
+    spends(&world, 1.25, 0.25);
+    world.pass(59);
+    assert_eq!(
+        spend_of(&refreshed(&member))["used_usd"],
+        "0.00",
+        "too soon"
+    );
+    assert_eq!(world.calls("openrouter.keys.get"), 1);
+    world.pass(1);
+    let spend = spend_of(&refreshed(&member));
+    assert_eq!(world.calls("openrouter.keys.get"), 2);
+    assert_eq!(
+        spend,
+        json!({
+            "used_usd": "1.50", "left_usd": "3.50", "day_usd": "1.50", "week_usd": "1.50", "month_usd": "1.50",
+            "total_usd": "1.50", "read_at": world.now().rfc3339(),
+        })
+    );
+    assert_eq!(spend_of(&member.get("/api/v1/keys").json()), spend);
+    oracle::settled(&world);
+}
+
+#[test]
+fn f12_what_was_spent_in_a_window_that_began_since_is_not_known() {
+    let world = World::new();
+    let member = holder(&world);
+    spends(&world, 2.0, 0.0);
+    refreshed(&member);
+    world.pass(86_400);
+    let spend = spend_of(
+        &Browser::signed_in(&world, "member")
+            .get("/api/v1/keys")
+            .json(),
+    );
+    assert_eq!(
+        (&spend["used_usd"], &spend["left_usd"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(
+        (&spend["week_usd"], &spend["total_usd"]),
+        (&json!("2.00"), &json!("2.00"))
+    );
+}
+
+#[test]
+fn f12_while_upstream_asks_for_patience_nobody_asks() {
+    let world = World::new();
+    let member = holder(&world);
+    let second = Browser::signed_in(&world, "second");
+    world.add_fault(
+        "openrouter.keys.create",
+        "rate_limited",
+        json!({ "retry_after": 90 }),
+    );
+    assert_eq!(second.claim().status, 503);
+    assert_eq!(spend_of(&refreshed(&member)), Value::Null);
+    assert_eq!(world.calls("openrouter.keys.get"), 0);
+    world.pass(91);
+    assert_eq!(spend_of(&refreshed(&member))["used_usd"], "0.00");
+}
+
+#[test]
+fn f12_the_whole_house_asks_sixty_times_a_minute() {
+    let world = World::new();
+    let people: Vec<Browser<'_>> = (0..61)
+        .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
+        .collect();
+    for person in &people {
+        assert_eq!(person.claim().status, 201);
+        refreshed(person);
+    }
+    assert_eq!(world.calls("openrouter.keys.get"), 60);
+    world.pass(60);
+    assert_eq!(spend_of(&refreshed(&people[60]))["used_usd"], "0.00");
+}
+
+#[test]
+fn p10_when_upstream_does_not_answer_the_page_has_what_was_known_and_says_so() {
+    let world = World::new();
+    let member = holder(&world);
+    spends(&world, 1.0, 0.0);
+    let known = spend_of(&refreshed(&member));
+    for kind in [
+        "reset_before",
+        "stall_before",
+        "error_before",
+        "html",
+        "rate_limited",
+    ] {
+        world.pass(60);
+        let fault = if kind == "error_before" {
+            json!({ "status": 500 })
+        } else {
+            json!({})
+        };
+        world.add_fault("openrouter.keys.get", kind, fault);
+        let told = refreshed(&member);
+        assert_eq!(spend_of(&told), known, "{kind}");
+        assert_eq!(told["openrouter"]["answers"], false, "{kind}");
+        world.sandbox.borrow_mut().clear_faults();
+    }
+    world.pass(60);
+    assert_eq!(refreshed(&member)["openrouter"]["answers"], true);
+}
+
+#[test]
+fn p10_a_list_says_whether_upstream_answered_the_last_sweep() {
+    let world = World::new();
+    let member = holder(&world);
+    let upstream = || member.get("/api/v1/keys").json()["openrouter"].clone();
+    assert_eq!(upstream(), json!({ "answers": true, "as_of": null }));
+    world.add_fault(
+        "openrouter.keys.list",
+        "reset_before",
+        json!({ "times": 0 }),
+    );
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(
+        upstream(),
+        json!({ "answers": false, "as_of": world.now().rfc3339() })
+    );
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(upstream()["answers"], true);
+}
+
+#[test]
+fn f12_only_ones_own_live_keys_are_asked_about_and_only_in_a_session_that_is_current() {
+    let world = World::new();
+    let member = holder(&world);
+    let second = Browser::signed_in(&world, "second");
+    assert_eq!(refreshed(&second)["keys"], json!([]));
+    let elsewhere = member.at_fresh_isolate();
+    member.post("/api/v1/me/sign-out-everywhere", "{}");
+    assert_eq!(elsewhere.post(REFRESH, "{}").code(), "sign_in_required");
+    assert_eq!(world.calls("openrouter.keys.get"), 0);
+
+    world.pass(90 * 86_400);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(spend_of(&refreshed(&member)), Value::Null, "expired");
+    assert_eq!(world.calls("openrouter.keys.get"), 0);
+}
+
+#[test]
+fn f12_p7_nothing_is_asked_for_a_member_who_is_banned() {
+    let world = World::new();
+    let member = holder(&world);
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at)
+             SELECT 't', public_id, 'sessions_ended', 'test', 1 FROM members;
+         UPDATE members SET status = 'banned', change_id = 't'",
+    );
+    assert_eq!(member.post(REFRESH, "{}").code(), "member_banned");
+    assert_eq!(world.calls("openrouter.keys.get"), 0);
+}
+
+#[test]
+fn f12_figures_that_are_no_amounts_leave_what_was_known() {
+    let world = World::new();
+    let member = holder(&world);
+    world.add_fault("openrouter.keys.get", "truncated", json!({}));
+    assert_eq!(spend_of(&refreshed(&member)), Value::Null);
+    world.pass(60);
+    assert_eq!(spend_of(&refreshed(&member))["used_usd"], "0.00");
+}
