@@ -64,6 +64,45 @@ fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
     assert_eq!(world.effects.count(), 2, "{:?}", world.effects.names());
 }
 
+/// What a member is told of their key, and nothing else.
+const FIELDS: [&str; 10] = [
+    "created_at",
+    "expires_at",
+    "id",
+    "limit_reset",
+    "limit_usd",
+    "mask",
+    "name",
+    "resets_at",
+    "spend",
+    "state",
+];
+
+#[test]
+fn s2_83_what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let claimed = member.claim().json();
+    let listed = member.get("/api/v1/keys").json();
+    for (told, extra) in [(&claimed, "secret"), (&listed["keys"][0], "")] {
+        let key = if extra.is_empty() { told } else { &told["key"] };
+        let mut fields: Vec<&str> = key
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        fields.sort_unstable();
+        assert_eq!(fields, FIELDS, "a field is told on purpose, or not at all");
+    }
+    let hash = world.db.text("SELECT upstream_hash FROM generations");
+    let name = world.db.text("SELECT upstream_name FROM generations");
+    for told in [claimed, listed] {
+        let told = told.to_string();
+        assert!(!told.contains(&hash) && !told.contains(&name), "{told}");
+    }
+}
+
 #[test]
 fn a15_an_idempotency_key_replays_without_the_secret_and_refuses_another_body() {
     let world = World::new();

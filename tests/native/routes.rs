@@ -211,6 +211,29 @@ fn s2_36_s4_77_only_our_own_pages_change_anything() {
 }
 
 #[test]
+fn s2_80_what_is_foreign_is_the_same_everywhere_and_needs_no_memory() {
+    for ours in [ORIGIN, "https://keys.example.org"] {
+        let world = World::new();
+        world.set("PUBLIC_ORIGIN", ours);
+        for (origin, status) in [
+            (ours, 303),
+            ("https://elsewhere.example", 403),
+            ("null", 403),
+        ] {
+            // A fresh isolate each time: there is nothing that it could remember.
+            let request = http::Request::builder()
+                .method("POST")
+                .uri(format!("{ours}/auth/logout"))
+                .header("origin", origin)
+                .body(Body::Empty)
+                .unwrap();
+            let told = world.run(world.service().answer(request)).unwrap();
+            assert_eq!(told.status, status, "{ours} {origin}: {told:?}");
+        }
+    }
+}
+
+#[test]
 fn s0_155_bad_bodies_get_a_clear_error_and_change_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");

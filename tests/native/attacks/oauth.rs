@@ -531,7 +531,7 @@ const BENT: &[Bent] = &[
 ];
 
 #[test]
-fn s4_05_s0_145_only_what_this_browser_was_given_for_this_attempt_signs_in() {
+fn s4_05_s0_145_s2_73_only_what_this_browser_was_given_for_this_attempt_signs_in() {
     for (what, bend, leads_to) in BENT {
         let world = World::new();
         let caller = Caller::new(&world);
@@ -573,7 +573,7 @@ fn s4_05_s0_145_only_what_this_browser_was_given_for_this_attempt_signs_in() {
 }
 
 #[test]
-fn s4_05_a_sign_in_is_spent_by_its_first_return() {
+fn s4_05_s2_73_a_sign_in_is_spent_by_its_first_return() {
     let world = World::new();
     let caller = Caller::new(&world);
     let (attempt, location) = Attempt::begun(&caller, "keys");

@@ -572,7 +572,7 @@ fn elsewhere(caller: &Caller<'_>, token: &str) -> u32 {
 }
 
 #[test]
-fn s4_07_s2_53_every_forged_or_stale_session_is_nobodys_and_mints_nothing() {
+fn s4_07_s2_53_s2_73_every_forged_or_stale_session_is_nobodys_and_mints_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let ended = Token::of(&member);

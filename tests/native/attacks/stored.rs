@@ -37,7 +37,7 @@ fn whole(told: &Told) -> String {
 }
 
 #[test]
-fn s2_38_every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201() {
+fn s2_38_s2_73_every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201() {
     let mut answers = 0;
     for (who, persona, before) in PRINCIPALS {
         for claims_first in [false, true] {

@@ -38,7 +38,7 @@ fn refused(sql: &str, word: &str) {
 }
 
 #[test]
-fn p2_p11_what_is_made_is_audited_and_unique() {
+fn s2_73_p2_p11_what_is_made_is_audited_and_unique() {
     let audit = |target: &str, after: &str| {
         format!(
             "INSERT INTO audit (change_id, target, action, actor, after, at) VALUES ('t', '{target}', 'reserved', 't', '{after}', 1);"
