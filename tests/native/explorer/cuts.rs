@@ -1,7 +1,7 @@
 //! Recoveries that are cut or failed themselves, at each of their effects: then two clean sweeps as ever.
 
 use super::pairs::each_pair;
-use super::{Cast, Choice, all_is_well, claim, recover, renewed, step, sweep};
+use super::{Cast, Choice, claim, renewed, step, sweep};
 use crate::support::{Fate, TEN_MINUTES, World, oracle};
 
 /// What recovers first.
@@ -48,8 +48,7 @@ fn x0_every_recovery_may_be_cut_or_failed_at_every_effect() {
             choice.run(&format!("{family} {j} {fate:?}"), || {
                 let world = world.copied();
                 begin(&world, cast, first, Some((j, fate)));
-                recover(&world, cast, (number + j) % 3);
-                all_is_well(&world, cast);
+                pair.recover(&world, cast, (number + j) % 3);
             });
         }
     });

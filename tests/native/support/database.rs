@@ -195,7 +195,7 @@ impl Database for Sqlite {
         Box::pin(async move {
             let name = stmts.first().map_or("", |stmt| stmt.sql.name);
             let fate = self.effects.next(format!("db {name}"));
-            if fate == Some(Fate::Late) {
+            if fate.is_some_and(Fate::is_late) {
                 let (database, stmts) = (self.clone(), stmts.clone());
                 self.effects.keep(move || drop(database.traced(stmts)));
             }

@@ -95,7 +95,7 @@ impl Outbound for Upstream {
             let path = call.url.path();
             self.watch(&call);
             let fate = self.effects.next(format!("http {} {path}", call.method));
-            if fate == Some(Fate::Late) {
+            if fate.is_some_and(Fate::is_late) {
                 let (upstream, call) = (self.clone(), call.clone());
                 self.effects.keep(move || drop(upstream.deliver(&call)));
             }
