@@ -1,5 +1,7 @@
 //! Pairs of operations.
 
+use std::task::Poll;
+
 use super::{
     Cast, Choice, ClaimsForMember, ClaimsForSecond, NoHarm, OPERATIONS, STAGES, all_is_well, done,
     dry, recorded, recover, shut_out_is_out, stage, step,
@@ -27,6 +29,8 @@ pub struct Pair {
     pub second: usize,
     /// What the first is told when nothing happens to it.
     status: Option<u16>,
+    /// The effect is the record of a mint.
+    records: bool,
 }
 
 impl Pair {
@@ -48,7 +52,12 @@ impl Pair {
         let world = start.copied();
         world.effects.plan(&[(self.k, self.fate)]);
         let mut first = first(&world, cast);
-        let held = step(&mut first).is_pending();
+        let begun = step(&mut first);
+        let held = begun.is_pending();
+        if let (true, Fate::LostAfter | Fate::RefusedAfter) = (self.records, self.fate) {
+            let delivered = matches!(begun, Poll::Ready(Some(told)) if told.status == 201);
+            assert!(delivered, "X3: what was recorded is delivered");
+        }
         oracle::always(&world);
         world.effects.plan(&[]);
         let told = done(second(&world, cast));
@@ -56,7 +65,7 @@ impl Pair {
         oracle::always(&world);
         let before = recorded(&world);
         if held && matches!(self.fate, Fate::HeldBefore | Fate::HeldAfter) {
-            let std::task::Poll::Ready(told) = step(&mut first) else {
+            let Poll::Ready(told) = step(&mut first) else {
                 panic!("let go, it goes on to its end");
             };
             let status = told.map(|told| told.status);
@@ -110,6 +119,7 @@ pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
                             fate,
                             second,
                             status,
+                            records: effect.contains("::RECORD_GUARD"),
                         };
                         with(&pair, &start);
                     }
