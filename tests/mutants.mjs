@@ -463,6 +463,7 @@ export const mutants = [
     ["P8 one row's refusal stops nobody", "const REFUSALS: u32 = 3;", "const REFUSALS: u32 = 1;"],
   ]),
   ...inFile("src/jobs/walk.rs", [
+    ["X16 an empty page must meet the one before it too", "        if !meets(&position, &page) {", "        if !meets(&position, &page) && !page.is_empty() {"],
     ["X16 pages must meet", "        if !meets(&position, &page) {", "        if !meets(&position, &page) && page.is_empty() {"],
     ["X16 a short page is not the end",
       "        advance(&mut position, &page);\n        let ours = page\n            .into_iter()\n            .filter(|key| key.name().starts_with(plan.marker));\n        walked\n            .ours\n            .extend(ours.filter(|key| seen.insert(key.hash.clone())));\n",

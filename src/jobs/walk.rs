@@ -107,10 +107,6 @@ pub async fn walk(
             }
             Reply::Unknown => return (position, walked),
         };
-        if page.is_empty() {
-            walked.end = End::Empty;
-            return (position, walked);
-        }
         if !meets(&position, &page) {
             restarts = restarts.saturating_add(1);
             if restarts > RESTARTS {
@@ -118,6 +114,10 @@ pub async fn walk(
             }
             position.again(run.now);
             continue;
+        }
+        if page.is_empty() {
+            walked.end = End::Empty;
+            return (position, walked);
         }
         let far_enough = is_before(&page, plan.back_to);
         advance(&mut position, &page);
@@ -136,7 +136,8 @@ pub async fn walk(
     (position, walked)
 }
 
-/// Whether a page shares a row with the one before it. After a page no longer than the overlap there is none to share.
+/// Whether a page shares a row with the one before it, which an empty one does not: the list has become shorter.
+/// After a page no longer than the overlap there is none to share.
 fn meets(position: &Position, page: &[Listed]) -> bool {
     position.tail.is_empty() || page.iter().any(|key| position.tail.contains(&key.hash))
 }

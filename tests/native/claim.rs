@@ -33,7 +33,7 @@ fn s4_01_s4_17_s4_18_a_member_claims_one_key_and_a_second_claim_returns_it() {
 #[test]
 fn s4_15_s4_62_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
     let world = World::new();
-    let workspace = workspace(&world);
+    let workspace = world.workspace();
     world.set("OPENROUTER_WORKSPACE_ID", &workspace);
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -50,29 +50,6 @@ fn s4_15_s4_62_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
 }
 
 /// A workspace beside the default one.
-fn workspace(world: &World) -> String {
-    let request = sandbox::Request {
-        method: String::from("POST"),
-        target: String::from("/openrouter/api/v1/workspaces"),
-        headers: vec![
-            (
-                String::from("authorization"),
-                format!("Bearer {}", sandbox::MANAGEMENT_KEY),
-            ),
-            (
-                String::from("content-type"),
-                String::from("application/json"),
-            ),
-            (String::from("user-agent"), String::from("operator")),
-        ],
-        body: br#"{"name":"Keys","slug":"keys"}"#.to_vec(),
-    };
-    let now = world.now_ms.get();
-    let answer = world.sandbox.borrow_mut().handle(&request, now);
-    let value = answer.answer().unwrap().value();
-    value["data"]["id"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
     let world = World::new();
@@ -86,6 +63,45 @@ fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
     assert_eq!(member.get("/api/v1/keys").status, 200);
     assert_eq!(member.get("/api/v1/me").status, 200);
     assert_eq!(world.effects.count(), 2, "{:?}", world.effects.names());
+}
+
+/// What a member is told of their key, and nothing else.
+const FIELDS: [&str; 10] = [
+    "created_at",
+    "expires_at",
+    "id",
+    "limit_reset",
+    "limit_usd",
+    "mask",
+    "name",
+    "resets_at",
+    "spend",
+    "state",
+];
+
+#[test]
+fn s2_83_what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let claimed = member.claim().json();
+    let listed = member.get("/api/v1/keys").json();
+    for (told, extra) in [(&claimed, "secret"), (&listed["keys"][0], "")] {
+        let key = if extra.is_empty() { told } else { &told["key"] };
+        let mut fields: Vec<&str> = key
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        fields.sort_unstable();
+        assert_eq!(fields, FIELDS, "a field is told on purpose, or not at all");
+    }
+    let hash = world.db.text("SELECT upstream_hash FROM generations");
+    let name = world.db.text("SELECT upstream_name FROM generations");
+    for told in [claimed, listed] {
+        let told = told.to_string();
+        assert!(!told.contains(&hash) && !told.contains(&name), "{told}");
+    }
 }
 
 #[test]

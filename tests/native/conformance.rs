@@ -163,5 +163,9 @@ fn b6_every_statement_is_in_the_story_that_is_told_to_d1_too() {
     };
     write("conformance.json", &json!(story));
     write("statements.json", &json!(names));
-    println!("{} statements in {} batches", names.len(), trace.len());
+    println!(
+        "counted: {} statements in {} batches",
+        names.len(),
+        trace.len()
+    );
 }

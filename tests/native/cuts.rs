@@ -64,7 +64,7 @@ fn s4_56_a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
             scenarios += 1;
         }
     }
-    println!("{scenarios} scenarios of a claim cut or failed");
+    println!("counted: {scenarios} scenarios of a claim cut or failed");
     assert!(scenarios > 60, "{scenarios}");
 }
 
@@ -130,7 +130,7 @@ fn s4_68_a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
             scenarios += 1;
         }
     }
-    println!("{scenarios} scenarios of a sweep cut or failed");
+    println!("counted: {scenarios} scenarios of a sweep cut or failed");
     assert!(scenarios > 300, "{scenarios}");
 }
 

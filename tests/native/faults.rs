@@ -59,6 +59,57 @@ fn faults() -> Vec<(&'static str, Value, u16, &'static str)> {
 }
 
 #[test]
+fn s0_154_what_upstream_says_in_its_errors_is_neither_told_nor_logged() {
+    const CANARY: &str = "canary-of-upstreams-own-words";
+    for (operation, status) in [
+        ("openrouter.keys.create", 400),
+        ("openrouter.keys.create", 401),
+        ("openrouter.keys.create", 402),
+        ("openrouter.keys.create", 403),
+        ("openrouter.keys.create", 500),
+        ("github.token", 400),
+        ("github.user", 401),
+        ("github.user", 500),
+    ] {
+        let world = World::new();
+        let member = Browser::new(&world);
+        let ours = operation.starts_with("openrouter");
+        if ours {
+            member.sign_in("member");
+        }
+        let kind = if status < 500 {
+            "refuse"
+        } else {
+            "error_before"
+        };
+        world.add_fault(operation, kind, json!({ "status": status, "times": 0 }));
+        world.bend.set(Some(|_, answer| {
+            for name in ["error", "message", "error_description"] {
+                if answer[name].is_object() {
+                    answer[name]["message"] = json!(CANARY);
+                } else {
+                    answer[name] = json!(CANARY);
+                }
+            }
+        }));
+        let told = if ours {
+            member.claim()
+        } else {
+            member.sign_in("member")
+        };
+        assert!(!ours || told.json()["instance"].is_string(), "{told:?}");
+        let headers = format!("{:?}", told.headers);
+        assert!(
+            !told.body.contains(CANARY) && !headers.contains(CANARY),
+            "{told:?}"
+        );
+        let log = world.log.borrow().join("\n");
+        assert!(!log.contains(CANARY), "{log}");
+        assert!(!world.db.dump().contains(CANARY));
+    }
+}
+
+#[test]
 fn s4_13_s4_71_after_every_fault_the_promises_hold_and_the_member_can_claim() {
     for (kind, more, status, code) in faults() {
         let world = World::new();

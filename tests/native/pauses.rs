@@ -73,7 +73,7 @@ fn x0_s4_14_s4_72_a_claim_held_anywhere_while_anything_runs_keeps_every_promise(
             }
         }
     }
-    println!("{scenarios} scenarios of a held claim");
+    println!("counted: {scenarios} scenarios of a held claim");
     assert_eq!(scenarios, MEANWHILE.len() * EFFECTS * 2);
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Browser, World, oracle};
 
 #[test]
-fn s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
+fn s2_65_s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github?next=keys");
@@ -33,8 +33,64 @@ fn s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
     let tokens = &sandbox.ledger().github_tokens;
     assert_eq!(tokens.len(), 1);
     assert!(tokens[0].revoked_at_ms.is_some(), "used once and dropped");
-    drop(sandbox);
-    oracle::always(&world);
+    let rests = world.db.dump() + &world.log.borrow().join("\n");
+    assert!(!rests.contains(&tokens[0].access_token), "stored nowhere");
+}
+
+#[test]
+fn s2_53_whoever_comes_back_is_who_github_says_whatever_the_address_says() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github");
+    let callback = browser.approve(started.header("location"), "member");
+    let claims =
+        "user_id=1000001&userId=1000001&id=1000001&sub=1000001&login=operator&persona=operator";
+    assert_eq!(browser.get(&format!("{callback}&{claims}")).status, 303);
+    let me = browser.get("/api/v1/me").json();
+    assert_eq!(me["member"]["login"], "member", "{me}");
+    assert_eq!(
+        world.db.texts("SELECT subject FROM members"),
+        ["1000100"],
+        "nobody else is there"
+    );
+}
+
+#[test]
+fn s2_57_an_attempt_that_is_over_is_refused_before_github_is_asked() {
+    for (after, told, asked) in [(599, "/keys", 1), (600, "/?auth_error=state", 0)] {
+        let world = World::new();
+        let browser = Browser::new(&world);
+        let started = browser.get("/auth/github");
+        let callback = browser.approve(started.header("location"), "member");
+        world.pass(after);
+        world.effects.plan(&[]);
+        assert_eq!(browser.get(&callback).header("location"), told);
+        assert_eq!(world.calls("github.token"), asked);
+        assert_eq!(world.effects.count() == 0, asked == 0, "nor the database");
+        assert!(browser.cookies.borrow().is_empty() == (asked == 0), "spent");
+    }
+}
+
+#[test]
+fn s2_82_what_is_in_an_address_is_a_code_that_is_worth_nothing_without_this_browser() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github");
+    let callback = browser.approve(started.header("location"), "member");
+    let (_, query) = callback.split_once('?').unwrap();
+    let names: Vec<_> = url::form_urlencoded::parse(query.as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .collect();
+    assert_eq!(names, ["code", "state"]);
+    // Somebody who has read the address over a shoulder gets nothing by it.
+    let thief = Browser::new(&world).get(&callback);
+    assert_eq!(thief.header("location"), "/?auth_error=state");
+    // A clean address at once; the log knows neither.
+    assert_eq!(browser.get(&callback).header("location"), "/keys");
+    let log = world.log.borrow().join("\n");
+    for (_, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        assert!(!log.contains(&*value), "{log}");
+    }
 }
 
 #[test]

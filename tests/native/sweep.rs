@@ -4,42 +4,11 @@ use serde_json::json;
 
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
-fn create_upstream(world: &World, name: &str) {
-    let request = sandbox::Request {
-        method: String::from("POST"),
-        target: String::from("/openrouter/api/v1/keys"),
-        headers: vec![
-            (
-                String::from("authorization"),
-                format!("Bearer {}", sandbox::MANAGEMENT_KEY),
-            ),
-            (
-                String::from("content-type"),
-                String::from("application/json"),
-            ),
-            (String::from("user-agent"), String::from("somebody")),
-        ],
-        body: json!({
-            "name": name, "limit": 5, "limit_reset": "daily", "include_byok_in_limit": true,
-            "expires_at": "2027-01-01T00:00:00Z",
-        })
-        .to_string()
-        .into_bytes(),
-    };
-    let now = world.now_ms.get();
-    let answer = world.sandbox.borrow_mut().handle(&request, now).answer();
-    assert_eq!(answer.unwrap().status, 201);
-}
-
 fn upstream_named(world: &World, name: &str) -> Vec<(bool, bool)> {
     let sandbox = world.sandbox.borrow();
     let keys = sandbox.ledger().keys_named(name);
     keys.map(|key| (key.disabled, key.deleted_at_ms.is_some()))
         .collect()
-}
-
-fn instance(world: &World) -> String {
-    world.db.text("SELECT name FROM instance")
 }
 
 #[test]
@@ -69,7 +38,7 @@ fn keys_of_others_are_never_touched() {
         "keycap/",
     ];
     for name in names {
-        create_upstream(&world, name);
+        world.somebodys_key(name);
     }
     for _ in 0..3 {
         world.pass(TEN_MINUTES);
@@ -86,8 +55,7 @@ fn keys_of_others_are_never_touched() {
 fn x2_p2_a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
     let world = World::new();
     Browser::signed_in(&world, "member");
-    let name = format!("keycap/{}/gen_ffffffffffffffffffffffff", instance(&world));
-    create_upstream(&world, &name);
+    let name = world.marker_without_row(1);
     for _ in 0..3 {
         world.pass(TEN_MINUTES);
         assert!(world.sweep());
@@ -112,10 +80,7 @@ fn x2_p2_a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
 fn p8_many_markers_without_rows_are_no_strays_and_nothing_is_touched() {
     let world = World::new();
     Browser::signed_in(&world, "member");
-    let names: Vec<String> = (0..11)
-        .map(|n| format!("keycap/{}/gen_{n:024x}", instance(&world)))
-        .collect();
-    names.iter().for_each(|name| create_upstream(&world, name));
+    let names: Vec<String> = (0..11).map(|n| world.marker_without_row(n)).collect();
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     assert_eq!(world.last_run(), "stopped brake");
@@ -232,18 +197,13 @@ fn x6_a_404_of_another_account_is_not_gone() {
     assert_eq!(member.claim().code(), "openrouter_mismatch");
     assert_eq!(world.states(), ["revoking"]);
     // The same address now belongs to an account that has never heard of any of this.
-    let theirs = world
-        .sandbox
-        .replace(sandbox::Sandbox::new(sandbox::Settings {
-            default_workspace_id: String::from("5a4db0c5-0000-4000-8000-00000000ffff"),
-            ..sandbox::Settings::default()
-        }));
+    let ours = world.swap_account();
     for _ in 0..3 {
         world.pass(TEN_MINUTES);
         assert!(world.sweep());
         assert_eq!(world.states(), ["revoking"], "kept");
     }
-    world.sandbox.replace(theirs);
+    world.sandbox.replace(ours);
     world.sandbox.borrow_mut().clear_faults();
     world.pass(7_200);
     assert!(world.sweep());
@@ -349,9 +309,7 @@ fn x16_a_long_list_is_walked_in_pages_that_meet() {
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
     assert_eq!(member.claim().status, 503);
-    for n in 0..350 {
-        create_upstream(&world, &format!("somebody's {n}"));
-    }
+    world.somebodys_keys(350);
     world.pass(TEN_MINUTES);
     let before = world.calls("openrouter.keys.list");
     assert!(world.sweep());
@@ -378,14 +336,7 @@ fn a17_what_one_sweep_cannot_walk_the_next_one_goes_on_with() {
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
     assert_eq!(member.claim().status, 503);
-    let now = world.now_ms.get();
-    for n in 0..37_000 {
-        let key = sandbox::NewKey {
-            name: format!("somebody's {n}"),
-            ..Default::default()
-        };
-        world.sandbox.borrow_mut().add_foreign_key(key, now);
-    }
+    world.somebodys_keys(37_000);
     let mut sweeps = 0;
     while world.states() != ["void"] {
         world.pass(TEN_MINUTES);

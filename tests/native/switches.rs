@@ -129,7 +129,7 @@ fn x4_switching_off_and_on_survives_a_cut_or_a_lost_answer_at_every_effect() {
             }
         }
     }
-    println!("{scenarios} scenarios of switching every key off and on");
+    println!("counted: {scenarios} scenarios of switching every key off and on");
     assert!(scenarios > 100, "{scenarios}");
 }
 

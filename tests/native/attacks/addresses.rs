@@ -110,7 +110,7 @@ fn s0_145_every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_4
     }
     assert_eq!(world.db.dump(), before);
     oracle::always(&world);
-    println!("methods: {count}");
+    println!("counted: {count} methods at paths");
 }
 
 /// Ways to write a path that some router, cache or file system would take for the same one.
@@ -239,7 +239,8 @@ fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
     );
     assert_eq!(world.calls("openrouter.keys.create"), 0);
     oracle::always(&world);
-    println!("paths: {count}, impossible to send: {impossible}");
+    println!("counted: {count} path payloads");
+    println!("not applicable: {impossible} path payloads that cannot be sent");
 }
 
 const AUTHORITIES: &[&str] = &[
@@ -393,5 +394,5 @@ fn s4_04_s0_145_no_host_of_the_callers_is_in_any_answer() {
         }
     }
     oracle::always(&world);
-    println!("hosts: {count}");
+    println!("counted: {count} hosts");
 }

@@ -363,7 +363,7 @@ fn s0_155_s0_145_no_hostile_body_is_taken_or_changes_anything() {
     assert_eq!(world.db.dump(), before, "nothing changed");
     assert_eq!(world.calls("openrouter.keys.create"), 1);
     oracle::always(&world);
-    println!("bodies: {count} {by_status:?} (seed {SEED:#x})");
+    println!("counted: {count} body payloads {by_status:?} (seed {SEED:#x})");
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn s0_155_routes_without_a_body_take_none() {
     }
     assert_eq!(world.db.dump(), before);
     oracle::always(&world);
-    println!("bodies where none belongs: {count}");
+    println!("counted: {count} bodies where none belongs");
 }
 
 /// Spellings of good switches that no description has; serde reads them all the same.
@@ -437,5 +437,5 @@ fn s0_155_a_switch_is_spelt_in_one_way_only() {
             "{body}"
         );
     }
-    println!("spellings: {}", SPELLINGS.len());
+    println!("counted: {} spellings of a switch", SPELLINGS.len());
 }

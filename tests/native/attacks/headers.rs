@@ -152,7 +152,7 @@ fn s2_59_s2_60_no_header_of_a_request_comes_back_in_an_answer_or_breaks_one() {
         serde_json::from_str::<serde_json::Value>(line).unwrap();
     }
     oracle::always(&world);
-    println!("headers: {count}");
+    println!("counted: {count} header payloads");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn s2_59_no_header_can_hold_a_line_of_its_own() {
         assert!(HeaderName::from_bytes(name.as_bytes()).is_err(), "{name:?}");
         count += 1;
     }
-    println!("impossible headers: {count}");
+    println!("counted: {count} headers that cannot be sent");
 }
 
 #[test]
@@ -220,7 +220,10 @@ fn s2_59_a_request_id_is_taken_only_as_eight_to_sixty_four_plain_characters() {
         }
         assert!(world.log.borrow().last().unwrap().contains(given));
     }
-    println!("request ids: {taken} taken, {made} made");
+    println!(
+        "counted: {} request ids, {taken} of them taken",
+        taken + made
+    );
 }
 
 #[test]
@@ -317,9 +320,8 @@ fn s2_36_s2_58_only_our_origin_exactly_and_only_once_is_ours() {
     assert_eq!(world.db.dump(), before);
     oracle::always(&world);
     println!(
-        "origins: {}, sites: {}, each at 3 routes",
-        origins.len() + 2,
-        sites.len()
+        "counted: {} CSRF cells of foreign origins and sites",
+        (origins.len() + 2 + sites.len()) * 3
     );
 }
 
@@ -377,7 +379,7 @@ fn s0_155_only_json_is_json() {
     }
     assert_eq!(world.db.dump(), before);
     oracle::always(&world);
-    println!("content types: {}, each at 2 routes", kinds.len());
+    println!("counted: {} content types at routes", kinds.len() * 2);
 }
 
 #[test]
@@ -480,8 +482,8 @@ fn s0_147_an_idempotency_key_of_any_shape_mints_at_most_once() {
     assert_eq!(world.calls("openrouter.keys.create"), 2);
     oracle::always(&world);
     println!(
-        "idempotency keys: {} refused, {} taken",
-        bad.len(),
+        "counted: {} idempotency keys, {} of them taken",
+        bad.len() + good.len() + 2,
         good.len() + 2
     );
 }
@@ -508,5 +510,5 @@ fn s2_36_a_sec_fetch_site_that_cannot_be_read_is_not_ours() {
         );
     }
     oracle::always(&world);
-    println!("unreadable sites: 3");
+    println!("counted: 3 sites that cannot be read");
 }

@@ -13,11 +13,11 @@ mod stored;
 mod targets;
 
 use http::{HeaderValue, Request};
+use keycap::http::Body;
 use keycap::http::headers::{NO_STORE, SECURITY};
-use keycap::http::{Body, Service};
 
 use crate::support::browser::Told;
-use crate::support::world::ORIGIN;
+use crate::support::world::{Isolate, ORIGIN};
 use crate::support::{Browser, World};
 
 const SESSION: &str = "__Host-keycap_session";
@@ -27,7 +27,7 @@ const SECRET: &str = "native-session-secret-not-for-production";
 /// A caller that is no browser: the test chooses every byte, and no cookie is kept.
 struct Caller<'w> {
     world: &'w World,
-    service: Service,
+    service: Isolate,
 }
 
 impl<'w> Caller<'w> {
@@ -47,7 +47,7 @@ impl<'w> Caller<'w> {
     /// As [`Caller::ask`], where the upstreams are made to fail.
     fn ask_whatever(&self, request: Request<Body>) -> Told {
         let what = format!("{} {}", request.method(), request.uri());
-        let told = Told::from(self.world.run(self.service.answer(request)).unwrap());
+        let told = self.world.run(self.service.answer(request)).unwrap();
         for (name, value) in SECURITY.into_iter().chain([NO_STORE]) {
             let mut carried = told.headers.get_all(name).iter();
             assert_eq!(carried.next().unwrap(), value, "{what}: {name}");

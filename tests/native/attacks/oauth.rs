@@ -531,7 +531,7 @@ const BENT: &[Bent] = &[
 ];
 
 #[test]
-fn s4_05_s0_145_only_what_this_browser_was_given_for_this_attempt_signs_in() {
+fn s4_05_s0_145_s2_73_only_what_this_browser_was_given_for_this_attempt_signs_in() {
     for (what, bend, leads_to) in BENT {
         let world = World::new();
         let caller = Caller::new(&world);
@@ -569,11 +569,11 @@ fn s4_05_s0_145_only_what_this_browser_was_given_for_this_attempt_signs_in() {
         }
         oracle::always(&world);
     }
-    println!("bent sign-ins: {}", BENT.len());
+    println!("counted: {} bent sign-ins", BENT.len());
 }
 
 #[test]
-fn s4_05_a_sign_in_is_spent_by_its_first_return() {
+fn s4_05_s2_73_a_sign_in_is_spent_by_its_first_return() {
     let world = World::new();
     let caller = Caller::new(&world);
     let (attempt, location) = Attempt::begun(&caller, "keys");
@@ -596,7 +596,7 @@ fn s4_05_a_sign_in_is_spent_by_its_first_return() {
     }
     assert_eq!(world.db.dump(), written, "a replay writes nothing");
     oracle::always(&world);
-    println!("replays: {}", codes.len() * 2 - 1);
+    println!("counted: {} replayed sign-ins", codes.len() * 2 - 1);
 }
 
 #[test]
@@ -638,7 +638,7 @@ fn s4_05_an_attempt_cookie_that_is_not_exactly_ours_opens_nothing() {
     let told = come_back(&caller, &attempt.query(), &attempt.cookie());
     assert_eq!(told.header("location"), OWN);
     oracle::always(&world);
-    println!("attempt cookies: {} broken, 1 whole", forms.len());
+    println!("counted: {} broken attempt cookies", forms.len());
 }
 
 struct Fixed;
@@ -755,7 +755,7 @@ fn s4_05_s4_06_what_is_sealed_for_something_else_is_no_attempt() {
     );
     assert_eq!(told.header("location"), OWN);
     oracle::always(&world);
-    println!("sealed for something else: {}", all.len());
+    println!("counted: {} cookies sealed for something else", all.len());
 }
 
 #[test]
@@ -780,7 +780,7 @@ fn s4_05_an_attempt_lasts_ten_minutes_to_the_second() {
         );
         oracle::always(&world);
     }
-    println!("ends of attempts: 5");
+    println!("counted: 5 ends of attempts");
 }
 
 #[test]
@@ -825,7 +825,7 @@ fn a9_s4_05_tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
         }
     }
     println!(
-        "interleavings of three tabs: {}",
+        "counted: {} interleavings of three tabs",
         orders.len() * (tabs.len() + 1)
     );
 }
@@ -865,5 +865,5 @@ fn s2_53_s4_06_s2_60_the_start_page_never_repeats_what_its_address_says() {
             count += 1;
         }
     }
-    println!("addresses of the start page: {count}");
+    println!("counted: {count} addresses of the start page");
 }

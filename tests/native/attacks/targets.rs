@@ -258,7 +258,7 @@ fn s4_06_s4_70_every_return_target_of_a_sign_in_is_one_of_our_four_pages() {
     assert!(whole >= 400, "{whole}");
     assert_eq!(elsewhere.len(), PAGES.len());
     oracle::always(&world);
-    println!("return targets after whole sign-ins: {whole} (seed {SEED:#x})");
+    println!("counted: {whole} return targets after whole sign-ins (seed {SEED:#x})");
 }
 
 #[test]
@@ -281,5 +281,5 @@ fn s4_70_the_whole_table_of_hostile_targets_names_no_page() {
             }
         }
     }
-    println!("names of return targets: {count}");
+    println!("counted: {count} names of return targets");
 }

@@ -6,10 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use keycap::http::{Body, Outbound, Service};
+use keycap::http::{Body, Outbound};
 use sandbox::Request;
 
-use super::world::{ORIGIN, World};
+use super::world::{Isolate, ORIGIN, World};
 
 /// What a claim sends: with the acceptance, as the page does while there is none on record.
 pub const CLAIM: &str = r#"{"accept_terms":1}"#;
@@ -58,7 +58,7 @@ pub type Cookies = BTreeMap<String, String>;
 
 pub struct Browser<'a> {
     world: &'a World,
-    service: Service,
+    service: Isolate,
     pub cookies: RefCell<Cookies>,
 }
 
@@ -187,36 +187,22 @@ impl<'a> Browser<'a> {
             request = request.header(*name, *value);
         }
         let answer = self.service.answer(request.body(body).unwrap());
-        let told = Told::from(self.world.run(answer)?);
+        let told = self.world.run(answer)?;
         self.keep_cookies(&told);
-        if target == "/api/v1/claim" {
-            self.note_delivery(&told);
-        }
         Some(told)
     }
 
-    fn note_delivery(&self, told: &Told) {
-        if told.status == 201
-            && let Some(secret) = told.secret()
-        {
-            self.world.delivered.borrow_mut().push(secret);
-        }
-    }
-
     /// A claim that is held where the effects' plan says; [`HeldClaim::release`] lets it go on.
-    pub fn start_claim(&self) -> HeldClaim<'_, 'a> {
+    pub fn start_claim(&self) -> HeldClaim {
         let service = self.service.clone();
         let request = self.claim_request();
-        let mut answer: Pin<Box<dyn Future<Output = Outbound>>> =
+        let mut answer: Pin<Box<dyn Future<Output = Told>>> =
             Box::pin(async move { service.answer(request).await });
         let first = answer
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
         assert!(first.is_pending(), "the claim is held");
-        HeldClaim {
-            browser: self,
-            answer,
-        }
+        HeldClaim(answer)
     }
 
     fn claim_request(&self) -> http::Request<Body> {
@@ -250,21 +236,17 @@ impl<'a> Browser<'a> {
 }
 
 /// A claim on its way, held in the middle.
-pub struct HeldClaim<'b, 'w> {
-    browser: &'b Browser<'w>,
-    answer: Pin<Box<dyn Future<Output = Outbound>>>,
-}
+pub struct HeldClaim(Pin<Box<dyn Future<Output = Told>>>);
 
-impl HeldClaim<'_, '_> {
+impl HeldClaim {
     /// Lets it go on to its end.
     pub fn release(mut self) -> Told {
-        let mut context = Context::from_waker(Waker::noop());
-        match self.answer.as_mut().poll(&mut context) {
-            Poll::Ready(outbound) => {
-                let told = Told::from(outbound);
-                self.browser.note_delivery(&told);
-                told
-            }
+        match self
+            .0
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(told) => told,
             Poll::Pending => panic!("held twice"),
         }
     }

@@ -21,6 +21,8 @@ pub enum Fate {
     RefusedAfter,
     /// Its answer is lost, and it happens only later: when [`Effects::land`] is called.
     Late,
+    /// The same, and later than any recovery.
+    Later,
     /// The operation is held just before it, and goes on when it is polled again.
     HeldBefore,
     /// … just after it.
@@ -40,8 +42,13 @@ impl Fate {
         matches!(self, Self::CutBefore | Self::CutAfter)
     }
 
+    /// Its answer is lost, and it happens only later.
+    pub const fn is_late(self) -> bool {
+        matches!(self, Self::Late | Self::Later)
+    }
+
     pub const fn happens(self) -> bool {
-        !matches!(self, Self::CutBefore | Self::LostBefore | Self::Late)
+        !matches!(self, Self::CutBefore | Self::LostBefore) && !self.is_late()
     }
 }
 

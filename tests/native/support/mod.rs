@@ -1,6 +1,8 @@
 //! What every native test stands on.
 
+pub mod account;
 pub mod browser;
+pub mod canaries;
 pub mod database;
 pub mod effects;
 pub mod oracle;

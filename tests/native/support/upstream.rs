@@ -6,27 +6,53 @@ use std::rc::Rc;
 use keycap::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
 use sandbox::{Delivery, Request, Sandbox};
 
+use super::canaries::Canaries;
 use super::effects::{Effects, Fate, meet};
 
 /// Rewrites an answer of upstream's: what the sandbox's faults cannot say.
 pub type Bend = fn(&Call, &mut serde_json::Value);
 
+/// What stands for what in GitHub's word on who somebody is: text, which may be no JSON any more.
+pub type Respelt = Option<(&'static str, String)>;
+
 #[derive(Clone)]
 pub struct Upstream {
+    pub respelt: Rc<RefCell<Respelt>>,
     pub bend: Rc<Cell<Option<Bend>>>,
     pub sandbox: Rc<RefCell<Sandbox>>,
+    pub canaries: Canaries,
     pub now_ms: Rc<Cell<i64>>,
+    pub ahead_ms: Rc<Cell<i64>>,
     pub effects: Effects,
 }
 
 impl Upstream {
     fn bent(&self, call: &Call, body: Vec<u8>) -> Vec<u8> {
+        if let Some((before, after)) = &*self.respelt.borrow()
+            && call.url.path().ends_with("/user")
+        {
+            let text = String::from_utf8(body).unwrap();
+            let respelt = text.replace(before, after);
+            assert_ne!(respelt, text, "it is there to be replaced");
+            return respelt.into_bytes();
+        }
         match (self.bend.get(), serde_json::from_slice(&body)) {
             (Some(bend), Ok(mut value)) => {
                 bend(call, &mut value);
                 value.to_string().into_bytes()
             }
             _ => body,
+        }
+    }
+
+    /// What only GitHub is told: the code that it gave, the verifier.
+    fn watch(&self, call: &Call) {
+        let body = call.body.as_deref().unwrap_or_default();
+        let told: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        for name in ["code", "code_verifier"] {
+            if let Some(value) = told[name].as_str() {
+                self.canaries.watch(name, value);
+            }
         }
     }
 
@@ -43,7 +69,10 @@ impl Upstream {
             body: call.body.clone().unwrap_or_default().into_bytes(),
         };
         let now = self.now_ms.get();
-        let delivery = self.sandbox.borrow_mut().handle(&request, now);
+        let delivery = self
+            .sandbox
+            .borrow_mut()
+            .handle(&request, now + self.ahead_ms.get());
         match delivery {
             Delivery::Answer(response) => Outcome::Answer(Answer {
                 status: response.status,
@@ -64,8 +93,9 @@ impl Outbound for Upstream {
     fn send(&self, call: Call) -> LocalFuture<'_, Outcome> {
         Box::pin(async move {
             let path = call.url.path();
+            self.watch(&call);
             let fate = self.effects.next(format!("http {} {path}", call.method));
-            if fate == Some(Fate::Late) {
+            if fate.is_some_and(Fate::is_late) {
                 let (upstream, call) = (self.clone(), call.clone());
                 self.effects.keep(move || drop(upstream.deliver(&call)));
             }

@@ -10,20 +10,30 @@ use std::task::{Context, Poll, Waker};
 use keycap::app::App;
 use keycap::config::Config;
 use keycap::domain::time::Timestamp;
-use keycap::http::Service;
 use keycap::http::rate::Limit;
+use keycap::http::{Body, Service};
 use keycap::ports::{Brake, Clock, LocalFuture, Log, NoRandomness, Random};
 use sandbox::Sandbox;
 
+use super::browser::Told;
+use super::canaries::Canaries;
 use super::database::Sqlite;
 use super::effects::Effects;
-use super::upstream::{Bend, Upstream};
+use super::oracle;
+use super::upstream::{Bend, Respelt, Upstream};
 
 pub const TEN_MINUTES: i64 = 600;
 /// Where every world begins: a Saturday noon, far from every boundary.
 const BEGINS: &str = "2026-11-21T12:00:00Z";
 
 pub const ORIGIN: &str = "http://localhost:8787";
+/// Settings that are nobody's to see.
+const SECRETS: [&str; 3] = [
+    "GITHUB_OAUTH_CLIENT_SECRET",
+    "OPENROUTER_MANAGEMENT_KEY",
+    "AUTH_SESSION_SECRET",
+];
+
 pub const BASE: &str = "http://127.0.0.1:8790";
 
 pub struct World {
@@ -31,46 +41,90 @@ pub struct World {
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub effects: Effects,
     pub now_ms: Rc<Cell<i64>>,
+    /// How far upstream's clock is ahead of ours.
+    pub upstream_ahead_ms: Rc<Cell<i64>>,
     pub log: Rc<RefCell<Vec<String>>>,
     pub bend: Rc<Cell<Option<Bend>>>,
+    pub respelt: Rc<RefCell<Respelt>>,
     pub refusing: Rc<RefCell<Vec<Limit>>>,
     seed: Rc<Cell<u64>>,
     settings: RefCell<HashMap<&'static str, String>>,
     /// Every secret that left in an answer.
     pub delivered: Rc<RefCell<Vec<String>>>,
+    pub canaries: Canaries,
+}
+
+/// An isolate of this deployment. No answer leaves it unseen.
+#[derive(Clone)]
+pub struct Isolate {
+    service: Service,
+    canaries: Canaries,
+}
+
+impl Isolate {
+    pub fn app(&self) -> &App {
+        self.service.app()
+    }
+
+    pub async fn answer(&self, request: http::Request<Body>) -> Told {
+        let delivers = request.method() == "POST" && request.uri().path() == "/api/v1/claim";
+        let told = Told::from(self.service.answer(request).await);
+        self.canaries.look_at(&told, delivers);
+        told
+    }
+}
+
+/// After every test, whatever its subject.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            oracle::always(self);
+        }
+    }
 }
 
 impl World {
     pub fn new() -> Self {
         let effects = Effects::default();
+        let (sandbox, delivered) = (Rc::<RefCell<Sandbox>>::default(), Rc::default());
         Self {
             db: Sqlite::new(effects.clone()),
-            sandbox: Rc::new(RefCell::new(Sandbox::default())),
+            canaries: Canaries::new(Rc::clone(&sandbox), Rc::clone(&delivered)),
+            sandbox,
             effects,
             now_ms: Rc::new(Cell::new(Timestamp::parse(BEGINS).unwrap().secs() * 1000)),
+            upstream_ahead_ms: Rc::default(),
             log: Rc::default(),
             bend: Rc::default(),
+            respelt: Rc::default(),
             refusing: Rc::default(),
             seed: Rc::new(Cell::new(1)),
             settings: RefCell::new(settings()),
-            delivered: Rc::default(),
+            delivered,
         }
     }
 
     /// The same deployment, as it is now, to go on from in another direction.
     pub fn copied(&self) -> Self {
         let effects = Effects::default();
+        let sandbox = Rc::new(RefCell::new(self.sandbox.borrow().clone()));
+        let delivered = Rc::new(RefCell::new(self.delivered.borrow().clone()));
         Self {
             db: self.db.copied(effects.clone()),
-            sandbox: Rc::new(RefCell::new(self.sandbox.borrow().clone())),
+            canaries: self
+                .canaries
+                .copied(Rc::clone(&sandbox), Rc::clone(&delivered)),
+            sandbox,
             effects,
             now_ms: Rc::new(Cell::new(self.now_ms.get())),
+            upstream_ahead_ms: Rc::new(Cell::new(self.upstream_ahead_ms.get())),
             log: Rc::new(RefCell::new(self.log.borrow().clone())),
             bend: Rc::new(Cell::new(self.bend.get())),
+            respelt: Rc::new(RefCell::new(self.respelt.borrow().clone())),
             refusing: Rc::default(),
             seed: Rc::new(Cell::new(self.seed.get())),
             settings: RefCell::new(self.settings.borrow().clone()),
-            delivered: Rc::new(RefCell::new(self.delivered.borrow().clone())),
+            delivered,
         }
     }
 
@@ -80,16 +134,23 @@ impl World {
     }
 
     /// A fresh isolate.
-    pub fn service(&self) -> Service {
+    pub fn service(&self) -> Isolate {
         let settings = self.settings.borrow();
         let config = Config::from_env(&|name| settings.get(name).cloned());
-        Service::new(App {
+        for name in SECRETS {
+            let values = settings.get(name).into_iter().flat_map(|v| v.split(','));
+            values.for_each(|value| self.canaries.watch(name, value.trim()));
+        }
+        let service = Service::new(App {
             config: config.unwrap_or_else(|problems| panic!("{problems:?}")),
             db: Box::new(self.db.clone()),
             http: Box::new(Upstream {
                 bend: self.bend.clone(),
+                respelt: self.respelt.clone(),
                 sandbox: self.sandbox.clone(),
+                canaries: self.canaries.clone(),
                 now_ms: self.now_ms.clone(),
+                ahead_ms: self.upstream_ahead_ms.clone(),
                 effects: self.effects.clone(),
             }),
             clock: Box::new(Hands(self.now_ms.clone())),
@@ -97,11 +158,20 @@ impl World {
             brake: Box::new(Refusing(self.refusing.clone())),
             log: Box::new(Lines(self.log.clone())),
             upstream_terms_seen: Cell::default(),
-        })
+        });
+        Isolate {
+            service,
+            canaries: self.canaries.clone(),
+        }
     }
 
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now_ms.get())
+    }
+
+    /// What time it is for upstream.
+    pub fn upstream_now_ms(&self) -> i64 {
+        self.now_ms.get() + self.upstream_ahead_ms.get()
     }
 
     pub fn pass(&self, secs: i64) {
@@ -155,8 +225,7 @@ impl World {
     /// Upstream keys that work and carry our marker.
     pub fn usable(&self) -> Vec<sandbox::UpstreamKey> {
         let sandbox = self.sandbox.borrow();
-        let now = self.now_ms.get();
-        let ours = sandbox.ledger().usable_keys(now);
+        let ours = sandbox.ledger().usable_keys(self.upstream_now_ms());
         ours.filter(|key| key.name.starts_with("keycap/"))
             .cloned()
             .collect()

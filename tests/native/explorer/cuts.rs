@@ -1,0 +1,56 @@
+//! Recoveries that are cut or failed themselves, at each of their effects: then two clean sweeps as ever.
+
+use super::pairs::each_pair;
+use super::{Cast, Choice, claim, renewed, step, sweep};
+use crate::support::{Fate, TEN_MINUTES, World, oracle};
+
+/// What recovers first.
+const FIRST: [&str; 2] = ["sweep", "retry"];
+
+/// Begins a recovery, cut or failed at one effect if that is given; how many effects it had.
+fn begin(world: &World, cast: &Cast, first: usize, cut: Option<(usize, Fate)>) -> usize {
+    world.effects.plan(&[]);
+    let mut act = if FIRST[first] == "sweep" {
+        world.pass(TEN_MINUTES);
+        sweep(world, 0)
+    } else {
+        claim(world, &renewed(world, cast).member)
+    };
+    world.effects.plan(cut.as_slice());
+    let ended = step(&mut act).is_ready();
+    assert!(ended || cut.is_some_and(|(_, fate)| fate.is_cut()));
+    oracle::always(world);
+    world.effects.count()
+}
+
+#[test]
+fn x0_every_recovery_may_be_cut_or_failed_at_every_effect() {
+    let mut choice = Choice::one_of(37);
+    let mut number = 0;
+    each_pair(|pair, (start, cast)| {
+        number += 1;
+        // Each beginning once, with one operation between after the other.
+        if pair.second != number / super::OPERATIONS.len() % super::OPERATIONS.len() {
+            return;
+        }
+        let first = number % FIRST.len();
+        let family = format!("{} / {} cut at", pair.name(), FIRST[first]);
+        if !choice.takes(&family) {
+            return;
+        }
+        let world = pair.run(start, cast);
+        let effects = begin(&world.copied(), cast, first, None);
+        for j in 0..effects {
+            if !choice.takes_all() && j != number % effects {
+                continue;
+            }
+            let fate = Fate::ALL[(number + j) % Fate::ALL.len()];
+            choice.run(&format!("{family} {j} {fate:?}"), || {
+                let world = world.copied();
+                begin(&world, cast, first, Some((j, fate)));
+                pair.recover(&world, cast, (number + j) % 3);
+            });
+        }
+    });
+    choice.counted("scenarios of recoveries that are cut, from the beginnings");
+}

@@ -1,0 +1,384 @@
+//! The explorer. Pairs: the first operation is cut, failed in every form, held or made to land late at each of its effects,
+//! the second runs to its end meanwhile, then recovery. Cuts: the recovery is cut itself. Triples: a second operation
+//! is held or cut at each of its own effects while the first is held, and a third runs to its end. Operations and stages
+//! are lists: adding one adds all of its combinations.
+//!
+//! `npm test` runs a part of them, chosen by their number; `KEYCAP_SCALE=25` runs them all. A failing scenario
+//! prints its name, and `KEYCAP_SCENARIO=<name>` runs it alone.
+
+mod cuts;
+mod pairs;
+mod triples;
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use keycap::http::Body;
+use serde_json::json;
+
+use crate::support::browser::{CLAIM, Told};
+use crate::support::world::ORIGIN;
+use crate::support::{Browser, Cookies, TEN_MINUTES, World, oracle};
+
+/// Who acts.
+#[derive(Clone)]
+pub struct Cast {
+    pub member: Cookies,
+    pub second: Cookies,
+    pub operator: Cookies,
+}
+
+/// An operation on its way.
+type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
+
+/// How an operation starts.
+type Start = fn(&World, &Cast) -> Act;
+
+/// What an operation has to do with a claim that is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Does {
+    ClaimsForMember,
+    ClaimsForSecond,
+    /// From its end on the member's claims bring nothing …
+    ShutsOutMember,
+    /// … or anybody's.
+    ShutsOutAll,
+    LetsIn,
+    /// Nobody's claim comes to another end by it.
+    NoHarm,
+}
+
+use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
+
+const OPERATIONS: [(&str, Does, Start); 13] = [
+    ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
+    ("claim by another", ClaimsForSecond, |w, c| {
+        claim(w, &c.second)
+    }),
+    ("sweep", NoHarm, |w, _| sweep(w, 0)),
+    ("sign out everywhere", ShutsOutMember, |w, c| {
+        post(w, &c.member, "/api/v1/me/sign-out-everywhere")
+    }),
+    ("stop", ShutsOutAll, |w, c| {
+        switch(w, c, r#"{"minting":"stopped"}"#)
+    }),
+    ("open", LetsIn, |w, c| switch(w, c, r#"{"minting":"open"}"#)),
+    ("off", ShutsOutAll, |w, c| {
+        switch(w, c, r#"{"keys":"off","confirm":9}"#)
+    }),
+    ("on", LetsIn, |w, c| switch(w, c, r#"{"keys":"on"}"#)),
+    ("by approval", ShutsOutAll, |w, c| {
+        switch(w, c, r#"{"claims":"by_approval"}"#)
+    }),
+    ("list keys", NoHarm, |w, c| {
+        call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
+    }),
+    // X22: somebody replays the Cron Trigger with a time of their own.
+    ("sweep of next year", NoHarm, |w, _| sweep(w, 365 * 86_400)),
+    ("block", ShutsOutMember, |w, _| {
+        w.db.run("INSERT OR IGNORE INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE login = 'member'");
+        done_at_once()
+    }),
+    // X16: what is listed moves up.
+    ("somebody deletes", NoHarm, |w, _| {
+        w.somebody_deletes(20);
+        done_at_once()
+    }),
+];
+
+/// How a world comes to a stage.
+type Prepare = fn(&World, &Cast);
+
+/// Where a scenario begins.
+const STAGES: [(&str, Prepare); 11] = [
+    ("fresh", |_, _| {}),
+    ("holder", |w, c| claims(w, &c.member, 201)),
+    ("doubtful", |w, c| {
+        w.add_fault("openrouter.keys.create", "reset_after", json!({}));
+        claims(w, &c.member, 503);
+    }),
+    ("revoking", |w, c| {
+        w.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
+        let more = json!({ "times": 3 });
+        w.add_fault("openrouter.keys.delete", "error_before", more);
+        claims(w, &c.member, 502);
+    }),
+    ("switched off", |w, c| {
+        claims(w, &c.member, 201);
+        done(switch(w, c, r#"{"keys":"off","confirm":9}"#));
+    }),
+    ("expired", |w, c| {
+        claims(w, &c.member, 201);
+        w.pass(90 * 86_400);
+    }),
+    // X18: the transport repeated the create.
+    ("twin", |w, c| {
+        w.add_fault("openrouter.keys.create", "duplicate", json!({}));
+        claims(w, &c.member, 201);
+    }),
+    // X19: expired by our clock, and not by upstream's.
+    ("clocks apart", |w, c| {
+        w.upstream_ahead_ms.set(-120_000);
+        claims(w, &c.member, 201);
+        w.pass(90 * 86_400 - TEN_MINUTES + 60);
+    }),
+    // X16: a doubtful mint's key on the second page of the list, with others behind it or as the last one.
+    ("crowded", |w, c| {
+        w.somebodys_keys(30);
+        crowd(w, c);
+    }),
+    ("crowded out", crowd),
+    // X21: creates are lost, whoever claims.
+    ("outage", |w, _| {
+        w.add_fault(
+            "openrouter.keys.create",
+            "reset_before",
+            json!({ "times": 0 }),
+        );
+        for n in 0..9 {
+            Browser::signed_in(w, &format!("load-{n}")).claim();
+        }
+        w.sandbox.borrow_mut().clear_faults();
+    }),
+];
+
+fn crowd(world: &World, cast: &Cast) {
+    world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+    claims(world, &cast.member, 503);
+    world.somebodys_keys(104);
+}
+
+fn claim(world: &World, who: &Cookies) -> Act {
+    let body = Body::Bytes(CLAIM.into());
+    call(world, who, "POST", "/api/v1/claim", body)
+}
+
+fn post(world: &World, who: &Cookies, target: &str) -> Act {
+    call(world, who, "POST", target, Body::Bytes(b"{}".to_vec()))
+}
+
+fn switch(world: &World, cast: &Cast, body: &str) -> Act {
+    let (body, target) = (Body::Bytes(body.into()), "/api/v1/admin/settings");
+    call(world, &cast.operator, "PATCH", target, body)
+}
+
+/// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
+fn sweep(world: &World, ahead: i64) -> Act {
+    let (service, at) = (world.service(), world.now().plus(ahead));
+    Box::pin(async move {
+        keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, at).await;
+        None
+    })
+}
+
+fn done_at_once() -> Act {
+    Box::pin(std::future::ready(None))
+}
+
+fn call(world: &World, who: &Cookies, method: &str, target: &str, body: Body) -> Act {
+    let cookies: Vec<String> = who.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("{ORIGIN}{target}"))
+        .header("origin", ORIGIN)
+        .header("content-type", "application/json")
+        .header("cookie", cookies.join("; "))
+        .body(body)
+        .unwrap();
+    let service = world.service();
+    Box::pin(async move { Some(service.answer(request).await) })
+}
+
+fn claims(world: &World, who: &Cookies, status: u16) {
+    assert_eq!(done(claim(world, who)).unwrap().status, status);
+}
+
+fn done(mut act: Act) -> Option<Told> {
+    match step(&mut act) {
+        Poll::Ready(told) => told,
+        Poll::Pending => panic!("nothing holds it"),
+    }
+}
+
+fn step(act: &mut Act) -> Poll<Option<Told>> {
+    act.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The world at a stage, with fresh sessions.
+fn stage(number: usize) -> Rc<(World, Cast)> {
+    let world = World::new();
+    let cast = signed_in(&world);
+    STAGES[number].1(&world, &cast);
+    oracle::always(&world);
+    world.pass(TEN_MINUTES);
+    let cast = renewed(&world, &cast);
+    Rc::new((world, cast))
+}
+
+/// The effects of an operation that nothing happens to, by name, and what it is told.
+fn dry(start: &(World, Cast), operation: usize) -> (Vec<String>, Option<Told>) {
+    let world = start.0.copied();
+    world.effects.plan(&[]);
+    let told = done(OPERATIONS[operation].2(&world, &start.1));
+    (world.effects.names(), told)
+}
+
+pub fn signed_in(world: &World) -> Cast {
+    let cookies = |persona| Browser::signed_in(world, persona).cookies.take();
+    Cast {
+        member: cookies("member"),
+        second: cookies("second"),
+        operator: cookies("operator"),
+    }
+}
+
+/// Whoever is signed in no more signs in again.
+fn renewed(world: &World, cast: &Cast) -> Cast {
+    let renewed = |cookies: &Cookies, persona| {
+        let browser = Browser::with(world, cookies);
+        match browser.get("/api/v1/me").status {
+            200 => cookies.clone(),
+            _ => Browser::signed_in(world, persona).cookies.take(),
+        }
+    };
+    Cast {
+        member: renewed(&cast.member, "member"),
+        second: renewed(&cast.second, "second"),
+        operator: renewed(&cast.operator, "operator"),
+    }
+}
+
+/// What follows: 0 sweeps, 1 a retry of everything and sweeps, 2 sweeps and a retry.
+pub fn recover(world: &World, cast: &Cast, how: usize) {
+    world.effects.plan(&[]);
+    let retry = |world: &World| {
+        let cast = renewed(world, cast);
+        for who in [&cast.member, &cast.second] {
+            let told = done(claim(world, who)).unwrap();
+            assert!(told.status < 500 || told.status == 503, "{told:?}");
+        }
+        oracle::always(world);
+    };
+    if how == 1 {
+        retry(world);
+    }
+    for _ in 0..2 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+    if how == 2 {
+        retry(world);
+    }
+    // Doubts of a switch end five minutes after it was sent.
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    oracle::settled(world);
+}
+
+/// Whoever may claim ends with one working key.
+pub fn all_is_well(world: &World, cast: &Cast) {
+    let cast = renewed(world, cast);
+    world.db.run("DELETE FROM blocks");
+    world.upstream_ahead_ms.set(0);
+    done(switch(world, &cast, r#"{"keys":"on"}"#));
+    done(switch(world, &cast, r#"{"minting":"open"}"#));
+    done(switch(world, &cast, r#"{"claims":"open"}"#));
+    world.pass(86_400);
+    assert!(world.sweep());
+    for who in [&cast.member, &cast.second] {
+        let told = done(claim(world, who)).unwrap();
+        assert!([200, 201].contains(&told.status), "{told:?}");
+    }
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    oracle::settled(world);
+    let active = world
+        .db
+        .number("SELECT COUNT(*) FROM generations WHERE state = 'active'");
+    assert_eq!(world.usable().len(), usize::try_from(active).unwrap());
+    assert!(active >= 2);
+}
+
+/// How many mints have been recorded, by whom it may concern: the member, and everybody.
+fn recorded(world: &World) -> [i64; 2] {
+    ["m.login = 'member'", "1"].map(|whose| {
+        world.db.number(&format!(
+            "SELECT COUNT(*) FROM generations g JOIN members m ON m.owner_id = g.owner_id
+             WHERE g.recorded_at IS NOT NULL AND {whose}"
+        ))
+    })
+}
+
+/// X12: once it has ended, whatever shuts claims out, nothing more is recorded for whom it shuts out.
+fn shut_out_is_out(does: Does, before: [i64; 2], after: [i64; 2]) {
+    match does {
+        ShutsOutMember => assert_eq!(before[0], after[0], "X12: recorded for who is shut out"),
+        ShutsOutAll => assert_eq!(before, after, "X12: recorded while everybody is shut out"),
+        _ => {}
+    }
+}
+
+/// Which scenarios run: one by its name, or a part by number.
+struct Choice {
+    only: Option<String>,
+    scale: Option<usize>,
+    /// One of this many runs by default.
+    part: usize,
+    ran: usize,
+    all: usize,
+}
+
+/// `KEYCAP_SCALE` that runs everything.
+const WHOLE: usize = 25;
+
+impl Choice {
+    fn one_of(part: usize) -> Self {
+        let scale = std::env::var("KEYCAP_SCALE").ok();
+        Self {
+            only: std::env::var("KEYCAP_SCENARIO").ok(),
+            scale: scale.and_then(|scale| scale.parse().ok()),
+            part,
+            ran: 0,
+            all: 0,
+        }
+    }
+
+    /// Whether the next scenario runs, or the next family: those whose names begin with this one.
+    fn takes(&mut self, family: &str) -> bool {
+        self.all += 1;
+        // A prime step, so that no list's own period decides which are left out.
+        let number = self.all * 7919;
+        match (&self.only, self.scale) {
+            (Some(only), _) => only.starts_with(family),
+            (None, Some(scale)) => number % WHOLE < scale,
+            (None, None) => number.is_multiple_of(self.part),
+        }
+    }
+
+    /// Whether everything of a family runs, or one of it.
+    fn takes_all(&self) -> bool {
+        self.only.is_some() || self.scale.is_some_and(|scale| scale >= WHOLE)
+    }
+
+    /// Runs one scenario, and names it when it fails.
+    fn run(&mut self, name: &str, scenario: impl FnOnce()) {
+        if self.only.as_deref().is_some_and(|only| only != name) {
+            return;
+        }
+        self.ran += 1;
+        if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(scenario)) {
+            eprintln!("failed: KEYCAP_SCENARIO='{name}'");
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// One line for whoever counts. A scenario that was asked for by name is in one of the tests.
+    fn counted(&self, what: &str) {
+        println!("counted: {} {what} of {}", self.ran, self.all);
+        assert!(self.ran > 0 || self.only.is_some(), "nothing ran");
+    }
+}

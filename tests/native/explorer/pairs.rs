@@ -1,0 +1,146 @@
+//! Pairs of operations.
+
+use std::task::Poll;
+
+use super::{
+    Cast, Choice, ClaimsForMember, ClaimsForSecond, NoHarm, OPERATIONS, STAGES, all_is_well, done,
+    dry, recorded, recover, shut_out_is_out, stage, step,
+};
+use crate::support::{Fate, World, oracle};
+
+const FATES: [Fate; 9] = [
+    Fate::CutBefore,
+    Fate::CutAfter,
+    Fate::LostBefore,
+    Fate::LostAfter,
+    Fate::RefusedAfter,
+    Fate::Late,
+    Fate::Later,
+    Fate::HeldBefore,
+    Fate::HeldAfter,
+];
+
+/// One pair, up to where recovery begins.
+pub struct Pair {
+    pub stage: usize,
+    pub first: usize,
+    pub k: usize,
+    pub fate: Fate,
+    pub second: usize,
+    /// What the first is told when nothing happens to it.
+    status: Option<u16>,
+    /// The effect is the record of a mint.
+    records: bool,
+}
+
+impl Pair {
+    pub fn name(&self) -> String {
+        format!(
+            "{} / {} / {} {:?} / {}",
+            STAGES[self.stage].0,
+            OPERATIONS[self.first].0,
+            self.k,
+            self.fate,
+            OPERATIONS[self.second].0,
+        )
+    }
+
+    /// Runs both, and leaves the world to its recovery.
+    pub fn run(&self, start: &World, cast: &Cast) -> World {
+        let ((_, claims, first), (_, does, second)) =
+            (OPERATIONS[self.first], OPERATIONS[self.second]);
+        let world = start.copied();
+        world.effects.plan(&[(self.k, self.fate)]);
+        let mut first = first(&world, cast);
+        let begun = step(&mut first);
+        let held = begun.is_pending();
+        if let (true, Fate::LostAfter | Fate::RefusedAfter) = (self.records, self.fate) {
+            let delivered = matches!(begun, Poll::Ready(Some(told)) if told.status == 201);
+            assert!(delivered, "X3: what was recorded is delivered");
+        }
+        oracle::always(&world);
+        world.effects.plan(&[]);
+        let told = done(second(&world, cast));
+        assert!(told.is_none_or(|told| told.status != 500), "our own fault");
+        oracle::always(&world);
+        let before = recorded(&world);
+        if held && matches!(self.fate, Fate::HeldBefore | Fate::HeldAfter) {
+            let Poll::Ready(told) = step(&mut first) else {
+                panic!("let go, it goes on to its end");
+            };
+            let status = told.map(|told| told.status);
+            assert_ne!(status, Some(500), "our own fault");
+            let claims = [ClaimsForMember, ClaimsForSecond].contains(&claims);
+            if claims && does == NoHarm && self.status == Some(201) {
+                assert_eq!(status, Some(201), "X2: a claim under way was harmed");
+            }
+            shut_out_is_out(does, before, recorded(&world));
+        }
+        drop(first);
+        oracle::always(&world);
+        if self.fate == Fate::Late {
+            world.effects.land();
+            oracle::always(&world);
+        }
+        world
+    }
+
+    /// Recovery, and once more for what lands only after it.
+    pub fn recover(&self, world: &World, cast: &Cast, how: usize) {
+        recover(world, cast, how);
+        if world.effects.land() > 0 {
+            recover(world, cast, 0);
+        }
+        all_is_well(world, cast);
+    }
+}
+
+/// Calls with every pair at every stage.
+pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
+    for stage_number in 0..STAGES.len() {
+        let start = stage(stage_number);
+        for first in 0..OPERATIONS.len() {
+            let (effects, told) = dry(&start, first);
+            let status = told.map(|told| told.status);
+            for (k, effect) in effects.iter().enumerate() {
+                let fates = FATES.into_iter().filter(|fate| match fate {
+                    // Only a database says that something was refused which happened.
+                    Fate::RefusedAfter => effect.starts_with("db"),
+                    // A create may land at any time (X1); a switch, within minutes (X4).
+                    Fate::Later => effect.starts_with("http POST /openrouter"),
+                    _ => true,
+                });
+                for fate in fates {
+                    for second in 0..OPERATIONS.len() {
+                        let pair = Pair {
+                            stage: stage_number,
+                            first,
+                            k,
+                            fate,
+                            second,
+                            status,
+                            records: effect.contains("::RECORD_GUARD"),
+                        };
+                        with(&pair, &start);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn x0_every_pair_of_operations_keeps_every_promise_whatever_becomes_of_the_first() {
+    let mut choice = Choice::one_of(151);
+    each_pair(|pair, (start, cast)| {
+        let how = (pair.first + pair.k + pair.second) % 3;
+        let name = format!("{} / {how}", pair.name());
+        if choice.takes(&name) {
+            choice.run(&name, || {
+                let world = pair.run(start, cast);
+                pair.recover(&world, cast, how);
+            });
+        }
+    });
+    choice.counted("scenarios of pairs");
+}

@@ -1,0 +1,174 @@
+//! A claim's guards: the gates at the reservation and at the record, the nonce, the minute, the echo.
+
+use serde_json::json;
+
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+fn shut_after_reservation(world: &World, sql: &str) {
+    world.db.run(&format!(
+        "CREATE TRIGGER shut AFTER INSERT ON generations BEGIN {sql}; END"
+    ));
+}
+
+#[test]
+fn x12_a_row_with_another_nonce_is_neither_recorded_nor_given_up() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    shut_after_reservation(
+        &world,
+        "UPDATE generations SET op_nonce = 'another' WHERE id = NEW.id",
+    );
+    assert_eq!(member.claim().code(), "claim_superseded");
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(world.states(), ["minting"], "it is its new driver's");
+    for _ in 0..2 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    oracle::settled(&world);
+}
+
+#[test]
+fn x12_seats_and_age_are_looked_at_again_at_the_record() {
+    for sql in [
+        "UPDATE seats SET live = 501",
+        "UPDATE members SET account_created_at = 9999999999",
+    ] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        shut_after_reservation(&world, sql);
+        assert_eq!(member.claim().code(), "claim_superseded", "{sql}");
+        assert_eq!(world.usable().len(), 0, "{sql}");
+        assert_eq!(world.states(), ["revoked"], "{sql}");
+        world.db.run("UPDATE seats SET live = 0");
+    }
+}
+
+#[test]
+fn a2_a_leaked_keys_hold_refuses_claims_while_the_key_is_there() {
+    for (reason, status) in [("leak", 403), ("owner", 201)] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        world.db.run(&format!(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'refused', 't', 1);
+             INSERT INTO keys (public_id, owner_id, ordinal, origin, plan_id, created_at, change_id)
+               SELECT 'key_t', owner_id, 0, 'claim', 1, 1, 't' FROM members;
+             INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, '{reason}', 't', 1, 't' FROM keys"
+        ));
+        assert_eq!(member.claim().status, status, "{reason}");
+    }
+}
+
+#[test]
+fn x1_a_mint_that_took_a_minute_is_not_recorded() {
+    for (secs, status) in [(59, 201), (60, 409)] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        world.effects.plan(&[(1, Fate::HeldAfter)]);
+        let held = member.start_claim();
+        world.pass(secs);
+        assert_eq!(held.release().status, status, "{secs}");
+        assert_eq!(world.usable().len(), usize::from(status == 201), "{secs}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn x1_whoever_takes_a_mint_over_changes_its_nonce() {
+    let nonce = |world: &World| world.db.text("SELECT op_nonce FROM generations");
+    for fenced in [false, true] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        world.add_fault("openrouter.keys.create", "reset_after", json!({}));
+        world.effects.plan(&[(1, Fate::HeldAfter)]);
+        let held = member.start_claim();
+        let before = nonce(&world);
+        if fenced {
+            world.pass(120);
+            assert!(world.sweep());
+        } else {
+            assert_eq!(held.release().code(), "claim_unknown");
+        }
+        assert_ne!(nonce(&world), before, "fenced: {fenced}");
+    }
+}
+
+#[test]
+fn x2_a_sweep_leaves_a_young_mint_alone() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.effects.plan(&[(1, Fate::HeldAfter)]);
+    let held = member.start_claim();
+    world.pass(59);
+    assert!(world.sweep());
+    assert_eq!(held.release().status, 201);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x1_a_408_is_no_refusal() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 408 }));
+    assert_eq!(member.claim().code(), "claim_unknown");
+    assert_eq!(world.states(), ["verifying"]);
+}
+
+#[test]
+fn x3_what_cannot_be_known_or_written_down_is_not_touched() {
+    for (bent, plan, code) in [
+        // The record is lost twice, and so is the audit's answer.
+        (
+            false,
+            vec![
+                (2, Fate::LostBefore),
+                (3, Fate::LostBefore),
+                (4, Fate::LostBefore),
+            ],
+            "storage_unavailable",
+        ),
+        // The record was committed and reads as refused, and the audit cannot be asked.
+        (
+            false,
+            vec![(2, Fate::RefusedAfter), (3, Fate::LostBefore)],
+            "storage_unavailable",
+        ),
+        // A bad echo, whose removal cannot be written down.
+        (
+            true,
+            vec![(2, Fate::LostBefore), (3, Fate::LostBefore)],
+            "openrouter_mismatch",
+        ),
+    ] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        if bent {
+            world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
+        }
+        world.effects.plan(&plan);
+        assert_eq!(member.claim().code(), code, "{plan:?}");
+        let names = world.effects.names();
+        assert!(
+            !names.iter().any(|name| name.starts_with("http DELETE")),
+            "{names:?}"
+        );
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn b1_spend_that_could_not_be_read_is_asked_for_again() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    world.pass(90 * 86_400 + 301);
+    // All three tries of one sweep.
+    world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 3 }));
+    for state in ["active", "expired"] {
+        assert!(world.sweep());
+        assert_eq!(world.states(), [state]);
+        world.pass(TEN_MINUTES);
+    }
+    let again = Browser::signed_in(&world, "member");
+    assert_eq!(again.claim().json()["key"]["limit_usd"], "5.00");
+}

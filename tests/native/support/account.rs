@@ -1,0 +1,80 @@
+//! What somebody else does on the upstream account: keys of their own, markers that no row knows, another account.
+
+use serde_json::Value;
+
+use super::world::World;
+
+impl World {
+    pub fn somebodys_key(&self, name: &str) {
+        let key = sandbox::NewKey {
+            name: name.to_owned(),
+            ..Default::default()
+        };
+        let now = self.upstream_now_ms();
+        self.sandbox.borrow_mut().add_foreign_key(key, now);
+    }
+
+    /// Newer ones than any there is: a hundred fill a page.
+    pub fn somebodys_keys(&self, n: usize) {
+        (0..n).for_each(|n| self.somebodys_key(&format!("somebody's {n}")));
+    }
+
+    /// Their newest go, as far as there are any.
+    pub fn somebody_deletes(&self, n: usize) {
+        let hashes: Vec<String> = {
+            let sandbox = self.sandbox.borrow();
+            let keys = sandbox.ledger().keys.iter().rev();
+            let theirs = keys.filter(|key| key.foreign && key.deleted_at_ms.is_none());
+            theirs.take(n).map(|key| key.hash.clone()).collect()
+        };
+        for hash in hashes {
+            self.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
+        }
+    }
+
+    /// The `n`-th key that carries our marker and has no row; its name.
+    pub fn marker_without_row(&self, n: usize) -> String {
+        let instance = self.db.text("SELECT name FROM instance");
+        let name = format!("keycap/{instance}/gen_{n:024x}");
+        self.somebodys_key(&name);
+        name
+    }
+
+    /// What the management key may do, done by hand: the answer, which says yes.
+    pub fn by_hand(&self, method: &str, path: &str, body: &Value) -> Value {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let credential = format!("Bearer {}", sandbox::MANAGEMENT_KEY);
+        let request = sandbox::Request {
+            method: method.to_owned(),
+            target: format!("/openrouter/api/v1{path}"),
+            headers: vec![
+                header("authorization", &credential),
+                header("content-type", "application/json"),
+                header("user-agent", "somebody"),
+            ],
+            body: body.to_string().into_bytes(),
+        };
+        let now = self.upstream_now_ms();
+        let answer = self.sandbox.borrow_mut().handle(&request, now).answer();
+        let answer = answer.expect("an answer");
+        assert!((200..300).contains(&answer.status), "{answer:?}");
+        answer.value()
+    }
+
+    /// A workspace beside the default one.
+    pub fn workspace(&self) -> String {
+        let body = serde_json::json!({ "name": "Keys", "slug": "keys" });
+        let made = self.by_hand("POST", "/workspaces", &body);
+        made["data"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The management key now belongs to somebody else's account; ours, to put back.
+    pub fn swap_account(&self) -> sandbox::Sandbox {
+        let settings = sandbox::Settings {
+            seed: 4_711,
+            default_workspace_id: String::from("5a4db0c5-0000-4000-8000-00000000ffff"),
+            ..sandbox::Settings::default()
+        };
+        self.sandbox.replace(sandbox::Sandbox::new(settings))
+    }
+}

@@ -1,0 +1,122 @@
+//! Canaries: every secret of a run. None may be in a value of the database, a line of the log or an answer, but for a fresh
+//! key's in the one answer that delivers it (P4). Upstream's hashes are in no answer and no line either: whoever has
+//! one can have the key disabled (C9).
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use sandbox::Sandbox;
+
+use super::browser::Told;
+use super::database::Sqlite;
+
+/// A secret shorter than this is none.
+const SHORTEST: usize = 16;
+/// This much of a secret's end is looked for: giving half of it away is a leak too, and a session's beginning is everybody's.
+const LOOKED_FOR: usize = 32;
+
+#[derive(Clone)]
+pub struct Canaries {
+    sandbox: Rc<RefCell<Sandbox>>,
+    /// Settings, and what only GitHub is told: what each is, and its end.
+    ours: Rc<RefCell<BTreeSet<(&'static str, String)>>>,
+    /// Cookies leave in answers, and rest nowhere.
+    cookies: Rc<RefCell<BTreeSet<String>>>,
+    /// Every secret that left in the answer that it was made for.
+    delivered: Rc<RefCell<Vec<String>>>,
+}
+
+impl Canaries {
+    pub fn new(sandbox: Rc<RefCell<Sandbox>>, delivered: Rc<RefCell<Vec<String>>>) -> Self {
+        Self {
+            sandbox,
+            ours: Rc::default(),
+            cookies: Rc::default(),
+            delivered,
+        }
+    }
+
+    /// The same canaries, over copies of what they are looked for in.
+    pub fn copied(&self, sandbox: Rc<RefCell<Sandbox>>, to: Rc<RefCell<Vec<String>>>) -> Self {
+        let copy = Self::new(sandbox, to);
+        copy.ours.borrow_mut().clone_from(&self.ours.borrow());
+        copy.cookies.borrow_mut().clone_from(&self.cookies.borrow());
+        copy
+    }
+
+    /// From here on this is a secret.
+    pub fn watch(&self, what: &'static str, secret: &str) {
+        if secret.len() >= SHORTEST {
+            self.ours.borrow_mut().insert((what, end(secret)));
+        }
+    }
+
+    /// An answer, as it leaves. `delivers` where it may bring a key's secret.
+    pub fn look_at(&self, told: &Told, delivers: bool) {
+        let mut text = told.body.clone();
+        for (_, value) in &told.headers {
+            text.push('\n');
+            text.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        }
+        if delivers
+            && told.status == 201
+            && let Some(secret) = told.secret()
+        {
+            text = text.replacen(&secret, "", 1);
+            self.delivered.borrow_mut().push(secret);
+        }
+        for (what, canary) in self.all() {
+            assert!(!text.contains(&canary), "P4: {what} in an answer: {told:?}");
+        }
+        for hash in self.hashes() {
+            assert!(!text.contains(&hash), "C9: a hash in an answer: {told:?}");
+        }
+        let set = told.headers.get_all("set-cookie").into_iter();
+        for value in set.filter_map(|set| set.to_str().ok()?.split(['=', ';']).nth(1)) {
+            if value.len() >= LOOKED_FOR {
+                self.cookies.borrow_mut().insert(end(value));
+            }
+        }
+    }
+
+    /// What rests: every value of the database, and the log.
+    pub fn look_at_rest(&self, db: &Sqlite, log: &str) {
+        let mut all = self.all();
+        let cookies = self.cookies.borrow();
+        all.extend(cookies.iter().map(|cookie| ("a cookie", cookie.clone())));
+        let needles: Vec<&str> = all.iter().map(|(_, canary)| canary.as_str()).collect();
+        if let Some(found) = db.first_in(&db.dump(), &needles) {
+            panic!("P4: {} at rest", all[found].0);
+        }
+        if let Some(found) = db.first_in(log, &needles) {
+            panic!("P4: {} in the log", all[found].0);
+        }
+        let hashes = self.hashes();
+        let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+        assert_eq!(db.first_in(log, &hashes), None, "C9: a hash in the log");
+    }
+
+    /// What is nobody's to see: each with what it is.
+    fn all(&self) -> Vec<(&'static str, String)> {
+        let sandbox = self.sandbox.borrow();
+        let ledger = sandbox.ledger();
+        let delivered = self.delivered.borrow();
+        let minted = ledger.secrets_minted.iter().chain(delivered.iter());
+        let tokens = ledger.github_tokens.iter();
+        let mut all: Vec<_> = self.ours.borrow().iter().cloned().collect();
+        all.extend(minted.map(|secret| ("a key's secret", end(secret))));
+        all.extend(tokens.map(|token| ("GitHub's token", end(&token.access_token))));
+        all
+    }
+
+    fn hashes(&self) -> Vec<String> {
+        let sandbox = self.sandbox.borrow();
+        let keys = sandbox.ledger().keys.iter();
+        keys.map(|key| end(&key.hash)).collect()
+    }
+}
+
+fn end(secret: &str) -> String {
+    secret[secret.len().saturating_sub(LOOKED_FOR)..].to_owned()
+}
