@@ -23,6 +23,8 @@ import { freePort } from "../../scripts/ports.mjs";
  * @property {string} [persist] a folder to keep the state in; default: a new one, deleted at the end
  */
 
+/** An answer that a client of a test got. @typedef {{ what: string, status: number, headers: string, text: string }} Told */
+
 /** Folders to delete when the test file ends. @type {Set<string>} */
 const temporary = new Set();
 process.on("exit", () => {
@@ -35,6 +37,8 @@ export class Worker {
   /** Lines of earlier runs. @type {string[]} */
   #earlier = [];
   #port = 0;
+  /** Every answer that a client got, until somebody takes them to look at. @type {Told[]} */
+  told = [];
 
   /** @param {WorkerOptions} options @param {string} folder @param {string} persist */
   constructor(options, folder, persist) {

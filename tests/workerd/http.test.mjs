@@ -225,7 +225,6 @@ describe("unsafe requests", () => {
       const where = `${route.method} ${route.path} origin ${origin} site ${site} type ${type}: ${answer.status} ${answer.text}`;
       if (isOurs && fits) {
         assert.equal(answer.status, route.passes, where);
-        house.delivered.push(...secretsIn(answer));
         passed += 1;
       } else {
         assert.deepEqual([answer.status, answer.body?.code], isOurs ? [415, "unsupported_media_type"] : [403, "foreign_origin"], where);
@@ -258,7 +257,6 @@ describe("unsafe requests", () => {
     assert.deepEqual(await house.states(member), []);
     const made = await send(chunked(spaces(1024), 300));
     assert.equal(made.status, 201, "the largest that fits, in chunks");
-    house.delivered.push(...secretsIn(made));
     await house.promises({ settled: true });
   });
 
