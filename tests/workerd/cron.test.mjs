@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { localVars } from "../../scripts/local.mjs";
 import { CREATE, DELETE, House, LIST, TEN_MINUTES } from "./support.mjs";
 
 /** @type {House} */
@@ -14,24 +13,11 @@ before(async () => {
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-/** OpenRouter's management API, as whoever has the key may use it. @param {string} method @param {string} path @param {unknown} [body] */
-async function management(method, path, body) {
-  const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: house.sandbox.url });
-  const answer = await fetch(OPENROUTER_API_URL + path, {
-    method,
-    headers: { authorization: `Bearer ${OPENROUTER_MANAGEMENT_KEY}`, "content-type": "application/json", "user-agent": "an operator" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const answered = /** @type {any} */ (await answer.json());
-  assert.ok(answer.ok, JSON.stringify(answered));
-  return answered;
-}
-
 /** A key that carries our marker and has no row. @param {number} n @returns {Promise<{ name: string, hash: string }>} */
 async function markerWithoutRow(n) {
   const [{ name: instance }] = await house.worker.d1("SELECT name FROM instance");
   const name = `keycap/${instance}/gen_${n.toString(16).padStart(24, "f")}`;
-  const { data } = await management("POST", "/keys", { name, limit: 5, limit_reset: "daily", include_byok_in_limit: true, expires_at: "2099-01-01T00:00:00Z" });
+  const { data } = await house.management("POST", "/keys", { name, limit: 5, limit_reset: "daily", include_byok_in_limit: true, expires_at: "2099-01-01T00:00:00Z" });
   house.withoutRow.push(name);
   return { name, hash: data.hash };
 }
@@ -179,7 +165,7 @@ test("more than ten marker keys without a row are no strays: nothing is touched,
 
 /** What an operator does once they have looked. @param {string[]} hashes */
 async function forget(hashes) {
-  for (const hash of hashes) await management("DELETE", `/keys/${hash}`);
+  for (const hash of hashes) await house.management("DELETE", `/keys/${hash}`);
   await house.worker.d1("DELETE FROM findings");
 }
 

@@ -4,8 +4,10 @@
 // A job's clock is never later than the present, so time passes by moving the past away: every time in D1 is shifted
 // back. The upstreams keep the real time.
 
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, afterEach, beforeEach } from "node:test";
+import { localVars } from "../../scripts/local.mjs";
 import { Client, claim, signIn, startSandbox, startWorker } from "../harness/index.mjs";
 import { promises } from "./oracle.mjs";
 
@@ -26,6 +28,9 @@ export const CREATE = "openrouter.keys.create";
 export const LIST = "openrouter.keys.list";
 export const DELETE = "openrouter.keys.delete";
 
+/** For a larger run of everything that is counted: KEYCAP_SCALE=4 npm test -- workerd. */
+export const SCALE = Number(process.env.KEYCAP_SCALE ?? 1);
+
 /** Every time in the database, less those of audit rows, which nothing may change. */
 const TIMES = {
   generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at"],
@@ -41,6 +46,8 @@ const TIMES = {
 const KEEPS_CREATED_AT = "generations_names_fixed";
 
 let personas = 0;
+let holds = 0;
+let plans = 0;
 
 /** The houses that are open. @type {Set<House>} */
 const open = new Set();
@@ -146,6 +153,17 @@ export class House {
     return outcomes;
   }
 
+  /** Whatever happened, once everything works again: two sweeps settle it, and the member has a key or may claim one. @param {Client} client */
+  async recovers(client) {
+    await this.sandbox.clearFaults();
+    assert.deepEqual(await this.twoSweeps(), ["done", "done"]);
+    await this.promises({ settled: true });
+    await this.endPause();
+    const { status, body, text } = await this.claim(client);
+    assert.ok([200, 201].includes(status) && body.key.state === "active", `the member has a key: ${status} ${text}`);
+    await this.promises({ settled: true });
+  }
+
   /** The state of each generation of a member, oldest first. @param {Client} client */
   async states(client) {
     const rows = await this.generations(client);
@@ -166,6 +184,42 @@ export class House {
   /** How often the upstream was called. @param {string} operation @returns {Promise<number>} */
   async calls(operation) {
     return (await this.sandbox.ledger()).counts[operation] ?? 0;
+  }
+
+  /** Puts a hold on a member's key, as an admin's would be, or takes all of theirs off. @param {Client} client @param {boolean} held */
+  async hold(client, held) {
+    const key = `(SELECT g.key_id FROM generations g JOIN members m ON m.owner_id = g.owner_id WHERE m.public_id = '${await this.memberId(client)}' LIMIT 1)`;
+    const change = `held-${holds++}`;
+    await this.worker.d1(held
+      ? `INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'a key', 'keys_switched', 'test', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT ${key}, 'admin', 'test', 1, '${change}'; SELECT 1`
+      : `DELETE FROM holds WHERE key_id = ${key}`);
+  }
+
+  /** How many days the keys of the default plan last from now on. @param {number} days */
+  async keysLast(days) {
+    const change = `plan-${plans++}`;
+    await this.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'plan:default', 'plan_changed', 'test', 1);
+      UPDATE plans SET expiry_days = ${days}, change_id = '${change}' WHERE is_default = 1; SELECT 1`);
+  }
+
+  /** Lets time pass for D1 and for the upstreams. @param {number} seconds */
+  async passEverywhere(seconds) {
+    await this.pass(seconds);
+    await this.sandbox.clock(seconds * 1000);
+  }
+
+  /** OpenRouter's management API, as whoever has the key may use it. @param {string} method @param {string} path @param {unknown} [body] */
+  async management(method, path, body) {
+    const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: this.sandbox.url });
+    const answer = await fetch(OPENROUTER_API_URL + path, {
+      method,
+      headers: { authorization: `Bearer ${OPENROUTER_MANAGEMENT_KEY}`, "content-type": "application/json", "user-agent": "an operator" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const answered = /** @type {any} */ (await answer.json());
+    assert.ok(answer.ok, JSON.stringify(answered));
+    return answered;
   }
 
   /** What the settings' pause would otherwise hold up: it only delays, and needs no audit row. */

@@ -1,0 +1,217 @@
+// Every fault of the sandbox on every upstream operation that the Worker makes, on workerd: a grid, counted, with the
+// cells that mean nothing named. In each cell the promises hold with the damage done; then the faults end, two sweeps
+// pass, nothing is left of it, and the member has a key (X0, S0-26, S4-71, P1 to P6, P9).
+// By default each fault lasts for all tries of one call; a larger run (KEYCAP_SCALE) has a single one as well, the stalls,
+// which take a deadline each, and more moments of the same operations.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { inRoot } from "../../scripts/paths.mjs";
+import { attemptSignIn } from "../harness/index.mjs";
+import { CREATE, DELETE, House, LIST, SCALE, TEN_MINUTES } from "./support.mjs";
+
+/** @typedef {import("../harness/index.mjs").Client} Client */
+/** @typedef {{ prepare: (house: House) => Promise<Client | string>, act: (house: House, who: any) => Promise<unknown>, mend?: (house: House, who: any) => Promise<void>, tidy?: (house: House, who: any) => Promise<void> }} Moment  who: a member, or the name of one who signs in; mend: what ends with the faults; tidy: for the cells after this one */
+
+const DAY = 86_400;
+/** Most of a cell is waiting: for the pauses between tries, for workerd, for the sandbox. */
+const LANES = 3;
+
+let newcomers = 0;
+
+/** @type {Moment} */
+const signingIn = {
+  prepare: async () => `load-${700_000 + newcomers++}`,
+  act: (house, persona) => attemptSignIn(house.worker, house.sandbox, persona),
+};
+
+/** @type {Moment} */
+const claiming = {
+  prepare: (house) => house.member(),
+  act: (house, member) => house.claim(member),
+};
+
+/** A claim whose create is bent, so that it makes another call. @param {string} kind @returns {Moment} */
+const claimingWith = (kind) => ({
+  prepare: async (house) => {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind });
+    return member;
+  },
+  act: claiming.act,
+});
+
+/** A sweep ten minutes after a create was lost that made a key: it lists, deletes the key and frees the member. @type {Moment} */
+const sweepingAStray = {
+  prepare: async (house) => {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+    assert.equal((await house.claim(member)).status, 503);
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** A sweep that has a key to switch off. @type {Moment} */
+const sweepingAHold = {
+  prepare: async (house) => {
+    const member = await house.member();
+    assert.equal((await house.claim(member)).status, 201);
+    await house.hold(member, true);
+    return member;
+  },
+  act: (house) => house.sweep(),
+  mend: (house, member) => house.hold(member, false),
+};
+
+/** A sweep that reads the spend of a key past its expiry. @type {Moment} */
+const sweepingAnExpiry = {
+  prepare: async (house) => {
+    const member = await house.member();
+    await house.keysLast(1);
+    assert.equal((await house.claim(member)).status, 201);
+    await house.keysLast(90);
+    await house.passEverywhere(DAY + TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+  // A spend that could not be read counts as all of the period's limit (B1): the member waits for the next one.
+  mend: (house) => house.passEverywhere(DAY),
+  // Back to the present, where the upstream would let the expired key work again.
+  tidy: async (house, member) => {
+    const [expired] = await house.generations(member);
+    await house.management("DELETE", `/keys/${expired?.upstream_hash}`);
+    await house.sandbox.clock(-(2 * DAY + TEN_MINUTES) * 1000);
+  },
+};
+
+/** When each operation is made. @type {[string, Moment][]} */
+const MOMENTS = [
+  ["github.token", signingIn],
+  ["github.user", signingIn],
+  ["github.revoke", signingIn],
+  [CREATE, claiming],
+  [LIST, sweepingAStray],
+  ["openrouter.keys.get", sweepingAnExpiry],
+  ["openrouter.keys.update", sweepingAHold],
+  [DELETE, sweepingAStray],
+  ["openrouter.workspaces.get", sweepingAStray],
+];
+/** More moments of operations that are above already. @type {[string, Moment][]} */
+const MORE_MOMENTS = [
+  ["openrouter.keys.get", claimingWith("echo_expiry_missing")],
+  [DELETE, claimingWith("echo_limit_larger")],
+];
+
+/** Operations of the sandbox that the Worker never makes. */
+const NEVER_MADE = [
+  "github.authorize", // the browser's own
+  "openrouter.key.current",
+  "openrouter.credits.get",
+  ...["list", "create", "update", "delete"].map((name) => `openrouter.workspaces.${name}`),
+];
+
+/** Sent once, whatever the answer. */
+const SENT_ONCE = ["github.token", "github.revoke", CREATE];
+/** What a safe call is tried again after, so that three of them are one call that failed. */
+const RETRIED = ["reset_before", "reset_after", "error_before", "error_after", "truncated", "html_error", "late"];
+
+/** @param {string} file @param {RegExp} pattern */
+async function namesIn(file, pattern) {
+  return Array.from((await readFile(inRoot("sandbox", "src", file), "utf8")).matchAll(pattern), ([, name]) => name);
+}
+
+/** @typedef {{ operation: string, kind: string, times: number, moment: Moment }} Cell */
+
+/** The cells that can be tried, and the ones that cannot, each with why. */
+async function cells() {
+  const kinds = await namesIn("faults.rs", /^ {4}[A-Z]\w+ "(\w+)"/gm);
+  assert.ok(kinds.length >= 26, `the sandbox's faults: ${kinds}`);
+  const made = new Set(MOMENTS.map(([operation]) => operation));
+  const known = await namesIn("operation.rs", /^ {4}[A-Z]\w+ "([\w.]+)"/gm);
+  assert.deepEqual([...new Set(known)].sort(), [...made, ...NEVER_MADE].sort(), "each operation is tried or never made");
+  /** @type {Cell[]} */
+  const tried = [];
+  /** @type {Map<string, string[]>} */
+  const not = new Map();
+  for (const [operation, moment] of SCALE > 1 ? [...MOMENTS, ...MORE_MOMENTS] : MOMENTS) {
+    for (const kind of kinds) {
+      const why = kind.startsWith("stall") && SCALE === 1 ? "they take a deadline each and are in the larger run" : await misfit(operation, kind);
+      const whole = !SENT_ONCE.includes(operation) && RETRIED.includes(kind) ? 3 : 1;
+      const times = SCALE > 1 && whole > 1 ? [1, whole] : [whole];
+      if (why) not.set(why, [...(not.get(why) ?? []), `${operation} ${kind}`]);
+      else tried.push(...times.map((times) => ({ operation, kind, times, moment })));
+    }
+  }
+  return { tried, not, all: MOMENTS.length * kinds.length };
+}
+
+/** Why the sandbox itself says that a fault means nothing for an operation, if it does. @param {string} operation @param {string} kind */
+async function misfit(operation, kind) {
+  const { sandbox } = houses[0];
+  try {
+    await sandbox.fault({ operation, kind });
+    await sandbox.clearFaults();
+    return "";
+  } catch (error) {
+    assert.match(String(error), /means nothing for/);
+    return "a lie needs a key to tell it in, and only a create makes one";
+  }
+}
+
+/** @param {House} house @param {Cell} cell */
+async function play(house, { operation, kind, times, moment }) {
+  const who = await moment.prepare(house);
+  const fired = async () => (await house.sandbox.ledger()).calls.filter((/** @type {any} */ call) => call.operation === operation && call.fault === kind).length;
+  const before = await fired();
+  await house.sandbox.fault({ operation, kind, times });
+  const acted = moment.act(house, who);
+  if (kind.startsWith("hold")) {
+    await house.sandbox.held(operation);
+    await house.promises();
+    await house.sandbox.release();
+  }
+  await acted;
+  assert.ok((await fired()) > before, "the fault struck");
+  await house.promises();
+  await house.sandbox.land();
+  await house.sandbox.clearFaults();
+  await moment.mend?.(house, who);
+  await house.recovers(typeof who === "string" ? await house.member(who) : who);
+  await moment.tidy?.(house, who);
+}
+
+/** @type {House[]} */
+let houses;
+before(async () => {
+  houses = await Promise.all(Array.from({ length: LANES }, () => House.open()));
+  // A key on record: from now on the account is known by its workspace, and every sweep asks for it.
+  for (const house of houses) assert.equal((await house.claim(await house.member())).status, 201);
+});
+after(() => Promise.all((houses ?? []).map((house) => house.close())));
+
+test("every fault on every upstream operation leaves every promise, and two sweeps later nothing else (X0, S0-26, S4-71)", async () => {
+  const { tried, not, all } = await cells();
+  /** @type {string[]} */
+  const failures = [];
+  const queue = [...tried];
+  const lane = async (/** @type {House} */ house) => {
+    for (let cell = queue.shift(); cell; cell = queue.shift()) {
+      const name = `${cell.operation} ${cell.kind} ×${cell.times}`;
+      // What one cell leaves behind would fail those after it in its lane: they are left out.
+      try {
+        await play(house, cell);
+      } catch (error) {
+        failures.push(`${name}: ${error}`);
+        return;
+      }
+    }
+  };
+  await Promise.all(houses.map(lane));
+  assert.deepEqual(failures, []);
+  console.log(`counted: ${tried.length} cells of faults and operations on workerd (of ${all})`);
+  for (const [why, names] of not) console.log(`not applicable: ${names.length} cells, ${why}: ${names.join(", ")}`);
+  assert.ok(tried.length >= 168, `${tried.length}`);
+});
