@@ -8,84 +8,13 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
-import { attemptSignIn } from "../harness/index.mjs";
-import { CREATE, DELETE, House, LIST, SCALE, TEN_MINUTES } from "./support.mjs";
+import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { CREATE, DELETE, House, LIST, SCALE } from "./support.mjs";
 
-/** @typedef {import("../harness/index.mjs").Client} Client */
-/** @typedef {{ prepare: (house: House) => Promise<Client | string>, act: (house: House, who: any) => Promise<unknown>, mend?: (house: House, who: any) => Promise<void>, tidy?: (house: House, who: any) => Promise<void> }} Moment  who: a member, or the name of one who signs in; mend: what ends with the faults; tidy: for the cells after this one */
+/** @typedef {import("./moments.mjs").Moment} Moment */
 
-const DAY = 86_400;
 /** Most of a cell is waiting: for the pauses between tries, for workerd, for the sandbox. */
 const LANES = 3;
-
-let newcomers = 0;
-
-/** @type {Moment} */
-const signingIn = {
-  prepare: async () => `load-${700_000 + newcomers++}`,
-  act: (house, persona) => attemptSignIn(house.worker, house.sandbox, persona),
-};
-
-/** @type {Moment} */
-const claiming = {
-  prepare: (house) => house.member(),
-  act: (house, member) => house.claim(member),
-};
-
-/** A claim whose create is bent, so that it makes another call. @param {string} kind @returns {Moment} */
-const claimingWith = (kind) => ({
-  prepare: async (house) => {
-    const member = await house.member();
-    await house.sandbox.fault({ operation: CREATE, kind });
-    return member;
-  },
-  act: claiming.act,
-});
-
-/** A sweep ten minutes after a create was lost that made a key: it lists, deletes the key and frees the member. @type {Moment} */
-const sweepingAStray = {
-  prepare: async (house) => {
-    const member = await house.member();
-    await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
-    assert.equal((await house.claim(member)).status, 503);
-    await house.pass(TEN_MINUTES);
-    return member;
-  },
-  act: (house) => house.sweep(),
-};
-
-/** A sweep that has a key to switch off. @type {Moment} */
-const sweepingAHold = {
-  prepare: async (house) => {
-    const member = await house.member();
-    assert.equal((await house.claim(member)).status, 201);
-    await house.hold(member, true);
-    return member;
-  },
-  act: (house) => house.sweep(),
-  mend: (house, member) => house.hold(member, false),
-};
-
-/** A sweep that reads the spend of a key past its expiry. @type {Moment} */
-const sweepingAnExpiry = {
-  prepare: async (house) => {
-    const member = await house.member();
-    await house.keysLast(1);
-    assert.equal((await house.claim(member)).status, 201);
-    await house.keysLast(90);
-    await house.passEverywhere(DAY + TEN_MINUTES);
-    return member;
-  },
-  act: (house) => house.sweep(),
-  // A spend that could not be read counts as all of the period's limit (B1): the member waits for the next one.
-  mend: (house) => house.passEverywhere(DAY),
-  // Back to the present, where the upstream would let the expired key work again.
-  tidy: async (house, member) => {
-    const [expired] = await house.generations(member);
-    await house.management("DELETE", `/keys/${expired?.upstream_hash}`);
-    await house.sandbox.clock(-(2 * DAY + TEN_MINUTES) * 1000);
-  },
-};
 
 /** When each operation is made. @type {[string, Moment][]} */
 const MOMENTS = [
@@ -145,7 +74,8 @@ async function cells() {
       else tried.push(...times.map((times) => ({ operation, kind, times, moment })));
     }
   }
-  return { tried, not, all: MOMENTS.length * kinds.length };
+  const all = tried.length + [...not.values()].flat().length;
+  return { tried, not, all };
 }
 
 /** Why the sandbox itself says that a fault means nothing for an operation, if it does. @param {string} operation @param {string} kind */
@@ -177,10 +107,7 @@ async function play(house, { operation, kind, times, moment }) {
   assert.ok((await fired()) > before, "the fault struck");
   await house.promises();
   await house.sandbox.land();
-  await house.sandbox.clearFaults();
-  await moment.mend?.(house, who);
-  await house.recovers(typeof who === "string" ? await house.member(who) : who);
-  await moment.tidy?.(house, who);
+  await isOver(house, moment, who);
 }
 
 /** @type {House[]} */

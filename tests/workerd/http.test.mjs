@@ -11,7 +11,7 @@ import { parse } from "smol-toml";
 import { localVars } from "../../scripts/local.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 import { Client } from "../harness/index.mjs";
-import { CREATE, House, UNLIMITED, secretsIn, sessionOf } from "./support.mjs";
+import { CREATE, House, ROUTES, UNLIMITED, secretsIn, sessionOf } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Answer} Answer */
 
@@ -24,22 +24,6 @@ after(() => house?.close());
 
 const SESSION = "__Host-keycap_session";
 const HTML = { accept: "text/html" };
-
-/** Every route, and what it takes; a test compares the addresses with the Worker's own table. @type {{ path: string, methods: string[], admin?: boolean }[]} */
-const ROUTES = [
-  { path: "/", methods: ["GET"] },
-  { path: "/keys", methods: ["GET"] },
-  { path: "/auth/github", methods: ["GET"] },
-  { path: "/auth/github/callback", methods: ["GET"] },
-  { path: "/auth/logout", methods: ["POST"] },
-  { path: "/api/v1/me", methods: ["GET"] },
-  { path: "/api/v1/me/sign-out-everywhere", methods: ["POST"] },
-  { path: "/api/v1/claim", methods: ["POST"] },
-  { path: "/api/v1/keys", methods: ["GET"] },
-  { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
-  { path: "/healthz", methods: ["GET"] },
-  { path: "/api/v1/openapi.json", methods: ["GET"] },
-];
 
 /** The Worker's own secrets, less those that are lists. */
 const secrets = () => localVars({ origin: "", sandboxUrl: house.sandbox.url });

@@ -48,6 +48,7 @@ export async function promises(house, { settled = false } = {}) {
     isCapped(key);
   }
   await secretsAreNowhere(house, ledger);
+  nothingPanicked(house);
   seatsAreCounted(d1);
   everyStateIsAudited(d1);
   assert.deepEqual(ledger.violations, [], "P9: what the upstreams complained about");
@@ -124,6 +125,12 @@ async function filesOf(folder) {
   const names = await readdir(folder, { recursive: true });
   const files = names.map(async (name) => /** @type {[string, Buffer]} */ ([name, await readFile(join(folder, name)).catch(() => Buffer.alloc(0))]));
   return Promise.all(files);
+}
+
+/** What a panic of the Worker, or workerd's own trouble with it, leaves in the log. @param {House} house */
+function nothingPanicked({ worker }) {
+  const lines = worker.logs().filter((line) => /panicked|RuntimeError|Uncaught|Critical|hang/i.test(line));
+  assert.deepEqual(lines, [], "the Worker did not panic");
 }
 
 /** P6. @param {Any} d1 */

@@ -8,11 +8,13 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, afterEach, beforeEach } from "node:test";
 import { localVars } from "../../scripts/local.mjs";
-import { Client, claim, signIn, startSandbox, startWorker } from "../harness/index.mjs";
+import { inRoot } from "../../scripts/paths.mjs";
+import { Client, claim, signIn, startLine, startSandbox, startWorker } from "../harness/index.mjs";
 import { promises } from "./oracle.mjs";
 
 /** @typedef {import("../harness/index.mjs").Worker} Worker */
 /** @typedef {import("../harness/index.mjs").Sandbox} Sandbox */
+/** @typedef {import("../harness/index.mjs").Line} Line */
 /** @typedef {import("../harness/worker.mjs").WorkerOptions} WorkerOptions */
 /** @typedef {import("../harness/worker.mjs").Row} Row */
 /** @typedef {import("../harness/client.mjs").Answer} Answer */
@@ -30,6 +32,22 @@ export const DELETE = "openrouter.keys.delete";
 
 /** For a larger run of everything that is counted: KEYCAP_SCALE=4 npm test -- workerd. */
 export const SCALE = Number(process.env.KEYCAP_SCALE ?? 1);
+
+/** Every route, and what it takes; `http.test.mjs` compares the addresses with the Worker's own table. @type {{ path: string, methods: string[], admin?: boolean }[]} */
+export const ROUTES = [
+  { path: "/", methods: ["GET"] },
+  { path: "/keys", methods: ["GET"] },
+  { path: "/auth/github", methods: ["GET"] },
+  { path: "/auth/github/callback", methods: ["GET"] },
+  { path: "/auth/logout", methods: ["POST"] },
+  { path: "/api/v1/me", methods: ["GET"] },
+  { path: "/api/v1/me/sign-out-everywhere", methods: ["POST"] },
+  { path: "/api/v1/claim", methods: ["POST"] },
+  { path: "/api/v1/keys", methods: ["GET"] },
+  { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
+  { path: "/healthz", methods: ["GET"] },
+  { path: "/api/v1/openapi.json", methods: ["GET"] },
+];
 
 /** Every time in the database, less those of audit rows, which nothing may change. */
 const TIMES = {
@@ -69,16 +87,24 @@ export class House {
   /** Names of upstream keys that carry our marker and have no row, on purpose. @type {string[]} */
   withoutRow = [];
 
-  /** @param {Sandbox} sandbox @param {Worker} worker */
-  constructor(sandbox, worker) {
+  /** @param {Sandbox} sandbox @param {Worker} worker @param {Line} [line] between the two */
+  constructor(sandbox, worker, line) {
     this.sandbox = sandbox;
     this.worker = worker;
+    this.line = line;
   }
 
-  /** @param {Pick<WorkerOptions, "vars" | "rateLimits">} [options] */
-  static async open({ vars, rateLimits = UNLIMITED } = {}) {
+  /** The upstreams as the Worker knows them. */
+  get upstream() {
+    return this.line ?? this.sandbox;
+  }
+
+  /** @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { doubtful?: boolean, cuttable?: boolean }} [options] doubtful: its database can be told to fail; cuttable: it has a line to its upstreams */
+  static async open({ vars, rateLimits = UNLIMITED, doubtful = false, cuttable = false } = {}) {
     const sandbox = await startSandbox();
-    const house = new House(sandbox, await startWorker({ sandbox, vars, rateLimits }));
+    const line = cuttable ? await startLine(sandbox) : undefined;
+    const around = doubtful ? inRoot("tests", "workerd", "doubtful.mjs") : undefined;
+    const house = new House(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), line);
     open.add(house);
     return house;
   }
@@ -89,6 +115,7 @@ export class House {
       await this.look();
     } finally {
       await this.worker.stop();
+      await this.line?.cut();
       await this.sandbox.stop();
     }
   }
@@ -107,7 +134,7 @@ export class House {
 
   /** A signed-in member whom no other test has. @param {string} [persona] */
   async member(persona = `load-${personas++}`) {
-    return signIn(this.worker, this.sandbox, persona);
+    return signIn(this.worker, this.upstream, persona);
   }
 
   /** Several, a few at a time. @param {number} count */
@@ -127,6 +154,19 @@ export class House {
       ([table, columns]) => `UPDATE ${table} SET ${columns.map((name) => `${name} = CASE WHEN ${name} > 0 THEN ${name} - ${seconds} ELSE ${name} END`).join(", ")};`,
     );
     await this.worker.d1(`DROP TRIGGER ${KEEPS_CREATED_AT}; ${shifts.join(" ")} ${sql}; SELECT 1`);
+  }
+
+  /**
+   * What is wrong with the database's next batches; null ends it. Only in a doubtful house.
+   * @param {import("./doubtful.mjs").Trouble | null} trouble
+   */
+  async trouble(trouble) {
+    await this.worker.fetch("/__database", { method: "POST", body: JSON.stringify(trouble) });
+  }
+
+  /** Batches since the last word on trouble, and how many were ever held. @returns {Promise<{ batches: number, held: number }>} */
+  async batches() {
+    return /** @type {any} */ ((await this.worker.fetch("/__database")).json());
   }
 
   /** One sweep; its row in `runs`, or undefined if it began none. @param {number} [timeMs] */
