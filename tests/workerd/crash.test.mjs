@@ -3,12 +3,16 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { CREATE, DELETE, House, LIST, TEN_MINUTES, tally } from "./support.mjs";
+import { until } from "../harness/index.mjs";
+import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { CREATE, DELETE, House, LIST, SCALE, TEN_MINUTES, tally } from "./support.mjs";
+
+/** @typedef {import("./moments.mjs").Moment} Moment */
 
 /** @type {House} */
 let house;
 before(async () => {
-  house = await House.open();
+  house = await House.open({ doubtful: true });
 });
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
@@ -143,4 +147,94 @@ test("sessions, keys and records outlive the Worker: after a kill a member finds
   assert.deepEqual((await member.get("/api/v1/keys")).body.keys, [made.body.key]);
   assert.equal((await house.claim(member)).status, 200);
   await house.promises({ settled: true });
+});
+
+/** Where an operation is cut: at a call of it, or at one of its batches. @typedef {{ what: string, moment: Moment, call?: string, batch?: number }} Point */
+
+/** Points of requests: many people can be at them at once, so one power cut hits all. @type {Point[]} */
+const IN_REQUESTS = [
+  ...["github.token", "github.user", "github.revoke"].map((call) => ({ what: "a sign-in", moment: signingIn, call })),
+  { what: "a sign-in", moment: signingIn, batch: 1 },
+  { what: "a claim's reservation", moment: claiming, batch: 1 },
+  { what: "a claim", moment: claiming, call: CREATE },
+  { what: "a claim's record", moment: claiming, batch: 2 },
+  { what: "a claim that completes its echo", moment: claimingWith("echo_expiry_missing"), call: "openrouter.keys.get" },
+  { what: "a refusal written down", moment: claimingWith("refuse"), batch: 2 },
+  { what: "a doubt written down", moment: claimingWith("reset_after"), batch: 2 },
+  { what: "a removal written down", moment: claimingWith("echo_limit_larger"), batch: 2 },
+  { what: "a claim that removes a wrong key", moment: claimingWith("echo_limit_larger"), call: DELETE },
+  { what: "a removal confirmed", moment: claimingWith("echo_limit_larger"), batch: 3 },
+];
+
+/** Points of a sweep, of which there is one at a time: a power cut each. @type {Point[]} */
+const IN_SWEEPS = [
+  { what: "a sweep of a stray", moment: sweepingAStray, call: "openrouter.workspaces.get" },
+  { what: "a sweep of a stray", moment: sweepingAStray, call: LIST },
+  { what: "a sweep of a stray", moment: sweepingAStray, call: DELETE },
+  { what: "a sweep of a hold", moment: sweepingAHold, call: "openrouter.keys.update" },
+  { what: "a sweep of an expiry", moment: sweepingAnExpiry, call: "openrouter.keys.get" },
+];
+
+/** Waits until what is under way stands at the point. @param {Point} point @param {"hold_before" | "hold_after"} kind */
+async function standAt({ moment, call, batch }, kind) {
+  const who = await moment.prepare(house);
+  const { held } = await house.batches();
+  const calls = (await house.sandbox.ledger()).held.filter((/** @type {any} */ one) => one.operation === call).length;
+  if (call) await house.sandbox.fault({ operation: call, kind });
+  else await house.trouble({ kind, nth: batch });
+  const act = moment.act(house, who);
+  if (call) await house.sandbox.held(call, calls + 1);
+  else await until(async () => (await house.batches()).held > held, { seconds: 10, what: `batch ${batch} to be held` });
+  await house.trouble(null);
+  return { moment, who, act };
+}
+
+/** The power fails for all of them; what had been sent arrives, creates only after everything is over (X1). @param {Awaited<ReturnType<typeof standAt>>[]} standing */
+async function cutAll(standing) {
+  await powerCut(standing.map(({ act }) => act));
+  const { held } = await house.sandbox.ledger();
+  const late = held.filter((/** @type {any} */ call) => call.operation === CREATE);
+  for (const call of held) if (!late.includes(call)) await house.sandbox.release(call.ticket);
+  await house.promises();
+  for (const { moment, who } of standing) await isOver(house, moment, who);
+  await house.sandbox.release();
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  await house.promises({ settled: true });
+}
+
+let points = 0;
+after(() => console.log(`counted: ${points} points of power cuts on workerd`));
+
+const SIDES = /** @type {const} */ (["hold_before", "hold_after"]);
+
+test("killed with people at every point of a sign-in and a claim, before and after each call and each batch: everybody ends with one key (F10, X1, X3)", async () => {
+  const standing = [];
+  for (const point of IN_REQUESTS) for (const side of SIDES) standing.push(await standAt(point, side));
+  await cutAll(standing);
+  points += standing.length;
+});
+
+for (const point of IN_SWEEPS) {
+  test(`killed at ${point.call} of ${point.what}, before it and after it: the next sweeps finish (F10, X22)`, async () => {
+    for (const side of SIDES) {
+      await cutAll([await standAt(point, side)]);
+      points += 1;
+    }
+  });
+}
+
+test("killed at the batches of a sweep: the next ones finish (F10, X22)", async () => {
+  const plain = await sweepingAStray.prepare(house);
+  await house.trouble(null);
+  await sweepingAStray.act(house, plain);
+  const { batches } = await house.batches();
+  await isOver(house, sweepingAStray, plain);
+  // By default the report only; in a larger run all.
+  const chosen = SCALE > 1 ? Array.from({ length: batches }, (_, n) => n + 1) : [batches];
+  for (const batch of chosen) {
+    for (const side of SIDES) {
+      await cutAll([await standAt({ what: "a sweep of a stray", moment: sweepingAStray, batch }, side)]);
+      points += 1;
+    }
+  }
 });
