@@ -13,15 +13,6 @@ before(async () => {
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-/** A key that carries our marker and has no row. @param {number} n @returns {Promise<{ name: string, hash: string }>} */
-async function markerWithoutRow(n) {
-  const [{ name: instance }] = await house.worker.d1("SELECT name FROM instance");
-  const name = `keycap/${instance}/gen_${n.toString(16).padStart(24, "f")}`;
-  const { data } = await house.management("POST", "/keys", { name, limit: 5, limit_reset: "daily", include_byok_in_limit: true, expires_at: "2099-01-01T00:00:00Z" });
-  house.withoutRow.push(name);
-  return { name, hash: data.hash };
-}
-
 /** @param {string} hash */
 async function upstreamKey(hash) {
   const { keys } = await house.sandbox.ledger();
@@ -128,7 +119,7 @@ test("other people's keys are never touched, whatever their names (P8, X2)", asy
 });
 
 test("a marker key without a row is disabled, listed and in the log, and never deleted (P2, X2)", async () => {
-  const { name, hash } = await markerWithoutRow(1);
+  const { name, hash } = await house.markerWithoutRow(1);
   await house.pass(TEN_MINUTES);
   const run = await house.sweep();
   assert.deepEqual([run?.outcome, run?.counts.quarantined], ["done", 1]);
@@ -146,7 +137,7 @@ test("a marker key without a row is disabled, listed and in the log, and never d
 
 test("more than ten marker keys without a row are no strays: nothing is touched, the run stops and says so (P8)", async () => {
   const markers = [];
-  for (let n = 100; n < 111; n += 1) markers.push(await markerWithoutRow(n));
+  for (let n = 100; n < 111; n += 1) markers.push(await house.markerWithoutRow(n));
   await house.pass(TEN_MINUTES);
   const [deletes, run] = [await house.calls(DELETE), await house.sweep()];
   assert.deepEqual([run?.outcome, run?.code], ["stopped", "brake"]);
