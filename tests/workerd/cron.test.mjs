@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { CREATE, DELETE, House, LIST, TEN_MINUTES } from "./support.mjs";
+import { CREATE, DELETE, House, LIST, TEN_MINUTES, tally } from "./support.mjs";
 
 /** @type {House} */
 let house;
@@ -53,6 +53,50 @@ test("many triggers at once leave no run unfinished and never two at a time (X22
   const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs");
   assert.ok(runs.length >= 1 && runs.every((run) => run.outcome === "done" && run.ended_at !== null), JSON.stringify(runs));
   await house.promises();
+});
+
+test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim told its secret (X22, X2, P8)", async () => {
+  const doubt = await doubtful();
+  const members = await house.members(30);
+  const [{ last }] = await house.worker.d1("SELECT MAX(id) AS last FROM runs");
+  // The sweep stands while claims pass it, and some of those stand while the next sweep passes them.
+  await house.sandbox.fault([{ operation: LIST, kind: "hold_before" }, { operation: CREATE, kind: "hold_after", nth: 11, times: 10 }]);
+  const first = house.worker.cron();
+  await house.sandbox.held(LIST);
+  const claims = members.map((member) => house.claim(member));
+  await house.sandbox.held(CREATE, 10);
+  await Promise.all(Array.from({ length: 5 }, () => house.worker.cron()));
+  const meanwhile = await house.worker.d1("SELECT outcome FROM runs WHERE id > ?1", [last]);
+  assert.deepEqual(meanwhile, [{ outcome: "running" }], "the others found the lease taken");
+  const [listing] = (await house.sandbox.held(LIST)).held;
+  await house.sandbox.release(listing.ticket);
+  await first;
+  await Promise.all(Array.from({ length: 5 }, () => house.worker.cron()));
+  await house.sandbox.release();
+  const answers = await Promise.all(claims);
+  assert.deepEqual(tally(answers), { 201: members.length });
+  const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs WHERE id > ?1 ORDER BY id", [last]);
+  assert.ok(runs.length > 1 && runs.every((run, n) => run.outcome === "done" && run.started_at >= (runs[n - 1]?.ended_at ?? 0)), JSON.stringify(runs));
+  assert.deepEqual(await house.states(doubt), ["verifying"], "its five minutes are not over");
+  await house.promises();
+  await house.recovers(doubt);
+  console.log(`counted: 11 triggers among ${members.length} claims, ${runs.length} sweeps on workerd`);
+});
+
+test("a sweep that is held up beyond its lease is written off, and harms nothing when it goes on beside the next (X22, P8)", async () => {
+  const member = await doubtful();
+  await house.pass(TEN_MINUTES);
+  await house.sandbox.fault({ operation: LIST, kind: "hold_after" });
+  const slow = house.worker.cron();
+  await house.sandbox.held(LIST);
+  await house.pass(TEN_MINUTES);
+  assert.equal((await house.sweep())?.outcome, "done");
+  assert.deepEqual(await house.states(member), ["void"]);
+  assert.equal((await house.claim(member)).status, 201);
+  await house.sandbox.release();
+  await slow;
+  assert.deepEqual(await house.states(member), ["void", "active"]);
+  await house.promises({ settled: true });
 });
 
 test("a trigger with a time in the future frees nothing early; one in the past acts as of then (X22, P8)", async () => {

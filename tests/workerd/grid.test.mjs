@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
 import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
-import { CREATE, DELETE, House, LIST, SCALE } from "./support.mjs";
+import { CREATE, DELETE, House, LIST, SCALE, inLanes } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
@@ -52,7 +52,7 @@ async function namesIn(file, pattern) {
   return Array.from((await readFile(inRoot("sandbox", "src", file), "utf8")).matchAll(pattern), ([, name]) => name);
 }
 
-/** @typedef {{ operation: string, kind: string, times: number, moment: Moment }} Cell */
+/** @typedef {{ name: string, operation: string, kind: string, times: number, moment: Moment }} Cell */
 
 /** The cells that can be tried, and the ones that cannot, each with why. */
 async function cells() {
@@ -71,7 +71,7 @@ async function cells() {
       const whole = !SENT_ONCE.includes(operation) && RETRIED.includes(kind) ? 3 : 1;
       const times = SCALE > 1 && whole > 1 ? [1, whole] : [whole];
       if (why) not.set(why, [...(not.get(why) ?? []), `${operation} ${kind}`]);
-      else tried.push(...times.map((times) => ({ operation, kind, times, moment })));
+      else tried.push(...times.map((times) => ({ name: `${operation} ${kind} ×${times}`, operation, kind, times, moment })));
     }
   }
   const all = tried.length + [...not.values()].flat().length;
@@ -121,23 +121,7 @@ after(() => Promise.all((houses ?? []).map((house) => house.close())));
 
 test("every fault on every upstream operation leaves every promise, and two sweeps later nothing else (X0, S0-26, S4-71)", async () => {
   const { tried, not, all } = await cells();
-  /** @type {string[]} */
-  const failures = [];
-  const queue = [...tried];
-  const lane = async (/** @type {House} */ house) => {
-    for (let cell = queue.shift(); cell; cell = queue.shift()) {
-      const name = `${cell.operation} ${cell.kind} ×${cell.times}`;
-      // What one cell leaves behind would fail those after it in its lane: they are left out.
-      try {
-        await play(house, cell);
-      } catch (error) {
-        failures.push(`${name}: ${error}`);
-        return;
-      }
-    }
-  };
-  await Promise.all(houses.map(lane));
-  assert.deepEqual(failures, []);
+  await inLanes(houses, tried, play);
   console.log(`counted: ${tried.length} cells of faults and operations on workerd (of ${all})`);
   for (const [why, names] of not) console.log(`not applicable: ${names.length} cells, ${why}: ${names.join(", ")}`);
   assert.ok(tried.length >= 168, `${tried.length}`);

@@ -325,5 +325,26 @@ export async function inWaves(width, count, make) {
   return made;
 }
 
+/**
+ * Plays every cell of a grid in the first house that is free. A failure names its cell and ends its lane: what one cell
+ * leaves behind would fail those after it.
+ * @template {{ name: string }} Cell
+ * @param {House[]} houses @param {Cell[]} cells @param {(house: House, cell: Cell) => Promise<void>} play
+ */
+export async function inLanes(houses, cells, play) {
+  const queue = [...cells];
+  const lane = async (/** @type {House} */ house) => {
+    for (let cell = queue.shift(); cell; cell = queue.shift()) {
+      const { name } = cell;
+      await play(house, cell).catch((error) => {
+        throw new Error(name, { cause: error });
+      });
+    }
+  };
+  const failed = (await Promise.allSettled(houses.map(lane))).flatMap((ended) => (ended.status === "rejected" ? [ended.reason] : []));
+  if (failed.length) throw new AggregateError(failed, failed.map(({ message, cause }) => `${message}: ${cause}`).join("\n"));
+  assert.deepEqual(queue, [], "every cell was played");
+}
+
 /** @param {string} text */
 export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
