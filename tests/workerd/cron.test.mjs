@@ -58,7 +58,7 @@ test("many triggers at once leave no run unfinished and never two at a time (X22
 test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim told its secret (X22, X2, P8)", async () => {
   const doubt = await doubtful();
   const members = await house.members(30);
-  const [{ last }] = await house.worker.d1("SELECT MAX(id) AS last FROM runs");
+  const [{ last }] = await house.worker.d1("SELECT COALESCE(MAX(id), 0) AS last FROM runs");
   // The sweep stands while claims pass it, and some of those stand while the next sweep passes them.
   await house.sandbox.fault([{ operation: LIST, kind: "hold_before" }, { operation: CREATE, kind: "hold_after", nth: 11, times: 10 }]);
   const first = house.worker.cron();

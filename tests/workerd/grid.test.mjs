@@ -25,13 +25,13 @@ const MOMENTS = [
   [LIST, sweepingAStray],
   ["openrouter.keys.get", sweepingAnExpiry],
   ["openrouter.keys.update", sweepingAHold],
-  [DELETE, sweepingAStray],
+  [DELETE, claimingWith("echo_limit_larger")],
   ["openrouter.workspaces.get", sweepingAStray],
 ];
 /** More moments of operations that are above already. @type {[string, Moment][]} */
 const MORE_MOMENTS = [
   ["openrouter.keys.get", claimingWith("echo_expiry_missing")],
-  [DELETE, claimingWith("echo_limit_larger")],
+  [DELETE, sweepingAStray],
 ];
 
 /** Operations of the sandbox that the Worker never makes. */

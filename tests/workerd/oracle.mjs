@@ -51,6 +51,7 @@ export async function promises(house, { settled = false } = {}) {
   nothingPanicked(house);
   seatsAreCounted(d1);
   everyStateIsAudited(d1);
+  isOffForGood(d1, ledger);
   assert.deepEqual(ledger.violations, [], "P9: what the upstreams complained about");
   if (settled) isSettled(d1, ours, ledger, withoutRow);
 }
@@ -149,6 +150,13 @@ function everyStateIsAudited(d1) {
     reached.set(target, after);
   }
   for (const { id, state } of d1.generations) assert.equal(reached.get(id), state, `P11: ${id} is what its audit says`);
+}
+
+/** P7: what is written down as revoked does not work, at no moment. @param {Any} d1 @param {Any} ledger */
+function isOffForGood(d1, ledger) {
+  const revoked = new Set(d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked").map((/** @type {Any} */ row) => row.hash));
+  const working = ledger.keys.filter((/** @type {Any} */ key) => revoked.has(key.hash) && isUsable(key, ledger)).map((/** @type {Any} */ key) => key.name);
+  assert.deepEqual(working, [], "P7: keys that work and are written down as revoked");
 }
 
 /** Rows whose key should work; a row past its expiry is closed a little later (C2). @param {Any} d1 @returns {Any[]} */

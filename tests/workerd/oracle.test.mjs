@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { House, secretsIn } from "./support.mjs";
 
-test("a wrong count, a lost audit, a second delivery, and a secret in an answer or at rest are each noticed (P1, P4, P6, P11)", async (t) => {
+test("a wrong count, a lost audit, a second delivery, a secret in an answer or at rest, and a key that is off on paper only are each noticed (P1, P4, P6, P7, P11)", async (t) => {
   const house = await House.open();
   t.after(() => house.close());
   const member = await house.member();
@@ -26,13 +26,24 @@ test("a wrong count, a lost audit, a second delivery, and a secret in an answer 
   await isNoticed(/P4: secrets that left twice/);
   house.delivered.pop();
 
-  const hash = (await house.sandbox.ledger()).keys[0].hash;
+  const { hash } = (await house.sandbox.ledger()).keys[0];
   await sql("UPDATE generations SET upstream_hash = 'another'");
   await isNoticed(/was delivered without being recorded/);
   await sql(`UPDATE generations SET upstream_hash = '${hash}'`);
   await house.promises({ settled: true });
 
-  await sql(`UPDATE generations SET label = '${secret}'`);
+  const other = await house.member();
+  assert.equal((await house.claim(other)).status, 201);
+  const [{ id }] = await house.generations(other);
+  for (const [n, before, after] of [[1, "active", "revoking"], [2, "revoking", "revoked"]]) {
+    await sql(`INSERT INTO audit (change_id, target, action, actor, before, after, at) SELECT 'paper-${n}', public_id, 'abandoned', 'test', '${before}', '${after}', 1 FROM generations WHERE id = ${id};
+      UPDATE generations SET state = '${after}', change_id = 'paper-${n}' WHERE id = ${id}; SELECT 1`);
+  }
+  await isNoticed(/P7: keys that work and are written down as revoked/);
+  await house.management("DELETE", `/keys/${(await house.generations(other))[0]?.upstream_hash}`);
+  await house.promises({ settled: true });
+
+  await sql(`UPDATE generations SET label = '${secret}' WHERE state = 'active'`);
   await member.get("/api/v1/keys");
   await isNoticed(/P4: \S+ is in the answer to GET \/api\/v1\/keys: 200/);
   await isNoticed(/P4: \S+ is in v3.d1/);
