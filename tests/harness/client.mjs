@@ -1,7 +1,6 @@
 // A browser without pages: a cookie jar that signs in and calls the API as the pages do.
 
 /** @typedef {import("./worker.mjs").Worker} Worker */
-/** @typedef {import("./sandbox.mjs").Sandbox} Sandbox */
 
 /**
  * An answer read to its end.
@@ -51,6 +50,7 @@ export class Client {
     }));
     this.#keepCookies(answer.headers.getSetCookie());
     const text = await answer.text();
+    this.worker.told.push({ what: `${verb} ${path}`, status: answer.status, headers: JSON.stringify([...answer.headers]), text });
     const isJson = /[/+]json\b/.test(answer.headers.get("content-type") ?? "");
     return { status: answer.status, headers: answer.headers, text, body: isJson && text ? JSON.parse(text) : undefined };
   }
@@ -96,7 +96,7 @@ function present(headers) {
 
 /**
  * Signs in as far as it goes: our start, GitHub's page, our callback. `location` is where the callback sends the browser.
- * @param {Worker} worker @param {Sandbox} sandbox must be the one that the Worker was started with
+ * @param {Worker} worker @param {{ url: string }} sandbox must be the one that the Worker was started with
  * @param {string} persona
  * @param {{ next?: string, client?: Client }} [options]
  */
@@ -120,7 +120,7 @@ export async function chooseAtGitHub(authorizeUrl, persona) {
 
 /**
  * A signed-in client; throws if the sign-in does not end on a page of ours without an error.
- * @param {Worker} worker @param {Sandbox} sandbox @param {string} persona
+ * @param {Worker} worker @param {{ url: string }} sandbox @param {string} persona
  * @param {{ next?: string, client?: Client }} [options]
  */
 export async function signIn(worker, sandbox, persona, options) {

@@ -2,6 +2,7 @@
 
 export { browser } from "./browser.mjs";
 export { CLAIM, Client, attemptSignIn, chooseAtGitHub, claim, signIn } from "./client.mjs";
+export { Line, startLine } from "./line.mjs";
 export { Sandbox, startSandbox } from "./sandbox.mjs";
 export { Worker, startWorker } from "./worker.mjs";
 export { until } from "../../scripts/process.mjs";

@@ -1,7 +1,7 @@
 // The built Worker on real workerd (`wrangler dev`), with a database of its own that survives its death.
 
 import { existsSync, rmSync } from "node:fs";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { databaseFile, localVars, newState, scheduledPath, startWrangler } from "../../scripts/local.mjs";
@@ -20,8 +20,11 @@ import { freePort } from "../../scripts/ports.mjs";
  * @property {Vars} [vars] on top of the local settings; undefined leaves one unset
  * @property {RateLimits} [rateLimits] such as `{ LIMIT_START: { limit: 2 } }`; counters survive a restart
  * @property {string} [main] another program with the same bindings, which answers /healthz; default: the built Worker
+ * @property {string} [around] a module whose `around` is given the built Worker's entry point, and returns the one to run
  * @property {string} [persist] a folder to keep the state in; default: a new one, deleted at the end
  */
+
+/** An answer that a client of a test got. @typedef {{ what: string, status: number, headers: string, text: string }} Told */
 
 /** Folders to delete when the test file ends. @type {Set<string>} */
 const temporary = new Set();
@@ -35,6 +38,8 @@ export class Worker {
   /** Lines of earlier runs. @type {string[]} */
   #earlier = [];
   #port = 0;
+  /** Every answer that a client got, until somebody takes them to look at. @type {Told[]} */
+  told = [];
 
   /** @param {WorkerOptions} options @param {string} folder @param {string} persist */
   constructor(options, folder, persist) {
@@ -53,8 +58,9 @@ export class Worker {
   async start({ unhealthy } = {}) {
     this.#port ||= await freePort();
     const vars = { ...localVars({ origin: this.url, sandboxUrl: this.options.sandbox.url }), ...this.options.vars };
-    const { rateLimits, main } = this.options;
+    const { rateLimits, around } = this.options;
     const { folder, persist } = this;
+    const main = around ? await surrounded(folder, around) : this.options.main;
     this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, main, background: true, unhealthy });
   }
 
@@ -168,6 +174,14 @@ export class Worker {
     const lines = [...this.#earlier, ...(this.#group?.lines ?? [])];
     return lines.filter((line) => line.trim() !== "" && !/^(\[wrangler:info\]|env\.|Binding |Your Worker has|⎔)/.test(line));
   }
+}
+
+/** Writes the program that puts a module around the built Worker. @param {string} folder @param {string} around */
+async function surrounded(folder, around) {
+  const path = join(folder, "surrounded.mjs");
+  const [keycap, module] = [inRoot("build", "index.js"), around].map((file) => JSON.stringify(file));
+  await writeFile(path, `import Keycap from ${keycap};\nimport { around } from ${module};\nexport default around(Keycap);\n`);
+  return path;
 }
 
 /** @param {SqlValue | undefined} value */

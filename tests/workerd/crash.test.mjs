@@ -3,23 +3,27 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { CREATE, DELETE, House, LIST, TEN_MINUTES, tally } from "./support.mjs";
+import { until } from "../harness/index.mjs";
+import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { CREATE, DELETE, House, LIST, SCALE, TEN_MINUTES, inLanes, tally } from "./support.mjs";
+
+/** @typedef {import("./moments.mjs").Moment} Moment */
 
 /** @type {House} */
 let house;
 before(async () => {
-  house = await House.open();
+  house = await House.open({ doubtful: true });
 });
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-/** Kills the Worker while calls wait; whoever waited for it gets nothing. @param {Promise<unknown>[]} waiting */
-async function powerCut(waiting) {
+/** Kills a Worker while calls wait; whoever waited for it gets nothing. @param {Promise<unknown>[]} waiting */
+async function powerCut(waiting, where = house) {
   const lost = Promise.allSettled(waiting);
-  await house.worker.kill();
+  await where.worker.kill();
   const answers = await lost;
   assert.ok(answers.every(({ status }) => status === "rejected"), "nobody was answered");
-  await house.worker.restart();
+  await where.worker.restart();
 }
 
 /** The upstream's keys of a member that are not deleted. @param {import("../harness/index.mjs").Client} member */
@@ -143,4 +147,89 @@ test("sessions, keys and records outlive the Worker: after a kill a member finds
   assert.deepEqual((await member.get("/api/v1/keys")).body.keys, [made.body.key]);
   assert.equal((await house.claim(member)).status, 200);
   await house.promises({ settled: true });
+});
+
+/** Where an operation is cut: at a call of it, or at one of its batches. @typedef {{ what: string, moment: Moment, call?: string, batch?: number }} Point */
+
+/**
+ * Points of requests: many people can be at them at once, so one power cut hits all. Those whose deadline is short come
+ * last, so that nobody is told anything before the cut.
+ * @type {Point[]}
+ */
+const IN_REQUESTS = [
+  { what: "a sign-in", moment: signingIn, batch: 1 },
+  { what: "a claim's reservation", moment: claiming, batch: 1 },
+  { what: "a claim's record", moment: claiming, batch: 2 },
+  { what: "a refusal written down", moment: claimingWith("refuse"), batch: 2 },
+  { what: "a doubt written down", moment: claimingWith("reset_after"), batch: 2 },
+  { what: "a removal written down", moment: claimingWith("echo_limit_larger"), batch: 2 },
+  { what: "a removal confirmed", moment: claimingWith("echo_limit_larger"), batch: 3 },
+  { what: "a claim", moment: claiming, call: CREATE },
+  { what: "a claim that completes its echo", moment: claimingWith("echo_expiry_missing"), call: "openrouter.keys.get" },
+  { what: "a claim that removes a wrong key", moment: claimingWith("echo_limit_larger"), call: DELETE },
+  ...["github.token", "github.user", "github.revoke"].map((call) => ({ what: "a sign-in", moment: signingIn, call })),
+];
+
+/** Points of a sweep, of which there is one at a time: a power cut each. @type {Point[]} */
+const IN_SWEEPS = [
+  { what: "a sweep of a stray", moment: sweepingAStray, call: "openrouter.workspaces.get" },
+  { what: "a sweep of a stray", moment: sweepingAStray, call: LIST },
+  { what: "a sweep of a stray", moment: sweepingAStray, call: DELETE },
+  { what: "a sweep of a hold", moment: sweepingAHold, call: "openrouter.keys.update" },
+  { what: "a sweep of an expiry", moment: sweepingAnExpiry, call: "openrouter.keys.get" },
+];
+
+/** Waits until what is under way stands at the point. @param {House} house @param {Point} point @param {"hold_before" | "hold_after"} side */
+async function standAt(house, { moment, call, batch }, side) {
+  const who = await moment.prepare(house);
+  const { held } = await house.batches();
+  const calls = (await house.sandbox.ledger()).held.filter((/** @type {any} */ one) => one.operation === call).length;
+  if (call) await house.sandbox.fault({ operation: call, kind: side });
+  else await house.trouble({ kind: side, nth: batch });
+  const act = moment.act(house, who);
+  if (call) await house.sandbox.held(call, calls + 1);
+  else await until(async () => (await house.batches()).held > held, { seconds: 10, what: `batch ${batch} to be held` });
+  await house.trouble(null);
+  return { moment, who, act };
+}
+
+/** The power fails for all of them; what had been sent arrives, creates only after everything is over (X1). @param {House} house @param {Awaited<ReturnType<typeof standAt>>[]} standing */
+async function cutAll(house, standing) {
+  await powerCut(standing.map(({ act }) => act), house);
+  const { held } = await house.sandbox.ledger();
+  for (const call of held) if (call.operation !== CREATE) await house.sandbox.release(call.ticket);
+  await house.promises();
+  for (const { moment, who } of standing) await isOver(house, moment, who);
+  await house.sandbox.release();
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  await house.promises({ settled: true });
+  points += standing.length;
+}
+
+let points = 0;
+after(() => console.log(`counted: ${points} points of power cuts on workerd`));
+
+const SIDES = /** @type {const} */ (["hold_before", "hold_after"]);
+
+test("killed with people at every point of a sign-in and a claim, before and after each call and each batch: everybody ends with one key (F10, X1, X3)", async () => {
+  const standing = [];
+  for (const point of IN_REQUESTS) for (const side of SIDES) standing.push(await standAt(house, point, side));
+  await cutAll(house, standing);
+});
+
+test("killed at every point of a sweep, before and after each call and its report: the next sweeps finish (F10, X22)", async (t) => {
+  const plain = await sweepingAStray.prepare(house);
+  await house.trouble(null);
+  await sweepingAStray.act(house, plain);
+  const { batches } = await house.batches();
+  await isOver(house, sweepingAStray, plain);
+  // By default the report only; in a larger run every batch.
+  const chosen = SCALE > 1 ? Array.from({ length: batches }, (_, n) => n + 1) : [batches];
+  /** @type {Point[]} */
+  const all = [...IN_SWEEPS, ...chosen.map((batch) => ({ what: "a sweep of a stray", moment: sweepingAStray, batch }))];
+  const cells = all.flatMap((point) => SIDES.map((side) => ({ name: `${point.what}, ${side} at ${point.call ?? `batch ${point.batch}`}`, point, side })));
+  const second = await House.open({ doubtful: true });
+  t.after(() => second.close());
+  assert.equal((await second.claim(await second.member())).status, 201);
+  await inLanes([house, second], cells, async (house, { point, side }) => cutAll(house, [await standAt(house, point, side)]));
 });

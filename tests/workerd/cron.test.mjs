@@ -3,8 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { localVars } from "../../scripts/local.mjs";
-import { CREATE, DELETE, House, LIST, TEN_MINUTES } from "./support.mjs";
+import { CREATE, DELETE, House, LIST, TEN_MINUTES, tally } from "./support.mjs";
 
 /** @type {House} */
 let house;
@@ -13,28 +12,6 @@ before(async () => {
 });
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
-
-/** OpenRouter's management API, as whoever has the key may use it. @param {string} method @param {string} path @param {unknown} [body] */
-async function management(method, path, body) {
-  const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: house.sandbox.url });
-  const answer = await fetch(OPENROUTER_API_URL + path, {
-    method,
-    headers: { authorization: `Bearer ${OPENROUTER_MANAGEMENT_KEY}`, "content-type": "application/json", "user-agent": "an operator" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const answered = /** @type {any} */ (await answer.json());
-  assert.ok(answer.ok, JSON.stringify(answered));
-  return answered;
-}
-
-/** A key that carries our marker and has no row. @param {number} n @returns {Promise<{ name: string, hash: string }>} */
-async function markerWithoutRow(n) {
-  const [{ name: instance }] = await house.worker.d1("SELECT name FROM instance");
-  const name = `keycap/${instance}/gen_${n.toString(16).padStart(24, "f")}`;
-  const { data } = await management("POST", "/keys", { name, limit: 5, limit_reset: "daily", include_byok_in_limit: true, expires_at: "2099-01-01T00:00:00Z" });
-  house.withoutRow.push(name);
-  return { name, hash: data.hash };
-}
 
 /** @param {string} hash */
 async function upstreamKey(hash) {
@@ -76,6 +53,50 @@ test("many triggers at once leave no run unfinished and never two at a time (X22
   const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs");
   assert.ok(runs.length >= 1 && runs.every((run) => run.outcome === "done" && run.ended_at !== null), JSON.stringify(runs));
   await house.promises();
+});
+
+test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim told its secret (X22, X2, P8)", async () => {
+  const doubt = await doubtful();
+  const members = await house.members(30);
+  const [{ last }] = await house.worker.d1("SELECT COALESCE(MAX(id), 0) AS last FROM runs");
+  // The sweep stands while claims pass it, and some of those stand while the next sweep passes them.
+  await house.sandbox.fault([{ operation: LIST, kind: "hold_before" }, { operation: CREATE, kind: "hold_after", nth: 11, times: 10 }]);
+  const first = house.worker.cron();
+  await house.sandbox.held(LIST);
+  const claims = members.map((member) => house.claim(member));
+  await house.sandbox.held(CREATE, 10);
+  await Promise.all(Array.from({ length: 5 }, () => house.worker.cron()));
+  const meanwhile = await house.worker.d1("SELECT outcome FROM runs WHERE id > ?1", [last]);
+  assert.deepEqual(meanwhile, [{ outcome: "running" }], "the others found the lease taken");
+  const [listing] = (await house.sandbox.held(LIST)).held;
+  await house.sandbox.release(listing.ticket);
+  await first;
+  await Promise.all(Array.from({ length: 5 }, () => house.worker.cron()));
+  await house.sandbox.release();
+  const answers = await Promise.all(claims);
+  assert.deepEqual(tally(answers), { 201: members.length });
+  const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs WHERE id > ?1 ORDER BY id", [last]);
+  assert.ok(runs.length > 1 && runs.every((run, n) => run.outcome === "done" && run.started_at >= (runs[n - 1]?.ended_at ?? 0)), JSON.stringify(runs));
+  assert.deepEqual(await house.states(doubt), ["verifying"], "its five minutes are not over");
+  await house.promises();
+  await house.recovers(doubt);
+  console.log(`counted: 11 triggers among ${members.length} claims, ${runs.length} sweeps on workerd`);
+});
+
+test("a sweep that is held up beyond its lease is written off, and harms nothing when it goes on beside the next (X22, P8)", async () => {
+  const member = await doubtful();
+  await house.pass(TEN_MINUTES);
+  await house.sandbox.fault({ operation: LIST, kind: "hold_after" });
+  const slow = house.worker.cron();
+  await house.sandbox.held(LIST);
+  await house.pass(TEN_MINUTES);
+  assert.equal((await house.sweep())?.outcome, "done");
+  assert.deepEqual(await house.states(member), ["void"]);
+  assert.equal((await house.claim(member)).status, 201);
+  await house.sandbox.release();
+  await slow;
+  assert.deepEqual(await house.states(member), ["void", "active"]);
+  await house.promises({ settled: true });
 });
 
 test("a trigger with a time in the future frees nothing early; one in the past acts as of then (X22, P8)", async () => {
@@ -142,7 +163,7 @@ test("other people's keys are never touched, whatever their names (P8, X2)", asy
 });
 
 test("a marker key without a row is disabled, listed and in the log, and never deleted (P2, X2)", async () => {
-  const { name, hash } = await markerWithoutRow(1);
+  const { name, hash } = await house.markerWithoutRow(1);
   await house.pass(TEN_MINUTES);
   const run = await house.sweep();
   assert.deepEqual([run?.outcome, run?.counts.quarantined], ["done", 1]);
@@ -160,7 +181,7 @@ test("a marker key without a row is disabled, listed and in the log, and never d
 
 test("more than ten marker keys without a row are no strays: nothing is touched, the run stops and says so (P8)", async () => {
   const markers = [];
-  for (let n = 100; n < 111; n += 1) markers.push(await markerWithoutRow(n));
+  for (let n = 100; n < 111; n += 1) markers.push(await house.markerWithoutRow(n));
   await house.pass(TEN_MINUTES);
   const [deletes, run] = [await house.calls(DELETE), await house.sweep()];
   assert.deepEqual([run?.outcome, run?.code], ["stopped", "brake"]);
@@ -179,7 +200,7 @@ test("more than ten marker keys without a row are no strays: nothing is touched,
 
 /** What an operator does once they have looked. @param {string[]} hashes */
 async function forget(hashes) {
-  for (const hash of hashes) await management("DELETE", `/keys/${hash}`);
+  for (const hash of hashes) await house.management("DELETE", `/keys/${hash}`);
   await house.worker.d1("DELETE FROM findings");
 }
 

@@ -86,7 +86,7 @@ test("tabs closed at whatever moment leave each member with one key or none, and
   await Promise.all(claims.map(async ({ tab, told }, n) => {
     await until(async () => (await house.calls(CREATE)) - before >= Math.floor(n / 4), { seconds: 10, what: "creates" });
     tab.abort();
-    house.delivered.push(...(await told)); // some were answered before
+    await told; // some were answered before
   }));
   await nothingUnderWay(members);
   const states = await Promise.all(members.map((member) => house.states(member)));

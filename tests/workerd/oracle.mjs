@@ -1,5 +1,5 @@
-// Section 2's promises as one oracle: what D1, the upstream's ledger, the delivered secrets, the logs and the files at
-// rest must agree on, whatever has just happened.
+// Section 2's promises as one oracle: what D1, the upstream's ledger, the answers that clients got, the logs and the files
+// at rest must agree on, whatever has just happened.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -11,7 +11,6 @@ import { sha256 } from "./support.mjs";
 /** @typedef {Record<string, any>} Any */
 
 const ENDED = ["revoked", "expired", "void"];
-const USABLE = ["active", "disabled"];
 /** States that two sweeps leave nothing in. */
 const UNSETTLED = ["reserved", "minting", "verifying", "revoking"];
 
@@ -24,7 +23,7 @@ const SNAPSHOT = `SELECT json_object(
   'instance', (SELECT name FROM instance),
   'seats', (SELECT live FROM seats),
   'generations', (SELECT json_group_array(json_object('id', public_id, 'key', key_id, 'slot', slot, 'state', state,
-    'name', upstream_name, 'hash', upstream_hash, 'secret_sha256', secret_sha256, 'recorded_at', recorded_at)) FROM generations),
+    'name', upstream_name, 'hash', upstream_hash, 'expires_at', expires_at, 'secret_sha256', secret_sha256, 'recorded_at', recorded_at)) FROM generations),
   'audit', (SELECT json_group_array(json_array(target, before, after)) FROM (SELECT * FROM audit ORDER BY id)),
   'findings', (SELECT json_group_array(upstream_name) FROM findings)) AS all_of_it`;
 
@@ -35,6 +34,7 @@ const SNAPSHOT = `SELECT json_object(
 export async function promises(house, { settled = false } = {}) {
   const { sandbox, worker, withoutRow } = house;
   // In this order: rows are committed before keys are made, and keys are made before secrets are delivered.
+  hear(house);
   const delivered = [...house.delivered];
   const ledger = await sandbox.ledger();
   const [{ all_of_it }] = await worker.d1(SNAPSHOT);
@@ -48,8 +48,10 @@ export async function promises(house, { settled = false } = {}) {
     isCapped(key);
   }
   await secretsAreNowhere(house, ledger);
+  nothingPanicked(house);
   seatsAreCounted(d1);
   everyStateIsAudited(d1);
+  isOffForGood(d1, ledger);
   assert.deepEqual(ledger.violations, [], "P9: what the upstreams complained about");
   if (settled) isSettled(d1, ours, ledger, withoutRow);
 }
@@ -83,14 +85,34 @@ function isCapped(key) {
   assert.equal(key.include_byok_in_limit, true, `P3: BYOK counts for ${key.name}`);
 }
 
+/** The Worker's own secrets, and what all of the sandbox's begin with. @param {House} house */
+function canariesOf({ worker, sandbox }) {
+  const vars = { ...localVars({ origin: "", sandboxUrl: sandbox.url }), ...worker.options.vars };
+  const credentials = [vars.OPENROUTER_MANAGEMENT_KEY, vars.GITHUB_OAUTH_CLIENT_SECRET, ...(vars.AUTH_SESSION_SECRET ?? "").split(",")];
+  return [VISIBLY_FAKE, TOKEN, ...credentials.filter((text) => text !== undefined && text !== "").map(String)];
+}
+
+/** P4: a secret is in the answer that made its key, once, as its member `secret`, and no other answer says any. @param {House} house */
+function hear(house) {
+  const canaries = canariesOf(house);
+  for (const { what, status, headers, text } of house.worker.told.splice(0)) {
+    let rest = text;
+    if (what === "POST /api/v1/claim" && status === 201) {
+      const { secret } = JSON.parse(text);
+      house.delivered.push(secret);
+      rest = text.replace(JSON.stringify(secret), "");
+    }
+    for (const canary of canaries) assert.ok(!(headers + rest).includes(canary), `P4: ${canary} is in the answer to ${what}: ${status}`);
+  }
+}
+
 /** P4: at rest and in the logs. @param {House} house @param {Any} ledger */
-async function secretsAreNowhere({ worker, sandbox }, ledger) {
+async function secretsAreNowhere(house, ledger) {
+  const { worker } = house;
   const tokens = ledger.github_tokens.map((/** @type {Any} */ token) => token.access_token);
   assert.ok(ledger.secrets_minted.every((/** @type {string} */ secret) => secret.startsWith(VISIBLY_FAKE)), "the secrets searched for");
   assert.ok(tokens.every((/** @type {string} */ token) => token.startsWith(TOKEN)), "the tokens searched for");
-  const vars = { ...localVars({ origin: "", sandboxUrl: sandbox.url }), ...worker.options.vars };
-  const credentials = [vars.OPENROUTER_MANAGEMENT_KEY, vars.GITHUB_OAUTH_CLIENT_SECRET, ...(vars.AUTH_SESSION_SECRET ?? "").split(",")];
-  const canaries = [VISIBLY_FAKE, TOKEN, ...credentials.filter((text) => text !== undefined && text !== "")].map(String);
+  const canaries = canariesOf(house);
 
   const log = worker.logs().join("\n");
   for (const canary of canaries) assert.ok(!log.includes(canary), `P4: ${canary} is in the log`);
@@ -104,6 +126,12 @@ async function filesOf(folder) {
   const names = await readdir(folder, { recursive: true });
   const files = names.map(async (name) => /** @type {[string, Buffer]} */ ([name, await readFile(join(folder, name)).catch(() => Buffer.alloc(0))]));
   return Promise.all(files);
+}
+
+/** What a panic of the Worker, or workerd's own trouble with it, leaves in the log. @param {House} house */
+function nothingPanicked({ worker }) {
+  const lines = worker.logs().filter((line) => /panicked|RuntimeError|Uncaught|Critical|hang/i.test(line));
+  assert.deepEqual(lines, [], "the Worker did not panic");
 }
 
 /** P6. @param {Any} d1 */
@@ -124,12 +152,24 @@ function everyStateIsAudited(d1) {
   for (const { id, state } of d1.generations) assert.equal(reached.get(id), state, `P11: ${id} is what its audit says`);
 }
 
+/** P7: what is written down as revoked does not work, at no moment. @param {Any} d1 @param {Any} ledger */
+function isOffForGood(d1, ledger) {
+  const revoked = new Set(d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked").map((/** @type {Any} */ row) => row.hash));
+  const working = ledger.keys.filter((/** @type {Any} */ key) => revoked.has(key.hash) && isUsable(key, ledger)).map((/** @type {Any} */ key) => key.name);
+  assert.deepEqual(working, [], "P7: keys that work and are written down as revoked");
+}
+
+/** Rows whose key should work; a row past its expiry is closed a little later (C2). @param {Any} d1 @returns {Any[]} */
+function usable(d1) {
+  return d1.generations.filter((/** @type {Any} */ row) => row.state === "active" && row.expires_at * 1000 > Date.now());
+}
+
 /** P2: what works is recorded, what is recorded works, and nothing is under way. @param {Any} d1 @param {Any[]} ours @param {Any} ledger @param {string[]} withoutRow */
 function isSettled(d1, ours, ledger, withoutRow) {
   const unsettled = d1.generations.filter((/** @type {Any} */ row) => UNSETTLED.includes(row.state));
   assert.deepEqual(unsettled, [], "left unsettled");
   const working = ours.filter((key) => isUsable(key, ledger)).map((key) => key.hash);
-  const recorded = d1.generations.filter((/** @type {Any} */ row) => USABLE.includes(row.state)).map((/** @type {Any} */ row) => row.hash);
+  const recorded = usable(d1).map((row) => row.hash);
   assert.deepEqual(working.sort(), recorded.sort(), "P2: the keys that work are the keys on record");
   assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !withoutRow.includes(name)), [], "P2: markers without a row");
 }

@@ -1,15 +1,20 @@
-// What the tests on workerd share: one house (sandbox and built Worker) for a file, members made on the fly, every
-// delivered secret remembered for the oracle, and a way to let time pass.
+// What the tests on workerd share: one house (sandbox and built Worker) for a file, members made on the fly, a way to let
+// time pass, and the oracle, which looks at every open house after each test: a test cannot forget it.
 //
 // A job's clock is never later than the present, so time passes by moving the past away: every time in D1 is shifted
 // back. The upstreams keep the real time.
 
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { Client, claim, signIn, startSandbox, startWorker } from "../harness/index.mjs";
+import { after, afterEach, beforeEach } from "node:test";
+import { localVars } from "../../scripts/local.mjs";
+import { inRoot } from "../../scripts/paths.mjs";
+import { Client, claim, signIn, startLine, startSandbox, startWorker } from "../harness/index.mjs";
 import { promises } from "./oracle.mjs";
 
 /** @typedef {import("../harness/index.mjs").Worker} Worker */
 /** @typedef {import("../harness/index.mjs").Sandbox} Sandbox */
+/** @typedef {import("../harness/index.mjs").Line} Line */
 /** @typedef {import("../harness/worker.mjs").WorkerOptions} WorkerOptions */
 /** @typedef {import("../harness/worker.mjs").Row} Row */
 /** @typedef {import("../harness/client.mjs").Answer} Answer */
@@ -25,14 +30,40 @@ export const CREATE = "openrouter.keys.create";
 export const LIST = "openrouter.keys.list";
 export const DELETE = "openrouter.keys.delete";
 
-/** Every time in the database, less those of audit rows, which nothing may change. */
+/** For a larger run of everything that is counted: KEYCAP_SCALE=4 npm test -- workerd. */
+export const SCALE = Number(process.env.KEYCAP_SCALE ?? 1);
+
+/** Every route, and what it takes; `http.test.mjs` compares the addresses with the Worker's own table. @type {{ path: string, methods: string[], admin?: boolean }[]} */
+export const ROUTES = [
+  { path: "/", methods: ["GET"] },
+  { path: "/keys", methods: ["GET"] },
+  { path: "/docs", methods: ["GET"] },
+  { path: "/.well-known/security.txt", methods: ["GET"] },
+  { path: "/auth/github", methods: ["GET"] },
+  { path: "/auth/github/callback", methods: ["GET"] },
+  { path: "/auth/logout", methods: ["POST"] },
+  { path: "/api/v1/me", methods: ["GET"] },
+  { path: "/api/v1/me/sign-out-everywhere", methods: ["POST"] },
+  { path: "/api/v1/claim", methods: ["POST"] },
+  { path: "/api/v1/keys", methods: ["GET"] },
+  { path: "/api/v1/keys/refresh", methods: ["POST"] },
+  { path: "/api/v1/requests", methods: ["GET", "POST"] },
+  { path: "/api/v1/admin/requests", methods: ["GET"], admin: true },
+  { path: "/api/v1/admin/requests/{id}", methods: ["PATCH"], admin: true },
+  { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
+  { path: "/healthz", methods: ["GET"] },
+  { path: "/api/v1/openapi.json", methods: ["GET"] },
+];
+
+/** Every time in the database, less those of audit rows and decisions, which nothing may change. */
 const TIMES = {
-  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at"],
+  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at"],
   keys: ["created_at", "ended_at"],
   runs: ["scheduled_at", "started_at", "lease_until", "ended_at"],
   findings: ["first_seen_at", "last_seen_at", "disabled_at"],
   idempotency_keys: ["created_at"],
   used_states: ["expires_at"],
+  requests: ["created_at"],
   settings: ["pause_until"],
 };
 
@@ -40,33 +71,77 @@ const TIMES = {
 const KEEPS_CREATED_AT = "generations_names_fixed";
 
 let personas = 0;
+let holds = 0;
+let plans = 0;
+
+/** The houses that are open. @type {Set<House>} */
+const open = new Set();
+let looks = 0;
+
+beforeEach(() => {
+  for (const house of open) house.excuse("");
+});
+afterEach(async () => {
+  for (const house of open) await house.look();
+});
+after(() => console.log(`counted: ${looks} looks of the oracle after tests on workerd`));
 
 export class House {
-  /** Every secret that left the Worker. @type {string[]} */
+  /** Every secret that left the Worker, as the oracle found them in its answers. @type {string[]} */
   delivered = [];
+  /** Why the oracle looks away at the end of this test. */
+  #excuse = "";
   /** Names of upstream keys that carry our marker and have no row, on purpose. @type {string[]} */
   withoutRow = [];
 
-  /** @param {Sandbox} sandbox @param {Worker} worker */
-  constructor(sandbox, worker) {
+  /** @param {Sandbox} sandbox @param {Worker} worker @param {Line} [line] between the two */
+  constructor(sandbox, worker, line) {
     this.sandbox = sandbox;
     this.worker = worker;
+    this.line = line;
   }
 
-  /** @param {Pick<WorkerOptions, "vars" | "rateLimits">} [options] */
-  static async open({ vars, rateLimits = UNLIMITED } = {}) {
+  /** The upstreams as the Worker knows them. */
+  get upstream() {
+    return this.line ?? this.sandbox;
+  }
+
+  /** @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { doubtful?: boolean, cuttable?: boolean }} [options] doubtful: its database can be told to fail; cuttable: it has a line to its upstreams */
+  static async open({ vars, rateLimits = UNLIMITED, doubtful = false, cuttable = false } = {}) {
     const sandbox = await startSandbox();
-    return new House(sandbox, await startWorker({ sandbox, vars, rateLimits }));
+    const line = cuttable ? await startLine(sandbox) : undefined;
+    const around = doubtful ? inRoot("tests", "workerd", "doubtful.mjs") : undefined;
+    const house = new House(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), line);
+    open.add(house);
+    return house;
   }
 
   async close() {
-    await this.worker.stop();
-    await this.sandbox.stop();
+    open.delete(this);
+    try {
+      await this.look();
+    } finally {
+      await this.worker.stop();
+      await this.line?.cut();
+      await this.sandbox.stop();
+    }
+  }
+
+  /** The oracle's look at the end of a test. */
+  async look() {
+    if (this.#excuse) return;
+    await this.promises();
+    looks += 1;
+  }
+
+  /** For a test that leaves its house broken: the oracle looks away at its end. @param {string} reason */
+  excuse(reason) {
+    this.#excuse = reason;
   }
 
   /** A signed-in member whom no other test has. @param {string} [persona] */
   async member(persona = `load-${personas++}`) {
-    return signIn(this.worker, this.sandbox, persona);
+    return signIn(this.worker, this.upstream, persona);
   }
 
   /** Several, a few at a time. @param {number} count */
@@ -74,11 +149,9 @@ export class House {
     return inWaves(25, count, () => this.member());
   }
 
-  /** A claim, its secret remembered. @param {Client} client @returns {Promise<Answer>} */
+  /** @param {Client} client @returns {Promise<Answer>} */
   async claim(client) {
-    const answer = await claim(client);
-    this.delivered.push(...secretsIn(answer));
-    return answer;
+    return claim(client);
   }
 
   /** Lets time pass for everything that D1 remembers. @param {number} seconds */
@@ -88,6 +161,19 @@ export class House {
       ([table, columns]) => `UPDATE ${table} SET ${columns.map((name) => `${name} = CASE WHEN ${name} > 0 THEN ${name} - ${seconds} ELSE ${name} END`).join(", ")};`,
     );
     await this.worker.d1(`DROP TRIGGER ${KEEPS_CREATED_AT}; ${shifts.join(" ")} ${sql}; SELECT 1`);
+  }
+
+  /**
+   * What is wrong with the database's next batches; null ends it. Only in a doubtful house.
+   * @param {import("./doubtful.mjs").Trouble | null} trouble
+   */
+  async trouble(trouble) {
+    await this.worker.fetch("/__database", { method: "POST", body: JSON.stringify(trouble) });
+  }
+
+  /** Batches since the last word on trouble, and how many were ever held. @returns {Promise<{ batches: number, held: number }>} */
+  async batches() {
+    return /** @type {any} */ ((await this.worker.fetch("/__database")).json());
   }
 
   /** One sweep; its row in `runs`, or undefined if it began none. @param {number} [timeMs] */
@@ -114,6 +200,17 @@ export class House {
     return outcomes;
   }
 
+  /** Whatever happened, once everything works again: two sweeps settle it, and the member has a key or may claim one. @param {Client} client */
+  async recovers(client) {
+    await this.sandbox.clearFaults();
+    assert.deepEqual(await this.twoSweeps(), ["done", "done"]);
+    await this.promises({ settled: true });
+    await this.endPause();
+    const { status, body, text } = await this.claim(client);
+    assert.ok([200, 201].includes(status) && body.key.state === "active", `the member has a key: ${status} ${text}`);
+    await this.promises({ settled: true });
+  }
+
   /** The state of each generation of a member, oldest first. @param {Client} client */
   async states(client) {
     const rows = await this.generations(client);
@@ -134,6 +231,51 @@ export class House {
   /** How often the upstream was called. @param {string} operation @returns {Promise<number>} */
   async calls(operation) {
     return (await this.sandbox.ledger()).counts[operation] ?? 0;
+  }
+
+  /** Puts a hold on a member's key, as an admin's would be, or takes all of theirs off. @param {Client} client @param {boolean} held */
+  async hold(client, held) {
+    const key = `(SELECT g.key_id FROM generations g JOIN members m ON m.owner_id = g.owner_id WHERE m.public_id = '${await this.memberId(client)}' LIMIT 1)`;
+    const change = `held-${holds++}`;
+    await this.worker.d1(held
+      ? `INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'a key', 'keys_switched', 'test', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT ${key}, 'admin', 'test', 1, '${change}'; SELECT 1`
+      : `DELETE FROM holds WHERE key_id = ${key}`);
+  }
+
+  /** How many days the keys of the default plan last from now on. @param {number} days */
+  async keysLast(days) {
+    const change = `plan-${plans++}`;
+    await this.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'plan:default', 'plan_changed', 'test', 1);
+      UPDATE plans SET expiry_days = ${days}, change_id = '${change}' WHERE is_default = 1; SELECT 1`);
+  }
+
+  /** Lets time pass for D1 and for the upstreams. @param {number} seconds */
+  async passEverywhere(seconds) {
+    await this.pass(seconds);
+    await this.sandbox.clock(seconds * 1000);
+  }
+
+  /** OpenRouter's management API, as whoever has the key may use it. @param {string} method @param {string} path @param {unknown} [body] */
+  async management(method, path, body) {
+    const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: this.sandbox.url });
+    const answer = await fetch(OPENROUTER_API_URL + path, {
+      method,
+      headers: { authorization: `Bearer ${OPENROUTER_MANAGEMENT_KEY}`, "content-type": "application/json", "user-agent": "an operator" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const answered = /** @type {any} */ (await answer.json());
+    assert.ok(answer.ok, JSON.stringify(answered));
+    return answered;
+  }
+
+  /** A key that carries our marker and has no row. @param {number} n @returns {Promise<{ name: string, hash: string }>} */
+  async markerWithoutRow(n) {
+    const [{ name: instance }] = await this.worker.d1("SELECT name FROM instance");
+    const name = `keycap/${instance}/gen_${n.toString(16).padStart(24, "f")}`;
+    const { data } = await this.management("POST", "/keys", { name, limit: 5, limit_reset: "daily", include_byok_in_limit: true, expires_at: "2099-01-01T00:00:00Z" });
+    this.withoutRow.push(name);
+    return { name, hash: data.hash };
   }
 
   /** What the settings' pause would otherwise hold up: it only delays, and needs no audit row. */
@@ -188,6 +330,27 @@ export async function inWaves(width, count, make) {
   };
   await Promise.all(Array.from({ length: Math.min(width, count) }, worker));
   return made;
+}
+
+/**
+ * Plays every cell of a grid in the first house that is free. A failure names its cell and ends its lane: what one cell
+ * leaves behind would fail those after it.
+ * @template {{ name: string }} Cell
+ * @param {House[]} houses @param {Cell[]} cells @param {(house: House, cell: Cell) => Promise<void>} play
+ */
+export async function inLanes(houses, cells, play) {
+  const queue = [...cells];
+  const lane = async (/** @type {House} */ house) => {
+    for (let cell = queue.shift(); cell; cell = queue.shift()) {
+      const { name } = cell;
+      await play(house, cell).catch((error) => {
+        throw new Error(name, { cause: error });
+      });
+    }
+  };
+  const failed = (await Promise.allSettled(houses.map(lane))).flatMap((ended) => (ended.status === "rejected" ? [ended.reason] : []));
+  if (failed.length) throw new AggregateError(failed, failed.map(({ message, cause }) => `${message}: ${cause}`).join("\n"));
+  assert.deepEqual(queue, [], "every cell was played");
 }
 
 /** @param {string} text */

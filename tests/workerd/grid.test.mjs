@@ -1,0 +1,128 @@
+// Every fault of the sandbox on every upstream operation that the Worker makes, on workerd: a grid, counted, with the
+// cells that mean nothing named. In each cell the promises hold with the damage done; then the faults end, two sweeps
+// pass, nothing is left of it, and the member has a key (X0, S0-26, S4-71, P1 to P6, P9).
+// By default each fault lasts for all tries of one call; a larger run (KEYCAP_SCALE) has a single one as well, the stalls,
+// which take a deadline each, and more moments of the same operations.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { inRoot } from "../../scripts/paths.mjs";
+import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { CREATE, DELETE, House, LIST, SCALE, inLanes } from "./support.mjs";
+
+/** @typedef {import("./moments.mjs").Moment} Moment */
+
+/** Most of a cell is waiting: for the pauses between tries, for workerd, for the sandbox. */
+const LANES = 3;
+
+/** When each operation is made. @type {[string, Moment][]} */
+const MOMENTS = [
+  ["github.token", signingIn],
+  ["github.user", signingIn],
+  ["github.revoke", signingIn],
+  [CREATE, claiming],
+  [LIST, sweepingAStray],
+  ["openrouter.keys.get", sweepingAnExpiry],
+  ["openrouter.keys.update", sweepingAHold],
+  [DELETE, claimingWith("echo_limit_larger")],
+  ["openrouter.workspaces.get", sweepingAStray],
+];
+/** More moments of operations that are above already. @type {[string, Moment][]} */
+const MORE_MOMENTS = [
+  ["openrouter.keys.get", claimingWith("echo_expiry_missing")],
+  [DELETE, sweepingAStray],
+];
+
+/** Operations of the sandbox that the Worker never makes. */
+const NEVER_MADE = [
+  "github.authorize", // the browser's own
+  "openrouter.key.current",
+  "openrouter.credits.get",
+  ...["list", "create", "update", "delete"].map((name) => `openrouter.workspaces.${name}`),
+];
+
+/** Sent once, whatever the answer. */
+const SENT_ONCE = ["github.token", "github.revoke", CREATE];
+/** What a safe call is tried again after, so that three of them are one call that failed. */
+const RETRIED = ["reset_before", "reset_after", "error_before", "error_after", "truncated", "html_error", "late"];
+
+/** @param {string} file @param {RegExp} pattern */
+async function namesIn(file, pattern) {
+  return Array.from((await readFile(inRoot("sandbox", "src", file), "utf8")).matchAll(pattern), ([, name]) => name);
+}
+
+/** @typedef {{ name: string, operation: string, kind: string, times: number, moment: Moment }} Cell */
+
+/** The cells that can be tried, and the ones that cannot, each with why. */
+async function cells() {
+  const kinds = await namesIn("faults.rs", /^ {4}[A-Z]\w+ "(\w+)"/gm);
+  assert.ok(kinds.length >= 26, `the sandbox's faults: ${kinds}`);
+  const made = new Set(MOMENTS.map(([operation]) => operation));
+  const known = await namesIn("operation.rs", /^ {4}[A-Z]\w+ "([\w.]+)"/gm);
+  assert.deepEqual([...new Set(known)].sort(), [...made, ...NEVER_MADE].sort(), "each operation is tried or never made");
+  /** @type {Cell[]} */
+  const tried = [];
+  /** @type {Map<string, string[]>} */
+  const not = new Map();
+  for (const [operation, moment] of SCALE > 1 ? [...MOMENTS, ...MORE_MOMENTS] : MOMENTS) {
+    for (const kind of kinds) {
+      const why = kind.startsWith("stall") && SCALE === 1 ? "they take a deadline each and are in the larger run" : await misfit(operation, kind);
+      const whole = !SENT_ONCE.includes(operation) && RETRIED.includes(kind) ? 3 : 1;
+      const times = SCALE > 1 && whole > 1 ? [1, whole] : [whole];
+      if (why) not.set(why, [...(not.get(why) ?? []), `${operation} ${kind}`]);
+      else tried.push(...times.map((times) => ({ name: `${operation} ${kind} ×${times}`, operation, kind, times, moment })));
+    }
+  }
+  const all = tried.length + [...not.values()].flat().length;
+  return { tried, not, all };
+}
+
+/** Why the sandbox itself says that a fault means nothing for an operation, if it does. @param {string} operation @param {string} kind */
+async function misfit(operation, kind) {
+  const { sandbox } = houses[0];
+  try {
+    await sandbox.fault({ operation, kind });
+    await sandbox.clearFaults();
+    return "";
+  } catch (error) {
+    assert.match(String(error), /means nothing for/);
+    return "a lie needs a key to tell it in, and only a create makes one";
+  }
+}
+
+/** @param {House} house @param {Cell} cell */
+async function play(house, { operation, kind, times, moment }) {
+  const who = await moment.prepare(house);
+  const fired = async () => (await house.sandbox.ledger()).calls.filter((/** @type {any} */ call) => call.operation === operation && call.fault === kind).length;
+  const before = await fired();
+  await house.sandbox.fault({ operation, kind, times });
+  const acted = moment.act(house, who);
+  if (kind.startsWith("hold")) {
+    await house.sandbox.held(operation);
+    await house.promises();
+    await house.sandbox.release();
+  }
+  await acted;
+  assert.ok((await fired()) > before, "the fault struck");
+  await house.promises();
+  await house.sandbox.land();
+  await isOver(house, moment, who);
+}
+
+/** @type {House[]} */
+let houses;
+before(async () => {
+  houses = await Promise.all(Array.from({ length: LANES }, () => House.open()));
+  // A key on record: from now on the account is known by its workspace, and every sweep asks for it.
+  for (const house of houses) assert.equal((await house.claim(await house.member())).status, 201);
+});
+after(() => Promise.all((houses ?? []).map((house) => house.close())));
+
+test("every fault on every upstream operation leaves every promise, and two sweeps later nothing else (X0, S0-26, S4-71)", async () => {
+  const { tried, not, all } = await cells();
+  await inLanes(houses, tried, play);
+  console.log(`counted: ${tried.length} cells of faults and operations on workerd (of ${all})`);
+  for (const [why, names] of not) console.log(`not applicable: ${names.length} cells, ${why}: ${names.join(", ")}`);
+  assert.ok(tried.length >= 168, `${tried.length}`);
+});

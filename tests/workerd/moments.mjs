@@ -1,0 +1,95 @@
+// Moments in which something may go wrong: what has to be there, what is done, and who must have a key once it is over.
+// Faults, cuts and outages are laid over them.
+
+import assert from "node:assert/strict";
+import { attemptSignIn } from "../harness/index.mjs";
+import { CREATE, TEN_MINUTES } from "./support.mjs";
+
+/** @typedef {import("../harness/index.mjs").Client} Client */
+/** @typedef {import("./support.mjs").House} House */
+
+/**
+ * @typedef {object} Moment
+ * @property {(house: House) => Promise<Client | string>} prepare a member, or the name of somebody who will sign in
+ * @property {(house: House, who: any) => Promise<unknown>} act
+ * @property {(house: House, who: any) => Promise<void>} [mend] what ends with the trouble
+ * @property {(house: House, who: any) => Promise<void>} [tidy] for those who come after
+ */
+
+const DAY = 86_400;
+let newcomers = 0;
+
+/** @type {Moment} */
+export const signingIn = {
+  prepare: async () => `load-${700_000 + newcomers++}`,
+  act: (house, persona) => attemptSignIn(house.worker, house.upstream, persona),
+};
+
+/** @type {Moment} */
+export const claiming = {
+  prepare: (house) => house.member(),
+  act: (house, member) => house.claim(member),
+};
+
+/** A claim whose create is bent, so that it makes another call. @param {string} kind @returns {Moment} */
+export const claimingWith = (kind) => ({
+  prepare: async (house) => {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind });
+    return member;
+  },
+  act: claiming.act,
+});
+
+/** A sweep ten minutes after a create was lost that made a key: it lists, deletes the key and frees the member. @type {Moment} */
+export const sweepingAStray = {
+  prepare: async (house) => {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+    assert.equal((await house.claim(member)).status, 503);
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** A sweep that has a key to switch off. @type {Moment} */
+export const sweepingAHold = {
+  prepare: async (house) => {
+    const member = await house.member();
+    assert.equal((await house.claim(member)).status, 201);
+    await house.hold(member, true);
+    return member;
+  },
+  act: (house) => house.sweep(),
+  mend: (house, member) => house.hold(member, false),
+};
+
+/** A sweep that reads the spend of a key past its expiry. @type {Moment} */
+export const sweepingAnExpiry = {
+  prepare: async (house) => {
+    const member = await house.member();
+    await house.keysLast(1);
+    assert.equal((await house.claim(member)).status, 201);
+    await house.keysLast(90);
+    await house.passEverywhere(DAY + TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+  // A spend that could not be read counts as all of the period's limit (B1): the member waits for the next one.
+  mend: (house) => house.passEverywhere(DAY),
+  // Back to the present, where the upstream would let the expired key work again.
+  tidy: async (house, member) => {
+    const [expired] = await house.generations(member);
+    await house.management("DELETE", `/keys/${expired?.upstream_hash}`);
+    await house.sandbox.clock(-(2 * DAY + TEN_MINUTES) * 1000);
+  },
+};
+
+/** Once everything works again: two sweeps later nothing is left of it, and the one it happened to has a key. @param {House} house @param {Moment} moment @param {Client | string} who */
+export async function isOver(house, moment, who) {
+  await house.sandbox.clearFaults();
+  await moment.mend?.(house, who);
+  await house.recovers(typeof who === "string" ? await house.member(who) : who);
+  await moment.tidy?.(house, who);
+}

@@ -1,0 +1,229 @@
+// Whole services that are away. Without its database the Worker says so, does nothing and comes back by itself; without
+// the upstreams everything that D1 knows is still told, and nothing is lost (P1, P2, P4, P10, S0-26, X3).
+// Nothing uses the key-value store yet, so nothing has to do without it.
+
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, test } from "node:test";
+import { databaseFile } from "../../scripts/local.mjs";
+import { Client, attemptSignIn, chooseAtGitHub } from "../harness/index.mjs";
+import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { CREATE, House, ROUTES, SCALE, TEN_MINUTES, inLanes, tally } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").Answer} Answer */
+/** @typedef {import("./moments.mjs").Moment} Moment */
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open({ doubtful: true, cuttable: true });
+});
+after(() => house?.close());
+
+const BODIES = /** @type {Record<string, object>} */ ({ POST: {}, PATCH: { minting: "stopped" } });
+
+/** Every route with every method that it takes, as a program or a browser asks. */
+const REQUESTS = [...ROUTES, { path: "/nothing/here", methods: ["GET"] }].flatMap(({ path, methods }) =>
+  methods.flatMap((method) => ["application/json", "text/html"].map((accept) => ({ path, method, accept }))),
+);
+
+/** @param {Client} client @param {{ path: string, method: string, accept: string }} request */
+const ask = (client, { path, method, accept }) => client.call(path, { method, json: BODIES[method], headers: { accept } });
+
+/** What nothing may change while the database is away. */
+async function everything() {
+  const [{ rows }] = await house.worker.d1("SELECT (SELECT COUNT(*) FROM generations) || '/' || (SELECT COUNT(*) FROM audit) || '/' || (SELECT COUNT(*) FROM runs) AS rows");
+  return { rows, created: await house.calls(CREATE) };
+}
+
+/** A refusal in our own words: as a problem, or as a page to whoever asks for one. @param {Answer} answer @param {string} accept @param {string} where */
+function isTold(answer, accept, where) {
+  const page = answer.headers.get("content-type")?.startsWith("text/html");
+  if (page) assert.ok(accept === "text/html" && answer.text.includes("<h1"), where);
+  else assert.deepEqual([answer.body.status, answer.body.instance], [answer.status, answer.headers.get("x-request-id")], where);
+}
+
+/** Addresses that say what they say without the database, whoever asks. */
+const WITHOUT_DATABASE = ["/", "/keys", "/auth/github", "/auth/github/callback", "/auth/logout", "/healthz", "/api/v1/openapi.json"];
+
+test("while D1 cannot be reached, every route that needs it says 503 and when to come back, the others answer, and nothing is done", async () => {
+  const [member, operator] = [await house.member(), await house.member("operator")];
+  const was = await everything();
+  const pending = await attemptUntilGitHub("load-800001");
+  await house.trouble({ kind: "down", times: 0 });
+  for (const [who, client] of /** @type {[string, Client][]} */ ([["nobody", new Client(house.worker)], ["member", member], ["operator", operator]])) {
+    for (const request of REQUESTS) {
+      const answer = await ask(signedInAs(client), request);
+      const where = `${who}: ${request.method} ${request.path} as ${request.accept}: ${answer.status} ${answer.text.slice(0, 200)}`;
+      if (who === "nobody" || WITHOUT_DATABASE.includes(request.path)) {
+        assert.ok(answer.status < 500, where);
+      } else {
+        assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "60"], where);
+        isTold(answer, request.accept, where);
+        if (answer.body) assert.equal(answer.body.code, "storage_unavailable", where);
+      }
+    }
+  }
+  const { headers } = await pending.client.get(pending.callback);
+  assert.equal(headers.get("location"), "/?auth_error=storage_unavailable");
+  await house.worker.cron();
+  assert.deepEqual(await everything(), was, "nothing was written, made or begun");
+  await house.promises({ settled: true });
+
+  await house.trouble(null);
+  assert.equal((await member.get("/api/v1/me")).status, 200, "it comes back by itself, and sessions hold");
+  await house.recovers(member);
+});
+
+/** The same browser, so that a route which signs out does so to a copy. @param {Client} client */
+function signedInAs(client) {
+  const copy = new Client(house.worker);
+  copy.cookies = new Map(client.cookies);
+  return copy;
+}
+
+/** A sign-in up to GitHub's redirect back to us. @param {string} persona */
+async function attemptUntilGitHub(persona) {
+  const client = new Client(house.worker);
+  const start = await client.get("/auth/github?next=keys");
+  const { pathname, search } = new URL(await chooseAtGitHub(String(start.headers.get("location")), persona));
+  return { client, callback: pathname + search };
+}
+
+test("while another program has locked the database's file, everything that needs it says 503, and nothing is minted", async (t) => {
+  const [member, holder] = [await house.member(), await house.member()];
+  assert.equal((await house.claim(holder)).status, 201);
+  const pending = await attemptUntilGitHub("load-800002");
+  const was = await everything();
+  const other = new DatabaseSync(await databaseFile(house.worker.persist));
+  t.after(() => other.close());
+  other.exec("BEGIN IMMEDIATE");
+  const told = [await house.claim(member), await house.claim(holder), await holder.get("/api/v1/keys"), await member.get("/api/v1/me")];
+  assert.deepEqual(tally(told), { "503 storage_unavailable": 4 });
+  const { headers } = await pending.client.get(pending.callback);
+  assert.equal(headers.get("location"), "/?auth_error=storage_unavailable");
+  await house.worker.cron();
+  other.exec("ROLLBACK");
+  assert.deepEqual(await everything(), was);
+  await house.recovers(member);
+  await house.recovers(holder);
+});
+
+/** Takes something of the schema away, and gives the way to put it back. @type {[string, () => Promise<() => Promise<unknown>>][]} */
+const MISSING = [
+  ...["members", "settings", "generations"].map((table) => /** @type {[string, () => Promise<() => Promise<unknown>>]} */ ([`the table ${table}`, async () => {
+    await house.worker.d1(`ALTER TABLE ${table} RENAME TO put_away`);
+    return () => house.worker.d1(`ALTER TABLE put_away RENAME TO ${table}`);
+  }])),
+  ...["claim_gates", "key_cards"].map((view) => /** @type {[string, () => Promise<() => Promise<unknown>>]} */ ([`the view ${view}`, async () => {
+    const [{ sql }] = await house.worker.d1("SELECT sql FROM sqlite_master WHERE name = ?1", [view]);
+    await house.worker.d1(`DROP VIEW ${view}`);
+    return () => house.worker.d1(sql);
+  }])),
+];
+
+for (const [what, takeAway] of MISSING) {
+  test(`without ${what} every route still answers in our own words, no key is given out, and it works again once that is back`, async () => {
+    const [visitor, member] = [await house.member(), await house.member()];
+    const putBack = await takeAway();
+    try {
+      /** @type {Set<string>} */
+      const codes = new Set();
+      for (const request of REQUESTS) {
+        const answer = await ask(signedInAs(visitor), request);
+        const where = `${request.method} ${request.path} as ${request.accept}: ${answer.status} ${answer.text.slice(0, 200)}`;
+        if (request.path === "/api/v1/claim") assert.ok(answer.status >= 400, where);
+        if (answer.status < 500) continue;
+        isTold(answer, request.accept, where);
+        if (answer.body) codes.add(`${answer.status} ${answer.body.code}`);
+      }
+      // A statement that the database refuses is our own fault, and waiting is no help against it.
+      assert.deepEqual([...codes], ["500 internal"]);
+      await house.worker.cron();
+    } finally {
+      await putBack();
+    }
+    await house.recovers(member);
+  });
+}
+
+test("while GitHub and OpenRouter are both away, what D1 knows is told, a claim says 503 and is not lost, nobody is signed in by half (P10)", async () => {
+  const line = house.line;
+  assert.ok(line);
+  const [holder, member] = [await house.member(), await house.member()];
+  const made = await house.claim(holder);
+  const pending = await attemptUntilGitHub("load-800003");
+  await house.pass(TEN_MINUTES);
+  await line.cut();
+  for (const client of [holder, member]) {
+    for (const path of ["/", "/keys", "/api/v1/me", "/api/v1/keys", "/healthz", "/api/v1/openapi.json"]) assert.equal((await client.get(path)).status, 200, path);
+  }
+  assert.equal((await holder.get("/api/v1/keys")).body.keys[0].id, made.body.key.id);
+  assert.deepEqual(tally([await house.claim(holder)]), { 200: 1 });
+  const told = await house.claim(member);
+  assert.deepEqual([told.status, told.body.code, told.headers.get("retry-after")], [503, "claim_unknown", "600"]);
+  assert.deepEqual(tally([await house.claim(member)]), { "409 claim_in_progress": 1 });
+  assert.deepEqual(await house.states(member), ["verifying"]);
+  const back = await pending.client.get(pending.callback);
+  assert.equal(back.headers.get("location"), "/?auth_error=github_unavailable");
+  assert.equal(pending.client.cookies.has("__Host-keycap_session"), false);
+  await house.pass(TEN_MINUTES);
+  const run = await house.sweep();
+  assert.deepEqual([run?.outcome, run?.code], ["failed", "openrouter_unavailable"]);
+  assert.deepEqual(await house.states(member), ["verifying"], "nothing is concluded from silence");
+
+  await line.mend();
+  await house.recovers(member);
+  await house.recovers(holder);
+  await house.recovers(await house.member("load-800003"));
+});
+
+/** What is done, over whose batches the trouble is laid. @type {[string, Moment][]} */
+const MOMENTS = [
+  ["a sign-in", signingIn],
+  ["a claim", claiming],
+  ["a claim that is refused", claimingWith("refuse")],
+  ["a claim in doubt", claimingWith("reset_after")],
+  ["a claim with a wrong echo", claimingWith("echo_limit_larger")],
+  ["a sweep of a stray", sweepingAStray],
+  ["a sweep of a hold", sweepingAHold],
+  ["a sweep of an expiry", sweepingAnExpiry],
+];
+
+test("a batch that D1 does not answer, whether it was committed or not, at every batch of every operation, leaves every promise (X3)", async (t) => {
+  const cells = [];
+  for (const [what, moment] of MOMENTS) {
+    const batches = await batchesOf(moment);
+    assert.ok(batches > 0, what);
+    for (const kind of /** @type {const} */ (["down", "lost"])) {
+      // A write is sent twice: two in a row are an outage, one is a hiccup.
+      for (const times of SCALE > 1 ? [1, 2] : [2]) {
+        for (let nth = 1; nth <= batches; nth += 1) cells.push({ name: `${what}, batch ${nth} ${kind} ×${times}`, moment, kind, nth, times });
+      }
+    }
+  }
+  const second = await House.open({ doubtful: true });
+  t.after(() => second.close());
+  // The account is known there too, so that a sweep has the same batches.
+  assert.equal((await second.claim(await second.member())).status, 201);
+  await inLanes([house, second], cells, async (house, { moment, ...trouble }) => {
+    const who = await moment.prepare(house);
+    await house.trouble(trouble);
+    await moment.act(house, who);
+    assert.ok((await house.batches()).batches >= trouble.nth, "the trouble struck");
+    await house.trouble(null);
+    await house.promises();
+    await isOver(house, moment, who);
+  });
+  console.log(`counted: ${cells.length} batches without an answer on workerd`);
+});
+
+/** How many batches it takes when nothing is wrong. @param {Moment} moment */
+async function batchesOf(moment) {
+  const who = await moment.prepare(house);
+  await house.trouble(null);
+  await moment.act(house, who);
+  const { batches } = await house.batches();
+  await isOver(house, moment, who);
+  return batches;
+}
