@@ -8,13 +8,15 @@ import { jwtVerify } from "jose";
 
 const SESSION_SECS = 7 * 86_400;
 const SKEW_SECS = 60;
+/** How a sweep ends that OpenRouter did not answer. */
+const SILENT = ["openrouter_unavailable", "credential_refused"];
 
 /**
  * @typedef {object} Bindings
  * @property {any} DB
  * @property {{ limit: (what: { key: string }) => Promise<{ success: boolean }> }} LIMIT_API
  * @property {string} AUTH_SESSION_SECRET
- * @property {string} BENCH_SQL the two statements, as JSON
+ * @property {string} BENCH_SQL the three statements, as JSON
  * @property {string} BENCH_HEADERS what every answer carries, as JSON
  */
 
@@ -46,13 +48,19 @@ async function build(env) {
     if (!session) return c.body(null, 401);
     const counter = await crypto.subtle.sign("HMAC", rateKey, text.encode(`LIMIT_API\0${session.sub}`));
     if (!(await env.LIMIT_API.limit({ key: hex(new Uint8Array(counter)) })).success) return c.body(null, 429);
-    const [members, cards] = await env.DB.batch([env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub)]);
+    const [members, cards, sweeps] = await env.DB.batch([
+      env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub), env.DB.prepare(sql.ended).bind("sweep"),
+    ]);
     const member = members.results.map(onlyColumn)[0];
     if (!member) return c.body(null, 401);
     if (member.status !== "active") return c.body(null, 403);
     if (member.epoch !== session.epoch) return c.body(null, 401);
     const now = Math.floor(Date.now() / 1000);
-    return c.json({ keys: cards.results.map((/** @type {object} */ row) => shown(onlyColumn(row), now)) });
+    const ended = sweeps.results.map(onlyColumn)[0];
+    return c.json({
+      keys: cards.results.map((/** @type {object} */ row) => shown(onlyColumn(row), now)),
+      openrouter: { answers: !SILENT.includes(ended?.code), as_of: ended ? moment(ended.at) : null },
+    });
   });
   return app;
 }
@@ -97,6 +105,23 @@ function shown(card, now) {
     resets_at: moment(windowEnd(card.limit_reset, now)),
     created_at: moment(card.created_at),
     expires_at: moment(card.expires_at),
+    spend: card.usage_read_at === null ? null : spent(card, now),
+  };
+}
+
+/** What a key has spent; null where a window has begun since it was read. @param {any} card @param {number} now */
+function spent(card, now) {
+  const of = (/** @type {string} */ reset) => (windowEnd(reset, card.usage_read_at) === windowEnd(reset, now) ? card[`${reset}_nano`] : null);
+  const told = (/** @type {number | null} */ nano) => (nano === null ? null : usd(nano));
+  const used = of(card.limit_reset);
+  return {
+    used_usd: told(used),
+    left_usd: told(used === null ? null : Math.max(card.limit_nano - used, 0)),
+    day_usd: told(of("daily")),
+    week_usd: told(of("weekly")),
+    month_usd: told(of("monthly")),
+    total_usd: usd(card.lifetime_nano),
+    read_at: moment(card.usage_read_at),
   };
 }
 

@@ -42,6 +42,9 @@ function rows(from, to) {
     INSERT INTO audit (change_id, target, action, actor, before, after, at)
       ${each} SELECT 'seed-record-' || n, ${id("gen", "n")}, 'recorded', 'bench', 'minting', 'active', ${NOW} FROM seeded;
     UPDATE generations SET state = 'active', upstream_hash = 'seed-hash-' || id, secret_sha256 = 'seed-secret-' || id, label = 'sk-or-v1-5a4...' || id,
+      -- Of five keys one was never asked for its spend, and one not today.
+      usage_daily_nano = id * 1000000, usage_weekly_nano = id * 2000000, usage_monthly_nano = id * 3000000, usage_lifetime_nano = id * 4000000,
+      usage_read_at = CASE id % 5 WHEN 0 THEN NULL WHEN 1 THEN ${NOW - 86_400} ELSE ${NOW} END,
       recorded_at = ${NOW}, change_id = 'seed-record-' || (id - 1) WHERE id > ${from} AND id <= ${to};`;
 }
 

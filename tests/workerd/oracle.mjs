@@ -130,7 +130,7 @@ async function filesOf(folder) {
 
 /** What a panic of the Worker, or workerd's own trouble with it, leaves in the log. @param {House} house */
 function nothingPanicked({ worker }) {
-  const lines = worker.logs().filter((line) => /panicked|RuntimeError|Uncaught|Critical|hang/i.test(line));
+  const lines = worker.logs().filter((line) => /panicked|RuntimeError|Uncaught|Critical|had hung/i.test(line));
   assert.deepEqual(lines, [], "the Worker did not panic");
 }
 
