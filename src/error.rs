@@ -54,6 +54,8 @@ pub enum Error {
     },
     ClaimInProgress,
     KeyBeingRemoved,
+    /// It has expired or was removed.
+    KeyEnded,
     ClaimSuperseded,
     IdempotencyMismatch,
     /// A mass action named another number than there are.
@@ -118,6 +120,7 @@ impl Error {
             Self::MethodNotAllowed { .. } => 405,
             Self::ClaimInProgress
             | Self::KeyBeingRemoved
+            | Self::KeyEnded
             | Self::ClaimSuperseded
             | Self::TermsChanged
             | Self::NothingToRequest
@@ -167,6 +170,7 @@ impl Error {
             Self::BudgetSpent { .. } => "budget_spent",
             Self::ClaimInProgress => "claim_in_progress",
             Self::KeyBeingRemoved => "key_being_removed",
+            Self::KeyEnded => "key_ended",
             Self::ClaimSuperseded => "claim_superseded",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
@@ -212,6 +216,7 @@ impl Error {
             | Self::BudgetSpent { .. }
             | Self::ClaimInProgress
             | Self::KeyBeingRemoved
+            | Self::KeyEnded
             | Self::ClaimSuperseded
             | Self::IdempotencyMismatch
             | Self::NothingToRequest
@@ -263,6 +268,7 @@ impl Error {
             | Self::TermsNotAccepted
             | Self::TermsChanged
             | Self::SeatsFull
+            | Self::KeyEnded
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
             | Self::NothingToRequest

@@ -9,9 +9,11 @@ pub mod error;
 pub mod http;
 pub mod jobs;
 mod mint;
+mod own_keys;
 pub mod ports;
 mod spend;
 pub mod store;
+mod turn;
 mod upstream;
 
 #[cfg(target_arch = "wasm32")]

@@ -201,6 +201,8 @@ async fn settle(
                 created_at: decision.key_created_at.unwrap_or(attempt.now),
                 expires_at: spec.expires_at(),
                 spend: None,
+                holds: Vec::new(),
+                ended: false,
             };
             Ok(Claimed::New { card, secret })
         }

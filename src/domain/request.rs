@@ -84,7 +84,7 @@ pub fn note(text: &str) -> Result<Option<String>, TooLong> {
     }
 }
 
-fn is_plain(c: char) -> bool {
+pub(super) fn is_plain(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !c.is_control() && !turns

@@ -12,6 +12,8 @@ pub struct Row {
     pub state: State,
     pub upstream_hash: Option<String>,
     pub erased: bool,
+    /// Its secret was given out, so it may have spent.
+    pub delivered: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub fn judge(row: Option<&Row>, hash: &str) -> Verdict {
         State::Revoked if recorded != Some(hash) => Verdict::Delete,
         _ if recorded != Some(hash) => Verdict::DeleteTwin,
         State::Active | State::Disabled | State::Expired => Verdict::Leave,
+        // Removed in its own turn, which reads what it has spent first (C1).
+        State::Revoking | State::Stuck if row.delivered => Verdict::Leave,
         State::Revoking | State::Stuck => Verdict::DeleteAndRevoke,
         State::Revoked if row.erased => Verdict::Delete,
         State::Revoked => Verdict::Leave,
@@ -68,12 +72,25 @@ mod tests {
             state,
             upstream_hash: hash.map(str::to_owned),
             erased: state == State::Revoked,
+            delivered: false,
         }
     }
 
     #[test]
     fn x2_a_marker_without_a_row_is_never_deleted() {
         assert_eq!(judge(None, "h"), Verdict::Quarantine);
+    }
+
+    #[test]
+    fn c1_what_may_have_spent_is_removed_in_its_own_turn() {
+        for state in [State::Revoking, State::Stuck] {
+            let delivered = Row {
+                delivered: true,
+                ..row(state, Some("h"))
+            };
+            assert_eq!(judge(Some(&delivered), "h"), Verdict::Leave);
+            assert_eq!(judge(Some(&delivered), "other"), Verdict::DeleteTwin);
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ impl Error {
             Self::BudgetSpent { .. } => "This period's limit is spent",
             Self::ClaimInProgress => "Your key is being made",
             Self::KeyBeingRemoved => "Your old key is being removed",
+            Self::KeyEnded => "This key has ended",
             Self::ClaimSuperseded => "Something changed while your key was made",
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
             Self::ConfirmationMismatch { .. } => "There are more keys than that",
@@ -76,6 +77,9 @@ impl Error {
             ),
             Self::KeyBeingRemoved => {
                 String::from("Claim again when it is gone, usually within 10 minutes.")
+            }
+            Self::KeyEnded => {
+                String::from("Nothing was changed. It does not come on again; claim another.")
             }
             Self::ClaimSuperseded => {
                 String::from("The key was removed again and nothing was given out. Try again.")

@@ -1,16 +1,20 @@
-//! `/api/v1/keys`: the member's own keys, from the database in one round trip; and what they have spent, asked now.
+//! `/api/v1/keys`: the member's own keys, from the database in one round trip; what they have spent, asked now; and what
+//! their owner wants of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::context::NoMembers;
 use super::{Context, Reply};
 use crate::crypto::session::Session;
 use crate::domain::generation::State;
+use crate::domain::hold::Reason;
+use crate::domain::key_name::key_name;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::jobs::sweep;
+use crate::own_keys;
 use crate::ports::{Rows, Stmt};
 use crate::spend::{self, Told};
 use crate::store::cards::{self, Card};
@@ -24,6 +28,8 @@ pub struct KeyBody {
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
     state: State,
+    /// Why it is off, or, while it is still `active`, will be soon.
+    holds: Vec<Reason>,
     limit_usd: NanoUsd,
     limit_reset: LimitReset,
     /// When the current window ends.
@@ -56,6 +62,7 @@ impl KeyBody {
             name: card.name,
             mask: card.label,
             state: if over { State::Expired } else { card.state },
+            holds: card.holds,
             limit_usd: card.limit,
             limit_reset: card.limit_reset,
             resets_at: card.limit_reset.ends(now),
@@ -129,6 +136,50 @@ pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
         };
     }
     Reply::json(200, &body)
+}
+
+/// At least one of them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    disabled: Option<bool>,
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OneBody {
+    key: KeyBody,
+}
+
+/// 200 with the key as it is: what is wanted of it is written down, and followed upstream at once or by the sweep.
+pub async fn change_key(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Change { disabled, name } = context.json()?;
+    if disabled.is_none() && name.is_none() {
+        return Err(Error::MalformedJson);
+    }
+    let name = match name {
+        None => None,
+        Some(text) => Some(key_name(&text).ok_or(Error::BadRequest {
+            detail: "A name has 1 to 64 characters.",
+        })?),
+    };
+    let (app, key) = (&context.app, context.last_segment());
+    let card = own_keys::change(app, &session, key, disabled, name).await?;
+    one(&context, card)
+}
+
+/// 200 with the key as it is: `revoked`, or `revoking` until the sweep has seen to it.
+pub async fn end_key(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let card = own_keys::end(&context.app, &session, context.last_segment()).await?;
+    one(&context, card)
+}
+
+fn one(context: &Context, card: Card) -> Result<Reply, Error> {
+    let key = KeyBody::new(card, context.app.now());
+    Reply::json(200, &OneBody { key })
 }
 
 /// Lists the member's keys after `writes`, in one round trip.

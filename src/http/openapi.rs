@@ -52,8 +52,13 @@ fn operation(route: &Route, summary: &str) -> Value {
         });
         members.insert(String::from("requestBody"), body);
     }
-    if route.path == "/api/v1/claim" {
-        let parameter = json!([{ "$ref": "#/components/parameters/idempotency_key" }]);
+    let parameter = match route.path {
+        "/api/v1/claim" => Some("idempotency_key"),
+        "/api/v1/keys/{id}" => Some("key_id"),
+        _ => None,
+    };
+    if let Some(name) = parameter {
+        let parameter = json!([{ "$ref": format!("#/components/parameters/{name}") }]);
         members.insert(String::from("parameters"), parameter);
     }
     operation
@@ -63,6 +68,7 @@ fn operation(route: &Route, summary: &str) -> Value {
 fn wanted(route: &Route) -> &'static str {
     match route.path {
         "/api/v1/claim" => "#/components/schemas/ClaimWanted",
+        "/api/v1/keys/{id}" if route.method == Method::Patch => "#/components/schemas/KeyChange",
         "/api/v1/requests" => "#/components/schemas/RequestWanted",
         _ => "#/components/schemas/Empty",
     }
@@ -99,6 +105,7 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
         (Shows::Data, "/api/v1/requests") => &[("200", Some("Requests"))],
         (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
         (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
+        (Shows::Data, "/api/v1/keys/{id}") => &[("200", Some("OneKey"))],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
         (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],
         (Shows::Data, "/healthz") => &[("200", Some("Health"))],

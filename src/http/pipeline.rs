@@ -65,10 +65,11 @@ impl Service {
             Ok(reply) => (reply, None),
             Err(error) => {
                 // A route that one may not know of answers exactly like an unknown address.
-                let shows = match (&error, route) {
-                    (Error::NotFound, _) | (_, None) => Shows::Document,
-                    (_, Some(route)) => route.shows,
+                let known = |route: &&Route| {
+                    error != Error::NotFound
+                        || (route.who != Who::Admin && (route.when)(&self.app.config))
                 };
+                let shows = route.filter(known).map_or(Shows::Document, |is| is.shows);
                 let as_page = as_document && shows == Shows::Document;
                 let code = (error.code(), error.level());
                 (self.error_reply(&error, &request_id, as_page), Some(code))

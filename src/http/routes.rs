@@ -12,6 +12,7 @@ pub enum Method {
     Get,
     Post,
     Patch,
+    Delete,
 }
 
 impl Method {
@@ -20,6 +21,7 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 
@@ -27,7 +29,7 @@ impl Method {
     pub const fn is_unsafe(self) -> bool {
         match self {
             Self::Get => false,
-            Self::Post | Self::Patch => true,
+            Self::Post | Self::Patch | Self::Delete => true,
         }
     }
 }
@@ -223,6 +225,28 @@ pub static ROUTES: &[Route] = &[
         when: keys_page,
         summary: Some("My keys, with their spend asked for now, once a minute at most"),
         handler: |c| Box::pin(keys::refresh_keys(c)),
+    },
+    Route {
+        method: Method::Patch,
+        path: "/api/v1/keys/{id}",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: keys_page,
+        summary: Some("Put a key of mine off or on, or name it"),
+        handler: |c| Box::pin(keys::change_key(c)),
+    },
+    Route {
+        method: Method::Delete,
+        path: "/api/v1/keys/{id}",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: keys_page,
+        summary: Some("Have a key of mine removed for good"),
+        handler: |c| Box::pin(keys::end_key(c)),
     },
     Route {
         method: Method::Get,

@@ -9,6 +9,7 @@ use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
+use crate::turn::{self, READS_OF_SPEND};
 use crate::upstream::openrouter::{self, Refused, Reply};
 
 /// A revoke that failed this often is `stuck`.
@@ -16,8 +17,6 @@ const GIVE_UP_AFTER: i64 = 6;
 /// The wait after the first failed try, doubling each time, in seconds: just under the sweep's own period.
 const FIRST_WAIT_SECS: i64 = 540;
 const DAY_SECS: i64 = 86_400;
-/// Failed reads of an expired key's spend before it is closed without.
-const READS_OF_SPEND: i64 = 3;
 
 /// Which workspaces the credential's account has, asked once each: a 404 counts as "gone" only in a known one (X6).
 pub struct Account {
@@ -47,7 +46,7 @@ impl Account {
     }
 }
 
-/// Deletes what is to be off for good; a 404 of a known account is as good.
+/// Removes what is to be off for good; a 404 of a known account is as good.
 pub async fn revoke(
     app: &App,
     run: &Run,
@@ -55,20 +54,18 @@ pub async fn revoke(
     account: &mut Account,
     counts: &mut Counts,
 ) -> Result<(), Halt> {
-    let gone = match due.upstream_hash.as_deref() {
-        None => false,
-        Some(hash) => match openrouter::delete_key(app, hash).await {
-            Reply::Is(()) => true,
-            Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,
-            Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
-            Reply::Unknown => false,
-        },
+    let gone = match turn::remove(app, due).await? {
+        Reply::Is(()) => true,
+        Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,
+        Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
+        Reply::Unknown => false,
     };
     if !gone {
         return retry_later(app, run, due, counts).await;
     }
-    let change = change(app)?;
-    generations::confirm_off(&*app.db, &due.public_id, JOB, &change, run.now).await?;
+    // The moment itself: a run that is late, or replayed, must not end a key in a period before this one.
+    let (change, now) = (change(app)?, app.now());
+    generations::confirm_off(&*app.db, &due.public_id, JOB, &change, now).await?;
     counts.revoked = counts.revoked.saturating_add(1);
     counts.success();
     Ok(())

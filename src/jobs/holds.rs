@@ -5,12 +5,13 @@
 //! sent earlier can land any more (X4).
 
 use super::due::{refuse, retry_next_run};
-use super::lease::{Run, change};
-use super::sweep::{Counts, Halt};
+use super::lease::Run;
+use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::store::generations::Due;
 use crate::store::holds::{self, Switch, Work};
-use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::turn::{self, Switched};
+use crate::upstream::openrouter::{Refused, Reply};
 
 /// One round of what holds ask for. False when not everything had its turn; the next run goes on.
 pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<bool, Halt> {
@@ -33,30 +34,22 @@ async fn turn(
     due: &Due,
     counts: &mut Counts,
 ) -> Result<(), Halt> {
-    let generation = due.public_id.as_str();
-    let Some(doubt) = holds::about_to(&*app.db, switch, generation, run.now).await? else {
-        return Ok(());
-    };
-    let Some(hash) = due.upstream_hash.as_deref() else {
-        return retry_next_run(app, run, due, counts).await;
-    };
-    match openrouter::switch_key(app, hash, switch == Switch::Off).await {
-        Reply::Is(()) => counts.success(),
+    match turn::switch(app, switch, due, JOB).await? {
+        Reply::Is(Switched::Overtaken) => {}
+        Reply::Is(Switched::Confirmed) => {
+            counts.success();
+            let count = match switch {
+                Switch::Off => &mut counts.disabled,
+                Switch::On => &mut counts.enabled,
+            };
+            *count = count.saturating_add(1);
+        }
         Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
             return refuse(app, run, due, refused, counts).await;
         }
         Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
             return retry_next_run(app, run, due, counts).await;
         }
-    }
-    // Where a hold came or went meanwhile this is refused, and the doubt stays: the next run says the other thing.
-    let change = change(app)?;
-    if holds::confirmed(&*app.db, switch, generation, doubt, &change, run.now).await? {
-        let count = match switch {
-            Switch::Off => &mut counts.disabled,
-            Switch::On => &mut counts.enabled,
-        };
-        *count = count.saturating_add(1);
     }
     Ok(())
 }

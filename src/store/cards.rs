@@ -3,6 +3,7 @@
 use super::{read, sql::wire};
 use crate::crypto::session::Session;
 use crate::domain::generation::State;
+use crate::domain::hold::Reason;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
@@ -10,14 +11,16 @@ use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
 
 statements! {
-    // A key that never came to be is not shown.
+    // One key, also when it has ended; or all but those that have ended and are off. One that never came to be is none.
     OF_MEMBER = "SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
             'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
             'created_at', c.created_at, 'expires_at', c.expires_at,
             'daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano, 'monthly_nano', c.usage_monthly_nano,
-            'lifetime_nano', c.usage_lifetime_nano, 'usage_read_at', c.usage_read_at)
+            'lifetime_nano', c.usage_lifetime_nano, 'usage_read_at', c.usage_read_at,
+            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL)
         FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND c.ended_at IS NULL AND c.state <> 'void'
+        WHERE m.public_id = ?1 AND c.state <> 'void'
+          AND (c.public_id = ?2 OR (?2 IS NULL AND (c.ended_at IS NULL OR c.live = 1)))
         ORDER BY c.ordinal LIMIT 100";
 }
 
@@ -35,6 +38,10 @@ pub struct Card {
     pub expires_at: Timestamp,
     /// As it was last read upstream.
     pub spend: Option<Spend>,
+    /// Why it is, or is to be, off.
+    pub holds: Vec<Reason>,
+    /// Its owner has had it removed.
+    pub ended: bool,
 }
 
 #[derive(serde::Deserialize)]
@@ -60,6 +67,9 @@ struct CardRow {
     lifetime_nano: Option<NanoUsd>,
     #[serde(deserialize_with = "wire::maybe_at")]
     usage_read_at: Option<Timestamp>,
+    holds: Vec<Reason>,
+    #[serde(deserialize_with = "wire::flag")]
+    ended: bool,
 }
 
 impl CardRow {
@@ -75,6 +85,8 @@ impl CardRow {
         };
         Card {
             spend: spend(),
+            holds: self.holds,
+            ended: self.ended,
             id: self.id,
             name: self.name,
             state: self.state,
@@ -89,7 +101,12 @@ impl CardRow {
 
 /// A member's keys, the claimed one first.
 pub fn of_member(session: &Session) -> Stmt {
-    stmt!(OF_MEMBER, &session.member)
+    stmt!(OF_MEMBER, &session.member, None::<&str>)
+}
+
+/// One of a member's keys, by its id.
+pub fn one_of_member(session: &Session, key: &str) -> Stmt {
+    stmt!(OF_MEMBER, &session.member, key)
 }
 
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {

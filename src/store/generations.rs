@@ -33,7 +33,8 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
 
     REVOKES_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+            'workspace_id', n.workspace_id, 'attempts', n.attempts,
+            'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at)
         FROM generations n
         WHERE n.unsettled = 1 AND n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= ?1
         ORDER BY n.next_attempt_at LIMIT ?2";
@@ -57,8 +58,14 @@ statements! {
         FROM generations n WHERE n.public_id = ?4 AND n.state IN ('revoking', 'stuck')
         ON CONFLICT DO NOTHING";
 
-    OFF = "UPDATE generations SET state = 'revoked', ended_at = ?1, erased_at = ?1, change_id = ?2
+    // Off for good since its last figures, if there are any.
+    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, ?1), erased_at = ?1, change_id = ?2
         WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    // The last figures of a key that is off and goes.
+    BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
+            usage_lifetime_nano = ?4, usage_read_at = ?5, ended_at = ?5
+        WHERE public_id = ?6 AND state IN ('revoking', 'stuck')";
 
     POSTPONE = "UPDATE generations SET attempts = ?1, next_attempt_at = ?2 WHERE public_id = ?3";
 
@@ -80,6 +87,11 @@ statements! {
             usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3, usage_lifetime_nano = ?4,
             usage_read_at = ?5, change_id = ?6
         WHERE public_id = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = ?7)";
+
+    // What its owner put off has ended with it: the next generation begins on.
+    EXPIRE_HOLD = "DELETE FROM holds WHERE reason = 'owner'
+        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     CLEAR_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'cleared', 'sweep', n.state, 'void', ?2
@@ -111,6 +123,12 @@ pub struct Due {
     pub upstream_hash: Option<String>,
     pub workspace_id: Option<String>,
     pub attempts: i64,
+    /// Its secret was given out: it may have spent.
+    #[serde(default, deserialize_with = "wire::flag")]
+    pub delivered: bool,
+    /// When a switch was sent whose outcome is not known.
+    #[serde(default, deserialize_with = "wire::maybe_at")]
+    pub doubted_at: Option<Timestamp>,
 }
 
 /// A workspace to walk.
@@ -174,7 +192,7 @@ fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbErr
 pub async fn confirm_off(
     db: &dyn Database,
     generation: &str,
-    actor: &'static str,
+    actor: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> Result<bool, DbError> {
@@ -184,6 +202,20 @@ pub async fn confirm_off(
         committed(change, generation),
     ];
     was_committed(&twice(db, batch).await?)
+}
+
+/// Writes down what a key that is off for good has spent: it has been off since it was read.
+pub async fn book(db: &dyn Database, generation: &str, spend: &Spend) -> Result<(), DbError> {
+    let batch = vec![stmt!(
+        BOOK,
+        spend.daily,
+        spend.weekly,
+        spend.monthly,
+        spend.lifetime,
+        spend.read_at,
+        generation
+    )];
+    twice(db, batch).await.map(|_| ())
 }
 
 /// Not again before `next`.
@@ -238,6 +270,7 @@ pub async fn expire(
             change,
             generation
         ),
+        stmt!(EXPIRE_HOLD, generation, change),
         committed(change, generation),
     ];
     was_committed(&twice(db, batch).await?)

@@ -2,6 +2,7 @@
 
 use super::generations::{Due, LANDS_WITHIN_SECS};
 use super::{read, rows_of, sql::wire, twice};
+use crate::domain::generation::State;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows};
@@ -37,19 +38,20 @@ statements! {
           'doubted_at', n.switch_doubted_at)
         FROM generations n WHERE n.public_id = ?2";
 
-    ABOUT_TO = "UPDATE generations SET switch_doubted_at = ?1
-        WHERE public_id = ?2 AND state IN ('active', 'disabled')
-          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?3";
+    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays (X4).
+    ABOUT_TO = "UPDATE generations SET switch_doubted_at = ?1, op_nonce = ?2
+        WHERE public_id = ?3 AND state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?4";
 
     CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, CASE ?2 WHEN 'active' THEN 'enabled' ELSE 'disabled' END, 'sweep', n.state, ?2, ?3
+        SELECT ?1, n.public_id, CASE ?2 WHEN 'active' THEN 'enabled' ELSE 'disabled' END, ?3, n.state, ?2, ?4
         FROM generations n
-        WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled')
-          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?5
+        WHERE n.public_id = ?5 AND n.state IN ('active', 'disabled') AND n.op_nonce = ?6
+          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?7
         ON CONFLICT DO NOTHING";
 
     CONFIRMED = "UPDATE generations SET state = ?1, switch_doubted_at = ?2, attempts = 0, next_attempt_at = 0, change_id = ?3
-        WHERE public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+        WHERE public_id = ?4 AND op_nonce = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +62,10 @@ pub enum Switch {
 
 impl Switch {
     /// The state it ends in.
-    const fn state(self) -> &'static str {
+    pub const fn state(self) -> State {
         match self {
-            Self::Off => "disabled",
-            Self::On => "active",
+            Self::Off => State::Disabled,
+            Self::On => State::Active,
         }
     }
 }
@@ -99,17 +101,24 @@ struct Wanted {
     doubted_at: Option<Timestamp>,
 }
 
+/// One sending of a switch.
+pub struct Turn<'a> {
+    pub switch: Switch,
+    pub generation: &'a str,
+    /// Only this sending knows it.
+    pub nonce: &'a str,
+}
+
 /// Writes the doubt down before the switch is sent. `None` when it is no longer wanted: nothing may be sent then.
 pub async fn about_to(
     db: &dyn Database,
-    switch: Switch,
-    generation: &str,
+    turn: &Turn<'_>,
     now: Timestamp,
 ) -> Result<Option<Doubt>, DbError> {
-    let held = switch == Switch::Off;
+    let held = turn.switch == Switch::Off;
     let batch = vec![
-        stmt!(WANTED, held, generation),
-        stmt!(ABOUT_TO, now, generation, held),
+        stmt!(WANTED, held, turn.generation),
+        stmt!(ABOUT_TO, now, turn.nonce, turn.generation, held),
     ];
     let rows = twice(db, batch).await?;
     let row = rows_of(&rows, 0)?.first().map(|row| read::<Wanted>(row));
@@ -117,28 +126,42 @@ pub async fn about_to(
     Ok(row.and_then(|row| row.wanted.then_some(Doubt(row.doubted_at))))
 }
 
-/// Upstream's answer agrees and the switch is still wanted: the state follows, and the doubt ends but for what was sent
-/// earlier and may land yet.
+/// Upstream's answer agrees, the switch is still wanted and nothing else was sent meanwhile: the state follows, and the
+/// doubt ends but for what was sent earlier and may land yet.
 pub async fn confirmed(
     db: &dyn Database,
-    switch: Switch,
-    generation: &str,
+    turn: &Turn<'_>,
     doubt: Doubt,
+    actor: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> Result<bool, DbError> {
     let earlier = doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS));
+    let Turn {
+        switch,
+        generation,
+        nonce,
+    } = *turn;
     let held = switch == Switch::Off;
     let batch = vec![
         stmt!(
             CONFIRMED_GUARD,
             change,
-            switch.state(),
+            switch.state().name(),
+            actor,
             now,
             generation,
+            nonce,
             held
         ),
-        stmt!(CONFIRMED, switch.state(), earlier, change, generation),
+        stmt!(
+            CONFIRMED,
+            switch.state().name(),
+            earlier,
+            change,
+            generation,
+            nonce
+        ),
         super::audit::committed(change, generation),
     ];
     super::audit::was_committed(&twice(db, batch).await?)

@@ -104,12 +104,21 @@ pub async fn signed_in(
     session: &Session,
     mut stmts: Vec<Stmt>,
 ) -> Result<(Member, Vec<Rows>), Error> {
-    stmts.insert(0, stmt!(SESSION, &session.member));
+    stmts.insert(0, standing(session));
     let mut rows = db.batch(stmts).await?;
-    let member: Option<Member> = rows_of(&rows, 0)?
-        .first()
-        .map(|row| read(row))
-        .transpose()?;
+    let member = current(rows_of(&rows, 0)?, session)?;
+    rows.remove(0);
+    Ok((member, rows))
+}
+
+/// How the member stands, in the same transaction as what it is asked with; [`current`] reads it.
+pub(super) fn standing(session: &Session) -> Stmt {
+    stmt!(SESSION, &session.member)
+}
+
+/// The member, if the session is current.
+pub(super) fn current(rows: &Rows, session: &Session) -> Result<Member, Error> {
+    let member: Option<Member> = rows.first().map(|row| read(row)).transpose()?;
     let member = member.ok_or(Error::SignInRequired)?;
     if member.status != Status::Active {
         return Err(Error::MemberNotActive(member.status));
@@ -117,8 +126,7 @@ pub async fn signed_in(
     if member.epoch != session.epoch {
         return Err(Error::SignInRequired);
     }
-    rows.remove(0);
-    Ok((member, rows))
+    Ok(member)
 }
 
 /// A sign-in that a provider has vouched for.

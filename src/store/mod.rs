@@ -12,6 +12,7 @@ pub mod generations;
 pub mod holds;
 pub mod members;
 pub mod mints;
+pub mod own_keys;
 pub mod requests;
 pub mod runs;
 pub mod settings;
@@ -32,6 +33,7 @@ pub fn statements() -> Vec<&'static Sql> {
         holds::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
+        own_keys::STATEMENTS,
         requests::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,

@@ -7,7 +7,8 @@ use crate::ports::{Database, DbError, Stmt};
 
 statements! {
     BY_NAME = "SELECT json_object('public_id', n.public_id, 'upstream_name', n.upstream_name, 'state', n.state,
-            'upstream_hash', n.upstream_hash, 'erased', json(CASE WHEN n.erased_at IS NULL THEN 'false' ELSE 'true' END))
+            'upstream_hash', n.upstream_hash, 'erased', json(CASE WHEN n.erased_at IS NULL THEN 'false' ELSE 'true' END),
+            'delivered', json(CASE WHEN n.recorded_at IS NULL THEN 'false' ELSE 'true' END))
         FROM generations n WHERE n.upstream_name IN (SELECT value FROM json_each(?1))";
 
     SEEN = "UPDATE generations SET seen_at = MAX(COALESCE(seen_at, 0), ?1)

@@ -304,7 +304,7 @@ fn key_path(hash: &str) -> String {
 }
 
 impl<T> Reply<T> {
-    fn map<U>(self, f: impl FnOnce(T) -> U) -> Reply<U> {
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reply<U> {
         match self {
             Self::Is(value) => Reply::Is(f(value)),
             Self::Missing => Reply::Missing,

@@ -27,6 +27,16 @@ fn story() -> (World, Vec<Ran>) {
     member.claim();
     member.get("/api/v1/keys");
     member.post("/api/v1/keys/refresh", "{}");
+    let id = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let own = format!("/api/v1/keys/{}", id.as_str().unwrap());
+    for body in [
+        r#"{"disabled":true,"name":"laptop"}"#,
+        r#"{"disabled":false}"#,
+    ] {
+        assert_eq!(member.patch(&own, body).status, 200);
+    }
+    assert_eq!(member.delete(&own).status, 200);
+    assert_eq!(member.claim().status, 201);
     operator.get("/api/v1/admin/settings");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
     operator.claim();

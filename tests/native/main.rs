@@ -23,6 +23,7 @@ mod grid;
 mod guards;
 mod limits;
 mod luck;
+mod own_keys;
 mod pages;
 mod pauses;
 mod requests;

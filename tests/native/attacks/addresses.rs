@@ -222,11 +222,15 @@ fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
                     continue;
                 };
                 let told = caller.ask(asked);
-                assert_eq!(
-                    (told.status, told.code().as_str()),
-                    (404, "not_found"),
-                    "{method} {bent}"
-                );
+                // Any one word there may be the id of a key, and the body is looked at first.
+                let word = asked_for.strip_prefix("/api/v1/keys/").unwrap_or("/");
+                let expected = if method == "PATCH" && !word.is_empty() && !word.contains('/') {
+                    (400, "malformed_json")
+                } else {
+                    (404, "not_found")
+                };
+                let is = (told.status, told.code());
+                assert_eq!((is.0, is.1.as_str()), expected, "{method} {bent}");
                 assert_eq!(told.header("set-cookie"), "", "{bent}");
                 count += 1;
             }

@@ -65,6 +65,10 @@ fn body(chance: &mut Chance, operation: &Operation) -> Body {
         let good: &[&str] = match operation.path.rsplit('/').next() {
             Some("claim") => &[CLAIM, r#"{ "accept_terms": 1 }"#],
             Some("requests") => &[r#"{"kind":"appeal","note":"x"}"#, r#"{"kind":"claim"}"#],
+            Some("{id}") if operation.method == "PATCH" => &[
+                r#"{"disabled":true}"#,
+                r#"{"disabled":false,"name":" x "}"#,
+            ],
             _ => &["{}", "{ }"],
         };
         return if wants_one {
@@ -148,7 +152,7 @@ fn headers(
     if !cookie.is_empty() && !chance.one_in(12) {
         headers.push(("cookie", cookie));
     }
-    if operation.says.get("parameters").is_some() && chance.one_in(2) {
+    if operation.path.ends_with("claim") && chance.one_in(2) {
         headers.push(("idempotency-key", idempotency_key(chance)));
     }
     for name in [
@@ -176,6 +180,14 @@ fn headers(
         }
     }
     headers
+}
+
+/// Somebody's key, one that is nobody's, or no id at all.
+fn key_id(chance: &mut Chance, world: &World) -> String {
+    let mut ids = world.db.texts("SELECT public_id FROM keys");
+    ids.push(String::from("key_000000000000000000000000"));
+    ids.push(String::from("%00'--"));
+    chance.pick(&ids).clone()
 }
 
 fn query(chance: &mut Chance) -> String {
@@ -241,7 +253,7 @@ fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_descript
         let operations = operations(&document);
         assert_eq!(
             operations.len(),
-            9,
+            11,
             "{:?}",
             operations.iter().map(|o| &o.path).collect::<Vec<_>>()
         );
@@ -266,7 +278,8 @@ fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_descript
             } else {
                 operation.method.as_str()
             };
-            let target = format!("{ORIGIN}{}{}", operation.path, query(&mut chance));
+            let path = operation.path.replace("{id}", &key_id(&mut chance, &world));
+            let target = format!("{ORIGIN}{path}{}", query(&mut chance));
             let mut asked = http::Request::builder().method(method).uri(&target);
             for (name, value) in headers(&mut chance, operation, &cookie) {
                 asked = asked.header(name, HeaderValue::from_bytes(&value).unwrap());

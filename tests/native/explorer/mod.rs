@@ -53,7 +53,7 @@ enum Does {
 
 use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
 
-const OPERATIONS: [(&str, Does, Start); 13] = [
+const OPERATIONS: [(&str, Does, Start); 16] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -73,6 +73,13 @@ const OPERATIONS: [(&str, Does, Start); 13] = [
     ("by approval", ShutsOutAll, |w, c| {
         switch(w, c, r#"{"claims":"by_approval"}"#)
     }),
+    ("off by owner", NoHarm, |w, c| {
+        own(w, c, "PATCH", r#"{"disabled":true}"#)
+    }),
+    ("on by owner", NoHarm, |w, c| {
+        own(w, c, "PATCH", r#"{"disabled":false}"#)
+    }),
+    ("revoke", NoHarm, |w, c| own(w, c, "DELETE", "{}")),
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
@@ -93,7 +100,7 @@ const OPERATIONS: [(&str, Does, Start); 13] = [
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 11] = [
+const STAGES: [(&str, Prepare); 13] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
@@ -109,6 +116,16 @@ const STAGES: [(&str, Prepare); 11] = [
     ("switched off", |w, c| {
         claims(w, &c.member, 201);
         done(switch(w, c, r#"{"keys":"off","confirm":9}"#));
+    }),
+    ("off by its owner", |w, c| {
+        claims(w, &c.member, 201);
+        done(own(w, c, "PATCH", r#"{"disabled":true}"#));
+    }),
+    // Upstream has not answered its owner.
+    ("being removed", |w, c| {
+        claims(w, &c.member, 201);
+        w.add_fault("openrouter.keys.update", "error_before", json!({ "times": 3 }));
+        done(own(w, c, "DELETE", "{}"));
     }),
     ("expired", |w, c| {
         claims(w, &c.member, 201);
@@ -163,6 +180,17 @@ fn post(world: &World, who: &Cookies, target: &str) -> Act {
 fn switch(world: &World, cast: &Cast, body: &str) -> Act {
     let (body, target) = (Body::Bytes(body.into()), "/api/v1/admin/settings");
     call(world, &cast.operator, "PATCH", target, body)
+}
+
+/// What the member wants of their newest key; of one that is nobody's, before there is any.
+fn own(world: &World, cast: &Cast, method: &str, body: &str) -> Act {
+    let keys = world.db.texts(
+        "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member'
+         ORDER BY k.id DESC LIMIT 1",
+    );
+    let key = keys.first().map_or("key_of_nobody", String::as_str);
+    let (target, body) = (format!("/api/v1/keys/{key}"), Body::Bytes(body.into()));
+    call(world, &cast.member, method, &target, body)
 }
 
 /// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
@@ -287,6 +315,7 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     done(switch(world, &cast, r#"{"keys":"on"}"#));
     done(switch(world, &cast, r#"{"minting":"open"}"#));
     done(switch(world, &cast, r#"{"claims":"open"}"#));
+    done(own(world, &cast, "PATCH", r#"{"disabled":false}"#));
     world.pass(86_400);
     assert!(world.sweep());
     for who in [&cast.member, &cast.second] {

@@ -8,7 +8,17 @@ use super::{
 use crate::support::{Fate, World, oracle};
 
 /// What matters, three deep.
-const DEEP: [&str; 6] = ["claim", "sweep", "sign out everywhere", "stop", "off", "on"];
+const DEEP: [&str; 9] = [
+    "claim",
+    "sweep",
+    "sign out everywhere",
+    "stop",
+    "off",
+    "on",
+    "off by owner",
+    "on by owner",
+    "revoke",
+];
 
 /// A family of scenarios: the second's effects differ.
 struct Triple {
@@ -95,7 +105,7 @@ fn each_triple(mut with: impl FnMut(&Triple, &(World, Cast))) {
 
 #[test]
 fn x0_three_operations_within_each_other_keep_every_promise() {
-    let mut choice = Choice::one_of(109);
+    let mut choice = Choice::one_of(307);
     let mut number = 0;
     each_triple(|triple, (start, cast)| {
         number += 1;

@@ -74,6 +74,29 @@ fn s2_73_p2_p11_what_is_made_is_audited_and_unique() {
                SELECT 'key_t', owner_id, 1, 'claim', plan_id, 1, 't' FROM keys"),
             "unaudited",
         ),
+        // Only the newest audit row of a generation permits a change.
+        (
+            String::from("INSERT INTO audit (change_id, target, action, actor, before, after, at)
+                 SELECT 't', public_id, 'disabled', 't', 'active', 'disabled', 1 FROM generations;
+               INSERT INTO audit (change_id, target, action, actor, before, after, at)
+                 SELECT 'u', public_id, 'enabled', 't', 'disabled', 'active', 1 FROM generations;
+               UPDATE generations SET state = 'disabled', change_id = 't'"),
+            "unaudited",
+        ),
+        // A name is written with the newest audit row of its key, and an end is one for ever.
+        (String::from("UPDATE keys SET name = 'x', change_id = 't'"), "unaudited"),
+        (
+            String::from("INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'key_renamed', 't', 1 FROM keys;
+               INSERT INTO audit (change_id, target, action, actor, at) SELECT 'u', public_id, 'hold_put', 't', 1 FROM keys;
+               UPDATE keys SET name = 'x', change_id = 't'"),
+            "unaudited",
+        ),
+        (
+            audit("key_t", "x") + "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('u', 'key_t', 'key_ended', 't', 1);
+               UPDATE keys SET ended_at = 5, change_id = 't';
+               UPDATE keys SET ended_at = NULL, change_id = 'u'",
+            "stays so",
+        ),
         (
             audit("plan:t", "x") + "UPDATE plans SET limit_nano = 9999999, change_id = 't'",
             "plans_limit_nano_valid",

@@ -35,8 +35,8 @@ fn x3_a_disable_that_lands_late_does_not_undo_a_newer_enable() {
     let before = world.db.dump();
     use keycap::ports::Database;
     let landed = world.run(world.db.batch(disable.stmts.clone())).unwrap();
-    assert_eq!(landed, Err(keycap::ports::DbError::Constraint));
-    assert_eq!(world.db.dump(), before);
+    assert!(landed.is_ok(), "{landed:?}");
+    assert_eq!(world.db.dump(), before, "its nonce is another's by now");
 }
 
 #[test]

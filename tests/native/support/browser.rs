@@ -149,6 +149,11 @@ impl<'a> Browser<'a> {
         )
     }
 
+    pub fn delete(&self, target: &str) -> Told {
+        let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+        self.send("DELETE", target, &headers, Body::Bytes(b"{}".to_vec()))
+    }
+
     pub fn claim(&self) -> Told {
         self.post("/api/v1/claim", CLAIM)
     }
@@ -192,32 +197,33 @@ impl<'a> Browser<'a> {
         Some(told)
     }
 
-    /// A claim that is held where the effects' plan says; [`HeldClaim::release`] lets it go on.
-    pub fn start_claim(&self) -> HeldClaim {
+    /// A claim that is held where the effects' plan says; [`Held::release`] lets it go on.
+    pub fn start_claim(&self) -> Held {
+        self.start("POST", "/api/v1/claim", CLAIM)
+    }
+
+    /// A change that is held where the effects' plan says.
+    pub fn start(&self, method: &str, target: &str, body: &str) -> Held {
         let service = self.service.clone();
-        let request = self.claim_request();
+        let cookies = self.cookies.borrow();
+        let cookies = cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{ORIGIN}{target}"))
+            .header("origin", ORIGIN)
+            .header("content-type", "application/json")
+            .header("cookie", cookies.collect::<Vec<_>>().join("; "))
+            .body(Body::Bytes(body.into()))
+            .unwrap();
         let mut answer: Pin<Box<dyn Future<Output = Told>>> =
             Box::pin(async move { service.answer(request).await });
         let first = answer
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
-        assert!(first.is_pending(), "the claim is held");
-        HeldClaim(answer)
-    }
-
-    fn claim_request(&self) -> http::Request<Body> {
-        let cookies = self.cookies.borrow();
-        let cookies = cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        http::Request::builder()
-            .method("POST")
-            .uri(format!("{ORIGIN}/api/v1/claim"))
-            .header("origin", ORIGIN)
-            .header("content-type", "application/json")
-            .header("cookie", cookies.collect::<Vec<_>>().join("; "))
-            .body(Body::Bytes(CLAIM.into()))
-            .unwrap()
+        assert!(first.is_pending(), "it is held");
+        Held(answer)
     }
 
     fn keep_cookies(&self, told: &Told) {
@@ -235,10 +241,10 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// A claim on its way, held in the middle.
-pub struct HeldClaim(Pin<Box<dyn Future<Output = Told>>>);
+/// A request on its way, held in the middle.
+pub struct Held(Pin<Box<dyn Future<Output = Told>>>);
 
-impl HeldClaim {
+impl Held {
     /// Lets it go on to its end.
     pub fn release(mut self) -> Told {
         match self

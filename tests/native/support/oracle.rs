@@ -77,6 +77,7 @@ fn recorded(world: &World) -> HashMap<String, String> {
 }
 
 /// P1: of the secrets that were delivered, at most one per key and slot still works; and at most one row per slot is live.
+/// A member's key and the ended ones that it follows are one.
 fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
     let sandbox = world.sandbox.borrow();
     let mut working: HashMap<String, Vec<String>> = HashMap::new();
@@ -88,7 +89,8 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
             .expect("a delivered secret is a key");
         if key.is_usable(now_ms) {
             let slot = world.db.texts(&format!(
-                "SELECT key_id || '/' || slot FROM generations WHERE upstream_hash = '{hash}' AND recorded_at IS NOT NULL"
+                "SELECT k.owner_id || '/' || k.ordinal || '/' || g.slot FROM generations g JOIN keys k ON k.id = g.key_id
+                 WHERE g.upstream_hash = '{hash}' AND g.recorded_at IS NOT NULL"
             ));
             let slot = slot.first().expect("P4: delivered only what was recorded");
             working.entry(slot.clone()).or_default().push(hash);
@@ -98,8 +100,9 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
         assert_eq!(hashes.len(), 1, "P1: slot {slot} has {hashes:?}");
     }
     let doubled = world.db.number(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')
-         GROUP BY key_id, slot HAVING COUNT(*) > 1)",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM generations g JOIN keys k ON k.id = g.key_id
+         WHERE g.state NOT IN ('revoked', 'expired', 'void')
+         GROUP BY k.owner_id, k.ordinal, g.slot HAVING COUNT(*) > 1)",
     );
     assert_eq!(doubled, 0, "P1: two live generations in one slot");
 }

@@ -1,0 +1,126 @@
+//! What owners do with their keys: put them off and on, name them, have them removed. What is wanted is written down
+//! first and holds from then on; carrying it out upstream is tried once, at once, and is the sweep's where that fails.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::domain::generation::State;
+use crate::domain::id::Kind;
+use crate::error::Error;
+use crate::ports::DbError;
+use crate::store::cards::Card;
+use crate::store::generations::{self, Due};
+use crate::store::holds::Switch;
+use crate::store::own_keys::{self, DueNow, Granted, Wanted, Wish};
+use crate::turn::{self, Switched};
+use crate::upstream::openrouter::Reply;
+
+/// Changes a key of the member's, by its id as the request names it.
+pub async fn change(
+    app: &App,
+    session: &Session,
+    key: &str,
+    disabled: Option<bool>,
+    name: Option<String>,
+) -> Result<Card, Error> {
+    let wish = wish(app, session, key)?;
+    let name = match name {
+        Some(name) => Some((random::public_id(&*app.random, Kind::Change)?, name)),
+        None => None,
+    };
+    let wanted = Wanted { disabled, name };
+    let Granted { mut card, due } = own_keys::change(&*app.db, &wish, &wanted).await?;
+    if card.ended && card.state.is_live() {
+        return Err(Error::KeyBeingRemoved);
+    }
+    if card.ended {
+        return Err(Error::KeyEnded);
+    }
+    if disabled.is_some() {
+        switchable(card.state)?;
+    }
+    let switch = match disabled {
+        Some(true) => Switch::Off,
+        Some(false) => Switch::On,
+        None => return Ok(card),
+    };
+    if let Some(due) = due.filter(|due| is_due(due, switch)) {
+        let actor = session.member.as_str();
+        match turn::switch(app, switch, &due.row, actor).await {
+            Ok(Reply::Is(Switched::Confirmed)) => card.state = switch.state(),
+            // Another hold keeps it off, or somebody else's turn has come.
+            Ok(Reply::Is(Switched::Overtaken)) => {}
+            left => left_to_sweep(app, &due.row, left),
+        }
+    }
+    Ok(card)
+}
+
+/// Ends a key of the member's. Ending it again is the same answer.
+pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error> {
+    let wish = wish(app, session, key)?;
+    let Granted { mut card, due } = own_keys::end(&*app.db, &wish).await?;
+    if !card.ended {
+        // The guard let it be: a mint is under way.
+        return Err(Error::ClaimInProgress);
+    }
+    if let Some(DueNow { row, .. }) = due {
+        match turn::remove(app, &row).await {
+            Ok(Reply::Is(())) => {
+                if confirmed(app, session, &row).await {
+                    card.state = State::Revoked;
+                }
+            }
+            left => left_to_sweep(app, &row, left),
+        }
+    }
+    Ok(card)
+}
+
+fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<Wish<'a>, Error> {
+    Ok(Wish {
+        session,
+        key,
+        change: random::public_id(&*app.random, Kind::Change)?,
+        now: app.now(),
+    })
+}
+
+/// Whether there is a key upstream that can be off or on.
+fn switchable(state: State) -> Result<(), Error> {
+    match state {
+        State::Active | State::Disabled => Ok(()),
+        State::Reserved | State::Minting | State::Verifying => Err(Error::ClaimInProgress),
+        State::Revoking | State::Stuck => Err(Error::KeyBeingRemoved),
+        State::Revoked | State::Expired | State::Void => Err(Error::KeyEnded),
+    }
+}
+
+/// Whether anything has to be sent: not where upstream is known to be as it should.
+fn is_due(due: &DueNow, switch: Switch) -> bool {
+    due.state != switch.state() || due.row.doubted_at.is_some()
+}
+
+async fn confirmed(app: &App, session: &Session, row: &Due) -> bool {
+    let confirmed = match random::public_id(&*app.random, Kind::Change) {
+        Ok(change) => {
+            let (generation, actor) = (row.public_id.as_str(), session.member.as_str());
+            generations::confirm_off(&*app.db, generation, actor, &change, app.now()).await
+        }
+        Err(_) => Err(DbError::Broken),
+    };
+    if confirmed.is_err() {
+        left_to_sweep(app, row, confirmed);
+    }
+    confirmed == Ok(true)
+}
+
+/// It is written down what is wanted, and the answer says what is so.
+fn left_to_sweep(app: &App, row: &Due, outcome: impl std::fmt::Debug) {
+    let generation = row.public_id.as_str();
+    let cause = format!("{outcome:?}");
+    let more = json!({ "generation": generation, "cause": cause });
+    app.note("warn", "turn_left_to_sweep", more);
+}

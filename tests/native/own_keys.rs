@@ -1,0 +1,521 @@
+//! What owners do with their own keys: off and on, a name, the end.
+
+use keycap::crypto::session::Session;
+use keycap::domain::id::{Kind, PublicId};
+use keycap::error::Error;
+use keycap::http::Body;
+use keycap::store::own_keys::{self, Wanted, Wish};
+use serde_json::{Value, json};
+
+use crate::support::world::ORIGIN;
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+const OFF: &str = r#"{"disabled":true}"#;
+const ON: &str = r#"{"disabled":false}"#;
+
+/// A member with a key, and its address.
+fn holder(world: &World) -> (Browser<'_>, String) {
+    let member = Browser::signed_in(world, "member");
+    let told = member.claim();
+    assert_eq!(told.status, 201, "{told:?}");
+    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    (member, format!("/api/v1/keys/{id}"))
+}
+
+/// The key of a good answer.
+fn key_of(told: &crate::support::browser::Told) -> Value {
+    assert_eq!(told.status, 200, "{told:?}");
+    told.json()["key"].clone()
+}
+
+fn changed(member: &Browser<'_>, key: &str, body: &str) -> (Value, Value) {
+    let key = key_of(&member.patch(key, body));
+    (key["state"].clone(), key["holds"].clone())
+}
+
+fn spends(world: &World, dollars: f64) {
+    let now = world.now_ms.get();
+    let hash = world.usable()[0].hash.clone();
+    let mut sandbox = world.sandbox.borrow_mut();
+    assert!(sandbox.book_usage(&hash, sandbox::Usd::from_dollars(dollars), now));
+}
+
+fn sweeps(world: &World, n: usize) {
+    for _ in 0..n {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+}
+
+/// A hold that is not the owner's.
+fn admin_hold(world: &World) {
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys",
+    );
+}
+
+#[test]
+fn s0_08_an_owner_puts_a_key_off_and_on_at_once() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    for _ in 0..2 {
+        assert_eq!(
+            changed(&member, &key, OFF),
+            (json!("disabled"), json!(["owner"]))
+        );
+        assert_eq!(world.usable().len(), 0);
+        let listed = member.get("/api/v1/keys").json()["keys"][0].clone();
+        assert_eq!(
+            (&listed["state"], &listed["holds"]),
+            (&json!("disabled"), &json!(["owner"]))
+        );
+    }
+    assert_eq!(world.calls("openrouter.keys.update"), 1, "again is nothing");
+    for _ in 0..2 {
+        assert_eq!(changed(&member, &key, ON), (json!("active"), json!([])));
+        assert_eq!(world.usable().len(), 1);
+    }
+    assert_eq!(world.calls("openrouter.keys.update"), 2);
+    let audit = world.db.texts(
+        "SELECT action || ' ' || (actor LIKE 'mem_%') FROM audit ORDER BY id DESC LIMIT 4",
+    );
+    assert_eq!(
+        audit,
+        ["enabled 1", "hold_lifted 1", "disabled 1", "hold_put 1"]
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn s0_12_what_could_not_be_carried_out_at_once_is_told_as_it_is_and_the_sweep_finishes_it() {
+    for kind in ["reset_before", "reset_after", "error_before", "refuse"] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        let more = if kind == "refuse" {
+            json!({ "status": 403, "times": 0 })
+        } else {
+            json!({ "times": 0 })
+        };
+        for (body, before, after, holds) in [
+            (OFF, "active", "disabled", json!(["owner"])),
+            (ON, "disabled", "active", json!([])),
+        ] {
+            world.add_fault("openrouter.keys.update", kind, more.clone());
+            assert_eq!(
+                changed(&member, &key, body),
+                (json!(before), holds),
+                "{kind}"
+            );
+            oracle::always(&world);
+            world.sandbox.borrow_mut().clear_faults();
+            sweeps(&world, 2);
+            assert_eq!(world.states(), [after], "{kind}");
+            oracle::settled(&world);
+        }
+    }
+}
+
+#[test]
+fn a2_an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    admin_hold(&world);
+    sweeps(&world, 1);
+    assert_eq!(world.states(), ["disabled"]);
+    let said = world.calls("openrouter.keys.update");
+    let disabled = json!("disabled");
+    assert_eq!(
+        changed(&member, &key, ON),
+        (disabled.clone(), json!(["admin"]))
+    );
+    assert_eq!(
+        changed(&member, &key, OFF),
+        (disabled.clone(), json!(["admin", "owner"]))
+    );
+    assert_eq!(changed(&member, &key, ON), (disabled, json!(["admin"])));
+    assert_eq!(
+        world.calls("openrouter.keys.update"),
+        said,
+        "nothing to say"
+    );
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0);
+    oracle::settled(&world);
+}
+
+#[test]
+fn c22_s0_21_a_malformed_an_unknown_and_another_members_id_are_answered_alike() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let other = Browser::signed_in(&world, "second");
+    let before = world.db.dump();
+    let unknown = [
+        key.as_str(),
+        "/api/v1/keys/key_000000000000000000000000",
+        "/api/v1/keys/mem_000000000000000000000000",
+        "/api/v1/keys/1",
+        "/api/v1/keys/%27%20OR%201=1--",
+        "/api/v1/keys/KEY",
+    ];
+    for (method, body) in [
+        ("PATCH", OFF),
+        ("PATCH", ON),
+        ("PATCH", r#"{"name":"mine"}"#),
+        ("DELETE", "{}"),
+    ] {
+        let mut told = Vec::new();
+        for target in unknown {
+            let headers = [
+                ("origin", ORIGIN),
+                ("content-type", "application/json"),
+                ("x-request-id", "same-request-id"),
+            ];
+            world.effects.plan(&[]);
+            let answer = other.send(method, target, &headers, Body::Bytes(body.into()));
+            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
+            told.push((answer.headers, answer.body, world.effects.names()));
+        }
+        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+    }
+    assert_eq!(world.db.dump(), before);
+    for body in [
+        "{}",
+        r#"{"disabled":1}"#,
+        r#"{"disabled":"true"}"#,
+        r#"{"disabled":null}"#,
+        r#"{"disabled":true,"limit":9}"#,
+        r#"{"name":7}"#,
+        r#"{"name":" "}"#,
+    ] {
+        for target in [&key, unknown[1]] {
+            assert_eq!(member.patch(target, body).status, 400, "{body}");
+        }
+    }
+    assert_eq!(world.db.dump(), before);
+    assert_eq!(world.calls("openrouter.keys.update"), 0);
+}
+
+#[test]
+fn s0_156_a_name_is_ours_alone_and_comes_with_a_switch_or_not_at_all() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let upstream = world.usable()[0].name.clone();
+    let named = key_of(&member.patch(&key, r#"{"name":"  my\tlaptop \u202e"}"#));
+    assert_eq!(named["name"], "mylaptop");
+    assert_eq!(world.usable()[0].name, upstream);
+    assert_eq!(world.calls("openrouter.keys.update"), 0);
+    let both = key_of(&member.patch(&key, r#"{"name":"spare","disabled":true}"#));
+    assert_eq!(
+        (&both["name"], &both["state"]),
+        (&json!("spare"), &json!("disabled"))
+    );
+    let audit = world.db.texts("SELECT * FROM audit").join(" ");
+    assert!(!audit.contains("spare") && !audit.contains("laptop"));
+
+    world.pass(91 * 86_400);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["expired"]);
+    let member = Browser::signed_in(&world, "member");
+    let told = member.patch(&key, r#"{"name":"other","disabled":true}"#);
+    assert_eq!((told.status, told.code().as_str()), (409, "key_ended"));
+    let listed = member.get("/api/v1/keys").json()["keys"][0].clone();
+    assert_eq!(listed["name"], "spare");
+    let renamed = key_of(&member.patch(&key, r#"{"name":"other"}"#));
+    assert_eq!(renamed["name"], "other");
+}
+
+#[test]
+fn a2_what_an_owner_put_off_ends_with_it_and_the_next_generation_begins_on() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    assert_eq!(changed(&member, &key, OFF).0, "disabled");
+    world.pass(91 * 86_400);
+    assert!(world.sweep());
+    let told = Browser::signed_in(&world, "member").claim();
+    assert_eq!(told.status, 201);
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 1);
+    oracle::settled(&world);
+}
+
+#[test]
+fn s1_05_a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let gone = key_of(&member.delete(&key));
+    assert_eq!(gone["state"], "revoked");
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(world.calls("openrouter.keys.delete"), 1);
+    assert_eq!(world.states(), ["revoked"]);
+    assert_eq!(member.get("/api/v1/keys").json()["keys"], json!([]));
+    oracle::settled(&world);
+
+    // Again is the same, and nothing revives it (S0-125, S4-69).
+    assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
+    for body in [ON, OFF, r#"{"name":"late"}"#] {
+        let told = member.patch(&key, body);
+        assert_eq!((told.status, told.code().as_str()), (409, "key_ended"));
+    }
+    assert_eq!(world.calls("openrouter.keys.delete"), 1);
+    assert_eq!(
+        world.calls("openrouter.keys.update"),
+        1,
+        "off, before its figures"
+    );
+    let told = member.claim();
+    assert_eq!(told.status, 201);
+    let next = told.json()["key"]["id"].clone();
+    assert!(!key.ends_with(next.as_str().unwrap()), "another key");
+    assert_eq!(world.states(), ["revoked", "active"]);
+    sweeps(&world, 2);
+    oracle::settled(&world);
+}
+
+#[test]
+fn s1_05_x14_a_removal_ends_clean_from_every_point_at_which_it_may_break() {
+    let mut scenarios = 0;
+    for off_before in [false, true] {
+        let start = World::new();
+        let (member, key) = holder(&start);
+        if off_before {
+            assert_eq!(changed(&member, &key, OFF).0, "disabled");
+        }
+        let cookies = member.cookies.take();
+        drop(member);
+        let dry = start.copied();
+        dry.effects.plan(&[]);
+        Browser::with(&dry, &cookies).delete(&key);
+        for k in 0..dry.effects.count() {
+            for fate in Fate::ALL.into_iter().chain([Fate::Late, Fate::RefusedAfter]) {
+                if fate == Fate::RefusedAfter && !dry.effects.names()[k].starts_with("db") {
+                    continue;
+                }
+                let world = start.copied();
+                let member = Browser::with(&world, &cookies);
+                world.effects.plan(&[(k, fate)]);
+                let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+                member.try_send("DELETE", &key, &headers, Body::Bytes(b"{}".to_vec()));
+                world.effects.plan(&[]);
+                oracle::always(&world);
+                let what = format!("{k} {fate:?}");
+                if world.states() == ["revoking"] {
+                    let listed = member.get("/api/v1/keys").json()["keys"][0].clone();
+                    assert_eq!(listed["state"], "revoking", "visible meanwhile: {what}");
+                    assert_eq!(member.claim().code(), "key_being_removed", "{what}");
+                    assert_eq!(member.patch(&key, ON).code(), "key_being_removed");
+                    assert_eq!(key_of(&member.delete(&key))["state"], "revoking");
+                }
+                world.effects.land();
+                sweeps(&world, 2);
+                assert!(world.effects.land() == 0);
+                let ended = key_of(&member.delete(&key));
+                assert_eq!(ended["state"], "revoked", "{what}");
+                oracle::settled(&world);
+                assert_eq!(world.usable().len(), 0, "{what}");
+                scenarios += 1;
+            }
+        }
+    }
+    println!("counted: {scenarios} scenarios of a removal that breaks");
+    assert!(scenarios > 40, "{scenarios}");
+}
+
+#[test]
+fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    spends(&world, 2.0);
+    world.pass(60);
+    assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
+    assert_eq!(
+        world.db.text("SELECT usage_lifetime_nano || ' ' || (usage_read_at >= ended_at) FROM generations"),
+        "2000000000 1"
+    );
+    world.pass(60);
+    let next = member.claim();
+    assert_eq!(
+        (next.status, next.json()["key"]["limit_usd"].clone()),
+        (201, json!("3.00"))
+    );
+    spends(&world, 3.0);
+    world.pass(60);
+    let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
+    key_of(&member.delete(&format!("/api/v1/keys/{id}")));
+    assert_eq!(member.claim().code(), "budget_spent");
+    world.pass(86_400);
+    let told = Browser::signed_in(&world, "member").claim();
+    assert_eq!(told.json()["key"]["limit_usd"], "5.00", "the next day");
+}
+
+#[test]
+fn b1_c1_figures_that_cannot_be_had_count_as_all_of_the_cap() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.get", "reset_before", more);
+    assert_eq!(key_of(&member.delete(&key))["state"], "revoking");
+    assert_eq!(world.usable().len(), 0, "off, though not removed");
+    // Its turn comes later each time; the walk that sees it meanwhile leaves it to that.
+    let mut sweeps_taken = 0;
+    while world.states() == ["revoking"] {
+        assert_eq!(world.calls("openrouter.keys.delete"), 0);
+        sweeps(&world, 1);
+        sweeps_taken += 1;
+    }
+    assert!((5..=8).contains(&sweeps_taken), "{sweeps_taken}");
+    assert_eq!(world.states(), ["revoked"]);
+    assert_eq!(member.claim().code(), "budget_spent");
+}
+
+#[test]
+fn c1_x4_where_an_enable_may_land_yet_the_key_is_deleted_at_once_and_all_of_its_cap_counts() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    assert_eq!(changed(&member, &key, OFF).0, "disabled");
+    world.add_fault("openrouter.keys.update", "late", json!({ "times": 3 }));
+    assert_eq!(changed(&member, &key, ON), (json!("disabled"), json!([])));
+    let figures = world.calls("openrouter.keys.get");
+    assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
+    assert_eq!(world.calls("openrouter.keys.get"), figures);
+    let now = world.now_ms.get();
+    world.sandbox.borrow_mut().land_late(now);
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(member.claim().code(), "budget_spent");
+    sweeps(&world, 2);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x20_a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_recorded() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    // Held just before its create is sent.
+    world.effects.plan(&[(1, Fate::HeldBefore)]);
+    let claim = member.start_claim();
+    world.effects.plan(&[]);
+    let id = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let key = format!("/api/v1/keys/{}", id.as_str().unwrap());
+    assert_eq!(member.delete(&key).code(), "claim_in_progress");
+    assert_eq!(member.patch(&key, OFF).code(), "claim_in_progress");
+    assert_eq!(claim.release().status, 201);
+
+    // One that never came to be is none.
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+    assert_eq!(member.claim().status, 502);
+    let key = format!("/api/v1/keys/{}", world.db.text("SELECT public_id FROM keys"));
+    let before = world.db.dump();
+    for told in [
+        member.delete(&key),
+        member.patch(&key, r#"{"name":"x"}"#),
+        member.patch(&key, OFF),
+    ] {
+        assert_eq!(told.status, 404);
+        assert_eq!(world.db.dump(), before);
+    }
+
+    let world = World::new();
+    world.db.run(
+        "CREATE TRIGGER ends AFTER INSERT ON generations BEGIN
+           INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'key_ended', 't', 1);
+           UPDATE keys SET ended_at = 1, change_id = 't' WHERE id = NEW.key_id;
+         END",
+    );
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().code(), "claim_superseded");
+    assert_eq!(world.usable().len(), 0);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x4_of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doubt() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    admin_hold(&world);
+    // The owner's off is held just before it is sent; the sweep says off meanwhile.
+    let off = member.at_fresh_isolate();
+    world.effects.plan(&[(2, Fate::HeldBefore)]);
+    let held = off.start("PATCH", &key, OFF);
+    assert!(world.effects.names()[2].starts_with("http PATCH"));
+    world.effects.plan(&[]);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["disabled"]);
+    let doubts = "SELECT COUNT(*) FROM generations WHERE switch_doubted_at IS NOT NULL";
+    assert_eq!(world.db.number(doubts), 1, "what is on its way may land yet");
+    assert_eq!(held.release().status, 200);
+    assert_eq!(world.db.number(doubts), 1, "overtaken: the sweep ends it");
+    sweeps(&world, 2);
+    assert_eq!(world.db.number(doubts), 0);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x3_what_lands_late_changes_nothing_back() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let mut late = Vec::new();
+    for body in [OFF, ON, r#"{"name":"first"}"#, r#"{"name":"second"}"#, OFF] {
+        *world.db.trace.borrow_mut() = Some(Vec::new());
+        key_of(&member.patch(&key, body));
+        let trace = world.db.trace.borrow_mut().take().unwrap();
+        late.push(trace[0].stmts.clone());
+    }
+    let before = world.db.dump();
+    use keycap::ports::Database;
+    for stmts in late {
+        world.run(world.db.batch(stmts)).unwrap().unwrap();
+        assert_eq!(world.db.dump(), before);
+    }
+}
+
+#[test]
+fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let id = world.db.text("SELECT public_id FROM members");
+    let session = Session {
+        member: PublicId::parse(Kind::Member, &id).unwrap(),
+        epoch: 7,
+    };
+    let change = |n| PublicId::new(Kind::Change, [n; 12]);
+    let wish = Wish {
+        session: &session,
+        key: key.rsplit('/').next().unwrap(),
+        change: change(9),
+        now: world.now(),
+    };
+    for off_before in [false, true] {
+        if off_before {
+            assert_eq!(changed(&member, &key, OFF).0, "disabled");
+        }
+        let before = world.db.dump();
+        for disabled in [None, Some(true), Some(false)] {
+            let name = Some((change(8), String::from("name")));
+            let wanted = Wanted { disabled, name };
+            let told = world.run(own_keys::change(&world.db, &wish, &wanted));
+            assert!(matches!(told, Some(Err(Error::SignInRequired))));
+        }
+        let told = world.run(own_keys::end(&world.db, &wish));
+        assert!(matches!(told, Some(Err(Error::SignInRequired))));
+        assert_eq!(world.db.dump(), before);
+    }
+    // And an active member.
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'sessions_ended', 't', 1 FROM members;
+         UPDATE members SET status = 'suspended', change_id = 't'",
+    );
+    let before = world.db.dump();
+    let cookies = member.cookies.take();
+    let asked = || Browser::with(&world, &cookies);
+    for told in [
+        asked().patch(&key, ON),
+        asked().patch(&key, r#"{"name":"x"}"#),
+        asked().delete(&key),
+    ] {
+        assert_eq!(told.code(), "member_suspended");
+        assert_eq!(world.db.dump(), before);
+    }
+}
