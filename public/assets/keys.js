@@ -2,7 +2,8 @@
 // secret once through the secret box. The page never knows more than the API told it, and says so where that is not enough.
 
 import { render } from "/vendor/lit-html/lit-html.js";
-import { call, now } from "./api.js";
+import { call, now, readRefusal } from "./api.js";
+import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
 import { equipSnippets } from "./copy.js";
 import { aside, isUsable, page } from "./keys-view.js";
 import { showSecret } from "./secret-box.js";
@@ -30,7 +31,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, key: null, ended: [], claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, key: null, ended: [], accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Somebody is working in this part of the page, so that a focus lost to a change of it is to be given back. */
 let hadFocus = false;
@@ -43,10 +44,13 @@ function show(change) {
   model = { ...model, ...change, now: now() };
   if (place.contains(document.activeElement)) hadFocus = true;
   place.setAttribute("aria-busy", String(model.phase === "loading"));
-  render(page(model, { claim, load: reload }), place);
+  render(page(model, actions), place);
   render(aside(model), rulesPlace);
   for (const part of forHolders) part.hidden = !isUsable(model);
 }
+
+/** @type {import("./keys-view.js").Actions} */
+const actions = { claim, accept, load: reload };
 
 async function reload() {
   show({ phase: "loading", notice: null, refusal: null });
@@ -66,7 +70,12 @@ async function load() {
 }
 
 /** @returns {Promise<Outcome<Me>>} */
-const askMe = () => call("GET", "/api/v1/me");
+async function askMe() {
+  const answer = /** @type {Outcome<Me>} */ (await call("GET", "/api/v1/me"));
+  if (answer.outcome !== "done") return answer;
+  const { claim: told } = answer.body;
+  return { ...answer, body: { ...answer.body, claim: { ...told, refusal: told.refusal && readRefusal({ ...told.refusal }) } } };
+}
 
 /** @returns {Promise<Outcome<{ keys: Key[] }>>} */
 const askKeys = () => call("GET", "/api/v1/keys");
@@ -101,20 +110,34 @@ function failToLoad(answer) {
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
-  show({ phase: "signed_out", me: null, key: null, ended: [], claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, key: null, ended: [], accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }
 
 /** Claims the key, once: a second press while the first is on its way does nothing. */
 async function claim() {
-  if (model.claiming) return;
+  const terms = model.me?.terms;
+  if (model.claiming || terms === undefined) return;
+  const asksTerms = terms.accepted_at === null;
+  if (asksTerms && !model.accepts) return missTerms();
   show({ claiming: true, notice: null });
   say("Claiming your key. This takes a few seconds.");
-  const answer = /** @type {Outcome<{ key: Key, secret?: string }>} */ (await call("POST", "/api/v1/claim"));
+  const answer = /** @type {Outcome<{ key: Key, secret?: string }>} */ (await call("POST", "/api/v1/claim", asksTerms ? { accept_terms: terms.revision } : {}));
   if (answer.outcome === "lost") await claimLost();
   else if (answer.outcome === "refused") await claimRefused(answer.status, answer.problem);
   else if (typeof answer.body.secret === "string") await claimed(answer.body.key, answer.body.secret);
   else await settle({ tone: "plain", title: "You already have a key.", text: "There is one per account. Its secret was shown when it was claimed and cannot be shown again." });
+}
+
+/** @param {Event} event */
+function accept(event) {
+  show({ accepts: /** @type {HTMLInputElement} */ (event.target).checked, missesTerms: false });
+}
+
+function missTerms() {
+  show({ missesTerms: true });
+  say(ACCEPT_FIRST);
+  document.getElementById(ACCEPT_ID)?.focus();
 }
 
 /** @param {Key} key @param {string} secret */
@@ -157,6 +180,7 @@ async function claimRefused(status, problem) {
     show({ claiming: false });
     return wait("in_progress");
   }
+  if (problem.code === "terms_changed" || problem.code === "terms_not_accepted") return termsChanged();
   if (isRefusal(problem.code)) {
     show({ claiming: false, refusal: problem });
     return announce();
@@ -165,6 +189,14 @@ async function claimRefused(status, problem) {
   if (problem.code !== "claim_unknown") return settle(notice);
   show({ claiming: false });
   return wait("unknown");
+}
+
+/** The rules are not those that this page has asked about: whoever read others has to be asked again. */
+async function termsChanged() {
+  const me = await askMe();
+  if (me.outcome !== "done") return failToLoad(me);
+  show({ claiming: false, accepts: false, me: me.body, notice: { tone: "warn", title: "The rules have changed.", text: "No key was made. Read the rules as they are now, accept them, then claim again." } });
+  announce();
 }
 
 /** Shows what is on record now, under a notice of what just happened. @param {Notice} notice */

@@ -1,6 +1,6 @@
 // What the pages say: money, times, states and refusals in words. Pure: no DOM, no clock, no network.
 
-/** @import { Claim, Key, KeyState, Problem } from "./types.js" */
+/** @import { Claim, Key, KeyState, Problem, Refusal } from "./types.js" */
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -145,16 +145,14 @@ const REFUSALS = {
 const PAUSE = { title: "OpenRouter asks for a pause.", text: "Claims wait until it has passed.", next: "Look again in a minute." };
 
 /**
- * @param {{ code: string, detail: string }} refusal
- * @param {number | null} [ageDays]
- * @param {number | null} [requiredDays]
+ * @param {Pick<Refusal, "code" | "detail" | "accountAgeDays" | "requiredDays">} refusal
  * @returns {Advice}
  */
-export function refusalAdvice(refusal, ageDays = null, requiredDays = null) {
-  if (refusal.code === "openrouter_busy") return PAUSE;
-  const known = REFUSALS[refusal.code] ?? { title: "You cannot claim a key now.", text: "", next: "Come back later." };
-  const figures = refusal.code === "account_too_young" && ageDays !== null && requiredDays !== null;
-  return { ...known, text: figures ? tooYoung(ageDays, requiredDays) : known.text || refusal.detail };
+export function refusalAdvice({ code, detail, accountAgeDays, requiredDays }) {
+  if (code === "openrouter_busy") return PAUSE;
+  const known = REFUSALS[code] ?? { title: "You cannot claim a key now.", text: "", next: "Come back later." };
+  const figures = code === "account_too_young" && accountAgeDays !== null && requiredDays !== null;
+  return { ...known, text: figures ? tooYoung(accountAgeDays, requiredDays) : known.text || detail };
 }
 
 /** @param {number} ageDays @param {number} requiredDays */

@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-test("a newcomer gets from the landing page to a key in three presses, and sees the secret once (S4-18, S4-26, S0-121, P4)", async () => {
+test("a newcomer gets from the landing page to a key in three presses and a tick, and sees the secret once (S4-18, S4-26, S0-121, P4)", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.open("/");
@@ -119,6 +119,10 @@ test("the whole way goes by keyboard alone", async () => {
   await visitor.settled();
   await tabTo(page, "Claim my key");
   await page.keyboard.press("Enter");
+  assert.ok(await visitor.acceptBox.evaluate((box) => box === document.activeElement), "the focus is on what is missing");
+  await page.keyboard.press("Space");
+  await tabTo(page, "Claim my key");
+  await page.keyboard.press("Enter");
   await visitor.secretBox.waitFor();
   await page.keyboard.press("Enter");
   await visitor.secretBox.getByRole("status").getByText("Copied.").waitFor();
@@ -166,6 +170,7 @@ test("a second press while the claim is on its way does nothing: one key is made
   const visitor = await house.visitor();
   await visitor.signIn("load-7");
   const before = await house.secrets();
+  await visitor.acceptBox.check();
   await visitor.claimButton.dblclick();
   await visitor.secretBox.waitFor();
   assert.equal((await house.secrets()).length, before.length + 1);
@@ -178,7 +183,7 @@ test("while the claim is on its way only its button is locked; the rest of the p
   const { page } = visitor;
   await visitor.signIn("load-8");
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   const pending = page.getByRole("button", { name: "Claiming…" });
   await pending.waitFor();
   assert.equal(await pending.getAttribute("aria-disabled"), "true");

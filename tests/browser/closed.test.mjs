@@ -62,7 +62,7 @@ test("a busy OpenRouter is told with the time to wait, and the next visitor is t
     visitor.expects(503);
     await visitor.signIn("load-31");
     await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 300 });
-    await visitor.claimButton.click();
+    await visitor.pressClaim();
     await sees(visitor.page, "No key was made. Try again in 5 min.");
     await visitor.leave();
     const next = await house.visitor();
@@ -84,7 +84,7 @@ test("an admin's stop reaches the page at the next look, and lifting it brings t
     visitor.expects(403);
     await visitor.signIn("load-33");
     assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "stopped" })).status, 200);
-    await visitor.claimButton.click();
+    await visitor.pressClaim();
     await sees(visitor.page, "The people who run this service have stopped new keys for now.");
     assert.deepEqual(await house.secrets(), []);
     assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "open" })).status, 200);

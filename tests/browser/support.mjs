@@ -128,6 +128,10 @@ export class Visitor {
     return this.page.getByRole("button", { name: "Claim my key" });
   }
 
+  get acceptBox() {
+    return this.page.getByRole("checkbox", { name: "I accept the rules" });
+  }
+
   get secretBox() {
     return this.page.getByRole("dialog", { name: "Your key, shown once" });
   }
@@ -136,9 +140,16 @@ export class Visitor {
     return this.secretBox.getByRole("button", { name: "I have stored it" });
   }
 
+  /** Accepts the rules, where they are asked, and presses the button. */
+  async pressClaim() {
+    await this.claimButton.waitFor();
+    if ((await this.acceptBox.count()) === 1) await this.acceptBox.check();
+    await this.claimButton.click();
+  }
+
   /** Claims and returns the secret that the box shows. */
   async claim() {
-    await this.claimButton.click();
+    await this.pressClaim();
     return this.secretBox.locator("code").innerText();
   }
 
@@ -169,7 +180,7 @@ export async function sees(page, text) {
 export async function fitsFingers(page, where) {
   const { overflow, small } = await page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    small: [...document.querySelectorAll("a, button")]
+    small: [...document.querySelectorAll("a, button, label, textarea")]
       .filter((element) => element.checkVisibility() && !element.matches(".skip") && getComputedStyle(element).display !== "inline")
       .filter((element) => element.getBoundingClientRect().height < 40)
       .map((element) => element.textContent?.trim()),

@@ -12,8 +12,11 @@ const DAY = 24 * HOUR;
 /** @param {Partial<import("../../public/assets/types.js").Key>} change */
 const key = (change) => ({
   id: "k", name: null, mask: null, state: /** @type {const} */ ("active"), limit_usd: "5.00", limit_reset: "daily",
-  resets_at: "2026-11-22T00:00:00Z", created_at: "2026-11-21T00:00:00Z", expires_at: "2027-02-19T00:00:00Z", ...change,
+  resets_at: "2026-11-22T00:00:00Z", created_at: "2026-11-21T00:00:00Z", expires_at: "2027-02-19T00:00:00Z", spend: null, ...change,
 });
+
+/** @param {Partial<import("../../public/assets/types.js").Refusal>} change */
+const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
 
 /** With ordinary spaces: the pages keep "00:00 UTC" together with one that does not break. @param {string} text */
 const plain = (text) => text.replaceAll("\u00a0", " ");
@@ -49,18 +52,18 @@ test("a key past its expiry is expired before anybody has written it down (C2)",
 
 test("a refusal names the failed rule with its figures, from the problem or from the service's words (S4-18)", () => {
   const told = "GitHub says your account is 4 days old; claims need 30.";
-  assert.equal(refusalAdvice({ code: "account_too_young", detail: told }).text, told);
-  assert.equal(refusalAdvice({ code: "account_too_young", detail: "" }, 4, 30).text, told);
-  assert.equal(refusalAdvice({ code: "account_too_young", detail: "" }, 1, 30).text, "GitHub says your account is 1 day old; claims need 30.");
-  assert.equal(refusalAdvice({ code: "project_not_live", detail: "" }).title, "Claims are paused.");
-  assert.equal(refusalAdvice({ code: "a_later_rule", detail: "Its own words." }).text, "Its own words.");
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", detail: told })).text, told);
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30 })).text, told);
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 1, requiredDays: 30 })).text, "GitHub says your account is 1 day old; claims need 30.");
+  assert.equal(refusalAdvice(refusal({ code: "project_not_live" })).title, "Claims are paused.");
+  assert.equal(refusalAdvice(refusal({ code: "a_later_rule", detail: "Its own words." })).text, "Its own words.");
   assert.equal(plain(retryText("2026-12-17T20:59:30Z", NOW)), "You can claim from 17 Dec 2026, 20:59 UTC (in 26 days).");
   assert.equal(retryText("2026-11-21T00:00:00Z", NOW), "");
   assert.equal(retryText(null, NOW), "");
 });
 
 test("every failed claim says what happened, and only unknown ones leave it open (C19)", () => {
-  const problem = { title: "Something went wrong here", detail: "", requestId: null, retryAfterSecs: null, retryAt: null, accountAgeDays: null, requiredDays: null };
+  const problem = { ...refusal({}), title: "Something went wrong here", requestId: null, retryAfterSecs: null };
   for (const code of ["claim_unknown", "openrouter_busy", "openrouter_refused", "openrouter_mismatch", "rate_limited", "internal"]) {
     const { title, text } = claimFailure({ ...problem, code });
     assert.match(title, /\.$/, code);
