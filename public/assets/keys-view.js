@@ -2,10 +2,12 @@
 
 import { html, nothing } from "/vendor/lit-html/lit-html.js";
 import { inProgress, offer, refused, unknown } from "./claim-view.js";
+import { meter } from "./meter.js";
 import { moment, requestId } from "./parts.js";
-import { dateUtc, limitRules, masked, perPeriod, resetText, stateAt, stateWords, usd } from "./words.js";
+import { METERED, outageText } from "./spend-words.js";
+import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from "./words.js";
 
-/** @import { Claim, Key, Me, Problem } from "./types.js" */
+/** @import { Claim, Key, Me, Problem, Upstream } from "./types.js" */
 
 /** @typedef {{ tone: "plain" | "good" | "warn" | "bad", title: string, text: string, requestId?: string | null }} Notice */
 
@@ -15,6 +17,8 @@ import { dateUtc, limitRules, masked, perPeriod, resetText, stateAt, stateWords,
  * @property {Me | null} me
  * @property {Key | null} key the key in force
  * @property {Key[]} ended keys that are over
+ * @property {Upstream | null} upstream whether OpenRouter answers
+ * @property {"idle" | "pending" | "failed"} refreshing newer figures are asked for, or were in vain
  * @property {boolean} accepts the box that accepts the rules is ticked
  * @property {boolean} missesTerms a claim was tried without it
  * @property {boolean} claiming a claim is on its way
@@ -24,7 +28,7 @@ import { dateUtc, limitRules, masked, perPeriod, resetText, stateAt, stateWords,
  * @property {number} now by the service's clock
  */
 
-/** @typedef {{ claim: () => void, accept: (event: Event) => void, load: () => void }} Actions */
+/** @typedef {{ claim: () => void, accept: (event: Event) => void, refresh: () => void, load: () => void }} Actions */
 
 /**
  * @param {Model} model
@@ -35,7 +39,7 @@ export function page(model, actions) {
   if (model.phase === "signed_out") return signedOut;
   if (model.phase === "failed" || model.me === null) return failed(model.notice, actions);
   return html`
-    ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
+    ${model.upstream?.answers === false ? outage(model.upstream, model) : nothing} ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
     ${model.ended.length === 0 ? nothing : earlier(model.ended, model.now)}
   `;
 }
@@ -55,7 +59,7 @@ export const isUsable = (model) => model.phase === "ready" && model.waiting === 
 function subject(model, me, actions) {
   if (model.waiting === "unknown") return unknown;
   if (model.waiting === "in_progress") return inProgress;
-  if (model.key !== null) return keyCard(model.key, model.now);
+  if (model.key !== null) return keyCard(model.key, model, actions);
   if (model.refusal !== null || me.claim.refusal !== null || !me.claim.open) return refused(model, me.claim, actions);
   return offer(model, me, actions);
 }
@@ -89,6 +93,17 @@ const failed = (news, actions) => html`
   </section>
 `;
 
+/**
+ * @param {Upstream} upstream
+ * @param {Model} model
+ */
+const outage = (upstream, { key, now }) => html`
+  <section class="notice is-warn" aria-labelledby="outage">
+    <h2 id="outage">OpenRouter does not answer us.</h2>
+    <p>${outageText(upstream, key, now)}</p>
+  </section>
+`;
+
 /** @param {Notice} news */
 const notice = (news) => html`
   <section class=${news.tone === "plain" ? "notice" : `notice is-${news.tone}`} aria-labelledby="news">
@@ -100,11 +115,12 @@ const notice = (news) => html`
 
 /**
  * @param {Key} key
- * @param {number} now
+ * @param {Model} model
+ * @param {Actions} actions
  */
-function keyCard(key, now) {
+function keyCard(key, model, actions) {
+  const { now } = model;
   const state = stateWords(stateAt(key, now));
-  const live = key.state === "active";
   return html`
     <section class="card" aria-labelledby="subject">
       <div class="card-head">
@@ -112,11 +128,12 @@ function keyCard(key, now) {
         <span class=${state.tone === "plain" ? "chip" : `chip is-${state.tone}`}>${state.word}</span>
       </div>
       ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${state.means === "" ? nothing : html`<p>${state.means}</p>`}
+      ${METERED.has(key.state) ? meter(key, model, actions) : nothing}
       <dl class="facts">
-        <div><dt>Limit</dt><dd><span class="figure">${usd(key.limit_usd)}</span> ${perPeriod(key.limit_reset)}${live ? html`, ${resetText(key, now)}` : nothing}</dd></div>
+        <div><dt>Limit</dt><dd><span class="figure">${usd(key.limit_usd)}</span> ${perPeriod(key.limit_reset)}</dd></div>
         ${dated("Expires", key.expires_at, now)} ${dated("Claimed", key.created_at, now)}
       </dl>
-      ${live ? html`<p class="hint">The key itself was shown once, when it was claimed. Only this masked form is kept.</p>` : nothing}
+      ${key.state === "active" ? html`<p class="hint">The key itself was shown once, when it was claimed. Only this masked form is kept.</p>` : nothing}
     </section>
   `;
 }

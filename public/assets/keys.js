@@ -6,12 +6,14 @@ import { call, now, readRefusal } from "./api.js";
 import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
 import { equipSnippets } from "./copy.js";
 import { aside, isUsable, page } from "./keys-view.js";
+import { refresher } from "./refresh.js";
 import { showSecret } from "./secret-box.js";
 import { say, showAccount } from "./shell.js";
+import { newer } from "./spend-words.js";
 import { equipTabs } from "./tabs.js";
 import { claimFailure, isRefusal, keySummary, sentence, stateAt } from "./words.js";
 
-/** @import { Key, Me, Problem } from "./types.js" */
+/** @import { Key, Keys, Me, Problem } from "./types.js" */
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Outcome } from "./api.js" */
 
@@ -31,7 +33,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, key: null, ended: [], accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, key: null, ended: [], upstream: null, refreshing: "idle", accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Somebody is working in this part of the page, so that a focus lost to a change of it is to be given back. */
 let hadFocus = false;
@@ -49,8 +51,10 @@ function show(change) {
   for (const part of forHolders) part.hidden = !isUsable(model);
 }
 
+const refresh = refresher({ read: () => model, show, sorted, signedOut });
+
 /** @type {import("./keys-view.js").Actions} */
-const actions = { claim, accept, load: reload };
+const actions = { claim, accept, refresh: () => refresh(true), load: reload };
 
 async function reload() {
   show({ phase: "loading", notice: null, refusal: null });
@@ -62,7 +66,8 @@ async function load() {
   const [me, keys] = await Promise.all([askMe(), askKeys()]);
   if (me.outcome === "done" && keys.outcome === "done") {
     showAccount(me.body);
-    show({ phase: "ready", me: me.body, ...sorted(keys.body.keys) });
+    show({ phase: "ready", me: me.body, ...onRecord(keys.body) });
+    void refresh();
     if (model.key !== null && UNSETTLED.has(model.key.state)) await wait(model.key.state === "minting" ? "in_progress" : "unknown");
     return;
   }
@@ -77,8 +82,11 @@ async function askMe() {
   return { ...answer, body: { ...answer.body, claim: { ...told, refusal: told.refusal && readRefusal({ ...told.refusal }) } } };
 }
 
-/** @returns {Promise<Outcome<{ keys: Key[] }>>} */
+/** @returns {Promise<Outcome<Keys>>} */
 const askKeys = () => call("GET", "/api/v1/keys");
+
+/** @param {Keys} told */
+const onRecord = ({ keys, openrouter }) => ({ upstream: newer(model.upstream, openrouter), ...sorted(keys) });
 
 /**
  * The key in force, and those that are over.
@@ -110,7 +118,7 @@ function failToLoad(answer) {
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
-  show({ phase: "signed_out", me: null, key: null, ended: [], accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, key: null, ended: [], refreshing: "idle", accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }
 
@@ -146,6 +154,8 @@ async function claimed(key, secret) {
   await showSecret({ secret, summary: keySummary(key) });
   show({ claiming: false, key, ended: model.ended.filter(({ id }) => id !== key.id), notice: { tone: "good", title: "Your key is ready to use.", text: "It works wherever an OpenRouter key goes. This page shows its masked form from now on." } });
   announce();
+  // Not waited for: whoever waits here still holds the secret (S0-112).
+  void refresh();
 }
 
 /** No answer: the key may exist. Only the record can tell, so look there before saying more. */
@@ -156,7 +166,7 @@ async function claimLost() {
     show({ claiming: false, phase: "failed", notice: { tone: "bad", title: "The answer to your claim did not arrive.", text: "A key may have been made. If so, its secret was not shown and cannot be shown again. Check your connection, then look again: this page will tell whether there is a key." } });
     return announce();
   }
-  const found = sorted(keys.body.keys);
+  const found = onRecord(keys.body);
   if (found.key !== null && UNSETTLED.has(found.key.state)) {
     show({ claiming: false, ...found, notice: { tone: "warn", title: "The answer to your claim did not arrive.", text: "It is still being worked on. This page keeps looking and will tell how it ends." } });
     announce();
@@ -203,7 +213,7 @@ async function termsChanged() {
 async function settle(notice) {
   const keys = await askKeys();
   if (keys.outcome === "refused" && keys.status === 401) return signedOut();
-  show({ claiming: false, notice, ...(keys.outcome === "done" ? sorted(keys.body.keys) : {}) });
+  show({ claiming: false, notice, ...(keys.outcome === "done" ? onRecord(keys.body) : {}) });
   announce();
   if (model.key !== null && UNSETTLED.has(model.key.state)) await wait(model.key.state === "minting" ? "in_progress" : "unknown");
 }
@@ -226,7 +236,7 @@ async function wait(kind, ifActive = ELSEWHERE) {
     if (mine !== waitNumber) return;
     if (keys.outcome === "refused" && keys.status === 401) return signedOut();
     if (keys.outcome !== "done") continue;
-    const found = sorted(keys.body.keys);
+    const found = onRecord(keys.body);
     if (found.key === null || !UNSETTLED.has(found.key.state)) return settled(found, ifActive);
     show({ ...found, waiting: found.key.state === "minting" ? "in_progress" : "unknown" });
   }
@@ -252,6 +262,7 @@ async function settled(found, ifActive) {
   const notice = found.key === null ? NOT_CREATED : found.key.state === "active" ? ifActive : null;
   show({ waiting: null, ...found, notice, ...(me.outcome === "done" ? { me: me.body } : {}) });
   announce();
+  await refresh();
 }
 
 /** @type {Notice} */
@@ -262,7 +273,9 @@ async function tick() {
   show({});
   if (model.phase !== "ready" || document.hidden || !(Date.parse(model.key?.resets_at ?? "") <= now())) return;
   const keys = await askKeys();
-  if (keys.outcome === "done" && model.phase === "ready" && model.waiting === null) show(sorted(keys.body.keys));
+  if (keys.outcome !== "done" || model.phase !== "ready" || model.waiting !== null) return;
+  show(onRecord(keys.body));
+  await refresh();
 }
 
 /** Speaks what changed, and moves the focus there if the button that had it is gone. */

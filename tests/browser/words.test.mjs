@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ageText, meterText, newer, outageText, share, shareTone, spent } from "../../public/assets/spend-words.js";
 import { claimFailure, closedButton, isRefusal, limitRules, masked, refusalAdvice, relative, resetText, retryText, span, stateAt, usd, usdShort } from "../../public/assets/words.js";
 
 const NOW = Date.parse("2026-11-21T20:59:30Z");
@@ -111,4 +112,51 @@ test("a closed house has words for its button, an account that may not claim has
   assert.equal(closedButton("project_not_live"), "Project pending");
   assert.equal(closedButton("minting_stopped"), "Claims are paused");
   for (const own of ["account_too_young", "blocked", "seats_full", ""]) assert.equal(closedButton(own), null, own);
+});
+
+/** @param {Partial<import("../../public/assets/types.js").Spend>} change */
+const spend = (change) => ({ used_usd: "1.20", left_usd: "3.80", day_usd: "1.20", week_usd: "2.00", month_usd: "3.00", total_usd: "4.00", read_at: "2026-11-21T20:59:00Z", ...change });
+
+test("spend is told in figures and as a share of the limit; what is not known is not $0 (S0-119, S0-120)", () => {
+  /** @type {[Partial<import("../../public/assets/types.js").Key>, number | null, string, string][]} */
+  const cases = [
+    [{ spend: null }, null, "plain", "not read yet"],
+    [{ spend: spend({ used_usd: null, left_usd: null }) }, null, "plain", "not read yet"],
+    [{ spend: spend({ used_usd: "0.00", left_usd: "5.00" }) }, 0, "good", "$0 used, $5.00 left of $5.00"],
+    [{ spend: spend({}) }, 0.24, "good", "$1.20 used, $3.80 left of $5.00"],
+    [{ spend: spend({ used_usd: "4.00", left_usd: "1.00" }) }, 0.8, "warn", "$4.00 used, $1.00 left of $5.00"],
+    [{ spend: spend({ used_usd: "5.25", left_usd: "0.00" }) }, 1, "bad", "$5.25 used, $0 left of $5.00"],
+    [{ spend: spend({}), limit_usd: "0.00" }, null, "plain", "$1.20 used, $3.80 left of $0"],
+  ];
+  for (const [change, part, tone, told] of cases) {
+    assert.equal(share(key(change)), part, told);
+    assert.equal(shareTone(part), tone, told);
+    assert.equal(meterText(key(change)), told);
+  }
+  for (const unknown of [null, undefined, ""]) assert.equal(spent(unknown), "not read yet");
+});
+
+test("figures say how old they are, and are never live where nobody answers (look.md, F12)", () => {
+  /** @type {[string | null, string, string][]} */
+  const cases = [
+    [null, "", "Figures not read yet"],
+    [null, "why", "Figures not read yet: why"],
+    ["2026-11-21T20:58:31Z", "", "Figures are live"],
+    ["2026-11-21T20:58:30Z", "", "Figures from 1 min ago"],
+    ["2026-11-21T20:59:30Z", "why", "Figures from 1 min ago: why"],
+    ["2026-11-21T17:59:30Z", "why", "Figures from 3 h ago: why"],
+  ];
+  for (const [readAt, because, told] of cases) assert.equal(ageText(readAt, NOW, because), told);
+});
+
+test("the last that was found out about OpenRouter counts, and an outage tells the age of what is shown (P10)", () => {
+  const [silent, heard] = [{ answers: false, as_of: "2026-11-21T20:59:00Z" }, { answers: true, as_of: "2026-11-21T20:50:00Z" }];
+  assert.equal(newer(null, heard), heard);
+  assert.equal(newer(silent, heard), silent, "a sweep before the silence does not end it");
+  assert.equal(newer(heard, silent), silent);
+  assert.equal(newer({ answers: true, as_of: null }, silent), silent);
+  assert.equal(newer(silent, { ...heard, as_of: "2026-11-21T20:59:00Z" }).answers, true);
+  assert.match(plain(outageText(silent, key({ spend: spend({}) }), NOW)), /its figures are less than 1 min old\. It was last asked at 21 Nov 2026, 20:59 UTC\.$/);
+  assert.match(outageText(silent, key({}), NOW), /its figures are not read yet\./);
+  assert.match(outageText({ answers: false, as_of: null }, null, NOW), /whether a key was made\.$/);
 });
