@@ -1,6 +1,7 @@
 // How the claim looks: offered, refused, or under way. Templates only: from the model to markup, no calls, no clock.
 
 import { html, nothing } from "/vendor/lit-html/lit-html.js";
+import { approved, asking } from "./ask-view.js";
 import { requestId } from "./parts.js";
 import { UNKNOWN_OUTCOME, closedButton, counted, perPeriod, refusalAdvice, resetRule, retryText, usd } from "./words.js";
 
@@ -22,6 +23,7 @@ export const offer = (model, { claim, terms }, actions) => html`
       <h2 id="subject">Claim your key</h2>
       <span class="chip is-good">claims open</span>
     </div>
+    ${approved(model)}
     <dl class="facts">
       <div><dt>Limit</dt><dd><span class="figure">${usd(claim.limit_usd)}</span> ${perPeriod(claim.limit_reset)}</dd></div>
       <div><dt>Resets</dt><dd>${resetRule(claim.limit_reset)}</dd></div>
@@ -67,10 +69,11 @@ export function refused(model, claim, actions) {
     <section class="card" aria-labelledby="subject">
       <div class="card-head">
         <h2 id="subject" data-news tabindex="-1">${advice.title}</h2>
-        <span class="chip is-warn">no claim now</span>
+        <span class="chip is-warn">${told.request === "open" ? "asked" : "no claim now"}</span>
       </div>
       ${advice.text === "" ? nothing : html`<p>${advice.text}</p>`}
       <p id="refused-next">${retryText(told.retryAt, model.now) || advice.next}</p>
+      ${asking(told, model, actions)}
       <p class="actions">
         ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}
         <button class="button" type="button" @click=${actions.load}>Look again</button>
@@ -80,7 +83,7 @@ export function refused(model, claim, actions) {
   `;
 }
 
-/** Claims that are closed without a reason given. */
+/** Claims that are closed without a reason given. @type {import("./types.js").Refusal} */
 const CLOSED = { code: "provisioning_closed", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null };
 
 export const inProgress = html`

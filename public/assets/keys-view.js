@@ -7,9 +7,11 @@ import { moment, requestId } from "./parts.js";
 import { METERED, outageText } from "./spend-words.js";
 import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from "./words.js";
 
-/** @import { Claim, Key, Me, Problem, Upstream } from "./types.js" */
+/** @import { Claim, Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
 
 /** @typedef {{ tone: "plain" | "good" | "warn" | "bad", title: string, text: string, requestId?: string | null }} Notice */
+
+/** @typedef {{ note: string, sending: boolean, error: string, requestId: string | null }} Wish */
 
 /**
  * @typedef {object} Model
@@ -19,6 +21,8 @@ import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from
  * @property {Key[]} ended keys that are over
  * @property {Upstream | null} upstream whether OpenRouter answers
  * @property {"idle" | "pending" | "failed"} refreshing newer figures are asked for, or were in vain
+ * @property {MemberRequest[] | null} requests the latest ones, newest first; only asked for while there is no key
+ * @property {Wish} wish the request that is being written
  * @property {boolean} accepts the box that accepts the rules is ticked
  * @property {boolean} missesTerms a claim was tried without it
  * @property {boolean} claiming a claim is on its way
@@ -28,7 +32,7 @@ import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from
  * @property {number} now by the service's clock
  */
 
-/** @typedef {{ claim: () => void, accept: (event: Event) => void, refresh: () => void, load: () => void }} Actions */
+/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void }} Actions */
 
 /**
  * @param {Model} model

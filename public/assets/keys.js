@@ -3,6 +3,7 @@
 
 import { render } from "/vendor/lit-html/lit-html.js";
 import { call, now, readRefusal } from "./api.js";
+import { NO_WISH, askRequests, asker } from "./ask.js";
 import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
 import { equipSnippets } from "./copy.js";
 import { aside, isUsable, page } from "./keys-view.js";
@@ -33,7 +34,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, key: null, ended: [], upstream: null, refreshing: "idle", accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, key: null, ended: [], upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Somebody is working in this part of the page, so that a focus lost to a change of it is to be given back. */
 let hadFocus = false;
@@ -53,12 +54,23 @@ function show(change) {
 
 const refresh = refresher({ read: () => model, show, sorted, signedOut });
 
+const { ask, write } = asker({ read: () => model, show, lookAgain, signedOut });
+
 /** @type {import("./keys-view.js").Actions} */
-const actions = { claim, accept, refresh: () => refresh(true), load: reload };
+const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload };
 
 async function reload() {
   show({ phase: "loading", notice: null, refusal: null });
   await load();
+}
+
+/** Looks anew at what holds for the member, and says what they did to it. @param {Notice} notice */
+async function lookAgain(notice) {
+  await load();
+  show({ refusal: null, wish: NO_WISH });
+  if (model.phase !== "ready") return;
+  show({ notice });
+  announce();
 }
 
 /** Asks who is here and what they have; whatever is still open is then waited for. */
@@ -66,7 +78,9 @@ async function load() {
   const [me, keys] = await Promise.all([askMe(), askKeys()]);
   if (me.outcome === "done" && keys.outcome === "done") {
     showAccount(me.body);
-    show({ phase: "ready", me: me.body, ...onRecord(keys.body) });
+    const found = onRecord(keys.body);
+    const requests = found.key === null ? await askRequests() : null;
+    show({ phase: "ready", me: me.body, requests, ...found });
     void refresh();
     if (model.key !== null && UNSETTLED.has(model.key.state)) await wait(model.key.state === "minting" ? "in_progress" : "unknown");
     return;
@@ -118,7 +132,7 @@ function failToLoad(answer) {
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
-  show({ phase: "signed_out", me: null, key: null, ended: [], refreshing: "idle", accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, key: null, ended: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }
 
@@ -192,7 +206,7 @@ async function claimRefused(status, problem) {
   }
   if (problem.code === "terms_changed" || problem.code === "terms_not_accepted") return termsChanged();
   if (isRefusal(problem.code)) {
-    show({ claiming: false, refusal: problem });
+    show({ claiming: false, refusal: problem, requests: problem.request === null ? model.requests : await askRequests() });
     return announce();
   }
   const notice = { tone: /** @type {const} */ ("bad"), ...claimFailure(problem), requestId: problem.requestId };

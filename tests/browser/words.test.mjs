@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ageText, meterText, newer, outageText, share, shareTone, spent } from "../../public/assets/spend-words.js";
-import { claimFailure, closedButton, isRefusal, limitRules, masked, refusalAdvice, relative, resetText, retryText, span, stateAt, usd, usdShort } from "../../public/assets/words.js";
+import { claimFailure, closedButton, isRefusal, limitRules, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, stateAt, usd, usdShort } from "../../public/assets/words.js";
 
 const NOW = Date.parse("2026-11-21T20:59:30Z");
 const MINUTE = 60_000;
@@ -159,4 +159,10 @@ test("the last that was found out about OpenRouter counts, and an outage tells t
   assert.match(plain(outageText(silent, key({ spend: spend({}) }), NOW)), /its figures are less than 1 min old\. It was last asked at 21 Nov 2026, 20:59 UTC\.$/);
   assert.match(outageText(silent, key({}), NOW), /its figures are not read yet\./);
   assert.match(outageText({ answers: false, as_of: null }, null, NOW), /whether a key was made\.$/);
+});
+
+test("a note is counted as the service counts it: characters, without the space around", () => {
+  assert.equal(noteCount("  a😀\n"), 2);
+  assert.equal(noteError("😀".repeat(500)), "");
+  assert.equal(noteError("x".repeat(501)), "The note is 1 character too long. Nothing was sent.");
 });
