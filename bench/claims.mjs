@@ -2,8 +2,7 @@
 // And what D1 reads for the hot statements, in a house of few keys and in one of very many.
 
 import assert from "node:assert/strict";
-import { Client, claim, signIn, startSandbox } from "../tests/harness/index.mjs";
-import { CREATE, inWaves, secretsIn } from "../tests/workerd/support.mjs";
+import { Client, claim, inWaves, secretsIn, signIn, startSandbox } from "../tests/harness/index.mjs";
 import { fixed, median, table } from "./numbers.mjs";
 import { PATH } from "./pair.mjs";
 import { FIRST_HAS, cookie, seed } from "./seed.mjs";
@@ -36,7 +35,7 @@ export async function claims() {
     const took = (performance.now() - startedAt) / 1000;
     assert.deepEqual(answers.filter(({ status }) => status !== 201).map(({ text }) => text), []);
     assert.equal(new Set(answers.flatMap(secretsIn)).size, CLAIMS, "every member has a secret of their own");
-    const calls = (await sandbox.ledger()).counts[CREATE] / CLAIMS;
+    const calls = (await sandbox.ledger()).counts["openrouter.keys.create"] / CLAIMS;
     const trips = (await meter(worker)).length / CLAIMS;
     console.log(`  ${fixed(CLAIMS / took, 1)} claims a second, ${WIDTH} at a time; ${CLAIMS} secrets, each told once`);
     return [

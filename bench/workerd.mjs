@@ -36,8 +36,11 @@ export async function bundled(name) {
   return [{ type: "ESModule", path: inRoot("build", name), contents: stdout }];
 }
 
-/** A running program. It has what the tests' client needs of a Worker: `url` and `fetch`. */
+/** A running program. It has what the tests' client needs of a Worker: `url`, `fetch`, and a place for what it is told. */
 export class Program {
+  /** @type {import("../tests/harness/worker.mjs").Worker["told"]} */
+  told = [];
+
   /** @param {Miniflare} miniflare @param {string} folder @param {number} port @param {number | undefined} pid */
   constructor(miniflare, folder, port, pid) {
     this.miniflare = miniflare;

@@ -3,6 +3,7 @@
 
 import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { signIn } from "../tests/harness/index.mjs";
 import { DESK, House, PHONE } from "../tests/browser/support.mjs";
 import { build } from "./build.mjs";
 import { inRoot } from "./paths.mjs";
@@ -42,17 +43,78 @@ async function walk(house, viewport, colorScheme, persona, picture) {
   }
   await visitor.signIn(persona);
   await picture("claim", visitor);
+  await visitor.claimButton.click();
+  await picture("claim-missed", visitor);
   await visitor.claim();
   await picture("secret", visitor);
   await visitor.stored.click();
+  await visitor.refreshed();
   await picture("ready", visitor);
+  await house.spend(1.25);
   await visitor.page.reload();
   await visitor.settled();
+  await visitor.refreshed();
   await picture("key", visitor);
   await visitor.page.getByRole("tab", { name: "Claude Code" }).click();
   await picture("claude-code", visitor);
   await visitor.page.getByRole("button", { name: /Account menu/ }).click();
   await picture("menu", visitor);
+  await visitor.leave();
+}
+
+/** What a visitor sees while OpenRouter is silent, and while others decide. @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona @param {(state: string, visitor: Visitor) => Promise<void>} picture */
+async function walkAside(house, viewport, colorScheme, persona, picture) {
+  const visitor = await house.visitor({ viewport, colorScheme });
+  const operator = await signIn(house.worker, house.sandbox, "operator");
+  const lookAgain = async () => {
+    await visitor.page.reload();
+    await visitor.settled();
+  };
+  /** @param {string} state @param {string} answer */
+  const decide = async (state, answer) => {
+    const { requests } = (await operator.get("/api/v1/admin/requests")).body;
+    await operator.patch(`/api/v1/admin/requests/${requests[0].id}`, { state, answer });
+    await lookAgain();
+  };
+  const ask = visitor.page.getByRole("button", { name: "Ask to be let in" });
+  const note = visitor.page.getByRole("textbox");
+  await operator.patch("/api/v1/admin/settings", { claims: "by_approval" });
+  await visitor.signIn(persona);
+  await picture("approval", visitor);
+  await note.fill("A course on parsers. ".repeat(25));
+  await ask.click();
+  await picture("note-too-long", visitor);
+  await note.fill("A course on parsers.");
+  await ask.click();
+  await visitor.page.getByText("You have asked").waitFor();
+  await picture("asked", visitor);
+  await decide("declined", "Tell us more: which course?");
+  await picture("declined", visitor);
+  await ask.click();
+  await visitor.page.getByText("You have asked").waitFor();
+  await decide("approved", "Welcome.");
+  await picture("approved", visitor);
+  await operator.patch("/api/v1/admin/settings", { claims: "open" });
+  await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
+  await visitor.claim();
+  await visitor.stored.click();
+  await visitor.refreshed();
+  await picture("unread", visitor);
+  await house.sandbox.clearFaults();
+  await house.spend(4.2);
+  await lookAgain();
+  await visitor.refreshed();
+  await house.spend(0);
+  await house.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 720 WHERE usage_read_at IS NOT NULL");
+  await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
+  await lookAgain();
+  await visitor.refreshed();
+  await picture("outage", visitor);
+  await house.sandbox.clearFaults();
+  await house.spend(0.8);
+  await lookAgain();
+  await visitor.refreshed();
+  await picture("limit-reached", visitor);
   await visitor.leave();
 }
 
@@ -76,10 +138,13 @@ async function takeKept(house) {
 async function takeAll(house, folder) {
   await mkdir(folder, { recursive: true });
   for (const [index, [suffix, size, scheme]] of ALL.entries()) {
-    await walk(house, size, scheme, `load-${index + 10}`, async (state, { page }) => {
+    /** @param {string} state @param {Visitor} visitor */
+    const picture = async (state, { page }) => {
       // A dialog is as large as the window; everything else is shown to its end.
       await page.screenshot({ path: join(folder, `${state}${suffix}.png`), fullPage: state !== "secret" });
-    });
+    };
+    await walk(house, size, scheme, `load-${index + 10}`, picture);
+    await walkAside(house, size, scheme, `load-${index + 30}`, picture);
   }
 }
 

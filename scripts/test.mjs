@@ -20,6 +20,9 @@ import { Advice, runMain, setup } from "./setup.mjs";
 /** Sizes of `--scale`, as the tests of a stage take them: all pairs and cells; crowds so many times as large. @type {Record<string, string>} */
 const FULL = { native: "25", workerd: "4" };
 
+/** Whether everything runs in its full size. */
+const full = process.argv.includes("--scale");
+
 /** What the large tests said that they went through. @type {string[]} */
 const counted = [];
 
@@ -36,7 +39,7 @@ const made = { sandbox: "", worker: false };
 const STAGES = {
   check: runChecks,
   scripts: (words) => nodeTests("scripts", words),
-  native: () => cargoTest(["--workspace"]),
+  native: () => cargoTest(["--workspace", ...(full ? ["--profile", "scale"] : [])]),
   sandbox: (words) => nodeTests("sandbox", words),
   build: buildOnce,
   workerd: (words) => nodeTests("workerd", words),
@@ -91,7 +94,7 @@ async function nodeTests(folder, words) {
   try {
     const tap = join(results, "tap");
     const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap", `--test-reporter-destination=${tap}`];
-    const { code } = await finish(node, ["--disable-warning=ExperimentalWarning", "--test", ...reporters, ...files], {
+    const { code } = await finish(node, ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=3", ...reporters, ...files], {
       cwd: root,
       env: { SANDBOX_BIN: made.sandbox },
       show: true,
@@ -146,7 +149,6 @@ function chosen(args) {
 
 await runMain(async () => {
   const args = process.argv.slice(2);
-  const full = args.includes("--scale");
   const { names, words } = chosen(args.filter((arg) => arg !== "--scale"));
   const startedAt = performance.now();
   await setup();

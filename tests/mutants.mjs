@@ -431,7 +431,7 @@ export const mutants = [
   ...inFile("src/jobs/due.rs", [
     ["X6 a 404 counts as gone only in a known account", "Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,", "Reply::Missing => account.has(app, due.workspace_id.as_deref()).await || true,"],
     ["C1 an unknown delete is not gone", "            Reply::Unknown => false,\n        },\n    };\n    if !gone {", "            Reply::Unknown => true,\n        },\n    };\n    if !gone {"],
-    ["B1 what an expired key spent is read before it is closed", "Reply::Is(spend) => final_usage(&spend, run.now),", "Reply::Is(spend) => final_usage(&spend, run.now).filter(|_| false),"],
+    ["B1 what an expired key spent is read before it is closed", "Reply::Is(spend) => spend.read_at(run.now),", "Reply::Is(spend) => spend.read_at(run.now).filter(|_| false),"],
     ["B1 spend that cannot be read is asked for again", "Reply::Unknown if due.attempts < READS_OF_SPEND => {", "Reply::Unknown if due.attempts < 0 => {"],
     ["C1 a revoke is tried later each time", "FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))", "FIRST_WAIT_SECS.saturating_mul(1_i64.saturating_pow(doubled))"],
     ["C1 a revoke that failed six times is stuck, and said so", "    if attempts == GIVE_UP_AFTER\n", "    if attempts < 0\n"],

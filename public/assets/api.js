@@ -1,7 +1,7 @@
 // One way to ask the API. Every call ends in one of three outcomes, and a caller has to look which:
 // `done` (an answer of 2xx), `refused` (an answer that says no), `lost` (no answer: what happened is not known).
 
-/** @import { Problem } from "./types.js" */
+/** @import { Problem, Refusal } from "./types.js" */
 
 /**
  * @template T
@@ -21,14 +21,15 @@ export const now = () => Date.now() + clockAheadMs;
  * @template T
  * @param {"GET" | "POST"} method
  * @param {string} path
+ * @param {Record<string, unknown>} [body] of a POST
  * @returns {Promise<Outcome<T>>}
  */
-export async function call(method, path) {
+export async function call(method, path, body = {}) {
   try {
     const response = await fetch(path, {
       method,
       headers: method === "POST" ? { accept: "application/json", "content-type": "application/json" } : { accept: "application/json" },
-      ...(method === "POST" ? { body: "{}" } : {}),
+      ...(method === "POST" ? { body: JSON.stringify(body) } : {}),
       credentials: "same-origin",
       cache: "no-store",
       redirect: "error",
@@ -59,14 +60,27 @@ function readClock(response) {
 function readProblem(response, text) {
   const body = parseObject(text);
   return {
-    code: stringOf(body.code) ?? "",
+    ...readRefusal(body),
     title: stringOf(body.title) ?? "",
-    detail: stringOf(body.detail) ?? "",
     requestId: stringOf(body.instance),
     retryAfterSecs: retryAfterSecs(response.headers.get("retry-after")),
+  };
+}
+
+/**
+ * Why something is refused: the same members, whether the refusal is a problem of its own or foretold by `/me`.
+ * @param {Record<string, unknown>} body
+ * @returns {Refusal}
+ */
+export function readRefusal(body) {
+  return {
+    code: stringOf(body.code) ?? "",
+    detail: stringOf(body.detail) ?? "",
     retryAt: stringOf(body.retry_at),
     accountAgeDays: numberOf(body.account_age_days),
     requiredDays: numberOf(body.required_days),
+    requestKind: oneOf(["claim", "appeal"], body.request_kind),
+    request: oneOf(["open", "declined"], body.request),
   };
 }
 
@@ -88,6 +102,13 @@ const stringOf = (value) => (typeof value === "string" && value !== "" ? value :
 
 /** @param {unknown} value */
 const numberOf = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
+
+/**
+ * @template {string} T
+ * @param {T[]} words
+ * @param {unknown} value
+ */
+const oneOf = (words, value) => words.find((word) => word === value) ?? null;
 
 /** @param {string | null} header */
 function retryAfterSecs(header) {

@@ -1,11 +1,17 @@
 // How the page of one's own key looks in each of its states. Templates only: from the model to markup, no calls, no clock.
 
 import { html, nothing } from "/vendor/lit-html/lit-html.js";
-import { UNKNOWN_OUTCOME, clockUtc, closedButton, counted, dateUtc, limitRules, masked, perPeriod, refusalAdvice, relative, resetRule, resetText, retryText, stateAt, stateWords, usd } from "./words.js";
+import { inProgress, offer, refused, unknown } from "./claim-view.js";
+import { meter } from "./meter.js";
+import { moment, requestId } from "./parts.js";
+import { METERED, outageText } from "./spend-words.js";
+import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from "./words.js";
 
-/** @import { Claim, Key, Me, Problem } from "./types.js" */
+/** @import { Claim, Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
 
 /** @typedef {{ tone: "plain" | "good" | "warn" | "bad", title: string, text: string, requestId?: string | null }} Notice */
+
+/** @typedef {{ note: string, sending: boolean, error: string, requestId: string | null }} Wish */
 
 /**
  * @typedef {object} Model
@@ -13,6 +19,12 @@ import { UNKNOWN_OUTCOME, clockUtc, closedButton, counted, dateUtc, limitRules, 
  * @property {Me | null} me
  * @property {Key | null} key the key in force
  * @property {Key[]} ended keys that are over
+ * @property {Upstream | null} upstream whether OpenRouter answers
+ * @property {"idle" | "pending" | "failed"} refreshing newer figures are asked for, or were in vain
+ * @property {MemberRequest[] | null} requests the latest ones, newest first; only asked for while there is no key
+ * @property {Wish} wish the request that is being written
+ * @property {boolean} accepts the box that accepts the rules is ticked
+ * @property {boolean} missesTerms a claim was tried without it
  * @property {boolean} claiming a claim is on its way
  * @property {"in_progress" | "unknown" | null} waiting an earlier claim is not settled yet
  * @property {Notice | null} notice what just happened
@@ -20,7 +32,7 @@ import { UNKNOWN_OUTCOME, clockUtc, closedButton, counted, dateUtc, limitRules, 
  * @property {number} now by the service's clock
  */
 
-/** @typedef {{ claim: () => void, load: () => void }} Actions */
+/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void }} Actions */
 
 /**
  * @param {Model} model
@@ -31,7 +43,7 @@ export function page(model, actions) {
   if (model.phase === "signed_out") return signedOut;
   if (model.phase === "failed" || model.me === null) return failed(model.notice, actions);
   return html`
-    ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me.claim, actions)}
+    ${model.upstream?.answers === false ? outage(model.upstream, model) : nothing} ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
     ${model.ended.length === 0 ? nothing : earlier(model.ended, model.now)}
   `;
 }
@@ -45,15 +57,15 @@ export const isUsable = (model) => model.phase === "ready" && model.waiting === 
 /**
  * The one thing this page is about just now.
  * @param {Model} model
- * @param {Claim} claim
+ * @param {Me} me
  * @param {Actions} actions
  */
-function subject(model, claim, actions) {
+function subject(model, me, actions) {
   if (model.waiting === "unknown") return unknown;
   if (model.waiting === "in_progress") return inProgress;
-  if (model.key !== null) return keyCard(model.key, model.now);
-  if (model.refusal !== null || claim.refusal !== null || !claim.open) return refused(model, claim, actions);
-  return offer(model, claim, actions);
+  if (model.key !== null) return keyCard(model.key, model, actions);
+  if (model.refusal !== null || me.claim.refusal !== null || !me.claim.open) return refused(model, me.claim, actions);
+  return offer(model, me, actions);
 }
 
 const skeleton = html`
@@ -85,6 +97,17 @@ const failed = (news, actions) => html`
   </section>
 `;
 
+/**
+ * @param {Upstream} upstream
+ * @param {Model} model
+ */
+const outage = (upstream, { key, now }) => html`
+  <section class="notice is-warn" aria-labelledby="outage">
+    <h2 id="outage">OpenRouter does not answer us.</h2>
+    <p>${outageText(upstream, key, now)}</p>
+  </section>
+`;
+
 /** @param {Notice} news */
 const notice = (news) => html`
   <section class=${news.tone === "plain" ? "notice" : `notice is-${news.tone}`} aria-labelledby="news">
@@ -94,90 +117,14 @@ const notice = (news) => html`
   </section>
 `;
 
-/** @param {string | null | undefined} id */
-const requestId = (id) => (id ? html`<p class="hint">Request id <span class="figure">${id}</span></p>` : nothing);
-
-/**
- * The claim: its rules and its one button.
- * @param {Model} model
- * @param {Claim} claim
- * @param {Actions} actions
- */
-const offer = (model, claim, actions) => html`
-  <section class="card" aria-labelledby="subject">
-    <div class="card-head">
-      <h2 id="subject">Claim your key</h2>
-      <span class="chip is-good">claims open</span>
-    </div>
-    <dl class="facts">
-      <div><dt>Limit</dt><dd><span class="figure">${usd(claim.limit_usd)}</span> ${perPeriod(claim.limit_reset)}</dd></div>
-      <div><dt>Resets</dt><dd>${resetRule(claim.limit_reset)}</dd></div>
-      <div><dt>Expires</dt><dd><span class="figure">${counted(claim.expiry_days, "day")}</span> after the claim</dd></div>
-      ${claim.seats_left === null ? nothing : html`<div><dt>Left</dt><dd><span class="figure">${counted(claim.seats_left, "key")}</span></dd></div>`}
-    </dl>
-    <p>The key is shown once, right after the claim. Have the place ready where you keep it.</p>
-    <p class="actions">
-      <button class="button is-primary is-claim" type="button" aria-disabled=${model.claiming ? "true" : "false"} @click=${actions.claim}>${model.claiming ? "Claiming…" : "Claim my key"}</button>
-    </p>
-  </section>
-`;
-
-/**
- * The claim that is not to be had: which rule failed, and what to do.
- * @param {Model} model
- * @param {Claim} claim
- * @param {Actions} actions
- */
-function refused(model, claim, actions) {
-  const told = claim.refusal ?? { code: "provisioning_closed", detail: "", retry_at: null };
-  const advice = model.refusal === null ? refusalAdvice(told) : refusalAdvice(model.refusal, model.refusal.accountAgeDays, model.refusal.requiredDays);
-  const pending = closedButton((model.refusal ?? told).code);
-  const retry = retryText(model.refusal === null ? told.retry_at : model.refusal.retryAt, model.now);
-  return html`
-    <section class="card" aria-labelledby="subject">
-      <div class="card-head">
-        <h2 id="subject" data-news tabindex="-1">${advice.title}</h2>
-        <span class="chip is-warn">no claim now</span>
-      </div>
-      ${advice.text === "" ? nothing : html`<p>${advice.text}</p>`}
-      <p id="refused-next">${retry || advice.next}</p>
-      <p class="actions">
-        ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}
-        <button class="button" type="button" @click=${actions.load}>Look again</button>
-      </p>
-      ${requestId(model.refusal?.requestId)}
-    </section>
-  `;
-}
-
-const inProgress = html`
-  <section class="card" aria-labelledby="subject">
-    <div class="card-head">
-      <h2 id="subject" data-news tabindex="-1">A claim of yours is in progress.</h2>
-      <span class="chip">being made</span>
-    </div>
-    <p>It was started in another window, or a moment ago in this one. The key is shown there, once. This page looks again by itself until the claim is settled.</p>
-  </section>
-`;
-
-const unknown = html`
-  <section class="card" aria-labelledby="subject">
-    <div class="card-head">
-      <h2 id="subject" data-news tabindex="-1">It is not known yet whether your key was made.</h2>
-      <span class="chip is-warn">being checked</span>
-    </div>
-    <p>${UNKNOWN_OUTCOME}</p>
-    <p class="hint">This page looks again by itself and says when you can. You may also close it.</p>
-  </section>
-`;
-
 /**
  * @param {Key} key
- * @param {number} now
+ * @param {Model} model
+ * @param {Actions} actions
  */
-function keyCard(key, now) {
+function keyCard(key, model, actions) {
+  const { now } = model;
   const state = stateWords(stateAt(key, now));
-  const live = key.state === "active";
   return html`
     <section class="card" aria-labelledby="subject">
       <div class="card-head">
@@ -185,25 +132,26 @@ function keyCard(key, now) {
         <span class=${state.tone === "plain" ? "chip" : `chip is-${state.tone}`}>${state.word}</span>
       </div>
       ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${state.means === "" ? nothing : html`<p>${state.means}</p>`}
+      ${METERED.has(key.state) ? meter(key, model, actions) : nothing}
       <dl class="facts">
-        <div><dt>Limit</dt><dd><span class="figure">${usd(key.limit_usd)}</span> ${perPeriod(key.limit_reset)}${live ? html`, ${resetText(key, now)}` : nothing}</dd></div>
-        ${moment("Expires", key.expires_at, now)} ${moment("Claimed", key.created_at, now)}
+        <div><dt>Limit</dt><dd><span class="figure">${usd(key.limit_usd)}</span> ${perPeriod(key.limit_reset)}</dd></div>
+        ${dated("Expires", key.expires_at, now)} ${dated("Claimed", key.created_at, now)}
       </dl>
-      ${live ? html`<p class="hint">The key itself was shown once, when it was claimed. Only this masked form is kept.</p>` : nothing}
+      ${key.state === "active" ? html`<p class="hint">The key itself was shown once, when it was claimed. Only this masked form is kept.</p>` : nothing}
     </section>
   `;
 }
 
 /**
- * A time in both forms, as a row of facts.
+ * A time as a row of facts.
  * @param {string} label
  * @param {string | null} at
  * @param {number} now
  */
-function moment(label, at, now) {
+function dated(label, at, now) {
   const ms = Date.parse(at ?? "");
   if (!Number.isFinite(ms)) return nothing;
-  return html`<div><dt>${ms <= now && label === "Expires" ? "Expired" : label}</dt><dd>${relative(ms, now)} <time class="is-aside" datetime=${new Date(ms).toISOString()}>(${dateUtc(ms)}, ${clockUtc(ms)})</time></dd></div>`;
+  return html`<div><dt>${ms <= now && label === "Expires" ? "Expired" : label}</dt><dd>${moment(ms, now)}</dd></div>`;
 }
 
 /** @param {Pick<Claim, "limit_usd" | "limit_reset">} figures */

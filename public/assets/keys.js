@@ -2,15 +2,19 @@
 // secret once through the secret box. The page never knows more than the API told it, and says so where that is not enough.
 
 import { render } from "/vendor/lit-html/lit-html.js";
-import { call, now } from "./api.js";
+import { call, now, readRefusal } from "./api.js";
+import { NO_WISH, askRequests, asker } from "./ask.js";
+import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
 import { equipSnippets } from "./copy.js";
 import { aside, isUsable, page } from "./keys-view.js";
+import { refresher } from "./refresh.js";
 import { showSecret } from "./secret-box.js";
 import { say, showAccount } from "./shell.js";
+import { newer } from "./spend-words.js";
 import { equipTabs } from "./tabs.js";
 import { claimFailure, isRefusal, keySummary, sentence, stateAt } from "./words.js";
 
-/** @import { Key, Me, Problem } from "./types.js" */
+/** @import { Key, Keys, Me, Problem } from "./types.js" */
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Outcome } from "./api.js" */
 
@@ -30,7 +34,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, key: null, ended: [], claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, key: null, ended: [], upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Somebody is working in this part of the page, so that a focus lost to a change of it is to be given back. */
 let hadFocus = false;
@@ -43,14 +47,30 @@ function show(change) {
   model = { ...model, ...change, now: now() };
   if (place.contains(document.activeElement)) hadFocus = true;
   place.setAttribute("aria-busy", String(model.phase === "loading"));
-  render(page(model, { claim, load: reload }), place);
+  render(page(model, actions), place);
   render(aside(model), rulesPlace);
   for (const part of forHolders) part.hidden = !isUsable(model);
 }
 
+const refresh = refresher({ read: () => model, show, sorted, signedOut });
+
+const { ask, write } = asker({ read: () => model, show, lookAgain, signedOut });
+
+/** @type {import("./keys-view.js").Actions} */
+const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload };
+
 async function reload() {
   show({ phase: "loading", notice: null, refusal: null });
   await load();
+}
+
+/** Looks anew at what holds for the member, and says what they did to it. @param {Notice} notice */
+async function lookAgain(notice) {
+  await load();
+  show({ refusal: null, wish: NO_WISH });
+  if (model.phase !== "ready") return;
+  show({ notice });
+  announce();
 }
 
 /** Asks who is here and what they have; whatever is still open is then waited for. */
@@ -58,7 +78,10 @@ async function load() {
   const [me, keys] = await Promise.all([askMe(), askKeys()]);
   if (me.outcome === "done" && keys.outcome === "done") {
     showAccount(me.body);
-    show({ phase: "ready", me: me.body, ...sorted(keys.body.keys) });
+    const found = onRecord(keys.body);
+    const requests = found.key === null ? await askRequests() : null;
+    show({ phase: "ready", me: me.body, requests, ...found });
+    void refresh();
     if (model.key !== null && UNSETTLED.has(model.key.state)) await wait(model.key.state === "minting" ? "in_progress" : "unknown");
     return;
   }
@@ -66,10 +89,18 @@ async function load() {
 }
 
 /** @returns {Promise<Outcome<Me>>} */
-const askMe = () => call("GET", "/api/v1/me");
+async function askMe() {
+  const answer = /** @type {Outcome<Me>} */ (await call("GET", "/api/v1/me"));
+  if (answer.outcome !== "done") return answer;
+  const { claim: told } = answer.body;
+  return { ...answer, body: { ...answer.body, claim: { ...told, refusal: told.refusal && readRefusal({ ...told.refusal }) } } };
+}
 
-/** @returns {Promise<Outcome<{ keys: Key[] }>>} */
+/** @returns {Promise<Outcome<Keys>>} */
 const askKeys = () => call("GET", "/api/v1/keys");
+
+/** @param {Keys} told */
+const onRecord = ({ keys, openrouter }) => ({ upstream: newer(model.upstream, openrouter), ...sorted(keys) });
 
 /**
  * The key in force, and those that are over.
@@ -101,20 +132,34 @@ function failToLoad(answer) {
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
-  show({ phase: "signed_out", me: null, key: null, ended: [], claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, key: null, ended: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }
 
 /** Claims the key, once: a second press while the first is on its way does nothing. */
 async function claim() {
-  if (model.claiming) return;
+  const terms = model.me?.terms;
+  if (model.claiming || terms === undefined) return;
+  const asksTerms = terms.accepted_at === null;
+  if (asksTerms && !model.accepts) return missTerms();
   show({ claiming: true, notice: null });
   say("Claiming your key. This takes a few seconds.");
-  const answer = /** @type {Outcome<{ key: Key, secret?: string }>} */ (await call("POST", "/api/v1/claim"));
+  const answer = /** @type {Outcome<{ key: Key, secret?: string }>} */ (await call("POST", "/api/v1/claim", asksTerms ? { accept_terms: terms.revision } : {}));
   if (answer.outcome === "lost") await claimLost();
   else if (answer.outcome === "refused") await claimRefused(answer.status, answer.problem);
   else if (typeof answer.body.secret === "string") await claimed(answer.body.key, answer.body.secret);
   else await settle({ tone: "plain", title: "You already have a key.", text: "There is one per account. Its secret was shown when it was claimed and cannot be shown again." });
+}
+
+/** @param {Event} event */
+function accept(event) {
+  show({ accepts: /** @type {HTMLInputElement} */ (event.target).checked, missesTerms: false });
+}
+
+function missTerms() {
+  show({ missesTerms: true });
+  say(ACCEPT_FIRST);
+  document.getElementById(ACCEPT_ID)?.focus();
 }
 
 /** @param {Key} key @param {string} secret */
@@ -123,6 +168,8 @@ async function claimed(key, secret) {
   await showSecret({ secret, summary: keySummary(key) });
   show({ claiming: false, key, ended: model.ended.filter(({ id }) => id !== key.id), notice: { tone: "good", title: "Your key is ready to use.", text: "It works wherever an OpenRouter key goes. This page shows its masked form from now on." } });
   announce();
+  // Not waited for: whoever waits here still holds the secret (S0-112).
+  void refresh();
 }
 
 /** No answer: the key may exist. Only the record can tell, so look there before saying more. */
@@ -133,7 +180,7 @@ async function claimLost() {
     show({ claiming: false, phase: "failed", notice: { tone: "bad", title: "The answer to your claim did not arrive.", text: "A key may have been made. If so, its secret was not shown and cannot be shown again. Check your connection, then look again: this page will tell whether there is a key." } });
     return announce();
   }
-  const found = sorted(keys.body.keys);
+  const found = onRecord(keys.body);
   if (found.key !== null && UNSETTLED.has(found.key.state)) {
     show({ claiming: false, ...found, notice: { tone: "warn", title: "The answer to your claim did not arrive.", text: "It is still being worked on. This page keeps looking and will tell how it ends." } });
     announce();
@@ -157,8 +204,9 @@ async function claimRefused(status, problem) {
     show({ claiming: false });
     return wait("in_progress");
   }
+  if (problem.code === "terms_changed" || problem.code === "terms_not_accepted") return termsChanged();
   if (isRefusal(problem.code)) {
-    show({ claiming: false, refusal: problem });
+    show({ claiming: false, refusal: problem, requests: problem.request === null ? model.requests : await askRequests() });
     return announce();
   }
   const notice = { tone: /** @type {const} */ ("bad"), ...claimFailure(problem), requestId: problem.requestId };
@@ -167,11 +215,19 @@ async function claimRefused(status, problem) {
   return wait("unknown");
 }
 
+/** The rules are not those that this page has asked about: whoever read others has to be asked again. */
+async function termsChanged() {
+  const me = await askMe();
+  if (me.outcome !== "done") return failToLoad(me);
+  show({ claiming: false, accepts: false, me: me.body, notice: { tone: "warn", title: "The rules have changed.", text: "No key was made. Read the rules as they are now, accept them, then claim again." } });
+  announce();
+}
+
 /** Shows what is on record now, under a notice of what just happened. @param {Notice} notice */
 async function settle(notice) {
   const keys = await askKeys();
   if (keys.outcome === "refused" && keys.status === 401) return signedOut();
-  show({ claiming: false, notice, ...(keys.outcome === "done" ? sorted(keys.body.keys) : {}) });
+  show({ claiming: false, notice, ...(keys.outcome === "done" ? onRecord(keys.body) : {}) });
   announce();
   if (model.key !== null && UNSETTLED.has(model.key.state)) await wait(model.key.state === "minting" ? "in_progress" : "unknown");
 }
@@ -194,7 +250,7 @@ async function wait(kind, ifActive = ELSEWHERE) {
     if (mine !== waitNumber) return;
     if (keys.outcome === "refused" && keys.status === 401) return signedOut();
     if (keys.outcome !== "done") continue;
-    const found = sorted(keys.body.keys);
+    const found = onRecord(keys.body);
     if (found.key === null || !UNSETTLED.has(found.key.state)) return settled(found, ifActive);
     show({ ...found, waiting: found.key.state === "minting" ? "in_progress" : "unknown" });
   }
@@ -220,6 +276,7 @@ async function settled(found, ifActive) {
   const notice = found.key === null ? NOT_CREATED : found.key.state === "active" ? ifActive : null;
   show({ waiting: null, ...found, notice, ...(me.outcome === "done" ? { me: me.body } : {}) });
   announce();
+  await refresh();
 }
 
 /** @type {Notice} */
@@ -230,7 +287,9 @@ async function tick() {
   show({});
   if (model.phase !== "ready" || document.hidden || !(Date.parse(model.key?.resets_at ?? "") <= now())) return;
   const keys = await askKeys();
-  if (keys.outcome === "done" && model.phase === "ready" && model.waiting === null) show(sorted(keys.body.keys));
+  if (keys.outcome !== "done" || model.phase !== "ready" || model.waiting !== null) return;
+  show(onRecord(keys.body));
+  await refresh();
 }
 
 /** Speaks what changed, and moves the focus there if the button that had it is gone. */

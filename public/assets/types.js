@@ -13,11 +13,41 @@
  * @property {string | null} resets_at
  * @property {string} created_at
  * @property {string | null} expires_at
+ * @property {Spend | null} spend null until it was first read
+ *
+ * What OpenRouter said at `read_at`; null where a window has begun since.
+ * @typedef {object} Spend
+ * @property {string | null} used_usd
+ * @property {string | null} left_usd
+ * @property {string | null} day_usd
+ * @property {string | null} week_usd
+ * @property {string | null} month_usd
+ * @property {string} total_usd
+ * @property {string} read_at
+ *
+ * @typedef {{ answers: boolean, as_of: string | null }} Upstream
+ *
+ * @typedef {{ keys: Key[], openrouter: Upstream }} Keys
+ *
+ * @typedef {"claim" | "appeal"} RequestKind
+ *
+ * @typedef {object} MemberRequest
+ * @property {string} id
+ * @property {RequestKind} kind
+ * @property {"open" | "approved" | "declined"} state
+ * @property {string | null} note
+ * @property {string | null} answer
+ * @property {string} created_at
+ * @property {string | null} decided_at
  *
  * @typedef {object} Refusal
  * @property {string} code
  * @property {string} detail
- * @property {string | null} retry_at
+ * @property {string | null} retryAt
+ * @property {number | null} accountAgeDays
+ * @property {number | null} requiredDays
+ * @property {RequestKind | null} requestKind what may be asked for against it
+ * @property {"open" | "declined" | null} request how the last such request stands
  *
  * @typedef {object} Claim
  * @property {boolean} open
@@ -31,16 +61,9 @@
  * @typedef {object} Me
  * @property {{ id: string, provider: string, login: string, created_at: string }} member
  * @property {string[]} roles
+ * @property {{ revision: number, accepted_at: string | null }} terms
  * @property {Claim} claim
  *
- * @typedef {object} Problem
- * @property {string} code
- * @property {string} title
- * @property {string} detail
- * @property {string | null} requestId
- * @property {number | null} retryAfterSecs
- * @property {string | null} retryAt
- * @property {number | null} accountAgeDays
- * @property {number | null} requiredDays
+ * @typedef {Refusal & { title: string, requestId: string | null, retryAfterSecs: number | null }} Problem
  */
 export {};

@@ -1,6 +1,6 @@
 // What the pages say: money, times, states and refusals in words. Pure: no DOM, no clock, no network.
 
-/** @import { Claim, Key, KeyState, Problem } from "./types.js" */
+/** @import { Claim, Key, KeyState, Problem, Refusal, RequestKind } from "./types.js" */
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -128,12 +128,15 @@ const BARRED = { title: "This account cannot claim a key.", next: "If that is wr
 const REFUSALS = {
   project_not_live: { ...PAUSED, text: "This service is not live yet." },
   provisioning_closed: PAUSED,
+  upstream_terms_unconfirmed: { title: "Claims are not open yet.", text: "The people who run this service have not confirmed OpenRouter’s terms yet.", next: "Come back later. A key you already have keeps working." },
   minting_stopped: { ...PAUSED, text: "The people who run this service have stopped new keys for now." },
   seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A place comes free when a key expires or is revoked. Come back later." },
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
   account_not_eligible: { title: "This account cannot claim a key.", text: "", next: "Sign out, then continue with a GitHub account that meets the rules." },
   too_many_attempts: { title: "Too many tries today.", text: "", next: "Come back tomorrow." },
   budget_spent: { title: "This period's limit is spent.", text: "", next: "Come back after the reset." },
+  claims_busy: { title: "Many people claim at the moment.", text: "Claims are let through at a measured pace. No key was made.", next: "Come back in an hour." },
+  approval_needed: { title: "Claims are by approval.", text: "The people who run this service let each person in.", next: "Once they have, you can claim here." },
   key_held: { title: "Your key is on hold.", text: "The people who run this service have put it on hold.", next: "Ask them about it." },
   blocked: { ...BARRED, text: "The account is blocked here." },
   member_suspended: { ...BARRED, text: "The account is suspended here." },
@@ -145,23 +148,39 @@ const REFUSALS = {
 const PAUSE = { title: "OpenRouter asks for a pause.", text: "Claims wait until it has passed.", next: "Look again in a minute." };
 
 /**
- * @param {{ code: string, detail: string }} refusal
- * @param {number | null} [ageDays]
- * @param {number | null} [requiredDays]
+ * @param {Pick<Refusal, "code" | "detail" | "accountAgeDays" | "requiredDays">} refusal
  * @returns {Advice}
  */
-export function refusalAdvice(refusal, ageDays = null, requiredDays = null) {
-  if (refusal.code === "openrouter_busy") return PAUSE;
-  const known = REFUSALS[refusal.code] ?? { title: "You cannot claim a key now.", text: "", next: "Come back later." };
-  const figures = refusal.code === "account_too_young" && ageDays !== null && requiredDays !== null;
-  return { ...known, text: figures ? tooYoung(ageDays, requiredDays) : known.text || refusal.detail };
+export function refusalAdvice({ code, detail, accountAgeDays, requiredDays }) {
+  if (code === "openrouter_busy") return PAUSE;
+  const known = REFUSALS[code] ?? { title: "You cannot claim a key now.", text: "", next: "Come back later." };
+  const figures = code === "account_too_young" && accountAgeDays !== null && requiredDays !== null;
+  return { ...known, text: figures ? tooYoung(accountAgeDays, requiredDays) : known.text || detail };
 }
+
+/** The most characters of a note, as the service counts them. */
+export const NOTE_CHARS = 500;
+
+/** A note's length: characters, not what they take to write down, and none of the space around. @param {string} note */
+export const noteCount = (note) => [...note.trim()].length;
+
+/** @param {string} note */
+export function noteError(note) {
+  const over = noteCount(note) - NOTE_CHARS;
+  return over > 0 ? `The note is ${counted(over, "character")} too long. Nothing was sent.` : "";
+}
+
+/** What a request is called, by what it asks for. @type {Record<RequestKind, { title: string, label: string, button: string }>} */
+export const ASKS = {
+  claim: { title: "Ask to be let in", label: "What is the key for?", button: "Ask to be let in" },
+  appeal: { title: "Ask for an exception", label: "Why should there be one?", button: "Ask for an exception" },
+};
 
 /** @param {number} ageDays @param {number} requiredDays */
 const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
 
 /** What stands on the button while nobody can claim, and would otherwise press in vain (S4-23). @type {Record<string, string>} */
-const CLOSED_BUTTONS = { project_not_live: "Project pending", provisioning_closed: "Claims are paused", minting_stopped: "Claims are paused" };
+const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", minting_stopped: "Claims are paused" };
 
 /** @param {string} code of a refusal */
 export const closedButton = (code) => CLOSED_BUTTONS[code] ?? null;

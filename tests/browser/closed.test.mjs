@@ -1,98 +1,109 @@
-// The pages of a house that is closed, told to wait, or not set up. Each has its own, for it is the whole house that is.
+// The pages of a house that is closed, told to wait, or not set up. One house for all of it, started anew only where a
+// test needs other settings than the one before.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
+import { localVars } from "../../scripts/local.mjs";
 import { signIn } from "../harness/index.mjs";
 import { House, sees } from "./support.mjs";
 
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+const { PROJECT_STATUS, GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRET } = localVars({ origin: "", sandboxUrl: "" });
+/** What changes from test to test, as it is where nothing is said about it. */
+const OPEN = { PROJECT_STATUS, GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRET };
+/** @type {Record<string, string | undefined>} */
+let settings = OPEN;
+
+/** @param {Record<string, string | undefined>} [changes] */
+async function houseWith(changes = {}) {
+  const wanted = { ...OPEN, ...changes };
+  if (JSON.stringify(Object.entries(wanted)) === JSON.stringify(Object.entries(settings))) return;
+  await house.worker.restart({ vars: wanted });
+  settings = wanted;
+}
+
+test("a busy OpenRouter is told with the time to wait, and the next visitor is told before trying (S4-18)", async () => {
+  await houseWith();
+  const visitor = await house.visitor();
+  visitor.expects(503);
+  const before = await house.secrets();
+  await visitor.signIn("load-31");
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 300 });
+  await visitor.pressClaim();
+  await sees(visitor.page, "No key was made. Try again in 5 min.");
+  await visitor.leave();
+  const next = await house.visitor();
+  await next.signIn("load-32");
+  await sees(next.page, "OpenRouter asks for a pause.");
+  assert.equal(await next.claimButton.count(), 0);
+  assert.deepEqual(await house.secrets(), before);
+  await next.leave();
+  await house.worker.d1("UPDATE settings SET pause_until = 0");
+});
+
+test("an admin's stop reaches the page at the next look, and lifting it brings the button back (S4-20)", async () => {
+  await houseWith();
+  const operator = await signIn(house.worker, house.sandbox, "operator");
+  const visitor = await house.visitor();
+  visitor.expects(403);
+  const before = await house.secrets();
+  await visitor.signIn("load-33");
+  assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "stopped" })).status, 200);
+  await visitor.pressClaim();
+  await sees(visitor.page, "The people who run this service have stopped new keys for now.");
+  assert.deepEqual(await house.secrets(), before);
+  assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "open" })).status, 200);
+  await visitor.page.getByRole("button", { name: "Look again" }).click();
+  await visitor.claim();
+  await visitor.stored.click();
+  await visitor.leave();
+});
+
 test("any project status but 'live' pauses claims, in words, on every page, with a button that says so; keys stay where they are (S4-20, S4-23)", async () => {
-  const house = await House.open();
-  try {
-    const holder = await house.visitor();
-    await holder.signIn("second");
-    await holder.claim();
-    await holder.stored.click();
-    await house.worker.restart({ vars: { PROJECT_STATUS: "Live!" } });
-    await holder.page.reload();
-    await holder.page.locator(".mask").waitFor();
-    await holder.page.getByRole("tab", { name: "curl" }).waitFor();
-    await holder.leave();
-    const visitor = await house.visitor();
-    for (const path of ["/", "/docs"]) {
-      await visitor.open(path);
-      await sees(visitor.page, "Claims are paused.");
-    }
-    await visitor.open("/");
-    assert.ok(await visitor.page.getByRole("button", { name: "Project pending" }).isDisabled());
-    await visitor.page.getByRole("link", { name: "Continue with GitHub" }).waitFor();
-    await visitor.signIn("member");
+  await houseWith();
+  const holder = await house.visitor();
+  await holder.signIn("second");
+  await holder.claim();
+  await holder.stored.click();
+  await holder.refreshed();
+  await houseWith({ PROJECT_STATUS: "Live!" });
+  await holder.page.reload();
+  await holder.page.locator(".mask").waitFor();
+  await holder.page.getByRole("tab", { name: "curl" }).waitFor();
+  await holder.leave();
+  const visitor = await house.visitor();
+  for (const path of ["/", "/docs"]) {
+    await visitor.open(path);
     await sees(visitor.page, "Claims are paused.");
-    assert.equal(await visitor.claimButton.count(), 0);
-    const pending = visitor.page.getByRole("button", { name: "Project pending" });
-    assert.ok(await pending.isDisabled());
-    assert.match(await described(pending), /Claims are paused\. .*Come back later/);
-    await visitor.leave();
-  } finally {
-    await house.close();
   }
+  await visitor.open("/");
+  assert.ok(await visitor.page.getByRole("button", { name: "Project pending" }).isDisabled());
+  await visitor.page.getByRole("link", { name: "Continue with GitHub" }).waitFor();
+  await visitor.signIn("member");
+  await sees(visitor.page, "Claims are paused.");
+  assert.equal(await visitor.claimButton.count(), 0);
+  const pending = visitor.page.getByRole("button", { name: "Project pending" });
+  assert.ok(await pending.isDisabled());
+  assert.match(await described(pending), /Claims are paused\. .*Come back later/);
+  await visitor.leave();
+});
+
+test("without GitHub credentials the landing page still stands and says what is missing (S4-10)", async () => {
+  await houseWith({ GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined });
+  const visitor = await house.visitor();
+  await visitor.open("/");
+  await sees(visitor.page, "Sign-in is not set up here.");
+  assert.equal(await visitor.page.getByRole("link", { name: "Continue with GitHub" }).count(), 0);
+  await visitor.page.getByRole("navigation", { name: "Pages" }).waitFor();
+  await visitor.leave();
 });
 
 /** What describes an element to a screen reader. @param {import("playwright-core").Locator} element */
 const described = (element) =>
   element.evaluate((node) => (node.getAttribute("aria-describedby") ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join(" "));
-
-test("without GitHub credentials the landing page still stands and says what is missing (S4-10)", async () => {
-  const house = await House.open({ vars: { GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined } });
-  try {
-    const visitor = await house.visitor();
-    await visitor.open("/");
-    await sees(visitor.page, "Sign-in is not set up here.");
-    assert.equal(await visitor.page.getByRole("link", { name: "Continue with GitHub" }).count(), 0);
-    await visitor.page.getByRole("navigation", { name: "Pages" }).waitFor();
-    await visitor.leave();
-  } finally {
-    await house.close();
-  }
-});
-
-test("a busy OpenRouter is told with the time to wait, and the next visitor is told before trying (S4-18)", async () => {
-  const house = await House.open();
-  try {
-    const visitor = await house.visitor();
-    visitor.expects(503);
-    await visitor.signIn("load-31");
-    await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 300 });
-    await visitor.claimButton.click();
-    await sees(visitor.page, "No key was made. Try again in 5 min.");
-    await visitor.leave();
-    const next = await house.visitor();
-    await next.signIn("load-32");
-    await sees(next.page, "OpenRouter asks for a pause.");
-    assert.equal(await next.claimButton.count(), 0);
-    assert.deepEqual(await house.secrets(), []);
-    await next.leave();
-  } finally {
-    await house.close();
-  }
-});
-
-test("an admin's stop reaches the page at the next look, and lifting it brings the button back (S4-20)", async () => {
-  const house = await House.open();
-  try {
-    const operator = await signIn(house.worker, house.sandbox, "operator");
-    const visitor = await house.visitor();
-    visitor.expects(403);
-    await visitor.signIn("load-33");
-    assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "stopped" })).status, 200);
-    await visitor.claimButton.click();
-    await sees(visitor.page, "The people who run this service have stopped new keys for now.");
-    assert.deepEqual(await house.secrets(), []);
-    assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "open" })).status, 200);
-    await visitor.page.getByRole("button", { name: "Look again" }).click();
-    await visitor.claim();
-    await visitor.stored.click();
-    await visitor.leave();
-  } finally {
-    await house.close();
-  }
-});

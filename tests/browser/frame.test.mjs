@@ -55,7 +55,7 @@ test("a session that ended meanwhile turns a claim into the way back in (401)", 
   visitor.expects(401);
   await visitor.signIn("load-23");
   await visitor.context.clearCookies();
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   await sees(visitor.page, "You are signed out.");
   await visitor.leave();
 });

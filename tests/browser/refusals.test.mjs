@@ -50,7 +50,7 @@ test("no answer from OpenRouter: the page says that the key is unknown, when to 
   visitor.expects(503);
   await visitor.signIn("load-11");
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "reset_after" });
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   await sees(visitor.page, "OpenRouter did not answer. Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.");
   await visitor.page.reload();
   await visitor.settled();
@@ -65,7 +65,7 @@ test("a refusal by OpenRouter says that no key was made, with the request id, an
   await visitor.signIn("load-12");
   const before = await house.secrets();
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "refuse" });
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   await sees(visitor.page, "OpenRouter refused to make the key.");
   await sees(visitor.page, "Request id");
   assert.deepEqual(await house.secrets(), before);
@@ -78,7 +78,7 @@ test("a second window waits for the first one's claim, and then says where the s
   const visitor = await house.visitor();
   await visitor.signIn("load-14");
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   await house.sandbox.held("openrouter.keys.create");
   const other = await visitor.window();
   await other.goto(`${house.worker.url}/keys`);
@@ -99,8 +99,9 @@ test("a press while another window's claim is under way joins the wait instead o
   await other.goto(`${house.worker.url}/keys`);
   await visitor.settled(other);
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   await house.sandbox.held("openrouter.keys.create");
+  await other.getByRole("checkbox", { name: "I accept the rules" }).check();
   await other.getByRole("button", { name: "Claim my key" }).click();
   await sees(other, "A claim of yours is in progress.");
   await house.sandbox.release();
@@ -117,7 +118,7 @@ test("a claim whose answer is lost on the way is not called a failure: the page 
     await route.fetch();
     await route.abort("connectionreset");
   });
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   await sees(page, "Your key was made, but its secret did not reach this page.");
   await page.locator(".mask").waitFor();
   visitor.complaints = visitor.complaints.filter((text) => !text.includes("net::ERR_CONNECTION_RESET"));
@@ -129,7 +130,7 @@ test("a claim that never left is told as such, and the button comes back", async
   const { page } = visitor;
   await visitor.signIn("load-17");
   await page.route("**/api/v1/claim", (route) => route.abort("internetdisconnected"));
-  await visitor.claimButton.click();
+  await visitor.pressClaim();
   await sees(page, "No key is on record for you. You can claim again.");
   await page.unroute("**/api/v1/claim");
   assert.ok(await visitor.claim());
@@ -145,7 +146,7 @@ test("a database that does not answer is told in words with the request id, and 
   await visitor.signIn("load-13");
   await house.worker.d1("ALTER TABLE members RENAME TO members_away");
   try {
-    await visitor.claimButton.click();
+    await visitor.pressClaim();
     await sees(page, "Request id");
     await page.reload();
     await sees(page, "Nothing was changed. A key you have keeps working.");

@@ -53,6 +53,18 @@ export class House {
     return new Visitor(this, context, await context.newPage());
   }
 
+  /** So much time goes by that OpenRouter may be asked again what keys have spent. */
+  async minutePasses() {
+    await this.worker.d1("UPDATE generations SET usage_asked_at = usage_asked_at - 60, usage_read_at = usage_read_at - 60 WHERE usage_asked_at IS NOT NULL");
+  }
+
+  /** The key made last is used for so many dollars, and a minute goes by. @param {number} usd */
+  async spend(usd) {
+    const { hash } = (await this.sandbox.ledger()).keys.at(-1);
+    await this.sandbox.spend(hash, usd);
+    await this.minutePasses();
+  }
+
   /** The secrets that the upstream has handed out so far. @returns {Promise<string[]>} */
   async secrets() {
     return (await this.sandbox.ledger()).secrets_minted;
@@ -124,8 +136,17 @@ export class Visitor {
     await page.locator('#keys[aria-busy="false"]').waitFor();
   }
 
+  /** Once the newest figures of the key are there, or were not to be had. */
+  async refreshed() {
+    await this.page.getByRole("button", { name: "Refresh" }).waitFor();
+  }
+
   get claimButton() {
     return this.page.getByRole("button", { name: "Claim my key" });
+  }
+
+  get acceptBox() {
+    return this.page.getByRole("checkbox", { name: "I accept the rules" });
   }
 
   get secretBox() {
@@ -136,9 +157,16 @@ export class Visitor {
     return this.secretBox.getByRole("button", { name: "I have stored it" });
   }
 
+  /** Accepts the rules, where they are asked, and presses the button. */
+  async pressClaim() {
+    await this.claimButton.waitFor();
+    if ((await this.acceptBox.count()) === 1) await this.acceptBox.check();
+    await this.claimButton.click();
+  }
+
   /** Claims and returns the secret that the box shows. */
   async claim() {
-    await this.claimButton.click();
+    await this.pressClaim();
     return this.secretBox.locator("code").innerText();
   }
 
@@ -169,7 +197,7 @@ export async function sees(page, text) {
 export async function fitsFingers(page, where) {
   const { overflow, small } = await page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    small: [...document.querySelectorAll("a, button")]
+    small: [...document.querySelectorAll("a, button, label:has(input), textarea")]
       .filter((element) => element.checkVisibility() && !element.matches(".skip") && getComputedStyle(element).display !== "inline")
       .filter((element) => element.getBoundingClientRect().height < 40)
       .map((element) => element.textContent?.trim()),

@@ -164,6 +164,7 @@ test("time going by tells relative times anew and redraws nothing: focus, select
   await holder(visitor, "load-44");
   await page.reload();
   await visitor.settled();
+  await visitor.refreshed();
   await page.getByRole("tab", { name: "Codex" }).click();
   await page.evaluate(() => {
     const mask = /** @type {Element} */ (document.querySelector(".mask"));
@@ -178,10 +179,10 @@ test("time going by tells relative times anew and redraws nothing: focus, select
     });
     observer.observe(/** @type {Element} */ (document.querySelector("main")), { subtree: true, childList: true, characterData: true });
   });
-  const before = await page.locator("#keys .facts").innerText();
+  const before = await page.locator("#keys .card").innerText();
   await page.clock.runFor(10 * 60_000);
   await sees(page, /1\d min ago|[789] min ago/);
-  assert.notEqual(await page.locator("#keys .facts").innerText(), before);
+  assert.notEqual(await page.locator("#keys .card").innerText(), before);
   const { seen, focused, selected } = await page.evaluate(() => ({ seen: /** @type {any} */ (window).seen, focused: document.activeElement?.textContent, selected: String(getSelection()) }));
   assert.equal(seen.nodes, 0, "nodes were put in or taken out");
   assert.ok(seen.texts > 0, "and yet the times moved on");
@@ -195,13 +196,14 @@ test("an answer that held a whole key would still be shown masked (S0-121)", asy
   const { page } = visitor;
   const whole = `sk-or-v1-5a4db0c5${"0".repeat(52)}beef`;
   await holder(visitor, "load-45");
-  await page.route("**/api/v1/keys", async (route) => {
+  await page.route(/\/api\/v1\/keys(\/refresh)?$/, async (route) => {
     const answer = await route.fetch();
     const body = await answer.json();
     body.keys[0].mask = whole;
     await route.fulfill({ response: answer, json: body });
   });
   await page.reload();
+  await visitor.refreshed();
   await page.locator(".mask").getByText("…beef").waitFor();
   assert.ok(!(await page.content()).includes(whole.slice(12, 40)));
   await visitor.leave();

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimFailure, closedButton, isRefusal, limitRules, masked, refusalAdvice, relative, resetText, retryText, span, stateAt, usd, usdShort } from "../../public/assets/words.js";
+import { ageText, meterText, newer, outageText, share, shareTone, spent } from "../../public/assets/spend-words.js";
+import { claimFailure, closedButton, isRefusal, limitRules, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, stateAt, usd, usdShort } from "../../public/assets/words.js";
 
 const NOW = Date.parse("2026-11-21T20:59:30Z");
 const MINUTE = 60_000;
@@ -12,8 +13,11 @@ const DAY = 24 * HOUR;
 /** @param {Partial<import("../../public/assets/types.js").Key>} change */
 const key = (change) => ({
   id: "k", name: null, mask: null, state: /** @type {const} */ ("active"), limit_usd: "5.00", limit_reset: "daily",
-  resets_at: "2026-11-22T00:00:00Z", created_at: "2026-11-21T00:00:00Z", expires_at: "2027-02-19T00:00:00Z", ...change,
+  resets_at: "2026-11-22T00:00:00Z", created_at: "2026-11-21T00:00:00Z", expires_at: "2027-02-19T00:00:00Z", spend: null, ...change,
 });
+
+/** @param {Partial<import("../../public/assets/types.js").Refusal>} change */
+const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
 
 /** With ordinary spaces: the pages keep "00:00 UTC" together with one that does not break. @param {string} text */
 const plain = (text) => text.replaceAll("\u00a0", " ");
@@ -49,18 +53,18 @@ test("a key past its expiry is expired before anybody has written it down (C2)",
 
 test("a refusal names the failed rule with its figures, from the problem or from the service's words (S4-18)", () => {
   const told = "GitHub says your account is 4 days old; claims need 30.";
-  assert.equal(refusalAdvice({ code: "account_too_young", detail: told }).text, told);
-  assert.equal(refusalAdvice({ code: "account_too_young", detail: "" }, 4, 30).text, told);
-  assert.equal(refusalAdvice({ code: "account_too_young", detail: "" }, 1, 30).text, "GitHub says your account is 1 day old; claims need 30.");
-  assert.equal(refusalAdvice({ code: "project_not_live", detail: "" }).title, "Claims are paused.");
-  assert.equal(refusalAdvice({ code: "a_later_rule", detail: "Its own words." }).text, "Its own words.");
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", detail: told })).text, told);
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30 })).text, told);
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 1, requiredDays: 30 })).text, "GitHub says your account is 1 day old; claims need 30.");
+  assert.equal(refusalAdvice(refusal({ code: "project_not_live" })).title, "Claims are paused.");
+  assert.equal(refusalAdvice(refusal({ code: "a_later_rule", detail: "Its own words." })).text, "Its own words.");
   assert.equal(plain(retryText("2026-12-17T20:59:30Z", NOW)), "You can claim from 17 Dec 2026, 20:59 UTC (in 26 days).");
   assert.equal(retryText("2026-11-21T00:00:00Z", NOW), "");
   assert.equal(retryText(null, NOW), "");
 });
 
 test("every failed claim says what happened, and only unknown ones leave it open (C19)", () => {
-  const problem = { title: "Something went wrong here", detail: "", requestId: null, retryAfterSecs: null, retryAt: null, accountAgeDays: null, requiredDays: null };
+  const problem = { ...refusal({}), title: "Something went wrong here", requestId: null, retryAfterSecs: null };
   for (const code of ["claim_unknown", "openrouter_busy", "openrouter_refused", "openrouter_mismatch", "rate_limited", "internal"]) {
     const { title, text } = claimFailure({ ...problem, code });
     assert.match(title, /\.$/, code);
@@ -108,4 +112,57 @@ test("a closed house has words for its button, an account that may not claim has
   assert.equal(closedButton("project_not_live"), "Project pending");
   assert.equal(closedButton("minting_stopped"), "Claims are paused");
   for (const own of ["account_too_young", "blocked", "seats_full", ""]) assert.equal(closedButton(own), null, own);
+});
+
+/** @param {Partial<import("../../public/assets/types.js").Spend>} change */
+const spend = (change) => ({ used_usd: "1.20", left_usd: "3.80", day_usd: "1.20", week_usd: "2.00", month_usd: "3.00", total_usd: "4.00", read_at: "2026-11-21T20:59:00Z", ...change });
+
+test("spend is told in figures and as a share of the limit; what is not known is not $0 (S0-119, S0-120)", () => {
+  /** @type {[Partial<import("../../public/assets/types.js").Key>, number | null, string, string][]} */
+  const cases = [
+    [{ spend: null }, null, "plain", "not read yet"],
+    [{ spend: spend({ used_usd: null, left_usd: null }) }, null, "plain", "not read yet"],
+    [{ spend: spend({ used_usd: "0.00", left_usd: "5.00" }) }, 0, "good", "$0 used, $5.00 left of $5.00"],
+    [{ spend: spend({}) }, 0.24, "good", "$1.20 used, $3.80 left of $5.00"],
+    [{ spend: spend({ used_usd: "4.00", left_usd: "1.00" }) }, 0.8, "warn", "$4.00 used, $1.00 left of $5.00"],
+    [{ spend: spend({ used_usd: "5.25", left_usd: "0.00" }) }, 1, "bad", "$5.25 used, $0 left of $5.00"],
+    [{ spend: spend({}), limit_usd: "0.00" }, null, "plain", "$1.20 used, $3.80 left of $0"],
+  ];
+  for (const [change, part, tone, told] of cases) {
+    assert.equal(share(key(change)), part, told);
+    assert.equal(shareTone(part), tone, told);
+    assert.equal(meterText(key(change)), told);
+  }
+  for (const unknown of [null, undefined, ""]) assert.equal(spent(unknown), "not read yet");
+});
+
+test("figures say how old they are, and are never live where nobody answers (look.md, F12)", () => {
+  /** @type {[string | null, string, string][]} */
+  const cases = [
+    [null, "", "Figures not read yet"],
+    [null, "why", "Figures not read yet: why"],
+    ["2026-11-21T20:58:31Z", "", "Figures are live"],
+    ["2026-11-21T20:58:30Z", "", "Figures from 1 min ago"],
+    ["2026-11-21T20:59:30Z", "why", "Figures from 1 min ago: why"],
+    ["2026-11-21T17:59:30Z", "why", "Figures from 3 h ago: why"],
+  ];
+  for (const [readAt, because, told] of cases) assert.equal(ageText(readAt, NOW, because), told);
+});
+
+test("the last that was found out about OpenRouter counts, and an outage tells the age of what is shown (P10)", () => {
+  const [silent, heard] = [{ answers: false, as_of: "2026-11-21T20:59:00Z" }, { answers: true, as_of: "2026-11-21T20:50:00Z" }];
+  assert.equal(newer(null, heard), heard);
+  assert.equal(newer(silent, heard), silent, "a sweep before the silence does not end it");
+  assert.equal(newer(heard, silent), silent);
+  assert.equal(newer({ answers: true, as_of: null }, silent), silent);
+  assert.equal(newer(silent, { ...heard, as_of: "2026-11-21T20:59:00Z" }).answers, true);
+  assert.match(plain(outageText(silent, key({ spend: spend({}) }), NOW)), /its figures are less than 1 min old\. It was last asked at 21 Nov 2026, 20:59 UTC\.$/);
+  assert.match(outageText(silent, key({}), NOW), /its figures are not read yet\./);
+  assert.match(outageText({ answers: false, as_of: null }, null, NOW), /whether a key was made\.$/);
+});
+
+test("a note is counted as the service counts it: characters, without the space around", () => {
+  assert.equal(noteCount("  a😀\n"), 2);
+  assert.equal(noteError("😀".repeat(500)), "");
+  assert.equal(noteError("x".repeat(501)), "The note is 1 character too long. Nothing was sent.");
 });

@@ -151,3 +151,28 @@ function pathOf(url) {
   const { pathname, search } = new URL(url);
   return pathname + search;
 }
+
+/** The secrets in an answer. @param {Answer} answer */
+export function secretsIn(answer) {
+  return answer.text.match(/sk-or-v1-[0-9a-f]{64}/g) ?? [];
+}
+
+/**
+ * `count` results of `make`, at most `width` under way at a time.
+ * @template T
+ * @param {number} width @param {number} count @param {(n: number) => Promise<T>} make
+ * @returns {Promise<T[]>}
+ */
+export async function inWaves(width, count, make) {
+  /** @type {T[]} */
+  const made = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < count) {
+      const n = next++;
+      made[n] = await make(n);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, count) }, worker));
+  return made;
+}

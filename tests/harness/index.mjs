@@ -1,7 +1,7 @@
 // What a test file imports. Start one sandbox and one Worker for a file, and reset between tests: starting takes seconds.
 
 export { browser } from "./browser.mjs";
-export { CLAIM, Client, attemptSignIn, chooseAtGitHub, claim, signIn } from "./client.mjs";
+export { CLAIM, Client, attemptSignIn, chooseAtGitHub, claim, inWaves, secretsIn, signIn } from "./client.mjs";
 export { Line, startLine } from "./line.mjs";
 export { Sandbox, startSandbox } from "./sandbox.mjs";
 export { Worker, startWorker } from "./worker.mjs";

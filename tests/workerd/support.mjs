@@ -9,8 +9,10 @@ import { createHash } from "node:crypto";
 import { after, afterEach, beforeEach } from "node:test";
 import { localVars } from "../../scripts/local.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
-import { Client, claim, signIn, startLine, startSandbox, startWorker } from "../harness/index.mjs";
+import { Client, claim, inWaves, secretsIn, signIn, startLine, startSandbox, startWorker } from "../harness/index.mjs";
 import { promises } from "./oracle.mjs";
+
+export { inWaves, secretsIn };
 
 /** @typedef {import("../harness/index.mjs").Worker} Worker */
 /** @typedef {import("../harness/index.mjs").Sandbox} Sandbox */
@@ -296,11 +298,6 @@ export function sessionOf(client) {
   return JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
 }
 
-/** The secrets in an answer. @param {Answer} answer */
-export function secretsIn(answer) {
-  return answer.text.match(/sk-or-v1-[0-9a-f]{64}/g) ?? [];
-}
-
 /** How many answers there are of each status, and of each problem's code. @param {Answer[]} answers */
 export function tally(answers) {
   /** @type {Record<string, number>} */
@@ -310,26 +307,6 @@ export function tally(answers) {
     counts[kind] = (counts[kind] ?? 0) + 1;
   }
   return counts;
-}
-
-/**
- * `count` results of `make`, at most `width` under way at a time.
- * @template T
- * @param {number} width @param {number} count @param {(n: number) => Promise<T>} make
- * @returns {Promise<T[]>}
- */
-export async function inWaves(width, count, make) {
-  /** @type {T[]} */
-  const made = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < count) {
-      const n = next++;
-      made[n] = await make(n);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, count) }, worker));
-  return made;
 }
 
 /**

@@ -1,0 +1,88 @@
+// How a request to the people who run this service looks: asked, declined, approved, or still to be written.
+
+import { html, nothing } from "/vendor/lit-html/lit-html.js";
+import { moment, requestId } from "./parts.js";
+import { ASKS, NOTE_CHARS, noteCount } from "./words.js";
+
+/** @import { Key, MemberRequest, Refusal } from "./types.js" */
+/** @import { Actions, Model } from "./keys-view.js" */
+
+/** The note's field: where the focus goes when it cannot be sent. */
+export const NOTE_ID = "note";
+
+/**
+ * What there is to ask for against a refusal, or what became of having asked.
+ * @param {Refusal} told
+ * @param {Model} model
+ * @param {Actions} actions
+ */
+export function asking(told, model, actions) {
+  if (told.requestKind === null) return nothing;
+  const last = model.requests?.find(({ kind }) => kind === told.requestKind) ?? null;
+  if (told.request === "open") return asked(last, model.now);
+  return html`${told.request === "declined" ? declined(last, model.now) : nothing} ${form(told.requestKind, told.request !== null, model, actions)}`;
+}
+
+/** @param {MemberRequest | null} last @param {number} now */
+const asked = (last, now) => html`
+  <div class="request">
+    <h3>You have asked</h3>
+    <p>${last === null ? "Your request waits" : html`${moment(Date.parse(last.created_at), now)}. It waits`} for the people who run this service. Look again later: the answer will stand here.</p>
+    ${quote("You wrote", last?.note)}
+  </div>
+`;
+
+/** @param {MemberRequest | null} last @param {number} now */
+const declined = (last, now) => html`
+  <div class="request">
+    <h3>Your request was declined</h3>
+    ${last?.decided_at ? html`<p>${moment(Date.parse(last.decided_at), now)}${last.answer === null ? ". No reason was given." : ""}</p>` : nothing} ${quote("They answered", last?.answer)}
+  </div>
+`;
+
+/**
+ * On the claim: that it is open because somebody said yes. Said until a key has come of it.
+ * @param {Model} model
+ */
+export function approved({ requests, ended, now }) {
+  const last = requests?.[0];
+  if (last?.state !== "approved" || last.decided_at === null) return nothing;
+  if (ended.some((/** @type {Key} */ key) => key.created_at >= String(last.decided_at))) return nothing;
+  return html`
+    <div class="request">
+      <h3>Your request was approved</h3>
+      <p>${moment(Date.parse(last.decided_at), now)}. You can claim now.</p>
+      ${quote("They answered", last.answer)}
+    </div>
+  `;
+}
+
+/** Somebody's words, as they are. @param {string} who @param {string | null | undefined} words */
+const quote = (who, words) => (words ? html`<figure class="quote"><figcaption class="hint">${who}</figcaption><blockquote>${words}</blockquote></figure>` : nothing);
+
+/**
+ * @param {"claim" | "appeal"} kind
+ * @param {boolean} again
+ * @param {Model} model
+ * @param {Actions} actions
+ */
+const form = (kind, again, { wish }, actions) => html`
+  <form class="request" novalidate @submit=${actions.ask}>
+    <h3>${again ? "Ask again" : ASKS[kind].title}</h3>
+    <p class="field">
+      <label for=${NOTE_ID}>${ASKS[kind].label}</label>
+      <textarea
+        id=${NOTE_ID}
+        rows="4"
+        .value=${wish.note}
+        aria-invalid=${wish.error === "" ? "false" : "true"}
+        aria-describedby="note-count note-error"
+        @input=${actions.write}
+      ></textarea>
+      <span id="note-count" class=${noteCount(wish.note) > NOTE_CHARS ? "hint is-bad" : "hint"}>${noteCount(wish.note)} of ${NOTE_CHARS} characters, optional</span>
+      <span id="note-error" class="hint is-bad said">${wish.error}</span>
+    </p>
+    ${requestId(wish.requestId)}
+    <p class="actions"><button class="button is-primary" type="submit" aria-disabled=${wish.sending ? "true" : "false"}>${wish.sending ? "Sending…" : ASKS[kind].button}</button></p>
+  </form>
+`;

@@ -1,0 +1,72 @@
+// Asking the people who run this service: to be let in, or to be let off a rule. They decide; the page tells what they said.
+
+import { call } from "./api.js";
+import { NOTE_ID } from "./ask-view.js";
+import { say } from "./shell.js";
+import { noteError, sentence } from "./words.js";
+
+/** @import { MemberRequest, Problem } from "./types.js" */
+/** @import { Model, Notice, Wish } from "./keys-view.js" */
+/** @import { Outcome } from "./api.js" */
+
+/** @type {Wish} */
+export const NO_WISH = { note: "", sending: false, error: "", requestId: null };
+
+/** The member's latest requests, newest first; null where they could not be had. @returns {Promise<MemberRequest[] | null>} */
+export async function askRequests() {
+  const answer = /** @type {Outcome<{ requests: MemberRequest[] }>} */ (await call("GET", "/api/v1/requests"));
+  return answer.outcome === "done" ? answer.body.requests : null;
+}
+
+/**
+ * @param {object} page
+ * @param {() => Model} page.read
+ * @param {(change: Partial<Model>) => void} page.show
+ * @param {(notice: Notice) => Promise<void>} page.lookAgain
+ * @param {() => void} page.signedOut
+ */
+export function asker({ read, show, lookAgain, signedOut }) {
+  /** @param {Partial<Wish>} change */
+  const showWish = (change) => show({ wish: { ...read().wish, ...change } });
+
+  /** @param {Event} event */
+  const write = (event) => showWish({ note: /** @type {HTMLTextAreaElement} */ (event.target).value, error: "", requestId: null });
+
+  /** @param {Event} event */
+  async function ask(event) {
+    event.preventDefault();
+    const { wish, refusal, me } = read();
+    const kind = (refusal ?? me?.claim.refusal)?.requestKind;
+    if (!kind || wish.sending) return;
+    const error = noteError(wish.note);
+    if (error !== "") return refuse(error);
+    showWish({ sending: true, error: "", requestId: null });
+    const answer = /** @type {Outcome<{ request: MemberRequest }>} */ (await call("POST", "/api/v1/requests", { kind, note: wish.note }));
+    if (answer.outcome === "lost") return fail("No answer came. Your request may have arrived: look again before you send it a second time.", null);
+    if (answer.outcome === "done") return lookAgain(SENT);
+    if (answer.status === 401) return signedOut();
+    if (answer.problem.code === "nothing_to_request") return lookAgain(NOT_NEEDED);
+    fail([sentence(answer.problem.title), answer.problem.detail].join(" ").trim(), answer.problem.requestId);
+  }
+
+  /** What is written cannot be sent: nothing was. @param {string} error */
+  function refuse(error) {
+    showWish({ error });
+    say(error);
+    document.getElementById(NOTE_ID)?.focus();
+  }
+
+  /** @param {string} error @param {string | null} requestId */
+  function fail(error, requestId) {
+    showWish({ sending: false, error, requestId });
+    say(error);
+  }
+
+  return { ask, write };
+}
+
+/** @type {Notice} */
+const SENT = { tone: "good", title: "Your request was sent.", text: "The people who run this service decide. Their answer will stand here; nothing is sent to you." };
+
+/** @type {Notice} */
+const NOT_NEEDED = { tone: "plain", title: "There is nothing to ask for any more.", text: "No request was made. What holds for you now stands below." };

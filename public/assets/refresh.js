@@ -1,0 +1,47 @@
+// Keeps the figures young: once after the page has loaded, again when it comes back into view, and on request. What is
+// known stays on the page meanwhile, and whatever comes of it, it only gets newer.
+
+import { call, now } from "./api.js";
+import { say } from "./shell.js";
+import { LIVE_MS, METERED, newer } from "./spend-words.js";
+
+/** @import { Key, Keys } from "./types.js" */
+/** @import { Model } from "./keys-view.js" */
+
+/**
+ * @param {object} page
+ * @param {() => Model} page.read
+ * @param {(change: Partial<Model>) => void} page.show
+ * @param {(keys: Key[]) => Partial<Model>} page.sorted
+ * @param {() => void} page.signedOut
+ */
+export function refresher({ read, show, sorted, signedOut }) {
+  let askedAt = 0;
+  /** A key with a meter is on the page, and nothing else is going on with it. */
+  const isShown = () => read().phase === "ready" && read().waiting === null && METERED.has(read().key?.state ?? "");
+
+  /** @param {boolean} pressed somebody waits for the answer */
+  async function refresh(pressed = false) {
+    if (!isShown() || read().refreshing === "pending") return;
+    askedAt = now();
+    show({ refreshing: "pending" });
+    if (pressed) say("Asking for newer figures.");
+    const answer = /** @type {import("./api.js").Outcome<Keys>} */ (await call("POST", "/api/v1/keys/refresh"));
+    if (answer.outcome === "refused" && answer.status === 401) return signedOut();
+    if (answer.outcome !== "done") {
+      show({ refreshing: "failed" });
+      if (pressed) say("No answer. The figures are the ones from before.");
+      return;
+    }
+    const answered = read().upstream?.answers !== false;
+    const upstream = newer(read().upstream, answer.body.openrouter);
+    show({ refreshing: "idle", upstream, ...(isShown() ? sorted(answer.body.keys) : {}) });
+    if (answered && !upstream.answers) say("OpenRouter does not answer.");
+    else if (pressed) say(upstream.answers ? "These are the newest figures." : "OpenRouter still does not answer.");
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && now() - askedAt >= LIVE_MS) void refresh();
+  });
+  return refresh;
+}

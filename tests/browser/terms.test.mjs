@@ -1,0 +1,84 @@
+// The house rules: asked once, before the first key, and again when they have changed.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { DESK, House, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-51"], [DESK, "load-52"]])) {
+  test(`at ${viewport.width} px a claim without the tick says what is missing, where it is missing, and makes no key`, async () => {
+    const visitor = await house.visitor({ viewport });
+    const { page } = visitor;
+    const before = await house.secrets();
+    await visitor.signIn(persona);
+    await visitor.claimButton.click();
+    const { said, described, invalid, focused } = await visitor.acceptBox.evaluate((box) => ({
+      said: document.getElementById("status")?.textContent,
+      described: document.getElementById(box.getAttribute("aria-describedby") ?? "")?.textContent,
+      invalid: box.getAttribute("aria-invalid"),
+      focused: box === document.activeElement,
+    }));
+    const missing = "Accept the rules first; then you can claim.";
+    assert.deepEqual({ said, described, invalid, focused }, { said: missing, described: missing, invalid: "true", focused: true });
+    await fitsFingers(page, "the claim without the tick");
+    await isAccessible(page, "the claim without the tick");
+    assert.deepEqual(await house.secrets(), before);
+    await visitor.acceptBox.check();
+    assert.equal(await page.getByText(missing).and(page.locator("main *")).count(), 0);
+    await visitor.claim();
+    await visitor.stored.click();
+    await visitor.leave();
+  });
+}
+
+test("the rules are read at their own place in the docs", async () => {
+  const visitor = await house.visitor();
+  await visitor.signIn("load-53");
+  await visitor.page.getByRole("link", { name: "Read the house rules" }).click();
+  await visitor.page.waitForURL(`${house.worker.url}/docs#rules`);
+  await sees(visitor.page, "You accept these before your first key.");
+  await visitor.leave();
+});
+
+test("who has accepted once is not asked again, even if no key came of it", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(502);
+  await visitor.signIn("load-54");
+  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "refuse" });
+  await visitor.pressClaim();
+  await sees(visitor.page, "OpenRouter refused to make the key.");
+  await visitor.page.reload();
+  await visitor.claimButton.waitFor();
+  assert.equal(await visitor.acceptBox.count(), 0);
+  await visitor.claim();
+  await visitor.stored.click();
+  await visitor.leave();
+});
+
+test("rules that changed while the page was open are said to have changed and asked anew; no key is made", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  visitor.expects(409);
+  // A page that was loaded under another revision.
+  await page.route("**/api/v1/me", async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.json();
+    body.terms.revision += 1;
+    await route.fulfill({ response: answer, json: body });
+  }, { times: 1 });
+  const before = await house.secrets();
+  await visitor.signIn("load-55");
+  await visitor.pressClaim();
+  await sees(page, "The rules have changed.");
+  assert.deepEqual(await house.secrets(), before);
+  assert.equal(await visitor.acceptBox.isChecked(), false);
+  await visitor.claim();
+  await visitor.stored.click();
+  await visitor.leave();
+});

@@ -1,0 +1,23 @@
+// The list of mutants keeps up with the code: what each takes out is there, once. Whether a test notices is for
+// `npm run mutants`, which takes half an hour.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import test from "node:test";
+import { inRoot } from "../../scripts/paths.mjs";
+import { mutants } from "../mutants.mjs";
+
+test("every guard that a mutant takes out is in its file once (F14)", async () => {
+  const lost = [];
+  for (const { name, file, find, replace } of mutants) {
+    const text = await readFile(inRoot(file), "utf8");
+    if (text.split(find).length !== 2 || find === replace) lost.push(`${file}: ${name}`);
+  }
+  assert.deepEqual(lost, []);
+  console.log(`counted: ${mutants.length} mutants`);
+});
+
+test("no two mutants have one name", () => {
+  const names = mutants.map(({ name, file }) => `${file}: ${name}`);
+  assert.deepEqual(names.filter((name, n) => names.indexOf(name) !== n), []);
+});
