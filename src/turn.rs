@@ -47,8 +47,7 @@ pub async fn switch(
         other => return Ok(other.map(|()| Switched::Overtaken)),
     }
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
-    let confirmed =
-        holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
+    let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
     Ok(Reply::Is(if confirmed {
         Switched::Confirmed
     } else {

@@ -34,6 +34,8 @@ pub enum Event {
     Start,
     /// The mint's answer was checked and every gate still holds.
     Record,
+    /// The same for a key with nothing left to spend: it was switched off first (B2).
+    RecordOff,
     /// Upstream refused the mint, or it was never sent.
     Refuse,
     /// The mint's outcome is unknown, or its attempt is too old to be waited for.
@@ -100,9 +102,10 @@ impl State {
 }
 
 impl Event {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Start,
         Self::Record,
+        Self::RecordOff,
         Self::Refuse,
         Self::Doubt,
         Self::Abandon,
@@ -121,6 +124,7 @@ pub const fn next(state: State, event: Event) -> Option<State> {
     match (state, event) {
         (State::Reserved, Event::Start) => Some(State::Minting),
         (State::Minting, Event::Record) => Some(State::Active),
+        (State::Minting, Event::RecordOff) => Some(State::Disabled),
         (State::Minting | State::Reserved, Event::Refuse) => Some(State::Void),
         (State::Minting, Event::Doubt) => Some(State::Verifying),
         (State::Minting, Event::Abandon) => Some(State::Revoking),

@@ -111,18 +111,23 @@ pub struct DueNow {
 }
 
 /// Names a key, and puts the owner's hold on or lifts it, each where it is not so yet.
-pub async fn change(
-    db: &dyn Database,
-    wish: &Wish<'_>,
-    wanted: &Wanted,
-) -> Result<Granted, Error> {
+pub async fn change(db: &dyn Database, wish: &Wish<'_>, wanted: &Wanted) -> Result<Granted, Error> {
     let (key, change, now) = (wish.key, &wish.change, wish.now);
     let (member, epoch) = (&wish.session.member, wish.session.epoch);
     let mut stmts = Vec::new();
     if let Some((change, name)) = &wanted.name {
         let (name, switches) = (name.as_str(), wanted.disabled.is_some());
         stmts.extend([
-            stmt!(RENAME_GUARD, change, now, key, member, epoch, name, switches),
+            stmt!(
+                RENAME_GUARD,
+                change,
+                now,
+                key,
+                member,
+                epoch,
+                name,
+                switches
+            ),
             stmt!(RENAME, name, change, key),
         ]);
     }
@@ -156,11 +161,7 @@ pub async fn end(db: &dyn Database, wish: &Wish<'_>) -> Result<Granted, Error> {
 }
 
 /// Runs them, and reads how everything stands then: somebody else's key is no key.
-async fn grant(
-    db: &dyn Database,
-    wish: &Wish<'_>,
-    mut stmts: Vec<Stmt>,
-) -> Result<Granted, Error> {
+async fn grant(db: &dyn Database, wish: &Wish<'_>, mut stmts: Vec<Stmt>) -> Result<Granted, Error> {
     let written = stmts.len();
     stmts.extend([
         members::standing(wish.session),

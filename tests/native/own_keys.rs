@@ -78,9 +78,9 @@ fn s0_08_an_owner_puts_a_key_off_and_on_at_once() {
         assert_eq!(world.usable().len(), 1);
     }
     assert_eq!(world.calls("openrouter.keys.update"), 2);
-    let audit = world.db.texts(
-        "SELECT action || ' ' || (actor LIKE 'mem_%') FROM audit ORDER BY id DESC LIMIT 4",
-    );
+    let audit = world
+        .db
+        .texts("SELECT action || ' ' || (actor LIKE 'mem_%') FROM audit ORDER BY id DESC LIMIT 4");
     assert_eq!(
         audit,
         ["enabled 1", "hold_lifted 1", "disabled 1", "hold_put 1"]
@@ -288,7 +288,10 @@ fn s1_05_x14_a_removal_ends_clean_from_every_point_at_which_it_may_break() {
         dry.effects.plan(&[]);
         Browser::with(&dry, &cookies).delete(&key);
         for k in 0..dry.effects.count() {
-            for fate in Fate::ALL.into_iter().chain([Fate::Late, Fate::RefusedAfter]) {
+            for fate in Fate::ALL
+                .into_iter()
+                .chain([Fate::Late, Fate::RefusedAfter])
+            {
                 if fate == Fate::RefusedAfter && !dry.effects.names()[k].starts_with("db") {
                     continue;
                 }
@@ -330,7 +333,9 @@ fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
     world.pass(60);
     assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
     assert_eq!(
-        world.db.text("SELECT usage_lifetime_nano || ' ' || (usage_read_at >= ended_at) FROM generations"),
+        world.db.text(
+            "SELECT usage_lifetime_nano || ' ' || (usage_read_at >= ended_at) FROM generations"
+        ),
         "2000000000 1"
     );
     world.pass(60);
@@ -406,7 +411,10 @@ fn x20_a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_re
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
     assert_eq!(member.claim().status, 502);
-    let key = format!("/api/v1/keys/{}", world.db.text("SELECT public_id FROM keys"));
+    let key = format!(
+        "/api/v1/keys/{}",
+        world.db.text("SELECT public_id FROM keys")
+    );
     let before = world.db.dump();
     for told in [
         member.delete(&key),
@@ -444,7 +452,11 @@ fn x4_of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doub
     assert!(world.sweep());
     assert_eq!(world.states(), ["disabled"]);
     let doubts = "SELECT COUNT(*) FROM generations WHERE switch_doubted_at IS NOT NULL";
-    assert_eq!(world.db.number(doubts), 1, "what is on its way may land yet");
+    assert_eq!(
+        world.db.number(doubts),
+        1,
+        "what is on its way may land yet"
+    );
     assert_eq!(held.release().status, 200);
     assert_eq!(world.db.number(doubts), 1, "overtaken: the sweep ends it");
     sweeps(&world, 2);

@@ -65,10 +65,9 @@ fn body(chance: &mut Chance, operation: &Operation) -> Body {
         let good: &[&str] = match operation.path.rsplit('/').next() {
             Some("claim") => &[CLAIM, r#"{ "accept_terms": 1 }"#],
             Some("requests") => &[r#"{"kind":"appeal","note":"x"}"#, r#"{"kind":"claim"}"#],
-            Some("{id}") if operation.method == "PATCH" => &[
-                r#"{"disabled":true}"#,
-                r#"{"disabled":false,"name":" x "}"#,
-            ],
+            Some("{id}") if operation.method == "PATCH" => {
+                &[r#"{"disabled":true}"#, r#"{"disabled":false,"name":" x "}"#]
+            }
             _ => &["{}", "{ }"],
         };
         return if wants_one {

@@ -124,7 +124,11 @@ const STAGES: [(&str, Prepare); 13] = [
     // Upstream has not answered its owner.
     ("being removed", |w, c| {
         claims(w, &c.member, 201);
-        w.add_fault("openrouter.keys.update", "error_before", json!({ "times": 3 }));
+        w.add_fault(
+            "openrouter.keys.update",
+            "error_before",
+            json!({ "times": 3 }),
+        );
         done(own(w, c, "DELETE", "{}"));
     }),
     ("expired", |w, c| {
