@@ -49,8 +49,17 @@ pub enum Error {
     TooManyAttempts {
         retry_at: Timestamp,
     },
-    BudgetSpent {
-        resets_at: Timestamp,
+    /// Nothing is left of what was paid.
+    CreditSpent,
+    PlanExists,
+    /// Nothing is raised of what was paid: another payment does that.
+    Prepaid,
+    NotPrepaid,
+    /// Another payment has this id.
+    PaymentMismatch,
+    /// As many keys as the plan allows.
+    KeysUsedUp {
+        allowed: i64,
     },
     ClaimInProgress,
     KeyBeingRemoved,
@@ -115,12 +124,16 @@ impl Error {
             | Self::ApprovalNeeded { .. }
             | Self::TermsNotAccepted
             | Self::SeatsFull
-            | Self::BudgetSpent { .. } => 403,
+            | Self::CreditSpent => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::ClaimInProgress
             | Self::KeyBeingRemoved
             | Self::KeyEnded
+            | Self::KeysUsedUp { .. }
+            | Self::PlanExists
+            | Self::Prepaid
+            | Self::NotPrepaid
             | Self::ClaimSuperseded
             | Self::TermsChanged
             | Self::NothingToRequest
@@ -128,7 +141,7 @@ impl Error {
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::IdempotencyMismatch => 422,
+            Self::IdempotencyMismatch | Self::PaymentMismatch => 422,
             Self::RateLimited | Self::TooManyAttempts { .. } | Self::RequestsUsedUp { .. } => 429,
             Self::CredentialRefused | Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
@@ -167,7 +180,12 @@ impl Error {
             Self::TermsChanged => "terms_changed",
             Self::SeatsFull => "seats_full",
             Self::TooManyAttempts { .. } => "too_many_attempts",
-            Self::BudgetSpent { .. } => "budget_spent",
+            Self::CreditSpent => "credit_spent",
+            Self::PlanExists => "plan_exists",
+            Self::Prepaid => "prepaid",
+            Self::NotPrepaid => "not_prepaid",
+            Self::PaymentMismatch => "payment_mismatch",
+            Self::KeysUsedUp { .. } => "keys_used_up",
             Self::ClaimInProgress => "claim_in_progress",
             Self::KeyBeingRemoved => "key_being_removed",
             Self::KeyEnded => "key_ended",
@@ -213,7 +231,12 @@ impl Error {
             | Self::TermsChanged
             | Self::SeatsFull
             | Self::TooManyAttempts { .. }
-            | Self::BudgetSpent { .. }
+            | Self::CreditSpent
+            | Self::PlanExists
+            | Self::Prepaid
+            | Self::NotPrepaid
+            | Self::PaymentMismatch
+            | Self::KeysUsedUp { .. }
             | Self::ClaimInProgress
             | Self::KeyBeingRemoved
             | Self::KeyEnded
@@ -242,8 +265,7 @@ impl Error {
             Self::RateLimited | Self::StorageUnavailable => Some(60),
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
-            | Self::ClaimsBusy { retry_at: at }
-            | Self::BudgetSpent { resets_at: at } => Some(at.since(now).max(1)),
+            | Self::ClaimsBusy { retry_at: at } => Some(at.since(now).max(1)),
             Self::ClaimInProgress => Some(5),
             Self::KeyBeingRemoved | Self::ClaimUnknown => Some(600),
             Self::ClaimSuperseded => Some(1),
@@ -268,6 +290,12 @@ impl Error {
             | Self::TermsNotAccepted
             | Self::TermsChanged
             | Self::SeatsFull
+            | Self::CreditSpent
+            | Self::PlanExists
+            | Self::Prepaid
+            | Self::NotPrepaid
+            | Self::PaymentMismatch
+            | Self::KeysUsedUp { .. }
             | Self::KeyEnded
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }

@@ -2,6 +2,7 @@
 //! is the same on the Worker and in native tests.
 
 pub mod app;
+mod caps;
 pub mod config;
 pub mod crypto;
 pub mod domain;

@@ -7,24 +7,28 @@
 //! 4. Record: one batch, where state, nonce and every gate still hold; else the key goes again.
 //! 5. Deliver: the secret leaves in this one answer, after its row is committed.
 
+mod decision;
+
 use serde_json::json;
 
+pub use self::decision::refusal_error;
+use self::decision::{Share, not_reserved, share, spec};
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::crypto::sha256_hex;
-use crate::domain::budget::{self, Allowance};
-use crate::domain::gate::{Refusal, first_refusal};
 use crate::domain::generation::State;
+use crate::domain::hold::Reason;
 use crate::domain::id::Kind;
 use crate::domain::mint::{Echo, MintSpec, check_echo};
+use crate::domain::period::LimitReset;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::DbError;
 use crate::store::audit;
 use crate::store::cards::Card;
-use crate::store::claims::{self, Attempt, Decision, Idempotency};
+use crate::store::claims::{self, Attempt, Decision, Idempotency, NewKey};
 use crate::store::generations;
 use crate::store::mints::{self, Minted, Recorded};
 use crate::upstream::openrouter::{self, Created, Refused, Reply};
@@ -52,20 +56,39 @@ pub async fn claim(
         accepts_terms,
         ..attempt(app, session, idempotency)?
     };
+    make(app, attempt).await
+}
+
+/// Makes a further key, as far as the plan allows.
+pub async fn create(
+    app: &App,
+    session: Session,
+    idempotency: Option<Idempotency>,
+    new: NewKey,
+) -> Result<Claimed, Error> {
+    let attempt = Attempt {
+        create: Some(new),
+        ..attempt(app, session, idempotency)?
+    };
+    make(app, attempt).await
+}
+
+async fn make(app: &App, attempt: Attempt) -> Result<Claimed, Error> {
     let decision = claims::reserve(&*app.db, &attempt)
         .await?
         .ok_or(Error::SignInRequired)?;
     if !decision.reserved {
         return not_reserved(app, &attempt, decision);
     }
-    let Some(spec) = spec(&decision, attempt.now) else {
-        refuse(app, &attempt, "budget_spent", None).await?;
-        let resets_at = decision.plan.limit_reset.ends(attempt.now);
-        return Err(Error::BudgetSpent { resets_at });
-    };
+    let share = share(&decision, attempt.now);
+    if share.exhausted && decision.grants.limit_reset == LimitReset::None {
+        refuse(app, &attempt, "credit_spent", None).await?;
+        return Err(Error::CreditSpent);
+    }
+    let spec = spec(&decision, &share).ok_or(Error::Internal)?;
     match openrouter::create_key(app, &spec).await {
         Created::Made { echo, secret } => {
-            settle(app, &attempt, &decision, &spec, echo, secret).await
+            settle(app, &attempt, &decision, &spec, &share, echo, secret).await
         }
         Created::WithoutSecret(echo) => Err(remove(app, &attempt, &spec, &echo, "key").await),
         Created::Refused(refused) => Err(refused_by_upstream(app, &attempt, refused).await),
@@ -87,76 +110,11 @@ pub fn attempt(
         generation: random::public_id(random, Kind::Generation)?,
         nonce: random::nonce(random)?,
         idempotency,
+        create: None,
         accepts_terms: false,
         house: app.house(),
         now: app.now(),
     })
-}
-
-/// The parameters of the mint; `None` when the siblings have used the period's limit up.
-fn spec(decision: &Decision, now: Timestamp) -> Option<MintSpec> {
-    let plan = &decision.plan;
-    let allowed = Allowance {
-        limit: plan.limit,
-        limit_reset: plan.limit_reset,
-        max_active_keys: plan.max_active_keys,
-    };
-    let cap = budget::cap(allowed, &decision.siblings, now);
-    let spec = MintSpec::new(
-        decision.upstream_name.clone()?,
-        cap,
-        plan.limit_reset,
-        decision.expires_at?,
-        plan.workspace_id.clone(),
-    )?;
-    // Only a plan without a workspace of its own mints at home.
-    Some(spec.at_home(decision.home_workspace_id.clone()))
-}
-
-fn not_reserved(app: &App, attempt: &Attempt, decision: Decision) -> Result<Claimed, Error> {
-    if let (Some(earlier), Some(idempotency)) = (&decision.replay_of, &attempt.idempotency)
-        && *earlier != idempotency.body_sha256
-    {
-        return Err(Error::IdempotencyMismatch);
-    }
-    match first_refusal(&decision.facts, &app.config.terms, attempt.now) {
-        Some(Refusal::Exists) => {
-            let card = decision.cards.into_iter().next();
-            card.map(Claimed::Existing).ok_or(Error::Internal)
-        }
-        Some(refusal) => Err(refusal_error(refusal, attempt.now)),
-        // Every gate is open, so it was the replay of an attempt that came to nothing.
-        None if decision.replay_of.is_some() => Err(Error::ClaimSuperseded),
-        None => Err(Error::Internal),
-    }
-}
-
-/// A gate's refusal as the answer it becomes.
-pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
-    match refusal {
-        Refusal::SessionEnded => Error::SignInRequired,
-        Refusal::NotActive(status) => Error::MemberNotActive(status),
-        Refusal::Exists => Error::Internal,
-        Refusal::InProgress => Error::ClaimInProgress,
-        Refusal::BeingRemoved => Error::KeyBeingRemoved,
-        Refusal::ProjectNotLive => Error::ProjectNotLive,
-        Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
-        Refusal::MintingStopped => Error::MintingStopped,
-        Refusal::UpstreamTermsUnconfirmed => Error::UpstreamTermsUnconfirmed,
-        Refusal::Blocked { offer } => Error::Blocked { offer },
-        Refusal::Held => Error::Held,
-        Refusal::AccountTooYoung(young) => Error::AccountTooYoung(young),
-        Refusal::ApprovalNeeded { offer } => Error::ApprovalNeeded { offer },
-        Refusal::TermsNotAccepted => Error::TermsNotAccepted,
-        Refusal::TooManyAttempts => Error::TooManyAttempts {
-            retry_at: crate::domain::period::LimitReset::Daily.ends(now),
-        },
-        Refusal::SeatsFull => Error::SeatsFull,
-        Refusal::ClaimsBusy { until } => Error::ClaimsBusy { retry_at: until },
-        Refusal::Paused { until } => Error::OpenRouterBusy {
-            retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
-        },
-    }
 }
 
 /// Steps 3 to 5.
@@ -165,6 +123,7 @@ async fn settle(
     attempt: &Attempt,
     decision: &Decision,
     spec: &MintSpec,
+    share: &Share,
     echo: Echo,
     secret: Secret,
 ) -> Result<Claimed, Error> {
@@ -175,6 +134,11 @@ async fn settle(
     let (Some(hash), Some(key)) = (echo.hash.clone(), decision.key.clone()) else {
         return Err(Error::Internal);
     };
+    // Nothing to spend: off before it is written down, so that at no moment it is on record as off and is on.
+    if share.exhausted && openrouter::switch_key(app, &hash, true).await != Reply::Is(()) {
+        remove(app, attempt, spec, &echo, "off").await;
+        return Err(Error::ClaimUnknown);
+    }
     let label = echo.label.clone();
     let minted = Minted {
         attempt,
@@ -187,21 +151,31 @@ async fn settle(
         workspace_id: echo.workspace_id.clone(),
         is_home: spec.workspace_id().is_none(),
         limit: spec.limit(),
+        state: if share.exhausted {
+            State::Disabled
+        } else {
+            State::Active
+        },
+        cap_due_at: share.due,
         now: app.now(),
     };
     match recorded(app, &minted).await {
         Ok(Recorded::Active) => {
             let card = Card {
                 id: key,
-                name: None,
-                state: State::Active,
+                name: attempt.create.as_ref().map(|new| new.name.clone()),
+                state: minted.state,
                 label: minted.label,
                 limit: spec.limit(),
                 limit_reset: spec.limit_reset(),
                 created_at: decision.key_created_at.unwrap_or(attempt.now),
                 expires_at: spec.expires_at(),
                 spend: None,
-                holds: Vec::new(),
+                holds: share
+                    .exhausted
+                    .then_some(Reason::Budget)
+                    .into_iter()
+                    .collect(),
                 ended: false,
             };
             Ok(Claimed::New { card, secret })

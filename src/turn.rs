@@ -2,10 +2,13 @@
 //! done takes the same turn: the sweep in every run, and the owner's own request at once.
 
 use crate::app::App;
+use crate::caps::Cap;
 use crate::crypto::random;
 use crate::domain::id::Kind;
+use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
+use crate::store::caps::{self, Agreed, Basis};
 use crate::store::generations::{self, Due};
 use crate::store::holds::{self, Switch, Turn};
 use crate::upstream::openrouter::{self, Reply};
@@ -18,6 +21,8 @@ pub const READS_OF_SPEND: i64 = 3;
 pub enum Switched {
     /// Upstream agrees, and it is written down.
     Confirmed,
+    /// Nothing had to be sent.
+    AsItWas,
     /// It is no longer wanted, or somebody else's turn by now: the doubt stays, and the next run says what is wanted then.
     Overtaken,
 }
@@ -48,6 +53,75 @@ pub async fn switch(
     }
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
+    Ok(Reply::Is(if confirmed {
+        Switched::Confirmed
+    } else {
+        Switched::Overtaken
+    }))
+}
+
+/// Gives a key another limit of the window it has: a lower one, whatever its siblings do.
+#[expect(dead_code, reason = "a rotation with grace lowers by it")]
+pub async fn limit(
+    app: &App,
+    due: &Due,
+    limit: NanoUsd,
+    actor: &str,
+) -> Result<Reply<Switched>, DbError> {
+    send_limit(app, due, limit, None, actor).await
+}
+
+/// Gives a key the cap that was computed for it.
+pub async fn cap(
+    app: &App,
+    due: &Due,
+    cap: &Cap,
+    basis: &Basis,
+    actor: &str,
+) -> Result<Reply<Switched>, DbError> {
+    send_limit(app, due, cap.limit, Some((cap, basis)), actor).await
+}
+
+/// The doubt is written down first, and ends with upstream's own answer: the limit and the window that were wanted, and
+/// what was spent by then.
+async fn send_limit(
+    app: &App,
+    due: &Due,
+    limit: NanoUsd,
+    cap: Option<(&Cap, &Basis)>,
+    actor: &str,
+) -> Result<Reply<Switched>, DbError> {
+    let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
+    let turn = caps::Turn {
+        generation: &due.public_id,
+        nonce: &nonce,
+        limit,
+        basis: cap.map(|(_, basis)| basis),
+    };
+    let Some(doubt) = caps::about_to(&*app.db, &turn, app.now()).await? else {
+        return Ok(Reply::Is(Switched::Overtaken));
+    };
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    let limit_reset = cap.map_or(doubt.limit_reset, |(cap, _)| cap.limit_reset);
+    let changed = (limit_reset != doubt.limit_reset).then_some(limit_reset);
+    let body = match openrouter::limit_key(app, hash, limit, changed).await {
+        Reply::Is(body) => body,
+        other => return Ok(other.map(|_| Switched::Overtaken)),
+    };
+    let (true, Some(spend)) = (body.agrees(limit, limit_reset), body.read_at(app.now())) else {
+        return Ok(Reply::Unknown);
+    };
+    let agreed = Agreed {
+        limit_reset,
+        spend: &spend,
+        exhausted: cap.is_some_and(|(cap, _)| cap.exhausted),
+        next: cap.and_then(|(cap, _)| cap.next),
+    };
+    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    let now = app.now();
+    let confirmed = caps::confirmed(&*app.db, &turn, &doubt, &agreed, actor, &change, now).await?;
     Ok(Reply::Is(if confirmed {
         Switched::Confirmed
     } else {

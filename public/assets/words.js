@@ -134,7 +134,7 @@ const REFUSALS = {
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
   account_not_eligible: { title: "This account cannot claim a key.", text: "", next: "Sign out, then continue with a GitHub account that meets the rules." },
   too_many_attempts: { title: "Too many tries today.", text: "", next: "Come back tomorrow." },
-  budget_spent: { title: "This period's limit is spent.", text: "", next: "Come back after the reset." },
+  credit_spent: { title: "What was paid is spent.", text: "", next: "A payment makes room for a key." },
   claims_busy: { title: "Many people claim at the moment.", text: "Claims are let through at a measured pace. No key was made.", next: "Come back in an hour." },
   approval_needed: { title: "Claims are by approval.", text: "The people who run this service let each person in.", next: "Once they have, you can claim here." },
   key_held: { title: "Your key is on hold.", text: "The people who run this service have put it on hold.", next: "Ask them about it." },

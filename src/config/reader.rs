@@ -158,7 +158,8 @@ impl Reader<'_> {
         let limit = self.key_limit();
         let limit_reset = match self.text("KEY_LIMIT_RESET") {
             None => Some(LimitReset::Daily),
-            Some(text) => LimitReset::parse(&text),
+            // A default plan gives something: nothing is paid for it.
+            Some(text) => LimitReset::parse(&text).filter(|reset| *reset != LimitReset::None),
         };
         if limit_reset.is_none() {
             self.wrong("KEY_LIMIT_RESET", "must be daily, weekly or monthly");

@@ -57,6 +57,9 @@ pub struct Facts {
     pub attempts_today: i64,
     pub seats_live: i64,
     pub live_state: Option<State>,
+    /// Keys of theirs that live, and how many the plan allows.
+    pub keys_live: i64,
+    pub keys_allowed: i64,
     pub policy: Policy,
 }
 
@@ -104,6 +107,10 @@ pub enum Refusal {
     Exists,
     InProgress,
     BeingRemoved,
+    /// As many as the plan allows (P6).
+    KeysUsedUp {
+        allowed: i64,
+    },
     ProjectNotLive,
     ProvisioningClosed,
     UpstreamTermsUnconfirmed,
@@ -135,6 +142,11 @@ pub fn first_refusal(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Ref
         .or_else(|| existing(facts.live_state))
         .or_else(|| house(facts, terms))
         .or_else(|| person(facts, terms, now))
+        .or_else(|| {
+            (facts.keys_live >= facts.keys_allowed).then_some(Refusal::KeysUsedUp {
+                allowed: facts.keys_allowed,
+            })
+        })
         .or_else(|| room(facts, terms, now))
 }
 

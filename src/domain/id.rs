@@ -18,6 +18,8 @@ pub enum Kind {
     Request,
     /// What a member asks an admin for.
     Ask,
+    /// More for one key than its plan gives.
+    Raise,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Run => "run",
             Self::Request => "req",
             Self::Ask => "ask",
+            Self::Raise => "rai",
         }
     }
 }

@@ -127,7 +127,7 @@ pub fn check_echo(asked: &MintSpec, echo: &Echo) -> Result<(), Mismatch> {
         (Mismatch::Limit, echo.limit == Some(asked.limit)),
         (
             Mismatch::LimitReset,
-            echo.limit_reset.as_deref() == Some(asked.limit_reset.name()),
+            LimitReset::from_upstream(echo.limit_reset.as_deref()) == Some(asked.limit_reset),
         ),
         (Mismatch::Byok, echo.include_byok_in_limit == Some(true)),
         (Mismatch::Disabled, echo.disabled == Some(false)),

@@ -15,6 +15,8 @@ pub struct NanoUsd(i64);
 
 impl NanoUsd {
     pub const ZERO: Self = Self(0);
+    /// The largest amount: no limit of its own, where there must be one.
+    pub const MAX: Self = Self(MAX);
     /// The smallest limit that is ever sent upstream: 0 could be read as "no limit" (B2).
     pub const CENT: Self = Self(10_000_000);
 
@@ -94,6 +96,11 @@ impl NanoUsd {
             Self(product)
         }
     }
+}
+
+/// Hundredths of a percent, as a person types them.
+pub fn percent(points: i64) -> String {
+    format!("{}.{:02}", points / 100, points % 100)
 }
 
 /// The wire form: plain decimal USD with two to nine places and no exponent (C23).

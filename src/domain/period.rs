@@ -11,6 +11,8 @@ pub enum LimitReset {
     Daily,
     Weekly,
     Monthly,
+    /// Never: a prepaid key has one window, its whole life (B4).
+    None,
 }
 
 impl LimitReset {
@@ -19,34 +21,57 @@ impl LimitReset {
             Self::Daily => "daily",
             Self::Weekly => "weekly",
             Self::Monthly => "monthly",
+            Self::None => "none",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Daily, Self::Weekly, Self::Monthly]
+        [Self::Daily, Self::Weekly, Self::Monthly, Self::None]
             .into_iter()
             .find(|reset| reset.name() == text)
     }
 
+    /// As OpenRouter names it: no reset is `null` there.
+    pub fn upstream_name(self) -> Option<&'static str> {
+        (self != Self::None).then_some(self.name())
+    }
+
+    /// Reads OpenRouter's name for it; `None` for a word that is none of them.
+    pub fn from_upstream(name: Option<&str>) -> Option<Self> {
+        match name {
+            None => Some(Self::None),
+            Some(name) => Self::parse(name).filter(|reset| *reset != Self::None),
+        }
+    }
+
     /// The start of the window that `now` falls into.
     pub fn starts(self, now: Timestamp) -> Timestamp {
+        if self == Self::None {
+            return Timestamp::from_secs(0);
+        }
         midnight(self.first_day(day_of(now)))
     }
 
-    /// The start of the next window.
+    /// When the window that `now` falls into ends, if it ever does.
+    pub fn resets_at(self, now: Timestamp) -> Option<Timestamp> {
+        (self != Self::None).then(|| self.ends(now))
+    }
+
+    /// The start of the next window; the end of time where there is none.
     pub fn ends(self, now: Timestamp) -> Timestamp {
         let first = self.first_day(day_of(now));
         let next = match self {
             Self::Daily => first.checked_add_days(Days::new(1)),
             Self::Weekly => first.checked_add_days(Days::new(7)),
             Self::Monthly => first.checked_add_months(Months::new(1)),
+            Self::None => None,
         };
         midnight(next.unwrap_or(NaiveDate::MAX))
     }
 
     fn first_day(self, day: NaiveDate) -> NaiveDate {
         let back = match self {
-            Self::Daily => 0,
+            Self::Daily | Self::None => 0,
             Self::Weekly => u64::from(day.weekday().num_days_from_monday()),
             Self::Monthly => u64::from(day.day0()),
         };

@@ -18,11 +18,46 @@ impl Spend {
     /// What is known to be spent of the window that `now` falls into. `None` once a window has begun since it was read:
     /// what was spent in that one is not known.
     pub fn of_window(&self, reset: LimitReset, now: Timestamp) -> Option<NanoUsd> {
-        (self.read_at >= reset.starts(now)).then_some(match reset {
+        (self.read_at >= reset.starts(now)).then_some(self.of(reset))
+    }
+
+    /// What was spent of the window that it was read in.
+    pub const fn of(&self, reset: LimitReset) -> NanoUsd {
+        match reset {
             LimitReset::Daily => self.daily,
             LimitReset::Weekly => self.weekly,
             LimitReset::Monthly => self.monthly,
-        })
+            LimitReset::None => self.lifetime,
+        }
+    }
+
+    /// The same with at least `amount` in the window of `reset`, and in those around it.
+    #[must_use]
+    pub fn at_least(self, reset: LimitReset, amount: NanoUsd) -> Self {
+        let (in_day, in_week, in_month) = match reset {
+            LimitReset::Daily => (true, true, true),
+            LimitReset::Weekly => (false, true, false),
+            LimitReset::Monthly => (false, false, true),
+            LimitReset::None => (false, false, false),
+        };
+        let raised =
+            |figure: NanoUsd, counts: bool| if counts { figure.max(amount) } else { figure };
+        Self {
+            daily: raised(self.daily, in_day),
+            weekly: raised(self.weekly, in_week),
+            monthly: raised(self.monthly, in_month),
+            lifetime: self.lifetime.max(amount),
+            read_at: self.read_at,
+        }
+    }
+
+    /// Upstream's own evidence that a window has begun since `earlier` was read (B3): its figure fell, or nothing is in it,
+    /// or more lies before it than did then.
+    pub fn shows_reset_since(&self, earlier: Option<&Self>, reset: LimitReset) -> bool {
+        let before = |spend: &Self| spend.lifetime.minus(spend.of(reset));
+        self.of(reset) == NanoUsd::ZERO
+            || earlier
+                .is_some_and(|then| self.of(reset) < then.of(reset) || before(self) > before(then))
     }
 }
 

@@ -29,7 +29,12 @@ impl Error {
             Self::TermsChanged => "The terms have changed",
             Self::SeatsFull => "Every key is taken",
             Self::TooManyAttempts { .. } => "Too many tries today",
-            Self::BudgetSpent { .. } => "This period's limit is spent",
+            Self::CreditSpent => "What was paid is spent",
+            Self::PlanExists => "There is a plan of that name",
+            Self::Prepaid => "This key is prepaid",
+            Self::NotPrepaid => "This member does not prepay",
+            Self::PaymentMismatch => "This payment is booked otherwise",
+            Self::KeysUsedUp { .. } => "You have all the keys of your plan",
             Self::ClaimInProgress => "Your key is being made",
             Self::KeyBeingRemoved => "Your old key is being removed",
             Self::KeyEnded => "This key has ended",
@@ -87,8 +92,14 @@ impl Error {
             Self::OpenRouterBusy { .. } | Self::OpenRouterRefused | Self::OpenRouterMismatch => {
                 String::from("No key was given out. Try again later.")
             }
-            Self::BudgetSpent { .. } => {
-                String::from("Your last key used this period's limit. Claim again after the reset.")
+            Self::Prepaid => String::from("Nothing was changed. Book a payment instead."),
+            Self::NotPrepaid => String::from("Nothing was booked. Give them a prepaid plan first."),
+            Self::PlanExists | Self::PaymentMismatch => String::from("Nothing was changed."),
+            Self::CreditSpent => {
+                String::from("Nothing was changed. A payment makes room for a key.")
+            }
+            Self::KeysUsedUp { allowed } => {
+                format!("Your plan allows {allowed} at a time. Remove one first.")
             }
             Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
             Self::MintingStopped
@@ -155,8 +166,7 @@ impl Error {
             }
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
-            | Self::ClaimsBusy { retry_at: at }
-            | Self::BudgetSpent { resets_at: at } => vec![("retry_at", json!(at))],
+            | Self::ClaimsBusy { retry_at: at } => vec![("retry_at", json!(at))],
             Self::ConfirmationMismatch { live_keys } => {
                 vec![("live_keys", json!(live_keys))]
             }

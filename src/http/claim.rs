@@ -6,6 +6,7 @@ use super::keys::KeyBody;
 use super::{Body, Context, Reply};
 use crate::crypto::sha256_hex;
 use crate::domain::terms::REVISION;
+use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::mint::{self, Claimed};
 use crate::store::claims::Idempotency;
@@ -42,7 +43,15 @@ pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let accepts_terms = context.json::<Wanted>()?.accepts_terms()?;
     let idempotency = idempotency(&context)?;
     let now = context.app.now();
-    match mint::claim(&context.app, session, idempotency, accepts_terms).await? {
+    answer(
+        mint::claim(&context.app, session, idempotency, accepts_terms).await?,
+        now,
+    )
+}
+
+/// The key, and the secret of one that was made just now.
+pub fn answer(claimed: Claimed, now: Timestamp) -> Result<Reply, Error> {
+    match claimed {
         Claimed::New { card, secret } => {
             let body = ClaimBody {
                 key: KeyBody::new(card, now),
@@ -60,7 +69,8 @@ pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     }
 }
 
-fn idempotency(context: &Context) -> Result<Option<Idempotency>, Error> {
+/// The request's Idempotency-Key and body, if it has one.
+pub fn idempotency(context: &Context) -> Result<Option<Idempotency>, Error> {
     let Some(key) = context.idempotency_key()? else {
         return Ok(None);
     };

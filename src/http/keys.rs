@@ -32,8 +32,8 @@ pub struct KeyBody {
     holds: Vec<Reason>,
     limit_usd: NanoUsd,
     limit_reset: LimitReset,
-    /// When the current window ends.
-    resets_at: Timestamp,
+    /// When the current window ends; `null` for a prepaid key, which has one.
+    resets_at: Option<Timestamp>,
     created_at: Timestamp,
     expires_at: Timestamp,
     /// `null` until it was first read.
@@ -65,7 +65,7 @@ impl KeyBody {
             holds: card.holds,
             limit_usd: card.limit,
             limit_reset: card.limit_reset,
-            resets_at: card.limit_reset.ends(now),
+            resets_at: card.limit_reset.resets_at(now),
             created_at: card.created_at,
             expires_at: card.expires_at,
         }
@@ -138,6 +138,10 @@ pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
+pub const BAD_NAME: Error = Error::BadRequest {
+    detail: "A name has 1 to 64 characters.",
+};
+
 /// At least one of them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,9 +164,7 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
     }
     let name = match name {
         None => None,
-        Some(text) => Some(key_name(&text).ok_or(Error::BadRequest {
-            detail: "A name has 1 to 64 characters.",
-        })?),
+        Some(text) => Some(key_name(&text).ok_or(BAD_NAME)?),
     };
     let (app, key) = (&context.app, context.last_segment());
     let card = own_keys::change(app, &session, key, disabled, name).await?;
@@ -177,7 +179,15 @@ pub async fn end_key(context: Context) -> Result<Reply, Error> {
     one(&context, card)
 }
 
-fn one(context: &Context, card: Card) -> Result<Reply, Error> {
+/// A key of the member's, by its id as the request names it.
+pub async fn own(context: &Context, session: &Session, key: &str) -> Result<Card, Error> {
+    let read = vec![cards::one_of_member(session, key)];
+    let (_, rows) = members::signed_in(&*context.app.db, session, read).await?;
+    let cards = cards::read_cards(rows.first().unwrap_or(&Rows::new()))?;
+    cards.into_iter().next().ok_or(Error::NotFound)
+}
+
+pub fn one(context: &Context, card: Card) -> Result<Reply, Error> {
     let key = KeyBody::new(card, context.app.now());
     Reply::json(200, &OneBody { key })
 }

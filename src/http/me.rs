@@ -68,6 +68,7 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
     };
     let gates = Facts {
         live_state: None,
+        keys_live: 0,
         policy,
         ..decision.facts
     };
@@ -83,8 +84,8 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
     ClaimTerms {
         open: refusal.is_none(),
         refusal,
-        limit_usd: decision.plan.limit.to_string(),
-        limit_reset: decision.plan.limit_reset.name(),
+        limit_usd: decision.grants.offered().to_string(),
+        limit_reset: decision.grants.limit_reset.name(),
         expiry_days: decision.plan.expiry_days,
         min_account_age_days: terms.min_account_age_days,
         seats_left: (terms.max_total_keys > 0).then_some(seats_left.max(0)),

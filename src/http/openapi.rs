@@ -54,7 +54,10 @@ fn operation(route: &Route, summary: &str) -> Value {
     }
     let parameter = match route.path {
         "/api/v1/claim" => Some("idempotency_key"),
-        "/api/v1/keys/{id}" => Some("key_id"),
+        "/api/v1/keys" if route.method == Method::Post => Some("idempotency_key"),
+        "/api/v1/keys/{id}" | "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer" => {
+            Some("key_id")
+        }
         _ => None,
     };
     if let Some(name) = parameter {
@@ -69,6 +72,8 @@ fn wanted(route: &Route) -> &'static str {
     match route.path {
         "/api/v1/claim" => "#/components/schemas/ClaimWanted",
         "/api/v1/keys/{id}" if route.method == Method::Patch => "#/components/schemas/KeyChange",
+        "/api/v1/keys" => "#/components/schemas/KeyWanted",
+        "/api/v1/keys/{id}/limit" => "#/components/schemas/OwnLimit",
         "/api/v1/requests" => "#/components/schemas/RequestWanted",
         _ => "#/components/schemas/Empty",
     }
@@ -104,8 +109,14 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
         }
         (Shows::Data, "/api/v1/requests") => &[("200", Some("Requests"))],
         (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
+        (Shows::Data, "/api/v1/keys") if route.method == Method::Post => {
+            &[("200", Some("Claim")), ("201", Some("Claim"))]
+        }
         (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
-        (Shows::Data, "/api/v1/keys/{id}") => &[("200", Some("OneKey"))],
+        (
+            Shows::Data,
+            "/api/v1/keys/{id}" | "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer",
+        ) => &[("200", Some("OneKey"))],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
         (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],
         (Shows::Data, "/healthz") => &[("200", Some("Health"))],

@@ -45,6 +45,7 @@ impl Rules {
             LimitReset::Daily => ("a day", "daily at 00:00 UTC"),
             LimitReset::Weekly => ("a week", "on Mondays at 00:00 UTC"),
             LimitReset::Monthly => ("a month", "on the 1st of each month at 00:00 UTC"),
+            LimitReset::None => ("in all", "never"),
         };
         Ok(Self {
             limit: limit_usd.trim_end_matches(".00").to_owned(),

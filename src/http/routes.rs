@@ -2,79 +2,11 @@
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
 use super::rate::Limit;
-use super::{Context, Reply, auth, claim, health, keys, me, openapi, pages, requests, settings};
+pub use super::route::{Handler, Method, Route, Shows, Takes, Who};
+use super::{
+    auth, claim, credit, health, keys, me, more_keys, openapi, pages, plans, requests, settings,
+};
 use crate::config::Config;
-use crate::error::Error;
-use crate::ports::LocalFuture;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Post,
-    Patch,
-    Delete,
-}
-
-impl Method {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Whether it may change anything, and so needs proof that our own page asked.
-    pub const fn is_unsafe(self) -> bool {
-        match self {
-            Self::Get => false,
-            Self::Post | Self::Patch | Self::Delete => true,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    Anyone,
-    /// A session whose signature holds; its standing is checked with the route's own query.
-    Member,
-    /// Others are answered exactly like an unknown address. Looking that up is counted against `Limit::Api`.
-    Admin,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    Nothing,
-    /// A JSON body of at most this many bytes.
-    Json(usize),
-    /// A form sent without scripts, without fields; or JSON.
-    EmptyForm,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shows {
-    /// A document or a redirect: on another host of ours it sends the browser to the canonical one (S4-04),
-    /// and its errors are pages.
-    Document,
-    Data,
-}
-
-pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
-
-pub struct Route {
-    pub method: Method,
-    pub path: &'static str,
-    pub who: Who,
-    pub takes: Takes,
-    pub shows: Shows,
-    pub limits: &'static [Limit],
-    /// Whether this deployment has the route at all.
-    pub when: fn(&Config) -> bool,
-    /// For the OpenAPI description; `None` keeps it out.
-    pub summary: Option<&'static str>,
-    pub handler: Handler,
-}
 
 const fn always(_: &Config) -> bool {
     true
@@ -92,6 +24,41 @@ const fn has_security_contact(config: &Config) -> bool {
 const SMALL: usize = 1_024;
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
 const NOTE: usize = 8_192;
+
+/// What an owner wants of their keys.
+const fn of_keys(
+    path: &'static str,
+    limits: &'static [Limit],
+    summary: &'static str,
+    handler: Handler,
+) -> Route {
+    Route {
+        method: Method::Post,
+        path,
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits,
+        when: keys_page,
+        summary: Some(summary),
+        handler,
+    }
+}
+
+/// A route of the console: nobody else is to know of it.
+const fn admin(method: Method, path: &'static str, takes: Takes, handler: Handler) -> Route {
+    Route {
+        method,
+        path,
+        who: Who::Admin,
+        takes,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler,
+    }
+}
 
 pub static ROUTES: &[Route] = &[
     Route {
@@ -248,6 +215,24 @@ pub static ROUTES: &[Route] = &[
         summary: Some("Have a key of mine removed for good"),
         handler: |c| Box::pin(keys::end_key(c)),
     },
+    of_keys(
+        "/api/v1/keys",
+        &[Limit::ClaimAddress, Limit::ClaimMember],
+        "Make a further key, as far as my plan allows; the secret is in this answer and never again",
+        |c| Box::pin(more_keys::create_key(c)),
+    ),
+    of_keys(
+        "/api/v1/keys/{id}/limit",
+        &[Limit::Api],
+        "Give a key of mine a lower limit than the plan, or take that away",
+        |c| Box::pin(more_keys::limit_key(c)),
+    ),
+    of_keys(
+        "/api/v1/keys/{id}/prefer",
+        &[Limit::Api],
+        "Keep this key of mine, should the plan allow fewer",
+        |c| Box::pin(more_keys::prefer_key(c)),
+    ),
     Route {
         method: Method::Get,
         path: "/api/v1/requests",
@@ -272,50 +257,63 @@ pub static ROUTES: &[Route] = &[
         ),
         handler: |c| Box::pin(requests::make_request(c)),
     },
-    Route {
-        method: Method::Get,
-        path: "/api/v1/admin/requests",
-        who: Who::Admin,
-        takes: Takes::Nothing,
-        shows: Shows::Data,
-        limits: &[],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(requests::list_requests(c)),
-    },
-    Route {
-        method: Method::Patch,
-        path: "/api/v1/admin/requests/{id}",
-        who: Who::Admin,
-        takes: Takes::Json(NOTE),
-        shows: Shows::Data,
-        limits: &[],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(requests::decide_request(c)),
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/v1/admin/settings",
-        who: Who::Admin,
-        takes: Takes::Nothing,
-        shows: Shows::Data,
-        limits: &[],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(settings::show_settings(c)),
-    },
-    Route {
-        method: Method::Patch,
-        path: "/api/v1/admin/settings",
-        who: Who::Admin,
-        takes: Takes::Json(SMALL),
-        shows: Shows::Data,
-        limits: &[],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(settings::change_settings(c)),
-    },
+    admin(Method::Get, "/api/v1/admin/requests", Takes::Nothing, |c| {
+        Box::pin(requests::list_requests(c))
+    }),
+    admin(
+        Method::Patch,
+        "/api/v1/admin/requests/{id}",
+        Takes::Json(NOTE),
+        |c| Box::pin(requests::decide_request(c)),
+    ),
+    admin(Method::Get, "/api/v1/admin/settings", Takes::Nothing, |c| {
+        Box::pin(settings::show_settings(c))
+    }),
+    admin(
+        Method::Patch,
+        "/api/v1/admin/settings",
+        Takes::Json(SMALL),
+        |c| Box::pin(settings::change_settings(c)),
+    ),
+    admin(Method::Get, "/api/v1/admin/plans", Takes::Nothing, |c| {
+        Box::pin(plans::list_plans(c))
+    }),
+    admin(
+        Method::Post,
+        "/api/v1/admin/plans",
+        Takes::Json(SMALL),
+        |c| Box::pin(plans::create_plan(c)),
+    ),
+    admin(
+        Method::Patch,
+        "/api/v1/admin/plans/{name}",
+        Takes::Json(SMALL),
+        |c| Box::pin(plans::change_plan(c)),
+    ),
+    admin(
+        Method::Post,
+        "/api/v1/admin/members/{id}/plan",
+        Takes::Json(SMALL),
+        |c| Box::pin(plans::assign_plan(c)),
+    ),
+    admin(
+        Method::Post,
+        "/api/v1/admin/members/{id}/payments",
+        Takes::Json(SMALL),
+        |c| Box::pin(credit::book_payment(c)),
+    ),
+    admin(
+        Method::Post,
+        "/api/v1/admin/keys/{id}/raises",
+        Takes::Json(SMALL),
+        |c| Box::pin(credit::raise_limit(c)),
+    ),
+    admin(
+        Method::Delete,
+        "/api/v1/admin/raises/{id}",
+        Takes::Json(SMALL),
+        |c| Box::pin(credit::end_raise(c)),
+    ),
     Route {
         method: Method::Get,
         path: "/healthz",

@@ -35,7 +35,7 @@ async fn turn(
     counts: &mut Counts,
 ) -> Result<(), Halt> {
     match turn::switch(app, switch, due, JOB).await? {
-        Reply::Is(Switched::Overtaken) => {}
+        Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
         Reply::Is(Switched::Confirmed) => {
             counts.success();
             let count = match switch {

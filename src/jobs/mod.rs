@@ -1,6 +1,7 @@
 //! Scheduled jobs, and which Cron Trigger starts which. A job's clock is the earlier of its event's time and now:
 //! a run can be replayed for a past moment, and never acts early.
 
+mod caps;
 mod due;
 mod holds;
 mod lease;

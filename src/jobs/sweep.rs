@@ -3,11 +3,12 @@
 //! 1. Fence mints that nobody waits for any more (`generations::take_up`), and list what is due. Stop if the credential
 //!    is another account's.
 //! 2. Switch off upstream what has a hold, and on again what has none any more.
-//! 3. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
-//! 4. Close what has expired, with what it spent.
-//! 5. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
-//! 6. Free doubtful mints that a clean walk, begun late enough, has not seen.
-//! 7. Tidy, and write the run down.
+//! 3. Bring the limits upstream that are to be computed anew, and once more what holds make of that.
+//! 4. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 5. Close what has expired, with what it spent.
+//! 6. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
+//! 7. Free doubtful mints that a clean walk, begun late enough, has not seen.
+//! 8. Tidy, and write the run down.
 //!
 //! A row that cannot be settled is postponed and counted; it never holds up the others.
 
@@ -16,7 +17,7 @@ use serde::Serialize;
 use super::due::{self, Account};
 use super::lease::{Run, change};
 use super::walk::{self, Bounds, End, Position, Walked};
-use super::{holds, strays};
+use super::{caps, holds, strays};
 use crate::app::App;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
@@ -41,6 +42,7 @@ pub struct Counts {
     pub fenced: i64,
     pub disabled: u32,
     pub enabled: u32,
+    pub capped: u32,
     pub revoked: u32,
     pub postponed: u32,
     pub stuck: u32,
@@ -139,6 +141,12 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     our_account(app, run).await?;
     // Rows have their half of the time, so that a walk always has the other.
     let mut all = holds::drive(app, run, counts).await?;
+    let capped = counts.capped;
+    all &= caps::drive(app, run, counts).await?;
+    // A cap may have put a key's hold, or lifted it.
+    if counts.capped > capped {
+        all &= holds::drive(app, run, counts).await?;
+    }
     let mut account = Account::new(&run.begun);
     for due in work.revokes {
         all &= run.has_time_for_rows(app);

@@ -6,11 +6,12 @@
 
 use serde::Deserialize;
 
+use super::allowed::{GrantsRow, SiblingRow, siblings_since};
 use super::cards::{self, Card};
 use super::facts::{FactsRow, PolicyRow};
 use super::{last_row, rows_of, sql::wire, terms, twice};
 use crate::crypto::session::Session;
-use crate::domain::budget::{Sibling, Usage};
+use crate::domain::budget::{Grants, Sibling};
 use crate::domain::gate::{ATTEMPTS_A_DAY, Facts, HOUR_SECS, Terms};
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -28,7 +29,7 @@ statements! {
         SELECT ?1, ?2, 'reserved', g.public_id, 'minting', ?3
         FROM claim_gates g
         WHERE g.public_id = ?4 AND g.epoch = ?5 AND g.status = 'active'
-          AND g.blocked = 0 AND g.held = 0 AND g.live_state IS NULL
+          AND g.blocked = 0 AND g.held = 0 AND (?18 = 1 OR g.live_state IS NULL) AND g.keys_live < g.keys_allowed
           AND g.minting = 'open' AND g.pause_until <= ?3 AND g.public_origin = ?6
           AND (g.upstream_terms = 'confirmed' OR ?14 = 1) AND g.terms_rev >= ?15
           AND ?7 = 1 AND g.seats_live < ?8 AND (g.account_created_at <= ?9 OR g.age_waived = 1)
@@ -41,6 +42,20 @@ statements! {
             WHERE c.state <> 'void' AND c.created_at > ?16 LIMIT COALESCE(?17, 0))) < ?17)
         ON CONFLICT DO NOTHING";
 
+    // What has nothing alive any more makes room for the one that is created in its place.
+    MAKE_ROOM = "UPDATE keys SET ended_at = ?1, change_id = ?2
+        WHERE ended_at IS NULL AND owner_id = (SELECT g.owner_id FROM claim_gates g WHERE g.public_id = ?3)
+          AND ordinal = (SELECT g.free_ordinal FROM claim_gates g WHERE g.public_id = ?3)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?4)
+          AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = ?5)";
+
+    // A further key, at the lowest free ordinal.
+    CREATED = "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, own_limit_nano, plan_id, created_at, change_id)
+        SELECT ?1, g.owner_id, g.free_ordinal, 'created', ?2, ?3, g.plan_id, ?4, ?5
+        FROM claim_gates g
+        WHERE g.public_id = ?6 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?7)
+          AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = ?1)";
+
     // The claimed key itself, unless an earlier generation of it was here.
     KEY = "INSERT INTO keys (public_id, owner_id, ordinal, origin, plan_id, created_at, change_id)
         SELECT ?1, g.owner_id, 0, 'claim', g.plan_id, ?2, ?3
@@ -48,12 +63,12 @@ statements! {
         WHERE g.public_id = ?4 AND g.key_id IS NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?5)";
 
-    // Straight into `minting`, with the nonce that only this attempt knows (C11). The limit is the plan's until the
-    // record writes the cap that was asked for: siblings count with all they might get.
+    // Straight into `minting`, with the nonce that only this attempt knows (C11). The limit is the most it may come to
+    // have until the record writes the cap that was asked for: siblings count with all they might get.
     GENERATION = "INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
             workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, change_id)
-        SELECT ?1, g.key_id, g.owner_id, 0, 'minting', ?2, 'keycap/' || g.instance || '/' || ?1,
-            p.workspace_id, g.plan_rev, p.limit_nano, p.limit_reset, ?3,
+        SELECT ?1, COALESCE((SELECT k.id FROM keys k WHERE k.public_id = ?6), g.key_id), g.owner_id, 0, 'minting', ?2,
+            'keycap/' || g.instance || '/' || ?1, p.workspace_id, g.plan_rev, g.most_nano, p.limit_reset, ?3,
             CAST(?3 AS INTEGER) + p.expiry_days * 86400, ?4
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
         WHERE g.public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?1)
@@ -64,14 +79,14 @@ statements! {
         WHERE n.public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
 
     // What decided, as the same transaction saw it.
-    DECISION = "SELECT json_object(
+    DECISION = concat!("SELECT json_object(
           'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3),
           'facts', json_object('status', g.status, 'session_current', g.epoch = ?4, 'minting_open', g.minting = 'open',
           'same_instance', g.public_origin = ?5, 'pause_until', g.pause_until,
           'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
           'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6
             AND a.failure IS NOT 'busy'),
-          'seats_live', g.seats_live, 'live_state', g.live_state),
+          'seats_live', g.seats_live, 'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed),
           'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
           'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
@@ -79,19 +94,16 @@ statements! {
             AND c.state <> 'void' AND c.created_at > ?10
             ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?11, 1) - 1)),
           'key', k.public_id, 'key_created_at', k.created_at,
-          'plan', json_object('limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
-            'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id),
+          'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id),
+          'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?12"), ",
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
-          'replay_of', (SELECT r.body_sha256 FROM idempotency_keys r
+          'replay_of', (SELECT json_object('body_sha256', r.body_sha256, 'key', rk.public_id)
+            FROM idempotency_keys r JOIN generations rn ON rn.id = r.generation_id JOIN keys rk ON rk.id = rn.key_id
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?7 AND r.created_at > ?8),
-          'siblings', json((SELECT json_group_array(json_object('same_key', d.key_id = g.key_id, 'cap_nano', d.limit_nano,
-              'ended_at', d.ended_at, 'usage_read_at', d.usage_read_at, 'daily_nano', d.usage_daily_nano,
-              'weekly_nano', d.usage_weekly_nano, 'monthly_nano', d.usage_monthly_nano))
-            FROM generations d WHERE d.owner_id = g.owner_id AND d.public_id <> ?3
-              AND (d.live = 1 OR (d.recorded_at IS NOT NULL AND d.ended_at >= ?9)))))
+          'siblings', ", siblings!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?3", "?9"), ")
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
         LEFT JOIN generations own ON own.public_id = ?3 LEFT JOIN keys k ON k.id = own.key_id
-        WHERE g.public_id = ?1";
+        WHERE g.public_id = ?1");
 }
 
 /// One try to claim: who asks, under which terms, and the fresh ids it would use.
@@ -102,10 +114,19 @@ pub struct Attempt {
     pub generation: PublicId,
     pub nonce: String,
     pub idempotency: Option<Idempotency>,
+    /// A further key; `None` claims the one that everybody may.
+    pub create: Option<NewKey>,
     /// The claim brings the acceptance of the terms in force along.
     pub accepts_terms: bool,
     pub house: House,
     pub now: Timestamp,
+}
+
+/// A key that its owner asks for beside the claimed one.
+pub struct NewKey {
+    pub name: String,
+    /// Less than the plan gives.
+    pub own_limit: Option<NanoUsd>,
 }
 
 /// What configuration has to say, as the guards bind it.
@@ -130,24 +151,28 @@ pub struct Decision {
     pub key: Option<String>,
     pub key_created_at: Option<Timestamp>,
     pub plan: Plan,
+    pub grants: Grants,
     /// A workspace that the account is known to have.
     pub home_workspace_id: Option<String>,
     pub upstream_name: Option<String>,
     pub expires_at: Option<Timestamp>,
-    /// The body's SHA-256 of an earlier request with this Idempotency-Key.
-    pub replay_of: Option<String>,
+    /// The earlier request with this Idempotency-Key.
+    pub replay_of: Option<Earlier>,
     pub siblings: Vec<Sibling>,
     pub cards: Vec<Card>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Plan {
-    #[serde(rename = "limit_nano", deserialize_with = "wire::nano")]
-    pub limit: NanoUsd,
-    pub limit_reset: LimitReset,
     pub expiry_days: u32,
-    pub max_active_keys: i64,
     pub workspace_id: Option<String>,
+}
+
+/// An earlier request with the same Idempotency-Key: its body's SHA-256, and the key that it was about.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Earlier {
+    pub body_sha256: String,
+    pub key: String,
 }
 
 /// Reserves where every gate holds. `None` when there is no such member.
@@ -160,44 +185,37 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
     if attempt.accepts_terms {
         batch.extend(terms::accept(attempt));
     }
-    batch.extend([
-        stmt!(
-            GUARD,
-            &attempt.change,
-            &attempt.generation,
-            now,
-            member,
-            attempt.session.epoch,
-            attempt.house.public_origin.as_str(),
-            house.open(),
-            house.max_total_keys,
-            house.account_made_by(now),
-            LimitReset::Daily.starts(now),
-            ATTEMPTS_A_DAY,
-            idempotency.map(|i| i.key_sha256.as_str()),
-            now.plus(-IDEMPOTENCY_SECS),
-            house.upstream_terms_waived,
-            REVISION,
-            now.plus(-HOUR_SECS),
-            house.claims_per_hour,
-        ),
-        stmt!(
-            KEY,
-            &attempt.key,
-            now,
-            &attempt.change,
-            member,
-            &attempt.generation
-        ),
-        stmt!(
-            GENERATION,
-            &attempt.generation,
-            attempt.nonce.as_str(),
-            now,
-            &attempt.change,
-            member
-        ),
-    ]);
+    batch.extend([stmt!(
+        GUARD,
+        &attempt.change,
+        &attempt.generation,
+        now,
+        member,
+        attempt.session.epoch,
+        attempt.house.public_origin.as_str(),
+        house.open(),
+        house.max_total_keys,
+        house.account_made_by(now),
+        LimitReset::Daily.starts(now),
+        ATTEMPTS_A_DAY,
+        idempotency.map(|i| i.key_sha256.as_str()),
+        now.plus(-IDEMPOTENCY_SECS),
+        house.upstream_terms_waived,
+        REVISION,
+        now.plus(-HOUR_SECS),
+        house.claims_per_hour,
+        attempt.create.is_some(),
+    )]);
+    batch.extend(key(attempt));
+    batch.push(stmt!(
+        GENERATION,
+        &attempt.generation,
+        attempt.nonce.as_str(),
+        now,
+        &attempt.change,
+        member,
+        &attempt.key
+    ));
     if let Some(i) = idempotency {
         batch.push(stmt!(
             REMEMBER,
@@ -211,6 +229,41 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
     batch.push(decision(attempt));
     let rows = twice(db, batch).await?;
     read_decision(&rows)
+}
+
+/// The key that the generation is to be one of, unless it is there already.
+fn key(attempt: &Attempt) -> Vec<Stmt> {
+    let (member, change, now) = (&attempt.session.member, &attempt.change, attempt.now);
+    match &attempt.create {
+        None => vec![stmt!(
+            KEY,
+            &attempt.key,
+            now,
+            change,
+            member,
+            &attempt.generation
+        )],
+        Some(new) => vec![
+            stmt!(
+                MAKE_ROOM,
+                now,
+                change,
+                member,
+                &attempt.generation,
+                &attempt.key
+            ),
+            stmt!(
+                CREATED,
+                &attempt.key,
+                new.name.as_str(),
+                new.own_limit,
+                now,
+                change,
+                member,
+                &attempt.generation
+            ),
+        ],
+    }
 }
 
 /// The facts of a claim without trying one: the same statement, the same transaction's eyes.
@@ -229,11 +282,11 @@ fn decision(attempt: &Attempt) -> Stmt {
         LimitReset::Daily.starts(attempt.now),
         attempt.idempotency.as_ref().map(|i| i.key_sha256.as_str()),
         attempt.now.plus(-IDEMPOTENCY_SECS),
-        LimitReset::Monthly
-            .starts(attempt.now)
-            .min(LimitReset::Weekly.starts(attempt.now)),
+        // Right after a boundary the window before counts too (X9).
+        siblings_since(attempt.now),
         attempt.now.plus(-HOUR_SECS),
         attempt.house.terms.claims_per_hour,
+        attempt.now,
     )
 }
 
@@ -256,29 +309,13 @@ struct DecisionRow {
     #[serde(deserialize_with = "wire::maybe_at")]
     key_created_at: Option<Timestamp>,
     plan: Plan,
+    grants: GrantsRow,
     home_workspace_id: Option<String>,
     upstream_name: Option<String>,
     #[serde(deserialize_with = "wire::maybe_at")]
     expires_at: Option<Timestamp>,
-    replay_of: Option<String>,
+    replay_of: Option<Earlier>,
     siblings: Vec<SiblingRow>,
-}
-
-#[derive(Deserialize)]
-struct SiblingRow {
-    same_key: Option<i64>,
-    #[serde(deserialize_with = "wire::nano")]
-    cap_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    ended_at: Option<Timestamp>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    usage_read_at: Option<Timestamp>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    daily_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    weekly_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    monthly_nano: Option<NanoUsd>,
 }
 
 impl DecisionRow {
@@ -289,31 +326,13 @@ impl DecisionRow {
             key: self.key,
             key_created_at: self.key_created_at,
             plan: self.plan,
+            grants: self.grants.into(),
             home_workspace_id: self.home_workspace_id,
             upstream_name: self.upstream_name,
             expires_at: self.expires_at,
             replay_of: self.replay_of,
-            siblings: self.siblings.into_iter().map(SiblingRow::sibling).collect(),
+            siblings: self.siblings.into_iter().map(Sibling::from).collect(),
             cards,
-        }
-    }
-}
-
-impl SiblingRow {
-    fn sibling(self) -> Sibling {
-        let usage = || {
-            Some(Usage {
-                daily: self.daily_nano?,
-                weekly: self.weekly_nano?,
-                monthly: self.monthly_nano?,
-                read_at: self.usage_read_at?,
-            })
-        };
-        Sibling {
-            same_key: self.same_key == Some(1),
-            cap: self.cap_nano,
-            ended_at: self.ended_at,
-            usage: usage(),
         }
     }
 }

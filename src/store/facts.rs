@@ -29,6 +29,8 @@ pub(super) struct FactsRow {
     attempts_today: i64,
     seats_live: i64,
     live_state: Option<State>,
+    keys_live: i64,
+    keys_allowed: i64,
 }
 
 /// Apart, since a JSON object of SQLite takes 32 arguments at most.
@@ -66,6 +68,8 @@ impl FactsRow {
             attempts_today: self.attempts_today,
             seats_live: self.seats_live,
             live_state: self.live_state,
+            keys_live: self.keys_live,
+            keys_allowed: self.keys_allowed,
             policy: policy.into(),
         }
     }

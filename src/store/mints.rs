@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::audit::{committed, was_committed};
 use super::claims::Attempt;
 use super::{last_row, sql::wire, twice};
+use crate::domain::generation::State;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::terms::REVISION;
@@ -25,10 +26,11 @@ const DOUBT_PAUSE_SECS: i64 = 60;
 statements! {
     // The record: state, nonce and every gate again (X12). `seats_live` has this generation in it, so not more than the ceiling.
     RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'recorded', g.public_id, 'minting', 'active', ?2
+        SELECT ?1, n.public_id, 'recorded', g.public_id, 'minting', ?13, ?2
         FROM generations n JOIN claim_gates g ON g.owner_id = n.owner_id
         WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4 AND n.created_at > ?5
-          AND g.key_id = n.key_id AND g.plan_rev = n.plan_rev
+          AND EXISTS (SELECT 1 FROM keys k WHERE k.id = n.key_id AND k.ended_at IS NULL)
+          AND g.plan_rev = n.plan_rev AND g.keys_live <= g.keys_allowed
           AND g.epoch = ?6 AND g.status = 'active' AND g.blocked = 0 AND g.held = 0
           AND g.minting = 'open' AND g.public_origin = ?7
           AND (g.upstream_terms = 'confirmed' OR ?11 = 1) AND g.terms_rev >= ?12
@@ -36,9 +38,20 @@ statements! {
           AND (g.claims = 'open' OR g.allotted = 1)
         ON CONFLICT DO NOTHING";
 
-    RECORD = "UPDATE generations SET state = 'active', upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
-            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7
+    RECORD = "UPDATE generations SET state = ?9, upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
+            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7,
+            cap_due_at = MIN(COALESCE(cap_due_at, ?10), COALESCE(?10, cap_due_at))
         WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
+
+    // Off for want of a budget, or with one: what an earlier generation of the key left to spend says nothing about this.
+    BUDGET_HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT n.key_id, 'budget', 'mint', ?1, ?2 FROM generations n
+        WHERE n.public_id = ?3 AND n.state = 'disabled' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)
+        ON CONFLICT DO NOTHING";
+
+    BUDGET_LIFT = "DELETE FROM holds WHERE reason = 'budget'
+        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.state = 'active')
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     // The first key that was recorded in it tells which account this is (X6).
     HOME = "UPDATE settings SET home_workspace_id = ?1
@@ -94,12 +107,16 @@ pub struct Minted<'a> {
     /// That workspace is the account's default.
     pub is_home: bool,
     pub limit: NanoUsd,
+    /// `active`, or `disabled` where nothing is left to spend (B2).
+    pub state: State,
+    /// When its cap is to be computed anew.
+    pub cap_due_at: Option<Timestamp>,
     pub now: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// Active: deliver.
+    /// Deliver.
     Active,
     /// A gate closed meanwhile: the row is `revoking`, the key must go.
     Abandoned,
@@ -126,6 +143,7 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             terms.account_made_by(*now),
             terms.upstream_terms_waived,
             REVISION,
+            minted.state.name(),
         ),
         stmt!(
             RECORD,
@@ -137,7 +155,11 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             *now,
             &minted.record,
             generation,
+            minted.state.name(),
+            minted.cap_due_at,
         ),
+        stmt!(BUDGET_HOLD, *now, &minted.record, generation),
+        stmt!(BUDGET_LIFT, generation, &minted.record),
         stmt!(
             HOME,
             minted.workspace_id.as_deref().filter(|_| minted.is_home),

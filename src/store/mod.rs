@@ -3,8 +3,12 @@
 
 #[macro_use]
 mod sql;
+#[macro_use]
+mod allowed;
 
+pub mod allowances;
 pub mod audit;
+pub mod caps;
 pub mod cards;
 pub mod claims;
 mod facts;
@@ -13,6 +17,8 @@ pub mod holds;
 pub mod members;
 pub mod mints;
 pub mod own_keys;
+pub mod plans;
+pub mod raises;
 pub mod requests;
 pub mod runs;
 pub mod settings;
@@ -26,7 +32,9 @@ use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 /// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
 pub fn statements() -> Vec<&'static Sql> {
     [
+        allowances::STATEMENTS,
         audit::STATEMENTS,
+        caps::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
         generations::STATEMENTS,
@@ -34,6 +42,8 @@ pub fn statements() -> Vec<&'static Sql> {
         members::STATEMENTS,
         mints::STATEMENTS,
         own_keys::STATEMENTS,
+        plans::STATEMENTS,
+        raises::STATEMENTS,
         requests::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,

@@ -20,6 +20,13 @@ macro_rules! stmt {
     };
 }
 
+/// Whether the batch's own change, the one of ?1 and ?2, has been written down.
+macro_rules! written {
+    () => {
+        "EXISTS (SELECT 1 FROM audit w WHERE w.change_id = ?1 AND w.target = ?2)"
+    };
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(number)

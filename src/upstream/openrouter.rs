@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::{self, send_safe};
+pub use super::figures::SpendBody;
 use crate::app::App;
 use crate::domain::mint::{Echo, MintSpec};
 use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
 use crate::domain::secret::Secret;
-use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{Answer, Call, Outcome};
 
@@ -59,35 +60,6 @@ pub struct Listed {
     pub disabled: Option<bool>,
     #[serde(default)]
     pub created_at: Option<String>,
-}
-
-/// A key's spend in USD, credits and BYOK apart; what is missing is not known.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SpendBody {
-    pub name: String,
-    pub usage: Option<f64>,
-    pub usage_daily: Option<f64>,
-    pub usage_weekly: Option<f64>,
-    pub usage_monthly: Option<f64>,
-    pub byok_usage: Option<f64>,
-    pub byok_usage_daily: Option<f64>,
-    pub byok_usage_weekly: Option<f64>,
-    pub byok_usage_monthly: Option<f64>,
-}
-
-impl SpendBody {
-    /// Credits and BYOK together; `None` when a part is missing or is no amount.
-    pub fn read_at(&self, read_at: Timestamp) -> Option<Spend> {
-        let sum =
-            |credits: Option<f64>, byok: Option<f64>| NanoUsd::from_upstream(credits? + byok?);
-        Some(Spend {
-            daily: sum(self.usage_daily, self.byok_usage_daily)?,
-            weekly: sum(self.usage_weekly, self.byok_usage_weekly)?,
-            monthly: sum(self.usage_monthly, self.byok_usage_monthly)?,
-            lifetime: sum(self.usage, self.byok_usage)?,
-            read_at,
-        })
-    }
 }
 
 impl Listed {
@@ -166,7 +138,7 @@ pub async fn create_key(app: &App, spec: &MintSpec) -> Created {
     let mut body = json!({
         "name": spec.name(),
         "limit": spec.limit().to_upstream(),
-        "limit_reset": spec.limit_reset().name(),
+        "limit_reset": spec.limit_reset().upstream_name(),
         "include_byok_in_limit": true,
         "expires_at": spec.expires_at().rfc3339(),
     });
@@ -280,6 +252,24 @@ pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<()> {
         Reply::Missing => Reply::Missing,
         Reply::Refused(refused) => Reply::Refused(refused),
     }
+}
+
+/// `PATCH /keys/{hash}` with a limit, and another window where there is to be one; what is in force then.
+pub async fn limit_key(
+    app: &App,
+    hash: &str,
+    limit: NanoUsd,
+    reset: Option<LimitReset>,
+) -> Reply<SpendBody> {
+    let Some(call) = management(app, "PATCH", &key_path(hash)) else {
+        return Reply::Refused(Refused::Credential);
+    };
+    let mut body = json!({ "limit": limit.to_upstream() });
+    if let (Some(reset), Some(members)) = (reset, body.as_object_mut()) {
+        members.insert(String::from("limit_reset"), json!(reset.upstream_name()));
+    }
+    let outcome = send_safe(app, call.json(&body)).await;
+    read::<One<SpendBody>>(&outcome).map(|one| one.data)
 }
 
 /// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).

@@ -1,5 +1,7 @@
 //! A claim and what it leaves, with nothing going wrong.
 
+use serde_json::json;
+
 use crate::support::browser::CLAIM;
 use crate::support::{Browser, World, oracle};
 
@@ -66,9 +68,10 @@ fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// What a member is told of their key, and nothing else.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "created_at",
     "expires_at",
+    "holds",
     "id",
     "limit_reset",
     "limit_usd",
@@ -249,9 +252,20 @@ fn b1_an_expired_key_of_unknown_spend_counts_as_all_of_it_until_the_reset() {
     assert_eq!(world.states(), ["expired"]);
     let again = Browser::signed_in(&world, "member");
     let told = again.claim();
-    assert_eq!((told.status, told.code().as_str()), (403, "budget_spent"));
-    assert_eq!(told.json()["retry_at"], "2027-02-20T00:00:00Z");
+    assert_eq!(told.status, 201, "{told:?}");
+    let key = &told.json()["key"];
+    assert_eq!(
+        (&key["state"], &key["holds"], &key["limit_usd"]),
+        (&json!("disabled"), &json!(["budget"]), &json!("0.01"))
+    );
+    assert_eq!(world.usable().len(), 0, "B2: off before it is recorded");
     world.pass(86_400);
-    assert_eq!(again.at_fresh_isolate().claim().status, 201);
+    world.sandbox.borrow_mut().clear_faults();
+    assert!(world.sweep());
+    let key = again.at_fresh_isolate().claim().json()["key"].clone();
+    assert_eq!(
+        (&key["state"], &key["limit_usd"]),
+        (&json!("active"), &json!("5.00"))
+    );
     oracle::always(&world);
 }

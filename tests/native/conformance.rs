@@ -56,6 +56,7 @@ fn story() -> (World, Vec<Ran>) {
     );
     member.get("/api/v1/requests");
     operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
+    plans(&world, &operator);
     let kinds = [
         ("refuse", json!({ "status": 400 })),
         ("rate_limited", json!({ "retry_after": 1 })),
@@ -111,6 +112,54 @@ fn story() -> (World, Vec<Ran>) {
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     let trace = world.db.trace.borrow_mut().take().unwrap();
     (world, trace)
+}
+
+/// Plans, several keys of one member, raises and payments.
+fn plans(world: &World, operator: &Browser<'_>) {
+    let second = Browser::signed_in(world, "bigid");
+    let id = second.get("/api/v1/me").json()["member"]["id"].clone();
+    let member = format!("/api/v1/admin/members/{}", id.as_str().unwrap());
+    let patch = |body: &str| operator.patch("/api/v1/admin/plans/team", body).status;
+    let assign = |plan: &str| {
+        let body = json!({ "plan": plan }).to_string();
+        assert_eq!(operator.post(&format!("{member}/plan"), &body).status, 200);
+    };
+    let team = r#"{"name":"team","limit_usd":"2","limit_reset":"daily","expiry_days":30,"max_active_keys":2}"#;
+    assert_eq!(operator.post("/api/v1/admin/plans", team).status, 201);
+    assert_eq!(operator.get("/api/v1/admin/plans").status, 200);
+    assign("team");
+    assert_eq!(second.claim().status, 201);
+    let made = second.post("/api/v1/keys", r#"{"name":"laptop"}"#);
+    assert_eq!(made.status, 201, "{made:?}");
+    let key = made.json()["key"]["id"].as_str().unwrap().to_owned();
+    let raises = format!("/api/v1/admin/keys/{key}/raises");
+    let raised = operator.post(&raises, r#"{"amount_usd":"1"}"#).json();
+    let raise = raised["raise"]["id"].as_str().unwrap().to_owned();
+    operator.delete(&format!("/api/v1/admin/raises/{raise}"));
+    let limit = format!("/api/v1/keys/{key}/limit");
+    assert_eq!(second.post(&limit, r#"{"limit_usd":"1"}"#).status, 200);
+    assert_eq!(patch(r#"{"max_active_keys":1,"limit_usd":"3"}"#), 200);
+    let prefer = format!("/api/v1/keys/{key}/prefer");
+    assert_eq!(second.post(&prefer, "{}").status, 200);
+    assert_eq!(patch(r#"{"is_default":true}"#), 200);
+    let back = r#"{"is_default":true}"#;
+    let back = operator.patch("/api/v1/admin/plans/default", back);
+    assert_eq!(back.status, 200);
+    world.pass(2);
+    assert!(world.sweep());
+    // Both are removed, and what a last payment leaves is less than a cent.
+    for card in second.get("/api/v1/keys").json()["keys"]
+        .as_array()
+        .unwrap()
+    {
+        second.delete(&format!("/api/v1/keys/{}", card["id"].as_str().unwrap()));
+    }
+    assert_eq!(second.claim().status, 201);
+    assign("prepaid");
+    let payments = format!("{member}/payments");
+    let payment = r#"{"payment_id":"p-1","amount_usd":"50"}"#;
+    assert_eq!(operator.post(&payments, payment).status, 201);
+    assign("default");
 }
 
 fn written(ran: &Ran) -> Json {

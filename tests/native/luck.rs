@@ -355,7 +355,7 @@ fn p8_a_plan_with_a_workspace_that_is_not_there_stops_no_sweep() {
     assert_eq!(first.claim().status, 201);
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'plan:default', 'plan_seeded', 't', 1);
-         UPDATE plans SET workspace_id = '5a4db0c5-0000-4000-8000-0000000000ab', change_id = 't'",
+         UPDATE plans SET workspace_id = '5a4db0c5-0000-4000-8000-0000000000ab', change_id = 't' WHERE is_default = 1",
     );
     sweeps(&world, 1);
     assert_eq!(world.last_run(), "done");

@@ -13,6 +13,7 @@
 mod support;
 
 mod attacks;
+mod caps;
 mod claim;
 mod conformance;
 mod cuts;
@@ -26,9 +27,13 @@ mod luck;
 mod own_keys;
 mod pages;
 mod pauses;
+mod plans;
+mod prepaid;
+mod raises;
 mod requests;
 mod routes;
 mod schema;
+mod several_keys;
 mod sign_in;
 mod spend;
 mod sweep;

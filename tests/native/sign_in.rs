@@ -366,7 +366,12 @@ fn a5_the_plan_is_seeded_once_and_then_the_row_rules() {
         second.get("/api/v1/me").json()["claim"]["limit_usd"],
         "5.00"
     );
-    assert_eq!(world.db.number("SELECT COUNT(*) FROM plans"), 1);
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM plans WHERE is_default = 1"),
+        1
+    );
 }
 
 #[test]

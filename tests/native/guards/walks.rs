@@ -10,7 +10,7 @@ use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 fn mint_in(world: &World, workspace: &str) {
     world.db.run(&format!(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'plan:default', 'plan_seeded', 't', 1);
-         UPDATE plans SET workspace_id = '{workspace}', change_id = 't'"
+         UPDATE plans SET workspace_id = '{workspace}', change_id = 't' WHERE is_default = 1"
     ));
 }
 
@@ -169,7 +169,7 @@ fn x16_where_keys_were_minted_lately_is_walked_even_when_no_plan_mints_there_any
     assert_eq!(world.states(), ["active", "void"]);
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('back', 'plan:default', 'plan_seeded', 't', 1);
-         UPDATE plans SET workspace_id = NULL, change_id = 'back'",
+         UPDATE plans SET workspace_id = NULL, change_id = 'back' WHERE is_default = 1",
     );
     let now = world.now_ms.get();
     assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
@@ -205,12 +205,12 @@ fn x16_a_list_that_became_shorter_than_the_next_page_begins_is_walked_again() {
     world.somebodys_keys(104);
     world.pass(TEN_MINUTES);
     // Held between the first page and the second.
-    world.effects.plan(&[(3, Fate::HeldAfter)]);
+    world.effects.plan(&[(4, Fate::HeldAfter)]);
     let (service, now) = (world.service(), world.now());
     let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, now);
     let (mut run, mut context) = (std::pin::pin!(run), Context::from_waker(Waker::noop()));
     assert!(run.as_mut().poll(&mut context).is_pending());
-    assert!(world.effects.names()[3].starts_with("http GET"));
+    assert!(world.effects.names()[4].starts_with("http GET"));
     world.somebody_deletes(20);
     assert!(run.as_mut().poll(&mut context).is_ready());
     assert_eq!(world.states(), ["void"]);

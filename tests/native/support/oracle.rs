@@ -56,11 +56,32 @@ pub fn settled(world: &World) {
         "SELECT state FROM generations WHERE state IN ('reserved', 'minting', 'verifying', 'revoking')",
     );
     assert!(unsettled.is_empty(), "left unsettled: {unsettled:?}");
+    p3_no_cap_is_above_the_plan(world);
     assert_eq!(
         world.db.number("SELECT COUNT(*) FROM findings"),
         0,
         "a marker without a row"
     );
+}
+
+/// P3, P5: what upstream lets a key spend is not more than its owner's plan and raises give, once nothing is under way.
+fn p3_no_cap_is_above_the_plan(world: &World) {
+    let now = world.now().secs();
+    let above = world.db.texts(&format!(
+        "SELECT g.public_id || ' ' || g.limit_nano FROM generations g JOIN keys k ON k.id = g.key_id
+         JOIN owners o ON o.id = g.owner_id JOIN plans p ON p.id = o.plan_id
+         WHERE g.state IN ('active', 'disabled') AND p.limit_reset <> 'none' AND COALESCE(g.cap_due_at, {now} + 1) > {now}
+           AND g.limit_nano > MIN(COALESCE(k.own_limit_nano, 9e15), p.limit_nano + (SELECT COALESCE(SUM(r.amount_nano), 0)
+             FROM raises r WHERE r.key_id = k.id AND COALESCE(r.until, {now} + 1) > {now}))"
+    ));
+    assert!(above.is_empty(), "P3: above the plan: {above:?}");
+    for key in world.usable() {
+        let on_record = world.db.number(&format!(
+            "SELECT MAX(limit_nano, COALESCE(limit_sent_nano, 0)) FROM generations WHERE upstream_hash = '{}'",
+            key.hash
+        ));
+        assert!(key.limit.unwrap().nanos <= on_record, "P3: {}", key.name);
+    }
 }
 
 /// State by upstream hash.
@@ -116,13 +137,29 @@ fn p2_each_maps_to_one_row(world: &World, ours: &[&UpstreamKey]) {
     }
 }
 
-/// P3: limit, reset and expiry, and nothing above the plan.
+/// P3: limit, reset and expiry, and nothing above what is on record as in force or sent (B1 counts with that).
 fn p3_each_is_capped(world: &World, ours: &[&UpstreamKey]) {
-    let plan = || world.db.number("SELECT MAX(limit_nano) FROM plans");
-    for key in ours {
+    let most: HashMap<String, (i64, bool)> = world
+        .db
+        .texts(
+            "SELECT g.upstream_name || ' ' || MAX(g.limit_nano, COALESCE(g.limit_sent_nano, 0)) || ' '
+               || (p.limit_reset = 'none' OR g.limit_reset = 'none')
+             FROM generations g JOIN owners o ON o.id = g.owner_id JOIN plans p ON p.id = o.plan_id",
+        )
+        .iter()
+        .map(|row| {
+            let parts: Vec<&str> = row.split(' ').collect();
+            (parts[0].to_owned(), (parts[1].parse().unwrap(), parts[2] == "1"))
+        })
+        .collect();
+    for key in ours.iter().filter(|key| key.deleted_at_ms.is_none()) {
         let limit = key.limit.expect("P3: a limit");
-        assert!(limit.nanos > 0 && limit.nanos <= plan(), "P3: {limit:?}");
-        assert!(key.limit_reset.is_some(), "P3: a reset");
+        let (most, prepaid) = most[&key.name];
+        assert!(
+            limit.nanos > 0 && limit.nanos <= most,
+            "P3: {limit:?} {most}"
+        );
+        assert!(key.limit_reset.is_some() || prepaid, "P3: a reset");
         assert!(key.expires_at.is_some(), "P3: an expiry");
         assert!(key.include_byok_in_limit, "P3: BYOK counts");
     }
@@ -139,8 +176,16 @@ fn p4_secrets_are_nowhere(world: &World) {
     assert_eq!(delivered.len(), all, "P4: a secret left twice");
 }
 
-/// P6: the counter is the count.
+/// P6: the counter is the count, and of what lives no owner has more than their plan allows, but for what is put off.
 fn p6_seats_are_counted(world: &World) {
+    let beyond = world.db.texts(
+        "SELECT k.owner_id FROM keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
+         WHERE EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.live = 1)
+           AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'plan')
+           AND k.ended_at IS NULL
+         GROUP BY k.owner_id, p.max_active_keys HAVING COUNT(*) > p.max_active_keys",
+    );
+    assert!(beyond.is_empty(), "P6: {beyond:?}");
     let counted = world.db.number(
         "SELECT COUNT(DISTINCT key_id) FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')",
     );

@@ -67,7 +67,8 @@ impl Isolate {
     }
 
     pub async fn answer(&self, request: http::Request<Body>) -> Told {
-        let delivers = request.method() == "POST" && request.uri().path() == "/api/v1/claim";
+        let delivers = request.method() == "POST"
+            && ["/api/v1/claim", "/api/v1/keys"].contains(&request.uri().path());
         let told = Told::from(self.service.answer(request).await);
         self.canaries.look_at(&told, delivers);
         told

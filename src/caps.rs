@@ -1,0 +1,181 @@
+//! A generation's cap, brought upstream: computed from scratch each time, never a stored amount (B1, B3). Less is sent at
+//! once; more, only as far as is certain, or by upstream's own evidence that a window has begun.
+
+use crate::app::App;
+use crate::domain::budget::{self, Begun, SKEW_SECS};
+use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
+use crate::domain::spend::Spend;
+use crate::domain::time::Timestamp;
+use crate::ports::DbError;
+use crate::store::caps::{self, AGAIN_SECS, Basis};
+use crate::store::generations::Due;
+use crate::turn::{self, Switched};
+use crate::upstream::openrouter::{self, Reply};
+
+/// What is to be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    pub limit: NanoUsd,
+    pub limit_reset: LimitReset,
+    /// Nothing is left: the key is to be off (B2).
+    pub exhausted: bool,
+    /// When to compute it anew.
+    pub next: Option<Timestamp>,
+}
+
+/// Brings one cap up to date. `now` is the job's clock: the earlier of its event's time and the time it is.
+pub async fn follow(
+    app: &App,
+    due: &Due,
+    now: Timestamp,
+    actor: &str,
+) -> Result<Reply<Switched>, DbError> {
+    let Some(basis) = caps::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
+        return Ok(Reply::Is(Switched::Overtaken));
+    };
+    let spend = match evidence_wanted(&basis, now) {
+        false => None,
+        true => match read(app, due).await? {
+            Reply::Is(spend) => Some(spend),
+            other => return Ok(other.map(|_| Switched::Overtaken)),
+        },
+    };
+    let cap = decide(&basis, spend.as_ref(), now);
+    if cap.limit == basis.limit
+        && cap.limit_reset == basis.limit_reset
+        && cap.exhausted == basis.held
+        && !basis.sent
+    {
+        caps::keep(&*app.db, &due.public_id, &basis, cap.next).await?;
+        return Ok(Reply::Is(Switched::AsItWas));
+    }
+    turn::cap(app, due, &cap, &basis, actor).await
+}
+
+/// The caps of one owner that are due, at once; what does not answer is the sweep's.
+pub async fn follow_owner(app: &App, owner: i64, actor: &str) {
+    let now = app.now();
+    let Ok(due) = caps::due_beside(&*app.db, owner, now).await else {
+        return;
+    };
+    for due in due {
+        let followed = follow(app, &due, now, actor).await;
+        if !matches!(followed, Ok(Reply::Is(_))) {
+            let generation = due.public_id.as_str();
+            let cause = format!("{followed:?}");
+            let more = serde_json::json!({ "generation": generation, "cause": cause });
+            app.note("warn", "cap_left_to_sweep", more);
+            return;
+        }
+    }
+}
+
+/// Reads what an owner's keys have spent, where it can be had at once.
+pub async fn read_owner(app: &App, owner: i64) {
+    let Ok(live) = caps::live_of(&*app.db, owner).await else {
+        return;
+    };
+    for due in live {
+        let told = read(app, &due).await;
+        if !matches!(told, Ok(Reply::Is(_))) {
+            let generation = due.public_id.as_str();
+            let more = serde_json::json!({ "generation": generation });
+            app.note("warn", "spend_unread", more);
+        }
+    }
+}
+
+/// What upstream says it has spent, before anything is made of it.
+async fn read(app: &App, due: &Due) -> Result<Reply<Spend>, DbError> {
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    let reply = openrouter::read_key(app, hash).await;
+    let Reply::Is(spend) = reply.map(|body| body.read_at(app.now())) else {
+        return Ok(Reply::Unknown);
+    };
+    let Some(spend) = spend else {
+        return Ok(Reply::Unknown);
+    };
+    caps::tell(&*app.db, &due.public_id, &spend).await?;
+    Ok(Reply::Is(spend))
+}
+
+/// Whether there is more to be had, if only the window has begun.
+fn evidence_wanted(basis: &Basis, now: Timestamp) -> bool {
+    let allowed = basis.grants.allowance();
+    let fresh = fresh(basis, now);
+    let certain = budget::certain(allowed, &basis.siblings, now).min(fresh);
+    budget::begun(allowed.limit_reset, now) == Begun::OnEvidence
+        && certain < fresh
+        && in_force(basis) < fresh
+}
+
+/// What the cap is to be; `spend` is what was just read, where that was asked for.
+fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
+    let allowed = basis.grants.allowance();
+    let reset = allowed.limit_reset;
+    let fresh = fresh(basis, now);
+    let certain = budget::certain(allowed, &basis.siblings, now).min(fresh);
+    let shown = || spend.is_some_and(|spend| spend.shows_reset_since(basis.spend.as_ref(), reset));
+    let sure = match budget::begun(reset, now) {
+        Begun::Surely => true,
+        Begun::OnEvidence => certain == fresh || shown(),
+        Begun::Unsure => false,
+    };
+    // What is in force is not lowered for want of evidence: it was right in the window before.
+    let amount = if sure {
+        fresh
+    } else {
+        certain.max(in_force(basis).min(fresh))
+    };
+    let wait = match budget::begun(reset, now) {
+        Begun::Unsure => reset.starts(now).plus(SKEW_SECS),
+        Begun::OnEvidence | Begun::Surely => now.plus(AGAIN_SECS),
+    };
+    let next = if amount < fresh {
+        Some(wait)
+    } else if fresh < allowed.key {
+        budget::due_after_reset(reset, now)
+    } else {
+        None
+    };
+    let base = match reset {
+        LimitReset::None => basis.before_prepaid,
+        _ => NanoUsd::ZERO,
+    };
+    let least = amount.floored() < NanoUsd::CENT;
+    let amount = if least { NanoUsd::CENT } else { amount };
+    Cap {
+        limit: base.plus(amount).floored(),
+        limit_reset: reset,
+        exhausted: least && !basis.put_off,
+        next: match (next, basis.raise_ends_at) {
+            (Some(next), Some(ends)) => Some(next.min(ends)),
+            (next, ends) => next.or(ends),
+        },
+    }
+}
+
+/// What it may have: what its siblings leave, or what it has as far as they will leave that once they have followed. One
+/// that the plan does not allow gets nothing more.
+fn fresh(basis: &Basis, now: Timestamp) -> NanoUsd {
+    if basis.put_off {
+        return NanoUsd::ZERO;
+    }
+    let allowed = basis.grants.allowance();
+    let settled = budget::settled(allowed, &basis.siblings, now);
+    budget::cap(allowed, &basis.siblings, now).max(in_force(basis).min(settled))
+}
+
+/// What of this window's money the key has now; nothing, while its window is another one or it is off for want of it.
+fn in_force(basis: &Basis) -> NanoUsd {
+    if basis.held || basis.limit_reset != basis.grants.limit_reset {
+        return NanoUsd::ZERO;
+    }
+    match basis.limit_reset {
+        LimitReset::None => basis.limit.minus(basis.before_prepaid),
+        _ => basis.limit,
+    }
+}

@@ -1,0 +1,79 @@
+//! Beside the claimed key: `POST /api/v1/keys` makes a further one as far as the plan allows, and owners say what they
+//! prefer of those they have.
+
+use serde::Deserialize;
+
+use super::claim::{answer, idempotency};
+use super::context::NoMembers;
+use super::plans::{amount, change};
+use super::{Context, Reply, keys};
+use crate::caps;
+use crate::domain::key_name::key_name;
+use crate::error::Error;
+use crate::mint;
+use crate::store::allowances::{self, Of, Preference};
+use crate::store::claims::NewKey;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    name: String,
+    limit_usd: Option<String>,
+}
+
+/// 201 with the secret, or 200 with the key that an earlier request of this Idempotency-Key made.
+pub async fn create_key(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Wanted { name, limit_usd } = context.json()?;
+    let new = NewKey {
+        name: key_name(&name).ok_or(keys::BAD_NAME)?,
+        own_limit: limit_usd.as_deref().map(amount).transpose()?,
+    };
+    let idempotency = idempotency(&context)?;
+    let made = mint::create(&context.app, session, idempotency, new).await?;
+    answer(made, context.app.now())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnLimit {
+    /// `null` takes it away.
+    #[serde(deserialize_with = "super::plans::stated")]
+    limit_usd: Option<Option<String>>,
+}
+
+/// 200 with the key: its limit follows at once, or with the next sweep.
+pub async fn limit_key(context: Context) -> Result<Reply, Error> {
+    let OwnLimit { limit_usd } = context.json()?;
+    let limit = limit_usd.flatten().as_deref().map(amount).transpose()?;
+    prefer(&context, &Preference::Limit(limit)).await
+}
+
+/// 200 with the key: it stays, should the plan allow fewer than there are.
+pub async fn prefer_key(context: Context) -> Result<Reply, Error> {
+    let _: NoMembers = context.json()?;
+    prefer(&context, &Preference::Stays).await
+}
+
+async fn prefer(context: &Context, preference: &Preference) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let (app, key) = (&*context.app, context.segment_before_last());
+    let card = keys::own(context, &session, key).await?;
+    if card.ended {
+        return Err(Error::KeyEnded);
+    }
+    let owner = allowances::owner(&*app.db, Of::Key(key)).await?;
+    let owner = owner.ok_or(Error::NotFound)?.owner;
+    let by = change(context, &session)?;
+    if !allowances::prefer(&*app.db, &by, key, owner, preference).await? {
+        return Err(match preference {
+            Preference::Limit(_) => Error::BadRequest {
+                detail: "A limit of your own is not above the plan's.",
+            },
+            Preference::Stays => Error::KeyEnded,
+        });
+    }
+    caps::follow_owner(app, owner, session.member.as_str()).await;
+    let card = keys::own(context, &session, key).await?;
+    keys::one(context, card)
+}

@@ -1,0 +1,201 @@
+//! `/api/v1/admin/plans`: what owners get, as data; `/api/v1/admin/members/{id}/plan`: who gets which.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+
+use super::{Context, Reply};
+use crate::caps;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::domain::id::Kind;
+use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
+use crate::error::Error;
+use crate::ports::NoRandomness;
+use crate::store::allowances::{self, Of};
+use crate::store::plans::{self, Change, Changed, Terms};
+
+/// The most characters of a plan's name, and of a workspace's id.
+const NAME_CHARS: usize = 32;
+const WORKSPACE_CHARS: usize = 64;
+
+/// Fresh ids for an admin's, or an owner's, change.
+pub fn change<'a>(context: &Context, session: &'a Session) -> Result<Change<'a>, NoRandomness> {
+    let random = &*context.app.random;
+    Ok(Change {
+        session,
+        change: random::public_id(random, Kind::Change)?,
+        fit: random::public_id(random, Kind::Change)?,
+        now: context.app.now(),
+    })
+}
+
+/// An amount as a person types it, of a cent at least (S3-21).
+pub fn amount(text: &str) -> Result<NanoUsd, Error> {
+    NanoUsd::parse_typed(text)
+        .filter(|amount| *amount >= NanoUsd::CENT)
+        .ok_or(Error::BadRequest {
+            detail: "An amount is positive, in USD, with at most two decimals.",
+        })
+}
+
+/// A member that has to be there, though it may be `null`.
+pub fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(from).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    name: Option<String>,
+    limit_usd: Option<String>,
+    limit_reset: Option<LimitReset>,
+    expiry_days: Option<u32>,
+    max_active_keys: Option<i64>,
+    #[serde(default, deserialize_with = "stated")]
+    workspace_id: Option<Option<String>>,
+    margin_percent: Option<String>,
+    is_default: Option<bool>,
+}
+
+impl Wanted {
+    /// Within what the database takes.
+    fn terms(&self) -> Result<Terms, Error> {
+        let limit = self.limit_usd.as_deref().map(amount).transpose()?;
+        let days = self.expiry_days.is_none_or(|n| (1..=365).contains(&n));
+        let keys = self.max_active_keys.is_none_or(|n| (1..=100).contains(&n));
+        let mut workspace = self.workspace_id.iter().flatten();
+        let workspaces = workspace.all(|id| (1..=WORKSPACE_CHARS).contains(&id.len()));
+        let margin = self.margin_percent.as_deref().map(basis_points);
+        // One is made the default; which is none any more follows from that.
+        if !(days && keys && workspaces) || margin == Some(None) || self.is_default == Some(false) {
+            return Err(Error::BadRequest {
+                detail: "A plan has 1 to 365 days, 1 to 100 keys, and a margin below 100 percent; another is made the default instead.",
+            });
+        }
+        Ok(Terms {
+            limit,
+            limit_reset: self.limit_reset,
+            expiry_days: self.expiry_days,
+            max_active_keys: self.max_active_keys,
+            workspace_id: self.workspace_id.clone(),
+            margin_bp: margin.flatten(),
+            make_default: self.is_default == Some(true),
+        })
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.limit_usd.is_none()
+            && self.limit_reset.is_none()
+            && self.expiry_days.is_none()
+            && self.max_active_keys.is_none()
+            && self.workspace_id.is_none()
+            && self.margin_percent.is_none()
+            && self.is_default.is_none()
+    }
+}
+
+/// Hundredths of a percent, below a hundred percent, from at most two decimals.
+fn basis_points(text: &str) -> Option<i64> {
+    let parsed = NanoUsd::parse_typed(text)?.nano();
+    let points = parsed.checked_div(NanoUsd::CENT.nano())?;
+    (points < 10_000).then_some(points)
+}
+
+/// Lower-case letters, digits and dashes: it stands in addresses and in the audit.
+fn name(text: &str) -> Result<&str, Error> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fits = (1..=NAME_CHARS).contains(&text.len()) && text.bytes().all(plain);
+    fits.then_some(text).ok_or(Error::BadRequest {
+        detail: "A plan's name has 1 to 32 lower-case letters, digits and dashes.",
+    })
+}
+
+pub async fn list_plans(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let plans = plans::all(&*context.app.db, &session).await?;
+    Reply::json(200, &json!({ "plans": plans }))
+}
+
+/// 201 with the plan. A prepaid one has one key and no limit of its own.
+pub async fn create_plan(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted: Wanted = context.json()?;
+    let mut terms = wanted.terms()?;
+    let name = name(wanted.name.as_deref().ok_or(Error::MalformedJson)?)?;
+    let complete =
+        terms.limit_reset.is_some() && terms.expiry_days.is_some() && !terms.make_default;
+    match (terms.limit_reset, terms.limit, terms.max_active_keys) {
+        (Some(LimitReset::None), None, None | Some(1)) => {
+            terms.limit = Some(NanoUsd::MAX);
+            terms.max_active_keys = Some(1);
+        }
+        (Some(LimitReset::Daily | LimitReset::Weekly | LimitReset::Monthly), Some(_), Some(_)) => {}
+        _ => return Err(Error::MalformedJson),
+    }
+    if !complete {
+        return Err(Error::MalformedJson);
+    }
+    let by = change(&context, &session)?;
+    match plans::create(&*context.app.db, &by, name, &terms).await? {
+        Changed {
+            plan: Some(plan),
+            done: true,
+        } => Reply::json(201, &json!({ "plan": plan })),
+        _ => Err(Error::PlanExists),
+    }
+}
+
+/// 200 with the plan; its owners' keys follow within the next sweeps.
+pub async fn change_plan(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted: Wanted = context.json()?;
+    let terms = wanted.terms()?;
+    if wanted.name.is_some() || wanted.says_nothing() {
+        return Err(Error::MalformedJson);
+    }
+    let by = change(&context, &session)?;
+    let name = context.last_segment();
+    match plans::change(&*context.app.db, &by, name, &terms).await? {
+        Changed { plan: None, .. } => Err(Error::NotFound),
+        Changed {
+            plan: Some(plan),
+            done: true,
+        } => Reply::json(200, &json!({ "plan": plan })),
+        Changed { done: false, .. } => Err(Error::BadRequest {
+            detail: "A plan is prepaid, with one key and no limit of its own, or it is not, for good. Make another one.",
+        }),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Assigned {
+    plan: String,
+}
+
+/// 200, also where it is their plan already; their keys follow at once, or with the next sweep.
+pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Assigned { plan } = context.json()?;
+    let app = &*context.app;
+    let member = context.segment_before_last();
+    let owner = allowances::owner(&*app.db, Of::Member(member)).await?;
+    let owner = owner.ok_or(Error::NotFound)?;
+    let plans = plans::all(&*app.db, &session).await?;
+    let Some(plan) = plans.into_iter().find(|known| known.name == plan) else {
+        return Err(Error::BadRequest {
+            detail: "There is no such plan.",
+        });
+    };
+    if plan.limit_reset == LimitReset::None && owner.limit_reset != LimitReset::None {
+        // What was spent until now is not counted against what will be paid (B4).
+        caps::read_owner(app, owner.owner).await;
+    }
+    let by = change(&context, &session)?;
+    allowances::assign(&*app.db, &by, member, owner.owner, &plan.name).await?;
+    caps::follow_owner(app, owner.owner, session.member.as_str()).await;
+    Reply::json(200, &json!({ "member": member, "plan": plan }))
+}

@@ -1,0 +1,40 @@
+//! Caps that are due, brought upstream one by one; and keys of a smaller plan that fit again.
+
+use serde_json::json;
+
+use super::due::{refuse, retry_next_run};
+use super::lease::{Run, change};
+use super::sweep::{Counts, Halt, JOB};
+use crate::app::App;
+use crate::caps;
+use crate::store::caps as rows;
+use crate::turn::Switched;
+use crate::upstream::openrouter::{Refused, Reply};
+
+/// One round. False when not everything had its turn; the next run goes on.
+pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<bool, Halt> {
+    for due in rows::due(&*app.db, &change(app)?, run.now).await? {
+        if !run.has_time_for_rows(app) {
+            return Ok(false);
+        }
+        match caps::follow(app, &due, run.now, JOB).await? {
+            Reply::Is(Switched::Confirmed) => {
+                counts.success();
+                counts.capped = counts.capped.saturating_add(1);
+            }
+            Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
+            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+                refuse(app, run, &due, refused, counts).await?;
+            }
+            Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
+                app.note(
+                    "warn",
+                    "cap_postponed",
+                    json!({ "generation": due.public_id }),
+                );
+                retry_next_run(app, run, &due, counts).await?;
+            }
+        }
+    }
+    Ok(true)
+}

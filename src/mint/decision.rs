@@ -1,0 +1,101 @@
+//! What the reservation's answer means: the share of the window that the key gets, or the gate that refused.
+
+use super::Claimed;
+use crate::app::App;
+use crate::domain::budget;
+use crate::domain::gate::{Refusal, first_refusal};
+use crate::domain::mint::MintSpec;
+use crate::domain::money::NanoUsd;
+use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::store::claims::{Attempt, Decision};
+
+/// What a fresh key gets of its window.
+pub struct Share {
+    limit: NanoUsd,
+    /// Less than a cent is left: it is made, and off until the window ends (B2).
+    pub exhausted: bool,
+    /// When there may be more for it.
+    pub due: Option<Timestamp>,
+}
+
+pub fn share(decision: &Decision, now: Timestamp) -> Share {
+    let allowed = decision.grants.allowance();
+    let cap = budget::share(allowed, &decision.siblings, now).floored();
+    let less = cap < allowed.key;
+    Share {
+        limit: cap.max(NanoUsd::CENT),
+        exhausted: cap < NanoUsd::CENT,
+        due: less
+            .then(|| budget::due_after_reset(allowed.limit_reset, now))
+            .flatten(),
+    }
+}
+
+/// The parameters of the mint.
+pub fn spec(decision: &Decision, share: &Share) -> Option<MintSpec> {
+    let spec = MintSpec::new(
+        decision.upstream_name.clone()?,
+        share.limit,
+        decision.grants.limit_reset,
+        decision.expires_at?,
+        decision.plan.workspace_id.clone(),
+    )?;
+    // Only a plan without a workspace of its own mints at home.
+    Some(spec.at_home(decision.home_workspace_id.clone()))
+}
+
+pub fn not_reserved(app: &App, attempt: &Attempt, decision: Decision) -> Result<Claimed, Error> {
+    if let (Some(earlier), Some(idempotency)) = (&decision.replay_of, &attempt.idempotency) {
+        if earlier.body_sha256 != idempotency.body_sha256 {
+            return Err(Error::IdempotencyMismatch);
+        }
+        let made = decision.cards.iter().find(|card| card.id == earlier.key);
+        if let (Some(card), true) = (made, attempt.create.is_some()) {
+            return Ok(Claimed::Existing(card.clone()));
+        }
+    }
+    let mut facts = decision.facts;
+    if attempt.create.is_some() {
+        facts.live_state = None;
+    }
+    match first_refusal(&facts, &app.config.terms, attempt.now) {
+        Some(Refusal::Exists) => {
+            let card = decision.cards.into_iter().next();
+            card.map(Claimed::Existing).ok_or(Error::Internal)
+        }
+        Some(refusal) => Err(refusal_error(refusal, attempt.now)),
+        // Every gate is open, so it was the replay of an attempt that came to nothing.
+        None if decision.replay_of.is_some() => Err(Error::ClaimSuperseded),
+        None => Err(Error::Internal),
+    }
+}
+
+/// A gate's refusal as the answer it becomes.
+pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
+    match refusal {
+        Refusal::SessionEnded => Error::SignInRequired,
+        Refusal::NotActive(status) => Error::MemberNotActive(status),
+        Refusal::Exists => Error::Internal,
+        Refusal::InProgress => Error::ClaimInProgress,
+        Refusal::BeingRemoved => Error::KeyBeingRemoved,
+        Refusal::KeysUsedUp { allowed } => Error::KeysUsedUp { allowed },
+        Refusal::ProjectNotLive => Error::ProjectNotLive,
+        Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
+        Refusal::MintingStopped => Error::MintingStopped,
+        Refusal::UpstreamTermsUnconfirmed => Error::UpstreamTermsUnconfirmed,
+        Refusal::Blocked { offer } => Error::Blocked { offer },
+        Refusal::Held => Error::Held,
+        Refusal::AccountTooYoung(young) => Error::AccountTooYoung(young),
+        Refusal::ApprovalNeeded { offer } => Error::ApprovalNeeded { offer },
+        Refusal::TermsNotAccepted => Error::TermsNotAccepted,
+        Refusal::TooManyAttempts => Error::TooManyAttempts {
+            retry_at: crate::domain::period::LimitReset::Daily.ends(now),
+        },
+        Refusal::SeatsFull => Error::SeatsFull,
+        Refusal::ClaimsBusy { until } => Error::ClaimsBusy { retry_at: until },
+        Refusal::Paused { until } => Error::OpenRouterBusy {
+            retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
+        },
+    }
+}

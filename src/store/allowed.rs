@@ -1,0 +1,149 @@
+//! What the cap of a generation is computed from, as SQL tells it: what its owner was granted, and what the siblings took
+//! (B1). Claims and the caps' own job read the same.
+
+use serde::Deserialize;
+
+use super::sql::wire;
+use crate::domain::budget::{Grants, Sibling};
+use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
+use crate::domain::spend::Spend;
+use crate::domain::time::Timestamp;
+
+/// What plan `p` gives the owner `$owner` for the key `$key` at `$now`, and what was granted beside it.
+macro_rules! grants {
+    ($owner:literal, $key:literal, $now:literal) => {
+        concat!(
+            "json_object('plan_limit_nano', p.limit_nano, 'limit_reset', p.limit_reset, 'max_active_keys', p.max_active_keys,
+            'own_limit_nano', (SELECT gk.own_limit_nano FROM keys gk WHERE gk.id = ", $key, "),
+            'key_raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(r.amount_nano), 0)) FROM raises r
+              WHERE r.key_id = ", $key, " AND (r.until IS NULL OR r.until > ", $now, ")),
+            'owner_raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(r.amount_nano), 0))
+              FROM keys rk JOIN raises r ON r.key_id = rk.id
+              WHERE rk.owner_id = ", $owner, " AND rk.ended_at IS NULL AND (r.until IS NULL OR r.until > ", $now, ")),
+            'credit_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(c.credit_nano), 0))
+              FROM owners co JOIN payments c ON c.owner_id = co.id AND c.at >= COALESCE(co.prepaid_since, 0)
+              WHERE co.id = ", $owner, "))"
+        )
+    };
+}
+
+/// The owner's generations but `$own` that live, or ended since `$since` or since they prepay, with what is known of each.
+/// One that is off while its successor is made counts as ended.
+macro_rules! siblings {
+    ($owner:literal, $key:literal, $own:literal, $since:literal) => {
+        concat!(
+            "json((SELECT json_group_array(json_object('same_key', d.key_id IS ", $key, ",
+              'cap_nano', MAX(d.limit_nano, COALESCE(d.limit_sent_nano, 0)), 'limit_reset', d.limit_reset,
+              'before_nano', d.lifetime_at_switch_nano,
+              'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = d.key_id AND h.reason = 'plan'),
+              'raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(dr.amount_nano), 0)) FROM raises dr
+                WHERE dr.key_id = d.key_id),
+              'ended_at', COALESCE(d.ended_at, CASE WHEN d.state = 'disabled' AND d.switch_doubted_at IS NULL
+                AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = d.key_id AND h.reason IN ('rotation', 'leak'))
+                THEN (SELECT MAX(a.at) FROM audit a WHERE a.target = d.public_id AND a.action = 'disabled') END),
+              'usage_read_at', d.usage_read_at, 'daily_nano', d.usage_daily_nano, 'weekly_nano', d.usage_weekly_nano,
+              'monthly_nano', d.usage_monthly_nano, 'lifetime_nano', d.usage_lifetime_nano))
+            FROM generations d WHERE d.owner_id = ", $owner, " AND d.public_id <> ", $own, "
+              AND (d.live = 1 OR (d.recorded_at IS NOT NULL AND (d.ended_at >= ", $since, "
+                OR d.ended_at >= (SELECT so.prepaid_since FROM owners so WHERE so.id = d.owner_id))))))"
+        )
+    };
+}
+
+/// Siblings that ended before this are of no window that still counts.
+pub(super) fn siblings_since(now: Timestamp) -> Timestamp {
+    let window = |reset: LimitReset| reset.starts(reset.starts(now).plus(-1));
+    window(LimitReset::Monthly).min(window(LimitReset::Weekly))
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct GrantsRow {
+    #[serde(deserialize_with = "wire::nano")]
+    plan_limit_nano: NanoUsd,
+    limit_reset: LimitReset,
+    max_active_keys: i64,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    own_limit_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::nano")]
+    key_raises_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::nano")]
+    owner_raises_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::nano")]
+    credit_nano: NanoUsd,
+}
+
+impl From<GrantsRow> for Grants {
+    fn from(row: GrantsRow) -> Self {
+        Self {
+            plan_limit: row.plan_limit_nano,
+            limit_reset: row.limit_reset,
+            max_active_keys: row.max_active_keys,
+            key_raises: row.key_raises_nano,
+            owner_raises: row.owner_raises_nano,
+            own_limit: row.own_limit_nano,
+            credit: row.credit_nano,
+        }
+    }
+}
+
+/// Spend as a row holds it; some of it may be unknown.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct SpendRow {
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    daily_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    weekly_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    monthly_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    lifetime_nano: Option<NanoUsd>,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    usage_read_at: Option<Timestamp>,
+}
+
+impl SpendRow {
+    pub(super) fn spend(&self) -> Option<Spend> {
+        Some(Spend {
+            daily: self.daily_nano?,
+            weekly: self.weekly_nano?,
+            monthly: self.monthly_nano?,
+            lifetime: self.lifetime_nano?,
+            read_at: self.usage_read_at?,
+        })
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct SiblingRow {
+    #[serde(deserialize_with = "wire::flag")]
+    same_key: bool,
+    #[serde(deserialize_with = "wire::nano")]
+    cap_nano: NanoUsd,
+    limit_reset: LimitReset,
+    #[serde(deserialize_with = "wire::nano")]
+    before_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::flag")]
+    put_off: bool,
+    #[serde(deserialize_with = "wire::nano")]
+    raises_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    ended_at: Option<Timestamp>,
+    #[serde(flatten)]
+    usage: SpendRow,
+}
+
+impl From<SiblingRow> for Sibling {
+    fn from(row: SiblingRow) -> Self {
+        Self {
+            same_key: row.same_key,
+            cap: row.cap_nano,
+            limit_reset: row.limit_reset,
+            ended_at: row.ended_at,
+            usage: row.usage.spend(),
+            before_prepaid: row.before_nano,
+            put_off: row.put_off,
+            raises: row.raises_nano,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Caps that follow the plan, the siblings and the reset: computed from scratch, lowered at once, raised on evidence.
+
+use serde_json::{Value, json};
+
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
+
+/// An admin's change, which is to be told so.
+pub fn admin(world: &World, method: &str, target: &str, body: &str) -> Value {
+    let operator = Browser::signed_in(world, "operator");
+    let told = match method {
+        "POST" => operator.post(target, body),
+        "PATCH" => operator.patch(target, body),
+        _ => operator.delete(target),
+    };
+    assert!([200, 201, 204].contains(&told.status), "{told:?}");
+    if told.body.is_empty() {
+        Value::Null
+    } else {
+        told.json()
+    }
+}
+
+/// The address of a member, for admins.
+pub fn address(member: &Browser<'_>) -> String {
+    let me = member.get("/api/v1/me").json();
+    format!(
+        "/api/v1/admin/members/{}",
+        me["member"]["id"].as_str().unwrap()
+    )
+}
+
+pub fn assign(world: &World, member: &Browser<'_>, plan: &str) {
+    let body = json!({ "plan": plan }).to_string();
+    admin(world, "POST", &format!("{}/plan", address(member)), &body);
+}
+
+/// Every limit that upstream has, in dollars, oldest first; of keys that are not deleted.
+pub fn limits(world: &World) -> Vec<f64> {
+    let sandbox = world.sandbox.borrow();
+    let keys = sandbox.ledger().keys.iter();
+    let ours = keys.filter(|key| !key.foreign && key.deleted_at_ms.is_none());
+    #[expect(clippy::cast_precision_loss, reason = "dollars")]
+    ours.map(|key| key.limit.unwrap().nanos as f64 / 1e9)
+        .collect()
+}
+
+/// The newest key spends.
+pub fn spends(world: &World, dollars: f64) {
+    let now = world.upstream_now_ms();
+    let mut sandbox = world.sandbox.borrow_mut();
+    let hash = sandbox.ledger().keys.last().unwrap().hash.clone();
+    assert!(sandbox.book_usage(&hash, sandbox::Usd::from_dollars(dollars), now));
+}
+
+pub fn sweeps(world: &World, n: usize) {
+    for _ in 0..n {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+}
+
+fn key_of(member: &Browser<'_>) -> Value {
+    member.get("/api/v1/keys").json()["keys"][0].clone()
+}
+
+/// A member whose second key has what the first one left of the day.
+fn carried<'a>(world: &'a World, spent: f64) -> Browser<'a> {
+    let member = Browser::signed_in(world, "member");
+    let first = member.claim().json();
+    spends(world, spent);
+    let id = first["key"]["id"].as_str().unwrap();
+    assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
+    assert_eq!(member.claim().status, 201);
+    member
+}
+
+/// To a moment of the next day, in seconds after midnight.
+fn next_day(world: &World, secs: i64) {
+    world.pass(12 * 3_600 + secs);
+    assert!(world.sweep());
+    oracle::always(world);
+}
+
+#[test]
+fn b3_a_lowered_cap_rises_after_the_reset_on_upstreams_evidence_and_not_before() {
+    let world = World::new();
+    let _member = carried(&world, 2.0);
+    assert_eq!(limits(&world), [3.0]);
+    spends(&world, 1.0);
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [3.0], "the day goes on");
+    world.pass(-TEN_MINUTES);
+    next_day(&world, 60);
+    assert_eq!(
+        limits(&world),
+        [3.0],
+        "a minute after midnight is too early"
+    );
+    world.pass(60);
+    assert!(world.sweep());
+    assert_eq!(limits(&world), [5.0]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x9_an_upstream_whose_day_has_not_ended_raises_nothing() {
+    let world = World::new();
+    let _member = carried(&world, 2.0);
+    spends(&world, 1.0);
+    world.upstream_ahead_ms.set(-10 * 60_000);
+    next_day(&world, 150);
+    assert_eq!(limits(&world), [3.0], "upstream's figure has not fallen");
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [5.0]);
+}
+
+#[test]
+fn b3_a_key_that_spends_at_once_after_the_reset_rises_all_the_same() {
+    let world = World::new();
+    let member = carried(&world, 2.0);
+    spends(&world, 0.5);
+    assert_eq!(member.post("/api/v1/keys/refresh", "{}").status, 200);
+    world.pass(12 * 3_600 + 5);
+    spends(&world, 2.5);
+    world.pass(120);
+    assert!(world.sweep());
+    assert_eq!(
+        limits(&world),
+        [5.0],
+        "more lies before the window than did"
+    );
+}
+
+#[test]
+fn b3_x22_a_replayed_time_raises_nothing_early() {
+    let world = World::new();
+    let _member = carried(&world, 2.0);
+    assert!(world.sweep_at(world.now().plus(86_400)));
+    assert_eq!(limits(&world), [3.0]);
+}
+
+#[test]
+fn b2_a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
+    let world = World::new();
+    let member = carried(&world, 5.0);
+    let key = key_of(&member);
+    assert_eq!(
+        (&key["state"], &key["holds"], &key["limit_usd"]),
+        (&json!("disabled"), &json!(["budget"]), &json!("0.01"))
+    );
+    assert_eq!(world.usable().len(), 0);
+    // Neither its owner nor a sweep turns it on.
+    let address = format!("/api/v1/keys/{}", key["id"].as_str().unwrap());
+    assert_eq!(member.patch(&address, r#"{"disabled":false}"#).status, 200);
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0);
+    world.pass(-TEN_MINUTES);
+    next_day(&world, 120);
+    assert_eq!(limits(&world), [5.0]);
+    assert_eq!(world.usable().len(), 1, "on again in the same run");
+    oracle::settled(&world);
+}
+
+#[test]
+fn b2_an_off_that_cannot_be_confirmed_leaves_no_key() {
+    for kind in ["error_before", "reset_after", "refuse"] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        let first = member.claim().json();
+        spends(&world, 5.0);
+        let id = first["key"]["id"].as_str().unwrap();
+        member.delete(&format!("/api/v1/keys/{id}"));
+        let more = json!({ "times": 3, "status": 403 });
+        let more = if kind == "refuse" {
+            more
+        } else {
+            json!({ "times": 3 })
+        };
+        world.add_fault("openrouter.keys.update", kind, more);
+        let told = member.claim();
+        assert_eq!(
+            (told.status, told.code()),
+            (503, "claim_unknown".into()),
+            "{kind}"
+        );
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), 0, "{kind}");
+        world.sandbox.borrow_mut().clear_faults();
+        sweeps(&world, 2);
+        oracle::settled(&world);
+        assert_eq!(world.states(), ["revoked", "revoked"], "{kind}");
+    }
+}
+
+#[test]
+fn x4_a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
+    for kind in ["reset_before", "reset_after", "late"] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        assert_eq!(member.claim().status, 201);
+        world.add_fault("openrouter.keys.update", kind, json!({ "times": 3 }));
+        assign(&world, &member, "pro");
+        assert_eq!(
+            world
+                .db
+                .text("SELECT limit_nano || ' ' || limit_sent_nano FROM generations"),
+            "5000000000 20000000000",
+            "{kind}"
+        );
+        oracle::always(&world);
+        // Back again before it was known.
+        assign(&world, &member, "free");
+        let now = world.now_ms.get();
+        world.sandbox.borrow_mut().land_late(now);
+        oracle::always(&world);
+        sweeps(&world, 3);
+        assert_eq!(limits(&world), [1.0], "{kind}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn b1_what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let first = member.claim().json();
+    spends(&world, 1.0);
+    let id = first["key"]["id"].as_str().unwrap();
+    member.delete(&format!("/api/v1/keys/{id}"));
+    world
+        .db
+        .run("UPDATE generations SET usage_read_at = ended_at - 1");
+    assert_eq!(member.claim().json()["key"]["limit_usd"], "0.01");
+    // Read anew: more than it was, and less than all.
+    world.db.run(
+        "UPDATE generations SET usage_daily_nano = 2000000000, usage_read_at = ended_at WHERE state = 'revoked'",
+    );
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [3.0]);
+    assert_eq!(world.usable().len(), 1);
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_cap_that_is_not_answered_for_stays_due_and_others_have_their_turn() {
+    let world = World::new();
+    for person in ["member", "second"] {
+        assert_eq!(Browser::signed_in(&world, person).claim().status, 201);
+    }
+    let body = r#"{"limit_usd":"2"}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/default", body);
+    world.add_fault(
+        "openrouter.keys.update",
+        "error_before",
+        json!({ "times": 3 }),
+    );
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [5.0, 2.0]);
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [2.0, 2.0]);
+    oracle::settled(&world);
+}

@@ -1,0 +1,331 @@
+//! Plans as data: the starting set, changes that reach every owner, and keys that no longer fit.
+
+use serde_json::json;
+
+use crate::caps::{address, admin, assign, limits, spends, sweeps};
+use crate::support::{Browser, Fate, World, oracle};
+
+#[test]
+fn s3_01_s3_37_the_starting_set_is_there_and_a_new_member_gets_the_default_plan() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let plans = operator.get("/api/v1/admin/plans").json()["plans"].clone();
+    let plans: Vec<_> = plans
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| {
+            json!([
+                p["name"],
+                p["limit_usd"],
+                p["limit_reset"],
+                p["expiry_days"],
+                p["max_active_keys"],
+                p["is_default"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        json!(plans),
+        json!([
+            ["free", "1.00", "monthly", 90, 1, false],
+            ["basic", "5.00", "monthly", 90, 2, false],
+            ["pro", "20.00", "monthly", 90, 5, false],
+            ["enterprise", "100.00", "monthly", 90, 10, false],
+            ["prepaid", null, "none", 90, 1, false],
+            ["default", "5.00", "daily", 90, 1, true],
+        ])
+    );
+    let unaudited = "SELECT COUNT(*) FROM plans p WHERE NOT EXISTS
+        (SELECT 1 FROM audit a WHERE a.change_id = p.change_id AND a.target = 'plan:' || p.name)";
+    assert_eq!(world.db.number(unaudited), 0);
+    admin(
+        &world,
+        "PATCH",
+        "/api/v1/admin/plans/pro",
+        r#"{"is_default":true}"#,
+    );
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().json()["key"]["limit_usd"], "20.00");
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM plans WHERE is_default = 1"),
+        1
+    );
+}
+
+#[test]
+fn s3_21_s3_51_s3_58_a_plan_that_says_too_little_or_too_much_is_refused() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let whole = json!({ "name": "team", "limit_usd": "2.50", "limit_reset": "daily", "expiry_days": 30, "max_active_keys": 2 });
+    for (member, value) in [
+        ("name", json!("Team A")),
+        ("name", json!(null)),
+        ("limit_usd", json!("2.505")),
+        ("limit_usd", json!("0")),
+        ("limit_usd", json!("-1")),
+        ("limit_usd", json!(2.5)),
+        ("limit_usd", json!(null)),
+        ("limit_reset", json!(null)),
+        ("limit_reset", json!("yearly")),
+        ("limit_reset", json!("none")),
+        ("expiry_days", json!(0)),
+        ("expiry_days", json!(366)),
+        ("expiry_days", json!(null)),
+        ("max_active_keys", json!(0)),
+        ("max_active_keys", json!(101)),
+        ("margin_percent", json!("100")),
+        ("margin_percent", json!("1.234")),
+        ("is_default", json!(false)),
+        ("models", json!([])),
+    ] {
+        let mut bad = whole.clone();
+        bad[member] = value;
+        let told = operator.post("/api/v1/admin/plans", &bad.to_string());
+        assert_eq!(told.status, 400, "{bad}");
+    }
+    let whole = whole.to_string();
+    assert_eq!(operator.post("/api/v1/admin/plans", &whole).status, 201);
+    assert_eq!(
+        operator.post("/api/v1/admin/plans", &whole).code(),
+        "plan_exists"
+    );
+    for (plan, body, status) in [
+        ("team", "{}", 400),
+        ("team", r#"{"name":"other"}"#, 400),
+        ("team", r#"{"limit_reset":"none"}"#, 400),
+        ("prepaid", r#"{"limit_reset":"daily"}"#, 400),
+        ("prepaid", r#"{"limit_usd":"5"}"#, 400),
+        ("prepaid", r#"{"max_active_keys":2}"#, 400),
+        ("nothing", r#"{"expiry_days":5}"#, 404),
+        ("team", r#"{"expiry_days":5,"workspace_id":null}"#, 200),
+    ] {
+        let told = operator.patch(&format!("/api/v1/admin/plans/{plan}"), body);
+        assert_eq!(told.status, status, "{plan} {body}: {told:?}");
+    }
+}
+
+#[test]
+fn s3_04_s4_81_a_better_plan_raises_the_limit_in_place_and_the_key_stays() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let secret = member.claim().secret();
+    spends(&world, 4.0);
+    assign(&world, &member, "pro");
+    assert_eq!(limits(&world), [20.0]);
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    let key = world.usable().remove(0);
+    assert_eq!(Some(key.secret), secret);
+    assert_eq!(
+        key.limit_reset,
+        Some(sandbox::Period::Monthly),
+        "B5: the window with it"
+    );
+    let listed = member.get("/api/v1/keys").json()["keys"][0].clone();
+    assert_eq!(
+        (&listed["limit_usd"], &listed["limit_reset"]),
+        (&json!("20.00"), &json!("monthly"))
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn s3_05_a_worse_plan_lowers_it_in_place_and_what_is_spent_stays_spent() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    spends(&world, 4.0);
+    assign(&world, &member, "free");
+    assert_eq!(limits(&world), [1.0]);
+    let spend = member.get("/api/v1/keys").json()["keys"][0]["spend"].clone();
+    assert_eq!(
+        (&spend["used_usd"], &spend["left_usd"]),
+        (&json!("4.00"), &json!("0.00"))
+    );
+    assert_eq!(world.usable().len(), 1, "on, at its cap until the reset");
+}
+
+#[test]
+fn s3_02_one_members_budget_is_not_anothers() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    spends(&world, 5.0);
+    let second = Browser::signed_in(&world, "second");
+    assert_eq!(second.claim().json()["key"]["limit_usd"], "5.00");
+}
+
+#[test]
+fn s3_03_s0_11_of_a_key_only_hash_mask_and_metadata_are_kept() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let secret = member.claim().secret().unwrap();
+    assert!(!world.db.dump().contains(&secret));
+    let kept = world.db.text(
+        "SELECT (upstream_hash IS NOT NULL) || (secret_sha256 IS NOT NULL) || (label IS NOT NULL) || (owner_id IS NOT NULL) FROM generations",
+    );
+    assert_eq!(kept, "1111");
+}
+
+#[test]
+fn b5_a_change_of_a_plan_reaches_all_of_its_owners_with_the_next_sweep() {
+    let world = World::new();
+    for person in ["member", "second"] {
+        assert_eq!(Browser::signed_in(&world, person).claim().status, 201);
+    }
+    let body = r#"{"limit_usd":"2.50","limit_reset":"weekly"}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/default", body);
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [2.5, 2.5]);
+    let weekly = |key: &sandbox::UpstreamKey| key.limit_reset == Some(sandbox::Period::Weekly);
+    assert!(world.usable().iter().all(weekly));
+    oracle::settled(&world);
+}
+
+#[test]
+fn x11_after_a_longer_period_midnight_raises_nothing() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let first = member.claim().json();
+    spends(&world, 2.0);
+    let id = first["key"]["id"].as_str().unwrap();
+    member.delete(&format!("/api/v1/keys/{id}"));
+    assert_eq!(member.claim().json()["key"]["limit_usd"], "3.00");
+    let body = r#"{"limit_reset":"monthly"}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/default", body);
+    world.pass(12 * 3_600 + 120);
+    assert!(world.sweep());
+    assert_eq!(limits(&world), [3.0], "the dead one's month counts");
+    sweeps(&world, 3);
+    assert_eq!(limits(&world), [3.0]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x12_a_mint_under_way_is_not_recorded_under_another_plan() {
+    for assigned in [true, false] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        let operator = Browser::signed_in(&world, "operator");
+        // Revisions of two plans that would be the same number.
+        world.db.run(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'plan:default', 'plan_changed', 't', 1);
+             UPDATE plans SET rev = 1, change_id = 't' WHERE is_default = 1",
+        );
+        let address = address(&member);
+        world.effects.plan(&[(1, Fate::HeldAfter)]);
+        let held = member.start_claim();
+        world.effects.plan(&[]);
+        let told = if assigned {
+            operator.post(&format!("{address}/plan"), r#"{"plan":"free"}"#)
+        } else {
+            operator.patch("/api/v1/admin/plans/default", r#"{"limit_usd":"1"}"#)
+        };
+        assert_eq!(told.status, 200);
+        assert_eq!(held.release().code(), "claim_superseded");
+        assert_eq!(world.usable().len(), 0);
+        assert_eq!(member.claim().json()["key"]["limit_usd"], "1.00");
+    }
+}
+
+#[test]
+fn b5_where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "pro");
+    assert_eq!(member.claim().status, 201);
+    for name in ["laptop", "server"] {
+        let body = json!({ "name": name }).to_string();
+        assert_eq!(member.post("/api/v1/keys", &body).status, 201);
+    }
+    let on = || {
+        let keys = member.get("/api/v1/keys").json()["keys"].clone();
+        let on = keys.as_array().unwrap().iter();
+        let on = on.filter(|key| key["state"] == "active");
+        on.map(|key| key["name"].clone()).collect::<Vec<_>>()
+    };
+    let held = |name: &str| {
+        let keys = member.get("/api/v1/keys").json()["keys"].clone();
+        let key = keys
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|key| key["name"] == name);
+        key.unwrap()["holds"].clone()
+    };
+    assert_eq!(on(), [json!(null), json!("laptop"), json!("server")]);
+    let body = r#"{"max_active_keys":2}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/pro", body);
+    assert_eq!(held("server"), json!(["plan"]), "at once on record");
+    sweeps(&world, 1);
+    assert_eq!(on(), [json!(null), json!("laptop")]);
+    oracle::settled(&world);
+
+    let server = world
+        .db
+        .text("SELECT public_id FROM keys WHERE name = 'server'");
+    let told = member.post(&format!("/api/v1/keys/{server}/prefer"), "{}");
+    assert_eq!(told.status, 200, "{told:?}");
+    sweeps(&world, 1);
+    assert_eq!(on(), [json!(null), json!("server")]);
+    // Somebody else's, and nobody's.
+    let second = Browser::signed_in(&world, "second");
+    for key in [server.as_str(), "key_000000000000000000000000"] {
+        assert_eq!(
+            second
+                .post(&format!("/api/v1/keys/{key}/prefer"), "{}")
+                .status,
+            404
+        );
+    }
+    // Where one goes, another fits again.
+    let claimed = world
+        .db
+        .text("SELECT public_id FROM keys WHERE ordinal = 0");
+    assert_eq!(
+        member.delete(&format!("/api/v1/keys/{claimed}")).status,
+        200
+    );
+    sweeps(&world, 2);
+    assert_eq!(on(), [json!("laptop"), json!("server")]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_plan_is_given_by_admins_to_members_there_are() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    let address = address(&member);
+    let body = r#"{"plan":"pro"}"#;
+    assert_eq!(member.post(&format!("{address}/plan"), body).status, 404);
+    let nobody = "/api/v1/admin/members/mem_000000000000000000000000/plan";
+    assert_eq!(operator.post(nobody, body).status, 404);
+    let told = operator.post(&format!("{address}/plan"), r#"{"plan":"gold"}"#);
+    assert_eq!(told.status, 400);
+    for _ in 0..2 {
+        assert_eq!(operator.post(&format!("{address}/plan"), body).status, 200);
+    }
+    let assigned = "SELECT COUNT(*) FROM audit WHERE action = 'plan_assigned'";
+    assert_eq!(world.db.number(assigned), 1, "again is nothing");
+}
+
+#[test]
+fn b5_of_several_keys_each_is_lowered_to_a_smaller_plan_and_none_below_it() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "pro");
+    assert_eq!(member.claim().status, 201);
+    for name in ["laptop", "server"] {
+        let body = json!({ "name": name }).to_string();
+        assert_eq!(member.post("/api/v1/keys", &body).status, 201);
+    }
+    let smaller = r#"{"limit_usd":"5","max_active_keys":3}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/pro", smaller);
+    sweeps(&world, 2);
+    assert_eq!(limits(&world), [5.0, 5.0, 5.0]);
+    assert_eq!(world.usable().len(), 3);
+    oracle::settled(&world);
+}

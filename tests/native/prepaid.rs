@@ -1,0 +1,117 @@
+//! Prepaid plans: what was paid, less the margin, is what a key may spend in its whole life (B4).
+
+use serde_json::json;
+
+use crate::caps::{address, admin, assign, limits, spends, sweeps};
+use crate::support::browser::Told;
+use crate::support::{Browser, World, oracle};
+
+fn pays(world: &World, member: &Browser<'_>, id: &str, amount: &str) -> Told {
+    let body = json!({ "payment_id": id, "amount_usd": amount }).to_string();
+    let target = format!("{}/payments", address(member));
+    Browser::signed_in(world, "operator").post(&target, &body)
+}
+
+#[test]
+fn s3_11_s3_14_s3_57_what_was_paid_less_the_margin_is_the_limit_from_the_first_moment() {
+    let world = World::new();
+    let margin = r#"{"margin_percent":"20"}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/prepaid", margin);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(pays(&world, &member, "p-1", "50").code(), "not_prepaid");
+    assign(&world, &member, "prepaid");
+    assert_eq!(member.claim().code(), "credit_spent");
+    assert_eq!(world.calls("openrouter.keys.create"), 0);
+    let paid = pays(&world, &member, "p-1", "50");
+    assert_eq!(paid.status, 201, "{paid:?}");
+    assert_eq!(paid.json()["payment"]["credit_usd"], "40.00");
+    let key = member.claim().json()["key"].clone();
+    assert_eq!(
+        (&key["limit_usd"], &key["limit_reset"], &key["resets_at"]),
+        (&json!("40.00"), &json!("none"), &json!(null))
+    );
+    assert_eq!(world.usable()[0].limit_reset, None);
+    spends(&world, 40.0);
+    world.pass(32 * 86_400);
+    assert!(world.sweep());
+    assert_eq!(limits(&world), [40.0], "no month gives it back");
+    oracle::settled(&world);
+}
+
+#[test]
+fn s3_13_a_payment_counts_once_and_tops_the_limit_up_in_place() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "prepaid");
+    assert_eq!(pays(&world, &member, "p-1", "10").status, 201);
+    assert_eq!(member.claim().status, 201);
+    assert_eq!(pays(&world, &member, "p-1", "10").status, 200);
+    for amount in ["11", "9.99"] {
+        let told = pays(&world, &member, "p-1", amount);
+        assert_eq!((told.status, told.code()), (422, "payment_mismatch".into()));
+    }
+    let second = Browser::signed_in(&world, "second");
+    assign(&world, &second, "prepaid");
+    assert_eq!(
+        pays(&world, &second, "p-1", "10").code(),
+        "payment_mismatch"
+    );
+    assert_eq!(limits(&world), [10.0]);
+    assert_eq!(pays(&world, &member, "p-2", "5.50").status, 201);
+    assert_eq!(limits(&world), [15.5]);
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    let booked = "SELECT COUNT(*) FROM audit WHERE action = 'payment_booked'";
+    assert_eq!(world.db.number(booked), 2);
+    oracle::settled(&world);
+}
+
+#[test]
+fn b4_a_used_key_that_comes_to_a_prepaid_plan_begins_with_all_that_is_paid() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    spends(&world, 4.0);
+    assign(&world, &member, "prepaid");
+    assert_eq!(world.usable().len(), 1, "the sweep puts it off");
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0, "nothing is paid yet");
+    assert_eq!(pays(&world, &member, "p-1", "10").status, 201);
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [14.0]);
+    assert_eq!(world.usable()[0].limit_reset, None);
+    oracle::settled(&world);
+}
+
+#[test]
+fn b4_what_a_removed_key_used_is_gone_for_the_next_one() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "prepaid");
+    assert_eq!(pays(&world, &member, "p-1", "10").status, 201);
+    let first = member.claim().json();
+    spends(&world, 4.0);
+    let id = first["key"]["id"].as_str().unwrap();
+    assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
+    world.pass(40 * 86_400);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().json()["key"]["limit_usd"], "6.00");
+    let more = r#"{"name":"second"}"#;
+    assert_eq!(member.post("/api/v1/keys", more).code(), "keys_used_up");
+    oracle::settled(&world);
+}
+
+#[test]
+fn b4_a_top_up_while_a_mint_is_under_way_is_not_lost() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "prepaid");
+    assert_eq!(pays(&world, &member, "p-1", "10").status, 201);
+    world.effects.plan(&[(1, crate::support::Fate::HeldAfter)]);
+    let held = member.start_claim();
+    world.effects.plan(&[]);
+    assert_eq!(pays(&world, &member, "p-2", "5").status, 201);
+    assert_eq!(held.release().status, 201);
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [15.0]);
+    oracle::settled(&world);
+}
