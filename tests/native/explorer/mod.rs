@@ -53,7 +53,7 @@ enum Does {
 
 use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
 
-const OPERATIONS: [(&str, Does, Start); 16] = [
+const OPERATIONS: [(&str, Does, Start); 21] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -94,13 +94,33 @@ const OPERATIONS: [(&str, Does, Start); 16] = [
         w.somebody_deletes(20);
         done_at_once()
     }),
+    // B5, X12: what is under way for another revision of the plan is not recorded.
+    ("plan change", ShutsOutAll, |w, c| {
+        let body = Body::Bytes(br#"{"limit_usd":"3","expiry_days":60}"#.to_vec());
+        call(w, &c.operator, "PATCH", "/api/v1/admin/plans/default", body)
+    }),
+    ("assign plan", ShutsOutMember, |w, c| {
+        on_member(w, c, "plan", r#"{"plan":"basic"}"#)
+    }),
+    ("raise", NoHarm, |w, c| {
+        let target = format!("/api/v1/admin/keys/{}/raises", newest_key(w));
+        let body = Body::Bytes(br#"{"amount_usd":"2"}"#.to_vec());
+        call(w, &c.operator, "POST", &target, body)
+    }),
+    ("create second", ClaimsForMember, |w, c| {
+        let body = Body::Bytes(br#"{"name":"second"}"#.to_vec());
+        call(w, &c.member, "POST", "/api/v1/keys", body)
+    }),
+    ("top-up", NoHarm, |w, c| {
+        on_member(w, c, "payments", r#"{"payment_id":"p-1","amount_usd":"7"}"#)
+    }),
 ];
 
 /// How a world comes to a stage.
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 13] = [
+const STAGES: [(&str, Prepare); 16] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
@@ -164,6 +184,32 @@ const STAGES: [(&str, Prepare); 13] = [
         }
         w.sandbox.borrow_mut().clear_faults();
     }),
+    // B1: what the first one used, the second has not.
+    ("capped", |w, c| {
+        claims(w, &c.member, 201);
+        let hash = w.usable()[0].hash.clone();
+        let spent = sandbox::Usd::from_dollars(2.0);
+        let now = w.upstream_now_ms();
+        w.sandbox.borrow_mut().book_usage(&hash, spent, now);
+        done(own(w, c, "DELETE", "{}"));
+        claims(w, &c.member, 201);
+        assert_eq!(
+            w.db.number("SELECT MIN(limit_nano) FROM generations"),
+            3_000_000_000
+        );
+    }),
+    ("two allowed", |w, c| {
+        let told = done(on_member(w, c, "plan", r#"{"plan":"basic"}"#));
+        assert_eq!(told.unwrap().status, 200);
+        claims(w, &c.member, 201);
+    }),
+    ("prepaid", |w, c| {
+        let paid = r#"{"payment_id":"p-0","amount_usd":"9"}"#;
+        for (part, body) in [("plan", r#"{"plan":"prepaid"}"#), ("payments", paid)] {
+            assert!(done(on_member(w, c, part, body)).unwrap().status < 300);
+        }
+        claims(w, &c.member, 201);
+    }),
 ];
 
 fn crowd(world: &World, cast: &Cast) {
@@ -186,13 +232,32 @@ fn switch(world: &World, cast: &Cast, body: &str) -> Act {
     call(world, &cast.operator, "PATCH", target, body)
 }
 
-/// What the member wants of their newest key; of one that is nobody's, before there is any.
-fn own(world: &World, cast: &Cast, method: &str, body: &str) -> Act {
+/// What an admin does to the member.
+fn on_member(world: &World, cast: &Cast, part: &str, body: &str) -> Act {
+    let id = world
+        .db
+        .text("SELECT public_id FROM members WHERE login = 'member'");
+    let (target, body) = (
+        format!("/api/v1/admin/members/{id}/{part}"),
+        Body::Bytes(body.into()),
+    );
+    call(world, &cast.operator, "POST", &target, body)
+}
+
+/// The member's newest key; one that is nobody's, before there is any.
+fn newest_key(world: &World) -> String {
     let keys = world.db.texts(
         "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member'
          ORDER BY k.id DESC LIMIT 1",
     );
-    let key = keys.first().map_or("key_of_nobody", String::as_str);
+    keys.into_iter()
+        .next()
+        .unwrap_or_else(|| String::from("key_of_nobody"))
+}
+
+/// What the member wants of it.
+fn own(world: &World, cast: &Cast, method: &str, body: &str) -> Act {
+    let key = newest_key(world);
     let (target, body) = (format!("/api/v1/keys/{key}"), Body::Bytes(body.into()));
     call(world, &cast.member, method, &target, body)
 }
