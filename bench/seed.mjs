@@ -16,11 +16,14 @@ const NOW = Math.floor(Date.now() / 1000);
 
 const id = (/** @type {string} */ kind, /** @type {string} */ number) => `format('${kind}_%024x', ${number})`;
 
+/** Far from the ids of the plans that migrations seed. */
+const PLAN_ID = 1_000;
+
 /** Before the first key: the plan that all of them have. */
 const PLAN = `
   INSERT INTO audit (change_id, target, action, actor, at) VALUES ('seed-plan', 'plan:default', 'plan_seeded', 'bench', ${NOW});
   INSERT INTO plans (id, name, limit_nano, limit_reset, expiry_days, max_active_keys, is_default, created_at, change_id)
-    VALUES (1, 'default', 5000000000, 'daily', 90, ${FIRST_HAS}, 1, ${NOW}, 'seed-plan');`;
+    VALUES (${PLAN_ID}, 'default', 5000000000, 'daily', 90, ${FIRST_HAS}, 1, ${NOW}, 'seed-plan');`;
 
 /** Keys `from` to `to`, counted from 0, with the members who have them. @param {number} from @param {number} to */
 function rows(from, to) {
@@ -28,7 +31,7 @@ function rows(from, to) {
     seeded AS (SELECT n, MAX(n - ${FIRST_HAS - 2}, 1) AS owner, CASE WHEN n < ${FIRST_HAS} THEN n ELSE 0 END AS ordinal FROM k)`;
   const owners = "FROM seeded WHERE ordinal = 0";
   return `
-    INSERT INTO owners (id, kind, plan_id, created_at) ${each} SELECT owner, 'member', 1, ${NOW} ${owners};
+    INSERT INTO owners (id, kind, plan_id, created_at) ${each} SELECT owner, 'member', ${PLAN_ID}, ${NOW} ${owners};
     INSERT INTO audit (change_id, target, action, actor, at)
       ${each} SELECT 'seed-member-' || owner, ${id("mem", "owner")}, 'member_created', 'bench', ${NOW} ${owners};
     INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, created_at, signed_in_at, change_id)
@@ -36,7 +39,7 @@ function rows(from, to) {
     INSERT INTO audit (change_id, target, action, actor, after, at)
       ${each} SELECT 'seed-key-' || n, ${id("gen", "n")}, 'reserved', 'bench', 'minting', ${NOW} FROM seeded;
     INSERT INTO keys (id, public_id, owner_id, ordinal, origin, plan_id, created_at, change_id)
-      ${each} SELECT n + 1, ${id("key", "n")}, owner, ordinal, 'claim', 1, ${NOW}, 'seed-key-' || n FROM seeded;
+      ${each} SELECT n + 1, ${id("key", "n")}, owner, ordinal, 'claim', ${PLAN_ID}, ${NOW}, 'seed-key-' || n FROM seeded;
     INSERT INTO generations (id, public_id, key_id, owner_id, state, op_nonce, upstream_name, plan_rev, limit_nano, limit_reset, created_at, expires_at, change_id)
       ${each} SELECT n + 1, ${id("gen", "n")}, n + 1, owner, 'minting', 'seed', 'keycap/seed/' || n, 0, 5000000000, 'daily', ${NOW}, ${NOW + 90 * 86_400}, 'seed-key-' || n FROM seeded;
     INSERT INTO audit (change_id, target, action, actor, before, after, at)

@@ -97,7 +97,7 @@ function hear(house) {
   const canaries = canariesOf(house);
   for (const { what, status, headers, text } of house.worker.told.splice(0)) {
     let rest = text;
-    if (what === "POST /api/v1/claim" && status === 201) {
+    if (["POST /api/v1/claim", "POST /api/v1/keys"].includes(what) && status === 201) {
       const { secret } = JSON.parse(text);
       house.delivered.push(secret);
       rest = text.replace(JSON.stringify(secret), "");
