@@ -352,7 +352,6 @@ export const mutants = [
   ]),
   ...inFile("src/caps.rs", [
     ["B3 more wants upstream's evidence", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
-    ["B3 what is in force is not lowered for want of evidence", "        certain.max(in_force(basis).min(fresh))", "        certain"],
     ["B5 what the plan does not allow gets nothing more", "    if basis.put_off {\n", "    if false {\n"],
     ["B2 below a cent the key is off", "        exhausted: least && !basis.put_off,", "        exhausted: false,"],
     ["B4 a prepaid limit begins where the key was", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, TEN_MINUTES, World, oracle};
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 /// An admin's change, which is to be told so.
 pub fn admin(world: &World, method: &str, target: &str, body: &str) -> Value {
@@ -259,5 +259,31 @@ fn a_cap_that_is_not_answered_for_stays_due_and_others_have_their_turn() {
     assert_eq!(limits(&world), [5.0, 2.0]);
     sweeps(&world, 1);
     assert_eq!(limits(&world), [2.0, 2.0]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn b1_a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
+    let target = |member: &Browser<'_>| {
+        let id = member.claim().json()["key"]["id"].clone();
+        format!("/api/v1/admin/keys/{}/raises", id.as_str().unwrap())
+    };
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    let raises = target(&member);
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    let copy = Browser::with(&dry, &operator.cookies.borrow());
+    assert_eq!(copy.post(&raises, r#"{"amount_usd":"1"}"#).status, 201);
+    let names = dry.effects.names();
+    let about_to = names.iter().position(|name| name.ends_with("caps::SENT"));
+    world.effects.plan(&[(about_to.unwrap(), Fate::HeldBefore)]);
+    let held = operator.start("POST", &raises, r#"{"amount_usd":"1"}"#);
+    world.effects.plan(&[]);
+    assert_eq!(operator.post(&raises, r#"{"amount_usd":"2"}"#).status, 201);
+    assert_eq!(limits(&world), [8.0]);
+    assert_eq!(held.release().status, 201);
+    assert_eq!(limits(&world), [8.0]);
     oracle::settled(&world);
 }

@@ -261,6 +261,7 @@ fn b5_where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose(
     assert_eq!(held("server"), json!(["plan"]), "at once on record");
     sweeps(&world, 1);
     assert_eq!(on(), [json!(null), json!("laptop")]);
+    assert_eq!(limits(&world), [20.0, 20.0, 0.01], "it leaves its share");
     oracle::settled(&world);
 
     let server = world
@@ -327,5 +328,22 @@ fn b5_of_several_keys_each_is_lowered_to_a_smaller_plan_and_none_below_it() {
     sweeps(&world, 2);
     assert_eq!(limits(&world), [5.0, 5.0, 5.0]);
     assert_eq!(world.usable().len(), 3);
+    oracle::settled(&world);
+}
+
+#[test]
+fn b5_a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "pro");
+    assert_eq!(member.claim().status, 201);
+    let small = r#"{"name":"small","limit_usd":"1"}"#;
+    for body in [small, r#"{"name":"server"}"#] {
+        assert_eq!(member.post("/api/v1/keys", body).status, 201);
+    }
+    let body = r#"{"max_active_keys":2}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/pro", body);
+    sweeps(&world, 2);
+    assert_eq!(limits(&world), [20.0, 1.0, 0.01]);
     oracle::settled(&world);
 }
