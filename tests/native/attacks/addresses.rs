@@ -222,9 +222,22 @@ fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
                     continue;
                 };
                 let told = caller.ask(asked);
-                // Any one word there may be the id of a key, and the body is looked at first.
-                let word = asked_for.strip_prefix("/api/v1/keys/").unwrap_or("/");
-                let expected = if method == "PATCH" && !word.is_empty() && !word.contains('/') {
+                // Any one word may be the id there, and the body is looked at first.
+                let words: Vec<&str> = asked_for.split('/').skip(1).collect();
+                let looks_first = match (method, words.as_slice()) {
+                    (
+                        "PATCH",
+                        ["api", "v1", "keys", word] | ["api", "v1", "admin", "plans", word],
+                    )
+                    | (
+                        "POST",
+                        ["api", "v1", "keys", word, "limit"]
+                        | ["api", "v1", "admin", "keys", word, "raises"]
+                        | ["api", "v1", "admin", "members", word, "plan" | "payments"],
+                    ) => !word.is_empty(),
+                    _ => false,
+                };
+                let expected = if looks_first {
                     (400, "malformed_json")
                 } else {
                     (404, "not_found")

@@ -137,7 +137,7 @@ const NEARLY: &[&str] = &[
     "{\"__proto__\":{}}",
     "{\"constructor\":{}}",
     "{\"limit\":1000}",
-    "{\"limit_usd\":\"1000\"}",
+    "{\"limit_usd\":1000}",
     "{\"a\":1e309}",
     "{\"a\":-0}",
     "{\"a\":18446744073709551616}",
@@ -276,7 +276,7 @@ fn s0_155_s0_145_no_hostile_body_is_taken_or_changes_anything() {
         .collect();
     assert_eq!(
         takes_json.len(),
-        8,
+        17,
         "a new route that takes JSON belongs here"
     );
     let mut bodies = bombs();
