@@ -7,8 +7,8 @@ use crate::domain::id::Kind;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::generations::{self, Due};
-use crate::store::holds::{self, Switch, Turn};
-use crate::upstream::openrouter::{self, Reply};
+use crate::store::holds::{self, Doubt, Switch, Turn};
+use crate::upstream::openrouter::{self, Done, Reply};
 
 /// Failed tries to read what a key has spent, before it is ended without.
 pub const READS_OF_SPEND: i64 = 3;
@@ -42,10 +42,11 @@ pub async fn switch(
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
-    match openrouter::switch_key(app, hash, switch == Switch::Off).await {
-        Reply::Is(()) => {}
-        other => return Ok(other.map(|()| Switched::Overtaken)),
-    }
+    let doubt = match openrouter::switch_key(app, hash, switch == Switch::Off).await {
+        Reply::Is(Done::Surely) => doubt,
+        Reply::Is(Done::AfterDoubt) => Doubt::since(app.now()),
+        other => return Ok(other.map(|_| Switched::Overtaken)),
+    };
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
     Ok(Reply::Is(if confirmed {
@@ -80,8 +81,8 @@ fn has_figures(app: &App, due: &Due) -> bool {
 /// find it, so it is booked at once.
 async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<Reply<()>, DbError> {
     match openrouter::switch_key(app, hash, true).await {
-        Reply::Is(()) => {}
-        other => return Ok(other),
+        Reply::Is(_) => {}
+        other => return Ok(other.map(|_| ())),
     }
     let off_at = app.now();
     let spend = match openrouter::read_key(app, hash).await {

@@ -465,6 +465,25 @@ fn x4_of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doub
 }
 
 #[test]
+fn x4_a_try_that_was_repeated_may_land_after_the_next_switch_and_changes_nothing() {
+    for (before, first, then, left) in [(OFF, ON, OFF, 0), (ON, OFF, ON, 1)] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        changed(&member, &key, before);
+        world.add_fault("openrouter.keys.update", "late", json!({}));
+        changed(&member, &key, first);
+        changed(&member, &key, then);
+        let now = world.now_ms.get();
+        assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
+        assert_ne!(world.usable().len(), left, "it has landed");
+        oracle::always(&world);
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), left);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
 fn x3_what_lands_late_changes_nothing_back() {
     let world = World::new();
     let (member, key) = holder(&world);
