@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::crypto::random;
+use crate::domain::erasure::Removed;
 use crate::domain::id::Kind;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
@@ -56,18 +57,16 @@ pub async fn switch(
     }))
 }
 
-/// Removes a key for good: off, its last figures, deleted. `Is` when upstream says that it is gone.
-pub async fn remove(app: &App, due: &Due) -> Result<Reply<()>, DbError> {
+/// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says so.
+pub async fn remove(app: &App, due: &Due) -> Result<Reply<Removed>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
     if has_figures(app, due) {
-        match last_figures(app, due, hash).await? {
-            Reply::Is(()) => {}
-            other => return Ok(other),
-        }
+        return Ok(last_figures(app, due, hash).await?.map(|()| Removed::Off));
     }
-    Ok(openrouter::delete_key(app, hash).await)
+    let deleted = openrouter::delete_key(app, hash).await;
+    Ok(deleted.map(|()| Removed::Deleted))
 }
 
 /// Whether there are figures to wait for. A stray has none. Where a switch may land yet the key may come on again after
@@ -77,8 +76,7 @@ fn has_figures(app: &App, due: &Due) -> bool {
     due.delivered && !due.doubted_at.is_some_and(lands) && due.attempts < READS_OF_SPEND
 }
 
-/// Off first, then what it has spent, before the DELETE takes that away: no other reading of completed days would still
-/// find it, so it is booked at once.
+/// Off first, then what it has spent until then, booked at once: its successor's cap is computed from it (B1).
 async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<Reply<()>, DbError> {
     match openrouter::switch_key(app, hash, true).await {
         Reply::Is(_) => {}

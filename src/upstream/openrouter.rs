@@ -65,6 +65,8 @@ pub struct Listed {
 #[derive(Clone, Debug, Deserialize)]
 pub struct SpendBody {
     pub name: String,
+    #[serde(default)]
+    pub disabled: Option<bool>,
     pub usage: Option<f64>,
     pub usage_daily: Option<f64>,
     pub usage_weekly: Option<f64>,
