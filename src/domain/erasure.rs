@@ -57,7 +57,7 @@ impl Known {
 
     /// When it is looked at again: in the next run, or when its time has come.
     pub fn next_look(&self) -> Timestamp {
-        if self.is_settled() {
+        if self.is_settled() && self.spend.lifetime > NanoUsd::ZERO {
             self.erase_at
         } else {
             Timestamp::from_secs(0)

@@ -33,13 +33,6 @@ fn changed(member: &Browser<'_>, key: &str, body: &str) -> (Value, Value) {
     (key["state"].clone(), key["holds"].clone())
 }
 
-fn spends(world: &World, dollars: f64) {
-    let now = world.now_ms.get();
-    let hash = world.usable()[0].hash.clone();
-    let mut sandbox = world.sandbox.borrow_mut();
-    assert!(sandbox.book_usage(&hash, sandbox::Usd::from_dollars(dollars), now));
-}
-
 fn sweeps(world: &World, n: usize) {
     for _ in 0..n {
         world.pass(TEN_MINUTES);
@@ -266,7 +259,7 @@ fn a2_a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
 fn s0_07_s0_22_an_admin_removes_a_key_for_good_and_again_is_the_same() {
     let world = World::new();
     let (member, key) = holder(&world);
-    spends(&world, 1.0);
+    world.spends(1.0);
     let operator = Browser::signed_in(&world, "operator");
     assert_eq!(key_of(&operator.delete(&key))["state"], "revoked");
     let before = world.db.dump();
@@ -513,7 +506,7 @@ fn s1_05_x14_a_removal_ends_clean_from_every_point_at_which_it_may_break() {
 fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
     let world = World::new();
     let (member, key) = holder(&world);
-    spends(&world, 2.0);
+    world.spends(2.0);
     world.pass(60);
     assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
     assert_eq!(
@@ -528,7 +521,7 @@ fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
         (next.status, next.json()["key"]["limit_usd"].clone()),
         (201, json!("3.00"))
     );
-    spends(&world, 3.0);
+    world.spends(3.0);
     world.pass(60);
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     key_of(&member.delete(&format!("/api/v1/keys/{id}")));
