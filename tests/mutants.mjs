@@ -245,6 +245,9 @@ export const mutants = [
     ["X2 X22 a young mint is not fenced", "AND n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4", "AND n.state = 'minting' LIMIT ?4"],
     ["X1 a fence takes the nonce away from its attempt",
       "SET state = 'verifying', op_nonce = ?1, failure", "SET state = 'verifying', op_nonce = COALESCE(op_nonce, ?1), failure"],
+    ["C1 only what has its figures is written down as off", "(n.usage_read_at >= n.ended_at AND COALESCE", "(n.ended_at IS NOT NULL AND COALESCE"],
+    ["C1 X4 not while an enable may land", "AND COALESCE(n.switch_doubted_at, 0) <= ?6))", "AND ?6 > 0))"],
+    ["A2 what its owner put off ends with it", "EXPIRE_HOLD = \"DELETE FROM holds WHERE reason = 'owner'\n", "EXPIRE_HOLD = \"DELETE FROM holds WHERE reason = 'no one'\n"],
     ["C2 a key is closed five minutes after its time", "const EXPIRES_AFTER_SECS: i64 = 300;", "const EXPIRES_AFTER_SECS: i64 = 0;"],
     ["C1 a revoke that failed waits its time", "AND n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= ?1", "AND n.state IN ('revoking', 'stuck') AND ?1 > 0"],
     ["X1 X16 a walk frees only rows of its own workspace", "AND n.workspace_id IS ?3 AND n.created_at <= ?4", "AND n.created_at <= ?4"],
@@ -257,12 +260,13 @@ export const mutants = [
       "SELECT n.workspace_id, 0 FROM generations n WHERE n.created_at >= ?1", "SELECT n.workspace_id, 0 FROM generations n WHERE 0 AND n.created_at >= ?1"],
   ]),
   ...inFile("src/store/holds.rs", [
-    ["X4 a switch is doubtful before it is sent", "        WHERE public_id = ?2 AND state IN ('active', 'disabled')", "        WHERE 0 AND public_id = ?2 AND state IN ('active', 'disabled')"],
+    ["X4 a switch is doubtful before it is sent", "        WHERE public_id = ?3 AND state IN ('active', 'disabled')", "        WHERE 0 AND public_id = ?3 AND state IN ('active', 'disabled')"],
     ["X4 a doubtful off is said again", "OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))", "OR 0)"],
     ["X4 a doubtful on is said again", "WHERE switch_doubted_at IS NOT NULL AND state = 'active'", "WHERE 0 AND switch_doubted_at IS NOT NULL AND state = 'active'"],
     ["A2 a switch is sent only while it is wanted", "            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1,", "            AND ?1 IS NOT NULL,"],
-    ["A2 X4 a switch is confirmed only while it is wanted", "          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?5", "          AND ?5 IS NOT NULL"],
+    ["A2 X4 a switch is confirmed only while it is wanted", "          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?7", "          AND ?7 IS NOT NULL"],
     ["X4 what was sent within five minutes may land yet", "doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS))", "doubt.0.filter(|at| *at > now)"],
+    ["X4 of two switches on their way only the later one confirms", "AND n.op_nonce = ?6\n", "AND ?6 IS NOT NULL\n"],
   ]),
   ...inFile("src/store/members.rs", [
     ["A9 a state comes back once",
@@ -363,6 +367,9 @@ export const mutants = [
     ["X18 another key of an active row's name is a twin", "_ if recorded != Some(hash) => Verdict::DeleteTwin,", "_ if recorded != Some(hash) => Verdict::Leave,"],
     ["X1 a key whose row is void is deleted", "State::Void => Verdict::Delete,", "State::Void => Verdict::Leave,"],
     ["X1 a key whose row is revoked and erased is deleted", "State::Revoked if row.erased => Verdict::Delete,", "State::Revoked if row.erased => Verdict::Leave,"],
+    ["C1 what is kept and off is left", "State::Revoked if off => Verdict::Leave,", "State::Revoked if off => Verdict::Delete,"],
+    ["C1 P7 what is kept and on is looked at", "        State::Revoked => Verdict::Look,", "        State::Revoked => Verdict::Leave,"],
+    ["C1 what may have spent is removed in its own turn", "State::Revoking | State::Stuck if row.delivered => Verdict::Leave,", "State::Revoking | State::Stuck if row.delivered => Verdict::DeleteAndRevoke,"],
     ["P8 the brake", "pub const BRAKE: usize = 10;", "pub const BRAKE: usize = 1_000_000;"],
   ]),
   ...inFile("src/domain/target.rs", [
@@ -419,7 +426,7 @@ export const mutants = [
     ["X1 a 408 is no refusal", "        408 => None,\n", ""],
     ["P4 an answer without the secret is no key to deliver", "(Some(key), echo) if !key.is_empty() => Created::Made {", "(Some(key), echo) if key.len() < 9_999 => Created::Made {"],
     ["X16 a walk lists disabled keys too", "&include_disabled=true", ""],
-    ["X4 a switch is done only when the answer says so", "Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(()),", "Reply::Is(One { data }) if data.disabled || !data.disabled => Reply::Is(()),"],
+    ["X4 a switch is done only when the answer says so", "Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(if may_land {", "Reply::Is(One { data }) if data.disabled || !data.disabled => Reply::Is(if may_land {"],
     ["P7 a delete is done only when the answer says so", "Reply::Is(Deleted { deleted: true }) => Reply::Is(()),\n        Reply::Is(Deleted { deleted: false }) | Reply::Unknown => Reply::Unknown,", "Reply::Is(Deleted { deleted: _ }) => Reply::Is(()),\n        Reply::Unknown => Reply::Unknown,"],
     ["X6 a workspace is known by its id", "Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),", "Reply::Is(One { data }) if !data.id.is_empty() => Reply::Is(()),"],
   ]),
@@ -427,10 +434,70 @@ export const mutants = [
     ["A9 only people sign in", "if user.kind != \"User\" || user.id == 0 {", "if user.id == 0 {"],
   ]),
 
+  // ------------------------------------------------------------------------------------------ what owners and admins do with keys
+  ...inFile("src/store/own_keys.rs", [
+    ["A2 a key is its owner's, or an admin's to act on", "          AND (o.member = a.public_id OR (a.provider", "          AND (o.key IS NOT NULL OR (a.provider"],
+    ["A2 an admin is one of GitHub's", "(a.provider = 'github' AND a.subject IN", "(a.subject IN"],
+    ["A7 a key changes in a current session only", "AND a.epoch + s.session_epoch = ?5 AND a.status", "AND ?5 IS NOT NULL AND a.status"],
+    ["P7 a key is changed by an active member only", " AND a.status = 'active'\n", "\n"],
+    ["A2 each puts and lifts their own hold", "\"CASE WHEN o.member = a.public_id THEN 'owner' ELSE 'admin' END\"", "\"CASE WHEN o.member = a.public_id THEN 'owner' ELSE 'owner' END\""],
+    ["A2 an owner switches what is there", "\"(o.live_state IN ('active', 'disabled') OR (o.live_state IS NULL AND o.member <> a.public_id))\"", "\"(o.live_state IS NOT NULL OR o.member IS NOT NULL)\""],
+    ["A2 P7 nobody enables what the house holds", "IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> \"", "IN ('admin') AND h.reason <> \""],
+    ["A2 P7 an owner does not enable what an admin holds", "IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> \"", "IN ('offboarding', 'leak', 'switch') AND h.reason <> \""],
+    ["a name that comes with a switch comes with it or not at all", "(?8 + ?9 = 0 OR \", switchable!()", "(?8 + ?9 >= 0 OR \", switchable!()"],
+    ["A2 a name comes with no enabling that is refused", "AND (?9 = 0 OR \", not_barred!()", "AND (?9 >= 0 OR \", not_barred!()"],
+    ["X3 a name that lands late changes nothing back", "WHERE public_id = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)", "WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit a WHERE a.target = ?3 AND a.change_id = ?2)"],
+    ["X20 a key whose first mint is under way is not removed", "NOT IN ('reserved', 'minting', 'verifying')", "NOT IN ('reserved', 'verifying')"],
+    ["P7 what has ended is to be removed", "SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1\n        WHERE live = 1", "SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1\n        WHERE live = 9"],
+    ["A2 what was postponed has its turn at once", "WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0", "WHERE live = 9 AND state IN ('active', 'disabled') AND next_attempt_at > 0"],
+  ]),
+  ...inFile("src/own_keys.rs", [
+    ["A2 an enabling that is refused is told so", "    if disabled == Some(false) && card.holds.iter().any(|hold| hold.bars(*role)) {", "    if disabled == Some(false) && card.holds.is_empty() && card.ended {"],
+    ["P7 what has ended does not come on again", "    if card.ended {\n        return Err(Error::KeyEnded);", "    if card.ended && disabled.is_none() {\n        return Err(Error::KeyEnded);"],
+    ["X4 a doubtful switch is sent again at once", "due.state != switch.state() || due.row.doubted_at.is_some()", "due.state != switch.state()"],
+  ]),
+  ...inFile("src/turn.rs", [
+    ["X4 a repeated try leaves its doubt", "Reply::Is(Done::AfterDoubt) => Doubt::since(app.now()),", "Reply::Is(Done::AfterDoubt) => doubt,"],
+    ["C1 where an enable may land the key is deleted at once", "due.delivered && !due.doubted_at.is_some_and(lands) &&", "due.delivered && lands(app.now()) &&"],
+    ["C1 what cannot be read is deleted in the end", " && due.attempts < READS_OF_SPEND\n", "\n"],
+    ["C1 a stray has no figures to wait for", "    due.delivered && !due", "    !due"],
+    ["C1 its figures are read once it is off", "    match openrouter::switch_key(app, hash, true).await {\n        Reply::Is(_) => {}\n        other => return Ok(other.map(|_| ())),\n    }\n", ""],
+  ]),
+  ...inFile("src/upstream/call.rs", [
+    ["X4 a try without an answer may land", "may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);", "may_land |= matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);"],
+  ]),
+  ...inFile("src/store/kept.rs", [
+    ["X8 what is found later makes the caps of siblings due", "    if known.spend.lifetime > kept.known.spend.lifetime {", "    if known.spend.lifetime < kept.known.spend.lifetime {"],
+    ["X8 only where more is found", "    if known.spend.lifetime > kept.known.spend.lifetime {", "    if known.spend.lifetime >= kept.known.spend.lifetime {"],
+    ["X8 the caps of the same owner", "          AND owner_id = (SELECT n.owner_id", "          AND 0 < (SELECT n.owner_id"],
+    ["C1 a look waits its time", "\" AND n.next_attempt_at <= ?1 ORDER", "\" AND ?1 > 0 ORDER"],
+    ["P11 a delete is written down once", "n.state = 'revoked' AND n.erased_at IS NULL\n        ON CONFLICT", "n.state = 'revoked'\n        ON CONFLICT"],
+  ]),
+  ...inFile("src/domain/erasure.rs", [
+    ["X8 two readings settle it", "const READINGS: i64 = 2;", "const READINGS: i64 = 1;"],
+    ["X8 readings of different sweeps", "const APART_SECS: i64 = 300;", "const APART_SECS: i64 = 0;"],
+    ["C1 an hour into the next day", "const GRACE_SECS: i64 = 3_600;", "const GRACE_SECS: i64 = 0;"],
+    ["C1 what has spent is kept for its day", "(self.spend.lifetime == NanoUsd::ZERO || self.erase_at <= now)", "(self.spend.lifetime == NanoUsd::ZERO || self.readings > 0)"],
+    ["X8 it is deleted only once it is settled", "        self.is_settled() && (self.spend", "        (self.spend"],
+  ]),
+  ...inFile("src/domain/spend.rs", [
+    ["X8 the higher figure holds", ".map_or(figure, |known| known.max(figure))", ".map_or(figure, |known| known.min(figure))"],
+  ]),
+  ...inFile("src/domain/hold.rs", [
+    ["A2 an admin's hold bars its owner", "Self::Admin => matches!(role, Role::Owner),", "Self::Admin => false && matches!(role, Role::Owner),"],
+    ["A2 what the house holds bars everybody", "Self::Offboarding | Self::Leak | Self::Switch => true,", "Self::Offboarding | Self::Leak | Self::Switch => false,"],
+  ]),
+
   // ------------------------------------------------------------------------------------------ jobs
+  ...inFile("src/jobs/erase.rs", [
+    ["P7 what is found on goes off and away", "    let was_on = body.disabled != Some(true);", "    let was_on = body.disabled.is_none();"],
+    ["C1 what was found on is deleted at once", "    if !was_on && !known.may_go(run.now) {", "    if !known.may_go(run.now) {"],
+    ["X6 a key is gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => true,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => true,"],
+    ["C1 a delete without an answer is not written down", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,\n        Reply::Missing => return retry_later(app, run, due, counts).await,"],
+  ]),
   ...inFile("src/jobs/due.rs", [
-    ["X6 a 404 counts as gone only in a known account", "Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,", "Reply::Missing => account.has(app, due.workspace_id.as_deref()).await || true,"],
-    ["C1 an unknown delete is not gone", "            Reply::Unknown => false,\n        },\n    };\n    if !gone {", "            Reply::Unknown => true,\n        },\n    };\n    if !gone {"],
+    ["X6 a 404 counts as gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => Removed::Deleted,"],
+    ["C1 an unknown delete is not gone", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,\n    };\n    // The moment", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing => return retry_later(app, run, due, counts).await,\n    };\n    // The moment"],
     ["B1 what an expired key spent is read before it is closed", "Reply::Is(spend) => spend.read_at(run.now),", "Reply::Is(spend) => spend.read_at(run.now).filter(|_| false),"],
     ["B1 spend that cannot be read is asked for again", "Reply::Unknown if due.attempts < READS_OF_SPEND => {", "Reply::Unknown if due.attempts < 0 => {"],
     ["C1 a revoke is tried later each time", "FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))", "FIRST_WAIT_SECS.saturating_mul(1_i64.saturating_pow(doubled))"],
@@ -438,7 +505,7 @@ export const mutants = [
     ["P8 a row that is refused waits while others go first", "    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;\n    counts.refusal(refused)", "    counts.refusal(refused)"],
   ]),
   ...inFile("src/jobs/holds.rs", [
-    ["X4 an unknown switch is not confirmed", "        Reply::Is(()) => counts.success(),", "        Reply::Is(()) | Reply::Unknown => counts.success(),"],
+    ["A2 a switch that failed is tried in every run", "return retry_next_run(app, run, due, counts).await;", "return super::due::retry_later(app, run, due, counts).await;"],
   ]),
   ...inFile("src/jobs/lease.rs", [
     ["X22 a job's clock is never ahead", "let now = scheduled.min(clock);", "let now = scheduled;"],

@@ -234,7 +234,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Put a key of mine off or on, or name it"),
+        summary: Some("Put a key of mine off or on, or name it; for admins, anybody's"),
         handler: |c| Box::pin(keys::change_key(c)),
     },
     Route {
@@ -245,7 +245,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Have a key of mine removed for good"),
+        summary: Some("Have a key of mine removed for good; for admins, anybody's"),
         handler: |c| Box::pin(keys::end_key(c)),
     },
     Route {

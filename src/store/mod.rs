@@ -10,6 +10,7 @@ pub mod claims;
 mod facts;
 pub mod generations;
 pub mod holds;
+pub mod kept;
 pub mod members;
 pub mod mints;
 pub mod own_keys;
@@ -31,6 +32,7 @@ pub fn statements() -> Vec<&'static Sql> {
         claims::STATEMENTS,
         generations::STATEMENTS,
         holds::STATEMENTS,
+        kept::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
         own_keys::STATEMENTS,

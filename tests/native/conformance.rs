@@ -35,8 +35,10 @@ fn story() -> (World, Vec<Ran>) {
     ] {
         assert_eq!(member.patch(&own, body).status, 200);
     }
+    let removed = world.db.text("SELECT upstream_hash FROM generations");
     assert_eq!(member.delete(&own).status, 200);
     assert_eq!(member.claim().status, 201);
+    world.spent_by(&removed, 1.0);
     operator.get("/api/v1/admin/settings");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
     operator.claim();
@@ -88,8 +90,14 @@ fn story() -> (World, Vec<Ran>) {
     };
     let now = world.now_ms.get();
     world.sandbox.borrow_mut().add_foreign_key(foreign, now);
-    for wait in [TEN_MINUTES; 60].into_iter().chain([86_400, 90 * 86_400]) {
+    let waits = [TEN_MINUTES; 60].into_iter().chain([86_400, 90 * 86_400]);
+    for (n, wait) in waits.enumerate() {
         world.pass(wait);
+        if n == 3 {
+            // Somebody puts on what is kept for its figures.
+            let on = json!({ "disabled": false });
+            world.by_hand("PATCH", &format!("/keys/{removed}"), &on);
+        }
         assert!(world.sweep());
         if wait > TEN_MINUTES {
             world.sandbox.borrow_mut().clear_faults();

@@ -70,7 +70,8 @@ fn shut_after_reservation(world: &World, sql: &str) {
 #[test]
 fn x12_a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
     let late = [
-        "UPDATE owners SET plan_rev = plan_rev + 1",
+        "UPDATE owners SET plan_rev = plan_rev + 1, change_id = NEW.change_id",
+        "UPDATE plans SET rev = rev + 1, change_id = NEW.change_id",
         "INSERT INTO audit (change_id, target, action, actor, after, at) SELECT 't', public_id, 'terms_accepted', 't', 0, 1 FROM members;
          UPDATE members SET terms_rev = 0, terms_at = NULL, change_id = 't'",
         "INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT NEW.key_id, 'admin', 't', 1, NEW.change_id",

@@ -16,6 +16,7 @@ mod attacks;
 mod claim;
 mod conformance;
 mod cuts;
+mod erasure;
 mod explorer;
 mod faults;
 mod gates;

@@ -23,6 +23,7 @@ after(() => house?.close());
 /** What a route takes that wants more than nothing. */
 const BODIES = /** @type {Record<string, object>} */ ({
   "POST /api/v1/requests": { kind: "claim" },
+  "PATCH /api/v1/keys/{id}": { disabled: true },
   "PATCH /api/v1/admin/settings": { minting: "stopped" },
   "PATCH /api/v1/admin/requests/{id}": { state: "declined" },
 });

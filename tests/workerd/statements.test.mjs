@@ -7,7 +7,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { CLAIM } from "../harness/index.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
-import { claiming, isOver, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { claiming, isOver, removing, sweepingAHold, sweepingAStray, sweepingAnExpiry, sweepingUpAKey } from "./moments.mjs";
 import { CREATE, DELETE, House, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
@@ -248,6 +248,42 @@ const sweepingARelease = {
   act: (house) => house.sweep(),
 };
 
+/** A sweep that closes a key that its owner had put off. @type {Moment} */
+const sweepingAnExpiryOfOneThatIsOff = {
+  ...sweepingAnExpiry,
+  prepare: async (house) => {
+    const member = /** @type {any} */ (await sweepingAnExpiry.prepare(house));
+    assert.equal((await member.patch(await house.keyPath(member), { disabled: true })).status, 200);
+    return member;
+  },
+};
+
+/** A sweep that finishes a removal which upstream has not answered. @type {Moment} */
+const sweepingARemoval = {
+  prepare: async (house) => {
+    const member = /** @type {any} */ (await house.member());
+    assert.equal((await house.claim(member)).status, 201);
+    await house.sandbox.fault({ operation: "openrouter.keys.update", kind: "error_before", times: 3 });
+    assert.equal((await removing.act(house, member)).body.key.state, "revoking");
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** A sweep that finds more spent by a removed key than was known when its successor was claimed. @type {Moment} */
+const sweepingALateBill = {
+  prepare: async (house) => {
+    const member = /** @type {any} */ (await removing.prepare(house));
+    assert.equal((await removing.act(house, member)).body.key.state, "revoked");
+    assert.equal((await house.claim(member)).status, 201);
+    const [{ upstream_hash: hash }] = await house.generations(member);
+    await house.sandbox.spend(hash, 1);
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
 let markers = 1_000;
 
 /** A sweep that finds a key with our marker and without a row. @type {Moment} */
@@ -305,6 +341,12 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["generations::GIVE_UP", "giving up", becomes("stuck"), sweepingForTheLastTime],
   ["generations::EXPIRE_GUARD", "an expiry's audit row", audit("expired"), sweepingAnExpiry],
   ["generations::EXPIRE", "an expiry", becomes("expired"), sweepingAnExpiry],
+  ["generations::EXPIRE_HOLD", "the end of an expired key's hold", "BEFORE DELETE ON holds", sweepingAnExpiryOfOneThatIsOff],
+  ["generations::BOOK", "a removed key's last figures", "BEFORE UPDATE OF usage_read_at ON generations WHEN NEW.state = 'revoking'", sweepingARemoval],
+  ["kept::BOOK", "a removed key's later figures", "BEFORE UPDATE OF readings_since_off ON generations", sweepingUpAKey],
+  ["kept::CAPS_DUE", "that a successor's cap is due", "BEFORE UPDATE OF cap_due_at ON generations", sweepingALateBill],
+  ["kept::ERASED_GUARD", "the audit row of a removed key's delete", audit("erased"), sweepingUpAKey],
+  ["kept::ERASED", "a removed key's delete", "BEFORE UPDATE OF erased_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAKey],
   ["holds::ABOUT_TO", "the doubt before a switch", UPSTREAM_SWITCH, sweepingAHold],
   ["holds::CONFIRMED_GUARD", "the audit row of switching off", audit("disabled"), sweepingAHold],
   ["holds::CONFIRMED", "switching off", becomes("disabled"), sweepingAHold],
@@ -367,7 +409,7 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
   assert.equal((await own.claim(await own.member("member"))).status, 201);
 });
 
-test("switches, requests, spend and signing out everywhere are written whole or not at all, and say which (S4-22, S4-76, P11)", async (t) => {
+test("switches, requests, keys, spend and signing out everywhere are written whole or not at all, and say which (S4-22, S4-76, P11)", async (t) => {
   const own = await House.open();
   t.after(() => own.close());
   const [operator, holder] = [await own.member("operator"), await own.member()];
@@ -440,6 +482,26 @@ test("switches, requests, spend and signing out everywhere are written whole or 
     ["spend::TELL", "BEFORE UPDATE OF usage_read_at ON generations"],
   ]));
   await own.recovers(holder);
+  const key = await own.keyPath(holder);
+  await isWhole(() => holder.patch(key, { name: "laptop" }), breaking([
+    ["own_keys::RENAME_GUARD", audit("key_renamed")],
+    ["own_keys::RENAME", "BEFORE UPDATE OF name ON keys"],
+  ]));
+  await isWhole(() => operator.patch(key, { disabled: true }), breaking([
+    ["own_keys::HOLD_GUARD", audit("hold_put")],
+    ["own_keys::HOLD", "BEFORE INSERT ON holds"],
+    ["own_keys::DUE_NOW", dueNow],
+  ]));
+  await isWhole(() => operator.patch(key, { disabled: false }), breaking([
+    ["own_keys::LIFT_GUARD", audit("hold_lifted")],
+    ["own_keys::LIFT", "BEFORE DELETE ON holds"],
+  ]));
+  await isWhole(() => holder.delete(key), breaking([
+    ["own_keys::END_GUARD", audit("key_ended")],
+    ["own_keys::REVOKE_GUARD", audit("revoke_asked")],
+    ["own_keys::REVOKE", becomes("revoking")],
+    ["own_keys::END", "BEFORE UPDATE OF ended_at ON keys"],
+  ]));
   await isWhole(() => holder.post("/api/v1/me/sign-out-everywhere"), breaking([
     ["members::END_GUARD", audit("sessions_ended")],
     ["members::END", "BEFORE UPDATE OF epoch ON members"],

@@ -53,7 +53,10 @@ enum Does {
 
 use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
 
-const OPERATIONS: [(&str, Does, Start); 16] = [
+const OFF: &str = r#"{"disabled":true}"#;
+const ON: &str = r#"{"disabled":false}"#;
+
+const OPERATIONS: [(&str, Does, Start); 19] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -74,12 +77,23 @@ const OPERATIONS: [(&str, Does, Start); 16] = [
         switch(w, c, r#"{"claims":"by_approval"}"#)
     }),
     ("off by owner", NoHarm, |w, c| {
-        own(w, c, "PATCH", r#"{"disabled":true}"#)
+        act_on_key(w, &c.member, "PATCH", OFF)
     }),
     ("on by owner", NoHarm, |w, c| {
-        own(w, c, "PATCH", r#"{"disabled":false}"#)
+        act_on_key(w, &c.member, "PATCH", ON)
     }),
-    ("revoke", NoHarm, |w, c| own(w, c, "DELETE", "{}")),
+    ("revoke", NoHarm, |w, c| {
+        act_on_key(w, &c.member, "DELETE", "{}")
+    }),
+    ("off by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "PATCH", OFF)
+    }),
+    ("on by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "PATCH", ON)
+    }),
+    ("revoke by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "DELETE", "{}")
+    }),
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
@@ -100,7 +114,7 @@ const OPERATIONS: [(&str, Does, Start); 16] = [
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 13] = [
+const STAGES: [(&str, Prepare); 15] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
@@ -119,7 +133,17 @@ const STAGES: [(&str, Prepare); 13] = [
     }),
     ("off by its owner", |w, c| {
         claims(w, &c.member, 201);
-        done(own(w, c, "PATCH", r#"{"disabled":true}"#));
+        done(act_on_key(w, &c.member, "PATCH", OFF));
+    }),
+    ("off by an admin", |w, c| {
+        claims(w, &c.member, 201);
+        done(act_on_key(w, &c.operator, "PATCH", OFF));
+    }),
+    // C1: off, and kept for its figures.
+    ("revoked, not erased", |w, c| {
+        claims(w, &c.member, 201);
+        w.spends(1.0);
+        done(act_on_key(w, &c.member, "DELETE", "{}"));
     }),
     // Upstream has not answered its owner.
     ("being removed", |w, c| {
@@ -129,7 +153,7 @@ const STAGES: [(&str, Prepare); 13] = [
             "error_before",
             json!({ "times": 3 }),
         );
-        done(own(w, c, "DELETE", "{}"));
+        done(act_on_key(w, &c.member, "DELETE", "{}"));
     }),
     ("expired", |w, c| {
         claims(w, &c.member, 201);
@@ -186,15 +210,15 @@ fn switch(world: &World, cast: &Cast, body: &str) -> Act {
     call(world, &cast.operator, "PATCH", target, body)
 }
 
-/// What the member wants of their newest key; of one that is nobody's, before there is any.
-fn own(world: &World, cast: &Cast, method: &str, body: &str) -> Act {
+/// What the member, or an admin, wants of the member's newest key; of one that is nobody's, before there is any.
+fn act_on_key(world: &World, who: &Cookies, method: &str, body: &str) -> Act {
     let keys = world.db.texts(
         "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member'
          ORDER BY k.id DESC LIMIT 1",
     );
     let key = keys.first().map_or("key_of_nobody", String::as_str);
     let (target, body) = (format!("/api/v1/keys/{key}"), Body::Bytes(body.into()));
-    call(world, &cast.member, method, &target, body)
+    call(world, who, method, &target, body)
 }
 
 /// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
@@ -314,12 +338,17 @@ pub fn recover(world: &World, cast: &Cast, how: usize) {
 /// Whoever may claim ends with one working key.
 pub fn all_is_well(world: &World, cast: &Cast) {
     let cast = renewed(world, cast);
-    world.db.run("DELETE FROM blocks");
+    // The holds of keys that have ended go with the member's reinstatement.
+    world.db.run(
+        "DELETE FROM blocks;
+         DELETE FROM holds WHERE reason = 'admin' AND key_id IN (SELECT id FROM keys WHERE ended_at IS NOT NULL)",
+    );
     world.upstream_ahead_ms.set(0);
     done(switch(world, &cast, r#"{"keys":"on"}"#));
     done(switch(world, &cast, r#"{"minting":"open"}"#));
     done(switch(world, &cast, r#"{"claims":"open"}"#));
-    done(own(world, &cast, "PATCH", r#"{"disabled":false}"#));
+    done(act_on_key(world, &cast.operator, "PATCH", ON));
+    done(act_on_key(world, &cast.member, "PATCH", ON));
     world.pass(86_400);
     assert!(world.sweep());
     for who in [&cast.member, &cast.second] {

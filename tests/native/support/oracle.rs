@@ -22,6 +22,7 @@ pub fn always(world: &World) {
     p4_secrets_are_nowhere(world);
     p6_seats_are_counted(world);
     p7_off_is_off(world, now_ms);
+    c1_what_is_kept_is_there(world, ledger);
     p8_nothing_was_freed_that_was_there(world, now_ms);
     x21_doubt_is_bounded(world);
     p11_every_state_is_audited(world);
@@ -56,6 +57,12 @@ pub fn settled(world: &World) {
         "SELECT state FROM generations WHERE state IN ('reserved', 'minting', 'verifying', 'revoking')",
     );
     assert!(unsettled.is_empty(), "left unsettled: {unsettled:?}");
+    let late = world.db.number(&format!(
+        "SELECT COUNT(*) FROM generations WHERE state = 'revoked' AND erased_at IS NULL
+           AND readings_since_off >= 2 AND (erase_at < {now} - 600 OR usage_lifetime_nano = 0)",
+        now = world.now().secs(),
+    ));
+    assert_eq!(late, 0, "C1: what is settled and over is kept on");
     assert_eq!(
         world.db.number("SELECT COUNT(*) FROM findings"),
         0,
@@ -160,6 +167,21 @@ fn p7_off_is_off(world: &World, now_ms: i64) {
             !key.is_some_and(|key| key.is_usable(now_ms)),
             "P7: {hash} works"
         );
+    }
+}
+
+/// C1: what was written down as deleted is gone, and what is kept for its figures has some.
+fn c1_what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
+    for row in world.db.texts(
+        "SELECT upstream_hash || ' ' || (erased_at IS NOT NULL) || ' ' || COALESCE(usage_read_at >= ended_at AND erase_at > ended_at, 0)
+         FROM generations WHERE state = 'revoked' AND upstream_hash IS NOT NULL",
+    ) {
+        let [hash, erased, has_figures] = row.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+            panic!("three columns: {row}");
+        };
+        let gone = ledger.key(hash).is_none_or(|key| key.deleted_at_ms.is_some());
+        assert!(erased == "0" || gone, "C1: {hash} is written down as deleted");
+        assert!(erased == "1" || has_figures == "1", "C1: {hash} is kept for nothing");
     }
 }
 
