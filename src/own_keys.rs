@@ -66,17 +66,23 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error>
         // The guard let it be: a mint is under way.
         return Err(Error::ClaimInProgress);
     }
-    if let Some(DueNow { row, .. }) = due {
-        match turn::remove(app, &row).await {
-            Ok(Reply::Is(())) => {
-                if confirmed(app, session, &row).await {
-                    card.state = State::Revoked;
-                }
-            }
-            left => left_to_sweep(app, &row, left),
-        }
+    if let Some(DueNow { row, .. }) = due
+        && remove(app, session.member.as_str(), &row).await
+    {
+        card.state = State::Revoked;
     }
     Ok(card)
+}
+
+/// Tries once, at once, to remove what is `revoking`. False where that is left to the sweep.
+pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
+    match turn::remove(app, row).await {
+        Ok(Reply::Is(())) => confirmed(app, actor, row).await,
+        left => {
+            left_to_sweep(app, row, left);
+            false
+        }
+    }
 }
 
 fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<Wish<'a>, Error> {
@@ -103,11 +109,10 @@ fn is_due(due: &DueNow, switch: Switch) -> bool {
     due.state != switch.state() || due.row.doubted_at.is_some()
 }
 
-async fn confirmed(app: &App, session: &Session, row: &Due) -> bool {
+async fn confirmed(app: &App, actor: &str, row: &Due) -> bool {
     let confirmed = match random::public_id(&*app.random, Kind::Change) {
         Ok(change) => {
-            let (generation, actor) = (row.public_id.as_str(), session.member.as_str());
-            generations::confirm_off(&*app.db, generation, actor, &change, app.now()).await
+            generations::confirm_off(&*app.db, &row.public_id, actor, &change, app.now()).await
         }
         Err(_) => Err(DbError::Broken),
     };

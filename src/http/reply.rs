@@ -62,3 +62,14 @@ impl Reply {
         self
     }
 }
+
+/// Cuts what was read down to a page. What `after` has to be for the next one, if there was more.
+pub fn cut_to_page<T>(
+    rows: &mut Vec<T>,
+    page: usize,
+    id: impl Fn(&T) -> &String,
+) -> Option<String> {
+    let more = rows.len() > page;
+    rows.truncate(page);
+    rows.last().filter(|_| more).map(|row| id(row).clone())
+}
