@@ -1,6 +1,8 @@
 //! What ends a member's stay, for a while or for good: an admin's word, or their own. It is written down first and holds
 //! from then on; the keys are removed at once, and by the sweep where that fails.
 
+use serde_json::Value;
+
 use crate::app::App;
 use crate::crypto::session::Session;
 use crate::crypto::{left, random};
@@ -10,7 +12,6 @@ use crate::error::Error;
 use crate::own_keys;
 use crate::store::generations::Due;
 use crate::store::offboard::{self, Leaving, Verdict};
-use crate::store::roster::Details;
 use crate::store::{members, roster};
 
 /// Has a member stand as an admin says. The same again is the same answer.
@@ -19,7 +20,7 @@ pub async fn stand(
     session: &Session,
     member: PublicId,
     status: Status,
-) -> Result<Details, Error> {
+) -> Result<Value, Error> {
     let verdict = Verdict {
         session,
         member,
@@ -31,7 +32,7 @@ pub async fn stand(
     };
     let stood = offboard::stand(&*app.db, &verdict).await?;
     let (details, due) = stood.ok_or(Error::NotFound)?;
-    match details.member.status {
+    match roster::status_of(&details).ok_or(Error::Internal)? {
         is if is == status => {}
         Status::Left => return Err(Error::MemberLeft),
         _ => return Err(Error::MemberIsAdmin),
@@ -43,7 +44,7 @@ pub async fn stand(
 }
 
 /// A member with their keys, for an admin.
-pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<Details, Error> {
+pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<Value, Error> {
     let one = vec![roster::one(member)];
     let (_, rows) = members::signed_in(&*app.db, session, one).await?;
     let details = rows.first().map(roster::read_one).transpose()?;

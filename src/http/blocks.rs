@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
-use super::reply::cut_to_page;
+use super::reply::{cut_to_page, id_of};
 use super::{Context, Reply};
 use crate::app::App;
 use crate::crypto::random;
@@ -14,26 +14,19 @@ use crate::domain::id::Kind;
 use crate::domain::identity::is_account_number;
 use crate::error::Error;
 use crate::ports::Rows;
-use crate::store::blocks::{self, Block, By, PAGE_ROWS, Wanted};
+use crate::store::blocks::{self, By, PAGE_ROWS, Wanted};
 use crate::store::members;
 
 /// People that one request blocks.
 const MOST: usize = 500;
-
-#[derive(Serialize)]
-struct Page {
-    blocks: Vec<Block>,
-    /// What `after` has to be for the next page.
-    next: Option<String>,
-}
 
 pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![blocks::page(context.after(Kind::Block)?.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut blocks = blocks::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut blocks, PAGE_ROWS, |block| &block.id);
-    Reply::json(200, &Page { blocks, next })
+    let next = cut_to_page(&mut blocks, PAGE_ROWS, id_of);
+    Reply::json(200, &json!({ "blocks": blocks, "next": next }))
 }
 
 #[derive(Clone, Copy, Deserialize)]

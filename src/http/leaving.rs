@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{Context, Reply, cookies};
 use crate::error::Error;
 use crate::offboard;
+use crate::ports::Rows;
 use crate::store::{export, members};
 
 /// `GET /api/v1/me/export`: everything that is kept about the member, in one round trip.
@@ -12,7 +13,10 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![export::own(&session)];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
-    let reply = Reply::json(200, &export::read_own(&rows)?)?;
+    let reply = Reply::json(
+        200,
+        &export::read_own(rows.first().unwrap_or(&Rows::new()))?,
+    )?;
     let file = String::from("attachment; filename=\"keycap-export.json\"");
     Ok(reply.header("content-disposition", file))
 }

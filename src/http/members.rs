@@ -1,10 +1,10 @@
 //! `/api/v1/admin/members`: members as admins see them, and what admins do about them.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::context::NoMembers;
-use super::reply::cut_to_page;
+use super::reply::{cut_to_page, id_of};
 use super::{Context, Reply};
 use crate::crypto::random;
 use crate::domain::id::{Kind, PublicId};
@@ -13,14 +13,7 @@ use crate::error::Error;
 use crate::offboard;
 use crate::ports::Rows;
 use crate::store::members;
-use crate::store::roster::{self, Details, Listed, PAGE_ROWS};
-
-#[derive(Serialize)]
-struct Page {
-    members: Vec<Listed>,
-    /// What `after` has to be for the next page.
-    next: Option<String>,
-}
+use crate::store::roster::{self, PAGE_ROWS};
 
 /// Newest first; with `login`, those whose login begins so, in its order; with `id`, whoever has exactly that id or account
 /// number.
@@ -40,8 +33,8 @@ pub async fn list_members(context: Context) -> Result<Reply, Error> {
     };
     let (_, rows) = members::signed_in(&*context.app.db, &session, vec![read]).await?;
     let mut members = roster::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut members, PAGE_ROWS, |member| &member.id);
-    Reply::json(200, &Page { members, next })
+    let next = cut_to_page(&mut members, PAGE_ROWS, id_of);
+    Reply::json(200, &json!({ "members": members, "next": next }))
 }
 
 pub async fn show_member(context: Context) -> Result<Reply, Error> {
@@ -87,6 +80,6 @@ fn member(id: &str) -> Result<PublicId, Error> {
     PublicId::parse(Kind::Member, id).ok_or(Error::NotFound)
 }
 
-fn one(details: &Details) -> Result<Reply, Error> {
+fn one(details: &Value) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "member": details }))
 }

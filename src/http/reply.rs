@@ -67,9 +67,15 @@ impl Reply {
 pub fn cut_to_page<T>(
     rows: &mut Vec<T>,
     page: usize,
-    id: impl Fn(&T) -> &String,
+    id: impl Fn(&T) -> Option<&str>,
 ) -> Option<String> {
     let more = rows.len() > page;
     rows.truncate(page);
-    rows.last().filter(|_| more).map(|row| id(row).clone())
+    let last = rows.last().filter(|_| more)?;
+    id(last).map(str::to_owned)
+}
+
+/// The id of a row that is passed on as it is.
+pub fn id_of(row: &serde_json::Value) -> Option<&str> {
+    row.get("id")?.as_str()
 }

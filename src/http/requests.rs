@@ -82,7 +82,7 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     let read = vec![requests::page(state, after.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut requests = requests::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut requests, PAGE_ROWS, |asked| &asked.request.id);
+    let next = cut_to_page(&mut requests, PAGE_ROWS, |asked| Some(&asked.request.id));
     Reply::json(200, &Page { requests, next })
 }
 

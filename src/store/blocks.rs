@@ -2,8 +2,9 @@
 //! needs a claim's gates; a key that is there goes on working. A ban (`offboard`) is what ends those.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{members, read, rows_of, sql::wire, twice};
+use super::{last_row, members, rows_of, told, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -40,23 +41,11 @@ statements! {
     LIFT = "DELETE FROM blocks WHERE provider = ?1 AND subject = ?2
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = blocks.public_id)";
 
-    PAGE = "SELECT json_object('id', b.public_id, 'provider', b.provider, 'subject', b.subject, 'since', b.since,
+    PAGE = "SELECT json_object('id', b.public_id, 'provider', b.provider, 'subject', b.subject, 'put_at', b.since,
           'member', m.public_id, 'login', m.login)
         FROM blocks b LEFT JOIN members m ON m.provider = b.provider AND m.subject = b.subject
         WHERE (?1 IS NULL OR (b.provider, b.subject) > (SELECT c.provider, c.subject FROM blocks c WHERE c.public_id = ?1))
         ORDER BY b.provider, b.subject LIMIT ?2";
-}
-
-/// A block, with the member that it is about, if they have signed in.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Block {
-    pub id: String,
-    provider: String,
-    subject: String,
-    #[serde(deserialize_with = "wire::at")]
-    since: Timestamp,
-    member: Option<String>,
-    login: Option<String>,
 }
 
 /// A page of blocks behind the one of that id; one more than a page, if there is.
@@ -65,8 +54,9 @@ pub fn page(after: Option<&PublicId>) -> Stmt {
     stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
-pub fn read_page(rows: &Rows) -> Result<Vec<Block>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
+/// Blocks, each with the member that it is about, if they have signed in.
+pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
+    told::rows(rows)
 }
 
 /// Somebody to block, and the id that the block would get.
@@ -108,7 +98,7 @@ pub async fn put(
     ];
     let rows = twice(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
-    let row: Option<Added> = super::last_row(&rows)?;
+    let row: Option<Added> = last_row(&rows)?;
     Ok(row.ok_or(DbError::Broken)?.added)
 }
 

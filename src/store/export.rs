@@ -1,15 +1,9 @@
 //! Everything that is kept about a member, for themselves: no hash, no secret, and of others only what they are here.
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{last_row, sql::wire};
+use super::told;
 use crate::crypto::session::Session;
-use crate::domain::generation::State;
-use crate::domain::hold::Reason;
-use crate::domain::money::NanoUsd;
-use crate::domain::period::LimitReset;
-use crate::domain::request;
-use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
 
 /// Rows of each kind, the newest: more than a member makes.
@@ -21,7 +15,7 @@ statements! {
           'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
           'signed_in_at', m.signed_in_at, 'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
           'plan', (SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = m.owner_id),
-          'blocked_since', (SELECT b.since FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject),
+          'blocked_at', (SELECT b.since FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject),
           'allotted', json((SELECT json_group_array(t.kind) FROM allotments t
             WHERE t.provider = m.provider AND t.subject = m.subject))),
         'keys', json((SELECT json_group_array(json_object('id', kept.public_id, 'name', kept.name, 'origin', kept.origin,
@@ -36,100 +30,23 @@ statements! {
         'requests', json((SELECT json_group_array(json_object('id', q.public_id, 'kind', q.kind, 'state', q.state,
             'note', q.note, 'answer', q.answer, 'created_at', q.created_at, 'decided_at', q.decided_at))
           FROM (SELECT * FROM requests r WHERE r.owner_id = m.owner_id ORDER BY r.id DESC LIMIT ?2) q)),
-        'changes', json((SELECT json_group_array(json_object('target', told.target, 'action', told.action,
-            'by', CASE WHEN told.actor = m.public_id THEN 'member' WHEN told.actor GLOB 'mem_*' THEN 'administrator' ELSE told.actor END,
-            'before', told.before, 'after', told.after, 'at', told.at))
+        'changes', json((SELECT json_group_array(json_object('target', change.target, 'action', change.action,
+            'by', CASE WHEN change.actor = m.public_id THEN 'member' WHEN change.actor GLOB 'mem_*' THEN 'administrator' ELSE change.actor END,
+            'before', change.before, 'after', change.after, 'happened_at', change.at))
           FROM (SELECT u.* FROM audit u WHERE u.target IN (
               SELECT m.public_id
               UNION ALL SELECT c.public_id FROM keys c WHERE c.owner_id = m.owner_id
               UNION ALL SELECT g.public_id FROM generations g WHERE g.owner_id = m.owner_id
               UNION ALL SELECT r.public_id FROM requests r WHERE r.owner_id = m.owner_id)
-            ORDER BY u.id DESC LIMIT ?2) told)))
+            ORDER BY u.id DESC LIMIT ?2) change)))
         FROM members m WHERE m.public_id = ?1";
-}
-
-/// Newest first, each.
-#[derive(Serialize, Deserialize)]
-pub struct Own {
-    member: Person,
-    keys: Vec<Key>,
-    requests: Vec<super::requests::Request>,
-    changes: Vec<Change>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Person {
-    id: String,
-    provider: String,
-    subject: String,
-    login: String,
-    #[serde(deserialize_with = "wire::at")]
-    account_created_at: Timestamp,
-    status: String,
-    #[serde(deserialize_with = "wire::at")]
-    created_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
-    signed_in_at: Timestamp,
-    terms_revision: i64,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    terms_accepted_at: Option<Timestamp>,
-    plan: String,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    blocked_since: Option<Timestamp>,
-    allotted: Vec<request::Kind>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Key {
-    id: String,
-    name: Option<String>,
-    origin: String,
-    #[serde(deserialize_with = "wire::at")]
-    created_at: Timestamp,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    ended_at: Option<Timestamp>,
-    holds: Vec<Reason>,
-    /// The upstream keys that it was, one after another.
-    generations: Vec<Generation>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Generation {
-    id: String,
-    state: State,
-    mask: Option<String>,
-    #[serde(deserialize_with = "wire::nano")]
-    limit_usd: NanoUsd,
-    limit_reset: LimitReset,
-    #[serde(deserialize_with = "wire::at")]
-    created_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
-    expires_at: Timestamp,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    ended_at: Option<Timestamp>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    spent_usd: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    spend_read_at: Option<Timestamp>,
-}
-
-/// A row of the audit about the member, their keys or requests.
-#[derive(Serialize, Deserialize)]
-struct Change {
-    target: String,
-    action: String,
-    /// The member, an administrator, or the job that acted.
-    by: String,
-    before: Option<String>,
-    after: Option<String>,
-    #[serde(deserialize_with = "wire::at")]
-    at: Timestamp,
 }
 
 pub fn own(session: &Session) -> Stmt {
     stmt!(OWN, &session.member, ROWS)
 }
 
-pub fn read_own(rows: &[Rows]) -> Result<Own, DbError> {
-    last_row(rows)?.ok_or(DbError::Broken)
+/// Newest first, each.
+pub fn read_own(rows: &Rows) -> Result<Value, DbError> {
+    told::rows(rows)?.pop().ok_or(DbError::Broken)
 }

@@ -24,6 +24,7 @@ pub mod spend;
 pub mod strays;
 pub mod terms;
 pub mod tidy;
+mod told;
 
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 

@@ -1,9 +1,10 @@
 //! Members who are suspended, banned, let in again, or leave: in one batch their standing, their sessions and all of
 //! their keys. Whatever is being made for them meanwhile is refused by the record's gates (X12).
 
+use serde_json::Value;
+
 use super::generations::Due;
-use super::roster::{self, Details};
-use super::{audit, members, read, rows_of, twice};
+use super::{audit, members, read, roster, rows_of, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::identity::Status;
@@ -153,7 +154,7 @@ impl Verdict<'_> {
 pub async fn stand(
     db: &dyn Database,
     verdict: &Verdict<'_>,
-) -> Result<Option<(Details, Vec<Due>)>, Error> {
+) -> Result<Option<(Value, Vec<Due>)>, Error> {
     let (change, member, now) = (&verdict.change, &verdict.member, verdict.now);
     let (admin, status) = (&verdict.session.member, verdict.status.name());
     let mut stmts = vec![

@@ -92,6 +92,7 @@ fn a16_whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
     let world = World::new();
     let member = settled_in(&world);
     let id = world.member("member");
+    let cookies = member.cookies.borrow().clone();
     assert_eq!(member.leave("member").status, 204);
     world.pass(3_600);
     // A new secret in front of the old one hides nobody.
@@ -111,6 +112,12 @@ fn a16_whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
         "what was accepted is asked again"
     );
     assert_eq!(member.get("/api/v1/keys").json()["keys"], json!([]));
+    let before = Browser::with(&world, &cookies).get("/api/v1/me");
+    assert_eq!(
+        said(&before),
+        is(401, "sign_in_required"),
+        "old sessions stay ended"
+    );
     assert_eq!(
         world.db.number("SELECT COUNT(*) FROM owners"),
         2,

@@ -33,7 +33,7 @@ fn logins(told: &Told) -> Vec<String> {
         .collect()
 }
 
-/// Somebody with two keys of the past and one of today that has spent, as an admin would want to put out.
+/// A member with a key that has spent.
 fn holder(world: &World) -> Browser<'_> {
     let member = Browser::signed_in(world, "member");
     assert_eq!(member.claim().status, 201);
@@ -75,6 +75,8 @@ fn s2_84_s4_69_a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_u
         }
         assert_eq!(world.usable().len(), 0, "at once");
         oracle::settled(&world);
+        let said_so = format!("SELECT COUNT(*) FROM audit WHERE action = '{code}'");
+        assert_eq!(world.db.number(&said_so), 1, "twice is once");
         let cookies = member.cookies.borrow().clone();
         assert_eq!(
             said(&member.get("/api/v1/me")),
@@ -444,10 +446,10 @@ fn f5_the_list_has_pages_by_the_beginning_of_the_login_by_status_and_by_id() {
     assert_eq!(one["keys"].as_array().unwrap().len(), 1);
     key.as_object_mut()
         .unwrap()
-        .retain(|name, _| ["state", "holds", "ended"].contains(&name.as_str()));
+        .retain(|name, _| ["state", "holds", "ended_at"].contains(&name.as_str()));
     assert_eq!(
         key,
-        json!({ "state": "active", "holds": [], "ended": false })
+        json!({ "state": "active", "holds": [], "ended_at": null })
     );
     for wrong in [
         "status=gone",
