@@ -74,8 +74,8 @@ const TIMES = {
   settings: ["pause_until"],
 };
 
-/** The trigger that keeps `created_at` as it was; set aside while time passes. */
-const KEEPS_CREATED_AT = "generations_names_fixed";
+/** The triggers that keep times as they were; set aside while time passes. */
+const KEEP_TIMES = ["generations_names_fixed", "keys_end_audited", "keys_end_final"];
 
 let personas = 0;
 let holds = 0;
@@ -163,11 +163,13 @@ export class House {
 
   /** Lets time pass for everything that D1 remembers. @param {number} seconds */
   async pass(seconds) {
-    const [{ sql }] = await this.worker.d1("SELECT sql FROM sqlite_master WHERE name = ?1", [KEEPS_CREATED_AT]);
+    const triggers = await this.worker.d1("SELECT name, sql FROM sqlite_master WHERE name IN (SELECT value FROM json_each(?1))", [JSON.stringify(KEEP_TIMES)]);
     const shifts = Object.entries(TIMES).map(
       ([table, columns]) => `UPDATE ${table} SET ${columns.map((name) => `${name} = CASE WHEN ${name} > 0 THEN ${name} - ${seconds} ELSE ${name} END`).join(", ")};`,
     );
-    await this.worker.d1(`DROP TRIGGER ${KEEPS_CREATED_AT}; ${shifts.join(" ")} ${sql}; SELECT 1`);
+    const aside = triggers.map(({ name }) => `DROP TRIGGER ${name};`);
+    const back = triggers.map(({ sql }) => `${sql};`);
+    await this.worker.d1([...aside, ...shifts, ...back, "SELECT 1"].join(" "));
   }
 
   /**
