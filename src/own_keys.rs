@@ -76,7 +76,7 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error>
     }
     let mut removed = !due.is_empty();
     for DueNow { row, .. } in due {
-        removed &= is_removed(app, session, &row).await;
+        removed &= remove(app, session.member.as_str(), &row).await;
     }
     if removed {
         card.state = State::Revoked;
@@ -84,9 +84,10 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error>
     Ok(card)
 }
 
-async fn is_removed(app: &App, session: &Session, row: &Due) -> bool {
+/// Tries once, at once, to remove what is `revoking`. False where that is left to the sweep.
+pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
     match turn::remove(app, row).await {
-        Ok(Reply::Is(removed)) => confirmed(app, session, row, removed).await,
+        Ok(Reply::Is(removed)) => confirmed(app, actor, row, removed).await,
         left => {
             left_to_sweep(app, row, left);
             false
@@ -138,10 +139,10 @@ fn is_due(due: &DueNow, switch: Switch) -> bool {
     due.state != switch.state() || due.row.doubted_at.is_some()
 }
 
-async fn confirmed(app: &App, session: &Session, row: &Due, removed: Removed) -> bool {
+async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool {
     let confirmed = match random::public_id(&*app.random, Kind::Change) {
         Ok(change) => {
-            let (generation, actor) = (row.public_id.as_str(), session.member.as_str());
+            let generation = row.public_id.as_str();
             generations::confirm_off(&*app.db, generation, removed, actor, &change, app.now()).await
         }
         Err(_) => Err(DbError::Broken),

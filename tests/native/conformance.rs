@@ -58,6 +58,7 @@ fn story() -> (World, Vec<Ran>) {
     );
     member.get("/api/v1/requests");
     operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
+    offboarding(&world, &operator);
     let kinds = [
         ("refuse", json!({ "status": 400 })),
         ("rate_limited", json!({ "retry_after": 1 })),
@@ -119,6 +120,33 @@ fn story() -> (World, Vec<Ran>) {
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     let trace = world.db.trace.borrow_mut().take().unwrap();
     (world, trace)
+}
+
+/// Blocks, bans and leaving.
+fn offboarding(world: &World, operator: &Browser<'_>) {
+    let people = r#"{"provider":"github","subjects":["77","78"]}"#;
+    assert_eq!(operator.post("/api/v1/admin/blocks", people).status, 200);
+    operator.get("/api/v1/admin/blocks");
+    let one = keycap::http::Body::Bytes(r#"{"provider":"github","subject":"77"}"#.into());
+    let headers = [
+        ("origin", "http://localhost:8787"),
+        ("content-type", "application/json"),
+    ];
+    let lifted = operator.send("DELETE", "/api/v1/admin/blocks", &headers, one);
+    assert_eq!(lifted.status, 204);
+    let person = Browser::signed_in(world, "load-7");
+    assert_eq!(person.claim().status, 201);
+    let id = world.member("load-7");
+    for query in ["", "?status=active", "?login=LOAD", &format!("?id={id}")] {
+        operator.get(&format!("/api/v1/admin/members{query}"));
+    }
+    operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
+    assert_eq!(operator.stands("load-7", "banned").status, 200);
+    assert_eq!(operator.stands("load-7", "active").status, 200);
+    let person = Browser::signed_in(world, "load-7");
+    person.get("/api/v1/me/export");
+    assert_eq!(person.leave("load-7").status, 204);
+    Browser::signed_in(world, "load-7");
 }
 
 fn written(ran: &Ran) -> Json {

@@ -17,7 +17,8 @@ const SHUT: [(&str, u16, &str); 7] = [
         "minting_stopped",
     ),
     (
-        "INSERT INTO blocks (provider, subject, since) VALUES ('github', '1000100', 1)",
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'blk_t', 'blocked', 't', 1);
+         INSERT INTO blocks (provider, subject, since, public_id, change_id) VALUES ('github', '1000100', 1, 'blk_t', 't')",
         403,
         "blocked",
     ),

@@ -26,6 +26,10 @@ const BODIES = /** @type {Record<string, object>} */ ({
   "PATCH /api/v1/keys/{id}": { disabled: true },
   "PATCH /api/v1/admin/settings": { minting: "stopped" },
   "PATCH /api/v1/admin/requests/{id}": { state: "declined" },
+  "DELETE /api/v1/me": { confirm: "member" },
+  "PATCH /api/v1/admin/members/{id}": { status: "banned" },
+  "POST /api/v1/admin/blocks": { provider: "github", subject: "77" },
+  "DELETE /api/v1/admin/blocks": { provider: "github", subject: "77" },
 });
 
 /** Every route with every method that it takes, as a program or a browser asks. */

@@ -509,6 +509,89 @@ test("switches, requests, keys, spend and signing out everywhere are written who
   assert.equal((await holder.get("/api/v1/me")).status, 401);
 });
 
+test("putting a member out, blocking and leaving are done whole or not at all (P11)", async () => {
+  const persona = "load-90002";
+  const [member, operator] = [await house.member(persona), await house.member("operator")];
+  const id = await house.memberId(member);
+  const [{ subject }] = await house.worker.d1("SELECT subject FROM members WHERE public_id = ?1", [id]);
+  const everything = () => house.worker.d1(`SELECT m.status, m.epoch, m.subject, m.login, (SELECT COUNT(*) FROM blocks) AS blocks, (SELECT COUNT(*) FROM allotments) AS allotments,
+    (SELECT COUNT(*) FROM audit) AS audit, (SELECT json_group_array(k.ended_at || k.name) FROM keys k) AS keys, (SELECT json_group_array(g.state || g.label) FROM generations g) AS generations,
+    (SELECT json_group_array(q.state || q.note) FROM requests q) AS requests FROM members m WHERE m.public_id = ?1`, [id]);
+  /** @param {() => Promise<import("./support.mjs").Answer>} act @param {[string][]} rows */
+  const isWhole = async (act, rows) => {
+    for (const [when] of rows) {
+      const was = await everything();
+      await breakAt(when);
+      const told = await act();
+      await mend();
+      assert.deepEqual([told.status, told.body?.code], [500, "internal"], when);
+      assert.deepEqual(await everything(), was, when);
+    }
+    const told = await act();
+    assert.ok(told.status < 300, `${told.status} ${told.text}`);
+  };
+  const settings = (/** @type {object} */ json) => operator.patch("/api/v1/admin/settings", json);
+  const blocks = (/** @type {string} */ method) => operator.call("/api/v1/admin/blocks", { method, json: { provider: "github", subject } });
+  const stands = (/** @type {string} */ status) => operator.patch(`/api/v1/admin/members/${id}`, { status });
+
+  // One key that ended with a name, another that lives, a permission, and a request that is open.
+  assert.equal((await settings({ claims: "by_approval" })).status, 200);
+  const asked = (await member.post("/api/v1/requests", { kind: "claim" })).body.request;
+  assert.equal((await operator.patch(`/api/v1/admin/requests/${asked.id}`, { state: "approved" })).status, 200);
+  assert.equal((await settings({ claims: "open" })).status, 200);
+  const { key } = (await house.claim(member)).body;
+  assert.equal((await member.patch(`/api/v1/keys/${key.id}`, { name: "first" })).status, 200);
+  assert.equal((await member.call(`/api/v1/keys/${key.id}`, { method: "DELETE", json: {} })).status, 200);
+  assert.equal((await house.claim(member)).status, 201);
+  await isWhole(() => blocks("POST"), breaking([
+    ["blocks::PUT_GUARD", audit("blocked")],
+    ["blocks::PUT", "BEFORE INSERT ON blocks"],
+  ]));
+  assert.equal((await member.post("/api/v1/requests", { kind: "appeal", note: "Why?" })).status, 201);
+  await isWhole(() => member.call("/api/v1/me", { method: "DELETE", json: { confirm: persona } }), breaking([
+    ["offboard::LEAVE_GUARD", audit("member_left")],
+    ["offboard::END_KEYS_GUARD", audit("key_ended")],
+    ["offboard::REVOKE_GUARD", audit("revoke_asked")],
+    ["offboard::REVOKE", becomes("revoking")],
+    ["offboard::END_KEYS", "BEFORE UPDATE OF ended_at ON keys"],
+    ["offboard::UNNAME_GUARD", audit("key_renamed")],
+    ["offboard::UNNAME", "BEFORE UPDATE OF name ON keys"],
+    ["offboard::UNMASK", "BEFORE UPDATE OF label ON generations"],
+    ["offboard::WITHDRAW_GUARD", audit("request_decided")],
+    ["offboard::WITHDRAW", "BEFORE UPDATE OF state ON requests"],
+    ["offboard::UNWRITE", "BEFORE UPDATE OF note ON requests"],
+    ["offboard::UNALLOT", "BEFORE DELETE ON allotments"],
+    ["offboard::ERASE", "BEFORE UPDATE OF login ON members"],
+  ]));
+  for (const [when] of breaking([
+    ["members::RETURN_GUARD", audit("member_returned")],
+    ["members::RETURN", "BEFORE UPDATE OF status ON members"],
+  ])) {
+    await breakAt(when);
+    await assert.rejects(house.member(persona), /auth_error=storage_unavailable/, when);
+    await mend();
+  }
+  const back = await house.member(persona);
+  assert.equal(await house.memberId(back), id);
+  await isWhole(() => blocks("DELETE"), breaking([
+    ["blocks::LIFT_GUARD", audit("unblocked")],
+    ["blocks::LIFT", "BEFORE DELETE ON blocks"],
+  ]));
+  await isWhole(() => stands("banned"), breaking([
+    ["offboard::STAND_GUARD", audit("member_banned")],
+    ["offboard::STAND", "BEFORE UPDATE OF status ON members"],
+    ["offboard::BAN_GUARD", audit("blocked")],
+    ["offboard::BAN", "BEFORE INSERT ON blocks"],
+  ]));
+  await isWhole(() => stands("active"), breaking([
+    ["offboard::UNBAN_GUARD", audit("unblocked")],
+    ["offboard::UNBAN", "BEFORE DELETE ON blocks"],
+  ]));
+  await isWhole(() => operator.post(`/api/v1/admin/members/${id}/sign-out`), breaking([["members::END_BY_ADMIN_GUARD", audit("sessions_ended")]]));
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  await house.promises({ settled: true });
+});
+
 test("every statement of src/store that writes is broken by a test of this file", async () => {
   /** @type {string[]} */
   const writing = [];

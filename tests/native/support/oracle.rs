@@ -26,6 +26,7 @@ pub fn always(world: &World) {
     p8_nothing_was_freed_that_was_there(world, now_ms);
     x21_doubt_is_bounded(world);
     p11_every_state_is_audited(world);
+    a16_who_left_is_nobody(world);
     assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
 }
 
@@ -41,6 +42,21 @@ pub fn settled(world: &World) {
             key.name
         );
     }
+    let put_out = world.db.texts(
+        "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
+         WHERE m.status <> 'active' AND g.upstream_hash IS NOT NULL",
+    );
+    for key in world.usable() {
+        assert!(
+            !put_out.contains(&key.hash),
+            "P7: a key of who is out works"
+        );
+    }
+    let theirs = world.db.number(
+        "SELECT COUNT(*) FROM keys k JOIN members m ON m.owner_id = k.owner_id
+         WHERE m.status <> 'active' AND k.ended_at IS NULL",
+    );
+    assert_eq!(theirs, 0, "C5: who is out has a key");
     let held = world.db.number(
         "SELECT COUNT(*) FROM generations g WHERE g.state = 'active'
            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = g.key_id)",
@@ -235,4 +251,17 @@ fn p11_every_state_is_audited(world: &World) {
                WHERE a.target = g.public_id AND b.before <> a.after)",
     );
     assert!(wrong.is_empty(), "P11: {wrong:?}");
+}
+
+/// A16: of who has left, no row says who they were or what they wrote.
+fn a16_who_left_is_nobody(world: &World) {
+    let named = world.db.texts(
+        "SELECT m.public_id FROM members m WHERE m.status = 'left' AND (m.login <> '' OR m.account_created_at <> 0
+           OR m.terms_rev <> 0 OR m.subject NOT GLOB 'left:*'
+           OR EXISTS (SELECT 1 FROM requests q WHERE q.owner_id = m.owner_id
+             AND (q.state = 'open' OR q.note IS NOT NULL OR q.answer IS NOT NULL))
+           OR EXISTS (SELECT 1 FROM generations g WHERE g.owner_id = m.owner_id AND g.label IS NOT NULL)
+           OR EXISTS (SELECT 1 FROM keys k WHERE k.owner_id = m.owner_id AND k.name IS NOT NULL))",
+    );
+    assert!(named.is_empty(), "A16: {named:?}");
 }
