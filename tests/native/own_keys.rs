@@ -237,6 +237,37 @@ fn a2_an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
 }
 
 #[test]
+fn c14_an_admins_number_at_another_provider_is_nobodys() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    let member = PublicId::new(Kind::Member, [9; 12]);
+    world.db.run(&format!(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', '{member}', 'member_created', 't', 1);
+         INSERT INTO owners (id, kind, plan_id, created_at) SELECT 99, 'member', id, 1 FROM plans;
+         INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, created_at, signed_in_at, change_id)
+           VALUES (99, '{member}', 'google', '1000001', 'namesake', 1, 1, 1, 't')"
+    ));
+    let session = Session { member, epoch: 0 };
+    let wish = Wish {
+        session: &session,
+        key: key.rsplit('/').next().unwrap(),
+        admins: String::from(r#"["1000001"]"#),
+        change: PublicId::new(Kind::Change, [9; 12]),
+        now: world.now(),
+    };
+    let wanted = Wanted {
+        disabled: Some(true),
+        name: None,
+    };
+    let before = world.db.dump();
+    let told = world.run(own_keys::change(&world.db, &wish, &wanted));
+    assert!(matches!(told, Some(Err(Error::NotFound))));
+    let told = world.run(own_keys::end(&world.db, &wish));
+    assert!(matches!(told, Some(Err(Error::NotFound))));
+    assert_eq!(world.db.dump(), before);
+}
+
+#[test]
 fn a2_a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
     let world = World::new();
     let (_, key) = holder(&world);
@@ -711,7 +742,8 @@ fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
         assert!(matches!(told, Some(Err(Error::SignInRequired))));
         assert_eq!(world.db.dump(), before);
     }
-    // And an active member.
+    // And an active member, an admin too.
+    let operator = Browser::signed_in(&world, "operator");
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'sessions_ended', 't', 1 FROM members;
          UPDATE members SET status = 'suspended', change_id = 't'",
@@ -724,6 +756,18 @@ fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
         asked().patch(&key, r#"{"name":"x"}"#),
         asked().delete(&key),
     ] {
+        assert_eq!(told.code(), "member_suspended");
+        assert_eq!(world.db.dump(), before);
+    }
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'u', public_id, 'sessions_ended', 't', 1 FROM members
+           WHERE login = 'member';
+         UPDATE members SET status = 'active', change_id = 'u' WHERE login = 'member'",
+    );
+    let before = world.db.dump();
+    let cookies = operator.cookies.take();
+    let asked = || Browser::with(&world, &cookies);
+    for told in [asked().patch(&key, OFF), asked().delete(&key)] {
         assert_eq!(told.code(), "member_suspended");
         assert_eq!(world.db.dump(), before);
     }
