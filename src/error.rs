@@ -32,6 +32,10 @@ pub enum Error {
     ProjectNotLive,
     ProvisioningClosed,
     MintingStopped,
+    /// The database may have forgotten something (X7).
+    DatabaseRestored,
+    /// The management key is another account's (X6).
+    ForeignAccount,
     /// No admin has confirmed the upstream's terms yet (S4-21).
     UpstreamTermsUnconfirmed,
     Blocked {
@@ -108,6 +112,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -158,6 +164,8 @@ impl Error {
             Self::ProjectNotLive => "project_not_live",
             Self::ProvisioningClosed => "provisioning_closed",
             Self::MintingStopped => "minting_stopped",
+            Self::DatabaseRestored => "database_restored",
+            Self::ForeignAccount => "foreign_account",
             Self::UpstreamTermsUnconfirmed => "upstream_terms_unconfirmed",
             Self::Blocked { .. } => "blocked",
             Self::Held => "key_held",
@@ -204,6 +212,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -260,6 +270,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held

@@ -142,6 +142,8 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::ProjectNotLive => Error::ProjectNotLive,
         Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
         Refusal::MintingStopped => Error::MintingStopped,
+        Refusal::DatabaseRestored => Error::DatabaseRestored,
+        Refusal::ForeignAccount => Error::ForeignAccount,
         Refusal::UpstreamTermsUnconfirmed => Error::UpstreamTermsUnconfirmed,
         Refusal::Blocked { offer } => Error::Blocked { offer },
         Refusal::Held => Error::Held,

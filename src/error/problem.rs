@@ -19,7 +19,10 @@ impl Error {
             Self::SignInRequired => "Sign in first",
             Self::RateLimited => "Too many requests",
             Self::MemberNotActive(_) => "This account may not use keys here",
-            Self::ProvisioningClosed | Self::MintingStopped => "Claims are paused",
+            Self::ProvisioningClosed
+            | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount => "Claims are paused",
             Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => "Claims are not open yet",
             Self::Blocked { .. } => "This account may not claim a key",
             Self::Held => "Your key is held",
@@ -92,6 +95,8 @@ impl Error {
             }
             Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
             Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::ProvisioningClosed
             | Self::ProjectNotLive
             | Self::UpstreamTermsUnconfirmed => {

@@ -7,6 +7,8 @@ use serde_json::json;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
+use crate::crypto::sha256_hex;
+use crate::store::alarms;
 use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
 use crate::turn::{self, READS_OF_SPEND};
@@ -33,17 +35,24 @@ impl Account {
         }
     }
 
-    async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
+    pub async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
         let Some(workspace_id) = workspace_id.or(self.home.as_deref()) else {
             return false;
         };
         if let Some(known) = self.known.get(workspace_id) {
             return *known;
         }
-        let has = openrouter::read_workspace(app, workspace_id).await == Reply::Is(());
+        let has = alarms::account_matches(&*app.db, &credential(app), app.now()).await == Ok(true)
+            && openrouter::read_workspace(app, workspace_id).await == Reply::Is(());
         self.known.insert(workspace_id.to_owned(), has);
         has
     }
+}
+
+/// Tells one management key from another without being of any use as one.
+pub fn credential(app: &App) -> String {
+    let key = app.config.management_key.as_ref();
+    key.map_or_else(String::new, |key| sha256_hex(key.expose().as_bytes()))
 }
 
 /// Removes what is to be off for good; a 404 of a known account is as good.

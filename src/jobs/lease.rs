@@ -16,8 +16,8 @@ const WORK_SECS: i64 = 420;
 
 /// A run that holds its job's lease.
 pub struct Run {
-    job: &'static str,
-    id: PublicId,
+    pub job: &'static str,
+    pub id: PublicId,
     /// The job's clock: the earlier of the event's time and now.
     pub now: Timestamp,
     pub begun: Begun,

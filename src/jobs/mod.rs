@@ -7,6 +7,7 @@ mod lease;
 mod strays;
 pub mod sweep;
 mod walk;
+mod watch;
 
 use crate::app::App;
 use crate::domain::time::Timestamp;

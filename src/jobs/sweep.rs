@@ -1,7 +1,7 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
-//! 1. Fence mints that nobody waits for any more (`generations::take_up`), and list what is due. Stop if the credential
-//!    is another account's.
+//! 1. Stop if the database is behind what it was: then only what has a hold is switched off. Fence mints that nobody waits
+//!    for any more (`generations::take_up`), and list what is due. Stop if the credential is another account's.
 //! 2. Switch off upstream what has a hold, and on again what has none any more.
 //! 3. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
 //! 4. Close what has expired, with what it spent.
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::due::{self, Account};
 use super::lease::{Run, change};
 use super::walk::{self, Bounds, End, Position, Walked};
-use super::{holds, strays};
+use super::{holds, strays, watch};
 use crate::app::App;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
@@ -24,7 +24,7 @@ use crate::ports::DbError;
 use crate::store::generations::{self, Place};
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
-use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::openrouter::Refused;
 
 pub const JOB: &str = "sweep";
 /// Codes of a run that OpenRouter gave no answer to work with.
@@ -68,6 +68,8 @@ pub enum Halt {
     Brake,
     /// The credential is another account's (X6).
     ForeignAccount,
+    /// The database is behind what it was (X7).
+    Restored,
 }
 
 /// One row that is refused may be that row's own trouble; this many in a row are the credential's or everybody's.
@@ -113,7 +115,7 @@ pub async fn run(app: &App, scheduled: Timestamp) {
             .end(app, Ending::Stopped, Some(code), &counts, None)
             .await;
     }
-    let (ending, code, cursor) = match sweep(app, &run, &mut counts).await {
+    let (ending, code, cursor) = match watched(app, &run, &mut counts).await {
         // A stray that could not be deleted must be seen again: only a run without errors moves the look-back on.
         Ok(()) if counts.errors > 0 => (Ending::Partial, Some("errors"), None),
         Ok(()) => (Ending::Done, None, None),
@@ -127,8 +129,26 @@ pub async fn run(app: &App, scheduled: Timestamp) {
         Err(Halt::Storage) => (Ending::Failed, Some("storage_unavailable"), None),
         Err(Halt::Brake) => (Ending::Stopped, Some("brake"), None),
         Err(Halt::ForeignAccount) => (Ending::Stopped, Some("foreign_account"), None),
+        Err(Halt::Restored) => (Ending::Stopped, Some("database_restored"), None),
     };
     run.end(app, ending, code, &counts, cursor).await;
+}
+
+/// Sweeps, if the database is the one it was, and remembers how it is afterwards.
+async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+    let watch = match watch::begin(app, run).await {
+        Err(Halt::Restored) => {
+            watch::our_account(app, run).await?;
+            holds::drive(app, run, counts).await?;
+            return Err(Halt::Restored);
+        }
+        other => other?,
+    };
+    let swept = sweep(app, run, counts).await;
+    if let Some(watch) = watch {
+        watch::end(app, &watch).await?;
+    }
+    swept
 }
 
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
@@ -136,7 +156,7 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     let recent = look_back(run);
     let work = generations::take_up(&*app.db, &change(app)?, &nonce, recent, run.now).await?;
     counts.fenced = work.fenced;
-    our_account(app, run).await?;
+    watch::our_account(app, run).await?;
     // Rows have their half of the time, so that a walk always has the other.
     let mut all = holds::drive(app, run, counts).await?;
     let mut account = Account::new(&run.begun);
@@ -155,20 +175,6 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     walk_all(app, run, work.places, counts).await?;
     tidy(&*app.db, run.now).await?;
     if all { Ok(()) } else { Err(Halt::Budget(None)) }
-}
-
-/// Nothing is concluded from the answers of an account that lacks a workspace in which we have minted (X6).
-async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
-    let Some(known) = run.begun.known_workspace_id.as_deref() else {
-        return Ok(());
-    };
-    match openrouter::read_workspace(app, known).await {
-        Reply::Is(()) => Ok(()),
-        Reply::Missing => Err(Halt::ForeignAccount),
-        Reply::Refused(Refused::Credential) => Err(Halt::Credential),
-        Reply::Refused(Refused::Busy(_)) => Err(Halt::Busy),
-        Reply::Refused(Refused::Rejected) | Reply::Unknown => Err(Halt::Upstream),
-    }
 }
 
 fn look_back(run: &Run) -> Timestamp {

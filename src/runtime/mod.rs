@@ -84,6 +84,7 @@ fn build(env: &Env) -> Built {
         }]
     };
     let db = database::D1::new(env).map_err(|_| missing("DB"))?;
+    let kv = small::Handoffs::new(env).map_err(|_| missing("HANDOFFS"))?;
     let brake = small::EdgeBrake::new(env).map_err(missing)?;
     for problem in &config.closed_by {
         worker::console_warn!(
@@ -94,12 +95,13 @@ fn build(env: &Env) -> Built {
     Ok(Service::new(App {
         config,
         db: Box::new(db),
+        kv: Box::new(kv),
         http: Box::new(fetcher::Fetcher),
         clock: Box::new(small::SystemClock),
         random: Box::new(small::SystemRandom),
         brake: Box::new(brake),
         log: Box::new(small::Console),
-        upstream_terms_seen: std::cell::Cell::default(),
+        standing_seen: std::cell::Cell::default(),
     }))
 }
 

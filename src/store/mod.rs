@@ -4,6 +4,7 @@
 #[macro_use]
 mod sql;
 
+pub mod alarms;
 pub mod audit;
 pub mod cards;
 pub mod claims;
@@ -26,6 +27,7 @@ use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 /// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
 pub fn statements() -> Vec<&'static Sql> {
     [
+        alarms::STATEMENTS,
         audit::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,

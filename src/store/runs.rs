@@ -21,7 +21,8 @@ statements! {
           'begun', EXISTS (SELECT 1 FROM runs WHERE public_id = ?1 AND ended_at IS NULL),
           'instance', i.name, 'public_origin', i.public_origin, 'home_workspace_id', s.home_workspace_id,
           'known_workspace_id', COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n
-            WHERE n.recorded_at IS NOT NULL ORDER BY n.created_at DESC LIMIT 1)),
+            WHERE n.recorded_at > s.account_since ORDER BY n.created_at DESC LIMIT 1)),
+          'restored', s.restore <> 'none', 'account_since', s.account_since,
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
@@ -69,6 +70,11 @@ pub struct Begun {
     pub home_workspace_id: Option<String>,
     /// A workspace that our account has, if any key was ever recorded.
     pub known_workspace_id: Option<String>,
+    /// The database may have forgotten something, and no admin has accepted that yet (X7).
+    #[serde(deserialize_with = "wire::flag")]
+    pub restored: bool,
+    /// When an admin last accepted another account.
+    pub account_since: i64,
     /// When the last run that finished everything began.
     #[serde(deserialize_with = "wire::maybe_at")]
     pub last_clean_at: Option<Timestamp>,

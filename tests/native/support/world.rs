@@ -19,6 +19,7 @@ use super::browser::Told;
 use super::canaries::Canaries;
 use super::database::Sqlite;
 use super::effects::Effects;
+use super::kv::Lagging;
 use super::oracle;
 use super::upstream::{Bend, Respelt, Upstream};
 
@@ -38,6 +39,7 @@ pub const BASE: &str = "http://127.0.0.1:8790";
 
 pub struct World {
     pub db: Sqlite,
+    pub kv: Lagging,
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub effects: Effects,
     pub now_ms: Rc<Cell<i64>>,
@@ -89,6 +91,7 @@ impl World {
         let (sandbox, delivered) = (Rc::<RefCell<Sandbox>>::default(), Rc::default());
         Self {
             db: Sqlite::new(effects.clone()),
+            kv: Lagging::new(effects.clone()),
             canaries: Canaries::new(Rc::clone(&sandbox), Rc::clone(&delivered)),
             sandbox,
             effects,
@@ -111,6 +114,7 @@ impl World {
         let delivered = Rc::new(RefCell::new(self.delivered.borrow().clone()));
         Self {
             db: self.db.copied(effects.clone()),
+            kv: self.kv.copied(effects.clone()),
             canaries: self
                 .canaries
                 .copied(Rc::clone(&sandbox), Rc::clone(&delivered)),
@@ -144,6 +148,7 @@ impl World {
         let service = Service::new(App {
             config: config.unwrap_or_else(|problems| panic!("{problems:?}")),
             db: Box::new(self.db.clone()),
+            kv: Box::new(self.kv.clone()),
             http: Box::new(Upstream {
                 bend: self.bend.clone(),
                 respelt: self.respelt.clone(),
@@ -157,7 +162,7 @@ impl World {
             random: Box::new(Seeded(self.seed.clone())),
             brake: Box::new(Refusing(self.refusing.clone())),
             log: Box::new(Lines(self.log.clone())),
-            upstream_terms_seen: Cell::default(),
+            standing_seen: Cell::default(),
         });
         Isolate {
             service,
