@@ -1,9 +1,10 @@
 //! The application: its configuration and its effects. Built once for each isolate.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::config::Config;
 use crate::domain::time::Timestamp;
+use crate::jobs::Asked;
 use crate::ports::{Brake, Clock, Database, KeyValue, Log, Outbound, Random};
 use crate::store::alarms::Standing;
 use crate::store::claims::House;
@@ -17,6 +18,8 @@ pub struct App {
     pub random: Box<dyn Random>,
     pub brake: Box<dyn Brake>,
     pub log: Box<dyn Log>,
+    /// Runs of jobs that requests have begun, and that work on after the answer.
+    pub asked: RefCell<Vec<Asked>>,
     /// What this isolate last heard of the house's standing, and when: for the health route alone, the guards ask.
     pub standing_seen: Cell<Option<(Timestamp, Standing)>>,
 }

@@ -66,6 +66,8 @@ pub enum Error {
     ConfirmationMismatch {
         live_keys: i64,
     },
+    /// A run of this job has not ended yet.
+    JobUnderWay,
     /// No rule stands that the request is about.
     NothingToRequest,
     RequestsUsedUp {
@@ -130,6 +132,7 @@ impl Error {
             | Self::ClaimSuperseded
             | Self::TermsChanged
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
@@ -183,6 +186,7 @@ impl Error {
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::NothingToRequest => "nothing_to_request",
+            Self::JobUnderWay => "job_under_way",
             Self::RequestsUsedUp { .. } => "requests_used_up",
             Self::AlreadyDecided { .. } => "already_decided",
             Self::ClaimsBusy { .. } => "claims_busy",
@@ -230,6 +234,7 @@ impl Error {
             | Self::ClaimSuperseded
             | Self::IdempotencyMismatch
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::RequestsUsedUp { .. }
             | Self::AlreadyDecided { .. }
             | Self::ConfirmationMismatch { .. } => Level::Info,
@@ -284,6 +289,7 @@ impl Error {
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
             | Self::OpenRouterRefused
             | Self::OpenRouterMismatch

@@ -205,6 +205,7 @@ async fn settle(
                 spend: None,
                 holds: Vec::new(),
                 ended: false,
+                missing: false,
             };
             Ok(Claimed::New { card, secret })
         }

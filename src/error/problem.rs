@@ -40,6 +40,7 @@ impl Error {
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
             Self::ConfirmationMismatch { .. } => "There are more keys than that",
             Self::NothingToRequest => "There is nothing to ask for",
+            Self::JobUnderWay => "This job is running",
             Self::RequestsUsedUp { .. } => "Too many requests today",
             Self::AlreadyDecided { .. } => "This request is decided",
             Self::ClaimsBusy { .. } => "Many people claim at the moment",
@@ -110,6 +111,9 @@ impl Error {
             }
             Self::NothingToRequest => {
                 String::from("No rule stands in your way that an administrator could lift.")
+            }
+            Self::JobUnderWay => {
+                String::from("Nothing was begun. Ask again when that run has ended.")
             }
             Self::RequestsUsedUp { .. } => {
                 format!("A day has {REQUESTS_A_DAY}. It starts again at 00:00 UTC.")

@@ -6,6 +6,7 @@ mod context;
 pub mod cookies;
 pub mod headers;
 pub mod health;
+mod jobs;
 pub mod keys;
 pub mod me;
 mod openapi;

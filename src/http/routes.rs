@@ -2,7 +2,9 @@
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
 use super::rate::Limit;
-use super::{Context, Reply, auth, claim, health, keys, me, openapi, pages, requests, settings};
+use super::{
+    Context, Reply, auth, claim, health, jobs, keys, me, openapi, pages, requests, settings,
+};
 use crate::config::Config;
 use crate::error::Error;
 use crate::ports::LocalFuture;
@@ -315,6 +317,28 @@ pub static ROUTES: &[Route] = &[
         when: always,
         summary: None,
         handler: |c| Box::pin(settings::change_settings(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/admin/jobs",
+        who: Who::Admin,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(jobs::list_jobs(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/admin/jobs/{id}",
+        who: Who::Admin,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(jobs::start_job(c)),
     },
     Route {
         method: Method::Get,

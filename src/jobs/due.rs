@@ -13,6 +13,7 @@ use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
 use crate::turn::{self, READS_OF_SPEND};
 use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::workspaces;
 
 /// A revoke that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
@@ -43,7 +44,7 @@ impl Account {
             return *known;
         }
         let has = alarms::account_matches(&*app.db, &credential(app), app.now()).await == Ok(true)
-            && openrouter::read_workspace(app, workspace_id).await == Reply::Is(());
+            && workspaces::read(app, workspace_id).await == Reply::Is(());
         self.known.insert(workspace_id.to_owned(), has);
         has
     }

@@ -52,6 +52,15 @@ impl Run {
         }
     }
 
+    /// The same run, with no more than so many seconds to work.
+    pub fn within(self, app: &App, secs: i64) -> Self {
+        Self {
+            rows_until: app.now().plus(secs / 2),
+            works_until: app.now().plus(secs),
+            ..self
+        }
+    }
+
     /// Whether there is time to take up more.
     pub fn has_time(&self, app: &App) -> bool {
         app.now() < self.works_until

@@ -66,10 +66,39 @@ pub enum Halt {
     Budget(Option<Position>),
     /// Too much at once that should hardly ever be.
     Brake,
+    /// The database belongs to another deployment (A13).
+    ForeignInstance,
     /// The credential is another account's (X6).
     ForeignAccount,
     /// The database is behind what it was (X7).
     Restored,
+}
+
+impl Halt {
+    /// How a run ends that ends so, and why.
+    pub const fn ends(&self) -> (Ending, Option<&'static str>) {
+        match self {
+            Self::Budget(_) => (Ending::Partial, None),
+            Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
+            Self::Busy => (Ending::Failed, Some("openrouter_busy")),
+            Self::Upstream => (Ending::Failed, Some(UNAVAILABLE)),
+            Self::Storage => (Ending::Failed, Some("storage_unavailable")),
+            Self::Brake => (Ending::Stopped, Some("brake")),
+            Self::ForeignInstance => (Ending::Stopped, Some("foreign_instance")),
+            Self::ForeignAccount => (Ending::Stopped, Some("foreign_account")),
+            Self::Restored => (Ending::Stopped, Some("database_restored")),
+        }
+    }
+}
+
+impl From<Refused> for Halt {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Credential => Self::Credential,
+            Refused::Busy(_) => Self::Busy,
+            Refused::Rejected => Self::Upstream,
+        }
+    }
 }
 
 /// One row that is refused may be that row's own trouble; this many in a row are the credential's or everybody's.
@@ -101,35 +130,28 @@ impl From<DbError> for Halt {
 
 /// Runs one sweep, unless another one has the lease.
 pub async fn run(app: &App, scheduled: Timestamp) {
-    let Some(run) = Run::begin(app, JOB, scheduled).await else {
-        return;
-    };
-    let mut counts = Counts::default();
-    if run.begun.public_origin.as_deref() != Some(app.config.public_origin.as_str()) {
-        let code = match run.begun.public_origin {
-            // Nobody has signed in yet: there is nothing of ours anywhere.
-            None => return run.end(app, Ending::Done, None, &counts, None).await,
-            Some(_) => "foreign_instance",
-        };
-        return run
-            .end(app, Ending::Stopped, Some(code), &counts, None)
-            .await;
+    if let Some(run) = Run::begin(app, JOB, scheduled).await {
+        work(app, run).await;
     }
-    let (ending, code, cursor) = match watched(app, &run, &mut counts).await {
+}
+
+/// One sweep, as far as it gets.
+pub async fn work(app: &App, run: Run) {
+    let mut counts = Counts::default();
+    let result = match watch::is_ours(app, &run) {
+        Ok(false) => Ok(()),
+        Ok(true) => watched(app, &run, &mut counts).await,
+        Err(halt) => Err(halt),
+    };
+    let (ending, code) = match &result {
         // A stray that could not be deleted must be seen again: only a run without errors moves the look-back on.
-        Ok(()) if counts.errors > 0 => (Ending::Partial, Some("errors"), None),
-        Ok(()) => (Ending::Done, None, None),
-        Err(Halt::Budget(position)) => {
-            let cursor = position.and_then(|p| serde_json::to_string(&p).ok());
-            (Ending::Partial, None, cursor)
-        }
-        Err(Halt::Credential) => (Ending::Failed, Some(CREDENTIAL_REFUSED), None),
-        Err(Halt::Busy) => (Ending::Failed, Some("openrouter_busy"), None),
-        Err(Halt::Upstream) => (Ending::Failed, Some(UNAVAILABLE), None),
-        Err(Halt::Storage) => (Ending::Failed, Some("storage_unavailable"), None),
-        Err(Halt::Brake) => (Ending::Stopped, Some("brake"), None),
-        Err(Halt::ForeignAccount) => (Ending::Stopped, Some("foreign_account"), None),
-        Err(Halt::Restored) => (Ending::Stopped, Some("database_restored"), None),
+        Ok(()) if counts.errors > 0 => (Ending::Partial, Some("errors")),
+        Ok(()) => (Ending::Done, None),
+        Err(halt) => halt.ends(),
+    };
+    let cursor = match result {
+        Err(Halt::Budget(position)) => position.and_then(|p| serde_json::to_string(&p).ok()),
+        _ => None,
     };
     run.end(app, ending, code, &counts, cursor).await;
 }
@@ -212,8 +234,9 @@ async fn walk_all(
                 app.note("warn", "no_such_workspace", serde_json::json!({}));
             }
             End::Paused(position) => return Err(Halt::Budget(Some(position))),
-            End::Refused(Refused::Credential) => return Err(Halt::Credential),
-            End::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
+            End::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+                return Err(refused.into());
+            }
             End::Missing | End::Broken | End::Refused(Refused::Rejected) => broken = true,
         }
     }
@@ -257,7 +280,8 @@ async fn walk_place(
     let (position, Walked { ours, pages, end }) = walk::walk(app, run, &bounds, position).await;
     counts.pages = counts.pages.saturating_add(pages);
     counts.listed = counts.listed.saturating_add(ours.len());
-    strays::settle(app, run, place, &ours, counts).await?;
+    let judged = strays::judged(app, run, &ours, true).await?;
+    strays::act(app, run, place, judged, counts).await?;
     if end == End::Empty {
         let began = Timestamp::from_secs(position.began).min(run.now);
         let own = place.workspace_id.as_deref();

@@ -13,7 +13,8 @@ use super::sweep::Halt;
 use crate::app::App;
 use crate::ports::DbError;
 use crate::store::alarms::{self, Head};
-use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::openrouter::Reply;
+use crate::upstream::workspaces;
 
 /// The end of the audit, as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,15 @@ impl Mark {
 pub struct Watch {
     name: String,
     mark: Option<Mark>,
+}
+
+/// Whether the database is this deployment's. `false` while it is nobody's: nothing of ours is anywhere then (A13).
+pub fn is_ours(app: &App, run: &Run) -> Result<bool, Halt> {
+    match run.begun.public_origin.as_deref() {
+        None => Ok(false),
+        Some(origin) if origin == app.config.public_origin.as_str() => Ok(true),
+        Some(_) => Err(Halt::ForeignInstance),
+    }
 }
 
 /// Compares the database with what KV remembers of it. `None` where KV does not answer: what it has is left alone then.
@@ -91,7 +101,7 @@ pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
     let Some(known) = run.begun.known_workspace_id.as_deref() else {
         return Ok(());
     };
-    match openrouter::read_workspace(app, known).await {
+    match workspaces::read(app, known).await {
         Reply::Is(()) => {
             let (credential, change) = (credential(app), change(app)?);
             if alarms::account_found(&*app.db, run.job, &credential, &change, app.now()).await? {
@@ -105,8 +115,7 @@ pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
             alarms::account_lost(&*app.db, run.job, since, &change(app)?, run.now).await?;
             Err(Halt::ForeignAccount)
         }
-        Reply::Refused(Refused::Credential) => Err(Halt::Credential),
-        Reply::Refused(Refused::Busy(_)) => Err(Halt::Busy),
-        Reply::Refused(Refused::Rejected) | Reply::Unknown => Err(Halt::Upstream),
+        Reply::Refused(refused) => Err(refused.into()),
+        Reply::Unknown => Err(Halt::Upstream),
     }
 }

@@ -45,6 +45,7 @@ pub async fn fetch(request: Request, env: Env, context: &Context) -> worker::Res
     context.wait_until(async move {
         // Nobody may be left to hear it.
         let _: Result<(), Outbound> = tell.send(service.answer(inbound).await);
+        jobs::run_asked(service.app()).await;
     });
     match told.await {
         Ok(outbound) => respond(outbound),
@@ -101,6 +102,7 @@ fn build(env: &Env) -> Built {
         random: Box::new(small::SystemRandom),
         brake: Box::new(brake),
         log: Box::new(small::Console),
+        asked: RefCell::default(),
         standing_seen: std::cell::Cell::default(),
     }))
 }

@@ -1,11 +1,11 @@
 //! Holds as the sweep carries them out: what is on and must be off, what is off and may be on.
 
 use super::generations::{Due, LANDS_WITHIN_SECS};
-use super::{read, rows_of, sql::wire, twice};
+use super::{read, read_all, rows_of, sql::wire, twice};
 use crate::domain::generation::State;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError, Rows};
+use crate::ports::{Database, DbError};
 
 /// Rows of each kind that one run takes up: at about one call a second, half of a run's time.
 const BATCH: i64 = 200;
@@ -86,10 +86,6 @@ pub async fn due(db: &dyn Database, now: Timestamp) -> Result<Work, DbError> {
         off: read_all(rows_of(&rows, 0)?)?,
         on: read_all(rows_of(&rows, 1)?)?,
     })
-}
-
-fn read_all(rows: &Rows) -> Result<Vec<Due>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
 }
 
 /// The doubt that stood before a switch was sent: when something earlier was, whose outcome is not known.

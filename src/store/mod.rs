@@ -8,6 +8,7 @@ pub mod alarms;
 pub mod audit;
 pub mod cards;
 pub mod claims;
+pub mod drift;
 mod facts;
 pub mod generations;
 pub mod holds;
@@ -31,6 +32,7 @@ pub fn statements() -> Vec<&'static Sql> {
         audit::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
+        drift::STATEMENTS,
         generations::STATEMENTS,
         holds::STATEMENTS,
         members::STATEMENTS,
@@ -60,6 +62,10 @@ fn last_row<T: serde::de::DeserializeOwned>(batch: &[Rows]) -> Result<Option<T>,
 
 fn read<T: serde::de::DeserializeOwned>(row: &str) -> Result<T, DbError> {
     serde_json::from_str(row).map_err(|_| DbError::Broken)
+}
+
+pub fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbError> {
+    rows.iter().map(|row| read(row)).collect()
 }
 
 /// Runs a batch that writes and whose every statement is harmless when repeated: an unknown answer is asked for once more.

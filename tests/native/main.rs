@@ -12,6 +12,7 @@
 
 mod support;
 
+mod account;
 mod attacks;
 mod claim;
 mod conformance;
@@ -26,7 +27,9 @@ mod luck;
 mod own_keys;
 mod pages;
 mod pauses;
+mod reconcile;
 mod requests;
+mod restore;
 mod routes;
 mod schema;
 mod sign_in;

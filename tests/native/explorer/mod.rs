@@ -53,7 +53,7 @@ enum Does {
 
 use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
 
-const OPERATIONS: [(&str, Does, Start); 16] = [
+const OPERATIONS: [(&str, Does, Start); 18] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -88,6 +88,10 @@ const OPERATIONS: [(&str, Does, Start); 16] = [
     ("block", ShutsOutMember, |w, _| {
         w.db.run("INSERT OR IGNORE INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE login = 'member'");
         done_at_once()
+    }),
+    ("reconcile", NoHarm, |w, _| reconcile(w)),
+    ("restore accepted", NoHarm, |w, c| {
+        switch(w, c, r#"{"restore":"accept"}"#)
     }),
     // X16: what is listed moves up.
     ("somebody deletes", NoHarm, |w, _| {
@@ -202,6 +206,14 @@ fn sweep(world: &World, ahead: i64) -> Act {
     let (service, at) = (world.service(), world.now().plus(ahead));
     Box::pin(async move {
         keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, at).await;
+        None
+    })
+}
+
+fn reconcile(world: &World) -> Act {
+    let (service, at) = (world.service(), world.now());
+    Box::pin(async move {
+        keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, at).await;
         None
     })
 }

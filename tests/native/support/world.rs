@@ -72,6 +72,7 @@ impl Isolate {
         let delivers = request.method() == "POST" && request.uri().path() == "/api/v1/claim";
         let told = Told::from(self.service.answer(request).await);
         self.canaries.look_at(&told, delivers);
+        keycap::jobs::run_asked(self.app()).await;
         told
     }
 }
@@ -162,6 +163,7 @@ impl World {
             random: Box::new(Seeded(self.seed.clone())),
             brake: Box::new(Refusing(self.refusing.clone())),
             log: Box::new(Lines(self.log.clone())),
+            asked: RefCell::default(),
             standing_seen: Cell::default(),
         });
         Isolate {
@@ -204,6 +206,25 @@ impl World {
         let service = self.service();
         let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, scheduled);
         self.run(run).is_some()
+    }
+
+    /// One reconciliation, as its Cron Trigger starts it. False when it was cut.
+    pub fn reconcile(&self) -> bool {
+        let service = self.service();
+        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, self.now());
+        self.run(run).is_some()
+    }
+
+    /// One that only looks: it goes on with a dry run that somebody asked for and that did not begin.
+    pub fn reconcile_dry(&self) -> bool {
+        let now = self.now().secs();
+        let cursor = serde_json::json!({ "began": now, "places": null, "position": null, "broken": false, "asked": 0,
+            "counts": { "dry_run": true } });
+        self.db.run(&format!(
+            "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome, cursor)
+             VALUES ('run_dry', 'reconcile', {now}, {now}, {now}, {now}, 'partial', '{cursor}')"
+        ));
+        self.reconcile()
     }
 
     /// The outcome and code of the latest run.
