@@ -170,7 +170,10 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
         return Ok(());
     }
     ask_for_unseen(app, run, cursor).await?;
-    rows::close(&*app.db, cursor.began()).await?;
+    // Where something was left out, what was not seen may still be so.
+    if cursor.counts.unchecked == 0 && cursor.counts.errors == 0 {
+        rows::close(&*app.db, cursor.began()).await?;
+    }
     Ok(())
 }
 

@@ -530,3 +530,51 @@ fn a17_x22_one_run_at_a_time_also_on_request() {
         );
     }
 }
+
+#[test]
+fn c25_x4_what_is_under_way_or_over_is_no_drift() {
+    for (sql, change) in [
+        (
+            "UPDATE generations SET switch_doubted_at = 1",
+            json!({ "disabled": true }),
+        ),
+        (
+            "UPDATE generations SET limit_sent_nano = 4000000000, limit_sent_at = 1",
+            json!({ "limit": 4 }),
+        ),
+        (
+            "UPDATE generations SET expires_at = created_at + 1",
+            json!({ "disabled": true }),
+        ),
+    ] {
+        let world = World::new();
+        holder(&world, "member");
+        world.db.run(sql);
+        by_hand(&world, &change);
+        assert_eq!(reconciled(&world)["drift"], 0, "{sql}");
+    }
+}
+
+#[test]
+fn p7_a_key_that_is_on_after_its_end_is_told() {
+    let world = World::new();
+    holder(&world, "member");
+    for (change, before, after) in [("t", "active", "revoking"), ("u", "revoking", "revoked")] {
+        world.db.run(&format!(
+            "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+               SELECT '{change}', public_id, 'revoke_confirmed', 't', '{before}', '{after}', 1 FROM generations;
+             UPDATE generations SET state = '{after}', change_id = '{change}'"
+        ));
+    }
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(kinds(&world), ["on_after_end"]);
+    assert_eq!(
+        world.calls("openrouter.keys.update"),
+        0,
+        "its own job ends it"
+    );
+    by_hand(&world, &json!({ "disabled": true }));
+    assert_eq!(reconciled(&world)["drift"], 0);
+    assert_eq!(kinds(&world).len(), 0);
+}

@@ -53,20 +53,24 @@ export const ROUTES = [
   { path: "/api/v1/admin/requests", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/requests/{id}", methods: ["PATCH"], admin: true },
   { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
+  { path: "/api/v1/admin/jobs", methods: ["GET"], admin: true },
+  { path: "/api/v1/admin/jobs/{id}", methods: ["POST"], admin: true },
   { path: "/healthz", methods: ["GET"] },
   { path: "/api/v1/openapi.json", methods: ["GET"] },
 ];
 
 /** Every time in the database, less those of audit rows and decisions, which nothing may change. */
 const TIMES = {
-  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at"],
+  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at", "missing_since"],
   keys: ["created_at", "ended_at"],
   runs: ["scheduled_at", "started_at", "lease_until", "ended_at"],
   findings: ["first_seen_at", "last_seen_at", "disabled_at"],
   idempotency_keys: ["created_at"],
   used_states: ["expires_at"],
   requests: ["created_at"],
-  settings: ["pause_until"],
+  settings: ["pause_until", "account_matched_at"],
+  sightings: ["seen_at"],
+  drift: ["first_seen_at", "last_seen_at"],
 };
 
 /** The trigger that keeps `created_at` as it was; set aside while time passes. */
