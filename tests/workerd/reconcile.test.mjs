@@ -48,7 +48,7 @@ test("the night's comparison tells what somebody changed, has it said again, and
   const [shown] = (await vanished.get("/api/v1/keys")).body.keys;
   assert.deepEqual([shown.state, shown.missing], ["active", true]);
 
-  assert.equal((await vanished.delete(`/api/v1/keys/${shown.id}`)).status, 200);
+  assert.equal((await vanished.call(`/api/v1/keys/${shown.id}`, { method: "DELETE", json: {} })).status, 200);
   assert.equal((await house.sweep())?.outcome, "done");
   assert.deepEqual([await house.states(switched), await house.states(vanished)], [["active"], ["revoked"]]);
   assert.deepEqual([(await night()).counts.drift, await house.worker.d1("SELECT * FROM drift")], [0, []]);
@@ -67,28 +67,30 @@ test("the night's comparison tells what somebody changed, has it said again, and
   assert.fail("it did not end");
 });
 
-test("a database that lost the end of its audit is told by KV: nothing is minted or deleted until an admin accepts it (X7, F11)", async () => {
-  const operator = await house.member("operator");
-  const member = await house.member();
-  await house.pass(TEN_MINUTES);
-  assert.equal((await house.sweep())?.outcome, "done");
-  const [{ sql }] = await house.worker.d1("SELECT sql FROM sqlite_master WHERE name = 'audit_never_deleted'");
-  await house.worker.d1(`DROP TRIGGER audit_never_deleted; DELETE FROM audit WHERE id = (SELECT MAX(id) FROM audit); ${sql}; SELECT 1`);
-  const { name } = await house.markerWithoutRow(7);
-  const [creates, deletes] = [await house.calls(CREATE), await house.calls(DELETE)];
+test("a database that lost the end of its audit is told by KV: nothing is minted or deleted until an admin accepts it (X7, F11)", async (t) => {
+  const own = await House.open();
+  t.after(() => own.close());
+  const operator = await own.member("operator");
+  const member = await own.member();
+  await own.pass(TEN_MINUTES);
+  assert.equal((await own.sweep())?.outcome, "done");
+  const [{ sql }] = await own.worker.d1("SELECT sql FROM sqlite_master WHERE name = 'audit_never_deleted'");
+  await own.worker.d1(`DROP TRIGGER audit_never_deleted; DELETE FROM audit WHERE id = (SELECT MAX(id) FROM audit); ${sql}; SELECT 1`);
+  const { name } = await own.markerWithoutRow(7);
+  const [creates, deletes] = [await own.calls(CREATE), await own.calls(DELETE)];
   for (let n = 0; n < 2; n += 1) {
-    await house.pass(TEN_MINUTES);
-    const run = await house.sweep();
+    await own.pass(TEN_MINUTES);
+    const run = await own.sweep();
     assert.deepEqual([run?.outcome, run?.code], ["stopped", "database_restored"]);
   }
-  const told = await house.claim(member);
+  const told = await own.claim(member);
   assert.deepEqual([told.status, told.body.code], [403, "database_restored"]);
-  assert.deepEqual([await house.calls(CREATE), await house.calls(DELETE)], [creates, deletes]);
-  assert.deepEqual(await house.worker.d1("SELECT * FROM findings"), []);
+  assert.deepEqual([await own.calls(CREATE), await own.calls(DELETE)], [creates, deletes]);
+  assert.deepEqual(await own.worker.d1("SELECT * FROM findings"), []);
 
   assert.equal((await operator.patch("/api/v1/admin/settings", { restore: "accept" })).body.restore, "none");
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  assert.deepEqual(await house.worker.d1("SELECT upstream_name FROM findings"), [{ upstream_name: name }]);
-  assert.equal((await house.claim(member)).status, 201);
-  await house.promises({ settled: true });
+  assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
+  assert.deepEqual(await own.worker.d1("SELECT upstream_name FROM findings"), [{ upstream_name: name }]);
+  assert.equal((await own.claim(member)).status, 201);
+  await own.promises({ settled: true });
 });

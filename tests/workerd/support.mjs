@@ -59,9 +59,9 @@ export const ROUTES = [
   { path: "/api/v1/openapi.json", methods: ["GET"] },
 ];
 
-/** Every time in the database, less those of audit rows and decisions, which nothing may change. */
+/** Every time in the database, less those of audit rows, decisions and what has an audit row behind it. */
 const TIMES = {
-  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at", "missing_since"],
+  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at"],
   keys: ["created_at", "ended_at"],
   runs: ["scheduled_at", "started_at", "lease_until", "ended_at"],
   findings: ["first_seen_at", "last_seen_at", "disabled_at"],
