@@ -32,6 +32,10 @@ pub enum Error {
     ProjectNotLive,
     ProvisioningClosed,
     MintingStopped,
+    /// The database may have forgotten something (X7).
+    DatabaseRestored,
+    /// The management key is another account's (X6).
+    ForeignAccount,
     /// No admin has confirmed the upstream's terms yet (S4-21).
     UpstreamTermsUnconfirmed,
     Blocked {
@@ -62,6 +66,8 @@ pub enum Error {
     ConfirmationMismatch {
         live_keys: i64,
     },
+    /// A run of this job has not ended yet.
+    JobUnderWay,
     /// No rule stands that the request is about.
     NothingToRequest,
     RequestsUsedUp {
@@ -112,6 +118,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -128,6 +136,7 @@ impl Error {
             | Self::ClaimSuperseded
             | Self::TermsChanged
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
             | Self::MemberIsAdmin
             | Self::MemberLeft
@@ -164,6 +173,8 @@ impl Error {
             Self::ProjectNotLive => "project_not_live",
             Self::ProvisioningClosed => "provisioning_closed",
             Self::MintingStopped => "minting_stopped",
+            Self::DatabaseRestored => "database_restored",
+            Self::ForeignAccount => "foreign_account",
             Self::UpstreamTermsUnconfirmed => "upstream_terms_unconfirmed",
             Self::Blocked { .. } => "blocked",
             Self::Held => "key_held",
@@ -181,6 +192,7 @@ impl Error {
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::NothingToRequest => "nothing_to_request",
+            Self::JobUnderWay => "job_under_way",
             Self::RequestsUsedUp { .. } => "requests_used_up",
             Self::AlreadyDecided { .. } => "already_decided",
             Self::MemberIsAdmin => "member_is_admin",
@@ -212,6 +224,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -228,6 +242,7 @@ impl Error {
             | Self::ClaimSuperseded
             | Self::IdempotencyMismatch
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::RequestsUsedUp { .. }
             | Self::AlreadyDecided { .. }
             | Self::MemberIsAdmin
@@ -270,6 +285,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -282,6 +299,7 @@ impl Error {
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
             | Self::MemberIsAdmin
             | Self::MemberLeft

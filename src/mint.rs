@@ -143,6 +143,8 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::ProjectNotLive => Error::ProjectNotLive,
         Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
         Refusal::MintingStopped => Error::MintingStopped,
+        Refusal::DatabaseRestored => Error::DatabaseRestored,
+        Refusal::ForeignAccount => Error::ForeignAccount,
         Refusal::UpstreamTermsUnconfirmed => Error::UpstreamTermsUnconfirmed,
         Refusal::Blocked { offer } => Error::Blocked { offer },
         Refusal::Held => Error::Held,
@@ -204,6 +206,7 @@ async fn settle(
                 spend: None,
                 holds: Vec::new(),
                 ended: false,
+                missing: false,
             };
             Ok(Claimed::New { card, secret })
         }

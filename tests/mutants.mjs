@@ -263,6 +263,8 @@ export const mutants = [
     ["X4 a doubtful on is said again", "WHERE switch_doubted_at IS NOT NULL AND state = 'active'", "WHERE 0 AND switch_doubted_at IS NOT NULL AND state = 'active'"],
     ["A2 a switch is sent only while it is wanted", "            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1,", "            AND ?1 IS NOT NULL,"],
     ["A2 X4 a switch is confirmed only while it is wanted", "          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?7", "          AND ?7 IS NOT NULL"],
+    ["X7 a restored database lists nothing to switch on", "          AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')\n        LIMIT ?2", "        LIMIT ?2"],
+    ["X7 a restored database switches nothing on", "            AND (?1 = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),", "           ,"],
     ["X4 what was sent within five minutes may land yet", "doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS))", "doubt.0.filter(|at| *at > now)"],
   ]),
   ...inFile("src/store/members.rs", [
@@ -307,7 +309,7 @@ export const mutants = [
     ["X22 a run that may still be at work keeps its lease", "AND ended_at IS NULL AND lease_until <= ?1", "AND ended_at IS NULL AND ?1 > 0"],
     ["X1 only a run that finished everything moves the look-back on", "WHERE job = ?2 AND outcome = 'done' ORDER BY started_at", "WHERE job = ?2 AND outcome <> 'running' ORDER BY started_at"],
     ["X6 any recorded key tells which account is ours",
-      "COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n\n            WHERE n.recorded_at IS NOT NULL ORDER BY n.created_at DESC LIMIT 1))",
+      "COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n\n            WHERE n.recorded_at > s.account_since ORDER BY n.created_at DESC LIMIT 1))",
       "s.home_workspace_id"],
   ]),
   ...inFile("src/store/settings.rs", [
@@ -471,7 +473,6 @@ export const mutants = [
     ["X16 a walk lists disabled keys too", "&include_disabled=true", ""],
     ["X4 a switch is done only when the answer says so", "Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(if may_land {", "Reply::Is(One { data }) if data.disabled || !data.disabled => Reply::Is(if may_land {"],
     ["P7 a delete is done only when the answer says so", "Reply::Is(Deleted { deleted: true }) => Reply::Is(()),\n        Reply::Is(Deleted { deleted: false }) | Reply::Unknown => Reply::Unknown,", "Reply::Is(Deleted { deleted: _ }) => Reply::Is(()),\n        Reply::Unknown => Reply::Unknown,"],
-    ["X6 a workspace is known by its id", "Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),", "Reply::Is(One { data }) if !data.id.is_empty() => Reply::Is(()),"],
   ]),
   ...inFile("src/upstream/github.rs", [
     ["A9 only people sign in", "if user.kind != \"User\" || user.id == 0 {", "if user.id == 0 {"],
@@ -563,8 +564,9 @@ export const mutants = [
     ["P2 a marker that could not be disabled is not forgotten", "Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),", "Reply::Missing | Reply::Unknown => {}"],
   ]),
   ...inFile("src/jobs/sweep.rs", [
-    ["A13 a sweep works for its own origin's database only", "if run.begun.public_origin.as_deref() != Some(app.config.public_origin.as_str()) {", "if run.begun.public_origin.is_none() {"],
-    ["X6 nothing is concluded from another account's answers", "    our_account(app, run).await?;\n", ""],
+    ["X6 nothing is concluded from another account's answers", "    watch::our_account(app, run).await?;\n    // Rows have", "    // Rows have"],
+    ["X7 a sweep remembers where the audit ends", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
+    ["X7 what is held is switched off on a restored database too", "            holds::drive(app, run, counts).await?;\n            return", "            return"],
     ["P2 only a run without errors moves the look-back on", "Ok(()) if counts.errors > 0 =>", "Ok(()) if counts.errors > 9_999 =>"],
     ["X1 a walk looks an hour further back than the last clean one", "const LOOK_BACK_SECS: i64 = 3_600;", "const LOOK_BACK_SECS: i64 = -3_600;"],
     ["X1 X16 absence takes the whole list", "back_to: (!place.unsettled).then(|| look_back(run)),", "back_to: Some(look_back(run)),"],
@@ -616,6 +618,67 @@ export const mutants = [
     ["A9 a sign-in attempt lasts ten minutes", "context.app.now() < Timestamp::from_secs(pending.expires_at);", "context.app.now() < Timestamp::from_secs(pending.expires_at) || true;"],
     ["A9 a state that came back before signs nobody in", "Ok(SignedIn::Replayed) => Err(Refused::State),", "Ok(SignedIn::Replayed) => Err(Refused::Blocked),"],
     ["A9 GitHub's token is ended once it was used", "    github::revoke(app, oauth, &token).await;\n", ""],
+  ]),
+
+  // ------------------------------------------------------------------------------------------ alarms and the night
+  ...inFile("migrations/0007_reconcile.sql", [
+    ["X6 X7 P11 an alarm changes only with an audit row", "BEFORE UPDATE OF restore, restore_since, account, account_since ON settings", "BEFORE UPDATE OF id ON settings"],
+    ["P11 a key is missing only with an audit row", "BEFORE UPDATE OF missing_since ON generations", "BEFORE UPDATE OF id ON generations"],
+    ["X7 nothing is minted on a restored database", "s.keys = 'on' AND s.restore = 'none' AND", "s.keys = 'on' AND"],
+    ["X6 nothing is minted in another account", "AND s.account = 'known' THEN", "THEN"],
+  ]),
+  ...inFile("src/upstream/workspaces.rs", [
+    ["X6 a workspace is known by its id", "Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),", "Reply::Is(One { data }) if !data.id.is_empty() => Reply::Is(()),"],
+    ["X16 all pages of workspaces are read", "&offset={}\", ids.len());", "&offset={}\", ids.len().saturating_add(1));"],
+  ]),
+  ...inFile("src/store/alarms.rs", [
+    ["X6 a 404 counts only where the account matched within the hour", "            AND s.account_matched_at > ?2) FROM", "            AND ?2 > 0) FROM"],
+    ["X6 a 404 counts only with the credential that matched", "s.account = 'known' AND s.account_credential = ?1", "s.account = 'known' AND ?1 <> ''"],
+    ["X6 an account that is ours again is known", "    FOUND_GUARD = \"INSERT INTO audit (change_id, target, action, actor, before, after, at)\n        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s\n        WHERE s.account = 'foreign'",
+      "    FOUND_GUARD = \"INSERT INTO audit (change_id, target, action, actor, before, after, at)\n        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s\n        WHERE 0"],
+    ["X7 an acceptance is newer than every mark before it", "restore_since = MAX(restore_since + 1, ?1)", "restore_since = restore_since + 0 * ?1"],
+    ["X6 an accepted account is learnt anew", "account_since = ?1, home_workspace_id = NULL,", "account_since = ?1,"],
+    ["X6 keys of the account before tell nothing of the next", "account_since = ?1, home_workspace_id = NULL,", "account_since = 0 * ?1, home_workspace_id = NULL,"],
+  ]),
+  ...inFile("src/jobs/watch.rs", [
+    ["A13 a job works for its own origin's database only", "        Some(_) => Err(Halt::ForeignInstance),", "        Some(_) => Ok(true),"],
+    ["X7 a suspicion stays until it is accepted", "    if run.begun.restored {", "    if false {"],
+    ["X7 another row in its place is another history", "let other_row = head.then.as_deref() != Some(self.change_id.as_str());", "let other_row = head.then.is_none();"],
+    ["X7 F11 a mark from before an acceptance says nothing", "(self.since == head.since && other_row)", "other_row"],
+    ["X7 a mark from after an acceptance that is forgotten says all", "self.since > head.since || ", ""],
+    ["X7 F11 what a silent KV has is left alone", "        return Ok(None);", "        return Ok(Some(Watch { name, mark: None }));"],
+    ["X7 a database that became another one meanwhile is not remembered", "before == Some(&mark) || before.is_some_and(|before| before.is_lost(&head))", "before == Some(&mark)"],
+    ["X6 another account's alarm is raised", "            alarms::account_lost(&*app.db, run.job, since, &change(app)?, run.now).await?;\n", "            let _left = since;\n"],
+  ]),
+  ...inFile("src/domain/drift.rs", [
+    ["C25 what has expired differs in nothing", "    if wanted.expires_at <= now {", "    if false {"],
+    ["C25 X4 a switch in doubt is no drift", "wanted.doubted || off == ", "off == "],
+    ["B1 a limit that was sent may be in force", "(wanted.limit_sent.is_some() && seen.limit == wanted.limit_sent)", "false"],
+    ["P3 no limit is a drift", "(Drift::Limit, in_force),", "(Drift::Limit, in_force || seen.limit.is_none()),"],
+    ["P3 BYOK that does not count is a drift", "(Drift::Byok, seen.include_byok_in_limit == Some(true)),", "(Drift::Byok, true),"],
+    ["P7 what is on after its end is a drift", "    if ended && !off && !wanted.doubted {", "    if false && ended {"],
+  ]),
+  ...inFile("src/store/drift.rs", [
+    ["X16 what a walk has seen is not asked for", " AND COALESCE(s.seen_at, 0) < ?3", ""],
+    ["X16 P8 a key is missing once", "AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL", "AND n.state IN ('active', 'disabled')"],
+    ["C25 a switch that differs is said again", "WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL", "WHERE 0 AND public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL"],
+    ["B1 a limit that differs is due", "        WHERE public_id = ?2 AND state IN ('active', 'disabled') AND cap_due_at IS NULL", "        WHERE 0 AND public_id = ?2 AND state IN ('active', 'disabled') AND cap_due_at IS NULL"],
+    ["a dry run has nothing mended", "    let mend = mend.filter(|_| mends);", "    let mend = mend.filter(|_| mends || true);"],
+  ]),
+  ...inFile("src/jobs/compare.rs", [
+    ["a dry run leaves strays alone", "    if cursor.counts.dry_run {\n        return Ok(());", "    if false {\n        return Ok(());"],
+    ["a dry run makes nothing missing", "    if !dry_run && rows::missed(", "    if rows::missed("],
+    ["X16 P8 a key that is found again is not missing", "                    if row.missing {", "                    if row.missing && cursor.counts.dry_run {"],
+  ]),
+  ...inFile("src/jobs/reconcile.rs", [
+    ["X6 the night concludes nothing from another account's answers", "    watch::our_account(app, run).await?;\n", ""],
+    ["X7 the night does nothing on a restored database", "    watch::begin(app, run).await?;\n", ""],
+    ["X16 the whole list is walked", "        back_to: None,", "        back_to: Some(run.now),"],
+    ["X6 X16 only a known account's 404 makes a key missing", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => {", "Reply::Missing if account.has(app, None).await || true => {"],
+    ["A17 an unfinished run goes on from where it was", "let cursor = unfinished.unwrap_or_else(|| Cursor::new(false, run.now));", "let cursor = unfinished.filter(|_| false).unwrap_or_else(|| Cursor::new(false, run.now));"],
+    ["A17 a run that dies has kept its place", "        keep(app, run, cursor).await?;\n    }\n    if cursor.broken", "    }\n    if cursor.broken"],
+    ["C25 a difference that is gone is closed", "        rows::close(&*app.db, cursor.began()).await?;", "        rows::close(&*app.db, Timestamp::from_secs(0)).await?;"],
+    ["X16 workspaces are walked one and all", "        places.pop();", "        places.clear();"],
   ]),
 ];
 

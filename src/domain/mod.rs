@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod budget;
+pub mod drift;
 pub mod erasure;
 pub mod gate;
 pub mod generation;

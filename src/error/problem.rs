@@ -19,7 +19,10 @@ impl Error {
             Self::SignInRequired => "Sign in first",
             Self::RateLimited => "Too many requests",
             Self::MemberNotActive(_) => "This account may not use keys here",
-            Self::ProvisioningClosed | Self::MintingStopped => "Claims are paused",
+            Self::ProvisioningClosed
+            | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount => "Claims are paused",
             Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => "Claims are not open yet",
             Self::Blocked { .. } => "This account may not claim a key",
             Self::Held => "Your key is held",
@@ -37,6 +40,7 @@ impl Error {
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
             Self::ConfirmationMismatch { .. } => "There are more keys than that",
             Self::NothingToRequest => "There is nothing to ask for",
+            Self::JobUnderWay => "This job is running",
             Self::RequestsUsedUp { .. } => "Too many requests today",
             Self::AlreadyDecided { .. } => "This request is decided",
             Self::MemberIsAdmin => "This member is an administrator",
@@ -94,6 +98,8 @@ impl Error {
             }
             Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
             Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::ProvisioningClosed
             | Self::ProjectNotLive
             | Self::UpstreamTermsUnconfirmed => {
@@ -107,6 +113,9 @@ impl Error {
             }
             Self::NothingToRequest => {
                 String::from("No rule stands in your way that an administrator could lift.")
+            }
+            Self::JobUnderWay => {
+                String::from("Nothing was begun. Ask again when that run has ended.")
             }
             Self::RequestsUsedUp { .. } => {
                 format!("A day has {REQUESTS_A_DAY}. It starts again at 00:00 UTC.")

@@ -28,6 +28,8 @@ pub struct KeyBody {
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
     state: State,
+    /// OpenRouter says that it is not there: it works for nobody, and can be removed (S0-160).
+    missing: bool,
     /// Why it is off, or, while it is still `active`, will be soon.
     holds: Vec<Reason>,
     limit_usd: NanoUsd,
@@ -62,6 +64,7 @@ impl KeyBody {
             name: card.name,
             mask: card.label,
             state: if over { State::Expired } else { card.state },
+            missing: card.missing && matches!(card.state, State::Active | State::Disabled),
             holds: card.holds,
             limit_usd: card.limit,
             limit_reset: card.limit_reset,

@@ -7,6 +7,7 @@ mod context;
 pub mod cookies;
 pub mod headers;
 pub mod health;
+mod jobs;
 pub mod keys;
 pub mod leaving;
 pub mod me;

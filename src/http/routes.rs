@@ -4,7 +4,8 @@
 use super::rate::Limit;
 use super::route::{admin, always};
 use super::{
-    auth, blocks, claim, health, keys, leaving, me, members, openapi, pages, requests, settings,
+    auth, blocks, claim, health, jobs, keys, leaving, me, members, openapi, pages, requests,
+    settings,
 };
 use crate::config::Config;
 
@@ -306,6 +307,28 @@ pub static ROUTES: &[Route] = &[
         Takes::Json(SMALL),
         |c| Box::pin(blocks::lift_block(c)),
     ),
+    Route {
+        method: Method::Get,
+        path: "/api/v1/admin/jobs",
+        who: Who::Admin,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(jobs::list_jobs(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/admin/jobs/{id}",
+        who: Who::Admin,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler: |c| Box::pin(jobs::start_job(c)),
+    },
     Route {
         method: Method::Get,
         path: "/healthz",

@@ -7,11 +7,14 @@ use serde_json::json;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
+use crate::crypto::sha256_hex;
 use crate::domain::erasure::Removed;
+use crate::store::alarms;
 use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
 use crate::turn::{self, READS_OF_SPEND};
 use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::workspaces;
 
 /// A revoke that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
@@ -23,6 +26,8 @@ const DAY_SECS: i64 = 86_400;
 pub struct Account {
     /// Rows whose workspace was never told are in the account's default.
     home: Option<String>,
+    /// It is known which account is ours, so it must have matched.
+    has_fingerprint: bool,
     known: HashMap<String, bool>,
 }
 
@@ -30,6 +35,7 @@ impl Account {
     pub fn new(begun: &Begun) -> Self {
         Self {
             home: begun.home_workspace_id.clone(),
+            has_fingerprint: begun.known_workspace_id.is_some(),
             known: HashMap::new(),
         }
     }
@@ -41,10 +47,18 @@ impl Account {
         if let Some(known) = self.known.get(workspace_id) {
             return *known;
         }
-        let has = openrouter::read_workspace(app, workspace_id).await == Reply::Is(());
+        let matches = !self.has_fingerprint
+            || alarms::account_matches(&*app.db, &credential(app), app.now()).await == Ok(true);
+        let has = matches && workspaces::read(app, workspace_id).await == Reply::Is(());
         self.known.insert(workspace_id.to_owned(), has);
         has
     }
+}
+
+/// Tells one management key from another without being of any use as one.
+pub fn credential(app: &App) -> String {
+    let key = app.config.management_key.as_ref();
+    key.map_or_else(String::new, |key| sha256_hex(key.expose().as_bytes()))
 }
 
 /// Removes what is to be off for good; a 404 of a known account is as good.

@@ -19,18 +19,30 @@ use crate::upstream::openrouter::{self, Listed, Reply};
 /// Names looked up in one statement.
 const NAMES: usize = 500;
 
-/// Looks each listed name up, after the listing (X2), judges all, and only then acts.
-pub async fn settle(
+/// Listed keys that should not be there, by what is to be done with them.
+pub struct Judged<'a> {
+    wrong: Vec<&'a Listed>,
+    twins: usize,
+    unknown: Vec<&'a Listed>,
+}
+
+impl Judged<'_> {
+    pub fn len(&self) -> usize {
+        self.wrong.len().saturating_add(self.unknown.len())
+    }
+}
+
+/// Looks each listed name up, after the listing (X2), and judges all. Rows in doubt that were seen are marked, if wanted.
+pub async fn judged<'a>(
     app: &App,
     run: &Run,
-    place: &Place,
-    ours: &[Listed],
-    counts: &mut Counts,
-) -> Result<(), Halt> {
+    ours: &'a [Listed],
+    marks: bool,
+) -> Result<Judged<'a>, Halt> {
     let (mut wrong, mut twins, mut unknown) = (Vec::new(), 0_usize, Vec::new());
     for chunk in ours.chunks(NAMES) {
         let names: Vec<&str> = chunk.iter().map(Listed::name).collect();
-        let rows = strays::by_names(&*app.db, &names, run.now).await?;
+        let rows = strays::by_names(&*app.db, &names, marks.then_some(run.now)).await?;
         let rows: HashMap<&str, &Row> = rows
             .iter()
             .map(|row| (row.upstream_name.as_str(), row))
@@ -50,6 +62,26 @@ pub async fn settle(
             }
         }
     }
+    Ok(Judged {
+        wrong,
+        twins,
+        unknown,
+    })
+}
+
+/// Acts on what was judged, unless it is too much at once.
+pub async fn act(
+    app: &App,
+    run: &Run,
+    place: &Place,
+    judged: Judged<'_>,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    let Judged {
+        wrong,
+        twins,
+        unknown,
+    } = judged;
     list(app, run, place, &unknown).await?;
     let enabled = unknown.iter().filter(|key| !is_off(key));
     if twins.max(enabled.clone().count()) > BRAKE {

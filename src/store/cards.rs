@@ -18,18 +18,20 @@ macro_rules! card {
             'created_at', c.created_at, 'expires_at', c.expires_at,
             'daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano, 'monthly_nano', c.usage_monthly_nano,
             'lifetime_nano', c.usage_lifetime_nano, 'usage_read_at', c.usage_read_at,
-            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL)"
+            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL, 'missing', n.missing_since IS NOT NULL)"
     };
 }
 
 statements! {
     // All but those that have ended and are off. One that never came to be is none.
     OF_MEMBER = concat!(card!(), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
+        JOIN generations n ON n.id = c.generation_id
         WHERE m.public_id = ?1 AND c.state <> 'void' AND (c.ended_at IS NULL OR c.live = 1)
         ORDER BY c.ordinal LIMIT 100");
 
     // Also when it has ended.
     ONE = concat!(card!(), " FROM key_cards c JOIN members m ON m.public_id = ?1
+        JOIN generations n ON n.id = c.generation_id
         WHERE c.public_id = ?2 AND c.state <> 'void'
           AND (c.owner_id = m.owner_id OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(?3))))");
 }
@@ -52,6 +54,8 @@ pub struct Card {
     pub holds: Vec<Reason>,
     /// Its owner has had it removed.
     pub ended: bool,
+    /// Upstream says that it is not there.
+    pub missing: bool,
 }
 
 #[derive(serde::Deserialize)]
@@ -80,6 +84,8 @@ struct CardRow {
     holds: Vec<Reason>,
     #[serde(deserialize_with = "wire::flag")]
     ended: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    missing: bool,
 }
 
 impl CardRow {
@@ -97,6 +103,7 @@ impl CardRow {
             spend: spend(),
             holds: self.holds,
             ended: self.ended,
+            missing: self.missing,
             id: self.id,
             name: self.name,
             state: self.state,

@@ -74,6 +74,8 @@ statements! {
           'seats_live', g.seats_live, 'live_state', g.live_state),
           'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
+          'restored', (SELECT s.restore <> 'none' FROM settings s),
+          'foreign_account', (SELECT s.account <> 'known' FROM settings s),
           'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
           'hour_began', (SELECT c.created_at FROM generations c WHERE ?11 IS NOT NULL
             AND c.state <> 'void' AND c.created_at > ?10

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::audit::{committed, was_committed};
 use super::kept::{self, Kept};
-use super::{read, rows_of, sql::wire, twice};
+use super::{read, read_all, rows_of, sql::wire, twice};
 use crate::domain::erasure::{Removed, keeps_until};
 use crate::domain::id::PublicId;
 use crate::domain::spend::Spend;
@@ -189,10 +189,6 @@ struct Count {
 fn count(rows: &Rows) -> Result<i64, DbError> {
     let row = rows.first().ok_or(DbError::Broken)?;
     read::<Count>(row).map(|row| row.count)
-}
-
-fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
 }
 
 /// Confirmed off, or deleted: `revoking` or `stuck` → `revoked`. One that is only off has its figures booked, and nothing in

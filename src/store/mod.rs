@@ -4,10 +4,12 @@
 #[macro_use]
 mod sql;
 
+pub mod alarms;
 pub mod audit;
 pub mod blocks;
 pub mod cards;
 pub mod claims;
+pub mod drift;
 pub mod export;
 mod facts;
 pub mod generations;
@@ -32,11 +34,13 @@ use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 /// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
 pub fn statements() -> Vec<&'static Sql> {
     [
+        alarms::STATEMENTS,
         audit::STATEMENTS,
         blocks::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
         export::STATEMENTS,
+        drift::STATEMENTS,
         generations::STATEMENTS,
         holds::STATEMENTS,
         kept::STATEMENTS,
@@ -69,6 +73,10 @@ fn last_row<T: serde::de::DeserializeOwned>(batch: &[Rows]) -> Result<Option<T>,
 
 fn read<T: serde::de::DeserializeOwned>(row: &str) -> Result<T, DbError> {
     serde_json::from_str(row).map_err(|_| DbError::Broken)
+}
+
+pub fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbError> {
+    rows.iter().map(|row| read(row)).collect()
 }
 
 /// Runs a batch that writes and whose every statement is harmless when repeated: an unknown answer is asked for once more.

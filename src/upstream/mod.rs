@@ -3,3 +3,4 @@
 pub mod call;
 pub mod github;
 pub mod openrouter;
+pub mod workspaces;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::call::{self, send_again, send_safe};
 use crate::app::App;
+use crate::domain::drift::Seen;
 use crate::domain::mint::{Echo, MintSpec};
 use crate::domain::money::NanoUsd;
 use crate::domain::secret::Secret;
@@ -59,6 +60,24 @@ pub struct Listed {
     pub disabled: Option<bool>,
     #[serde(default)]
     pub created_at: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    limit: Option<f64>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    limit_reset: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    include_byok_in_limit: Option<bool>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    expires_at: Option<String>,
+}
+
+/// A member of another type than it should have is none.
+fn if_fitting<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 /// A key's spend in USD, credits and BYOK apart; what is missing is not known.
@@ -95,6 +114,18 @@ impl SpendBody {
 impl Listed {
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
+    }
+
+    /// What a comparison with its row looks at.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen {
+            name: self.name(),
+            disabled: self.disabled,
+            limit: self.limit.and_then(NanoUsd::from_upstream),
+            limit_reset: self.limit_reset.as_deref(),
+            include_byok_in_limit: self.include_byok_in_limit,
+            expires_at: self.expires_at.as_deref().and_then(Timestamp::parse),
+        }
     }
 
     pub fn created(&self) -> Option<Timestamp> {
@@ -159,8 +190,8 @@ impl From<EchoBody> for Echo {
 }
 
 #[derive(Deserialize)]
-struct One<T> {
-    data: T,
+pub(super) struct One<T> {
+    pub data: T,
 }
 
 /// `POST /keys`, once. Every parameter of the spec is sent; BYOK spend counts toward the limit (S4-15).
@@ -238,6 +269,11 @@ async fn one<T: serde::de::DeserializeOwned>(app: &App, hash: &str) -> Reply<T> 
     reply.map(|one| one.data)
 }
 
+/// `GET /keys/{hash}`, with what a list has of it.
+pub async fn read_listed(app: &App, hash: &str) -> Reply<Listed> {
+    one(app, hash).await
+}
+
 /// One page of `GET /keys`: one workspace, newest first, disabled and expired included.
 pub async fn list_keys(app: &App, workspace_id: Option<&str>, offset: usize) -> Reply<Vec<Listed>> {
     let mut path = format!("/keys?offset={offset}&include_disabled=true&include_expired=true");
@@ -296,22 +332,6 @@ pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<Done> {
     }
 }
 
-/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
-pub async fn read_workspace(app: &App, workspace_id: &str) -> Reply<()> {
-    #[derive(Deserialize)]
-    struct Workspace {
-        id: String,
-    }
-    let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
-    let reply = safe::<One<Workspace>>(app, "GET", &format!("/workspaces/{id}")).await;
-    match reply {
-        Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),
-        Reply::Is(_) | Reply::Missing => Reply::Missing,
-        Reply::Refused(refused) => Reply::Refused(refused),
-        Reply::Unknown => Reply::Unknown,
-    }
-}
-
 fn key_path(hash: &str) -> String {
     let hash: String = url::form_urlencoded::byte_serialize(hash.as_bytes()).collect();
     format!("/keys/{hash}")
@@ -328,7 +348,7 @@ impl<T> Reply<T> {
     }
 }
 
-async fn safe<T: serde::de::DeserializeOwned>(
+pub(super) async fn safe<T: serde::de::DeserializeOwned>(
     app: &App,
     method: &'static str,
     path: &str,

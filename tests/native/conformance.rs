@@ -117,6 +117,7 @@ fn story() -> (World, Vec<Ran>) {
     operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
+    nights(&world, &operator);
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     let trace = world.db.trace.borrow_mut().take().unwrap();
     (world, trace)
@@ -147,6 +148,63 @@ fn offboarding(world: &World, operator: &Browser<'_>) {
     person.get("/api/v1/me/export");
     assert_eq!(person.leave("load-7").status, 204);
     Browser::signed_in(world, "load-7");
+}
+
+/// Two alarms, and keys that somebody has changed, removed and put back.
+fn nights(world: &World, operator: &Browser<'_>) {
+    const SETTINGS: &str = "/api/v1/admin/settings";
+    operator.get("/healthz");
+    world
+        .kv
+        .overwrite(r#"{"since":1,"id":1,"change_id":"another"}"#);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "stopped database_restored");
+    operator.patch(SETTINGS, r#"{"restore":"accept"}"#);
+    let ours = world.swap_account();
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "stopped foreign_account");
+    world.sandbox.replace(ours);
+    assert!(world.sweep());
+    operator.patch(SETTINGS, r#"{"minting":"open"}"#);
+    assert_eq!(
+        operator.claim().status,
+        201,
+        "open again, and known to be ours"
+    );
+    let hash =
+        "SELECT upstream_hash FROM generations WHERE state = 'active' ORDER BY id DESC LIMIT 1";
+    let path = format!("/keys/{}", world.db.text(hash));
+    world.by_hand("PATCH", &path, &json!({ "disabled": true, "limit": 6 }));
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    let wanted = json!({ "disabled": false, "limit": 5 });
+    world.by_hand("PATCH", &path, &wanted);
+    // Not there, there again, and gone.
+    let more = json!({ "status": 404, "times": 1 });
+    world.add_fault("openrouter.keys.get", "refuse", more);
+    world.bend.set(Some(|call, body| {
+        if call.method == "GET" && call.url.path().ends_with("/keys") {
+            body["data"] = json!([]);
+        }
+    }));
+    for bend in [true, false] {
+        world.pass(TEN_MINUTES);
+        assert!(world.reconcile());
+        assert_eq!(world.last_run(), "done");
+        if bend {
+            world.bend.set(None);
+        }
+    }
+    world.by_hand("DELETE", &path, &Json::Null);
+    let key = operator.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let key = key.as_str().unwrap();
+    assert_eq!(operator.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let told = operator.post("/api/v1/admin/jobs/reconcile", r#"{"dry_run":true}"#);
+    assert_eq!(told.status, 202);
+    operator.get("/api/v1/admin/jobs");
+    operator.patch(SETTINGS, r#"{"account":"accept"}"#);
 }
 
 fn written(ran: &Ran) -> Json {

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod account;
 mod attacks;
 mod claim;
 mod conformance;
@@ -29,7 +30,9 @@ mod members;
 mod own_keys;
 mod pages;
 mod pauses;
+mod reconcile;
 mod requests;
+mod restore;
 mod routes;
 mod schema;
 mod sign_in;

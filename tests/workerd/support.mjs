@@ -59,11 +59,13 @@ export const ROUTES = [
   { path: "/api/v1/admin/members/{id}", methods: ["GET", "PATCH"], admin: true },
   { path: "/api/v1/admin/members/{id}/sign-out", methods: ["POST"], admin: true },
   { path: "/api/v1/admin/blocks", methods: ["GET", "POST", "DELETE"], admin: true },
+  { path: "/api/v1/admin/jobs", methods: ["GET"], admin: true },
+  { path: "/api/v1/admin/jobs/{id}", methods: ["POST"], admin: true },
   { path: "/healthz", methods: ["GET"] },
   { path: "/api/v1/openapi.json", methods: ["GET"] },
 ];
 
-/** Every time in the database, less those of audit rows and decisions, which nothing may change. */
+/** Every time in the database, less those of audit rows, decisions and what has an audit row behind it. */
 const TIMES = {
   generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "erase_at", "seen_at", "next_attempt_at",
     "switch_doubted_at", "limit_sent_at", "cap_due_at", "grace_until", "usage_read_at", "usage_asked_at"],
@@ -73,7 +75,9 @@ const TIMES = {
   idempotency_keys: ["created_at"],
   used_states: ["expires_at"],
   requests: ["created_at"],
-  settings: ["pause_until"],
+  settings: ["pause_until", "account_matched_at"],
+  sightings: ["seen_at"],
+  drift: ["first_seen_at", "last_seen_at"],
 };
 
 /** The triggers that keep times as they were; set aside while time passes. */

@@ -56,7 +56,7 @@ use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsO
 const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 
-const OPERATIONS: [(&str, Does, Start); 23] = [
+const OPERATIONS: [(&str, Does, Start); 25] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -101,6 +101,10 @@ const OPERATIONS: [(&str, Does, Start); 23] = [
     ("sweep of next year", NoHarm, |w, _| sweep(w, 365 * 86_400)),
     ("block", ShutsOutMember, |w, c| {
         call_with(w, &c.operator, "POST", "/api/v1/admin/blocks", MEMBER)
+    }),
+    ("reconcile", NoHarm, |w, _| reconcile(w)),
+    ("restore accepted", NoHarm, |w, c| {
+        switch(w, c, r#"{"restore":"accept"}"#)
     }),
     // X16: what is listed moves up.
     ("somebody deletes", NoHarm, |w, _| {
@@ -262,6 +266,14 @@ fn sweep(world: &World, ahead: i64) -> Act {
     let (service, at) = (world.service(), world.now().plus(ahead));
     Box::pin(async move {
         keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, at).await;
+        None
+    })
+}
+
+fn reconcile(world: &World) -> Act {
+    let (service, at) = (world.service(), world.now());
+    Box::pin(async move {
+        keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, at).await;
         None
     })
 }

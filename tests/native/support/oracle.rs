@@ -84,6 +84,25 @@ pub fn settled(world: &World) {
         0,
         "a marker without a row"
     );
+    nothing_differs(world);
+}
+
+/// S4-49: once all is settled, a comparison of everything with everything finds nothing to say. It leaves no trace here.
+fn nothing_differs(world: &World) {
+    let before = world.db.number("SELECT COALESCE(MAX(id), 0) FROM runs");
+    assert!(world.reconcile_dry());
+    let counts = world.db.texts(&format!(
+        "SELECT COALESCE(json_extract(counts, '$.drift'), 0) || ' ' || COALESCE(json_extract(counts, '$.missing'), 0)
+         FROM runs WHERE id > {before}"
+    ));
+    let differs = world.db.texts("SELECT kind FROM drift");
+    assert!(
+        differs.is_empty() && counts.iter().all(|is| is == "0 0"),
+        "S4-49: {differs:?} {counts:?}"
+    );
+    world.db.run(&format!(
+        "DELETE FROM runs WHERE id > {before}; DELETE FROM sightings"
+    ));
 }
 
 /// State by upstream hash.

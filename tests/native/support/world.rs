@@ -19,6 +19,7 @@ use super::browser::Told;
 use super::canaries::Canaries;
 use super::database::Sqlite;
 use super::effects::Effects;
+use super::kv::Lagging;
 use super::oracle;
 use super::upstream::{Bend, Respelt, Upstream};
 
@@ -38,6 +39,7 @@ pub const BASE: &str = "http://127.0.0.1:8790";
 
 pub struct World {
     pub db: Sqlite,
+    pub kv: Lagging,
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub effects: Effects,
     pub now_ms: Rc<Cell<i64>>,
@@ -70,6 +72,7 @@ impl Isolate {
         let delivers = request.method() == "POST" && request.uri().path() == "/api/v1/claim";
         let told = Told::from(self.service.answer(request).await);
         self.canaries.look_at(&told, delivers);
+        keycap::jobs::run_asked(self.app()).await;
         told
     }
 }
@@ -89,6 +92,7 @@ impl World {
         let (sandbox, delivered) = (Rc::<RefCell<Sandbox>>::default(), Rc::default());
         Self {
             db: Sqlite::new(effects.clone()),
+            kv: Lagging::new(effects.clone()),
             canaries: Canaries::new(Rc::clone(&sandbox), Rc::clone(&delivered)),
             sandbox,
             effects,
@@ -111,6 +115,7 @@ impl World {
         let delivered = Rc::new(RefCell::new(self.delivered.borrow().clone()));
         Self {
             db: self.db.copied(effects.clone()),
+            kv: self.kv.copied(effects.clone()),
             canaries: self
                 .canaries
                 .copied(Rc::clone(&sandbox), Rc::clone(&delivered)),
@@ -144,6 +149,7 @@ impl World {
         let service = Service::new(App {
             config: config.unwrap_or_else(|problems| panic!("{problems:?}")),
             db: Box::new(self.db.clone()),
+            kv: Box::new(self.kv.clone()),
             http: Box::new(Upstream {
                 bend: self.bend.clone(),
                 respelt: self.respelt.clone(),
@@ -157,7 +163,8 @@ impl World {
             random: Box::new(Seeded(self.seed.clone())),
             brake: Box::new(Refusing(self.refusing.clone())),
             log: Box::new(Lines(self.log.clone())),
-            upstream_terms_seen: Cell::default(),
+            asked: RefCell::default(),
+            standing_seen: Cell::default(),
         });
         Isolate {
             service,
@@ -199,6 +206,25 @@ impl World {
         let service = self.service();
         let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, scheduled);
         self.run(run).is_some()
+    }
+
+    /// One reconciliation, as its Cron Trigger starts it. False when it was cut.
+    pub fn reconcile(&self) -> bool {
+        let service = self.service();
+        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, self.now());
+        self.run(run).is_some()
+    }
+
+    /// One that only looks: it goes on with a dry run that somebody asked for and that did not begin.
+    pub fn reconcile_dry(&self) -> bool {
+        let now = self.now().secs();
+        let cursor = serde_json::json!({ "began": now, "places": null, "position": null, "broken": false, "asked": 0,
+            "counts": { "dry_run": true } });
+        self.db.run(&format!(
+            "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome, cursor)
+             VALUES ('run_dry', 'reconcile', {now}, {now}, {now}, {now}, 'partial', '{cursor}')"
+        ));
+        self.reconcile()
     }
 
     /// The outcome and code of the latest run.
