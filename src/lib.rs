@@ -11,6 +11,7 @@ pub mod jobs;
 mod mint;
 mod own_keys;
 pub mod ports;
+mod rotate;
 mod spend;
 pub mod store;
 mod turn;

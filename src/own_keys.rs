@@ -89,7 +89,7 @@ fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<Wish<'a>, E
 }
 
 /// Whether there is a key upstream that can be off or on.
-fn switchable(state: State) -> Result<(), Error> {
+pub fn switchable(state: State) -> Result<(), Error> {
     match state {
         State::Active | State::Disabled => Ok(()),
         State::Reserved | State::Minting | State::Verifying => Err(Error::ClaimInProgress),
@@ -118,7 +118,7 @@ async fn confirmed(app: &App, session: &Session, row: &Due) -> bool {
 }
 
 /// It is written down what is wanted, and the answer says what is so.
-fn left_to_sweep(app: &App, row: &Due, outcome: impl std::fmt::Debug) {
+pub fn left_to_sweep(app: &App, row: &Due, outcome: impl std::fmt::Debug) {
     let generation = row.public_id.as_str();
     let cause = format!("{outcome:?}");
     let more = json!({ "generation": generation, "cause": cause });

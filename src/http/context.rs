@@ -35,6 +35,11 @@ impl Context {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The id of a route that goes on with a verb.
+    pub fn segment_before_last(&self) -> &str {
+        self.path.rsplit('/').nth(1).unwrap_or_default()
+    }
+
     /// The first value of a query parameter.
     pub fn query(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes())

@@ -14,6 +14,7 @@ mod pipeline;
 pub mod rate;
 mod reply;
 pub mod requests;
+pub mod rotations;
 pub mod routes;
 pub mod settings;
 

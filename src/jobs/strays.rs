@@ -140,7 +140,7 @@ async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> 
         return Ok(());
     }
     match openrouter::switch_key(app, &key.hash, true).await {
-        Reply::Is(()) => {
+        Reply::Is(_) => {
             counts.success();
             let noted = strays::disabled(&key.hash, run.now);
             app.db.batch(vec![noted]).await?;

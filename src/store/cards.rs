@@ -106,7 +106,12 @@ pub fn of_member(session: &Session) -> Stmt {
 
 /// One of a member's keys, by its id.
 pub fn one_of_member(session: &Session, key: &str) -> Stmt {
-    stmt!(OF_MEMBER, &session.member, key)
+    one_of(session.member.as_str(), key)
+}
+
+/// One of the keys of whoever has this id.
+pub fn one_of(member: &str, key: &str) -> Stmt {
+    stmt!(OF_MEMBER, member, key)
 }
 
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {

@@ -10,14 +10,17 @@ pub mod claims;
 mod facts;
 pub mod generations;
 pub mod holds;
+pub mod limits;
 pub mod members;
 pub mod mints;
 pub mod own_keys;
 pub mod requests;
+pub mod rotations;
 pub mod runs;
 pub mod settings;
 pub mod spend;
 pub mod strays;
+pub mod successors;
 pub mod terms;
 pub mod tidy;
 
@@ -31,14 +34,17 @@ pub fn statements() -> Vec<&'static Sql> {
         claims::STATEMENTS,
         generations::STATEMENTS,
         holds::STATEMENTS,
+        limits::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
         own_keys::STATEMENTS,
         requests::STATEMENTS,
+        rotations::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
         spend::STATEMENTS,
         strays::STATEMENTS,
+        successors::STATEMENTS,
         terms::STATEMENTS,
         tidy::STATEMENTS,
     ]

@@ -27,6 +27,7 @@ mod own_keys;
 mod pages;
 mod pauses;
 mod requests;
+mod rotate;
 mod routes;
 mod schema;
 mod sign_in;
