@@ -35,6 +35,7 @@ fn story() -> (World, Vec<Ran>) {
     ] {
         assert_eq!(member.patch(&own, body).status, 200);
     }
+    rotations(&world, &member, &own);
     assert_eq!(member.delete(&own).status, 200);
     assert_eq!(member.claim().status, 201);
     operator.get("/api/v1/admin/settings");
@@ -111,6 +112,31 @@ fn story() -> (World, Vec<Ran>) {
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     let trace = world.db.trace.borrow_mut().take().unwrap();
     (world, trace)
+}
+
+/// Every way of a key to its next secret, good and bad.
+fn rotations(world: &World, member: &Browser<'_>, key: &str) {
+    let grace = r#"{"grace_hours":4}"#;
+    for (verb, body, refused, status) in [
+        ("rotate", "{}", false, 201),
+        ("rotate", grace, false, 201),
+        ("leaked", "{}", false, 200),
+        ("rotate", "{}", true, 502),
+        ("rotate", "{}", false, 201),
+        ("rotate", "{}", true, 502),
+        ("rotate", grace, true, 502),
+        ("renew", "{}", false, 409),
+    ] {
+        if refused {
+            world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+        }
+        let told = member.post(&format!("{key}/{verb}"), body);
+        assert_eq!(told.status, status, "{verb} {body}: {told:?}");
+        if body != grace {
+            world.pass(TEN_MINUTES);
+            assert!(world.sweep() && world.sweep());
+        }
+    }
 }
 
 fn written(ran: &Ran) -> Json {

@@ -252,7 +252,7 @@ fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_descript
         let operations = operations(&document);
         assert_eq!(
             operations.len(),
-            11,
+            14,
             "{:?}",
             operations.iter().map(|o| &o.path).collect::<Vec<_>>()
         );

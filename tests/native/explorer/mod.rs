@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::support::browser::{CLAIM, Told};
 use crate::support::world::ORIGIN;
-use crate::support::{Browser, Cookies, TEN_MINUTES, World, oracle};
+use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 /// Who acts.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ enum Does {
 
 use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
 
-const OPERATIONS: [(&str, Does, Start); 16] = [
+const OPERATIONS: [(&str, Does, Start); 20] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -80,6 +80,12 @@ const OPERATIONS: [(&str, Does, Start); 16] = [
         own(w, c, "PATCH", r#"{"disabled":false}"#)
     }),
     ("revoke", NoHarm, |w, c| own(w, c, "DELETE", "{}")),
+    ("rotate", NoHarm, |w, c| verb(w, c, "rotate", "{}")),
+    ("rotate with grace", NoHarm, |w, c| {
+        verb(w, c, "rotate", GRACE)
+    }),
+    ("leaked", NoHarm, |w, c| verb(w, c, "leaked", "{}")),
+    ("renew", NoHarm, |w, c| verb(w, c, "renew", "{}")),
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
@@ -100,7 +106,7 @@ const OPERATIONS: [(&str, Does, Start); 16] = [
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 13] = [
+const STAGES: [(&str, Prepare); 17] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
@@ -130,6 +136,25 @@ const STAGES: [(&str, Prepare); 13] = [
             json!({ "times": 3 }),
         );
         done(own(w, c, "DELETE", "{}"));
+    }),
+    // Its request died: the key is in hand and off, and nothing follows.
+    ("rotating", |w, c| {
+        claims(w, &c.member, 201);
+        dies_before(w, c, "rotate", "{}", "::RESERVE_GUARD");
+    }),
+    ("in grace", |w, c| {
+        claims(w, &c.member, 201);
+        assert_eq!(done(verb(w, c, "rotate", GRACE)).unwrap().status, 201);
+    }),
+    // Upstream does not mint: the replacement waits.
+    ("leaked", |w, c| {
+        claims(w, &c.member, 201);
+        dies_before(w, c, "leaked", "{}", "::RESERVE_GUARD");
+    }),
+    // Within the last two weeks of its life.
+    ("old", |w, c| {
+        claims(w, &c.member, 201);
+        w.pass(80 * 86_400);
     }),
     ("expired", |w, c| {
         claims(w, &c.member, 201);
@@ -188,13 +213,41 @@ fn switch(world: &World, cast: &Cast, body: &str) -> Act {
 
 /// What the member wants of their newest key; of one that is nobody's, before there is any.
 fn own(world: &World, cast: &Cast, method: &str, body: &str) -> Act {
+    let (target, body) = (newest(world), Body::Bytes(body.into()));
+    call(world, &cast.member, method, &target, body)
+}
+
+fn newest(world: &World) -> String {
     let keys = world.db.texts(
         "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member'
          ORDER BY k.id DESC LIMIT 1",
     );
     let key = keys.first().map_or("key_of_nobody", String::as_str);
-    let (target, body) = (format!("/api/v1/keys/{key}"), Body::Bytes(body.into()));
-    call(world, &cast.member, method, &target, body)
+    format!("/api/v1/keys/{key}")
+}
+
+const GRACE: &str = r#"{"grace_hours":1}"#;
+
+fn verb(world: &World, cast: &Cast, verb: &str, body: &str) -> Act {
+    let (target, body) = (
+        format!("{}/{verb}", newest(world)),
+        Body::Bytes(body.into()),
+    );
+    call(world, &cast.member, "POST", &target, body)
+}
+
+/// The isolate dies just before this statement of a verb's request.
+fn dies_before(world: &World, cast: &Cast, wanted: &str, body: &str, statement: &str) {
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    done(verb(&dry, cast, wanted, body));
+    let names = dry.effects.names();
+    let k = names.iter().position(|name| name.contains(statement));
+    world
+        .effects
+        .plan(&[(k.expect("it has it"), Fate::CutBefore)]);
+    assert!(step(&mut verb(world, cast, wanted, body)).is_pending());
+    world.effects.plan(&[]);
 }
 
 /// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
@@ -322,6 +375,12 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     done(own(world, &cast, "PATCH", r#"{"disabled":false}"#));
     world.pass(86_400);
     assert!(world.sweep());
+    // What has leaked waits for its owner.
+    let leaked = "SELECT COUNT(*) FROM holds h JOIN keys k ON k.id = h.key_id WHERE h.reason = 'leak' AND k.ended_at IS NULL";
+    if world.db.number(leaked) > 0 {
+        let told = done(verb(world, &cast, "rotate", "{}")).unwrap();
+        assert_eq!(told.status, 201, "{told:?}");
+    }
     for who in [&cast.member, &cast.second] {
         let told = done(claim(world, who)).unwrap();
         assert!([200, 201].contains(&told.status), "{told:?}");
