@@ -88,9 +88,10 @@ statements! {
             usage_read_at = ?5, change_id = ?6
         WHERE public_id = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = ?7)";
 
-    // What its owner put off has ended with it: the next generation begins on.
-    EXPIRE_HOLD = "DELETE FROM holds WHERE reason = 'owner'
+    // What its owner put off, or what had leaked, has ended with it: the next generation begins on.
+    EXPIRE_HOLD = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
         AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
+        AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     CLEAR_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)

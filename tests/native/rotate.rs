@@ -135,7 +135,14 @@ fn p1_slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
         assert_eq!(slot, n % 2);
     }
     // A11: and begins anew with the day.
+    let said = world.calls("openrouter.keys.update");
+    is(
+        &asks(&member, &key, "rotate", FOUR_HOURS),
+        429,
+        "rotations_used_up",
+    );
     let told = rotates(&member, &key);
+    assert_eq!(world.calls("openrouter.keys.update"), said);
     is(&told, 429, "rotations_used_up");
     assert_eq!(told.json()["retry_at"], "2026-11-22T00:00:00Z");
     assert_eq!(world.usable().len(), 1, "nothing was put off for it");
@@ -156,6 +163,11 @@ fn x8_there_is_no_second_rotation_while_the_last_one_is_unsettled() {
             "rotation_unsettled",
         );
     }
+    assert_eq!(
+        world.calls("openrouter.keys.update"),
+        1,
+        "nothing was put off for it"
+    );
     // Off and not read for a second time is not settled either.
     sweeps(&world, 1);
     let erased =
@@ -272,6 +284,11 @@ fn x13_what_is_held_or_off_is_not_replaced() {
                 is(&asks(&member, &key, verb, body), status, code);
             }
         }
+        assert_eq!(
+            world.calls("openrouter.keys.update"),
+            0,
+            "nothing was put off for it"
+        );
         // A leak that is reported waits as well.
         let told = asks(&member, &key, "leaked", "{}");
         if reason == "rotation" {
@@ -309,6 +326,18 @@ fn c22_others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
     }
     assert_eq!(world.db.dump(), before);
     assert_eq!(world.calls("openrouter.keys.update"), 0);
+    // A session that has ended asks for nothing.
+    let stale = Browser::with(&world, &member.cookies.borrow());
+    assert_eq!(
+        member.post("/api/v1/me/sign-out-everywhere", "{}").status,
+        204
+    );
+    let before = world.db.dump();
+    for (verb, body) in WAYS {
+        assert_eq!(asks(&stale, &key, verb, body).status, 401);
+    }
+    assert_eq!(world.db.dump(), before);
+    member.sign_in("member");
     assert_eq!(member.delete(&key).status, 200);
     for verb in ["rotate", "leaked", "renew"] {
         is(&asks(&member, &key, verb, "{}"), 409, "key_ended");
@@ -528,6 +557,21 @@ fn c10_a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
         );
         assert_eq!(world.usable().len(), 1);
         assert_eq!(world.states(), ["active", "void"]);
+        world.sandbox.borrow_mut().clear_faults();
+        world.bend.set(None);
+        if operation.ends_with("update") {
+            // What was sent may land yet: no other limit counts on it.
+            is(
+                &asks(&member, &key, "rotate", FOUR_HOURS),
+                503,
+                "old_unconfirmed",
+            );
+            assert_eq!(
+                world.calls("openrouter.keys.create"),
+                1,
+                "{operation} {kind}"
+            );
+        }
         let due = world
             .db
             .number("SELECT cap_due_at FROM generations WHERE state = 'active'");
@@ -631,6 +675,7 @@ fn s4_79_what_has_expired_is_claimed_and_not_rotated() {
             is(&asks(&member, &key, verb, body), 409, "key_ended");
         }
     }
+    assert_eq!(world.calls("openrouter.keys.update"), 0);
     sweeps(&world, 1);
     is(&asks(&member, &key, "leaked", "{}"), 409, "key_ended");
     assert_eq!(member.claim().status, 201);
@@ -912,6 +957,11 @@ fn x12_a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_ro
              UPDATE members SET epoch = epoch + 1, change_id = 'c'",
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'settings', 'minting_switched', 't', 1);
              UPDATE settings SET minting = 'stopped', change_id = 'c'",
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'key_t', 'hold_put', 't', 1);
+             INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'owner', 't', 1, 'c' FROM keys",
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'key_t', 'hold_put', 't', 1);
+             INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 'c' FROM keys",
+            "INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members",
         ] {
             let acts = |world: &World, _: &Browser<'_>, _: &str| world.db.run(change);
             let reserved = |at: &str| at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
@@ -933,6 +983,11 @@ fn a2_a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good
             asks(&operator, key, "leaked", "{}");
         };
         meanwhile(verb, body, reports, |world, told, at| {
+            let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+            assert!(
+                verb == "leaked" || !minting || told.status != 201,
+                "{at}: {told:?}"
+            );
             let old = world
                 .db
                 .text("SELECT upstream_hash FROM generations ORDER BY id LIMIT 1");
@@ -980,4 +1035,114 @@ fn x3_x0_whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_g
             }
         }
     }
+}
+
+#[test]
+fn a2_what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    world.pass(90 * DAY - 60);
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+    assert_eq!(asks(&member, &key, "leaked", "{}").status, 502);
+    assert_eq!(member.claim().secret(), None);
+    sweeps(&world, 1);
+    assert_eq!(world.states(), ["expired", "void"]);
+    assert_eq!(member.claim().status, 201);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x2_a_sweep_harms_no_rotation_that_is_under_way() {
+    for (verb, body) in WAYS {
+        let sweep = |world: &World, _: &Browser<'_>, _: &str| {
+            world.pass(1);
+            assert!(world.sweep());
+        };
+        meanwhile(verb, body, sweep, |_, told, at| {
+            // Both may want the old one off at the same time: then one of them does it, and the other is told.
+            let contended =
+                at.contains("ABOUT_TO") || at.contains("PATCH") || at.contains("holds::");
+            assert!(
+                told.status == 201 || contended || at.contains("::HOLD"),
+                "{at}: {told:?}"
+            );
+        });
+    }
+}
+
+#[test]
+fn a2_a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made() {
+    let again = |_: &World, member: &Browser<'_>, key: &str| {
+        let told = asks(member, key, "leaked", "{}");
+        assert!([200, 201].contains(&told.status), "{told:?}");
+    };
+    meanwhile("leaked", "{}", again, |_, told, at| {
+        let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+        assert!(!minting || told.status == 201, "{at}: {told:?}");
+    });
+}
+
+#[test]
+fn x4_while_an_enable_may_land_yet_nothing_is_minted() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    member.patch(&key, r#"{"disabled":true}"#);
+    world.add_fault(
+        "openrouter.keys.update",
+        "reset_before",
+        json!({ "times": 0 }),
+    );
+    member.patch(&key, r#"{"disabled":false}"#);
+    world.sandbox.borrow_mut().clear_faults();
+    is(&rotates(&member, &key), 503, "old_unconfirmed");
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    world.pass(301);
+    assert!(world.sweep());
+    delivered(&world, &rotates(&member, &key), 1);
+}
+
+#[test]
+fn c10_a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
+    let raises = |world: &World, _: &Browser<'_>, _: &str| {
+        world
+            .db
+            .run("UPDATE generations SET limit_nano = 5000000000 WHERE state = 'active'");
+    };
+    meanwhile("rotate", FOUR_HOURS, raises, |_, told, at| {
+        let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+        assert!(!minting || told.status == 409, "{at}: {told:?}");
+    });
+}
+
+#[test]
+fn c10_a_grace_whose_request_died_has_its_limit_looked_at_again() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let names = effects_of(&world, &member, &key, "rotate", FOUR_HOURS);
+    let mint = names
+        .iter()
+        .position(|name| name.starts_with("http POST"))
+        .unwrap();
+    world.effects.plan(&[(mint, Fate::CutBefore)]);
+    let headers = [
+        ("origin", crate::support::world::ORIGIN),
+        ("content-type", "application/json"),
+    ];
+    let body = keycap::http::Body::Bytes(FOUR_HOURS.into());
+    assert!(
+        member
+            .try_send("POST", &format!("{key}/rotate"), &headers, body)
+            .is_none()
+    );
+    world.effects.plan(&[]);
+    assert_eq!(limits(&world), [250]);
+    let due = world
+        .db
+        .number("SELECT cap_due_at FROM generations WHERE slot = 0");
+    assert_eq!(
+        due,
+        world.now().secs() + 120,
+        "once no mint can be recorded any more"
+    );
 }

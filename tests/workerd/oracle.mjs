@@ -22,8 +22,9 @@ const TOKEN = "gho_sandbox";
 const SNAPSHOT = `SELECT json_object(
   'instance', (SELECT name FROM instance),
   'seats', (SELECT live FROM seats),
+  'limit', (SELECT MAX(limit_nano) FROM plans),
   'generations', (SELECT json_group_array(json_object('id', public_id, 'key', key_id, 'slot', slot, 'state', state,
-    'name', upstream_name, 'hash', upstream_hash, 'expires_at', expires_at, 'secret_sha256', secret_sha256, 'recorded_at', recorded_at)) FROM generations),
+    'name', upstream_name, 'replaces', (SELECT o.public_id FROM generations o WHERE o.id = g.replaces), 'hash', upstream_hash, 'expires_at', expires_at, 'secret_sha256', secret_sha256, 'recorded_at', recorded_at)) FROM generations g),
   'audit', (SELECT json_group_array(json_array(target, before, after)) FROM (SELECT * FROM audit ORDER BY id)),
   'findings', (SELECT json_group_array(upstream_name) FROM findings)) AS all_of_it`;
 
@@ -73,9 +74,17 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
     const row = d1.generations.find((/** @type {Any} */ one) => one.hash === key.hash);
     assert.ok(row?.recorded_at, `P4: ${key.name} was delivered without being recorded`);
     assert.equal(row.secret_sha256, sha256(secret), `P4: the record of ${key.name}`);
-    return isUsable(key, ledger) ? [`${row.key}/${row.slot}`] : [];
+    return isUsable(key, ledger) ? [{ row, key }] : [];
   });
-  assert.deepEqual(twice(working), [], "P1: slots with two secrets that work");
+  assert.deepEqual(twice(working.map(({ row }) => `${row.key}/${row.slot}`)), [], "P1: slots with two secrets that work");
+  // Two of a key: one follows the other with grace, and they share its limit.
+  for (const { row, key } of working) {
+    const others = working.filter((other) => other.row.key === row.key && other.row !== row);
+    for (const other of others) {
+      assert.ok(other.row.replaces === row.id || row.replaces === other.row.id, `P1: ${row.name} and ${other.row.name} work`);
+      assert.ok(key.limit + other.key.limit <= d1.limit / 1e9, `P5: what ${row.name} and ${other.row.name} may spend`);
+    }
+  }
 }
 
 /** P3. @param {Any} key */
@@ -97,7 +106,7 @@ function hear(house) {
   const canaries = canariesOf(house);
   for (const { what, status, headers, text } of house.worker.told.splice(0)) {
     let rest = text;
-    if (what === "POST /api/v1/claim" && status === 201) {
+    if (/^POST \/api\/v1\/(claim|keys\/[^/]+\/(rotate|leaked|renew))$/.test(what) && status === 201) {
       const { secret } = JSON.parse(text);
       house.delivered.push(secret);
       rest = text.replace(JSON.stringify(secret), "");
@@ -134,10 +143,10 @@ function nothingPanicked({ worker }) {
   assert.deepEqual(lines, [], "the Worker did not panic");
 }
 
-/** P6. @param {Any} d1 */
+/** P6: a seat is a key's, however many of its generations live. @param {Any} d1 */
 function seatsAreCounted(d1) {
-  const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).length;
-  assert.equal(d1.seats, live, "P6: the counter is the count");
+  const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state));
+  assert.equal(d1.seats, new Set(live.map((/** @type {Any} */ row) => row.key)).size, "P6: the counter is the count");
 }
 
 /** P11: a generation's audit rows lead, each from where the one before ended, to its state. @param {Any} d1 */

@@ -62,11 +62,13 @@ export const ROUTES = [
 
 /** Every time in the database, less those of audit rows and decisions, which nothing may change. */
 const TIMES = {
-  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at"],
+  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at",
+    "switch_doubted_at", "limit_sent_at", "cap_due_at", "grace_until"],
   keys: ["created_at", "ended_at"],
   runs: ["scheduled_at", "started_at", "lease_until", "ended_at"],
   findings: ["first_seen_at", "last_seen_at", "disabled_at"],
   idempotency_keys: ["created_at"],
+  holds: ["since"],
   used_states: ["expires_at"],
   requests: ["created_at"],
   settings: ["pause_until"],
