@@ -4,6 +4,8 @@
 // row of the acceptance list: those are named by the tests themselves. In order of files, since that builds fastest.
 //
 // Left out, because another guard stands behind each so that no test could tell:
+//   - that a successor at once is reserved by the change that has the key in hand: the record asks for the same;
+//   - a limit in doubt, in the reservation of a grace and where the limit is sent: each refuses what the other would;
 //   - the record's `?8 = 1`: configuration does not change within an attempt, and the reservation has compared the same value;
 //   - state and nonce apart in the guards of refuse, doubt and abandon: whoever takes a row over changes both, and
 //     `transitions` has no edge that they could still take;
@@ -392,7 +394,7 @@ export const mutants = [
   ...inFile("src/mint.rs", [
     ["A15 an Idempotency-Key is for one body", "        && *earlier != idempotency.body_sha256", "        && earlier.is_empty()"],
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
-    ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, &attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, &attempt, Refused::Rejected).await),"],
+    ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
     ["P3 what came back is compared with what was asked for", "if let Err(mismatch) = check_echo(spec, &echo) {", "if let (Err(mismatch), true) = (check_echo(spec, &echo), echo.name.is_none()) {"],
     ["X3 a record whose answer says no is looked up in the audit", "Ok(true) => Ok(Recorded::Active),", "Ok(true) => Err(error),"],
     ["X3 an audit that cannot be asked leaves it unknown", "Err(_) => Err(DbError::Unknown),", "Err(_) => Err(error),"],
@@ -419,7 +421,7 @@ export const mutants = [
     ["X1 a 408 is no refusal", "        408 => None,\n", ""],
     ["P4 an answer without the secret is no key to deliver", "(Some(key), echo) if !key.is_empty() => Created::Made {", "(Some(key), echo) if key.len() < 9_999 => Created::Made {"],
     ["X16 a walk lists disabled keys too", "&include_disabled=true", ""],
-    ["X4 a switch is done only when the answer says so", "Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(()),", "Reply::Is(One { data }) if data.disabled || !data.disabled => Reply::Is(()),"],
+    ["X4 a switch is done only when the answer says so", "Reply::Is(data) if data.get(\"disabled\") == Some(&json!(disabled)) => {", "Reply::Is(data) if data.get(\"disabled\") != Some(&json!(0)) => {"],
     ["P7 a delete is done only when the answer says so", "Reply::Is(Deleted { deleted: true }) => Reply::Is(()),\n        Reply::Is(Deleted { deleted: false }) | Reply::Unknown => Reply::Unknown,", "Reply::Is(Deleted { deleted: _ }) => Reply::Is(()),\n        Reply::Unknown => Reply::Unknown,"],
     ["X6 a workspace is known by its id", "Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),", "Reply::Is(One { data }) if !data.id.is_empty() => Reply::Is(()),"],
   ]),
@@ -531,8 +533,6 @@ export const mutants = [
     ["X13 what is held gets no successor", "r.pause_until <= ?3 AND r.blocked = 0 AND r.held = 0 AND", "r.pause_until <= ?3 AND r.blocked = 0 AND"],
     ["X8 what is unsettled gets no successor", "r.unsettled = 0 AND r.expires_at > ?3", "r.expires_at > ?3"],
     ["X4 no successor while a switch may land yet", " AND r.switch_in_doubt = 0\n", "\n"],
-    ["C10 no grace while a limit may land yet", "r.in_hand_of IS NULL AND r.limit_in_doubt = 0))", "r.in_hand_of IS NULL))"],
-    ["C10 a successor is reserved by the change that has the key in hand", "r.old_state = 'disabled' AND r.in_hand_of = ?1)", "r.old_state = 'disabled')"],
     ["S4-79 a renewal is for the end of a life", "AND (?9 = 0 OR r.renewable_at <= ?3)", "AND ?9 IN (0, 1)"],
     ["A11 a key has six successors a day", "('busy', 'budget_spent')) < ?11", "('busy', 'budget_spent')) < ?11 + 1000"],
     ["A15 a replay reserves nothing", "i.key_sha256 = ?12 AND i.created_at > ?13", "0 AND i.key_sha256 = ?12 AND i.created_at > ?13"],
@@ -557,12 +557,9 @@ export const mutants = [
     ["C10 the record lets go of the key", "DELETE FROM holds WHERE reason IN ('rotation', 'leak')", "DELETE FROM holds WHERE reason IN ('void')"],
     ["A2 whoever came to nothing lifts only their own hold", "DELETE FROM holds WHERE reason = 'rotation' AND key_id", "DELETE FROM holds WHERE reason IN ('rotation', 'leak') AND key_id"],
     ["X2 a rotation under way is not taken for dead", "WHERE h.reason = 'rotation' AND h.since <= ?3", "WHERE h.reason = 'rotation' AND ?3 > 0"],
-    ["C10 a rotation that died is let go of", "DELETE FROM holds WHERE reason = 'rotation' AND since <= ?1", "DELETE FROM holds WHERE reason = 'void' AND since <= ?1"],
+    ["C10 a rotation that died is let go of", "DELETE FROM holds WHERE reason = 'rotation'\n", "DELETE FROM holds WHERE reason = 'void'\n"],
     ["S3-15 a grace lasts its time", "n.grace_until IS NOT NULL AND n.grace_until <= ?2 AND", "n.grace_until IS NOT NULL AND ?2 > 0 AND"],
     ["X10 what a grace leaves is its successor's", "WHERE live = 1 AND replaces IN", "WHERE live = 0 AND replaces IN"],
-  ]),
-  ...inFile("src/store/limits.rs", [
-    ["X4 one limit at a time is in doubt", " AND limit_sent_nano IS NULL\"", "\""],
   ]),
   ...inFile("src/rotate.rs", [
     ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],

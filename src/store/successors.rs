@@ -69,9 +69,9 @@ statements! {
             WHERE g.key_id = k.id AND g.live = 1 AND g.state IN ('reserved', 'minting'))
         LIMIT ?4 ON CONFLICT DO NOTHING";
 
-    DEAD = "DELETE FROM holds WHERE reason = 'rotation' AND since <= ?1
+    DEAD = "DELETE FROM holds WHERE reason = 'rotation'
         AND EXISTS (SELECT 1 FROM keys k JOIN audit a ON a.target = k.public_id
-          WHERE k.id = holds.key_id AND a.change_id = ?2)";
+          WHERE k.id = holds.key_id AND a.change_id = ?1)";
 
     // … and graces that are over. What the old one leaves is its successor's.
     GRACES_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -158,7 +158,7 @@ pub(super) fn end_overdue(undo: &PublicId, grace: &PublicId, now: Timestamp) -> 
     let died = now.plus(-DEAD_AFTER_SECS);
     [
         stmt!(DEAD_GUARD, undo, now, died, BATCH),
-        stmt!(DEAD, died, undo),
+        stmt!(DEAD, undo),
         stmt!(GRACES_GUARD, grace, now, BATCH),
         stmt!(GRACES_HEIRS, now, grace),
         stmt!(GRACES, grace),

@@ -204,6 +204,7 @@ fn a15_a_replay_brings_no_second_secret_and_another_request_is_refused() {
                 .contains("rotate again")
         );
         assert_eq!(world.usable().len(), 1);
+        assert_eq!(holds(&world), [""; 0]);
         sweeps(&world, 1);
     }
     for (verb, body) in [("rotate", FOUR_HOURS), ("renew", "{}"), ("leaked", "{}")] {
@@ -327,13 +328,14 @@ fn c22_others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
     assert_eq!(world.db.dump(), before);
     assert_eq!(world.calls("openrouter.keys.update"), 0);
     // A session that has ended asks for nothing.
-    let stale = Browser::with(&world, &member.cookies.borrow());
+    let cookies = member.cookies.borrow().clone();
     assert_eq!(
         member.post("/api/v1/me/sign-out-everywhere", "{}").status,
         204
     );
     let before = world.db.dump();
     for (verb, body) in WAYS {
+        let stale = Browser::with(&world, &cookies);
         assert_eq!(asks(&stale, &key, verb, body).status, 401);
     }
     assert_eq!(world.db.dump(), before);
@@ -1145,4 +1147,15 @@ fn c10_a_grace_whose_request_died_has_its_limit_looked_at_again() {
         world.now().secs() + 120,
         "once no mint can be recorded any more"
     );
+}
+
+#[test]
+fn a2_a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded() {
+    for body in ["{}", FOUR_HOURS] {
+        let leaks = |world: &World, _: &Browser<'_>, _: &str| hold(world, "leak");
+        meanwhile("rotate", body, leaks, |_, told, at| {
+            let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+            assert!(!minting || told.status == 409, "{at}: {told:?}");
+        });
+    }
 }
