@@ -1159,3 +1159,21 @@ fn a2_a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded()
         });
     }
 }
+
+#[test]
+fn c10_a_limit_that_counts_another_window_than_the_plans_is_not_split() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'plan', 'plan_changed', 't', 1);
+         UPDATE plans SET limit_reset = 'monthly', rev = rev + 1, change_id = 'c'",
+    );
+    is(
+        &asks(&member, &key, "rotate", FOUR_HOURS),
+        409,
+        "nothing_to_split",
+    );
+    assert_eq!(limits(&world), [500]);
+    let told = rotates(&member, &key);
+    assert_eq!(told.json()["key"]["limit_reset"], "monthly");
+}

@@ -114,6 +114,12 @@ fn noise(chance: &mut Chance, most: usize) -> Vec<u8> {
     bytes
 }
 
+/// Whether it makes keys.
+fn mints(operation: &Operation) -> bool {
+    let verbs = ["claim", "rotate", "leaked", "renew"];
+    verbs.iter().any(|verb| operation.path.ends_with(verb))
+}
+
 fn idempotency_key(chance: &mut Chance) -> Vec<u8> {
     match chance.below(5) {
         0 => noise(chance, 200),
@@ -151,7 +157,7 @@ fn headers(
     if !cookie.is_empty() && !chance.one_in(12) {
         headers.push(("cookie", cookie));
     }
-    if operation.path.ends_with("claim") && chance.one_in(2) {
+    if mints(operation) && chance.one_in(2) {
         headers.push(("idempotency-key", idempotency_key(chance)));
     }
     for name in [
@@ -264,9 +270,7 @@ fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_descript
             let operation = chance.pick(&operations);
             let person = chance.below(people.len() + 1);
             let cookie = people.get(person).map(cookie_of).unwrap_or_default();
-            let mints = ["claim", "rotate", "leaked", "renew"]
-                .iter()
-                .any(|verb| operation.path.ends_with(verb));
+            let mints = mints(operation);
             let faulty = mints && chance.one_in(6);
             if faulty {
                 world.add_fault(
