@@ -61,6 +61,23 @@ pub enum Error {
     /// It has expired or was removed.
     KeyEnded,
     ClaimSuperseded,
+    /// It is off for a reason of its own: what is off is not replaced.
+    KeyOff,
+    /// The last rotation's spend is not settled (X8).
+    RotationUnsettled,
+    /// Two secrets of it work until then.
+    InGrace {
+        until: Timestamp,
+    },
+    RotationsUsedUp {
+        retry_at: Timestamp,
+    },
+    /// A renewal is for the end of a key's life.
+    TooEarly {
+        from: Timestamp,
+    },
+    /// Less is left of the limit than two keys need.
+    NothingToSplit,
     IdempotencyMismatch,
     /// A mass action named another number than there are.
     ConfirmationMismatch {
@@ -88,6 +105,8 @@ pub enum Error {
     },
     /// The create's outcome is unknown: no key, or one that will be removed.
     ClaimUnknown,
+    /// OpenRouter did not confirm what the old key had to be before a new one is made (X5).
+    OldUnconfirmed,
     OpenRouterBusy {
         retry_after_secs: u32,
     },
@@ -134,6 +153,11 @@ impl Error {
             | Self::KeyBeingRemoved
             | Self::KeyEnded
             | Self::ClaimSuperseded
+            | Self::KeyOff
+            | Self::RotationUnsettled
+            | Self::InGrace { .. }
+            | Self::TooEarly { .. }
+            | Self::NothingToSplit
             | Self::TermsChanged
             | Self::NothingToRequest
             | Self::JobUnderWay
@@ -144,11 +168,15 @@ impl Error {
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::IdempotencyMismatch => 422,
-            Self::RateLimited | Self::TooManyAttempts { .. } | Self::RequestsUsedUp { .. } => 429,
+            Self::RateLimited
+            | Self::TooManyAttempts { .. }
+            | Self::RotationsUsedUp { .. }
+            | Self::RequestsUsedUp { .. } => 429,
             Self::CredentialRefused | Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
             Self::ClaimsBusy { .. }
             | Self::ClaimUnknown
+            | Self::OldUnconfirmed
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
             | Self::NotConfigured
@@ -189,6 +217,13 @@ impl Error {
             Self::KeyBeingRemoved => "key_being_removed",
             Self::KeyEnded => "key_ended",
             Self::ClaimSuperseded => "claim_superseded",
+            Self::KeyOff => "key_off",
+            Self::RotationUnsettled => "rotation_unsettled",
+            Self::InGrace { .. } => "in_grace",
+            Self::RotationsUsedUp { .. } => "rotations_used_up",
+            Self::TooEarly { .. } => "too_early",
+            Self::NothingToSplit => "nothing_to_split",
+            Self::OldUnconfirmed => "old_unconfirmed",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::NothingToRequest => "nothing_to_request",
@@ -240,6 +275,12 @@ impl Error {
             | Self::KeyBeingRemoved
             | Self::KeyEnded
             | Self::ClaimSuperseded
+            | Self::KeyOff
+            | Self::RotationUnsettled
+            | Self::InGrace { .. }
+            | Self::RotationsUsedUp { .. }
+            | Self::TooEarly { .. }
+            | Self::NothingToSplit
             | Self::IdempotencyMismatch
             | Self::NothingToRequest
             | Self::JobUnderWay
@@ -250,6 +291,7 @@ impl Error {
             | Self::ConfirmationMismatch { .. } => Level::Info,
             Self::ClaimsBusy { .. }
             | Self::ClaimUnknown
+            | Self::OldUnconfirmed
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
             | Self::NotConfigured => Level::Warn,
@@ -268,9 +310,15 @@ impl Error {
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
             | Self::ClaimsBusy { retry_at: at }
+            | Self::RotationsUsedUp { retry_at: at }
+            | Self::InGrace { until: at }
+            | Self::TooEarly { from: at }
             | Self::BudgetSpent { resets_at: at } => Some(at.since(now).max(1)),
             Self::ClaimInProgress => Some(5),
-            Self::KeyBeingRemoved | Self::ClaimUnknown => Some(600),
+            Self::KeyBeingRemoved
+            | Self::ClaimUnknown
+            | Self::OldUnconfirmed
+            | Self::RotationUnsettled => Some(600),
             Self::ClaimSuperseded => Some(1),
             Self::OpenRouterBusy { retry_after_secs } => Some(i64::from(*retry_after_secs)),
             Self::NotFound
@@ -296,6 +344,8 @@ impl Error {
             | Self::TermsChanged
             | Self::SeatsFull
             | Self::KeyEnded
+            | Self::KeyOff
+            | Self::NothingToSplit
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
             | Self::NothingToRequest

@@ -12,6 +12,7 @@ mod mint;
 mod offboard;
 mod own_keys;
 pub mod ports;
+mod rotate;
 mod spend;
 pub mod store;
 mod turn;

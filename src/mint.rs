@@ -64,13 +64,21 @@ pub async fn claim(
         let resets_at = decision.plan.limit_reset.ends(attempt.now);
         return Err(Error::BudgetSpent { resets_at });
     };
-    match openrouter::create_key(app, &spec).await {
-        Created::Made { echo, secret } => {
-            settle(app, &attempt, &decision, &spec, echo, secret).await
-        }
-        Created::WithoutSecret(echo) => Err(remove(app, &attempt, &spec, &echo, "key").await),
-        Created::Refused(refused) => Err(refused_by_upstream(app, &attempt, refused).await),
-        Created::Unknown => Err(doubt(app, &attempt).await),
+    make(app, &attempt, &decision, &spec).await
+}
+
+/// Steps 2 to 5 of what was reserved, for whatever purpose.
+pub async fn make(
+    app: &App,
+    attempt: &Attempt,
+    decision: &Decision,
+    spec: &MintSpec,
+) -> Result<Claimed, Error> {
+    match openrouter::create_key(app, spec).await {
+        Created::Made { echo, secret } => settle(app, attempt, decision, spec, echo, secret).await,
+        Created::WithoutSecret(echo) => Err(remove(app, attempt, spec, &echo, "key").await),
+        Created::Refused(refused) => Err(refused_by_upstream(app, attempt, refused).await),
+        Created::Unknown => Err(doubt(app, attempt).await),
     }
 }
 
@@ -89,13 +97,14 @@ pub fn attempt(
         nonce: random::nonce(random)?,
         idempotency,
         accepts_terms: false,
+        rotation: None,
         house: app.house(),
         now: app.now(),
     })
 }
 
 /// The parameters of the mint; `None` when the siblings have used the period's limit up.
-fn spec(decision: &Decision, now: Timestamp) -> Option<MintSpec> {
+pub fn spec(decision: &Decision, now: Timestamp) -> Option<MintSpec> {
     let plan = &decision.plan;
     let allowed = Allowance {
         limit: plan.limit,
@@ -156,9 +165,14 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         },
         Refusal::SeatsFull => Error::SeatsFull,
         Refusal::ClaimsBusy { until } => Error::ClaimsBusy { retry_at: until },
-        Refusal::Paused { until } => Error::OpenRouterBusy {
-            retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
-        },
+        Refusal::Paused { until } => busy_until(until, now),
+    }
+}
+
+/// Upstream has asked for patience until then.
+pub fn busy_until(until: Timestamp, now: Timestamp) -> Error {
+    Error::OpenRouterBusy {
+        retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
     }
 }
 
@@ -194,9 +208,10 @@ async fn settle(
     };
     match recorded(app, &minted).await {
         Ok(Recorded::Active) => {
+            let named = decision.cards.iter().find(|card| card.id == key);
             let card = Card {
+                name: named.and_then(|card| card.name.clone()),
                 id: key,
-                name: None,
                 state: State::Active,
                 label: minted.label,
                 limit: spec.limit(),
@@ -355,7 +370,7 @@ async fn refused_by_upstream(app: &App, attempt: &Attempt, refused: Refused) -> 
 }
 
 /// `minting → void`: nothing was made, the seat is free.
-async fn refuse(
+pub async fn refuse(
     app: &App,
     attempt: &Attempt,
     failure: &'static str,

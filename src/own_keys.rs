@@ -125,7 +125,7 @@ fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
 }
 
 /// Whether there is a key upstream that can be off or on.
-fn switchable(state: State) -> Result<(), Error> {
+pub fn switchable(state: State) -> Result<(), Error> {
     match state {
         State::Active | State::Disabled => Ok(()),
         State::Reserved | State::Minting | State::Verifying => Err(Error::ClaimInProgress),
@@ -154,7 +154,7 @@ async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool 
 }
 
 /// It is written down what is wanted, and the answer says what is so.
-fn left_to_sweep(app: &App, row: &Due, outcome: impl std::fmt::Debug) {
+pub fn left_to_sweep(app: &App, row: &Due, outcome: impl std::fmt::Debug) {
     let generation = row.public_id.as_str();
     let cause = format!("{outcome:?}");
     let more = json!({ "generation": generation, "cause": cause });

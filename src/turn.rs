@@ -5,10 +5,13 @@ use crate::app::App;
 use crate::crypto::random;
 use crate::domain::erasure::Removed;
 use crate::domain::id::Kind;
+use crate::domain::money::NanoUsd;
+use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::generations::{self, Due};
 use crate::store::holds::{self, Doubt, Switch, Turn};
+use crate::store::limits;
 use crate::upstream::openrouter::{self, Done, Reply};
 
 /// Failed tries to read what a key has spent, before it is ended without.
@@ -31,6 +34,17 @@ pub async fn switch(
     due: &Due,
     actor: &str,
 ) -> Result<Reply<Switched>, DbError> {
+    let told = switch_and_read(app, switch, due, actor).await?;
+    Ok(told.map(|(switched, _)| switched))
+}
+
+/// The same, and what the answer said that the key had spent, if it did.
+pub async fn switch_and_read(
+    app: &App,
+    switch: Switch,
+    due: &Due,
+    actor: &str,
+) -> Result<Reply<(Switched, Option<Spend>)>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let turn = Turn {
         switch,
@@ -38,18 +52,54 @@ pub async fn switch(
         nonce: &nonce,
     };
     let Some(doubt) = holds::about_to(&*app.db, &turn, app.now()).await? else {
-        return Ok(Reply::Is(Switched::Overtaken));
+        return Ok(Reply::Is((Switched::Overtaken, None)));
     };
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
-    let doubt = match openrouter::switch_key(app, hash, switch == Switch::Off).await {
-        Reply::Is(Done::Surely) => doubt,
-        Reply::Is(Done::AfterDoubt) => Doubt::since(app.now()),
-        other => return Ok(other.map(|_| Switched::Overtaken)),
+    let (doubt, spent) = match openrouter::switch_key(app, hash, switch == Switch::Off).await {
+        Reply::Is((done, body)) => {
+            let doubt = match done {
+                Done::Surely => doubt,
+                Done::AfterDoubt => Doubt::since(app.now()),
+            };
+            (doubt, body.and_then(|body| body.read_at(app.now())))
+        }
+        other => return Ok(other.map(|_| (Switched::Overtaken, None))),
     };
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
+    let switched = if confirmed {
+        Switched::Confirmed
+    } else {
+        Switched::Overtaken
+    };
+    Ok(Reply::Is((switched, spent)))
+}
+
+/// Gives a key another limit: written down as in doubt before it is sent, so that until upstream's own answer both count.
+pub async fn limit(
+    app: &App,
+    due: &Due,
+    to: NanoUsd,
+    actor: &str,
+) -> Result<Reply<Switched>, DbError> {
+    let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
+    let generation = due.public_id.as_str();
+    if !limits::about_to(&*app.db, generation, to, &nonce, app.now()).await? {
+        return Ok(Reply::Is(Switched::Overtaken));
+    }
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    match openrouter::limit_key(app, hash, to).await {
+        Reply::Is(()) => {}
+        other => return Ok(other.map(|()| Switched::Overtaken)),
+    }
+    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    let now = app.now();
+    let confirmed =
+        limits::confirmed(&*app.db, generation, to, &nonce, actor, &change, now).await?;
     Ok(Reply::Is(if confirmed {
         Switched::Confirmed
     } else {

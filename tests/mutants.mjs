@@ -4,6 +4,8 @@
 // row of the acceptance list: those are named by the tests themselves. In order of files, since that builds fastest.
 //
 // Left out, because another guard stands behind each so that no test could tell:
+//   - that a successor at once is reserved by the change that has the key in hand: the record asks for the same;
+//   - a limit in doubt, in the reservation of a grace and where the limit is sent: each refuses what the other would;
 //   - the record's `?8 = 1`: configuration does not change within an attempt, and the reservation has compared the same value;
 //   - state and nonce apart in the guards of refuse, doubt and abandon: whoever takes a row over changes both, and
 //     `transitions` has no edge that they could still take;
@@ -444,7 +446,7 @@ export const mutants = [
   ...inFile("src/mint.rs", [
     ["A15 an Idempotency-Key is for one body", "        && *earlier != idempotency.body_sha256", "        && earlier.is_empty()"],
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
-    ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, &attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, &attempt, Refused::Rejected).await),"],
+    ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
     ["P3 what came back is compared with what was asked for", "if let Err(mismatch) = check_echo(spec, &echo) {", "if let (Err(mismatch), true) = (check_echo(spec, &echo), echo.name.is_none()) {"],
     ["X3 a record whose answer says no is looked up in the audit", "Ok(true) => Ok(Recorded::Active),", "Ok(true) => Err(error),"],
     ["X3 an audit that cannot be asked leaves it unknown", "Err(_) => Err(DbError::Unknown),", "Err(_) => Err(error),"],
@@ -471,7 +473,7 @@ export const mutants = [
     ["X1 a 408 is no refusal", "        408 => None,\n", ""],
     ["P4 an answer without the secret is no key to deliver", "(Some(key), echo) if !key.is_empty() => Created::Made {", "(Some(key), echo) if key.len() < 9_999 => Created::Made {"],
     ["X16 a walk lists disabled keys too", "&include_disabled=true", ""],
-    ["X4 a switch is done only when the answer says so", "Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(if may_land {", "Reply::Is(One { data }) if data.disabled || !data.disabled => Reply::Is(if may_land {"],
+    ["X4 a switch is done only when the answer says so", "Reply::Is(data) if data.get(\"disabled\") == Some(&json!(disabled)) => {", "Reply::Is(data) if data.get(\"disabled\") != Some(&json!(0)) => {"],
     ["P7 a delete is done only when the answer says so", "Reply::Is(Deleted { deleted: true }) => Reply::Is(()),\n        Reply::Is(Deleted { deleted: false }) | Reply::Unknown => Reply::Unknown,", "Reply::Is(Deleted { deleted: _ }) => Reply::Is(()),\n        Reply::Unknown => Reply::Unknown,"],
   ]),
   ...inFile("src/upstream/github.rs", [
@@ -679,6 +681,71 @@ export const mutants = [
     ["A17 a run that dies has kept its place", "        keep(app, run, cursor).await?;\n    }\n    if cursor.broken", "    }\n    if cursor.broken"],
     ["C25 a difference that is gone is closed", "        rows::close(&*app.db, cursor.began()).await?;", "        rows::close(&*app.db, Timestamp::from_secs(0)).await?;"],
     ["X16 workspaces are walked one and all", "        places.pop();", "        places.clear();"],
+  ]),
+  // ------------------------------------------------------------------------------------------ rotations
+  ...inFile("src/store/rotations.rs", [
+    ["A4 nothing is put off while no key is made", "AND r.minting = 'open' AND r.pause_until <= ?2 AND", "AND r.pause_until <= ?2 AND"],
+    ["A11 nothing is put off while upstream asks for patience", "AND r.pause_until <= ?2 AND r.blocked = 0", "AND r.blocked = 0"],
+    ["X13 nothing is put off that is held or off",
+      "r.pause_until <= ?2 AND r.blocked = 0 AND r.held = 0 AND r.is_off = 0", "r.pause_until <= ?2 AND r.blocked = 0"],
+    ["X8 nothing is put off while the last rotation is unsettled",
+      "r.unsettled = 0 AND r.expires_at > ?2", "r.expires_at > ?2"],
+    ["S4-79 nothing is put off that has expired", "r.unsettled = 0 AND r.expires_at > ?2", "r.unsettled = 0"],
+    ["C10 a key in hand is not taken in hand again", "AND (r.in_hand_of IS NULL OR (r.leaked", "AND (1 OR (r.leaked"],
+    ["A11 nothing is put off beyond the day's quota", "('busy', 'budget_spent')) < ?9", "('busy', 'budget_spent')) < ?9 + 1000"],
+    ["A15 a replay takes no key in hand", "i.key_sha256 = ?10 AND i.created_at > ?11", "0 AND i.key_sha256 = ?10 AND i.created_at > ?11"],
+    ["A19 a leak is the owner's to report, or an admin's", "AND (r.member = a.public_id OR ?6 = 1)", "AND ?6 IN (0, 1)"],
+    ["X13 a leak is reported in a current session", "AND a.epoch + s.session_epoch = ?5", "AND ?5 = ?5"],
+    ["A15 a replay reports no leak of the replacement", "i.key_sha256 = ?7 AND i.created_at > ?8", "0 AND i.key_sha256 = ?7 AND i.created_at > ?8"],
+    ["S3-45 a leak ends a grace", "WHERE k.public_id = ?4 AND n.grace_until IS NOT NULL", "WHERE 0 AND k.public_id = ?4 AND n.grace_until IS NOT NULL"],
+    ["A2 a leak's replacement that is being made is not spoilt by a second word on it",
+      "          WHERE NOT EXISTS (SELECT 1 FROM generations g\n            WHERE g.key_id = holds.key_id", "          WHERE NOT EXISTS (SELECT 1 FROM generations g\n            WHERE 0 AND g.key_id = holds.key_id"],
+    ["A4 a successor is reserved only while keys are made", "AND r.minting = 'open' AND r.pause_until <= ?3 AND", "AND r.pause_until <= ?3 AND"],
+    ["A11 a successor waits for upstream's patience", "AND r.pause_until <= ?3 AND r.blocked = 0", "AND r.blocked = 0"],
+    ["X13 what is held gets no successor", "r.pause_until <= ?3 AND r.blocked = 0 AND r.held = 0 AND", "r.pause_until <= ?3 AND r.blocked = 0 AND"],
+    ["X8 what is unsettled gets no successor", "r.unsettled = 0 AND r.expires_at > ?3", "r.expires_at > ?3"],
+    ["X4 no successor while a switch may land yet", " AND r.switch_in_doubt = 0\n", "\n"],
+    ["S4-79 a renewal is for the end of a life", "AND (?9 = 0 OR r.renewable_at <= ?3)", "AND ?9 IN (0, 1)"],
+    ["A11 a key has six successors a day", "('busy', 'budget_spent')) < ?11", "('busy', 'budget_spent')) < ?11 + 1000"],
+    ["A15 a replay reserves nothing", "i.key_sha256 = ?12 AND i.created_at > ?13", "0 AND i.key_sha256 = ?12 AND i.created_at > ?13"],
+    ["S4-61 B1 what the old one had spent is booked", "WHERE state = 'disabled' AND id = (SELECT n.replaces", "WHERE 0 AND id = (SELECT n.replaces"],
+    ["C10 a limit that was lowered for nothing is looked at again",
+      "UPDATE generations SET cap_due_at = ?1\n        WHERE id", "UPDATE generations SET cap_due_at = ?1\n        WHERE 0 AND id"],
+    ["P1 a successor takes the other slot", "1 - r.old_slot", "r.old_slot"],
+    ["S4-79 only a renewal has a life of its own", "CASE ?4 WHEN 1 THEN", "CASE ?4 WHEN ?4 THEN"],
+  ]),
+  ...inFile("src/store/successors.rs", [
+    ["X12 B5 a successor is recorded under the plan that it was minted for", " AND r.plan_rev = n.plan_rev\n", "\n"],
+    ["X12 a successor is recorded in a current session", "AND r.epoch = ?6 AND", "AND ?6 = ?6 AND"],
+    ["X12 A4 a successor's record reads the switch", "AND r.minting = 'open' AND", "AND"],
+    ["X12 P7 a successor of whoever is blocked is not recorded", "AND r.blocked = 0 AND", "AND"],
+    ["X12 X13 a successor of what is held is not recorded", "AND r.held = 0 AND", "AND"],
+    ["X12 a successor of what its owner has put off is not recorded", "AND r.is_off = 0 AND", "AND"],
+    ["A2 a successor at once is recorded by the change that has the key in hand", " AND r.in_hand_of = ?9)", " AND ?9 = ?9)"],
+    ["A2 a successor with grace is recorded while nobody has the key in hand", "AND r.in_hand_of IS NULL AND r.limit_in_doubt = 0 AND", "AND r.limit_in_doubt = 0 AND"],
+    ["C10 a successor with grace wants the limit that was lowered for it", " AND r.limit_nano = ?8)", " AND ?8 > 0)"],
+    ["P1 what was replaced at once is to go", "n.public_id = ?4 AND o.state = 'disabled'", "n.public_id = ?4 AND o.state = 'void'"],
+    ["S4-79 a grace ends with the old one's life", "MIN(CAST(?1 AS INTEGER), expires_at)", "CAST(?1 AS INTEGER)"],
+    ["C10 the record lets go of the key", "DELETE FROM holds WHERE reason IN ('rotation', 'leak')", "DELETE FROM holds WHERE reason IN ('void')"],
+    ["A2 whoever came to nothing lifts only their own hold", "DELETE FROM holds WHERE reason = 'rotation' AND key_id", "DELETE FROM holds WHERE reason IN ('rotation', 'leak') AND key_id"],
+    ["X2 a rotation under way is not taken for dead", "WHERE h.reason = 'rotation' AND h.since <= ?3", "WHERE h.reason = 'rotation' AND ?3 > 0"],
+    ["C10 a rotation that died is let go of", "DELETE FROM holds WHERE reason = 'rotation'\n", "DELETE FROM holds WHERE reason = 'void'\n"],
+    ["S3-15 a grace lasts its time", "n.grace_until IS NOT NULL AND n.grace_until <= ?2 AND", "n.grace_until IS NOT NULL AND ?2 > 0 AND"],
+    ["X10 what a grace leaves is its successor's", "WHERE live = 1 AND replaces IN", "WHERE live = 0 AND replaces IN"],
+  ]),
+  ...inFile("src/rotate.rs", [
+    ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
+    ["A15 a replay is answered as one", "    if is_replay(&attempt, &facts)? {\n        return Ok(Rotated::Before(card));\n    }\n    if !facts.begun {\n        return Err(refusal(", "    if !facts.begun {\n        return Err(refusal("],
+    ["C10 a limit that counts another window is not split", "    if facts.limit_reset != decision.plan.limit_reset {", "    if facts.limit.nano() < 0 {"],
+    ["C10 the successor gets what the old one's lowered limit leaves", "            count_old_as(decision, to);\n", ""],
+  ]),
+  ...inFile("src/domain/rotation.rs", [
+    ["C10 two need two cents", "    if rest < NanoUsd::CENT.plus(NanoUsd::CENT) {", "    if rest < NanoUsd::CENT {"],
+    ["C10 a split never raises the old one", "floored().min(limit)", "floored()"],
+  ]),
+  ...inFile("src/upstream/openrouter.rs", [
+    ["B1 what is missing of the limit is spent", "(limit - left).max(0.0)", "(left - left).max(0.0)"],
+    ["C10 a limit is lowered only when upstream says so", "Some(limit) => {\n            Reply::Is(())", "Some(limit) || limit > NanoUsd::ZERO => {\n            Reply::Is(())"],
   ]),
 ];
 

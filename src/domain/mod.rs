@@ -16,6 +16,7 @@ pub mod money;
 pub mod origin;
 pub mod period;
 pub mod request;
+pub mod rotation;
 pub mod secret;
 pub mod spend;
 pub mod stray;

@@ -40,7 +40,7 @@ struct ClaimBody<'a> {
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let accepts_terms = context.json::<Wanted>()?.accepts_terms()?;
-    let idempotency = idempotency(&context)?;
+    let idempotency = idempotency(&context, "")?;
     let now = context.app.now();
     match mint::claim(&context.app, session, idempotency, accepts_terms).await? {
         Claimed::New { card, secret } => {
@@ -60,7 +60,8 @@ pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     }
 }
 
-fn idempotency(context: &Context) -> Result<Option<Idempotency>, Error> {
+/// The request's Idempotency-Key, with its body as what `about` says: the same key about something else is refused.
+pub(super) fn idempotency(context: &Context, about: &str) -> Result<Option<Idempotency>, Error> {
     let Some(key) = context.idempotency_key()? else {
         return Ok(None);
     };
@@ -70,6 +71,6 @@ fn idempotency(context: &Context) -> Result<Option<Idempotency>, Error> {
     };
     Ok(Some(Idempotency {
         key_sha256: sha256_hex(key.as_bytes()),
-        body_sha256: sha256_hex(body),
+        body_sha256: sha256_hex(&[about.as_bytes(), body].concat()),
     }))
 }

@@ -18,6 +18,7 @@ mod pipeline;
 pub mod rate;
 mod reply;
 pub mod requests;
+pub mod rotations;
 mod route;
 pub mod routes;
 pub mod settings;

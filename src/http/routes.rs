@@ -5,7 +5,7 @@ use super::rate::Limit;
 use super::route::{admin, always};
 use super::{
     auth, blocks, claim, health, jobs, keys, leaving, me, members, openapi, pages, requests,
-    settings,
+    rotations, settings,
 };
 use crate::config::Config;
 
@@ -202,6 +202,43 @@ pub static ROUTES: &[Route] = &[
         when: keys_page,
         summary: Some("Have a key of mine removed for good; for admins, anybody's"),
         handler: |c| Box::pin(keys::end_key(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/keys/{id}/rotate",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::ClaimAddress, Limit::ClaimMember],
+        when: keys_page,
+        summary: Some(
+            "The next secret of a key of mine: the old one ends at once, or works beside it for some hours",
+        ),
+        handler: |c| Box::pin(rotations::rotate_key(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/keys/{id}/leaked",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: keys_page,
+        summary: Some(
+            "A key of mine has leaked: it is off at once, for good, and gets another secret where it may",
+        ),
+        handler: |c| Box::pin(rotations::report_leak(c)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/v1/keys/{id}/renew",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::ClaimAddress, Limit::ClaimMember],
+        when: keys_page,
+        summary: Some("Another life for a key of mine that expires soon, with its next secret"),
+        handler: |c| Box::pin(rotations::renew_key(c)),
     },
     Route {
         method: Method::Get,

@@ -1,7 +1,7 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
 //! 1. Stop if the database is behind what it was: then only what has a hold is switched off. Fence mints that nobody waits
-//!    for any more (`generations::take_up`), and list what is due. Stop if the credential is another account's.
+//!    for any more (`generations::take_up`), and list what is due. Let go of keys whose rotation died; end graces that are over. Stop if the credential is another account's.
 //! 2. Switch off upstream what has a hold, and on again what has none any more.
 //! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
 //! 4. Look again at what is off for good, and delete it when its figures are settled.
@@ -41,6 +41,8 @@ const PAGE_BUDGET: usize = 400;
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     pub fenced: i64,
+    pub rotations_undone: i64,
+    pub graces_ended: i64,
     pub disabled: u32,
     pub enabled: u32,
     pub revoked: u32,
@@ -179,8 +181,11 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| Halt::Storage)?;
     let recent = look_back(run);
-    let work = generations::take_up(&*app.db, &change(app)?, &nonce, recent, run.now).await?;
+    let changes = [change(app)?, change(app)?, change(app)?];
+    let work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
     counts.fenced = work.fenced;
+    counts.rotations_undone = work.rotations_undone;
+    counts.graces_ended = work.graces_ended;
     watch::our_account(app, run).await?;
     // Rows have their half of the time, so that a walk always has the other.
     let mut all = holds::drive(app, run, counts).await?;

@@ -126,6 +126,11 @@ pub fn one_to_act_on(session: &Session, key: &str, admins: &str) -> Stmt {
     stmt!(ONE, &session.member, key, admins)
 }
 
+/// One of the keys of whoever has this id.
+pub fn one_of(member: &str, key: &str) -> Stmt {
+    stmt!(ONE, member, key, "[]")
+}
+
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {
     rows.iter()
         .map(|row| read::<CardRow>(row).map(CardRow::card))

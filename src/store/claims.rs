@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::cards::{self, Card};
 use super::facts::{FactsRow, PolicyRow};
+use super::rotations::Rotation;
 use super::{last_row, rows_of, sql::wire, terms, twice};
 use crate::crypto::session::Session;
 use crate::domain::budget::{Sibling, Usage};
@@ -63,7 +64,7 @@ statements! {
         SELECT n.owner_id, ?1, ?2, n.id, n.created_at FROM generations n
         WHERE n.public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
 
-    // What decided, as the same transaction saw it.
+    // What decided, as the same transaction saw it. The one whose place is taken at once is off since it was read.
     DECISION = "SELECT json_object(
           'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3),
           'facts', json_object('status', g.status, 'session_current', g.epoch = ?4, 'minting_open', g.minting = 'open',
@@ -86,8 +87,8 @@ statements! {
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
           'replay_of', (SELECT r.body_sha256 FROM idempotency_keys r
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?7 AND r.created_at > ?8),
-          'siblings', json((SELECT json_group_array(json_object('same_key', d.key_id = g.key_id, 'cap_nano', d.limit_nano,
-              'ended_at', d.ended_at, 'usage_read_at', d.usage_read_at, 'daily_nano', d.usage_daily_nano,
+          'siblings', json((SELECT json_group_array(json_object('same_key', d.key_id = COALESCE(own.key_id, g.key_id), 'cap_nano', d.limit_nano,
+              'ended_at', CASE WHEN d.id = own.replaces AND d.state = 'disabled' THEN d.usage_read_at ELSE d.ended_at END, 'usage_read_at', d.usage_read_at, 'daily_nano', d.usage_daily_nano,
               'weekly_nano', d.usage_weekly_nano, 'monthly_nano', d.usage_monthly_nano))
             FROM generations d WHERE d.owner_id = g.owner_id AND d.public_id <> ?3
               AND (d.live = 1 OR (d.recorded_at IS NOT NULL AND d.ended_at >= ?9)))))
@@ -106,6 +107,8 @@ pub struct Attempt {
     pub idempotency: Option<Idempotency>,
     /// The claim brings the acceptance of the terms in force along.
     pub accepts_terms: bool,
+    /// It makes the next generation of a key that is there, instead of the first of the claimed one.
+    pub rotation: Option<Rotation>,
     pub house: House,
     pub now: Timestamp,
 }
@@ -200,19 +203,24 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
             member
         ),
     ]);
-    if let Some(i) = idempotency {
-        batch.push(stmt!(
+    batch.extend(remember(attempt));
+    batch.push(cards::of_member(&attempt.session));
+    batch.push(decision(attempt));
+    let rows = twice(db, batch).await?;
+    read_decision(&rows)
+}
+
+/// Remembers what an Idempotency-Key has reserved (A15).
+pub(super) fn remember(attempt: &Attempt) -> Option<Stmt> {
+    attempt.idempotency.as_ref().map(|i| {
+        stmt!(
             REMEMBER,
             i.key_sha256.as_str(),
             i.body_sha256.as_str(),
             &attempt.generation,
             &attempt.change
-        ));
-    }
-    batch.push(cards::of_member(&attempt.session));
-    batch.push(decision(attempt));
-    let rows = twice(db, batch).await?;
-    read_decision(&rows)
+        )
+    })
 }
 
 /// The facts of a claim without trying one: the same statement, the same transaction's eyes.

@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::audit::{committed, was_committed};
 use super::kept::{self, Kept};
-use super::{read, read_all, rows_of, sql::wire, twice};
+use super::{read, read_all, rows_of, sql::wire, successors, twice};
 use crate::domain::erasure::{Removed, keeps_until};
 use crate::domain::id::PublicId;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError, Rows};
+use crate::ports::{Database, DbError, Rows, Stmt};
 
 /// A mint whose request has long been answered: nobody waits for it any more (X2). Later than the last moment at which it
 /// may still be recorded.
@@ -19,7 +19,7 @@ pub const LANDS_WITHIN_SECS: i64 = 300;
 /// A key's own clock and ours may differ by this much (C2).
 const EXPIRES_AFTER_SECS: i64 = 300;
 /// Rows of each kind that one run takes up.
-const BATCH: i64 = 200;
+pub(super) const BATCH: i64 = 200;
 /// Workspaces that one run walks.
 const WORKSPACES: i64 = 50;
 
@@ -92,9 +92,10 @@ statements! {
             usage_read_at = ?5, change_id = ?6
         WHERE public_id = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = ?7)";
 
-    // What its owner put off has ended with it: the next generation begins on.
-    EXPIRE_HOLD = "DELETE FROM holds WHERE reason = 'owner'
+    // What its owner put off, or what had leaked, has ended with it: the next generation begins on.
+    EXPIRE_HOLD = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
         AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
+        AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     CLEAR_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -148,37 +149,54 @@ pub struct Place {
 /// What there is to do now.
 pub struct Work {
     pub fenced: i64,
+    pub rotations_undone: i64,
+    pub graces_ended: i64,
     pub revokes: Vec<Due>,
     pub expiries: Vec<Due>,
     pub kept: Vec<Kept>,
     pub places: Vec<Place>,
 }
 
-/// Fences mints that nobody waits for any more, and lists what is due.
+/// Fences mints that nobody waits for any more, lets go of what they held, ends graces that are over, and lists what is
+/// due: in this order, so that one run takes what it finds to its end.
 pub async fn take_up(
     db: &dyn Database,
-    change: &PublicId,
+    [fence, undo, grace]: &[PublicId; 3],
     fresh_nonce: &str,
     recent: Timestamp,
     now: Timestamp,
 ) -> Result<Work, DbError> {
-    let batch = vec![
-        stmt!(FENCE_GUARD, change, now, now.plus(-FENCE_AFTER_SECS), BATCH),
-        stmt!(FENCE, fresh_nonce, change),
-        stmt!(TARGETS, change),
+    let mut batch = vec![
+        stmt!(FENCE_GUARD, fence, now, now.plus(-FENCE_AFTER_SECS), BATCH),
+        stmt!(FENCE, fresh_nonce, fence),
+    ];
+    batch.extend(successors::end_overdue(undo, grace, now));
+    let written = batch.len();
+    batch.extend([
+        targets(fence),
+        targets(undo),
+        targets(grace),
         stmt!(REVOKES_DUE, now, BATCH),
         stmt!(EXPIRIES_DUE, now.plus(-EXPIRES_AFTER_SECS), now, BATCH),
         stmt!(WORKSPACES_TO_WALK, recent, WORKSPACES),
         kept::due(now),
-    ];
+    ]);
     let rows = twice(db, batch).await?;
+    let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
     Ok(Work {
-        fenced: count(rows_of(&rows, 2)?)?,
-        revokes: read_all(rows_of(&rows, 3)?)?,
-        expiries: read_all(rows_of(&rows, 4)?)?,
-        places: read_all(rows_of(&rows, 5)?)?,
-        kept: read_all(rows_of(&rows, 6)?)?,
+        fenced: count(read_at(0)?)?,
+        rotations_undone: count(read_at(1)?)?,
+        graces_ended: count(read_at(2)?)?,
+        revokes: read_all(read_at(3)?)?,
+        expiries: read_all(read_at(4)?)?,
+        places: read_all(read_at(5)?)?,
+        kept: read_all(read_at(6)?)?,
     })
+}
+
+/// How many targets a change has touched; [`count`] reads it.
+fn targets(change: &PublicId) -> Stmt {
+    stmt!(TARGETS, change)
 }
 
 #[derive(Deserialize)]
@@ -331,7 +349,7 @@ pub async fn clear_absent(
             BATCH
         ),
         stmt!(ABSENT, now, change),
-        stmt!(TARGETS, change),
+        targets(change),
     ];
     let rows = twice(db, batch).await?;
     count(rows.last().ok_or(DbError::Broken)?)

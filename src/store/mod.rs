@@ -15,16 +15,19 @@ mod facts;
 pub mod generations;
 pub mod holds;
 pub mod kept;
+pub mod limits;
 pub mod members;
 pub mod mints;
 pub mod offboard;
 pub mod own_keys;
 pub mod requests;
 pub mod roster;
+pub mod rotations;
 pub mod runs;
 pub mod settings;
 pub mod spend;
 pub mod strays;
+pub mod successors;
 pub mod terms;
 pub mod tidy;
 mod told;
@@ -44,16 +47,19 @@ pub fn statements() -> Vec<&'static Sql> {
         generations::STATEMENTS,
         holds::STATEMENTS,
         kept::STATEMENTS,
+        limits::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
         offboard::STATEMENTS,
         own_keys::STATEMENTS,
         requests::STATEMENTS,
         roster::STATEMENTS,
+        rotations::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
         spend::STATEMENTS,
         strays::STATEMENTS,
+        successors::STATEMENTS,
         terms::STATEMENTS,
         tidy::STATEMENTS,
     ]

@@ -119,12 +119,12 @@ statements! {
     END = "UPDATE keys SET ended_at = ?1, change_id = ?2
         WHERE public_id = ?3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
-    // What this very change wants done upstream.
+    // What this very change wants done upstream: of two in grace, the newer one at once.
     DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
             'workspace_id', n.workspace_id, 'attempts', n.attempts,
             'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at, 'state', n.state)
         FROM keys k JOIN generations n ON n.key_id = k.id
-        WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking')
+        WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking', 'stuck')
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
         ORDER BY n.id LIMIT 2";
 

@@ -3,13 +3,14 @@
 //! A create is sent once: there is no idempotency key, so a repeated one could leave a second live key.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::{self, send_again, send_safe};
 use crate::app::App;
 use crate::domain::drift::Seen;
 use crate::domain::mint::{Echo, MintSpec};
 use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
 use crate::domain::secret::Secret;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -81,11 +82,14 @@ where
 }
 
 /// A key's spend in USD, credits and BYOK apart; what is missing is not known.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SpendBody {
     pub name: String,
     #[serde(default)]
     pub disabled: Option<bool>,
+    pub limit: Option<f64>,
+    pub limit_remaining: Option<f64>,
+    pub limit_reset: Option<String>,
     pub usage: Option<f64>,
     pub usage_daily: Option<f64>,
     pub usage_weekly: Option<f64>,
@@ -97,14 +101,23 @@ pub struct SpendBody {
 }
 
 impl SpendBody {
-    /// Credits and BYOK together; `None` when a part is missing or is no amount.
+    /// Credits and BYOK together, and in the limit's own window no less than what is missing of the limit (B1); `None`
+    /// when a part is missing or is no amount.
     pub fn read_at(&self, read_at: Timestamp) -> Option<Spend> {
         let sum =
             |credits: Option<f64>, byok: Option<f64>| NanoUsd::from_upstream(credits? + byok?);
+        let own = self.limit_reset.as_deref().and_then(LimitReset::parse);
+        let gone = |reset: LimitReset| match (self.limit, self.limit_remaining) {
+            (Some(limit), Some(left)) if own == Some(reset) => {
+                NanoUsd::from_upstream((limit - left).max(0.0)).unwrap_or(NanoUsd::ZERO)
+            }
+            _ => NanoUsd::ZERO,
+        };
         Some(Spend {
-            daily: sum(self.usage_daily, self.byok_usage_daily)?,
-            weekly: sum(self.usage_weekly, self.byok_usage_weekly)?,
-            monthly: sum(self.usage_monthly, self.byok_usage_monthly)?,
+            daily: sum(self.usage_daily, self.byok_usage_daily)?.max(gone(LimitReset::Daily)),
+            weekly: sum(self.usage_weekly, self.byok_usage_weekly)?.max(gone(LimitReset::Weekly)),
+            monthly: sum(self.usage_monthly, self.byok_usage_monthly)?
+                .max(gone(LimitReset::Monthly)),
             lifetime: sum(self.usage, self.byok_usage)?,
             read_at,
         })
@@ -310,26 +323,46 @@ pub enum Done {
     AfterDoubt,
 }
 
-/// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so.
-pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<Done> {
-    #[derive(Deserialize)]
-    struct Switched {
-        disabled: bool,
+/// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so. It says what the key has spent, too: `None`
+/// where that cannot be read.
+pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<(Done, Option<SpendBody>)> {
+    let (changed, done) = change_key(app, hash, &json!({ "disabled": disabled })).await;
+    match changed {
+        Reply::Is(data) if data.get("disabled") == Some(&json!(disabled)) => {
+            Reply::Is((done, serde_json::from_value(data).ok()))
+        }
+        Reply::Is(_) => Reply::Unknown,
+        other => other.map(|_| (done, None)),
     }
+}
+
+/// `PATCH /keys/{hash}` with `limit`; done only when the answer says so, and nothing sent before it may land yet.
+pub async fn limit_key(app: &App, hash: &str, limit: NanoUsd) -> Reply<()> {
+    let (changed, done) = change_key(app, hash, &json!({ "limit": limit.to_upstream() })).await;
+    let told = |data: &Value| data.get("limit").and_then(Value::as_f64);
+    match changed {
+        Reply::Is(data) if told(&data).and_then(NanoUsd::from_upstream) == Some(limit) => {
+            match done {
+                Done::Surely => Reply::Is(()),
+                Done::AfterDoubt => Reply::Unknown,
+            }
+        }
+        Reply::Is(_) => Reply::Unknown,
+        other => other.map(|_| ()),
+    }
+}
+
+async fn change_key(app: &App, hash: &str, change: &Value) -> (Reply<Value>, Done) {
     let Some(call) = management(app, "PATCH", &key_path(hash)) else {
-        return Reply::Refused(Refused::Credential);
+        return (Reply::Refused(Refused::Credential), Done::Surely);
     };
-    let (outcome, may_land) = send_again(app, call.json(&json!({ "disabled": disabled }))).await;
-    match read::<One<Switched>>(&outcome) {
-        Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(if may_land {
-            Done::AfterDoubt
-        } else {
-            Done::Surely
-        }),
-        Reply::Is(_) | Reply::Unknown => Reply::Unknown,
-        Reply::Missing => Reply::Missing,
-        Reply::Refused(refused) => Reply::Refused(refused),
-    }
+    let (outcome, may_land) = send_again(app, call.json(change)).await;
+    let done = if may_land {
+        Done::AfterDoubt
+    } else {
+        Done::Surely
+    };
+    (read::<One<Value>>(&outcome).map(|one| one.data), done)
 }
 
 fn key_path(hash: &str) -> String {

@@ -36,6 +36,7 @@ fn story() -> (World, Vec<Ran>) {
         assert_eq!(member.patch(&own, body).status, 200);
     }
     let removed = world.db.text("SELECT upstream_hash FROM generations");
+    rotations(&world, &member, &own);
     assert_eq!(member.delete(&own).status, 200);
     assert_eq!(member.claim().status, 201);
     world.spent_by(&removed, 1.0);
@@ -205,6 +206,31 @@ fn nights(world: &World, operator: &Browser<'_>) {
     assert_eq!(told.status, 202);
     operator.get("/api/v1/admin/jobs");
     operator.patch(SETTINGS, r#"{"account":"accept"}"#);
+}
+
+/// Every way of a key to its next secret, good and bad.
+fn rotations(world: &World, member: &Browser<'_>, key: &str) {
+    let grace = r#"{"grace_hours":4}"#;
+    for (verb, body, refused, status) in [
+        ("rotate", "{}", false, 201),
+        ("rotate", grace, false, 201),
+        ("leaked", "{}", false, 200),
+        ("rotate", "{}", true, 502),
+        ("rotate", "{}", false, 201),
+        ("rotate", "{}", true, 502),
+        ("rotate", grace, true, 502),
+        ("renew", "{}", false, 409),
+    ] {
+        if refused {
+            world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+        }
+        let told = member.post(&format!("{key}/{verb}"), body);
+        assert_eq!(told.status, status, "{verb} {body}: {told:?}");
+        if body != grace {
+            world.pass(TEN_MINUTES);
+            assert!(world.sweep() && world.sweep());
+        }
+    }
 }
 
 fn written(ran: &Ran) -> Json {

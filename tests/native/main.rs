@@ -33,6 +33,7 @@ mod pauses;
 mod reconcile;
 mod requests;
 mod restore;
+mod rotate;
 mod routes;
 mod schema;
 mod sign_in;

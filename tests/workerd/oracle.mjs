@@ -22,8 +22,9 @@ const TOKEN = "gho_sandbox";
 const SNAPSHOT = `SELECT json_object(
   'instance', (SELECT name FROM instance),
   'seats', (SELECT live FROM seats),
+  'limit', (SELECT MAX(limit_nano) FROM plans),
   'generations', (SELECT json_group_array(json_object('id', g.public_id, 'key', g.key_id, 'place', k.owner_id || '/' || k.ordinal || '/' || g.slot,
-    'state', g.state, 'name', g.upstream_name, 'hash', g.upstream_hash, 'expires_at', g.expires_at, 'secret_sha256', g.secret_sha256,
+    'state', g.state, 'name', g.upstream_name, 'slot', g.slot, 'replaces', (SELECT o.public_id FROM generations o WHERE o.id = g.replaces), 'hash', g.upstream_hash, 'expires_at', g.expires_at, 'secret_sha256', g.secret_sha256,
     'recorded_at', g.recorded_at, 'ended_at', g.ended_at, 'read_at', g.usage_read_at, 'spent', g.usage_lifetime_nano,
     'readings', g.readings_since_off, 'erase_at', g.erase_at, 'erased_at', g.erased_at))
     FROM generations g JOIN keys k ON k.id = g.key_id),
@@ -77,9 +78,17 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
     const row = d1.generations.find((/** @type {Any} */ one) => one.hash === key.hash);
     assert.ok(row?.recorded_at, `P4: ${key.name} was delivered without being recorded`);
     assert.equal(row.secret_sha256, sha256(secret), `P4: the record of ${key.name}`);
-    return isUsable(key, ledger) ? [row.place] : [];
+    return isUsable(key, ledger) ? [{ row, key }] : [];
   });
-  assert.deepEqual(twice(working), [], "P1: slots with two secrets that work");
+  assert.deepEqual(twice(working.map(({ row }) => `${row.key}/${row.slot}`)), [], "P1: slots with two secrets that work");
+  // Two of a key: one follows the other with grace, and they share its limit.
+  for (const { row, key } of working) {
+    const others = working.filter((other) => other.row.key === row.key && other.row !== row);
+    for (const other of others) {
+      assert.ok(other.row.replaces === row.id || row.replaces === other.row.id, `P1: ${row.name} and ${other.row.name} work`);
+      assert.ok(key.limit + other.key.limit <= d1.limit / 1e9, `P5: what ${row.name} and ${other.row.name} may spend`);
+    }
+  }
 }
 
 /** P3. @param {Any} key */
@@ -101,7 +110,7 @@ function hear(house) {
   const canaries = canariesOf(house);
   for (const { what, status, headers, text } of house.worker.told.splice(0)) {
     let rest = text;
-    if (what === "POST /api/v1/claim" && status === 201) {
+    if (/^POST \/api\/v1\/(claim|keys\/[^/]+\/(rotate|leaked|renew))$/.test(what) && status === 201) {
       const { secret } = JSON.parse(text);
       house.delivered.push(secret);
       rest = text.replace(JSON.stringify(secret), "");
@@ -138,7 +147,7 @@ function nothingPanicked({ worker }) {
   assert.deepEqual(lines, [], "the Worker did not panic");
 }
 
-/** P6. @param {Any} d1 */
+/** P6: a seat is a key's, however many of its generations live. @param {Any} d1 */
 function seatsAreCounted(d1) {
   const live = new Set(d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.key));
   assert.equal(d1.seats, live.size, "P6: the counter is the count");

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::support::browser::{CLAIM, Told};
 use crate::support::world::ORIGIN;
-use crate::support::{Browser, Cookies, TEN_MINUTES, World, oracle};
+use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 /// Who acts.
 #[derive(Clone)]
@@ -46,17 +46,21 @@ enum Does {
     ShutsOutMember,
     /// … or anybody's.
     ShutsOutAll,
+    /// … or anybody's who has no key yet: what there is is replaced nevertheless (A4).
+    ShutsOutClaims,
     LetsIn,
     /// Nobody's claim comes to another end by it.
     NoHarm,
 }
 
-use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
+use Does::{
+    ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutClaims, ShutsOutMember,
+};
 
 const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 
-const OPERATIONS: [(&str, Does, Start); 25] = [
+const OPERATIONS: [(&str, Does, Start); 29] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -73,7 +77,7 @@ const OPERATIONS: [(&str, Does, Start); 25] = [
         switch(w, c, r#"{"keys":"off","confirm":9}"#)
     }),
     ("on", LetsIn, |w, c| switch(w, c, r#"{"keys":"on"}"#)),
-    ("by approval", ShutsOutAll, |w, c| {
+    ("by approval", ShutsOutClaims, |w, c| {
         switch(w, c, r#"{"claims":"by_approval"}"#)
     }),
     ("off by owner", NoHarm, |w, c| {
@@ -94,6 +98,12 @@ const OPERATIONS: [(&str, Does, Start); 25] = [
     ("revoke by admin", NoHarm, |w, c| {
         act_on_key(w, &c.operator, "DELETE", "{}")
     }),
+    ("rotate", NoHarm, |w, c| verb(w, c, "rotate", "{}")),
+    ("rotate with grace", NoHarm, |w, c| {
+        verb(w, c, "rotate", GRACE)
+    }),
+    ("leaked", NoHarm, |w, c| verb(w, c, "leaked", "{}")),
+    ("renew", NoHarm, |w, c| verb(w, c, "renew", "{}")),
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
@@ -132,7 +142,7 @@ const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 16] = [
+const STAGES: [(&str, Prepare); 20] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
@@ -172,6 +182,25 @@ const STAGES: [(&str, Prepare); 16] = [
             json!({ "times": 3 }),
         );
         done(act_on_key(w, &c.member, "DELETE", "{}"));
+    }),
+    // Its request died: the key is in hand and off, and nothing follows.
+    ("rotating", |w, c| {
+        claims(w, &c.member, 201);
+        dies_before(w, c, "rotate", "{}", "::RESERVE_GUARD");
+    }),
+    ("in grace", |w, c| {
+        claims(w, &c.member, 201);
+        assert_eq!(done(verb(w, c, "rotate", GRACE)).unwrap().status, 201);
+    }),
+    // Upstream does not mint: the replacement waits.
+    ("leaked", |w, c| {
+        claims(w, &c.member, 201);
+        dies_before(w, c, "leaked", "{}", "::RESERVE_GUARD");
+    }),
+    // Within the last two weeks of its life.
+    ("old", |w, c| {
+        claims(w, &c.member, 201);
+        w.pass(80 * 86_400);
     }),
     ("expired", |w, c| {
         claims(w, &c.member, 201);
@@ -252,13 +281,41 @@ const THE_MEMBER: &str = "m.login IN ('member', '')";
 
 /// What the member, or an admin, wants of the member's newest key; of one that is nobody's, before there is any.
 fn act_on_key(world: &World, who: &Cookies, method: &str, body: &str) -> Act {
+    let (target, body) = (newest(world), Body::Bytes(body.into()));
+    call(world, who, method, &target, body)
+}
+
+fn newest(world: &World) -> String {
     let keys = world.db.texts(&format!(
         "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE {THE_MEMBER}
          ORDER BY k.id DESC LIMIT 1"
     ));
     let key = keys.first().map_or("key_of_nobody", String::as_str);
-    let (target, body) = (format!("/api/v1/keys/{key}"), Body::Bytes(body.into()));
-    call(world, who, method, &target, body)
+    format!("/api/v1/keys/{key}")
+}
+
+const GRACE: &str = r#"{"grace_hours":1}"#;
+
+fn verb(world: &World, cast: &Cast, verb: &str, body: &str) -> Act {
+    let (target, body) = (
+        format!("{}/{verb}", newest(world)),
+        Body::Bytes(body.into()),
+    );
+    call(world, &cast.member, "POST", &target, body)
+}
+
+/// The isolate dies just before this statement of a verb's request.
+fn dies_before(world: &World, cast: &Cast, wanted: &str, body: &str, statement: &str) {
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    done(verb(&dry, cast, wanted, body));
+    let names = dry.effects.names();
+    let k = names.iter().position(|name| name.contains(statement));
+    world
+        .effects
+        .plan(&[(k.expect("it has it"), Fate::CutBefore)]);
+    assert!(step(&mut verb(world, cast, wanted, body)).is_pending());
+    world.effects.plan(&[]);
 }
 
 /// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
@@ -412,6 +469,12 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     done(act_on_key(world, &cast.member, "PATCH", ON));
     world.pass(86_400);
     assert!(world.sweep());
+    // What has leaked waits for its owner.
+    let leaked = "SELECT COUNT(*) FROM holds h JOIN keys k ON k.id = h.key_id WHERE h.reason = 'leak' AND k.ended_at IS NULL";
+    if world.db.number(leaked) > 0 {
+        let told = done(verb(world, &cast, "rotate", "{}")).unwrap();
+        assert_eq!(told.status, 201, "{told:?}");
+    }
     for who in [&cast.member, &cast.second] {
         let told = done(claim(world, who)).unwrap();
         assert!([200, 201].contains(&told.status), "{told:?}");
@@ -426,9 +489,9 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     assert!(active >= 2);
 }
 
-/// How many mints have been recorded, by whom it may concern: the member, and everybody.
-fn recorded(world: &World) -> [i64; 2] {
-    [THE_MEMBER, "1"].map(|whose| {
+/// How many mints have been recorded, by whom it may concern: the member, everybody, and everybody's first ones.
+fn recorded(world: &World) -> [i64; 3] {
+    [THE_MEMBER, "1", "g.replaces IS NULL"].map(|whose| {
         world.db.number(&format!(
             "SELECT COUNT(*) FROM generations g JOIN members m ON m.owner_id = g.owner_id
              WHERE g.recorded_at IS NOT NULL AND {whose}"
@@ -437,10 +500,11 @@ fn recorded(world: &World) -> [i64; 2] {
 }
 
 /// X12: once it has ended, whatever shuts claims out, nothing more is recorded for whom it shuts out.
-fn shut_out_is_out(does: Does, before: [i64; 2], after: [i64; 2]) {
+fn shut_out_is_out(does: Does, before: [i64; 3], after: [i64; 3]) {
     match does {
         ShutsOutMember => assert_eq!(before[0], after[0], "X12: recorded for who is shut out"),
         ShutsOutAll => assert_eq!(before, after, "X12: recorded while everybody is shut out"),
+        ShutsOutClaims => assert_eq!(before[2], after[2], "X12: claimed by approval only"),
         _ => {}
     }
 }

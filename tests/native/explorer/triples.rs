@@ -8,7 +8,7 @@ use super::{
 use crate::support::{Fate, World, oracle};
 
 /// What matters, three deep.
-const DEEP: [&str; 10] = [
+const DEEP: [&str; 12] = [
     "claim",
     "sweep",
     "sign out everywhere",
@@ -19,6 +19,8 @@ const DEEP: [&str; 10] = [
     "on by owner",
     "revoke",
     "off by admin",
+    "rotate",
+    "leaked",
 ];
 
 /// A family of scenarios: the second's effects differ.

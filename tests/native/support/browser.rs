@@ -57,7 +57,7 @@ impl From<Outbound> for Told {
 pub type Cookies = BTreeMap<String, String>;
 
 pub struct Browser<'a> {
-    world: &'a World,
+    pub world: &'a World,
     service: Isolate,
     pub cookies: RefCell<Cookies>,
 }

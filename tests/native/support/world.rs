@@ -69,7 +69,9 @@ impl Isolate {
     }
 
     pub async fn answer(&self, request: http::Request<Body>) -> Told {
-        let delivers = request.method() == "POST" && request.uri().path() == "/api/v1/claim";
+        let verb = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let delivers =
+            request.method() == "POST" && ["claim", "rotate", "leaked", "renew"].contains(&verb);
         let told = Told::from(self.service.answer(request).await);
         self.canaries.look_at(&told, delivers);
         keycap::jobs::run_asked(self.app()).await;
