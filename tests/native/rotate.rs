@@ -244,7 +244,9 @@ fn a4_what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
             "openrouter_busy",
         ),
         (
-            "INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members",
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+               SELECT provider, subject, 1, 'blk_' || subject, 'block' FROM members",
             "key_held",
         ),
     ] {
@@ -916,7 +918,9 @@ fn x20_a_key_that_ends_while_it_is_rotated_stays_ended() {
 fn p7_whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
     for (verb, body) in WAYS {
         let blocks = |world: &World, _: &Browser<'_>, _: &str| {
-            world.db.run("INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members");
+            world.db.run("INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+               SELECT provider, subject, 1, 'blk_' || subject, 'block' FROM members");
         };
         meanwhile(verb, body, blocks, |world, told, at| {
             assert_eq!(
@@ -963,7 +967,9 @@ fn x12_a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_ro
              INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'owner', 't', 1, 'c' FROM keys",
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'key_t', 'hold_put', 't', 1);
              INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 'c' FROM keys",
-            "INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members",
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+               SELECT provider, subject, 1, 'blk_' || subject, 'block' FROM members",
         ] {
             let acts = |world: &World, _: &Browser<'_>, _: &str| world.db.run(change);
             let reserved = |at: &str| at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
