@@ -1,22 +1,27 @@
 //! The application: its configuration and its effects. Built once for each isolate.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::config::Config;
 use crate::domain::time::Timestamp;
-use crate::ports::{Brake, Clock, Database, Log, Outbound, Random};
+use crate::jobs::Asked;
+use crate::ports::{Brake, Clock, Database, KeyValue, Log, Outbound, Random};
+use crate::store::alarms::Standing;
 use crate::store::claims::House;
 
 pub struct App {
     pub config: Config,
     pub db: Box<dyn Database>,
+    pub kv: Box<dyn KeyValue>,
     pub http: Box<dyn Outbound>,
     pub clock: Box<dyn Clock>,
     pub random: Box<dyn Random>,
     pub brake: Box<dyn Brake>,
     pub log: Box<dyn Log>,
-    /// Whether this isolate has seen that the upstream's terms are confirmed: for the health route alone, the guards ask.
-    pub upstream_terms_seen: Cell<bool>,
+    /// Runs of jobs that requests have begun, and that work on after the answer.
+    pub asked: RefCell<Vec<Asked>>,
+    /// What this isolate last heard of the house's standing, and when: for the health route alone, the guards ask.
+    pub standing_seen: Cell<Option<(Timestamp, Standing)>>,
 }
 
 impl App {

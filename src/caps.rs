@@ -150,7 +150,7 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
     Cap {
         limit: base.plus(amount).floored(),
         limit_reset: reset,
-        exhausted: least && !basis.put_off,
+        exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
         next: match (next, basis.raise_ends_at) {
             (Some(next), Some(ends)) => Some(next.min(ends)),
             (next, ends) => next.or(ends),
@@ -166,7 +166,12 @@ fn fresh(basis: &Basis, now: Timestamp) -> NanoUsd {
     }
     let allowed = basis.grants.allowance();
     let settled = budget::settled(allowed, &basis.siblings, now);
-    budget::cap(allowed, &basis.siblings, now).max(in_force(basis).min(settled))
+    let fresh = budget::cap(allowed, &basis.siblings, now).max(in_force(basis).min(settled));
+    if basis.paired {
+        fresh.min(basis.limit)
+    } else {
+        fresh
+    }
 }
 
 /// What of this window's money the key has now; nothing, while its window is another one or it is off for want of it.

@@ -32,6 +32,10 @@ pub enum Error {
     ProjectNotLive,
     ProvisioningClosed,
     MintingStopped,
+    /// The database may have forgotten something (X7).
+    DatabaseRestored,
+    /// The management key is another account's (X6).
+    ForeignAccount,
     /// No admin has confirmed the upstream's terms yet (S4-21).
     UpstreamTermsUnconfirmed,
     Blocked {
@@ -66,11 +70,30 @@ pub enum Error {
     /// It has expired or was removed.
     KeyEnded,
     ClaimSuperseded,
+    /// It is off for a reason of its own: what is off is not replaced.
+    KeyOff,
+    /// The last rotation's spend is not settled (X8).
+    RotationUnsettled,
+    /// Two secrets of it work until then.
+    InGrace {
+        until: Timestamp,
+    },
+    RotationsUsedUp {
+        retry_at: Timestamp,
+    },
+    /// A renewal is for the end of a key's life.
+    TooEarly {
+        from: Timestamp,
+    },
+    /// Less is left of the limit than two keys need.
+    NothingToSplit,
     IdempotencyMismatch,
     /// A mass action named another number than there are.
     ConfirmationMismatch {
         live_keys: i64,
     },
+    /// A run of this job has not ended yet.
+    JobUnderWay,
     /// No rule stands that the request is about.
     NothingToRequest,
     RequestsUsedUp {
@@ -80,6 +103,10 @@ pub enum Error {
     AlreadyDecided {
         state: request::State,
     },
+    /// Configuration names them as an admin: nobody puts those out from here.
+    MemberIsAdmin,
+    /// Who has left cannot be acted on.
+    MemberLeft,
     // The world's fault.
     /// More claims within the hour than the house lets through.
     ClaimsBusy {
@@ -87,6 +114,8 @@ pub enum Error {
     },
     /// The create's outcome is unknown: no key, or one that will be removed.
     ClaimUnknown,
+    /// OpenRouter did not confirm what the old key had to be before a new one is made (X5).
+    OldUnconfirmed,
     OpenRouterBusy {
         retry_after_secs: u32,
     },
@@ -117,6 +146,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -135,18 +166,30 @@ impl Error {
             | Self::Prepaid
             | Self::NotPrepaid
             | Self::ClaimSuperseded
+            | Self::KeyOff
+            | Self::RotationUnsettled
+            | Self::InGrace { .. }
+            | Self::TooEarly { .. }
+            | Self::NothingToSplit
             | Self::TermsChanged
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
+            | Self::MemberIsAdmin
+            | Self::MemberLeft
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::IdempotencyMismatch | Self::PaymentMismatch => 422,
-            Self::RateLimited | Self::TooManyAttempts { .. } | Self::RequestsUsedUp { .. } => 429,
+            Self::RateLimited
+            | Self::TooManyAttempts { .. }
+            | Self::RotationsUsedUp { .. }
+            | Self::RequestsUsedUp { .. } => 429,
             Self::CredentialRefused | Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
             Self::ClaimsBusy { .. }
             | Self::ClaimUnknown
+            | Self::OldUnconfirmed
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
             | Self::NotConfigured
@@ -171,6 +214,8 @@ impl Error {
             Self::ProjectNotLive => "project_not_live",
             Self::ProvisioningClosed => "provisioning_closed",
             Self::MintingStopped => "minting_stopped",
+            Self::DatabaseRestored => "database_restored",
+            Self::ForeignAccount => "foreign_account",
             Self::UpstreamTermsUnconfirmed => "upstream_terms_unconfirmed",
             Self::Blocked { .. } => "blocked",
             Self::Held => "key_held",
@@ -190,11 +235,21 @@ impl Error {
             Self::KeyBeingRemoved => "key_being_removed",
             Self::KeyEnded => "key_ended",
             Self::ClaimSuperseded => "claim_superseded",
+            Self::KeyOff => "key_off",
+            Self::RotationUnsettled => "rotation_unsettled",
+            Self::InGrace { .. } => "in_grace",
+            Self::RotationsUsedUp { .. } => "rotations_used_up",
+            Self::TooEarly { .. } => "too_early",
+            Self::NothingToSplit => "nothing_to_split",
+            Self::OldUnconfirmed => "old_unconfirmed",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::NothingToRequest => "nothing_to_request",
+            Self::JobUnderWay => "job_under_way",
             Self::RequestsUsedUp { .. } => "requests_used_up",
             Self::AlreadyDecided { .. } => "already_decided",
+            Self::MemberIsAdmin => "member_is_admin",
+            Self::MemberLeft => "member_left",
             Self::ClaimsBusy { .. } => "claims_busy",
             Self::ClaimUnknown => "claim_unknown",
             Self::OpenRouterBusy { .. } => "openrouter_busy",
@@ -222,6 +277,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -241,13 +298,23 @@ impl Error {
             | Self::KeyBeingRemoved
             | Self::KeyEnded
             | Self::ClaimSuperseded
+            | Self::KeyOff
+            | Self::RotationUnsettled
+            | Self::InGrace { .. }
+            | Self::RotationsUsedUp { .. }
+            | Self::TooEarly { .. }
+            | Self::NothingToSplit
             | Self::IdempotencyMismatch
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::RequestsUsedUp { .. }
             | Self::AlreadyDecided { .. }
+            | Self::MemberIsAdmin
+            | Self::MemberLeft
             | Self::ConfirmationMismatch { .. } => Level::Info,
             Self::ClaimsBusy { .. }
             | Self::ClaimUnknown
+            | Self::OldUnconfirmed
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
             | Self::NotConfigured => Level::Warn,
@@ -265,9 +332,15 @@ impl Error {
             Self::RateLimited | Self::StorageUnavailable => Some(60),
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
-            | Self::ClaimsBusy { retry_at: at } => Some(at.since(now).max(1)),
+            | Self::ClaimsBusy { retry_at: at }
+            | Self::RotationsUsedUp { retry_at: at }
+            | Self::InGrace { until: at }
+            | Self::TooEarly { from: at } => Some(at.since(now).max(1)),
             Self::ClaimInProgress => Some(5),
-            Self::KeyBeingRemoved | Self::ClaimUnknown => Some(600),
+            Self::KeyBeingRemoved
+            | Self::ClaimUnknown
+            | Self::OldUnconfirmed
+            | Self::RotationUnsettled => Some(600),
             Self::ClaimSuperseded => Some(1),
             Self::OpenRouterBusy { retry_after_secs } => Some(i64::from(*retry_after_secs)),
             Self::NotFound
@@ -282,6 +355,8 @@ impl Error {
             | Self::ProjectNotLive
             | Self::ProvisioningClosed
             | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
@@ -297,10 +372,15 @@ impl Error {
             | Self::PaymentMismatch
             | Self::KeysUsedUp { .. }
             | Self::KeyEnded
+            | Self::KeyOff
+            | Self::NothingToSplit
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
             | Self::NothingToRequest
+            | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
+            | Self::MemberIsAdmin
+            | Self::MemberLeft
             | Self::OpenRouterRefused
             | Self::OpenRouterMismatch
             | Self::NotConfigured

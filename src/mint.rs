@@ -11,12 +11,13 @@ mod decision;
 
 use serde_json::json;
 
-pub use self::decision::refusal_error;
-use self::decision::{Share, not_reserved, share, spec};
+pub use self::decision::{Share, busy_until, refusal_error, share};
+use self::decision::{not_reserved, spec};
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::crypto::sha256_hex;
+use crate::domain::erasure::Removed;
 use crate::domain::generation::State;
 use crate::domain::hold::Reason;
 use crate::domain::id::Kind;
@@ -31,7 +32,7 @@ use crate::store::cards::Card;
 use crate::store::claims::{self, Attempt, Decision, Idempotency, NewKey};
 use crate::store::generations;
 use crate::store::mints::{self, Minted, Recorded};
-use crate::upstream::openrouter::{self, Created, Refused, Reply};
+use crate::upstream::openrouter::{self, Created, Done, Refused, Reply};
 
 /// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
 const BUSY_SECS: u32 = 30;
@@ -56,7 +57,7 @@ pub async fn claim(
         accepts_terms,
         ..attempt(app, session, idempotency)?
     };
-    make(app, attempt).await
+    reserve(app, attempt).await
 }
 
 /// Makes a further key, as far as the plan allows.
@@ -70,29 +71,50 @@ pub async fn create(
         create: Some(new),
         ..attempt(app, session, idempotency)?
     };
-    make(app, attempt).await
+    reserve(app, attempt).await
 }
 
-async fn make(app: &App, attempt: Attempt) -> Result<Claimed, Error> {
+async fn reserve(app: &App, attempt: Attempt) -> Result<Claimed, Error> {
     let decision = claims::reserve(&*app.db, &attempt)
         .await?
         .ok_or(Error::SignInRequired)?;
     if !decision.reserved {
         return not_reserved(app, &attempt, decision);
     }
-    let share = share(&decision, attempt.now);
+    let (share, spec) = offer(app, &attempt, &decision).await?;
+    make(app, &attempt, &decision, &share, &spec).await
+}
+
+/// What is asked of upstream for what was reserved. Prepaid, there is nothing to wait for once all is spent.
+pub async fn offer(
+    app: &App,
+    attempt: &Attempt,
+    decision: &Decision,
+) -> Result<(Share, MintSpec), Error> {
+    let share = share(decision, attempt.now);
     if share.exhausted && decision.grants.limit_reset == LimitReset::None {
-        refuse(app, &attempt, "credit_spent", None).await?;
+        refuse(app, attempt, "credit_spent", None).await?;
         return Err(Error::CreditSpent);
     }
-    let spec = spec(&decision, &share).ok_or(Error::Internal)?;
-    match openrouter::create_key(app, &spec).await {
+    let spec = spec(decision, &share).ok_or(Error::Internal)?;
+    Ok((share, spec))
+}
+
+/// Steps 2 to 5 of what was reserved, for whatever purpose.
+pub async fn make(
+    app: &App,
+    attempt: &Attempt,
+    decision: &Decision,
+    share: &Share,
+    spec: &MintSpec,
+) -> Result<Claimed, Error> {
+    match openrouter::create_key(app, spec).await {
         Created::Made { echo, secret } => {
-            settle(app, &attempt, &decision, &spec, &share, echo, secret).await
+            settle(app, attempt, decision, spec, share, echo, secret).await
         }
-        Created::WithoutSecret(echo) => Err(remove(app, &attempt, &spec, &echo, "key").await),
-        Created::Refused(refused) => Err(refused_by_upstream(app, &attempt, refused).await),
-        Created::Unknown => Err(doubt(app, &attempt).await),
+        Created::WithoutSecret(echo) => Err(remove(app, attempt, spec, &echo, "key").await),
+        Created::Refused(refused) => Err(refused_by_upstream(app, attempt, refused).await),
+        Created::Unknown => Err(doubt(app, attempt).await),
     }
 }
 
@@ -112,6 +134,7 @@ pub fn attempt(
         idempotency,
         create: None,
         accepts_terms: false,
+        rotation: None,
         house: app.house(),
         now: app.now(),
     })
@@ -135,7 +158,7 @@ async fn settle(
         return Err(Error::Internal);
     };
     // Nothing to spend: off before it is written down, so that at no moment it is on record as off and is on.
-    if share.exhausted && openrouter::switch_key(app, &hash, true).await != Reply::Is(()) {
+    if share.exhausted && !off(app, &hash).await {
         remove(app, attempt, spec, &echo, "off").await;
         return Err(Error::ClaimUnknown);
     }
@@ -161,9 +184,10 @@ async fn settle(
     };
     match recorded(app, &minted).await {
         Ok(Recorded::Active) => {
+            let named = decision.cards.iter().find(|card| card.id == key);
             let card = Card {
+                name: named.and_then(|card| card.name.clone()),
                 id: key,
-                name: attempt.create.as_ref().map(|new| new.name.clone()),
                 state: minted.state,
                 label: minted.label,
                 limit: spec.limit(),
@@ -177,6 +201,7 @@ async fn settle(
                     .into_iter()
                     .collect(),
                 ended: false,
+                missing: false,
             };
             Ok(Claimed::New { card, secret })
         }
@@ -204,6 +229,12 @@ async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
         Ok(false) => Err(error),
         Err(_) => Err(DbError::Unknown),
     }
+}
+
+/// Off, and no earlier try to put it off may land after it has come on (X4).
+async fn off(app: &App, hash: &str) -> bool {
+    let told = openrouter::switch_key(app, hash, true).await;
+    matches!(told, Reply::Is((Done::Surely, _)))
 }
 
 /// An answer without `expires_at` is completed by one read: the schema lets it be absent (F16).
@@ -287,8 +318,15 @@ async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
     let change = random::public_id(&*app.random, Kind::Change);
     if let (true, true, Ok(change)) = (gone, confirm, change) {
         let generation = attempt.generation.as_str();
-        let confirmed =
-            generations::confirm_off(&*app.db, generation, "mint", &change, app.now()).await;
+        let confirmed = generations::confirm_off(
+            &*app.db,
+            generation,
+            Removed::Deleted,
+            "mint",
+            &change,
+            app.now(),
+        )
+        .await;
         if confirmed != Ok(true) {
             app.note(
                 "warn",
@@ -318,7 +356,7 @@ async fn refused_by_upstream(app: &App, attempt: &Attempt, refused: Refused) -> 
 }
 
 /// `minting → void`: nothing was made, the seat is free.
-async fn refuse(
+pub async fn refuse(
     app: &App,
     attempt: &Attempt,
     failure: &'static str,

@@ -122,6 +122,16 @@ pub trait Brake {
     -> LocalFuture<'a, bool>;
 }
 
+/// The store did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silent;
+
+/// Values that may be late, lost or seen twice: a read may give an older one.
+pub trait KeyValue {
+    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, Silent>>;
+    fn put<'a>(&'a self, name: &'a str, value: String) -> LocalFuture<'a, Result<(), Silent>>;
+}
+
 /// Where the one-line structured logs go.
 pub trait Log {
     fn line(&self, line: &str);

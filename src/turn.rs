@@ -4,14 +4,16 @@
 use crate::app::App;
 use crate::caps::Cap;
 use crate::crypto::random;
+use crate::domain::erasure::Removed;
 use crate::domain::id::Kind;
 use crate::domain::money::NanoUsd;
+use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::caps::{self, Agreed, Basis};
 use crate::store::generations::{self, Due};
-use crate::store::holds::{self, Switch, Turn};
-use crate::upstream::openrouter::{self, Reply};
+use crate::store::holds::{self, Doubt, Switch, Turn};
+use crate::upstream::openrouter::{self, Done, Reply};
 
 /// Failed tries to read what a key has spent, before it is ended without.
 pub const READS_OF_SPEND: i64 = 3;
@@ -35,6 +37,17 @@ pub async fn switch(
     due: &Due,
     actor: &str,
 ) -> Result<Reply<Switched>, DbError> {
+    let told = switch_and_read(app, switch, due, actor).await?;
+    Ok(told.map(|(switched, _)| switched))
+}
+
+/// The same, and what the answer said that the key had spent, if it did.
+pub async fn switch_and_read(
+    app: &App,
+    switch: Switch,
+    due: &Due,
+    actor: &str,
+) -> Result<Reply<(Switched, Option<Spend>)>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let turn = Turn {
         switch,
@@ -42,26 +55,32 @@ pub async fn switch(
         nonce: &nonce,
     };
     let Some(doubt) = holds::about_to(&*app.db, &turn, app.now()).await? else {
-        return Ok(Reply::Is(Switched::Overtaken));
+        return Ok(Reply::Is((Switched::Overtaken, None)));
     };
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
-    match openrouter::switch_key(app, hash, switch == Switch::Off).await {
-        Reply::Is(()) => {}
-        other => return Ok(other.map(|()| Switched::Overtaken)),
-    }
+    let (doubt, spent) = match openrouter::switch_key(app, hash, switch == Switch::Off).await {
+        Reply::Is((done, body)) => {
+            let doubt = match done {
+                Done::Surely => doubt,
+                Done::AfterDoubt => Doubt::since(app.now()),
+            };
+            (doubt, body.and_then(|body| body.read_at(app.now())))
+        }
+        other => return Ok(other.map(|_| (Switched::Overtaken, None))),
+    };
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
-    Ok(Reply::Is(if confirmed {
+    let switched = if confirmed {
         Switched::Confirmed
     } else {
         Switched::Overtaken
-    }))
+    };
+    Ok(Reply::Is((switched, spent)))
 }
 
 /// Gives a key another limit of the window it has: a lower one, whatever its siblings do.
-#[expect(dead_code, reason = "a rotation with grace lowers by it")]
 pub async fn limit(
     app: &App,
     due: &Due,
@@ -129,18 +148,16 @@ async fn send_limit(
     }))
 }
 
-/// Removes a key for good: off, its last figures, deleted. `Is` when upstream says that it is gone.
-pub async fn remove(app: &App, due: &Due) -> Result<Reply<()>, DbError> {
+/// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says so.
+pub async fn remove(app: &App, due: &Due) -> Result<Reply<Removed>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
     if has_figures(app, due) {
-        match last_figures(app, due, hash).await? {
-            Reply::Is(()) => {}
-            other => return Ok(other),
-        }
+        return Ok(last_figures(app, due, hash).await?.map(|()| Removed::Off));
     }
-    Ok(openrouter::delete_key(app, hash).await)
+    let deleted = openrouter::delete_key(app, hash).await;
+    Ok(deleted.map(|()| Removed::Deleted))
 }
 
 /// Whether there are figures to wait for. A stray has none. Where a switch may land yet the key may come on again after
@@ -150,12 +167,11 @@ fn has_figures(app: &App, due: &Due) -> bool {
     due.delivered && !due.doubted_at.is_some_and(lands) && due.attempts < READS_OF_SPEND
 }
 
-/// Off first, then what it has spent, before the DELETE takes that away: no other reading of completed days would still
-/// find it, so it is booked at once.
+/// Off first, then what it has spent until then, booked at once: its successor's cap is computed from it (B1).
 async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<Reply<()>, DbError> {
     match openrouter::switch_key(app, hash, true).await {
-        Reply::Is(()) => {}
-        other => return Ok(other),
+        Reply::Is(_) => {}
+        other => return Ok(other.map(|_| ())),
     }
     let off_at = app.now();
     let spend = match openrouter::read_key(app, hash).await {

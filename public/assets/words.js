@@ -130,6 +130,8 @@ const REFUSALS = {
   provisioning_closed: PAUSED,
   upstream_terms_unconfirmed: { title: "Claims are not open yet.", text: "The people who run this service have not confirmed OpenRouter’s terms yet.", next: "Come back later. A key you already have keeps working." },
   minting_stopped: { ...PAUSED, text: "The people who run this service have stopped new keys for now." },
+  database_restored: { ...PAUSED, text: "The records of this service are being put in order." },
+  foreign_account: { ...PAUSED, text: "This service is being connected to OpenRouter anew." },
   seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A place comes free when a key expires or is revoked. Come back later." },
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
   account_not_eligible: { title: "This account cannot claim a key.", text: "", next: "Sign out, then continue with a GitHub account that meets the rules." },
@@ -180,7 +182,7 @@ export const ASKS = {
 const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
 
 /** What stands on the button while nobody can claim, and would otherwise press in vain (S4-23). @type {Record<string, string>} */
-const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", minting_stopped: "Claims are paused" };
+const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };
 
 /** @param {string} code of a refusal */
 export const closedButton = (code) => CLOSED_BUTTONS[code] ?? null;

@@ -72,6 +72,10 @@ pub struct Policy {
     /// An admin has confirmed OpenRouter's terms (S4-21).
     pub upstream_terms_confirmed: bool,
     pub by_approval: bool,
+    /// The database may have forgotten something (X7).
+    pub restored: bool,
+    /// The management key is another account's (X6).
+    pub foreign_account: bool,
     /// An admin has let this person in …
     pub allotted: bool,
     /// … whatever the age of their account.
@@ -114,6 +118,8 @@ pub enum Refusal {
     ProjectNotLive,
     ProvisioningClosed,
     UpstreamTermsUnconfirmed,
+    DatabaseRestored,
+    ForeignAccount,
     MintingStopped,
     /// The database belongs to another origin (A13).
     ForeignInstance,
@@ -176,6 +182,10 @@ fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
         Some(Refusal::ProvisioningClosed)
     } else if !facts.policy.upstream_terms_confirmed && !terms.upstream_terms_waived {
         Some(Refusal::UpstreamTermsUnconfirmed)
+    } else if facts.policy.restored {
+        Some(Refusal::DatabaseRestored)
+    } else if facts.policy.foreign_account {
+        Some(Refusal::ForeignAccount)
     } else if !facts.minting_open {
         Some(Refusal::MintingStopped)
     } else if !facts.same_instance {

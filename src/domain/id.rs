@@ -20,6 +20,8 @@ pub enum Kind {
     Ask,
     /// More for one key than its plan gives.
     Raise,
+    /// That somebody may not claim.
+    Block,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Self::Request => "req",
             Self::Ask => "ask",
             Self::Raise => "rai",
+            Self::Block => "blk",
         }
     }
 }

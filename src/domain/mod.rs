@@ -3,6 +3,8 @@
 
 pub mod address;
 pub mod budget;
+pub mod drift;
+pub mod erasure;
 pub mod gate;
 pub mod generation;
 pub mod hold;
@@ -14,6 +16,7 @@ pub mod money;
 pub mod origin;
 pub mod period;
 pub mod request;
+pub mod rotation;
 pub mod secret;
 pub mod spend;
 pub mod stray;

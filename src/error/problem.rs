@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::Error;
 use crate::domain::request::{Offer, REQUESTS_A_DAY, State};
+use crate::domain::rotation::ROTATIONS_A_DAY;
 use crate::domain::terms::REVISION;
 
 impl Error {
-    const fn title(&self) -> &'static str {
+    pub const fn title(&self) -> &'static str {
         match self {
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed { .. } => "This address does not take that method",
@@ -19,7 +20,10 @@ impl Error {
             Self::SignInRequired => "Sign in first",
             Self::RateLimited => "Too many requests",
             Self::MemberNotActive(_) => "This account may not use keys here",
-            Self::ProvisioningClosed | Self::MintingStopped => "Claims are paused",
+            Self::ProvisioningClosed
+            | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount => "Claims are paused",
             Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => "Claims are not open yet",
             Self::Blocked { .. } => "This account may not claim a key",
             Self::Held => "Your key is held",
@@ -39,11 +43,21 @@ impl Error {
             Self::KeyBeingRemoved => "Your old key is being removed",
             Self::KeyEnded => "This key has ended",
             Self::ClaimSuperseded => "Something changed while your key was made",
+            Self::KeyOff => "This key is off",
+            Self::RotationUnsettled => "The last new secret is not settled yet",
+            Self::InGrace { .. } => "Two secrets of this key work already",
+            Self::RotationsUsedUp { .. } => "Too many new secrets today",
+            Self::TooEarly { .. } => "It is too early to renew this key",
+            Self::NothingToSplit => "Too little is left for two secrets",
+            Self::OldUnconfirmed => "OpenRouter did not confirm what the old secret may do",
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
             Self::ConfirmationMismatch { .. } => "There are more keys than that",
             Self::NothingToRequest => "There is nothing to ask for",
+            Self::JobUnderWay => "This job is running",
             Self::RequestsUsedUp { .. } => "Too many requests today",
             Self::AlreadyDecided { .. } => "This request is decided",
+            Self::MemberIsAdmin => "This member is an administrator",
+            Self::MemberLeft => "This member has left",
             Self::ClaimsBusy { .. } => "Many people claim at the moment",
             Self::ClaimUnknown => "OpenRouter did not answer",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
@@ -89,6 +103,28 @@ impl Error {
             Self::ClaimSuperseded => {
                 String::from("The key was removed again and nothing was given out. Try again.")
             }
+            Self::KeyOff => String::from(
+                "Nothing was changed. What is off is not replaced: put it on first, or wait for who put it off.",
+            ),
+            Self::RotationUnsettled => String::from(
+                "Nothing was changed. What the old secret had still under way is being counted, usually within 20 minutes.",
+            ),
+            Self::InGrace { until } => format!(
+                "Nothing was changed. The older one works until {}; report the key as leaked to end both.",
+                until.rfc3339()
+            ),
+            Self::RotationsUsedUp { .. } => {
+                format!("A key has {ROTATIONS_A_DAY} a day. It starts again at 00:00 UTC.")
+            }
+            Self::TooEarly { from } => {
+                format!("Nothing was changed. Renew it from {} on.", from.rfc3339())
+            }
+            Self::NothingToSplit => String::from(
+                "Nothing was changed. Rotate without grace, or after the limit's reset.",
+            ),
+            Self::OldUnconfirmed => String::from(
+                "No secret was made. The old one works again, or stays off if it leaked; within 10 minutes that is settled. Try again then.",
+            ),
             Self::OpenRouterBusy { .. } | Self::OpenRouterRefused | Self::OpenRouterMismatch => {
                 String::from("No key was given out. Try again later.")
             }
@@ -103,6 +139,8 @@ impl Error {
             }
             Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
             Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount
             | Self::ProvisioningClosed
             | Self::ProjectNotLive
             | Self::UpstreamTermsUnconfirmed => {
@@ -117,12 +155,21 @@ impl Error {
             Self::NothingToRequest => {
                 String::from("No rule stands in your way that an administrator could lift.")
             }
+            Self::JobUnderWay => {
+                String::from("Nothing was begun. Ask again when that run has ended.")
+            }
             Self::RequestsUsedUp { .. } => {
                 format!("A day has {REQUESTS_A_DAY}. It starts again at 00:00 UTC.")
             }
             Self::AlreadyDecided { state } => {
                 format!("Nothing was changed. It was {} before.", state.name())
             }
+            Self::MemberIsAdmin => String::from(
+                "Nothing was changed. Take their number off ADMIN_GITHUB_USER_IDS first.",
+            ),
+            Self::MemberLeft => String::from(
+                "Nothing was changed. Their keys have ended; block their account number to refuse claims should they come back.",
+            ),
             Self::ClaimsBusy { .. } => {
                 String::from("Nothing was changed. Claims are let through at a measured pace.")
             }
@@ -166,7 +213,10 @@ impl Error {
             }
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
-            | Self::ClaimsBusy { retry_at: at } => vec![("retry_at", json!(at))],
+            | Self::ClaimsBusy { retry_at: at }
+            | Self::RotationsUsedUp { retry_at: at }
+            | Self::InGrace { until: at }
+            | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
             Self::ConfirmationMismatch { live_keys } => {
                 vec![("live_keys", json!(live_keys))]
             }

@@ -41,7 +41,7 @@ struct ClaimBody<'a> {
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let accepts_terms = context.json::<Wanted>()?.accepts_terms()?;
-    let idempotency = idempotency(&context)?;
+    let idempotency = idempotency(&context, "")?;
     let now = context.app.now();
     answer(
         mint::claim(&context.app, session, idempotency, accepts_terms).await?,
@@ -69,8 +69,8 @@ pub fn answer(claimed: Claimed, now: Timestamp) -> Result<Reply, Error> {
     }
 }
 
-/// The request's Idempotency-Key and body, if it has one.
-pub fn idempotency(context: &Context) -> Result<Option<Idempotency>, Error> {
+/// The request's Idempotency-Key, with its body as what `about` says: the same key about something else is refused.
+pub(super) fn idempotency(context: &Context, about: &str) -> Result<Option<Idempotency>, Error> {
     let Some(key) = context.idempotency_key()? else {
         return Ok(None);
     };
@@ -80,6 +80,6 @@ pub fn idempotency(context: &Context) -> Result<Option<Idempotency>, Error> {
     };
     Ok(Some(Idempotency {
         key_sha256: sha256_hex(key.as_bytes()),
-        body_sha256: sha256_hex(body),
+        body_sha256: sha256_hex(&[about.as_bytes(), body].concat()),
     }))
 }

@@ -1,5 +1,5 @@
-//! `GET /healthz`: the Worker runs, and what keeps something closed. It may be polled: until the upstream's terms are
-//! confirmed it asks the database whether they are, and nobody anything after that.
+//! `GET /healthz`: the Worker runs, and what keeps something closed. It may be polled: an isolate asks the database at
+//! most once a minute, but for the time until the upstream's terms are confirmed.
 
 use serde_json::json;
 
@@ -7,39 +7,67 @@ use super::{Context, Outbound, Reply};
 use crate::app::App;
 use crate::config::Problem;
 use crate::error::Error;
-use crate::store::settings;
+use crate::store::alarms::{self, Standing};
+
+/// For so long what the database said is said again.
+const HEARD_FOR_SECS: i64 = 60;
 
 pub async fn show_health(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let config = &app.config;
-    let unconfirmed = upstream_terms(app).await;
-    let closed_by: Vec<&Problem> = config.closed_by.iter().chain(&unconfirmed).collect();
+    let shut = match standing(app).await {
+        Some(standing) => shut_by(app, standing),
+        None => vec![Problem {
+            setting: "database",
+            problem: "not known: the database did not answer",
+        }],
+    };
+    let closed_by: Vec<&Problem> = config.closed_by.iter().chain(&shut).collect();
     let body = json!({
         "status": "ok",
-        "claims_open": config.claims_open() && unconfirmed.is_none(),
+        "claims_open": config.claims_open() && shut.is_empty(),
         "sign_in": config.sign_in_configured(),
         "closed_by": closed_by,
     });
     Reply::json(200, &body)
 }
 
-/// What closes claims until an admin has confirmed OpenRouter's terms (S4-21). Once confirmed they stay so.
-async fn upstream_terms(app: &App) -> Option<Problem> {
-    if app.config.terms.upstream_terms_waived || app.upstream_terms_seen.get() {
-        return None;
+async fn standing(app: &App) -> Option<Standing> {
+    let waived = app.config.terms.upstream_terms_waived;
+    let heard = app.standing_seen.get().filter(|(at, heard)| {
+        app.now() < at.plus(HEARD_FOR_SECS) && (heard.upstream_terms_confirmed || waived)
+    });
+    if let Some((_, heard)) = heard {
+        return Some(heard);
     }
-    let problem = match settings::upstream_terms_confirmed(&*app.db).await {
-        Ok(true) => {
-            app.upstream_terms_seen.set(true);
-            return None;
-        }
-        Ok(false) => "not confirmed by an admin: claims are closed",
-        Err(_) => "not known: the database did not answer",
-    };
-    Some(Problem {
-        setting: "upstream_terms",
-        problem,
-    })
+    let standing = alarms::standing(&*app.db).await.ok()?;
+    app.standing_seen.set(Some((app.now(), standing)));
+    Some(standing)
+}
+
+/// What only an admin can open again (S4-21, X6, X7).
+fn shut_by(app: &App, standing: Standing) -> Vec<Problem> {
+    let unconfirmed = !standing.upstream_terms_confirmed && !app.config.terms.upstream_terms_waived;
+    let shut = [
+        (
+            unconfirmed,
+            "upstream_terms",
+            "not confirmed by an admin: claims are closed",
+        ),
+        (
+            standing.restored,
+            "restore",
+            "the database is behind what it was: claims are closed and nothing is deleted until an admin accepts it",
+        ),
+        (
+            standing.foreign_account,
+            "account",
+            "the management key is another account's: claims are closed and nothing is swept",
+        ),
+    ];
+    let shut = shut.into_iter().filter(|(is_shut, ..)| *is_shut);
+    shut.map(|(_, setting, problem)| Problem { setting, problem })
+        .collect()
 }
 
 /// The answer to a request whose headers are none.

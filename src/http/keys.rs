@@ -1,5 +1,5 @@
 //! `/api/v1/keys`: the member's own keys, from the database in one round trip; what they have spent, asked now; and what
-//! their owner wants of them.
+//! their owner, or an admin, wants of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,8 @@ pub struct KeyBody {
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
     state: State,
+    /// OpenRouter says that it is not there: it works for nobody, and can be removed (S0-160).
+    missing: bool,
     /// Why it is off, or, while it is still `active`, will be soon.
     holds: Vec<Reason>,
     limit_usd: NanoUsd,
@@ -62,6 +64,7 @@ impl KeyBody {
             name: card.name,
             mask: card.label,
             state: if over { State::Expired } else { card.state },
+            missing: card.missing && matches!(card.state, State::Active | State::Disabled),
             holds: card.holds,
             limit_usd: card.limit,
             limit_reset: card.limit_reset,
@@ -160,7 +163,9 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Change { disabled, name } = context.json()?;
     if disabled.is_none() && name.is_none() {
-        return Err(Error::MalformedJson);
+        return Err(Error::BadRequest {
+            detail: "Give disabled, name or both.",
+        });
     }
     let name = match name {
         None => None,
@@ -181,7 +186,7 @@ pub async fn end_key(context: Context) -> Result<Reply, Error> {
 
 /// A key of the member's, by its id as the request names it.
 pub async fn own(context: &Context, session: &Session, key: &str) -> Result<Card, Error> {
-    let read = vec![cards::one_of_member(session, key)];
+    let read = vec![cards::one_of(session.member.as_str(), key)];
     let (_, rows) = members::signed_in(&*context.app.db, session, read).await?;
     let cards = cards::read_cards(rows.first().unwrap_or(&Rows::new()))?;
     cards.into_iter().next().ok_or(Error::NotFound)

@@ -1,14 +1,18 @@
 //! HTTP: the route table as data, one pipeline that every request passes, one file for each resource.
 
 pub mod auth;
+pub mod blocks;
 pub mod claim;
 mod context;
 pub mod cookies;
 mod credit;
 pub mod headers;
 pub mod health;
+mod jobs;
 pub mod keys;
+pub mod leaving;
 pub mod me;
+pub mod members;
 mod more_keys;
 mod openapi;
 pub mod pages;
@@ -17,6 +21,7 @@ mod plans;
 pub mod rate;
 mod reply;
 pub mod requests;
+pub mod rotations;
 mod route;
 pub mod routes;
 pub mod settings;

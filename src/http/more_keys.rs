@@ -29,7 +29,7 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
         name: key_name(&name).ok_or(keys::BAD_NAME)?,
         own_limit: limit_usd.as_deref().map(amount).transpose()?,
     };
-    let idempotency = idempotency(&context)?;
+    let idempotency = idempotency(&context, &context.path)?;
     let made = mint::create(&context.app, session, idempotency, new).await?;
     answer(made, context.app.now())
 }

@@ -52,17 +52,17 @@ fn operation(route: &Route, summary: &str) -> Value {
         });
         members.insert(String::from("requestBody"), body);
     }
-    let parameter = match route.path {
-        "/api/v1/claim" => Some("idempotency_key"),
-        "/api/v1/keys" if route.method == Method::Post => Some("idempotency_key"),
-        "/api/v1/keys/{id}" | "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer" => {
-            Some("key_id")
-        }
-        _ => None,
+    let named: &[&str] = match route.path {
+        "/api/v1/claim" => &["idempotency_key"],
+        "/api/v1/keys" if route.method == Method::Post => &["idempotency_key"],
+        "/api/v1/keys/{id}" | "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer" => &["key_id"],
+        path if path.starts_with("/api/v1/keys/{id}/") => &["key_id", "idempotency_key"],
+        _ => &[],
     };
-    if let Some(name) = parameter {
-        let parameter = json!([{ "$ref": format!("#/components/parameters/{name}") }]);
-        members.insert(String::from("parameters"), parameter);
+    if !named.is_empty() {
+        let one = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
+        let parameters: Value = named.iter().map(one).collect();
+        members.insert(String::from("parameters"), parameters);
     }
     operation
 }
@@ -74,7 +74,11 @@ fn wanted(route: &Route) -> &'static str {
         "/api/v1/keys/{id}" if route.method == Method::Patch => "#/components/schemas/KeyChange",
         "/api/v1/keys" => "#/components/schemas/KeyWanted",
         "/api/v1/keys/{id}/limit" => "#/components/schemas/OwnLimit",
+        "/api/v1/keys/{id}/rotate" | "/api/v1/keys/{id}/renew" => {
+            "#/components/schemas/RotationWanted"
+        }
         "/api/v1/requests" => "#/components/schemas/RequestWanted",
+        "/api/v1/me" => "#/components/schemas/Leaving",
         _ => "#/components/schemas/Empty",
     }
 }
@@ -117,7 +121,12 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
             Shows::Data,
             "/api/v1/keys/{id}" | "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer",
         ) => &[("200", Some("OneKey"))],
+        (Shows::Data, "/api/v1/me") if route.method == Method::Delete => &[("204", None)],
+        (Shows::Data, path) if path.starts_with("/api/v1/keys/{id}/") => {
+            &[("200", Some("Rotation")), ("201", Some("Rotation"))]
+        }
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
+        (Shows::Data, "/api/v1/me/export") => &[("200", Some("Export"))],
         (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],
         (Shows::Data, "/healthz") => &[("200", Some("Health"))],
         _ => &[("200", None)],

@@ -74,3 +74,47 @@ pub struct Route {
     pub summary: Option<&'static str>,
     pub handler: Handler,
 }
+
+pub(super) const fn always(_: &Config) -> bool {
+    true
+}
+
+/// A route of admins: data, in every deployment, in no description. Their looking up is counted before it is reached.
+pub(super) const fn admin(
+    method: Method,
+    path: &'static str,
+    takes: Takes,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        who: Who::Admin,
+        takes,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler,
+    }
+}
+
+/// What a browser is sent to: it shows itself to anybody, and is in no description.
+pub(super) const fn document(
+    path: &'static str,
+    limits: &'static [Limit],
+    when: fn(&Config) -> bool,
+    handler: Handler,
+) -> Route {
+    Route {
+        method: Method::Get,
+        path,
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits,
+        when,
+        summary: None,
+        handler,
+    }
+}

@@ -2,15 +2,14 @@
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
 use super::rate::Limit;
-pub use super::route::{Handler, Method, Route, Shows, Takes, Who};
+use super::route::{admin, always, document};
 use super::{
-    auth, claim, credit, health, keys, me, more_keys, openapi, pages, plans, requests, settings,
+    auth, blocks, claim, credit, health, jobs, keys, leaving, me, members, more_keys, openapi,
+    pages, plans, requests, rotations, settings,
 };
 use crate::config::Config;
 
-const fn always(_: &Config) -> bool {
-    true
-}
+pub use super::route::{Handler, Method, Route, Shows, Takes, Who};
 
 const fn keys_page(config: &Config) -> bool {
     config.keys_page
@@ -22,6 +21,8 @@ const fn has_security_contact(config: &Config) -> bool {
 
 /// Bytes of a small JSON body.
 const SMALL: usize = 1_024;
+/// Bytes of a list of account numbers.
+const LIST: usize = super::MAX_BODY;
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
 const NOTE: usize = 8_192;
 
@@ -45,88 +46,22 @@ const fn of_keys(
     }
 }
 
-/// A route of the console: nobody else is to know of it.
-const fn admin(method: Method, path: &'static str, takes: Takes, handler: Handler) -> Route {
-    Route {
-        method,
-        path,
-        who: Who::Admin,
-        takes,
-        shows: Shows::Data,
-        limits: &[],
-        when: always,
-        summary: None,
-        handler,
-    }
-}
-
 pub static ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/",
-        who: Who::Anyone,
-        takes: Takes::Nothing,
-        shows: Shows::Document,
-        limits: &[],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(pages::show_landing(c)),
-    },
-    Route {
-        method: Method::Get,
-        path: "/keys",
-        who: Who::Anyone,
-        takes: Takes::Nothing,
-        shows: Shows::Document,
-        limits: &[],
-        when: keys_page,
-        summary: None,
-        handler: |c| Box::pin(pages::show_keys(c)),
-    },
-    Route {
-        method: Method::Get,
-        path: "/docs",
-        who: Who::Anyone,
-        takes: Takes::Nothing,
-        shows: Shows::Document,
-        limits: &[],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(pages::show_docs(c)),
-    },
-    Route {
-        method: Method::Get,
-        path: "/.well-known/security.txt",
-        who: Who::Anyone,
-        takes: Takes::Nothing,
-        shows: Shows::Document,
-        limits: &[],
-        when: has_security_contact,
-        summary: None,
-        handler: |c| Box::pin(pages::security::show_security_txt(c)),
-    },
-    Route {
-        method: Method::Get,
-        path: "/auth/github",
-        who: Who::Anyone,
-        takes: Takes::Nothing,
-        shows: Shows::Document,
-        limits: &[Limit::Start],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(auth::start_github(c)),
-    },
-    Route {
-        method: Method::Get,
-        path: "/auth/github/callback",
-        who: Who::Anyone,
-        takes: Takes::Nothing,
-        shows: Shows::Document,
-        limits: &[Limit::Start],
-        when: always,
-        summary: None,
-        handler: |c| Box::pin(auth::finish_github(c)),
-    },
+    document("/", &[], always, |c| Box::pin(pages::show_landing(c))),
+    document("/keys", &[], keys_page, |c| Box::pin(pages::show_keys(c))),
+    document("/docs", &[], always, |c| Box::pin(pages::show_docs(c))),
+    document(
+        "/.well-known/security.txt",
+        &[],
+        has_security_contact,
+        |c| Box::pin(pages::security::show_security_txt(c)),
+    ),
+    document("/auth/github", &[Limit::Start], always, |c| {
+        Box::pin(auth::start_github(c))
+    }),
+    document("/auth/github/callback", &[Limit::Start], always, |c| {
+        Box::pin(auth::finish_github(c))
+    }),
     Route {
         method: Method::Post,
         path: "/auth/logout",
@@ -159,6 +94,28 @@ pub static ROUTES: &[Route] = &[
         when: always,
         summary: Some("End every session of mine, this one included"),
         handler: |c| Box::pin(auth::sign_out_everywhere(c)),
+    },
+    Route {
+        method: Method::Delete,
+        path: "/api/v1/me",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: Some("Leave: every key of mine ends, and who I am is erased"),
+        handler: |c| Box::pin(leaving::leave(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/me/export",
+        who: Who::Member,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: Some("Everything that is kept about me, as a file"),
+        handler: |c| Box::pin(leaving::export(c)),
     },
     Route {
         method: Method::Post,
@@ -201,7 +158,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Put a key of mine off or on, or name it"),
+        summary: Some("Put a key of mine off or on, or name it; for admins, anybody's"),
         handler: |c| Box::pin(keys::change_key(c)),
     },
     Route {
@@ -212,7 +169,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Have a key of mine removed for good"),
+        summary: Some("Have a key of mine removed for good; for admins, anybody's"),
         handler: |c| Box::pin(keys::end_key(c)),
     },
     of_keys(
@@ -232,6 +189,24 @@ pub static ROUTES: &[Route] = &[
         &[Limit::Api],
         "Keep this key of mine, should the plan allow fewer",
         |c| Box::pin(more_keys::prefer_key(c)),
+    ),
+    of_keys(
+        "/api/v1/keys/{id}/rotate",
+        &[Limit::ClaimAddress, Limit::ClaimMember],
+        "The next secret of a key of mine: the old one ends at once, or works beside it for some hours",
+        |c| Box::pin(rotations::rotate_key(c)),
+    ),
+    of_keys(
+        "/api/v1/keys/{id}/leaked",
+        &[Limit::Api],
+        "A key of mine has leaked: it is off at once, for good, and gets another secret where it may",
+        |c| Box::pin(rotations::report_leak(c)),
+    ),
+    of_keys(
+        "/api/v1/keys/{id}/renew",
+        &[Limit::ClaimAddress, Limit::ClaimMember],
+        "Another life for a key of mine that expires soon, with its next secret",
+        |c| Box::pin(rotations::renew_key(c)),
     ),
     Route {
         method: Method::Get,
@@ -313,6 +288,51 @@ pub static ROUTES: &[Route] = &[
         "/api/v1/admin/raises/{id}",
         Takes::Json(SMALL),
         |c| Box::pin(credit::end_raise(c)),
+    ),
+    admin(Method::Get, "/api/v1/admin/members", Takes::Nothing, |c| {
+        Box::pin(members::list_members(c))
+    }),
+    admin(
+        Method::Get,
+        "/api/v1/admin/members/{id}",
+        Takes::Nothing,
+        |c| Box::pin(members::show_member(c)),
+    ),
+    admin(
+        Method::Patch,
+        "/api/v1/admin/members/{id}",
+        Takes::Json(SMALL),
+        |c| Box::pin(members::change_member(c)),
+    ),
+    admin(
+        Method::Post,
+        "/api/v1/admin/members/{id}/sign-out",
+        Takes::Json(SMALL),
+        |c| Box::pin(members::sign_member_out(c)),
+    ),
+    admin(Method::Get, "/api/v1/admin/blocks", Takes::Nothing, |c| {
+        Box::pin(blocks::list_blocks(c))
+    }),
+    admin(
+        Method::Post,
+        "/api/v1/admin/blocks",
+        Takes::Json(LIST),
+        |c| Box::pin(blocks::put_blocks(c)),
+    ),
+    admin(
+        Method::Delete,
+        "/api/v1/admin/blocks",
+        Takes::Json(SMALL),
+        |c| Box::pin(blocks::lift_block(c)),
+    ),
+    admin(Method::Get, "/api/v1/admin/jobs", Takes::Nothing, |c| {
+        Box::pin(jobs::list_jobs(c))
+    }),
+    admin(
+        Method::Post,
+        "/api/v1/admin/jobs/{id}",
+        Takes::Json(SMALL),
+        |c| Box::pin(jobs::start_job(c)),
     ),
     Route {
         method: Method::Get,

@@ -7,8 +7,8 @@ use super::{Context, Reply};
 use crate::crypto::random;
 use crate::domain::id::Kind;
 use crate::error::Error;
-use crate::store::members;
 use crate::store::settings::{self, Claims, Minting, Switched};
+use crate::store::{alarms, members};
 
 pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
@@ -27,6 +27,8 @@ struct Change {
     instance: Option<String>,
     claims: Option<String>,
     upstream_terms: Option<String>,
+    restore: Option<String>,
+    account: Option<String>,
 }
 
 enum Wanted {
@@ -36,6 +38,8 @@ enum Wanted {
     TakeOver,
     Claims(Claims),
     ConfirmUpstreamTerms,
+    AcceptRestore,
+    AcceptAccount,
 }
 
 impl Change {
@@ -47,6 +51,8 @@ impl Change {
             ("instance", self.instance.as_deref()),
             ("claims", self.claims.as_deref()),
             ("upstream_terms", self.upstream_terms.as_deref()),
+            ("restore", self.restore.as_deref()),
+            ("account", self.account.as_deref()),
         ];
         let mut said = switches
             .into_iter()
@@ -60,6 +66,8 @@ impl Change {
             (Some(("claims", "open")), None, None) => Ok(Wanted::Claims(Claims::Open)),
             (Some(("claims", "by_approval")), None, None) => Ok(Wanted::Claims(Claims::ByApproval)),
             (Some(("upstream_terms", "confirmed")), None, None) => Ok(Wanted::ConfirmUpstreamTerms),
+            (Some(("restore", "accept")), None, None) => Ok(Wanted::AcceptRestore),
+            (Some(("account", "accept")), None, None) => Ok(Wanted::AcceptAccount),
             _ => Err(Error::MalformedJson),
         }
     }
@@ -89,6 +97,8 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         Wanted::ConfirmUpstreamTerms => {
             settings::confirm_upstream_terms(db, &session, &change, now).await?
         }
+        Wanted::AcceptRestore => alarms::accept_restore(db, &session, &change, now).await?,
+        Wanted::AcceptAccount => alarms::accept_account(db, &session, &change, now).await?,
     };
     match (switched, wanted) {
         (Switched::Done(after), _) => Reply::json(200, &after),

@@ -7,10 +7,14 @@ use serde_json::json;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
+use crate::crypto::sha256_hex;
+use crate::domain::erasure::Removed;
+use crate::store::alarms;
 use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
 use crate::turn::{self, READS_OF_SPEND};
 use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::workspaces;
 
 /// A revoke that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
@@ -22,6 +26,8 @@ const DAY_SECS: i64 = 86_400;
 pub struct Account {
     /// Rows whose workspace was never told are in the account's default.
     home: Option<String>,
+    /// It is known which account is ours, so it must have matched.
+    has_fingerprint: bool,
     known: HashMap<String, bool>,
 }
 
@@ -29,21 +35,30 @@ impl Account {
     pub fn new(begun: &Begun) -> Self {
         Self {
             home: begun.home_workspace_id.clone(),
+            has_fingerprint: begun.known_workspace_id.is_some(),
             known: HashMap::new(),
         }
     }
 
-    async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
+    pub async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
         let Some(workspace_id) = workspace_id.or(self.home.as_deref()) else {
             return false;
         };
         if let Some(known) = self.known.get(workspace_id) {
             return *known;
         }
-        let has = openrouter::read_workspace(app, workspace_id).await == Reply::Is(());
+        let matches = !self.has_fingerprint
+            || alarms::account_matches(&*app.db, &credential(app), app.now()).await == Ok(true);
+        let has = matches && workspaces::read(app, workspace_id).await == Reply::Is(());
         self.known.insert(workspace_id.to_owned(), has);
         has
     }
+}
+
+/// Tells one management key from another without being of any use as one.
+pub fn credential(app: &App) -> String {
+    let key = app.config.management_key.as_ref();
+    key.map_or_else(String::new, |key| sha256_hex(key.expose().as_bytes()))
 }
 
 /// Removes what is to be off for good; a 404 of a known account is as good.
@@ -54,18 +69,15 @@ pub async fn revoke(
     account: &mut Account,
     counts: &mut Counts,
 ) -> Result<(), Halt> {
-    let gone = match turn::remove(app, due).await? {
-        Reply::Is(()) => true,
-        Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,
+    let removed = match turn::remove(app, due).await? {
+        Reply::Is(removed) => removed,
+        Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,
         Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
-        Reply::Unknown => false,
+        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,
     };
-    if !gone {
-        return retry_later(app, run, due, counts).await;
-    }
     // The moment itself: a run that is late, or replayed, must not end a key in a period before this one.
     let (change, now) = (change(app)?, app.now());
-    generations::confirm_off(&*app.db, &due.public_id, JOB, &change, now).await?;
+    generations::confirm_off(&*app.db, &due.public_id, removed, JOB, &change, now).await?;
     counts.revoked = counts.revoked.saturating_add(1);
     counts.success();
     Ok(())
@@ -111,7 +123,7 @@ pub async fn refuse(
 }
 
 /// Not now: later each time. A revoke that failed for the sixth time is `stuck`, and tried daily.
-async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
     let attempts = due.attempts.saturating_add(1);
     let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
     let wait = if attempts >= GIVE_UP_AFTER {

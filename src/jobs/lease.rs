@@ -16,8 +16,8 @@ const WORK_SECS: i64 = 420;
 
 /// A run that holds its job's lease.
 pub struct Run {
-    job: &'static str,
-    id: PublicId,
+    pub job: &'static str,
+    pub id: PublicId,
     /// The job's clock: the earlier of the event's time and now.
     pub now: Timestamp,
     pub begun: Begun,
@@ -49,6 +49,15 @@ impl Run {
                 app.note("error", "run_failed", json!({ "job": job, "cause": cause }));
                 None
             }
+        }
+    }
+
+    /// The same run, with no more than so many seconds to work.
+    pub fn within(self, app: &App, secs: i64) -> Self {
+        Self {
+            rows_until: app.now().plus(secs / 2),
+            works_until: app.now().plus(secs),
+            ..self
         }
     }
 

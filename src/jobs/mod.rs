@@ -2,22 +2,109 @@
 //! a run can be replayed for a past moment, and never acts early.
 
 mod caps;
+mod compare;
 mod due;
+mod erase;
 mod holds;
 mod lease;
+mod reconcile;
 mod strays;
 pub mod sweep;
 mod walk;
+mod watch;
+
+use lease::Run;
 
 use crate::app::App;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::domain::id::{Kind, PublicId};
 use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::store::runs::{self, Ending};
 
 /// Every ten minutes (wrangler.toml).
 pub const EVERY_TEN_MINUTES: &str = "*/10 * * * *";
+/// Every night.
+pub const EVERY_NIGHT: &str = "0 3 * * *";
+/// A request may work on for thirty seconds after its answer; a run that it began stops well within.
+const AFTER_ANSWER_SECS: i64 = 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    Sweep,
+    Reconcile,
+}
+
+impl Job {
+    pub fn parse(name: &str) -> Option<Self> {
+        let known = [Self::Sweep, Self::Reconcile];
+        known.into_iter().find(|job| job.name() == name)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sweep => sweep::JOB,
+            Self::Reconcile => reconcile::JOB,
+        }
+    }
+}
+
+/// A run that was begun for a request, and works on after its answer.
+pub struct Asked {
+    job: Job,
+    run: Run,
+    dry_run: bool,
+}
 
 /// Runs the jobs of a Cron Trigger, one after the other. A trigger that nothing is registered for does nothing yet.
 pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
-    if cron == EVERY_TEN_MINUTES {
-        sweep::run(app, scheduled).await;
+    match cron {
+        EVERY_TEN_MINUTES => {
+            sweep::run(app, scheduled).await;
+            reconcile::go_on(app, scheduled).await;
+        }
+        EVERY_NIGHT => reconcile::run(app, scheduled).await,
+        _ => {}
+    }
+}
+
+/// Begins a run for an admin; [`run_asked`] works on it.
+pub async fn ask(app: &App, session: &Session, job: Job, dry_run: bool) -> Result<PublicId, Error> {
+    let begun = Run::begin(app, job.name(), app.now()).await;
+    let run = begun
+        .ok_or(Error::JobUnderWay)?
+        .within(app, AFTER_ANSWER_SECS);
+    let (id, change) = (
+        run.id.clone(),
+        random::public_id(&*app.random, Kind::Change)?,
+    );
+    let (name, now) = (job.name(), app.now());
+    let asked = runs::asked(&*app.db, session, &id, name, &change, now).await;
+    if asked != Ok(true) {
+        let nothing = serde_json::json!({});
+        run.end(app, Ending::Stopped, Some("not_asked"), &nothing, None)
+            .await;
+        return Err(asked.map_or_else(Error::from, |_| Error::SignInRequired));
+    }
+    if job == Job::Reconcile {
+        reconcile::prepare(app, &run, dry_run).await?;
+    }
+    let asked = Asked { job, run, dry_run };
+    app.asked.borrow_mut().push(asked);
+    Ok(id)
+}
+
+/// Works on the runs that requests of this isolate have begun.
+pub async fn run_asked(app: &App) {
+    loop {
+        let asked = app.asked.borrow_mut().pop();
+        let Some(Asked { job, run, dry_run }) = asked else {
+            return;
+        };
+        match job {
+            Job::Sweep => sweep::work(app, run).await,
+            Job::Reconcile => reconcile::begin(app, run, dry_run).await,
+        }
     }
 }

@@ -4,49 +4,86 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
+use super::due::Account;
+use super::erase::erase;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
+use crate::domain::erasure::Removed;
 use crate::domain::stray::{BRAKE, Row, Verdict, judge};
 use crate::store::generations::{self, Place};
+use crate::store::kept;
 use crate::store::strays;
 use crate::upstream::openrouter::{self, Listed, Reply};
 
 /// Names looked up in one statement.
 const NAMES: usize = 500;
 
-/// Looks each listed name up, after the listing (X2), judges all, and only then acts.
-pub async fn settle(
+/// Listed keys that should not be there, by what is to be done with them.
+pub struct Judged<'a> {
+    wrong: Vec<&'a Listed>,
+    twins: usize,
+    unknown: Vec<&'a Listed>,
+}
+
+impl Judged<'_> {
+    pub fn len(&self) -> usize {
+        self.wrong.len().saturating_add(self.unknown.len())
+    }
+}
+
+/// Looks each listed name up, after the listing (X2), and judges all. Rows in doubt that were seen are marked, if wanted.
+pub async fn judged<'a>(
     app: &App,
     run: &Run,
-    place: &Place,
-    ours: &[Listed],
-    counts: &mut Counts,
-) -> Result<(), Halt> {
+    ours: &'a [Listed],
+    marks: bool,
+) -> Result<Judged<'a>, Halt> {
     let (mut wrong, mut twins, mut unknown) = (Vec::new(), 0_usize, Vec::new());
     for chunk in ours.chunks(NAMES) {
         let names: Vec<&str> = chunk.iter().map(Listed::name).collect();
-        let rows = strays::by_names(&*app.db, &names, run.now).await?;
+        let rows = strays::by_names(&*app.db, &names, marks.then_some(run.now)).await?;
         let rows: HashMap<&str, &Row> = rows
             .iter()
             .map(|row| (row.upstream_name.as_str(), row))
             .collect();
         for key in chunk {
-            match judge(rows.get(key.name()).copied(), &key.hash) {
+            match judge(rows.get(key.name()).copied(), &key.hash, is_off(key)) {
                 Verdict::Leave => {}
                 Verdict::Quarantine => unknown.push(key),
                 Verdict::DeleteTwin => {
                     twins = twins.saturating_add(1);
                     wrong.push(key);
                 }
-                Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => {
-                    wrong.push(key);
-                }
+                Verdict::Delete
+                | Verdict::DeleteAndClear
+                | Verdict::DeleteAndRevoke
+                | Verdict::Look => wrong.push(key),
             }
         }
     }
+    Ok(Judged {
+        wrong,
+        twins,
+        unknown,
+    })
+}
+
+/// Acts on what was judged, unless it is too much at once.
+pub async fn act(
+    app: &App,
+    run: &Run,
+    place: &Place,
+    judged: Judged<'_>,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    let Judged {
+        wrong,
+        twins,
+        unknown,
+    } = judged;
     list(app, run, place, &unknown).await?;
-    let enabled = unknown.iter().filter(|key| key.disabled != Some(true));
+    let enabled = unknown.iter().filter(|key| !is_off(key));
     if twins.max(enabled.clone().count()) > BRAKE {
         return Err(Halt::Brake);
     }
@@ -59,14 +96,19 @@ pub async fn settle(
     Ok(())
 }
 
+fn is_off(key: &Listed) -> bool {
+    key.disabled == Some(true)
+}
+
 /// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
 async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
     let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
         return Ok(());
     };
-    let verdict = judge(Some(&row), &key.hash);
+    let verdict = judge(Some(&row), &key.hash, is_off(key));
     let may = match verdict {
         Verdict::Leave | Verdict::Quarantine => return Ok(()),
+        Verdict::Look => return look(app, run, &row, counts).await,
         Verdict::DeleteTwin => has_its_own(app, &row).await,
         Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => true,
     };
@@ -100,13 +142,28 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Resu
             }
         }
         Verdict::DeleteAndRevoke => {
-            if generations::confirm_off(&*app.db, generation, JOB, &change, run.now).await? {
+            let deleted = Removed::Deleted;
+            if generations::confirm_off(&*app.db, generation, deleted, JOB, &change, run.now)
+                .await?
+            {
                 counts.revoked = counts.revoked.saturating_add(1);
             }
         }
-        Verdict::Delete | Verdict::DeleteTwin | Verdict::Leave | Verdict::Quarantine => {}
+        Verdict::Delete
+        | Verdict::DeleteTwin
+        | Verdict::Look
+        | Verdict::Leave
+        | Verdict::Quarantine => {}
     }
     Ok(())
+}
+
+/// It was on when it was listed; what it is now decides.
+async fn look(app: &App, run: &Run, row: &Row, counts: &mut Counts) -> Result<(), Halt> {
+    match kept::one(&*app.db, &row.public_id).await? {
+        Some(kept) => erase(app, run, &kept, &mut Account::new(&run.begun), counts).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether the key that the row recorded is there under its own hash. Were it not, the listed key might be that very one.
@@ -140,7 +197,7 @@ async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> 
         return Ok(());
     }
     match openrouter::switch_key(app, &key.hash, true).await {
-        Reply::Is(()) => {
+        Reply::Is(_) => {
             counts.success();
             let noted = strays::disabled(&key.hash, run.now);
             app.db.batch(vec![noted]).await?;

@@ -1,10 +1,11 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
-//! 1. Fence mints that nobody waits for any more (`generations::take_up`), and list what is due. Stop if the credential
-//!    is another account's.
+//! 1. Stop if the database is behind what it was: then only what has a hold is switched off. Fence mints that nobody waits
+//!    for any more (`generations::take_up`), and list what is due. Let go of keys whose rotation died; end graces that are over. Stop if the credential is another account's.
 //! 2. Switch off upstream what has a hold, and on again what has none any more.
 //! 3. Bring the limits upstream that are to be computed anew, and once more what holds make of that.
-//! 4. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 4. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 5. Look again at what is off for good, and delete it when its figures are settled.
 //! 5. Close what has expired, with what it spent.
 //! 6. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
 //! 7. Free doubtful mints that a clean walk, begun late enough, has not seen.
@@ -15,9 +16,10 @@
 use serde::Serialize;
 
 use super::due::{self, Account};
+use super::erase::erase;
 use super::lease::{Run, change};
 use super::walk::{self, Bounds, End, Position, Walked};
-use super::{caps, holds, strays};
+use super::{caps, holds, strays, watch};
 use crate::app::App;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
@@ -25,7 +27,7 @@ use crate::ports::DbError;
 use crate::store::generations::{self, Place};
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
-use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::openrouter::Refused;
 
 pub const JOB: &str = "sweep";
 /// Codes of a run that OpenRouter gave no answer to work with.
@@ -40,10 +42,13 @@ const PAGE_BUDGET: usize = 400;
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     pub fenced: i64,
+    pub rotations_undone: i64,
+    pub graces_ended: i64,
     pub disabled: u32,
     pub enabled: u32,
     pub capped: u32,
     pub revoked: u32,
+    pub erased: u32,
     pub postponed: u32,
     pub stuck: u32,
     pub expired: u32,
@@ -68,8 +73,39 @@ pub enum Halt {
     Budget(Option<Position>),
     /// Too much at once that should hardly ever be.
     Brake,
+    /// The database belongs to another deployment (A13).
+    ForeignInstance,
     /// The credential is another account's (X6).
     ForeignAccount,
+    /// The database is behind what it was (X7).
+    Restored,
+}
+
+impl Halt {
+    /// How a run ends that ends so, and why.
+    pub const fn ends(&self) -> (Ending, Option<&'static str>) {
+        match self {
+            Self::Budget(_) => (Ending::Partial, None),
+            Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
+            Self::Busy => (Ending::Failed, Some("openrouter_busy")),
+            Self::Upstream => (Ending::Failed, Some(UNAVAILABLE)),
+            Self::Storage => (Ending::Failed, Some("storage_unavailable")),
+            Self::Brake => (Ending::Stopped, Some("brake")),
+            Self::ForeignInstance => (Ending::Stopped, Some("foreign_instance")),
+            Self::ForeignAccount => (Ending::Stopped, Some("foreign_account")),
+            Self::Restored => (Ending::Stopped, Some("database_restored")),
+        }
+    }
+}
+
+impl From<Refused> for Halt {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Credential => Self::Credential,
+            Refused::Busy(_) => Self::Busy,
+            Refused::Rejected => Self::Upstream,
+        }
+    }
 }
 
 /// One row that is refused may be that row's own trouble; this many in a row are the credential's or everybody's.
@@ -101,44 +137,58 @@ impl From<DbError> for Halt {
 
 /// Runs one sweep, unless another one has the lease.
 pub async fn run(app: &App, scheduled: Timestamp) {
-    let Some(run) = Run::begin(app, JOB, scheduled).await else {
-        return;
-    };
-    let mut counts = Counts::default();
-    if run.begun.public_origin.as_deref() != Some(app.config.public_origin.as_str()) {
-        let code = match run.begun.public_origin {
-            // Nobody has signed in yet: there is nothing of ours anywhere.
-            None => return run.end(app, Ending::Done, None, &counts, None).await,
-            Some(_) => "foreign_instance",
-        };
-        return run
-            .end(app, Ending::Stopped, Some(code), &counts, None)
-            .await;
+    if let Some(run) = Run::begin(app, JOB, scheduled).await {
+        work(app, run).await;
     }
-    let (ending, code, cursor) = match sweep(app, &run, &mut counts).await {
+}
+
+/// One sweep, as far as it gets.
+pub async fn work(app: &App, run: Run) {
+    let mut counts = Counts::default();
+    let result = match watch::is_ours(app, &run) {
+        Ok(false) => Ok(()),
+        Ok(true) => watched(app, &run, &mut counts).await,
+        Err(halt) => Err(halt),
+    };
+    let (ending, code) = match &result {
         // A stray that could not be deleted must be seen again: only a run without errors moves the look-back on.
-        Ok(()) if counts.errors > 0 => (Ending::Partial, Some("errors"), None),
-        Ok(()) => (Ending::Done, None, None),
-        Err(Halt::Budget(position)) => {
-            let cursor = position.and_then(|p| serde_json::to_string(&p).ok());
-            (Ending::Partial, None, cursor)
-        }
-        Err(Halt::Credential) => (Ending::Failed, Some(CREDENTIAL_REFUSED), None),
-        Err(Halt::Busy) => (Ending::Failed, Some("openrouter_busy"), None),
-        Err(Halt::Upstream) => (Ending::Failed, Some(UNAVAILABLE), None),
-        Err(Halt::Storage) => (Ending::Failed, Some("storage_unavailable"), None),
-        Err(Halt::Brake) => (Ending::Stopped, Some("brake"), None),
-        Err(Halt::ForeignAccount) => (Ending::Stopped, Some("foreign_account"), None),
+        Ok(()) if counts.errors > 0 => (Ending::Partial, Some("errors")),
+        Ok(()) => (Ending::Done, None),
+        Err(halt) => halt.ends(),
+    };
+    let cursor = match result {
+        Err(Halt::Budget(position)) => position.and_then(|p| serde_json::to_string(&p).ok()),
+        _ => None,
     };
     run.end(app, ending, code, &counts, cursor).await;
+}
+
+/// Sweeps, if the database is the one it was, and remembers how it is afterwards.
+async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+    let watch = match watch::begin(app, run).await {
+        Err(Halt::Restored) => {
+            watch::our_account(app, run).await?;
+            holds::drive(app, run, counts).await?;
+            return Err(Halt::Restored);
+        }
+        other => other?,
+    };
+    let swept = sweep(app, run, counts).await;
+    if let Some(watch) = watch {
+        watch::end(app, &watch).await?;
+    }
+    swept
 }
 
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| Halt::Storage)?;
     let recent = look_back(run);
-    let work = generations::take_up(&*app.db, &change(app)?, &nonce, recent, run.now).await?;
+    let changes = [change(app)?, change(app)?, change(app)?];
+    let work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
     counts.fenced = work.fenced;
-    our_account(app, run).await?;
+    counts.rotations_undone = work.rotations_undone;
+    counts.graces_ended = work.graces_ended;
+    watch::our_account(app, run).await?;
     // Rows have their half of the time, so that a walk always has the other.
     let mut all = holds::drive(app, run, counts).await?;
     let capped = counts.capped;
@@ -154,6 +204,12 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
             due::revoke(app, run, &due, &mut account, counts).await?;
         }
     }
+    for kept in work.kept {
+        all &= run.has_time_for_rows(app);
+        if all {
+            erase(app, run, &kept, &mut account, counts).await?;
+        }
+    }
     for due in work.expiries {
         all &= run.has_time_for_rows(app);
         if all {
@@ -163,20 +219,6 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     walk_all(app, run, work.places, counts).await?;
     tidy(&*app.db, run.now).await?;
     if all { Ok(()) } else { Err(Halt::Budget(None)) }
-}
-
-/// Nothing is concluded from the answers of an account that lacks a workspace in which we have minted (X6).
-async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
-    let Some(known) = run.begun.known_workspace_id.as_deref() else {
-        return Ok(());
-    };
-    match openrouter::read_workspace(app, known).await {
-        Reply::Is(()) => Ok(()),
-        Reply::Missing => Err(Halt::ForeignAccount),
-        Reply::Refused(Refused::Credential) => Err(Halt::Credential),
-        Reply::Refused(Refused::Busy(_)) => Err(Halt::Busy),
-        Reply::Refused(Refused::Rejected) | Reply::Unknown => Err(Halt::Upstream),
-    }
 }
 
 fn look_back(run: &Run) -> Timestamp {
@@ -214,8 +256,9 @@ async fn walk_all(
                 app.note("warn", "no_such_workspace", serde_json::json!({}));
             }
             End::Paused(position) => return Err(Halt::Budget(Some(position))),
-            End::Refused(Refused::Credential) => return Err(Halt::Credential),
-            End::Refused(Refused::Busy(_)) => return Err(Halt::Busy),
+            End::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+                return Err(refused.into());
+            }
             End::Missing | End::Broken | End::Refused(Refused::Rejected) => broken = true,
         }
     }
@@ -259,7 +302,8 @@ async fn walk_place(
     let (position, Walked { ours, pages, end }) = walk::walk(app, run, &bounds, position).await;
     counts.pages = counts.pages.saturating_add(pages);
     counts.listed = counts.listed.saturating_add(ours.len());
-    strays::settle(app, run, place, &ours, counts).await?;
+    let judged = strays::judged(app, run, &ours, true).await?;
+    strays::act(app, run, place, judged, counts).await?;
     if end == End::Empty {
         let began = Timestamp::from_secs(position.began).min(run.now);
         let own = place.workspace_id.as_deref();

@@ -70,6 +70,11 @@ impl Position {
         }
     }
 
+    /// Whether the page before had it too.
+    pub fn has(&self, hash: &str) -> bool {
+        self.tail.iter().any(|seen| seen == hash)
+    }
+
     fn again(&mut self, now: Timestamp) {
         *self = Self::start(self.workspace_id.take(), now);
     }

@@ -12,7 +12,7 @@ use crate::store::claims::{Attempt, Decision};
 
 /// What a fresh key gets of its window.
 pub struct Share {
-    limit: NanoUsd,
+    pub limit: NanoUsd,
     /// Less than a cent is left: it is made, and off until the window ends (B2).
     pub exhausted: bool,
     /// When there may be more for it.
@@ -83,6 +83,8 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::ProjectNotLive => Error::ProjectNotLive,
         Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
         Refusal::MintingStopped => Error::MintingStopped,
+        Refusal::DatabaseRestored => Error::DatabaseRestored,
+        Refusal::ForeignAccount => Error::ForeignAccount,
         Refusal::UpstreamTermsUnconfirmed => Error::UpstreamTermsUnconfirmed,
         Refusal::Blocked { offer } => Error::Blocked { offer },
         Refusal::Held => Error::Held,
@@ -94,8 +96,13 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         },
         Refusal::SeatsFull => Error::SeatsFull,
         Refusal::ClaimsBusy { until } => Error::ClaimsBusy { retry_at: until },
-        Refusal::Paused { until } => Error::OpenRouterBusy {
-            retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
-        },
+        Refusal::Paused { until } => busy_until(until, now),
+    }
+}
+
+/// Upstream has asked for patience until then.
+pub fn busy_until(until: Timestamp, now: Timestamp) -> Error {
+    Error::OpenRouterBusy {
+        retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),
     }
 }

@@ -45,6 +45,7 @@ pub async fn fetch(request: Request, env: Env, context: &Context) -> worker::Res
     context.wait_until(async move {
         // Nobody may be left to hear it.
         let _: Result<(), Outbound> = tell.send(service.answer(inbound).await);
+        jobs::run_asked(service.app()).await;
     });
     match told.await {
         Ok(outbound) => respond(outbound),
@@ -84,6 +85,7 @@ fn build(env: &Env) -> Built {
         }]
     };
     let db = database::D1::new(env).map_err(|_| missing("DB"))?;
+    let kv = small::Handoffs::new(env).map_err(|_| missing("HANDOFFS"))?;
     let brake = small::EdgeBrake::new(env).map_err(missing)?;
     for problem in &config.closed_by {
         worker::console_warn!(
@@ -94,12 +96,14 @@ fn build(env: &Env) -> Built {
     Ok(Service::new(App {
         config,
         db: Box::new(db),
+        kv: Box::new(kv),
         http: Box::new(fetcher::Fetcher),
         clock: Box::new(small::SystemClock),
         random: Box::new(small::SystemRandom),
         brake: Box::new(brake),
         log: Box::new(small::Console),
-        upstream_terms_seen: std::cell::Cell::default(),
+        asked: RefCell::default(),
+        standing_seen: std::cell::Cell::default(),
     }))
 }
 

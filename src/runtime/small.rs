@@ -1,11 +1,12 @@
-//! Clock, randomness, rate limits and log of the Worker.
+//! Clock, randomness, key-value store, rate limits and log of the Worker.
 
 use std::time::Duration;
 
+use worker::kv::KvStore;
 use worker::{Date, Delay, Env, RateLimiter};
 
 use crate::http::rate::Limit;
-use crate::ports::{Brake, Clock, LocalFuture, Log, NoRandomness, Random};
+use crate::ports::{Brake, Clock, KeyValue, LocalFuture, Log, NoRandomness, Random, Silent};
 
 pub struct SystemClock;
 
@@ -24,6 +25,28 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
         getrandom::fill(bytes).map_err(|_| NoRandomness)
+    }
+}
+
+/// Workers KV.
+pub struct Handoffs(KvStore);
+
+impl Handoffs {
+    pub fn new(env: &Env) -> worker::Result<Self> {
+        env.kv("HANDOFFS").map(Self)
+    }
+}
+
+impl KeyValue for Handoffs {
+    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, Silent>> {
+        Box::pin(async move { self.0.get(name).text().await.map_err(|_| Silent) })
+    }
+
+    fn put<'a>(&'a self, name: &'a str, value: String) -> LocalFuture<'a, Result<(), Silent>> {
+        Box::pin(async move {
+            let put = self.0.put(name, value).map_err(|_| Silent)?;
+            put.execute().await.map_err(|_| Silent)
+        })
     }
 }
 

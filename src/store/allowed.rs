@@ -28,10 +28,25 @@ macro_rules! grants {
     };
 }
 
+/// The most that the key `$key` of `$owner` may come to have under plan `p`, while it is being made.
+macro_rules! most {
+    ($owner:literal, $key:literal) => {
+        concat!(
+            "CASE p.limit_reset
+              WHEN 'none' THEN MAX(10000000, (SELECT MIN(9000000000000000, COALESCE(SUM(c.credit_nano), 0))
+                FROM owners co JOIN payments c ON c.owner_id = co.id AND c.at >= COALESCE(co.prepaid_since, 0)
+                WHERE co.id = ", $owner, "))
+              ELSE MIN(9000000000000000, p.limit_nano + (SELECT COALESCE(SUM(mr.amount_nano), 0) FROM raises mr
+                WHERE mr.key_id = ", $key, ")) END"
+        )
+    };
+}
+
 /// The owner's generations but `$own` that live, or ended since `$since` or since they prepay, with what is known of each.
-/// One that is off while its successor is made counts as ended.
+/// One whose place is taken at once (`$replaced`, or by its successor's record) was off before its figures were read. One
+/// whose secret nobody ever had spends nothing.
 macro_rules! siblings {
-    ($owner:literal, $key:literal, $own:literal, $since:literal) => {
+    ($owner:literal, $key:literal, $own:literal, $replaced:literal, $since:literal) => {
         concat!(
             "json((SELECT json_group_array(json_object('same_key', d.key_id IS ", $key, ",
               'cap_nano', MAX(d.limit_nano, COALESCE(d.limit_sent_nano, 0)), 'limit_reset', d.limit_reset,
@@ -39,13 +54,14 @@ macro_rules! siblings {
               'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = d.key_id AND h.reason = 'plan'),
               'raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(dr.amount_nano), 0)) FROM raises dr
                 WHERE dr.key_id = d.key_id),
-              'ended_at', COALESCE(d.ended_at, CASE WHEN d.state = 'disabled' AND d.switch_doubted_at IS NULL
-                AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = d.key_id AND h.reason IN ('rotation', 'leak'))
-                THEN (SELECT MAX(a.at) FROM audit a WHERE a.target = d.public_id AND a.action = 'disabled') END),
+              'ended_at', COALESCE(d.ended_at, CASE WHEN (d.id = ", $replaced, " AND d.state = 'disabled')
+                OR EXISTS (SELECT 1 FROM audit a WHERE a.target = d.public_id AND a.action = 'superseded')
+                THEN d.usage_read_at END),
               'usage_read_at', d.usage_read_at, 'daily_nano', d.usage_daily_nano, 'weekly_nano', d.usage_weekly_nano,
               'monthly_nano', d.usage_monthly_nano, 'lifetime_nano', d.usage_lifetime_nano))
             FROM generations d WHERE d.owner_id = ", $owner, " AND d.public_id <> ", $own, "
-              AND (d.live = 1 OR (d.recorded_at IS NOT NULL AND (d.ended_at >= ", $since, "
+              AND ((d.live = 1 AND (d.recorded_at IS NOT NULL OR d.state IN ('reserved', 'minting')))
+                OR (d.recorded_at IS NOT NULL AND (d.ended_at >= ", $since, "
                 OR d.ended_at >= (SELECT so.prepaid_since FROM owners so WHERE so.id = d.owner_id))))))"
         )
     };

@@ -52,19 +52,25 @@ statements! {
     TAKE = "UPDATE generations SET cap_due_at = ?1
         WHERE public_id = ?2 AND state IN ('active', 'disabled')";
 
+    // What a successor gets of its key's share is settled with its mint: until then, no other is looked at.
     BASIS = concat!("SELECT json_object('limit_nano', n.limit_nano, 'limit_reset', n.limit_reset,
           'sent', n.limit_sent_at IS NOT NULL, 'before_nano', n.lifetime_at_switch_nano,
           'spend', json_object('daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano,
             'monthly_nano', n.usage_monthly_nano, 'lifetime_nano', n.usage_lifetime_nano, 'usage_read_at', n.usage_read_at),
           'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'plan'),
           'held', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'budget'),
+          'paired', EXISTS (SELECT 1 FROM generations e WHERE e.key_id = n.key_id AND e.id <> n.id AND e.live = 1
+            AND e.recorded_at IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = e.public_id AND a.action = 'superseded')),
           'grants', ", grants!("n.owner_id", "n.key_id", "?2"), ",
           'raise_ends_at', (SELECT MIN(r.until) FROM keys k JOIN raises r ON r.key_id = k.id
             WHERE k.owner_id = n.owner_id AND r.until > ?2),
-          'siblings', ", siblings!("n.owner_id", "n.key_id", "n.public_id", "?3"), ",
+          'siblings', ", siblings!("n.owner_id", "n.key_id", "n.public_id", "NULL", "?3"), ",
           'stamp', ", stamp!("n.owner_id"), ")
         FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE n.public_id = ?1 AND n.state IN ('active', 'disabled')");
+        WHERE n.public_id = ?1 AND n.state IN ('active', 'disabled')
+          AND NOT EXISTS (SELECT 1 FROM generations s WHERE s.owner_id = n.owner_id AND s.live = 1
+            AND s.replaces IS NOT NULL AND s.state IN ('reserved', 'minting'))");
 
     // The limit that was sent before, and may land yet.
     SENT = concat!("SELECT json_object(
@@ -155,6 +161,8 @@ pub struct Basis {
     pub put_off: bool,
     /// It is off because nothing was left.
     pub held: bool,
+    /// The key has two secrets that work: nothing is raised meanwhile (X10).
+    pub paired: bool,
     pub grants: Grants,
     pub raise_ends_at: Option<Timestamp>,
     pub siblings: Vec<Sibling>,
@@ -176,6 +184,8 @@ struct BasisRow {
     put_off: bool,
     #[serde(deserialize_with = "wire::flag")]
     held: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    paired: bool,
     grants: GrantsRow,
     #[serde(deserialize_with = "wire::maybe_at")]
     raise_ends_at: Option<Timestamp>,
@@ -204,6 +214,7 @@ pub async fn take_up(
         spend: row.spend.spend(),
         put_off: row.put_off,
         held: row.held,
+        paired: row.paired,
         grants: row.grants.into(),
         raise_ends_at: row.raise_ends_at,
         siblings: row.siblings.into_iter().map(Sibling::from).collect(),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::allowed::{GrantsRow, SiblingRow, siblings_since};
 use super::cards::{self, Card};
 use super::facts::{FactsRow, PolicyRow};
+use super::rotations::Rotation;
 use super::{last_row, rows_of, sql::wire, terms, twice};
 use crate::crypto::session::Session;
 use crate::domain::budget::{Grants, Sibling};
@@ -78,7 +79,7 @@ statements! {
         SELECT n.owner_id, ?1, ?2, n.id, n.created_at FROM generations n
         WHERE n.public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
 
-    // What decided, as the same transaction saw it.
+    // What decided, as the same transaction saw it. The one whose place is taken at once is off since it was read.
     DECISION = concat!("SELECT json_object(
           'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3),
           'facts', json_object('status', g.status, 'session_current', g.epoch = ?4, 'minting_open', g.minting = 'open',
@@ -89,6 +90,8 @@ statements! {
           'seats_live', g.seats_live, 'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed),
           'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
+          'restored', (SELECT s.restore <> 'none' FROM settings s),
+          'foreign_account', (SELECT s.account <> 'known' FROM settings s),
           'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
           'hour_began', (SELECT c.created_at FROM generations c WHERE ?11 IS NOT NULL
             AND c.state <> 'void' AND c.created_at > ?10
@@ -100,7 +103,7 @@ statements! {
           'replay_of', (SELECT json_object('body_sha256', r.body_sha256, 'key', rk.public_id)
             FROM idempotency_keys r JOIN generations rn ON rn.id = r.generation_id JOIN keys rk ON rk.id = rn.key_id
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?7 AND r.created_at > ?8),
-          'siblings', ", siblings!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?3", "?9"), ")
+          'siblings', ", siblings!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?3", "own.replaces", "?9"), ")
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
         LEFT JOIN generations own ON own.public_id = ?3 LEFT JOIN keys k ON k.id = own.key_id
         WHERE g.public_id = ?1");
@@ -118,6 +121,8 @@ pub struct Attempt {
     pub create: Option<NewKey>,
     /// The claim brings the acceptance of the terms in force along.
     pub accepts_terms: bool,
+    /// It makes the next generation of a key that is there, instead of the first of the claimed one.
+    pub rotation: Option<Rotation>,
     pub house: House,
     pub now: Timestamp,
 }
@@ -216,19 +221,24 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
         member,
         &attempt.key
     ));
-    if let Some(i) = idempotency {
-        batch.push(stmt!(
+    batch.extend(remember(attempt));
+    batch.push(cards::of_member(&attempt.session));
+    batch.push(decision(attempt));
+    let rows = twice(db, batch).await?;
+    read_decision(&rows)
+}
+
+/// Remembers what an Idempotency-Key has reserved (A15).
+pub(super) fn remember(attempt: &Attempt) -> Option<Stmt> {
+    attempt.idempotency.as_ref().map(|i| {
+        stmt!(
             REMEMBER,
             i.key_sha256.as_str(),
             i.body_sha256.as_str(),
             &attempt.generation,
             &attempt.change
-        ));
-    }
-    batch.push(cards::of_member(&attempt.session));
-    batch.push(decision(attempt));
-    let rows = twice(db, batch).await?;
-    read_decision(&rows)
+        )
+    })
 }
 
 /// The key that the generation is to be one of, unless it is there already.

@@ -44,6 +44,10 @@ pub(super) struct PolicyRow {
     #[serde(deserialize_with = "wire::flag")]
     by_approval: bool,
     #[serde(deserialize_with = "wire::flag")]
+    restored: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    foreign_account: bool,
+    #[serde(deserialize_with = "wire::flag")]
     allotted: bool,
     #[serde(deserialize_with = "wire::flag")]
     age_waived: bool,
@@ -82,6 +86,8 @@ impl From<PolicyRow> for Policy {
             terms_at: row.terms_at,
             upstream_terms_confirmed: row.upstream_terms_confirmed,
             by_approval: row.by_approval,
+            restored: row.restored,
+            foreign_account: row.foreign_account,
             allotted: row.allotted,
             age_waived: row.age_waived,
             claim_request: row.claim_request,

@@ -3,11 +3,13 @@
 use serde::Deserialize;
 
 use super::audit::{committed, was_committed};
-use super::{read, rows_of, sql::wire, twice};
+use super::kept::{self, Kept};
+use super::{read, read_all, rows_of, sql::wire, successors, twice};
+use crate::domain::erasure::{Removed, keeps_until};
 use crate::domain::id::PublicId;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError, Rows};
+use crate::ports::{Database, DbError, Rows, Stmt};
 
 /// A mint whose request has long been answered: nobody waits for it any more (X2). Later than the last moment at which it
 /// may still be recorded.
@@ -17,7 +19,7 @@ pub const LANDS_WITHIN_SECS: i64 = 300;
 /// A key's own clock and ours may differ by this much (C2).
 const EXPIRES_AFTER_SECS: i64 = 300;
 /// Rows of each kind that one run takes up.
-const BATCH: i64 = 200;
+pub(super) const BATCH: i64 = 200;
 /// Workspaces that one run walks.
 const WORKSPACES: i64 = 50;
 
@@ -56,11 +58,13 @@ statements! {
     OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'revoke_confirmed', ?2, n.state, 'revoked', ?3
         FROM generations n WHERE n.public_id = ?4 AND n.state IN ('revoking', 'stuck')
+          AND (?5 = 1 OR (n.usage_read_at >= n.ended_at AND COALESCE(n.switch_doubted_at, 0) <= ?6))
         ON CONFLICT DO NOTHING";
 
-    // Off for good since its last figures, if there are any.
-    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, ?1), erased_at = ?1, change_id = ?2
-        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    // Off for good since its last figures, if there are any. One that is not deleted yet is kept for those to come (C1).
+    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, ?1), erased_at = ?2, erase_at = ?3,
+            switch_doubted_at = NULL, attempts = 0, next_attempt_at = 0, change_id = ?4
+        WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
 
     // The last figures of a key that is off and goes.
     BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
@@ -88,9 +92,10 @@ statements! {
             usage_read_at = ?5, change_id = ?6
         WHERE public_id = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = ?7)";
 
-    // What its owner put off has ended with it: the next generation begins on.
-    EXPIRE_HOLD = "DELETE FROM holds WHERE reason = 'owner'
+    // What its owner put off, or what had leaked, has ended with it: the next generation begins on.
+    EXPIRE_HOLD = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
         AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
+        AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     CLEAR_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -144,34 +149,54 @@ pub struct Place {
 /// What there is to do now.
 pub struct Work {
     pub fenced: i64,
+    pub rotations_undone: i64,
+    pub graces_ended: i64,
     pub revokes: Vec<Due>,
     pub expiries: Vec<Due>,
+    pub kept: Vec<Kept>,
     pub places: Vec<Place>,
 }
 
-/// Fences mints that nobody waits for any more, and lists what is due.
+/// Fences mints that nobody waits for any more, lets go of what they held, ends graces that are over, and lists what is
+/// due: in this order, so that one run takes what it finds to its end.
 pub async fn take_up(
     db: &dyn Database,
-    change: &PublicId,
+    [fence, undo, grace]: &[PublicId; 3],
     fresh_nonce: &str,
     recent: Timestamp,
     now: Timestamp,
 ) -> Result<Work, DbError> {
-    let batch = vec![
-        stmt!(FENCE_GUARD, change, now, now.plus(-FENCE_AFTER_SECS), BATCH),
-        stmt!(FENCE, fresh_nonce, change),
-        stmt!(TARGETS, change),
+    let mut batch = vec![
+        stmt!(FENCE_GUARD, fence, now, now.plus(-FENCE_AFTER_SECS), BATCH),
+        stmt!(FENCE, fresh_nonce, fence),
+    ];
+    batch.extend(successors::end_overdue(undo, grace, now));
+    let written = batch.len();
+    batch.extend([
+        targets(fence),
+        targets(undo),
+        targets(grace),
         stmt!(REVOKES_DUE, now, BATCH),
         stmt!(EXPIRIES_DUE, now.plus(-EXPIRES_AFTER_SECS), now, BATCH),
         stmt!(WORKSPACES_TO_WALK, recent, WORKSPACES),
-    ];
+        kept::due(now),
+    ]);
     let rows = twice(db, batch).await?;
+    let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
     Ok(Work {
-        fenced: count(rows_of(&rows, 2)?)?,
-        revokes: read_all(rows_of(&rows, 3)?)?,
-        expiries: read_all(rows_of(&rows, 4)?)?,
-        places: read_all(rows_of(&rows, 5)?)?,
+        fenced: count(read_at(0)?)?,
+        rotations_undone: count(read_at(1)?)?,
+        graces_ended: count(read_at(2)?)?,
+        revokes: read_all(read_at(3)?)?,
+        expiries: read_all(read_at(4)?)?,
+        places: read_all(read_at(5)?)?,
+        kept: read_all(read_at(6)?)?,
     })
+}
+
+/// How many targets a change has touched; [`count`] reads it.
+fn targets(change: &PublicId) -> Stmt {
+    stmt!(TARGETS, change)
 }
 
 #[derive(Deserialize)]
@@ -184,21 +209,35 @@ fn count(rows: &Rows) -> Result<i64, DbError> {
     read::<Count>(row).map(|row| row.count)
 }
 
-fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
-}
-
-/// Confirmed off and deleted: `revoking` or `stuck` → `revoked`.
+/// Confirmed off, or deleted: `revoking` or `stuck` → `revoked`. One that is only off has its figures booked, and nothing in
+/// doubt can put it on any more; where that is not so, it is left as it is.
 pub async fn confirm_off(
     db: &dyn Database,
     generation: &str,
+    removed: Removed,
     actor: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> Result<bool, DbError> {
+    let deleted = removed == Removed::Deleted;
     let batch = vec![
-        stmt!(OFF_GUARD, change, actor, now, generation),
-        stmt!(OFF, now, change, generation),
+        stmt!(
+            OFF_GUARD,
+            change,
+            actor,
+            now,
+            generation,
+            deleted,
+            now.plus(-LANDS_WITHIN_SECS)
+        ),
+        stmt!(
+            OFF,
+            now,
+            deleted.then_some(now),
+            (!deleted).then(|| keeps_until(now)),
+            change,
+            generation
+        ),
         committed(change, generation),
     ];
     was_committed(&twice(db, batch).await?)
@@ -310,7 +349,7 @@ pub async fn clear_absent(
             BATCH
         ),
         stmt!(ABSENT, now, change),
-        stmt!(TARGETS, change),
+        targets(change),
     ];
     let rows = twice(db, batch).await?;
     count(rows.last().ok_or(DbError::Broken)?)

@@ -1,11 +1,11 @@
 //! Holds as the sweep carries them out: what is on and must be off, what is off and may be on.
 
 use super::generations::{Due, LANDS_WITHIN_SECS};
-use super::{read, rows_of, sql::wire, twice};
+use super::{read, read_all, rows_of, sql::wire, twice};
 use crate::domain::generation::State;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError, Rows};
+use crate::ports::{Database, DbError};
 
 /// Rows of each kind that one run takes up: at about one call a second, half of a run's time.
 const BATCH: i64 = 200;
@@ -19,7 +19,7 @@ statements! {
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
         GROUP BY n.id LIMIT ?2";
 
-    // Free and off, or free and perhaps off.
+    // Free and off, or free and perhaps off. A database that was restored may have forgotten a hold (X7).
     ON_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
             'workspace_id', n.workspace_id, 'attempts', n.attempts)
         FROM (
@@ -29,19 +29,22 @@ statements! {
             WHERE switch_doubted_at IS NOT NULL AND state = 'active' AND next_attempt_at <= ?1
         ) n
         WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id)
+          AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')
         LIMIT ?2";
 
     // Whether the switch is still wanted, and the doubt there was before it.
     WANTED = "SELECT json_object(
           'wanted', n.state IN ('active', 'disabled')
-            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1,
+            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1
+            AND (?1 = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),
           'doubted_at', n.switch_doubted_at)
         FROM generations n WHERE n.public_id = ?2";
 
     // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays (X4).
     ABOUT_TO = "UPDATE generations SET switch_doubted_at = ?1, op_nonce = ?2
         WHERE public_id = ?3 AND state IN ('active', 'disabled')
-          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?4";
+          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?4
+          AND (?4 = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none'))";
 
     CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, CASE ?2 WHEN 'active' THEN 'enabled' ELSE 'disabled' END, ?3, n.state, ?2, ?4
@@ -85,13 +88,15 @@ pub async fn due(db: &dyn Database, now: Timestamp) -> Result<Work, DbError> {
     })
 }
 
-fn read_all(rows: &Rows) -> Result<Vec<Due>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
-}
-
-/// The doubt that stood before a switch was sent: when something earlier was, whose outcome is not known.
+/// The doubt that stands beside a switch that was answered: when something earlier was sent, whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doubt(Option<Timestamp>);
+
+impl Doubt {
+    pub const fn since(at: Timestamp) -> Self {
+        Self(Some(at))
+    }
+}
 
 #[derive(serde::Deserialize)]
 struct Wanted {

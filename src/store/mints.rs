@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::audit::{committed, was_committed};
 use super::claims::Attempt;
-use super::{last_row, sql::wire, twice};
+use super::{last_row, sql::wire, successors, twice};
 use crate::domain::generation::State;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -128,8 +128,8 @@ pub enum Recorded {
 pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     let Minted { attempt, now, .. } = minted;
     let (terms, generation) = (&attempt.house.terms, &attempt.generation);
-    let batch = vec![
-        stmt!(
+    let guard = match &attempt.rotation {
+        None => stmt!(
             RECORD_GUARD,
             &minted.record,
             *now,
@@ -145,6 +145,10 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             REVISION,
             minted.state.name(),
         ),
+        Some(rotation) => successors::record_guard(minted, rotation),
+    };
+    let mut batch = vec![
+        guard,
         stmt!(
             RECORD,
             minted.upstream_hash.as_str(),
@@ -166,6 +170,14 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             &minted.record,
             generation
         ),
+    ];
+    let succession = attempt.rotation.as_ref();
+    batch.extend(
+        succession
+            .map(|rotation| successors::succeed(minted, rotation))
+            .unwrap_or_default(),
+    );
+    batch.extend([
         stmt!(
             ABANDON_GUARD,
             &minted.abandon,
@@ -182,7 +194,7 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             generation,
         ),
         stmt!(RECORDED, &minted.record, &minted.abandon, generation),
-    ];
+    ]);
     let row: RecordedRow = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
     Ok(match (row.recorded, row.abandoned) {
         (true, _) => Recorded::Active,

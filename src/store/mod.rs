@@ -6,49 +6,68 @@ mod sql;
 #[macro_use]
 mod allowed;
 
+pub mod alarms;
 pub mod allowances;
 pub mod audit;
+pub mod blocks;
 pub mod caps;
 pub mod cards;
 pub mod claims;
+pub mod drift;
+pub mod export;
 mod facts;
 pub mod generations;
 pub mod holds;
+pub mod kept;
 pub mod members;
 pub mod mints;
+pub mod offboard;
 pub mod own_keys;
 pub mod plans;
 pub mod raises;
 pub mod requests;
+pub mod roster;
+pub mod rotations;
 pub mod runs;
 pub mod settings;
 pub mod spend;
 pub mod strays;
+pub mod successors;
 pub mod terms;
 pub mod tidy;
+mod told;
 
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 
 /// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
 pub fn statements() -> Vec<&'static Sql> {
     [
+        alarms::STATEMENTS,
         allowances::STATEMENTS,
         audit::STATEMENTS,
+        blocks::STATEMENTS,
         caps::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
+        export::STATEMENTS,
+        drift::STATEMENTS,
         generations::STATEMENTS,
         holds::STATEMENTS,
+        kept::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
+        offboard::STATEMENTS,
         own_keys::STATEMENTS,
         plans::STATEMENTS,
         raises::STATEMENTS,
         requests::STATEMENTS,
+        roster::STATEMENTS,
+        rotations::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
         spend::STATEMENTS,
         strays::STATEMENTS,
+        successors::STATEMENTS,
         terms::STATEMENTS,
         tidy::STATEMENTS,
     ]
@@ -68,6 +87,10 @@ fn last_row<T: serde::de::DeserializeOwned>(batch: &[Rows]) -> Result<Option<T>,
 
 fn read<T: serde::de::DeserializeOwned>(row: &str) -> Result<T, DbError> {
     serde_json::from_str(row).map_err(|_| DbError::Broken)
+}
+
+pub fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbError> {
+    rows.iter().map(|row| read(row)).collect()
 }
 
 /// Runs a batch that writes and whose every statement is harmless when repeated: an unknown answer is asked for once more.

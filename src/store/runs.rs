@@ -1,12 +1,17 @@
 //! Runs of jobs: the lease, the report, and the cursor the next one goes on from. A run that died keeps its lease only
 //! until it ends; then the next one writes it off.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::audit::{committed, was_committed};
 use super::{last_row, read, sql::wire, twice};
+use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
+
+/// Runs that an admin is shown.
+const SHOWN: i64 = 50;
 
 statements! {
     WRITE_OFF = "UPDATE runs SET ended_at = ?1, outcome = 'abandoned'
@@ -21,7 +26,8 @@ statements! {
           'begun', EXISTS (SELECT 1 FROM runs WHERE public_id = ?1 AND ended_at IS NULL),
           'instance', i.name, 'public_origin', i.public_origin, 'home_workspace_id', s.home_workspace_id,
           'known_workspace_id', COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n
-            WHERE n.recorded_at IS NOT NULL ORDER BY n.created_at DESC LIMIT 1)),
+            WHERE n.recorded_at > s.account_since ORDER BY n.created_at DESC LIMIT 1)),
+          'restored', s.restore <> 'none', 'account_since', s.account_since,
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
@@ -29,6 +35,21 @@ statements! {
     // Whether upstream answered, as the last run that needed it found out.
     LAST_ENDED = "SELECT json_object('code', r.code, 'at', r.ended_at) FROM runs r
         WHERE r.job = ?1 AND r.ended_at IS NOT NULL AND r.outcome <> 'abandoned' ORDER BY r.id DESC LIMIT 1";
+
+    // Written before the run's end, for whoever goes on should it die.
+    KEEP = "UPDATE runs SET cursor = ?1 WHERE public_id = ?2 AND ended_at IS NULL";
+
+    UNFINISHED = "SELECT json_object('unfinished', r.cursor IS NOT NULL AND (r.ended_at IS NOT NULL OR r.lease_until <= ?1))
+        FROM runs r WHERE r.job = ?2 ORDER BY r.id DESC LIMIT 1";
+
+    LATEST = "SELECT json_object('id', r.public_id, 'job', r.job, 'scheduled_at', r.scheduled_at, 'started_at', r.started_at,
+            'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code, 'unfinished', r.cursor IS NOT NULL, 'counts', json(r.counts))
+        FROM runs r ORDER BY r.id DESC LIMIT ?1";
+
+    ASK_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, ?2, 'job_asked', m.public_id, ?3, ?4 FROM members m JOIN settings s
+        WHERE m.public_id = ?5 AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
 
     END = "UPDATE runs SET ended_at = ?1, outcome = ?2, code = ?3, counts = ?4, cursor = ?5
         WHERE public_id = ?6 AND ended_at IS NULL";
@@ -69,6 +90,11 @@ pub struct Begun {
     pub home_workspace_id: Option<String>,
     /// A workspace that our account has, if any key was ever recorded.
     pub known_workspace_id: Option<String>,
+    /// The database may have forgotten something, and no admin has accepted that yet (X7).
+    #[serde(deserialize_with = "wire::flag")]
+    pub restored: bool,
+    /// When an admin last accepted another account.
+    pub account_since: i64,
     /// When the last run that finished everything began.
     #[serde(deserialize_with = "wire::maybe_at")]
     pub last_clean_at: Option<Timestamp>,
@@ -110,6 +136,67 @@ pub async fn begin(
     ];
     let begun: Begun = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
     Ok(begun.begun.then_some(begun))
+}
+
+/// Keeps where an unfinished run stands.
+pub async fn keep(db: &dyn Database, run: &PublicId, cursor: &str) -> Result<(), DbError> {
+    twice(db, vec![stmt!(KEEP, cursor, run)]).await.map(|_| ())
+}
+
+/// Whether the job's latest run left something, and runs no more.
+pub async fn is_unfinished(
+    db: &dyn Database,
+    job: &'static str,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(deserialize_with = "wire::flag")]
+        unfinished: bool,
+    }
+    let row: Option<Row> = last_row(&db.batch(vec![stmt!(UNFINISHED, now, job)]).await?)?;
+    Ok(row.is_some_and(|row| row.unfinished))
+}
+
+/// Writes down who asked for a run. False when their session is none any more.
+pub async fn asked(
+    db: &dyn Database,
+    session: &Session,
+    run: &PublicId,
+    job: &'static str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let (member, epoch) = (&session.member, session.epoch);
+    let batch = vec![
+        stmt!(ASK_GUARD, change, run, job, now, member, epoch),
+        committed(change, run.as_str()),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// A run, as an admin sees it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Told {
+    id: String,
+    job: String,
+    #[serde(deserialize_with = "wire::at")]
+    scheduled_at: Timestamp,
+    #[serde(deserialize_with = "wire::at")]
+    started_at: Timestamp,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    ended_at: Option<Timestamp>,
+    outcome: String,
+    code: Option<String>,
+    /// The next one goes on from where this one was.
+    #[serde(deserialize_with = "wire::flag")]
+    unfinished: bool,
+    counts: serde_json::Value,
+}
+
+/// The newest runs of all jobs.
+pub fn latest() -> Stmt {
+    stmt!(LATEST, SHOWN)
 }
 
 /// Writes the run's report and gives the lease back.

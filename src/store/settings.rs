@@ -82,7 +82,7 @@ statements! {
 
     SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target IN ('settings', 'instance')),
           'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin,
-          'claims', s.claims, 'upstream_terms', s.upstream_terms,
+          'claims', s.claims, 'restore', s.restore, 'account', s.account, 'upstream_terms', s.upstream_terms,
           'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at)
         FROM settings s JOIN seats JOIN instance i";
 }
@@ -137,6 +137,22 @@ pub enum UpstreamTerms {
     Confirmed,
 }
 
+/// Whether the database may have forgotten something (X7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Restore {
+    None,
+    Suspected,
+}
+
+/// Whose account the management key is of, as the last sweep found (X6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Account {
+    Known,
+    Foreign,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub minting: Minting,
@@ -146,6 +162,8 @@ pub struct Settings {
     /// The origin that this database belongs to: at any other nothing is minted or swept.
     pub bound_to: Option<String>,
     pub claims: Claims,
+    pub restore: Restore,
+    pub account: Account,
     pub upstream_terms: UpstreamTerms,
     /// The admin who confirmed them last, and when.
     pub upstream_terms_by: Option<String>,
@@ -280,7 +298,7 @@ pub async fn take_over(
     switch(db, change, stmts).await
 }
 
-async fn switch(
+pub(super) async fn switch(
     db: &dyn Database,
     change: &PublicId,
     mut stmts: Vec<Stmt>,
@@ -292,12 +310,6 @@ async fn switch(
     } else {
         Switched::Refused(row.settings)
     })
-}
-
-/// Whether any admin has confirmed OpenRouter's terms, asked on its own.
-pub async fn upstream_terms_confirmed(db: &dyn Database) -> Result<bool, DbError> {
-    let is = read_settings(&db.batch(vec![settings()]).await?)?;
-    Ok(is.upstream_terms == UpstreamTerms::Confirmed)
 }
 
 pub fn settings() -> Stmt {

@@ -22,19 +22,19 @@ statements! {
 
 }
 
-/// The rows that these names lead to; names without one are missing. Rows in doubt are marked as seen at `now`.
+/// The rows that these names lead to; names without one are missing. Rows in doubt are marked as seen, if a time is given.
 pub async fn by_names(
     db: &dyn Database,
     names: &[&str],
-    now: Timestamp,
+    seen: Option<Timestamp>,
 ) -> Result<Vec<Row>, DbError> {
     let names = serde_json::to_string(names).map_err(|_| DbError::Broken)?;
-    let rows = db
-        .batch(vec![
-            stmt!(SEEN, now, names.as_str()),
-            stmt!(BY_NAME, names.as_str()),
-        ])
-        .await?;
+    let mut batch: Vec<Stmt> = seen
+        .map(|now| stmt!(SEEN, now, names.as_str()))
+        .into_iter()
+        .collect();
+    batch.push(stmt!(BY_NAME, names.as_str()));
+    let rows = db.batch(batch).await?;
     let rows = rows.last().ok_or(DbError::Broken)?;
     rows.iter().map(|row| read(row)).collect()
 }

@@ -8,9 +8,11 @@ use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 
 /// A key's spend in USD, credits and BYOK apart; what is missing is not known.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SpendBody {
     pub name: String,
+    #[serde(default)]
+    pub disabled: Option<bool>,
     pub usage: Option<f64>,
     pub usage_daily: Option<f64>,
     pub usage_weekly: Option<f64>,

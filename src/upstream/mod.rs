@@ -4,3 +4,4 @@ pub mod call;
 mod figures;
 pub mod github;
 pub mod openrouter;
+pub mod workspaces;

@@ -3,11 +3,12 @@
 //! A create is sent once: there is no idempotency key, so a repeated one could leave a second live key.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::call::{self, send_safe};
+use super::call::{self, send_again, send_safe};
 pub use super::figures::SpendBody;
 use crate::app::App;
+use crate::domain::drift::Seen;
 use crate::domain::mint::{Echo, MintSpec};
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
@@ -60,11 +61,41 @@ pub struct Listed {
     pub disabled: Option<bool>,
     #[serde(default)]
     pub created_at: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    limit: Option<f64>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    limit_reset: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    include_byok_in_limit: Option<bool>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    expires_at: Option<String>,
+}
+
+/// A member of another type than it should have is none.
+fn if_fitting<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 impl Listed {
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
+    }
+
+    /// What a comparison with its row looks at.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen {
+            name: self.name(),
+            disabled: self.disabled,
+            limit: self.limit.and_then(NanoUsd::from_upstream),
+            limit_reset: self.limit_reset.as_deref(),
+            include_byok_in_limit: self.include_byok_in_limit,
+            expires_at: self.expires_at.as_deref().and_then(Timestamp::parse),
+        }
     }
 
     pub fn created(&self) -> Option<Timestamp> {
@@ -129,8 +160,8 @@ impl From<EchoBody> for Echo {
 }
 
 #[derive(Deserialize)]
-struct One<T> {
-    data: T,
+pub(super) struct One<T> {
+    pub data: T,
 }
 
 /// `POST /keys`, once. Every parameter of the spec is sent; BYOK spend counts toward the limit (S4-15).
@@ -208,6 +239,11 @@ async fn one<T: serde::de::DeserializeOwned>(app: &App, hash: &str) -> Reply<T> 
     reply.map(|one| one.data)
 }
 
+/// `GET /keys/{hash}`, with what a list has of it.
+pub async fn read_listed(app: &App, hash: &str) -> Reply<Listed> {
+    one(app, hash).await
+}
+
 /// One page of `GET /keys`: one workspace, newest first, disabled and expired included.
 pub async fn list_keys(app: &App, workspace_id: Option<&str>, offset: usize) -> Reply<Vec<Listed>> {
     let mut path = format!("/keys?offset={offset}&include_disabled=true&include_expired=true");
@@ -236,56 +272,61 @@ pub async fn delete_key(app: &App, hash: &str) -> Reply<()> {
     }
 }
 
-/// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so.
-pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<()> {
-    #[derive(Deserialize)]
-    struct Switched {
-        disabled: bool,
-    }
-    let Some(call) = management(app, "PATCH", &key_path(hash)) else {
-        return Reply::Refused(Refused::Credential);
-    };
-    let outcome = send_safe(app, call.json(&json!({ "disabled": disabled }))).await;
-    match read::<One<Switched>>(&outcome) {
-        Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(()),
-        Reply::Is(_) | Reply::Unknown => Reply::Unknown,
-        Reply::Missing => Reply::Missing,
-        Reply::Refused(refused) => Reply::Refused(refused),
+/// How surely a switch has the last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    Surely,
+    /// It was repeated after a try without an answer, which may land after whatever comes next (X4).
+    AfterDoubt,
+}
+
+/// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so. It says what the key has spent, too: `None`
+/// where that cannot be read.
+pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<(Done, Option<SpendBody>)> {
+    let (changed, done) = change_key(app, hash, &json!({ "disabled": disabled })).await;
+    match changed {
+        Reply::Is(data) if data.get("disabled") == Some(&json!(disabled)) => {
+            Reply::Is((done, serde_json::from_value(data).ok()))
+        }
+        Reply::Is(_) => Reply::Unknown,
+        other => other.map(|_| (done, None)),
     }
 }
 
-/// `PATCH /keys/{hash}` with a limit, and another window where there is to be one; what is in force then.
+/// `PATCH /keys/{hash}` with a limit, and another window where there is to be one; what is in force then, unless something
+/// sent before it may land yet.
 pub async fn limit_key(
     app: &App,
     hash: &str,
     limit: NanoUsd,
     reset: Option<LimitReset>,
 ) -> Reply<SpendBody> {
-    let Some(call) = management(app, "PATCH", &key_path(hash)) else {
-        return Reply::Refused(Refused::Credential);
-    };
-    let mut body = json!({ "limit": limit.to_upstream() });
-    if let (Some(reset), Some(members)) = (reset, body.as_object_mut()) {
+    let mut change = json!({ "limit": limit.to_upstream() });
+    if let (Some(reset), Some(members)) = (reset, change.as_object_mut()) {
         members.insert(String::from("limit_reset"), json!(reset.upstream_name()));
     }
-    let outcome = send_safe(app, call.json(&body)).await;
-    read::<One<SpendBody>>(&outcome).map(|one| one.data)
+    match change_key(app, hash, &change).await {
+        (Reply::Is(data), Done::Surely) => {
+            serde_json::from_value(data).map_or(Reply::Unknown, Reply::Is)
+        }
+        (Reply::Is(_), Done::AfterDoubt) => Reply::Unknown,
+        (Reply::Missing, _) => Reply::Missing,
+        (Reply::Refused(refused), _) => Reply::Refused(refused),
+        (Reply::Unknown, _) => Reply::Unknown,
+    }
 }
 
-/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
-pub async fn read_workspace(app: &App, workspace_id: &str) -> Reply<()> {
-    #[derive(Deserialize)]
-    struct Workspace {
-        id: String,
-    }
-    let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
-    let reply = safe::<One<Workspace>>(app, "GET", &format!("/workspaces/{id}")).await;
-    match reply {
-        Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),
-        Reply::Is(_) | Reply::Missing => Reply::Missing,
-        Reply::Refused(refused) => Reply::Refused(refused),
-        Reply::Unknown => Reply::Unknown,
-    }
+async fn change_key(app: &App, hash: &str, change: &Value) -> (Reply<Value>, Done) {
+    let Some(call) = management(app, "PATCH", &key_path(hash)) else {
+        return (Reply::Refused(Refused::Credential), Done::Surely);
+    };
+    let (outcome, may_land) = send_again(app, call.json(change)).await;
+    let done = if may_land {
+        Done::AfterDoubt
+    } else {
+        Done::Surely
+    };
+    (read::<One<Value>>(&outcome).map(|one| one.data), done)
 }
 
 fn key_path(hash: &str) -> String {
@@ -304,7 +345,7 @@ impl<T> Reply<T> {
     }
 }
 
-async fn safe<T: serde::de::DeserializeOwned>(
+pub(super) async fn safe<T: serde::de::DeserializeOwned>(
     app: &App,
     method: &'static str,
     path: &str,

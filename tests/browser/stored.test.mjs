@@ -63,18 +63,18 @@ const TOLD = {
 
 /** Columns that say nothing about anybody: our own numbers, our own bookkeeping, what a member cannot set yet. */
 const OURS = [
-  "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider",
+  "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider", "blocks.public_id", "blocks.change_id",
   "requests.id", "requests.public_id", "requests.owner_id", "requests.change_id", "allotments.provider", "allotments.change_id",
   "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.name", "keys.plan_id", "keys.change_id",
   "holds.key_id", "holds.actor", "holds.change_id",
   "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
-  "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.change_id",
+  "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.missing_since", "generations.change_id",
   "audit.id", "audit.change_id",
 ];
 
 /** Tables about nobody in particular. */
 const IMPERSONAL = [
-  "audit_actions", "findings", "idempotency_keys", "instance", "owners", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "drift", "sightings", "findings", "idempotency_keys", "instance", "owners", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
 ];
 
 test("what the landing page says is stored is what the schema stores (C31)", async () => {

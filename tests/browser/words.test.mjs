@@ -110,7 +110,7 @@ test("a key is shown by its masked form, and never by more than a beginning and 
 
 test("a closed house has words for its button, an account that may not claim has no button (S4-23)", () => {
   assert.equal(closedButton("project_not_live"), "Project pending");
-  assert.equal(closedButton("minting_stopped"), "Claims are paused");
+  for (const paused of ["minting_stopped", "database_restored", "foreign_account"]) assert.equal(closedButton(paused), "Claims are paused");
   for (const own of ["account_too_young", "blocked", "seats_full", ""]) assert.equal(closedButton(own), null, own);
 });
 

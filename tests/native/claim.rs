@@ -68,7 +68,7 @@ fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// What a member is told of their key, and nothing else.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "created_at",
     "expires_at",
     "holds",
@@ -76,6 +76,7 @@ const FIELDS: [&str; 11] = [
     "limit_reset",
     "limit_usd",
     "mask",
+    "missing",
     "name",
     "resets_at",
     "spend",

@@ -35,8 +35,11 @@ fn story() -> (World, Vec<Ran>) {
     ] {
         assert_eq!(member.patch(&own, body).status, 200);
     }
+    let removed = world.db.text("SELECT upstream_hash FROM generations");
+    rotations(&world, &member, &own);
     assert_eq!(member.delete(&own).status, 200);
     assert_eq!(member.claim().status, 201);
+    world.spent_by(&removed, 1.0);
     operator.get("/api/v1/admin/settings");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
     operator.claim();
@@ -57,6 +60,7 @@ fn story() -> (World, Vec<Ran>) {
     member.get("/api/v1/requests");
     operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
     plans(&world, &operator);
+    offboarding(&world, &operator);
     let kinds = [
         ("refuse", json!({ "status": 400 })),
         ("rate_limited", json!({ "retry_after": 1 })),
@@ -89,8 +93,14 @@ fn story() -> (World, Vec<Ran>) {
     };
     let now = world.now_ms.get();
     world.sandbox.borrow_mut().add_foreign_key(foreign, now);
-    for wait in [TEN_MINUTES; 60].into_iter().chain([86_400, 90 * 86_400]) {
+    let waits = [TEN_MINUTES; 60].into_iter().chain([86_400, 90 * 86_400]);
+    for (n, wait) in waits.enumerate() {
         world.pass(wait);
+        if n == 3 {
+            // Somebody puts on what is kept for its figures.
+            let on = json!({ "disabled": false });
+            world.by_hand("PATCH", &format!("/keys/{removed}"), &on);
+        }
         assert!(world.sweep());
         if wait > TEN_MINUTES {
             world.sandbox.borrow_mut().clear_faults();
@@ -109,6 +119,7 @@ fn story() -> (World, Vec<Ran>) {
     operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
+    nights(&world, &operator);
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     let trace = world.db.trace.borrow_mut().take().unwrap();
     (world, trace)
@@ -160,6 +171,117 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let payment = r#"{"payment_id":"p-1","amount_usd":"50"}"#;
     assert_eq!(operator.post(&payments, payment).status, 201);
     assign("default");
+}
+
+/// Blocks, bans and leaving.
+fn offboarding(world: &World, operator: &Browser<'_>) {
+    let people = r#"{"provider":"github","subjects":["77","78"]}"#;
+    assert_eq!(operator.post("/api/v1/admin/blocks", people).status, 200);
+    operator.get("/api/v1/admin/blocks");
+    let one = keycap::http::Body::Bytes(r#"{"provider":"github","subject":"77"}"#.into());
+    let headers = [
+        ("origin", "http://localhost:8787"),
+        ("content-type", "application/json"),
+    ];
+    let lifted = operator.send("DELETE", "/api/v1/admin/blocks", &headers, one);
+    assert_eq!(lifted.status, 204);
+    let person = Browser::signed_in(world, "load-7");
+    assert_eq!(person.claim().status, 201);
+    let id = world.member("load-7");
+    for query in ["", "?status=active", "?login=LOAD", &format!("?id={id}")] {
+        operator.get(&format!("/api/v1/admin/members{query}"));
+    }
+    operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
+    assert_eq!(operator.stands("load-7", "banned").status, 200);
+    assert_eq!(operator.stands("load-7", "active").status, 200);
+    let person = Browser::signed_in(world, "load-7");
+    person.get("/api/v1/me/export");
+    assert_eq!(person.leave("load-7").status, 204);
+    Browser::signed_in(world, "load-7");
+}
+
+/// Two alarms, and keys that somebody has changed, removed and put back.
+fn nights(world: &World, operator: &Browser<'_>) {
+    const SETTINGS: &str = "/api/v1/admin/settings";
+    operator.get("/healthz");
+    world
+        .kv
+        .overwrite(r#"{"since":1,"id":1,"change_id":"another"}"#);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "stopped database_restored");
+    operator.patch(SETTINGS, r#"{"restore":"accept"}"#);
+    let ours = world.swap_account();
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "stopped foreign_account");
+    world.sandbox.replace(ours);
+    assert!(world.sweep());
+    operator.patch(SETTINGS, r#"{"minting":"open"}"#);
+    assert_eq!(
+        operator.claim().status,
+        201,
+        "open again, and known to be ours"
+    );
+    let hash =
+        "SELECT upstream_hash FROM generations WHERE state = 'active' ORDER BY id DESC LIMIT 1";
+    let path = format!("/keys/{}", world.db.text(hash));
+    world.by_hand("PATCH", &path, &json!({ "disabled": true, "limit": 6 }));
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    let wanted = json!({ "disabled": false, "limit": 5 });
+    world.by_hand("PATCH", &path, &wanted);
+    // Not there, there again, and gone.
+    let more = json!({ "status": 404, "times": 1 });
+    world.add_fault("openrouter.keys.get", "refuse", more);
+    world.bend.set(Some(|call, body| {
+        if call.method == "GET" && call.url.path().ends_with("/keys") {
+            body["data"] = json!([]);
+        }
+    }));
+    for bend in [true, false] {
+        world.pass(TEN_MINUTES);
+        assert!(world.reconcile());
+        assert_eq!(world.last_run(), "done");
+        if bend {
+            world.bend.set(None);
+        }
+    }
+    world.by_hand("DELETE", &path, &Json::Null);
+    let key = operator.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let key = key.as_str().unwrap();
+    assert_eq!(operator.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let told = operator.post("/api/v1/admin/jobs/reconcile", r#"{"dry_run":true}"#);
+    assert_eq!(told.status, 202);
+    operator.get("/api/v1/admin/jobs");
+    operator.patch(SETTINGS, r#"{"account":"accept"}"#);
+}
+
+/// Every way of a key to its next secret, good and bad.
+fn rotations(world: &World, member: &Browser<'_>, key: &str) {
+    let grace = r#"{"grace_hours":4}"#;
+    for (verb, body, refused, status) in [
+        ("rotate", "{}", false, 201),
+        ("rotate", grace, false, 201),
+        ("leaked", "{}", false, 200),
+        ("rotate", "{}", true, 502),
+        ("rotate", "{}", false, 201),
+        ("rotate", "{}", true, 502),
+        ("rotate", grace, true, 502),
+        ("renew", "{}", false, 409),
+    ] {
+        if refused {
+            world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+        }
+        let told = member.post(&format!("{key}/{verb}"), body);
+        assert_eq!(told.status, status, "{verb} {body}: {told:?}");
+        if body != grace {
+            for _ in 0..3 {
+                world.pass(TEN_MINUTES);
+                assert!(world.sweep());
+            }
+        }
+    }
 }
 
 fn written(ran: &Ran) -> Json {

@@ -210,16 +210,17 @@ fn x6_p8_nothing_is_freed_by_another_accounts_empty_list_and_nothing_minted_ther
     assert_eq!(member.claim().status, 503);
     world.somebodys_keys(150);
     let ours = world.swap_account();
+    let other = Browser::signed_in(&world, "load-1");
+    let told = other.claim();
+    assert_eq!(told.code(), "openrouter_mismatch", "{told:?}");
+    assert_eq!(world.usable().len(), 0, "none is left there");
     for _ in 0..12 {
         world.pass(TEN_MINUTES);
         assert!(world.sweep());
         assert_eq!(world.last_run(), "stopped foreign_account");
     }
-    assert_eq!(world.states(), ["active", "verifying"]);
-    let other = Browser::signed_in(&world, "load-1");
-    let told = other.claim();
-    assert_eq!(told.code(), "openrouter_mismatch", "{told:?}");
-    assert_eq!(world.usable().len(), 0, "none is left there");
+    assert_eq!(world.states()[..2], ["active", "verifying"]);
+    assert_eq!(other.claim().code(), "foreign_account");
     world.sandbox.replace(ours);
     sweeps(&world, 2);
     assert_eq!(world.states()[..2], ["active", "void"]);

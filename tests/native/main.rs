@@ -12,25 +12,32 @@
 
 mod support;
 
+mod account;
 mod attacks;
 mod caps;
 mod claim;
 mod conformance;
 mod cuts;
+mod erasure;
 mod explorer;
 mod faults;
 mod gates;
 mod grid;
 mod guards;
+mod leave;
 mod limits;
 mod luck;
+mod members;
 mod own_keys;
 mod pages;
 mod pauses;
 mod plans;
 mod prepaid;
 mod raises;
+mod reconcile;
 mod requests;
+mod restore;
+mod rotate;
 mod routes;
 mod schema;
 mod several_keys;

@@ -227,7 +227,8 @@ fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
                 let looks_first = match (method, words.as_slice()) {
                     (
                         "PATCH",
-                        ["api", "v1", "keys", word] | ["api", "v1", "admin", "plans", word],
+                        ["api", "v1", "keys", word]
+                        | ["api", "v1", "admin", "plans" | "members", word],
                     )
                     | (
                         "POST",

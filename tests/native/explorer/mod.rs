@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::support::browser::{CLAIM, Told};
 use crate::support::world::ORIGIN;
-use crate::support::{Browser, Cookies, TEN_MINUTES, World, oracle};
+use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 /// Who acts.
 #[derive(Clone)]
@@ -46,14 +46,21 @@ enum Does {
     ShutsOutMember,
     /// … or anybody's.
     ShutsOutAll,
+    /// … or anybody's who has no key yet: what there is is replaced nevertheless (A4).
+    ShutsOutClaims,
     LetsIn,
     /// Nobody's claim comes to another end by it.
     NoHarm,
 }
 
-use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
+use Does::{
+    ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutClaims, ShutsOutMember,
+};
 
-const OPERATIONS: [(&str, Does, Start); 21] = [
+const OFF: &str = r#"{"disabled":true}"#;
+const ON: &str = r#"{"disabled":false}"#;
+
+const OPERATIONS: [(&str, Does, Start); 34] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -70,24 +77,44 @@ const OPERATIONS: [(&str, Does, Start); 21] = [
         switch(w, c, r#"{"keys":"off","confirm":9}"#)
     }),
     ("on", LetsIn, |w, c| switch(w, c, r#"{"keys":"on"}"#)),
-    ("by approval", ShutsOutAll, |w, c| {
+    ("by approval", ShutsOutClaims, |w, c| {
         switch(w, c, r#"{"claims":"by_approval"}"#)
     }),
     ("off by owner", NoHarm, |w, c| {
-        own(w, c, "PATCH", r#"{"disabled":true}"#)
+        act_on_key(w, &c.member, "PATCH", OFF)
     }),
     ("on by owner", NoHarm, |w, c| {
-        own(w, c, "PATCH", r#"{"disabled":false}"#)
+        act_on_key(w, &c.member, "PATCH", ON)
     }),
-    ("revoke", NoHarm, |w, c| own(w, c, "DELETE", "{}")),
+    ("revoke", NoHarm, |w, c| {
+        act_on_key(w, &c.member, "DELETE", "{}")
+    }),
+    ("off by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "PATCH", OFF)
+    }),
+    ("on by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "PATCH", ON)
+    }),
+    ("revoke by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "DELETE", "{}")
+    }),
+    ("rotate", NoHarm, |w, c| verb(w, c, "rotate", "{}")),
+    ("rotate with grace", NoHarm, |w, c| {
+        verb(w, c, "rotate", GRACE)
+    }),
+    ("leaked", NoHarm, |w, c| verb(w, c, "leaked", "{}")),
+    ("renew", NoHarm, |w, c| verb(w, c, "renew", "{}")),
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
     // X22: somebody replays the Cron Trigger with a time of their own.
     ("sweep of next year", NoHarm, |w, _| sweep(w, 365 * 86_400)),
-    ("block", ShutsOutMember, |w, _| {
-        w.db.run("INSERT OR IGNORE INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE login = 'member'");
-        done_at_once()
+    ("block", ShutsOutMember, |w, c| {
+        call_with(w, &c.operator, "POST", "/api/v1/admin/blocks", MEMBER)
+    }),
+    ("reconcile", NoHarm, |w, _| reconcile(w)),
+    ("restore accepted", NoHarm, |w, c| {
+        switch(w, c, r#"{"restore":"accept"}"#)
     }),
     // X16: what is listed moves up.
     ("somebody deletes", NoHarm, |w, _| {
@@ -103,7 +130,8 @@ const OPERATIONS: [(&str, Does, Start); 21] = [
         on_member(w, c, "plan", r#"{"plan":"basic"}"#)
     }),
     ("raise", NoHarm, |w, c| {
-        let target = format!("/api/v1/admin/keys/{}/raises", newest_key(w));
+        let key = newest(w).replace("/api/v1/", "/api/v1/admin/");
+        let target = format!("{key}/raises");
         let body = Body::Bytes(br#"{"amount_usd":"2"}"#.to_vec());
         call(w, &c.operator, "POST", &target, body)
     }),
@@ -114,13 +142,28 @@ const OPERATIONS: [(&str, Does, Start); 21] = [
     ("top-up", NoHarm, |w, c| {
         on_member(w, c, "payments", r#"{"payment_id":"p-1","amount_usd":"7"}"#)
     }),
+    ("suspend", ShutsOutMember, |w, c| stands(w, c, "suspended")),
+    ("ban", ShutsOutMember, |w, c| stands(w, c, "banned")),
+    ("reinstate", LetsIn, |w, c| stands(w, c, "active")),
+    ("leave", ShutsOutMember, |w, c| {
+        call_with(
+            w,
+            &c.member,
+            "DELETE",
+            "/api/v1/me",
+            r#"{"confirm":"member"}"#,
+        )
+    }),
 ];
+
+/// The member, as the list of blocks names them.
+const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
 
 /// How a world comes to a stage.
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 16] = [
+const STAGES: [(&str, Prepare); 23] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
@@ -139,7 +182,17 @@ const STAGES: [(&str, Prepare); 16] = [
     }),
     ("off by its owner", |w, c| {
         claims(w, &c.member, 201);
-        done(own(w, c, "PATCH", r#"{"disabled":true}"#));
+        done(act_on_key(w, &c.member, "PATCH", OFF));
+    }),
+    ("off by an admin", |w, c| {
+        claims(w, &c.member, 201);
+        done(act_on_key(w, &c.operator, "PATCH", OFF));
+    }),
+    // C1: off, and kept for its figures.
+    ("revoked, not erased", |w, c| {
+        claims(w, &c.member, 201);
+        w.spends(1.0);
+        done(act_on_key(w, &c.member, "DELETE", "{}"));
     }),
     // Upstream has not answered its owner.
     ("being removed", |w, c| {
@@ -149,7 +202,26 @@ const STAGES: [(&str, Prepare); 16] = [
             "error_before",
             json!({ "times": 3 }),
         );
-        done(own(w, c, "DELETE", "{}"));
+        done(act_on_key(w, &c.member, "DELETE", "{}"));
+    }),
+    // Its request died: the key is in hand and off, and nothing follows.
+    ("rotating", |w, c| {
+        claims(w, &c.member, 201);
+        dies_before(w, c, "rotate", "{}", "::RESERVE_GUARD");
+    }),
+    ("in grace", |w, c| {
+        claims(w, &c.member, 201);
+        assert_eq!(done(verb(w, c, "rotate", GRACE)).unwrap().status, 201);
+    }),
+    // Upstream does not mint: the replacement waits.
+    ("leaked", |w, c| {
+        claims(w, &c.member, 201);
+        dies_before(w, c, "leaked", "{}", "::RESERVE_GUARD");
+    }),
+    // Within the last two weeks of its life.
+    ("old", |w, c| {
+        claims(w, &c.member, 201);
+        w.pass(80 * 86_400);
     }),
     ("expired", |w, c| {
         claims(w, &c.member, 201);
@@ -191,7 +263,7 @@ const STAGES: [(&str, Prepare); 16] = [
         let spent = sandbox::Usd::from_dollars(2.0);
         let now = w.upstream_now_ms();
         w.sandbox.borrow_mut().book_usage(&hash, spent, now);
-        done(own(w, c, "DELETE", "{}"));
+        done(act_on_key(w, &c.member, "DELETE", "{}"));
         claims(w, &c.member, 201);
         assert_eq!(
             w.db.number("SELECT MIN(limit_nano) FROM generations"),
@@ -209,6 +281,13 @@ const STAGES: [(&str, Prepare); 16] = [
             assert!(done(on_member(w, c, part, body)).unwrap().status < 300);
         }
         claims(w, &c.member, 201);
+    }),
+    // Upstream has not answered the admin.
+    ("suspended", |w, c| {
+        claims(w, &c.member, 201);
+        let more = json!({ "times": 3 });
+        w.add_fault("openrouter.keys.update", "error_before", more);
+        done(stands(w, c, "suspended"));
     }),
 ];
 
@@ -234,32 +313,63 @@ fn switch(world: &World, cast: &Cast, body: &str) -> Act {
 
 /// What an admin does to the member.
 fn on_member(world: &World, cast: &Cast, part: &str, body: &str) -> Act {
-    let id = world
-        .db
-        .text("SELECT public_id FROM members WHERE login = 'member'");
+    let ids = format!("SELECT m.public_id FROM members m WHERE {THE_MEMBER}");
+    let target = format!("/api/v1/admin/members/{}/{part}", world.db.text(&ids));
+    call_with(world, &cast.operator, "POST", &target, body)
+}
+
+fn call_with(world: &World, who: &Cookies, method: &str, target: &str, body: &str) -> Act {
+    call(world, who, method, target, Body::Bytes(body.into()))
+}
+
+/// What an admin says of the member, whether they have left or not.
+fn stands(world: &World, cast: &Cast, status: &str) -> Act {
+    let ids = format!("SELECT m.public_id FROM members m WHERE {THE_MEMBER}");
+    let target = format!("/api/v1/admin/members/{}", world.db.text(&ids));
+    let body = format!(r#"{{"status":"{status}"}}"#);
+    call_with(world, &cast.operator, "PATCH", &target, &body)
+}
+
+/// Nobody else leaves.
+const THE_MEMBER: &str = "m.login IN ('member', '')";
+
+/// What the member, or an admin, wants of the member's newest key; of one that is nobody's, before there is any.
+fn act_on_key(world: &World, who: &Cookies, method: &str, body: &str) -> Act {
+    let (target, body) = (newest(world), Body::Bytes(body.into()));
+    call(world, who, method, &target, body)
+}
+
+fn newest(world: &World) -> String {
+    let keys = world.db.texts(&format!(
+        "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE {THE_MEMBER}
+         ORDER BY k.id DESC LIMIT 1"
+    ));
+    let key = keys.first().map_or("key_of_nobody", String::as_str);
+    format!("/api/v1/keys/{key}")
+}
+
+const GRACE: &str = r#"{"grace_hours":1}"#;
+
+fn verb(world: &World, cast: &Cast, verb: &str, body: &str) -> Act {
     let (target, body) = (
-        format!("/api/v1/admin/members/{id}/{part}"),
+        format!("{}/{verb}", newest(world)),
         Body::Bytes(body.into()),
     );
-    call(world, &cast.operator, "POST", &target, body)
+    call(world, &cast.member, "POST", &target, body)
 }
 
-/// The member's newest key; one that is nobody's, before there is any.
-fn newest_key(world: &World) -> String {
-    let keys = world.db.texts(
-        "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member'
-         ORDER BY k.id DESC LIMIT 1",
-    );
-    keys.into_iter()
-        .next()
-        .unwrap_or_else(|| String::from("key_of_nobody"))
-}
-
-/// What the member wants of it.
-fn own(world: &World, cast: &Cast, method: &str, body: &str) -> Act {
-    let key = newest_key(world);
-    let (target, body) = (format!("/api/v1/keys/{key}"), Body::Bytes(body.into()));
-    call(world, &cast.member, method, &target, body)
+/// The isolate dies just before this statement of a verb's request.
+fn dies_before(world: &World, cast: &Cast, wanted: &str, body: &str, statement: &str) {
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    done(verb(&dry, cast, wanted, body));
+    let names = dry.effects.names();
+    let k = names.iter().position(|name| name.contains(statement));
+    world
+        .effects
+        .plan(&[(k.expect("it has it"), Fate::CutBefore)]);
+    assert!(step(&mut verb(world, cast, wanted, body)).is_pending());
+    world.effects.plan(&[]);
 }
 
 /// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
@@ -267,6 +377,14 @@ fn sweep(world: &World, ahead: i64) -> Act {
     let (service, at) = (world.service(), world.now().plus(ahead));
     Box::pin(async move {
         keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, at).await;
+        None
+    })
+}
+
+fn reconcile(world: &World) -> Act {
+    let (service, at) = (world.service(), world.now());
+    Box::pin(async move {
+        keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, at).await;
         None
     })
 }
@@ -338,7 +456,12 @@ fn renewed(world: &World, cast: &Cast) -> Cast {
         let browser = Browser::with(world, cookies);
         match browser.get("/api/v1/me").status {
             200 => cookies.clone(),
-            _ => Browser::signed_in(world, persona).cookies.take(),
+            // Whoever is put out stays out.
+            _ => {
+                let told = browser.sign_in(persona);
+                assert_eq!(told.status, 303, "{told:?}");
+                browser.cookies.take()
+            }
         }
     };
     Cast {
@@ -379,14 +502,33 @@ pub fn recover(world: &World, cast: &Cast, how: usize) {
 /// Whoever may claim ends with one working key.
 pub fn all_is_well(world: &World, cast: &Cast) {
     let cast = renewed(world, cast);
-    world.db.run("DELETE FROM blocks");
+    done(stands(world, &cast, "active"));
+    done(call_with(
+        world,
+        &cast.operator,
+        "DELETE",
+        "/api/v1/admin/blocks",
+        MEMBER,
+    ));
+    let cast = renewed(world, &cast);
+    // The holds of keys that have ended go with the member's reinstatement.
+    world.db.run(
+        "DELETE FROM holds WHERE reason = 'admin' AND key_id IN (SELECT id FROM keys WHERE ended_at IS NOT NULL)",
+    );
     world.upstream_ahead_ms.set(0);
     done(switch(world, &cast, r#"{"keys":"on"}"#));
     done(switch(world, &cast, r#"{"minting":"open"}"#));
     done(switch(world, &cast, r#"{"claims":"open"}"#));
-    done(own(world, &cast, "PATCH", r#"{"disabled":false}"#));
+    done(act_on_key(world, &cast.operator, "PATCH", ON));
+    done(act_on_key(world, &cast.member, "PATCH", ON));
     world.pass(86_400);
     assert!(world.sweep());
+    // What has leaked waits for its owner.
+    let leaked = "SELECT COUNT(*) FROM holds h JOIN keys k ON k.id = h.key_id WHERE h.reason = 'leak' AND k.ended_at IS NULL";
+    if world.db.number(leaked) > 0 {
+        let told = done(verb(world, &cast, "rotate", "{}")).unwrap();
+        assert_eq!(told.status, 201, "{told:?}");
+    }
     for who in [&cast.member, &cast.second] {
         let told = done(claim(world, who)).unwrap();
         assert!([200, 201].contains(&told.status), "{told:?}");
@@ -401,9 +543,9 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     assert!(active >= 2);
 }
 
-/// How many mints have been recorded, by whom it may concern: the member, and everybody.
-fn recorded(world: &World) -> [i64; 2] {
-    ["m.login = 'member'", "1"].map(|whose| {
+/// How many mints have been recorded, by whom it may concern: the member, everybody, and everybody's first ones.
+fn recorded(world: &World) -> [i64; 3] {
+    [THE_MEMBER, "1", "g.replaces IS NULL"].map(|whose| {
         world.db.number(&format!(
             "SELECT COUNT(*) FROM generations g JOIN members m ON m.owner_id = g.owner_id
              WHERE g.recorded_at IS NOT NULL AND {whose}"
@@ -412,10 +554,11 @@ fn recorded(world: &World) -> [i64; 2] {
 }
 
 /// X12: once it has ended, whatever shuts claims out, nothing more is recorded for whom it shuts out.
-fn shut_out_is_out(does: Does, before: [i64; 2], after: [i64; 2]) {
+fn shut_out_is_out(does: Does, before: [i64; 3], after: [i64; 3]) {
     match does {
         ShutsOutMember => assert_eq!(before[0], after[0], "X12: recorded for who is shut out"),
         ShutsOutAll => assert_eq!(before, after, "X12: recorded while everybody is shut out"),
+        ShutsOutClaims => assert_eq!(before[2], after[2], "X12: claimed by approval only"),
         _ => {}
     }
 }

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod canaries;
 pub mod database;
 pub mod effects;
+pub mod kv;
 pub mod oracle;
 pub mod upstream;
 pub mod world;

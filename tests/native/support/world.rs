@@ -19,6 +19,7 @@ use super::browser::Told;
 use super::canaries::Canaries;
 use super::database::Sqlite;
 use super::effects::Effects;
+use super::kv::Lagging;
 use super::oracle;
 use super::upstream::{Bend, Respelt, Upstream};
 
@@ -38,6 +39,7 @@ pub const BASE: &str = "http://127.0.0.1:8790";
 
 pub struct World {
     pub db: Sqlite,
+    pub kv: Lagging,
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub effects: Effects,
     pub now_ms: Rc<Cell<i64>>,
@@ -67,10 +69,13 @@ impl Isolate {
     }
 
     pub async fn answer(&self, request: http::Request<Body>) -> Told {
+        let path = request.uri().path();
+        let verb = path.rsplit('/').next().unwrap_or_default();
         let delivers = request.method() == "POST"
-            && ["/api/v1/claim", "/api/v1/keys"].contains(&request.uri().path());
+            && (path == "/api/v1/keys" || ["claim", "rotate", "leaked", "renew"].contains(&verb));
         let told = Told::from(self.service.answer(request).await);
         self.canaries.look_at(&told, delivers);
+        keycap::jobs::run_asked(self.app()).await;
         told
     }
 }
@@ -90,6 +95,7 @@ impl World {
         let (sandbox, delivered) = (Rc::<RefCell<Sandbox>>::default(), Rc::default());
         Self {
             db: Sqlite::new(effects.clone()),
+            kv: Lagging::new(effects.clone()),
             canaries: Canaries::new(Rc::clone(&sandbox), Rc::clone(&delivered)),
             sandbox,
             effects,
@@ -112,6 +118,7 @@ impl World {
         let delivered = Rc::new(RefCell::new(self.delivered.borrow().clone()));
         Self {
             db: self.db.copied(effects.clone()),
+            kv: self.kv.copied(effects.clone()),
             canaries: self
                 .canaries
                 .copied(Rc::clone(&sandbox), Rc::clone(&delivered)),
@@ -145,6 +152,7 @@ impl World {
         let service = Service::new(App {
             config: config.unwrap_or_else(|problems| panic!("{problems:?}")),
             db: Box::new(self.db.clone()),
+            kv: Box::new(self.kv.clone()),
             http: Box::new(Upstream {
                 bend: self.bend.clone(),
                 respelt: self.respelt.clone(),
@@ -158,7 +166,8 @@ impl World {
             random: Box::new(Seeded(self.seed.clone())),
             brake: Box::new(Refusing(self.refusing.clone())),
             log: Box::new(Lines(self.log.clone())),
-            upstream_terms_seen: Cell::default(),
+            asked: RefCell::default(),
+            standing_seen: Cell::default(),
         });
         Isolate {
             service,
@@ -202,6 +211,25 @@ impl World {
         self.run(run).is_some()
     }
 
+    /// One reconciliation, as its Cron Trigger starts it. False when it was cut.
+    pub fn reconcile(&self) -> bool {
+        let service = self.service();
+        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, self.now());
+        self.run(run).is_some()
+    }
+
+    /// One that only looks: it goes on with a dry run that somebody asked for and that did not begin.
+    pub fn reconcile_dry(&self) -> bool {
+        let now = self.now().secs();
+        let cursor = serde_json::json!({ "began": now, "places": null, "position": null, "broken": false, "asked": 0,
+            "counts": { "dry_run": true } });
+        self.db.run(&format!(
+            "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome, cursor)
+             VALUES ('run_dry', 'reconcile', {now}, {now}, {now}, {now}, 'partial', '{cursor}')"
+        ));
+        self.reconcile()
+    }
+
     /// The outcome and code of the latest run.
     pub fn last_run(&self) -> String {
         self.db
@@ -230,6 +258,30 @@ impl World {
         ours.filter(|key| key.name.starts_with("keycap/"))
             .cloned()
             .collect()
+    }
+
+    /// The public id of whoever has this login; of who left, with an empty one.
+    pub fn member(&self, login: &str) -> String {
+        let of = format!("SELECT public_id FROM members WHERE login = '{login}'");
+        self.db.text(&of)
+    }
+
+    /// Puts whoever has this account number on the list of blocks.
+    pub fn block(&self, subject: &str) {
+        self.db.run(&format!(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('block', 'blk_{subject}', 'blocked', 'test', 1);
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+             VALUES ('github', '{subject}', 1, 'blk_{subject}', 'block')"
+        ));
+    }
+
+    /// Empties the list of blocks.
+    pub fn unblock(&self) {
+        self.db.run(
+            "INSERT INTO audit (change_id, target, action, actor, at)
+             SELECT 'unblock ' || public_id, public_id, 'unblocked', 'test', 1 FROM blocks;
+             DELETE FROM blocks",
+        );
     }
 
     /// The states of all generations, oldest first.

@@ -1,0 +1,62 @@
+//! `/api/v1/admin/jobs`: what the jobs did, what they found, and one run more on request. A run is begun at once and works
+//! on after the answer; what it does not finish goes on with the next trigger (A17).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Reply};
+use crate::error::Error;
+use crate::jobs::{self, Job};
+use crate::ports::Rows;
+use crate::store::drift::{self, Open, WithoutRow};
+use crate::store::runs::{self, Told};
+use crate::store::{members, read_all};
+
+#[derive(Serialize)]
+struct JobsBody {
+    /// The newest fifty.
+    runs: Vec<Told>,
+    /// In what keys differ from their rows, the oldest hundred.
+    drift: Vec<Open>,
+    /// Keys with our marker and without a row, the oldest hundred.
+    without_row: Vec<WithoutRow>,
+}
+
+pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let [differences, without_row] = drift::open();
+    let read = vec![runs::latest(), differences, without_row];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    let none = Rows::new();
+    let rows_of = |n: usize| rows.get(n).unwrap_or(&none);
+    let body = JobsBody {
+        runs: read_all(rows_of(0))?,
+        drift: read_all(rows_of(1))?,
+        without_row: read_all(rows_of(2))?,
+    };
+    Reply::json(200, &body)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct BegunBody<'a> {
+    run: &'a str,
+}
+
+/// 202 with the run's id, under which `GET` has its report.
+pub async fn start_job(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let job = Job::parse(context.last_segment()).ok_or(Error::NotFound)?;
+    let Wanted { dry_run } = context.json()?;
+    if job == Job::Sweep && dry_run {
+        return Err(Error::BadRequest {
+            detail: "A sweep has no dry run.",
+        });
+    }
+    let run = jobs::ask(&context.app, &session, job, dry_run).await?;
+    Reply::json(202, &BegunBody { run: run.as_str() })
+}

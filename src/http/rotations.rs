@@ -1,0 +1,106 @@
+//! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`. The story itself is in `rotate`.
+
+use serde::{Deserialize, Serialize};
+
+use super::claim::idempotency;
+use super::context::NoMembers;
+use super::keys::KeyBody;
+use super::pipeline::is_admin;
+use super::{Context, Reply};
+use crate::domain::rotation::GRACE_HOURS;
+use crate::error::Error;
+use crate::rotate::{self, Asked, Rotated};
+
+/// Without grace it is at once; a renewal that does not say has a day of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    grace_hours: Option<i64>,
+}
+
+impl Wanted {
+    fn grace_hours(&self) -> Result<Option<i64>, Error> {
+        match self.grace_hours {
+            Some(hours) if !GRACE_HOURS.contains(&hours) => Err(Error::BadRequest {
+                detail: "A grace has 1 to 168 hours.",
+            }),
+            other => Ok(other),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RotationBody<'a> {
+    key: KeyBody,
+    /// Only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+    /// What to do where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+pub async fn rotate_key(context: Context) -> Result<Reply, Error> {
+    let grace_hours = context.json::<Wanted>()?.grace_hours()?;
+    let rotated = rotate::rotate(&context.app, &asked(&context)?, grace_hours).await?;
+    answer(&context, rotated)
+}
+
+pub async fn renew_key(context: Context) -> Result<Reply, Error> {
+    let grace_hours = context.json::<Wanted>()?.grace_hours()?;
+    let rotated = rotate::renew(&context.app, &asked(&context)?, grace_hours).await?;
+    answer(&context, rotated)
+}
+
+pub async fn report_leak(context: Context) -> Result<Reply, Error> {
+    let _: NoMembers = context.json()?;
+    let rotated = rotate::report_leak(&context.app, &asked(&context)?, is_admin).await?;
+    answer(&context, rotated)
+}
+
+fn asked(context: &Context) -> Result<Asked<'_>, Error> {
+    Ok(Asked {
+        session: context.member()?,
+        key: context.segment_before_last(),
+        // The same body for another key, or another verb, is another request.
+        idempotency: idempotency(context, &context.path)?,
+    })
+}
+
+fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
+    let (status, card, secret, note) = match rotated {
+        Rotated::New { card, secret } => (201, card, Some(secret), None),
+        Rotated::Before(card) => {
+            let note = "This was answered before. If you did not get the secret, rotate again.";
+            (200, card, None, Some(String::from(note)))
+        }
+        Rotated::Waits { card, why } => (200, card, None, Some(waits(&why))),
+        Rotated::Reported(card) => {
+            let note = "The leaked secret is off for good. A new one is its owner's to ask for.";
+            (200, card, None, Some(String::from(note)))
+        }
+    };
+    let body = RotationBody {
+        key: KeyBody::new(card, context.app.now()),
+        secret: secret.as_ref().map(crate::domain::secret::Secret::expose),
+        note,
+    };
+    Reply::json(status, &body)
+}
+
+/// What a replacement waits for, and until when.
+fn waits(why: &Error) -> String {
+    let until = match why {
+        Error::RotationsUsedUp { retry_at: at } => {
+            format!("Rotate from {} on.", at.rfc3339())
+        }
+        Error::CreditSpent => String::from("Rotate once more is paid."),
+        Error::MintingStopped => String::from("Rotate once keys are made again."),
+        Error::Held | Error::KeyOff => String::from("Rotate once nothing else holds it."),
+        _ => String::from("Rotate in 20 minutes."),
+    };
+    format!(
+        "The leaked secret never comes on again. A new one waits: {}. {until}",
+        why.title()
+    )
+}

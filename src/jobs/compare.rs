@@ -1,0 +1,166 @@
+//! What the reconciliation makes of what it sees: listed keys against the rows of their hashes, names against the rows
+//! they lead to, and rows whose key is not there.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::lease::{Run, change};
+use super::reconcile::Cursor;
+use super::strays;
+use super::sweep::{self, Halt};
+use crate::app::App;
+use crate::domain::drift::{Drift, drift};
+use crate::domain::id::marker;
+use crate::store::drift::{self as rows, Row};
+use crate::store::generations::Place;
+use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+
+/// Hashes looked up in one statement.
+const ROWS: usize = 500;
+/// Differences of a slice that are looked at once more; many at once are no accident of timing.
+const LOOKS: usize = 50;
+
+/// Compares listed keys with the rows of their hashes: listed first, looked up after (X2).
+pub async fn compare(
+    app: &App,
+    run: &Run,
+    keys: &[&Listed],
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    let mut suspects = Vec::new();
+    for chunk in keys.chunks(ROWS) {
+        let hashes: Vec<&str> = chunk.iter().map(|key| key.hash.as_str()).collect();
+        let known = rows::sighted(&*app.db, &hashes, run.now).await?;
+        let known: HashMap<&str, &Row> = known
+            .iter()
+            .map(|row| (row.upstream_hash.as_str(), row))
+            .collect();
+        let own = marker(&run.begun.instance);
+        for key in chunk {
+            match known.get(key.hash.as_str()) {
+                Some(row) => {
+                    cursor.counts.ours = cursor.counts.ours.saturating_add(1);
+                    if row.missing {
+                        found(app, run, &row.public_id, cursor).await?;
+                    }
+                    if !drift(&row.wanted(), &key.seen(), run.now).is_empty() {
+                        suspects.push(key.hash.clone());
+                    }
+                }
+                None if key.name().starts_with(&own) => {}
+                None => cursor.counts.others = cursor.counts.others.saturating_add(1),
+            }
+        }
+    }
+    let beyond = suspects.len().saturating_sub(LOOKS);
+    cursor.counts.unchecked = cursor.counts.unchecked.saturating_add(beyond);
+    for hash in suspects.iter().take(LOOKS) {
+        look_again(app, run, hash, cursor).await?;
+    }
+    Ok(())
+}
+
+/// Once more, key and row, both as they are this moment: what was only just changing differs no more.
+async fn look_again(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
+    let key = match openrouter::read_listed(app, hash).await {
+        Reply::Is(key) => key,
+        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            return Err(refused.into());
+        }
+        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+            cursor.counts.errors = cursor.counts.errors.saturating_add(1);
+            return Ok(());
+        }
+    };
+    let Some(row) = rows::by_hash(&*app.db, hash).await? else {
+        return Ok(());
+    };
+    for drift in drift(&row.wanted(), &key.seen(), run.now) {
+        differs(app, run, &row.public_id, drift, cursor).await?;
+    }
+    Ok(())
+}
+
+async fn differs(
+    app: &App,
+    run: &Run,
+    generation: &str,
+    drift: Drift,
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    let counts = &mut cursor.counts;
+    counts.drift = counts.drift.saturating_add(1);
+    app.note(
+        "warn",
+        "drift",
+        json!({ "generation": generation, "kind": drift.name() }),
+    );
+    if rows::note(&*app.db, generation, drift, !counts.dry_run, run.now).await? {
+        counts.mended = counts.mended.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Keys with our marker, judged by the row of their name as the sweep judges them; it looks only at the newest ones.
+pub async fn settle_strays(
+    app: &App,
+    run: &Run,
+    place: &str,
+    listed: &[Listed],
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    let own = marker(&run.begun.instance);
+    let ours: Vec<Listed> = listed
+        .iter()
+        .filter(|key| key.name().starts_with(&own))
+        .cloned()
+        .collect();
+    let judged = strays::judged(app, run, &ours, !cursor.counts.dry_run).await?;
+    cursor.counts.strays = cursor.counts.strays.saturating_add(judged.len());
+    if cursor.counts.dry_run {
+        return Ok(());
+    }
+    let place = Place {
+        workspace_id: Some(place.to_owned()),
+        unsettled: false,
+    };
+    let mut done = sweep::Counts::default();
+    let settled = strays::act(app, run, &place, judged, &mut done).await;
+    let counts = &mut cursor.counts;
+    counts.deleted = counts.deleted.saturating_add(done.deleted);
+    counts.quarantined = counts.quarantined.saturating_add(done.quarantined);
+    counts.errors = counts.errors.saturating_add(done.errors);
+    settled
+}
+
+/// Upstream says that it is not there: so it is shown, and its owner can have it removed (S0-160).
+pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
+    // As the row is this moment: one that is being removed misses nothing.
+    let row = rows::by_hash(&*app.db, hash).await?;
+    let Some(row) = row.filter(Row::is_to_be_there) else {
+        return Ok(());
+    };
+    let generation = row.public_id.as_str();
+    cursor.counts.missing = cursor.counts.missing.saturating_add(1);
+    let dry_run = cursor.counts.dry_run;
+    if !dry_run && rows::missed(&*app.db, generation, &change(app)?, run.now).await? {
+        app.note("error", "key_missing", json!({ "generation": generation }));
+    }
+    rows::note(&*app.db, generation, Drift::Missing, false, run.now).await?;
+    Ok(())
+}
+
+/// It is there after all.
+pub async fn found(
+    app: &App,
+    run: &Run,
+    generation: &str,
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    cursor.counts.found = cursor.counts.found.saturating_add(1);
+    if !cursor.counts.dry_run {
+        rows::found(&*app.db, generation, &change(app)?, run.now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! Every night: all keys of the account against all rows, by name and by hash, disabled and expired ones included.
+//!
+//! 1. Make sure of the database and the account, as the sweep does.
+//! 2. Walk every workspace: the account's, and those on rows. Each key is looked up by its hash, and judged by its name.
+//! 3. Ask for recorded keys that no walk has seen, one by one: only upstream's own "not there" makes one missing (X16).
+//! 4. Forget differences that are gone.
+//!
+//! Nothing is mended here but by having it said again: a switch by whatever drives holds, a limit by whatever drives caps.
+//! A run that does not finish goes on with the next ten-minute trigger, from where it was (A17).
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::due::Account;
+use super::lease::Run;
+use super::sweep::{self, Halt};
+use super::walk::{self, Bounds, End, Position};
+use super::{compare, watch};
+use crate::app::App;
+use crate::domain::time::Timestamp;
+use crate::ports::DbError;
+use crate::store::drift::{self as rows, Unseen};
+use crate::store::runs::{self, Ending};
+use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+use crate::upstream::workspaces;
+
+pub const JOB: &str = "reconcile";
+/// Pages of 100 keys that one run asks for.
+const PAGE_BUDGET: usize = 400;
+/// Pages that are walked before what they list is looked up, and the place is written down.
+const SLICE: usize = 10;
+/// Rows that are read at a time, to be asked for.
+const ROWS: i64 = 500;
+/// Workspaces that one run walks.
+const WORKSPACES: i64 = 1_000;
+/// A walk that began this long ago, in seconds, has seen another account than there is now.
+const STALE_SECS: i64 = 86_400;
+
+/// What a run saw and did.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    pub dry_run: bool,
+    pub workspaces: u32,
+    pub pages: usize,
+    /// Keys with a row, and other people's.
+    pub ours: usize,
+    pub others: usize,
+    pub drift: u32,
+    /// Of these, what is said again.
+    pub mended: u32,
+    /// Differences beyond those that were looked at again: nothing was done about them.
+    pub unchecked: usize,
+    pub missing: u32,
+    pub found: u32,
+    /// Keys with our marker that should not be there: deleted, or without a row at all.
+    pub strays: usize,
+    pub deleted: u32,
+    pub quarantined: u32,
+    pub errors: u32,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cursor {
+    began: i64,
+    /// Workspaces still to be walked, the next one last; none before they were listed.
+    places: Option<Vec<String>>,
+    position: Option<Position>,
+    /// A walk broke off: nothing is concluded from what was not seen.
+    broken: bool,
+    /// Rows up to this one were asked for.
+    asked: i64,
+    pub counts: Counts,
+}
+
+impl Cursor {
+    fn new(dry_run: bool, now: Timestamp) -> Self {
+        Self {
+            began: now.secs(),
+            places: None,
+            position: None,
+            broken: false,
+            asked: 0,
+            counts: Counts {
+                dry_run,
+                ..Counts::default()
+            },
+        }
+    }
+
+    fn began(&self) -> Timestamp {
+        Timestamp::from_secs(self.began)
+    }
+}
+
+/// The night's run: goes on with an unfinished one, or begins anew.
+pub async fn run(app: &App, scheduled: Timestamp) {
+    if let Some(run) = Run::begin(app, JOB, scheduled).await {
+        let unfinished = unfinished(&run);
+        let cursor = unfinished.unwrap_or_else(|| Cursor::new(false, run.now));
+        work(app, run, cursor).await;
+    }
+}
+
+/// Writes down what an admin's run is to do: should it die, the next trigger does it.
+pub async fn prepare(app: &App, run: &Run, dry_run: bool) -> Result<(), DbError> {
+    let text = serde_json::to_string(&Cursor::new(dry_run, run.now));
+    runs::keep(&*app.db, &run.id, &text.map_err(|_| DbError::Broken)?).await
+}
+
+/// An admin's run, from its beginning.
+pub async fn begin(app: &App, run: Run, dry_run: bool) {
+    let cursor = Cursor::new(dry_run, run.now);
+    work(app, run, cursor).await;
+}
+
+/// Goes on with a run that did not finish, if there is one.
+pub async fn go_on(app: &App, scheduled: Timestamp) {
+    match runs::is_unfinished(&*app.db, JOB, app.now()).await {
+        Ok(false) => {}
+        Ok(true) => run(app, scheduled).await,
+        Err(error) => app.note(
+            "error",
+            "run_failed",
+            json!({ "job": JOB, "cause": format!("{error:?}") }),
+        ),
+    }
+}
+
+fn unfinished(run: &Run) -> Option<Cursor> {
+    let cursor: Cursor = serde_json::from_str(run.begun.cursor.as_deref()?).ok()?;
+    (cursor.began() > run.now.plus(-STALE_SECS)).then_some(cursor)
+}
+
+/// One run, as far as it gets.
+async fn work(app: &App, run: Run, mut cursor: Cursor) {
+    let result = match watch::is_ours(app, &run) {
+        Ok(false) => Ok(()),
+        Ok(true) => reconcile(app, &run, &mut cursor).await,
+        Err(halt) => Err(halt),
+    };
+    let (ending, code) = match &result {
+        Ok(()) if cursor.broken => (Ending::Failed, Some(sweep::UNAVAILABLE)),
+        Ok(()) => (Ending::Done, None),
+        Err(halt) => halt.ends(),
+    };
+    let goes_on = result.is_err() && ending != Ending::Stopped;
+    let text = goes_on
+        .then(|| serde_json::to_string(&cursor).ok())
+        .flatten();
+    run.end(app, ending, code, &cursor.counts, text).await;
+}
+
+async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt> {
+    watch::begin(app, run).await?;
+    watch::our_account(app, run).await?;
+    let mut pages = 0_usize;
+    loop {
+        let Some(place) = next_place(app, cursor).await? else {
+            break;
+        };
+        if pages >= PAGE_BUDGET || !run.has_time(app) {
+            return Err(Halt::Budget(None));
+        }
+        pages = pages.saturating_add(walk_slice(app, run, place, cursor).await?);
+        keep(app, run, cursor).await?;
+    }
+    if cursor.broken {
+        return Ok(());
+    }
+    ask_for_unseen(app, run, cursor).await?;
+    // Where something was left out, what was not seen may still be so.
+    if cursor.counts.unchecked == 0 && cursor.counts.errors == 0 {
+        rows::close(&*app.db, cursor.began()).await?;
+    }
+    Ok(())
+}
+
+async fn keep(app: &App, run: &Run, cursor: &Cursor) -> Result<(), Halt> {
+    let text = serde_json::to_string(cursor).map_err(|_| Halt::Storage)?;
+    Ok(runs::keep(&*app.db, &run.id, &text).await?)
+}
+
+/// The workspace to go on with; none when all were walked.
+async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Halt> {
+    if cursor.places.is_none() {
+        let mut places = match workspaces::list(app).await {
+            Reply::Is(places) => places,
+            Reply::Refused(refused) => return Err(refused.into()),
+            Reply::Missing | Reply::Unknown => return Err(Halt::Upstream),
+        };
+        places.extend(rows::workspaces(&*app.db, WORKSPACES).await?);
+        places.sort();
+        places.dedup();
+        cursor.counts.workspaces = u32::try_from(places.len()).unwrap_or(u32::MAX);
+        cursor.places = Some(places);
+    }
+    Ok(cursor
+        .places
+        .as_ref()
+        .and_then(|places| places.last().cloned()))
+}
+
+/// Some pages of one workspace, and what they list. How many.
+async fn walk_slice(
+    app: &App,
+    run: &Run,
+    place: String,
+    cursor: &mut Cursor,
+) -> Result<usize, Halt> {
+    let start = cursor
+        .position
+        .take()
+        .filter(|at| at.workspace_id.as_ref() == Some(&place));
+    let start = start.unwrap_or_else(|| Position::start(Some(place.clone()), run.now));
+    let bounds = Bounds {
+        // Everybody's: a key of ours may have another name by now.
+        marker: "",
+        back_to: None,
+        budget: SLICE,
+    };
+    let (_, walked) = walk::walk(app, run, &bounds, start.clone()).await;
+    let fresh: Vec<&Listed> = walked
+        .ours
+        .iter()
+        .filter(|key| !start.has(&key.hash))
+        .collect();
+    compare::compare(app, run, &fresh, cursor).await?;
+    compare::settle_strays(app, run, &place, &walked.ours, cursor).await?;
+    cursor.counts.pages = cursor.counts.pages.saturating_add(walked.pages);
+    match walked.end {
+        End::Paused(at) if at == start && walked.pages > 0 => {
+            // A page that does not answer; with the next run perhaps.
+            cursor.position = Some(at);
+            return Err(Halt::Upstream);
+        }
+        End::Paused(at) => {
+            cursor.position = Some(at);
+            return Ok(walked.pages);
+        }
+        // There is no such workspace, or not any more: its rows are asked for one by one.
+        End::Empty | End::FarEnough | End::Missing => {}
+        End::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            return Err(refused.into());
+        }
+        End::Broken | End::Refused(Refused::Rejected) => cursor.broken = true,
+    }
+    if let Some(places) = &mut cursor.places {
+        places.pop();
+    }
+    Ok(walked.pages)
+}
+
+/// Recorded keys that no walk has seen: a listing alone makes none missing.
+async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt> {
+    let mut account = Account::new(&run.begun);
+    loop {
+        let unseen = rows::unseen(&*app.db, cursor.asked, cursor.began(), run.now, ROWS).await?;
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        for row in unseen {
+            if !run.has_time(app) {
+                return Err(Halt::Budget(None));
+            }
+            ask_for(app, run, &row, &mut account, cursor).await?;
+            cursor.asked = row.row;
+        }
+        keep(app, run, cursor).await?;
+    }
+}
+
+async fn ask_for(
+    app: &App,
+    run: &Run,
+    unseen: &Unseen,
+    account: &mut Account,
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    let due = &unseen.due;
+    let hash = due.upstream_hash.as_deref().unwrap_or_default();
+    match openrouter::read_listed(app, hash).await {
+        Reply::Is(_) if unseen.missing => compare::found(app, run, &due.public_id, cursor).await,
+        Reply::Is(_) => Ok(()),
+        Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => {
+            compare::missing(app, run, hash, cursor).await
+        }
+        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => Err(refused.into()),
+        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+            cursor.counts.errors = cursor.counts.errors.saturating_add(1);
+            Ok(())
+        }
+    }
+}

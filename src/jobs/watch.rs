@@ -1,0 +1,121 @@
+//! What a job makes sure of before it does anything that could not be undone: that the database is the one it was (X7),
+//! and that the account is ours (X6).
+//!
+//! The end of the audit is kept in KV, where restoring the database does not reach. KV may be late: an older mark is
+//! still a row of ours, so it raises no alarm. It may be empty or down: nothing is concluded then.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::due::credential;
+use super::lease::{Run, change};
+use super::sweep::Halt;
+use crate::app::App;
+use crate::ports::DbError;
+use crate::store::alarms::{self, Head};
+use crate::upstream::openrouter::Reply;
+use crate::upstream::workspaces;
+
+/// The end of the audit, as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// When an admin had last accepted a restored database.
+    since: i64,
+    id: i64,
+    change_id: String,
+}
+
+impl Mark {
+    /// Whether a database whose audit ends so is behind this: it lacks the row, or has another one in its place.
+    fn is_lost(&self, head: &Head) -> bool {
+        let other_row = head.then.as_deref() != Some(self.change_id.as_str());
+        self.since > head.since || (self.since == head.since && other_row)
+    }
+}
+
+/// What KV had when a run began, to be replaced at its end.
+pub struct Watch {
+    name: String,
+    mark: Option<Mark>,
+}
+
+/// Whether the database is this deployment's. `false` while it is nobody's: nothing of ours is anywhere then (A13).
+pub fn is_ours(app: &App, run: &Run) -> Result<bool, Halt> {
+    match run.begun.public_origin.as_deref() {
+        None => Ok(false),
+        Some(origin) if origin == app.config.public_origin.as_str() => Ok(true),
+        Some(_) => Err(Halt::ForeignInstance),
+    }
+}
+
+/// Compares the database with what KV remembers of it. `None` where KV does not answer: what it has is left alone then.
+pub async fn begin(app: &App, run: &Run) -> Result<Option<Watch>, Halt> {
+    if run.begun.restored {
+        return Err(Halt::Restored);
+    }
+    let name = format!("audit/{}", run.begun.instance);
+    let Ok(text) = app.kv.get(&name).await else {
+        app.note("warn", "kv_silent", json!({ "job": run.job }));
+        return Ok(None);
+    };
+    let mark: Option<Mark> = text.and_then(|text| serde_json::from_str(&text).ok());
+    if let Some(mark) = &mark {
+        let head = alarms::head(&*app.db, Some(mark.id)).await?;
+        if mark.is_lost(&head) {
+            app.note(
+                "error",
+                "restore_suspected",
+                json!({ "job": run.job, "audit_id": head.id, "was": mark.id }),
+            );
+            alarms::suspect(&*app.db, run.job, head.since, &change(app)?, run.now).await?;
+            return Err(Halt::Restored);
+        }
+    }
+    Ok(Some(Watch { name, mark }))
+}
+
+/// Remembers where the audit ends now, unless the database has become another one meanwhile.
+pub async fn end(app: &App, watch: &Watch) -> Result<(), DbError> {
+    let before = watch.mark.as_ref();
+    let head = alarms::head(&*app.db, before.map(|mark| mark.id)).await?;
+    let Some(change_id) = head.change_id.clone() else {
+        return Ok(());
+    };
+    let mark = Mark {
+        since: head.since,
+        id: head.id,
+        change_id,
+    };
+    if before == Some(&mark) || before.is_some_and(|before| before.is_lost(&head)) {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&mark).map_err(|_| DbError::Broken)?;
+    if app.kv.put(&watch.name, text).await.is_err() {
+        app.note("warn", "kv_silent", json!({}));
+    }
+    Ok(())
+}
+
+/// Nothing is concluded from the answers of an account that lacks a workspace in which we have minted (X6).
+pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
+    let Some(known) = run.begun.known_workspace_id.as_deref() else {
+        return Ok(());
+    };
+    match workspaces::read(app, known).await {
+        Reply::Is(()) => {
+            let (credential, change) = (credential(app), change(app)?);
+            if alarms::account_found(&*app.db, run.job, &credential, &change, app.now()).await? {
+                app.note("info", "account_found", json!({ "job": run.job }));
+            }
+            Ok(())
+        }
+        Reply::Missing => {
+            app.note("error", "foreign_account", json!({ "job": run.job }));
+            let since = run.begun.account_since;
+            alarms::account_lost(&*app.db, run.job, since, &change(app)?, run.now).await?;
+            Err(Halt::ForeignAccount)
+        }
+        Reply::Refused(refused) => Err(refused.into()),
+        Reply::Unknown => Err(Halt::Upstream),
+    }
+}

@@ -1,0 +1,396 @@
+//! A key's next secret. Id, name and history stay; the generation under them is another.
+//!
+//! At once (C10): take the key in hand by a hold → put the old one off, and hear what it had spent → reserve the successor
+//! → mint it with what is left → record it, with which the old one goes and the hold ends. Whatever comes to nothing gives
+//! the old one back. A leak's hold stays until a successor is recorded, whatever that waits for.
+//!
+//! With grace: reserve the successor → read what the old one has spent → leave it half of the rest → mint the successor
+//! with the other half. Both work, and never for more than the cap together.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::domain::id::Kind;
+use crate::domain::mint::MintSpec;
+use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
+use crate::domain::rotation::{RENEWAL_GRACE_HOURS, ROTATIONS_A_DAY, split};
+use crate::domain::secret::Secret;
+use crate::domain::spend::Spend;
+use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::mint::{self, Claimed, Share};
+use crate::own_keys;
+use crate::store::cards::{self, Card};
+use crate::store::claims::{Attempt, Decision, Idempotency};
+use crate::store::generations::Due;
+use crate::store::holds::Switch;
+use crate::store::members::Member;
+use crate::store::rotations::{self, Facts, Gates, Rotation, Told};
+use crate::store::successors;
+use crate::turn::{self, Switched};
+use crate::upstream::openrouter::{self, Reply};
+
+/// Who asks for the next secret of which key.
+pub struct Asked<'a> {
+    pub session: Session,
+    /// As the request names it; anything may stand there.
+    pub key: &'a str,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What asking ends with.
+pub enum Rotated {
+    /// The only time that the secret is seen.
+    New { card: Card, secret: Secret },
+    /// This very request was answered before.
+    Before(Card),
+    /// It leaked and is, or is to be, off; its replacement has to wait, for this reason.
+    Waits { card: Card, why: Error },
+    /// An admin has reported it: what follows is its owner's.
+    Reported(Card),
+}
+
+/// Replaces the secret: at once, or with so many hours in which the old one works too.
+pub async fn rotate(
+    app: &App,
+    asked: &Asked<'_>,
+    grace_hours: Option<i64>,
+) -> Result<Rotated, Error> {
+    replace(app, asked, false, grace_hours).await
+}
+
+/// The same with a life of its own, since an expiry cannot be moved. With grace, unless too little is left for two.
+pub async fn renew(
+    app: &App,
+    asked: &Asked<'_>,
+    grace_hours: Option<i64>,
+) -> Result<Rotated, Error> {
+    let hours = grace_hours.unwrap_or(RENEWAL_GRACE_HOURS);
+    match replace(app, asked, true, Some(hours)).await {
+        Err(Error::NothingToSplit) => replace(app, asked, true, None).await,
+        other => other,
+    }
+}
+
+async fn replace(
+    app: &App,
+    asked: &Asked<'_>,
+    renews: bool,
+    grace_hours: Option<i64>,
+) -> Result<Rotated, Error> {
+    let rotation = Rotation {
+        key: asked.key.to_owned(),
+        renews,
+        grace_hours,
+        lowered: None,
+    };
+    let mut attempt = attempt(app, asked, &rotation)?;
+    if grace_hours.is_some() {
+        return with_grace(app, attempt, rotation).await;
+    }
+    let (card, facts) = owned(rotations::begin(&*app.db, &attempt, &rotation).await?)?;
+    if is_replay(&attempt, &facts)? {
+        return Ok(Rotated::Before(card));
+    }
+    if !facts.begun {
+        return Err(refusal(&attempt, &rotation, &facts.gates));
+    }
+    let made = match prepare(app, &mut attempt, &rotation, &facts.old).await {
+        Ok((decision, (share, spec))) => {
+            made(mint::make(app, &attempt, &decision, &share, &spec).await)
+        }
+        Err(error) => Err(error),
+    };
+    if made.is_err() {
+        let_go(app, &attempt, asked.key, &facts.old).await;
+    }
+    made
+}
+
+/// Puts a leaked key off, whatever else stands, and replaces it where that may be (A4).
+pub async fn report_leak(
+    app: &App,
+    asked: &Asked<'_>,
+    is_admin: fn(&App, &Member) -> bool,
+) -> Result<Rotated, Error> {
+    let rotation = Rotation {
+        key: asked.key.to_owned(),
+        renews: false,
+        grace_hours: None,
+        lowered: None,
+    };
+    let mut attempt = attempt(app, asked, &rotation)?;
+    let told = rotations::report_leak(&*app.db, &attempt, asked.key, false).await?;
+    if told.card.is_none() && is_admin(app, &told.member) {
+        return report_as_admin(app, &attempt, asked.key).await;
+    }
+    let (card, facts) = owned(told)?;
+    if is_replay(&attempt, &facts)? {
+        return Ok(Rotated::Before(card));
+    }
+    if !facts.begun {
+        return Err(Error::ClaimSuperseded);
+    }
+    match prepare(app, &mut attempt, &rotation, &facts.old).await {
+        Ok((decision, (share, spec))) => {
+            made(mint::make(app, &attempt, &decision, &share, &spec).await)
+        }
+        Err(error @ (Error::StorageUnavailable | Error::Internal | Error::SignInRequired)) => {
+            Err(error)
+        }
+        Err(why) => {
+            let card = card_now(app, &facts.member, asked.key).await?;
+            Ok(Rotated::Waits { card, why })
+        }
+    }
+}
+
+/// An admin's word on somebody else's key: off at once, and no secret (A19).
+async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rotated, Error> {
+    let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
+    let facts = told.facts.ok_or(Error::NotFound)?;
+    if let Err(error) = put_off(app, attempt, &facts.old).await {
+        own_keys::left_to_sweep(app, &facts.old, error.code());
+    }
+    let card = card_now(app, &facts.member, key).await?;
+    Ok(Rotated::Reported(card))
+}
+
+fn attempt(app: &App, asked: &Asked<'_>, rotation: &Rotation) -> Result<Attempt, Error> {
+    let attempt = mint::attempt(app, asked.session.clone(), asked.idempotency.clone())?;
+    Ok(Attempt {
+        rotation: Some(rotation.clone()),
+        ..attempt
+    })
+}
+
+fn made(claimed: Result<Claimed, Error>) -> Result<Rotated, Error> {
+    match claimed? {
+        Claimed::New { card, secret } => Ok(Rotated::New { card, secret }),
+        Claimed::Existing(_) => Err(Error::Internal),
+    }
+}
+
+/// The key and how it stands, if it is the member's and there is something to replace.
+fn owned(told: Told) -> Result<(Card, Facts), Error> {
+    let card = told.card.ok_or(Error::NotFound)?;
+    match told.facts {
+        Some(facts) => Ok((card, facts)),
+        None => Err(own_keys::switchable(card.state)
+            .err()
+            .unwrap_or(Error::KeyEnded)),
+    }
+}
+
+async fn card_now(app: &App, member: &str, key: &str) -> Result<Card, Error> {
+    let rows = app.db.batch(vec![cards::one_of(member, key)]).await?;
+    let cards = rows.first().map(cards::read_cards).transpose()?;
+    cards
+        .and_then(|mut cards| cards.pop())
+        .ok_or(Error::NotFound)
+}
+
+/// Whether this request was answered before (A15).
+fn is_replay(attempt: &Attempt, facts: &Facts) -> Result<bool, Error> {
+    match (&facts.replay_of, &attempt.idempotency) {
+        (Some(earlier), Some(now)) if *earlier != now.body_sha256 => {
+            Err(Error::IdempotencyMismatch)
+        }
+        (earlier, _) => Ok(earlier.is_some()),
+    }
+}
+
+/// Why the key is not replaced, in the order in which it would be mended.
+fn refusal(attempt: &Attempt, rotation: &Rotation, gates: &Gates) -> Error {
+    let now = attempt.now;
+    if gates.expires_at <= now {
+        return Error::KeyEnded;
+    }
+    if gates.held {
+        return Error::Held;
+    }
+    if !gates.minting_open || !gates.same_instance {
+        return Error::MintingStopped;
+    }
+    if gates.being_made || (gates.in_hand && !gates.leaked) {
+        return Error::ClaimInProgress;
+    }
+    let by_hand = !rotation.renews && rotation.grace_hours.is_none();
+    if gates.is_off || (gates.leaked && !by_hand) {
+        return Error::KeyOff;
+    }
+    if let Some(until) = gates.grace_until {
+        return Error::InGrace { until };
+    }
+    if gates.unsettled {
+        return Error::RotationUnsettled;
+    }
+    if rotation.renews && gates.renewable_at > now {
+        return Error::TooEarly {
+            from: gates.renewable_at,
+        };
+    }
+    if gates.rotations_today >= ROTATIONS_A_DAY {
+        return Error::RotationsUsedUp {
+            retry_at: LimitReset::Daily.ends(now),
+        };
+    }
+    if gates.pause_until > now {
+        return mint::busy_until(gates.pause_until, now);
+    }
+    if gates.in_hand {
+        return Error::ClaimInProgress;
+    }
+    Error::OldUnconfirmed
+}
+
+/// The old one put off and the successor reserved with what is left: ready to be minted.
+async fn prepare(
+    app: &App,
+    attempt: &mut Attempt,
+    rotation: &Rotation,
+    old: &Due,
+) -> Result<(Decision, (Share, MintSpec)), Error> {
+    let spent = put_off(app, attempt, old).await?;
+    attempt.now = app.now();
+    let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, Some(&spent)).await?;
+    if !decision.reserved {
+        let (_, facts) = owned(told)?;
+        return Err(refusal(attempt, rotation, &facts.gates));
+    }
+    let offer = mint::offer(app, attempt, &decision).await?;
+    Ok((decision, offer))
+}
+
+/// Off, by upstream's own word, with what it had spent in the same answer; nothing less will do (X5).
+async fn put_off(app: &App, attempt: &Attempt, old: &Due) -> Result<Spend, Error> {
+    let actor = attempt.session.member.as_str();
+    match turn::switch_and_read(app, Switch::Off, old, actor).await {
+        Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => Ok(spent),
+        left => {
+            own_keys::left_to_sweep(app, old, left);
+            Err(Error::OldUnconfirmed)
+        }
+    }
+}
+
+/// It came to nothing: the old one comes back, unless somebody else wants it off. What fails here, the sweep does.
+async fn let_go(app: &App, attempt: &Attempt, key: &str, old: &Due) {
+    let freed = match random::public_id(&*app.random, Kind::Change) {
+        Ok(change) => successors::let_go(&*app.db, attempt, key, &change, app.now()).await,
+        Err(_) => return,
+    };
+    if freed == Ok(true) {
+        let actor = attempt.session.member.as_str();
+        match turn::switch(app, Switch::On, old, actor).await {
+            Ok(Reply::Is(_)) => {}
+            left => own_keys::left_to_sweep(app, old, left),
+        }
+    }
+}
+
+async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Result<Rotated, Error> {
+    let (told, mut decision) = rotations::reserve(&*app.db, &attempt, &rotation, None).await?;
+    let (card, facts) = owned(told)?;
+    if !decision.reserved {
+        return if is_replay(&attempt, &facts)? {
+            Ok(Rotated::Before(card))
+        } else {
+            Err(refusal(&attempt, &rotation, &facts.gates))
+        };
+    }
+    let lowered = lower(app, &attempt, &mut decision, &facts).await?;
+    let (share, spec) = mint::offer(app, &attempt, &decision).await?;
+    attempt.rotation = Some(Rotation {
+        lowered: Some(lowered),
+        ..rotation
+    });
+    let made = made(mint::make(app, &attempt, &decision, &share, &spec).await);
+    if made.is_err() {
+        raise_again(app, &facts.old).await;
+    }
+    made
+}
+
+/// Leaves the old one half of what is left, by upstream's own word; the siblings of `decision` are as they are then.
+async fn lower(
+    app: &App,
+    attempt: &Attempt,
+    decision: &mut Decision,
+    facts: &Facts,
+) -> Result<NanoUsd, Error> {
+    let spent = match facts.old.upstream_hash.as_deref() {
+        Some(hash) => match openrouter::read_key_once(app, hash).await {
+            Reply::Is(body) => body.read_at(app.now()),
+            Reply::Missing | Reply::Refused(_) | Reply::Unknown => None,
+        },
+        None => None,
+    };
+    let Some(spent) = spent else {
+        mint::refuse(app, attempt, "old_unconfirmed", None).await?;
+        return Err(Error::OldUnconfirmed);
+    };
+    let Some(to) = half(decision, facts, &spent, attempt.now) else {
+        mint::refuse(app, attempt, "budget_spent", None).await?;
+        return Err(Error::NothingToSplit);
+    };
+    let actor = attempt.session.member.as_str();
+    match turn::limit(app, &facts.old, to, actor).await {
+        Ok(Reply::Is(Switched::Confirmed)) => {
+            count_old_as(decision, to);
+            Ok(to)
+        }
+        left => {
+            own_keys::left_to_sweep(app, &facts.old, left);
+            mint::refuse(app, attempt, "old_unconfirmed", None).await?;
+            raise_again(app, &facts.old).await;
+            Err(Error::OldUnconfirmed)
+        }
+    }
+}
+
+/// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.
+fn half(decision: &mut Decision, facts: &Facts, spent: &Spend, now: Timestamp) -> Option<NanoUsd> {
+    let reset = decision.grants.limit_reset;
+    if facts.limit_reset != reset {
+        return None;
+    }
+    let before = count_old_as(decision, NanoUsd::ZERO);
+    let share = mint::share(decision, now);
+    if share.exhausted {
+        return None;
+    }
+    // A limit without a window counts what was spent before it was paid for, too.
+    let before = match reset {
+        LimitReset::None => before,
+        _ => NanoUsd::ZERO,
+    };
+    let used = spent.of_window(reset, now)?.minus(before);
+    split(share.limit, used, facts.limit.minus(before)).map(|to| before.plus(to))
+}
+
+/// Takes the one generation of the key that lives for one of this cap; what it had spent before its owner prepaid.
+fn count_old_as(decision: &mut Decision, cap: NanoUsd) -> NanoUsd {
+    let mut before = NanoUsd::ZERO;
+    let siblings = decision.siblings.iter_mut();
+    for old in siblings.filter(|sibling| sibling.same_key && sibling.ended_at.is_none()) {
+        // What it has spent is in its cap, or is reckoned apart.
+        (old.cap, old.usage) = (cap, None);
+        before = old.before_prepaid;
+    }
+    before
+}
+
+/// The limit that was lowered for nothing is due to be looked at; should this fail, it is so in a few minutes anyway.
+async fn raise_again(app: &App, old: &Due) {
+    let generation = old.public_id.as_str();
+    if successors::cap_due(&*app.db, generation, app.now())
+        .await
+        .is_err()
+    {
+        app.note("warn", "cap_left_low", json!({ "generation": generation }));
+    }
+}

@@ -1,0 +1,193 @@
+//! Two alarms that stop minting and whatever could not be undone: the database is behind what it was (X7), and the
+//! management key is another account's (X6). Jobs raise them; an admin, or the account itself, ends them.
+
+use serde::Deserialize;
+
+use super::audit::{committed, was_committed};
+use super::settings::{Switched, switch};
+use super::{last_row, sql::wire, twice};
+use crate::crypto::session::Session;
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError};
+
+/// An account that matched this long ago, in seconds, may be another by now.
+const MATCH_HOLDS_SECS: i64 = 3_600;
+
+statements! {
+    HEAD = "SELECT json_object('since', s.restore_since, 'id', COALESCE(a.id, 0), 'change_id', a.change_id,
+            'then', (SELECT o.change_id FROM audit o WHERE o.id = ?1))
+        FROM settings s LEFT JOIN audit a ON a.id = (SELECT MAX(id) FROM audit)";
+
+    // Not where an admin has accepted it meanwhile.
+    SUSPECT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'restore_suspected', ?2, s.restore, 'suspected', ?3 FROM settings s
+        WHERE s.restore = 'none' AND s.restore_since = ?4
+        ON CONFLICT DO NOTHING";
+
+    SUSPECT = "UPDATE settings SET restore = 'suspected', change_id = ?1
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+
+    LOST_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'account_lost', ?2, s.account, 'foreign', ?3 FROM settings s
+        WHERE s.account = 'known' AND s.account_since = ?4
+        ON CONFLICT DO NOTHING";
+
+    FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s
+        WHERE s.account = 'foreign'
+        ON CONFLICT DO NOTHING";
+
+    ACCOUNT = "UPDATE settings SET account = ?1, change_id = ?2
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+
+    MATCHED = "UPDATE settings SET account_matched_at = ?1, account_credential = ?2";
+
+    IS_MATCHED = "SELECT json_object('matched', s.account = 'known' AND s.account_credential = ?1
+            AND s.account_matched_at > ?2) FROM settings s";
+
+    ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, 'settings', ?2, m.public_id, CASE ?2 WHEN 'restore_accepted' THEN s.restore ELSE s.account END, ?3
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    ACCEPT_RESTORE = "UPDATE settings SET restore = 'none', restore_since = MAX(restore_since + 1, ?1), change_id = ?2
+        WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+
+    // The next key that is recorded at home tells which account it is.
+    ACCEPT_ACCOUNT = "UPDATE settings SET account = 'known', account_since = ?1, home_workspace_id = NULL,
+            account_matched_at = NULL, account_credential = NULL, change_id = ?2
+        WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+
+    STANDING = "SELECT json_object('upstream_terms_confirmed', s.upstream_terms = 'confirmed',
+            'restored', s.restore <> 'none', 'foreign_account', s.account <> 'known') FROM settings s";
+}
+
+/// Where the audit ends, and what stood at an earlier end of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Head {
+    pub since: i64,
+    pub id: i64,
+    pub change_id: Option<String>,
+    /// The change of the row that was asked about; none where there is no such row.
+    pub then: Option<String>,
+}
+
+/// Reads the end of the audit, and the row with that id.
+pub async fn head(db: &dyn Database, then: Option<i64>) -> Result<Head, DbError> {
+    last_row(&db.batch(vec![stmt!(HEAD, then)]).await?)?.ok_or(DbError::Broken)
+}
+
+/// The database is behind what it was. `since` is what the suspicion rests on.
+pub async fn suspect(
+    db: &dyn Database,
+    job: &str,
+    since: i64,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(SUSPECT_GUARD, change, job, now, since),
+        stmt!(SUSPECT, change),
+        committed(change, "settings"),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// The account is not ours. False where that is known, or an admin has accepted another one meanwhile.
+pub async fn account_lost(
+    db: &dyn Database,
+    job: &str,
+    since: i64,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(LOST_GUARD, change, job, now, since),
+        stmt!(ACCOUNT, "foreign", change),
+        committed(change, "settings"),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// The account is ours, as this credential shows. True where it was not before.
+pub async fn account_found(
+    db: &dyn Database,
+    job: &str,
+    credential_sha256: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(MATCHED, now, credential_sha256),
+        stmt!(FOUND_GUARD, change, job, now),
+        stmt!(ACCOUNT, "known", change),
+        committed(change, "settings"),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// Whether this credential's account was ours within the hour: only then does its 404 mean that a key is gone (X6).
+pub async fn account_matches(
+    db: &dyn Database,
+    credential_sha256: &str,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    #[derive(Deserialize)]
+    struct Matched {
+        /// NULL before the first match.
+        matched: Option<i64>,
+    }
+    let since = now.plus(-MATCH_HOLDS_SECS);
+    let row: Option<Matched> = last_row(
+        &db.batch(vec![stmt!(IS_MATCHED, credential_sha256, since)])
+            .await?,
+    )?;
+    Ok(row.is_some_and(|row| row.matched == Some(1)))
+}
+
+/// An admin ends the alarm of a restored database.
+pub async fn accept_restore(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let (member, epoch) = (&session.member, session.epoch);
+    let stmts = vec![
+        stmt!(ACCEPT_GUARD, change, "restore_accepted", now, member, epoch),
+        stmt!(ACCEPT_RESTORE, now, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// An admin says that the account there is now is the one: the next mint learns which.
+pub async fn accept_account(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let (member, epoch) = (&session.member, session.epoch);
+    let stmts = vec![
+        stmt!(ACCEPT_GUARD, change, "account_accepted", now, member, epoch),
+        stmt!(ACCEPT_ACCOUNT, now, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// What in the database keeps something closed, for the health route alone: the guards ask for themselves.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Standing {
+    #[serde(deserialize_with = "wire::flag")]
+    pub upstream_terms_confirmed: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub restored: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub foreign_account: bool,
+}
+
+pub async fn standing(db: &dyn Database) -> Result<Standing, DbError> {
+    last_row(&db.batch(vec![stmt!(STANDING)]).await?)?.ok_or(DbError::Broken)
+}

@@ -1,0 +1,270 @@
+//! What the nightly comparison with the upstream has seen, and in what an upstream key differs from its row.
+
+use serde::{Deserialize, Serialize};
+
+use super::audit::{committed, was_committed};
+use super::generations::Due;
+use super::{read_all, sql::wire, twice};
+use crate::domain::drift::{Drift, Wanted};
+use crate::domain::generation::State;
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Stmt};
+
+/// Differences that are kept; the run's counts have the rest.
+const KEPT: i64 = 1_000;
+/// Of these an admin is shown the oldest.
+const SHOWN: i64 = 100;
+
+statements! {
+    BY_HASHES = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+            'upstream_name', n.upstream_name, 'state', n.state, 'doubted', n.switch_doubted_at IS NOT NULL,
+            'limit_nano', n.limit_nano, 'limit_sent_nano', n.limit_sent_nano, 'limit_reset', n.limit_reset,
+            'expires_at', n.expires_at, 'missing', n.missing_since IS NOT NULL)
+        FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(?1))";
+
+    SIGHT = "INSERT INTO sightings (generation_id, seen_at)
+        SELECT n.id, ?1 FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(?2))
+        ON CONFLICT (generation_id) DO UPDATE SET seen_at = MAX(seen_at, excluded.seen_at)";
+
+    // What was recorded before the walk began, and it did not see.
+    UNSEEN = "SELECT json_object('row', n.id, 'due', json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+            'workspace_id', n.workspace_id, 'attempts', n.attempts), 'missing', n.missing_since IS NOT NULL)
+        FROM generations n LEFT JOIN sightings s ON s.generation_id = n.id
+        WHERE n.id > ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.expires_at > ?2
+          AND n.recorded_at < ?3 AND COALESCE(s.seen_at, 0) < ?3
+        ORDER BY n.id LIMIT ?4";
+
+    // It holds its state and its seat: both rows of the audit say the same.
+    MISSED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'key_missed', 'reconcile', n.state, n.state, ?2 FROM generations n
+        WHERE n.public_id = ?3 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+        ON CONFLICT DO NOTHING";
+
+    MISSED = "UPDATE generations SET missing_since = ?1
+        WHERE public_id = ?2 AND missing_since IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
+
+    FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'key_found', 'reconcile', n.state, n.state, ?2 FROM generations n
+        WHERE n.public_id = ?3 AND n.missing_since IS NOT NULL
+        ON CONFLICT DO NOTHING";
+
+    FOUND = "UPDATE generations SET missing_since = NULL
+        WHERE public_id = ?1 AND missing_since IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+
+    // Whatever drives holds says again what is wanted.
+    SAY_AGAIN = "UPDATE generations SET switch_doubted_at = ?1, attempts = 0, next_attempt_at = 0
+        WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL";
+
+    CAP_DUE = "UPDATE generations SET cap_due_at = ?1
+        WHERE public_id = ?2 AND state IN ('active', 'disabled') AND cap_due_at IS NULL";
+
+    NOTE = "INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at)
+        SELECT n.id, ?1, ?2, ?2 FROM generations n
+        WHERE n.public_id = ?3 AND ((SELECT COUNT(*) FROM drift) < ?4
+          OR EXISTS (SELECT 1 FROM drift d WHERE d.generation_id = n.id AND d.kind = ?1))
+        ON CONFLICT (generation_id, kind) DO UPDATE SET last_seen_at = excluded.last_seen_at";
+
+    // What a whole run did not see any more is gone.
+    CLOSE = "DELETE FROM drift WHERE last_seen_at < ?1";
+
+    WORKSPACES = "SELECT json_object('id', w.workspace_id) FROM
+        (SELECT DISTINCT n.workspace_id FROM generations n WHERE n.live = 1 AND n.workspace_id IS NOT NULL LIMIT ?1) w";
+
+    OPEN = "SELECT json_object('generation', n.public_id, 'key', k.public_id, 'kind', d.kind,
+            'first_seen_at', d.first_seen_at, 'last_seen_at', d.last_seen_at)
+        FROM drift d JOIN generations n ON n.id = d.generation_id JOIN keys k ON k.id = n.key_id
+        ORDER BY d.first_seen_at, d.generation_id LIMIT ?1";
+
+    // Not their hashes: whoever knows one can have the key disabled (C9).
+    WITHOUT_ROW = "SELECT json_object('name', f.upstream_name, 'workspace_id', f.workspace_id,
+            'first_seen_at', f.first_seen_at, 'last_seen_at', f.last_seen_at, 'disabled_at', f.disabled_at)
+        FROM findings f ORDER BY f.id LIMIT ?1";
+}
+
+/// A row with an upstream key.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Row {
+    pub public_id: String,
+    pub upstream_hash: String,
+    upstream_name: String,
+    state: State,
+    #[serde(deserialize_with = "wire::flag")]
+    doubted: bool,
+    #[serde(deserialize_with = "wire::nano")]
+    limit_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::maybe_nano")]
+    limit_sent_nano: Option<NanoUsd>,
+    limit_reset: LimitReset,
+    #[serde(deserialize_with = "wire::at")]
+    expires_at: Timestamp,
+    #[serde(deserialize_with = "wire::flag")]
+    pub missing: bool,
+}
+
+impl Row {
+    /// Whether it wants its key to be there.
+    pub fn is_to_be_there(&self) -> bool {
+        matches!(self.state, State::Active | State::Disabled)
+    }
+
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            name: self.upstream_name.clone(),
+            state: self.state,
+            doubted: self.doubted,
+            limit: self.limit_nano,
+            limit_sent: self.limit_sent_nano,
+            limit_reset: self.limit_reset,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+/// A recorded key that a whole walk has not seen.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Unseen {
+    pub row: i64,
+    pub due: Due,
+    /// As it was before.
+    #[serde(deserialize_with = "wire::flag")]
+    pub missing: bool,
+}
+
+/// A difference, as an admin sees it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Open {
+    generation: String,
+    key: String,
+    kind: String,
+    #[serde(deserialize_with = "wire::at")]
+    first_seen_at: Timestamp,
+    #[serde(deserialize_with = "wire::at")]
+    last_seen_at: Timestamp,
+}
+
+/// A key with our marker and without a row.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WithoutRow {
+    name: String,
+    workspace_id: Option<String>,
+    #[serde(deserialize_with = "wire::at")]
+    first_seen_at: Timestamp,
+    #[serde(deserialize_with = "wire::at")]
+    last_seen_at: Timestamp,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    disabled_at: Option<Timestamp>,
+}
+
+async fn all<T: serde::de::DeserializeOwned>(
+    db: &dyn Database,
+    batch: Vec<Stmt>,
+) -> Result<Vec<T>, DbError> {
+    let rows = db.batch(batch).await?;
+    read_all(rows.last().ok_or(DbError::Broken)?)
+}
+
+/// The rows of these upstream keys, which are there: that is written down as of `now`.
+pub async fn sighted(
+    db: &dyn Database,
+    hashes: &[&str],
+    now: Timestamp,
+) -> Result<Vec<Row>, DbError> {
+    let hashes = serde_json::to_string(hashes).map_err(|_| DbError::Broken)?;
+    let hashes = hashes.as_str();
+    all(
+        db,
+        vec![stmt!(SIGHT, now, hashes), stmt!(BY_HASHES, hashes)],
+    )
+    .await
+}
+
+/// The row of one upstream key, as it is this moment.
+pub async fn by_hash(db: &dyn Database, hash: &str) -> Result<Option<Row>, DbError> {
+    let hashes = serde_json::to_string(&[hash]).map_err(|_| DbError::Broken)?;
+    Ok(all(db, vec![stmt!(BY_HASHES, hashes)]).await?.pop())
+}
+
+/// Recorded keys that a walk begun at `began` has not seen, from the row after `after` on.
+pub async fn unseen(
+    db: &dyn Database,
+    after: i64,
+    began: Timestamp,
+    now: Timestamp,
+    rows: i64,
+) -> Result<Vec<Unseen>, DbError> {
+    all(db, vec![stmt!(UNSEEN, after, now, began, rows)]).await
+}
+
+/// Upstream says that it is not there. False where that is known.
+pub async fn missed(
+    db: &dyn Database,
+    generation: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(MISSED_GUARD, change, now, generation),
+        stmt!(MISSED, now, generation, change),
+        committed(change, generation),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// It is there after all.
+pub async fn found(
+    db: &dyn Database,
+    generation: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(FOUND_GUARD, change, now, generation),
+        stmt!(FOUND, generation, change),
+        committed(change, generation),
+    ];
+    was_committed(&twice(db, batch).await?)
+}
+
+/// Keeps a difference, and has what is ours of it mended, unless this is a dry run. True where it will be.
+pub async fn note(
+    db: &dyn Database,
+    generation: &str,
+    drift: Drift,
+    mends: bool,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let mut batch = vec![stmt!(NOTE, drift.name(), now, generation, KEPT)];
+    let mend = match drift {
+        Drift::Disabled => Some(stmt!(SAY_AGAIN, now, generation)),
+        Drift::Limit => Some(stmt!(CAP_DUE, now, generation)),
+        _ => None,
+    };
+    let mend = mend.filter(|_| mends);
+    let mended = mend.is_some();
+    batch.extend(mend);
+    twice(db, batch).await?;
+    Ok(mended)
+}
+
+/// Forgets the differences that a whole run, begun at `began`, has not seen any more.
+pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
+    twice(db, vec![stmt!(CLOSE, began)]).await.map(|_| ())
+}
+
+/// The workspaces that rows name.
+pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbError> {
+    #[derive(Deserialize)]
+    struct Named {
+        id: String,
+    }
+    let named: Vec<Named> = all(db, vec![stmt!(WORKSPACES, most)]).await?;
+    Ok(named.into_iter().map(|named| named.id).collect())
+}
+
+/// What is open, oldest first: differences, and keys without a row.
+pub fn open() -> [Stmt; 2] {
+    [stmt!(OPEN, SHOWN), stmt!(WITHOUT_ROW, SHOWN)]
+}

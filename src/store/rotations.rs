@@ -1,0 +1,348 @@
+//! A key's next generation up to its mint: the hold that takes the key in hand, and the reservation of the successor.
+//! What becomes of it is in `successors`.
+//!
+//! The change of an attempt is also the one that its hold carries: whoever takes the key in hand later takes the earlier
+//! attempt's place, and that one neither reserves nor records any more.
+
+use serde::Deserialize;
+
+use super::cards::{self, Card};
+use super::claims::{self, Attempt, Decision};
+use super::generations::Due;
+use super::members::{self, Member};
+use super::mints::RECORD_WITHIN_SECS;
+use super::{read, rows_of, sql::wire, successors, twice};
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
+use crate::domain::rotation::ROTATIONS_A_DAY;
+use crate::domain::spend::Spend;
+use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::ports::{Database, Rows, Stmt};
+
+/// After this a rotation whose request died is undone: no mint of it can be recorded any more.
+pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
+
+statements! {
+    // At once: nothing is put off that could not be replaced as things are.
+    BEGIN_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, r.key, 'rotation_begun', r.member, CASE WHEN r.leaked IS NULL THEN 'rotation' ELSE 'leak' END, ?2
+        FROM rotation_gates r
+        WHERE r.key = ?3 AND r.member = ?4 AND r.epoch = ?5 AND r.public_origin = ?6
+          AND r.minting = 'open' AND r.pause_until <= ?2 AND r.blocked = 0 AND r.held = 0 AND r.is_off = 0
+          AND r.being_made = 0 AND r.unsettled = 0 AND r.expires_at > ?2
+          AND (r.in_hand_of IS NULL OR (r.leaked IS NOT NULL AND ?7 = 0))
+          AND (?7 = 0 OR r.renewable_at <= ?2)
+          AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?8
+            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')) < ?9
+          AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
+            WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?10 AND i.created_at > ?11)
+        ON CONFLICT DO NOTHING";
+
+    // A leak puts the key off whatever else stands (A4); an admin may say so too (A19).
+    LEAK_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, r.key, 'hold_put', a.public_id, 'leak', ?2
+        FROM rotation_gates r JOIN members a ON a.public_id = ?4 JOIN settings s
+        WHERE r.key = ?3 AND a.status = 'active' AND a.epoch + s.session_epoch = ?5
+          AND (r.member = a.public_id OR ?6 = 1)
+          AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
+            WHERE i.owner_id = a.owner_id AND i.key_sha256 = ?7 AND i.created_at > ?8)
+        ON CONFLICT DO NOTHING";
+
+    // Both secrets of a key in grace are the leaked key's; the older one does not wait for its time.
+    LEAK_GRACE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'grace_ended', ?2, n.state, 'revoking', ?3
+        FROM keys k JOIN generations n ON n.key_id = k.id
+        WHERE k.public_id = ?4 AND n.grace_until IS NOT NULL AND n.state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)
+        ON CONFLICT DO NOTHING";
+
+    // What is already in hand changes hands, unless its mint is under way.
+    HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT k.id, a.after, a.actor, ?1, ?2 FROM keys k JOIN audit a ON a.target = k.public_id
+        WHERE k.public_id = ?3 AND a.change_id = ?2
+          AND ?2 = (SELECT l.change_id FROM audit l WHERE l.target = ?3 ORDER BY l.id DESC LIMIT 1)
+        ON CONFLICT (key_id, reason) DO UPDATE SET change_id = excluded.change_id
+          WHERE NOT EXISTS (SELECT 1 FROM generations g
+            WHERE g.key_id = holds.key_id AND g.live = 1 AND g.state IN ('reserved', 'minting'))";
+
+    // The gates, decided again where the successor gets its row. At once: the old one is off for certain, by this very
+    // change. With grace: it is on, and nobody has the key in hand.
+    RESERVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, ?2, 'reserved', r.member, 'minting', ?3
+        FROM rotation_gates r
+        WHERE r.key = ?4 AND r.member = ?5 AND r.epoch = ?6 AND r.public_origin = ?7
+          AND r.minting = 'open' AND r.pause_until <= ?3 AND r.blocked = 0 AND r.held = 0 AND r.is_off = 0
+          AND r.being_made = 0 AND r.unsettled = 0 AND r.expires_at > ?3 AND r.switch_in_doubt = 0
+          AND ((?8 = 0 AND r.old_state = 'disabled' AND r.in_hand_of = ?1)
+            OR (?8 = 1 AND r.old_state = 'active' AND r.in_hand_of IS NULL AND r.limit_in_doubt = 0))
+          AND (?9 = 0 OR r.renewable_at <= ?3)
+          AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?10
+            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')) < ?11
+          AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
+            WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?12 AND i.created_at > ?13)
+        ON CONFLICT DO NOTHING";
+
+    // What the old one had spent when it was put off.
+    BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
+            usage_lifetime_nano = ?4, usage_read_at = ?5
+        WHERE state = 'disabled' AND id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?6)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?6)";
+
+    // Should the mint come to nothing, the limit that is lowered for it is looked at again, whoever lives to see it.
+    CAP_DUE = "UPDATE generations SET cap_due_at = ?1
+        WHERE id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?2)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
+
+    // The other slot. A fresh life is the renewal's alone: what expires is as long as ever (S4-79).
+    GENERATION = concat!("INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
+            workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, replaces, change_id)
+        SELECT ?1, r.key_id, r.owner_id, 1 - r.old_slot, 'minting', ?2, 'keycap/' || r.instance || '/' || ?1,
+            p.workspace_id, r.plan_rev, ", most!("r.owner_id", "r.key_id"), ", p.limit_reset, ?3,
+            CASE ?4 WHEN 1 THEN CAST(?3 AS INTEGER) + p.expiry_days * 86400 ELSE r.expires_at END, r.old_id, ?5
+        FROM rotation_gates r JOIN plans p ON p.id = r.plan_id
+        WHERE r.key = ?6 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?1)
+        ON CONFLICT (public_id) DO NOTHING");
+
+    // How the key stands, for the words and for the next step.
+    FACTS = "SELECT json_object('begun', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = r.key),
+          'member', r.member, 'limit_nano', n.limit_nano, 'limit_reset', n.limit_reset,
+          'replay_of', (SELECT i.body_sha256 FROM idempotency_keys i
+            WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?5 AND i.created_at > ?6),
+          'gates', json_object('same_instance', r.public_origin = ?3, 'minting_open', r.minting = 'open',
+            'pause_until', r.pause_until, 'held', r.held OR r.blocked, 'is_off', r.is_off,
+            'leaked', r.leaked IS NOT NULL, 'in_hand', r.in_hand_of IS NOT NULL AND r.in_hand_of <> ?2,
+            'being_made', r.being_made, 'unsettled', r.unsettled, 'grace_until', r.grace_until,
+            'rotations_today', (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL
+              AND a.created_at >= ?4 AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')),
+            'expires_at', r.expires_at, 'renewable_at', r.renewable_at),
+          'old', json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
+            'attempts', n.attempts, 'delivered', 1, 'doubted_at', n.switch_doubted_at))
+        FROM rotation_gates r JOIN generations n ON n.id = r.old_id WHERE r.key = ?1";
+}
+
+/// How an attempt makes a key's next generation, instead of its first.
+#[derive(Clone)]
+pub struct Rotation {
+    /// The key, as the request names it; anything may stand there.
+    pub key: String,
+    /// The successor gets a life of its own.
+    pub renews: bool,
+    /// Hours for which the old one goes on working; `None` is at once.
+    pub grace_hours: Option<i64>,
+    /// With grace: the limit that the old one has been given for it.
+    pub lowered: Option<NanoUsd>,
+}
+
+/// How a key stands that may be replaced.
+#[derive(Deserialize)]
+pub struct Facts {
+    #[serde(deserialize_with = "wire::flag")]
+    pub begun: bool,
+    /// Whose it is.
+    pub member: String,
+    /// The body's SHA-256 of an earlier request with this Idempotency-Key.
+    pub replay_of: Option<String>,
+    #[serde(rename = "limit_nano", deserialize_with = "wire::nano")]
+    pub limit: NanoUsd,
+    pub limit_reset: LimitReset,
+    pub gates: Gates,
+    pub old: Due,
+}
+
+/// What may speak against it.
+#[derive(Deserialize)]
+pub struct Gates {
+    #[serde(deserialize_with = "wire::flag")]
+    pub same_instance: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub minting_open: bool,
+    #[serde(deserialize_with = "wire::at")]
+    pub pause_until: Timestamp,
+    #[serde(deserialize_with = "wire::flag")]
+    pub held: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub is_off: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub leaked: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub in_hand: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub being_made: bool,
+    #[serde(deserialize_with = "wire::flag")]
+    pub unsettled: bool,
+    #[serde(deserialize_with = "wire::maybe_at")]
+    pub grace_until: Option<Timestamp>,
+    pub rotations_today: i64,
+    #[serde(deserialize_with = "wire::at")]
+    pub expires_at: Timestamp,
+    #[serde(deserialize_with = "wire::at")]
+    pub renewable_at: Timestamp,
+}
+
+/// What the database said to a step: the key as its owner sees it, none when it is another's, and how it stands, where
+/// there is a generation that may be replaced.
+pub struct Told {
+    pub member: Member,
+    pub card: Option<Card>,
+    pub facts: Option<Facts>,
+}
+
+/// Takes a key in hand to replace it at once, where every gate is open.
+pub async fn begin(
+    db: &dyn Database,
+    attempt: &Attempt,
+    rotation: &Rotation,
+) -> Result<Told, Error> {
+    let (change, key, now) = (&attempt.change, rotation.key.as_str(), attempt.now);
+    let stmts = vec![
+        stmt!(
+            BEGIN_GUARD,
+            change,
+            now,
+            key,
+            &attempt.session.member,
+            attempt.session.epoch,
+            attempt.house.public_origin.as_str(),
+            rotation.renews,
+            LimitReset::Daily.starts(now),
+            ROTATIONS_A_DAY,
+            key_sha256(attempt),
+            now.plus(-claims::IDEMPOTENCY_SECS),
+        ),
+        stmt!(HOLD, now, change, key),
+    ];
+    told(db, attempt, key, stmts).await
+}
+
+/// Puts the hold of a leak, by its owner or an admin.
+pub async fn report_leak(
+    db: &dyn Database,
+    attempt: &Attempt,
+    key: &str,
+    as_admin: bool,
+) -> Result<Told, Error> {
+    let (change, now, member) = (&attempt.change, attempt.now, &attempt.session.member);
+    let stmts = vec![
+        stmt!(
+            LEAK_GUARD,
+            change,
+            now,
+            key,
+            member,
+            attempt.session.epoch,
+            as_admin,
+            key_sha256(attempt),
+            now.plus(-claims::IDEMPOTENCY_SECS),
+        ),
+        stmt!(LEAK_GRACE_GUARD, change, member, now, key),
+        successors::revoke(change, key),
+        stmt!(HOLD, now, change, key),
+    ];
+    told(db, attempt, key, stmts).await
+}
+
+async fn told(
+    db: &dyn Database,
+    attempt: &Attempt,
+    key: &str,
+    mut stmts: Vec<Stmt>,
+) -> Result<Told, Error> {
+    let written = stmts.len();
+    stmts.extend(ask(attempt, key));
+    let rows = twice(db, stmts).await?;
+    read_told(attempt, &rows, written)
+}
+
+/// Reads what [`ask`] asked, from the `n`th statement on.
+fn read_told(attempt: &Attempt, rows: &[Rows], n: usize) -> Result<Told, Error> {
+    let read_at = |more: usize| rows_of(rows, n.saturating_add(more));
+    Ok(Told {
+        member: members::current(read_at(0)?, &attempt.session)?,
+        card: cards::read_cards(read_at(1)?)?.pop(),
+        facts: read_at(2)?.first().map(|row| read(row)).transpose()?,
+    })
+}
+
+fn ask(attempt: &Attempt, key: &str) -> [Stmt; 3] {
+    let facts = stmt!(
+        FACTS,
+        key,
+        &attempt.change,
+        attempt.house.public_origin.as_str(),
+        LimitReset::Daily.starts(attempt.now),
+        key_sha256(attempt),
+        attempt.now.plus(-claims::IDEMPOTENCY_SECS),
+    );
+    [
+        members::standing(&attempt.session),
+        cards::one_of(attempt.session.member.as_str(), key),
+        facts,
+    ]
+}
+
+fn key_sha256(attempt: &Attempt) -> Option<&str> {
+    attempt.idempotency.as_ref().map(|i| i.key_sha256.as_str())
+}
+
+/// Reserves the successor, straight into `minting`; at once, with what the old one had spent when it was put off.
+pub async fn reserve(
+    db: &dyn Database,
+    attempt: &Attempt,
+    rotation: &Rotation,
+    spent: Option<&Spend>,
+) -> Result<(Told, Decision), Error> {
+    let (change, generation, now) = (&attempt.change, &attempt.generation, attempt.now);
+    let key = rotation.key.as_str();
+    let mut batch = vec![stmt!(
+        RESERVE_GUARD,
+        change,
+        generation,
+        now,
+        key,
+        &attempt.session.member,
+        attempt.session.epoch,
+        attempt.house.public_origin.as_str(),
+        rotation.grace_hours.is_some(),
+        rotation.renews,
+        LimitReset::Daily.starts(now),
+        ROTATIONS_A_DAY,
+        key_sha256(attempt),
+        now.plus(-claims::IDEMPOTENCY_SECS),
+    )];
+    batch.push(stmt!(
+        GENERATION,
+        generation,
+        attempt.nonce.as_str(),
+        now,
+        rotation.renews,
+        change,
+        key
+    ));
+    batch.push(match spent {
+        Some(spend) => book(spend, generation, change),
+        None => stmt!(CAP_DUE, now.plus(DEAD_AFTER_SECS), generation, change),
+    });
+    batch.extend(claims::remember(attempt));
+    let written = batch.len();
+    batch.extend(ask(attempt, key));
+    batch.extend(claims::facts(attempt));
+    let rows = twice(db, batch).await?;
+    let told = read_told(attempt, &rows, written)?;
+    let decision = claims::read_decision(&rows)?.ok_or(Error::SignInRequired)?;
+    Ok((told, decision))
+}
+
+fn book(spend: &Spend, generation: &PublicId, change: &PublicId) -> Stmt {
+    stmt!(
+        BOOK,
+        spend.daily,
+        spend.weekly,
+        spend.monthly,
+        spend.lifetime,
+        spend.read_at,
+        generation,
+        change
+    )
+}

@@ -1,0 +1,41 @@
+//! OpenRouter's workspaces: where an account's keys are (upstreams/openrouter, section 4).
+
+use serde::Deserialize;
+
+use super::openrouter::{One, Reply, safe};
+use crate::app::App;
+
+/// Pages of 100 that are asked for at most.
+const PAGES: usize = 12;
+
+#[derive(Deserialize)]
+struct Workspace {
+    id: String,
+}
+
+/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
+pub async fn read(app: &App, workspace_id: &str) -> Reply<()> {
+    let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
+    let reply = safe::<One<Workspace>>(app, "GET", &format!("/workspaces/{id}")).await;
+    match reply {
+        Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),
+        Reply::Is(_) | Reply::Missing => Reply::Missing,
+        Reply::Refused(refused) => Reply::Refused(refused),
+        Reply::Unknown => Reply::Unknown,
+    }
+}
+
+/// `GET /workspaces`, all pages: the ids of the account's workspaces.
+pub async fn list(app: &App) -> Reply<Vec<String>> {
+    let mut ids: Vec<String> = Vec::new();
+    for _ in 0..PAGES {
+        let path = format!("/workspaces?limit=100&offset={}", ids.len());
+        match safe::<One<Vec<Workspace>>>(app, "GET", &path).await {
+            Reply::Is(One { data }) if data.is_empty() => return Reply::Is(ids),
+            Reply::Is(One { data }) => ids.extend(data.into_iter().map(|one| one.id)),
+            other => return other.map(|_| ids),
+        }
+    }
+    // More than anybody has: it is not to be concluded from.
+    Reply::Unknown
+}

@@ -1,0 +1,580 @@
+//! The nightly comparison of all keys with all rows (S4-49, S4-68).
+
+use serde_json::{Value, json};
+
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+const JOBS: &str = "/api/v1/admin/jobs";
+
+fn holder<'a>(world: &'a World, persona: &str) -> (Browser<'a>, String) {
+    let member = Browser::signed_in(world, persona);
+    let told = member.claim();
+    assert_eq!(told.status, 201, "{told:?}");
+    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    (member, format!("/api/v1/keys/{id}"))
+}
+
+fn counts(world: &World) -> Value {
+    let text = world
+        .db
+        .text("SELECT counts FROM runs WHERE job = 'reconcile' ORDER BY id DESC LIMIT 1");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// One reconciliation to its end, and its counts.
+fn reconciled(world: &World) -> Value {
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(world.last_run(), "done");
+    oracle::always(world);
+    counts(world)
+}
+
+fn kinds(world: &World) -> Vec<String> {
+    world
+        .db
+        .texts("SELECT kind FROM drift ORDER BY generation_id, kind")
+}
+
+fn only_hash(world: &World) -> String {
+    world.db.text("SELECT upstream_hash FROM generations")
+}
+
+fn by_hand(world: &World, change: &Value) {
+    world.by_hand("PATCH", &format!("/keys/{}", only_hash(world)), change);
+}
+
+#[test]
+fn s4_49_what_agrees_is_no_drift_and_other_peoples_keys_are_only_counted() {
+    let world = World::new();
+    holder(&world, "member");
+    holder(&world, "second");
+    world.somebodys_keys(3);
+    world.workspace();
+    let counts = reconciled(&world);
+    let of = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!((of("ours"), of("others"), of("workspaces")), (2, 3, 2));
+    assert_eq!(
+        (of("drift"), of("missing"), of("strays"), of("errors")),
+        (0, 0, 0, 0)
+    );
+    assert_eq!(kinds(&world).len(), 0);
+    assert_eq!(world.calls("openrouter.keys.update"), 0);
+    assert_eq!(world.calls("openrouter.keys.delete"), 0);
+}
+
+#[test]
+fn s4_49_c25_a_switch_made_elsewhere_is_said_again_by_the_holds() {
+    for (wanted, hand) in [(json!(false), true), (json!(true), false)] {
+        let world = World::new();
+        let (member, key) = holder(&world, "member");
+        if wanted == json!(true) {
+            assert_eq!(member.patch(&key, r#"{"disabled":true}"#).status, 200);
+        }
+        by_hand(&world, &json!({ "disabled": hand }));
+        let counts = reconciled(&world);
+        assert_eq!(
+            (&counts["drift"], &counts["mended"]),
+            (&json!(1), &json!(1))
+        );
+        assert_eq!(kinds(&world), ["disabled"]);
+        assert_eq!(
+            world.usable().len(),
+            usize::from(!hand),
+            "not by the comparison itself"
+        );
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(
+            world.usable().len(),
+            usize::from(hand),
+            "as its holds want it"
+        );
+        assert_eq!(reconciled(&world)["drift"], 0);
+        assert_eq!(kinds(&world).len(), 0, "closed when gone");
+    }
+}
+
+#[test]
+fn s4_49_b1_a_limit_changed_elsewhere_is_due_for_its_driver_and_the_rest_is_told() {
+    for (change, kind, due) in [
+        (json!({ "limit": 50 }), "limit", 1),
+        (json!({ "limit": null }), "limit", 1),
+        (json!({ "limit_reset": "monthly" }), "limit_reset", 0),
+        (json!({ "include_byok_in_limit": false }), "byok", 0),
+        (json!({ "name": "somebody renamed it" }), "name", 0),
+    ] {
+        let world = World::new();
+        let (_, _) = holder(&world, "member");
+        by_hand(&world, &change);
+        let before = world
+            .db
+            .text("SELECT quote(state) || quote(switch_doubted_at) || limit_nano FROM generations");
+        for first in [true, false] {
+            world.pass(TEN_MINUTES);
+            assert!(world.reconcile());
+            let counts = counts(&world);
+            assert_eq!(
+                (&counts["ours"], &counts["drift"]),
+                (&json!(1), &json!(1)),
+                "{change}"
+            );
+            assert_eq!(kinds(&world), [kind], "{change} {first}");
+        }
+        let seen = "SELECT last_seen_at - first_seen_at FROM drift";
+        assert_eq!(world.db.number(seen), TEN_MINUTES);
+        assert_eq!(
+            world
+                .db
+                .number("SELECT COUNT(*) FROM generations WHERE cap_due_at IS NOT NULL"),
+            due,
+            "{change}"
+        );
+        assert_eq!(
+            world.db.text(
+                "SELECT quote(state) || quote(switch_doubted_at) || limit_nano FROM generations"
+            ),
+            before
+        );
+        // As it was, so that the oracle can look.
+        let is = json!({ "limit": 5, "limit_reset": "daily", "include_byok_in_limit": true,
+            "name": world.db.text("SELECT upstream_name FROM generations") });
+        by_hand(&world, &is);
+        assert_eq!(reconciled(&world)["drift"], 0);
+        assert_eq!(kinds(&world).len(), 0);
+    }
+}
+
+#[test]
+fn s0_160_a_key_that_vanished_is_shown_as_missing_and_can_be_removed() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    holder(&world, "second");
+    let shown = || member.get("/api/v1/keys").json()["keys"][0].clone();
+    assert_eq!(shown()["missing"], false);
+    let hash = world
+        .db
+        .text("SELECT upstream_hash FROM generations ORDER BY id LIMIT 1");
+    world.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
+    for night in 0..2 {
+        assert_eq!(reconciled(&world)["missing"], 1, "night {night}");
+        assert_eq!(
+            (&shown()["state"], &shown()["missing"]),
+            (&json!("active"), &json!(true))
+        );
+    }
+    assert_eq!(kinds(&world), ["missing"]);
+    assert_eq!(
+        world
+            .db
+            .texts("SELECT action FROM audit WHERE action LIKE 'key_%' AND actor = 'reconcile'"),
+        ["key_missed"]
+    );
+    assert_eq!(member.claim().status, 200, "it holds its seat");
+    assert_eq!(member.delete(&key).status, 200);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["revoked", "active"]);
+    assert_eq!(
+        member.claim().code(),
+        "budget_spent",
+        "what it spent is not known"
+    );
+    world.pass(86_400);
+    assert_eq!(member.claim().status, 201);
+    assert_eq!(reconciled(&world)["missing"], 0);
+    assert_eq!(kinds(&world).len(), 0);
+}
+
+#[test]
+fn x16_p8_a_listing_alone_makes_nothing_missing() {
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    // Upstream lists nothing, and knows the key by its hash.
+    world.bend.set(Some(|call, body| {
+        if call.method == "GET" && call.url.path().ends_with("/keys") {
+            body["data"] = json!([]);
+        }
+    }));
+    assert_eq!(reconciled(&world)["missing"], 0);
+    world.bend.set(None);
+    // A refusal, or silence, is no "not there" either.
+    for (kind, more) in [
+        ("refuse", json!({ "status": 400, "times": 0 })),
+        ("error_before", json!({ "times": 0 })),
+    ] {
+        let hash = only_hash(&world);
+        world.bend.set(Some(|call, body| {
+            if call.method == "GET" && call.url.path().ends_with("/keys") {
+                body["data"] = json!([]);
+            }
+        }));
+        world.add_fault("openrouter.keys.get", kind, more);
+        let counts = reconciled(&world);
+        assert_eq!(
+            (&counts["missing"], &counts["errors"]),
+            (&json!(0), &json!(1)),
+            "{hash}"
+        );
+        world.sandbox.borrow_mut().clear_faults();
+        world.bend.set(None);
+    }
+    assert_eq!(
+        member.get("/api/v1/keys").json()["keys"][0]["missing"],
+        false
+    );
+    assert_eq!(kinds(&world).len(), 0);
+}
+
+#[test]
+fn s0_160_what_was_missing_and_is_there_is_found_again() {
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    world.add_fault(
+        "openrouter.keys.get",
+        "refuse",
+        json!({ "status": 404, "times": 0 }),
+    );
+    world.bend.set(Some(|call, body| {
+        if call.method == "GET" && call.url.path().ends_with("/keys") {
+            body["data"] = json!([]);
+        }
+    }));
+    assert_eq!(reconciled(&world)["missing"], 1);
+    world.sandbox.borrow_mut().clear_faults();
+    world.bend.set(None);
+    assert_eq!(reconciled(&world)["found"], 1);
+    assert_eq!(
+        member.get("/api/v1/keys").json()["keys"][0]["missing"],
+        false
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn s0_42_keys_outside_the_default_workspace_are_seen_switched_and_removed_by_hash_alone() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    let elsewhere = world.workspace();
+    by_hand(&world, &json!({ "workspace_id": elsewhere }));
+    let counts = reconciled(&world);
+    assert_eq!(
+        (&counts["ours"], &counts["missing"]),
+        (&json!(1), &json!(0))
+    );
+    for body in [r#"{"disabled":true}"#, r#"{"disabled":false}"#] {
+        assert_eq!(member.patch(&key, body).status, 200);
+    }
+    assert_eq!(world.usable().len(), 1);
+    assert_eq!(member.delete(&key).status, 200);
+    assert_eq!(world.usable().len(), 0);
+}
+
+/// Two hundred and fifty keys of ours in two workspaces, behind each other's rows.
+fn crowd(world: &World) -> String {
+    let elsewhere = world.workspace();
+    for n in 0..250 {
+        let told = Browser::signed_in(world, &format!("load-{n}")).claim();
+        assert_eq!(told.status, 201);
+        let hash = world
+            .db
+            .text("SELECT upstream_hash FROM generations ORDER BY id DESC LIMIT 1");
+        if n % 2 == 0 {
+            let change = json!({ "workspace_id": elsewhere });
+            world.by_hand("PATCH", &format!("/keys/{hash}"), &change);
+        }
+    }
+    world.somebodys_keys(120);
+    elsewhere
+}
+
+#[test]
+fn x16_s3_50_s1_06_all_pages_of_all_workspaces_are_read_also_while_the_list_shrinks() {
+    let world = World::new();
+    crowd(&world);
+    let counts = reconciled(&world);
+    assert_eq!(
+        (&counts["ours"], &counts["others"], &counts["missing"]),
+        (&json!(250), &json!(120), &json!(0))
+    );
+    assert!(counts["pages"].as_u64().unwrap() >= 6);
+    // Somebody deletes between two pages.
+    world.pass(TEN_MINUTES);
+    let service = world.service();
+    let now = world.now();
+    world.effects.plan(&[]);
+    let first = world.calls("openrouter.keys.list");
+    let mut k = 0;
+    for held in [9, 12] {
+        let world = world.copied();
+        world.effects.plan(&[(held, Fate::HeldAfter)]);
+        let service = world.service();
+        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, now);
+        let mut run = std::pin::pin!(run);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(std::future::Future::poll(run.as_mut(), &mut context).is_pending());
+        world.somebody_deletes(60);
+        assert!(std::future::Future::poll(run.as_mut(), &mut context).is_ready());
+        let text = world
+            .db
+            .text("SELECT counts FROM runs ORDER BY id DESC LIMIT 1");
+        let counts: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&counts["missing"], &counts["drift"]),
+            (&json!(0), &json!(0))
+        );
+        assert_eq!(world.db.number("SELECT COUNT(*) FROM drift"), 0);
+        k += 1;
+    }
+    assert_eq!((k, world.calls("openrouter.keys.list")), (2, first));
+    drop(service);
+}
+
+#[test]
+fn a17_what_a_run_does_not_finish_goes_on_with_the_next_trigger() {
+    let world = World::new();
+    holder(&world, "member");
+    let hash = only_hash(&world);
+    world.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
+    world.somebodys_keys(2_000);
+    world.pass(TEN_MINUTES);
+    let began = world.now();
+    // The third slice of pages finds nobody there, then the isolate dies.
+    world.add_fault(
+        "openrouter.keys.list",
+        "error_before",
+        json!({ "nth": 13, "times": 30 }),
+    );
+    assert!(world.reconcile());
+    assert_eq!(world.last_run(), "failed openrouter_unavailable");
+    world.sandbox.borrow_mut().clear_faults();
+    let listed = world.calls("openrouter.keys.list");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let runs = world
+        .db
+        .texts("SELECT job || ' ' || outcome FROM runs ORDER BY id");
+    assert_eq!(runs, ["reconcile failed", "sweep done", "reconcile done"]);
+    assert_eq!(
+        (&counts(&world)["missing"], &counts(&world)["others"]),
+        (&json!(1), &json!(2_000))
+    );
+    let swept = "SELECT json_extract(counts, '$.pages') FROM runs WHERE job = 'sweep'";
+    let swept = u64::try_from(world.db.number(swept)).unwrap();
+    assert!(
+        world.calls("openrouter.keys.list") - listed - swept < 16,
+        "not from the beginning"
+    );
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM runs WHERE job = 'reconcile'"),
+        2,
+        "once"
+    );
+    assert!(began < world.now());
+}
+
+#[test]
+fn a17_an_isolate_that_dies_leaves_its_place_to_the_next_one() {
+    let world = World::new();
+    holder(&world, "member");
+    world.somebodys_keys(1_500);
+    world.pass(TEN_MINUTES);
+    world.effects.plan(&[(30, Fate::CutBefore)]);
+    assert!(!world.reconcile());
+    world.effects.plan(&[]);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let runs = world
+        .db
+        .texts("SELECT outcome FROM runs WHERE job = 'reconcile' ORDER BY id");
+    assert_eq!(runs, ["abandoned", "done"]);
+    assert_eq!(counts(&world)["others"], 1_500);
+}
+
+#[test]
+fn s4_49_strays_of_any_age_are_settled_and_unknown_markers_quarantined() {
+    let world = World::new();
+    holder(&world, "member");
+    let name = world.marker_without_row(1);
+    // Long before what a sweep looks back on.
+    world.db.run("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome)
+        VALUES ('run_t', 'sweep', 9999999999, 1, 1, 1, 'done')");
+    let counts = reconciled(&world);
+    assert_eq!(
+        (&counts["strays"], &counts["quarantined"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        world
+            .db
+            .texts("SELECT upstream_name FROM findings WHERE disabled_at IS NOT NULL"),
+        [name]
+    );
+}
+
+#[test]
+fn a_dry_run_tells_everything_and_changes_nothing() {
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    holder(&world, "second");
+    holder(&world, "load-1");
+    let operator = Browser::signed_in(&world, "operator");
+    let hashes = world
+        .db
+        .texts("SELECT upstream_hash FROM generations ORDER BY id");
+    let at = |n: usize| format!("/keys/{}", hashes[n]);
+    world.by_hand("DELETE", &at(0), &Value::Null);
+    world.by_hand("PATCH", &at(1), &json!({ "disabled": true }));
+    world.by_hand("PATCH", &at(2), &json!({ "limit": 6 }));
+    world.marker_without_row(1);
+    world.pass(TEN_MINUTES);
+    let rows = || {
+        let all = "SELECT group_concat(quote(state) || quote(switch_doubted_at) || quote(cap_due_at) || quote(missing_since) || quote(next_attempt_at)) FROM generations";
+        (
+            world.db.text(all),
+            world.db.number("SELECT COUNT(*) FROM findings"),
+        )
+    };
+    let before = rows();
+    let calls = ["openrouter.keys.update", "openrouter.keys.delete"].map(|call| world.calls(call));
+    let told = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":true}"#);
+    assert_eq!(told.status, 202, "{told:?}");
+    assert_eq!(rows(), before);
+    assert_eq!(
+        ["openrouter.keys.update", "openrouter.keys.delete"].map(|call| world.calls(call)),
+        calls
+    );
+    let listed = operator.get(JOBS).json();
+    let run = &listed["runs"][0];
+    assert_eq!(
+        (&run["id"], &run["job"], &run["outcome"]),
+        (&told.json()["run"], &json!("reconcile"), &json!("done"))
+    );
+    let of = |name: &str| run["counts"][name].clone();
+    assert_eq!(
+        [
+            of("dry_run"),
+            of("drift"),
+            of("mended"),
+            of("missing"),
+            of("strays"),
+            of("quarantined")
+        ],
+        [
+            json!(true),
+            json!(2),
+            json!(0),
+            json!(1),
+            json!(1),
+            json!(0)
+        ]
+    );
+    let open: Vec<&str> = listed["drift"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(open, ["missing", "disabled", "limit"]);
+    assert_eq!(
+        member.get("/api/v1/keys").json()["keys"][0]["missing"],
+        false
+    );
+
+    // The same in earnest.
+    let told = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":false}"#);
+    assert_eq!(told.status, 202);
+    let listed = operator.get(JOBS).json();
+    assert_eq!(listed["without_row"].as_array().unwrap().len(), 1);
+    let of = |name: &str| listed["runs"][0]["counts"][name].clone();
+    assert_eq!(
+        [of("drift"), of("mended"), of("missing"), of("quarantined")],
+        [json!(2), json!(2), json!(1), json!(1)]
+    );
+    assert_eq!(
+        world
+            .db
+            .texts("SELECT action FROM audit WHERE action = 'job_asked'")
+            .len(),
+        2
+    );
+    world.by_hand("PATCH", &at(2), &json!({ "limit": 5 }));
+}
+
+#[test]
+fn a17_x22_one_run_at_a_time_also_on_request() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    world.db.run(
+        "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
+        VALUES ('run_t', 'reconcile', 1, 1, 9999999999, 'running')",
+    );
+    let told = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":false}"#);
+    assert_eq!((told.status, told.code().as_str()), (409, "job_under_way"));
+    let told = operator.post(&format!("{JOBS}/sweep"), r#"{"dry_run":false}"#);
+    assert_eq!(told.status, 202);
+    assert_eq!(world.last_run(), "done");
+    for (job, body, status) in [
+        ("sweep", r#"{"dry_run":true}"#, 400),
+        ("nothing", r#"{"dry_run":true}"#, 404),
+        ("sweep", "{}", 400),
+    ] {
+        assert_eq!(
+            operator.post(&format!("{JOBS}/{job}"), body).status,
+            status,
+            "{job} {body}"
+        );
+    }
+}
+
+#[test]
+fn c25_x4_what_is_under_way_or_over_is_no_drift() {
+    for (sql, change) in [
+        (
+            "UPDATE generations SET switch_doubted_at = 1",
+            json!({ "disabled": true }),
+        ),
+        (
+            "UPDATE generations SET limit_sent_nano = 4000000000, limit_sent_at = 1",
+            json!({ "limit": 4 }),
+        ),
+        (
+            "UPDATE generations SET expires_at = created_at + 1",
+            json!({ "disabled": true }),
+        ),
+    ] {
+        let world = World::new();
+        holder(&world, "member");
+        world.db.run(sql);
+        by_hand(&world, &change);
+        assert_eq!(reconciled(&world)["drift"], 0, "{sql}");
+    }
+}
+
+#[test]
+fn p7_a_key_that_is_on_after_its_end_is_told() {
+    let world = World::new();
+    holder(&world, "member");
+    for (change, before, after) in [("t", "active", "revoking"), ("u", "revoking", "revoked")] {
+        world.db.run(&format!(
+            "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+               SELECT '{change}', public_id, 'revoke_confirmed', 't', '{before}', '{after}', 1 FROM generations;
+             UPDATE generations SET state = '{after}', change_id = '{change}'"
+        ));
+    }
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(kinds(&world), ["on_after_end"]);
+    assert_eq!(
+        world.calls("openrouter.keys.update"),
+        0,
+        "its own job ends it"
+    );
+    by_hand(&world, &json!({ "disabled": true }));
+    assert_eq!(reconciled(&world)["drift"], 0);
+    assert_eq!(kinds(&world).len(), 0);
+}

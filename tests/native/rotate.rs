@@ -1,0 +1,1185 @@
+//! A key's next secret: at once, with grace, after a leak, for another life. What refuses it, and what becomes of it when
+//! upstream, the database or somebody else comes between.
+
+use serde_json::{Value, json};
+
+use crate::support::browser::Told;
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+const DAY: i64 = 86_400;
+const FOUR_HOURS: &str = r#"{"grace_hours":4}"#;
+
+/// A member with a key, and its address.
+fn holder(world: &World) -> (Browser<'_>, String) {
+    let member = Browser::signed_in(world, "member");
+    let told = member.claim();
+    assert_eq!(told.status, 201, "{told:?}");
+    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    (member, format!("/api/v1/keys/{id}"))
+}
+
+fn asks(member: &Browser<'_>, key: &str, verb: &str, body: &str) -> Told {
+    let told = member.post(&format!("{key}/{verb}"), body);
+    oracle::always(member.world);
+    told
+}
+
+fn rotates(member: &Browser<'_>, key: &str) -> Told {
+    asks(member, key, "rotate", "{}")
+}
+
+fn is(told: &Told, status: u16, code: &str) {
+    assert_eq!(
+        (told.status, told.code().as_str()),
+        (status, code),
+        "{told:?}"
+    );
+}
+
+/// A secret was given out, and none else works unless there are two.
+fn delivered(world: &World, told: &Told, working: usize) -> String {
+    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(told.header("cache-control"), "no-store");
+    let hash = sandbox::sha256_hex(told.secret().unwrap().as_bytes());
+    let usable = world.usable();
+    assert_eq!(usable.len(), working);
+    assert!(usable.iter().any(|key| key.hash == hash));
+    hash
+}
+
+/// The key whose secret is the newest spends so much.
+fn spends(world: &World, dollars: f64) {
+    let secret = world.delivered.borrow().last().unwrap().clone();
+    let hash = sandbox::sha256_hex(secret.as_bytes());
+    let (now, amount) = (world.upstream_now_ms(), sandbox::Usd::from_dollars(dollars));
+    assert!(world.sandbox.borrow_mut().book_usage(&hash, amount, now));
+}
+
+fn sweeps(world: &World, n: usize) {
+    for _ in 0..n {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+}
+
+/// Limits of what works, in cents, oldest first.
+fn limits(world: &World) -> Vec<i64> {
+    let keys = world.usable();
+    keys.iter()
+        .map(|key| key.limit.unwrap().nanos / 10_000_000)
+        .collect()
+}
+
+fn hold(world: &World, reason: &str) {
+    world.db.run(&format!(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t{reason}', 'key_t', 'hold_put', 't', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, '{reason}', 't', 1, 't{reason}' FROM keys"
+    ));
+}
+
+fn holds(world: &World) -> Vec<String> {
+    world.db.texts("SELECT reason FROM holds ORDER BY reason")
+}
+
+#[test]
+fn s4_74_a_rotated_key_has_another_secret_and_all_else_stays() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    member.patch(&key, r#"{"name":"laptop"}"#);
+    let before = member.get("/api/v1/keys").json()["keys"][0].clone();
+    let first = world.usable()[0].clone();
+    spends(&world, 2.0);
+    let told = rotates(&member, &key);
+    let hash = delivered(&world, &told, 1);
+    assert_ne!(hash, first.hash);
+    let after = told.json()["key"].clone();
+    for same in [
+        "id",
+        "name",
+        "created_at",
+        "expires_at",
+        "limit_reset",
+        "state",
+        "holds",
+    ] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    // What was spent is spent, and nothing of it comes back by asking again (S4-61).
+    assert_eq!(after["limit_usd"], "3.00");
+    assert_eq!(world.states(), ["revoking", "active"]);
+    assert_eq!(
+        member.get("/api/v1/keys").json()["keys"][0]["limit_usd"],
+        "3.00"
+    );
+    assert_eq!(member.claim().status, 200, "it is the claimed key still");
+    sweeps(&world, 1);
+    assert_eq!(world.states(), ["revoked", "active"]);
+    oracle::settled(&world);
+    let told = world
+        .db
+        .texts("SELECT action FROM audit WHERE target LIKE 'key_%' ORDER BY id");
+    assert_eq!(told, ["key_renamed", "rotation_begun", "rotation_ended"]);
+}
+
+#[test]
+fn p1_slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    for n in 1..=6 {
+        delivered(&world, &rotates(&member, &key), 1);
+        sweeps(&world, 3);
+        let slot = world
+            .db
+            .number("SELECT slot FROM generations WHERE state = 'active'");
+        assert_eq!(slot, n % 2);
+    }
+    // A11: and begins anew with the day.
+    let said = world.calls("openrouter.keys.update");
+    is(
+        &asks(&member, &key, "rotate", FOUR_HOURS),
+        429,
+        "rotations_used_up",
+    );
+    let told = rotates(&member, &key);
+    assert_eq!(world.calls("openrouter.keys.update"), said);
+    is(&told, 429, "rotations_used_up");
+    assert_eq!(told.json()["retry_at"], "2026-11-22T00:00:00Z");
+    assert_eq!(world.usable().len(), 1, "nothing was put off for it");
+    world.pass(12 * 3_600);
+    delivered(&world, &rotates(&member, &key), 1);
+    oracle::always(&world);
+}
+
+#[test]
+fn x8_there_is_no_second_rotation_while_the_last_one_is_unsettled() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    delivered(&world, &rotates(&member, &key), 1);
+    for body in ["{}", FOUR_HOURS] {
+        is(
+            &asks(&member, &key, "rotate", body),
+            409,
+            "rotation_unsettled",
+        );
+    }
+    assert_eq!(
+        world.calls("openrouter.keys.update"),
+        1,
+        "nothing was put off for it"
+    );
+    // Off and not read for a second time is not settled either.
+    sweeps(&world, 1);
+    let erased =
+        "UPDATE generations SET erased_at = NULL, readings_since_off = 1 WHERE state = 'revoked'";
+    world.db.run(erased);
+    is(&rotates(&member, &key), 409, "rotation_unsettled");
+    world
+        .db
+        .run("UPDATE generations SET readings_since_off = 2 WHERE state = 'revoked'");
+    delivered(&world, &rotates(&member, &key), 1);
+}
+
+#[test]
+fn a15_a_replay_brings_no_second_secret_and_another_request_is_refused() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let headers = [
+        ("origin", crate::support::world::ORIGIN),
+        ("content-type", "application/json"),
+        ("idempotency-key", "once"),
+    ];
+    let send = |verb: &str, body: &str| {
+        let body = keycap::http::Body::Bytes(body.into());
+        member.send("POST", &format!("{key}/{verb}"), &headers, body)
+    };
+    delivered(&world, &send("rotate", "{}"), 1);
+    for _ in 0..2 {
+        let told = send("rotate", "{}");
+        assert_eq!((told.status, told.secret()), (200, None));
+        assert!(
+            told.json()["note"]
+                .as_str()
+                .unwrap()
+                .contains("rotate again")
+        );
+        assert_eq!(world.usable().len(), 1);
+        assert_eq!(holds(&world), [""; 0]);
+        sweeps(&world, 1);
+    }
+    for (verb, body) in [("rotate", FOUR_HOURS), ("renew", "{}"), ("leaked", "{}")] {
+        is(&send(verb, body), 422, "idempotency_mismatch");
+    }
+    assert_eq!(
+        (world.usable().len(), world.calls("openrouter.keys.create")),
+        (1, 2)
+    );
+    assert_eq!(holds(&world), [""; 0]);
+}
+
+#[test]
+fn a4_what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
+    for (name, value) in [
+        ("PROJECT_STATUS", "development"),
+        ("PROVISIONING_ENABLED", "false"),
+        ("MAX_TOTAL_KEYS", "1"),
+        ("MINIMUM_GITHUB_ACCOUNT_AGE_DAYS", "9999"),
+    ] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        world.set(name, value);
+        delivered(&world, &rotates(&member, &key), 1);
+    }
+    for (change, code) in [
+        (
+            "UPDATE settings SET minting = 'stopped', change_id = 'c'",
+            "minting_stopped",
+        ),
+        (
+            "UPDATE instance SET public_origin = 'https://elsewhere.example', change_id = 'c'",
+            "minting_stopped",
+        ),
+        (
+            "UPDATE settings SET pause_until = 9999999999",
+            "openrouter_busy",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+               SELECT provider, subject, 1, 'blk_' || subject, 'block' FROM members",
+            "key_held",
+        ),
+    ] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        world.db.run(
+            "INSERT INTO audit (change_id, target, action, actor, at)
+             VALUES ('c', 'settings', 'minting_switched', 't', 1), ('c', 'instance', 'instance_bound', 't', 1)",
+        );
+        world.db.run(change);
+        for (verb, body) in [("rotate", "{}"), ("rotate", FOUR_HOURS)] {
+            assert_eq!(asks(&member, &key, verb, body).code(), code);
+        }
+        assert_eq!(
+            (world.usable().len(), world.calls("openrouter.keys.update")),
+            (1, 0)
+        );
+    }
+}
+
+#[test]
+fn x13_what_is_held_or_off_is_not_replaced() {
+    for (reason, status, code) in [
+        ("admin", 403, "key_held"),
+        ("offboarding", 403, "key_held"),
+        ("switch", 403, "key_held"),
+        ("owner", 409, "key_off"),
+        ("plan", 409, "key_off"),
+        ("budget", 409, "key_off"),
+        ("idle", 409, "key_off"),
+        ("rotation", 409, "claim_in_progress"),
+    ] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        hold(&world, reason);
+        for verb in ["rotate", "renew"] {
+            for body in ["{}", FOUR_HOURS] {
+                is(&asks(&member, &key, verb, body), status, code);
+            }
+        }
+        assert_eq!(
+            world.calls("openrouter.keys.update"),
+            0,
+            "nothing was put off for it"
+        );
+        // A leak that is reported waits as well.
+        let told = asks(&member, &key, "leaked", "{}");
+        if reason == "rotation" {
+            assert_eq!(told.status, 201, "whoever began that is out");
+        } else {
+            assert_eq!((told.status, told.secret()), (200, None), "{reason}");
+            assert_eq!(world.usable().len(), 0);
+            assert_eq!(world.calls("openrouter.keys.create"), 1, "{reason}");
+        }
+    }
+}
+
+#[test]
+fn c22_others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let other = Browser::signed_in(&world, "second");
+    let before = world.db.dump();
+    for verb in ["rotate", "leaked", "renew"] {
+        let unknown = "/api/v1/keys/key_000000000000000000000000";
+        for target in [key.as_str(), unknown, "/api/v1/keys/%27"] {
+            world.effects.plan(&[]);
+            is(&asks(&other, target, verb, "{}"), 404, "not_found");
+            assert_eq!(world.effects.names().len(), 1);
+        }
+        for body in [
+            r#"{"grace_hours":0}"#,
+            r#"{"grace_hours":169}"#,
+            r#"{"grace_hours":"1"}"#,
+            r#"{"limit":9}"#,
+            "[]",
+        ] {
+            assert_eq!(asks(&member, &key, verb, body).status, 400, "{verb} {body}");
+        }
+    }
+    assert_eq!(world.db.dump(), before);
+    assert_eq!(world.calls("openrouter.keys.update"), 0);
+    // A session that has ended asks for nothing.
+    let cookies = member.cookies.borrow().clone();
+    assert_eq!(
+        member.post("/api/v1/me/sign-out-everywhere", "{}").status,
+        204
+    );
+    let before = world.db.dump();
+    for (verb, body) in WAYS {
+        let stale = Browser::with(&world, &cookies);
+        assert_eq!(asks(&stale, &key, verb, body).status, 401);
+    }
+    assert_eq!(world.db.dump(), before);
+    member.sign_in("member");
+    assert_eq!(member.delete(&key).status, 200);
+    for verb in ["rotate", "leaked", "renew"] {
+        is(&asks(&member, &key, verb, "{}"), 409, "key_ended");
+    }
+}
+
+#[test]
+fn x5_without_a_confirmed_off_and_its_figures_nothing_is_minted_and_the_old_one_comes_back() {
+    type Bend = fn(&keycap::ports::Call, &mut Value);
+    let bends: [Bend; 4] = [
+        |call, body| {
+            if call.method == "PATCH" {
+                body["data"]["disabled"] = json!(false)
+            }
+        },
+        |call, body| {
+            if call.method == "PATCH" {
+                body["data"]["usage_daily"] = Value::Null
+            }
+        },
+        |call, body| {
+            if call.method == "PATCH" {
+                body["data"]["byok_usage"] = json!("0")
+            }
+        },
+        |call, body| {
+            if call.method == "PATCH" {
+                body["data"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("usage")
+                    .unwrap();
+            }
+        },
+    ];
+    for bend in bends {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        world.bend.set(Some(bend));
+        is(&rotates(&member, &key), 503, "old_unconfirmed");
+        assert_eq!(world.calls("openrouter.keys.create"), 1);
+        assert_eq!(holds(&world), [""; 0]);
+        world.bend.set(None);
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), 1);
+        oracle::settled(&world);
+    }
+    for kind in ["reset_before", "reset_after", "error_before", "refuse"] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        let more = if kind == "refuse" {
+            json!({ "status": 403, "times": 0 })
+        } else {
+            json!({ "times": 0 })
+        };
+        world.add_fault("openrouter.keys.update", kind, more);
+        is(&rotates(&member, &key), 503, "old_unconfirmed");
+        assert_eq!(world.calls("openrouter.keys.create"), 1, "{kind}");
+        world.sandbox.borrow_mut().clear_faults();
+        sweeps(&world, 2);
+        assert_eq!(
+            (world.usable().len(), world.states()),
+            (1, vec![String::from("active")])
+        );
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn b1_what_is_missing_of_the_limit_counts_where_the_usage_lags() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    world.bend.set(Some(|call, body| {
+        if call.method == "PATCH" {
+            body["data"]["limit_remaining"] = json!(1.25);
+        }
+    }));
+    let told = rotates(&member, &key);
+    assert_eq!(told.json()["key"]["limit_usd"], "1.25");
+}
+
+#[test]
+fn c10_a_mint_that_comes_to_nothing_gives_the_old_one_back_at_once() {
+    for (kind, more, status, states) in [
+        ("refuse", json!({ "status": 400 }), 502, ["active", "void"]),
+        ("refuse", json!({ "status": 429 }), 503, ["active", "void"]),
+        ("refuse", json!({ "status": 401 }), 500, ["active", "void"]),
+        ("reset_after", json!({}), 503, ["active", "verifying"]),
+        ("error_before", json!({}), 503, ["active", "verifying"]),
+        ("echo_limit_larger", json!({}), 502, ["active", "revoked"]),
+    ] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        let first = world.usable()[0].hash.clone();
+        world.add_fault("openrouter.keys.create", kind, more);
+        assert_eq!(rotates(&member, &key).status, status, "{kind}");
+        assert_eq!(world.states(), states, "{kind}");
+        assert!(world.usable().iter().any(|key| key.hash == first), "{kind}");
+        sweeps(&world, 3);
+        assert_eq!(world.usable().len(), 1);
+        oracle::settled(&world);
+        world.pass(DAY);
+        delivered(
+            &world,
+            &rotates(&Browser::signed_in(&world, "member"), &key),
+            1,
+        );
+    }
+}
+
+#[test]
+fn b2_a_spent_key_is_not_replaced_by_a_fresh_limit() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    spends(&world, 5.0);
+    let told = rotates(&member, &key);
+    is(&told, 403, "budget_spent");
+    assert_eq!(world.usable().len(), 1, "the old one is back");
+    is(
+        &asks(&member, &key, "rotate", FOUR_HOURS),
+        409,
+        "nothing_to_split",
+    );
+    // It was asked for nothing, so it counts as nothing.
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    let listed = member.get("/api/v1/keys").json()["keys"][0].clone();
+    assert_eq!(
+        (&listed["state"], &listed["limit_usd"]),
+        (&json!("active"), &json!("5.00"))
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn s3_15_s3_18_with_grace_both_work_and_share_what_is_left_until_it_is_over() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    spends(&world, 1.0);
+    let told = asks(&member, &key, "rotate", FOUR_HOURS);
+    delivered(&world, &told, 2);
+    assert_eq!(limits(&world), [300, 200]);
+    assert_eq!(told.json()["key"]["limit_usd"], "2.00");
+    let until = world.now().plus(4 * 3_600).secs();
+    assert_eq!(
+        world
+            .db
+            .number("SELECT grace_until FROM generations WHERE slot = 0"),
+        until
+    );
+    for body in ["{}", FOUR_HOURS] {
+        let told = asks(&member, &key, "rotate", body);
+        is(&told, 409, "in_grace");
+        assert_eq!(told.json()["retry_at"], "2026-11-21T16:00:00Z");
+    }
+    sweeps(&world, 23);
+    assert_eq!(world.usable().len(), 2);
+    assert_eq!(limits(&world), [300, 200], "X10");
+    sweeps(&world, 1);
+    assert_eq!(
+        limits(&world),
+        [200],
+        "the older one went with its time, in one run"
+    );
+    let heir = world
+        .db
+        .number("SELECT cap_due_at FROM generations WHERE state = 'active'");
+    assert_eq!(heir, world.now().secs());
+    sweeps(&world, 1);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x10_a_reset_within_a_grace_raises_nothing() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    delivered(
+        &world,
+        &asks(&member, &key, "rotate", r#"{"grace_hours":168}"#),
+        2,
+    );
+    for _ in 0..3 {
+        world.pass(DAY);
+        sweeps(&world, 1);
+        assert_eq!(limits(&world).iter().sum::<i64>(), 500);
+    }
+}
+
+#[test]
+fn c10_a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
+    for (operation, kind) in [
+        ("openrouter.keys.update", "reset_before"),
+        ("openrouter.keys.update", "reset_after"),
+        ("openrouter.keys.update", "error_before"),
+        ("openrouter.keys.get", "reset_before"),
+        ("openrouter.keys.get", "usage_missing"),
+    ] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        if kind == "usage_missing" {
+            world.bend.set(Some(|call, body| {
+                if call.method == "GET" {
+                    body["data"]["usage_daily"] = Value::Null;
+                }
+            }));
+        } else {
+            world.add_fault(operation, kind, json!({ "times": 0 }));
+        }
+        is(
+            &asks(&member, &key, "rotate", FOUR_HOURS),
+            503,
+            "old_unconfirmed",
+        );
+        assert_eq!(
+            world.calls("openrouter.keys.create"),
+            1,
+            "{operation} {kind}"
+        );
+        assert_eq!(world.usable().len(), 1);
+        assert_eq!(world.states(), ["active", "void"]);
+        world.sandbox.borrow_mut().clear_faults();
+        world.bend.set(None);
+        if operation.ends_with("update") {
+            // What was sent may land yet: no other limit counts on it.
+            is(
+                &asks(&member, &key, "rotate", FOUR_HOURS),
+                503,
+                "old_unconfirmed",
+            );
+            assert_eq!(
+                world.calls("openrouter.keys.create"),
+                1,
+                "{operation} {kind}"
+            );
+        }
+        let due = world
+            .db
+            .number("SELECT cap_due_at FROM generations WHERE state = 'active'");
+        assert!(
+            due >= world.now().secs() - 60,
+            "somebody looks at its limit again"
+        );
+    }
+}
+
+#[test]
+fn c10_a_refused_successor_of_a_grace_leaves_the_old_one_to_be_raised() {
+    for (kind, status) in [("refuse", 502), ("reset_after", 503)] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        let more = if kind == "refuse" {
+            json!({ "status": 400 })
+        } else {
+            json!({})
+        };
+        world.add_fault("openrouter.keys.create", kind, more);
+        assert_eq!(asks(&member, &key, "rotate", FOUR_HOURS).status, status);
+        assert_eq!(
+            world
+                .db
+                .number("SELECT cap_due_at FROM generations WHERE slot = 0"),
+            world.now().secs()
+        );
+        assert_eq!(
+            world
+                .db
+                .number("SELECT COUNT(*) FROM generations WHERE grace_until IS NOT NULL"),
+            0
+        );
+        sweeps(&world, 3);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn s4_79_a_renewal_is_for_the_end_of_a_life_and_gives_another() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let told = asks(&member, &key, "renew", "{}");
+    is(&told, 409, "too_early");
+    assert_eq!(told.json()["retry_at"], "2027-02-05T12:00:00Z");
+    world.pass(76 * DAY - 1);
+    let member = Browser::signed_in(&world, "member");
+    is(&asks(&member, &key, "renew", "{}"), 409, "too_early");
+    world.pass(1);
+    let told = asks(&member, &key, "renew", "{}");
+    delivered(&world, &told, 2);
+    assert_eq!(told.json()["key"]["expires_at"], "2027-05-06T12:00:00Z");
+    let grace = world
+        .db
+        .number("SELECT grace_until FROM generations WHERE slot = 0");
+    assert_eq!(grace, world.now().plus(DAY).secs(), "a day");
+    world.pass(DAY);
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 1);
+    oracle::settled(&world);
+}
+
+#[test]
+fn s4_79_a_renewals_grace_ends_with_the_old_life_and_with_nothing_to_split_it_is_at_once() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    world.pass(90 * DAY - 3_600);
+    let member = Browser::signed_in(&world, "member");
+    let expiry = world.db.number("SELECT expires_at FROM generations");
+    delivered(&world, &asks(&member, &key, "renew", "{}"), 2);
+    assert_eq!(
+        world
+            .db
+            .number("SELECT grace_until FROM generations WHERE slot = 0"),
+        expiry
+    );
+    world.pass(3_600);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["revoked", "active"]);
+    oracle::settled(&world);
+
+    let world = World::new();
+    let (_, key) = holder(&world);
+    world.pass(80 * DAY);
+    let member = Browser::signed_in(&world, "member");
+    spends(&world, 4.985);
+    let told = asks(&member, &key, "renew", "{}");
+    delivered(&world, &told, 1);
+    assert_eq!(limits(&world), [1]);
+}
+
+#[test]
+fn s4_79_what_has_expired_is_claimed_and_not_rotated() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    world.pass(90 * DAY);
+    let member = Browser::signed_in(&world, "member");
+    for verb in ["rotate", "renew"] {
+        for body in ["{}", FOUR_HOURS] {
+            is(&asks(&member, &key, verb, body), 409, "key_ended");
+        }
+    }
+    assert_eq!(world.calls("openrouter.keys.update"), 0);
+    sweeps(&world, 1);
+    is(&asks(&member, &key, "leaked", "{}"), 409, "key_ended");
+    assert_eq!(member.claim().status, 201);
+}
+
+#[test]
+fn s3_45_a_leaked_key_is_off_at_once_and_has_another_secret_in_the_same_answer() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    spends(&world, 4.0);
+    let told = asks(&member, &key, "leaked", "{}");
+    delivered(&world, &told, 1);
+    assert_eq!(told.json()["key"]["limit_usd"], "1.00");
+    assert_eq!(holds(&world), [""; 0]);
+    sweeps(&world, 2);
+    oracle::settled(&world);
+    let actions = world
+        .db
+        .texts("SELECT action FROM audit WHERE target LIKE 'key_%' ORDER BY id");
+    assert_eq!(actions, ["hold_put", "rotation_ended"]);
+}
+
+#[test]
+fn a4_a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again() {
+    type Spoil = fn(&World);
+    let spoils: [(&str, Spoil, Spoil); 4] = [
+        (
+            "minting is stopped",
+            |w| {
+                w.db.run("INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'settings', 'minting_switched', 't', 1);
+                    UPDATE settings SET minting = 'stopped', change_id = 'c'");
+            },
+            |w| {
+                w.db.run("INSERT INTO audit (change_id, target, action, actor, at) VALUES ('d', 'settings', 'minting_switched', 't', 1);
+                    UPDATE settings SET minting = 'open', change_id = 'd'");
+            },
+        ),
+        ("spent", |w| spends(w, 5.0), |w| w.pass(DAY)),
+        (
+            "not confirmed",
+            |w| {
+                w.add_fault(
+                    "openrouter.keys.update",
+                    "reset_before",
+                    json!({ "times": 0 }),
+                )
+            },
+            |w| w.sandbox.borrow_mut().clear_faults(),
+        ),
+        (
+            "refused",
+            |w| {
+                w.add_fault(
+                    "openrouter.keys.create",
+                    "refuse",
+                    json!({ "status": 400, "times": 0 }),
+                )
+            },
+            |w| w.sandbox.borrow_mut().clear_faults(),
+        ),
+    ];
+    for (what, spoil, mend) in spoils {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        spoil(&world);
+        let told = asks(&member, &key, "leaked", "{}");
+        if what == "refused" {
+            assert_eq!(told.status, 502);
+        } else {
+            assert_eq!(
+                (told.status, told.secret()),
+                (200, None),
+                "{what}: {told:?}"
+            );
+            assert!(
+                told.json()["note"].as_str().unwrap().contains("Rotate"),
+                "{what}"
+            );
+            assert_eq!(told.json()["key"]["holds"], json!(["leak"]));
+        }
+        assert_eq!(holds(&world), ["leak"]);
+        is(
+            &asks(&member, &key, "rotate", FOUR_HOURS),
+            if what == "minting is stopped" {
+                403
+            } else {
+                409
+            },
+            if what == "minting is stopped" {
+                "minting_stopped"
+            } else {
+                "key_off"
+            },
+        );
+        mend(&world);
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), 0, "{what}");
+        assert_eq!(
+            member.patch(&key, r#"{"disabled":false}"#).json()["key"]["state"],
+            "disabled"
+        );
+        let member = Browser::signed_in(&world, "member");
+        delivered(&world, &rotates(&member, &key), 1);
+        assert_eq!(holds(&world), [""; 0], "{what}");
+        sweeps(&world, 2);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn a19_an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let operator = Browser::signed_in(&world, "operator");
+    is(&asks(&operator, &key, "rotate", "{}"), 404, "not_found");
+    is(
+        &asks(&operator, "/api/v1/keys/key_0", "leaked", "{}"),
+        404,
+        "not_found",
+    );
+    let told = asks(&operator, &key, "leaked", "{}");
+    assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+    assert_eq!(told.json()["key"]["state"], "disabled");
+    assert_eq!(world.usable().len(), 0);
+    delivered(&world, &rotates(&member, &key), 1);
+    oracle::always(&world);
+}
+
+#[test]
+fn s3_45_a_leak_within_a_grace_puts_both_off() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    delivered(&world, &asks(&member, &key, "rotate", FOUR_HOURS), 2);
+    let told = asks(&member, &key, "leaked", "{}");
+    assert_eq!((told.status, told.secret()), (200, None));
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0);
+    sweeps(&world, 2);
+    delivered(&world, &rotates(&member, &key), 1);
+}
+
+/// What a rotation's request has for effects, by name.
+fn effects_of(
+    world: &World,
+    member: &Browser<'_>,
+    key: &str,
+    verb: &str,
+    body: &str,
+) -> Vec<String> {
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    Browser::with(&dry, &member.cookies.borrow()).post(&format!("{key}/{verb}"), body);
+    dry.effects.names()
+}
+
+#[test]
+fn p1_of_fifty_rotations_at_once_one_brings_a_secret_wherever_the_first_one_is_held() {
+    for body in ["{}", FOUR_HOURS] {
+        let start = World::new();
+        let (member, key) = holder(&start);
+        for k in 0..effects_of(&start, &member, &key, "rotate", body).len() {
+            let world = start.copied();
+            let member = Browser::with(&world, &member.cookies.borrow());
+            world.effects.plan(&[(k, Fate::HeldBefore)]);
+            let held = member.start("POST", &format!("{key}/rotate"), body);
+            world.effects.plan(&[]);
+            let mut made = 0;
+            for _ in 1..50 {
+                let told = member.post(&format!("{key}/rotate"), body);
+                assert!([201, 409].contains(&told.status), "{told:?}");
+                made += usize::from(told.status == 201);
+            }
+            let told = held.release();
+            oracle::always(&world);
+            assert!([201, 409, 503].contains(&told.status), "{told:?}");
+            made += usize::from(told.status == 201);
+            assert_eq!(made, 1, "{body} {k}");
+            sweeps(&world, 3);
+            assert_eq!(world.usable().len(), if body == "{}" { 1 } else { 2 });
+            oracle::settled(&world);
+        }
+    }
+}
+
+/// Holds a rotation at each of its effects in turn, before and after it, while somebody acts; then three sweeps.
+fn meanwhile(
+    verb: &str,
+    body: &str,
+    act: impl Fn(&World, &Browser<'_>, &str),
+    after: impl Fn(&World, &Told, &str),
+) {
+    let start = World::new();
+    let (member, key) = holder(&start);
+    let effects = effects_of(&start, &member, &key, verb, body);
+    for (k, effect) in effects.iter().enumerate() {
+        for fate in [Fate::HeldBefore, Fate::HeldAfter] {
+            let world = start.copied();
+            let member = Browser::with(&world, &member.cookies.borrow());
+            world.effects.plan(&[(k, fate)]);
+            let held = member.start("POST", &format!("{key}/{verb}"), body);
+            world.effects.plan(&[]);
+            act(&world, &member, &key);
+            oracle::always(&world);
+            let told = held.release();
+            oracle::always(&world);
+            assert!(told.status != 500, "{effect}: {told:?}");
+            sweeps(&world, 3);
+            oracle::settled(&world);
+            after(&world, &told, &format!("{k} {effect} {fate:?}"));
+        }
+    }
+}
+
+const WAYS: [(&str, &str); 3] = [("rotate", "{}"), ("rotate", FOUR_HOURS), ("leaked", "{}")];
+
+#[test]
+fn x20_a_key_that_ends_while_it_is_rotated_stays_ended() {
+    for (verb, body) in WAYS {
+        let ends = |_: &World, member: &Browser<'_>, key: &str| {
+            let told = member.delete(key);
+            assert!([200, 409].contains(&told.status), "{told:?}");
+        };
+        meanwhile(verb, body, ends, |world, told, at| {
+            if world
+                .db
+                .number("SELECT COUNT(*) FROM keys WHERE ended_at IS NULL")
+                == 0
+            {
+                assert_eq!(world.usable().len(), 0, "{at}: {told:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn p7_whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
+    for (verb, body) in WAYS {
+        let blocks = |world: &World, _: &Browser<'_>, _: &str| {
+            world.db.run("INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+               SELECT provider, subject, 1, 'blk_' || subject, 'block' FROM members");
+        };
+        meanwhile(verb, body, blocks, |world, told, at| {
+            assert_eq!(
+                told.status == 201,
+                world.delivered.borrow().len() == 2,
+                "{at}"
+            );
+            // Only what was recorded before it was blocked.
+            assert!(
+                told.status != 201 || at.contains("RECORD_GUARD HeldAfter"),
+                "{at}: {told:?}"
+            );
+        });
+        let switches = |world: &World, _: &Browser<'_>, _: &str| {
+            let operator = Browser::signed_in(world, "operator");
+            let told = operator.patch("/api/v1/admin/settings", r#"{"keys":"off","confirm":9}"#);
+            assert_eq!(told.status, 200, "{told:?}");
+        };
+        meanwhile(verb, body, switches, |world, told, at| {
+            assert_eq!(world.usable().len(), 0, "{at}: {told:?}");
+        });
+        let puts_off = |_: &World, member: &Browser<'_>, key: &str| {
+            member.patch(key, r#"{"disabled":true}"#);
+        };
+        meanwhile(verb, body, puts_off, |world, told, at| {
+            if holds(world).contains(&String::from("owner")) {
+                assert_eq!(world.usable().len(), 0, "{at}: {told:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn x12_a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_rotation_void() {
+    for (verb, body) in WAYS {
+        for change in [
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'plan', 'plan_changed', 't', 1);
+             UPDATE plans SET rev = rev + 1, change_id = 'c'",
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'c', public_id, 'sessions_ended', 't', 1 FROM members;
+             UPDATE members SET epoch = epoch + 1, change_id = 'c'",
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'settings', 'minting_switched', 't', 1);
+             UPDATE settings SET minting = 'stopped', change_id = 'c'",
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'key_t', 'hold_put', 't', 1);
+             INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'owner', 't', 1, 'c' FROM keys",
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'key_t', 'hold_put', 't', 1);
+             INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 'c' FROM keys",
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+               SELECT provider, subject, 1, 'blk_' || subject, 'block' FROM members",
+        ] {
+            let acts = |world: &World, _: &Browser<'_>, _: &str| world.db.run(change);
+            let reserved = |at: &str| at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+            meanwhile(verb, body, acts, |world, told, at| {
+                if reserved(at) {
+                    assert_ne!(told.status, 201, "{at}");
+                    assert_eq!(world.delivered.borrow().len(), 1, "{at}");
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn a2_a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good() {
+    for (verb, body) in WAYS {
+        let reports = |world: &World, _: &Browser<'_>, key: &str| {
+            let operator = Browser::signed_in(world, "operator");
+            asks(&operator, key, "leaked", "{}");
+        };
+        meanwhile(verb, body, reports, |world, told, at| {
+            let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+            assert!(
+                verb == "leaked" || !minting || told.status != 201,
+                "{at}: {told:?}"
+            );
+            let old = world
+                .db
+                .text("SELECT upstream_hash FROM generations ORDER BY id LIMIT 1");
+            assert!(
+                world.usable().iter().all(|key| key.hash != old),
+                "{at}: {told:?}"
+            );
+        });
+    }
+}
+
+#[test]
+fn x3_x0_whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() {
+    for (verb, body) in WAYS {
+        let start = World::new();
+        let (member, key) = holder(&start);
+        for k in 0..effects_of(&start, &member, &key, verb, body).len() {
+            for fate in Fate::ALL
+                .into_iter()
+                .chain([Fate::RefusedAfter, Fate::Late])
+            {
+                let world = start.copied();
+                let member = Browser::with(&world, &member.cookies.borrow());
+                world.effects.plan(&[(k, fate)]);
+                let headers = [
+                    ("origin", crate::support::world::ORIGIN),
+                    ("content-type", "application/json"),
+                ];
+                let sent = keycap::http::Body::Bytes(body.into());
+                let told = member.try_send("POST", &format!("{key}/{verb}"), &headers, sent);
+                world.effects.plan(&[]);
+                oracle::always(&world);
+                sweeps(&world, 3);
+                world.effects.land();
+                oracle::always(&world);
+                sweeps(&world, 3);
+                oracle::settled(&world);
+                let what = format!("{verb} {body} {k} {fate:?} {told:?}");
+                let leaked = holds(&world).contains(&String::from("leak"));
+                assert_eq!(world.usable().is_empty(), leaked, "{what}");
+                if world.usable().len() == 1 {
+                    let told = rotates(&member, &key);
+                    assert_eq!(told.status, 201, "{what}: {told:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a2_what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    world.pass(90 * DAY - 60);
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
+    assert_eq!(asks(&member, &key, "leaked", "{}").status, 502);
+    assert_eq!(member.claim().secret(), None);
+    sweeps(&world, 1);
+    assert_eq!(world.states(), ["expired", "void"]);
+    assert_eq!(member.claim().status, 201);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x2_a_sweep_harms_no_rotation_that_is_under_way() {
+    for (verb, body) in WAYS {
+        let sweep = |world: &World, _: &Browser<'_>, _: &str| {
+            world.pass(1);
+            assert!(world.sweep());
+        };
+        meanwhile(verb, body, sweep, |_, told, at| {
+            // Both may want the old one off at the same time: then one of them does it, and the other is told.
+            let contended =
+                at.contains("ABOUT_TO") || at.contains("PATCH") || at.contains("holds::");
+            assert!(
+                told.status == 201 || contended || at.contains("::HOLD"),
+                "{at}: {told:?}"
+            );
+        });
+    }
+}
+
+#[test]
+fn a2_a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made() {
+    let again = |_: &World, member: &Browser<'_>, key: &str| {
+        let told = asks(member, key, "leaked", "{}");
+        assert!([200, 201].contains(&told.status), "{told:?}");
+    };
+    meanwhile("leaked", "{}", again, |_, told, at| {
+        let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+        assert!(!minting || told.status == 201, "{at}: {told:?}");
+    });
+}
+
+#[test]
+fn x4_while_an_enable_may_land_yet_nothing_is_minted() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    member.patch(&key, r#"{"disabled":true}"#);
+    world.add_fault(
+        "openrouter.keys.update",
+        "reset_before",
+        json!({ "times": 0 }),
+    );
+    member.patch(&key, r#"{"disabled":false}"#);
+    world.sandbox.borrow_mut().clear_faults();
+    is(&rotates(&member, &key), 503, "old_unconfirmed");
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    world.pass(301);
+    assert!(world.sweep());
+    delivered(&world, &rotates(&member, &key), 1);
+}
+
+#[test]
+fn c10_a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
+    let raises = |world: &World, _: &Browser<'_>, _: &str| {
+        world
+            .db
+            .run("UPDATE generations SET limit_nano = 5000000000 WHERE state = 'active'");
+    };
+    meanwhile("rotate", FOUR_HOURS, raises, |_, told, at| {
+        let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+        assert!(!minting || told.status == 409, "{at}: {told:?}");
+    });
+}
+
+#[test]
+fn c10_a_grace_whose_request_died_has_its_limit_looked_at_again() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let names = effects_of(&world, &member, &key, "rotate", FOUR_HOURS);
+    let mint = names
+        .iter()
+        .position(|name| name.starts_with("http POST"))
+        .unwrap();
+    world.effects.plan(&[(mint, Fate::CutBefore)]);
+    let headers = [
+        ("origin", crate::support::world::ORIGIN),
+        ("content-type", "application/json"),
+    ];
+    let body = keycap::http::Body::Bytes(FOUR_HOURS.into());
+    assert!(
+        member
+            .try_send("POST", &format!("{key}/rotate"), &headers, body)
+            .is_none()
+    );
+    world.effects.plan(&[]);
+    assert_eq!(limits(&world), [250]);
+    let due = world
+        .db
+        .number("SELECT cap_due_at FROM generations WHERE slot = 0");
+    assert_eq!(
+        due,
+        world.now().secs() + 120,
+        "once no mint can be recorded any more"
+    );
+}
+
+#[test]
+fn a2_a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded() {
+    for body in ["{}", FOUR_HOURS] {
+        let leaks = |world: &World, _: &Browser<'_>, _: &str| hold(world, "leak");
+        meanwhile("rotate", body, leaks, |_, told, at| {
+            let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
+            assert!(!minting || told.status == 409, "{at}: {told:?}");
+        });
+    }
+}
+
+#[test]
+fn c10_a_limit_that_counts_another_window_than_the_plans_is_not_split() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'plan', 'plan_changed', 't', 1);
+         UPDATE plans SET limit_reset = 'monthly', rev = rev + 1, change_id = 'c'",
+    );
+    is(
+        &asks(&member, &key, "rotate", FOUR_HOURS),
+        409,
+        "nothing_to_split",
+    );
+    assert_eq!(limits(&world), [500]);
+    let told = rotates(&member, &key);
+    assert_eq!(told.json()["key"]["limit_reset"], "monthly");
+}

@@ -1,0 +1,96 @@
+// The nightly trigger on real D1, and the mark of the audit's end in real KV: what differs is told and mended, a key that
+// vanished is missing, and a database that is behind what it was stops whatever could not be undone (S4-49, S0-160, X7).
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { CREATE, DELETE, House, TEN_MINUTES } from "./support.mjs";
+
+const NIGHT = "0 3 * * *";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+/** A night's run. The house's way to let time pass would move what the upstream does not: expiries. @returns {Promise<any>} */
+async function night() {
+  await house.worker.d1("UPDATE generations SET recorded_at = recorded_at - 600");
+  await house.worker.cron(Date.now(), NIGHT);
+  const [run] = await house.worker.d1("SELECT * FROM runs WHERE job = 'reconcile' ORDER BY id DESC LIMIT 1");
+  return { ...run, counts: JSON.parse(run.counts) };
+}
+
+/** @param {import("../harness/index.mjs").Client} member */
+async function holder(member) {
+  assert.equal((await house.claim(member)).status, 201);
+  const [{ upstream_hash }] = await house.generations(member);
+  return `/keys/${upstream_hash}`;
+}
+
+test("the night's comparison tells what somebody changed, has it said again, and shows a vanished key to its owner (S4-49, S0-160, C25)", async () => {
+  const [switched, vanished] = await house.members(2);
+  const [at, gone] = [await holder(switched), await holder(vanished)];
+  await house.sandbox.addKey({ name: "somebody's own", limit: 1 });
+  const first = await night();
+  assert.deepEqual([first.outcome, first.counts.drift], ["done", 0]);
+
+  await house.management("PATCH", at, { disabled: true });
+  await house.management("DELETE", gone);
+  const run = await night();
+  const { ours, others, drift, mended, missing, errors } = run.counts;
+  assert.deepEqual([run.outcome, ours, others, drift, mended, missing, errors], ["done", 1, 1, 1, 1, 1, 0]);
+  const operator = await house.member("operator");
+  const jobs = (await operator.get("/api/v1/admin/jobs")).body;
+  assert.deepEqual(jobs.drift.map((/** @type {any} */ one) => one.kind).sort(), ["disabled", "missing"]);
+  assert.equal(jobs.runs[0].job, "reconcile");
+  const [shown] = (await vanished.get("/api/v1/keys")).body.keys;
+  assert.deepEqual([shown.state, shown.missing], ["active", true]);
+
+  assert.equal((await vanished.call(`/api/v1/keys/${shown.id}`, { method: "DELETE", json: {} })).status, 200);
+  assert.equal((await house.sweep())?.outcome, "done");
+  assert.deepEqual([await house.states(switched), await house.states(vanished)], [["active"], ["revoked"]]);
+  assert.deepEqual([(await night()).counts.drift, await house.worker.d1("SELECT * FROM drift")], [0, []]);
+  await house.promises({ settled: true });
+
+  // Asked for by an admin: it works on after its answer.
+  const asked = await operator.post("/api/v1/admin/jobs/reconcile", { dry_run: true });
+  assert.equal(asked.status, 202);
+  for (let tries = 0; tries < 100; tries += 1) {
+    const [{ ended_at, outcome }] = await house.worker.d1("SELECT ended_at, outcome FROM runs WHERE public_id = ?1", [asked.body.run]);
+    if (ended_at !== null) {
+      assert.equal(outcome, "done");
+      return;
+    }
+  }
+  assert.fail("it did not end");
+});
+
+test("a database that lost the end of its audit is told by KV: nothing is minted or deleted until an admin accepts it (X7, F11)", async (t) => {
+  const own = await House.open();
+  t.after(() => own.close());
+  const operator = await own.member("operator");
+  const member = await own.member();
+  await own.pass(TEN_MINUTES);
+  assert.equal((await own.sweep())?.outcome, "done");
+  const [{ sql }] = await own.worker.d1("SELECT sql FROM sqlite_master WHERE name = 'audit_never_deleted'");
+  await own.worker.d1(`DROP TRIGGER audit_never_deleted; DELETE FROM audit WHERE id = (SELECT MAX(id) FROM audit); ${sql}; SELECT 1`);
+  const { name } = await own.markerWithoutRow(7);
+  const [creates, deletes] = [await own.calls(CREATE), await own.calls(DELETE)];
+  for (let n = 0; n < 2; n += 1) {
+    await own.pass(TEN_MINUTES);
+    const run = await own.sweep();
+    assert.deepEqual([run?.outcome, run?.code], ["stopped", "database_restored"]);
+  }
+  const told = await own.claim(member);
+  assert.deepEqual([told.status, told.body.code], [403, "database_restored"]);
+  assert.deepEqual([await own.calls(CREATE), await own.calls(DELETE)], [creates, deletes]);
+  assert.deepEqual(await own.worker.d1("SELECT * FROM findings"), []);
+
+  assert.equal((await operator.patch("/api/v1/admin/settings", { restore: "accept" })).body.restore, "none");
+  assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
+  assert.deepEqual(await own.worker.d1("SELECT upstream_name FROM findings"), [{ upstream_name: name }]);
+  assert.equal((await own.claim(member)).status, 201);
+  await own.promises({ settled: true });
+});
