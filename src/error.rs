@@ -3,6 +3,7 @@
 //! Three severities: the caller's fault, the world's fault (it says when to retry), our fault. Internal kinds give a
 //! title and the request id, nothing else. The words are in `problem`.
 
+mod from;
 mod problem;
 
 use crate::domain::gate::TooYoung;
@@ -388,23 +389,5 @@ impl Error {
             | Self::CredentialRefused
             | Self::Internal => None,
         }
-    }
-}
-
-/// A store's failure on the request path: lost answers are the world's, the rest is ours.
-impl From<crate::ports::DbError> for Error {
-    fn from(error: crate::ports::DbError) -> Self {
-        match error {
-            crate::ports::DbError::Unknown => Self::StorageUnavailable,
-            crate::ports::DbError::Unique
-            | crate::ports::DbError::Constraint
-            | crate::ports::DbError::Broken => Self::Internal,
-        }
-    }
-}
-
-impl From<crate::ports::NoRandomness> for Error {
-    fn from(_: crate::ports::NoRandomness) -> Self {
-        Self::Internal
     }
 }

@@ -87,7 +87,7 @@ pub fn drift(wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
         (Drift::Limit, in_force),
         (
             Drift::LimitReset,
-            seen.limit_reset == Some(wanted.limit_reset.name()),
+            seen.limit_reset == wanted.limit_reset.upstream_name(),
         ),
         (Drift::Byok, seen.include_byok_in_limit == Some(true)),
         (Drift::ExpiresAt, seen.expires_at == Some(wanted.expires_at)),

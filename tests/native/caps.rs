@@ -36,9 +36,13 @@ pub fn assign(world: &World, member: &Browser<'_>, plan: &str) {
 
 /// Every limit that upstream has, in dollars, oldest first; of keys that are not deleted.
 pub fn limits(world: &World) -> Vec<f64> {
+    let ended = world.db.texts(
+        "SELECT upstream_hash FROM generations WHERE live = 0 AND upstream_hash IS NOT NULL",
+    );
     let sandbox = world.sandbox.borrow();
     let keys = sandbox.ledger().keys.iter();
-    let ours = keys.filter(|key| !key.foreign && key.deleted_at_ms.is_none());
+    let ours = keys
+        .filter(|key| !key.foreign && key.deleted_at_ms.is_none() && !ended.contains(&key.hash));
     #[expect(clippy::cast_precision_loss, reason = "dollars")]
     ours.map(|key| key.limit.unwrap().nanos as f64 / 1e9)
         .collect()

@@ -118,15 +118,18 @@ fn x8_x15_what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
     assert_eq!(other.claim().status, 201);
     let next = member.claim();
     assert_eq!(next.json()["key"]["limit_usd"], "3.00");
-    let due = "SELECT m.login || ' ' || g.cap_due_at FROM generations g JOIN members m ON m.owner_id = g.owner_id WHERE g.cap_due_at IS NOT NULL";
+    let due = |world: &World| {
+        let now = world.now().secs();
+        world.db.texts(&format!(
+            "SELECT m.login || ' ' || g.cap_due_at FROM generations g JOIN members m ON m.owner_id = g.owner_id
+             WHERE g.cap_due_at <= {now}"
+        ))
+    };
     sweep(&world);
-    assert_eq!(world.db.texts(due), Vec::<String>::new(), "nothing new");
+    assert_eq!(due(&world), Vec::<String>::new(), "nothing new");
     world.spent_by(&hash, 1.5);
     sweep(&world);
-    assert_eq!(
-        world.db.texts(due),
-        [format!("member {}", world.now().secs())]
-    );
+    assert_eq!(due(&world), [format!("member {}", world.now().secs())]);
     assert_eq!(
         world.db.text("SELECT usage_daily_nano || ' ' || usage_lifetime_nano FROM generations WHERE state = 'revoked'"),
         "3500000000 3500000000"

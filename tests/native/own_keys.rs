@@ -253,7 +253,7 @@ fn c14_an_admins_number_at_another_provider_is_nobodys() {
     let member = PublicId::new(Kind::Member, [9; 12]);
     world.db.run(&format!(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', '{member}', 'member_created', 't', 1);
-         INSERT INTO owners (id, kind, plan_id, created_at) SELECT 99, 'member', id, 1 FROM plans;
+         INSERT INTO owners (id, kind, plan_id, created_at) SELECT 99, 'member', id, 1 FROM plans WHERE is_default = 1;
          INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, created_at, signed_in_at, change_id)
            VALUES (99, '{member}', 'google', '1000001', 'namesake', 1, 1, 1, 't')"
     ));

@@ -172,7 +172,7 @@ fn s4_17_every_gate_of_a_claim_is_one_of_a_further_key() {
         "/api/v1/admin/settings",
         r#"{"minting":"open"}"#,
     );
-    world.db.run("INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE login = 'member'");
+    world.block("1000100");
     assert_eq!(create(&member, LAPTOP).code(), "blocked");
     assert_eq!(world.usable().len(), 1);
 }

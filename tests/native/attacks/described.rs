@@ -121,6 +121,7 @@ fn noise(chance: &mut Chance, most: usize) -> Vec<u8> {
 fn mints(operation: &Operation) -> bool {
     let verbs = ["claim", "rotate", "leaked", "renew"];
     verbs.iter().any(|verb| operation.path.ends_with(verb))
+        || (operation.path.ends_with("/keys") && operation.method == "POST")
 }
 
 fn idempotency_key(chance: &mut Chance) -> Vec<u8> {
