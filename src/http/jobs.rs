@@ -50,8 +50,8 @@ struct BegunBody<'a> {
 /// 202 with the run's id, under which `GET` has its report.
 pub async fn start_job(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let job = Job::parse(context.last_segment()).ok_or(Error::NotFound)?;
     let Wanted { dry_run } = context.json()?;
+    let job = Job::parse(context.last_segment()).ok_or(Error::NotFound)?;
     if job == Job::Sweep && dry_run {
         return Err(Error::BadRequest {
             detail: "A sweep has no dry run.",

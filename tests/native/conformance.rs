@@ -96,7 +96,7 @@ fn story() -> (World, Vec<Ran>) {
     let waits = [TEN_MINUTES; 60].into_iter().chain([86_400, 90 * 86_400]);
     for (n, wait) in waits.enumerate() {
         world.pass(wait);
-        if n == 3 {
+        if n == 2 {
             // Somebody puts on what is kept for its figures.
             let on = json!({ "disabled": false });
             world.by_hand("PATCH", &format!("/keys/{removed}"), &on);
