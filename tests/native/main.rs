@@ -29,6 +29,7 @@ mod pauses;
 mod requests;
 mod routes;
 mod schema;
+mod sequences;
 mod sign_in;
 mod spend;
 mod sweep;
