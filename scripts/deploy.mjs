@@ -2,7 +2,6 @@
 // that is still running works on the new schema too. Takes `--env staging`, and `--dry-run`, which touches nothing.
 
 import { readFile } from "node:fs/promises";
-import { parse } from "smol-toml";
 import { build } from "./build.mjs";
 import { inRoot, node, root } from "./paths.mjs";
 import { run } from "./process.mjs";
@@ -22,6 +21,7 @@ function options(args) {
 
 /** A placeholder id would fail half way, after a long upload. @param {string | undefined} env */
 async function refusePlaceholders(env) {
+  const { parse } = await import("smol-toml"); // there only since setup()
   const config = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
   const chosen = env ? config.env[env] : config;
   const ids = [chosen.d1_databases[0].database_id, chosen.kv_namespaces[0].id];

@@ -38,8 +38,11 @@ function environment(added = {}) {
 /** A stream that is there because it was asked for. @param {import("node:stream").Readable | null} stream */
 const piped = (stream) => /** @type {import("node:stream").Readable} */ (stream);
 
+/** Commands that are being run to their end. @type {Set<import("node:child_process").ChildProcess>} */
+const finishing = new Set();
+
 /**
- * Runs a command to its end, whatever its exit code.
+ * Runs a command to its end, whatever its exit code; it ends with this process.
  * @param {string} command @param {string[]} args @param {RunOptions} [options]
  * @returns {Promise<Finished>}
  */
@@ -49,6 +52,8 @@ export async function finish(command, args, options = {}) {
     env: environment(options.env),
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
+  finishing.add(child);
+  child.once("close", () => finishing.delete(child));
   // A command that ends before it has read everything says why by its code.
   child.stdin?.on("error", () => undefined).end(options.input);
   let stdout = "";
@@ -87,6 +92,7 @@ const running = new Set();
 // The last resort, when this process ends without having stopped its groups (an error, process.exit).
 process.on("exit", () => {
   for (const group of running) group.signal("SIGKILL");
+  for (const child of finishing) child.kill();
 });
 
 // A signal would end this process without the hook above. `npm start` adds its own, politer handler.

@@ -71,6 +71,10 @@ pub enum Error {
     AlreadyDecided {
         state: request::State,
     },
+    /// Configuration names them as an admin: nobody puts those out from here.
+    MemberIsAdmin,
+    /// Who has left cannot be acted on.
+    MemberLeft,
     // The world's fault.
     /// More claims within the hour than the house lets through.
     ClaimsBusy {
@@ -125,6 +129,8 @@ impl Error {
             | Self::TermsChanged
             | Self::NothingToRequest
             | Self::AlreadyDecided { .. }
+            | Self::MemberIsAdmin
+            | Self::MemberLeft
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -177,6 +183,8 @@ impl Error {
             Self::NothingToRequest => "nothing_to_request",
             Self::RequestsUsedUp { .. } => "requests_used_up",
             Self::AlreadyDecided { .. } => "already_decided",
+            Self::MemberIsAdmin => "member_is_admin",
+            Self::MemberLeft => "member_left",
             Self::ClaimsBusy { .. } => "claims_busy",
             Self::ClaimUnknown => "claim_unknown",
             Self::OpenRouterBusy { .. } => "openrouter_busy",
@@ -222,6 +230,8 @@ impl Error {
             | Self::NothingToRequest
             | Self::RequestsUsedUp { .. }
             | Self::AlreadyDecided { .. }
+            | Self::MemberIsAdmin
+            | Self::MemberLeft
             | Self::ConfirmationMismatch { .. } => Level::Info,
             Self::ClaimsBusy { .. }
             | Self::ClaimUnknown
@@ -273,6 +283,8 @@ impl Error {
             | Self::ConfirmationMismatch { .. }
             | Self::NothingToRequest
             | Self::AlreadyDecided { .. }
+            | Self::MemberIsAdmin
+            | Self::MemberLeft
             | Self::OpenRouterRefused
             | Self::OpenRouterMismatch
             | Self::NotConfigured

@@ -9,6 +9,7 @@ pub mod error;
 pub mod http;
 pub mod jobs;
 mod mint;
+mod offboard;
 mod own_keys;
 pub mod ports;
 mod spend;

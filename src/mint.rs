@@ -14,6 +14,7 @@ use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::crypto::sha256_hex;
 use crate::domain::budget::{self, Allowance};
+use crate::domain::erasure::Removed;
 use crate::domain::gate::{Refusal, first_refusal};
 use crate::domain::generation::State;
 use crate::domain::id::Kind;
@@ -313,8 +314,15 @@ async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
     let change = random::public_id(&*app.random, Kind::Change);
     if let (true, true, Ok(change)) = (gone, confirm, change) {
         let generation = attempt.generation.as_str();
-        let confirmed =
-            generations::confirm_off(&*app.db, generation, "mint", &change, app.now()).await;
+        let confirmed = generations::confirm_off(
+            &*app.db,
+            generation,
+            Removed::Deleted,
+            "mint",
+            &change,
+            app.now(),
+        )
+        .await;
         if confirmed != Ok(true) {
             app.note(
                 "warn",

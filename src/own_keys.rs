@@ -1,12 +1,15 @@
-//! What owners do with their keys: put them off and on, name them, have them removed. What is wanted is written down
-//! first and holds from then on; carrying it out upstream is tried once, at once, and is the sweep's where that fails.
+//! What owners do with their keys, and admins with anybody's: put them off and on, name them, have them removed. What is
+//! wanted is written down first and holds from then on; carrying it out upstream is tried once, at once, and is the
+//! sweep's where that fails.
 
 use serde_json::json;
 
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
+use crate::domain::erasure::Removed;
 use crate::domain::generation::State;
+use crate::domain::hold::Role;
 use crate::domain::id::Kind;
 use crate::error::Error;
 use crate::ports::DbError;
@@ -17,7 +20,7 @@ use crate::store::own_keys::{self, DueNow, Granted, Wanted, Wish};
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::Reply;
 
-/// Changes a key of the member's, by its id as the request names it.
+/// Changes a key of the member's, or anybody's for an admin, by its id as the request names it.
 pub async fn change(
     app: &App,
     session: &Session,
@@ -31,61 +34,94 @@ pub async fn change(
         None => None,
     };
     let wanted = Wanted { disabled, name };
-    let Granted { mut card, due } = own_keys::change(&*app.db, &wish, &wanted).await?;
-    if card.ended && card.state.is_live() {
-        return Err(Error::KeyBeingRemoved);
-    }
-    if card.ended {
-        return Err(Error::KeyEnded);
-    }
-    if disabled.is_some() {
-        switchable(card.state)?;
-    }
+    let granted = own_keys::change(&*app.db, &wish, &wanted).await?;
+    refusal(&granted, disabled)?;
+    let Granted { mut card, due, .. } = granted;
     let switch = match disabled {
         Some(true) => Switch::Off,
         Some(false) => Switch::On,
         None => return Ok(card),
     };
-    if let Some(due) = due.filter(|due| is_due(due, switch)) {
-        let actor = session.member.as_str();
-        match turn::switch(app, switch, &due.row, actor).await {
-            Ok(Reply::Is(Switched::Confirmed)) => card.state = switch.state(),
-            // Another hold keeps it off, or somebody else's turn has come.
-            Ok(Reply::Is(Switched::Overtaken)) => {}
-            left => left_to_sweep(app, &due.row, left),
-        }
+    let due: Vec<DueNow> = due.into_iter().filter(|due| is_due(due, switch)).collect();
+    let mut followed = !due.is_empty();
+    for DueNow { row, .. } in due {
+        followed &= switched(app, switch, &row, session).await;
+    }
+    if followed {
+        card.state = switch.state();
     }
     Ok(card)
 }
 
-/// Ends a key of the member's. Ending it again is the same answer.
+/// Whether upstream has followed at once.
+async fn switched(app: &App, switch: Switch, row: &Due, session: &Session) -> bool {
+    match turn::switch(app, switch, row, session.member.as_str()).await {
+        Ok(Reply::Is(Switched::Confirmed)) => true,
+        // Another hold keeps it off, or somebody else's turn has come.
+        Ok(Reply::Is(Switched::Overtaken)) => false,
+        left => {
+            left_to_sweep(app, row, left);
+            false
+        }
+    }
+}
+
+/// Ends a key of the member's, or anybody's for an admin. Ending it again is the same answer.
 pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error> {
     let wish = wish(app, session, key)?;
-    let Granted { mut card, due } = own_keys::end(&*app.db, &wish).await?;
+    let Granted { mut card, due, .. } = own_keys::end(&*app.db, &wish).await?;
     if !card.ended {
         // The guard let it be: a mint is under way.
         return Err(Error::ClaimInProgress);
     }
-    if let Some(DueNow { row, .. }) = due {
-        match turn::remove(app, &row).await {
-            Ok(Reply::Is(())) => {
-                if confirmed(app, session, &row).await {
-                    card.state = State::Revoked;
-                }
-            }
-            left => left_to_sweep(app, &row, left),
-        }
+    let mut removed = !due.is_empty();
+    for DueNow { row, .. } in due {
+        removed &= remove(app, session.member.as_str(), &row).await;
+    }
+    if removed {
+        card.state = State::Revoked;
     }
     Ok(card)
+}
+
+/// Tries once, at once, to remove what is `revoking`. False where that is left to the sweep.
+pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
+    match turn::remove(app, row).await {
+        Ok(Reply::Is(removed)) => confirmed(app, actor, row, removed).await,
+        left => {
+            left_to_sweep(app, row, left);
+            false
+        }
+    }
 }
 
 fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<Wish<'a>, Error> {
     Ok(Wish {
         session,
         key,
+        admins: json!(app.config.admin_github_ids).to_string(),
         change: random::public_id(&*app.random, Kind::Change)?,
         now: app.now(),
     })
+}
+
+/// Why nothing was changed, where that is so.
+fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
+    let Granted { card, role, .. } = granted;
+    if card.ended && card.state.is_live() {
+        return Err(Error::KeyBeingRemoved);
+    }
+    if card.ended {
+        return Err(Error::KeyEnded);
+    }
+    let for_the_next = *role == Role::Admin && !card.state.is_live();
+    if disabled.is_some() && !for_the_next {
+        switchable(card.state)?;
+    }
+    if disabled == Some(false) && card.holds.iter().any(|hold| hold.bars(*role)) {
+        return Err(Error::Held);
+    }
+    Ok(())
 }
 
 /// Whether there is a key upstream that can be off or on.
@@ -103,11 +139,11 @@ fn is_due(due: &DueNow, switch: Switch) -> bool {
     due.state != switch.state() || due.row.doubted_at.is_some()
 }
 
-async fn confirmed(app: &App, session: &Session, row: &Due) -> bool {
+async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool {
     let confirmed = match random::public_id(&*app.random, Kind::Change) {
         Ok(change) => {
-            let (generation, actor) = (row.public_id.as_str(), session.member.as_str());
-            generations::confirm_off(&*app.db, generation, actor, &change, app.now()).await
+            let generation = row.public_id.as_str();
+            generations::confirm_off(&*app.db, generation, removed, actor, &change, app.now()).await
         }
         Err(_) => Err(DbError::Broken),
     };

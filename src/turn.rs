@@ -3,12 +3,13 @@
 
 use crate::app::App;
 use crate::crypto::random;
+use crate::domain::erasure::Removed;
 use crate::domain::id::Kind;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::generations::{self, Due};
-use crate::store::holds::{self, Switch, Turn};
-use crate::upstream::openrouter::{self, Reply};
+use crate::store::holds::{self, Doubt, Switch, Turn};
+use crate::upstream::openrouter::{self, Done, Reply};
 
 /// Failed tries to read what a key has spent, before it is ended without.
 pub const READS_OF_SPEND: i64 = 3;
@@ -42,10 +43,11 @@ pub async fn switch(
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
-    match openrouter::switch_key(app, hash, switch == Switch::Off).await {
-        Reply::Is(()) => {}
-        other => return Ok(other.map(|()| Switched::Overtaken)),
-    }
+    let doubt = match openrouter::switch_key(app, hash, switch == Switch::Off).await {
+        Reply::Is(Done::Surely) => doubt,
+        Reply::Is(Done::AfterDoubt) => Doubt::since(app.now()),
+        other => return Ok(other.map(|_| Switched::Overtaken)),
+    };
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
     Ok(Reply::Is(if confirmed {
@@ -55,18 +57,16 @@ pub async fn switch(
     }))
 }
 
-/// Removes a key for good: off, its last figures, deleted. `Is` when upstream says that it is gone.
-pub async fn remove(app: &App, due: &Due) -> Result<Reply<()>, DbError> {
+/// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says so.
+pub async fn remove(app: &App, due: &Due) -> Result<Reply<Removed>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
     if has_figures(app, due) {
-        match last_figures(app, due, hash).await? {
-            Reply::Is(()) => {}
-            other => return Ok(other),
-        }
+        return Ok(last_figures(app, due, hash).await?.map(|()| Removed::Off));
     }
-    Ok(openrouter::delete_key(app, hash).await)
+    let deleted = openrouter::delete_key(app, hash).await;
+    Ok(deleted.map(|()| Removed::Deleted))
 }
 
 /// Whether there are figures to wait for. A stray has none. Where a switch may land yet the key may come on again after
@@ -76,12 +76,11 @@ fn has_figures(app: &App, due: &Due) -> bool {
     due.delivered && !due.doubted_at.is_some_and(lands) && due.attempts < READS_OF_SPEND
 }
 
-/// Off first, then what it has spent, before the DELETE takes that away: no other reading of completed days would still
-/// find it, so it is booked at once.
+/// Off first, then what it has spent until then, booked at once: its successor's cap is computed from it (B1).
 async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<Reply<()>, DbError> {
     match openrouter::switch_key(app, hash, true).await {
-        Reply::Is(()) => {}
-        other => return Ok(other),
+        Reply::Is(_) => {}
+        other => return Ok(other.map(|_| ())),
     }
     let off_at = app.now();
     let spend = match openrouter::read_key(app, hash).await {

@@ -16,6 +16,8 @@ pub enum Purpose {
     SignInAttempt,
     /// Hashes addresses and members into rate-limit keys.
     RateLimit,
+    /// Hashes who has left, so that they are known when they come back.
+    LeftMember,
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
             Self::Session => b"keycap session v1",
             Self::SignInAttempt => b"keycap sign-in attempt v1",
             Self::RateLimit => b"keycap rate limit v1",
+            Self::LeftMember => b"keycap left member v1",
         }
     }
 }
@@ -59,7 +62,12 @@ mod tests {
             Secret::new("a".repeat(32)),
             Secret::new(String::from("another secret that is long enough")),
         ];
-        let purposes = [Purpose::Session, Purpose::SignInAttempt, Purpose::RateLimit];
+        let purposes = [
+            Purpose::Session,
+            Purpose::SignInAttempt,
+            Purpose::RateLimit,
+            Purpose::LeftMember,
+        ];
         let mut all: Vec<[u8; 32]> = purposes
             .iter()
             .flat_map(|purpose| keys(&secrets, *purpose))
@@ -67,6 +75,6 @@ mod tests {
             .collect();
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 6);
+        assert_eq!(all.len(), 8);
     }
 }

@@ -1,5 +1,12 @@
 //! Why a key is off. Each actor puts and lifts its own reason alone (A2).
 
+/// In which role somebody acts on a key: their own, or as an admin on somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Owner,
+    Admin,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
@@ -12,4 +19,15 @@ pub enum Reason {
     Plan,
     Switch,
     Rotation,
+}
+
+impl Reason {
+    /// Whether this role may not put the key on while it stands.
+    pub const fn bars(self, role: Role) -> bool {
+        match self {
+            Self::Admin => matches!(role, Role::Owner),
+            Self::Offboarding | Self::Leak | Self::Switch => true,
+            Self::Owner | Self::Idle | Self::Budget | Self::Plan | Self::Rotation => false,
+        }
+    }
 }

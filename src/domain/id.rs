@@ -18,6 +18,8 @@ pub enum Kind {
     Request,
     /// What a member asks an admin for.
     Ask,
+    /// That somebody may not claim.
+    Block,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Run => "run",
             Self::Request => "req",
             Self::Ask => "ask",
+            Self::Block => "blk",
         }
     }
 }

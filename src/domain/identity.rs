@@ -15,6 +15,13 @@ impl Provider {
     }
 }
 
+/// A provider's id of an account, as it is written on the list of blocks: a number, whoever the provider.
+pub fn is_account_number(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && !text.starts_with('0')
+        && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// A person as a provider vouches for them at sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -27,13 +34,30 @@ pub struct Identity {
 }
 
 /// A member's standing. Everything but `Active` ends every credential at once (P7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Active,
     Suspended,
     Banned,
     Left,
+}
+
+impl Status {
+    pub const ALL: [Self; 4] = [Self::Active, Self::Suspended, Self::Banned, Self::Left];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Banned => "banned",
+            Self::Left => "left",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == text)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

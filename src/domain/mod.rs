@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod budget;
+pub mod erasure;
 pub mod gate;
 pub mod generation;
 pub mod hold;

@@ -24,6 +24,23 @@ impl Spend {
             LimitReset::Monthly => self.monthly,
         })
     }
+
+    /// With a later reading of the same key: the higher figure of each window that both fall into, and the later one's of
+    /// a window that began between them.
+    #[must_use]
+    pub fn raised(self, later: Self) -> Self {
+        let higher = |reset, figure: NanoUsd| {
+            self.of_window(reset, later.read_at)
+                .map_or(figure, |known| known.max(figure))
+        };
+        Self {
+            daily: higher(LimitReset::Daily, later.daily),
+            weekly: higher(LimitReset::Weekly, later.weekly),
+            monthly: higher(LimitReset::Monthly, later.monthly),
+            lifetime: self.lifetime.max(later.lifetime),
+            read_at: self.read_at.max(later.read_at),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +72,35 @@ mod tests {
                 expected.map(usd),
                 "{reset:?} {now}"
             );
+        }
+    }
+
+    #[test]
+    fn x8_of_two_readings_the_higher_figures_hold_and_of_a_new_window_the_later_ones() {
+        let spend = |amounts: [&str; 4], read_at: &str| Spend {
+            daily: NanoUsd::parse_typed(amounts[0]).unwrap(),
+            weekly: NanoUsd::parse_typed(amounts[1]).unwrap(),
+            monthly: NanoUsd::parse_typed(amounts[2]).unwrap(),
+            lifetime: NanoUsd::parse_typed(amounts[3]).unwrap(),
+            read_at: Timestamp::parse(read_at).unwrap(),
+        };
+        let first = spend(["2", "3", "4", "5"], "2026-11-21T23:50:00Z");
+        for (later, expected) in [
+            (
+                spend(["1", "4", "4", "4"], "2026-11-21T23:59:59Z"),
+                spend(["2", "4", "4", "5"], "2026-11-21T23:59:59Z"),
+            ),
+            // Sunday the 22nd: another day of the same week.
+            (
+                spend(["0", "3", "5", "6"], "2026-11-22T00:00:00Z"),
+                spend(["0", "3", "5", "6"], "2026-11-22T00:00:00Z"),
+            ),
+            (
+                spend(["0", "0", "0", "0"], "2026-12-01T00:00:00Z"),
+                spend(["0", "0", "0", "5"], "2026-12-01T00:00:00Z"),
+            ),
+        ] {
+            assert_eq!(first.raised(later), expected);
         }
     }
 }

@@ -28,12 +28,14 @@ pub enum Verdict {
     DeleteAndClear,
     /// The row wants it off for good: delete it, then the row is revoked.
     DeleteAndRevoke,
+    /// It is to be off for good and is kept for its figures: look at it.
+    Look,
     /// A marker without a row: disable, list, alarm.
     Quarantine,
 }
 
-/// Judges one listed key by the row of its name.
-pub fn judge(row: Option<&Row>, hash: &str) -> Verdict {
+/// Judges one listed key by the row of its name. `off` is what the list said.
+pub fn judge(row: Option<&Row>, hash: &str, off: bool) -> Verdict {
     let Some(row) = row else {
         return Verdict::Quarantine;
     };
@@ -53,7 +55,8 @@ pub fn judge(row: Option<&Row>, hash: &str) -> Verdict {
         State::Revoking | State::Stuck if row.delivered => Verdict::Leave,
         State::Revoking | State::Stuck => Verdict::DeleteAndRevoke,
         State::Revoked if row.erased => Verdict::Delete,
-        State::Revoked => Verdict::Leave,
+        State::Revoked if off => Verdict::Leave,
+        State::Revoked => Verdict::Look,
     }
 }
 
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn x2_a_marker_without_a_row_is_never_deleted() {
-        assert_eq!(judge(None, "h"), Verdict::Quarantine);
+        assert_eq!(judge(None, "h", false), Verdict::Quarantine);
     }
 
     #[test]
@@ -88,9 +91,20 @@ mod tests {
                 delivered: true,
                 ..row(state, Some("h"))
             };
-            assert_eq!(judge(Some(&delivered), "h"), Verdict::Leave);
-            assert_eq!(judge(Some(&delivered), "other"), Verdict::DeleteTwin);
+            assert_eq!(judge(Some(&delivered), "h", false), Verdict::Leave);
+            assert_eq!(judge(Some(&delivered), "other", false), Verdict::DeleteTwin);
         }
+    }
+
+    #[test]
+    fn c1_what_is_off_for_good_is_kept_while_it_is_off() {
+        let kept = Row {
+            erased: false,
+            ..row(State::Revoked, Some("h"))
+        };
+        assert_eq!(judge(Some(&kept), "h", true), Verdict::Leave);
+        assert_eq!(judge(Some(&kept), "h", false), Verdict::Look);
+        assert_eq!(judge(Some(&kept), "other", true), Verdict::Delete);
     }
 
     #[test]
@@ -112,7 +126,7 @@ mod tests {
             (State::Revoked, Some("h"), Verdict::Delete),
         ] {
             assert_eq!(
-                judge(Some(&row(state, recorded)), "h"),
+                judge(Some(&row(state, recorded)), "h", false),
                 expected,
                 "{state:?}"
             );

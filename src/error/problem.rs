@@ -39,6 +39,8 @@ impl Error {
             Self::NothingToRequest => "There is nothing to ask for",
             Self::RequestsUsedUp { .. } => "Too many requests today",
             Self::AlreadyDecided { .. } => "This request is decided",
+            Self::MemberIsAdmin => "This member is an administrator",
+            Self::MemberLeft => "This member has left",
             Self::ClaimsBusy { .. } => "Many people claim at the moment",
             Self::ClaimUnknown => "OpenRouter did not answer",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
@@ -112,6 +114,12 @@ impl Error {
             Self::AlreadyDecided { state } => {
                 format!("Nothing was changed. It was {} before.", state.name())
             }
+            Self::MemberIsAdmin => String::from(
+                "Nothing was changed. Take their number off ADMIN_GITHUB_USER_IDS first.",
+            ),
+            Self::MemberLeft => String::from(
+                "Nothing was changed. Their keys have ended; block their account number to refuse claims should they come back.",
+            ),
             Self::ClaimsBusy { .. } => {
                 String::from("Nothing was changed. Claims are let through at a measured pace.")
             }

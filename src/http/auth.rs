@@ -11,7 +11,7 @@ use super::{Body, Context, Reply, cookies};
 use crate::app::App;
 use crate::crypto::keyring::{self, Purpose};
 use crate::crypto::session::{self, SESSION_SECS, Session};
-use crate::crypto::{random, seal, sha256_hex};
+use crate::crypto::{left, random, seal, sha256_hex};
 use crate::domain::id::Kind;
 use crate::domain::identity::Identity;
 use crate::domain::target::ReturnTarget;
@@ -160,8 +160,10 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, R
         .ok_or(Refused::NotConfigured)?;
     let fresh = |kind| random::public_id(&*app.random, kind).map_err(|_| Refused::Storage);
     let now = app.now();
+    let (secrets, provider) = (&app.config.session_secrets, identity.provider.name());
     let sign_in = SignIn {
         identity,
+        left_as: left::subjects(secrets, provider, &identity.subject),
         member: fresh(Kind::Member)?,
         change: fresh(Kind::Change)?,
         state_sha256: sha256_hex(state.as_bytes()),

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::Body;
 use crate::app::App;
 use crate::crypto::session::Session;
+use crate::domain::id::{Kind, PublicId};
 use crate::error::Error;
 
 /// The longest Idempotency-Key (A15).
@@ -33,6 +34,22 @@ impl Context {
     /// What the path ends with: the id of a route that ends with one.
     pub fn last_segment(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What stands before the path's last part: the id of an action's route.
+    pub fn segment_before_last(&self) -> &str {
+        self.path.rsplit('/').nth(1).unwrap_or_default()
+    }
+
+    /// The id behind which a page of a list begins.
+    pub fn after(&self, kind: Kind) -> Result<Option<PublicId>, Error> {
+        let unknown = || Error::BadRequest {
+            detail: "after is what the page before named as next.",
+        };
+        let after = self.query("after");
+        after
+            .map(|id| PublicId::parse(kind, &id).ok_or_else(unknown))
+            .transpose()
     }
 
     /// The first value of a query parameter.

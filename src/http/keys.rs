@@ -1,5 +1,5 @@
 //! `/api/v1/keys`: the member's own keys, from the database in one round trip; what they have spent, asked now; and what
-//! their owner wants of them.
+//! their owner, or an admin, wants of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -156,12 +156,14 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Change { disabled, name } = context.json()?;
     if disabled.is_none() && name.is_none() {
-        return Err(Error::MalformedJson);
+        return Err(Error::BadRequest {
+            detail: "Give disabled, name or both.",
+        });
     }
     let name = match name {
         None => None,
         Some(text) => Some(key_name(&text).ok_or(Error::BadRequest {
-            detail: "A name has 1 to 64 characters.",
+            detail: "name has 1 to 64 characters.",
         })?),
     };
     let (app, key) = (&context.app, context.last_segment());

@@ -1,19 +1,23 @@
 //! HTTP: the route table as data, one pipeline that every request passes, one file for each resource.
 
 pub mod auth;
+pub mod blocks;
 pub mod claim;
 mod context;
 pub mod cookies;
 pub mod headers;
 pub mod health;
 pub mod keys;
+pub mod leaving;
 pub mod me;
+pub mod members;
 mod openapi;
 pub mod pages;
 mod pipeline;
 pub mod rate;
 mod reply;
 pub mod requests;
+mod route;
 pub mod routes;
 pub mod settings;
 

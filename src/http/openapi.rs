@@ -70,6 +70,7 @@ fn wanted(route: &Route) -> &'static str {
         "/api/v1/claim" => "#/components/schemas/ClaimWanted",
         "/api/v1/keys/{id}" if route.method == Method::Patch => "#/components/schemas/KeyChange",
         "/api/v1/requests" => "#/components/schemas/RequestWanted",
+        "/api/v1/me" => "#/components/schemas/Leaving",
         _ => "#/components/schemas/Empty",
     }
 }
@@ -106,7 +107,9 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
         (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
         (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
         (Shows::Data, "/api/v1/keys/{id}") => &[("200", Some("OneKey"))],
+        (Shows::Data, "/api/v1/me") if route.method == Method::Delete => &[("204", None)],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
+        (Shows::Data, "/api/v1/me/export") => &[("200", Some("Export"))],
         (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],
         (Shows::Data, "/healthz") => &[("200", Some("Health"))],
         _ => &[("200", None)],

@@ -1,10 +1,8 @@
 //! Request rates (A11). The edge counts, by location and forgivingly: a brake on floods. Quotas that must hold are in
 //! the database's guards.
 
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-
 use crate::app::App;
+use crate::crypto::hmac_hex;
 use crate::crypto::keyring::{self, Purpose};
 use crate::domain::address::subscriber;
 
@@ -70,9 +68,5 @@ pub fn address_of(header: Option<&str>) -> String {
 
 fn counter_key(app: &App, limit: Limit, who: &str) -> Option<String> {
     let key = keyring::newest(&app.config.session_secrets, Purpose::RateLimit)?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice()).ok()?;
-    mac.update(limit.binding().as_bytes());
-    mac.update(b"\0");
-    mac.update(who.as_bytes());
-    Some(hex::encode(mac.finalize().into_bytes()))
+    hmac_hex(&key, limit.binding(), who)
 }

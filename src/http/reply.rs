@@ -62,3 +62,20 @@ impl Reply {
         self
     }
 }
+
+/// Cuts what was read down to a page. What `after` has to be for the next one, if there was more.
+pub fn cut_to_page<T>(
+    rows: &mut Vec<T>,
+    page: usize,
+    id: impl Fn(&T) -> Option<&str>,
+) -> Option<String> {
+    let more = rows.len() > page;
+    rows.truncate(page);
+    let last = rows.last().filter(|_| more)?;
+    id(last).map(str::to_owned)
+}
+
+/// The id of a row that is passed on as it is.
+pub fn id_of(row: &serde_json::Value) -> Option<&str> {
+    row.get("id")?.as_str()
+}

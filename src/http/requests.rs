@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::reply::cut_to_page;
 use super::{Context, Reply};
 use crate::crypto::random;
 use crate::domain::id::{self, PublicId};
@@ -72,20 +73,16 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let state = context.query("state");
     let state = State::parse(state.as_deref().unwrap_or(State::Open.name()));
-    let after = context.query("after");
-    let after = after.map(|id| PublicId::parse(id::Kind::Ask, &id).ok_or(()));
-    let (Some(state), Ok(after)) = (state, after.transpose()) else {
+    let Some(state) = state else {
         return Err(Error::BadRequest {
-            detail: "state is open, approved or declined; after is the id of a request.",
+            detail: "state is open, approved or declined.",
         });
     };
+    let after = context.after(id::Kind::Ask)?;
     let read = vec![requests::page(state, after.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut requests = requests::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let more = requests.len() > PAGE_ROWS;
-    requests.truncate(PAGE_ROWS);
-    let last = requests.last().filter(|_| more);
-    let next = last.map(|asked| asked.request.id.clone());
+    let next = cut_to_page(&mut requests, PAGE_ROWS, |asked| Some(&asked.request.id));
     Reply::json(200, &Page { requests, next })
 }
 

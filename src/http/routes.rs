@@ -2,83 +2,13 @@
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
 use super::rate::Limit;
-use super::{Context, Reply, auth, claim, health, keys, me, openapi, pages, requests, settings};
+use super::route::{admin, always};
+use super::{
+    auth, blocks, claim, health, keys, leaving, me, members, openapi, pages, requests, settings,
+};
 use crate::config::Config;
-use crate::error::Error;
-use crate::ports::LocalFuture;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Post,
-    Patch,
-    Delete,
-}
-
-impl Method {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Whether it may change anything, and so needs proof that our own page asked.
-    pub const fn is_unsafe(self) -> bool {
-        match self {
-            Self::Get => false,
-            Self::Post | Self::Patch | Self::Delete => true,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    Anyone,
-    /// A session whose signature holds; its standing is checked with the route's own query.
-    Member,
-    /// Others are answered exactly like an unknown address. Looking that up is counted against `Limit::Api`.
-    Admin,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    Nothing,
-    /// A JSON body of at most this many bytes.
-    Json(usize),
-    /// A form sent without scripts, without fields; or JSON.
-    EmptyForm,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shows {
-    /// A document or a redirect: on another host of ours it sends the browser to the canonical one (S4-04),
-    /// and its errors are pages.
-    Document,
-    Data,
-}
-
-pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
-
-pub struct Route {
-    pub method: Method,
-    pub path: &'static str,
-    pub who: Who,
-    pub takes: Takes,
-    pub shows: Shows,
-    pub limits: &'static [Limit],
-    /// Whether this deployment has the route at all.
-    pub when: fn(&Config) -> bool,
-    /// For the OpenAPI description; `None` keeps it out.
-    pub summary: Option<&'static str>,
-    pub handler: Handler,
-}
-
-const fn always(_: &Config) -> bool {
-    true
-}
+pub use super::route::{Handler, Method, Route, Shows, Takes, Who};
 
 const fn keys_page(config: &Config) -> bool {
     config.keys_page
@@ -90,6 +20,8 @@ const fn has_security_contact(config: &Config) -> bool {
 
 /// Bytes of a small JSON body.
 const SMALL: usize = 1_024;
+/// Bytes of a list of account numbers.
+const LIST: usize = super::MAX_BODY;
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
 const NOTE: usize = 8_192;
 
@@ -194,6 +126,28 @@ pub static ROUTES: &[Route] = &[
         handler: |c| Box::pin(auth::sign_out_everywhere(c)),
     },
     Route {
+        method: Method::Delete,
+        path: "/api/v1/me",
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: Some("Leave: every key of mine ends, and who I am is erased"),
+        handler: |c| Box::pin(leaving::leave(c)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/me/export",
+        who: Who::Member,
+        takes: Takes::Nothing,
+        shows: Shows::Data,
+        limits: &[Limit::Api],
+        when: always,
+        summary: Some("Everything that is kept about me, as a file"),
+        handler: |c| Box::pin(leaving::export(c)),
+    },
+    Route {
         method: Method::Post,
         path: "/api/v1/claim",
         who: Who::Member,
@@ -234,7 +188,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Put a key of mine off or on, or name it"),
+        summary: Some("Put a key of mine off or on, or name it; for admins, anybody's"),
         handler: |c| Box::pin(keys::change_key(c)),
     },
     Route {
@@ -245,7 +199,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Have a key of mine removed for good"),
+        summary: Some("Have a key of mine removed for good; for admins, anybody's"),
         handler: |c| Box::pin(keys::end_key(c)),
     },
     Route {
@@ -316,6 +270,42 @@ pub static ROUTES: &[Route] = &[
         summary: None,
         handler: |c| Box::pin(settings::change_settings(c)),
     },
+    admin(Method::Get, "/api/v1/admin/members", Takes::Nothing, |c| {
+        Box::pin(members::list_members(c))
+    }),
+    admin(
+        Method::Get,
+        "/api/v1/admin/members/{id}",
+        Takes::Nothing,
+        |c| Box::pin(members::show_member(c)),
+    ),
+    admin(
+        Method::Patch,
+        "/api/v1/admin/members/{id}",
+        Takes::Json(SMALL),
+        |c| Box::pin(members::change_member(c)),
+    ),
+    admin(
+        Method::Post,
+        "/api/v1/admin/members/{id}/sign-out",
+        Takes::Json(SMALL),
+        |c| Box::pin(members::sign_member_out(c)),
+    ),
+    admin(Method::Get, "/api/v1/admin/blocks", Takes::Nothing, |c| {
+        Box::pin(blocks::list_blocks(c))
+    }),
+    admin(
+        Method::Post,
+        "/api/v1/admin/blocks",
+        Takes::Json(LIST),
+        |c| Box::pin(blocks::put_blocks(c)),
+    ),
+    admin(
+        Method::Delete,
+        "/api/v1/admin/blocks",
+        Takes::Json(SMALL),
+        |c| Box::pin(blocks::lift_block(c)),
+    ),
     Route {
         method: Method::Get,
         path: "/healthz",

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
+use crate::domain::erasure::Removed;
 use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
 use crate::turn::{self, READS_OF_SPEND};
@@ -33,7 +34,7 @@ impl Account {
         }
     }
 
-    async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
+    pub async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
         let Some(workspace_id) = workspace_id.or(self.home.as_deref()) else {
             return false;
         };
@@ -54,18 +55,15 @@ pub async fn revoke(
     account: &mut Account,
     counts: &mut Counts,
 ) -> Result<(), Halt> {
-    let gone = match turn::remove(app, due).await? {
-        Reply::Is(()) => true,
-        Reply::Missing => account.has(app, due.workspace_id.as_deref()).await,
+    let removed = match turn::remove(app, due).await? {
+        Reply::Is(removed) => removed,
+        Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,
         Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
-        Reply::Unknown => false,
+        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,
     };
-    if !gone {
-        return retry_later(app, run, due, counts).await;
-    }
     // The moment itself: a run that is late, or replayed, must not end a key in a period before this one.
     let (change, now) = (change(app)?, app.now());
-    generations::confirm_off(&*app.db, &due.public_id, JOB, &change, now).await?;
+    generations::confirm_off(&*app.db, &due.public_id, removed, JOB, &change, now).await?;
     counts.revoked = counts.revoked.saturating_add(1);
     counts.success();
     Ok(())
@@ -111,7 +109,7 @@ pub async fn refuse(
 }
 
 /// Not now: later each time. A revoke that failed for the sixth time is `stuck`, and tried daily.
-async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
     let attempts = due.attempts.saturating_add(1);
     let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
     let wait = if attempts >= GIVE_UP_AFTER {

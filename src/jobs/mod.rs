@@ -2,6 +2,7 @@
 //! a run can be replayed for a past moment, and never acts early.
 
 mod due;
+mod erase;
 mod holds;
 mod lease;
 mod strays;

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
+use super::due::Account;
+use super::erase::erase;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
+use crate::domain::erasure::Removed;
 use crate::domain::stray::{BRAKE, Row, Verdict, judge};
 use crate::store::generations::{self, Place};
+use crate::store::kept;
 use crate::store::strays;
 use crate::upstream::openrouter::{self, Listed, Reply};
 
@@ -32,21 +36,22 @@ pub async fn settle(
             .map(|row| (row.upstream_name.as_str(), row))
             .collect();
         for key in chunk {
-            match judge(rows.get(key.name()).copied(), &key.hash) {
+            match judge(rows.get(key.name()).copied(), &key.hash, is_off(key)) {
                 Verdict::Leave => {}
                 Verdict::Quarantine => unknown.push(key),
                 Verdict::DeleteTwin => {
                     twins = twins.saturating_add(1);
                     wrong.push(key);
                 }
-                Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => {
-                    wrong.push(key);
-                }
+                Verdict::Delete
+                | Verdict::DeleteAndClear
+                | Verdict::DeleteAndRevoke
+                | Verdict::Look => wrong.push(key),
             }
         }
     }
     list(app, run, place, &unknown).await?;
-    let enabled = unknown.iter().filter(|key| key.disabled != Some(true));
+    let enabled = unknown.iter().filter(|key| !is_off(key));
     if twins.max(enabled.clone().count()) > BRAKE {
         return Err(Halt::Brake);
     }
@@ -59,14 +64,19 @@ pub async fn settle(
     Ok(())
 }
 
+fn is_off(key: &Listed) -> bool {
+    key.disabled == Some(true)
+}
+
 /// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
 async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
     let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
         return Ok(());
     };
-    let verdict = judge(Some(&row), &key.hash);
+    let verdict = judge(Some(&row), &key.hash, is_off(key));
     let may = match verdict {
         Verdict::Leave | Verdict::Quarantine => return Ok(()),
+        Verdict::Look => return look(app, run, &row, counts).await,
         Verdict::DeleteTwin => has_its_own(app, &row).await,
         Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => true,
     };
@@ -100,13 +110,28 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Resu
             }
         }
         Verdict::DeleteAndRevoke => {
-            if generations::confirm_off(&*app.db, generation, JOB, &change, run.now).await? {
+            let deleted = Removed::Deleted;
+            if generations::confirm_off(&*app.db, generation, deleted, JOB, &change, run.now)
+                .await?
+            {
                 counts.revoked = counts.revoked.saturating_add(1);
             }
         }
-        Verdict::Delete | Verdict::DeleteTwin | Verdict::Leave | Verdict::Quarantine => {}
+        Verdict::Delete
+        | Verdict::DeleteTwin
+        | Verdict::Look
+        | Verdict::Leave
+        | Verdict::Quarantine => {}
     }
     Ok(())
+}
+
+/// It was on when it was listed; what it is now decides.
+async fn look(app: &App, run: &Run, row: &Row, counts: &mut Counts) -> Result<(), Halt> {
+    match kept::one(&*app.db, &row.public_id).await? {
+        Some(kept) => erase(app, run, &kept, &mut Account::new(&run.begun), counts).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether the key that the row recorded is there under its own hash. Were it not, the listed key might be that very one.
@@ -140,7 +165,7 @@ async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> 
         return Ok(());
     }
     match openrouter::switch_key(app, &key.hash, true).await {
-        Reply::Is(()) => {
+        Reply::Is(_) => {
             counts.success();
             let noted = strays::disabled(&key.hash, run.now);
             app.db.batch(vec![noted]).await?;

@@ -3,17 +3,19 @@
 //! 1. Fence mints that nobody waits for any more (`generations::take_up`), and list what is due. Stop if the credential
 //!    is another account's.
 //! 2. Switch off upstream what has a hold, and on again what has none any more.
-//! 3. Delete what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
-//! 4. Close what has expired, with what it spent.
-//! 5. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
-//! 6. Free doubtful mints that a clean walk, begun late enough, has not seen.
-//! 7. Tidy, and write the run down.
+//! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 4. Look again at what is off for good, and delete it when its figures are settled.
+//! 5. Close what has expired, with what it spent.
+//! 6. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
+//! 7. Free doubtful mints that a clean walk, begun late enough, has not seen.
+//! 8. Tidy, and write the run down.
 //!
 //! A row that cannot be settled is postponed and counted; it never holds up the others.
 
 use serde::Serialize;
 
 use super::due::{self, Account};
+use super::erase::erase;
 use super::lease::{Run, change};
 use super::walk::{self, Bounds, End, Position, Walked};
 use super::{holds, strays};
@@ -42,6 +44,7 @@ pub struct Counts {
     pub disabled: u32,
     pub enabled: u32,
     pub revoked: u32,
+    pub erased: u32,
     pub postponed: u32,
     pub stuck: u32,
     pub expired: u32,
@@ -144,6 +147,12 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
         all &= run.has_time_for_rows(app);
         if all {
             due::revoke(app, run, &due, &mut account, counts).await?;
+        }
+    }
+    for kept in work.kept {
+        all &= run.has_time_for_rows(app);
+        if all {
+            erase(app, run, &kept, &mut account, counts).await?;
         }
     }
     for due in work.expiries {

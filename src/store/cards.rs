@@ -10,18 +10,28 @@ use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
 
-statements! {
-    // One key, also when it has ended; or all but those that have ended and are off. One that never came to be is none.
-    OF_MEMBER = "SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
+/// A key as it is told.
+macro_rules! card {
+    () => {
+        "SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
             'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
             'created_at', c.created_at, 'expires_at', c.expires_at,
             'daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano, 'monthly_nano', c.usage_monthly_nano,
             'lifetime_nano', c.usage_lifetime_nano, 'usage_read_at', c.usage_read_at,
-            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL)
-        FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND c.state <> 'void'
-          AND (c.public_id = ?2 OR (?2 IS NULL AND (c.ended_at IS NULL OR c.live = 1)))
-        ORDER BY c.ordinal LIMIT 100";
+            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL)"
+    };
+}
+
+statements! {
+    // All but those that have ended and are off. One that never came to be is none.
+    OF_MEMBER = concat!(card!(), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
+        WHERE m.public_id = ?1 AND c.state <> 'void' AND (c.ended_at IS NULL OR c.live = 1)
+        ORDER BY c.ordinal LIMIT 100");
+
+    // Also when it has ended.
+    ONE = concat!(card!(), " FROM key_cards c JOIN members m ON m.public_id = ?1
+        WHERE c.public_id = ?2 AND c.state <> 'void'
+          AND (c.owner_id = m.owner_id OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(?3))))");
 }
 
 /// A key with its live generation, or its last one.
@@ -101,12 +111,12 @@ impl CardRow {
 
 /// A member's keys, the claimed one first.
 pub fn of_member(session: &Session) -> Stmt {
-    stmt!(OF_MEMBER, &session.member, None::<&str>)
+    stmt!(OF_MEMBER, &session.member)
 }
 
-/// One of a member's keys, by its id.
-pub fn one_of_member(session: &Session, key: &str) -> Stmt {
-    stmt!(OF_MEMBER, &session.member, key)
+/// A key of the member's by its id, or anybody's, if the member is one of these admins.
+pub fn one_to_act_on(session: &Session, key: &str, admins: &str) -> Stmt {
+    stmt!(ONE, &session.member, key, admins)
 }
 
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {

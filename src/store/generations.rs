@@ -3,7 +3,9 @@
 use serde::Deserialize;
 
 use super::audit::{committed, was_committed};
+use super::kept::{self, Kept};
 use super::{read, rows_of, sql::wire, twice};
+use crate::domain::erasure::{Removed, keeps_until};
 use crate::domain::id::PublicId;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -56,11 +58,13 @@ statements! {
     OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'revoke_confirmed', ?2, n.state, 'revoked', ?3
         FROM generations n WHERE n.public_id = ?4 AND n.state IN ('revoking', 'stuck')
+          AND (?5 = 1 OR (n.usage_read_at >= n.ended_at AND COALESCE(n.switch_doubted_at, 0) <= ?6))
         ON CONFLICT DO NOTHING";
 
-    // Off for good since its last figures, if there are any.
-    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, ?1), erased_at = ?1, change_id = ?2
-        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    // Off for good since its last figures, if there are any. One that is not deleted yet is kept for those to come (C1).
+    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, ?1), erased_at = ?2, erase_at = ?3,
+            switch_doubted_at = NULL, attempts = 0, next_attempt_at = 0, change_id = ?4
+        WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
 
     // The last figures of a key that is off and goes.
     BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
@@ -146,6 +150,7 @@ pub struct Work {
     pub fenced: i64,
     pub revokes: Vec<Due>,
     pub expiries: Vec<Due>,
+    pub kept: Vec<Kept>,
     pub places: Vec<Place>,
 }
 
@@ -164,6 +169,7 @@ pub async fn take_up(
         stmt!(REVOKES_DUE, now, BATCH),
         stmt!(EXPIRIES_DUE, now.plus(-EXPIRES_AFTER_SECS), now, BATCH),
         stmt!(WORKSPACES_TO_WALK, recent, WORKSPACES),
+        kept::due(now),
     ];
     let rows = twice(db, batch).await?;
     Ok(Work {
@@ -171,6 +177,7 @@ pub async fn take_up(
         revokes: read_all(rows_of(&rows, 3)?)?,
         expiries: read_all(rows_of(&rows, 4)?)?,
         places: read_all(rows_of(&rows, 5)?)?,
+        kept: read_all(rows_of(&rows, 6)?)?,
     })
 }
 
@@ -188,17 +195,35 @@ fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbErr
     rows.iter().map(|row| read(row)).collect()
 }
 
-/// Confirmed off and deleted: `revoking` or `stuck` → `revoked`.
+/// Confirmed off, or deleted: `revoking` or `stuck` → `revoked`. One that is only off has its figures booked, and nothing in
+/// doubt can put it on any more; where that is not so, it is left as it is.
 pub async fn confirm_off(
     db: &dyn Database,
     generation: &str,
+    removed: Removed,
     actor: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> Result<bool, DbError> {
+    let deleted = removed == Removed::Deleted;
     let batch = vec![
-        stmt!(OFF_GUARD, change, actor, now, generation),
-        stmt!(OFF, now, change, generation),
+        stmt!(
+            OFF_GUARD,
+            change,
+            actor,
+            now,
+            generation,
+            deleted,
+            now.plus(-LANDS_WITHIN_SECS)
+        ),
+        stmt!(
+            OFF,
+            now,
+            deleted.then_some(now),
+            (!deleted).then(|| keeps_until(now)),
+            change,
+            generation
+        ),
         committed(change, generation),
     ];
     was_committed(&twice(db, batch).await?)

@@ -89,9 +89,15 @@ fn read_all(rows: &Rows) -> Result<Vec<Due>, DbError> {
     rows.iter().map(|row| read(row)).collect()
 }
 
-/// The doubt that stood before a switch was sent: when something earlier was, whose outcome is not known.
+/// The doubt that stands beside a switch that was answered: when something earlier was sent, whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doubt(Option<Timestamp>);
+
+impl Doubt {
+    pub const fn since(at: Timestamp) -> Self {
+        Self(Some(at))
+    }
+}
 
 #[derive(serde::Deserialize)]
 struct Wanted {

@@ -43,6 +43,17 @@ statements! {
         WHERE NOT EXISTS (SELECT 1 FROM plans WHERE is_default = 1)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = 'plan:default')";
 
+    // Whoever has left comes back to the row that they left: the same owner, who has spent what they have spent (A16).
+    RETURN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, m.public_id, 'member_returned', m.public_id, m.status, 'active', ?2 FROM members m
+        WHERE m.provider = ?3 AND m.subject IN (SELECT value FROM json_each(?4)) AND m.status = 'left'
+          AND NOT EXISTS (SELECT 1 FROM members p WHERE p.provider = ?3 AND p.subject = ?5)
+          AND EXISTS (SELECT 1 FROM used_states WHERE state_sha256 = ?6 AND change_id = ?1)
+        ORDER BY m.owner_id LIMIT 1 ON CONFLICT DO NOTHING";
+
+    RETURN = "UPDATE members SET status = 'active', subject = ?1, change_id = ?2
+        WHERE public_id = (SELECT target FROM audit WHERE change_id = ?2 AND action = 'member_returned') AND status = 'left'";
+
     SIGN_IN_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, COALESCE(m.public_id, ?2), CASE WHEN m.public_id IS NULL THEN 'member_created' ELSE 'signed_in' END,
             COALESCE(m.public_id, ?2), ?3
@@ -77,6 +88,12 @@ statements! {
         SELECT ?1, m.public_id, 'sessions_ended', m.public_id, ?2
         FROM members m JOIN settings s
         WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    END_BY_ADMIN_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, m.public_id, 'sessions_ended', a.public_id, ?2
+        FROM members m JOIN members a ON a.public_id = ?4 JOIN settings s
+        WHERE m.public_id = ?3 AND a.epoch + s.session_epoch = ?5 AND a.status = 'active'
         ON CONFLICT DO NOTHING";
 
     END = "UPDATE members SET epoch = epoch + 1, change_id = ?1
@@ -132,6 +149,8 @@ pub(super) fn current(rows: &Rows, session: &Session) -> Result<Member, Error> {
 /// A sign-in that a provider has vouched for.
 pub struct SignIn<'a> {
     pub identity: &'a Identity,
+    /// What stands for them if they have left, under every secret there is.
+    pub left_as: Vec<String>,
     /// Used if the person is new.
     pub member: PublicId,
     pub change: PublicId,
@@ -162,6 +181,7 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
     } = sign_in;
     let (provider, subject) = (identity.provider.name(), identity.subject.as_str());
     let state = state_sha256.as_str();
+    let left_as = serde_json::to_string(&sign_in.left_as).map_err(|_| DbError::Broken)?;
     let batch = vec![
         stmt!(BURN, state, change, sign_in.state_expires_at),
         stmt!(BIND_GUARD, change, *now, state),
@@ -176,6 +196,16 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             *now,
             change
         ),
+        stmt!(
+            RETURN_GUARD,
+            change,
+            *now,
+            provider,
+            left_as,
+            subject,
+            state
+        ),
+        stmt!(RETURN, subject, change),
         stmt!(
             SIGN_IN_GUARD,
             change,
@@ -247,6 +277,29 @@ pub async fn end_sessions(
     let member = &session.member;
     let batch = vec![
         stmt!(END_GUARD, change, now, member, session.epoch),
+        stmt!(END, change, member),
+        super::audit::committed(change, member.as_str()),
+    ];
+    super::audit::was_committed(&twice(db, batch).await?)
+}
+
+/// Ends every session of a member, as an admin. False when there is no such member, or the admin's own session has ended.
+pub async fn end_sessions_of(
+    db: &dyn Database,
+    admin: &Session,
+    member: &PublicId,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(
+            END_BY_ADMIN_GUARD,
+            change,
+            now,
+            member,
+            &admin.member,
+            admin.epoch
+        ),
         stmt!(END, change, member),
         super::audit::committed(change, member.as_str()),
     ];

@@ -5,21 +5,27 @@
 mod sql;
 
 pub mod audit;
+pub mod blocks;
 pub mod cards;
 pub mod claims;
+pub mod export;
 mod facts;
 pub mod generations;
 pub mod holds;
+pub mod kept;
 pub mod members;
 pub mod mints;
+pub mod offboard;
 pub mod own_keys;
 pub mod requests;
+pub mod roster;
 pub mod runs;
 pub mod settings;
 pub mod spend;
 pub mod strays;
 pub mod terms;
 pub mod tidy;
+mod told;
 
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 
@@ -27,14 +33,19 @@ use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 pub fn statements() -> Vec<&'static Sql> {
     [
         audit::STATEMENTS,
+        blocks::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
+        export::STATEMENTS,
         generations::STATEMENTS,
         holds::STATEMENTS,
+        kept::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
+        offboard::STATEMENTS,
         own_keys::STATEMENTS,
         requests::STATEMENTS,
+        roster::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
         spend::STATEMENTS,

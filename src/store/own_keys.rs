@@ -1,49 +1,97 @@
-//! What owners want of their keys, written down before anything is sent: a hold put or lifted, a name, the end.
+//! What owners want of their keys, and admins of anybody's, written down before anything is sent: a hold put or lifted, a
+//! name, the end. Whoever is neither finds no key.
 
 use serde::Deserialize;
 
 use super::cards::{self, Card};
 use super::generations::Due;
-use super::{members, read, rows_of, twice};
+use super::{members, read, rows_of, sql::wire, twice};
 use crate::crypto::session::Session;
 use crate::domain::generation::State;
+use crate::domain::hold::Role;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
-use crate::ports::{Database, Stmt};
+use crate::ports::{Database, Sql, Stmt, Value};
+
+/// Who acts on which key, by ?3 to ?6: its owner, or one of the admins, in a session that is current.
+macro_rules! acts {
+    () => {
+        " FROM own_keys o JOIN members a JOIN settings s
+        WHERE o.key = ?3 AND a.public_id = ?4 AND a.epoch + s.session_epoch = ?5 AND a.status = 'active'
+          AND (o.member = a.public_id OR (a.provider = 'github' AND a.subject IN (SELECT value FROM json_each(?6))))"
+    };
+}
+
+/// The hold that is theirs to put and to lift (A2).
+macro_rules! role {
+    () => {
+        "CASE WHEN o.member = a.public_id THEN 'owner' ELSE 'admin' END"
+    };
+}
+
+/// There is a key upstream to switch; or none, and an admin says what holds for the next one.
+macro_rules! switchable {
+    () => {
+        "(o.live_state IN ('active', 'disabled') OR (o.live_state IS NULL AND o.member <> a.public_id))"
+    };
+}
+
+/// Nothing that another has put forbids that it goes on; `Reason::bars` says the same.
+macro_rules! not_barred {
+    () => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id
+            AND h.reason IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> ",
+            role!(),
+            ")"
+        )
+    };
+}
+
+/// Whether their own hold stands.
+macro_rules! held {
+    () => {
+        concat!(
+            "EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id AND h.reason = ",
+            role!(),
+            ")"
+        )
+    };
+}
 
 statements! {
-    // A name that comes with a switch comes with it or not at all.
-    RENAME_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, o.key, 'key_renamed', o.member, ?2 FROM own_keys o
-        WHERE o.key = ?3 AND o.member = ?4 AND o.epoch = ?5 AND o.name IS NOT ?6
-          AND (?7 = 0 OR o.live_state IN ('active', 'disabled'))
-        ON CONFLICT DO NOTHING";
+    // A name that comes with a switch (?8 off, ?9 on) comes with it or not at all.
+    RENAME_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, o.key, 'key_renamed', a.public_id, ?2", acts!(), "
+          AND o.name IS NOT ?7
+          AND (?8 + ?9 = 0 OR ", switchable!(), ") AND (?9 = 0 OR ", not_barred!(), ")
+        ON CONFLICT DO NOTHING");
 
     // Only while nothing newer was written down: what lands late changes nothing back.
     RENAME = "UPDATE keys SET name = ?1, change_id = ?2
         WHERE public_id = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
 
-    HOLD_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?1, o.key, 'hold_put', o.member, 'owner', ?2 FROM own_keys o
-        WHERE o.key = ?3 AND o.member = ?4 AND o.epoch = ?5
-          AND o.live_state IN ('active', 'disabled') AND o.held_by_owner = 0
-        ON CONFLICT DO NOTHING";
+    HOLD_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, o.key, 'hold_put', a.public_id, ", role!(), ", ?2", acts!(), "
+          AND ", switchable!(), " AND NOT ", held!(), "
+        ON CONFLICT DO NOTHING");
 
     HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
-        SELECT o.key_id, 'owner', o.member, ?1, ?2 FROM own_keys o
-        WHERE o.key = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)
+        SELECT k.id, a.after, a.actor, a.at, a.change_id
+        FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
+        WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_put'
         ON CONFLICT DO NOTHING";
 
-    LIFT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT ?1, o.key, 'hold_lifted', o.member, 'owner', ?2 FROM own_keys o
-        WHERE o.key = ?3 AND o.member = ?4 AND o.epoch = ?5
-          AND o.live_state IN ('active', 'disabled') AND o.held_by_owner = 1
-        ON CONFLICT DO NOTHING";
+    LIFT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, o.key, 'hold_lifted', a.public_id, ", role!(), ", ?2", acts!(), "
+          AND ", switchable!(), " AND ", not_barred!(), " AND ", held!(), "
+        ON CONFLICT DO NOTHING");
 
-    // The owner's own: what another put stays (A2).
-    LIFT = "DELETE FROM holds WHERE reason = 'owner' AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?1)
-        AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?1 ORDER BY a.id DESC LIMIT 1)";
+    // What another put stays (A2).
+    LIFT = "DELETE FROM holds WHERE (key_id, reason) IN (SELECT k.id, a.before
+        FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
+        WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_lifted')";
 
     // What was postponed after earlier failures has its turn at once.
     DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
@@ -51,18 +99,17 @@ statements! {
           AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?1)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
-    // While a mint is under way there is nothing to remove yet: it ends by itself within minutes.
-    END_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, o.key, 'key_ended', o.member, ?2 FROM own_keys o
-        WHERE o.key = ?3 AND o.member = ?4 AND o.epoch = ?5
+    // While its first mint is under way there is nothing to remove yet: it ends by itself within minutes. One that is to
+    // follow another is not recorded once its key has ended (X20).
+    END_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, o.key, 'key_ended', a.public_id, ?2", acts!(), "
           AND COALESCE(o.live_state, '') NOT IN ('reserved', 'minting', 'verifying')
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT DO NOTHING");
 
     REVOKE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'revoke_asked', o.member, n.state, 'revoking', ?2
-        FROM own_keys o JOIN generations n ON n.key_id = o.key_id
-        WHERE o.key = ?3 AND n.live = 1 AND n.state IN ('active', 'disabled')
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?3)
+        SELECT ?1, n.public_id, 'revoke_asked', e.actor, n.state, 'revoking', e.at
+        FROM audit e JOIN keys k ON k.public_id = e.target JOIN generations n ON n.key_id = k.id
+        WHERE e.change_id = ?1 AND e.target = ?2 AND n.live = 1 AND n.state IN ('active', 'disabled')
         ON CONFLICT DO NOTHING";
 
     REVOKE = "UPDATE generations SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1
@@ -77,8 +124,12 @@ statements! {
             'workspace_id', n.workspace_id, 'attempts', n.attempts,
             'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at, 'state', n.state)
         FROM keys k JOIN generations n ON n.key_id = k.id
-        WHERE k.public_id = ?1 AND n.live = 1 AND n.slot = 0
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+        WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking')
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
+        ORDER BY n.id LIMIT 2";
+
+    OWNS = "SELECT json_object('owns', k.owner_id = m.owner_id)
+        FROM keys k JOIN members m ON m.public_id = ?1 WHERE k.public_id = ?2";
 }
 
 /// Who wants something of which key.
@@ -86,6 +137,8 @@ pub struct Wish<'a> {
     pub session: &'a Session,
     /// As the request names it; anything may stand there.
     pub key: &'a str,
+    /// Whom configuration makes admins, as a JSON list.
+    pub admins: String,
     pub change: PublicId,
     pub now: Timestamp,
 }
@@ -97,10 +150,12 @@ pub struct Wanted {
     pub name: Option<(PublicId, String)>,
 }
 
-/// The key afterwards, and the generation that has to follow upstream; none where nothing has changed.
+/// The key afterwards, in which role it was asked for, and the generations that have to follow upstream; none where
+/// nothing has changed.
 pub struct Granted {
     pub card: Card,
-    pub due: Option<DueNow>,
+    pub role: Role,
+    pub due: Vec<DueNow>,
 }
 
 #[derive(Deserialize)]
@@ -110,35 +165,63 @@ pub struct DueNow {
     pub state: State,
 }
 
-/// Names a key, and puts the owner's hold on or lifts it, each where it is not so yet.
+#[derive(Deserialize)]
+struct Owns {
+    #[serde(deserialize_with = "wire::flag")]
+    owns: bool,
+}
+
+impl Wish<'_> {
+    /// A guard's values: the change, and who acts on which key.
+    fn values(&self, change: &PublicId) -> Vec<Value> {
+        let session = self.session;
+        vec![
+            change.into(),
+            self.now.into(),
+            self.key.into(),
+            (&session.member).into(),
+            session.epoch.into(),
+            self.admins.as_str().into(),
+        ]
+    }
+
+    fn guard(&self, sql: &'static Sql, change: &PublicId) -> Stmt {
+        Stmt {
+            sql,
+            values: self.values(change),
+        }
+    }
+
+    fn rename(&self, change: &PublicId, name: &str, disabled: Option<bool>) -> [Stmt; 2] {
+        let mut values = self.values(change);
+        values.extend([
+            name.into(),
+            (disabled == Some(true)).into(),
+            (disabled == Some(false)).into(),
+        ]);
+        let guard = Stmt {
+            sql: &RENAME_GUARD,
+            values,
+        };
+        [guard, stmt!(RENAME, name, change, self.key)]
+    }
+}
+
+/// Names a key, and puts the actor's hold on or lifts it, each where it is not so yet.
 pub async fn change(db: &dyn Database, wish: &Wish<'_>, wanted: &Wanted) -> Result<Granted, Error> {
-    let (key, change, now) = (wish.key, &wish.change, wish.now);
-    let (member, epoch) = (&wish.session.member, wish.session.epoch);
+    let (key, change) = (wish.key, &wish.change);
     let mut stmts = Vec::new();
     if let Some((change, name)) = &wanted.name {
-        let (name, switches) = (name.as_str(), wanted.disabled.is_some());
-        stmts.extend([
-            stmt!(
-                RENAME_GUARD,
-                change,
-                now,
-                key,
-                member,
-                epoch,
-                name,
-                switches
-            ),
-            stmt!(RENAME, name, change, key),
-        ]);
+        stmts.extend(wish.rename(change, name, wanted.disabled));
     }
     match wanted.disabled {
         Some(true) => stmts.extend([
-            stmt!(HOLD_GUARD, change, now, key, member, epoch),
-            stmt!(HOLD, now, change, key),
+            wish.guard(&HOLD_GUARD, change),
+            stmt!(HOLD, key, change),
             stmt!(DUE_NOW, key, change),
         ]),
         Some(false) => stmts.extend([
-            stmt!(LIFT_GUARD, change, now, key, member, epoch),
+            wish.guard(&LIFT_GUARD, change),
             stmt!(LIFT, key, change),
             stmt!(DUE_NOW, key, change),
         ]),
@@ -149,32 +232,42 @@ pub async fn change(db: &dyn Database, wish: &Wish<'_>, wanted: &Wanted) -> Resu
 
 /// Ends a key: what is live of it is to be removed, and nothing brings it back.
 pub async fn end(db: &dyn Database, wish: &Wish<'_>) -> Result<Granted, Error> {
-    let (key, change, now) = (wish.key, &wish.change, wish.now);
-    let (member, epoch) = (&wish.session.member, wish.session.epoch);
+    let (key, change) = (wish.key, &wish.change);
     let stmts = vec![
-        stmt!(END_GUARD, change, now, key, member, epoch),
-        stmt!(REVOKE_GUARD, change, now, key),
+        wish.guard(&END_GUARD, change),
+        stmt!(REVOKE_GUARD, change, key),
         stmt!(REVOKE, change, key),
-        stmt!(END, now, change, key),
+        stmt!(END, wish.now, change, key),
     ];
     grant(db, wish, stmts).await
 }
 
-/// Runs them, and reads how everything stands then: somebody else's key is no key.
+/// Runs them, and reads how everything stands then: a key that is not theirs to act on is no key.
 async fn grant(db: &dyn Database, wish: &Wish<'_>, mut stmts: Vec<Stmt>) -> Result<Granted, Error> {
     let written = stmts.len();
     stmts.extend([
         members::standing(wish.session),
-        cards::one_of_member(wish.session, wish.key),
+        cards::one_to_act_on(wish.session, wish.key, &wish.admins),
         stmt!(DUE, wish.key, &wish.change),
+        stmt!(OWNS, &wish.session.member, wish.key),
     ]);
     let rows = twice(db, stmts).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
     members::current(read_at(0)?, wish.session)?;
-    let card = cards::read_cards(read_at(1)?)?.pop();
-    let due = read_at(2)?.first().map(|row| read(row)).transpose()?;
+    let card = cards::read_cards(read_at(1)?)?
+        .pop()
+        .ok_or(Error::NotFound)?;
+    let due: Result<Vec<DueNow>, _> = read_at(2)?.iter().map(|row| read(row)).collect();
+    let owns = read_at(3)?
+        .first()
+        .map(|row| read::<Owns>(row))
+        .transpose()?;
     Ok(Granted {
-        card: card.ok_or(Error::NotFound)?,
-        due,
+        card,
+        role: match owns {
+            Some(Owns { owns: true }) => Role::Owner,
+            _ => Role::Admin,
+        },
+        due: due?,
     })
 }

@@ -75,15 +75,22 @@ impl Answer {
 
 /// Sends a call that may be repeated, up to three times.
 pub async fn send_safe(app: &App, call: Call) -> Outcome {
+    send_again(app, call).await.0
+}
+
+/// The same, and whether one of the tries before the last got no answer to go by: it may happen yet (X4).
+pub async fn send_again(app: &App, call: Call) -> (Outcome, bool) {
+    let mut may_land = false;
     for pause_ms in PAUSES_MS {
         let outcome = app.http.send(call.clone()).await;
         match worth_repeating(&outcome) {
-            None => return outcome,
+            None => return (outcome, may_land),
             Some(0) => app.clock.pause(pause_ms).await,
             Some(secs) => app.clock.pause(secs.saturating_mul(1_000)).await,
         }
+        may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);
     }
-    app.http.send(call).await
+    (app.http.send(call).await, may_land)
 }
 
 /// The seconds that upstream itself asks for, zero when it does not say; `None` when repeating is no use.

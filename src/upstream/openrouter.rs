@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::call::{self, send_safe};
+use super::call::{self, send_again, send_safe};
 use crate::app::App;
 use crate::domain::mint::{Echo, MintSpec};
 use crate::domain::money::NanoUsd;
@@ -65,6 +65,8 @@ pub struct Listed {
 #[derive(Clone, Debug, Deserialize)]
 pub struct SpendBody {
     pub name: String,
+    #[serde(default)]
+    pub disabled: Option<bool>,
     pub usage: Option<f64>,
     pub usage_daily: Option<f64>,
     pub usage_weekly: Option<f64>,
@@ -264,8 +266,16 @@ pub async fn delete_key(app: &App, hash: &str) -> Reply<()> {
     }
 }
 
+/// How surely a switch has the last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    Surely,
+    /// It was repeated after a try without an answer, which may land after whatever comes next (X4).
+    AfterDoubt,
+}
+
 /// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so.
-pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<()> {
+pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<Done> {
     #[derive(Deserialize)]
     struct Switched {
         disabled: bool,
@@ -273,9 +283,13 @@ pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<()> {
     let Some(call) = management(app, "PATCH", &key_path(hash)) else {
         return Reply::Refused(Refused::Credential);
     };
-    let outcome = send_safe(app, call.json(&json!({ "disabled": disabled }))).await;
+    let (outcome, may_land) = send_again(app, call.json(&json!({ "disabled": disabled }))).await;
     match read::<One<Switched>>(&outcome) {
-        Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(()),
+        Reply::Is(One { data }) if data.disabled == disabled => Reply::Is(if may_land {
+            Done::AfterDoubt
+        } else {
+            Done::Surely
+        }),
         Reply::Is(_) | Reply::Unknown => Reply::Unknown,
         Reply::Missing => Reply::Missing,
         Reply::Refused(refused) => Reply::Refused(refused),

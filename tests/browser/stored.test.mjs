@@ -63,7 +63,7 @@ const TOLD = {
 
 /** Columns that say nothing about anybody: our own numbers, our own bookkeeping, what a member cannot set yet. */
 const OURS = [
-  "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider",
+  "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider", "blocks.public_id", "blocks.change_id",
   "requests.id", "requests.public_id", "requests.owner_id", "requests.change_id", "allotments.provider", "allotments.change_id",
   "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.name", "keys.plan_id", "keys.change_id",
   "holds.key_id", "holds.actor", "holds.change_id",

@@ -4,7 +4,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { chromium as playwright } from "playwright-core";
 import { inRoot, toolsDir } from "../../scripts/paths.mjs";
 
 // The package's own list of flags is left aside: it turns web security off, which our pages are to be tested with.
@@ -16,15 +15,21 @@ const QUIET = ["--disable-quic", "--no-first-run", "--disable-background-network
  */
 export async function browser() {
   const named = process.env.KEYCAP_CHROME;
-  if (named) return launch(named);
-  if (process.platform === "linux" && process.arch === "x64") return launch(await unpackedChromium());
-  return playwright.launch({ channel: "chrome", args: QUIET }).catch((error) => {
+  if (named) return launchProgram(named);
+  if (process.platform === "linux" && process.arch === "x64") return launchProgram(await unpackedChromium());
+  return launch({ channel: "chrome", args: QUIET }).catch((error) => {
     throw new Error(`The browser tests need Chrome: install it, or name a Chromium with KEYCAP_CHROME. (${error.message})`);
   });
 }
 
 /** @param {string} executablePath */
-const launch = (executablePath) => playwright.launch({ executablePath, args: ["--no-sandbox", ...QUIET] });
+const launchProgram = (executablePath) => launch({ executablePath, args: ["--no-sandbox", ...QUIET] });
+
+/** A fresh clone, where `npm run screenshots` has yet to fetch it, has no such package. @param {import("playwright-core").LaunchOptions} options */
+async function launch(options) {
+  const { chromium } = await import("playwright-core");
+  return chromium.launch(options);
+}
 
 /** The packaged browser, unpacked once per version and machine. */
 async function unpackedChromium() {

@@ -72,7 +72,7 @@ export class Client {
 
   /** @param {string} path */
   delete(path) {
-    return this.call(path, { method: "DELETE" });
+    return this.call(path, { method: "DELETE", json: {} });
   }
 
   /** @param {string[]} lines */

@@ -66,9 +66,10 @@ fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// What a member is told of their key, and nothing else.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "created_at",
     "expires_at",
+    "holds",
     "id",
     "limit_reset",
     "limit_usd",

@@ -35,8 +35,10 @@ fn story() -> (World, Vec<Ran>) {
     ] {
         assert_eq!(member.patch(&own, body).status, 200);
     }
+    let removed = world.db.text("SELECT upstream_hash FROM generations");
     assert_eq!(member.delete(&own).status, 200);
     assert_eq!(member.claim().status, 201);
+    world.spent_by(&removed, 1.0);
     operator.get("/api/v1/admin/settings");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
     operator.claim();
@@ -56,6 +58,7 @@ fn story() -> (World, Vec<Ran>) {
     );
     member.get("/api/v1/requests");
     operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
+    offboarding(&world, &operator);
     let kinds = [
         ("refuse", json!({ "status": 400 })),
         ("rate_limited", json!({ "retry_after": 1 })),
@@ -88,8 +91,14 @@ fn story() -> (World, Vec<Ran>) {
     };
     let now = world.now_ms.get();
     world.sandbox.borrow_mut().add_foreign_key(foreign, now);
-    for wait in [TEN_MINUTES; 60].into_iter().chain([86_400, 90 * 86_400]) {
+    let waits = [TEN_MINUTES; 60].into_iter().chain([86_400, 90 * 86_400]);
+    for (n, wait) in waits.enumerate() {
         world.pass(wait);
+        if n == 3 {
+            // Somebody puts on what is kept for its figures.
+            let on = json!({ "disabled": false });
+            world.by_hand("PATCH", &format!("/keys/{removed}"), &on);
+        }
         assert!(world.sweep());
         if wait > TEN_MINUTES {
             world.sandbox.borrow_mut().clear_faults();
@@ -111,6 +120,33 @@ fn story() -> (World, Vec<Ran>) {
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     let trace = world.db.trace.borrow_mut().take().unwrap();
     (world, trace)
+}
+
+/// Blocks, bans and leaving.
+fn offboarding(world: &World, operator: &Browser<'_>) {
+    let people = r#"{"provider":"github","subjects":["77","78"]}"#;
+    assert_eq!(operator.post("/api/v1/admin/blocks", people).status, 200);
+    operator.get("/api/v1/admin/blocks");
+    let one = keycap::http::Body::Bytes(r#"{"provider":"github","subject":"77"}"#.into());
+    let headers = [
+        ("origin", "http://localhost:8787"),
+        ("content-type", "application/json"),
+    ];
+    let lifted = operator.send("DELETE", "/api/v1/admin/blocks", &headers, one);
+    assert_eq!(lifted.status, 204);
+    let person = Browser::signed_in(world, "load-7");
+    assert_eq!(person.claim().status, 201);
+    let id = world.member("load-7");
+    for query in ["", "?status=active", "?login=LOAD", &format!("?id={id}")] {
+        operator.get(&format!("/api/v1/admin/members{query}"));
+    }
+    operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
+    assert_eq!(operator.stands("load-7", "banned").status, 200);
+    assert_eq!(operator.stands("load-7", "active").status, 200);
+    let person = Browser::signed_in(world, "load-7");
+    person.get("/api/v1/me/export");
+    assert_eq!(person.leave("load-7").status, 204);
+    Browser::signed_in(world, "load-7");
 }
 
 fn written(ran: &Ran) -> Json {

@@ -33,13 +33,6 @@ fn changed(member: &Browser<'_>, key: &str, body: &str) -> (Value, Value) {
     (key["state"].clone(), key["holds"].clone())
 }
 
-fn spends(world: &World, dollars: f64) {
-    let now = world.now_ms.get();
-    let hash = world.usable()[0].hash.clone();
-    let mut sandbox = world.sandbox.borrow_mut();
-    assert!(sandbox.book_usage(&hash, sandbox::Usd::from_dollars(dollars), now));
-}
-
 fn sweeps(world: &World, n: usize) {
     for _ in 0..n {
         world.pass(TEN_MINUTES);
@@ -126,15 +119,15 @@ fn a2_an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
     assert_eq!(world.states(), ["disabled"]);
     let said = world.calls("openrouter.keys.update");
     let disabled = json!("disabled");
-    assert_eq!(
-        changed(&member, &key, ON),
-        (disabled.clone(), json!(["admin"]))
-    );
+    assert_eq!(member.patch(&key, ON).code(), "key_held");
     assert_eq!(
         changed(&member, &key, OFF),
         (disabled.clone(), json!(["admin", "owner"]))
     );
-    assert_eq!(changed(&member, &key, ON), (disabled, json!(["admin"])));
+    let before = world.db.dump();
+    let refused = member.patch(&key, r#"{"disabled":false,"name":"mine"}"#);
+    assert_eq!((refused.status, refused.code().as_str()), (403, "key_held"));
+    assert_eq!(world.db.dump(), before, "a name that comes with it too");
     assert_eq!(
         world.calls("openrouter.keys.update"),
         said,
@@ -143,6 +136,221 @@ fn a2_an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
     sweeps(&world, 1);
     assert_eq!(world.usable().len(), 0);
     oracle::settled(&world);
+}
+
+#[test]
+fn a2_s0_125_s1_11_what_the_house_holds_nobody_enables_and_everybody_may_put_off() {
+    for (reason, owner_may, admin_may) in [
+        ("admin", false, true),
+        ("offboarding", false, false),
+        ("leak", false, false),
+        ("switch", false, false),
+        ("idle", true, true),
+        ("budget", true, true),
+        ("plan", true, true),
+        ("rotation", true, true),
+    ] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        let operator = Browser::signed_in(&world, "operator");
+        for who in [&member, &operator] {
+            assert_eq!(changed(who, &key, OFF).0, "disabled");
+        }
+        world.db.run(&format!(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
+             INSERT OR IGNORE INTO holds (key_id, reason, actor, since, change_id) SELECT id, '{reason}', 't', 1, 't' FROM keys"
+        ));
+        let said = world.calls("openrouter.keys.update");
+        // The admin's hold bars the owner all the while.
+        let before = world.db.dump();
+        assert_eq!(member.patch(&key, ON).code(), "key_held", "{reason}");
+        assert_eq!(world.db.dump(), before);
+        let told = operator.patch(&key, ON);
+        if admin_may {
+            let own = json!(["admin", "owner", reason]);
+            let left = own.as_array().unwrap().iter().filter(|r| **r != "admin");
+            let mut told: Vec<Value> = key_of(&told)["holds"].as_array().unwrap().clone();
+            told.sort_by_key(ToString::to_string);
+            let mut left: Vec<Value> = left.cloned().collect();
+            left.sort_by_key(ToString::to_string);
+            assert_eq!(told, left, "{reason}");
+        } else {
+            assert_eq!((told.status, told.code().as_str()), (403, "key_held"));
+            assert_eq!(world.db.dump(), before, "{reason}");
+        }
+        if reason != "admin" {
+            world.db.run("DELETE FROM holds WHERE reason = 'admin'");
+            let told = member.patch(&key, ON);
+            assert_eq!(told.status == 200, owner_may, "{reason}: {told:?}");
+            assert_eq!(changed(&member, &key, OFF).0, "disabled");
+        }
+        assert_eq!(world.calls("openrouter.keys.update"), said, "{reason}");
+        assert_eq!(world.usable().len(), 0);
+    }
+}
+
+#[test]
+fn a2_an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let operator = Browser::signed_in(&world, "operator");
+    for _ in 0..2 {
+        assert_eq!(
+            changed(&operator, &key, OFF),
+            (json!("disabled"), json!(["admin"]))
+        );
+    }
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(member.patch(&key, ON).code(), "key_held");
+    let admin = world
+        .db
+        .text("SELECT public_id FROM members WHERE login = 'operator'");
+    assert_eq!(
+        world.db.text("SELECT reason || ' ' || actor FROM holds"),
+        format!("admin {admin}")
+    );
+    assert_eq!(changed(&operator, &key, ON), (json!("active"), json!([])));
+    assert_eq!(world.usable().len(), 1);
+    // Of two holds each lifts theirs.
+    changed(&member, &key, OFF);
+    assert_eq!(
+        changed(&operator, &key, ON),
+        (json!("disabled"), json!(["owner"]))
+    );
+    assert_eq!(changed(&operator, &key, OFF).1, json!(["admin", "owner"]));
+    assert_eq!(changed(&operator, &key, ON).1, json!(["owner"]));
+    assert_eq!(changed(&member, &key, ON), (json!("active"), json!([])));
+    let named = key_of(&operator.patch(&key, r#"{"name":"theirs"}"#));
+    assert_eq!(named["name"], "theirs");
+    assert_eq!(
+        world.db.texts(&format!(
+            "SELECT DISTINCT action FROM audit WHERE actor = '{admin}' AND target NOT LIKE 'mem_%' ORDER BY action"
+        )),
+        ["disabled", "enabled", "hold_lifted", "hold_put", "key_renamed"]
+    );
+    // On their own key an admin is its owner.
+    let told = operator.claim();
+    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let own = format!("/api/v1/keys/{id}");
+    assert_eq!(changed(&operator, &own, OFF).1, json!(["owner"]));
+    oracle::settled(&world);
+}
+
+#[test]
+fn c14_an_admins_number_at_another_provider_is_nobodys() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    let member = PublicId::new(Kind::Member, [9; 12]);
+    world.db.run(&format!(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', '{member}', 'member_created', 't', 1);
+         INSERT INTO owners (id, kind, plan_id, created_at) SELECT 99, 'member', id, 1 FROM plans;
+         INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, created_at, signed_in_at, change_id)
+           VALUES (99, '{member}', 'google', '1000001', 'namesake', 1, 1, 1, 't')"
+    ));
+    let session = Session { member, epoch: 0 };
+    let wish = Wish {
+        session: &session,
+        key: key.rsplit('/').next().unwrap(),
+        admins: String::from(r#"["1000001"]"#),
+        change: PublicId::new(Kind::Change, [9; 12]),
+        now: world.now(),
+    };
+    let wanted = Wanted {
+        disabled: Some(true),
+        name: None,
+    };
+    let before = world.db.dump();
+    let told = world.run(own_keys::change(&world.db, &wish, &wanted));
+    assert!(matches!(told, Some(Err(Error::NotFound))));
+    let told = world.run(own_keys::end(&world.db, &wish));
+    assert!(matches!(told, Some(Err(Error::NotFound))));
+    assert_eq!(world.db.dump(), before);
+}
+
+#[test]
+fn a2_a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    world.pass(91 * 86_400);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["expired"]);
+    let operator = Browser::signed_in(&world, "operator");
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.patch(&key, OFF).code(), "key_ended");
+    assert_eq!(
+        changed(&operator, &key, OFF),
+        (json!("expired"), json!(["admin"]))
+    );
+    assert_eq!(member.claim().code(), "key_held");
+    assert_eq!(changed(&operator, &key, ON), (json!("expired"), json!([])));
+    assert_eq!(member.claim().status, 201);
+}
+
+#[test]
+fn s0_07_s0_22_an_admin_removes_a_key_for_good_and_again_is_the_same() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    world.spends(1.0);
+    let operator = Browser::signed_in(&world, "operator");
+    assert_eq!(key_of(&operator.delete(&key))["state"], "revoked");
+    let before = world.db.dump();
+    assert_eq!(key_of(&operator.delete(&key))["state"], "revoked");
+    assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
+    for who in [&member, &operator] {
+        for body in [ON, OFF, r#"{"name":"late"}"#] {
+            let told = who.patch(&key, body);
+            assert_eq!((told.status, told.code().as_str()), (409, "key_ended"));
+        }
+    }
+    assert_eq!(world.db.dump(), before);
+    let admin = world
+        .db
+        .text("SELECT public_id FROM members WHERE login = 'operator'");
+    let ended =
+        "SELECT actor FROM audit WHERE action IN ('key_ended', 'revoke_asked', 'revoke_confirmed')";
+    assert_eq!(world.db.texts(ended), vec![admin; 3]);
+    // S0-13: when it was off for good is never cleared.
+    let off_at = "SELECT ended_at FROM generations";
+    let at = world.db.number(off_at);
+    sweeps(&world, 2);
+    world.pass(2 * 86_400);
+    sweeps(&world, 1);
+    assert_eq!(world.db.number(off_at), at);
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM generations WHERE erased_at IS NULL"),
+        0
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn s0_09_s0_163_a_name_is_checked_before_anything_else_and_the_answer_names_the_field() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let before = world.db.dump();
+    let long = json!({ "name": "x".repeat(65), "disabled": true }).to_string();
+    for body in [
+        "{}",
+        r#"{"name":null}"#,
+        r#"{"name":""}"#,
+        r#"{"name":" \t "}"#,
+        long.as_str(),
+    ] {
+        let told = member.patch(&key, body);
+        assert_eq!(
+            (told.status, told.code().as_str()),
+            (400, "bad_request"),
+            "{body}"
+        );
+        assert!(
+            told.json()["detail"].as_str().unwrap().contains("name"),
+            "{body}"
+        );
+    }
+    assert_eq!(world.db.dump(), before);
+    assert_eq!(world.calls("openrouter.keys.update"), 0);
 }
 
 #[test]
@@ -247,7 +455,6 @@ fn s1_05_a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
     let gone = key_of(&member.delete(&key));
     assert_eq!(gone["state"], "revoked");
     assert_eq!(world.usable().len(), 0);
-    assert_eq!(world.calls("openrouter.keys.delete"), 1);
     assert_eq!(world.states(), ["revoked"]);
     assert_eq!(member.get("/api/v1/keys").json()["keys"], json!([]));
     oracle::settled(&world);
@@ -258,7 +465,7 @@ fn s1_05_a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
         let told = member.patch(&key, body);
         assert_eq!((told.status, told.code().as_str()), (409, "key_ended"));
     }
-    assert_eq!(world.calls("openrouter.keys.delete"), 1);
+    assert_eq!(world.calls("openrouter.keys.delete"), 0);
     assert_eq!(
         world.calls("openrouter.keys.update"),
         1,
@@ -270,6 +477,7 @@ fn s1_05_a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
     assert!(!key.ends_with(next.as_str().unwrap()), "another key");
     assert_eq!(world.states(), ["revoked", "active"]);
     sweeps(&world, 2);
+    assert_eq!(world.calls("openrouter.keys.delete"), 1);
     oracle::settled(&world);
 }
 
@@ -329,7 +537,7 @@ fn s1_05_x14_a_removal_ends_clean_from_every_point_at_which_it_may_break() {
 fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
     let world = World::new();
     let (member, key) = holder(&world);
-    spends(&world, 2.0);
+    world.spends(2.0);
     world.pass(60);
     assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
     assert_eq!(
@@ -344,7 +552,7 @@ fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
         (next.status, next.json()["key"]["limit_usd"].clone()),
         (201, json!("3.00"))
     );
-    spends(&world, 3.0);
+    world.spends(3.0);
     world.pass(60);
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     key_of(&member.delete(&format!("/api/v1/keys/{id}")));
@@ -465,6 +673,25 @@ fn x4_of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doub
 }
 
 #[test]
+fn x4_a_try_that_was_repeated_may_land_after_the_next_switch_and_changes_nothing() {
+    for (before, first, then, left) in [(OFF, ON, OFF, 0), (ON, OFF, ON, 1)] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        changed(&member, &key, before);
+        world.add_fault("openrouter.keys.update", "late", json!({}));
+        changed(&member, &key, first);
+        changed(&member, &key, then);
+        let now = world.now_ms.get();
+        assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
+        assert_ne!(world.usable().len(), left, "it has landed");
+        oracle::always(&world);
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), left);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
 fn x3_what_lands_late_changes_nothing_back() {
     let world = World::new();
     let (member, key) = holder(&world);
@@ -496,6 +723,7 @@ fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
     let wish = Wish {
         session: &session,
         key: key.rsplit('/').next().unwrap(),
+        admins: String::from("[]"),
         change: change(9),
         now: world.now(),
     };
@@ -514,7 +742,8 @@ fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
         assert!(matches!(told, Some(Err(Error::SignInRequired))));
         assert_eq!(world.db.dump(), before);
     }
-    // And an active member.
+    // And an active member, an admin too.
+    let operator = Browser::signed_in(&world, "operator");
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'sessions_ended', 't', 1 FROM members;
          UPDATE members SET status = 'suspended', change_id = 't'",
@@ -527,6 +756,18 @@ fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
         asked().patch(&key, r#"{"name":"x"}"#),
         asked().delete(&key),
     ] {
+        assert_eq!(told.code(), "member_suspended");
+        assert_eq!(world.db.dump(), before);
+    }
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'u', public_id, 'sessions_ended', 't', 1 FROM members
+           WHERE login = 'member';
+         UPDATE members SET status = 'active', change_id = 'u' WHERE login = 'member'",
+    );
+    let before = world.db.dump();
+    let cookies = operator.cookies.take();
+    let asked = || Browser::with(&world, &cookies);
+    for told in [asked().patch(&key, OFF), asked().delete(&key)] {
         assert_eq!(told.code(), "member_suspended");
         assert_eq!(world.db.dump(), before);
     }

@@ -206,7 +206,7 @@ fn s4_60_s4_84_an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() 
     );
 
     let blocked = Browser::signed_in(&world, "second");
-    world.db.run("INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE login = (SELECT login FROM members ORDER BY owner_id DESC LIMIT 1)");
+    world.block("1000101");
     let told = blocked.claim();
     assert_eq!(
         (said(&told), &told.json()["request_kind"]),
@@ -225,7 +225,7 @@ fn s4_60_s4_84_an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() 
         is(403, "blocked"),
         "a block is lifted by itself"
     );
-    world.db.run("DELETE FROM blocks");
+    world.unblock();
     assert_eq!(blocked.claim().status, 201);
     oracle::settled(&world);
 }

@@ -72,6 +72,46 @@ fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
             "unaudited",
         ),
         ("UPDATE members SET status = 'banned'", "unaudited"),
+        (
+            "INSERT INTO blocks (provider, subject, since, public_id, change_id) SELECT 'github', '1', 1, 'blk_1', change_id FROM audit LIMIT 1",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'blk_1', 'unblocked', 't', 1);
+             INSERT INTO blocks (provider, subject, since, public_id, change_id) VALUES ('github', '1', 1, 'blk_1', 't')",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'blk_1', 'blocked', 't', 1), ('u', 'blk_1', 'unblocked', 't', 1);
+             INSERT INTO blocks (provider, subject, since, public_id, change_id) VALUES ('github', '1', 1, 'blk_1', 't')",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'blk_1', 'blocked', 't', 1);
+             INSERT INTO blocks (provider, subject, since, public_id, change_id) VALUES ('github', '1', 1, 'blk_1', 't');
+             DELETE FROM blocks",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'blk_1', 'blocked', 't', 1);
+             INSERT INTO blocks (provider, subject, since, public_id, change_id) VALUES ('github', '1', 1, 'blk_1', 't');
+             UPDATE blocks SET subject = '2'",
+            "put and lifted",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'member_left', 't', 1 FROM members;
+             UPDATE members SET status = 'left', change_id = 't'",
+            "erased",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'member_left', 't', 1 FROM members;
+             UPDATE members SET subject = '2', change_id = 't'",
+            "identity is fixed",
+        ),
+        (
+            "UPDATE members SET terms_rev = 0, terms_at = NULL, change_id = (SELECT change_id FROM audit WHERE action = 'member_created')",
+            "unaudited",
+        ),
         ("UPDATE members SET epoch = epoch + 1", "unaudited"),
         ("UPDATE settings SET minting = 'stopped'", "unaudited"),
         ("UPDATE settings SET session_epoch = 9", "unaudited"),

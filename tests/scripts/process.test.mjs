@@ -42,3 +42,16 @@ test("stop() asks first, and ends what does not listen", async () => {
 test("until() fails at its deadline and says what it waited for", async () => {
   await assert.rejects(until(() => false, { seconds: 0.05, what: "a miracle" }), /a miracle/);
 });
+
+test("a command that is being run ends with the process that runs it", async () => {
+  const runner = `
+    import { finish } from ${JSON.stringify(new URL("../../scripts/process.mjs", import.meta.url).href)};
+    await finish(process.execPath, ["-e", "console.log('grandchild', process.pid); setInterval(() => {}, 1000)"], { show: true });
+  `;
+  const group = new Group(process.execPath, ["--input-type=module", "-e", runner]);
+  const grandchild = await grandchildOf(group);
+  // To the head alone: a terminal would tell the whole group.
+  group.child.kill("SIGINT");
+  await group.ended;
+  await until(() => !isRunning(grandchild), { seconds: 20, what: "the end of the grandchild" });
+});

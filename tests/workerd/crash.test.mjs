@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { until } from "../harness/index.mjs";
-import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { claiming, claimingWith, isOver, removing, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry, sweepingUpAKey } from "./moments.mjs";
 import { CREATE, DELETE, House, LIST, SCALE, TEN_MINUTES, inLanes, tally } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
@@ -170,13 +170,20 @@ const IN_REQUESTS = [
   ...["github.token", "github.user", "github.revoke"].map((call) => ({ what: "a sign-in", moment: signingIn, call })),
 ];
 
-/** Points of a sweep, of which there is one at a time: a power cut each. @type {Point[]} */
+/** Points of a sweep, of which there is one at a time, and of what is over only a day later: a power cut each. @type {Point[]} */
 const IN_SWEEPS = [
   { what: "a sweep of a stray", moment: sweepingAStray, call: "openrouter.workspaces.get" },
   { what: "a sweep of a stray", moment: sweepingAStray, call: LIST },
   { what: "a sweep of a stray", moment: sweepingAStray, call: DELETE },
   { what: "a sweep of a hold", moment: sweepingAHold, call: "openrouter.keys.update" },
   { what: "a sweep of an expiry", moment: sweepingAnExpiry, call: "openrouter.keys.get" },
+  { what: "a sweep of a removed key", moment: sweepingUpAKey, call: "openrouter.keys.get" },
+  { what: "a sweep of a removed key", moment: sweepingUpAKey, call: DELETE },
+  { what: "a removal's wish", moment: removing, batch: 1 },
+  { what: "a removal", moment: removing, call: "openrouter.keys.update" },
+  { what: "a removal", moment: removing, call: "openrouter.keys.get" },
+  { what: "a removal's figures", moment: removing, batch: 2 },
+  { what: "a removal's end", moment: removing, batch: 3 },
 ];
 
 /** Waits until what is under way stands at the point. @param {House} house @param {Point} point @param {"hold_before" | "hold_after"} side */

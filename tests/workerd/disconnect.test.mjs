@@ -69,11 +69,14 @@ test("a claim whose tab is closed, and whose gate closes before the record, is u
   const claim = closableClaim(member);
   await house.sandbox.held(CREATE);
   // A gate closes meanwhile: the key is made, and must go again, with nobody waiting.
-  await house.worker.d1("INSERT INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE public_id = ?1", [await house.memberId(member)]);
+  const operator = await house.member("operator");
+  const [{ subject }] = await house.worker.d1("SELECT subject FROM members WHERE public_id = ?1", [await house.memberId(member)]);
+  const person = { provider: "github", subject };
+  assert.equal((await operator.post("/api/v1/admin/blocks", person)).status, 200);
   await closeTab(claim);
   await house.sandbox.release();
   await until(async () => (await house.states(member))[0] === "revoked", { seconds: 10, what: "the key to be removed again" });
-  await house.worker.d1("DELETE FROM blocks");
+  assert.equal((await operator.call("/api/v1/admin/blocks", { method: "DELETE", json: person })).status, 204);
   assert.equal((await house.claim(member)).status, 201);
   await house.promises({ settled: true });
 });

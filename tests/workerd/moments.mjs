@@ -11,7 +11,7 @@ import { CREATE, TEN_MINUTES } from "./support.mjs";
 /**
  * @typedef {object} Moment
  * @property {(house: House) => Promise<Client | string>} prepare a member, or the name of somebody who will sign in
- * @property {(house: House, who: any) => Promise<unknown>} act
+ * @property {(house: House, who: any) => Promise<any>} act
  * @property {(house: House, who: any) => Promise<void>} [mend] what ends with the trouble
  * @property {(house: House, who: any) => Promise<void>} [tidy] for those who come after
  */
@@ -84,6 +84,36 @@ export const sweepingAnExpiry = {
     await house.management("DELETE", `/keys/${expired?.upstream_hash}`);
     await house.sandbox.clock(-(2 * DAY + TEN_MINUTES) * 1000);
   },
+};
+
+/** An owner has a key removed that has spent something. @type {Moment} */
+export const removing = {
+  prepare: async (house) => {
+    const member = await house.member();
+    assert.equal((await house.claim(member)).status, 201);
+    const [{ upstream_hash: hash }] = await house.generations(member);
+    await house.sandbox.spend(hash, 1);
+    return member;
+  },
+  act: async (house, member) => member.delete(await house.keyPath(member)),
+  // What could not be carried out ends like this too; figures that could not be had count as all of the period's limit.
+  mend: async (house, member) => {
+    await member.delete(await house.keyPath(member));
+    await house.passEverywhere(DAY);
+  },
+  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+};
+
+/** A sweep that deletes a removed key whose figures are settled. @type {Moment} */
+export const sweepingUpAKey = {
+  prepare: async (house) => {
+    const member = await removing.prepare(house);
+    assert.equal((await removing.act(house, member)).body.key.state, "revoked");
+    assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+    await house.pass(2 * DAY);
+    return member;
+  },
+  act: (house) => house.sweep(),
 };
 
 /** Once everything works again: two sweeps later nothing is left of it, and the one it happened to has a key. @param {House} house @param {Moment} moment @param {Client | string} who */

@@ -22,8 +22,11 @@ const TOKEN = "gho_sandbox";
 const SNAPSHOT = `SELECT json_object(
   'instance', (SELECT name FROM instance),
   'seats', (SELECT live FROM seats),
-  'generations', (SELECT json_group_array(json_object('id', public_id, 'key', key_id, 'slot', slot, 'state', state,
-    'name', upstream_name, 'hash', upstream_hash, 'expires_at', expires_at, 'secret_sha256', secret_sha256, 'recorded_at', recorded_at)) FROM generations),
+  'generations', (SELECT json_group_array(json_object('id', g.public_id, 'key', g.key_id, 'place', k.owner_id || '/' || k.ordinal || '/' || g.slot,
+    'state', g.state, 'name', g.upstream_name, 'hash', g.upstream_hash, 'expires_at', g.expires_at, 'secret_sha256', g.secret_sha256,
+    'recorded_at', g.recorded_at, 'ended_at', g.ended_at, 'read_at', g.usage_read_at, 'spent', g.usage_lifetime_nano,
+    'readings', g.readings_since_off, 'erase_at', g.erase_at, 'erased_at', g.erased_at))
+    FROM generations g JOIN keys k ON k.id = g.key_id),
   'audit', (SELECT json_group_array(json_array(target, before, after)) FROM (SELECT * FROM audit ORDER BY id)),
   'findings', (SELECT json_group_array(upstream_name) FROM findings)) AS all_of_it`;
 
@@ -52,6 +55,7 @@ export async function promises(house, { settled = false } = {}) {
   seatsAreCounted(d1);
   everyStateIsAudited(d1);
   isOffForGood(d1, ledger);
+  isKeptForItsFigures(d1, ledger);
   assert.deepEqual(ledger.violations, [], "P9: what the upstreams complained about");
   if (settled) isSettled(d1, ours, ledger, withoutRow);
 }
@@ -61,9 +65,9 @@ function isUsable(key, ledger) {
   return key.deleted_at_ms === null && !key.disabled && !(key.expires_at_ms !== null && key.expires_at_ms <= ledger.now_ms);
 }
 
-/** P1. @param {Any} d1 @param {Any} ledger @param {string[]} delivered */
+/** P1: a member's key and the ended ones that it follows have one place. @param {Any} d1 @param {Any} ledger @param {string[]} delivered */
 function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
-  const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => `${row.key}/${row.slot}`);
+  const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.place);
   assert.deepEqual(twice(live), [], "P1: slots with two live generations");
   assert.deepEqual(twice(delivered), [], "P4: secrets that left twice");
   const bySecret = new Map(ledger.keys.map((/** @type {Any} */ key) => [key.secret, key]));
@@ -73,7 +77,7 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
     const row = d1.generations.find((/** @type {Any} */ one) => one.hash === key.hash);
     assert.ok(row?.recorded_at, `P4: ${key.name} was delivered without being recorded`);
     assert.equal(row.secret_sha256, sha256(secret), `P4: the record of ${key.name}`);
-    return isUsable(key, ledger) ? [`${row.key}/${row.slot}`] : [];
+    return isUsable(key, ledger) ? [row.place] : [];
   });
   assert.deepEqual(twice(working), [], "P1: slots with two secrets that work");
 }
@@ -136,8 +140,8 @@ function nothingPanicked({ worker }) {
 
 /** P6. @param {Any} d1 */
 function seatsAreCounted(d1) {
-  const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).length;
-  assert.equal(d1.seats, live, "P6: the counter is the count");
+  const live = new Set(d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.key));
+  assert.equal(d1.seats, live.size, "P6: the counter is the count");
 }
 
 /** P11: a generation's audit rows lead, each from where the one before ended, to its state. @param {Any} d1 */
@@ -159,6 +163,15 @@ function isOffForGood(d1, ledger) {
   assert.deepEqual(working, [], "P7: keys that work and are written down as revoked");
 }
 
+/** C1: what is off for good is deleted or has its figures, and what is written down as deleted is gone. @param {Any} d1 @param {Any} ledger */
+function isKeptForItsFigures(d1, ledger) {
+  const there = new Set(ledger.keys.filter((/** @type {Any} */ key) => key.deleted_at_ms === null).map((/** @type {Any} */ key) => key.hash));
+  for (const row of d1.generations.filter((/** @type {Any} */ one) => one.state === "revoked")) {
+    if (row.erased_at !== null) assert.ok(!there.has(row.hash), `C1: ${row.name} is written down as deleted`);
+    else assert.ok(row.read_at >= row.ended_at && row.erase_at > row.ended_at, `C1: ${row.name} is kept for nothing`);
+  }
+}
+
 /** Rows whose key should work; a row past its expiry is closed a little later (C2). @param {Any} d1 @returns {Any[]} */
 function usable(d1) {
   return d1.generations.filter((/** @type {Any} */ row) => row.state === "active" && row.expires_at * 1000 > Date.now());
@@ -168,6 +181,9 @@ function usable(d1) {
 function isSettled(d1, ours, ledger, withoutRow) {
   const unsettled = d1.generations.filter((/** @type {Any} */ row) => UNSETTLED.includes(row.state));
   assert.deepEqual(unsettled, [], "left unsettled");
+  const kept = d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked" && row.erased_at === null && row.readings >= 2);
+  const over = kept.filter((/** @type {Any} */ row) => row.spent === 0 || (row.erase_at + 600) * 1000 < Date.now());
+  assert.deepEqual(over, [], "C1: kept on although they are settled");
   const working = ours.filter((key) => isUsable(key, ledger)).map((key) => key.hash);
   const recorded = usable(d1).map((row) => row.hash);
   assert.deepEqual(working.sort(), recorded.sort(), "P2: the keys that work are the keys on record");

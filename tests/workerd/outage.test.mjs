@@ -23,8 +23,13 @@ after(() => house?.close());
 /** What a route takes that wants more than nothing. */
 const BODIES = /** @type {Record<string, object>} */ ({
   "POST /api/v1/requests": { kind: "claim" },
+  "PATCH /api/v1/keys/{id}": { disabled: true },
   "PATCH /api/v1/admin/settings": { minting: "stopped" },
   "PATCH /api/v1/admin/requests/{id}": { state: "declined" },
+  "DELETE /api/v1/me": { confirm: "member" },
+  "PATCH /api/v1/admin/members/{id}": { status: "banned" },
+  "POST /api/v1/admin/blocks": { provider: "github", subject: "77" },
+  "DELETE /api/v1/admin/blocks": { provider: "github", subject: "77" },
 });
 
 /** Every route with every method that it takes, as a program or a browser asks. */

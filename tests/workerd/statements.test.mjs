@@ -7,7 +7,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { CLAIM } from "../harness/index.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
-import { claiming, isOver, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
+import { claiming, isOver, removing, sweepingAHold, sweepingAStray, sweepingAnExpiry, sweepingUpAKey } from "./moments.mjs";
 import { CREATE, DELETE, House, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
@@ -248,6 +248,42 @@ const sweepingARelease = {
   act: (house) => house.sweep(),
 };
 
+/** A sweep that closes a key that its owner had put off. @type {Moment} */
+const sweepingAnExpiryOfOneThatIsOff = {
+  ...sweepingAnExpiry,
+  prepare: async (house) => {
+    const member = /** @type {any} */ (await sweepingAnExpiry.prepare(house));
+    assert.equal((await member.patch(await house.keyPath(member), { disabled: true })).status, 200);
+    return member;
+  },
+};
+
+/** A sweep that finishes a removal which upstream has not answered. @type {Moment} */
+const sweepingARemoval = {
+  prepare: async (house) => {
+    const member = /** @type {any} */ (await house.member());
+    assert.equal((await house.claim(member)).status, 201);
+    await house.sandbox.fault({ operation: "openrouter.keys.update", kind: "error_before", times: 3 });
+    assert.equal((await removing.act(house, member)).body.key.state, "revoking");
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** A sweep that finds more spent by a removed key than was known when its successor was claimed. @type {Moment} */
+const sweepingALateBill = {
+  prepare: async (house) => {
+    const member = /** @type {any} */ (await removing.prepare(house));
+    assert.equal((await removing.act(house, member)).body.key.state, "revoked");
+    assert.equal((await house.claim(member)).status, 201);
+    const [{ upstream_hash: hash }] = await house.generations(member);
+    await house.sandbox.spend(hash, 1);
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
 let markers = 1_000;
 
 /** A sweep that finds a key with our marker and without a row. @type {Moment} */
@@ -305,6 +341,12 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["generations::GIVE_UP", "giving up", becomes("stuck"), sweepingForTheLastTime],
   ["generations::EXPIRE_GUARD", "an expiry's audit row", audit("expired"), sweepingAnExpiry],
   ["generations::EXPIRE", "an expiry", becomes("expired"), sweepingAnExpiry],
+  ["generations::EXPIRE_HOLD", "the end of an expired key's hold", "BEFORE DELETE ON holds", sweepingAnExpiryOfOneThatIsOff],
+  ["generations::BOOK", "a removed key's last figures", "BEFORE UPDATE OF usage_read_at ON generations WHEN NEW.state = 'revoking'", sweepingARemoval],
+  ["kept::BOOK", "a removed key's later figures", "BEFORE UPDATE OF readings_since_off ON generations", sweepingUpAKey],
+  ["kept::CAPS_DUE", "that a successor's cap is due", "BEFORE UPDATE OF cap_due_at ON generations", sweepingALateBill],
+  ["kept::ERASED_GUARD", "the audit row of a removed key's delete", audit("erased"), sweepingUpAKey],
+  ["kept::ERASED", "a removed key's delete", "BEFORE UPDATE OF erased_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAKey],
   ["holds::ABOUT_TO", "the doubt before a switch", UPSTREAM_SWITCH, sweepingAHold],
   ["holds::CONFIRMED_GUARD", "the audit row of switching off", audit("disabled"), sweepingAHold],
   ["holds::CONFIRMED", "switching off", becomes("disabled"), sweepingAHold],
@@ -367,7 +409,7 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
   assert.equal((await own.claim(await own.member("member"))).status, 201);
 });
 
-test("switches, requests, spend and signing out everywhere are written whole or not at all, and say which (S4-22, S4-76, P11)", async (t) => {
+test("switches, requests, keys, spend and signing out everywhere are written whole or not at all, and say which (S4-22, S4-76, P11)", async (t) => {
   const own = await House.open();
   t.after(() => own.close());
   const [operator, holder] = [await own.member("operator"), await own.member()];
@@ -440,11 +482,114 @@ test("switches, requests, spend and signing out everywhere are written whole or 
     ["spend::TELL", "BEFORE UPDATE OF usage_read_at ON generations"],
   ]));
   await own.recovers(holder);
+  const key = await own.keyPath(holder);
+  await isWhole(() => holder.patch(key, { name: "laptop" }), breaking([
+    ["own_keys::RENAME_GUARD", audit("key_renamed")],
+    ["own_keys::RENAME", "BEFORE UPDATE OF name ON keys"],
+  ]));
+  await isWhole(() => operator.patch(key, { disabled: true }), breaking([
+    ["own_keys::HOLD_GUARD", audit("hold_put")],
+    ["own_keys::HOLD", "BEFORE INSERT ON holds"],
+    ["own_keys::DUE_NOW", dueNow],
+  ]));
+  await isWhole(() => operator.patch(key, { disabled: false }), breaking([
+    ["own_keys::LIFT_GUARD", audit("hold_lifted")],
+    ["own_keys::LIFT", "BEFORE DELETE ON holds"],
+  ]));
+  await isWhole(() => holder.delete(key), breaking([
+    ["own_keys::END_GUARD", audit("key_ended")],
+    ["own_keys::REVOKE_GUARD", audit("revoke_asked")],
+    ["own_keys::REVOKE", becomes("revoking")],
+    ["own_keys::END", "BEFORE UPDATE OF ended_at ON keys"],
+  ]));
   await isWhole(() => holder.post("/api/v1/me/sign-out-everywhere"), breaking([
     ["members::END_GUARD", audit("sessions_ended")],
     ["members::END", "BEFORE UPDATE OF epoch ON members"],
   ]));
   assert.equal((await holder.get("/api/v1/me")).status, 401);
+});
+
+test("putting a member out, blocking and leaving are done whole or not at all (P11)", async () => {
+  const persona = "load-90002";
+  const [member, operator] = [await house.member(persona), await house.member("operator")];
+  const id = await house.memberId(member);
+  const [{ subject }] = await house.worker.d1("SELECT subject FROM members WHERE public_id = ?1", [id]);
+  const everything = () => house.worker.d1(`SELECT m.status, m.epoch, m.subject, m.login, (SELECT COUNT(*) FROM blocks) AS blocks, (SELECT COUNT(*) FROM allotments) AS allotments,
+    (SELECT COUNT(*) FROM audit) AS audit, (SELECT json_group_array(k.ended_at || k.name) FROM keys k) AS keys, (SELECT json_group_array(g.state || g.label) FROM generations g) AS generations,
+    (SELECT json_group_array(q.state || q.note) FROM requests q) AS requests FROM members m WHERE m.public_id = ?1`, [id]);
+  /** @param {() => Promise<import("./support.mjs").Answer>} act @param {[string][]} rows */
+  const isWhole = async (act, rows) => {
+    for (const [when] of rows) {
+      const was = await everything();
+      await breakAt(when);
+      const told = await act();
+      await mend();
+      assert.deepEqual([told.status, told.body?.code], [500, "internal"], when);
+      assert.deepEqual(await everything(), was, when);
+    }
+    const told = await act();
+    assert.ok(told.status < 300, `${told.status} ${told.text}`);
+  };
+  const settings = (/** @type {object} */ json) => operator.patch("/api/v1/admin/settings", json);
+  const blocks = (/** @type {string} */ method) => operator.call("/api/v1/admin/blocks", { method, json: { provider: "github", subject } });
+  const stands = (/** @type {string} */ status) => operator.patch(`/api/v1/admin/members/${id}`, { status });
+
+  // One key that ended with a name, another that lives, a permission, and a request that is open.
+  assert.equal((await settings({ claims: "by_approval" })).status, 200);
+  const asked = (await member.post("/api/v1/requests", { kind: "claim" })).body.request;
+  assert.equal((await operator.patch(`/api/v1/admin/requests/${asked.id}`, { state: "approved" })).status, 200);
+  assert.equal((await settings({ claims: "open" })).status, 200);
+  const { key } = (await house.claim(member)).body;
+  assert.equal((await member.patch(`/api/v1/keys/${key.id}`, { name: "first" })).status, 200);
+  assert.equal((await member.call(`/api/v1/keys/${key.id}`, { method: "DELETE", json: {} })).status, 200);
+  assert.equal((await house.claim(member)).status, 201);
+  await isWhole(() => blocks("POST"), breaking([
+    ["blocks::PUT_GUARD", audit("blocked")],
+    ["blocks::PUT", "BEFORE INSERT ON blocks"],
+  ]));
+  assert.equal((await member.post("/api/v1/requests", { kind: "appeal", note: "Why?" })).status, 201);
+  await isWhole(() => member.call("/api/v1/me", { method: "DELETE", json: { confirm: persona } }), breaking([
+    ["offboard::LEAVE_GUARD", audit("member_left")],
+    ["offboard::END_KEYS_GUARD", audit("key_ended")],
+    ["offboard::REVOKE_GUARD", audit("revoke_asked")],
+    ["offboard::REVOKE", becomes("revoking")],
+    ["offboard::END_KEYS", "BEFORE UPDATE OF ended_at ON keys"],
+    ["offboard::UNNAME_GUARD", audit("key_renamed")],
+    ["offboard::UNNAME", "BEFORE UPDATE OF name ON keys"],
+    ["offboard::UNMASK", "BEFORE UPDATE OF label ON generations"],
+    ["offboard::WITHDRAW_GUARD", audit("request_decided")],
+    ["offboard::WITHDRAW", "BEFORE UPDATE OF state ON requests"],
+    ["offboard::UNWRITE", "BEFORE UPDATE OF note ON requests"],
+    ["offboard::UNALLOT", "BEFORE DELETE ON allotments"],
+    ["offboard::ERASE", "BEFORE UPDATE OF login ON members"],
+  ]));
+  for (const [when] of breaking([
+    ["members::RETURN_GUARD", audit("member_returned")],
+    ["members::RETURN", "BEFORE UPDATE OF status ON members"],
+  ])) {
+    await breakAt(when);
+    await assert.rejects(house.member(persona), /auth_error=storage_unavailable/, when);
+    await mend();
+  }
+  const back = await house.member(persona);
+  assert.equal(await house.memberId(back), id);
+  await isWhole(() => blocks("DELETE"), breaking([
+    ["blocks::LIFT_GUARD", audit("unblocked")],
+    ["blocks::LIFT", "BEFORE DELETE ON blocks"],
+  ]));
+  await isWhole(() => stands("banned"), breaking([
+    ["offboard::STAND_GUARD", audit("member_banned")],
+    ["offboard::STAND", "BEFORE UPDATE OF status ON members"],
+    ["offboard::BAN_GUARD", audit("blocked")],
+    ["offboard::BAN", "BEFORE INSERT ON blocks"],
+  ]));
+  await isWhole(() => stands("active"), breaking([
+    ["offboard::UNBAN_GUARD", audit("unblocked")],
+    ["offboard::UNBAN", "BEFORE DELETE ON blocks"],
+  ]));
+  await isWhole(() => operator.post(`/api/v1/admin/members/${id}/sign-out`), breaking([["members::END_BY_ADMIN_GUARD", audit("sessions_ended")]]));
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  await house.promises({ settled: true });
 });
 
 test("every statement of src/store that writes is broken by a test of this file", async () => {

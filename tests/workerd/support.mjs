@@ -44,22 +44,29 @@ export const ROUTES = [
   { path: "/auth/github", methods: ["GET"] },
   { path: "/auth/github/callback", methods: ["GET"] },
   { path: "/auth/logout", methods: ["POST"] },
-  { path: "/api/v1/me", methods: ["GET"] },
+  { path: "/api/v1/me", methods: ["GET", "DELETE"] },
+  { path: "/api/v1/me/export", methods: ["GET"] },
   { path: "/api/v1/me/sign-out-everywhere", methods: ["POST"] },
   { path: "/api/v1/claim", methods: ["POST"] },
   { path: "/api/v1/keys", methods: ["GET"] },
   { path: "/api/v1/keys/refresh", methods: ["POST"] },
+  { path: "/api/v1/keys/{id}", methods: ["PATCH", "DELETE"] },
   { path: "/api/v1/requests", methods: ["GET", "POST"] },
   { path: "/api/v1/admin/requests", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/requests/{id}", methods: ["PATCH"], admin: true },
   { path: "/api/v1/admin/settings", methods: ["GET", "PATCH"], admin: true },
+  { path: "/api/v1/admin/members", methods: ["GET"], admin: true },
+  { path: "/api/v1/admin/members/{id}", methods: ["GET", "PATCH"], admin: true },
+  { path: "/api/v1/admin/members/{id}/sign-out", methods: ["POST"], admin: true },
+  { path: "/api/v1/admin/blocks", methods: ["GET", "POST", "DELETE"], admin: true },
   { path: "/healthz", methods: ["GET"] },
   { path: "/api/v1/openapi.json", methods: ["GET"] },
 ];
 
 /** Every time in the database, less those of audit rows and decisions, which nothing may change. */
 const TIMES = {
-  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "seen_at", "next_attempt_at", "usage_read_at", "usage_asked_at"],
+  generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "erase_at", "seen_at", "next_attempt_at",
+    "switch_doubted_at", "limit_sent_at", "cap_due_at", "grace_until", "usage_read_at", "usage_asked_at"],
   keys: ["created_at", "ended_at"],
   runs: ["scheduled_at", "started_at", "lease_until", "ended_at"],
   findings: ["first_seen_at", "last_seen_at", "disabled_at"],
@@ -69,8 +76,8 @@ const TIMES = {
   settings: ["pause_until"],
 };
 
-/** The trigger that keeps `created_at` as it was; set aside while time passes. */
-const KEEPS_CREATED_AT = "generations_names_fixed";
+/** The triggers that keep times as they were; set aside while time passes. */
+const KEEP_TIMES = ["generations_names_fixed", "keys_end_audited", "keys_end_final"];
 
 let personas = 0;
 let holds = 0;
@@ -158,11 +165,13 @@ export class House {
 
   /** Lets time pass for everything that D1 remembers. @param {number} seconds */
   async pass(seconds) {
-    const [{ sql }] = await this.worker.d1("SELECT sql FROM sqlite_master WHERE name = ?1", [KEEPS_CREATED_AT]);
+    const triggers = await this.worker.d1("SELECT name, sql FROM sqlite_master WHERE name IN (SELECT value FROM json_each(?1))", [JSON.stringify(KEEP_TIMES)]);
     const shifts = Object.entries(TIMES).map(
       ([table, columns]) => `UPDATE ${table} SET ${columns.map((name) => `${name} = CASE WHEN ${name} > 0 THEN ${name} - ${seconds} ELSE ${name} END`).join(", ")};`,
     );
-    await this.worker.d1(`DROP TRIGGER ${KEEPS_CREATED_AT}; ${shifts.join(" ")} ${sql}; SELECT 1`);
+    const aside = triggers.map(({ name }) => `DROP TRIGGER ${name};`);
+    const back = triggers.map(({ sql }) => `${sql};`);
+    await this.worker.d1([...aside, ...shifts, ...back, "SELECT 1"].join(" "));
   }
 
   /**
@@ -243,6 +252,13 @@ export class House {
       ? `INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'a key', 'keys_switched', 'test', 1);
          INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT ${key}, 'admin', 'test', 1, '${change}'; SELECT 1`
       : `DELETE FROM holds WHERE key_id = ${key}`);
+  }
+
+  /** Where a member's newest key is changed and ended. @param {Client} client */
+  async keyPath(client) {
+    const sql = "SELECT k.public_id AS id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.public_id = ?1 ORDER BY k.id DESC LIMIT 1";
+    const [{ id }] = await this.worker.d1(sql, [await this.memberId(client)]);
+    return `/api/v1/keys/${id}`;
   }
 
   /** How many days the keys of the default plan last from now on. @param {number} days */

@@ -222,8 +222,10 @@ fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
                     continue;
                 };
                 let told = caller.ask(asked);
-                // Any one word there may be the id of a key, and the body is looked at first.
-                let word = asked_for.strip_prefix("/api/v1/keys/").unwrap_or("/");
+                // Any one word there may be the id of a key or a member, and the body is looked at first.
+                let by_id = ["/api/v1/keys/", "/api/v1/admin/members/"];
+                let word = by_id.iter().find_map(|path| asked_for.strip_prefix(path));
+                let word = word.unwrap_or("/");
                 let expected = if method == "PATCH" && !word.is_empty() && !word.contains('/') {
                     (400, "malformed_json")
                 } else {

@@ -65,6 +65,7 @@ fn body(chance: &mut Chance, operation: &Operation) -> Body {
         let good: &[&str] = match operation.path.rsplit('/').next() {
             Some("claim") => &[CLAIM, r#"{ "accept_terms": 1 }"#],
             Some("requests") => &[r#"{"kind":"appeal","note":"x"}"#, r#"{"kind":"claim"}"#],
+            Some("me") => &[r#"{"confirm":"member"}"#, r#"{"confirm":"second"}"#],
             Some("{id}") if operation.method == "PATCH" => {
                 &[r#"{"disabled":true}"#, r#"{"disabled":false,"name":" x "}"#]
             }
@@ -252,7 +253,7 @@ fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_descript
         let operations = operations(&document);
         assert_eq!(
             operations.len(),
-            11,
+            13,
             "{:?}",
             operations.iter().map(|o| &o.path).collect::<Vec<_>>()
         );

@@ -94,9 +94,7 @@ fn s2_59_s2_60_no_header_of_a_request_comes_back_in_an_answer_or_breaks_one() {
     let caller = Caller::new(&world);
     let values = hostile_values();
     // Twenty of the claims would be good ones: closed, so that only headers matter.
-    world
-        .db
-        .run("INSERT INTO blocks (provider, subject, since) VALUES ('github', '1000100', 1)");
+    world.block("1000100");
     let before = world.db.dump();
     let mut count = 0;
     for (method, target) in TARGETS.iter().copied() {

@@ -15,7 +15,11 @@ const PRINCIPALS: &[(&str, Option<&str>, &str)] = &[
     ("an admin", Some("operator"), ""),
     ("a newcomer", Some("newcomer"), ""),
     ("a big id", Some("bigid"), ""),
-    ("one who is blocked", Some("second"), "INSERT INTO blocks (provider, subject, since) VALUES ('github', '1000101', 1)"),
+    (
+        "one who is blocked", Some("second"),
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'blk_t', 'blocked', 't', 1);
+         INSERT INTO blocks (provider, subject, since, public_id, change_id) VALUES ('github', '1000101', 1, 'blk_t', 't')",
+    ),
     (
         "one who is banned", Some("load-7"),
         "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'sessions_ended', 't', 1 FROM members;

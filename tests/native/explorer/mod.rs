@@ -53,7 +53,10 @@ enum Does {
 
 use Does::{ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutMember};
 
-const OPERATIONS: [(&str, Does, Start); 16] = [
+const OFF: &str = r#"{"disabled":true}"#;
+const ON: &str = r#"{"disabled":false}"#;
+
+const OPERATIONS: [(&str, Does, Start); 23] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
@@ -74,33 +77,58 @@ const OPERATIONS: [(&str, Does, Start); 16] = [
         switch(w, c, r#"{"claims":"by_approval"}"#)
     }),
     ("off by owner", NoHarm, |w, c| {
-        own(w, c, "PATCH", r#"{"disabled":true}"#)
+        act_on_key(w, &c.member, "PATCH", OFF)
     }),
     ("on by owner", NoHarm, |w, c| {
-        own(w, c, "PATCH", r#"{"disabled":false}"#)
+        act_on_key(w, &c.member, "PATCH", ON)
     }),
-    ("revoke", NoHarm, |w, c| own(w, c, "DELETE", "{}")),
+    ("revoke", NoHarm, |w, c| {
+        act_on_key(w, &c.member, "DELETE", "{}")
+    }),
+    ("off by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "PATCH", OFF)
+    }),
+    ("on by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "PATCH", ON)
+    }),
+    ("revoke by admin", NoHarm, |w, c| {
+        act_on_key(w, &c.operator, "DELETE", "{}")
+    }),
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
     // X22: somebody replays the Cron Trigger with a time of their own.
     ("sweep of next year", NoHarm, |w, _| sweep(w, 365 * 86_400)),
-    ("block", ShutsOutMember, |w, _| {
-        w.db.run("INSERT OR IGNORE INTO blocks (provider, subject, since) SELECT provider, subject, 1 FROM members WHERE login = 'member'");
-        done_at_once()
+    ("block", ShutsOutMember, |w, c| {
+        call_with(w, &c.operator, "POST", "/api/v1/admin/blocks", MEMBER)
     }),
     // X16: what is listed moves up.
     ("somebody deletes", NoHarm, |w, _| {
         w.somebody_deletes(20);
         done_at_once()
     }),
+    ("suspend", ShutsOutMember, |w, c| stands(w, c, "suspended")),
+    ("ban", ShutsOutMember, |w, c| stands(w, c, "banned")),
+    ("reinstate", LetsIn, |w, c| stands(w, c, "active")),
+    ("leave", ShutsOutMember, |w, c| {
+        call_with(
+            w,
+            &c.member,
+            "DELETE",
+            "/api/v1/me",
+            r#"{"confirm":"member"}"#,
+        )
+    }),
 ];
+
+/// The member, as the list of blocks names them.
+const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
 
 /// How a world comes to a stage.
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 13] = [
+const STAGES: [(&str, Prepare); 16] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
@@ -119,7 +147,17 @@ const STAGES: [(&str, Prepare); 13] = [
     }),
     ("off by its owner", |w, c| {
         claims(w, &c.member, 201);
-        done(own(w, c, "PATCH", r#"{"disabled":true}"#));
+        done(act_on_key(w, &c.member, "PATCH", OFF));
+    }),
+    ("off by an admin", |w, c| {
+        claims(w, &c.member, 201);
+        done(act_on_key(w, &c.operator, "PATCH", OFF));
+    }),
+    // C1: off, and kept for its figures.
+    ("revoked, not erased", |w, c| {
+        claims(w, &c.member, 201);
+        w.spends(1.0);
+        done(act_on_key(w, &c.member, "DELETE", "{}"));
     }),
     // Upstream has not answered its owner.
     ("being removed", |w, c| {
@@ -129,7 +167,7 @@ const STAGES: [(&str, Prepare); 13] = [
             "error_before",
             json!({ "times": 3 }),
         );
-        done(own(w, c, "DELETE", "{}"));
+        done(act_on_key(w, &c.member, "DELETE", "{}"));
     }),
     ("expired", |w, c| {
         claims(w, &c.member, 201);
@@ -164,6 +202,13 @@ const STAGES: [(&str, Prepare); 13] = [
         }
         w.sandbox.borrow_mut().clear_faults();
     }),
+    // Upstream has not answered the admin.
+    ("suspended", |w, c| {
+        claims(w, &c.member, 201);
+        let more = json!({ "times": 3 });
+        w.add_fault("openrouter.keys.update", "error_before", more);
+        done(stands(w, c, "suspended"));
+    }),
 ];
 
 fn crowd(world: &World, cast: &Cast) {
@@ -186,15 +231,30 @@ fn switch(world: &World, cast: &Cast, body: &str) -> Act {
     call(world, &cast.operator, "PATCH", target, body)
 }
 
-/// What the member wants of their newest key; of one that is nobody's, before there is any.
-fn own(world: &World, cast: &Cast, method: &str, body: &str) -> Act {
-    let keys = world.db.texts(
-        "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member'
-         ORDER BY k.id DESC LIMIT 1",
-    );
+fn call_with(world: &World, who: &Cookies, method: &str, target: &str, body: &str) -> Act {
+    call(world, who, method, target, Body::Bytes(body.into()))
+}
+
+/// What an admin says of the member, whether they have left or not.
+fn stands(world: &World, cast: &Cast, status: &str) -> Act {
+    let ids = format!("SELECT m.public_id FROM members m WHERE {THE_MEMBER}");
+    let target = format!("/api/v1/admin/members/{}", world.db.text(&ids));
+    let body = format!(r#"{{"status":"{status}"}}"#);
+    call_with(world, &cast.operator, "PATCH", &target, &body)
+}
+
+/// Nobody else leaves.
+const THE_MEMBER: &str = "m.login IN ('member', '')";
+
+/// What the member, or an admin, wants of the member's newest key; of one that is nobody's, before there is any.
+fn act_on_key(world: &World, who: &Cookies, method: &str, body: &str) -> Act {
+    let keys = world.db.texts(&format!(
+        "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE {THE_MEMBER}
+         ORDER BY k.id DESC LIMIT 1"
+    ));
     let key = keys.first().map_or("key_of_nobody", String::as_str);
     let (target, body) = (format!("/api/v1/keys/{key}"), Body::Bytes(body.into()));
-    call(world, &cast.member, method, &target, body)
+    call(world, who, method, &target, body)
 }
 
 /// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
@@ -273,7 +333,12 @@ fn renewed(world: &World, cast: &Cast) -> Cast {
         let browser = Browser::with(world, cookies);
         match browser.get("/api/v1/me").status {
             200 => cookies.clone(),
-            _ => Browser::signed_in(world, persona).cookies.take(),
+            // Whoever is put out stays out.
+            _ => {
+                let told = browser.sign_in(persona);
+                assert_eq!(told.status, 303, "{told:?}");
+                browser.cookies.take()
+            }
         }
     };
     Cast {
@@ -314,12 +379,25 @@ pub fn recover(world: &World, cast: &Cast, how: usize) {
 /// Whoever may claim ends with one working key.
 pub fn all_is_well(world: &World, cast: &Cast) {
     let cast = renewed(world, cast);
-    world.db.run("DELETE FROM blocks");
+    done(stands(world, &cast, "active"));
+    done(call_with(
+        world,
+        &cast.operator,
+        "DELETE",
+        "/api/v1/admin/blocks",
+        MEMBER,
+    ));
+    let cast = renewed(world, &cast);
+    // The holds of keys that have ended go with the member's reinstatement.
+    world.db.run(
+        "DELETE FROM holds WHERE reason = 'admin' AND key_id IN (SELECT id FROM keys WHERE ended_at IS NOT NULL)",
+    );
     world.upstream_ahead_ms.set(0);
     done(switch(world, &cast, r#"{"keys":"on"}"#));
     done(switch(world, &cast, r#"{"minting":"open"}"#));
     done(switch(world, &cast, r#"{"claims":"open"}"#));
-    done(own(world, &cast, "PATCH", r#"{"disabled":false}"#));
+    done(act_on_key(world, &cast.operator, "PATCH", ON));
+    done(act_on_key(world, &cast.member, "PATCH", ON));
     world.pass(86_400);
     assert!(world.sweep());
     for who in [&cast.member, &cast.second] {
@@ -338,7 +416,7 @@ pub fn all_is_well(world: &World, cast: &Cast) {
 
 /// How many mints have been recorded, by whom it may concern: the member, and everybody.
 fn recorded(world: &World) -> [i64; 2] {
-    ["m.login = 'member'", "1"].map(|whose| {
+    [THE_MEMBER, "1"].map(|whose| {
         world.db.number(&format!(
             "SELECT COUNT(*) FROM generations g JOIN members m ON m.owner_id = g.owner_id
              WHERE g.recorded_at IS NOT NULL AND {whose}"

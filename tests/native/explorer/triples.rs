@@ -8,7 +8,7 @@ use super::{
 use crate::support::{Fate, World, oracle};
 
 /// What matters, three deep.
-const DEEP: [&str; 9] = [
+const DEEP: [&str; 10] = [
     "claim",
     "sweep",
     "sign out everywhere",
@@ -18,6 +18,7 @@ const DEEP: [&str; 9] = [
     "off by owner",
     "on by owner",
     "revoke",
+    "off by admin",
 ];
 
 /// A family of scenarios: the second's effects differ.

@@ -61,6 +61,17 @@ impl World {
         answer.value()
     }
 
+    /// The one key that works spends so much.
+    pub fn spends(&self, dollars: f64) {
+        self.spent_by(&self.usable()[0].hash, dollars);
+    }
+
+    /// A key spends so much, or what was running when it went off is counted late.
+    pub fn spent_by(&self, hash: &str, dollars: f64) {
+        let (now, amount) = (self.upstream_now_ms(), sandbox::Usd::from_dollars(dollars));
+        assert!(self.sandbox.borrow_mut().book_usage(hash, amount, now));
+    }
+
     /// A workspace beside the default one.
     pub fn workspace(&self) -> String {
         let body = serde_json::json!({ "name": "Keys", "slug": "keys" });

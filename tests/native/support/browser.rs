@@ -154,6 +154,19 @@ impl<'a> Browser<'a> {
         self.send("DELETE", target, &headers, Body::Bytes(b"{}".to_vec()))
     }
 
+    pub fn leave(&self, login: &str) -> Told {
+        let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+        let body = serde_json::json!({ "confirm": login }).to_string();
+        self.send("DELETE", "/api/v1/me", &headers, Body::Bytes(body.into()))
+    }
+
+    /// Has a member stand so, as an admin.
+    pub fn stands(&self, login: &str, status: &str) -> Told {
+        let member = self.world.member(login);
+        let body = serde_json::json!({ "status": status }).to_string();
+        self.patch(&format!("/api/v1/admin/members/{member}"), &body)
+    }
+
     pub fn claim(&self) -> Told {
         self.post("/api/v1/claim", CLAIM)
     }

@@ -22,9 +22,11 @@ pub fn always(world: &World) {
     p4_secrets_are_nowhere(world);
     p6_seats_are_counted(world);
     p7_off_is_off(world, now_ms);
+    c1_what_is_kept_is_there(world, ledger);
     p8_nothing_was_freed_that_was_there(world, now_ms);
     x21_doubt_is_bounded(world);
     p11_every_state_is_audited(world);
+    a16_who_left_is_nobody(world);
     assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
 }
 
@@ -40,6 +42,21 @@ pub fn settled(world: &World) {
             key.name
         );
     }
+    let put_out = world.db.texts(
+        "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
+         WHERE m.status <> 'active' AND g.upstream_hash IS NOT NULL",
+    );
+    for key in world.usable() {
+        assert!(
+            !put_out.contains(&key.hash),
+            "P7: a key of who is out works"
+        );
+    }
+    let theirs = world.db.number(
+        "SELECT COUNT(*) FROM keys k JOIN members m ON m.owner_id = k.owner_id
+         WHERE m.status <> 'active' AND k.ended_at IS NULL",
+    );
+    assert_eq!(theirs, 0, "C5: who is out has a key");
     let held = world.db.number(
         "SELECT COUNT(*) FROM generations g WHERE g.state = 'active'
            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = g.key_id)",
@@ -56,6 +73,12 @@ pub fn settled(world: &World) {
         "SELECT state FROM generations WHERE state IN ('reserved', 'minting', 'verifying', 'revoking')",
     );
     assert!(unsettled.is_empty(), "left unsettled: {unsettled:?}");
+    let late = world.db.number(&format!(
+        "SELECT COUNT(*) FROM generations WHERE state = 'revoked' AND erased_at IS NULL
+           AND readings_since_off >= 2 AND (erase_at < {now} - 600 OR usage_lifetime_nano = 0)",
+        now = world.now().secs(),
+    ));
+    assert_eq!(late, 0, "C1: what is settled and over is kept on");
     assert_eq!(
         world.db.number("SELECT COUNT(*) FROM findings"),
         0,
@@ -163,6 +186,21 @@ fn p7_off_is_off(world: &World, now_ms: i64) {
     }
 }
 
+/// C1: what was written down as deleted is gone, and what is kept for its figures has some.
+fn c1_what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
+    for row in world.db.texts(
+        "SELECT upstream_hash || ' ' || (erased_at IS NOT NULL) || ' ' || COALESCE(usage_read_at >= ended_at AND erase_at > ended_at, 0)
+         FROM generations WHERE state = 'revoked' AND upstream_hash IS NOT NULL",
+    ) {
+        let [hash, erased, has_figures] = row.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+            panic!("three columns: {row}");
+        };
+        let gone = ledger.key(hash).is_none_or(|key| key.deleted_at_ms.is_some());
+        assert!(erased == "0" || gone, "C1: {hash} is written down as deleted");
+        assert!(erased == "1" || has_figures == "1", "C1: {hash} is kept for nothing");
+    }
+}
+
 /// P8: a row that is void had no key when it was freed: one that works was made later, or repeated by its transport.
 /// Where none was ever seen, a doubt waited the five minutes in which one may land (X1).
 fn p8_nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
@@ -213,4 +251,17 @@ fn p11_every_state_is_audited(world: &World) {
                WHERE a.target = g.public_id AND b.before <> a.after)",
     );
     assert!(wrong.is_empty(), "P11: {wrong:?}");
+}
+
+/// A16: of who has left, no row says who they were or what they wrote.
+fn a16_who_left_is_nobody(world: &World) {
+    let named = world.db.texts(
+        "SELECT m.public_id FROM members m WHERE m.status = 'left' AND (m.login <> '' OR m.account_created_at <> 0
+           OR m.terms_rev <> 0 OR m.subject NOT GLOB 'left:*'
+           OR EXISTS (SELECT 1 FROM requests q WHERE q.owner_id = m.owner_id
+             AND (q.state = 'open' OR q.note IS NOT NULL OR q.answer IS NOT NULL))
+           OR EXISTS (SELECT 1 FROM generations g WHERE g.owner_id = m.owner_id AND g.label IS NOT NULL)
+           OR EXISTS (SELECT 1 FROM keys k WHERE k.owner_id = m.owner_id AND k.name IS NOT NULL))",
+    );
+    assert!(named.is_empty(), "A16: {named:?}");
 }

@@ -231,6 +231,30 @@ impl World {
             .collect()
     }
 
+    /// The public id of whoever has this login; of who left, with an empty one.
+    pub fn member(&self, login: &str) -> String {
+        let of = format!("SELECT public_id FROM members WHERE login = '{login}'");
+        self.db.text(&of)
+    }
+
+    /// Puts whoever has this account number on the list of blocks.
+    pub fn block(&self, subject: &str) {
+        self.db.run(&format!(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('block', 'blk_{subject}', 'blocked', 'test', 1);
+             INSERT INTO blocks (provider, subject, since, public_id, change_id)
+             VALUES ('github', '{subject}', 1, 'blk_{subject}', 'block')"
+        ));
+    }
+
+    /// Empties the list of blocks.
+    pub fn unblock(&self) {
+        self.db.run(
+            "INSERT INTO audit (change_id, target, action, actor, at)
+             SELECT 'unblock ' || public_id, public_id, 'unblocked', 'test', 1 FROM blocks;
+             DELETE FROM blocks",
+        );
+    }
+
     /// The states of all generations, oldest first.
     pub fn states(&self) -> Vec<String> {
         self.db.texts("SELECT state FROM generations ORDER BY id")

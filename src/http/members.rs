@@ -1,0 +1,85 @@
+//! `/api/v1/admin/members`: members as admins see them, and what admins do about them.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::context::NoMembers;
+use super::reply::{cut_to_page, id_of};
+use super::{Context, Reply};
+use crate::crypto::random;
+use crate::domain::id::{Kind, PublicId};
+use crate::domain::identity::Status;
+use crate::error::Error;
+use crate::offboard;
+use crate::ports::Rows;
+use crate::store::members;
+use crate::store::roster::{self, PAGE_ROWS};
+
+/// Newest first; with `login`, those whose login begins so, in its order; with `id`, whoever has exactly that id or account
+/// number.
+pub async fn list_members(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let status = match context.query("status") {
+        None => None,
+        Some(text) => Some(Status::parse(&text).ok_or(Error::BadRequest {
+            detail: "status is active, suspended, banned or left.",
+        })?),
+    };
+    let after = context.after(Kind::Member)?;
+    let login = context.query("login").filter(|login| !login.is_empty());
+    let read = match context.query("id") {
+        Some(id) => roster::by_id(&id, status),
+        None => roster::page(login.as_deref(), status, after.as_ref()),
+    };
+    let (_, rows) = members::signed_in(&*context.app.db, &session, vec![read]).await?;
+    let mut members = roster::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut members, PAGE_ROWS, id_of);
+    Reply::json(200, &json!({ "members": members, "next": next }))
+}
+
+pub async fn show_member(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let member = member(context.last_segment())?;
+    let details = offboard::read(&context.app, &session, &member).await?;
+    one(&details)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    status: Status,
+}
+
+/// 200 with the member as they stand: suspended and banned members have no session and no key; reinstated ones claim anew.
+pub async fn change_member(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Change { status } = context.json()?;
+    if status == Status::Left {
+        return Err(Error::MalformedJson);
+    }
+    let member = member(context.last_segment())?;
+    let details = offboard::stand(&context.app, &session, member, status).await?;
+    one(&details)
+}
+
+/// Ends every session of the member. They can sign in again.
+pub async fn sign_member_out(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let member = member(context.segment_before_last())?;
+    let app = &*context.app;
+    let change = random::public_id(&*app.random, Kind::Change)?;
+    if !members::end_sessions_of(&*app.db, &session, &member, &change, app.now()).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(Reply::no_content())
+}
+
+/// Any other id is unknown (C22).
+fn member(id: &str) -> Result<PublicId, Error> {
+    PublicId::parse(Kind::Member, id).ok_or(Error::NotFound)
+}
+
+fn one(details: &Value) -> Result<Reply, Error> {
+    Reply::json(200, &json!({ "member": details }))
+}

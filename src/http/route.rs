@@ -1,0 +1,100 @@
+//! What a route of the table is.
+
+use super::rate::Limit;
+use super::{Context, Reply};
+use crate::config::Config;
+use crate::error::Error;
+use crate::ports::LocalFuture;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether it may change anything, and so needs proof that our own page asked.
+    pub const fn is_unsafe(self) -> bool {
+        match self {
+            Self::Get => false,
+            Self::Post | Self::Patch | Self::Delete => true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Anyone,
+    /// A session whose signature holds; its standing is checked with the route's own query.
+    Member,
+    /// Others are answered exactly like an unknown address. Looking that up is counted against `Limit::Api`.
+    Admin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    /// A JSON body of at most this many bytes.
+    Json(usize),
+    /// A form sent without scripts, without fields; or JSON.
+    EmptyForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// A document or a redirect: on another host of ours it sends the browser to the canonical one (S4-04),
+    /// and its errors are pages.
+    Document,
+    Data,
+}
+
+pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
+
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub who: Who,
+    pub takes: Takes,
+    pub shows: Shows,
+    pub limits: &'static [Limit],
+    /// Whether this deployment has the route at all.
+    pub when: fn(&Config) -> bool,
+    /// For the OpenAPI description; `None` keeps it out.
+    pub summary: Option<&'static str>,
+    pub handler: Handler,
+}
+
+pub(super) const fn always(_: &Config) -> bool {
+    true
+}
+
+/// A route of admins: data, in every deployment, in no description. Their looking up is counted before it is reached.
+pub(super) const fn admin(
+    method: Method,
+    path: &'static str,
+    takes: Takes,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        who: Who::Admin,
+        takes,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler,
+    }
+}

@@ -1,0 +1,86 @@
+//! What ends a member's stay, for a while or for good: an admin's word, or their own. It is written down first and holds
+//! from then on; the keys are removed at once, and by the sweep where that fails.
+
+use serde_json::Value;
+
+use crate::app::App;
+use crate::crypto::session::Session;
+use crate::crypto::{left, random};
+use crate::domain::id::{Kind, PublicId};
+use crate::domain::identity::Status;
+use crate::error::Error;
+use crate::own_keys;
+use crate::store::generations::Due;
+use crate::store::offboard::{self, Leaving, Verdict};
+use crate::store::{members, roster};
+
+/// Has a member stand as an admin says. The same again is the same answer.
+pub async fn stand(
+    app: &App,
+    session: &Session,
+    member: PublicId,
+    status: Status,
+) -> Result<Value, Error> {
+    let verdict = Verdict {
+        session,
+        member,
+        status,
+        change: random::public_id(&*app.random, Kind::Change)?,
+        block: random::public_id(&*app.random, Kind::Block)?,
+        admins: serde_json::to_string(&app.config.admin_github_ids).map_err(|_| Error::Internal)?,
+        now: app.now(),
+    };
+    let stood = offboard::stand(&*app.db, &verdict).await?;
+    let (details, due) = stood.ok_or(Error::NotFound)?;
+    match roster::status_of(&details).ok_or(Error::Internal)? {
+        is if is == status => {}
+        Status::Left => return Err(Error::MemberLeft),
+        _ => return Err(Error::MemberIsAdmin),
+    }
+    if remove(app, session, &due).await {
+        return read(app, session, &verdict.member).await;
+    }
+    Ok(details)
+}
+
+/// A member with their keys, for an admin.
+pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<Value, Error> {
+    let one = vec![roster::one(member)];
+    let (_, rows) = members::signed_in(&*app.db, session, one).await?;
+    let details = rows.first().map(roster::read_one).transpose()?;
+    details.flatten().ok_or(Error::NotFound)
+}
+
+/// The member leaves, having confirmed that with their own login.
+pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<(), Error> {
+    let (member, _) = members::signed_in(&*app.db, session, Vec::new()).await?;
+    if member.login != confirm {
+        return Err(Error::BadRequest {
+            detail: "To leave, confirm with your own login, exactly as it is shown.",
+        });
+    }
+    let secrets = &app.config.session_secrets;
+    let subjects = left::subjects(secrets, &member.provider, &member.subject);
+    let leaving = Leaving {
+        session,
+        login: confirm,
+        subject: subjects.first().ok_or(Error::Internal)?,
+        change: random::public_id(&*app.random, Kind::Change)?,
+        now: app.now(),
+    };
+    let due = offboard::leave(&*app.db, &leaving).await?;
+    remove(app, session, &due.ok_or(Error::SignInRequired)?).await;
+    Ok(())
+}
+
+/// Removes one after another, as long as upstream answers. Whether anything was.
+async fn remove(app: &App, session: &Session, due: &[Due]) -> bool {
+    let mut removed = false;
+    for row in due {
+        if !own_keys::remove(app, session.member.as_str(), row).await {
+            break;
+        }
+        removed = true;
+    }
+    removed
+}

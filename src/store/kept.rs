@@ -1,0 +1,151 @@
+//! Keys that are off for good and kept upstream for the sake of their figures (C1, X8).
+
+use serde::Deserialize;
+
+use super::audit::{committed, was_committed};
+use super::generations::Due;
+use super::{last_row, sql::wire, twice};
+use crate::domain::erasure::Known;
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
+use crate::domain::spend::Spend;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Stmt};
+
+/// Rows that one run takes up.
+const BATCH: i64 = 200;
+
+/// What a row says.
+macro_rules! kept {
+    () => {
+        "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+            'workspace_id', n.workspace_id, 'attempts', n.attempts,
+            'daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano, 'monthly_nano', n.usage_monthly_nano,
+            'lifetime_nano', n.usage_lifetime_nano, 'read_at', n.usage_read_at,
+            'readings', n.readings_since_off, 'erase_at', n.erase_at)
+        FROM generations n WHERE n.state = 'revoked' AND n.erased_at IS NULL"
+    };
+}
+
+statements! {
+    DUE = concat!(kept!(), " AND n.next_attempt_at <= ?1 ORDER BY n.next_attempt_at LIMIT ?2");
+
+    ONE = concat!(kept!(), " AND n.public_id = ?1");
+
+    // Only on the reading that it was compared with.
+    BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
+            usage_lifetime_nano = ?4, usage_read_at = ?5, readings_since_off = ?6, attempts = 0, next_attempt_at = ?7
+        WHERE public_id = ?8 AND state = 'revoked' AND erased_at IS NULL AND usage_read_at = ?9";
+
+    // Their caps were computed from less (B1, X8).
+    CAPS_DUE = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1)
+        WHERE live = 1 AND state IN ('minting', 'active', 'disabled')
+          AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)";
+
+    ERASED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'erased', ?2, n.state, n.state, ?3
+        FROM generations n WHERE n.public_id = ?4 AND n.state = 'revoked' AND n.erased_at IS NULL
+        ON CONFLICT DO NOTHING";
+
+    ERASED = "UPDATE generations SET erased_at = ?1, change_id = ?2
+        WHERE public_id = ?3 AND erased_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+}
+
+/// A key that is off for good and not deleted yet.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "KeptRow")]
+pub struct Kept {
+    pub due: Due,
+    pub known: Known,
+}
+
+#[derive(Deserialize)]
+struct KeptRow {
+    #[serde(flatten)]
+    due: Due,
+    #[serde(deserialize_with = "wire::nano")]
+    daily_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::nano")]
+    weekly_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::nano")]
+    monthly_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::nano")]
+    lifetime_nano: NanoUsd,
+    #[serde(deserialize_with = "wire::at")]
+    read_at: Timestamp,
+    readings: i64,
+    #[serde(deserialize_with = "wire::at")]
+    erase_at: Timestamp,
+}
+
+impl From<KeptRow> for Kept {
+    fn from(row: KeptRow) -> Self {
+        let spend = Spend {
+            daily: row.daily_nano,
+            weekly: row.weekly_nano,
+            monthly: row.monthly_nano,
+            lifetime: row.lifetime_nano,
+            read_at: row.read_at,
+        };
+        Self {
+            due: row.due,
+            known: Known {
+                spend,
+                readings: row.readings,
+                erase_at: row.erase_at,
+            },
+        }
+    }
+}
+
+/// Those to look at in a run, as [`Kept`].
+pub(super) fn due(now: Timestamp) -> Stmt {
+    stmt!(DUE, now, BATCH)
+}
+
+/// One of them, as it is this moment.
+pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<Kept>, DbError> {
+    last_row(&db.batch(vec![stmt!(ONE, generation)]).await?)
+}
+
+/// Books what is `known` now of a key. Where that is more than before, the caps of its owner's keys are due.
+pub async fn book(
+    db: &dyn Database,
+    kept: &Kept,
+    known: &Known,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let generation = kept.due.public_id.as_str();
+    let mut batch = vec![stmt!(
+        BOOK,
+        known.spend.daily,
+        known.spend.weekly,
+        known.spend.monthly,
+        known.spend.lifetime,
+        known.spend.read_at,
+        known.readings,
+        known.next_look(),
+        generation,
+        kept.known.spend.read_at
+    )];
+    if known.spend.lifetime > kept.known.spend.lifetime {
+        batch.push(stmt!(CAPS_DUE, now, generation));
+    }
+    twice(db, batch).await.map(|_| ())
+}
+
+/// Its DELETE upstream is confirmed.
+pub async fn erased(
+    db: &dyn Database,
+    generation: &str,
+    actor: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let batch = vec![
+        stmt!(ERASED_GUARD, change, actor, now, generation),
+        stmt!(ERASED, now, change, generation),
+        committed(change, generation),
+    ];
+    was_committed(&twice(db, batch).await?)
+}

@@ -1,0 +1,403 @@
+//! People who leave, what is left of them, and what happens when they come back (A16).
+
+use serde_json::{Value, json};
+
+use crate::support::browser::Told;
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+fn said(told: &Told) -> (u16, String) {
+    (told.status, told.code())
+}
+
+fn is(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+fn spends(world: &World, dollars: f64) {
+    let now = world.now_ms.get();
+    let hash = world.usable()[0].hash.clone();
+    let mut sandbox = world.sandbox.borrow_mut();
+    assert!(sandbox.book_usage(&hash, sandbox::Usd::from_dollars(dollars), now));
+}
+
+/// A member with a named key that has spent, a request and a permission.
+fn settled_in(world: &World) -> Browser<'_> {
+    let operator = Browser::signed_in(world, "operator");
+    let member = Browser::signed_in(world, "member");
+    operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
+    let asked = member.post(
+        "/api/v1/requests",
+        r#"{"kind":"claim","note":"canary-note"}"#,
+    );
+    let id = asked.json()["request"]["id"].clone();
+    let target = format!("/api/v1/admin/requests/{}", id.as_str().unwrap());
+    let told = operator.patch(&target, r#"{"state":"approved","answer":"canary-answer"}"#);
+    assert_eq!(told.status, 200);
+    let key = member.claim().json()["key"]["id"].clone();
+    let named = member.patch(
+        &format!("/api/v1/keys/{}", key.as_str().unwrap()),
+        r#"{"name":"canary-name"}"#,
+    );
+    assert_eq!(named.status, 200);
+    operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
+    spends(world, 2.0);
+    member
+}
+
+#[test]
+fn a16_s2_84_whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
+    let world = World::new();
+    let member = settled_in(&world);
+    let cookies = member.cookies.borrow().clone();
+    let mask = world.db.text("SELECT label FROM generations");
+    let told = member.leave("member");
+    assert_eq!((told.status, told.body.as_str()), (204, ""));
+    assert!(told.header("set-cookie").contains("Max-Age=0"), "{told:?}");
+    assert_eq!(world.usable().len(), 0, "at once");
+    let stranger = Browser::with(&world, &cookies).get("/api/v1/me");
+    assert_eq!(said(&stranger), is(403, "member_not_active"));
+    let stranger = Browser::with(&world, &cookies).claim();
+    assert_eq!(said(&stranger), is(403, "member_not_active"));
+    for word in [
+        "1000100",
+        "canary-note",
+        "canary-answer",
+        "canary-name",
+        mask.as_str(),
+    ] {
+        assert!(!world.db.dump().contains(word), "{word} is left");
+    }
+    let owners = world.db.texts("SELECT kind FROM owners");
+    let said_member = world.db.dump().matches("'member'").count();
+    assert_eq!(said_member, owners.len(), "the login is left");
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM allotments"), 0);
+    let operator = Browser::signed_in(&world, "operator");
+    let listed = operator.get("/api/v1/admin/members?status=left").json()["members"][0].clone();
+    assert_eq!(
+        (&listed["login"], &listed["subject"], &listed["keys_live"]),
+        (&Value::Null, &Value::Null, &json!(0))
+    );
+    assert_eq!(said(&operator.stands("", "active")), is(409, "member_left"));
+    assert_eq!(said(&operator.stands("", "banned")), is(409, "member_left"));
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    oracle::settled(&world);
+}
+
+#[test]
+fn a16_whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
+    let world = World::new();
+    let member = settled_in(&world);
+    let id = world.member("member");
+    let cookies = member.cookies.borrow().clone();
+    assert_eq!(member.leave("member").status, 204);
+    world.pass(3_600);
+    // A new secret in front of the old one hides nobody.
+    world.set(
+        "AUTH_SESSION_SECRET",
+        "native-session-secret-the-next-one-0001,native-session-secret-not-for-production",
+    );
+    let member = Browser::signed_in(&world, "member");
+    let me = member.get("/api/v1/me").json();
+    assert_eq!(
+        (&me["member"]["id"], &me["member"]["login"]),
+        (&json!(id), &json!("member"))
+    );
+    assert_eq!(
+        me["terms"]["accepted_at"],
+        Value::Null,
+        "what was accepted is asked again"
+    );
+    assert_eq!(member.get("/api/v1/keys").json()["keys"], json!([]));
+    let before = Browser::with(&world, &cookies).get("/api/v1/me");
+    assert_eq!(
+        said(&before),
+        is(401, "sign_in_required"),
+        "old sessions stay ended"
+    );
+    assert_eq!(
+        world.db.number("SELECT COUNT(*) FROM owners"),
+        2,
+        "the same owner"
+    );
+    let claimed = member.claim();
+    assert_eq!(
+        (claimed.status, &claimed.json()["key"]["limit_usd"]),
+        (201, &json!("3.00")),
+        "B1: leaving resets nothing"
+    );
+    let audit = world.db.texts(&format!(
+        "SELECT action || ' ' || COALESCE(before, '') || ' ' || COALESCE(after, '') FROM audit WHERE target = '{id}' ORDER BY id DESC LIMIT 3"
+    ));
+    assert_eq!(
+        audit,
+        [
+            "terms_accepted 0 1",
+            "member_returned left active",
+            "member_left active left"
+        ]
+    );
+    oracle::settled(&world);
+    // And again.
+    assert_eq!(member.leave("member").status, 204);
+    let again = Browser::signed_in(&world, "member");
+    assert_eq!(again.get("/api/v1/me").json()["member"]["id"], id);
+    assert_eq!(said(&again.leave("second")), is(400, "bad_request"));
+}
+
+#[test]
+fn a16_only_who_left_is_taken_for_who_left() {
+    let world = World::new();
+    let member = settled_in(&world);
+    let id = world.member("member");
+    assert_eq!(member.leave("member").status, 204);
+    let second = Browser::signed_in(&world, "second")
+        .get("/api/v1/me")
+        .json();
+    assert_ne!(second["member"]["id"], id);
+    // Without any secret that knew them, they are somebody new.
+    world.set(
+        "AUTH_SESSION_SECRET",
+        "native-session-secret-the-next-one-0001",
+    );
+    let member = Browser::signed_in(&world, "member");
+    assert_ne!(member.get("/api/v1/me").json()["member"]["id"], id);
+    // Once they are, the old secret does not bring the old row back over the new one.
+    world.set(
+        "AUTH_SESSION_SECRET",
+        "native-session-secret-the-next-one-0001,native-session-secret-not-for-production",
+    );
+    let now = Browser::signed_in(&world, "member")
+        .get("/api/v1/me")
+        .json();
+    assert_eq!(
+        now["member"]["id"],
+        member.get("/api/v1/me").json()["member"]["id"]
+    );
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM members WHERE status = 'left'"),
+        1
+    );
+}
+
+#[test]
+fn a16_nobody_leaves_their_way_out_of_a_ban_or_a_block() {
+    for status in ["suspended", "banned"] {
+        let world = World::new();
+        let (member, operator) = (settled_in(&world), Browser::signed_in(&world, "operator"));
+        let cookies = member.cookies.borrow().clone();
+        operator.stands("member", status);
+        let told = Browser::with(&world, &cookies).leave("member");
+        assert_eq!(said(&told), is(403, &format!("member_{status}")));
+        assert_eq!(
+            world
+                .db
+                .text("SELECT status FROM members WHERE login = 'member'"),
+            status
+        );
+    }
+    let world = World::new();
+    let (member, operator) = (settled_in(&world), Browser::signed_in(&world, "operator"));
+    let body = r#"{"provider":"github","subject":"1000100"}"#;
+    assert_eq!(operator.post("/api/v1/admin/blocks", body).status, 200);
+    assert_eq!(
+        member.leave("member").status,
+        204,
+        "who is blocked may have their data erased"
+    );
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(
+        said(&member.claim()),
+        is(403, "blocked"),
+        "and is blocked as before"
+    );
+}
+
+#[test]
+fn a16_leaving_wants_the_members_own_login_and_a_session_that_holds() {
+    let world = World::new();
+    let member = settled_in(&world);
+    let before = world.db.dump();
+    for login in ["", "Member", "second", "member "] {
+        assert_eq!(
+            said(&member.leave(login)),
+            is(400, "bad_request"),
+            "{login:?}"
+        );
+    }
+    for body in [
+        "{}",
+        r#"{"confirm":true}"#,
+        r#"{"confirm":"member","keys":1}"#,
+    ] {
+        let headers = [
+            ("origin", crate::support::world::ORIGIN),
+            ("content-type", "application/json"),
+        ];
+        let told = member.send(
+            "DELETE",
+            "/api/v1/me",
+            &headers,
+            keycap::http::Body::Bytes(body.into()),
+        );
+        assert_eq!(said(&told), is(400, "malformed_json"), "{body}");
+    }
+    assert_eq!(world.db.dump(), before);
+    // Its sessions end between the look and the change.
+    world.effects.plan(&[(0, Fate::HeldAfter)]);
+    let held = member.start("DELETE", "/api/v1/me", r#"{"confirm":"member"}"#);
+    world.effects.plan(&[]);
+    assert_eq!(
+        member.post("/api/v1/me/sign-out-everywhere", "{}").status,
+        204
+    );
+    assert_eq!(said(&held.release()), is(401, "sign_in_required"));
+    assert_eq!(world.usable().len(), 1);
+}
+
+#[test]
+fn x3_leaving_and_coming_back_with_lost_answers_is_once_each() {
+    for fate in [Fate::LostBefore, Fate::LostAfter, Fate::Late] {
+        let world = World::new();
+        let member = settled_in(&world);
+        let id = world.member("member");
+        world.effects.plan(&[(1, fate)]);
+        assert_eq!(member.leave("member").status, 204, "{fate:?}");
+        world.effects.plan(&[]);
+        oracle::always(&world);
+        let member = Browser::signed_in(&world, "member");
+        // What lands now lands on who has come back.
+        world.effects.land();
+        assert_eq!(
+            member.get("/api/v1/me").json()["member"]["id"],
+            id,
+            "{fate:?}"
+        );
+        assert_eq!(
+            world.db.number(&format!(
+                "SELECT COUNT(*) FROM audit WHERE target = '{id}' AND action = 'member_left'"
+            )),
+            1
+        );
+        assert_eq!(member.leave("member").status, 204);
+        // Coming back: GitHub is asked three times, then the batch.
+        let browser = Browser::new(&world);
+        let started = browser.get("/auth/github?next=keys");
+        let callback = browser.approve(started.header("location"), "member");
+        world.effects.plan(&[(3, fate)]);
+        let told = browser.get(&callback);
+        assert_eq!(told.header("location"), "/keys", "{fate:?}");
+        world.effects.plan(&[]);
+        assert_eq!(browser.leave("member").status, 204, "{fate:?}");
+        world.effects.land();
+        assert_eq!(
+            world.db.text("SELECT status FROM members WHERE login = ''"),
+            "left",
+            "{fate:?}"
+        );
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn a16_requests_that_are_open_are_closed_with_whoever_made_them() {
+    let world = World::new();
+    let (operator, member) = (
+        Browser::signed_in(&world, "operator"),
+        Browser::signed_in(&world, "member"),
+    );
+    operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
+    let asked = member.post(
+        "/api/v1/requests",
+        r#"{"kind":"claim","note":"canary-note"}"#,
+    );
+    let id = asked.json()["request"]["id"].clone();
+    assert_eq!(member.leave("member").status, 204);
+    let target = format!("/api/v1/admin/requests/{}", id.as_str().unwrap());
+    assert_eq!(
+        said(&operator.patch(&target, r#"{"state":"approved"}"#)),
+        is(409, "already_decided")
+    );
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM allotments"), 0);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(said(&member.claim()), is(403, "approval_needed"));
+    assert_eq!(
+        member
+            .post("/api/v1/requests", r#"{"kind":"claim"}"#)
+            .status,
+        201,
+        "and asks anew"
+    );
+}
+
+#[test]
+fn a16_the_export_has_everything_of_the_members_own_and_nothing_else() {
+    let world = World::new();
+    let member = settled_in(&world);
+    let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    member.delete(&format!("/api/v1/keys/{}", key.as_str().unwrap()));
+    assert_eq!(member.claim().status, 201);
+    Browser::signed_in(&world, "second").claim();
+    world.effects.plan(&[]);
+    let told = member.get("/api/v1/me/export");
+    assert_eq!(world.effects.count(), 1, "one round trip");
+    assert_eq!(
+        told.header("content-disposition"),
+        "attachment; filename=\"keycap-export.json\""
+    );
+    let own = told.json();
+    assert_eq!(
+        (&own["member"]["login"], &own["member"]["subject"]),
+        (&json!("member"), &json!("1000100"))
+    );
+    assert_eq!(own["member"]["allotted"], json!(["claim"]));
+    assert_eq!(own["keys"].as_array().unwrap().len(), 2);
+    let first = &own["keys"][1];
+    assert_eq!(
+        (&first["name"], &first["generations"][0]["spent_usd"]),
+        (&json!("canary-name"), &json!("2.00"))
+    );
+    assert_eq!(
+        (&own["requests"][0]["note"], &own["requests"][0]["answer"]),
+        (&json!("canary-note"), &json!("canary-answer"))
+    );
+    let changes: Vec<_> = own["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["action"].as_str().unwrap())
+        .collect();
+    for action in [
+        "member_created",
+        "terms_accepted",
+        "recorded",
+        "key_renamed",
+        "key_ended",
+        "request_made",
+        "request_decided",
+    ] {
+        assert!(changes.contains(&action), "{action}");
+    }
+    let decided = own["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["action"] == "request_decided")
+        .unwrap();
+    assert_eq!(decided["by"], "administrator");
+    assert!(
+        !told.body.contains(&world.member("operator")) && !told.body.contains("second"),
+        "nobody else is in it"
+    );
+    for column in ["upstream_hash", "secret_sha256", "op_nonce"] {
+        for value in world.db.texts(&format!("SELECT {column} FROM generations")) {
+            assert!(!told.body.contains(&value), "{column}");
+        }
+    }
+    assert_eq!(
+        said(&Browser::new(&world).get("/api/v1/me/export")),
+        is(401, "sign_in_required")
+    );
+}
