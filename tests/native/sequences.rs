@@ -312,8 +312,12 @@ fn p5_whatever_they_do_no_more_is_spent_than_was_given() {
     let mut all = Tally::default();
     for &seed in &seeds {
         let sequence = Sequence::new(seed);
-        match sequence.play(&[]).1 {
+        let (done, played) = sequence.play(&[]);
+        match played {
             Ok(tally) => {
+                if seeds.len() == 1 {
+                    println!("{}", done.join("\n"));
+                }
                 all.mints += tally.mints;
                 all.calls += tally.calls;
                 all.exhausted += tally.exhausted;
@@ -339,8 +343,10 @@ fn p5_whatever_they_do_no_more_is_spent_than_was_given() {
         "counted: {} sequences of {STEPS} steps: {mints} keys, {calls} model calls, {exhausted} limits used up",
         seeds.len()
     );
-    let few = seeds.len() / 4;
-    assert!(mints > few && calls > few && exhausted > few / 4, "idle");
+    if seeds.len() > 1 {
+        let few = seeds.len();
+        assert!(mints > few && calls > few && exhausted > few, "idle");
+    }
 }
 
 #[test]

@@ -33,13 +33,13 @@ macro_rules! operations {
 }
 
 operations! {
-    "claim" 6, |p, _| { by_member(p, "POST", "/api/v1/claim", CLAIM); };
+    "claim" 8, |p, _| { by_member(p, "POST", "/api/v1/claim", CLAIM); };
     "spend" 8, |p, d| spend(p, d, 1);
     "spend a lot" 4, |p, d| spend(p, d, 6);
     "spend all" 6, spend_all;
     "put off" 2, |p, d| key_of_member(p, d, "PATCH", "", r#"{"disabled":true}"#);
     "put on" 3, |p, d| key_of_member(p, d, "PATCH", "", r#"{"disabled":false}"#);
-    "delete" 4, |p, d| key_of_member(p, d, "DELETE", "", "{}");
+    "delete" 6, |p, d| key_of_member(p, d, "DELETE", "", "{}");
     "refresh" 1, |p, _| { by_member(p, "POST", "/api/v1/keys/refresh", "{}"); };
     "sign out everywhere" 1, |p, _| { by_member(p, "POST", "/api/v1/me/sign-out-everywhere", "{}"); };
     "sign in" 3, |p, _| sign_in(p);
@@ -218,8 +218,14 @@ fn spend_all(play: &mut Play, dice: &mut Dice) {
 }
 
 fn by_member(play: &mut Play, method: &str, target: &str, body: &str) {
-    let act = call(&play.world, &play.member, method, target, bytes(body));
-    play.send(act);
+    for _ in 0..2 {
+        let act = call(&play.world, &play.member, method, target, bytes(body));
+        let told = play.send(act);
+        if told.is_none_or(|told| told.status != 401) {
+            return;
+        }
+        sign_in(play);
+    }
 }
 
 fn by_operator(play: &mut Play, method: &str, target: &str, body: &str) {
