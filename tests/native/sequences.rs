@@ -88,8 +88,9 @@ impl Play {
         let world = World::new();
         world.set("KEY_LIMIT_RESET", dice.of(&["daily", "weekly", "monthly"]));
         world.sandbox.borrow_mut().set_metering(metering);
-        // Anywhere in two weeks that have a Sunday and the end of a month in them.
-        world.pass(i64::try_from(dice.below(14 * 86_400)).unwrap());
+        // Anywhere in two weeks; every other time about the Monday before the first of a month, in one week with it.
+        let (from, within) = dice.of(&[(0, 14 * 86_400), (8 * 86_400, 2 * 86_400)]);
+        world.pass(from + i64::try_from(dice.below(within)).unwrap());
         if has_route("PATCH", "/api/v1/admin/plans/{name}") {
             let ahead = dice.of(&[0, 0, -60_000, 60_000]);
             world.upstream_ahead_ms.set(ahead);

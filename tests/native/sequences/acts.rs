@@ -39,7 +39,13 @@ operations! {
     "spend all" 6, spend_all;
     "put off" 2, |p, d| key_of_member(p, d, "PATCH", "", r#"{"disabled":true}"#);
     "put on" 3, |p, d| key_of_member(p, d, "PATCH", "", r#"{"disabled":false}"#);
-    "delete" 6, |p, d| key_of_member(p, d, "DELETE", "", "{}");
+    "delete" 3, |p, d| key_of_member(p, d, "DELETE", "", "{}");
+    // What whoever wants more than is theirs would try first.
+    "delete, claim and spend" 6, |p, d| {
+        key_of_member(p, d, "DELETE", "", "{}");
+        by_member(p, "POST", "/api/v1/claim", CLAIM);
+        spend_all(p, d);
+    };
     "refresh" 1, |p, _| { by_member(p, "POST", "/api/v1/keys/refresh", "{}"); };
     "sign out everywhere" 1, |p, _| { by_member(p, "POST", "/api/v1/me/sign-out-everywhere", "{}"); };
     "sign in" 3, |p, _| sign_in(p);
