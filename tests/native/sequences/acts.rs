@@ -46,6 +46,16 @@ operations! {
         by_member(p, "POST", "/api/v1/claim", CLAIM);
         spend_all(p, d);
     };
+    // X9: one of two clocks has another day.
+    "the same over midnight" 2, |p, d| {
+        let now = p.world.now_ms.get();
+        p.pass((Period::Daily.end(now) - now) / 1000 - 20);
+        spend_all(p, d);
+        key_of_member(p, d, "DELETE", "", "{}");
+        p.pass(30);
+        by_member(p, "POST", "/api/v1/claim", CLAIM);
+        spend_all(p, d);
+    };
     "refresh" 1, |p, _| { by_member(p, "POST", "/api/v1/keys/refresh", "{}"); };
     "sign out everywhere" 1, |p, _| { by_member(p, "POST", "/api/v1/me/sign-out-everywhere", "{}"); };
     "sign in" 3, |p, _| sign_in(p);
