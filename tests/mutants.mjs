@@ -209,6 +209,7 @@ export const mutants = [
     ["A15 the reservation refuses a replay",
       "            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)",
       "            WHERE 0 AND r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)"],
+    ["B1 a week that began in the month before counts as a whole", ".min(LimitReset::Weekly.starts(attempt.now)),", ".max(LimitReset::Weekly.starts(attempt.now)),"],
     ["B1 a generation that has ended counts against the cap",
       "AND (d.live = 1 OR (d.recorded_at IS NOT NULL AND d.ended_at >= ?9))", "AND (d.live = 1 OR (0 AND d.ended_at >= ?9))"],
   ]),
@@ -385,6 +386,7 @@ export const mutants = [
     ["A16 leaving wants one's own login", "    if member.login != confirm {", "    if confirm.is_empty() {"],
   ]),
   ...inFile("src/domain/budget.rs", [
+    ["B1 of a week counts what was used in the week", "LimitReset::Weekly => usage.weekly,", "LimitReset::Weekly => usage.daily,"],
     ["B1 a live sibling counts with its whole cap", "(None, _) => sibling.cap,", "(None, _) => NanoUsd::ZERO,"],
     ["B1 unknown usage counts as the whole cap", "(Some(_), _) => sibling.cap,", "(Some(_), _) => NanoUsd::ZERO,"],
     ["B1 usage that was read before the end is not known", "if usage.read_at >= ended && usage.read_at >= period", "if usage.read_at >= period"],

@@ -36,6 +36,7 @@ mod restore;
 mod rotate;
 mod routes;
 mod schema;
+mod sequences;
 mod sign_in;
 mod spend;
 mod sweep;
