@@ -8,6 +8,7 @@ use crate::{
     money::Usd,
     openrouter::NewKey,
     operation::Operation,
+    spending::{Metering, Spent},
 };
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ impl Sandbox {
             ("POST", "clock") => self.set_clock(request),
             ("POST", "keys") => self.add_key(request, now_ms),
             ("POST", "usage") => self.add_usage(request, now_ms),
+            ("POST", "spend") => self.add_spend(request, now_ms),
+            ("POST", "metering") => self.meter(request),
             _ => Ok(Response::json(
                 404,
                 &json!({"error": "no such control route"}),
@@ -116,18 +119,33 @@ impl Sandbox {
         Ok(Response::json(201, &json!({"key": key})))
     }
 
+    /// A model call: what of its price was booked, or why it was refused.
+    fn add_spend(&mut self, request: &Request, now_ms: i64) -> Answer {
+        let value = body(request)?;
+        let key = text(&value, "key")?;
+        let spent = match self.spend(key, price(&value)?, now_ms) {
+            Spent::Booked(amount) => json!({"booked_usd": amount}),
+            Spent::Unusable => json!({"refused": "unusable"}),
+            Spent::LimitReached => json!({"refused": "limit_reached"}),
+        };
+        Ok(Response::json(200, &spent))
+    }
+
+    fn meter(&mut self, request: &Request) -> Answer {
+        let value = body(request)?;
+        let lag_ms = value.get("lag_ms").and_then(Value::as_i64);
+        let overshoot = value.get("overshoot").and_then(Value::as_bool);
+        self.set_metering(Metering {
+            lag_ms: lag_ms.ok_or("lag_ms is a whole number")?,
+            overshoot: overshoot.ok_or("overshoot is true or false")?,
+        });
+        Ok(Response::json(200, &json!({"set": true})))
+    }
+
     fn add_usage(&mut self, request: &Request, now_ms: i64) -> Answer {
         let value = body(request)?;
-        let hash = value
-            .get("hash")
-            .and_then(Value::as_str)
-            .ok_or("hash is text")?;
-        let amount = Usd::from_dollars(
-            value
-                .get("usd")
-                .and_then(Value::as_f64)
-                .ok_or("usd is a number")?,
-        );
+        let hash = text(&value, "hash")?;
+        let amount = price(&value)?;
         let byok = value.get("byok").and_then(Value::as_bool).unwrap_or(false);
         let booked = if byok {
             self.book_byok_usage(hash, amount, now_ms)
@@ -152,6 +170,18 @@ fn held_query(request: &Request) -> Result<(Option<Operation>, usize), String> {
             .map_err(|_| "count is a whole number".to_owned())
     })?;
     Ok((operation, count))
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> Result<&'a str, String> {
+    let text = value.get(member).and_then(Value::as_str);
+    text.ok_or_else(|| format!("{member} is text"))
+}
+
+fn price(value: &Value) -> Result<Usd, String> {
+    let dollars = value.get("usd").and_then(Value::as_f64);
+    dollars
+        .map(Usd::from_dollars)
+        .ok_or_else(|| "usd is a number".to_owned())
 }
 
 fn body(request: &Request) -> Result<Value, String> {

@@ -2,7 +2,7 @@
 
 use crate::{clock::Period, money::Usd, operation::Operation};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Ledger {
@@ -42,6 +42,17 @@ pub struct UpstreamKey {
     pub deleted_at_ms: Option<i64>,
     /// Made through the control API, by somebody who is not the Worker.
     pub foreign: bool,
+    /// Booked, and not in the figures yet that upstream shows and checks limits by.
+    #[serde(skip)]
+    pub unshown: Vec<Unshown>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Unshown {
+    pub amount: Usd,
+    pub byok: bool,
+    pub at_ms: i64,
+    pub shows_at_ms: i64,
 }
 
 impl UpstreamKey {
@@ -71,6 +82,45 @@ impl UpstreamKey {
         self.limit
             .map(|limit| limit.left_after(self.spent_in_window(now_ms)))
     }
+
+    /// The key with the figures that upstream has by now.
+    #[must_use]
+    pub fn as_shown(&self, now_ms: i64) -> Cow<'_, Self> {
+        if self.unshown.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut shown = self.clone();
+        shown.unshown.retain(|booking| booking.shows_at_ms > now_ms);
+        for booking in std::mem::take(&mut shown.unshown) {
+            let usage = if booking.byok {
+                &mut shown.byok_usage
+            } else {
+                &mut shown.usage
+            };
+            usage.take_back(booking.amount, booking.at_ms);
+        }
+        Cow::Owned(shown)
+    }
+
+    /// Into the ledger at once; into what is shown `lag_ms` later.
+    pub(crate) fn book(&mut self, amount: Usd, byok: bool, lag_ms: i64, now_ms: i64) {
+        let usage = if byok {
+            &mut self.byok_usage
+        } else {
+            &mut self.usage
+        };
+        usage.book(amount, now_ms);
+        self.last_used_at_ms = Some(now_ms);
+        self.unshown.retain(|booking| booking.shows_at_ms > now_ms);
+        if lag_ms > 0 {
+            self.unshown.push(Unshown {
+                amount,
+                byok,
+                at_ms: now_ms,
+                shows_at_ms: now_ms.saturating_add(lag_ms),
+            });
+        }
+    }
 }
 
 /// Spend, with each window's figure and the instant of the last booking, which says whether the figure still counts.
@@ -99,6 +149,22 @@ impl Usage {
         }
         kept.booked_at_ms = now_ms;
         *self = kept;
+    }
+
+    /// The figures without a booking of that moment.
+    fn take_back(&mut self, amount: Usd, at_ms: i64) {
+        let booked_at = self.booked_at_ms;
+        let same = |period: Period| period.start(at_ms) == period.start(booked_at);
+        for (figure, counts) in [
+            (&mut self.lifetime, true),
+            (&mut self.day, same(Period::Daily)),
+            (&mut self.week, same(Period::Weekly)),
+            (&mut self.month, same(Period::Monthly)),
+        ] {
+            if counts {
+                *figure = figure.left_after(amount);
+            }
+        }
     }
 
     #[must_use]

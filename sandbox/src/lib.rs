@@ -23,19 +23,21 @@ mod money;
 mod openrouter;
 mod operation;
 mod settings;
+mod spending;
 
 pub use clock::{DAY_MS, Period, timestamp};
 pub use delivery::HeldCall;
 pub use faults::{Fault, FaultKind};
 pub use generator::sha256_hex;
 pub use ledger::{
-    Call, GithubToken, Ledger, Outcome, UpstreamKey, Usage, Violation, ViolationKind,
+    Call, GithubToken, Ledger, Outcome, Unshown, UpstreamKey, Usage, Violation, ViolationKind,
 };
 pub use message::{Delivery, Request, Response};
 pub use money::Usd;
 pub use openrouter::NewKey;
 pub use operation::{Host, Operation};
 pub use settings::{GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET, MANAGEMENT_KEY, Settings};
+pub use spending::{Metering, Spent};
 
 use delivery::Waiting;
 use faults::FaultPlan;
@@ -51,6 +53,7 @@ pub struct Sandbox {
     waiting: Waiting,
     github: github::State,
     openrouter: openrouter::State,
+    metering: Metering,
     clock_offset_ms: i64,
     /// The instant of the first request: account ages count from here, so that they grow when the clock is advanced.
     origin_ms: Option<i64>,
@@ -67,6 +70,7 @@ impl Sandbox {
             faults: FaultPlan::default(),
             waiting: Waiting::default(),
             github: github::State::default(),
+            metering: Metering::default(),
             clock_offset_ms: 0,
             origin_ms: None,
         }
@@ -130,26 +134,6 @@ impl Sandbox {
     pub fn add_foreign_key(&mut self, key: NewKey, now_ms: i64) -> UpstreamKey {
         let now = self.time(now_ms);
         openrouter::mint(self, key, true, now)
-    }
-
-    /// Books spend on a key, whatever its limit says (a running request finishes). `false` when there is no such key.
-    pub fn book_usage(&mut self, hash: &str, amount: Usd, now_ms: i64) -> bool {
-        self.book(hash, now_ms, |key, now| key.usage.book(amount, now))
-    }
-
-    /// The same for spend through the account's own provider keys.
-    pub fn book_byok_usage(&mut self, hash: &str, amount: Usd, now_ms: i64) -> bool {
-        self.book(hash, now_ms, |key, now| key.byok_usage.book(amount, now))
-    }
-
-    fn book(&mut self, hash: &str, now_ms: i64, add: impl FnOnce(&mut UpstreamKey, i64)) -> bool {
-        let now = self.time(now_ms);
-        let Some(key) = self.ledger.key_mut(hash) else {
-            return false;
-        };
-        add(key, now);
-        key.last_used_at_ms = Some(now);
-        true
     }
 
     /// The sandbox's time for a caller's.

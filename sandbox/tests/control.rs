@@ -187,6 +187,37 @@ fn usage_is_booked_by_hash() {
 }
 
 #[test]
+fn model_calls_are_made_with_a_secret_and_metered_as_told() {
+    let mut sandbox = Sandbox::default();
+    let (_, secret) = mint(&mut sandbox, mint_body("a"));
+    let spend = |sandbox: &mut Sandbox, usd: u64| {
+        let body = json!({"key": secret, "usd": usd}).to_string();
+        control(sandbox, "POST", "spend", &body)
+    };
+    let overshoot = r#"{"lag_ms":0,"overshoot":true}"#;
+    assert_eq!(control(&mut sandbox, "POST", "metering", overshoot).0, 200);
+    for (usd, expected) in [
+        (4, json!({"booked_usd": 4})),
+        (4, json!({"booked_usd": 4})),
+        (1, json!({"refused": "limit_reached"})),
+    ] {
+        assert_eq!(spend(&mut sandbox, usd), (200, expected));
+    }
+    control(&mut sandbox, "POST", "reset", "");
+    assert_eq!(
+        spend(&mut sandbox, 1),
+        (200, json!({"refused": "unusable"}))
+    );
+    let (_, secret) = mint(&mut sandbox, mint_body("b"));
+    let body = json!({"key": secret, "usd": 9}).to_string();
+    let cut = control(&mut sandbox, "POST", "spend", &body);
+    assert_eq!(cut, (200, json!({"booked_usd": 5})), "reset with the rest");
+    for (path, body) in [("spend", r#"{"usd":1}"#), ("metering", r#"{"lag_ms":1}"#)] {
+        assert_eq!(control(&mut sandbox, "POST", path, body).0, 400);
+    }
+}
+
+#[test]
 fn the_clock_moves_late_effects_land_and_a_reset_forgets() {
     let mut sandbox = Sandbox::default();
     assert_eq!(

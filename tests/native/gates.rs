@@ -92,6 +92,12 @@ fn x12_a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
         assert_eq!(world.calls("openrouter.keys.create"), 1);
         assert_eq!(world.usable().len(), 0, "{sql}: the key is gone");
         assert_eq!(world.states(), ["revoked"], "{sql}");
+        // A ban ends the keys of whoever it puts out.
+        world.db.run(
+            "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'e', public_id, 'key_ended', 't', 1 FROM keys;
+             UPDATE keys SET ended_at = 1, change_id = 'e' WHERE ended_at IS NULL
+               AND owner_id IN (SELECT owner_id FROM members WHERE status <> 'active')",
+        );
         oracle::settled(&world);
     }
 }

@@ -40,6 +40,7 @@ mod restore;
 mod rotate;
 mod routes;
 mod schema;
+mod sequences;
 mod several_keys;
 mod sign_in;
 mod spend;

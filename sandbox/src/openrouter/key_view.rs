@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// The key object of `/keys`.
 pub(super) fn key(key: &UpstreamKey, now: i64) -> Value {
+    let key = &*key.as_shown(now);
     let mut members = shared(key, now);
     let own = [
         ("hash", json!(key.hash)),
@@ -25,6 +26,7 @@ pub(super) fn key(key: &UpstreamKey, now: i64) -> Value {
 
 /// `GET /key`, asked by a minted key.
 pub(super) fn current(key: &UpstreamKey, now: i64) -> Value {
+    let key = &*key.as_shown(now);
     let mut members = shared(key, now);
     let budget = key.limit.map(|limit| budget(key, limit, now));
     members.extend(caller(false, budget));

@@ -32,7 +32,7 @@ pub struct Cast {
 }
 
 /// An operation on its way.
-type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
+pub type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
 
 /// How an operation starts.
 type Start = fn(&World, &Cast) -> Act;
@@ -373,7 +373,7 @@ fn dies_before(world: &World, cast: &Cast, wanted: &str, body: &str, statement: 
 }
 
 /// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
-fn sweep(world: &World, ahead: i64) -> Act {
+pub fn sweep(world: &World, ahead: i64) -> Act {
     let (service, at) = (world.service(), world.now().plus(ahead));
     Box::pin(async move {
         keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, at).await;
@@ -393,7 +393,7 @@ fn done_at_once() -> Act {
     Box::pin(std::future::ready(None))
 }
 
-fn call(world: &World, who: &Cookies, method: &str, target: &str, body: Body) -> Act {
+pub fn call(world: &World, who: &Cookies, method: &str, target: &str, body: Body) -> Act {
     let cookies: Vec<String> = who.iter().map(|(n, v)| format!("{n}={v}")).collect();
     let request = http::Request::builder()
         .method(method)
@@ -418,7 +418,7 @@ fn done(mut act: Act) -> Option<Told> {
     }
 }
 
-fn step(act: &mut Act) -> Poll<Option<Told>> {
+pub fn step(act: &mut Act) -> Poll<Option<Told>> {
     act.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 

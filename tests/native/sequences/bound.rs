@@ -1,0 +1,251 @@
+//! How much may have been spent, reckoned from model calls alone: upstream's ledger, not its figures.
+//!
+//! A call is let in while `shown < limit`, where `shown` lacks the calls of the last lag, and `limit` is the cap that was
+//! computed (B1) when the plan's terms were last followed: what they give less what the other generations took. Let `tail(g)`
+//! be the most that was ever booked on a generation within one lag, the call at its end included.
+//! - The one that spends: after the call `used ≤ limit + tail`, and with neither lag nor overshoot `used ≤ limit`.
+//! - Another one that lives counts with its cap, and has used at most `cap + tail`.
+//! - A dead one counts with the figures read since it was off, which lack at most its tail; once they were read again, and
+//!   the caps computed since, they lack nothing (X8). Unknown figures count as all of its cap: again cap + tail.
+//!
+//! The sum: after each call, what a key used in the window ≤ its limit + Σ tails of its generations, and what the owner
+//! used ≤ limit × keys + raises + Σ tails of all generations, those left out whose figures had settled. With neither lag
+//! nor overshoot every tail is zero: exact. A tail is at most the largest call × the calls within one lag.
+//!
+//! When terms change, what was spent before counts in the new window too, and nothing is taken back (B5): only what is let in
+//! after the change has to be within the new terms. The old ones may be in force upstream until they were followed: they
+//! count until three sweeps have ended well since.
+
+use std::collections::HashMap;
+
+use sandbox::{Metering, Period, Usd};
+
+use super::has_route;
+use crate::support::World;
+
+/// Sweeps that end well until terms are followed: one that finds it due, one after a wait, and one to spare.
+const FOLLOWED_AFTER: usize = 3;
+
+struct Call {
+    hash: String,
+    key: i64,
+    at_ms: i64,
+    amount: i64,
+}
+
+/// What plan and raises give.
+#[derive(Clone, Debug, PartialEq)]
+struct Terms {
+    period: Period,
+    plan_limit: i64,
+    /// Of the keys that have more or less than the plan gives.
+    keys: HashMap<i64, i64>,
+    owner: i64,
+}
+
+/// When the figures of a dead generation had settled.
+struct Settled {
+    at_secs: i64,
+    sweeps: usize,
+}
+
+pub struct Reckoning {
+    metering: Metering,
+    calls: Vec<Call>,
+    /// Sweeps that ended well, without anything having gone wrong.
+    sweeps: usize,
+    /// Terms, and the sweeps there had been when they were last in force.
+    terms: Vec<(Terms, usize)>,
+    settled: HashMap<String, Settled>,
+    exhausted: usize,
+}
+
+impl Reckoning {
+    pub fn new(metering: Metering) -> Self {
+        Self {
+            metering,
+            calls: Vec::new(),
+            sweeps: 0,
+            terms: Vec::new(),
+            settled: HashMap::new(),
+            exhausted: 0,
+        }
+    }
+
+    pub fn admitted(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many calls have used a limit up.
+    pub fn exhausted(&self) -> usize {
+        self.exhausted
+    }
+
+    /// After each step: which terms hold now, and which figures have settled.
+    pub fn observe(&mut self, world: &World, swept: bool, troubled: bool) {
+        self.sweeps += usize::from(swept && !troubled);
+        let now = in_force(world);
+        match self
+            .terms
+            .iter_mut()
+            .find(|(terms, _)| Some(terms) == now.as_ref())
+        {
+            Some((_, last)) => *last = self.sweeps,
+            None => self.terms.extend(now.map(|terms| (terms, self.sweeps))),
+        }
+        if troubled {
+            // Whatever was to be followed by now has all of its time again.
+            self.terms
+                .iter_mut()
+                .for_each(|(_, last)| *last = self.sweeps);
+            self.settled
+                .values_mut()
+                .for_each(|s| s.sweeps = self.sweeps);
+        }
+        self.terms
+            .retain(|(_, last)| last + FOLLOWED_AFTER > self.sweeps);
+        let settled = "SELECT upstream_hash FROM generations WHERE upstream_hash IS NOT NULL
+              AND live = 0 AND readings_since_off >= 2";
+        for hash in world.db.texts(settled) {
+            self.settled.entry(hash).or_insert(Settled {
+                at_secs: world.now().secs(),
+                sweeps: self.sweeps,
+            });
+        }
+    }
+
+    /// A call that upstream let in and booked.
+    pub fn admit(&mut self, world: &World, secret: &str, amount: Usd) {
+        let hash = sandbox::sha256_hex(secret.as_bytes());
+        let row = world.db.text(&format!(
+            "SELECT key_id || ' ' || created_at FROM generations WHERE upstream_hash = '{hash}'"
+        ));
+        let (key, born) = row.split_once(' ').unwrap();
+        let (key, born) = (key.parse().unwrap(), born.parse().unwrap());
+        let at_ms = world.upstream_now_ms();
+        self.calls.push(Call {
+            hash: hash.clone(),
+            key,
+            at_ms,
+            amount: amount.nanos,
+        });
+        // Terms may have changed in this very step.
+        let now = in_force(world);
+        let terms = self.terms.iter().map(|(terms, _)| terms).chain(&now);
+        let verdicts: Vec<_> = terms
+            .map(|terms| self.used(terms, &hash, key, born, at_ms))
+            .collect();
+        assert!(
+            verdicts.iter().any(Used::is_within),
+            "P5: more was spent than was given: {verdicts:#?}"
+        );
+        self.exhausted += usize::from(verdicts.iter().any(Used::is_all));
+    }
+
+    fn used(&self, terms: &Terms, hash: &str, key: i64, born: i64, at_ms: i64) -> Used {
+        let began = terms.period.start(at_ms);
+        let in_window = || self.calls.iter().filter(|call| call.at_ms >= began);
+        let sum = |of_key: bool| {
+            let counted = in_window().filter(|call| !of_key || call.key == key);
+            counted.map(|call| call.amount).sum()
+        };
+        let slack = |of_key: bool| {
+            let mut tails: HashMap<&str, i64> = HashMap::new();
+            for call in in_window().filter(|call| !of_key || call.key == key) {
+                if call.hash == hash || !self.is_known(&call.hash, born) {
+                    tails.insert(&call.hash, self.tail(&call.hash));
+                }
+            }
+            tails.values().sum()
+        };
+        Used {
+            period: terms.period,
+            by_key: sum(true),
+            of_key: terms.keys.get(&key).copied().unwrap_or(terms.plan_limit),
+            key_slack: slack(true),
+            by_owner: sum(false),
+            of_owner: terms.owner,
+            owner_slack: slack(false),
+        }
+    }
+
+    /// Whether a generation that was born then has its cap from the settled figures of this one.
+    fn is_known(&self, hash: &str, born: i64) -> bool {
+        let follows = has_route("PATCH", "/api/v1/admin/plans/{name}");
+        self.settled.get(hash).is_some_and(|settled| {
+            settled.at_secs < born || (follows && settled.sweeps + FOLLOWED_AFTER <= self.sweeps)
+        })
+    }
+
+    /// The most that was booked on a generation within one lag.
+    fn tail(&self, hash: &str) -> i64 {
+        let Metering { lag_ms, overshoot } = self.metering;
+        if lag_ms == 0 && !overshoot {
+            return 0;
+        }
+        let of_it: Vec<&Call> = self.calls.iter().filter(|call| call.hash == hash).collect();
+        let ending_at = |n: usize| -> i64 {
+            let unseen = |call: &&&Call| call.at_ms > of_it[n].at_ms - lag_ms;
+            let before = of_it[..n].iter().filter(unseen);
+            before.map(|call| call.amount).sum::<i64>() + of_it[n].amount
+        };
+        (0..of_it.len()).map(ending_at).max().unwrap_or(0)
+    }
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "the period is there to be printed")]
+struct Used {
+    period: Period,
+    by_key: i64,
+    of_key: i64,
+    key_slack: i64,
+    by_owner: i64,
+    of_owner: i64,
+    owner_slack: i64,
+}
+
+impl Used {
+    fn is_within(&self) -> bool {
+        self.by_key <= self.of_key + self.key_slack
+            && self.by_owner <= self.of_owner + self.owner_slack
+    }
+
+    fn is_all(&self) -> bool {
+        self.by_key >= self.of_key || self.by_owner >= self.of_owner
+    }
+}
+
+/// What is given now. `None` while the member is nobody.
+fn in_force(world: &World) -> Option<Terms> {
+    let raised = |whose: &str| {
+        let now = world.now().secs();
+        format!(
+            "(SELECT COALESCE(SUM(r.amount_nano), 0) FROM raises r JOIN keys rk ON rk.id = r.key_id
+              WHERE {whose} AND COALESCE(r.until, {now} + 1) > {now})"
+        )
+    };
+    let plan = world.db.texts(&format!(
+        "SELECT o.id || ' ' || p.limit_reset || ' ' || p.limit_nano || ' ' || (p.limit_nano * p.max_active_keys + {})
+         FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
+         WHERE m.subject <> '1000001' ORDER BY m.owner_id DESC LIMIT 1",
+        raised("rk.owner_id = o.id")
+    ));
+    let parts: Vec<&str> = plan.first()?.split(' ').collect();
+    let plan_limit: i64 = parts[2].parse().unwrap();
+    let keys = world.db.texts(&format!(
+        "SELECT k.id || ' ' || MIN(COALESCE(k.own_limit_nano, 9e15), {plan_limit} + {}) FROM keys k WHERE k.owner_id = {}",
+        raised("r.key_id = k.id"),
+        parts[0]
+    ));
+    let keys = keys.iter().map(|row| {
+        let (key, limit) = row.split_once(' ').unwrap();
+        (key.parse().unwrap(), limit.parse().unwrap())
+    });
+    Some(Terms {
+        period: Period::parse(parts[1])?,
+        plan_limit,
+        keys: keys.filter(|(_, limit)| *limit != plan_limit).collect(),
+        owner: parts[3].parse().unwrap(),
+    })
+}
