@@ -1123,10 +1123,6 @@ fn c10_a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
         world
             .db
             .run("UPDATE generations SET limit_nano = 5000000000 WHERE state = 'active'");
-        for key in world.usable() {
-            let path = format!("/keys/{}", key.hash);
-            world.by_hand("PATCH", &path, &json!({ "limit": 5 }));
-        }
     };
     meanwhile("rotate", FOUR_HOURS, raises, |_, told, at| {
         let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
