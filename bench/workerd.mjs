@@ -24,7 +24,7 @@ const SEATS = "1000000";
 /** The Worker that `npm run build` made. @returns {Promise<Module[]>} */
 export async function builtWorker() {
   return [
-    { type: "ESModule", path: inRoot("build", "index.js") },
+    ...["entry.mjs", "handlers.mjs", "index.js"].map((name) => ({ type: /** @type {const} */ ("ESModule"), path: inRoot("build", name) })),
     { type: "CompiledWasm", path: inRoot("build", "index_bg.wasm") },
   ];
 }

@@ -3,10 +3,11 @@
 //! Numbers are bound as REAL. An error's kind is told by SQLite's extended code in its text, and by nothing else; what
 //! cannot be told is unknown, because D1 may have committed before its answer was lost.
 
-use serde::Deserialize;
-use wasm_bindgen::JsValue;
-use worker::js_sys::Object;
-use worker::{D1Database, D1PreparedStatement, Env};
+use wasm_bindgen::{JsCast, JsValue};
+use worker::Env;
+use worker::js_sys::{Array, Object};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
 use crate::ports::{Database, DbError, LocalFuture, Rows, Stmt, Value};
 
@@ -14,30 +15,37 @@ pub struct D1(D1Database);
 
 impl D1 {
     pub fn new(env: &Env) -> worker::Result<Self> {
-        env.d1("DB").map(Self)
+        let database = env.d1("DB")?;
+        Ok(Self(JsValue::from(database).unchecked_into()))
     }
 
     fn prepare(&self, stmt: &Stmt) -> Result<D1PreparedStatement, DbError> {
-        let values: Vec<JsValue> = stmt.values.iter().map(bound).collect();
+        let values: Array = stmt.values.iter().map(bound).collect();
         let prepared = self.0.prepare(stmt.sql.text);
-        prepared.bind(&values).map_err(|_| DbError::Broken)
+        prepared
+            .and_then(|p| p.bind(values))
+            .map_err(|_| DbError::Broken)
     }
 
     async fn run(&self, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
-        let prepared: Result<Vec<_>, _> = stmts.iter().map(|stmt| self.prepare(stmt)).collect();
-        let results = self
-            .0
-            .batch(prepared?)
-            .await
-            .map_err(|e| kind(&e.to_string()))?;
-        results
+        let batch = Array::new();
+        for stmt in &stmts {
+            batch.push(&self.prepare(stmt)?.into());
+        }
+        let answer = self.0.batch(batch).map_err(kind)?;
+        let results = JsFuture::from(answer).await.map_err(kind)?;
+        Array::from(&results)
             .iter()
-            .map(|result| {
-                let rows: Vec<Row> = result.results().map_err(|_| DbError::Broken)?;
-                rows.iter().map(only_column).collect()
-            })
+            .map(|result| rows(&result.unchecked_into()))
             .collect()
     }
+}
+
+/// Rows have one column, of text.
+fn rows(result: &D1Result) -> Result<Rows, DbError> {
+    let rows = result.results().map_err(|_| DbError::Broken)?;
+    let rows = rows.unwrap_or_default();
+    rows.iter().map(|row| only_column(&row)).collect()
 }
 
 impl Database for D1 {
@@ -55,17 +63,15 @@ fn bound(value: &Value) -> JsValue {
     }
 }
 
-/// A row as D1 gave it. Its column is named by the whole expression, so only the value crosses into wasm.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Row(#[serde(with = "serde_wasm_bindgen::preserve")] Object);
-
-fn only_column(row: &Row) -> Result<String, DbError> {
-    let column = Object::values(&row.0).get(0);
+/// Its column is named by the whole expression, so only the value crosses into wasm.
+fn only_column(row: &JsValue) -> Result<String, DbError> {
+    let row: &Object = row.unchecked_ref();
+    let column: JsValue = Object::values(row).get(0);
     column.as_string().ok_or(DbError::Broken)
 }
 
-fn kind(text: &str) -> DbError {
+fn kind(error: JsValue) -> DbError {
+    let text = worker::Error::from(error).to_string();
     if text.contains("SQLITE_CONSTRAINT_UNIQUE") || text.contains("SQLITE_CONSTRAINT_PRIMARYKEY") {
         DbError::Unique
     } else if text.contains("SQLITE_CONSTRAINT") {

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use wasm_bindgen::{JsCast, JsValue};
+use worker::js_sys::{self, Object, Reflect};
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::kv::KvStore;
-use worker::{Date, Delay, Env, RateLimiter};
+use worker::worker_sys::types::RateLimiter;
+use worker::{Delay, Env};
 
 use crate::http::rate::Limit;
 use crate::ports::{Brake, Clock, KeyValue, LocalFuture, Log, NoRandomness, Random, Silent};
@@ -12,7 +16,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
-        i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date")]
+        {
+            js_sys::Date::now() as i64
+        }
     }
 
     fn pause(&self, ms: u32) -> LocalFuture<'_, ()> {
@@ -58,7 +65,8 @@ impl EdgeBrake {
     pub fn new(env: &Env) -> Result<Self, &'static str> {
         let bound = |limit: Limit| {
             let limiter = env.rate_limiter(limit.binding());
-            limiter.map(|l| (limit, l)).map_err(|_| limit.binding())
+            let limiter = limiter.map_err(|_| limit.binding())?;
+            Ok((limit, JsValue::from(limiter).unchecked_into()))
         };
         Limit::ALL
             .into_iter()
@@ -74,11 +82,19 @@ impl Brake for EdgeBrake {
             let Some((_, limiter)) = self.0.iter().find(|(known, _)| *known == limit) else {
                 return true;
             };
-            let outcome = limiter.limit(key.to_owned()).await;
             // The brake is a courtesy of the edge; the quotas that must hold are in the database.
-            outcome.map_or(true, |outcome| outcome.success)
+            within(limiter, key).await.unwrap_or(true)
         })
     }
+}
+
+/// What the binding says; an error where it says nothing.
+async fn within(limiter: &RateLimiter, key: &str) -> Result<bool, JsValue> {
+    let asked = Object::new();
+    Reflect::set(&asked, &"key".into(), &key.into())?;
+    let outcome = JsFuture::from(limiter.limit(asked)?).await?;
+    let success = Reflect::get(&outcome, &"success".into())?;
+    Ok(success.as_bool().unwrap_or(true))
 }
 
 pub struct Console;

@@ -1,0 +1,33 @@
+// The Worker's handlers in the plain form. worker-build exports a class behind proxies, of which the runtime makes one with
+// three more for every request: they start the program anew after a trap, and cost a tenth of a small answer.
+// Here the program is called directly, and by way of that class from a trap on.
+
+/**
+ * @typedef {{ fetch(request: Request): Promise<Response>, scheduled(event: unknown): Promise<void> }} Keycap
+ * @typedef {{ new (ctx: unknown, env: unknown): Keycap, prototype: Keycap }} KeycapClass
+ */
+
+/** @param {KeycapClass} Keycap what worker-build exports */
+export function handlers(Keycap) {
+  let trapped = false;
+  /** @param {"fetch" | "scheduled"} name @param {any} what @param {unknown} env @param {unknown} ctx @returns {Promise<any>} */
+  async function call(name, what, env, ctx) {
+    if (trapped) return new Keycap(ctx, env)[name](what);
+    try {
+      return await /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what);
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) {
+        trapped = true;
+        // worker-build's own note, which makes the next one start the program anew.
+        /** @type {any} */ (globalThis).__worker_init_state.criticalError = true;
+      }
+      throw error;
+    }
+  }
+  return {
+    /** @param {Request} request @param {unknown} env @param {unknown} ctx */
+    fetch: (request, env, ctx) => call("fetch", request, env, ctx),
+    /** @param {unknown} event @param {unknown} env @param {unknown} ctx */
+    scheduled: (event, env, ctx) => call("scheduled", event, env, ctx),
+  };
+}
