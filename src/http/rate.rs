@@ -5,7 +5,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::app::App;
-use crate::crypto::keyring::{self, Purpose};
+use crate::crypto::keyring::Purpose;
 use crate::domain::address::subscriber;
 
 /// A limit, by the name of its rate-limit binding. The numbers are in wrangler.toml.
@@ -69,7 +69,7 @@ pub fn address_of(header: Option<&str>) -> String {
 }
 
 fn counter_key(app: &App, limit: Limit, who: &str) -> Option<String> {
-    let key = keyring::newest(&app.config.session_secrets, Purpose::RateLimit)?;
+    let key = app.config.keyring.newest(Purpose::RateLimit)?;
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice()).ok()?;
     mac.update(limit.binding().as_bytes());
     mac.update(b"\0");

@@ -10,20 +10,26 @@
 /** @param {KeycapClass} Keycap what worker-build exports */
 export function handlers(Keycap) {
   let trapped = false;
+  /** worker-build's own note, which makes the next one start the program anew. @returns {{ criticalError: boolean }} */
+  const state = () => /** @type {any} */ (globalThis).__worker_init_state;
+
   /** @param {"fetch" | "scheduled"} name @param {any} what @param {unknown} env @param {unknown} ctx @returns {Promise<any>} */
-  async function call(name, what, env, ctx) {
+  function call(name, what, env, ctx) {
+    // Also where the program trapped while nobody awaited it: worker-build hears of that.
+    trapped ||= state().criticalError;
     if (trapped) return new Keycap(ctx, env)[name](what);
-    try {
-      return await /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what);
-    } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) {
-        trapped = true;
-        // worker-build's own note, which makes the next one start the program anew.
-        /** @type {any} */ (globalThis).__worker_init_state.criticalError = true;
-      }
-      throw error;
-    }
+    return /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what).catch(failed);
   }
+
+  /** @param {unknown} error */
+  function failed(error) {
+    if (error instanceof WebAssembly.RuntimeError) {
+      trapped = true;
+      state().criticalError = true;
+    }
+    throw error;
+  }
+
   return {
     /** @param {Request} request @param {unknown} env @param {unknown} ctx */
     fetch: (request, env, ctx) => call("fetch", request, env, ctx),
