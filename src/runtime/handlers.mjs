@@ -7,26 +7,28 @@
  * @typedef {{ new (ctx: unknown, env: unknown): Keycap, prototype: Keycap }} KeycapClass
  */
 
+/** worker-build's own note of a trap, which makes the next Keycap start the program anew. @returns {{ criticalError: boolean }} */
+const state = () => /** @type {any} */ (globalThis).__worker_init_state;
+
+/** Notes a trap; any other error is none. @param {unknown} error */
+export function note(error) {
+  if (error instanceof WebAssembly.RuntimeError) state().criticalError = true;
+}
+
 /** @param {KeycapClass} Keycap what worker-build exports */
 export function handlers(Keycap) {
   let trapped = false;
-  /** worker-build's own note, which makes the next one start the program anew. @returns {{ criticalError: boolean }} */
-  const state = () => /** @type {any} */ (globalThis).__worker_init_state;
 
   /** @param {"fetch" | "scheduled"} name @param {any} what @param {unknown} env @param {unknown} ctx @returns {Promise<any>} */
   function call(name, what, env, ctx) {
-    // Also where the program trapped while nobody awaited it: worker-build hears of that.
     trapped ||= state().criticalError;
     if (trapped) return new Keycap(ctx, env)[name](what);
     return /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what).catch(failed);
   }
 
-  /** @param {unknown} error */
+  /** @param {unknown} error @returns {never} */
   function failed(error) {
-    if (error instanceof WebAssembly.RuntimeError) {
-      trapped = true;
-      state().criticalError = true;
-    }
+    note(error);
     throw error;
   }
 

@@ -9,7 +9,12 @@ use crate::http::{Body, Inbound, MAX_BODY};
 const HEADERS: [&str; 4] = ["accept", "cf-connecting-ip", "cookie", "x-request-id"];
 
 /// Those that are read where a request may change anything.
-const OF_CHANGES: [&str; 4] = ["content-type", "idempotency-key", "origin", "sec-fetch-site"];
+const OF_CHANGES: [&str; 4] = [
+    "content-type",
+    "idempotency-key",
+    "origin",
+    "sec-fetch-site",
+];
 
 /// `None` for a request with a control character in one of these headers: dropping the header could open what it closes.
 pub async fn read(request: &Request) -> worker::Result<Option<Inbound>> {
