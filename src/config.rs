@@ -11,6 +11,7 @@ use url::Url;
 
 use reader::Reader;
 
+use crate::crypto::keyring::Keyring;
 use crate::domain::gate::Terms;
 use crate::domain::money::NanoUsd;
 use crate::domain::origin::Origin;
@@ -30,7 +31,7 @@ pub struct Config {
     /// `GITHUB_OAUTH_CLIENT_ID` and `GITHUB_OAUTH_CLIENT_SECRET`: sign-in is closed without both.
     pub github: Option<OAuthApp>,
     /// `AUTH_SESSION_SECRET`: a list separated by commas, newest first; the first signs, all verify. Sign-in is closed without.
-    pub session_secrets: Vec<Secret>,
+    pub keyring: Keyring,
     /// `OPENROUTER_MANAGEMENT_KEY`: nothing is minted or swept without.
     pub management_key: Option<Secret>,
     /// `PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`, `MIN_ACCOUNT_AGE_DAYS`, `CLAIMS_PER_HOUR`.
@@ -90,7 +91,7 @@ impl Config {
         };
         let public_origin = env.public_origin();
         let github = env.github();
-        let session_secrets = env.session_secrets();
+        let keyring = env.keyring();
         let management_key = env.secret("OPENROUTER_MANAGEMENT_KEY");
         let in_development = public_origin.as_ref().is_some_and(Origin::is_development);
         let terms = env.terms(management_key.is_some(), in_development);
@@ -103,7 +104,7 @@ impl Config {
             (Some(public_origin), Some(upstreams)) if env.fatal.is_empty() => Ok(Self {
                 public_origin,
                 github,
-                session_secrets,
+                keyring,
                 management_key,
                 terms,
                 plan_seed,
@@ -127,13 +128,14 @@ impl Config {
 
     /// Whether people can sign in: an OAuth app, a session secret, and a plan to give them.
     pub fn sign_in_configured(&self) -> bool {
-        self.github.is_some() && !self.session_secrets.is_empty() && self.plan_seed.is_some()
+        self.github.is_some() && !self.keyring.is_empty() && self.plan_seed.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::keyring::Purpose;
 
     const WHOLE: [(&str, &str); 11] = [
         ("API_KEYS_PAGE", "true"),
@@ -276,6 +278,6 @@ mod tests {
         }
         let rotating = "0123456789abcdef0123456789abcdef, fedcba9876543210fedcba9876543210";
         let config = with(&[("AUTH_SESSION_SECRET", rotating)]).ok().unwrap();
-        assert_eq!(config.session_secrets.len(), 2);
+        assert_eq!(config.keyring.keys(Purpose::Session).len(), 2);
     }
 }

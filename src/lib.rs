@@ -24,7 +24,8 @@ mod runtime;
 
 #[cfg(target_arch = "wasm32")]
 mod entry {
-    use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent};
+    use web_sys::{Request, Response};
+    use worker::{Context, Env, ScheduleContext, ScheduledEvent};
 
     use crate::runtime;
 
@@ -35,7 +36,7 @@ mod entry {
 
     #[worker::event(fetch)]
     async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-        runtime::fetch(request, env, &context).await
+        runtime::fetch(&request, env, &context).await
     }
 
     #[worker::event(scheduled)]

@@ -59,8 +59,8 @@ pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<(), Er
             detail: "To leave, confirm with your own login, exactly as it is shown.",
         });
     }
-    let secrets = &app.config.session_secrets;
-    let subjects = left::subjects(secrets, &member.provider, &member.subject);
+    let keyring = &app.config.keyring;
+    let subjects = left::subjects(keyring, &member.provider, &member.subject);
     let leaving = Leaving {
         session,
         login: confirm,

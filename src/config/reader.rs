@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::{OAuthApp, PlanSeed, Problem, Published, Upstreams, forms};
+use crate::crypto::keyring::Keyring;
 use crate::domain::gate::Terms;
 use crate::domain::money::NanoUsd;
 use crate::domain::origin::{Origin, is_safe};
@@ -74,10 +75,10 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn session_secrets(&mut self) -> Vec<Secret> {
+    pub(super) fn keyring(&mut self) -> Keyring {
         let Some(text) = self.text("AUTH_SESSION_SECRET") else {
             self.closes("AUTH_SESSION_SECRET", "missing");
-            return Vec::new();
+            return Keyring::default();
         };
         let secrets: Vec<&str> = text.split(',').map(str::trim).collect();
         if secrets.iter().any(|s| s.len() < SESSION_SECRET_BYTES) {
@@ -85,12 +86,10 @@ impl Reader<'_> {
                 "AUTH_SESSION_SECRET",
                 "each secret of the list needs at least 32 bytes",
             );
-            return Vec::new();
+            return Keyring::default();
         }
-        secrets
-            .into_iter()
-            .map(|s| Secret::new(s.to_owned()))
-            .collect()
+        let secrets = secrets.into_iter().map(|s| Secret::new(s.to_owned()));
+        Keyring::new(&secrets.collect::<Vec<_>>())
     }
 
     pub(super) fn terms(&mut self, can_mint: bool, in_development: bool) -> Terms {

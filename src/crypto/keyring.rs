@@ -34,14 +34,45 @@ impl Purpose {
 /// 256 bits, wiped when dropped.
 pub type Key = Zeroizing<[u8; 32]>;
 
-/// The keys of a purpose, newest first. Empty when no secret is configured.
-pub fn keys(secrets: &[Secret], purpose: Purpose) -> Vec<Key> {
-    secrets.iter().filter_map(|s| derive(s, purpose)).collect()
+/// The keys of every purpose, derived once. Empty when no secret is configured.
+#[derive(Default)]
+pub struct Keyring {
+    session: Vec<Key>,
+    sign_in_attempt: Vec<Key>,
+    rate_limit: Vec<Key>,
+    left_member: Vec<Key>,
 }
 
-/// The key that makes new values.
-pub fn newest(secrets: &[Secret], purpose: Purpose) -> Option<Key> {
-    derive(secrets.first()?, purpose)
+impl Keyring {
+    /// From the configured secrets, newest first.
+    pub fn new(secrets: &[Secret]) -> Self {
+        let keys = |purpose| secrets.iter().filter_map(|s| derive(s, purpose)).collect();
+        Self {
+            session: keys(Purpose::Session),
+            sign_in_attempt: keys(Purpose::SignInAttempt),
+            rate_limit: keys(Purpose::RateLimit),
+            left_member: keys(Purpose::LeftMember),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.session.is_empty()
+    }
+
+    /// The keys of a purpose, newest first.
+    pub fn keys(&self, purpose: Purpose) -> &[Key] {
+        match purpose {
+            Purpose::Session => &self.session,
+            Purpose::SignInAttempt => &self.sign_in_attempt,
+            Purpose::RateLimit => &self.rate_limit,
+            Purpose::LeftMember => &self.left_member,
+        }
+    }
+
+    /// The key that makes new values.
+    pub fn newest(&self, purpose: Purpose) -> Option<&Key> {
+        self.keys(purpose).first()
+    }
 }
 
 fn derive(secret: &Secret, purpose: Purpose) -> Option<Key> {
@@ -62,6 +93,7 @@ mod tests {
             Secret::new("a".repeat(32)),
             Secret::new(String::from("another secret that is long enough")),
         ];
+        let keyring = Keyring::new(&secrets);
         let purposes = [
             Purpose::Session,
             Purpose::SignInAttempt,
@@ -70,8 +102,8 @@ mod tests {
         ];
         let mut all: Vec<[u8; 32]> = purposes
             .iter()
-            .flat_map(|purpose| keys(&secrets, *purpose))
-            .map(|key| *key)
+            .flat_map(|purpose| keyring.keys(*purpose))
+            .map(|key| **key)
             .collect();
         all.sort_unstable();
         all.dedup();

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::context::NoMembers;
 use super::{Body, Context, Reply, cookies};
 use crate::app::App;
-use crate::crypto::keyring::{self, Purpose};
+use crate::crypto::keyring::Purpose;
 use crate::crypto::session::{self, SESSION_SECS, Session};
 use crate::crypto::{left, random, seal, sha256_hex};
 use crate::domain::id::Kind;
@@ -65,8 +65,7 @@ impl From<Failed> for Refused {
 /// `GET /auth/github?next=keys`: on to GitHub.
 pub async fn start_github(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
-    let secrets = &app.config.session_secrets;
-    let key = keyring::newest(secrets, Purpose::SignInAttempt);
+    let key = app.config.keyring.newest(Purpose::SignInAttempt);
     let (Some(oauth), Some(key), true) = (&app.config.github, key, app.config.sign_in_configured())
     else {
         return Ok(refused(Refused::NotConfigured));
@@ -82,7 +81,7 @@ pub async fn start_github(context: Context) -> Result<Reply, Error> {
     };
     let plain = serde_json::to_vec(&pending).map_err(|_| Error::Internal)?;
     let name = cookies::attempt_name(&suffix);
-    let sealed = seal::seal(&key, &name, &plain, &*app.random)?;
+    let sealed = seal::seal(key, &name, &plain, &*app.random)?;
     let callback = callback(app);
     let url = github::authorize_url(app, oauth, &callback, &pending.state, &pending.verifier)
         .ok_or(Error::Internal)?;
@@ -144,8 +143,8 @@ async fn finish(
 fn opened(context: &Context, state: &str, suffix: &str) -> Option<Pending> {
     let name = cookies::attempt_name(suffix);
     let sealed = cookies::value(context.cookies.as_deref(), &name)?;
-    let keys = keyring::keys(&context.app.config.session_secrets, Purpose::SignInAttempt);
-    let pending: Pending = serde_json::from_slice(&seal::open(&keys, &name, sealed)?).ok()?;
+    let keys = context.app.config.keyring.keys(Purpose::SignInAttempt);
+    let pending: Pending = serde_json::from_slice(&seal::open(keys, &name, sealed)?).ok()?;
     let same = bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));
     let current = context.app.now() < Timestamp::from_secs(pending.expires_at);
     (same && current).then_some(pending)
@@ -160,10 +159,10 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, R
         .ok_or(Refused::NotConfigured)?;
     let fresh = |kind| random::public_id(&*app.random, kind).map_err(|_| Refused::Storage);
     let now = app.now();
-    let (secrets, provider) = (&app.config.session_secrets, identity.provider.name());
+    let (keyring, provider) = (&app.config.keyring, identity.provider.name());
     let sign_in = SignIn {
         identity,
-        left_as: left::subjects(secrets, provider, &identity.subject),
+        left_as: left::subjects(keyring, provider, &identity.subject),
         member: fresh(Kind::Member)?,
         change: fresh(Kind::Change)?,
         state_sha256: sha256_hex(state.as_bytes()),
@@ -202,8 +201,8 @@ pub async fn sign_out_everywhere(context: Context) -> Result<Reply, Error> {
 }
 
 fn signed(app: &App, session: &Session) -> Option<String> {
-    let key = keyring::newest(&app.config.session_secrets, Purpose::Session)?;
-    session::issue(&key, session, app.now())
+    let key = app.config.keyring.newest(Purpose::Session)?;
+    session::issue(key, session, app.now())
 }
 
 fn callback(app: &App) -> String {

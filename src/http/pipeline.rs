@@ -18,7 +18,7 @@ use super::rate::{self, By, Limit};
 use super::routes::{ROUTES, Route, Shows, Takes, Who, allowed};
 use super::{Body, Context, Inbound, Outbound, Reply, cookies, headers, pages};
 use crate::app::App;
-use crate::crypto::keyring::{self, Purpose};
+use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, session};
 use crate::domain::id::Kind;
 use crate::error::{Error, Level};
@@ -324,8 +324,8 @@ fn context(app: &Rc<App>, inbound: Inbound) -> Context {
 
 fn session_of(app: &App, cookies: Option<&str>) -> Option<session::Session> {
     let token = cookies::value(cookies, cookies::SESSION)?;
-    let keys = keyring::keys(&app.config.session_secrets, Purpose::Session);
-    session::verify(&keys, token, app.now())
+    let keys = app.config.keyring.keys(Purpose::Session);
+    session::verify(keys, token, app.now())
 }
 
 /// The Cookie header. Another application's cookie may have any bytes, and must not cost a member their session.

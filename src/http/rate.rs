@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::crypto::hmac_hex;
-use crate::crypto::keyring::{self, Purpose};
+use crate::crypto::keyring::Purpose;
 use crate::domain::address::subscriber;
 
 /// A limit, by the name of its rate-limit binding. The numbers are in wrangler.toml.
@@ -67,6 +67,6 @@ pub fn address_of(header: Option<&str>) -> String {
 }
 
 fn counter_key(app: &App, limit: Limit, who: &str) -> Option<String> {
-    let key = keyring::newest(&app.config.session_secrets, Purpose::RateLimit)?;
-    hmac_hex(&key, limit.binding(), who)
+    let key = app.config.keyring.newest(Purpose::RateLimit)?;
+    hmac_hex(key, limit.binding(), who)
 }

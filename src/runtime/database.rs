@@ -3,6 +3,10 @@
 //! Numbers are bound as REAL. An error's kind is told by SQLite's extended code in its text, and by nothing else; what
 //! cannot be told is unknown, because D1 may have committed before its answer was lost.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
 use worker::js_sys::{Array, Object};
@@ -11,20 +15,32 @@ use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
 use crate::ports::{Database, DbError, LocalFuture, Rows, Stmt, Value};
 
-pub struct D1(D1Database);
+pub struct D1 {
+    database: D1Database,
+    /// A statement's text goes across the wasm boundary once.
+    prepared: RefCell<BTreeMap<&'static str, D1PreparedStatement>>,
+}
 
 impl D1 {
     pub fn new(env: &Env) -> worker::Result<Self> {
         let database = env.d1("DB")?;
-        Ok(Self(JsValue::from(database).unchecked_into()))
+        Ok(Self {
+            database: JsValue::from(database).unchecked_into(),
+            prepared: RefCell::default(),
+        })
     }
 
     fn prepare(&self, stmt: &Stmt) -> Result<D1PreparedStatement, DbError> {
         let values: Array = stmt.values.iter().map(bound).collect();
-        let prepared = self.0.prepare(stmt.sql.text);
-        prepared
-            .and_then(|p| p.bind(values))
-            .map_err(|_| DbError::Broken)
+        let mut prepared = self.prepared.borrow_mut();
+        let unbound = match prepared.entry(stmt.sql.name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let unbound = self.database.prepare(stmt.sql.text);
+                new.insert(unbound.map_err(|_| DbError::Broken)?)
+            }
+        };
+        unbound.bind(values).map_err(|_| DbError::Broken)
     }
 
     async fn run(&self, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
@@ -32,7 +48,7 @@ impl D1 {
         for stmt in &stmts {
             batch.push(&self.prepare(stmt)?.into());
         }
-        let answer = self.0.batch(batch).map_err(kind)?;
+        let answer = self.database.batch(batch).map_err(kind)?;
         let results = JsFuture::from(answer).await.map_err(kind)?;
         Array::from(&results)
             .iter()

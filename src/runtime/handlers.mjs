@@ -7,23 +7,31 @@
  * @typedef {{ new (ctx: unknown, env: unknown): Keycap, prototype: Keycap }} KeycapClass
  */
 
+/** worker-build's own note of a trap, which makes the next Keycap start the program anew. @returns {{ criticalError: boolean }} */
+const state = () => /** @type {any} */ (globalThis).__worker_init_state;
+
+/** Notes a trap; any other error is none. @param {unknown} error */
+export function note(error) {
+  if (error instanceof WebAssembly.RuntimeError) state().criticalError = true;
+}
+
 /** @param {KeycapClass} Keycap what worker-build exports */
 export function handlers(Keycap) {
   let trapped = false;
+
   /** @param {"fetch" | "scheduled"} name @param {any} what @param {unknown} env @param {unknown} ctx @returns {Promise<any>} */
-  async function call(name, what, env, ctx) {
+  function call(name, what, env, ctx) {
+    trapped ||= state().criticalError;
     if (trapped) return new Keycap(ctx, env)[name](what);
-    try {
-      return await /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what);
-    } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) {
-        trapped = true;
-        // worker-build's own note, which makes the next one start the program anew.
-        /** @type {any} */ (globalThis).__worker_init_state.criticalError = true;
-      }
-      throw error;
-    }
+    return /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what).catch(failed);
   }
+
+  /** @param {unknown} error @returns {never} */
+  function failed(error) {
+    note(error);
+    throw error;
+  }
+
   return {
     /** @param {Request} request @param {unknown} env @param {unknown} ctx */
     fetch: (request, env, ctx) => call("fetch", request, env, ctx),

@@ -11,7 +11,10 @@ mod small;
 use std::cell::RefCell;
 
 use futures_channel::oneshot;
-use worker::{Context, Env, Headers, Request, Response, ResponseBuilder, ScheduledEvent};
+use wasm_bindgen::JsValue;
+use web_sys::{Headers, Request, Response, ResponseInit};
+use worker::js_sys::Uint8Array;
+use worker::{Context, Env, ScheduledEvent};
 
 use crate::app::App;
 use crate::config::{Config, Problem};
@@ -25,20 +28,19 @@ type Built = Result<Service, Vec<Problem>>;
 thread_local! {
     static SERVICE: RefCell<Option<Built>> = const { RefCell::new(None) };
     /// What every answer has, once across the wasm boundary instead of with each answer.
-    static FIXED: worker::Result<Headers> = fixed_headers();
+    static FIXED: Result<Headers, JsValue> = fixed_headers();
 }
 
 /// Answers a request.
-pub async fn fetch(request: Request, env: Env, context: &Context) -> worker::Result<Response> {
+pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Result<Response> {
     let service = match service(&env) {
         Ok(service) => service,
         Err(problems) => return respond(health::misconfigured(&problems)),
     };
-    let may_change = !matches!(request.method(), worker::Method::Get | worker::Method::Head);
     let Some(inbound) = inbound::read(request).await? else {
         return respond(health::malformed());
     };
-    if !may_change {
+    if matches!(inbound.method().as_str(), "GET" | "HEAD") {
         return respond(service.answer(inbound).await);
     }
     let (tell, told) = oneshot::channel();
@@ -87,6 +89,7 @@ fn build(env: &Env) -> Built {
     let db = database::D1::new(env).map_err(|_| missing("DB"))?;
     let kv = small::Handoffs::new(env).map_err(|_| missing("HANDOFFS"))?;
     let brake = small::EdgeBrake::new(env).map_err(missing)?;
+    let console = small::Console::new().map_err(|_| missing("console"))?;
     for problem in &config.closed_by {
         worker::console_warn!(
             "{}",
@@ -101,7 +104,7 @@ fn build(env: &Env) -> Built {
         clock: Box::new(small::SystemClock),
         random: Box::new(small::SystemRandom),
         brake: Box::new(brake),
-        log: Box::new(small::Console),
+        log: Box::new(console),
         asked: RefCell::default(),
         standing_seen: std::cell::Cell::default(),
     }))
@@ -109,31 +112,29 @@ fn build(env: &Env) -> Built {
 
 fn respond(outbound: Outbound) -> worker::Result<Response> {
     let (parts, body) = outbound.into_parts();
-    let headers = FIXED.with(copied)?;
+    let init = ResponseInit::new();
+    init.set_status(parts.status.as_u16());
+    FIXED.with(|fixed| {
+        let fixed = fixed.as_ref().map_err(JsValue::clone)?;
+        init.set_headers(fixed);
+        Ok::<(), JsValue>(())
+    })?;
+    let body = (!body.is_empty()).then(|| Uint8Array::from(body.as_slice()));
+    let response = Response::new_with_opt_buffer_source_and_init(body.as_deref(), &init)?;
+    let own = response.headers();
     for (name, value) in &parts.headers {
         let header = (name.as_str(), value.to_str().unwrap_or_default());
         if !headers::fixed().any(|fixed| fixed == header) {
-            headers.append(header.0, header.1)?;
+            own.append(header.0, header.1)?;
         }
     }
-    let builder = ResponseBuilder::new()
-        .with_status(parts.status.as_u16())
-        .with_headers(headers);
-    if body.is_empty() {
-        return Ok(builder.empty());
-    }
-    Ok(builder.fixed(body))
+    Ok(response)
 }
 
-fn fixed_headers() -> worker::Result<Headers> {
-    let headers = Headers::new();
+fn fixed_headers() -> Result<Headers, JsValue> {
+    let headers = Headers::new()?;
     for (name, value) in headers::fixed() {
         headers.set(name, value)?;
     }
     Ok(headers)
-}
-
-fn copied(headers: &worker::Result<Headers>) -> worker::Result<Headers> {
-    let headers = headers.as_ref().map_err(ToString::to_string)?;
-    Ok(Headers(web_sys::Headers::new_with_headers(&headers.0)?))
 }

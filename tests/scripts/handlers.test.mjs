@@ -52,3 +52,10 @@ test("after a trap the class is made again, which starts the program anew (S0-31
   assert.deepEqual(await worker.fetch(/** @type {any} */ ("request"), "env", "ctx"), ["request", "env", "ctx"]);
   assert.deepEqual(made, [["ctx", "env"]]);
 });
+
+test("also after one that nobody awaited (S0-31)", async () => {
+  const { made, worker, state } = built();
+  state.criticalError = true;
+  assert.deepEqual(await worker.fetch(/** @type {any} */ ("request"), "env", "ctx"), ["request", "env", "ctx"]);
+  assert.deepEqual(made, [["ctx", "env"]]);
+});

@@ -419,9 +419,16 @@ describe("rates, as wrangler.toml has them", () => {
 
 test("a control character in a header is refused with our own headers, and nothing is done (S2-59, S0-155)", async () => {
   const { hostname, port, host } = new URL(house.worker.url);
-  for (const line of ["x-request-id: abc\x01defgh", "cookie: a=\x7f", "sec-fetch-site: same-origin\x01"]) {
+  const refused = [
+    ["GET /healthz", "x-request-id: abc\x01defgh"],
+    ["GET /healthz", "cookie: a=\x7f"],
+    ["POST /api/v1/claim", "sec-fetch-site: same-origin\x01"],
+    ["POST /api/v1/claim", "origin: http://localhost\x01"],
+    ["POST /api/v1/claim", "idempotency-key: a\x01b"],
+  ];
+  for (const [asked, line] of refused) {
     const socket = connect(Number(port), hostname);
-    socket.end(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n${line}\r\nConnection: close\r\n\r\n`, "latin1");
+    socket.end(`${asked} HTTP/1.1\r\nHost: ${host}\r\n${line}\r\nConnection: close\r\n\r\n`, "latin1");
     let answer = "";
     for await (const chunk of socket) answer += chunk;
     assert.match(answer, /^HTTP\/1\.1 400 /, line);

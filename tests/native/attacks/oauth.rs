@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keycap::crypto::keyring::{Purpose, newest};
+use keycap::crypto::keyring::{Keyring, Purpose};
 use keycap::crypto::seal;
 use keycap::domain::secret::Secret;
 use keycap::ports::{NoRandomness, Random};
@@ -657,7 +657,8 @@ fn s4_05_s4_06_what_is_sealed_for_something_else_is_no_attempt() {
     let state = "0badcafe.state";
     let name = "__Host-keycap_attempt_0badcafe";
     let soon = world.now().plus(60).secs();
-    let key = |secret: &str, purpose| newest(&[Secret::new(secret.to_owned())], purpose).unwrap();
+    let keyring = |secret: &str| Keyring::new(&[Secret::new(secret.to_owned())]);
+    let key = |secret: &str, purpose| keyring(secret).newest(purpose).unwrap().clone();
     let good = serde_json::json!({ "state": state, "verifier": "v", "next": "//evil.example", "expires_at": soon });
     let with = |member: &str, value: serde_json::Value| {
         let mut pending = good.clone();

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
-use keycap::crypto::keyring::{Purpose, newest};
+use keycap::crypto::keyring::{Keyring, Purpose};
 use keycap::domain::secret::Secret;
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha384, Sha512};
@@ -36,7 +36,7 @@ fn session_key(secret: &str) -> Vec<u8> {
 
 fn purpose_key(secret: &str, purpose: Purpose) -> Vec<u8> {
     let secrets = [Secret::new(secret.to_owned())];
-    newest(&secrets, purpose).unwrap().to_vec()
+    Keyring::new(&secrets).newest(purpose).unwrap().to_vec()
 }
 
 fn encoded(value: &Value) -> String {

@@ -1,6 +1,6 @@
 //! Who is let in: sessions, sign-ins, and the pages that may use an admin's switches.
 
-use keycap::crypto::keyring::{self, Purpose};
+use keycap::crypto::keyring::{Keyring, Purpose};
 use keycap::crypto::session;
 use keycap::domain::id::{Kind, PublicId};
 use keycap::domain::secret::Secret;
@@ -14,7 +14,8 @@ fn a7_a_session_that_would_last_longer_than_seven_days_is_nobodys() {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use hmac::Mac;
     let secrets = [Secret::new("a".repeat(32))];
-    let keys = keyring::keys(&secrets, Purpose::Session);
+    let keyring = Keyring::new(&secrets);
+    let keys = keyring.keys(Purpose::Session);
     let world = World::new();
     let now = world.now();
     let member = PublicId::new(Kind::Member, [9; 12]);
@@ -33,7 +34,7 @@ fn a7_a_session_that_would_last_longer_than_seven_days_is_nobodys() {
             URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
         );
         assert_eq!(
-            session::verify(&keys, &token, now).is_some(),
+            session::verify(keys, &token, now).is_some(),
             valid,
             "{days}"
         );
