@@ -2,23 +2,22 @@
 //! on after the answer; what it does not finish goes on with the next trigger (A17).
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Context, Reply};
 use crate::error::Error;
 use crate::jobs::{self, Job};
 use crate::ports::Rows;
-use crate::store::drift::{self, Open, WithoutRow};
-use crate::store::runs::{self, Told};
-use crate::store::{members, read_all};
+use crate::store::{drift, members, runs, told};
 
 #[derive(Serialize)]
 struct JobsBody {
     /// The newest fifty.
-    runs: Vec<Told>,
+    runs: Vec<Value>,
     /// In what keys differ from their rows, the oldest hundred.
-    drift: Vec<Open>,
+    drift: Vec<Value>,
     /// Keys with our marker and without a row, the oldest hundred.
-    without_row: Vec<WithoutRow>,
+    without_row: Vec<Value>,
 }
 
 pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
@@ -29,9 +28,9 @@ pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
     let none = Rows::new();
     let rows_of = |n: usize| rows.get(n).unwrap_or(&none);
     let body = JobsBody {
-        runs: read_all(rows_of(0))?,
-        drift: read_all(rows_of(1))?,
-        without_row: read_all(rows_of(2))?,
+        runs: told::rows(rows_of(0))?,
+        drift: told::rows(rows_of(1))?,
+        without_row: told::rows(rows_of(2))?,
     };
     Reply::json(200, &body)
 }

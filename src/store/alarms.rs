@@ -1,11 +1,9 @@
 //! Two alarms that stop minting and whatever could not be undone: the database is behind what it was (X7), and the
 //! management key is another account's (X6). Jobs raise them; an admin, or the account itself, ends them.
 
-use serde::Deserialize;
-
 use super::audit::{committed, was_committed};
 use super::settings::{Switched, switch};
-use super::{last_row, sql::wire, twice};
+use super::{last_row, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -64,14 +62,16 @@ statements! {
             'restored', s.restore <> 'none', 'foreign_account', s.account <> 'known') FROM settings s";
 }
 
-/// Where the audit ends, and what stood at an earlier end of it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Head {
-    pub since: i64,
-    pub id: i64,
-    pub change_id: Option<String>,
-    /// The change of the row that was asked about; none where there is no such row.
-    pub then: Option<String>,
+row! {
+    /// Where the audit ends, and what stood at an earlier end of it.
+    #[derive(Clone, Debug)]
+    pub struct Head {
+        pub since: i64,
+        pub id: i64,
+        pub change_id: Option<String>,
+        /// The change of the row that was asked about; none where there is no such row.
+        pub then: Option<String>,
+    }
 }
 
 /// Reads the end of the audit, and the row with that id.
@@ -134,10 +134,11 @@ pub async fn account_matches(
     credential_sha256: &str,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    #[derive(Deserialize)]
-    struct Matched {
-        /// NULL before the first match.
-        matched: Option<i64>,
+    row! {
+        struct Matched {
+            /// NULL before the first match.
+            matched: Option<i64>,
+        }
     }
     let since = now.plus(-MATCH_HOLDS_SECS);
     let row: Option<Matched> = last_row(
@@ -177,15 +178,14 @@ pub async fn accept_account(
     switch(db, change, stmts).await
 }
 
-/// What in the database keeps something closed, for the health route alone: the guards ask for themselves.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Standing {
-    #[serde(deserialize_with = "wire::flag")]
-    pub upstream_terms_confirmed: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub restored: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub foreign_account: bool,
+row! {
+    /// What in the database keeps something closed, for the health route alone: the guards ask for themselves.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Standing {
+        pub upstream_terms_confirmed: bool,
+        pub restored: bool,
+        pub foreign_account: bool,
+    }
 }
 
 pub async fn standing(db: &dyn Database) -> Result<Standing, DbError> {

@@ -1,11 +1,11 @@
 //! What one owner is granted beside the plan's own terms: another plan, raises, payments; and what they prefer of their
 //! keys: a lower limit, which of them stays. Each has the caps of all their keys computed anew.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::audit::{committed, was_committed};
 use super::plans::{Change, fit_owner, owner_due};
-use super::{members, read, rows_of, sql::wire, twice};
+use super::{members, read, rows_of, twice};
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
@@ -91,14 +91,15 @@ statements! {
           AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
 }
 
-/// Whose it is, and how their plan's window ends.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Owner {
-    pub owner: i64,
-    pub limit_reset: LimitReset,
-    /// The key that a raise is of.
-    #[serde(default)]
-    pub key: String,
+row! {
+    /// Whose it is, and how their plan's window ends.
+    #[derive(Clone, Debug)]
+    pub struct Owner {
+        pub owner: i64,
+        pub limit_reset: LimitReset,
+        /// The key that a raise is of; none where it was not asked by a raise.
+        pub key: Option<String>,
+    }
 }
 
 pub enum Of<'a> {
@@ -176,16 +177,14 @@ pub struct Payment {
     at: Timestamp,
 }
 
-#[derive(Deserialize)]
-struct PaymentRow {
-    id: String,
-    owner: i64,
-    #[serde(deserialize_with = "wire::nano")]
-    paid_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::nano")]
-    credit_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::at")]
-    at: Timestamp,
+row! {
+    struct PaymentRow {
+        id: String,
+        owner: i64,
+        paid_nano: NanoUsd,
+        credit_nano: NanoUsd,
+        at: Timestamp,
+    }
 }
 
 /// Books a payment once: as it is booked, and whether it was now. `None` where the owner does not prepay.

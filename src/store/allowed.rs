@@ -1,9 +1,6 @@
 //! What the cap of a generation is computed from, as SQL tells it: what its owner was granted, and what the siblings took
 //! (B1). Claims and the caps' own job read the same.
 
-use serde::Deserialize;
-
-use super::sql::wire;
 use crate::domain::budget::{Grants, Sibling};
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
@@ -73,20 +70,17 @@ pub(super) fn siblings_since(now: Timestamp) -> Timestamp {
     window(LimitReset::Monthly).min(window(LimitReset::Weekly))
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct GrantsRow {
-    #[serde(deserialize_with = "wire::nano")]
-    plan_limit_nano: NanoUsd,
-    limit_reset: LimitReset,
-    max_active_keys: i64,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    own_limit_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::nano")]
-    key_raises_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::nano")]
-    owner_raises_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::nano")]
-    credit_nano: NanoUsd,
+row! {
+    #[derive(Clone, Debug)]
+    pub(super) struct GrantsRow {
+        plan_limit_nano: NanoUsd,
+        limit_reset: LimitReset,
+        max_active_keys: i64,
+        own_limit_nano: Option<NanoUsd>,
+        key_raises_nano: NanoUsd,
+        owner_raises_nano: NanoUsd,
+        credit_nano: NanoUsd,
+    }
 }
 
 impl From<GrantsRow> for Grants {
@@ -103,19 +97,16 @@ impl From<GrantsRow> for Grants {
     }
 }
 
-/// Spend as a row holds it; some of it may be unknown.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct SpendRow {
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    daily_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    weekly_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    monthly_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    lifetime_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    usage_read_at: Option<Timestamp>,
+row! {
+    /// Spend as a row holds it; some of it may be unknown.
+    #[derive(Clone, Debug)]
+    pub(super) struct SpendRow {
+        daily_nano: Option<NanoUsd>,
+        weekly_nano: Option<NanoUsd>,
+        monthly_nano: Option<NanoUsd>,
+        lifetime_nano: Option<NanoUsd>,
+        usage_read_at: Option<Timestamp>,
+    }
 }
 
 impl SpendRow {
@@ -130,23 +121,18 @@ impl SpendRow {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct SiblingRow {
-    #[serde(deserialize_with = "wire::flag")]
-    same_key: bool,
-    #[serde(deserialize_with = "wire::nano")]
-    cap_nano: NanoUsd,
-    limit_reset: LimitReset,
-    #[serde(deserialize_with = "wire::nano")]
-    before_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::flag")]
-    put_off: bool,
-    #[serde(deserialize_with = "wire::nano")]
-    raises_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    ended_at: Option<Timestamp>,
-    #[serde(flatten)]
-    usage: SpendRow,
+row! {
+    #[derive(Clone, Debug)]
+    pub(super) struct SiblingRow {
+        same_key: bool,
+        cap_nano: NanoUsd,
+        limit_reset: LimitReset,
+        before_nano: NanoUsd,
+        put_off: bool,
+        raises_nano: NanoUsd,
+        ended_at: Option<Timestamp>;
+        usage: SpendRow,
+    }
 }
 
 impl From<SiblingRow> for Sibling {

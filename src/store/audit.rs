@@ -1,6 +1,6 @@
 //! Reading the audit back: whether a change whose answer was lost has happened (X3).
 
-use super::{last_row, sql::wire};
+use super::{last_row};
 use crate::domain::id::PublicId;
 use crate::ports::{Database, DbError};
 
@@ -9,10 +9,10 @@ statements! {
         EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2))";
 }
 
-#[derive(serde::Deserialize)]
-struct Committed {
-    #[serde(deserialize_with = "wire::flag")]
-    committed: bool,
+row! {
+    struct Committed {
+        committed: bool,
+    }
 }
 
 /// The closing statement of a guarded batch: did `change` touch `target`?

@@ -1,7 +1,7 @@
 //! Who may not claim, by provider and account number, also before they ever sign in. A block refuses claims and whatever
 //! needs a claim's gates; a key that is there goes on working. A ban (`offboard`) is what ends those.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{last_row, members, rows_of, told, twice};
@@ -102,9 +102,10 @@ pub async fn put(
     Ok(row.ok_or(DbError::Broken)?.added)
 }
 
-#[derive(Deserialize)]
-struct Added {
-    added: i64,
+row! {
+    struct Added {
+        added: i64,
+    }
 }
 
 /// Lifts a block, if there is one.

@@ -1,11 +1,9 @@
 //! Caps upstream: which are to be computed anew, from what, and the limit that is sent: written down as a doubt before,
 //! and confirmed by upstream's own answer.
 
-use serde::Deserialize;
-
 use super::allowed::{GrantsRow, SiblingRow, SpendRow, siblings_since};
 use super::generations::{Due, LANDS_WITHIN_SECS};
-use super::{last_row, read, rows_of, sql::wire, twice};
+use super::{last_row, read, rows_of, twice};
 use crate::domain::budget::{Grants, Sibling};
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -30,23 +28,20 @@ macro_rules! stamp {
 }
 
 statements! {
-    DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+    DUE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.cap_due_at <= ?1 AND n.state IN ('active', 'disabled')
-        ORDER BY n.cap_due_at LIMIT ?2";
+        ORDER BY n.cap_due_at LIMIT ?2");
 
     // Of one owner, by a key of theirs.
-    DUE_BESIDE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+    DUE_BESIDE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.owner_id = ?1 AND n.live = 1 AND n.cap_due_at <= ?2 AND n.state IN ('active', 'disabled')
-        ORDER BY n.id LIMIT ?3";
+        ORDER BY n.id LIMIT ?3");
 
-    LIVE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+    LIVE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
-        WHERE n.owner_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') ORDER BY n.id LIMIT ?2";
+        WHERE n.owner_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') ORDER BY n.id LIMIT ?2");
 
     // Whatever asks for it again from now on is seen: the mark is another one then.
     TAKE = "UPDATE generations SET cap_due_at = ?1
@@ -170,27 +165,21 @@ pub struct Basis {
     taken: Timestamp,
 }
 
-#[derive(Deserialize)]
-struct BasisRow {
-    #[serde(deserialize_with = "wire::nano")]
-    limit_nano: NanoUsd,
-    limit_reset: LimitReset,
-    #[serde(deserialize_with = "wire::flag")]
-    sent: bool,
-    #[serde(deserialize_with = "wire::nano")]
-    before_nano: NanoUsd,
-    spend: SpendRow,
-    #[serde(deserialize_with = "wire::flag")]
-    put_off: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    held: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    paired: bool,
-    grants: GrantsRow,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    raise_ends_at: Option<Timestamp>,
-    siblings: Vec<SiblingRow>,
-    stamp: String,
+row! {
+    struct BasisRow {
+        limit_nano: NanoUsd,
+        limit_reset: LimitReset,
+        sent: bool,
+        before_nano: NanoUsd,
+        spend: SpendRow,
+        put_off: bool,
+        held: bool,
+        paired: bool,
+        grants: GrantsRow,
+        raise_ends_at: Option<Timestamp>,
+        siblings: Vec<SiblingRow>,
+        stamp: String,
+    }
 }
 
 /// Takes a cap up. `None` when there is none any more. `now` is the job's, `clock` the time it is.
@@ -239,15 +228,13 @@ pub struct Doubt {
     earlier: Option<(NanoUsd, Timestamp)>,
 }
 
-#[derive(Deserialize)]
-struct SentRow {
-    #[serde(deserialize_with = "wire::flag")]
-    wanted: bool,
-    limit_reset: LimitReset,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    sent_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    sent_at: Option<Timestamp>,
+row! {
+    struct SentRow {
+        wanted: bool,
+        limit_reset: LimitReset,
+        sent_nano: Option<NanoUsd>,
+        sent_at: Option<Timestamp>,
+    }
 }
 
 /// Writes the doubt down before the limit is sent. `None` when what it was computed from has changed, or it has ended:

@@ -1,6 +1,6 @@
 //! Keys as their owner sees them.
 
-use super::{read, sql::wire};
+use super::{read};
 use crate::crypto::session::Session;
 use crate::domain::generation::State;
 use crate::domain::hold::Reason;
@@ -58,34 +58,25 @@ pub struct Card {
     pub missing: bool,
 }
 
-#[derive(serde::Deserialize)]
-struct CardRow {
-    id: String,
-    name: Option<String>,
-    state: State,
-    label: Option<String>,
-    #[serde(deserialize_with = "wire::nano")]
-    limit_nano: NanoUsd,
-    limit_reset: LimitReset,
-    #[serde(deserialize_with = "wire::at")]
-    created_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
-    expires_at: Timestamp,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    daily_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    weekly_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    monthly_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    lifetime_nano: Option<NanoUsd>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    usage_read_at: Option<Timestamp>,
-    holds: Vec<Reason>,
-    #[serde(deserialize_with = "wire::flag")]
-    ended: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    missing: bool,
+row! {
+    struct CardRow {
+        id: String,
+        name: Option<String>,
+        state: State,
+        label: Option<String>,
+        limit_nano: NanoUsd,
+        limit_reset: LimitReset,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+        daily_nano: Option<NanoUsd>,
+        weekly_nano: Option<NanoUsd>,
+        monthly_nano: Option<NanoUsd>,
+        lifetime_nano: Option<NanoUsd>,
+        usage_read_at: Option<Timestamp>,
+        holds: Vec<Reason>,
+        ended: bool,
+        missing: bool,
+    }
 }
 
 impl CardRow {

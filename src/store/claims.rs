@@ -4,13 +4,11 @@
 //! The batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
 //! change_id is there. So it may be sent twice, and a lost answer is settled by sending it again (A3, X3).
 
-use serde::Deserialize;
-
 use super::allowed::{GrantsRow, SiblingRow, siblings_since};
 use super::cards::{self, Card};
 use super::facts::{FactsRow, PolicyRow};
 use super::rotations::Rotation;
-use super::{last_row, rows_of, sql::wire, terms, twice};
+use super::{last_row, rows_of, terms, twice};
 use crate::crypto::session::Session;
 use crate::domain::budget::{Grants, Sibling};
 use crate::domain::gate::{ATTEMPTS_A_DAY, Facts, HOUR_SECS, Terms};
@@ -167,17 +165,21 @@ pub struct Decision {
     pub cards: Vec<Card>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub struct Plan {
-    pub expiry_days: u32,
-    pub workspace_id: Option<String>,
+row! {
+    #[derive(Clone, Debug)]
+    pub struct Plan {
+        pub expiry_days: u32,
+        pub workspace_id: Option<String>,
+    }
 }
 
-/// An earlier request with the same Idempotency-Key: its body's SHA-256, and the key that it was about.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Earlier {
-    pub body_sha256: String,
-    pub key: String,
+row! {
+    /// An earlier request with the same Idempotency-Key: its body's SHA-256, and the key that it was about.
+    #[derive(Clone, Debug)]
+    pub struct Earlier {
+        pub body_sha256: String,
+        pub key: String,
+    }
 }
 
 /// Reserves where every gate holds. `None` when there is no such member.
@@ -309,23 +311,21 @@ pub fn read_decision(batch: &[Rows]) -> Result<Option<Decision>, DbError> {
     Ok(Some(row.into_decision(cards)))
 }
 
-#[derive(Deserialize)]
-struct DecisionRow {
-    #[serde(deserialize_with = "wire::flag")]
-    reserved: bool,
-    facts: FactsRow,
-    policy: PolicyRow,
-    key: Option<String>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    key_created_at: Option<Timestamp>,
-    plan: Plan,
-    grants: GrantsRow,
-    home_workspace_id: Option<String>,
-    upstream_name: Option<String>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    expires_at: Option<Timestamp>,
-    replay_of: Option<Earlier>,
-    siblings: Vec<SiblingRow>,
+row! {
+    struct DecisionRow {
+        reserved: bool,
+        facts: FactsRow,
+        policy: PolicyRow,
+        key: Option<String>,
+        key_created_at: Option<Timestamp>,
+        plan: Plan,
+        grants: GrantsRow,
+        home_workspace_id: Option<String>,
+        upstream_name: Option<String>,
+        expires_at: Option<Timestamp>,
+        replay_of: Option<Earlier>,
+        siblings: Vec<SiblingRow>,
+    }
 }
 
 impl DecisionRow {

@@ -1,10 +1,9 @@
 //! What the nightly comparison with the upstream has seen, and in what an upstream key differs from its row.
 
-use serde::{Deserialize, Serialize};
-
 use super::audit::{committed, was_committed};
 use super::generations::Due;
-use super::{read_all, sql::wire, twice};
+use super::row::Column;
+use super::{read_all, twice};
 use crate::domain::drift::{Drift, Wanted};
 use crate::domain::generation::State;
 use crate::domain::id::PublicId;
@@ -30,12 +29,11 @@ statements! {
         ON CONFLICT (generation_id) DO UPDATE SET seen_at = MAX(seen_at, excluded.seen_at)";
 
     // What was recorded before the walk began, and it did not see.
-    UNSEEN = "SELECT json_object('row', n.id, 'due', json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts), 'missing', n.missing_since IS NOT NULL)
+    UNSEEN = concat!("SELECT json_object('row', n.id, 'due', json_object(", due!(), "), 'missing', n.missing_since IS NOT NULL)
         FROM generations n LEFT JOIN sightings s ON s.generation_id = n.id
         WHERE n.id > ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.expires_at > ?2
           AND n.recorded_at < ?3 AND COALESCE(s.seen_at, 0) < ?3
-        ORDER BY n.id LIMIT ?4";
+        ORDER BY n.id LIMIT ?4");
 
     // It holds its state and its seat: both rows of the audit say the same.
     MISSED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -84,24 +82,21 @@ statements! {
         FROM findings f ORDER BY f.id LIMIT ?1";
 }
 
-/// A row with an upstream key.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Row {
-    pub public_id: String,
-    pub upstream_hash: String,
-    upstream_name: String,
-    state: State,
-    #[serde(deserialize_with = "wire::flag")]
-    doubted: bool,
-    #[serde(deserialize_with = "wire::nano")]
-    limit_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::maybe_nano")]
-    limit_sent_nano: Option<NanoUsd>,
-    limit_reset: LimitReset,
-    #[serde(deserialize_with = "wire::at")]
-    expires_at: Timestamp,
-    #[serde(deserialize_with = "wire::flag")]
-    pub missing: bool,
+row! {
+    /// A row with an upstream key.
+    #[derive(Clone, Debug)]
+    pub struct Row {
+        pub public_id: String,
+        pub upstream_hash: String,
+        upstream_name: String,
+        state: State,
+        doubted: bool,
+        limit_nano: NanoUsd,
+        limit_sent_nano: Option<NanoUsd>,
+        limit_reset: LimitReset,
+        expires_at: Timestamp,
+        pub missing: bool,
+    }
 }
 
 impl Row {
@@ -123,42 +118,18 @@ impl Row {
     }
 }
 
-/// A recorded key that a whole walk has not seen.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Unseen {
-    pub row: i64,
-    pub due: Due,
-    /// As it was before.
-    #[serde(deserialize_with = "wire::flag")]
-    pub missing: bool,
+row! {
+    /// A recorded key that a whole walk has not seen.
+    #[derive(Clone, Debug)]
+    pub struct Unseen {
+        pub row: i64,
+        pub due: Due,
+        /// As it was before.
+        pub missing: bool,
+    }
 }
 
-/// A difference, as an admin sees it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Open {
-    generation: String,
-    key: String,
-    kind: String,
-    #[serde(deserialize_with = "wire::at")]
-    first_seen_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
-    last_seen_at: Timestamp,
-}
-
-/// A key with our marker and without a row.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct WithoutRow {
-    name: String,
-    workspace_id: Option<String>,
-    #[serde(deserialize_with = "wire::at")]
-    first_seen_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
-    last_seen_at: Timestamp,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    disabled_at: Option<Timestamp>,
-}
-
-async fn all<T: serde::de::DeserializeOwned>(
+async fn all<T: Column>(
     db: &dyn Database,
     batch: Vec<Stmt>,
 ) -> Result<Vec<T>, DbError> {
@@ -256,15 +227,16 @@ pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
 
 /// The workspaces that rows name.
 pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbError> {
-    #[derive(Deserialize)]
-    struct Named {
-        id: String,
+    row! {
+        struct Named {
+            id: String,
+        }
     }
     let named: Vec<Named> = all(db, vec![stmt!(WORKSPACES, most)]).await?;
     Ok(named.into_iter().map(|named| named.id).collect())
 }
 
-/// What is open, oldest first: differences, and keys without a row.
+/// What is open, oldest first, to be passed on: differences, and keys without a row.
 pub fn open() -> [Stmt; 2] {
     [stmt!(OPEN, SHOWN), stmt!(WITHOUT_ROW, SHOWN)]
 }

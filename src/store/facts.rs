@@ -1,61 +1,46 @@
 //! What the database knew about a claim, as the closing statement of its batch tells it.
 
-use serde::Deserialize;
-
-use super::sql::wire;
 use crate::domain::gate::{Facts, HOUR_SECS, Policy};
 use crate::domain::generation::State;
 use crate::domain::identity::Status;
 use crate::domain::request;
 use crate::domain::time::Timestamp;
 
-#[derive(Deserialize)]
-pub(super) struct FactsRow {
-    status: Status,
-    #[serde(deserialize_with = "wire::flag")]
-    session_current: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    minting_open: bool,
-    /// NULL until the instance is bound: nothing is ours then.
-    same_instance: Option<i64>,
-    #[serde(deserialize_with = "wire::at")]
-    pause_until: Timestamp,
-    #[serde(deserialize_with = "wire::flag")]
-    blocked: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    held: bool,
-    #[serde(deserialize_with = "wire::at")]
-    account_created_at: Timestamp,
-    attempts_today: i64,
-    seats_live: i64,
-    live_state: Option<State>,
-    keys_live: i64,
-    keys_allowed: i64,
+row! {
+    pub(super) struct FactsRow {
+        status: Status,
+        session_current: bool,
+        minting_open: bool,
+        /// NULL until the instance is bound: nothing is ours then.
+        same_instance: Option<i64>,
+        pause_until: Timestamp,
+        blocked: bool,
+        held: bool,
+        account_created_at: Timestamp,
+        attempts_today: i64,
+        seats_live: i64,
+        live_state: Option<State>,
+        keys_live: i64,
+        keys_allowed: i64,
+    }
 }
 
-/// Apart, since a JSON object of SQLite takes 32 arguments at most.
-#[derive(Deserialize)]
-pub(super) struct PolicyRow {
-    terms_rev: i64,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    terms_at: Option<Timestamp>,
-    #[serde(deserialize_with = "wire::flag")]
-    upstream_terms_confirmed: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    by_approval: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    restored: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    foreign_account: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    allotted: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    age_waived: bool,
-    claim_request: Option<request::State>,
-    appeal: Option<request::State>,
-    /// The claim that has to leave the hour before there is room; NULL while there is.
-    #[serde(deserialize_with = "wire::maybe_at")]
-    hour_began: Option<Timestamp>,
+row! {
+    /// Apart, since a JSON object of SQLite takes 32 arguments at most.
+    pub(super) struct PolicyRow {
+        terms_rev: i64,
+        terms_at: Option<Timestamp>,
+        upstream_terms_confirmed: bool,
+        by_approval: bool,
+        restored: bool,
+        foreign_account: bool,
+        allotted: bool,
+        age_waived: bool,
+        claim_request: Option<request::State>,
+        appeal: Option<request::State>,
+        /// The claim that has to leave the hour before there is room; NULL while there is.
+        hour_began: Option<Timestamp>,
+    }
 }
 
 impl FactsRow {

@@ -1,10 +1,8 @@
 //! What the sweep does to generations. Every transition names its old state, and is written to the audit first.
 
-use serde::Deserialize;
-
 use super::audit::{committed, was_committed};
 use super::kept::{self, Kept};
-use super::{read, read_all, rows_of, sql::wire, successors, twice};
+use super::{read, read_all, rows_of, successors, twice};
 use crate::domain::erasure::{Removed, keeps_until};
 use crate::domain::id::PublicId;
 use crate::domain::spend::Spend;
@@ -34,18 +32,15 @@ statements! {
         WHERE unsettled = 1 AND state = 'minting'
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
 
-    REVOKES_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts,
-            'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at)
+    REVOKES_DUE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.unsettled = 1 AND n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= ?1
-        ORDER BY n.next_attempt_at LIMIT ?2";
+        ORDER BY n.next_attempt_at LIMIT ?2");
 
-    EXPIRIES_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+    EXPIRIES_DUE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.state IN ('active', 'disabled') AND n.expires_at <= ?1 AND n.next_attempt_at <= ?2
-        ORDER BY n.expires_at LIMIT ?3";
+        ORDER BY n.expires_at LIMIT ?3");
 
     // Where keys of ours may turn up: where something is unsettled, where anything was minted lately, where plans mint.
     WORKSPACES_TO_WALK = "SELECT json_object('workspace_id', w.workspace_id, 'unsettled', MAX(w.unsettled))
@@ -121,29 +116,30 @@ statements! {
     TARGETS = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = ?1";
 }
 
-/// A row that wants something done upstream.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Due {
-    pub public_id: String,
-    pub upstream_hash: Option<String>,
-    pub workspace_id: Option<String>,
-    pub attempts: i64,
-    /// Its secret was given out: it may have spent.
-    #[serde(default, deserialize_with = "wire::flag")]
-    pub delivered: bool,
-    /// When a switch was sent whose outcome is not known.
-    #[serde(default, deserialize_with = "wire::maybe_at")]
-    pub doubted_at: Option<Timestamp>,
+row! {
+    /// A row that wants something done upstream.
+    #[derive(Clone, Debug)]
+    pub struct Due {
+        pub public_id: String,
+        pub upstream_hash: Option<String>,
+        pub workspace_id: Option<String>,
+        pub attempts: i64,
+        /// Its secret was given out: it may have spent.
+        pub delivered: bool,
+        /// When a switch was sent whose outcome is not known.
+        pub doubted_at: Option<Timestamp>,
+    }
 }
 
-/// A workspace to walk.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Place {
-    /// `None` is the account's default.
-    pub workspace_id: Option<String>,
-    /// Something there waits for evidence.
-    #[serde(deserialize_with = "wire::flag")]
-    pub unsettled: bool,
+row! {
+    /// A workspace to walk.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Place {
+        /// `None` is the account's default.
+        pub workspace_id: Option<String>,
+        /// Something there waits for evidence.
+        pub unsettled: bool,
+    }
 }
 
 /// What there is to do now.
@@ -199,9 +195,10 @@ fn targets(change: &PublicId) -> Stmt {
     stmt!(TARGETS, change)
 }
 
-#[derive(Deserialize)]
-struct Count {
-    count: i64,
+row! {
+    struct Count {
+        count: i64,
+    }
 }
 
 fn count(rows: &Rows) -> Result<i64, DbError> {

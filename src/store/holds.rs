@@ -1,7 +1,7 @@
 //! Holds as the sweep carries them out: what is on and must be off, what is off and may be on.
 
 use super::generations::{Due, LANDS_WITHIN_SECS};
-use super::{read, read_all, rows_of, sql::wire, twice};
+use super::{read, read_all, rows_of, twice};
 use crate::domain::generation::State;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -12,16 +12,14 @@ const BATCH: i64 = 200;
 
 statements! {
     // Held and on, or held and perhaps on. Walks the holds, which are few but while everything is off.
-    OFF_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+    OFF_DUE = concat!("SELECT json_object(", due!(), ")
         FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
         WHERE n.next_attempt_at <= ?1
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
-        GROUP BY n.id LIMIT ?2";
+        GROUP BY n.id LIMIT ?2");
 
     // Free and off, or free and perhaps off. A database that was restored may have forgotten a hold (X7).
-    ON_DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts)
+    ON_DUE = concat!("SELECT json_object(", due!(), ")
         FROM (
           SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= ?1
           UNION ALL
@@ -30,7 +28,7 @@ statements! {
         ) n
         WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id)
           AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')
-        LIMIT ?2";
+        LIMIT ?2");
 
     // Whether the switch is still wanted, and the doubt there was before it.
     WANTED = "SELECT json_object(
@@ -98,12 +96,11 @@ impl Doubt {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Wanted {
-    #[serde(deserialize_with = "wire::flag")]
-    wanted: bool,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    doubted_at: Option<Timestamp>,
+row! {
+    struct Wanted {
+        wanted: bool,
+        doubted_at: Option<Timestamp>,
+    }
 }
 
 /// One sending of a switch.

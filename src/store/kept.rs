@@ -1,10 +1,11 @@
 //! Keys that are off for good and kept upstream for the sake of their figures (C1, X8).
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::audit::{committed, was_committed};
 use super::generations::Due;
-use super::{last_row, sql::wire, twice};
+use super::row::Column;
+use super::{last_row, twice};
 use crate::domain::erasure::Known;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -18,12 +19,14 @@ const BATCH: i64 = 200;
 /// What a row says.
 macro_rules! kept {
     () => {
-        "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts,
-            'daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano, 'monthly_nano', n.usage_monthly_nano,
+        concat!(
+            "SELECT json_object(",
+            due!(),
+            ", 'daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano, 'monthly_nano', n.usage_monthly_nano,
             'lifetime_nano', n.usage_lifetime_nano, 'read_at', n.usage_read_at,
             'readings', n.readings_since_off, 'erase_at', n.erase_at)
         FROM generations n WHERE n.state = 'revoked' AND n.erased_at IS NULL"
+        )
     };
 }
 
@@ -52,34 +55,28 @@ statements! {
 }
 
 /// A key that is off for good and not deleted yet.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "KeptRow")]
+#[derive(Clone, Debug)]
 pub struct Kept {
     pub due: Due,
     pub known: Known,
 }
 
-#[derive(Deserialize)]
-struct KeptRow {
-    #[serde(flatten)]
-    due: Due,
-    #[serde(deserialize_with = "wire::nano")]
-    daily_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::nano")]
-    weekly_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::nano")]
-    monthly_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::nano")]
-    lifetime_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::at")]
-    read_at: Timestamp,
-    readings: i64,
-    #[serde(deserialize_with = "wire::at")]
-    erase_at: Timestamp,
+row! {
+    struct KeptRow {
+        daily_nano: NanoUsd,
+        weekly_nano: NanoUsd,
+        monthly_nano: NanoUsd,
+        lifetime_nano: NanoUsd,
+        read_at: Timestamp,
+        readings: i64,
+        erase_at: Timestamp;
+        due: Due,
+    }
 }
 
-impl From<KeptRow> for Kept {
-    fn from(row: KeptRow) -> Self {
+impl Column for Kept {
+    fn of(row: &Value) -> Option<Self> {
+        let row = KeptRow::of(row)?;
         let spend = Spend {
             daily: row.daily_nano,
             weekly: row.weekly_nano,
@@ -87,14 +84,14 @@ impl From<KeptRow> for Kept {
             lifetime: row.lifetime_nano,
             read_at: row.read_at,
         };
-        Self {
+        Some(Self {
             due: row.due,
             known: Known {
                 spend,
                 readings: row.readings,
                 erase_at: row.erase_at,
             },
-        }
+        })
     }
 }
 

@@ -1,8 +1,6 @@
 //! Members: who a session speaks for, signing in, and ending sessions.
 
-use serde::Deserialize;
-
-use super::{last_row, read, rows_of, sql::wire, twice};
+use super::{last_row, read, rows_of, twice};
 use crate::config::PlanSeed;
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
@@ -101,17 +99,18 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 }
 
-/// A member whose session is current.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Member {
-    pub id: String,
-    pub provider: String,
-    pub subject: String,
-    pub login: String,
-    #[serde(deserialize_with = "wire::at")]
-    pub created_at: Timestamp,
-    status: Status,
-    epoch: i64,
+row! {
+    /// A member whose session is current.
+    #[derive(Clone, Debug)]
+    pub struct Member {
+        pub id: String,
+        pub provider: String,
+        pub subject: String,
+        pub login: String,
+        pub created_at: Timestamp,
+        status: Status,
+        epoch: i64,
+    }
 }
 
 /// Runs `stmts` together with the check that the session is current, in one round trip. The rows are those of `stmts`.
@@ -241,13 +240,13 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
     row.outcome()
 }
 
-#[derive(Deserialize)]
-struct SignedInRow {
-    #[serde(deserialize_with = "wire::flag")]
-    fresh: bool,
-    id: Option<String>,
-    status: Option<Status>,
-    epoch: Option<i64>,
+row! {
+    struct SignedInRow {
+        fresh: bool,
+        id: Option<String>,
+        status: Option<Status>,
+        epoch: Option<i64>,
+    }
 }
 
 impl SignedInRow {

@@ -2,11 +2,9 @@
 //!
 //! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again (A3, X3).
 
-use serde::Deserialize;
-
 use super::audit::{committed, was_committed};
 use super::claims::Attempt;
-use super::{last_row, sql::wire, successors, twice};
+use super::{last_row, successors, twice};
 use crate::domain::generation::State;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -203,12 +201,11 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
     })
 }
 
-#[derive(Deserialize)]
-struct RecordedRow {
-    #[serde(deserialize_with = "wire::flag")]
-    recorded: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    abandoned: bool,
+row! {
+    struct RecordedRow {
+        recorded: bool,
+        abandoned: bool,
+    }
 }
 
 /// The key exists and must not (a bad echo): `minting → revoking`. False when the row was no longer ours.

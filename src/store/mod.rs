@@ -4,6 +4,8 @@
 #[macro_use]
 mod sql;
 #[macro_use]
+mod row;
+#[macro_use]
 mod allowed;
 
 pub mod alarms;
@@ -35,9 +37,10 @@ pub mod strays;
 pub mod successors;
 pub mod terms;
 pub mod tidy;
-mod told;
+pub mod told;
 
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
+use row::{last_row, read, read_all};
 
 /// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
 pub fn statements() -> Vec<&'static Sql> {
@@ -77,20 +80,6 @@ pub fn statements() -> Vec<&'static Sql> {
 /// The rows of the `n`th statement of a batch.
 fn rows_of(batch: &[Rows], n: usize) -> Result<&Rows, DbError> {
     batch.get(n).ok_or(DbError::Broken)
-}
-
-/// The first row of the last statement, read as `T`.
-fn last_row<T: serde::de::DeserializeOwned>(batch: &[Rows]) -> Result<Option<T>, DbError> {
-    let rows = batch.last().ok_or(DbError::Broken)?;
-    rows.first().map(|row| read(row)).transpose()
-}
-
-fn read<T: serde::de::DeserializeOwned>(row: &str) -> Result<T, DbError> {
-    serde_json::from_str(row).map_err(|_| DbError::Broken)
-}
-
-pub fn read_all<T: serde::de::DeserializeOwned>(rows: &Rows) -> Result<Vec<T>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
 }
 
 /// Runs a batch that writes and whose every statement is harmless when repeated: an unknown answer is asked for once more.

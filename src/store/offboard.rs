@@ -74,11 +74,9 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = keys.public_id)";
 
     // What this very change wants gone upstream.
-    DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts,
-            'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at)
+    DUE = concat!("SELECT json_object(", due!(), ")
         FROM members m JOIN generations n ON n.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND n.live = 1 AND n.state = 'revoking' AND n.change_id = ?2 LIMIT ?3";
+        WHERE m.public_id = ?1 AND n.live = 1 AND n.state = 'revoking' AND n.change_id = ?2 LIMIT ?3");
 
     LEAVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, m.public_id, 'member_left', m.public_id, m.status, 'left', ?2

@@ -1,11 +1,9 @@
 //! What owners want of their keys, and admins of anybody's, written down before anything is sent: a hold put or lifted, a
 //! name, the end. Whoever is neither finds no key.
 
-use serde::Deserialize;
-
 use super::cards::{self, Card};
 use super::generations::Due;
-use super::{members, read, rows_of, sql::wire, twice};
+use super::{members, read, rows_of, twice};
 use crate::crypto::session::Session;
 use crate::domain::generation::State;
 use crate::domain::hold::Role;
@@ -120,13 +118,11 @@ statements! {
         WHERE public_id = ?3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
     // What this very change wants done upstream: of two in grace, the newer one at once.
-    DUE = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'workspace_id', n.workspace_id, 'attempts', n.attempts,
-            'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at, 'state', n.state)
+    DUE = concat!("SELECT json_object(", due!(), ", 'state', n.state)
         FROM keys k JOIN generations n ON n.key_id = k.id
         WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking', 'stuck')
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
-        ORDER BY n.id LIMIT 2";
+        ORDER BY n.id LIMIT 2");
 
     OWNS = "SELECT json_object('owns', k.owner_id = m.owner_id)
         FROM keys k JOIN members m ON m.public_id = ?1 WHERE k.public_id = ?2";
@@ -158,17 +154,17 @@ pub struct Granted {
     pub due: Vec<DueNow>,
 }
 
-#[derive(Deserialize)]
-pub struct DueNow {
-    #[serde(flatten)]
-    pub row: Due,
-    pub state: State,
+row! {
+    pub struct DueNow {
+        pub state: State;
+        pub row: Due,
+    }
 }
 
-#[derive(Deserialize)]
-struct Owns {
-    #[serde(deserialize_with = "wire::flag")]
-    owns: bool,
+row! {
+    struct Owns {
+        owns: bool,
+    }
 }
 
 impl Wish<'_> {

@@ -1,10 +1,10 @@
 //! Plans: what their owners get. A change of one reaches all of them in the same batch: mints under way are not recorded
 //! any more, caps are computed anew, and keys that it no longer allows are put off (B5).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::audit::committed;
-use super::{members, read, rows_of, sql::wire, twice};
+use super::{members, read, rows_of, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::money::{NanoUsd, percent};
@@ -110,18 +110,17 @@ pub struct Plan {
     pub is_default: bool,
 }
 
-#[derive(Deserialize)]
-struct PlanRow {
-    name: String,
-    #[serde(deserialize_with = "wire::nano")]
-    limit_nano: NanoUsd,
-    limit_reset: LimitReset,
-    expiry_days: u32,
-    max_active_keys: i64,
-    workspace_id: Option<String>,
-    margin_bp: i64,
-    #[serde(deserialize_with = "wire::flag")]
-    is_default: bool,
+row! {
+    struct PlanRow {
+        name: String,
+        limit_nano: NanoUsd,
+        limit_reset: LimitReset,
+        expiry_days: u32,
+        max_active_keys: i64,
+        workspace_id: Option<String>,
+        margin_bp: i64,
+        is_default: bool,
+    }
 }
 
 impl From<PlanRow> for Plan {

@@ -1,11 +1,11 @@
 //! Raises: more for one key than its plan gives, until a moment or for good.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::allowances::{Owner, done};
 use super::allowed::GrantsRow;
 use super::plans::{Change, owner_due};
-use super::{members, read, rows_of, sql::wire, twice};
+use super::{members, read, rows_of, twice};
 use crate::domain::budget::Grants;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -52,21 +52,20 @@ pub struct Raise {
     until: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
-struct RaiseRow {
-    id: String,
-    #[serde(deserialize_with = "wire::nano")]
-    amount_nano: NanoUsd,
-    #[serde(deserialize_with = "wire::at")]
-    since: Timestamp,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    until: Option<Timestamp>,
+row! {
+    struct RaiseRow {
+        id: String,
+        amount_nano: NanoUsd,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    }
 }
 
-#[derive(Deserialize)]
-struct RaisedRow {
-    raise: RaiseRow,
-    grants: GrantsRow,
+row! {
+    struct RaisedRow {
+        raise: RaiseRow,
+        grants: GrantsRow,
+    }
 }
 
 /// A raise, and what the key may have without it and with it.
@@ -131,7 +130,7 @@ pub async fn end_raise(
     raise: &str,
     of: &Owner,
 ) -> Result<(), Error> {
-    let (change, key) = (&by.change, of.key.as_str());
+    let (change, key) = (&by.change, of.key.as_deref().unwrap_or_default());
     let (admin, epoch) = (&by.session.member, by.session.epoch);
     let stmts = vec![
         stmt!(END_RAISE_GUARD, change, key, by.now, admin, epoch, raise),

@@ -2,9 +2,9 @@
 //!
 //! Every batch that writes is audit first, so each may be sent twice. The words that people write are in `requests` alone.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{last_row, read, rows_of, sql::wire, twice};
+use super::{last_row, read, rows_of, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::identity::{Status, made_by};
@@ -97,37 +97,39 @@ statements! {
     DECIDED = concat!(asked!(), " WHERE q.public_id = ?1");
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Request {
-    pub id: String,
-    pub kind: Kind,
-    pub state: State,
-    pub note: Option<String>,
-    pub answer: Option<String>,
-    #[serde(deserialize_with = "wire::at")]
-    pub created_at: Timestamp,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    pub decided_at: Option<Timestamp>,
+row! {
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Request {
+        pub id: String,
+        pub kind: Kind,
+        pub state: State,
+        pub note: Option<String>,
+        pub answer: Option<String>,
+        pub created_at: Timestamp,
+        pub decided_at: Option<Timestamp>,
+    }
 }
 
-/// A request with who made it, for admins.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Asked {
-    #[serde(flatten)]
-    pub request: Request,
-    member: Asker,
+row! {
+    /// A request with who made it, for admins.
+    #[derive(Debug, Serialize)]
+    pub struct Asked {
+        member: Asker;
+        #[serde(flatten)]
+        pub request: Request,
+    }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Asker {
-    id: String,
-    provider: String,
-    subject: String,
-    login: String,
-    #[serde(deserialize_with = "wire::at")]
-    account_created_at: Timestamp,
-    #[serde(deserialize_with = "wire::flag")]
-    blocked: bool,
+row! {
+    #[derive(Debug, Serialize)]
+    struct Asker {
+        id: String,
+        provider: String,
+        subject: String,
+        login: String,
+        account_created_at: Timestamp,
+        blocked: bool,
+    }
 }
 
 /// What a member wants to ask, and the fresh ids it would get.
@@ -196,15 +198,13 @@ pub async fn make(db: &dyn Database, wish: &Wish<'_>) -> Result<Made, DbError> {
     Ok(row.outcome(open.map(|open| read(open)).transpose()?))
 }
 
-#[derive(Deserialize)]
-struct MadeRow {
-    #[serde(deserialize_with = "wire::flag")]
-    made: bool,
-    status: Status,
-    #[serde(deserialize_with = "wire::flag")]
-    session_current: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    needed: bool,
+row! {
+    struct MadeRow {
+        made: bool,
+        status: Status,
+        session_current: bool,
+        needed: bool,
+    }
 }
 
 impl MadeRow {

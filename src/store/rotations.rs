@@ -4,14 +4,12 @@
 //! The change of an attempt is also the one that its hold carries: whoever takes the key in hand later takes the earlier
 //! attempt's place, and that one neither reserves nor records any more.
 
-use serde::Deserialize;
-
 use super::cards::{self, Card};
 use super::claims::{self, Attempt, Decision};
 use super::generations::Due;
 use super::members::{self, Member};
 use super::mints::RECORD_WITHIN_SECS;
-use super::{read, rows_of, sql::wire, successors, twice};
+use super::{read, rows_of, successors, twice};
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
@@ -106,8 +104,8 @@ statements! {
         ON CONFLICT (public_id) DO NOTHING");
 
     // How the key stands, for the words and for the next step.
-    FACTS = "SELECT json_object('begun', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = r.key),
-          'member', r.member, 'limit_nano', n.limit_nano, 'limit_reset', n.limit_reset,
+    FACTS = concat!("SELECT json_object('begun', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = r.key),
+          'member', r.member, 'limit', n.limit_nano, 'limit_reset', n.limit_reset,
           'replay_of', (SELECT i.body_sha256 FROM idempotency_keys i
             WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?5 AND i.created_at > ?6),
           'gates', json_object('same_instance', r.public_origin = ?3, 'minting_open', r.minting = 'open',
@@ -117,9 +115,8 @@ statements! {
             'rotations_today', (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL
               AND a.created_at >= ?4 AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')),
             'expires_at', r.expires_at, 'renewable_at', r.renewable_at),
-          'old', json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
-            'attempts', n.attempts, 'delivered', 1, 'doubted_at', n.switch_doubted_at))
-        FROM rotation_gates r JOIN generations n ON n.id = r.old_id WHERE r.key = ?1";
+          'old', json_object(", due!(), "))
+        FROM rotation_gates r JOIN generations n ON n.id = r.old_id WHERE r.key = ?1");
 }
 
 /// How an attempt makes a key's next generation, instead of its first.
@@ -135,50 +132,38 @@ pub struct Rotation {
     pub lowered: Option<NanoUsd>,
 }
 
-/// How a key stands that may be replaced.
-#[derive(Deserialize)]
-pub struct Facts {
-    #[serde(deserialize_with = "wire::flag")]
-    pub begun: bool,
-    /// Whose it is.
-    pub member: String,
-    /// The body's SHA-256 of an earlier request with this Idempotency-Key.
-    pub replay_of: Option<String>,
-    #[serde(rename = "limit_nano", deserialize_with = "wire::nano")]
-    pub limit: NanoUsd,
-    pub limit_reset: LimitReset,
-    pub gates: Gates,
-    pub old: Due,
+row! {
+    /// How a key stands that may be replaced.
+    pub struct Facts {
+        pub begun: bool,
+        /// Whose it is.
+        pub member: String,
+        /// The body's SHA-256 of an earlier request with this Idempotency-Key.
+        pub replay_of: Option<String>,
+        pub limit: NanoUsd,
+        pub limit_reset: LimitReset,
+        pub gates: Gates,
+        pub old: Due,
+    }
 }
 
-/// What may speak against it.
-#[derive(Deserialize)]
-pub struct Gates {
-    #[serde(deserialize_with = "wire::flag")]
-    pub same_instance: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub minting_open: bool,
-    #[serde(deserialize_with = "wire::at")]
-    pub pause_until: Timestamp,
-    #[serde(deserialize_with = "wire::flag")]
-    pub held: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub is_off: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub leaked: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub in_hand: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub being_made: bool,
-    #[serde(deserialize_with = "wire::flag")]
-    pub unsettled: bool,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    pub grace_until: Option<Timestamp>,
-    pub rotations_today: i64,
-    #[serde(deserialize_with = "wire::at")]
-    pub expires_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
-    pub renewable_at: Timestamp,
+row! {
+    /// What may speak against it.
+    pub struct Gates {
+        pub same_instance: bool,
+        pub minting_open: bool,
+        pub pause_until: Timestamp,
+        pub held: bool,
+        pub is_off: bool,
+        pub leaked: bool,
+        pub in_hand: bool,
+        pub being_made: bool,
+        pub unsettled: bool,
+        pub grace_until: Option<Timestamp>,
+        pub rotations_today: i64,
+        pub expires_at: Timestamp,
+        pub renewable_at: Timestamp,
+    }
 }
 
 /// What the database said to a step: the key as its owner sees it, none when it is another's, and how it stands, where

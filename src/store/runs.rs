@@ -1,10 +1,8 @@
 //! Runs of jobs: the lease, the report, and the cursor the next one goes on from. A run that died keeps its lease only
 //! until it ends; then the next one writes it off.
 
-use serde::{Deserialize, Serialize};
-
 use super::audit::{committed, was_committed};
-use super::{last_row, read, sql::wire, twice};
+use super::{last_row, read, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -43,7 +41,8 @@ statements! {
         FROM runs r WHERE r.job = ?2 ORDER BY r.id DESC LIMIT 1";
 
     LATEST = "SELECT json_object('id', r.public_id, 'job', r.job, 'scheduled_at', r.scheduled_at, 'started_at', r.started_at,
-            'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code, 'unfinished', r.cursor IS NOT NULL, 'counts', json(r.counts))
+            'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code,
+            'unfinished', json(iif(r.cursor IS NULL, 'false', 'true')), 'counts', json(r.counts))
         FROM runs r ORDER BY r.id DESC LIMIT ?1";
 
     ASK_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
@@ -79,35 +78,35 @@ impl Ending {
     }
 }
 
-/// What a run starts from.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Begun {
-    #[serde(deserialize_with = "wire::flag")]
-    begun: bool,
-    pub instance: String,
-    pub public_origin: Option<String>,
-    /// The account's default workspace, once a key was recorded in it.
-    pub home_workspace_id: Option<String>,
-    /// A workspace that our account has, if any key was ever recorded.
-    pub known_workspace_id: Option<String>,
-    /// The database may have forgotten something, and no admin has accepted that yet (X7).
-    #[serde(deserialize_with = "wire::flag")]
-    pub restored: bool,
-    /// When an admin last accepted another account.
-    pub account_since: i64,
-    /// When the last run that finished everything began.
-    #[serde(deserialize_with = "wire::maybe_at")]
-    pub last_clean_at: Option<Timestamp>,
-    /// Where the run before this one stopped, if it did not finish.
-    pub cursor: Option<String>,
+row! {
+    /// What a run starts from.
+    #[derive(Clone, Debug)]
+    pub struct Begun {
+        begun: bool,
+        pub instance: String,
+        pub public_origin: Option<String>,
+        /// The account's default workspace, once a key was recorded in it.
+        pub home_workspace_id: Option<String>,
+        /// A workspace that our account has, if any key was ever recorded.
+        pub known_workspace_id: Option<String>,
+        /// The database may have forgotten something, and no admin has accepted that yet (X7).
+        pub restored: bool,
+        /// When an admin last accepted another account.
+        pub account_since: i64,
+        /// When the last run that finished everything began.
+        pub last_clean_at: Option<Timestamp>,
+        /// Where the run before this one stopped, if it did not finish.
+        pub cursor: Option<String>,
+    }
 }
 
-/// The latest run that came to an end.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Ended {
-    pub code: Option<String>,
-    #[serde(deserialize_with = "wire::at")]
-    pub at: Timestamp,
+row! {
+    /// The latest run that came to an end.
+    #[derive(Clone, Debug)]
+    pub struct Ended {
+        pub code: Option<String>,
+        pub at: Timestamp,
+    }
 }
 
 /// To be read with [`read_ended`].
@@ -149,10 +148,10 @@ pub async fn is_unfinished(
     job: &'static str,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    #[derive(Deserialize)]
-    struct Row {
-        #[serde(deserialize_with = "wire::flag")]
-        unfinished: bool,
+    row! {
+        struct Row {
+            unfinished: bool,
+        }
     }
     let row: Option<Row> = last_row(&db.batch(vec![stmt!(UNFINISHED, now, job)]).await?)?;
     Ok(row.is_some_and(|row| row.unfinished))
@@ -175,26 +174,7 @@ pub async fn asked(
     was_committed(&twice(db, batch).await?)
 }
 
-/// A run, as an admin sees it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Told {
-    id: String,
-    job: String,
-    #[serde(deserialize_with = "wire::at")]
-    scheduled_at: Timestamp,
-    #[serde(deserialize_with = "wire::at")]
-    started_at: Timestamp,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    ended_at: Option<Timestamp>,
-    outcome: String,
-    code: Option<String>,
-    /// The next one goes on from where this one was.
-    #[serde(deserialize_with = "wire::flag")]
-    unfinished: bool,
-    counts: serde_json::Value,
-}
-
-/// The newest runs of all jobs.
+/// The newest runs of all jobs, to be passed on.
 pub fn latest() -> Stmt {
     stmt!(LATEST, SHOWN)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{last_row, sql::wire, twice};
+use super::{last_row, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -153,30 +153,32 @@ pub enum Account {
     Foreign,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
-    pub minting: Minting,
-    pub keys: Keys,
-    /// Generations that hold a seat: what putting every key off has to name.
-    pub live_keys: i64,
-    /// The origin that this database belongs to: at any other nothing is minted or swept.
-    pub bound_to: Option<String>,
-    pub claims: Claims,
-    pub restore: Restore,
-    pub account: Account,
-    pub upstream_terms: UpstreamTerms,
-    /// The admin who confirmed them last, and when.
-    pub upstream_terms_by: Option<String>,
-    #[serde(deserialize_with = "wire::maybe_at")]
-    pub upstream_terms_at: Option<Timestamp>,
+row! {
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct Settings {
+        pub minting: Minting,
+        pub keys: Keys,
+        /// Generations that hold a seat: what putting every key off has to name.
+        pub live_keys: i64,
+        /// The origin that this database belongs to: at any other nothing is minted or swept.
+        pub bound_to: Option<String>,
+        pub claims: Claims,
+        pub restore: Restore,
+        pub account: Account,
+        pub upstream_terms: UpstreamTerms,
+        /// The admin who confirmed them last, and when.
+        pub upstream_terms_by: Option<String>,
+        pub upstream_terms_at: Option<Timestamp>,
+    }
 }
 
-#[derive(Deserialize)]
-struct Row {
-    #[serde(deserialize_with = "wire::flag")]
-    done: bool,
-    #[serde(flatten)]
-    settings: Settings,
+deserialized!(Minting, Keys, Claims, UpstreamTerms, Restore, Account);
+
+row! {
+    struct Row {
+        done: bool;
+        settings: Settings,
+    }
 }
 
 /// How a switch was answered: with the settings as they are afterwards.

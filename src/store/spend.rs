@@ -1,7 +1,5 @@
 //! A member's own question what their keys have spent: who may ask upstream just now, and what was answered (F12).
 
-use serde::Deserialize;
-
 use super::{read, rows_of};
 use crate::crypto::session::Session;
 use crate::domain::spend::Spend;
@@ -35,11 +33,13 @@ statements! {
         WHERE public_id = ?6 AND state IN ('active', 'disabled') AND (usage_read_at IS NULL OR usage_read_at < ?5)";
 }
 
-/// A generation to ask about.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Asked {
-    pub public_id: String,
-    pub upstream_hash: String,
+row! {
+    /// A generation to ask about.
+    #[derive(Clone, Debug)]
+    pub struct Asked {
+        pub public_id: String,
+        pub upstream_hash: String,
+    }
 }
 
 /// Takes the question for the member's keys whose last one is old enough; empty where none is, or where it has to wait.

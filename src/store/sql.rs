@@ -27,6 +27,14 @@ macro_rules! written {
     };
 }
 
+/// The columns of a [`Due`](super::generations::Due), of the generation `n`.
+macro_rules! due {
+    () => {
+        "'public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
+            'attempts', n.attempts, 'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at"
+    };
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(number)
@@ -72,38 +80,5 @@ impl From<NanoUsd> for Value {
 impl<T: Into<Self>> From<Option<T>> for Value {
     fn from(maybe: Option<T>) -> Self {
         maybe.map_or(Self::Null, Into::into)
-    }
-}
-
-/// Deserialisers for what SQLite's JSON has: 0 and 1 for truth, seconds for moments, nano-USD for money.
-pub mod wire {
-    use serde::{Deserialize, Deserializer};
-
-    use crate::domain::money::NanoUsd;
-    use crate::domain::time::Timestamp;
-
-    pub fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-        Ok(i64::deserialize(from)? != 0)
-    }
-
-    pub fn at<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
-        Ok(Timestamp::from_secs(i64::deserialize(from)?))
-    }
-
-    pub fn maybe_at<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-        Ok(Option::<i64>::deserialize(from)?.map(Timestamp::from_secs))
-    }
-
-    pub fn nano<'de, D: Deserializer<'de>>(from: D) -> Result<NanoUsd, D::Error> {
-        NanoUsd::from_nano(i64::deserialize(from)?)
-            .ok_or_else(|| serde::de::Error::custom("no amount"))
-    }
-
-    pub fn maybe_nano<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NanoUsd>, D::Error> {
-        Option::<i64>::deserialize(from)?
-            .map(|nano| {
-                NanoUsd::from_nano(nano).ok_or_else(|| serde::de::Error::custom("no amount"))
-            })
-            .transpose()
     }
 }
