@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::context::NoMembers;
+use super::body::NoMembers;
 use super::{Body, Context, Reply, cookies};
 use crate::app::App;
 use crate::crypto::keyring::Purpose;

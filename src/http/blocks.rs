@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::body::Member;
 use super::reply::{cut_to_page, id_of};
 use super::{Context, Reply};
 use crate::app::App;
@@ -29,11 +29,20 @@ pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "blocks": blocks, "next": next }))
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy)]
 enum Provider {
     GitHub,
     Google,
+}
+
+impl Member for Provider {
+    fn of(value: Option<Value>) -> Option<Self> {
+        match value?.as_str()? {
+            "github" => Some(Self::GitHub),
+            "google" => Some(Self::Google),
+            _ => None,
+        }
+    }
 }
 
 impl Provider {
@@ -45,13 +54,13 @@ impl Provider {
     }
 }
 
-/// One person, or a list of them.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct People {
-    provider: Provider,
-    subject: Option<String>,
-    subjects: Option<Vec<String>>,
+body! {
+    /// One person, or a list of them.
+    struct People {
+        provider: Provider,
+        subject: Option<String>,
+        subjects: Option<Vec<String>>,
+    }
 }
 
 impl People {
@@ -90,11 +99,11 @@ pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "added": added }))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Person {
-    provider: Provider,
-    subject: String,
+body! {
+    struct Person {
+        provider: Provider,
+        subject: String,
+    }
 }
 
 /// 204, also where there was none.

@@ -1,6 +1,6 @@
 //! `POST /api/v1/claim`: the member's one key. The story itself is in `mint`.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::keys::KeyBody;
 use super::{Body, Context, Reply};
@@ -11,11 +11,11 @@ use crate::error::Error;
 use crate::mint::{self, Claimed};
 use crate::store::claims::Idempotency;
 
-/// There is nothing to choose. Who has not accepted the terms in force says so with the claim.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    accept_terms: Option<i64>,
+body! {
+    /// There is nothing to choose. Who has not accepted the terms in force says so with the claim.
+    struct Wanted {
+        accept_terms: Option<i64>,
+    }
 }
 
 impl Wanted {

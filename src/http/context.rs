@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use serde::de::DeserializeOwned;
-
 use super::Body;
+use super::body::{FromBody, Members};
 use crate::app::App;
 use crate::crypto::session::Session;
 use crate::domain::id::{Kind, PublicId};
@@ -59,16 +58,15 @@ impl Context {
             .map(|(_, value)| value.into_owned())
     }
 
-    /// The body as a JSON object of the expected shape. A list is none, though serde would read it as one.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    /// The body as a JSON object of the expected shape.
+    pub fn json<T: FromBody>(&self) -> Result<T, Error> {
         let Body::Bytes(bytes) = &self.body else {
             return Err(Error::MalformedJson);
         };
-        let malformed = |_| Error::MalformedJson;
-        let _: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(bytes).map_err(malformed)?;
-        // From the bytes again: a map would have kept the last of repeated members.
-        serde_json::from_slice(bytes).map_err(malformed)
+        let mut members = Members::parse(bytes).ok_or(Error::MalformedJson)?;
+        T::of(&mut members)
+            .filter(|_| members.is_empty())
+            .ok_or(Error::MalformedJson)
     }
 
     /// The Idempotency-Key, if the request has one: printable ASCII, 1 to 128 characters.
@@ -86,8 +84,3 @@ impl Context {
         }
     }
 }
-
-/// The body of an action that takes no parameters: an empty object.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoMembers {}

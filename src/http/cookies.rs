@@ -1,7 +1,5 @@
 //! Our cookies: `__Host-`, so Secure, without Domain and for the whole origin; HttpOnly; SameSite=Lax.
 
-use cookie::{Cookie, SameSite};
-
 /// The session (S4-07).
 pub const SESSION: &str = "__Host-keycap_session";
 /// A sign-in attempt; the suffix lets two tabs sign in at once (A9).
@@ -20,24 +18,14 @@ pub fn value<'a>(header: Option<&'a str>, name: &str) -> Option<&'a str> {
     named.next().map(|(_, value)| bare(value))
 }
 
-/// A `Set-Cookie` that lasts `secs`.
+/// A `Set-Cookie` that lasts `secs`. Its value is of base64url or hexadecimal, as ours are.
 pub fn set(name: &str, value: &str, secs: i64) -> String {
-    base(name, value)
-        .max_age(cookie::time::Duration::seconds(secs))
-        .to_string()
+    format!("{name}={value}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={secs}")
 }
 
 /// A `Set-Cookie` that ends it.
 pub fn clear(name: &str) -> String {
     set(name, "", 0)
-}
-
-fn base<'a>(name: &'a str, value: &'a str) -> cookie::CookieBuilder<'a> {
-    Cookie::build((name, value))
-        .path("/")
-        .secure(true)
-        .http_only(true)
-        .same_site(SameSite::Lax)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! What admins grant beside the plan: `/api/v1/admin/keys/{id}/raises` and `/api/v1/admin/members/{id}/payments`.
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::context::NoMembers;
+use super::body::NoMembers;
 use super::plans::{amount, change};
 use super::{Context, Reply};
 use crate::caps;
@@ -15,11 +14,11 @@ use crate::error::Error;
 use crate::store::allowances::{self, Of};
 use crate::store::raises;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raise {
-    amount_usd: String,
-    until: Option<String>,
+body! {
+    struct Raise {
+        amount_usd: String,
+        until: Option<String>,
+    }
 }
 
 /// 201 with the raise, and the key's limit without it and with it (S3-28).
@@ -65,11 +64,11 @@ pub async fn end_raise(context: Context) -> Result<Reply, Error> {
     Ok(Reply::no_content())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Paid {
-    payment_id: String,
-    amount_usd: String,
+body! {
+    struct Paid {
+        payment_id: String,
+        amount_usd: String,
+    }
 }
 
 /// The most characters of a payment's id.

@@ -1,7 +1,7 @@
 //! `/api/v1/admin/jobs`: what the jobs did, what they found, and one run more on request. A run is begun at once and works
 //! on after the answer; what it does not finish goes on with the next trigger (A17).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, Reply};
@@ -35,10 +35,10 @@ pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    dry_run: bool,
+body! {
+    struct Wanted {
+        dry_run: bool,
+    }
 }
 
 #[derive(Serialize)]

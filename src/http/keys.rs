@@ -1,9 +1,9 @@
 //! `/api/v1/keys`: the member's own keys, from the database in one round trip; what they have spent, asked now; and what
 //! their owner, or an admin, wants of them.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::context::NoMembers;
+use super::body::NoMembers;
 use super::{Context, Reply};
 use crate::crypto::session::Session;
 use crate::domain::generation::State;
@@ -145,12 +145,12 @@ pub const BAD_NAME: Error = Error::BadRequest {
     detail: "A name has 1 to 64 characters.",
 };
 
-/// At least one of them.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    disabled: Option<bool>,
-    name: Option<String>,
+body! {
+    /// At least one of them.
+    struct Change {
+        disabled: Option<bool>,
+        name: Option<String>,
+    }
 }
 
 #[derive(Serialize)]

@@ -1,7 +1,5 @@
 //! A member's own data: to take along, and to have erased.
 
-use serde::Deserialize;
-
 use super::{Context, Reply, cookies};
 use crate::error::Error;
 use crate::offboard;
@@ -21,11 +19,11 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
     Ok(reply.header("content-disposition", file))
 }
 
-/// The member's own login.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Confirmation {
-    confirm: String,
+body! {
+    /// The member's own login.
+    struct Confirmation {
+        confirm: String,
+    }
 }
 
 /// `DELETE /api/v1/me`: everything of the member's ends, and who they are is erased (A16).

@@ -1,9 +1,8 @@
 //! `/api/v1/admin/members`: members as admins see them, and what admins do about them.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::context::NoMembers;
+use super::body::NoMembers;
 use super::reply::{cut_to_page, id_of};
 use super::{Context, Reply};
 use crate::crypto::random;
@@ -44,10 +43,10 @@ pub async fn show_member(context: Context) -> Result<Reply, Error> {
     one(&details)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    status: Status,
+body! {
+    struct Change {
+        status: Status,
+    }
 }
 
 /// 200 with the member as they stand: suspended and banned members have no session and no key; reinstated ones claim anew.

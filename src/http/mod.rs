@@ -1,5 +1,7 @@
 //! HTTP: the route table as data, one pipeline that every request passes, one file for each resource.
 
+#[macro_use]
+mod body;
 pub mod auth;
 pub mod blocks;
 pub mod claim;

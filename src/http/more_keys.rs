@@ -1,10 +1,8 @@
 //! Beside the claimed key: `POST /api/v1/keys` makes a further one as far as the plan allows, and owners say what they
 //! prefer of those they have.
 
-use serde::Deserialize;
-
+use super::body::{NoMembers, Nullable};
 use super::claim::{answer, idempotency};
-use super::context::NoMembers;
 use super::plans::{amount, change};
 use super::{Context, Reply, keys};
 use crate::caps;
@@ -14,11 +12,11 @@ use crate::mint;
 use crate::store::allowances::{self, Of, Preference};
 use crate::store::claims::NewKey;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    name: String,
-    limit_usd: Option<String>,
+body! {
+    struct Wanted {
+        name: String,
+        limit_usd: Option<String>,
+    }
 }
 
 /// 201 with the secret, or 200 with the key that an earlier request of this Idempotency-Key made.
@@ -34,18 +32,17 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
     answer(made, context.app.now())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OwnLimit {
-    /// `null` takes it away.
-    #[serde(deserialize_with = "super::plans::stated")]
-    limit_usd: Option<Option<String>>,
+body! {
+    struct OwnLimit {
+        /// `null` takes it away.
+        limit_usd: Nullable<String>,
+    }
 }
 
 /// 200 with the key: its limit follows at once, or with the next sweep.
 pub async fn limit_key(context: Context) -> Result<Reply, Error> {
     let OwnLimit { limit_usd } = context.json()?;
-    let limit = limit_usd.flatten().as_deref().map(amount).transpose()?;
+    let limit = limit_usd.0.as_deref().map(amount).transpose()?;
     prefer(&context, &Preference::Limit(limit)).await
 }
 

@@ -1,8 +1,8 @@
 //! `/api/v1/admin/plans`: what owners get, as data; `/api/v1/admin/members/{id}/plan`: who gets which.
 
-use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
+use super::body::Nullable;
 use super::{Context, Reply};
 use crate::caps;
 use crate::crypto::random;
@@ -39,25 +39,17 @@ pub fn amount(text: &str) -> Result<NanoUsd, Error> {
         })
 }
 
-/// A member that has to be there, though it may be `null`.
-pub fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    from: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(from).map(Some)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    name: Option<String>,
-    limit_usd: Option<String>,
-    limit_reset: Option<LimitReset>,
-    expiry_days: Option<u32>,
-    max_active_keys: Option<i64>,
-    #[serde(default, deserialize_with = "stated")]
-    workspace_id: Option<Option<String>>,
-    margin_percent: Option<String>,
-    is_default: Option<bool>,
+body! {
+    struct Wanted {
+        name: Option<String>,
+        limit_usd: Option<String>,
+        limit_reset: Option<LimitReset>,
+        expiry_days: Option<u32>,
+        max_active_keys: Option<i64>,
+        workspace_id: Option<Nullable<String>>,
+        margin_percent: Option<String>,
+        is_default: Option<bool>,
+    }
 }
 
 impl Wanted {
@@ -66,7 +58,8 @@ impl Wanted {
         let limit = self.limit_usd.as_deref().map(amount).transpose()?;
         let days = self.expiry_days.is_none_or(|n| (1..=365).contains(&n));
         let keys = self.max_active_keys.is_none_or(|n| (1..=100).contains(&n));
-        let mut workspace = self.workspace_id.iter().flatten();
+        let workspace_id = self.workspace_id.as_ref().map(|id| id.0.clone());
+        let mut workspace = workspace_id.iter().flatten();
         let workspaces = workspace.all(|id| (1..=WORKSPACE_CHARS).contains(&id.len()));
         let margin = self.margin_percent.as_deref().map(basis_points);
         // One is made the default; which is none any more follows from that.
@@ -80,7 +73,7 @@ impl Wanted {
             limit_reset: self.limit_reset,
             expiry_days: self.expiry_days,
             max_active_keys: self.max_active_keys,
-            workspace_id: self.workspace_id.clone(),
+            workspace_id,
             margin_bp: margin.flatten(),
             make_default: self.is_default == Some(true),
         })
@@ -170,10 +163,10 @@ pub async fn change_plan(context: Context) -> Result<Reply, Error> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Assigned {
-    plan: String,
+body! {
+    struct Assigned {
+        plan: String,
+    }
 }
 
 /// 200, also where it is their plan already; their keys follow at once, or with the next sweep.

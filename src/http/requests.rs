@@ -1,6 +1,6 @@
 //! `/api/v1/requests`: what a member asks an admin for; `/api/v1/admin/requests`: what admins decide (S4-60).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::reply::cut_to_page;
@@ -14,11 +14,11 @@ use crate::ports::Rows;
 use crate::store::members;
 use crate::store::requests::{self, Asked, Decision, Made, PAGE_ROWS, Wish};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    kind: Kind,
-    note: Option<String>,
+body! {
+    struct Wanted {
+        kind: Kind,
+        note: Option<String>,
+    }
 }
 
 /// 201 with the new request, or 200 with the open one there is.
@@ -86,11 +86,11 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &Page { requests, next })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Judgement {
-    state: State,
-    answer: Option<String>,
+body! {
+    struct Judgement {
+        state: State,
+        answer: Option<String>,
+    }
 }
 
 /// The same decision again is the first one's answer; another is refused.

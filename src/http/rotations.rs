@@ -1,9 +1,9 @@
 //! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`. The story itself is in `rotate`.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::body::NoMembers;
 use super::claim::idempotency;
-use super::context::NoMembers;
 use super::keys::KeyBody;
 use super::pipeline::is_admin;
 use super::{Context, Reply};
@@ -11,11 +11,11 @@ use crate::domain::rotation::GRACE_HOURS;
 use crate::error::Error;
 use crate::rotate::{self, Asked, Rotated};
 
-/// Without grace it is at once; a renewal that does not say has a day of it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    grace_hours: Option<i64>,
+body! {
+    /// Without grace it is at once; a renewal that does not say has a day of it.
+    struct Wanted {
+        grace_hours: Option<i64>,
+    }
 }
 
 impl Wanted {

@@ -1,8 +1,6 @@
 //! `/api/v1/admin/settings`: the house's switches (S4-22). Stopping minting acts at once, in every isolate; putting every
 //! key off is written down at once, and the sweep carries it out, key by key, until all are off.
 
-use serde::Deserialize;
-
 use super::{Context, Reply};
 use crate::crypto::random;
 use crate::domain::id::Kind;
@@ -17,18 +15,18 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &settings::read_settings(&rows)?)
 }
 
-/// One switch a request. Putting every key off has to name how many that are.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    minting: Option<String>,
-    keys: Option<String>,
-    confirm: Option<i64>,
-    instance: Option<String>,
-    claims: Option<String>,
-    upstream_terms: Option<String>,
-    restore: Option<String>,
-    account: Option<String>,
+body! {
+    /// One switch a request. Putting every key off has to name how many that are.
+    struct Change {
+        minting: Option<String>,
+        keys: Option<String>,
+        confirm: Option<i64>,
+        instance: Option<String>,
+        claims: Option<String>,
+        upstream_terms: Option<String>,
+        restore: Option<String>,
+        account: Option<String>,
+    }
 }
 
 enum Wanted {

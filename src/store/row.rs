@@ -127,7 +127,15 @@ macro_rules! deserialized {
     };
 }
 
-deserialized!(LimitReset, Reason, State, Status, request::Kind, request::State, stray::Row);
+deserialized!(
+    LimitReset,
+    Reason,
+    State,
+    Status,
+    request::Kind,
+    request::State,
+    stray::Row
+);
 
 #[cfg(test)]
 mod tests {
@@ -160,7 +168,9 @@ mod tests {
             on: true,
             amount: None,
             words: vec![LimitReset::Daily, LimitReset::None],
-            part: Part { at: Timestamp::from_secs(60) },
+            part: Part {
+                at: Timestamp::from_secs(60),
+            },
         };
         assert_eq!(whole, expected);
     }
