@@ -1,6 +1,9 @@
 //! keycap hands out capped OpenRouter keys from the edge. These are the runtime's entry points; the application itself
 //! is the same on the Worker and in native tests.
 
+#[macro_use]
+mod json;
+
 pub mod app;
 mod caps;
 pub mod config;

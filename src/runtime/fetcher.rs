@@ -1,9 +1,13 @@
 //! Outbound HTTP: `fetch` with a deadline over the whole exchange, a size cap, and redirects left alone.
 
-use futures_util::TryStreamExt;
-use wasm_bindgen::JsValue;
-use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    AbortSignal, Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
+};
+use worker::js_sys;
+use worker::wasm_bindgen_futures::JsFuture;
 
+use super::stream;
 use crate::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
 
 pub struct Fetcher;
@@ -19,38 +23,36 @@ impl Outbound for Fetcher {
     }
 }
 
-fn built(call: &Call) -> worker::Result<Request> {
-    let headers = Headers::new();
+fn built(call: &Call) -> Result<Request, JsValue> {
+    let headers = Headers::new()?;
     for (name, value) in &call.headers {
         headers.set(name, value)?;
     }
-    let mut init = RequestInit::new();
-    init.with_method(Method::from(call.method.to_owned()))
-        .with_headers(headers)
-        .with_redirect(RequestRedirect::Manual)
-        .with_body(call.body.as_deref().map(JsValue::from_str));
-    Request::new_with_init(call.url.as_str(), &init)
+    let init = RequestInit::new();
+    init.set_method(call.method);
+    init.set_headers(&headers);
+    init.set_redirect(RequestRedirect::Manual);
+    if let Some(body) = &call.body {
+        init.set_body(&JsValue::from_str(body));
+    }
+    // The deadline is kept until the body is read: it covers that, too.
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(call.deadline_ms)));
+    Request::new_with_str_and_init(call.url.as_str(), &init)
 }
 
 /// Any error after this point may have happened after the request arrived.
-async fn exchange(request: Request, call: &Call) -> worker::Result<Outcome> {
-    // Kept until the body is read: the deadline covers it too.
-    let deadline = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(call.deadline_ms));
-    let mut response = Fetch::Request(request).send_with_signal(&deadline).await?;
+async fn exchange(request: Request, call: &Call) -> Result<Outcome, JsValue> {
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let response = JsFuture::from(scope.fetch_with_request(&request)).await?;
+    let response: Response = response.unchecked_into();
     let header = |name: &str| response.headers().get(name);
     let content_type = header("content-type")?.unwrap_or_default();
     let retry_after = header("retry-after")?;
-    let status = response.status_code();
-    let mut stream = response.stream()?;
-    let mut body = Vec::new();
-    while let Some(chunk) = stream.try_next().await? {
-        if body.len().saturating_add(chunk.len()) > call.max_bytes {
-            return Ok(Outcome::Unknown);
-        }
-        body.extend(chunk);
-    }
+    let Some(body) = stream::read(response.body(), call.max_bytes).await? else {
+        return Ok(Outcome::Unknown);
+    };
     Ok(Outcome::Answer(Answer {
-        status,
+        status: response.status(),
         content_type,
         retry_after,
         body,

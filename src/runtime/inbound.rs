@@ -1,8 +1,8 @@
 //! From the platform's request to ours: only the headers that are read, and a body that is never read beyond the limit.
 
-use futures_util::TryStreamExt;
 use web_sys::Request;
 
+use super::stream;
 use crate::http::{Body, Inbound, MAX_BODY};
 
 /// The headers that anything here reads: copying one across the wasm boundary costs.
@@ -37,17 +37,9 @@ pub async fn read(request: &Request) -> worker::Result<Option<Inbound>> {
 }
 
 async fn body(request: &Request) -> worker::Result<Body> {
-    if request.body().is_none() {
-        return Ok(Body::Empty);
-    }
-    let mut stream = worker::Request::from(Clone::clone(request)).stream()?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.try_next().await? {
-        if bytes.len().saturating_add(chunk.len()) > MAX_BODY {
-            return Ok(Body::TooLarge);
-        }
-        bytes.extend(chunk);
-    }
+    let Some(bytes) = stream::read(request.body(), MAX_BODY).await? else {
+        return Ok(Body::TooLarge);
+    };
     Ok(if bytes.is_empty() {
         Body::Empty
     } else {

@@ -7,6 +7,7 @@ mod database;
 mod fetcher;
 mod inbound;
 mod small;
+mod stream;
 
 use std::cell::RefCell;
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use wasm_bindgen::{JsCast, JsValue};
-use worker::js_sys::{self, Function, Object, Reflect};
-use worker::kv::KvStore;
+use worker::js_sys::{self, Function, Object, Promise, Reflect};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::RateLimiter;
 use worker::{Delay, Env};
@@ -36,24 +35,42 @@ impl Random for SystemRandom {
 }
 
 /// Workers KV.
-pub struct Handoffs(KvStore);
+/// The store as the binding has it: two methods of it are all that is called.
+pub struct Handoffs {
+    store: JsValue,
+    get: Function,
+    put: Function,
+}
 
 impl Handoffs {
-    pub fn new(env: &Env) -> worker::Result<Self> {
-        env.kv("HANDOFFS").map(Self)
+    pub fn new(env: &Env) -> Result<Self, JsValue> {
+        let store = Reflect::get(env.as_ref(), &"HANDOFFS".into())?;
+        let method = |name: &str| Reflect::get(&store, &name.into())?.dyn_into::<Function>();
+        Ok(Self {
+            get: method("get")?,
+            put: method("put")?,
+            store,
+        })
+    }
+
+    async fn asked(&self, name: &str) -> Result<Option<String>, JsValue> {
+        let promise = self.get.call1(&self.store, &name.into())?;
+        Ok(JsFuture::from(Promise::from(promise)).await?.as_string())
+    }
+
+    async fn written(&self, name: &str, value: &str) -> Result<(), JsValue> {
+        let promise = self.put.call2(&self.store, &name.into(), &value.into())?;
+        JsFuture::from(Promise::from(promise)).await.map(|_| ())
     }
 }
 
 impl KeyValue for Handoffs {
     fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, Silent>> {
-        Box::pin(async move { self.0.get(name).text().await.map_err(|_| Silent) })
+        Box::pin(async move { self.asked(name).await.map_err(|_| Silent) })
     }
 
     fn put<'a>(&'a self, name: &'a str, value: String) -> LocalFuture<'a, Result<(), Silent>> {
-        Box::pin(async move {
-            let put = self.0.put(name, value).map_err(|_| Silent)?;
-            put.execute().await.map_err(|_| Silent)
-        })
+        Box::pin(async move { self.written(name, &value).await.map_err(|_| Silent) })
     }
 }
 

@@ -62,7 +62,7 @@ statements! {
             'restored', s.restore <> 'none', 'foreign_account', s.account <> 'known') FROM settings s";
 }
 
-row! {
+from_json! {
     /// Where the audit ends, and what stood at an earlier end of it.
     #[derive(Clone, Debug)]
     pub struct Head {
@@ -134,7 +134,7 @@ pub async fn account_matches(
     credential_sha256: &str,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    row! {
+    from_json! {
         struct Matched {
             /// NULL before the first match.
             matched: Option<i64>,
@@ -178,7 +178,7 @@ pub async fn accept_account(
     switch(db, change, stmts).await
 }
 
-row! {
+from_json! {
     /// What in the database keeps something closed, for the health route alone: the guards ask for themselves.
     #[derive(Clone, Copy, Debug)]
     pub struct Standing {

@@ -91,7 +91,7 @@ statements! {
           AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
 }
 
-row! {
+from_json! {
     /// Whose it is, and how their plan's window ends.
     #[derive(Clone, Debug)]
     pub struct Owner {
@@ -177,7 +177,7 @@ pub struct Payment {
     at: Timestamp,
 }
 
-row! {
+from_json! {
     struct PaymentRow {
         id: String,
         owner: i64,

@@ -70,7 +70,7 @@ pub(super) fn siblings_since(now: Timestamp) -> Timestamp {
     window(LimitReset::Monthly).min(window(LimitReset::Weekly))
 }
 
-row! {
+from_json! {
     #[derive(Clone, Debug)]
     pub(super) struct GrantsRow {
         plan_limit_nano: NanoUsd,
@@ -97,7 +97,7 @@ impl From<GrantsRow> for Grants {
     }
 }
 
-row! {
+from_json! {
     /// Spend as a row holds it; some of it may be unknown.
     #[derive(Clone, Debug)]
     pub(super) struct SpendRow {
@@ -121,7 +121,7 @@ impl SpendRow {
     }
 }
 
-row! {
+from_json! {
     #[derive(Clone, Debug)]
     pub(super) struct SiblingRow {
         same_key: bool,

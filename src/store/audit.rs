@@ -9,7 +9,7 @@ statements! {
         EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2))";
 }
 
-row! {
+from_json! {
     struct Committed {
         committed: bool,
     }

@@ -102,7 +102,7 @@ pub async fn put(
     Ok(row.ok_or(DbError::Broken)?.added)
 }
 
-row! {
+from_json! {
     struct Added {
         added: i64,
     }

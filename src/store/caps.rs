@@ -165,7 +165,7 @@ pub struct Basis {
     taken: Timestamp,
 }
 
-row! {
+from_json! {
     struct BasisRow {
         limit_nano: NanoUsd,
         limit_reset: LimitReset,
@@ -228,7 +228,7 @@ pub struct Doubt {
     earlier: Option<(NanoUsd, Timestamp)>,
 }
 
-row! {
+from_json! {
     struct SentRow {
         wanted: bool,
         limit_reset: LimitReset,

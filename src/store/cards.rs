@@ -58,7 +58,7 @@ pub struct Card {
     pub missing: bool,
 }
 
-row! {
+from_json! {
     struct CardRow {
         id: String,
         name: Option<String>,

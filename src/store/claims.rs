@@ -165,7 +165,7 @@ pub struct Decision {
     pub cards: Vec<Card>,
 }
 
-row! {
+from_json! {
     #[derive(Clone, Debug)]
     pub struct Plan {
         pub expiry_days: u32,
@@ -173,7 +173,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     /// An earlier request with the same Idempotency-Key: its body's SHA-256, and the key that it was about.
     #[derive(Clone, Debug)]
     pub struct Earlier {
@@ -311,7 +311,7 @@ pub fn read_decision(batch: &[Rows]) -> Result<Option<Decision>, DbError> {
     Ok(Some(row.into_decision(cards)))
 }
 
-row! {
+from_json! {
     struct DecisionRow {
         reserved: bool,
         facts: FactsRow,

@@ -2,7 +2,6 @@
 
 use super::audit::{committed, was_committed};
 use super::generations::Due;
-use super::row::Column;
 use super::{read_all, twice};
 use crate::domain::drift::{Drift, Wanted};
 use crate::domain::generation::State;
@@ -10,6 +9,7 @@ use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
+use crate::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 
 /// Differences that are kept; the run's counts have the rest.
@@ -82,7 +82,7 @@ statements! {
         FROM findings f ORDER BY f.id LIMIT ?1";
 }
 
-row! {
+from_json! {
     /// A row with an upstream key.
     #[derive(Clone, Debug)]
     pub struct Row {
@@ -118,7 +118,7 @@ impl Row {
     }
 }
 
-row! {
+from_json! {
     /// A recorded key that a whole walk has not seen.
     #[derive(Clone, Debug)]
     pub struct Unseen {
@@ -129,7 +129,7 @@ row! {
     }
 }
 
-async fn all<T: Column>(db: &dyn Database, batch: Vec<Stmt>) -> Result<Vec<T>, DbError> {
+async fn all<T: FromJson>(db: &dyn Database, batch: Vec<Stmt>) -> Result<Vec<T>, DbError> {
     let rows = db.batch(batch).await?;
     read_all(rows.last().ok_or(DbError::Broken)?)
 }
@@ -224,7 +224,7 @@ pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
 
 /// The workspaces that rows name.
 pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbError> {
-    row! {
+    from_json! {
         struct Named {
             id: String,
         }

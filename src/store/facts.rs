@@ -6,7 +6,7 @@ use crate::domain::identity::Status;
 use crate::domain::request;
 use crate::domain::time::Timestamp;
 
-row! {
+from_json! {
     pub(super) struct FactsRow {
         status: Status,
         session_current: bool,
@@ -25,7 +25,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     /// Apart, since a JSON object of SQLite takes 32 arguments at most.
     pub(super) struct PolicyRow {
         terms_rev: i64,

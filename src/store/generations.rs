@@ -116,7 +116,7 @@ statements! {
     TARGETS = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = ?1";
 }
 
-row! {
+from_json! {
     /// A row that wants something done upstream.
     #[derive(Clone, Debug)]
     pub struct Due {
@@ -131,7 +131,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     /// A workspace to walk.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Place {
@@ -195,7 +195,7 @@ fn targets(change: &PublicId) -> Stmt {
     stmt!(TARGETS, change)
 }
 
-row! {
+from_json! {
     struct Count {
         count: i64,
     }

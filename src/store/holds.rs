@@ -96,7 +96,7 @@ impl Doubt {
     }
 }
 
-row! {
+from_json! {
     struct Wanted {
         wanted: bool,
         doubted_at: Option<Timestamp>,

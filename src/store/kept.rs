@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::audit::{committed, was_committed};
 use super::generations::Due;
-use super::row::Column;
 use super::{last_row, twice};
 use crate::domain::erasure::Known;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
+use crate::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 
 /// Rows that one run takes up.
@@ -61,7 +61,7 @@ pub struct Kept {
     pub known: Known,
 }
 
-row! {
+from_json! {
     struct KeptRow {
         daily_nano: NanoUsd,
         weekly_nano: NanoUsd,
@@ -74,7 +74,7 @@ row! {
     }
 }
 
-impl Column for Kept {
+impl FromJson for Kept {
     fn of(row: &Value) -> Option<Self> {
         let row = KeptRow::of(row)?;
         let spend = Spend {

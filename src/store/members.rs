@@ -99,7 +99,7 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 }
 
-row! {
+from_json! {
     /// A member whose session is current.
     #[derive(Clone, Debug)]
     pub struct Member {
@@ -240,7 +240,7 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
     row.outcome()
 }
 
-row! {
+from_json! {
     struct SignedInRow {
         fresh: bool,
         id: Option<String>,

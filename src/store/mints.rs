@@ -201,7 +201,7 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
     })
 }
 
-row! {
+from_json! {
     struct RecordedRow {
         recorded: bool,
         abandoned: bool,

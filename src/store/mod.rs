@@ -4,8 +4,6 @@
 #[macro_use]
 mod sql;
 #[macro_use]
-mod row;
-#[macro_use]
 mod allowed;
 
 pub mod alarms;
@@ -39,8 +37,8 @@ pub mod terms;
 pub mod tidy;
 pub mod told;
 
+use crate::json::FromJson;
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
-use row::{last_row, read, read_all};
 
 /// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
 pub fn statements() -> Vec<&'static Sql> {
@@ -80,6 +78,21 @@ pub fn statements() -> Vec<&'static Sql> {
 /// The rows of the `n`th statement of a batch.
 fn rows_of(batch: &[Rows], n: usize) -> Result<&Rows, DbError> {
     batch.get(n).ok_or(DbError::Broken)
+}
+
+fn read<T: FromJson>(row: &str) -> Result<T, DbError> {
+    let row = serde_json::from_str(row).map_err(|_| DbError::Broken)?;
+    T::of(&row).ok_or(DbError::Broken)
+}
+
+fn read_all<T: FromJson>(rows: &Rows) -> Result<Vec<T>, DbError> {
+    rows.iter().map(|row| read(row)).collect()
+}
+
+/// The first row of the last statement.
+fn last_row<T: FromJson>(batch: &[Rows]) -> Result<Option<T>, DbError> {
+    let rows = batch.last().ok_or(DbError::Broken)?;
+    rows.first().map(|row| read(row)).transpose()
 }
 
 /// Runs a batch that writes and whose every statement is harmless when repeated: an unknown answer is asked for once more.

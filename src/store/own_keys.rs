@@ -154,14 +154,14 @@ pub struct Granted {
     pub due: Vec<DueNow>,
 }
 
-row! {
+from_json! {
     pub struct DueNow {
         pub state: State;
         pub row: Due,
     }
 }
 
-row! {
+from_json! {
     struct Owns {
         owns: bool,
     }

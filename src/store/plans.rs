@@ -110,7 +110,7 @@ pub struct Plan {
     pub is_default: bool,
 }
 
-row! {
+from_json! {
     struct PlanRow {
         name: String,
         limit_nano: NanoUsd,

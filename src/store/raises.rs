@@ -52,7 +52,7 @@ pub struct Raise {
     until: Option<Timestamp>,
 }
 
-row! {
+from_json! {
     struct RaiseRow {
         id: String,
         amount_nano: NanoUsd,
@@ -61,7 +61,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     struct RaisedRow {
         raise: RaiseRow,
         grants: GrantsRow,

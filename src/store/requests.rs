@@ -97,7 +97,7 @@ statements! {
     DECIDED = concat!(asked!(), " WHERE q.public_id = ?1");
 }
 
-row! {
+from_json! {
     #[derive(Clone, Debug, Serialize)]
     pub struct Request {
         pub id: String,
@@ -110,7 +110,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     /// A request with who made it, for admins.
     #[derive(Debug, Serialize)]
     pub struct Asked {
@@ -120,7 +120,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     #[derive(Debug, Serialize)]
     struct Asker {
         id: String,
@@ -198,7 +198,7 @@ pub async fn make(db: &dyn Database, wish: &Wish<'_>) -> Result<Made, DbError> {
     Ok(row.outcome(open.map(|open| read(open)).transpose()?))
 }
 
-row! {
+from_json! {
     struct MadeRow {
         made: bool,
         status: Status,

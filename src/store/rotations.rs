@@ -132,7 +132,7 @@ pub struct Rotation {
     pub lowered: Option<NanoUsd>,
 }
 
-row! {
+from_json! {
     /// How a key stands that may be replaced.
     pub struct Facts {
         pub begun: bool,
@@ -147,7 +147,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     /// What may speak against it.
     pub struct Gates {
         pub same_instance: bool,

@@ -78,7 +78,7 @@ impl Ending {
     }
 }
 
-row! {
+from_json! {
     /// What a run starts from.
     #[derive(Clone, Debug)]
     pub struct Begun {
@@ -100,7 +100,7 @@ row! {
     }
 }
 
-row! {
+from_json! {
     /// The latest run that came to an end.
     #[derive(Clone, Debug)]
     pub struct Ended {
@@ -148,7 +148,7 @@ pub async fn is_unfinished(
     job: &'static str,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    row! {
+    from_json! {
         struct Row {
             unfinished: bool,
         }

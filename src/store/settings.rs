@@ -153,7 +153,7 @@ pub enum Account {
     Foreign,
 }
 
-row! {
+from_json! {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     pub struct Settings {
         pub minting: Minting,
@@ -174,7 +174,7 @@ row! {
 
 deserialized!(Minting, Keys, Claims, UpstreamTerms, Restore, Account);
 
-row! {
+from_json! {
     struct Row {
         done: bool;
         settings: Settings,

@@ -33,7 +33,7 @@ statements! {
         WHERE public_id = ?6 AND state IN ('active', 'disabled') AND (usage_read_at IS NULL OR usage_read_at < ?5)";
 }
 
-row! {
+from_json! {
     /// A generation to ask about.
     #[derive(Clone, Debug)]
     pub struct Asked {

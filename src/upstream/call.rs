@@ -1,7 +1,6 @@
 //! The shared way of calling a foreign service: JSON in and out, a deadline, a size cap, our User-Agent, no redirects.
 //! Only safe calls are tried again; what a lost answer means is the caller's to say.
 
-use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::app::App;
@@ -58,8 +57,8 @@ impl Call {
 }
 
 impl Answer {
-    /// The body as JSON of the expected shape; anything else, an HTML page included, is `None`.
-    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
+    /// The body as JSON; anything else, an HTML page included, is `None`.
+    pub fn json(&self) -> Option<serde_json::Value> {
         let is_json = self.content_type.to_ascii_lowercase();
         if !is_json.starts_with("application/json") {
             return None;

@@ -1,29 +1,28 @@
 //! A key's figures as OpenRouter gives them: what it has spent, and the limit in force (upstreams/openrouter, section 1).
 
-use serde::Deserialize;
-
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 
-/// A key's spend in USD, credits and BYOK apart; what is missing is not known.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct SpendBody {
-    pub name: String,
-    #[serde(default)]
-    pub disabled: Option<bool>,
-    pub usage: Option<f64>,
-    pub usage_daily: Option<f64>,
-    pub usage_weekly: Option<f64>,
-    pub usage_monthly: Option<f64>,
-    pub byok_usage: Option<f64>,
-    pub byok_usage_daily: Option<f64>,
-    pub byok_usage_weekly: Option<f64>,
-    pub byok_usage_monthly: Option<f64>,
-    pub limit: Option<f64>,
-    pub limit_remaining: Option<f64>,
-    pub limit_reset: Option<String>,
+from_json! {
+    /// A key's spend in USD, credits and BYOK apart; what is missing is not known.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct SpendBody {
+        pub name: String,
+        pub disabled: Option<bool>,
+        pub usage: Option<f64>,
+        pub usage_daily: Option<f64>,
+        pub usage_weekly: Option<f64>,
+        pub usage_monthly: Option<f64>,
+        pub byok_usage: Option<f64>,
+        pub byok_usage_daily: Option<f64>,
+        pub byok_usage_weekly: Option<f64>,
+        pub byok_usage_monthly: Option<f64>,
+        pub limit: Option<f64>,
+        pub limit_remaining: Option<f64>,
+        pub limit_reset: Option<String>,
+    }
 }
 
 impl SpendBody {

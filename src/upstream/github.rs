@@ -3,7 +3,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -14,6 +13,7 @@ use crate::config::OAuthApp;
 use crate::domain::identity::{Identity, Provider};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
+use crate::json::{named, take_text};
 use crate::ports::{Answer, Call, Outcome};
 
 /// The REST version that the answers here were read under.
@@ -87,29 +87,6 @@ pub fn authorize_url(
     Some(url)
 }
 
-#[derive(Deserialize)]
-struct TokenBody {
-    #[serde(default)]
-    access_token: Option<String>,
-    #[serde(default)]
-    error: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct UserBody {
-    id: u64,
-    login: String,
-    #[serde(rename = "type")]
-    kind: String,
-    created_at: String,
-}
-
-#[derive(Deserialize)]
-struct MessageBody {
-    #[serde(default)]
-    message: String,
-}
-
 /// Trades the callback's code for a token. Errors come as HTTP 200 with an `error` member.
 /// Sent once: a code is single use, so repeating it could only fail.
 pub async fn exchange(
@@ -132,21 +109,19 @@ pub async fn exchange(
     let Outcome::Answer(answer) = app.http.send(call.json(&body)).await else {
         return Err(Failed::Unavailable);
     };
-    let body: TokenBody = match answer.status {
+    let mut body = match answer.status {
         200 => answer.json().ok_or(Failed::Unavailable)?,
         403 | 429 => return Err(forbidden(&answer)),
         404 => return Err(Failed::Misconfigured),
         _ => return Err(Failed::Unavailable),
     };
-    match body {
-        TokenBody {
-            error: Some(error), ..
-        } => Err(Failed::from_github(&error)),
-        TokenBody {
-            access_token: Some(token),
-            ..
-        } => Ok(Secret::new(token)),
-        TokenBody { .. } => Err(Failed::Unavailable),
+    match (
+        take_text(&mut body, "error"),
+        take_text(&mut body, "access_token"),
+    ) {
+        (Some(Some(error)), Some(_)) => Err(Failed::from_github(&error)),
+        (Some(None), Some(Some(token))) => Ok(Secret::new(token)),
+        _ => Err(Failed::Unavailable),
     }
 }
 
@@ -167,15 +142,18 @@ pub async fn identify(app: &App, token: &Secret) -> Result<Identity, Failed> {
 }
 
 fn identity(answer: &Answer) -> Result<Identity, Failed> {
-    let user: UserBody = answer.json().ok_or(Failed::Unavailable)?;
-    let account_created_at = Timestamp::parse(&user.created_at).ok_or(Failed::Unavailable)?;
-    if user.kind != "User" || user.id == 0 {
+    let user = answer.json().ok_or(Failed::Unavailable)?;
+    let text = |name| named::<String>(&user, name).ok_or(Failed::Unavailable);
+    let id: u64 = named(&user, "id").ok_or(Failed::Unavailable)?;
+    let (login, kind) = (text("login")?, text("type")?);
+    let account_created_at = Timestamp::parse(&text("created_at")?).ok_or(Failed::Unavailable)?;
+    if kind != "User" || id == 0 {
         return Err(Failed::NotAPerson);
     }
     Ok(Identity {
         provider: Provider::GitHub,
-        subject: user.id.to_string(),
-        login: user.login.chars().take(LOGIN_CHARS).collect(),
+        subject: id.to_string(),
+        login: login.chars().take(LOGIN_CHARS).collect(),
         account_created_at,
     })
 }
@@ -183,9 +161,9 @@ fn identity(answer: &Answer) -> Result<Identity, Failed> {
 /// 403 means many things; GitHub tells them apart by headers, then by the message.
 fn forbidden(answer: &Answer) -> Failed {
     let message = answer
-        .json::<MessageBody>()
-        .map(|body| body.message.to_ascii_lowercase())
-        .unwrap_or_default();
+        .json()
+        .and_then(|body| named::<String>(&body, "message"));
+    let message = message.unwrap_or_default().to_ascii_lowercase();
     if message.contains("account was suspended") || message.contains("account is suspended") {
         Failed::AccountSuspended
     } else if is_rate_limit(answer) || message.contains("rate limit") {

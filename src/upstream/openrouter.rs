@@ -2,7 +2,6 @@
 //!
 //! A create is sent once: there is no idempotency key, so a repeated one could leave a second live key.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{self, send_again, send_safe};
@@ -14,6 +13,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
+use crate::json::{FromJson, IfFitting, named, take_text};
 use crate::ports::{Answer, Call, Outcome};
 
 /// After this, in milliseconds, a create's outcome is unknown and its answer is never delivered.
@@ -51,34 +51,19 @@ impl Refused {
     }
 }
 
-/// A key as `GET /keys` lists it. Only what a walk reads: somebody else's odd row must not make a page unreadable.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Listed {
-    pub hash: String,
-    #[serde(default)]
-    pub name: Option<String>,
-    #[serde(default)]
-    pub disabled: Option<bool>,
-    #[serde(default)]
-    pub created_at: Option<String>,
-    #[serde(default, deserialize_with = "if_fitting")]
-    limit: Option<f64>,
-    #[serde(default, deserialize_with = "if_fitting")]
-    limit_reset: Option<String>,
-    #[serde(default, deserialize_with = "if_fitting")]
-    include_byok_in_limit: Option<bool>,
-    #[serde(default, deserialize_with = "if_fitting")]
-    expires_at: Option<String>,
-}
-
-/// A member of another type than it should have is none.
-fn if_fitting<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: serde::de::DeserializeOwned,
-{
-    let value = serde_json::Value::deserialize(from)?;
-    Ok(serde_json::from_value(value).ok())
+from_json! {
+    /// A key as `GET /keys` lists it. Only what a walk reads: somebody else's odd row must not make a page unreadable.
+    #[derive(Clone, Debug)]
+    pub struct Listed {
+        pub hash: String,
+        pub name: Option<String>,
+        pub disabled: Option<bool>,
+        pub created_at: Option<String>,
+        limit: IfFitting<f64>,
+        limit_reset: IfFitting<String>,
+        include_byok_in_limit: IfFitting<bool>,
+        expires_at: IfFitting<String>,
+    }
 }
 
 impl Listed {
@@ -91,10 +76,10 @@ impl Listed {
         Seen {
             name: self.name(),
             disabled: self.disabled,
-            limit: self.limit.and_then(NanoUsd::from_upstream),
-            limit_reset: self.limit_reset.as_deref(),
-            include_byok_in_limit: self.include_byok_in_limit,
-            expires_at: self.expires_at.as_deref().and_then(Timestamp::parse),
+            limit: self.limit.0.and_then(NanoUsd::from_upstream),
+            limit_reset: self.limit_reset.0.as_deref(),
+            include_byok_in_limit: self.include_byok_in_limit.0,
+            expires_at: self.expires_at.0.as_deref().and_then(Timestamp::parse),
         }
     }
 
@@ -113,34 +98,18 @@ pub enum Reply<T> {
     Unknown,
 }
 
-#[derive(Deserialize)]
-struct CreateBody {
-    #[serde(default)]
-    key: Option<String>,
-    #[serde(default)]
-    data: Option<EchoBody>,
-}
-
-#[derive(Deserialize, Default)]
-struct EchoBody {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    hash: Option<String>,
-    #[serde(default)]
-    label: Option<String>,
-    #[serde(default)]
-    limit: Option<f64>,
-    #[serde(default)]
-    limit_reset: Option<String>,
-    #[serde(default)]
-    include_byok_in_limit: Option<bool>,
-    #[serde(default)]
-    disabled: Option<bool>,
-    #[serde(default)]
-    expires_at: Option<String>,
-    #[serde(default)]
-    workspace_id: Option<String>,
+from_json! {
+    struct EchoBody {
+        name: Option<String>,
+        hash: Option<String>,
+        label: Option<String>,
+        limit: Option<f64>,
+        limit_reset: Option<String>,
+        include_byok_in_limit: Option<bool>,
+        disabled: Option<bool>,
+        expires_at: Option<String>,
+        workspace_id: Option<String>,
+    }
 }
 
 impl From<EchoBody> for Echo {
@@ -157,11 +126,6 @@ impl From<EchoBody> for Echo {
             workspace_id: body.workspace_id,
         }
     }
-}
-
-#[derive(Deserialize)]
-pub(super) struct One<T> {
-    pub data: T,
 }
 
 /// `POST /keys`, once. Every parameter of the spec is sent; BYOK spend counts toward the limit (S4-15).
@@ -197,10 +161,14 @@ fn created(answer: &Answer) -> Created {
     if !(200..300).contains(&answer.status) {
         return Created::Unknown;
     }
-    let Some(CreateBody { key, data }) = answer.json() else {
+    let Some(mut body) = answer.json() else {
         return Created::Unknown;
     };
-    let echo = data.map(Echo::from);
+    let echo = named::<Option<EchoBody>>(&body, "data");
+    let (Some(key), Some(echo)) = (take_text(&mut body, "key"), echo) else {
+        return Created::Unknown;
+    };
+    let echo = echo.map(Echo::from);
     match (key, echo) {
         (Some(key), echo) if !key.is_empty() => Created::Made {
             echo: echo.unwrap_or_default(),
@@ -229,14 +197,13 @@ pub async fn read_key(app: &App, hash: &str) -> Reply<SpendBody> {
 /// The same, asked once: somebody waits, and may ask again.
 pub async fn read_key_once(app: &App, hash: &str) -> Reply<SpendBody> {
     match management(app, "GET", &key_path(hash)) {
-        Some(call) => read::<One<SpendBody>>(&app.http.send(call).await).map(|one| one.data),
+        Some(call) => read(&app.http.send(call).await).data(),
         None => Reply::Refused(Refused::Credential),
     }
 }
 
-async fn one<T: serde::de::DeserializeOwned>(app: &App, hash: &str) -> Reply<T> {
-    let reply = safe::<One<T>>(app, "GET", &key_path(hash)).await;
-    reply.map(|one| one.data)
+async fn one<T: FromJson>(app: &App, hash: &str) -> Reply<T> {
+    safe(app, "GET", &key_path(hash)).await.data()
 }
 
 /// `GET /keys/{hash}`, with what a list has of it.
@@ -253,20 +220,14 @@ pub async fn list_keys(app: &App, workspace_id: Option<&str>, offset: usize) -> 
             workspace_id.as_bytes(),
         ));
     }
-    safe::<One<Vec<Listed>>>(app, "GET", &path)
-        .await
-        .map(|one| one.data)
+    safe(app, "GET", &path).await.data()
 }
 
 /// `DELETE /keys/{hash}`: final. Repeating it is harmless.
 pub async fn delete_key(app: &App, hash: &str) -> Reply<()> {
-    #[derive(Deserialize)]
-    struct Deleted {
-        deleted: bool,
-    }
-    match safe::<Deleted>(app, "DELETE", &key_path(hash)).await {
-        Reply::Is(Deleted { deleted: true }) => Reply::Is(()),
-        Reply::Is(Deleted { deleted: false }) | Reply::Unknown => Reply::Unknown,
+    match safe(app, "DELETE", &key_path(hash)).await {
+        Reply::Is(body) if body.get("deleted") == Some(&Value::Bool(true)) => Reply::Is(()),
+        Reply::Is(_) | Reply::Unknown => Reply::Unknown,
         Reply::Missing => Reply::Missing,
         Reply::Refused(refused) => Reply::Refused(refused),
     }
@@ -286,7 +247,7 @@ pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<(Done, O
     let (changed, done) = change_key(app, hash, &json!({ "disabled": disabled })).await;
     match changed {
         Reply::Is(data) if data.get("disabled") == Some(&json!(disabled)) => {
-            Reply::Is((done, serde_json::from_value(data).ok()))
+            Reply::Is((done, SpendBody::of(&data)))
         }
         Reply::Is(_) => Reply::Unknown,
         other => other.map(|_| (done, None)),
@@ -306,9 +267,7 @@ pub async fn limit_key(
         members.insert(String::from("limit_reset"), json!(reset.upstream_name()));
     }
     match change_key(app, hash, &change).await {
-        (Reply::Is(data), Done::Surely) => {
-            serde_json::from_value(data).map_or(Reply::Unknown, Reply::Is)
-        }
+        (Reply::Is(data), Done::Surely) => SpendBody::of(&data).map_or(Reply::Unknown, Reply::Is),
         (Reply::Is(_), Done::AfterDoubt) => Reply::Unknown,
         (Reply::Missing, _) => Reply::Missing,
         (Reply::Refused(refused), _) => Reply::Refused(refused),
@@ -326,7 +285,7 @@ async fn change_key(app: &App, hash: &str, change: &Value) -> (Reply<Value>, Don
     } else {
         Done::Surely
     };
-    (read::<One<Value>>(&outcome).map(|one| one.data), done)
+    (read(&outcome).data(), done)
 }
 
 fn key_path(hash: &str) -> String {
@@ -345,18 +304,29 @@ impl<T> Reply<T> {
     }
 }
 
-pub(super) async fn safe<T: serde::de::DeserializeOwned>(
-    app: &App,
-    method: &'static str,
-    path: &str,
-) -> Reply<T> {
+impl Reply<Value> {
+    /// Its `data`, as what it should be.
+    pub(super) fn data<T: FromJson>(self) -> Reply<T> {
+        match self {
+            Self::Is(body) => {
+                let data = body.get("data").and_then(T::of);
+                data.map_or(Reply::Unknown, Reply::Is)
+            }
+            Self::Missing => Reply::Missing,
+            Self::Refused(refused) => Reply::Refused(refused),
+            Self::Unknown => Reply::Unknown,
+        }
+    }
+}
+
+pub(super) async fn safe(app: &App, method: &'static str, path: &str) -> Reply<Value> {
     match management(app, method, path) {
         Some(call) => read(&send_safe(app, call).await),
         None => Reply::Refused(Refused::Credential),
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(outcome: &Outcome) -> Reply<T> {
+fn read(outcome: &Outcome) -> Reply<Value> {
     let Outcome::Answer(answer) = outcome else {
         return Reply::Unknown;
     };

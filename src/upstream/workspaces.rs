@@ -1,24 +1,23 @@
 //! OpenRouter's workspaces: where an account's keys are (upstreams/openrouter, section 4).
 
-use serde::Deserialize;
-
-use super::openrouter::{One, Reply, safe};
+use super::openrouter::{Reply, safe};
 use crate::app::App;
 
 /// Pages of 100 that are asked for at most.
 const PAGES: usize = 12;
 
-#[derive(Deserialize)]
-struct Workspace {
-    id: String,
+from_json! {
+    struct Workspace {
+        id: String,
+    }
 }
 
 /// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
 pub async fn read(app: &App, workspace_id: &str) -> Reply<()> {
     let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
-    let reply = safe::<One<Workspace>>(app, "GET", &format!("/workspaces/{id}")).await;
-    match reply {
-        Reply::Is(One { data }) if data.id == workspace_id => Reply::Is(()),
+    let reply = safe(app, "GET", &format!("/workspaces/{id}")).await;
+    match reply.data::<Workspace>() {
+        Reply::Is(workspace) if workspace.id == workspace_id => Reply::Is(()),
         Reply::Is(_) | Reply::Missing => Reply::Missing,
         Reply::Refused(refused) => Reply::Refused(refused),
         Reply::Unknown => Reply::Unknown,
@@ -30,9 +29,9 @@ pub async fn list(app: &App) -> Reply<Vec<String>> {
     let mut ids: Vec<String> = Vec::new();
     for _ in 0..PAGES {
         let path = format!("/workspaces?limit=100&offset={}", ids.len());
-        match safe::<One<Vec<Workspace>>>(app, "GET", &path).await {
-            Reply::Is(One { data }) if data.is_empty() => return Reply::Is(ids),
-            Reply::Is(One { data }) => ids.extend(data.into_iter().map(|one| one.id)),
+        match safe(app, "GET", &path).await.data::<Vec<Workspace>>() {
+            Reply::Is(page) if page.is_empty() => return Reply::Is(ids),
+            Reply::Is(page) => ids.extend(page.into_iter().map(|one| one.id)),
             other => return other.map(|_| ids),
         }
     }

@@ -1,7 +1,7 @@
-//! Rows read from their JSON, each column by its name.
+//! Structs read from JSON that others wrote, each field by its name: rows of the database, and what upstreams answer.
 //!
-//! Read from the parsed value by plain functions, a row is a third of the code that a generic deserialiser makes of it,
-//! and rows are half of what the database layer is: bytes are start-up time at the edge.
+//! Read from the parsed value by plain functions, a struct is a third of the code that a generic deserialiser makes of it:
+//! bytes are start-up time at the edge.
 
 use serde_json::Value;
 
@@ -13,17 +13,16 @@ use crate::domain::period::LimitReset;
 use crate::domain::request;
 use crate::domain::stray;
 use crate::domain::time::Timestamp;
-use crate::ports::{DbError, Rows};
 
-/// What can be read from a value of SQLite's JSON: 0 and 1 for truth, seconds for moments, nano-USD for money.
-pub(super) trait Column: Sized {
+/// What can be read from a value. SQLite's JSON has 0 and 1 for truth, seconds for moments, nano-USD for money.
+pub trait FromJson: Sized {
     /// `None` where the value is something else.
     fn of(value: &Value) -> Option<Self>;
 }
 
-/// Declares a struct that is read from a row's object: each field from the column of its name, and what follows a
-/// semicolon from the same object as a whole.
-macro_rules! row {
+/// Declares a struct that is read from an object: each field from the member of its name, and what follows a semicolon
+/// from the same object as a whole.
+macro_rules! from_json {
     ($(#[$meta:meta])* $vis:vis struct $name:ident {
         $($(#[$about:meta])* $own:vis $field:ident: $type:ty),* $(,)?
         $(; $($(#[$part_about:meta])* $part_own:vis $part:ident: $part_type:ty),+ $(,)?)?
@@ -34,74 +33,96 @@ macro_rules! row {
             $($($(#[$part_about])* $part_own $part: $part_type,)+)?
         }
 
-        impl crate::store::row::Column for $name {
+        impl crate::json::FromJson for $name {
             fn of(value: &serde_json::Value) -> Option<Self> {
                 Some(Self {
-                    $($field: crate::store::row::named(value, stringify!($field))?,)*
-                    $($($part: crate::store::row::Column::of(value)?,)+)?
+                    $($field: crate::json::named(value, stringify!($field))?,)*
+                    $($($part: crate::json::FromJson::of(value)?,)+)?
                 })
             }
         }
     };
 }
 
-/// The column of this name. One that the statement does not give is read as NULL.
-pub(super) fn named<T: Column>(row: &Value, name: &str) -> Option<T> {
-    T::of(row.get(name).unwrap_or(&Value::Null))
+/// The member of this name. One that is missing is read as `null`.
+pub fn named<T: FromJson>(object: &Value, name: &str) -> Option<T> {
+    T::of(object.get(name).unwrap_or(&Value::Null))
 }
 
-pub(super) fn read<T: Column>(row: &str) -> Result<T, DbError> {
-    let row: Value = serde_json::from_str(row).map_err(|_| DbError::Broken)?;
-    T::of(&row).ok_or(DbError::Broken)
-}
-
-pub(super) fn read_all<T: Column>(rows: &Rows) -> Result<Vec<T>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
-}
-
-/// The first row of the last statement.
-pub(super) fn last_row<T: Column>(batch: &[Rows]) -> Result<Option<T>, DbError> {
-    let rows = batch.last().ok_or(DbError::Broken)?;
-    rows.first().map(|row| read(row)).transpose()
-}
-
-impl Column for bool {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_i64().map(|flag| flag != 0)
+/// A text taken out of its object, so that there is no second one of a secret: `Some(None)` where there is none.
+pub fn take_text(object: &mut Value, name: &str) -> Option<Option<String>> {
+    match object.get_mut(name).map(Value::take) {
+        None | Some(Value::Null) => Some(None),
+        Some(Value::String(text)) => Some(Some(text)),
+        Some(_) => None,
     }
 }
 
-impl Column for i64 {
+/// A member of another type than it should have is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IfFitting<T>(pub Option<T>);
+
+impl<T: FromJson> FromJson for IfFitting<T> {
+    fn of(value: &Value) -> Option<Self> {
+        Some(Self(T::of(value)))
+    }
+}
+
+impl FromJson for Value {
+    fn of(value: &Value) -> Option<Self> {
+        Some(value.clone())
+    }
+}
+
+impl FromJson for bool {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_bool().or_else(|| Some(value.as_i64()? != 0))
+    }
+}
+
+impl FromJson for i64 {
     fn of(value: &Value) -> Option<Self> {
         value.as_i64()
     }
 }
 
-impl Column for u32 {
+impl FromJson for u64 {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_u64()
+    }
+}
+
+impl FromJson for f64 {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+}
+
+impl FromJson for u32 {
     fn of(value: &Value) -> Option<Self> {
         value.as_i64()?.try_into().ok()
     }
 }
 
-impl Column for String {
+impl FromJson for String {
     fn of(value: &Value) -> Option<Self> {
         value.as_str().map(str::to_owned)
     }
 }
 
-impl Column for Timestamp {
+impl FromJson for Timestamp {
     fn of(value: &Value) -> Option<Self> {
         value.as_i64().map(Self::from_secs)
     }
 }
 
-impl Column for NanoUsd {
+impl FromJson for NanoUsd {
     fn of(value: &Value) -> Option<Self> {
         Self::from_nano(value.as_i64()?)
     }
 }
 
-impl<T: Column> Column for Option<T> {
+impl<T: FromJson> FromJson for Option<T> {
     fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Null => Some(None),
@@ -110,7 +131,7 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-impl<T: Column> Column for Vec<T> {
+impl<T: FromJson> FromJson for Vec<T> {
     fn of(value: &Value) -> Option<Self> {
         value.as_array()?.iter().map(T::of).collect()
     }
@@ -119,7 +140,7 @@ impl<T: Column> Column for Vec<T> {
 /// Words, and what has its reading elsewhere.
 macro_rules! deserialized {
     ($($type:ty),+ $(,)?) => {
-        $(impl crate::store::row::Column for $type {
+        $(impl crate::json::FromJson for $type {
             fn of(value: &serde_json::Value) -> Option<Self> {
                 serde::Deserialize::deserialize(value).ok()
             }
@@ -141,14 +162,14 @@ deserialized!(
 mod tests {
     use super::*;
 
-    row! {
+    from_json! {
         #[derive(Debug, PartialEq)]
         struct Part {
             at: Timestamp,
         }
     }
 
-    row! {
+    from_json! {
         #[derive(Debug, PartialEq)]
         struct Whole {
             name: String,
@@ -159,9 +180,13 @@ mod tests {
         }
     }
 
+    fn read(text: &str) -> Option<Whole> {
+        Whole::of(&serde_json::from_str(text).ok()?)
+    }
+
     #[test]
-    fn a_row_is_read_by_its_columns_names() {
-        let whole: Whole =
+    fn a_struct_is_read_by_its_members_names() {
+        let whole =
             read(r#"{"at":60,"name":"n","on":1,"amount":null,"words":["daily","none"]}"#).unwrap();
         let expected = Whole {
             name: "n".to_owned(),
@@ -176,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_missing_or_of_another_kind_breaks_the_row() {
+    fn a_member_that_is_missing_or_of_another_kind_breaks_the_whole() {
         for row in [
             r#"{"at":60,"on":1,"words":[]}"#,
             r#"{"at":60,"name":"n","words":[]}"#,
@@ -186,9 +211,8 @@ mod tests {
             r#"{"at":60,"name":"n","on":1,"words":[],"amount":-1.5}"#,
             r#"{"name":"n","on":1,"words":[]}"#,
             "[]",
-            "no JSON",
         ] {
-            assert_eq!(read::<Whole>(row), Err(DbError::Broken), "{row}");
+            assert_eq!(read(row), None, "{row}");
         }
     }
 }
