@@ -1,23 +1,22 @@
 //! The bodies of requests: a JSON object with the members that a route takes and no others, each once.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::identity::Status;
 use crate::domain::period::LimitReset;
 use crate::domain::request::{Kind, State};
+use crate::json;
 
 /// What is left of an object while its members are taken out.
-pub struct Members(BTreeMap<String, Value>);
+pub struct Members(Map<String, Value>);
 
 impl Members {
     /// `None` for anything that is not an object, or has a member twice.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        match json::parse(bytes)? {
+            Value::Object(members) => Some(Self(members)),
+            _ => None,
+        }
     }
 
     pub fn take<T: Member>(&mut self, name: &str) -> Option<T> {
@@ -26,32 +25,6 @@ impl Members {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Each;
-
-        impl<'de> Visitor<'de> for Each {
-            type Value = Members;
-
-            fn expecting(&self, to: &mut fmt::Formatter) -> fmt::Result {
-                to.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a member twice"));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-
-        from.deserialize_map(Each)
     }
 }
 

@@ -4,6 +4,7 @@
 use url::Url;
 
 use crate::app::App;
+use crate::json;
 use crate::ports::{Answer, Call, Outcome};
 
 /// One try of a safe call, in milliseconds (S0-28).
@@ -63,7 +64,7 @@ impl Answer {
         if !is_json.starts_with("application/json") {
             return None;
         }
-        serde_json::from_slice(&self.body).ok()
+        json::parse(&self.body)
     }
 
     /// `Retry-After` in seconds, when it is a number.
