@@ -31,7 +31,12 @@ mod tests {
         for (cap, used, limit, to) in [
             (usd("5"), usd("1"), usd("5"), Some(usd("3"))),
             (usd("5"), usd("0"), usd("5"), Some(usd("2.50"))),
-            (usd("5"), nano(1_555_555_555), usd("5"), Some(usd("3.27"))),
+            (
+                usd("5"),
+                nano(1_555_555_555),
+                usd("5"),
+                Some(nano(3_277_777_000)),
+            ),
             // Lowered before, for another reason: it is not raised now.
             (usd("5"), usd("1"), usd("2"), Some(usd("2"))),
             (usd("5"), usd("4.98"), usd("5"), Some(usd("4.99"))),
