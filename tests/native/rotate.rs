@@ -814,6 +814,40 @@ fn a19_an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
 }
 
 #[test]
+fn a2_a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
+    const ON: &str = r#"{"disabled":false}"#;
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let operator = Browser::signed_in(&world, "operator");
+    for who in [&operator, &member] {
+        assert_eq!(who.patch(&key, r#"{"disabled":true}"#).status, 200);
+    }
+    let told = asks(&member, &key, "leaked", "{}");
+    assert_eq!(
+        told.json()["key"]["holds"],
+        json!(["admin", "leak", "owner"])
+    );
+    is(&rotates(&member, &key), 403, "key_held");
+    is(&member.patch(&key, ON), 403, "key_held");
+    for (who, left) in [(&operator, &["leak", "owner"][..]), (&member, &["leak"])] {
+        let told = who.patch(&key, ON);
+        assert_eq!(
+            (told.status, &told.json()["key"]["state"]),
+            (200, &json!("disabled"))
+        );
+        assert_eq!(told.json()["key"]["holds"], json!(left));
+        is(&who.patch(&key, ON), 403, "key_held");
+        sweeps(&world, 1);
+        assert_eq!(world.usable().len(), 0);
+    }
+    let named = r#"{"disabled":false,"name":"mine"}"#;
+    is(&member.patch(&key, named), 403, "key_held");
+    delivered(&world, &rotates(&member, &key), 1);
+    sweeps(&world, 2);
+    oracle::settled(&world);
+}
+
+#[test]
 fn s3_45_a_leak_within_a_grace_puts_both_off() {
     let world = World::new();
     let (member, key) = holder(&world);
