@@ -593,26 +593,25 @@ fn c25_x4_what_is_under_way_or_over_is_no_drift() {
 }
 
 #[test]
-fn p7_a_key_that_is_on_after_its_end_is_told() {
+fn p7_a_key_that_is_on_after_its_end_is_told_and_ended() {
     let world = World::new();
-    holder(&world, "member");
-    for (change, before, after) in [("t", "active", "revoking"), ("u", "revoking", "revoked")] {
-        world.db.run(&format!(
-            "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-               SELECT '{change}', public_id, 'revoke_confirmed', 't', '{before}', '{after}', 1 FROM generations;
-             UPDATE generations SET state = '{after}', change_id = '{change}', ended_at = created_at + 1,
-               usage_read_at = created_at + 1, erase_at = created_at + 90000"
-        ));
-    }
+    let (member, key) = holder(&world, "member");
+    world.spends(1.0);
+    assert_eq!(member.delete(&key).status, 200);
+    by_hand(&world, &json!({ "disabled": false }));
+    let updates = world.calls("openrouter.keys.update");
     world.pass(TEN_MINUTES);
-    assert!(world.reconcile());
+    assert!(world.reconcile_dry());
     assert_eq!(kinds(&world), ["on_after_end"]);
     assert_eq!(
         world.calls("openrouter.keys.update"),
-        0,
-        "its own job ends it"
+        updates,
+        "one that only looks"
     );
-    by_hand(&world, &json!({ "disabled": true }));
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(kinds(&world), ["on_after_end"]);
+    assert_eq!(world.usable().len(), 0);
     let drift = reconciled(&world)["drift"].clone();
     assert_eq!(
         (kinds(&world).as_slice(), drift),
