@@ -1153,10 +1153,13 @@ fn x4_while_an_enable_may_land_yet_nothing_is_minted() {
 
 #[test]
 fn c10_a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
+    // Once its successor is recorded, nothing of it is raised.
     let raises = |world: &World, _: &Browser<'_>, _: &str| {
-        world
-            .db
-            .run("UPDATE generations SET limit_nano = 5000000000 WHERE state = 'active'");
+        let old = "SELECT upstream_hash FROM generations WHERE slot = 0 AND grace_until IS NULL";
+        for hash in world.db.texts(old) {
+            world.by_hand("PATCH", &format!("/keys/{hash}"), &json!({ "limit": 5 }));
+            world.db.run("UPDATE generations SET limit_nano = 5000000000, op_nonce = 'raised' WHERE slot = 0");
+        }
     };
     meanwhile("rotate", FOUR_HOURS, raises, |_, told, at| {
         let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
