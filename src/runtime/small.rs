@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::{self, Function, Object, Reflect};
-use worker::wasm_bindgen_futures::JsFuture;
 use worker::kv::KvStore;
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::RateLimiter;
 use worker::{Delay, Env};
 

@@ -1,6 +1,6 @@
 //! Reading the audit back: whether a change whose answer was lost has happened (X3).
 
-use super::{last_row};
+use super::last_row;
 use crate::domain::id::PublicId;
 use crate::ports::{Database, DbError};
 

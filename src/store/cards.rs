@@ -1,6 +1,6 @@
 //! Keys as their owner sees them.
 
-use super::{read};
+use super::read;
 use crate::crypto::session::Session;
 use crate::domain::generation::State;
 use crate::domain::hold::Reason;

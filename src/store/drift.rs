@@ -129,10 +129,7 @@ row! {
     }
 }
 
-async fn all<T: Column>(
-    db: &dyn Database,
-    batch: Vec<Stmt>,
-) -> Result<Vec<T>, DbError> {
+async fn all<T: Column>(db: &dyn Database, batch: Vec<Stmt>) -> Result<Vec<T>, DbError> {
     let rows = db.batch(batch).await?;
     read_all(rows.last().ok_or(DbError::Broken)?)
 }
