@@ -168,7 +168,7 @@ fn fresh(basis: &Basis, now: Timestamp) -> NanoUsd {
     let settled = budget::settled(allowed, &basis.siblings, now);
     let fresh = budget::cap(allowed, &basis.siblings, now).max(in_force(basis).min(settled));
     if basis.paired {
-        fresh.min(basis.limit)
+        fresh.min(allowed_now(basis))
     } else {
         fresh
     }
@@ -179,6 +179,11 @@ fn in_force(basis: &Basis) -> NanoUsd {
     if basis.held || basis.limit_reset != basis.grants.limit_reset {
         return NanoUsd::ZERO;
     }
+    allowed_now(basis)
+}
+
+/// What its limit lets it spend: of one that counts a whole life, what is above what was spent before it was paid for.
+fn allowed_now(basis: &Basis) -> NanoUsd {
     match basis.limit_reset {
         LimitReset::None => basis.limit.minus(basis.before_prepaid),
         _ => basis.limit,

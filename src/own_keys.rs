@@ -107,7 +107,7 @@ fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<Wish<'a>, E
 
 /// Why nothing was changed, where that is so.
 fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
-    let Granted { card, role, .. } = granted;
+    let Granted { card, role, due } = granted;
     if card.ended && card.state.is_live() {
         return Err(Error::KeyBeingRemoved);
     }
@@ -118,7 +118,9 @@ fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
     if disabled.is_some() && !for_the_next {
         switchable(card.state)?;
     }
-    if disabled == Some(false) && card.holds.iter().any(|hold| hold.bars(*role)) {
+    // What has lifted a hold was not refused, whatever else keeps it off.
+    let lifted = !due.is_empty();
+    if disabled == Some(false) && !lifted && card.holds.iter().any(|hold| hold.bars(*role)) {
         return Err(Error::Held);
     }
     Ok(())

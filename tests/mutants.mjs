@@ -405,6 +405,8 @@ export const mutants = [
     ["B3 more wants upstream's evidence", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
     ["B5 what the plan does not allow gets nothing more", "    if basis.put_off {\n", "    if false {\n"],
     ["B2 below a cent the key is off", "        exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,", "        exhausted: false,"],
+    ["X10 nothing is raised while two generations of a key live", "    if basis.paired {\n", "    if false {\n"],
+    ["X10 B4 what a prepaid key had spent before is not to be had again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["B4 a prepaid limit begins where the key was", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
     ["a temporary raise ends", "(next, ends) => next.or(ends),", "(next, _) => next,"],
   ]),
@@ -414,6 +416,8 @@ export const mutants = [
   ...inFile("src/store/caps.rs", [
     ["X4 a limit is written down as a doubt before it is sent", "UPDATE generations SET limit_sent_nano = MAX(?1, CASE", "UPDATE generations SET limit_sent_nano = MIN(?1, CASE"],
     ["X4 what was sent earlier may land yet", "let earlier = doubt.earlier.filter(|(_, at)| lands(*at));", "let earlier = doubt.earlier.filter(|(_, at)| !lands(*at));"],
+    ["B1 an owner's caps wait while a successor is being minted", "s.replaces IS NOT NULL AND s.state IN ('reserved', 'minting'))", "s.replaces IS NOT NULL AND s.state IN ('reserved'))"],
+    ["X4 a limit that is not confirmed is looked at again", "(?4 IS NULL OR EXISTS (SELECT 1 FROM audit", "(?4 IS NOT NULL OR EXISTS (SELECT 1 FROM audit"],
     ["B1 a limit holds only while its basis does", "n.state IN ('active', 'disabled') AND (?1 IS NULL OR \", stamp", "n.state IN ('active', 'disabled') AND (?1 IS NULL OR 1 OR \", stamp"],
   ]),
   ...inFile("src/store/plans.rs", [
@@ -486,6 +490,7 @@ export const mutants = [
   // ------------------------------------------------------------------------------------------ the mint
   ...inFile("src/mint.rs", [
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
+    ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
     ["P3 what came back is compared with what was asked for", "if let Err(mismatch) = check_echo(spec, &echo) {", "if let (Err(mismatch), true) = (check_echo(spec, &echo), echo.name.is_none()) {"],
     ["X3 a record whose answer says no is looked up in the audit", "Ok(true) => Ok(Recorded::Active),", "Ok(true) => Err(error),"],
@@ -530,6 +535,8 @@ export const mutants = [
     ["A2 an owner switches what is there", "\"(o.live_state IN ('active', 'disabled') OR (o.live_state IS NULL AND o.member <> a.public_id))\"", "\"(o.live_state IS NOT NULL OR o.member IS NOT NULL)\""],
     ["A2 P7 nobody enables what the house holds", "IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> \"", "IN ('admin') AND h.reason <> \""],
     ["A2 P7 an owner does not enable what an admin holds", "IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> \"", "IN ('offboarding', 'leak', 'switch') AND h.reason <> \""],
+    ["A2 a leak keeps nobody from lifting their own hold", "\" AND NOT (h.reason = 'leak' AND \"", "\" AND NOT (h.reason = 'void' AND \""],
+    ["A2 beside a leak there is nothing to lift but one's own hold", "\" AND NOT (h.reason = 'leak' AND \",\n            held!(),", "\" AND NOT (h.reason = 'leak' AND \",\n            \"1\","],
     ["a name that comes with a switch comes with it or not at all", "(?8 + ?9 = 0 OR \", switchable!()", "(?8 + ?9 >= 0 OR \", switchable!()"],
     ["A2 a name comes with no enabling that is refused", "AND (?9 = 0 OR \", not_barred!()", "AND (?9 >= 0 OR \", not_barred!()"],
     ["X3 a name that lands late changes nothing back", "WHERE public_id = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)", "WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit a WHERE a.target = ?3 AND a.change_id = ?2)"],
@@ -538,7 +545,8 @@ export const mutants = [
     ["A2 what was postponed has its turn at once", "WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0", "WHERE live = 9 AND state IN ('active', 'disabled') AND next_attempt_at > 0"],
   ]),
   ...inFile("src/own_keys.rs", [
-    ["A2 an enabling that is refused is told so", "    if disabled == Some(false) && card.holds.iter().any(|hold| hold.bars(*role)) {", "    if disabled == Some(false) && card.holds.is_empty() && card.ended {"],
+    ["A2 an enabling that is refused is told so", "    if disabled == Some(false) && !lifted && card.holds.iter()", "    if disabled == Some(false) && lifted && card.holds.iter()"],
+    ["A2 a hold that was lifted beside a leak is no refusal", "disabled == Some(false) && !lifted && card", "disabled == Some(false) && card"],
     ["P7 what has ended does not come on again", "    if card.ended {\n        return Err(Error::KeyEnded);", "    if card.ended && disabled.is_none() {\n        return Err(Error::KeyEnded);"],
     ["X4 a doubtful switch is sent again at once", "due.state != switch.state() || due.row.doubted_at.is_some()", "due.state != switch.state()"],
   ]),
@@ -704,7 +712,9 @@ export const mutants = [
     ["X16 what a walk has seen is not asked for", " AND COALESCE(s.seen_at, 0) < ?3", ""],
     ["X16 P8 a key is missing once", "AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL", "AND n.state IN ('active', 'disabled')"],
     ["C25 a switch that differs is said again", "WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL", "WHERE 0 AND public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL"],
-    ["B1 a limit that differs is due", "        WHERE public_id = ?2 AND state IN ('active', 'disabled') AND cap_due_at IS NULL", "        WHERE 0 AND public_id = ?2 AND state IN ('active', 'disabled') AND cap_due_at IS NULL"],
+    ["B1 a limit that differs is due", "SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),\n            limit_sent", "SET cap_due_at = MIN(COALESCE(cap_due_at, NULL), ?1),\n            limit_sent"],
+    ["B1 a limit that differs is looked at before it is due anyway", "SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),\n            limit_sent", "SET cap_due_at = COALESCE(cap_due_at, ?1),\n            limit_sent"],
+    ["X10 a limit that differs is said again", "limit_sent_at = COALESCE(limit_sent_at, ?2)", "limit_sent_at = NULLIF(limit_sent_at, ?2)"],
     ["a dry run has nothing mended", "    let mend = mend.filter(|_| mends);", "    let mend = mend.filter(|_| mends || true);"],
   ]),
   ...inFile("src/jobs/compare.rs", [
@@ -776,6 +786,8 @@ export const mutants = [
   ...inFile("src/rotate.rs", [
     ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
     ["A15 a replay is answered as one", "    if is_replay(&attempt, &facts)? {\n        return Ok(Rotated::Before(card));\n    }\n    if !facts.begun {\n        return Err(refusal(", "    if !facts.begun {\n        return Err(refusal("],
+    ["B4 C10 a split leaves out what was spent before it was paid for", "        LimitReset::None => before,\n", "        LimitReset::None => NanoUsd::ZERO,\n"],
+    ["B4 C10 a prepaid split's limit begins where the key was", ".map(|to| before.plus(to))", ""],
     ["C10 a limit that counts another window is not split", "    if facts.limit_reset != reset {", "    if facts.limit.nano() < 0 {"],
     ["C10 the successor gets what the old one's lowered limit leaves", "            count_old_as(decision, to);\n", ""],
   ]),

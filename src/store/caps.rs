@@ -102,8 +102,9 @@ statements! {
           AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
 
-    // Unless something has asked for it again meanwhile.
-    NEXT = "UPDATE generations SET cap_due_at = ?1 WHERE public_id = ?2 AND cap_due_at = ?3";
+    // Unless something has asked for it again meanwhile, or what was sent is not confirmed.
+    NEXT = "UPDATE generations SET cap_due_at = ?1 WHERE public_id = ?2 AND cap_due_at = ?3
+        AND (?4 IS NULL OR EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?2))";
 
     // Figures that came with an answer.
     TOLD = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
@@ -312,7 +313,7 @@ pub async fn confirmed(
         } else {
             stmt!(HAS_BUDGET, generation, change)
         });
-        batch.push(stmt!(NEXT, next, generation, basis.taken));
+        batch.push(stmt!(NEXT, next, generation, basis.taken, change));
         if turn.limit < basis.limit {
             batch.push(stmt!(OTHERS, now, generation, change));
         }
@@ -328,7 +329,7 @@ pub async fn keep(
     basis: &Basis,
     next: Option<Timestamp>,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt!(NEXT, next, generation, basis.taken)];
+    let batch = vec![stmt!(NEXT, next, generation, basis.taken, None::<&str>)];
     twice(db, batch).await.map(|_| ())
 }
 

@@ -1,7 +1,7 @@
 //! What the nightly comparison with the upstream has seen, and in what an upstream key differs from its row.
 
 use super::audit::{committed, was_committed};
-use super::generations::Due;
+use super::generations::{Due, LANDS_WITHIN_SECS};
 use super::row::Column;
 use super::{read_all, twice};
 use crate::domain::drift::{Drift, Wanted};
@@ -56,8 +56,10 @@ statements! {
     SAY_AGAIN = "UPDATE generations SET switch_doubted_at = ?1, attempts = 0, next_attempt_at = 0
         WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL";
 
-    CAP_DUE = "UPDATE generations SET cap_due_at = ?1
-        WHERE public_id = ?2 AND state IN ('active', 'disabled') AND cap_due_at IS NULL";
+    // Whatever drives caps says it again too: what is in force is as little known as after an answer that was lost.
+    LIMIT_AGAIN = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),
+            limit_sent_nano = COALESCE(limit_sent_nano, limit_nano), limit_sent_at = COALESCE(limit_sent_at, ?2)
+        WHERE public_id = ?3 AND state IN ('active', 'disabled')";
 
     NOTE = "INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at)
         SELECT n.id, ?1, ?2, ?2 FROM generations n
@@ -207,7 +209,11 @@ pub async fn note(
     let mut batch = vec![stmt!(NOTE, drift.name(), now, generation, KEPT)];
     let mend = match drift {
         Drift::Disabled => Some(stmt!(SAY_AGAIN, now, generation)),
-        Drift::Limit => Some(stmt!(CAP_DUE, now, generation)),
+        Drift::Limit => {
+            // Nothing of ours is under way that may land yet.
+            let sent_at = now.plus(-LANDS_WITHIN_SECS);
+            Some(stmt!(LIMIT_AGAIN, now, sent_at, generation))
+        }
         _ => None,
     };
     let mend = mend.filter(|_| mends);

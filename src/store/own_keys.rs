@@ -35,18 +35,6 @@ macro_rules! switchable {
     };
 }
 
-/// Nothing that another has put forbids that it goes on; `Reason::bars` says the same.
-macro_rules! not_barred {
-    () => {
-        concat!(
-            "NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id
-            AND h.reason IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> ",
-            role!(),
-            ")"
-        )
-    };
-}
-
 /// Whether their own hold stands.
 macro_rules! held {
     () => {
@@ -54,6 +42,21 @@ macro_rules! held {
             "EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id AND h.reason = ",
             role!(),
             ")"
+        )
+    };
+}
+
+/// Nothing that another has put forbids that it goes on; `Reason::bars` says the same. A leak's hold waits for a successor,
+/// which waits for theirs: that one they may lift, and the key stays off.
+macro_rules! not_barred {
+    () => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id
+            AND h.reason IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> ",
+            role!(),
+            " AND NOT (h.reason = 'leak' AND ",
+            held!(),
+            "))"
         )
     };
 }

@@ -225,6 +225,33 @@ fn x4_a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
 }
 
 #[test]
+fn x4_a_limit_that_a_switch_has_overtaken_stays_due_until_it_is_known() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let id = member.claim().json()["key"]["id"].clone();
+    let key = format!("/api/v1/keys/{}", id.as_str().unwrap());
+    let operator = Browser::signed_in(&world, "operator");
+    let (target, body) = (format!("{}/plan", address(&member)), r#"{"plan":"basic"}"#);
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    Browser::with(&dry, &operator.cookies.borrow()).post(&target, body);
+    let names = dry.effects.names();
+    let sent = names.iter().position(|name| name.contains("PATCH"));
+    world.effects.plan(&[(sent.unwrap(), Fate::HeldBefore)]);
+    let held = operator.start("POST", &target, body);
+    world.effects.plan(&[]);
+    assert_eq!(member.patch(&key, r#"{"disabled":true}"#).status, 200);
+    assert_eq!(held.release().status, 200);
+    let due = "SELECT limit_sent_nano IS NOT NULL AND cap_due_at IS NOT NULL FROM generations";
+    assert_eq!(world.db.number(due), 1);
+    sweeps(&world, 1);
+    let basic =
+        "SELECT g.limit_reset = p.limit_reset FROM generations g JOIN plans p ON p.name = 'basic'";
+    assert_eq!(world.db.number(basic), 1);
+    oracle::settled(&world);
+}
+
+#[test]
 fn b1_what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");

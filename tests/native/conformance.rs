@@ -35,8 +35,8 @@ fn story() -> (World, Vec<Ran>) {
     ] {
         assert_eq!(member.patch(&own, body).status, 200);
     }
-    let removed = world.db.text("SELECT upstream_hash FROM generations");
     rotations(&world, &member, &own);
+    let removed = world.usable()[0].hash.clone();
     assert_eq!(member.delete(&own).status, 200);
     assert_eq!(member.claim().status, 201);
     world.spent_by(&removed, 1.0);

@@ -22,6 +22,7 @@ mod erasure;
 mod explorer;
 mod faults;
 mod gates;
+mod grace;
 mod grid;
 mod guards;
 mod leave;

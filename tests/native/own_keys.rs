@@ -153,7 +153,7 @@ fn a2_s0_125_s1_11_what_the_house_holds_nobody_enables_and_everybody_may_put_off
     for (reason, owner_may, admin_may) in [
         ("admin", false, true),
         ("offboarding", false, false),
-        ("leak", false, false),
+        ("leak", true, true),
         ("switch", false, false),
         ("idle", true, true),
         ("budget", true, true),

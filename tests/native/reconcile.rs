@@ -96,6 +96,40 @@ fn s4_49_c25_a_switch_made_elsewhere_is_said_again_by_the_holds() {
 }
 
 #[test]
+fn s4_49_x10_a_limit_changed_elsewhere_is_said_again_by_what_drives_caps() {
+    // Of one that is looked at again anyway, too: what it has used of its day is not in its next generation's cap.
+    for capped in [false, true] {
+        for elsewhere in [json!(50), json!(2), json!(null)] {
+            let world = World::new();
+            let (member, key) = holder(&world, "member");
+            if capped {
+                world.spends(1.0);
+                assert_eq!(member.post(&format!("{key}/rotate"), "{}").status, 201);
+                for _ in 0..2 {
+                    world.pass(TEN_MINUTES);
+                    assert!(world.sweep());
+                }
+            }
+            let (hash, limit) = (world.usable()[0].hash.clone(), world.usable()[0].limit);
+            let changed = json!({ "limit": elsewhere });
+            world.by_hand("PATCH", &format!("/keys/{hash}"), &changed);
+            world.pass(TEN_MINUTES);
+            assert!(world.reconcile());
+            assert_eq!(counts(&world)["mended"], 1);
+            assert_ne!(
+                world.usable()[0].limit,
+                limit,
+                "not by the comparison itself"
+            );
+            assert!(world.sweep());
+            assert_eq!(world.usable()[0].limit, limit, "{elsewhere} {capped}");
+            assert_eq!(reconciled(&world)["drift"], 0);
+            oracle::settled(&world);
+        }
+    }
+}
+
+#[test]
 fn s4_49_b1_a_limit_changed_elsewhere_is_due_for_its_driver_and_the_rest_is_told() {
     for (change, kind, due) in [
         (json!({ "limit": 50 }), "limit", 1),
@@ -559,26 +593,25 @@ fn c25_x4_what_is_under_way_or_over_is_no_drift() {
 }
 
 #[test]
-fn p7_a_key_that_is_on_after_its_end_is_told() {
+fn p7_a_key_that_is_on_after_its_end_is_told_and_ended() {
     let world = World::new();
-    holder(&world, "member");
-    for (change, before, after) in [("t", "active", "revoking"), ("u", "revoking", "revoked")] {
-        world.db.run(&format!(
-            "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-               SELECT '{change}', public_id, 'revoke_confirmed', 't', '{before}', '{after}', 1 FROM generations;
-             UPDATE generations SET state = '{after}', change_id = '{change}', ended_at = created_at + 1,
-               usage_read_at = created_at + 1, erase_at = created_at + 90000"
-        ));
-    }
+    let (member, key) = holder(&world, "member");
+    world.spends(1.0);
+    assert_eq!(member.delete(&key).status, 200);
+    by_hand(&world, &json!({ "disabled": false }));
+    let updates = world.calls("openrouter.keys.update");
     world.pass(TEN_MINUTES);
-    assert!(world.reconcile());
+    assert!(world.reconcile_dry());
     assert_eq!(kinds(&world), ["on_after_end"]);
     assert_eq!(
         world.calls("openrouter.keys.update"),
-        0,
-        "its own job ends it"
+        updates,
+        "one that only looks"
     );
-    by_hand(&world, &json!({ "disabled": true }));
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(kinds(&world), ["on_after_end"]);
+    assert_eq!(world.usable().len(), 0);
     let drift = reconciled(&world)["drift"].clone();
     assert_eq!(
         (kinds(&world).as_slice(), drift),

@@ -814,6 +814,40 @@ fn a19_an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
 }
 
 #[test]
+fn a2_a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
+    const ON: &str = r#"{"disabled":false}"#;
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let operator = Browser::signed_in(&world, "operator");
+    for who in [&operator, &member] {
+        assert_eq!(who.patch(&key, r#"{"disabled":true}"#).status, 200);
+    }
+    let told = asks(&member, &key, "leaked", "{}");
+    assert_eq!(
+        told.json()["key"]["holds"],
+        json!(["admin", "leak", "owner"])
+    );
+    is(&rotates(&member, &key), 403, "key_held");
+    is(&member.patch(&key, ON), 403, "key_held");
+    for (who, left) in [(&operator, &["leak", "owner"][..]), (&member, &["leak"])] {
+        let told = who.patch(&key, ON);
+        assert_eq!(
+            (told.status, &told.json()["key"]["state"]),
+            (200, &json!("disabled"))
+        );
+        assert_eq!(told.json()["key"]["holds"], json!(left));
+        is(&who.patch(&key, ON), 403, "key_held");
+        sweeps(&world, 1);
+        assert_eq!(world.usable().len(), 0);
+    }
+    let named = r#"{"disabled":false,"name":"mine"}"#;
+    is(&member.patch(&key, named), 403, "key_held");
+    delivered(&world, &rotates(&member, &key), 1);
+    sweeps(&world, 2);
+    oracle::settled(&world);
+}
+
+#[test]
 fn s3_45_a_leak_within_a_grace_puts_both_off() {
     let world = World::new();
     let (member, key) = holder(&world);
@@ -1119,10 +1153,13 @@ fn x4_while_an_enable_may_land_yet_nothing_is_minted() {
 
 #[test]
 fn c10_a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
+    // Once its successor is recorded, nothing of it is raised.
     let raises = |world: &World, _: &Browser<'_>, _: &str| {
-        world
-            .db
-            .run("UPDATE generations SET limit_nano = 5000000000 WHERE state = 'active'");
+        let old = "SELECT upstream_hash FROM generations WHERE slot = 0 AND grace_until IS NULL";
+        for hash in world.db.texts(old) {
+            world.by_hand("PATCH", &format!("/keys/{hash}"), &json!({ "limit": 5 }));
+            world.db.run("UPDATE generations SET limit_nano = 5000000000, op_nonce = 'raised' WHERE slot = 0");
+        }
     };
     meanwhile("rotate", FOUR_HOURS, raises, |_, told, at| {
         let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");

@@ -234,7 +234,8 @@ fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
                         "POST",
                         ["api", "v1", "keys", word, "limit"]
                         | ["api", "v1", "admin", "keys", word, "raises"]
-                        | ["api", "v1", "admin", "members", word, "plan" | "payments"],
+                        | ["api", "v1", "admin", "members", word, "plan" | "payments"]
+                        | ["api", "v1", "admin", "jobs", word],
                     ) => !word.is_empty(),
                     _ => false,
                 };

@@ -1,0 +1,143 @@
+//! Caps while a key gets another secret, and while two of its secrets work: nobody has more by it.
+
+use serde_json::json;
+
+use crate::caps::{address, admin, assign, limits, spends, sweeps};
+use crate::support::{Browser, Fate, World, oracle};
+
+const GRACE: &str = r#"{"grace_hours":4}"#;
+
+/// A member with a key, and its id.
+fn holder<'a>(world: &'a World, plan: Option<&str>) -> (Browser<'a>, String) {
+    let member = Browser::signed_in(world, "member");
+    if let Some(plan) = plan {
+        assign(world, &member, plan);
+    }
+    let told = member.claim().json();
+    let id = told["key"]["id"].as_str().unwrap().to_owned();
+    (member, id)
+}
+
+fn raises(world: &World, key: &str) {
+    let target = format!("/api/v1/admin/keys/{key}/raises");
+    admin(world, "POST", &target, r#"{"amount_usd":"2"}"#);
+}
+
+fn pays(world: &World, member: &Browser<'_>, id: &str, amount: &str) {
+    let body = json!({ "payment_id": id, "amount_usd": amount }).to_string();
+    let target = format!("{}/payments", address(member));
+    admin(world, "POST", &target, &body);
+}
+
+fn with_grace(member: &Browser<'_>, key: &str) {
+    let told = member.post(&format!("/api/v1/keys/{key}/rotate"), GRACE);
+    assert_eq!(told.status, 201, "{told:?}");
+    oracle::always(member.world);
+}
+
+/// Until the older one's time is over, and its last figures are in.
+fn grace_over(world: &World) {
+    world.pass(4 * 3_600);
+    sweeps(world, 3);
+}
+
+#[test]
+fn b1_an_owners_caps_wait_while_a_successor_is_being_minted() {
+    for body in ["{}", GRACE] {
+        let world = World::new();
+        let (member, first) = holder(&world, Some("basic"));
+        let second = member.post("/api/v1/keys", r#"{"name":"second"}"#).json();
+        let second = second["key"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(limits(&world), [5.0, 5.0]);
+        let rotate = format!("/api/v1/keys/{first}/rotate");
+        let dry = world.copied();
+        dry.effects.plan(&[]);
+        Browser::with(&dry, &member.cookies.borrow()).post(&rotate, body);
+        let names = dry.effects.names();
+        let mint = names.iter().position(|name| name.starts_with("http POST"));
+        world.effects.plan(&[(mint.unwrap(), Fate::HeldBefore)]);
+        let held = member.start("POST", &rotate, body);
+        world.effects.plan(&[]);
+        let (before, said) = (limits(&world), world.calls("openrouter.keys.update"));
+        for key in [&first, &second] {
+            raises(&world, key);
+        }
+        assert!(world.sweep());
+        assert_eq!(limits(&world), before, "what a successor gets is not known");
+        assert_eq!(world.calls("openrouter.keys.update"), said);
+        let told = held.release();
+        assert_eq!(told.status, 201, "{told:?}");
+        oracle::always(&world);
+        sweeps(&world, 1);
+        let after = if body == GRACE {
+            [2.5, 7.0, 2.5].to_vec()
+        } else {
+            [7.0, 7.0].to_vec()
+        };
+        assert_eq!(limits(&world), after, "and nothing that was due is lost");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn x10_a_raise_within_a_grace_waits_for_its_end() {
+    let world = World::new();
+    let (member, key) = holder(&world, None);
+    with_grace(&member, &key);
+    assert_eq!(limits(&world), [2.5, 2.5]);
+    raises(&world, &key);
+    sweeps(&world, 3);
+    assert_eq!(limits(&world), [2.5, 2.5]);
+    grace_over(&world);
+    assert_eq!(limits(&world), [7.0]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn b4_c10_a_grace_splits_what_is_left_of_what_was_paid_and_not_what_was_spent_before() {
+    let world = World::new();
+    let (member, key) = holder(&world, None);
+    spends(&world, 4.0);
+    assign(&world, &member, "prepaid");
+    pays(&world, &member, "p-1", "10");
+    sweeps(&world, 2);
+    assert_eq!(limits(&world), [14.0]);
+    spends(&world, 1.0);
+    let old = world.usable()[0].hash.clone();
+    with_grace(&member, &key);
+    assert_eq!(limits(&world), [9.5, 4.5], "the four of before, and ten");
+    world.spent_by(&old, 3.0);
+    pays(&world, &member, "p-2", "2");
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [9.5, 4.5], "paid for the time after it");
+    grace_over(&world);
+    assert_eq!(limits(&world), [8.0], "twelve, less four");
+    oracle::settled(&world);
+}
+
+#[test]
+fn b2_x4_an_off_that_was_said_twice_is_not_sure_enough_to_record() {
+    for kind in ["reset_before", "reset_after", "late"] {
+        let world = World::new();
+        let (member, key) = holder(&world, None);
+        spends(&world, 5.0);
+        assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
+        world.add_fault("openrouter.keys.update", kind, json!({ "times": 1 }));
+        let told = member.claim();
+        assert_eq!(
+            (told.status, told.code()),
+            (503, "claim_unknown".into()),
+            "{kind}"
+        );
+        assert_eq!(told.secret(), None);
+        oracle::always(&world);
+        let now = world.now_ms.get();
+        world.sandbox.borrow_mut().land_late(now);
+        sweeps(&world, 2);
+        assert_eq!(world.states(), ["revoked", "revoked"], "{kind}");
+        // Another try has one answer, and is on record as off.
+        assert_eq!(member.claim().json()["key"]["holds"], json!(["budget"]));
+        assert_eq!(world.usable().len(), 0);
+        oracle::settled(&world);
+    }
+}
