@@ -13,6 +13,8 @@ import { CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 const UPDATE = "openrouter.keys.update";
 const NIGHT = "0 3 * * *";
+/** What a run writes down while it works. */
+const BEFORE_ITS_END = "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NULL";
 const HOUR = 3_600;
 const DAY = 86_400;
 
@@ -122,7 +124,15 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     ["claims::MAKE_ROOM", "BEFORE UPDATE OF ended_at ON keys"],
     ["claims::CREATED", "BEFORE INSERT ON keys"],
   ]));
-  await whole(() => operator.post("/api/v1/admin/jobs/reconcile", { dry_run: true }), breaking([
+  const ask = () => operator.post("/api/v1/admin/jobs/reconcile", { dry_run: true });
+  for (const [when] of breaking([["runs::KEEP", BEFORE_ITS_END]])) {
+    await breakAt(own, when);
+    assert.equal((await ask()).status, 500);
+    await mend(own);
+    // Nobody waits for a run that was not begun.
+    assert.deepEqual(await own.worker.d1("SELECT outcome, code FROM runs ORDER BY id DESC LIMIT 1"), [{ outcome: "failed", code: "storage_unavailable" }]);
+  }
+  await whole(ask, breaking([
     ["runs::ASK_GUARD", audit("job_asked")],
   ]));
   assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
@@ -432,7 +442,7 @@ async function hadDiffered(house, { id }) {
 const nothing = async () => {};
 
 for (const [what, when, happened] of breaking(/** @type {[string, string, string, (house: House, generation: any) => Promise<void>][]} */ ([
-  ["runs::KEEP", "where it stands", "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NULL", nothing],
+  ["runs::KEEP", "where it stands", BEFORE_ITS_END, nothing],
   ["drift::SIGHT", "which keys are there", "BEFORE INSERT ON sightings", nothing],
   ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { disabled: true })],
   ["drift::SAY_AGAIN", "that a switch is to be said again", "BEFORE UPDATE OF switch_doubted_at ON generations", meddling("PATCH", { disabled: true })],
