@@ -2,9 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { claiming, isOver } from "./moments.mjs";
+import { secretsIn } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").House} House */
 /** @typedef {import("./support.mjs").Answer} Answer */
+/** @typedef {import("./moments.mjs").Moment} Moment */
 
 /** Statements that some test of this file breaks, as `file::NAME`. @type {Set<string>} */
 const broken = new Set();
@@ -48,6 +51,18 @@ export async function isWhole(house, state, act, rows) {
   const told = await act();
   assert.ok(told.status < 300, `${told.status} ${told.text}`);
   return told;
+}
+
+/** A claim or a sweep in which a statement is broken is a failure in our own words; with it mended, nothing is left of that. @param {House} house @param {Moment} moment @param {string} when */
+export async function breaksIn(house, moment, when) {
+  const who = await moment.prepare(house);
+  await breakAt(house, when);
+  const ended = await moment.act(house, who);
+  if (moment.act === claiming.act) assert.ok(ended.status >= 500 && secretsIn(ended).length === 0, `${ended.status} ${ended.text}`);
+  else assert.deepEqual([ended.outcome, ended.code], ["failed", "storage_unavailable"]);
+  await house.promises();
+  await mend(house);
+  await isOver(house, moment, who);
 }
 
 /** The statements that a test file names; those of the file that runs were really broken. @param {string | URL} file */
