@@ -100,6 +100,8 @@ function shown(card, now) {
     name: card.name,
     mask: card.label,
     state: over ? "expired" : card.state,
+    missing: card.missing === 1 && ["active", "disabled"].includes(card.state),
+    holds: card.holds,
     limit_usd: usd(card.limit_nano),
     limit_reset: card.limit_reset,
     resets_at: moment(windowEnd(card.limit_reset, now)),

@@ -110,6 +110,7 @@ async function options(modules, { folder, port, settings }) {
     // Its own front, for `getD1Database`; the load goes past it, straight to the program.
     port: 0,
     d1Persist: join(folder, "d1"),
+    kvPersist: join(folder, "kv"),
     // The lines that the programs log are written and read, and shown to nobody.
     handleStructuredLogs: () => {},
     workers: [{
@@ -118,6 +119,7 @@ async function options(modules, { folder, port, settings }) {
       compatibilityDate: committed.compatibility_date,
       bindings: settings,
       d1Databases: { DB: "bench" },
+      kvNamespaces: { HANDOFFS: "bench" },
       ratelimits: Object.fromEntries(limits),
       unsafeDirectSockets: [{ host: "127.0.0.1", port }],
     }],

@@ -107,7 +107,7 @@ impl Error {
                 "Nothing was changed. What is off is not replaced: put it on first, or wait for who put it off.",
             ),
             Self::RotationUnsettled => String::from(
-                "Nothing was changed. What the old secret had still under way is being counted, usually within 20 minutes.",
+                "Nothing was changed. What the old secret had still under way is being counted, usually within half an hour.",
             ),
             Self::InGrace { until } => format!(
                 "Nothing was changed. The older one works until {}; report the key as leaked to end both.",

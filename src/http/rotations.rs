@@ -97,7 +97,7 @@ fn waits(why: &Error) -> String {
         Error::CreditSpent => String::from("Rotate once more is paid."),
         Error::MintingStopped => String::from("Rotate once keys are made again."),
         Error::Held | Error::KeyOff => String::from("Rotate once nothing else holds it."),
-        _ => String::from("Rotate in 20 minutes."),
+        _ => String::from("Rotate in half an hour."),
     };
     format!(
         "The leaked secret never comes on again. A new one waits: {}. {until}",

@@ -87,8 +87,13 @@ pub async fn ask(app: &App, session: &Session, job: Job, dry_run: bool) -> Resul
             .await;
         return Err(asked.map_or_else(Error::from, |_| Error::SignInRequired));
     }
-    if job == Job::Reconcile {
-        reconcile::prepare(app, &run, dry_run).await?;
+    if job == Job::Reconcile
+        && let Err(error) = reconcile::prepare(app, &run, dry_run).await
+    {
+        // Not begun: nobody is to wait for its lease.
+        let (failed, nothing) = (Some("storage_unavailable"), serde_json::json!({}));
+        run.end(app, Ending::Failed, failed, &nothing, None).await;
+        return Err(error.into());
     }
     let asked = Asked { job, run, dry_run };
     app.asked.borrow_mut().push(asked);

@@ -20,6 +20,10 @@ statements! {
             WHERE t.provider = m.provider AND t.subject = m.subject))),
         'keys', json((SELECT json_group_array(json_object('id', kept.public_id, 'name', kept.name, 'origin', kept.origin,
             'created_at', kept.created_at, 'ended_at', kept.ended_at,
+            'own_limit_usd', kept.own_limit_nano, 'preferred_at', kept.preferred_at,
+            'raises', json((SELECT json_group_array(json_object('id', raised.public_id, 'amount_usd', raised.amount_nano,
+                'begins_at', raised.since, 'ends_at', raised.until))
+              FROM (SELECT * FROM raises r WHERE r.key_id = kept.id ORDER BY r.id DESC LIMIT ?2) raised)),
             'holds', json((SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = kept.id)),
             'generations', json((SELECT json_group_array(json_object('id', made.public_id, 'state', made.state, 'mask', made.label,
                 'limit_usd', made.limit_nano, 'limit_reset', made.limit_reset, 'created_at', made.created_at,
@@ -27,6 +31,9 @@ statements! {
                 'spend_read_at', made.usage_read_at))
               FROM (SELECT * FROM generations g WHERE g.key_id = kept.id ORDER BY g.id DESC LIMIT ?2) made))))
           FROM (SELECT * FROM keys c WHERE c.owner_id = m.owner_id ORDER BY c.id DESC LIMIT ?2) kept)),
+        'payments', json((SELECT json_group_array(json_object('id', paid.payment_id, 'amount_usd', paid.paid_nano,
+            'credit_usd', paid.credit_nano, 'booked_at', paid.at))
+          FROM (SELECT * FROM payments y WHERE y.owner_id = m.owner_id ORDER BY y.at DESC LIMIT ?2) paid)),
         'requests', json((SELECT json_group_array(json_object('id', q.public_id, 'kind', q.kind, 'state', q.state,
             'note', q.note, 'answer', q.answer, 'created_at', q.created_at, 'decided_at', q.decided_at))
           FROM (SELECT * FROM requests r WHERE r.owner_id = m.owner_id ORDER BY r.id DESC LIMIT ?2) q)),

@@ -29,6 +29,18 @@ const TOLD = {
   "allotments.since": "whether the account may claim here",
   "blocks.subject": "account number",
   "blocks.since": "whether the account may claim here",
+  "owners.plan_id": "your plan",
+  "owners.prepaid_since": "your plan",
+  "payments.payment_id": "what was paid for it",
+  "payments.paid_nano": "what was paid for it",
+  "payments.credit_nano": "what was paid for it",
+  "payments.at": "what was paid for it",
+  "keys.name": "its name",
+  "keys.own_limit_nano": "what raises or lowers it",
+  "keys.preferred_at": "dates",
+  "raises.amount_nano": "what raises or lowers it",
+  "raises.since": "what raises or lowers it",
+  "raises.until": "what raises or lowers it",
   "keys.created_at": "dates",
   "keys.ended_at": "dates",
   "holds.reason": "state",
@@ -37,11 +49,14 @@ const TOLD = {
   "generations.live": "state",
   "generations.limit_nano": "its limit",
   "generations.limit_reset": "its limit",
+  "generations.limit_sent_nano": "its limit",
   "generations.created_at": "dates",
   "generations.expires_at": "dates",
   "generations.recorded_at": "dates",
   "generations.ended_at": "dates",
   "generations.erased_at": "dates",
+  "generations.erase_at": "dates",
+  "generations.grace_until": "dates",
   "generations.seen_at": "dates",
   "generations.label": "its masked form",
   "generations.upstream_hash": "fingerprints",
@@ -50,6 +65,7 @@ const TOLD = {
   "generations.usage_weekly_nano": "what it has spent",
   "generations.usage_monthly_nano": "what it has spent",
   "generations.usage_lifetime_nano": "what it has spent",
+  "generations.lifetime_at_switch_nano": "what it has spent",
   "generations.usage_read_at": "what it has spent",
   "generations.usage_asked_at": "what it has spent",
   "generations.failure": "state",
@@ -61,20 +77,23 @@ const TOLD = {
   "audit.actor": "by number: no name, no login",
 };
 
-/** Columns that say nothing about anybody: our own numbers, our own bookkeeping, what a member cannot set yet. */
+/** Columns that say nothing about anybody: our own numbers, our own bookkeeping. */
 const OURS = [
   "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider", "blocks.public_id", "blocks.change_id",
   "requests.id", "requests.public_id", "requests.owner_id", "requests.change_id", "allotments.provider", "allotments.change_id",
-  "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.name", "keys.plan_id", "keys.change_id",
+  "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.plan_id", "keys.change_id",
+  "owners.id", "owners.kind", "owners.created_at", "owners.plan_rev", "owners.change_id", "payments.owner_id", "payments.change_id",
+  "raises.id", "raises.public_id", "raises.key_id", "raises.change_id",
   "holds.key_id", "holds.actor", "holds.change_id",
   "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
-  "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.missing_since", "generations.change_id",
+  "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.limit_sent_at", "generations.cap_due_at", "generations.readings_since_off", "generations.replaces",
+  "generations.missing_since", "generations.change_id",
   "audit.id", "audit.change_id",
 ];
 
 /** Tables about nobody in particular. */
 const IMPERSONAL = [
-  "audit_actions", "drift", "sightings", "findings", "idempotency_keys", "instance", "owners", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "drift", "sightings", "findings", "idempotency_keys", "instance", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
 ];
 
 test("what the landing page says is stored is what the schema stores (C31)", async () => {

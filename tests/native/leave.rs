@@ -337,8 +337,21 @@ fn a16_the_export_has_everything_of_the_members_own_and_nothing_else() {
     let world = World::new();
     let member = settled_in(&world);
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
-    member.delete(&format!("/api/v1/keys/{}", key.as_str().unwrap()));
+    let key = key.as_str().unwrap();
+    let limit = member.post(&format!("/api/v1/keys/{key}/limit"), r#"{"limit_usd":"4"}"#);
+    assert_eq!(limit.status, 200);
+    let raise = Browser::signed_in(&world, "operator").post(
+        &format!("/api/v1/admin/keys/{key}/raises"),
+        r#"{"amount_usd":"1"}"#,
+    );
+    assert_eq!(raise.status, 201);
+    member.delete(&format!("/api/v1/keys/{key}"));
     assert_eq!(member.claim().status, 201);
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('paid', 'somebody', 'payment_booked', 't', 1);
+         INSERT INTO payments (payment_id, owner_id, paid_nano, credit_nano, at, change_id)
+           SELECT 'canary-payment', owner_id, 2000000000, 1000000000, 1800000000, 'paid' FROM members WHERE login = 'member'",
+    );
     Browser::signed_in(&world, "second").claim();
     world.effects.plan(&[]);
     let told = member.get("/api/v1/me/export");
@@ -358,6 +371,14 @@ fn a16_the_export_has_everything_of_the_members_own_and_nothing_else() {
     assert_eq!(
         (&first["name"], &first["generations"][0]["spent_usd"]),
         (&json!("canary-name"), &json!("2.00"))
+    );
+    assert_eq!(
+        (&first["own_limit_usd"], &first["raises"][0]["amount_usd"]),
+        (&json!("4.00"), &json!("1.00"))
+    );
+    assert_eq!(
+        own["payments"],
+        json!([{ "id": "canary-payment", "amount_usd": "2.00", "credit_usd": "1.00", "booked_at": "2027-01-15T08:00:00Z" }])
     );
     assert_eq!(
         (&own["requests"][0]["note"], &own["requests"][0]["answer"]),

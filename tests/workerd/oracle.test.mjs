@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { House, secretsIn } from "./support.mjs";
 
-test("a wrong count, a lost audit, a second delivery, a secret in an answer or at rest, and a key that is off on paper only are each noticed (P1, P4, P6, P7, P11)", async (t) => {
+test("a wrong count, a lost audit, a second delivery, a secret in an answer or at rest, a key that is off on paper only, and one that is kept for nothing are each noticed (P1, P4, P6, P7, P11, C1)", async (t) => {
   const house = await House.open();
   t.after(() => house.close());
   const member = await house.member();
@@ -41,6 +41,9 @@ test("a wrong count, a lost audit, a second delivery, a secret in an answer or a
   }
   await isNoticed(/P7: keys that work and are written down as revoked/);
   await house.management("DELETE", `/keys/${(await house.generations(other))[0]?.upstream_hash}`);
+  await isNoticed(/C1: \S+ is kept for nothing/);
+  await sql(`INSERT INTO audit (change_id, target, action, actor, before, after, at) SELECT 'paper-3', public_id, 'erased', 'test', 'revoked', 'revoked', 1 FROM generations WHERE id = ${id};
+    UPDATE generations SET erased_at = 1, change_id = 'paper-3' WHERE id = ${id}; SELECT 1`);
   await house.promises({ settled: true });
 
   await sql(`UPDATE generations SET label = '${secret}' WHERE state = 'active'`);

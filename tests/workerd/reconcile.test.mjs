@@ -14,9 +14,10 @@ before(async () => {
 });
 after(() => house?.close());
 
-/** A night's run. The house's way to let time pass would move what the upstream does not: expiries. @returns {Promise<any>} */
+/** A night's run, some time after the one before. The house's way to let time pass would move what the upstream does not: expiries. @returns {Promise<any>} */
 async function night() {
-  await house.worker.d1("UPDATE generations SET recorded_at = recorded_at - 600");
+  await house.worker.d1(`UPDATE generations SET recorded_at = recorded_at - 600; UPDATE sightings SET seen_at = seen_at - 600;
+    UPDATE drift SET first_seen_at = first_seen_at - 600, last_seen_at = last_seen_at - 600; SELECT 1`);
   await house.worker.cron(Date.now(), NIGHT);
   const [run] = await house.worker.d1("SELECT * FROM runs WHERE job = 'reconcile' ORDER BY id DESC LIMIT 1");
   return { ...run, counts: JSON.parse(run.counts) };

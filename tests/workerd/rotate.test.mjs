@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { CREATE, House, tally } from "./support.mjs";
+import { CREATE, House, TEN_MINUTES, tally } from "./support.mjs";
 
 const UPDATE = "openrouter.keys.update";
 
@@ -29,6 +29,14 @@ async function working(member) {
   return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null && !key.disabled);
 }
 
+/** Until the one before is settled: a sweep that ends it, and two that read it again (X8). */
+async function settles() {
+  for (let n = 0; n < 3; n += 1) {
+    await house.pass(TEN_MINUTES);
+    assert.equal((await house.sweep())?.outcome, "done");
+  }
+}
+
 test("a key is rotated at once, with grace, and after a leak; id and place stay (S4-74, S3-15, S3-45)", async () => {
   const { member, key, id } = await holder();
   const first = await member.post(`${key}/rotate`);
@@ -36,7 +44,7 @@ test("a key is rotated at once, with grace, and after a leak; id and place stay 
   assert.equal((await working(member)).length, 1);
   assert.deepEqual(await house.states(member), ["revoking", "active"]);
   assert.deepEqual(tally([await member.post(`${key}/rotate`)]), { "409 rotation_unsettled": 1 });
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  await settles();
 
   const graced = await member.post(`${key}/rotate`, { grace_hours: 1 });
   assert.equal(graced.status, 201);
@@ -44,7 +52,7 @@ test("a key is rotated at once, with grace, and after a leak; id and place stay 
   assert.equal(limits.length, 2);
   await house.promises({ settled: true });
   await house.pass(3_600);
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  await settles();
   assert.equal((await working(member)).length, 1);
 
   const leaked = await member.post(`${key}/leaked`);

@@ -1,0 +1,77 @@
+// Breaking one statement of the Worker's on real D1, and seeing what becomes of what it was part of.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { claiming, isOver } from "./moments.mjs";
+import { secretsIn } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").House} House */
+/** @typedef {import("./support.mjs").Answer} Answer */
+/** @typedef {import("./moments.mjs").Moment} Moment */
+
+/** Statements that some test of this file breaks, as `file::NAME`. @type {Set<string>} */
+const broken = new Set();
+
+/**
+ * Rows of a table whose first column names the statements that each breaks; the others are left.
+ * @template {unknown[]} Rest
+ * @param {[string, ...Rest][]} rows @returns {Rest[]}
+ */
+export function breaking(rows) {
+  return rows.map(([names, ...rest]) => {
+    for (const name of names.split(" ")) broken.add(name);
+    return rest;
+  });
+}
+
+/** @param {House} house @param {string} when such as "BEFORE INSERT ON audit WHEN NEW.action = 'recorded'" */
+export async function breakAt(house, when) {
+  await house.worker.d1(`CREATE TRIGGER broken_by_a_test ${when} BEGIN SELECT RAISE(ABORT, 'broken by a test'); END`);
+}
+/** @param {House} house */
+export const mend = (house) => house.worker.d1("DROP TRIGGER IF EXISTS broken_by_a_test");
+
+export const audit = (/** @type {string} */ action) => `BEFORE INSERT ON audit WHEN NEW.action = '${action}'`;
+export const becomes = (/** @type {string} */ state) => `BEFORE UPDATE ON generations WHEN NEW.state = '${state}' AND OLD.state <> NEW.state`;
+
+/**
+ * Whichever of its statements is broken: an error in our own words, and all is as it was. With none broken it is done.
+ * @param {House} house @param {() => Promise<unknown>} state what must be as it was
+ * @param {() => Promise<Answer>} act @param {[string][]} rows
+ */
+export async function isWhole(house, state, act, rows) {
+  for (const [when] of rows) {
+    const was = await state();
+    await breakAt(house, when);
+    const told = await act();
+    await mend(house);
+    assert.deepEqual([told.status, told.body?.code], [500, "internal"], `${when}: ${told.text}`);
+    assert.deepEqual(await state(), was, when);
+  }
+  const told = await act();
+  assert.ok(told.status < 300, `${told.status} ${told.text}`);
+  return told;
+}
+
+/** A claim or a sweep in which a statement is broken is a failure in our own words; with it mended, nothing is left of that. @param {House} house @param {Moment} moment @param {string} when */
+export async function breaksIn(house, moment, when) {
+  const who = await moment.prepare(house);
+  await breakAt(house, when);
+  const ended = await moment.act(house, who);
+  if (moment.act === claiming.act) assert.ok(ended.status >= 500 && secretsIn(ended).length === 0, `${ended.status} ${ended.text}`);
+  else assert.deepEqual([ended.outcome, ended.code], ["failed", "storage_unavailable"]);
+  await house.promises();
+  await mend(house);
+  await isOver(house, moment, who);
+}
+
+/** The statements that a test file names; those of the file that runs were really broken. @param {string | URL} file */
+export async function namedIn(file) {
+  const names = (await readFile(file, "utf8")).matchAll(/\b[a-z_]+::[A-Z_]+\b/g);
+  return [...new Set(Array.from(names, ([name]) => name))].filter((name) => name !== "file::NAME").sort();
+}
+
+/** @param {string | URL} file the one that runs */
+export async function allWereBroken(file) {
+  assert.deepEqual([...broken].sort(), await namedIn(file), "a statement that is named here and not broken");
+}

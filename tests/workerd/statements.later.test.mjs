@@ -1,0 +1,467 @@
+// As in `statements.test.mjs`, for what comes after a key's claim: plans and what is granted beside them, rotations, caps,
+// alarms, and the night's comparison (S4-13, P2, P11).
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { allWereBroken, audit, becomes, breakAt, breaking, breaksIn, isWhole, mend } from "./breaking.mjs";
+import { claiming } from "./moments.mjs";
+import { CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
+
+/** @typedef {import("./moments.mjs").Moment} Moment */
+/** @typedef {import("../harness/index.mjs").Client} Client */
+/** @typedef {import("./support.mjs").Answer} Answer */
+
+const UPDATE = "openrouter.keys.update";
+const NIGHT = "0 3 * * *";
+/** What a run writes down while it works. */
+const BEFORE_ITS_END = "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NULL";
+const HOUR = 3_600;
+const DAY = 86_400;
+
+/** @type {House} */
+let house;
+/** Where no time passes. @type {House} */
+let byNight;
+before(async () => {
+  [house, byNight] = await Promise.all([House.open(), House.open()]);
+});
+after(() => Promise.all([house?.close(), byNight?.close()]));
+afterEach(async () => {
+  await mend(house);
+  await house.sandbox.clearFaults();
+  await house.endPause();
+});
+
+/** A member with a key. */
+async function holder(at = house) {
+  const member = await at.member();
+  assert.equal((await at.claim(member)).status, 201);
+  return member;
+}
+
+/** @param {Client} member @param {number} usd on their newest key */
+async function spend(member, usd) {
+  const generation = (await house.generations(member)).at(-1);
+  await house.sandbox.spend(generation?.upstream_hash, usd);
+}
+
+/** An owner with two keys on a plan that has room for both, which fits no other test's. @param {House} house */
+async function ownerOfTwo(house) {
+  const [member, operator] = [await house.member(), await house.member("operator")];
+  const id = await house.memberId(member);
+  assert.equal((await operator.post(`/api/v1/admin/members/${id}/plan`, { plan: "basic" })).status, 200);
+  const first = (await house.claim(member)).body.key;
+  const second = (await member.post("/api/v1/keys", { name: "second" })).body.key;
+  return { member, operator, id, first: `/api/v1/keys/${first.id}`, second: `/api/v1/keys/${second.id}` };
+}
+
+test("plans, what is granted beside them, further keys and runs asked for are written whole or not at all (P11)", async (t) => {
+  const own = await House.open();
+  t.after(() => own.close());
+  const { member, operator, id, first, second } = await ownerOfTwo(own);
+  const state = () => own.worker.d1(`SELECT (SELECT json_group_array(p.name || p.rev || p.limit_nano || p.is_default) FROM plans p) AS plans,
+    (SELECT json_group_array(o.plan_id || '/' || o.plan_rev || COALESCE(o.prepaid_since, '')) FROM owners o) AS owners,
+    (SELECT json_group_array(json_array(k.public_id, k.plan_id, k.ended_at, k.own_limit_nano, k.preferred_at)) FROM keys k) AS keys,
+    (SELECT json_group_array(h.key_id || h.reason) FROM holds h) AS holds, (SELECT json_group_array(r.public_id || COALESCE(r.until, '')) FROM raises r) AS raises,
+    (SELECT COUNT(*) FROM payments) AS payments, (SELECT COUNT(*) FROM audit) AS audit,
+    (SELECT json_group_array(json_array(g.state, g.limit_nano, g.cap_due_at, g.lifetime_at_switch_nano)) FROM generations g) AS generations`);
+  /** @param {() => Promise<Answer>} act @param {[string][]} rows */
+  const whole = (act, rows) => isWhole(own, state, act, rows);
+  const capDue = "BEFORE UPDATE OF cap_due_at ON generations";
+  const assign = (/** @type {string} */ plan) => operator.post(`/api/v1/admin/members/${id}/plan`, { plan });
+
+  await whole(() => operator.post("/api/v1/admin/plans", { name: "small", limit_usd: "2", limit_reset: "daily", expiry_days: 30, max_active_keys: 1 }), breaking([
+    ["plans::CREATE_GUARD", audit("plan_created")],
+    ["plans::CREATE", "BEFORE INSERT ON plans"],
+  ]));
+  await whole(() => operator.patch("/api/v1/admin/plans/basic", { limit_usd: "3", max_active_keys: 1, is_default: true }), breaking([
+    ["plans::CHANGE_GUARD", audit("plan_changed")],
+    ["plans::NO_DEFAULT", "BEFORE UPDATE OF is_default ON plans WHEN NEW.is_default < OLD.is_default"],
+    ["plans::CHANGE", "BEFORE UPDATE OF rev ON plans"],
+    ["plans::DUE", capDue],
+    ["plans::EXCESS_OF_PLAN", audit("hold_put")],
+    ["plans::PUT", "BEFORE INSERT ON holds"],
+  ]));
+  await whole(() => operator.patch("/api/v1/admin/plans/basic", { max_active_keys: 2 }), []);
+  await whole(() => assign("small"), breaking([
+    ["allowances::ASSIGN_GUARD", audit("plan_assigned")],
+    ["allowances::ASSIGN", "BEFORE UPDATE OF plan_id ON owners"],
+    ["allowances::ASSIGN_KEYS", "BEFORE UPDATE OF plan_id ON keys"],
+    ["plans::OWNER_DUE", capDue],
+    ["plans::EXCESS_OF_OWNER", audit("hold_put")],
+  ]));
+  assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
+  await whole(() => assign("prepaid"), breaking([["allowances::SWITCHED", "BEFORE UPDATE OF lifetime_at_switch_nano ON generations"]]));
+  await whole(() => operator.post(`/api/v1/admin/members/${id}/payments`, { payment_id: "of-a-test", amount_usd: "4" }), breaking([
+    ["allowances::PAY_GUARD", audit("payment_booked")],
+    ["allowances::PAY", "BEFORE INSERT ON payments"],
+  ]));
+  await whole(() => assign("basic"), []);
+  await own.twoSweeps();
+
+  await whole(() => member.post(`${first}/limit`, { limit_usd: "0.50" }), breaking([
+    ["allowances::OWN_LIMIT_GUARD", audit("own_limit_set")],
+    ["allowances::OWN_LIMIT", "BEFORE UPDATE OF own_limit_nano ON keys"],
+  ]));
+  await whole(() => member.post(`${second}/prefer`), breaking([
+    ["allowances::PREFER_GUARD", audit("key_preferred")],
+    ["allowances::PREFER", "BEFORE UPDATE OF preferred_at ON keys"],
+  ]));
+  const raised = await whole(() => operator.post(`/api/v1/admin/keys/${second.split("/").at(-1)}/raises`, { amount_usd: "1" }), breaking([
+    ["raises::RAISE_GUARD", audit("limit_raised")],
+    ["raises::RAISE", "BEFORE INSERT ON raises"],
+  ]));
+  await whole(() => operator.delete(`/api/v1/admin/raises/${raised.body.raise.id}`), breaking([
+    ["raises::END_RAISE_GUARD", audit("raise_ended")],
+    ["raises::END_RAISE", "BEFORE UPDATE ON raises"],
+  ]));
+
+  // A further key takes the place of one that never came to be.
+  assert.equal((await member.delete(second)).body.key.state, "revoked");
+  await own.sandbox.fault({ operation: CREATE, kind: "refuse" });
+  assert.equal((await member.post("/api/v1/keys", { name: "third" })).status, 502);
+  await whole(() => member.post("/api/v1/keys", { name: "fourth" }), breaking([
+    ["claims::MAKE_ROOM", "BEFORE UPDATE OF ended_at ON keys"],
+    ["claims::CREATED", "BEFORE INSERT ON keys"],
+  ]));
+  const ask = () => operator.post("/api/v1/admin/jobs/reconcile", { dry_run: true });
+  for (const [when] of breaking([["runs::KEEP", BEFORE_ITS_END]])) {
+    await breakAt(own, when);
+    assert.equal((await ask()).status, 500);
+    await mend(own);
+    // Nobody waits for a run that was not begun.
+    assert.deepEqual(await own.worker.d1("SELECT outcome, code FROM runs ORDER BY id DESC LIMIT 1"), [{ outcome: "failed", code: "storage_unavailable" }]);
+  }
+  await whole(ask, breaking([
+    ["runs::ASK_GUARD", audit("job_asked")],
+  ]));
+  assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
+  await own.promises({ settled: true });
+});
+
+test("alarms are raised and ended whole or not at all, and again by the next run (X6, X7, P11)", async (t) => {
+  const own = await House.open();
+  t.after(() => own.close());
+  assert.equal((await own.claim(await own.member())).status, 201);
+  // The last one of the audit, which will be lost.
+  const operator = await own.member("operator");
+  await own.pass(TEN_MINUTES);
+  assert.equal((await own.sweep())?.outcome, "done");
+  const settings = async () => (await operator.get("/api/v1/admin/settings")).body;
+  /** @param {[string][]} rows @param {string} code what the run ends with that nothing breaks */
+  const raising = async (rows, code) => {
+    const was = await settings();
+    for (const [when] of rows) {
+      await breakAt(own, when);
+      const run = await own.sweep();
+      await mend(own);
+      assert.deepEqual([run?.outcome, run?.code], ["failed", "storage_unavailable"], when);
+      assert.deepEqual(await settings(), was, when);
+    }
+    assert.equal((await own.sweep())?.code, code);
+    assert.notDeepEqual(await settings(), was);
+  };
+  /** @param {object} json @param {[string][]} rows */
+  const accepting = (json, rows) => isWhole(own, settings, () => operator.patch("/api/v1/admin/settings", json), rows);
+
+  const [{ sql }] = await own.worker.d1("SELECT sql FROM sqlite_master WHERE name = 'audit_never_deleted'");
+  await own.worker.d1(`DROP TRIGGER audit_never_deleted; DELETE FROM audit WHERE id = (SELECT MAX(id) FROM audit); ${sql}; SELECT 1`);
+  await raising(breaking([
+    ["alarms::SUSPECT_GUARD", audit("restore_suspected")],
+    ["alarms::SUSPECT", "BEFORE UPDATE OF restore ON settings"],
+  ]), "database_restored");
+  await accepting({ restore: "accept" }, breaking([
+    ["alarms::ACCEPT_GUARD", audit("restore_accepted")],
+    ["alarms::ACCEPT_RESTORE", "BEFORE UPDATE OF restore_since ON settings"],
+  ]));
+  const [{ home }] = await own.worker.d1("SELECT home_workspace_id AS home FROM settings");
+  await own.worker.d1("UPDATE settings SET home_workspace_id = 'of-another-account'");
+  await raising(breaking([
+    ["alarms::LOST_GUARD", audit("account_lost")],
+    ["alarms::ACCOUNT", "BEFORE UPDATE OF account ON settings"],
+  ]), "foreign_account");
+  await own.worker.d1("UPDATE settings SET home_workspace_id = ?1", [home]);
+  await raising(breaking([
+    ["alarms::MATCHED", "BEFORE UPDATE OF account_matched_at ON settings"],
+    ["alarms::FOUND_GUARD", audit("account_found")],
+    ["alarms::ACCOUNT", "BEFORE UPDATE OF account ON settings"],
+  ]), /** @type {any} */ (null));
+  await accepting({ account: "accept" }, breaking([["alarms::ACCEPT_ACCOUNT", "BEFORE UPDATE OF account_since ON settings"]]));
+  assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
+  await own.promises({ settled: true });
+});
+
+/** A rotation that came to nothing was not let go. @param {Client} member @param {object | string} how */
+async function isLeftToTheSweep(member, how) {
+  const [{ key_id, public_id }] = await house.generations(member);
+  const holds = await house.worker.d1("SELECT reason FROM holds WHERE key_id = ?1", [key_id]);
+  if (how === AT_ONCE) assert.deepEqual(holds, [{ reason: "rotation" }]);
+  else assert.ok(house.worker.logs().some((line) => line.includes("cap_left_low") && line.includes(public_id)), "the Worker says so");
+}
+
+const AT_ONCE = {};
+const GRACE = { grace_hours: 1 };
+const LEAKED = "leaked";
+const lifts = "BEFORE INSERT ON audit WHEN NEW.action = 'rotation_ended' AND NEW.before = 'rotation'";
+const letsGo = "BEFORE DELETE ON holds WHEN OLD.reason = 'rotation'";
+
+for (const [what, when, how, kind] of breaking(/** @type {[string, string, string, object | string, string?][]} */ ([
+  ["rotations::BEGIN_GUARD", "the audit row that takes a key in hand", audit("rotation_begun"), AT_ONCE],
+  ["rotations::HOLD", "the hold of a rotation", "BEFORE INSERT ON holds WHEN NEW.reason = 'rotation'", AT_ONCE],
+  ["rotations::RESERVE_GUARD", "the audit row of a successor's reservation", audit("reserved"), AT_ONCE],
+  ["rotations::GENERATION", "a successor's reservation", "BEFORE INSERT ON generations", AT_ONCE],
+  ["rotations::BOOK", "what the old one had spent", "BEFORE UPDATE OF usage_read_at ON generations", AT_ONCE],
+  ["successors::RECORD_GUARD", "the audit row of a successor's record", audit("recorded"), AT_ONCE],
+  ["successors::SUPERSEDE_GUARD", "the audit row of what it replaces", audit("superseded"), AT_ONCE],
+  ["successors::REVOKE", "the end of what it replaces", "BEFORE UPDATE ON generations WHEN NEW.state = 'revoking' AND OLD.state = 'disabled'", AT_ONCE],
+  ["successors::ENDED_GUARD", "the audit row of a rotation's end", "BEFORE INSERT ON audit WHEN NEW.action = 'rotation_ended' AND NEW.before IS NULL", AT_ONCE],
+  ["successors::OUT_OF_HAND", "the end of a rotation's hold", letsGo, AT_ONCE],
+  ["successors::LIFT_GUARD", "the audit row of letting go", lifts, AT_ONCE, "refuse"],
+  ["successors::LIFT", "letting go", letsGo, AT_ONCE, "refuse"],
+  ["rotations::CAP_DUE", "that the old one's cap is due", "BEFORE UPDATE OF cap_due_at ON generations", GRACE],
+  ["successors::GRACE", "the old one's grace", "BEFORE UPDATE OF grace_until ON generations WHEN NEW.grace_until IS NOT NULL", GRACE],
+  ["successors::CAP_DUE", "that the old one's cap is due again", "BEFORE UPDATE OF cap_due_at ON generations WHEN NEW.cap_due_at <= unixepoch() AND OLD.cap_due_at <= unixepoch()", GRACE, "refuse"],
+  ["rotations::LEAK_GUARD", "the audit row of a leak", audit("hold_put"), LEAKED],
+]))) {
+  test(`a rotation in which ${what} cannot be written gives out no secret, and the key is one that works again (C10, P4, S4-13)`, async () => {
+    const member = await holder();
+    const key = await house.keyPath(member);
+    if (kind) await house.sandbox.fault({ operation: CREATE, kind });
+    await breakAt(house, when);
+    const told = how === LEAKED ? await member.post(`${key}/leaked`) : await member.post(`${key}/rotate`, how);
+    assert.ok(told.status >= 500, `${told.status} ${told.text}`);
+    assert.deepEqual(secretsIn(told), []);
+    if (kind) await isLeftToTheSweep(member, how);
+    await house.promises();
+    await mend(house);
+    await house.recovers(member);
+    assert.equal((await member.post(`${key}/rotate`)).status, 201);
+    await house.twoSweeps();
+    await house.promises({ settled: true });
+  });
+}
+
+test("a leak whose older secret cannot be written off is reported whole by the next try (A4, P11)", async () => {
+  const member = await holder();
+  const key = await house.keyPath(member);
+  assert.equal((await member.post(`${key}/rotate`, GRACE)).status, 201);
+  const state = () => house.worker.d1("SELECT (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM holds) AS holds, (SELECT json_group_array(state) FROM generations) AS states");
+  await isWhole(house, state, () => member.post(`${key}/leaked`), breaking([["rotations::LEAK_GRACE_GUARD", audit("grace_ended")]]));
+  await house.twoSweeps();
+  await house.promises({ settled: true });
+});
+
+/** @type {Moment} */
+const sweepingADeadRotation = {
+  prepare: async (house) => {
+    const member = await holder();
+    await house.sandbox.fault({ operation: CREATE, kind: "refuse" });
+    await breakAt(house, lifts);
+    assert.ok((await member.post(`${await house.keyPath(member)}/rotate`)).status >= 500);
+    await mend(house);
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** @type {Moment} */
+const sweepingAGrace = {
+  prepare: async (house) => {
+    const member = await holder();
+    assert.equal((await member.post(`${await house.keyPath(member)}/rotate`, GRACE)).status, 201);
+    await house.pass(HOUR + TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** A limit that upstream did not answer. @type {Moment} */
+const sweepingACap = {
+  prepare: async (house) => {
+    const member = await holder();
+    await house.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
+    assert.equal((await member.post(`${await house.keyPath(member)}/limit`, { limit_usd: "2.00" })).status, 200);
+    await house.sandbox.clearFaults();
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** The same, with another key whose turn comes after it. @type {Moment} */
+const sweepingTwoCaps = {
+  prepare: async (house) => {
+    const { member, first } = await ownerOfTwo(house);
+    await house.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
+    assert.equal((await member.post(`${first}/limit`, { limit_usd: "2.00" })).status, 200);
+    await house.sandbox.clearFaults();
+    await house.pass(TEN_MINUTES);
+    const [{ owner_id }] = await house.generations(member);
+    await house.worker.d1("UPDATE generations SET cap_due_at = id WHERE owner_id = ?1 AND live = 1", [owner_id]);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** What a removed key had spent, and is heard of late, leaves its successor nothing. @type {Moment} */
+const sweepingUpTheRest = {
+  prepare: async (house) => {
+    const member = await holder();
+    await spend(member, 1);
+    assert.equal((await member.delete(await house.keyPath(member))).body.key.state, "revoked");
+    assert.equal((await house.claim(member)).status, 201);
+    const [{ upstream_hash: hash }] = await house.generations(member);
+    await house.sandbox.spend(hash, 4);
+    await house.pass(TEN_MINUTES);
+    assert.equal((await house.sweep())?.outcome, "done");
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+  mend: (house) => house.passEverywhere(DAY),
+  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+};
+
+/** The day after. @type {Moment} */
+const sweepingANewDay = {
+  prepare: async (house) => {
+    const member = await sweepingUpTheRest.prepare(house);
+    assert.equal((await house.sweep())?.counts.disabled, 1);
+    await house.passEverywhere(DAY);
+    return member;
+  },
+  act: (house) => house.sweep(),
+  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+};
+
+/** A key of two that the plan no longer allows, when the other one is removed. @type {Moment} */
+const sweepingAKeyThatFits = {
+  prepare: async (house) => {
+    const { member, operator, id, second } = await ownerOfTwo(house);
+    assert.equal((await member.post(`${second}/prefer`)).status, 200);
+    assert.equal((await operator.post(`/api/v1/admin/members/${id}/plan`, { plan: "free" })).status, 200);
+    assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+    assert.equal((await member.delete(second)).body.key.state, "revoked");
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** @type {Moment} */
+const claimingWithNothingLeft = {
+  prepare: async (house) => {
+    const member = await holder();
+    await spend(member, 5);
+    assert.equal((await member.delete(await house.keyPath(member))).body.key.state, "revoked");
+    return member;
+  },
+  act: claiming.act,
+  mend: (house) => house.passEverywhere(DAY),
+  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+};
+
+let leftovers = 0;
+
+/** A claim of a key that an earlier generation left without a budget. @type {Moment} */
+const claimingWithABudget = {
+  prepare: async (house) => {
+    const member = await house.member();
+    await house.sandbox.fault({ operation: CREATE, kind: "refuse" });
+    assert.ok((await house.claim(member)).status >= 500);
+    const [{ key_id }] = await house.generations(member);
+    const change = `leftover-${leftovers++}`;
+    await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'a key', 'hold_put', 'test', 1);
+      INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (${key_id}, 'budget', 'test', 1, '${change}'); SELECT 1`);
+    return member;
+  },
+  act: claiming.act,
+};
+
+const ASKED_NOW = "NEW.cap_due_at <= unixepoch()";
+const capDue = (/** @type {string} */ which) => `BEFORE UPDATE OF cap_due_at ON generations WHEN ${which}`;
+
+for (const [what, when, moment] of breaking(/** @type {[string, string, string, Moment][]} */ ([
+  ["successors::DEAD_GUARD", "the audit row of a dead rotation's end", lifts, sweepingADeadRotation],
+  ["successors::DEAD", "a dead rotation's end", letsGo, sweepingADeadRotation],
+  ["successors::GRACES_GUARD", "the audit row of a grace's end", audit("grace_ended"), sweepingAGrace],
+  ["successors::GRACES_HEIRS", "that an heir's cap is due", capDue(ASKED_NOW), sweepingAGrace],
+  ["successors::GRACES", "a grace's end", becomes("revoking"), sweepingAGrace],
+  ["caps::TAKE", "that a cap is taken up", capDue("NEW.cap_due_at > unixepoch()"), sweepingACap],
+  ["caps::ABOUT_TO", "the doubt before a limit", "BEFORE UPDATE OF limit_sent_at ON generations WHEN NEW.op_nonce <> OLD.op_nonce", sweepingACap],
+  ["caps::CONFIRMED_GUARD", "the audit row of a limit", audit("cap_changed"), sweepingACap],
+  ["caps::CONFIRMED", "a limit", "BEFORE UPDATE OF limit_nano ON generations", sweepingACap],
+  ["caps::TOLD", "what was spent by then", "BEFORE UPDATE OF usage_read_at ON generations", sweepingACap],
+  ["caps::NEXT", "when to look again", capDue("NEW.cap_due_at IS NULL"), sweepingACap],
+  ["caps::OTHERS", "that another's cap is due", capDue("NEW.cap_due_at = OLD.cap_due_at"), sweepingTwoCaps],
+  ["caps::EXHAUSTED", "that nothing is left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", sweepingUpTheRest],
+  ["caps::HAS_BUDGET", "that there is something again", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", sweepingANewDay],
+  ["plans::FITTING", "the audit row of a key that fits again", audit("hold_lifted"), sweepingAKeyThatFits],
+  ["plans::LIFT", "that a key fits again", "BEFORE DELETE ON holds WHEN OLD.reason = 'plan'", sweepingAKeyThatFits],
+  ["plans::FIT_DUE", "that a fitting key's cap is due", capDue(ASKED_NOW), sweepingAKeyThatFits],
+  ["mints::BUDGET_HOLD", "that a new key has nothing left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", claimingWithNothingLeft],
+  ["mints::BUDGET_LIFT", "that a new key has a budget", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", claimingWithABudget],
+]))) {
+  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck (S4-13, P2, P11)`, () => breaksIn(house, moment, when));
+}
+
+/** A night's run, some time after the one before. @param {House} house */
+async function night(house) {
+  await house.worker.d1(`UPDATE generations SET recorded_at = recorded_at - 600; UPDATE sightings SET seen_at = seen_at - 600;
+    UPDATE drift SET first_seen_at = first_seen_at - 600, last_seen_at = last_seen_at - 600; SELECT 1`);
+  await house.worker.cron(Date.now(), NIGHT);
+  const [run] = await house.worker.d1("SELECT outcome, code FROM runs WHERE job = 'reconcile' ORDER BY id DESC LIMIT 1");
+  return [run.outcome, run.code];
+}
+
+/** What somebody did to a key upstream. @param {string} method @param {object} [json] */
+const meddling = (method, json) => async (/** @type {House} */ house, /** @type {any} */ generation) => {
+  await house.management(method, `/keys/${generation.upstream_hash}`, json);
+};
+
+/** A key that was not there some night, and is. @param {House} house @param {any} generation */
+async function wasMissing(house, { public_id: id, state }) {
+  await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, before, after, at) VALUES ('missed-${id}', '${id}', 'key_missed', 'reconcile', '${state}', '${state}', 1);
+    UPDATE generations SET missing_since = 1 WHERE public_id = '${id}'; SELECT 1`);
+}
+
+/** A difference of some night before. @param {House} house @param {any} generation */
+async function hadDiffered(house, { id }) {
+  await house.worker.d1("INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at) VALUES (?1, 'name', 1, 1)", [id]);
+}
+
+const nothing = async () => {};
+
+for (const [what, when, happened] of breaking(/** @type {[string, string, string, (house: House, generation: any) => Promise<void>][]} */ ([
+  ["runs::KEEP", "where it stands", BEFORE_ITS_END, nothing],
+  ["drift::SIGHT", "which keys are there", "BEFORE INSERT ON sightings", nothing],
+  ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { disabled: true })],
+  ["drift::SAY_AGAIN", "that a switch is to be said again", "BEFORE UPDATE OF switch_doubted_at ON generations", meddling("PATCH", { disabled: true })],
+  ["drift::LIMIT_AGAIN", "that a limit is to be said again", "BEFORE UPDATE OF limit_sent_nano ON generations", meddling("PATCH", { limit: 2 })],
+  ["drift::MISSED_GUARD", "the audit row of a key that is not there", audit("key_missed"), meddling("DELETE")],
+  ["drift::MISSED", "that a key is not there", "BEFORE UPDATE OF missing_since ON generations", meddling("DELETE")],
+  ["drift::FOUND_GUARD", "the audit row of a key that is there again", audit("key_found"), wasMissing],
+  ["drift::FOUND", "that a key is there again", "BEFORE UPDATE OF missing_since ON generations", wasMissing],
+  ["drift::CLOSE", "that a difference is gone", "BEFORE DELETE ON drift", hadDiffered],
+]))) {
+  test(`a night's comparison that cannot write down ${what} fails, says so, and is finished later (P8, P11)`, async () => {
+    const own = byNight;
+    const member = await holder(own);
+    const [generation] = await own.generations(member);
+    await happened(own, generation);
+    await breakAt(own, when);
+    const failed = await night(own);
+    await mend(own);
+    assert.deepEqual(failed, ["failed", "storage_unavailable"]);
+    await own.promises();
+    assert.deepEqual(await night(own), ["done", null]);
+    const [{ missing_since }] = await own.generations(member);
+    if (missing_since !== null) assert.equal((await member.delete(await own.keyPath(member))).status, 200);
+    // Time cannot pass here: a listed key's expiry would not be its row's any more.
+    for (let n = 0; n < 2; n += 1) assert.equal((await own.sweep())?.outcome, "done");
+    assert.deepEqual([await night(own), await own.worker.d1("SELECT * FROM drift")], [["done", null], []]);
+    await own.promises({ settled: true });
+  });
+}
+
+test("every statement that this file names was broken", () => allWereBroken(import.meta.filename));
