@@ -841,7 +841,9 @@ fn a2_a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
         assert_eq!(world.usable().len(), 0);
     }
     let named = r#"{"disabled":false,"name":"mine"}"#;
+    let before = world.db.dump();
     is(&member.patch(&key, named), 403, "key_held");
+    assert_eq!(world.db.dump(), before, "a name that comes with it too");
     delivered(&world, &rotates(&member, &key), 1);
     sweeps(&world, 2);
     oracle::settled(&world);
