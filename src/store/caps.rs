@@ -87,14 +87,13 @@ statements! {
     CONFIRMED = "UPDATE generations SET limit_nano = ?1, limit_reset = ?2, limit_sent_nano = ?3, limit_sent_at = ?4, change_id = ?5
         WHERE public_id = ?6 AND op_nonce = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?6)";
 
-    // Below a cent there is nothing to send: the key is off until there is (B2).
+    // Below a cent there is nothing to send: the key is off until there is (B2). What lands late changes nothing back.
     EXHAUSTED = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT n.key_id, 'budget', 'caps', ?1, ?2 FROM generations n
-        WHERE n.public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)
+        WHERE n.public_id = ?3 AND n.change_id = ?2
         ON CONFLICT DO NOTHING";
 
-    HAS_BUDGET = "DELETE FROM holds WHERE reason = 'budget' AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+    HAS_BUDGET = "DELETE FROM holds WHERE reason = 'budget' AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.change_id = ?2)";
 
     // What one gives up, others that wait for it may have.
     OTHERS = "UPDATE generations SET cap_due_at = MIN(cap_due_at, ?1)

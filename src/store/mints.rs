@@ -36,20 +36,20 @@ statements! {
           AND (g.claims = 'open' OR g.allotted = 1)
         ON CONFLICT DO NOTHING";
 
+    // Once: what lands late changes nothing back, here and below.
     RECORD = "UPDATE generations SET state = ?9, upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
             workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7,
             cap_due_at = MIN(COALESCE(cap_due_at, ?10), COALESCE(?10, cap_due_at))
-        WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
+        WHERE public_id = ?8 AND state = 'minting' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
 
     // Off for want of a budget, or with one: what an earlier generation of the key left to spend says nothing about this.
     BUDGET_HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT n.key_id, 'budget', 'mint', ?1, ?2 FROM generations n
-        WHERE n.public_id = ?3 AND n.state = 'disabled' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)
+        WHERE n.public_id = ?3 AND n.state = 'disabled' AND n.change_id = ?2
         ON CONFLICT DO NOTHING";
 
     BUDGET_LIFT = "DELETE FROM holds WHERE reason = 'budget'
-        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.state = 'active')
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.state = 'active' AND n.change_id = ?2)";
 
     // The first key that was recorded in it tells which account this is (X6).
     HOME = "UPDATE settings SET home_workspace_id = ?1

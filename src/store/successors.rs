@@ -42,9 +42,10 @@ statements! {
         WHERE n.public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)
         ON CONFLICT DO NOTHING";
 
+    // Only while nothing newer was written down of the key: a record that lands late lifts no hold put since.
     OUT_OF_HAND = "DELETE FROM holds WHERE reason IN ('rotation', 'leak')
-        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+        AND key_id = (SELECT n.key_id FROM generations n JOIN keys k ON k.id = n.key_id
+          WHERE n.public_id = ?1 AND ?2 = (SELECT l.change_id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1))";
 
     // The rotation came to nothing: its own hold goes, another's stays. Never while its mint may yet be recorded.
     LIFT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
@@ -69,7 +70,7 @@ statements! {
             WHERE g.key_id = k.id AND g.live = 1 AND g.state IN ('reserved', 'minting'))
         LIMIT ?4 ON CONFLICT DO NOTHING";
 
-    DEAD = "DELETE FROM holds WHERE reason = 'rotation'
+    DEAD = "DELETE FROM holds WHERE reason = 'rotation' AND since <= ?2
         AND EXISTS (SELECT 1 FROM keys k JOIN audit a ON a.target = k.public_id
           WHERE k.id = holds.key_id AND a.change_id = ?1)";
 
@@ -159,7 +160,7 @@ pub(super) fn end_overdue(undo: &PublicId, grace: &PublicId, now: Timestamp) -> 
     let died = now.plus(-DEAD_AFTER_SECS);
     [
         stmt!(DEAD_GUARD, undo, now, died, BATCH),
-        stmt!(DEAD, undo),
+        stmt!(DEAD, undo, died),
         stmt!(GRACES_GUARD, grace, now, BATCH),
         stmt!(GRACES_HEIRS, now, grace),
         stmt!(GRACES, grace),

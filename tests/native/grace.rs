@@ -141,3 +141,43 @@ fn b2_x4_an_off_that_was_said_twice_is_not_sure_enough_to_record() {
         oracle::settled(&world);
     }
 }
+
+#[test]
+fn x3_a_record_that_lands_a_second_time_takes_nothing_back() {
+    let raised = |world: &World, _: &Browser<'_>, key: &str| raises(world, key);
+    let off = |_: &World, member: &Browser<'_>, key: &str| {
+        let told = member.patch(&format!("/api/v1/keys/{key}"), r#"{"disabled":true}"#);
+        assert_eq!(told.status, 200, "{told:?}");
+    };
+    // The replacement waits for the figures of the one before (X8).
+    let leaked = |_: &World, member: &Browser<'_>, key: &str| {
+        let told = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
+        assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+    };
+    type Then<'a> = &'a dyn Fn(&World, &Browser<'_>, &str);
+    for then in [&raised as Then<'_>, &off, &leaked] {
+        let world = World::new();
+        let (member, key) = holder(&world, None);
+        let rotate = format!("/api/v1/keys/{key}/rotate");
+        let dry = world.copied();
+        dry.effects.plan(&[]);
+        Browser::with(&dry, &member.cookies.borrow()).post(&rotate, "{}");
+        let names = dry.effects.names();
+        let record = names
+            .iter()
+            .position(|name| name.ends_with("successors::RECORD_GUARD"));
+        world.effects.plan(&[(record.unwrap(), Fate::Late)]);
+        let told = member.post(&rotate, "{}");
+        assert_eq!(told.status, 201, "{told:?}");
+        world.effects.plan(&[]);
+        then(&world, &member, &key);
+        let rows = "SELECT json_array(state, limit_nano, cap_due_at, change_id,
+              (SELECT json_group_array(reason) FROM holds)) FROM generations";
+        let before = world.db.texts(rows);
+        assert_eq!(world.effects.land(), 1);
+        assert_eq!(world.db.texts(rows), before);
+        oracle::always(&world);
+        sweeps(&world, 3);
+        oracle::settled(&world);
+    }
+}

@@ -48,13 +48,16 @@ enum Does {
     ShutsOutAll,
     /// … or anybody's who has no key yet: what there is is replaced nevertheless (A4).
     ShutsOutClaims,
+    /// What was under way then is not recorded for another plan, or another revision, than it was minted for.
+    Outdates,
     LetsIn,
     /// Nobody's claim comes to another end by it.
     NoHarm,
 }
 
 use Does::{
-    ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, ShutsOutAll, ShutsOutClaims, ShutsOutMember,
+    ClaimsForMember, ClaimsForSecond, LetsIn, NoHarm, Outdates, ShutsOutAll, ShutsOutClaims,
+    ShutsOutMember,
 };
 
 const OFF: &str = r#"{"disabled":true}"#;
@@ -122,11 +125,11 @@ const OPERATIONS: [(&str, Does, Start); 34] = [
         done_at_once()
     }),
     // B5, X12: what is under way for another revision of the plan is not recorded.
-    ("plan change", ShutsOutAll, |w, c| {
+    ("plan change", Outdates, |w, c| {
         let body = Body::Bytes(br#"{"limit_usd":"3","expiry_days":60}"#.to_vec());
         call(w, &c.operator, "PATCH", "/api/v1/admin/plans/default", body)
     }),
-    ("assign plan", ShutsOutMember, |w, c| {
+    ("assign plan", Outdates, |w, c| {
         on_member(w, c, "plan", r#"{"plan":"basic"}"#)
     }),
     ("raise", NoHarm, |w, c| {
@@ -554,22 +557,26 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     assert!(active >= 2);
 }
 
-/// How many mints have been recorded, by whom it may concern: the member, everybody, and everybody's first ones.
-fn recorded(world: &World) -> [i64; 3] {
-    [THE_MEMBER, "1", "g.replaces IS NULL"].map(|whose| {
+/// How many mints have been recorded, by whom it may concern: the member, everybody, and everybody's first ones; and for
+/// which the plan is another one by now.
+fn recorded(world: &World) -> [i64; 4] {
+    let outdated = "g.plan_rev <> o.plan_rev + p.rev";
+    [THE_MEMBER, "1", "g.replaces IS NULL", outdated].map(|whose| {
         world.db.number(&format!(
             "SELECT COUNT(*) FROM generations g JOIN members m ON m.owner_id = g.owner_id
+             JOIN owners o ON o.id = g.owner_id JOIN plans p ON p.id = o.plan_id
              WHERE g.recorded_at IS NOT NULL AND {whose}"
         ))
     })
 }
 
 /// X12: once it has ended, whatever shuts claims out, nothing more is recorded for whom it shuts out.
-fn shut_out_is_out(does: Does, before: [i64; 3], after: [i64; 3]) {
+fn shut_out_is_out(does: Does, before: [i64; 4], after: [i64; 4]) {
     match does {
         ShutsOutMember => assert_eq!(before[0], after[0], "X12: recorded for who is shut out"),
         ShutsOutAll => assert_eq!(before, after, "X12: recorded while everybody is shut out"),
         ShutsOutClaims => assert_eq!(before[2], after[2], "X12: claimed by approval only"),
+        Outdates => assert_eq!(before[3], after[3], "B5: recorded for an earlier plan"),
         _ => {}
     }
 }
