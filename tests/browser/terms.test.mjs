@@ -65,13 +65,18 @@ test("rules that changed while the page was open are said to have changed and as
   const visitor = await house.visitor();
   const { page } = visitor;
   visitor.expects(409);
-  // A page that was loaded under another revision.
-  await page.route("**/api/v1/me", async (route) => {
-    const answer = await route.fetch();
-    const body = await answer.json();
-    body.terms.revision += 1;
-    await route.fulfill({ response: answer, json: body });
-  }, { times: 1 });
+  // A page that was loaded under another revision: so its first look at the member says.
+  await page.addInitScript(() => {
+    const ask = window.fetch;
+    window.fetch = async (address, init) => {
+      const answer = await ask(address, init);
+      if (!String(address).endsWith("/api/v1/me")) return answer;
+      window.fetch = ask;
+      const body = await answer.json();
+      body.terms.revision += 1;
+      return Response.json(body);
+    };
+  });
   const before = await house.secrets();
   await visitor.signIn("load-55");
   await visitor.pressClaim();
