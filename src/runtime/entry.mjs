@@ -8,6 +8,7 @@ import { handlers, note } from "./handlers.mjs";
 // of what the program does then; a promise's does not.
 const settled = Promise.resolve();
 globalThis.queueMicrotask = (task) => void settled.then(task);
+// A trap in one is a rejection then, which nobody awaits.
 addEventListener("unhandledrejection", (event) => note(/** @type {PromiseRejectionEvent} */ (event).reason));
 
 export default handlers(Keycap);
