@@ -15,6 +15,7 @@ const PROGRAM = `
     constructor() { made += 1; }
     async fetch(request) {
       if (new URL(request.url).pathname === "/trap") queueMicrotask(() => { throw new WebAssembly.RuntimeError("unreachable"); });
+      if (new URL(request.url).pathname === "/given") return new Response(await new Promise((tell) => queueMicrotask((...given) => tell(String(given.length)))));
       return new Response(String(made));
     }
   }
@@ -33,8 +34,12 @@ const miniflare = new Miniflare(convertV4MiniflareOptions({
 }));
 after(() => miniflare.dispose());
 
-/** How often the program had been made when it answered. @param {string} path */
+/** What the program answers; mostly, how often it had been made. @param {string} path */
 const made = async (path) => (await miniflare.dispatchFetch(`http://localhost${path}`)).text();
+
+test("a microtask is given nothing: a line of the log ends where it ends", async () => {
+  assert.equal(await made("/given"), "0");
+});
 
 test("a trap while the program comes back from a wait is noticed, and it is started anew for the next request (S0-31)", async () => {
   assert.equal(await made("/"), "0");
