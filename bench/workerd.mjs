@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
+import { SCRIPTS } from "../scripts/build.mjs";
 import { localVars } from "../scripts/local.mjs";
 import { inRoot, npmBin, root } from "../scripts/paths.mjs";
 import { freePort } from "../scripts/ports.mjs";
@@ -24,7 +25,7 @@ const SEATS = "1000000";
 /** The Worker that `npm run build` made. @returns {Promise<Module[]>} */
 export async function builtWorker() {
   return [
-    ...["entry.mjs", "handlers.mjs", "index.js"].map((name) => ({ type: /** @type {const} */ ("ESModule"), path: inRoot("build", name) })),
+    ...SCRIPTS.map((name) => ({ type: /** @type {const} */ ("ESModule"), path: inRoot("build", name) })),
     { type: "CompiledWasm", path: inRoot("build", "index_bg.wasm") },
   ];
 }

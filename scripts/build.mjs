@@ -14,7 +14,11 @@ import { buildTools, isProgram, runMain, setup, step } from "./setup.mjs";
 export const SIZE_BUDGET_KB = 450;
 
 const STAMP = inRoot("build", ".inputs.json");
-const ARTIFACTS = ["entry.mjs", "handlers.mjs", "index.js", "index_bg.wasm"];
+/** Modules of our own that call what worker-build makes; the first is the main one. */
+const HANDLERS = ["entry.mjs", "handlers.mjs"];
+/** The Worker's modules in build/, as JavaScript. */
+export const SCRIPTS = [...HANDLERS, "index.js"];
+const ARTIFACTS = [...SCRIPTS, "index_bg.wasm"];
 
 /** The modules of lit-html that pages may import; the `unsafe-*` directives are left out on purpose. */
 const LIT_HTML = [
@@ -41,7 +45,7 @@ async function compile() {
   // Unless told where they are, worker-build would download these three by itself.
   const env = { RUST_BACKTRACE: "0", WASM_BINDGEN_BIN: wasmBindgen, ESBUILD_BIN: npmBin("esbuild"), WASM_OPT_BIN: npmBin("wasm-opt") };
   await run(workerBuild, ["--release"], { cwd: root, env });
-  for (const name of ["entry.mjs", "handlers.mjs"]) await copyFile(inRoot("src", "runtime", name), inRoot("build", name));
+  for (const name of HANDLERS) await copyFile(inRoot("src", "runtime", name), inRoot("build", name));
 }
 
 async function isUpToDate() {

@@ -21,6 +21,7 @@ export function handlers(Keycap) {
 
   /** @param {"fetch" | "scheduled"} name @param {any} what @param {unknown} env @param {unknown} ctx @returns {Promise<any>} */
   function call(name, what, env, ctx) {
+    // Also where nobody awaited what trapped.
     trapped ||= state().criticalError;
     if (trapped) return new Keycap(ctx, env)[name](what);
     return /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what).catch(failed);

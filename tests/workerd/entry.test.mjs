@@ -1,0 +1,49 @@
+// The Worker's main module on the real runtime, around a program that traps when it is told to.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { parse } from "smol-toml";
+import { inRoot } from "../../scripts/paths.mjs";
+
+// As worker-build exports it: making one is what starts the program anew.
+const PROGRAM = `
+  globalThis.__worker_init_state = { criticalError: false };
+  let made = 0;
+  export default class {
+    constructor() { made += 1; }
+    async fetch(request) {
+      if (new URL(request.url).pathname === "/trap") queueMicrotask(() => { throw new WebAssembly.RuntimeError("unreachable"); });
+      if (new URL(request.url).pathname === "/given") return new Response(await new Promise((tell) => queueMicrotask((...given) => tell(String(given.length)))));
+      return new Response(String(made));
+    }
+  }
+`;
+
+const { compatibility_date: compatibilityDate } = /** @type {Record<string, any>} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+const source = (/** @type {string} */ name) => readFile(inRoot("src", "runtime", name), "utf8");
+const modules = [
+  { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "entry.mjs"), contents: await source("entry.mjs") },
+  { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "handlers.mjs"), contents: await source("handlers.mjs") },
+  { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "index.js"), contents: PROGRAM },
+];
+const miniflare = new Miniflare(convertV4MiniflareOptions({
+  port: 0, handleStructuredLogs: () => {},
+  workers: [{ name: "program", modules, modulesRoot: inRoot("build"), compatibilityDate }],
+}));
+after(() => miniflare.dispose());
+
+/** What the program answers; mostly, how often it had been made. @param {string} path */
+const made = async (path) => (await miniflare.dispatchFetch(`http://localhost${path}`)).text();
+
+test("a microtask is given nothing: a line of the log ends where it ends", async () => {
+  assert.equal(await made("/given"), "0");
+});
+
+test("a trap while the program comes back from a wait is noticed, and it is started anew for the next request (S0-31)", async () => {
+  assert.equal(await made("/"), "0");
+  assert.equal(await made("/"), "0", "nothing is made while nothing has trapped");
+  await made("/trap");
+  assert.equal(await made("/"), "1");
+});
