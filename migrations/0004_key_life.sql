@@ -83,7 +83,7 @@ BEGIN SELECT RAISE(ABORT, 'a key that ended stays so'); END;
 -- Readings of its spend since it was off for good, at different sweeps: what was running when it was cut is counted
 -- late. Until the second one it is not settled, and its DELETE upstream waits for that too (X8, C1).
 ALTER TABLE generations ADD COLUMN readings_since_off INTEGER NOT NULL DEFAULT 0;
--- Before this its upstream key is kept, off, for the sake of its figures.
+-- Before this its upstream key is kept, off or expired, for the sake of its figures.
 ALTER TABLE generations ADD COLUMN erase_at INTEGER;
 -- A limit that was sent, and whose outcome is not known: it counts as in force where that is the more cautious.
 ALTER TABLE generations ADD COLUMN limit_sent_nano INTEGER;
@@ -98,7 +98,7 @@ ALTER TABLE generations ADD COLUMN lifetime_at_switch_nano INTEGER NOT NULL DEFA
 -- What an owner has at the moment, ended keys that are still being removed included.
 CREATE INDEX generations_live_by_owner ON generations (owner_id) WHERE live = 1;
 -- The sweep's further work: few rows each.
-CREATE INDEX generations_unerased ON generations (next_attempt_at) WHERE state = 'revoked' AND erased_at IS NULL;
+CREATE INDEX generations_unerased ON generations (next_attempt_at) WHERE erase_at IS NOT NULL AND erased_at IS NULL;
 CREATE INDEX generations_by_cap_due ON generations (cap_due_at) WHERE cap_due_at IS NOT NULL;
 CREATE INDEX generations_in_grace ON generations (grace_until) WHERE grace_until IS NOT NULL;
 CREATE INDEX holds_by_reason ON holds (reason, since);

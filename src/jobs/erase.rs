@@ -1,4 +1,4 @@
-//! Keys that are off for good are looked at until their figures are settled, and then deleted (C1, X8).
+//! Keys that are off for good, or expired, are looked at until their figures are settled, and then deleted (C1, C2, X8).
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ pub async fn erase(
 }
 
 /// Reads what it has spent, and deletes it if its time has come; whether it is deleted. One that is on was put on by
-/// somebody else and may be again: it goes off and away at once.
+/// somebody else and may be again: it goes off and away at once. What has expired works no more, on or not.
 async fn look(app: &App, run: &Run, kept: &Kept) -> Result<Reply<bool>, DbError> {
     let Some(hash) = kept.due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
@@ -44,7 +44,7 @@ async fn look(app: &App, run: &Run, kept: &Kept) -> Result<Reply<bool>, DbError>
         Reply::Is(body) => body,
         other => return Ok(other.map(|_| false)),
     };
-    let was_on = body.disabled != Some(true);
+    let was_on = !kept.expired && body.disabled != Some(true);
     if was_on {
         let generation = kept.due.public_id.as_str();
         app.note(

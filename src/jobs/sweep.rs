@@ -1,15 +1,16 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
 //! 1. Stop if the database is behind what it was: then only what has a hold is switched off. Fence mints that nobody waits
-//!    for any more (`generations::take_up`), and list what is due. Let go of keys whose rotation died; end graces that are over. Stop if the credential is another account's.
+//!    for any more, let go of keys whose rotation died, end graces that are over, and list what is due
+//!    (`generations::take_up`). Stop if the credential is another account's.
 //! 2. Switch off upstream what has a hold, and on again what has none any more.
 //! 3. Bring the limits upstream that are to be computed anew, and once more what holds make of that.
 //! 4. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
-//! 5. Look again at what is off for good, and delete it when its figures are settled.
-//! 5. Close what has expired, with what it spent.
-//! 6. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
-//! 7. Free doubtful mints that a clean walk, begun late enough, has not seen.
-//! 8. Tidy, and write the run down.
+//! 5. Look again at what is off for good or expired, and delete it when its figures are settled.
+//! 6. Close what has expired, with what it spent.
+//! 7. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
+//! 8. Free doubtful mints that a clean walk, begun late enough, has not seen.
+//! 9. Tidy, and write the run down.
 //!
 //! A row that cannot be settled is postponed and counted; it never holds up the others.
 

@@ -84,8 +84,8 @@ statements! {
 
     EXPIRE = "UPDATE generations SET state = 'expired', ended_at = expires_at,
             usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3, usage_lifetime_nano = ?4,
-            usage_read_at = ?5, change_id = ?6
-        WHERE public_id = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = ?7)";
+            usage_read_at = ?5, erase_at = ?6, attempts = 0, next_attempt_at = 0, change_id = ?7
+        WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
 
     // What its owner put off, or what had leaked, has ended with it: the next generation begins on.
     EXPIRE_HOLD = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
@@ -280,7 +280,8 @@ pub async fn give_up(
     was_committed(&twice(db, batch).await?)
 }
 
-/// `active` or `disabled` → `expired`, with what it spent, when that is known.
+/// `active` or `disabled` → `expired`, with what it spent, when that is known; its upstream key is kept as one that is off
+/// for good is.
 pub async fn expire(
     db: &dyn Database,
     generation: &str,
@@ -303,6 +304,7 @@ pub async fn expire(
             usage.map(|u| u.monthly),
             usage.map(|u| u.lifetime),
             usage.map(|u| u.read_at),
+            keeps_until(now),
             change,
             generation
         ),

@@ -1,4 +1,4 @@
-//! Keys that are off for good and kept upstream for the sake of their figures (C1, X8).
+//! Keys that are off for good, or expired, and kept upstream for the sake of their figures (C1, C2, X8).
 
 use serde_json::Value;
 
@@ -22,10 +22,11 @@ macro_rules! kept {
         concat!(
             "SELECT json_object(",
             due!(),
-            ", 'daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano, 'monthly_nano', n.usage_monthly_nano,
-            'lifetime_nano', n.usage_lifetime_nano, 'read_at', n.usage_read_at,
-            'readings', n.readings_since_off, 'erase_at', n.erase_at)
-        FROM generations n WHERE n.state = 'revoked' AND n.erased_at IS NULL"
+            ", 'daily_nano', COALESCE(n.usage_daily_nano, 0), 'weekly_nano', COALESCE(n.usage_weekly_nano, 0),
+            'monthly_nano', COALESCE(n.usage_monthly_nano, 0), 'lifetime_nano', COALESCE(n.usage_lifetime_nano, 0),
+            'read_at', COALESCE(n.usage_read_at, n.ended_at), 'unread', n.usage_read_at IS NULL,
+            'readings', n.readings_since_off, 'erase_at', n.erase_at, 'expired', n.state = 'expired')
+        FROM generations n WHERE n.erase_at IS NOT NULL AND n.erased_at IS NULL"
         )
     };
 }
@@ -38,27 +39,31 @@ statements! {
     // Only on the reading that it was compared with.
     BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
             usage_lifetime_nano = ?4, usage_read_at = ?5, readings_since_off = ?6, attempts = 0, next_attempt_at = ?7
-        WHERE public_id = ?8 AND state = 'revoked' AND erased_at IS NULL AND usage_read_at = ?9";
+        WHERE public_id = ?8 AND erase_at IS NOT NULL AND erased_at IS NULL AND COALESCE(usage_read_at, ended_at) = ?9";
 
-    // Their caps were computed from less (B1, X8).
+    // Their caps were computed from less, or from all of it while it was not known (B1, X8).
     CAPS_DUE = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1)
         WHERE live = 1 AND state IN ('minting', 'active', 'disabled')
           AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)";
 
     ERASED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'erased', ?2, n.state, n.state, ?3
-        FROM generations n WHERE n.public_id = ?4 AND n.state = 'revoked' AND n.erased_at IS NULL
+        FROM generations n WHERE n.public_id = ?4 AND n.erase_at IS NOT NULL AND n.erased_at IS NULL
         ON CONFLICT DO NOTHING";
 
     ERASED = "UPDATE generations SET erased_at = ?1, change_id = ?2
         WHERE public_id = ?3 AND erased_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 }
 
-/// A key that is off for good and not deleted yet.
+/// A key that is off for good, or expired, and not deleted yet.
 #[derive(Clone, Debug)]
 pub struct Kept {
     pub due: Due,
     pub known: Known,
+    /// What it had spent when it expired could not be read.
+    pub unread: bool,
+    /// It works no more, whatever it is switched to.
+    pub expired: bool,
 }
 
 from_json! {
@@ -69,7 +74,9 @@ from_json! {
         lifetime_nano: NanoUsd,
         read_at: Timestamp,
         readings: i64,
-        erase_at: Timestamp;
+        erase_at: Timestamp,
+        unread: bool,
+        expired: bool;
         due: Due,
     }
 }
@@ -91,6 +98,8 @@ impl FromJson for Kept {
                 readings: row.readings,
                 erase_at: row.erase_at,
             },
+            unread: row.unread,
+            expired: row.expired,
         })
     }
 }
@@ -105,7 +114,7 @@ pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<Kept>, Db
     last_row(&db.batch(vec![stmt!(ONE, generation)]).await?)
 }
 
-/// Books what is `known` now of a key. Where that is more than before, the caps of its owner's keys are due.
+/// Books what is `known` now of a key. Where that is another amount than before, the caps of its owner's keys are due.
 pub async fn book(
     db: &dyn Database,
     kept: &Kept,
@@ -125,7 +134,7 @@ pub async fn book(
         generation,
         kept.known.spend.read_at
     )];
-    if known.spend.lifetime > kept.known.spend.lifetime {
+    if kept.unread || known.spend.lifetime > kept.known.spend.lifetime {
         batch.push(stmt!(CAPS_DUE, now, generation));
     }
     twice(db, batch).await.map(|_| ())

@@ -393,3 +393,68 @@ fn x20_a_key_ends_while_another_generation_of_it_is_made() {
     assert_eq!(world.usable().len(), 0);
     assert_eq!(member.claim().code(), "claim_in_progress");
 }
+
+/// A member's key has spent so much on the last day of its life and is past it.
+fn expired(world: &World, dollars: f64) -> String {
+    let member = Browser::signed_in(world, "member");
+    assert_eq!(member.claim().status, 201);
+    let hash = world.usable()[0].hash.clone();
+    world.pass(90 * 86_400 - 600);
+    world.spends(dollars);
+    world.pass(600 + 301);
+    hash
+}
+
+#[test]
+fn c2_what_has_expired_is_deleted_once_its_figures_are_settled() {
+    let world = World::new();
+    let hash = expired(&world, 1.25);
+    sweep(&world);
+    assert_eq!(world.states(), ["expired"]);
+    for _ in 0..3 {
+        sweep(&world);
+        assert!(is_there(&world, &hash), "its last day is not over");
+    }
+    assert!(!world.log.borrow().join("\n").contains("revoked_was_on"));
+    // An hour of the next day, and some.
+    world.pass(86_400 + 3_600);
+    sweep(&world);
+    assert!(!is_there(&world, &hash));
+    assert_eq!(
+        world.db.text("SELECT before || ' ' || usage_lifetime_nano FROM audit a JOIN generations g ON g.public_id = a.target WHERE action = 'erased'"),
+        "expired 1250000000"
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn c2_b1_what_an_expired_key_had_spent_is_asked_for_until_it_is_told() {
+    let world = World::new();
+    let hash = expired(&world, 1.25);
+    world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 0 }));
+    for _ in 0..12 {
+        sweep(&world);
+    }
+    assert_eq!(world.states(), ["expired"]);
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM generations WHERE usage_read_at IS NULL"),
+        1
+    );
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(86_400);
+    for _ in 0..3 {
+        sweep(&world);
+    }
+    assert_eq!(
+        world
+            .db
+            .number("SELECT usage_lifetime_nano FROM generations"),
+        1_250_000_000
+    );
+    world.pass(86_400);
+    sweep(&world);
+    assert!(!is_there(&world, &hash));
+    oracle::settled(&world);
+}

@@ -280,8 +280,8 @@ fn p7_off_is_off(world: &World, now_ms: i64) {
 /// C1: what was written down as deleted is gone, and what is kept for its figures has some.
 fn c1_what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
     for row in world.db.texts(
-        "SELECT upstream_hash || ' ' || (erased_at IS NOT NULL) || ' ' || COALESCE(usage_read_at >= ended_at AND erase_at > ended_at, 0)
-         FROM generations WHERE state = 'revoked' AND upstream_hash IS NOT NULL",
+        "SELECT upstream_hash || ' ' || (erased_at IS NOT NULL) || ' ' || COALESCE((usage_read_at >= ended_at OR state = 'expired') AND erase_at > ended_at, 0)
+         FROM generations WHERE state IN ('revoked', 'expired') AND upstream_hash IS NOT NULL",
     ) {
         let [hash, erased, has_figures] = row.splitn(3, ' ').collect::<Vec<_>>()[..] else {
             panic!("three columns: {row}");
