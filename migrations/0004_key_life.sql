@@ -136,7 +136,9 @@ SELECT k.owner_id, k.ordinal, k.ended_at, k.public_id, k.name, k.created_at, k.o
   g.id AS generation_id, g.state, g.live, g.label, g.limit_nano, g.limit_reset, g.expires_at,
   g.usage_daily_nano, g.usage_weekly_nano, g.usage_monthly_nano, g.usage_lifetime_nano, g.usage_read_at,
   (SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = k.id) AS holds,
-  (SELECT MIN(o.grace_until) FROM generations o WHERE o.key_id = k.id AND o.live = 1 AND o.id <> g.id) AS grace_until
+  (SELECT MIN(o.grace_until) FROM generations o WHERE o.key_id = k.id AND o.live = 1 AND o.id <> g.id) AS grace_until,
+  -- Which of the key's generations it is, and since when.
+  (SELECT COUNT(*) FROM generations o WHERE o.key_id = k.id AND o.id <= g.id AND o.state <> 'void') AS number, g.created_at AS issued_at
 FROM keys k
 JOIN generations g ON g.id =
   (SELECT own.id FROM generations own WHERE own.key_id = k.id

@@ -28,7 +28,7 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::DbError;
 use crate::store::audit;
-use crate::store::cards::Card;
+use crate::store::cards::{Card, Issue};
 use crate::store::claims::{self, Attempt, Decision, Idempotency, NewKey};
 use crate::store::generations;
 use crate::store::mints::{self, Minted, Recorded};
@@ -185,6 +185,10 @@ async fn settle(
     match recorded(app, &minted).await {
         Ok(Recorded::Active) => {
             let named = decision.cards.iter().find(|card| card.id == key);
+            let grace = attempt
+                .rotation
+                .as_ref()
+                .and_then(|r| r.grace_until(minted.now));
             let card = Card {
                 name: named.and_then(|card| card.name.clone()),
                 id: key,
@@ -194,6 +198,11 @@ async fn settle(
                 limit_reset: spec.limit_reset(),
                 created_at: decision.key_created_at.unwrap_or(attempt.now),
                 expires_at: spec.expires_at(),
+                issue: Issue {
+                    number: decision.generation,
+                    at: attempt.now,
+                    grace_until: grace.and_then(|until| Some(until.min(named?.expires_at))),
+                },
                 spend: None,
                 holds: share
                     .exhausted

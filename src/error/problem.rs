@@ -176,7 +176,9 @@ impl Error {
             Self::TooManyAttempts { .. } => {
                 String::from("A day has ten tries. It starts again at 00:00 UTC.")
             }
-            Self::Held => String::from("An administrator has put it on hold; ask them."),
+            Self::Held => String::from(
+                "An administrator has put it on hold, or it leaked: ask them, or rotate it.",
+            ),
             Self::RateLimited => String::from("Wait a minute, then try again."),
             Self::StorageUnavailable => String::from(
                 "It may have kept what you did. Look again in a minute before you repeat it.",

@@ -38,6 +38,11 @@ pub struct KeyBody {
     resets_at: Option<Timestamp>,
     created_at: Timestamp,
     expires_at: Timestamp,
+    /// Which secret of this key it is, from 1, and when it was made: the name stays clean of both (S3-16).
+    generation: i64,
+    issued_at: Timestamp,
+    /// Until then the secret before it works too.
+    grace_until: Option<Timestamp>,
     /// `null` until it was first read.
     spend: Option<SpendBody>,
 }
@@ -71,6 +76,9 @@ impl KeyBody {
             resets_at: card.limit_reset.resets_at(now),
             created_at: card.created_at,
             expires_at: card.expires_at,
+            generation: card.issue.number,
+            issued_at: card.issue.at,
+            grace_until: card.issue.grace_until,
         }
     }
 }

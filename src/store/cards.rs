@@ -16,8 +16,9 @@ macro_rules! card {
         "SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
             'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
             'created_at', c.created_at, 'expires_at', c.expires_at,
-            'daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano, 'monthly_nano', c.usage_monthly_nano,
-            'lifetime_nano', c.usage_lifetime_nano, 'usage_read_at', c.usage_read_at,
+            'issue', json_object('number', c.number, 'at', c.issued_at, 'grace_until', c.grace_until),
+            'usage', json_object('daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano,
+              'monthly_nano', c.usage_monthly_nano, 'lifetime_nano', c.usage_lifetime_nano, 'read_at', c.usage_read_at),
             'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL, 'missing', n.missing_since IS NOT NULL)"
     };
 }
@@ -48,6 +49,7 @@ pub struct Card {
     pub limit_reset: LimitReset,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    pub issue: Issue,
     /// As it was last read upstream.
     pub spend: Option<Spend>,
     /// Why it is, or is to be, off.
@@ -56,6 +58,18 @@ pub struct Card {
     pub ended: bool,
     /// Upstream says that it is not there.
     pub missing: bool,
+}
+
+from_json! {
+    /// A generation among its key's.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Issue {
+        /// Which of them it is, from 1.
+        pub number: i64,
+        pub at: Timestamp,
+        /// The one before works beside it until then.
+        pub grace_until: Option<Timestamp>,
+    }
 }
 
 from_json! {
@@ -68,30 +82,40 @@ from_json! {
         limit_reset: LimitReset,
         created_at: Timestamp,
         expires_at: Timestamp,
-        daily_nano: Option<NanoUsd>,
-        weekly_nano: Option<NanoUsd>,
-        monthly_nano: Option<NanoUsd>,
-        lifetime_nano: Option<NanoUsd>,
-        usage_read_at: Option<Timestamp>,
+        issue: Issue,
+        usage: UsageRow,
         holds: Vec<Reason>,
         ended: bool,
         missing: bool,
     }
 }
 
+from_json! {
+    struct UsageRow {
+        daily_nano: Option<NanoUsd>,
+        weekly_nano: Option<NanoUsd>,
+        monthly_nano: Option<NanoUsd>,
+        lifetime_nano: Option<NanoUsd>,
+        read_at: Option<Timestamp>,
+    }
+}
+
+impl UsageRow {
+    fn spend(&self) -> Option<Spend> {
+        Some(Spend {
+            daily: self.daily_nano?,
+            weekly: self.weekly_nano?,
+            monthly: self.monthly_nano?,
+            lifetime: self.lifetime_nano?,
+            read_at: self.read_at?,
+        })
+    }
+}
+
 impl CardRow {
     fn card(self) -> Card {
-        let spend = || {
-            Some(Spend {
-                daily: self.daily_nano?,
-                weekly: self.weekly_nano?,
-                monthly: self.monthly_nano?,
-                lifetime: self.lifetime_nano?,
-                read_at: self.usage_read_at?,
-            })
-        };
         Card {
-            spend: spend(),
+            spend: self.usage.spend(),
             holds: self.holds,
             ended: self.ended,
             missing: self.missing,
@@ -103,6 +127,7 @@ impl CardRow {
             limit_reset: self.limit_reset,
             created_at: self.created_at,
             expires_at: self.expires_at,
+            issue: self.issue,
         }
     }
 }

@@ -95,6 +95,7 @@ statements! {
             AND c.state <> 'void' AND c.created_at > ?10
             ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?11, 1) - 1)),
           'key', k.public_id, 'key_created_at', k.created_at,
+          'generation', (SELECT COUNT(*) FROM generations o WHERE o.key_id = own.key_id AND o.id <= own.id AND o.state <> 'void'),
           'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id),
           'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?12"), ",
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
@@ -153,6 +154,8 @@ pub struct Decision {
     /// The reserved generation's key: the new one, or the one that an earlier generation made.
     pub key: Option<String>,
     pub key_created_at: Option<Timestamp>,
+    /// Which of the key's generations is reserved, from 1.
+    pub generation: i64,
     pub plan: Plan,
     pub grants: Grants,
     /// A workspace that the account is known to have.
@@ -318,6 +321,7 @@ from_json! {
         policy: PolicyRow,
         key: Option<String>,
         key_created_at: Option<Timestamp>,
+        generation: i64,
         plan: Plan,
         grants: GrantsRow,
         home_workspace_id: Option<String>,
@@ -335,6 +339,7 @@ impl DecisionRow {
             facts: self.facts.facts(self.policy),
             key: self.key,
             key_created_at: self.key_created_at,
+            generation: self.generation,
             plan: self.plan,
             grants: self.grants.into(),
             home_workspace_id: self.home_workspace_id,

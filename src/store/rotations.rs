@@ -132,6 +132,14 @@ pub struct Rotation {
     pub lowered: Option<NanoUsd>,
 }
 
+impl Rotation {
+    /// When a grace that begins `now` is over.
+    pub fn grace_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let hours = self.grace_hours?;
+        Some(now.plus(hours.saturating_mul(3_600)))
+    }
+}
+
 from_json! {
     /// How a key stands that may be replaced.
     pub struct Facts {

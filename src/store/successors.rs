@@ -116,11 +116,8 @@ pub(super) fn record_guard(minted: &Minted<'_>, rotation: &Rotation) -> Stmt {
 pub(super) fn succeed(minted: &Minted<'_>, rotation: &Rotation) -> Vec<Stmt> {
     let (record, now) = (&minted.record, minted.now);
     let (member, generation) = (&minted.attempt.session.member, &minted.attempt.generation);
-    let mut stmts = match rotation.grace_hours {
-        Some(hours) => {
-            let until = now.plus(hours.saturating_mul(3_600));
-            vec![stmt!(GRACE, until, generation, record)]
-        }
+    let mut stmts = match rotation.grace_until(now) {
+        Some(until) => vec![stmt!(GRACE, until, generation, record)],
         None => vec![
             stmt!(SUPERSEDE_GUARD, record, member, now, generation),
             revoke(record, rotation.key.as_str()),

@@ -68,11 +68,14 @@ fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// What a member is told of their key, and nothing else.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 15] = [
     "created_at",
     "expires_at",
+    "generation",
+    "grace_until",
     "holds",
     "id",
+    "issued_at",
     "limit_reset",
     "limit_usd",
     "mask",
@@ -187,7 +190,7 @@ fn s0_27_every_time_in_an_answer_is_rfc_3339_with_z() {
     times(&member.claim().json(), &mut found);
     times(&member.get("/api/v1/keys").json(), &mut found);
     times(&member.get("/api/v1/me").json(), &mut found);
-    assert_eq!(found.len(), 8, "{found:?}");
+    assert_eq!(found.len(), 10, "{found:?}");
     for text in found {
         assert!(text.ends_with('Z') && text.len() == 20, "{text}");
         assert!(keycap::domain::time::Timestamp::parse(&text).is_some());

@@ -83,7 +83,7 @@ fn holds(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn s4_74_a_rotated_key_has_another_secret_and_all_else_stays() {
+fn s4_74_s3_16_a_rotated_key_has_another_secret_and_all_else_stays() {
     let world = World::new();
     let (member, key) = holder(&world);
     member.patch(&key, r#"{"name":"laptop"}"#);
@@ -105,6 +105,17 @@ fn s4_74_a_rotated_key_has_another_secret_and_all_else_stays() {
     ] {
         assert_eq!(after[same], before[same], "{same}");
     }
+    assert_eq!(
+        (&before["generation"], &after["generation"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(before["issued_at"], before["created_at"]);
+    assert_eq!(after["issued_at"], json!(world.now()));
+    assert_eq!(
+        world.usable()[0].name.len(),
+        first.name.len(),
+        "no growing suffix"
+    );
     // What was spent is spent, and nothing of it comes back by asking again (S4-61).
     assert_eq!(after["limit_usd"], "3.00");
     assert_eq!(world.states(), ["revoking", "active"]);
@@ -491,7 +502,11 @@ fn s3_15_s3_18_with_grace_both_work_and_share_what_is_left_until_it_is_over() {
     let told = asks(&member, &key, "rotate", FOUR_HOURS);
     delivered(&world, &told, 2);
     assert_eq!(limits(&world), [300, 200]);
-    assert_eq!(told.json()["key"]["limit_usd"], "2.00");
+    let told = told.json()["key"].clone();
+    assert_eq!(
+        (&told["limit_usd"], &told["grace_until"]),
+        (&json!("2.00"), &json!("2026-11-21T16:00:00Z"))
+    );
     let until = world.now().plus(4 * 3_600).secs();
     assert_eq!(
         world

@@ -78,10 +78,10 @@ export const sweepingAnExpiry = {
   act: (house) => house.sweep(),
   // A spend that could not be read counts as all of the period's limit (B1): the member waits for the next one.
   mend: (house) => house.passEverywhere(DAY),
-  // Back to the present, where the upstream would let the expired key work again.
+  // Back to the present, where the upstream would let the expired key work again, unless it was deleted meanwhile (C2).
   tidy: async (house, member) => {
     const [expired] = await house.generations(member);
-    await house.management("DELETE", `/keys/${expired?.upstream_hash}`);
+    if (expired?.erased_at === null) await house.management("DELETE", `/keys/${expired.upstream_hash}`);
     await house.sandbox.clock(-(2 * DAY + TEN_MINUTES) * 1000);
   },
 };
