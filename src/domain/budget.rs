@@ -160,19 +160,24 @@ pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// What a sibling took of the window that `at` falls into. One that lives may still spend all of its limit, and has spent
-/// what was read; one that is dead, what was read since. Where that is not known, both at their worst.
+/// what was read; one that is dead, what was read since. Where that is not known, both at their worst. What one that died
+/// just before the window had spent by then may be of this window by upstream's clock (X9).
 fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
     let began = reset.starts(at);
+    let by_any_clock = match sibling.ended_at {
+        Some(_) => began.plus(-SKEW_SECS),
+        None => began,
+    };
     let known = sibling
         .usage
-        .filter(|usage| reset.starts(usage.read_at) == began)
+        .filter(|usage| usage.read_at >= by_any_clock && reset.starts(usage.read_at) <= began)
         .map(|usage| (usage.of(reset), usage.read_at));
     let since_prepaid = |amount: NanoUsd| match reset {
         LimitReset::None => amount.minus(sibling.before_prepaid),
         _ => amount,
     };
     match (sibling.ended_at, known) {
-        (Some(ended), _) if ended < began => NanoUsd::ZERO,
+        (Some(ended), _) if ended < by_any_clock => NanoUsd::ZERO,
         (Some(ended), Some((used, read_at))) if read_at >= ended => since_prepaid(used),
         (_, known) => {
             let used = known.map_or(NanoUsd::ZERO, |(used, _)| since_prepaid(used));
@@ -254,7 +259,17 @@ mod tests {
             // Read before the end: more may have been spent since.
             (vec![dead(later, Some(("2", noon)))], "0"),
             // Over before this day began.
-            (vec![dead("2026-11-20T23:59:59Z", None)], "5"),
+            (vec![dead("2026-11-20T23:57:59Z", None)], "5"),
+            // Over before it by our clock alone, perhaps (X9): until it is read again, what it had spent by then counts.
+            (vec![dead("2026-11-20T23:58:00Z", None)], "0"),
+            (
+                vec![dead(
+                    "2026-11-20T23:59:40Z",
+                    Some(("2", "2026-11-20T23:59:45Z")),
+                )],
+                "3",
+            ),
+            (vec![dead("2026-11-20T23:59:40Z", Some(("0", noon)))], "5"),
             // Over in this day, and read in none of its windows.
             (vec![dead(noon, Some(("0", "2026-11-22T01:00:00Z")))], "0"),
             (

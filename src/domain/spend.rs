@@ -60,6 +60,13 @@ impl Spend {
                 .is_some_and(|then| self.of(reset) < then.of(reset) || before(self) > before(then))
     }
 
+    /// Whether another cap may follow from it than from an earlier reading: an amount differs, or it is told of a later day.
+    pub fn says_more_than(&self, earlier: Self) -> bool {
+        let read_at = self.read_at;
+        *self != Self { read_at, ..earlier }
+            || LimitReset::Daily.starts(read_at) != LimitReset::Daily.starts(earlier.read_at)
+    }
+
     /// With a later reading of the same key: the higher figure of each window that both fall into, and the later one's of
     /// a window that began between them.
     #[must_use]
@@ -107,6 +114,28 @@ mod tests {
                 expected.map(usd),
                 "{reset:?} {now}"
             );
+        }
+    }
+
+    #[test]
+    fn x9_a_reading_says_more_where_an_amount_differs_or_a_day_has_begun() {
+        let read = |dollars: &str, read_at: &str| {
+            let amount = NanoUsd::parse_typed(dollars).unwrap();
+            Spend {
+                daily: amount,
+                weekly: amount,
+                monthly: amount,
+                lifetime: amount,
+                read_at: Timestamp::parse(read_at).unwrap(),
+            }
+        };
+        let first = read("1", "2026-11-30T23:50:00Z");
+        for (later, more) in [
+            (read("1", "2026-11-30T23:59:59Z"), false),
+            (read("1", "2026-12-01T00:00:00Z"), true),
+            (read("2", "2026-11-30T23:59:59Z"), true),
+        ] {
+            assert_eq!(later.says_more_than(first), more, "{later:?}");
         }
     }
 

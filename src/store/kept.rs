@@ -114,7 +114,7 @@ pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<Kept>, Db
     last_row(&db.batch(vec![stmt!(ONE, generation)]).await?)
 }
 
-/// Books what is `known` now of a key. Where that is another amount than before, the caps of its owner's keys are due.
+/// Books what is `known` now of a key. Where that is more than was known, the caps of its owner's keys are due.
 pub async fn book(
     db: &dyn Database,
     kept: &Kept,
@@ -134,7 +134,7 @@ pub async fn book(
         generation,
         kept.known.spend.read_at
     )];
-    if kept.unread || known.spend.lifetime > kept.known.spend.lifetime {
+    if kept.unread || known.spend.says_more_than(kept.known.spend) {
         batch.push(stmt!(CAPS_DUE, now, generation));
     }
     twice(db, batch).await.map(|_| ())
