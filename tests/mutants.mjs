@@ -387,10 +387,11 @@ export const mutants = [
     ["A16 leaving wants one's own login", "    if member.login != confirm {", "    if confirm.is_empty() {"],
   ]),
   ...inFile("src/domain/budget.rs", [
+    ["X9 what died just before a window counts in it by upstream's clock", "        Some(_) => began.plus(-SKEW_SECS),\n        None => began,", "        Some(_) | None => began,"],
     ["B1 whose spend is not known counts with the whole cap", "            cap.max(used)\n", "            used\n"],
     ["B1 a live sibling counts with what it has spent", "            cap.max(used)\n", "            cap\n"],
     ["B1 usage that was read before the end is not known", "used, read_at))) if read_at >= ended =>", "used, _))) =>"],
-    ["B1 usage of another window is not known", "        .filter(|usage| reset.starts(usage.read_at) == began)\n", ""],
+    ["B1 usage of another window is not known", "        .filter(|usage| usage.read_at >= by_any_clock && reset.starts(usage.read_at) <= began)\n", ""],
     ["B1 the owner's keys share what the plan allows together", "    own.min(allowed.owner.minus(sum(false)))", "    own"],
     ["B1 a key's generations share its limit", "allowed.key.minus(sum(true))", "allowed.key"],
     ["X9 right after a boundary the window before counts", "Begun::Unsure => certain(allowed, siblings, now),", "Begun::Unsure => cap(allowed, siblings, now),"],
@@ -415,6 +416,8 @@ export const mutants = [
     ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND (d.ended_at", "OR (d.recorded_at IS NULL AND (d.ended_at"],
   ]),
   ...inFile("src/store/caps.rs", [
+    ["X3 a cap that lands late puts no hold again", "WHERE n.public_id = ?3 AND n.change_id = ?2\n        ON CONFLICT", "WHERE n.public_id = ?3 AND ?2 <> ''\n        ON CONFLICT"],
+    ["X3 a cap that lands late lifts no newer hold", "WHERE n.public_id = ?1 AND n.change_id = ?2)\"", "WHERE n.public_id = ?1 AND ?2 <> '')\""],
     ["X4 a limit is written down as a doubt before it is sent", "UPDATE generations SET limit_sent_nano = MAX(?1, CASE", "UPDATE generations SET limit_sent_nano = MIN(?1, CASE"],
     ["X4 what was sent earlier may land yet", "let earlier = doubt.earlier.filter(|(_, at)| lands(*at));", "let earlier = doubt.earlier.filter(|(_, at)| !lands(*at));"],
     ["B1 an owner's caps wait while a successor is being minted", "s.replaces IS NOT NULL AND s.state IN ('reserved', 'minting'))", "s.replaces IS NOT NULL AND s.state IN ('reserved'))"],
@@ -562,11 +565,12 @@ export const mutants = [
     ["X4 a try without an answer may land", "may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);", "may_land |= matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);"],
   ]),
   ...inFile("src/store/kept.rs", [
-    ["X8 what is found later makes the caps of siblings due", "    if known.spend.lifetime > kept.known.spend.lifetime {", "    if known.spend.lifetime < kept.known.spend.lifetime {"],
-    ["X8 only where more is found", "    if known.spend.lifetime > kept.known.spend.lifetime {", "    if known.spend.lifetime >= kept.known.spend.lifetime {"],
+    ["X8 what is found later makes the caps of siblings due", "    if kept.unread || known.spend.says_more_than(kept.known.spend) {", "    if kept.unread {"],
+    ["C2 B1 what is told at last of an expired key makes the caps of siblings due", "    if kept.unread || known", "    if known"],
+    ["X8 only where more is found", "    if kept.unread || known.spend.says_more_than(kept.known.spend) {", "    if kept.unread || known.spend.lifetime.nano() >= 0 {"],
     ["X8 the caps of the same owner", "          AND owner_id = (SELECT n.owner_id", "          AND 0 < (SELECT n.owner_id"],
     ["C1 a look waits its time", "\" AND n.next_attempt_at <= ?1 ORDER", "\" AND ?1 > 0 ORDER"],
-    ["P11 a delete is written down once", "n.state = 'revoked' AND n.erased_at IS NULL\n        ON CONFLICT", "n.state = 'revoked'\n        ON CONFLICT"],
+    ["P11 a delete is written down once", "n.erase_at IS NOT NULL AND n.erased_at IS NULL\n        ON CONFLICT", "n.erase_at IS NOT NULL\n        ON CONFLICT"],
   ]),
   ...inFile("src/domain/erasure.rs", [
     ["X8 two readings settle it", "const READINGS: i64 = 2;", "const READINGS: i64 = 1;"],
@@ -576,6 +580,7 @@ export const mutants = [
     ["X8 it is deleted only once it is settled", "        self.is_settled() && (self.spend", "        (self.spend"],
   ]),
   ...inFile("src/domain/spend.rs", [
+    ["X9 the same amounts told of a later day say more", "            || LimitReset::Daily.starts(read_at) != LimitReset::Daily.starts(earlier.read_at)\n", ""],
     ["X8 the higher figure holds", ".map_or(figure, |known| known.max(figure))", ".map_or(figure, |known| known.min(figure))"],
   ]),
   ...inFile("src/domain/hold.rs", [
@@ -585,7 +590,8 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ jobs
   ...inFile("src/jobs/erase.rs", [
-    ["P7 what is found on goes off and away", "    let was_on = body.disabled != Some(true);", "    let was_on = body.disabled.is_none();"],
+    ["P7 what is found on goes off and away", "    let was_on = !kept.expired && body.disabled != Some(true);", "    let was_on = !kept.expired && body.disabled.is_none();"],
+    ["C2 what has expired is no stray for being on", "    let was_on = !kept.expired && body", "    let was_on = body"],
     ["C1 what was found on is deleted at once", "    if !was_on && !known.may_go(run.now) {", "    if !known.may_go(run.now) {"],
     ["X6 a key is gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => true,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => true,"],
     ["C1 a delete without an answer is not written down", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,\n        Reply::Missing => return retry_later(app, run, due, counts).await,"],

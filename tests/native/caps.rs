@@ -318,3 +318,53 @@ fn b1_a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
     assert_eq!(limits(&world), [8.0]);
     oracle::settled(&world);
 }
+
+#[test]
+fn x3_a_cap_that_lands_a_second_time_neither_lifts_nor_puts_a_hold() {
+    let raise = |world: &World, operator: &Browser<'_>, key: &str| {
+        let target = format!("/api/v1/admin/keys/{key}/raises");
+        let told = operator.post(&target, r#"{"amount_usd":"3"}"#);
+        assert_eq!(told.status, 201, "{told:?}");
+        oracle::always(world);
+    };
+    let end = |world: &World, operator: &Browser<'_>, _: &str| {
+        let raise = world
+            .db
+            .text("SELECT public_id FROM raises ORDER BY id DESC LIMIT 1");
+        let told = operator.delete(&format!("/api/v1/admin/raises/{raise}"));
+        assert_eq!(told.status, 204, "{told:?}");
+        oracle::always(world);
+    };
+    type Act<'a> = &'a dyn Fn(&World, &Browser<'_>, &str);
+    // What lifts the hold for want of a budget, and what puts it: each lands again after the other.
+    for (first, late, then) in [
+        (None, &raise as Act<'_>, &end as Act<'_>),
+        (Some(&raise as Act<'_>), &end, &raise),
+    ] {
+        let world = World::new();
+        let member = carried(&world, 5.0);
+        let operator = Browser::signed_in(&world, "operator");
+        let key = key_of(&member);
+        let key = key["id"].as_str().unwrap();
+        if let Some(first) = first {
+            first(&world, &operator, key);
+        }
+        let dry = world.copied();
+        dry.effects.plan(&[]);
+        late(&dry, &Browser::with(&dry, &operator.cookies.borrow()), key);
+        let names = dry.effects.names();
+        let confirmed = names
+            .iter()
+            .position(|name| name.ends_with("caps::CONFIRMED_GUARD"));
+        world.effects.plan(&[(confirmed.unwrap(), Fate::Late)]);
+        late(&world, &operator, key);
+        world.effects.plan(&[]);
+        then(&world, &operator, key);
+        let rows = "SELECT json_array(state, limit_nano, change_id, (SELECT json_group_array(reason) FROM holds)) FROM generations";
+        let before = world.db.texts(rows);
+        assert_eq!(world.effects.land(), 1);
+        assert_eq!(world.db.texts(rows), before);
+        sweeps(&world, 3);
+        oracle::settled(&world);
+    }
+}
