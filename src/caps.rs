@@ -151,10 +151,7 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         limit: base.plus(amount).floored(),
         limit_reset: reset,
         exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
-        next: match (next, basis.raise_ends_at) {
-            (Some(next), Some(ends)) => Some(next.min(ends)),
-            (next, ends) => next.or(ends),
-        },
+        next: basis.grants.not_after_a_raise(next),
     }
 }
 

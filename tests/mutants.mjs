@@ -401,7 +401,8 @@ export const mutants = [
   ]),
   ...inFile("src/mint/decision.rs", [
     ["A15 an Idempotency-Key is for one body", "        if earlier.body_sha256 != idempotency.body_sha256 {", "        if earlier.body_sha256.is_empty() {"],
-    ["B3 a cap below the allowance is computed anew after the reset", "        due: less\n", "        due: (less && cap < NanoUsd::ZERO)\n"],
+    ["B3 a cap below the allowance is computed anew after the reset", "    let reset = less\n", "    let reset = (less && cap < NanoUsd::ZERO)\n"],
+    ["a temporary raise ends for a fresh key too", "        due: decision.grants.not_after_a_raise(reset),", "        due: reset,"],
   ]),
   ...inFile("src/caps.rs", [
     ["B3 more wants upstream's evidence", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
@@ -410,7 +411,7 @@ export const mutants = [
     ["X10 nothing is raised while two generations of a key live", "    if basis.paired {\n", "    if false {\n"],
     ["X10 B4 what a prepaid key had spent before is not to be had again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["B4 a prepaid limit begins where the key was", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
-    ["a temporary raise ends", "(next, ends) => next.or(ends),", "(next, _) => next,"],
+    ["a temporary raise ends", "        next: basis.grants.not_after_a_raise(next),", "        next,"],
   ]),
   ...inFile("src/store/allowed.rs", [
     ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND (d.ended_at", "OR (d.recorded_at IS NULL AND (d.ended_at"],

@@ -48,6 +48,8 @@ pub struct Grants {
     /// Raises in force: of this key, and of all the owner's.
     pub key_raises: NanoUsd,
     pub owner_raises: NanoUsd,
+    /// When the first of the owner's raises ends.
+    pub raise_ends_at: Option<Timestamp>,
     /// What the owner prefers for this key.
     pub own_limit: Option<NanoUsd>,
     /// What was paid and may be spent; counts under a prepaid plan alone.
@@ -60,6 +62,14 @@ impl Grants {
         match self.limit_reset {
             LimitReset::None => self.credit,
             _ => self.plan_limit,
+        }
+    }
+
+    /// The moment itself, or the end of a raise, if that is earlier: a cap holds no longer.
+    pub fn not_after_a_raise(&self, at: Option<Timestamp>) -> Option<Timestamp> {
+        match (at, self.raise_ends_at) {
+            (Some(at), Some(ends)) => Some(at.min(ends)),
+            (at, ends) => at.or(ends),
         }
     }
 
@@ -238,6 +248,7 @@ mod tests {
             max_active_keys: keys,
             key_raises: NanoUsd::ZERO,
             owner_raises: NanoUsd::ZERO,
+            raise_ends_at: None,
             own_limit: None,
             credit: usd("40"),
         }

@@ -15,7 +15,7 @@ pub struct Share {
     pub limit: NanoUsd,
     /// Less than a cent is left: it is made, and off until the window ends (B2).
     pub exhausted: bool,
-    /// When there may be more for it.
+    /// When there may be more for it, or a raise is over.
     pub due: Option<Timestamp>,
 }
 
@@ -23,12 +23,13 @@ pub fn share(decision: &Decision, now: Timestamp) -> Share {
     let allowed = decision.grants.allowance();
     let cap = budget::share(allowed, &decision.siblings, now).floored();
     let less = cap < allowed.key;
+    let reset = less
+        .then(|| budget::due_after_reset(allowed.limit_reset, now))
+        .flatten();
     Share {
         limit: cap.max(NanoUsd::CENT),
         exhausted: cap < NanoUsd::CENT,
-        due: less
-            .then(|| budget::due_after_reset(allowed.limit_reset, now))
-            .flatten(),
+        due: decision.grants.not_after_a_raise(reset),
     }
 }
 

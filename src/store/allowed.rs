@@ -18,6 +18,8 @@ macro_rules! grants {
             'owner_raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(r.amount_nano), 0))
               FROM keys rk JOIN raises r ON r.key_id = rk.id
               WHERE rk.owner_id = ", $owner, " AND rk.ended_at IS NULL AND (r.until IS NULL OR r.until > ", $now, ")),
+            'raise_ends_at', (SELECT MIN(r.until) FROM keys rk JOIN raises r ON r.key_id = rk.id
+              WHERE rk.owner_id = ", $owner, " AND r.until > ", $now, "),
             'credit_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(c.credit_nano), 0))
               FROM owners co JOIN payments c ON c.owner_id = co.id AND c.at >= COALESCE(co.prepaid_since, 0)
               WHERE co.id = ", $owner, "))"
@@ -79,6 +81,7 @@ from_json! {
         own_limit_nano: Option<NanoUsd>,
         key_raises_nano: NanoUsd,
         owner_raises_nano: NanoUsd,
+        raise_ends_at: Option<Timestamp>,
         credit_nano: NanoUsd,
     }
 }
@@ -91,6 +94,7 @@ impl From<GrantsRow> for Grants {
             max_active_keys: row.max_active_keys,
             key_raises: row.key_raises_nano,
             owner_raises: row.owner_raises_nano,
+            raise_ends_at: row.raise_ends_at,
             own_limit: row.own_limit_nano,
             credit: row.credit_nano,
         }

@@ -58,8 +58,6 @@ statements! {
             AND e.recorded_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = e.public_id AND a.action = 'superseded')),
           'grants', ", grants!("n.owner_id", "n.key_id", "?2"), ",
-          'raise_ends_at', (SELECT MIN(r.until) FROM keys k JOIN raises r ON r.key_id = k.id
-            WHERE k.owner_id = n.owner_id AND r.until > ?2),
           'siblings', ", siblings!("n.owner_id", "n.key_id", "n.public_id", "NULL", "?3"), ",
           'stamp', ", stamp!("n.owner_id"), ")
         FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
@@ -159,7 +157,6 @@ pub struct Basis {
     /// The key has two secrets that work: nothing is raised meanwhile (X10).
     pub paired: bool,
     pub grants: Grants,
-    pub raise_ends_at: Option<Timestamp>,
     pub siblings: Vec<Sibling>,
     stamp: String,
     taken: Timestamp,
@@ -176,7 +173,6 @@ from_json! {
         held: bool,
         paired: bool,
         grants: GrantsRow,
-        raise_ends_at: Option<Timestamp>,
         siblings: Vec<SiblingRow>,
         stamp: String,
     }
@@ -205,7 +201,6 @@ pub async fn take_up(
         held: row.held,
         paired: row.paired,
         grants: row.grants.into(),
-        raise_ends_at: row.raise_ends_at,
         siblings: row.siblings.into_iter().map(Sibling::from).collect(),
         stamp: row.stamp,
         taken,

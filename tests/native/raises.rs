@@ -61,6 +61,35 @@ fn s3_28_a_temporary_raise_ends_by_itself() {
 }
 
 #[test]
+fn s3_28_a_temporary_raise_ends_for_the_secret_that_was_made_meanwhile_too() {
+    for expires in [false, true] {
+        let world = World::new();
+        let (mut member, key) = holder(&world);
+        if expires {
+            world.pass(90 * 86_400 - 1_800);
+            member = Browser::signed_in(&world, "member");
+        }
+        let until = world.now().plus(3_600).rfc3339();
+        raised(&world, &key, &json!({ "amount_usd": "5", "until": until }));
+        let told = if expires {
+            world.pass(1_800 + 301);
+            assert!(world.sweep());
+            assert_eq!(world.states(), ["expired"]);
+            member.claim()
+        } else {
+            member.post(&format!("/api/v1/keys/{key}/rotate"), "{}")
+        };
+        assert_eq!(told.status, 201, "{told:?}");
+        assert_eq!(told.json()["key"]["id"], key);
+        assert_eq!(told.json()["key"]["limit_usd"], "10.00");
+        world.pass(3_600);
+        sweeps(&world, 2);
+        assert_eq!(limits(&world), [5.0]);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
 fn a_raise_is_an_admins_for_a_key_there_is() {
     let world = World::new();
     let (member, key) = holder(&world);
