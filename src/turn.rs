@@ -140,7 +140,9 @@ async fn send_limit(
         return Ok(Reply::Unknown);
     };
     let limit_reset = cap.map_or(doubt.limit_reset, |(cap, _)| cap.limit_reset);
-    let changed = (limit_reset != doubt.limit_reset).then_some(limit_reset);
+    // Whatever was sent before may have brought another window with it.
+    let is_known = limit_reset == doubt.limit_reset && !doubt.is_of_another();
+    let changed = (!is_known).then_some(limit_reset);
     let body = match openrouter::limit_key(app, hash, limit, changed).await {
         Reply::Is(body) => body,
         other => return Ok(other.map(|_| Switched::Overtaken)),

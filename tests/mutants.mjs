@@ -801,6 +801,7 @@ export const mutants = [
   ]),
   ...inFile("src/turn.rs", [
     ["X4 a switch that waited too long after its doubt is not sent", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
+    ["X4 P5 a window that may be in force is said again", " && !doubt.is_of_another();", ";"],
     ["X4 a limit that waited too long after its doubt is not sent", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if false {"],
   ]),
 ];

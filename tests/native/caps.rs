@@ -225,6 +225,31 @@ fn x4_a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
 }
 
 #[test]
+fn x4_p5_a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
+    for kind in ["reset_before", "reset_after", "late"] {
+        let world = World::new();
+        world.set("KEY_LIMIT_RESET", "monthly");
+        let member = Browser::signed_in(&world, "member");
+        assert_eq!(member.claim().status, 201);
+        let daily = r#"{"name":"daily","limit_usd":"5","limit_reset":"daily","max_active_keys":1,"expiry_days":90}"#;
+        admin(&world, "POST", "/api/v1/admin/plans", daily);
+        world.add_fault("openrouter.keys.update", kind, json!({ "times": 3 }));
+        assign(&world, &member, "daily");
+        // Back again before it was known.
+        assign(&world, &member, "default");
+        let now = world.now_ms.get();
+        world.sandbox.borrow_mut().land_late(now);
+        sweeps(&world, 2);
+        let key = world.usable().remove(0);
+        assert_eq!(key.limit_reset, Some(sandbox::Period::Monthly), "{kind}");
+        assert_eq!(limits(&world), [5.0], "{kind}");
+        let doubts = "SELECT COUNT(*) FROM generations WHERE limit_sent_at IS NOT NULL";
+        assert_eq!(world.db.number(doubts), 0, "{kind}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
 fn x4_a_limit_that_a_switch_has_overtaken_stays_due_until_it_is_known() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
