@@ -22,6 +22,7 @@ const OTHERS: [&str; 3] = ["revoke", "suspend", "plan change"];
 const LIMIT: i64 = 5_000_000_000;
 const CHANGED: i64 = 3_000_000_000;
 const PRICE: i64 = 700_000_000;
+const CENT: i64 = 10_000_000;
 
 /// An order of operations, and what is between them.
 struct Order {
@@ -179,15 +180,23 @@ impl Run {
     /// Which secrets work as long as nothing holds the key off.
     fn last_word(&self) -> Vec<usize> {
         let last = self.world.delivered.borrow().len() - 1;
-        match &self.took {
-            took if took.contains(&"revoke") || took.contains(&"suspend") => vec![],
-            took if took.contains(&"rotate with grace") && self.is_in_grace() => {
-                vec![last - 1, last]
-            }
-            // It has leaked, and its owner has no other yet.
-            _ if self.is_leaked() => vec![],
-            _ => vec![last],
+        if self.is_dead() || self.is_used_up() {
+            vec![]
+        } else if self.has("rotate with grace") && self.is_in_grace() {
+            vec![last - 1, last]
+        } else {
+            vec![last]
         }
+    }
+
+    /// For good: it has ended, or it has leaked and its owner has no other yet.
+    fn is_dead(&self) -> bool {
+        self.has("revoke") || self.has("suspend") || self.is_held("leak")
+    }
+
+    /// B2: off until the reset, since there is nothing left.
+    fn is_used_up(&self) -> bool {
+        self.is_held("budget") && self.spent() > self.limit() - CENT
     }
 
     fn is_in_grace(&self) -> bool {
@@ -195,35 +204,28 @@ impl Run {
         self.world.db.number(until) > self.world.now().secs()
     }
 
-    fn is_leaked(&self) -> bool {
-        let leaked = "SELECT COUNT(*) FROM holds WHERE reason = 'leak'";
-        self.world.db.number(leaked) > 0
+    fn is_held(&self, reason: &str) -> bool {
+        let holds = format!("SELECT COUNT(*) FROM holds WHERE reason = '{reason}'");
+        self.world.db.number(&holds) > 0
     }
 
     /// What must be at the end of any order.
     fn settles(self, switch: (&'static str, &'static str)) {
         recover(&self.world, &self.cast, 0);
         self.looks();
-        let expected = match self.has(switch.0) {
-            true => vec![],
-            false => self.last_word(),
-        };
-        self.is_as(&expected);
+        let off = self.has(switch.0);
+        self.is_as(&if off { vec![] } else { self.last_word() });
         self.gives_no_more();
         // What held it off is lifted: what ended stays dead, and nothing else does (P7).
         let told = done(self.starts(switch.1)).unwrap();
         assert!(told.status < 500, "{told:?}");
         recover(&self.world, &self.cast, 0);
-        let expected = self.last_word();
-        self.is_as(&expected);
+        self.is_as(&self.last_word());
         self.gives_no_more();
-        let before = self.world.delivered.borrow().len();
+        let (dead, before) = (self.is_dead(), self.world.delivered.borrow().len());
         all_is_well(&self.world, &self.cast);
         let revived = self.working().into_iter().any(|n| n < before);
-        assert!(
-            !(expected.is_empty() && revived),
-            "P7: a secret works again"
-        );
+        assert!(!(dead && revived), "P7: a secret works again");
     }
 
     /// Upstream has what is expected to work, and nothing else that does.
@@ -236,13 +238,20 @@ impl Run {
     fn gives_no_more(&self) {
         let before = self.spent();
         self.burns(9);
-        let limit = if self.has("plan change") {
+        let spent = self.spent();
+        assert!(
+            spent <= self.limit().max(before),
+            "P5: {spent} after {before}"
+        );
+    }
+
+    /// By the plan, as it is now.
+    fn limit(&self) -> i64 {
+        if self.has("plan change") {
             CHANGED
         } else {
             LIMIT
-        };
-        let spent = self.spent();
-        assert!(spent <= limit.max(before), "P5: {spent} after {before}");
+        }
     }
 }
 
