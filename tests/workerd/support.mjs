@@ -140,6 +140,9 @@ export class House {
     const around = doubtful ? inRoot("tests", "workerd", "doubtful.mjs") : undefined;
     const house = new House(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), { line, beside });
     open.add(house);
+    // The tests' databases are copies of one, which was named when it was made; two that are deployed are not.
+    if (beside) await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('named', 'instance', 'instance_bound', 'test', 1);
+      UPDATE instance SET name = '${sha256(house.worker.url).slice(0, 12)}', change_id = 'named'; SELECT 1`);
     return house;
   }
 
