@@ -153,26 +153,35 @@ pub fn begun(reset: LimitReset, now: Timestamp) -> Begun {
 
 /// When a cap that is less than the key's allowance is to be computed anew: a window has no end under a prepaid plan.
 pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
-    if begun(reset, now) == Begun::Unsure {
-        return Some(reset.starts(now).plus(SKEW_SECS));
+    let began = reset.starts(now);
+    match begun(reset, now) {
+        Begun::Unsure => Some(began.plus(SKEW_SECS)),
+        // What ended about its beginning has been read again by then.
+        Begun::OnEvidence => Some(began.plus(SURE_SECS)),
+        Begun::Surely => reset.resets_at(now).map(|at| at.plus(SKEW_SECS)),
     }
-    reset.resets_at(now).map(|at| at.plus(SKEW_SECS))
 }
 
 /// What a sibling took of the window that `at` falls into. One that lives may still spend all of its limit, and has spent
 /// what was read; one that is dead, what was read since. Where that is not known, both at their worst.
 fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
     let began = reset.starts(at);
+    // By upstream's clock this window may have begun before it ended (X9): its last figure is then of this one or was all
+    // spent before.
+    let is_last = |read_at: Timestamp| {
+        let ended = sibling.ended_at;
+        ended.is_some_and(|ended| ended < began && ended <= read_at)
+    };
     let known = sibling
         .usage
-        .filter(|usage| reset.starts(usage.read_at) == began)
+        .filter(|usage| reset.starts(usage.read_at) == began || is_last(usage.read_at))
         .map(|usage| (usage.of(reset), usage.read_at));
     let since_prepaid = |amount: NanoUsd| match reset {
         LimitReset::None => amount.minus(sibling.before_prepaid),
         _ => amount,
     };
     match (sibling.ended_at, known) {
-        (Some(ended), _) if ended < began => NanoUsd::ZERO,
+        (Some(ended), _) if ended.plus(SKEW_SECS) < began => NanoUsd::ZERO,
         (Some(ended), Some((used, read_at))) if read_at >= ended => since_prepaid(used),
         (_, known) => {
             let used = known.map_or(NanoUsd::ZERO, |(used, _)| since_prepaid(used));
@@ -253,8 +262,24 @@ mod tests {
             (vec![dead(noon, None)], "0"),
             // Read before the end: more may have been spent since.
             (vec![dead(later, Some(("2", noon)))], "0"),
-            // Over before this day began.
-            (vec![dead("2026-11-20T23:59:59Z", None)], "5"),
+            // Over before this day began, whoever's clock is right …
+            (vec![dead("2026-11-20T23:57:59Z", None)], "5"),
+            // … or by ours alone: its last figure may be of this day (X9).
+            (vec![dead("2026-11-20T23:58:00Z", None)], "0"),
+            (
+                vec![dead(
+                    "2026-11-20T23:59:30Z",
+                    Some(("2", "2026-11-20T23:59:40Z")),
+                )],
+                "3",
+            ),
+            (
+                vec![dead(
+                    "2026-11-20T23:59:30Z",
+                    Some(("0", "2026-11-21T00:10:00Z")),
+                )],
+                "5",
+            ),
             // Over in this day, and read in none of its windows.
             (vec![dead(noon, Some(("0", "2026-11-22T01:00:00Z")))], "0"),
             (
@@ -385,7 +410,7 @@ mod tests {
             (
                 "2026-11-21T00:02:00Z",
                 Begun::OnEvidence,
-                "2026-11-22T00:02:00Z",
+                "2026-11-21T01:00:00Z",
             ),
             (
                 "2026-11-21T01:00:00Z",

@@ -225,6 +225,27 @@ fn x4_a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
 }
 
 #[test]
+fn x9_p5_what_was_spent_just_before_our_midnight_may_be_of_upstreams_next_day() {
+    for (ahead_ms, left_at_first, left_then) in [(60_000, 0.01, 0.01), (0, 0.01, 5.0)] {
+        let world = World::new();
+        world.upstream_ahead_ms.set(ahead_ms);
+        world.pass(12 * 3_600 - 30);
+        let member = Browser::signed_in(&world, "member");
+        let first = member.claim().json();
+        spends(&world, 4.99);
+        let id = first["key"]["id"].as_str().unwrap();
+        assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
+        assert_eq!(member.claim().status, 201);
+        assert_eq!(limits(&world), [left_at_first]);
+        sweeps(&world, 2);
+        world.pass(3_600);
+        sweeps(&world, 1);
+        assert_eq!(limits(&world), [left_then], "{ahead_ms}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
 fn x4_p5_a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
