@@ -82,7 +82,8 @@ test("on a database put back to an earlier copy nothing is minted, disabled or d
   await house.worker.restart();
   // It knows neither the row nor that its secret was told.
   house.withoutRow.push(name);
-  house.delivered = house.delivered.filter((secret) => !secretsIn(forgotten).includes(secret));
+  const [lost] = secretsIn(forgotten);
+  house.delivered = house.delivered.filter((secret) => secret !== lost);
 
   const before = await changes(house.sandbox);
   for (let n = 0; n < 2; n += 1) assert.deepEqual(await jobs(house), ["stopped database_restored", "stopped database_restored"]);
