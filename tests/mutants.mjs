@@ -390,7 +390,7 @@ export const mutants = [
     ["B1 whose spend is not known counts with the whole cap", "            cap.max(used)\n", "            used\n"],
     ["B1 a live sibling counts with what it has spent", "            cap.max(used)\n", "            cap\n"],
     ["B1 usage that was read before the end is not known", "used, read_at))) if read_at >= ended =>", "used, _))) =>"],
-    ["B1 usage of another window is not known", "        .filter(|usage| reset.starts(usage.read_at) == began)\n", ""],
+    ["B1 usage of another window is not known", "reset.starts(usage.read_at) == began || is_last", "reset.starts(usage.read_at) <= at || is_last"],
     ["B1 the owner's keys share what the plan allows together", "    own.min(allowed.owner.minus(sum(false)))", "    own"],
     ["B1 a key's generations share its limit", "allowed.key.minus(sum(true))", "allowed.key"],
     ["X9 right after a boundary the window before counts", "Begun::Unsure => certain(allowed, siblings, now),", "Begun::Unsure => cap(allowed, siblings, now),"],
@@ -801,6 +801,7 @@ export const mutants = [
   ]),
   ...inFile("src/domain/budget.rs", [
     ["X9 what ended about the boundary may be of the new window", "ended.plus(SKEW_SECS) < began", "ended < began"],
+    ["X9 its last figure is as much as it can be", " || is_last(usage.read_at))", " || is_last(usage.read_at) && began > at)"],
   ]),
   ...inFile("src/caps.rs", [
     ["B4 P5 nothing is added above what was spent before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
