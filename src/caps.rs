@@ -146,9 +146,9 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         _ => NanoUsd::ZERO,
     };
     let least = amount.floored() < NanoUsd::CENT;
-    let amount = if least { NanoUsd::CENT } else { amount };
     Cap {
-        limit: base.plus(amount).floored(),
+        // Never a limit of nothing (B2); and where a whole life counts, nothing above what was spent before it was paid for.
+        limit: base.plus(amount).floored().max(NanoUsd::CENT),
         limit_reset: reset,
         exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
         next: basis.grants.not_after_a_raise(next),

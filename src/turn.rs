@@ -18,6 +18,10 @@ use crate::upstream::openrouter::{self, Done, Reply};
 /// Failed tries to read what a key has spent, before it is ended without.
 pub const READS_OF_SPEND: i64 = 3;
 
+/// A doubt covers what lands within minutes of being written down (X4). Where the answer to that took longer, what it
+/// covers is not sent any more: it might undo what was decided, and confirmed, meanwhile.
+const SEND_WITHIN_SECS: i64 = 60;
+
 /// What a switch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switched {
@@ -54,9 +58,13 @@ pub async fn switch_and_read(
         generation: &due.public_id,
         nonce: &nonce,
     };
-    let Some(doubt) = holds::about_to(&*app.db, &turn, app.now()).await? else {
+    let asked = app.now();
+    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {
         return Ok(Reply::Is((Switched::Overtaken, None)));
     };
+    if is_late(app, asked) {
+        return Ok(Reply::Unknown);
+    }
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
@@ -78,6 +86,10 @@ pub async fn switch_and_read(
         Switched::Overtaken
     };
     Ok(Reply::Is((switched, spent)))
+}
+
+fn is_late(app: &App, asked: Timestamp) -> bool {
+    app.now() > asked.plus(SEND_WITHIN_SECS)
 }
 
 /// Gives a key another limit of the window it has: a lower one, whatever its siblings do.
@@ -117,14 +129,20 @@ async fn send_limit(
         limit,
         basis: cap.map(|(_, basis)| basis),
     };
-    let Some(doubt) = caps::about_to(&*app.db, &turn, app.now()).await? else {
+    let asked = app.now();
+    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {
         return Ok(Reply::Is(Switched::Overtaken));
     };
+    if is_late(app, asked) {
+        return Ok(Reply::Unknown);
+    }
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
     let limit_reset = cap.map_or(doubt.limit_reset, |(cap, _)| cap.limit_reset);
-    let changed = (limit_reset != doubt.limit_reset).then_some(limit_reset);
+    // Whatever was sent before may have brought another window with it.
+    let is_known = limit_reset == doubt.limit_reset && !doubt.is_of_another();
+    let changed = (!is_known).then_some(limit_reset);
     let body = match openrouter::limit_key(app, hash, limit, changed).await {
         Reply::Is(body) => body,
         other => return Ok(other.map(|_| Switched::Overtaken)),

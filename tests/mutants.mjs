@@ -806,6 +806,18 @@ export const mutants = [
   ]),
   ...inFile("src/upstream/openrouter.rs", [
   ]),
+  ...inFile("src/domain/budget.rs", [
+    ["X9 what ended about the boundary may be of the new window", "(Some(ended), _) if ended < by_any_clock", "(Some(ended), _) if ended < began"],
+    ["X9 its last figure is as much as it can be", "usage.read_at >= by_any_clock && reset", "usage.read_at >= began && reset"],
+  ]),
+  ...inFile("src/caps.rs", [
+    ["B4 P5 nothing is added above what was spent before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
+  ]),
+  ...inFile("src/turn.rs", [
+    ["X4 a switch that waited too long after its doubt is not sent", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
+    ["X4 P5 a window that may be in force is said again", " && !doubt.is_of_another();", ";"],
+    ["X4 a limit that waited too long after its doubt is not sent", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if false {"],
+  ]),
 ];
 
 /**

@@ -163,10 +163,13 @@ pub fn begun(reset: LimitReset, now: Timestamp) -> Begun {
 
 /// When a cap that is less than the key's allowance is to be computed anew: a window has no end under a prepaid plan.
 pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
-    if begun(reset, now) == Begun::Unsure {
-        return Some(reset.starts(now).plus(SKEW_SECS));
+    let began = reset.starts(now);
+    match begun(reset, now) {
+        Begun::Unsure => Some(began.plus(SKEW_SECS)),
+        // What ended about its beginning has been read again by then.
+        Begun::OnEvidence => Some(began.plus(SURE_SECS)),
+        Begun::Surely => reset.resets_at(now).map(|at| at.plus(SKEW_SECS)),
     }
-    reset.resets_at(now).map(|at| at.plus(SKEW_SECS))
 }
 
 /// What a sibling took of the window that `at` falls into. One that lives may still spend all of its limit, and has spent
@@ -411,7 +414,7 @@ mod tests {
             (
                 "2026-11-21T00:02:00Z",
                 Begun::OnEvidence,
-                "2026-11-22T00:02:00Z",
+                "2026-11-21T01:00:00Z",
             ),
             (
                 "2026-11-21T01:00:00Z",

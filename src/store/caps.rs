@@ -223,6 +223,13 @@ pub struct Doubt {
     earlier: Option<(NanoUsd, Timestamp)>,
 }
 
+impl Doubt {
+    /// Whether something was sent before, and may be in force.
+    pub const fn is_of_another(&self) -> bool {
+        self.earlier.is_some()
+    }
+}
+
 from_json! {
     struct SentRow {
         wanted: bool,

@@ -98,7 +98,7 @@ test("money is $0, <$0.01 or $x.xx, and never what a float or a mistake would ma
   for (const wrong of /** @type {any[]} */ ([NaN, 1e-7, null, undefined, {}])) assert.equal(usd(wrong), "unknown", String(wrong));
 });
 
-test("a key is shown by its masked form, and never by more than a beginning and its last four (S0-121)", () => {
+test("a key is shown by its masked form, and never by more than a beginning and its last four (S0-121, S3-55)", () => {
   const whole = `sk-or-v1-5a4db0c5${"0".repeat(52)}beef`;
   assert.equal(masked("sk-or-v1-5a4...eef"), "sk-or-v1-5a4...eef");
   assert.equal(masked("sk-or-v1-5a4…beef"), "sk-or-v1-5a4…beef");

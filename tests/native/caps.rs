@@ -225,6 +225,52 @@ fn x4_a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
 }
 
 #[test]
+fn x9_p5_what_was_spent_just_before_our_midnight_may_be_of_upstreams_next_day() {
+    for (ahead_ms, left_at_first, left_then) in [(60_000, 0.01, 0.01), (0, 0.01, 5.0)] {
+        let world = World::new();
+        world.upstream_ahead_ms.set(ahead_ms);
+        world.pass(12 * 3_600 - 30);
+        let member = Browser::signed_in(&world, "member");
+        let first = member.claim().json();
+        spends(&world, 4.99);
+        let id = first["key"]["id"].as_str().unwrap();
+        assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
+        assert_eq!(member.claim().status, 201);
+        assert_eq!(limits(&world), [left_at_first]);
+        sweeps(&world, 2);
+        world.pass(3_600);
+        sweeps(&world, 1);
+        assert_eq!(limits(&world), [left_then], "{ahead_ms}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn x4_p5_a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
+    for kind in ["reset_before", "reset_after", "late"] {
+        let world = World::new();
+        world.set("KEY_LIMIT_RESET", "monthly");
+        let member = Browser::signed_in(&world, "member");
+        assert_eq!(member.claim().status, 201);
+        let daily = r#"{"name":"daily","limit_usd":"5","limit_reset":"daily","max_active_keys":1,"expiry_days":90}"#;
+        admin(&world, "POST", "/api/v1/admin/plans", daily);
+        world.add_fault("openrouter.keys.update", kind, json!({ "times": 3 }));
+        assign(&world, &member, "daily");
+        // Back again before it was known.
+        assign(&world, &member, "default");
+        let now = world.now_ms.get();
+        world.sandbox.borrow_mut().land_late(now);
+        sweeps(&world, 2);
+        let key = world.usable().remove(0);
+        assert_eq!(key.limit_reset, Some(sandbox::Period::Monthly), "{kind}");
+        assert_eq!(limits(&world), [5.0], "{kind}");
+        let doubts = "SELECT COUNT(*) FROM generations WHERE limit_sent_at IS NOT NULL";
+        assert_eq!(world.db.number(doubts), 0, "{kind}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
 fn x4_a_limit_that_a_switch_has_overtaken_stays_due_until_it_is_known() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");

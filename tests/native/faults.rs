@@ -204,7 +204,7 @@ fn s0_26_upstreams_patience_is_passed_on_and_kept_for_everybody() {
 }
 
 #[test]
-fn s0_28_a_stalled_create_is_answered_within_its_deadline_and_never_repeated() {
+fn s0_28_s3_56_a_stalled_create_is_answered_within_its_deadline_and_never_repeated() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "stall_after", json!({}));

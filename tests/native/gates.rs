@@ -121,6 +121,33 @@ fn x12_a_delete_that_fails_then_is_the_sweeps() {
     oracle::settled(&world);
 }
 
+/// What is said of S0-26, S0-27 and S0-12 besides has tests of their names.
+#[test]
+fn s0_14_s1_17_a_key_that_cannot_be_written_down_is_deleted_again_and_the_answer_says_so() {
+    let refuses = "CREATE TRIGGER full BEFORE UPDATE ON generations WHEN NEW.state = 'active'
+        BEGIN SELECT RAISE(ABORT, 'full'); END";
+    for (delete_fails, left) in [(0, 0), (3, 1)] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        world.db.run(refuses);
+        if delete_fails > 0 {
+            let times = serde_json::json!({ "times": delete_fails });
+            world.add_fault("openrouter.keys.delete", "error_before", times);
+        }
+        let told = member.claim();
+        assert_eq!((told.status, told.code()), (500, "internal".into()));
+        assert_eq!(told.secret(), None);
+        assert_eq!(world.calls("openrouter.keys.create"), 1);
+        assert_eq!(world.usable().len(), left);
+        world.db.run("DROP TRIGGER full");
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.usable().len(), 0, "what was left over is found");
+        oracle::settled(&world);
+        assert_eq!(member.claim().status, 201);
+    }
+}
+
 #[test]
 fn s4_19_s4_20_s4_78_closed_configuration_closes_claims_and_nothing_else() {
     for (setting, value, code) in [

@@ -29,6 +29,7 @@ mod leave;
 mod limits;
 mod luck;
 mod members;
+mod orders;
 mod own_keys;
 mod pages;
 mod pauses;

@@ -2,6 +2,7 @@
 
 use keycap::crypto::session::Session;
 use keycap::domain::id::{Kind, PublicId};
+use keycap::domain::time::Timestamp;
 use keycap::error::Error;
 use keycap::http::Body;
 use keycap::store::own_keys::{self, Wanted, Wish};
@@ -297,7 +298,7 @@ fn a2_a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
 }
 
 #[test]
-fn s0_07_s0_22_an_admin_removes_a_key_for_good_and_again_is_the_same() {
+fn s0_07_s0_22_s1_18_an_admin_removes_a_key_for_good_and_again_is_the_same() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.spends(1.0);
@@ -319,13 +320,19 @@ fn s0_07_s0_22_an_admin_removes_a_key_for_good_and_again_is_the_same() {
     let ended =
         "SELECT actor FROM audit WHERE action IN ('key_ended', 'revoke_asked', 'revoke_confirmed')";
     assert_eq!(world.db.texts(ended), vec![admin; 3]);
-    // S0-13: when it was off for good is never cleared.
+    // S0-13: when it was off for good is never cleared, and shown to admins.
     let off_at = "SELECT ended_at FROM generations";
     let at = world.db.number(off_at);
     sweeps(&world, 2);
     world.pass(2 * 86_400);
     sweeps(&world, 1);
     assert_eq!(world.db.number(off_at), at);
+    let shown = format!("/api/v1/admin/members/{}", world.member("member"));
+    let shown = Browser::signed_in(&world, "operator").get(&shown).json();
+    assert_eq!(
+        shown["member"]["keys"][0]["ended_at"],
+        Timestamp::from_secs(at).rfc3339()
+    );
     assert_eq!(
         world
             .db
@@ -413,6 +420,32 @@ fn c22_s0_21_a_malformed_an_unknown_and_another_members_id_are_answered_alike() 
     }
     assert_eq!(world.db.dump(), before);
     assert_eq!(world.calls("openrouter.keys.update"), 0);
+}
+
+#[test]
+fn s1_07_an_admin_removes_and_switches_only_what_is_on_record_and_nobody_is_asked_of_others() {
+    let world = World::new();
+    let (_, key) = holder(&world);
+    world.somebodys_key("somebody's own");
+    let theirs = {
+        let sandbox = world.sandbox.borrow();
+        let foreign = sandbox.ledger().keys.iter().find(|key| key.foreign);
+        foreign.unwrap().hash.clone()
+    };
+    let ours = world.usable()[0].hash.clone();
+    let operator = Browser::signed_in(&world, "operator");
+    let before = world.db.dump();
+    for id in ["key_000000000000000000000000", &theirs, &ours] {
+        let target = format!("/api/v1/keys/{id}");
+        for told in [operator.delete(&target), operator.patch(&target, OFF)] {
+            assert_eq!((told.status, told.code()), (404, "not_found".into()));
+        }
+    }
+    let asked =
+        ["get", "update", "delete"].map(|what| world.calls(&format!("openrouter.keys.{what}")));
+    assert_eq!(asked, [0; 3]);
+    assert_eq!(world.db.dump(), before);
+    assert_eq!(operator.delete(&key).status, 200);
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! A claim held at every effect while something else runs to its end, then let go: dropping a future covers death, not
 //! pause (X0).
 
+use keycap::http::Body;
+
+use crate::support::world::ORIGIN;
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 const EFFECTS: usize = 3;
+const OFF: &str = r#"{"disabled":true}"#;
+const ON: &str = r#"{"disabled":false}"#;
 
 /// Something else, by the same member at another isolate or by somebody else.
 type Meanwhile = fn(&World, &Browser<'_>);
@@ -75,6 +80,75 @@ fn x0_s4_14_s4_72_a_claim_held_anywhere_while_anything_runs_keeps_every_promise(
     }
     println!("counted: {scenarios} scenarios of a held claim");
     assert_eq!(scenarios, MEANWHILE.len() * EFFECTS * 2);
+}
+
+/// Holds a request between its doubt and its sending, lets something else be done and confirmed, and lets it go on.
+fn held_before_it_is_sent(
+    world: &World,
+    (who, method, target, body): (&Browser<'_>, &str, &str, &str),
+    meanwhile: impl FnOnce(),
+) {
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    let held = Browser::with(&dry, &who.cookies.borrow());
+    let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+    held.send(method, target, &headers, Body::Bytes(body.into()));
+    let names = dry.effects.names();
+    let sent = names.iter().position(|name| name.starts_with("http PATCH"));
+    let doubt = sent.expect("it is sent") - 1;
+    world.effects.plan(&[(doubt, Fate::HeldAfter)]);
+    let held = who.start(method, target, body);
+    world.effects.plan(&[]);
+    meanwhile();
+    let updates = world.calls("openrouter.keys.update");
+    held.release();
+    assert_eq!(world.calls("openrouter.keys.update"), updates);
+    oracle::always(world);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    oracle::settled(world);
+}
+
+#[test]
+fn x4_x0_what_waited_too_long_after_its_doubt_is_not_sent_any_more() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let id = member.claim().json()["key"]["id"].clone();
+    let key = format!("/api/v1/keys/{}", id.as_str().unwrap());
+    let operator = Browser::signed_in(&world, "operator");
+    assert_eq!(member.patch(&key, OFF).status, 200);
+    held_before_it_is_sent(&world, (&member, "PATCH", &key, ON), || {
+        world.pass(TEN_MINUTES);
+        assert_eq!(operator.patch(&key, OFF).status, 200);
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.states(), ["disabled"]);
+    });
+    assert_eq!(world.usable().len(), 0, "P7: an admin put it off");
+    assert_eq!(operator.patch(&key, ON).status, 200);
+    assert_eq!(member.patch(&key, ON).status, 200);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+
+    let raises = key.replace("/api/v1/", "/api/v1/admin/") + "/raises";
+    let raise = r#"{"amount_usd":"2"}"#;
+    held_before_it_is_sent(&world, (&operator, "POST", &raises, raise), || {
+        world.pass(TEN_MINUTES);
+        let ended = world.db.text("SELECT public_id FROM raises");
+        assert_eq!(
+            operator
+                .delete(&format!("/api/v1/admin/raises/{ended}"))
+                .status,
+            204
+        );
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    });
+    assert_eq!(
+        world.usable()[0].limit.unwrap().nanos,
+        5_000_000_000,
+        "P5: the raise has ended"
+    );
 }
 
 #[test]

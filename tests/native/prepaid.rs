@@ -83,6 +83,30 @@ fn b4_a_used_key_that_comes_to_a_prepaid_plan_begins_with_all_that_is_paid() {
 }
 
 #[test]
+fn b4_p5_who_comes_to_a_prepaid_plan_spends_nothing_before_the_first_payment() {
+    for used in [0.5, 4.0, 5.0] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        assert_eq!(member.claim().status, 201);
+        spends(&world, used);
+        member.post("/api/v1/keys/refresh", "{}");
+        let hash = world.usable()[0].hash.clone();
+        let spends_more = || {
+            let (price, now) = (sandbox::Usd { nanos: 1 }, world.upstream_now_ms());
+            world.sandbox.borrow_mut().spend(&hash, price, now)
+        };
+        assign(&world, &member, "prepaid");
+        assert_eq!(spends_more(), sandbox::Spent::LimitReached, "{used}");
+        sweeps(&world, 1);
+        assert_eq!(spends_more(), sandbox::Spent::Unusable, "{used}");
+        assert_eq!(pays(&world, &member, "p-1", "10").status, 201);
+        sweeps(&world, 1);
+        assert_eq!(limits(&world), [used + 10.0]);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
 fn b4_what_a_removed_key_used_is_gone_for_the_next_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");

@@ -134,6 +134,60 @@ fn s4_74_s3_16_a_rotated_key_has_another_secret_and_all_else_stays() {
 }
 
 #[test]
+fn s0_10_s3_16_the_name_upstream_leads_to_its_owner_and_never_grows() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    member.patch(&key, r#"{"name":"laptop"}"#);
+    for _ in 0..2 {
+        world.pass(3_600);
+        delivered(&world, &rotates(&member, &key), 1);
+        sweeps(&world, 3);
+    }
+    let instance = world.db.text("SELECT name FROM instance");
+    let sandbox = world.sandbox.borrow();
+    let names: Vec<String> = sandbox
+        .ledger()
+        .keys
+        .iter()
+        .map(|key| key.name.clone())
+        .collect();
+    drop(sandbox);
+    assert_eq!(names.len(), 3);
+    let mut ids = Vec::new();
+    for name in &names {
+        let id = name
+            .strip_prefix(&format!("keycap/{instance}/gen_"))
+            .unwrap();
+        assert!(
+            id.len() == 24 && id.bytes().all(|b| b.is_ascii_alphanumeric()),
+            "{name}"
+        );
+        let owners = world.db.texts(&format!(
+            "SELECT m.login FROM generations g JOIN members m ON m.owner_id = g.owner_id WHERE g.upstream_name = '{name}'"
+        ));
+        assert_eq!(owners, ["member"]);
+        ids.push(format!("gen_{id}"));
+    }
+    // Which of its secrets it is, and since when, is with the key's data: newest first.
+    let kept = member.get("/api/v1/me/export").json()["keys"][0]["generations"].clone();
+    let kept = kept.as_array().unwrap();
+    let listed: Vec<&str> = kept
+        .iter()
+        .rev()
+        .map(|made| made["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(listed, ids);
+    let dates: Vec<&str> = kept
+        .iter()
+        .map(|made| made["created_at"].as_str().unwrap())
+        .collect();
+    assert!(
+        dates.is_sorted_by(|newer, older| newer > older),
+        "{dates:?}"
+    );
+}
+
+#[test]
 fn p1_slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
     let world = World::new();
     let (member, key) = holder(&world);

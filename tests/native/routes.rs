@@ -60,7 +60,7 @@ fn static_files_carry_the_same_security_headers() {
 }
 
 #[test]
-fn who_reaches_what_is_what_the_table_says() {
+fn s1_16_who_reaches_what_is_what_the_table_says() {
     let world = World::new();
     let anybody = Browser::new(&world);
     let member = Browser::signed_in(&world, "member");
@@ -124,7 +124,7 @@ fn who_reaches_what_is_what_the_table_says() {
 }
 
 #[test]
-fn f6_an_admin_route_answers_others_exactly_like_an_unknown_one() {
+fn s4_29_f6_an_admin_route_answers_others_exactly_like_an_unknown_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let anybody = Browser::new(&world);
@@ -152,6 +152,52 @@ fn f6_an_admin_route_answers_others_exactly_like_an_unknown_one() {
                 "{method}: as many round trips"
             );
         }
+    }
+}
+
+#[test]
+fn s4_29_the_console_has_no_page_that_tells_anybody_else_of_it() {
+    let world = World::new();
+    let (member, anybody) = (Browser::signed_in(&world, "member"), Browser::new(&world));
+    let headers = [("x-request-id", "same-request-id"), ("accept", "text/html")];
+    for browser in [&member, &anybody] {
+        for method in ["GET", "HEAD", "POST"] {
+            let ask = |path: &str| {
+                world.effects.plan(&[]);
+                let told = browser.send(method, path, &headers, Body::Empty);
+                (told.status, told.headers, told.body, world.effects.names())
+            };
+            for (page, unknown) in [
+                ("/admin", "/nimda"),
+                ("/admin/", "/nimda/"),
+                ("/admin/keys", "/nimda/keys"),
+            ] {
+                let (is, not_there) = (ask(page), ask(unknown));
+                assert_eq!(is, not_there, "{method} {page}");
+                assert!(is.0 == 404 || method == "POST", "{method} {page}: {}", is.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn s1_14_an_admins_right_is_not_to_be_had_by_asking() {
+    let world = World::new();
+    let (member, other) = (
+        Browser::signed_in(&world, "member"),
+        Browser::signed_in(&world, "second"),
+    );
+    assert_eq!(other.claim().status, 201);
+    for query in ["?admin=true", "?admin=1", "?owner=1000101&admin=true"] {
+        let told = member.get(&format!("/api/v1/keys{query}"));
+        assert!(
+            told.status != 200 || told.json()["keys"] == serde_json::json!([]),
+            "{told:?}"
+        );
+        assert_eq!(
+            member.get(&format!("/api/v1/admin/members{query}")).status,
+            404
+        );
     }
 }
 

@@ -247,7 +247,7 @@ fn every_table_is_strict() {
 }
 
 #[test]
-fn hot_statements_never_scan_a_table_that_grows() {
+fn s1_12_hot_statements_never_scan_a_table_that_grows() {
     let world = World::new();
     let connection = world.db.connection.borrow();
     for sql in keycap::store::statements() {

@@ -339,6 +339,33 @@ fn s4_36_a_session_survives_a_rotation_of_the_secret_and_not_its_end() {
 }
 
 #[test]
+fn s0_16_s0_157_who_is_an_admin_is_a_matter_of_the_list_and_the_number_at_every_request() {
+    let world = World::new();
+    let [operator, member] = ["operator", "member"].map(|who| Browser::signed_in(&world, who));
+    // Somebody who has taken the operator's login.
+    *world.respelt.borrow_mut() = Some(("\"second\"", String::from("\"operator\"")));
+    let namesake = Browser::signed_in(&world, "second");
+    *world.respelt.borrow_mut() = None;
+    let admins = || {
+        [&operator, &member, &namesake].map(|who| {
+            let told = who
+                .at_fresh_isolate()
+                .get("/api/v1/admin/settings?admin=true");
+            told.status == 200
+        })
+    };
+    assert_eq!(admins(), [true, false, false]);
+    world.set("ADMIN_GITHUB_USER_IDS", " 1000100 ,1000001");
+    assert_eq!(admins(), [true, true, false], "without a new sign-in");
+    world.set("ADMIN_GITHUB_USER_IDS", "1000100");
+    assert_eq!(admins(), [false, true, false]);
+    let renamed = Browser::signed_in(&world, "renamed");
+    assert_eq!(renamed.get("/api/v1/admin/settings").status, 200);
+    world.set("ADMIN_GITHUB_USER_IDS", "");
+    assert_eq!(admins(), [false; 3], "nobody");
+}
+
+#[test]
 fn x3_a_sign_in_whose_answers_are_lost_still_makes_one_member() {
     let world = World::new();
     let browser = Browser::new(&world);

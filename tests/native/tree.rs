@@ -114,7 +114,7 @@ fn s4_46_s4_57_a_member_reads_only_what_is_theirs() {
 }
 
 #[test]
-fn s4_54_the_handle_for_a_delete_is_upstreams_hash() {
+fn s4_54_s3_47_the_handle_for_a_delete_is_upstreams_hash() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault(
@@ -163,6 +163,38 @@ fn s4_64_there_is_one_way_to_a_mint() {
         .map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     assert_eq!(callers, ["mint.rs"]);
+}
+
+#[test]
+fn s1_13_upstreams_are_called_by_their_clients_alone_through_a_port() {
+    let who = |what: &str| {
+        let found = files("src").into_iter();
+        let found = found.filter(|(_, text)| text.contains(what));
+        let places = found.map(|(path, _)| path.strip_prefix(ROOT).unwrap().to_owned());
+        let mut places: Vec<String> = places.map(|p| p.to_str().unwrap().to_owned()).collect();
+        places.sort_unstable();
+        places
+    };
+    let callers = who(".http.send(");
+    assert!(
+        callers
+            .iter()
+            .all(|place| place.starts_with("src/upstream/")),
+        "{callers:?}"
+    );
+    assert_eq!(
+        who("dyn Outbound"),
+        ["src/app.rs"],
+        "what is behind it is chosen outside"
+    );
+    let credential = who("\"OPENROUTER_MANAGEMENT_KEY\"");
+    assert!(
+        credential
+            .iter()
+            .all(|place| place.starts_with("src/config")),
+        "{credential:?}"
+    );
+    assert!(!callers.is_empty() && !credential.is_empty());
 }
 
 #[test]

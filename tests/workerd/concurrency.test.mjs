@@ -1,14 +1,16 @@
-// Many at once: what the schema's indexes and the reservation's guard promise, on real D1 (S4-11, S4-16, S1-01, P1, P6).
+// Many at once: what the schema's indexes and the reservation's guard promise, on real D1 (S4-11, S4-16, S1-01, P1, P6); and of
+// rotations, which of them brings a secret.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CREATE, House, SCALE, inWaves, secretsIn, tally } from "./support.mjs";
+import { CREATE, House, SCALE, inWaves, secretsIn, sha256, tally } from "./support.mjs";
 
 /**
  * One member's claims; members, the claims of each, and how many members come at a time: their creates have ten seconds
- * each, which a machine needs for larger crowds alone; seats and those who want one; claims against a held one.
+ * each, which a machine needs for larger crowds alone; seats and those who want one; claims against a held one; rotations
+ * of one key, and of a key each.
  */
-const SIZES = { claims: 200 * SCALE, members: 50 * SCALE, each: 20, together: 50, seats: 10, crowd: 100, latecomers: 20 };
+const SIZES = { claims: 200 * SCALE, members: 50 * SCALE, each: 20, together: 50, seats: 10, crowd: 100, latecomers: 20, rotations: 50 * SCALE, rotating: 50 * SCALE };
 const SEATS = `${1000 * SCALE}`;
 /** Requests under way at a time, so that a larger run does not become one of connections. */
 const WIDTH = 1000;
@@ -21,10 +23,12 @@ before(async () => {
 after(async () => {
   await house?.close();
   console.log(`counted: ${claims} concurrent claims of ${people} members on workerd`);
+  console.log(`counted: ${rotations} concurrent rotations on workerd`);
 });
 
 let claims = 0;
 let people = 0;
+let rotations = 0;
 
 /** `count` claims at once, spread evenly over the members. @param {import("../harness/index.mjs").Client[]} members @param {number} count */
 async function claimAtOnce(members, count) {
@@ -105,5 +109,45 @@ test(`with ${SIZES.seats} seats left and ${SIZES.crowd} members at once, ${SIZES
   assert.deepEqual(tally(answers), { 201: SIZES.seats, "403 seats_full": SIZES.crowd - SIZES.seats });
   assert.equal((await house.calls(CREATE)) - before, SIZES.seats);
   assert.deepEqual(await house.worker.d1("SELECT live FROM seats"), [{ live: live + SIZES.seats }]);
+  await house.promises({ settled: true });
+});
+
+/** Rotations at once, one for each member given. @param {import("../harness/index.mjs").Client[]} members */
+async function rotateAtOnce(members) {
+  rotations += members.length;
+  const paths = await inWaves(25, members.length, (n) => house.keyPath(members[n]));
+  return inWaves(WIDTH, members.length, (n) => members[n].post(`${paths[n]}/rotate`));
+}
+
+/** The hashes of the keys whose secrets were told. @param {import("./support.mjs").Answer[]} answers */
+const hashesOf = (answers) => answers.flatMap(secretsIn).map(sha256);
+
+test(`of ${SIZES.rotations} rotations of one key at once one brings a secret, and one key is left (P1, S4-74)`, async () => {
+  const member = await house.member();
+  assert.equal((await house.claim(member)).status, 201);
+  const [{ upstream_hash: old }] = await house.generations(member);
+  const before = await house.calls(CREATE);
+  const answers = await rotateAtOnce(Array.from({ length: SIZES.rotations }, () => member));
+  const told = tally(answers);
+  assert.equal(told["201"], 1, JSON.stringify(told));
+  assert.deepEqual(Object.keys(told).filter((kind) => !/^(201|409 (claim_in_progress|rotation_unsettled))$/.test(kind)), []);
+  assert.equal((await house.calls(CREATE)) - before, 1);
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  assert.deepEqual((await house.working(member)).map((/** @type {any} */ key) => key.hash), hashesOf(answers));
+  const [off] = (await house.sandbox.ledger()).keys.filter((/** @type {any} */ key) => key.hash === old);
+  assert.ok(off.disabled || off.deleted_at_ms !== null, "the old one is off");
+  await house.promises({ settled: true });
+});
+
+test(`${SIZES.rotating} members who rotate at once get a secret each (P1, S4-74)`, async () => {
+  const members = await house.members(SIZES.rotating);
+  const first = await inWaves(SIZES.together, members.length, (n) => house.claim(members[n]));
+  const answers = [];
+  for (let n = 0; n < members.length; n += SIZES.together) answers.push(...(await rotateAtOnce(members.slice(n, n + SIZES.together))));
+  assert.deepEqual([tally(first), tally(answers)], [{ 201: members.length }, { 201: members.length }]);
+  assert.equal(new Set([...first, ...answers].flatMap(secretsIn)).size, 2 * members.length);
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  const working = await inWaves(25, members.length, (n) => house.working(members[n]));
+  assert.deepEqual(working.map((keys) => keys.map((/** @type {any} */ key) => key.hash)).flat(), hashesOf(answers));
   await house.promises({ settled: true });
 });

@@ -123,7 +123,7 @@ describe("addresses and methods", () => {
     }
   });
 
-  test("an admin's address answers others exactly like one that is not there, and an admin with what it is for (F6)", async () => {
+  test("an admin's address answers others exactly like one that is not there, and an admin with what it is for (S4-29, F6)", async () => {
     const operator = await house.member("operator");
     assert.equal((await operator.get("/api/v1/admin/settings")).body.minting, "open");
     for (const client of [new Client(house.worker), await house.member()]) {

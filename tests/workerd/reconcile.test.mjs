@@ -5,23 +5,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CREATE, DELETE, House, TEN_MINUTES } from "./support.mjs";
 
-const NIGHT = "0 3 * * *";
-
 /** @type {House} */
 let house;
 before(async () => {
   house = await House.open();
 });
 after(() => house?.close());
-
-/** A night's run, some time after the one before. The house's way to let time pass would move what the upstream does not: expiries. @returns {Promise<any>} */
-async function night() {
-  await house.worker.d1(`UPDATE generations SET recorded_at = recorded_at - 600; UPDATE sightings SET seen_at = seen_at - 600;
-    UPDATE drift SET first_seen_at = first_seen_at - 600, last_seen_at = last_seen_at - 600; SELECT 1`);
-  await house.worker.cron(Date.now(), NIGHT);
-  const [run] = await house.worker.d1("SELECT * FROM runs WHERE job = 'reconcile' ORDER BY id DESC LIMIT 1");
-  return { ...run, counts: JSON.parse(run.counts) };
-}
 
 /** @param {import("../harness/index.mjs").Client} member */
 async function holder(member) {
@@ -34,12 +23,12 @@ test("the night's comparison tells what somebody changed, has it said again, and
   const [switched, vanished] = await house.members(2);
   const [at, gone] = [await holder(switched), await holder(vanished)];
   await house.sandbox.addKey({ name: "somebody's own", limit: 1 });
-  const first = await night();
+  const first = await house.night();
   assert.deepEqual([first.outcome, first.counts.drift], ["done", 0]);
 
   await house.management("PATCH", at, { disabled: true });
   await house.management("DELETE", gone);
-  const run = await night();
+  const run = await house.night();
   const { ours, others, drift, mended, missing, errors } = run.counts;
   assert.deepEqual([run.outcome, ours, others, drift, mended, missing, errors], ["done", 1, 1, 1, 1, 1, 0]);
   const operator = await house.member("operator");
@@ -52,7 +41,7 @@ test("the night's comparison tells what somebody changed, has it said again, and
   assert.equal((await vanished.call(`/api/v1/keys/${shown.id}`, { method: "DELETE", json: {} })).status, 200);
   assert.equal((await house.sweep())?.outcome, "done");
   assert.deepEqual([await house.states(switched), await house.states(vanished)], [["active"], ["revoked"]]);
-  assert.deepEqual([(await night()).counts.drift, await house.worker.d1("SELECT * FROM drift")], [0, []]);
+  assert.deepEqual([(await house.night()).counts.drift, await house.worker.d1("SELECT * FROM drift")], [0, []]);
   await house.promises({ settled: true });
 
   // Asked for by an admin: it works on after its answer.

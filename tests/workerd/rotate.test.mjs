@@ -22,13 +22,6 @@ async function holder() {
   return { member, key: `/api/v1/keys/${body.key.id}`, id: body.key.id };
 }
 
-/** The upstream's keys of a member that a call could be made with. @param {import("../harness/index.mjs").Client} member */
-async function working(member) {
-  const names = (await house.generations(member)).map((row) => row.upstream_name);
-  const { keys } = await house.sandbox.ledger();
-  return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null && !key.disabled);
-}
-
 /** Until the one before is settled: a sweep that ends it, and two that read it again (X8). */
 async function settles() {
   for (let n = 0; n < 3; n += 1) {
@@ -41,34 +34,23 @@ test("a key is rotated at once, with grace, and after a leak; id and place stay 
   const { member, key, id } = await holder();
   const first = await member.post(`${key}/rotate`);
   assert.deepEqual([first.status, first.body.key.id, first.headers.get("cache-control")], [201, id, "no-store"]);
-  assert.equal((await working(member)).length, 1);
+  assert.equal((await house.working(member)).length, 1);
   assert.deepEqual(await house.states(member), ["revoking", "active"]);
   assert.deepEqual(tally([await member.post(`${key}/rotate`)]), { "409 rotation_unsettled": 1 });
   await settles();
 
   const graced = await member.post(`${key}/rotate`, { grace_hours: 1 });
   assert.equal(graced.status, 201);
-  const limits = (await working(member)).map((/** @type {any} */ one) => one.limit);
+  const limits = (await house.working(member)).map((/** @type {any} */ one) => one.limit);
   assert.equal(limits.length, 2);
   await house.promises({ settled: true });
   await house.pass(3_600);
   await settles();
-  assert.equal((await working(member)).length, 1);
+  assert.equal((await house.working(member)).length, 1);
 
   const leaked = await member.post(`${key}/leaked`);
   assert.deepEqual([leaked.status, leaked.body.key.id], [201, id]);
   assert.equal(new Set([first, graced, leaked].map(({ body }) => body.secret)).size, 3);
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  await house.promises({ settled: true });
-});
-
-test("of many rotations at once, in parallel, one brings a secret (P1)", async () => {
-  const { member, key } = await holder();
-  const answers = await Promise.all(Array.from({ length: 20 }, () => member.post(`${key}/rotate`)));
-  const told = tally(answers);
-  assert.equal(told["201"], 1, JSON.stringify(told));
-  assert.deepEqual(Object.keys(told).filter((kind) => !/^(201|409 (claim_in_progress|rotation_unsettled))$/.test(kind)), []);
-  assert.equal((await working(member)).length, 1);
   assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
   await house.promises({ settled: true });
 });
@@ -92,7 +74,7 @@ for (const side of /** @type {const} */ (["hold_before", "hold_after"])) {
       await house.sandbox.release();
       await house.promises();
       assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-      const left = await working(member);
+      const left = await house.working(member);
       assert.deepEqual(left.map((/** @type {any} */ one) => one.hash), [old]);
       await house.promises({ settled: true });
       await house.endPause();
@@ -111,9 +93,9 @@ test("killed while a leak's replacement was made: off for good, and the next one
   await house.worker.restart();
   await house.sandbox.release();
   assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  assert.equal((await working(member)).length, 0);
+  assert.equal((await house.working(member)).length, 0);
   assert.equal((await member.post(`${key}/rotate`)).status, 201);
-  assert.equal((await working(member)).length, 1);
+  assert.equal((await house.working(member)).length, 1);
   assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
   await house.promises({ settled: true });
 });

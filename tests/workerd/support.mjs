@@ -22,6 +22,7 @@ export { inWaves, secretsIn };
 /** @typedef {import("../harness/client.mjs").Answer} Answer */
 
 export const TEN_MINUTES = 600;
+const NIGHT = "0 3 * * *";
 
 /** Limits that no test meets by accident; `http.test.mjs` tests the real ones. */
 export const UNLIMITED = Object.fromEntries(
@@ -119,11 +120,12 @@ export class House {
   /** Names of upstream keys that carry our marker and have no row, on purpose. @type {string[]} */
   withoutRow = [];
 
-  /** @param {Sandbox} sandbox @param {Worker} worker @param {Line} [line] between the two */
-  constructor(sandbox, worker, line) {
+  /** @param {Sandbox} sandbox @param {Worker} worker @param {{ line?: Line, beside?: House }} [more] line: between the two */
+  constructor(sandbox, worker, { line, beside } = {}) {
     this.sandbox = sandbox;
     this.worker = worker;
     this.line = line;
+    this.beside = beside;
   }
 
   /** The upstreams as the Worker knows them. */
@@ -131,13 +133,16 @@ export class House {
     return this.line ?? this.sandbox;
   }
 
-  /** @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { doubtful?: boolean, cuttable?: boolean }} [options] doubtful: its database can be told to fail; cuttable: it has a line to its upstreams */
-  static async open({ vars, rateLimits = UNLIMITED, doubtful = false, cuttable = false } = {}) {
-    const sandbox = await startSandbox();
+  /** @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { doubtful?: boolean, cuttable?: boolean, beside?: House }} [options] doubtful: its database can be told to fail; cuttable: it has a line to its upstreams; beside: on the upstreams of another, which outlives it */
+  static async open({ vars, rateLimits = UNLIMITED, doubtful = false, cuttable = false, beside } = {}) {
+    const sandbox = beside?.sandbox ?? (await startSandbox());
     const line = cuttable ? await startLine(sandbox) : undefined;
     const around = doubtful ? inRoot("tests", "workerd", "doubtful.mjs") : undefined;
-    const house = new House(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), line);
+    const house = new House(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), { line, beside });
     open.add(house);
+    // The tests' databases are copies of one, which was named when it was made; two that are deployed are not.
+    if (beside) await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('named', 'instance', 'instance_bound', 'test', 1);
+      UPDATE instance SET name = '${sha256(house.worker.url).slice(0, 12)}', change_id = 'named'; SELECT 1`);
     return house;
   }
 
@@ -148,7 +153,7 @@ export class House {
     } finally {
       await this.worker.stop();
       await this.line?.cut();
-      await this.sandbox.stop();
+      if (!this.beside) await this.sandbox.stop();
     }
   }
 
@@ -217,6 +222,15 @@ export class House {
     return run && { ...run, counts: JSON.parse(run.counts) };
   }
 
+  /** A night's run, some time after the one before. `pass` would move what the upstream does not: expiries. @returns {Promise<any>} */
+  async night() {
+    await this.worker.d1(`UPDATE generations SET recorded_at = recorded_at - 600; UPDATE sightings SET seen_at = seen_at - 600;
+      UPDATE drift SET first_seen_at = first_seen_at - 600, last_seen_at = last_seen_at - 600; SELECT 1`);
+    await this.worker.cron(Date.now(), NIGHT);
+    const [run] = await this.worker.d1("SELECT * FROM runs WHERE job = 'reconcile' ORDER BY id DESC LIMIT 1");
+    return { ...run, counts: JSON.parse(run.counts) };
+  }
+
   /** Two sweeps, ten minutes apart: after these nothing may be left of any mess (P2). */
   async twoSweeps() {
     const outcomes = [];
@@ -253,6 +267,13 @@ export class House {
   /** The public id that the session speaks for. @param {Client} client */
   async memberId(client) {
     return sessionOf(client).sub;
+  }
+
+  /** The upstream's keys of a member that a call could be made with. @param {Client} client */
+  async working(client) {
+    const names = (await this.generations(client)).map((row) => row.upstream_name);
+    const { keys } = await this.sandbox.ledger();
+    return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null && !key.disabled);
   }
 
   /** How often the upstream was called. @param {string} operation @returns {Promise<number>} */

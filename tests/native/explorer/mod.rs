@@ -35,7 +35,7 @@ pub struct Cast {
 pub type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
 
 /// How an operation starts.
-type Start = fn(&World, &Cast) -> Act;
+pub type Start = fn(&World, &Cast) -> Act;
 
 /// What an operation has to do with a claim that is under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,6 +158,12 @@ const OPERATIONS: [(&str, Does, Start); 34] = [
         )
     }),
 ];
+
+/// How the operation of this name starts.
+pub fn operation(name: &str) -> Start {
+    let found = OPERATIONS.iter().find(|(of, ..)| *of == name);
+    found.expect("an operation").2
+}
 
 /// The member, as the list of blocks names them.
 const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
@@ -414,7 +420,7 @@ fn claims(world: &World, who: &Cookies, status: u16) {
     assert_eq!(done(claim(world, who)).unwrap().status, status);
 }
 
-fn done(mut act: Act) -> Option<Told> {
+pub fn done(mut act: Act) -> Option<Told> {
     match step(&mut act) {
         Poll::Ready(told) => told,
         Poll::Pending => panic!("nothing holds it"),
@@ -587,7 +593,7 @@ fn shut_out_is_out(does: Does, before: [i64; 4], after: [i64; 4]) {
 }
 
 /// Which scenarios run: one by its name, or a part by number.
-struct Choice {
+pub struct Choice {
     only: Option<String>,
     scale: Option<usize>,
     /// One of this many runs by default.
@@ -600,7 +606,7 @@ struct Choice {
 const WHOLE: usize = 25;
 
 impl Choice {
-    fn one_of(part: usize) -> Self {
+    pub fn one_of(part: usize) -> Self {
         let scale = std::env::var("KEYCAP_SCALE").ok();
         Self {
             only: std::env::var("KEYCAP_SCENARIO").ok(),
@@ -612,7 +618,7 @@ impl Choice {
     }
 
     /// Whether the next scenario runs, or the next family: those whose names begin with this one.
-    fn takes(&mut self, family: &str) -> bool {
+    pub fn takes(&mut self, family: &str) -> bool {
         self.all += 1;
         // A prime step, so that no list's own period decides which are left out.
         let number = self.all * 7919;
@@ -629,7 +635,7 @@ impl Choice {
     }
 
     /// Runs one scenario, and names it when it fails.
-    fn run(&mut self, name: &str, scenario: impl FnOnce()) {
+    pub fn run(&mut self, name: &str, scenario: impl FnOnce()) {
         if self.only.as_deref().is_some_and(|only| only != name) {
             return;
         }
@@ -641,7 +647,7 @@ impl Choice {
     }
 
     /// One line for whoever counts. A scenario that was asked for by name is in one of the tests.
-    fn counted(&self, what: &str) {
+    pub fn counted(&self, what: &str) {
         println!("counted: {} {what} of {}", self.ran, self.all);
         assert!(self.ran > 0 || self.only.is_some(), "nothing ran");
     }

@@ -76,9 +76,11 @@ operations! {
     "all on" 2, |p, _| settings(p, r#"{"keys":"on"}"#);
     "change the plan" 4 at "PATCH" "/api/v1/admin/plans/{name}", change_plan;
     "assign a plan" 3 at "POST" "/api/v1/admin/members/{id}/plan", assign_plan;
+    "pay" 4 at "POST" "/api/v1/admin/members/{id}/payments", pay;
     "raise" 2 at "POST" "/api/v1/admin/keys/{id}/raises", raise;
     "end a raise" 2 at "DELETE" "/api/v1/admin/raises/{id}", end_raise;
     "suspend" 1 at "PATCH" "/api/v1/admin/members/{id}", |p, _| status(p, "suspended");
+    "ban" 1 at "PATCH" "/api/v1/admin/members/{id}", |p, _| status(p, "banned");
     "reinstate" 3 at "PATCH" "/api/v1/admin/members/{id}", |p, _| status(p, "active");
     "block" 1 at "POST" "/api/v1/admin/blocks", |p, _| block(p, "POST");
     "lift the block" 3 at "DELETE" "/api/v1/admin/blocks", |p, _| block(p, "DELETE");
@@ -322,10 +324,22 @@ fn change_plan(play: &mut Play, dice: &mut Dice) {
 }
 
 fn assign_plan(play: &mut Play, dice: &mut Dice) {
-    let names = "SELECT name FROM plans WHERE limit_reset <> 'none' ORDER BY id";
-    let body = json!({ "plan": dice.of(&play.world.db.texts(names)) }).to_string();
+    let mut names = play.world.db.texts("SELECT name FROM plans ORDER BY id");
+    // As likely as all others.
+    names.extend(vec![String::from("prepaid"); names.len()]);
+    let body = json!({ "plan": dice.of(&names) }).to_string();
     let target = format!("/api/v1/admin/members/{}/plan", member(&play.world));
     by_operator(play, "POST", &target, &body);
+}
+
+/// Mostly for the first time.
+fn pay(play: &mut Play, dice: &mut Dice) {
+    let booked = play.world.db.number("SELECT COUNT(*) FROM payments");
+    let n = if dice.one_in(4) { 0 } else { booked };
+    let body =
+        json!({ "payment_id": format!("p-{n}"), "amount_usd": dice.of(&["0.50", "3", "12"]) });
+    let target = format!("/api/v1/admin/members/{}/payments", member(&play.world));
+    by_operator(play, "POST", &target, &body.to_string());
 }
 
 fn raise(play: &mut Play, dice: &mut Dice) {

@@ -15,6 +15,9 @@
 //! When terms change, what was spent before counts in the new window too, and nothing is taken back (B5): only what is let in
 //! after the change has to be within the new terms. The old ones may be in force upstream until they were followed: they
 //! count until three sweeps have ended well since.
+//!
+//! Prepaid, the window is the stay under that plan: what is let in since its owner came to it is not more than was paid
+//! since, less the margin (B4).
 
 use std::collections::HashMap;
 
@@ -33,10 +36,17 @@ struct Call {
     amount: i64,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+enum Window {
+    Each(Period),
+    /// Prepaid: from this call on.
+    Since(usize),
+}
+
 /// What plan and raises give.
 #[derive(Clone, Debug, PartialEq)]
 struct Terms {
-    period: Period,
+    window: Window,
     plan_limit: i64,
     /// Of the keys that have more or less than the plan gives.
     keys: HashMap<i64, i64>,
@@ -52,6 +62,8 @@ struct Settled {
 pub struct Reckoning {
     metering: Metering,
     calls: Vec<Call>,
+    /// How many calls there had been when a stay under a prepaid plan began.
+    stays: HashMap<String, usize>,
     /// Sweeps that ended well, without anything having gone wrong.
     sweeps: usize,
     /// Terms, and the sweeps there had been when they were last in force.
@@ -65,6 +77,7 @@ impl Reckoning {
         Self {
             metering,
             calls: Vec::new(),
+            stays: HashMap::new(),
             sweeps: 0,
             terms: Vec::new(),
             settled: HashMap::new(),
@@ -84,7 +97,7 @@ impl Reckoning {
     /// After each step: which terms hold now, and which figures have settled.
     pub fn observe(&mut self, world: &World, swept: bool, troubled: bool) {
         self.sweeps += usize::from(swept && !troubled);
-        let now = in_force(world);
+        let now = self.in_force(world);
         match self
             .terms
             .iter_mut()
@@ -130,7 +143,7 @@ impl Reckoning {
             amount: amount.nanos,
         });
         // Terms may have changed in this very step.
-        let now = in_force(world);
+        let now = self.in_force(world);
         let terms = self.terms.iter().map(|(terms, _)| terms).chain(&now);
         let verdicts: Vec<_> = terms
             .map(|terms| self.used(terms, &hash, key, born, at_ms))
@@ -142,9 +155,26 @@ impl Reckoning {
         self.exhausted += usize::from(verdicts.iter().any(Used::is_all));
     }
 
+    /// What is given now, in which window.
+    fn in_force(&mut self, world: &World) -> Option<Terms> {
+        let (stay, terms) = given(world)?;
+        let calls = self.calls.len();
+        Some(match terms.window {
+            Window::Each(_) => terms,
+            Window::Since(_) => Terms {
+                window: Window::Since(*self.stays.entry(stay).or_insert(calls)),
+                ..terms
+            },
+        })
+    }
+
     fn used(&self, terms: &Terms, hash: &str, key: i64, born: i64, at_ms: i64) -> Used {
-        let began = terms.period.start(at_ms);
-        let in_window = || self.calls.iter().filter(|call| call.at_ms >= began);
+        let (first, began) = match terms.window {
+            Window::Each(period) => (0, period.start(at_ms)),
+            Window::Since(first) => (first, 0),
+        };
+        let since = &self.calls[first..];
+        let in_window = || since.iter().filter(|call| call.at_ms >= began);
         let sum = |of_key: bool| {
             let counted = in_window().filter(|call| !of_key || call.key == key);
             counted.map(|call| call.amount).sum()
@@ -159,7 +189,7 @@ impl Reckoning {
             tails.values().sum()
         };
         Used {
-            period: terms.period,
+            window: terms.window.clone(),
             by_key: sum(true),
             of_key: terms.keys.get(&key).copied().unwrap_or(terms.plan_limit),
             key_slack: slack(true),
@@ -194,9 +224,9 @@ impl Reckoning {
 }
 
 #[derive(Debug)]
-#[expect(dead_code, reason = "the period is there to be printed")]
+#[expect(dead_code, reason = "the window is there to be printed")]
 struct Used {
-    period: Period,
+    window: Window,
     by_key: i64,
     of_key: i64,
     key_slack: i64,
@@ -217,7 +247,7 @@ impl Used {
 }
 
 /// What is given now. `None` while the member is nobody.
-fn in_force(world: &World) -> Option<Terms> {
+fn given(world: &World) -> Option<(String, Terms)> {
     let raised = |whose: &str| {
         let now = world.now().secs();
         format!(
@@ -225,27 +255,36 @@ fn in_force(world: &World) -> Option<Terms> {
               WHERE {whose} AND COALESCE(r.until, {now} + 1) > {now})"
         )
     };
+    let paid = "(SELECT COALESCE(SUM(y.credit_nano), 0) FROM payments y WHERE y.owner_id = o.id AND y.at >= o.prepaid_since)";
+    let stay = "o.id || '/' || (SELECT COUNT(*) FROM audit a WHERE a.action = 'plan_assigned' AND a.before IS NOT 'prepaid' AND a.after = 'prepaid')";
     let plan = world.db.texts(&format!(
-        "SELECT o.id || ' ' || p.limit_reset || ' ' || p.limit_nano || ' ' || (p.limit_nano * p.max_active_keys + {})
+        "SELECT o.id || ' ' || p.limit_reset || ' ' || {stay} || ' ' || CASE p.limit_reset WHEN 'none' THEN {paid} || ' ' || {paid}
+           ELSE p.limit_nano || ' ' || (p.limit_nano * p.max_active_keys + {}) END
          FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
          WHERE m.subject <> '1000001' ORDER BY m.owner_id DESC LIMIT 1",
         raised("rk.owner_id = o.id")
     ));
-    let parts: Vec<&str> = plan.first()?.split(' ').collect();
-    let plan_limit: i64 = parts[2].parse().unwrap();
+    let [owner, reset, stay, limit, all] = plan.first()?.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("five columns: {plan:?}");
+    };
+    let plan_limit: i64 = limit.parse().unwrap();
+    let raises = match reset {
+        "none" => String::from("0"),
+        _ => raised("r.key_id = k.id"),
+    };
     let keys = world.db.texts(&format!(
-        "SELECT k.id || ' ' || MIN(COALESCE(k.own_limit_nano, 9e15), {plan_limit} + {}) FROM keys k WHERE k.owner_id = {}",
-        raised("r.key_id = k.id"),
-        parts[0]
+        "SELECT k.id || ' ' || MIN(COALESCE(k.own_limit_nano, 9e15), {plan_limit} + {raises}) FROM keys k WHERE k.owner_id = {owner}"
     ));
     let keys = keys.iter().map(|row| {
         let (key, limit) = row.split_once(' ').unwrap();
         (key.parse().unwrap(), limit.parse().unwrap())
     });
-    Some(Terms {
-        period: Period::parse(parts[1])?,
+    let terms = Terms {
+        // Where it is prepaid, whoever knows the calls says since which.
+        window: Period::parse(reset).map_or(Window::Since(0), Window::Each),
         plan_limit,
         keys: keys.filter(|(_, limit)| *limit != plan_limit).collect(),
-        owner: parts[3].parse().unwrap(),
-    })
+        owner: all.parse().unwrap(),
+    };
+    Some((stay.to_owned(), terms))
 }

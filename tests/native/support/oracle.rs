@@ -196,12 +196,15 @@ fn p2_each_maps_to_one_row(world: &World, ours: &[&UpstreamKey]) {
     }
 }
 
-/// P3: limit, reset and expiry, and nothing above what is on record as in force or sent (B1 counts with that). A twin, whose
-/// secret nobody has, keeps what it was made with until it is deleted (X18): that is no more than there is to be had.
+/// P3: limit, expiry and a reset, but for who prepays or did until a limit that is in doubt yet; and nothing above what is
+/// on record as in force or sent (B1 counts with that). A twin, whose secret nobody has, keeps what it was made with until
+/// it is deleted (X18): that is no more than there is to be had.
 fn p3_each_is_capped(world: &World, ours: &[&UpstreamKey]) {
     let rows = world.db.texts(
         "SELECT g.upstream_name || ' ' || MAX(g.limit_nano, COALESCE(g.limit_sent_nano, 0)) || ' '
-           || (p.limit_reset = 'none' OR g.limit_reset = 'none') || ' ' || COALESCE(g.upstream_hash, '')
+           || (p.limit_reset = 'none' OR g.limit_reset = 'none' OR (g.limit_sent_at IS NOT NULL AND EXISTS (SELECT 1
+             FROM audit a JOIN members m ON m.public_id = a.target WHERE m.owner_id = g.owner_id AND a.action = 'plan_assigned'
+               AND 'prepaid' IN (a.before, a.after)))) || ' ' || COALESCE(g.upstream_hash, '')
          FROM generations g JOIN owners o ON o.id = g.owner_id JOIN plans p ON p.id = o.plan_id",
     );
     let of = |name: &str| {

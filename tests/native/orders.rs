@@ -1,0 +1,323 @@
+//! Rotate, revoke, suspend, switch and a change of the plan, in every order: one after the other, and with the first held at
+//! each of its effects while the others run. Whatever ended the key or holds it off stays the last word, and no order gives
+//! more to spend.
+
+use std::collections::HashMap;
+use std::task::Poll;
+
+use sandbox::{Spent, Usd};
+
+use crate::explorer::{
+    Act, Cast, Choice, all_is_well, done, operation, recover, signed_in, step, sweep,
+};
+use crate::support::browser::Told;
+use crate::support::{Fate, TEN_MINUTES, World, oracle};
+
+const ROTATIONS: [&str; 3] = ["rotate", "rotate with grace", "leaked"];
+/// Who switches it off, and how it is lifted again.
+const SWITCHES: [(&str, &str); 2] = [("off", "on"), ("off by owner", "on by owner")];
+const OTHERS: [&str; 3] = ["revoke", "suspend", "plan change"];
+
+/// What the default plan gives, and what it gives after the change.
+const LIMIT: i64 = 5_000_000_000;
+const CHANGED: i64 = 3_000_000_000;
+const PRICE: i64 = 700_000_000;
+const CENT: i64 = 10_000_000;
+
+/// An order of operations, and what is between them.
+struct Order {
+    operations: Vec<&'static str>,
+    switch: (&'static str, &'static str),
+    /// What the key has used before, so that it is kept for its figures when it ends (C1).
+    used: bool,
+    /// A sweep runs after each.
+    swept: bool,
+}
+
+impl Order {
+    fn name(&self) -> String {
+        let [used, swept] = [(self.used, "used"), (self.swept, "swept")]
+            .map(|(is, word)| if is { word } else { "-" });
+        format!("{used} / {swept} / {}", self.operations.join(", "))
+    }
+
+    fn begins(&self, starts: &[Start; 2]) -> Run {
+        let (world, cast) = &starts[usize::from(self.used)];
+        Run {
+            world: world.copied(),
+            cast: cast.clone(),
+            swept: self.swept,
+            took: Vec::new(),
+        }
+    }
+}
+
+type Start = (World, Cast);
+
+/// A member with a key that is new, or used; and the others.
+fn starts() -> [Start; 2] {
+    [0.0, 1.0].map(|dollars| {
+        let world = World::new();
+        let cast = signed_in(&world);
+        let told = done(operation("claim")(&world, &cast));
+        assert_eq!(told.unwrap().status, 201);
+        world.spends(dollars);
+        world.pass(TEN_MINUTES);
+        (world, cast)
+    })
+}
+
+/// Every order of everything, and of every part of it that a rotation is in.
+fn each_order(mut with: impl FnMut(&Order)) {
+    for rotation in ROTATIONS {
+        for switch in SWITCHES {
+            let mut orders = vec![vec![rotation]];
+            for name in OTHERS.into_iter().chain([switch.0]) {
+                let more: Vec<_> = orders
+                    .iter()
+                    .flat_map(|order| (0..=order.len()).map(move |at| inserted(order, at, name)))
+                    .collect();
+                orders.extend(more);
+            }
+            // Where nothing is switched, who would have is all the same.
+            orders.retain(|order| switch == SWITCHES[0] || order.contains(&switch.0));
+            for operations in orders {
+                for [used, swept] in [[false, false], [false, true], [true, false], [true, true]] {
+                    with(&Order {
+                        operations: operations.clone(),
+                        switch,
+                        used,
+                        swept,
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn inserted(order: &[&'static str], at: usize, name: &'static str) -> Vec<&'static str> {
+    let mut order = order.to_vec();
+    order.insert(at, name);
+    order
+}
+
+/// An order under way.
+struct Run {
+    world: World,
+    cast: Cast,
+    swept: bool,
+    /// What was not refused.
+    took: Vec<&'static str>,
+}
+
+impl Run {
+    fn starts(&self, name: &str) -> Act {
+        operation(name)(&self.world, &self.cast)
+    }
+
+    fn ended(&mut self, name: &'static str, told: Option<Told>) {
+        let told = told.expect("an answer");
+        assert!(told.status != 500, "our own fault: {told:?}");
+        if told.status < 300 {
+            self.took.push(name);
+        }
+    }
+
+    /// From one to its end; then whoever has a secret uses it, and time passes.
+    fn runs(&mut self, name: &'static str) {
+        let told = done(self.starts(name));
+        self.ended(name, told);
+        self.looks();
+        if self.swept {
+            self.world.pass(TEN_MINUTES);
+            done(sweep(&self.world, 0));
+            self.looks();
+        }
+    }
+
+    fn looks(&self) {
+        oracle::always(&self.world);
+        self.burns(1);
+        assert!(self.spent() <= LIMIT, "P5: {}", self.spent());
+    }
+
+    /// So many calls with each secret there ever was.
+    fn burns(&self, times: usize) {
+        let now = self.world.upstream_now_ms();
+        for secret in self.world.delivered.borrow().iter() {
+            for _ in 0..times {
+                let price = Usd { nanos: PRICE };
+                let spent = self.world.sandbox.borrow_mut().spend(secret, price, now);
+                if !matches!(spent, Spent::Booked(_)) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What all keys have used, whether they are there or not.
+    fn spent(&self) -> i64 {
+        let sandbox = self.world.sandbox.borrow();
+        let keys = sandbox.ledger().keys.iter();
+        keys.map(|key| key.usage.lifetime.nanos).sum()
+    }
+
+    /// The places among all secrets of those that work.
+    fn working(&self) -> Vec<usize> {
+        let usable = self.world.usable();
+        let secrets = self.world.delivered.borrow();
+        let works = |secret: &str| {
+            let hash = sandbox::sha256_hex(secret.as_bytes());
+            usable.iter().any(|key| key.hash == hash)
+        };
+        (0..secrets.len()).filter(|n| works(&secrets[*n])).collect()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.took.contains(&name)
+    }
+
+    /// Which secrets work as long as nothing holds the key off.
+    fn last_word(&self) -> Vec<usize> {
+        let last = self.world.delivered.borrow().len() - 1;
+        if self.is_dead() || self.is_used_up() {
+            vec![]
+        } else if self.has("rotate with grace") && self.is_in_grace() {
+            vec![last - 1, last]
+        } else {
+            vec![last]
+        }
+    }
+
+    /// For good: it has ended, or it has leaked and its owner has no other yet.
+    fn is_dead(&self) -> bool {
+        self.has("revoke") || self.has("suspend") || self.is_held("leak")
+    }
+
+    /// B2: off until the reset, since there is nothing left.
+    fn is_used_up(&self) -> bool {
+        self.is_held("budget") && self.spent() > self.limit() - CENT
+    }
+
+    fn is_in_grace(&self) -> bool {
+        let until = "SELECT COALESCE(MAX(grace_until), 0) FROM generations";
+        self.world.db.number(until) > self.world.now().secs()
+    }
+
+    fn is_held(&self, reason: &str) -> bool {
+        let holds = format!("SELECT COUNT(*) FROM holds WHERE reason = '{reason}'");
+        self.world.db.number(&holds) > 0
+    }
+
+    /// What must be at the end of any order.
+    fn settles(self, switch: (&'static str, &'static str)) {
+        recover(&self.world, &self.cast, 0);
+        self.looks();
+        let off = self.has(switch.0);
+        self.is_as(&if off { vec![] } else { self.last_word() });
+        self.gives_no_more();
+        // What held it off is lifted: what ended stays dead, and nothing else does (P7).
+        let told = done(self.starts(switch.1)).unwrap();
+        assert!(told.status < 500, "{told:?}");
+        recover(&self.world, &self.cast, 0);
+        self.is_as(&self.last_word());
+        self.gives_no_more();
+        let (dead, before) = (self.is_dead(), self.world.delivered.borrow().len());
+        all_is_well(&self.world, &self.cast);
+        let revived = self.working().into_iter().any(|n| n < before);
+        assert!(!(dead && revived), "P7: a secret works again");
+    }
+
+    /// Upstream has what is expected to work, and nothing else that does.
+    fn is_as(&self, expected: &[usize]) {
+        assert_eq!(self.working(), expected, "P7: took {:?}", self.took);
+        assert_eq!(self.world.usable().len(), expected.len(), "P7");
+    }
+
+    /// P5: all is used that upstream lets through.
+    fn gives_no_more(&self) {
+        let before = self.spent();
+        self.burns(9);
+        let spent = self.spent();
+        assert!(
+            spent <= self.limit().max(before),
+            "P5: {spent} after {before}"
+        );
+    }
+
+    /// By the plan, as it is now.
+    fn limit(&self) -> i64 {
+        if self.has("plan change") {
+            CHANGED
+        } else {
+            LIMIT
+        }
+    }
+}
+
+#[test]
+fn p7_p5_x20_rotate_revoke_suspend_switch_and_plan_change_in_every_order() {
+    let mut choice = Choice::one_of(61);
+    let starts = starts();
+    each_order(|order| {
+        let name = order.name();
+        if choice.takes(&name) {
+            choice.run(&name, || {
+                let mut run = order.begins(&starts);
+                order.operations.iter().for_each(|name| run.runs(name));
+                run.settles(order.switch);
+            });
+        }
+    });
+    choice.counted("orders one after the other");
+}
+
+#[test]
+fn x12_x20_p7_p5_the_first_held_anywhere_while_the_others_run_in_every_order() {
+    let mut choice = Choice::one_of(307);
+    let starts = starts();
+    let mut effects_of = HashMap::new();
+    each_order(|order| {
+        let Some((first, others)) = order.operations.split_first() else {
+            return;
+        };
+        if others.is_empty() {
+            return;
+        }
+        let effects = effects_of
+            .entry((order.used, *first))
+            .or_insert_with(|| effects(&order.begins(&starts), first));
+        for k in 0..*effects {
+            let name = format!("{k} {}", order.name());
+            if choice.takes(&name) {
+                choice.run(&name, || {
+                    held(order.begins(&starts), k, first, others).settles(order.switch);
+                });
+            }
+        }
+    });
+    choice.counted("orders while the first is held");
+}
+
+/// How many effects an operation has that nothing happens to.
+fn effects(run: &Run, first: &str) -> usize {
+    run.world.effects.plan(&[]);
+    done(run.starts(first));
+    run.world.effects.count()
+}
+
+/// The first just after its `k`-th effect, while the others run.
+fn held(mut run: Run, k: usize, first: &'static str, others: &[&'static str]) -> Run {
+    let mut act = run.starts(first);
+    run.world.effects.plan(&[(k, Fate::HeldAfter)]);
+    assert!(step(&mut act).is_pending());
+    run.world.effects.plan(&[]);
+    run.looks();
+    others.iter().for_each(|name| run.runs(name));
+    let Poll::Ready(told) = step(&mut act) else {
+        panic!("let go, it goes on to its end");
+    };
+    run.ended(first, told);
+    run.looks();
+    run
+}
