@@ -263,67 +263,12 @@ impl Error {
         }
     }
 
+    /// Whose fault it is, as the log says it.
     pub const fn level(&self) -> Level {
-        match self {
-            Self::NotFound
-            | Self::MethodNotAllowed { .. }
-            | Self::BadRequest { .. }
-            | Self::MalformedJson
-            | Self::UnsupportedMediaType
-            | Self::BodyTooLarge
-            | Self::ForeignOrigin
-            | Self::SignInRequired
-            | Self::RateLimited
-            | Self::MemberNotActive(_)
-            | Self::ProjectNotLive
-            | Self::ProvisioningClosed
-            | Self::MintingStopped
-            | Self::DatabaseRestored
-            | Self::ForeignAccount
-            | Self::UpstreamTermsUnconfirmed
-            | Self::Blocked { .. }
-            | Self::Held
-            | Self::AccountTooYoung(_)
-            | Self::ApprovalNeeded { .. }
-            | Self::TermsNotAccepted
-            | Self::TermsChanged
-            | Self::SeatsFull
-            | Self::TooManyAttempts { .. }
-            | Self::CreditSpent
-            | Self::PlanExists
-            | Self::Prepaid
-            | Self::NotPrepaid
-            | Self::PaymentMismatch
-            | Self::KeysUsedUp { .. }
-            | Self::ClaimInProgress
-            | Self::KeyBeingRemoved
-            | Self::KeyEnded
-            | Self::ClaimSuperseded
-            | Self::KeyOff
-            | Self::RotationUnsettled
-            | Self::InGrace { .. }
-            | Self::RotationsUsedUp { .. }
-            | Self::TooEarly { .. }
-            | Self::NothingToSplit
-            | Self::IdempotencyMismatch
-            | Self::NothingToRequest
-            | Self::JobUnderWay
-            | Self::RequestsUsedUp { .. }
-            | Self::AlreadyDecided { .. }
-            | Self::MemberIsAdmin
-            | Self::MemberLeft
-            | Self::ConfirmationMismatch { .. } => Level::Info,
-            Self::ClaimsBusy { .. }
-            | Self::ClaimUnknown
-            | Self::OldUnconfirmed
-            | Self::OpenRouterBusy { .. }
-            | Self::StorageUnavailable
-            | Self::NotConfigured => Level::Warn,
-            Self::OpenRouterRefused
-            | Self::OpenRouterMismatch
-            | Self::Misconfigured
-            | Self::CredentialRefused
-            | Self::Internal => Level::Error,
+        match self.status() {
+            503 if !matches!(self, Self::Misconfigured) => Level::Warn,
+            500.. => Level::Error,
+            _ => Level::Info,
         }
     }
 
