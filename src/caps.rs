@@ -7,6 +7,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
+use crate::guardrails;
 use crate::ports::DbError;
 use crate::store::caps::{self, AGAIN_SECS, Basis};
 use crate::store::generations::Due;
@@ -41,7 +42,14 @@ pub async fn follow(
             other => return Ok(other.map(|_| Switched::Overtaken)),
         },
     };
-    let cap = decide(&basis, spend.as_ref(), now);
+    let mut cap = decide(&basis, spend.as_ref(), now);
+    // The guardrail first: nothing more may be spent without. Less is said nevertheless.
+    let again = match guardrails::follow(app, due, &basis, actor).await? {
+        Reply::Is(again) => again,
+        _ if lowers(&cap, &basis) => Some(basis.taken),
+        other => return Ok(other.map(|_| Switched::Overtaken)),
+    };
+    cap.next = earliest(cap.next, again);
     if cap.limit == basis.limit
         && cap.limit_reset == basis.limit_reset
         && cap.exhausted == basis.held
@@ -151,10 +159,22 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         limit: base.plus(amount).floored(),
         limit_reset: reset,
         exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
-        next: match (next, basis.raise_ends_at) {
-            (Some(next), Some(ends)) => Some(next.min(ends)),
-            (next, ends) => next.or(ends),
-        },
+        next: earliest(next, basis.raise_ends_at),
+    }
+}
+
+/// Whether it gives less than is in force, or was sent.
+fn lowers(cap: &Cap, basis: &Basis) -> bool {
+    let same = cap.limit == basis.limit && cap.limit_reset == basis.limit_reset;
+    cap.exhausted >= basis.held
+        && (cap.limit < basis.limit || (same && (basis.sent || cap.exhausted != basis.held)))
+}
+
+/// The earlier of two moments, where there is one.
+pub fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -409,7 +409,11 @@ export const mutants = [
     ["X10 nothing is raised while two generations of a key live", "    if basis.paired {\n", "    if false {\n"],
     ["X10 B4 what a prepaid key had spent before is not to be had again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["B4 a prepaid limit begins where the key was", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
-    ["a temporary raise ends", "(next, ends) => next.or(ends),", "(next, _) => next,"],
+    ["a temporary raise ends", "next: earliest(next, basis.raise_ends_at),", "next: earliest(next, None),"],
+    ["F17 nothing is raised before the guardrail is in force", "        other => return Ok(other.map(|_| Switched::Overtaken)),\n    };\n    cap.next", "        _ => Some(basis.taken),\n    };\n    cap.next"],
+    ["F17 a guardrail that is not in force keeps no limit up", "        _ if lowers(&cap, &basis) => Some(basis.taken),\n", ""],
+    ["F17 a guardrail that is not in force stays due", "        _ if lowers(&cap, &basis) => Some(basis.taken),", "        _ if lowers(&cap, &basis) => None,"],
+    ["F17 X4 a guardrail in doubt is said again", "    cap.next = earliest(cap.next, again);\n", "    let _again = again;\n"],
   ]),
   ...inFile("src/store/allowed.rs", [
     ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND (d.ended_at", "OR (d.recorded_at IS NULL AND (d.ended_at"],
@@ -489,9 +493,13 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ the mint
+  ...inFile("src/mint/restrictions.rs", [
+    ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
+    ["F17 a key is held to its plan's guardrail before it is given out", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
+    ["F17 only a count of one is an assignment", " != Reply::Is(Some(1))", " == Reply::Unknown"],
+  ]),
   ...inFile("src/mint.rs", [
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
-    ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
     ["P3 what came back is compared with what was asked for", "if let Err(mismatch) = check_echo(spec, &echo) {", "if let (Err(mismatch), true) = (check_echo(spec, &echo), echo.name.is_none()) {"],
     ["X3 a record whose answer says no is looked up in the audit", "Ok(true) => Ok(Recorded::Active),", "Ok(true) => Err(error),"],

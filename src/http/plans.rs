@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::body::Nullable;
-use super::{Context, Reply};
+use super::{Context, Reply as Answer};
+use crate::app::App;
 use crate::caps;
 use crate::crypto::random;
 use crate::crypto::session::Session;
@@ -14,6 +15,8 @@ use crate::error::Error;
 use crate::ports::NoRandomness;
 use crate::store::allowances::{self, Of};
 use crate::store::plans::{self, Change, Changed, Terms};
+use crate::upstream::guardrails;
+use crate::upstream::openrouter::{Refused, Reply};
 
 /// The most characters of a plan's name, and of a workspace's id.
 const NAME_CHARS: usize = 32;
@@ -47,6 +50,7 @@ body! {
         expiry_days: Option<u32>,
         max_active_keys: Option<i64>,
         workspace_id: Option<Nullable<String>>,
+        guardrail_id: Option<Nullable<String>>,
         margin_percent: Option<String>,
         is_default: Option<bool>,
     }
@@ -74,6 +78,7 @@ impl Wanted {
             expiry_days: self.expiry_days,
             max_active_keys: self.max_active_keys,
             workspace_id,
+            guardrail_id: self.guardrail_id.as_ref().map(|id| id.0.clone()),
             margin_bp: margin.flatten(),
             make_default: self.is_default == Some(true),
         })
@@ -85,6 +90,7 @@ impl Wanted {
             && self.expiry_days.is_none()
             && self.max_active_keys.is_none()
             && self.workspace_id.is_none()
+            && self.guardrail_id.is_none()
             && self.margin_percent.is_none()
             && self.is_default.is_none()
     }
@@ -106,14 +112,27 @@ fn name(text: &str) -> Result<&str, Error> {
     })
 }
 
-pub async fn list_plans(context: Context) -> Result<Reply, Error> {
+/// A plan with a guardrail that is not there would have no key made any more.
+async fn guardrail_is_there(app: &App, terms: &Terms) -> Result<(), Error> {
+    let Some(Some(guardrail)) = &terms.guardrail_id else {
+        return Ok(());
+    };
+    match guardrails::read(app, guardrail).await {
+        Reply::Is(()) => Ok(()),
+        Reply::Missing | Reply::Refused(Refused::Rejected) => Err(Error::GuardrailMissing),
+        Reply::Refused(Refused::Credential) => Err(Error::CredentialRefused),
+        Reply::Refused(Refused::Busy(_)) | Reply::Unknown => Err(Error::GuardrailUnread),
+    }
+}
+
+pub async fn list_plans(context: Context) -> Result<Answer, Error> {
     let session = context.member()?;
     let plans = plans::all(&*context.app.db, &session).await?;
-    Reply::json(200, &json!({ "plans": plans }))
+    Answer::json(200, &json!({ "plans": plans }))
 }
 
 /// 201 with the plan. A prepaid one has one key and no limit of its own.
-pub async fn create_plan(context: Context) -> Result<Reply, Error> {
+pub async fn create_plan(context: Context) -> Result<Answer, Error> {
     let session = context.member()?;
     let wanted: Wanted = context.json()?;
     let mut terms = wanted.terms()?;
@@ -131,24 +150,26 @@ pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     if !complete {
         return Err(Error::MalformedJson);
     }
+    guardrail_is_there(&context.app, &terms).await?;
     let by = change(&context, &session)?;
     match plans::create(&*context.app.db, &by, name, &terms).await? {
         Changed {
             plan: Some(plan),
             done: true,
-        } => Reply::json(201, &json!({ "plan": plan })),
+        } => Answer::json(201, &json!({ "plan": plan })),
         _ => Err(Error::PlanExists),
     }
 }
 
 /// 200 with the plan; its owners' keys follow within the next sweeps.
-pub async fn change_plan(context: Context) -> Result<Reply, Error> {
+pub async fn change_plan(context: Context) -> Result<Answer, Error> {
     let session = context.member()?;
     let wanted: Wanted = context.json()?;
     let terms = wanted.terms()?;
     if wanted.name.is_some() || wanted.says_nothing() {
         return Err(Error::MalformedJson);
     }
+    guardrail_is_there(&context.app, &terms).await?;
     let by = change(&context, &session)?;
     let name = context.last_segment();
     match plans::change(&*context.app.db, &by, name, &terms).await? {
@@ -156,7 +177,7 @@ pub async fn change_plan(context: Context) -> Result<Reply, Error> {
         Changed {
             plan: Some(plan),
             done: true,
-        } => Reply::json(200, &json!({ "plan": plan })),
+        } => Answer::json(200, &json!({ "plan": plan })),
         Changed { done: false, .. } => Err(Error::BadRequest {
             detail: "A plan is prepaid, with one key and no limit of its own, or it is not, for good. Make another one.",
         }),
@@ -170,7 +191,7 @@ body! {
 }
 
 /// 200, also where it is their plan already; their keys follow at once, or with the next sweep.
-pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
+pub async fn assign_plan(context: Context) -> Result<Answer, Error> {
     let session = context.member()?;
     let Assigned { plan } = context.json()?;
     let app = &*context.app;
@@ -190,5 +211,5 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let by = change(&context, &session)?;
     allowances::assign(&*app.db, &by, member, owner.owner, &plan.name).await?;
     caps::follow_owner(app, owner.owner, session.member.as_str()).await;
-    Reply::json(200, &json!({ "member": member, "plan": plan }))
+    Answer::json(200, &json!({ "member": member, "plan": plan }))
 }

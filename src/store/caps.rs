@@ -54,6 +54,7 @@ statements! {
             'monthly_nano', n.usage_monthly_nano, 'lifetime_nano', n.usage_lifetime_nano, 'usage_read_at', n.usage_read_at),
           'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'plan'),
           'held', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'budget'),
+          'guardrail_id', n.guardrail_id, 'guardrail_wanted', p.guardrail_id, 'guardrail_sent', n.guardrail_sent_at IS NOT NULL,
           'paired', EXISTS (SELECT 1 FROM generations e WHERE e.key_id = n.key_id AND e.id <> n.id AND e.live = 1
             AND e.recorded_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = e.public_id AND a.action = 'superseded')),
@@ -161,8 +162,14 @@ pub struct Basis {
     pub grants: Grants,
     pub raise_ends_at: Option<Timestamp>,
     pub siblings: Vec<Sibling>,
+    /// The guardrail that is confirmed to be in force, and the one that the plan names.
+    pub guardrail_id: Option<String>,
+    pub guardrail_wanted: Option<String>,
+    /// Another was sent since, whose outcome is not known.
+    pub guardrail_sent: bool,
     stamp: String,
-    taken: Timestamp,
+    /// When it has its next turn, should it not be settled in this.
+    pub taken: Timestamp,
 }
 
 from_json! {
@@ -178,6 +185,9 @@ from_json! {
         grants: GrantsRow,
         raise_ends_at: Option<Timestamp>,
         siblings: Vec<SiblingRow>,
+        guardrail_id: Option<String>,
+        guardrail_wanted: Option<String>,
+        guardrail_sent: bool,
         stamp: String,
     }
 }
@@ -207,6 +217,9 @@ pub async fn take_up(
         grants: row.grants.into(),
         raise_ends_at: row.raise_ends_at,
         siblings: row.siblings.into_iter().map(Sibling::from).collect(),
+        guardrail_id: row.guardrail_id,
+        guardrail_wanted: row.guardrail_wanted,
+        guardrail_sent: row.guardrail_sent,
         stamp: row.stamp,
         taken,
     }))
@@ -303,10 +316,7 @@ pub async fn confirmed(
     ];
     if let Some(basis) = turn.basis {
         let again = earlier.map(|(_, at)| at.plus(LANDS_WITHIN_SECS));
-        let next = match (again, agreed.next) {
-            (Some(again), Some(next)) => Some(again.min(next)),
-            (again, next) => again.or(next),
-        };
+        let next = crate::caps::earliest(again, agreed.next);
         batch.push(if agreed.exhausted {
             stmt!(EXHAUSTED, now, change, generation)
         } else {

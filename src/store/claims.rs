@@ -95,7 +95,7 @@ statements! {
             AND c.state <> 'void' AND c.created_at > ?10
             ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?11, 1) - 1)),
           'key', k.public_id, 'key_created_at', k.created_at,
-          'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id),
+          'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id, 'guardrail_id', p.guardrail_id),
           'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?12"), ",
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
           'replay_of', (SELECT json_object('body_sha256', r.body_sha256, 'key', rk.public_id)
@@ -170,6 +170,8 @@ from_json! {
     pub struct Plan {
         pub expiry_days: u32,
         pub workspace_id: Option<String>,
+        /// What its keys are held to.
+        pub guardrail_id: Option<String>,
     }
 }
 

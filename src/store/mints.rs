@@ -38,7 +38,7 @@ statements! {
 
     // Once: what lands late changes nothing back, here and below.
     RECORD = "UPDATE generations SET state = ?9, upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
-            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7,
+            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7, guardrail_id = ?11,
             cap_due_at = MIN(COALESCE(cap_due_at, ?10), COALESCE(?10, cap_due_at))
         WHERE public_id = ?8 AND state = 'minting' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
 
@@ -105,6 +105,8 @@ pub struct Minted<'a> {
     /// That workspace is the account's default.
     pub is_home: bool,
     pub limit: NanoUsd,
+    /// What upstream has confirmed it is held to.
+    pub guardrail_id: Option<&'a str>,
     /// `active`, or `disabled` where nothing is left to spend (B2).
     pub state: State,
     /// When its cap is to be computed anew.
@@ -159,6 +161,7 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             generation,
             minted.state.name(),
             minted.cap_due_at,
+            minted.guardrail_id,
         ),
         stmt!(BUDGET_HOLD, *now, &minted.record, generation),
         stmt!(BUDGET_LIFT, generation, &minted.record),
