@@ -394,13 +394,76 @@ fn f17_of_two_plans_at_once_the_later_one_has_the_last_word() {
 
 #[test]
 fn f17_a_guardrail_that_somebody_deleted_holds_nobody_back() {
+    for key_too in [false, true] {
+        let world = World::new();
+        let guardrail = guarded(&world);
+        let (_member, hash) = holder(&world);
+        wants(&world, None);
+        let delete = |path: &str| world.by_hand("DELETE", path, &Value::Null);
+        delete(&format!("/guardrails/{guardrail}"));
+        if key_too {
+            delete(&format!("/keys/{hash}"));
+        }
+        sweeps(&world, 1);
+        // Where the key is not there either, nothing can be concluded.
+        let doubtful = format!("{guardrail} in doubt");
+        assert_eq!(on_record(&world), if key_too { &doubtful } else { "-" });
+    }
+}
+
+#[test]
+fn f17_what_neither_the_answer_nor_the_list_says_is_not_in_force() {
     let world = World::new();
-    let guardrail = guarded(&world);
-    let (_, _) = holder(&world);
-    wants(&world, None);
-    world.by_hand("DELETE", &format!("/guardrails/{guardrail}"), &Value::Null);
+    let (_member, hash) = holder(&world);
+    let guardrail = world.guardrail("cheap/one");
+    wants(&world, Some(&guardrail));
+    world.bend.set(Some(|call, body| {
+        counts(body, &json!(0));
+        if call.url.path().ends_with("/guardrails/assignments/keys") {
+            body["data"] = json!([]);
+        }
+    }));
+    sweeps(&world, 2);
+    assert_eq!(on_record(&world), "- in doubt");
+    world.bend.set(Some(|_, body| counts(body, &json!(0))));
     sweeps(&world, 1);
-    assert_eq!(on_record(&world), "-");
+    assert_eq!(on_record(&world), guardrail, "the list says so");
+    wants(&world, None);
+    world.bend.set(Some(|_, body| {
+        body.as_object_mut().unwrap().remove("unassigned_count");
+    }));
+    sweeps(&world, 1);
+    assert_eq!(on_record(&world), format!("{guardrail} in doubt"));
+    world.bend.set(None);
+    sweeps(&world, 1);
+    assert_eq!(
+        (on_record(&world).as_str(), world.held_to(&hash)),
+        ("-", None)
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn f17_the_list_is_read_to_its_end() {
+    let world = World::new();
+    world.somebodys_keys(130);
+    let theirs: Vec<String> = {
+        let sandbox = world.sandbox.borrow();
+        let keys = sandbox.ledger().keys.iter();
+        keys.map(|key| key.hash.clone()).collect()
+    };
+    let (_member, hash) = holder(&world);
+    let guardrail = world.guardrail("cheap/one");
+    let assigned = format!("/guardrails/{guardrail}/assignments/keys");
+    world.by_hand("POST", &assigned, &json!({ "key_hashes": theirs }));
+    wants(&world, Some(&guardrail));
+    world.add_fault(ASSIGN, "reset_after", json!({}));
+    sweeps(&world, 2);
+    assert_eq!(
+        (on_record(&world), world.held_to(&hash)),
+        (guardrail.clone(), Some(guardrail))
+    );
+    assert_eq!(world.calls("openrouter.guardrails.assignments"), 2);
     oracle::settled(&world);
 }
 
