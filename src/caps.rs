@@ -44,12 +44,11 @@ pub async fn follow(
     };
     let mut cap = decide(&basis, spend.as_ref(), now);
     // The guardrail first: nothing more may be spent without. Less is said nevertheless.
-    let again = match guardrails::follow(app, due, &basis, actor).await? {
-        Reply::Is(again) => again,
-        _ if lowers(&cap, &basis) => Some(basis.taken),
-        other => return Ok(other.map(|_| Switched::Overtaken)),
-    };
-    cap.next = earliest(cap.next, again);
+    match guardrails::follow(app, due, &basis, &mut cap, actor).await? {
+        Reply::Is(()) => {}
+        _ if lowers(&cap, &basis) => cap.next = earliest(cap.next, Some(basis.taken)),
+        other => return Ok(other.map(|()| Switched::Overtaken)),
+    }
     if cap.limit == basis.limit
         && cap.limit_reset == basis.limit_reset
         && cap.exhausted == basis.held

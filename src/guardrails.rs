@@ -1,27 +1,44 @@
 //! A key's guardrail, brought to what its owner's plan names, before the key may spend more (F17). What upstream did not
 //! confirm is in doubt, and is said again.
 
+use serde_json::{Value, json};
+
 use crate::app::App;
+use crate::caps::{Cap, earliest};
 use crate::crypto::random;
 use crate::domain::id::Kind;
-use crate::domain::time::Timestamp;
+use crate::error::Error;
 use crate::ports::DbError;
 use crate::store::caps::Basis;
 use crate::store::generations::Due;
 use crate::store::guardrails::{self as rows, Turn};
-use crate::upstream::guardrails;
-use crate::upstream::openrouter::{self, Reply};
+use crate::upstream::guardrails::{Change, change, of_key, read};
+use crate::upstream::openrouter::{self, Refused, Reply};
 
-/// Brings one key's guardrail up to date: in force when this is `Is`, and when to say it again.
+/// A plan with a guardrail that is not there would have no key made any more.
+pub async fn must_be_there(app: &App, guardrail: Option<&str>) -> Result<(), Error> {
+    let Some(guardrail) = guardrail else {
+        return Ok(());
+    };
+    match read(app, guardrail).await {
+        Reply::Is(()) => Ok(()),
+        Reply::Missing | Reply::Refused(Refused::Rejected) => Err(Error::GuardrailMissing),
+        Reply::Refused(Refused::Credential) => Err(Error::CredentialRefused),
+        Reply::Refused(Refused::Busy(_)) | Reply::Unknown => Err(Error::GuardrailUnread),
+    }
+}
+
+/// Brings one key's guardrail up to date: in force when this is `Is`. What is to be said again then has the cap looked at.
 pub async fn follow(
     app: &App,
     due: &Due,
     basis: &Basis,
+    cap: &mut Cap,
     actor: &str,
-) -> Result<Reply<Option<Timestamp>>, DbError> {
+) -> Result<Reply<()>, DbError> {
     let wanted = basis.guardrail_wanted.as_deref();
     if wanted == basis.guardrail_id.as_deref() && !basis.guardrail_sent {
-        return Ok(Reply::Is(None));
+        return Ok(Reply::Is(()));
     }
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
@@ -35,52 +52,42 @@ pub async fn follow(
     let Some(doubt) = rows::about_to(&*app.db, &turn, app.now()).await? else {
         return Ok(Reply::Unknown);
     };
-    let sent = match wanted {
-        Some(guardrail) => assign(app, guardrail, hash).await,
-        None => release(app, basis, hash).await,
-    };
+    let sent = send(app, basis, hash).await;
     if sent != Reply::Is(()) {
-        return Ok(sent.map(|()| None));
+        return Ok(sent);
     }
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let now = app.now();
-    Ok(
-        match rows::confirmed(&*app.db, &turn, &doubt, actor, &change, now).await? {
-            true => Reply::Is(doubt.again(now)),
-            false => Reply::Unknown,
-        },
-    )
-}
-
-/// One that is assigned already is counted as no news: then the list says.
-async fn assign(app: &App, guardrail: &str, hash: &str) -> Reply<()> {
-    match guardrails::assign(app, guardrail, hash).await {
-        Reply::Is(Some(1)) => Reply::Is(()),
-        Reply::Is(_) => match guardrails::of_key(app, hash).await {
-            Reply::Is(Some(has)) if has == guardrail => Reply::Is(()),
-            Reply::Is(_) => Reply::Unknown,
-            other => other.map(|_| ()),
-        },
-        other => other.map(|_| ()),
+    if !rows::confirmed(&*app.db, &turn, &doubt, actor, &change, now).await? {
+        return Ok(Reply::Unknown);
     }
+    cap.next = earliest(cap.next, doubt.again(now));
+    Ok(sent)
 }
 
-/// What is on record is taken away; or, where something else may be in force, what the list says.
-async fn release(app: &App, basis: &Basis, hash: &str) -> Reply<()> {
-    let has = if basis.guardrail_sent {
-        match guardrails::of_key(app, hash).await {
-            Reply::Is(has) => has,
+/// One that is assigned already is counted as no news: then the list says. What is taken away is what is on record; or,
+/// where something else may be in force, what the list says.
+async fn send(app: &App, basis: &Basis, hash: &str) -> Reply<()> {
+    let wanted = basis.guardrail_wanted.as_deref();
+    let has = match wanted {
+        Some(guardrail) => match change(app, Change::Assign, guardrail, hash).await {
+            Reply::Is(1) => return Reply::Is(()),
+            Reply::Is(_) => of_key(app, hash).await,
             other => return other.map(|_| ()),
+        },
+        None if basis.guardrail_sent => of_key(app, hash).await,
+        None => Reply::Is(json!(basis.guardrail_id)),
+    };
+    match (has, wanted) {
+        (Reply::Is(Value::String(has)), Some(wanted)) if has == wanted => Reply::Is(()),
+        (Reply::Is(Value::Null), None) => Reply::Is(()),
+        (Reply::Is(Value::String(has)), None) => {
+            match change(app, Change::Release, &has, hash).await {
+                // It was deleted, and holds nobody any more, where the key at least is there.
+                Reply::Missing => openrouter::read_key(app, hash).await.map(|_| ()),
+                other => other.map(|_| ()),
+            }
         }
-    } else {
-        basis.guardrail_id.clone()
-    };
-    let Some(has) = has else {
-        return Reply::Is(());
-    };
-    match guardrails::release(app, &has, hash).await {
-        // It was deleted, and holds nobody any more, where the key at least is there.
-        Reply::Missing => openrouter::read_key(app, hash).await.map(|_| ()),
-        reply => reply,
+        _ => Reply::Unknown,
     }
 }

@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::body::Nullable;
-use super::{Context, Reply as Answer};
-use crate::app::App;
+use super::{Context, Reply};
 use crate::caps;
 use crate::crypto::random;
 use crate::crypto::session::Session;
@@ -12,11 +11,10 @@ use crate::domain::id::Kind;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::error::Error;
+use crate::guardrails;
 use crate::ports::NoRandomness;
 use crate::store::allowances::{self, Of};
 use crate::store::plans::{self, Change, Changed, Terms};
-use crate::upstream::guardrails;
-use crate::upstream::openrouter::{Refused, Reply};
 
 /// The most characters of a plan's name, and of a workspace's id.
 const NAME_CHARS: usize = 32;
@@ -112,27 +110,14 @@ fn name(text: &str) -> Result<&str, Error> {
     })
 }
 
-/// A plan with a guardrail that is not there would have no key made any more.
-async fn guardrail_is_there(app: &App, terms: &Terms) -> Result<(), Error> {
-    let Some(Some(guardrail)) = &terms.guardrail_id else {
-        return Ok(());
-    };
-    match guardrails::read(app, guardrail).await {
-        Reply::Is(()) => Ok(()),
-        Reply::Missing | Reply::Refused(Refused::Rejected) => Err(Error::GuardrailMissing),
-        Reply::Refused(Refused::Credential) => Err(Error::CredentialRefused),
-        Reply::Refused(Refused::Busy(_)) | Reply::Unknown => Err(Error::GuardrailUnread),
-    }
-}
-
-pub async fn list_plans(context: Context) -> Result<Answer, Error> {
+pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let plans = plans::all(&*context.app.db, &session).await?;
-    Answer::json(200, &json!({ "plans": plans }))
+    Reply::json(200, &json!({ "plans": plans }))
 }
 
 /// 201 with the plan. A prepaid one has one key and no limit of its own.
-pub async fn create_plan(context: Context) -> Result<Answer, Error> {
+pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: Wanted = context.json()?;
     let mut terms = wanted.terms()?;
@@ -150,26 +135,26 @@ pub async fn create_plan(context: Context) -> Result<Answer, Error> {
     if !complete {
         return Err(Error::MalformedJson);
     }
-    guardrail_is_there(&context.app, &terms).await?;
+    guardrails::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
     match plans::create(&*context.app.db, &by, name, &terms).await? {
         Changed {
             plan: Some(plan),
             done: true,
-        } => Answer::json(201, &json!({ "plan": plan })),
+        } => Reply::json(201, &json!({ "plan": plan })),
         _ => Err(Error::PlanExists),
     }
 }
 
 /// 200 with the plan; its owners' keys follow within the next sweeps.
-pub async fn change_plan(context: Context) -> Result<Answer, Error> {
+pub async fn change_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: Wanted = context.json()?;
     let terms = wanted.terms()?;
     if wanted.name.is_some() || wanted.says_nothing() {
         return Err(Error::MalformedJson);
     }
-    guardrail_is_there(&context.app, &terms).await?;
+    guardrails::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
     let name = context.last_segment();
     match plans::change(&*context.app.db, &by, name, &terms).await? {
@@ -177,7 +162,7 @@ pub async fn change_plan(context: Context) -> Result<Answer, Error> {
         Changed {
             plan: Some(plan),
             done: true,
-        } => Answer::json(200, &json!({ "plan": plan })),
+        } => Reply::json(200, &json!({ "plan": plan })),
         Changed { done: false, .. } => Err(Error::BadRequest {
             detail: "A plan is prepaid, with one key and no limit of its own, or it is not, for good. Make another one.",
         }),
@@ -191,7 +176,7 @@ body! {
 }
 
 /// 200, also where it is their plan already; their keys follow at once, or with the next sweep.
-pub async fn assign_plan(context: Context) -> Result<Answer, Error> {
+pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Assigned { plan } = context.json()?;
     let app = &*context.app;
@@ -211,5 +196,5 @@ pub async fn assign_plan(context: Context) -> Result<Answer, Error> {
     let by = change(&context, &session)?;
     allowances::assign(&*app.db, &by, member, owner.owner, &plan.name).await?;
     caps::follow_owner(app, owner.owner, session.member.as_str()).await;
-    Answer::json(200, &json!({ "member": member, "plan": plan }))
+    Reply::json(200, &json!({ "member": member, "plan": plan }))
 }

@@ -2,7 +2,7 @@
 
 use super::Share;
 use crate::app::App;
-use crate::upstream::guardrails;
+use crate::upstream::guardrails::{Change, change};
 use crate::upstream::openrouter::{self, Done, Reply};
 
 /// Held to its plan's guardrail before anybody can use it; and where there is nothing to spend, off before it is written
@@ -14,7 +14,10 @@ pub async fn restrict(
     hash: &str,
 ) -> Result<(), &'static str> {
     if let Some(guardrail) = guardrail
-        && guardrails::assign(app, guardrail, hash).await != Reply::Is(Some(1))
+        && !matches!(
+            change(app, Change::Assign, guardrail, hash).await,
+            Reply::Is(1)
+        )
     {
         return Err("guardrail");
     }

@@ -75,14 +75,14 @@ pub async fn about_to(
 
 /// Upstream's answer agrees and nothing else was sent meanwhile: it is in force, and the doubt ends but for what was sent
 /// earlier and may land yet.
-pub async fn confirmed(
-    db: &dyn Database,
-    turn: &Turn<'_>,
+pub fn confirmed<'a>(
+    db: &'a dyn Database,
+    turn: &Turn<'a>,
     doubt: &Doubt,
     actor: &str,
-    change: &PublicId,
+    change: &'a PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> + use<'a> {
     let (generation, nonce) = (turn.generation, turn.nonce);
     let batch = vec![
         stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
@@ -94,7 +94,6 @@ pub async fn confirmed(
             generation,
             nonce
         ),
-        super::audit::committed(change, generation),
     ];
-    super::audit::was_committed(&twice(db, batch).await?)
+    super::audit::run(db, batch, change, generation)
 }

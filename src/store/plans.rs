@@ -165,6 +165,12 @@ pub struct Terms {
     pub make_default: bool,
 }
 
+impl Terms {
+    pub fn guardrail(&self) -> Option<&str> {
+        self.guardrail_id.as_ref()?.as_deref()
+    }
+}
+
 /// An admin's change, and the fresh ids it would get: one for itself, one for what it does to keys.
 pub struct Change<'a> {
     pub session: &'a Session,
@@ -206,7 +212,7 @@ pub async fn create(
             terms.workspace_id.clone().flatten(),
             terms.margin_bp.unwrap_or(0),
             by.now,
-            terms.guardrail_id.clone().flatten()
+            terms.guardrail()
         ),
     ];
     ending_with(db, by, name, stmts).await
@@ -253,7 +259,7 @@ pub async fn change(
             terms.margin_bp,
             terms.make_default,
             terms.guardrail_id.is_some(),
-            terms.guardrail_id.clone().flatten()
+            terms.guardrail()
         ),
         stmt!(DUE, change, target, by.now, name),
         stmt!(

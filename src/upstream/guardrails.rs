@@ -11,13 +11,6 @@ use crate::app::App;
 /// Pages of 100 that are asked for at most.
 const PAGES: usize = 100;
 
-from_json! {
-    struct Assignment {
-        guardrail_id: String,
-        key_hash: String,
-    }
-}
-
 /// `GET /guardrails/{id}`: whether there is one.
 pub async fn read(app: &App, guardrail: &str) -> Reply<()> {
     // It stands in addresses.
@@ -28,50 +21,55 @@ pub async fn read(app: &App, guardrail: &str) -> Reply<()> {
     openrouter::has(app, &format!("/guardrails/{guardrail}"), guardrail).await
 }
 
-/// Assigns a key, whichever guardrail it had; how many keys that was news to.
-pub async fn assign(app: &App, guardrail: &str, hash: &str) -> Reply<Option<i64>> {
-    let reply = change(app, guardrail, "", hash).await;
-    reply.map(|body| body.get("assigned_count").and_then(Value::as_i64))
+/// What becomes of a key and a guardrail.
+#[derive(Clone, Copy)]
+pub enum Change {
+    /// It has this one, whichever it had.
+    Assign,
+    /// It has none, should it have this one.
+    Release,
 }
 
-/// Takes a guardrail away from a key, should it have that one.
-pub async fn release(app: &App, guardrail: &str, hash: &str) -> Reply<()> {
-    let reply = change(app, guardrail, "/remove", hash).await;
-    match reply.map(|body| body.get("unassigned_count").is_some_and(Value::is_i64)) {
-        Reply::Is(false) => Reply::Unknown,
-        reply => reply.map(|_| ()),
-    }
-}
-
-async fn change(app: &App, guardrail: &str, verb: &str, hash: &str) -> Reply<Value> {
+/// Assigns or releases one key: how many keys that was news to.
+pub async fn change(app: &App, change: Change, guardrail: &str, hash: &str) -> Reply<i64> {
+    let (verb, counted) = match change {
+        Change::Assign => ("", "assigned_count"),
+        Change::Release => ("/remove", "unassigned_count"),
+    };
     let path = format!("/guardrails/{guardrail}/assignments/keys{verb}");
-    match openrouter::management(app, "POST", &path) {
-        None => Reply::Refused(Refused::Credential),
-        Some(call) => {
-            let call = call.json(&json!({ "key_hashes": [hash] }));
-            openrouter::read(&app.http.send(call).await)
-        }
+    let Some(call) = openrouter::management(app, "POST", &path) else {
+        return Reply::Refused(Refused::Credential);
+    };
+    let call = call.json(&json!({ "key_hashes": [hash] }));
+    match openrouter::read(&app.http.send(call).await) {
+        Reply::Is(body) => match body.get(counted).and_then(Value::as_i64) {
+            Some(count) => Reply::Is(count),
+            None => Reply::Unknown,
+        },
+        other => other.map(|_| 0),
     }
 }
 
-/// Which one a key has, by the list of the whole account: for the rare case that an answer left it open.
-pub async fn of_key(app: &App, hash: &str) -> Reply<Option<String>> {
+/// Which one a key has, or null, by the list of the whole account: for the rare case that an answer left it open.
+pub async fn of_key(app: &App, hash: &str) -> Reply<Value> {
     let mut seen = 0_usize;
     for _ in 0..PAGES {
         let path = format!("/guardrails/assignments/keys?limit=100&offset={seen}");
-        let page = match safe(app, "GET", &path).await.data::<Vec<Assignment>>() {
-            Reply::Is(page) => page,
-            other => return other.map(|_| None),
+        let Reply::Is(body) = safe(app, "GET", &path).await else {
+            return Reply::Unknown;
         };
+        let Some(page) = body.get("data").and_then(Value::as_array) else {
+            return Reply::Unknown;
+        };
+        let of_key = |row: &&Value| row.get("key_hash").and_then(Value::as_str) == Some(hash);
+        if let Some(found) = page.iter().find(of_key) {
+            let guardrail = found.get("guardrail_id").cloned();
+            return guardrail.map_or(Reply::Unknown, Reply::Is);
+        }
+        if page.is_empty() {
+            return Reply::Is(Value::Null);
+        }
         seen = seen.saturating_add(page.len());
-        let done = page.is_empty();
-        let mut of_key = page.into_iter().filter(|one| one.key_hash == hash);
-        if let Some(found) = of_key.next() {
-            return Reply::Is(Some(found.guardrail_id));
-        }
-        if done {
-            return Reply::Is(None);
-        }
     }
     // More than anybody has: it is not to be concluded from.
     Reply::Unknown
