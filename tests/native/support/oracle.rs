@@ -142,7 +142,7 @@ fn held_to(world: &World, named: &str, of: &str) {
     let rows = world.db.texts(&format!(
         "SELECT g.upstream_hash || ' ' || COALESCE({named}, '') FROM generations g
          JOIN owners o ON o.id = g.owner_id JOIN plans p ON p.id = o.plan_id
-         WHERE g.recorded_at IS NOT NULL AND {of}"
+         WHERE g.recorded_at IS NOT NULL AND g.upstream_hash IS NOT NULL AND {of}"
     ));
     let working: Vec<String> = world.usable().into_iter().map(|key| key.hash).collect();
     for row in rows {
