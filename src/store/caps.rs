@@ -288,7 +288,7 @@ pub struct Agreed<'a> {
 
 /// Upstream's answer agrees and nothing else was sent meanwhile: the limit is in force, and the doubt ends but for what
 /// was sent earlier and may land yet; that is said again until it cannot (X4).
-pub async fn confirmed(
+pub fn confirmed(
     db: &dyn Database,
     turn: &Turn<'_>,
     doubt: &Doubt,
@@ -296,7 +296,7 @@ pub async fn confirmed(
     actor: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let lands = |at: Timestamp| at > now.plus(-LANDS_WITHIN_SECS);
     let earlier = doubt.earlier.filter(|(_, at)| lands(*at));
     let (generation, nonce) = (turn.generation, turn.nonce);
@@ -327,8 +327,7 @@ pub async fn confirmed(
             batch.push(stmt!(OTHERS, now, generation, change));
         }
     }
-    batch.push(super::audit::committed(change, generation));
-    super::audit::was_committed(&twice(db, batch).await?)
+    super::audit::run(db, batch, change, generation)
 }
 
 /// Nothing has to be sent: when to look again.

@@ -2,7 +2,7 @@
 //!
 //! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again (A3, X3).
 
-use super::audit::{committed, was_committed};
+use super::audit;
 use super::claims::Attempt;
 use super::{last_row, successors, twice};
 use crate::domain::generation::State;
@@ -212,7 +212,7 @@ from_json! {
 }
 
 /// The key exists and must not (a bad echo): `minting → revoking`. False when the row was no longer ours.
-pub async fn abandon(
+pub fn abandon(
     db: &dyn Database,
     attempt: &Attempt,
     change: &PublicId,
@@ -220,7 +220,7 @@ pub async fn abandon(
     workspace_id: Option<&str>,
     failure: &'static str,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let batch = vec![
         stmt!(
@@ -238,20 +238,19 @@ pub async fn abandon(
             change,
             generation
         ),
-        committed(change, generation.as_str()),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation.as_str())
 }
 
 /// Upstream refused, or nothing was sent: `minting → void`, the seat is free. `pause_until` delays everybody's next try.
-pub async fn refuse(
+pub fn refuse(
     db: &dyn Database,
     attempt: &Attempt,
     change: &PublicId,
     failure: &'static str,
     pause_until: Option<Timestamp>,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let mut batch = vec![
         stmt!(
@@ -264,18 +263,17 @@ pub async fn refuse(
         stmt!(REFUSE, now, failure, change, generation),
     ];
     batch.extend(pause_until.map(|until| stmt!(PAUSE, until)));
-    batch.push(committed(change, generation.as_str()));
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation.as_str())
 }
 
 /// The outcome is unknown: `minting → verifying`, under a nonce that no attempt knows.
-pub async fn doubt(
+pub fn doubt(
     db: &dyn Database,
     attempt: &Attempt,
     change: &PublicId,
     fresh_nonce: &str,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let batch = vec![
         stmt!(DOUBT_GUARD, change, now, generation, attempt.nonce.as_str()),
@@ -286,7 +284,6 @@ pub async fn doubt(
             now.plus(-DOUBT_WINDOW_SECS),
             DOUBTS
         ),
-        committed(change, generation.as_str()),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation.as_str())
 }
