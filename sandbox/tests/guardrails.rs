@@ -132,7 +132,7 @@ fn a_key_has_one_at_most_and_is_counted_where_that_is_news() {
         "the other has another"
     );
     assert_eq!(call(&mut sandbox, "DELETE", &first, None).0, 200);
-    assert_eq!(listed(&mut sandbox, "/guardrails"), [String::new(); 0]);
+    assert!(listed(&mut sandbox, "/guardrails").is_empty());
 }
 
 #[test]
