@@ -3,8 +3,8 @@
 INSERT INTO audit_actions (name) VALUES ('guardrail_changed');
 
 -- The upstream's own id. It stands in addresses.
-ALTER TABLE plans ADD COLUMN guardrail_id TEXT CONSTRAINT plans_guardrail_id_valid
-  CHECK (length(guardrail_id) BETWEEN 1 AND 64 AND guardrail_id NOT GLOB '*[^0-9A-Za-z_-]*');
+ALTER TABLE plans ADD COLUMN guardrail_id TEXT
+  CONSTRAINT plans_guardrail_id_valid CHECK (length(guardrail_id) BETWEEN 1 AND 64 AND guardrail_id NOT GLOB '*[^0-9A-Za-z_-]*');
 
 -- The one that upstream has confirmed for this key: before the secret was given out, and at each change since.
 ALTER TABLE generations ADD COLUMN guardrail_id TEXT;

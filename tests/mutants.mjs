@@ -412,10 +412,9 @@ export const mutants = [
     ["X10 B4 what a prepaid key had spent before is not to be had again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["B4 a prepaid limit begins where the key was", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
     ["a temporary raise ends", "next: earliest(next, basis.raise_ends_at),", "next: earliest(next, None),"],
-    ["F17 nothing is raised before the guardrail is in force", "        other => return Ok(other.map(|_| Switched::Overtaken)),\n    };\n    cap.next", "        _ => Some(basis.taken),\n    };\n    cap.next"],
-    ["F17 a guardrail that is not in force keeps no limit up", "        _ if lowers(&cap, &basis) => Some(basis.taken),\n", ""],
-    ["F17 a guardrail that is not in force stays due", "        _ if lowers(&cap, &basis) => Some(basis.taken),", "        _ if lowers(&cap, &basis) => None,"],
-    ["F17 X4 a guardrail in doubt is said again", "    cap.next = earliest(cap.next, again);\n", "    let _again = again;\n"],
+    ["F17 nothing is raised before the guardrail is in force", "        other => return Ok(other.map(|()| Switched::Overtaken)),\n    }", "        _ => {}\n    }"],
+    ["F17 a guardrail that is not in force keeps no limit up", "        _ if lowers(&cap, &basis) =>", "        _ if false =>"],
+    ["F17 a guardrail that is not in force stays due", "=> cap.next = earliest(cap.next, Some(basis.taken)),", "=> {}"],
   ]),
   ...inFile("src/store/allowed.rs", [
     ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND (d.ended_at", "OR (d.recorded_at IS NULL AND (d.ended_at"],
@@ -499,7 +498,7 @@ export const mutants = [
   ...inFile("src/mint/restrictions.rs", [
     ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["F17 a key is held to its plan's guardrail before it is given out", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
-    ["F17 only a count of one is an assignment", " != Reply::Is(Some(1))", " == Reply::Unknown"],
+    ["F17 only a count of one is an assignment", "            Reply::Is(1)\n", "            Reply::Is(_)\n"],
   ]),
   ...inFile("src/mint.rs", [
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
@@ -756,21 +755,22 @@ export const mutants = [
   ]),
   ...inFile("src/guardrails.rs", [
     ["F17 X4 what is in doubt is said again", " && !basis.guardrail_sent {", " {"],
-    ["F17 what is no news is looked up", "        Reply::Is(_) => match guardrails::of_key", "        Reply::Is(Some(2)) => match guardrails::of_key"],
-    ["F17 what is no news is in force only where the list says so", "            Reply::Is(_) => Reply::Unknown,\n", "            Reply::Is(_) => Reply::Is(()),\n"],
-    ["F17 X4 what is in doubt is looked up before it is taken away", "    let has = if basis.guardrail_sent {", "    let has = if false {"],
+    ["F17 what is no news is looked up", "            Reply::Is(_) => of_key(app, hash).await,", "            Reply::Is(_) => Reply::Is(Value::Null),"],
+    ["F17 what is no news is in force only where the list says so", "(Reply::Is(Value::String(has)), Some(wanted)) if has == wanted =>", "(Reply::Is(_), Some(_)) =>"],
+    ["F17 X4 what is in doubt is looked up before it is taken away", "        None if basis.guardrail_sent => of_key(app, hash).await,\n", ""],
+    ["F17 X4 a guardrail that may be overtaken yet is said again", "    cap.next = earliest(cap.next, doubt.again(now));\n", ""],
     ["F17 a guardrail that was deleted holds nobody", "openrouter::read_key(app, hash).await.map(|_| ()),", "Reply::Missing,"],
     ["F17 X16 nothing is concluded where the key is not there either", "openrouter::read_key(app, hash).await.map(|_| ()),", "Reply::Is(()),"],
   ]),
   ...inFile("src/upstream/guardrails.rs", [
     ["F17 what cannot stand in an address is no guardrail", " || !guardrail.bytes().all(plain)", ""],
     ["F17 X4 a guardrail is sent once", "openrouter::read(&app.http.send(call).await)", "openrouter::read(&super::call::send_safe(app, call).await)"],
-    ["F17 a guardrail is taken away when the answer says so", "        Reply::Is(false) => Reply::Unknown,", "        Reply::Is(false) => Reply::Is(()),"],
+    ["F17 a guardrail is taken away when the answer says so", "            None => Reply::Unknown,", "            None => Reply::Is(1),"],
     ["F17 the list has further pages", "seen = seen.saturating_add(page.len());", "seen = page.len().saturating_sub(page.len());"],
   ]),
   ...inFile("src/http/plans.rs", [
-    ["F17 a plan that is made has a guardrail that is there", "    guardrail_is_there(&context.app, &terms).await?;\n    let by = change(&context, &session)?;\n    match", "    let by = change(&context, &session)?;\n    match"],
-    ["F17 a plan that is changed has a guardrail that is there", "    guardrail_is_there(&context.app, &terms).await?;\n    let by = change(&context, &session)?;\n    let name", "    let by = change(&context, &session)?;\n    let name"],
+    ["F17 a plan that is made has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    match", "    let by = change(&context, &session)?;\n    match"],
+    ["F17 a plan that is changed has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    let name", "    let by = change(&context, &session)?;\n    let name"],
   ]),
   // ------------------------------------------------------------------------------------------ rotations
   ...inFile("src/store/rotations.rs", [
