@@ -6,7 +6,8 @@ use crate::domain::budget::{self, Begun, SKEW_SECS};
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, earliest};
+use crate::guardrails;
 use crate::ports::DbError;
 use crate::store::caps::{self, AGAIN_SECS, Basis};
 use crate::store::generations::Due;
@@ -41,7 +42,13 @@ pub async fn follow(
             other => return Ok(other.map(|_| Switched::Overtaken)),
         },
     };
-    let cap = decide(&basis, spend.as_ref(), now);
+    let mut cap = decide(&basis, spend.as_ref(), now);
+    // The guardrail first: nothing more may be spent without. Less is said nevertheless.
+    match guardrails::follow(app, due, &basis, &mut cap, actor).await? {
+        Reply::Is(()) => {}
+        _ if lowers(&cap, &basis) => cap.next = earliest(cap.next, Some(basis.taken)),
+        other => return Ok(other.map(|()| Switched::Overtaken)),
+    }
     if cap.limit == basis.limit
         && cap.limit_reset == basis.limit_reset
         && cap.exhausted == basis.held
@@ -153,6 +160,13 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
         next: basis.grants.not_after_a_raise(next),
     }
+}
+
+/// Whether it gives less than is in force, or was sent.
+fn lowers(cap: &Cap, basis: &Basis) -> bool {
+    let same = cap.limit == basis.limit && cap.limit_reset == basis.limit_reset;
+    cap.exhausted >= basis.held
+        && (cap.limit < basis.limit || (same && (basis.sent || cap.exhausted != basis.held)))
 }
 
 /// What it may have: what its siblings leave, or what it has as far as they will leave that once they have followed. One

@@ -57,6 +57,8 @@ pub enum Error {
     /// Nothing is left of what was paid.
     CreditSpent,
     PlanExists,
+    /// OpenRouter has no such guardrail.
+    GuardrailMissing,
     /// Nothing is raised of what was paid: another payment does that.
     Prepaid,
     NotPrepaid,
@@ -117,6 +119,8 @@ pub enum Error {
     ClaimUnknown,
     /// OpenRouter did not confirm what the old key had to be before a new one is made (X5).
     OldUnconfirmed,
+    /// OpenRouter did not say whether there is such a guardrail.
+    GuardrailUnread,
     OpenRouterBusy {
         retry_after_secs: u32,
     },
@@ -164,6 +168,7 @@ impl Error {
             | Self::KeyEnded
             | Self::KeysUsedUp { .. }
             | Self::PlanExists
+            | Self::GuardrailMissing
             | Self::Prepaid
             | Self::NotPrepaid
             | Self::ClaimSuperseded
@@ -191,6 +196,7 @@ impl Error {
             Self::ClaimsBusy { .. }
             | Self::ClaimUnknown
             | Self::OldUnconfirmed
+            | Self::GuardrailUnread
             | Self::OpenRouterBusy { .. }
             | Self::StorageUnavailable
             | Self::NotConfigured
@@ -228,6 +234,7 @@ impl Error {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::CreditSpent => "credit_spent",
             Self::PlanExists => "plan_exists",
+            Self::GuardrailMissing => "guardrail_missing",
             Self::Prepaid => "prepaid",
             Self::NotPrepaid => "not_prepaid",
             Self::PaymentMismatch => "payment_mismatch",
@@ -243,6 +250,7 @@ impl Error {
             Self::TooEarly { .. } => "too_early",
             Self::NothingToSplit => "nothing_to_split",
             Self::OldUnconfirmed => "old_unconfirmed",
+            Self::GuardrailUnread => "guardrail_unread",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::NothingToRequest => "nothing_to_request",
@@ -263,74 +271,19 @@ impl Error {
         }
     }
 
+    /// Whose fault it is, as the log says it.
     pub const fn level(&self) -> Level {
-        match self {
-            Self::NotFound
-            | Self::MethodNotAllowed { .. }
-            | Self::BadRequest { .. }
-            | Self::MalformedJson
-            | Self::UnsupportedMediaType
-            | Self::BodyTooLarge
-            | Self::ForeignOrigin
-            | Self::SignInRequired
-            | Self::RateLimited
-            | Self::MemberNotActive(_)
-            | Self::ProjectNotLive
-            | Self::ProvisioningClosed
-            | Self::MintingStopped
-            | Self::DatabaseRestored
-            | Self::ForeignAccount
-            | Self::UpstreamTermsUnconfirmed
-            | Self::Blocked { .. }
-            | Self::Held
-            | Self::AccountTooYoung(_)
-            | Self::ApprovalNeeded { .. }
-            | Self::TermsNotAccepted
-            | Self::TermsChanged
-            | Self::SeatsFull
-            | Self::TooManyAttempts { .. }
-            | Self::CreditSpent
-            | Self::PlanExists
-            | Self::Prepaid
-            | Self::NotPrepaid
-            | Self::PaymentMismatch
-            | Self::KeysUsedUp { .. }
-            | Self::ClaimInProgress
-            | Self::KeyBeingRemoved
-            | Self::KeyEnded
-            | Self::ClaimSuperseded
-            | Self::KeyOff
-            | Self::RotationUnsettled
-            | Self::InGrace { .. }
-            | Self::RotationsUsedUp { .. }
-            | Self::TooEarly { .. }
-            | Self::NothingToSplit
-            | Self::IdempotencyMismatch
-            | Self::NothingToRequest
-            | Self::JobUnderWay
-            | Self::RequestsUsedUp { .. }
-            | Self::AlreadyDecided { .. }
-            | Self::MemberIsAdmin
-            | Self::MemberLeft
-            | Self::ConfirmationMismatch { .. } => Level::Info,
-            Self::ClaimsBusy { .. }
-            | Self::ClaimUnknown
-            | Self::OldUnconfirmed
-            | Self::OpenRouterBusy { .. }
-            | Self::StorageUnavailable
-            | Self::NotConfigured => Level::Warn,
-            Self::OpenRouterRefused
-            | Self::OpenRouterMismatch
-            | Self::Misconfigured
-            | Self::CredentialRefused
-            | Self::Internal => Level::Error,
+        match self.status() {
+            503 if !matches!(self, Self::Misconfigured) => Level::Warn,
+            500.. => Level::Error,
+            _ => Level::Info,
         }
     }
 
     /// Seconds after which trying again makes sense, where it does.
     pub fn retry_after(&self, now: Timestamp) -> Option<i64> {
         match self {
-            Self::RateLimited | Self::StorageUnavailable => Some(60),
+            Self::RateLimited | Self::StorageUnavailable | Self::GuardrailUnread => Some(60),
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
             | Self::ClaimsBusy { retry_at: at }
@@ -368,6 +321,7 @@ impl Error {
             | Self::SeatsFull
             | Self::CreditSpent
             | Self::PlanExists
+            | Self::GuardrailMissing
             | Self::Prepaid
             | Self::NotPrepaid
             | Self::PaymentMismatch

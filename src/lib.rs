@@ -10,6 +10,7 @@ pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod error;
+mod guardrails;
 pub mod http;
 pub mod jobs;
 mod mint;

@@ -3,16 +3,19 @@
 //!
 //! 1. Reserve: one batch decides every gate and writes the generation straight into `minting`.
 //! 2. Mint: one `POST /keys` under the generation's own name.
-//! 3. Check the echo: what differs from the request is never delivered.
+//! 3. Check the echo: what differs from the request is never delivered. Where the plan has a guardrail, a second call holds
+//!    the key to it, before anybody has its secret.
 //! 4. Record: one batch, where state, nonce and every gate still hold; else the key goes again.
 //! 5. Deliver: the secret leaves in this one answer, after its row is committed.
 
 mod decision;
+mod restrictions;
 
 use serde_json::json;
 
 pub use self::decision::{Share, busy_until, refusal_error, share};
 use self::decision::{not_reserved, spec};
+use self::restrictions::restrict;
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
@@ -32,7 +35,7 @@ use crate::store::cards::{Card, Issue};
 use crate::store::claims::{self, Attempt, Decision, Idempotency, NewKey};
 use crate::store::generations;
 use crate::store::mints::{self, Minted, Recorded};
-use crate::upstream::openrouter::{self, Created, Done, Refused, Reply};
+use crate::upstream::openrouter::{self, Created, Refused, Reply};
 
 /// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
 const BUSY_SECS: u32 = 30;
@@ -157,9 +160,9 @@ async fn settle(
     let (Some(hash), Some(key)) = (echo.hash.clone(), decision.key.clone()) else {
         return Err(Error::Internal);
     };
-    // Nothing to spend: off before it is written down, so that at no moment it is on record as off and is on.
-    if share.exhausted && !off(app, &hash).await {
-        remove(app, attempt, spec, &echo, "off").await;
+    let guardrail_id = decision.plan.guardrail_id.as_deref();
+    if let Err(failure) = restrict(app, guardrail_id, share, &hash).await {
+        remove(app, attempt, spec, &echo, failure).await;
         return Err(Error::ClaimUnknown);
     }
     let label = echo.label.clone();
@@ -174,6 +177,7 @@ async fn settle(
         workspace_id: echo.workspace_id.clone(),
         is_home: spec.workspace_id().is_none(),
         limit: spec.limit(),
+        guardrail_id,
         state: if share.exhausted {
             State::Disabled
         } else {
@@ -238,12 +242,6 @@ async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
         Ok(false) => Err(error),
         Err(_) => Err(DbError::Unknown),
     }
-}
-
-/// Off, and no earlier try to put it off may land after it has come on (X4).
-async fn off(app: &App, hash: &str) -> bool {
-    let told = openrouter::switch_key(app, hash, true).await;
-    matches!(told, Reply::Is((Done::Surely, _)))
 }
 
 /// An answer without `expires_at` is completed by one read: the schema lets it be absent (F16).

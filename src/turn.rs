@@ -88,7 +88,8 @@ pub async fn switch_and_read(
     Ok(Reply::Is((switched, spent)))
 }
 
-fn is_late(app: &App, asked: Timestamp) -> bool {
+/// Whether what was to be written down at `asked` took too long to be sent under that doubt.
+pub fn is_late(app: &App, asked: Timestamp) -> bool {
     app.now() > asked.plus(SEND_WITHIN_SECS)
 }
 

@@ -15,7 +15,8 @@
 //     look before a quarantine is here;
 //   - the status in the sign-in's guard: whoever is not active gets no session from the outcome either, which is here;
 //   - `include_expired` of the walk: a stray that has expired works for nobody, whether it is seen or not;
-//   - the nonce of a switch in its guard and in its update, apart: each refuses what the other would;
+//   - the nonce of a switch, or a guardrail, in its guard and in its update, apart: each refuses what the other would;
+//   - the plan's own word where the doubt before a guardrail is written: what is not sent is only said once more;
 //   - `home_workspace_id IS NULL` at the record: once it is known the echo must have named the same one.
 
 /** @typedef {{ name: string, file: string, find: string, replace: string }} Mutant */
@@ -215,6 +216,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ the record
   ...inFile("src/store/mints.rs", [
+    ["F17 what a key is held to is on record", "guardrail_id = ?11,", "guardrail_id = NULLIF(?11, ?11),"],
     ["X12 the record wants the attempt's own nonce",
       "AND n.state = 'minting' AND n.op_nonce = ?4 AND n.created_at > ?5", "AND n.state = 'minting' AND n.created_at > ?5"],
     ["X1 a mint that took longer than a minute is not recorded",
@@ -412,6 +414,9 @@ export const mutants = [
     ["X10 B4 what a prepaid key had spent before is not to be had again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["B4 a prepaid limit begins where the key was", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
     ["a temporary raise ends", "        next: basis.grants.not_after_a_raise(next),", "        next,"],
+    ["F17 nothing is raised before the guardrail is in force", "        other => return Ok(other.map(|()| Switched::Overtaken)),\n    }", "        _ => {}\n    }"],
+    ["F17 a guardrail that is not in force keeps no limit up", "        _ if lowers(&cap, &basis) =>", "        _ if false =>"],
+    ["F17 a guardrail that is not in force stays due", "=> cap.next = earliest(cap.next, Some(basis.taken)),", "=> {}"],
   ]),
   ...inFile("src/store/allowed.rs", [
     ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND (d.ended_at", "OR (d.recorded_at IS NULL AND (d.ended_at"],
@@ -426,6 +431,7 @@ export const mutants = [
     ["B1 a limit holds only while its basis does", "n.state IN ('active', 'disabled') AND (?1 IS NULL OR \", stamp", "n.state IN ('active', 'disabled') AND (?1 IS NULL OR 1 OR \", stamp"],
   ]),
   ...inFile("src/store/plans.rs", [
+    ["F17 another change of a plan leaves its guardrail", "WHEN 1 THEN ?13 ELSE guardrail_id END", "WHEN 1 THEN ?13 ELSE NULL END"],
     ["B5 a plan's change reaches its owners' caps", "SET cap_due_at = ?3\n        WHERE live = 1 AND owner_id IN", "SET cap_due_at = NULL\n        WHERE live = 1 AND owner_id IN"],
     ["B5 a plan's change outdates mints under way", "rev = rev + 1, change_id = ?1", "change_id = ?1"],
     ["B5 keys beyond the plan are put off", "(SELECT p.id FROM plans p WHERE p.name = ?6) AND r.rank > r.max_active_keys", "(SELECT p.id FROM plans p WHERE p.name = ?6) AND r.rank > 99"],
@@ -493,9 +499,13 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ the mint
+  ...inFile("src/mint/restrictions.rs", [
+    ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
+    ["F17 a key is held to its plan's guardrail before it is given out", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
+    ["F17 only a count of one is an assignment", "            Reply::Is(1)\n", "            Reply::Is(_)\n"],
+  ]),
   ...inFile("src/mint.rs", [
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
-    ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
     ["P3 what came back is compared with what was asked for", "if let Err(mismatch) = check_echo(spec, &echo) {", "if let (Err(mismatch), true) = (check_echo(spec, &echo), echo.name.is_none()) {"],
     ["X3 a record whose answer says no is looked up in the audit", "Ok(true) => Ok(Recorded::Active),", "Ok(true) => Err(error),"],
@@ -513,6 +523,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ upstream
   ...inFile("src/upstream/openrouter.rs", [
+    ["X6 a workspace is known by its id", "Reply::Is(thing) if thing.id == id => Reply::Is(()),", "Reply::Is(thing) if !thing.id.is_empty() => Reply::Is(()),"],
     ["P3 BYOK counts toward the limit", "\"include_byok_in_limit\": true,", "\"include_byok_in_limit\": false,"],
     ["X18 a create is sent once",
       "    match app\n        .http\n        .send(call.json(&body).within_ms(CREATE_DEADLINE_MS))\n        .await\n",
@@ -686,7 +697,6 @@ export const mutants = [
     ["X6 nothing is minted in another account", "AND s.account = 'known' THEN", "THEN"],
   ]),
   ...inFile("src/upstream/workspaces.rs", [
-    ["X6 a workspace is known by its id", "Reply::Is(workspace) if workspace.id == workspace_id => Reply::Is(()),", "Reply::Is(workspace) if !workspace.id.is_empty() => Reply::Is(()),"],
     ["X16 all pages of workspaces are read", "&offset={}\", ids.len());", "&offset={}\", ids.len().saturating_add(1));"],
   ]),
   ...inFile("src/store/alarms.rs", [
@@ -739,6 +749,35 @@ export const mutants = [
     ["A17 a run that dies has kept its place", "        keep(app, run, cursor).await?;\n    }\n    if cursor.broken", "    }\n    if cursor.broken"],
     ["C25 a difference that is gone is closed", "        rows::close(&*app.db, cursor.began()).await?;", "        rows::close(&*app.db, Timestamp::from_secs(0)).await?;"],
     ["X16 workspaces are walked one and all", "        places.pop();", "        places.clear();"],
+  ]),
+  // ------------------------------------------------------------------------------------------ guardrails
+  ...inFile("migrations/0009_guardrails.sql", [
+    ["F17 a plan's guardrail can stand in an address", " AND guardrail_id NOT GLOB '*[^0-9A-Za-z_-]*'", ""],
+    ["P11 F17 a key's guardrail changes only with an audit row", "BEFORE UPDATE OF guardrail_id ON generations", "BEFORE UPDATE OF id ON generations"],
+  ]),
+  ...inFile("src/store/guardrails.rs", [
+    ["F17 only the plan's guardrail is sent", "AND p.guardrail_id IS ?1, 'sent_at'", "AND (1 OR p.guardrail_id IS ?1), 'sent_at'"],
+    ["F17 X4 a guardrail is written down as a doubt before it is sent", "SET guardrail_sent_at = ?1, op_nonce", "SET guardrail_sent_at = NULLIF(?1, ?1), op_nonce"],
+    ["F17 X4 what was sent earlier may land yet", "self.sent_at.filter(lands)", "self.sent_at.filter(|at| !lands(at))"],
+  ]),
+  ...inFile("src/guardrails.rs", [
+    ["F17 X4 what is in doubt is said again", " && !basis.guardrail_sent {", " {"],
+    ["F17 what is no news is looked up", "            Reply::Is(_) => of_key(app, hash).await,", "            Reply::Is(_) => Reply::Is(Value::Null),"],
+    ["F17 what is no news is in force only where the list says so", "(Reply::Is(Value::String(has)), Some(wanted)) if has == wanted =>", "(Reply::Is(_), Some(_)) =>"],
+    ["F17 X4 what is in doubt is looked up before it is taken away", "        None if basis.guardrail_sent => of_key(app, hash).await,\n", ""],
+    ["F17 X4 a guardrail that may be overtaken yet is said again", "    cap.next = earliest(cap.next, doubt.again(now));\n", ""],
+    ["F17 a guardrail that was deleted holds nobody", "openrouter::read_key(app, hash).await.map(|_| ()),", "Reply::Missing,"],
+    ["F17 X16 nothing is concluded where the key is not there either", "openrouter::read_key(app, hash).await.map(|_| ()),", "Reply::Is(()),"],
+  ]),
+  ...inFile("src/upstream/guardrails.rs", [
+    ["F17 what cannot stand in an address is no guardrail", " || !guardrail.bytes().all(plain)", ""],
+    ["F17 X4 a guardrail is sent once", "openrouter::read(&app.http.send(call).await)", "openrouter::read(&super::call::send_safe(app, call).await)"],
+    ["F17 a guardrail is taken away when the answer says so", "            None => Reply::Unknown,", "            None => Reply::Is(1),"],
+    ["F17 the list has further pages", "seen = seen.saturating_add(page.len());", "seen = page.len().saturating_sub(page.len());"],
+  ]),
+  ...inFile("src/http/plans.rs", [
+    ["F17 a plan that is made has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    match", "    let by = change(&context, &session)?;\n    match"],
+    ["F17 a plan that is changed has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    let name", "    let by = change(&context, &session)?;\n    let name"],
   ]),
   // ------------------------------------------------------------------------------------------ rotations
   ...inFile("src/store/rotations.rs", [

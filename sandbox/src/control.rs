@@ -123,12 +123,17 @@ impl Sandbox {
     fn add_spend(&mut self, request: &Request, now_ms: i64) -> Answer {
         let value = body(request)?;
         let key = text(&value, "key")?;
-        let spent = match self.spend(key, price(&value)?, now_ms) {
+        let model = value.get("model").and_then(Value::as_str);
+        let spent = self.call_model(key, model, price(&value)?, now_ms);
+        let told = match spent {
             Spent::Booked(amount) => json!({"booked_usd": amount}),
-            Spent::Unusable => json!({"refused": "unusable"}),
-            Spent::LimitReached => json!({"refused": "limit_reached"}),
+            Spent::Unusable => json!({"refused": "unusable", "status": spent.status()}),
+            Spent::LimitReached => json!({"refused": "limit_reached", "status": spent.status()}),
+            Spent::ModelNotAllowed => {
+                json!({"refused": "model_not_allowed", "status": spent.status()})
+            }
         };
-        Ok(Response::json(200, &spent))
+        Ok(Response::json(200, &told))
     }
 
     fn meter(&mut self, request: &Request) -> Answer {

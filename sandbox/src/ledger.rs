@@ -42,9 +42,19 @@ pub struct UpstreamKey {
     pub deleted_at_ms: Option<i64>,
     /// Made through the control API, by somebody who is not the Worker.
     pub foreign: bool,
+    /// What it may ask for.
+    pub guardrail: Option<Assignment>,
     /// Booked, and not in the figures yet that upstream shows and checks limits by.
     #[serde(skip)]
     pub unshown: Vec<Unshown>,
+}
+
+/// That a key is held to a guardrail.
+#[derive(Clone, Debug, Serialize)]
+pub struct Assignment {
+    pub id: String,
+    pub guardrail_id: String,
+    pub created_at_ms: i64,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -30,7 +30,8 @@ pub use delivery::HeldCall;
 pub use faults::{Fault, FaultKind};
 pub use generator::sha256_hex;
 pub use ledger::{
-    Call, GithubToken, Ledger, Outcome, Unshown, UpstreamKey, Usage, Violation, ViolationKind,
+    Assignment, Call, GithubToken, Ledger, Outcome, Unshown, UpstreamKey, Usage, Violation,
+    ViolationKind,
 };
 pub use message::{Delivery, Request, Response};
 pub use money::Usd;

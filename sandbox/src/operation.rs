@@ -75,6 +75,15 @@ operations! {
     WorkspacesUpdate "openrouter.workspaces.update" Openrouter,
     WorkspacesDelete "openrouter.workspaces.delete" Openrouter,
     CreditsGet "openrouter.credits.get" Openrouter,
+    GuardrailsList "openrouter.guardrails.list" Openrouter,
+    GuardrailsGet "openrouter.guardrails.get" Openrouter,
+    GuardrailsCreate "openrouter.guardrails.create" Openrouter,
+    GuardrailsUpdate "openrouter.guardrails.update" Openrouter,
+    GuardrailsDelete "openrouter.guardrails.delete" Openrouter,
+    GuardrailsAssignments "openrouter.guardrails.assignments" Openrouter,
+    GuardrailsAssigned "openrouter.guardrails.assigned" Openrouter,
+    GuardrailsAssign "openrouter.guardrails.assign" Openrouter,
+    GuardrailsUnassign "openrouter.guardrails.unassign" Openrouter,
 }
 
 impl Operation {
@@ -117,6 +126,22 @@ impl Operation {
             ("PATCH", ["workspaces", _]) => Some(Self::WorkspacesUpdate),
             ("DELETE", ["workspaces", _]) => Some(Self::WorkspacesDelete),
             ("GET", ["credits"]) => Some(Self::CreditsGet),
+            (method, ["guardrails", rest @ ..]) => Self::of_guardrails(method, rest),
+            _ => None,
+        }
+    }
+
+    fn of_guardrails(method: &str, segments: &[&str]) -> Option<Self> {
+        match (method, segments) {
+            ("GET", []) => Some(Self::GuardrailsList),
+            ("POST", []) => Some(Self::GuardrailsCreate),
+            ("GET", ["assignments", "keys"]) => Some(Self::GuardrailsAssignments),
+            ("GET", [_]) => Some(Self::GuardrailsGet),
+            ("PATCH", [_]) => Some(Self::GuardrailsUpdate),
+            ("DELETE", [_]) => Some(Self::GuardrailsDelete),
+            ("GET", [_, "assignments", "keys"]) => Some(Self::GuardrailsAssigned),
+            ("POST", [_, "assignments", "keys"]) => Some(Self::GuardrailsAssign),
+            ("POST", [_, "assignments", "keys", "remove"]) => Some(Self::GuardrailsUnassign),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Spend: model calls with a key as upstream lets them through, and what is booked by hand.
 
-use crate::{Sandbox, generator::sha256_hex, money::Usd};
+use crate::{Sandbox, generator::sha256_hex, money::Usd, openrouter::allows};
 
 /// How upstream counts. As it stands: at once, and nothing beyond a limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +19,20 @@ pub enum Spent {
     Unusable,
     /// Nothing is left of its limit, as far as upstream has counted.
     LimitReached,
+    /// Its guardrail does not let it have this model.
+    ModelNotAllowed,
+}
+
+impl Spent {
+    /// The status that the caller is told.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Booked(_) => 200,
+            Self::Unusable => 401,
+            Self::LimitReached | Self::ModelNotAllowed => 403,
+        }
+    }
 }
 
 impl Sandbox {
@@ -26,8 +40,19 @@ impl Sandbox {
         self.metering = metering;
     }
 
-    /// One model call of this price, with a key's secret or by its hash.
+    /// One model call of this price, with a key's secret or by its hash, to a model that everybody may have.
     pub fn spend(&mut self, secret_or_hash: &str, price: Usd, now_ms: i64) -> Spent {
+        self.call_model(secret_or_hash, None, price, now_ms)
+    }
+
+    /// The same, to this model.
+    pub fn call_model(
+        &mut self,
+        secret_or_hash: &str,
+        model: Option<&str>,
+        price: Usd,
+        now_ms: i64,
+    ) -> Spent {
         let now = self.time(now_ms);
         let Metering { lag_ms, overshoot } = self.metering;
         let hash = sha256_hex(secret_or_hash.as_bytes());
@@ -35,16 +60,21 @@ impl Sandbox {
             Some(_) => hash.as_str(),
             None => secret_or_hash,
         };
-        let Some(key) = self.ledger.key_mut(hash).filter(|key| key.is_usable(now)) else {
+        let Some(key) = self.ledger.key(hash).filter(|key| key.is_usable(now)) else {
             return Spent::Unusable;
         };
+        if model.is_some_and(|model| !allows(self, key, model)) {
+            return Spent::ModelNotAllowed;
+        }
         let left = key.as_shown(now).limit_remaining(now);
         let amount = match left {
             Some(Usd::ZERO) => return Spent::LimitReached,
             Some(left) if !overshoot => price.min(left),
             _ => price,
         };
-        key.book(amount, false, lag_ms, now);
+        if let Some(key) = self.ledger.key_mut(hash) {
+            key.book(amount, false, lag_ms, now);
+        }
         Spent::Booked(amount)
     }
 

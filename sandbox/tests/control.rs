@@ -199,14 +199,14 @@ fn model_calls_are_made_with_a_secret_and_metered_as_told() {
     for (usd, expected) in [
         (4, json!({"booked_usd": 4})),
         (4, json!({"booked_usd": 4})),
-        (1, json!({"refused": "limit_reached"})),
+        (1, json!({"refused": "limit_reached", "status": 403})),
     ] {
         assert_eq!(spend(&mut sandbox, usd), (200, expected));
     }
     control(&mut sandbox, "POST", "reset", "");
     assert_eq!(
         spend(&mut sandbox, 1),
-        (200, json!({"refused": "unusable"}))
+        (200, json!({"refused": "unusable", "status": 401}))
     );
     let (_, secret) = mint(&mut sandbox, mint_body("b"));
     let body = json!({"key": secret, "usd": 9}).to_string();

@@ -67,7 +67,15 @@ fn full_key() -> Value {
     })
 }
 
-fn exchanges(hash: &str) -> Vec<Exchange> {
+fn full_guardrail() -> Value {
+    json!({
+        "name": "Cheap", "description": null, "limit_usd": 5, "reset_interval": "weekly", "allowed_models": ["cheap/one"],
+        "ignored_providers": ["slow"], "allowed_data_regions": ["europe"], "enforce_zdr_openai": true,
+        "workspace_id": "5a4db0c5-0000-4000-8000-000000000001",
+    })
+}
+
+fn exchanges(hash: &str, guardrail: &str) -> Vec<Exchange> {
     let exchange =
         |operation, method, path: &str, response, body: Option<(&'static str, Value)>| {
             let (request, body) = body.unzip();
@@ -82,7 +90,77 @@ fn exchanges(hash: &str) -> Vec<Exchange> {
         };
     let key = format!("/keys/{hash}");
     let workspace = json!({"name": "Team", "slug": "team-2", "description": null, "io_logging_sampling_rate": 0.5, "disabled_server_tools": ["web"]});
-    vec![
+    let assigned = format!("{guardrail}/assignments/keys");
+    let keys = json!({ "key_hashes": [hash] });
+    let mut all = vec![
+        exchange(
+            Operation::GuardrailsList,
+            "GET",
+            "/guardrails",
+            "GuardrailListResponse",
+            None,
+        ),
+        exchange(
+            Operation::GuardrailsCreate,
+            "POST",
+            "/guardrails",
+            "GuardrailResponse",
+            Some(("GuardrailCreateRequest", full_guardrail())),
+        ),
+        exchange(
+            Operation::GuardrailsGet,
+            "GET",
+            guardrail,
+            "GuardrailResponse",
+            None,
+        ),
+        exchange(
+            Operation::GuardrailsUpdate,
+            "PATCH",
+            guardrail,
+            "GuardrailResponse",
+            Some((
+                "GuardrailUpdateRequest",
+                json!({ "allowed_models": ["cheap/one"] }),
+            )),
+        ),
+        exchange(
+            Operation::GuardrailsAssign,
+            "POST",
+            &assigned,
+            "AssignedCountResponse",
+            Some(("GuardrailKeysBulkRequest", keys.clone())),
+        ),
+        exchange(
+            Operation::GuardrailsAssigned,
+            "GET",
+            &assigned,
+            "KeyAssignmentListResponse",
+            None,
+        ),
+        exchange(
+            Operation::GuardrailsAssignments,
+            "GET",
+            "/guardrails/assignments/keys",
+            "KeyAssignmentListResponse",
+            None,
+        ),
+        exchange(
+            Operation::GuardrailsUnassign,
+            "POST",
+            &format!("{assigned}/remove"),
+            "UnassignedCountResponse",
+            Some(("GuardrailKeysBulkRequest", keys)),
+        ),
+        exchange(
+            Operation::GuardrailsDelete,
+            "DELETE",
+            guardrail,
+            "DeletedResponse",
+            None,
+        ),
+    ];
+    all.extend([
         exchange(
             Operation::KeysCreate,
             "POST",
@@ -158,11 +236,12 @@ fn exchanges(hash: &str) -> Vec<Exchange> {
             "DeletedResponse",
             None,
         ),
-    ]
+    ]);
+    all
 }
 
-/// A sandbox with a used key and an empty workspace, and the key's hash.
-fn furnished() -> (Sandbox, String) {
+/// A sandbox with a used key, an empty workspace and a guardrail; the key's hash and the guardrail's path.
+fn furnished() -> (Sandbox, String, String) {
     let mut sandbox = Sandbox::default();
     let (hash, _) = mint(&mut sandbox, full_key());
     sandbox.book_usage(&hash, sandbox::Usd::from_dollars(0.123_456_789), NOON);
@@ -172,14 +251,16 @@ fn furnished() -> (Sandbox, String) {
         "/workspaces",
         Some(json!({"name": "Team", "slug": "team"})),
     );
-    (sandbox, hash)
+    let (_, made) = call(&mut sandbox, "POST", "/guardrails", Some(full_guardrail()));
+    let path = format!("/guardrails/{}", made["data"]["id"].as_str().unwrap());
+    (sandbox, hash, path)
 }
 
 #[test]
 fn every_operation_answers_within_the_schemas() {
     let mut schemas = Schemas::load();
-    let (mut sandbox, hash) = furnished();
-    let exchanges = exchanges(&hash);
+    let (mut sandbox, hash, guardrail) = furnished();
+    let exchanges = exchanges(&hash, &guardrail);
     let covered: BTreeSet<Operation> = exchanges
         .iter()
         .map(|exchange| exchange.operation)
@@ -267,8 +348,8 @@ fn every_fault_that_still_answers_json_of_the_right_shape_stays_within_the_schem
     let mut schemas = Schemas::load();
     let mut checked = 0;
     for name in [SHAPED, ERRORS, HELD].concat() {
-        let (template, hash) = furnished();
-        for exchange in exchanges(&hash) {
+        let (template, hash, guardrail) = furnished();
+        for exchange in exchanges(&hash, &guardrail) {
             let Ok(fault) =
                 Fault::from_json(&json!({"operation": exchange.operation.as_str(), "kind": name}))
             else {

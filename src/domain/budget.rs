@@ -3,7 +3,7 @@
 use super::money::NanoUsd;
 use super::period::LimitReset;
 use super::spend::Spend;
-use super::time::Timestamp;
+use super::time::{Timestamp, earliest};
 
 /// A window counts as begun only this long after our clock says so, in seconds (B3).
 pub const SKEW_SECS: i64 = 120;
@@ -67,10 +67,7 @@ impl Grants {
 
     /// The moment itself, or the end of a raise, if that is earlier: a cap holds no longer.
     pub fn not_after_a_raise(&self, at: Option<Timestamp>) -> Option<Timestamp> {
-        match (at, self.raise_ends_at) {
-            (Some(at), Some(ends)) => Some(at.min(ends)),
-            (at, ends) => at.or(ends),
-        }
+        earliest(at, self.raise_ends_at)
     }
 
     /// The plan's limit and the raises, or the owner's own lower one, for the key; as many times the plan's as it allows

@@ -52,6 +52,14 @@ impl serde::Serialize for Timestamp {
     }
 }
 
+/// The earlier of two moments, where there is one.
+pub fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Timestamp;

@@ -35,6 +35,7 @@ impl Error {
             Self::TooManyAttempts { .. } => "Too many tries today",
             Self::CreditSpent => "What was paid is spent",
             Self::PlanExists => "There is a plan of that name",
+            Self::GuardrailMissing => "OpenRouter has no such guardrail",
             Self::Prepaid => "This key is prepaid",
             Self::NotPrepaid => "This member does not prepay",
             Self::PaymentMismatch => "This payment is booked otherwise",
@@ -59,7 +60,7 @@ impl Error {
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
             Self::ClaimsBusy { .. } => "Many people claim at the moment",
-            Self::ClaimUnknown => "OpenRouter did not answer",
+            Self::ClaimUnknown | Self::GuardrailUnread => "OpenRouter did not answer",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
             Self::OpenRouterMismatch => "OpenRouter made something else than was asked for",
@@ -130,7 +131,12 @@ impl Error {
             }
             Self::Prepaid => String::from("Nothing was changed. Book a payment instead."),
             Self::NotPrepaid => String::from("Nothing was booked. Give them a prepaid plan first."),
-            Self::PlanExists | Self::PaymentMismatch => String::from("Nothing was changed."),
+            Self::GuardrailMissing => {
+                String::from("Nothing was changed. Make it there first, in the same account.")
+            }
+            Self::PlanExists | Self::PaymentMismatch | Self::GuardrailUnread => {
+                String::from("Nothing was changed.")
+            }
             Self::CreditSpent => {
                 String::from("Nothing was changed. A payment makes room for a key.")
             }

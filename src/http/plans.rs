@@ -11,6 +11,7 @@ use crate::domain::id::Kind;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::error::Error;
+use crate::guardrails;
 use crate::ports::NoRandomness;
 use crate::store::allowances::{self, Of};
 use crate::store::plans::{self, Change, Changed, Terms};
@@ -47,6 +48,7 @@ body! {
         expiry_days: Option<u32>,
         max_active_keys: Option<i64>,
         workspace_id: Option<Nullable<String>>,
+        guardrail_id: Option<Nullable<String>>,
         margin_percent: Option<String>,
         is_default: Option<bool>,
     }
@@ -74,6 +76,7 @@ impl Wanted {
             expiry_days: self.expiry_days,
             max_active_keys: self.max_active_keys,
             workspace_id,
+            guardrail_id: self.guardrail_id.as_ref().map(|id| id.0.clone()),
             margin_bp: margin.flatten(),
             make_default: self.is_default == Some(true),
         })
@@ -85,6 +88,7 @@ impl Wanted {
             && self.expiry_days.is_none()
             && self.max_active_keys.is_none()
             && self.workspace_id.is_none()
+            && self.guardrail_id.is_none()
             && self.margin_percent.is_none()
             && self.is_default.is_none()
     }
@@ -131,6 +135,7 @@ pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     if !complete {
         return Err(Error::MalformedJson);
     }
+    guardrails::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
     match plans::create(&*context.app.db, &by, name, &terms).await? {
         Changed {
@@ -149,6 +154,7 @@ pub async fn change_plan(context: Context) -> Result<Reply, Error> {
     if wanted.name.is_some() || wanted.says_nothing() {
         return Err(Error::MalformedJson);
     }
+    guardrails::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
     let name = context.last_segment();
     match plans::change(&*context.app.db, &by, name, &terms).await? {

@@ -1,9 +1,9 @@
 //! Two alarms that stop minting and whatever could not be undone: the database is behind what it was (X7), and the
 //! management key is another account's (X6). Jobs raise them; an admin, or the account itself, ends them.
 
-use super::audit::{committed, was_committed};
+use super::audit;
+use super::last_row;
 use super::settings::{Switched, switch};
-use super::{last_row, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -80,52 +80,49 @@ pub async fn head(db: &dyn Database, then: Option<i64>) -> Result<Head, DbError>
 }
 
 /// The database is behind what it was. `since` is what the suspicion rests on.
-pub async fn suspect(
+pub fn suspect(
     db: &dyn Database,
     job: &str,
     since: i64,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(SUSPECT_GUARD, change, job, now, since),
         stmt!(SUSPECT, change),
-        committed(change, "settings"),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, "settings")
 }
 
 /// The account is not ours. False where that is known, or an admin has accepted another one meanwhile.
-pub async fn account_lost(
+pub fn account_lost(
     db: &dyn Database,
     job: &str,
     since: i64,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(LOST_GUARD, change, job, now, since),
         stmt!(ACCOUNT, "foreign", change),
-        committed(change, "settings"),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, "settings")
 }
 
 /// The account is ours, as this credential shows. True where it was not before.
-pub async fn account_found(
+pub fn account_found(
     db: &dyn Database,
     job: &str,
     credential_sha256: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(MATCHED, now, credential_sha256),
         stmt!(FOUND_GUARD, change, job, now),
         stmt!(ACCOUNT, "known", change),
-        committed(change, "settings"),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, "settings")
 }
 
 /// Whether this credential's account was ours within the hour: only then does its 404 mean that a key is gone (X6).

@@ -1,8 +1,8 @@
 //! Reading the audit back: whether a change whose answer was lost has happened (X3).
 
-use super::last_row;
+use super::{last_row, twice};
 use crate::domain::id::PublicId;
-use crate::ports::{Database, DbError};
+use crate::ports::{Database, DbError, Stmt};
 
 statements! {
     COMMITTED = "SELECT json_object('committed',
@@ -16,13 +16,24 @@ from_json! {
 }
 
 /// The closing statement of a guarded batch: did `change` touch `target`?
-pub(super) fn committed(change: &PublicId, target: &str) -> crate::ports::Stmt {
+pub(super) fn committed(change: &PublicId, target: &str) -> Stmt {
     stmt!(COMMITTED, change, target)
 }
 
 /// Reads the answer of [`committed`] at the end of a batch.
 pub(super) fn was_committed(batch: &[crate::ports::Rows]) -> Result<bool, DbError> {
     Ok(last_row::<Committed>(batch)?.is_some_and(|row| row.committed))
+}
+
+/// Runs a guarded batch, and reads whether its change was written down.
+pub(super) async fn run(
+    db: &dyn Database,
+    mut batch: Vec<Stmt>,
+    change: &PublicId,
+    target: &str,
+) -> Result<bool, DbError> {
+    batch.push(committed(change, target));
+    was_committed(&twice(db, batch).await?)
 }
 
 /// Whether a change is in the audit, asked on its own.

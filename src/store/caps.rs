@@ -9,7 +9,7 @@ use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, earliest};
 use crate::ports::{Database, DbError};
 
 /// Rows that one run takes up.
@@ -54,6 +54,7 @@ statements! {
             'monthly_nano', n.usage_monthly_nano, 'lifetime_nano', n.usage_lifetime_nano, 'usage_read_at', n.usage_read_at),
           'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'plan'),
           'held', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'budget'),
+          'guardrail_id', n.guardrail_id, 'guardrail_wanted', p.guardrail_id, 'guardrail_sent', n.guardrail_sent_at IS NOT NULL,
           'paired', EXISTS (SELECT 1 FROM generations e WHERE e.key_id = n.key_id AND e.id <> n.id AND e.live = 1
             AND e.recorded_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = e.public_id AND a.action = 'superseded')),
@@ -158,8 +159,14 @@ pub struct Basis {
     pub paired: bool,
     pub grants: Grants,
     pub siblings: Vec<Sibling>,
+    /// The guardrail that is confirmed to be in force, and the one that the plan names.
+    pub guardrail_id: Option<String>,
+    pub guardrail_wanted: Option<String>,
+    /// Another was sent since, whose outcome is not known.
+    pub guardrail_sent: bool,
     stamp: String,
-    taken: Timestamp,
+    /// When it has its next turn, should it not be settled in this.
+    pub taken: Timestamp,
 }
 
 from_json! {
@@ -174,6 +181,9 @@ from_json! {
         paired: bool,
         grants: GrantsRow,
         siblings: Vec<SiblingRow>,
+        guardrail_id: Option<String>,
+        guardrail_wanted: Option<String>,
+        guardrail_sent: bool,
         stamp: String,
     }
 }
@@ -202,6 +212,9 @@ pub async fn take_up(
         paired: row.paired,
         grants: row.grants.into(),
         siblings: row.siblings.into_iter().map(Sibling::from).collect(),
+        guardrail_id: row.guardrail_id,
+        guardrail_wanted: row.guardrail_wanted,
+        guardrail_sent: row.guardrail_sent,
         stamp: row.stamp,
         taken,
     }))
@@ -277,7 +290,7 @@ pub struct Agreed<'a> {
 
 /// Upstream's answer agrees and nothing else was sent meanwhile: the limit is in force, and the doubt ends but for what
 /// was sent earlier and may land yet; that is said again until it cannot (X4).
-pub async fn confirmed(
+pub fn confirmed(
     db: &dyn Database,
     turn: &Turn<'_>,
     doubt: &Doubt,
@@ -285,7 +298,7 @@ pub async fn confirmed(
     actor: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let lands = |at: Timestamp| at > now.plus(-LANDS_WITHIN_SECS);
     let earlier = doubt.earlier.filter(|(_, at)| lands(*at));
     let (generation, nonce) = (turn.generation, turn.nonce);
@@ -305,10 +318,7 @@ pub async fn confirmed(
     ];
     if let Some(basis) = turn.basis {
         let again = earlier.map(|(_, at)| at.plus(LANDS_WITHIN_SECS));
-        let next = match (again, agreed.next) {
-            (Some(again), Some(next)) => Some(again.min(next)),
-            (again, next) => again.or(next),
-        };
+        let next = earliest(again, agreed.next);
         batch.push(if agreed.exhausted {
             stmt!(EXHAUSTED, now, change, generation)
         } else {
@@ -319,8 +329,7 @@ pub async fn confirmed(
             batch.push(stmt!(OTHERS, now, generation, change));
         }
     }
-    batch.push(super::audit::committed(change, generation));
-    super::audit::was_committed(&twice(db, batch).await?)
+    super::audit::run(db, batch, change, generation)
 }
 
 /// Nothing has to be sent: when to look again.

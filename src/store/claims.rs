@@ -96,7 +96,7 @@ statements! {
             ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?11, 1) - 1)),
           'key', k.public_id, 'key_created_at', k.created_at,
           'generation', (SELECT COUNT(*) FROM generations o WHERE o.key_id = own.key_id AND o.id <= own.id AND o.state <> 'void'),
-          'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id),
+          'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id, 'guardrail_id', p.guardrail_id),
           'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?12"), ",
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
           'replay_of', (SELECT json_object('body_sha256', r.body_sha256, 'key', rk.public_id)
@@ -173,6 +173,8 @@ from_json! {
     pub struct Plan {
         pub expiry_days: u32,
         pub workspace_id: Option<String>,
+        /// What its keys are held to.
+        pub guardrail_id: Option<String>,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the nightly comparison with the upstream has seen, and in what an upstream key differs from its row.
 
-use super::audit::{committed, was_committed};
+use super::audit;
 use super::generations::{Due, LANDS_WITHIN_SECS};
 use super::{read_all, twice};
 use crate::domain::drift::{Drift, Wanted};
@@ -169,33 +169,31 @@ pub async fn unseen(
 }
 
 /// Upstream says that it is not there. False where that is known.
-pub async fn missed(
+pub fn missed(
     db: &dyn Database,
     generation: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(MISSED_GUARD, change, now, generation),
         stmt!(MISSED, now, generation, change),
-        committed(change, generation),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation)
 }
 
 /// It is there after all.
-pub async fn found(
+pub fn found(
     db: &dyn Database,
     generation: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(FOUND_GUARD, change, now, generation),
         stmt!(FOUND, generation, change),
-        committed(change, generation),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation)
 }
 
 /// Keeps a difference, and has what is ours of it mended, unless this is a dry run. True where it will be.

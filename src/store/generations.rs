@@ -1,6 +1,6 @@
 //! What the sweep does to generations. Every transition names its old state, and is written to the audit first.
 
-use super::audit::{committed, was_committed};
+use super::audit;
 use super::kept::{self, Kept};
 use super::{read, read_all, rows_of, successors, twice};
 use crate::domain::erasure::{Removed, keeps_until};
@@ -208,14 +208,14 @@ fn count(rows: &Rows) -> Result<i64, DbError> {
 
 /// Confirmed off, or deleted: `revoking` or `stuck` → `revoked`. One that is only off has its figures booked, and nothing in
 /// doubt can put it on any more; where that is not so, it is left as it is.
-pub async fn confirm_off(
+pub fn confirm_off(
     db: &dyn Database,
     generation: &str,
     removed: Removed,
     actor: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let deleted = removed == Removed::Deleted;
     let batch = vec![
         stmt!(
@@ -235,9 +235,8 @@ pub async fn confirm_off(
             change,
             generation
         ),
-        committed(change, generation),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation)
 }
 
 /// Writes down what a key that is off for good has spent: it has been off since it was read.
@@ -266,29 +265,28 @@ pub async fn postpone(
 }
 
 /// `revoking` → `stuck`. False where the row is something else.
-pub async fn give_up(
+pub fn give_up(
     db: &dyn Database,
     generation: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(GIVE_UP_GUARD, change, now, generation),
         stmt!(GIVE_UP, change, generation),
-        committed(change, generation),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation)
 }
 
 /// `active` or `disabled` → `expired`, with what it spent, when that is known; its upstream key is kept as one that is off
 /// for good is.
-pub async fn expire(
+pub fn expire(
     db: &dyn Database,
     generation: &str,
     usage: Option<Spend>,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(
             EXPIRE_GUARD,
@@ -309,24 +307,22 @@ pub async fn expire(
             generation
         ),
         stmt!(EXPIRE_HOLD, generation, change),
-        committed(change, generation),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation)
 }
 
 /// Its stray is deleted: `verifying → void`.
-pub async fn clear(
+pub fn clear(
     db: &dyn Database,
     generation: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(CLEAR_GUARD, change, now, generation),
         stmt!(CLEAR, now, change, generation),
-        committed(change, generation),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation)
 }
 
 /// Frees what a clean walk of the workspace has not seen; how many. `walk_began` must be the walk's own beginning.

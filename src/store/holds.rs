@@ -130,14 +130,14 @@ pub async fn about_to(
 
 /// Upstream's answer agrees, the switch is still wanted and nothing else was sent meanwhile: the state follows, and the
 /// doubt ends but for what was sent earlier and may land yet.
-pub async fn confirmed(
+pub fn confirmed(
     db: &dyn Database,
     turn: &Turn<'_>,
     doubt: Doubt,
     actor: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let earlier = doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS));
     let Turn {
         switch,
@@ -164,7 +164,6 @@ pub async fn confirmed(
             generation,
             nonce
         ),
-        super::audit::committed(change, generation),
     ];
-    super::audit::was_committed(&twice(db, batch).await?)
+    super::audit::run(db, batch, change, generation)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::audit::{committed, was_committed};
+use super::audit;
 use super::generations::Due;
 use super::{last_row, twice};
 use crate::domain::erasure::Known;
@@ -141,17 +141,16 @@ pub async fn book(
 }
 
 /// Its DELETE upstream is confirmed.
-pub async fn erased(
+pub fn erased(
     db: &dyn Database,
     generation: &str,
     actor: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(ERASED_GUARD, change, actor, now, generation),
         stmt!(ERASED, now, change, generation),
-        committed(change, generation),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation)
 }

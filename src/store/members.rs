@@ -267,29 +267,28 @@ impl SignedInRow {
 }
 
 /// Ends every session of the member, this one included. False when this one had ended already.
-pub async fn end_sessions(
+pub fn end_sessions(
     db: &dyn Database,
     session: &Session,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let member = &session.member;
     let batch = vec![
         stmt!(END_GUARD, change, now, member, session.epoch),
         stmt!(END, change, member),
-        super::audit::committed(change, member.as_str()),
     ];
-    super::audit::was_committed(&twice(db, batch).await?)
+    super::audit::run(db, batch, change, member.as_str())
 }
 
 /// Ends every session of a member, as an admin. False when there is no such member, or the admin's own session has ended.
-pub async fn end_sessions_of(
+pub fn end_sessions_of(
     db: &dyn Database,
     admin: &Session,
     member: &PublicId,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(
             END_BY_ADMIN_GUARD,
@@ -300,7 +299,6 @@ pub async fn end_sessions_of(
             admin.epoch
         ),
         stmt!(END, change, member),
-        super::audit::committed(change, member.as_str()),
     ];
-    super::audit::was_committed(&twice(db, batch).await?)
+    super::audit::run(db, batch, change, member.as_str())
 }

@@ -2,7 +2,7 @@
 //!
 //! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again (A3, X3).
 
-use super::audit::{committed, was_committed};
+use super::audit;
 use super::claims::Attempt;
 use super::{last_row, successors, twice};
 use crate::domain::generation::State;
@@ -38,7 +38,7 @@ statements! {
 
     // Once: what lands late changes nothing back, here and below.
     RECORD = "UPDATE generations SET state = ?9, upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
-            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7,
+            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7, guardrail_id = ?11,
             cap_due_at = MIN(COALESCE(cap_due_at, ?10), COALESCE(?10, cap_due_at))
         WHERE public_id = ?8 AND state = 'minting' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
 
@@ -105,6 +105,8 @@ pub struct Minted<'a> {
     /// That workspace is the account's default.
     pub is_home: bool,
     pub limit: NanoUsd,
+    /// What upstream has confirmed it is held to.
+    pub guardrail_id: Option<&'a str>,
     /// `active`, or `disabled` where nothing is left to spend (B2).
     pub state: State,
     /// When its cap is to be computed anew.
@@ -159,6 +161,7 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             generation,
             minted.state.name(),
             minted.cap_due_at,
+            minted.guardrail_id,
         ),
         stmt!(BUDGET_HOLD, *now, &minted.record, generation),
         stmt!(BUDGET_LIFT, generation, &minted.record),
@@ -209,7 +212,7 @@ from_json! {
 }
 
 /// The key exists and must not (a bad echo): `minting → revoking`. False when the row was no longer ours.
-pub async fn abandon(
+pub fn abandon(
     db: &dyn Database,
     attempt: &Attempt,
     change: &PublicId,
@@ -217,7 +220,7 @@ pub async fn abandon(
     workspace_id: Option<&str>,
     failure: &'static str,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let batch = vec![
         stmt!(
@@ -235,20 +238,19 @@ pub async fn abandon(
             change,
             generation
         ),
-        committed(change, generation.as_str()),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation.as_str())
 }
 
 /// Upstream refused, or nothing was sent: `minting → void`, the seat is free. `pause_until` delays everybody's next try.
-pub async fn refuse(
+pub fn refuse(
     db: &dyn Database,
     attempt: &Attempt,
     change: &PublicId,
     failure: &'static str,
     pause_until: Option<Timestamp>,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let mut batch = vec![
         stmt!(
@@ -261,18 +263,17 @@ pub async fn refuse(
         stmt!(REFUSE, now, failure, change, generation),
     ];
     batch.extend(pause_until.map(|until| stmt!(PAUSE, until)));
-    batch.push(committed(change, generation.as_str()));
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation.as_str())
 }
 
 /// The outcome is unknown: `minting → verifying`, under a nonce that no attempt knows.
-pub async fn doubt(
+pub fn doubt(
     db: &dyn Database,
     attempt: &Attempt,
     change: &PublicId,
     fresh_nonce: &str,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let batch = vec![
         stmt!(DOUBT_GUARD, change, now, generation, attempt.nonce.as_str()),
@@ -283,7 +284,6 @@ pub async fn doubt(
             now.plus(-DOUBT_WINDOW_SECS),
             DOUBTS
         ),
-        committed(change, generation.as_str()),
     ];
-    was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, generation.as_str())
 }

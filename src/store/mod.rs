@@ -17,6 +17,7 @@ pub mod drift;
 pub mod export;
 mod facts;
 pub mod generations;
+pub mod guardrails;
 pub mod holds;
 pub mod kept;
 pub mod members;
@@ -53,6 +54,7 @@ pub fn statements() -> Vec<&'static Sql> {
         export::STATEMENTS,
         drift::STATEMENTS,
         generations::STATEMENTS,
+        guardrails::STATEMENTS,
         holds::STATEMENTS,
         kept::STATEMENTS,
         members::STATEMENTS,

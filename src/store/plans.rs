@@ -16,7 +16,7 @@ use crate::ports::{Database, DbError, Stmt};
 macro_rules! plan {
     () => {
         "SELECT json_object('name', p.name, 'limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
-          'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id,
+          'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id, 'guardrail_id', p.guardrail_id,
           'margin_bp', p.margin_bp, 'is_default', p.is_default) FROM plans p "
     };
 }
@@ -34,8 +34,8 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     CREATE = concat!("INSERT INTO plans (name, limit_nano, limit_reset, expiry_days, max_active_keys, workspace_id, margin_bp,
-            created_at, change_id)
-        SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?1 WHERE ", written!(), "
+            created_at, guardrail_id, change_id)
+        SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?1 WHERE ", written!(), "
         ON CONFLICT DO NOTHING");
 
     // A plan is prepaid or is not, for good: what its owners have paid would mean something else.
@@ -53,7 +53,8 @@ statements! {
     CHANGE = concat!("UPDATE plans SET limit_nano = COALESCE(?4, limit_nano), limit_reset = COALESCE(?5, limit_reset),
             expiry_days = COALESCE(?6, expiry_days), max_active_keys = COALESCE(?7, max_active_keys),
             workspace_id = CASE ?8 WHEN 1 THEN ?9 ELSE workspace_id END, margin_bp = COALESCE(?10, margin_bp),
-            is_default = MAX(is_default, ?11), rev = rev + 1, change_id = ?1
+            is_default = MAX(is_default, ?11), guardrail_id = CASE ?12 WHEN 1 THEN ?13 ELSE guardrail_id END,
+            rev = rev + 1, change_id = ?1
         WHERE name = ?3 AND change_id <> ?1 AND ", written!());
 
     DUE = concat!("UPDATE generations SET cap_due_at = ?3
@@ -105,6 +106,8 @@ pub struct Plan {
     pub expiry_days: u32,
     pub max_active_keys: i64,
     pub workspace_id: Option<String>,
+    /// What its keys may ask for, as upstream knows it.
+    pub guardrail_id: Option<String>,
     /// Of a payment's amount, what is not passed on.
     pub margin_percent: String,
     pub is_default: bool,
@@ -118,6 +121,7 @@ from_json! {
         expiry_days: u32,
         max_active_keys: i64,
         workspace_id: Option<String>,
+        guardrail_id: Option<String>,
         margin_bp: i64,
         is_default: bool,
     }
@@ -132,6 +136,7 @@ impl From<PlanRow> for Plan {
             expiry_days: row.expiry_days,
             max_active_keys: row.max_active_keys,
             workspace_id: row.workspace_id,
+            guardrail_id: row.guardrail_id,
             margin_percent: percent(row.margin_bp),
             is_default: row.is_default,
         }
@@ -154,8 +159,16 @@ pub struct Terms {
     pub max_active_keys: Option<i64>,
     /// `Some(None)` is the account's default.
     pub workspace_id: Option<Option<String>>,
+    /// `Some(None)` is none.
+    pub guardrail_id: Option<Option<String>>,
     pub margin_bp: Option<i64>,
     pub make_default: bool,
+}
+
+impl Terms {
+    pub fn guardrail(&self) -> Option<&str> {
+        self.guardrail_id.as_ref()?.as_deref()
+    }
 }
 
 /// An admin's change, and the fresh ids it would get: one for itself, one for what it does to keys.
@@ -198,7 +211,8 @@ pub async fn create(
             terms.max_active_keys,
             terms.workspace_id.clone().flatten(),
             terms.margin_bp.unwrap_or(0),
-            by.now
+            by.now,
+            terms.guardrail()
         ),
     ];
     ending_with(db, by, name, stmts).await
@@ -243,7 +257,9 @@ pub async fn change(
             terms.workspace_id.is_some(),
             terms.workspace_id.clone().flatten(),
             terms.margin_bp,
-            terms.make_default
+            terms.make_default,
+            terms.guardrail_id.is_some(),
+            terms.guardrail()
         ),
         stmt!(DUE, change, target, by.now, name),
         stmt!(

@@ -1,7 +1,7 @@
 //! Runs of jobs: the lease, the report, and the cursor the next one goes on from. A run that died keeps its lease only
 //! until it ends; then the next one writes it off.
 
-use super::audit::{committed, was_committed};
+use super::audit;
 use super::{last_row, read, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
@@ -158,20 +158,17 @@ pub async fn is_unfinished(
 }
 
 /// Writes down who asked for a run. False when their session is none any more.
-pub async fn asked(
+pub fn asked(
     db: &dyn Database,
     session: &Session,
     run: &PublicId,
     job: &'static str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let (member, epoch) = (&session.member, session.epoch);
-    let batch = vec![
-        stmt!(ASK_GUARD, change, run, job, now, member, epoch),
-        committed(change, run.as_str()),
-    ];
-    was_committed(&twice(db, batch).await?)
+    let batch = vec![stmt!(ASK_GUARD, change, run, job, now, member, epoch)];
+    audit::run(db, batch, change, run.as_str())
 }
 
 /// The newest runs of all jobs, to be passed on.

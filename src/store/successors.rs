@@ -131,20 +131,19 @@ pub(super) fn succeed(minted: &Minted<'_>, rotation: &Rotation) -> Vec<Stmt> {
 }
 
 /// Lets go of a key whose rotation came to nothing. False where it is not in this attempt's hand any more, or a mint is.
-pub async fn let_go(
+pub fn let_go(
     db: &dyn Database,
     attempt: &Attempt,
     key: &str,
     change: &PublicId,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> impl Future<Output = Result<bool, DbError>> {
     let member = &attempt.session.member;
     let batch = vec![
         stmt!(LIFT_GUARD, change, member, now, key, &attempt.change),
         stmt!(LIFT, key, &attempt.change, change),
-        audit::committed(change, key),
     ];
-    audit::was_committed(&twice(db, batch).await?)
+    audit::run(db, batch, change, key)
 }
 
 /// The limit that was lowered for a successor is to be looked at now.

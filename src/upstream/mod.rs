@@ -3,5 +3,6 @@
 pub mod call;
 mod figures;
 pub mod github;
+pub mod guardrails;
 pub mod openrouter;
 pub mod workspaces;

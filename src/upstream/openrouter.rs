@@ -319,6 +319,21 @@ impl Reply<Value> {
     }
 }
 
+from_json! {
+    pub(super) struct Thing {
+        pub(super) id: String,
+    }
+}
+
+/// `GET` of the one thing at this path: whether this credential's account has it.
+pub(super) async fn has(app: &App, path: &str, id: &str) -> Reply<()> {
+    match safe(app, "GET", path).await.data::<Thing>() {
+        Reply::Is(thing) if thing.id == id => Reply::Is(()),
+        Reply::Is(_) => Reply::Missing,
+        other => other.map(|_| ()),
+    }
+}
+
 pub(super) async fn safe(app: &App, method: &'static str, path: &str) -> Reply<Value> {
     match management(app, method, path) {
         Some(call) => read(&send_safe(app, call).await),
@@ -326,7 +341,7 @@ pub(super) async fn safe(app: &App, method: &'static str, path: &str) -> Reply<V
     }
 }
 
-fn read(outcome: &Outcome) -> Reply<Value> {
+pub(super) fn read(outcome: &Outcome) -> Reply<Value> {
     let Outcome::Answer(answer) = outcome else {
         return Reply::Unknown;
     };
@@ -355,7 +370,7 @@ fn refusal(answer: &Answer) -> Option<Refused> {
 }
 
 /// A call with the management key, which goes to OpenRouter's host and nowhere else (P9).
-fn management(app: &App, method: &'static str, path: &str) -> Option<Call> {
+pub(super) fn management(app: &App, method: &'static str, path: &str) -> Option<Call> {
     let key = app.config.management_key.as_ref()?;
     let call = call::call(method, &app.config.upstreams.openrouter_api, path)?;
     Some(call.header("authorization", format!("Bearer {}", key.expose())))

@@ -61,6 +61,11 @@ export class Sandbox {
     return this.#control("POST", "keys", key);
   }
 
+  /** One call to a model, for a cent: what was booked, or why it was refused. @param {string} key @param {string} model */
+  async calls(key, model) {
+    return this.#control("POST", "spend", { key, usd: 0.01, model });
+  }
+
   /** Books spend on a key. @param {string} hash @param {number} usd */
   async spend(hash, usd) {
     return this.#control("POST", "usage", { hash, usd });

@@ -153,6 +153,8 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let prefer = format!("/api/v1/keys/{key}/prefer");
     assert_eq!(second.post(&prefer, "{}").status, 200);
     assert_eq!(patch(r#"{"is_default":true}"#), 200);
+    let guardrail = json!({ "guardrail_id": world.guardrail("cheap/one") });
+    assert_eq!(patch(&guardrail.to_string()), 200);
     let back = r#"{"is_default":true}"#;
     let back = operator.patch("/api/v1/admin/plans/default", back);
     assert_eq!(back.status, 200);

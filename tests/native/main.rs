@@ -24,6 +24,7 @@ mod faults;
 mod gates;
 mod grace;
 mod grid;
+mod guardrails;
 mod guards;
 mod leave;
 mod limits;

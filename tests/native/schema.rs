@@ -71,6 +71,15 @@ fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
             "UPDATE generations SET state = 'disabled', change_id = 'x'",
             "unaudited",
         ),
+        (
+            "UPDATE generations SET guardrail_id = 'g', change_id = 'x'",
+            "unaudited",
+        ),
+        (
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'plan:default', 'plan_changed', 't', 1);
+             UPDATE plans SET guardrail_id = '../keys', change_id = 't'",
+            "plans_guardrail_id_valid",
+        ),
         ("UPDATE members SET status = 'banned'", "unaudited"),
         (
             "INSERT INTO blocks (provider, subject, since, public_id, change_id) SELECT 'github', '1', 1, 'blk_1', change_id FROM audit LIMIT 1",

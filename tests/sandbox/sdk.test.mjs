@@ -117,6 +117,28 @@ test("workspaces are made, read, changed, listed and removed", async () => {
   assert.deepEqual(await sdk.workspaces.delete({ id: "team" }), { deleted: true });
 });
 
+test("a key is held to a guardrail's models, and let go", async () => {
+  const sdk = client();
+  const { data: key, key: secret } = await createKey(sdk);
+  const createGuardrailRequest = { name: "Models", allowedModels: ["cheap/one"] };
+  const { data: made } = await sdk.guardrails.create({ createGuardrailRequest });
+  assert.deepEqual((await sdk.guardrails.get({ id: made.id })).data, made);
+  const keys = { id: made.id, bulkAssignKeysRequest: { keyHashes: [key.hash] } };
+  assert.deepEqual(await sdk.guardrails.bulkAssignKeys(keys), { assignedCount: 1 });
+  const dear = { key: secret, usd: 0.01, model: "dear/one" };
+  assert.deepEqual(await control("POST", "spend", dear), { refused: "model_not_allowed", status: 403 });
+  const hashes = [];
+  for await (const page of await sdk.guardrails.listKeyAssignments({})) {
+    hashes.push(...page.result.data.map((assignment) => assignment.keyHash));
+  }
+  assert.deepEqual(hashes, [key.hash]);
+  const released = { id: made.id, bulkUnassignKeysRequest: { keyHashes: [key.hash] } };
+  assert.deepEqual(await sdk.guardrails.bulkUnassignKeys(released), { unassignedCount: 1 });
+  assert.deepEqual(await control("POST", "spend", dear), { booked_usd: 0.01 });
+  assert.deepEqual(await sdk.guardrails.delete({ id: made.id }), { deleted: true });
+  await assert.rejects(sdk.guardrails.bulkAssignKeys(keys), { statusCode: 404 });
+});
+
 test("credits parse, and count what keys spent", async () => {
   const { data } = await createKey(client());
   await control("POST", "usage", { hash: data.hash, usd: 0.5 });

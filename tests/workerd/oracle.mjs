@@ -25,6 +25,7 @@ const SNAPSHOT = `SELECT json_object(
   'limit', (SELECT MAX(limit_nano) FROM plans),
   'generations', (SELECT json_group_array(json_object('id', g.public_id, 'key', g.key_id, 'place', k.owner_id || '/' || k.ordinal || '/' || g.slot,
     'state', g.state, 'name', g.upstream_name, 'slot', g.slot, 'replaces', (SELECT o.public_id FROM generations o WHERE o.id = g.replaces), 'hash', g.upstream_hash, 'expires_at', g.expires_at, 'secret_sha256', g.secret_sha256,
+    'guardrail', g.guardrail_id, 'guardrail_sent', g.guardrail_sent_at IS NOT NULL,
     'recorded_at', g.recorded_at, 'ended_at', g.ended_at, 'read_at', g.usage_read_at, 'spent', g.usage_lifetime_nano,
     'readings', g.readings_since_off, 'erase_at', g.erase_at, 'erased_at', g.erased_at))
     FROM generations g JOIN keys k ON k.id = g.key_id),
@@ -81,6 +82,9 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
     return isUsable(key, ledger) ? [{ row, key }] : [];
   });
   assert.deepEqual(twice(working.map(({ row }) => `${row.key}/${row.slot}`)), [], "P1: slots with two secrets that work");
+  for (const { row, key } of working.filter(({ row }) => !row.guardrail_sent)) {
+    assert.equal(key.guardrail?.guardrail_id ?? null, row.guardrail, `F17: what ${row.name} is held to`);
+  }
   // Two of a key: one follows the other with grace, and they share its limit.
   for (const { row, key } of working) {
     const others = working.filter((other) => other.row.key === row.key && other.row !== row);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { House, secretsIn } from "./support.mjs";
 
-test("a wrong count, a lost audit, a second delivery, a secret in an answer or at rest, a key that is off on paper only, and one that is kept for nothing are each noticed (P1, P4, P6, P7, P11, C1)", async (t) => {
+test("a wrong count, a lost audit, a second delivery, a secret in an answer or at rest, a key that is off on paper only, one that is kept for nothing, and one that is held to nothing on record are each noticed (P1, P4, P6, P7, P11, C1, F17)", async (t) => {
   const house = await House.open();
   t.after(() => house.close());
   const member = await house.member();
@@ -30,6 +30,12 @@ test("a wrong count, a lost audit, a second delivery, a secret in an answer or a
   await sql("UPDATE generations SET upstream_hash = 'another'");
   await isNoticed(/was delivered without being recorded/);
   await sql(`UPDATE generations SET upstream_hash = '${hash}'`);
+  await house.promises({ settled: true });
+
+  const guardrail = await house.guardrail("cheap/one");
+  await house.management("POST", `/guardrails/${guardrail}/assignments/keys`, { key_hashes: [hash] });
+  await isNoticed(/F17: what \S+ is held to/);
+  await house.management("DELETE", `/guardrails/${guardrail}`);
   await house.promises({ settled: true });
 
   const other = await house.member();

@@ -1,8 +1,9 @@
-// Plans on the real Worker and D1: a change that cron carries out, and keys asked for at the same time (B5, P6).
+// Plans on the real Worker and D1: a change that cron carries out, keys asked for at the same time, and a plan whose keys
+// have some models only (B5, P6, S3-17).
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House } from "./support.mjs";
+import { House, secretsIn } from "./support.mjs";
 
 /** @type {House} */
 let house;
@@ -33,5 +34,30 @@ test("of five keys asked for at once one is made where the plan has room for one
   assert.deepEqual(asked.map(({ status }) => status).sort(), [201, 409, 409, 409, 409]);
   const live = (await house.generations(member)).filter(({ live }) => live === 1);
   assert.equal(live.length, 2);
+  await house.promises({ settled: true });
+});
+
+test("a key of a plan with a guardrail gets its models and no others, and follows the plan (S3-17, F17)", async () => {
+  const [member, operator] = [await house.member(), await house.member("operator")];
+  const guardrail_id = await house.guardrail("cheap/one");
+  const plan = { name: "dev", limit_usd: "5", limit_reset: "monthly", expiry_days: 30, max_active_keys: 1, guardrail_id };
+  const made = await operator.post("/api/v1/admin/plans", plan);
+  assert.deepEqual([made.status, made.body.plan.guardrail_id], [201, guardrail_id]);
+  const gone = await operator.patch("/api/v1/admin/plans/dev", { guardrail_id: "ffffffff-0000-4000-8000-ffffffffffff" });
+  assert.deepEqual([gone.status, gone.body.code], [409, "guardrail_missing"]);
+  assert.equal((await operator.post(`/api/v1/admin/members/${await house.memberId(member)}/plan`, { plan: "dev" })).status, 200);
+  await house.sandbox.fault({ operation: "openrouter.guardrails.assign", kind: "error_after" });
+  const unsure = await house.claim(member);
+  assert.deepEqual([unsure.status, unsure.body.code, secretsIn(unsure)], [503, "claim_unknown", []]);
+  const { key, secret } = (await house.claim(member)).body;
+  const asks = (/** @type {string} */ model) => house.sandbox.calls(secret, model);
+  assert.deepEqual(await asks("dear/one"), { refused: "model_not_allowed", status: 403 });
+  assert.deepEqual(await asks("cheap/one"), { booked_usd: 0.01 });
+  assert.equal((await operator.patch("/api/v1/admin/plans/dev", { guardrail_id: null })).status, 200);
+  await house.sweep();
+  assert.deepEqual(await asks("dear/one"), { booked_usd: 0.01 });
+  const rows = await house.generations(member);
+  assert.deepEqual(rows.map(({ guardrail_id: held }) => held), [null, null]);
+  assert.equal(key.limit_usd, "5.00");
   await house.promises({ settled: true });
 });

@@ -12,6 +12,7 @@ import { CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
 /** @typedef {import("./support.mjs").Answer} Answer */
 
 const UPDATE = "openrouter.keys.update";
+const ASSIGN = "openrouter.guardrails.assign";
 const NIGHT = "0 3 * * *";
 /** What a run writes down while it works. */
 const BEFORE_ITS_END = "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NULL";
@@ -289,6 +290,20 @@ const sweepingACap = {
   act: (house) => house.sweep(),
 };
 
+/** A guardrail that upstream did not answer for. @type {Moment} */
+const sweepingAGuardrail = {
+  prepare: async (house) => {
+    const [member, operator] = [await holder(), await house.member("operator")];
+    const guardrail_id = await house.guardrail("cheap/one");
+    assert.equal((await operator.patch("/api/v1/admin/plans/enterprise", { limit_usd: "5", guardrail_id })).status, 200);
+    await house.sandbox.fault({ operation: ASSIGN, kind: "error_before" });
+    assert.equal((await operator.post(`/api/v1/admin/members/${await house.memberId(member)}/plan`, { plan: "enterprise" })).status, 200);
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
 /** The same, with another key whose turn comes after it. @type {Moment} */
 const sweepingTwoCaps = {
   prepare: async (house) => {
@@ -396,6 +411,9 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["caps::OTHERS", "that another's cap is due", capDue("NEW.cap_due_at = OLD.cap_due_at"), sweepingTwoCaps],
   ["caps::EXHAUSTED", "that nothing is left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", sweepingUpTheRest],
   ["caps::HAS_BUDGET", "that there is something again", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", sweepingANewDay],
+  ["guardrails::ABOUT_TO", "the doubt before a guardrail", "BEFORE UPDATE OF guardrail_sent_at ON generations WHEN NEW.op_nonce <> OLD.op_nonce", sweepingAGuardrail],
+  ["guardrails::CONFIRMED_GUARD", "the audit row of a guardrail", audit("guardrail_changed"), sweepingAGuardrail],
+  ["guardrails::CONFIRMED", "a guardrail", "BEFORE UPDATE OF guardrail_id ON generations WHEN NEW.state = OLD.state", sweepingAGuardrail],
   ["plans::FITTING", "the audit row of a key that fits again", audit("hold_lifted"), sweepingAKeyThatFits],
   ["plans::LIFT", "that a key fits again", "BEFORE DELETE ON holds WHEN OLD.reason = 'plan'", sweepingAKeyThatFits],
   ["plans::FIT_DUE", "that a fitting key's cap is due", capDue(ASKED_NOW), sweepingAKeyThatFits],

@@ -324,6 +324,12 @@ export class House {
     return answered;
   }
 
+  /** A guardrail that lets keys have this model alone; its id. @param {string} model @returns {Promise<string>} */
+  async guardrail(model) {
+    const { data } = await this.management("POST", "/guardrails", { name: "Models", allowed_models: [model] });
+    return data.id;
+  }
+
   /** A key that carries our marker and has no row. @param {number} n @returns {Promise<{ name: string, hash: string }>} */
   async markerWithoutRow(n) {
     const [{ name: instance }] = await this.worker.d1("SELECT name FROM instance");

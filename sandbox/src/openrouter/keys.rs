@@ -84,6 +84,7 @@ pub(crate) fn mint(sandbox: &mut Sandbox, new: NewKey, foreign: bool, now: i64) 
         last_used_at_ms: None,
         deleted_at_ms: None,
         foreign,
+        guardrail: None,
         unshown: Vec::new(),
         hash,
     };

@@ -1,20 +1,23 @@
 //! OpenRouter's management surface: who is asking, and where each operation is played.
 
 mod credits;
+mod guardrails;
 mod key_request;
 mod key_view;
 mod keys;
-mod workspace_request;
+mod members;
 mod workspaces;
 
+pub(crate) use guardrails::allows;
 pub use key_request::NewKey;
 pub(crate) use keys::mint;
 pub(crate) use workspaces::State;
 
+use self::members::Rules;
 use crate::{
-    Sandbox,
+    Sandbox, custody,
     generator::sha256_hex,
-    message::{Request, Response},
+    message::{Request, Response, first},
     operation::Operation,
 };
 use serde_json::{Map, Value, json};
@@ -43,6 +46,15 @@ pub(crate) fn perform(
         Operation::WorkspacesUpdate => workspaces::update(sandbox, request, now),
         Operation::WorkspacesDelete => workspaces::delete(sandbox, request, now),
         Operation::CreditsGet => Ok(credits::get(sandbox)),
+        Operation::GuardrailsList => guardrails::list(sandbox, request, now),
+        Operation::GuardrailsGet => guardrails::get(sandbox, request, now),
+        Operation::GuardrailsCreate => guardrails::create(sandbox, request, now),
+        Operation::GuardrailsUpdate => guardrails::update(sandbox, request, now),
+        Operation::GuardrailsDelete => guardrails::delete(sandbox, request, now),
+        Operation::GuardrailsAssignments => guardrails::assignments(sandbox, request, now),
+        Operation::GuardrailsAssigned => guardrails::assigned(sandbox, request, now),
+        Operation::GuardrailsAssign => guardrails::assign(sandbox, request, now),
+        Operation::GuardrailsUnassign => guardrails::unassign(sandbox, request, now),
         Operation::GithubAuthorize
         | Operation::GithubToken
         | Operation::GithubUser
@@ -88,6 +100,56 @@ fn members(request: &Request) -> Result<Map<String, Value>, Response> {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) | Err(_) => Err(error(400, "Invalid JSON body: expected an object")),
     }
+}
+
+/// The known members of a body, and the names of the others, which are noted.
+fn read_members(
+    sandbox: &mut Sandbox,
+    rules: Rules,
+    request: &Request,
+    body: &Map<String, Value>,
+    now: i64,
+) -> Result<(Map<String, Value>, Vec<String>), Response> {
+    let (known, unknown) = members::read(rules, body).map_err(|problem| error(400, &problem))?;
+    for name in &unknown {
+        custody::unknown_field(sandbox, request, name, now);
+    }
+    Ok((known, unknown))
+}
+
+const PAGE_DEFAULT: usize = 50;
+const PAGE_MAX: usize = 100;
+
+/// The page of `rows` that `offset` and `limit` ask for, with how many there are; `more` are parameters beside these.
+fn page(
+    sandbox: &mut Sandbox,
+    request: &Request,
+    more: &[&str],
+    rows: Vec<Value>,
+    now: i64,
+) -> Result<Response, Response> {
+    let query = request.query();
+    for (name, _) in &query {
+        if !["offset", "limit"].contains(&name.as_str()) && !more.contains(&name.as_str()) {
+            custody::unknown_field(sandbox, request, name, now);
+        }
+    }
+    let number = |name: &str, default: usize| match first(&query, name) {
+        None => Ok(default),
+        Some(text) => text
+            .parse()
+            .map_err(|_| error(400, &format!("{name}: Invalid input: expected integer"))),
+    };
+    let (offset, limit) = (number("offset", 0)?, number("limit", PAGE_DEFAULT)?);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(error(400, "limit: expected 1 to 100"));
+    }
+    let total = rows.len();
+    let page: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
+    Ok(Response::json(
+        200,
+        &json!({"data": page, "total_count": total}),
+    ))
 }
 
 #[must_use]

@@ -1,11 +1,13 @@
 //! `/workspaces`. The account begins with its default workspace.
 
-use super::{error, key_request::is_uuid, members, usual_text, workspace_request};
+use super::{
+    error, guardrails::Guardrails, key_request::is_uuid, members, members::WORKSPACE, page,
+    read_members, usual_text,
+};
 use crate::{
     Sandbox,
     clock::timestamp,
-    custody,
-    message::{Request, Response, first},
+    message::{Request, Response},
     operation::last_segment,
 };
 use serde_json::{Map, Value, json};
@@ -16,14 +18,13 @@ type Answer = Result<Response, Response>;
 const DEFAULT_GUARDRAIL_ID: &str = "5a4db0c5-0000-4000-8000-000000000002";
 const CREATED_AT: &str = "2026-01-05T10:30:00Z";
 const CREATOR: &str = "user_sandbox_owner";
-const PAGE_DEFAULT: usize = 50;
-const PAGE_MAX: usize = 100;
 
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     /// Wire objects, oldest first.
     workspaces: BTreeMap<u64, Map<String, Value>>,
-    made: u64,
+    pub(super) guardrails: Guardrails,
+    pub(super) made: u64,
 }
 
 impl State {
@@ -34,6 +35,7 @@ impl State {
         default.insert("slug".to_owned(), json!("default"));
         Self {
             workspaces: BTreeMap::from([(0, default)]),
+            guardrails: Guardrails::new(),
             made: 0,
         }
     }
@@ -74,32 +76,9 @@ fn blank(id: &str, guardrail: &str, created_at: &str) -> Map<String, Value> {
 }
 
 pub(super) fn list(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
-    let query = request.query();
-    for (name, _) in query
-        .iter()
-        .filter(|(name, _)| !["offset", "limit"].contains(&name.as_str()))
-    {
-        custody::unknown_field(sandbox, request, name, now);
-    }
-    let offset = number(&query, "offset", 0)?;
-    let limit = number(&query, "limit", PAGE_DEFAULT)?;
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(error(400, "limit: expected 1 to 100"));
-    }
-    let workspaces = &sandbox.openrouter.workspaces;
-    let page: Vec<&Map<String, Value>> = workspaces.values().skip(offset).take(limit).collect();
-    Ok(Response::json(
-        200,
-        &json!({"data": page, "total_count": workspaces.len()}),
-    ))
-}
-
-fn number(query: &[(String, String)], name: &str, default: usize) -> Result<usize, Response> {
-    let Some(text) = first(query, name) else {
-        return Ok(default);
-    };
-    text.parse()
-        .map_err(|_| error(400, &format!("{name}: Invalid input: expected integer")))
+    let workspaces = sandbox.openrouter.workspaces.values();
+    let rows = workspaces.cloned().map(Value::Object).collect();
+    page(sandbox, request, &[], rows, now)
 }
 
 pub(super) fn get(sandbox: &Sandbox, request: &Request, _now: i64) -> Answer {
@@ -108,7 +87,8 @@ pub(super) fn get(sandbox: &Sandbox, request: &Request, _now: i64) -> Answer {
 }
 
 pub(super) fn create(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
-    let (known, unknown) = read(sandbox, request, now)?;
+    let body = members(request)?;
+    let (known, unknown) = read_members(sandbox, WORKSPACE, request, &body, now)?;
     if !unknown.is_empty() {
         return Err(error(
             400,
@@ -140,7 +120,8 @@ pub(super) fn create(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
 
 pub(super) fn update(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
     let number = existing(sandbox, request)?;
-    let (known, _) = read(sandbox, request, now)?;
+    let body = members(request)?;
+    let (known, _) = read_members(sandbox, WORKSPACE, request, &body, now)?;
     refuse_taken_slug(sandbox, &known, Some(number))?;
     let workspace = sandbox.openrouter.workspaces.entry(number).or_default();
     workspace.extend(known);
@@ -171,19 +152,6 @@ pub(super) fn delete(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
     }
     sandbox.openrouter.workspaces.remove(&number);
     Ok(Response::json(200, &json!({"deleted": true})))
-}
-
-fn read(
-    sandbox: &mut Sandbox,
-    request: &Request,
-    now: i64,
-) -> Result<(Map<String, Value>, Vec<String>), Response> {
-    let (known, unknown) =
-        workspace_request::read(&members(request)?).map_err(|problem| error(400, &problem))?;
-    for name in &unknown {
-        custody::unknown_field(sandbox, request, name, now);
-    }
-    Ok((known, unknown))
 }
 
 fn refuse_taken_slug(

@@ -79,6 +79,20 @@ impl World {
         made["data"]["id"].as_str().unwrap().to_owned()
     }
 
+    /// A guardrail that lets keys have this model alone; its id.
+    pub fn guardrail(&self, model: &str) -> String {
+        let body = serde_json::json!({ "name": "Models", "allowed_models": [model] });
+        let made = self.by_hand("POST", "/guardrails", &body);
+        made["data"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The guardrail that upstream holds a key to.
+    pub fn held_to(&self, hash: &str) -> Option<String> {
+        let sandbox = self.sandbox.borrow();
+        let key = sandbox.ledger().key(hash)?;
+        key.guardrail.as_ref().map(|is| is.guardrail_id.clone())
+    }
+
     /// The management key now belongs to somebody else's account; ours, to put back.
     pub fn swap_account(&self) -> sandbox::Sandbox {
         let settings = sandbox::Settings {

@@ -27,6 +27,7 @@ pub fn always(world: &World) {
     x21_doubt_is_bounded(world);
     p11_every_state_is_audited(world);
     a16_who_left_is_nobody(world);
+    f17_a_key_is_held_to_what_is_on_record(world);
     assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
 }
 
@@ -74,6 +75,7 @@ pub fn settled(world: &World) {
     );
     assert!(unsettled.is_empty(), "left unsettled: {unsettled:?}");
     p3_no_cap_is_above_the_plan(world);
+    f17_a_key_is_held_to_its_plan(world);
     let late = world.db.number(&format!(
         "SELECT COUNT(*) FROM generations WHERE state = 'revoked' AND erased_at IS NULL
            AND readings_since_off >= 2 AND (erase_at < {now} - 600 OR usage_lifetime_nano = 0)",
@@ -123,6 +125,32 @@ fn p3_no_cap_is_above_the_plan(world: &World) {
             key.hash
         ));
         assert!(key.limit.unwrap().nanos <= on_record, "P3: {}", key.name);
+    }
+}
+
+/// F17: whose secret was given out is held to the guardrail that its row names, but while another is on its way.
+fn f17_a_key_is_held_to_what_is_on_record(world: &World) {
+    held_to(world, "g.guardrail_id", "g.guardrail_sent_at IS NULL");
+}
+
+/// F17: and to its plan's, once nothing is under way.
+fn f17_a_key_is_held_to_its_plan(world: &World) {
+    held_to(world, "p.guardrail_id", "g.live = 1");
+}
+
+fn held_to(world: &World, named: &str, of: &str) {
+    let rows = world.db.texts(&format!(
+        "SELECT g.upstream_hash || ' ' || COALESCE({named}, '') FROM generations g
+         JOIN owners o ON o.id = g.owner_id JOIN plans p ON p.id = o.plan_id
+         WHERE g.recorded_at IS NOT NULL AND g.upstream_hash IS NOT NULL AND {of}"
+    ));
+    let working: Vec<String> = world.usable().into_iter().map(|key| key.hash).collect();
+    for row in rows {
+        let (hash, guardrail) = row.split_once(' ').unwrap();
+        if working.iter().any(|one| one == hash) {
+            let has = world.held_to(hash).unwrap_or_default();
+            assert_eq!(has, guardrail, "F17: {named} of {hash}");
+        }
     }
 }
 

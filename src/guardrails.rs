@@ -1,0 +1,99 @@
+//! A key's guardrail, brought to what its owner's plan names, before the key may spend more (F17). What upstream did not
+//! confirm is in doubt, and is said again.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::caps::Cap;
+use crate::crypto::random;
+use crate::domain::id::Kind;
+use crate::domain::time::earliest;
+use crate::error::Error;
+use crate::ports::DbError;
+use crate::store::caps::Basis;
+use crate::store::generations::Due;
+use crate::store::guardrails::{self as rows, Turn};
+use crate::turn;
+use crate::upstream::guardrails::{Change, change, of_key, read};
+use crate::upstream::openrouter::{self, Refused, Reply};
+
+/// A plan with a guardrail that is not there would have no key made any more.
+pub async fn must_be_there(app: &App, guardrail: Option<&str>) -> Result<(), Error> {
+    let Some(guardrail) = guardrail else {
+        return Ok(());
+    };
+    match read(app, guardrail).await {
+        Reply::Is(()) => Ok(()),
+        Reply::Missing | Reply::Refused(Refused::Rejected) => Err(Error::GuardrailMissing),
+        Reply::Refused(Refused::Credential) => Err(Error::CredentialRefused),
+        Reply::Refused(Refused::Busy(_)) | Reply::Unknown => Err(Error::GuardrailUnread),
+    }
+}
+
+/// Brings one key's guardrail up to date: in force when this is `Is`. What is to be said again then has the cap looked at.
+pub async fn follow(
+    app: &App,
+    due: &Due,
+    basis: &Basis,
+    cap: &mut Cap,
+    actor: &str,
+) -> Result<Reply<()>, DbError> {
+    let wanted = basis.guardrail_wanted.as_deref();
+    if wanted == basis.guardrail_id.as_deref() && !basis.guardrail_sent {
+        return Ok(Reply::Is(()));
+    }
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
+    let says = Turn {
+        generation: &due.public_id,
+        guardrail: wanted,
+        nonce: &nonce,
+    };
+    let asked = app.now();
+    let Some(doubt) = rows::about_to(&*app.db, &says, asked).await? else {
+        return Ok(Reply::Unknown);
+    };
+    if turn::is_late(app, asked) {
+        return Ok(Reply::Unknown);
+    }
+    let sent = send(app, basis, hash).await;
+    if sent != Reply::Is(()) {
+        return Ok(sent);
+    }
+    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    let now = app.now();
+    if !rows::confirmed(&*app.db, &says, &doubt, actor, &change, now).await? {
+        return Ok(Reply::Unknown);
+    }
+    cap.next = earliest(cap.next, doubt.again(now));
+    Ok(sent)
+}
+
+/// One that is assigned already is counted as no news: then the list says. What is taken away is what is on record; or,
+/// where something else may be in force, what the list says.
+async fn send(app: &App, basis: &Basis, hash: &str) -> Reply<()> {
+    let wanted = basis.guardrail_wanted.as_deref();
+    let has = match wanted {
+        Some(guardrail) => match change(app, Change::Assign, guardrail, hash).await {
+            Reply::Is(1) => return Reply::Is(()),
+            Reply::Is(_) => of_key(app, hash).await,
+            other => return other.map(|_| ()),
+        },
+        None if basis.guardrail_sent => of_key(app, hash).await,
+        None => Reply::Is(json!(basis.guardrail_id)),
+    };
+    match (has, wanted) {
+        (Reply::Is(Value::String(has)), Some(wanted)) if has == wanted => Reply::Is(()),
+        (Reply::Is(Value::Null), None) => Reply::Is(()),
+        (Reply::Is(Value::String(has)), None) => {
+            match change(app, Change::Release, &has, hash).await {
+                // It was deleted, and holds nobody any more, where the key at least is there.
+                Reply::Missing => openrouter::read_key(app, hash).await.map(|_| ()),
+                other => other.map(|_| ()),
+            }
+        }
+        _ => Reply::Unknown,
+    }
+}

@@ -1,0 +1,76 @@
+//! OpenRouter's guardrails: what a key may ask for (upstreams/openrouter, section 5). A key has one at most.
+//!
+//! A change is sent once: what is repeated could land after the next one. What becomes of one without an answer is the
+//! caller's to say.
+
+use serde_json::{Value, json};
+
+use super::openrouter::{self, Refused, Reply, safe};
+use crate::app::App;
+
+/// Pages of 100 that are asked for at most.
+const PAGES: usize = 100;
+
+/// `GET /guardrails/{id}`: whether there is one.
+pub async fn read(app: &App, guardrail: &str) -> Reply<()> {
+    // It stands in addresses.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if !(1..=64).contains(&guardrail.len()) || !guardrail.bytes().all(plain) {
+        return Reply::Missing;
+    }
+    openrouter::has(app, &format!("/guardrails/{guardrail}"), guardrail).await
+}
+
+/// What becomes of a key and a guardrail.
+#[derive(Clone, Copy)]
+pub enum Change {
+    /// It has this one, whichever it had.
+    Assign,
+    /// It has none, should it have this one.
+    Release,
+}
+
+/// Assigns or releases one key: how many keys that was news to.
+pub async fn change(app: &App, change: Change, guardrail: &str, hash: &str) -> Reply<i64> {
+    let (verb, counted) = match change {
+        Change::Assign => ("", "assigned_count"),
+        Change::Release => ("/remove", "unassigned_count"),
+    };
+    let path = format!("/guardrails/{guardrail}/assignments/keys{verb}");
+    let Some(call) = openrouter::management(app, "POST", &path) else {
+        return Reply::Refused(Refused::Credential);
+    };
+    let call = call.json(&json!({ "key_hashes": [hash] }));
+    match openrouter::read(&app.http.send(call).await) {
+        Reply::Is(body) => match body.get(counted).and_then(Value::as_i64) {
+            Some(count) => Reply::Is(count),
+            None => Reply::Unknown,
+        },
+        other => other.map(|_| 0),
+    }
+}
+
+/// Which one a key has, or null, by the list of the whole account: for the rare case that an answer left it open.
+pub async fn of_key(app: &App, hash: &str) -> Reply<Value> {
+    let mut seen = 0_usize;
+    for _ in 0..PAGES {
+        let path = format!("/guardrails/assignments/keys?limit=100&offset={seen}");
+        let Reply::Is(body) = safe(app, "GET", &path).await else {
+            return Reply::Unknown;
+        };
+        let Some(page) = body.get("data").and_then(Value::as_array) else {
+            return Reply::Unknown;
+        };
+        let of_key = |row: &&Value| row.get("key_hash").and_then(Value::as_str) == Some(hash);
+        if let Some(found) = page.iter().find(of_key) {
+            let guardrail = found.get("guardrail_id").cloned();
+            return guardrail.map_or(Reply::Unknown, Reply::Is);
+        }
+        if page.is_empty() {
+            return Reply::Is(Value::Null);
+        }
+        seen = seen.saturating_add(page.len());
+    }
+    // More than anybody has: it is not to be concluded from.
+    Reply::Unknown
+}

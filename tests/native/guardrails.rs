@@ -1,0 +1,497 @@
+//! Plans with a guardrail: a key is held to the plan's models before anybody has its secret, and follows the plan.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use sandbox::{Spent, Usd};
+use serde_json::{Value, json};
+
+use crate::caps::{admin, assign, limits, sweeps};
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+const ASSIGN: &str = "openrouter.guardrails.assign";
+const DEFAULT: &str = "/api/v1/admin/plans/default";
+
+/// Gives the default plan another guardrail, or none.
+fn wants(world: &World, guardrail: Option<&str>) {
+    let body = json!({ "guardrail_id": guardrail }).to_string();
+    admin(world, "PATCH", DEFAULT, &body);
+}
+
+/// A guardrail that the default plan has, from the beginning.
+fn guarded(world: &World) -> String {
+    let guardrail = world.guardrail("cheap/one");
+    wants(world, Some(&guardrail));
+    guardrail
+}
+
+/// A member with a key, and its hash.
+fn holder(world: &World) -> (Browser<'_>, String) {
+    let member = Browser::signed_in(world, "member");
+    assert_eq!(member.claim().status, 201);
+    let hash = world.usable().remove(0).hash;
+    (member, hash)
+}
+
+fn calls(world: &World, secret: &str, model: &str) -> u16 {
+    let (now, price) = (world.upstream_now_ms(), Usd::from_dollars(0.01));
+    let mut sandbox = world.sandbox.borrow_mut();
+    let spent: Spent = sandbox.call_model(secret, Some(model), price, now);
+    spent.status()
+}
+
+/// What is on record of the newest key.
+fn on_record(world: &World) -> String {
+    world.db.text(
+        "SELECT COALESCE(guardrail_id, '-') || CASE WHEN guardrail_sent_at IS NULL THEN '' ELSE ' in doubt' END
+         FROM generations ORDER BY id DESC LIMIT 1",
+    )
+}
+
+#[test]
+fn s3_17_a_key_of_a_plan_with_a_guardrail_has_its_models_and_no_others() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let free = member.claim().secret().unwrap();
+    assert_eq!(calls(&world, &free, "dear/one"), 200, "nobody minds");
+    let guardrail = world.guardrail("cheap/one");
+    let body = json!({ "name": "dev", "limit_usd": "5", "limit_reset": "monthly", "expiry_days": 30, "max_active_keys": 1,
+        "guardrail_id": guardrail });
+    let made = admin(&world, "POST", "/api/v1/admin/plans", &body.to_string());
+    assert_eq!(made["plan"]["guardrail_id"], json!(guardrail));
+    let second = Browser::signed_in(&world, "second");
+    assign(&world, &second, "dev");
+    let secret = second.claim().secret().unwrap();
+    assert_eq!(calls(&world, &secret, "dear/one"), 403);
+    assert_eq!(calls(&world, &secret, "cheap/one"), 200);
+    assert_eq!(calls(&world, &free, "dear/one"), 200);
+    assert_eq!(on_record(&world), guardrail);
+    oracle::settled(&world);
+}
+
+#[test]
+fn f17_s4_11_a_claim_with_a_guardrail_is_two_upstream_calls_and_two_database_round_trips() {
+    let world = World::new();
+    guarded(&world);
+    let member = Browser::signed_in(&world, "member");
+    world.effects.plan(&[]);
+    assert_eq!(member.claim().status, 201);
+    let names = world.effects.names();
+    let of = |kind: &str| names.iter().filter(|name| name.starts_with(kind)).count();
+    assert_eq!((of("http"), of("db")), (2, 2), "{names:?}");
+}
+
+#[test]
+fn s3_17_a_guardrail_that_is_not_there_is_no_plans() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let guardrail = guarded(&world);
+    let plans = || {
+        world
+            .db
+            .texts("SELECT name || rev || COALESCE(guardrail_id, '') FROM plans")
+    };
+    let before = plans();
+    let asked = world.calls("openrouter.guardrails.get");
+    let wants = |id: &Value| operator.patch(DEFAULT, &json!({ "guardrail_id": id }).to_string());
+    let gone = json!("ffffffff-0000-4000-8000-ffffffffffff");
+    assert_eq!(
+        (wants(&gone).status, wants(&gone).code()),
+        (409, "guardrail_missing".into())
+    );
+    assert_eq!(world.calls("openrouter.guardrails.get"), asked + 2);
+    for id in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a b",
+        "assignments%2Fkeys",
+        "ä",
+        &"a".repeat(65),
+    ] {
+        assert_eq!(wants(&json!(id)).code(), "guardrail_missing", "{id}");
+    }
+    assert_eq!(
+        world.calls("openrouter.guardrails.get"),
+        asked + 2,
+        "it stands in addresses"
+    );
+    for (kind, more, status, code) in [
+        (
+            "error_before",
+            json!({ "times": 3 }),
+            503,
+            "guardrail_unread",
+        ),
+        (
+            "rate_limited",
+            json!({ "times": 1 }),
+            503,
+            "guardrail_unread",
+        ),
+        ("html", json!({}), 503, "guardrail_unread"),
+        ("refuse", json!({ "status": 400 }), 409, "guardrail_missing"),
+        ("refuse", json!({ "status": 403 }), 500, "internal"),
+    ] {
+        world.add_fault("openrouter.guardrails.get", kind, more);
+        let told = wants(&json!(guardrail));
+        assert_eq!((told.status, told.code()), (status, code.into()), "{kind}");
+    }
+    let body = json!({ "name": "dev", "limit_usd": "5", "limit_reset": "monthly", "expiry_days": 30, "max_active_keys": 1,
+        "guardrail_id": gone });
+    let told = operator.post("/api/v1/admin/plans", &body.to_string());
+    assert_eq!(told.code(), "guardrail_missing");
+    assert_eq!(operator.patch(DEFAULT, r#"{"guardrail_id":5}"#).status, 400);
+    assert_eq!(plans(), before, "nothing was changed");
+    // Another change leaves it, and `null` takes it away.
+    admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"4"}"#);
+    let listed = || operator.get("/api/v1/admin/plans").json()["plans"][5]["guardrail_id"].clone();
+    assert_eq!(listed(), json!(guardrail));
+    admin(&world, "PATCH", DEFAULT, r#"{"guardrail_id":null}"#);
+    assert_eq!(listed(), Value::Null);
+}
+
+#[test]
+fn f17_nothing_is_given_out_unless_upstream_counts_the_key() {
+    for (kind, more) in [
+        ("refuse", json!({ "status": 404 })),
+        ("refuse", json!({ "status": 400 })),
+        ("refuse", json!({ "status": 403 })),
+        ("rate_limited", json!({ "retry_after": 1 })),
+        ("error_before", json!({})),
+        ("error_after", json!({})),
+        ("reset_before", json!({})),
+        ("reset_after", json!({})),
+        ("stall_after", json!({})),
+        ("truncated", json!({})),
+        ("html", json!({})),
+        ("late", json!({})),
+    ] {
+        let world = World::new();
+        guarded(&world);
+        let member = Browser::signed_in(&world, "member");
+        world.add_fault(ASSIGN, kind, more);
+        let told = member.claim();
+        assert_eq!(
+            (told.status, told.code()),
+            (503, "claim_unknown".into()),
+            "{kind}"
+        );
+        assert_eq!(told.secret(), None);
+        assert_eq!(world.usable().len(), 0, "{kind}: erased at once");
+        assert_eq!(world.states(), ["revoked"], "{kind}");
+        let now = world.upstream_now_ms();
+        world.sandbox.borrow_mut().land_late(now);
+        sweeps(&world, 1);
+        assert_eq!(member.claim().status, 201);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn f17_a_count_of_anything_but_one_is_no_assignment() {
+    for count in [json!(0), json!(2), json!("1"), json!(null)] {
+        let world = World::new();
+        guarded(&world);
+        let member = Browser::signed_in(&world, "member");
+        world.bend.set(Some(match count.as_i64() {
+            Some(0) => |_, body| counts(body, &json!(0)),
+            Some(_) => |_, body| counts(body, &json!(2)),
+            None if count.is_null() => |_, body| counts(body, &Value::Null),
+            None => |_, body| counts(body, &json!("1")),
+        }));
+        assert_eq!(member.claim().code(), "claim_unknown", "{count}");
+        assert_eq!(world.usable().len(), 0, "{count}");
+        world.bend.set(None);
+    }
+}
+
+fn counts(body: &mut Value, count: &Value) {
+    if let Some(told) = body.get_mut("assigned_count") {
+        *told = count.clone();
+    }
+}
+
+#[test]
+fn f17_a_crash_between_the_key_and_its_guardrail_leaves_a_stray_that_goes() {
+    for fate in [Fate::CutBefore, Fate::CutAfter] {
+        let world = World::new();
+        guarded(&world);
+        let member = Browser::signed_in(&world, "member");
+        world.effects.plan(&[(2, fate)]);
+        assert!(member.try_claim().is_none());
+        assert!(world.effects.names()[2].contains("/assignments/keys"));
+        world.effects.plan(&[]);
+        assert_eq!(world.usable().len(), 1);
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), 0);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn b5_f17_a_mint_under_way_is_not_recorded_for_another_guardrail() {
+    let world = World::new();
+    guarded(&world);
+    let member = Browser::signed_in(&world, "member");
+    let other = world.guardrail("cheap/two");
+    world.effects.plan(&[(2, Fate::HeldAfter)]);
+    let held = member.start_claim();
+    world.effects.plan(&[]);
+    wants(&world, Some(&other));
+    assert_eq!(held.release().code(), "claim_superseded");
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(member.claim().status, 201);
+    assert_eq!(on_record(&world), other);
+}
+
+#[test]
+fn f17_keys_follow_their_plans_guardrail_with_the_next_sweep() {
+    let world = World::new();
+    let (_, hash) = holder(&world);
+    let [first, second] = ["cheap/one", "cheap/two"].map(|model| world.guardrail(model));
+    for wanted in [Some(&first), Some(&second), None] {
+        wants(&world, wanted.map(String::as_str));
+        sweeps(&world, 1);
+        assert_eq!(world.held_to(&hash).as_ref(), wanted);
+        assert_eq!(on_record(&world), wanted.map_or("-", String::as_str));
+        oracle::settled(&world);
+    }
+    let audited = "SELECT COUNT(*) FROM audit WHERE action = 'guardrail_changed' AND before = 'active' AND after = 'active'";
+    assert_eq!(world.db.number(audited), 3);
+    let said = world.calls(ASSIGN);
+    sweeps(&world, 2);
+    assert_eq!(world.calls(ASSIGN), said, "and then all is said");
+    assert_eq!(world.calls("openrouter.guardrails.assignments"), 0);
+}
+
+#[test]
+fn f17_an_owner_who_is_given_another_plan_follows_at_once_prepaid_or_not() {
+    let world = World::new();
+    let guardrail = guarded(&world);
+    let (member, hash) = holder(&world);
+    assert_eq!(world.held_to(&hash), Some(guardrail));
+    assign(&world, &member, "basic");
+    assert_eq!(world.held_to(&hash), None);
+    let prepaid = world.guardrail("dear/one");
+    let body = json!({ "guardrail_id": prepaid }).to_string();
+    admin(&world, "PATCH", "/api/v1/admin/plans/prepaid", &body);
+    assign(&world, &member, "prepaid");
+    assert_eq!(world.held_to(&hash), Some(prepaid));
+    sweeps(&world, 1);
+    oracle::settled(&world);
+}
+
+#[test]
+fn f17_more_waits_for_the_guardrail_and_less_does_not() {
+    let world = World::new();
+    let (_, hash) = holder(&world);
+    let guardrail = world.guardrail("cheap/one");
+    let change = |limit: &str| {
+        let body = json!({ "guardrail_id": guardrail, "limit_usd": limit }).to_string();
+        admin(&world, "PATCH", DEFAULT, &body);
+    };
+    change("9");
+    world.add_fault(ASSIGN, "error_before", json!({ "times": 2 }));
+    sweeps(&world, 1);
+    assert_eq!((limits(&world), world.held_to(&hash)), (vec![5.0], None));
+    change("2");
+    sweeps(&world, 1);
+    assert_eq!((limits(&world), world.held_to(&hash)), (vec![2.0], None));
+    sweeps(&world, 1);
+    assert_eq!(world.held_to(&hash).as_ref(), Some(&guardrail), "stays due");
+    change("9");
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [9.0]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn f17_x4_what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_is_no_news() {
+    for kind in ["reset_before", "reset_after", "late"] {
+        let world = World::new();
+        let (_, hash) = holder(&world);
+        let guardrail = world.guardrail("cheap/one");
+        wants(&world, Some(&guardrail));
+        world.add_fault(ASSIGN, kind, json!({}));
+        sweeps(&world, 1);
+        assert_eq!(on_record(&world), "- in doubt", "{kind}");
+        sweeps(&world, 1);
+        assert_eq!(on_record(&world), guardrail, "{kind}");
+        assert_eq!(world.held_to(&hash), Some(guardrail), "{kind}");
+        let read = world.calls("openrouter.guardrails.assignments");
+        assert_eq!(read, u64::from(kind == "reset_after"), "{kind}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn f17_x4_one_that_lands_late_does_not_stay() {
+    for wanted in ["cheap/two", ""] {
+        let world = World::new();
+        let (member, hash) = holder(&world);
+        let first = world.guardrail("cheap/one");
+        let body = json!({ "guardrail_id": first }).to_string();
+        admin(&world, "PATCH", "/api/v1/admin/plans/basic", &body);
+        world.add_fault(ASSIGN, "late", json!({}));
+        assign(&world, &member, "basic");
+        assert_eq!(on_record(&world), "- in doubt");
+        // Within the five minutes in which it may land.
+        world.pass(60);
+        if wanted.is_empty() {
+            assign(&world, &member, "default");
+            assert_eq!(on_record(&world), "- in doubt");
+        } else {
+            let guardrail = world.guardrail(wanted);
+            wants(&world, Some(&guardrail));
+            assign(&world, &member, "default");
+            assert_eq!(on_record(&world), format!("{guardrail} in doubt"));
+        }
+        let now = world.upstream_now_ms();
+        assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
+        assert_eq!(world.held_to(&hash), Some(first), "it has landed");
+        sweeps(&world, 1);
+        assert!(!on_record(&world).contains("doubt"));
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn f17_of_two_plans_at_once_the_later_one_has_the_last_word() {
+    let world = World::new();
+    let (_, hash) = holder(&world);
+    let [first, second] = ["cheap/one", "cheap/two"].map(|model| world.guardrail(model));
+    wants(&world, Some(&first));
+    world.pass(TEN_MINUTES);
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    assert!(dry.sweep());
+    let sent = |name: &String| name.contains("/assignments/keys");
+    let n = dry.effects.names().iter().position(sent).unwrap();
+    for (at, fate) in [
+        (n, Fate::HeldBefore),
+        (n, Fate::HeldAfter),
+        (n - 1, Fate::HeldBefore),
+    ] {
+        let world = world.copied();
+        let service = world.service();
+        world.effects.plan(&[(at, fate)]);
+        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, world.now());
+        let mut run = pin!(run);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(run.as_mut().poll(&mut context).is_pending());
+        world.effects.plan(&[]);
+        wants(&world, Some(&second));
+        while run.as_mut().poll(&mut context).is_pending() {}
+        oracle::always(&world);
+        sweeps(&world, 2);
+        assert_eq!(world.held_to(&hash).as_ref(), Some(&second));
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn f17_a_guardrail_that_somebody_deleted_holds_nobody_back() {
+    for key_too in [false, true] {
+        let world = World::new();
+        let guardrail = guarded(&world);
+        let (_member, hash) = holder(&world);
+        wants(&world, None);
+        let delete = |path: &str| world.by_hand("DELETE", path, &Value::Null);
+        delete(&format!("/guardrails/{guardrail}"));
+        if key_too {
+            delete(&format!("/keys/{hash}"));
+        }
+        sweeps(&world, 1);
+        // Where the key is not there either, nothing can be concluded.
+        let doubtful = format!("{guardrail} in doubt");
+        assert_eq!(on_record(&world), if key_too { &doubtful } else { "-" });
+    }
+}
+
+#[test]
+fn f17_what_neither_the_answer_nor_the_list_says_is_not_in_force() {
+    let world = World::new();
+    let (_member, hash) = holder(&world);
+    let guardrail = world.guardrail("cheap/one");
+    wants(&world, Some(&guardrail));
+    world.bend.set(Some(|call, body| {
+        counts(body, &json!(0));
+        if call.url.path().ends_with("/guardrails/assignments/keys") {
+            body["data"] = json!([]);
+        }
+    }));
+    sweeps(&world, 2);
+    assert_eq!(on_record(&world), "- in doubt");
+    world.bend.set(Some(|_, body| counts(body, &json!(0))));
+    sweeps(&world, 1);
+    assert_eq!(on_record(&world), guardrail, "the list says so");
+    wants(&world, None);
+    world.bend.set(Some(|_, body| {
+        body.as_object_mut().unwrap().remove("unassigned_count");
+    }));
+    sweeps(&world, 1);
+    assert_eq!(on_record(&world), format!("{guardrail} in doubt"));
+    world.bend.set(None);
+    sweeps(&world, 1);
+    assert_eq!(
+        (on_record(&world).as_str(), world.held_to(&hash)),
+        ("-", None)
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn f17_the_list_is_read_to_its_end() {
+    let world = World::new();
+    world.somebodys_keys(130);
+    let theirs: Vec<String> = {
+        let sandbox = world.sandbox.borrow();
+        let keys = sandbox.ledger().keys.iter();
+        keys.map(|key| key.hash.clone()).collect()
+    };
+    let (_member, hash) = holder(&world);
+    let guardrail = world.guardrail("cheap/one");
+    let assigned = format!("/guardrails/{guardrail}/assignments/keys");
+    world.by_hand("POST", &assigned, &json!({ "key_hashes": theirs }));
+    wants(&world, Some(&guardrail));
+    world.add_fault(ASSIGN, "reset_after", json!({}));
+    sweeps(&world, 2);
+    assert_eq!(
+        (on_record(&world), world.held_to(&hash)),
+        (guardrail.clone(), Some(guardrail))
+    );
+    assert_eq!(world.calls("openrouter.guardrails.assignments"), 2);
+    oracle::settled(&world);
+}
+
+#[test]
+fn f17_each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_stays() {
+    for (verb, body) in [
+        ("rotate", "{}"),
+        ("rotate", r#"{"grace_hours":1}"#),
+        ("leaked", "{}"),
+    ] {
+        let world = World::new();
+        let guardrail = guarded(&world);
+        let (member, hash) = holder(&world);
+        let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+        let target = format!("/api/v1/keys/{}/{verb}", key.as_str().unwrap());
+        world.add_fault(ASSIGN, "reset_after", json!({}));
+        let told = member.post(&target, body);
+        assert_eq!((told.status, told.secret()), (503, None), "{verb} {body}");
+        sweeps(&world, 2);
+        if verb == "rotate" {
+            assert_eq!(world.usable().remove(0).hash, hash, "as it was");
+        }
+        let told = member.post(&target, body);
+        assert_eq!(told.status, 201, "{verb} {body}: {told:?}");
+        let secret = told.secret().unwrap();
+        let successor = sandbox::sha256_hex(secret.as_bytes());
+        assert_eq!(world.held_to(&successor), Some(guardrail), "{verb} {body}");
+        sweeps(&world, 1);
+        oracle::settled(&world);
+    }
+}
