@@ -159,30 +159,3 @@ SELECT k.id AS key_id, k.public_id AS key, k.name, k.owner_id, m.public_id AS me
 FROM keys k JOIN members m ON m.owner_id = k.owner_id JOIN settings s
 WHERE k.ended_at IS NULL AND m.status = 'active'
   AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.state <> 'void');
-
--- As before, but for every plan's revision in `plan_rev`, and `live_state` sees a claimed key that has ended and is not off
--- yet: there is one at a time (X14).
-DROP VIEW claim_gates;
-CREATE VIEW claim_gates AS
-SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.account_created_at,
-  m.terms_rev, m.terms_at, s.upstream_terms, s.claims,
-  EXISTS (SELECT 1 FROM allotments t WHERE t.provider = m.provider AND t.subject = m.subject) AS allotted,
-  EXISTS (SELECT 1 FROM allotments t WHERE t.provider = m.provider AND t.subject = m.subject AND t.kind = 'appeal') AS age_waived,
-  (SELECT q.state FROM requests q WHERE q.owner_id = m.owner_id AND q.kind = 'claim' ORDER BY q.id DESC LIMIT 1) AS claim_request,
-  (SELECT q.state FROM requests q WHERE q.owner_id = m.owner_id AND q.kind = 'appeal' ORDER BY q.id DESC LIMIT 1) AS appeal,
-  -- While every key is to be off, none is made either.
-  CASE s.keys WHEN 'on' THEN s.minting ELSE 'stopped' END AS minting,
-  s.home_workspace_id, s.pause_until, i.public_origin, i.name AS instance, seats.live AS seats_live,
-  o.plan_id, o.plan_rev + (SELECT p.rev FROM plans p WHERE p.id = o.plan_id) AS plan_rev,
-  EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject) AS blocked,
-  k.id AS key_id,
-  (SELECT g.state FROM generations g JOIN keys gk ON gk.id = g.key_id
-    WHERE g.owner_id = m.owner_id AND g.live = 1 AND gk.ordinal = 0
-    ORDER BY g.state IN ('active', 'disabled') DESC, g.id DESC LIMIT 1) AS live_state,
-  -- A hold of the house outlives the key it was put on: deleting and claiming again is no way out of it.
-  EXISTS (SELECT 1 FROM holds h JOIN keys hk ON hk.id = h.key_id WHERE hk.owner_id = m.owner_id
-    AND (h.reason IN ('admin', 'offboarding', 'switch') OR (h.reason = 'leak' AND hk.ended_at IS NULL))) AS held
-FROM members m
-JOIN owners o ON o.id = m.owner_id
-JOIN settings s JOIN instance i JOIN seats
-LEFT JOIN keys k ON k.owner_id = m.owner_id AND k.ordinal = 0 AND k.ended_at IS NULL;

@@ -57,6 +57,9 @@ CREATE INDEX drift_by_age ON drift (first_seen_at);
 
 -- ---------------------------------------------------------------------------------------------- claims
 
+-- As before, with every plan's revision in `plan_rev`; with what the plan allows: how many keys, how many there are, and the
+-- lowest ordinal that is free; and `live_state` sees a claimed key that has ended and is not off yet: it still takes its
+-- place (X14).
 DROP VIEW claim_gates;
 CREATE VIEW claim_gates AS
 SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.account_created_at,
