@@ -400,6 +400,8 @@ export const mutants = [
     ["B3 a window counts as begun two minutes after", "pub const SKEW_SECS: i64 = 120;", "pub const SKEW_SECS: i64 = 0;"],
     ["B4 what was spent before is not counted against what was paid", "LimitReset::None => amount.minus(sibling.before_prepaid),", "LimitReset::None => amount,"],
     ["B5 nobody is lowered below a smaller plan while others follow", "(None, false) => sibling.cap.min(", "(None, false) => sibling.cap.max("],
+    ["X9 what ended about the boundary may be of the new window", "(Some(ended), _) if ended < by_any_clock", "(Some(ended), _) if ended < began"],
+    ["X9 its last figure is as much as it can be", "usage.read_at >= by_any_clock && reset", "usage.read_at >= began && reset"],
   ]),
   ...inFile("src/mint/decision.rs", [
     ["A15 an Idempotency-Key is for one body", "        if earlier.body_sha256 != idempotency.body_sha256 {", "        if earlier.body_sha256.is_empty() {"],
@@ -417,6 +419,7 @@ export const mutants = [
     ["F17 nothing is raised before the guardrail is in force", "        other => return Ok(other.map(|()| Switched::Overtaken)),\n    }", "        _ => {}\n    }"],
     ["F17 a guardrail that is not in force keeps no limit up", "        _ if lowers(&cap, &basis) =>", "        _ if false =>"],
     ["F17 a guardrail that is not in force stays due", "=> cap.next = earliest(cap.next, Some(basis.taken)),", "=> {}"],
+    ["B4 P5 nothing is added above what was spent before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
   ]),
   ...inFile("src/store/allowed.rs", [
     ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND (d.ended_at", "OR (d.recorded_at IS NULL AND (d.ended_at"],
@@ -572,6 +575,9 @@ export const mutants = [
     ["C1 what cannot be read is deleted in the end", " && due.attempts < READS_OF_SPEND\n", "\n"],
     ["C1 a stray has no figures to wait for", "    due.delivered && !due", "    !due"],
     ["C1 its figures are read once it is off", "    match openrouter::switch_key(app, hash, true).await {\n        Reply::Is(_) => {}\n        other => return Ok(other.map(|_| ())),\n    }\n", ""],
+    ["X4 a switch that waited too long after its doubt is not sent", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
+    ["X4 P5 a window that may be in force is said again", " && !doubt.is_of_another();", ";"],
+    ["X4 a limit that waited too long after its doubt is not sent", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if false {"],
   ]),
   ...inFile("src/upstream/call.rs", [
     ["X4 a try without an answer may land", "may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);", "may_land |= matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);"],
@@ -842,20 +848,6 @@ export const mutants = [
   ...inFile("src/domain/rotation.rs", [
     ["C10 two need two cents", "    if rest < NanoUsd::CENT.plus(NanoUsd::CENT) {", "    if rest < NanoUsd::CENT {"],
     ["C10 a split never raises the old one", "floored().min(limit)", "floored()"],
-  ]),
-  ...inFile("src/upstream/openrouter.rs", [
-  ]),
-  ...inFile("src/domain/budget.rs", [
-    ["X9 what ended about the boundary may be of the new window", "(Some(ended), _) if ended < by_any_clock", "(Some(ended), _) if ended < began"],
-    ["X9 its last figure is as much as it can be", "usage.read_at >= by_any_clock && reset", "usage.read_at >= began && reset"],
-  ]),
-  ...inFile("src/caps.rs", [
-    ["B4 P5 nothing is added above what was spent before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
-  ]),
-  ...inFile("src/turn.rs", [
-    ["X4 a switch that waited too long after its doubt is not sent", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
-    ["X4 P5 a window that may be in force is said again", " && !doubt.is_of_another();", ";"],
-    ["X4 a limit that waited too long after its doubt is not sent", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if false {"],
   ]),
 ];
 
