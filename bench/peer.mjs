@@ -107,13 +107,16 @@ function shown(card, now) {
     resets_at: moment(windowEnd(card.limit_reset, now)),
     created_at: moment(card.created_at),
     expires_at: moment(card.expires_at),
-    spend: card.usage_read_at === null ? null : spent(card, now),
+    generation: card.issue.number,
+    issued_at: moment(card.issue.at),
+    grace_until: card.issue.grace_until === null ? null : moment(card.issue.grace_until),
+    spend: card.usage.read_at === null ? null : spent(card, now),
   };
 }
 
 /** What a key has spent; null where a window has begun since it was read. @param {any} card @param {number} now */
 function spent(card, now) {
-  const of = (/** @type {string} */ reset) => (windowEnd(reset, card.usage_read_at) === windowEnd(reset, now) ? card[`${reset}_nano`] : null);
+  const of = (/** @type {string} */ reset) => (windowEnd(reset, card.usage.read_at) === windowEnd(reset, now) ? card.usage[`${reset}_nano`] : null);
   const told = (/** @type {number | null} */ nano) => (nano === null ? null : usd(nano));
   const used = of(card.limit_reset);
   return {
@@ -122,8 +125,8 @@ function spent(card, now) {
     day_usd: told(of("daily")),
     week_usd: told(of("weekly")),
     month_usd: told(of("monthly")),
-    total_usd: usd(card.lifetime_nano),
-    read_at: moment(card.usage_read_at),
+    total_usd: usd(card.usage.lifetime_nano),
+    read_at: moment(card.usage.read_at),
   };
 }
 

@@ -87,7 +87,7 @@ const OURS = [
   "holds.key_id", "holds.actor", "holds.change_id",
   "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
   "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.limit_sent_at", "generations.cap_due_at", "generations.readings_since_off", "generations.replaces",
-  "generations.missing_since", "generations.change_id",
+  "generations.missing_since", "generations.change_id", "generations.guardrail_id", "generations.guardrail_sent_at",
   "audit.id", "audit.change_id",
 ];
 

@@ -8,13 +8,18 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
-import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
-import { CREATE, DELETE, House, LIST, SCALE, inLanes } from "./support.mjs";
+import {
+  claiming, claimingUnderAGuardrail, claimingWith, isOver, namingAGuardrail, signingIn, sweepingAHold, sweepingALetGo, sweepingAStray, sweepingAnAssignment,
+  sweepingAnExpiry,
+} from "./moments.mjs";
+import { ASSIGN, CREATE, DELETE, House, LIST, SCALE, inLanes } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
 /** Most of a cell is waiting: for the pauses between tries, for workerd, for the sandbox. */
 const LANES = 3;
+
+const UNASSIGN = "openrouter.guardrails.unassign";
 
 /** When each operation is made. @type {[string, Moment][]} */
 const MOMENTS = [
@@ -27,6 +32,10 @@ const MOMENTS = [
   ["openrouter.keys.update", sweepingAHold],
   [DELETE, claimingWith("echo_limit_larger")],
   ["openrouter.workspaces.get", sweepingAStray],
+  ["openrouter.guardrails.get", namingAGuardrail],
+  [ASSIGN, claimingUnderAGuardrail],
+  [UNASSIGN, sweepingALetGo],
+  ["openrouter.guardrails.assignments", sweepingAnAssignment],
 ];
 /** More moments of operations that are above already. @type {[string, Moment][]} */
 const MORE_MOMENTS = [
@@ -40,10 +49,11 @@ const NEVER_MADE = [
   "openrouter.key.current",
   "openrouter.credits.get",
   ...["list", "create", "update", "delete"].map((name) => `openrouter.workspaces.${name}`),
+  ...["list", "create", "update", "delete", "assigned"].map((name) => `openrouter.guardrails.${name}`),
 ];
 
 /** Sent once, whatever the answer. */
-const SENT_ONCE = ["github.token", "github.revoke", CREATE];
+const SENT_ONCE = ["github.token", "github.revoke", CREATE, ASSIGN, UNASSIGN];
 /** What a safe call is tried again after, so that three of them are one call that failed. */
 const RETRIED = ["reset_before", "reset_after", "error_before", "error_after", "truncated", "html_error", "late"];
 
@@ -124,5 +134,5 @@ test("every fault on every upstream operation leaves every promise, and two swee
   await inLanes(houses, tried, play);
   console.log(`counted: ${tried.length} cells of faults and operations on workerd (of ${all})`);
   for (const [why, names] of not) console.log(`not applicable: ${names.length} cells, ${why}: ${names.join(", ")}`);
-  assert.ok(tried.length >= 168, `${tried.length}`);
+  assert.ok(tried.length >= 224, `${tried.length}`);
 });

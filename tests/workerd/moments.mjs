@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { attemptSignIn } from "../harness/index.mjs";
-import { CREATE, TEN_MINUTES } from "./support.mjs";
+import { ASSIGN, CREATE, TEN_MINUTES } from "./support.mjs";
 
 /** @typedef {import("../harness/index.mjs").Client} Client */
 /** @typedef {import("./support.mjs").House} House */
@@ -40,6 +40,59 @@ export const claimingWith = (kind) => ({
   },
   act: claiming.act,
 });
+
+/** A member of a plan of their own, whose keys are held to one model. @param {House} house */
+async function underAGuardrail(house) {
+  const [member, operator] = [await house.member(), await house.member("operator")];
+  const plan = `held-${newcomers++}`;
+  const guardrail_id = await house.guardrail("cheap/one");
+  const terms = { name: plan, limit_usd: "5", limit_reset: "daily", expiry_days: 30, max_active_keys: 1, guardrail_id };
+  assert.equal((await operator.post("/api/v1/admin/plans", terms)).status, 201);
+  assert.equal((await operator.post(`/api/v1/admin/members/${await house.memberId(member)}/plan`, { plan })).status, 200);
+  return { member, operator, plan };
+}
+
+/** A claim whose key is held to a guardrail before it is given out. @type {Moment} */
+export const claimingUnderAGuardrail = {
+  prepare: async (house) => (await underAGuardrail(house)).member,
+  act: claiming.act,
+};
+
+/** An admin names the guardrail of a plan: it is looked up. @type {Moment} */
+export const namingAGuardrail = {
+  prepare: (house) => house.member(),
+  act: async (house) => {
+    const operator = await house.member("operator");
+    const told = await operator.patch("/api/v1/admin/plans/enterprise", { guardrail_id: await house.guardrail("cheap/one") });
+    assert.ok([200, 409, 503].includes(told.status), `${told.status} ${JSON.stringify(told.body)}`);
+  },
+};
+
+/** A sweep that lets a key go which its plan holds to nothing any more. @type {Moment} */
+export const sweepingALetGo = {
+  prepare: async (house) => {
+    const { member, operator, plan } = await underAGuardrail(house);
+    assert.equal((await house.claim(member)).status, 201);
+    assert.equal((await operator.patch(`/api/v1/admin/plans/${plan}`, { guardrail_id: null })).status, 200);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
+/** A sweep that asks what a key is held to: it was assigned, and the answer was lost. @type {Moment} */
+export const sweepingAnAssignment = {
+  prepare: async (house) => {
+    const { member, operator, plan } = await underAGuardrail(house);
+    assert.equal((await house.claim(member)).status, 201);
+    const guardrail_id = await house.guardrail("cheap/two");
+    assert.equal((await operator.patch(`/api/v1/admin/plans/${plan}`, { guardrail_id })).status, 200);
+    await house.sandbox.fault({ operation: ASSIGN, kind: "error_after" });
+    await house.sweep();
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
 
 /** A sweep ten minutes after a create was lost that made a key: it lists, deletes the key and frees the member. @type {Moment} */
 export const sweepingAStray = {

@@ -5,14 +5,13 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { allWereBroken, audit, becomes, breakAt, breaking, breaksIn, isWhole, mend } from "./breaking.mjs";
 import { claiming } from "./moments.mjs";
-import { CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
+import { ASSIGN, CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 /** @typedef {import("../harness/index.mjs").Client} Client */
 /** @typedef {import("./support.mjs").Answer} Answer */
 
 const UPDATE = "openrouter.keys.update";
-const ASSIGN = "openrouter.guardrails.assign";
 const NIGHT = "0 3 * * *";
 /** What a run writes down while it works. */
 const BEFORE_ITS_END = "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NULL";

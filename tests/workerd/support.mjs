@@ -30,6 +30,7 @@ export const UNLIMITED = Object.fromEntries(
 );
 
 export const CREATE = "openrouter.keys.create";
+export const ASSIGN = "openrouter.guardrails.assign";
 export const LIST = "openrouter.keys.list";
 export const DELETE = "openrouter.keys.delete";
 
