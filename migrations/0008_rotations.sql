@@ -7,8 +7,9 @@ CREATE INDEX generations_by_replaces ON generations (replaces) WHERE replaces IS
 -- Keys that may be replaced: what stands for each, and what speaks against it. Read by the guards and by the words alike.
 CREATE VIEW rotation_gates AS
 SELECT k.id AS key_id, k.public_id AS key, k.owner_id, m.public_id AS member, m.epoch + s.session_epoch AS epoch,
-  -- While every key is to be off, none is made either.
-  CASE s.keys WHEN 'on' THEN s.minting ELSE 'stopped' END AS minting,
+  -- As for claims: while every key is to be off, while the database may have forgotten something, and while the account is
+  -- another one, none is made.
+  CASE WHEN s.keys = 'on' AND s.restore = 'none' AND s.account = 'known' THEN s.minting ELSE 'stopped' END AS minting,
   s.pause_until, i.public_origin, i.name AS instance, o.plan_id, o.plan_rev + p.rev AS plan_rev,
   EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject) AS blocked,
   g.id AS old_id, g.public_id AS old, g.slot AS old_slot, g.state AS old_state, g.expires_at, g.limit_nano,

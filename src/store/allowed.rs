@@ -41,7 +41,8 @@ macro_rules! most {
     };
 }
 
-/// The owner's generations but `$own` that live, or ended since `$since` or since they prepay, with what is known of each.
+/// The owner's generations but `$own` that live, or ended since `$since`, or under a prepaid plan `p` since they prepay, with
+/// what is known of each.
 /// One whose place is taken at once (`$replaced`, or by its successor's record) was off before its figures were read. One
 /// whose secret nobody ever had spends nothing.
 macro_rules! siblings {
@@ -60,8 +61,9 @@ macro_rules! siblings {
               'monthly_nano', d.usage_monthly_nano, 'lifetime_nano', d.usage_lifetime_nano))
             FROM generations d WHERE d.owner_id = ", $owner, " AND d.public_id <> ", $own, "
               AND ((d.live = 1 AND (d.recorded_at IS NOT NULL OR d.state IN ('reserved', 'minting')))
-                OR (d.recorded_at IS NOT NULL AND (d.ended_at >= ", $since, "
-                OR d.ended_at >= (SELECT so.prepaid_since FROM owners so WHERE so.id = d.owner_id))))))"
+                OR (d.recorded_at IS NOT NULL AND d.ended_at >= CASE p.limit_reset
+                  WHEN 'none' THEN (SELECT COALESCE(so.prepaid_since, 0) FROM owners so WHERE so.id = d.owner_id)
+                  ELSE ", $since, " END))))"
         )
     };
 }

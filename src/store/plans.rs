@@ -79,6 +79,7 @@ statements! {
     PUT = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT k.id, 'plan', a.actor, a.at, a.change_id FROM audit a JOIN keys k ON k.public_id = a.target
         WHERE a.change_id = ?1 AND a.action = 'hold_put' AND a.after = 'plan'
+          AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)
         ON CONFLICT DO NOTHING";
 
     // Caps follow a hold of the plan's, put or lifted.
@@ -94,7 +95,8 @@ statements! {
 
     LIFT = "DELETE FROM holds WHERE reason = 'plan' AND key_id IN
         (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target
-          WHERE a.change_id = ?1 AND a.action = 'hold_lifted' AND a.before = 'plan')";
+          WHERE a.change_id = ?1 AND a.action = 'hold_lifted' AND a.before = 'plan'
+            AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target))";
 }
 
 /// A plan as admins see it. A prepaid one has no limit of its own.

@@ -41,7 +41,8 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     TAKE_OVER = "UPDATE instance SET public_origin = ?1, change_id = ?2
-        WHERE change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'instance')";
+        WHERE change_id <> ?2
+          AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = 'instance' ORDER BY a.id DESC LIMIT 1)";
 
     // What was postponed after earlier failures has its turn at once.
     DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0

@@ -20,10 +20,11 @@ macro_rules! stmt {
     };
 }
 
-/// Whether the batch's own change, the one of ?1 and ?2, has been written down.
+/// Whether the batch's own change, the one of ?1 and ?2, has been written down and nothing newer: what lands late changes
+/// nothing back.
 macro_rules! written {
     () => {
-        "EXISTS (SELECT 1 FROM audit w WHERE w.change_id = ?1 AND w.target = ?2)"
+        "?1 = (SELECT w.change_id FROM audit w WHERE w.target = ?2 ORDER BY w.id DESC LIMIT 1)"
     };
 }
 
