@@ -79,6 +79,9 @@ SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.
       WHERE l.owner_id = m.owner_id AND l.live = 1) c
     WHERE NOT EXISTS (SELECT 1 FROM generations l JOIN keys lk ON lk.id = l.key_id
       WHERE l.owner_id = m.owner_id AND l.live = 1 AND lk.ordinal = c.n)) AS free_ordinal,
+  -- Whose last spend is still being counted: as many as the plan allows keys may be at a time, however they were ended (X8).
+  (SELECT COUNT(*) FROM generations e WHERE e.owner_id = m.owner_id AND e.erase_at IS NOT NULL AND e.erased_at IS NULL
+    AND e.readings_since_off < 2) > (SELECT p.max_active_keys FROM plans p WHERE p.id = o.plan_id) AS unsettled,
   -- The most that a mint under way may come to have.
   (SELECT CASE p.limit_reset
       WHEN 'none' THEN MAX(10000000, (SELECT COALESCE(SUM(y.credit_nano), 0) FROM payments y

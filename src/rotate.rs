@@ -134,6 +134,7 @@ pub async fn report_leak(
     if !facts.begun {
         return Err(Error::ClaimSuperseded);
     }
+    end_older(app, &attempt, &facts).await;
     match prepare(app, &mut attempt, &rotation, &facts.old).await {
         Ok((decision, (share, spec))) => {
             made(mint::make(app, &attempt, &decision, &share, &spec).await)
@@ -148,10 +149,18 @@ pub async fn report_leak(
     }
 }
 
+/// Of two in grace the older one has leaked too, and has no successor of its own: it goes at once.
+async fn end_older(app: &App, attempt: &Attempt, facts: &Facts) {
+    if let Some(older) = &facts.older {
+        own_keys::remove(app, attempt.session.member.as_str(), older).await;
+    }
+}
+
 /// An admin's word on somebody else's key: off at once, and no secret (A19).
 async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rotated, Error> {
     let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
     let facts = told.facts.ok_or(Error::NotFound)?;
+    end_older(app, attempt, &facts).await;
     if let Err(error) = put_off(app, attempt, &facts.old).await {
         own_keys::left_to_sweep(app, &facts.old, error.code());
     }
@@ -271,7 +280,9 @@ async fn put_off(app: &App, attempt: &Attempt, old: &Due) -> Result<Spend, Error
     match turn::switch_and_read(app, Switch::Off, old, actor).await {
         Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => Ok(spent),
         left => {
-            own_keys::left_to_sweep(app, old, left);
+            // What it has spent is nobody's in a log.
+            let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
+            own_keys::left_to_sweep(app, old, outcome);
             Err(Error::OldUnconfirmed)
         }
     }

@@ -184,6 +184,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ the reservation
   ...inFile("src/store/claims.rs", [
+    ["X8 ended keys are counted before the next one is made", "          AND g.unsettled = 0\n", ""],
     ["X12 the reservation wants a current session", "AND g.epoch = ?5 AND g.status = 'active'", "AND g.status = 'active'"],
     ["P7 the reservation wants an active member", "AND g.epoch = ?5 AND g.status = 'active'", "AND g.epoch = ?5"],
     ["X13 the reservation refuses whoever is blocked", "AND g.blocked = 0 AND g.held = 0", "AND g.held = 0"],
@@ -359,19 +360,20 @@ export const mutants = [
     ["A16 whoever leaves is erased", "CREATE TRIGGER members_left_erased BEFORE UPDATE ON members", "CREATE TRIGGER members_left_erased BEFORE UPDATE OF owner_id ON members"],
   ]),
   ...inFile("src/store/offboard.rs", [
+    ["A2 reinstating lifts an admin's hold of a key that has ended", "        stmts.push(stmt!(FORGIVE, change));\n", ""],
     ["A7 a member is put out in an admin's current session only", "WHERE m.public_id = ?6 AND a.epoch + s.session_epoch = ?7", "WHERE m.public_id = ?6 AND ?7 = ?7"],
     ["A16 who has left is not acted on", "          AND m.status <> ?3 AND m.status <> 'left'\n", "          AND m.status <> ?3\n"],
     ["P11 who stands so already is not put so again", "          AND m.status <> ?3 AND m.status <> 'left'\n", "          AND m.status <> 'left'\n"],
     ["A7 an admin of the configuration is not put out", "m.subject NOT IN (SELECT value FROM json_each(?8))", "?8 = ?8"],
     ["A7 an admin of the configuration may be let in again", "(?3 = 'active' OR m.provider", "(?3 = '' OR m.provider"],
-    ["X3 standing otherwise is done once", "WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)\";\n\n    // A ban", "WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)\";\n\n    // A ban"],
+    ["X3 standing otherwise is done once", "WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)\";\n\n    // An admin's hold", "WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)\";\n\n    // An admin's hold"],
     ["P7 who is put out has no session afterwards", "SET status = ?1, epoch = epoch + 1,", "SET status = ?1, epoch = epoch + 0,"],
     ["P7 a ban is on the list of blocks", "m.status = 'banned' AND EXISTS", "m.status = '' AND EXISTS"],
     ["P7 letting in lifts the ban's block", "m.status <> 'banned' AND EXISTS", "m.status = '' AND EXISTS"],
     ["P7 letting in lifts no other block", "          AND EXISTS (SELECT 1 FROM audit WHERE change_id = b.change_id AND target = ?4 AND action = 'member_banned')\n", ""],
     ["C5 every key of who is put out ends", "m.public_id = ?3) AND ended_at IS NULL\n", "m.public_id = ?3) AND ended_at = 1\n"],
     ["P7 every generation of who is put out is to go", "          AND live = 1 AND state IN ('active', 'disabled')\n          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = generations.public_id)", "          AND live = 1 AND state IN ('active', 'disabled') AND 0\n          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = generations.public_id)"],
-    ["P7 a suspension ends keys too", "    if verdict.status != Status::Active {", "    if verdict.status == Status::Banned {"],
+    ["P7 a suspension ends keys too", "    if verdict.status == Status::Active {", "    if verdict.status != Status::Banned {"],
     ["A16 a member leaves in a current session only", "m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND m.login = ?5", "?4 = ?4 AND m.status = 'active' AND m.login = ?5"],
     ["A16 a key's name leaves with its owner", "UPDATE keys SET name = NULL, change_id = ?1", "UPDATE keys SET name = name, change_id = ?1"],
     ["A16 a key's mask leaves with its owner", "SET label = NULL", "SET label = label"],
@@ -422,7 +424,8 @@ export const mutants = [
     ["B4 P5 nothing is added above what was spent before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
   ]),
   ...inFile("src/store/allowed.rs", [
-    ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND (d.ended_at", "OR (d.recorded_at IS NULL AND (d.ended_at"],
+    ["B4 what ended before its owner prepaid is not of what was paid", "WHEN 'none' THEN (SELECT COALESCE(so.prepaid_since, 0)", "WHEN 'none' THEN (SELECT 0 * COALESCE(so.prepaid_since, 0)"],
+    ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND d.ended_at", "OR (d.recorded_at IS NULL AND d.ended_at"],
   ]),
   ...inFile("src/store/caps.rs", [
     ["X3 a cap that lands late puts no hold again", "WHERE n.public_id = ?3 AND n.change_id = ?2\n        ON CONFLICT", "WHERE n.public_id = ?3 AND ?2 <> ''\n        ON CONFLICT"],
@@ -438,7 +441,10 @@ export const mutants = [
     ["B5 a plan's change reaches its owners' caps", "SET cap_due_at = ?3\n        WHERE live = 1 AND owner_id IN", "SET cap_due_at = NULL\n        WHERE live = 1 AND owner_id IN"],
     ["B5 a plan's change outdates mints under way", "rev = rev + 1, change_id = ?1", "change_id = ?1"],
     ["B5 keys beyond the plan are put off", "(SELECT p.id FROM plans p WHERE p.name = ?6) AND r.rank > r.max_active_keys", "(SELECT p.id FROM plans p WHERE p.name = ?6) AND r.rank > 99"],
-    ["B5 what fits again is let go", "AND r.key_id = k.id AND r.rank <= r.max_active_keys)", "AND r.key_id = k.id AND r.rank < 0)"],
+    ["B5 what fits again is let go", "WHERE h.reason = 'plan'\n          AND EXISTS (SELECT 1 FROM ranked_keys", "WHERE h.reason = 'plan'\n          AND 0 AND EXISTS (SELECT 1 FROM ranked_keys"],
+    ["B5 what fits again of one owner is let go", "WHERE k.owner_id = ?4\n          AND EXISTS (SELECT 1 FROM ranked_keys", "WHERE k.owner_id = ?4\n          AND 0 AND EXISTS (SELECT 1 FROM ranked_keys"],
+    ["A3 a plan's hold that lands late is not put again", "a.after = 'plan'\n          AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)", "a.after = 'plan'"],
+    ["A3 a plan's hold is not lifted late", "a.before = 'plan'\n            AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)", "a.before = 'plan'"],
   ]),
   ...inFile("src/store/allowances.rs", [
     ["X12 two plans' revisions are never the same", "(SELECT w.rev FROM plans w WHERE w.id = owners.plan_id) + 1,", "1,"],
@@ -697,6 +703,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ alarms and the night
   ...inFile("migrations/0007_reconcile.sql", [
+    ["X8 as many uncounted keys as the plan allows", "e.erased_at IS NULL\n    AND e.readings_since_off < 2) >", "e.erased_at IS NULL\n    AND e.readings_since_off < 2) < 0 AND 0 <"],
     ["X6 X7 P11 an alarm changes only with an audit row", "BEFORE UPDATE OF restore, restore_since, account, account_since ON settings", "BEFORE UPDATE OF id ON settings"],
     ["P11 a key is missing only with an audit row", "BEFORE UPDATE OF missing_since ON generations", "BEFORE UPDATE OF id ON generations"],
     ["X7 nothing is minted on a restored database", "s.keys = 'on' AND s.restore = 'none' AND", "s.keys = 'on' AND"],
@@ -786,6 +793,9 @@ export const mutants = [
     ["F17 a plan that is changed has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    let name", "    let by = change(&context, &session)?;\n    let name"],
   ]),
   // ------------------------------------------------------------------------------------------ rotations
+  ...inFile("migrations/0008_rotations.sql", [
+    ["X7 X6 nothing is rotated under a suspicion", "CASE WHEN s.keys = 'on' AND s.restore = 'none' AND s.account = 'known' THEN", "CASE WHEN s.keys = 'on' THEN"],
+  ]),
   ...inFile("src/store/rotations.rs", [
     ["A4 nothing is put off while no key is made", "AND r.minting = 'open' AND r.pause_until <= ?2 AND", "AND r.pause_until <= ?2 AND"],
     ["A11 nothing is put off while upstream asks for patience", "AND r.pause_until <= ?2 AND r.blocked = 0", "AND r.blocked = 0"],
@@ -838,6 +848,7 @@ export const mutants = [
     ["X10 what a grace leaves is its successor's", "WHERE live = 1 AND replaces IN", "WHERE live = 0 AND replaces IN"],
   ]),
   ...inFile("src/rotate.rs", [
+    ["S3-45 a leak within a grace puts the older one off at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
     ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
     ["A15 a replay is answered as one", "    if is_replay(&attempt, &facts)? {\n        return Ok(Rotated::Before(card));\n    }\n    if !facts.begun {\n        return Err(refusal(", "    if !facts.begun {\n        return Err(refusal("],
     ["B4 C10 a split leaves out what was spent before it was paid for", "        LimitReset::None => before,\n", "        LimitReset::None => NanoUsd::ZERO,\n"],

@@ -60,6 +60,8 @@ pub struct Facts {
     /// Keys of theirs that live, and how many the plan allows.
     pub keys_live: i64,
     pub keys_allowed: i64,
+    /// The last spend of as many keys that ended is still being counted as may be at a time (X8).
+    pub unsettled: bool,
     pub policy: Policy,
 }
 
@@ -111,6 +113,7 @@ pub enum Refusal {
     Exists,
     InProgress,
     BeingRemoved,
+    Unsettled,
     /// As many as the plan allows (P6).
     KeysUsedUp {
         allowed: i64,
@@ -153,6 +156,7 @@ pub fn first_refusal(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Ref
                 allowed: facts.keys_allowed,
             })
         })
+        .or_else(|| facts.unsettled.then_some(Refusal::Unsettled))
         .or_else(|| room(facts, terms, now))
 }
 

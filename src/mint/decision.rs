@@ -80,6 +80,7 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::Exists => Error::Internal,
         Refusal::InProgress => Error::ClaimInProgress,
         Refusal::BeingRemoved => Error::KeyBeingRemoved,
+        Refusal::Unsettled => Error::RotationUnsettled,
         Refusal::KeysUsedUp { allowed } => Error::KeysUsedUp { allowed },
         Refusal::ProjectNotLive => Error::ProjectNotLive,
         Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,

@@ -29,6 +29,7 @@ statements! {
         FROM claim_gates g
         WHERE g.public_id = ?4 AND g.epoch = ?5 AND g.status = 'active'
           AND g.blocked = 0 AND g.held = 0 AND (?18 = 1 OR g.live_state IS NULL) AND g.keys_live < g.keys_allowed
+          AND g.unsettled = 0
           AND g.minting = 'open' AND g.pause_until <= ?3 AND g.public_origin = ?6
           AND (g.upstream_terms = 'confirmed' OR ?14 = 1) AND g.terms_rev >= ?15
           AND ?7 = 1 AND g.seats_live < ?8 AND (g.account_created_at <= ?9 OR g.age_waived = 1)
@@ -85,7 +86,8 @@ statements! {
           'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
           'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6
             AND a.failure IS NOT 'busy'),
-          'seats_live', g.seats_live, 'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed),
+          'seats_live', g.seats_live, 'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed,
+          'unsettled', g.unsettled),
           'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
           'restored', (SELECT s.restore <> 'none' FROM settings s),

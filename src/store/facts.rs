@@ -22,6 +22,7 @@ from_json! {
         live_state: Option<State>,
         keys_live: i64,
         keys_allowed: i64,
+        unsettled: bool,
     }
 }
 
@@ -59,6 +60,7 @@ impl FactsRow {
             live_state: self.live_state,
             keys_live: self.keys_live,
             keys_allowed: self.keys_allowed,
+            unsettled: self.unsettled,
             policy: policy.into(),
         }
     }

@@ -28,6 +28,16 @@ statements! {
     STAND = "UPDATE members SET status = ?1, epoch = epoch + 1, change_id = ?2
         WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
+    // An admin's hold on a key that has ended would refuse their claims for ever.
+    FORGIVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, k.public_id, 'hold_lifted', ?2, 'admin', ?3
+        FROM members m JOIN keys k ON k.owner_id = m.owner_id JOIN holds h ON h.key_id = k.id AND h.reason = 'admin'
+        WHERE m.public_id = ?4 AND k.ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)
+        ON CONFLICT DO NOTHING";
+
+    FORGIVE = "DELETE FROM holds WHERE reason = 'admin' AND key_id IN
+        (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target WHERE a.change_id = ?1 AND a.action = 'hold_lifted')";
+
     // A ban holds for the person, whatever becomes of the member's row.
     BAN_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, ?2, 'blocked', ?3, m.public_id, ?4 FROM members m
@@ -173,7 +183,10 @@ pub async fn stand(
         stmt!(UNBAN_GUARD, change, admin, now, member),
         stmt!(UNBAN, member, change),
     ];
-    if verdict.status != Status::Active {
+    if verdict.status == Status::Active {
+        stmts.push(stmt!(FORGIVE_GUARD, change, admin, now, member));
+        stmts.push(stmt!(FORGIVE, change));
+    } else {
         stmts.extend(end_keys(change, admin, member, now));
     }
     let written = stmts.len();

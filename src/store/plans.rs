@@ -86,10 +86,16 @@ statements! {
     FIT_DUE = "UPDATE generations SET cap_due_at = ?2 WHERE live = 1
         AND key_id IN (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target WHERE a.change_id = ?1)";
 
-    // Keys that fit again, whatever made the room.
+    // Keys that fit again, whatever made the room: of everybody, or of one owner.
     FITTING = "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, k.public_id, 'hold_lifted', ?2, 'plan', ?3 FROM holds h JOIN keys k ON k.id = h.key_id
         WHERE h.reason = 'plan'
+          AND EXISTS (SELECT 1 FROM ranked_keys r WHERE r.owner_id = k.owner_id AND r.key_id = k.id AND r.rank <= r.max_active_keys)
+        ON CONFLICT DO NOTHING";
+
+    FITTING_OF_OWNER = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, k.public_id, 'hold_lifted', ?2, 'plan', ?3 FROM keys k JOIN holds h ON h.key_id = k.id AND h.reason = 'plan'
+        WHERE k.owner_id = ?4
           AND EXISTS (SELECT 1 FROM ranked_keys r WHERE r.owner_id = k.owner_id AND r.key_id = k.id AND r.rank <= r.max_active_keys)
         ON CONFLICT DO NOTHING";
 
@@ -274,7 +280,8 @@ pub async fn change(
             name
         ),
     ]);
-    stmts.extend(fit(&by.fit, member.as_str(), by.now));
+    let fitting = stmt!(FITTING, &by.fit, member.as_str(), by.now);
+    stmts.extend(fit(&by.fit, fitting, by.now));
     ending_with(db, by, name, stmts).await
 }
 
@@ -319,7 +326,8 @@ pub(super) fn fit_owner(
         now,
         owner
     )];
-    stmts.extend(fit(fit_change, actor, now));
+    let fitting = stmt!(FITTING_OF_OWNER, fit_change, actor, now, owner);
+    stmts.extend(fit(fit_change, fitting, now));
     stmts
 }
 
@@ -328,10 +336,10 @@ pub(super) fn owner_due(change: &PublicId, target: &str, owner: i64, now: Timest
     stmt!(OWNER_DUE, change, target, now, owner)
 }
 
-fn fit(change: &PublicId, actor: &str, now: Timestamp) -> Vec<Stmt> {
+fn fit(change: &PublicId, fitting: Stmt, now: Timestamp) -> Vec<Stmt> {
     vec![
         stmt!(PUT, change),
-        stmt!(FITTING, change, actor, now),
+        fitting,
         stmt!(LIFT, change),
         stmt!(FIT_DUE, change, now),
     ]

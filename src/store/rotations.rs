@@ -115,7 +115,9 @@ statements! {
             'rotations_today', (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL
               AND a.created_at >= ?4 AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')),
             'expires_at', r.expires_at, 'renewable_at', r.renewable_at),
-          'old', json_object(", due!(), "))
+          'old', json_object(", due!(), "),
+          'older', (SELECT json_object(", due!(), ") FROM generations n
+            WHERE n.key_id = r.key_id AND n.state = 'revoking' AND n.change_id = ?2 LIMIT 1))
         FROM rotation_gates r JOIN generations n ON n.id = r.old_id WHERE r.key = ?1");
 }
 
@@ -152,6 +154,8 @@ from_json! {
         pub limit_reset: LimitReset,
         pub gates: Gates,
         pub old: Due,
+        /// The one beside it, where this very change has ended its grace.
+        pub older: Option<Due>,
     }
 }
 

@@ -603,3 +603,23 @@ fn p7_lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifte
     world.effects.land();
     assert_eq!(world.db.number("SELECT COUNT(*) FROM blocks"), 0);
 }
+
+#[test]
+fn a2_c5_a_reinstated_member_claims_anew_whatever_an_admin_had_put_on_a_key_that_ended() {
+    let world = World::new();
+    let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
+    let key = member.get("/api/v1/keys").json()["keys"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let off = r#"{"disabled":true}"#;
+    assert_eq!(
+        operator.patch(&format!("/api/v1/keys/{key}"), off).status,
+        200
+    );
+    assert_eq!(operator.stands("member", "suspended").status, 200);
+    assert_eq!(operator.stands("member", "active").status, 200);
+    sweeps(&world, 2);
+    assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
+    oracle::settled(&world);
+}

@@ -599,6 +599,16 @@ fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
     world.pass(60);
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     key_of(&member.delete(&format!("/api/v1/keys/{id}")));
+    // What two keys in a row had under way is counted first (X8).
+    let told = member.claim();
+    assert_eq!(
+        (told.status, told.code().as_str()),
+        (409, "rotation_unsettled")
+    );
+    for _ in 0..2 {
+        world.pass(600);
+        assert!(world.sweep());
+    }
     nothing_left(&member.claim());
     world.pass(86_400);
     assert!(world.sweep());

@@ -139,3 +139,20 @@ fn b4_a_top_up_while_a_mint_is_under_way_is_not_lost() {
     assert_eq!(limits(&world), [15.0]);
     oracle::settled(&world);
 }
+
+#[test]
+fn b4_what_a_key_had_spent_that_ended_before_its_owner_prepaid_is_not_of_what_was_paid() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let key = member.claim().json()["key"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    spends(&world, 4.0);
+    assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    sweeps(&world, 2);
+    assign(&world, &member, "prepaid");
+    assert_eq!(pays(&world, &member, "p-1", "10").status, 201);
+    assert_eq!(member.claim().json()["key"]["limit_usd"], "10.00");
+    oracle::settled(&world);
+}

@@ -92,6 +92,17 @@ fn x7_a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accep
     let health = member.get("/healthz").json();
     assert_eq!(health["claims_open"], false);
     assert_eq!(health["closed_by"][0]["setting"], "restore");
+    let owner = Browser::signed_in(&world, "load-1");
+    let key = owner.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let rotates = |verb: &str, body: &str| {
+        let target = format!("/api/v1/keys/{}/{verb}", key.as_str().unwrap());
+        let told = owner.post(&target, body);
+        assert_eq!(told.secret(), None, "{told:?}");
+        told.code()
+    };
+    assert_eq!(rotates("rotate", "{}"), "minting_stopped");
+    assert_eq!(rotates("rotate", r#"{"grace_hours":1}"#), "minting_stopped");
+    assert_eq!(world.usable().len(), usable);
     assert_eq!(
         member.patch(SETTINGS, ACCEPT).status,
         404,

@@ -925,9 +925,8 @@ fn s3_45_a_leak_within_a_grace_puts_both_off() {
     delivered(&world, &asks(&member, &key, "rotate", FOUR_HOURS), 2);
     let told = asks(&member, &key, "leaked", "{}");
     assert_eq!((told.status, told.secret()), (200, None));
-    sweeps(&world, 1);
-    assert_eq!(world.usable().len(), 0);
-    sweeps(&world, 2);
+    assert_eq!(world.usable().len(), 0, "both, within the request");
+    sweeps(&world, 3);
     delivered(&world, &rotates(&member, &key), 1);
 }
 

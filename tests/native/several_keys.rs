@@ -88,6 +88,7 @@ fn b1_keys_made_and_removed_in_turn_never_spend_more_than_the_plans_total() {
         }
         let key = format!("/api/v1/keys/{}", key["id"].as_str().unwrap());
         assert_eq!(member.delete(&key).status, 200);
+        sweeps(&world, 2);
     }
     // The claimed one may still spend its 5.
     assert!((spent - 5.0).abs() < 1e-9, "{spent}");
@@ -202,5 +203,34 @@ fn s3_21_an_owners_own_limit_is_lower_than_the_plans_and_goes_again() {
     assert_eq!(limits(&world), [5.0, 5.0]);
     let second = Browser::signed_in(&world, "second");
     assert_eq!(second.post(&limit, r#"{"limit_usd":"1"}"#).status, 404);
+    oracle::settled(&world);
+}
+
+#[test]
+fn x8_f1_as_many_ended_keys_as_the_plan_allows_may_be_uncounted_at_a_time() {
+    let world = World::new();
+    let member = on_plan(&world, "basic");
+    assert_eq!(
+        world
+            .db
+            .number("SELECT max_active_keys FROM plans WHERE name = 'basic'"),
+        2
+    );
+    let unsettled =
+        |told: &Told| (told.status, told.code()) == (409, String::from("rotation_unsettled"));
+    for _ in 0..3 {
+        let made = create(&member, LAPTOP);
+        assert_eq!(made.status, 201, "{made:?}");
+        let key = made.json()["key"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    }
+    assert!(unsettled(&create(&member, LAPTOP)));
+    sweeps(&world, 1);
+    assert!(
+        unsettled(&create(&member, LAPTOP)),
+        "one reading settles nothing"
+    );
+    sweeps(&world, 1);
+    assert_eq!(create(&member, LAPTOP).status, 201);
     oracle::settled(&world);
 }
