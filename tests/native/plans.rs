@@ -347,3 +347,77 @@ fn b5_a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
     assert_eq!(limits(&world), [20.0, 1.0, 0.01]);
     oracle::settled(&world);
 }
+
+#[test]
+fn a3_no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
+    let plan = "/api/v1/admin/plans/default";
+    let of_member = "/plan";
+    for (guard, target, late, newer) in [
+        (
+            "plans::CHANGE_GUARD",
+            plan,
+            r#"{"limit_usd":"8"}"#,
+            r#"{"limit_usd":"2"}"#,
+        ),
+        (
+            "plans::CHANGE_GUARD",
+            plan,
+            r#"{"max_active_keys":1}"#,
+            r#"{"max_active_keys":2}"#,
+        ),
+        (
+            "allowances::ASSIGN_GUARD",
+            of_member,
+            r#"{"plan":"pro"}"#,
+            r#"{"plan":"free"}"#,
+        ),
+        (
+            "allowances::ASSIGN_GUARD",
+            of_member,
+            r#"{"plan":"free"}"#,
+            r#"{"plan":"pro"}"#,
+        ),
+    ] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        let operator = Browser::signed_in(&world, "operator");
+        assert_eq!(operator.patch(plan, r#"{"max_active_keys":2}"#).status, 200);
+        assert_eq!(member.claim().status, 201);
+        assert_eq!(
+            member.post("/api/v1/keys", r#"{"name":"another"}"#).status,
+            201
+        );
+        let of_plans = target == plan;
+        let target = if of_plans {
+            target.to_owned()
+        } else {
+            format!("{}{target}", address(&member))
+        };
+        let say = |operator: &Browser<'_>, body: &str| {
+            let told = if of_plans {
+                operator.patch(&target, body)
+            } else {
+                operator.post(&target, body)
+            };
+            assert_eq!(told.status, 200, "{told:?}");
+        };
+        let dry = world.copied();
+        dry.effects.plan(&[]);
+        say(&Browser::with(&dry, &operator.cookies.borrow()), late);
+        let names = dry.effects.names();
+        let n = names.iter().position(|name| name.ends_with(guard)).unwrap();
+        world.effects.plan(&[(n, Fate::Late)]);
+        say(&operator, late);
+        world.effects.plan(&[]);
+        say(&operator, newer);
+        let stands = "SELECT json_array((SELECT json_group_array(json_array(name, limit_nano, max_active_keys, rev)) FROM plans),
+            (SELECT json_group_array(json_array(plan_id, plan_rev)) FROM owners),
+            (SELECT json_group_array(json_array(key_id, reason, change_id)) FROM holds))";
+        let before = world.db.text(stands);
+        assert_eq!(world.effects.land(), 1, "{guard} {late}");
+        assert_eq!(world.db.text(stands), before, "{guard} {late}");
+        oracle::always(&world);
+        sweeps(&world, 3);
+        oracle::settled(&world);
+    }
+}
