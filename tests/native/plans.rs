@@ -352,6 +352,8 @@ fn b5_a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
 fn a3_no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
     let plan = "/api/v1/admin/plans/default";
     let of_member = "/plan";
+    let one = r#"{"max_active_keys":1}"#;
+    let two = r#"{"max_active_keys":2}"#;
     for (guard, target, late, newer) in [
         (
             "plans::CHANGE_GUARD",
@@ -359,12 +361,9 @@ fn a3_no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
             r#"{"limit_usd":"8"}"#,
             r#"{"limit_usd":"2"}"#,
         ),
-        (
-            "plans::CHANGE_GUARD",
-            plan,
-            r#"{"max_active_keys":1}"#,
-            r#"{"max_active_keys":2}"#,
-        ),
+        ("plans::CHANGE_GUARD", plan, one, two),
+        // What fitted is put off anew.
+        ("plans::CHANGE_GUARD", plan, two, one),
         (
             "allowances::ASSIGN_GUARD",
             of_member,
@@ -401,6 +400,9 @@ fn a3_no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
             };
             assert_eq!(told.status, 200, "{told:?}");
         };
+        if late == two {
+            say(&operator, one);
+        }
         let dry = world.copied();
         dry.effects.plan(&[]);
         say(&Browser::with(&dry, &operator.cookies.borrow()), late);
