@@ -9,16 +9,18 @@ use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::store::generations::Due;
-use crate::store::holds::{self, Switch, Work};
+use crate::store::holds::{self, Switch};
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{Refused, Reply};
 
-/// One round of what holds ask for. False when not everything had its turn; the next run goes on.
-pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<bool, Halt> {
-    let Work { off, on } = holds::due(&*app.db, run.now).await?;
-    let off = off.into_iter().map(|due| (Switch::Off, due));
-    let on = on.into_iter().map(|due| (Switch::On, due));
-    for (switch, due) in off.chain(on) {
+/// One round of what is to be off, or on. False when not everything had its turn; the next run goes on.
+pub async fn drive(
+    app: &App,
+    run: &Run,
+    switch: Switch,
+    counts: &mut Counts,
+) -> Result<bool, Halt> {
+    for due in holds::due(&*app.db, switch, run.now).await? {
         if !run.has_time_for_rows(app) {
             return Ok(false);
         }

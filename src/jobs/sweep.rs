@@ -3,11 +3,12 @@
 //! 1. Stop if the database is behind what it was: then only what has a hold is switched off. Fence mints that nobody waits
 //!    for any more, let go of keys whose rotation died, end graces that are over, and list what is due
 //!    (`generations::take_up`). Stop if the credential is another account's.
-//! 2. Switch off upstream what has a hold, and on again what has none any more.
-//! 3. Bring the limits upstream that are to be computed anew, and once more what holds make of that.
-//! 4. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
-//! 5. Look again at what is off for good or expired, and delete it when its figures are settled.
-//! 6. Close what has expired, with what it spent.
+//! 2. Switch off upstream what has a hold.
+//! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 4. Close what has expired, with what it spent.
+//! 5. Switch on again what has no hold any more.
+//! 6. Look again at what is off for good or expired, and delete it when its figures are settled. Then bring the limits
+//!    upstream that are to be computed anew, and once more what holds make of that.
 //! 7. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
 //! 8. Free doubtful mints that a clean walk, begun late enough, has not seen.
 //! 9. Tidy, and write the run down.
@@ -26,6 +27,7 @@ use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::generations::{self, Place};
+use crate::store::holds::Switch;
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
 use crate::upstream::openrouter::Refused;
@@ -169,7 +171,7 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
     let watch = match watch::begin(app, run).await {
         Err(Halt::Restored) => {
             watch::our_account(app, run).await?;
-            holds::drive(app, run, counts).await?;
+            holds::drive(app, run, Switch::Off, counts).await?;
             return Err(Halt::Restored);
         }
         other => other?,
@@ -190,14 +192,8 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     counts.rotations_undone = work.rotations_undone;
     counts.graces_ended = work.graces_ended;
     watch::our_account(app, run).await?;
-    // Rows have their half of the time, so that a walk always has the other.
-    let mut all = holds::drive(app, run, counts).await?;
-    let capped = counts.capped;
-    all &= caps::drive(app, run, counts).await?;
-    // A cap may have put a key's hold, or lifted it.
-    if counts.capped > capped {
-        all &= holds::drive(app, run, counts).await?;
-    }
+    // Rows have their half of the time, so that a walk always has the other. What is to be off has its turn first.
+    let mut all = holds::drive(app, run, Switch::Off, counts).await?;
     let mut account = Account::new(&run.begun);
     for due in work.revokes {
         all &= run.has_time_for_rows(app);
@@ -205,17 +201,26 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
             due::revoke(app, run, &due, &mut account, counts).await?;
         }
     }
+    for due in work.expiries {
+        all &= run.has_time_for_rows(app);
+        if all {
+            due::expire(app, run, &due, counts).await?;
+        }
+    }
+    all &= holds::drive(app, run, Switch::On, counts).await?;
+    // Caps are computed from what these say (X9).
     for kept in work.kept {
         all &= run.has_time_for_rows(app);
         if all {
             erase(app, run, &kept, &mut account, counts).await?;
         }
     }
-    for due in work.expiries {
-        all &= run.has_time_for_rows(app);
-        if all {
-            due::expire(app, run, &due, counts).await?;
-        }
+    let capped = counts.capped;
+    all &= caps::drive(app, run, counts).await?;
+    // A cap may have put a key's hold, or lifted it.
+    if counts.capped > capped {
+        all &= holds::drive(app, run, Switch::Off, counts).await?;
+        all &= holds::drive(app, run, Switch::On, counts).await?;
     }
     walk_all(app, run, work.places, counts).await?;
     tidy(&*app.db, run.now).await?;

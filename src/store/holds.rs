@@ -71,19 +71,13 @@ impl Switch {
     }
 }
 
-/// What holds ask for now.
-pub struct Work {
-    pub off: Vec<Due>,
-    pub on: Vec<Due>,
-}
-
-pub async fn due(db: &dyn Database, now: Timestamp) -> Result<Work, DbError> {
-    let batch = vec![stmt!(OFF_DUE, now, BATCH), stmt!(ON_DUE, now, BATCH)];
-    let rows = db.batch(batch).await?;
-    Ok(Work {
-        off: read_all(rows_of(&rows, 0)?)?,
-        on: read_all(rows_of(&rows, 1)?)?,
-    })
+/// What holds ask to be switched so now.
+pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Vec<Due>, DbError> {
+    let due = match switch {
+        Switch::Off => stmt!(OFF_DUE, now, BATCH),
+        Switch::On => stmt!(ON_DUE, now, BATCH),
+    };
+    read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
 
 /// The doubt that stands beside a switch that was answered: when something earlier was sent, whose outcome is not known.
