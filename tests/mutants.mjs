@@ -269,7 +269,8 @@ export const mutants = [
     ["X4 a doubtful on is said again", "WHERE switch_doubted_at IS NOT NULL AND state = 'active'", "WHERE 0 AND switch_doubted_at IS NOT NULL AND state = 'active'"],
     ["A2 a switch is sent only while it is wanted", "            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1\n", "            AND ?1 IS NOT NULL\n"],
     ["A2 X4 a switch is confirmed only while it is wanted", "          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?7", "          AND ?7 IS NOT NULL"],
-    ["X7 a restored database lists nothing to switch on", "          AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')\n        LIMIT ?2", "        LIMIT ?2"],
+    ["X7 a restored database lists nothing to switch on", "          AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')\n", ""],
+    ["P7 what failed is switched off after what did not", "GROUP BY n.id ORDER BY n.next_attempt_at, n.id", "GROUP BY n.id"],
     ["X7 a restored database switches nothing on", "            AND (?1 = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),", "           ,"],
     ["X4 what was sent within five minutes may land yet", "doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS))", "doubt.0.filter(|at| *at > now)"],
   ]),
@@ -624,7 +625,8 @@ export const mutants = [
     ["P8 a row that is refused waits while others go first", "    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;\n    counts.refusal(refused)", "    counts.refusal(refused)"],
   ]),
   ...inFile("src/jobs/holds.rs", [
-    ["A2 a switch that failed is tried in every run", "return retry_next_run(app, run, due, counts).await;", "return super::due::retry_later(app, run, due, counts).await;"],
+    ["A2 a switch whose answer was lost is tried in every run", "return retry_next_run(app, run, due, counts).await,", "return retry_later(app, run, due, counts).await,"],
+    ["P7 what is not there is tried later each time", "return retry_later(app, run, due, counts).await,", "return retry_next_run(app, run, due, counts).await,"],
   ]),
   ...inFile("src/jobs/lease.rs", [
     ["X22 a job's clock is never ahead", "let now = scheduled.min(clock);", "let now = scheduled;"],

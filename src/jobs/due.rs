@@ -142,7 +142,7 @@ pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -
     Ok(())
 }
 
-/// A switch that did not work is tried in every run: somebody waits for it.
+/// A switch whose answer was lost is tried in every run: somebody waits for it.
 pub async fn retry_next_run(
     app: &App,
     run: &Run,

@@ -4,14 +4,14 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
-use super::due::{refuse, retry_next_run};
+use super::due::{refuse, retry_later, retry_next_run};
 use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::store::generations::Due;
 use crate::store::holds::{self, Switch};
 use crate::turn::{self, Switched};
-use crate::upstream::openrouter::{Refused, Reply};
+use crate::upstream::openrouter::Reply;
 
 /// One round of what is to be off, or on. False when not everything had its turn; the next run goes on.
 pub async fn drive(
@@ -46,12 +46,9 @@ async fn turn(
             };
             *count = count.saturating_add(1);
         }
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
-            return refuse(app, run, due, refused, counts).await;
-        }
-        Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
-            return retry_next_run(app, run, due, counts).await;
-        }
+        Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
+        Reply::Missing => return retry_later(app, run, due, counts).await,
+        Reply::Unknown => return retry_next_run(app, run, due, counts).await,
     }
     Ok(())
 }

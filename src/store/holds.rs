@@ -16,7 +16,7 @@ statements! {
         FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
         WHERE n.next_attempt_at <= ?1
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
-        GROUP BY n.id LIMIT ?2");
+        GROUP BY n.id ORDER BY n.next_attempt_at, n.id LIMIT ?2");
 
     // Free and off, or free and perhaps off. A database that was restored may have forgotten a hold (X7).
     ON_DUE = concat!("SELECT json_object(", due!(), ")
