@@ -616,6 +616,7 @@ export const mutants = [
     ["C1 a delete without an answer is not written down", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,\n        Reply::Missing => return retry_later(app, run, due, counts).await,"],
   ]),
   ...inFile("src/jobs/due.rs", [
+    ["P8 what the database refuses of one row is its own", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
     ["X6 a 404 counts as gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => Removed::Deleted,"],
     ["C1 an unknown delete is not gone", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,\n    };\n    // The moment", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing => return retry_later(app, run, due, counts).await,\n    };\n    // The moment"],
     ["B1 what an expired key spent is read before it is closed", "Reply::Is(spend) => spend.read_at(run.now),", "Reply::Is(spend) => spend.read_at(run.now).filter(|_| false),"],

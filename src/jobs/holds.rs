@@ -4,7 +4,7 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
-use super::due::{refuse, retry_later, retry_next_run};
+use super::due::{alone, refuse, retry_later, retry_next_run};
 use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
@@ -24,7 +24,8 @@ pub async fn drive(
         if !run.has_time_for_rows(app) {
             return Ok(false);
         }
-        turn(app, run, switch, &due, counts).await?;
+        let turned = turn(app, run, switch, &due, counts).await;
+        alone(app, run, &due, turned, counts).await?;
     }
     Ok(true)
 }

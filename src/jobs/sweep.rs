@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
-use crate::store::generations::{self, Place};
+use crate::store::generations::{self, Place, Work};
 use crate::store::holds::Switch;
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
@@ -71,7 +71,7 @@ pub enum Halt {
     Credential,
     Busy,
     Upstream,
-    Storage,
+    Storage(DbError),
     /// More is left than one run takes.
     Budget(Option<Position>),
     /// Too much at once that should hardly ever be.
@@ -92,7 +92,7 @@ impl Halt {
             Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
             Self::Busy => (Ending::Failed, Some("openrouter_busy")),
             Self::Upstream => (Ending::Failed, Some(UNAVAILABLE)),
-            Self::Storage => (Ending::Failed, Some("storage_unavailable")),
+            Self::Storage(_) => (Ending::Failed, Some("storage_unavailable")),
             Self::Brake => (Ending::Stopped, Some("brake")),
             Self::ForeignInstance => (Ending::Stopped, Some("foreign_instance")),
             Self::ForeignAccount => (Ending::Stopped, Some("foreign_account")),
@@ -133,8 +133,8 @@ impl Counts {
 }
 
 impl From<DbError> for Halt {
-    fn from(_: DbError) -> Self {
-        Self::Storage
+    fn from(error: DbError) -> Self {
+        Self::Storage(error)
     }
 }
 
@@ -184,27 +184,38 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
 }
 
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
-    let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| Halt::Storage)?;
+    let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let recent = look_back(run);
     let changes = [change(app)?, change(app)?, change(app)?];
-    let work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
+    let mut work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
     counts.fenced = work.fenced;
     counts.rotations_undone = work.rotations_undone;
     counts.graces_ended = work.graces_ended;
     watch::our_account(app, run).await?;
-    // Rows have their half of the time, so that a walk always has the other. What is to be off has its turn first.
+    // Rows have their half of the time, so that a walk always has the other.
+    let places = std::mem::take(&mut work.places);
+    let all = rows(app, run, work, counts).await?;
+    walk_all(app, run, places, counts).await?;
+    tidy(&*app.db, run.now).await?;
+    if all { Ok(()) } else { Err(Halt::Budget(None)) }
+}
+
+/// What is due of each kind; what is to be off has its turn first. False when not everything had its turn.
+async fn rows(app: &App, run: &Run, work: Work, counts: &mut Counts) -> Result<bool, Halt> {
     let mut all = holds::drive(app, run, Switch::Off, counts).await?;
     let mut account = Account::new(&run.begun);
     for due in work.revokes {
         all &= run.has_time_for_rows(app);
         if all {
-            due::revoke(app, run, &due, &mut account, counts).await?;
+            let turned = due::revoke(app, run, &due, &mut account, counts).await;
+            due::alone(app, run, &due, turned, counts).await?;
         }
     }
     for due in work.expiries {
         all &= run.has_time_for_rows(app);
         if all {
-            due::expire(app, run, &due, counts).await?;
+            let turned = due::expire(app, run, &due, counts).await;
+            due::alone(app, run, &due, turned, counts).await?;
         }
     }
     all &= holds::drive(app, run, Switch::On, counts).await?;
@@ -212,7 +223,8 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     for kept in work.kept {
         all &= run.has_time_for_rows(app);
         if all {
-            erase(app, run, &kept, &mut account, counts).await?;
+            let turned = erase(app, run, &kept, &mut account, counts).await;
+            due::alone(app, run, &kept.due, turned, counts).await?;
         }
     }
     let capped = counts.capped;
@@ -222,9 +234,7 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
         all &= holds::drive(app, run, Switch::Off, counts).await?;
         all &= holds::drive(app, run, Switch::On, counts).await?;
     }
-    walk_all(app, run, work.places, counts).await?;
-    tidy(&*app.db, run.now).await?;
-    if all { Ok(()) } else { Err(Halt::Budget(None)) }
+    Ok(all)
 }
 
 fn look_back(run: &Run) -> Timestamp {

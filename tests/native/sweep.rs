@@ -290,6 +290,57 @@ fn p7_what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
 }
 
 #[test]
+fn p8_a_row_that_the_database_refuses_holds_up_no_other() {
+    let world = World::new();
+    // Two of each kind: what has expired, what is to be removed, and what has a hold and gets less.
+    let holders = |from: usize| {
+        let load = |n: usize| Browser::signed_in(&world, &format!("load-{n}"));
+        let two = [load(from), load(from + 1)];
+        two.iter()
+            .for_each(|one| assert_eq!(one.claim().status, 201));
+        two
+    };
+    holders(0);
+    world.pass(90 * 86_400 + 300 - TEN_MINUTES);
+    let gone = holders(2);
+    holders(4);
+    for one in gone {
+        let key = one.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+        let more = json!({ "times": 3 });
+        world.add_fault("openrouter.keys.update", "reset_before", more);
+        one.delete(&format!("/api/v1/keys/{}", key.as_str().unwrap()));
+    }
+    admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"2"}"#);
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id)
+           SELECT key_id, 'admin', 't', 1, 't' FROM generations WHERE state = 'active' AND id > 2;
+         CREATE TRIGGER refuses BEFORE INSERT ON audit WHEN NEW.target IN (SELECT public_id FROM generations WHERE id % 2 = 1)
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+    );
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "partial errors");
+    let states = [
+        "active", "expired", "revoking", "revoked", "active", "disabled",
+    ];
+    assert_eq!(world.states(), states);
+    let limits = "SELECT limit_nano / 1000000000 FROM generations WHERE id > 4 ORDER BY id";
+    assert_eq!(world.db.texts(limits), ["5", "2"]);
+    let refused = |line: &&String| line.contains("row_refused") && line.contains("Constraint");
+    // Its off, its revoke, its expiry; and the caps of the two that are live still.
+    assert_eq!(world.log.borrow().iter().filter(refused).count(), 5);
+    world.db.run("DROP TRIGGER refuses");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let states = [
+        "expired", "expired", "revoked", "revoked", "disabled", "disabled",
+    ];
+    assert_eq!(world.states(), states);
+    oracle::settled(&world);
+}
+
+#[test]
 fn c2_a_key_expires_five_minutes_after_its_time_and_its_owner_can_claim_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
