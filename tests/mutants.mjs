@@ -270,7 +270,8 @@ export const mutants = [
     ["X4 a doubtful on is said again", "WHERE switch_doubted_at IS NOT NULL AND state = 'active'", "WHERE 0 AND switch_doubted_at IS NOT NULL AND state = 'active'"],
     ["A2 a switch is sent only while it is wanted", "            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1\n", "            AND ?1 IS NOT NULL\n"],
     ["A2 X4 a switch is confirmed only while it is wanted", "          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?7", "          AND ?7 IS NOT NULL"],
-    ["X7 a restored database lists nothing to switch on", "          AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')\n        LIMIT ?2", "        LIMIT ?2"],
+    ["X7 a restored database lists nothing to switch on", "          AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')\n", ""],
+    ["P7 what failed is switched off after what did not", "GROUP BY n.id ORDER BY n.next_attempt_at, n.id", "GROUP BY n.id"],
     ["X7 a restored database switches nothing on", "            AND (?1 = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),", "           ,"],
     ["X4 what was sent within five minutes may land yet", "doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS))", "doubt.0.filter(|at| *at > now)"],
   ]),
@@ -621,6 +622,7 @@ export const mutants = [
     ["C1 a delete without an answer is not written down", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,\n        Reply::Missing => return retry_later(app, run, due, counts).await,"],
   ]),
   ...inFile("src/jobs/due.rs", [
+    ["P8 what the database refuses of one row is its own", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
     ["X6 a 404 counts as gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => Removed::Deleted,"],
     ["C1 an unknown delete is not gone", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,\n    };\n    // The moment", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing => return retry_later(app, run, due, counts).await,\n    };\n    // The moment"],
     ["B1 what an expired key spent is read before it is closed", "Reply::Is(spend) => spend.read_at(run.now),", "Reply::Is(spend) => spend.read_at(run.now).filter(|_| false),"],
@@ -630,7 +632,8 @@ export const mutants = [
     ["P8 a row that is refused waits while others go first", "    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;\n    counts.refusal(refused)", "    counts.refusal(refused)"],
   ]),
   ...inFile("src/jobs/holds.rs", [
-    ["A2 a switch that failed is tried in every run", "return retry_next_run(app, run, due, counts).await;", "return super::due::retry_later(app, run, due, counts).await;"],
+    ["A2 a switch whose answer was lost is tried in every run", "return retry_next_run(app, run, due, counts).await,", "return retry_later(app, run, due, counts).await,"],
+    ["P7 what is not there is tried later each time", "return retry_later(app, run, due, counts).await,", "return retry_next_run(app, run, due, counts).await,"],
   ]),
   ...inFile("src/jobs/lease.rs", [
     ["X22 a job's clock is never ahead", "let now = scheduled.min(clock);", "let now = scheduled;"],
@@ -647,7 +650,8 @@ export const mutants = [
   ...inFile("src/jobs/sweep.rs", [
     ["X6 nothing is concluded from another account's answers", "    watch::our_account(app, run).await?;\n    // Rows have", "    // Rows have"],
     ["X7 a sweep remembers where the audit ends", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
-    ["X7 what is held is switched off on a restored database too", "            holds::drive(app, run, counts).await?;\n            return", "            return"],
+    ["X7 what is held is switched off on a restored database too", "            holds::drive(app, run, Switch::Off, counts).await?;\n            return", "            return"],
+    ["P7 revokes have their turn before caps", "    let mut account = Account::new(&run.begun);", "    all &= caps::drive(app, run, counts).await?;\n    let mut account = Account::new(&run.begun);"],
     ["P2 only a run without errors moves the look-back on", "Ok(()) if counts.errors > 0 =>", "Ok(()) if counts.errors > 9_999 =>"],
     ["X1 a walk looks an hour further back than the last clean one", "const LOOK_BACK_SECS: i64 = 3_600;", "const LOOK_BACK_SECS: i64 = -3_600;"],
     ["X1 X16 absence takes the whole list", "back_to: (!place.unsettled).then(|| look_back(run)),", "back_to: Some(look_back(run)),"],

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::due::{refuse, retry_next_run};
+use super::due::{alone, refuse, retry_next_run};
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::caps;
 use crate::store::caps as rows;
+use crate::store::generations::Due;
 use crate::turn::Switched;
 use crate::upstream::openrouter::{Refused, Reply};
 
@@ -17,24 +18,30 @@ pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<bool, Ha
         if !run.has_time_for_rows(app) {
             return Ok(false);
         }
-        match caps::follow(app, &due, run.now, JOB).await? {
-            Reply::Is(Switched::Confirmed) => {
-                counts.success();
-                counts.capped = counts.capped.saturating_add(1);
-            }
-            Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
-            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
-                refuse(app, run, &due, refused, counts).await?;
-            }
-            Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
-                app.note(
-                    "warn",
-                    "cap_postponed",
-                    json!({ "generation": due.public_id }),
-                );
-                retry_next_run(app, run, &due, counts).await?;
-            }
-        }
+        let turned = turn(app, run, &due, counts).await;
+        alone(app, run, &due, turned, counts).await?;
     }
     Ok(true)
+}
+
+async fn turn(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+    match caps::follow(app, due, run.now, JOB).await? {
+        Reply::Is(Switched::Confirmed) => {
+            counts.success();
+            counts.capped = counts.capped.saturating_add(1);
+        }
+        Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
+        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            return refuse(app, run, due, refused, counts).await;
+        }
+        Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
+            app.note(
+                "warn",
+                "cap_postponed",
+                json!({ "generation": due.public_id }),
+            );
+            return retry_next_run(app, run, due, counts).await;
+        }
+    }
+    Ok(())
 }

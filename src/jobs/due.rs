@@ -9,6 +9,7 @@ use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::crypto::sha256_hex;
 use crate::domain::erasure::Removed;
+use crate::ports::DbError;
 use crate::store::alarms;
 use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
@@ -107,6 +108,26 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
     Ok(())
 }
 
+/// What came of a row's turn: where the database refuses it, that is its own trouble and it waits.
+pub async fn alone(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    turned: Result<(), Halt>,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    match turned {
+        Err(Halt::Storage(error)) if error != DbError::Unknown => {
+            let (generation, cause) = (&due.public_id, format!("{error:?}"));
+            let more = json!({ "generation": generation, "cause": cause });
+            app.note("error", "row_refused", more);
+            counts.errors = counts.errors.saturating_add(1);
+            retry_next_run(app, run, due, counts).await
+        }
+        other => other,
+    }
+}
+
 /// Upstream refuses this row: others go first in the next run, and it is no failed attempt of this one.
 pub async fn refuse(
     app: &App,
@@ -142,7 +163,7 @@ pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -
     Ok(())
 }
 
-/// A switch that did not work is tried in every run: somebody waits for it.
+/// A switch whose answer was lost is tried in every run: somebody waits for it.
 pub async fn retry_next_run(
     app: &App,
     run: &Run,

@@ -4,25 +4,28 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
-use super::due::{refuse, retry_next_run};
+use super::due::{alone, refuse, retry_later, retry_next_run};
 use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::store::generations::Due;
-use crate::store::holds::{self, Switch, Work};
+use crate::store::holds::{self, Switch};
 use crate::turn::{self, Switched};
-use crate::upstream::openrouter::{Refused, Reply};
+use crate::upstream::openrouter::Reply;
 
-/// One round of what holds ask for. False when not everything had its turn; the next run goes on.
-pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<bool, Halt> {
-    let Work { off, on } = holds::due(&*app.db, run.now).await?;
-    let off = off.into_iter().map(|due| (Switch::Off, due));
-    let on = on.into_iter().map(|due| (Switch::On, due));
-    for (switch, due) in off.chain(on) {
+/// One round of what is to be off, or on. False when not everything had its turn; the next run goes on.
+pub async fn drive(
+    app: &App,
+    run: &Run,
+    switch: Switch,
+    counts: &mut Counts,
+) -> Result<bool, Halt> {
+    for due in holds::due(&*app.db, switch, run.now).await? {
         if !run.has_time_for_rows(app) {
             return Ok(false);
         }
-        turn(app, run, switch, &due, counts).await?;
+        let turned = turn(app, run, switch, &due, counts).await;
+        alone(app, run, &due, turned, counts).await?;
     }
     Ok(true)
 }
@@ -44,12 +47,9 @@ async fn turn(
             };
             *count = count.saturating_add(1);
         }
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
-            return refuse(app, run, due, refused, counts).await;
-        }
-        Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
-            return retry_next_run(app, run, due, counts).await;
-        }
+        Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
+        Reply::Missing => return retry_later(app, run, due, counts).await,
+        Reply::Unknown => return retry_next_run(app, run, due, counts).await,
     }
     Ok(())
 }

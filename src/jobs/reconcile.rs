@@ -178,7 +178,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
 }
 
 async fn keep(app: &App, run: &Run, cursor: &Cursor) -> Result<(), Halt> {
-    let text = serde_json::to_string(cursor).map_err(|_| Halt::Storage)?;
+    let text = serde_json::to_string(cursor).map_err(|_| DbError::Broken)?;
     Ok(runs::keep(&*app.db, &run.id, &text).await?)
 }
 

@@ -3,11 +3,12 @@
 //! 1. Stop if the database is behind what it was: then only what has a hold is switched off. Fence mints that nobody waits
 //!    for any more, let go of keys whose rotation died, end graces that are over, and list what is due
 //!    (`generations::take_up`). Stop if the credential is another account's.
-//! 2. Switch off upstream what has a hold, and on again what has none any more.
-//! 3. Bring the limits upstream that are to be computed anew, and once more what holds make of that.
-//! 4. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
-//! 5. Look again at what is off for good or expired, and delete it when its figures are settled.
-//! 6. Close what has expired, with what it spent.
+//! 2. Switch off upstream what has a hold.
+//! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 4. Close what has expired, with what it spent.
+//! 5. Switch on again what has no hold any more.
+//! 6. Look again at what is off for good or expired, and delete it when its figures are settled. Then bring the limits
+//!    upstream that are to be computed anew, and once more what holds make of that.
 //! 7. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
 //! 8. Free doubtful mints that a clean walk, begun late enough, has not seen.
 //! 9. Tidy, and write the run down.
@@ -25,7 +26,8 @@ use crate::app::App;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
-use crate::store::generations::{self, Place};
+use crate::store::generations::{self, Place, Work};
+use crate::store::holds::Switch;
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
 use crate::upstream::openrouter::Refused;
@@ -69,7 +71,7 @@ pub enum Halt {
     Credential,
     Busy,
     Upstream,
-    Storage,
+    Storage(DbError),
     /// More is left than one run takes.
     Budget(Option<Position>),
     /// Too much at once that should hardly ever be.
@@ -90,7 +92,7 @@ impl Halt {
             Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
             Self::Busy => (Ending::Failed, Some("openrouter_busy")),
             Self::Upstream => (Ending::Failed, Some(UNAVAILABLE)),
-            Self::Storage => (Ending::Failed, Some("storage_unavailable")),
+            Self::Storage(_) => (Ending::Failed, Some("storage_unavailable")),
             Self::Brake => (Ending::Stopped, Some("brake")),
             Self::ForeignInstance => (Ending::Stopped, Some("foreign_instance")),
             Self::ForeignAccount => (Ending::Stopped, Some("foreign_account")),
@@ -131,8 +133,8 @@ impl Counts {
 }
 
 impl From<DbError> for Halt {
-    fn from(_: DbError) -> Self {
-        Self::Storage
+    fn from(error: DbError) -> Self {
+        Self::Storage(error)
     }
 }
 
@@ -169,7 +171,7 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
     let watch = match watch::begin(app, run).await {
         Err(Halt::Restored) => {
             watch::our_account(app, run).await?;
-            holds::drive(app, run, counts).await?;
+            holds::drive(app, run, Switch::Off, counts).await?;
             return Err(Halt::Restored);
         }
         other => other?,
@@ -182,44 +184,57 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
 }
 
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
-    let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| Halt::Storage)?;
+    let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let recent = look_back(run);
     let changes = [change(app)?, change(app)?, change(app)?];
-    let work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
+    let mut work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
     counts.fenced = work.fenced;
     counts.rotations_undone = work.rotations_undone;
     counts.graces_ended = work.graces_ended;
     watch::our_account(app, run).await?;
     // Rows have their half of the time, so that a walk always has the other.
-    let mut all = holds::drive(app, run, counts).await?;
-    let capped = counts.capped;
-    all &= caps::drive(app, run, counts).await?;
-    // A cap may have put a key's hold, or lifted it.
-    if counts.capped > capped {
-        all &= holds::drive(app, run, counts).await?;
-    }
+    let places = std::mem::take(&mut work.places);
+    let all = rows(app, run, work, counts).await?;
+    walk_all(app, run, places, counts).await?;
+    tidy(&*app.db, run.now).await?;
+    if all { Ok(()) } else { Err(Halt::Budget(None)) }
+}
+
+/// What is due of each kind; what is to be off has its turn first. False when not everything had its turn.
+async fn rows(app: &App, run: &Run, work: Work, counts: &mut Counts) -> Result<bool, Halt> {
+    let mut all = holds::drive(app, run, Switch::Off, counts).await?;
     let mut account = Account::new(&run.begun);
     for due in work.revokes {
         all &= run.has_time_for_rows(app);
         if all {
-            due::revoke(app, run, &due, &mut account, counts).await?;
-        }
-    }
-    for kept in work.kept {
-        all &= run.has_time_for_rows(app);
-        if all {
-            erase(app, run, &kept, &mut account, counts).await?;
+            let turned = due::revoke(app, run, &due, &mut account, counts).await;
+            due::alone(app, run, &due, turned, counts).await?;
         }
     }
     for due in work.expiries {
         all &= run.has_time_for_rows(app);
         if all {
-            due::expire(app, run, &due, counts).await?;
+            let turned = due::expire(app, run, &due, counts).await;
+            due::alone(app, run, &due, turned, counts).await?;
         }
     }
-    walk_all(app, run, work.places, counts).await?;
-    tidy(&*app.db, run.now).await?;
-    if all { Ok(()) } else { Err(Halt::Budget(None)) }
+    all &= holds::drive(app, run, Switch::On, counts).await?;
+    // Caps are computed from what these say (X9).
+    for kept in work.kept {
+        all &= run.has_time_for_rows(app);
+        if all {
+            let turned = erase(app, run, &kept, &mut account, counts).await;
+            due::alone(app, run, &kept.due, turned, counts).await?;
+        }
+    }
+    let capped = counts.capped;
+    all &= caps::drive(app, run, counts).await?;
+    // A cap may have put a key's hold, or lifted it.
+    if counts.capped > capped {
+        all &= holds::drive(app, run, Switch::Off, counts).await?;
+        all &= holds::drive(app, run, Switch::On, counts).await?;
+    }
+    Ok(all)
 }
 
 fn look_back(run: &Run) -> Timestamp {

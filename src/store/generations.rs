@@ -40,7 +40,7 @@ statements! {
     EXPIRIES_DUE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.state IN ('active', 'disabled') AND n.expires_at <= ?1 AND n.next_attempt_at <= ?2
-        ORDER BY n.expires_at LIMIT ?3");
+        ORDER BY n.next_attempt_at LIMIT ?3");
 
     // Where keys of ours may turn up: where something is unsettled, where anything was minted lately, where plans mint.
     WORKSPACES_TO_WALK = "SELECT json_object('workspace_id', w.workspace_id, 'unsettled', MAX(w.unsettled))

@@ -16,7 +16,7 @@ statements! {
         FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
         WHERE n.next_attempt_at <= ?1
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
-        GROUP BY n.id LIMIT ?2");
+        GROUP BY n.id ORDER BY n.next_attempt_at, n.id LIMIT ?2");
 
     // Free and off, or free and perhaps off. A database that was restored may have forgotten a hold (X7).
     ON_DUE = concat!("SELECT json_object(", due!(), ")
@@ -71,19 +71,13 @@ impl Switch {
     }
 }
 
-/// What holds ask for now.
-pub struct Work {
-    pub off: Vec<Due>,
-    pub on: Vec<Due>,
-}
-
-pub async fn due(db: &dyn Database, now: Timestamp) -> Result<Work, DbError> {
-    let batch = vec![stmt!(OFF_DUE, now, BATCH), stmt!(ON_DUE, now, BATCH)];
-    let rows = db.batch(batch).await?;
-    Ok(Work {
-        off: read_all(rows_of(&rows, 0)?)?,
-        on: read_all(rows_of(&rows, 1)?)?,
-    })
+/// What holds ask to be switched so now.
+pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Vec<Due>, DbError> {
+    let due = match switch {
+        Switch::Off => stmt!(OFF_DUE, now, BATCH),
+        Switch::On => stmt!(ON_DUE, now, BATCH),
+    };
+    read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
 
 /// The doubt that stands beside a switch that was answered: when something earlier was sent, whose outcome is not known.

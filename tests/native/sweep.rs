@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use crate::caps::admin;
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
+
+const DEFAULT: &str = "/api/v1/admin/plans/default";
 
 fn upstream_named(world: &World, name: &str) -> Vec<(bool, bool)> {
     let sandbox = world.sandbox.borrow();
@@ -249,6 +252,91 @@ fn a_revoke_that_fails_six_times_is_stuck_and_tried_daily_and_holds_up_nobody() 
     world.pass(86_400);
     assert!(world.sweep());
     assert_eq!(world.states(), ["revoked", "void"]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn p7_what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
+    let world = World::new();
+    assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);
+    world.pass(90 * 86_400 + 300);
+    let member = Browser::signed_in(&world, "member");
+    let key = member.claim().json()["key"]["id"].clone();
+    let more = json!({ "times": 3 });
+    world.add_fault("openrouter.keys.update", "reset_before", more);
+    let key = format!("/api/v1/keys/{}", key.as_str().unwrap());
+    assert_eq!(member.delete(&key).status, 200);
+    assert_eq!(world.states(), ["active", "revoking"]);
+    for n in 0..50 {
+        let one = Browser::signed_in(&world, &format!("load-{n}"));
+        assert_eq!(one.claim().status, 201);
+    }
+    let body = json!({ "guardrail_id": world.guardrail("cheap/one") }).to_string();
+    admin(&world, "PATCH", DEFAULT, &body);
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.guardrails.assign", "stall_before", more);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "partial");
+    assert_eq!(world.states()[..2], ["expired", "revoked"]);
+    let turns = "SELECT COUNT(*) FROM generations WHERE guardrail_sent_at IS NOT NULL";
+    assert!((1..50).contains(&world.db.number(turns)));
+    world.sandbox.borrow_mut().clear_faults();
+    for _ in 0..2 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    oracle::settled(&world);
+}
+
+#[test]
+fn p8_a_row_that_the_database_refuses_holds_up_no_other() {
+    let world = World::new();
+    // Two of each kind: what has expired, what is to be removed, and what has a hold and gets less.
+    let holders = |from: usize| {
+        let load = |n: usize| Browser::signed_in(&world, &format!("load-{n}"));
+        let two = [load(from), load(from + 1)];
+        two.iter()
+            .for_each(|one| assert_eq!(one.claim().status, 201));
+        two
+    };
+    holders(0);
+    world.pass(90 * 86_400 + 300 - TEN_MINUTES);
+    let gone = holders(2);
+    holders(4);
+    for one in gone {
+        let key = one.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+        let more = json!({ "times": 3 });
+        world.add_fault("openrouter.keys.update", "reset_before", more);
+        one.delete(&format!("/api/v1/keys/{}", key.as_str().unwrap()));
+    }
+    admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"2"}"#);
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id)
+           SELECT key_id, 'admin', 't', 1, 't' FROM generations WHERE state = 'active' AND id > 2;
+         CREATE TRIGGER refuses BEFORE INSERT ON audit WHEN NEW.target IN (SELECT public_id FROM generations WHERE id % 2 = 1)
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+    );
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "partial errors");
+    let states = [
+        "active", "expired", "revoking", "revoked", "active", "disabled",
+    ];
+    assert_eq!(world.states(), states);
+    let limits = "SELECT limit_nano / 1000000000 FROM generations WHERE id > 4 ORDER BY id";
+    assert_eq!(world.db.texts(limits), ["5", "2"]);
+    let refused = |line: &&String| line.contains("row_refused") && line.contains("Constraint");
+    // Its off, its revoke, its expiry; and the caps of the two that are live still.
+    assert_eq!(world.log.borrow().iter().filter(refused).count(), 5);
+    world.db.run("DROP TRIGGER refuses");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let states = [
+        "expired", "expired", "revoked", "revoked", "disabled", "disabled",
+    ];
+    assert_eq!(world.states(), states);
     oracle::settled(&world);
 }
 

@@ -1,6 +1,6 @@
 //! The stronger switch: every key off, and on again, through any bad luck (S4-22, A2, X4).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
@@ -163,4 +163,27 @@ fn x12_a_mint_under_way_when_every_key_goes_off_delivers_nothing() {
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().code(), "claim_superseded");
     assert_eq!(world.usable().len(), 3);
+}
+
+#[test]
+fn p7_keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
+    let world = World::new();
+    for n in 0..201 {
+        let one = Browser::signed_in(&world, &format!("load-{n}"));
+        assert_eq!(one.claim().status, 201);
+    }
+    for key in world.usable().iter().take(200) {
+        world.by_hand("DELETE", &format!("/keys/{}", key.hash), &Value::Null);
+    }
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys",
+    );
+    for (asked, usable) in [(200, 1), (200, 0), (1, 0)] {
+        let before = world.calls("openrouter.keys.update");
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.calls("openrouter.keys.update") - before, asked);
+        assert_eq!(world.usable().len(), usable);
+    }
 }

@@ -205,12 +205,12 @@ fn x16_a_list_that_became_shorter_than_the_next_page_begins_is_walked_again() {
     world.somebodys_keys(104);
     world.pass(TEN_MINUTES);
     // Held between the first page and the second.
-    world.effects.plan(&[(5, Fate::HeldAfter)]);
+    world.effects.plan(&[(6, Fate::HeldAfter)]);
     let (service, now) = (world.service(), world.now());
     let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, now);
     let (mut run, mut context) = (std::pin::pin!(run), Context::from_waker(Waker::noop()));
     assert!(run.as_mut().poll(&mut context).is_pending());
-    assert!(world.effects.names()[5].starts_with("http GET"));
+    assert!(world.effects.names()[6].starts_with("http GET"));
     world.somebody_deletes(20);
     assert!(run.as_mut().poll(&mut context).is_ready());
     assert_eq!(world.states(), ["void"]);
