@@ -1,8 +1,8 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
-//! 1. Stop if the database is behind what it was: then only what has a hold is switched off. Fence mints that nobody waits
-//!    for any more, let go of keys whose rotation died, end graces that are over, and list what is due
-//!    (`generations::take_up`). Stop if the credential is another account's.
+//! 1. Stop if the database is behind what it was: then only what has a hold, or is `revoking`, is switched off. Fence
+//!    mints that nobody waits for any more, let go of keys whose rotation died, end graces that are over, and list what
+//!    is due (`generations::take_up`). Stop if the credential is another account's.
 //! 2. Switch off upstream what has a hold.
 //! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
 //! 4. Close what has expired, with what it spent.
@@ -172,6 +172,7 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
         Err(Halt::Restored) => {
             watch::our_account(app, run).await?;
             holds::drive(app, run, Switch::Off, counts).await?;
+            due::off(app, run, counts).await?;
             return Err(Halt::Restored);
         }
         other => other?,

@@ -190,6 +190,12 @@ pub async fn take_up(
     })
 }
 
+/// What is `revoking`, or stuck so.
+pub async fn revokes_due(db: &dyn Database, now: Timestamp) -> Result<Vec<Due>, DbError> {
+    let rows = db.batch(vec![stmt!(REVOKES_DUE, now, BATCH)]).await?;
+    read_all(rows_of(&rows, 0)?)
+}
+
 /// How many targets a change has touched; [`count`] reads it.
 fn targets(change: &PublicId) -> Stmt {
     stmt!(TARGETS, change)

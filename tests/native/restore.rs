@@ -188,6 +188,28 @@ fn x7_what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
 }
 
 #[test]
+fn x7_what_is_to_be_removed_is_switched_off_all_the_same_and_not_deleted() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let key = member.claim().json()["key"]["id"].clone();
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.update", "error_before", more);
+    member.delete(&format!("/api/v1/keys/{}", key.as_str().unwrap()));
+    let before = snapshot(&world);
+    Browser::signed_in(&world, "load-1");
+    sweeps(&world, 1);
+    swap(&world, &before);
+    assert_eq!(world.usable().len(), 1);
+    world.sandbox.borrow_mut().clear_faults();
+    sweeps(&world, 2);
+    assert_eq!(restore(&world), "suspected");
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(world.calls("openrouter.keys.delete"), 0);
+    assert_eq!(world.states(), ["revoking"]);
+    std::mem::forget(world);
+}
+
+#[test]
 fn x7_another_history_of_the_same_length_is_told_apart() {
     let world = World::new();
     Browser::signed_in(&world, "member");
