@@ -24,6 +24,11 @@ pub fn parse(bytes: &[u8]) -> Option<Value> {
     Some(value)
 }
 
+/// What such JSON says, if it is one of these.
+pub fn read<T: FromJson>(bytes: &[u8]) -> Option<T> {
+    T::of(&parse(bytes)?)
+}
+
 struct Unambiguous(Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
@@ -159,6 +164,12 @@ impl FromJson for i64 {
 impl FromJson for u64 {
     fn of(value: &Value) -> Option<Self> {
         value.as_u64()
+    }
+}
+
+impl FromJson for usize {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_u64()?.try_into().ok()
     }
 }
 

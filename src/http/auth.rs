@@ -3,7 +3,7 @@
 //! Starting writes nothing: state and PKCE verifier travel sealed in a cookie of this one attempt. The callback opens
 //! it, burns the state in the batch that makes the member, and forgets GitHub's token.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use subtle::ConstantTimeEq;
 
 use super::body::NoMembers;
@@ -25,13 +25,15 @@ const ATTEMPT_SECS: i64 = 600;
 /// Where GitHub sends the browser back to; registered exactly like this.
 const CALLBACK: &str = "/auth/github/callback";
 
-/// What one attempt needs to come back to, sealed in its cookie.
-#[derive(Serialize, Deserialize)]
-struct Pending {
-    state: String,
-    verifier: String,
-    next: String,
-    expires_at: i64,
+from_json! {
+    /// What one attempt needs to come back to, sealed in its cookie.
+    #[derive(Serialize)]
+    struct Pending {
+        state: String,
+        verifier: String,
+        next: String,
+        expires_at: i64,
+    }
 }
 
 /// Why a sign-in came back without a session, as the start page tells it.
@@ -144,7 +146,7 @@ fn opened(context: &Context, state: &str, suffix: &str) -> Option<Pending> {
     let name = cookies::attempt_name(suffix);
     let sealed = cookies::value(context.cookies.as_deref(), &name)?;
     let keys = context.app.config.keyring.keys(Purpose::SignInAttempt);
-    let pending: Pending = serde_json::from_slice(&seal::open(keys, &name, sealed)?).ok()?;
+    let pending: Pending = crate::json::read(&seal::open(keys, &name, sealed)?)?;
     let same = bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));
     let current = context.app.now() < Timestamp::from_secs(pending.expires_at);
     (same && current).then_some(pending)

@@ -8,7 +8,7 @@
 //! Nothing is mended here but by having it said again: a switch by whatever drives holds, a limit by whatever drives caps.
 //! A run that does not finish goes on with the next ten-minute trigger, from where it was (A17).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::due::Account;
@@ -36,42 +36,45 @@ const WORKSPACES: i64 = 1_000;
 /// A walk that began this long ago, in seconds, has seen another account than there is now.
 const STALE_SECS: i64 = 86_400;
 
-/// What a run saw and did.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Counts {
-    pub dry_run: bool,
-    pub workspaces: u32,
-    pub pages: usize,
-    /// Keys with a row, and other people's.
-    pub ours: usize,
-    pub others: usize,
-    pub drift: u32,
-    /// Of these, what is said again.
-    pub mended: u32,
-    /// Differences beyond those that were looked at again: nothing was done about them.
-    pub unchecked: usize,
-    pub missing: u32,
-    pub found: u32,
-    /// Keys with our marker that should not be there: deleted, or without a row at all.
-    pub strays: usize,
-    pub deleted: u32,
-    pub quarantined: u32,
-    pub errors: u32,
+from_json! {
+    /// What a run saw and did.
+    #[derive(Clone, Copy, Debug, Default, Serialize)]
+    pub struct Counts {
+        pub dry_run: bool,
+        pub workspaces: u32,
+        pub pages: usize,
+        /// Keys with a row, and other people's.
+        pub ours: usize,
+        pub others: usize,
+        pub drift: u32,
+        /// Of these, what is said again.
+        pub mended: u32,
+        /// Differences beyond those that were looked at again: nothing was done about them.
+        pub unchecked: usize,
+        pub missing: u32,
+        pub found: u32,
+        /// Keys with our marker that should not be there: deleted, or without a row at all.
+        pub strays: usize,
+        pub deleted: u32,
+        pub quarantined: u32,
+        pub errors: u32,
+    }
 }
 
-/// Where a run stands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cursor {
-    began: i64,
-    /// Workspaces still to be walked, the next one last; none before they were listed.
-    places: Option<Vec<String>>,
-    position: Option<Position>,
-    /// A walk broke off: nothing is concluded from what was not seen.
-    broken: bool,
-    /// Rows up to this one were asked for.
-    asked: i64,
-    pub counts: Counts,
+from_json! {
+    /// Where a run stands.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Cursor {
+        began: i64,
+        /// Workspaces still to be walked, the next one last; none before they were listed.
+        places: Option<Vec<String>>,
+        position: Option<Position>,
+        /// A walk broke off: nothing is concluded from what was not seen.
+        broken: bool,
+        /// Rows up to this one were asked for.
+        asked: i64,
+        pub counts: Counts,
+    }
 }
 
 impl Cursor {
@@ -129,7 +132,7 @@ pub async fn go_on(app: &App, scheduled: Timestamp) {
 }
 
 fn unfinished(run: &Run) -> Option<Cursor> {
-    let cursor: Cursor = serde_json::from_str(run.begun.cursor.as_deref()?).ok()?;
+    let cursor: Cursor = crate::json::read(run.begun.cursor.as_deref()?.as_bytes())?;
     (cursor.began() > run.now.plus(-STALE_SECS)).then_some(cursor)
 }
 

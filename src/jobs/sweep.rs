@@ -251,7 +251,8 @@ async fn walk_all(
     counts: &mut Counts,
 ) -> Result<(), Halt> {
     let resume = run.begun.cursor.as_deref();
-    let mut resume: Option<Position> = resume.and_then(|c| serde_json::from_str(c).ok());
+    let mut resume: Option<Position> =
+        resume.and_then(|cursor| crate::json::read(cursor.as_bytes()));
     places.sort_by_key(|place| {
         resume
             .as_ref()

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::lease::Run;
 use crate::app::App;
@@ -16,15 +16,17 @@ const OVERLAP: usize = 10;
 /// A walk whose pages do not meet begins anew, this often.
 const RESTARTS: u32 = 3;
 
-/// Where a walk stands, so that the next run can go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    pub workspace_id: Option<String>,
-    /// When the walk began, in seconds, by the job's clock.
-    pub began: i64,
-    offset: usize,
-    /// The last rows of the page before, by hash.
-    tail: Vec<String>,
+from_json! {
+    /// Where a walk stands, so that the next run can go on.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct Position {
+        pub workspace_id: Option<String>,
+        /// When the walk began, in seconds, by the job's clock.
+        pub began: i64,
+        offset: usize,
+        /// The last rows of the page before, by hash.
+        tail: Vec<String>,
+    }
 }
 
 /// What a walk found, and how far it came.

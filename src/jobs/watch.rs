@@ -4,7 +4,7 @@
 //! The end of the audit is kept in KV, where restoring the database does not reach. KV may be late: an older mark is
 //! still a row of ours, so it raises no alarm. It may be empty or down: nothing is concluded then.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::due::credential;
@@ -16,13 +16,15 @@ use crate::store::alarms::{self, Head};
 use crate::upstream::openrouter::Reply;
 use crate::upstream::workspaces;
 
-/// The end of the audit, as it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
-    /// When an admin had last accepted a restored database.
-    since: i64,
-    id: i64,
-    change_id: String,
+from_json! {
+    /// The end of the audit, as it was.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    struct Mark {
+        /// When an admin had last accepted a restored database.
+        since: i64,
+        id: i64,
+        change_id: String,
+    }
 }
 
 impl Mark {
@@ -58,7 +60,7 @@ pub async fn begin(app: &App, run: &Run) -> Result<Option<Watch>, Halt> {
         app.note("warn", "kv_silent", json!({ "job": run.job }));
         return Ok(None);
     };
-    let mark: Option<Mark> = text.and_then(|text| serde_json::from_str(&text).ok());
+    let mark: Option<Mark> = text.and_then(|text| crate::json::read(text.as_bytes()));
     if let Some(mark) = &mark {
         let head = alarms::head(&*app.db, Some(mark.id)).await?;
         if mark.is_lost(&head) {
