@@ -71,18 +71,24 @@ pub async fn follow(
     Ok(sent)
 }
 
-/// One that is assigned already is counted as no news: then the list says. What is taken away is what is on record; or,
-/// where something else may be in force, what the list says.
+/// One that is assigned already is counted as no news: then its list says. What is taken away is what is on record: where
+/// something else may be in force, that is assigned first, in its place. Where nothing is on record, the list says.
 async fn send(app: &App, basis: &Basis, hash: &str) -> Reply<()> {
     let wanted = basis.guardrail_wanted.as_deref();
-    let has = match wanted {
-        Some(guardrail) => match change(app, Change::Assign, guardrail, hash).await {
+    let has = match (wanted, basis.guardrail_id.as_deref()) {
+        (Some(guardrail), _) => match change(app, Change::Assign, guardrail, hash).await {
             Reply::Is(1) => return Reply::Is(()),
-            Reply::Is(_) => of_key(app, hash).await,
+            Reply::Is(_) => of_key(app, wanted, hash).await,
             other => return other.map(|_| ()),
         },
-        None if basis.guardrail_sent => of_key(app, hash).await,
-        None => Reply::Is(json!(basis.guardrail_id)),
+        (None, Some(recorded)) if basis.guardrail_sent => {
+            match change(app, Change::Assign, recorded, hash).await {
+                Reply::Missing => of_key(app, None, hash).await,
+                other => other.map(|_| json!(recorded)),
+            }
+        }
+        (None, None) if basis.guardrail_sent => of_key(app, None, hash).await,
+        (None, recorded) => Reply::Is(json!(recorded)),
     };
     match (has, wanted) {
         (Reply::Is(Value::String(has)), Some(wanted)) if has == wanted => Reply::Is(()),

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::openrouter::{self, Refused, Reply, safe};
 use crate::app::App;
 
-/// Pages of 100 that are asked for at most.
+/// Pages of 100 that are asked for at most, of all assignments, and of those of one guardrail.
 const PAGES: usize = 100;
+const OWN_PAGES: usize = 10;
 
 /// `GET /guardrails/{id}`: whether there is one.
 pub async fn read(app: &App, guardrail: &str) -> Reply<()> {
@@ -50,11 +51,16 @@ pub async fn change(app: &App, change: Change, guardrail: &str, hash: &str) -> R
     }
 }
 
-/// Which one a key has, or null, by the list of the whole account: for the rare case that an answer left it open.
-pub async fn of_key(app: &App, hash: &str) -> Reply<Value> {
+/// Which one a key has, or null, where an answer left it open: by the list of that guardrail, should it have this one, or
+/// else of the whole account. Of a long list of one guardrail both ends are read, since the newest is at either.
+pub async fn of_key(app: &App, guardrail: Option<&str>, hash: &str) -> Reply<Value> {
+    let (of, pages) = match guardrail {
+        Some(guardrail) => (format!("/{guardrail}"), OWN_PAGES),
+        None => (String::new(), PAGES),
+    };
     let mut seen = 0_usize;
-    for _ in 0..PAGES {
-        let path = format!("/guardrails/assignments/keys?limit=100&offset={seen}");
+    for _ in 0..pages {
+        let path = format!("/guardrails{of}/assignments/keys?limit=100&offset={seen}");
         let Reply::Is(body) = safe(app, "GET", &path).await else {
             return Reply::Unknown;
         };
@@ -70,6 +76,11 @@ pub async fn of_key(app: &App, hash: &str) -> Reply<Value> {
             return Reply::Is(Value::Null);
         }
         seen = seen.saturating_add(page.len());
+        if let (Some(_), Some(total)) = (guardrail, body.get("total_count").and_then(Value::as_u64))
+        {
+            let total = usize::try_from(total).unwrap_or(0);
+            seen = seen.max(total.saturating_sub(100 * (OWN_PAGES - 1)));
+        }
     }
     // More than anybody has: it is not to be concluded from.
     Reply::Unknown

@@ -321,7 +321,7 @@ fn f17_x4_what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_i
         sweeps(&world, 1);
         assert_eq!(on_record(&world), guardrail, "{kind}");
         assert_eq!(world.held_to(&hash), Some(guardrail), "{kind}");
-        let read = world.calls("openrouter.guardrails.assignments");
+        let read = world.calls("openrouter.guardrails.assigned");
         assert_eq!(read, u64::from(kind == "reset_after"), "{kind}");
         oracle::settled(&world);
     }
@@ -419,7 +419,7 @@ fn f17_what_neither_the_answer_nor_the_list_says_is_not_in_force() {
     wants(&world, Some(&guardrail));
     world.bend.set(Some(|call, body| {
         counts(body, &json!(0));
-        if call.url.path().ends_with("/guardrails/assignments/keys") {
+        if call.method == "GET" && call.url.path().ends_with("/assignments/keys") {
             body["data"] = json!([]);
         }
     }));
@@ -444,27 +444,63 @@ fn f17_what_neither_the_answer_nor_the_list_says_is_not_in_force() {
 }
 
 #[test]
-fn f17_the_list_is_read_to_its_end() {
-    let world = World::new();
-    world.somebodys_keys(130);
-    let theirs: Vec<String> = {
-        let sandbox = world.sandbox.borrow();
-        let keys = sandbox.ledger().keys.iter();
-        keys.map(|key| key.hash.clone()).collect()
-    };
-    let (_member, hash) = holder(&world);
-    let guardrail = world.guardrail("cheap/one");
-    let assigned = format!("/guardrails/{guardrail}/assignments/keys");
-    world.by_hand("POST", &assigned, &json!({ "key_hashes": theirs }));
-    wants(&world, Some(&guardrail));
-    world.add_fault(ASSIGN, "reset_after", json!({}));
-    sweeps(&world, 2);
-    assert_eq!(
-        (on_record(&world), world.held_to(&hash)),
-        (guardrail.clone(), Some(guardrail))
-    );
-    assert_eq!(world.calls("openrouter.guardrails.assignments"), 2);
-    oracle::settled(&world);
+fn f17_the_list_of_a_guardrail_is_read_from_both_ends_and_of_no_other() {
+    for (theirs, pages) in [(130, 2), (1_450, 10)] {
+        let world = World::new();
+        world.somebodys_keys(theirs);
+        let theirs: Vec<String> = {
+            let sandbox = world.sandbox.borrow();
+            let keys = sandbox.ledger().keys.iter();
+            keys.map(|key| key.hash.clone()).collect()
+        };
+        let (_member, hash) = holder(&world);
+        world.somebodys_keys(300);
+        let guardrail = world.guardrail("cheap/one");
+        let assign = |to: &str, hashes: &[String]| {
+            let path = format!("/guardrails/{to}/assignments/keys");
+            world.by_hand("POST", &path, &json!({ "key_hashes": hashes }));
+        };
+        assign(&guardrail, &theirs);
+        wants(&world, Some(&guardrail));
+        world.add_fault(ASSIGN, "reset_after", json!({}));
+        sweeps(&world, 2);
+        assert_eq!(
+            (on_record(&world), world.held_to(&hash)),
+            (guardrail.clone(), Some(guardrail))
+        );
+        assert_eq!(world.calls("openrouter.guardrails.assigned"), pages);
+        assert_eq!(world.calls("openrouter.guardrails.assignments"), 0);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn f17_x4_whatever_was_in_doubt_gives_way_to_what_is_on_record_and_that_is_taken_away() {
+    for other_was_sent in [false, true] {
+        let world = World::new();
+        let guardrail = guarded(&world);
+        let (_member, hash) = holder(&world);
+        let other = world.guardrail("cheap/two");
+        let operation = if other_was_sent {
+            wants(&world, Some(&other));
+            ASSIGN
+        } else {
+            wants(&world, None);
+            "openrouter.guardrails.unassign"
+        };
+        world.add_fault(operation, "reset_after", json!({}));
+        sweeps(&world, 1);
+        assert_eq!(on_record(&world), format!("{guardrail} in doubt"));
+        assert_eq!(world.held_to(&hash), other_was_sent.then_some(other));
+        wants(&world, None);
+        sweeps(&world, 1);
+        assert_eq!(
+            (on_record(&world).as_str(), world.held_to(&hash)),
+            ("-", None)
+        );
+        assert_eq!(world.calls("openrouter.guardrails.assignments"), 0);
+        oracle::settled(&world);
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
 import {
-  claiming, claimingUnderAGuardrail, claimingWith, isOver, namingAGuardrail, signingIn, sweepingAHold, sweepingALetGo, sweepingAStray, sweepingAnAssignment,
-  sweepingAnExpiry,
+  claiming, claimingUnderAGuardrail, claimingWith, isOver, namingAGuardrail, signingIn, sweepingAHold, sweepingALetGo,
+  sweepingALostAssignment, sweepingAStray, sweepingAnAssignment, sweepingAnExpiry,
 } from "./moments.mjs";
 import { ASSIGN, CREATE, DELETE, House, LIST, SCALE, inLanes } from "./support.mjs";
 
@@ -35,7 +35,8 @@ const MOMENTS = [
   ["openrouter.guardrails.get", namingAGuardrail],
   [ASSIGN, claimingUnderAGuardrail],
   [UNASSIGN, sweepingALetGo],
-  ["openrouter.guardrails.assignments", sweepingAnAssignment],
+  ["openrouter.guardrails.assigned", sweepingAnAssignment],
+  ["openrouter.guardrails.assignments", sweepingALostAssignment],
 ];
 /** More moments of operations that are above already. @type {[string, Moment][]} */
 const MORE_MOMENTS = [
@@ -49,7 +50,7 @@ const NEVER_MADE = [
   "openrouter.key.current",
   "openrouter.credits.get",
   ...["list", "create", "update", "delete"].map((name) => `openrouter.workspaces.${name}`),
-  ...["list", "create", "update", "delete", "assigned"].map((name) => `openrouter.guardrails.${name}`),
+  ...["list", "create", "update", "delete"].map((name) => `openrouter.guardrails.${name}`),
 ];
 
 /** Sent once, whatever the answer. */

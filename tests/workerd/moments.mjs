@@ -94,6 +94,24 @@ export const sweepingAnAssignment = {
   act: (house) => house.sweep(),
 };
 
+/** A sweep that asks which guardrail a key has: one was assigned, perhaps, and none is wanted by now. @type {Moment} */
+export const sweepingALostAssignment = {
+  prepare: async (house) => {
+    const { member, operator, plan } = await underAGuardrail(house);
+    const wants = async (/** @type {string | null} */ guardrail_id) =>
+      assert.equal((await operator.patch(`/api/v1/admin/plans/${plan}`, { guardrail_id })).status, 200);
+    await wants(null);
+    assert.equal((await house.claim(member)).status, 201);
+    await wants(await house.guardrail("cheap/two"));
+    await house.sandbox.fault({ operation: ASSIGN, kind: "error_after" });
+    await house.sweep();
+    await wants(null);
+    await house.pass(TEN_MINUTES);
+    return member;
+  },
+  act: (house) => house.sweep(),
+};
+
 /** A sweep ten minutes after a create was lost that made a key: it lists, deletes the key and frees the member. @type {Moment} */
 export const sweepingAStray = {
   prepare: async (house) => {
