@@ -7,7 +7,7 @@ mod due;
 mod erase;
 mod holds;
 mod lease;
-mod reconcile;
+pub mod reconcile;
 mod strays;
 pub mod sweep;
 mod walk;

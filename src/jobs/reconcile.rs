@@ -100,8 +100,7 @@ impl Cursor {
 /// The night's run: goes on with an unfinished one, or begins anew.
 pub async fn run(app: &App, scheduled: Timestamp) {
     if let Some(run) = Run::begin(app, JOB, scheduled).await {
-        let unfinished = unfinished(&run);
-        let cursor = unfinished.unwrap_or_else(|| Cursor::new(false, run.now));
+        let cursor = unfinished(&run).unwrap_or_else(|| Cursor::new(false, run.now));
         work(app, run, cursor).await;
     }
 }
@@ -131,8 +130,10 @@ pub async fn go_on(app: &App, scheduled: Timestamp) {
     }
 }
 
+/// Where to go on. What cannot be read may have been one that only looks: then this one does.
 fn unfinished(run: &Run) -> Option<Cursor> {
-    let cursor: Cursor = crate::json::read(run.begun.cursor.as_deref()?.as_bytes())?;
+    let cursor = crate::json::read(run.begun.cursor.as_deref()?.as_bytes());
+    let cursor = cursor.unwrap_or_else(|| Cursor::new(true, run.now));
     (cursor.began() > run.now.plus(-STALE_SECS)).then_some(cursor)
 }
 

@@ -618,3 +618,24 @@ fn p7_a_key_that_is_on_after_its_end_is_told_and_ended() {
         (&[][..] as &[String], json!(0))
     );
 }
+
+#[test]
+fn s4_49_a_run_whose_place_cannot_be_read_only_looks() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    assert_eq!(member.delete(&key).status, 200);
+    by_hand(&world, &json!({ "disabled": false }));
+    world.pass(TEN_MINUTES);
+    let now = world.now().secs();
+    world.db.run(&format!(
+        "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome, cursor)
+         VALUES ('run_old', 'reconcile', {now}, {now}, {now}, {now}, 'partial', '{{\"of\":\"another version\"}}')"
+    ));
+    let updates = world.calls("openrouter.keys.update");
+    assert!(world.reconcile());
+    assert_eq!(world.calls("openrouter.keys.update"), updates);
+    assert_eq!(kinds(&world), ["on_after_end"]);
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(world.usable().len(), 0, "the next one acts");
+}

@@ -221,8 +221,12 @@ impl World {
     /// One that only looks: it goes on with a dry run that somebody asked for and that did not begin.
     pub fn reconcile_dry(&self) -> bool {
         let now = self.now().secs();
+        let counts = keycap::jobs::reconcile::Counts {
+            dry_run: true,
+            ..Default::default()
+        };
         let cursor = serde_json::json!({ "began": now, "places": null, "position": null, "broken": false, "asked": 0,
-            "counts": { "dry_run": true } });
+            "counts": counts });
         self.db.run(&format!(
             "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome, cursor)
              VALUES ('run_dry', 'reconcile', {now}, {now}, {now}, {now}, 'partial', '{cursor}')"
