@@ -27,11 +27,14 @@ use crate::store::cards::{self, Card};
 use crate::store::claims::{Attempt, Decision, Idempotency};
 use crate::store::generations::Due;
 use crate::store::holds::Switch;
-use crate::store::members::Member;
 use crate::store::rotations::{self, Facts, Gates, Rotation, Told};
 use crate::store::successors;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Reply};
+
+mod leak;
+
+pub use leak::report_leak;
 
 /// Who asks for the next secret of which key.
 pub struct Asked<'a> {
@@ -108,64 +111,6 @@ async fn replace(
         let_go(app, &attempt, asked.key, &facts.old).await;
     }
     made
-}
-
-/// Puts a leaked key off, whatever else stands, and replaces it where that may be (A4).
-pub async fn report_leak(
-    app: &App,
-    asked: &Asked<'_>,
-    is_admin: fn(&App, &Member) -> bool,
-) -> Result<Rotated, Error> {
-    let rotation = Rotation {
-        key: asked.key.to_owned(),
-        renews: false,
-        grace_hours: None,
-        lowered: None,
-    };
-    let mut attempt = attempt(app, asked, &rotation)?;
-    let told = rotations::report_leak(&*app.db, &attempt, asked.key, false).await?;
-    if told.card.is_none() && is_admin(app, &told.member) {
-        return report_as_admin(app, &attempt, asked.key).await;
-    }
-    let (card, facts) = owned(told)?;
-    if is_replay(&attempt, &facts)? {
-        return Ok(Rotated::Before(card));
-    }
-    if !facts.begun {
-        return Err(Error::ClaimSuperseded);
-    }
-    end_older(app, &attempt, &facts).await;
-    match prepare(app, &mut attempt, &rotation, &facts.old).await {
-        Ok((decision, (share, spec))) => {
-            made(mint::make(app, &attempt, &decision, &share, &spec).await)
-        }
-        Err(error @ (Error::StorageUnavailable | Error::Internal | Error::SignInRequired)) => {
-            Err(error)
-        }
-        Err(why) => {
-            let card = card_now(app, &facts.member, asked.key).await?;
-            Ok(Rotated::Waits { card, why })
-        }
-    }
-}
-
-/// Of two in grace the older one has leaked too, and has no successor of its own: it goes at once.
-async fn end_older(app: &App, attempt: &Attempt, facts: &Facts) {
-    if let Some(older) = &facts.older {
-        own_keys::remove(app, attempt.session.member.as_str(), older).await;
-    }
-}
-
-/// An admin's word on somebody else's key: off at once, and no secret (A19).
-async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rotated, Error> {
-    let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
-    let facts = told.facts.ok_or(Error::NotFound)?;
-    end_older(app, attempt, &facts).await;
-    if let Err(error) = put_off(app, attempt, &facts.old).await {
-        own_keys::left_to_sweep(app, &facts.old, error.code());
-    }
-    let card = card_now(app, &facts.member, key).await?;
-    Ok(Rotated::Reported(card))
 }
 
 fn attempt(app: &App, asked: &Asked<'_>, rotation: &Rotation) -> Result<Attempt, Error> {

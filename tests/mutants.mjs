@@ -855,8 +855,10 @@ export const mutants = [
     ["S3-15 a grace lasts its time", "n.grace_until IS NOT NULL AND n.grace_until <= ?2 AND", "n.grace_until IS NOT NULL AND ?2 > 0 AND"],
     ["X10 what a grace leaves is its successor's", "WHERE live = 1 AND replaces IN", "WHERE live = 0 AND replaces IN"],
   ]),
-  ...inFile("src/rotate.rs", [
+  ...inFile("src/rotate/leak.rs", [
     ["S3-45 a leak within a grace puts the older one off at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
+  ]),
+  ...inFile("src/rotate.rs", [
     ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
     ["A15 a replay is answered as one", "    if is_replay(&attempt, &facts)? {\n        return Ok(Rotated::Before(card));\n    }\n    if !facts.begun {\n        return Err(refusal(", "    if !facts.begun {\n        return Err(refusal("],
     ["B4 C10 a split leaves out what was spent before it was paid for", "        LimitReset::None => before,\n", "        LimitReset::None => NanoUsd::ZERO,\n"],

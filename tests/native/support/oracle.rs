@@ -189,12 +189,13 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
         }
     }
     for (place, hashes) in working.iter().filter(|(_, hashes)| hashes.len() > 1) {
-        let [old, new] = &hashes[..] else {
+        let [one, other] = &hashes[..] else {
             panic!("P1: {place} has {hashes:?}");
         };
+        // The older one's answer may have been the later.
         let with_grace = world.db.number(&format!(
             "SELECT COUNT(*) FROM generations n JOIN generations o ON o.id = n.replaces
-             WHERE o.upstream_hash = '{old}' AND n.upstream_hash = '{new}'
+             WHERE o.upstream_hash IN ('{one}', '{other}') AND n.upstream_hash IN ('{one}', '{other}')
                AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = o.public_id AND a.action = 'superseded')"
         ));
         assert_eq!(with_grace, 1, "P1: {place} has {hashes:?}");
