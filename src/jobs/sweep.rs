@@ -243,29 +243,29 @@ fn look_back(run: &Run) -> Timestamp {
     last_clean.min(run.now).plus(-LOOK_BACK_SECS)
 }
 
-/// Walks every place where keys of ours may be; first where the last run stopped.
+/// Walks every place where keys of ours may be, in turn: from where the last run stopped.
 async fn walk_all(
     app: &App,
     run: &Run,
-    mut places: Vec<Place>,
+    places: Vec<Place>,
     counts: &mut Counts,
 ) -> Result<(), Halt> {
     let resume = run.begun.cursor.as_deref();
     let mut resume: Option<Position> = resume.and_then(|c| serde_json::from_str(c).ok());
-    places.sort_by_key(|place| {
-        resume
-            .as_ref()
-            .is_none_or(|p| p.workspace_id != place.workspace_id)
-    });
+    let mut places = merged(places, run);
+    let is_next =
+        |place: &Place| (resume.as_ref()).is_some_and(|p| p.workspace_id == place.workspace_id);
+    let next = places.iter().position(is_next).unwrap_or(0);
+    places.rotate_left(next);
     let mut broken = false;
-    for place in merged(places, run) {
-        let left = PAGE_BUDGET.saturating_sub(counts.pages);
-        if left == 0 || !run.has_time(app) {
-            return Err(Halt::Budget(None));
-        }
+    for place in places {
         let position = resume
             .take_if(|p| p.workspace_id == place.workspace_id)
             .unwrap_or_else(|| Position::start(place.workspace_id.clone(), run.now));
+        let left = PAGE_BUDGET.saturating_sub(counts.pages);
+        if left == 0 || !run.has_time(app) {
+            return Err(Halt::Budget(Some(position)));
+        }
         match walk_place(app, run, &place, position, left, counts).await? {
             End::Empty | End::FarEnough => {}
             // Our account, but no such workspace: a plan's setting is mistyped, and there are no keys to look for.
