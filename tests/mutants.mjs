@@ -645,9 +645,9 @@ export const mutants = [
   ...inFile("src/jobs/sweep.rs", [
     ["X6 nothing is concluded from another account's answers", "    watch::our_account(app, run).await?;\n    // Rows have", "    // Rows have"],
     ["X7 a sweep remembers where the audit ends", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
-    ["X7 what is held is switched off on a restored database too", "            holds::drive(app, run, Switch::Off, counts).await?;\n            due", "            due"],
-    ["X7 what is to be removed is off on a restored database too", "            due::off(app, run, counts).await?;\n", ""],
-    ["P7 revokes have their turn before caps", "    let mut account = Account::new(&run.begun);", "    all &= caps::drive(app, run, counts).await?;\n    let mut account = Account::new(&run.begun);"],
+    ["X7 what is held is switched off on a restored database too", "[Turn::Switch(Switch::Off), Turn::Silence]", "[Turn::Silence]"],
+    ["X7 what is to be removed is off on a restored database too", "[Turn::Switch(Switch::Off), Turn::Silence]", "[Turn::Switch(Switch::Off)]"],
+    ["P7 revokes have their turn before caps", "    Turn::Revoke,\n    Turn::Expire,", "    Turn::Cap,\n    Turn::Revoke,\n    Turn::Expire,"],
     ["P2 only a run without errors moves the look-back on", "Ok(()) if counts.errors > 0 =>", "Ok(()) if counts.errors > 9_999 =>"],
     ["X1 a walk looks an hour further back than the last clean one", "const LOOK_BACK_SECS: i64 = 3_600;", "const LOOK_BACK_SECS: i64 = -3_600;"],
     ["X1 X16 absence takes the whole list", "back_to: (!place.unsettled).then(|| look_back(run)),", "back_to: Some(look_back(run)),"],

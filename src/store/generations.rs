@@ -143,6 +143,7 @@ from_json! {
 }
 
 /// What there is to do now.
+#[derive(Default)]
 pub struct Work {
     pub fenced: i64,
     pub rotations_undone: i64,
