@@ -775,10 +775,10 @@ export const mutants = [
   ]),
   ...inFile("src/guardrails.rs", [
     ["F17 X4 what is in doubt is said again", " && !basis.guardrail_sent {", " {"],
-    ["F17 what is no news is looked up", "            Reply::Is(_) => of_key(app, wanted, hash).await,", "            Reply::Is(_) => Reply::Is(Value::Null),"],
+    ["F17 what is no news is looked up", "        Reply::Is(_) | Reply::Missing => of_key(app, wanted, hash).await,", "        Reply::Is(_) | Reply::Missing => Reply::Is(Value::Null),"],
     ["F17 what is no news is in force only where the list says so", "(Reply::Is(Value::String(has)), Some(wanted)) if has == wanted =>", "(Reply::Is(_), Some(_)) =>"],
-    ["F17 X4 what is in doubt is looked up where nothing is on record", "        (None, None) if basis.guardrail_sent => of_key(app, None, hash).await,\n", ""],
-    ["F17 X4 what is in doubt gives way to what is on record", "        (None, Some(recorded)) if basis.guardrail_sent => {", "        (None, Some(recorded)) if recorded.is_empty() => {"],
+    ["F17 X4 what is in doubt is looked up where nothing is on record", "None if basis.guardrail_sent => Reply::Missing,", "None if basis.guardrail_sent => Reply::Is(0),"],
+    ["F17 X4 what is in doubt gives way to what is on record", "match wanted.or(in_doubt) {", "match wanted {"],
     ["F17 X4 a guardrail that may be overtaken yet is said again", "    cap.next = earliest(cap.next, doubt.again(now));\n", ""],
     ["F17 a guardrail that was deleted holds nobody", "openrouter::read_key(app, hash).await.map(|_| ()),", "Reply::Missing,"],
     ["F17 X16 nothing is concluded where the key is not there either", "openrouter::read_key(app, hash).await.map(|_| ()),", "Reply::Is(()),"],
