@@ -652,7 +652,7 @@ export const mutants = [
     ["X1 a walk looks an hour further back than the last clean one", "const LOOK_BACK_SECS: i64 = 3_600;", "const LOOK_BACK_SECS: i64 = -3_600;"],
     ["X1 X16 absence takes the whole list", "back_to: (!place.unsettled).then(|| look_back(run)),", "back_to: Some(look_back(run)),"],
     ["X1 X16 only a walk to the end concludes absence", "    if end == End::Empty {\n        let began", "    if end != End::Broken {\n        let began"],
-    ["X16 of many workspaces each has its turn", "    places.rotate_left(next);\n", ""],
+    ["X16 of many workspaces each has its turn", "places.split_off(next);", "places.split_off(0);"],
     ["X1 absence is judged by when the walk began", "let began = Timestamp::from_secs(position.began).min(run.now);", "let began = run.now;"],
     ["P8 one row's refusal stops nobody", "const REFUSALS: u32 = 3;", "const REFUSALS: u32 = 1;"],
   ]),

@@ -250,24 +250,26 @@ async fn rows(
             Turn::Switch(switch) => holds_due(&*app.db, *switch, run.now).await?,
             Turn::Revoke | Turn::Silence => std::mem::take(&mut revokes),
             Turn::Expire => std::mem::take(&mut expiries),
-            Turn::Erase => work.kept.iter().map(|kept| kept.due.clone()).collect(),
+            Turn::Erase => Vec::new(),
             Turn::Cap => crate::store::caps::due(&*app.db, &change(app)?, run.now).await?,
         };
-        let mut kept = work.kept.iter();
-        for due in due {
+        let is_erase = matches!(turn, Turn::Erase);
+        let mut kept = work.kept.iter().filter(|_| is_erase);
+        let kept_due = kept.clone().map(|kept| &kept.due);
+        for due in due.iter().chain(kept_due) {
             if !run.has_time_for_rows(app) {
                 return Ok(false);
             }
             let turned = match (turn, kept.next()) {
-                (Turn::Switch(switch), _) => holds::turn(app, run, *switch, &due, counts).await,
-                (Turn::Revoke, _) => due::revoke(app, run, &due, &mut account, counts).await,
-                (Turn::Silence, _) => due::silence(app, run, &due, counts).await,
-                (Turn::Expire, _) => due::expire(app, run, &due, counts).await,
+                (Turn::Switch(switch), _) => holds::turn(app, run, *switch, due, counts).await,
+                (Turn::Revoke, _) => due::revoke(app, run, due, &mut account, counts).await,
+                (Turn::Silence, _) => due::silence(app, run, due, counts).await,
+                (Turn::Expire, _) => due::expire(app, run, due, counts).await,
                 (Turn::Erase, Some(kept)) => erase(app, run, kept, &mut account, counts).await,
                 (Turn::Erase, None) => Ok(()),
-                (Turn::Cap, _) => caps::turn(app, run, &due, counts).await,
+                (Turn::Cap, _) => caps::turn(app, run, due, counts).await,
             };
-            due::alone(app, run, &due, turned, counts).await?;
+            due::alone(app, run, due, turned, counts).await?;
         }
     }
     Ok(true)
@@ -291,9 +293,9 @@ async fn walk_all(
     let is_next =
         |place: &Place| (resume.as_ref()).is_some_and(|p| p.workspace_id == place.workspace_id);
     let next = places.iter().position(is_next).unwrap_or(0);
-    places.rotate_left(next);
+    let first = places.split_off(next);
     let mut broken = false;
-    for place in places {
+    for place in first.into_iter().chain(places) {
         let position = resume
             .take_if(|p| p.workspace_id == place.workspace_id)
             .unwrap_or_else(|| Position::start(place.workspace_id.clone(), run.now));
