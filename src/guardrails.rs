@@ -74,21 +74,19 @@ pub async fn follow(
 /// One that is assigned already is counted as no news: then its list says. What is taken away is what is on record: where
 /// something else may be in force, that is assigned first, in its place. Where nothing is on record, the list says.
 async fn send(app: &App, basis: &Basis, hash: &str) -> Reply<()> {
-    let wanted = basis.guardrail_wanted.as_deref();
-    let has = match (wanted, basis.guardrail_id.as_deref()) {
-        (Some(guardrail), _) => match change(app, Change::Assign, guardrail, hash).await {
-            Reply::Is(1) => return Reply::Is(()),
-            Reply::Is(_) => of_key(app, wanted, hash).await,
-            other => return other.map(|_| ()),
-        },
-        (None, Some(recorded)) if basis.guardrail_sent => {
-            match change(app, Change::Assign, recorded, hash).await {
-                Reply::Missing => of_key(app, None, hash).await,
-                other => other.map(|_| json!(recorded)),
-            }
-        }
-        (None, None) if basis.guardrail_sent => of_key(app, None, hash).await,
-        (None, recorded) => Reply::Is(json!(recorded)),
+    let (wanted, recorded) = (basis.guardrail_wanted.as_deref(), &basis.guardrail_id);
+    let in_doubt = recorded.as_deref().filter(|_| basis.guardrail_sent);
+    let told = match wanted.or(in_doubt) {
+        Some(guardrail) => change(app, Change::Assign, guardrail, hash).await,
+        None if basis.guardrail_sent => Reply::Missing,
+        None => Reply::Is(0),
+    };
+    let has = match told {
+        Reply::Is(1) if wanted.is_some() => return Reply::Is(()),
+        Reply::Is(_) if wanted.is_none() => Reply::Is(json!(recorded)),
+        Reply::Missing if wanted.is_some() => return Reply::Missing,
+        Reply::Is(_) | Reply::Missing => of_key(app, wanted, hash).await,
+        other => return other.map(|_| ()),
     };
     match (has, wanted) {
         (Reply::Is(Value::String(has)), Some(wanted)) if has == wanted => Reply::Is(()),

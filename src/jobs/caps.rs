@@ -1,30 +1,18 @@
-//! Caps that are due, brought upstream one by one; and keys of a smaller plan that fit again.
+//! Caps that are due, brought upstream one by one.
 
 use serde_json::json;
 
-use super::due::{alone, refuse, retry_next_run};
-use super::lease::{Run, change};
+use super::due::{refuse, retry_next_run};
+use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::caps;
-use crate::store::caps as rows;
 use crate::store::generations::Due;
 use crate::turn::Switched;
 use crate::upstream::openrouter::{Refused, Reply};
 
-/// One round. False when not everything had its turn; the next run goes on.
-pub async fn drive(app: &App, run: &Run, counts: &mut Counts) -> Result<bool, Halt> {
-    for due in rows::due(&*app.db, &change(app)?, run.now).await? {
-        if !run.has_time_for_rows(app) {
-            return Ok(false);
-        }
-        let turned = turn(app, run, &due, counts).await;
-        alone(app, run, &due, turned, counts).await?;
-    }
-    Ok(true)
-}
-
-async fn turn(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+/// One cap.
+pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
     match caps::follow(app, due, run.now, JOB).await? {
         Reply::Is(Switched::Confirmed) => {
             counts.success();

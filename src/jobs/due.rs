@@ -84,23 +84,15 @@ pub async fn revoke(
     Ok(())
 }
 
-/// Switches off what is `revoking`, and no more: nothing is deleted, or concluded, by a database that was restored (X7).
-pub async fn off(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
-    for due in generations::revokes_due(&*app.db, run.now).await? {
-        let Some(hash) = due.upstream_hash.as_deref() else {
-            continue;
-        };
-        if !run.has_time_for_rows(app) {
-            break;
-        }
-        match openrouter::switch_key(app, hash, true).await {
-            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
-                refuse(app, run, &due, refused, counts).await?;
-            }
-            _ => retry_next_run(app, run, &due, counts).await?,
-        }
+/// Switches it off, and no more: nothing is deleted, or concluded, by a database that was restored (X7).
+pub async fn silence(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+    if let Some(hash) = due.upstream_hash.as_deref()
+        && let Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) =
+            openrouter::switch_key(app, hash, true).await
+    {
+        return refuse(app, run, due, refused, counts).await;
     }
-    Ok(())
+    retry_next_run(app, run, due, counts).await
 }
 
 /// Five minutes past its expiry a key is closed. Its spend is asked for a few times; if it cannot be read, all of its

@@ -4,33 +4,17 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
-use super::due::{alone, refuse, retry_later, retry_next_run};
+use super::due::{refuse, retry_later, retry_next_run};
 use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::store::generations::Due;
-use crate::store::holds::{self, Switch};
+use crate::store::holds::Switch;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::Reply;
 
-/// One round of what is to be off, or on. False when not everything had its turn; the next run goes on.
-pub async fn drive(
-    app: &App,
-    run: &Run,
-    switch: Switch,
-    counts: &mut Counts,
-) -> Result<bool, Halt> {
-    for due in holds::due(&*app.db, switch, run.now).await? {
-        if !run.has_time_for_rows(app) {
-            return Ok(false);
-        }
-        let turned = turn(app, run, switch, &due, counts).await;
-        alone(app, run, &due, turned, counts).await?;
-    }
-    Ok(true)
-}
-
-async fn turn(
+/// One switch.
+pub async fn turn(
     app: &App,
     run: &Run,
     switch: Switch,

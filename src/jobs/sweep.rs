@@ -27,7 +27,7 @@ use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::generations::{self, Place, Work};
-use crate::store::holds::Switch;
+use crate::store::holds::{Switch, due as holds_due};
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
 use crate::upstream::openrouter::Refused;
@@ -171,8 +171,13 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
     let watch = match watch::begin(app, run).await {
         Err(Halt::Restored) => {
             watch::our_account(app, run).await?;
-            holds::drive(app, run, Switch::Off, counts).await?;
-            due::off(app, run, counts).await?;
+            let revokes = generations::revokes_due(&*app.db, run.now).await?;
+            let work = Work {
+                revokes,
+                ..Work::default()
+            };
+            let order = [Turn::Switch(Switch::Off), Turn::Silence];
+            rows(app, run, &order, work, counts).await?;
             return Err(Halt::Restored);
         }
         other => other?,
@@ -195,47 +200,79 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     watch::our_account(app, run).await?;
     // Rows have their half of the time, so that a walk always has the other.
     let places = std::mem::take(&mut work.places);
-    let all = rows(app, run, work, counts).await?;
+    let all = rows(app, run, ORDER, work, counts).await?;
     walk_all(app, run, places, counts).await?;
     tidy(&*app.db, run.now).await?;
     if all { Ok(()) } else { Err(Halt::Budget(None)) }
 }
 
-/// What is due of each kind; what is to be off has its turn first. False when not everything had its turn.
-async fn rows(app: &App, run: &Run, work: Work, counts: &mut Counts) -> Result<bool, Halt> {
-    let mut all = holds::drive(app, run, Switch::Off, counts).await?;
+/// A kind of turn that a row may have.
+#[derive(Clone, Copy)]
+enum Turn {
+    Switch(Switch),
+    Revoke,
+    /// Off, and nothing concluded from it.
+    Silence,
+    Expire,
+    Erase,
+    Cap,
+}
+
+/// What is to be off comes first; caps are computed from what expired, or was kept for its figures (X9); and what a cap
+/// has held, or let go, is the last.
+const ORDER: &[Turn] = &[
+    Turn::Switch(Switch::Off),
+    Turn::Revoke,
+    Turn::Expire,
+    Turn::Switch(Switch::On),
+    Turn::Erase,
+    Turn::Cap,
+    Turn::Switch(Switch::Off),
+    Turn::Switch(Switch::On),
+];
+const FIRST: usize = 6;
+
+/// What is due of each kind. False when not everything had its turn; the next run goes on.
+async fn rows(
+    app: &App,
+    run: &Run,
+    order: &[Turn],
+    work: Work,
+    counts: &mut Counts,
+) -> Result<bool, Halt> {
     let mut account = Account::new(&run.begun);
-    for due in work.revokes {
-        all &= run.has_time_for_rows(app);
-        if all {
-            let turned = due::revoke(app, run, &due, &mut account, counts).await;
-            due::alone(app, run, &due, turned, counts).await?;
+    let (mut revokes, mut expiries) = (work.revokes, work.expiries);
+    for (n, turn) in order.iter().enumerate() {
+        if n >= FIRST && counts.capped == 0 {
+            break;
+        }
+        let due = match turn {
+            Turn::Switch(switch) => holds_due(&*app.db, *switch, run.now).await?,
+            Turn::Revoke | Turn::Silence => std::mem::take(&mut revokes),
+            Turn::Expire => std::mem::take(&mut expiries),
+            Turn::Erase => Vec::new(),
+            Turn::Cap => crate::store::caps::due(&*app.db, &change(app)?, run.now).await?,
+        };
+        let is_erase = matches!(turn, Turn::Erase);
+        let mut kept = work.kept.iter().filter(|_| is_erase);
+        let kept_due = kept.clone().map(|kept| &kept.due);
+        for due in due.iter().chain(kept_due) {
+            if !run.has_time_for_rows(app) {
+                return Ok(false);
+            }
+            let turned = match (turn, kept.next()) {
+                (Turn::Switch(switch), _) => holds::turn(app, run, *switch, due, counts).await,
+                (Turn::Revoke, _) => due::revoke(app, run, due, &mut account, counts).await,
+                (Turn::Silence, _) => due::silence(app, run, due, counts).await,
+                (Turn::Expire, _) => due::expire(app, run, due, counts).await,
+                (Turn::Erase, Some(kept)) => erase(app, run, kept, &mut account, counts).await,
+                (Turn::Erase, None) => Ok(()),
+                (Turn::Cap, _) => caps::turn(app, run, due, counts).await,
+            };
+            due::alone(app, run, due, turned, counts).await?;
         }
     }
-    for due in work.expiries {
-        all &= run.has_time_for_rows(app);
-        if all {
-            let turned = due::expire(app, run, &due, counts).await;
-            due::alone(app, run, &due, turned, counts).await?;
-        }
-    }
-    all &= holds::drive(app, run, Switch::On, counts).await?;
-    // Caps are computed from what these say (X9).
-    for kept in work.kept {
-        all &= run.has_time_for_rows(app);
-        if all {
-            let turned = erase(app, run, &kept, &mut account, counts).await;
-            due::alone(app, run, &kept.due, turned, counts).await?;
-        }
-    }
-    let capped = counts.capped;
-    all &= caps::drive(app, run, counts).await?;
-    // A cap may have put a key's hold, or lifted it.
-    if counts.capped > capped {
-        all &= holds::drive(app, run, Switch::Off, counts).await?;
-        all &= holds::drive(app, run, Switch::On, counts).await?;
-    }
-    Ok(all)
+    Ok(true)
 }
 
 fn look_back(run: &Run) -> Timestamp {
@@ -243,30 +280,30 @@ fn look_back(run: &Run) -> Timestamp {
     last_clean.min(run.now).plus(-LOOK_BACK_SECS)
 }
 
-/// Walks every place where keys of ours may be; first where the last run stopped.
+/// Walks every place where keys of ours may be, in turn: from where the last run stopped.
 async fn walk_all(
     app: &App,
     run: &Run,
-    mut places: Vec<Place>,
+    places: Vec<Place>,
     counts: &mut Counts,
 ) -> Result<(), Halt> {
     let resume = run.begun.cursor.as_deref();
     let mut resume: Option<Position> =
         resume.and_then(|cursor| crate::json::read(cursor.as_bytes()));
-    places.sort_by_key(|place| {
-        resume
-            .as_ref()
-            .is_none_or(|p| p.workspace_id != place.workspace_id)
-    });
+    let mut places = merged(places, run);
+    let is_next =
+        |place: &Place| (resume.as_ref()).is_some_and(|p| p.workspace_id == place.workspace_id);
+    let next = places.iter().position(is_next).unwrap_or(0);
+    let first = places.split_off(next);
     let mut broken = false;
-    for place in merged(places, run) {
-        let left = PAGE_BUDGET.saturating_sub(counts.pages);
-        if left == 0 || !run.has_time(app) {
-            return Err(Halt::Budget(None));
-        }
+    for place in first.into_iter().chain(places) {
         let position = resume
             .take_if(|p| p.workspace_id == place.workspace_id)
             .unwrap_or_else(|| Position::start(place.workspace_id.clone(), run.now));
+        let left = PAGE_BUDGET.saturating_sub(counts.pages);
+        if left == 0 || !run.has_time(app) {
+            return Err(Halt::Budget(Some(position)));
+        }
         match walk_place(app, run, &place, position, left, counts).await? {
             End::Empty | End::FarEnough => {}
             // Our account, but no such workspace: a plan's setting is mistyped, and there are no keys to look for.

@@ -18,8 +18,8 @@ pub const LANDS_WITHIN_SECS: i64 = 300;
 const EXPIRES_AFTER_SECS: i64 = 300;
 /// Rows of each kind that one run takes up.
 pub(super) const BATCH: i64 = 200;
-/// Workspaces that one run walks.
-const WORKSPACES: i64 = 50;
+/// Workspaces that are walked in turn.
+const WORKSPACES: i64 = 1_000;
 
 statements! {
     FENCE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -143,6 +143,7 @@ from_json! {
 }
 
 /// What there is to do now.
+#[derive(Default)]
 pub struct Work {
     pub fenced: i64,
     pub rotations_undone: i64,

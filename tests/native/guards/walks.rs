@@ -38,6 +38,35 @@ fn x16_a_walk_frees_only_what_is_of_its_own_workspace() {
 }
 
 #[test]
+fn x16_of_many_workspaces_each_has_its_turn() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    for n in 10..70 {
+        let body = json!({ "name": format!("plan-{n}"), "limit_usd": "5", "limit_reset": "monthly", "expiry_days": 30,
+            "max_active_keys": 1, "workspace_id": format!("5a4db0c5-0000-4000-8000-0000000000{n}") });
+        let made = operator.post("/api/v1/admin/plans", &body.to_string());
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    // Asking for one takes so long that a run has no time for all of them.
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.list", "stall_before", more);
+    for _ in 0..3 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.last_run(), "partial");
+    }
+    let next = "SELECT substr(json_extract(cursor, '$.workspace_id'), -2) FROM runs ORDER BY id";
+    assert_eq!(world.db.texts(next), ["35", "61", "26"]);
+    // And all in one run that has the time.
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(TEN_MINUTES);
+    let before = world.calls("openrouter.keys.list");
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "done");
+    assert_eq!(world.calls("openrouter.keys.list") - before, 61);
+}
+
+#[test]
 fn x16_pages_that_do_not_meet_prove_no_absence() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
