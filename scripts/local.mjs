@@ -101,7 +101,7 @@ const WRANGLER = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
  */
 export async function newState(persist) {
   const image = join(stateDir, `migrated-${await migrationsHash()}`);
-  if (!existsSync(image)) await migrate(image);
+  if (!existsSync(image)) await (migrating ??= migrate(image));
   await rm(persist, { recursive: true, force: true });
   await cp(join(image, "state"), persist, { recursive: true });
 }
@@ -113,6 +113,9 @@ async function migrationsHash() {
   for (const name of names) hash.update(name).update(await readFile(inRoot("migrations", name)));
   return hash.digest("hex").slice(0, 16);
 }
+
+/** Two that begin at once in one process would write to one folder. @type {Promise<void> | undefined} */
+let migrating;
 
 /** @param {string} image */
 async function migrate(image) {

@@ -61,7 +61,7 @@ async fn look(app: &App, run: &Run, kept: &Kept) -> Result<Reply<bool>, DbError>
         return Ok(Reply::Unknown);
     };
     let known = kept.known.read(reading);
-    kept::book(&*app.db, kept, &known, app.now()).await?;
+    kept::book(&*app.db, kept, &known, run.now).await?;
     if !was_on && !known.may_go(run.now) {
         return Ok(Reply::Is(false));
     }

@@ -59,7 +59,8 @@ export async function breaksIn(house, moment, when) {
   await breakAt(house, when);
   const ended = await moment.act(house, who);
   if (moment.act === claiming.act) assert.ok(ended.status >= 500 && secretsIn(ended).length === 0, `${ended.status} ${ended.text}`);
-  else assert.deepEqual([ended.outcome, ended.code], ["failed", "storage_unavailable"]);
+  // What the database refuses of one row is that row's own trouble, and others have their turn.
+  else assert.ok(["failed storage_unavailable", "partial errors"].includes(`${ended.outcome} ${ended.code}`), `${ended.outcome} ${ended.code}`);
   await house.promises();
   await mend(house);
   await isOver(house, moment, who);

@@ -526,6 +526,10 @@ test("putting a member out, blocking and leaving are done whole or not at all (P
     ["blocks::LIFT_GUARD", audit("unblocked")],
     ["blocks::LIFT", "BEFORE DELETE ON blocks"],
   ]));
+  // An admin's hold on a key that will have ended; what the last two had under way is counted first.
+  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+  const again = (await house.claim(back)).body.key;
+  assert.equal((await operator.patch(`/api/v1/keys/${again.id}`, { disabled: true })).status, 200);
   await whole(() => stands("banned"), breaking([
     ["offboard::STAND_GUARD", audit("member_banned")],
     ["offboard::STAND", "BEFORE UPDATE OF status ON members"],
@@ -535,6 +539,8 @@ test("putting a member out, blocking and leaving are done whole or not at all (P
   await whole(() => stands("active"), breaking([
     ["offboard::UNBAN_GUARD", audit("unblocked")],
     ["offboard::UNBAN", "BEFORE DELETE ON blocks"],
+    ["offboard::FORGIVE_GUARD", audit("hold_lifted")],
+    ["offboard::FORGIVE", "BEFORE DELETE ON holds"],
   ]));
   await whole(() => operator.post(`/api/v1/admin/members/${id}/sign-out`), breaking([["members::END_BY_ADMIN_GUARD", audit("sessions_ended")]]));
   assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
