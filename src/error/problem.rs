@@ -45,7 +45,7 @@ impl Error {
             Self::KeyEnded => "This key has ended",
             Self::ClaimSuperseded => "Something changed while your key was made",
             Self::KeyOff => "This key is off",
-            Self::RotationUnsettled => "The last new secret is not settled yet",
+            Self::RotationUnsettled => "What was spent last is still being counted",
             Self::InGrace { .. } => "Two secrets of this key work already",
             Self::RotationsUsedUp { .. } => "Too many new secrets today",
             Self::TooEarly { .. } => "It is too early to renew this key",
@@ -108,7 +108,7 @@ impl Error {
                 "Nothing was changed. What is off is not replaced: put it on first, or wait for who put it off.",
             ),
             Self::RotationUnsettled => String::from(
-                "Nothing was changed. What the old secret had still under way is being counted, usually within half an hour.",
+                "Nothing was changed. What the old secret, or keys that ended, had under way is counted first, usually within half an hour.",
             ),
             Self::InGrace { until } => format!(
                 "Nothing was changed. The older one works until {}; report the key as leaked to end both.",
