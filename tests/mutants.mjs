@@ -322,6 +322,7 @@ export const mutants = [
       "s.home_workspace_id"],
   ]),
   ...inFile("src/store/settings.rs", [
+    ["A13 A3 a take-over that lands late undoes no newer one", "AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = 'instance' ORDER BY a.id DESC LIMIT 1)", "AND EXISTS (SELECT 1 FROM audit a WHERE a.change_id = ?2 AND a.target = 'instance')"],
     ["A4 only a current session of an active admin switches minting",
       "'minting_switched', m.public_id, s.minting, ?2, ?3\n        FROM members m JOIN settings s\n        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'",
       "'minting_switched', m.public_id, s.minting, ?2, ?3\n        FROM members m JOIN settings s\n        WHERE m.public_id = ?4 AND ?5 IS NOT NULL"],

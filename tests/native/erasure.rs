@@ -461,3 +461,31 @@ fn c2_b1_what_an_expired_key_had_spent_is_asked_for_until_it_is_told() {
     assert!(!is_there(&world, &hash));
     oracle::settled(&world);
 }
+
+#[test]
+fn c2_b1_that_an_expired_key_had_spent_nothing_gives_its_successor_all_once_it_is_told() {
+    let world = World::new();
+    expired(&world, 0.0);
+    world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 0 }));
+    for _ in 0..12 {
+        sweep(&world);
+    }
+    assert_eq!(world.states(), ["expired"]);
+    let member = Browser::signed_in(&world, "member");
+    let told = member.claim();
+    assert_eq!(told.json()["key"]["holds"], json!(["budget"]), "{told:?}");
+    world.sandbox.borrow_mut().clear_faults();
+    // The same day: nothing but the reading can have made more of it.
+    let due = "SELECT cap_due_at FROM generations WHERE live = 1";
+    let at_reset = world.db.number(due);
+    for _ in 0..40 {
+        sweep(&world);
+    }
+    assert!(world.now().secs() < at_reset);
+    let key = member.get("/api/v1/keys").json()["keys"][0].clone();
+    assert_eq!(
+        (&key["state"], &key["limit_usd"]),
+        (&json!("active"), &json!("5.00"))
+    );
+    oracle::settled(&world);
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Browser, World, oracle};
+use crate::support::{Browser, Fate, World, oracle};
 
 #[test]
 fn s2_65_s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
@@ -423,4 +423,28 @@ fn a13_a_database_belongs_to_the_origin_that_bound_it() {
     assert!(world.sweep());
     assert_eq!(world.last_run(), "done");
     oracle::settled(&world);
+}
+
+#[test]
+fn a13_a3_a_take_over_that_lands_late_undoes_no_newer_one() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let body = r#"{"instance":"take_over"}"#;
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    Browser::with(&dry, &operator.cookies.borrow()).patch("/api/v1/admin/settings", body);
+    let names = dry.effects.names();
+    let of_it = |name: &String| name.ends_with("settings::TAKE_OVER_GUARD");
+    let n = names.iter().position(of_it).unwrap();
+    world.effects.plan(&[(n, Fate::Late)]);
+    assert_eq!(operator.patch("/api/v1/admin/settings", body).status, 200);
+    world.effects.plan(&[]);
+    // Another deployment has it by now.
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'instance', 'instance_bound', 't', 1);
+         UPDATE instance SET public_origin = 'https://elsewhere.example', change_id = 't'",
+    );
+    assert_eq!(world.effects.land(), 1);
+    let bound = world.db.text("SELECT public_origin FROM instance");
+    assert_eq!(bound, "https://elsewhere.example");
 }
