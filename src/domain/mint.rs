@@ -6,6 +6,55 @@ use super::period::LimitReset;
 use super::time::Timestamp;
 
 /// The parameters of one `POST /keys`. None of them is optional but the workspace, whose absence means the account's default.
+///
+/// ```
+/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
+/// assert!(MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, end, None).is_some());
+/// ```
+///
+/// An uncapped key does not compile. Without a limit:
+///
+/// ```compile_fail,E0061
+/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
+/// MintSpec::new(name, LimitReset::Daily, end, None);
+/// ```
+/// ```compile_fail,E0308
+/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
+/// MintSpec::new(name, None, LimitReset::Daily, end, None);
+/// ```
+///
+/// Without saying when the limit resets, be it never:
+///
+/// ```compile_fail,E0061
+/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
+/// MintSpec::new(name, NanoUsd::CENT, end, None);
+/// ```
+///
+/// Without an end:
+///
+/// ```compile_fail,E0061
+/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
+/// MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, None);
+/// ```
+/// ```compile_fail,E0308
+/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
+/// MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, None::<Timestamp>, None);
+/// ```
+///
+/// And not past [`MintSpec::new`] either:
+///
+/// ```compile_fail,E0451
+/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
+/// # let spec = MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, end, None).unwrap();
+/// MintSpec { limit: NanoUsd::ZERO, ..spec };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MintSpec {
     name: String,
