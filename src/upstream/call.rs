@@ -7,9 +7,9 @@ use crate::app::App;
 use crate::json;
 use crate::ports::{Answer, Call, Outcome};
 
-/// One try of a safe call, in milliseconds (S0-28).
+/// One try of a call that may be repeated, in milliseconds.
 const READ_DEADLINE_MS: u32 = 5_000;
-/// Waits before the second and third try of a safe call, in milliseconds (S0-28).
+/// Waits before the second and third try of a safe call, in milliseconds.
 const PAUSES_MS: [u32; 2] = [250, 1_000];
 /// The longest `Retry-After` that a safe call waits for itself, in seconds.
 const PATIENCE_SECS: u32 = 2;

@@ -18,6 +18,7 @@ mod caps;
 mod claim;
 mod conformance;
 mod cuts;
+mod deadlines;
 mod erasure;
 mod explorer;
 mod faults;

@@ -1,0 +1,222 @@
+//! How long a person waits when an upstream does not answer, and what is asked again meanwhile: reads and changes that may
+//! be repeated are tried three times, whatever cannot be repeated once.
+
+use sandbox::Operation;
+use serde_json::json;
+
+use crate::caps::{assign, spends};
+use crate::support::browser::Told;
+use crate::support::{Browser, World};
+
+/// The longest that any answer takes, in milliseconds, whichever upstream does not answer. README says so.
+const LONGEST_ANSWER_MS: i64 = 45_000;
+/// All tries of one call that may be repeated: three deadlines of 5 s, and pauses of 250 ms and 1 s between them.
+const LONGEST_REPEATED_CALL_MS: i64 = 16_250;
+/// The pauses alone, which are what is waited where upstream answers at once that it cannot.
+const PAUSES_MS: i64 = 1_250;
+/// What is sent once and never again: a repeated create is a second key, a repeated code is a spent one, and the end of a
+/// token is nobody's to wait for.
+const ONCE: [Operation; 3] = [
+    Operation::KeysCreate,
+    Operation::GithubToken,
+    Operation::GithubRevoke,
+];
+
+/// Who acts: all of them are signed in before any upstream falls silent.
+struct Cast<'w> {
+    world: &'w World,
+    member: Browser<'w>,
+    operator: Browser<'w>,
+}
+
+impl Cast<'_> {
+    fn key(&self) -> String {
+        self.world
+            .db
+            .text("SELECT public_id FROM keys ORDER BY id DESC LIMIT 1")
+    }
+
+    /// As the key's owner.
+    fn verb(&self, verb: &str, body: &str) -> Told {
+        let target = format!("/api/v1/keys/{}/{verb}", self.key());
+        self.member.post(&target, body)
+    }
+
+    /// As the operator, about the member.
+    fn about_member(&self, verb: &str, body: &str) -> Told {
+        let member = self.world.member("member");
+        let target = format!("/api/v1/admin/members/{member}/{verb}");
+        self.operator.post(&target, body)
+    }
+}
+
+/// A member without a key.
+fn newcomer(world: &World) -> Cast<'_> {
+    Cast {
+        world,
+        member: Browser::signed_in(world, "member"),
+        operator: Browser::signed_in(world, "operator"),
+    }
+}
+
+/// A member whose key has spent something.
+fn holder(world: &World) -> Cast<'_> {
+    let cast = newcomer(world);
+    assert_eq!(cast.member.claim().status, 201);
+    spends(world, 1.0);
+    world.pass(600);
+    assert!(world.sweep());
+    cast
+}
+
+/// A member who prepays, and whose key has spent something.
+fn prepaying(world: &World) -> Cast<'_> {
+    let cast = newcomer(world);
+    assign(world, &cast.member, "prepaid");
+    let paid = r#"{"payment_id":"first","amount_usd":"10.00"}"#;
+    assert!(cast.about_member("payments", paid).status < 300);
+    assert_eq!(cast.member.claim().status, 201);
+    spends(world, 1.0);
+    cast
+}
+
+/// A member whose key expires soon.
+fn at_the_end(world: &World) -> Cast<'_> {
+    holder(world);
+    world.pass(85 * 86_400);
+    assert!(world.sweep());
+    newcomer(world)
+}
+
+type Prepare = fn(&World) -> Cast<'_>;
+type Act = fn(&Cast<'_>) -> Told;
+
+/// What a person waits for, each with what there is before.
+const ACTS: [(&str, Prepare, Act); 15] = [
+    ("sign in", newcomer, |c| {
+        Browser::new(c.world).sign_in("second")
+    }),
+    ("claim", newcomer, |c| c.member.claim()),
+    ("refresh", holder, |c| {
+        c.member.post("/api/v1/keys/refresh", "{}")
+    }),
+    ("disable", holder, |c| {
+        let target = format!("/api/v1/keys/{}", c.key());
+        c.member.patch(&target, r#"{"disabled":true}"#)
+    }),
+    ("delete", holder, |c| {
+        c.member.delete(&format!("/api/v1/keys/{}", c.key()))
+    }),
+    ("lower limit", holder, |c| {
+        c.verb("limit", r#"{"limit_usd":"2.00"}"#)
+    }),
+    ("rotate", holder, |c| c.verb("rotate", "{}")),
+    ("rotate with grace", holder, |c| {
+        c.verb("rotate", r#"{"grace_hours":1}"#)
+    }),
+    ("renew", at_the_end, |c| c.verb("renew", "{}")),
+    ("report a leak", holder, |c| c.verb("leaked", "{}")),
+    ("report a leak as an admin", holder, |c| {
+        let target = format!("/api/v1/keys/{}/leaked", c.key());
+        c.operator.post(&target, "{}")
+    }),
+    ("raise", holder, |c| {
+        let target = format!("/api/v1/admin/keys/{}/raises", c.key());
+        let body = r#"{"amount_usd":"1.00","until":null}"#;
+        c.operator.post(&target, body)
+    }),
+    ("assign a plan", holder, |c| {
+        c.about_member("plan", r#"{"plan":"pro"}"#)
+    }),
+    ("book a payment", prepaying, |c| {
+        let paid = r#"{"payment_id":"second","amount_usd":"5.00"}"#;
+        c.about_member("payments", paid)
+    }),
+    ("ban", holder, |c| {
+        let target = format!("/api/v1/admin/members/{}", c.world.member("member"));
+        c.operator.patch(&target, r#"{"status":"banned"}"#)
+    }),
+];
+
+/// How often each operation was asked for.
+fn counted(world: &World) -> Vec<u64> {
+    let all = Operation::ALL.iter();
+    all.map(|operation| world.calls(operation.as_str()))
+        .collect()
+}
+
+/// The operations that an act leads to where everything is answered, and where nothing is, each with its calls; and
+/// how long it took.
+fn played(prepare: Prepare, act: Act, fault: Option<(Operation, &str)>) -> (Told, i64, Vec<u64>) {
+    let world = World::new();
+    let cast = prepare(&world);
+    let before = counted(&world);
+    if let Some((operation, kind)) = fault {
+        let more = match kind {
+            "error_before" => json!({ "times": 0, "status": 500 }),
+            _ => json!({ "times": 0 }),
+        };
+        world.add_fault(operation.as_str(), kind, more);
+    }
+    let began = world.now_ms.get();
+    let told = act(&cast);
+    let waited = world.now_ms.get() - began;
+    world.sandbox.borrow_mut().clear_faults();
+    let calls = counted(&world).into_iter().zip(before);
+    (told, waited, calls.map(|(now, then)| now - then).collect())
+}
+
+/// The operations that an act leads to where everything is answered.
+fn operations_of(name: &str, prepare: Prepare, act: Act) -> Vec<(usize, Operation)> {
+    let (told, waited, calls) = played(prepare, act, None);
+    assert!(told.status < 400, "{name}: {told:?}");
+    assert_eq!(waited, 0, "{name} waits for nothing of its own accord");
+    let all = Operation::ALL.iter().copied().enumerate();
+    let called = all.filter(|(n, o)| calls[*n] > 0 && *o != Operation::GithubAuthorize);
+    called.collect()
+}
+
+#[test]
+fn every_request_is_answered_within_its_bound_whichever_upstream_operation_stalls() {
+    let (mut cells, mut longest) = (0, 0);
+    for (name, prepare, act) in ACTS {
+        let operations = operations_of(name, prepare, act);
+        assert!(!operations.is_empty(), "{name} asks nobody");
+        for (n, operation) in operations {
+            for (kind, each_ms) in [("stall_before", 5_000), ("stall_after", 5_000)] {
+                let (told, waited, calls) = played(prepare, act, Some((operation, kind)));
+                let cell = format!("{name}, {} {kind}: {told:?}", operation.as_str());
+                assert!(waited >= each_ms, "{waited} ms: {cell}");
+                assert!(waited <= LONGEST_ANSWER_MS, "{waited} ms: {cell}");
+                let tries = i64::try_from(calls[n]).unwrap();
+                if ONCE.contains(&operation) {
+                    assert_eq!(tries, 1, "{cell}");
+                } else {
+                    // Three tries of each call at most, however many calls there are.
+                    let rounds = (tries + 2) / 3;
+                    assert!(waited <= rounds * LONGEST_REPEATED_CALL_MS, "{cell}");
+                }
+                longest = longest.max(waited);
+                cells += 1;
+            }
+        }
+    }
+    println!("counted: {cells} stalls within requests; the longest answer took {longest} ms");
+}
+
+#[test]
+fn a_call_that_is_refused_at_once_is_repeated_only_where_that_is_harmless_and_with_short_pauses() {
+    for (name, prepare, act) in ACTS {
+        for (n, operation) in operations_of(name, prepare, act) {
+            let (told, waited, calls) = played(prepare, act, Some((operation, "error_before")));
+            let cell = format!("{name}, {}: {told:?}", operation.as_str());
+            let tries = i64::try_from(calls[n]).unwrap();
+            if ONCE.contains(&operation) {
+                assert_eq!((tries, waited), (1, 0), "{cell}");
+            } else {
+                let rounds = (tries + 2) / 3;
+                assert!(waited <= rounds * PAUSES_MS, "{waited} ms: {cell}");
+            }
+        }
+    }
+}
