@@ -182,6 +182,12 @@ export const mutants = [
       "OR 0)"],
   ]),
 
+  // ------------------------------------------------------------------------------------------ the settings
+  ...inFile("src/config/reader.rs", [
+    ["a credential is text that a header can carry", "Some(text) if text.bytes().any(|byte| !byte.is_ascii_graphic()) => {", "Some(text) if text.is_empty() => {"],
+    ["an upstream's address has no name and password", "            .filter(|url| url.username().is_empty() && url.password().is_none());", "            .filter(|_| true);"],
+  ]),
+
   // ------------------------------------------------------------------------------------------ the reservation
   ...inFile("src/store/claims.rs", [
     ["X8 ended keys are counted before the next one is made", "          AND g.unsettled = 0\n", ""],

@@ -41,11 +41,20 @@ impl Reader<'_> {
     }
 
     pub(super) fn secret(&mut self, setting: &'static str) -> Option<Secret> {
+        self.credential(setting).map(Secret::new)
+    }
+
+    /// What is sent in a header: a character that none can carry would be found only when somebody waits for the answer.
+    fn credential(&mut self, setting: &'static str) -> Option<String> {
         let found = self.text(setting);
-        if found.is_none() {
-            self.closes(setting, "missing");
+        match &found {
+            None => self.closes(setting, "missing"),
+            Some(text) if text.bytes().any(|byte| !byte.is_ascii_graphic()) => {
+                self.wrong(setting, "must be visible ASCII characters without spaces");
+            }
+            Some(_) => {}
         }
-        found.map(Secret::new)
+        found
     }
 
     pub(super) fn public_origin(&mut self) -> Option<Origin> {
@@ -64,10 +73,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn github(&mut self) -> Option<OAuthApp> {
-        let client_id = self.text("GITHUB_OAUTH_CLIENT_ID");
-        if client_id.is_none() {
-            self.closes("GITHUB_OAUTH_CLIENT_ID", "missing");
-        }
+        let client_id = self.credential("GITHUB_OAUTH_CLIENT_ID");
         let client_secret = self.secret("GITHUB_OAUTH_CLIENT_SECRET");
         Some(OAuthApp {
             client_id: client_id?,
@@ -246,11 +252,12 @@ impl Reader<'_> {
         let text = self.text(setting).unwrap_or_else(|| unset.to_owned());
         let url = Url::parse(text.trim_end_matches('/'))
             .ok()
-            .filter(|url| is_safe(url) && url.query().is_none() && url.fragment().is_none());
+            .filter(|url| is_safe(url) && url.query().is_none() && url.fragment().is_none())
+            .filter(|url| url.username().is_empty() && url.password().is_none());
         if url.is_none() {
             self.wrong(
                 setting,
-                "must be an https URL without a query (http only on loopback)",
+                "must be an https URL without a name, password or query (http only on loopback)",
             );
         }
         url
