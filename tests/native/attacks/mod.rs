@@ -9,8 +9,10 @@ mod logins;
 mod oauth;
 mod schema;
 mod sessions;
+mod settings;
 mod stored;
 mod targets;
+mod upstreams;
 
 use http::{HeaderValue, Request};
 use keycap::http::Body;

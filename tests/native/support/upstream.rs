@@ -15,8 +15,12 @@ pub type Bend = fn(&Call, &mut serde_json::Value);
 /// What stands for what in GitHub's word on who somebody is: text, which may be no JSON any more.
 pub type Respelt = Option<(&'static str, String)>;
 
+/// Changes whatever an operation answers, its status and its bytes included.
+pub type Twist = Option<(sandbox::Operation, Box<dyn Fn(&mut Answer)>)>;
+
 #[derive(Clone)]
 pub struct Upstream {
+    pub twist: Rc<RefCell<Twist>>,
     pub respelt: Rc<RefCell<Respelt>>,
     pub bend: Rc<Cell<Option<Bend>>>,
     pub sandbox: Rc<RefCell<Sandbox>>,
@@ -68,18 +72,31 @@ impl Upstream {
             headers: headers.map(|(n, v)| ((*n).to_owned(), v.clone())).collect(),
             body: call.body.clone().unwrap_or_default().into_bytes(),
         };
+        let operation = sandbox::Operation::of(&request);
         let now = self.now_ms.get();
         let delivery = self
             .sandbox
             .borrow_mut()
             .handle(&request, now + self.ahead_ms.get());
         match delivery {
-            Delivery::Answer(response) => Outcome::Answer(Answer {
-                status: response.status,
-                content_type: response.header("content-type").unwrap_or("").to_owned(),
-                retry_after: response.header("retry-after").map(str::to_owned),
-                body: self.bent(call, response.body),
-            }),
+            Delivery::Answer(response) => {
+                let mut answer = Answer {
+                    status: response.status,
+                    content_type: response.header("content-type").unwrap_or("").to_owned(),
+                    retry_after: response.header("retry-after").map(str::to_owned),
+                    body: self.bent(call, response.body),
+                };
+                if let Some((twisted, twist)) = &*self.twist.borrow()
+                    && operation == Some(*twisted)
+                {
+                    twist(&mut answer);
+                }
+                // As the Worker's own client: more than was asked for is no answer.
+                match answer.body.len() <= call.max_bytes {
+                    true => Outcome::Answer(answer),
+                    false => Outcome::Unknown,
+                }
+            }
             Delivery::Stall => {
                 self.now_ms.set(now + i64::from(call.deadline_ms));
                 Outcome::Unknown

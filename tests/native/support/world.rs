@@ -21,7 +21,7 @@ use super::database::Sqlite;
 use super::effects::Effects;
 use super::kv::Lagging;
 use super::oracle;
-use super::upstream::{Bend, Respelt, Upstream};
+use super::upstream::{Bend, Respelt, Twist, Upstream};
 
 pub const TEN_MINUTES: i64 = 600;
 /// Where every world begins: a Saturday noon, far from every boundary.
@@ -48,6 +48,7 @@ pub struct World {
     pub log: Rc<RefCell<Vec<String>>>,
     pub bend: Rc<Cell<Option<Bend>>>,
     pub respelt: Rc<RefCell<Respelt>>,
+    pub twist: Rc<RefCell<Twist>>,
     pub refusing: Rc<RefCell<Vec<Limit>>>,
     seed: Rc<Cell<u64>>,
     settings: RefCell<HashMap<&'static str, String>>,
@@ -104,6 +105,7 @@ impl World {
             log: Rc::default(),
             bend: Rc::default(),
             respelt: Rc::default(),
+            twist: Rc::default(),
             refusing: Rc::default(),
             seed: Rc::new(Cell::new(1)),
             settings: RefCell::new(settings()),
@@ -129,6 +131,7 @@ impl World {
             log: Rc::new(RefCell::new(self.log.borrow().clone())),
             bend: Rc::new(Cell::new(self.bend.get())),
             respelt: Rc::new(RefCell::new(self.respelt.borrow().clone())),
+            twist: Rc::default(),
             refusing: Rc::default(),
             seed: Rc::new(Cell::new(self.seed.get())),
             settings: RefCell::new(self.settings.borrow().clone()),
@@ -139,6 +142,11 @@ impl World {
     /// Changes a setting for isolates that begin from now on; an empty text unsets it.
     pub fn set(&self, name: &'static str, value: &str) {
         self.settings.borrow_mut().insert(name, value.to_owned());
+    }
+
+    /// The settings that isolates begin with from now on.
+    pub fn settings(&self) -> HashMap<&'static str, String> {
+        self.settings.borrow().clone()
     }
 
     /// A fresh isolate.
@@ -156,6 +164,7 @@ impl World {
             http: Box::new(Upstream {
                 bend: self.bend.clone(),
                 respelt: self.respelt.clone(),
+                twist: self.twist.clone(),
                 sandbox: self.sandbox.clone(),
                 canaries: self.canaries.clone(),
                 now_ms: self.now_ms.clone(),
