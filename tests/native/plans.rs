@@ -1,5 +1,6 @@
 //! Plans as data: the starting set, changes that reach every owner, and keys that no longer fit.
 
+use sandbox::{Spent, Usd};
 use serde_json::json;
 
 use crate::caps::{address, admin, assign, limits, spends, sweeps};
@@ -150,11 +151,45 @@ fn s3_05_a_worse_plan_lowers_it_in_place_and_what_is_spent_stays_spent() {
 #[test]
 fn s3_02_one_members_budget_is_not_anothers() {
     let world = World::new();
+    world.set("MAX_TOTAL_KEYS", "2");
     let member = Browser::signed_in(&world, "member");
-    assert_eq!(member.claim().status, 201);
-    spends(&world, 5.0);
     let second = Browser::signed_in(&world, "second");
-    assert_eq!(second.claim().json()["key"]["limit_usd"], "5.00");
+    let (mine, others) = (member.claim().secret(), second.claim().secret());
+    let calls = |secret: &Option<String>, dollars: f64| {
+        let price = Usd::from_dollars(dollars);
+        let now = world.upstream_now_ms();
+        let mut sandbox = world.sandbox.borrow_mut();
+        sandbox.spend(secret.as_deref().unwrap(), price, now)
+    };
+    let booked = |dollars: f64| Spent::Booked(Usd::from_dollars(dollars));
+    assert_eq!(calls(&mine, 3.0), booked(3.0));
+    assert_eq!(calls(&mine, 3.0), booked(2.0), "as far as the limit goes");
+    assert_eq!(calls(&mine, 0.01), Spent::LimitReached);
+    sweeps(&world, 2);
+    // The other one has all of theirs, whatever became of the first, and not a cent more.
+    assert_eq!(limits(&world), [5.0, 5.0]);
+    assert_eq!(calls(&others, 4.0), booked(4.0));
+    assert_eq!(calls(&others, 4.0), booked(1.0));
+    assert_eq!(calls(&others, 0.01), Spent::LimitReached);
+    sweeps(&world, 2);
+    assert_eq!(
+        calls(&mine, 0.01),
+        Spent::LimitReached,
+        "nothing is passed on"
+    );
+    // How many keys there may be is another matter: it takes nothing of a budget, and a spent budget gives it nothing.
+    let third = Browser::signed_in(&world, "load-1");
+    assert_eq!(third.claim().code(), "seats_full");
+    world.set("MAX_TOTAL_KEYS", "3");
+    let fresh = third.at_fresh_isolate().claim().secret();
+    assert_eq!(calls(&fresh, 9.0), booked(5.0));
+    // The next day each has their own again.
+    world.pass(12 * 3_600);
+    sweeps(&world, 2);
+    for secret in [&mine, &others, &fresh] {
+        assert_eq!(calls(secret, 9.0), booked(5.0));
+        assert_eq!(calls(secret, 0.01), Spent::LimitReached);
+    }
 }
 
 #[test]
