@@ -1,5 +1,6 @@
 //! What the tree itself promises: rows that are about how the house is built.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Browser, World};
@@ -163,6 +164,15 @@ fn s4_64_there_is_one_way_to_a_mint() {
         .map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     assert_eq!(callers, ["mint.rs"]);
+    // What is minted comes with all of its bounds: `MintSpec` says in its documentation what does not compile.
+    let takes = "pub async fn create_key(app: &App, spec: &MintSpec) -> Created";
+    let mints = |text: &str| text.matches("\"POST\", \"/keys\"").count();
+    let found = files("src").into_iter();
+    let found: Vec<_> = found.filter(|(_, text)| mints(text) > 0).collect();
+    assert_eq!(found.len(), 1);
+    let (path, text) = &found[0];
+    assert!(path.ends_with("src/upstream/openrouter.rs"), "{path:?}");
+    assert!(mints(text) == 1 && text.contains(takes));
 }
 
 #[test]
@@ -197,13 +207,50 @@ fn s1_13_upstreams_are_called_by_their_clients_alone_through_a_port() {
     assert!(!callers.is_empty() && !credential.is_empty());
 }
 
+/// Names of modules that say nothing of what is in them.
+const NAMES_OF_NOTHING: [&str; 8] = [
+    "util", "utils", "common", "helper", "helpers", "misc", "manager", "service",
+];
+
 #[test]
 fn s4_67_files_stay_small_enough_to_read() {
+    let mut lines = Vec::new();
+    let mut folders: HashMap<PathBuf, usize> = HashMap::new();
     for (path, text) in files("src") {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
         let code = text.split("#[cfg(test)]").next().unwrap();
-        let lines = code.lines().count();
-        assert!(lines <= 400, "{}: {lines} lines", path.display());
+        let count = code.lines().count();
+        assert!(count <= 400, "{}: {count} lines", path.display());
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(!NAMES_OF_NOTHING.contains(&name), "{}", path.display());
+        *folders
+            .entry(path.parent().unwrap().to_owned())
+            .or_default() += 1;
+        lines.push(count);
     }
+    // And not so many parts that a behaviour has to be looked for in all of them: a folder is for more than one file, a
+    // file for more than a screen's half.
+    let alone: Vec<_> = folders.iter().filter(|(_, count)| **count < 2).collect();
+    let has_a_file_beside = |folder: &&(&PathBuf, &usize)| !folder.0.with_extension("rs").exists();
+    assert_eq!(
+        alone.iter().filter(has_a_file_beside).count(),
+        0,
+        "{alone:?}"
+    );
+    lines.sort_unstable();
+    let median = lines[lines.len() / 2];
+    let tiny = lines.iter().filter(|count| **count < 25).count();
+    assert!(
+        median >= 60,
+        "half of the files have fewer than {median} lines"
+    );
+    assert!(
+        tiny * 10 <= lines.len(),
+        "{tiny} of {} files have fewer than 25 lines",
+        lines.len()
+    );
 }
 
 #[test]
