@@ -27,6 +27,10 @@ pub enum Error {
     BodyTooLarge,
     ForeignOrigin,
     SignInRequired,
+    /// The page was made for another member than the session's.
+    AccountChanged,
+    /// The request does not say for which member its page was made.
+    AccountNotNamed,
     RateLimited,
     /// A member who is suspended, banned or gone.
     MemberNotActive(Status),
@@ -163,7 +167,8 @@ impl Error {
             | Self::CreditSpent => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
-            Self::ClaimInProgress
+            Self::AccountChanged
+            | Self::ClaimInProgress
             | Self::KeyBeingRemoved
             | Self::KeyEnded
             | Self::KeysUsedUp { .. }
@@ -187,6 +192,7 @@ impl Error {
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::IdempotencyMismatch | Self::PaymentMismatch => 422,
+            Self::AccountNotNamed => 428,
             Self::RateLimited
             | Self::TooManyAttempts { .. }
             | Self::RotationsUsedUp { .. }
@@ -214,6 +220,8 @@ impl Error {
             Self::BodyTooLarge => "body_too_large",
             Self::ForeignOrigin => "foreign_origin",
             Self::SignInRequired => "sign_in_required",
+            Self::AccountChanged => "account_changed",
+            Self::AccountNotNamed => "account_not_named",
             Self::RateLimited => "rate_limited",
             Self::MemberNotActive(Status::Suspended) => "member_suspended",
             Self::MemberNotActive(Status::Banned) => "member_banned",
@@ -305,6 +313,8 @@ impl Error {
             | Self::BodyTooLarge
             | Self::ForeignOrigin
             | Self::SignInRequired
+            | Self::AccountChanged
+            | Self::AccountNotNamed
             | Self::MemberNotActive(_)
             | Self::ProjectNotLive
             | Self::ProvisioningClosed

@@ -11,6 +11,13 @@
 /** Longer than the service's own deadline for a claim, so that its answer comes first. */
 const DEADLINE_MS = 60_000;
 
+/**
+ * The member for whom this page was made: the first one that `/me` told of. Every change says so, and is refused where
+ * another account is signed in by now. It stays for as long as the page does.
+ * @type {string | null}
+ */
+let pageMember = null;
+
 /** How far the service's clock is ahead of this device's; relative times are told by the service's clock. */
 let clockAheadMs = 0;
 
@@ -28,7 +35,7 @@ export async function call(method, path, body = {}) {
   try {
     const response = await fetch(path, {
       method,
-      headers: method === "POST" ? { accept: "application/json", "content-type": "application/json" } : { accept: "application/json" },
+      headers: { accept: "application/json", ...(method === "POST" ? changeHeaders() : {}) },
       ...(method === "POST" ? { body: JSON.stringify(body) } : {}),
       credentials: "same-origin",
       cache: "no-store",
@@ -38,12 +45,17 @@ export async function call(method, path, body = {}) {
     readClock(response);
     const text = await response.text();
     if (!response.ok) return { outcome: "refused", status: response.status, problem: readProblem(response, text) };
-    return { outcome: "done", status: response.status, body: text === "" ? /** @type {T} */ (null) : JSON.parse(text) };
+    const told = text === "" ? null : JSON.parse(text);
+    if (path === "/api/v1/me") pageMember ??= stringOf(told?.member?.id);
+    return { outcome: "done", status: response.status, body: /** @type {T} */ (told) };
   } catch {
     // Offline, cut off, too late or not JSON: the effect may have happened.
     return { outcome: "lost" };
   }
 }
+
+/** @returns {Record<string, string>} */
+const changeHeaders = () => ({ "content-type": "application/json", ...(pageMember === null ? {} : { "x-keycap-member": pageMember }) });
 
 /** @param {Response} response */
 function readClock(response) {

@@ -18,6 +18,8 @@ impl Error {
             Self::BodyTooLarge => "The body is too large",
             Self::ForeignOrigin => "The request did not come from our own pages",
             Self::SignInRequired => "Sign in first",
+            Self::AccountChanged => "Another account is signed in now",
+            Self::AccountNotNamed => "The request does not say for which account it was made",
             Self::RateLimited => "Too many requests",
             Self::MemberNotActive(_) => "This account may not use keys here",
             Self::ProvisioningClosed
@@ -188,6 +190,12 @@ impl Error {
             Self::RateLimited => String::from("Wait a minute, then try again."),
             Self::StorageUnavailable => String::from(
                 "It may have kept what you did. Look again in a minute before you repeat it.",
+            ),
+            Self::AccountChanged => String::from(
+                "Nothing was changed. The page was made for another account: reload it to act for the one that is signed in now.",
+            ),
+            Self::AccountNotNamed => String::from(
+                "Nothing was changed. Send the header X-Keycap-Member with the member's id as GET /api/v1/me tells it.",
             ),
             Self::ForeignOrigin => {
                 String::from("Nothing was changed. Open this service's own page and try there.")

@@ -59,9 +59,11 @@ fn operation(route: &Route, summary: &str) -> Value {
         path if path.starts_with("/api/v1/keys/{id}/") => &["key_id", "idempotency_key"],
         _ => &[],
     };
+    let page_of = route.names_member().then_some("page_of_member");
+    let named: Vec<&str> = named.iter().copied().chain(page_of).collect();
     if !named.is_empty() {
         let one = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
-        let parameters: Value = named.iter().map(one).collect();
+        let parameters: Value = named.into_iter().map(one).collect();
         members.insert(String::from("parameters"), parameters);
     }
     operation

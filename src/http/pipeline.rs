@@ -5,7 +5,7 @@
 //! 3. documents on another host are sent to the canonical one;
 //! 4. admin routes: an admin, or the answer of an unknown address;
 //! 5. unsafe methods: our Origin, Fetch-Metadata of our own pages; the body's type and size;
-//! 6. the session's signature, and request rates;
+//! 6. the session's signature; for changes, that the page was made for its member; request rates;
 //! 7. the handler;
 //! 8. security headers, one log line.
 
@@ -15,7 +15,7 @@ use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::rate::{self, By, Limit};
-use super::routes::{ROUTES, Route, Shows, Takes, Who, allowed};
+use super::routes::{MEMBER_HEADER, ROUTES, Route, Shows, Takes, Who, allowed};
 use super::{Body, Context, Inbound, Outbound, Reply, cookies, headers, pages};
 use crate::app::App;
 use crate::crypto::keyring::Purpose;
@@ -177,12 +177,13 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
         let session = session_of(app, cookies_of(&inbound).as_deref()).ok_or(Error::NotFound)?;
         look_up_within_limit(app, &session)
             .await?
-            .ok_or(Error::NotFound)?;
+            .ok_or_else(|| not_found(&inbound, &session))?;
     }
     if route.method.is_unsafe() {
         same_origin(app, &inbound)?;
     }
     body_fits(route.takes, &inbound)?;
+    let page_of = page_of(&inbound);
     // Each route has its own count of an address: coming back from GitHub does not use up what starting may.
     let address = rate::address_of(header(&inbound, "cf-connecting-ip"));
     let address = format!("{} {address}", route.path);
@@ -192,6 +193,12 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
         (Who::Member | Who::Admin, Some(session)) => Some(session.member.to_string()),
         (Who::Member | Who::Admin, None) => return Err(Error::SignInRequired),
     };
+    if route.names_member() {
+        let page_of = page_of.ok_or(Error::AccountNotNamed)?;
+        if member.as_deref() != Some(page_of.as_str()) {
+            return Err(Error::AccountChanged);
+        }
+    }
     for limit in route.limits {
         let who = match limit.by() {
             By::Address => Some(address.as_str()),
@@ -215,10 +222,13 @@ async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
 /// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two differ in
 /// nothing (F6).
 async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
-    if let Some(session) = session_of(app, cookies_of(inbound).as_deref())
-        && let Err(error) = look_up_within_limit(app, &session).await
-    {
-        return error;
+    if let Some(session) = session_of(app, cookies_of(inbound).as_deref()) {
+        if let Err(error) = look_up_within_limit(app, &session).await {
+            return error;
+        }
+        if let Error::AccountChanged = not_found(inbound, &session) {
+            return Error::AccountChanged;
+        }
     }
     let path = inbound.uri().path();
     let public =
@@ -229,6 +239,21 @@ async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
         };
     }
     Error::NotFound
+}
+
+/// An unknown address, or an admin's route that this session does not reach. A page that was made for another member
+/// learns that first, and from both alike: it may have been an admin's.
+fn not_found(inbound: &Inbound, session: &session::Session) -> Error {
+    match page_of(inbound) {
+        Some(page_of) if page_of != session.member.as_str() => Error::AccountChanged,
+        _ => Error::NotFound,
+    }
+}
+
+/// The member for whom the page was made that sends this request, as it says.
+fn page_of(inbound: &Inbound) -> Option<String> {
+    let named = inbound.headers().get(MEMBER_HEADER)?;
+    Some(String::from_utf8_lossy(named.as_bytes()).into_owned())
 }
 
 /// The admin that a session speaks for, if it does. Counted, since it reads the database for whoever asks.

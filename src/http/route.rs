@@ -59,6 +59,9 @@ pub enum Shows {
     Data,
 }
 
+/// The request header with the public id of the member for whom a page was made, as `GET /api/v1/me` tells it.
+pub const MEMBER_HEADER: &str = "x-keycap-member";
+
 pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
 
 pub struct Route {
@@ -73,6 +76,17 @@ pub struct Route {
     /// For the OpenAPI description; `None` keeps it out.
     pub summary: Option<&'static str>,
     pub handler: Handler,
+}
+
+impl Route {
+    /// Whether a request has to name, in [`MEMBER_HEADER`], the member for whom its page was made: every change that a
+    /// session makes. A tab that still shows one account must not act for another that has signed in since.
+    ///
+    /// Signing out of this browser needs no name: it changes nothing that is anybody's, it works as a form without
+    /// scripts, and a person at a shared computer must never be refused it.
+    pub const fn names_member(&self) -> bool {
+        self.method.is_unsafe() && !matches!(self.who, Who::Anyone)
+    }
 }
 
 pub(super) const fn always(_: &Config) -> bool {

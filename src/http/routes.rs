@@ -9,7 +9,7 @@ use super::{
 };
 use crate::config::Config;
 
-pub use super::route::{Handler, Method, Route, Shows, Takes, Who};
+pub use super::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 
 const fn keys_page(config: &Config) -> bool {
     config.keys_page

@@ -3,17 +3,19 @@
 use web_sys::Request;
 
 use super::stream;
+use crate::http::routes::MEMBER_HEADER;
 use crate::http::{Body, Inbound, MAX_BODY};
 
 /// The headers that anything here reads: copying one across the wasm boundary costs.
 const HEADERS: [&str; 4] = ["accept", "cf-connecting-ip", "cookie", "x-request-id"];
 
 /// Those that are read where a request may change anything.
-const OF_CHANGES: [&str; 4] = [
+const OF_CHANGES: [&str; 5] = [
     "content-type",
     "idempotency-key",
     "origin",
     "sec-fetch-site",
+    MEMBER_HEADER,
 ];
 
 /// `None` for a request with a control character in one of these headers: dropping the header could open what it closes.

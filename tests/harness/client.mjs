@@ -44,6 +44,7 @@ export class Client {
         cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ") || undefined,
         origin: verb === "GET" || verb === "HEAD" ? undefined : this.worker.url,
         "content-type": json === undefined ? undefined : "application/json",
+        "x-keycap-member": verb === "GET" || verb === "HEAD" ? undefined : this.member,
         ...headers,
       }),
       body: json === undefined ? (form ? new URLSearchParams(form) : body) : JSON.stringify(json),
@@ -53,6 +54,16 @@ export class Client {
     this.worker.told.push({ what: `${verb} ${path}`, status: answer.status, headers: JSON.stringify([...answer.headers]), text });
     const isJson = /[/+]json\b/.test(answer.headers.get("content-type") ?? "");
     return { status: answer.status, headers: answer.headers, text, body: isJson && text ? JSON.parse(text) : undefined };
+  }
+
+  /** The member whom the session cookie names: for whom a page with it was made. */
+  get member() {
+    try {
+      const [, payload] = (this.cookies.get("__Host-keycap_session") ?? "").split(".");
+      return /** @type {string | undefined} */ (JSON.parse(Buffer.from(payload, "base64url").toString()).sub);
+    } catch {
+      return undefined;
+    }
   }
 
   /** @param {string} path */

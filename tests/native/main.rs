@@ -32,6 +32,7 @@ mod limits;
 mod luck;
 mod members;
 mod orders;
+mod other_account;
 mod own_keys;
 mod pages;
 mod pauses;

@@ -223,6 +223,18 @@ describe("unsafe requests", () => {
     await house.promises({ settled: true });
   });
 
+  test("say for which member their page was made, and are refused where another account has signed in since", async () => {
+    const [member, second] = [await house.member(), await house.member()];
+    const named = (/** @type {string | undefined} */ id) => member.post("/api/v1/claim", CLAIM, { "x-keycap-member": id });
+    isProblem(await named(undefined), 428, "account_not_named");
+    isProblem(await named(second.member), 409, "account_changed");
+    isProblem(await named(""), 409, "account_changed");
+    isProblem(await named(`${member.member}, ${second.member}`), 409, "account_changed");
+    assert.deepEqual(await house.generations(member), [], "nothing was claimed");
+    assert.equal((await named(member.member)).status, 201);
+    await house.promises({ settled: true });
+  });
+
   test("a body that is not the JSON expected is 400, of another type 415, too large 413, also in chunks (S0-155)", async () => {
     const member = await house.member();
     const before = await house.calls(CREATE);

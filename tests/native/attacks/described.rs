@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use http::HeaderValue;
 use keycap::http::Body;
+use keycap::http::routes::MEMBER_HEADER;
 use serde_json::{Value, json};
 
 use super::schema::wrong;
 use super::{Caller, Chance, SESSION, cookie_of};
-use crate::support::browser::CLAIM;
-use crate::support::browser::Told;
+use crate::support::browser::{CLAIM, Told, member_of};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
@@ -157,6 +157,15 @@ fn headers(
     if chance.one_in(12) && !cookie.is_empty() {
         let at = chance.below(cookie.len());
         cookie[at] = b'A';
+    }
+    if operation.method != "GET"
+        && let Some(member) = member_of(&String::from_utf8_lossy(&cookie))
+    {
+        match chance.below(12) {
+            0 => {}
+            1 => headers.push((MEMBER_HEADER, b"mem_000000000000000000000000".to_vec())),
+            _ => headers.push((MEMBER_HEADER, member.into_bytes())),
+        }
     }
     if !cookie.is_empty() && !chance.one_in(12) {
         headers.push(("cookie", cookie));
@@ -329,7 +338,9 @@ fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_descript
             .values()
             .any(|statuses| statuses.contains_key(&status))
     };
-    for status in [200, 201, 204, 400, 401, 403, 413, 415, 422, 502, 503] {
+    for status in [
+        200, 201, 204, 400, 401, 403, 409, 413, 415, 422, 428, 502, 503,
+    ] {
         assert!(answered(status), "{status} was never met");
     }
     let count: u32 = tally.values().flat_map(BTreeMap::values).sum();

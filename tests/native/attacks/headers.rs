@@ -18,6 +18,7 @@ const READ: &[&str] = &[
     "idempotency-key",
     "origin",
     "sec-fetch-site",
+    "x-keycap-member",
     "x-request-id",
     "authorization",
     "content-length",

@@ -17,8 +17,9 @@ mod upstreams;
 use http::{HeaderValue, Request};
 use keycap::http::Body;
 use keycap::http::headers::{NO_STORE, SECURITY};
+use keycap::http::routes::MEMBER_HEADER;
 
-use crate::support::browser::Told;
+use crate::support::browser::{Told, changes, cookie_header, member_of};
 use crate::support::world::{Isolate, ORIGIN};
 use crate::support::{Browser, World};
 
@@ -85,7 +86,8 @@ fn ours(cookie: &[u8]) -> [(&'static str, &[u8]); 3] {
     ]
 }
 
-/// `None` where no HTTP implementation would let such a request through.
+/// A change comes from a page that was made for the member of its cookie, unless the headers say otherwise. `None` where
+/// no HTTP implementation would let such a request through.
 fn request(
     method: &str,
     target: &str,
@@ -98,16 +100,20 @@ fn request(
     for (name, value) in headers {
         builder = builder.header(*name, HeaderValue::from_bytes(value).ok()?);
     }
+    let of = |name| headers.iter().find(|(is, _)| *is == name);
+    if changes(method)
+        && of(MEMBER_HEADER).is_none()
+        && let Some((_, cookies)) = of("cookie")
+        && let Some(member) = member_of(&String::from_utf8_lossy(cookies))
+    {
+        builder = builder.header(MEMBER_HEADER, HeaderValue::from_str(&member).ok()?);
+    }
     builder.body(body).ok()
 }
 
 /// The `Cookie` header of a browser.
 fn cookie_of(browser: &Browser<'_>) -> String {
-    let cookies = browser.cookies.borrow();
-    let pairs = cookies
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    pairs.collect::<Vec<_>>().join("; ")
+    cookie_header(&browser.cookies.borrow())
 }
 
 /// Repeatable chance: splitmix64.

@@ -19,8 +19,7 @@ use std::task::{Context, Poll, Waker};
 use keycap::http::Body;
 use serde_json::json;
 
-use crate::support::browser::{CLAIM, Told};
-use crate::support::world::ORIGIN;
+use crate::support::browser::{CLAIM, Told, from_our_page};
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 /// Who acts.
@@ -422,15 +421,7 @@ fn done_at_once() -> Act {
 }
 
 pub fn call(world: &World, who: &Cookies, method: &str, target: &str, body: Body) -> Act {
-    let cookies: Vec<String> = who.iter().map(|(n, v)| format!("{n}={v}")).collect();
-    let request = http::Request::builder()
-        .method(method)
-        .uri(format!("{ORIGIN}{target}"))
-        .header("origin", ORIGIN)
-        .header("content-type", "application/json")
-        .header("cookie", cookies.join("; "))
-        .body(body)
-        .unwrap();
+    let request = from_our_page(who, method, target, body);
     let service = world.service();
     Box::pin(async move { Some(service.answer(request).await) })
 }

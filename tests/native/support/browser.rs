@@ -6,6 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keycap::http::routes::MEMBER_HEADER;
 use keycap::http::{Body, Outbound};
 use sandbox::Request;
 
@@ -53,8 +56,54 @@ impl From<Outbound> for Told {
     }
 }
 
+/// The member whom a session cookie names, whether or not anybody signed it: for whom a page with these cookies was made.
+pub fn member_of(cookies: &str) -> Option<String> {
+    let pairs = cookies.split(';').filter_map(|pair| pair.split_once('='));
+    let mut sessions = pairs.filter(|(name, _)| name.trim() == "__Host-keycap_session");
+    let payload = sessions.next()?.1.split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let payload: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    let member = payload["sub"].as_str()?;
+    // What a forged one names may be no header at all.
+    let sendable = member.bytes().all(|byte| byte.is_ascii_graphic());
+    sendable.then(|| member.to_owned())
+}
+
 /// Cookies by name.
 pub type Cookies = BTreeMap<String, String>;
+
+/// The `Cookie` header of a browser.
+pub fn cookie_header(cookies: &Cookies) -> String {
+    let pairs = cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+/// Whether a request of this method may change anything.
+pub fn changes(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD")
+}
+
+/// A change as our own page sends it, made for the member of these cookies.
+pub fn from_our_page(
+    cookies: &Cookies,
+    method: &str,
+    target: &str,
+    body: Body,
+) -> http::Request<Body> {
+    let cookies = cookie_header(cookies);
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(format!("{ORIGIN}{target}"))
+        .header("origin", ORIGIN)
+        .header("content-type", "application/json")
+        .header("cookie", &cookies);
+    if let Some(member) = member_of(&cookies) {
+        request = request.header(MEMBER_HEADER, member);
+    }
+    request.body(body).unwrap()
+}
 
 pub struct Browser<'a> {
     pub world: &'a World,
@@ -182,6 +231,19 @@ impl<'a> Browser<'a> {
         told.expect("an isolate that lives to answer")
     }
 
+    /// A request of a page that does not say for which member it was made.
+    pub fn send_unnamed(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Told {
+        let told = self.ask(method, target, headers, body, None);
+        told.expect("an isolate that lives to answer")
+    }
+
+    /// A change is of a page that was made for the member of the session, unless the headers say otherwise.
     pub fn try_send(
         &self,
         method: &str,
@@ -189,20 +251,33 @@ impl<'a> Browser<'a> {
         headers: &[(&str, &str)],
         body: Body,
     ) -> Option<Told> {
+        let named = headers.iter().any(|(name, _)| *name == MEMBER_HEADER);
+        let page_of = (changes(method) && !named)
+            .then(|| member_of(&cookie_header(&self.cookies.borrow())))
+            .flatten();
+        self.ask(method, target, headers, body, page_of.as_deref())
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+        page_of: Option<&str>,
+    ) -> Option<Told> {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{ORIGIN}{target}"));
-        let cookies: Vec<String> = self
-            .cookies
-            .borrow()
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let cookies = cookie_header(&self.cookies.borrow());
         if !cookies.is_empty() {
-            request = request.header("cookie", cookies.join("; "));
+            request = request.header("cookie", &cookies);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(member) = page_of {
+            request = request.header(MEMBER_HEADER, member);
         }
         let answer = self.service.answer(request.body(body).unwrap());
         let told = self.world.run(answer)?;
@@ -218,18 +293,12 @@ impl<'a> Browser<'a> {
     /// A change that is held where the effects' plan says.
     pub fn start(&self, method: &str, target: &str, body: &str) -> Held {
         let service = self.service.clone();
-        let cookies = self.cookies.borrow();
-        let cookies = cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!("{ORIGIN}{target}"))
-            .header("origin", ORIGIN)
-            .header("content-type", "application/json")
-            .header("cookie", cookies.collect::<Vec<_>>().join("; "))
-            .body(Body::Bytes(body.into()))
-            .unwrap();
+        let request = from_our_page(
+            &self.cookies.borrow(),
+            method,
+            target,
+            Body::Bytes(body.into()),
+        );
         let mut answer: Pin<Box<dyn Future<Output = Told>>> =
             Box::pin(async move { service.answer(request).await });
         let first = answer
