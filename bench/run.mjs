@@ -20,7 +20,7 @@ import { startup } from "./startup.mjs";
  */
 
 /** @type {Record<string, () => Promise<Verdict[]>>} */
-const SECTIONS = { startup, route, claims, queries };
+const SECTIONS = { startup, route, claims: () => claims(), queries: () => queries() };
 
 /** @param {Verdict} verdict */
 function word({ met, aim }) {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { claims, queries } from "../../bench/claims.mjs";
 import { answerOf, startPair } from "../../bench/pair.mjs";
 import { cookie } from "../../bench/seed.mjs";
 import { statements } from "../../bench/statements.mjs";
@@ -46,4 +47,18 @@ test("every statement of src/store is found for the bench by its name, with the 
   for (const [name, text] of found) assert.ok(/^(SELECT|INSERT|UPDATE|DELETE) /.test(text) && !/\$[a-z]|undefined/.test(text), `${name}: ${text}`);
   assert.ok(found.get("members::SESSION")?.startsWith("SELECT json_object('id'"));
   assert.match(found.get("cards::OF_MEMBER") ?? "", /^SELECT json_object\('id', c\.public_id[^$]+\) FROM members m JOIN key_cards c/);
+});
+
+test("the sections that count what D1 and OpenRouter are asked run to their end, and judge every budget of theirs", async () => {
+  const judged = [...(await claims({ claims: 3 })), ...(await queries({ few: 10, many: 30, listings: 3 }))];
+  assert.deepEqual(judged.map(({ what }) => what), [
+    "claim: calls of OpenRouter",
+    "claim: D1 round trips",
+    "own keys: D1 round trips",
+    "me: D1 round trips",
+    "rows read at 30 keys: statements above 10 keys' × 1.5",
+    "own keys at 30 keys against 10: time",
+  ]);
+  // Counts are the same in the smallest run; times are not to be had from three requests.
+  for (const { what, measured, met } of judged.filter(({ what }) => !what.endsWith("time"))) assert.equal(met, true, `${what}: ${measured}`);
 });
