@@ -206,6 +206,35 @@ function onlyZombies(group) {
   return true;
 }
 
+/** How often it is looked whether the process that started us is still there. */
+const PARENT_MS = 500;
+
+/**
+ * Waits until somebody ends this program, or a group of its own has ended. Returns what went wrong, or nothing if it was
+ * a signal. npm runs a program in a shell, and a signal may end npm and that shell alone: then the parent is another.
+ * @param {Group[]} groups @returns {Promise<string>}
+ */
+export function ended(groups) {
+  const parent = process.ppid;
+  return Promise.race([
+    new Promise((resolve) => {
+      for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, () => resolve(""));
+    }),
+    until(() => process.ppid !== parent, { seconds: Infinity, what: "the parent to end", everyMs: PARENT_MS }).then(() => ""),
+    ...groups.map((group) => group.ended.then(() => `${group.command} ended by itself`)),
+  ]);
+}
+
+/** Whether there is a process with this id. @param {number} pid */
+export function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
+  }
+}
+
 /**
  * Polls until `probe` answers something truthy, and gives that back; throws at the deadline.
  * @template T

@@ -2,7 +2,8 @@
 
 import { buildSandbox, startSandboxProgram } from "./local.mjs";
 import { configuredPort } from "./ports.mjs";
-import { runMain, setup, step } from "./setup.mjs";
+import { ended } from "./process.mjs";
+import { Advice, runMain, setup, step } from "./setup.mjs";
 
 await runMain(async () => {
   const port = await configuredPort("sandbox");
@@ -10,8 +11,8 @@ await runMain(async () => {
   const program = await step("the sandbox: cargo build", "a minute the first time", buildSandbox);
   const sandbox = await startSandboxProgram(program, port, { onLine: console.log });
   console.log(`The sandbox answers at http://127.0.0.1:${port} (Ctrl-C ends it).`);
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
-    process.once(signal, () => void sandbox.stop().then(() => process.exit(0)));
-  }
-  await sandbox.ended;
+  const problem = await ended([sandbox]);
+  await sandbox.stop();
+  if (problem !== "") throw new Advice(`${problem}; the last lines above say why.`);
+  process.exit(0);
 });

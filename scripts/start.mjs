@@ -2,33 +2,50 @@
 // deployment; the sandbox plays GitHub and OpenRouter beside it, so that no account of anything is needed.
 // Each start begins with an empty database, because the sandbox begins with an empty ledger.
 
-import { rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { buildSandbox, localVars, newState, scheduledPath, startSandboxProgram, startWrangler } from "./local.mjs";
 import { stateDir } from "./paths.mjs";
 import { configuredPort } from "./ports.mjs";
-import { seconds } from "./process.mjs";
-import { runMain, setup, step } from "./setup.mjs";
+import { ended, isRunning, seconds, until } from "./process.mjs";
+import { Advice, runMain, setup, step } from "./setup.mjs";
 
-/** @typedef {import("./process.mjs").Group} Group */
+/** Each start has a folder of its own, named by its process, so that none can take another's database away. */
+const FOLDER = /^start-(\d+)$/;
 
-/** @param {string} program @param {number} workerPort @param {number} sandboxPort */
-async function startBoth(program, workerPort, sandboxPort) {
-  const folder = join(stateDir, "start");
+/** The folder of this start; it goes when this process ends. */
+async function ownFolder() {
+  for (const name of await readdir(stateDir).catch(() => [])) {
+    const owner = FOLDER.exec(name)?.[1];
+    // Left over from a start that was killed.
+    if (owner !== undefined && !isRunning(Number(owner))) await rm(join(stateDir, name), { recursive: true, force: true });
+  }
+  const folder = join(stateDir, `start-${process.pid}`);
+  await rm(folder, { recursive: true, force: true });
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** @param {string} program @param {number} workerPort @param {number} sandboxPort @param {(line: string) => void} onWorkerLine */
+async function startBoth(program, workerPort, sandboxPort, onWorkerLine) {
+  const folder = await ownFolder();
   const persist = join(folder, "state");
   const vars = localVars({ origin: `http://localhost:${workerPort}`, sandboxUrl: `http://127.0.0.1:${sandboxPort}` });
-  await rm(folder, { recursive: true, force: true });
   await newState(persist);
   return Promise.all([
     startSandboxProgram(program, sandboxPort, { onLine: (line) => console.log(`sandbox | ${line}`) }),
-    startWrangler({ folder, persist, port: workerPort, vars, onLine: showWorkerLine }),
+    startWrangler({ folder, persist, port: workerPort, vars, onLine: onWorkerLine }),
   ]);
 }
 
+/** What is asked again and again whether the Worker still serves. */
+const STATIC_FILE = "/assets/favicon.svg";
+
 /** Wrangler's table of bindings would only repeat wrangler.toml. @param {string} line */
 function showWorkerLine(line) {
-  if (/^(env\.|Binding |Your Worker has|⎔)/.test(line) || line.trim() === "" || line.includes("GET /healthz")) return;
+  if (/^(env\.|Binding |Your Worker has|⎔|🪵)/u.test(line.trim()) || line.trim() === "" || line.includes("GET /healthz") || line.includes(`GET ${STATIC_FILE}`)) return;
   console.log(`worker  | ${line.replace("[wrangler:info] ", "")}`);
 }
 
@@ -54,28 +71,62 @@ function tickEveryTenMinutes(workerPort) {
   }, tenMinutes);
 }
 
-/** @param {Group[]} groups */
-async function keepUntilEnded(groups) {
-  const stopped = new Promise((resolve) => {
-    for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, () => resolve(signal));
-  });
-  const ended = Promise.race(groups.map((group) => group.ended.then(() => group)));
-  const first = await Promise.race([stopped, ended]);
-  await Promise.all(groups.map((group) => group.stop()));
-  if (typeof first === "string") process.exit(0);
-  throw new Error(`${/** @type {Group} */ (first).command} ended by itself; the last lines above say why`);
+/** How wrangler says that a workerd has ended and that it makes another one. */
+const RESTARTS = "The Workers runtime crashed";
+/** How often it is asked whether the Worker still serves, and how many times it may not: it starts anew when build/ changes. */
+const LOOK = { everyMs: 1_000, misses: 4 };
+
+/**
+ * wrangler goes on when one of its workerds has ended: it makes another one, or answers in its place. The first it says; for
+ * the second a static file is asked for, which comes from workerd all the same and costs the Worker nothing.
+ */
+class WorkerWatch {
+  /** @type {() => void} */
+  #restarted = () => undefined;
+  #restart = new Promise((resolve) => (this.#restarted = () => resolve(undefined)));
+
+  /** @param {string} line */
+  hear(line) {
+    if (line.includes(RESTARTS)) this.#restarted();
+    showWorkerLine(line);
+  }
+
+  /** Returns what went wrong, once it has. @param {number} workerPort */
+  async ended(workerPort) {
+    await Promise.race([this.#restart, missing(`http://127.0.0.1:${workerPort}${STATIC_FILE}`)]);
+    return "workerd ended by itself";
+  }
 }
+
+/** Returns when an address has not been served for some time. @param {string} url */
+async function missing(url) {
+  let missed = 0;
+  const isMissing = async () => {
+    const serves = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(({ ok }) => ok, () => false);
+    missed = serves ? 0 : missed + 1;
+    return missed === LOOK.misses;
+  };
+  await until(isMissing, { seconds: Infinity, what: `${url} to be gone`, everyMs: LOOK.everyMs });
+}
+
+const configuredPorts = async () => [await configuredPort("worker"), await configuredPort("sandbox")];
 
 await runMain(async () => {
   const startedAt = performance.now();
-  const [workerPort, sandboxPort] = [await configuredPort("worker"), await configuredPort("sandbox")];
+  await configuredPorts();
   await setup();
   const [program] = await Promise.all([
     step("the sandbox: cargo build", "a minute the first time", buildSandbox),
     build(),
   ]);
-  const groups = await startBoth(program, workerPort, sandboxPort);
+  // Once more: another start may have been quicker.
+  const [workerPort, sandboxPort] = await configuredPorts();
+  const watch = new WorkerWatch();
+  const groups = await startBoth(program, workerPort, sandboxPort, (line) => watch.hear(line));
   console.log(welcome(workerPort, sandboxPort, seconds(startedAt)));
   tickEveryTenMinutes(workerPort);
-  await keepUntilEnded(groups);
+  const problem = await Promise.race([ended(groups), watch.ended(workerPort)]);
+  await Promise.all(groups.map((group) => group.stop()));
+  if (problem !== "") throw new Advice(`${problem}, so everything was ended; the last lines above say why.`);
+  process.exit(0);
 });
