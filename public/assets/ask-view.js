@@ -1,6 +1,6 @@
 // How a request to the people who run this service looks: asked, declined, approved, or still to be written.
 
-import { html, nothing } from "/vendor/lit-html/lit-html.js";
+import { html, nothing } from "./html.js";
 import { moment, requestId } from "./parts.js";
 import { ASKS, NOTE_CHARS, noteCount } from "./words.js";
 

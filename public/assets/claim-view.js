@@ -1,6 +1,6 @@
 // How the claim looks: offered, refused, or under way. Templates only: from the model to markup, no calls, no clock.
 
-import { html, nothing } from "/vendor/lit-html/lit-html.js";
+import { html, nothing } from "./html.js";
 import { approved, asking } from "./ask-view.js";
 import { requestId } from "./parts.js";
 import { UNKNOWN_OUTCOME, closedButton, counted, perPeriod, refusalAdvice, resetRule, retryText, usd } from "./words.js";

@@ -1,7 +1,7 @@
 // Copying to the clipboard, and what a page does where that is refused: it leaves the text selected, one keystroke from
 // copied, and says so (S0-159). Nothing else is ever put into the clipboard in its place.
 
-import { html, render } from "/vendor/lit-html/lit-html.js";
+import { html, render } from "./html.js";
 import { say } from "./shell.js";
 
 /** @typedef {"shown" | "copied" | "selected"} Copying */

@@ -1,6 +1,6 @@
 // How the page of one's own key looks in each of its states. Templates only: from the model to markup, no calls, no clock.
 
-import { html, nothing } from "/vendor/lit-html/lit-html.js";
+import { html, nothing } from "./html.js";
 import { inProgress, offer, refused, unknown } from "./claim-view.js";
 import { meter } from "./meter.js";
 import { moment, requestId } from "./parts.js";
@@ -172,7 +172,7 @@ const earlier = (keys, now) => html`
   <section class="section" aria-labelledby="earlier-title">
     <h2 id="earlier-title">Earlier keys</h2>
     <ul class="plain">
-      ${keys.map((key) => html`<li><span class="figure">${masked(key.mask) ?? "no key"}</span>, ${stateWords(stateAt(key, now)).word}, claimed ${dateUtc(Date.parse(key.created_at))}</li>`)}
+      ${keys.map((key) => html`<li><span class="figure" translate="no">${masked(key.mask) ?? "no key"}</span>, ${stateWords(stateAt(key, now)).word}, claimed ${dateUtc(Date.parse(key.created_at))}</li>`)}
     </ul>
   </section>
 `;

@@ -1,7 +1,7 @@
 // The page of one's own key: asks the API what there is, claims on request, waits where the outcome is open, and shows the
 // secret once through the secret box. The page never knows more than the API told it, and says so where that is not enough.
 
-import { render } from "/vendor/lit-html/lit-html.js";
+import { render } from "./html.js";
 import { call, now, readRefusal } from "./api.js";
 import { NO_WISH, askRequests, asker } from "./ask.js";
 import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";

@@ -1,7 +1,7 @@
 // The meter: what a key has used and what is left, as figures and as a bar, with the reset and the age of it all. Its
 // nodes stay when the figures change, so that nothing moves and nobody's place is lost.
 
-import { html, nothing } from "/vendor/lit-html/lit-html.js";
+import { html, nothing } from "./html.js";
 import { ageText, meterText, share, shareTone, spent } from "./spend-words.js";
 import { resetText } from "./words.js";
 

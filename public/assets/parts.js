@@ -1,10 +1,10 @@
 // Small parts that several views are made of.
 
-import { html, nothing } from "/vendor/lit-html/lit-html.js";
+import { html, nothing } from "./html.js";
 import { clockUtc, dateUtc, relative } from "./words.js";
 
 /** @param {string | null | undefined} id */
-export const requestId = (id) => (id ? html`<p class="hint">Request id <span class="figure">${id}</span></p>` : nothing);
+export const requestId = (id) => (id ? html`<p class="hint">Request id <span class="figure" translate="no">${id}</span></p>` : nothing);
 
 /**
  * A time in both forms: "3 h ago (21 Nov 2026, 12:00 UTC)".

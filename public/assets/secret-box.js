@@ -1,7 +1,7 @@
 // The secret box: the only place where a key's secret appears. It takes the focus and keeps it, nothing but
 // "I have stored it" closes it, leaving the page meanwhile asks first, and afterwards the secret is gone from the page.
 
-import { html, nothing, render } from "/vendor/lit-html/lit-html.js";
+import { html, nothing, render } from "./html.js";
 import { SAID, copyText } from "./copy.js";
 
 /** @import { Copying } from "./copy.js" */

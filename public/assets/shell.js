@@ -1,7 +1,7 @@
 // The frame around every page: who is signed in, the ways to sign out, and the one place from which the page speaks to a
 // screen reader.
 
-import { html, nothing, render } from "/vendor/lit-html/lit-html.js";
+import { html, nothing, render } from "./html.js";
 import { call } from "./api.js";
 
 /** @import { Me } from "./types.js" */
@@ -61,11 +61,11 @@ export function showAccount(me) {
 /** @param {string} login */
 const account = (login) => html`
   <button class="button is-quiet who" type="button" popovertarget="account-menu" aria-label=${`Signed in as @${login}. Account menu`}>
-    <span class="who-name">@${login}</span>
+    <span class="who-name" translate="no">@${login}</span>
     <svg class="icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" focusable="false"><path d="m4 6 4 4 4-4" /></svg>
   </button>
   <div id="account-menu" class="menu" popover>
-    <p class="menu-who">Signed in with GitHub as <strong>@${login}</strong></p>
+    <p class="menu-who">Signed in with GitHub as <strong translate="no">@${login}</strong></p>
     <form method="post" action="/auth/logout" @submit=${() => remember(false)}>
       <button class="button is-quiet" type="submit">Sign out</button>
     </form>

@@ -76,6 +76,8 @@ export class Visitor {
   complaints = [];
   /** Statuses whose line in the console ("Failed to load resource") belongs to what is being tested. @type {Set<number>} */
   expected = new Set();
+  /** Other complaints that belong to it. @type {RegExp[]} */
+  ignored = [];
 
   /** @param {House} house @param {import("playwright-core").BrowserContext} context @param {Page} page */
   constructor(house, context, page) {
@@ -100,6 +102,11 @@ export class Visitor {
   /** @param {...number} statuses */
   expects(...statuses) {
     for (const status of statuses) this.expected.add(status);
+  }
+
+  /** Complaints that belong to what is being tested. @param {RegExp} text */
+  unheard(text) {
+    this.ignored.push(text);
   }
 
   /** @param {string} path */
@@ -173,7 +180,8 @@ export class Visitor {
   /** Ends the visit: by then no page may have complained. */
   async leave() {
     await this.context.close();
-    assert.deepEqual(this.complaints, [], "the console, the content security policy or a script complained");
+    const complaints = this.complaints.filter((text) => !this.ignored.some((known) => known.test(text)));
+    assert.deepEqual(complaints, [], "the console, the content security policy or a script complained");
   }
 }
 

@@ -1,0 +1,55 @@
+// The one place from which the pages take their templates: lit-html's own, made so that they survive a translation. A browser
+// that translates a page replaces each text by elements of its own. lit-html would go on writing into a text that nobody sees
+// any more, and look for the end of what it replaces at a text that is gone. So here
+// - a text that changes is never written into: what stands in its place goes, whoever put it there, and a new text comes;
+// - what changes ends at a comment, which no translator touches, and never at a text.
+
+import { Directive, directive } from "/vendor/lit-html/directive.js";
+import { noChange, nothing, html as template } from "/vendor/lit-html/lit-html.js";
+
+export { nothing, render } from "/vendor/lit-html/lit-html.js";
+
+class NewText extends Directive {
+  /** @type {string | null} */
+  #shown = null;
+
+  /** @param {string} text */
+  render(text) {
+    if (text === this.#shown) return noChange;
+    this.#shown = text;
+    return text === "" ? nothing : document.createTextNode(text);
+  }
+}
+
+const newText = directive(NewText);
+
+/** @typedef {{ strings: TemplateStringsArray, isContent: boolean[] }} Prepared  isContent: which values stand between tags */
+
+/** Each template is prepared once: lit-html knows templates by their strings. @type {WeakMap<TemplateStringsArray, Prepared>} */
+const known = new WeakMap();
+
+/**
+ * A template, as lit-html's own. Its fixed parts hold no "<" or ">" but those of tags.
+ * @param {TemplateStringsArray} strings
+ * @param {unknown[]} values
+ */
+export function html(strings, ...values) {
+  const prepared = known.get(strings) ?? prepare(strings);
+  known.set(strings, prepared);
+  return template(prepared.strings, ...values.map((value, n) => (prepared.isContent[n] && isText(value) ? newText(String(value)) : value)));
+}
+
+/** @param {unknown} value */
+const isText = (value) => typeof value === "string" || typeof value === "number";
+
+/** @param {TemplateStringsArray} strings @returns {Prepared} */
+function prepare(strings) {
+  let isContent = true;
+  const between = strings.slice(0, -1).map((text) => {
+    const [opened, closed] = [text.lastIndexOf("<"), text.lastIndexOf(">")];
+    if (opened !== closed) isContent = closed > opened;
+    return isContent;
+  });
+  const ended = strings.map((text, n) => (n > 0 && between[n - 1] ? `<!---->${text}` : text));
+  return { strings: Object.assign(ended, { raw: ended }), isContent: between };
+}

@@ -1,0 +1,82 @@
+// The states that the page of one's own key can be in, as its templates take them: one of each kind, with figures that differ.
+
+/** @typedef {import("../../public/assets/keys-view.js").Model} Model */
+/** @typedef {import("../../public/assets/types.js").Key} Key */
+/** @typedef {import("../../public/assets/types.js").Me} Me */
+/** @typedef {import("../../public/assets/types.js").Refusal} Refusal */
+/** @typedef {import("../../public/assets/types.js").MemberRequest} MemberRequest */
+
+export const NOW = Date.parse("2026-11-21T20:59:30Z");
+
+/** @type {Me} */
+const ME = {
+  member: { id: "mem_1", provider: "github", login: "somebody", created_at: "2026-11-01T00:00:00Z" },
+  roles: ["member"],
+  terms: { revision: 1, accepted_at: null },
+  claim: { open: true, refusal: null, limit_usd: "5.00", limit_reset: "daily", expiry_days: 90, min_account_age_days: 30, seats_left: 7 },
+};
+
+/** @param {Partial<Me["claim"]>} claim @returns {Me} */
+const me = (claim) => ({ ...ME, claim: { ...ME.claim, ...claim } });
+
+/** @type {Key} */
+const KEY = {
+  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", state: "active", limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
+  created_at: "2026-11-20T08:00:00Z", expires_at: "2027-02-18T08:00:00Z",
+  spend: { used_usd: "0.00", left_usd: "5.00", day_usd: "0.00", week_usd: "0.00", month_usd: "0.00", total_usd: "0.00", read_at: "2026-11-21T20:59:10Z" },
+};
+
+/** @param {Partial<Key>} change @returns {Key} */
+export const key = (change) => ({ ...KEY, ...change });
+
+/** @param {string} used @param {string} left @param {string} readAt */
+const spent = (used, left, readAt) => ({ used_usd: used, left_usd: left, day_usd: used, week_usd: used, month_usd: used, total_usd: used, read_at: readAt });
+
+/** @param {Partial<Refusal>} change @returns {Refusal} */
+const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
+
+/** @param {Partial<MemberRequest>} change @returns {MemberRequest} */
+const request = (change) => ({ id: "req_1", kind: "claim", state: "open", note: "For a course.", answer: null, created_at: "2026-11-21T10:00:00Z", decided_at: null, ...change });
+
+/** @type {Model} */
+const BLANK = {
+  phase: "ready", me: ME, key: null, ended: [], upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
+  wish: { note: "", sending: false, error: "", requestId: null }, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: NOW,
+};
+
+/** @param {Partial<Model>} change @returns {Model} */
+const model = (change) => ({ ...BLANK, ...change });
+
+/** @type {Record<string, Model>} */
+export const STATES = {
+  loading: model({ phase: "loading" }),
+  "signed out": model({ phase: "signed_out", me: null }),
+  failed: model({ phase: "failed", notice: { tone: "bad", title: "The service did not answer.", text: "Nothing was changed.", requestId: null } }),
+  "failed with a request id": model({ phase: "failed", notice: { tone: "bad", title: "Something went wrong here.", text: "Try again.", requestId: "req_123" } }),
+  offered: model({}),
+  "offered with fewer seats": model({ me: me({ seats_left: 6, limit_usd: "7.50" }), accepts: true }),
+  "offered, the rules missed": model({ missesTerms: true }),
+  "offered after an approval": model({ me: me({ seats_left: null }), requests: [request({ state: "approved", decided_at: "2026-11-21T18:00:00Z", answer: "Welcome." })] }),
+  claiming: model({ claiming: true, accepts: true }),
+  "too young": model({ me: me({ open: false, refusal: refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30, retryAt: "2026-12-17T00:00:00Z", requestKind: "appeal" }) }) }),
+  "too young a day later": model({ now: NOW + 86_400_000, me: me({ open: false, refusal: refusal({ code: "account_too_young", accountAgeDays: 5, requiredDays: 30, retryAt: "2026-12-17T00:00:00Z", requestKind: "appeal" }) }) }),
+  closed: model({ me: me({ open: false, refusal: refusal({ code: "minting_stopped" }) }) }),
+  asked: model({ me: me({ open: false, refusal: refusal({ code: "approval_needed", requestKind: "claim", request: "open" }) }), requests: [request({})] }),
+  declined: model({ me: me({ open: false, refusal: refusal({ code: "approval_needed", requestKind: "claim", request: "declined" }) }), requests: [request({ state: "declined", decided_at: "2026-11-21T11:00:00Z", answer: "Not now." })] }),
+  "writing a request": model({ me: me({ open: false, refusal: refusal({ code: "approval_needed", requestKind: "claim" }) }), wish: { note: "For a", sending: false, error: "", requestId: null } }),
+  "a request that is too long": model({ me: me({ open: false, refusal: refusal({ code: "approval_needed", requestKind: "claim" }) }), wish: { note: "x".repeat(501), sending: false, error: "The note is 1 character too long. Nothing was sent.", requestId: null } }),
+  "sending a request": model({ me: me({ open: false, refusal: refusal({ code: "approval_needed", requestKind: "claim" }) }), wish: { note: "For a course", sending: true, error: "", requestId: null } }),
+  "in progress": model({ waiting: "in_progress" }),
+  unknown: model({ waiting: "unknown" }),
+  "a fresh key": model({ key: KEY, notice: { tone: "good", title: "Your key is ready to use.", text: "It works." } }),
+  "a key with $2 spent": model({ key: key({ spend: spent("2.00", "3.00", "2026-11-21T20:59:20Z") }), refreshing: "pending" }),
+  "a key with all spent": model({ key: key({ spend: spent("5.00", "0.00", "2026-11-21T20:40:00Z") }), refreshing: "failed" }),
+  "a key not read yet": model({ key: key({ spend: null }), now: NOW + 3_600_000 }),
+  "an outage": model({ key: key({ spend: spent("1.00", "4.00", "2026-11-21T20:30:00Z") }), upstream: { answers: false, as_of: "2026-11-21T20:50:00Z" } }),
+  "an outage without a key": model({ upstream: { answers: false, as_of: "2026-11-21T20:55:00Z" } }),
+  "a disabled key": model({ key: key({ state: "disabled" }) }),
+  "a key with another name": model({ key: key({ name: "Laptop", limit_usd: "10.00", limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" }) }),
+  ...Object.fromEntries(/** @type {const} */ (["minting", "verifying", "revoking", "stuck"]).map((state) => [`a key that is ${state}`, model({ key: key({ state, mask: null, spend: null }) })])),
+  "with an earlier key": model({ ended: [key({ id: "key_0", state: "revoked", mask: "sk-or-v1-999...abc" })] }),
+  "with two earlier keys": model({ ended: [key({ id: "key_0", state: "expired", mask: "sk-or-v1-999...abc" }), key({ id: "key_9", state: "revoked", mask: null })] }),
+};
