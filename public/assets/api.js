@@ -21,8 +21,18 @@ let pageMember = null;
 /** How far the service's clock is ahead of this device's; relative times are told by the service's clock. */
 let clockAheadMs = 0;
 
+/** The header counts whole seconds, and an answer takes a moment: a smaller difference is none. */
+const ROUNDING_MS = 2_000;
+
 /** The time by the service's clock. @returns {number} */
 export const now = () => Date.now() + clockAheadMs;
+
+/** What the device's clock read when its steady one, which nobody sets, began; it differs once the first is set. */
+const steadyBeganAt = () => Date.now() - performance.now();
+let steadyBeganAtLastAnswer = steadyBeganAt();
+
+/** Whether the device's clock was set, or the device slept, since the last answer: relative times are then wrong until the next. */
+export const clockWasSet = () => Math.abs(steadyBeganAt() - steadyBeganAtLastAnswer) > ROUNDING_MS;
 
 /**
  * @template T
@@ -57,11 +67,12 @@ export async function call(method, path, body = {}) {
 /** @returns {Record<string, string>} */
 const changeHeaders = () => ({ "content-type": "application/json", ...(pageMember === null ? {} : { "x-keycap-member": pageMember }) });
 
-/** @param {Response} response */
+/** Each answer says anew how the clocks compare, that they agree as well. @param {Response} response */
 function readClock(response) {
-  const told = Date.parse(response.headers.get("date") ?? "");
-  // The header counts whole seconds: smaller differences are its rounding.
-  if (Number.isFinite(told) && Math.abs(told - Date.now()) > 2_000) clockAheadMs = told - Date.now();
+  const aheadMs = Date.parse(response.headers.get("date") ?? "") - Date.now();
+  if (!Number.isFinite(aheadMs)) return;
+  clockAheadMs = Math.abs(aheadMs) > ROUNDING_MS ? aheadMs : 0;
+  steadyBeganAtLastAnswer = steadyBeganAt();
 }
 
 /**

@@ -2,7 +2,7 @@
 // secret once through the secret box. The page never knows more than the API told it, and says so where that is not enough.
 
 import { render } from "./html.js";
-import { call, now, readRefusal } from "./api.js";
+import { call, clockWasSet, now, readRefusal } from "./api.js";
 import { NO_WISH, askRequests, asker } from "./ask.js";
 import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
 import { equipSnippets } from "./copy.js";
@@ -282,10 +282,11 @@ async function settled(found, ifActive) {
 /** @type {Notice} */
 const NOT_CREATED = { tone: "plain", title: "No key was created.", text: "Whatever was begun has been cleared away. You can claim again." };
 
-/** Tells relative times anew; a reset that has passed is worth a new question. */
+/** Tells relative times anew; a reset that has passed is worth a new question, and so is a clock that was set. */
 async function tick() {
   show({});
-  if (model.phase !== "ready" || document.hidden || !(Date.parse(model.key?.resets_at ?? "") <= now())) return;
+  const hasReset = Date.parse(model.key?.resets_at ?? "") <= now();
+  if (model.phase !== "ready" || document.hidden || !(hasReset || clockWasSet())) return;
   const keys = await askKeys();
   if (keys.outcome !== "done" || model.phase !== "ready" || model.waiting !== null) return;
   show(onRecord(keys.body));

@@ -141,6 +141,51 @@ test("newer figures are asked for once after loading, and again when the tab com
   await visitor.leave();
 });
 
+test("a device's clock that is corrected while the page is open makes its times right again, with the next answer and before it", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await holder(visitor, "load-71");
+  const DAY = 86_400_000;
+  // A device that is three days behind: what tells the page so is the date of each answer.
+  await page.addInitScript((off) => {
+    const genuine = Date.now;
+    Object.assign(window, { behindMs: off });
+    Date.now = () => genuine() - /** @type {any} */ (window).behindMs;
+  }, 3 * DAY);
+  await datesAnswers(visitor);
+  const setClock = (/** @type {number} */ behindMs) => page.evaluate((off) => Object.assign(window, { behindMs: off }), behindMs);
+  const claimed = () => page.locator("#keys .facts").last().innerText();
+  await page.reload();
+  await visitor.settled();
+  await visitor.refreshed();
+  assert.match(await claimed(), /Claimed\s+1 min ago/);
+  await setClock(0);
+  await Promise.all([page.waitForResponse("**/api/v1/keys/refresh"), refresh.press(visitor)]);
+  await visitor.refreshed();
+  assert.match(await claimed(), /Expires\s+in 90 days[^]*Claimed\s+1 min ago/, "back to nought");
+  await setClock(-2 * DAY);
+  await Promise.all([page.waitForResponse("**/api/v1/keys/refresh"), refresh.press(visitor)]);
+  await visitor.refreshed();
+  assert.match(await claimed(), /Claimed\s+1 min ago/, "and to the other side");
+  await visitor.leave();
+});
+
+test("a page whose device's clock was set asks again by itself", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await holder(visitor, "load-72");
+  await datesAnswers(visitor);
+  await page.clock.install();
+  await page.reload();
+  await visitor.settled();
+  await visitor.refreshed();
+  await page.clock.setSystemTime(Date.now() + 86_400_000);
+  await Promise.all([page.waitForResponse("**/api/v1/keys"), page.clock.runFor(20_000)]);
+  await sees(page, /Figures are live|Figures from \d+ min ago/);
+  assert.match(await page.locator("#keys .facts").last().innerText(), /Claimed\s+1 min ago/);
+  await visitor.leave();
+});
+
 test("a refresh that gets no answer leaves the figures and says how old they are", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
@@ -175,6 +220,13 @@ async function holder(visitor, persona) {
   await visitor.stored.click();
   await visitor.refreshed();
 }
+
+/** Every answer has a Date, which Cloudflare adds and workerd alone does not. @param {Visitor} visitor */
+const datesAnswers = ({ page }) =>
+  page.route("**/api/**", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), date: new Date().toUTCString() } });
+  });
 
 /** Waits until the meter reads so. @param {Visitor} visitor @param {RegExp} text */
 async function meterSays({ page }, text) {
