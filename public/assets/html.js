@@ -1,27 +1,38 @@
 // The one place from which the pages take their templates: lit-html's own, made so that they survive a translation. A browser
 // that translates a page replaces each text by elements of its own. lit-html would go on writing into a text that nobody sees
 // any more, and look for the end of what it replaces at a text that is gone. So here
-// - a text that changes is never written into: what stands in its place goes, whoever put it there, and a new text comes;
+// - a text that changes is written into only while it stands in its place; else what stands there goes, and a new text comes;
 // - what changes ends at a comment, which no translator touches, and never at a text.
 
 import { Directive, directive } from "/vendor/lit-html/directive.js";
-import { noChange, nothing, html as template } from "/vendor/lit-html/lit-html.js";
+import { noChange, html as template } from "/vendor/lit-html/lit-html.js";
 
 export { nothing, render } from "/vendor/lit-html/lit-html.js";
 
-class NewText extends Directive {
-  /** @type {string | null} */
-  #shown = null;
+class LiveText extends Directive {
+  /** @type {Text | null} */
+  #text = null;
+  #words = "";
 
-  /** @param {string} text */
-  render(text) {
-    if (text === this.#shown) return noChange;
-    this.#shown = text;
-    return text === "" ? nothing : document.createTextNode(text);
+  /** @param {string} words */
+  render(words) {
+    return words;
+  }
+
+  /** @param {import("/vendor/lit-html/lit-html.js").ChildPart} part @param {[string]} words */
+  update(part, [words]) {
+    if (this.#text !== null && words === this.#words) return noChange;
+    this.#words = words;
+    if (this.#text?.parentNode === part.parentNode) {
+      this.#text.data = words;
+      return noChange;
+    }
+    this.#text = document.createTextNode(words);
+    return this.#text;
   }
 }
 
-const newText = directive(NewText);
+const liveText = directive(LiveText);
 
 /** @typedef {{ strings: TemplateStringsArray, isContent: boolean[] }} Prepared  isContent: which values stand between tags */
 
@@ -36,7 +47,7 @@ const known = new WeakMap();
 export function html(strings, ...values) {
   const prepared = known.get(strings) ?? prepare(strings);
   known.set(strings, prepared);
-  return template(prepared.strings, ...values.map((value, n) => (prepared.isContent[n] && isText(value) ? newText(String(value)) : value)));
+  return template(prepared.strings, ...values.map((value, n) => (prepared.isContent[n] && isText(value) ? liveText(String(value)) : value)));
 }
 
 /** @param {unknown} value */

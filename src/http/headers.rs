@@ -21,8 +21,9 @@ pub const SECURITY: [(&str, &str); 7] = [
     ),
 ];
 
-/// Answers are about somebody, or about this moment: nobody keeps them.
-pub const NO_STORE: (&str, &str) = ("cache-control", "no-store");
+/// Answers are about somebody, or about this moment: nobody keeps them. And nobody rewrites them on the way: what a proxy or
+/// a feature of the zone puts into a page, our policy would block, and what it takes out, our scripts would miss.
+pub const NO_STORE: (&str, &str) = ("cache-control", "no-store, no-transform");
 
 /// What every answer has, whatever it is.
 pub fn fixed() -> impl Iterator<Item = (&'static str, &'static str)> {

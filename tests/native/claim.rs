@@ -11,7 +11,7 @@ fn s4_01_s4_17_s4_18_a_member_claims_one_key_and_a_second_claim_returns_it() {
     let member = Browser::signed_in(&world, "member");
     let first = member.claim();
     assert_eq!(first.status, 201, "{first:?}");
-    assert_eq!(first.header("cache-control"), "no-store");
+    assert_eq!(first.header("cache-control"), "no-store, no-transform");
     let secret = first.secret().unwrap();
     let key = first.json()["key"].clone();
     assert_eq!(key["state"], "active");

@@ -39,7 +39,7 @@ fn is(told: &Told, status: u16, code: &str) {
 /// A secret was given out, and none else works unless there are two.
 fn delivered(world: &World, told: &Told, working: usize) -> String {
     assert_eq!(told.status, 201, "{told:?}");
-    assert_eq!(told.header("cache-control"), "no-store");
+    assert_eq!(told.header("cache-control"), "no-store, no-transform");
     let hash = sandbox::sha256_hex(told.secret().unwrap().as_bytes());
     let usable = world.usable();
     assert_eq!(usable.len(), working);

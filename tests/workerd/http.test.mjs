@@ -64,7 +64,7 @@ describe("every answer", () => {
             const answer = await client.call(path, { method, json, headers: { origin: house.worker.url, ...headers } });
             const where = `${method} ${path}: ${answer.status}`;
             assert.ok(answer.status < 500, where);
-            assert.equal(answer.headers.get("cache-control"), "no-store", where);
+            assert.equal(answer.headers.get("cache-control"), "no-store, no-transform", where);
             assert.match(answer.headers.get("x-request-id") ?? "", /^req_[0-9a-f]{24}$/, where);
             for (const header of ["access-control-allow-origin", "server", "x-powered-by"]) assert.equal(answer.headers.get(header), null, `${header} of ${where}`);
             if (method === "HEAD") assert.equal(answer.text, "", where);
@@ -498,7 +498,7 @@ describe("settings", () => {
     await house.worker.restart({ vars: bad, unhealthy: true });
     for (const path of ["/", "/healthz", "/api/v1/me", "/api/v1/claim", "/nothing"]) {
       const answer = await new Client(house.worker).call(path, { method: path.endsWith("claim") ? "POST" : "GET" });
-      assert.deepEqual([answer.status, answer.body.code, answer.headers.get("cache-control")], [503, "misconfigured", "no-store"], path);
+      assert.deepEqual([answer.status, answer.body.code, answer.headers.get("cache-control")], [503, "misconfigured", "no-store, no-transform"], path);
       assert.deepEqual(answer.body.problems.map((/** @type {any} */ problem) => problem.setting).sort(), Object.keys(bad).sort());
       for (const value of Object.values(bad)) assert.ok(!answer.text.includes(value), value);
       await isSecured(answer, path);

@@ -33,7 +33,7 @@ async function settles() {
 test("a key is rotated at once, with grace, and after a leak; id and place stay (S4-74, S3-15, S3-45)", async () => {
   const { member, key, id } = await holder();
   const first = await member.post(`${key}/rotate`);
-  assert.deepEqual([first.status, first.body.key.id, first.headers.get("cache-control")], [201, id, "no-store"]);
+  assert.deepEqual([first.status, first.body.key.id, first.headers.get("cache-control")], [201, id, "no-store, no-transform"]);
   assert.equal((await house.working(member)).length, 1);
   assert.deepEqual(await house.states(member), ["revoking", "active"]);
   assert.deepEqual(tally([await member.post(`${key}/rotate`)]), { "409 rotation_unsettled": 1 });

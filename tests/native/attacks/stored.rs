@@ -60,7 +60,7 @@ fn s2_38_s2_73_every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_wi
             if claims_first {
                 let told = browser.claim();
                 secrets.extend((told.status == 201).then(|| told.secret()).flatten());
-                assert_eq!(told.header("cache-control"), "no-store");
+                assert_eq!(told.header("cache-control"), "no-store, no-transform");
             }
             let mut others = Vec::new();
             for route in ROUTES {

@@ -1,0 +1,55 @@
+// Pages that something in between has rewritten: a zone's features put scripts into them and take their own in hand.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { House } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+/** What analytics and bot detection put at the end of a page: an inline script, one of another host, one of ours that is not there. */
+const INJECTED = `<script>window.injected = true</script>
+<script defer src="https://analytics.invalid/beacon.min.js"></script>
+<script src="/cdn-cgi/challenge-platform/scripts/jsd/main.js"></script>`;
+
+test("with scripts put into it that the policy blocks, a page still claims, and none of them runs", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  visitor.expects(404);
+  visitor.unheard(/Content Security Policy|analytics\.invalid|MIME type/);
+  await rewriteDocuments(visitor, (html) => html.replace("</body>", `${INJECTED}</body>`));
+  await visitor.signIn("load-91");
+  const secret = await visitor.claim();
+  assert.deepEqual((await house.secrets()).slice(-1), [secret]);
+  assert.equal(await page.evaluate(() => "injected" in window), false);
+  await visitor.stored.click();
+  await visitor.leave();
+});
+
+test("scripts that are told to wait, as Rocket Loader tells them, are others' scripts: ours run", async () => {
+  const visitor = await house.visitor();
+  // It renames the type of every script but those that opt out, and runs them later by a script of its own.
+  await rewriteDocuments(visitor, (html) => html.replace(/<script (?![^>]*data-cfasync="false")([^>]*)type="module"/g, '<script $1type="5f0-module"'));
+  await visitor.signIn("load-92");
+  await visitor.claim();
+  await visitor.stored.click();
+  for (const path of ["/", "/docs"]) {
+    await visitor.open(path);
+    await visitor.page.getByRole("button", { name: /Account menu/ }).waitFor();
+  }
+  await visitor.leave();
+});
+
+/** @param {import("./support.mjs").Visitor} visitor @param {(html: string) => string} rewrite */
+const rewriteDocuments = ({ page }, rewrite) =>
+  page.route(`${house.worker.url}/**`, async (route) => {
+    if (route.request().resourceType() !== "document") return route.fallback();
+    const response = await route.fetch({ maxRedirects: 0 });
+    const isPage = response.headers()["content-type"]?.startsWith("text/html") ?? false;
+    if (!isPage) return route.fulfill({ response });
+    await route.fulfill({ response, body: rewrite(await response.text()) });
+  });
