@@ -1,0 +1,453 @@
+//! Every route that changes something, with a request that does change something: the same request is refused, and nothing
+//! is changed, once its session has ended in any way, and from any page that is not ours.
+
+use keycap::http::Body;
+use keycap::http::routes::{ROUTES, Takes, Who};
+
+use crate::caps::{assign, spends};
+use crate::support::browser::Told;
+use crate::support::world::ORIGIN;
+use crate::support::{Browser, Cookies, TEN_MINUTES, World};
+
+/// A change that is wanted of one route: who asks, and what they send.
+struct Change {
+    method: &'static str,
+    /// As the table has it.
+    route: &'static str,
+    who: &'static str,
+    /// What stands for the last part in braces; a query finds it.
+    id: Option<&'static str>,
+    body: &'static str,
+}
+
+const KEY: Option<&str> = Some(
+    "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member' ORDER BY k.id LIMIT 1",
+);
+const MEMBER: Option<&str> = Some("SELECT public_id FROM members WHERE login = 'member'");
+const PREPAYING: Option<&str> = Some("SELECT public_id FROM members WHERE login = 'load-1'");
+const REQUEST: Option<&str> = Some("SELECT public_id FROM requests");
+const RAISE: Option<&str> = Some("SELECT public_id FROM raises");
+
+const fn of(
+    method: &'static str,
+    route: &'static str,
+    who: &'static str,
+    id: Option<&'static str>,
+    body: &'static str,
+) -> Change {
+    Change {
+        method,
+        route,
+        who,
+        id,
+        body,
+    }
+}
+
+/// One for each unsafe route of the table, signing out of one browser apart: that needs no session.
+const CHANGES: [Change; 26] = [
+    of(
+        "POST",
+        "/api/v1/me/sign-out-everywhere",
+        "member",
+        None,
+        "{}",
+    ),
+    of(
+        "DELETE",
+        "/api/v1/me",
+        "member",
+        None,
+        r#"{"confirm":"member"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/claim",
+        "second",
+        None,
+        r#"{"accept_terms":1}"#,
+    ),
+    of("POST", "/api/v1/keys/refresh", "member", None, "{}"),
+    of(
+        "PATCH",
+        "/api/v1/keys/{id}",
+        "member",
+        KEY,
+        r#"{"disabled":true,"name":"mine"}"#,
+    ),
+    of("DELETE", "/api/v1/keys/{id}", "member", KEY, "{}"),
+    of(
+        "POST",
+        "/api/v1/keys",
+        "member",
+        None,
+        r#"{"name":"another"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/keys/{id}/limit",
+        "member",
+        KEY,
+        r#"{"limit_usd":"2.00"}"#,
+    ),
+    of("POST", "/api/v1/keys/{id}/prefer", "member", KEY, "{}"),
+    of("POST", "/api/v1/keys/{id}/rotate", "member", KEY, "{}"),
+    of("POST", "/api/v1/keys/{id}/leaked", "member", KEY, "{}"),
+    of("POST", "/api/v1/keys/{id}/renew", "member", KEY, "{}"),
+    of(
+        "POST",
+        "/api/v1/requests",
+        "newcomer",
+        None,
+        r#"{"kind":"appeal","note":"please"}"#,
+    ),
+    of(
+        "PATCH",
+        "/api/v1/admin/requests/{id}",
+        "operator",
+        REQUEST,
+        r#"{"state":"approved"}"#,
+    ),
+    of(
+        "PATCH",
+        "/api/v1/admin/settings",
+        "operator",
+        None,
+        r#"{"minting":"stopped"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/plans",
+        "operator",
+        None,
+        r#"{"name":"more","limit_usd":"9.00","limit_reset":"daily","expiry_days":30,"max_active_keys":2}"#,
+    ),
+    of(
+        "PATCH",
+        "/api/v1/admin/plans/{name}",
+        "operator",
+        None,
+        r#"{"limit_usd":"9.00"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/members/{id}/plan",
+        "operator",
+        MEMBER,
+        r#"{"plan":"basic"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/members/{id}/payments",
+        "operator",
+        PREPAYING,
+        r#"{"payment_id":"first","amount_usd":"5.00"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/keys/{id}/raises",
+        "operator",
+        KEY,
+        r#"{"amount_usd":"1.00","until":null}"#,
+    ),
+    of(
+        "DELETE",
+        "/api/v1/admin/raises/{id}",
+        "operator",
+        RAISE,
+        "{}",
+    ),
+    of(
+        "PATCH",
+        "/api/v1/admin/members/{id}",
+        "operator",
+        MEMBER,
+        r#"{"status":"suspended"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/members/{id}/sign-out",
+        "operator",
+        MEMBER,
+        "{}",
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/blocks",
+        "operator",
+        None,
+        r#"{"provider":"github","subject":"1000100"}"#,
+    ),
+    of(
+        "DELETE",
+        "/api/v1/admin/blocks",
+        "operator",
+        None,
+        r#"{"provider":"github","subject":"1000999"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/jobs/{id}",
+        "operator",
+        None,
+        r#"{"dry_run":false}"#,
+    ),
+];
+
+/// The people who ask, by their personas.
+const PEOPLE: [&str; 4] = ["member", "second", "newcomer", "operator"];
+
+/// A world in which each of the changes finds what it changes, and everybody's cookies.
+fn begun() -> (World, Vec<Cookies>) {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "pro");
+    assert_eq!(member.claim().status, 201);
+    spends(&world, 1.0);
+    // So near to its end that it may be renewed.
+    world.pass(85 * 86_400);
+    assert!(world.sweep());
+    let prepaying = Browser::signed_in(&world, "load-1");
+    assign(&world, &prepaying, "prepaid");
+    let operator = Browser::signed_in(&world, "operator");
+    let key = world.db.text(KEY.unwrap());
+    let told = operator.post(
+        &format!("/api/v1/admin/keys/{key}/raises"),
+        r#"{"amount_usd":"1.00","until":null}"#,
+    );
+    assert_eq!(told.status, 201, "{told:?}");
+    world.block("1000999");
+    let asks = operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
+    assert_eq!(asks.status, 200);
+    let asking = Browser::signed_in(&world, "load-2");
+    let told = asking.post("/api/v1/requests", r#"{"kind":"claim","note":null}"#);
+    assert_eq!(told.status, 201, "{told:?}");
+    let again = operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
+    assert_eq!(again.status, 200);
+    let people = PEOPLE.map(|persona| Browser::signed_in(&world, persona).cookies.take());
+    // Who is blocked may appeal.
+    let subject = world
+        .db
+        .text("SELECT subject FROM members WHERE login = 'newcomer'");
+    let body = format!(r#"{{"provider":"github","subject":"{subject}"}}"#);
+    assert!(operator.post("/api/v1/admin/blocks", &body).status < 300);
+    world.pass(TEN_MINUTES);
+    (world, people.to_vec())
+}
+
+impl Change {
+    fn target(&self, world: &World) -> String {
+        let id = self.id.map(|query| world.db.text(query));
+        let job = self.route.contains("/jobs/");
+        self.route.replace("{name}", "default").replace(
+            "{id}",
+            id.as_deref().unwrap_or(if job { "sweep" } else { "{id}" }),
+        )
+    }
+
+    fn browser<'w>(&self, world: &'w World, people: &[Cookies]) -> Browser<'w> {
+        let at = PEOPLE.iter().position(|persona| *persona == self.who);
+        Browser::with(world, &people[at.unwrap()])
+    }
+
+    /// As our own page sends it.
+    fn send(&self, browser: &Browser<'_>, world: &World) -> Told {
+        let target = self.target(world);
+        match self.method {
+            "POST" => browser.post(&target, self.body),
+            "PATCH" => browser.patch(&target, self.body),
+            _ => {
+                let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+                browser.send(
+                    self.method,
+                    &target,
+                    &headers,
+                    Body::Bytes(self.body.into()),
+                )
+            }
+        }
+    }
+}
+
+#[test]
+fn every_route_that_changes_something_has_a_change_here_that_does() {
+    let (begun, people) = begun();
+    let unsafe_routes = ROUTES.iter().filter(|route| route.method.is_unsafe());
+    let with_session: Vec<String> = unsafe_routes
+        .filter(|route| route.takes != Takes::EmptyForm)
+        .map(|route| format!("{} {}", route.method.name(), route.path))
+        .collect();
+    let here = CHANGES.map(|change| format!("{} {}", change.method, change.route));
+    let mut expected = with_session.clone();
+    expected.sort_unstable();
+    let mut found = here.to_vec();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    for change in &CHANGES {
+        let world = begun.copied();
+        let before = world.db.dump();
+        let told = change.send(&change.browser(&world, &people), &world);
+        let what = format!("{} {}: {told:?}", change.method, change.route);
+        assert!((200..300).contains(&told.status), "{what}");
+        assert_ne!(world.db.dump(), before, "{what}");
+    }
+}
+
+/// The ways in which a session ends before its time.
+const ENDINGS: [(&str, fn(&World, &Browser<'_>)); 3] = [
+    ("its member signed out everywhere", |_, browser| {
+        let elsewhere = browser.at_fresh_isolate();
+        let told = elsewhere.post("/api/v1/me/sign-out-everywhere", "{}");
+        assert_eq!(told.status, 204, "{told:?}");
+    }),
+    ("an admin ended the member's sessions", |world, browser| {
+        let me = browser.get("/api/v1/me").json();
+        let id = me["member"]["id"].as_str().unwrap().to_owned();
+        let operator = Browser::signed_in(world, "operator");
+        let told = operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
+        assert_eq!(told.status, 204, "{told:?}");
+    }),
+    ("everybody's sessions were ended", |world, _| {
+        world.db.run(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('all', 'settings', 'sessions_ended', 't', 1);
+             UPDATE settings SET session_epoch = session_epoch + 1, change_id = 'all'",
+        );
+    }),
+];
+
+#[test]
+fn a_session_that_was_ended_changes_nothing_whichever_route_it_asks() {
+    let (begun, people) = begun();
+    let mut cells = 0;
+    for (how, end) in ENDINGS {
+        for change in &CHANGES {
+            let world = begun.copied();
+            let browser = change.browser(&world, &people);
+            end(&world, &browser);
+            let before = world.db.dump();
+            let told = change.send(&browser, &world);
+            let what = format!("{how}, {} {}: {told:?}", change.method, change.route);
+            // An admin's route is not there for anybody whose session is none.
+            let refused = if change.who == "operator" {
+                [404, 401]
+            } else {
+                [401, 401]
+            };
+            assert!(refused.contains(&told.status), "{what}");
+            assert_eq!(world.db.dump(), before, "{what}");
+            cells += 1;
+        }
+    }
+    println!("counted: {cells} changes asked for in sessions that were ended");
+}
+
+/// Origins and fetch metadata, and whether they are those of our own pages.
+fn sources() -> Vec<(Option<&'static str>, Option<&'static str>, bool)> {
+    let origins = [
+        Some(ORIGIN),
+        Some("https://elsewhere.example"),
+        Some("null"),
+        Some(""),
+        None,
+    ];
+    let sites = [
+        None,
+        Some("same-origin"),
+        Some("same-site"),
+        Some("cross-site"),
+        Some("none"),
+    ];
+    let pairs = origins
+        .into_iter()
+        .flat_map(|origin| sites.map(|site| (origin, site)));
+    let ours = |origin, site| origin == Some(ORIGIN) && matches!(site, None | Some("same-origin"));
+    pairs
+        .map(|(origin, site)| (origin, site, ours(origin, site)))
+        .collect()
+}
+
+#[test]
+fn every_change_an_admins_too_is_made_from_our_own_pages_only() {
+    let (begun, people) = begun();
+    let mut cells = 0;
+    for change in &CHANGES {
+        // Nothing that is refused leaves a trace, so one world is enough for all of them.
+        let refusing = begun.copied();
+        let before = refusing.db.dump();
+        for (origin, site, ours) in sources() {
+            let taking = ours.then(|| begun.copied());
+            let world = taking.as_ref().unwrap_or(&refusing);
+            let browser = change.browser(world, &people);
+            let mut headers = vec![("content-type", "application/json")];
+            headers.extend(origin.map(|origin| ("origin", origin)));
+            headers.extend(site.map(|site| ("sec-fetch-site", site)));
+            let (target, body) = (change.target(world), Body::Bytes(change.body.into()));
+            let told = browser.send(change.method, &target, &headers, body);
+            let what = format!(
+                "{} {} {origin:?} {site:?}: {told:?}",
+                change.method, change.route
+            );
+            if ours {
+                assert!((200..300).contains(&told.status), "{what}");
+                assert_ne!(world.db.dump(), before, "{what}");
+            } else {
+                let refused = (403, String::from("foreign_origin"));
+                assert_eq!((told.status, told.code()), refused, "{what}");
+                assert_eq!(told.header("set-cookie"), "", "{what}");
+            }
+            cells += 1;
+        }
+        assert_eq!(refusing.db.dump(), before, "{}", change.route);
+    }
+    println!("counted: {cells} changes from our pages and from others");
+}
+
+/// Nobody's session is needed to sign out of one browser, which is all that it does; a foreign page cannot even do that.
+#[test]
+fn a_foreign_page_signs_nobody_out() {
+    let (begun, people) = begun();
+    let signing_out: Vec<_> = ROUTES
+        .iter()
+        .filter(|route| route.method.is_unsafe() && route.takes == Takes::EmptyForm)
+        .collect();
+    assert_eq!(signing_out.len(), 1);
+    assert_eq!(
+        (signing_out[0].path, signing_out[0].who),
+        ("/auth/logout", Who::Anyone)
+    );
+    for production in [false, true] {
+        let world = begun.copied();
+        let at = if production {
+            "https://keys.example.org"
+        } else {
+            ORIGIN
+        };
+        world.set("PUBLIC_ORIGIN", at);
+        for (origin, site, _) in sources() {
+            let origin = origin.map(|origin| if origin == ORIGIN { at } else { origin });
+            let ours = origin == Some(at) && matches!(site, None | Some("same-origin"));
+            let mut request = http::Request::builder()
+                .method("POST")
+                .uri(format!("{at}/auth/logout"))
+                .header("cookie", cookies(&people[0]));
+            for (name, value) in [("origin", origin), ("sec-fetch-site", site)] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
+            let service = world.service();
+            let answer = service.answer(request.body(Body::Empty).unwrap());
+            let told = world.run(answer).unwrap();
+            let what = format!("{at} {origin:?} {site:?}: {told:?}");
+            assert_eq!(told.status, if ours { 303 } else { 403 }, "{what}");
+            let cleared = told.header("set-cookie").contains("Max-Age=0");
+            assert_eq!(cleared, ours, "{what}");
+        }
+    }
+}
+
+/// The `Cookie` header of a browser.
+fn cookies(of: &Cookies) -> String {
+    let pairs = of.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("; ")
+}
