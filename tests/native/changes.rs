@@ -5,7 +5,7 @@ use keycap::http::Body;
 use keycap::http::routes::{ROUTES, Takes, Who};
 
 use crate::caps::{assign, spends};
-use crate::support::browser::Told;
+use crate::support::browser::{Told, cookie_header};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Cookies, TEN_MINUTES, World};
 
@@ -429,7 +429,7 @@ fn a_foreign_page_signs_nobody_out() {
             let mut request = http::Request::builder()
                 .method("POST")
                 .uri(format!("{at}/auth/logout"))
-                .header("cookie", cookies(&people[0]));
+                .header("cookie", cookie_header(&people[0]));
             for (name, value) in [("origin", origin), ("sec-fetch-site", site)] {
                 if let Some(value) = value {
                     request = request.header(name, value);
@@ -444,10 +444,4 @@ fn a_foreign_page_signs_nobody_out() {
             assert_eq!(cleared, ours, "{what}");
         }
     }
-}
-
-/// The `Cookie` header of a browser.
-fn cookies(of: &Cookies) -> String {
-    let pairs = of.iter().map(|(name, value)| format!("{name}={value}"));
-    pairs.collect::<Vec<_>>().join("; ")
 }
