@@ -33,6 +33,7 @@ mod leave;
 mod limits;
 mod luck;
 mod members;
+mod migrations;
 mod orders;
 mod other_account;
 mod own_keys;

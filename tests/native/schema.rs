@@ -2,7 +2,6 @@
 
 use keycap::domain::generation::{Event, State, next};
 
-use crate::support::database::migrations;
 use crate::support::{Browser, World};
 
 #[test]
@@ -219,13 +218,6 @@ fn p3_a_key_without_limit_reset_or_expiry_cannot_be_written_down() {
     ] {
         let refusal = world.db.connection.borrow().execute_batch(sql);
         assert!(refusal.is_err(), "{sql}");
-    }
-}
-
-#[test]
-fn s0_107_migrations_are_numbered_and_reach_the_same_schema() {
-    for (n, (name, _)) in migrations().iter().enumerate() {
-        assert!(name.starts_with(&format!("{:04}_", n + 1)), "{name}");
     }
 }
 

@@ -1,0 +1,56 @@
+-- The deployment: who it is, and the switches that act at once in every isolate.
+
+-- The instance's name is part of every upstream key's name. It is bound to one public origin, so that a second
+-- deployment on the same account, or a copy of this database, cannot repair what is not its own.
+CREATE TABLE instance (
+  id INTEGER PRIMARY KEY CONSTRAINT instance_id_valid CHECK (id = 1),
+  name TEXT NOT NULL CONSTRAINT instance_name_valid CHECK (length(name) = 12),
+  public_origin TEXT,
+  change_id TEXT
+) STRICT;
+
+-- Every isolate sees a switch at once, because the guarding statements read it here.
+CREATE TABLE settings (
+  id INTEGER PRIMARY KEY CONSTRAINT settings_id_valid CHECK (id = 1),
+  minting TEXT NOT NULL DEFAULT 'open' CONSTRAINT settings_minting_valid CHECK (minting IN ('open', 'stopped')),
+  -- 'off' while every key is to be disabled: the stronger switch. Each key has a hold of that name meanwhile.
+  keys TEXT NOT NULL DEFAULT 'on' CONSTRAINT settings_keys_valid CHECK (keys IN ('on', 'off')),
+  -- 'by_approval': only people whom an admin has permitted may claim.
+  claims TEXT NOT NULL DEFAULT 'open' CONSTRAINT settings_claims_valid CHECK (claims IN ('open', 'by_approval')),
+  -- Added to every member's own epoch: raising it ends all sessions.
+  session_epoch INTEGER NOT NULL DEFAULT 0 CONSTRAINT settings_session_epoch_valid CHECK (session_epoch >= 0),
+  -- That an admin has read what OpenRouter's terms say about sharing keys: nothing is minted before. Who and when.
+  upstream_terms TEXT NOT NULL DEFAULT 'unconfirmed'
+    CONSTRAINT settings_upstream_terms_valid CHECK (upstream_terms IN ('unconfirmed', 'confirmed')),
+  upstream_terms_by TEXT,
+  upstream_terms_at INTEGER,
+  -- The account's default workspace, as the first key that was recorded there named it. A credential whose account does
+  -- not have it belongs to another account: nothing may be minted with it or concluded from its answers.
+  home_workspace_id TEXT,
+  -- No reservation before this moment; set after repeated doubt, and when OpenRouter asks for patience.
+  -- It only delays, so it needs no audit row.
+  pause_until INTEGER NOT NULL DEFAULT 0,
+  -- 'suspected' once the database is behind what it was: what was made or forbidden since is forgotten (X7).
+  restore TEXT NOT NULL DEFAULT 'none' CONSTRAINT settings_restore_valid CHECK (restore IN ('none', 'suspected')),
+  -- When an admin last accepted that. A mark of the audit from before it says nothing about the time after.
+  restore_since INTEGER NOT NULL DEFAULT 0,
+  -- 'foreign' while the management key belongs to an account that lacks the workspace our keys are in (X6).
+  account TEXT NOT NULL DEFAULT 'known' CONSTRAINT settings_account_valid CHECK (account IN ('known', 'foreign')),
+  -- When an admin last accepted another account: keys recorded before say nothing about the present one.
+  account_since INTEGER NOT NULL DEFAULT 0,
+  -- When the account last was ours, and with which management key, as its SHA-256.
+  account_matched_at INTEGER,
+  account_credential TEXT,
+  change_id TEXT
+) STRICT;
+
+CREATE TRIGGER instance_audited BEFORE UPDATE ON instance WHEN NEW.change_id IS OLD.change_id OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = 'instance') BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER settings_audited BEFORE UPDATE OF minting, keys, session_epoch ON settings WHEN (NEW.minting <> OLD.minting OR NEW.keys <> OLD.keys OR NEW.session_epoch <> OLD.session_epoch) AND (NEW.change_id IS OLD.change_id OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = 'settings' ORDER BY id DESC LIMIT 1)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER settings_policy_audited BEFORE UPDATE OF upstream_terms, upstream_terms_by, upstream_terms_at, claims ON settings WHEN (NEW.upstream_terms <> OLD.upstream_terms OR NEW.upstream_terms_by IS NOT OLD.upstream_terms_by OR NEW.upstream_terms_at IS NOT OLD.upstream_terms_at OR NEW.claims <> OLD.claims) AND (NEW.change_id IS OLD.change_id OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = 'settings' ORDER BY id DESC LIMIT 1)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER settings_alarms_audited BEFORE UPDATE OF restore, restore_since, account, account_since ON settings WHEN (NEW.restore <> OLD.restore OR NEW.restore_since <> OLD.restore_since OR NEW.account <> OLD.account OR NEW.account_since <> OLD.account_since) AND (NEW.change_id IS OLD.change_id OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = 'settings' ORDER BY id DESC LIMIT 1)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+INSERT INTO instance (id, name) VALUES (1, lower(hex(randomblob(6))));
+INSERT INTO settings (id) VALUES (1);

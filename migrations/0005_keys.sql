@@ -1,0 +1,52 @@
+-- Keys, and why one is off.
+
+-- What an owner has: an id, a name, a plan and a history that outlive the upstream keys under it.
+CREATE TABLE keys (
+  id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL,
+  owner_id INTEGER NOT NULL REFERENCES owners (id),
+  -- 0 is the claimed key; others take the lowest free one.
+  ordinal INTEGER NOT NULL CONSTRAINT keys_ordinal_valid CHECK (ordinal BETWEEN 0 AND 99),
+  origin TEXT NOT NULL CONSTRAINT keys_origin_valid CHECK (origin IN ('claim', 'created', 'allotted', 'adopted')),
+  name TEXT,
+  plan_id INTEGER NOT NULL REFERENCES plans (id),
+  -- Less than the plan gives, as the owner wishes.
+  own_limit_nano INTEGER CONSTRAINT keys_own_limit_nano_valid CHECK (own_limit_nano >= 10000000),
+  -- When the owner chose to keep this one, should the plan allow fewer than there are.
+  preferred_at INTEGER,
+  created_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  change_id TEXT NOT NULL,
+  CONSTRAINT keys_public_id_once UNIQUE (public_id)
+) STRICT;
+
+-- Why a key is off: it is off upstream if there is any. Each actor removes only its own.
+CREATE TABLE holds (
+  key_id INTEGER NOT NULL REFERENCES keys (id),
+  reason TEXT NOT NULL CONSTRAINT holds_reason_valid CHECK (reason IN
+    ('owner', 'admin', 'offboarding', 'leak', 'idle', 'budget', 'plan', 'switch', 'rotation')),
+  actor TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  change_id TEXT NOT NULL,
+  PRIMARY KEY (key_id, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER keys_insert_audited BEFORE INSERT ON keys WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER keys_end_audited BEFORE UPDATE OF ended_at ON keys WHEN NEW.ended_at IS NOT OLD.ended_at AND (NEW.change_id = OLD.change_id OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+-- Ended is ended.
+CREATE TRIGGER keys_end_final BEFORE UPDATE OF ended_at ON keys WHEN OLD.ended_at IS NOT NULL AND NEW.ended_at IS NOT OLD.ended_at BEGIN SELECT RAISE(ABORT, 'a key that ended stays so'); END;
+
+-- A name has the newest audit row of its key behind it; the name itself is in none.
+CREATE TRIGGER keys_name_audited BEFORE UPDATE OF name ON keys WHEN NEW.name IS NOT OLD.name AND NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER keys_own_limit_audited BEFORE UPDATE OF own_limit_nano, preferred_at ON keys WHEN (NEW.own_limit_nano IS NOT OLD.own_limit_nano OR NEW.preferred_at IS NOT OLD.preferred_at) AND NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER holds_insert_audited BEFORE INSERT ON holds WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+-- "One claimed key per member" and "as many as the plan allows" are this index.
+CREATE UNIQUE INDEX keys_one_per_ordinal ON keys (owner_id, ordinal) WHERE ended_at IS NULL;
+CREATE INDEX keys_by_owner ON keys (owner_id, created_at);
+CREATE INDEX keys_by_plan ON keys (plan_id);
+CREATE INDEX holds_by_reason ON holds (reason, since);

@@ -1,0 +1,172 @@
+-- Generations: one upstream key each, under the key whose place they take one after another.
+
+-- The secret is never here: only its hash, ours, and OpenRouter's own hash beside it.
+CREATE TABLE generations (
+  id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL,
+  key_id INTEGER NOT NULL REFERENCES keys (id),
+  owner_id INTEGER NOT NULL REFERENCES owners (id),
+  -- 1 only beside a slot 0 that is in grace or disabled for rotation.
+  slot INTEGER NOT NULL DEFAULT 0 CONSTRAINT generations_slot_valid CHECK (slot IN (0, 1)),
+  -- The generation whose place it takes, at once or when its grace is over.
+  replaces INTEGER,
+  state TEXT NOT NULL CONSTRAINT generations_state_valid CHECK (state IN ('reserved', 'minting', 'verifying', 'active', 'disabled',
+    'revoking', 'stuck', 'revoked', 'expired', 'void')),
+  -- The one list of states that hold a seat and a slot; indexes, triggers and queries use this column.
+  live INTEGER GENERATED ALWAYS AS (state NOT IN ('revoked', 'expired', 'void')) STORED,
+  -- What the sweep still has to settle, for an index of few rows: a partial index is used only where a query has its very condition.
+  unsettled INTEGER GENERATED ALWAYS AS (state IN ('minting', 'verifying', 'revoking', 'stuck')) STORED,
+  -- The run or request that drives this generation holds its nonce; taking over changes it, so that the driver before can
+  -- record nothing.
+  op_nonce TEXT NOT NULL,
+  upstream_name TEXT NOT NULL,
+  upstream_hash TEXT,
+  secret_sha256 TEXT,
+  label TEXT,
+  -- Where it was, or is to be, minted; NULL until known means the account's default.
+  workspace_id TEXT,
+  plan_rev INTEGER NOT NULL,
+  limit_nano INTEGER NOT NULL CONSTRAINT generations_limit_nano_valid CHECK (limit_nano >= 10000000 AND limit_nano <= 9000000000000000),
+  limit_reset TEXT NOT NULL CONSTRAINT generations_limit_reset_valid CHECK (limit_reset IN ('daily', 'weekly', 'monthly', 'none')),
+  -- A limit that was sent, and whose outcome is not known: it counts as in force where that is the more cautious.
+  limit_sent_nano INTEGER,
+  limit_sent_at INTEGER,
+  -- When its cap is to be computed anew from all its siblings; never a stored amount (B3).
+  cap_due_at INTEGER,
+  -- The guardrail that OpenRouter has confirmed for this key: before the secret was given out, and at each change since.
+  guardrail_id TEXT,
+  -- When another was last sent whose outcome is not known: it may land late, so the wanted one is sent again until nothing
+  -- in doubt can land any more.
+  guardrail_sent_at INTEGER,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL CONSTRAINT generations_expires_at_valid CHECK (expires_at > created_at),
+  recorded_at INTEGER,
+  -- Until then it works beside its successor.
+  grace_until INTEGER,
+  -- When it was off for good.
+  ended_at INTEGER,
+  -- Readings of its spend since it was off for good, at different sweeps: what was running when it was cut is counted
+  -- late. Until the second one it is not settled, and its DELETE upstream waits for that too (X8, C1).
+  readings_since_off INTEGER NOT NULL DEFAULT 0,
+  -- Before this its upstream key is kept, off or expired, for the sake of its figures.
+  erase_at INTEGER,
+  -- When its DELETE upstream was confirmed.
+  erased_at INTEGER,
+  -- When a sweep last saw it listed while it was in doubt; a later walk must miss it before it is freed.
+  seen_at INTEGER,
+  -- When OpenRouter, asked for this very key, said that it is not there. It holds its seat until its owner removes it.
+  missing_since INTEGER,
+  -- When a switch was last sent whose outcome is not known: it may land late, so the wanted state is sent again until
+  -- nothing in doubt can land any more.
+  switch_doubted_at INTEGER,
+  -- Failed tries of the job that drives it, and when it may try again.
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_attempt_at INTEGER NOT NULL DEFAULT 0,
+  -- Spend of the window each, at the last confirmed read: credits and BYOK together.
+  usage_daily_nano INTEGER,
+  usage_weekly_nano INTEGER,
+  usage_monthly_nano INTEGER,
+  usage_lifetime_nano INTEGER,
+  usage_read_at INTEGER,
+  -- When somebody last asked OpenRouter for it. Writing this is what permits the question, so that two pages do not ask twice.
+  usage_asked_at INTEGER,
+  -- Spend of its whole life when its owner came to a prepaid plan (B4).
+  lifetime_at_switch_nano INTEGER NOT NULL DEFAULT 0,
+  -- Why it never was, for the page: an enum of the mint's.
+  failure TEXT,
+  change_id TEXT NOT NULL,
+  CONSTRAINT generations_public_id_once UNIQUE (public_id),
+  -- A name is used once, for ever: every upstream key maps by it to one row.
+  CONSTRAINT generations_upstream_name_once UNIQUE (upstream_name),
+  -- What was recorded can be found, and can expire.
+  CONSTRAINT generations_recorded_whole CHECK (state NOT IN ('active', 'disabled', 'expired')
+    OR (upstream_hash IS NOT NULL AND secret_sha256 IS NOT NULL AND recorded_at IS NOT NULL))
+) STRICT;
+
+-- The edges of a generation's life. The code has the same list; a test compares the two.
+CREATE TABLE transitions (
+  before TEXT NOT NULL,
+  after TEXT NOT NULL,
+  PRIMARY KEY (before, after)
+) STRICT, WITHOUT ROWID;
+
+-- The replay of a request with an Idempotency-Key finds what the first one did; for 24 hours.
+CREATE TABLE idempotency_keys (
+  owner_id INTEGER NOT NULL REFERENCES owners (id),
+  key_sha256 TEXT NOT NULL,
+  body_sha256 TEXT NOT NULL,
+  generation_id INTEGER NOT NULL REFERENCES generations (id),
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (owner_id, key_sha256)
+) STRICT, WITHOUT ROWID;
+
+-- Seats in use, counted by the database itself; the reservation's guard compares it with the ceiling. A seat is a key's,
+-- however many of its generations are alive while one follows the other.
+CREATE TABLE seats (
+  id INTEGER PRIMARY KEY CONSTRAINT seats_id_valid CHECK (id = 1),
+  live INTEGER NOT NULL CONSTRAINT seats_live_valid CHECK (live >= 0)
+) STRICT;
+
+CREATE TRIGGER generations_insert_audited BEFORE INSERT ON generations WHEN NEW.state NOT IN ('reserved', 'minting') OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND after = NEW.state) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER generations_state_audited BEFORE UPDATE OF state ON generations WHEN NEW.state <> OLD.state AND (NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1) OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND before = OLD.state AND after = NEW.state)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER generations_state_follows_edges BEFORE UPDATE OF state ON generations WHEN NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM transitions WHERE before = OLD.state AND after = NEW.state) BEGIN SELECT RAISE(ABORT, 'no such transition'); END;
+
+CREATE TRIGGER generations_names_fixed BEFORE UPDATE OF public_id, upstream_name, key_id, owner_id, created_at ON generations BEGIN SELECT RAISE(ABORT, 'a generation keeps its name'); END;
+
+CREATE TRIGGER generations_missing_audited BEFORE UPDATE OF missing_since ON generations WHEN NEW.missing_since IS NOT OLD.missing_since AND NOT EXISTS (SELECT 1 FROM audit WHERE target = NEW.public_id AND action IN ('key_missed', 'key_found') AND id = (SELECT MAX(id) FROM audit WHERE target = NEW.public_id)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER generations_guardrail_audited BEFORE UPDATE OF guardrail_id ON generations WHEN NEW.guardrail_id IS NOT OLD.guardrail_id AND NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND action IN ('recorded', 'guardrail_changed')) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+-- As many live keys as the plan allows, from whichever statement: a key without a live generation gets one only where
+-- there is room.
+CREATE TRIGGER keys_within_plan BEFORE INSERT ON generations WHEN NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1) AND (SELECT COUNT(DISTINCT o.key_id) FROM generations o WHERE o.owner_id = NEW.owner_id AND o.live = 1) >= (SELECT p.max_active_keys FROM owners w JOIN plans p ON p.id = w.plan_id WHERE w.id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'the plan allows no further key'); END;
+
+CREATE TRIGGER seats_taken AFTER INSERT ON generations WHEN NEW.live = 1 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live + 1; END;
+
+CREATE TRIGGER seats_given_back AFTER UPDATE OF state ON generations WHEN OLD.live = 1 AND NEW.live = 0 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live - 1; END;
+
+CREATE TRIGGER seats_deleted AFTER DELETE ON generations WHEN OLD.live = 1 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = OLD.key_id AND o.live = 1) BEGIN UPDATE seats SET live = live - 1; END;
+
+-- What an owner's dead generations used decides what the living may: at the end of one, and whenever its figures change
+-- after that, the others' caps are computed anew, whichever statement wrote it (B1, X8).
+CREATE TRIGGER caps_follow_an_end AFTER UPDATE OF state ON generations WHEN OLD.live = 1 AND NEW.live = 0 BEGIN UPDATE generations SET cap_due_at = NULL WHERE id = NEW.id AND cap_due_at IS NOT NULL; UPDATE generations SET cap_due_at = COALESCE(NEW.ended_at, NEW.created_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
+
+CREATE TRIGGER caps_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_lifetime_nano ON generations WHEN NEW.ended_at IS NOT NULL AND (NEW.usage_daily_nano IS NOT OLD.usage_daily_nano OR NEW.usage_weekly_nano IS NOT OLD.usage_weekly_nano OR NEW.usage_monthly_nano IS NOT OLD.usage_monthly_nano OR NEW.usage_lifetime_nano IS NOT OLD.usage_lifetime_nano) BEGIN UPDATE generations SET cap_due_at = COALESCE(NEW.usage_read_at, NEW.ended_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
+
+-- One live generation for each key and slot, under any interleaving.
+CREATE UNIQUE INDEX generations_one_live_per_slot ON generations (key_id, slot) WHERE live = 1;
+-- A recorded upstream key belongs to one row.
+CREATE UNIQUE INDEX generations_hash_once ON generations (upstream_hash) WHERE upstream_hash IS NOT NULL;
+-- Attempts of a day, and siblings for the cap.
+CREATE INDEX generations_by_owner ON generations (owner_id, created_at);
+CREATE INDEX generations_by_key ON generations (key_id, id);
+CREATE INDEX generations_by_replaces ON generations (replaces) WHERE replaces IS NOT NULL;
+-- What an owner has at the moment, ended keys that are still being removed included.
+CREATE INDEX generations_live_by_owner ON generations (owner_id) WHERE live = 1;
+-- Keys of the last hour, for the brake on bursts: those that were made, or still may be.
+CREATE INDEX generations_claimed ON generations (created_at) WHERE state <> 'void';
+CREATE INDEX generations_by_creation ON generations (created_at);
+-- The sweep's work: few rows each, found without looking at the many.
+CREATE INDEX generations_unsettled ON generations (state, next_attempt_at) WHERE unsettled = 1;
+CREATE INDEX generations_by_expiry ON generations (expires_at) WHERE state IN ('active', 'disabled');
+CREATE INDEX generations_off ON generations (next_attempt_at) WHERE state = 'disabled';
+CREATE INDEX generations_in_doubt ON generations (switch_doubted_at) WHERE switch_doubted_at IS NOT NULL;
+CREATE INDEX generations_unerased ON generations (next_attempt_at) WHERE erase_at IS NOT NULL AND erased_at IS NULL;
+CREATE INDEX generations_by_cap_due ON generations (cap_due_at) WHERE cap_due_at IS NOT NULL;
+CREATE INDEX generations_in_grace ON generations (grace_until) WHERE grace_until IS NOT NULL;
+-- How many asked within the last minute, without looking at the many.
+CREATE INDEX generations_by_usage_asked ON generations (usage_asked_at) WHERE usage_asked_at IS NOT NULL;
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+
+INSERT INTO transitions (before, after) VALUES
+  ('reserved', 'minting'), ('reserved', 'void'),
+  -- A key without anything left to spend is recorded off (B2).
+  ('minting', 'active'), ('minting', 'disabled'), ('minting', 'void'), ('minting', 'verifying'), ('minting', 'revoking'),
+  ('verifying', 'void'),
+  ('active', 'disabled'), ('disabled', 'active'),
+  ('active', 'revoking'), ('disabled', 'revoking'),
+  ('revoking', 'stuck'), ('revoking', 'revoked'), ('stuck', 'revoked'),
+  ('active', 'expired'), ('disabled', 'expired');
+INSERT INTO seats (id, live) VALUES (1, 0);

@@ -1,0 +1,53 @@
+-- Jobs: their runs, and what they find when they compare the database with OpenRouter.
+
+-- One row a run: the lease that keeps two from running at once, what it did, and where the next one goes on.
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL,
+  job TEXT NOT NULL,
+  -- The event's own time: a run may be replayed for a past moment.
+  scheduled_at INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  lease_until INTEGER NOT NULL,
+  ended_at INTEGER,
+  outcome TEXT NOT NULL CONSTRAINT runs_outcome_valid CHECK (outcome IN ('running', 'done', 'partial', 'failed', 'stopped', 'abandoned')),
+  -- Why it failed or stopped: a stable code.
+  code TEXT,
+  counts TEXT NOT NULL DEFAULT '{}' CONSTRAINT runs_counts_valid CHECK (json_valid(counts)),
+  cursor TEXT CONSTRAINT runs_cursor_valid CHECK (cursor IS NULL OR json_valid(cursor)),
+  CONSTRAINT runs_public_id_once UNIQUE (public_id)
+) STRICT;
+-- The lease: one unfinished run of a job.
+CREATE UNIQUE INDEX runs_one_at_a_time ON runs (job) WHERE ended_at IS NULL;
+CREATE INDEX runs_by_job ON runs (job, id);
+-- The last clean run, without looking at the others.
+CREATE INDEX runs_clean ON runs (job, started_at) WHERE outcome = 'done';
+
+-- Upstream keys that carry our marker and have no row: disabled, listed here, never deleted.
+CREATE TABLE findings (
+  id INTEGER PRIMARY KEY,
+  upstream_hash TEXT NOT NULL,
+  upstream_name TEXT NOT NULL,
+  workspace_id TEXT,
+  first_seen_at INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  disabled_at INTEGER,
+  CONSTRAINT findings_hash_once UNIQUE (upstream_hash)
+) STRICT;
+
+-- When a walk last saw the upstream key of a row: apart from the row itself, which is not changed by being looked at.
+CREATE TABLE sightings (
+  generation_id INTEGER PRIMARY KEY REFERENCES generations (id),
+  seen_at INTEGER NOT NULL
+) STRICT;
+
+-- In what an upstream key differs from its row, for as long as it does.
+CREATE TABLE drift (
+  generation_id INTEGER NOT NULL REFERENCES generations (id),
+  kind TEXT NOT NULL CONSTRAINT drift_kind_valid CHECK (kind IN
+    ('name', 'disabled', 'limit', 'limit_reset', 'byok', 'expires_at', 'on_after_end', 'missing')),
+  first_seen_at INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  PRIMARY KEY (generation_id, kind)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX drift_by_age ON drift (first_seen_at);

@@ -1,0 +1,116 @@
+-- Views: what the guards of a claim and of a rotation have to know, and keys as their owners see them. A guard, a record
+-- and the answer that names a refusal all read the same view, so a gate cannot be in one and missing in another.
+
+-- Everything a claim's gates need about a member, read in the one transaction that decides.
+CREATE VIEW claim_gates AS
+SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.account_created_at,
+  m.terms_rev, m.terms_at, s.upstream_terms, s.claims,
+  EXISTS (SELECT 1 FROM allotments t WHERE t.provider = m.provider AND t.subject = m.subject) AS allotted,
+  EXISTS (SELECT 1 FROM allotments t WHERE t.provider = m.provider AND t.subject = m.subject AND t.kind = 'appeal') AS age_waived,
+  (SELECT q.state FROM requests q WHERE q.owner_id = m.owner_id AND q.kind = 'claim' ORDER BY q.id DESC LIMIT 1) AS claim_request,
+  (SELECT q.state FROM requests q WHERE q.owner_id = m.owner_id AND q.kind = 'appeal' ORDER BY q.id DESC LIMIT 1) AS appeal,
+  -- No key is made while every key is to be disabled, while the database may have forgotten something, and while the
+  -- account is another one.
+  CASE WHEN s.keys = 'on' AND s.restore = 'none' AND s.account = 'known' THEN s.minting ELSE 'stopped' END AS minting,
+  s.home_workspace_id, s.pause_until, i.public_origin, i.name AS instance, seats.live AS seats_live,
+  o.plan_id, o.plan_rev + (SELECT p.rev FROM plans p WHERE p.id = o.plan_id) AS plan_rev,
+  (SELECT p.max_active_keys FROM plans p WHERE p.id = o.plan_id) AS keys_allowed,
+  (SELECT COUNT(DISTINCT l.key_id) FROM generations l WHERE l.owner_id = m.owner_id AND l.live = 1) AS keys_live,
+  (SELECT MIN(c.n) FROM (SELECT 0 AS n UNION ALL SELECT lk.ordinal + 1 FROM generations l JOIN keys lk ON lk.id = l.key_id
+      WHERE l.owner_id = m.owner_id AND l.live = 1) c
+    WHERE NOT EXISTS (SELECT 1 FROM generations l JOIN keys lk ON lk.id = l.key_id
+      WHERE l.owner_id = m.owner_id AND l.live = 1 AND lk.ordinal = c.n)) AS free_ordinal,
+  -- Whether more ended keys than the plan allows keys still have their last spend to be counted, however they ended (X8).
+  (SELECT COUNT(*) FROM generations e WHERE e.owner_id = m.owner_id AND e.erase_at IS NOT NULL AND e.erased_at IS NULL
+    AND e.readings_since_off < 2) > (SELECT p.max_active_keys FROM plans p WHERE p.id = o.plan_id) AS unsettled,
+  -- The most that a mint under way may come to have.
+  (SELECT CASE p.limit_reset
+      WHEN 'none' THEN MAX(10000000, (SELECT COALESCE(SUM(y.credit_nano), 0) FROM payments y
+        WHERE y.owner_id = m.owner_id AND y.at >= COALESCE(o.prepaid_since, 0)))
+      ELSE MIN(9000000000000000, p.limit_nano + (SELECT COALESCE(SUM(r.amount_nano), 0) FROM raises r WHERE r.key_id = k.id)) END
+    FROM plans p WHERE p.id = o.plan_id) AS most_nano,
+  EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject) AS blocked,
+  k.id AS key_id,
+  (SELECT g.state FROM generations g JOIN keys gk ON gk.id = g.key_id
+    WHERE g.owner_id = m.owner_id AND g.live = 1 AND gk.ordinal = 0
+    ORDER BY g.state IN ('active', 'disabled') DESC, g.id DESC LIMIT 1) AS live_state,
+  -- A hold that is not the owner's outlives its key: deleting and claiming again is no way out of it.
+  EXISTS (SELECT 1 FROM holds h JOIN keys hk ON hk.id = h.key_id WHERE hk.owner_id = m.owner_id
+    AND (h.reason IN ('admin', 'offboarding', 'switch') OR (h.reason = 'leak' AND hk.ended_at IS NULL))) AS held
+FROM members m
+JOIN owners o ON o.id = m.owner_id
+JOIN settings s JOIN instance i JOIN seats
+LEFT JOIN keys k ON k.owner_id = m.owner_id AND k.ordinal = 0 AND k.ended_at IS NULL;
+
+-- Keys that may be replaced: what permits it for each, and what speaks against it.
+CREATE VIEW rotation_gates AS
+SELECT k.id AS key_id, k.public_id AS key, k.owner_id, m.public_id AS member, m.epoch + s.session_epoch AS epoch,
+  -- As for claims: no key is made while every key is to be disabled, while the database may have forgotten something, and
+  -- while the account is another one.
+  CASE WHEN s.keys = 'on' AND s.restore = 'none' AND s.account = 'known' THEN s.minting ELSE 'stopped' END AS minting,
+  s.pause_until, i.public_origin, i.name AS instance, o.plan_id, o.plan_rev + p.rev AS plan_rev,
+  EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject) AS blocked,
+  g.id AS old_id, g.public_id AS old, g.slot AS old_slot, g.state AS old_state, g.expires_at, g.limit_nano,
+  g.switch_doubted_at IS NOT NULL AS switch_in_doubt, g.limit_sent_nano IS NOT NULL AS limit_in_doubt,
+  -- A renewal is for the last two weeks, or the last third of a shorter life.
+  g.expires_at - MIN(14 * 86400, p.expiry_days * 86400 / 3) AS renewable_at,
+  (SELECT MIN(e.grace_until) FROM generations e WHERE e.key_id = k.id AND e.live = 1 AND e.id <> g.id) AS grace_until,
+  EXISTS (SELECT 1 FROM generations e WHERE e.key_id = k.id AND e.live = 1
+    AND e.state IN ('reserved', 'minting', 'verifying')) AS being_made,
+  -- Whether two of them work, or one has its last spend still to be counted (X8).
+  EXISTS (SELECT 1 FROM generations e WHERE e.key_id = k.id AND e.id <> g.id
+    AND (e.state IN ('active', 'disabled', 'revoking', 'stuck')
+      OR (e.state = 'revoked' AND e.recorded_at IS NOT NULL AND e.erased_at IS NULL AND e.readings_since_off < 2))) AS unsettled,
+  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason IN ('admin', 'offboarding', 'switch')) AS held,
+  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason IN ('owner', 'idle', 'budget', 'plan')) AS is_off,
+  (SELECT h.change_id FROM holds h WHERE h.key_id = k.id AND h.reason = 'leak') AS leaked,
+  -- The change that has locked the key: a leak outranks a rotation that is under way.
+  (SELECT h.change_id FROM holds h WHERE h.key_id = k.id AND h.reason IN ('leak', 'rotation')
+    ORDER BY h.reason LIMIT 1) AS in_hand_of
+FROM keys k
+JOIN members m ON m.owner_id = k.owner_id
+JOIN owners o ON o.id = k.owner_id
+JOIN plans p ON p.id = o.plan_id
+JOIN settings s JOIN instance i
+JOIN generations g ON g.id = (SELECT e.id FROM generations e
+  WHERE e.key_id = k.id AND e.live = 1 AND e.state IN ('active', 'disabled') ORDER BY e.id DESC LIMIT 1)
+WHERE k.ended_at IS NULL AND m.status = 'active';
+
+-- The keys that their owners may change, with what the guards have to know. One that never came to be is not among them.
+CREATE VIEW own_keys AS
+SELECT k.id AS key_id, k.public_id AS key, k.name, k.owner_id, m.public_id AS member, m.epoch + s.session_epoch AS epoch,
+  (SELECT g.state FROM generations g WHERE g.key_id = k.id AND g.live = 1
+    ORDER BY g.state IN ('active', 'disabled') DESC, g.id DESC LIMIT 1) AS live_state,
+  (SELECT COUNT(*) FROM generations g WHERE g.key_id = k.id AND g.live = 1) AS generations_live,
+  EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.live = 1
+    AND g.state IN ('reserved', 'minting', 'verifying')) AS being_made,
+  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'owner') AS held_by_owner,
+  -- Not the owner's to lift (A2).
+  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id
+    AND h.reason IN ('admin', 'offboarding', 'leak', 'switch')) AS held_by_house
+FROM keys k JOIN members m ON m.owner_id = k.owner_id JOIN settings s
+WHERE k.ended_at IS NULL AND m.status = 'active'
+  AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.state <> 'void');
+
+-- The keys that take one of the plan's places, by who stays when there are fewer: the one that the owner prefers, then the
+-- oldest ordinal (B5). A key that has ended leaves by itself.
+CREATE VIEW ranked_keys AS
+SELECT k.id AS key_id, k.public_id AS key, k.owner_id, o.plan_id, p.max_active_keys,
+  ROW_NUMBER() OVER (PARTITION BY o.plan_id, k.owner_id ORDER BY k.preferred_at DESC, k.ordinal) AS rank
+FROM owners o JOIN plans p ON p.id = o.plan_id JOIN keys k ON k.owner_id = o.id
+WHERE k.ended_at IS NULL AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.live = 1);
+
+-- Each key as its owner sees it, with the generation that stands for it: the newest that was recorded and lives, else one
+-- that lives, else the last that ever was.
+CREATE VIEW key_cards AS
+SELECT k.owner_id, k.ordinal, k.ended_at, k.public_id, k.name, k.created_at, k.own_limit_nano,
+  g.id AS generation_id, g.state, g.live, g.label, g.limit_nano, g.limit_reset, g.expires_at,
+  g.usage_daily_nano, g.usage_weekly_nano, g.usage_monthly_nano, g.usage_lifetime_nano, g.usage_read_at,
+  (SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = k.id) AS holds,
+  (SELECT MIN(o.grace_until) FROM generations o WHERE o.key_id = k.id AND o.live = 1 AND o.id <> g.id) AS grace_until,
+  -- Which of the key's generations it is, and since when.
+  (SELECT COUNT(*) FROM generations o WHERE o.key_id = k.id AND o.id <= g.id AND o.state <> 'void') AS number, g.created_at AS issued_at
+FROM keys k
+JOIN generations g ON g.id =
+  (SELECT own.id FROM generations own WHERE own.key_id = k.id
+    ORDER BY own.state IN ('active', 'disabled') DESC, own.live DESC, own.state = 'void', own.id DESC LIMIT 1);

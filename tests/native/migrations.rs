@@ -1,0 +1,159 @@
+//! How the migrations are written: numbered, in the form that Cloudflare's remote endpoint can split into statements, and
+//! unchanged once they are released.
+//!
+//! `wrangler d1 migrations apply --remote` sends each file whole, and the endpoint splits it more simply than SQLite does.
+//! It has refused triggers over several lines, `begin` in small letters, `CASE … END` within a trigger, CR line ends and
+//! files that end in a trigger. No local run shows that, so the form is checked here.
+
+use keycap::crypto::sha256_hex;
+
+use crate::support::database::migrations;
+
+/// The words of a line of SQL.
+fn words(line: &str) -> Vec<&str> {
+    line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// What the remote endpoint would stumble over in one line of a migration.
+fn faults_of_line(line: &str) -> Vec<&'static str> {
+    let words = words(line);
+    let holds = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted));
+    if !holds("TRIGGER") || (holds("DROP") && !holds("CREATE")) {
+        return Vec::new();
+    }
+    let begins = words.iter().filter(|word| **word == "BEGIN").count();
+    [
+        (
+            line.starts_with("CREATE TRIGGER "),
+            "CREATE TRIGGER does not begin its line",
+        ),
+        (
+            line.ends_with(" END;"),
+            "a trigger stands on more than one line",
+        ),
+        (begins == 1, "a trigger needs one BEGIN in capitals"),
+        (
+            line.matches("END;").count() == 1,
+            "a trigger needs exactly one END;",
+        ),
+        (!holds("CASE"), "a trigger holds CASE"),
+    ]
+    .into_iter()
+    .filter_map(|(held, fault)| (!held).then_some(fault))
+    .collect()
+}
+
+/// What the remote endpoint would stumble over in a whole migration.
+fn faults(sql: &str) -> Vec<&'static str> {
+    let code: Vec<&str> = sql
+        .split('\n')
+        .map(|line| line.split("--").next().unwrap().trim_end_matches(' '))
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let mut found: Vec<&str> = code.iter().flat_map(|line| faults_of_line(line)).collect();
+    if sql.contains('\r') {
+        found.push("a line ends in CR");
+    }
+    if code
+        .last()
+        .is_some_and(|line| line.starts_with("CREATE TRIGGER "))
+    {
+        found.push("the file ends in a trigger");
+    }
+    found
+}
+
+#[test]
+fn every_migration_has_the_form_that_the_remote_endpoint_reads() {
+    for (name, sql) in migrations() {
+        assert_eq!(faults(&sql), Vec::<&str>::new(), "{name}");
+    }
+}
+
+const TRIGGER: &str =
+    "CREATE TRIGGER t_kept BEFORE DELETE ON t BEGIN SELECT RAISE(ABORT, 'kept'); END;";
+
+#[test]
+fn a_migration_that_the_remote_endpoint_refuses_is_refused_here() {
+    let index = "CREATE INDEX t_by_a ON t (a);\n";
+    assert_eq!(faults(&format!("{TRIGGER}\n{index}")), Vec::<&str>::new());
+    for (sql, fault) in [
+        (TRIGGER.replace(" BEGIN", "\nBEGIN"), "more than one line"),
+        (TRIGGER.replace("; END;", ";\nEND;"), "more than one line"),
+        (TRIGGER.replace("BEGIN", "begin"), "one BEGIN in capitals"),
+        (TRIGGER.replace("END;", "end;"), "exactly one END;"),
+        (format!("{TRIGGER} END;"), "exactly one END;"),
+        (
+            TRIGGER.replace("'kept'", "CASE WHEN 1 THEN 'kept' END"),
+            "CASE",
+        ),
+        (
+            TRIGGER.replace("'kept'", "case when 1 then 'kept' end"),
+            "CASE",
+        ),
+        (format!("{TRIGGER}\r"), "CR"),
+        (format!("  {TRIGGER}"), "begin its line"),
+        (TRIGGER.replace("CREATE", "create"), "begin its line"),
+    ] {
+        let found = faults(&format!("{sql}\n{index}"));
+        assert!(
+            found.iter().any(|found| found.contains(fault)),
+            "{sql}: {found:?}"
+        );
+    }
+    for end in ["", "\n", "\n-- A comment is no statement.\n"] {
+        let found = faults(&format!("{index}{TRIGGER}{end}"));
+        assert_eq!(found, ["the file ends in a trigger"], "{end:?}");
+    }
+}
+
+#[test]
+fn s0_107_migrations_are_numbered_without_a_gap() {
+    for (n, (name, _)) in migrations().iter().enumerate() {
+        assert!(name.starts_with(&format!("{:04}_", n + 1)), "{name}");
+    }
+}
+
+/// The released migrations that are gone, moved or changed. `listed` has a line for each, in order: hash and name.
+fn edited(listed: &str, found: &[(String, String)]) -> Vec<String> {
+    let listed = listed.lines().filter(|line| !line.starts_with('#'));
+    listed
+        .enumerate()
+        .filter_map(|(n, line)| {
+            let now = found.get(n);
+            let now = now.map(|(name, sql)| format!("{}  {name}", sha256_hex(sql.as_bytes())));
+            (now.as_deref() != Some(line)).then(|| line.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn s0_108_a_migration_that_was_released_is_never_edited() {
+    let listed = include_str!("migrations.sha256");
+    assert_eq!(edited(listed, &migrations()), Vec::<String>::new());
+}
+
+#[test]
+fn an_edited_renamed_or_removed_migration_is_noticed() {
+    let file = |name: &str, sql: &str| (String::from(name), String::from(sql));
+    let released = [
+        file("0001_a.sql", "SELECT 1;"),
+        file("0002_b.sql", "SELECT 2;"),
+    ];
+    let mut listed = String::from("# A comment.\n");
+    for (name, sql) in &released {
+        listed.push_str(&format!("{}  {name}\n", sha256_hex(sql.as_bytes())));
+    }
+    let [first, second] = released.clone();
+    assert!(edited(&listed, &released).is_empty());
+    assert!(edited(&listed, &[first.clone(), second, file("0003_c.sql", "")]).is_empty());
+    for now in [
+        vec![first.clone(), file("0002_b.sql", "SELECT 3;")],
+        vec![first.clone(), file("0002_c.sql", "SELECT 2;")],
+        vec![first],
+    ] {
+        assert_eq!(edited(&listed, &now).len(), 1, "{now:?}");
+    }
+}
