@@ -134,6 +134,7 @@ pub enum Error {
     // Our fault.
     NotConfigured,
     Misconfigured,
+    /// OpenRouter itself refuses this service's management key: an operator has to see to it.
     CredentialRefused,
     Internal,
 }
@@ -197,13 +198,14 @@ impl Error {
             | Self::TooManyAttempts { .. }
             | Self::RotationsUsedUp { .. }
             | Self::RequestsUsedUp { .. } => 429,
-            Self::CredentialRefused | Self::Internal => 500,
+            Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
             Self::ClaimsBusy { .. }
             | Self::ClaimUnknown
             | Self::OldUnconfirmed
             | Self::GuardrailUnread
             | Self::OpenRouterBusy { .. }
+            | Self::CredentialRefused
             | Self::StorageUnavailable
             | Self::NotConfigured
             | Self::Misconfigured => 503,
@@ -275,14 +277,15 @@ impl Error {
             Self::StorageUnavailable => "storage_unavailable",
             Self::NotConfigured => "not_configured",
             Self::Misconfigured => "misconfigured",
-            Self::CredentialRefused | Self::Internal => "internal",
+            Self::CredentialRefused => "credential_refused",
+            Self::Internal => "internal",
         }
     }
 
     /// Whose fault it is, as the log says it.
     pub const fn level(&self) -> Level {
         match self.status() {
-            503 if !matches!(self, Self::Misconfigured) => Level::Warn,
+            503 if !matches!(self, Self::Misconfigured | Self::CredentialRefused) => Level::Warn,
             500.. => Level::Error,
             _ => Level::Info,
         }
@@ -302,6 +305,7 @@ impl Error {
             Self::KeyBeingRemoved
             | Self::ClaimUnknown
             | Self::OldUnconfirmed
+            | Self::CredentialRefused
             | Self::RotationUnsettled => Some(600),
             Self::ClaimSuperseded => Some(1),
             Self::OpenRouterBusy { retry_after_secs } => Some(i64::from(*retry_after_secs)),
@@ -350,7 +354,6 @@ impl Error {
             | Self::OpenRouterMismatch
             | Self::NotConfigured
             | Self::Misconfigured
-            | Self::CredentialRefused
             | Self::Internal => None,
         }
     }

@@ -13,6 +13,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 const GATEWAY_PAGE: &str = "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>";
+const EDGE_PAGE: &str =
+    "<!doctype html><title>Attention required</title><h1>Something in between refused this</h1>";
 const WELCOME_PAGE: &str =
     "<!doctype html><title>Welcome</title><h1>An HTML page where JSON was asked for</h1>";
 
@@ -108,6 +110,13 @@ impl Sandbox {
                 headers,
             } => Delivery::Answer(rate_limited(operation, *retry_after, headers, now)),
             FaultKind::HtmlError => Delivery::Answer(Response::html(502, GATEWAY_PAGE.to_owned())),
+            FaultKind::HtmlRefuse { status } => {
+                Delivery::Answer(Response::html(*status, EDGE_PAGE.to_owned()))
+            }
+            FaultKind::OffsetIgnored => {
+                let request = request.without("offset");
+                Delivery::Answer(self.run(operation, &request, call, now))
+            }
             FaultKind::Late => {
                 self.waiting.late.push(Late {
                     operation,

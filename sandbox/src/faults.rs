@@ -26,6 +26,10 @@ const fn bad_request() -> u16 {
     400
 }
 
+const fn forbidden() -> u16 {
+    403
+}
+
 const fn server_error() -> u16 {
     500
 }
@@ -63,6 +67,8 @@ fault_kinds! {
     Truncated "truncated",
     Html "html",
     HtmlError "html_error",
+    HtmlRefuse "html_refuse" { #[serde(default = "forbidden")] status: u16 },
+    OffsetIgnored "offset_ignored",
     StallBefore "stall_before",
     StallAfter "stall_after",
     Late "late",
@@ -83,10 +89,11 @@ fault_kinds! {
 }
 
 impl FaultKind {
-    /// Lies need an echo to be told in; only a create makes a key to double or to hide.
+    /// Lies need an echo to be told in; only a create makes a key to double or to hide; only a list has pages.
     fn fits(&self, operation: Operation) -> bool {
         match self {
             Self::Duplicate | Self::KeyMissing => operation == Operation::KeysCreate,
+            Self::OffsetIgnored => operation.is_list(),
             _ if self.name().starts_with("echo_") || *self == Self::HashMissing => {
                 operation.as_str().starts_with("openrouter.keys.")
             }

@@ -28,6 +28,18 @@ impl Request {
             .map_or_else(Vec::new, |(_, query)| form(query.as_bytes()))
     }
 
+    /// The same request without this query parameter.
+    #[must_use]
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
+        let stays = |pair: &&str| pair.split('=').next() != Some(name);
+        let kept: Vec<&str> = query.split('&').filter(stays).collect();
+        Self {
+            target: format!("{path}?{}", kept.join("&")),
+            ..self.clone()
+        }
+    }
+
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
         first(&self.query(), name)

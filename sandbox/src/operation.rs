@@ -50,6 +50,14 @@ macro_rules! operations {
                 match self { $(Self::$variant => $name),* }
             }
 
+            /// Whether it answers with pages of rows.
+            #[must_use]
+            pub fn is_list(self) -> bool {
+                [".list", ".assignments", ".assigned"]
+                    .iter()
+                    .any(|end| self.as_str().ends_with(end))
+            }
+
             #[must_use]
             pub const fn host(self) -> Host {
                 match self { $(Self::$variant => Host::$host),* }

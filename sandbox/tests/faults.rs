@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A kind as the control API names it.
 fn kind(name: &str, options: Value) -> FaultKind {
-    let mut fault = json!({"operation": "openrouter.keys.create", "kind": name});
+    let operation = match name {
+        "offset_ignored" => "openrouter.keys.list",
+        _ => "openrouter.keys.create",
+    };
+    let mut fault = json!({"operation": operation, "kind": name});
     fault
         .as_object_mut()
         .unwrap()
@@ -51,6 +55,8 @@ const EFFECTS: &[(&str, usize, (&str, u16))] = &[
     ("truncated", 1, ("truncated", 201)),
     ("html", 1, ("html", 200)),
     ("html_error", 0, ("html", 502)),
+    ("html_refuse", 0, ("html", 403)),
+    ("offset_ignored", 1, ("json", 201)),
     ("stall_before", 0, ("stall", 0)),
     ("stall_after", 1, ("stall", 0)),
     ("late", 0, ("reset", 0)),

@@ -320,6 +320,7 @@ const SHAPED: &[&str] = &[
     "echo_workspace_wrong",
     "extra_members",
     "odd_timestamps",
+    "offset_ignored",
     "duplicate",
 ];
 const ERRORS: &[&str] = &["refuse", "error_before", "error_after", "rate_limited"];
@@ -330,6 +331,7 @@ const SHAPELESS: &[&str] = &[
     "truncated",
     "html",
     "html_error",
+    "html_refuse",
     "stall_before",
     "stall_after",
     "late",

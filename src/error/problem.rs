@@ -68,7 +68,8 @@ impl Error {
             Self::OpenRouterMismatch => "OpenRouter made something else than was asked for",
             Self::StorageUnavailable => "The database did not answer",
             Self::NotConfigured | Self::Misconfigured => "This service is not set up yet",
-            Self::CredentialRefused | Self::Internal => "Something went wrong here",
+            Self::CredentialRefused => "OpenRouter refuses this service at the moment",
+            Self::Internal => "Something went wrong here",
         }
     }
 
@@ -127,6 +128,9 @@ impl Error {
             ),
             Self::OldUnconfirmed => String::from(
                 "No secret was made. The old one works again, or stays off if it leaked; within 10 minutes that is settled. Try again then.",
+            ),
+            Self::CredentialRefused => String::from(
+                "Nothing was changed. The operators of this service have been told; existing keys go on working. Try again later.",
             ),
             Self::OpenRouterBusy { .. } | Self::OpenRouterRefused | Self::OpenRouterMismatch => {
                 String::from("No key was given out. Try again later.")

@@ -112,7 +112,7 @@ pub async fn exchange(
     let mut body = match answer.status {
         200 => answer.json().ok_or(Failed::Unavailable)?,
         403 | 429 => return Err(forbidden(&answer)),
-        404 => return Err(Failed::Misconfigured),
+        404 if answer.json().is_some() => return Err(Failed::Misconfigured),
         _ => return Err(Failed::Unavailable),
     };
     match (
@@ -135,7 +135,8 @@ pub async fn identify(app: &App, token: &Secret) -> Result<Identity, Failed> {
     };
     match answer.status {
         200 => identity(&answer),
-        401 => Err(Failed::Expired),
+        // Something on the way that refuses with a page of its own knows nothing of the token.
+        401 if answer.json().is_some() => Err(Failed::Expired),
         403 | 429 => Err(forbidden(&answer)),
         _ => Err(Failed::Unavailable),
     }

@@ -133,7 +133,24 @@ fn s3_17_a_guardrail_that_is_not_there_is_no_plans() {
         ),
         ("html", json!({}), 503, "guardrail_unread"),
         ("refuse", json!({ "status": 400 }), 409, "guardrail_missing"),
-        ("refuse", json!({ "status": 403 }), 500, "internal"),
+        (
+            "refuse",
+            json!({ "status": 403 }),
+            503,
+            "credential_refused",
+        ),
+        (
+            "html_refuse",
+            json!({ "status": 403 }),
+            503,
+            "guardrail_unread",
+        ),
+        (
+            "html_refuse",
+            json!({ "status": 404 }),
+            503,
+            "guardrail_unread",
+        ),
     ] {
         world.add_fault("openrouter.guardrails.get", kind, more);
         let told = wants(&json!(guardrail));

@@ -223,6 +223,30 @@ fn faults_of_github_are_told_and_leave_nobody_behind() {
             "github_unavailable",
         ),
         ("github.token", "truncated", json!({}), "github_unavailable"),
+        (
+            "github.token",
+            "html_refuse",
+            json!({ "status": 403 }),
+            "github_unavailable",
+        ),
+        (
+            "github.token",
+            "html_refuse",
+            json!({ "status": 404 }),
+            "github_unavailable",
+        ),
+        (
+            "github.user",
+            "html_refuse",
+            json!({ "status": 401 }),
+            "github_unavailable",
+        ),
+        (
+            "github.user",
+            "html_refuse",
+            json!({ "status": 403 }),
+            "github_unavailable",
+        ),
         ("github.token", "rate_limited", json!({}), "rate_limited"),
         (
             "github.user",
