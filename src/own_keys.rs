@@ -86,7 +86,7 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error>
 
 /// Tries once, at once, to remove what is `revoking`. False where that is left to the sweep.
 pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
-    match turn::remove(app, row).await {
+    match turn::remove(app, row).await.map(|removal| removal.reply) {
         Ok(Reply::Is(removed)) => confirmed(app, actor, row, removed).await,
         left => {
             left_to_sweep(app, row, left);

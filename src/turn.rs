@@ -1,6 +1,8 @@
 //! One turn of a generation upstream: what is wanted is sent once, and written down before and after. Whoever wants it
 //! done takes the same turn: the sweep in every run, and the owner's own request at once.
 
+use serde_json::json;
+
 use crate::app::App;
 use crate::caps::Cap;
 use crate::crypto::random;
@@ -13,7 +15,7 @@ use crate::ports::DbError;
 use crate::store::caps::{self, Agreed, Basis};
 use crate::store::generations::{self, Due};
 use crate::store::holds::{self, Doubt, Switch, Turn};
-use crate::upstream::openrouter::{self, Done, Reply};
+use crate::upstream::openrouter::{self, Done, Refused, Reply};
 
 /// Failed tries to read what a key has spent, before it is ended without.
 pub const READS_OF_SPEND: i64 = 3;
@@ -167,31 +169,73 @@ async fn send_limit(
     }))
 }
 
-/// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says so.
-pub async fn remove(app: &App, due: &Due) -> Result<Reply<Removed>, DbError> {
+/// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says
+/// so. A key that can be neither disabled nor deleted has its limit lowered: it may work on, and costs nothing more.
+pub async fn remove(app: &App, due: &Due) -> Result<Removal, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
-        return Ok(Reply::Unknown);
+        return Ok(Removal::open(Reply::Unknown));
     };
-    if has_figures(app, due) {
-        return Ok(last_figures(app, due, hash).await?.map(|()| Removed::Off));
+    let has_figures = has_figures(app, due);
+    if has_figures {
+        let off = off_or_least(app, due, hash).await;
+        let is_off = off == Reply::Is(());
+        let figures = match off {
+            Reply::Is(()) => last_figures(app, due, hash).await?,
+            other => other,
+        };
+        // Where they cannot be had, being off for good comes first: all of its cap counts then (B1, C1).
+        if figures == Reply::Is(()) || due.attempts < READS_OF_SPEND {
+            let reply = figures.map(|()| Removed::Off);
+            return Ok(Removal { reply, is_off });
+        }
     }
     let deleted = openrouter::delete_key(app, hash).await;
-    Ok(deleted.map(|()| Removed::Deleted))
+    let is_open = matches!(deleted, Reply::Unknown | Reply::Refused(Refused::Rejected));
+    if is_open && due.delivered && !has_figures {
+        off_or_least(app, due, hash).await;
+    }
+    Ok(Removal::open(deleted.map(|()| Removed::Deleted)))
 }
 
-/// Whether there are figures to wait for. A stray has none. Where a switch may land yet the key may come on again after
-/// them, and where they cannot be had being off comes first: all of its cap counts then (B1, C1).
+/// What came of removing a key.
+pub struct Removal {
+    pub reply: Reply<Removed>,
+    /// It is disabled, whatever else could not be done.
+    pub is_off: bool,
+}
+
+impl Removal {
+    const fn open(reply: Reply<Removed>) -> Self {
+        Self {
+            reply,
+            is_off: false,
+        }
+    }
+}
+
+/// Whether there are figures to wait for. A stray has none; and where a switch may land yet, the key may come on again
+/// after them.
 fn has_figures(app: &App, due: &Due) -> bool {
     let lands = |at: Timestamp| at > app.now().plus(-generations::LANDS_WITHIN_SECS);
-    due.delivered && !due.doubted_at.is_some_and(lands) && due.attempts < READS_OF_SPEND
+    due.delivered && !due.doubted_at.is_some_and(lands)
 }
 
-/// Off first, then what it has spent until then, booked at once: its successor's cap is computed from it (B1).
-async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<Reply<()>, DbError> {
-    match openrouter::switch_key(app, hash, true).await {
-        Reply::Is(_) => {}
-        other => return Ok(other.map(|_| ())),
+/// Disables a key that is to be removed; where that fails, its limit is lowered as far as it goes. The row keeps the
+/// higher limit on record: its siblings' caps count with no less.
+async fn off_or_least(app: &App, due: &Due, hash: &str) -> Reply<()> {
+    let off = openrouter::switch_key(app, hash, true).await;
+    if matches!(off, Reply::Unknown | Reply::Refused(Refused::Rejected)) {
+        let lowered = openrouter::limit_key(app, hash, NanoUsd::CENT, None).await;
+        let lowered = matches!(lowered, Reply::Is(body) if body.allows_at_most(NanoUsd::CENT));
+        let generation = due.public_id.as_str();
+        let more = json!({ "generation": generation, "limit_lowered": lowered });
+        app.note("error", "key_not_disabled", more);
     }
+    off.map(|_| ())
+}
+
+/// What a key that is off has spent until then, booked at once: its successor's cap is computed from it (B1).
+async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<Reply<()>, DbError> {
     let off_at = app.now();
     let spend = match openrouter::read_key(app, hash).await {
         Reply::Is(body) => body.read_at(off_at),

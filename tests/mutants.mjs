@@ -580,6 +580,8 @@ export const mutants = [
     ["X1 a create that cannot be read is unknown", "answer.json() else {\n        return Created::Unknown;", "answer.json() else {\n        return Created::Refused(Refused::Rejected);"],
     ["X1 a 5xx is no refusal", "400..=499 => Some(Refused::Rejected),", "400..=599 => Some(Refused::Rejected),"],
     ["X1 a 408 is no refusal", "        408 => None,\n", ""],
+    ["an error page of something on the way says nothing of the credential", "        _ if !is_openrouters(answer) => None,\n", ""],
+    ["an error page of something on the way says nothing of a key", "answer.status == 404 && is_openrouters(answer)", "answer.status == 404"],
     ["P4 an answer without the secret is no key to deliver", "(Some(key), echo) if !key.is_empty() => Created::Made {", "(Some(key), echo) if key.len() < 9_999 => Created::Made {"],
     ["X16 a walk lists disabled keys too", "&include_disabled=true", ""],
     ["X4 a switch is done only when the answer says so", "Reply::Is(data) if data.get(\"disabled\") == Some(&json!(disabled)) => {", "Reply::Is(data) if data.get(\"disabled\") != Some(&json!(0)) => {"],
@@ -616,10 +618,11 @@ export const mutants = [
   ]),
   ...inFile("src/turn.rs", [
     ["X4 a repeated try leaves its doubt", "Done::AfterDoubt => Doubt::since(app.now()),", "Done::AfterDoubt => doubt,"],
-    ["C1 where an enable may land the key is deleted at once", "due.delivered && !due.doubted_at.is_some_and(lands) &&", "due.delivered && lands(app.now()) &&"],
-    ["C1 what cannot be read is deleted in the end", " && due.attempts < READS_OF_SPEND\n", "\n"],
+    ["C1 where an enable may land the key is deleted at once", "due.delivered && !due.doubted_at.is_some_and(lands)", "due.delivered && lands(app.now())"],
+    ["C1 what cannot be read is deleted in the end", "|| due.attempts < READS_OF_SPEND {", "|| due.attempts >= 0 {"],
     ["C1 a stray has no figures to wait for", "    due.delivered && !due", "    !due"],
-    ["C1 its figures are read once it is off", "    match openrouter::switch_key(app, hash, true).await {\n        Reply::Is(_) => {}\n        other => return Ok(other.map(|_| ())),\n    }\n", ""],
+    ["C1 its figures are read once it is off", "            Reply::Is(()) => last_figures(app, due, hash).await?,\n            other => other,", "            _ => last_figures(app, due, hash).await?,"],
+    ["what can be neither disabled nor deleted gets the least limit", "    if matches!(off, Reply::Unknown | Reply::Refused(Refused::Rejected)) {", "    if false {"],
     ["X4 a switch that waited too long after its doubt is not sent", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
     ["X4 P5 a window that may be in force is said again", " && !doubt.is_of_another();", ";"],
     ["X4 a limit that waited too long after its doubt is not sent", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is(Switched::Overtaken));\n    };\n    if false {"],
@@ -662,7 +665,9 @@ export const mutants = [
   ...inFile("src/jobs/due.rs", [
     ["P8 what the database refuses of one row is its own", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
     ["X6 a 404 counts as gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => Removed::Deleted,"],
-    ["C1 an unknown delete is not gone", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,\n    };\n    // The moment", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing => return retry_later(app, run, due, counts).await,\n    };\n    // The moment"],
+    ["C1 an unknown delete is not gone", "        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected)\n            if due.delivered", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing | Reply::Refused(Refused::Rejected)\n            if due.delivered"],
+    ["what may be on is tried in every run", "            return failed(app, run, due, FIRST_WAIT_SECS, counts).await;", "            return retry_later(app, run, due, counts).await;"],
+    ["what waits longer each time waits no more once a change is answered", "    if counts.writes == 0 && run.begun.writes_failed {", "    if false {"],
     ["B1 what an expired key spent is read before it is closed", "Reply::Is(spend) => spend.read_at(run.now),", "Reply::Is(spend) => spend.read_at(run.now).filter(|_| false),"],
     ["B1 spend that cannot be read is asked for again", "Reply::Unknown if due.attempts < READS_OF_SPEND => {", "Reply::Unknown if due.attempts < 0 => {"],
     ["C1 a revoke is tried later each time", "FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))", "FIRST_WAIT_SECS.saturating_mul(1_i64.saturating_pow(doubled))"],
@@ -670,12 +675,14 @@ export const mutants = [
     ["P8 a row that is refused waits while others go first", "    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;\n    counts.refusal(refused)", "    counts.refusal(refused)"],
   ]),
   ...inFile("src/jobs/holds.rs", [
-    ["A2 a switch whose answer was lost is tried in every run", "return retry_next_run(app, run, due, counts).await,", "return retry_later(app, run, due, counts).await,"],
-    ["P7 what is not there is tried later each time", "return retry_later(app, run, due, counts).await,", "return retry_next_run(app, run, due, counts).await,"],
+    ["A2 a switch whose answer was lost is tried in every run", "            return retry_next_run(app, run, due, counts).await;", "            return retry_later(app, run, due, counts).await;"],
+    ["P7 what is not there is tried later each time", "Reply::Missing => return retry_later(app, run, due, counts).await,", "Reply::Missing => return retry_next_run(app, run, due, counts).await,"],
   ]),
   ...inFile("src/jobs/lease.rs", [
     ["X22 a job's clock is never ahead", "let now = scheduled.min(clock);", "let now = scheduled;"],
     ["X22 a replayed run acts as of its own time", "let now = scheduled.min(clock);", "let now = clock;"],
+    ["a run renews its lease for as long as it works", "        if now < self.leased_at.get().plus(self.lease_secs / 3) {", "        if now > Timestamp::from_secs(0) {"],
+    ["a run that died does not cost the next trigger its turn", "const SHORT_LEASE_SECS: i64 = 60;", "const SHORT_LEASE_SECS: i64 = 540;"],
   ]),
   ...inFile("src/jobs/strays.rs", [
     ["P8 the brake comes before any deletion", "if twins.max(enabled.clone().count()) > BRAKE {", "if twins > BRAKE {"],
@@ -686,7 +693,8 @@ export const mutants = [
     ["P2 a marker that could not be disabled is not forgotten", "Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),", "Reply::Missing | Reply::Unknown => {}"],
   ]),
   ...inFile("src/jobs/sweep.rs", [
-    ["X6 nothing is concluded from another account's answers", "    watch::our_account(app, run).await?;\n    // Rows have", "    // Rows have"],
+    ["X6 nothing is concluded from another account's answers", "        return Err(halt);\n    }\n    // Rows have", "    }\n    // Rows have"],
+    ["what must be off is tried while the account is not known", "        if matches!(halt, Halt::Upstream) {", "        if false {"],
     ["X7 a sweep remembers where the audit ends", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
     ["X7 what is held is switched off on a restored database too", "[Turn::Switch(Switch::Off), Turn::Silence]", "[Turn::Silence]"],
     ["X7 what is to be removed is off on a restored database too", "[Turn::Switch(Switch::Off), Turn::Silence]", "[Turn::Switch(Switch::Off)]"],
@@ -703,9 +711,10 @@ export const mutants = [
     ["X16 an empty page must meet the one before it too", "        if !meets(&position, &page) {", "        if !meets(&position, &page) && !page.is_empty() {"],
     ["X16 pages must meet", "        if !meets(&position, &page) {", "        if !meets(&position, &page) && page.is_empty() {"],
     ["X16 a short page is not the end",
-      "        advance(&mut position, &page);\n        let ours = page\n            .into_iter()\n            .filter(|key| key.name().starts_with(plan.marker));\n        walked\n            .ours\n            .extend(ours.filter(|key| seen.insert(key.hash.clone())));\n",
-      "        advance(&mut position, &page);\n        let short = page.len() < 100;\n        let ours = page\n            .into_iter()\n            .filter(|key| key.name().starts_with(plan.marker));\n        walked\n            .ours\n            .extend(ours.filter(|key| seen.insert(key.hash.clone())));\n        if short {\n            walked.end = End::Empty;\n            return (position, walked);\n        }\n"],
+      "        position.page = Some(digest);\n        let ours = page\n            .into_iter()\n            .filter(|key| key.name().starts_with(plan.marker));\n        walked\n            .ours\n            .extend(ours.filter(|key| seen.insert(key.hash.clone())));\n",
+      "        position.page = Some(digest);\n        let short = page.len() < 100;\n        let ours = page\n            .into_iter()\n            .filter(|key| key.name().starts_with(plan.marker));\n        walked\n            .ours\n            .extend(ours.filter(|key| seen.insert(key.hash.clone())));\n        if short {\n            walked.end = End::Empty;\n            return (position, walked);\n        }\n"],
     ["X16 a page that does not answer concludes nothing", "            Reply::Unknown => return (position, walked),", "            Reply::Unknown => {\n                walked.end = End::Empty;\n                return (position, walked);\n            }"],
+    ["a list of keys that repeats itself ends the walk", "        if position.page.as_ref() == Some(&digest) {", "        if position.page.as_ref() == Some(&digest) && false {"],
     ["X1 a listed key whose time cannot be read is not old", "key.created().is_some_and(|created| created < bound)", "key.created().is_none_or(|created| created < bound)"],
   ]),
 
@@ -750,7 +759,9 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ alarms and the night
   ...inFile("src/upstream/workspaces.rs", [
-    ["X16 all pages of workspaces are read", "&offset={}\", ids.len());", "&offset={}\", ids.len().saturating_add(1));"],
+    ["X16 all pages of workspaces are read", "&offset={}\", listing.ids.len());", "&offset={}\", listing.ids.len().saturating_add(1));"],
+    ["a list of workspaces that shows nothing new breaks off", "        if listing.ids.len() == known {", "        if known == usize::MAX {"],
+    ["a list of workspaces that breaks off is not whole", "        is_whole: false,", "        is_whole: true,"],
   ]),
   ...inFile("src/store/alarms.rs", [
     ["X6 a 404 counts only where the account matched within the hour", "            AND s.account_matched_at > ?2) FROM", "            AND ?2 > 0) FROM"],

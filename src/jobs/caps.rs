@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::due::{refuse, retry_next_run};
+use super::due::{refuse, retry_next_run, wrote};
 use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
@@ -16,6 +16,7 @@ pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Resul
     match caps::follow(app, due, run.now, JOB).await? {
         Reply::Is(Switched::Confirmed) => {
             counts.success();
+            wrote(app, run, counts).await?;
             counts.capped = counts.capped.saturating_add(1);
         }
         Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}

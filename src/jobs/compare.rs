@@ -56,6 +56,7 @@ pub async fn compare(
     let beyond = suspects.len().saturating_sub(LOOKS);
     cursor.counts.unchecked = cursor.counts.unchecked.saturating_add(beyond);
     for hash in suspects.iter().take(LOOKS) {
+        run.renew(app).await?;
         look_again(app, run, hash, cursor).await?;
     }
     Ok(())

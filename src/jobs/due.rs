@@ -13,7 +13,7 @@ use crate::ports::DbError;
 use crate::store::alarms;
 use crate::store::generations::{self, Due};
 use crate::store::runs::Begun;
-use crate::turn::{self, READS_OF_SPEND};
+use crate::turn::{self, READS_OF_SPEND, Removal};
 use crate::upstream::openrouter::{self, Refused, Reply};
 use crate::upstream::workspaces;
 
@@ -70,17 +70,38 @@ pub async fn revoke(
     account: &mut Account,
     counts: &mut Counts,
 ) -> Result<(), Halt> {
-    let removed = match turn::remove(app, due).await? {
+    let Removal { reply, is_off } = turn::remove(app, due).await?;
+    let removed = match reply {
         Reply::Is(removed) => removed,
         Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,
-        Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
-        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,
+        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            return refuse(app, run, due, refused, counts).await;
+        }
+        // Somebody may be spending with it: it is tried in every run.
+        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected)
+            if due.delivered && !is_off =>
+        {
+            return failed(app, run, due, FIRST_WAIT_SECS, counts).await;
+        }
+        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+            return retry_later(app, run, due, counts).await;
+        }
     };
     // The moment itself: a run that is late, or replayed, must not end a key in a period before this one.
     let (change, now) = (change(app)?, app.now());
     generations::confirm_off(&*app.db, &due.public_id, removed, JOB, &change, now).await?;
     counts.revoked = counts.revoked.saturating_add(1);
     counts.success();
+    wrote(app, run, counts).await
+}
+
+/// A write was answered. Where the last run that tried any had no answer to one, what waits longer and longer on account
+/// of that waits no more.
+pub async fn wrote(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+    if counts.writes == 0 && run.begun.writes_failed {
+        generations::end_back_off(&*app.db, run.now).await?;
+    }
+    counts.writes = counts.writes.saturating_add(1);
     Ok(())
 }
 
@@ -154,16 +175,28 @@ pub async fn refuse(
     counts.refusal(refused)
 }
 
-/// Not now: later each time. A revoke that failed for the sixth time is `stuck`, and tried daily.
+/// Not now: later each time, and daily after six failures.
 pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
-    let attempts = due.attempts.saturating_add(1);
     let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
-    let wait = if attempts >= GIVE_UP_AFTER {
+    let wait = if due.attempts.saturating_add(1) >= GIVE_UP_AFTER {
         DAY_SECS
     } else {
         FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))
     };
-    postpone(app, run, due, attempts, wait.min(DAY_SECS), counts).await?;
+    failed(app, run, due, wait.min(DAY_SECS), counts).await
+}
+
+/// Counts a failed attempt. A revoke that failed for the sixth time is `stuck`, and said to be.
+async fn failed(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    wait: i64,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    let attempts = due.attempts.saturating_add(1);
+    counts.writes_failed = counts.writes_failed.saturating_add(1);
+    postpone(app, run, due, attempts, wait, counts).await?;
     if attempts == GIVE_UP_AFTER
         && generations::give_up(&*app.db, &due.public_id, &change(app)?, run.now).await?
     {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::due::{Account, refuse, retry_later};
+use super::due::{Account, refuse, retry_later, wrote};
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
@@ -30,6 +30,7 @@ pub async fn erase(
         let (change, now) = (change(app)?, app.now());
         kept::erased(&*app.db, &due.public_id, JOB, &change, now).await?;
         counts.erased = counts.erased.saturating_add(1);
+        wrote(app, run, counts).await?;
     }
     Ok(())
 }

@@ -4,14 +4,14 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
-use super::due::{refuse, retry_later, retry_next_run};
+use super::due::{refuse, retry_later, retry_next_run, wrote};
 use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
 use crate::store::generations::Due;
 use crate::store::holds::Switch;
 use crate::turn::{self, Switched};
-use crate::upstream::openrouter::Reply;
+use crate::upstream::openrouter::{Refused, Reply};
 
 /// One switch.
 pub async fn turn(
@@ -25,15 +25,21 @@ pub async fn turn(
         Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
         Reply::Is(Switched::Confirmed) => {
             counts.success();
+            wrote(app, run, counts).await?;
             let count = match switch {
                 Switch::Off => &mut counts.disabled,
                 Switch::On => &mut counts.enabled,
             };
             *count = count.saturating_add(1);
         }
-        Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
+        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            return refuse(app, run, due, refused, counts).await;
+        }
         Reply::Missing => return retry_later(app, run, due, counts).await,
-        Reply::Unknown => return retry_next_run(app, run, due, counts).await,
+        Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+            counts.writes_failed = counts.writes_failed.saturating_add(1);
+            return retry_next_run(app, run, due, counts).await;
+        }
     }
     Ok(())
 }

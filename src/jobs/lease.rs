@@ -1,7 +1,10 @@
 //! A run of a job: its lease, its report, its clock.
 
+use std::cell::Cell;
+
 use serde_json::json;
 
+use super::sweep::Halt;
 use crate::app::App;
 use crate::crypto::random;
 use crate::domain::id::{Kind, PublicId};
@@ -9,10 +12,13 @@ use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::runs::{self, Begun, Ending};
 
-/// Shorter than the ten minutes between two runs: one that died does not cost the next one its turn.
-const LEASE_SECS: i64 = 540;
-/// A run stops taking up new work after this, well within its lease.
+/// How long a run may be silent before it counts as dead. It renews its lease as it works, at the latest when a third of
+/// it has passed: one that dies, even at its very end, does not cost the next trigger its turn.
+const LEASE_SECS: i64 = 150;
+/// A run stops taking up new work after this: with a last lease it ends before the next trigger, ten minutes on.
 const WORK_SECS: i64 = 420;
+/// The lease of a run that works for seconds only, after the answer to a request.
+const SHORT_LEASE_SECS: i64 = 60;
 
 /// A run that holds its job's lease.
 pub struct Run {
@@ -23,22 +29,41 @@ pub struct Run {
     pub begun: Begun,
     rows_until: Timestamp,
     works_until: Timestamp,
+    lease_secs: i64,
+    leased_at: Cell<Timestamp>,
 }
 
 impl Run {
     /// Takes the lease; `None` while another run has it, or when the database does not answer.
     pub async fn begin(app: &App, job: &'static str, scheduled: Timestamp) -> Option<Self> {
+        Self::lease(app, job, scheduled, WORK_SECS, LEASE_SECS).await
+    }
+
+    /// The same, with no more than so many seconds to work.
+    pub async fn begin_short(app: &App, job: &'static str, work_secs: i64) -> Option<Self> {
+        Self::lease(app, job, app.now(), work_secs, SHORT_LEASE_SECS).await
+    }
+
+    async fn lease(
+        app: &App,
+        job: &'static str,
+        scheduled: Timestamp,
+        work_secs: i64,
+        lease_secs: i64,
+    ) -> Option<Self> {
         let clock = app.now();
         let now = scheduled.min(clock);
         let id = random::public_id(&*app.random, Kind::Run).ok()?;
-        match runs::begin(&*app.db, job, &id, scheduled, clock, LEASE_SECS).await {
+        match runs::begin(&*app.db, job, &id, scheduled, clock, lease_secs).await {
             Ok(Some(begun)) => Some(Self {
                 job,
                 id,
                 now,
                 begun,
-                rows_until: clock.plus(WORK_SECS / 2),
-                works_until: clock.plus(WORK_SECS),
+                rows_until: clock.plus(work_secs / 2),
+                works_until: clock.plus(work_secs),
+                lease_secs,
+                leased_at: Cell::new(clock),
             }),
             Ok(None) => {
                 app.note("info", "run_skipped", json!({ "job": job }));
@@ -52,13 +77,17 @@ impl Run {
         }
     }
 
-    /// The same run, with no more than so many seconds to work.
-    pub fn within(self, app: &App, secs: i64) -> Self {
-        Self {
-            rows_until: app.now().plus(secs / 2),
-            works_until: app.now().plus(secs),
-            ..self
+    /// Says that this run is at work, where it has not for a while. It halts where another has taken its place.
+    pub async fn renew(&self, app: &App) -> Result<(), Halt> {
+        let now = app.now();
+        if now < self.leased_at.get().plus(self.lease_secs / 3) {
+            return Ok(());
         }
+        if !runs::renew(&*app.db, &self.id, now.plus(self.lease_secs)).await? {
+            return Err(Halt::LeaseLost);
+        }
+        self.leased_at.set(now);
+        Ok(())
     }
 
     /// Whether there is time to take up more.

@@ -59,6 +59,11 @@ pub struct Asked {
 
 /// Runs the jobs of a Cron Trigger, one after the other. A trigger that nothing is registered for does nothing yet.
 pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
+    if app.config.management_key.is_none() {
+        // There is nothing that any of them could ask for or see to.
+        let why = serde_json::json!({ "cron": cron, "why": "no_management_key" });
+        return app.note("warn", "run_skipped", why);
+    }
     match cron {
         EVERY_TEN_MINUTES => {
             sweep::run(app, scheduled).await;
@@ -71,10 +76,11 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
 
 /// Begins a run for an admin; [`run_asked`] works on it.
 pub async fn ask(app: &App, session: &Session, job: Job, dry_run: bool) -> Result<PublicId, Error> {
-    let begun = Run::begin(app, job.name(), app.now()).await;
-    let run = begun
-        .ok_or(Error::JobUnderWay)?
-        .within(app, AFTER_ANSWER_SECS);
+    if app.config.management_key.is_none() {
+        return Err(Error::NotConfigured);
+    }
+    let begun = Run::begin_short(app, job.name(), AFTER_ANSWER_SECS).await;
+    let run = begun.ok_or(Error::JobUnderWay)?;
     let (id, change) = (
         run.id.clone(),
         random::public_id(&*app.random, Kind::Change)?,

@@ -58,6 +58,8 @@ from_json! {
         pub deleted: u32,
         pub quarantined: u32,
         pub errors: u32,
+        /// Lists that broke off: what they did not show was asked for one by one, as far as it is on record.
+        pub lists_cut_short: u32,
     }
 }
 
@@ -146,6 +148,7 @@ async fn work(app: &App, run: Run, mut cursor: Cursor) {
     };
     let (ending, code) = match &result {
         Ok(()) if cursor.broken => (Ending::Failed, Some(sweep::UNAVAILABLE)),
+        Ok(()) if cursor.counts.lists_cut_short > 0 => (Ending::Done, Some(sweep::LIST_REPEATS)),
         Ok(()) => (Ending::Done, None),
         Err(halt) => halt.ends(),
     };
@@ -167,6 +170,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
         if pages >= PAGE_BUDGET || !run.has_time(app) {
             return Err(Halt::Budget(None));
         }
+        run.renew(app).await?;
         pages = pages.saturating_add(walk_slice(app, run, place, cursor).await?);
         keep(app, run, cursor).await?;
     }
@@ -175,7 +179,13 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
     }
     ask_for_unseen(app, run, cursor).await?;
     // Where something was left out, what was not seen may still be so.
-    if cursor.counts.unchecked == 0 && cursor.counts.errors == 0 {
+    let Counts {
+        unchecked,
+        errors,
+        lists_cut_short,
+        ..
+    } = cursor.counts;
+    if unchecked == 0 && errors == 0 && lists_cut_short == 0 {
         rows::close(&*app.db, cursor.began()).await?;
     }
     Ok(())
@@ -189,11 +199,17 @@ async fn keep(app: &App, run: &Run, cursor: &Cursor) -> Result<(), Halt> {
 /// The workspace to go on with; none when all were walked.
 async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Halt> {
     if cursor.places.is_none() {
-        let mut places = match workspaces::list(app).await {
-            Reply::Is(places) => places,
+        let workspaces::Listing {
+            ids: mut places,
+            is_whole,
+        } = match workspaces::list(app).await {
+            Reply::Is(listing) => listing,
             Reply::Refused(refused) => return Err(refused.into()),
             Reply::Missing | Reply::Unknown => return Err(Halt::Upstream),
         };
+        if !is_whole {
+            cursor.counts.lists_cut_short = cursor.counts.lists_cut_short.saturating_add(1);
+        }
         places.extend(rows::workspaces(&*app.db, WORKSPACES).await?);
         places.sort();
         places.dedup();
@@ -248,6 +264,9 @@ async fn walk_slice(
         End::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
             return Err(refused.into());
         }
+        End::Repeats => {
+            cursor.counts.lists_cut_short = cursor.counts.lists_cut_short.saturating_add(1);
+        }
         End::Broken | End::Refused(Refused::Rejected) => cursor.broken = true,
     }
     if let Some(places) = &mut cursor.places {
@@ -268,6 +287,7 @@ async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(),
             if !run.has_time(app) {
                 return Err(Halt::Budget(None));
             }
+            run.renew(app).await?;
             ask_for(app, run, &row, &mut account, cursor).await?;
             cursor.asked = row.row;
         }

@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
-use crate::store::generations::{self, Place, Work};
+use crate::store::generations::{self, Due, Place, Work};
 use crate::store::holds::{Switch, due as holds_due};
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
@@ -36,6 +36,8 @@ pub const JOB: &str = "sweep";
 /// Codes of a run that OpenRouter gave no answer to work with.
 pub const CREDENTIAL_REFUSED: &str = "credential_refused";
 pub const UNAVAILABLE: &str = "openrouter_unavailable";
+/// The code of a run that saw only the first page of a list.
+pub const LIST_REPEATS: &str = "list_repeats";
 /// A sweep looks this much further back than the last clean one began, in seconds (X1).
 const LOOK_BACK_SECS: i64 = 3_600;
 /// Pages of 100 keys that one run asks for: at 100,000 keys a whole walk takes three runs.
@@ -61,6 +63,9 @@ pub struct Counts {
     pub cleared: i64,
     pub quarantined: u32,
     pub errors: u32,
+    /// Changes at OpenRouter that it confirmed, and that it did not.
+    pub writes: u32,
+    pub writes_failed: u32,
     #[serde(skip)]
     refused_in_a_row: u32,
 }
@@ -71,7 +76,11 @@ pub enum Halt {
     Credential,
     Busy,
     Upstream,
+    /// A list shows its first page again and again: what lies behind it was not seen.
+    ListRepeats,
     Storage(DbError),
+    /// It was silent for so long that it counted as dead, and another run has begun.
+    LeaseLost,
     /// More is left than one run takes.
     Budget(Option<Position>),
     /// Too much at once that should hardly ever be.
@@ -89,9 +98,11 @@ impl Halt {
     pub const fn ends(&self) -> (Ending, Option<&'static str>) {
         match self {
             Self::Budget(_) => (Ending::Partial, None),
+            Self::LeaseLost => (Ending::Stopped, Some("lease_lost")),
             Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
             Self::Busy => (Ending::Failed, Some("openrouter_busy")),
             Self::Upstream => (Ending::Failed, Some(UNAVAILABLE)),
+            Self::ListRepeats => (Ending::Failed, Some(LIST_REPEATS)),
             Self::Storage(_) => (Ending::Failed, Some("storage_unavailable")),
             Self::Brake => (Ending::Stopped, Some("brake")),
             Self::ForeignInstance => (Ending::Stopped, Some("foreign_instance")),
@@ -172,12 +183,7 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
         Err(Halt::Restored) => {
             watch::our_account(app, run).await?;
             let revokes = generations::revokes_due(&*app.db, run.now).await?;
-            let work = Work {
-                revokes,
-                ..Work::default()
-            };
-            let order = [Turn::Switch(Switch::Off), Turn::Silence];
-            rows(app, run, &order, work, counts).await?;
+            disable_only(app, run, revokes, counts).await?;
             return Err(Halt::Restored);
         }
         other => other?,
@@ -189,6 +195,21 @@ async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> 
     swept
 }
 
+/// Switches off what has a hold and what is to be removed, and nothing else.
+async fn disable_only(
+    app: &App,
+    run: &Run,
+    revokes: Vec<Due>,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    let work = Work {
+        revokes,
+        ..Work::default()
+    };
+    let order = [Turn::Switch(Switch::Off), Turn::Silence];
+    rows(app, run, &order, work, counts).await.map(|_| ())
+}
+
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let recent = look_back(run);
@@ -197,7 +218,13 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     counts.fenced = work.fenced;
     counts.rotations_undone = work.rotations_undone;
     counts.graces_ended = work.graces_ended;
-    watch::our_account(app, run).await?;
+    if let Err(halt) = watch::our_account(app, run).await {
+        if matches!(halt, Halt::Upstream) {
+            // Nothing may be concluded, but what must be off is told to be in every run.
+            disable_only(app, run, std::mem::take(&mut work.revokes), counts).await?;
+        }
+        return Err(halt);
+    }
     // Rows have their half of the time, so that a walk always has the other.
     let places = std::mem::take(&mut work.places);
     let all = rows(app, run, ORDER, work, counts).await?;
@@ -260,6 +287,7 @@ async fn rows(
             if !run.has_time_for_rows(app) {
                 return Ok(false);
             }
+            run.renew(app).await?;
             let turned = match (turn, kept.next()) {
                 (Turn::Switch(switch), _) => holds::turn(app, run, *switch, due, counts).await,
                 (Turn::Revoke, _) => due::revoke(app, run, due, &mut account, counts).await,
@@ -295,7 +323,7 @@ async fn walk_all(
         |place: &Place| (resume.as_ref()).is_some_and(|p| p.workspace_id == place.workspace_id);
     let next = places.iter().position(is_next).unwrap_or(0);
     let first = places.split_off(next);
-    let mut broken = false;
+    let (mut broken, mut repeats) = (false, false);
     for place in first.into_iter().chain(places) {
         let position = resume
             .take_if(|p| p.workspace_id == place.workspace_id)
@@ -314,10 +342,15 @@ async fn walk_all(
             End::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
                 return Err(refused.into());
             }
+            End::Repeats => repeats = true,
             End::Missing | End::Broken | End::Refused(Refused::Rejected) => broken = true,
         }
     }
-    if broken { Err(Halt::Upstream) } else { Ok(()) }
+    match (broken, repeats) {
+        (true, _) => Err(Halt::Upstream),
+        (false, true) => Err(Halt::ListRepeats),
+        (false, false) => Ok(()),
+    }
 }
 
 /// The account's default workspace goes by two names, none and its own id: one walk of it is enough.

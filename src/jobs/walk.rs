@@ -5,9 +5,11 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::lease::Run;
 use crate::app::App;
+use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
 use crate::upstream::openrouter::{self, Listed, Refused, Reply};
 
@@ -26,6 +28,8 @@ from_json! {
         offset: usize,
         /// The last rows of the page before, by hash.
         tail: Vec<String>,
+        /// The whole page before, as a digest of its hashes.
+        page: Option<String>,
     }
 }
 
@@ -45,6 +49,8 @@ pub enum End {
     FarEnough,
     /// No budget left; the next run goes on from here.
     Paused(Position),
+    /// The same page twice in a row: an upstream that does not heed the offset shows no more than its first page.
+    Repeats,
     /// Pages that do not meet, or an upstream that does not answer at all.
     Broken,
     /// There is no such workspace.
@@ -69,6 +75,7 @@ impl Position {
             began: now.secs(),
             offset: 0,
             tail: Vec::new(),
+            page: None,
         }
     }
 
@@ -96,7 +103,7 @@ pub async fn walk(
     };
     let mut seen = HashSet::new();
     let mut restarts = 0_u32;
-    while walked.pages < plan.budget && run.has_time(app) {
+    while walked.pages < plan.budget && run.has_time(app) && run.renew(app).await.is_ok() {
         let page =
             openrouter::list_keys(app, position.workspace_id.as_deref(), position.offset).await;
         walked.pages = walked.pages.saturating_add(1);
@@ -126,8 +133,15 @@ pub async fn walk(
             walked.end = End::Empty;
             return (position, walked);
         }
+        let digest = digest(&page);
+        if position.page.as_ref() == Some(&digest) {
+            app.note("warn", "list_repeats", json!({ "list": "keys" }));
+            walked.end = End::Repeats;
+            return (position, walked);
+        }
         let far_enough = is_before(&page, plan.back_to);
         advance(&mut position, &page);
+        position.page = Some(digest);
         let ours = page
             .into_iter()
             .filter(|key| key.name().starts_with(plan.marker));
@@ -147,6 +161,12 @@ pub async fn walk(
 /// After a page no longer than the overlap there is none to share.
 fn meets(position: &Position, page: &[Listed]) -> bool {
     position.tail.is_empty() || page.iter().any(|key| position.tail.contains(&key.hash))
+}
+
+/// Tells one page from another.
+fn digest(page: &[Listed]) -> String {
+    let hashes: Vec<&str> = page.iter().map(|key| key.hash.as_str()).collect();
+    sha256_hex(hashes.join(" ").as_bytes())
 }
 
 /// On by a page less its overlap, however long upstream's pages are.

@@ -68,6 +68,12 @@ statements! {
 
     POSTPONE = "UPDATE generations SET attempts = ?1, next_attempt_at = ?2 WHERE public_id = ?3";
 
+    UNSETTLED_AGAIN = "UPDATE generations SET next_attempt_at = ?1
+        WHERE unsettled = 1 AND state IN ('revoking', 'stuck') AND next_attempt_at > ?1 AND attempts > 0";
+
+    KEPT_AGAIN = "UPDATE generations SET next_attempt_at = ?1
+        WHERE erase_at IS NOT NULL AND erased_at IS NULL AND next_attempt_at > ?1 AND attempts > 0";
+
     GIVE_UP_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'revoke_given_up', 'sweep', n.state, 'stuck', ?2
         FROM generations n WHERE n.public_id = ?3 AND n.state = 'revoking'
@@ -268,6 +274,12 @@ pub async fn postpone(
     next: Timestamp,
 ) -> Result<(), DbError> {
     let batch = vec![stmt!(POSTPONE, attempts, next, generation)];
+    twice(db, batch).await.map(|_| ())
+}
+
+/// What waits after failed attempts has its turn again: upstream takes changes.
+pub async fn end_back_off(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
+    let batch = vec![stmt!(UNSETTLED_AGAIN, now), stmt!(KEPT_AGAIN, now)];
     twice(db, batch).await.map(|_| ())
 }
 

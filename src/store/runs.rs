@@ -27,6 +27,10 @@ statements! {
             WHERE n.recorded_at > s.account_since ORDER BY n.created_at DESC LIMIT 1)),
           'restored', s.restore <> 'none', 'account_since', s.account_since,
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
+          -- Of the latest run of this day that tried any.
+          'writes_failed', COALESCE((SELECT json_extract(d.counts, '$.writes') = 0 FROM
+            (SELECT r.counts FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 150) d
+            WHERE json_extract(d.counts, '$.writes') > 0 OR json_extract(d.counts, '$.writes_failed') > 0 LIMIT 1), 0),
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
 
@@ -36,6 +40,9 @@ statements! {
 
     // Written before the run's end, for whoever goes on should it die.
     KEEP = "UPDATE runs SET cursor = ?1 WHERE public_id = ?2 AND ended_at IS NULL";
+
+    RENEW = "UPDATE runs SET lease_until = ?1 WHERE public_id = ?2 AND ended_at IS NULL
+        RETURNING json_object('leased', 1)";
 
     UNFINISHED = "SELECT json_object('unfinished', r.cursor IS NOT NULL AND (r.ended_at IS NOT NULL OR r.lease_until <= ?1))
         FROM runs r WHERE r.job = ?2 ORDER BY r.id DESC LIMIT 1";
@@ -95,6 +102,8 @@ from_json! {
         pub account_since: i64,
         /// When the last run that finished everything began.
         pub last_clean_at: Option<Timestamp>,
+        /// The last run that tried to change anything at OpenRouter had no answer to any of it.
+        pub writes_failed: bool,
         /// Where the run before this one stopped, if it did not finish.
         pub cursor: Option<String>,
     }
@@ -140,6 +149,12 @@ pub async fn begin(
 /// Keeps where an unfinished run stands.
 pub async fn keep(db: &dyn Database, run: &PublicId, cursor: &str) -> Result<(), DbError> {
     twice(db, vec![stmt!(KEEP, cursor, run)]).await.map(|_| ())
+}
+
+/// Keeps the lease for longer. False where the run was written off.
+pub async fn renew(db: &dyn Database, run: &PublicId, until: Timestamp) -> Result<bool, DbError> {
+    let rows = twice(db, vec![stmt!(RENEW, until, run)]).await?;
+    Ok(!rows.first().ok_or(DbError::Broken)?.is_empty())
 }
 
 /// Whether the job's latest run left something, and runs no more.

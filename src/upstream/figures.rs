@@ -32,6 +32,12 @@ impl SpendBody {
             && LimitReset::from_upstream(self.limit_reset.as_deref()) == Some(reset)
     }
 
+    /// Whether no more than this may be spent in a window.
+    pub fn allows_at_most(&self, amount: NanoUsd) -> bool {
+        let limit = self.limit.and_then(NanoUsd::from_upstream);
+        limit.is_some_and(|limit| limit <= amount)
+    }
+
     /// What the limit's own window says is gone of it: it may know more than the figures do.
     fn gone(&self) -> Option<(LimitReset, NanoUsd)> {
         let limit = NanoUsd::from_upstream(self.limit?)?;

@@ -58,7 +58,7 @@ pub async fn of_key(app: &App, guardrail: Option<&str>, hash: &str) -> Reply<Val
         Some(guardrail) => (format!("/{guardrail}"), OWN_PAGES),
         None => (String::new(), PAGES),
     };
-    let mut seen = 0_usize;
+    let (mut seen, mut before) = (0_usize, Vec::new());
     for _ in 0..pages {
         let path = format!("/guardrails{of}/assignments/keys?limit=100&offset={seen}");
         let Reply::Is(body) = safe(app, "GET", &path).await else {
@@ -75,6 +75,12 @@ pub async fn of_key(app: &App, guardrail: Option<&str>, hash: &str) -> Reply<Val
         if page.is_empty() {
             return Reply::Is(Value::Null);
         }
+        if *page == before {
+            // What lies behind it cannot be seen, so nothing is concluded.
+            app.note("warn", "list_repeats", json!({ "list": "guardrails" }));
+            return Reply::Unknown;
+        }
+        before.clone_from(page);
         seen = seen.saturating_add(page.len());
         if let (Some(_), Some(total)) = (guardrail, body.get("total_count").and_then(Value::as_u64))
         {

@@ -13,8 +13,18 @@ fn faults() -> Vec<(&'static str, Value, u16, &'static str)> {
             502,
             "openrouter_refused",
         ),
-        ("refuse", json!({ "status": 401 }), 500, "internal"),
-        ("refuse", json!({ "status": 403 }), 500, "internal"),
+        (
+            "refuse",
+            json!({ "status": 401 }),
+            503,
+            "credential_refused",
+        ),
+        (
+            "refuse",
+            json!({ "status": 403 }),
+            503,
+            "credential_refused",
+        ),
         ("rate_limited", json!({}), 503, "openrouter_busy"),
         (
             "rate_limited",
@@ -45,6 +55,24 @@ fn faults() -> Vec<(&'static str, Value, u16, &'static str)> {
         ("truncated", json!({}), 503, "claim_unknown"),
         ("html", json!({}), 503, "claim_unknown"),
         ("html_error", json!({}), 503, "claim_unknown"),
+        (
+            "html_refuse",
+            json!({ "status": 401 }),
+            503,
+            "claim_unknown",
+        ),
+        (
+            "html_refuse",
+            json!({ "status": 403 }),
+            503,
+            "claim_unknown",
+        ),
+        (
+            "html_refuse",
+            json!({ "status": 404 }),
+            503,
+            "claim_unknown",
+        ),
         ("stall_before", json!({}), 503, "claim_unknown"),
         ("stall_after", json!({}), 503, "claim_unknown"),
         ("late", json!({}), 503, "claim_unknown"),
@@ -247,4 +275,48 @@ fn p4_an_upstream_that_echoes_our_credential_is_not_passed_on() {
     for secret in [sandbox::MANAGEMENT_KEY, "Invalid request"] {
         assert!(!told.body.contains(secret), "{}", told.body);
     }
+}
+
+#[test]
+fn a_refusal_of_the_credential_is_told_in_words_and_is_an_error_in_the_log() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 403 }));
+    let told = member.claim();
+    assert_eq!(told.header("retry-after"), "600");
+    let body = told.json();
+    assert_ne!(body["title"], "Something went wrong here");
+    assert!(body["detail"].as_str().unwrap().contains("operators"));
+    let log = world.log.borrow();
+    let line = log.iter().find(|line| line.contains("credential_refused"));
+    assert!(line.unwrap().contains("\"level\":\"error\""), "{line:?}");
+}
+
+#[test]
+fn an_error_page_of_something_on_the_way_is_no_word_that_a_key_is_gone() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let key = member.claim().json()["key"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for operation in ["openrouter.keys.update", "openrouter.keys.delete"] {
+        let more = json!({ "status": 404, "times": 0 });
+        world.add_fault(operation, "html_refuse", more);
+    }
+    assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    for _ in 0..4 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.states(), ["revoking"]);
+        assert_eq!(
+            world.usable().len(),
+            1,
+            "it works, and nothing says otherwise"
+        );
+    }
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.usable().len(), 0);
 }

@@ -639,3 +639,120 @@ fn s4_49_a_run_whose_place_cannot_be_read_only_looks() {
     assert!(world.reconcile());
     assert_eq!(world.usable().len(), 0, "the next one acts");
 }
+
+#[test]
+fn a_list_of_workspaces_that_repeats_itself_does_not_fail_the_comparison() {
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    let elsewhere = world.workspace();
+    by_hand(&world, &json!({ "workspace_id": elsewhere }));
+    // It claims more than it shows, page after page the same.
+    world.bend.set(Some(|call, body| {
+        if call.method == "GET" && call.url.path().ends_with("/workspaces") {
+            body["total_count"] = json!(250);
+            body["data"].as_array_mut().unwrap().truncate(1);
+        }
+    }));
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.workspaces.list", "offset_ignored", more);
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(world.last_run(), "done list_repeats");
+    assert_eq!(world.calls("openrouter.workspaces.list"), 2);
+    assert!(
+        world
+            .log
+            .borrow()
+            .iter()
+            .any(|line| line.contains("list_repeats"))
+    );
+    let counts = counts(&world);
+    assert_eq!(
+        (
+            &counts["lists_cut_short"],
+            &counts["missing"],
+            &counts["errors"]
+        ),
+        (&json!(1), &json!(0), &json!(0))
+    );
+    assert_eq!(
+        member.get("/api/v1/keys").json()["keys"][0]["missing"],
+        false
+    );
+    world.bend.set(None);
+}
+
+#[test]
+fn as_many_workspaces_as_there_are_said_to_be_are_all_of_them() {
+    let world = World::new();
+    holder(&world, "member");
+    world.workspace();
+    assert_eq!(reconciled(&world)["workspaces"], 2);
+    assert_eq!(world.calls("openrouter.workspaces.list"), 1);
+}
+
+#[test]
+fn a_list_of_keys_that_repeats_itself_ends_the_walk_with_a_word() {
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    world.somebodys_keys(150);
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.list", "offset_ignored", more);
+    let before = world.calls("openrouter.keys.list");
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(world.last_run(), "done list_repeats");
+    assert_eq!(world.calls("openrouter.keys.list") - before, 2);
+    let counts = counts(&world);
+    assert_eq!(
+        (&counts["missing"], &counts["errors"]),
+        (&json!(0), &json!(0)),
+        "what was not listed was asked for by itself"
+    );
+    assert_eq!(
+        member.get("/api/v1/keys").json()["keys"][0]["missing"],
+        false
+    );
+    // The sweep concludes nothing from it either.
+    let second = Browser::signed_in(&world, "second");
+    world.add_fault("openrouter.keys.create", "reset_before", json!({}));
+    assert_eq!(second.claim().status, 503);
+    let before = world.calls("openrouter.keys.list");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "failed list_repeats");
+    assert_eq!(world.calls("openrouter.keys.list") - before, 2);
+    assert_eq!(world.states(), ["active", "verifying"]);
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["active", "void"]);
+}
+
+#[test]
+fn without_a_management_key_the_triggers_skip_and_say_so() {
+    let world = World::new();
+    holder(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    let calls = world.calls("openrouter.keys.list");
+    world.set("OPENROUTER_MANAGEMENT_KEY", "");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert!(world.reconcile());
+    assert_eq!(
+        world.db.number("SELECT COUNT(*) FROM runs"),
+        0,
+        "none failed"
+    );
+    assert_eq!(world.calls("openrouter.keys.list"), calls);
+    let log = world.log.borrow().clone();
+    let said = log.iter().filter(|line| line.contains("no_management_key"));
+    assert_eq!(said.count(), 2);
+    let asked = operator.at_fresh_isolate();
+    let told = asked.post(&format!("{JOBS}/sweep"), r#"{"dry_run":false}"#);
+    assert_eq!((told.status, told.code().as_str()), (503, "not_configured"));
+    world.set("OPENROUTER_MANAGEMENT_KEY", sandbox::MANAGEMENT_KEY);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "done");
+}

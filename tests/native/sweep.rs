@@ -148,6 +148,21 @@ fn p8_doubt_frees_nothing() {
             "failed openrouter_unavailable",
         ),
         (
+            "html_refuse",
+            json!({ "status": 403, "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+        (
+            "html_refuse",
+            json!({ "status": 401, "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+        (
+            "html_refuse",
+            json!({ "status": 404, "times": 0 }),
+            "failed openrouter_unavailable",
+        ),
+        (
             "error_before",
             json!({ "times": 0 }),
             "failed openrouter_unavailable",
@@ -445,4 +460,229 @@ fn what_only_had_to_be_remembered_for_a_while_is_forgotten() {
     world.pass(TEN_MINUTES + 1);
     assert!(world.sweep());
     assert_eq!(world.db.number("SELECT COUNT(*) FROM used_states"), 0);
+}
+
+#[test]
+fn a_key_that_is_to_go_is_off_one_sweep_after_an_outage_of_changes_however_long_it_was() {
+    for (outage, kind, more) in [
+        (3 * 3_600, "error_before", json!({ "times": 0 })),
+        (6 * 3_600 + 23 * 60, "error_before", json!({ "times": 0 })),
+        (
+            6 * 3_600 + 23 * 60,
+            "refuse",
+            json!({ "status": 400, "times": 0 }),
+        ),
+        (
+            3 * 3_600,
+            "html_refuse",
+            json!({ "status": 403, "times": 0 }),
+        ),
+    ] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        assert_eq!(member.claim().status, 201);
+        world.spends(1.0);
+        for operation in ["openrouter.keys.update", "openrouter.keys.delete"] {
+            world.add_fault(operation, kind, more.clone());
+        }
+        let path = format!("/api/v1/admin/members/{}", world.member("member"));
+        admin(&world, "PATCH", &path, r#"{"status":"banned"}"#);
+        let ends = world.now().plus(outage);
+        while world.now() < ends {
+            world.pass(TEN_MINUTES);
+            assert!(world.sweep());
+            assert_eq!(world.usable().len(), 1, "{kind}");
+        }
+        assert_eq!(world.states(), ["stuck"]);
+        world.sandbox.borrow_mut().clear_faults();
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.usable().len(), 0, "{kind} {outage}");
+        assert_eq!(world.states(), ["revoked"]);
+        let settled = "SELECT usage_lifetime_nano FROM generations";
+        assert_eq!(
+            world.db.number(settled),
+            1_000_000_000,
+            "its figures are not lost"
+        );
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn what_must_be_off_is_tried_while_upstream_does_not_say_which_account_it_is() {
+    let world = World::new();
+    let (first, second) = (
+        Browser::signed_in(&world, "member"),
+        Browser::signed_in(&world, "second"),
+    );
+    for one in [&first, &second] {
+        assert_eq!(one.claim().status, 201);
+    }
+    let more = json!({ "times": 3 });
+    world.add_fault("openrouter.keys.update", "error_before", more.clone());
+    let key = first.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let key = format!("/api/v1/keys/{}", key.as_str().unwrap());
+    assert_eq!(first.patch(&key, r#"{"disabled":true}"#).status, 200);
+    world.add_fault(
+        "openrouter.keys.update",
+        "error_before",
+        json!({ "times": 6 }),
+    );
+    let path = format!("/api/v1/admin/members/{}", world.member("second"));
+    admin(&world, "PATCH", &path, r#"{"status":"banned"}"#);
+    assert_eq!(world.usable().len(), 2);
+    world.sandbox.borrow_mut().clear_faults();
+    world.add_fault(
+        "openrouter.workspaces.get",
+        "error_before",
+        json!({ "times": 0 }),
+    );
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "failed openrouter_unavailable");
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(
+        world.states(),
+        ["disabled", "revoking"],
+        "nothing is concluded"
+    );
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.states(), ["disabled", "revoked"]);
+}
+
+#[test]
+fn a_key_that_can_be_neither_disabled_nor_deleted_gets_the_least_limit() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    // Upstream takes a limit, and neither a switch nor a delete.
+    world.bend.set(Some(|call, answer| {
+        let switches = call
+            .body
+            .as_deref()
+            .is_some_and(|body| body.contains("disabled"));
+        if call.method == "DELETE" || (call.method == "PATCH" && switches) {
+            *answer = json!({ "odd": true });
+        }
+    }));
+    world.add_fault(
+        "openrouter.keys.delete",
+        "error_before",
+        json!({ "times": 0 }),
+    );
+    let refused = |nth: u32| json!({ "nth": nth, "status": 400 });
+    for nth in [1, 3, 5, 7, 9, 11] {
+        world.add_fault("openrouter.keys.update", "refuse", refused(nth));
+    }
+    let path = format!("/api/v1/admin/members/{}", world.member("member"));
+    admin(&world, "PATCH", &path, r#"{"status":"banned"}"#);
+    for _ in 0..5 {
+        assert_eq!(
+            world.usable()[0].limit,
+            Some(sandbox::Usd::from_dollars(0.01))
+        );
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    assert!(
+        world
+            .log
+            .borrow()
+            .iter()
+            .any(|line| line.contains("key_not_disabled"))
+    );
+    world.bend.set(None);
+    world.sandbox.borrow_mut().clear_faults();
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.usable().len(), 0);
+}
+
+#[test]
+fn what_waits_longer_each_time_waits_no_more_once_a_change_is_answered_again() {
+    let world = World::new();
+    let first = Browser::signed_in(&world, "member");
+    let second = Browser::signed_in(&world, "second");
+    for one in [&first, &second] {
+        assert_eq!(one.claim().status, 201);
+    }
+    let key = first.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let key = format!("/api/v1/keys/{}", key.as_str().unwrap());
+    assert_eq!(first.delete(&key).json()["key"]["state"], "revoked");
+    world.add_fault(
+        "openrouter.keys.delete",
+        "error_before",
+        json!({ "times": 0 }),
+    );
+    for _ in 0..24 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    world.sandbox.borrow_mut().clear_faults();
+    let erased = "SELECT COUNT(*) FROM generations WHERE erased_at IS NOT NULL";
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.db.number(erased), 0, "it waits longer each time");
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
+         INSERT INTO holds (key_id, reason, actor, since, change_id)
+         SELECT MAX(id), 'admin', 't', 1, 't' FROM keys",
+    );
+    for deleted in [0, 1] {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        assert_eq!(world.db.number(erased), deleted);
+    }
+    assert_eq!(world.states(), ["revoked", "disabled"]);
+}
+
+#[test]
+fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
+    // One that an admin asked for, and that went with its isolate.
+    world.effects.plan(&[]);
+    let told = operator.post("/api/v1/admin/jobs/sweep", r#"{"dry_run":false}"#);
+    assert_eq!(told.status, 202);
+    let names = world.effects.names();
+    let last = names.len() - 1;
+    world.pass(TEN_MINUTES);
+    world
+        .effects
+        .plan(&[(last, crate::support::Fate::CutBefore)]);
+    let headers = [
+        ("origin", crate::support::world::ORIGIN),
+        ("content-type", "application/json"),
+    ];
+    let body = keycap::http::Body::Bytes(br#"{"dry_run":false}"#.to_vec());
+    let told = operator.try_send("POST", "/api/v1/admin/jobs/sweep", &headers, body);
+    assert!(told.is_none(), "it died");
+    world.effects.plan(&[]);
+    let running = "SELECT COUNT(*) FROM runs WHERE outcome = 'running'";
+    assert_eq!(world.db.number(running), 1);
+    world.pass(61);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "done");
+    // A trigger's own run renews its lease for as long as it works.
+    world.db.run(
+        "DELETE FROM runs;
+         INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1)",
+    );
+    for n in 0..9 {
+        let one = Browser::signed_in(&world, &format!("load-{n}"));
+        assert_eq!(one.claim().status, 201);
+    }
+    world.db.run(
+        "INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys",
+    );
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.update", "stall_before", more);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let longest = world.db.number("SELECT lease_until - started_at FROM runs");
+    assert!((151..=600).contains(&longest), "{longest}");
 }
