@@ -1,6 +1,7 @@
 //! A generation's cap, brought upstream: computed from scratch each time, never a stored amount (B1, B3). Less is sent at
 //! once; more, only as far as is certain, or by upstream's own evidence that a window has begun.
 
+use crate::absence;
 use crate::app::App;
 use crate::domain::budget::{self, Begun, SKEW_SECS};
 use crate::domain::money::NanoUsd;
@@ -37,7 +38,7 @@ pub async fn follow(
     };
     let spend = match evidence_wanted(&basis, now) {
         false => None,
-        true => match read(app, due).await? {
+        true => match read(app, due, actor).await? {
             Reply::Is(spend) => Some(spend),
             other => return Ok(other.map(|_| Switched::Overtaken)),
         },
@@ -68,7 +69,7 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) {
     };
     for due in due {
         let followed = follow(app, &due, now, actor).await;
-        if !matches!(followed, Ok(Reply::Is(_))) {
+        if !matches!(followed, Ok(Reply::Is(_) | Reply::Missing)) {
             let generation = due.public_id.as_str();
             let cause = format!("{followed:?}");
             let more = serde_json::json!({ "generation": generation, "cause": cause });
@@ -79,13 +80,13 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) {
 }
 
 /// Reads what an owner's keys have spent, where it can be had at once.
-pub async fn read_owner(app: &App, owner: i64) {
+pub async fn read_owner(app: &App, owner: i64, actor: &str) {
     let Ok(live) = caps::live_of(&*app.db, owner).await else {
         return;
     };
     for due in live {
-        let told = read(app, &due).await;
-        if !matches!(told, Ok(Reply::Is(_))) {
+        let told = read(app, &due, actor).await;
+        if !matches!(told, Ok(Reply::Is(_) | Reply::Missing)) {
             let generation = due.public_id.as_str();
             let more = serde_json::json!({ "generation": generation });
             app.note("warn", "spend_unread", more);
@@ -94,16 +95,16 @@ pub async fn read_owner(app: &App, owner: i64) {
 }
 
 /// What upstream says it has spent, before anything is made of it.
-async fn read(app: &App, due: &Due) -> Result<Reply<Spend>, DbError> {
+async fn read(app: &App, due: &Due, actor: &str) -> Result<Reply<Spend>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
     let reply = openrouter::read_key(app, hash).await;
-    let Reply::Is(spend) = reply.map(|body| body.read_at(app.now())) else {
-        return Ok(Reply::Unknown);
-    };
-    let Some(spend) = spend else {
-        return Ok(Reply::Unknown);
+    let reply = reply.map(|body| body.read_at(app.now()));
+    let spend = match absence::judge(app, due, reply, actor).await? {
+        Reply::Is(Some(spend)) => spend,
+        Reply::Missing => return Ok(Reply::Missing),
+        Reply::Is(None) | Reply::Refused(_) | Reply::Unknown => return Ok(Reply::Unknown),
     };
     caps::tell(&*app.db, &due.public_id, &spend).await?;
     Ok(Reply::Is(spend))

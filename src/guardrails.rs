@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::absence;
 use crate::app::App;
 use crate::caps::Cap;
 use crate::crypto::random;
@@ -58,7 +59,14 @@ pub async fn follow(
     if turn::is_late(app, asked) {
         return Ok(Reply::Unknown);
     }
-    let sent = send(app, basis, hash).await;
+    let sent = match send(app, basis, hash).await {
+        // It is the guardrail that is not there, or the key.
+        Reply::Missing => match openrouter::read_key(app, hash).await {
+            Reply::Missing => absence::judge(app, due, Reply::Missing, actor).await?,
+            _ => Reply::Unknown,
+        },
+        other => other,
+    };
     if sent != Reply::Is(()) {
         return Ok(sent);
     }

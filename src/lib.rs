@@ -4,6 +4,7 @@
 #[macro_use]
 mod json;
 
+mod absence;
 pub mod app;
 mod caps;
 pub mod config;

@@ -215,6 +215,7 @@ async fn settle(
                     .collect(),
                 ended: false,
                 missing: false,
+                all_off: share.exhausted,
             };
             Ok(Claimed::New { card, secret })
         }

@@ -20,6 +20,12 @@ use crate::store::own_keys::{self, DueNow, Granted, Wanted, Wish};
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::Reply;
 
+/// A key after something was asked of it, and whether OpenRouter has confirmed that; else the sweep carries it out.
+pub struct Carried {
+    pub card: Card,
+    pub confirmed: bool,
+}
+
 /// Changes a key of the member's, or anybody's for an admin, by its id as the request names it.
 pub async fn change(
     app: &App,
@@ -27,7 +33,7 @@ pub async fn change(
     key: &str,
     disabled: Option<bool>,
     name: Option<String>,
-) -> Result<Card, Error> {
+) -> Result<Carried, Error> {
     let wish = wish(app, session, key)?;
     let name = match name {
         Some(name) => Some((random::public_id(&*app.random, Kind::Change)?, name)),
@@ -40,34 +46,58 @@ pub async fn change(
     let switch = match disabled {
         Some(true) => Switch::Off,
         Some(false) => Switch::On,
-        None => return Ok(card),
+        None => {
+            return Ok(Carried {
+                card,
+                confirmed: true,
+            });
+        }
     };
     let due: Vec<DueNow> = due.into_iter().filter(|due| is_due(due, switch)).collect();
     let mut followed = !due.is_empty();
     for DueNow { row, .. } in due {
-        followed &= switched(app, switch, &row, session).await;
+        let is_gone = switched(app, switch, &row, session, &mut followed).await;
+        card.missing |= is_gone;
     }
     if followed {
         card.state = switch.state();
     }
-    Ok(card)
+    let confirmed = followed || card.missing || is_so_already(&card, switch);
+    Ok(Carried { card, confirmed })
 }
 
-/// Whether upstream has followed at once.
-async fn switched(app: &App, switch: Switch, row: &Due, session: &Session) -> bool {
-    match turn::switch(app, switch, row, session.member.as_str()).await {
-        Ok(Reply::Is(Switched::Confirmed)) => true,
-        // Another hold keeps it off, or somebody else's turn has come.
-        Ok(Reply::Is(Switched::Overtaken)) => false,
-        left => {
-            left_to_sweep(app, row, left);
-            false
-        }
+/// Whether there was nothing to send: all is off, or another hold keeps it so, or it is on for certain.
+fn is_so_already(card: &Card, switch: Switch) -> bool {
+    match switch {
+        Switch::Off => card.all_off,
+        Switch::On => card.state != State::Disabled || !card.holds.is_empty(),
     }
 }
 
+/// Whether upstream no longer has it. Where it did not follow at once, that is noted in `followed`.
+async fn switched(
+    app: &App,
+    switch: Switch,
+    row: &Due,
+    session: &Session,
+    followed: &mut bool,
+) -> bool {
+    let answer = turn::switch(app, switch, row, session.member.as_str()).await;
+    let is_gone = matches!(answer, Ok(Reply::Is(Switched::Gone) | Reply::Missing));
+    match answer {
+        Ok(Reply::Is(Switched::Confirmed | Switched::Gone)) => {}
+        // Another hold keeps it off, or somebody else's turn has come; or there is nothing to enable.
+        Ok(Reply::Is(Switched::Overtaken) | Reply::Missing) => *followed = false,
+        left => {
+            left_to_sweep(app, row, left);
+            *followed = false;
+        }
+    }
+    is_gone
+}
+
 /// Ends a key of the member's, or anybody's for an admin. Ending it again is the same answer.
-pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error> {
+pub async fn end(app: &App, session: &Session, key: &str) -> Result<Carried, Error> {
     let wish = wish(app, session, key)?;
     let Granted { mut card, due, .. } = own_keys::end(&*app.db, &wish).await?;
     if !card.ended {
@@ -81,12 +111,14 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Card, Error>
     if removed {
         card.state = State::Revoked;
     }
-    Ok(card)
+    let confirmed = !card.state.is_live();
+    Ok(Carried { card, confirmed })
 }
 
 /// Tries once, at once, to remove what is `revoking`. False where that is left to the sweep.
 pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
-    match turn::remove(app, row).await.map(|removal| removal.reply) {
+    let removal = turn::remove(app, row, actor).await;
+    match removal.map(|removal| removal.reply) {
         Ok(Reply::Is(removed)) => confirmed(app, actor, row, removed).await,
         left => {
             left_to_sweep(app, row, left);
@@ -136,9 +168,10 @@ pub fn switchable(state: State) -> Result<(), Error> {
     }
 }
 
-/// Whether anything has to be sent: not where upstream is known to be as it should.
+/// Whether anything has to be sent: not where upstream is known to be as it should, nor to one that is being removed.
 fn is_due(due: &DueNow, switch: Switch) -> bool {
-    due.state != switch.state() || due.row.doubted_at.is_some()
+    let is_switched = matches!(due.state, State::Active | State::Disabled);
+    is_switched && (due.state != switch.state() || due.row.doubted_at.is_some())
 }
 
 async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool {

@@ -9,6 +9,7 @@
 
 use serde_json::json;
 
+use crate::absence;
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
@@ -27,7 +28,7 @@ use crate::store::cards::{self, Card};
 use crate::store::claims::{Attempt, Decision, Idempotency};
 use crate::store::generations::Due;
 use crate::store::holds::Switch;
-use crate::store::rotations::{self, Facts, Gates, Rotation, Told};
+use crate::store::rotations::{self, Facts, Gates, OldSecret, Rotation, Told};
 use crate::store::successors;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Reply};
@@ -50,7 +51,7 @@ pub enum Rotated {
     New { card: Card, secret: Secret },
     /// This very request was answered before.
     Before(Card),
-    /// It leaked and is, or is to be, off; its replacement has to wait, for this reason.
+    /// It leaked and is off, or is being disabled, as the card says; its replacement has to wait, for this reason.
     Waits { card: Card, why: Error },
     /// An admin has reported it: what follows is its owner's.
     Reported(Card),
@@ -90,10 +91,14 @@ async fn replace(
         grace_hours,
         lowered: None,
     };
-    let mut attempt = attempt(app, asked, &rotation)?;
     if grace_hours.is_some() {
-        return with_grace(app, attempt, rotation).await;
+        return match with_grace(app, attempt(app, asked, &rotation)?, rotation).await? {
+            Graced::Done(rotated) => Ok(*rotated),
+            // No older secret is left that could work beside the new one.
+            Graced::OldIsGone => Box::pin(replace(app, asked, renews, None)).await,
+        };
     }
+    let mut attempt = attempt(app, asked, &rotation)?;
     let (card, facts) = owned(rotations::begin(&*app.db, &attempt, &rotation).await?)?;
     if is_replay(&attempt, &facts)? {
         return Ok(Rotated::Before(card));
@@ -208,9 +213,9 @@ async fn prepare(
     rotation: &Rotation,
     old: &Due,
 ) -> Result<(Decision, (Share, MintSpec)), Error> {
-    let spent = put_off(app, attempt, old).await?;
+    let old = disable_old(app, attempt, old).await?;
     attempt.now = app.now();
-    let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, Some(&spent)).await?;
+    let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, &old).await?;
     if !decision.reserved {
         let (_, facts) = owned(told)?;
         return Err(refusal(attempt, rotation, &facts.gates));
@@ -219,11 +224,13 @@ async fn prepare(
     Ok((decision, offer))
 }
 
-/// Off, by upstream's own word, with what it had spent in the same answer; nothing less will do (X5).
-async fn put_off(app: &App, attempt: &Attempt, old: &Due) -> Result<Spend, Error> {
+/// Off, by upstream's own word, with what it had spent in the same answer; or gone, which is as good. Nothing less will do
+/// (X5).
+async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecret, Error> {
     let actor = attempt.session.member.as_str();
     match turn::switch_and_read(app, Switch::Off, old, actor).await {
-        Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => Ok(spent),
+        Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => Ok(OldSecret::Off(spent)),
+        Ok(Reply::Is((Switched::Gone, _))) => Ok(OldSecret::Gone),
         left => {
             // What it has spent is nobody's in a log.
             let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
@@ -242,23 +249,33 @@ async fn let_go(app: &App, attempt: &Attempt, key: &str, old: &Due) {
     if freed == Ok(true) {
         let actor = attempt.session.member.as_str();
         match turn::switch(app, Switch::On, old, actor).await {
-            Ok(Reply::Is(_)) => {}
+            Ok(Reply::Is(_) | Reply::Missing) => {}
             left => own_keys::left_to_sweep(app, old, left),
         }
     }
 }
 
-async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Result<Rotated, Error> {
-    let (told, mut decision) = rotations::reserve(&*app.db, &attempt, &rotation, None).await?;
+/// What asking for grace ends with.
+enum Graced {
+    Done(Box<Rotated>),
+    /// Upstream no longer has the old key: nothing was made.
+    OldIsGone,
+}
+
+async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Result<Graced, Error> {
+    let reserved = rotations::reserve(&*app.db, &attempt, &rotation, &OldSecret::Works).await?;
+    let (told, mut decision) = reserved;
     let (card, facts) = owned(told)?;
     if !decision.reserved {
         return if is_replay(&attempt, &facts)? {
-            Ok(Rotated::Before(card))
+            Ok(Graced::Done(Box::new(Rotated::Before(card))))
         } else {
             Err(refusal(&attempt, &rotation, &facts.gates))
         };
     }
-    let lowered = lower(app, &attempt, &mut decision, &facts).await?;
+    let Some(lowered) = lower(app, &attempt, &mut decision, &facts).await? else {
+        return Ok(Graced::OldIsGone);
+    };
     let (share, spec) = mint::offer(app, &attempt, &decision).await?;
     attempt.rotation = Some(Rotation {
         lowered: Some(lowered),
@@ -268,26 +285,27 @@ async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Resu
     if made.is_err() {
         raise_again(app, &facts.old).await;
     }
-    made
+    made.map(|rotated| Graced::Done(Box::new(rotated)))
 }
 
-/// Leaves the old one half of what is left, by upstream's own word; the siblings of `decision` are as they are then.
+/// Leaves the old one half of what is left, by upstream's own word; the siblings of `decision` are as they are then. `None`
+/// where upstream no longer has it.
 async fn lower(
     app: &App,
     attempt: &Attempt,
     decision: &mut Decision,
     facts: &Facts,
-) -> Result<NanoUsd, Error> {
-    let spent = match facts.old.upstream_hash.as_deref() {
-        Some(hash) => match openrouter::read_key_once(app, hash).await {
-            Reply::Is(body) => body.read_at(app.now()),
-            Reply::Missing | Reply::Refused(_) | Reply::Unknown => None,
-        },
-        None => None,
-    };
-    let Some(spent) = spent else {
-        mint::refuse(app, attempt, "old_unconfirmed", None).await?;
-        return Err(Error::OldUnconfirmed);
+) -> Result<Option<NanoUsd>, Error> {
+    let spent = match read_spent(app, attempt, &facts.old).await? {
+        Reply::Is(Some(spent)) => spent,
+        Reply::Missing => {
+            mint::refuse(app, attempt, "key_missing", None).await?;
+            return Ok(None);
+        }
+        Reply::Is(None) | Reply::Refused(_) | Reply::Unknown => {
+            mint::refuse(app, attempt, "old_unconfirmed", None).await?;
+            return Err(Error::OldUnconfirmed);
+        }
     };
     let Some(to) = half(decision, facts, &spent, attempt.now) else {
         mint::refuse(app, attempt, "budget_spent", None).await?;
@@ -297,7 +315,7 @@ async fn lower(
     match turn::limit(app, &facts.old, to, actor).await {
         Ok(Reply::Is(Switched::Confirmed)) => {
             count_old_as(decision, to);
-            Ok(to)
+            Ok(Some(to))
         }
         left => {
             own_keys::left_to_sweep(app, &facts.old, left);
@@ -306,6 +324,20 @@ async fn lower(
             Err(Error::OldUnconfirmed)
         }
     }
+}
+
+async fn read_spent(
+    app: &App,
+    attempt: &Attempt,
+    old: &Due,
+) -> Result<Reply<Option<Spend>>, Error> {
+    let Some(hash) = old.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    let answer = openrouter::read_key_once(app, hash).await;
+    let spent = answer.map(|body| body.read_at(app.now()));
+    let actor = attempt.session.member.as_str();
+    Ok(absence::judge(app, old, spent, actor).await?)
 }
 
 /// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::absence;
 use crate::app::App;
 use crate::crypto::session::Session;
 use crate::domain::time::Timestamp;
@@ -27,7 +28,7 @@ pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<Told, E
         answered: None,
     };
     for key in &asked {
-        let (answered, write) = ask_one(app, key, now).await;
+        let (answered, write) = ask_one(app, key, session.member.as_str(), now).await?;
         told.answered = Some(answered);
         told.writes.extend(write);
         // Whoever does not answer, or asks for patience, is not asked for the next one.
@@ -38,18 +39,36 @@ pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<Told, E
     Ok(told)
 }
 
-async fn ask_one(app: &App, key: &Asked, now: Timestamp) -> (bool, Option<Stmt>) {
-    match openrouter::read_key_once(app, &key.upstream_hash).await {
-        Reply::Is(body) => {
-            // Figures that are no amounts tell nothing; what was known stays.
-            let spend = body.read_at(now);
-            (true, spend.map(|spend| spend::tell(&key.public_id, &spend)))
-        }
-        Reply::Missing | Reply::Refused(Refused::Rejected) => (true, None),
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
-            app.note("warn", "spend_refused", json!({ "why": refused.name() }));
-            (false, None)
-        }
-        Reply::Unknown => (false, None),
-    }
+async fn ask_one(
+    app: &App,
+    key: &Asked,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(bool, Option<Stmt>), Error> {
+    let (generation, workspace) = (&key.public_id, key.workspace_id.as_deref());
+    Ok(
+        match openrouter::read_key_once(app, &key.upstream_hash).await {
+            Reply::Is(body) => {
+                if key.missing {
+                    absence::withdraw(app, generation, actor).await?;
+                }
+                // Figures that are no amounts tell nothing; what was known stays.
+                let spend = body.read_at(now);
+                (true, spend.map(|spend| spend::tell(generation, &spend)))
+            }
+            Reply::Missing => {
+                let is_gone = absence::is_gone(app, workspace).await?;
+                if is_gone {
+                    absence::record(app, generation, actor).await?;
+                }
+                (is_gone, None)
+            }
+            Reply::Refused(Refused::Rejected) => (true, None),
+            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+                app.note("warn", "spend_refused", json!({ "why": refused.name() }));
+                (false, None)
+            }
+            Reply::Unknown => (false, None),
+        },
+    )
 }

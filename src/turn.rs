@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::absence;
 use crate::app::App;
 use crate::caps::Cap;
 use crate::crypto::random;
@@ -29,6 +30,8 @@ const SEND_WITHIN_SECS: i64 = 60;
 pub enum Switched {
     /// Upstream agrees, and it is written down.
     Confirmed,
+    /// Upstream no longer has the key: nobody can spend with it, and it is written down as off.
+    Gone,
     /// Nothing had to be sent.
     AsItWas,
     /// It is no longer wanted, or somebody else's turn by now: the doubt stays, and the next run says what is wanted then.
@@ -70,7 +73,12 @@ pub async fn switch_and_read(
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
-    let (doubt, spent) = match openrouter::switch_key(app, hash, switch == Switch::Off).await {
+    let answer = openrouter::switch_key(app, hash, switch == Switch::Off).await;
+    let answer = absence::judge(app, due, answer, actor).await?;
+    let is_gone = matches!(answer, Reply::Missing);
+    let (doubt, spent) = match answer {
+        // What was sent to it earlier finds it no more.
+        Reply::Missing if switch == Switch::Off => (Doubt::NONE, None),
         Reply::Is((done, body)) => {
             let doubt = match done {
                 Done::Surely => doubt,
@@ -82,10 +90,10 @@ pub async fn switch_and_read(
     };
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
-    let switched = if confirmed {
-        Switched::Confirmed
-    } else {
-        Switched::Overtaken
+    let switched = match confirmed {
+        true if is_gone => Switched::Gone,
+        true => Switched::Confirmed,
+        false => Switched::Overtaken,
     };
     Ok(Reply::Is((switched, spent)))
 }
@@ -146,7 +154,8 @@ async fn send_limit(
     // Whatever was sent before may have brought another window with it.
     let is_known = limit_reset == doubt.limit_reset && !doubt.is_of_another();
     let changed = (!is_known).then_some(limit_reset);
-    let body = match openrouter::limit_key(app, hash, limit, changed).await {
+    let answer = openrouter::limit_key(app, hash, limit, changed).await;
+    let body = match absence::judge(app, due, answer, actor).await? {
         Reply::Is(body) => body,
         other => return Ok(other.map(|_| Switched::Overtaken)),
     };
@@ -170,8 +179,18 @@ async fn send_limit(
 }
 
 /// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says
-/// so. A key that can be neither disabled nor deleted has its limit lowered: it may work on, and costs nothing more.
-pub async fn remove(app: &App, due: &Due) -> Result<Removal, DbError> {
+/// so; one that upstream no longer has is as good as deleted.
+pub async fn remove(app: &App, due: &Due, actor: &str) -> Result<Removal, DbError> {
+    let Removal { reply, is_off } = off_or_deleted(app, due).await?;
+    let reply = match absence::judge(app, due, reply, actor).await? {
+        Reply::Missing => Reply::Is(Removed::Deleted),
+        other => other,
+    };
+    Ok(Removal { reply, is_off })
+}
+
+/// A key that can be neither disabled nor deleted has its limit lowered: it may work on, and costs nothing more.
+async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Removal::open(Reply::Unknown));
     };

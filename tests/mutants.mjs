@@ -659,12 +659,10 @@ export const mutants = [
     ["P7 what is found on goes off and away", "    let was_on = !kept.expired && body.disabled != Some(true);", "    let was_on = !kept.expired && body.disabled.is_none();"],
     ["C2 what has expired is no stray for being on", "    let was_on = !kept.expired && body", "    let was_on = body"],
     ["C1 what was found on is deleted at once", "    if !was_on && !known.may_go(run.now) {", "    if !known.may_go(run.now) {"],
-    ["X6 a key is gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => true,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => true,"],
     ["C1 a delete without an answer is not written down", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,\n        Reply::Missing => return retry_later(app, run, due, counts).await,"],
   ]),
   ...inFile("src/jobs/due.rs", [
     ["P8 what the database refuses of one row is its own", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
-    ["X6 a 404 counts as gone only in a known account", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await || true => Removed::Deleted,"],
     ["C1 an unknown delete is not gone", "        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected)\n            if due.delivered", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing | Reply::Refused(Refused::Rejected)\n            if due.delivered"],
     ["what may be on is tried in every run", "            return failed(app, run, due, FIRST_WAIT_SECS, counts).await;", "            return retry_later(app, run, due, counts).await;"],
     ["what waits longer each time waits no more once a change is answered", "    if counts.writes == 0 && run.begun.writes_failed {", "    if false {"],
@@ -758,14 +756,27 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ alarms and the night
+  ...inFile("src/absence.rs", [
+    ["a 404 is an answer only where our own workspace is found with the same credential", "Ok(account.may_conclude && workspaces::read(app, workspace_id).await == Reply::Is(()))", "Ok(account.may_conclude)"],
+    ["nothing is concluded while the account or the database is in doubt", "Ok(account.may_conclude && workspaces", "Ok(workspaces"],
+    ["a 404 that may be another account's is unknown", "        return Ok(Reply::Unknown);", "        return Ok(Reply::Missing);"],
+    ["a key that is gone is shown as missing at once", "    record(app, &due.public_id, actor).await?;\n    Ok(Reply::Missing)", "    Ok(Reply::Missing)"],
+  ]),
+  ...inFile("src/store/missing.rs", [
+    ["a key is missing once", "AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL", "AND n.state IN ('active', 'disabled')"],
+  ]),
+  ...inFile("src/turn.rs", [
+    ["what is gone upstream is off", "        Reply::Missing if switch == Switch::Off => (Doubt::NONE, None),\n", ""],
+  ]),
+  ...inFile("src/store/allowed.rs", [
+    ["what a key that is gone had spent is not known", "'ended_at', COALESCE(d.ended_at, d.missing_since, CASE", "'ended_at', COALESCE(d.ended_at, CASE"],
+  ]),
   ...inFile("src/upstream/workspaces.rs", [
     ["X16 all pages of workspaces are read", "&offset={}\", listing.ids.len());", "&offset={}\", listing.ids.len().saturating_add(1));"],
     ["a list of workspaces that shows nothing new breaks off", "        if listing.ids.len() == known {", "        if known == usize::MAX {"],
     ["a list of workspaces that breaks off is not whole", "        is_whole: false,", "        is_whole: true,"],
   ]),
   ...inFile("src/store/alarms.rs", [
-    ["X6 a 404 counts only where the account matched within the hour", "            AND s.account_matched_at > ?2) FROM", "            AND ?2 > 0) FROM"],
-    ["X6 a 404 counts only with the credential that matched", "s.account = 'known' AND s.account_credential = ?1", "s.account = 'known' AND ?1 <> ''"],
     ["X6 an account that is ours again is known", "    FOUND_GUARD = \"INSERT INTO audit (change_id, target, action, actor, before, after, at)\n        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s\n        WHERE s.account = 'foreign'",
       "    FOUND_GUARD = \"INSERT INTO audit (change_id, target, action, actor, before, after, at)\n        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s\n        WHERE 0"],
     ["X7 an acceptance is newer than every mark before it", "restore_since = MAX(restore_since + 1, ?1)", "restore_since = restore_since + 0 * ?1"],
@@ -792,7 +803,6 @@ export const mutants = [
   ]),
   ...inFile("src/store/drift.rs", [
     ["X16 what a walk has seen is not asked for", " AND COALESCE(s.seen_at, 0) < ?3", ""],
-    ["X16 P8 a key is missing once", "AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL", "AND n.state IN ('active', 'disabled')"],
     ["C25 a switch that differs is said again", "WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL", "WHERE 0 AND public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL"],
     ["B1 a limit that differs is due", "SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),\n            limit_sent", "SET cap_due_at = MIN(COALESCE(cap_due_at, NULL), ?1),\n            limit_sent"],
     ["B1 a limit that differs is looked at before it is due anyway", "SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),\n            limit_sent", "SET cap_due_at = COALESCE(cap_due_at, ?1),\n            limit_sent"],
@@ -801,14 +811,14 @@ export const mutants = [
   ]),
   ...inFile("src/jobs/compare.rs", [
     ["a dry run leaves strays alone", "    if cursor.counts.dry_run {\n        return Ok(());", "    if false {\n        return Ok(());"],
-    ["a dry run makes nothing missing", "    if !dry_run && rows::missed(", "    if rows::missed("],
+    ["a dry run makes nothing missing", "    if !dry_run {\n        absence::record(", "    {\n        absence::record("],
     ["X16 P8 a key that is found again is not missing", "                    if row.missing {", "                    if row.missing && cursor.counts.dry_run {"],
   ]),
   ...inFile("src/jobs/reconcile.rs", [
+    ["only a 404 of our own account makes a key missing", "Reply::Missing if absence::is_gone(app, due.workspace_id.as_deref()).await? => {", "Reply::Missing => {"],
     ["X6 the night concludes nothing from another account's answers", "    watch::our_account(app, run).await?;\n", ""],
     ["X7 the night does nothing on a restored database", "    watch::begin(app, run).await?;\n", ""],
     ["X16 the whole list is walked", "        back_to: None,", "        back_to: Some(run.now),"],
-    ["X6 X16 only a known account's 404 makes a key missing", "Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => {", "Reply::Missing if account.has(app, None).await || true => {"],
     ["A17 an unfinished run goes on from where it was", "    (cursor.began() > run.now.plus(-STALE_SECS)).then_some(cursor)", "    (cursor.began() > run.now).then_some(cursor)"],
     ["S4-49 what cannot be read only looks", "cursor.unwrap_or_else(|| Cursor::new(true, run.now));", "cursor.unwrap_or_else(|| Cursor::new(false, run.now));"],
     ["A17 a run that dies has kept its place", "        keep(app, run, cursor).await?;\n    }\n    if cursor.broken", "    }\n    if cursor.broken"],

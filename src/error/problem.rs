@@ -93,7 +93,7 @@ impl Error {
                 )
             }
             Self::ClaimUnknown => String::from(
-                "Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.",
+                "Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter's answering again. Try again then.",
             ),
             Self::ClaimInProgress => String::from(
                 "A claim of yours is under way. If it does not settle, it is cleaned up, usually within 10 minutes.",
@@ -105,7 +105,7 @@ impl Error {
                 String::from("Nothing was changed. It does not come on again; claim another.")
             }
             Self::ClaimSuperseded => {
-                String::from("The key was removed again and nothing was given out. Try again.")
+                String::from("Nothing was given out; what was made is being removed. Try again.")
             }
             Self::KeyOff => String::from(
                 "Nothing was changed. What is off is not replaced: put it on first, or wait for who put it off.",
@@ -127,7 +127,7 @@ impl Error {
                 "Nothing was changed. Rotate without grace, or after the limit's reset.",
             ),
             Self::OldUnconfirmed => String::from(
-                "No secret was made. The old one works again, or stays off if it leaked; within 10 minutes that is settled. Try again then.",
+                "No secret was made. Whether the old one works is not certain until OpenRouter says so, usually within 10 minutes. Try again then.",
             ),
             Self::CredentialRefused => String::from(
                 "Nothing was changed. The operators of this service have been told; existing keys go on working. Try again later.",
@@ -150,12 +150,11 @@ impl Error {
                 format!("Your plan allows {allowed} at a time. Remove one first.")
             }
             Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
-            Self::MintingStopped
-            | Self::DatabaseRestored
-            | Self::ForeignAccount
-            | Self::ProvisioningClosed
-            | Self::ProjectNotLive
-            | Self::UpstreamTermsUnconfirmed => {
+            // While these stand, keys may be off as well.
+            Self::MintingStopped | Self::DatabaseRestored | Self::ForeignAccount => {
+                String::from("Nothing was changed.")
+            }
+            Self::ProvisioningClosed | Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => {
                 String::from("Nothing was changed. Existing keys go on working.")
             }
             Self::TermsNotAccepted => {

@@ -14,7 +14,7 @@ use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::jobs::sweep;
-use crate::own_keys;
+use crate::own_keys::{self, Carried};
 use crate::ports::{Rows, Stmt};
 use crate::spend::{self, Told};
 use crate::store::cards::{self, Card};
@@ -166,7 +166,7 @@ struct OneBody {
     key: KeyBody,
 }
 
-/// 200 with the key as it is: what is wanted of it is written down, and followed upstream at once or by the sweep.
+/// 200 with the key as it is, once upstream has followed; 202 while what is wanted of it is only written down.
 pub async fn change_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Change { disabled, name } = context.json()?;
@@ -180,16 +180,22 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
         Some(text) => Some(key_name(&text).ok_or(BAD_NAME)?),
     };
     let (app, key) = (&context.app, context.last_segment());
-    let card = own_keys::change(app, &session, key, disabled, name).await?;
-    one(&context, card)
+    let carried = own_keys::change(app, &session, key, disabled, name).await?;
+    carried_out(&context, carried)
 }
 
-/// 200 with the key as it is: `revoked`, or `revoking` until the sweep has seen to it.
+/// 200 with the key, which is `revoked`; 202 while it is `revoking`, until the sweep has seen to it.
 pub async fn end_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;
-    let card = own_keys::end(&context.app, &session, context.last_segment()).await?;
-    one(&context, card)
+    let carried = own_keys::end(&context.app, &session, context.last_segment()).await?;
+    carried_out(&context, carried)
+}
+
+fn carried_out(context: &Context, Carried { card, confirmed }: Carried) -> Result<Reply, Error> {
+    let key = KeyBody::new(card, context.app.now());
+    let status = if confirmed { 200 } else { 202 };
+    Reply::json(status, &OneBody { key })
 }
 
 /// A key of the member's, by its id as the request names it.

@@ -95,7 +95,11 @@ fn answers(route: &Route) -> Value {
         return answers;
     };
     for (status, schema) in bodies(route) {
-        let mut answer = json!({ "description": "Done." });
+        let said = match *status {
+            "202" => "Written down and being carried out; OpenRouter has not confirmed it yet.",
+            _ => "Done.",
+        };
+        let mut answer = json!({ "description": said });
         if let (Some(schema), Some(answer)) = (schema, answer.as_object_mut()) {
             let content = json!({
                 "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } },
@@ -119,14 +123,16 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
             &[("200", Some("Claim")), ("201", Some("Claim"))]
         }
         (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
-        (
-            Shows::Data,
-            "/api/v1/keys/{id}" | "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer",
-        ) => &[("200", Some("OneKey"))],
-        (Shows::Data, "/api/v1/me") if route.method == Method::Delete => &[("204", None)],
-        (Shows::Data, path) if path.starts_with("/api/v1/keys/{id}/") => {
-            &[("200", Some("Rotation")), ("201", Some("Rotation"))]
+        (Shows::Data, "/api/v1/keys/{id}") => &[("200", Some("OneKey")), ("202", Some("OneKey"))],
+        (Shows::Data, "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer") => {
+            &[("200", Some("OneKey"))]
         }
+        (Shows::Data, "/api/v1/me") if route.method == Method::Delete => &[("204", None)],
+        (Shows::Data, path) if path.starts_with("/api/v1/keys/{id}/") => &[
+            ("200", Some("Rotation")),
+            ("201", Some("Rotation")),
+            ("202", Some("Rotation")),
+        ],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
         (Shows::Data, "/api/v1/me/export") => &[("200", Some("Export"))],
         (Shows::Data, "/api/v1/me/sign-out-everywhere") => &[("204", None)],

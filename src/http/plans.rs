@@ -191,7 +191,7 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     };
     if plan.limit_reset == LimitReset::None && owner.limit_reset != LimitReset::None {
         // What was spent until now is not counted against what will be paid (B4).
-        caps::read_owner(app, owner.owner).await;
+        caps::read_owner(app, owner.owner, session.member.as_str()).await;
     }
     let by = change(&context, &session)?;
     allowances::assign(&*app.db, &by, member, owner.owner, &plan.name).await?;

@@ -10,6 +10,7 @@ use super::{Context, Reply};
 use crate::domain::rotation::GRACE_HOURS;
 use crate::error::Error;
 use crate::rotate::{self, Asked, Rotated};
+use crate::store::cards::Card;
 
 body! {
     /// Without grace it is at once; a renewal that does not say has a day of it.
@@ -74,10 +75,13 @@ fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
             let note = "This was answered before. If you did not get the secret, rotate again.";
             (200, card, None, Some(String::from(note)))
         }
-        Rotated::Waits { card, why } => (200, card, None, Some(waits(&why))),
+        Rotated::Waits { card, why } => {
+            let note = format!("{} {}", leaked(&card), waits(&why));
+            (accepted(&card), card, None, Some(note))
+        }
         Rotated::Reported(card) => {
-            let note = "The leaked secret is off for good. A new one is its owner's to ask for.";
-            (200, card, None, Some(String::from(note)))
+            let note = format!("{} A new one is its owner's to ask for.", leaked(&card));
+            (accepted(&card), card, None, Some(note))
         }
     };
     let body = RotationBody {
@@ -86,6 +90,19 @@ fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
         note,
     };
     Reply::json(status, &body)
+}
+
+/// 202 until OpenRouter has confirmed that the leaked secret is off.
+const fn accepted(card: &Card) -> u16 {
+    if card.all_off { 200 } else { 202 }
+}
+
+const fn leaked(card: &Card) -> &'static str {
+    if card.all_off {
+        "The leaked secret is off and stays off."
+    } else {
+        "The leaked secret is still on; it is being disabled, usually within 10 minutes."
+    }
 }
 
 /// What a replacement waits for, and until when.
@@ -99,8 +116,5 @@ fn waits(why: &Error) -> String {
         Error::Held | Error::KeyOff => String::from("Rotate once nothing else holds it."),
         _ => String::from("Rotate in half an hour."),
     };
-    format!(
-        "The leaked secret never comes on again. A new one waits: {}. {until}",
-        why.title()
-    )
+    format!("A new one waits: {}. {until}", why.title())
 }

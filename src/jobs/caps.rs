@@ -19,11 +19,13 @@ pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Resul
             wrote(app, run, counts).await?;
             counts.capped = counts.capped.saturating_add(1);
         }
-        Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
+        Reply::Is(Switched::AsItWas | Switched::Overtaken | Switched::Gone) => {}
+        // It has no limit any more.
+        Reply::Missing => counts.success(),
         Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
             return refuse(app, run, due, refused, counts).await;
         }
-        Reply::Missing | Reply::Refused(Refused::Rejected) | Reply::Unknown => {
+        Reply::Refused(Refused::Rejected) | Reply::Unknown => {
             app.note(
                 "warn",
                 "cap_postponed",

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::lease::{Run, change};
-use super::reconcile::Cursor;
+use super::lease::Run;
+use super::reconcile::{Cursor, JOB};
 use super::strays;
 use super::sweep::{self, Halt};
+use crate::absence;
 use crate::app::App;
 use crate::domain::drift::{Drift, drift};
 use crate::domain::id::marker;
@@ -42,7 +43,7 @@ pub async fn compare(
                 Some(row) => {
                     cursor.counts.ours = cursor.counts.ours.saturating_add(1);
                     if row.missing {
-                        found(app, run, &row.public_id, cursor).await?;
+                        found(app, &row.public_id, cursor).await?;
                     }
                     if !drift(&row.wanted(), &key.seen(), run.now).is_empty() {
                         suspects.push(key.hash.clone());
@@ -145,23 +146,18 @@ pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> R
     let generation = row.public_id.as_str();
     cursor.counts.missing = cursor.counts.missing.saturating_add(1);
     let dry_run = cursor.counts.dry_run;
-    if !dry_run && rows::missed(&*app.db, generation, &change(app)?, run.now).await? {
-        app.note("error", "key_missing", json!({ "generation": generation }));
+    if !dry_run {
+        absence::record(app, generation, JOB).await?;
     }
     rows::note(&*app.db, generation, Drift::Missing, false, run.now).await?;
     Ok(())
 }
 
 /// It is there after all.
-pub async fn found(
-    app: &App,
-    run: &Run,
-    generation: &str,
-    cursor: &mut Cursor,
-) -> Result<(), Halt> {
+pub async fn found(app: &App, generation: &str, cursor: &mut Cursor) -> Result<(), Halt> {
     cursor.counts.found = cursor.counts.found.saturating_add(1);
     if !cursor.counts.dry_run {
-        rows::found(&*app.db, generation, &change(app)?, run.now).await?;
+        absence::withdraw(app, generation, JOB).await?;
     }
     Ok(())
 }

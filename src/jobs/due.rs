@@ -1,21 +1,16 @@
 //! Rows that are due: what is `revoking` is deleted, what has expired is closed. One that cannot be settled waits.
 
-use std::collections::HashMap;
-
 use serde_json::json;
 
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
+use crate::absence;
 use crate::app::App;
 use crate::crypto::sha256_hex;
-use crate::domain::erasure::Removed;
 use crate::ports::DbError;
-use crate::store::alarms;
 use crate::store::generations::{self, Due};
-use crate::store::runs::Begun;
 use crate::turn::{self, READS_OF_SPEND, Removal};
-use crate::upstream::openrouter::{self, Refused, Reply};
-use crate::upstream::workspaces;
+use crate::upstream::openrouter::{self, Refused, Reply, SpendBody};
 
 /// A revoke that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
@@ -23,57 +18,17 @@ const GIVE_UP_AFTER: i64 = 6;
 const FIRST_WAIT_SECS: i64 = 540;
 const DAY_SECS: i64 = 86_400;
 
-/// Which workspaces the credential's account has, asked once each: a 404 counts as "gone" only in a known one (X6).
-pub struct Account {
-    /// Rows whose workspace was never told are in the account's default.
-    home: Option<String>,
-    /// It is known which account is ours, so it must have matched.
-    has_fingerprint: bool,
-    known: HashMap<String, bool>,
-}
-
-impl Account {
-    pub fn new(begun: &Begun) -> Self {
-        Self {
-            home: begun.home_workspace_id.clone(),
-            has_fingerprint: begun.known_workspace_id.is_some(),
-            known: HashMap::new(),
-        }
-    }
-
-    pub async fn has(&mut self, app: &App, workspace_id: Option<&str>) -> bool {
-        let Some(workspace_id) = workspace_id.or(self.home.as_deref()) else {
-            return false;
-        };
-        if let Some(known) = self.known.get(workspace_id) {
-            return *known;
-        }
-        let matches = !self.has_fingerprint
-            || alarms::account_matches(&*app.db, &credential(app), app.now()).await == Ok(true);
-        let has = matches && workspaces::read(app, workspace_id).await == Reply::Is(());
-        self.known.insert(workspace_id.to_owned(), has);
-        has
-    }
-}
-
 /// Tells one management key from another without being of any use as one.
 pub fn credential(app: &App) -> String {
     let key = app.config.management_key.as_ref();
     key.map_or_else(String::new, |key| sha256_hex(key.expose().as_bytes()))
 }
 
-/// Removes what is to be off for good; a 404 of a known account is as good.
-pub async fn revoke(
-    app: &App,
-    run: &Run,
-    due: &Due,
-    account: &mut Account,
-    counts: &mut Counts,
-) -> Result<(), Halt> {
-    let Removal { reply, is_off } = turn::remove(app, due).await?;
+/// Removes what is to be off for good.
+pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+    let Removal { reply, is_off } = turn::remove(app, due, JOB).await?;
     let removed = match reply {
         Reply::Is(removed) => removed,
-        Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => Removed::Deleted,
         Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
             return refuse(app, run, due, refused, counts).await;
         }
@@ -121,7 +76,7 @@ pub async fn silence(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Re
 pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
     let usage = match due.upstream_hash.as_deref() {
         None => None,
-        Some(hash) => match openrouter::read_key(app, hash).await {
+        Some(hash) => match read_last(app, due, hash).await? {
             Reply::Is(spend) => spend.read_at(run.now),
             Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
                 return refuse(app, run, due, refused, counts).await;
@@ -138,6 +93,11 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
         counts.success();
     }
     Ok(())
+}
+
+async fn read_last(app: &App, due: &Due, hash: &str) -> Result<Reply<SpendBody>, DbError> {
+    let answer = openrouter::read_key(app, hash).await;
+    absence::judge(app, due, answer, JOB).await
 }
 
 /// What came of a row's turn: where the database refuses it, that is its own trouble and it waits.

@@ -2,28 +2,24 @@
 
 use serde_json::json;
 
-use super::due::{Account, refuse, retry_later, wrote};
+use super::due::{refuse, retry_later, wrote};
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
+use crate::absence;
 use crate::app::App;
 use crate::ports::DbError;
 use crate::store::kept::{self, Kept};
 use crate::upstream::openrouter::{self, Reply, SpendBody};
 
 /// One turn of one of them.
-pub async fn erase(
-    app: &App,
-    run: &Run,
-    kept: &Kept,
-    account: &mut Account,
-    counts: &mut Counts,
-) -> Result<(), Halt> {
+pub async fn erase(app: &App, run: &Run, kept: &Kept, counts: &mut Counts) -> Result<(), Halt> {
     let due = &kept.due;
-    let deleted = match look(app, run, kept).await? {
+    let looked = look(app, run, kept).await?;
+    let deleted = match absence::judge(app, due, looked, JOB).await? {
         Reply::Is(deleted) => deleted,
-        Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => true,
+        Reply::Missing => true,
         Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
-        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,
+        Reply::Unknown => return retry_later(app, run, due, counts).await,
     };
     counts.success();
     if deleted {

@@ -4,7 +4,7 @@
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
 //! sent earlier can land any more (X4).
 
-use super::due::{refuse, retry_later, retry_next_run, wrote};
+use super::due::{refuse, retry_next_run, wrote};
 use super::lease::Run;
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
@@ -23,7 +23,7 @@ pub async fn turn(
 ) -> Result<(), Halt> {
     match turn::switch(app, switch, due, JOB).await? {
         Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
-        Reply::Is(Switched::Confirmed) => {
+        Reply::Is(Switched::Confirmed | Switched::Gone) => {
             counts.success();
             wrote(app, run, counts).await?;
             let count = match switch {
@@ -35,7 +35,8 @@ pub async fn turn(
         Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
             return refuse(app, run, due, refused, counts).await;
         }
-        Reply::Missing => return retry_later(app, run, due, counts).await,
+        // It cannot be enabled any more, and its owner is told so.
+        Reply::Missing => counts.success(),
         Reply::Unknown | Reply::Refused(Refused::Rejected) => {
             counts.writes_failed = counts.writes_failed.saturating_add(1);
             return retry_next_run(app, run, due, counts).await;

@@ -11,11 +11,11 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::due::Account;
 use super::lease::Run;
 use super::sweep::{self, Halt};
 use super::walk::{self, Bounds, End, Position};
 use super::{compare, watch};
+use crate::absence;
 use crate::app::App;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
@@ -277,7 +277,6 @@ async fn walk_slice(
 
 /// Recorded keys that no walk has seen: a listing alone makes none missing.
 async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt> {
-    let mut account = Account::new(&run.begun);
     loop {
         let unseen = rows::unseen(&*app.db, cursor.asked, cursor.began(), run.now, ROWS).await?;
         if unseen.is_empty() {
@@ -288,26 +287,20 @@ async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(),
                 return Err(Halt::Budget(None));
             }
             run.renew(app).await?;
-            ask_for(app, run, &row, &mut account, cursor).await?;
+            ask_for(app, run, &row, cursor).await?;
             cursor.asked = row.row;
         }
         keep(app, run, cursor).await?;
     }
 }
 
-async fn ask_for(
-    app: &App,
-    run: &Run,
-    unseen: &Unseen,
-    account: &mut Account,
-    cursor: &mut Cursor,
-) -> Result<(), Halt> {
+async fn ask_for(app: &App, run: &Run, unseen: &Unseen, cursor: &mut Cursor) -> Result<(), Halt> {
     let due = &unseen.due;
     let hash = due.upstream_hash.as_deref().unwrap_or_default();
     match openrouter::read_listed(app, hash).await {
-        Reply::Is(_) if unseen.missing => compare::found(app, run, &due.public_id, cursor).await,
+        Reply::Is(_) if unseen.missing => compare::found(app, &due.public_id, cursor).await,
         Reply::Is(_) => Ok(()),
-        Reply::Missing if account.has(app, due.workspace_id.as_deref()).await => {
+        Reply::Missing if absence::is_gone(app, due.workspace_id.as_deref()).await? => {
             compare::missing(app, run, hash, cursor).await
         }
         Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => Err(refused.into()),

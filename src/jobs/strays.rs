@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::due::Account;
 use super::erase::erase;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
@@ -161,7 +160,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Resu
 /// It was on when it was listed; what it is now decides.
 async fn look(app: &App, run: &Run, row: &Row, counts: &mut Counts) -> Result<(), Halt> {
     match kept::one(&*app.db, &row.public_id).await? {
-        Some(kept) => erase(app, run, &kept, &mut Account::new(&run.begun), counts).await,
+        Some(kept) => erase(app, run, &kept, counts).await,
         None => Ok(()),
     }
 }

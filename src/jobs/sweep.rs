@@ -17,7 +17,7 @@
 
 use serde::Serialize;
 
-use super::due::{self, Account};
+use super::due;
 use super::erase::erase;
 use super::lease::{Run, change};
 use super::walk::{self, Bounds, End, Position, Walked};
@@ -267,7 +267,6 @@ async fn rows(
     work: Work,
     counts: &mut Counts,
 ) -> Result<bool, Halt> {
-    let mut account = Account::new(&run.begun);
     let (mut revokes, mut expiries) = (work.revokes, work.expiries);
     for (n, turn) in order.iter().enumerate() {
         if n >= FIRST && counts.capped == 0 {
@@ -290,10 +289,10 @@ async fn rows(
             run.renew(app).await?;
             let turned = match (turn, kept.next()) {
                 (Turn::Switch(switch), _) => holds::turn(app, run, *switch, due, counts).await,
-                (Turn::Revoke, _) => due::revoke(app, run, due, &mut account, counts).await,
+                (Turn::Revoke, _) => due::revoke(app, run, due, counts).await,
                 (Turn::Silence, _) => due::silence(app, run, due, counts).await,
                 (Turn::Expire, _) => due::expire(app, run, due, counts).await,
-                (Turn::Erase, Some(kept)) => erase(app, run, kept, &mut account, counts).await,
+                (Turn::Erase, Some(kept)) => erase(app, run, kept, counts).await,
                 (Turn::Erase, None) => Ok(()),
                 (Turn::Cap, _) => caps::turn(app, run, due, counts).await,
             };

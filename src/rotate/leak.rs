@@ -1,6 +1,6 @@
 //! A leak: off at once, whatever else stands, and replaced as soon as that may be (A4, A19).
 
-use super::{Asked, Rotated, attempt, card_now, is_replay, made, owned, prepare, put_off};
+use super::{Asked, Rotated, attempt, card_now, disable_old, is_replay, made, owned, prepare};
 use crate::app::App;
 use crate::error::Error;
 use crate::mint;
@@ -34,10 +34,14 @@ pub async fn report_leak(
         return Err(Error::ClaimSuperseded);
     }
     end_older(app, &attempt, &facts).await;
-    match prepare(app, &mut attempt, &rotation, &facts.old).await {
+    let replaced = match prepare(app, &mut attempt, &rotation, &facts.old).await {
         Ok((decision, (share, spec))) => {
             made(mint::make(app, &attempt, &decision, &share, &spec).await)
         }
+        Err(error) => Err(error),
+    };
+    match replaced {
+        Ok(rotated) => Ok(rotated),
         Err(error @ (Error::StorageUnavailable | Error::Internal | Error::SignInRequired)) => {
             Err(error)
         }
@@ -60,7 +64,7 @@ async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rota
     let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
     let facts = told.facts.ok_or(Error::NotFound)?;
     end_older(app, attempt, &facts).await;
-    if let Err(error) = put_off(app, attempt, &facts.old).await {
+    if let Err(error) = disable_old(app, attempt, &facts.old).await {
         own_keys::left_to_sweep(app, &facts.old, error.code());
     }
     let card = card_now(app, &facts.member, key).await?;

@@ -9,9 +9,6 @@ use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 
-/// An account that matched this long ago, in seconds, may be another by now.
-const MATCH_HOLDS_SECS: i64 = 3_600;
-
 statements! {
     HEAD = "SELECT json_object('since', s.restore_since, 'id', COALESCE(a.id, 0), 'change_id', a.change_id,
             'then', (SELECT o.change_id FROM audit o WHERE o.id = ?1))
@@ -40,9 +37,6 @@ statements! {
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
 
     MATCHED = "UPDATE settings SET account_matched_at = ?1, account_credential = ?2";
-
-    IS_MATCHED = "SELECT json_object('matched', s.account = 'known' AND s.account_credential = ?1
-            AND s.account_matched_at > ?2) FROM settings s";
 
     ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, 'settings', ?2, m.public_id, CASE ?2 WHEN 'restore_accepted' THEN s.restore ELSE s.account END, ?3
@@ -123,26 +117,6 @@ pub fn account_found(
         stmt!(ACCOUNT, "known", change),
     ];
     audit::run(db, batch, change, "settings")
-}
-
-/// Whether this credential's account was ours within the hour: only then does its 404 mean that a key is gone (X6).
-pub async fn account_matches(
-    db: &dyn Database,
-    credential_sha256: &str,
-    now: Timestamp,
-) -> Result<bool, DbError> {
-    from_json! {
-        struct Matched {
-            /// NULL before the first match.
-            matched: Option<i64>,
-        }
-    }
-    let since = now.plus(-MATCH_HOLDS_SECS);
-    let row: Option<Matched> = last_row(
-        &db.batch(vec![stmt!(IS_MATCHED, credential_sha256, since)])
-            .await?,
-    )?;
-    Ok(row.is_some_and(|row| row.matched == Some(1)))
 }
 
 /// An admin ends the alarm of a restored database.

@@ -43,6 +43,7 @@ macro_rules! most {
 
 /// The owner's generations but `$own` that live, or ended since `$since`, or under a prepaid plan `p` since they prepay, with
 /// what is known of each.
+/// One that upstream no longer has spends nothing more, and what it had spent by then is not known.
 /// One whose place is taken at once (`$replaced`, or by its successor's record) was off before its figures were read. One
 /// whose secret nobody ever had spends nothing.
 macro_rules! siblings {
@@ -54,7 +55,7 @@ macro_rules! siblings {
               'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = d.key_id AND h.reason = 'plan'),
               'raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(dr.amount_nano), 0)) FROM raises dr
                 WHERE dr.key_id = d.key_id),
-              'ended_at', COALESCE(d.ended_at, CASE WHEN (d.id = ", $replaced, " AND d.state = 'disabled')
+              'ended_at', COALESCE(d.ended_at, d.missing_since, CASE WHEN (d.id = ", $replaced, " AND d.state = 'disabled')
                 OR EXISTS (SELECT 1 FROM audit a WHERE a.target = d.public_id AND a.action = 'superseded')
                 THEN d.usage_read_at END),
               'usage_read_at', d.usage_read_at, 'daily_nano', d.usage_daily_nano, 'weekly_nano', d.usage_weekly_nano,

@@ -30,18 +30,20 @@ macro_rules! stamp {
 statements! {
     DUE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
-        WHERE n.cap_due_at <= ?1 AND n.state IN ('active', 'disabled')
+        WHERE n.cap_due_at <= ?1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
         ORDER BY n.cap_due_at LIMIT ?2");
 
     // Of one owner, by a key of theirs.
     DUE_BESIDE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.owner_id = ?1 AND n.live = 1 AND n.cap_due_at <= ?2 AND n.state IN ('active', 'disabled')
+          AND n.missing_since IS NULL
         ORDER BY n.id LIMIT ?3");
 
     LIVE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
-        WHERE n.owner_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') ORDER BY n.id LIMIT ?2");
+        WHERE n.owner_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+        ORDER BY n.id LIMIT ?2");
 
     // Whatever asks for it again from now on is seen: the mark is another one then.
     TAKE = "UPDATE generations SET cap_due_at = ?1

@@ -19,7 +19,11 @@ macro_rules! card {
             'issue', json_object('number', c.number, 'at', c.issued_at, 'grace_until', c.grace_until),
             'usage', json_object('daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano,
               'monthly_nano', c.usage_monthly_nano, 'lifetime_nano', c.usage_lifetime_nano, 'read_at', c.usage_read_at),
-            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL, 'missing', n.missing_since IS NOT NULL)"
+            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL, 'missing', n.missing_since IS NOT NULL,
+            'all_off', NOT EXISTS (SELECT 1 FROM generations w WHERE w.key_id = n.key_id AND w.live = 1
+              AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
+              AND (w.switch_doubted_at IS NOT NULL OR (w.state <> 'disabled' AND NOT EXISTS
+                (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded')))))"
     };
 }
 
@@ -58,6 +62,8 @@ pub struct Card {
     pub ended: bool,
     /// Upstream says that it is not there.
     pub missing: bool,
+    /// Upstream has confirmed that no secret of it works.
+    pub all_off: bool,
 }
 
 from_json! {
@@ -87,6 +93,7 @@ from_json! {
         holds: Vec<Reason>,
         ended: bool,
         missing: bool,
+        all_off: bool,
     }
 }
 
@@ -119,6 +126,7 @@ impl CardRow {
             holds: self.holds,
             ended: self.ended,
             missing: self.missing,
+            all_off: self.all_off,
             id: self.id,
             name: self.name,
             state: self.state,

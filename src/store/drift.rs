@@ -1,11 +1,9 @@
 //! What the nightly comparison with the upstream has seen, and in what an upstream key differs from its row.
 
-use super::audit;
 use super::generations::{Due, LANDS_WITHIN_SECS};
 use super::{read_all, twice};
 use crate::domain::drift::{Drift, Wanted};
 use crate::domain::generation::State;
-use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
@@ -34,23 +32,6 @@ statements! {
         WHERE n.id > ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.expires_at > ?2
           AND n.recorded_at < ?3 AND COALESCE(s.seen_at, 0) < ?3
         ORDER BY n.id LIMIT ?4");
-
-    // It holds its state and its seat: both rows of the audit say the same.
-    MISSED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'key_missed', 'reconcile', n.state, n.state, ?2 FROM generations n
-        WHERE n.public_id = ?3 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
-        ON CONFLICT DO NOTHING";
-
-    MISSED = "UPDATE generations SET missing_since = ?1
-        WHERE public_id = ?2 AND missing_since IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
-
-    FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'key_found', 'reconcile', n.state, n.state, ?2 FROM generations n
-        WHERE n.public_id = ?3 AND n.missing_since IS NOT NULL
-        ON CONFLICT DO NOTHING";
-
-    FOUND = "UPDATE generations SET missing_since = NULL
-        WHERE public_id = ?1 AND missing_since IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     // Whatever drives holds says again what is wanted.
     SAY_AGAIN = "UPDATE generations SET switch_doubted_at = ?1, attempts = 0, next_attempt_at = 0
@@ -166,34 +147,6 @@ pub async fn unseen(
     rows: i64,
 ) -> Result<Vec<Unseen>, DbError> {
     all(db, vec![stmt!(UNSEEN, after, now, began, rows)]).await
-}
-
-/// Upstream says that it is not there. False where that is known.
-pub fn missed(
-    db: &dyn Database,
-    generation: &str,
-    change: &PublicId,
-    now: Timestamp,
-) -> impl Future<Output = Result<bool, DbError>> {
-    let batch = vec![
-        stmt!(MISSED_GUARD, change, now, generation),
-        stmt!(MISSED, now, generation, change),
-    ];
-    audit::run(db, batch, change, generation)
-}
-
-/// It is there after all.
-pub fn found(
-    db: &dyn Database,
-    generation: &str,
-    change: &PublicId,
-    now: Timestamp,
-) -> impl Future<Output = Result<bool, DbError>> {
-    let batch = vec![
-        stmt!(FOUND_GUARD, change, now, generation),
-        stmt!(FOUND, generation, change),
-    ];
-    audit::run(db, batch, change, generation)
 }
 
 /// Keeps a difference, and has what is ours of it mended, unless this is a dry run. True where it will be.

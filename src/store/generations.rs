@@ -57,7 +57,7 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     // Off for good since its last figures, if there are any. One that is not deleted yet is kept for those to come (C1).
-    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, ?1), erased_at = ?2, erase_at = ?3,
+    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, missing_since, ?1), erased_at = ?2, erase_at = ?3,
             switch_doubted_at = NULL, attempts = 0, next_attempt_at = 0, change_id = ?4
         WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
 
@@ -88,7 +88,7 @@ statements! {
         WHERE n.public_id = ?3 AND n.state IN ('active', 'disabled') AND n.expires_at <= ?4
         ON CONFLICT DO NOTHING";
 
-    EXPIRE = "UPDATE generations SET state = 'expired', ended_at = expires_at,
+    EXPIRE = "UPDATE generations SET state = 'expired', ended_at = COALESCE(missing_since, expires_at),
             usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3, usage_lifetime_nano = ?4,
             usage_read_at = ?5, erase_at = ?6, attempts = 0, next_attempt_at = 0, change_id = ?7
         WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";

@@ -18,7 +18,7 @@ statements! {
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
         GROUP BY n.id ORDER BY n.next_attempt_at, n.id LIMIT ?2");
 
-    // Free and off, or free and perhaps off. A database that was restored may have forgotten a hold (X7).
+    // Free and off, or free and perhaps off, and there. A database that was restored may have forgotten a hold (X7).
     ON_DUE = concat!("SELECT json_object(", due!(), ")
         FROM (
           SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= ?1
@@ -26,7 +26,7 @@ statements! {
           SELECT * FROM generations
             WHERE switch_doubted_at IS NOT NULL AND state = 'active' AND next_attempt_at <= ?1
         ) n
-        WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id)
+        WHERE n.missing_since IS NULL AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id)
           AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')
         LIMIT ?2");
 
@@ -85,6 +85,9 @@ pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Ve
 pub struct Doubt(Option<Timestamp>);
 
 impl Doubt {
+    /// Nothing that was sent earlier can have an effect any more.
+    pub const NONE: Self = Self(None);
+
     pub const fn since(at: Timestamp) -> Self {
         Self(Some(at))
     }

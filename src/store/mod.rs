@@ -22,6 +22,7 @@ pub mod holds;
 pub mod kept;
 pub mod members;
 pub mod mints;
+pub mod missing;
 pub mod offboard;
 pub mod own_keys;
 pub mod plans;
@@ -59,6 +60,7 @@ pub fn statements() -> Vec<&'static Sql> {
         kept::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
+        missing::STATEMENTS,
         offboard::STATEMENTS,
         own_keys::STATEMENTS,
         plans::STATEMENTS,

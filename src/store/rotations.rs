@@ -33,7 +33,7 @@ statements! {
           AND (r.in_hand_of IS NULL OR (r.leaked IS NOT NULL AND ?7 = 0))
           AND (?7 = 0 OR r.renewable_at <= ?2)
           AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?8
-            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')) < ?9
+            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?9
           AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
             WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?10 AND i.created_at > ?11)
         ON CONFLICT DO NOTHING";
@@ -77,7 +77,7 @@ statements! {
             OR (?8 = 1 AND r.old_state = 'active' AND r.in_hand_of IS NULL AND r.limit_in_doubt = 0))
           AND (?9 = 0 OR r.renewable_at <= ?3)
           AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?10
-            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')) < ?11
+            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?11
           AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
             WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?12 AND i.created_at > ?13)
         ON CONFLICT DO NOTHING";
@@ -113,7 +113,7 @@ statements! {
             'leaked', r.leaked IS NOT NULL, 'in_hand', r.in_hand_of IS NOT NULL AND r.in_hand_of <> ?2,
             'being_made', r.being_made, 'unsettled', r.unsettled, 'grace_until', r.grace_until,
             'rotations_today', (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL
-              AND a.created_at >= ?4 AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent')),
+              AND a.created_at >= ?4 AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')),
             'expires_at', r.expires_at, 'renewable_at', r.renewable_at),
           'old', json_object(", due!(), "),
           'older', (SELECT json_object(", due!(), ") FROM generations n
@@ -283,12 +283,22 @@ fn key_sha256(attempt: &Attempt) -> Option<&str> {
     attempt.idempotency.as_ref().map(|i| i.key_sha256.as_str())
 }
 
-/// Reserves the successor, straight into `minting`; at once, with what the old one had spent when it was put off.
+/// What the old secret may do when its successor is reserved.
+pub enum OldSecret {
+    /// It goes on working, for its grace.
+    Works,
+    /// It was disabled, and had spent so much then.
+    Off(Spend),
+    /// Upstream no longer has its key: what it had spent is not known, and all of its limit counts.
+    Gone,
+}
+
+/// Reserves the successor, straight into `minting`.
 pub async fn reserve(
     db: &dyn Database,
     attempt: &Attempt,
     rotation: &Rotation,
-    spent: Option<&Spend>,
+    old: &OldSecret,
 ) -> Result<(Told, Decision), Error> {
     let (change, generation, now) = (&attempt.change, &attempt.generation, attempt.now);
     let key = rotation.key.as_str();
@@ -317,9 +327,15 @@ pub async fn reserve(
         change,
         key
     ));
-    batch.push(match spent {
-        Some(spend) => book(spend, generation, change),
-        None => stmt!(CAP_DUE, now.plus(DEAD_AFTER_SECS), generation, change),
+    batch.extend(match old {
+        OldSecret::Off(spend) => Some(book(spend, generation, change)),
+        OldSecret::Works => Some(stmt!(
+            CAP_DUE,
+            now.plus(DEAD_AFTER_SECS),
+            generation,
+            change
+        )),
+        OldSecret::Gone => None,
     });
     batch.extend(claims::remember(attempt));
     let written = batch.len();

@@ -25,7 +25,8 @@ statements! {
             AND (n.usage_asked_at IS NULL OR n.usage_asked_at <= ?4)
             AND (SELECT COUNT(*) FROM generations a WHERE a.usage_asked_at > ?4) < ?5
           ORDER BY n.usage_asked_at LIMIT ?6)
-        RETURNING json_object('public_id', public_id, 'upstream_hash', upstream_hash)";
+        RETURNING json_object('public_id', public_id, 'upstream_hash', upstream_hash, 'workspace_id', workspace_id,
+          'missing', missing_since IS NOT NULL)";
 
     // Spend of a generation that is over is final, and not this question's.
     TELL = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
@@ -39,6 +40,9 @@ from_json! {
     pub struct Asked {
         pub public_id: String,
         pub upstream_hash: String,
+        pub workspace_id: Option<String>,
+        /// OpenRouter said that it is not there.
+        pub missing: bool,
     }
 }
 

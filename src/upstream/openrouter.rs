@@ -385,3 +385,29 @@ pub(super) fn management(app: &App, method: &'static str, path: &str) -> Option<
     let call = call::call(method, &app.config.upstreams.openrouter_api, path)?;
     Some(call.header("authorization", format!("Bearer {}", key.expose())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_404_without_json_is_a_proxys_and_says_nothing() {
+        let answer = |content_type: &str, body: &str| {
+            Outcome::Answer(Answer {
+                status: 404,
+                content_type: content_type.to_owned(),
+                retry_after: None,
+                body: body.as_bytes().to_vec(),
+            })
+        };
+        let json = answer("application/json", r#"{"error":{"code":404}}"#);
+        assert_eq!(read(&json), Reply::Missing);
+        for (kind, body) in [
+            ("text/html", "<h1>404</h1>"),
+            ("application/json", "<"),
+            ("", ""),
+        ] {
+            assert_eq!(read(&answer(kind, body)), Reply::Unknown, "{kind}");
+        }
+    }
+}

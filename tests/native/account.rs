@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use serde_json::json;
-
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 const SETTINGS: &str = "/api/v1/admin/settings";
@@ -33,7 +31,7 @@ fn x6_another_account_stops_minting_and_everything_destructive_until_ours_is_bac
     sweeps(&world, 1);
     assert!(world.db.number("SELECT account_matched_at FROM settings") > 0);
     let ours = world.swap_account();
-    assert_eq!(gone.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    assert_eq!(gone.delete(&format!("/api/v1/keys/{key}")).status, 202);
     sweeps(&world, 2);
     assert!(world.reconcile());
     assert_eq!(world.last_run(), "stopped foreign_account");
@@ -98,29 +96,6 @@ fn x6_an_admin_accepts_another_account_and_the_next_mint_learns_it() {
     );
     drop(ours);
     std::mem::forget(world);
-}
-
-#[test]
-fn x6_a_404_is_gone_only_where_this_credential_matched_within_the_hour() {
-    let now = "SELECT account_matched_at FROM settings";
-    for (sql, state) in [
-        ("SELECT 1", "revoked"),
-        ("CREATE TRIGGER old AFTER UPDATE OF account_matched_at ON settings WHEN NEW.account_matched_at > 1000
-          BEGIN UPDATE settings SET account_matched_at = NEW.account_matched_at - 3600; END", "revoking"),
-        ("CREATE TRIGGER other AFTER UPDATE OF account_credential ON settings WHEN NEW.account_credential <> 'another'
-          BEGIN UPDATE settings SET account_credential = 'another'; END", "revoking"),
-    ] {
-        let world = World::new();
-        let member = Browser::signed_in(&world, "member");
-        let key = member.claim().json()["key"]["id"].as_str().unwrap().to_owned();
-        let hash = world.usable()[0].hash.clone();
-        world.by_hand("DELETE", &format!("/keys/{hash}"), &json!(null));
-        assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
-        world.db.run(sql);
-        sweeps(&world, 1);
-        assert_eq!(world.states(), [state], "{sql}");
-        assert!(world.db.number(now) > 0);
-    }
 }
 
 #[test]

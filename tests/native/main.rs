@@ -25,6 +25,7 @@ mod erasure;
 mod explorer;
 mod faults;
 mod gates;
+mod gone;
 mod grace;
 mod grid;
 mod guardrails;

@@ -280,7 +280,7 @@ fn p7_what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
     let more = json!({ "times": 3 });
     world.add_fault("openrouter.keys.update", "reset_before", more);
     let key = format!("/api/v1/keys/{}", key.as_str().unwrap());
-    assert_eq!(member.delete(&key).status, 200);
+    assert_eq!(member.delete(&key).status, 202);
     assert_eq!(world.states(), ["active", "revoking"]);
     for n in 0..50 {
         let one = Browser::signed_in(&world, &format!("load-{n}"));
