@@ -12,8 +12,9 @@ use crate::guardrails;
 use crate::ports::DbError;
 use crate::store::caps::{self, AGAIN_SECS, Basis};
 use crate::store::generations::Due;
+use crate::store::kept;
 use crate::turn::{self, Switched};
-use crate::upstream::openrouter::{self, Reply};
+use crate::upstream::openrouter::{self, Refused, Reply};
 
 /// What is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +34,23 @@ pub async fn follow(
     now: Timestamp,
     actor: &str,
 ) -> Result<Reply<Switched>, DbError> {
-    let Some(basis) = caps::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
+    let Some(mut basis) = caps::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
         return Ok(Reply::Is(Switched::Overtaken));
     };
-    let spend = match evidence_wanted(&basis, now) {
-        false => None,
-        true => match read(app, due, actor).await? {
-            Reply::Is(spend) => Some(spend),
+    let mut spend = None;
+    if evidence_wanted(&basis, now) {
+        match evidence(app, due, &basis, now, actor).await? {
+            Reply::Is(read) => spend = read,
             other => return Ok(other.map(|_| Switched::Overtaken)),
-        },
-    };
+        }
+        let Some(again) = caps::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
+            return Ok(Reply::Is(Switched::Overtaken));
+        };
+        // What was known of the key itself before it was read is what its figure fell from.
+        let known = basis.spend.take();
+        basis = again;
+        basis.spend = known;
+    }
     let mut cap = decide(&basis, spend.as_ref(), now);
     // The guardrail first: nothing more may be spent without. Less is said nevertheless.
     match guardrails::follow(app, due, &basis, &mut cap, actor).await? {
@@ -94,6 +102,37 @@ pub async fn read_owner(app: &App, owner: i64, actor: &str) {
     }
 }
 
+/// Asks upstream whether its window has begun: what the owner's ended keys, which are counted until then, show of it now;
+/// and what the key itself shows, where its figure can fall.
+async fn evidence(
+    app: &App,
+    due: &Due,
+    basis: &Basis,
+    now: Timestamp,
+    actor: &str,
+) -> Result<Reply<Option<Spend>>, DbError> {
+    let reset = basis.grants.limit_reset;
+    for ended in kept::beside(&*app.db, &due.public_id, reset, now).await? {
+        let hash = ended.due.upstream_hash.as_deref().unwrap_or_default();
+        match openrouter::read_key(app, hash).await {
+            Reply::Is(body) => {
+                if let Some(reading) = body.read_at(app.now()) {
+                    let known = ended.known.read(reading);
+                    kept::book(&*app.db, &ended, &known, now).await?;
+                }
+            }
+            // It says nothing, and goes on to be counted.
+            Reply::Missing | Reply::Refused(Refused::Rejected) => {}
+            other => return Ok(other.map(|_| None)),
+        }
+    }
+    let may_fall = |spend: &Spend| spend.of(reset) > NanoUsd::ZERO;
+    if basis.spend.as_ref().is_some_and(may_fall) {
+        return Ok(read(app, due, actor).await?.map(Some));
+    }
+    Ok(Reply::Is(None))
+}
+
 /// What upstream says it has spent, before anything is made of it.
 async fn read(app: &App, due: &Due, actor: &str) -> Result<Reply<Spend>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
@@ -126,7 +165,11 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
     let reset = allowed.limit_reset;
     let fresh = fresh(basis, now);
     let certain = budget::certain(allowed, &basis.siblings, now).min(fresh);
-    let shown = || spend.is_some_and(|spend| spend.shows_reset_since(basis.spend.as_ref(), reset));
+    let shown = || {
+        spend
+            .zip(basis.spend.as_ref())
+            .is_some_and(|(now, then)| now.shows_reset_since(then, reset))
+    };
     let sure = match budget::begun(reset, now) {
         Begun::Surely => true,
         Begun::OnEvidence => certain == fresh || shown(),

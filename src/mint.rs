@@ -13,7 +13,7 @@ mod restrictions;
 
 use serde_json::json;
 
-pub use self::decision::{Share, busy_until, refusal_error, share};
+pub use self::decision::{Share, busy_until, refusal_error, share, share_but};
 use self::decision::{not_reserved, spec};
 use self::restrictions::restrict;
 use crate::app::App;

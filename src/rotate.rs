@@ -13,6 +13,7 @@ use crate::absence;
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
+use crate::domain::budget::Sibling;
 use crate::domain::id::Kind;
 use crate::domain::mint::MintSpec;
 use crate::domain::money::NanoUsd;
@@ -276,6 +277,7 @@ async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Resu
     let Some(lowered) = lower(app, &attempt, &mut decision, &facts).await? else {
         return Ok(Graced::OldIsGone);
     };
+    attempt.now = app.now();
     let (share, spec) = mint::offer(app, &attempt, &decision).await?;
     attempt.rotation = Some(Rotation {
         lowered: Some(lowered),
@@ -288,8 +290,9 @@ async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Resu
     made.map(|rotated| Graced::Done(Box::new(rotated)))
 }
 
-/// Leaves the old one half of what is left, by upstream's own word; the siblings of `decision` are as they are then. `None`
-/// where upstream no longer has it.
+/// Leaves the old one half of what is left, by upstream's own word; the siblings of `decision` are as they are then. What it
+/// spends until its limit is lowered is told by that answer, and is not given to its successor. `None` where
+/// upstream no longer has the old one.
 async fn lower(
     app: &App,
     attempt: &Attempt,
@@ -307,23 +310,29 @@ async fn lower(
             return Err(Error::OldUnconfirmed);
         }
     };
-    let Some(to) = half(decision, facts, &spent, attempt.now) else {
+    let Some(to) = half(decision, facts, spent, app.now()) else {
         mint::refuse(app, attempt, "budget_spent", None).await?;
         return Err(Error::NothingToSplit);
     };
     let actor = attempt.session.member.as_str();
-    match turn::limit(app, &facts.old, to, actor).await {
-        Ok(Reply::Is(Switched::Confirmed)) => {
-            count_old_as(decision, to);
-            Ok(Some(to))
+    let (failure, error) = match turn::limit(app, &facts.old, to, actor).await {
+        Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => {
+            count_old_as(decision, to, spent);
+            if !mint::share(decision, app.now()).exhausted {
+                return Ok(Some(to));
+            }
+            ("budget_spent", Error::NothingToSplit)
         }
         left => {
-            own_keys::left_to_sweep(app, &facts.old, left);
-            mint::refuse(app, attempt, "old_unconfirmed", None).await?;
-            raise_again(app, &facts.old).await;
-            Err(Error::OldUnconfirmed)
+            // What it has spent is nobody's in a log.
+            let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
+            own_keys::left_to_sweep(app, &facts.old, outcome);
+            ("old_unconfirmed", Error::OldUnconfirmed)
         }
-    }
+    };
+    mint::refuse(app, attempt, failure, None).await?;
+    raise_again(app, &facts.old).await;
+    Err(error)
 }
 
 async fn read_spent(
@@ -341,35 +350,37 @@ async fn read_spent(
 }
 
 /// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.
-fn half(decision: &mut Decision, facts: &Facts, spent: &Spend, now: Timestamp) -> Option<NanoUsd> {
+fn half(decision: &mut Decision, facts: &Facts, spent: Spend, now: Timestamp) -> Option<NanoUsd> {
     let reset = decision.grants.limit_reset;
     if facts.limit_reset != reset {
         return None;
     }
-    let before = count_old_as(decision, NanoUsd::ZERO);
-    let share = mint::share(decision, now);
-    if share.exhausted {
-        return None;
-    }
+    let (spent, before) = count_old_as(decision, facts.limit, spent)?;
     // A limit without a window counts what was spent before it was paid for, too.
     let before = match reset {
         LimitReset::None => before,
         _ => NanoUsd::ZERO,
     };
-    let used = spent.of_window(reset, now)?.minus(before);
-    split(share.limit, used, facts.limit.minus(before)).map(|to| before.plus(to))
+    let used = spent.of(reset).minus(before);
+    let both = mint::share_but(decision, is_old, now);
+    split(both, used, facts.limit.minus(before)).map(|to| before.plus(to))
 }
 
-/// Takes the one generation of the key that lives for one of this cap; what it had spent before its owner prepaid.
-fn count_old_as(decision: &mut Decision, cap: NanoUsd) -> NanoUsd {
-    let mut before = NanoUsd::ZERO;
-    let siblings = decision.siblings.iter_mut();
-    for old in siblings.filter(|sibling| sibling.same_key && sibling.ended_at.is_none()) {
-        // What it has spent is in its cap, or is reckoned apart.
-        (old.cap, old.usage) = (cap, None);
-        before = old.before_prepaid;
-    }
-    before
+/// The one generation of the key that lives.
+fn is_old(sibling: &Sibling) -> bool {
+    sibling.same_key && sibling.ended_at.is_none()
+}
+
+/// Counts the old one with this limit, and with what it was read to have spent: that never falls below what was known. What
+/// is known then, and what it had spent before its owner prepaid.
+fn count_old_as(decision: &mut Decision, cap: NanoUsd, spent: Spend) -> Option<(Spend, NanoUsd)> {
+    let old = decision
+        .siblings
+        .iter_mut()
+        .find(|sibling| is_old(sibling))?;
+    let spent = old.usage.map_or(spent, |known| known.joined(spent));
+    (old.cap, old.usage) = (cap, Some(spent));
+    Some((spent, old.before_prepaid))
 }
 
 /// The limit that was lowered for nothing is due to be looked at; should this fail, it is so in a few minutes anyway.

@@ -103,13 +103,14 @@ pub fn is_late(app: &App, asked: Timestamp) -> bool {
     app.now() > asked.plus(SEND_WITHIN_SECS)
 }
 
-/// Gives a key another limit of the window it has: a lower one, whatever its siblings do.
+/// Gives a key another limit of the window it has: a lower one, whatever its siblings do. Tells what the answer said that
+/// it had spent by then, which may be more than the limit.
 pub async fn limit(
     app: &App,
     due: &Due,
     limit: NanoUsd,
     actor: &str,
-) -> Result<Reply<Switched>, DbError> {
+) -> Result<Reply<(Switched, Option<Spend>)>, DbError> {
     send_limit(app, due, limit, None, actor).await
 }
 
@@ -121,7 +122,8 @@ pub async fn cap(
     basis: &Basis,
     actor: &str,
 ) -> Result<Reply<Switched>, DbError> {
-    send_limit(app, due, cap.limit, Some((cap, basis)), actor).await
+    let sent = send_limit(app, due, cap.limit, Some((cap, basis)), actor).await?;
+    Ok(sent.map(|(switched, _)| switched))
 }
 
 /// The doubt is written down first, and ends with upstream's own answer: the limit and the window that were wanted, and
@@ -132,7 +134,7 @@ async fn send_limit(
     limit: NanoUsd,
     cap: Option<(&Cap, &Basis)>,
     actor: &str,
-) -> Result<Reply<Switched>, DbError> {
+) -> Result<Reply<(Switched, Option<Spend>)>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let turn = caps::Turn {
         generation: &due.public_id,
@@ -142,7 +144,7 @@ async fn send_limit(
     };
     let asked = app.now();
     let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {
-        return Ok(Reply::Is(Switched::Overtaken));
+        return Ok(Reply::Is((Switched::Overtaken, None)));
     };
     if is_late(app, asked) {
         return Ok(Reply::Unknown);
@@ -157,7 +159,7 @@ async fn send_limit(
     let answer = openrouter::limit_key(app, hash, limit, changed).await;
     let body = match absence::judge(app, due, answer, actor).await? {
         Reply::Is(body) => body,
-        other => return Ok(other.map(|_| Switched::Overtaken)),
+        other => return Ok(other.map(|_| (Switched::Overtaken, None))),
     };
     let (true, Some(spend)) = (body.agrees(limit, limit_reset), body.read_at(app.now())) else {
         return Ok(Reply::Unknown);
@@ -171,11 +173,12 @@ async fn send_limit(
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let now = app.now();
     let confirmed = caps::confirmed(&*app.db, &turn, &doubt, &agreed, actor, &change, now).await?;
-    Ok(Reply::Is(if confirmed {
+    let switched = if confirmed {
         Switched::Confirmed
     } else {
         Switched::Overtaken
-    }))
+    };
+    Ok(Reply::Is((switched, Some(spend))))
 }
 
 /// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says

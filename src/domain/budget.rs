@@ -8,7 +8,10 @@ use super::time::{Timestamp, earliest};
 /// A window counts as begun only this long after our clock says so, in seconds (B3).
 pub const SKEW_SECS: i64 = 120;
 /// … and this long after, whatever upstream's figures show: no two clocks are an hour apart.
-const SURE_SECS: i64 = 3_600;
+pub const SURE_SECS: i64 = 3_600;
+/// A raise that ends about a midnight ends this long before it, in seconds: two runs of the sweep and the clocks' difference,
+/// so that its limit is lowered before the next window opens.
+const RAISE_ENDS_SECS: i64 = 2 * 600 + SKEW_SECS;
 
 /// Another generation of the same owner that may have spent, or may yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,21 +102,39 @@ pub fn cap(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd 
     })
 }
 
-/// The same as if the window had not begun: what may be had whoever's clock is right (X9).
+/// The same whichever window upstream is in, the one of `now` or the one before it (X9): a latest figure is of one of them.
+/// Within the clocks' difference no figure is evidence of the one of `now` (B3).
 pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     let reset = allowed.limit_reset;
     let began = reset.starts(now);
+    let before = reset.starts(began.plus(-1)).plus(-SKEW_SECS);
+    let is_early = begun(reset, now) == Begun::Unsure;
     left(allowed, siblings, |sibling| match sibling.ended_at {
-        Some(ended) if ended < began => taken(reset, sibling, began.plus(-1)),
-        _ => taken(reset, sibling, now),
+        Some(ended) if ended < before => NanoUsd::ZERO,
+        Some(ended) if is_early && ended < began => {
+            let known = sibling.usage.filter(|usage| usage.read_at < began);
+            counted(reset, sibling, known)
+        }
+        _ => counted(reset, sibling, sibling.usage),
     })
 }
 
-/// What a fresh key gets: of a window that has hardly begun, only what is certain.
+/// What a fresh key gets: of a window that has hardly begun, only what is certain. More may follow with evidence.
 pub fn share(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     match begun(allowed.limit_reset, now) {
-        Begun::Unsure => certain(allowed, siblings, now),
-        Begun::OnEvidence | Begun::Surely => cap(allowed, siblings, now),
+        Begun::Unsure | Begun::OnEvidence => certain(allowed, siblings, now),
+        Begun::Surely => cap(allowed, siblings, now),
+    }
+}
+
+/// When a raise ends that is asked for until this moment: before the midnight that it is about, by any clock. Windows begin
+/// at midnight alone, and whoever's limit is raised then may spend all of it in a window that the raise is not for.
+pub fn raise_ends(until: Timestamp) -> Timestamp {
+    let midnight = LimitReset::Daily.starts(until.plus(RAISE_ENDS_SECS));
+    if until > midnight.plus(SKEW_SECS) {
+        until
+    } else {
+        until.min(midnight.plus(-RAISE_ENDS_SECS))
     }
 }
 
@@ -169,36 +190,38 @@ pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// What a sibling took of the window that `at` falls into. One that lives may still spend all of its limit, and has spent
-/// what was read; one that is dead, what was read since. Where that is not known, both at their worst. What one that died
-/// just before the window had spent by then may be of this window by upstream's clock (X9).
+/// What a sibling took of the window that `at` falls into. What was spent just before it may be of this window by upstream's
+/// clock (X9).
 fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
     let began = reset.starts(at);
-    let by_any_clock = match sibling.ended_at {
-        Some(_) => began.plus(-SKEW_SECS),
-        None => began,
-    };
-    let known = sibling
-        .usage
-        .filter(|usage| usage.read_at >= by_any_clock && reset.starts(usage.read_at) <= began)
-        .map(|usage| (usage.of(reset), usage.read_at));
+    let by_any_clock = began.plus(-SKEW_SECS);
+    let is_of_it =
+        |usage: &Spend| usage.read_at >= by_any_clock && reset.starts(usage.read_at) <= began;
+    match sibling.ended_at {
+        Some(ended) if ended < by_any_clock => NanoUsd::ZERO,
+        _ => counted(reset, sibling, sibling.usage.filter(is_of_it)),
+    }
+}
+
+/// What a sibling is counted as, by what is known of the window. One that lives may still spend all of its limit, and has
+/// spent what was read: a limit that was lowered says nothing about what was spent before. One that is dead has spent what
+/// was read since. Where that is not known, both at their worst.
+fn counted(reset: LimitReset, sibling: &Sibling, known: Option<Spend>) -> NanoUsd {
     let since_prepaid = |amount: NanoUsd| match reset {
         LimitReset::None => amount.minus(sibling.before_prepaid),
         _ => amount,
     };
-    match (sibling.ended_at, known) {
-        (Some(ended), _) if ended < by_any_clock => NanoUsd::ZERO,
-        (Some(ended), Some((used, read_at))) if read_at >= ended => since_prepaid(used),
-        (_, known) => {
-            let used = known.map_or(NanoUsd::ZERO, |(used, _)| since_prepaid(used));
-            // A window's limit says nothing about a whole life.
-            let cap = match (reset, sibling.limit_reset) {
-                (LimitReset::None, LimitReset::None) => since_prepaid(sibling.cap),
-                _ => sibling.cap,
-            };
-            cap.max(used)
-        }
+    let used = known.map_or(NanoUsd::ZERO, |usage| since_prepaid(usage.of(reset)));
+    let is_final = |usage: &Spend| sibling.ended_at.is_some_and(|ended| usage.read_at >= ended);
+    if known.as_ref().is_some_and(is_final) {
+        return used;
     }
+    // A window's limit says nothing about a whole life.
+    let cap = match (reset, sibling.limit_reset) {
+        (LimitReset::None, LimitReset::None) => since_prepaid(sibling.cap),
+        _ => sibling.cap,
+    };
+    cap.max(used)
 }
 
 #[cfg(test)]
@@ -398,7 +421,11 @@ mod tests {
         assert_eq!(cap(allowed, &[late], now), usd("5"));
         assert_eq!(certain(allowed, &[late], now), usd("1"));
         assert_eq!(share(allowed, &[late], now), usd("1"));
-        assert_eq!(share(allowed, &[late], now.plus(90)), usd("5"));
+        assert_eq!(share(allowed, &[late], now.plus(90)), usd("1"));
+        // Read again, and nothing is in upstream's window: that has begun, or nothing was ever spent.
+        let read_again = dead("2026-11-20T23:50:00Z", Some(("0", "2026-11-21T00:10:00Z")));
+        assert_eq!(share(allowed, &[read_again], now.plus(600)), usd("5"));
+        assert_eq!(share(allowed, &[late], now.plus(3_600)), usd("5"));
         // What ended in this window is of this window.
         let new = dead("2026-11-21T00:00:10Z", Some(("2", "2026-11-21T00:00:20Z")));
         assert_eq!(certain(allowed, &[new], now), usd("3"));

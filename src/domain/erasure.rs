@@ -40,7 +40,7 @@ impl Known {
     pub fn read(self, reading: Spend) -> Self {
         let apart = reading.read_at.since(self.spend.read_at) >= APART_SECS;
         Self {
-            spend: self.spend.raised(reading),
+            spend: self.spend.joined(reading),
             readings: self.readings.saturating_add(i64::from(apart)),
             ..self
         }

@@ -1,5 +1,6 @@
 //! What a key has spent, as upstream told it at one moment, and what that says about the window now.
 
+use super::budget::SURE_SECS;
 use super::money::NanoUsd;
 use super::period::LimitReset;
 use super::time::Timestamp;
@@ -51,13 +52,11 @@ impl Spend {
         }
     }
 
-    /// Upstream's own evidence that a window has begun since `earlier` was read (B3): its figure fell, or nothing is in it,
-    /// or more lies before it than did then.
-    pub fn shows_reset_since(&self, earlier: Option<&Self>, reset: LimitReset) -> bool {
-        let before = |spend: &Self| spend.lifetime.minus(spend.of(reset));
-        self.of(reset) == NanoUsd::ZERO
-            || earlier
-                .is_some_and(|then| self.of(reset) < then.of(reset) || before(self) > before(then))
+    /// Upstream's own evidence that a window has begun since `earlier` was read (B3): its figure fell, and all that was
+    /// known to be spent then lies before it. That nothing is in it says nothing: perhaps nothing ever was.
+    pub fn shows_reset_since(&self, earlier: &Self, reset: LimitReset) -> bool {
+        self.of(reset) < earlier.of(reset)
+            && self.lifetime.minus(self.of(reset)) >= earlier.lifetime
     }
 
     /// Whether another cap may follow from it than from an earlier reading: an amount differs, or it is told of a later day.
@@ -67,18 +66,26 @@ impl Spend {
             || LimitReset::Daily.starts(read_at) != LimitReset::Daily.starts(earlier.read_at)
     }
 
-    /// With a later reading of the same key: the higher figure of each window that both fall into, and the later one's of
-    /// a window that began between them.
+    /// Joined with a later reading of the same key: the higher figure of each window, and the later one's of a window that
+    /// has begun between them. A window has when an hour of it has passed since, whatever the clocks show; and earlier, when
+    /// all that was known to be spent lies before it. What is known of a window never falls while it lasts.
     #[must_use]
-    pub fn raised(self, later: Self) -> Self {
-        let higher = |reset, figure: NanoUsd| {
-            self.of_window(reset, later.read_at)
-                .map_or(figure, |known| known.max(figure))
+    pub fn joined(self, later: Self) -> Self {
+        let figure = |reset: LimitReset| {
+            let (began, figure) = (reset.starts(later.read_at), later.of(reset));
+            let surely = began.plus(SURE_SECS);
+            let is_new = (self.read_at < began && later.read_at >= surely)
+                || (self.read_at < surely && later.lifetime.minus(figure) >= self.lifetime);
+            if is_new {
+                figure
+            } else {
+                figure.max(self.of(reset))
+            }
         };
         Self {
-            daily: higher(LimitReset::Daily, later.daily),
-            weekly: higher(LimitReset::Weekly, later.weekly),
-            monthly: higher(LimitReset::Monthly, later.monthly),
+            daily: figure(LimitReset::Daily),
+            weekly: figure(LimitReset::Weekly),
+            monthly: figure(LimitReset::Monthly),
             lifetime: self.lifetime.max(later.lifetime),
             read_at: self.read_at.max(later.read_at),
         }
@@ -160,11 +167,25 @@ mod tests {
                 spend(["0", "3", "5", "6"], "2026-11-22T00:00:00Z"),
             ),
             (
-                spend(["0", "0", "0", "0"], "2026-12-01T00:00:00Z"),
+                spend(["0", "0", "0", "5"], "2026-12-01T00:00:00Z"),
                 spend(["0", "0", "0", "5"], "2026-12-01T00:00:00Z"),
             ),
+            // Upstream's day has not ended yet: as much as before.
+            (
+                spend(["3", "4", "5", "6"], "2026-11-22T00:00:30Z"),
+                spend(["3", "4", "5", "6"], "2026-11-22T00:00:30Z"),
+            ),
+            // Less, and no more before it: another count of the same day. An hour later it is another day's, whatever it is.
+            (
+                spend(["1", "3", "4", "5"], "2026-11-22T00:59:59Z"),
+                spend(["2", "3", "4", "5"], "2026-11-22T00:59:59Z"),
+            ),
+            (
+                spend(["1", "3", "4", "5"], "2026-11-22T01:00:00Z"),
+                spend(["1", "3", "4", "5"], "2026-11-22T01:00:00Z"),
+            ),
         ] {
-            assert_eq!(first.raised(later), expected);
+            assert_eq!(first.joined(later), expected);
         }
     }
 }

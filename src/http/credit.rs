@@ -7,6 +7,7 @@ use super::plans::{amount, change};
 use super::{Context, Reply};
 use crate::caps;
 use crate::crypto::random;
+use crate::domain::budget;
 use crate::domain::id::Kind;
 use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
@@ -30,10 +31,10 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let by = change(&context, &session)?;
     let until = match until.as_deref().map(Timestamp::parse) {
         None => None,
-        Some(Some(until)) if until > by.now => Some(until),
+        Some(Some(until)) if budget::raise_ends(until) > by.now => Some(budget::raise_ends(until)),
         Some(_) => {
             return Err(Error::BadRequest {
-                detail: "until is a moment to come, as 2027-01-31T00:00:00Z.",
+                detail: "until is a moment to come, as 2027-01-31T00:00:00Z. A raise until midnight ends 22 minutes before it.",
             });
         }
     };

@@ -2,7 +2,7 @@
 
 use super::Claimed;
 use crate::app::App;
-use crate::domain::budget;
+use crate::domain::budget::{self, Sibling};
 use crate::domain::gate::{Refusal, first_refusal};
 use crate::domain::mint::MintSpec;
 use crate::domain::money::NanoUsd;
@@ -21,16 +21,28 @@ pub struct Share {
 
 pub fn share(decision: &Decision, now: Timestamp) -> Share {
     let allowed = decision.grants.allowance();
-    let cap = budget::share(allowed, &decision.siblings, now).floored();
+    let cap = budget::share(allowed, &decision.siblings, now);
+    // There is more once it is sure that the window has begun: the next sweep asks for evidence.
+    let waits = cap < budget::cap(allowed, &decision.siblings, now);
+    let cap = cap.floored();
     let less = cap < allowed.key;
-    let reset = less
-        .then(|| budget::due_after_reset(allowed.limit_reset, now))
-        .flatten();
+    let reset = match budget::due_after_reset(allowed.limit_reset, now) {
+        _ if !less => None,
+        Some(_) if waits => Some(now.max(allowed.limit_reset.starts(now).plus(budget::SKEW_SECS))),
+        due => due,
+    };
     Share {
         limit: cap.max(NanoUsd::CENT),
         exhausted: cap < NanoUsd::CENT,
         due: decision.grants.not_after_a_raise(reset),
     }
+}
+
+/// What there is for a key and the sibling beside it, which is not counted here.
+pub fn share_but(decision: &Decision, of: fn(&Sibling) -> bool, now: Timestamp) -> NanoUsd {
+    let others = decision.siblings.iter().filter(|sibling| !of(sibling));
+    let others: Vec<Sibling> = others.copied().collect();
+    budget::share(decision.grants.allowance(), &others, now)
 }
 
 /// The parameters of the mint.

@@ -3,14 +3,14 @@
 
 use super::allowed::{GrantsRow, SiblingRow, SpendRow, siblings_since};
 use super::generations::{Due, LANDS_WITHIN_SECS};
-use super::{last_row, read, rows_of, twice};
+use super::{figures, last_row, read, rows_of, twice};
 use crate::domain::budget::{Grants, Sibling};
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
 use crate::domain::time::{Timestamp, earliest};
-use crate::ports::{Database, DbError};
+use crate::ports::{Database, DbError, Stmt};
 
 /// Rows that one run takes up.
 const BATCH: i64 = 200;
@@ -96,9 +96,10 @@ statements! {
 
     HAS_BUDGET = "DELETE FROM holds WHERE reason = 'budget' AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.change_id = ?2)";
 
-    // What one gives up, others that wait for it may have.
-    OTHERS = "UPDATE generations SET cap_due_at = MIN(cap_due_at, ?1)
-        WHERE cap_due_at IS NOT NULL AND live = 1 AND public_id <> ?2
+    // What one gives up, others that wait for it may have (?4 is 0). Where it has spent more than it may, or has another
+    // window, all others are computed anew: it may have been counted as less.
+    OTHERS = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1)
+        WHERE (cap_due_at IS NOT NULL OR ?4 = 1) AND live = 1 AND public_id <> ?2
           AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
 
@@ -107,9 +108,8 @@ statements! {
         AND (?4 IS NULL OR EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?2))";
 
     // Figures that came with an answer.
-    TOLD = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
-            usage_lifetime_nano = ?4, usage_read_at = ?5
-        WHERE public_id = ?6 AND state IN ('active', 'disabled') AND (usage_read_at IS NULL OR usage_read_at <= ?5)";
+    TOLD = concat!("UPDATE generations SET ", figures!(), "
+        WHERE public_id = ?10 AND state IN ('active', 'disabled') AND ", is_news!());
 }
 
 /// Lets go what fits its plan again, and lists the caps that are due.
@@ -139,7 +139,7 @@ pub async fn live_of(db: &dyn Database, owner: i64) -> Result<Vec<Due>, DbError>
     read_all(db, stmt!(LIVE, owner, BATCH)).await
 }
 
-async fn read_all(db: &dyn Database, stmt: crate::ports::Stmt) -> Result<Vec<Due>, DbError> {
+async fn read_all(db: &dyn Database, stmt: Stmt) -> Result<Vec<Due>, DbError> {
     let rows = db.batch(vec![stmt]).await?;
     rows_of(&rows, 0)?.iter().map(|row| read(row)).collect()
 }
@@ -327,8 +327,10 @@ pub fn confirmed(
             stmt!(HAS_BUDGET, generation, change)
         });
         batch.push(stmt!(NEXT, next, generation, basis.taken, change));
-        if turn.limit < basis.limit {
-            batch.push(stmt!(OTHERS, now, generation, change));
+        let is_other_window = agreed.limit_reset != basis.limit_reset;
+        let counts_more = is_other_window || agreed.spend.of(agreed.limit_reset) > turn.limit;
+        if counts_more || turn.limit < basis.limit {
+            batch.push(stmt!(OTHERS, now, generation, change, counts_more));
         }
     }
     super::audit::run(db, batch, change, generation)
@@ -350,14 +352,9 @@ pub async fn tell(db: &dyn Database, generation: &str, spend: &Spend) -> Result<
     twice(db, vec![told(generation, spend)]).await.map(|_| ())
 }
 
-fn told(generation: &str, spend: &Spend) -> crate::ports::Stmt {
-    stmt!(
-        TOLD,
-        spend.daily,
-        spend.weekly,
-        spend.monthly,
-        spend.lifetime,
-        spend.read_at,
-        generation
-    )
+fn told(generation: &str, spend: &Spend) -> Stmt {
+    Stmt {
+        sql: &TOLD,
+        values: figures::values(spend, [generation.into()]),
+    }
 }

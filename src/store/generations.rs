@@ -2,7 +2,7 @@
 
 use super::audit;
 use super::kept::{self, Kept};
-use super::{read, read_all, rows_of, successors, twice};
+use super::{figures, read, read_all, rows_of, successors, twice};
 use crate::domain::erasure::{Removed, keeps_until};
 use crate::domain::id::PublicId;
 use crate::domain::spend::Spend;
@@ -62,9 +62,8 @@ statements! {
         WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
 
     // The last figures of a key that is off and goes.
-    BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
-            usage_lifetime_nano = ?4, usage_read_at = ?5, ended_at = ?5
-        WHERE public_id = ?6 AND state IN ('revoking', 'stuck')";
+    BOOK = concat!("UPDATE generations SET ", figures!(), ", ended_at = ?5
+        WHERE public_id = ?10 AND state IN ('revoking', 'stuck')");
 
     POSTPONE = "UPDATE generations SET attempts = ?1, next_attempt_at = ?2 WHERE public_id = ?3";
 
@@ -88,10 +87,13 @@ statements! {
         WHERE n.public_id = ?3 AND n.state IN ('active', 'disabled') AND n.expires_at <= ?4
         ON CONFLICT DO NOTHING";
 
-    EXPIRE = "UPDATE generations SET state = 'expired', ended_at = COALESCE(missing_since, expires_at),
-            usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3, usage_lifetime_nano = ?4,
-            usage_read_at = ?5, erase_at = ?6, attempts = 0, next_attempt_at = 0, change_id = ?7
-        WHERE public_id = ?8 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
+    EXPIRE = "UPDATE generations SET state = 'expired', ended_at = COALESCE(missing_since, expires_at), erase_at = ?1, attempts = 0,
+            next_attempt_at = 0, change_id = ?2
+        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    // What it had spent when it expired, where that could be read; else what was known before stays.
+    EXPIRE_BOOK = concat!("UPDATE generations SET ", figures!(), "
+        WHERE public_id = ?10 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?11 AND target = ?10)");
 
     // What its owner put off, or what had leaked, has ended with it: the next generation begins on.
     EXPIRE_HOLD = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
@@ -254,16 +256,11 @@ pub fn confirm_off(
 
 /// Writes down what a key that is off for good has spent: it has been off since it was read.
 pub async fn book(db: &dyn Database, generation: &str, spend: &Spend) -> Result<(), DbError> {
-    let batch = vec![stmt!(
-        BOOK,
-        spend.daily,
-        spend.weekly,
-        spend.monthly,
-        spend.lifetime,
-        spend.read_at,
-        generation
-    )];
-    twice(db, batch).await.map(|_| ())
+    let book = Stmt {
+        sql: &BOOK,
+        values: figures::values(spend, [generation.into()]),
+    };
+    twice(db, vec![book]).await.map(|_| ())
 }
 
 /// Not again before `next`.
@@ -306,7 +303,7 @@ pub fn expire(
     change: &PublicId,
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
-    let batch = vec![
+    let mut batch = vec![
         stmt!(
             EXPIRE_GUARD,
             change,
@@ -314,19 +311,13 @@ pub fn expire(
             generation,
             now.plus(-EXPIRES_AFTER_SECS)
         ),
-        stmt!(
-            EXPIRE,
-            usage.map(|u| u.daily),
-            usage.map(|u| u.weekly),
-            usage.map(|u| u.monthly),
-            usage.map(|u| u.lifetime),
-            usage.map(|u| u.read_at),
-            keeps_until(now),
-            change,
-            generation
-        ),
+        stmt!(EXPIRE, keeps_until(now), change, generation),
         stmt!(EXPIRE_HOLD, generation, change),
     ];
+    batch.extend(usage.map(|spend| Stmt {
+        sql: &EXPIRE_BOOK,
+        values: figures::values(&spend, [generation.into(), change.into()]),
+    }));
     audit::run(db, batch, change, generation)
 }
 

@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::audit;
 use super::generations::Due;
-use super::{last_row, twice};
+use super::{last_row, rows_of, twice};
 use crate::domain::erasure::Known;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::json::FromJson;
@@ -15,6 +16,8 @@ use crate::ports::{Database, DbError, Stmt};
 
 /// Rows that one run takes up.
 const BATCH: i64 = 200;
+/// Keys of one owner that are asked for evidence in one turn.
+const AT_ONCE: i64 = 3;
 
 /// What a row says.
 macro_rules! kept {
@@ -24,7 +27,7 @@ macro_rules! kept {
             due!(),
             ", 'daily_nano', COALESCE(n.usage_daily_nano, 0), 'weekly_nano', COALESCE(n.usage_weekly_nano, 0),
             'monthly_nano', COALESCE(n.usage_monthly_nano, 0), 'lifetime_nano', COALESCE(n.usage_lifetime_nano, 0),
-            'read_at', COALESCE(n.usage_read_at, n.ended_at), 'unread', n.usage_read_at IS NULL,
+            'read_at', COALESCE(n.usage_read_at, n.ended_at), 'unread', COALESCE(n.usage_read_at < n.ended_at, 1),
             'readings', n.readings_since_off, 'erase_at', n.erase_at, 'expired', n.state = 'expired')
         FROM generations n WHERE n.erase_at IS NOT NULL AND n.erased_at IS NULL"
         )
@@ -35,6 +38,13 @@ statements! {
     DUE = concat!(kept!(), " AND n.next_attempt_at <= ?1 ORDER BY n.next_attempt_at LIMIT ?2");
 
     ONE = concat!(kept!(), " AND n.public_id = ?1");
+
+    // Of the owner of a generation: those that ended before ?3, and had spent something of the window ?2 as far as is known.
+    BESIDE = concat!(kept!(), " AND n.owner_id = (SELECT o.owner_id FROM generations o WHERE o.public_id = ?1)
+          AND n.upstream_hash IS NOT NULL AND n.ended_at < ?3
+          AND COALESCE(CASE ?2 WHEN 'daily' THEN n.usage_daily_nano WHEN 'weekly' THEN n.usage_weekly_nano
+            WHEN 'monthly' THEN n.usage_monthly_nano END, 1) > 0
+        ORDER BY n.ended_at DESC LIMIT ?4");
 
     // Only on the reading that it was compared with.
     BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
@@ -112,6 +122,18 @@ pub(super) fn due(now: Timestamp) -> Stmt {
 /// One of them, as it is this moment.
 pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<Kept>, DbError> {
     last_row(&db.batch(vec![stmt!(ONE, generation)]).await?)
+}
+
+/// Keys of the same owner that ended before the window of `now`, and show spend of the window before it: once they show
+/// none, nothing of theirs is of the window that upstream has now.
+pub async fn beside(
+    db: &dyn Database,
+    generation: &str,
+    reset: LimitReset,
+    now: Timestamp,
+) -> Result<Vec<Kept>, DbError> {
+    let beside = stmt!(BESIDE, generation, reset.name(), reset.starts(now), AT_ONCE);
+    super::read_all(rows_of(&db.batch(vec![beside]).await?, 0)?)
 }
 
 /// Books what is `known` now of a key. Where that is more than was known, the caps of its owner's keys are due.

@@ -5,6 +5,8 @@
 mod sql;
 #[macro_use]
 mod allowed;
+#[macro_use]
+mod figures;
 
 pub mod alarms;
 pub mod allowances;

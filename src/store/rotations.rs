@@ -9,7 +9,7 @@ use super::claims::{self, Attempt, Decision};
 use super::generations::Due;
 use super::members::{self, Member};
 use super::mints::RECORD_WITHIN_SECS;
-use super::{read, rows_of, successors, twice};
+use super::{figures, read, rows_of, successors, twice};
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
@@ -83,10 +83,9 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     // What the old one had spent when it was put off.
-    BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
-            usage_lifetime_nano = ?4, usage_read_at = ?5
-        WHERE state = 'disabled' AND id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?6)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?6)";
+    BOOK = concat!("UPDATE generations SET ", figures!(), "
+        WHERE state = 'disabled' AND id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?10)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?11 AND target = ?10)");
 
     // Should the mint come to nothing, the limit that is lowered for it is looked at again, whoever lives to see it.
     CAP_DUE = "UPDATE generations SET cap_due_at = ?1
@@ -348,14 +347,8 @@ pub async fn reserve(
 }
 
 fn book(spend: &Spend, generation: &PublicId, change: &PublicId) -> Stmt {
-    stmt!(
-        BOOK,
-        spend.daily,
-        spend.weekly,
-        spend.monthly,
-        spend.lifetime,
-        spend.read_at,
-        generation,
-        change
-    )
+    Stmt {
+        sql: &BOOK,
+        values: figures::values(spend, [generation.into(), change.into()]),
+    }
 }

@@ -1,6 +1,6 @@
 //! A member's own question what their keys have spent: who may ask upstream just now, and what was answered (F12).
 
-use super::{read, rows_of};
+use super::{figures, read, rows_of};
 use crate::crypto::session::Session;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -29,9 +29,8 @@ statements! {
           'missing', missing_since IS NOT NULL)";
 
     // Spend of a generation that is over is final, and not this question's.
-    TELL = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
-            usage_lifetime_nano = ?4, usage_read_at = ?5
-        WHERE public_id = ?6 AND state IN ('active', 'disabled') AND (usage_read_at IS NULL OR usage_read_at < ?5)";
+    TELL = concat!("UPDATE generations SET ", figures!(), "
+        WHERE public_id = ?10 AND state IN ('active', 'disabled') AND ", is_news!());
 }
 
 from_json! {
@@ -68,13 +67,8 @@ pub async fn take(
 
 /// Writes down what upstream answered, to be run with what shows it.
 pub fn tell(generation: &str, spend: &Spend) -> Stmt {
-    stmt!(
-        TELL,
-        spend.daily,
-        spend.weekly,
-        spend.monthly,
-        spend.lifetime,
-        spend.read_at,
-        generation
-    )
+    Stmt {
+        sql: &TELL,
+        values: figures::values(spend, [generation.into()]),
+    }
 }

@@ -18,6 +18,7 @@ mod caps;
 mod changes;
 mod claim;
 mod conformance;
+mod counted;
 mod cuts;
 mod deadlines;
 mod docs;

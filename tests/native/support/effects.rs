@@ -92,7 +92,11 @@ struct State {
     plan: RefCell<Vec<(usize, Fate)>>,
     names: RefCell<Vec<String>>,
     late: RefCell<Vec<Box<dyn FnOnce()>>>,
+    between: RefCell<Option<Between>>,
 }
+
+/// Somebody who acts whenever nothing else does, told which effect comes next.
+pub type Between = Box<dyn FnMut(&str)>;
 
 impl Effects {
     /// From here on effects are counted anew; the `k`-th (from 0) meets `fate`.
@@ -124,8 +128,19 @@ impl Effects {
         landed
     }
 
+    /// Has somebody act just before each effect from now on, until it is taken away.
+    pub fn between(&self, act: Option<Between>) {
+        *self.0.between.borrow_mut() = act;
+    }
+
     /// Counts one effect and says what becomes of it.
     pub fn next(&self, name: String) -> Option<Fate> {
+        // Taken out meanwhile: what it does may have effects of its own.
+        let act = self.0.between.borrow_mut().take();
+        if let Some(mut act) = act {
+            act(&name);
+            self.0.between.borrow_mut().get_or_insert(act);
+        }
         let k = self.0.count.get();
         self.0.count.set(k + 1);
         self.0.names.borrow_mut().push(name);

@@ -1,0 +1,363 @@
+//! What a key is counted as: never less than it has spent, by the freshest figure there is. Whatever is given to another
+//! key, or to the next secret, is computed from that, so nobody gets again what is spent already.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use keycap::domain::time::Timestamp;
+use serde_json::json;
+
+use crate::caps::{address, admin, assign, limits, sweeps};
+use crate::support::{Browser, Fate, World, oracle};
+
+const GRACE: &str = r#"{"grace_hours":1}"#;
+
+fn usd(dollars: f64) -> sandbox::Usd {
+    sandbox::Usd::from_dollars(dollars)
+}
+
+/// The member with a key on this plan, and the key's address.
+fn holder<'a>(world: &'a World, plan: Option<&str>) -> (Browser<'a>, String) {
+    let member = Browser::signed_in(world, "member");
+    if let Some(plan) = plan {
+        assign(world, &member, plan);
+    }
+    let told = member.claim();
+    (member, key_in(&told.json()))
+}
+
+fn key_in(told: &serde_json::Value) -> String {
+    format!("/api/v1/keys/{}", told["key"]["id"].as_str().unwrap())
+}
+
+/// The clock is set to this moment, which is to come.
+fn at(world: &World, moment: &str) {
+    let now = Timestamp::parse(moment).unwrap();
+    assert!(now >= world.now(), "time goes on");
+    world.now_ms.set(now.secs() * 1000);
+}
+
+/// Asks for it; what is asked is done.
+fn does(member: &Browser<'_>, target: &str, body: &str) {
+    let told = member.post(target, body);
+    assert!([200, 201].contains(&told.status), "{target}: {told:?}");
+    oracle::always(member.world);
+}
+
+/// A model call of this price with the newest secret that works; it is let in.
+fn calls(world: &World, dollars: f64) {
+    let hash = world
+        .usable()
+        .last()
+        .expect("a key that works")
+        .hash
+        .clone();
+    let now = world.upstream_now_ms();
+    let spent = world.sandbox.borrow_mut().spend(&hash, usd(dollars), now);
+    assert_eq!(spent, sandbox::Spent::Booked(usd(dollars)));
+}
+
+/// Calls with every key, as long as upstream lets any in.
+fn spend_all(world: &World) {
+    let now = world.upstream_now_ms();
+    for key in world.usable() {
+        let mut sandbox = world.sandbox.borrow_mut();
+        while matches!(
+            sandbox.spend(&key.hash, usd(0.7), now),
+            sandbox::Spent::Booked(_)
+        ) {}
+    }
+}
+
+/// All that was spent in upstream's present window.
+fn spent(world: &World, window: Option<sandbox::Period>) -> f64 {
+    let now = world.upstream_now_ms();
+    let sandbox = world.sandbox.borrow();
+    let keys = sandbox.ledger().keys.iter();
+    let of_window = keys.map(|key| key.usage.in_window(window, now).nanos);
+    #[expect(clippy::cast_precision_loss, reason = "dollars")]
+    let dollars = of_window.sum::<i64>() as f64 / 1e9;
+    dollars
+}
+
+const DAY: Option<sandbox::Period> = Some(sandbox::Period::Daily);
+
+/// Once, just before the effect whose name ends so, everything is spent that can be.
+fn spend_all_before(world: &World, effect: &'static str, times: usize) -> Rc<Cell<usize>> {
+    let done = Rc::new(Cell::new(0));
+    let (counted, sandbox) = (Rc::clone(&done), Rc::clone(&world.sandbox));
+    let now = world.upstream_now_ms();
+    world.effects.between(Some(Box::new(move |name| {
+        if counted.get() == times || !name.contains(effect) {
+            return;
+        }
+        counted.set(counted.get() + 1);
+        let mut sandbox = sandbox.borrow_mut();
+        let usable = sandbox.ledger().usable_keys(now);
+        let hashes: Vec<String> = usable.map(|key| key.hash.clone()).collect();
+        for hash in hashes {
+            while matches!(
+                sandbox.spend(&hash, usd(0.7), now),
+                sandbox::Spent::Booked(_)
+            ) {}
+        }
+    })));
+    done
+}
+
+#[test]
+fn a_limit_lowered_below_the_spend_and_taken_away_gives_nothing_again_by_a_grace() {
+    let world = World::new();
+    let (member, key) = holder(&world, None);
+    calls(&world, 5.0);
+    does(&member, &format!("{key}/rotate"), "{}");
+    sweeps(&world, 4);
+    at(&world, "2026-11-22T00:00:00Z");
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [5.0]);
+    calls(&world, 4.97);
+    for limit in [json!("0.01"), json!(null)] {
+        let body = json!({ "limit_usd": limit }).to_string();
+        does(&member, &format!("{key}/limit"), &body);
+    }
+    member.post(&format!("{key}/rotate"), GRACE);
+    oracle::always(&world);
+    spend_all(&world);
+    assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
+    sweeps(&world, 3);
+    spend_all(&world);
+    assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
+}
+
+#[test]
+fn while_another_keys_successor_is_made_a_lowered_key_is_counted_as_what_it_has_spent() {
+    let world = World::new();
+    let three = r#"{"name":"three","limit_usd":"5","limit_reset":"daily","max_active_keys":3,"expiry_days":90}"#;
+    admin(&world, "POST", "/api/v1/admin/plans", three);
+    let (member, key) = holder(&world, Some("three"));
+    let mine = world.usable()[0].hash.clone();
+    let other = key_in(&member.post("/api/v1/keys", r#"{"name":"other"}"#).json());
+    let now = world.upstream_now_ms();
+    let booked = world.sandbox.borrow_mut().spend(&mine, usd(4.96), now);
+    assert_eq!(booked, sandbox::Spent::Booked(usd(4.96)));
+    does(&member, &format!("{key}/limit"), r#"{"limit_usd":"0.01"}"#);
+    // The other key's successor waits for its create.
+    let rotate = format!("{other}/rotate");
+    let dry = world.copied();
+    dry.effects.plan(&[]);
+    Browser::with(&dry, &member.cookies.borrow()).post(&rotate, "{}");
+    let names = dry.effects.names();
+    let create = names.iter().position(|name| name.starts_with("http POST"));
+    world.effects.plan(&[(create.unwrap(), Fate::HeldBefore)]);
+    let held = member.start("POST", &rotate, "{}");
+    world.effects.plan(&[]);
+    does(&member, &format!("{key}/limit"), r#"{"limit_usd":null}"#);
+    member.post(&format!("{key}/rotate"), GRACE);
+    spend_all(&world);
+    assert_eq!(held.release().status, 201);
+    sweeps(&world, 3);
+    spend_all(&world);
+    let of_key = world.db.texts(
+        "SELECT g.upstream_hash FROM generations g JOIN keys k ON k.id = g.key_id WHERE k.ordinal = 0",
+    );
+    let sandbox = world.sandbox.borrow();
+    let spent = of_key.iter().filter_map(|hash| sandbox.ledger().key(hash));
+    let nanos: i64 = spent.map(|key| key.usage.day.nanos).sum();
+    assert!(nanos <= usd(5.0).nanos, "{nanos}");
+}
+
+#[test]
+fn a_plan_lowered_and_raised_between_two_sweeps_gives_nothing_again_by_a_grace() {
+    let world = World::new();
+    let (member, key) = holder(&world, None);
+    calls(&world, 4.9);
+    let plan = "/api/v1/admin/plans/default";
+    admin(&world, "PATCH", plan, r#"{"limit_usd":"1"}"#);
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [1.0]);
+    admin(&world, "PATCH", plan, r#"{"limit_usd":"5"}"#);
+    member.post(&format!("{key}/rotate"), GRACE);
+    oracle::always(&world);
+    spend_all(&world);
+    assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
+    sweeps(&world, 3);
+    spend_all(&world);
+    assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
+}
+
+#[test]
+fn what_is_spent_between_the_reading_and_the_lowering_is_not_given_again() {
+    for (plan, most, window) in [
+        (None, 5.0, DAY),
+        (Some("pro"), 20.0, Some(sandbox::Period::Monthly)),
+        (Some("prepaid"), 40.0, None),
+    ] {
+        for verb in ["rotate", "renew"] {
+            let world = World::new();
+            let member = Browser::signed_in(&world, "member");
+            if let Some(plan) = plan {
+                assign(&world, &member, plan);
+            }
+            if plan == Some("prepaid") {
+                let target = format!("{}/payments", address(&member));
+                let paid = r#"{"payment_id":"p-1","amount_usd":"40"}"#;
+                admin(&world, "POST", &target, paid);
+            }
+            let key = key_in(&member.claim().json());
+            world.pass(80 * 86_400);
+            let member = Browser::signed_in(&world, "member");
+            world.effects.plan(&[]);
+            let done = spend_all_before(&world, "http PATCH", 1);
+            let told = member.post(&format!("{key}/{verb}"), GRACE);
+            world.effects.between(None);
+            assert_eq!(done.get(), 1, "{plan:?} {told:?}");
+            oracle::always(&world);
+            spend_all(&world);
+            sweeps(&world, 3);
+            spend_all(&world);
+            let spent = spent(&world, window);
+            assert!(spent <= most, "{plan:?} {verb}: {spent} of {most}");
+        }
+    }
+}
+
+#[test]
+fn no_reading_hides_what_was_spent_since_whenever_it_is_written_down() {
+    let refresh = "/api/v1/keys/refresh";
+    for late in [false, true] {
+        let world = World::new();
+        let (member, key) = holder(&world, None);
+        let dry = world.copied();
+        dry.effects.plan(&[]);
+        Browser::with(&dry, &member.cookies.borrow()).post(refresh, "{}");
+        let names = dry.effects.names();
+        let read = names.iter().position(|name| name.starts_with("http GET"));
+        // The isolate that asks has its clock two seconds ahead of the one that lowers the limit.
+        world.pass(2);
+        world.effects.plan(&[(read.unwrap(), Fate::HeldAfter)]);
+        let mut held = Some(member.start("POST", refresh, "{}"));
+        world.effects.plan(&[]);
+        if !late {
+            assert_eq!(held.take().unwrap().release().status, 200);
+        }
+        world.pass(-2);
+        calls(&world, 4.9);
+        does(&member, &format!("{key}/limit"), r#"{"limit_usd":"0.01"}"#);
+        if let Some(held) = held {
+            assert_eq!(held.release().status, 200);
+        }
+        let known = "SELECT usage_daily_nano FROM generations";
+        assert_eq!(world.db.number(known), usd(4.9).nanos, "{late}");
+    }
+}
+
+#[test]
+fn what_a_key_had_spent_when_it_was_lowered_counts_after_it_has_expired_unread() {
+    let world = World::new();
+    let (member, key) = holder(&world, None);
+    world.pass(90 * 86_400 - 1_800);
+    let member = Browser::with(&world, &member.cookies.borrow());
+    member.sign_in("member");
+    calls(&world, 4.9);
+    does(&member, &format!("{key}/limit"), r#"{"limit_usd":"0.01"}"#);
+    world.pass(1_800 + 301);
+    world.add_fault("openrouter.keys.get", "error_before", json!({ "times": 0 }));
+    sweeps(&world, 40);
+    assert_eq!(world.states(), ["expired"]);
+    let known = "SELECT usage_daily_nano FROM generations";
+    assert_eq!(world.db.number(known), usd(4.9).nanos);
+    world.sandbox.borrow_mut().clear_faults();
+}
+
+#[test]
+fn nothing_in_a_window_is_no_evidence_that_it_has_begun() {
+    // Upstream's day has ten minutes to go. By a sweep, and by a claim.
+    for claims in [false, true] {
+        let world = World::new();
+        world.upstream_ahead_ms.set(-600_000);
+        let (member, key) = holder(&world, None);
+        calls(&world, 5.0);
+        assert_eq!(member.delete(&key).status, 200);
+        sweeps(&world, 3);
+        if !claims {
+            assert_eq!(member.claim().status, 201);
+        }
+        at(&world, "2026-11-22T00:03:00Z");
+        if claims {
+            assert_eq!(member.claim().status, 201);
+        }
+        assert!(world.sweep());
+        spend_all(&world);
+        assert_eq!(spent(&world, DAY), 5.0, "{claims}");
+        // Its day has begun, and the figure of what was spent has fallen.
+        at(&world, "2026-11-22T00:13:00Z");
+        assert!(world.sweep());
+        assert_eq!(limits(&world), [5.0], "{claims}");
+        spend_all(&world);
+        assert_eq!(spent(&world, DAY), 5.0, "{claims}");
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn a_raise_until_midnight_is_over_before_the_next_day_opens_by_any_clock() {
+    for ahead_ms in [-120_000, 0, 120_000] {
+        for until in [
+            "2026-11-21T23:59:00Z",
+            "2026-11-22T00:00:00Z",
+            "2026-11-22T00:02:00Z",
+        ] {
+            let world = World::new();
+            world.upstream_ahead_ms.set(ahead_ms);
+            let (_member, key) = holder(&world, None);
+            let raises = key.replace("/api/v1/", "/api/v1/admin/") + "/raises";
+            let body = json!({ "amount_usd": "5", "until": until }).to_string();
+            admin(&world, "POST", &raises, &body);
+            assert_eq!(limits(&world), [10.0]);
+            // Every ten minutes, at the worst minute of all.
+            at(&world, "2026-11-21T22:27:30Z");
+            while world.now() < Timestamp::parse("2026-11-21T23:57:30Z").unwrap() {
+                sweeps(&world, 1);
+            }
+            at(&world, "2026-11-21T23:59:00Z");
+            spend_all(&world);
+            at(&world, "2026-11-22T00:03:00Z");
+            spend_all(&world);
+            assert_eq!(spent(&world, DAY), 5.0, "{ahead_ms} {until}");
+        }
+    }
+}
+
+#[test]
+fn a_raise_of_which_nothing_would_be_left_is_refused() {
+    let world = World::new();
+    let (_member, key) = holder(&world, None);
+    let raises = key.replace("/api/v1/", "/api/v1/admin/") + "/raises";
+    at(&world, "2026-11-21T23:40:00Z");
+    let operator = Browser::signed_in(&world, "operator");
+    let body = r#"{"amount_usd":"5","until":"2026-11-22T00:00:00Z"}"#;
+    assert_eq!(operator.post(&raises, body).status, 400);
+    let body = r#"{"amount_usd":"5","until":"2026-11-22T00:10:00Z"}"#;
+    assert_eq!(operator.post(&raises, body).status, 201);
+}
+
+#[test]
+fn a_key_that_spent_more_in_the_new_window_than_it_was_counted_as_lowers_its_siblings() {
+    let world = World::new();
+    let two = r#"{"name":"two","limit_usd":"5","limit_reset":"daily","max_active_keys":2,"expiry_days":90}"#;
+    admin(&world, "POST", "/api/v1/admin/plans", two);
+    let (member, _) = holder(&world, Some("two"));
+    let told = member.post("/api/v1/keys", r#"{"name":"other"}"#);
+    assert_eq!(told.status, 201);
+    for _ in 0..2 {
+        calls(&world, 5.0);
+        world.pass(86_400);
+        sweeps(&world, 2);
+    }
+    let monthly = r#"{"limit_reset":"monthly"}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/two", monthly);
+    sweeps(&world, 3);
+    spend_all(&world);
+    let spent = spent(&world, Some(sandbox::Period::Monthly));
+    assert!(spent <= 10.0, "{spent}");
+}
