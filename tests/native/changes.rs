@@ -10,14 +10,14 @@ use crate::support::world::ORIGIN;
 use crate::support::{Browser, Cookies, TEN_MINUTES, World};
 
 /// A change that is wanted of one route: who asks, and what they send.
-struct Change {
-    method: &'static str,
+pub struct Change {
+    pub method: &'static str,
     /// As the table has it.
-    route: &'static str,
-    who: &'static str,
+    pub route: &'static str,
+    pub who: &'static str,
     /// What stands for the last part in braces; a query finds it.
     id: Option<&'static str>,
-    body: &'static str,
+    pub body: &'static str,
 }
 
 const KEY: Option<&str> = Some(
@@ -45,7 +45,7 @@ const fn of(
 }
 
 /// One for each unsafe route of the table, signing out of one browser apart: that needs no session.
-const CHANGES: [Change; 26] = [
+pub const CHANGES: [Change; 26] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -198,7 +198,7 @@ const CHANGES: [Change; 26] = [
 const PEOPLE: [&str; 4] = ["member", "second", "newcomer", "operator"];
 
 /// A world in which each of the changes finds what it changes, and everybody's cookies.
-fn begun() -> (World, Vec<Cookies>) {
+pub fn begun() -> (World, Vec<Cookies>) {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
@@ -245,7 +245,7 @@ impl Change {
         )
     }
 
-    fn browser<'w>(&self, world: &'w World, people: &[Cookies]) -> Browser<'w> {
+    pub fn browser<'w>(&self, world: &'w World, people: &[Cookies]) -> Browser<'w> {
         let at = PEOPLE.iter().position(|persona| *persona == self.who);
         Browser::with(world, &people[at.unwrap()])
     }
@@ -294,7 +294,9 @@ fn every_route_that_changes_something_has_a_change_here_that_does() {
 }
 
 /// The ways in which a session ends before its time.
-const ENDINGS: [(&str, fn(&World, &Browser<'_>)); 3] = [
+type End = fn(&World, &Browser<'_>);
+
+const ENDINGS: [(&str, End); 3] = [
     ("its member signed out everywhere", |_, browser| {
         let elsewhere = browser.at_fresh_isolate();
         let told = elsewhere.post("/api/v1/me/sign-out-everywhere", "{}");

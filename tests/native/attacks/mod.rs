@@ -5,6 +5,7 @@ mod addresses;
 mod bodies;
 mod described;
 mod headers;
+mod ids;
 mod logins;
 mod oauth;
 mod schema;
