@@ -1,0 +1,150 @@
+// The pages as a hostile answer would have them: whatever text the API, GitHub or OpenRouter hands on is shown as text, runs
+// nothing, leads nowhere and breaks no page.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { House } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").Visitor} Visitor */
+/** @typedef {import("playwright-core").Page} Page */
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+/** Texts that some template, attribute, address or template literal would take for its own. */
+const HOSTILE = [
+  `"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`,
+  "' autofocus onfocus=window.pwned=1 x='",
+  "javascript:window.pwned=1",
+  "${window.pwned=1}{{window.pwned=1}}<?lit$0$?><!--?lit-->",
+  "</title></style></textarea><svg onload=window.pwned=1>",
+  "\u202egnp.exe\u2028\u0000\u200b",
+];
+
+/** The parts of an answer that are texts, by their paths. @param {any} value @param {string[]} path @returns {string[][]} */
+function texts(value, path = []) {
+  if (typeof value === "string" || value === null) return [path];
+  if (typeof value !== "object") return [];
+  return Object.entries(value).flatMap(([name, member]) => texts(member, [...path, name]));
+}
+
+/** @param {any} body @param {string[]} path @param {string} text */
+function put(body, path, text) {
+  const last = path.at(-1) ?? "";
+  const holder = path.slice(0, -1).reduce((at, name) => at?.[name], body);
+  if (holder) holder[last] = text;
+}
+
+/** Nothing of it became more than text. @param {Page} page @param {string} what */
+async function isOnlyText(page, what) {
+  const found = await page.evaluate(() => ({
+    pwned: /** @type {any} */ (window).pwned,
+    made: [...document.querySelectorAll("main img, main svg[onload], main script, main style, main iframe, main object")].map((element) => element.outerHTML),
+    handlers: [...document.querySelectorAll("*")].filter((element) => [...element.attributes].some(({ name }) => name.startsWith("on"))).map((element) => element.outerHTML),
+    links: [...document.querySelectorAll("a[href], form[action], button[formaction]")].map((element) => element.getAttribute("href") ?? element.getAttribute("action") ?? element.getAttribute("formaction") ?? ""),
+  }));
+  assert.equal(found.pwned, undefined, `${what} ran`);
+  assert.deepEqual(found.handlers, [], what);
+  assert.ok(!found.links.some((link) => /^\s*(?:javascript|data|vbscript):/i.test(link)), `${what}: ${found.links}`);
+  assert.ok(!found.made.some((html) => html.includes("pwned")), `${what}: ${found.made}`);
+}
+
+/** The names of what a person or an upstream chose the text of. */
+const CHOSEN = ["login", "name", "note", "answer"];
+
+test("a login, a name, a note and an answer of any text run nothing and lead nowhere", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.signIn("load-81");
+  await visitor.claim();
+  await visitor.stored.click();
+  let hostile = HOSTILE[0];
+  await page.route(/\/api\/v1\/(?:me|keys|keys\/refresh|requests)$/, async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.json();
+    for (const path of texts(body)) if (CHOSEN.includes(path.at(-1) ?? "")) put(body, path, hostile);
+    await route.fulfill({ response: answer, json: body });
+  });
+  for (hostile of HOSTILE) {
+    await page.reload();
+    await visitor.settled();
+    await visitor.refreshed();
+    await isOnlyText(page, hostile);
+  }
+  await visitor.leave();
+});
+
+test("each text of each answer in turn may be hostile: the page stands and runs nothing", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  // A page that was told another member's id is told so when it changes something.
+  visitor.expects(409);
+  await visitor.signIn("load-82");
+  await visitor.claim();
+  await visitor.stored.click();
+  const addresses = ["/api/v1/me", "/api/v1/keys", "/api/v1/requests"];
+  /** What is hostile now. @type {{ address: string, path: string[], text: string }} */
+  let now = { address: "", path: [], text: "" };
+  /** @type {Map<string, any>} */
+  const answers = new Map();
+  await page.route(/\/api\/v1\/(?:me|keys|keys\/refresh|requests)$/, async (route) => {
+    const address = new URL(route.request().url()).pathname.replace("/refresh", "");
+    const answer = await route.fetch();
+    const body = await answer.json();
+    answers.set(address, structuredClone(body));
+    if (address === now.address) put(body, now.path, now.text);
+    await route.fulfill({ response: answer, json: body });
+  });
+  await page.reload();
+  await visitor.settled();
+  await visitor.refreshed();
+  const cells = addresses.flatMap((address) => texts(answers.get(address)).map((path) => ({ address, path })));
+  assert.ok(cells.length >= 20, `${cells.length}`);
+  for (const [n, { address, path }] of cells.entries()) {
+    now = { address, path, text: HOSTILE[n % HOSTILE.length] };
+    await page.reload();
+    await page.locator('#keys:not([aria-busy="true"])').waitFor();
+    await isOnlyText(page, `${address} ${path.join(".")}: ${now.text}`);
+    assert.notEqual((await page.locator("main h1").first().innerText()).trim(), "", `${address} ${path.join(".")} left no page`);
+  }
+  await visitor.leave();
+});
+
+test("an error's words are the page's own, whatever the answer says", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  visitor.expects(400, 403, 409, 500, 503);
+  await visitor.signIn("load-83");
+  for (const [n, text] of HOSTILE.entries()) {
+    const status = [400, 403, 409, 500, 503][n % 5];
+    await page.route(/\/api\/v1\/claim$/, (route) =>
+      route.fulfill({ status, contentType: "application/problem+json", json: { type: "about:blank", title: text, status, detail: text, code: text, instance: text, retry_at: text } }),
+    );
+    await page.reload();
+    await visitor.settled();
+    await visitor.pressClaim();
+    await page.locator(".notice, [role=alert], [role=status]").filter({ hasText: /\S/ }).first().waitFor();
+    await isOnlyText(page, `${status} ${text}`);
+    await page.unroute(/\/api\/v1\/claim$/);
+  }
+  await visitor.leave();
+});
+
+test("an address of any text shows a fixed notice or none, on every page", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(400, 401, 404);
+  for (const path of ["/", "/docs", "/keys", "/nothing"]) {
+    for (const text of HOSTILE.slice(0, 5)) {
+      const value = encodeURIComponent(text);
+      await visitor.open(`${path}?auth_error=${value}&next=${value}&q=${value}#${value}`);
+      await isOnlyText(visitor.page, `${path} ${text}`);
+      const main = await visitor.page.locator("body").innerText();
+      assert.ok(!main.includes("pwned"), `${path} repeats ${text}`);
+    }
+  }
+  await visitor.leave();
+});
