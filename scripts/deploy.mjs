@@ -11,9 +11,11 @@ const WRANGLER = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
 
 /** @param {string[]} args */
 function options(args) {
-  const env = args.includes("--env") ? args[args.indexOf("--env") + 1] : undefined;
-  const known = args.filter((arg) => arg !== "--dry-run" && arg !== "--env" && arg !== env);
-  if (known.length || (env !== undefined && env !== "staging")) {
+  const at = args.indexOf("--env");
+  const env = at === -1 ? undefined : (args[at + 1] ?? "");
+  const rest = args.filter((arg, n) => arg !== "--dry-run" && (at === -1 || (n !== at && n !== at + 1)));
+  // An --env whose name was forgotten, or was empty, must not become production.
+  if (rest.length || (env !== undefined && env !== "staging")) {
     throw new Advice("usage: npm run deploy -- [--env staging] [--dry-run]");
   }
   return { env, dryRun: args.includes("--dry-run") };

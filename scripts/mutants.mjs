@@ -140,7 +140,8 @@ async function tried(mutant, quick) {
 await runMain(async () => {
   const args = process.argv.slice(2);
   const quick = args.includes("--quick");
-  const words = args.filter((arg) => !arg.startsWith("--"));
+  const words = args.filter((arg) => arg !== "--quick");
+  if (words.some((word) => word.startsWith("-"))) throw new Advice("usage: npm run mutants -- [--quick] [WORD ...]");
   const chosen = mutants.filter(({ name, file }) => words.every((word) => `${name} ${file}`.toLowerCase().includes(word.toLowerCase())));
   if (chosen.length === 0) throw new Advice(`No mutant has "${words.join(" ")}" in its name.`);
   const startedAt = performance.now();

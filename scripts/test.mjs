@@ -141,8 +141,8 @@ const indent = (text) => text.trimEnd().replace(/^/gm, "    ");
 
 /** @param {string[]} args */
 function chosen(args) {
-  const names = args.filter((arg) => arg in STAGES);
-  const words = args.filter((arg) => !(arg in STAGES));
+  const names = args.filter((arg) => Object.hasOwn(STAGES, arg));
+  const words = args.filter((arg) => !Object.hasOwn(STAGES, arg));
   if (words.length && names.length !== 1) throw new Advice(`Name one stage before "${words[0]}": ${Object.keys(STAGES).join(", ")}.`);
   return { names: names.length ? names : Object.keys(STAGES), words };
 }

@@ -75,6 +75,7 @@ test("a login, a name, a note and an answer of any text run nothing and lead now
     await visitor.refreshed();
     await isOnlyText(page, hostile);
   }
+  await page.unrouteAll({ behavior: "ignoreErrors" });
   await visitor.leave();
 });
 
@@ -111,6 +112,7 @@ test("each text of each answer in turn may be hostile: the page stands and runs 
     await isOnlyText(page, `${address} ${path.join(".")}: ${now.text}`);
     assert.notEqual((await page.locator("main h1").first().innerText()).trim(), "", `${address} ${path.join(".")} left no page`);
   }
+  await page.unrouteAll({ behavior: "ignoreErrors" });
   await visitor.leave();
 });
 
