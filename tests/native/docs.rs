@@ -1,6 +1,7 @@
 //! What the documents say is what there is: commands, settings, triggers, and the way to open the service.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 const README: &str = include_str!("../../README.md");
 const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
@@ -99,5 +100,117 @@ fn an_operator_finds_the_upstream_account_its_settings_and_how_the_service_is_op
     for step in steps {
         let found = road[at..].find(step);
         at += found.unwrap_or_else(|| panic!("{step} is not told, or too late"));
+    }
+}
+
+const ACCEPTANCE: &str = include_str!("../../docs/acceptance.md");
+
+/// How many rows each part of the acceptance list has.
+const PARTS: [(&str, u32); 5] = [("S0", 168), ("S1", 21), ("S2", 84), ("S3", 61), ("S4", 85)];
+
+/// Names of the codes that some names of tests begin with.
+fn is_code(word: &str) -> bool {
+    let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
+    letters <= 1 && word.bytes().any(|b| b.is_ascii_digit()) && word.len() <= 3
+}
+
+/// Whether a file of tests in Rust has a test of this name, be there codes in front of it or not.
+fn has_rust_test(text: &str, name: &str) -> bool {
+    let tests = text.split("#[test]").skip(1);
+    let names = tests.filter_map(|after| after.split("fn ").nth(1)?.split('(').next());
+    names.into_iter().any(|found| {
+        let front = found.strip_suffix(name);
+        front.is_some_and(|front| {
+            front
+                .split('_')
+                .all(|word| word.is_empty() || is_code(word))
+        })
+    })
+}
+
+/// Whether what is named there exists: a test of a file, or examples that must not compile.
+fn exists(shown_by: &str) -> Result<(), String> {
+    let (file, name) = shown_by.split_once("::").ok_or("no file::test")?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
+    let found = match file.rsplit('.').next() {
+        Some("rs") if name.starts_with(char::is_uppercase) => {
+            let (before, _) = text
+                .split_once(&format!("pub struct {name}"))
+                .unwrap_or_default();
+            before.contains("```compile_fail")
+        }
+        Some("rs") => has_rust_test(&text, name),
+        Some("mjs") => ["\"", "`"]
+            .iter()
+            .any(|quote| text.contains(&format!("test({quote}{name}"))),
+        _ => false,
+    };
+    found
+        .then_some(())
+        .ok_or(format!("{file} has no test {name:?}"))
+}
+
+/// The rows of the table: id, and what it is shown by.
+fn acceptance() -> Vec<(&'static str, &'static str, &'static str)> {
+    let rows = ACCEPTANCE.lines().filter(|line| line.starts_with("| S"));
+    rows.map(|row| {
+        let mut cells = row.trim_matches('|').splitn(3, " | ").map(str::trim);
+        let mut next = || cells.next().expect(row);
+        (next(), next(), next())
+    })
+    .collect()
+}
+
+#[test]
+fn every_acceptance_row_is_answered_by_tests_that_exist() {
+    let rows = acceptance();
+    let ids: Vec<&str> = rows.iter().map(|(id, _, _)| *id).collect();
+    let expected: Vec<String> = PARTS
+        .iter()
+        .flat_map(|(part, count)| (1..=*count).map(move |n| format!("{part}-{n:02}")))
+        .collect();
+    assert_eq!(ids, expected, "each row once, in order");
+    let (mut wrong, mut shown) = (Vec::new(), BTreeMap::new());
+    for (id, behaviour, shown_by) in &rows {
+        assert!(
+            behaviour.ends_with('.') && behaviour.len() > 10,
+            "{id}: {behaviour}"
+        );
+        let part = &id[..2];
+        let count: &mut (u32, u32) = shown.entry(part).or_default();
+        if *shown_by == "not yet" {
+            count.1 += 1;
+            continue;
+        }
+        count.0 += 1;
+        for one in shown_by.split("<br>") {
+            let one = one.trim().trim_matches('`');
+            if let Err(why) = exists(one) {
+                wrong.push(format!("{id}: {why}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    println!("counted: rows of the acceptance list that are shown, and not yet: {shown:?}");
+}
+
+#[test]
+fn a_test_that_is_not_there_is_missed() {
+    let file = "tests/native/docs.rs";
+    assert_eq!(
+        exists(&format!("{file}::a_test_that_is_not_there_is_missed")),
+        Ok(())
+    );
+    for wrong in [
+        format!("{file}::not_there_is_missed"),
+        format!("{file}::a_test_that_is_not_there"),
+        format!("{file}::exists"),
+        String::from("tests/native/nothing.rs::a_test"),
+        String::from("tests/browser/claim.test.mjs::no such title"),
+        String::from("src/domain/money.rs::NanoUsd"),
+        String::from("a test"),
+    ] {
+        assert!(exists(&wrong).is_err(), "{wrong}");
     }
 }

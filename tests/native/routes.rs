@@ -2,6 +2,7 @@
 
 use http::header::HeaderMap;
 use keycap::http::headers::{NO_STORE, SECURITY};
+use keycap::http::rate::Limit;
 use keycap::http::routes::{Method, ROUTES, Shows, Takes, Who};
 use keycap::http::{Body, MAX_BODY};
 
@@ -467,5 +468,24 @@ fn the_openapi_description_has_every_public_data_route_and_no_other() {
             described.pointer(pointer.trim_start_matches('#')).is_some(),
             "{pointer}"
         );
+    }
+}
+
+#[test]
+fn the_consoles_looking_up_is_counted() {
+    for persona in ["operator", "member"] {
+        let world = World::new();
+        let browser = Browser::signed_in(&world, persona);
+        world.refusing.borrow_mut().push(Limit::Api);
+        for route in ROUTES.iter().filter(|route| route.who == Who::Admin) {
+            let headers = [("origin", ORIGIN), ("content-type", "application/json")];
+            let body = match route.takes {
+                Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
+                Takes::Nothing | Takes::EmptyForm => Body::Empty,
+            };
+            let told = browser.send(route.method.name(), route.path, &headers, body);
+            let told = (told.status, told.header("retry-after").to_owned());
+            assert_eq!(told, (429, String::from("60")), "{persona} {}", route.path);
+        }
     }
 }

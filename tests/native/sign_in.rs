@@ -472,3 +472,22 @@ fn a13_a3_a_take_over_that_lands_late_undoes_no_newer_one() {
     let bound = world.db.text("SELECT public_origin FROM instance");
     assert_eq!(bound, "https://elsewhere.example");
 }
+
+#[test]
+fn a_sign_in_ends_at_another_isolate_than_it_began_at() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github?next=keys");
+    let callback = browser.approve(started.header("location"), "member");
+    let elsewhere = browser.at_fresh_isolate();
+    let told = elsewhere.get(&callback);
+    assert_eq!((told.status, told.header("location")), (303, "/keys"));
+    // And what one isolate has spent is spent at every other one.
+    let third = browser.at_fresh_isolate();
+    let told = third.get(&callback);
+    assert!(
+        told.header("location").starts_with("/?auth_error="),
+        "{told:?}"
+    );
+    assert_eq!(elsewhere.at_fresh_isolate().get("/api/v1/me").status, 200);
+}

@@ -511,3 +511,68 @@ fn s2_36_a_sec_fetch_site_that_cannot_be_read_is_not_ours() {
     oracle::always(&world);
     println!("counted: 3 sites that cannot be read");
 }
+
+#[test]
+fn no_header_of_a_request_says_who_asks() {
+    let world = World::new();
+    let (member, second) = (
+        Browser::signed_in(&world, "member"),
+        Browser::signed_in(&world, "second"),
+    );
+    assert_eq!(member.claim().status, 201);
+    let id = world.member("member");
+    let subject = "1000100";
+    let bearer = format!("Bearer {id}");
+    let session = member.cookies.borrow()[super::SESSION].clone();
+    let bearer_session = format!("Bearer {session}");
+    for name in [
+        "x-user-id",
+        "x-user",
+        "x-forwarded-user",
+        "x-remote-user",
+        "remote-user",
+        "x-auth-user",
+        "x-member-id",
+        "x-keycap-member",
+        "x-github-user-id",
+        "cf-access-authenticated-user-email",
+        "x-authenticated-userid",
+        "x-ms-client-principal-id",
+        "authorization",
+        "x-session",
+        "x-admin",
+        "x-original-user",
+    ] {
+        for value in [
+            id.as_str(),
+            subject,
+            "member",
+            bearer.as_str(),
+            bearer_session.as_str(),
+            "true",
+        ] {
+            let headers = [(name, value)];
+            let nobody = Browser::new(&world);
+            for target in ["/api/v1/me", "/api/v1/keys"] {
+                let told = nobody.send("GET", target, &headers, Body::Empty);
+                assert_eq!(told.code(), "sign_in_required", "{name}: {value} {told:?}");
+            }
+            let told = second.send("GET", "/api/v1/me", &headers, Body::Empty);
+            assert_eq!(told.json()["member"]["login"], "second", "{name}: {value}");
+            let told = second.send("GET", "/api/v1/keys", &headers, Body::Empty);
+            assert_eq!(
+                told.json()["keys"],
+                serde_json::json!([]),
+                "{name}: {value}"
+            );
+            let told = second.send("GET", "/api/v1/admin/settings", &headers, Body::Empty);
+            // A page that names another member than its session learns that; nothing else is to be learnt.
+            let other = name == "x-keycap-member";
+            assert_eq!(
+                told.status,
+                if other { 409 } else { 404 },
+                "{name}: {value}"
+            );
+        }
+    }
+}
