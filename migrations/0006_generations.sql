@@ -90,12 +90,22 @@ CREATE TABLE transitions (
   PRIMARY KEY (before, after)
 ) STRICT, WITHOUT ROWID;
 
--- The replay of a request with an Idempotency-Key finds what the first one did; for 24 hours.
+-- What a request with an Idempotency-Key did, for 24 hours: the same request is answered as the first one was, another one
+-- under the same key is refused. A secret is never part of the answer that is kept.
 CREATE TABLE idempotency_keys (
+  -- Who asked.
   owner_id INTEGER NOT NULL REFERENCES owners (id),
   key_sha256 TEXT NOT NULL,
-  body_sha256 TEXT NOT NULL,
-  generation_id INTEGER NOT NULL REFERENCES generations (id),
+  -- Of the request's method, path and body.
+  request_sha256 TEXT NOT NULL,
+  -- Only the one who works on the request knows it. Taking the request over changes it, so the one before mints no more.
+  nonce TEXT NOT NULL,
+  taken_at INTEGER NOT NULL,
+  -- What it has reserved: at most one mint for a key.
+  generation_id INTEGER REFERENCES generations (id),
+  -- The first answer; none while the request is being worked on.
+  status INTEGER CONSTRAINT idempotency_keys_status_valid CHECK (status BETWEEN 200 AND 299),
+  body TEXT CONSTRAINT idempotency_keys_body_valid CHECK (body IS NULL OR (status IS NOT NULL AND json_valid(body))),
   created_at INTEGER NOT NULL,
   PRIMARY KEY (owner_id, key_sha256)
 ) STRICT, WITHOUT ROWID;

@@ -95,6 +95,8 @@ pub enum Error {
     /// Less is left of the limit than two keys need.
     NothingToSplit,
     IdempotencyMismatch,
+    /// This very request, by its Idempotency-Key, is being worked on.
+    RequestInProgress,
     /// A mass action named another number than there are.
     ConfirmationMismatch {
         live_keys: i64,
@@ -170,6 +172,7 @@ impl Error {
             Self::MethodNotAllowed { .. } => 405,
             Self::AccountChanged
             | Self::ClaimInProgress
+            | Self::RequestInProgress
             | Self::KeyBeingRemoved
             | Self::KeyEnded
             | Self::KeysUsedUp { .. }
@@ -262,6 +265,7 @@ impl Error {
             Self::OldUnconfirmed => "old_unconfirmed",
             Self::GuardrailUnread => "guardrail_unread",
             Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::RequestInProgress => "request_in_progress",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::NothingToRequest => "nothing_to_request",
             Self::JobUnderWay => "job_under_way",
@@ -301,7 +305,7 @@ impl Error {
             | Self::RotationsUsedUp { retry_at: at }
             | Self::InGrace { until: at }
             | Self::TooEarly { from: at } => Some(at.since(now).max(1)),
-            Self::ClaimInProgress => Some(5),
+            Self::ClaimInProgress | Self::RequestInProgress => Some(5),
             Self::KeyBeingRemoved
             | Self::ClaimUnknown
             | Self::OldUnconfirmed

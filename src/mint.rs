@@ -25,15 +25,15 @@ use crate::domain::generation::State;
 use crate::domain::hold::Reason;
 use crate::domain::id::Kind;
 use crate::domain::mint::{Echo, MintSpec, check_echo};
-use crate::domain::period::LimitReset;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::DbError;
 use crate::store::audit;
 use crate::store::cards::{Card, Issue};
-use crate::store::claims::{self, Attempt, Decision, Idempotency, NewKey};
+use crate::store::claims::{self, Attempt, Decision, NewKey};
 use crate::store::generations;
+use crate::store::idempotency::Taking;
 use crate::store::mints::{self, Minted, Recorded};
 use crate::upstream::openrouter::{self, Created, Refused, Reply};
 
@@ -53,12 +53,12 @@ pub enum Claimed {
 pub async fn claim(
     app: &App,
     session: Session,
-    idempotency: Option<Idempotency>,
+    taking: Option<Taking>,
     accepts_terms: bool,
 ) -> Result<Claimed, Error> {
     let attempt = Attempt {
         accepts_terms,
-        ..attempt(app, session, idempotency)?
+        ..attempt(app, session, taking)?
     };
     reserve(app, attempt).await
 }
@@ -67,12 +67,12 @@ pub async fn claim(
 pub async fn create(
     app: &App,
     session: Session,
-    idempotency: Option<Idempotency>,
+    taking: Option<Taking>,
     new: NewKey,
 ) -> Result<Claimed, Error> {
     let attempt = Attempt {
         create: Some(new),
-        ..attempt(app, session, idempotency)?
+        ..attempt(app, session, taking)?
     };
     reserve(app, attempt).await
 }
@@ -94,8 +94,8 @@ pub async fn offer(
     attempt: &Attempt,
     decision: &Decision,
 ) -> Result<(Share, MintSpec), Error> {
-    let share = share(decision, attempt.now);
-    if share.exhausted && decision.grants.limit_reset == LimitReset::None {
+    let share = share(&decision.grants, &decision.siblings, attempt.now);
+    if share.is_never(&decision.grants) {
         refuse(app, attempt, "credit_spent", None).await?;
         return Err(Error::CreditSpent);
     }
@@ -122,11 +122,7 @@ pub async fn make(
 }
 
 /// Fresh ids for one try.
-pub fn attempt(
-    app: &App,
-    session: Session,
-    idempotency: Option<Idempotency>,
-) -> Result<Attempt, Error> {
+pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<Attempt, Error> {
     let random = &*app.random;
     Ok(Attempt {
         session,
@@ -134,7 +130,7 @@ pub fn attempt(
         key: random::public_id(random, Kind::Key)?,
         generation: random::public_id(random, Kind::Generation)?,
         nonce: random::nonce(random)?,
-        idempotency,
+        taking,
         create: None,
         accepts_terms: false,
         rotation: None,
@@ -216,6 +212,8 @@ async fn settle(
                 ended: false,
                 missing: false,
                 all_off: share.exhausted,
+                allowance: decision.grants.allowance().key,
+                cap_due_at: minted.cap_due_at,
             };
             Ok(Claimed::New { card, secret })
         }

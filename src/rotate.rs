@@ -26,9 +26,10 @@ use crate::error::Error;
 use crate::mint::{self, Claimed, Share};
 use crate::own_keys;
 use crate::store::cards::{self, Card};
-use crate::store::claims::{Attempt, Decision, Idempotency};
+use crate::store::claims::{Attempt, Decision};
 use crate::store::generations::Due;
 use crate::store::holds::Switch;
+use crate::store::idempotency::Taking;
 use crate::store::rotations::{self, Facts, Gates, OldSecret, Rotation, Told};
 use crate::store::successors;
 use crate::turn::{self, Switched};
@@ -43,15 +44,13 @@ pub struct Asked<'a> {
     pub session: Session,
     /// As the request names it; anything may stand there.
     pub key: &'a str,
-    pub idempotency: Option<Idempotency>,
+    pub taking: Option<Taking>,
 }
 
 /// What asking ends with.
 pub enum Rotated {
     /// The only time that the secret is seen.
     New { card: Card, secret: Secret },
-    /// This very request was answered before.
-    Before(Card),
     /// It leaked and is off, or is being disabled, as the card says; its replacement has to wait, for this reason.
     Waits { card: Card, why: Error },
     /// An admin has reported it: what follows is its owner's.
@@ -100,10 +99,7 @@ async fn replace(
         };
     }
     let mut attempt = attempt(app, asked, &rotation)?;
-    let (card, facts) = owned(rotations::begin(&*app.db, &attempt, &rotation).await?)?;
-    if is_replay(&attempt, &facts)? {
-        return Ok(Rotated::Before(card));
-    }
+    let facts = owned(rotations::begin(&*app.db, &attempt, &rotation).await?)?;
     if !facts.begun {
         return Err(refusal(&attempt, &rotation, &facts.gates));
     }
@@ -120,7 +116,7 @@ async fn replace(
 }
 
 fn attempt(app: &App, asked: &Asked<'_>, rotation: &Rotation) -> Result<Attempt, Error> {
-    let attempt = mint::attempt(app, asked.session.clone(), asked.idempotency.clone())?;
+    let attempt = mint::attempt(app, asked.session.clone(), asked.taking.clone())?;
     Ok(Attempt {
         rotation: Some(rotation.clone()),
         ..attempt
@@ -134,11 +130,11 @@ fn made(claimed: Result<Claimed, Error>) -> Result<Rotated, Error> {
     }
 }
 
-/// The key and how it stands, if it is the member's and there is something to replace.
-fn owned(told: Told) -> Result<(Card, Facts), Error> {
+/// How the key stands, if it is the member's and there is something to replace.
+fn owned(told: Told) -> Result<Facts, Error> {
     let card = told.card.ok_or(Error::NotFound)?;
     match told.facts {
-        Some(facts) => Ok((card, facts)),
+        Some(facts) => Ok(facts),
         None => Err(own_keys::switchable(card.state)
             .err()
             .unwrap_or(Error::KeyEnded)),
@@ -146,21 +142,14 @@ fn owned(told: Told) -> Result<(Card, Facts), Error> {
 }
 
 async fn card_now(app: &App, member: &str, key: &str) -> Result<Card, Error> {
-    let rows = app.db.batch(vec![cards::one_of(member, key)]).await?;
+    let rows = app
+        .db
+        .batch(vec![cards::one_of(member, key, app.now())])
+        .await?;
     let cards = rows.first().map(cards::read_cards).transpose()?;
     cards
         .and_then(|mut cards| cards.pop())
         .ok_or(Error::NotFound)
-}
-
-/// Whether this request was answered before (A15).
-fn is_replay(attempt: &Attempt, facts: &Facts) -> Result<bool, Error> {
-    match (&facts.replay_of, &attempt.idempotency) {
-        (Some(earlier), Some(now)) if *earlier != now.body_sha256 => {
-            Err(Error::IdempotencyMismatch)
-        }
-        (earlier, _) => Ok(earlier.is_some()),
-    }
 }
 
 /// Why the key is not replaced, in the order in which it would be mended.
@@ -218,8 +207,7 @@ async fn prepare(
     attempt.now = app.now();
     let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, &old).await?;
     if !decision.reserved {
-        let (_, facts) = owned(told)?;
-        return Err(refusal(attempt, rotation, &facts.gates));
+        return Err(refusal(attempt, rotation, &owned(told)?.gates));
     }
     let offer = mint::offer(app, attempt, &decision).await?;
     Ok((decision, offer))
@@ -266,13 +254,9 @@ enum Graced {
 async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Result<Graced, Error> {
     let reserved = rotations::reserve(&*app.db, &attempt, &rotation, &OldSecret::Works).await?;
     let (told, mut decision) = reserved;
-    let (card, facts) = owned(told)?;
+    let facts = owned(told)?;
     if !decision.reserved {
-        return if is_replay(&attempt, &facts)? {
-            Ok(Graced::Done(Box::new(Rotated::Before(card))))
-        } else {
-            Err(refusal(&attempt, &rotation, &facts.gates))
-        };
+        return Err(refusal(&attempt, &rotation, &facts.gates));
     }
     let Some(lowered) = lower(app, &attempt, &mut decision, &facts).await? else {
         return Ok(Graced::OldIsGone);
@@ -318,7 +302,7 @@ async fn lower(
     let (failure, error) = match turn::limit(app, &facts.old, to, actor).await {
         Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => {
             count_old_as(decision, to, spent);
-            if !mint::share(decision, app.now()).exhausted {
+            if !mint::share(&decision.grants, &decision.siblings, app.now()).exhausted {
                 return Ok(Some(to));
             }
             ("budget_spent", Error::NothingToSplit)

@@ -259,9 +259,6 @@ export const mutants = [
       "            AND a.failure IS NOT 'busy') < ?11", "            AND a.failure IS NOT 'busy') < ?11 + 1000"],
     ["A11 upstream's own patience is no attempt",
       "            AND a.failure IS NOT 'busy') < ?11", "            ) < ?11"],
-    ["A15 the reservation refuses a replay",
-      "            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)",
-      "            WHERE 0 AND r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)"],
   ]),
 
   // ------------------------------------------------------------------------------------------ the record
@@ -449,10 +446,9 @@ export const mutants = [
     ["X9 its last figure is as much as it can be", "usage.read_at >= by_any_clock && reset", "usage.read_at >= began && reset"],
   ]),
   ...inFile("src/mint/decision.rs", [
-    ["A15 an Idempotency-Key is for one body", "        if earlier.body_sha256 != idempotency.body_sha256 {", "        if earlier.body_sha256.is_empty() {"],
     ["B3 a cap below the allowance is computed anew after the reset", "        due => due,\n", "        _ => None,\n"],
     ["what waits for evidence is computed anew by the next sweep", "        Some(_) if waits =>", "        Some(_) if waits && cap < NanoUsd::ZERO =>"],
-    ["a temporary raise ends for a fresh key too", "        due: decision.grants.not_after_a_raise(reset),", "        due: reset,"],
+    ["a temporary raise ends for a fresh key too", "        due: grants.not_after_a_raise(reset),", "        due: reset,"],
   ]),
   ...inFile("src/caps.rs", [
     ["B3 more wants upstream's evidence", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
@@ -673,7 +669,7 @@ export const mutants = [
     ["P7 what is found on goes off and away", "    let was_on = !kept.expired && body.disabled != Some(true);", "    let was_on = !kept.expired && body.disabled.is_none();"],
     ["C2 what has expired is no stray for being on", "    let was_on = !kept.expired && body", "    let was_on = body"],
     ["C1 what was found on is deleted at once", "    if !was_on && !known.may_go(run.now) {", "    if !known.may_go(run.now) {"],
-    ["C1 a delete without an answer is not written down", "        Reply::Missing | Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,\n        Reply::Missing => return retry_later(app, run, due, counts).await,"],
+    ["C1 a delete without an answer is not written down", "        Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,"],
   ]),
   ...inFile("src/jobs/due.rs", [
     ["P8 what the database refuses of one row is its own", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
@@ -688,7 +684,6 @@ export const mutants = [
   ]),
   ...inFile("src/jobs/holds.rs", [
     ["A2 a switch whose answer was lost is tried in every run", "            return retry_next_run(app, run, due, counts).await;", "            return retry_later(app, run, due, counts).await;"],
-    ["P7 what is not there is tried later each time", "Reply::Missing => return retry_later(app, run, due, counts).await,", "Reply::Missing => return retry_next_run(app, run, due, counts).await,"],
   ]),
   ...inFile("src/jobs/lease.rs", [
     ["X22 a job's clock is never ahead", "let now = scheduled.min(clock);", "let now = scheduled;"],
@@ -770,6 +765,26 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ alarms and the night
+  ...inFile("src/http/idempotency.rs", [
+    ["another request under a used key is refused", "        Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),", "        Taken::AnotherRequest => {}"],
+    ["a request that is worked on waits", "        Taken::UnderWay => return Err(Error::RequestInProgress),", "        Taken::UnderWay => {}"],
+    ["a request has its first answer", "        Taken::Answered { status, body } => return given_again(status, body.as_deref()),", "        Taken::Answered { .. } => {}"],
+    ["a lost answer is told from an older key", "        Taken::Made { key } => return lost(&context, &key).await,", "        Taken::Made { .. } => {}"],
+    ["a failure is not remembered", "        Err(_) => idempotency::give_back(&*app.db, &keyed).await,", "        Err(_) => Ok(()),"],
+    ["a key belongs to method and path", "[line.as_bytes(), body].concat()", "[&line.as_bytes()[..0], body].concat()"],
+    ["a key belongs to the body", "[line.as_bytes(), body].concat()", "[line.as_bytes(), &body[..0]].concat()"],
+    ["every change takes an Idempotency-Key", "route.method.is_unsafe() && route.who != Who::Anyone", "route.method.is_unsafe() && route.who == Who::Member"],
+  ]),
+  ...inFile("src/store/idempotency.rs", [
+    ["one mint for an Idempotency-Key", " AND rg.state NOT IN ('reserved', 'minting', 'verifying')", ""],
+    ["what was made is not made again", "              AND rg.recorded_at IS NULL", "              AND 1"],
+    ["a request is taken over only when nobody works on it", "            AND (idempotency_keys.taken_at <= ?7 OR idempotency_keys.generation_id IS NOT NULL)\n", ""],
+    ["an Idempotency-Key needs a current session", "WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND i.key_sha256 = ?1", "WHERE m.public_id = ?4 AND ?5 >= 0 AND i.key_sha256 = ?1"],
+    ["an Idempotency-Key is free again after a day", "AND created_at <= ?2\n", "AND created_at < 0 * ?2\n"],
+  ]),
+  ...inFile("src/store/claims.rs", [
+    ["who was taken over reserves no claim", "AND r.key_sha256 = ?12 AND r.nonce = ?13", "AND r.key_sha256 = ?12 AND ?13 <> ''"],
+  ]),
   ...inFile("src/absence.rs", [
     ["a 404 is an answer only where our own workspace is found with the same credential", "Ok(account.may_conclude && workspaces::read(app, workspace_id).await == Reply::Is(()))", "Ok(account.may_conclude)"],
     ["nothing is concluded while the account or the database is in doubt", "Ok(account.may_conclude && workspaces", "Ok(workspaces"],
@@ -876,11 +891,9 @@ export const mutants = [
       "r.unsettled = 0 AND r.expires_at > ?2", "r.expires_at > ?2"],
     ["S4-79 nothing is put off that has expired", "r.unsettled = 0 AND r.expires_at > ?2", "r.unsettled = 0"],
     ["C10 a key in hand is not taken in hand again", "AND (r.in_hand_of IS NULL OR (r.leaked", "AND (1 OR (r.leaked"],
-    ["A11 nothing is put off beyond the day's quota", "('busy', 'budget_spent', 'credit_spent')) < ?9", "('busy', 'budget_spent', 'credit_spent')) < ?9 + 1000"],
-    ["A15 a replay takes no key in hand", "i.key_sha256 = ?10 AND i.created_at > ?11", "0 AND i.key_sha256 = ?10 AND i.created_at > ?11"],
+    ["A11 nothing is put off beyond the day's quota", "('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?9", "('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?9 + 1000"],
     ["A19 a leak is the owner's to report, or an admin's", "AND (r.member = a.public_id OR ?6 = 1)", "AND ?6 IN (0, 1)"],
     ["X13 a leak is reported in a current session", "AND a.epoch + s.session_epoch = ?5", "AND ?5 = ?5"],
-    ["A15 a replay reports no leak of the replacement", "i.key_sha256 = ?7 AND i.created_at > ?8", "0 AND i.key_sha256 = ?7 AND i.created_at > ?8"],
     ["S3-45 a leak ends a grace", "WHERE k.public_id = ?4 AND n.grace_until IS NOT NULL", "WHERE 0 AND k.public_id = ?4 AND n.grace_until IS NOT NULL"],
     ["A2 a leak's replacement that is being made is not spoilt by a second word on it",
       "          WHERE NOT EXISTS (SELECT 1 FROM generations g\n            WHERE g.key_id = holds.key_id", "          WHERE NOT EXISTS (SELECT 1 FROM generations g\n            WHERE 0 AND g.key_id = holds.key_id"],
@@ -890,8 +903,7 @@ export const mutants = [
     ["X8 what is unsettled gets no successor", "r.unsettled = 0 AND r.expires_at > ?3", "r.expires_at > ?3"],
     ["X4 no successor while a switch may land yet", " AND r.switch_in_doubt = 0\n", "\n"],
     ["S4-79 a renewal is for the end of a life", "AND (?9 = 0 OR r.renewable_at <= ?3)", "AND ?9 IN (0, 1)"],
-    ["A11 a key has six successors a day", "('busy', 'budget_spent', 'credit_spent')) < ?11", "('busy', 'budget_spent', 'credit_spent')) < ?11 + 1000"],
-    ["A15 a replay reserves nothing", "i.key_sha256 = ?12 AND i.created_at > ?13", "0 AND i.key_sha256 = ?12 AND i.created_at > ?13"],
+    ["A11 a key has six successors a day", "('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?11", "('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?11 + 1000"],
     ["S4-61 B1 what the old one had spent is booked", "WHERE state = 'disabled' AND id = (SELECT n.replaces", "WHERE 0 AND id = (SELECT n.replaces"],
     ["C10 a limit that was lowered for nothing is looked at again",
       "UPDATE generations SET cap_due_at = ?1\n        WHERE id", "UPDATE generations SET cap_due_at = ?1\n        WHERE 0 AND id"],
@@ -923,7 +935,6 @@ export const mutants = [
   ]),
   ...inFile("src/rotate.rs", [
     ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
-    ["A15 a replay is answered as one", "    if is_replay(&attempt, &facts)? {\n        return Ok(Rotated::Before(card));\n    }\n    if !facts.begun {\n        return Err(refusal(", "    if !facts.begun {\n        return Err(refusal("],
     ["B4 C10 a split leaves out what was spent before it was paid for", "        LimitReset::None => before,\n", "        LimitReset::None => NanoUsd::ZERO,\n"],
     ["B4 C10 a prepaid split's limit begins where the key was", ".map(|to| before.plus(to))", ""],
     ["C10 a limit that counts another window is not split", "    if facts.limit_reset != reset {", "    if facts.limit.nano() < 0 {"],

@@ -190,6 +190,13 @@ pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
+/// What a cap that is computed anew at `due` allows is not to be had before this: the window's beginning, where that is to
+/// come.
+pub fn not_before(reset: LimitReset, due: Timestamp, now: Timestamp) -> Timestamp {
+    let began = reset.starts(due);
+    if began > now { began } else { due.max(now) }
+}
+
 /// What a sibling took of the window that `at` falls into. What was spent just before it may be of this window by upstream's
 /// clock (X9).
 fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {

@@ -54,6 +54,7 @@ impl Error {
             Self::NothingToSplit => "Too little is left for two secrets",
             Self::OldUnconfirmed => "OpenRouter did not confirm what the old secret may do",
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
+            Self::RequestInProgress => "This request is being worked on",
             Self::ConfirmationMismatch { .. } => "There are more keys than that",
             Self::NothingToRequest => "There is nothing to ask for",
             Self::JobUnderWay => "This job is running",
@@ -143,6 +144,12 @@ impl Error {
             Self::PlanExists | Self::PaymentMismatch | Self::GuardrailUnread => {
                 String::from("Nothing was changed.")
             }
+            Self::IdempotencyMismatch => String::from(
+                "Nothing was changed. Send this one with an Idempotency-Key of its own.",
+            ),
+            Self::RequestInProgress => String::from(
+                "Send it again with the same Idempotency-Key in a few seconds: it is answered then.",
+            ),
             Self::CreditSpent => {
                 String::from("Nothing was changed. A payment makes room for a key.")
             }

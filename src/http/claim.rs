@@ -1,15 +1,10 @@
 //! `POST /api/v1/claim`: the member's one key. The story itself is in `mint`.
 
-use serde::Serialize;
-
-use super::keys::KeyBody;
-use super::{Body, Context, Reply};
-use crate::crypto::sha256_hex;
+use super::{Context, Reply, key_answer};
 use crate::domain::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::mint::{self, Claimed};
-use crate::store::claims::Idempotency;
 
 body! {
     /// There is nothing to choose. Who has not accepted the terms in force says so with the claim.
@@ -29,57 +24,19 @@ impl Wanted {
     }
 }
 
-#[derive(Serialize)]
-struct ClaimBody<'a> {
-    key: KeyBody,
-    /// Only in the answer that made the key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<&'a str>,
-}
-
 /// 201 with the secret, or 200 with the key there is.
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let accepts_terms = context.json::<Wanted>()?.accepts_terms()?;
-    let idempotency = idempotency(&context, "")?;
-    let now = context.app.now();
-    answer(
-        mint::claim(&context.app, session, idempotency, accepts_terms).await?,
-        now,
-    )
+    let (app, taking) = (&*context.app, context.taking.clone());
+    let claimed = mint::claim(app, session, taking, accepts_terms).await?;
+    answer(claimed, app.now())
 }
 
 /// The key, and the secret of one that was made just now.
 pub fn answer(claimed: Claimed, now: Timestamp) -> Result<Reply, Error> {
     match claimed {
-        Claimed::New { card, secret } => {
-            let body = ClaimBody {
-                key: KeyBody::new(card, now),
-                secret: Some(secret.expose()),
-            };
-            Reply::json(201, &body)
-        }
-        Claimed::Existing(card) => {
-            let body = ClaimBody {
-                key: KeyBody::new(card, now),
-                secret: None,
-            };
-            Reply::json(200, &body)
-        }
+        Claimed::New { card, secret } => key_answer::new_secret(card, secret, now),
+        Claimed::Existing(card) => key_answer::without_secret(200, card, None, now),
     }
-}
-
-/// The request's Idempotency-Key, with its body as what `about` says: the same key about something else is refused.
-pub(super) fn idempotency(context: &Context, about: &str) -> Result<Option<Idempotency>, Error> {
-    let Some(key) = context.idempotency_key()? else {
-        return Ok(None);
-    };
-    let body: &[u8] = match &context.body {
-        Body::Bytes(bytes) => bytes,
-        Body::Empty | Body::TooLarge => &[],
-    };
-    Ok(Some(Idempotency {
-        key_sha256: sha256_hex(key.as_bytes()),
-        body_sha256: sha256_hex(&[about.as_bytes(), body].concat()),
-    }))
 }

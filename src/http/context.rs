@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::crypto::session::Session;
 use crate::domain::id::{Kind, PublicId};
 use crate::error::Error;
+use crate::store::idempotency::Taking;
 
 /// The longest Idempotency-Key (A15).
 const IDEMPOTENCY_KEY_CHARS: usize = 128;
@@ -21,6 +22,8 @@ pub struct Context {
     pub query: String,
     pub cookies: Option<String>,
     pub idempotency_key: Option<String>,
+    /// The Idempotency-Key that was taken for this request.
+    pub taking: Option<Taking>,
     pub body: Body,
 }
 

@@ -93,10 +93,5 @@ pub fn misconfigured(problems: &[Problem]) -> Outbound {
 }
 
 fn problem(error: &Error, body: String) -> Outbound {
-    let reply = Reply {
-        status: error.status(),
-        headers: vec![("content-type", String::from("application/problem+json"))],
-        body: body.into_bytes(),
-    };
-    super::pipeline::finished(reply, "", false)
+    super::pipeline::finished(Reply::problem(error.status(), body), "", false)
 }

@@ -32,8 +32,13 @@ pub struct KeyBody {
     missing: bool,
     /// Why it is off, or, while it is still `active`, will be soon.
     holds: Vec<Reason>,
+    /// What is in force; of a key that is off because nothing is left, what it has of a whole window.
     limit_usd: NanoUsd,
+    /// What it may spend in a whole window.
+    plan_limit_usd: NanoUsd,
     limit_reset: LimitReset,
+    /// Before this it does not work again: nothing is left until then. `null` while that is not so, and where it is paid for.
+    available_from: Option<Timestamp>,
     /// When the current window ends; `null` for a prepaid key, which has one.
     resets_at: Option<Timestamp>,
     created_at: Timestamp,
@@ -62,6 +67,8 @@ struct SpendBody {
 
 impl KeyBody {
     pub fn new(card: Card, now: Timestamp) -> Self {
+        let is_spent = card.holds.contains(&Reason::Budget);
+        let available_from = card.available_from(now);
         let over = card.expires_at <= now && matches!(card.state, State::Active | State::Disabled);
         Self {
             spend: SpendBody::new(&card, now),
@@ -71,7 +78,9 @@ impl KeyBody {
             state: if over { State::Expired } else { card.state },
             missing: card.missing && matches!(card.state, State::Active | State::Disabled),
             holds: card.holds,
-            limit_usd: card.limit,
+            limit_usd: if is_spent { card.allowance } else { card.limit },
+            plan_limit_usd: card.allowance,
+            available_from,
             limit_reset: card.limit_reset,
             resets_at: card.limit_reset.resets_at(now),
             created_at: card.created_at,
@@ -90,7 +99,11 @@ impl SpendBody {
         let used = of(card.limit_reset);
         Some(Self {
             used_usd: used,
-            left_usd: used.map(|used| card.limit.minus(used)),
+            left_usd: if card.holds.contains(&Reason::Budget) {
+                Some(NanoUsd::ZERO)
+            } else {
+                used.map(|used| card.limit.minus(used))
+            },
             day_usd: of(LimitReset::Daily),
             week_usd: of(LimitReset::Weekly),
             month_usd: of(LimitReset::Monthly),
@@ -200,7 +213,11 @@ fn carried_out(context: &Context, Carried { card, confirmed }: Carried) -> Resul
 
 /// A key of the member's, by its id as the request names it.
 pub async fn own(context: &Context, session: &Session, key: &str) -> Result<Card, Error> {
-    let read = vec![cards::one_of(session.member.as_str(), key)];
+    let read = vec![cards::one_of(
+        session.member.as_str(),
+        key,
+        context.app.now(),
+    )];
     let (_, rows) = members::signed_in(&*context.app.db, session, read).await?;
     let cards = cards::read_cards(rows.first().unwrap_or(&Rows::new()))?;
     cards.into_iter().next().ok_or(Error::NotFound)
@@ -216,7 +233,10 @@ async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result
     let app = &*context.app;
     let mut stmts = writes;
     let written = stmts.len();
-    stmts.extend([cards::of_member(session), runs::last_ended(sweep::JOB)]);
+    stmts.extend([
+        cards::of_member(session, app.now()),
+        runs::last_ended(sweep::JOB),
+    ]);
     let (_, rows) = members::signed_in(&*app.db, session, stmts).await?;
     let none = Rows::new();
     let rows_of = |n: usize| rows.get(written.saturating_add(n)).unwrap_or(&none);

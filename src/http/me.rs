@@ -7,6 +7,7 @@ use super::pipeline::is_admin;
 use super::{Context, Reply};
 use crate::domain::gate::{Facts, Policy, first_refusal};
 use crate::domain::identity::Role;
+use crate::domain::money::NanoUsd;
 use crate::domain::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
@@ -20,6 +21,10 @@ struct ClaimTerms {
     /// The gate that refuses, as the claim itself would say it.
     refusal: Option<Value>,
     limit_usd: String,
+    /// What a key that is claimed now could spend in this window, and, where that is nothing, before when it would not work.
+    /// `null` for who has a key: there is nothing to claim.
+    available_usd: Option<NanoUsd>,
+    available_from: Option<Timestamp>,
     limit_reset: &'static str,
     expiry_days: u32,
     min_account_age_days: u32,
@@ -60,6 +65,7 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
     let seats_left = terms
         .max_total_keys
         .saturating_sub(decision.facts.seats_live);
+    let has_key = decision.facts.live_state.is_some();
     // This is about the gates: a key that is there is the page's own matter, and terms are accepted with the claim.
     let policy = Policy {
         terms_rev: REVISION,
@@ -72,22 +78,31 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
         policy,
         ..decision.facts
     };
-    let refusal = first_refusal(&gates, terms, now).map(|refusal| {
-        let error = mint::refusal_error(refusal, now);
-        let mut told = error.problem("");
-        if let Some(told) = told.as_object_mut() {
-            told.retain(|name, _| !["type", "status", "instance"].contains(&name.as_str()));
-            told.entry("retry_at").or_insert(Value::Null);
-        }
-        told
-    });
+    let share = mint::share(&decision.grants, &decision.siblings, now);
+    let share = Some(share).filter(|_| !has_key);
+    let refusal =
+        first_refusal(&gates, terms, now).map(|refusal| mint::refusal_error(refusal, now));
+    let is_spent = (share.as_ref()).is_some_and(|share| share.is_never(&decision.grants));
+    let refusal = refusal.or_else(|| is_spent.then_some(Error::CreditSpent));
     ClaimTerms {
         open: refusal.is_none(),
-        refusal,
+        refusal: refusal.map(|error| told(&error)),
         limit_usd: decision.grants.offered().to_string(),
+        available_usd: share.as_ref().map(mint::Share::now),
+        available_from: share.and_then(|share| share.begins(&decision.grants, now)),
         limit_reset: decision.grants.limit_reset.name(),
         expiry_days: decision.plan.expiry_days,
         min_account_age_days: terms.min_account_age_days,
         seats_left: (terms.max_total_keys > 0).then_some(seats_left.max(0)),
     }
+}
+
+/// A refusal as the claim itself would say it.
+fn told(refusal: &Error) -> Value {
+    let mut told = refusal.problem("");
+    if let Some(told) = told.as_object_mut() {
+        told.retain(|name, _| !["type", "status", "instance"].contains(&name.as_str()));
+        told.entry("retry_at").or_insert(Value::Null);
+    }
+    told
 }

@@ -2,7 +2,7 @@
 //! prefer of those they have.
 
 use super::body::{NoMembers, Nullable};
-use super::claim::{answer, idempotency};
+use super::claim::answer;
 use super::plans::{amount, change};
 use super::{Context, Reply, keys};
 use crate::caps;
@@ -19,7 +19,7 @@ body! {
     }
 }
 
-/// 201 with the secret, or 200 with the key that an earlier request of this Idempotency-Key made.
+/// 201 with the secret.
 pub async fn create_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Wanted { name, limit_usd } = context.json()?;
@@ -27,8 +27,7 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
         name: key_name(&name).ok_or(keys::BAD_NAME)?,
         own_limit: limit_usd.as_deref().map(amount).transpose()?,
     };
-    let idempotency = idempotency(&context, &context.path)?;
-    let made = mint::create(&context.app, session, idempotency, new).await?;
+    let made = mint::create(&context.app, session, context.taking.clone(), new).await?;
     answer(made, context.app.now())
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::routes::{Method, ROUTES, Route, Shows, Takes, Who};
-use super::{Context, Reply};
+use super::{Context, Reply, idempotency};
 use crate::error::Error;
 
 /// The bodies' schemas; the paths come from the table.
@@ -52,15 +52,13 @@ fn operation(route: &Route, summary: &str) -> Value {
         });
         members.insert(String::from("requestBody"), body);
     }
-    let named: &[&str] = match route.path {
-        "/api/v1/claim" => &["idempotency_key"],
-        "/api/v1/keys" if route.method == Method::Post => &["idempotency_key"],
-        "/api/v1/keys/{id}" | "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer" => &["key_id"],
-        path if path.starts_with("/api/v1/keys/{id}/") => &["key_id", "idempotency_key"],
-        _ => &[],
-    };
-    let page_of = route.names_member().then_some("page_of_member");
-    let named: Vec<&str> = named.iter().copied().chain(page_of).collect();
+    let mut named = Vec::new();
+    if route.path.starts_with("/api/v1/keys/{id}") {
+        named.push("key_id");
+    }
+    if idempotency::applies_to(route) {
+        named.push("idempotency_key");
+    }
     if !named.is_empty() {
         let one = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
         let parameters: Value = named.into_iter().map(one).collect();
@@ -118,9 +116,9 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
             &[("200", Some("RequestMade")), ("201", Some("RequestMade"))]
         }
         (Shows::Data, "/api/v1/requests") => &[("200", Some("Requests"))],
-        (Shows::Data, "/api/v1/claim") => &[("200", Some("Claim")), ("201", Some("Claim"))],
+        (Shows::Data, "/api/v1/claim") => &[("200", Some("KeyAnswer")), ("201", Some("KeyAnswer"))],
         (Shows::Data, "/api/v1/keys") if route.method == Method::Post => {
-            &[("200", Some("Claim")), ("201", Some("Claim"))]
+            &[("200", Some("KeyAnswer")), ("201", Some("KeyAnswer"))]
         }
         (Shows::Data, "/api/v1/keys" | "/api/v1/keys/refresh") => &[("200", Some("Keys"))],
         (Shows::Data, "/api/v1/keys/{id}") => &[("200", Some("OneKey")), ("202", Some("OneKey"))],
@@ -129,9 +127,9 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
         }
         (Shows::Data, "/api/v1/me") if route.method == Method::Delete => &[("204", None)],
         (Shows::Data, path) if path.starts_with("/api/v1/keys/{id}/") => &[
-            ("200", Some("Rotation")),
-            ("201", Some("Rotation")),
-            ("202", Some("Rotation")),
+            ("200", Some("KeyAnswer")),
+            ("201", Some("KeyAnswer")),
+            ("202", Some("KeyAnswer")),
         ],
         (Shows::Data, "/api/v1/me") => &[("200", Some("Me"))],
         (Shows::Data, "/api/v1/me/export") => &[("200", Some("Export"))],

@@ -155,10 +155,7 @@ pub fn error(config: &Config, error: &Error, request_id: &str) -> Reply {
         request_id,
         status: error.status(),
     };
-    render(error.status(), &page).unwrap_or_else(|_| Reply {
-        status: error.status(),
-        ..Reply::default()
-    })
+    render(error.status(), &page).unwrap_or_else(|_| Reply::empty(error.status()))
 }
 
 fn render(status: u16, page: &impl Template) -> Result<Reply, Error> {

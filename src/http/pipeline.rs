@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::rate::{self, By, Limit};
 use super::routes::{MEMBER_HEADER, ROUTES, Route, Shows, Takes, Who, allowed};
-use super::{Body, Context, Inbound, Outbound, Reply, cookies, headers, pages};
+use super::{Body, Context, Inbound, Outbound, Reply, cookies, headers, idempotency, pages};
 use crate::app::App;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, session};
@@ -111,12 +111,7 @@ impl Service {
         let mut reply = if as_page {
             pages::error(&self.app.config, error, request_id)
         } else {
-            let body = error.problem(request_id).to_string().into_bytes();
-            Reply {
-                status: error.status(),
-                headers: vec![("content-type", String::from("application/problem+json"))],
-                body,
-            }
+            Reply::problem(error.status(), error.problem(request_id).to_string())
         };
         if let Some(secs) = error.retry_after(now) {
             reply = reply.header("retry-after", secs.to_string());
@@ -208,7 +203,7 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
             within(app, *limit, who).await?;
         }
     }
-    (route.handler)(context).await
+    idempotency::answer_once(route, context).await
 }
 
 async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
@@ -343,6 +338,7 @@ fn context(app: &Rc<App>, inbound: Inbound) -> Context {
             .get("idempotency-key")
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         cookies,
+        taking: None,
         body: inbound.into_body(),
     }
 }
@@ -369,8 +365,7 @@ fn wants_document(inbound: &Inbound) -> bool {
 }
 
 pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound {
-    let body = if without_body { Vec::new() } else { reply.body };
-    let mut response = http::Response::new(body);
+    let mut response = http::Response::new(Vec::new());
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -388,6 +383,9 @@ pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound 
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.append(HeaderName::from_static(name), value);
         }
+    }
+    if !without_body {
+        *response.body_mut() = reply.into_body();
     }
     response
 }

@@ -1,15 +1,31 @@
 //! What a handler answers with, before the pipeline adds what every answer has.
 
-use serde::Serialize;
+use std::fmt;
 
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::domain::secret::Secret;
 use crate::error::Error;
 
 /// A status, headers and one fixed body.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
+    /// The body's member `secret`, which joins it when the answer leaves.
+    secret: Option<Secret>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body", &String::from_utf8_lossy(&self.body))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Reply {
@@ -17,8 +33,8 @@ impl Reply {
         let body = serde_json::to_vec(body).map_err(|_| Error::Internal)?;
         let reply = Self {
             status,
-            headers: Vec::new(),
             body,
+            ..Self::default()
         };
         Ok(reply.header("content-type", String::from("application/json")))
     }
@@ -31,20 +47,46 @@ impl Reply {
         Self::written(status, "text/plain; charset=utf-8", body)
     }
 
+    pub fn problem(status: u16, body: String) -> Self {
+        Self::written(status, "application/problem+json", body)
+    }
+
     fn written(status: u16, kind: &str, body: String) -> Self {
         let reply = Self {
             status,
-            headers: Vec::new(),
             body: body.into_bytes(),
+            ..Self::default()
         };
         reply.header("content-type", kind.to_owned())
     }
 
     pub fn no_content() -> Self {
+        Self::empty(204)
+    }
+
+    pub fn empty(status: u16) -> Self {
         Self {
-            status: 204,
+            status,
             ..Self::default()
         }
+    }
+
+    /// Of a JSON object: what only this one answer may tell.
+    #[must_use]
+    pub fn with_secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// The body as it leaves, with the secret in it if there is one.
+    pub fn into_body(self) -> Vec<u8> {
+        let Some(secret) = &self.secret else {
+            return self.body;
+        };
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(&self.body).unwrap_or_default();
+        members.insert(String::from("secret"), json!(secret.expose()));
+        Value::Object(members).to_string().into_bytes()
     }
 
     /// A redirect to an address of ours or of a configured upstream.

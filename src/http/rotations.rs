@@ -1,12 +1,8 @@
 //! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`. The story itself is in `rotate`.
 
-use serde::Serialize;
-
 use super::body::NoMembers;
-use super::claim::idempotency;
-use super::keys::KeyBody;
 use super::pipeline::is_admin;
-use super::{Context, Reply};
+use super::{Context, Reply, key_answer};
 use crate::domain::rotation::GRACE_HOURS;
 use crate::error::Error;
 use crate::rotate::{self, Asked, Rotated};
@@ -28,17 +24,6 @@ impl Wanted {
             other => Ok(other),
         }
     }
-}
-
-#[derive(Serialize)]
-struct RotationBody<'a> {
-    key: KeyBody,
-    /// Only in the answer that made it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<&'a str>,
-    /// What to do where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
 }
 
 pub async fn rotate_key(context: Context) -> Result<Reply, Error> {
@@ -63,33 +48,19 @@ fn asked(context: &Context) -> Result<Asked<'_>, Error> {
     Ok(Asked {
         session: context.member()?,
         key: context.segment_before_last(),
-        // The same body for another key, or another verb, is another request.
-        idempotency: idempotency(context, &context.path)?,
+        taking: context.taking.clone(),
     })
 }
 
 fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
-    let (status, card, secret, note) = match rotated {
-        Rotated::New { card, secret } => (201, card, Some(secret), None),
-        Rotated::Before(card) => {
-            let note = "This was answered before. If you did not get the secret, rotate again.";
-            (200, card, None, Some(String::from(note)))
-        }
-        Rotated::Waits { card, why } => {
-            let note = format!("{} {}", leaked(&card), waits(&why));
-            (accepted(&card), card, None, Some(note))
-        }
-        Rotated::Reported(card) => {
-            let note = format!("{} A new one is its owner's to ask for.", leaked(&card));
-            (accepted(&card), card, None, Some(note))
-        }
+    let now = context.app.now();
+    let (card, next) = match rotated {
+        Rotated::New { card, secret } => return key_answer::new_secret(card, secret, now),
+        Rotated::Waits { card, why } => (card, waits(&why)),
+        Rotated::Reported(card) => (card, String::from("A new one is its owner's to ask for.")),
     };
-    let body = RotationBody {
-        key: KeyBody::new(card, context.app.now()),
-        secret: secret.as_ref().map(crate::domain::secret::Secret::expose),
-        note,
-    };
-    Reply::json(status, &body)
+    let note = format!("{} {next}", leaked(&card));
+    key_answer::without_secret(accepted(&card), card, Some(note), now)
 }
 
 /// 202 until OpenRouter has confirmed that the leaked secret is off.

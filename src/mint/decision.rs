@@ -2,10 +2,11 @@
 
 use super::Claimed;
 use crate::app::App;
-use crate::domain::budget::{self, Sibling};
+use crate::domain::budget::{self, Grants, Sibling};
 use crate::domain::gate::{Refusal, first_refusal};
 use crate::domain::mint::MintSpec;
 use crate::domain::money::NanoUsd;
+use crate::domain::period::LimitReset;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::store::claims::{Attempt, Decision};
@@ -19,11 +20,35 @@ pub struct Share {
     pub due: Option<Timestamp>,
 }
 
-pub fn share(decision: &Decision, now: Timestamp) -> Share {
-    let allowed = decision.grants.allowance();
-    let cap = budget::share(allowed, &decision.siblings, now);
+impl Share {
+    /// What may be spent of it in this window.
+    pub const fn now(&self) -> NanoUsd {
+        if self.exhausted {
+            NanoUsd::ZERO
+        } else {
+            self.limit
+        }
+    }
+
+    /// Nothing is left, and no window will bring more: it is paid for.
+    pub fn is_never(&self, grants: &Grants) -> bool {
+        self.exhausted && grants.limit_reset == LimitReset::None
+    }
+
+    /// Where nothing is left, before when a key does not work.
+    pub fn begins(&self, grants: &Grants, now: Timestamp) -> Option<Timestamp> {
+        let due = self
+            .due
+            .filter(|_| self.exhausted && !self.is_never(grants))?;
+        Some(budget::not_before(grants.limit_reset, due, now))
+    }
+}
+
+pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> Share {
+    let allowed = grants.allowance();
+    let cap = budget::share(allowed, siblings, now);
     // There is more once it is sure that the window has begun: the next sweep asks for evidence.
-    let waits = cap < budget::cap(allowed, &decision.siblings, now);
+    let waits = cap < budget::cap(allowed, siblings, now);
     let cap = cap.floored();
     let less = cap < allowed.key;
     let reset = match budget::due_after_reset(allowed.limit_reset, now) {
@@ -34,7 +59,7 @@ pub fn share(decision: &Decision, now: Timestamp) -> Share {
     Share {
         limit: cap.max(NanoUsd::CENT),
         exhausted: cap < NanoUsd::CENT,
-        due: decision.grants.not_after_a_raise(reset),
+        due: grants.not_after_a_raise(reset),
     }
 }
 
@@ -59,15 +84,6 @@ pub fn spec(decision: &Decision, share: &Share) -> Option<MintSpec> {
 }
 
 pub fn not_reserved(app: &App, attempt: &Attempt, decision: Decision) -> Result<Claimed, Error> {
-    if let (Some(earlier), Some(idempotency)) = (&decision.replay_of, &attempt.idempotency) {
-        if earlier.body_sha256 != idempotency.body_sha256 {
-            return Err(Error::IdempotencyMismatch);
-        }
-        let made = decision.cards.iter().find(|card| card.id == earlier.key);
-        if let (Some(card), true) = (made, attempt.create.is_some()) {
-            return Ok(Claimed::Existing(card.clone()));
-        }
-    }
     let mut facts = decision.facts;
     if attempt.create.is_some() {
         facts.live_state = None;
@@ -78,8 +94,8 @@ pub fn not_reserved(app: &App, attempt: &Attempt, decision: Decision) -> Result<
             card.map(Claimed::Existing).ok_or(Error::Internal)
         }
         Some(refusal) => Err(refusal_error(refusal, attempt.now)),
-        // Every gate is open, so it was the replay of an attempt that came to nothing.
-        None if decision.replay_of.is_some() => Err(Error::ClaimSuperseded),
+        // Every gate is open, so another isolate has taken this request over.
+        None if attempt.taking.is_some() => Err(Error::RequestInProgress),
         None => Err(Error::Internal),
     }
 }

@@ -1,7 +1,9 @@
 //! Keys as their owner sees them.
 
+use super::allowed::GrantsRow;
 use super::read;
 use crate::crypto::session::Session;
+use crate::domain::budget::{self, Grants};
 use crate::domain::generation::State;
 use crate::domain::hold::Reason;
 use crate::domain::money::NanoUsd;
@@ -10,10 +12,10 @@ use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
 
-/// A key as it is told.
+/// A key as it is told at `$now`.
 macro_rules! card {
-    () => {
-        "SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
+    ($now:literal) => {
+        concat!("SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
             'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
             'created_at', c.created_at, 'expires_at', c.expires_at,
             'issue', json_object('number', c.number, 'at', c.issued_at, 'grace_until', c.grace_until),
@@ -23,20 +25,21 @@ macro_rules! card {
             'all_off', NOT EXISTS (SELECT 1 FROM generations w WHERE w.key_id = n.key_id AND w.live = 1
               AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
               AND (w.switch_doubted_at IS NOT NULL OR (w.state <> 'disabled' AND NOT EXISTS
-                (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded')))))"
+                (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded')))),
+            'cap_due_at', n.cap_due_at, 'grants', ", grants!("n.owner_id", "n.key_id", $now), ")")
     };
 }
 
 statements! {
     // All but those that have ended and are off. One that never came to be is none.
-    OF_MEMBER = concat!(card!(), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
-        JOIN generations n ON n.id = c.generation_id
+    OF_MEMBER = concat!(card!("?2"), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
+        JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE m.public_id = ?1 AND c.state <> 'void' AND (c.ended_at IS NULL OR c.live = 1)
         ORDER BY c.ordinal LIMIT 100");
 
     // Also when it has ended.
-    ONE = concat!(card!(), " FROM key_cards c JOIN members m ON m.public_id = ?1
-        JOIN generations n ON n.id = c.generation_id
+    ONE = concat!(card!("?4"), " FROM key_cards c JOIN members m ON m.public_id = ?1
+        JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE c.public_id = ?2 AND c.state <> 'void'
           AND (c.owner_id = m.owner_id OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(?3))))");
 }
@@ -64,6 +67,19 @@ pub struct Card {
     pub missing: bool,
     /// Upstream has confirmed that no secret of it works.
     pub all_off: bool,
+    /// What it may spend in a whole window: by the plan and its raises, or its owner's own limit.
+    pub allowance: NanoUsd,
+    /// When its limit is computed anew.
+    pub cap_due_at: Option<Timestamp>,
+}
+
+impl Card {
+    /// Of a key that is off because nothing is left of its window: the moment before which it does not work again.
+    pub fn available_from(&self, now: Timestamp) -> Option<Timestamp> {
+        let waits = self.state.is_live() && self.holds.contains(&Reason::Budget);
+        let due = self.cap_due_at.filter(|_| waits)?;
+        Some(budget::not_before(self.limit_reset, due, now))
+    }
 }
 
 from_json! {
@@ -94,6 +110,8 @@ from_json! {
         ended: bool,
         missing: bool,
         all_off: bool,
+        cap_due_at: Option<Timestamp>,
+        grants: GrantsRow,
     }
 }
 
@@ -127,6 +145,8 @@ impl CardRow {
             ended: self.ended,
             missing: self.missing,
             all_off: self.all_off,
+            allowance: Grants::from(self.grants).allowance().key,
+            cap_due_at: self.cap_due_at,
             id: self.id,
             name: self.name,
             state: self.state,
@@ -141,18 +161,18 @@ impl CardRow {
 }
 
 /// A member's keys, the claimed one first.
-pub fn of_member(session: &Session) -> Stmt {
-    stmt!(OF_MEMBER, &session.member)
+pub fn of_member(session: &Session, now: Timestamp) -> Stmt {
+    stmt!(OF_MEMBER, &session.member, now)
 }
 
 /// A key of the member's by its id, or anybody's, if the member is one of these admins.
-pub fn one_to_act_on(session: &Session, key: &str, admins: &str) -> Stmt {
-    stmt!(ONE, &session.member, key, admins)
+pub fn one_to_act_on(session: &Session, key: &str, admins: &str, now: Timestamp) -> Stmt {
+    stmt!(ONE, &session.member, key, admins, now)
 }
 
 /// One of the keys of whoever has this id.
-pub fn one_of(member: &str, key: &str) -> Stmt {
-    stmt!(ONE, member, key, "[]")
+pub fn one_of(member: &str, key: &str, now: Timestamp) -> Stmt {
+    stmt!(ONE, member, key, "[]", now)
 }
 
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {

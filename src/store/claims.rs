@@ -7,6 +7,7 @@
 use super::allowed::{GrantsRow, SiblingRow, siblings_since};
 use super::cards::{self, Card};
 use super::facts::{FactsRow, PolicyRow};
+use super::idempotency::Taking;
 use super::rotations::Rotation;
 use super::{last_row, rows_of, terms, twice};
 use crate::crypto::session::Session;
@@ -19,12 +20,9 @@ use crate::domain::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 
-/// An Idempotency-Key is remembered this long (A15).
-pub const IDEMPOTENCY_SECS: i64 = 86_400;
-
 statements! {
     // The gates. `claim_gates` has what the database knows; configuration's part is bound.
-    GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+    GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, ?2, 'reserved', g.public_id, 'minting', ?3
         FROM claim_gates g
         WHERE g.public_id = ?4 AND g.epoch = ?5 AND g.status = 'active'
@@ -36,11 +34,11 @@ statements! {
           AND (g.claims = 'open' OR g.allotted = 1)
           AND (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?10
             AND a.failure IS NOT 'busy') < ?11
-          AND NOT EXISTS (SELECT 1 FROM idempotency_keys r
-            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.created_at > ?13)
+          AND (?12 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys r
+            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.nonce = ?13 AND ", nothing_reserved!("r"), "))
           AND (?17 IS NULL OR (SELECT COUNT(*) FROM (SELECT 1 FROM generations c
             WHERE c.state <> 'void' AND c.created_at > ?16 LIMIT COALESCE(?17, 0))) < ?17)
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT DO NOTHING");
 
     // What has nothing alive any more makes room for the one that is created in its place.
     MAKE_ROOM = "UPDATE keys SET ended_at = ?1, change_id = ?2
@@ -74,9 +72,10 @@ statements! {
         WHERE g.public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?1)
         ON CONFLICT (public_id) DO NOTHING";
 
-    REMEMBER = "INSERT OR REPLACE INTO idempotency_keys (owner_id, key_sha256, body_sha256, generation_id, created_at)
-        SELECT n.owner_id, ?1, ?2, n.id, n.created_at FROM generations n
-        WHERE n.public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
+    // One mint for an Idempotency-Key: the guard asks for one that has reserved nothing.
+    REMEMBER = "UPDATE idempotency_keys SET generation_id = (SELECT n.id FROM generations n WHERE n.public_id = ?3)
+        WHERE key_sha256 = ?1 AND nonce = ?2 AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?3)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
 
     // What decided, as the same transaction saw it. The one whose place is taken at once is off since it was read.
     DECISION = concat!("SELECT json_object(
@@ -93,18 +92,15 @@ statements! {
           'restored', (SELECT s.restore <> 'none' FROM settings s),
           'foreign_account', (SELECT s.account <> 'known' FROM settings s),
           'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
-          'hour_began', (SELECT c.created_at FROM generations c WHERE ?11 IS NOT NULL
-            AND c.state <> 'void' AND c.created_at > ?10
-            ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?11, 1) - 1)),
+          'hour_began', (SELECT c.created_at FROM generations c WHERE ?9 IS NOT NULL
+            AND c.state <> 'void' AND c.created_at > ?8
+            ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?9, 1) - 1)),
           'key', k.public_id, 'key_created_at', k.created_at,
           'generation', (SELECT COUNT(*) FROM generations o WHERE o.key_id = own.key_id AND o.id <= own.id AND o.state <> 'void'),
           'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id, 'guardrail_id', p.guardrail_id),
-          'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?12"), ",
+          'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?10"), ",
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
-          'replay_of', (SELECT json_object('body_sha256', r.body_sha256, 'key', rk.public_id)
-            FROM idempotency_keys r JOIN generations rn ON rn.id = r.generation_id JOIN keys rk ON rk.id = rn.key_id
-            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?7 AND r.created_at > ?8),
-          'siblings', ", siblings!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?3", "own.replaces", "?9"), ")
+          'siblings', ", siblings!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?3", "own.replaces", "?7"), ")
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
         LEFT JOIN generations own ON own.public_id = ?3 LEFT JOIN keys k ON k.id = own.key_id
         WHERE g.public_id = ?1");
@@ -117,7 +113,8 @@ pub struct Attempt {
     pub key: PublicId,
     pub generation: PublicId,
     pub nonce: String,
-    pub idempotency: Option<Idempotency>,
+    /// The request came with an Idempotency-Key.
+    pub taking: Option<Taking>,
     /// A further key; `None` claims the one that everybody may.
     pub create: Option<NewKey>,
     /// The claim brings the acceptance of the terms in force along.
@@ -142,13 +139,6 @@ pub struct House {
     pub public_origin: String,
 }
 
-/// An Idempotency-Key and the body it came with, both as SHA-256.
-#[derive(Clone)]
-pub struct Idempotency {
-    pub key_sha256: String,
-    pub body_sha256: String,
-}
-
 /// What the database decided, and what it knew.
 pub struct Decision {
     pub reserved: bool,
@@ -164,8 +154,6 @@ pub struct Decision {
     pub home_workspace_id: Option<String>,
     pub upstream_name: Option<String>,
     pub expires_at: Option<Timestamp>,
-    /// The earlier request with this Idempotency-Key.
-    pub replay_of: Option<Earlier>,
     pub siblings: Vec<Sibling>,
     pub cards: Vec<Card>,
 }
@@ -180,21 +168,12 @@ from_json! {
     }
 }
 
-from_json! {
-    /// An earlier request with the same Idempotency-Key: its body's SHA-256, and the key that it was about.
-    #[derive(Clone, Debug)]
-    pub struct Earlier {
-        pub body_sha256: String,
-        pub key: String,
-    }
-}
-
 /// Reserves where every gate holds. `None` when there is no such member.
 pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Decision>, DbError> {
     let member = &attempt.session.member;
     let now = attempt.now;
     let house = &attempt.house.terms;
-    let idempotency = attempt.idempotency.as_ref();
+    let taking = attempt.taking.as_ref();
     let mut batch = Vec::new();
     if attempt.accepts_terms {
         batch.extend(terms::accept(attempt));
@@ -212,8 +191,8 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
         house.account_made_by(now),
         LimitReset::Daily.starts(now),
         ATTEMPTS_A_DAY,
-        idempotency.map(|i| i.key_sha256.as_str()),
-        now.plus(-IDEMPOTENCY_SECS),
+        taking.map(|taking| taking.key_sha256.as_str()),
+        taking.map(|taking| taking.nonce.as_str()),
         house.upstream_terms_waived,
         REVISION,
         now.plus(-HOUR_SECS),
@@ -231,7 +210,7 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
         &attempt.key
     ));
     batch.extend(remember(attempt));
-    batch.push(cards::of_member(&attempt.session));
+    batch.push(cards::of_member(&attempt.session, now));
     batch.push(decision(attempt));
     let rows = twice(db, batch).await?;
     read_decision(&rows)
@@ -239,11 +218,11 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
 
 /// Remembers what an Idempotency-Key has reserved (A15).
 pub(super) fn remember(attempt: &Attempt) -> Option<Stmt> {
-    attempt.idempotency.as_ref().map(|i| {
+    attempt.taking.as_ref().map(|taking| {
         stmt!(
             REMEMBER,
-            i.key_sha256.as_str(),
-            i.body_sha256.as_str(),
+            taking.key_sha256.as_str(),
+            taking.nonce.as_str(),
             &attempt.generation,
             &attempt.change
         )
@@ -287,7 +266,10 @@ fn key(attempt: &Attempt) -> Vec<Stmt> {
 
 /// The facts of a claim without trying one: the same statement, the same transaction's eyes.
 pub fn facts(attempt: &Attempt) -> [Stmt; 2] {
-    [cards::of_member(&attempt.session), decision(attempt)]
+    [
+        cards::of_member(&attempt.session, attempt.now),
+        decision(attempt),
+    ]
 }
 
 fn decision(attempt: &Attempt) -> Stmt {
@@ -299,8 +281,6 @@ fn decision(attempt: &Attempt) -> Stmt {
         attempt.session.epoch,
         attempt.house.public_origin.as_str(),
         LimitReset::Daily.starts(attempt.now),
-        attempt.idempotency.as_ref().map(|i| i.key_sha256.as_str()),
-        attempt.now.plus(-IDEMPOTENCY_SECS),
         // Right after a boundary the window before counts too (X9).
         siblings_since(attempt.now),
         attempt.now.plus(-HOUR_SECS),
@@ -331,7 +311,6 @@ from_json! {
         home_workspace_id: Option<String>,
         upstream_name: Option<String>,
         expires_at: Option<Timestamp>,
-        replay_of: Option<Earlier>,
         siblings: Vec<SiblingRow>,
     }
 }
@@ -349,7 +328,6 @@ impl DecisionRow {
             home_workspace_id: self.home_workspace_id,
             upstream_name: self.upstream_name,
             expires_at: self.expires_at,
-            replay_of: self.replay_of,
             siblings: self.siblings.into_iter().map(Sibling::from).collect(),
             cards,
         }

@@ -7,6 +7,8 @@ mod sql;
 mod allowed;
 #[macro_use]
 mod figures;
+#[macro_use]
+pub mod idempotency;
 
 pub mod alarms;
 pub mod allowances;
@@ -59,6 +61,7 @@ pub fn statements() -> Vec<&'static Sql> {
         generations::STATEMENTS,
         guardrails::STATEMENTS,
         holds::STATEMENTS,
+        idempotency::STATEMENTS,
         kept::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,

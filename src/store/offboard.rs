@@ -128,6 +128,11 @@ statements! {
         WHERE (provider, subject) = (SELECT m.provider, m.subject FROM members m WHERE m.public_id = ?2)
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 
+    // Kept answers, their own and admins' about them, may name the person.
+    UNANSWER = "DELETE FROM idempotency_keys
+        WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2) OR instr(body, ?2) > 0)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+
     // Last: the others find the person by what this erases. The owner stays, with what was spent and by which plan.
     ERASE = "UPDATE members SET status = 'left', subject = ?1, login = '', account_created_at = 0,
             terms_rev = 0, terms_at = NULL, epoch = epoch + 1, change_id = ?2
@@ -248,6 +253,7 @@ pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Ve
         stmt!(WITHDRAW, now, change, member),
         stmt!(UNWRITE, change, member),
         stmt!(UNALLOT, change, member),
+        stmt!(UNANSWER, change, member),
         stmt!(ERASE, leaving.subject, change, member),
         stmt!(DUE, member, change, AT_ONCE),
         audit::committed(change, member.as_str()),

@@ -246,7 +246,7 @@ async fn grant(db: &dyn Database, wish: &Wish<'_>, mut stmts: Vec<Stmt>) -> Resu
     let written = stmts.len();
     stmts.extend([
         members::standing(wish.session),
-        cards::one_to_act_on(wish.session, wish.key, &wish.admins),
+        cards::one_to_act_on(wish.session, wish.key, &wish.admins, wish.now),
         stmt!(DUE, wish.key, &wish.change),
         stmt!(OWNS, &wish.session.member, wish.key),
     ]);

@@ -34,8 +34,6 @@ statements! {
           AND (?7 = 0 OR r.renewable_at <= ?2)
           AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?8
             AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?9
-          AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
-            WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?10 AND i.created_at > ?11)
         ON CONFLICT DO NOTHING";
 
     // A leak puts the key off whatever else stands (A4); an admin may say so too (A19).
@@ -44,8 +42,6 @@ statements! {
         FROM rotation_gates r JOIN members a ON a.public_id = ?4 JOIN settings s
         WHERE r.key = ?3 AND a.status = 'active' AND a.epoch + s.session_epoch = ?5
           AND (r.member = a.public_id OR ?6 = 1)
-          AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
-            WHERE i.owner_id = a.owner_id AND i.key_sha256 = ?7 AND i.created_at > ?8)
         ON CONFLICT DO NOTHING";
 
     // Both secrets of a key in grace are the leaked key's; the older one does not wait for its time.
@@ -67,7 +63,7 @@ statements! {
 
     // The gates, decided again where the successor gets its row. At once: the old one is off for certain, by this very
     // change. With grace: it is on, and nobody has the key in hand.
-    RESERVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+    RESERVE_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, ?2, 'reserved', r.member, 'minting', ?3
         FROM rotation_gates r
         WHERE r.key = ?4 AND r.member = ?5 AND r.epoch = ?6 AND r.public_origin = ?7
@@ -78,9 +74,9 @@ statements! {
           AND (?9 = 0 OR r.renewable_at <= ?3)
           AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?10
             AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?11
-          AND NOT EXISTS (SELECT 1 FROM idempotency_keys i
-            WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?12 AND i.created_at > ?13)
-        ON CONFLICT DO NOTHING";
+          AND (?12 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys i
+            WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?12 AND i.nonce = ?13 AND ", nothing_reserved!("i"), "))
+        ON CONFLICT DO NOTHING");
 
     // What the old one had spent when it was put off.
     BOOK = concat!("UPDATE generations SET ", figures!(), "
@@ -105,8 +101,6 @@ statements! {
     // How the key stands, for the words and for the next step.
     FACTS = concat!("SELECT json_object('begun', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = r.key),
           'member', r.member, 'limit', n.limit_nano, 'limit_reset', n.limit_reset,
-          'replay_of', (SELECT i.body_sha256 FROM idempotency_keys i
-            WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?5 AND i.created_at > ?6),
           'gates', json_object('same_instance', r.public_origin = ?3, 'minting_open', r.minting = 'open',
             'pause_until', r.pause_until, 'held', r.held OR r.blocked, 'is_off', r.is_off,
             'leaked', r.leaked IS NOT NULL, 'in_hand', r.in_hand_of IS NOT NULL AND r.in_hand_of <> ?2,
@@ -147,8 +141,6 @@ from_json! {
         pub begun: bool,
         /// Whose it is.
         pub member: String,
-        /// The body's SHA-256 of an earlier request with this Idempotency-Key.
-        pub replay_of: Option<String>,
         pub limit: NanoUsd,
         pub limit_reset: LimitReset,
         pub gates: Gates,
@@ -204,8 +196,6 @@ pub async fn begin(
             rotation.renews,
             LimitReset::Daily.starts(now),
             ROTATIONS_A_DAY,
-            key_sha256(attempt),
-            now.plus(-claims::IDEMPOTENCY_SECS),
         ),
         stmt!(HOLD, now, change, key),
     ];
@@ -229,8 +219,6 @@ pub async fn report_leak(
             member,
             attempt.session.epoch,
             as_admin,
-            key_sha256(attempt),
-            now.plus(-claims::IDEMPOTENCY_SECS),
         ),
         stmt!(LEAK_GRACE_GUARD, change, member, now, key),
         successors::revoke(change, key),
@@ -268,18 +256,12 @@ fn ask(attempt: &Attempt, key: &str) -> [Stmt; 3] {
         &attempt.change,
         attempt.house.public_origin.as_str(),
         LimitReset::Daily.starts(attempt.now),
-        key_sha256(attempt),
-        attempt.now.plus(-claims::IDEMPOTENCY_SECS),
     );
     [
         members::standing(&attempt.session),
-        cards::one_of(attempt.session.member.as_str(), key),
+        cards::one_of(attempt.session.member.as_str(), key, attempt.now),
         facts,
     ]
-}
-
-fn key_sha256(attempt: &Attempt) -> Option<&str> {
-    attempt.idempotency.as_ref().map(|i| i.key_sha256.as_str())
 }
 
 /// What the old secret may do when its successor is reserved.
@@ -300,7 +282,7 @@ pub async fn reserve(
     old: &OldSecret,
 ) -> Result<(Told, Decision), Error> {
     let (change, generation, now) = (&attempt.change, &attempt.generation, attempt.now);
-    let key = rotation.key.as_str();
+    let (key, taking) = (rotation.key.as_str(), attempt.taking.as_ref());
     let mut batch = vec![stmt!(
         RESERVE_GUARD,
         change,
@@ -314,8 +296,8 @@ pub async fn reserve(
         rotation.renews,
         LimitReset::Daily.starts(now),
         ROTATIONS_A_DAY,
-        key_sha256(attempt),
-        now.plus(-claims::IDEMPOTENCY_SECS),
+        taking.map(|taking| taking.key_sha256.as_str()),
+        taking.map(|taking| taking.nonce.as_str()),
     )];
     batch.push(stmt!(
         GENERATION,

@@ -1,6 +1,6 @@
 //! What only had to be remembered for a while, forgotten a bounded number of rows at a time.
 
-use super::claims::IDEMPOTENCY_SECS;
+use super::idempotency::REMEMBERED_SECS;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 
@@ -23,7 +23,7 @@ statements! {
 pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
     db.batch(vec![
         stmt!(STATES, now, ROWS),
-        stmt!(IDEMPOTENCY, now.plus(-IDEMPOTENCY_SECS), ROWS),
+        stmt!(IDEMPOTENCY, now.plus(-REMEMBERED_SECS), ROWS),
         stmt!(RUNS, now.plus(-RUNS_KEPT_SECS), ROWS),
     ])
     .await

@@ -69,6 +69,8 @@ const TOLD = {
   "generations.usage_read_at": "what it has spent",
   "generations.usage_asked_at": "what it has spent",
   "generations.failure": "state",
+  "idempotency_keys.body": "what your changes were answered",
+  "idempotency_keys.created_at": "for one day",
   "audit.action": "what was changed when",
   "audit.before": "what was changed when",
   "audit.after": "what was changed when",
@@ -89,11 +91,13 @@ const OURS = [
   "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.limit_sent_at", "generations.cap_due_at", "generations.readings_since_off", "generations.replaces",
   "generations.missing_since", "generations.change_id", "generations.guardrail_id", "generations.guardrail_sent_at",
   "audit.id", "audit.change_id",
+  "idempotency_keys.owner_id", "idempotency_keys.key_sha256", "idempotency_keys.request_sha256", "idempotency_keys.nonce", "idempotency_keys.taken_at",
+  "idempotency_keys.generation_id", "idempotency_keys.status",
 ];
 
 /** Tables about nobody in particular. */
 const IMPERSONAL = [
-  "audit_actions", "drift", "sightings", "findings", "idempotency_keys", "instance", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "drift", "sightings", "findings", "instance", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
 ];
 
 test("what the landing page says is stored is what the schema stores (C31)", async () => {

@@ -42,7 +42,8 @@ fn story() -> (World, Vec<Ran>) {
     world.spent_by(&removed, 1.0);
     operator.get("/api/v1/admin/settings");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
-    operator.claim();
+    let refused = keycap::http::Body::Bytes(CLAIM.into());
+    operator.send("POST", "/api/v1/claim", &headers, refused);
     operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
     operator.patch(
         "/api/v1/admin/settings",

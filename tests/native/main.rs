@@ -31,6 +31,7 @@ mod grace;
 mod grid;
 mod guardrails;
 mod guards;
+mod idempotency;
 mod leave;
 mod limits;
 mod luck;

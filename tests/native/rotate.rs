@@ -261,13 +261,8 @@ fn a15_a_replay_brings_no_second_secret_and_another_request_is_refused() {
     delivered(&world, &send("rotate", "{}"), 1);
     for _ in 0..2 {
         let told = send("rotate", "{}");
-        assert_eq!((told.status, told.secret()), (200, None));
-        assert!(
-            told.json()["note"]
-                .as_str()
-                .unwrap()
-                .contains("rotate again")
-        );
+        assert_eq!((told.status, told.secret()), (201, None));
+        assert_eq!(told.json()["replayed"], true);
         assert_eq!(world.usable().len(), 1);
         assert_eq!(holds(&world), [""; 0]);
         sweeps(&world, 1);

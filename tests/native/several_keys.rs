@@ -151,7 +151,7 @@ fn a15_a_repeated_request_makes_one_key_and_tells_its_secret_once() {
     let made = ask(LAPTOP);
     assert_eq!(made.status, 201);
     let again = ask(LAPTOP);
-    assert_eq!((again.status, again.secret()), (200, None));
+    assert_eq!((again.status, again.secret()), (201, None));
     assert_eq!(again.json()["key"]["id"], made.json()["key"]["id"]);
     assert_eq!(ask(r#"{"name":"other"}"#).status, 422);
 }

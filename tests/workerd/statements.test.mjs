@@ -61,7 +61,7 @@ for (const [what, when] of breaking([
 test("a reservation that cannot remember its Idempotency-Key makes no key either (A15)", async () => {
   const member = await house.member();
   const before = await house.calls(CREATE);
-  for (const [when] of breaking([["claims::REMEMBER", "BEFORE INSERT ON idempotency_keys"]])) await breakAt(house, when);
+  for (const [when] of breaking([["claims::REMEMBER", "BEFORE UPDATE OF generation_id ON idempotency_keys WHEN NEW.generation_id IS NOT NULL"]])) await breakAt(house, when);
   const told = await member.post("/api/v1/claim", CLAIM, { "idempotency-key": "once" });
   assert.deepEqual([told.status, secretsIn(told)], [500, []]);
   assert.equal((await house.calls(CREATE)) - before, 0);

@@ -85,7 +85,7 @@ const TIMES = {
   keys: ["created_at", "ended_at"],
   runs: ["scheduled_at", "started_at", "lease_until", "ended_at"],
   findings: ["first_seen_at", "last_seen_at", "disabled_at"],
-  idempotency_keys: ["created_at"],
+  idempotency_keys: ["created_at", "taken_at"],
   holds: ["since"],
   used_states: ["expires_at"],
   requests: ["created_at"],

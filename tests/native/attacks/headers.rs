@@ -444,7 +444,7 @@ fn s0_147_an_idempotency_key_of_any_shape_mints_at_most_once() {
     ];
     let first = member.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
     assert_eq!(first.status, 201);
-    assert_eq!(claim(&longest, CLAIM.as_bytes()).0, 200);
+    assert_eq!(claim(&longest, CLAIM.as_bytes()).0, 201);
     assert_eq!(
         claim(&longest, b"{ }"),
         (422, String::from("idempotency_mismatch"))

@@ -292,13 +292,28 @@ impl<'a> Browser<'a> {
 
     /// A change that is held where the effects' plan says.
     pub fn start(&self, method: &str, target: &str, body: &str) -> Held {
+        self.start_with(method, target, body, &[])
+    }
+
+    /// The same with more headers.
+    pub fn start_with(
+        &self,
+        method: &str,
+        target: &str,
+        body: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Held {
         let service = self.service.clone();
-        let request = from_our_page(
+        let mut request = from_our_page(
             &self.cookies.borrow(),
             method,
             target,
             Body::Bytes(body.into()),
         );
+        for (name, value) in headers {
+            let value = http::HeaderValue::from_str(value).unwrap();
+            request.headers_mut().insert(*name, value);
+        }
         let mut answer: Pin<Box<dyn Future<Output = Told>>> =
             Box::pin(async move { service.answer(request).await });
         let first = answer

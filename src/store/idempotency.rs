@@ -1,0 +1,167 @@
+//! Idempotency-Keys: which request each belongs to, who works on it, and how it was answered first.
+//!
+//! A request takes its key before it does anything, and leaves its answer there. One that failed gives the key back. One
+//! whose isolate died is taken over: at once where its mint came to nothing, else when no mint of it can be recorded any
+//! more. The reservation of a mint is guarded by the nonce of the taking, so a key never makes two.
+
+use super::mints::RECORD_WITHIN_SECS;
+use super::{last_row, twice};
+use crate::crypto::session::Session;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError};
+
+/// An Idempotency-Key is remembered this long, in seconds (A15).
+pub const REMEMBERED_SECS: i64 = 86_400;
+/// After this nobody works on the request any more, in seconds.
+const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
+
+/// That the mint which a key has reserved came to nothing, or that it has reserved none.
+macro_rules! nothing_reserved {
+    ($table:literal) => {
+        concat!(
+            "(", $table, ".generation_id IS NULL OR EXISTS (SELECT 1 FROM generations rg WHERE rg.id = ", $table, ".generation_id
+              AND rg.recorded_at IS NULL AND rg.state NOT IN ('reserved', 'minting', 'verifying')))"
+        )
+    };
+}
+
+statements! {
+    FORGET_OLD = "DELETE FROM idempotency_keys WHERE key_sha256 = ?1 AND created_at <= ?2
+        AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)";
+
+    TAKE = concat!("INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, taken_at, created_at)
+        SELECT m.owner_id, ?1, ?2, ?3, ?4, ?4 FROM members m JOIN settings s
+        WHERE m.public_id = ?5 AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'
+        ON CONFLICT (owner_id, key_sha256) DO UPDATE
+          SET nonce = excluded.nonce, taken_at = excluded.taken_at, generation_id = NULL
+          WHERE idempotency_keys.request_sha256 = excluded.request_sha256 AND idempotency_keys.status IS NULL
+            AND (idempotency_keys.taken_at <= ?7 OR idempotency_keys.generation_id IS NOT NULL)
+            AND ", nothing_reserved!("idempotency_keys"));
+
+    TAKEN = "SELECT json_object('ours', i.nonce = ?2, 'same_request', i.request_sha256 = ?3, 'status', i.status,
+          'body', i.body, 'made', (SELECT k.public_id FROM generations g JOIN keys k ON k.id = g.key_id
+            WHERE g.id = i.generation_id AND g.recorded_at IS NOT NULL))
+        FROM idempotency_keys i JOIN members m ON m.owner_id = i.owner_id JOIN settings s
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND i.key_sha256 = ?1";
+
+    ANSWERED = "UPDATE idempotency_keys SET status = ?1, body = ?2
+        WHERE key_sha256 = ?3 AND nonce = ?4 AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?5)";
+
+    // Not while the mint that it has reserved may still be recorded.
+    GIVE_BACK = concat!("DELETE FROM idempotency_keys
+        WHERE key_sha256 = ?1 AND nonce = ?2 AND status IS NULL
+          AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)
+          AND ", nothing_reserved!("idempotency_keys"));
+}
+
+/// A request under an Idempotency-Key.
+pub struct Keyed {
+    pub session: Session,
+    pub key_sha256: String,
+    pub request_sha256: String,
+    /// Of this taking.
+    pub nonce: String,
+}
+
+/// A taking of an Idempotency-Key, as the reservation of a mint names it.
+#[derive(Clone)]
+pub struct Taking {
+    pub key_sha256: String,
+    pub nonce: String,
+}
+
+/// Whom an Idempotency-Key belongs to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// This request: it may go on.
+    Ours,
+    /// Another request.
+    AnotherRequest,
+    /// This request, which somebody works on.
+    UnderWay,
+    /// This request, which was answered so.
+    Answered { status: u16, body: Option<String> },
+    /// This request, whose answer was lost: it has made a secret of this key.
+    Made { key: String },
+    /// Nobody, since the session has ended.
+    SessionEnded,
+}
+
+from_json! {
+    struct TakenRow {
+        /// 0 or 1.
+        ours: bool,
+        same_request: bool,
+        status: Option<i64>,
+        body: Option<String>,
+        made: Option<String>,
+    }
+}
+
+/// Takes the key for this request, where it is free or nobody works on it any more.
+pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Taken, DbError> {
+    let (key, member) = (keyed.key_sha256.as_str(), &keyed.session.member);
+    let (request, nonce) = (keyed.request_sha256.as_str(), keyed.nonce.as_str());
+    let epoch = keyed.session.epoch;
+    let died = now.plus(-DEAD_AFTER_SECS);
+    let batch = vec![
+        stmt!(FORGET_OLD, key, now.plus(-REMEMBERED_SECS), member),
+        stmt!(TAKE, key, request, nonce, now, member, epoch, died),
+        stmt!(TAKEN, key, nonce, request, member, epoch),
+    ];
+    let row: Option<TakenRow> = last_row(&twice(db, batch).await?)?;
+    Ok(row.map_or(Taken::SessionEnded, TakenRow::taken))
+}
+
+impl TakenRow {
+    fn taken(self) -> Taken {
+        match self {
+            Self { ours: true, .. } => Taken::Ours,
+            Self {
+                same_request: false,
+                ..
+            } => Taken::AnotherRequest,
+            Self {
+                status: Some(status),
+                body,
+                ..
+            } => Taken::Answered {
+                status: u16::try_from(status).unwrap_or(200),
+                body,
+            },
+            Self {
+                made: Some(key), ..
+            } => Taken::Made { key },
+            Self { made: None, .. } => Taken::UnderWay,
+        }
+    }
+}
+
+/// Remembers how the request was answered.
+pub async fn answered(
+    db: &dyn Database,
+    keyed: &Keyed,
+    status: u16,
+    body: Option<&str>,
+) -> Result<(), DbError> {
+    let answered = stmt!(
+        ANSWERED,
+        i64::from(status),
+        body,
+        keyed.key_sha256.as_str(),
+        keyed.nonce.as_str(),
+        &keyed.session.member
+    );
+    twice(db, vec![answered]).await.map(|_| ())
+}
+
+/// The request failed: the key is free for another try.
+pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
+    let give_back = stmt!(
+        GIVE_BACK,
+        keyed.key_sha256.as_str(),
+        keyed.nonce.as_str(),
+        &keyed.session.member
+    );
+    twice(db, vec![give_back]).await.map(|_| ())
+}
