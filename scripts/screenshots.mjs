@@ -118,6 +118,46 @@ async function walkAside(house, viewport, colorScheme, persona, picture) {
   await visitor.leave();
 }
 
+/** What becomes of a key: asked about, disabled, replaced, gone, and made anew with nothing left. @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona @param {(state: string, visitor: Visitor) => Promise<void>} picture */
+async function walkActions(house, viewport, colorScheme, persona, picture) {
+  const visitor = await house.visitor({ viewport, colorScheme });
+  const { page } = visitor;
+  /** @param {string} name */
+  const press = (name) => page.getByRole("button", { name, exact: true }).click();
+  /** @param {string} word */
+  const chip = (word) => page.locator("#keys .card .chip").getByText(word).waitFor();
+  await visitor.signIn(persona);
+  await visitor.claim();
+  await visitor.stored.click();
+  await visitor.refreshed();
+  await press("New secret…");
+  await picture("question", visitor);
+  await press("Cancel");
+  await press("Disable");
+  await chip("disabled by you");
+  await picture("disabled", visitor);
+  await press("Enable");
+  await chip("active");
+  await house.spend(5);
+  await press("Delete…");
+  await press("Delete it");
+  await visitor.claimButton.waitFor();
+  await picture("claim-spent", visitor);
+  await visitor.claim();
+  await picture("secret-spent", visitor);
+  await visitor.stored.click();
+  await picture("works-later", visitor);
+  await house.deleteUpstream();
+  await press("Refresh");
+  await chip("missing upstream");
+  await picture("missing-upstream", visitor);
+  await page.route("**/api/**", (route) => route.fulfill({ status: 403, contentType: "text/html", body: "" }));
+  await page.reload();
+  await visitor.settled();
+  await picture("between", visitor);
+  await visitor.context.close();
+}
+
 /** @param {House} house */
 async function takeKept(house) {
   const folder = inRoot("docs", "screenshots");
@@ -141,10 +181,11 @@ async function takeAll(house, folder) {
     /** @param {string} state @param {Visitor} visitor */
     const picture = async (state, { page }) => {
       // A dialog is as large as the window; everything else is shown to its end.
-      await page.screenshot({ path: join(folder, `${state}${suffix}.png`), fullPage: state !== "secret" });
+      await page.screenshot({ path: join(folder, `${state}${suffix}.png`), fullPage: !/^(secret|question)/.test(state) });
     };
     await walk(house, size, scheme, `load-${index + 10}`, picture);
     await walkAside(house, size, scheme, `load-${index + 30}`, picture);
+    await walkActions(house, size, scheme, `load-${index + 50}`, picture);
   }
 }
 

@@ -1,12 +1,19 @@
 // One way to ask the API. Every call ends in one of three outcomes, and a caller has to look which:
-// `done` (an answer of 2xx), `refused` (an answer that says no), `lost` (no answer: what happened is not known).
+// `done` (an answer of 2xx), `refused` (an answer that says no), `lost` (no answer of ours: what happened is not known).
 
 /** @import { Problem, Refusal } from "./types.js" */
 
 /**
- * @template T
- * @typedef {{ outcome: "done", status: number, body: T } | { outcome: "refused", status: number, problem: Problem } | { outcome: "lost" }} Outcome
+ * `between`: something answered, and it was not the service: a firewall, a browser check, a network's sign-in page.
+ * @typedef {{ outcome: "lost", between: boolean }} Lost
  */
+
+/**
+ * @template T
+ * @typedef {{ outcome: "done", status: number, body: T } | { outcome: "refused", status: number, problem: Problem } | Lost} Outcome
+ */
+
+/** @typedef {"POST" | "PATCH" | "DELETE"} Change */
 
 /** Longer than the service's own deadline for a claim, so that its answer comes first. */
 const DEADLINE_MS = 60_000;
@@ -17,6 +24,21 @@ const DEADLINE_MS = 60_000;
  * @type {string | null}
  */
 let pageMember = null;
+
+/** Whether this page was made for somebody. */
+export const isSomebodys = () => pageMember !== null;
+
+/** @type {(refused: boolean) => void} */
+let onOtherAccount = () => {};
+
+/**
+ * Sets what happens once another account is signed in than the one this page was made for; `refused`: a change was refused
+ * because of that.
+ * @param {(refused: boolean) => void} act
+ */
+export function whenAccountChanges(act) {
+  onOtherAccount = act;
+}
 
 /** How far the service's clock is ahead of this device's; relative times are told by the service's clock. */
 let clockAheadMs = 0;
@@ -36,36 +58,67 @@ export const clockWasSet = () => Math.abs(steadyBeganAt() - steadyBeganAtLastAns
 
 /**
  * @template T
- * @param {"GET" | "POST"} method
+ * @param {"GET" | Change} method
  * @param {string} path
- * @param {Record<string, unknown>} [body] of a POST
+ * @param {Record<string, unknown>} [body] of a change
+ * @param {string} [idempotencyKey] of a change
  * @returns {Promise<Outcome<T>>}
  */
-export async function call(method, path, body = {}) {
+export async function call(method, path, body = {}, idempotencyKey) {
+  const changes = method !== "GET";
   try {
     const response = await fetch(path, {
       method,
-      headers: { accept: "application/json", ...(method === "POST" ? changeHeaders() : {}) },
-      ...(method === "POST" ? { body: JSON.stringify(body) } : {}),
+      headers: { accept: "application/json", ...(changes ? changeHeaders(idempotencyKey) : {}) },
+      ...(changes ? { body: JSON.stringify(body) } : {}),
       credentials: "same-origin",
       cache: "no-store",
       redirect: "error",
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
+    if (response.status !== 204 && !isJson(response)) return { outcome: "lost", between: isRefusalBetween(response) };
     readClock(response);
-    const text = await response.text();
-    if (!response.ok) return { outcome: "refused", status: response.status, problem: readProblem(response, text) };
-    const told = text === "" ? null : JSON.parse(text);
-    if (path === "/api/v1/me") pageMember ??= stringOf(told?.member?.id);
+    const told = response.status === 204 ? {} : JSON.parse(await response.text());
+    if (!response.ok) return refusal(response, told);
+    if (path === "/api/v1/me") compareMember(stringOf(told.member?.id));
     return { outcome: "done", status: response.status, body: /** @type {T} */ (told) };
   } catch {
-    // Offline, cut off, too late or not JSON: the effect may have happened.
-    return { outcome: "lost" };
+    // Offline, cut off, too late or half an answer: the effect may have happened.
+    return { outcome: "lost", between: false };
   }
 }
 
-/** @returns {Record<string, string>} */
-const changeHeaders = () => ({ "content-type": "application/json", ...(pageMember === null ? {} : { "x-keycap-member": pageMember }) });
+/** @param {string} [idempotencyKey] @returns {Record<string, string>} */
+const changeHeaders = (idempotencyKey) => ({
+  "content-type": "application/json",
+  ...(pageMember === null ? {} : { "x-keycap-member": pageMember }),
+  ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+});
+
+/** @param {string | null} member */
+function compareMember(member) {
+  pageMember ??= member;
+  if (member !== pageMember) onOtherAccount(false);
+}
+
+/** The service answers in JSON, whatever it says. @param {Response} response */
+const isJson = (response) => /^application\/(problem\+)?json\b/.test(response.headers.get("content-type") ?? "");
+
+/** Not an edge's page about a service that failed, but a refusal, or a page in the service's place. @param {Response} response */
+const isRefusalBetween = (response) => response.status < 500 || response.headers.has("cf-mitigated");
+
+/**
+ * A problem of the service has a code; what has none comes from something in between.
+ * @param {Response} response
+ * @param {Record<string, unknown>} body
+ * @returns {Outcome<never>}
+ */
+function refusal(response, body) {
+  const problem = readProblem(response, body);
+  if (problem.code === "") return { outcome: "lost", between: true };
+  if (problem.code === "account_changed") onOtherAccount(true);
+  return { outcome: "refused", status: response.status, problem };
+}
 
 /** Each answer says anew how the clocks compare, that they agree as well. @param {Response} response */
 function readClock(response) {
@@ -77,11 +130,10 @@ function readClock(response) {
 
 /**
  * @param {Response} response
- * @param {string} text
+ * @param {Record<string, unknown>} body
  * @returns {Problem}
  */
-function readProblem(response, text) {
-  const body = parseObject(text);
+function readProblem(response, body) {
   return {
     ...readRefusal(body),
     title: stringOf(body.title) ?? "",
@@ -105,19 +157,6 @@ export function readRefusal(body) {
     requestKind: oneOf(["claim", "appeal"], body.request_kind),
     request: oneOf(["open", "declined"], body.request),
   };
-}
-
-/**
- * @param {string} text
- * @returns {Record<string, unknown>}
- */
-function parseObject(text) {
-  try {
-    const value = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : {};
-  } catch {
-    return {};
-  }
 }
 
 /** @param {unknown} value */

@@ -2,12 +2,13 @@
 
 import { call } from "./api.js";
 import { NOTE_ID } from "./ask-view.js";
-import { say } from "./shell.js";
-import { noteError, sentence } from "./words.js";
+import { Press } from "./press.js";
+import { say } from "./say.js";
+import { lostWords, noteError, sentence } from "./words.js";
 
 /** @import { MemberRequest, Problem } from "./types.js" */
 /** @import { Model, Notice, Wish } from "./keys-view.js" */
-/** @import { Outcome } from "./api.js" */
+/** @import { Lost, Outcome } from "./api.js" */
 
 /** @type {Wish} */
 export const NO_WISH = { note: "", sending: false, error: "", requestId: null };
@@ -26,6 +27,8 @@ export async function askRequests() {
  * @param {() => void} page.signedOut
  */
 export function asker({ read, show, lookAgain, signedOut }) {
+  const press = new Press();
+
   /** @param {Partial<Wish>} change */
   const showWish = (change) => show({ wish: { ...read().wish, ...change } });
 
@@ -41,8 +44,8 @@ export function asker({ read, show, lookAgain, signedOut }) {
     const error = noteError(wish.note);
     if (error !== "") return refuse(error);
     showWish({ sending: true, error: "", requestId: null });
-    const answer = /** @type {Outcome<{ request: MemberRequest }>} */ (await call("POST", "/api/v1/requests", { kind, note: wish.note }));
-    if (answer.outcome === "lost") return fail("No answer came. Your request may have arrived: look again before you send it a second time.", null);
+    const answer = /** @type {Outcome<{ request: MemberRequest }>} */ (await press.send("POST", "/api/v1/requests", { kind, note: wish.note }));
+    if (answer.outcome === "lost") return fail(lostRequest(answer), null);
     if (answer.outcome === "done") return lookAgain(SENT);
     if (answer.status === 401) return signedOut();
     if (answer.problem.code === "nothing_to_request") return lookAgain(NOT_NEEDED);
@@ -63,6 +66,12 @@ export function asker({ read, show, lookAgain, signedOut }) {
   }
 
   return { ask, write };
+}
+
+/** @param {Lost} answer */
+function lostRequest(answer) {
+  const { title, advice } = lostWords(answer);
+  return answer.between ? `${title} ${advice}` : "No answer came. Your request may have arrived: sent again as it is, it counts once.";
 }
 
 /** @type {Notice} */

@@ -3,7 +3,8 @@
 import { html, nothing } from "./html.js";
 import { approved, asking } from "./ask-view.js";
 import { requestId } from "./parts.js";
-import { UNKNOWN_OUTCOME, closedButton, counted, perPeriod, refusalAdvice, resetRule, retryText, usd } from "./words.js";
+import { beforeClaim } from "./state-words.js";
+import { UNKNOWN_OUTCOME, closedButton, counted, isAboutAccount, perPeriod, refusalAdvice, resetRule, retryText, usd } from "./words.js";
 
 /** @import { Claim, Me } from "./types.js" */
 /** @import { Actions, Model } from "./keys-view.js" */
@@ -17,13 +18,16 @@ export const ACCEPT_ID = "accept";
  * @param {Me} me
  * @param {Actions} actions
  */
-export const offer = (model, { claim, terms }, actions) => html`
+export function offer(model, { claim, terms }, actions) {
+  const left = beforeClaim(claim, model.now);
+  return html`
   <section class="card" aria-labelledby="subject">
     <div class="card-head">
       <h2 id="subject">Claim your key</h2>
       <span class="chip is-good">claims open</span>
     </div>
     ${approved(model)}
+    ${left === null ? nothing : html`<div class="remark is-warn"><h3>${left.title}</h3><p>${left.text}</p></div>`}
     <dl class="facts">
       <div><dt>Limit</dt><dd><span class="figure">${usd(claim.limit_usd)}</span> ${perPeriod(claim.limit_reset)}</dd></div>
       <div><dt>Resets</dt><dd>${resetRule(claim.limit_reset)}</dd></div>
@@ -36,7 +40,8 @@ export const offer = (model, { claim, terms }, actions) => html`
       <button class="button is-primary is-claim" type="button" aria-disabled=${model.claiming ? "true" : "false"} @click=${actions.claim}>${model.claiming ? "Claiming…" : "Claim my key"}</button>
     </p>
   </section>
-`;
+  `;
+}
 
 /**
  * Asked once, before the first key. The button stays one to press: without the box it says what is missing.
@@ -77,6 +82,7 @@ export function refused(model, claim, actions) {
       <p class="actions">
         ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}
         <button class="button" type="button" @click=${actions.load}>Look again</button>
+        ${isAboutAccount(told.code) ? html`<a class="button is-quiet" href="/auth/github?next=keys&account=another">Use another account</a>` : nothing}
       </p>
       ${requestId(model.refusal?.requestId)}
     </section>

@@ -2,7 +2,7 @@
 // copied, and says so (S0-159). Nothing else is ever put into the clipboard in its place.
 
 import { html, render } from "./html.js";
-import { say } from "./shell.js";
+import { say } from "./say.js";
 
 /** @typedef {"shown" | "copied" | "selected"} Copying */
 

@@ -4,10 +4,12 @@ import { html, nothing } from "./html.js";
 import { inProgress, offer, refused, unknown } from "./claim-view.js";
 import { meter } from "./meter.js";
 import { moment, requestId } from "./parts.js";
+import { keyButtons } from "./key-actions-view.js";
 import { METERED, outageText } from "./spend-words.js";
-import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from "./words.js";
+import { isUsableAt, limitOf, statusOf } from "./state-words.js";
+import { dateUtc, limitRules, masked, perPeriod, usd } from "./words.js";
 
-/** @import { Claim, Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
+/** @import { Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
 
 /** @typedef {{ tone: "plain" | "good" | "warn" | "bad", title: string, text: string, requestId?: string | null }} Notice */
 
@@ -18,6 +20,7 @@ import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from
  * @property {"loading" | "signed_out" | "failed" | "ready"} phase
  * @property {Me | null} me
  * @property {Key | null} key the key in force
+ * @property {Key[]} others further keys, where the plan allows them
  * @property {Key[]} ended keys that are over
  * @property {Upstream | null} upstream whether OpenRouter answers
  * @property {"idle" | "pending" | "failed"} refreshing newer figures are asked for, or were in vain
@@ -32,7 +35,9 @@ import { dateUtc, limitRules, masked, perPeriod, stateAt, stateWords, usd } from
  * @property {number} now by the service's clock
  */
 
-/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void }} Actions */
+/** @typedef {Record<"newSecret" | "reportLeak" | "remove" | "disable" | "enable", (key: Key) => void>} KeyActions */
+
+/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void } & KeyActions} Actions */
 
 /**
  * @param {Model} model
@@ -44,15 +49,16 @@ export function page(model, actions) {
   if (model.phase === "failed" || model.me === null) return failed(model.notice, actions);
   return html`
     ${model.upstream?.answers === false ? outage(model.upstream, model) : nothing} ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
+    ${model.key === null || model.waiting !== null ? nothing : model.others.map((key) => keyCard(key, key.id, model, actions))}
     ${model.ended.length === 0 ? nothing : earlier(model.ended, model.now)}
   `;
 }
 
 /** What holds for the key, or for the one to be claimed; shown beside it. @param {Model} model */
-export const aside = (model) => (model.phase === "ready" && model.me !== null ? rules(model.key ?? model.me.claim) : nothing);
+export const aside = (model) => (model.phase === "ready" && model.me !== null ? rules(model.key === null ? model.me.claim.limit_usd : limitOf(model.key), (model.key ?? model.me.claim).limit_reset) : nothing);
 
 /** Whether there is a key to use. @param {Model} model */
-export const isUsable = (model) => model.phase === "ready" && model.waiting === null && model.key !== null && stateAt(model.key, model.now) === "active";
+export const isUsable = (model) => model.phase === "ready" && model.waiting === null && model.key !== null && isUsableAt(model.key, model.now);
 
 /**
  * The one thing this page is about just now.
@@ -63,7 +69,7 @@ export const isUsable = (model) => model.phase === "ready" && model.waiting === 
 function subject(model, me, actions) {
   if (model.waiting === "unknown") return unknown;
   if (model.waiting === "in_progress") return inProgress;
-  if (model.key !== null) return keyCard(model.key, model, actions);
+  if (model.key !== null) return keyCard(model.key, "subject", model, actions);
   if (model.refusal !== null || me.claim.refusal !== null || !me.claim.open) return refused(model, me.claim, actions);
   return offer(model, me, actions);
 }
@@ -119,25 +125,28 @@ const notice = (news) => html`
 
 /**
  * @param {Key} key
+ * @param {string} titleId
  * @param {Model} model
  * @param {Actions} actions
  */
-function keyCard(key, model, actions) {
+function keyCard(key, titleId, model, actions) {
   const { now } = model;
-  const state = stateWords(stateAt(key, now));
+  const state = statusOf(key, now);
   return html`
-    <section class="card" aria-labelledby="subject">
+    <section class="card" aria-labelledby=${titleId}>
       <div class="card-head">
-        <h2 id="subject">${key.name ?? "OpenRouter key"}</h2>
+        <h2 id=${titleId}>${key.name ?? "OpenRouter key"}</h2>
         <span class=${state.tone === "plain" ? "chip" : `chip is-${state.tone}`}>${state.word}</span>
       </div>
       ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${state.means === "" ? nothing : html`<p>${state.means}</p>`}
-      ${METERED.has(key.state) ? meter(key, model, actions) : nothing}
+      ${METERED.has(key.state) && !key.missing ? meter(key, model, actions) : nothing}
       <dl class="facts">
-        <div><dt>Limit</dt><dd><span class="figure">${usd(key.limit_usd)}</span> ${perPeriod(key.limit_reset)}</dd></div>
+        <div><dt>Limit</dt><dd><span class="figure">${usd(limitOf(key))}</span> ${perPeriod(key.limit_reset)}</dd></div>
         ${dated("Expires", key.expires_at, now)} ${dated("Claimed", key.created_at, now)}
+        ${Date.parse(key.grace_until ?? "") > now ? dated("The old secret ends", key.grace_until, now) : nothing}
       </dl>
-      ${key.state === "active" ? html`<p class="hint">The key itself was shown once, when it was claimed. Only this masked form is kept.</p>` : nothing}
+      ${keyButtons(key, now, actions)}
+      ${key.state === "active" ? html`<p class="hint">A secret is shown once, when it is made. Only this masked form is kept.</p>` : nothing}
     </section>
   `;
 }
@@ -154,12 +163,12 @@ function dated(label, at, now) {
   return html`<div><dt>${ms <= now && label === "Expires" ? "Expired" : label}</dt><dd>${moment(ms, now)}</dd></div>`;
 }
 
-/** @param {Pick<Claim, "limit_usd" | "limit_reset">} figures */
-const rules = (figures) => html`
+/** @param {string} limitUsd @param {string} reset */
+const rules = (limitUsd, reset) => html`
   <section class="section" aria-labelledby="limit-title">
     <h2 id="limit-title">How the limit works</h2>
     <ul class="plain">
-      ${limitRules(figures).map((rule) => html`<li>${rule}</li>`)}
+      ${limitRules(limitUsd, reset).map((rule) => html`<li>${rule}</li>`)}
     </ul>
   </section>
 `;
@@ -172,7 +181,7 @@ const earlier = (keys, now) => html`
   <section class="section" aria-labelledby="earlier-title">
     <h2 id="earlier-title">Earlier keys</h2>
     <ul class="plain">
-      ${keys.map((key) => html`<li><span class="figure" translate="no">${masked(key.mask) ?? "no key"}</span>, ${stateWords(stateAt(key, now)).word}, claimed ${dateUtc(Date.parse(key.created_at))}</li>`)}
+      ${keys.map((key) => html`<li><span class="figure" translate="no">${masked(key.mask) ?? "no key"}</span>, ${statusOf(key, now).word}, claimed ${dateUtc(Date.parse(key.created_at))}</li>`)}
     </ul>
   </section>
 `;

@@ -1,25 +1,27 @@
-// The page of one's own key: asks the API what there is, claims on request, waits where the outcome is open, and shows the
+// The page of one's own keys: asks the API what there is, claims on request, waits where the outcome is open, and shows a
 // secret once through the secret box. The page never knows more than the API told it, and says so where that is not enough.
 
-import { render } from "./html.js";
 import { call, clockWasSet, now, readRefusal } from "./api.js";
 import { NO_WISH, askRequests, asker } from "./ask.js";
-import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
+import { claimer, openClaim } from "./claim.js";
 import { equipSnippets } from "./copy.js";
+import { render } from "./html.js";
+import { keyActions } from "./key-actions.js";
 import { aside, isUsable, page } from "./keys-view.js";
 import { refresher } from "./refresh.js";
-import { showSecret } from "./secret-box.js";
-import { say, showAccount } from "./shell.js";
+import { say } from "./say.js";
+import { showAccount, watchAccount } from "./shell.js";
 import { newer } from "./spend-words.js";
+import { stateAt } from "./state-words.js";
 import { equipTabs } from "./tabs.js";
-import { claimFailure, isRefusal, keySummary, sentence, stateAt } from "./words.js";
+import { lostWords, sentence } from "./words.js";
 
-/** @import { Key, Keys, Me, Problem } from "./types.js" */
+/** @import { Key, Keys, Me } from "./types.js" */
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Outcome } from "./api.js" */
 
-/** States that end without the page doing anything: it asks again until they do. */
-const UNSETTLED = new Set(["minting", "verifying"]);
+/** The keys that live, the first of them alone, and those that are over. @typedef {{ key: Key | null, others: Key[], ended: Key[] }} Found */
+
 /** States of a key that is over: beside them a new claim is possible. */
 const ENDED = new Set(["expired", "revoked", "void"]);
 
@@ -34,7 +36,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, key: null, ended: [], upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, key: null, others: [], ended: [], upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Somebody is working in this part of the page, so that a focus lost to a change of it is to be given back. */
 let hadFocus = false;
@@ -56,8 +58,10 @@ const refresh = refresher({ read: () => model, show, sorted, signedOut });
 
 const { ask, write } = asker({ read: () => model, show, lookAgain, signedOut });
 
+const { claim, accept } = claimer({ read: () => model, show, announce, signedOut, refresh: () => refresh(), askKeys, askMe, askRequests, onRecord, failToLoad, settle, wait });
+
 /** @type {import("./keys-view.js").Actions} */
-const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload };
+const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload, ...keyActions({ now, settle, signedOut }) };
 
 async function reload() {
   show({ phase: "loading", notice: null, refusal: null });
@@ -82,7 +86,7 @@ async function load() {
     const requests = found.key === null ? await askRequests() : null;
     show({ phase: "ready", me: me.body, requests, ...found });
     void refresh();
-    if (model.key !== null && UNSETTLED.has(model.key.state)) await wait(model.key.state === "minting" ? "in_progress" : "unknown");
+    await waitIfOpen();
     return;
   }
   failToLoad(me.outcome === "done" ? keys : me);
@@ -97,139 +101,61 @@ async function askMe() {
 }
 
 /** @returns {Promise<Outcome<Keys>>} */
-const askKeys = () => call("GET", "/api/v1/keys");
+function askKeys() {
+  return call("GET", "/api/v1/keys");
+}
 
 /** @param {Keys} told */
-const onRecord = ({ keys, openrouter }) => ({ upstream: newer(model.upstream, openrouter), ...sorted(keys) });
+function onRecord({ keys, openrouter }) {
+  return { upstream: newer(model.upstream, openrouter), ...sorted(keys) };
+}
 
-/**
- * The key in force, and those that are over.
- * @param {Key[]} keys
- * @returns {{ key: Key | null, ended: Key[] }}
- */
+/** @param {Key[]} keys @returns {Found} */
 function sorted(keys) {
   /** @param {Key} key */
   const isEnded = (key) => ENDED.has(stateAt(key, now()));
-  return { key: keys.find((key) => !isEnded(key)) ?? null, ended: keys.filter((key) => isEnded(key) && key.state !== "void") };
+  const [key = null, ...others] = keys.filter((key) => !isEnded(key));
+  return { key, others, ended: keys.filter((key) => isEnded(key) && key.state !== "void") };
 }
 
 /** @param {Outcome<unknown>} answer */
 function failToLoad(answer) {
   if (answer.outcome === "refused" && answer.status === 401) return signedOut();
-  const problem = answer.outcome === "refused" ? answer.problem : null;
-  show({
-    phase: "failed",
-    notice: {
-      tone: "bad",
-      title: problem === null ? "The service did not answer." : sentence(problem.title) || "The service could not answer.",
-      text: "Nothing was changed. A key you have keeps working. Check your connection, then try again.",
-      requestId: problem?.requestId ?? null,
-    },
-  });
+  show({ phase: "failed", notice: { tone: "bad", ...failedWords(answer) } });
   announce();
+}
+
+/** Nothing was asked for but to look. @param {Outcome<unknown>} answer */
+function failedWords(answer) {
+  const unchanged = "Nothing was changed. A key you have keeps working.";
+  if (answer.outcome === "lost") {
+    const { title, advice } = lostWords(answer);
+    return { title, text: `${unchanged} ${advice}` };
+  }
+  const problem = answer.outcome === "refused" ? answer.problem : null;
+  return { title: sentence(problem?.title ?? "") || "The service could not answer.", text: `${unchanged} Try again.`, requestId: problem?.requestId ?? null };
 }
 
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
-  show({ phase: "signed_out", me: null, key: null, ended: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, key: null, others: [], ended: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
-}
-
-/** Claims the key, once: a second press while the first is on its way does nothing. */
-async function claim() {
-  const terms = model.me?.terms;
-  if (model.claiming || terms === undefined) return;
-  const asksTerms = terms.accepted_at === null;
-  if (asksTerms && !model.accepts) return missTerms();
-  show({ claiming: true, notice: null });
-  say("Claiming your key. This takes a few seconds.");
-  const answer = /** @type {Outcome<{ key: Key, secret?: string }>} */ (await call("POST", "/api/v1/claim", asksTerms ? { accept_terms: terms.revision } : {}));
-  if (answer.outcome === "lost") await claimLost();
-  else if (answer.outcome === "refused") await claimRefused(answer.status, answer.problem);
-  else if (typeof answer.body.secret === "string") await claimed(answer.body.key, answer.body.secret);
-  else await settle({ tone: "plain", title: "You already have a key.", text: "There is one per account. Its secret was shown when it was claimed and cannot be shown again." });
-}
-
-/** @param {Event} event */
-function accept(event) {
-  show({ accepts: /** @type {HTMLInputElement} */ (event.target).checked, missesTerms: false });
-}
-
-function missTerms() {
-  show({ missesTerms: true });
-  say(ACCEPT_FIRST);
-  document.getElementById(ACCEPT_ID)?.focus();
-}
-
-/** @param {Key} key @param {string} secret */
-async function claimed(key, secret) {
-  say("");
-  await showSecret({ secret, summary: keySummary(key) });
-  show({ claiming: false, key, ended: model.ended.filter(({ id }) => id !== key.id), notice: { tone: "good", title: "Your key is ready to use.", text: "It works wherever an OpenRouter key goes. This page shows its masked form from now on." } });
-  announce();
-  // Not waited for: whoever waits here still holds the secret (S0-112).
-  void refresh();
-}
-
-/** No answer: the key may exist. Only the record can tell, so look there before saying more. */
-async function claimLost() {
-  const keys = await askKeys();
-  if (keys.outcome === "refused" && keys.status === 401) return signedOut();
-  if (keys.outcome !== "done") {
-    show({ claiming: false, phase: "failed", notice: { tone: "bad", title: "The answer to your claim did not arrive.", text: "A key may have been made. If so, its secret was not shown and cannot be shown again. Check your connection, then look again: this page will tell whether there is a key." } });
-    return announce();
-  }
-  const found = onRecord(keys.body);
-  if (found.key !== null && UNSETTLED.has(found.key.state)) {
-    show({ claiming: false, ...found, notice: { tone: "warn", title: "The answer to your claim did not arrive.", text: "It is still being worked on. This page keeps looking and will tell how it ends." } });
-    announce();
-    return wait(found.key.state === "minting" ? "in_progress" : "unknown", LOST_KEY);
-  }
-  show({ claiming: false, ...found, notice: found.key === null ? { tone: "warn", title: "The answer to your claim did not arrive.", text: "No key is on record for you. You can claim again." } : LOST_KEY });
-  announce();
-}
-
-/** @type {Notice} */
-const LOST_KEY = {
-  tone: "bad",
-  title: "Your key was made, but its secret did not reach this page.",
-  text: "The secret cannot be shown again, and nobody else has it. Ask the people who run this service to revoke the key; then you can claim a new one.",
-};
-
-/** @param {number} status @param {Problem} problem */
-async function claimRefused(status, problem) {
-  if (status === 401) return signedOut();
-  if (problem.code === "claim_in_progress") {
-    show({ claiming: false });
-    return wait("in_progress");
-  }
-  if (problem.code === "terms_changed" || problem.code === "terms_not_accepted") return termsChanged();
-  if (isRefusal(problem.code)) {
-    show({ claiming: false, refusal: problem, requests: problem.request === null ? model.requests : await askRequests() });
-    return announce();
-  }
-  const notice = { tone: /** @type {const} */ ("bad"), ...claimFailure(problem), requestId: problem.requestId };
-  if (problem.code !== "claim_unknown") return settle(notice);
-  show({ claiming: false });
-  return wait("unknown");
-}
-
-/** The rules are not those that this page has asked about: whoever read others has to be asked again. */
-async function termsChanged() {
-  const me = await askMe();
-  if (me.outcome !== "done") return failToLoad(me);
-  show({ claiming: false, accepts: false, me: me.body, notice: { tone: "warn", title: "The rules have changed.", text: "No key was made. Read the rules as they are now, accept them, then claim again." } });
-  announce();
 }
 
 /** Shows what is on record now, under a notice of what just happened. @param {Notice} notice */
 async function settle(notice) {
-  const keys = await askKeys();
+  const [me, keys] = await Promise.all([askMe(), askKeys()]);
   if (keys.outcome === "refused" && keys.status === 401) return signedOut();
-  show({ claiming: false, notice, ...(keys.outcome === "done" ? onRecord(keys.body) : {}) });
+  show({ claiming: false, notice, ...(me.outcome === "done" ? { me: me.body } : {}), ...(keys.outcome === "done" ? onRecord(keys.body) : {}) });
   announce();
-  if (model.key !== null && UNSETTLED.has(model.key.state)) await wait(model.key.state === "minting" ? "in_progress" : "unknown");
+  await waitIfOpen();
+}
+
+/** Waits for an earlier claim that is not settled yet. */
+async function waitIfOpen() {
+  const open = openClaim(model.key);
+  if (open !== null) await wait(open);
 }
 
 /**
@@ -251,8 +177,9 @@ async function wait(kind, ifActive = ELSEWHERE) {
     if (keys.outcome === "refused" && keys.status === 401) return signedOut();
     if (keys.outcome !== "done") continue;
     const found = onRecord(keys.body);
-    if (found.key === null || !UNSETTLED.has(found.key.state)) return settled(found, ifActive);
-    show({ ...found, waiting: found.key.state === "minting" ? "in_progress" : "unknown" });
+    const open = openClaim(found.key);
+    if (open === null) return settled(found, ifActive);
+    show({ ...found, waiting: open });
   }
 }
 
@@ -263,11 +190,11 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const ELSEWHERE = {
   tone: "plain",
   title: "Your key was made.",
-  text: "Its secret was shown in the window that claimed it and cannot be shown again. If you did not see it, ask the people who run this service to revoke the key; then you can claim a new one.",
+  text: "Its secret goes to the window that claimed it, and to no other. If you do not have it, make a new secret.",
 };
 
 /**
- * @param {{ key: Key | null, ended: Key[] }} found
+ * @param {Found} found
  * @param {Notice} ifActive
  */
 async function settled(found, ifActive) {
@@ -301,6 +228,14 @@ function announce() {
   if (hadFocus && (document.activeElement === null || document.activeElement === document.body)) heading.focus();
 }
 
+watchAccount({
+  signedIn: () => {
+    if (model.phase === "signed_out") void reload();
+  },
+  signedOut: () => {
+    if (model.phase !== "signed_out") signedOut();
+  },
+});
 equipSnippets();
 equipTabs();
 place.replaceChildren();

@@ -2,8 +2,9 @@
 // known stays on the page meanwhile, and whatever comes of it, it only gets newer.
 
 import { call, now } from "./api.js";
-import { say } from "./shell.js";
+import { say } from "./say.js";
 import { LIVE_MS, METERED, newer } from "./spend-words.js";
+import { lostWords } from "./words.js";
 
 /** @import { Key, Keys } from "./types.js" */
 /** @import { Model } from "./keys-view.js" */
@@ -30,7 +31,7 @@ export function refresher({ read, show, sorted, signedOut }) {
     if (answer.outcome === "refused" && answer.status === 401) return signedOut();
     if (answer.outcome !== "done") {
       show({ refreshing: "failed" });
-      if (pressed) say("No answer. The figures are the ones from before.");
+      if (pressed) say(`${answer.outcome === "lost" && answer.between ? lostWords(answer).title : "No answer."} The figures are the ones from before.`);
       return;
     }
     const answered = read().upstream?.answers !== false;

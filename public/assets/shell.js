@@ -1,8 +1,11 @@
-// The frame around every page: who is signed in, the ways to sign out, and the one place from which the page speaks to a
-// screen reader.
+// The frame around every page: who is signed in, whether that is still the account it was made for, and the ways to sign out.
 
 import { html, nothing, render } from "./html.js";
-import { call } from "./api.js";
+import { Press } from "./press.js";
+import { say } from "./say.js";
+import { lostWords } from "./words.js";
+import { call, isSomebodys, whenAccountChanges } from "./api.js";
+import { askFirst } from "./confirm.js";
 
 /** @import { Me } from "./types.js" */
 
@@ -11,12 +14,6 @@ import { call } from "./api.js";
  * the API on every visit of the landing page would greet each newcomer with a refusal. It decides nothing but that question.
  */
 const SIGNED_IN_HINT = "keycap.signed-in";
-
-/** Says something to a screen reader without moving the focus. @param {string} text */
-export function say(text) {
-  const status = document.getElementById("status");
-  if (status) status.textContent = text;
-}
 
 function wasSignedIn() {
   try {
@@ -42,6 +39,7 @@ function remember(signedIn) {
  */
 export async function greet() {
   if (!wasSignedIn()) return null;
+  watchAccount({ signedIn: showAccount, signedOut: () => showAccount(null) });
   const answer = /** @type {import("./api.js").Outcome<Me>} */ (await call("GET", "/api/v1/me"));
   if (answer.outcome === "done") {
     showAccount(answer.body);
@@ -50,6 +48,55 @@ export async function greet() {
   if (answer.outcome === "refused" && answer.status === 401) showAccount(null);
   return null;
 }
+
+/**
+ * Looks again who is signed in whenever the page comes back into view: another tab may have changed that meanwhile.
+ * @param {{ signedIn: (me: Me) => void, signedOut: () => void }} page
+ */
+export function watchAccount({ signedIn, signedOut }) {
+  document.addEventListener("visibilitychange", async () => {
+    if (document.hidden || !isSomebodys()) return;
+    const answer = /** @type {import("./api.js").Outcome<Me>} */ (await call("GET", "/api/v1/me"));
+    if (answer.outcome === "done") signedIn(answer.body);
+    if (answer.outcome === "refused" && answer.status === 401) signedOut();
+  });
+}
+
+/** The entry of this page's history that says why it was loaded anew. */
+const OTHER_ACCOUNT = "keycap.other-account";
+/** Whether this page is here because of that. */
+const isLoadedAnew = history.state?.[OTHER_ACCOUNT] !== undefined;
+/** So soon after that it does not load anew again: answers that contradict each other would make it do so for ever. */
+const SETTLING_MS = 10_000;
+
+// A secret that is being shown is not taken away: what comes after it is refused, and leads here again.
+whenAccountChanges((refused) => {
+  if (document.querySelector("dialog.secret") !== null) return;
+  if (isLoadedAnew && performance.now() < SETTLING_MS) return;
+  history.replaceState({ [OTHER_ACCOUNT]: refused ? "refused" : "seen" }, "");
+  location.reload();
+});
+
+/** Says on the page that was loaded anew why that was. */
+function tellAccountChange() {
+  const why = history.state?.[OTHER_ACCOUNT];
+  if (why === undefined) return;
+  history.replaceState(null, "");
+  const host = document.createElement("div");
+  document.getElementById("main")?.prepend(host);
+  const text = why === "refused" ? "This page was made for the one before, so what you pressed was not done." : "This page was made for the one before.";
+  render(otherAccount(`${text} It is the page of the account that is signed in now.`), host);
+}
+
+/** @param {string} text */
+const otherAccount = (text) => html`
+  <section class="notice is-warn is-first" role="alert" aria-labelledby="other-account">
+    <h2 id="other-account">Another account is signed in now.</h2>
+    <p>${text}</p>
+  </section>
+`;
+
+tellAccountChange();
 
 /** Puts the member into the header, or takes them out. @param {Me | null} me */
 export function showAccount(me) {
@@ -76,37 +123,20 @@ const account = (login) => html`
 /** Final, so it asks first: names the account and what happens. @param {string} login */
 function askSignOutEverywhere(login) {
   document.getElementById("account-menu")?.hidePopover();
-  const host = document.createElement("div");
-  document.body.append(host);
-  const close = () => host.querySelector("dialog")?.close();
-  const leave = () => host.remove();
-  /** @param {{ working: boolean, failed: string }} view */
-  const show = (view) => render(everywhereDialog({ login, ...view, confirm, close, leave }), host);
-  const confirm = async () => {
-    show({ working: true, failed: "" });
-    const answer = await call("POST", "/api/v1/me/sign-out-everywhere");
-    if (answer.outcome === "done" || (answer.outcome === "refused" && answer.status === 401)) {
-      remember(false);
-      location.assign("/");
-      return;
-    }
-    show({ working: false, failed: "No answer that it worked. Your sessions may still be open. Try again." });
-  };
-  show({ working: false, failed: "" });
-  host.querySelector("dialog")?.showModal();
+  const press = new Press();
+  askFirst({
+    title: `Sign out @${login} everywhere?`,
+    text: [`Every browser signed in as @${login} is signed out, this one included. Your key is not touched and keeps working.`],
+    button: "Sign out everywhere",
+    pending: "Signing out…",
+    act: async () => {
+      const answer = await press.send("POST", "/api/v1/me/sign-out-everywhere");
+      if (answer.outcome === "lost") return `No answer that it worked. Your sessions may still be open. ${lostWords(answer).advice}`;
+      if (answer.outcome === "refused" && answer.status !== 401) return "It was refused, and your sessions may still be open. Try again.";
+      return () => {
+        remember(false);
+        location.assign("/");
+      };
+    },
+  });
 }
-
-/**
- * @param {{ login: string, working: boolean, failed: string, confirm: () => void, close: () => void, leave: () => void }} view
- */
-const everywhereDialog = ({ login, working, failed, confirm, close, leave }) => html`
-  <dialog class="dialog" aria-labelledby="everywhere-title" aria-describedby="everywhere-why" @close=${leave}>
-    <h2 id="everywhere-title">Sign out @${login} everywhere?</h2>
-    <p id="everywhere-why">Every browser signed in as @${login} is signed out, this one included. Your key is not touched and keeps working.</p>
-    <div class="actions">
-      <button class="button is-final" type="button" aria-disabled=${working ? "true" : "false"} @click=${working ? nothing : confirm}>${working ? "Signing out…" : "Sign out everywhere"}</button>
-      <button class="button" type="button" autofocus @click=${close}>Cancel</button>
-    </div>
-    <p class="hint is-bad said" role="alert">${failed}</p>
-  </dialog>
-`;

@@ -21,9 +21,11 @@ export const spent = (amount) => (amount ? usd(amount) : UNREAD);
  * @param {Key} key
  */
 export function share(key) {
-  const used = Number.parseFloat(key.spend?.used_usd ?? "");
+  const [used, left] = [key.spend?.used_usd, key.spend?.left_usd].map((amount) => Number.parseFloat(amount ?? ""));
   const limit = Number.parseFloat(key.limit_usd);
-  return Number.isFinite(used) && limit > 0 ? Math.min(1, Math.max(0, used / limit)) : null;
+  if (!Number.isFinite(used) || !(limit > 0)) return null;
+  // What is left may be less than the key has not used: earlier keys have spent the rest.
+  return Math.min(1, Math.max(0, used / limit, Number.isFinite(left) ? 1 - left / limit : 0));
 }
 
 /** At this share the bar turns to a warning, while there is something left to warn about. */

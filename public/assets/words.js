@@ -1,6 +1,7 @@
 // What the pages say: money, times, states and refusals in words. Pure: no DOM, no clock, no network.
 
-/** @import { Claim, Key, KeyState, Problem, Refusal, RequestKind } from "./types.js" */
+/** @import { Lost } from "./api.js" */
+/** @import { Key, Problem, Refusal, RequestKind } from "./types.js" */
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -92,33 +93,6 @@ export function resetText(key, now) {
   return `resets in ${span(at - now)} (${day}${clockUtc(at)})`;
 }
 
-/** @type {Record<KeyState, { word: string, tone: "good" | "warn" | "bad" | "plain", means: string }>} */
-const STATES = {
-  minting: { word: "being made", tone: "plain", means: "" },
-  verifying: { word: "being checked", tone: "warn", means: "" },
-  active: { word: "active", tone: "good", means: "" },
-  disabled: { word: "disabled", tone: "warn", means: "OpenRouter refuses requests with this key until it is enabled again." },
-  revoking: { word: "revoking", tone: "warn", means: "This key is being switched off for good. You can claim again when that is confirmed." },
-  stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is off. It is tried again every day, and the people who run this service see it." },
-  expired: { word: "expired", tone: "plain", means: "This key stopped working at its expiry." },
-  revoked: { word: "revoked", tone: "plain", means: "This key is off for good." },
-  void: { word: "not created", tone: "plain", means: "OpenRouter never made this key." },
-};
-
-/**
- * A key past its expiry is expired, even before the service has written that down.
- * @param {Key} key
- * @param {number} now
- * @returns {KeyState}
- */
-export function stateAt(key, now) {
-  const ended = Date.parse(key.expires_at ?? "") <= now;
-  return ended && (key.state === "active" || key.state === "disabled") ? "expired" : key.state;
-}
-
-/** @param {KeyState} state */
-export const stateWords = (state) => STATES[state] ?? { word: state, tone: "plain", means: "" };
-
 /** @typedef {{ title: string, text: string, next: string }} Advice */
 
 const PAUSED = { title: "Claims are paused.", text: "New keys are not given out at the moment.", next: "Come back later. A key you already have keeps working." };
@@ -134,7 +108,6 @@ const REFUSALS = {
   foreign_account: { ...PAUSED, text: "This service is being connected to OpenRouter anew." },
   seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A place comes free when a key expires or is revoked. Come back later." },
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
-  account_not_eligible: { title: "This account cannot claim a key.", text: "", next: "Sign out, then continue with a GitHub account that meets the rules." },
   too_many_attempts: { title: "Too many tries today.", text: "", next: "Come back tomorrow." },
   credit_spent: { title: "What was paid is spent.", text: "", next: "A payment makes room for a key." },
   claims_busy: { title: "Many people claim at the moment.", text: "Claims are let through at a measured pace. No key was made.", next: "Come back in an hour." },
@@ -184,6 +157,12 @@ const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${count
 /** What stands on the button while nobody can claim, and would otherwise press in vain (S4-23). @type {Record<string, string>} */
 const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };
 
+/** Rules that another account may meet. */
+const ABOUT_ACCOUNT = new Set(["account_too_young", "approval_needed", "blocked", "member_suspended", "member_banned", "member_not_active"]);
+
+/** @param {string} code of a refusal */
+export const isAboutAccount = (code) => ABOUT_ACCOUNT.has(code);
+
 /** @param {string} code of a refusal */
 export const closedButton = (code) => CLOSED_BUTTONS[code] ?? null;
 
@@ -200,8 +179,21 @@ export function retryText(retryAt, now) {
   return Number.isFinite(at) && at > now ? `You can claim from ${dateUtc(at)}, ${clockUtc(at)} (${relative(at, now)}).` : "";
 }
 
+/**
+ * That no answer came, and what to do. What was refused or failed is for the caller to say.
+ * @param {Lost} lost
+ * @returns {{ title: string, advice: string }}
+ */
+export const lostWords = ({ between }) =>
+  between
+    ? {
+        title: "Something between you and keycap refused the request.",
+        advice: "keycap did not see it: a firewall, a browser check, a VPN or the sign-in page of a network answered. Reload this page, and do what you are asked for. Or try another network; if it stays so, tell the people who run this service.",
+      }
+    : { title: "The service did not answer.", advice: "Check your connection, then try again." };
+
 export const UNKNOWN_OUTCOME =
-  "OpenRouter did not answer. Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.";
+  "OpenRouter did not answer. Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter’s answering again. Try again then.";
 
 /**
  * What a failed claim means: what happened, what was not changed, what to do.
@@ -230,25 +222,16 @@ export function claimFailure(problem) {
 export const sentence = (title) => (/[\w)]$/.test(title) ? `${title}.` : title);
 
 /**
- * A new key's limit, reset and expiry in one line.
- * @param {Key} key
- */
-export function keySummary(key) {
-  const ends = Date.parse(key.expires_at ?? "");
-  const expiry = Number.isFinite(ends) ? `, expires ${dateUtc(ends)}` : "";
-  return `Limit ${usd(key.limit_usd)} ${perPeriod(key.limit_reset)}, resets ${resetRule(key.limit_reset)}${expiry}.`;
-}
-
-/**
  * What counts, with the figures in force.
- * @param {Pick<Claim, "limit_usd" | "limit_reset">} rules
+ * @param {string} limitUsd of a whole window
+ * @param {string} reset
  * @returns {string[]}
  */
-export function limitRules(rules) {
-  const resets = rules.limit_reset !== "none";
+export function limitRules(limitUsd, reset) {
+  const resets = reset !== "none";
   return [
-    `Credits and BYOK (requests through your own provider keys) both count toward the ${usdShort(rules.limit_usd)}.`,
-    resets ? `The limit resets ${resetRule(rules.limit_reset)}.` : "The limit does not reset.",
+    `Credits and BYOK (requests through your own provider keys) both count toward the ${usdShort(limitUsd)}.`,
+    resets ? `The limit resets ${resetRule(reset)}.` : "The limit does not reset.",
     "A request that is running when the limit is reached may finish and overshoot it.",
     `At the limit OpenRouter refuses requests with 403 “Key limit exceeded”${resets ? " until the reset" : ""}.`,
   ];

@@ -114,7 +114,7 @@ test("a day's requests that are used up, a lost answer and a rule that is gone a
   await page.route("**/api/v1/requests", (route) => (route.request().method() === "POST" ? route.abort("internetdisconnected") : route.continue()));
   await note(visitor).fill("Kept while it could not be sent.");
   await send(visitor);
-  await sees(page, "No answer came. Your request may have arrived: look again before you send it a second time.");
+  await sees(page, "No answer came. Your request may have arrived: sent again as it is, it counts once.");
   assert.equal(await note(visitor).inputValue(), "Kept while it could not be sent.");
   await page.unroute("**/api/v1/requests");
   for (let asked = 0; asked < 3; asked += 1) {

@@ -51,7 +51,7 @@ test("no answer from OpenRouter: the page says that the key is unknown, when to 
   await visitor.signIn("load-11");
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "reset_after" });
   await visitor.pressClaim();
-  await sees(visitor.page, "OpenRouter did not answer. Your key was not created, or will be removed, usually within 10 minutes, at most 30. Try again then.");
+  await sees(visitor.page, "OpenRouter did not answer. Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter’s answering again. Try again then.");
   await visitor.page.reload();
   await visitor.settled();
   await sees(visitor.page, "It is not known yet whether your key was made.");
@@ -74,7 +74,7 @@ test("a refusal by OpenRouter says that no key was made, with the request id, an
   await visitor.leave();
 });
 
-test("a second window waits for the first one's claim, and then says where the secret was shown (S4-11)", async () => {
+test("a second window waits for the first one's claim, and then says where the secret went (S4-11)", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("load-14");
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
@@ -85,7 +85,7 @@ test("a second window waits for the first one's claim, and then says where the s
   await sees(other, "A claim of yours is in progress.");
   await house.sandbox.release();
   const secret = await visitor.secretBox.locator("code").innerText();
-  await sees(other, "Its secret was shown in the window that claimed it and cannot be shown again.");
+  await sees(other, "Its secret goes to the window that claimed it, and to no other.");
   assert.ok(!(await other.content()).includes(secret));
   await visitor.stored.click();
   await visitor.leave();

@@ -13,7 +13,7 @@ const ME = {
   member: { id: "mem_1", provider: "github", login: "somebody", created_at: "2026-11-01T00:00:00Z" },
   roles: ["member"],
   terms: { revision: 1, accepted_at: null },
-  claim: { open: true, refusal: null, limit_usd: "5.00", limit_reset: "daily", expiry_days: 90, min_account_age_days: 30, seats_left: 7 },
+  claim: { open: true, refusal: null, limit_usd: "5.00", limit_reset: "daily", available_usd: "5.00", available_from: null, expiry_days: 90, min_account_age_days: 30, seats_left: 7 },
 };
 
 /** @param {Partial<Me["claim"]>} claim @returns {Me} */
@@ -21,8 +21,8 @@ const me = (claim) => ({ ...ME, claim: { ...ME.claim, ...claim } });
 
 /** @type {Key} */
 const KEY = {
-  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", state: "active", limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
-  created_at: "2026-11-20T08:00:00Z", expires_at: "2027-02-18T08:00:00Z",
+  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", state: "active", missing: false, holds: [], plan_limit_usd: "5.00", limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
+  created_at: "2026-11-20T08:00:00Z", expires_at: "2027-02-18T08:00:00Z", available_from: null, grace_until: null,
   spend: { used_usd: "0.00", left_usd: "5.00", day_usd: "0.00", week_usd: "0.00", month_usd: "0.00", total_usd: "0.00", read_at: "2026-11-21T20:59:10Z" },
 };
 
@@ -40,7 +40,7 @@ const request = (change) => ({ id: "req_1", kind: "claim", state: "open", note: 
 
 /** @type {Model} */
 const BLANK = {
-  phase: "ready", me: ME, key: null, ended: [], upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
+  phase: "ready", me: ME, key: null, others: [], ended: [], upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
   wish: { note: "", sending: false, error: "", requestId: null }, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: NOW,
 };
 
@@ -74,8 +74,16 @@ export const STATES = {
   "a key not read yet": model({ key: key({ spend: null }), now: NOW + 3_600_000 }),
   "an outage": model({ key: key({ spend: spent("1.00", "4.00", "2026-11-21T20:30:00Z") }), upstream: { answers: false, as_of: "2026-11-21T20:50:00Z" } }),
   "an outage without a key": model({ upstream: { answers: false, as_of: "2026-11-21T20:55:00Z" } }),
-  "a disabled key": model({ key: key({ state: "disabled" }) }),
-  "a key with another name": model({ key: key({ name: "Laptop", limit_usd: "10.00", limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" }) }),
+  ...Object.fromEntries(/** @type {const} */ (["owner", "admin", "upstream", "leak"]).map((hold) => [`a key disabled: ${hold}`, model({ key: key({ state: "disabled", holds: [hold] }) })])),
+  "a key being disabled": model({ key: key({ holds: ["owner"] }) }),
+  "a key being enabled": model({ key: key({ state: "disabled" }) }),
+  "a missing key": model({ key: key({ missing: true }) }),
+  "a key that works later": model({ key: key({ state: "disabled", holds: ["budget"], available_from: "2026-11-22T00:00:00Z", spend: spent("0.00", "0.00", "2026-11-21T20:59:20Z") }) }),
+  "a key with an old secret in grace": model({ key: key({ grace_until: "2026-11-22T10:00:00Z" }) }),
+  "two keys": model({ key: KEY, others: [key({ id: "key_2", name: "Laptop", spend: spent("1.00", "4.00", "2026-11-21T20:59:20Z") })] }),
+  "offered with a spent limit": model({ me: me({ available_usd: "0.00", available_from: "2026-11-22T00:00:00Z" }) }),
+  "offered with part of the limit": model({ me: me({ available_usd: "3.00" }) }),
+  "a key with another name": model({ key: key({ name: "Laptop", plan_limit_usd: "10.00", limit_usd: "10.00", limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" }) }),
   ...Object.fromEntries(/** @type {const} */ (["minting", "verifying", "revoking", "stuck"]).map((state) => [`a key that is ${state}`, model({ key: key({ state, mask: null, spend: null }) })])),
   "with an earlier key": model({ ended: [key({ id: "key_0", state: "revoked", mask: "sk-or-v1-999...abc" })] }),
   "with two earlier keys": model({ ended: [key({ id: "key_0", state: "expired", mask: "sk-or-v1-999...abc" }), key({ id: "key_9", state: "revoked", mask: null })] }),

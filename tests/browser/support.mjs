@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { localVars } from "../../scripts/local.mjs";
 import { browser, startSandbox, startWorker } from "../harness/index.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -62,6 +63,15 @@ export class House {
   async spend(usd) {
     const { hash } = (await this.sandbox.ledger()).keys.at(-1);
     await this.sandbox.spend(hash, usd);
+    await this.minutePasses();
+  }
+
+  /** Somebody deletes the key made last, past the service, in OpenRouter's own way; and a minute goes by. */
+  async deleteUpstream() {
+    const { hash } = (await this.sandbox.ledger()).keys.at(-1);
+    const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: this.sandbox.url });
+    const answer = await fetch(`${OPENROUTER_API_URL}/keys/${hash}`, { method: "DELETE", headers: { authorization: `Bearer ${OPENROUTER_MANAGEMENT_KEY}` } });
+    assert.equal(answer.status, 200);
     await this.minutePasses();
   }
 

@@ -1,9 +1,13 @@
 // The pages' words and figures, as tables: no browser, no clock.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { inRoot } from "../../scripts/paths.mjs";
 import { ageText, meterText, newer, outageText, share, shareTone, spent } from "../../public/assets/spend-words.js";
-import { claimFailure, closedButton, isRefusal, limitRules, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, stateAt, usd, usdShort } from "../../public/assets/words.js";
+import { beforeClaim, keySummary, stateAt, statusOf } from "../../public/assets/state-words.js";
+import { claimFailure, closedButton, isRefusal, limitRules, lostWords, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, usd, usdShort } from "../../public/assets/words.js";
+import { key as someKey } from "./states.mjs";
 
 const NOW = Date.parse("2026-11-21T20:59:30Z");
 const MINUTE = 60_000;
@@ -11,10 +15,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** @param {Partial<import("../../public/assets/types.js").Key>} change */
-const key = (change) => ({
-  id: "k", name: null, mask: null, state: /** @type {const} */ ("active"), limit_usd: "5.00", limit_reset: "daily",
-  resets_at: "2026-11-22T00:00:00Z", created_at: "2026-11-21T00:00:00Z", expires_at: "2027-02-19T00:00:00Z", spend: null, ...change,
-});
+const key = (change) => someKey({ spend: null, ...change });
 
 /** @param {Partial<import("../../public/assets/types.js").Refusal>} change */
 const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
@@ -72,14 +73,14 @@ test("every failed claim says what happened, and only unknown ones leave it open
     assert.equal(isRefusal(code), false, code);
   }
   assert.match(claimFailure({ ...problem, code: "openrouter_busy", retryAfterSecs: 30 }).text, /in 1 min\./);
-  assert.match(claimFailure({ ...problem, code: "claim_unknown" }).text, /usually within 10 minutes, at most 30/);
+  assert.match(claimFailure({ ...problem, code: "claim_unknown" }).text, /usually within 10 minutes of OpenRouter’s answering again/);
 });
 
 test("what counts is told with the limit in force, whatever its period (S4-59)", () => {
   assert.equal(usdShort("5.00"), "$5");
   assert.equal(usdShort("7.50"), "$7.50");
   for (const [reset, told] of [["daily", "The limit resets daily at 00:00 UTC."], ["weekly", "The limit resets on Mondays at 00:00 UTC."], ["monthly", "The limit resets on the 1st of each month at 00:00 UTC."], ["none", "The limit does not reset."]]) {
-    const [counts, resets, overshoot, refusal] = limitRules({ limit_usd: "5.00", limit_reset: reset });
+    const [counts, resets, overshoot, refusal] = limitRules("5.00", reset);
     assert.match(counts, /^Credits and BYOK .* both count toward the \$5\.$/);
     assert.equal(resets, told);
     assert.match(overshoot, /overshoot/);
@@ -125,6 +126,7 @@ test("spend is told in figures and as a share of the limit; what is not known is
     [{ spend: spend({ used_usd: "0.00", left_usd: "5.00" }) }, 0, "good", "$0 used, $5.00 left of $5.00"],
     [{ spend: spend({}) }, 0.24, "good", "$1.20 used, $3.80 left of $5.00"],
     [{ spend: spend({ used_usd: "4.00", left_usd: "1.00" }) }, 0.8, "warn", "$4.00 used, $1.00 left of $5.00"],
+    [{ spend: spend({ used_usd: "0.00", left_usd: "0.00" }) }, 1, "bad", "$0 used, $0 left of $5.00"],
     [{ spend: spend({ used_usd: "5.25", left_usd: "0.00" }) }, 1, "bad", "$5.25 used, $0 left of $5.00"],
     [{ spend: spend({}), limit_usd: "0.00" }, null, "plain", "$1.20 used, $3.80 left of $0"],
   ];
@@ -165,4 +167,60 @@ test("a note is counted as the service counts it: characters, without the space 
   assert.equal(noteCount("  a😀\n"), 2);
   assert.equal(noteError("😀".repeat(500)), "");
   assert.equal(noteError("x".repeat(501)), "The note is 1 character too long. Nothing was sent.");
+});
+
+test("a key is disabled only once that is confirmed; until then it is being disabled and still works", () => {
+  for (const hold of /** @type {const} */ (["owner", "admin", "offboarding", "leak", "idle", "plan", "switch", "upstream"])) {
+    const begun = statusOf(key({ state: "active", holds: [hold] }), NOW);
+    assert.equal(begun.word, "being disabled", hold);
+    assert.match(begun.means, /until then it still works/, hold);
+    const done = statusOf(key({ state: "disabled", holds: [hold] }), NOW);
+    assert.match(done.word, /^disabled/, hold);
+    assert.match(done.means, /refuses requests/, hold);
+    assert.doesNotMatch(done.means, /still works/, hold);
+  }
+  assert.equal(statusOf(key({ state: "disabled", holds: [] }), NOW).word, "being enabled");
+  assert.match(statusOf(key({ state: "revoking" }), NOW).means, /may still work/);
+  assert.match(statusOf(key({ state: "disabled", holds: ["upstream"] }), NOW).means, /at OpenRouter by somebody else.*operator has to lift/);
+  assert.equal(statusOf(key({ state: "disabled", holds: ["owner", "leak"] }), NOW).word, "disabled: leaked", "what nobody can lift is told first");
+});
+
+test("a key that OpenRouter no longer has says so, and what to do, whatever else holds it", () => {
+  for (const state of /** @type {const} */ (["active", "disabled"])) {
+    const told = statusOf(key({ state, missing: true, holds: ["owner"] }), NOW);
+    assert.equal(told.word, "missing upstream");
+    assert.match(told.means, /works for nobody\. Make a new secret for it, or delete it/);
+  }
+  assert.equal(statusOf(key({ state: "revoking", missing: true }), NOW).word, "being removed");
+});
+
+test("a key made with a spent limit says from when it works, before and after the press, and no text offers a cent a day", () => {
+  const waits = key({ state: "disabled", holds: ["budget"], plan_limit_usd: "5.00", limit_usd: "0.01", available_from: "2026-11-22T00:00:00Z" });
+  assert.equal(plain(statusOf(waits, NOW).word), "works from 00:00 UTC");
+  assert.match(plain(statusOf(waits, NOW).means), /^Today’s limit is spent\. The key begins to work at 00:00 UTC \(in 3 h\)/);
+  assert.match(plain(keySummary(waits, NOW)), /^Limit \$5\.00 a day, .* It works from 00:00 UTC\.$/);
+  assert.doesNotMatch(keySummary(key({}), NOW), /works from/);
+  const claim = { open: true, refusal: null, limit_usd: "5.00", available_usd: "0.00", available_from: "2026-11-22T00:00:00Z", limit_reset: "daily", expiry_days: 90, min_account_age_days: 30, seats_left: 3 };
+  assert.deepEqual(beforeClaim(claim, NOW)?.title, "Today’s limit is spent.");
+  assert.match(plain(beforeClaim(claim, NOW)?.text ?? ""), /begins to work at 00:00 UTC \(in 3 h\)/);
+  assert.equal(beforeClaim({ ...claim, available_usd: "3.00", available_from: null }, NOW)?.title, "$3.00 of $5.00 is left.");
+  assert.equal(beforeClaim({ ...claim, available_usd: "5.00", available_from: null }, NOW), null);
+  const weekly = statusOf(key({ state: "disabled", holds: ["budget"], limit_reset: "weekly", available_from: "2026-11-23T00:00:00Z" }), NOW);
+  assert.equal(plain(weekly.word), "works from 23 Nov 2026, 00:00 UTC");
+});
+
+test("an answer that was not the service's is told as something in between, with what to do", () => {
+  assert.match(lostWords({ outcome: "lost", between: true }).title, /^Something between you and keycap refused/);
+  assert.match(lostWords({ outcome: "lost", between: true }).advice, /Reload this page/);
+  assert.equal(lostWords({ outcome: "lost", between: false }).title, "The service did not answer.");
+});
+
+test("every code that the pages have words for is a code of the service", async () => {
+  const source = await readFile(inRoot("src", "error.rs"), "utf8");
+  const codes = new Set(Array.from(source.matchAll(/=> "([a-z_]+)"/g), ([, code]) => code));
+  const words = await readFile(inRoot("public", "assets", "words.js"), "utf8");
+  const table = (/** @type {string} */ name) => Array.from(new RegExp(`const ${name} = \\{([^]*?)\\n?\\};`).exec(words)?.[1].matchAll(/(?:^|[{,]\s*|\n\s*)([a-z_]+): /g) ?? [], ([, code]) => code);
+  const known = [...table("REFUSALS"), ...table("CLOSED_BUTTONS")].filter((word) => !["title", "text", "next"].includes(word));
+  assert.ok(known.length > 20, known.join());
+  assert.deepEqual(known.filter((code) => !codes.has(code)), []);
 });

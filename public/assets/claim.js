@@ -1,0 +1,136 @@
+// The claim: pressed once, sent until its answer is here, and told as what it came to. Where the outcome is open, only the
+// record says how it ends.
+
+import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
+import { Press } from "./press.js";
+import { say } from "./say.js";
+import { showSecret } from "./secret-box.js";
+import { keySummary, laterWords, waitsForReset } from "./state-words.js";
+import { claimFailure, isRefusal, lostWords } from "./words.js";
+
+/** @import { Lost, Outcome } from "./api.js" */
+/** @import { Issued, Key, Keys, Me, MemberRequest, Problem } from "./types.js" */
+/** @import { Model, Notice } from "./keys-view.js" */
+/** @import { Found } from "./keys.js" */
+
+/** States that end without the page doing anything. */
+const UNSETTLED = new Set(["minting", "verifying"]);
+
+/** What there is to wait for, if there is. @param {Key | null} key @returns {"in_progress" | "unknown" | null} */
+export const openClaim = (key) => (key === null || !UNSETTLED.has(key.state) ? null : key.state === "minting" ? "in_progress" : "unknown");
+
+/**
+ * @param {object} page
+ * @param {() => Model} page.read
+ * @param {(change: Partial<Model>) => void} page.show
+ * @param {() => void} page.announce
+ * @param {() => void} page.signedOut
+ * @param {() => void} page.refresh
+ * @param {() => Promise<Outcome<Keys>>} page.askKeys
+ * @param {() => Promise<Outcome<Me>>} page.askMe
+ * @param {() => Promise<MemberRequest[] | null>} page.askRequests
+ * @param {(keys: Keys) => Found & Partial<Model>} page.onRecord
+ * @param {(answer: Outcome<unknown>) => void} page.failToLoad
+ * @param {(notice: Notice) => Promise<void>} page.settle
+ * @param {(kind: "in_progress" | "unknown", ifActive?: Notice) => Promise<void>} page.wait
+ */
+export function claimer(page) {
+  const { read, show, announce, signedOut } = page;
+  const press = new Press();
+
+  /** Claims the key, once: a second press while the first is on its way does nothing. */
+  async function claim() {
+    const terms = read().me?.terms;
+    if (read().claiming || terms === undefined) return;
+    const asksTerms = terms.accepted_at === null;
+    if (asksTerms && !read().accepts) return missTerms();
+    show({ claiming: true, notice: null });
+    say("Claiming your key. This takes a few seconds.");
+    const answer = /** @type {Outcome<Issued>} */ (await press.send("POST", "/api/v1/claim", asksTerms ? { accept_terms: terms.revision } : {}));
+    if (answer.outcome === "lost") await lost(answer);
+    else if (answer.outcome === "refused") await refused(answer.status, answer.problem);
+    else if (typeof answer.body.secret === "string") await claimed(answer.body.key, answer.body.secret);
+    else await page.settle(answer.body.replayed ? LOST_KEY : ALREADY);
+  }
+
+  /** @param {Event} event */
+  function accept(event) {
+    show({ accepts: /** @type {HTMLInputElement} */ (event.target).checked, missesTerms: false });
+  }
+
+  function missTerms() {
+    show({ missesTerms: true });
+    say(ACCEPT_FIRST);
+    document.getElementById(ACCEPT_ID)?.focus();
+  }
+
+  /** @param {Key} key @param {string} secret */
+  async function claimed(key, secret) {
+    say("");
+    await showSecret({ secret, summary: keySummary(key, read().now) });
+    show({ claiming: false, key, ended: read().ended.filter(({ id }) => id !== key.id), notice: waitsForReset(key) ? worksLater(key, read().now) : READY });
+    announce();
+    // Not waited for: whoever waits here still holds the secret.
+    void page.refresh();
+  }
+
+  /** No answer: the key may exist. Only the record can tell, so look there before saying more. @param {Lost} answer */
+  async function lost(answer) {
+    const title = answer.between ? lostWords(answer).title : "The answer to your claim did not arrive.";
+    const keys = await page.askKeys();
+    if (keys.outcome === "refused" && keys.status === 401) return signedOut();
+    if (keys.outcome !== "done") {
+      show({ claiming: false, phase: "failed", notice: { tone: "bad", title, text: `A key may have been made all the same. ${answer.between ? lostWords(answer).advice : "Check your connection, then look again."} This page will tell whether there is a key.` } });
+      return announce();
+    }
+    const found = page.onRecord(keys.body);
+    const open = openClaim(found.key);
+    const notice = open !== null ? { text: "It is still being worked on. This page keeps looking and will tell how it ends." } : { text: `No key is on record for you. ${answer.between ? lostWords(answer).advice : ""} You can claim again.`.replace("  ", " ") };
+    show({ claiming: false, ...found, notice: found.key !== null && open === null ? LOST_KEY : { tone: "warn", title, ...notice } });
+    announce();
+    if (open !== null) await page.wait(open, LOST_KEY);
+  }
+
+  /** @param {number} status @param {Problem} problem */
+  async function refused(status, problem) {
+    if (status === 401) return signedOut();
+    if (problem.code === "claim_in_progress") {
+      show({ claiming: false });
+      return page.wait("in_progress");
+    }
+    if (problem.code === "terms_changed" || problem.code === "terms_not_accepted") return termsChanged();
+    if (isRefusal(problem.code)) {
+      show({ claiming: false, refusal: problem, requests: problem.request === null ? read().requests : await page.askRequests() });
+      return announce();
+    }
+    const notice = { tone: /** @type {const} */ ("bad"), ...claimFailure(problem), requestId: problem.requestId };
+    if (problem.code !== "claim_unknown") return page.settle(notice);
+    show({ claiming: false });
+    return page.wait("unknown");
+  }
+
+  /** The rules are not those that this page has asked about: whoever read others has to be asked again. */
+  async function termsChanged() {
+    const me = await page.askMe();
+    if (me.outcome !== "done") return page.failToLoad(me);
+    show({ claiming: false, accepts: false, me: me.body, notice: { tone: "warn", title: "The rules have changed.", text: "No key was made. Read the rules as they are now, accept them, then claim again." } });
+    announce();
+  }
+
+  return { claim, accept };
+}
+
+/** @type {Notice} */
+const READY = { tone: "good", title: "Your key is ready to use.", text: "It works wherever an OpenRouter key goes. This page shows its masked form from now on." };
+
+/** @param {Key} key @param {number} now @returns {Notice} */
+function worksLater(key, now) {
+  const { title, text } = laterWords(key, now);
+  return { tone: "warn", title: `Your key is made; ${title}`, text };
+}
+
+/** @type {Notice} */
+const ALREADY = { tone: "plain", title: "You already have a key.", text: "There is one per account. A secret is shown once, when it is made: if you do not have this one’s, make a new secret." };
+
+/** @type {Notice} */
+const LOST_KEY = { tone: "bad", title: "Your key was made, but its secret did not reach this page.", text: "The secret cannot be shown again. Make a new one: the one that was lost then stops working." };

@@ -1,0 +1,137 @@
+// What the pages say about a key's state. Only what OpenRouter has confirmed is said to be so: a key that is to be disabled
+// is "being disabled" until then, and still works. Pure: no DOM, no clock, no network.
+
+import { clockUtc, dateUtc, perPeriod, relative, resetRule, usd } from "./words.js";
+
+/** @import { Claim, Hold, Key, KeyState } from "./types.js" */
+
+/** @typedef {"good" | "warn" | "bad" | "plain"} Tone */
+/** @typedef {{ word: string, tone: Tone, means: string }} Status */
+
+/** @type {Record<KeyState, Status>} */
+const STATES = {
+  minting: { word: "being made", tone: "plain", means: "" },
+  verifying: { word: "being checked", tone: "warn", means: "" },
+  active: { word: "active", tone: "good", means: "" },
+  disabled: { word: "being enabled", tone: "plain", means: "It is to work again. OpenRouter has not confirmed that yet: until then it refuses requests with this key." },
+  revoking: { word: "being removed", tone: "warn", means: "OpenRouter has not confirmed yet that this key is disabled for good: until then it may still work. You can claim again when that is confirmed." },
+  stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is disabled, so it may still work. It is tried again every day, and the people who run this service see it." },
+  expired: { word: "expired", tone: "plain", means: "This key stopped working at its expiry." },
+  revoked: { word: "revoked", tone: "plain", means: "This key is disabled for good." },
+  void: { word: "not created", tone: "plain", means: "OpenRouter never made this key." },
+};
+
+/** @type {Status} */
+const MISSING = { word: "missing upstream", tone: "bad", means: "OpenRouter has no such key any more, so it works for nobody. Make a new secret for it, or delete it and claim another." };
+
+/**
+ * Why a key is disabled, and who can change that; of several the first counts.
+ * @type {Record<Exclude<Hold, "budget">, { word: string, why: string, next: string }>}
+ */
+const HOLDS = {
+  leak: { word: "disabled: leaked", why: "It was reported as leaked.", next: "This secret never works again. Make a new one." },
+  offboarding: { word: "disabled: account ended", why: "Your account may not use keys here any more.", next: "Ask the people who run this service." },
+  switch: { word: "disabled: all keys are", why: "The people who run this service have disabled all keys.", next: "They enable them again." },
+  admin: { word: "disabled by an operator", why: "The people who run this service have disabled it.", next: "Only they can enable it: ask them." },
+  upstream: { word: "disabled at OpenRouter", why: "It was disabled at OpenRouter by somebody else, and stays so.", next: "An operator has to lift that: ask the people who run this service." },
+  plan: { word: "disabled: over your plan", why: "Your plan allows fewer keys than you have.", next: "Delete another key, and this one is enabled again." },
+  owner: { word: "disabled by you", why: "You have disabled it.", next: "Enable it whenever you like." },
+  idle: { word: "disabled: not used", why: "It was not used for a long time.", next: "Enable it whenever you like." },
+  rotation: { word: "being rotated", why: "Its next secret is being made.", next: "Look again in a minute." },
+};
+
+/** @param {Key} key */
+const foremost = ({ holds }) => Object.entries(HOLDS).find(([hold]) => holds.includes(/** @type {Hold} */ (hold)))?.[1];
+
+/**
+ * A key past its expiry is expired, even before the service has written that down.
+ * @param {Key} key
+ * @param {number} now
+ * @returns {KeyState}
+ */
+export function stateAt(key, now) {
+  const ended = Date.parse(key.expires_at ?? "") <= now;
+  return ended && (key.state === "active" || key.state === "disabled") ? "expired" : key.state;
+}
+
+/**
+ * @param {Key} key
+ * @param {number} now
+ * @returns {Status}
+ */
+export function statusOf(key, now) {
+  const state = stateAt(key, now);
+  if (state !== "active" && state !== "disabled") return STATES[state] ?? { word: state, tone: "plain", means: "" };
+  if (key.missing) return MISSING;
+  const hold = foremost(key);
+  if (hold !== undefined && state === "active") return { word: "being disabled", tone: "warn", means: `${hold.why} OpenRouter has not confirmed yet that it is disabled: until then it still works.` };
+  if (hold !== undefined) return { word: hold.word, tone: "warn", means: `${hold.why} OpenRouter refuses requests with it. ${hold.next}` };
+  if (key.holds.includes("budget")) return spentStatus(key, now);
+  return STATES[state];
+}
+
+/** The limit of this window is spent. @param {Key} key @param {number} now @returns {Status} */
+function spentStatus(key, now) {
+  const from = worksFrom(key.available_from, now);
+  if (from === "") return { word: "limit spent", tone: "warn", means: "What this key may spend is spent." };
+  return { word: `works from ${from}`, tone: "warn", means: `${limitSpent(key.limit_reset)} The key begins to work at ${from} (${relative(Date.parse(key.available_from ?? ""), now)}), or within the hour after.` };
+}
+
+/** "Today's limit is spent." @param {string} reset */
+export const limitSpent = (reset) => `${{ daily: "Today’s limit", weekly: "This week’s limit", monthly: "This month’s limit" }[reset] ?? "The limit"} is spent.`;
+
+/**
+ * A moment of today as its time, any other with its day; nothing where there is none to come.
+ * @param {string | null} at
+ * @param {number} now
+ */
+export function worksFrom(at, now) {
+  const ms = Date.parse(at ?? "");
+  if (!(ms > now)) return "";
+  return ms - now > 24 * 3_600_000 ? `${dateUtc(ms)}, ${clockUtc(ms)}` : clockUtc(ms);
+}
+
+/** What the key has in a whole window. @param {Key} key */
+export const limitOf = (key) => key.plan_limit_usd ?? key.limit_usd;
+
+/** Is there a secret that works, or will by itself? @param {Key} key @param {number} now */
+export const isUsableAt = (key, now) => stateAt(key, now) === "active" && !key.missing;
+
+/** The limit is spent, so that the key waits for its reset. @param {Key} key */
+export const waitsForReset = (key) => key.holds.includes("budget");
+
+/**
+ * That a key which was made just now works later, as the end of a title and as the text below it.
+ * @param {Key} key
+ * @param {number} now
+ */
+export function laterWords(key, now) {
+  const from = worksFrom(key.available_from, now);
+  const title = from === "" ? "it works once its limit has room." : `it works from ${from}.`;
+  return { title, text: `${limitSpent(key.limit_reset)} Nothing more is needed of you: it begins to work by itself.` };
+}
+
+/**
+ * A new secret's limit, reset and expiry, and from when it works if that is not now.
+ * @param {Key} key
+ * @param {number} now
+ */
+export function keySummary(key, now) {
+  const ends = Date.parse(key.expires_at ?? "");
+  const expiry = Number.isFinite(ends) ? `, expires ${dateUtc(ends)}` : "";
+  const from = worksFrom(key.available_from, now);
+  return `Limit ${usd(limitOf(key))} ${perPeriod(key.limit_reset)}, resets ${resetRule(key.limit_reset)}${expiry}.${from === "" ? "" : ` It works from ${from}.`}`;
+}
+
+/**
+ * What a key claimed now could spend, where that is not the whole limit; said before anybody presses.
+ * @param {Claim} claim
+ * @param {number} now
+ * @returns {{ title: string, text: string } | null}
+ */
+export function beforeClaim({ available_usd: left, available_from: availableFrom, limit_usd: limit, limit_reset: reset }, now) {
+  const from = worksFrom(availableFrom, now);
+  if (from !== "") return { title: limitSpent(reset), text: `You can claim now. The key is made at once, and begins to work at ${from} (${relative(Date.parse(availableFrom ?? ""), now)}), or within the hour after.` };
+  if (!(Number.parseFloat(left) < Number.parseFloat(limit))) return null;
+  return { title: `${usd(left)} of ${usd(limit)} is left.`, text: "The rest was spent with keys that you had before. A key claimed now has what is left until the reset." };
+}

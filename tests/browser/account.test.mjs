@@ -1,0 +1,99 @@
+// A tab that shows one account while another one is signed in: it does nothing for the other, says so, and shows the other's page.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { House, sees } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").Visitor} Visitor */
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+/** In another tab of the same browser somebody else signs in. @param {Visitor} visitor @param {string} persona */
+async function signInElsewhere(visitor, persona) {
+  const { page } = visitor;
+  const other = await visitor.window();
+  await other.goto(`${house.worker.url}/keys`);
+  await visitor.settled(other);
+  await other.getByRole("button", { name: /Account menu/ }).click();
+  await other.getByRole("button", { name: "Sign out", exact: true }).click();
+  await other.waitForURL(`${house.worker.url}/`);
+  visitor.page = other;
+  await visitor.signIn(persona);
+  visitor.page = page;
+  return other;
+}
+
+test("a claim pressed in a tab of another account makes no key, accepts no rules, and the tab says so and becomes the other's page", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(409);
+  const { page } = visitor;
+  await visitor.signIn("load-101");
+  await visitor.acceptBox.check();
+  const minted = await house.secrets();
+  await signInElsewhere(visitor, "load-102");
+  await visitor.claimButton.click();
+  const alert = page.getByRole("alert");
+  await alert.getByText("Another account is signed in now.").waitFor();
+  await alert.getByText("so what you pressed was not done.").waitFor();
+  await page.getByRole("button", { name: "Signed in as @load-102. Account menu" }).waitFor();
+  assert.deepEqual(await house.secrets(), minted);
+  assert.deepEqual(await house.worker.d1("SELECT login FROM members WHERE login LIKE 'load-10_' AND terms_rev > 0"), []);
+  await page.reload();
+  await visitor.settled();
+  assert.equal(await alert.count(), 0, "once is enough");
+  assert.equal(await visitor.acceptBox.isChecked(), false);
+  await visitor.leave();
+});
+
+test("a tab that comes back into view looks who is signed in, on every page", async () => {
+  for (const [n, path] of ["/keys", "/", "/docs"].entries()) {
+    const visitor = await house.visitor();
+    const { page } = visitor;
+    await visitor.signIn(`load-11${n}`);
+    await visitor.open(path);
+    await page.getByRole("button", { name: `Signed in as @load-11${n}. Account menu` }).waitFor();
+    await signInElsewhere(visitor, `load-12${n}`);
+    await comesBack(visitor);
+    await page.getByRole("alert").getByText("Another account is signed in now.").waitFor();
+    await page.getByRole("button", { name: `Signed in as @load-12${n}. Account menu` }).waitFor();
+    await visitor.leave();
+  }
+});
+
+test("a tab that comes back into view after a sign-out says that nobody is signed in, and after a sign-in shows the page again", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(401);
+  await visitor.signIn("load-131");
+  const kept = await visitor.context.cookies();
+  await visitor.context.clearCookies();
+  await comesBack(visitor);
+  await sees(visitor.page, "You are signed out.");
+  await visitor.context.addCookies(kept);
+  await comesBack(visitor);
+  await visitor.claimButton.waitFor();
+  await visitor.leave();
+});
+
+test("a secret that is being shown is not taken away by another account", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(409);
+  const { page } = visitor;
+  await visitor.signIn("load-141");
+  const secret = await visitor.claim();
+  await signInElsewhere(visitor, "load-142");
+  const looked = page.waitForResponse("**/api/v1/me");
+  await comesBack(visitor);
+  await looked;
+  assert.equal(await visitor.secretBox.locator("code").innerText(), secret);
+  await visitor.stored.click();
+  await page.getByRole("alert").getByText("Another account is signed in now.").waitFor();
+  await visitor.leave();
+});
+
+/** @param {Visitor} visitor */
+const comesBack = ({ page }) => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));

@@ -1,0 +1,80 @@
+// Answers that are not the service's: a challenge, a firewall, a network's sign-in page in front of it.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { House, isAccessible, sees } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").Visitor} Visitor */
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+afterEach(() => house.sandbox.clearFaults());
+
+const CHALLENGE = { status: 403, contentType: "text/html; charset=utf-8", headers: { "cf-mitigated": "challenge" }, body: "<!doctype html><title>Just a moment...</title>" };
+const PORTAL = { status: 200, contentType: "text/html", body: "<!doctype html><title>Welcome to our Wi-Fi</title>" };
+const FIREWALL = { status: 403, contentType: "application/json", body: '{"error":"blocked by policy"}' };
+
+for (const [what, answer] of Object.entries({ "a challenge": CHALLENGE, "a network's sign-in page": PORTAL, "a firewall that answers in JSON": FIREWALL })) {
+  test(`${what} in front of us is told as something in between, when the page loads and when it claims`, async () => {
+    const visitor = await house.visitor();
+    visitor.expects(403);
+    const { page } = visitor;
+    await visitor.signIn(`load-20${answer.status + what.length}`);
+    const minted = await house.secrets();
+    await page.route("**/api/v1/claim", (route) => route.fulfill(answer));
+    await visitor.pressClaim();
+    await sees(page, "Something between you and keycap refused the request.");
+    await sees(page, /No key is on record for you\. .*Reload this page/);
+    assert.deepEqual(await house.secrets(), minted);
+    await visitor.claimButton.waitFor();
+    await page.route("**/api/v1/**", (route) => route.fulfill(answer));
+    await page.reload();
+    await visitor.settled();
+    await sees(page, "Something between you and keycap refused the request.");
+    await sees(page, /Nothing was changed\. A key you have keeps working\..*Or try another network/);
+    await isAccessible(page, what);
+    await page.unrouteAll();
+    await page.getByRole("button", { name: "Look again" }).click();
+    await visitor.claimButton.waitFor();
+    await visitor.leave();
+  });
+}
+
+test("an edge's page about a service that failed is no refusal of something in between", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(502);
+  const { page } = visitor;
+  await visitor.signIn("load-221");
+  await page.route("**/api/v1/**", (route) => route.fulfill({ status: 502, contentType: "text/html", body: "<!doctype html><title>Bad gateway</title>" }));
+  await page.reload();
+  await sees(page, "The service did not answer.");
+  await visitor.leave();
+});
+
+test("one press is one Idempotency-Key: pressed again after a lost answer it is the same, and another press is another", async () => {
+  const visitor = await house.visitor();
+  visitor.unheard(/net::ERR_FAILED/);
+  const { page } = visitor;
+  await visitor.signIn("load-224");
+  /** @type {(string | undefined)[]} */
+  const keys = [];
+  let lost = 1;
+  await page.route("**/api/v1/claim", async (route) => {
+    keys.push(route.request().headers()["idempotency-key"]);
+    return lost-- > 0 ? route.abort() : route.continue();
+  });
+  await visitor.pressClaim();
+  await sees(page, "The answer to your claim did not arrive.");
+  await visitor.claim();
+  await visitor.stored.click();
+  assert.match(keys[0] ?? "", /^[0-9a-f-]{36}$/);
+  assert.equal(keys[1], keys[0]);
+  const another = page.waitForRequest((request) => request.method() === "PATCH");
+  await page.getByRole("button", { name: "Disable" }).click();
+  assert.notEqual((await another).headers()["idempotency-key"], keys[0]);
+  await visitor.leave();
+});

@@ -1,0 +1,177 @@
+// What an owner does with a key on its page: a new secret, a report that it leaked, disable, enable, delete. Each asks where it
+// cannot be taken back, and the page says what OpenRouter has confirmed and what it has not.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { signIn } from "../harness/index.mjs";
+import { DESK, House, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+
+/** @typedef {import("./support.mjs").Visitor} Visitor */
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+afterEach(async () => {
+  await house.sandbox.clearFaults();
+  await house.sandbox.release();
+});
+
+for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
+  test(`at ${viewport.width} px a new secret asks first, is shown once, and the old one no longer works`, async () => {
+    const visitor = await house.visitor({ viewport });
+    const { page } = visitor;
+    const old = await holder(visitor, `load-30${n}`);
+    await fitsFingers(page, "a key's buttons");
+    await press(page, "New secret…");
+    const question = page.getByRole("dialog", { name: "Make a new secret for “OpenRouter key”?" });
+    await isAccessible(page, "the question");
+    await fitsFingers(page, "the question");
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Cancel", "what does nothing has the focus");
+    await page.keyboard.press("Escape");
+    await question.waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), "New secret…", "the focus comes back");
+    await press(page, "New secret…");
+    await question.getByRole("button", { name: "Make a new secret" }).click();
+    const secret = await visitor.secretBox.locator("code").innerText();
+    assert.notEqual(secret, old);
+    await visitor.stored.click();
+    await sees(page, "Your new secret is made.");
+    await page.getByText(new RegExp(`^${secret.slice(0, 12)}\\.{3}${secret.slice(-3)}$`)).waitFor();
+    await isAccessible(page, "after a new secret");
+    assert.deepEqual(await enabled(), { [old]: false, [secret]: true });
+    await visitor.leave();
+  });
+}
+
+test("disable and enable are a press each, and the chip says what is confirmed", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await holder(visitor, "load-311");
+  await press(page, "Disable");
+  await chip(page, "disabled by you");
+  await sees(page, "You have disabled it. OpenRouter refuses requests with it. Enable it whenever you like.");
+  assert.equal(await page.getByRole("button", { name: "New secret…" }).count(), 0, "what is off is not replaced");
+  await isAccessible(page, "a disabled key");
+  await press(page, "Enable");
+  await chip(page, "active");
+  await visitor.leave();
+});
+
+test("while OpenRouter has not confirmed it, a key is being disabled and still works, and a leaked one too", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(503);
+  const { page } = visitor;
+  await holder(visitor, "load-312");
+  await house.sandbox.fault({ operation: "openrouter.keys.update", kind: "error_before", times: 0 });
+  await press(page, "Disable");
+  await chip(page, "being disabled");
+  await sees(page, "You have disabled it. OpenRouter has not confirmed yet that it is disabled: until then it still works.");
+  await press(page, "It leaked…");
+  await page.getByRole("dialog").getByRole("button", { name: "It leaked: disable it" }).click();
+  await sees(page, "The leaked secret is being disabled, and still works until that is confirmed.");
+  await chip(page, "being disabled");
+  assert.doesNotMatch(await page.locator("main").innerText(), /off for good|disabled for good|never works again/);
+  await visitor.leave();
+});
+
+test("a report of a leak disables the secret and shows the next one", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  const old = await holder(visitor, "load-313");
+  await press(page, "It leaked…");
+  await page.getByRole("dialog", { name: "Has “OpenRouter key” leaked?" }).getByRole("button", { name: "It leaked: disable it" }).click();
+  const secret = await visitor.secretBox.locator("code").innerText();
+  await visitor.stored.click();
+  await sees(page, "The one that leaked is disabled for good.");
+  assert.deepEqual(await enabled(), { [old]: false, [secret]: true });
+  await visitor.leave();
+});
+
+test("a deleted key is over, and another can be claimed", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  const old = await holder(visitor, "load-314");
+  await press(page, "Delete…");
+  await page.getByRole("dialog", { name: "Delete “OpenRouter key”?" }).getByRole("button", { name: "Delete it" }).click();
+  await sees(page, "The key is deleted.");
+  assert.deepEqual(await enabled([old]), { [old]: false });
+  await visitor.claim();
+  await visitor.stored.click();
+  await visitor.leave();
+});
+
+test("what the service refuses is said where it was pressed, and the question stays", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(409);
+  const { page } = visitor;
+  await holder(visitor, "load-315");
+  await visitor.page.evaluate(async () => {
+    const me = await (await fetch("/api/v1/me")).json();
+    const { keys } = await (await fetch("/api/v1/keys")).json();
+    await fetch(`/api/v1/keys/${keys[0].id}`, { method: "PATCH", headers: { "content-type": "application/json", "x-keycap-member": me.member.id }, body: '{"disabled":true}' });
+  });
+  await press(page, "New secret…");
+  const question = page.getByRole("dialog");
+  await question.getByRole("button", { name: "Make a new secret" }).click();
+  await question.getByText("Nothing was changed.").waitFor();
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await visitor.leave();
+});
+
+test("a key that OpenRouter no longer has is shown as missing, with a new secret or its deletion as the ways on", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await holder(visitor, "load-316");
+  await house.deleteUpstream();
+  await press(page, "Refresh");
+  await chip(page, "missing upstream");
+  await sees(page, "OpenRouter has no such key any more, so it works for nobody. Make a new secret for it, or delete it and claim another.");
+  const buttons = await page.locator(".is-key button").allInnerTexts();
+  assert.deepEqual(buttons, ["New secret…", "Delete…"]);
+  assert.equal(await page.locator(".meter").count(), 0, "there is nothing to measure");
+  await isAccessible(page, "a missing key");
+  await visitor.leave();
+});
+
+test("a key that an operator has disabled says so, and offers no way around it", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await holder(visitor, "load-317");
+  const operator = await signIn(house.worker, house.sandbox, "operator");
+  const id = (await house.worker.d1("SELECT k.public_id AS id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'load-317'"))[0].id;
+  assert.ok((await operator.patch(`/api/v1/keys/${id}`, { disabled: true })).status < 300);
+  await page.reload();
+  await visitor.settled();
+  await chip(page, "disabled by an operator");
+  await sees(page, "Only they can enable it: ask them.");
+  assert.equal(await page.getByRole("button", { name: "New secret…" }).count(), 0);
+  await visitor.leave();
+});
+
+/** A visitor with a key, on its page; returns the secret. @param {Visitor} visitor @param {string} persona */
+async function holder(visitor, persona) {
+  await visitor.signIn(persona);
+  const secret = await visitor.claim();
+  await visitor.stored.click();
+  await visitor.refreshed();
+  return secret;
+}
+
+/** @param {import("./support.mjs").Page} page @param {string} name */
+const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+
+/** @param {import("./support.mjs").Page} page @param {string} word */
+const chip = (page, word) => page.locator("#keys .card .chip").getByText(word, { exact: true }).waitFor();
+
+/** Which of the last two secrets, or of these, OpenRouter takes. @param {string[]} [secrets] @returns {Promise<Record<string, boolean>>} */
+async function enabled(secrets) {
+  const ledger = await house.sandbox.ledger();
+  const asked = secrets ?? ledger.secrets_minted.slice(-2);
+  return Object.fromEntries(await Promise.all(asked.map(async (/** @type {string} */ secret) => {
+    const answer = await fetch(`${house.sandbox.url}/openrouter/api/v1/key`, { headers: { authorization: `Bearer ${secret}` } });
+    return [secret, answer.ok];
+  })));
+}
