@@ -110,11 +110,26 @@ CREATE TABLE idempotency_keys (
   PRIMARY KEY (owner_id, key_sha256)
 ) STRICT, WITHOUT ROWID;
 
--- Seats in use, counted by the database itself; the reservation's guard compares it with the ceiling. A seat is a key's,
--- however many of its generations are alive while one follows the other.
+-- Seats, counted by the database itself; the reservation's guard compares their sum with the ceiling. `live`: a key that
+-- lives has one, however many of its generations are alive while one follows the other. `retained`: see below.
 CREATE TABLE seats (
   id INTEGER PRIMARY KEY CONSTRAINT seats_id_valid CHECK (id = 1),
-  live INTEGER NOT NULL CONSTRAINT seats_live_valid CHECK (live >= 0)
+  live INTEGER NOT NULL CONSTRAINT seats_live_valid CHECK (live >= 0),
+  retained INTEGER NOT NULL DEFAULT 0 CONSTRAINT seats_retained_valid CHECK (retained >= 0)
+) STRICT;
+
+-- The seat of a key that has ended, and may have spent something in the window in which it ended: until that window is over,
+-- nobody else gets this seat. So the ceiling times a key's limit is the most that can be spent in a window, whatever is
+-- deleted and claimed in it.
+CREATE TABLE retained_seats (
+  id INTEGER PRIMARY KEY,
+  key_id INTEGER NOT NULL REFERENCES keys (id),
+  owner_id INTEGER NOT NULL REFERENCES owners (id),
+  until INTEGER NOT NULL,
+  -- The same owner's next key, which sat on this seat last, and whether it still does. Its budget is charged with what the
+  -- first one spent, so that it needs no seat of its own, and nobody is locked out by deleting their own key.
+  reused_by INTEGER REFERENCES keys (id),
+  in_use INTEGER NOT NULL DEFAULT 0 CONSTRAINT retained_seats_in_use_valid CHECK (in_use IN (0, 1) AND (in_use = 0 OR reused_by IS NOT NULL))
 ) STRICT;
 
 CREATE TRIGGER generations_insert_audited BEFORE INSERT ON generations WHEN NEW.state NOT IN ('reserved', 'minting') OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND after = NEW.state) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
@@ -133,11 +148,23 @@ CREATE TRIGGER generations_guardrail_audited BEFORE UPDATE OF guardrail_id ON ge
 -- there is room.
 CREATE TRIGGER keys_within_plan BEFORE INSERT ON generations WHEN NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1) AND (SELECT COUNT(DISTINCT o.key_id) FROM generations o WHERE o.owner_id = NEW.owner_id AND o.live = 1) >= (SELECT p.max_active_keys FROM owners w JOIN plans p ON p.id = w.plan_id WHERE w.id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'the plan allows no further key'); END;
 
-CREATE TRIGGER seats_taken AFTER INSERT ON generations WHEN NEW.live = 1 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live + 1; END;
+-- A key takes its own retained seat over, or another one of its owner's where the plan allows no further key beside it: the
+-- owner's total is spent from all of them alike. Elsewhere it takes a seat of its own.
+CREATE TRIGGER seats_taken AFTER INSERT ON generations WHEN NEW.live = 1 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live + 1; UPDATE retained_seats SET reused_by = NEW.key_id, in_use = 1 WHERE id = (SELECT r.id FROM reusable_seats r WHERE r.owner_id = NEW.owner_id AND (r.key_id = NEW.key_id OR r.owner_seats > r.keys_allowed) ORDER BY r.key_id <> NEW.key_id, r.until DESC, r.id LIMIT 1); END;
 
-CREATE TRIGGER seats_given_back AFTER UPDATE OF state ON generations WHEN OLD.live = 1 AND NEW.live = 0 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live - 1; END;
+-- The seat of a key that has ended is retained: the one that it sat on, or its own where it may have spent something.
+CREATE TRIGGER seats_given_back AFTER UPDATE OF state ON generations WHEN OLD.live = 1 AND NEW.live = 0 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live - 1; INSERT INTO retained_seats (key_id, owner_id, until) SELECT s.key_id, s.owner_id, MAX(s.until) FROM spent_generations s WHERE s.key_id = NEW.key_id AND s.until > NEW.ended_at AND NOT EXISTS (SELECT 1 FROM retained_seats r WHERE r.reused_by = NEW.key_id AND r.in_use = 1) GROUP BY s.key_id; UPDATE retained_seats SET in_use = 0, until = MAX(until, COALESCE((SELECT MAX(s.until) FROM spent_generations s WHERE s.key_id = NEW.key_id), 0)) WHERE reused_by = NEW.key_id AND in_use = 1; END;
 
 CREATE TRIGGER seats_deleted AFTER DELETE ON generations WHEN OLD.live = 1 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = OLD.key_id AND o.live = 1) BEGIN UPDATE seats SET live = live - 1; END;
+
+-- Later figures of a key that has ended: it had spent something after all, or nothing.
+CREATE TRIGGER seats_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_read_at ON generations WHEN NEW.live = 0 AND NEW.ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1) BEGIN DELETE FROM retained_seats WHERE key_id = NEW.key_id AND COALESCE(reused_by, key_id) = key_id AND NOT EXISTS (SELECT 1 FROM spent_generations s WHERE s.key_id = NEW.key_id); INSERT INTO retained_seats (key_id, owner_id, until) SELECT s.key_id, s.owner_id, MAX(s.until) FROM spent_generations s WHERE s.key_id = NEW.key_id AND s.until > NEW.usage_read_at AND NOT EXISTS (SELECT 1 FROM retained_seats r WHERE r.owner_id = NEW.owner_id AND NEW.key_id IN (r.key_id, r.reused_by)) GROUP BY s.key_id; END;
+
+CREATE TRIGGER retained_seats_put AFTER INSERT ON retained_seats BEGIN UPDATE seats SET retained = retained + 1; END;
+
+CREATE TRIGGER retained_seats_reused AFTER UPDATE OF in_use ON retained_seats WHEN OLD.in_use <> NEW.in_use BEGIN UPDATE seats SET retained = retained + OLD.in_use - NEW.in_use; END;
+
+CREATE TRIGGER retained_seats_freed AFTER DELETE ON retained_seats WHEN OLD.in_use = 0 BEGIN UPDATE seats SET retained = retained - 1; END;
 
 -- What an owner's dead generations used decides what the living may: at the end of one, and whenever its figures change
 -- after that, the others' caps are computed anew, whichever statement wrote it (B1, X8).
@@ -168,6 +195,11 @@ CREATE INDEX generations_by_cap_due ON generations (cap_due_at) WHERE cap_due_at
 CREATE INDEX generations_in_grace ON generations (grace_until) WHERE grace_until IS NOT NULL;
 -- How many asked within the last minute, without looking at the many.
 CREATE INDEX generations_by_usage_asked ON generations (usage_asked_at) WHERE usage_asked_at IS NOT NULL;
+CREATE INDEX retained_seats_by_owner ON retained_seats (owner_id);
+CREATE INDEX retained_seats_by_key ON retained_seats (key_id);
+CREATE INDEX retained_seats_by_next_key ON retained_seats (reused_by);
+-- The next one to be free, and those that are over.
+CREATE INDEX retained_seats_by_end ON retained_seats (until);
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 INSERT INTO transitions (before, after) VALUES

@@ -1,6 +1,29 @@
 -- Views: what the guards of a claim and of a rotation have to know, and keys as their owners see them. A guard, a record
 -- and the answer that names a refusal all read the same view, so a gate cannot be in one and missing in another.
 
+-- Generations that have ended and may have spent something in the window in which they did, with that window's end. A figure
+-- that was read before the end says nothing. Of a prepaid key nothing is here: it has one window, which never ends, and what
+-- was paid bounds what is spent, however many keys it is spent with.
+CREATE VIEW spent_generations AS
+SELECT e.key_id, e.owner_id,
+  CASE e.limit_reset
+    WHEN 'daily' THEN (e.ended_at / 86400 + 1) * 86400
+    -- A week begins on Monday; day 0 was a Thursday.
+    WHEN 'weekly' THEN ((e.ended_at / 86400 + 3) / 7 + 1) * 604800 - 3 * 86400
+    ELSE unixepoch(e.ended_at, 'unixepoch', 'start of month', '+1 month') END AS until
+FROM generations e
+WHERE e.live = 0 AND e.recorded_at IS NOT NULL AND e.ended_at IS NOT NULL AND e.limit_reset <> 'none'
+  AND (COALESCE(e.usage_read_at, 0) < e.ended_at OR 0 <> COALESCE(
+    CASE e.limit_reset WHEN 'daily' THEN e.usage_daily_nano WHEN 'weekly' THEN e.usage_weekly_nano ELSE e.usage_monthly_nano END, 1));
+
+-- Retained seats that nobody sits on, each with how many seats its owner has in all, and how many keys their plan allows.
+CREATE VIEW reusable_seats AS
+SELECT r.id, r.key_id, r.owner_id, r.until, p.max_active_keys AS keys_allowed,
+  (SELECT COUNT(DISTINCT l.key_id) FROM generations l WHERE l.owner_id = r.owner_id AND l.live = 1)
+    + (SELECT COUNT(*) FROM retained_seats o WHERE o.owner_id = r.owner_id AND o.in_use = 0) AS owner_seats
+FROM retained_seats r JOIN owners w ON w.id = r.owner_id JOIN plans p ON p.id = w.plan_id
+WHERE r.in_use = 0;
+
 -- Everything a claim's gates need about a member, read in the one transaction that decides.
 CREATE VIEW claim_gates AS
 SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.account_created_at,
@@ -12,7 +35,11 @@ SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.
   -- No key is made while every key is to be disabled, while the database may have forgotten something, and while the
   -- account is another one.
   CASE WHEN s.keys = 'on' AND s.restore = 'none' AND s.account = 'known' THEN s.minting ELSE 'stopped' END AS minting,
-  s.home_workspace_id, s.pause_until, i.public_origin, i.name AS instance, seats.live AS seats_live,
+  s.home_workspace_id, s.pause_until, i.public_origin, i.name AS instance,
+  seats.live + seats.retained AS seats_taken, seats.live AS seats_live,
+  -- Its own seat is retained for the claimed key; and one of the owner's for any next key of theirs.
+  EXISTS (SELECT 1 FROM reusable_seats r WHERE r.key_id = k.id) AS own_seat,
+  EXISTS (SELECT 1 FROM reusable_seats r WHERE r.owner_id = m.owner_id AND r.owner_seats >= r.keys_allowed) AS owner_seat,
   o.plan_id, o.plan_rev + (SELECT p.rev FROM plans p WHERE p.id = o.plan_id) AS plan_rev,
   (SELECT p.max_active_keys FROM plans p WHERE p.id = o.plan_id) AS keys_allowed,
   (SELECT COUNT(DISTINCT l.key_id) FROM generations l WHERE l.owner_id = m.owner_id AND l.live = 1) AS keys_live,

@@ -54,7 +54,10 @@ pub enum Error {
     TermsNotAccepted,
     /// Another revision was accepted than the one in force.
     TermsChanged,
-    SeatsFull,
+    SeatsFull {
+        /// When a seat that an ended key retains is free; `None` where live keys take them all.
+        free_at: Option<Timestamp>,
+    },
     TooManyAttempts {
         retry_at: Timestamp,
     },
@@ -166,7 +169,7 @@ impl Error {
             | Self::AccountTooYoung(_)
             | Self::ApprovalNeeded { .. }
             | Self::TermsNotAccepted
-            | Self::SeatsFull
+            | Self::SeatsFull { .. }
             | Self::CreditSpent => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
@@ -243,7 +246,7 @@ impl Error {
             Self::ApprovalNeeded { .. } => "approval_needed",
             Self::TermsNotAccepted => "terms_not_accepted",
             Self::TermsChanged => "terms_changed",
-            Self::SeatsFull => "seats_full",
+            Self::SeatsFull { .. } => "seats_full",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::CreditSpent => "credit_spent",
             Self::PlanExists => "plan_exists",
@@ -304,7 +307,8 @@ impl Error {
             | Self::ClaimsBusy { retry_at: at }
             | Self::RotationsUsedUp { retry_at: at }
             | Self::InGrace { until: at }
-            | Self::TooEarly { from: at } => Some(at.since(now).max(1)),
+            | Self::TooEarly { from: at }
+            | Self::SeatsFull { free_at: Some(at) } => Some(at.since(now).max(1)),
             Self::ClaimInProgress | Self::RequestInProgress => Some(5),
             Self::KeyBeingRemoved
             | Self::ClaimUnknown
@@ -336,7 +340,7 @@ impl Error {
             | Self::ApprovalNeeded { .. }
             | Self::TermsNotAccepted
             | Self::TermsChanged
-            | Self::SeatsFull
+            | Self::SeatsFull { free_at: None }
             | Self::CreditSpent
             | Self::PlanExists
             | Self::GuardrailMissing

@@ -106,7 +106,7 @@ const REFUSALS = {
   minting_stopped: { ...PAUSED, text: "The people who run this service have stopped new keys for now." },
   database_restored: { ...PAUSED, text: "The records of this service are being put in order." },
   foreign_account: { ...PAUSED, text: "This service is being connected to OpenRouter anew." },
-  seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A place comes free when a key expires or is revoked. Come back later." },
+  seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A seat becomes free when a key ends, or at 00:00 UTC if that key has spent something. Come back then." },
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
   too_many_attempts: { title: "Too many tries today.", text: "", next: "Come back tomorrow." },
   credit_spent: { title: "What was paid is spent.", text: "", next: "A payment makes room for a key." },

@@ -55,7 +55,7 @@ pub struct Facts {
     pub held: bool,
     pub account_created_at: Timestamp,
     pub attempts_today: i64,
-    pub seats_live: i64,
+    pub seats: Seats,
     pub live_state: Option<State>,
     /// Keys of theirs that live, and how many the plan allows.
     pub keys_live: i64,
@@ -63,6 +63,28 @@ pub struct Facts {
     /// The last spend of as many keys that ended is still being counted as may be at a time (X8).
     pub unsettled: bool,
     pub policy: Policy,
+}
+
+/// The seats of all keys, and those that this claim may take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seats {
+    /// Of keys that live, and of ended ones whose window is not over.
+    pub taken: i64,
+    pub live: i64,
+    /// One of an ended key of this member is to be taken over.
+    pub reusable: bool,
+    /// When the next seat of an ended key is free.
+    pub next_free_at: Option<Timestamp>,
+}
+
+impl Seats {
+    const fn has_room(&self, ceiling: i64) -> bool {
+        self.taken < ceiling || (self.taken == ceiling && self.reusable)
+    }
+
+    fn free_at(&self, ceiling: i64) -> Option<Timestamp> {
+        self.next_free_at.filter(|_| self.live < ceiling)
+    }
 }
 
 /// What an admin has said about claims, and what stands between them and this member.
@@ -136,7 +158,10 @@ pub enum Refusal {
     },
     TooManyAttempts,
     TermsNotAccepted,
-    SeatsFull,
+    SeatsFull {
+        /// When the next seat is free again that an ended key retains; `None` where only live keys take them all.
+        free_at: Option<Timestamp>,
+    },
     ClaimsBusy {
         until: Timestamp,
     },
@@ -228,8 +253,10 @@ fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
 }
 
 fn room(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
-    if facts.seats_live >= terms.max_total_keys {
-        Some(Refusal::SeatsFull)
+    if !facts.seats.has_room(terms.max_total_keys) {
+        Some(Refusal::SeatsFull {
+            free_at: facts.seats.free_at(terms.max_total_keys),
+        })
     } else if let Some(until) = facts.policy.full_until {
         Some(Refusal::ClaimsBusy { until })
     } else if facts.pause_until > now {

@@ -38,6 +38,13 @@ impl Timestamp {
         }
     }
 
+    /// The UTC day, as 2026-11-30.
+    pub fn date(self) -> String {
+        let mut text = self.rfc3339();
+        text.truncate(10);
+        text
+    }
+
     /// Reads RFC 3339 in any zone and precision; the fraction is dropped.
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text)

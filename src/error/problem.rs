@@ -33,7 +33,7 @@ impl Error {
             Self::ApprovalNeeded { .. } => "Claims are by approval",
             Self::TermsNotAccepted => "Accept the terms first",
             Self::TermsChanged => "The terms have changed",
-            Self::SeatsFull => "Every key is taken",
+            Self::SeatsFull { .. } => "Every key is taken",
             Self::TooManyAttempts { .. } => "Too many tries today",
             Self::CreditSpent => "What was paid is spent",
             Self::PlanExists => "There is a plan of that name",
@@ -156,7 +156,13 @@ impl Error {
             Self::KeysUsedUp { allowed } => {
                 format!("Your plan allows {allowed} at a time. Remove one first.")
             }
-            Self::SeatsFull => String::from("A place becomes free when somebody's key ends."),
+            Self::SeatsFull { free_at: Some(at) } => format!(
+                "Some keys have ended, but what they spent counts until their window is over. Seats free up at 00:00 UTC, the next one on {}.",
+                at.date()
+            ),
+            Self::SeatsFull { free_at: None } => {
+                String::from("A seat becomes free when somebody's key ends.")
+            }
             // While these stand, keys may be off as well.
             Self::MintingStopped | Self::DatabaseRestored | Self::ForeignAccount => {
                 String::from("Nothing was changed.")
@@ -243,6 +249,7 @@ impl Error {
             | Self::RotationsUsedUp { retry_at: at }
             | Self::InGrace { until: at }
             | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
+            Self::SeatsFull { free_at } => vec![("retry_at", json!(free_at))],
             Self::ConfirmationMismatch { live_keys } => {
                 vec![("live_keys", json!(live_keys))]
             }

@@ -64,7 +64,7 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
     let terms = &context.app.config.terms;
     let seats_left = terms
         .max_total_keys
-        .saturating_sub(decision.facts.seats_live);
+        .saturating_sub(decision.facts.seats.taken);
     let has_key = decision.facts.live_state.is_some();
     // This is about the gates: a key that is there is the page's own matter, and terms are accepted with the claim.
     let policy = Policy {

@@ -1,6 +1,7 @@
 //! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
 //!
-//! 1. Stop if the database is behind what it was: then only what has a hold, or is `revoking`, is switched off. Fence
+//! 1. Stop if the database is behind what it was: then only what has a hold, or is `revoking`, is switched off. Free seats
+//!    of ended keys whose window is over. Fence
 //!    mints that nobody waits for any more, let go of keys whose rotation died, end graces that are over, and list what
 //!    is due (`generations::take_up`). Stop if the credential is another account's.
 //! 2. Switch off upstream what has a hold.
@@ -46,6 +47,7 @@ const PAGE_BUDGET: usize = 400;
 /// What a run did.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
+    pub seats_freed: usize,
     pub fenced: i64,
     pub rotations_undone: i64,
     pub graces_ended: i64,
@@ -215,6 +217,7 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     let recent = look_back(run);
     let changes = [change(app)?, change(app)?, change(app)?];
     let mut work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
+    counts.seats_freed = work.seats_freed;
     counts.fenced = work.fenced;
     counts.rotations_undone = work.rotations_undone;
     counts.graces_ended = work.graces_ended;

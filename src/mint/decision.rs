@@ -124,7 +124,7 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::TooManyAttempts => Error::TooManyAttempts {
             retry_at: crate::domain::period::LimitReset::Daily.ends(now),
         },
-        Refusal::SeatsFull => Error::SeatsFull,
+        Refusal::SeatsFull { free_at } => Error::SeatsFull { free_at },
         Refusal::ClaimsBusy { until } => Error::ClaimsBusy { retry_at: until },
         Refusal::Paused { until } => busy_until(until, now),
     }

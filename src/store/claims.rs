@@ -6,7 +6,7 @@
 
 use super::allowed::{GrantsRow, SiblingRow, siblings_since};
 use super::cards::{self, Card};
-use super::facts::{FactsRow, PolicyRow};
+use super::facts::{FactsRow, PolicyRow, SeatsRow};
 use super::idempotency::Taking;
 use super::rotations::Rotation;
 use super::{last_row, rows_of, terms, twice};
@@ -30,7 +30,7 @@ statements! {
           AND g.unsettled = 0
           AND g.minting = 'open' AND g.pause_until <= ?3 AND g.public_origin = ?6
           AND (g.upstream_terms = 'confirmed' OR ?14 = 1) AND g.terms_rev >= ?15
-          AND ?7 = 1 AND g.seats_live < ?8 AND (g.account_created_at <= ?9 OR g.age_waived = 1)
+          AND ?7 = 1 AND g.seats_taken < ?8 + MAX(g.owner_seat, g.own_seat * (?18 = 0)) AND (g.account_created_at <= ?9 OR g.age_waived = 1)
           AND (g.claims = 'open' OR g.allotted = 1)
           AND (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?10
             AND a.failure IS NOT 'busy') < ?11
@@ -85,8 +85,11 @@ statements! {
           'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
           'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6
             AND a.failure IS NOT 'busy'),
-          'seats_live', g.seats_live, 'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed,
+          'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed,
           'unsettled', g.unsettled),
+          'seats', json_object('taken', g.seats_taken, 'live', g.seats_live, 
+            'of_claimed_key', CASE ?13 WHEN 1 THEN 0 ELSE g.own_seat END, 'of_owner', g.owner_seat,
+            'next_free_at', (SELECT MIN(r.until) FROM retained_seats r WHERE r.in_use = 0)),
           'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
           'restored', (SELECT s.restore <> 'none' FROM settings s),
@@ -286,6 +289,7 @@ fn decision(attempt: &Attempt) -> Stmt {
         attempt.now.plus(-HOUR_SECS),
         attempt.house.terms.claims_per_hour,
         attempt.now,
+        attempt.create.is_some(),
     )
 }
 
@@ -302,6 +306,7 @@ from_json! {
     struct DecisionRow {
         reserved: bool,
         facts: FactsRow,
+        seats: SeatsRow,
         policy: PolicyRow,
         key: Option<String>,
         key_created_at: Option<Timestamp>,
@@ -319,7 +324,7 @@ impl DecisionRow {
     fn into_decision(self, cards: Vec<Card>) -> Decision {
         Decision {
             reserved: self.reserved,
-            facts: self.facts.facts(self.policy),
+            facts: self.facts.facts(self.seats, self.policy),
             key: self.key,
             key_created_at: self.key_created_at,
             generation: self.generation,

@@ -1,6 +1,6 @@
 //! What the database knew about a claim, as the closing statement of its batch tells it.
 
-use crate::domain::gate::{Facts, HOUR_SECS, Policy};
+use crate::domain::gate::{Facts, HOUR_SECS, Policy, Seats};
 use crate::domain::generation::State;
 use crate::domain::identity::Status;
 use crate::domain::request;
@@ -18,11 +18,32 @@ from_json! {
         held: bool,
         account_created_at: Timestamp,
         attempts_today: i64,
-        seats_live: i64,
         live_state: Option<State>,
         keys_live: i64,
         keys_allowed: i64,
         unsettled: bool,
+    }
+}
+
+from_json! {
+    pub(super) struct SeatsRow {
+        taken: i64,
+        live: i64,
+        /// A seat is retained for this very key, or for any next key of its owner.
+        of_claimed_key: bool,
+        of_owner: bool,
+        next_free_at: Option<Timestamp>,
+    }
+}
+
+impl From<SeatsRow> for Seats {
+    fn from(row: SeatsRow) -> Self {
+        Self {
+            taken: row.taken,
+            live: row.live,
+            reusable: row.of_claimed_key || row.of_owner,
+            next_free_at: row.next_free_at,
+        }
     }
 }
 
@@ -45,7 +66,7 @@ from_json! {
 }
 
 impl FactsRow {
-    pub(super) fn facts(self, policy: PolicyRow) -> Facts {
+    pub(super) fn facts(self, seats: SeatsRow, policy: PolicyRow) -> Facts {
         Facts {
             status: self.status,
             session_current: self.session_current,
@@ -56,7 +77,7 @@ impl FactsRow {
             held: self.held,
             account_created_at: self.account_created_at,
             attempts_today: self.attempts_today,
-            seats_live: self.seats_live,
+            seats: seats.into(),
             live_state: self.live_state,
             keys_live: self.keys_live,
             keys_allowed: self.keys_allowed,

@@ -18,6 +18,8 @@ pub const LANDS_WITHIN_SECS: i64 = 300;
 const EXPIRES_AFTER_SECS: i64 = 300;
 /// Rows of each kind that one run takes up.
 pub(super) const BATCH: i64 = 200;
+/// Seats that one run frees.
+const SEATS: i64 = 1_000;
 /// Workspaces that are walked in turn.
 const WORKSPACES: i64 = 1_000;
 
@@ -121,6 +123,11 @@ statements! {
         WHERE unsettled = 1 AND state = 'verifying'
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
 
+    // Seats of ended keys whose window is over.
+    FREE_SEATS = "DELETE FROM retained_seats WHERE id IN
+        (SELECT r.id FROM retained_seats r WHERE r.until <= ?1 ORDER BY r.until LIMIT ?2)
+        RETURNING json_object('id', id)";
+
     TARGETS = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = ?1";
 }
 
@@ -153,6 +160,7 @@ from_json! {
 /// What there is to do now.
 #[derive(Default)]
 pub struct Work {
+    pub seats_freed: usize,
     pub fenced: i64,
     pub rotations_undone: i64,
     pub graces_ended: i64,
@@ -162,7 +170,7 @@ pub struct Work {
     pub places: Vec<Place>,
 }
 
-/// Fences mints that nobody waits for any more, lets go of what they held, ends graces that are over, and lists what is
+/// Frees the seats whose window is over. Fences mints that nobody waits for any more, lets go of what they held, ends graces that are over, and lists what is
 /// due: in this order, so that one run takes what it finds to its end.
 pub async fn take_up(
     db: &dyn Database,
@@ -172,6 +180,7 @@ pub async fn take_up(
     now: Timestamp,
 ) -> Result<Work, DbError> {
     let mut batch = vec![
+        stmt!(FREE_SEATS, now, SEATS),
         stmt!(FENCE_GUARD, fence, now, now.plus(-FENCE_AFTER_SECS), BATCH),
         stmt!(FENCE, fresh_nonce, fence),
     ];
@@ -189,6 +198,7 @@ pub async fn take_up(
     let rows = twice(db, batch).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
     Ok(Work {
+        seats_freed: rows_of(&rows, 0)?.len(),
         fenced: count(read_at(0)?)?,
         rotations_undone: count(read_at(1)?)?,
         graces_ended: count(read_at(2)?)?,

@@ -22,7 +22,7 @@ const DOUBT_WINDOW_SECS: i64 = 300;
 const DOUBT_PAUSE_SECS: i64 = 60;
 
 statements! {
-    // The record: state, nonce and every gate again (X12). `seats_live` has this generation in it, so not more than the ceiling.
+    // The record: state, nonce and every gate again (X12). `seats_taken` has this generation's in it, so not more than the ceiling.
     RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'recorded', g.public_id, 'minting', ?13, ?2
         FROM generations n JOIN claim_gates g ON g.owner_id = n.owner_id
@@ -32,7 +32,7 @@ statements! {
           AND g.epoch = ?6 AND g.status = 'active' AND g.blocked = 0 AND g.held = 0
           AND g.minting = 'open' AND g.public_origin = ?7
           AND (g.upstream_terms = 'confirmed' OR ?11 = 1) AND g.terms_rev >= ?12
-          AND ?8 = 1 AND g.seats_live <= ?9 AND (g.account_created_at <= ?10 OR g.age_waived = 1)
+          AND ?8 = 1 AND g.seats_taken <= ?9 AND (g.account_created_at <= ?10 OR g.age_waived = 1)
           AND (g.claims = 'open' OR g.allotted = 1)
         ON CONFLICT DO NOTHING";
 

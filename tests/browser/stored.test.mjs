@@ -97,7 +97,7 @@ const OURS = [
 
 /** Tables about nobody in particular. */
 const IMPERSONAL = [
-  "audit_actions", "drift", "sightings", "findings", "instance", "plans", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "drift", "sightings", "findings", "instance", "plans", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
 ];
 
 test("what the landing page says is stored is what the schema stores (C31)", async () => {

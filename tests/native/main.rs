@@ -51,6 +51,7 @@ mod restore;
 mod rotate;
 mod routes;
 mod schema;
+mod seats;
 mod sequences;
 mod several_keys;
 mod sign_in;

@@ -291,6 +291,16 @@ fn p6_seats_are_counted(world: &World) {
         "SELECT COUNT(DISTINCT key_id) FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')",
     );
     assert_eq!(world.db.number("SELECT live FROM seats"), counted, "P6");
+    let retained = "SELECT COUNT(*) FROM retained_seats WHERE in_use = 0";
+    let counted = world.db.number(retained);
+    assert_eq!(world.db.number("SELECT retained FROM seats"), counted, "P6");
+    // Each seat in use is under a key that lives, and a key sits on one.
+    let stray = world.db.number(
+        "SELECT COUNT(*) FROM retained_seats r WHERE r.in_use = 1
+           AND (NOT EXISTS (SELECT 1 FROM generations g WHERE g.key_id = r.reused_by AND g.live = 1)
+             OR EXISTS (SELECT 1 FROM retained_seats o WHERE o.in_use = 1 AND o.reused_by = r.reused_by AND o.id <> r.id))",
+    );
+    assert_eq!(stray, 0, "P6");
 }
 
 /// P7: what is recorded as off, without a doubt, is off.
