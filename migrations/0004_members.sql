@@ -41,6 +41,21 @@ CREATE TABLE used_states (
   expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How often a member has changed something of their own keys in a day, by the audit's action: one row for each kind, which
+-- begins anew with the day. The guards of those changes compare it with the day's quota.
+CREATE TABLE daily_uses (
+  owner_id INTEGER NOT NULL REFERENCES members (owner_id),
+  action TEXT NOT NULL REFERENCES audit_actions (name),
+  -- Days since 1970, UTC.
+  day INTEGER NOT NULL,
+  n INTEGER NOT NULL CONSTRAINT daily_uses_n_valid CHECK (n > 0),
+  PRIMARY KEY (owner_id, action)
+) STRICT, WITHOUT ROWID;
+
+-- Counted with the audit row itself, so that no change can be written without being counted. What an admin does to the keys
+-- of others is not counted, and neither is what makes a key safer: disabling and removing it.
+CREATE TRIGGER daily_uses_counted AFTER INSERT ON audit WHEN NEW.action IN ('key_renamed', 'hold_lifted', 'own_limit_set', 'key_preferred', 'rotation_begun') OR (NEW.action = 'hold_put' AND NEW.after = 'leak') BEGIN INSERT INTO daily_uses (owner_id, action, day, n) SELECT m.owner_id, NEW.action, NEW.at / 86400, 1 FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE k.public_id = NEW.target AND m.public_id = NEW.actor ON CONFLICT (owner_id, action) DO UPDATE SET n = n * (day = excluded.day) + 1, day = excluded.day; END;
+
 CREATE TRIGGER members_insert_audited BEFORE INSERT ON members WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE TRIGGER members_update_audited BEFORE UPDATE OF status, epoch ON members WHEN (NEW.status <> OLD.status OR NEW.epoch <> OLD.epoch) AND (NEW.change_id = OLD.change_id OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;

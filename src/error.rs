@@ -8,6 +8,7 @@ mod problem;
 
 use crate::domain::gate::TooYoung;
 use crate::domain::identity::Status;
+use crate::domain::period::LimitReset;
 use crate::domain::request::{self, Offer};
 use crate::domain::time::Timestamp;
 
@@ -91,6 +92,10 @@ pub enum Error {
     RotationsUsedUp {
         retry_at: Timestamp,
     },
+    /// As many changes of this kind as a day has.
+    DailyQuota {
+        retry_at: Timestamp,
+    },
     /// A renewal is for the end of a key's life.
     TooEarly {
         from: Timestamp,
@@ -152,6 +157,12 @@ pub enum Level {
 }
 
 impl Error {
+    /// The day's quota is used up: it begins again with the next UTC day.
+    pub fn daily_quota(now: Timestamp) -> Self {
+        let retry_at = LimitReset::Daily.ends(now);
+        Self::DailyQuota { retry_at }
+    }
+
     pub const fn status(&self) -> u16 {
         match self {
             Self::BadRequest { .. } | Self::MalformedJson => 400,
@@ -203,6 +214,7 @@ impl Error {
             Self::RateLimited
             | Self::TooManyAttempts { .. }
             | Self::RotationsUsedUp { .. }
+            | Self::DailyQuota { .. }
             | Self::RequestsUsedUp { .. } => 429,
             Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
@@ -263,6 +275,7 @@ impl Error {
             Self::RotationUnsettled => "rotation_unsettled",
             Self::InGrace { .. } => "in_grace",
             Self::RotationsUsedUp { .. } => "rotations_used_up",
+            Self::DailyQuota { .. } => "daily_quota",
             Self::TooEarly { .. } => "too_early",
             Self::NothingToSplit => "nothing_to_split",
             Self::OldUnconfirmed => "old_unconfirmed",
@@ -306,6 +319,7 @@ impl Error {
             | Self::RequestsUsedUp { retry_at: at }
             | Self::ClaimsBusy { retry_at: at }
             | Self::RotationsUsedUp { retry_at: at }
+            | Self::DailyQuota { retry_at: at }
             | Self::InGrace { until: at }
             | Self::TooEarly { from: at }
             | Self::SeatsFull { free_at: Some(at) } => Some(at.since(now).max(1)),

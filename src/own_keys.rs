@@ -9,14 +9,17 @@ use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::domain::erasure::Removed;
 use crate::domain::generation::State;
-use crate::domain::hold::Role;
+use crate::domain::hold::{Reason, Role};
 use crate::domain::id::Kind;
+use crate::domain::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::error::Error;
+use crate::mint;
 use crate::ports::DbError;
 use crate::store::cards::Card;
 use crate::store::generations::{self, Due};
 use crate::store::holds::Switch;
 use crate::store::own_keys::{self, DueNow, Granted, Wanted, Wish};
+use crate::store::quotas;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::Reply;
 
@@ -42,6 +45,11 @@ pub async fn change(
     let wanted = Wanted { disabled, name };
     let granted = own_keys::change(&*app.db, &wish, &wanted).await?;
     refusal(&granted, disabled)?;
+    let within_quota = within_quota(app, &wish, &wanted, &granted).await;
+    // A key is disabled in any case, also with a name that comes too often.
+    if disabled != Some(true) {
+        within_quota.clone()?;
+    }
     let Granted { mut card, due, .. } = granted;
     let switch = match disabled {
         Some(true) => Switch::Off,
@@ -63,7 +71,7 @@ pub async fn change(
         card.state = switch.state();
     }
     let confirmed = followed || card.missing || is_so_already(&card, switch);
-    Ok(Carried { card, confirmed })
+    within_quota.map(|()| Carried { card, confirmed })
 }
 
 /// Whether there was nothing to send: all is off, or another hold keeps it so, or it is on for certain.
@@ -154,6 +162,36 @@ fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
     let lifted = !due.is_empty();
     if disabled == Some(false) && !lifted && card.holds.iter().any(|hold| hold.bars(*role)) {
         return Err(Error::Held);
+    }
+    Ok(())
+}
+
+/// What was wanted and not done, though nothing else speaks against it: the day's quota, or upstream's patience.
+async fn within_quota(
+    app: &App,
+    wish: &Wish<'_>,
+    wanted: &Wanted,
+    granted: &Granted,
+) -> Result<(), Error> {
+    let Granted { card, role, .. } = granted;
+    let own = match role {
+        Role::Owner => Reason::Owner,
+        Role::Admin => Reason::Admin,
+    };
+    let still_held = wanted.disabled == Some(false) && card.holds.contains(&own);
+    let named = wanted.name.as_ref().map(|(_, name)| name);
+    let unnamed = named.is_some_and(|name| card.name.as_ref() != Some(name));
+    if !still_held && !unnamed {
+        return Ok(());
+    }
+    let today = quotas::today(&*app.db, &wish.session.member, wish.now).await?;
+    if still_held && today.pause_until > wish.now {
+        return Err(mint::busy_until(today.pause_until, wish.now));
+    }
+    let used_up = (still_held && today.enables >= ENABLES_A_DAY)
+        || (unnamed && today.renames >= RENAMES_A_DAY);
+    if used_up && *role == Role::Owner {
+        return Err(Error::daily_quota(wish.now));
     }
     Ok(())
 }

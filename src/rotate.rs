@@ -35,6 +35,7 @@ use crate::store::successors;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Reply};
 
+mod credit;
 mod leak;
 
 pub use leak::report_leak;
@@ -103,7 +104,7 @@ async fn replace(
     if !facts.begun {
         return Err(refusal(&attempt, &rotation, &facts.gates));
     }
-    let made = match prepare(app, &mut attempt, &rotation, &facts.old).await {
+    let made = match prepare(app, &mut attempt, &rotation, &facts).await {
         Ok((decision, (share, spec))) => {
             made(mint::make(app, &attempt, &decision, &share, &spec).await)
         }
@@ -201,10 +202,13 @@ async fn prepare(
     app: &App,
     attempt: &mut Attempt,
     rotation: &Rotation,
-    old: &Due,
+    facts: &Facts,
 ) -> Result<(Decision, (Share, MintSpec)), Error> {
-    let old = disable_old(app, attempt, old).await?;
+    let old = disable_old(app, attempt, &facts.old).await?;
     attempt.now = app.now();
+    if let (LimitReset::None, OldSecret::Off(spent)) = (facts.limit_reset, &old) {
+        credit::is_left(app, attempt, spent).await?;
+    }
     let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, &old).await?;
     if !decision.reserved {
         return Err(refusal(attempt, rotation, &owned(told)?.gates));

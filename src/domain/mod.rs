@@ -15,6 +15,7 @@ pub mod mint;
 pub mod money;
 pub mod origin;
 pub mod period;
+pub mod quota;
 pub mod request;
 pub mod rotation;
 pub mod secret;

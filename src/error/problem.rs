@@ -50,6 +50,7 @@ impl Error {
             Self::RotationUnsettled => "What was spent last is still being counted",
             Self::InGrace { .. } => "Two secrets of this key work already",
             Self::RotationsUsedUp { .. } => "Too many new secrets today",
+            Self::DailyQuota { .. } => "Too many changes of this kind today",
             Self::TooEarly { .. } => "It is too early to renew this key",
             Self::NothingToSplit => "Too little is left for two secrets",
             Self::OldUnconfirmed => "OpenRouter did not confirm what the old secret may do",
@@ -117,6 +118,9 @@ impl Error {
             Self::InGrace { until } => format!(
                 "Nothing was changed. The older one works until {}; report the key as leaked to end both.",
                 until.rfc3339()
+            ),
+            Self::DailyQuota { .. } => String::from(
+                "Nothing was changed. A key can still be disabled or removed; the rest starts again at 00:00 UTC.",
             ),
             Self::RotationsUsedUp { .. } => {
                 format!("A key has {ROTATIONS_A_DAY} a day. It starts again at 00:00 UTC.")
@@ -247,6 +251,7 @@ impl Error {
             | Self::RequestsUsedUp { retry_at: at }
             | Self::ClaimsBusy { retry_at: at }
             | Self::RotationsUsedUp { retry_at: at }
+            | Self::DailyQuota { retry_at: at }
             | Self::InGrace { until: at }
             | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
             Self::SeatsFull { free_at } => vec![("retry_at", json!(free_at))],

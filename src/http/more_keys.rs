@@ -7,10 +7,12 @@ use super::plans::{amount, change};
 use super::{Context, Reply, keys};
 use crate::caps;
 use crate::domain::key_name::key_name;
+use crate::domain::quota::{OWN_LIMITS_A_DAY, PREFERENCES_A_DAY};
 use crate::error::Error;
 use crate::mint;
 use crate::store::allowances::{self, Of, Preference};
 use crate::store::claims::NewKey;
+use crate::store::quotas;
 
 body! {
     struct Wanted {
@@ -62,7 +64,17 @@ async fn prefer(context: &Context, preference: &Preference) -> Result<Reply, Err
     let owner = owner.ok_or(Error::NotFound)?.owner;
     let by = change(context, &session)?;
     if !allowances::prefer(&*app.db, &by, key, owner, preference).await? {
+        let today = quotas::today(&*app.db, &session.member, by.now).await?;
+        if today.pause_until > by.now {
+            return Err(mint::busy_until(today.pause_until, by.now));
+        }
         return Err(match preference {
+            Preference::Limit(_) if today.own_limits >= OWN_LIMITS_A_DAY => {
+                Error::daily_quota(by.now)
+            }
+            Preference::Stays if today.preferences >= PREFERENCES_A_DAY => {
+                Error::daily_quota(by.now)
+            }
             Preference::Limit(_) => Error::BadRequest {
                 detail: "A limit of your own is not above the plan's.",
             },

@@ -2,6 +2,7 @@
 
 use super::{Asked, Rotated, attempt, card_now, disable_old, made, owned, prepare};
 use crate::app::App;
+use crate::domain::quota::LEAK_REPORTS_A_DAY;
 use crate::error::Error;
 use crate::mint;
 use crate::own_keys;
@@ -27,11 +28,14 @@ pub async fn report_leak(
         return report_as_admin(app, &attempt, asked.key).await;
     }
     let facts = owned(told)?;
+    if !facts.begun && facts.gates.leaked && facts.gates.leak_reports_today >= LEAK_REPORTS_A_DAY {
+        return Err(Error::daily_quota(attempt.now));
+    }
     if !facts.begun {
         return Err(Error::ClaimSuperseded);
     }
     end_older(app, &attempt, &facts).await;
-    let replaced = match prepare(app, &mut attempt, &rotation, &facts.old).await {
+    let replaced = match prepare(app, &mut attempt, &rotation, &facts).await {
         Ok((decision, (share, spec))) => {
             made(mint::make(app, &attempt, &decision, &share, &spec).await)
         }

@@ -8,6 +8,7 @@ use super::plans::{Change, fit_owner, owner_due};
 use super::{members, read, rows_of, twice};
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
+use crate::domain::quota::{OWN_LIMITS_A_DAY, PREFERENCES_A_DAY};
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::{Database, Stmt};
@@ -67,22 +68,25 @@ statements! {
             'credit_nano', y.credit_nano, 'at', y.at)
         FROM payments y WHERE y.payment_id = ?1";
 
-    // The owner's own, on a key of theirs. Not above what the plan and the raises give.
-    OWN_LIMIT_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+    // The owner's own, on a key of theirs. Not above what the plan and the raises give, not beyond the day's quota, and not
+    // while upstream asks for patience: each is a write there.
+    OWN_LIMIT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, ?2, 'own_limit_set', k.member, ?3
         FROM own_keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE k.key = ?2 AND k.member = ?4 AND k.epoch = ?5
+          AND (SELECT s.pause_until FROM settings s) <= ?3 AND ", used_today!("k.owner_id", "own_limit_set", "?3"), " < ?7
           AND (?6 IS NULL OR p.limit_reset = 'none' OR ?6 <= p.limit_nano + (SELECT COALESCE(SUM(r.amount_nano), 0)
             FROM raises r WHERE r.key_id = k.key_id AND (r.until IS NULL OR r.until > ?3)))
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT DO NOTHING");
 
     OWN_LIMIT = "UPDATE keys SET own_limit_nano = ?1, change_id = ?2
         WHERE public_id = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
 
-    PREFER_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+    PREFER_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, ?2, 'key_preferred', k.member, ?3 FROM own_keys k
         WHERE k.key = ?2 AND k.member = ?4 AND k.epoch = ?5
-        ON CONFLICT DO NOTHING";
+          AND (SELECT s.pause_until FROM settings s) <= ?3 AND ", used_today!("k.owner_id", "key_preferred", "?3"), " < ?6
+        ON CONFLICT DO NOTHING");
 
     // After whichever was preferred before, also within the same second.
     PREFER = "UPDATE keys SET change_id = ?2,
@@ -249,13 +253,30 @@ pub async fn prefer(
     let (change, member, epoch) = (&by.change, &by.session.member, by.session.epoch);
     let stmts = match preference {
         Preference::Limit(limit) => vec![
-            stmt!(OWN_LIMIT_GUARD, change, key, by.now, member, epoch, *limit),
+            stmt!(
+                OWN_LIMIT_GUARD,
+                change,
+                key,
+                by.now,
+                member,
+                epoch,
+                *limit,
+                OWN_LIMITS_A_DAY
+            ),
             stmt!(OWN_LIMIT, *limit, change, key),
             owner_due(change, key, owner, by.now),
         ],
         Preference::Stays => {
             let mut stmts = vec![
-                stmt!(PREFER_GUARD, change, key, by.now, member, epoch),
+                stmt!(
+                    PREFER_GUARD,
+                    change,
+                    key,
+                    by.now,
+                    member,
+                    epoch,
+                    PREFERENCES_A_DAY
+                ),
                 stmt!(PREFER, by.now, change, key),
             ];
             let actor = member.as_str();

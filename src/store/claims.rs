@@ -20,6 +20,19 @@ use crate::domain::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 
+/// Tries of the owner of `g` since `$since`. What upstream had no patience for is none; but five of those are one, so that
+/// there is an end to them too.
+macro_rules! attempts_today {
+    ($since:literal) => {
+        concat!(
+            "(SELECT MAX(COALESCE(SUM(a.failure IS NOT 'busy'), 0), COUNT(*) / 5)
+            FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ",
+            $since,
+            ")"
+        )
+    };
+}
+
 statements! {
     // The gates. `claim_gates` has what the database knows; configuration's part is bound.
     GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
@@ -32,8 +45,7 @@ statements! {
           AND (g.upstream_terms = 'confirmed' OR ?14 = 1) AND g.terms_rev >= ?15
           AND ?7 = 1 AND g.seats_taken < ?8 + MAX(g.owner_seat, g.own_seat * (?18 = 0)) AND (g.account_created_at <= ?9 OR g.age_waived = 1)
           AND (g.claims = 'open' OR g.allotted = 1)
-          AND (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?10
-            AND a.failure IS NOT 'busy') < ?11
+          AND ", attempts_today!("?10"), " < ?11
           AND (?12 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys r
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.nonce = ?13 AND ", nothing_reserved!("r"), "))
           AND (?17 IS NULL OR (SELECT COUNT(*) FROM (SELECT 1 FROM generations c
@@ -83,8 +95,7 @@ statements! {
           'facts', json_object('status', g.status, 'session_current', g.epoch = ?4, 'minting_open', g.minting = 'open',
           'same_instance', g.public_origin = ?5, 'pause_until', g.pause_until,
           'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
-          'attempts_today', (SELECT COUNT(*) FROM generations a WHERE a.owner_id = g.owner_id AND a.created_at >= ?6
-            AND a.failure IS NOT 'busy'),
+          'attempts_today', ", attempts_today!("?6"), ",
           'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed,
           'unsettled', g.unsettled),
           'seats', json_object('taken', g.seats_taken, 'live', g.seats_live, 

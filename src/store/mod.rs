@@ -30,6 +30,7 @@ pub mod missing;
 pub mod offboard;
 pub mod own_keys;
 pub mod plans;
+pub mod quotas;
 pub mod raises;
 pub mod requests;
 pub mod roster;
@@ -69,6 +70,7 @@ pub fn statements() -> Vec<&'static Sql> {
         offboard::STATEMENTS,
         own_keys::STATEMENTS,
         plans::STATEMENTS,
+        quotas::STATEMENTS,
         raises::STATEMENTS,
         requests::STATEMENTS,
         roster::STATEMENTS,

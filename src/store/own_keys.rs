@@ -8,6 +8,7 @@ use crate::crypto::session::Session;
 use crate::domain::generation::State;
 use crate::domain::hold::Role;
 use crate::domain::id::PublicId;
+use crate::domain::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::{Database, Sql, Stmt, Value};
@@ -61,12 +62,26 @@ macro_rules! not_barred {
     };
 }
 
+/// An owner's change of their own is within the day's quota; an admin's of somebody else's key has none.
+macro_rules! own_quota {
+    ($action:literal, $quota:literal) => {
+        concat!(
+            "(o.member <> a.public_id OR ",
+            used_today!("o.owner_id", $action, "?2"),
+            " < ",
+            $quota,
+            ")"
+        )
+    };
+}
+
 statements! {
     // A name that comes with a switch (?8 off, ?9 on) comes with it or not at all.
     RENAME_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, o.key, 'key_renamed', a.public_id, ?2", acts!(), "
-          AND o.name IS NOT ?7
+          AND o.name IS NOT ?7 AND ", own_quota!("key_renamed", "?10"), "
           AND (?8 + ?9 = 0 OR ", switchable!(), ") AND (?9 = 0 OR ", not_barred!(), ")
+          AND (?9 = 0 OR NOT ", held!(), " OR (s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?11"), "))
         ON CONFLICT DO NOTHING");
 
     // Only while nothing newer was written down: what lands late changes nothing back.
@@ -84,9 +99,11 @@ statements! {
         WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_put'
         ON CONFLICT DO NOTHING";
 
+    // Not while upstream asks for patience; and with the name that came with it, or not at all.
     LIFT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, o.key, 'hold_lifted', a.public_id, ", role!(), ", ?2", acts!(), "
           AND ", switchable!(), " AND ", not_barred!(), " AND ", held!(), "
+          AND (?7 IS NULL OR o.name IS ?7) AND s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?8"), "
         ON CONFLICT DO NOTHING");
 
     // What another put stays (A2).
@@ -191,12 +208,22 @@ impl Wish<'_> {
         }
     }
 
+    fn lift(&self, change: &PublicId, wanted: &Wanted) -> Stmt {
+        let mut values = self.values(change);
+        let name = wanted.name.as_ref().map(|(_, name)| name.as_str());
+        values.extend([name.into(), ENABLES_A_DAY.into()]);
+        let sql = &LIFT_GUARD;
+        Stmt { sql, values }
+    }
+
     fn rename(&self, change: &PublicId, name: &str, disabled: Option<bool>) -> [Stmt; 2] {
         let mut values = self.values(change);
         values.extend([
             name.into(),
             (disabled == Some(true)).into(),
             (disabled == Some(false)).into(),
+            RENAMES_A_DAY.into(),
+            ENABLES_A_DAY.into(),
         ]);
         let guard = Stmt {
             sql: &RENAME_GUARD,
@@ -220,7 +247,7 @@ pub async fn change(db: &dyn Database, wish: &Wish<'_>, wanted: &Wanted) -> Resu
             stmt!(DUE_NOW, key, change),
         ]),
         Some(false) => stmts.extend([
-            wish.guard(&LIFT_GUARD, change),
+            wish.lift(change, wanted),
             stmt!(LIFT, key, change),
             stmt!(DUE_NOW, key, change),
         ]),

@@ -13,6 +13,7 @@ use super::{figures, read, rows_of, successors, twice};
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
+use crate::domain::quota::LEAK_REPORTS_A_DAY;
 use crate::domain::rotation::ROTATIONS_A_DAY;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -22,9 +23,25 @@ use crate::ports::{Database, Rows, Stmt};
 /// After this a rotation whose request died is undone: no mint of it can be recorded any more.
 pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
 
+/// Successors of the key of `r` since the beginning of its day, `$since`. What failed for want of money or of upstream's
+/// patience is none; but four of those are one, and twenty begun by the owner are, so that there is an end to them too.
+macro_rules! rotations_today {
+    ($since:literal) => {
+        concat!(
+            "(SELECT MAX(COALESCE(SUM(COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')), 0),
+              COUNT(*) / 4, ",
+            used_today!("r.owner_id", "rotation_begun", $since),
+            " / 20)
+            FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ",
+            $since,
+            ")"
+        )
+    };
+}
+
 statements! {
     // At once: nothing is put off that could not be replaced as things are.
-    BEGIN_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+    BEGIN_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, r.key, 'rotation_begun', r.member, CASE WHEN r.leaked IS NULL THEN 'rotation' ELSE 'leak' END, ?2
         FROM rotation_gates r
         WHERE r.key = ?3 AND r.member = ?4 AND r.epoch = ?5 AND r.public_origin = ?6
@@ -32,17 +49,17 @@ statements! {
           AND r.being_made = 0 AND r.unsettled = 0 AND r.expires_at > ?2
           AND (r.in_hand_of IS NULL OR (r.leaked IS NOT NULL AND ?7 = 0))
           AND (?7 = 0 OR r.renewable_at <= ?2)
-          AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?8
-            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?9
-        ON CONFLICT DO NOTHING";
+          AND ", rotations_today!("?8"), " < ?9
+        ON CONFLICT DO NOTHING");
 
     // A leak puts the key off whatever else stands (A4); an admin may say so too (A19).
-    LEAK_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+    LEAK_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, r.key, 'hold_put', a.public_id, 'leak', ?2
         FROM rotation_gates r JOIN members a ON a.public_id = ?4 JOIN settings s
         WHERE r.key = ?3 AND a.status = 'active' AND a.epoch + s.session_epoch = ?5
           AND (r.member = a.public_id OR ?6 = 1)
-        ON CONFLICT DO NOTHING";
+          AND (r.leaked IS NULL OR r.member <> a.public_id OR ", used_today!("r.owner_id", "hold_put", "?2"), " < ?7)
+        ON CONFLICT DO NOTHING");
 
     // Both secrets of a key in grace are the leaked key's; the older one does not wait for its time.
     LEAK_GRACE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -72,8 +89,7 @@ statements! {
           AND ((?8 = 0 AND r.old_state = 'disabled' AND r.in_hand_of = ?1)
             OR (?8 = 1 AND r.old_state = 'active' AND r.in_hand_of IS NULL AND r.limit_in_doubt = 0))
           AND (?9 = 0 OR r.renewable_at <= ?3)
-          AND (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL AND a.created_at >= ?10
-            AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')) < ?11
+          AND ", rotations_today!("?10"), " < ?11
           AND (?12 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys i
             WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?12 AND i.nonce = ?13 AND ", nothing_reserved!("i"), "))
         ON CONFLICT DO NOTHING");
@@ -105,8 +121,7 @@ statements! {
             'pause_until', r.pause_until, 'held', r.held OR r.blocked, 'is_off', r.is_off,
             'leaked', r.leaked IS NOT NULL, 'in_hand', r.in_hand_of IS NOT NULL AND r.in_hand_of <> ?2,
             'being_made', r.being_made, 'unsettled', r.unsettled, 'grace_until', r.grace_until,
-            'rotations_today', (SELECT COUNT(*) FROM generations a WHERE a.key_id = r.key_id AND a.replaces IS NOT NULL
-              AND a.created_at >= ?4 AND COALESCE(a.failure, '') NOT IN ('busy', 'budget_spent', 'credit_spent', 'key_missing')),
+            'rotations_today', ", rotations_today!("?4"), ", 'leak_reports_today', ", used_today!("r.owner_id", "hold_put", "?4"), ",
             'expires_at', r.expires_at, 'renewable_at', r.renewable_at),
           'old', json_object(", due!(), "),
           'older', (SELECT json_object(", due!(), ") FROM generations n
@@ -164,6 +179,7 @@ from_json! {
         pub unsettled: bool,
         pub grace_until: Option<Timestamp>,
         pub rotations_today: i64,
+        pub leak_reports_today: i64,
         pub expires_at: Timestamp,
         pub renewable_at: Timestamp,
     }
@@ -219,6 +235,7 @@ pub async fn report_leak(
             member,
             attempt.session.epoch,
             as_admin,
+            LEAK_REPORTS_A_DAY,
         ),
         stmt!(LEAK_GRACE_GUARD, change, member, now, key),
         successors::revoke(change, key),

@@ -28,9 +28,9 @@ statements! {
           'restored', s.restore <> 'none', 'account_since', s.account_since,
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           -- Of the latest run of this day that tried any.
-          'writes_failed', COALESCE((SELECT json_extract(d.counts, '$.writes') = 0 FROM
-            (SELECT r.counts FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 150) d
-            WHERE json_extract(d.counts, '$.writes') > 0 OR json_extract(d.counts, '$.writes_failed') > 0 LIMIT 1), 0),
+          'writes_failed', COALESCE((SELECT json_extract(tried.counts, '$.writes') = 0 FROM
+            (SELECT r.counts FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 150) tried
+            WHERE json_extract(tried.counts, '$.writes') > 0 OR json_extract(tried.counts, '$.writes_failed') > 0 LIMIT 1), 0),
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
 

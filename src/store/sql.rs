@@ -83,3 +83,18 @@ impl<T: Into<Self>> From<Option<T>> for Value {
         maybe.map_or(Self::Null, Into::into)
     }
 }
+
+/// How often the owner `$owner` has done what the audit calls `$action` in the UTC day of `$now`.
+macro_rules! used_today {
+    ($owner:literal, $action:literal, $now:literal) => {
+        concat!(
+            "COALESCE((SELECT u.n FROM daily_uses u WHERE u.owner_id = ",
+            $owner,
+            " AND u.action = '",
+            $action,
+            "' AND u.day = CAST(",
+            $now,
+            " AS INTEGER) / 86400), 0)"
+        )
+    };
+}

@@ -44,6 +44,7 @@ mod pages;
 mod pauses;
 mod plans;
 mod prepaid;
+mod quotas;
 mod raises;
 mod reconcile;
 mod requests;

@@ -488,7 +488,7 @@ fn c10_a_mint_that_comes_to_nothing_gives_the_old_one_back_at_once() {
     for (kind, more, status, states) in [
         ("refuse", json!({ "status": 400 }), 502, ["active", "void"]),
         ("refuse", json!({ "status": 429 }), 503, ["active", "void"]),
-        ("refuse", json!({ "status": 401 }), 500, ["active", "void"]),
+        ("refuse", json!({ "status": 401 }), 503, ["active", "void"]),
         ("reset_after", json!({}), 503, ["active", "verifying"]),
         ("error_before", json!({}), 503, ["active", "verifying"]),
         ("echo_limit_larger", json!({}), 502, ["active", "revoked"]),

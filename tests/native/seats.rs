@@ -189,9 +189,6 @@ fn a_seat_that_another_key_sat_on_is_not_freed_by_news_of_the_first() {
     remove(&member);
     let told = member.at_fresh_isolate().claim();
     spend(&world, &told.secret().unwrap(), 1.0);
-    let zero = "UPDATE generations SET usage_daily_nano = 0 WHERE live = 0";
-    world.db.run(zero);
-    assert_eq!(seats(&world), (1, 0));
     remove(&member);
     world
         .db
@@ -260,6 +257,46 @@ fn a_prepaid_key_gives_its_seat_back_whatever_it_spent() {
     spend(&world, &told.secret().unwrap(), 4.0);
     remove(&member);
     assert_eq!(seats(&world), (0, 0));
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_key_that_expired_and_is_claimed_again_takes_its_own_seat_over_where_the_plan_has_room() {
+    let world = house("1");
+    let member = Browser::signed_in(&world, "member");
+    let two = r#"{"max_active_keys":2,"expiry_days":1}"#;
+    admin(&world, "PATCH", "/api/v1/admin/plans/default", two);
+    let told = member.claim();
+    world.pass(86_400 - 60);
+    spend(&world, &told.secret().unwrap(), 1.0);
+    sweeps(&world, 2);
+    assert_eq!(
+        (world.states(), seats(&world)),
+        (vec!["expired".into()], (0, 1))
+    );
+    let again = member.at_fresh_isolate().claim();
+    assert_eq!(again.status, 201, "{again:?}");
+    assert_eq!(seats(&world), (1, 0));
+    oracle::settled(&world);
+}
+
+#[test]
+fn nobody_sits_on_the_seat_of_another_owner() {
+    let world = house("3");
+    let (member, other) = (
+        Browser::signed_in(&world, "member"),
+        Browser::signed_in(&world, "second"),
+    );
+    assign(&world, &member, "basic");
+    for _ in 0..2 {
+        let told = member.at_fresh_isolate().claim();
+        spend(&world, &told.secret().unwrap(), 1.0);
+        remove(&member);
+    }
+    assign(&world, &member, "free");
+    assert_eq!(seats(&world), (0, 2));
+    assert_eq!(other.claim().status, 201);
+    assert_eq!(seats(&world), (1, 2));
     oracle::settled(&world);
 }
 
