@@ -9,7 +9,7 @@ SELECT e.key_id, e.owner_id,
   CASE e.limit_reset
     WHEN 'daily' THEN (e.ended_at / 86400 + 1) * 86400
     -- A week begins on Monday; day 0 was a Thursday.
-    WHEN 'weekly' THEN ((e.ended_at / 86400 + 3) / 7 + 1) * 604800 - 3 * 86400
+    WHEN 'weekly' THEN ((e.ended_at / 86400 + 3) / 7 + 1) * 7 * 86400 - 3 * 86400
     ELSE unixepoch(e.ended_at, 'unixepoch', 'start of month', '+1 month') END AS until
 FROM generations e
 WHERE e.live = 0 AND e.recorded_at IS NOT NULL AND e.ended_at IS NOT NULL AND e.limit_reset <> 'none'

@@ -220,7 +220,7 @@ export const mutants = [
     ["what a secret that nobody had has spent is nothing", "e.live = 0 AND e.recorded_at IS NOT NULL AND", "e.live = 0 AND"],
     ["what was prepaid bounds itself", "e.ended_at IS NOT NULL AND e.limit_reset <> 'none'", "e.ended_at IS NOT NULL"],
     ["a claim counts the retained seats", "seats.live + seats.retained AS seats_taken", "seats.live AS seats_taken"],
-    ["a week ends on Monday", "((e.ended_at / 86400 + 3) / 7 + 1) * 604800 - 3 * 86400", "(e.ended_at / 604800 + 1) * 604800"],
+    ["a week ends on Monday", "((e.ended_at / 86400 + 3) / 7 + 1) * 7 * 86400 - 3 * 86400", "(e.ended_at / 86400 / 7 + 1) * 7 * 86400"],
     ["A11 an appeal's permission alone waives the age",
       "AND t.subject = m.subject AND t.kind = 'appeal') AS age_waived",
       "AND t.subject = m.subject) AS age_waived"],

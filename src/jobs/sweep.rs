@@ -320,7 +320,7 @@ async fn walk_all(
     let resume = run.begun.cursor.as_deref();
     let mut resume: Option<Position> =
         resume.and_then(|cursor| crate::json::read(cursor.as_bytes()));
-    let mut places = merged(places, run);
+    let mut places = walk::merged(places, run);
     let is_next =
         |place: &Place| (resume.as_ref()).is_some_and(|p| p.workspace_id == place.workspace_id);
     let next = places.iter().position(is_next).unwrap_or(0);
@@ -353,25 +353,6 @@ async fn walk_all(
         (false, true) => Err(Halt::ListRepeats),
         (false, false) => Ok(()),
     }
-}
-
-/// The account's default workspace goes by two names, none and its own id: one walk of it is enough.
-fn merged(places: Vec<Place>, run: &Run) -> Vec<Place> {
-    let home = &run.begun.home_workspace_id;
-    let mut merged: Vec<Place> = Vec::new();
-    for mut place in places {
-        if home.is_some() && place.workspace_id == *home {
-            place.workspace_id = None;
-        }
-        match merged
-            .iter_mut()
-            .find(|known| known.workspace_id == place.workspace_id)
-        {
-            Some(known) => known.unsettled |= place.unsettled,
-            None => merged.push(place),
-        }
-    }
-    merged
 }
 
 async fn walk_place(

@@ -11,6 +11,7 @@ use super::lease::Run;
 use crate::app::App;
 use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
+use crate::store::generations::Place;
 use crate::upstream::openrouter::{self, Listed, Refused, Reply};
 
 /// Rows that two neighbouring pages share when nothing moves.
@@ -186,4 +187,23 @@ fn is_before(page: &[Listed], bound: Option<Timestamp>) -> bool {
         page.iter()
             .all(|key| key.created().is_some_and(|created| created < bound))
     })
+}
+
+/// The account's default workspace goes by two names, none and its own id: one walk of it is enough.
+pub fn merged(places: Vec<Place>, run: &Run) -> Vec<Place> {
+    let home = &run.begun.home_workspace_id;
+    let mut merged: Vec<Place> = Vec::new();
+    for mut place in places {
+        if home.is_some() && place.workspace_id == *home {
+            place.workspace_id = None;
+        }
+        match merged
+            .iter_mut()
+            .find(|known| known.workspace_id == place.workspace_id)
+        {
+            Some(known) => known.unsettled |= place.unsettled,
+            None => merged.push(place),
+        }
+    }
+    merged
 }

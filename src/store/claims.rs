@@ -99,7 +99,7 @@ statements! {
           'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed,
           'unsettled', g.unsettled),
           'seats', json_object('taken', g.seats_taken, 'live', g.seats_live, 
-            'of_claimed_key', CASE ?13 WHEN 1 THEN 0 ELSE g.own_seat END, 'of_owner', g.owner_seat,
+            'of_claimed_key', CASE ?11 WHEN 1 THEN 0 ELSE g.own_seat END, 'of_owner', g.owner_seat,
             'next_free_at', (SELECT MIN(r.until) FROM retained_seats r WHERE r.in_use = 0)),
           'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
