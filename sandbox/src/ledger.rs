@@ -14,6 +14,8 @@ pub struct Ledger {
     pub violations: Vec<Violation>,
     pub secrets_minted: Vec<String>,
     pub github_tokens: Vec<GithubToken>,
+    /// What the `prompt` of each approved authorization was.
+    pub github_prompts: Vec<Option<String>>,
     /// Where a key stands in `keys`: look-ups by hash stay cheap at 100,000 keys.
     #[serde(skip)]
     positions: BTreeMap<String, usize>,

@@ -3,29 +3,26 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnTarget {
     Keys,
-    Usage,
     Docs,
-    Admin,
 }
 
 impl ReturnTarget {
-    const ALL: [Self; 4] = [Self::Keys, Self::Usage, Self::Docs, Self::Admin];
+    /// The pages that there are; one that is to come joins when it is there.
+    pub const ALL: [Self; 2] = [Self::Keys, Self::Docs];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Keys => "keys",
-            Self::Usage => "usage",
             Self::Docs => "docs",
-            Self::Admin => "admin",
         }
     }
 
-    pub const fn path(self) -> &'static str {
+    /// The page's address; the start page where this deployment does not have the page of keys.
+    pub const fn path(self, keys_page: bool) -> &'static str {
         match self {
-            Self::Keys => "/keys",
-            Self::Usage => "/usage",
+            Self::Keys if keys_page => "/keys",
+            Self::Keys => "/",
             Self::Docs => "/docs",
-            Self::Admin => "/admin",
         }
     }
 
@@ -42,9 +39,9 @@ mod tests {
 
     #[test]
     fn s4_06_s4_70_only_names_of_the_list_are_targets() {
-        for name in ["keys", "usage", "docs", "admin"] {
+        for name in ["keys", "docs"] {
             assert_eq!(
-                ReturnTarget::from_name(Some(name)).path(),
+                ReturnTarget::from_name(Some(name)).path(true),
                 format!("/{name}")
             );
         }
@@ -60,6 +57,8 @@ mod tests {
             "keys\u{0}",
             "KEYS",
             " keys",
+            "usage",
+            "admin",
             "../admin",
             "\t//evil.example",
         ] {

@@ -1,40 +1,23 @@
 //! Signing in with GitHub, and out again (A9).
 //!
-//! Starting writes nothing: state and PKCE verifier travel sealed in a cookie of this one attempt. The callback opens
-//! it, burns the state in the batch that makes the member, and forgets GitHub's token.
-
-use serde::Serialize;
-use subtle::ConstantTimeEq;
+//! Starting writes nothing (see `attempts`). The callback opens its attempt, burns the state in the batch that makes the
+//! member, and forgets GitHub's token.
 
 use super::body::NoMembers;
-use super::{Body, Context, Reply, cookies};
+use super::{Body, Context, Reply, attempts, cookies};
 use crate::app::App;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::session::{self, SESSION_SECS, Session};
-use crate::crypto::{left, random, seal, sha256_hex};
+use crate::crypto::{left, random, sha256_hex};
 use crate::domain::id::Kind;
 use crate::domain::identity::Identity;
 use crate::domain::target::ReturnTarget;
-use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::store::members::{self, SignIn, SignedIn};
 use crate::upstream::github::{self, Failed};
 
-/// How long a person may take at GitHub, in seconds.
-const ATTEMPT_SECS: i64 = 600;
 /// Where GitHub sends the browser back to; registered exactly like this.
 const CALLBACK: &str = "/auth/github/callback";
-
-from_json! {
-    /// What one attempt needs to come back to, sealed in its cookie.
-    #[derive(Serialize)]
-    struct Pending {
-        state: String,
-        verifier: String,
-        next: String,
-        expires_at: i64,
-    }
-}
 
 /// Why a sign-in came back without a session, as the start page tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,69 +47,84 @@ impl From<Failed> for Refused {
     }
 }
 
-/// `GET /auth/github?next=keys`: on to GitHub.
+/// The word with which a start asks for another account than the one that GitHub would take by itself.
+const ANOTHER_ACCOUNT: &str = "another";
+
+/// `GET /auth/github?next=keys`: on to GitHub. It asks which account where the caller wants another one, and on the first
+/// start after a sign-out: whoever signed out may not be who signs in.
 pub async fn start_github(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
-    let key = app.config.keyring.newest(Purpose::SignInAttempt);
-    let (Some(oauth), Some(key), true) = (&app.config.github, key, app.config.sign_in_configured())
-    else {
+    let (Some(oauth), true) = (&app.config.github, app.config.sign_in_configured()) else {
         return Ok(refused(Refused::NotConfigured));
     };
-    let suffix = hex::encode(random::bytes::<4>(&*app.random)?);
-    let pending = Pending {
-        state: format!("{suffix}.{}", random::token(&*app.random)?),
-        verifier: random::token(&*app.random)?,
-        next: ReturnTarget::from_name(context.query("next").as_deref())
-            .name()
-            .to_owned(),
-        expires_at: app.now().plus(ATTEMPT_SECS).secs(),
+    let next = ReturnTarget::from_name(context.query("next").as_deref());
+    let Some((pending, lines)) = attempts::begin(&context, next)? else {
+        return Ok(refused(Refused::NotConfigured));
     };
-    let plain = serde_json::to_vec(&pending).map_err(|_| Error::Internal)?;
-    let name = cookies::attempt_name(&suffix);
-    let sealed = seal::seal(key, &name, &plain, &*app.random)?;
-    let callback = callback(app);
-    let url = github::authorize_url(app, oauth, &callback, &pending.state, &pending.verifier)
-        .ok_or(Error::Internal)?;
-    let reply = Reply::redirect(302, url.as_str());
-    Ok(reply.header("set-cookie", cookies::set(&name, &sealed, ATTEMPT_SECS)))
-}
-
-/// `GET /auth/github/callback`: back from GitHub. The attempt's cookie is cleared whatever comes of it (S4-05).
-pub async fn finish_github(context: Context) -> Result<Reply, Error> {
-    let state = context.query("state").unwrap_or_default();
-    let suffix = state.split('.').next().unwrap_or_default();
-    let known = suffix.len() == 8 && suffix.bytes().all(|b| b.is_ascii_hexdigit());
-    let reply = match finish(&context, &state, suffix).await {
-        Ok((session, target)) => {
-            let token = signed(&context.app, &session).ok_or(Error::Internal)?;
-            let cookie = cookies::set(cookies::SESSION, &token, SESSION_SECS);
-            Reply::redirect(303, target.path()).header("set-cookie", cookie)
-        }
-        Err(why) => {
-            let reason = why.code();
-            context.app.note(
-                "info",
-                "sign_in_refused",
-                serde_json::json!({ "reason": reason }),
-            );
-            refused(why)
-        }
+    let signed_out = cookies::value(context.cookies.as_deref(), cookies::SIGNED_OUT).is_some();
+    let another = context.query("account").as_deref() == Some(ANOTHER_ACCOUNT);
+    let ask = github::Authorization {
+        callback: &callback(app),
+        state: &pending.state,
+        verifier: &pending.verifier,
+        choose_account: signed_out || another,
     };
-    Ok(if known {
-        reply.header("set-cookie", cookies::clear(&cookies::attempt_name(suffix)))
+    let url = github::authorize_url(app, oauth, &ask).ok_or(Error::Internal)?;
+    let reply = Reply::redirect(302, url.as_str()).cookies(lines);
+    Ok(if signed_out {
+        reply.cookies([cookies::clear(cookies::SIGNED_OUT)])
     } else {
         reply
     })
 }
 
-async fn finish(
-    context: &Context,
-    state: &str,
-    suffix: &str,
-) -> Result<(Session, ReturnTarget), Refused> {
+/// `GET /auth/github/callback`: back from GitHub. The attempt's cookie is cleared whatever comes of it (S4-05).
+///
+/// A browser may show this address again, by its history or its restored tabs: there is no attempt any more then, and
+/// who is signed in goes on to where the sign-in led.
+pub async fn finish_github(context: Context) -> Result<Reply, Error> {
+    let state = context.query("state").unwrap_or_default();
+    let why = match finish(&context, &state).await {
+        Ok((session, target)) => {
+            let token = signed(&context.app, &session).ok_or(Error::Internal)?;
+            let cookie = cookies::set(cookies::SESSION, &token, SESSION_SECS);
+            let over = attempts::end_all(context.cookies.as_deref());
+            return Ok(Reply::redirect(303, path_of(&context.app, target))
+                .cookies([cookie])
+                .cookies(over));
+        }
+        Err(why) => why,
+    };
+    if why == Refused::State && is_signed_in(&context).await {
+        let target = attempts::target_named_in(&state);
+        return Ok(Reply::redirect(303, path_of(&context.app, target)));
+    }
+    context.app.note(
+        "info",
+        "sign_in_refused",
+        serde_json::json!({ "reason": why.code() }),
+    );
+    Ok(refused(why).cookies(attempts::end_one(&state)))
+}
+
+fn path_of(app: &App, target: ReturnTarget) -> &'static str {
+    target.path(app.config.keys_page)
+}
+
+/// Whether this browser has a session that is current. A database that does not answer says nothing.
+async fn is_signed_in(context: &Context) -> bool {
+    match &context.session {
+        Some(session) => members::signed_in(&*context.app.db, session, Vec::new())
+            .await
+            .is_ok(),
+        None => false,
+    }
+}
+
+async fn finish(context: &Context, state: &str) -> Result<(Session, ReturnTarget), Refused> {
     let app = &*context.app;
     let oauth = app.config.github.as_ref().ok_or(Refused::NotConfigured)?;
-    let pending = opened(context, state, suffix).ok_or(Refused::State)?;
+    let pending = attempts::of_state(context, state).ok_or(Refused::State)?;
     if let Some(error) = context.query("error") {
         return Err(Failed::from_github(&error).into());
     }
@@ -138,18 +136,7 @@ async fn finish(
     github::revoke(app, oauth, &token).await;
     drop(token);
     let session = enter(app, &identity?, state).await?;
-    Ok((session, ReturnTarget::from_name(Some(&pending.next))))
-}
-
-/// The attempt that this state belongs to, from this browser's own cookie.
-fn opened(context: &Context, state: &str, suffix: &str) -> Option<Pending> {
-    let name = cookies::attempt_name(suffix);
-    let sealed = cookies::value(context.cookies.as_deref(), &name)?;
-    let keys = context.app.config.keyring.keys(Purpose::SignInAttempt);
-    let pending: Pending = crate::json::read(&seal::open(keys, &name, sealed)?)?;
-    let same = bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));
-    let current = context.app.now() < Timestamp::from_secs(pending.expires_at);
-    (same && current).then_some(pending)
+    Ok((session, pending.target()))
 }
 
 /// Burns the state and makes or refreshes the member, in one batch.
@@ -168,7 +155,7 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, R
         member: fresh(Kind::Member)?,
         change: fresh(Kind::Change)?,
         state_sha256: sha256_hex(state.as_bytes()),
-        state_expires_at: now.plus(ATTEMPT_SECS),
+        state_expires_at: now.plus(attempts::ATTEMPT_SECS),
         public_origin: app.config.public_origin.as_str(),
         plan,
         now,
@@ -186,8 +173,7 @@ pub async fn sign_out(context: Context) -> Result<Reply, Error> {
     if context.body != Body::Empty {
         let _: NoMembers = context.json()?;
     }
-    let reply = Reply::redirect(303, "/");
-    Ok(reply.header("set-cookie", cookies::clear(cookies::SESSION)))
+    Ok(Reply::redirect(303, "/").cookies(signed_out(&context)))
 }
 
 /// `POST /api/v1/me/sign-out-everywhere`: every session of the member ends, by raising the epoch.
@@ -199,7 +185,16 @@ pub async fn sign_out_everywhere(context: Context) -> Result<Reply, Error> {
     if !members::end_sessions(&*app.db, &session, &change, app.now()).await? {
         return Err(Error::SignInRequired);
     }
-    Ok(Reply::no_content().header("set-cookie", cookies::clear(cookies::SESSION)))
+    Ok(Reply::no_content().cookies(signed_out(&context)))
+}
+
+/// What a browser that signs out keeps: nothing of the session, no attempt, and a note that the next start asks which
+/// account is meant.
+pub fn signed_out(context: &Context) -> Vec<String> {
+    let mut lines = attempts::end_all(context.cookies.as_deref());
+    lines.push(cookies::clear(cookies::SESSION));
+    lines.push(cookies::set(cookies::SIGNED_OUT, "1", SESSION_SECS));
+    lines
 }
 
 fn signed(app: &App, session: &Session) -> Option<String> {

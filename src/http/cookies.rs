@@ -5,17 +5,42 @@ pub const SESSION: &str = "__Host-keycap_session";
 /// A sign-in attempt; the suffix lets two tabs sign in at once (A9).
 const ATTEMPT_PREFIX: &str = "__Host-keycap_attempt_";
 
+/// Left behind by a sign-out until the next start, which then asks which account is meant.
+pub const SIGNED_OUT: &str = "__Host-keycap_signed_out";
+
 pub fn attempt_name(suffix: &str) -> String {
     format!("{ATTEMPT_PREFIX}{suffix}")
 }
 
+pub fn is_attempt_suffix(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// The value of a cookie of this exact name. The first one counts.
 pub fn value<'a>(header: Option<&'a str>, name: &str) -> Option<&'a str> {
-    let pairs = header?.split(';').filter_map(|pair| pair.split_once('='));
-    // Only the blanks of the grammar: a wider trim would let a look-alike name pass as ours.
-    let bare = |text: &'a str| text.trim_matches([' ', '\t']);
-    let mut named = pairs.filter(|(key, _)| bare(key) == name);
-    named.next().map(|(_, value)| bare(value))
+    pairs(header)
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// The names and values of the sign-in attempts that a browser has under way, in its order.
+pub fn attempts(header: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+    pairs(header).filter(|(name, _)| {
+        let suffix = name.strip_prefix(ATTEMPT_PREFIX);
+        suffix.is_some_and(is_attempt_suffix)
+    })
+}
+
+fn pairs(header: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = header.unwrap_or_default().split(';');
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (trimmed(name), trimmed(value)))
+}
+
+/// Only the blanks of the grammar: a wider trim would let a look-alike name pass as ours.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// A `Set-Cookie` that lasts `secs`. Its value is of base64url or hexadecimal, as ours are.

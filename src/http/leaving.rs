@@ -1,6 +1,7 @@
 //! A member's own data: to take along, and to have erased.
 
-use super::{Context, Reply, cookies};
+use super::auth::signed_out;
+use super::{Context, Reply};
 use crate::error::Error;
 use crate::offboard;
 use crate::ports::Rows;
@@ -31,5 +32,5 @@ pub async fn leave(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Confirmation { confirm } = context.json()?;
     offboard::leave(&context.app, &session, &confirm).await?;
-    Ok(Reply::no_content().header("set-cookie", cookies::clear(cookies::SESSION)))
+    Ok(Reply::no_content().cookies(signed_out(&context)))
 }

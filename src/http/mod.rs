@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod body;
+mod attempts;
 pub mod auth;
 pub mod blocks;
 pub mod claim;
@@ -31,7 +32,7 @@ pub mod routes;
 pub mod settings;
 
 pub use context::Context;
-pub use pipeline::Service;
+pub use pipeline::{PREFETCH_HEADERS, Service};
 pub use reply::Reply;
 
 /// A request as the platform hands it over: its body already read, cut off at [`MAX_BODY`].

@@ -74,7 +74,15 @@ struct Landing<'a> {
     curl: Example,
     closed: Option<Closed>,
     sign_in: bool,
-    auth_error: Option<(&'a str, &'a str)>,
+    auth_error: Option<Refusal>,
+}
+
+/// Why a sign-in came back without a session, in words.
+struct Refusal {
+    title: &'static str,
+    text: &'static str,
+    /// Another account may fare better; it is offered beside the refusal.
+    another_account: bool,
 }
 
 #[derive(Template)]
@@ -116,7 +124,7 @@ pub async fn show_landing(context: Context) -> Result<Reply, Error> {
         api,
         closed: closed(config),
         sign_in: config.sign_in_configured(),
-        auth_error: auth_error.as_deref().map(in_words),
+        auth_error: auth_error.as_deref().map(Refusal::of),
     };
     render(200, &page)
 }
@@ -176,6 +184,24 @@ fn closed(config: &Config) -> Option<Closed> {
             button: "Project pending",
             reason: "This service has not opened yet.",
         })
+    }
+}
+
+impl Refusal {
+    fn of(code: &str) -> Self {
+        let (title, text) = in_words(code);
+        let of_the_account = [
+            "denied",
+            "blocked",
+            "not_a_person",
+            "account_suspended",
+            "unverified_email",
+        ];
+        Self {
+            title,
+            text,
+            another_account: of_the_account.contains(&code),
+        }
     }
 }
 

@@ -24,6 +24,9 @@ use crate::domain::id::Kind;
 use crate::error::{Error, Level};
 use crate::store::members;
 
+/// With which browsers say that nobody has asked for what they fetch: today's header, and older ones.
+pub const PREFETCH_HEADERS: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
+
 /// The application behind its route table, built once for each isolate.
 #[derive(Clone)]
 pub struct Service {
@@ -70,13 +73,20 @@ impl Service {
                         || (route.who != Who::Admin && (route.when)(&self.app.config))
                 };
                 let shows = route.filter(known).map_or(Shows::Document, |is| is.shows);
-                let as_page = as_document && shows == Shows::Document;
+                let as_page = as_document && shows.is_document();
                 let code = (error.code(), error.level());
                 (self.error_reply(&error, &request_id, as_page), Some(code))
             }
         };
         self.log(&request_id, route, &method, reply.status, code, started);
         finished(reply, &request_id, method == http::Method::HEAD)
+    }
+
+    /// Whether a request may change anything, and so runs to its end whoever still waits for it.
+    pub fn has_effects(&self, inbound: &Inbound) -> bool {
+        let method = inbound.method();
+        let route = self.route(method, inbound.uri().path());
+        method != http::Method::HEAD && route.is_some_and(Route::has_effects)
     }
 
     fn route(&self, method: &http::Method, path: &str) -> Option<&'static Route> {
@@ -162,11 +172,16 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
     if !(route.when)(&app.config) {
         return Err(unrouted(app, &inbound).await);
     }
-    if route.shows == Shows::Document
+    if route.shows.is_document()
         && !route.method.is_unsafe()
         && let Some(elsewhere) = canonical(app, route, &inbound)
     {
         return Ok(elsewhere);
+    }
+    if route.shows == Shows::SignIn
+        && let Some(nothing_done) = without_effects(&inbound)
+    {
+        return Ok(nothing_done);
     }
     if route.who == Who::Admin {
         let session = session_of(app, cookies_of(&inbound).as_deref()).ok_or(Error::NotFound)?;
@@ -185,25 +200,32 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
     let context = context(app, inbound);
     let member = match (route.who, &context.session) {
         (Who::Anyone, _) => None,
-        (Who::Member | Who::Admin, Some(session)) => Some(session.member.to_string()),
+        (Who::Member | Who::Admin, Some(session)) => Some(session.member.as_str()),
         (Who::Member | Who::Admin, None) => return Err(Error::SignInRequired),
     };
     if route.names_member() {
         let page_of = page_of.ok_or(Error::AccountNotNamed)?;
-        if member.as_deref() != Some(page_of.as_str()) {
+        if member != Some(page_of.as_str()) {
             return Err(Error::AccountChanged);
         }
     }
+    let counted_as = context.session.as_ref().map(counted_as);
     for limit in route.limits {
         let who = match limit.by() {
             By::Address => Some(address.as_str()),
-            By::Member => member.as_deref(),
+            By::Member => counted_as.as_deref(),
         };
         if let Some(who) = who {
             within(app, *limit, who).await?;
         }
     }
     idempotency::answer_once(route, context).await
+}
+
+/// As whom a session counts: its member, at its epoch. Ending a member's sessions raises the epoch, so an ended session
+/// has a count of its own and uses up nothing of its member's, without the database having been asked.
+fn counted_as(session: &session::Session) -> String {
+    format!("{} {}", session.member, session.epoch)
 }
 
 async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
@@ -256,7 +278,7 @@ async fn look_up_within_limit(
     app: &App,
     session: &session::Session,
 ) -> Result<Option<members::Member>, Error> {
-    within(app, Limit::Api, session.member.as_str()).await?;
+    within(app, Limit::Api, &counted_as(session)).await?;
     match members::signed_in(&*app.db, session, Vec::new()).await {
         Ok((member, _)) => Ok(Some(member).filter(|member| is_admin(app, member))),
         Err(Error::StorageUnavailable) => Err(Error::StorageUnavailable),
@@ -267,6 +289,32 @@ async fn look_up_within_limit(
 /// Whether a member is on the list of admins.
 pub fn is_admin(app: &App, member: &members::Member) -> bool {
     member.provider == "github" && app.config.admin_github_ids.contains(&member.subject)
+}
+
+/// The answer to a request for a sign-in's step that nobody wants to take yet: HEAD, and what a browser fetches before
+/// anybody has pressed anything. A prefetch fails, so that the press itself asks again.
+fn without_effects(inbound: &Inbound) -> Option<Reply> {
+    let status = if inbound.method() == http::Method::HEAD {
+        200
+    } else if PREFETCH_HEADERS
+        .iter()
+        .any(|name| says_prefetch(inbound, name))
+    {
+        503
+    } else {
+        return None;
+    };
+    Some(Reply {
+        status,
+        ..Reply::default()
+    })
+}
+
+/// A structured field: the token may have parameters, as in `prefetch;prerender`.
+fn says_prefetch(inbound: &Inbound, name: &str) -> bool {
+    let purpose = header(inbound, name).unwrap_or_default();
+    let token = purpose.split(';').next().unwrap_or_default().trim();
+    token.eq_ignore_ascii_case("prefetch") || token.eq_ignore_ascii_case("prerender")
 }
 
 fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
@@ -369,16 +417,16 @@ pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound 
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
+    let own = reply.headers.iter();
+    // Without a body nothing is done either, in the browser as little as here.
+    let own = own.filter(|(name, _)| !without_body || *name != "set-cookie");
     for (name, value) in headers::fixed() {
         headers.insert(
             HeaderName::from_static(name),
             HeaderValue::from_static(value),
         );
     }
-    let own = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()));
+    let own = own.map(|(name, value)| (*name, value.as_str()));
     for (name, value) in own.chain([("x-request-id", request_id)]) {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.append(HeaderName::from_static(name), value);

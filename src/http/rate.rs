@@ -9,7 +9,7 @@ use crate::domain::address::subscriber;
 /// A limit, by the name of its rate-limit binding. The numbers are in wrangler.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// 20 sign-ins started a minute from one address.
+    /// 20 a minute from one address: sign-ins started, sign-ins finished, and endings of every session, each apart.
     Start,
     /// 5 claims a minute by one member.
     ClaimMember,

@@ -98,6 +98,14 @@ impl Reply {
         reply.header("location", location.to_owned())
     }
 
+    /// With these `Set-Cookie` lines.
+    #[must_use]
+    pub fn cookies(self, lines: impl IntoIterator<Item = String>) -> Self {
+        lines
+            .into_iter()
+            .fold(self, |reply, line| reply.header("set-cookie", line))
+    }
+
     #[must_use]
     pub fn header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));

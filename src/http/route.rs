@@ -56,6 +56,9 @@ pub enum Shows {
     /// A document or a redirect: on another host of ours it sends the browser to the canonical one (S4-04),
     /// and its errors are pages.
     Document,
+    /// A redirect of a sign-in: as a document, but its GET has effects, which OAuth forces: an attempt's cookie, and at the
+    /// callback the exchange, the member's row and the session. HEAD and a prefetch have none of them.
+    SignIn,
     Data,
 }
 
@@ -78,7 +81,18 @@ pub struct Route {
     pub handler: Handler,
 }
 
+impl Shows {
+    pub fn is_document(self) -> bool {
+        matches!(self, Self::Document | Self::SignIn)
+    }
+}
+
 impl Route {
+    /// Whether a request of the route's own method may change anything.
+    pub fn has_effects(&self) -> bool {
+        self.method.is_unsafe() || self.shows == Shows::SignIn
+    }
+
     /// Whether a request has to name, in [`MEMBER_HEADER`], the member for whom its page was made: every change that a
     /// session makes. A tab that still shows one account must not act for another that has signed in since.
     ///
@@ -110,6 +124,14 @@ pub(super) const fn admin(
         when: always,
         summary: None,
         handler,
+    }
+}
+
+/// A step of a sign-in, which a browser is sent to.
+pub(super) const fn sign_in(path: &'static str, handler: Handler) -> Route {
+    Route {
+        shows: Shows::SignIn,
+        ..document(path, &[Limit::Start], always, handler)
     }
 }
 

@@ -2,7 +2,7 @@
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
 use super::rate::Limit;
-use super::route::{admin, always, document};
+use super::route::{admin, always, document, sign_in};
 use super::{
     auth, blocks, claim, credit, health, jobs, keys, leaving, me, members, more_keys, openapi,
     pages, plans, requests, rotations, settings,
@@ -56,10 +56,8 @@ pub static ROUTES: &[Route] = &[
         has_security_contact,
         |c| Box::pin(pages::security::show_security_txt(c)),
     ),
-    document("/auth/github", &[Limit::Start], always, |c| {
-        Box::pin(auth::start_github(c))
-    }),
-    document("/auth/github/callback", &[Limit::Start], always, |c| {
+    sign_in("/auth/github", |c| Box::pin(auth::start_github(c))),
+    sign_in("/auth/github/callback", |c| {
         Box::pin(auth::finish_github(c))
     }),
     Route {
@@ -90,7 +88,8 @@ pub static ROUTES: &[Route] = &[
         who: Who::Member,
         takes: Takes::Json(SMALL),
         shows: Shows::Data,
-        limits: &[Limit::Api],
+        // By address: a thief of the session must not use up what its owner needs to end it.
+        limits: &[Limit::Start],
         when: always,
         summary: Some("End every session of mine, this one included"),
         handler: |c| Box::pin(auth::sign_out_everywhere(c)),

@@ -4,7 +4,7 @@ use web_sys::Request;
 
 use super::stream;
 use crate::http::routes::MEMBER_HEADER;
-use crate::http::{Body, Inbound, MAX_BODY};
+use crate::http::{Body, Inbound, MAX_BODY, PREFETCH_HEADERS};
 
 /// The headers that anything here reads: copying one across the wasm boundary costs.
 const HEADERS: [&str; 4] = ["accept", "cf-connecting-ip", "cookie", "x-request-id"];
@@ -18,18 +18,21 @@ const OF_CHANGES: [&str; 5] = [
     MEMBER_HEADER,
 ];
 
+/// What the addresses of a sign-in have in them: only there it counts whether a browser fetches ahead.
+const SIGN_IN: &str = "/auth/";
+
 /// `None` for a request with a control character in one of these headers: dropping the header could open what it closes.
 pub async fn read(request: &Request) -> worker::Result<Option<Inbound>> {
     let method = request.method();
-    let of_changes: &[&str] = match method.as_str() {
+    let url = request.url();
+    let of_its_kind: &[&str] = match method.as_str() {
+        "GET" | "HEAD" if url.contains(SIGN_IN) => &PREFETCH_HEADERS,
         "GET" | "HEAD" => &[],
         _ => &OF_CHANGES,
     };
-    let mut builder = http::Request::builder()
-        .method(method.as_str())
-        .uri(request.url());
+    let mut builder = http::Request::builder().method(method.as_str()).uri(url);
     let headers = request.headers();
-    for name in HEADERS.iter().chain(of_changes) {
+    for name in HEADERS.iter().chain(of_its_kind) {
         if let Some(value) = headers.get(name)? {
             builder = builder.header(*name, value.as_bytes());
         }

@@ -41,7 +41,7 @@ pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Re
     let Some(inbound) = inbound::read(request).await? else {
         return respond(health::malformed());
     };
-    if matches!(inbound.method().as_str(), "GET" | "HEAD") {
+    if !service.has_effects(&inbound) {
         return respond(service.answer(inbound).await);
     }
     let (tell, told) = oneshot::channel();

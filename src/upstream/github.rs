@@ -65,25 +65,32 @@ impl Failed {
     }
 }
 
+/// What one sign-in asks of GitHub's page.
+pub struct Authorization<'a> {
+    pub callback: &'a str,
+    pub state: &'a str,
+    pub verifier: &'a str,
+    /// GitHub asks which account, also where it would take the one that is signed in there.
+    pub choose_account: bool,
+}
+
 /// Where the browser goes to approve the sign-in. PKCE with S256; nobody signs up to GitHub on the way.
-pub fn authorize_url(
-    app: &App,
-    oauth: &OAuthApp,
-    callback: &str,
-    state: &str,
-    verifier: &str,
-) -> Option<Url> {
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
+pub fn authorize_url(app: &App, oauth: &OAuthApp, ask: &Authorization<'_>) -> Option<Url> {
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(ask.verifier.as_bytes()));
     let base = app.config.upstreams.github.as_str().trim_end_matches('/');
     let mut url = Url::parse(&format!("{base}/login/oauth/authorize")).ok()?;
     url.query_pairs_mut()
         .append_pair("client_id", &oauth.client_id)
-        .append_pair("redirect_uri", callback)
+        .append_pair("redirect_uri", ask.callback)
         .append_pair("scope", SCOPE)
-        .append_pair("state", state)
+        .append_pair("state", ask.state)
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256")
         .append_pair("allow_signup", "false");
+    if ask.choose_account {
+        url.query_pairs_mut()
+            .append_pair("prompt", "select_account");
+    }
     Some(url)
 }
 

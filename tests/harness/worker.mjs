@@ -1,6 +1,6 @@
 // The built Worker on real workerd (`wrangler dev`), with a database of its own that survives its death.
 
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,6 +32,15 @@ process.on("exit", () => {
   for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
 });
 
+/** The settings that there are, from README's table; a native test compares that with the code. */
+const SETTINGS = new Set(Array.from(readFileSync(inRoot("README.md"), "utf8").matchAll(/^\| `([A-Z_]+)`/gm), ([, name]) => name));
+
+/** A test that sets what nothing reads shows nothing. @param {Vars} vars */
+function refuseUnknown(vars) {
+  const unknown = Object.keys(vars).filter((name) => !SETTINGS.has(name));
+  if (unknown.length > 0) throw new Error(`nothing reads the setting ${unknown.join(", ")}`);
+}
+
 export class Worker {
   /** @type {import("../../scripts/process.mjs").Group | undefined} */
   #group;
@@ -58,6 +67,7 @@ export class Worker {
   async start({ unhealthy } = {}) {
     this.#port ||= await freePort();
     const vars = { ...localVars({ origin: this.url, sandboxUrl: this.options.sandbox.url }), ...this.options.vars };
+    refuseUnknown(vars);
     const { rateLimits, around } = this.options;
     const { folder, persist } = this;
     const main = around ? await surrounded(folder, around) : this.options.main;

@@ -283,7 +283,7 @@ fn a4_what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
         ("PROJECT_STATUS", "development"),
         ("PROVISIONING_ENABLED", "false"),
         ("MAX_TOTAL_KEYS", "1"),
-        ("MINIMUM_GITHUB_ACCOUNT_AGE_DAYS", "9999"),
+        ("MIN_ACCOUNT_AGE_DAYS", "9999"),
     ] {
         let world = World::new();
         let (member, key) = holder(&world);

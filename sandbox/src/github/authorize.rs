@@ -6,10 +6,15 @@ use crate::{
     message::{Request, Response, first, form},
 };
 
+/// The one value of `prompt` that GitHub documents.
+const SELECT_ACCOUNT: &str = "select_account";
+
 pub(super) struct Asked {
     pub client_id: String,
     pub redirect_uri: String,
     pub scope: String,
+    /// `select_account`, the only one there is, or none.
+    pub prompt: Option<String>,
     state: Option<String>,
     challenge: Option<String>,
 }
@@ -45,6 +50,7 @@ fn read(sandbox: &Sandbox, request: &Request) -> Result<Asked, Response> {
         client_id,
         redirect_uri,
         scope,
+        prompt: first(&query, "prompt"),
         state,
         challenge: None,
     };
@@ -52,6 +58,14 @@ fn read(sandbox: &Sandbox, request: &Request) -> Result<Asked, Response> {
         asked.redirect_uri.clone_from(registered);
         let text = "The redirect_uri MUST match the registered callback URL for this application.";
         return Err(refuse(&asked, "redirect_uri_mismatch", text));
+    }
+    if asked
+        .prompt
+        .as_deref()
+        .is_some_and(|prompt| prompt != SELECT_ACCOUNT)
+    {
+        let text = "The only documented prompt is select_account.";
+        return Err(refuse(&asked, "invalid_request", text));
     }
     let method = first(&query, "code_challenge_method");
     asked.challenge = first(&query, "code_challenge");
@@ -96,6 +110,7 @@ fn decide(sandbox: &mut Sandbox, asked: &Asked, persona: personas::Persona, now:
                 issued_at_ms: now,
             };
             sandbox.github.codes.insert(code.clone(), grant);
+            sandbox.ledger.github_prompts.push(asked.prompt.clone());
             send_back(asked, &[("code", &code)])
         }
     }

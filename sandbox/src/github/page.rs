@@ -44,6 +44,7 @@ pub(super) fn authorize(asked: &Asked) -> Response {
 <dt>Application</dt><dd><code>{client}</code></dd>
 <dt>Access</dt><dd>{scope}</dd>
 <dt>Returns to</dt><dd><code>{redirect}</code></dd>
+<dt>Account</dt><dd>{account}</dd>
 </dl>
 <form method="post">
 <ul>
@@ -56,6 +57,11 @@ pub(super) fn authorize(asked: &Asked) -> Response {
         client = escape(&asked.client_id),
         scope = escape(scope),
         redirect = escape(&asked.redirect_uri),
+        account = if asked.prompt.is_some() {
+            "to be chosen (<code>prompt=select_account</code>)"
+        } else {
+            "GitHub would take the one that is signed in there"
+        },
     );
     Response::html(200, page)
         .with("content-security-policy", POLICY)

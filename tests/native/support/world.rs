@@ -1,7 +1,7 @@
 //! One deployment: database, upstreams, clock, log. Isolates come and go over it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -50,6 +50,8 @@ pub struct World {
     pub respelt: Rc<RefCell<Respelt>>,
     pub twist: Rc<RefCell<Twist>>,
     pub refusing: Rc<RefCell<Vec<Limit>>>,
+    /// What was counted against each limit, by its key, once a test wants limits to hold.
+    pub rates: Rc<RefCell<Option<Rates>>>,
     seed: Rc<Cell<u64>>,
     settings: RefCell<HashMap<&'static str, String>>,
     /// Every secret that left in an answer.
@@ -107,6 +109,7 @@ impl World {
             respelt: Rc::default(),
             twist: Rc::default(),
             refusing: Rc::default(),
+            rates: Rc::default(),
             seed: Rc::new(Cell::new(1)),
             settings: RefCell::new(settings()),
             delivered,
@@ -133,6 +136,7 @@ impl World {
             respelt: Rc::new(RefCell::new(self.respelt.borrow().clone())),
             twist: Rc::default(),
             refusing: Rc::default(),
+            rates: Rc::default(),
             seed: Rc::new(Cell::new(self.seed.get())),
             settings: RefCell::new(self.settings.borrow().clone()),
             delivered,
@@ -152,7 +156,17 @@ impl World {
     /// A fresh isolate.
     pub fn service(&self) -> Isolate {
         let settings = self.settings.borrow();
-        let config = Config::from_env(&|name| settings.get(name).cloned());
+        let read = RefCell::new(HashSet::new());
+        let config = Config::from_env(&|name| {
+            read.borrow_mut().insert(name.to_owned());
+            settings.get(name).cloned()
+        });
+        for name in settings.keys() {
+            assert!(
+                read.borrow().contains(*name),
+                "nothing reads the setting {name}"
+            );
+        }
         for name in SECRETS {
             let values = settings.get(name).into_iter().flat_map(|v| v.split(','));
             values.for_each(|value| self.canaries.watch(name, value.trim()));
@@ -173,7 +187,10 @@ impl World {
             }),
             clock: Box::new(Hands(self.now_ms.clone())),
             random: Box::new(Seeded(self.seed.clone())),
-            brake: Box::new(Refusing(self.refusing.clone())),
+            brake: Box::new(Counting {
+                refusing: self.refusing.clone(),
+                rates: self.rates.clone(),
+            }),
             log: Box::new(Lines(self.log.clone())),
             asked: RefCell::default(),
             standing_seen: Cell::default(),
@@ -369,13 +386,35 @@ impl Random for Seeded {
     }
 }
 
-struct Refusing(Rc<RefCell<Vec<Limit>>>);
+/// Counts within one minute, by limit and key.
+pub type Rates = BTreeMap<(&'static str, String), u32>;
 
-impl Brake for Refusing {
-    fn allows<'a>(&'a self, limit: Limit, _: &'a str) -> LocalFuture<'a, bool> {
-        let allowed = !self.0.borrow().contains(&limit);
+struct Counting {
+    refusing: Rc<RefCell<Vec<Limit>>>,
+    rates: Rc<RefCell<Option<Rates>>>,
+}
+
+impl Brake for Counting {
+    fn allows<'a>(&'a self, limit: Limit, key: &'a str) -> LocalFuture<'a, bool> {
+        let mut allowed = !self.refusing.borrow().contains(&limit);
+        if let Some(rates) = self.rates.borrow_mut().as_mut() {
+            let count = rates.entry((limit.binding(), key.to_owned())).or_default();
+            *count += 1;
+            allowed &= *count <= a_minute(limit);
+        }
         Box::pin(std::future::ready(allowed))
     }
+}
+
+/// The numbers of `wrangler.toml`, for a minute that does not end.
+fn a_minute(limit: Limit) -> u32 {
+    let settings = include_str!("../../../wrangler.toml");
+    let (_, of_this) = settings
+        .split_once(&format!("name = \"{}\"", limit.binding()))
+        .unwrap();
+    let (_, number) = of_this.split_once("limit = ").unwrap();
+    let number: String = number.chars().take_while(char::is_ascii_digit).collect();
+    number.parse().unwrap()
 }
 
 struct Lines(Rc<RefCell<Vec<String>>>);

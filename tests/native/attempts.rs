@@ -1,0 +1,278 @@
+//! Sign-in attempts in a browser: how many there may be, what comes back twice, and which account GitHub is asked for.
+
+use keycap::domain::target::ReturnTarget;
+use keycap::http::Body;
+use keycap::http::cookies::SIGNED_OUT;
+use keycap::http::routes::{ROUTES, Shows};
+
+use crate::support::{Browser, Cookies, World, oracle};
+
+fn attempts(browser: &Browser<'_>) -> Vec<String> {
+    let cookies = browser.cookies.borrow();
+    let names = cookies.keys().filter(|name| name.contains("attempt"));
+    names.cloned().collect()
+}
+
+fn starts(browser: &Browser<'_>, query: &str) -> String {
+    let told = browser.get(&format!("/auth/github{query}"));
+    assert_eq!(told.status, 302, "{told:?}");
+    told.header("location").to_owned()
+}
+
+#[test]
+fn a_callback_that_a_browser_shows_again_leads_on_and_exchanges_nothing() {
+    for target in ReturnTarget::ALL {
+        let world = World::new();
+        let browser = Browser::new(&world);
+        let location = starts(&browser, &format!("?next={}", target.name()));
+        let callback = browser.approve(&location, "member");
+        for times in 1..=3 {
+            let told = browser.get(&callback);
+            assert_eq!(
+                (told.status, told.header("location")),
+                (303, target.path(true)),
+                "time {times}"
+            );
+            assert_eq!(browser.get(told.header("location")).status, 200, "no loop");
+        }
+        assert_eq!(world.calls("github.token"), 1, "exchanged once");
+        assert_eq!(browser.get("/api/v1/me").status, 200, "and still signed in");
+        // Signed out, in this browser or everywhere, it is told as before.
+        assert_eq!(browser.post("/auth/logout", "{}").status, 303);
+        let told = browser.get(&callback);
+        assert_eq!(told.header("location"), "/?auth_error=state");
+        assert_eq!(browser.get(told.header("location")).status, 200, "no loop");
+        browser.sign_in("member");
+        let ended = browser.cookies.borrow().clone();
+        assert_eq!(
+            browser.post("/api/v1/me/sign-out-everywhere", "{}").status,
+            204
+        );
+        let told = Browser::with(&world, &ended).get(&callback);
+        assert_eq!(told.header("location"), "/?auth_error=state");
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn a_state_that_names_no_page_leads_to_the_page_of_keys_and_never_elsewhere() {
+    let world = World::new();
+    let browser = Browser::signed_in(&world, "member");
+    for state in [
+        "",
+        "x",
+        "00000000.x.//evil.example",
+        "00000000.x.https://evil",
+        "00000000.x.admin",
+        "00000000.x.%0d%0alocation:%20x",
+    ] {
+        let told = browser.get(&format!("/auth/github/callback?code=x&state={state}"));
+        assert_eq!(
+            (told.status, told.header("location")),
+            (303, "/keys"),
+            "{state}"
+        );
+    }
+    assert_eq!(world.calls("github.token"), 1, "that of the sign-in");
+}
+
+#[test]
+fn unfinished_sign_ins_do_not_pile_up_and_the_newest_five_can_be_finished() {
+    let world = World::new();
+    let browser = Browser::signed_in(&world, "member");
+    let mut locations = Vec::new();
+    for n in 0..200 {
+        locations.push(starts(&browser, ""));
+        assert!(attempts(&browser).len() <= 5, "after {n}");
+        world.pass(1);
+    }
+    assert_eq!(attempts(&browser).len(), 5);
+    assert_eq!(
+        browser.get("/api/v1/me").status,
+        200,
+        "nobody is signed out"
+    );
+    let newest = locations.split_off(195);
+    for location in &newest {
+        // Each by itself, since the first that succeeds ends the others.
+        let tab = browser.at_fresh_isolate();
+        tab.cookies.borrow_mut().remove("__Host-keycap_session");
+        let callback = tab.approve(location, "member");
+        assert_eq!(tab.get(&callback).header("location"), "/keys");
+        assert_eq!(attempts(&tab), [""; 0], "a sign-in ends every attempt");
+    }
+    let tab = browser.at_fresh_isolate();
+    tab.cookies.borrow_mut().remove("__Host-keycap_session");
+    let callback = tab.approve(&locations[194], "member");
+    assert_eq!(tab.get(&callback).header("location"), "/?auth_error=state");
+}
+
+#[test]
+fn a_start_ends_the_oldest_attempt_and_whatever_is_none() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    for _ in 0..5 {
+        starts(&browser, "");
+        world.pass(100);
+    }
+    let before = attempts(&browser);
+    // Cookies of a browser come in any order, and one may be anything.
+    let strange = "__Host-keycap_attempt_00000000";
+    browser
+        .cookies
+        .borrow_mut()
+        .insert(strange.to_owned(), String::from("x"));
+    starts(&browser, "");
+    let after = attempts(&browser);
+    assert_eq!(after.len(), 5);
+    assert!(!after.contains(&strange.to_owned()));
+    let ended = before.iter().filter(|name| !after.contains(name)).count();
+    assert_eq!(ended, 1, "the oldest of five");
+    // Ten minutes later all of them are over.
+    world.pass(600);
+    starts(&browser, "");
+    assert_eq!(attempts(&browser).len(), 1);
+}
+
+#[test]
+fn signing_out_ends_every_attempt_too() {
+    for (method, target, body) in [
+        ("POST", "/auth/logout", "{}"),
+        ("POST", "/api/v1/me/sign-out-everywhere", "{}"),
+        ("DELETE", "/api/v1/me", r#"{"confirm":"member"}"#),
+    ] {
+        let world = World::new();
+        let browser = Browser::signed_in(&world, "member");
+        starts(&browser, "");
+        starts(&browser, "");
+        let headers = [
+            ("origin", "http://localhost:8787"),
+            ("content-type", "application/json"),
+        ];
+        let told = browser.send(method, target, &headers, Body::Bytes(body.into()));
+        assert!([204, 303].contains(&told.status), "{target} {told:?}");
+        let left: Vec<String> = browser.cookies.borrow().keys().cloned().collect();
+        assert_eq!(left, [SIGNED_OUT], "{target}");
+    }
+}
+
+#[test]
+fn github_is_asked_which_account_after_a_sign_out_and_where_somebody_wants_another() {
+    let asks = |location: &str| {
+        let url = url::Url::parse(location).unwrap();
+        let prompts = url.query_pairs().filter(|(name, _)| name == "prompt");
+        prompts
+            .map(|(_, value)| value.into_owned())
+            .collect::<Vec<_>>()
+    };
+    let world = World::new();
+    let browser = Browser::signed_in(&world, "member");
+    let none = [""; 0];
+    assert_eq!(asks(&starts(&browser, "")), none);
+    assert_eq!(
+        asks(&starts(&browser, "?account=another")),
+        ["select_account"]
+    );
+    // Never as the caller spells it.
+    for query in [
+        "?prompt=select_account",
+        "?prompt=none",
+        "?account=select_account",
+        "?account=",
+        "?account=another%20consent",
+        "?account=ANOTHER",
+        "?account=x&account=another",
+    ] {
+        assert_eq!(asks(&starts(&browser, query)), none, "{query}");
+    }
+    for target in ["/auth/logout", "/api/v1/me/sign-out-everywhere"] {
+        assert!(browser.post(target, "{}").status < 400);
+        assert_eq!(asks(&starts(&browser, "")), ["select_account"], "{target}");
+        assert_eq!(asks(&starts(&browser, "")), none, "the first one only");
+        browser.sign_in("member");
+    }
+    // GitHub's page was asked for it, and for nothing else.
+    let callback = browser.approve(&starts(&browser, "?account=another"), "second");
+    assert_eq!(browser.get(&callback).header("location"), "/keys");
+    assert_eq!(
+        browser.get("/api/v1/me").json()["member"]["login"],
+        "second"
+    );
+    let prompts = world.sandbox.borrow().ledger().github_prompts.clone();
+    assert_eq!(prompts.last().unwrap().as_deref(), Some("select_account"));
+    assert_eq!(prompts.iter().flatten().count(), 1, "{prompts:?}");
+}
+
+#[test]
+fn beside_every_refusal_of_an_account_the_page_offers_another_one() {
+    for (persona, offers) in [
+        ("bot", true),
+        ("suspended", true),
+        ("unverified", true),
+        ("refuser", true),
+        ("app-suspended", false),
+    ] {
+        let world = World::new();
+        let browser = Browser::new(&world);
+        let told = browser.sign_in(persona);
+        let page = browser.get(told.header("location"));
+        let link = "href=\"/auth/github?next=keys&amp;account=another\"";
+        assert_eq!(page.body.contains(link), offers, "{persona}");
+    }
+}
+
+#[test]
+fn what_a_browser_fetches_before_anybody_has_pressed_starts_nothing() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = starts(&browser, "");
+    let callback = browser.approve(&started, "member");
+    let cookies: Cookies = browser.cookies.borrow().clone();
+    let before = world.db.dump();
+    for (header, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("sec-purpose", "prefetch;anonymous-client-ip"),
+        ("purpose", "prefetch"),
+        ("x-moz", "prefetch"),
+    ] {
+        for target in ["/auth/github", callback.as_str()] {
+            let told = browser.send("GET", target, &[(header, value)], Body::Empty);
+            assert_eq!((told.status, told.body.as_str()), (503, ""), "{target}");
+            assert!(!told.headers.contains_key("set-cookie"), "{target}");
+            assert!(!told.headers.contains_key("location"), "{target}");
+        }
+    }
+    assert_eq!(*browser.cookies.borrow(), cookies);
+    assert_eq!(world.db.dump(), before);
+    assert_eq!(world.calls("github.token"), 0);
+    // The press itself then works; another purpose is none of ours.
+    assert_eq!(browser.get(&callback).header("location"), "/keys");
+    let told = browser.send(
+        "GET",
+        "/auth/github",
+        &[("sec-purpose", "prefetching")],
+        Body::Empty,
+    );
+    assert_eq!(told.status, 302);
+}
+
+#[test]
+fn every_target_of_a_sign_in_is_a_page_that_there_is() {
+    for keys_page in ["true", "false"] {
+        let world = World::new();
+        world.set("API_KEYS_PAGE", keys_page);
+        for name in ["keys", "docs", "usage", "admin", "nothing", ""] {
+            let browser = Browser::new(&world);
+            let callback = browser.approve(&starts(&browser, &format!("?next={name}")), "member");
+            let told = browser.get(&callback);
+            let page = told.header("location");
+            assert!(
+                ROUTES
+                    .iter()
+                    .any(|route| route.path == page && route.shows == Shows::Document)
+            );
+            assert_eq!(browser.get(page).status, 200, "{name} {keys_page}: {page}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Whose rate a request uses up: never somebody else's.
+
+use keycap::http::Body;
+
+use crate::support::{Browser, World, oracle};
+
+/// More than any limit lets through in a minute.
+const MANY: usize = 150;
+
+fn thief_and_victim<'w>(world: &'w World, persona: &str) -> (Browser<'w>, Browser<'w>) {
+    let victim = Browser::signed_in(world, persona);
+    let thief = Browser::with(world, &victim.cookies.borrow());
+    (thief, victim)
+}
+
+/// As a page does that its owner still has open: the cookie is kept, whatever the answers say.
+fn keeps_its_cookie(thief: &Browser<'_>, hammering: impl Fn(&Browser<'_>)) {
+    let kept = thief.cookies.borrow().clone();
+    for _ in 0..MANY {
+        hammering(&Browser::with(thief.world, &kept));
+    }
+}
+
+#[test]
+fn an_ended_session_uses_up_nothing_of_its_members_rates() {
+    for persona in ["member", "operator"] {
+        let world = World::new();
+        let (thief, victim) = thief_and_victim(&world, persona);
+        assert_eq!(
+            victim.post("/api/v1/me/sign-out-everywhere", "{}").status,
+            204
+        );
+        victim.sign_in(persona);
+        *world.rates.borrow_mut() = Some(Default::default());
+        keeps_its_cookie(&thief, |tab| {
+            assert!([401, 429].contains(&tab.get("/api/v1/me").status));
+            let told = tab.get("/api/v1/admin/settings");
+            assert!([404, 429].contains(&told.status), "{told:?}");
+            let told = tab.send(
+                "POST",
+                "/api/v1/claim",
+                &[
+                    ("origin", "http://localhost:8787"),
+                    ("content-type", "application/json"),
+                    ("cf-connecting-ip", "192.0.2.66"),
+                ],
+                Body::Bytes(br#"{"accept_terms":1}"#.to_vec()),
+            );
+            assert!([401, 429].contains(&told.status), "{told:?}");
+        });
+        assert_eq!(victim.get("/api/v1/me").status, 200, "{persona}");
+        assert_eq!(victim.claim().status, 201, "{persona}");
+        if persona == "operator" {
+            let told = victim.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
+            assert_eq!(told.status, 200);
+        }
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn a_thief_of_a_session_cannot_keep_its_owner_from_ending_it() {
+    let world = World::new();
+    let (thief, victim) = thief_and_victim(&world, "member");
+    *world.rates.borrow_mut() = Some(Default::default());
+    // Everything that the session may do, from elsewhere, but ending itself.
+    keeps_its_cookie(&thief, |tab| {
+        tab.get("/api/v1/me");
+        tab.claim();
+    });
+    assert_eq!(victim.get("/api/v1/me").status, 429, "it is used up");
+    let told = victim.post("/api/v1/me/sign-out-everywhere", "{}");
+    assert_eq!(told.status, 204, "{told:?}");
+    victim.sign_in("member");
+    assert_eq!(victim.get("/api/v1/me").status, 200);
+}
+
+#[test]
+fn nobody_uses_up_another_members_or_addresss_rates() {
+    let world = World::new();
+    let (member, second) = (
+        Browser::signed_in(&world, "member"),
+        Browser::signed_in(&world, "second"),
+    );
+    *world.rates.borrow_mut() = Some(Default::default());
+    let told: Vec<u16> = (0..MANY).map(|_| member.get("/api/v1/me").status).collect();
+    assert_eq!((told[0], told[MANY - 1]), (200, 429));
+    assert_eq!(second.get("/api/v1/me").status, 200);
+    let from = |address| [("cf-connecting-ip", address)];
+    for _ in 0..MANY {
+        second.send("GET", "/auth/github", &from("192.0.2.1"), Body::Empty);
+    }
+    let told = second.send("GET", "/auth/github", &from("192.0.2.1"), Body::Empty);
+    assert_eq!(told.status, 429);
+    let told = second.send("GET", "/auth/github", &from("192.0.2.2"), Body::Empty);
+    assert_eq!(told.status, 302);
+}

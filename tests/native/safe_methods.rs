@@ -1,0 +1,129 @@
+//! HEAD has no effect on any route, and GET only those that a sign-in forces.
+
+use keycap::http::Body;
+use keycap::http::routes::{Method, ROUTES, Route, Shows};
+
+use crate::support::{Browser, World, oracle};
+
+/// The address of a route, with something in the place of an id that there is, where there is one.
+fn target(world: &World, route: &Route, callback: &str) -> String {
+    if route.path.ends_with("/callback") {
+        return callback.to_owned();
+    }
+    let id = if route.path.contains("/members/") {
+        world.member("member")
+    } else {
+        world.db.text("SELECT public_id FROM keys")
+    };
+    route.path.replace("{id}", &id)
+}
+
+/// What there is to change: tables, key-value store, upstreams, and the browser's cookies.
+fn everything(world: &World, browser: &Browser<'_>) -> String {
+    format!(
+        "{}{}{}{:?}",
+        world.db.dump(),
+        world.kv.values().join(" "),
+        world.sandbox.borrow().ledger().calls.len(),
+        browser.cookies.borrow()
+    )
+}
+
+fn reads() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| route.method == Method::Get)
+}
+
+/// Somebody with a key and an attempt under way, and the callback's address of that attempt.
+fn with_an_attempt<'w>(world: &'w World, persona: &str) -> (Browser<'w>, String) {
+    let browser = Browser::signed_in(world, persona);
+    let started = browser.get("/auth/github?next=keys");
+    let callback = browser.approve(started.header("location"), "second");
+    (browser, callback)
+}
+
+#[test]
+fn head_has_no_effect_on_any_route_whoever_asks() {
+    let world = World::new();
+    assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
+    let mut cells = 0;
+    for persona in ["", "member", "operator", "ended"] {
+        let (browser, callback) = with_an_attempt(
+            &world,
+            if persona == "operator" {
+                persona
+            } else {
+                "member"
+            },
+        );
+        match persona {
+            "" => {
+                browser.cookies.borrow_mut().remove("__Host-keycap_session");
+            }
+            "ended" => {
+                let kept = browser.cookies.borrow().clone();
+                browser.post("/api/v1/me/sign-out-everywhere", "{}");
+                *browser.cookies.borrow_mut() = kept;
+            }
+            _ => {}
+        }
+        for route in ROUTES {
+            for accept in ["*/*", "text/html"] {
+                let before = everything(&world, &browser);
+                let target = target(&world, route, &callback);
+                let told = browser.send("HEAD", &target, &[("accept", accept)], Body::Empty);
+                assert_eq!(
+                    everything(&world, &browser),
+                    before,
+                    "{persona} HEAD {target}"
+                );
+                assert_eq!(told.body, "", "{target}");
+                assert!(!told.headers.contains_key("set-cookie"), "{target}");
+                cells += 1;
+            }
+        }
+        // After all of that the attempt is as good as it was.
+        if persona.is_empty() {
+            assert_eq!(browser.get(&callback).header("location"), "/keys");
+        }
+    }
+    assert_eq!(world.calls("github.token"), 1 + 4 + 1, "each sign-in");
+    oracle::always(&world);
+    println!("counted: {cells} cells of routes and who asks HEAD of them");
+}
+
+#[test]
+fn a_head_of_the_callback_signs_nobody_in_and_spends_no_state() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let started = browser.get("/auth/github");
+    let callback = browser.approve(started.header("location"), "member");
+    let told = browser.send("HEAD", &callback, &[], Body::Empty);
+    assert_eq!((told.status, told.body.as_str()), (200, ""));
+    assert_eq!(world.calls("github.token"), 0);
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 0);
+    assert_eq!(browser.get(&callback).header("location"), "/keys");
+}
+
+#[test]
+fn get_has_no_effect_but_on_the_way_through_a_sign_in() {
+    let world = World::new();
+    assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
+    for persona in ["member", "operator"] {
+        let (browser, callback) = with_an_attempt(&world, persona);
+        for route in reads().filter(|route| route.shows != Shows::SignIn) {
+            let before = everything(&world, &browser);
+            let target = target(&world, route, &callback);
+            browser.get(&target);
+            assert_eq!(
+                everything(&world, &browser),
+                before,
+                "{persona} GET {target}"
+            );
+        }
+    }
+    let with_effects: Vec<&str> = reads()
+        .filter(|route| route.has_effects())
+        .map(|route| route.path)
+        .collect();
+    assert_eq!(with_effects, ["/auth/github", "/auth/github/callback"]);
+}
