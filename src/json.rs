@@ -218,26 +218,33 @@ impl<T: FromJson> FromJson for Vec<T> {
     }
 }
 
-/// Words, and what has its reading elsewhere.
-macro_rules! deserialized {
+/// Words of a fixed list: a text, and not an object with the word as its member, which serde would take too.
+macro_rules! words {
     ($($type:ty),+ $(,)?) => {
         $(impl crate::json::FromJson for $type {
             fn of(value: &serde_json::Value) -> Option<Self> {
-                serde::Deserialize::deserialize(value).ok()
+                let word = Some(value).filter(|value| value.is_string())?;
+                serde::Deserialize::deserialize(word).ok()
             }
         })+
     };
 }
 
-deserialized!(
+words!(
     LimitReset,
     Reason,
     State,
     Status,
     request::Kind,
     request::State,
-    stray::Row
 );
+
+/// It has its reading elsewhere.
+impl FromJson for stray::Row {
+    fn of(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,38 +1,35 @@
 //! What an owner calls a key. It is ours alone and never sent upstream.
 
-use super::request::is_plain;
+use super::text::{self, Refused};
 
 /// The most characters of a name.
 const NAME_CHARS: usize = 64;
 
-/// A name as it is kept: no control characters and none that turn the direction of what is read, no space around.
-/// `None` when nothing is left, or too much.
-pub fn key_name(text: &str) -> Option<String> {
-    let plain: String = text.chars().filter(|c| is_plain(*c)).collect();
-    let name = plain.trim();
-    (1..=NAME_CHARS)
-        .contains(&name.chars().count())
-        .then(|| name.to_owned())
+/// A name as it is kept: one line, without what nobody can see.
+pub fn key_name(text: &str) -> Result<String, Refused> {
+    text::line(text, NAME_CHARS)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NAME_CHARS, key_name};
+    use super::{NAME_CHARS, Refused, key_name};
 
     #[test]
-    fn a_name_is_kept_plain_and_has_1_to_64_characters() {
+    fn a_name_has_1_to_64_characters() {
         let full = "ü".repeat(NAME_CHARS);
         for (text, kept) in [
-            ("  laptop ", Some("laptop")),
-            ("my\tkey\n\u{0}\u{202e}", Some("mykey")),
-            ("今日", Some("今日")),
-            ("", None),
-            (" \u{200f}\r\n ", None),
-            (full.as_str(), Some(full.as_str())),
-            (&format!(" {full}\0"), Some(full.as_str())),
-            (&format!("{full}x"), None),
+            ("  laptop ", Ok("laptop")),
+            ("今日", Ok("今日")),
+            ("", Err(Refused::Invisible)),
+            (" \u{200f}\r\n ", Err(Refused::Invisible)),
+            (full.as_str(), Ok(full.as_str())),
+            (&format!("{full}x"), Err(Refused::TooLong)),
         ] {
-            assert_eq!(key_name(text).as_deref(), kept, "{text:?}");
+            assert_eq!(
+                key_name(text).as_deref().map_err(|why| *why),
+                kept,
+                "{text:?}"
+            );
         }
     }
 }

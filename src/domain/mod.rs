@@ -23,4 +23,5 @@ pub mod spend;
 pub mod stray;
 pub mod target;
 pub mod terms;
+pub mod text;
 pub mod time;

@@ -1,5 +1,7 @@
 //! What members ask an admin for: to be let in, or to be let off a rule that refuses them.
 
+use super::text::{self, Refused};
+
 /// Requests a member may make in a UTC day, of all kinds.
 pub const REQUESTS_A_DAY: i64 = 3;
 /// The most characters of a note or an answer, as the schema has it too.
@@ -64,55 +66,19 @@ impl Offer {
     }
 }
 
-/// A note is too long.
-#[derive(Debug, PartialEq, Eq)]
-pub struct TooLong;
-
-/// A person's words as they are kept: one kind of line end, no control characters and none that turn the direction of
-/// what an admin reads, no space around; nothing at all is none.
-pub fn note(text: &str) -> Result<Option<String>, TooLong> {
-    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
-    let plain: String = lines
-        .chars()
-        .filter(|c| *c == '\n' || is_plain(*c))
-        .collect();
-    let note = plain.trim();
-    if note.chars().count() > NOTE_CHARS {
-        Err(TooLong)
-    } else {
-        Ok((!note.is_empty()).then(|| note.to_owned()))
-    }
-}
-
-pub(super) fn is_plain(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !c.is_control() && !turns
+/// A person's words as they are kept; nothing at all is none.
+pub fn note(text: &str) -> Result<Option<String>, Refused> {
+    text::lines(text, NOTE_CHARS)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NOTE_CHARS, TooLong, note};
+    use super::{NOTE_CHARS, Refused, note};
 
     #[test]
-    fn a_note_is_kept_as_plain_words() {
-        for (text, kept) in [
-            ("", None),
-            (" \t\r\n ", None),
-            ("\u{202e}\0", None),
-            ("  I teach.  ", Some("I teach.")),
-            ("one\r\ntwo\rthree", Some("one\ntwo\nthree")),
-            ("a\u{0}b\u{1b}c\u{202e}d\u{2066}e", Some("abcde")),
-            ("Grüße, 今日は", Some("Grüße, 今日は")),
-        ] {
-            assert_eq!(note(text), Ok(kept.map(str::to_owned)), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_note_has_at_most_so_many_characters_after_that() {
+    fn a_note_has_at_most_so_many_characters() {
         let full = "ü".repeat(NOTE_CHARS);
         assert_eq!(note(&format!(" {full}\0 ")), Ok(Some(full.clone())));
-        assert_eq!(note(&format!("{full}x")), Err(TooLong));
+        assert_eq!(note(&format!("{full}x")), Err(Refused::TooLong));
     }
 }

@@ -133,12 +133,13 @@ impl<T: Member> Member for Vec<T> {
     }
 }
 
-/// Words of a fixed list.
+/// Words of a fixed list: a text, and not an object with the word as its member, which serde would take too.
 macro_rules! word {
     ($($type:ty),+ $(,)?) => {
         $(impl crate::http::body::Member for $type {
             fn of(value: Option<serde_json::Value>) -> Option<Self> {
-                serde::Deserialize::deserialize(value?).ok()
+                let word = value.filter(serde_json::Value::is_string)?;
+                serde::Deserialize::deserialize(word).ok()
             }
         })+
     };
@@ -172,6 +173,22 @@ mod tests {
         assert_eq!(named.as_deref(), Some("p"));
         let wanted = read(r#"{"days":3,"name":"n"}"#).unwrap();
         assert_eq!((wanted.name.as_str(), wanted.days), ("n", Some(3)));
+    }
+
+    #[test]
+    fn a_word_is_a_text_and_nothing_that_holds_one() {
+        let read = |value: Value| <Status as Member>::of(Some(value));
+        assert_eq!(read("active".into()), Some(Status::Active));
+        for other in [
+            serde_json::json!({ "active": null }),
+            serde_json::json!({ "active": {} }),
+            serde_json::json!(["active"]),
+            serde_json::json!("Active"),
+            serde_json::json!(0),
+            Value::Null,
+        ] {
+            assert_eq!(read(other.clone()), None, "{other}");
+        }
     }
 
     #[test]

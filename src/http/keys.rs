@@ -163,7 +163,7 @@ pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
 }
 
 pub const BAD_NAME: Error = Error::BadRequest {
-    detail: "A name has 1 to 64 characters.",
+    detail: "A name has 1 to 64 characters, and at least one that can be seen.",
 };
 
 body! {
@@ -190,7 +190,7 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
     }
     let name = match name {
         None => None,
-        Some(text) => Some(key_name(&text).ok_or(BAD_NAME)?),
+        Some(text) => Some(key_name(&text).map_err(|_| BAD_NAME)?),
     };
     let (app, key) = (&context.app, context.last_segment());
     let carried = own_keys::change(app, &session, key, disabled, name).await?;

@@ -26,7 +26,7 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Wanted { name, limit_usd } = context.json()?;
     let new = NewKey {
-        name: key_name(&name).ok_or(keys::BAD_NAME)?,
+        name: key_name(&name).map_err(|_| keys::BAD_NAME)?,
         own_limit: limit_usd.as_deref().map(amount).transpose()?,
     };
     let made = mint::create(&context.app, session, context.taking.clone(), new).await?;

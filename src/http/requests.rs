@@ -9,6 +9,7 @@ use crate::crypto::random;
 use crate::domain::id::{self, PublicId};
 use crate::domain::period::LimitReset;
 use crate::domain::request::{self, Kind, State};
+use crate::domain::text::Refused;
 use crate::error::Error;
 use crate::ports::Rows;
 use crate::store::members;
@@ -49,8 +50,11 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
 
 /// A person's words as they are kept.
 fn words(text: Option<&str>) -> Result<Option<String>, Error> {
-    request::note(text.unwrap_or_default()).map_err(|_| Error::BadRequest {
-        detail: "A note has at most 500 characters.",
+    request::note(text.unwrap_or_default()).map_err(|why| Error::BadRequest {
+        detail: match why {
+            Refused::TooLong => "A note has at most 500 characters.",
+            Refused::Invisible => "A note has at least one character that can be seen.",
+        },
     })
 }
 

@@ -173,7 +173,7 @@ from_json! {
     }
 }
 
-deserialized!(Minting, Keys, Claims, UpstreamTerms, Restore, Account);
+words!(Minting, Keys, Claims, UpstreamTerms, Restore, Account);
 
 from_json! {
     struct Row {
