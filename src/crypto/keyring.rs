@@ -18,6 +18,8 @@ pub enum Purpose {
     RateLimit,
     /// Hashes who has left, so that they are known when they come back.
     LeftMember,
+    /// Seals where a page of a member's export begins.
+    ExportCursor,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
             Self::SignInAttempt => b"keycap sign-in attempt v1",
             Self::RateLimit => b"keycap rate limit v1",
             Self::LeftMember => b"keycap left member v1",
+            Self::ExportCursor => b"keycap export cursor v1",
         }
     }
 }
@@ -41,6 +44,7 @@ pub struct Keyring {
     sign_in_attempt: Vec<Key>,
     rate_limit: Vec<Key>,
     left_member: Vec<Key>,
+    export_cursor: Vec<Key>,
 }
 
 impl Keyring {
@@ -52,6 +56,7 @@ impl Keyring {
             sign_in_attempt: keys(Purpose::SignInAttempt),
             rate_limit: keys(Purpose::RateLimit),
             left_member: keys(Purpose::LeftMember),
+            export_cursor: keys(Purpose::ExportCursor),
         }
     }
 
@@ -66,6 +71,7 @@ impl Keyring {
             Purpose::SignInAttempt => &self.sign_in_attempt,
             Purpose::RateLimit => &self.rate_limit,
             Purpose::LeftMember => &self.left_member,
+            Purpose::ExportCursor => &self.export_cursor,
         }
     }
 
@@ -99,6 +105,7 @@ mod tests {
             Purpose::SignInAttempt,
             Purpose::RateLimit,
             Purpose::LeftMember,
+            Purpose::ExportCursor,
         ];
         let mut all: Vec<[u8; 32]> = purposes
             .iter()
@@ -107,6 +114,6 @@ mod tests {
             .collect();
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 10);
     }
 }

@@ -2,22 +2,48 @@
 
 use super::auth::signed_out;
 use super::{Context, Reply};
+use crate::app::App;
+use crate::crypto::keyring::Purpose;
+use crate::crypto::seal;
 use crate::error::Error;
+use crate::json;
 use crate::offboard;
-use crate::ports::Rows;
-use crate::store::{export, members};
+use crate::store::export::{self as store_export, Position};
+use crate::store::members;
 
-/// `GET /api/v1/me/export`: everything that is kept about the member, in one round trip.
+/// `GET /api/v1/me/export`: everything that is kept about the member, by pages, each in one round trip. `after` is what the
+/// page before named as `next`.
 pub async fn export(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let read = vec![export::own(&session)];
-    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
-    let reply = Reply::json(
-        200,
-        &export::read_own(rows.first().unwrap_or(&Rows::new()))?,
-    )?;
+    let app = &*context.app;
+    let name = format!("export {}", session.member);
+    let from = match context.query("after") {
+        None => Position::first(),
+        Some(after) => {
+            let keys = app.config.keyring.keys(Purpose::ExportCursor);
+            let opened = seal::open(keys, &name, &after);
+            opened
+                .and_then(|plain| json::read(&plain))
+                .ok_or(Error::BadRequest {
+                    detail: "after is what the page before named as next.",
+                })?
+        }
+    };
+    let (_, rows) =
+        members::signed_in(&*app.db, &session, store_export::page(&session, &from)).await?;
+    let (mut page, next) = store_export::read_page(&rows, &from)?;
+    let next = next.map(|next| sealed(app, &name, &next)).transpose()?;
+    page.insert(String::from("next"), next.into());
     let file = String::from("attachment; filename=\"keycap-export.json\"");
-    Ok(reply.header("content-disposition", file))
+    Ok(Reply::json(200, &page)?.header("content-disposition", file))
+}
+
+/// A position has our own numbers in it, which say how much goes on here: nobody else reads them.
+fn sealed(app: &App, name: &str, next: &Position) -> Result<String, Error> {
+    let key = app.config.keyring.newest(Purpose::ExportCursor);
+    let plain = serde_json::to_vec(next).map_err(|_| Error::Internal)?;
+    let sealed = seal::seal(key.ok_or(Error::Internal)?, name, &plain, &*app.random)?;
+    Ok(sealed)
 }
 
 body! {

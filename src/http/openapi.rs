@@ -59,6 +59,12 @@ fn operation(route: &Route, summary: &str) -> Value {
     if idempotency::applies_to(route) {
         named.push("idempotency_key");
     }
+    if route.path == "/api/v1/me/export" {
+        named.push("after");
+    }
+    if route.names_member() {
+        named.push("page_of_member");
+    }
     if !named.is_empty() {
         let one = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
         let parameters: Value = named.into_iter().map(one).collect();

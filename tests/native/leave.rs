@@ -368,14 +368,19 @@ fn a16_the_export_has_everything_of_the_members_own_and_nothing_else() {
     assert_eq!(own["member"]["allotted"], json!(["claim"]));
     assert_eq!(own["keys"].as_array().unwrap().len(), 2);
     let first = &own["keys"][1];
+    let of_first = |list: &str| {
+        let mut rows = own[list].as_array().unwrap().iter();
+        rows.find(|row| row["key"] == first["id"]).unwrap().clone()
+    };
     assert_eq!(
-        (&first["name"], &first["generations"][0]["spent_usd"]),
+        (&first["name"], &of_first("generations")["spent_usd"]),
         (&json!("canary-name"), &json!("2.00"))
     );
     assert_eq!(
-        (&first["own_limit_usd"], &first["raises"][0]["amount_usd"]),
+        (&first["own_limit_usd"], &of_first("raises")["amount_usd"]),
         (&json!("4.00"), &json!("1.00"))
     );
+    assert_eq!(own["next"], json!(null));
     assert_eq!(
         own["payments"],
         json!([{ "id": "canary-payment", "amount_usd": "2.00", "credit_usd": "1.00", "booked_at": "2027-01-15T08:00:00Z" }])
