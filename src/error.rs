@@ -26,6 +26,8 @@ pub enum Error {
     MalformedJson,
     UnsupportedMediaType,
     BodyTooLarge,
+    /// Longer than any address of ours.
+    AddressTooLong,
     ForeignOrigin,
     SignInRequired,
     /// The page was made for another member than the session's.
@@ -135,6 +137,10 @@ pub enum Error {
     OldUnconfirmed,
     /// OpenRouter did not say whether there is such a guardrail.
     GuardrailUnread,
+    /// OpenRouter did not say whether there is such a workspace.
+    WorkspaceUnread,
+    /// The workspace in which the plan's keys are made is not there any more.
+    WorkspaceMissing,
     OpenRouterBusy {
         retry_after_secs: u32,
     },
@@ -208,6 +214,7 @@ impl Error {
             | Self::MemberLeft
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
+            Self::AddressTooLong => 414,
             Self::UnsupportedMediaType => 415,
             Self::IdempotencyMismatch | Self::PaymentMismatch => 422,
             Self::AccountNotNamed => 428,
@@ -222,6 +229,8 @@ impl Error {
             | Self::ClaimUnknown
             | Self::OldUnconfirmed
             | Self::GuardrailUnread
+            | Self::WorkspaceUnread
+            | Self::WorkspaceMissing
             | Self::OpenRouterBusy { .. }
             | Self::CredentialRefused
             | Self::StorageUnavailable
@@ -238,6 +247,7 @@ impl Error {
             Self::MalformedJson => "malformed_json",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::BodyTooLarge => "body_too_large",
+            Self::AddressTooLong => "address_too_long",
             Self::ForeignOrigin => "foreign_origin",
             Self::SignInRequired => "sign_in_required",
             Self::AccountChanged => "account_changed",
@@ -280,6 +290,8 @@ impl Error {
             Self::NothingToSplit => "nothing_to_split",
             Self::OldUnconfirmed => "old_unconfirmed",
             Self::GuardrailUnread => "guardrail_unread",
+            Self::WorkspaceUnread => "workspace_unread",
+            Self::WorkspaceMissing => "workspace_missing",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::RequestInProgress => "request_in_progress",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
@@ -314,7 +326,11 @@ impl Error {
     /// Seconds after which trying again makes sense, where it does.
     pub fn retry_after(&self, now: Timestamp) -> Option<i64> {
         match self {
-            Self::RateLimited | Self::StorageUnavailable | Self::GuardrailUnread => Some(60),
+            Self::RateLimited
+            | Self::StorageUnavailable
+            | Self::GuardrailUnread
+            | Self::WorkspaceUnread => Some(60),
+            Self::WorkspaceMissing => Some(3_600),
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
             | Self::ClaimsBusy { retry_at: at }
@@ -337,6 +353,7 @@ impl Error {
             | Self::MalformedJson
             | Self::UnsupportedMediaType
             | Self::BodyTooLarge
+            | Self::AddressTooLong
             | Self::ForeignOrigin
             | Self::SignInRequired
             | Self::AccountChanged

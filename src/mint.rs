@@ -15,7 +15,7 @@ use serde_json::json;
 
 pub use self::decision::{Share, busy_until, refusal_error, share, share_but};
 use self::decision::{not_reserved, spec};
-use self::restrictions::restrict;
+use self::restrictions::{restrict, why_rejected};
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
@@ -116,7 +116,7 @@ pub async fn make(
             settle(app, attempt, decision, spec, share, echo, secret).await
         }
         Created::WithoutSecret(echo) => Err(remove(app, attempt, spec, &echo, "key").await),
-        Created::Refused(refused) => Err(refused_by_upstream(app, attempt, refused).await),
+        Created::Refused(refused) => Err(refused_by_upstream(app, attempt, spec, refused).await),
         Created::Unknown => Err(doubt(app, attempt).await),
     }
 }
@@ -343,10 +343,15 @@ async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
     }
 }
 
-async fn refused_by_upstream(app: &App, attempt: &Attempt, refused: Refused) -> Error {
+async fn refused_by_upstream(
+    app: &App,
+    attempt: &Attempt,
+    spec: &MintSpec,
+    refused: Refused,
+) -> Error {
     let (error, pause) = match refused {
         Refused::Credential => (Error::CredentialRefused, None),
-        Refused::Rejected => (Error::OpenRouterRefused, None),
+        Refused::Rejected => (why_rejected(app, spec).await, None),
         Refused::Busy(asked) => {
             let secs = asked.unwrap_or(BUSY_SECS).clamp(1, BUSY_SECS_MAX);
             let retry = Error::OpenRouterBusy {

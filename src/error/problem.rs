@@ -16,6 +16,7 @@ impl Error {
             Self::MalformedJson => "The body is not the JSON that is expected",
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::BodyTooLarge => "The body is too large",
+            Self::AddressTooLong => "The address is too long",
             Self::ForeignOrigin => "The request did not come from our own pages",
             Self::SignInRequired => "Sign in first",
             Self::AccountChanged => "Another account is signed in now",
@@ -64,7 +65,10 @@ impl Error {
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
             Self::ClaimsBusy { .. } => "Many people claim at the moment",
-            Self::ClaimUnknown | Self::GuardrailUnread => "OpenRouter did not answer",
+            Self::ClaimUnknown | Self::GuardrailUnread | Self::WorkspaceUnread => {
+                "OpenRouter did not answer"
+            }
+            Self::WorkspaceMissing => "The place for your key is missing",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
             Self::OpenRouterMismatch => "OpenRouter made something else than was asked for",
@@ -145,9 +149,13 @@ impl Error {
             Self::GuardrailMissing => {
                 String::from("Nothing was changed. Make it there first, in the same account.")
             }
-            Self::PlanExists | Self::PaymentMismatch | Self::GuardrailUnread => {
-                String::from("Nothing was changed.")
-            }
+            Self::WorkspaceMissing => String::from(
+                "No key was made. OpenRouter does not have the workspace of your plan any more; the people who run this service have to give the plan another one.",
+            ),
+            Self::PlanExists
+            | Self::PaymentMismatch
+            | Self::GuardrailUnread
+            | Self::WorkspaceUnread => String::from("Nothing was changed."),
             Self::IdempotencyMismatch => String::from(
                 "Nothing was changed. Send this one with an Idempotency-Key of its own.",
             ),

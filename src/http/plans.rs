@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::body::Nullable;
+use super::reply::cut_to_page;
 use super::{Context, Reply};
+use crate::app::App;
 use crate::caps;
 use crate::crypto::random;
 use crate::crypto::session::Session;
@@ -14,7 +16,9 @@ use crate::error::Error;
 use crate::guardrails;
 use crate::ports::NoRandomness;
 use crate::store::allowances::{self, Of};
-use crate::store::plans::{self, Change, Changed, Terms};
+use crate::store::plans::{self, Change, Changed, PAGE_ROWS, Terms};
+use crate::upstream::openrouter::{Refused, Reply as Answer};
+use crate::upstream::workspaces;
 
 /// The most characters of a plan's name, and of a workspace's id.
 const NAME_CHARS: usize = 32;
@@ -61,11 +65,9 @@ impl Wanted {
         let days = self.expiry_days.is_none_or(|n| (1..=365).contains(&n));
         let keys = self.max_active_keys.is_none_or(|n| (1..=100).contains(&n));
         let workspace_id = self.workspace_id.as_ref().map(|id| id.0.clone());
-        let mut workspace = workspace_id.iter().flatten();
-        let workspaces = workspace.all(|id| (1..=WORKSPACE_CHARS).contains(&id.len()));
         let margin = self.margin_percent.as_deref().map(basis_points);
         // One is made the default; which is none any more follows from that.
-        if !(days && keys && workspaces) || margin == Some(None) || self.is_default == Some(false) {
+        if !(days && keys) || margin == Some(None) || self.is_default == Some(false) {
             return Err(Error::BadRequest {
                 detail: "A plan has 1 to 365 days, 1 to 100 keys, and a margin below 100 percent; another is made the default instead.",
             });
@@ -101,6 +103,26 @@ fn basis_points(text: &str) -> Option<i64> {
     (points < 10_000).then_some(points)
 }
 
+/// A plan whose workspace is not there would have no key made any more: it is asked for before the plan is written.
+async fn workspace_must_be_there(app: &App, terms: &Terms) -> Result<(), Error> {
+    let Some(workspace) = terms.workspace_id.as_ref().and_then(Option::as_deref) else {
+        return Ok(());
+    };
+    let unknown = Err(Error::BadRequest {
+        detail: "workspace_id: OpenRouter has no such workspace in this account.",
+    });
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if !(1..=WORKSPACE_CHARS).contains(&workspace.len()) || !workspace.bytes().all(plain) {
+        return unknown;
+    }
+    match workspaces::read(app, workspace).await {
+        Answer::Is(()) => Ok(()),
+        Answer::Missing | Answer::Refused(Refused::Rejected) => unknown,
+        Answer::Refused(Refused::Credential) => Err(Error::CredentialRefused),
+        Answer::Refused(Refused::Busy(_)) | Answer::Unknown => Err(Error::WorkspaceUnread),
+    }
+}
+
 /// Lower-case letters, digits and dashes: it stands in addresses and in the audit.
 fn name(text: &str) -> Result<&str, Error> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -110,10 +132,14 @@ fn name(text: &str) -> Result<&str, Error> {
     })
 }
 
+/// Oldest first, by pages: `after` is the name that the page before ended with.
 pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let plans = plans::all(&*context.app.db, &session).await?;
-    Reply::json(200, &json!({ "plans": plans }))
+    let after = context.query("after");
+    let after = after.as_deref().map(name).transpose()?;
+    let mut plans = plans::page(&*context.app.db, &session, after).await?;
+    let next = cut_to_page(&mut plans, PAGE_ROWS, |plan| Some(&plan.name));
+    Reply::json(200, &json!({ "plans": plans, "next": next }))
 }
 
 /// 201 with the plan. A prepaid one has one key and no limit of its own.
@@ -135,6 +161,7 @@ pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     if !complete {
         return Err(Error::MalformedJson);
     }
+    workspace_must_be_there(&context.app, &terms).await?;
     guardrails::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
     match plans::create(&*context.app.db, &by, name, &terms).await? {
@@ -154,6 +181,7 @@ pub async fn change_plan(context: Context) -> Result<Reply, Error> {
     if wanted.name.is_some() || wanted.says_nothing() {
         return Err(Error::MalformedJson);
     }
+    workspace_must_be_there(&context.app, &terms).await?;
     guardrails::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
     let name = context.last_segment();
@@ -183,12 +211,10 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let member = context.segment_before_last();
     let owner = allowances::owner(&*app.db, Of::Member(member)).await?;
     let owner = owner.ok_or(Error::NotFound)?;
-    let plans = plans::all(&*app.db, &session).await?;
-    let Some(plan) = plans.into_iter().find(|known| known.name == plan) else {
-        return Err(Error::BadRequest {
-            detail: "There is no such plan.",
-        });
-    };
+    let plan = plans::named(&*app.db, &session, &plan).await?;
+    let plan = plan.ok_or(Error::BadRequest {
+        detail: "There is no such plan.",
+    })?;
     if plan.limit_reset == LimitReset::None && owner.limit_reset != LimitReset::None {
         // What was spent until now is not counted against what will be paid (B4).
         caps::read_owner(app, owner.owner, session.member.as_str()).await;

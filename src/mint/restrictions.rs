@@ -1,12 +1,17 @@
-//! What a fresh key is held to upstream, before anybody has its secret. The error is the name of what was not confirmed.
+//! What a fresh key is held to upstream, before anybody has its secret, and why upstream made none.
+
+use serde_json::json;
 
 use super::Share;
 use crate::app::App;
+use crate::domain::mint::MintSpec;
+use crate::error::Error;
 use crate::upstream::guardrails::{Change, change};
 use crate::upstream::openrouter::{self, Done, Reply};
+use crate::upstream::workspaces;
 
 /// Held to its plan's guardrail before anybody can use it; and where there is nothing to spend, off before it is written
-/// down, so that at no moment it is on record as off and is on.
+/// down, so that at no moment it is on record as off and is on. The error is the name of what was not confirmed.
 pub async fn restrict(
     app: &App,
     guardrail: Option<&str>,
@@ -31,4 +36,21 @@ pub async fn restrict(
 async fn off(app: &App, hash: &str) -> bool {
     let told = openrouter::switch_key(app, hash, true).await;
     matches!(told, Reply::Is((Done::Surely, _)))
+}
+
+/// What is asked for is always in order, so a rejection is about what has changed at OpenRouter: the plan's workspace may
+/// have been deleted there.
+pub(super) async fn why_rejected(app: &App, spec: &MintSpec) -> Error {
+    let Some(workspace) = spec.workspace_id() else {
+        return Error::OpenRouterRefused;
+    };
+    if workspaces::read(app, workspace).await != Reply::Missing {
+        return Error::OpenRouterRefused;
+    }
+    app.note(
+        "error",
+        "workspace_missing",
+        json!({ "workspace": workspace }),
+    );
+    Error::WorkspaceMissing
 }

@@ -22,7 +22,9 @@ macro_rules! plan {
 }
 
 statements! {
-    ALL = concat!(plan!(), "ORDER BY p.id LIMIT 200");
+    // Behind the plan of that name; without one, from the first.
+    PAGE = concat!(plan!(), "WHERE p.id > CASE WHEN ?1 IS NULL THEN 0 ELSE (SELECT b.id FROM plans b WHERE b.name = ?1) END
+        ORDER BY p.id LIMIT ?2");
 
     ONE = concat!(plan!(), "WHERE p.name = ?1");
 
@@ -151,8 +153,29 @@ impl From<PlanRow> for Plan {
     }
 }
 
-pub async fn all(db: &dyn Database, session: &Session) -> Result<Vec<Plan>, Error> {
-    let (_, rows) = members::signed_in(db, session, vec![stmt!(ALL)]).await?;
+/// Plans of a page.
+pub const PAGE_ROWS: usize = 50;
+
+/// A page of plans behind the one of that name, and one more, if there is.
+pub async fn page(
+    db: &dyn Database,
+    session: &Session,
+    after: Option<&str>,
+) -> Result<Vec<Plan>, Error> {
+    let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
+    asked(db, session, stmt!(PAGE, after, more)).await
+}
+
+pub async fn named(
+    db: &dyn Database,
+    session: &Session,
+    name: &str,
+) -> Result<Option<Plan>, Error> {
+    Ok(asked(db, session, stmt!(ONE, name)).await?.pop())
+}
+
+async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<Plan>, Error> {
+    let (_, rows) = members::signed_in(db, session, vec![stmt]).await?;
     let rows = rows_of(&rows, 0)?.iter();
     let plans: Result<Vec<PlanRow>, DbError> = rows.map(|row| read(row)).collect();
     Ok(plans?.into_iter().map(Plan::from).collect())

@@ -43,9 +43,14 @@ fn x16_of_many_workspaces_each_has_its_turn() {
     let operator = Browser::signed_in(&world, "operator");
     for n in 10..70 {
         let body = json!({ "name": format!("plan-{n}"), "limit_usd": "5", "limit_reset": "monthly", "expiry_days": 30,
-            "max_active_keys": 1, "workspace_id": format!("5a4db0c5-0000-4000-8000-0000000000{n}") });
+            "max_active_keys": 1 });
         let made = operator.post("/api/v1/admin/plans", &body.to_string());
         assert_eq!(made.status, 201, "{made:?}");
+        // They were there when the plans were written.
+        world.db.run(&format!(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('w{n}', 'plan:plan-{n}', 'plan_changed', 'test', 1);
+             UPDATE plans SET workspace_id = '5a4db0c5-0000-4000-8000-0000000000{n}', change_id = 'w{n}' WHERE name = 'plan-{n}'"
+        ));
     }
     // Asking for one takes so long that a run has no time for all of them.
     let more = json!({ "times": 0 });
