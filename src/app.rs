@@ -20,7 +20,7 @@ pub struct App {
     pub log: Box<dyn Log>,
     /// Runs of jobs that requests have begun, and that work on after the answer.
     pub asked: RefCell<Vec<Asked>>,
-    /// What this isolate last heard of the house's standing, and when: for the health route alone, the guards ask.
+    /// What in the database keeps claims closed, as this isolate last heard, and when: for what is told, the guards ask.
     pub standing_seen: Cell<Option<(Timestamp, Standing)>>,
 }
 

@@ -768,21 +768,32 @@ export const mutants = [
   ...inFile("src/http/pipeline.rs", [
     ["a caller's request id is a plain word", "header(inbound, \"x-request-id\").filter(plain)", "header(inbound, \"x-request-id\").filter(|id| !id.is_empty())"],
     ["A4 a route that this deployment does not have is unknown", "    if !(route.when)(&app.config) {", "    if false {"],
-    ["A9 documents on another host are sent to ours", "    if host.eq_ignore_ascii_case(ours.host()) {", "    if !host.is_empty() {"],
     ["F6 an admin's route wants a session", ".ok_or(Error::NotFound)?;\n        look_up_within_limit", ".ok_or(Error::SignInRequired)?;\n        look_up_within_limit"],
     ["F6 an admin's route answers others as an unknown one", "Ok(Some(member).filter(|member| is_admin(app, member)))", "Ok(Some(member))"],
+    ["an ended session counts apart from its member's", "format!(\"{} {}\", session.member, session.epoch)", "session.member.to_string()"],
+    ["HEAD sets no cookie", "!without_body || *name != \"set-cookie\"", "!without_body || !name.is_empty()"],
     ["F6 an unknown address reads the session as an admin's route does",
       "        if let Err(error) = look_up_within_limit(app, &session).await {", "        if session.epoch < 0\n            && let Err(error) = look_up_within_limit(app, &session).await\n        {"],
     ["a change says for which member its page was made", "page_of.ok_or(Error::AccountNotNamed)?", "page_of.unwrap_or_else(|| member.unwrap_or_default().to_owned())"],
     ["a page that was made for another member changes nothing", "if member != Some(page_of.as_str()) {", "if page_of.is_empty() {"],
     ["a console of another account learns that before that there is nothing", "Some(page_of) if page_of != session.member.as_str() => Error::AccountChanged,", "Some(page_of) if page_of.is_empty() => Error::AccountChanged,"],
-    ["A9 an unsafe method wants our own Origin", "    if origin && site {", "    if site {"],
-    ["A9 an unsafe method wants Fetch-Metadata of our own pages", "    if origin && site {", "    if origin {"],
     ["A9 every unsafe method is checked", "    if route.method.is_unsafe() {\n        same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who == Who::Admin {\n        same_origin(app, &inbound)?;"],
     ["A9 an admin's unsafe methods are checked too", "    if route.method.is_unsafe() {\n        same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who != Who::Admin {\n        same_origin(app, &inbound)?;"],
+    ["A11 a route counts against its limits", "            within(app, *limit, who).await?;", "            let _counted = within(app, *limit, who).await;"],
+  ]),
+  ...inFile("src/http/checks.rs", [
+    ["HEAD of a sign-in's step does nothing", "inbound.method() == http::Method::HEAD {", "inbound.method() == http::Method::OPTIONS {"],
+    ["A9 documents on another host are sent to ours", "    if host.eq_ignore_ascii_case(ours.host()) {", "    if !host.is_empty() {"],
+    ["A9 an unsafe method wants our own Origin", "    if origin && site {", "    if site {"],
+    ["A9 an unsafe method wants Fetch-Metadata of our own pages", "    if origin && site {", "    if origin {"],
     ["a body has its content type", "Takes::Json(_) if !is_json => Err(Error::UnsupportedMediaType),", "Takes::Json(_) if !is_json && kind.len() > 99 => Err(Error::UnsupportedMediaType),"],
     ["a body has its size", "Takes::Json(max) if length > max => Err(Error::BodyTooLarge),", "Takes::Json(max) if length > max.saturating_mul(99) => Err(Error::BodyTooLarge),"],
-    ["A11 a route counts against its limits", "            within(app, *limit, who).await?;", "            let _counted = within(app, *limit, who).await;"],
+  ]),
+  ...inFile("src/http/plans.rs", [
+    ["a plan names a workspace that there is", "Answer::Missing | Answer::Refused(Refused::Rejected) => unknown,", "Answer::Missing | Answer::Refused(Refused::Rejected) => Ok(()),"],
+  ]),
+  ...inFile("src/http/body.rs", [
+    ["a word is a text", "value.filter(serde_json::Value::is_string)?", "value?"],
   ]),
   ...inFile("src/http/claim.rs", [
     ["P11 only the terms in force are accepted", "Some(REVISION) => Ok(true),", "Some(1..) => Ok(true),"],
@@ -796,9 +807,13 @@ export const mutants = [
     ["F12 spend is asked for of one's own keys", "JOIN keys k ON k.owner_id = m.owner_id AND", "JOIN keys k ON"],
     ["F12 spend is not asked for of an expired key", " AND n.expires_at > ?1", ""],
   ]),
-  ...inFile("src/http/auth.rs", [
+  ...inFile("src/http/attempts.rs", [
+    ["a browser keeps five attempts", "const MOST: usize = 5;", "const MOST: usize = 500;"],
     ["A9 a sign-in comes back to the browser that began it", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes())) || true;"],
     ["A9 a sign-in attempt lasts ten minutes", "context.app.now() < Timestamp::from_secs(pending.expires_at);", "context.app.now() < Timestamp::from_secs(pending.expires_at) || true;"],
+  ]),
+  ...inFile("src/http/auth.rs", [
+    ["a callback that comes again leads on only in a session that is current", "if why == Refused::State && is_signed_in(&context).await {", "if why == Refused::State && context.session.is_some() {"],
     ["A9 a state that came back before signs nobody in", "Ok(SignedIn::Replayed) => Err(Refused::State),", "Ok(SignedIn::Replayed) => Err(Refused::Blocked),"],
     ["A9 GitHub's token is ended once it was used", "    github::revoke(app, oauth, &token).await;\n", ""],
   ]),

@@ -32,7 +32,8 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
-async fn standing(app: &App) -> Option<Standing> {
+/// What in the database keeps claims closed, as heard within the last minute; `None` where it does not answer.
+pub async fn standing(app: &App) -> Option<Standing> {
     let waived = app.config.terms.upstream_terms_waived;
     let heard = app.standing_seen.get().filter(|(at, heard)| {
         app.now() < at.plus(HEARD_FOR_SECS) && (heard.upstream_terms_confirmed || waived)
@@ -43,6 +44,11 @@ async fn standing(app: &App) -> Option<Standing> {
     let standing = alarms::standing(&*app.db).await.ok()?;
     app.standing_seen.set(Some((app.now(), standing)));
     Some(standing)
+}
+
+/// Whether claims are closed by anything that configuration does not know of.
+pub fn closes_claims(app: &App, standing: Standing) -> bool {
+    !shut_by(app, standing).is_empty()
 }
 
 /// What only an admin can open again (S4-21, X6, X7).
@@ -64,6 +70,11 @@ fn shut_by(app: &App, standing: Standing) -> Vec<Problem> {
             "account",
             "the management key is another account's: claims are closed and nothing is swept",
         ),
+        (
+            standing.minting_stopped,
+            "minting",
+            "stopped by an admin: claims are closed",
+        ),
     ];
     let shut = shut.into_iter().filter(|(is_shut, ..)| *is_shut);
     shut.map(|(_, setting, problem)| Problem { setting, problem })
@@ -75,6 +86,12 @@ pub fn malformed() -> Outbound {
     let error = Error::BadRequest {
         detail: "A header has characters that no header may have.",
     };
+    problem(&error, error.problem("").to_string())
+}
+
+/// The answer to a request whose address is longer than any of ours.
+pub fn address_too_long() -> Outbound {
+    let error = Error::AddressTooLong;
     problem(&error, error.problem("").to_string())
 }
 

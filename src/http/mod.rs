@@ -5,6 +5,7 @@ mod body;
 mod attempts;
 pub mod auth;
 pub mod blocks;
+mod checks;
 pub mod claim;
 mod context;
 pub mod cookies;
@@ -31,8 +32,9 @@ mod route;
 pub mod routes;
 pub mod settings;
 
+pub use checks::PREFETCH_HEADERS;
 pub use context::Context;
-pub use pipeline::{PREFETCH_HEADERS, Service};
+pub use pipeline::Service;
 pub use reply::Reply;
 
 /// A request as the platform hands it over: its body already read, cut off at [`MAX_BODY`].
@@ -43,6 +45,9 @@ pub type Outbound = http::Response<Vec<u8>>;
 
 /// Bytes of the largest body that any route takes. More is never read.
 pub const MAX_BODY: usize = 16 * 1024;
+
+/// Bytes of the longest address that is read, its origin included: a callback's code and state fit many times over.
+pub const MAX_ADDRESS: usize = 8 * 1024;
 
 /// A request's body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

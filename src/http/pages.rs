@@ -5,7 +5,8 @@ pub mod security;
 
 use askama::Template;
 
-use super::{Context, Reply};
+use super::{Context, Reply, health};
+use crate::app::App;
 use crate::config::{Config, PlanSeed};
 use crate::domain::period::LimitReset;
 use crate::error::Error;
@@ -116,13 +117,14 @@ struct Failure<'a> {
 pub async fn show_landing(context: Context) -> Result<Reply, Error> {
     let config = &context.app.config;
     let api = Api::of(config);
+    let closed = closed(&context.app).await;
     let auth_error = context.query("auth_error");
     let page = Landing {
         frame: Frame::of(config),
         rules: Rules::of(config)?,
         curl: examples::curl(&api),
         api,
-        closed: closed(config),
+        closed,
         sign_in: config.sign_in_configured(),
         auth_error: auth_error.as_deref().map(Refusal::of),
     };
@@ -146,7 +148,7 @@ pub async fn show_docs(context: Context) -> Result<Reply, Error> {
         refusal: examples::refusal(rules.period),
         rules,
         uses: Uses::of(config),
-        closed: closed(config),
+        closed: closed(&context.app).await,
         security_contact: config.published.security_contact.is_some(),
     };
     render(200, &page)
@@ -171,14 +173,18 @@ fn render(status: u16, page: &impl Template) -> Result<Reply, Error> {
     Ok(Reply::html(status, html))
 }
 
-fn closed(config: &Config) -> Option<Closed> {
+/// By configuration, or by an admin's switch. A database that does not answer closes no page.
+async fn closed(app: &App) -> Option<Closed> {
+    let config = &app.config;
+    let paused = Closed {
+        button: "Claims are paused",
+        reason: "New keys are not given out at the moment.",
+    };
     if config.claims_open() {
-        None
+        let standing = health::standing(app).await?;
+        health::closes_claims(app, standing).then_some(paused)
     } else if config.terms.project_live {
-        Some(Closed {
-            button: "Claims are paused",
-            reason: "New keys are not given out at the moment.",
-        })
+        Some(paused)
     } else {
         Some(Closed {
             button: "Project pending",

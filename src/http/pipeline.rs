@@ -14,18 +14,18 @@ use std::rc::Rc;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
+use super::checks::{
+    body_fits, canonical, header, page_of, same_origin, wants_document, without_effects,
+};
 use super::rate::{self, By, Limit};
-use super::routes::{MEMBER_HEADER, ROUTES, Route, Shows, Takes, Who, allowed};
-use super::{Body, Context, Inbound, Outbound, Reply, cookies, headers, idempotency, pages};
+use super::routes::{ROUTES, Route, Shows, Who, allowed};
+use super::{Context, Inbound, Outbound, Reply, cookies, headers, idempotency, pages};
 use crate::app::App;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, session};
 use crate::domain::id::Kind;
 use crate::error::{Error, Level};
 use crate::store::members;
-
-/// With which browsers say that nobody has asked for what they fetch: today's header, and older ones.
-pub const PREFETCH_HEADERS: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
 
 /// The application behind its route table, built once for each isolate.
 #[derive(Clone)]
@@ -267,12 +267,6 @@ fn not_found(inbound: &Inbound, session: &session::Session) -> Error {
     }
 }
 
-/// The member for whom the page was made that sends this request, as it says.
-fn page_of(inbound: &Inbound) -> Option<String> {
-    let named = inbound.headers().get(MEMBER_HEADER)?;
-    Some(String::from_utf8_lossy(named.as_bytes()).into_owned())
-}
-
 /// The admin that a session speaks for, if it does. Counted, since it reads the database for whoever asks.
 async fn look_up_within_limit(
     app: &App,
@@ -289,89 +283,6 @@ async fn look_up_within_limit(
 /// Whether a member is on the list of admins.
 pub fn is_admin(app: &App, member: &members::Member) -> bool {
     member.provider == "github" && app.config.admin_github_ids.contains(&member.subject)
-}
-
-/// The answer to a request for a sign-in's step that nobody wants to take yet: HEAD, and what a browser fetches before
-/// anybody has pressed anything. A prefetch fails, so that the press itself asks again.
-fn without_effects(inbound: &Inbound) -> Option<Reply> {
-    let status = if inbound.method() == http::Method::HEAD {
-        200
-    } else if PREFETCH_HEADERS
-        .iter()
-        .any(|name| says_prefetch(inbound, name))
-    {
-        503
-    } else {
-        return None;
-    };
-    Some(Reply {
-        status,
-        ..Reply::default()
-    })
-}
-
-/// A structured field: the token may have parameters, as in `prefetch;prerender`.
-fn says_prefetch(inbound: &Inbound, name: &str) -> bool {
-    let purpose = header(inbound, name).unwrap_or_default();
-    let token = purpose.split(';').next().unwrap_or_default().trim();
-    token.eq_ignore_ascii_case("prefetch") || token.eq_ignore_ascii_case("prerender")
-}
-
-fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
-    let ours = &app.config.public_origin;
-    let host = inbound
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str())
-        .or_else(|| header(inbound, "host"))?;
-    if host.eq_ignore_ascii_case(ours.host()) {
-        return None;
-    }
-    // Built from configuration and the table; a callback's code is not carried along.
-    Some(Reply::redirect(
-        302,
-        &format!("{}{}", ours.as_str(), route.path),
-    ))
-}
-
-/// Our own page asked: its Origin is ours, and Fetch-Metadata agrees or is absent (S2-36).
-fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
-    let ours = app.config.public_origin.as_str();
-    let origin = header(inbound, "origin") == Some(ours);
-    // One that cannot be read is not ours.
-    let site = inbound.headers().get("sec-fetch-site");
-    let site = site.is_none_or(|site| site == "same-origin");
-    if origin && site {
-        Ok(())
-    } else {
-        Err(Error::ForeignOrigin)
-    }
-}
-
-fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
-    let kind = header(inbound, "content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    let is_json = kind.eq_ignore_ascii_case("application/json");
-    let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let length = match inbound.body() {
-        Body::Empty => 0,
-        Body::Bytes(bytes) => bytes.len(),
-        Body::TooLarge => return Err(Error::BodyTooLarge),
-    };
-    match takes {
-        Takes::Nothing if length == 0 => Ok(()),
-        Takes::Nothing => Err(Error::BadRequest {
-            detail: "This address takes no body.",
-        }),
-        Takes::Json(_) if !is_json => Err(Error::UnsupportedMediaType),
-        Takes::Json(max) if length > max => Err(Error::BodyTooLarge),
-        Takes::Json(_) => Ok(()),
-        Takes::EmptyForm if length == 0 || is_json => Ok(()),
-        Takes::EmptyForm if is_form => Err(Error::BadRequest {
-            detail: "This form has no fields.",
-        }),
-        Takes::EmptyForm => Err(Error::UnsupportedMediaType),
-    }
 }
 
 fn context(app: &Rc<App>, inbound: Inbound) -> Context {
@@ -401,15 +312,6 @@ fn session_of(app: &App, cookies: Option<&str>) -> Option<session::Session> {
 fn cookies_of(inbound: &Inbound) -> Option<String> {
     let cookies = inbound.headers().get("cookie")?;
     Some(String::from_utf8_lossy(cookies.as_bytes()).into_owned())
-}
-
-fn header<'a>(inbound: &'a Inbound, name: &str) -> Option<&'a str> {
-    inbound.headers().get(name)?.to_str().ok()
-}
-
-/// Whether a browser asks for a page to show.
-fn wants_document(inbound: &Inbound) -> bool {
-    header(inbound, "accept").is_some_and(|accept| accept.contains("text/html"))
 }
 
 pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound {

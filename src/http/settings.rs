@@ -98,6 +98,8 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         Wanted::AcceptRestore => alarms::accept_restore(db, &session, &change, now).await?,
         Wanted::AcceptAccount => alarms::accept_account(db, &session, &change, now).await?,
     };
+    // What this isolate says of claims follows at once, and others within a minute.
+    app.standing_seen.set(None);
     match (switched, wanted) {
         (Switched::Done(after), _) => Reply::json(200, &after),
         (Switched::Refused(is), Wanted::KeysOff { confirmed }) if is.live_keys > confirmed => {

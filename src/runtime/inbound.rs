@@ -4,7 +4,7 @@ use web_sys::Request;
 
 use super::stream;
 use crate::http::routes::MEMBER_HEADER;
-use crate::http::{Body, Inbound, MAX_BODY, PREFETCH_HEADERS};
+use crate::http::{Body, Inbound, MAX_ADDRESS, MAX_BODY, PREFETCH_HEADERS};
 
 /// The headers that anything here reads: copying one across the wasm boundary costs.
 const HEADERS: [&str; 4] = ["accept", "cf-connecting-ip", "cookie", "x-request-id"];
@@ -21,10 +21,21 @@ const OF_CHANGES: [&str; 5] = [
 /// What the addresses of a sign-in have in them: only there it counts whether a browser fetches ahead.
 const SIGN_IN: &str = "/auth/";
 
-/// `None` for a request with a control character in one of these headers: dropping the header could open what it closes.
-pub async fn read(request: &Request) -> worker::Result<Option<Inbound>> {
+/// Why a request is not read.
+#[derive(Clone, Copy)]
+pub enum Unread {
+    /// Its address is longer than any of ours.
+    Address,
+    /// A control character is in one of the headers that count: dropping that one could open what it closes.
+    Header,
+}
+
+pub async fn read(request: &Request) -> worker::Result<Result<Inbound, Unread>> {
     let method = request.method();
     let url = request.url();
+    if url.len() > MAX_ADDRESS {
+        return Ok(Err(Unread::Address));
+    }
     let of_its_kind: &[&str] = match method.as_str() {
         "GET" | "HEAD" if url.contains(SIGN_IN) => &PREFETCH_HEADERS,
         "GET" | "HEAD" => &[],
@@ -38,7 +49,7 @@ pub async fn read(request: &Request) -> worker::Result<Option<Inbound>> {
         }
     }
     let body = body(request).await?;
-    Ok(builder.body(body).ok())
+    Ok(builder.body(body).map_err(|_| Unread::Header))
 }
 
 async fn body(request: &Request) -> worker::Result<Body> {

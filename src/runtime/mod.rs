@@ -17,6 +17,7 @@ use web_sys::{Headers, Request, Response, ResponseInit};
 use worker::js_sys::Uint8Array;
 use worker::{Context, Env, ScheduledEvent};
 
+use self::inbound::Unread;
 use crate::app::App;
 use crate::config::{Config, Problem};
 use crate::domain::time::Timestamp;
@@ -38,8 +39,10 @@ pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Re
         Ok(service) => service,
         Err(problems) => return respond(health::misconfigured(&problems)),
     };
-    let Some(inbound) = inbound::read(request).await? else {
-        return respond(health::malformed());
+    let inbound = match inbound::read(request).await? {
+        Ok(inbound) => inbound,
+        Err(Unread::Address) => return respond(health::address_too_long()),
+        Err(Unread::Header) => return respond(health::malformed()),
     };
     if !service.has_effects(&inbound) {
         return respond(service.answer(inbound).await);

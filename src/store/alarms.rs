@@ -53,7 +53,8 @@ statements! {
         WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
 
     STANDING = "SELECT json_object('upstream_terms_confirmed', s.upstream_terms = 'confirmed',
-            'restored', s.restore <> 'none', 'foreign_account', s.account <> 'known') FROM settings s";
+            'restored', s.restore <> 'none', 'foreign_account', s.account <> 'known',
+            'minting_stopped', s.minting <> 'open' OR s.keys <> 'on') FROM settings s";
 }
 
 from_json! {
@@ -150,12 +151,14 @@ pub async fn accept_account(
 }
 
 from_json! {
-    /// What in the database keeps something closed, for the health route alone: the guards ask for themselves.
+    /// What in the database keeps claims closed, as the health route and documents tell it: the guards ask for themselves.
     #[derive(Clone, Copy, Debug)]
     pub struct Standing {
         pub upstream_terms_confirmed: bool,
         pub restored: bool,
         pub foreign_account: bool,
+        /// An admin's switch: no new keys, or no keys at all.
+        pub minting_stopped: bool,
     }
 }
 

@@ -274,3 +274,41 @@ fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() 
     assert_eq!(ask("/.well-known/security.txt").0, 404);
     assert!(!browser.get("/docs").body.contains("security.txt"));
 }
+
+#[test]
+fn the_landing_page_the_docs_and_the_health_route_know_the_admins_switch() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let anybody = operator.at_fresh_isolate();
+    anybody.cookies.borrow_mut().clear();
+    let is_open = |browser: &Browser<'_>| {
+        let landing = browser.get("/").body.contains("claims open");
+        let docs = !browser
+            .get("/docs")
+            .body
+            .contains("New keys are not given out");
+        let health = browser.get("/healthz").json()["claims_open"] == true;
+        assert_eq!((landing, docs), (health, health));
+        health
+    };
+    assert!(is_open(&operator) && is_open(&anybody));
+    for (close, open) in [
+        (r#"{"minting":"stopped"}"#, r#"{"minting":"open"}"#),
+        (r#"{"keys":"off","confirm":9}"#, r#"{"minting":"open"}"#),
+    ] {
+        assert_eq!(operator.patch("/api/v1/admin/settings", close).status, 200);
+        assert!(!is_open(&operator), "at once where it was switched");
+        world.pass(60);
+        assert!(!is_open(&anybody), "and within a minute elsewhere");
+        operator.patch("/api/v1/admin/settings", r#"{"keys":"on"}"#);
+        assert_eq!(operator.patch("/api/v1/admin/settings", open).status, 200);
+        world.pass(60);
+        assert!(is_open(&operator) && is_open(&anybody));
+    }
+    // A database that does not answer closes no page, and an isolate asks it at most once a minute.
+    world.effects.plan(&[]);
+    for _ in 0..5 {
+        anybody.get("/");
+    }
+    assert_eq!(world.effects.count(), 0);
+}
