@@ -21,10 +21,7 @@ pub fn without_effects(inbound: &Inbound) -> Option<Reply> {
     } else {
         return None;
     };
-    Some(Reply {
-        status,
-        ..Reply::default()
-    })
+    Some(Reply::empty(status))
 }
 
 /// A structured field: the token may have parameters, as in `prefetch;prerender`.
