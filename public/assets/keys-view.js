@@ -6,7 +6,7 @@ import { meter } from "./meter.js";
 import { moment, requestId } from "./parts.js";
 import { keyButtons } from "./key-actions-view.js";
 import { METERED, outageText } from "./spend-words.js";
-import { isUsableAt, limitOf, statusOf } from "./state-words.js";
+import { isUsableAt, statusOf } from "./state-words.js";
 import { dateUtc, limitRules, masked, perPeriod, usd } from "./words.js";
 
 /** @import { Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
@@ -55,7 +55,7 @@ export function page(model, actions) {
 }
 
 /** What holds for the key, or for the one to be claimed; shown beside it. @param {Model} model */
-export const aside = (model) => (model.phase === "ready" && model.me !== null ? rules(model.key === null ? model.me.claim.limit_usd : limitOf(model.key), (model.key ?? model.me.claim).limit_reset) : nothing);
+export const aside = (model) => (model.phase === "ready" && model.me !== null ? rules(model.key === null ? model.me.claim.limit_usd : model.key.plan_limit_usd, (model.key ?? model.me.claim).limit_reset) : nothing);
 
 /** Whether there is a key to use. @param {Model} model */
 export const isUsable = (model) => model.phase === "ready" && model.waiting === null && model.key !== null && isUsableAt(model.key, model.now);
@@ -141,7 +141,7 @@ function keyCard(key, titleId, model, actions) {
       ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${state.means === "" ? nothing : html`<p>${state.means}</p>`}
       ${METERED.has(key.state) && !key.missing ? meter(key, model, actions) : nothing}
       <dl class="facts">
-        <div><dt>Limit</dt><dd><span class="figure">${usd(limitOf(key))}</span> ${perPeriod(key.limit_reset)}</dd></div>
+        <div><dt>Limit</dt><dd><span class="figure">${usd(key.plan_limit_usd)}</span> ${perPeriod(key.limit_reset)}</dd></div>
         ${dated("Expires", key.expires_at, now)} ${dated("Claimed", key.created_at, now)}
         ${Date.parse(key.grace_until ?? "") > now ? dated("The old secret ends", key.grace_until, now) : nothing}
       </dl>

@@ -2,7 +2,7 @@
 // nodes stay when the figures change, so that nothing moves and nobody's place is lost.
 
 import { html, nothing } from "./html.js";
-import { ageText, meterText, share, shareTone, spent } from "./spend-words.js";
+import { ageText, meterText, partText, share, shareTone, spent } from "./spend-words.js";
 import { resetText } from "./words.js";
 
 /** @import { Key } from "./types.js" */
@@ -20,6 +20,7 @@ export function meter(key, model, actions) {
       ${figures([["Used", key.spend?.used_usd], ["Left", key.spend?.left_usd], ["Limit", key.limit_usd]], "figures is-main")}
       ${bar(key, part)}
       <p class="hint">${part === 1 ? "limit reached, " : ""}${resetText(key, model.now)}</p>
+      ${partText(key) === "" ? nothing : html`<p class="hint">${partText(key)}</p>`}
       ${figures([["Today", key.spend?.day_usd], ["This week", key.spend?.week_usd], ["This month", key.spend?.month_usd]], "figures")}
       ${foot(key, model, actions)}
     </div>

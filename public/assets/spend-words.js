@@ -44,6 +44,14 @@ export function meterText(key) {
 }
 
 /**
+ * That a key has less than its whole limit in this window; nothing where it has all of it.
+ * @param {Pick<Key, "limit_usd" | "plan_limit_usd">} key
+ */
+export function partText({ limit_usd: part, plan_limit_usd: whole }) {
+  return Number.parseFloat(part) < Number.parseFloat(whole) ? `Of ${usd(whole)} this secret has ${usd(part)} until the reset; the rest went to the ones before it.` : "";
+}
+
+/**
  * How old figures are: "live", "2 min ago".
  * @param {string | null | undefined} readAt
  * @param {number} now

@@ -91,9 +91,6 @@ export function worksFrom(at, now) {
   return ms - now > 24 * 3_600_000 ? `${dateUtc(ms)}, ${clockUtc(ms)}` : clockUtc(ms);
 }
 
-/** What the key has in a whole window. @param {Key} key */
-export const limitOf = (key) => key.plan_limit_usd ?? key.limit_usd;
-
 /** Is there a secret that works, or will by itself? @param {Key} key @param {number} now */
 export const isUsableAt = (key, now) => stateAt(key, now) === "active" && !key.missing;
 
@@ -120,7 +117,7 @@ export function keySummary(key, now) {
   const ends = Date.parse(key.expires_at ?? "");
   const expiry = Number.isFinite(ends) ? `, expires ${dateUtc(ends)}` : "";
   const from = worksFrom(key.available_from, now);
-  return `Limit ${usd(limitOf(key))} ${perPeriod(key.limit_reset)}, resets ${resetRule(key.limit_reset)}${expiry}.${from === "" ? "" : ` It works from ${from}.`}`;
+  return `Limit ${usd(key.plan_limit_usd)} ${perPeriod(key.limit_reset)}, resets ${resetRule(key.limit_reset)}${expiry}.${from === "" ? "" : ` It works from ${from}.`}`;
 }
 
 /**
@@ -132,6 +129,6 @@ export function keySummary(key, now) {
 export function beforeClaim({ available_usd: left, available_from: availableFrom, limit_usd: limit, limit_reset: reset }, now) {
   const from = worksFrom(availableFrom, now);
   if (from !== "") return { title: limitSpent(reset), text: `You can claim now. The key is made at once, and begins to work at ${from} (${relative(Date.parse(availableFrom ?? ""), now)}), or within the hour after.` };
-  if (!(Number.parseFloat(left) < Number.parseFloat(limit))) return null;
+  if (left === null || Number.parseFloat(left) >= Number.parseFloat(limit)) return null;
   return { title: `${usd(left)} of ${usd(limit)} is left.`, text: "The rest was spent with keys that you had before. A key claimed now has what is left until the reset." };
 }

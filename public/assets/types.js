@@ -67,7 +67,7 @@
  * @property {boolean} open
  * @property {Refusal | null} refusal
  * @property {string} limit_usd of a whole window
- * @property {string} available_usd what a key claimed now could spend in this window
+ * @property {string | null} available_usd what a key claimed now could spend in this window; null for who has one
  * @property {string | null} available_from when a key claimed now begins to work, if not at once
  * @property {string} limit_reset
  * @property {number} expiry_days

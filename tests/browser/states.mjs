@@ -77,6 +77,7 @@ export const STATES = {
   ...Object.fromEntries(/** @type {const} */ (["owner", "admin", "upstream", "leak"]).map((hold) => [`a key disabled: ${hold}`, model({ key: key({ state: "disabled", holds: [hold] }) })])),
   "a key being disabled": model({ key: key({ holds: ["owner"] }) }),
   "a key being enabled": model({ key: key({ state: "disabled" }) }),
+  "a key with a part of its limit": model({ key: key({ limit_usd: "3.00", spend: spent("1.00", "2.00", "2026-11-21T20:59:20Z") }) }),
   "a missing key": model({ key: key({ missing: true }) }),
   "a key that works later": model({ key: key({ state: "disabled", holds: ["budget"], available_from: "2026-11-22T00:00:00Z", spend: spent("0.00", "0.00", "2026-11-21T20:59:20Z") }) }),
   "a key with an old secret in grace": model({ key: key({ grace_until: "2026-11-22T10:00:00Z" }) }),

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
-import { ageText, meterText, newer, outageText, share, shareTone, spent } from "../../public/assets/spend-words.js";
+import { ageText, meterText, newer, outageText, partText, share, shareTone, spent } from "../../public/assets/spend-words.js";
 import { beforeClaim, keySummary, stateAt, statusOf } from "../../public/assets/state-words.js";
 import { claimFailure, closedButton, isRefusal, limitRules, lostWords, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, usd, usdShort } from "../../public/assets/words.js";
 import { key as someKey } from "./states.mjs";
@@ -136,6 +136,11 @@ test("spend is told in figures and as a share of the limit; what is not known is
     assert.equal(meterText(key(change)), told);
   }
   for (const unknown of [null, undefined, ""]) assert.equal(spent(unknown), "not read yet");
+});
+
+test("a key that has only a part of its limit in this window says so, and why", () => {
+  assert.equal(partText(key({})), "");
+  assert.equal(partText(key({ limit_usd: "3.00" })), "Of $5.00 this secret has $3.00 until the reset; the rest went to the ones before it.");
 });
 
 test("figures say how old they are, and are never live where nobody answers (look.md, F12)", () => {
