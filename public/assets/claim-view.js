@@ -77,7 +77,7 @@ export function refused(model, claim, actions) {
         <span class="chip is-warn">${told.request === "open" ? "asked" : "no claim now"}</span>
       </div>
       ${advice.text === "" ? nothing : html`<p>${advice.text}</p>`}
-      <p id="refused-next">${retryText(told.retryAt, model.now) || advice.next}</p>
+      <p id="refused-next">${retryText(told, model.now) || advice.next}</p>
       ${asking(told, model, actions)}
       <p class="actions">
         ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}

@@ -170,13 +170,15 @@ export const closedButton = (code) => CLOSED_BUTTONS[code] ?? null;
 export const isRefusal = (code) => Object.hasOwn(REFUSALS, code);
 
 /**
- * When to come back: "You can claim from 17 Dec 2026, 00:00 UTC (in 26 days)."
- * @param {string | null} retryAt
+ * When to come back: "You can claim from 17 Dec 2026, 00:00 UTC (in 26 days)." A place that others wait for too is no promise.
+ * @param {Pick<Refusal, "code" | "retryAt">} refusal
  * @param {number} now
  */
-export function retryText(retryAt, now) {
+export function retryText({ code, retryAt }, now) {
   const at = Date.parse(retryAt ?? "");
-  return Number.isFinite(at) && at > now ? `You can claim from ${dateUtc(at)}, ${clockUtc(at)} (${relative(at, now)}).` : "";
+  if (!(at > now)) return "";
+  const when = `${dateUtc(at)}, ${clockUtc(at)} (${relative(at, now)})`;
+  return code === "seats_full" ? `The next place comes free at ${when}, and goes to the first who claims it.` : `You can claim from ${when}.`;
 }
 
 /**
