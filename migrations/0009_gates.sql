@@ -53,7 +53,7 @@ SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.
   -- The most that a mint under way may come to have.
   (SELECT CASE p.limit_reset
       WHEN 'none' THEN MAX(10000000, (SELECT COALESCE(SUM(y.credit_nano), 0) FROM payments y
-        WHERE y.owner_id = m.owner_id AND y.at >= COALESCE(o.prepaid_since, 0)))
+        WHERE y.owner_id = m.owner_id) - o.prepaid_spent_nano)
       ELSE MIN(9000000000000000, p.limit_nano + (SELECT COALESCE(SUM(r.amount_nano), 0) FROM raises r WHERE r.key_id = k.id)) END
     FROM plans p WHERE p.id = o.plan_id) AS most_nano,
   EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject) AS blocked,

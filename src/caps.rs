@@ -87,10 +87,10 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) {
     }
 }
 
-/// Reads what an owner's keys have spent, where it can be had at once.
-pub async fn read_owner(app: &App, owner: i64, actor: &str) {
+/// Reads what an owner's keys have spent. False where that cannot be had at once.
+pub async fn read_owner(app: &App, owner: i64, actor: &str) -> bool {
     let Ok(live) = caps::live_of(&*app.db, owner).await else {
-        return;
+        return false;
     };
     for due in live {
         let told = read(app, &due, actor).await;
@@ -98,8 +98,10 @@ pub async fn read_owner(app: &App, owner: i64, actor: &str) {
             let generation = due.public_id.as_str();
             let more = serde_json::json!({ "generation": generation });
             app.note("warn", "spend_unread", more);
+            return false;
         }
     }
+    true
 }
 
 /// Asks upstream whether its window has begun: what the owner's ended keys, which are counted until then, show of it now;

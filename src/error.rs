@@ -141,6 +141,8 @@ pub enum Error {
     WorkspaceUnread,
     /// The workspace in which the plan's keys are made is not there any more.
     WorkspaceMissing,
+    /// OpenRouter did not say what the keys have spent.
+    SpendUnread,
     OpenRouterBusy {
         retry_after_secs: u32,
     },
@@ -231,6 +233,7 @@ impl Error {
             | Self::GuardrailUnread
             | Self::WorkspaceUnread
             | Self::WorkspaceMissing
+            | Self::SpendUnread
             | Self::OpenRouterBusy { .. }
             | Self::CredentialRefused
             | Self::StorageUnavailable
@@ -292,6 +295,7 @@ impl Error {
             Self::GuardrailUnread => "guardrail_unread",
             Self::WorkspaceUnread => "workspace_unread",
             Self::WorkspaceMissing => "workspace_missing",
+            Self::SpendUnread => "spend_unread",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::RequestInProgress => "request_in_progress",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
@@ -329,6 +333,7 @@ impl Error {
             Self::RateLimited
             | Self::StorageUnavailable
             | Self::GuardrailUnread
+            | Self::SpendUnread
             | Self::WorkspaceUnread => Some(60),
             Self::WorkspaceMissing => Some(3_600),
             Self::TooManyAttempts { retry_at: at }

@@ -523,6 +523,9 @@ export const mutants = [
     ["A3 a plan's hold is not lifted late", "a.before = 'plan'\n            AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)", "a.before = 'plan'"],
   ]),
   ...inFile("src/store/allowances.rs", [
+    ["a prepaid plan is given, or taken, on figures that were just read", "AND COALESCE(n.usage_read_at, 0) < ?8))", "AND 0 < 0 * ?8))"],
+    ["what was spent of the payments stays spent", "prepaid_spent_nano = prepaid_spent_nano + CASE", "prepaid_spent_nano = prepaid_spent_nano + 0 * CASE"],
+    ["what was spent before the payments is not of them", "                    - n.lifetime_at_switch_nano)), 0)", "                    - 0 * n.lifetime_at_switch_nano)), 0)"],
     ["an own limit is set only so often", "\"own_limit_set\", \"?3\"), \" < ?7", "\"own_limit_set\", \"?3\"), \" < ?7 + 1000"],
     ["no own limit is set while upstream asks for patience", "(SELECT s.pause_until FROM settings s) <= ?3 AND \", used_today!(\"k.owner_id\", \"own_limit_set\"", "?3 > 0 AND \", used_today!(\"k.owner_id\", \"own_limit_set\""],
     ["a key is preferred only so often", "\"key_preferred\", \"?3\"), \" < ?6", "\"key_preferred\", \"?3\"), \" < ?6 + 1000"],

@@ -65,9 +65,10 @@ impl Error {
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
             Self::ClaimsBusy { .. } => "Many people claim at the moment",
-            Self::ClaimUnknown | Self::GuardrailUnread | Self::WorkspaceUnread => {
-                "OpenRouter did not answer"
-            }
+            Self::ClaimUnknown
+            | Self::GuardrailUnread
+            | Self::WorkspaceUnread
+            | Self::SpendUnread => "OpenRouter did not answer",
             Self::WorkspaceMissing => "The place for your key is missing",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
@@ -155,6 +156,7 @@ impl Error {
             Self::PlanExists
             | Self::PaymentMismatch
             | Self::GuardrailUnread
+            | Self::SpendUnread
             | Self::WorkspaceUnread => String::from("Nothing was changed."),
             Self::IdempotencyMismatch => String::from(
                 "Nothing was changed. Send this one with an Idempotency-Key of its own.",

@@ -75,7 +75,7 @@ body! {
 /// The most characters of a payment's id.
 const PAYMENT_ID_CHARS: usize = 128;
 
-/// 201 with the payment as it is booked, 200 when it was before; another amount or member under its id is refused.
+/// 201 with the payment as it is booked, 200 with `already_booked` when it was before: nothing is booked twice; another amount or member under its id is refused.
 pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Paid {
@@ -101,5 +101,8 @@ pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     }
     caps::follow_owner(app, owner, session.member.as_str()).await;
     let status = if now { 201 } else { 200 };
-    Reply::json(status, &json!({ "payment": payment }))
+    Reply::json(
+        status,
+        &json!({ "payment": payment, "already_booked": !now }),
+    )
 }

@@ -215,12 +215,19 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let plan = plan.ok_or(Error::BadRequest {
         detail: "There is no such plan.",
     })?;
-    if plan.limit_reset == LimitReset::None && owner.limit_reset != LimitReset::None {
-        // What was spent until now is not counted against what will be paid (B4).
-        caps::read_owner(app, owner.owner, session.member.as_str()).await;
+    let read_since = app.now();
+    // What was spent until now is not counted against what will be paid, and what was paid is not spent twice (B4).
+    let wants_figures =
+        (plan.limit_reset == LimitReset::None) != (owner.limit_reset == LimitReset::None);
+    if wants_figures && !caps::read_owner(app, owner.owner, session.member.as_str()).await {
+        return Err(Error::SpendUnread);
     }
     let by = change(&context, &session)?;
-    allowances::assign(&*app.db, &by, member, owner.owner, &plan.name).await?;
-    caps::follow_owner(app, owner.owner, session.member.as_str()).await;
+    let (owner, name) = (owner.owner, plan.name.as_str());
+    let assigned = allowances::assign(&*app.db, &by, member, owner, name, read_since).await?;
+    if wants_figures && !assigned {
+        return Err(Error::SpendUnread);
+    }
+    caps::follow_owner(app, owner, session.member.as_str()).await;
     Reply::json(200, &json!({ "member": member, "plan": plan }))
 }

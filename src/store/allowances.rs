@@ -25,19 +25,34 @@ statements! {
         FROM raises r JOIN keys k ON k.id = r.key_id JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE r.public_id = ?1";
 
-    // An admin's, on a member or a key.
+    // An admin's, on a member or a key. Where the new plan prepays and the old one does not, or the other way round, what was
+    // spent until now has to be known: every key was read since ?8.
     ASSIGN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, ?2, 'plan_assigned', m.public_id, was.name, p.name, ?3
         FROM members m JOIN settings s JOIN owners o JOIN plans was ON was.id = o.plan_id JOIN plans p
         WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
           AND o.id = ?6 AND p.name = ?7 AND p.id <> o.plan_id
+          AND ((p.limit_reset = 'none') = (was.limit_reset = 'none') OR NOT EXISTS (SELECT 1 FROM generations n
+            WHERE n.owner_id = ?6 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+              AND COALESCE(n.usage_read_at, 0) < ?8))
         ON CONFLICT DO NOTHING";
 
-    // Above whatever it was in sum, so that no mint of another plan's can be taken for one of this.
+    // What is spent of the payments by the end of a prepaid time stays so; unknown counts as all of the cap. The revision is
+    // above whatever it was in sum, so that no mint of another plan's can be taken for one of this.
     ASSIGN = concat!("UPDATE owners SET
             plan_rev = plan_rev + (SELECT w.rev FROM plans w WHERE w.id = owners.plan_id) + 1,
             prepaid_since = CASE WHEN (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) <> 'none' THEN NULL
               WHEN (SELECT w.limit_reset FROM plans w WHERE w.id = owners.plan_id) = 'none' THEN prepaid_since ELSE ?5 END,
+            prepaid_spent_nano = prepaid_spent_nano + CASE
+              WHEN (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) <> 'none'
+                AND (SELECT w.limit_reset FROM plans w WHERE w.id = owners.plan_id) = 'none' THEN
+                (SELECT COALESCE(SUM(MAX(0, CASE
+                    WHEN n.usage_read_at >= COALESCE(n.ended_at, n.missing_since, CASE WHEN n.state IN ('active', 'disabled') THEN 0 END)
+                      THEN n.usage_lifetime_nano ELSE MAX(n.limit_nano, COALESCE(n.limit_sent_nano, 0)) END
+                    - n.lifetime_at_switch_nano)), 0)
+                  FROM generations n WHERE n.owner_id = ?3 AND n.recorded_at IS NOT NULL
+                    AND (n.live = 1 OR n.ended_at >= COALESCE(owners.prepaid_since, 0)))
+              ELSE 0 END,
             plan_id = (SELECT p.id FROM plans p WHERE p.name = ?4), change_id = ?1
         WHERE id = ?3 AND change_id IS NOT ?1 AND ", written!());
 
@@ -46,7 +61,8 @@ statements! {
 
     // What was spent before is not counted against what will be paid (B4).
     SWITCHED = concat!("UPDATE generations SET lifetime_at_switch_nano = COALESCE(usage_lifetime_nano, 0)
-        WHERE owner_id = ?3 AND live = 1 AND limit_reset <> 'none'
+        WHERE owner_id = ?3 AND live = 1
+          AND (SELECT w.limit_reset FROM owners o JOIN plans w ON w.id = o.plan_id WHERE o.id = ?3) <> 'none'
           AND (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) = 'none' AND ", written!());
 
     PAY_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
@@ -131,6 +147,7 @@ pub async fn assign(
     member: &str,
     owner: i64,
     plan: &str,
+    read_since: Timestamp,
 ) -> Result<bool, Error> {
     let (change, admin) = (&by.change, &by.session.member);
     let mut stmts = vec![
@@ -142,7 +159,8 @@ pub async fn assign(
             admin,
             by.session.epoch,
             owner,
-            plan
+            plan,
+            read_since
         ),
         stmt!(SWITCHED, change, member, owner, plan),
         stmt!(ASSIGN, change, member, owner, plan, by.now),

@@ -7,6 +7,18 @@ use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 
+/// What the owner `$owner` has paid, less what was spent of it under prepaid plans before the present one.
+macro_rules! credit {
+    ($owner:literal) => {
+        concat!(
+            "(SELECT MIN(9000000000000000, MAX(0, COALESCE(SUM(c.credit_nano), 0) - co.prepaid_spent_nano))
+              FROM owners co LEFT JOIN payments c ON c.owner_id = co.id WHERE co.id = ",
+            $owner,
+            ")"
+        )
+    };
+}
+
 /// What plan `p` gives the owner `$owner` for the key `$key` at `$now`, and what was granted beside it.
 macro_rules! grants {
     ($owner:literal, $key:literal, $now:literal) => {
@@ -20,9 +32,7 @@ macro_rules! grants {
               WHERE rk.owner_id = ", $owner, " AND rk.ended_at IS NULL AND (r.until IS NULL OR r.until > ", $now, ")),
             'raise_ends_at', (SELECT MIN(r.until) FROM keys rk JOIN raises r ON r.key_id = rk.id
               WHERE rk.owner_id = ", $owner, " AND r.until > ", $now, "),
-            'credit_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(c.credit_nano), 0))
-              FROM owners co JOIN payments c ON c.owner_id = co.id AND c.at >= COALESCE(co.prepaid_since, 0)
-              WHERE co.id = ", $owner, "))"
+            'credit_nano', ", credit!($owner), ")"
         )
     };
 }
@@ -32,9 +42,7 @@ macro_rules! most {
     ($owner:literal, $key:literal) => {
         concat!(
             "CASE p.limit_reset
-              WHEN 'none' THEN MAX(10000000, (SELECT MIN(9000000000000000, COALESCE(SUM(c.credit_nano), 0))
-                FROM owners co JOIN payments c ON c.owner_id = co.id AND c.at >= COALESCE(co.prepaid_since, 0)
-                WHERE co.id = ", $owner, "))
+              WHEN 'none' THEN MAX(10000000, ", credit!($owner), ")
               ELSE MIN(9000000000000000, p.limit_nano + (SELECT COALESCE(SUM(mr.amount_nano), 0) FROM raises mr
                 WHERE mr.key_id = ", $key, ")) END"
         )

@@ -31,6 +31,7 @@ const TOLD = {
   "blocks.since": "whether the account may claim here",
   "owners.plan_id": "your plan",
   "owners.prepaid_since": "your plan",
+  "owners.prepaid_spent_nano": "what it has spent",
   "payments.payment_id": "what was paid for it",
   "payments.paid_nano": "what was paid for it",
   "payments.credit_nano": "what was paid for it",

@@ -149,6 +149,7 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let raise = raised["raise"]["id"].as_str().unwrap().to_owned();
     operator.delete(&format!("/api/v1/admin/raises/{raise}"));
     let limit = format!("/api/v1/keys/{key}/limit");
+    assert_eq!(second.post(&limit, r#"{"limit_usd":"9"}"#).status, 400);
     assert_eq!(second.post(&limit, r#"{"limit_usd":"1"}"#).status, 200);
     assert_eq!(patch(r#"{"max_active_keys":1,"limit_usd":"3"}"#), 200);
     let prefer = format!("/api/v1/keys/{key}/prefer");

@@ -156,3 +156,88 @@ fn b4_what_a_key_had_spent_that_ended_before_its_owner_prepaid_is_not_of_what_wa
     assert_eq!(member.claim().json()["key"]["limit_usd"], "10.00");
     oracle::settled(&world);
 }
+
+#[test]
+fn what_was_paid_and_not_spent_waits_through_another_plan() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assign(&world, &member, "prepaid");
+    assert_eq!(pays(&world, &member, "p-1", "40").status, 201);
+    assert_eq!(member.claim().status, 201);
+    spends(&world, 15.0);
+    assign(&world, &member, "pro");
+    sweeps(&world, 2);
+    spends(&world, 3.0);
+    assign(&world, &member, "prepaid");
+    sweeps(&world, 2);
+    // Eighteen of its life, and the 25 that are left.
+    assert_eq!(limits(&world), [43.0]);
+    let again = pays(&world, &member, "p-1", "40");
+    assert_eq!(
+        (again.status, &again.json()["already_booked"]),
+        (200, &json!(true))
+    );
+    assert_eq!(limits(&world), [43.0]);
+    let second = pays(&world, &member, "p-2", "5");
+    assert_eq!(
+        (second.status, &second.json()["already_booked"]),
+        (201, &json!(false))
+    );
+    assert_eq!(limits(&world), [48.0]);
+    // Once more round, by way of a key that is removed.
+    spends(&world, 10.0);
+    let id = world.db.text("SELECT public_id FROM keys");
+    assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
+    sweeps(&world, 3);
+    assign(&world, &member, "free");
+    assign(&world, &member, "prepaid");
+    let made = member.at_fresh_isolate().claim();
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.json()["key"]["limit_usd"], "20.00");
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_prepaid_plan_is_neither_given_nor_taken_on_figures_that_could_not_be_read() {
+    for (first, then) in [("pro", "prepaid"), ("prepaid", "pro")] {
+        let world = World::new();
+        let member = Browser::signed_in(&world, "member");
+        assign(&world, &member, "prepaid");
+        assert_eq!(pays(&world, &member, "p-1", "40").status, 201);
+        assert_eq!(member.claim().status, 201);
+        if first == "pro" {
+            assign(&world, &member, first);
+            sweeps(&world, 1);
+        }
+        let plan = "SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.kind = 'member' ORDER BY o.id LIMIT 1";
+        let before = world.db.text(plan);
+        spends(&world, 4.0);
+        world.add_fault("openrouter.keys.get", "error_before", json!({ "times": 9 }));
+        let target = format!("{}/plan", address(&member));
+        let operator = Browser::signed_in(&world, "operator");
+        let body = json!({ "plan": then }).to_string();
+        let told = operator.post(&target, &body);
+        assert_eq!((told.status, told.code()), (503, "spend_unread".into()));
+        assert_eq!(told.header("retry-after"), "60");
+        assert_eq!(world.db.text(plan), before, "nothing was changed");
+        world.sandbox.borrow_mut().clear_faults();
+        assert_eq!(operator.post(&target, &body).status, 200);
+        sweeps(&world, 2);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn a_key_that_was_read_by_nobody_keeps_a_prepaid_plan_from_its_owner_in_the_statement_itself() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    let operator = Browser::signed_in(&world, "operator");
+    let target = format!("{}/plan", address(&member));
+    // The figure that was just read is lost before the plan is given.
+    world.db.run("CREATE TRIGGER forgets AFTER UPDATE OF usage_read_at ON generations BEGIN UPDATE generations SET usage_read_at = NULL; END");
+    let told = operator.post(&target, r#"{"plan":"prepaid"}"#);
+    assert_eq!((told.status, told.code()), (503, "spend_unread".into()));
+    world.db.run("DROP TRIGGER forgets");
+    assert_eq!(operator.post(&target, r#"{"plan":"prepaid"}"#).status, 200);
+}
