@@ -127,11 +127,12 @@ pub fn share(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUs
     }
 }
 
-/// When a raise ends that is asked for until this moment: before the midnight that it is about, by any clock. Windows begin
-/// at midnight alone, and whoever's limit is raised then may spend all of it in a window that the raise is not for.
-pub fn raise_ends(until: Timestamp) -> Timestamp {
+/// When a raise ends that is asked for `now` until a moment about the next midnight: before that midnight. All windows begin
+/// at one, and a key whose limit is raised then may spend all of it in a window that the raise is not for. What is asked
+/// for until less than an hour after it is for the day before, by some clock.
+pub fn raise_ends(until: Timestamp, now: Timestamp) -> Timestamp {
     let midnight = LimitReset::Daily.starts(until.plus(RAISE_ENDS_SECS));
-    if until > midnight.plus(SKEW_SECS) {
+    if until > midnight.plus(SURE_SECS) || now >= midnight {
         until
     } else {
         until.min(midnight.plus(-RAISE_ENDS_SECS))

@@ -31,7 +31,9 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let by = change(&context, &session)?;
     let until = match until.as_deref().map(Timestamp::parse) {
         None => None,
-        Some(Some(until)) if budget::raise_ends(until) > by.now => Some(budget::raise_ends(until)),
+        Some(Some(until)) if budget::raise_ends(until, by.now) > by.now => {
+            Some(budget::raise_ends(until, by.now))
+        }
         Some(_) => {
             return Err(Error::BadRequest {
                 detail: "until is a moment to come, as 2027-01-31T00:00:00Z. A raise until midnight ends 22 minutes before it.",

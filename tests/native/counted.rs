@@ -337,8 +337,14 @@ fn a_raise_of_which_nothing_would_be_left_is_refused() {
     let operator = Browser::signed_in(&world, "operator");
     let body = r#"{"amount_usd":"5","until":"2026-11-22T00:00:00Z"}"#;
     assert_eq!(operator.post(&raises, body).status, 400);
-    let body = r#"{"amount_usd":"5","until":"2026-11-22T00:10:00Z"}"#;
+    let body = r#"{"amount_usd":"5","until":"2026-11-22T01:00:01Z"}"#;
     assert_eq!(operator.post(&raises, body).status, 201);
+    // Once that day has begun, a few minutes of it are as good as any.
+    at(&world, "2026-11-22T00:00:00Z");
+    let body = r#"{"amount_usd":"5","until":"2026-11-22T00:02:00Z"}"#;
+    let told = operator.post(&raises, body);
+    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(told.json()["raise"]["until"], "2026-11-22T00:02:00Z");
 }
 
 #[test]

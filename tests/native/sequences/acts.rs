@@ -1,262 +1,232 @@
-//! What may be done in a sequence: by a member, by an admin, by upstream, by time. Each may be refused; one whose route is
-//! not there is left out.
+//! What may be done in a sequence: by a member, by an admin, by upstream, by time. Each may be refused; none may be without
+//! its route.
 
-use keycap::http::Body;
-use sandbox::{Period, Spent, Usd};
+use keycap::http::routes::ROUTES;
+use sandbox::Period;
 use serde_json::json;
 
-use super::{Dice, Play};
-use crate::explorer::call;
+use super::admins::{
+    assign_plan, block, by_operator, change_plan, create_plan, end_raise, of_key, of_member, pay,
+    raise, settings,
+};
+use super::spender::{spend, spend_all};
+use super::{Dice, Play, faults};
 use crate::support::browser::CLAIM;
 use crate::support::{Browser, Cookies, World};
 
+/// A method and the pattern of a path, as the route table has them.
+pub type Route = (&'static str, &'static str);
+
 pub struct Operation {
     pub name: &'static str,
-    /// The route without which there is no such operation.
-    pub route: Option<(&'static str, &'static str)>,
+    /// The route that it is about, if it is a request.
+    pub route: Option<Route>,
     /// How often it is done.
     pub weight: usize,
     pub run: fn(&mut Play, &mut Dice),
 }
 
 macro_rules! operations {
-    ($($name:literal $weight:literal $(at $method:literal $path:literal)?, $run:expr;)*) => {
+    ($($name:literal $weight:literal $(at $route:expr)?, $run:expr;)*) => {
         pub static OPERATIONS: &[Operation] = &[$(Operation {
             name: $name,
-            route: operations!(@route $($method $path)?),
+            route: operations!(@route $($route)?),
             weight: $weight,
             run: $run,
         }),*];
     };
     (@route) => { None };
-    (@route $method:literal $path:literal) => { Some(($method, $path)) };
+    (@route $route:expr) => { Some($route) };
 }
 
+const CLAIMS: Route = ("POST", "/api/v1/claim");
+const ROTATE: Route = ("POST", "/api/v1/keys/{id}/rotate");
+const LEAKED: Route = ("POST", "/api/v1/keys/{id}/leaked");
+const RENEW: Route = ("POST", "/api/v1/keys/{id}/renew");
+const LIMIT: Route = ("POST", "/api/v1/keys/{id}/limit");
+const PREFER: Route = ("POST", "/api/v1/keys/{id}/prefer");
+const CHANGE: Route = ("PATCH", "/api/v1/keys/{id}");
+const END: Route = ("DELETE", "/api/v1/keys/{id}");
+const CREATE: Route = ("POST", "/api/v1/keys");
+const REFRESH: Route = ("POST", "/api/v1/keys/refresh");
+const SIGN_OUT: Route = ("POST", "/api/v1/me/sign-out-everywhere");
+const LEAVE: Route = ("DELETE", "/api/v1/me");
+pub const SETTINGS: Route = ("PATCH", "/api/v1/admin/settings");
+pub const PLANS: Route = ("POST", "/api/v1/admin/plans");
+pub const PLAN: Route = ("PATCH", "/api/v1/admin/plans/{name}");
+pub const ASSIGN: Route = ("POST", "/api/v1/admin/members/{id}/plan");
+pub const PAY: Route = ("POST", "/api/v1/admin/members/{id}/payments");
+pub const RAISE: Route = ("POST", "/api/v1/admin/keys/{id}/raises");
+pub const END_RAISE: Route = ("DELETE", "/api/v1/admin/raises/{id}");
+const MEMBER: Route = ("PATCH", "/api/v1/admin/members/{id}");
+const MEMBER_OUT: Route = ("POST", "/api/v1/admin/members/{id}/sign-out");
+const BLOCK: Route = ("POST", "/api/v1/admin/blocks");
+const UNBLOCK: Route = ("DELETE", "/api/v1/admin/blocks");
+const JOB: Route = ("POST", "/api/v1/admin/jobs/{id}");
+
+const OFF: &str = r#"{"disabled":true}"#;
+const ON: &str = r#"{"disabled":false}"#;
+
 operations! {
-    "claim" 8, |p, _| { by_member(p, "POST", "/api/v1/claim", CLAIM); };
+    "claim" 8 at CLAIMS, |p, _| { p.by_member(CLAIMS, "", CLAIM); };
     "spend" 8, |p, d| spend(p, d, 1);
     "spend a lot" 4, |p, d| spend(p, d, 6);
     "spend all" 6, spend_all;
-    "put off" 2, |p, d| key_of_member(p, d, "PATCH", "", r#"{"disabled":true}"#);
-    "put on" 3, |p, d| key_of_member(p, d, "PATCH", "", r#"{"disabled":false}"#);
-    "delete" 3, |p, d| key_of_member(p, d, "DELETE", "", "{}");
-    // What whoever wants more than is theirs would try first.
-    "delete, claim and spend" 6, |p, d| {
-        key_of_member(p, d, "DELETE", "", "{}");
-        by_member(p, "POST", "/api/v1/claim", CLAIM);
+    "disable" 2 at CHANGE, |p, d| key_of_member(p, d, CHANGE, OFF);
+    "enable" 3 at CHANGE, |p, d| key_of_member(p, d, CHANGE, ON);
+    "name" 1 at CHANGE, |p, d| key_of_member(p, d, CHANGE, r#"{"name":"another name"}"#);
+    "delete" 3 at END, |p, d| key_of_member(p, d, END, "{}");
+    // What anybody who wants more than is theirs would try first.
+    "delete, claim and spend" 6 at END, |p, d| {
+        key_of_member(p, d, END, "{}");
+        p.by_member(CLAIMS, "", CLAIM);
         spend_all(p, d);
     };
-    // X9: one of two clocks has another day.
-    "the same over midnight" 2, |p, d| {
-        let now = p.world.now_ms.get();
-        p.pass((Period::Daily.end(now) - now) / 1000 - 20);
+    // One of two clocks has another day.
+    "the same over midnight" 2 at END, |p, d| {
+        p.pass(until_midnight(p) - 20);
         spend_all(p, d);
-        key_of_member(p, d, "DELETE", "", "{}");
+        key_of_member(p, d, END, "{}");
         p.pass(30);
-        by_member(p, "POST", "/api/v1/claim", CLAIM);
+        p.by_member(CLAIMS, "", CLAIM);
         spend_all(p, d);
     };
-    "refresh" 1, |p, _| { by_member(p, "POST", "/api/v1/keys/refresh", "{}"); };
-    "sign out everywhere" 1, |p, _| { by_member(p, "POST", "/api/v1/me/sign-out-everywhere", "{}"); };
+    "the night" 3, night;
+    "refresh" 2 at REFRESH, |p, _| { p.by_member(REFRESH, "", "{}"); };
+    "sign out everywhere" 1 at SIGN_OUT, |p, _| { p.by_member(SIGN_OUT, "", "{}"); };
     "sign in" 3, |p, _| sign_in(p);
-    "rotate" 5 at "POST" "/api/v1/keys/{id}/rotate", |p, d| key_of_member(p, d, "POST", "/rotate", "{}");
-    "rotate with grace" 3 at "POST" "/api/v1/keys/{id}/rotate", |p, d| {
-        let body = json!({ "grace_hours": d.of(&[1, 24, 48]) }).to_string();
-        key_of_member(p, d, "POST", "/rotate", &body);
+    "rotate" 5 at ROTATE, |p, d| key_of_member(p, d, ROTATE, "{}");
+    "rotate with grace" 5 at ROTATE, |p, d| { let body = grace(d); key_of_member(p, d, ROTATE, &body); };
+    "leaked" 2 at LEAKED, |p, d| key_of_member(p, d, LEAKED, "{}");
+    "renew" 3 at RENEW, |p, d| {
+        let body = if d.one_in(2) { String::from("{}") } else { grace(d) };
+        key_of_member(p, d, RENEW, &body);
     };
-    "leaked" 2 at "POST" "/api/v1/keys/{id}/leaked", |p, d| key_of_member(p, d, "POST", "/leaked", "{}");
-    "renew" 2 at "POST" "/api/v1/keys/{id}/renew", |p, d| key_of_member(p, d, "POST", "/renew", "{}");
-    "second key" 4 at "POST" "/api/v1/keys", second_key;
-    "own limit" 2 at "PATCH" "/api/v1/keys/{id}/limit", own_limit;
-    "prefer" 1 at "POST" "/api/v1/keys/{id}/prefer", |p, d| key_of_member(p, d, "POST", "/prefer", "{}");
-    "leave" 1 at "DELETE" "/api/v1/me", |p, _| { by_member(p, "DELETE", "/api/v1/me", r#"{"confirm":"member"}"#); };
-    "put off by an admin" 1, |p, d| key_of_member_by_admin(p, d, "PATCH", r#"{"disabled":true}"#);
-    "put on by an admin" 2, |p, d| key_of_member_by_admin(p, d, "PATCH", r#"{"disabled":false}"#);
-    "all off" 1, |p, _| settings(p, r#"{"keys":"off","confirm":9}"#);
-    "all on" 2, |p, _| settings(p, r#"{"keys":"on"}"#);
-    "change the plan" 4 at "PATCH" "/api/v1/admin/plans/{name}", change_plan;
-    "assign a plan" 3 at "POST" "/api/v1/admin/members/{id}/plan", assign_plan;
-    "pay" 4 at "POST" "/api/v1/admin/members/{id}/payments", pay;
-    "raise" 2 at "POST" "/api/v1/admin/keys/{id}/raises", raise;
-    "end a raise" 2 at "DELETE" "/api/v1/admin/raises/{id}", end_raise;
-    "suspend" 1 at "PATCH" "/api/v1/admin/members/{id}", |p, _| status(p, "suspended");
-    "ban" 1 at "PATCH" "/api/v1/admin/members/{id}", |p, _| status(p, "banned");
-    "reinstate" 3 at "PATCH" "/api/v1/admin/members/{id}", |p, _| status(p, "active");
-    "block" 1 at "POST" "/api/v1/admin/blocks", |p, _| block(p, "POST");
-    "lift the block" 3 at "DELETE" "/api/v1/admin/blocks", |p, _| block(p, "DELETE");
+    "second key" 4 at CREATE, second_key;
+    "own limit" 4 at LIMIT, |p, d| { let body = own_limit(d); key_of_member(p, d, LIMIT, &body); };
+    // Lowered below what was spent, and taken away.
+    "own limit down and away" 3 at LIMIT, |p, d| {
+        spend(p, d, 2);
+        key_of_member(p, d, LIMIT, r#"{"limit_usd":"0.01"}"#);
+        key_of_member(p, d, LIMIT, r#"{"limit_usd":null}"#);
+        key_of_member(p, d, ROTATE, r#"{"grace_hours":1}"#);
+        spend_all(p, d);
+    };
+    "prefer" 1 at PREFER, |p, d| key_of_member(p, d, PREFER, "{}");
+    "leave" 1 at LEAVE, |p, _| { p.by_member(LEAVE, "", r#"{"confirm":"member"}"#); };
+    "disable by an admin" 1 at CHANGE, |p, d| of_key(p, d, CHANGE, OFF);
+    "enable by an admin" 2 at CHANGE, |p, d| of_key(p, d, CHANGE, ON);
+    "delete by an admin" 1 at END, |p, d| of_key(p, d, END, "{}");
+    "reported by an admin" 1 at LEAKED, |p, d| of_key(p, d, LEAKED, "{}");
+    "all off" 1 at SETTINGS, |p, _| settings(p, r#"{"keys":"off","confirm":9}"#);
+    "all on" 2 at SETTINGS, |p, _| settings(p, r#"{"keys":"on"}"#);
+    "stop minting" 1 at SETTINGS, |p, _| settings(p, r#"{"minting":"stopped"}"#);
+    "mint again" 2 at SETTINGS, |p, _| settings(p, r#"{"minting":"open"}"#);
+    "make a plan" 1 at PLANS, create_plan;
+    "change the plan" 4 at PLAN, change_plan;
+    "lower and raise the plan between two sweeps" 2 at PLAN, |p, d| {
+        change_plan(p, d);
+        p.sweep();
+        change_plan(p, d);
+        let body = grace(d);
+        key_of_member(p, d, ROTATE, &body);
+        spend_all(p, d);
+    };
+    "assign a plan" 3 at ASSIGN, assign_plan;
+    "pay" 4 at PAY, pay;
+    "raise" 3 at RAISE, raise;
+    "end a raise" 2 at END_RAISE, end_raise;
+    "suspend" 1 at MEMBER, |p, _| of_member(p, MEMBER, r#"{"status":"suspended"}"#);
+    "ban" 1 at MEMBER, |p, _| of_member(p, MEMBER, r#"{"status":"banned"}"#);
+    "reinstate" 3 at MEMBER, |p, _| of_member(p, MEMBER, r#"{"status":"active"}"#);
+    "sign out by an admin" 1 at MEMBER_OUT, |p, _| of_member(p, MEMBER_OUT, "{}");
+    "block" 1 at BLOCK, |p, _| block(p, BLOCK);
+    "lift the block" 3 at UNBLOCK, |p, _| block(p, UNBLOCK);
     "sweep" 10, |p, _| p.sweep();
-    // X22: somebody replays the Cron Trigger with a time of their own.
+    "sweep on demand" 1 at JOB, |p, _| by_operator(p, JOB, "sweep", r#"{"dry_run":false}"#);
+    // Somebody replays the Cron Trigger with a time of their own.
     "sweep of next year" 1, |p, _| { let act = crate::explorer::sweep(&p.world, 365 * 86_400); p.send(act); };
     "time" 6, time;
-    "fault" 3, fault;
+    "the clocks part, or meet" 2, |p, d| {
+        // Upstream's own never goes back.
+        p.pass(900);
+        p.world.upstream_ahead_ms.set(d.of(super::AHEAD_MS));
+        p.done = format!("{} ms ahead", p.world.upstream_ahead_ms.get());
+    };
+    "fault" 3, faults::fault;
     "what was late lands" 1, |p, _| {
         let now = p.world.upstream_now_ms();
         p.world.sandbox.borrow_mut().land_late(now);
     };
 }
 
-/// What may go wrong with a call upstream, once.
-pub const FAULTS: &[(&str, &[&str])] = &[
+/// Routes that change something, and no sequence plays: what they change is nobody's budget.
+pub const NOT_PLAYED: &[(Route, &str)] = &[
+    (("POST", "/auth/logout"), "ends a session"),
     (
-        "openrouter.keys.create",
-        &[
-            "refuse",
-            "reset_before",
-            "reset_after",
-            "error_after",
-            "rate_limited",
-            "truncated",
-            "stall_after",
-            "late",
-            "duplicate",
-            "echo_limit_larger",
-            "echo_limit_missing",
-            "hash_missing",
-            "key_missing",
-        ],
+        ("POST", "/api/v1/requests"),
+        "asks; an admin's answer lets in, as the sequence is from the start",
     ),
     (
-        "openrouter.keys.update",
-        &[
-            "refuse",
-            "reset_before",
-            "reset_after",
-            "error_before",
-            "error_after",
-            "rate_limited",
-            "truncated",
-            "html",
-            "stall_before",
-            "stall_after",
-            "late",
-        ],
-    ),
-    (
-        "openrouter.keys.get",
-        &[
-            "reset_before",
-            "error_before",
-            "rate_limited",
-            "truncated",
-            "html",
-            "stall_before",
-        ],
-    ),
-    (
-        "openrouter.keys.delete",
-        &[
-            "reset_before",
-            "reset_after",
-            "error_before",
-            "error_after",
-            "rate_limited",
-            "html_error",
-            "stall_after",
-            "late",
-        ],
-    ),
-    (
-        "openrouter.keys.list",
-        &[
-            "reset_before",
-            "error_before",
-            "rate_limited",
-            "truncated",
-            "html",
-        ],
+        ("PATCH", "/api/v1/admin/requests/{id}"),
+        "lets in, as the sequence is from the start",
     ),
 ];
 
-fn fault(play: &mut Play, dice: &mut Dice) {
-    let (operation, kinds) = dice.of(FAULTS);
-    let kind = dice.of(kinds);
-    play.world.add_fault(operation, kind, json!({}));
-    play.done = format!("{operation} {kind}");
+/// Whether this deployment knows the route.
+pub fn has_route((method, path): Route) -> bool {
+    ROUTES
+        .iter()
+        .any(|route| route.method.name() == method && route.path == path)
+}
+
+fn until_midnight(play: &Play) -> i64 {
+    let now = play.world.now_ms.get();
+    (Period::Daily.end(now) - now) / 1000
+}
+
+/// Sweeps every ten minutes from before midnight until after it, at any minute, with spending between.
+fn night(play: &mut Play, dice: &mut Dice) {
+    let before = 1_500 + i64::try_from(dice.below(600)).unwrap();
+    let wait = until_midnight(play) - before;
+    play.pass(if wait > 0 { wait } else { 60 });
+    if dice.one_in(3) {
+        // Granted for this day alone.
+        let until = play.world.now().plus(until_midnight(play));
+        let body = json!({ "amount_usd": "5", "until": until.rfc3339() }).to_string();
+        of_key(play, dice, RAISE, &body);
+    }
+    for _ in 0..6 {
+        play.sweep();
+        if dice.one_in(2) {
+            spend(play, dice, 2);
+        }
+    }
+    spend_all(play, dice);
 }
 
 /// To a moment near a boundary, or just on.
 fn time(play: &mut Play, dice: &mut Dice) {
     let now = play.world.now_ms.get();
     let until = |period: Period| (period.end(now) - now) / 1000;
-    let secs = match dice.below(9) {
+    let secs = match dice.below(10) {
         0 => 60,
         1 => 3_600,
         2 => 2 * 86_400,
         3 => (until(Period::Daily) - 30).max(1),
-        4 | 5 => until(Period::Daily) + dice.of(&[0, 1, 30, 150]),
+        4 | 5 => until(Period::Daily) + dice.of(&[0, 1, 30, 150, 600]),
         6 => until(Period::Weekly) + 1,
         7 => until(Period::Monthly) + 1,
+        // Near the end of a key's life.
+        8 => 76 * 86_400,
         _ => i64::try_from(dice.below(86_400)).unwrap(),
     };
     play.pass(secs);
     play.done = play.world.now().rfc3339();
 }
 
-/// With any secret that the member ever got; mostly with the last.
-fn spend(play: &mut Play, dice: &mut Dice, times: usize) {
-    let mut secrets = play.world.delivered.borrow().clone();
-    secrets.reverse();
-    for _ in 0..=dice.below(times) {
-        if let Some(secret) = dice.of_first(&secrets) {
-            let prices = [
-                1,
-                10_000,
-                250_000_000,
-                1_000_000_000,
-                2_500_000_000,
-                4_990_000_000,
-            ];
-            play.spend(
-                &secret,
-                Usd {
-                    nanos: dice.of(&prices),
-                },
-            );
-        }
-    }
-}
-
-/// As long as upstream lets anything through, with each of them.
-fn spend_all(play: &mut Play, dice: &mut Dice) {
-    let price = dice.of(&[700_000_000, 1_500_000_000, 9_000_000_000]);
-    let mut secrets = play.world.delivered.borrow().clone();
-    if dice.one_in(2) {
-        secrets.reverse();
-    }
-    for secret in secrets {
-        // A limit is never seen to be reached within the lag.
-        for _ in 0..9 {
-            play.spend(&secret, Usd { nanos: price });
-            let over = format!("{:?}", Spent::LimitReached);
-            if play.done.starts_with(&over) || play.done.starts_with("Unusable") {
-                break;
-            }
-        }
-    }
-}
-
-fn by_member(play: &mut Play, method: &str, target: &str, body: &str) {
-    for _ in 0..2 {
-        let act = call(&play.world, &play.member, method, target, bytes(body));
-        let told = play.send(act);
-        if told.is_none_or(|told| told.status != 401) {
-            return;
-        }
-        sign_in(play);
-    }
-}
-
-fn by_operator(play: &mut Play, method: &str, target: &str, body: &str) {
-    let act = call(&play.world, &play.operator, method, target, bytes(body));
-    play.send(act);
-}
-
-fn bytes(text: &str) -> Body {
-    Body::Bytes(text.into())
-}
-
 /// One of the member's keys, mostly the newest.
-fn key(world: &World, dice: &mut Dice) -> String {
+pub fn key(world: &World, dice: &mut Dice) -> String {
     let keys = world
         .db
         .texts("SELECT public_id FROM keys ORDER BY id DESC");
@@ -264,17 +234,12 @@ fn key(world: &World, dice: &mut Dice) -> String {
     key.unwrap_or_else(|| String::from("key_of_nobody"))
 }
 
-fn key_of_member(play: &mut Play, dice: &mut Dice, method: &str, verb: &str, body: &str) {
-    let target = format!("/api/v1/keys/{}{verb}", key(&play.world, dice));
-    by_member(play, method, &target, body);
+fn key_of_member(play: &mut Play, dice: &mut Dice, route: Route, body: &str) {
+    let key = key(&play.world, dice);
+    play.by_member(route, &key, body);
 }
 
-fn key_of_member_by_admin(play: &mut Play, dice: &mut Dice, method: &str, body: &str) {
-    let target = format!("/api/v1/keys/{}", key(&play.world, dice));
-    by_operator(play, method, &target, body);
-}
-
-fn sign_in(play: &mut Play) {
+pub fn sign_in(play: &mut Play) {
     let again = |persona| {
         let browser = Browser::new(&play.world);
         browser.sign_in(persona);
@@ -284,95 +249,26 @@ fn sign_in(play: &mut Play) {
     (play.member, play.operator) = (member, operator);
 }
 
+fn grace(dice: &mut Dice) -> String {
+    json!({ "grace_hours": dice.of(&[1, 4, 24, 48, 168]) }).to_string()
+}
+
 fn second_key(play: &mut Play, dice: &mut Dice) {
     let body = match dice.below(3) {
         0 => json!({ "name": "another", "limit_usd": dice.of(&["0.50", "2"]) }),
         _ => json!({ "name": "another" }),
     };
-    by_member(play, "POST", "/api/v1/keys", &body.to_string());
+    play.by_member(CREATE, "", &body.to_string());
 }
 
-fn own_limit(play: &mut Play, dice: &mut Dice) {
-    let limit = dice.of(&[Some("0.01"), Some("1"), Some("4"), None]);
-    let body = json!({ "limit_usd": limit }).to_string();
-    key_of_member(play, dice, "PATCH", "/limit", &body);
-}
-
-fn settings(play: &mut Play, body: &str) {
-    by_operator(play, "PATCH", "/api/v1/admin/settings", body);
-}
-
-/// The member as they stand, or stood last.
-fn member(world: &World) -> String {
-    world.db.text(
-        "SELECT public_id FROM members WHERE subject <> '1000001' ORDER BY owner_id DESC LIMIT 1",
-    )
-}
-
-fn change_plan(play: &mut Play, dice: &mut Dice) {
-    let plan = play.world.db.text(
-        "SELECT p.name FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
-         WHERE m.subject <> '1000001' ORDER BY m.owner_id DESC LIMIT 1",
-    );
-    let body = match dice.below(3) {
-        0 => json!({ "limit_usd": dice.of(&["0.50", "2", "5", "8"]) }),
-        1 => json!({ "limit_reset": dice.of(&["daily", "weekly", "monthly"]) }),
-        _ => json!({ "max_active_keys": dice.of(&[1, 2, 3]) }),
-    };
-    let target = format!("/api/v1/admin/plans/{plan}");
-    by_operator(play, "PATCH", &target, &body.to_string());
-}
-
-fn assign_plan(play: &mut Play, dice: &mut Dice) {
-    let mut names = play.world.db.texts("SELECT name FROM plans ORDER BY id");
-    // As likely as all others.
-    names.extend(vec![String::from("prepaid"); names.len()]);
-    let body = json!({ "plan": dice.of(&names) }).to_string();
-    let target = format!("/api/v1/admin/members/{}/plan", member(&play.world));
-    by_operator(play, "POST", &target, &body);
-}
-
-/// Mostly for the first time.
-fn pay(play: &mut Play, dice: &mut Dice) {
-    let booked = play.world.db.number("SELECT COUNT(*) FROM payments");
-    let n = if dice.one_in(4) { 0 } else { booked };
-    let body =
-        json!({ "payment_id": format!("p-{n}"), "amount_usd": dice.of(&["0.50", "3", "12"]) });
-    let target = format!("/api/v1/admin/members/{}/payments", member(&play.world));
-    by_operator(play, "POST", &target, &body.to_string());
-}
-
-fn raise(play: &mut Play, dice: &mut Dice) {
-    let until = dice.of(&[None, Some(3_600), Some(2 * 86_400)]);
-    let until = until.map(|secs| play.world.now().plus(secs).rfc3339());
-    let mut body = json!({ "amount_usd": dice.of(&["0.25", "3"]) });
-    if let Some(until) = until {
-        body["until"] = json!(until);
-    }
-    let target = format!("/api/v1/admin/keys/{}/raises", key(&play.world, dice));
-    by_operator(play, "POST", &target, &body.to_string());
-}
-
-fn end_raise(play: &mut Play, dice: &mut Dice) {
-    let raises = "SELECT public_id FROM raises ORDER BY id DESC";
-    let Some(raise) = dice.of_first(&play.world.db.texts(raises)) else {
-        return;
-    };
-    by_operator(
-        play,
-        "DELETE",
-        &format!("/api/v1/admin/raises/{raise}"),
-        "{}",
-    );
-}
-
-fn status(play: &mut Play, status: &str) {
-    let target = format!("/api/v1/admin/members/{}", member(&play.world));
-    let body = json!({ "status": status }).to_string();
-    by_operator(play, "PATCH", &target, &body);
-}
-
-fn block(play: &mut Play, method: &str) {
-    let body = r#"{"provider":"github","subject":"1000100"}"#;
-    by_operator(play, method, "/api/v1/admin/blocks", body);
+fn own_limit(dice: &mut Dice) -> String {
+    let limits = [
+        Some("0.01"),
+        Some("0.50"),
+        Some("1"),
+        Some("4"),
+        Some("5"),
+        None,
+    ];
+    json!({ "limit_usd": dice.of(&limits) }).to_string()
 }

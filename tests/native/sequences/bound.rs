@@ -14,7 +14,8 @@
 //!
 //! When terms change, what was spent before counts in the new window too, and nothing is taken back (B5): only what is let in
 //! after the change has to be within the new terms. The old ones may be in force upstream until they were followed: they
-//! count until three sweeps have ended well since.
+//! count until three sweeps have ended well since. A raise is told beforehand when it ends: it counts in the windows that it
+//! reaches into by upstream's clock, and in no later one that a sweep went well shortly before.
 //!
 //! Prepaid, the window is the stay under that plan: what is let in since its owner came to it is not more than was paid
 //! since, less the margin (B4).
@@ -23,11 +24,12 @@ use std::collections::HashMap;
 
 use sandbox::{Metering, Period, Usd};
 
-use super::has_route;
 use crate::support::World;
 
 /// Sweeps that end well until terms are followed: one that finds it due, one after a wait, and one to spare.
 const FOLLOWED_AFTER: usize = 3;
+/// A sweep within so many seconds before a window opens has lowered what a raise gave until then.
+const SHORTLY_SECS: i64 = 1_200;
 
 struct Call {
     hash: String,
@@ -48,9 +50,18 @@ enum Window {
 struct Terms {
     window: Window,
     plan_limit: i64,
-    /// Of the keys that have more or less than the plan gives.
-    keys: HashMap<i64, i64>,
-    owner: i64,
+    keys_allowed: i64,
+    /// What owners prefer of their keys.
+    own_limits: HashMap<i64, i64>,
+    raises: Vec<Raise>,
+}
+
+/// More for one key, until a moment by our clock.
+#[derive(Clone, Debug, PartialEq)]
+struct Raise {
+    key: i64,
+    amount: i64,
+    until_secs: Option<i64>,
 }
 
 /// When the figures of a dead generation had settled.
@@ -64,12 +75,15 @@ pub struct Reckoning {
     calls: Vec<Call>,
     /// How many calls there had been when a stay under a prepaid plan began.
     stays: HashMap<String, usize>,
-    /// Sweeps that ended well, without anything having gone wrong.
+    /// Sweeps that ended well, without anything having gone wrong; when the latest ones did.
     sweeps: usize,
+    swept_at_secs: Vec<i64>,
     /// Terms, and the sweeps there had been when they were last in force.
     terms: Vec<(Terms, usize)>,
     settled: HashMap<String, Settled>,
     exhausted: usize,
+    /// How often somebody could have spent between two effects.
+    between: usize,
 }
 
 impl Reckoning {
@@ -79,10 +93,21 @@ impl Reckoning {
             calls: Vec::new(),
             stays: HashMap::new(),
             sweeps: 0,
+            swept_at_secs: Vec::new(),
             terms: Vec::new(),
             settled: HashMap::new(),
             exhausted: 0,
+            between: 0,
         }
+    }
+
+    /// Somebody spends between two effects.
+    pub fn between(&mut self) {
+        self.between += 1;
+    }
+
+    pub fn times_between(&self) -> usize {
+        self.between
     }
 
     pub fn admitted(&self) -> usize {
@@ -96,16 +121,11 @@ impl Reckoning {
 
     /// After each step: which terms hold now, and which figures have settled.
     pub fn observe(&mut self, world: &World, swept: bool, troubled: bool) {
-        self.sweeps += usize::from(swept && !troubled);
-        let now = self.in_force(world);
-        match self
-            .terms
-            .iter_mut()
-            .find(|(terms, _)| Some(terms) == now.as_ref())
-        {
-            Some((_, last)) => *last = self.sweeps,
-            None => self.terms.extend(now.map(|terms| (terms, self.sweeps))),
+        if swept && !troubled {
+            self.sweeps += 1;
+            self.swept_at_secs.push(world.now().secs());
         }
+        self.notice(world);
         if troubled {
             // Whatever was to be followed by now has all of its time again.
             self.terms
@@ -127,6 +147,17 @@ impl Reckoning {
         }
     }
 
+    /// Which terms hold now; after each request, since one step may have several.
+    pub fn notice(&mut self, world: &World) {
+        let Some(now) = self.in_force(world) else {
+            return;
+        };
+        match self.terms.iter_mut().find(|(terms, _)| *terms == now) {
+            Some((_, last)) => *last = self.sweeps,
+            None => self.terms.push((now, self.sweeps)),
+        }
+    }
+
     /// A call that upstream let in and booked.
     pub fn admit(&mut self, world: &World, secret: &str, amount: Usd) {
         let hash = sandbox::sha256_hex(secret.as_bytes());
@@ -136,17 +167,18 @@ impl Reckoning {
         let (key, born) = row.split_once(' ').unwrap();
         let (key, born) = (key.parse().unwrap(), born.parse().unwrap());
         let at_ms = world.upstream_now_ms();
+        // Terms may have changed in this very request.
+        self.notice(world);
         self.calls.push(Call {
             hash: hash.clone(),
             key,
             at_ms,
             amount: amount.nanos,
         });
-        // Terms may have changed in this very step.
-        let now = self.in_force(world);
-        let terms = self.terms.iter().map(|(terms, _)| terms).chain(&now);
+        let ahead_ms = world.upstream_ahead_ms.get();
+        let terms = self.terms.iter().map(|(terms, _)| terms);
         let verdicts: Vec<_> = terms
-            .map(|terms| self.used(terms, &hash, key, born, at_ms))
+            .map(|terms| self.used(terms, &hash, key, born, [at_ms, ahead_ms]))
             .collect();
         assert!(
             verdicts.iter().any(Used::is_within),
@@ -168,7 +200,14 @@ impl Reckoning {
         })
     }
 
-    fn used(&self, terms: &Terms, hash: &str, key: i64, born: i64, at_ms: i64) -> Used {
+    fn used(
+        &self,
+        terms: &Terms,
+        hash: &str,
+        key: i64,
+        born: i64,
+        [at_ms, ahead_ms]: [i64; 2],
+    ) -> Used {
         let (first, began) = match terms.window {
             Window::Each(period) => (0, period.start(at_ms)),
             Window::Since(first) => (first, 0),
@@ -188,22 +227,40 @@ impl Reckoning {
             }
             tails.values().sum()
         };
+        let opened_secs = (began - ahead_ms) / 1000;
+        let raised = |of_key: bool| -> i64 {
+            let counted = terms.raises.iter().filter(|raise| {
+                (!of_key || raise.key == key) && self.reaches_into(raise, opened_secs)
+            });
+            counted.map(|raise| raise.amount).sum()
+        };
+        let own = terms.own_limits.get(&key).copied().unwrap_or(i64::MAX);
         Used {
             window: terms.window.clone(),
             by_key: sum(true),
-            of_key: terms.keys.get(&key).copied().unwrap_or(terms.plan_limit),
+            of_key: own.min(terms.plan_limit + raised(true)),
             key_slack: slack(true),
             by_owner: sum(false),
-            of_owner: terms.owner,
+            of_owner: terms.plan_limit * terms.keys_allowed + raised(false),
             owner_slack: slack(false),
         }
     }
 
+    /// Whether a raise counts in the window that upstream opened then, by our clock: it was to end later, or no sweep went
+    /// well between its end, or shortly before, and the opening.
+    fn reaches_into(&self, raise: &Raise, opened_secs: i64) -> bool {
+        let Some(until) = raise.until_secs.filter(|until| *until <= opened_secs) else {
+            return true;
+        };
+        let from = until.min(opened_secs - SHORTLY_SECS);
+        let mut sweeps = self.swept_at_secs.iter();
+        !sweeps.any(|at| (from..opened_secs).contains(at))
+    }
+
     /// Whether a generation that was born then has its cap from the settled figures of this one.
     fn is_known(&self, hash: &str, born: i64) -> bool {
-        let follows = has_route("PATCH", "/api/v1/admin/plans/{name}");
         self.settled.get(hash).is_some_and(|settled| {
-            settled.at_secs < born || (follows && settled.sweeps + FOLLOWED_AFTER <= self.sweeps)
+            settled.at_secs < born || settled.sweeps + FOLLOWED_AFTER <= self.sweeps
         })
     }
 
@@ -248,43 +305,57 @@ impl Used {
 
 /// What is given now. `None` while the member is nobody.
 fn given(world: &World) -> Option<(String, Terms)> {
-    let raised = |whose: &str| {
-        let now = world.now().secs();
-        format!(
-            "(SELECT COALESCE(SUM(r.amount_nano), 0) FROM raises r JOIN keys rk ON rk.id = r.key_id
-              WHERE {whose} AND COALESCE(r.until, {now} + 1) > {now})"
-        )
-    };
     let paid = "(SELECT COALESCE(SUM(y.credit_nano), 0) FROM payments y WHERE y.owner_id = o.id AND y.at >= o.prepaid_since)";
     let stay = "o.id || '/' || (SELECT COUNT(*) FROM audit a WHERE a.action = 'plan_assigned' AND a.before IS NOT 'prepaid' AND a.after = 'prepaid')";
     let plan = world.db.texts(&format!(
-        "SELECT o.id || ' ' || p.limit_reset || ' ' || {stay} || ' ' || CASE p.limit_reset WHEN 'none' THEN {paid} || ' ' || {paid}
-           ELSE p.limit_nano || ' ' || (p.limit_nano * p.max_active_keys + {}) END
+        "SELECT o.id || ' ' || p.limit_reset || ' ' || {stay} || ' ' || CASE p.limit_reset WHEN 'none' THEN {paid} || ' 1'
+           ELSE p.limit_nano || ' ' || p.max_active_keys END
          FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
-         WHERE m.subject <> '1000001' ORDER BY m.owner_id DESC LIMIT 1",
-        raised("rk.owner_id = o.id")
+         WHERE m.subject <> '1000001' ORDER BY m.owner_id DESC LIMIT 1"
     ));
-    let [owner, reset, stay, limit, all] = plan.first()?.split(' ').collect::<Vec<_>>()[..] else {
+    let [owner, reset, stay, limit, keys_allowed] =
+        plan.first()?.split(' ').collect::<Vec<_>>()[..]
+    else {
         panic!("five columns: {plan:?}");
     };
-    let plan_limit: i64 = limit.parse().unwrap();
-    let raises = match reset {
-        "none" => String::from("0"),
-        _ => raised("r.key_id = k.id"),
-    };
-    let keys = world.db.texts(&format!(
-        "SELECT k.id || ' ' || MIN(COALESCE(k.own_limit_nano, 9e15), {plan_limit} + {raises}) FROM keys k WHERE k.owner_id = {owner}"
+    let own_limits = world.db.texts(&format!(
+        "SELECT id || ' ' || own_limit_nano FROM keys WHERE owner_id = {owner} AND own_limit_nano IS NOT NULL"
     ));
-    let keys = keys.iter().map(|row| {
+    let own_limits = own_limits.iter().map(|row| {
         let (key, limit) = row.split_once(' ').unwrap();
         (key.parse().unwrap(), limit.parse().unwrap())
     });
     let terms = Terms {
-        // Where it is prepaid, whoever knows the calls says since which.
+        // Where it is prepaid, the reckoning knows since which call.
         window: Period::parse(reset).map_or(Window::Since(0), Window::Each),
-        plan_limit,
-        keys: keys.filter(|(_, limit)| *limit != plan_limit).collect(),
-        owner: all.parse().unwrap(),
+        plan_limit: limit.parse().unwrap(),
+        keys_allowed: keys_allowed.parse().unwrap(),
+        own_limits: own_limits.collect(),
+        raises: if reset == "none" {
+            Vec::new()
+        } else {
+            raises(world, owner)
+        },
     };
     Some((stay.to_owned(), terms))
+}
+
+/// The raises in force of all keys that an owner ever had.
+fn raises(world: &World, owner: &str) -> Vec<Raise> {
+    let now = world.now().secs();
+    let rows = world.db.texts(&format!(
+        "SELECT r.key_id || ' ' || r.amount_nano || ' ' || COALESCE(r.until, '') FROM raises r JOIN keys k ON k.id = r.key_id
+         WHERE k.owner_id = {owner} AND COALESCE(r.until, {now} + 1) > {now} ORDER BY r.id"
+    ));
+    let read = |row: &String| {
+        let [key, amount, until] = row.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("three columns: {row}");
+        };
+        Raise {
+            key: key.parse().unwrap(),
+            amount: amount.parse().unwrap(),
+            until_secs: until.parse().ok(),
+        }
+    };
+    rows.iter().map(read).collect()
 }

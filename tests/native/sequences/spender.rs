@@ -1,0 +1,104 @@
+//! Who spends: a member with every secret they ever got, any amount, at any moment; also between any two effects of an
+//! operation that is under way.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use sandbox::{Spent, Usd};
+
+use super::bound::Reckoning;
+use super::{Dice, Play};
+use crate::support::World;
+
+/// One model call. What was let in is reckoned.
+pub fn call(world: &World, reckoning: &RefCell<Reckoning>, secret: &str, price: Usd) -> Spent {
+    let now = world.upstream_now_ms();
+    let spent = world.sandbox.borrow_mut().spend(secret, price, now);
+    if let Spent::Booked(amount) = spent {
+        reckoning.borrow_mut().admit(world, secret, amount);
+    }
+    spent
+}
+
+/// From next to nothing to more than there is; every other one is none of the amounts that people think of.
+fn price(dice: &mut Dice) -> Usd {
+    let nanos = match dice.below(4) {
+        0 => dice.of(&[1, 10_000, 250_000_000, 1_000_000_000, 2_500_000_000]),
+        1 => dice.of(&[4_960_000_000, 4_990_000_000, 9_000_000_000]),
+        _ => 1 + i64::try_from(dice.below(6_000_000_000)).unwrap(),
+    };
+    Usd { nanos }
+}
+
+/// The secrets, mostly with the newest first.
+fn secrets(world: &World) -> Vec<String> {
+    let mut secrets = world.delivered.borrow().clone();
+    secrets.reverse();
+    secrets
+}
+
+/// From now on somebody spends at one in so many effects, until [`rests`].
+pub fn spends_between(play: &Play, mut dice: Dice) {
+    let world: Weak<World> = Rc::downgrade(&play.world);
+    let reckoning = Rc::clone(&play.reckoning);
+    let (rarely, greedy) = (1 + dice.below(5), dice.one_in(3));
+    play.world.effects.between(Some(Box::new(move |_| {
+        let Some(world) = world.upgrade() else { return };
+        if !dice.one_in(rarely) {
+            return;
+        }
+        reckoning.borrow_mut().between();
+        let all = secrets(&world);
+        if greedy {
+            for secret in all {
+                all_of(
+                    &world,
+                    &reckoning,
+                    &secret,
+                    Usd {
+                        nanos: 1_500_000_000,
+                    },
+                );
+            }
+        } else if let Some(secret) = dice.of_first(&all) {
+            call(&world, &reckoning, &secret, price(&mut dice));
+        }
+    })));
+}
+
+pub fn rests(play: &Play) {
+    play.world.effects.between(None);
+}
+
+/// With any secret that the member ever got; mostly with the last.
+pub fn spend(play: &mut Play, dice: &mut Dice, times: usize) {
+    let all = secrets(&play.world);
+    for _ in 0..=dice.below(times) {
+        if let Some(secret) = dice.of_first(&all) {
+            let spent = call(&play.world, &play.reckoning, &secret, price(dice));
+            play.done = format!("{spent:?} {}", &sandbox::sha256_hex(secret.as_bytes())[..6]);
+        }
+    }
+}
+
+/// As long as upstream lets anything through, with each of them.
+pub fn spend_all(play: &mut Play, dice: &mut Dice) {
+    let price = dice.of(&[700_000_000, 1_500_000_000, 9_000_000_000]);
+    let mut all = secrets(&play.world);
+    if dice.one_in(2) {
+        all.reverse();
+    }
+    for secret in all {
+        all_of(&play.world, &play.reckoning, &secret, Usd { nanos: price });
+    }
+    play.done = String::from("all");
+}
+
+/// A limit is never seen to be reached within the lag.
+fn all_of(world: &World, reckoning: &RefCell<Reckoning>, secret: &str, price: Usd) {
+    for _ in 0..9 {
+        if !matches!(call(world, reckoning, secret, price), Spent::Booked(_)) {
+            break;
+        }
+    }
+}
