@@ -52,4 +52,5 @@ INSERT INTO audit_actions (name) VALUES
   ('superseded'), ('grace_ended'), ('expired'), ('cap_changed'), ('guardrail_changed'), ('key_missed'), ('key_found'),
   ('revoke_asked'), ('revoke_confirmed'), ('revoke_given_up'), ('erased'),
   -- What members are granted.
-  ('limit_raised'), ('raise_ended'), ('payment_booked'), ('request_made'), ('request_decided');
+  ('limit_raised'), ('raise_ended'), ('payment_booked'), ('request_made'), ('request_decided'),
+  ('allotted'), ('allotment_withdrawn');

@@ -38,9 +38,6 @@ CREATE TABLE settings (
   account TEXT NOT NULL DEFAULT 'known' CONSTRAINT settings_account_valid CHECK (account IN ('known', 'foreign')),
   -- When an admin last accepted another account: keys recorded before say nothing about the present one.
   account_since INTEGER NOT NULL DEFAULT 0,
-  -- When the account last was ours, and with which management key, as its SHA-256.
-  account_matched_at INTEGER,
-  account_credential TEXT,
   change_id TEXT
 ) STRICT;
 

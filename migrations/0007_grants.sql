@@ -42,13 +42,17 @@ CREATE TABLE requests (
 
 -- An admin's permission for a named person to claim. Nothing is minted until they do, and a block outranks it.
 CREATE TABLE allotments (
+  public_id TEXT NOT NULL,
   provider TEXT NOT NULL CONSTRAINT allotments_provider_valid CHECK (provider IN ('github', 'google')),
   subject TEXT NOT NULL,
   -- An appeal that was approved waives the age of the account too.
   kind TEXT NOT NULL CONSTRAINT allotments_kind_valid CHECK (kind IN ('claim', 'appeal')),
+  -- What the key is called that they claim.
+  name TEXT CONSTRAINT allotments_name_valid CHECK (length(name) BETWEEN 1 AND 64),
   since INTEGER NOT NULL,
   change_id TEXT NOT NULL,
-  PRIMARY KEY (provider, subject, kind)
+  PRIMARY KEY (provider, subject, kind),
+  CONSTRAINT allotments_public_id_once UNIQUE (public_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER raises_insert_audited BEFORE INSERT ON raises WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND action = 'limit_raised') BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
@@ -68,7 +72,7 @@ CREATE TRIGGER requests_insert_audited BEFORE INSERT ON requests WHEN NEW.state 
 -- Decided once, by an audit row that names the decision.
 CREATE TRIGGER requests_update_audited BEFORE UPDATE OF state, decided_at ON requests WHEN OLD.state <> 'open' OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND action = 'request_decided' AND before = OLD.state AND after = NEW.state) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
-CREATE TRIGGER allotments_insert_audited BEFORE INSERT ON allotments WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND action = 'request_decided' AND after = 'approved') BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+CREATE TRIGGER allotments_insert_audited BEFORE INSERT ON allotments WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND ((action = 'request_decided' AND after = 'approved') OR (action = 'allotted' AND target = NEW.public_id))) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE INDEX raises_by_key ON raises (key_id);
 CREATE INDEX payments_by_owner ON payments (owner_id, at);

@@ -89,7 +89,9 @@ SELECT k.id AS key_id, k.public_id AS key, k.owner_id, m.public_id AS member, m.
     AND (e.state IN ('active', 'disabled', 'revoking', 'stuck')
       OR (e.state = 'revoked' AND e.recorded_at IS NOT NULL AND e.erased_at IS NULL AND e.readings_since_off < 2))) AS unsettled,
   EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason IN ('admin', 'offboarding', 'switch')) AS held,
-  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason IN ('owner', 'idle', 'budget', 'plan')) AS is_off,
+  -- A key that upstream no longer has waits for no budget: its successor does.
+  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id
+    AND (h.reason IN ('owner', 'idle', 'plan') OR (h.reason = 'budget' AND g.missing_since IS NULL))) AS is_off,
   (SELECT h.change_id FROM holds h WHERE h.key_id = k.id AND h.reason = 'leak') AS leaked,
   -- The change that has locked the key: a leak outranks a rotation that is under way.
   (SELECT h.change_id FROM holds h WHERE h.key_id = k.id AND h.reason IN ('leak', 'rotation')

@@ -111,6 +111,10 @@ pub enum Error {
     ConfirmationMismatch {
         live_keys: i64,
     },
+    /// Every session was ended since the confirmed epoch was shown, or it never was that.
+    SessionsEnded {
+        session_epoch: i64,
+    },
     /// A run of this job has not ended yet.
     JobUnderWay,
     /// No rule stands that the request is about.
@@ -214,6 +218,7 @@ impl Error {
             | Self::AlreadyDecided { .. }
             | Self::MemberIsAdmin
             | Self::MemberLeft
+            | Self::SessionsEnded { .. }
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
             Self::AddressTooLong => 414,
@@ -298,7 +303,9 @@ impl Error {
             Self::SpendUnread => "spend_unread",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::RequestInProgress => "request_in_progress",
-            Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
+            Self::ConfirmationMismatch { .. } | Self::SessionsEnded { .. } => {
+                "confirmation_mismatch"
+            }
             Self::NothingToRequest => "nothing_to_request",
             Self::JobUnderWay => "job_under_way",
             Self::RequestsUsedUp { .. } => "requests_used_up",
@@ -389,6 +396,7 @@ impl Error {
             | Self::NothingToSplit
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
+            | Self::SessionsEnded { .. }
             | Self::NothingToRequest
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }

@@ -212,8 +212,8 @@ export const mutants = [
       " AND action = 'request_decided' AND before = OLD.state AND after = NEW.state)",
       ")"],
     ["P11 a permission to claim comes from a request that was approved",
-      " AND action = 'request_decided' AND after = 'approved')",
-      ")"],
+      "(action = 'request_decided' AND after = 'approved')",
+      "(action = 'request_decided')"],
   ]),
   ...inFile("migrations/0009_gates.sql", [
     ["a figure that was read before the end says nothing about a seat", "(COALESCE(e.usage_read_at, 0) < e.ended_at OR 0 <>", "(0 <>"],
@@ -397,6 +397,8 @@ export const mutants = [
       "s.home_workspace_id"],
   ]),
   ...inFile("src/store/settings.rs", [
+    ["ending every session names the epoch", "AND m.status = 'active' AND s.session_epoch = ?5", "AND m.status = 'active' AND ?5 >= 0"],
+    ["every session is ended once by a change", "SET session_epoch = session_epoch + 1, change_id = ?1\n        WHERE change_id IS NOT ?1 AND", "SET session_epoch = session_epoch + 1, change_id = ?1\n        WHERE"],
     ["A13 A3 a take-over that lands late undoes no newer one", "AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = 'instance' ORDER BY a.id DESC LIMIT 1)", "AND EXISTS (SELECT 1 FROM audit a WHERE a.change_id = ?2 AND a.target = 'instance')"],
     ["A4 only a current session of an active admin switches minting",
       "'minting_switched', m.public_id, s.minting, ?2, ?3\n        FROM members m JOIN settings s\n        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'",
@@ -595,7 +597,6 @@ export const mutants = [
   ...inFile("src/mint/restrictions.rs", [
     ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["F17 a key is held to its plan's guardrail before it is given out", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
-    ["F17 only a count of one is an assignment", "            Reply::Is(1)\n", "            Reply::Is(_)\n"],
   ]),
   ...inFile("src/mint.rs", [
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
@@ -823,6 +824,15 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ alarms and the night
+  ...inFile("src/store/allotments.rs", [
+    ["an allotment is an admin's in a current session", "WHERE a.public_id = ?4 AND a.epoch + s.session_epoch = ?5 AND a.status = 'active'\n          AND NOT EXISTS", "WHERE a.public_id = ?4 AND ?5 >= 0\n          AND NOT EXISTS"],
+    ["a person is permitted once", "AND NOT EXISTS (SELECT 1 FROM allotments t WHERE t.provider = ?6 AND t.subject = ?7 AND t.kind = ?8)", "AND ?8 = ?8"],
+    ["an allotment is withdrawn in a current session", "WHERE t.public_id = ?5 AND a.epoch + s.session_epoch = ?4 AND a.status = 'active'", "WHERE t.public_id = ?5 AND ?4 >= 0"],
+  ]),
+  ...inFile("src/mint/restrictions.rs", [
+    ["only a count of one is news of an assignment", "        told => told == Reply::Is(1),", "        told => matches!(told, Reply::Is(_) | Reply::Unknown),"],
+    ["what is no news is looked up in the guardrail's list", "            of_key(app, Some(guardrail), hash).await == Reply::Is(Value::from(guardrail))", "            guardrail != hash"],
+  ]),
   ...inFile("src/http/idempotency.rs", [
     ["another request under a used key is refused", "        Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),", "        Taken::AnotherRequest => {}"],
     ["a request that is worked on waits", "        Taken::UnderWay => return Err(Error::RequestInProgress),", "        Taken::UnderWay => {}"],

@@ -92,7 +92,10 @@ impl FaultKind {
     /// Lies need an echo to be told in; only a create makes a key to double or to hide; only a list has pages.
     fn fits(&self, operation: Operation) -> bool {
         match self {
-            Self::Duplicate | Self::KeyMissing => operation == Operation::KeysCreate,
+            Self::Duplicate => {
+                [Operation::KeysCreate, Operation::GuardrailsAssign].contains(&operation)
+            }
+            Self::KeyMissing => operation == Operation::KeysCreate,
             Self::OffsetIgnored => operation.is_list(),
             _ if self.name().starts_with("echo_") || *self == Self::HashMissing => {
                 operation.as_str().starts_with("openrouter.keys.")

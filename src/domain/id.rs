@@ -22,6 +22,8 @@ pub enum Kind {
     Raise,
     /// That somebody may not claim.
     Block,
+    /// That somebody may claim, by an admin's word.
+    Allotment,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Ask => "ask",
             Self::Raise => "rai",
             Self::Block => "blk",
+            Self::Allotment => "alt",
         }
     }
 }

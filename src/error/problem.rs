@@ -58,6 +58,7 @@ impl Error {
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
             Self::RequestInProgress => "This request is being worked on",
             Self::ConfirmationMismatch { .. } => "There are more keys than that",
+            Self::SessionsEnded { .. } => "That is not the present epoch of sessions",
             Self::NothingToRequest => "There is nothing to ask for",
             Self::JobUnderWay => "This job is running",
             Self::RequestsUsedUp { .. } => "Too many requests today",
@@ -94,6 +95,9 @@ impl Error {
                 format!("An administrator has blocked it.{}", appeal(*offer))
             }
             Self::ApprovalNeeded { offer } => String::from(approval(*offer)),
+            Self::SessionsEnded { session_epoch } => {
+                format!("Nothing was changed. The epoch is {session_epoch} now; confirm that one.")
+            }
             Self::ConfirmationMismatch { live_keys } => {
                 format!(
                     "Nothing was changed. Live keys now: {live_keys}. Confirm at least that number."
@@ -265,6 +269,9 @@ impl Error {
             | Self::InGrace { until: at }
             | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
             Self::SeatsFull { free_at } => vec![("retry_at", json!(free_at))],
+            Self::SessionsEnded { session_epoch } => {
+                vec![("session_epoch", json!(session_epoch))]
+            }
             Self::ConfirmationMismatch { live_keys } => {
                 vec![("live_keys", json!(live_keys))]
             }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::body::Member;
+use super::body::Provider;
 use super::reply::{cut_to_page, id_of};
 use super::{Context, Reply};
 use crate::app::App;
@@ -27,31 +27,6 @@ pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
     let mut blocks = blocks::read_page(rows.first().unwrap_or(&Rows::new()))?;
     let next = cut_to_page(&mut blocks, PAGE_ROWS, id_of);
     Reply::json(200, &json!({ "blocks": blocks, "next": next }))
-}
-
-#[derive(Clone, Copy)]
-enum Provider {
-    GitHub,
-    Google,
-}
-
-impl Member for Provider {
-    fn of(value: Option<Value>) -> Option<Self> {
-        match value?.as_str()? {
-            "github" => Some(Self::GitHub),
-            "google" => Some(Self::Google),
-            _ => None,
-        }
-    }
-}
-
-impl Provider {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::GitHub => "github",
-            Self::Google => "google",
-        }
-    }
 }
 
 body! {

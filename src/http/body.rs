@@ -133,6 +133,32 @@ impl<T: Member> Member for Vec<T> {
     }
 }
 
+/// Where a person signs in, as admins name it.
+#[derive(Clone, Copy)]
+pub enum Provider {
+    GitHub,
+    Google,
+}
+
+impl Member for Provider {
+    fn of(value: Option<Value>) -> Option<Self> {
+        match value?.as_str()? {
+            "github" => Some(Self::GitHub),
+            "google" => Some(Self::Google),
+            _ => None,
+        }
+    }
+}
+
+impl Provider {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GitHub => "github",
+            Self::Google => "google",
+        }
+    }
+}
+
 /// Words of a fixed list: a text, and not an object with the word as its member, which serde would take too.
 macro_rules! word {
     ($($type:ty),+ $(,)?) => {

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod body;
+mod allotments;
 mod attempts;
 pub mod auth;
 pub mod blocks;

@@ -4,8 +4,8 @@
 use super::rate::Limit;
 use super::route::{admin, always, document, sign_in};
 use super::{
-    auth, blocks, claim, credit, health, jobs, keys, leaving, me, members, more_keys, openapi,
-    pages, plans, requests, rotations, settings,
+    allotments, auth, blocks, claim, credit, health, jobs, keys, leaving, me, members, more_keys,
+    openapi, pages, plans, requests, rotations, settings,
 };
 use crate::config::Config;
 
@@ -323,6 +323,24 @@ pub static ROUTES: &[Route] = &[
         "/api/v1/admin/blocks",
         Takes::Json(SMALL),
         |c| Box::pin(blocks::lift_block(c)),
+    ),
+    admin(
+        Method::Get,
+        "/api/v1/admin/allotments",
+        Takes::Nothing,
+        |c| Box::pin(allotments::list_allotments(c)),
+    ),
+    admin(
+        Method::Post,
+        "/api/v1/admin/allotments",
+        Takes::Json(SMALL),
+        |c| Box::pin(allotments::put_allotment(c)),
+    ),
+    admin(
+        Method::Delete,
+        "/api/v1/admin/allotments/{id}",
+        Takes::Json(SMALL),
+        |c| Box::pin(allotments::withdraw_allotment(c)),
     ),
     admin(Method::Get, "/api/v1/admin/jobs", Takes::Nothing, |c| {
         Box::pin(jobs::list_jobs(c))

@@ -1,7 +1,7 @@
 //! `/api/v1/admin/settings`: the house's switches (S4-22). Stopping minting acts at once, in every isolate; putting every
 //! key off is written down at once, and the sweep carries it out, key by key, until all are off.
 
-use super::{Context, Reply};
+use super::{Context, Reply, cookies};
 use crate::crypto::random;
 use crate::domain::id::Kind;
 use crate::error::Error;
@@ -16,7 +16,7 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    /// One switch a request. Putting every key off has to name how many that are.
+    /// One switch a request. Disabling every key has to name how many that are; ending every session, the epoch that is shown.
     struct Change {
         minting: Option<String>,
         keys: Option<String>,
@@ -26,6 +26,7 @@ body! {
         upstream_terms: Option<String>,
         restore: Option<String>,
         account: Option<String>,
+        sessions: Option<String>,
     }
 }
 
@@ -38,6 +39,7 @@ enum Wanted {
     ConfirmUpstreamTerms,
     AcceptRestore,
     AcceptAccount,
+    EndSessions { confirmed: i64 },
 }
 
 impl Change {
@@ -51,6 +53,7 @@ impl Change {
             ("upstream_terms", self.upstream_terms.as_deref()),
             ("restore", self.restore.as_deref()),
             ("account", self.account.as_deref()),
+            ("sessions", self.sessions.as_deref()),
         ];
         let mut said = switches
             .into_iter()
@@ -66,6 +69,9 @@ impl Change {
             (Some(("upstream_terms", "confirmed")), None, None) => Ok(Wanted::ConfirmUpstreamTerms),
             (Some(("restore", "accept")), None, None) => Ok(Wanted::AcceptRestore),
             (Some(("account", "accept")), None, None) => Ok(Wanted::AcceptAccount),
+            (Some(("sessions", "end")), None, Some(confirmed)) => {
+                Ok(Wanted::EndSessions { confirmed })
+            }
             _ => Err(Error::MalformedJson),
         }
     }
@@ -97,14 +103,29 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         }
         Wanted::AcceptRestore => alarms::accept_restore(db, &session, &change, now).await?,
         Wanted::AcceptAccount => alarms::accept_account(db, &session, &change, now).await?,
+        Wanted::EndSessions { confirmed } => {
+            settings::end_sessions(db, &session, &change, confirmed, now).await?
+        }
     };
     // What this isolate says of claims follows at once, and others within a minute.
     app.standing_seen.set(None);
     match (switched, wanted) {
+        // This admin's own session is over, too.
+        (Switched::Done(after), Wanted::EndSessions { .. }) => {
+            let cleared = cookies::clear(cookies::SESSION);
+            Ok(Reply::json(200, &after)?.header("set-cookie", cleared))
+        }
         (Switched::Done(after), _) => Reply::json(200, &after),
         (Switched::Refused(is), Wanted::KeysOff { confirmed }) if is.live_keys > confirmed => {
             Err(Error::ConfirmationMismatch {
                 live_keys: is.live_keys,
+            })
+        }
+        (Switched::Refused(is), Wanted::EndSessions { confirmed })
+            if is.session_epoch != confirmed =>
+        {
+            Err(Error::SessionsEnded {
+                session_epoch: is.session_epoch,
             })
         }
         (Switched::Refused(_), _) => Err(Error::SignInRequired),

@@ -6,7 +6,6 @@ use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::absence;
 use crate::app::App;
-use crate::crypto::sha256_hex;
 use crate::ports::DbError;
 use crate::store::generations::{self, Due};
 use crate::turn::{self, READS_OF_SPEND, Removal};
@@ -17,12 +16,6 @@ const GIVE_UP_AFTER: i64 = 6;
 /// The wait after the first failed try, doubling each time, in seconds: just under the sweep's own period.
 const FIRST_WAIT_SECS: i64 = 540;
 const DAY_SECS: i64 = 86_400;
-
-/// Tells one management key from another without being of any use as one.
-pub fn credential(app: &App) -> String {
-    let key = app.config.management_key.as_ref();
-    key.map_or_else(String::new, |key| sha256_hex(key.expose().as_bytes()))
-}
 
 /// Removes what is to be off for good.
 pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {

@@ -7,7 +7,6 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::due::credential;
 use super::lease::{Run, change};
 use super::sweep::Halt;
 use crate::app::App;
@@ -105,8 +104,7 @@ pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
     };
     match workspaces::read(app, known).await {
         Reply::Is(()) => {
-            let (credential, change) = (credential(app), change(app)?);
-            if alarms::account_found(&*app.db, run.job, &credential, &change, app.now()).await? {
+            if alarms::account_found(&*app.db, run.job, &change(app)?, app.now()).await? {
                 app.note("info", "account_found", json!({ "job": run.job }));
             }
             Ok(())

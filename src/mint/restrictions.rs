@@ -1,12 +1,12 @@
 //! What a fresh key is held to upstream, before anybody has its secret, and why upstream made none.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Share;
 use crate::app::App;
 use crate::domain::mint::MintSpec;
 use crate::error::Error;
-use crate::upstream::guardrails::{Change, change};
+use crate::upstream::guardrails::{Change, change, of_key};
 use crate::upstream::openrouter::{self, Done, Reply};
 use crate::upstream::workspaces;
 
@@ -19,10 +19,7 @@ pub async fn restrict(
     hash: &str,
 ) -> Result<(), &'static str> {
     if let Some(guardrail) = guardrail
-        && !matches!(
-            change(app, Change::Assign, guardrail, hash).await,
-            Reply::Is(1)
-        )
+        && !assigned(app, guardrail, hash).await
     {
         return Err("guardrail");
     }
@@ -30,6 +27,17 @@ pub async fn restrict(
         return Err("off");
     }
     Ok(())
+}
+
+/// Whether the key has the guardrail now. Where the transport repeated the call, it was no news to the second one: then the
+/// guardrail's own list says.
+async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
+    match change(app, Change::Assign, guardrail, hash).await {
+        Reply::Is(0) => {
+            of_key(app, Some(guardrail), hash).await == Reply::Is(Value::from(guardrail))
+        }
+        told => told == Reply::Is(1),
+    }
 }
 
 /// Off, and no earlier try to put it off may land after it has come on (X4).

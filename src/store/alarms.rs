@@ -36,8 +36,6 @@ statements! {
     ACCOUNT = "UPDATE settings SET account = ?1, change_id = ?2
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
 
-    MATCHED = "UPDATE settings SET account_matched_at = ?1, account_credential = ?2";
-
     ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, 'settings', ?2, m.public_id, CASE ?2 WHEN 'restore_accepted' THEN s.restore ELSE s.account END, ?3
         FROM members m JOIN settings s
@@ -49,7 +47,7 @@ statements! {
 
     // The next key that is recorded at home tells which account it is.
     ACCEPT_ACCOUNT = "UPDATE settings SET account = 'known', account_since = ?1, home_workspace_id = NULL,
-            account_matched_at = NULL, account_credential = NULL, change_id = ?2
+            change_id = ?2
         WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
 
     STANDING = "SELECT json_object('upstream_terms_confirmed', s.upstream_terms = 'confirmed',
@@ -104,16 +102,14 @@ pub fn account_lost(
     audit::run(db, batch, change, "settings")
 }
 
-/// The account is ours, as this credential shows. True where it was not before.
+/// The account is ours. True where it was not before.
 pub fn account_found(
     db: &dyn Database,
     job: &str,
-    credential_sha256: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(MATCHED, now, credential_sha256),
         stmt!(FOUND_GUARD, change, job, now),
         stmt!(ACCOUNT, "known", change),
     ];

@@ -67,8 +67,10 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = ?1)";
 
     // The claimed key itself, unless an earlier generation of it was here.
-    KEY = "INSERT INTO keys (public_id, owner_id, ordinal, origin, plan_id, created_at, change_id)
-        SELECT ?1, g.owner_id, 0, 'claim', g.plan_id, ?2, ?3
+    KEY = "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, plan_id, created_at, change_id)
+        SELECT ?1, g.owner_id, 0, 'claim', (SELECT t.name FROM members m
+            JOIN allotments t ON t.provider = m.provider AND t.subject = m.subject
+            WHERE m.owner_id = g.owner_id AND t.name IS NOT NULL ORDER BY t.since DESC LIMIT 1), g.plan_id, ?2, ?3
         FROM claim_gates g
         WHERE g.public_id = ?4 AND g.key_id IS NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?5)";

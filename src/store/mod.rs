@@ -11,6 +11,7 @@ mod figures;
 pub mod idempotency;
 
 pub mod alarms;
+pub mod allotments;
 pub mod allowances;
 pub mod audit;
 pub mod blocks;
@@ -51,6 +52,7 @@ use crate::ports::{Database, DbError, Rows, Sql, Stmt};
 pub fn statements() -> Vec<&'static Sql> {
     [
         alarms::STATEMENTS,
+        allotments::STATEMENTS,
         allowances::STATEMENTS,
         audit::STATEMENTS,
         blocks::STATEMENTS,

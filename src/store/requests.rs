@@ -87,8 +87,8 @@ statements! {
         WHERE public_id = ?5 AND state = 'open' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
 
     // For the person, whatever becomes of the member's row; nothing is minted until they claim.
-    ALLOT = "INSERT INTO allotments (provider, subject, kind, since, change_id)
-        SELECT m.provider, m.subject, q.kind, ?1, ?2
+    ALLOT = "INSERT INTO allotments (public_id, provider, subject, kind, since, change_id)
+        SELECT 'alt_' || substr(q.public_id, 5), m.provider, m.subject, q.kind, ?1, ?2
         FROM requests q JOIN members m ON m.owner_id = q.owner_id
         WHERE q.public_id = ?3 AND q.state = 'approved'
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)

@@ -81,9 +81,19 @@ statements! {
     CONFIRM = "UPDATE settings SET upstream_terms = 'confirmed', upstream_terms_by = ?1, upstream_terms_at = ?2, change_id = ?3
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')";
 
+    // It names the epoch that it ends: sent twice, or by two admins, it ends the sessions once.
+    END_SESSIONS_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'sessions_ended', m.public_id, s.session_epoch, s.session_epoch + 1, ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND s.session_epoch = ?5
+        ON CONFLICT DO NOTHING";
+
+    END_SESSIONS = "UPDATE settings SET session_epoch = session_epoch + 1, change_id = ?1
+        WHERE change_id IS NOT ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+
     SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target IN ('settings', 'instance')),
           'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin,
-          'claims', s.claims, 'restore', s.restore, 'account', s.account, 'upstream_terms', s.upstream_terms,
+          'session_epoch', s.session_epoch, 'claims', s.claims, 'restore', s.restore, 'account', s.account, 'upstream_terms', s.upstream_terms,
           'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at)
         FROM settings s JOIN seats JOIN instance i";
 }
@@ -163,6 +173,8 @@ from_json! {
         pub live_keys: i64,
         /// The origin that this database belongs to: at any other nothing is minted or swept.
         pub bound_to: Option<String>,
+        /// How often every session was ended: what ending them again has to name.
+        pub session_epoch: i64,
         pub claims: Claims,
         pub restore: Restore,
         pub account: Account,
@@ -282,6 +294,22 @@ pub async fn confirm_upstream_terms(
     let stmts = vec![
         stmt!(CONFIRM_GUARD, change, now, member, session.epoch),
         stmt!(CONFIRM, member, now, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// Ends every session of everybody, this one included, where the epoch is still the one that was confirmed.
+pub async fn end_sessions(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    confirmed: i64,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let (member, epoch) = (&session.member, session.epoch);
+    let stmts = vec![
+        stmt!(END_SESSIONS_GUARD, change, now, member, epoch, confirmed),
+        stmt!(END_SESSIONS, change),
     ];
     switch(db, change, stmts).await
 }

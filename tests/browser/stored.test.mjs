@@ -37,6 +37,7 @@ const TOLD = {
   "payments.credit_nano": "what was paid for it",
   "payments.at": "what was paid for it",
   "keys.name": "its name",
+  "allotments.name": "its name",
   "keys.own_limit_nano": "what raises or lowers it",
   "keys.preferred_at": "dates",
   "raises.amount_nano": "what raises or lowers it",
@@ -86,7 +87,7 @@ const TOLD = {
 /** Columns that say nothing about anybody: our own numbers, our own bookkeeping. */
 const OURS = [
   "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider", "blocks.public_id", "blocks.change_id",
-  "requests.id", "requests.public_id", "requests.owner_id", "requests.change_id", "allotments.provider", "allotments.change_id",
+  "requests.id", "requests.public_id", "requests.owner_id", "requests.change_id", "allotments.provider", "allotments.public_id", "allotments.change_id",
   "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.plan_id", "keys.change_id",
   "owners.id", "owners.kind", "owners.created_at", "owners.plan_rev", "owners.change_id", "payments.owner_id", "payments.change_id",
   "raises.id", "raises.public_id", "raises.key_id", "raises.change_id",

@@ -26,6 +26,7 @@ const KEY: Option<&str> = Some(
 const MEMBER: Option<&str> = Some("SELECT public_id FROM members WHERE login = 'member'");
 const PREPAYING: Option<&str> = Some("SELECT public_id FROM members WHERE login = 'load-1'");
 const REQUEST: Option<&str> = Some("SELECT public_id FROM requests");
+const ALLOTMENT: Option<&str> = Some("SELECT public_id FROM allotments LIMIT 1");
 const RAISE: Option<&str> = Some("SELECT public_id FROM raises");
 
 const fn of(
@@ -45,7 +46,7 @@ const fn of(
 }
 
 /// One for each unsafe route of the table, signing out of one browser apart: that needs no session.
-pub const CHANGES: [Change; 26] = [
+pub const CHANGES: [Change; 28] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -187,6 +188,20 @@ pub const CHANGES: [Change; 26] = [
     ),
     of(
         "POST",
+        "/api/v1/admin/allotments",
+        "operator",
+        None,
+        r#"{"provider":"github","subject":"1000888"}"#,
+    ),
+    of(
+        "DELETE",
+        "/api/v1/admin/allotments/{id}",
+        "operator",
+        ALLOTMENT,
+        "{}",
+    ),
+    of(
+        "POST",
         "/api/v1/admin/jobs/{id}",
         "operator",
         None,
@@ -217,6 +232,11 @@ pub fn begun() -> (World, Vec<Cookies>) {
     );
     assert_eq!(told.status, 201, "{told:?}");
     world.block("1000999");
+    let told = operator.post(
+        "/api/v1/admin/allotments",
+        r#"{"provider":"github","subject":"1000777"}"#,
+    );
+    assert_eq!(told.status, 201, "{told:?}");
     let asks = operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
     assert_eq!(asks.status, 200);
     let asking = Browser::signed_in(&world, "load-2");

@@ -122,6 +122,9 @@ fn story() -> (World, Vec<Ran>) {
     assert!(world.sweep());
     nights(&world, &operator);
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
+    operator.sign_in("operator");
+    let ends = r#"{"sessions":"end","confirm":0}"#;
+    assert_eq!(operator.patch("/api/v1/admin/settings", ends).status, 200);
     let trace = world.db.trace.borrow_mut().take().unwrap();
     (world, trace)
 }
@@ -186,6 +189,11 @@ fn plans(world: &World, operator: &Browser<'_>) {
 fn offboarding(world: &World, operator: &Browser<'_>) {
     let people = r#"{"provider":"github","subjects":["77","78"]}"#;
     assert_eq!(operator.post("/api/v1/admin/blocks", people).status, 200);
+    let person = r#"{"provider":"github","subject":"1000888"}"#;
+    let allotted = operator.post("/api/v1/admin/allotments", person).json();
+    operator.get("/api/v1/admin/allotments");
+    let id = allotted["allotment"]["id"].as_str().unwrap();
+    operator.delete(&format!("/api/v1/admin/allotments/{id}"));
     operator.get("/api/v1/admin/blocks");
     let one = keycap::http::Body::Bytes(r#"{"provider":"github","subject":"77"}"#.into());
     let headers = [

@@ -232,3 +232,37 @@ fn a_404_that_may_be_another_accounts_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn a_key_that_waits_for_its_budget_and_is_gone_is_replaced_nevertheless() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let first = member.claim().json()["key"]["id"].clone();
+    world.spends(5.0);
+    let key = format!("/api/v1/keys/{}", first.as_str().unwrap());
+    assert_eq!(member.delete(&key).status, 200);
+    sweeps(&world, 3);
+    let second = member.claim().json()["key"].clone();
+    assert_eq!(second["holds"], json!(["budget"]));
+    let key = format!("/api/v1/keys/{}", second["id"].as_str().unwrap());
+    let hash = world
+        .db
+        .text("SELECT upstream_hash FROM generations WHERE state = 'disabled'");
+    world.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
+    // It waits for its budget until the next day, and nobody knows that it is gone.
+    assert_eq!(
+        member.post(&format!("{key}/rotate"), "{}").code(),
+        "key_off"
+    );
+    world.pass(86_400);
+    sweeps(&world, 1);
+    assert_eq!(shown(&member)["missing"], true);
+    assert_eq!(holds(&world), ["budget"]);
+    let told = member.post(&format!("{key}/rotate"), "{}");
+    assert_eq!(told.status, 201, "{told:?}");
+    world.pass(86_400);
+    sweeps(&world, 2);
+    assert_eq!(world.usable()[0].limit.unwrap().nanos, 5_000_000_000);
+    assert_eq!(holds(&world).len(), 0);
+    oracle::settled(&world);
+}

@@ -553,3 +553,34 @@ fn f17_each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_
         oracle::settled(&world);
     }
 }
+
+#[test]
+fn a_guardrail_call_that_the_transport_repeated_discards_no_good_key() {
+    let world = World::new();
+    let guardrail = guarded(&world);
+    world.add_fault(ASSIGN, "duplicate", json!({}));
+    let (member, hash) = holder(&world);
+    assert_eq!(world.held_to(&hash), Some(guardrail.clone()));
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let target = format!("/api/v1/keys/{}/rotate", key.as_str().unwrap());
+    world.add_fault(ASSIGN, "duplicate", json!({}));
+    let told = member.post(&target, "{}");
+    assert_eq!(told.status, 201, "{told:?}");
+    let successor = sandbox::sha256_hex(told.secret().unwrap().as_bytes());
+    assert_eq!(world.held_to(&successor), Some(guardrail));
+    // No news that the list does not bear out is no guardrail.
+    let other = Browser::signed_in(&world, "second");
+    world.bend.set(Some(|call, body| {
+        if call.url.path().ends_with("/assignments/keys") && call.method == "POST" {
+            body["assigned_count"] = json!(0);
+        }
+        if call.url.path().ends_with("/assignments/keys") && call.method == "GET" {
+            body["data"] = json!([]);
+        }
+    }));
+    assert_eq!(other.claim().code(), "claim_unknown");
+    world.bend.set(None);
+    sweeps(&world, 2);
+    oracle::settled(&world);
+}

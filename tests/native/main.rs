@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod allotments;
 mod attacks;
 mod attempts;
 mod caps;

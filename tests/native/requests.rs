@@ -572,7 +572,7 @@ fn p11_s4_60_the_database_itself_keeps_requests_in_order() {
         assert_eq!(world.db.dump(), before, "{sql}");
     };
     let decided = "UPDATE requests SET state = 'approved', decided_at = 1, change_id = 't'";
-    let allotted = "INSERT INTO allotments (provider, subject, kind, since, change_id) VALUES ('github', '1', 'claim', 1, 't')";
+    let allotted = "INSERT INTO allotments (public_id, provider, subject, kind, since, change_id) VALUES ('alt_t', 'github', '1', 'claim', 1, 't')";
     let second = "INSERT INTO requests (public_id, owner_id, kind, created_at, change_id)
         SELECT 'ask_t', owner_id, kind, 1, 't' FROM requests";
     let asked = "INSERT INTO audit (change_id, target, action, actor, after, at) VALUES ('t', 'ask_t', 'request_made', 't', 'open', 1);";

@@ -161,8 +161,8 @@ fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
             "unaudited",
         ),
         (
-            "INSERT INTO allotments (provider, subject, kind, since, change_id)
-               SELECT provider, subject, 'claim', 1, change_id FROM members",
+            "INSERT INTO allotments (public_id, provider, subject, kind, since, change_id)
+               SELECT 'alt_t', provider, subject, 'claim', 1, change_id FROM members",
             "unaudited",
         ),
     ] {

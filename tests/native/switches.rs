@@ -179,11 +179,91 @@ fn p7_keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
          INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys",
     );
-    for (asked, usable) in [(200, 1), (200, 0), (1, 0)] {
+    // Each is concluded to be gone, and is not asked for again.
+    for (asked, usable) in [(200, 1), (1, 0), (0, 0)] {
         let before = world.calls("openrouter.keys.update");
         world.pass(TEN_MINUTES);
         assert!(world.sweep());
         assert_eq!(world.calls("openrouter.keys.update") - before, asked);
         assert_eq!(world.usable().len(), usable);
     }
+}
+
+#[test]
+fn an_admin_ends_every_session_after_a_confirmation_by_epoch_and_once() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    let operator = Browser::signed_in(&world, "operator");
+    let second = Browser::signed_in(&world, "second");
+    let epoch = operator.get(SETTINGS).json()["session_epoch"].clone();
+    assert_eq!(epoch, json!(0));
+    for body in [
+        r#"{"sessions":"end"}"#,
+        r#"{"sessions":"begin","confirm":0}"#,
+        r#"{"sessions":"end","confirm":0,"keys":"on"}"#,
+    ] {
+        assert_eq!(operator.patch(SETTINGS, body).status, 400, "{body}");
+    }
+    let told = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":1}"#);
+    assert_eq!(
+        (
+            told.status,
+            told.code().as_str(),
+            &told.json()["session_epoch"]
+        ),
+        (409, "confirmation_mismatch", &json!(0))
+    );
+    assert_eq!(member.get("/api/v1/me").status, 200);
+
+    let thief = operator.at_fresh_isolate();
+    let told = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
+    assert_eq!(
+        (told.status, &told.json()["session_epoch"]),
+        (200, &json!(1)),
+        "{told:?}"
+    );
+    assert!(told.header("set-cookie").contains("Max-Age=0"));
+    for ended in [&member, &second, &thief] {
+        let told = ended.get("/api/v1/me");
+        assert_eq!(
+            (told.status, told.code().as_str()),
+            (401, "sign_in_required")
+        );
+    }
+    let audit = "SELECT actor || ' ' || before || ' ' || after FROM audit
+        WHERE action = 'sessions_ended' AND target = 'settings'";
+    assert_eq!(
+        world.db.texts(audit),
+        [format!("{} 0 1", world.member("operator"))]
+    );
+    // They sign in again, their keys go on working, and the same confirmation ends nothing more.
+    assert_eq!(world.usable().len(), 1);
+    assert_eq!(
+        Browser::signed_in(&world, "member")
+            .get("/api/v1/me")
+            .status,
+        200
+    );
+    let again = Browser::signed_in(&world, "operator");
+    let told = again.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
+    assert_eq!(told.code(), "confirmation_mismatch");
+    assert_eq!(world.db.texts(audit).len(), 1);
+    sweeps(&world, 1);
+}
+
+#[test]
+fn what_is_made_in_a_session_that_is_ended_for_everybody_is_not_recorded() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    world.effects.plan(&[(1, Fate::HeldAfter)]);
+    let held = member.start_claim();
+    world.effects.plan(&[]);
+    let told = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
+    assert_eq!(told.status, 200);
+    let told = held.release();
+    assert_eq!((told.status, told.secret()), (409, None), "{told:?}");
+    sweeps(&world, 2);
+    assert_eq!(world.usable().len(), 0);
 }

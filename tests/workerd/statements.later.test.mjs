@@ -182,7 +182,6 @@ test("alarms are raised and ended whole or not at all, and again by the next run
   ]), "foreign_account");
   await own.worker.d1("UPDATE settings SET home_workspace_id = ?1", [home]);
   await raising(breaking([
-    ["alarms::MATCHED", "BEFORE UPDATE OF account_matched_at ON settings"],
     ["alarms::FOUND_GUARD", audit("account_found")],
     ["alarms::ACCOUNT", "BEFORE UPDATE OF account ON settings"],
   ]), /** @type {any} */ (null));

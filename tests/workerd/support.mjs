@@ -89,7 +89,7 @@ const TIMES = {
   holds: ["since"],
   used_states: ["expires_at"],
   requests: ["created_at"],
-  settings: ["pause_until", "account_matched_at"],
+  settings: ["pause_until"],
   sightings: ["seen_at"],
   drift: ["first_seen_at", "last_seen_at"],
 };

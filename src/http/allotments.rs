@@ -1,0 +1,85 @@
+//! `/api/v1/admin/allotments`: who may claim by an admin's word, by provider and account number, also before they ever sign
+//! in. The key is minted only when they claim, and its secret is theirs alone.
+
+use serde_json::json;
+
+use super::body::{NoMembers, Provider};
+use super::reply::{cut_to_page, id_of};
+use super::{Context, Reply, keys};
+use crate::app::App;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::domain::id::{Kind, PublicId};
+use crate::domain::identity::is_account_number;
+use crate::domain::key_name::key_name;
+use crate::error::Error;
+use crate::ports::{NoRandomness, Rows};
+use crate::store::allotments::{self, By, PAGE_ROWS, Person};
+use crate::store::members;
+
+pub async fn list_allotments(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let read = vec![allotments::page(context.after(Kind::Allotment)?.as_ref())];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    let mut page = allotments::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut page, PAGE_ROWS, id_of);
+    Reply::json(200, &json!({ "allotments": page, "next": next }))
+}
+
+body! {
+    struct Wanted {
+        provider: Provider,
+        subject: String,
+        name: Option<String>,
+        /// They may claim however new their account is.
+        waives_age: Option<bool>,
+    }
+}
+
+/// 201 with the allotment, or 200 with the one there is.
+pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted: Wanted = context.json()?;
+    if !is_account_number(&wanted.subject) {
+        return Err(Error::BadRequest {
+            detail: "A subject is the account's number, in digits. Nobody was permitted.",
+        });
+    }
+    let name = match &wanted.name {
+        None => None,
+        Some(text) => Some(key_name(text).map_err(|_| keys::BAD_NAME)?),
+    };
+    let person = Person {
+        provider: wanted.provider.name(),
+        subject: &wanted.subject,
+        kind: if wanted.waives_age == Some(true) {
+            "appeal"
+        } else {
+            "claim"
+        },
+        name: name.as_deref(),
+    };
+    let app = &*context.app;
+    let id = random::public_id(&*app.random, Kind::Allotment)?;
+    let (allotment, is_new) = allotments::put(&*app.db, &by(app, &session)?, &id, &person).await?;
+    let status = if is_new { 201 } else { 200 };
+    Reply::json(status, &json!({ "allotment": allotment }))
+}
+
+/// 204, also where there is none any more.
+pub async fn withdraw_allotment(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let id = PublicId::parse(Kind::Allotment, context.last_segment()).ok_or(Error::NotFound)?;
+    let app = &*context.app;
+    allotments::withdraw(&*app.db, &by(app, &session)?, &id).await?;
+    Ok(Reply::no_content())
+}
+
+fn by<'a>(app: &App, session: &'a Session) -> Result<By<'a>, NoRandomness> {
+    Ok(By {
+        session,
+        change: random::public_id(&*app.random, Kind::Change)?,
+        now: app.now(),
+    })
+}
