@@ -107,13 +107,10 @@ pub enum Error {
     IdempotencyMismatch,
     /// This very request, by its Idempotency-Key, is being worked on.
     RequestInProgress,
-    /// A mass action named another number than there are.
+    /// A mass action has to name a number as it is, and named another one.
     ConfirmationMismatch {
-        live_keys: i64,
-    },
-    /// Every session was ended since the confirmed epoch was shown, or it never was that.
-    SessionsEnded {
-        session_epoch: i64,
+        named: &'static str,
+        is: i64,
     },
     /// A run of this job has not ended yet.
     JobUnderWay,
@@ -218,7 +215,6 @@ impl Error {
             | Self::AlreadyDecided { .. }
             | Self::MemberIsAdmin
             | Self::MemberLeft
-            | Self::SessionsEnded { .. }
             | Self::ConfirmationMismatch { .. } => 409,
             Self::BodyTooLarge => 413,
             Self::AddressTooLong => 414,
@@ -303,9 +299,7 @@ impl Error {
             Self::SpendUnread => "spend_unread",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::RequestInProgress => "request_in_progress",
-            Self::ConfirmationMismatch { .. } | Self::SessionsEnded { .. } => {
-                "confirmation_mismatch"
-            }
+            Self::ConfirmationMismatch { .. } => "confirmation_mismatch",
             Self::NothingToRequest => "nothing_to_request",
             Self::JobUnderWay => "job_under_way",
             Self::RequestsUsedUp { .. } => "requests_used_up",
@@ -396,7 +390,6 @@ impl Error {
             | Self::NothingToSplit
             | Self::IdempotencyMismatch
             | Self::ConfirmationMismatch { .. }
-            | Self::SessionsEnded { .. }
             | Self::NothingToRequest
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }

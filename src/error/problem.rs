@@ -57,8 +57,7 @@ impl Error {
             Self::OldUnconfirmed => "OpenRouter did not confirm what the old secret may do",
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
             Self::RequestInProgress => "This request is being worked on",
-            Self::ConfirmationMismatch { .. } => "There are more keys than that",
-            Self::SessionsEnded { .. } => "That is not the present epoch of sessions",
+            Self::ConfirmationMismatch { .. } => "The number that was confirmed is another one now",
             Self::NothingToRequest => "There is nothing to ask for",
             Self::JobUnderWay => "This job is running",
             Self::RequestsUsedUp { .. } => "Too many requests today",
@@ -95,13 +94,8 @@ impl Error {
                 format!("An administrator has blocked it.{}", appeal(*offer))
             }
             Self::ApprovalNeeded { offer } => String::from(approval(*offer)),
-            Self::SessionsEnded { session_epoch } => {
-                format!("Nothing was changed. The epoch is {session_epoch} now; confirm that one.")
-            }
-            Self::ConfirmationMismatch { live_keys } => {
-                format!(
-                    "Nothing was changed. Live keys now: {live_keys}. Confirm at least that number."
-                )
+            Self::ConfirmationMismatch { named, is } => {
+                format!("Nothing was changed. {named} is {is} now: confirm that.")
             }
             Self::ClaimUnknown => String::from(
                 "Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter's answering again. Try again then.",
@@ -269,12 +263,7 @@ impl Error {
             | Self::InGrace { until: at }
             | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
             Self::SeatsFull { free_at } => vec![("retry_at", json!(free_at))],
-            Self::SessionsEnded { session_epoch } => {
-                vec![("session_epoch", json!(session_epoch))]
-            }
-            Self::ConfirmationMismatch { live_keys } => {
-                vec![("live_keys", json!(live_keys))]
-            }
+            Self::ConfirmationMismatch { named, is } => vec![(*named, json!(is))],
             _ => Vec::new(),
         };
         if let Some(members) = body.as_object_mut() {

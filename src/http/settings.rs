@@ -118,14 +118,16 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         (Switched::Done(after), _) => Reply::json(200, &after),
         (Switched::Refused(is), Wanted::KeysOff { confirmed }) if is.live_keys > confirmed => {
             Err(Error::ConfirmationMismatch {
-                live_keys: is.live_keys,
+                named: "live_keys",
+                is: is.live_keys,
             })
         }
         (Switched::Refused(is), Wanted::EndSessions { confirmed })
             if is.session_epoch != confirmed =>
         {
-            Err(Error::SessionsEnded {
-                session_epoch: is.session_epoch,
+            Err(Error::ConfirmationMismatch {
+                named: "session_epoch",
+                is: is.session_epoch,
             })
         }
         (Switched::Refused(_), _) => Err(Error::SignInRequired),
