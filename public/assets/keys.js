@@ -127,7 +127,7 @@ function failToLoad(answer) {
 
 /** Nothing was asked for but to look. @param {Outcome<unknown>} answer */
 function failedWords(answer) {
-  const unchanged = "Nothing was changed. A key you have keeps working.";
+  const unchanged = "Nothing was changed, and a key you have is not touched.";
   if (answer.outcome === "lost") {
     const { title, advice } = lostWords(answer);
     return { title, text: `${unchanged} ${advice}` };

@@ -95,14 +95,14 @@ export function resetText(key, now) {
 
 /** @typedef {{ title: string, text: string, next: string }} Advice */
 
-const PAUSED = { title: "Claims are paused.", text: "New keys are not given out at the moment.", next: "Come back later. A key you already have keeps working." };
+const PAUSED = { title: "Claims are paused.", text: "New keys are not given out at the moment.", next: "Come back later." };
 const BARRED = { title: "This account cannot claim a key.", next: "If that is wrong, ask the people who run this service." };
 
 /** What each refusal means for the person who reads it, by its code. An empty text is the service's to fill. @type {Record<string, Advice>} */
 const REFUSALS = {
   project_not_live: { ...PAUSED, text: "This service is not live yet." },
   provisioning_closed: PAUSED,
-  upstream_terms_unconfirmed: { title: "Claims are not open yet.", text: "The people who run this service have not confirmed OpenRouter’s terms yet.", next: "Come back later. A key you already have keeps working." },
+  upstream_terms_unconfirmed: { title: "Claims are not open yet.", text: "The people who run this service have not confirmed OpenRouter’s terms yet.", next: "Come back later." },
   minting_stopped: { ...PAUSED, text: "The people who run this service have stopped new keys for now." },
   database_restored: { ...PAUSED, text: "The records of this service are being put in order." },
   foreign_account: { ...PAUSED, text: "This service is being connected to OpenRouter anew." },
@@ -178,7 +178,7 @@ export function retryText({ code, retryAt }, now) {
   const at = Date.parse(retryAt ?? "");
   if (!(at > now)) return "";
   const when = `${dateUtc(at)}, ${clockUtc(at)} (${relative(at, now)})`;
-  return code === "seats_full" ? `The next place comes free at ${when}, and goes to the first who claims it.` : `You can claim from ${when}.`;
+  return code === "seats_full" ? `The next place comes free on ${when}, and goes to the first who claims it.` : `You can claim from ${when}.`;
 }
 
 /**

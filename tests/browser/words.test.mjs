@@ -60,7 +60,7 @@ test("a refusal names the failed rule with its figures, from the problem or from
   assert.equal(refusalAdvice(refusal({ code: "project_not_live" })).title, "Claims are paused.");
   assert.equal(refusalAdvice(refusal({ code: "a_later_rule", detail: "Its own words." })).text, "Its own words.");
   assert.equal(plain(retryText(refusal({ retryAt: "2026-12-17T20:59:30Z" }), NOW)), "You can claim from 17 Dec 2026, 20:59 UTC (in 26 days).");
-  assert.equal(plain(retryText(refusal({ code: "seats_full", retryAt: "2026-11-22T00:00:00Z" }), NOW)), "The next place comes free at 22 Nov 2026, 00:00 UTC (in 3 h), and goes to the first who claims it.");
+  assert.equal(plain(retryText(refusal({ code: "seats_full", retryAt: "2026-11-22T00:00:00Z" }), NOW)), "The next place comes free on 22 Nov 2026, 00:00 UTC (in 3 h), and goes to the first who claims it.");
   assert.equal(retryText(refusal({ retryAt: "2026-11-21T00:00:00Z" }), NOW), "");
   assert.equal(retryText(refusal({}), NOW), "");
 });

@@ -1,0 +1,50 @@
+// The way to another GitHub account, beside each refusal that is about the account.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { House, sees } from "./support.mjs";
+
+/** @type {House} */
+let house;
+before(async () => {
+  house = await House.open();
+});
+after(() => house?.close());
+
+test("whoever is refused for their account can use another one: GitHub asks which, and the page becomes the other's", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.signIn("newcomer");
+  await sees(page, "Your GitHub account is too young.");
+  await page.getByRole("link", { name: "Use another account" }).click();
+  await page.waitForURL(/[?&]prompt=select_account(&|$)/);
+  await visitor.chooseAtGitHub("load-501");
+  await page.waitForURL(`${house.worker.url}/keys`);
+  await page.getByRole("button", { name: "Signed in as @load-501. Account menu" }).waitFor();
+  await visitor.claimButton.waitFor();
+  await visitor.leave();
+});
+
+test("a sign-in that GitHub or we refuse offers another account beside the reason", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await visitor.open("/?auth_error=blocked");
+  await page.getByRole("alert").getByRole("link", { name: /another account/ }).click();
+  await page.waitForURL(/[?&]prompt=select_account(&|$)/);
+  await visitor.leave();
+});
+
+test("a refusal that is about nobody's account offers none", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await page.route("**/api/v1/me", async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    body.claim = { ...body.claim, open: false, refusal: { code: "minting_stopped", title: "", detail: "", retry_at: null } };
+    await route.fulfill({ response, json: body });
+  });
+  await visitor.signIn("load-502");
+  await sees(page, "Claims are paused.");
+  assert.equal(await page.getByRole("link", { name: "Use another account" }).count(), 0);
+  await visitor.leave();
+});
