@@ -82,7 +82,7 @@ export function refused(model, claim, actions) {
       <p class="actions">
         ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}
         <button class="button" type="button" @click=${actions.load}>Look again</button>
-        ${isAboutAccount(told.code) ? html`<a class="button is-quiet" href="/auth/github?next=keys&account=another">Use another account</a>` : nothing}
+        ${isAboutAccount(told.code) ? html`<a class="button is-quiet" href="/auth/github?next=keys&account=another">Use another GitHub account</a>` : nothing}
       </p>
       ${requestId(model.refusal?.requestId)}
     </section>

@@ -50,16 +50,19 @@ export async function greet() {
 }
 
 /**
- * Looks again who is signed in whenever the page comes back into view: another tab may have changed that meanwhile.
+ * Looks again who is signed in whenever the page comes back into view, or out of the browser's history: another tab may have
+ * changed that meanwhile.
  * @param {{ signedIn: (me: Me) => void, signedOut: () => void }} page
  */
 export function watchAccount({ signedIn, signedOut }) {
-  document.addEventListener("visibilitychange", async () => {
+  const look = async () => {
     if (document.hidden || !isSomebodys()) return;
     const answer = /** @type {import("./api.js").Outcome<Me>} */ (await call("GET", "/api/v1/me"));
     if (answer.outcome === "done") signedIn(answer.body);
     if (answer.outcome === "refused" && answer.status === 401) signedOut();
-  });
+  };
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pageshow", ({ persisted }) => void (persisted && look()));
 }
 
 /** The entry of this page's history that says why it was loaded anew. */

@@ -16,7 +16,7 @@ test("whoever is refused for their account can use another one: GitHub asks whic
   const { page } = visitor;
   await visitor.signIn("newcomer");
   await sees(page, "Your GitHub account is too young.");
-  await page.getByRole("link", { name: "Use another account" }).click();
+  await page.getByRole("link", { name: "Use another GitHub account" }).click();
   await page.waitForURL(/[?&]prompt=select_account(&|$)/);
   await visitor.chooseAtGitHub("load-501");
   await page.waitForURL(`${house.worker.url}/keys`);
@@ -29,7 +29,7 @@ test("a sign-in that GitHub or we refuse offers another account beside the reaso
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.open("/?auth_error=blocked");
-  await page.getByRole("alert").getByRole("link", { name: /another account/ }).click();
+  await page.getByRole("alert").getByRole("link", { name: "Use another GitHub account" }).click();
   await page.waitForURL(/[?&]prompt=select_account(&|$)/);
   await visitor.leave();
 });
@@ -45,6 +45,6 @@ test("a refusal that is about nobody's account offers none", async () => {
   });
   await visitor.signIn("load-502");
   await sees(page, "Claims are paused.");
-  assert.equal(await page.getByRole("link", { name: "Use another account" }).count(), 0);
+  assert.equal(await page.getByRole("link", { name: "Use another GitHub account" }).count(), 0);
   await visitor.leave();
 });
