@@ -32,7 +32,7 @@ const CARGO = [
 /** Tests that take longer than all others together, by the beginnings of their names: they have their turn last. */
 const SLOW = ["cuts::", "explorer::", "attacks::upstreams::", "switches::x4_switching", "sweep::a17_what_one_sweep"];
 /** Tests about how the tree is written: they would notice that a text was changed, not that a guard is missing. */
-const ABOUT_THE_TREE = ["docs::", "migrations::", "s0_109", "s4_67", "hot_statements", "b6_every_statement"];
+const ABOUT_THE_TREE = ["docs::", "migrations::", "s4_67", "hot_statements", "b6_every_statement"];
 const skipping = (/** @type {string[]} */ names) => names.flatMap((name) => ["--skip", name]);
 
 /** What is run in turn, until something fails. @type {{ args: string[], limitSeconds: number }[]} */

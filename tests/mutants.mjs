@@ -544,6 +544,7 @@ export const mutants = [
   ...inFile("src/domain/gate.rs", [
     ["A4 claims want a live project", "self.project_live && self.provisioning_enabled", "self.provisioning_enabled"],
     ["A4 claims want provisioning", "self.project_live && self.provisioning_enabled", "self.project_live"],
+    ["claims want a management key", "self.can_mint && ", ""],
     ["P6 no ceiling is closed", "&& self.max_total_keys > 0", ""],
   ]),
   ...inFile("src/domain/mint.rs", [

@@ -102,6 +102,7 @@ const BARRED = { title: "This account cannot claim a key.", next: "If that is wr
 const REFUSALS = {
   project_not_live: { ...PAUSED, text: "This service is not live yet." },
   provisioning_closed: PAUSED,
+  not_configured: { ...PAUSED, text: "This service is not set up yet." },
   upstream_terms_unconfirmed: { title: "Claims are not open yet.", text: "The people who run this service have not confirmed OpenRouter’s terms yet.", next: "Come back later." },
   minting_stopped: { ...PAUSED, text: "The people who run this service have stopped new keys for now." },
   database_restored: { ...PAUSED, text: "The records of this service are being put in order." },
@@ -155,7 +156,7 @@ export const ASKS = {
 const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
 
 /** What stands on the button while nobody can claim, and would otherwise press in vain (S4-23). @type {Record<string, string>} */
-const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };
+const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", not_configured: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };
 
 /** Rules that another account may meet. */
 const ABOUT_ACCOUNT = new Set(["account_too_young", "approval_needed", "blocked", "member_suspended", "member_banned", "member_not_active"]);

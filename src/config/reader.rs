@@ -107,7 +107,8 @@ impl Reader<'_> {
         );
         Terms {
             project_live,
-            provisioning_enabled: can_mint && enabled,
+            provisioning_enabled: enabled,
+            can_mint,
             max_total_keys: self.max_total_keys(),
             min_account_age_days: self.number("MIN_ACCOUNT_AGE_DAYS", 30, 0, 36_500),
             claims_per_hour: self.claims_per_hour(),

@@ -19,6 +19,8 @@ pub struct Terms {
     pub project_live: bool,
     /// `PROVISIONING_ENABLED` is `true`.
     pub provisioning_enabled: bool,
+    /// There is a management key to make keys with.
+    pub can_mint: bool,
     /// `MAX_TOTAL_KEYS`; zero when unset or malformed, which closes (S4-78).
     pub max_total_keys: i64,
     pub min_account_age_days: u32,
@@ -34,7 +36,7 @@ pub const HOUR_SECS: i64 = 3_600;
 impl Terms {
     /// Whether configuration lets anybody claim.
     pub const fn open(&self) -> bool {
-        self.project_live && self.provisioning_enabled && self.max_total_keys > 0
+        self.project_live && self.provisioning_enabled && self.can_mint && self.max_total_keys > 0
     }
 
     /// Accounts made later than this are too young.
@@ -142,6 +144,8 @@ pub enum Refusal {
     },
     ProjectNotLive,
     ProvisioningClosed,
+    /// There is no management key.
+    NotConfigured,
     UpstreamTermsUnconfirmed,
     DatabaseRestored,
     ForeignAccount,
@@ -209,6 +213,8 @@ fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
         Some(Refusal::ProjectNotLive)
     } else if !terms.provisioning_enabled || terms.max_total_keys <= 0 {
         Some(Refusal::ProvisioningClosed)
+    } else if !terms.can_mint {
+        Some(Refusal::NotConfigured)
     } else if !facts.policy.upstream_terms_confirmed && !terms.upstream_terms_waived {
         Some(Refusal::UpstreamTermsUnconfirmed)
     } else if facts.policy.restored {

@@ -112,6 +112,7 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::KeysUsedUp { allowed } => Error::KeysUsedUp { allowed },
         Refusal::ProjectNotLive => Error::ProjectNotLive,
         Refusal::ProvisioningClosed | Refusal::ForeignInstance => Error::ProvisioningClosed,
+        Refusal::NotConfigured => Error::NotConfigured,
         Refusal::MintingStopped => Error::MintingStopped,
         Refusal::DatabaseRestored => Error::DatabaseRestored,
         Refusal::ForeignAccount => Error::ForeignAccount,

@@ -158,7 +158,7 @@ fn s4_19_s4_20_s4_78_closed_configuration_closes_claims_and_nothing_else() {
         ("PROVISIONING_ENABLED", "", "provisioning_closed"),
         ("MAX_TOTAL_KEYS", "", "provisioning_closed"),
         ("MAX_TOTAL_KEYS", "lots", "provisioning_closed"),
-        ("OPENROUTER_MANAGEMENT_KEY", "", "provisioning_closed"),
+        ("OPENROUTER_MANAGEMENT_KEY", "", "not_configured"),
     ] {
         let world = World::new();
         let holder = Browser::signed_in(&world, "second");
@@ -166,16 +166,26 @@ fn s4_19_s4_20_s4_78_closed_configuration_closes_claims_and_nothing_else() {
         world.set(setting, value);
         let member = Browser::signed_in(&world, "member");
         let told = member.claim();
+        // A gate that is shut is the operator's wish; what is not set up is a fault.
+        let status = if code == "not_configured" { 503 } else { 403 };
         assert_eq!(
             (told.status, told.code().as_str()),
-            (403, code),
+            (status, code),
             "{setting}={value}"
         );
         assert_eq!(world.calls("openrouter.keys.create"), 1);
         let me = member.get("/api/v1/me").json();
         assert_eq!(me["claim"]["open"], false);
         assert_eq!(me["claim"]["refusal"]["code"], code);
-        assert_eq!(member.get("/").status, 200);
+        for page in ["/", "/docs", "/keys", "/healthz"] {
+            assert_eq!(member.get(page).status, 200, "{setting}={value}: {page}");
+        }
+        let health = member.get("/healthz").json();
+        let named = health["closed_by"].as_array().unwrap().iter();
+        assert!(
+            named.clone().any(|one| one["setting"] == setting),
+            "{health}"
+        );
         // Whoever has a key still sees it.
         let holder = holder.at_fresh_isolate();
         assert_eq!(holder.claim().status, 200);

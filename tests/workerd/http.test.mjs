@@ -457,14 +457,14 @@ test("a control character in a header is refused with our own headers, and nothi
 });
 
 describe("settings", () => {
-  /** @param {Record<string, string | undefined>} vars @param {string} code @param {string[]} closedBy */
-  async function closesClaims(vars, code, closedBy) {
+  /** @param {Record<string, string | undefined>} vars @param {string} code @param {string[]} closedBy @param {number} [status] */
+  async function closesClaims(vars, code, closedBy, status = 403) {
     const usual = secrets();
     await house.worker.restart({ vars });
     const before = await house.calls(CREATE);
     const member = await house.member();
     const told = await house.claim(member);
-    isProblem(told, 403, code);
+    isProblem(told, status, code);
     assert.equal((await member.get("/api/v1/me")).body.claim.open, false);
     const health = (await member.get("/healthz")).body;
     assert.deepEqual([health.claims_open, health.closed_by.map((/** @type {any} */ problem) => problem.setting)], [false, closedBy]);
@@ -477,6 +477,18 @@ describe("settings", () => {
     await closesClaims({ MAX_TOTAL_KEYS: "many" }, "provisioning_closed", ["MAX_TOTAL_KEYS"]);
     await closesClaims({ PROVISIONING_ENABLED: "TRUE" }, "provisioning_closed", ["PROVISIONING_ENABLED"]);
     await closesClaims({ PROJECT_STATUS: undefined }, "project_not_live", ["PROJECT_STATUS"]);
+  });
+
+  test("without a management key pages stand, a claim says that nothing is set up, and the clock's jobs are skipped", async () => {
+    const runs = "SELECT COUNT(*) AS runs FROM runs";
+    const before = await house.worker.d1(runs);
+    await house.worker.restart({ vars: { OPENROUTER_MANAGEMENT_KEY: undefined } });
+    for (const path of ["/", "/docs", "/keys", "/healthz"]) assert.equal((await new Client(house.worker).get(path)).status, 200, path);
+    for (const cron of ["*/10 * * * *", "0 3 * * *"]) await house.worker.cron(Date.now(), cron);
+    assert.deepEqual(await house.worker.d1(runs), before, "no run began, so none failed");
+    await closesClaims({ OPENROUTER_MANAGEMENT_KEY: undefined }, "not_configured", ["OPENROUTER_MANAGEMENT_KEY"], 503);
+    await house.worker.restart();
+    assert.equal((await house.claim(await house.member())).status, 201, "it is read again at the next start");
   });
 
   test("what wrangler.toml commits gives nobody a key: a deployment on push is safe (S4-52)", async () => {
