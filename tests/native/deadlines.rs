@@ -220,3 +220,62 @@ fn a_call_that_is_refused_at_once_is_repeated_only_where_that_is_harmless_and_wi
         }
     }
 }
+
+/// What no answer may repeat: upstream's words in its errors are these.
+const CANARY: &str = "canary-of-upstreams-own-words";
+
+/// How upstream refuses while it is overloaded or broken.
+const OVERLOADED: [(&str, u16, Option<u32>); 4] = [
+    ("rate_limited", 429, Some(7)),
+    ("rate_limited", 429, None),
+    ("error_before", 500, None),
+    ("error_before", 503, None),
+];
+
+#[test]
+fn an_overloaded_upstream_is_a_503_with_a_wait_whatever_was_asked_and_in_our_own_words() {
+    let mut cells = 0;
+    for (name, prepare, act) in ACTS {
+        for (_, operation) in operations_of(name, prepare, act) {
+            for (kind, status, wait) in OVERLOADED {
+                let world = World::new();
+                let cast = prepare(&world);
+                let mut more = json!({ "times": 0 });
+                if let Some(wait) = wait {
+                    more["retry_after"] = json!(wait);
+                }
+                if kind == "error_before" {
+                    more["status"] = json!(status);
+                }
+                world.add_fault(operation.as_str(), kind, more);
+                world.bend.set(Some(|_, answer| {
+                    for member in ["error", "message", "error_description"] {
+                        if answer[member].is_object() {
+                            answer[member]["message"] = json!(CANARY);
+                        } else if answer[member].is_string() {
+                            answer[member] = json!(CANARY);
+                        }
+                    }
+                }));
+                let told = act(&cast);
+                world.bend.set(None);
+                world.sandbox.borrow_mut().clear_faults();
+                let cell = format!("{name}, {} {status}: {told:?}", operation.as_str());
+                // What is written down and will be carried out is no error; a sign-in goes back with its reason.
+                let in_hand = [200, 201, 202, 204, 303].contains(&told.status);
+                assert!(in_hand || told.status == 503, "{cell}");
+                if told.status == 503 {
+                    let wait: u32 = told.header("retry-after").parse().expect(&cell);
+                    assert!((1..=600).contains(&wait), "{cell}");
+                }
+                let log = world.log.borrow().join("\n");
+                assert!(
+                    !told.body.contains(CANARY) && !log.contains(CANARY),
+                    "{cell}"
+                );
+                cells += 1;
+            }
+        }
+    }
+    println!("counted: {cells} acts at an upstream that is overloaded or broken");
+}
