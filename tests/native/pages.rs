@@ -312,3 +312,50 @@ fn the_landing_page_the_docs_and_the_health_route_know_the_admins_switch() {
     }
     assert_eq!(world.effects.count(), 0);
 }
+
+#[test]
+fn the_docs_say_that_rates_are_the_accounts_and_promise_none_for_a_key() {
+    let world = World::new();
+    let docs = page(&world, "/docs");
+    for told in [
+        "OpenRouter counts the requests of our whole account, not of each key",
+        "others wait too",
+        "we promise no rate for a key",
+    ] {
+        assert!(docs.contains(told), "{told}");
+    }
+    // Nor is one promised anywhere else.
+    for path in DOCUMENTS {
+        for promise in [
+            "requests per minute",
+            "requests a minute",
+            "requests per second",
+        ] {
+            assert!(!page(&world, path).contains(promise), "{path}: {promise}");
+        }
+    }
+}
+
+#[test]
+fn the_way_to_the_keys_is_there_exactly_where_their_page_is() {
+    for (on, status) in [("true", 200), ("false", 404)] {
+        let world = World::new();
+        world.set("API_KEYS_PAGE", on);
+        let browser = Browser::new(&world);
+        for path in ["/", "/docs", "/keys", "/nothing"] {
+            let html = browser
+                .send(
+                    "GET",
+                    path,
+                    &[("accept", "text/html")],
+                    keycap::http::Body::Empty,
+                )
+                .body;
+            let leads_there = html.contains("href=\"/keys\"");
+            assert_eq!(leads_there, on == "true", "{on} {path}: {html}");
+        }
+        assert_eq!(browser.get("/keys").status, status, "{on}");
+        let data = if on == "true" { 401 } else { 404 };
+        assert_eq!(browser.get("/api/v1/keys").status, data, "{on}");
+    }
+}

@@ -279,3 +279,31 @@ fn migrations_hold_no_deployments_own_data() {
         }
     }
 }
+
+#[test]
+fn the_lints_are_errors_and_nothing_in_the_code_is_let_off_or_dead() {
+    let manifest = read("Cargo.toml");
+    for lint in [
+        "unsafe_code = \"forbid\"",
+        "unwrap_used = \"deny\"",
+        "panic = \"deny\"",
+        "indexing_slicing = \"deny\"",
+        "todo = \"deny\"",
+    ] {
+        assert!(manifest.contains(lint), "{lint}");
+    }
+    // Dead code is a warning of the compiler's, and warnings are errors where it is checked: natively and as a Worker.
+    let checks = read("scripts/check.mjs");
+    assert_eq!(checks.matches("\"-D\", \"warnings\"").count(), 2);
+    for (path, text) in files("src").into_iter().chain(files("sandbox/src")) {
+        for let_off in ["#[allow(", "#![allow("] {
+            assert!(!text.contains(let_off), "{}: {let_off}", path.display());
+        }
+        assert!(!text.contains("expect(dead_code"), "{}", path.display());
+    }
+    for options in ["tsconfig.json", "tsconfig.pages.json"] {
+        let strict = read(options).contains("\"strict\": true");
+        let extends = read(options).contains("\"extends\"");
+        assert!(strict || extends, "{options}");
+    }
+}
