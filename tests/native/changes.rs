@@ -271,7 +271,7 @@ impl Change {
     }
 
     /// As our own page sends it.
-    fn send(&self, browser: &Browser<'_>, world: &World) -> Told {
+    pub fn send(&self, browser: &Browser<'_>, world: &World) -> Told {
         let target = self.target(world);
         match self.method {
             "POST" => browser.post(&target, self.body),

@@ -67,4 +67,5 @@ mod switches;
 mod terms;
 mod texts;
 mod tree;
+mod upgrades;
 mod workspaces;
