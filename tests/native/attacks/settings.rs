@@ -4,7 +4,7 @@
 
 use keycap::config::Config;
 
-use crate::support::World;
+use crate::support::{Browser, World};
 
 /// A marker that no message may repeat.
 const CANARY: &str = "canary-of-a-setting";
@@ -192,4 +192,28 @@ fn no_setting_of_any_text_is_taken_for_something_else_opens_a_gate_or_is_repeate
         }
     }
     println!("counted: {cells} hostile settings, {taken} of them taken as they are meant");
+}
+
+#[test]
+fn a_plan_takes_a_workspace_only_by_its_id() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let before = world.db.dump();
+    for text in hostile() {
+        let body = serde_json::json!({ "workspace_id": text }).to_string();
+        let told = operator.patch("/api/v1/admin/plans/default", &body);
+        let told_again = operator.post(
+            "/api/v1/admin/plans",
+            &serde_json::json!({
+                "name": "hostile", "limit_usd": "1.00", "limit_reset": "daily", "expiry_days": 30,
+                "max_active_keys": 1, "workspace_id": text,
+            })
+            .to_string(),
+        );
+        for told in [told, told_again] {
+            assert!([400, 413].contains(&told.status), "{text}: {told:?}");
+            assert!(!told.body.contains(CANARY), "{told:?}");
+        }
+        assert_eq!(world.db.dump(), before, "{text}");
+    }
 }
