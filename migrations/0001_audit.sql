@@ -42,7 +42,7 @@ INSERT INTO audit_actions (name) VALUES
   -- Plans.
   ('plan_seeded'), ('plan_created'), ('plan_changed'), ('plan_assigned'),
   -- Members.
-  ('member_created'), ('signed_in'), ('sessions_ended'), ('terms_accepted'), ('member_suspended'), ('member_banned'),
+  ('member_created'), ('signed_in'), ('login_passed_on'), ('sessions_ended'), ('terms_accepted'), ('member_suspended'), ('member_banned'),
   ('member_reinstated'), ('member_left'), ('member_returned'), ('blocked'), ('unblocked'),
   -- Keys.
   ('key_renamed'), ('hold_put'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('key_ended'),

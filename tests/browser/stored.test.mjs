@@ -12,6 +12,7 @@ const root = new URL("../../", import.meta.url);
 const TOLD = {
   "members.subject": "account number",
   "members.login": "login",
+  "members.login_passed_on_at": "login",
   "members.account_created_at": "its creation date",
   "members.created_at": "when you first and last signed in",
   "members.signed_in_at": "when you first and last signed in",

@@ -28,6 +28,7 @@ mod erasure;
 mod explorer;
 mod export;
 mod faults;
+mod former_logins;
 mod gates;
 mod gone;
 mod grace;
