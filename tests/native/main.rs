@@ -36,6 +36,7 @@ mod grid;
 mod guardrails;
 mod guards;
 mod idempotency;
+mod later_migrations;
 mod leave;
 mod limits;
 mod luck;
