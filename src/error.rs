@@ -9,7 +9,6 @@ mod retry;
 
 use crate::domain::gate::TooYoung;
 use crate::domain::identity::Status;
-use crate::domain::period::LimitReset;
 use crate::domain::request::{self, Offer};
 use crate::domain::time::Timestamp;
 
@@ -167,12 +166,6 @@ pub enum Level {
 }
 
 impl Error {
-    /// The day's quota is used up: it begins again with the next UTC day.
-    pub fn daily_quota(now: Timestamp) -> Self {
-        let retry_at = LimitReset::Daily.ends(now);
-        Self::DailyQuota { retry_at }
-    }
-
     pub const fn status(&self) -> u16 {
         match self {
             Self::BadRequest { .. } | Self::MalformedJson => 400,

@@ -55,6 +55,7 @@ mod rates;
 mod reconcile;
 mod requests;
 mod restore;
+mod retention;
 mod rotate;
 mod routes;
 mod safe_methods;
