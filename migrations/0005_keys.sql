@@ -12,6 +12,8 @@ CREATE TABLE keys (
   plan_id INTEGER NOT NULL REFERENCES plans (id),
   -- Less than the plan gives, as the owner wishes.
   own_limit_nano INTEGER CONSTRAINT keys_own_limit_nano_valid CHECK (own_limit_nano >= 10000000),
+  -- A lower limit that somebody else set at OpenRouter: it holds until an admin lifts it.
+  upstream_limit_nano INTEGER CONSTRAINT keys_upstream_limit_nano_valid CHECK (upstream_limit_nano >= 10000000),
   -- When the owner chose to keep this one, should the plan allow fewer than there are.
   preferred_at INTEGER,
   created_at INTEGER NOT NULL,
@@ -24,7 +26,8 @@ CREATE TABLE keys (
 CREATE TABLE holds (
   key_id INTEGER NOT NULL REFERENCES keys (id),
   reason TEXT NOT NULL CONSTRAINT holds_reason_valid CHECK (reason IN
-    ('owner', 'admin', 'offboarding', 'leak', 'idle', 'budget', 'plan', 'switch', 'rotation')),
+    -- 'upstream': somebody else disabled it at OpenRouter.
+    ('owner', 'admin', 'offboarding', 'leak', 'idle', 'budget', 'plan', 'switch', 'rotation', 'upstream')),
   actor TEXT NOT NULL,
   since INTEGER NOT NULL,
   change_id TEXT NOT NULL,
@@ -42,6 +45,8 @@ CREATE TRIGGER keys_end_final BEFORE UPDATE OF ended_at ON keys WHEN OLD.ended_a
 CREATE TRIGGER keys_name_audited BEFORE UPDATE OF name ON keys WHEN NEW.name IS NOT OLD.name AND NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE TRIGGER keys_own_limit_audited BEFORE UPDATE OF own_limit_nano, preferred_at ON keys WHEN (NEW.own_limit_nano IS NOT OLD.own_limit_nano OR NEW.preferred_at IS NOT OLD.preferred_at) AND NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+CREATE TRIGGER keys_upstream_limit_audited BEFORE UPDATE OF upstream_limit_nano ON keys WHEN NEW.upstream_limit_nano IS NOT OLD.upstream_limit_nano AND NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = NEW.public_id ORDER BY id DESC LIMIT 1) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE TRIGGER holds_insert_audited BEFORE INSERT ON holds WHEN NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 

@@ -38,6 +38,8 @@ CREATE TABLE generations (
   -- When another was last sent whose outcome is not known: it may land late, so the wanted one is sent again until nothing
   -- in doubt can land any more.
   guardrail_sent_at INTEGER,
+  -- How far the account's list of assignments was read in the search for this key: a long one takes several sweeps.
+  guardrail_list_offset INTEGER NOT NULL DEFAULT 0 CONSTRAINT generations_guardrail_list_offset_valid CHECK (guardrail_list_offset >= 0),
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL CONSTRAINT generations_expires_at_valid CHECK (expires_at > created_at),
   recorded_at INTEGER,

@@ -26,14 +26,22 @@ CREATE INDEX runs_clean ON runs (job, started_at) WHERE outcome = 'done';
 -- Upstream keys that carry our marker and have no row: disabled, listed here, never deleted.
 CREATE TABLE findings (
   id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL,
   upstream_hash TEXT NOT NULL,
   upstream_name TEXT NOT NULL,
   workspace_id TEXT,
   first_seen_at INTEGER NOT NULL,
   last_seen_at INTEGER NOT NULL,
   disabled_at INTEGER,
+  -- When an admin said that it is known: it is told no more, unless it is found enabled again.
+  acknowledged_at INTEGER,
+  change_id TEXT,
+  CONSTRAINT findings_public_id_once UNIQUE (public_id),
   CONSTRAINT findings_hash_once UNIQUE (upstream_hash)
 ) STRICT;
+CREATE INDEX findings_by_age ON findings (last_seen_at);
+
+CREATE TRIGGER findings_acknowledged_audited BEFORE UPDATE OF acknowledged_at ON findings WHEN NEW.acknowledged_at IS NOT NULL AND NEW.acknowledged_at IS NOT OLD.acknowledged_at AND NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND action = 'finding_acknowledged') BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 -- When a walk last saw the upstream key of a row: apart from the row itself, which is not changed by being looked at.
 CREATE TABLE sightings (

@@ -63,7 +63,7 @@ SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.
     ORDER BY g.state IN ('active', 'disabled') DESC, g.id DESC LIMIT 1) AS live_state,
   -- A hold that is not the owner's outlives its key: deleting and claiming again is no way out of it.
   EXISTS (SELECT 1 FROM holds h JOIN keys hk ON hk.id = h.key_id WHERE hk.owner_id = m.owner_id
-    AND (h.reason IN ('admin', 'offboarding', 'switch') OR (h.reason = 'leak' AND hk.ended_at IS NULL))) AS held
+    AND (h.reason IN ('admin', 'offboarding', 'switch', 'upstream') OR (h.reason = 'leak' AND hk.ended_at IS NULL))) AS held
 FROM members m
 JOIN owners o ON o.id = m.owner_id
 JOIN settings s JOIN instance i JOIN seats
@@ -88,7 +88,7 @@ SELECT k.id AS key_id, k.public_id AS key, k.owner_id, m.public_id AS member, m.
   EXISTS (SELECT 1 FROM generations e WHERE e.key_id = k.id AND e.id <> g.id
     AND (e.state IN ('active', 'disabled', 'revoking', 'stuck')
       OR (e.state = 'revoked' AND e.recorded_at IS NOT NULL AND e.erased_at IS NULL AND e.readings_since_off < 2))) AS unsettled,
-  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason IN ('admin', 'offboarding', 'switch')) AS held,
+  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason IN ('admin', 'offboarding', 'switch', 'upstream')) AS held,
   -- A key that upstream no longer has waits for no budget: its successor does.
   EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id
     AND (h.reason IN ('owner', 'idle', 'plan') OR (h.reason = 'budget' AND g.missing_since IS NULL))) AS is_off,
@@ -116,7 +116,7 @@ SELECT k.id AS key_id, k.public_id AS key, k.name, k.owner_id, m.public_id AS me
   EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'owner') AS held_by_owner,
   -- Not the owner's to lift (A2).
   EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id
-    AND h.reason IN ('admin', 'offboarding', 'leak', 'switch')) AS held_by_house
+    AND h.reason IN ('admin', 'offboarding', 'leak', 'switch', 'upstream')) AS held_by_house
 FROM keys k JOIN members m ON m.owner_id = k.owner_id JOIN settings s
 WHERE k.ended_at IS NULL AND m.status = 'active'
   AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.state <> 'void');
@@ -132,7 +132,7 @@ WHERE k.ended_at IS NULL AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id 
 -- Each key as its owner sees it, with the generation that stands for it: the newest that was recorded and lives, else one
 -- that lives, else the last that ever was.
 CREATE VIEW key_cards AS
-SELECT k.owner_id, k.ordinal, k.ended_at, k.public_id, k.name, k.created_at, k.own_limit_nano,
+SELECT k.owner_id, k.ordinal, k.ended_at, k.public_id, k.name, k.created_at, k.own_limit_nano, k.upstream_limit_nano,
   g.id AS generation_id, g.state, g.live, g.label, g.limit_nano, g.limit_reset, g.expires_at,
   g.usage_daily_nano, g.usage_weekly_nano, g.usage_monthly_nano, g.usage_lifetime_nano, g.usage_read_at,
   (SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = k.id) AS holds,

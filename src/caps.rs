@@ -15,6 +15,12 @@ use crate::store::generations::Due;
 use crate::store::kept;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream_changes::{self, Noticed};
+
+/// Keys whose caps follow within a request, and the seconds after which no further one is begun: each takes several calls
+/// upstream, and a request may work on for thirty seconds after its answer.
+const KEYS_AT_ONCE: usize = 10;
+const AT_ONCE_SECS: i64 = 10;
 
 /// What is to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +58,17 @@ pub async fn follow(
         basis.spend = known;
     }
     let mut cap = decide(&basis, spend.as_ref(), now);
+    if cap.limit > basis.limit && !basis.sent {
+        // A lower limit that somebody else set is not to be undone by a job.
+        match check(app, due, actor).await? {
+            Reply::Is(Noticed::Nothing) => {}
+            Reply::Is(Noticed::Held | Noticed::Lowered) => {
+                return Ok(Reply::Is(Switched::Overtaken));
+            }
+            Reply::Is(Noticed::Unclear) => return Ok(Reply::Unknown),
+            other => return Ok(other.map(|_| Switched::Overtaken)),
+        }
+    }
     // The guardrail first: nothing more may be spent without. Less is said nevertheless.
     match guardrails::follow(app, due, &basis, &mut cap, actor).await? {
         Reply::Is(()) => {}
@@ -69,22 +86,37 @@ pub async fn follow(
     turn::cap(app, due, &cap, &basis, actor).await
 }
 
-/// The caps of one owner that are due, at once; what does not answer is the sweep's.
-pub async fn follow_owner(app: &App, owner: i64, actor: &str) {
+async fn check(app: &App, due: &Due, actor: &str) -> Result<Reply<Noticed>, DbError> {
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    let noticed = upstream_changes::check(app, hash, actor).await?;
+    absence::judge(app, due, noticed, actor).await
+}
+
+/// The caps of one owner that are due, at once, as far as somebody can wait for it; the sweep does the others. How many
+/// those are.
+pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
     let now = app.now();
     let Ok(due) = caps::due_beside(&*app.db, owner, now).await else {
-        return;
+        return 1;
     };
-    for due in due {
+    let all = due.len();
+    for (followed, due) in due.into_iter().enumerate() {
+        let left = all.saturating_sub(followed);
+        if followed >= KEYS_AT_ONCE || app.now() >= now.plus(AT_ONCE_SECS) {
+            return left;
+        }
         let followed = follow(app, &due, now, actor).await;
         if !matches!(followed, Ok(Reply::Is(_) | Reply::Missing)) {
             let generation = due.public_id.as_str();
             let cause = format!("{followed:?}");
             let more = serde_json::json!({ "generation": generation, "cause": cause });
             app.note("warn", "cap_left_to_sweep", more);
-            return;
+            return left;
         }
     }
+    0
 }
 
 /// Reads what an owner's keys have spent. False where that cannot be had at once.

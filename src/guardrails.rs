@@ -15,7 +15,7 @@ use crate::store::caps::Basis;
 use crate::store::generations::Due;
 use crate::store::guardrails::{self as rows, Turn};
 use crate::turn;
-use crate::upstream::guardrails::{Change, change, of_key, read};
+use crate::upstream::guardrails::{Change, Listed, change, of_key, read};
 use crate::upstream::openrouter::{self, Refused, Reply};
 
 /// A plan with a guardrail that is not there would have no key made any more.
@@ -67,8 +67,14 @@ pub async fn follow(
         },
         other => other,
     };
-    if sent != Reply::Is(()) {
-        return Ok(sent);
+    match sent {
+        Reply::Is(Sent::Confirmed) => {}
+        // The next sweep goes on with it.
+        Reply::Is(Sent::ListGoesOn(offset)) => {
+            rows::list_goes_on(&*app.db, &says, offset).await?;
+            return Ok(Reply::Unknown);
+        }
+        other => return Ok(other.map(|_| ())),
     }
     let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
     let now = app.now();
@@ -76,12 +82,12 @@ pub async fn follow(
         return Ok(Reply::Unknown);
     }
     cap.next = earliest(cap.next, doubt.again(now));
-    Ok(sent)
+    Ok(Reply::Is(()))
 }
 
 /// One that is assigned already is counted as no news: then its list says. What is taken away is what is on record: where
 /// something else may be in force, that is assigned first, in its place. Where nothing is on record, the list says.
-async fn send(app: &App, basis: &Basis, hash: &str) -> Reply<()> {
+async fn send(app: &App, basis: &Basis, hash: &str) -> Reply<Sent> {
     let (wanted, recorded) = (basis.guardrail_wanted.as_deref(), &basis.guardrail_id);
     let in_doubt = recorded.as_deref().filter(|_| basis.guardrail_sent);
     let told = match wanted.or(in_doubt) {
@@ -90,22 +96,37 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> Reply<()> {
         None => Reply::Is(0),
     };
     let has = match told {
-        Reply::Is(1) if wanted.is_some() => return Reply::Is(()),
-        Reply::Is(_) if wanted.is_none() => Reply::Is(json!(recorded)),
+        Reply::Is(1) if wanted.is_some() => return Reply::Is(Sent::Confirmed),
+        Reply::Is(_) if wanted.is_none() => json!(recorded),
         Reply::Missing if wanted.is_some() => return Reply::Missing,
-        Reply::Is(_) | Reply::Missing => of_key(app, wanted, hash).await,
-        other => return other.map(|_| ()),
+        Reply::Is(_) | Reply::Missing => {
+            match of_key(app, wanted, hash, basis.guardrail_list_offset).await {
+                Reply::Is(Listed::Has(has)) => has,
+                Reply::Is(Listed::GoesOn(offset)) => return Reply::Is(Sent::ListGoesOn(offset)),
+                other => return other.map(|_| Sent::Confirmed),
+            }
+        }
+        other => return other.map(|_| Sent::Confirmed),
     };
     match (has, wanted) {
-        (Reply::Is(Value::String(has)), Some(wanted)) if has == wanted => Reply::Is(()),
-        (Reply::Is(Value::Null), None) => Reply::Is(()),
-        (Reply::Is(Value::String(has)), None) => {
+        (Value::String(has), Some(wanted)) if has == wanted => Reply::Is(Sent::Confirmed),
+        (Value::Null, None) => Reply::Is(Sent::Confirmed),
+        (Value::String(has), None) => {
             match change(app, Change::Release, &has, hash).await {
                 // It was deleted, and holds nobody any more, where the key at least is there.
-                Reply::Missing => openrouter::read_key(app, hash).await.map(|_| ()),
-                other => other.map(|_| ()),
+                Reply::Missing => openrouter::read_key(app, hash)
+                    .await
+                    .map(|_| Sent::Confirmed),
+                other => other.map(|_| Sent::Confirmed),
             }
         }
         _ => Reply::Unknown,
     }
+}
+
+/// What sending a guardrail came to.
+enum Sent {
+    Confirmed,
+    /// Which one the key has is not known yet: the account's list is long, and goes on from this offset.
+    ListGoesOn(usize),
 }

@@ -23,6 +23,7 @@ mod spend;
 pub mod store;
 mod turn;
 mod upstream;
+mod upstream_changes;
 
 #[cfg(target_arch = "wasm32")]
 mod runtime;

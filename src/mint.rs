@@ -214,6 +214,7 @@ async fn settle(
                 all_off: share.exhausted,
                 allowance: decision.grants.allowance().key,
                 cap_due_at: minted.cap_due_at,
+                upstream_limit: decision.grants.upstream_limit,
             };
             Ok(Claimed::New { card, secret })
         }

@@ -20,6 +20,7 @@ use crate::store::generations::{self, Due};
 use crate::store::holds::Switch;
 use crate::store::own_keys::{self, DueNow, Granted, Wanted, Wish};
 use crate::store::quotas;
+use crate::store::upstream_holds;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::Reply;
 
@@ -102,6 +103,28 @@ async fn switched(
         }
     }
     is_gone
+}
+
+/// Lifts what somebody else did to a key at OpenRouter, for an admin: what is wanted of it is sent again.
+/// A limit follows with the next sweep.
+pub async fn lift_upstream_hold(app: &App, session: &Session, key: &str) -> Result<Carried, Error> {
+    let wish = wish(app, session, key)?;
+    let (mut card, due) = upstream_holds::lift(&*app.db, &wish).await?;
+    if !card.holds.is_empty() || due.is_empty() {
+        return Ok(Carried {
+            card,
+            confirmed: true,
+        });
+    }
+    let mut followed = true;
+    for row in due {
+        card.missing |= switched(app, Switch::On, &row, session, &mut followed).await;
+    }
+    if followed {
+        card.state = State::Active;
+    }
+    let confirmed = followed || card.missing;
+    Ok(Carried { card, confirmed })
 }
 
 /// Ends a key of the member's, or anybody's for an admin. Ending it again is the same answer.

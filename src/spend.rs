@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::ports::Stmt;
 use crate::store::spend::{self, Asked};
 use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream_changes;
 
 /// What asking came to.
 pub struct Told {
@@ -52,6 +53,9 @@ async fn ask_one(
                 if key.missing {
                     absence::withdraw(app, generation, actor).await?;
                 }
+                let of_row = (key.state, key.limit_nano);
+                upstream_changes::notice(app, &key.upstream_hash, of_row, &body.seen(), actor)
+                    .await?;
                 // Figures that are no amounts tell nothing; what was known stays.
                 let spend = body.read_at(now);
                 (true, spend.map(|spend| spend::tell(generation, &spend)))

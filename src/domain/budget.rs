@@ -55,6 +55,8 @@ pub struct Grants {
     pub raise_ends_at: Option<Timestamp>,
     /// What the owner prefers for this key.
     pub own_limit: Option<NanoUsd>,
+    /// A lower limit that somebody else gave it at OpenRouter.
+    pub upstream_limit: Option<NanoUsd>,
     /// What was paid and may be spent; counts under a prepaid plan alone.
     pub credit: NanoUsd,
 }
@@ -85,8 +87,9 @@ impl Grants {
                     .plus(self.owner_raises),
             ),
         };
+        let lower = [self.own_limit, self.upstream_limit].into_iter();
         Allowance {
-            key: self.own_limit.map_or(given, |own| own.min(given)),
+            key: lower.flatten().fold(given, NanoUsd::min),
             owner,
             plan,
             limit_reset: self.limit_reset,
@@ -281,6 +284,7 @@ mod tests {
             owner_raises: NanoUsd::ZERO,
             raise_ends_at: None,
             own_limit: None,
+            upstream_limit: None,
             credit: usd("40"),
         }
     }

@@ -38,6 +38,27 @@ impl Drift {
     }
 }
 
+/// What is done about a difference. Only the dangerous direction is mended: a key that is enabled, or has a higher limit.
+/// What somebody else disabled or lowered stays so, since it may be an emergency stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The key is held until an admin lifts that.
+    Hold,
+    /// The lower limit is the key's until an admin lifts that.
+    KeepLimit(NanoUsd),
+    /// What drives holds sends the switch again.
+    SwitchAgain,
+    /// What drives caps sends the limit again.
+    LimitAgain,
+    /// It may be something of ours that is under way: it is looked at another time.
+    Wait,
+    /// It is told, and nothing else.
+    Tell,
+}
+
+/// A change of ours, confirmed this long ago in seconds, may not show everywhere at OpenRouter yet.
+const SHOWS_WITHIN_SECS: i64 = 300;
+
 /// What is wanted of an upstream key.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -50,6 +71,8 @@ pub struct Wanted {
     pub limit_sent: Option<NanoUsd>,
     pub limit_reset: LimitReset,
     pub expires_at: Timestamp,
+    /// When anything about it was last written down.
+    pub changed_at: Timestamp,
 }
 
 /// What upstream says of it. A missing limit is no limit.
@@ -96,6 +119,41 @@ pub fn drift(wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
     differs.map(|(drift, _)| drift).collect()
 }
 
+/// What is to be done about one of these points.
+pub fn remedy(drift: Drift, wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Remedy {
+    let shows = wanted.changed_at.plus(SHOWS_WITHIN_SECS) <= now;
+    match (drift, seen.limit) {
+        (Drift::Disabled, _) if seen.disabled != Some(true) => Remedy::SwitchAgain,
+        (Drift::Disabled, _) if shows => Remedy::Hold,
+        (Drift::Disabled, _) => Remedy::Wait,
+        (Drift::Limit, Some(limit)) if limit < wanted.limit => {
+            if wanted.limit_sent.is_some() || !shows {
+                Remedy::Wait
+            } else if limit < NanoUsd::CENT {
+                Remedy::Hold
+            } else {
+                Remedy::KeepLimit(limit)
+            }
+        }
+        (Drift::Limit, _) => Remedy::LimitAgain,
+        (
+            Drift::Name
+            | Drift::LimitReset
+            | Drift::Byok
+            | Drift::ExpiresAt
+            | Drift::OnAfterEnd
+            | Drift::Missing,
+            _,
+        ) => Remedy::Tell,
+    }
+}
+
+/// Whether upstream allows a key less than its row says: worth a closer look.
+pub fn allows_less(state: State, limit: NanoUsd, seen: &Seen<'_>) -> bool {
+    let off = state == State::Active && seen.disabled == Some(true);
+    off || seen.limit.is_some_and(|seen| seen < limit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +169,7 @@ mod tests {
             limit_sent: None,
             limit_reset: LimitReset::Daily,
             expires_at: NOW.plus(600),
+            changed_at: NOW.plus(-300),
         }
     }
 
@@ -171,6 +230,67 @@ mod tests {
             assert_eq!(drift(&wanted(state), &off, NOW), []);
         }
         assert_eq!(drift(&wanted(State::Active), &off, NOW.plus(600)), []);
+    }
+
+    #[test]
+    fn only_what_is_enabled_or_raised_is_mended_and_nothing_that_may_be_ours_is_concluded_from() {
+        let limit = |text: &str| Seen {
+            limit: NanoUsd::parse_typed(text),
+            ..faithful()
+        };
+        let switched = |off: bool| Seen {
+            disabled: Some(off),
+            ..faithful()
+        };
+        let unlimited = Seen {
+            limit: None,
+            ..faithful()
+        };
+        let usd = |text: &str| NanoUsd::parse_typed(text).unwrap();
+        let (active, disabled) = (wanted(State::Active), wanted(State::Disabled));
+        let recent = Wanted {
+            changed_at: NOW.plus(-299),
+            ..active.clone()
+        };
+        let sent = Wanted {
+            limit_sent: NanoUsd::parse_typed("7"),
+            ..active.clone()
+        };
+        for (drift, wanted, seen, expected) in [
+            (Drift::Disabled, &active, switched(true), Remedy::Hold),
+            (Drift::Disabled, &recent, switched(true), Remedy::Wait),
+            (
+                Drift::Disabled,
+                &disabled,
+                switched(false),
+                Remedy::SwitchAgain,
+            ),
+            (
+                Drift::Limit,
+                &active,
+                limit("4.99"),
+                Remedy::KeepLimit(usd("4.99")),
+            ),
+            (
+                Drift::Limit,
+                &active,
+                limit("0.01"),
+                Remedy::KeepLimit(usd("0.01")),
+            ),
+            (Drift::Limit, &active, limit("0"), Remedy::Hold),
+            (Drift::Limit, &recent, limit("2"), Remedy::Wait),
+            (Drift::Limit, &sent, limit("2"), Remedy::Wait),
+            (Drift::Limit, &active, limit("5.01"), Remedy::LimitAgain),
+            (Drift::Limit, &recent, limit("5.01"), Remedy::LimitAgain),
+            (Drift::Limit, &active, unlimited, Remedy::LimitAgain),
+            (Drift::Name, &active, faithful(), Remedy::Tell),
+        ] {
+            assert_eq!(
+                remedy(drift, wanted, &seen, NOW),
+                expected,
+                "{drift:?} {seen:?}"
+            );
+        }
     }
 
     #[test]

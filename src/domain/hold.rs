@@ -19,6 +19,8 @@ pub enum Reason {
     Plan,
     Switch,
     Rotation,
+    /// Somebody else disabled the key at OpenRouter. An admin lifts it by name.
+    Upstream,
 }
 
 impl Reason {
@@ -26,7 +28,7 @@ impl Reason {
     pub const fn bars(self, role: Role) -> bool {
         match self {
             Self::Admin => matches!(role, Role::Owner),
-            Self::Offboarding | Self::Leak | Self::Switch => true,
+            Self::Offboarding | Self::Leak | Self::Switch | Self::Upstream => true,
             Self::Owner | Self::Idle | Self::Budget | Self::Plan | Self::Rotation => false,
         }
     }

@@ -24,6 +24,8 @@ pub enum Kind {
     Block,
     /// That somebody may claim, by an admin's word.
     Allotment,
+    /// An upstream key with our marker and without a row.
+    Finding,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Raise => "rai",
             Self::Block => "blk",
             Self::Allotment => "alt",
+            Self::Finding => "fnd",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! or a second deployment (X2, X7, A13).
 
 use super::generation::State;
+use super::money::NanoUsd;
 
 /// The row that an upstream key's name leads to, as the database has it now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -14,6 +15,13 @@ pub struct Row {
     pub erased: bool,
     /// Its secret was given out, so it may have spent.
     pub delivered: bool,
+    pub limit_nano: i64,
+}
+
+impl Row {
+    pub fn limit(&self) -> NanoUsd {
+        NanoUsd::from_nano(self.limit_nano).unwrap_or(NanoUsd::ZERO)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +84,7 @@ mod tests {
             upstream_hash: hash.map(str::to_owned),
             erased: state == State::Revoked,
             delivered: false,
+            limit_nano: 10_000_000,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What admins grant beside the plan: `/api/v1/admin/keys/{id}/raises` and `/api/v1/admin/members/{id}/payments`.
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::body::NoMembers;
@@ -49,11 +50,11 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let raise = random::public_id(&*app.random, Kind::Raise)?;
     let raised = raises::raise(&*app.db, &by, key, owner.owner, &raise, amount, until).await?;
     let raised = raised.ok_or(Error::NotFound)?;
-    caps::follow_owner(app, owner.owner, session.member.as_str()).await;
-    Reply::json(201, &raised)
+    let left = caps::follow_owner(app, owner.owner, session.member.as_str()).await;
+    with_rest(201, &raised, left)
 }
 
-/// 204, also for one that has ended.
+/// 204, also for one that has ended; 202 while some of the owner's keys have still to follow.
 pub async fn end_raise(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;
@@ -63,8 +64,19 @@ pub async fn end_raise(context: Context) -> Result<Reply, Error> {
     let owner = owner.ok_or(Error::NotFound)?;
     let by = change(&context, &session)?;
     raises::end_raise(&*app.db, &by, raise, &owner).await?;
-    caps::follow_owner(app, owner.owner, session.member.as_str()).await;
-    Ok(Reply::no_content())
+    match caps::follow_owner(app, owner.owner, session.member.as_str()).await {
+        0 => Ok(Reply::no_content()),
+        left => with_rest(202, &json!({}), left),
+    }
+}
+
+/// What was granted, and how many of the owner's keys follow only with the next sweep.
+fn with_rest(status: u16, body: &impl Serialize, left: usize) -> Result<Reply, Error> {
+    let mut body = serde_json::to_value(body).map_err(|_| Error::Internal)?;
+    if let Some(members) = body.as_object_mut() {
+        members.insert(String::from("keys_left_to_sweep"), json!(left));
+    }
+    Reply::json(status, &body)
 }
 
 body! {
@@ -101,10 +113,8 @@ pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     if payment.owner != owner || payment.paid != amount {
         return Err(Error::PaymentMismatch);
     }
-    caps::follow_owner(app, owner, session.member.as_str()).await;
+    let left = caps::follow_owner(app, owner, session.member.as_str()).await;
     let status = if now { 201 } else { 200 };
-    Reply::json(
-        status,
-        &json!({ "payment": payment, "already_booked": !now }),
-    )
+    let body = json!({ "payment": payment, "already_booked": !now });
+    with_rest(status, &body, left)
 }

@@ -8,29 +8,36 @@ use super::{Context, Reply};
 use crate::error::Error;
 use crate::jobs::{self, Job};
 use crate::ports::Rows;
-use crate::store::{drift, members, runs, told};
+use crate::store::{drift, findings, members, runs, told, upstream_holds};
 
 #[derive(Serialize)]
 struct JobsBody {
     /// The newest fifty.
     runs: Vec<Value>,
-    /// In what keys differ from their rows, the oldest hundred.
+    /// In what keys differ from their rows, the newest hundred.
     drift: Vec<Value>,
-    /// Keys with our marker and without a row, the oldest hundred.
+    /// What somebody else disabled or lowered at OpenRouter and stays so, the newest hundred.
+    held_upstream: Vec<Value>,
+    /// Keys with our marker and without a row, the newest ones; `/api/v1/admin/findings` has all.
     without_row: Vec<Value>,
 }
 
 pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let [differences, without_row] = drift::open();
-    let read = vec![runs::latest(), differences, without_row];
+    let read = vec![
+        runs::latest(),
+        drift::open(),
+        upstream_holds::kept(),
+        findings::page(None),
+    ];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let none = Rows::new();
     let rows_of = |n: usize| rows.get(n).unwrap_or(&none);
     let body = JobsBody {
         runs: told::rows(rows_of(0))?,
         drift: told::rows(rows_of(1))?,
-        without_row: told::rows(rows_of(2))?,
+        held_upstream: told::rows(rows_of(2))?,
+        without_row: told::rows(rows_of(3))?,
     };
     Reply::json(200, &body)
 }

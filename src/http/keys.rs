@@ -36,6 +36,8 @@ pub struct KeyBody {
     limit_usd: NanoUsd,
     /// What it may spend in a whole window.
     plan_limit_usd: NanoUsd,
+    /// Somebody else gave it this lower limit at OpenRouter: it holds until an admin lifts it.
+    upstream_limit_usd: Option<NanoUsd>,
     limit_reset: LimitReset,
     /// Before this it does not work again: nothing is left until then. `null` while that is not so, and where it is paid for.
     available_from: Option<Timestamp>,
@@ -81,6 +83,7 @@ impl KeyBody {
             limit_usd: if is_spent { card.allowance } else { card.limit },
             plan_limit_usd: card.allowance,
             available_from,
+            upstream_limit_usd: card.upstream_limit,
             limit_reset: card.limit_reset,
             resets_at: card.limit_reset.resets_at(now),
             created_at: card.created_at,
@@ -197,6 +200,26 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
     carried_out(&context, carried)
 }
 
+body! {
+    /// By name, so that nothing lifts it in passing.
+    struct Lifted {
+        upstream_hold: String,
+    }
+}
+
+/// 200 with the key as it is: what somebody else disabled or lowered at OpenRouter is as keycap wants it again, at once or
+/// with the next sweep.
+pub async fn lift_upstream_hold(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Lifted { upstream_hold } = context.json()?;
+    if upstream_hold != "lift" {
+        return Err(Error::MalformedJson);
+    }
+    let (app, key) = (&context.app, context.last_segment());
+    let carried = own_keys::lift_upstream_hold(app, &session, key).await?;
+    carried_out(&context, carried)
+}
+
 /// 200 with the key, which is `revoked`; 202 while it is `revoking`, until the sweep has seen to it.
 pub async fn end_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
@@ -205,7 +228,10 @@ pub async fn end_key(context: Context) -> Result<Reply, Error> {
     carried_out(&context, carried)
 }
 
-fn carried_out(context: &Context, Carried { card, confirmed }: Carried) -> Result<Reply, Error> {
+pub fn carried_out(
+    context: &Context,
+    Carried { card, confirmed }: Carried,
+) -> Result<Reply, Error> {
     let key = KeyBody::new(card, context.app.now());
     let status = if confirmed { 200 } else { 202 };
     Reply::json(status, &OneBody { key })

@@ -11,6 +11,7 @@ pub mod claim;
 mod context;
 pub mod cookies;
 mod credit;
+mod findings;
 pub mod headers;
 pub mod health;
 mod idempotency;

@@ -10,6 +10,7 @@ use crate::domain::key_name::key_name;
 use crate::domain::quota::{OWN_LIMITS_A_DAY, PREFERENCES_A_DAY};
 use crate::error::Error;
 use crate::mint;
+use crate::own_keys::Carried;
 use crate::store::allowances::{self, Of, Preference};
 use crate::store::claims::NewKey;
 use crate::store::quotas;
@@ -40,7 +41,7 @@ body! {
     }
 }
 
-/// 200 with the key: its limit follows at once, or with the next sweep.
+/// 200 with the key; 202 while its limit, or another of the owner's, has still to follow with the next sweep.
 pub async fn limit_key(context: Context) -> Result<Reply, Error> {
     let OwnLimit { limit_usd } = context.json()?;
     let limit = limit_usd.0.as_deref().map(amount).transpose()?;
@@ -81,7 +82,8 @@ async fn prefer(context: &Context, preference: &Preference) -> Result<Reply, Err
             Preference::Stays => Error::KeyEnded,
         });
     }
-    caps::follow_owner(app, owner, session.member.as_str()).await;
+    let left = caps::follow_owner(app, owner, session.member.as_str()).await;
     let card = keys::own(context, &session, key).await?;
-    keys::one(context, card)
+    let confirmed = left == 0;
+    keys::carried_out(context, Carried { card, confirmed })
 }

@@ -36,7 +36,6 @@ struct Rules {
     resets: &'static str,
     expiry_days: u32,
     min_account_age_days: u32,
-    audit_retention_days: u32,
 }
 
 impl Rules {
@@ -57,7 +56,6 @@ impl Rules {
             resets,
             expiry_days: plan.expiry_days,
             min_account_age_days: config.terms.min_account_age_days,
-            audit_retention_days: config.audit_retention_days,
         })
     }
 }

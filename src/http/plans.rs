@@ -203,7 +203,8 @@ body! {
     }
 }
 
-/// 200, also where it is their plan already; their keys follow at once, or with the next sweep.
+/// 200, also where it is their plan already; their keys follow at once, as far as that is quick, or with the next sweep.
+/// The answer says how many are left to it.
 pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Assigned { plan } = context.json()?;
@@ -228,6 +229,7 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     if wants_figures && !assigned {
         return Err(Error::SpendUnread);
     }
-    caps::follow_owner(app, owner, session.member.as_str()).await;
-    Reply::json(200, &json!({ "member": member, "plan": plan }))
+    let left = caps::follow_owner(app, owner, session.member.as_str()).await;
+    let body = json!({ "member": member, "plan": plan, "keys_left_to_sweep": left });
+    Reply::json(200, &body)
 }

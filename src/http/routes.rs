@@ -4,8 +4,8 @@
 use super::rate::Limit;
 use super::route::{admin, always, document, sign_in};
 use super::{
-    allotments, auth, blocks, claim, credit, health, jobs, keys, leaving, me, members, more_keys,
-    openapi, pages, plans, requests, rotations, settings,
+    allotments, auth, blocks, claim, credit, findings, health, jobs, keys, leaving, me, members,
+    more_keys, openapi, pages, plans, requests, rotations, settings,
 };
 use crate::config::Config;
 
@@ -277,6 +277,12 @@ pub static ROUTES: &[Route] = &[
         |c| Box::pin(credit::book_payment(c)),
     ),
     admin(
+        Method::Patch,
+        "/api/v1/admin/keys/{id}",
+        Takes::Json(SMALL),
+        |c| Box::pin(keys::lift_upstream_hold(c)),
+    ),
+    admin(
         Method::Post,
         "/api/v1/admin/keys/{id}/raises",
         Takes::Json(SMALL),
@@ -345,6 +351,15 @@ pub static ROUTES: &[Route] = &[
     admin(Method::Get, "/api/v1/admin/jobs", Takes::Nothing, |c| {
         Box::pin(jobs::list_jobs(c))
     }),
+    admin(Method::Get, "/api/v1/admin/findings", Takes::Nothing, |c| {
+        Box::pin(findings::list_findings(c))
+    }),
+    admin(
+        Method::Patch,
+        "/api/v1/admin/findings/{id}",
+        Takes::Json(SMALL),
+        |c| Box::pin(findings::acknowledge_finding(c)),
+    ),
     admin(
         Method::Post,
         "/api/v1/admin/jobs/{id}",

@@ -15,7 +15,8 @@ use crate::domain::drift::{Drift, drift};
 use crate::domain::id::marker;
 use crate::store::drift::{self as rows, Row};
 use crate::store::generations::Place;
-use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+use crate::upstream::openrouter::{Listed, Refused, Reply};
+use crate::upstream_changes::{self, Difference};
 
 /// Hashes looked up in one statement.
 const ROWS: usize = 500;
@@ -65,8 +66,9 @@ pub async fn compare(
 
 /// Once more, key and row, both as they are this moment: what was only just changing differs no more.
 async fn look_again(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
-    let key = match openrouter::read_listed(app, hash).await {
-        Reply::Is(key) => key,
+    let acts = !cursor.counts.dry_run;
+    let differences = match upstream_changes::look(app, hash, run.job, acts).await? {
+        Reply::Is(differences) => differences,
         Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
             return Err(refused.into());
         }
@@ -75,11 +77,8 @@ async fn look_again(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Re
             return Ok(());
         }
     };
-    let Some(row) = rows::by_hash(&*app.db, hash).await? else {
-        return Ok(());
-    };
-    for drift in drift(&row.wanted(), &key.seen(), run.now) {
-        differs(app, run, &row.public_id, drift, cursor).await?;
+    for difference in differences {
+        differs(app, run, &difference, cursor).await?;
     }
     Ok(())
 }
@@ -87,21 +86,23 @@ async fn look_again(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Re
 async fn differs(
     app: &App,
     run: &Run,
-    generation: &str,
-    drift: Drift,
+    difference: &Difference,
     cursor: &mut Cursor,
 ) -> Result<(), Halt> {
     let counts = &mut cursor.counts;
+    let (generation, drift) = (difference.generation.as_str(), difference.drift);
     counts.drift = counts.drift.saturating_add(1);
     app.note(
         "warn",
         "drift",
         json!({ "generation": generation, "kind": drift.name() }),
     );
-    if rows::note(&*app.db, generation, drift, !counts.dry_run, run.now).await? {
+    if difference.is_kept() {
+        counts.kept = counts.kept.saturating_add(1);
+    } else if difference.applied {
         counts.mended = counts.mended.saturating_add(1);
     }
-    Ok(())
+    Ok(rows::note(&*app.db, generation, drift, run.now).await?)
 }
 
 /// Keys with our marker, judged by the row of their name as the sweep judges them; it looks only at the newest ones.
@@ -149,12 +150,11 @@ pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> R
     if !dry_run {
         absence::record(app, generation, JOB).await?;
     }
-    rows::note(&*app.db, generation, Drift::Missing, false, run.now).await?;
-    Ok(())
+    Ok(rows::note(&*app.db, generation, Drift::Missing, run.now).await?)
 }
 
 /// It is there after all.
-pub async fn found(app: &App, generation: &str, cursor: &mut Cursor) -> Result<(), Halt> {
+async fn found(app: &App, generation: &str, cursor: &mut Cursor) -> Result<(), Halt> {
     cursor.counts.found = cursor.counts.found.saturating_add(1);
     if !cursor.counts.dry_run {
         absence::withdraw(app, generation, JOB).await?;

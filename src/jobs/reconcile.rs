@@ -3,15 +3,16 @@
 //! 1. Make sure of the database and the account, as the sweep does.
 //! 2. Walk every workspace: the account's, and those on rows. Each key is looked up by its hash, and judged by its name.
 //! 3. Ask for recorded keys that no walk has seen, one by one: only upstream's own "not there" makes one missing (X16).
-//! 4. Forget differences that are gone, and rows of the audit that are older than they are retained.
+//! 4. Forget differences that are gone.
 //!
-//! Nothing is mended here but by having it said again: a switch by whatever drives holds, a limit by whatever drives caps.
+//! A key that somebody else enabled, or gave a higher limit, is mended by having what is wanted sent again: a switch by
+//! what drives holds, a limit by what drives caps. One that somebody else disabled or lowered stays so (`upstream_changes`).
 //! A run that does not finish goes on with the next ten-minute trigger, from where it was (A17).
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::lease::{Run, change};
+use super::lease::Run;
 use super::sweep::{self, Halt};
 use super::walk::{self, Bounds, End, Position};
 use super::{compare, watch};
@@ -20,7 +21,6 @@ use crate::app::App;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::drift::{self as rows, Unseen};
-use crate::store::retention;
 use crate::store::runs::{self, Ending};
 use crate::upstream::openrouter::{self, Listed, Refused, Reply};
 use crate::upstream::workspaces;
@@ -48,8 +48,10 @@ from_json! {
         pub ours: usize,
         pub others: usize,
         pub drift: u32,
-        /// Of these, what is said again.
+        /// Of these, what is sent again: a key that was enabled, or had a higher limit.
         pub mended: u32,
+        /// Of these, what somebody else disabled or lowered: it stays until an admin lifts it.
+        pub kept: u32,
         /// Differences beyond those that were looked at again: nothing was done about them.
         pub unchecked: usize,
         pub missing: u32,
@@ -59,8 +61,6 @@ from_json! {
         pub deleted: u32,
         pub quarantined: u32,
         pub errors: u32,
-        /// Rows of the audit that were older than they are retained.
-        pub audit_pruned: i64,
         /// Lists that broke off: what they did not show was asked for one by one, as far as it is on record.
         pub lists_cut_short: u32,
     }
@@ -191,12 +191,6 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
     if unchecked == 0 && errors == 0 && lists_cut_short == 0 {
         rows::close(&*app.db, cursor.began()).await?;
     }
-    if !cursor.counts.dry_run {
-        let days = i64::from(app.config.audit_retention_days);
-        let since = run.now.plus(days.saturating_mul(-86_400));
-        let pruned = retention::prune(&*app.db, &change(app)?, JOB, since, run.now).await?;
-        cursor.counts.audit_pruned = cursor.counts.audit_pruned.saturating_add(pruned);
-    }
     Ok(())
 }
 
@@ -307,8 +301,8 @@ async fn ask_for(app: &App, run: &Run, unseen: &Unseen, cursor: &mut Cursor) -> 
     let due = &unseen.due;
     let hash = due.upstream_hash.as_deref().unwrap_or_default();
     match openrouter::read_listed(app, hash).await {
-        Reply::Is(_) if unseen.missing => compare::found(app, &due.public_id, cursor).await,
-        Reply::Is(_) => Ok(()),
+        // Its list did not show it; it is compared all the same.
+        Reply::Is(key) => compare::compare(app, run, &[&key], cursor).await,
         Reply::Missing if absence::is_gone(app, due.workspace_id.as_deref()).await? => {
             compare::missing(app, run, hash, cursor).await
         }

@@ -8,8 +8,13 @@ use super::erase::erase;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
 use crate::app::App;
+use crate::crypto::random;
+use crate::domain::drift::allows_less;
 use crate::domain::erasure::Removed;
+use crate::domain::generation::State;
+use crate::domain::id::Kind;
 use crate::domain::stray::{BRAKE, Row, Verdict, judge};
+use crate::ports::DbError;
 use crate::store::generations::{self, Place};
 use crate::store::kept;
 use crate::store::strays;
@@ -17,15 +22,25 @@ use crate::upstream::openrouter::{self, Listed, Reply};
 
 /// Names looked up in one statement.
 const NAMES: usize = 500;
+/// Keys of a walk that are looked at once more, since they allow less than their rows say.
+const LOOKS: usize = 50;
 
 /// Listed keys that should not be there, by what is to be done with them.
 pub struct Judged<'a> {
     wrong: Vec<&'a Listed>,
     twins: usize,
     unknown: Vec<&'a Listed>,
+    /// Of those that may be there, what allows less than its row says.
+    less: Vec<&'a Listed>,
 }
 
 impl Judged<'_> {
+    /// The hashes of listed keys that somebody else may have disabled or lowered.
+    pub fn less(&self) -> Vec<String> {
+        let less = self.less.iter().take(LOOKS);
+        less.map(|key| key.hash.clone()).collect()
+    }
+
     pub fn len(&self) -> usize {
         self.wrong.len().saturating_add(self.unknown.len())
     }
@@ -39,6 +54,7 @@ pub async fn judged<'a>(
     marks: bool,
 ) -> Result<Judged<'a>, Halt> {
     let (mut wrong, mut twins, mut unknown) = (Vec::new(), 0_usize, Vec::new());
+    let mut less = Vec::new();
     for chunk in ours.chunks(NAMES) {
         let names: Vec<&str> = chunk.iter().map(Listed::name).collect();
         let rows = strays::by_names(&*app.db, &names, marks.then_some(run.now)).await?;
@@ -47,8 +63,13 @@ pub async fn judged<'a>(
             .map(|row| (row.upstream_name.as_str(), row))
             .collect();
         for key in chunk {
-            match judge(rows.get(key.name()).copied(), &key.hash, is_off(key)) {
-                Verdict::Leave => {}
+            let row = rows.get(key.name()).copied();
+            match judge(row, &key.hash, is_off(key)) {
+                Verdict::Leave => {
+                    let fewer = |row: &&Row| allows_less(row.state, row.limit(), &key.seen());
+                    let lives = |row: &&Row| matches!(row.state, State::Active | State::Disabled);
+                    less.extend(row.filter(lives).filter(fewer).map(|_| key));
+                }
                 Verdict::Quarantine => unknown.push(key),
                 Verdict::DeleteTwin => {
                     twins = twins.saturating_add(1);
@@ -65,6 +86,7 @@ pub async fn judged<'a>(
         wrong,
         twins,
         unknown,
+        less,
     })
 }
 
@@ -80,6 +102,7 @@ pub async fn act(
         wrong,
         twins,
         unknown,
+        less: _,
     } = judged;
     list(app, run, place, &unknown).await?;
     let enabled = unknown.iter().filter(|key| !is_off(key));
@@ -173,18 +196,26 @@ async fn has_its_own(app: &App, row: &Row) -> bool {
     matches!(openrouter::read_key(app, recorded).await, Reply::Is(key) if key.name == row.upstream_name)
 }
 
-/// Writes down which markers have no row, and raises the alarm.
+/// Writes down which markers have no row, and raises the alarm about those that nobody has looked at.
 async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Result<(), Halt> {
     let workspace = place.workspace_id.as_deref();
+    let mut news = 0_usize;
     for chunk in unknown.chunks(50) {
-        let listed = chunk
-            .iter()
-            .map(|key| strays::found(&key.hash, key.name(), workspace, run.now));
-        app.db.batch(listed.collect()).await?;
+        let mut listed = Vec::new();
+        for key in chunk {
+            let id = random::public_id(&*app.random, Kind::Finding).map_err(|_| DbError::Broken)?;
+            let (name, enabled) = (key.name(), !is_off(key));
+            listed.push(strays::found(
+                &id, &key.hash, name, workspace, enabled, run.now,
+            ));
+        }
+        for rows in app.db.batch(listed).await? {
+            news = news.saturating_add(usize::from(strays::read_news(&rows)?));
+        }
     }
-    if !unknown.is_empty() {
-        let count = unknown.len();
-        app.note("error", "marker_without_row", json!({ "count": count }));
+    // What an admin has acknowledged is told no more.
+    if news > 0 {
+        app.note("error", "marker_without_row", json!({ "count": news }));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::Share;
 use crate::app::App;
 use crate::domain::mint::MintSpec;
 use crate::error::Error;
-use crate::upstream::guardrails::{Change, change, of_key};
+use crate::upstream::guardrails::{Change, Listed, change, of_key};
 use crate::upstream::openrouter::{self, Done, Reply};
 use crate::upstream::workspaces;
 
@@ -34,7 +34,8 @@ pub async fn restrict(
 async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
     match change(app, Change::Assign, guardrail, hash).await {
         Reply::Is(0) => {
-            of_key(app, Some(guardrail), hash).await == Reply::Is(Value::from(guardrail))
+            of_key(app, Some(guardrail), hash, 0).await
+                == Reply::Is(Listed::Has(Value::from(guardrail)))
         }
         told => told == Reply::Is(1),
     }

@@ -25,6 +25,9 @@ macro_rules! grants {
         concat!(
             "json_object('plan_limit_nano', p.limit_nano, 'limit_reset', p.limit_reset, 'max_active_keys', p.max_active_keys,
             'own_limit_nano', (SELECT gk.own_limit_nano FROM keys gk WHERE gk.id = ", $key, "),
+            -- Of the key in this place, and of those that ended there: removing a key does not lift it.
+            'upstream_limit_nano', (SELECT MIN(uk.upstream_limit_nano) FROM keys gk JOIN keys uk
+              ON uk.owner_id = gk.owner_id AND uk.ordinal = gk.ordinal WHERE gk.id = ", $key, "),
             'key_raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(r.amount_nano), 0)) FROM raises r
               WHERE r.key_id = ", $key, " AND (r.until IS NULL OR r.until > ", $now, ")),
             'owner_raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(r.amount_nano), 0))
@@ -90,6 +93,7 @@ from_json! {
         limit_reset: LimitReset,
         max_active_keys: i64,
         own_limit_nano: Option<NanoUsd>,
+        upstream_limit_nano: Option<NanoUsd>,
         key_raises_nano: NanoUsd,
         owner_raises_nano: NanoUsd,
         raise_ends_at: Option<Timestamp>,
@@ -107,6 +111,7 @@ impl From<GrantsRow> for Grants {
             owner_raises: row.owner_raises_nano,
             raise_ends_at: row.raise_ends_at,
             own_limit: row.own_limit_nano,
+            upstream_limit: row.upstream_limit_nano,
             credit: row.credit_nano,
         }
     }

@@ -57,6 +57,7 @@ statements! {
           'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'plan'),
           'held', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'budget'),
           'guardrail_id', n.guardrail_id, 'guardrail_wanted', p.guardrail_id, 'guardrail_sent', n.guardrail_sent_at IS NOT NULL,
+          'guardrail_list_offset', n.guardrail_list_offset,
           'paired', EXISTS (SELECT 1 FROM generations e WHERE e.key_id = n.key_id AND e.id <> n.id AND e.live = 1
             AND e.recorded_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = e.public_id AND a.action = 'superseded')),
@@ -166,6 +167,8 @@ pub struct Basis {
     pub guardrail_wanted: Option<String>,
     /// Another was sent since, whose outcome is not known.
     pub guardrail_sent: bool,
+    /// How far the account's list was read in search of it.
+    pub guardrail_list_offset: usize,
     stamp: String,
     /// When it has its next turn, should it not be settled in this.
     pub taken: Timestamp,
@@ -186,6 +189,7 @@ from_json! {
         guardrail_id: Option<String>,
         guardrail_wanted: Option<String>,
         guardrail_sent: bool,
+        guardrail_list_offset: i64,
         stamp: String,
     }
 }
@@ -217,6 +221,7 @@ pub async fn take_up(
         guardrail_id: row.guardrail_id,
         guardrail_wanted: row.guardrail_wanted,
         guardrail_sent: row.guardrail_sent,
+        guardrail_list_offset: usize::try_from(row.guardrail_list_offset).unwrap_or(0),
         stamp: row.stamp,
         taken,
     }))

@@ -71,6 +71,8 @@ pub struct Card {
     pub allowance: NanoUsd,
     /// When its limit is computed anew.
     pub cap_due_at: Option<Timestamp>,
+    /// A lower limit that somebody else set at OpenRouter.
+    pub upstream_limit: Option<NanoUsd>,
 }
 
 impl Card {
@@ -139,13 +141,15 @@ impl UsageRow {
 
 impl CardRow {
     fn card(self) -> Card {
+        let grants = Grants::from(self.grants);
         Card {
             spend: self.usage.spend(),
             holds: self.holds,
             ended: self.ended,
             missing: self.missing,
             all_off: self.all_off,
-            allowance: Grants::from(self.grants).allowance().key,
+            allowance: grants.allowance().key,
+            upstream_limit: grants.upstream_limit,
             cap_due_at: self.cap_due_at,
             id: self.id,
             name: self.name,

@@ -12,15 +12,16 @@ use crate::ports::{Database, DbError, Stmt};
 
 /// Differences that are kept; the run's counts have the rest.
 const KEPT: i64 = 1_000;
-/// Of these an admin is shown the oldest.
+/// Of these an admin is shown the newest.
 const SHOWN: i64 = 100;
 
 statements! {
     BY_HASHES = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
             'upstream_name', n.upstream_name, 'state', n.state, 'doubted', n.switch_doubted_at IS NOT NULL,
             'limit_nano', n.limit_nano, 'limit_sent_nano', n.limit_sent_nano, 'limit_reset', n.limit_reset,
-            'expires_at', n.expires_at, 'missing', n.missing_since IS NOT NULL)
-        FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(?1))";
+            'expires_at', n.expires_at, 'missing', n.missing_since IS NOT NULL, 'nonce', n.op_nonce, 'key', k.public_id,
+            'changed_at', (SELECT a.at FROM audit a WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1))
+        FROM generations n JOIN keys k ON k.id = n.key_id WHERE n.upstream_hash IN (SELECT value FROM json_each(?1))";
 
     SIGHT = "INSERT INTO sightings (generation_id, seen_at)
         SELECT n.id, ?1 FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(?2))
@@ -57,28 +58,28 @@ statements! {
     OPEN = "SELECT json_object('generation', n.public_id, 'key', k.public_id, 'kind', d.kind,
             'first_seen_at', d.first_seen_at, 'last_seen_at', d.last_seen_at)
         FROM drift d JOIN generations n ON n.id = d.generation_id JOIN keys k ON k.id = n.key_id
-        ORDER BY d.first_seen_at, d.generation_id LIMIT ?1";
-
-    // Not their hashes: whoever knows one can have the key disabled (C9).
-    WITHOUT_ROW = "SELECT json_object('name', f.upstream_name, 'workspace_id', f.workspace_id,
-            'first_seen_at', f.first_seen_at, 'last_seen_at', f.last_seen_at, 'disabled_at', f.disabled_at)
-        FROM findings f ORDER BY f.id LIMIT ?1";
+        ORDER BY d.first_seen_at DESC, d.generation_id DESC LIMIT ?1";
 }
 
 from_json! {
     /// A row with an upstream key.
-    #[derive(Clone, Debug)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Row {
         pub public_id: String,
         pub upstream_hash: String,
         upstream_name: String,
-        state: State,
+        pub state: State,
         doubted: bool,
-        limit_nano: NanoUsd,
+        pub limit_nano: NanoUsd,
         limit_sent_nano: Option<NanoUsd>,
         limit_reset: LimitReset,
         expires_at: Timestamp,
         pub missing: bool,
+        /// Another one since: something of ours was sent meanwhile.
+        pub nonce: String,
+        /// The key that the generation belongs to.
+        pub key: String,
+        changed_at: Timestamp,
     }
 }
 
@@ -97,6 +98,7 @@ impl Row {
             limit_sent: self.limit_sent_nano,
             limit_reset: self.limit_reset,
             expires_at: self.expires_at,
+            changed_at: self.changed_at,
         }
     }
 }
@@ -149,29 +151,38 @@ pub async fn unseen(
     all(db, vec![stmt!(UNSEEN, after, now, began, rows)]).await
 }
 
-/// Keeps a difference, and has what is ours of it mended, unless this is a dry run. True where it will be.
+/// Keeps a difference, to be told.
 pub async fn note(
     db: &dyn Database,
     generation: &str,
     drift: Drift,
-    mends: bool,
     now: Timestamp,
-) -> Result<bool, DbError> {
-    let mut batch = vec![stmt!(NOTE, drift.name(), now, generation, KEPT)];
-    let mend = match drift {
-        Drift::Disabled => Some(stmt!(SAY_AGAIN, now, generation)),
-        Drift::Limit => {
-            // Nothing of ours is under way that may land yet.
-            let sent_at = now.plus(-LANDS_WITHIN_SECS);
-            Some(stmt!(LIMIT_AGAIN, now, sent_at, generation))
-        }
-        _ => None,
-    };
-    let mend = mend.filter(|_| mends);
-    let mended = mend.is_some();
-    batch.extend(mend);
-    twice(db, batch).await?;
-    Ok(mended)
+) -> Result<(), DbError> {
+    let batch = vec![stmt!(NOTE, drift.name(), now, generation, KEPT)];
+    twice(db, batch).await.map(|_| ())
+}
+
+/// Has the switch that is wanted sent again.
+pub async fn switch_again(
+    db: &dyn Database,
+    generation: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    twice(db, vec![stmt!(SAY_AGAIN, now, generation)])
+        .await
+        .map(|_| ())
+}
+
+/// Has the limit that is wanted sent again.
+pub async fn limit_again(
+    db: &dyn Database,
+    generation: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    // Nothing of ours is under way that may land yet.
+    let sent_at = now.plus(-LANDS_WITHIN_SECS);
+    let again = stmt!(LIMIT_AGAIN, now, sent_at, generation);
+    twice(db, vec![again]).await.map(|_| ())
 }
 
 /// Forgets the differences that a whole run, begun at `began`, has not seen any more.
@@ -190,7 +201,7 @@ pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbE
     Ok(named.into_iter().map(|named| named.id).collect())
 }
 
-/// What is open, oldest first, to be passed on: differences, and keys without a row.
-pub fn open() -> [Stmt; 2] {
-    [stmt!(OPEN, SHOWN), stmt!(WITHOUT_ROW, SHOWN)]
+/// What differs, newest first, to be passed on.
+pub fn open() -> Stmt {
+    stmt!(OPEN, SHOWN)
 }

@@ -15,7 +15,7 @@ const FROM_THE_NEWEST: i64 = i64::MAX;
 
 statements! {
     MEMBER = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
-          'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
+          'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
           'signed_in_at', m.signed_in_at, 'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
           'plan', (SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = m.owner_id),
           'blocked_at', (SELECT b.since FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject),
@@ -25,7 +25,8 @@ statements! {
 
     // Each with its position, which is taken out before it is shown.
     KEYS = "SELECT json_object('position', k.id, 'id', k.public_id, 'name', k.name, 'origin', k.origin,
-          'created_at', k.created_at, 'ended_at', k.ended_at, 'own_limit_usd', k.own_limit_nano, 'preferred_at', k.preferred_at,
+          'created_at', k.created_at, 'ended_at', k.ended_at, 'own_limit_usd', k.own_limit_nano,
+          'upstream_limit_usd', k.upstream_limit_nano, 'preferred_at', k.preferred_at,
           'holds', json((SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = k.id)))
         FROM members m JOIN keys k ON k.owner_id = m.owner_id
         WHERE m.public_id = ?1 AND k.id < ?2 AND ?3 = ?3 ORDER BY k.id DESC LIMIT ?4";

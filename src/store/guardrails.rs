@@ -17,12 +17,15 @@ statements! {
         WHERE public_id = ?3 AND state IN ('active', 'disabled')
           AND (SELECT p.guardrail_id FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = generations.owner_id) IS ?4";
 
+    LIST_GOES_ON = "UPDATE generations SET guardrail_list_offset = ?1
+        WHERE public_id = ?2 AND op_nonce = ?3 AND state IN ('active', 'disabled')";
+
     CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'guardrail_changed', ?2, n.state, n.state, ?3
         FROM generations n WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.op_nonce = ?5
         ON CONFLICT DO NOTHING";
 
-    CONFIRMED = "UPDATE generations SET guardrail_id = ?1, guardrail_sent_at = ?2, change_id = ?3
+    CONFIRMED = "UPDATE generations SET guardrail_id = ?1, guardrail_sent_at = ?2, guardrail_list_offset = 0, change_id = ?3
         WHERE public_id = ?4 AND op_nonce = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
 }
 
@@ -71,6 +74,17 @@ pub async fn about_to(
     let row = rows_of(&rows, 0)?.first();
     let doubt = row.map(|row| read::<Doubt>(row)).transpose()?;
     Ok(doubt.filter(|doubt| doubt.wanted))
+}
+
+/// Keeps how far the account's list was read, for the next turn.
+pub async fn list_goes_on(
+    db: &dyn Database,
+    turn: &Turn<'_>,
+    offset: usize,
+) -> Result<(), DbError> {
+    let offset = i64::try_from(offset).unwrap_or(0);
+    let goes_on = stmt!(LIST_GOES_ON, offset, turn.generation, turn.nonce);
+    twice(db, vec![goes_on]).await.map(|_| ())
 }
 
 /// Upstream's answer agrees and nothing else was sent meanwhile: it is in force, and the doubt ends but for what was sent

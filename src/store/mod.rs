@@ -21,6 +21,7 @@ pub mod claims;
 pub mod drift;
 pub mod export;
 mod facts;
+pub mod findings;
 pub mod generations;
 pub mod guardrails;
 pub mod holds;
@@ -34,7 +35,6 @@ pub mod plans;
 pub mod quotas;
 pub mod raises;
 pub mod requests;
-pub mod retention;
 pub mod roster;
 pub mod rotations;
 pub mod runs;
@@ -45,6 +45,7 @@ pub mod successors;
 pub mod terms;
 pub mod tidy;
 pub mod told;
+pub mod upstream_holds;
 
 use crate::json::FromJson;
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
@@ -61,6 +62,7 @@ pub fn statements() -> Vec<&'static Sql> {
         cards::STATEMENTS,
         claims::STATEMENTS,
         export::STATEMENTS,
+        findings::STATEMENTS,
         drift::STATEMENTS,
         generations::STATEMENTS,
         guardrails::STATEMENTS,
@@ -76,7 +78,6 @@ pub fn statements() -> Vec<&'static Sql> {
         quotas::STATEMENTS,
         raises::STATEMENTS,
         requests::STATEMENTS,
-        retention::STATEMENTS,
         roster::STATEMENTS,
         rotations::STATEMENTS,
         runs::STATEMENTS,
@@ -86,6 +87,7 @@ pub fn statements() -> Vec<&'static Sql> {
         successors::STATEMENTS,
         terms::STATEMENTS,
         tidy::STATEMENTS,
+        upstream_holds::STATEMENTS,
     ]
     .concat()
 }

@@ -53,7 +53,7 @@ macro_rules! not_barred {
     () => {
         concat!(
             "NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id
-            AND h.reason IN ('admin', 'offboarding', 'leak', 'switch') AND h.reason <> ",
+            AND h.reason IN ('admin', 'offboarding', 'leak', 'switch', 'upstream') AND h.reason <> ",
             role!(),
             " AND NOT (h.reason = 'leak' AND ",
             held!(),

@@ -2,6 +2,8 @@
 
 use super::{figures, read, rows_of};
 use crate::crypto::session::Session;
+use crate::domain::generation::State;
+use crate::domain::money::NanoUsd;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Stmt};
@@ -26,7 +28,7 @@ statements! {
             AND (SELECT COUNT(*) FROM generations a WHERE a.usage_asked_at > ?4) < ?5
           ORDER BY n.usage_asked_at LIMIT ?6)
         RETURNING json_object('public_id', public_id, 'upstream_hash', upstream_hash, 'workspace_id', workspace_id,
-          'missing', missing_since IS NOT NULL)";
+          'missing', missing_since IS NOT NULL, 'state', state, 'limit_nano', limit_nano)";
 
     // Spend of a generation that is over is final, and not this question's.
     TELL = concat!("UPDATE generations SET ", figures!(), "
@@ -42,6 +44,8 @@ from_json! {
         pub workspace_id: Option<String>,
         /// OpenRouter said that it is not there.
         pub missing: bool,
+        pub state: State,
+        pub limit_nano: NanoUsd,
     }
 }
 

@@ -1,22 +1,28 @@
 //! Upstream keys with our marker, looked up by name; and those without a row.
 
 use super::{last_row, read};
+use crate::domain::id::PublicId;
 use crate::domain::stray::Row;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError, Stmt};
+use crate::ports::{Database, DbError, Rows, Stmt};
 
 statements! {
     BY_NAME = "SELECT json_object('public_id', n.public_id, 'upstream_name', n.upstream_name, 'state', n.state,
             'upstream_hash', n.upstream_hash, 'erased', json(CASE WHEN n.erased_at IS NULL THEN 'false' ELSE 'true' END),
-            'delivered', json(CASE WHEN n.recorded_at IS NULL THEN 'false' ELSE 'true' END))
+            'delivered', json(CASE WHEN n.recorded_at IS NULL THEN 'false' ELSE 'true' END),
+            'limit_nano', n.limit_nano)
         FROM generations n WHERE n.upstream_name IN (SELECT value FROM json_each(?1))";
 
     SEEN = "UPDATE generations SET seen_at = MAX(COALESCE(seen_at, 0), ?1)
         WHERE unsettled = 1 AND state = 'verifying' AND upstream_name IN (SELECT value FROM json_each(?2))";
 
-    FOUND = "INSERT INTO findings (upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at)
-        VALUES (?1, ?2, ?3, ?4, ?4)
-        ON CONFLICT (upstream_hash) DO UPDATE SET last_seen_at = excluded.last_seen_at";
+    // One that is enabled, though it was disabled or acknowledged, is news again.
+    FOUND = "INSERT INTO findings (public_id, upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+        ON CONFLICT (upstream_hash) DO UPDATE SET last_seen_at = MAX(last_seen_at, excluded.last_seen_at),
+          disabled_at = CASE ?6 WHEN 1 THEN NULL ELSE disabled_at END,
+          acknowledged_at = CASE ?6 WHEN 1 THEN NULL ELSE acknowledged_at END
+        RETURNING json_object('news', acknowledged_at IS NULL)";
 
     DISABLED = "UPDATE findings SET disabled_at = ?1 WHERE upstream_hash = ?2 AND disabled_at IS NULL";
 
@@ -45,9 +51,27 @@ pub async fn by_name(db: &dyn Database, name: &str) -> Result<Option<Row>, DbErr
     last_row(&db.batch(vec![stmt!(BY_NAME, names)]).await?)
 }
 
-/// Lists a marker key that has no row.
-pub fn found(hash: &str, name: &str, workspace_id: Option<&str>, now: Timestamp) -> Stmt {
-    stmt!(FOUND, hash, name, workspace_id, now)
+/// Lists a marker key that has no row; [`read_news`] reads whether an admin has still to look at it.
+pub fn found(
+    id: &PublicId,
+    hash: &str,
+    name: &str,
+    workspace_id: Option<&str>,
+    is_enabled: bool,
+    now: Timestamp,
+) -> Stmt {
+    stmt!(FOUND, id, hash, name, workspace_id, now, is_enabled)
+}
+
+from_json! {
+    struct News {
+        news: bool,
+    }
+}
+
+pub fn read_news(rows: &Rows) -> Result<bool, DbError> {
+    let row = rows.first().ok_or(DbError::Broken)?;
+    read::<News>(row).map(|row| row.news)
 }
 
 /// A listed key that has been disabled upstream.

@@ -1,5 +1,6 @@
 //! A key's figures as OpenRouter gives them: what it has spent, and the limit in force (upstreams/openrouter, section 1).
 
+use crate::domain::drift::Seen;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
@@ -30,6 +31,18 @@ impl SpendBody {
     pub fn agrees(&self, limit: NanoUsd, reset: LimitReset) -> bool {
         self.limit.and_then(NanoUsd::from_upstream) == Some(limit)
             && LimitReset::from_upstream(self.limit_reset.as_deref()) == Some(reset)
+    }
+
+    /// What a comparison with its row looks at; the rest is as if it were not told.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen {
+            name: &self.name,
+            disabled: self.disabled,
+            limit: self.limit.and_then(NanoUsd::from_upstream),
+            limit_reset: self.limit_reset.as_deref(),
+            include_byok_in_limit: None,
+            expires_at: None,
+        }
     }
 
     /// Whether no more than this may be spent in a window.

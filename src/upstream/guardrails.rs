@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::openrouter::{self, Refused, Reply, safe};
 use crate::app::App;
 
-/// Pages of 100 that are asked for at most, of all assignments, and of those of one guardrail.
-const PAGES: usize = 100;
-const OWN_PAGES: usize = 10;
+/// Pages of 100 that are asked for at a time.
+const PAGES: usize = 10;
+/// Rows that two readings of one list share: what is taken away meanwhile moves the others up.
+const OVERLAP: usize = 100;
 
 /// `GET /guardrails/{id}`: whether there is one.
 pub async fn read(app: &App, guardrail: &str) -> Reply<()> {
@@ -51,15 +52,31 @@ pub async fn change(app: &App, change: Change, guardrail: &str, hash: &str) -> R
     }
 }
 
+/// What a list says about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// The guardrail that it has, or null.
+    Has(Value),
+    /// Not found yet: the list is longer than one reading, and goes on from this offset.
+    GoesOn(usize),
+}
+
 /// Which one a key has, or null, where an answer left it open: by the list of that guardrail, should it have this one, or
-/// else of the whole account. Of a long list of one guardrail both ends are read, since the newest is at either.
-pub async fn of_key(app: &App, guardrail: Option<&str>, hash: &str) -> Reply<Value> {
-    let (of, pages) = match guardrail {
-        Some(guardrail) => (format!("/{guardrail}"), OWN_PAGES),
-        None => (String::new(), PAGES),
+/// else of the whole account, some pages at a time from `offset` on. Of a long list of one guardrail both ends are read,
+/// since the newest is at either.
+pub async fn of_key(
+    app: &App,
+    guardrail: Option<&str>,
+    hash: &str,
+    offset: usize,
+) -> Reply<Listed> {
+    let of = guardrail.map_or_else(String::new, |guardrail| format!("/{guardrail}"));
+    let mut seen = match guardrail {
+        Some(_) => 0,
+        None => offset,
     };
-    let (mut seen, mut before) = (0_usize, Vec::new());
-    for _ in 0..pages {
+    let mut before = Vec::new();
+    for _ in 0..PAGES {
         let path = format!("/guardrails{of}/assignments/keys?limit=100&offset={seen}");
         let Reply::Is(body) = safe(app, "GET", &path).await else {
             return Reply::Unknown;
@@ -70,10 +87,10 @@ pub async fn of_key(app: &App, guardrail: Option<&str>, hash: &str) -> Reply<Val
         let of_key = |row: &&Value| row.get("key_hash").and_then(Value::as_str) == Some(hash);
         if let Some(found) = page.iter().find(of_key) {
             let guardrail = found.get("guardrail_id").cloned();
-            return guardrail.map_or(Reply::Unknown, Reply::Is);
+            return guardrail.map_or(Reply::Unknown, |has| Reply::Is(Listed::Has(has)));
         }
         if page.is_empty() {
-            return Reply::Is(Value::Null);
+            return Reply::Is(Listed::Has(Value::Null));
         }
         if *page == before {
             // What lies behind it cannot be seen, so nothing is concluded.
@@ -85,9 +102,12 @@ pub async fn of_key(app: &App, guardrail: Option<&str>, hash: &str) -> Reply<Val
         if let (Some(_), Some(total)) = (guardrail, body.get("total_count").and_then(Value::as_u64))
         {
             let total = usize::try_from(total).unwrap_or(0);
-            seen = seen.max(total.saturating_sub(100 * (OWN_PAGES - 1)));
+            seen = seen.max(total.saturating_sub(100 * (PAGES - 1)));
         }
     }
-    // More than anybody has: it is not to be concluded from.
-    Reply::Unknown
+    match guardrail {
+        // More than anybody has: it is not to be concluded from.
+        Some(_) => Reply::Unknown,
+        None => Reply::Is(Listed::GoesOn(seen.saturating_sub(OVERLAP))),
+    }
 }

@@ -27,6 +27,9 @@ const MEMBER: Option<&str> = Some("SELECT public_id FROM members WHERE login = '
 const PREPAYING: Option<&str> = Some("SELECT public_id FROM members WHERE login = 'load-1'");
 const REQUEST: Option<&str> = Some("SELECT public_id FROM requests");
 const ALLOTMENT: Option<&str> = Some("SELECT public_id FROM allotments LIMIT 1");
+const HELD_UPSTREAM: Option<&str> = Some(
+    "SELECT k.public_id FROM keys k JOIN holds h ON h.key_id = k.id WHERE h.reason = 'upstream'",
+);
 const RAISE: Option<&str> = Some("SELECT public_id FROM raises");
 
 const fn of(
@@ -46,7 +49,7 @@ const fn of(
 }
 
 /// One for each unsafe route of the table, signing out of one browser apart: that needs no session.
-pub const CHANGES: [Change; 28] = [
+pub const CHANGES: [Change; 30] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -152,6 +155,20 @@ pub const CHANGES: [Change; 28] = [
         r#"{"amount_usd":"1.00","until":null}"#,
     ),
     of(
+        "PATCH",
+        "/api/v1/admin/keys/{id}",
+        "operator",
+        HELD_UPSTREAM,
+        r#"{"upstream_hold":"lift"}"#,
+    ),
+    of(
+        "PATCH",
+        "/api/v1/admin/findings/{id}",
+        "operator",
+        Some("SELECT public_id FROM findings"),
+        r#"{"acknowledged":true}"#,
+    ),
+    of(
         "DELETE",
         "/api/v1/admin/raises/{id}",
         "operator",
@@ -244,6 +261,16 @@ pub fn begun() -> (World, Vec<Cookies>) {
     assert_eq!(told.status, 201, "{told:?}");
     let again = operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
     assert_eq!(again.status, 200);
+    let disabled = Browser::signed_in(&world, "load-3");
+    assert_eq!(disabled.claim().status, 201);
+    world.marker_without_row(1);
+    world.pass(TEN_MINUTES);
+    let hash = world
+        .db
+        .text("SELECT upstream_hash FROM generations ORDER BY id DESC LIMIT 1");
+    let off = serde_json::json!({ "disabled": true });
+    world.by_hand("PATCH", &format!("/keys/{hash}"), &off);
+    assert!(world.sweep());
     let people = PEOPLE.map(|persona| Browser::signed_in(&world, persona).cookies.take());
     // Who is blocked may appeal.
     let subject = world
@@ -329,13 +356,11 @@ const ENDINGS: [(&str, End); 3] = [
         let told = operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
         assert_eq!(told.status, 204, "{told:?}");
     }),
-    ("an admin ended everybody's sessions", |world, _| {
-        let operator = Browser::signed_in(world, "operator");
-        let settings = "/api/v1/admin/settings";
-        let epoch = operator.get(settings).json()["session_epoch"].clone();
-        let body = format!(r#"{{"sessions":"end","confirm":{epoch}}}"#);
-        let told = operator.patch(settings, &body);
-        assert_eq!(told.status, 200, "{told:?}");
+    ("everybody's sessions were ended", |world, _| {
+        world.db.run(
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('all', 'settings', 'sessions_ended', 't', 1);
+             UPDATE settings SET session_epoch = session_epoch + 1, change_id = 'all'",
+        );
     }),
 ];
 

@@ -68,7 +68,7 @@ fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// What a member is told of their key, and nothing else.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "available_from",
     "created_at",
     "expires_at",
@@ -86,6 +86,7 @@ const FIELDS: [&str; 17] = [
     "resets_at",
     "spend",
     "state",
+    "upstream_limit_usd",
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use crate::support::database::Ran;
 use crate::support::{Browser, TEN_MINUTES, World};
 
 /// A story that takes every statement in: sign-ins, claims good and bad, sweeps, switches.
-pub fn story() -> (World, Vec<Ran>) {
+fn story() -> (World, Vec<Ran>) {
     let world = World::new();
     *world.db.trace.borrow_mut() = Some(Vec::new());
     let member = Browser::signed_in(&world, "member");
@@ -110,10 +110,20 @@ pub fn story() -> (World, Vec<Ran>) {
     operator.sign_in("operator");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
+    for n in 20..24 {
+        let one = Browser::signed_in(&world, &format!("load-{n}"));
+        assert_eq!(one.claim().status, 201);
+    }
     operator.sign_in("operator");
     let live = operator.get("/api/v1/admin/settings").json()["live_keys"].clone();
     let off = json!({ "keys": "off", "confirm": live }).to_string();
     assert_eq!(operator.patch("/api/v1/admin/settings", &off).status, 200);
+    // It takes so long that the run renews its lease.
+    let more = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.update", "stall_before", more);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    world.sandbox.borrow_mut().clear_faults();
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     operator.patch("/api/v1/admin/settings", r#"{"keys":"on"}"#);
@@ -183,6 +193,17 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let payment = r#"{"payment_id":"p-1","amount_usd":"50"}"#;
     assert_eq!(operator.post(&payments, payment).status, 201);
     assign("default");
+    // Which guardrail it has is looked for in a list that is longer than one reading.
+    world.add_fault("openrouter.guardrails.assign", "reset_after", json!({}));
+    assign("team");
+    world.bend.set(Some(|call, body| {
+        if call.url.path().ends_with("/guardrails/assignments/keys") {
+            let row = json!({ "key_hash": call.url.query(), "guardrail_id": "another" });
+            body["data"] = json!([row]);
+        }
+    }));
+    assign("default");
+    world.bend.set(None);
 }
 
 /// Blocks, bans and leaving.
@@ -244,8 +265,25 @@ fn nights(world: &World, operator: &Browser<'_>) {
     world.by_hand("PATCH", &path, &json!({ "disabled": true, "limit": 6 }));
     world.pass(TEN_MINUTES);
     assert!(world.reconcile());
-    let wanted = json!({ "disabled": false, "limit": 5 });
-    world.by_hand("PATCH", &path, &wanted);
+    for change in [json!({ "disabled": false }), json!({ "limit": 2 })] {
+        for _ in 0..2 {
+            world.pass(TEN_MINUTES);
+            assert!(world.sweep());
+        }
+        world.by_hand("PATCH", &path, &change);
+        assert!(world.reconcile());
+    }
+    let key = operator.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let of = format!("/api/v1/admin/keys/{}", key.as_str().unwrap());
+    let lifted = operator.patch(&of, r#"{"upstream_hold":"lift"}"#);
+    assert!(lifted.status < 300, "{lifted:?}");
+    for _ in 0..2 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    let found = operator.get("/api/v1/admin/findings").json()["findings"][0]["id"].clone();
+    let of = format!("/api/v1/admin/findings/{}", found.as_str().unwrap());
+    assert_eq!(operator.patch(&of, r#"{"acknowledged":true}"#).status, 200);
     // Not there, there again, and gone.
     let more = json!({ "status": 404, "times": 1 });
     world.add_fault("openrouter.keys.get", "refuse", more);

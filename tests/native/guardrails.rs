@@ -583,3 +583,40 @@ fn a_guardrail_call_that_the_transport_repeated_discards_no_good_key() {
     sweeps(&world, 2);
     oracle::settled(&world);
 }
+
+#[test]
+fn a_long_list_of_the_account_is_read_over_several_sweeps() {
+    let world = World::new();
+    world.somebodys_keys(1_950);
+    let (member, hash) = holder(&world);
+    let theirs: Vec<String> = {
+        let sandbox = world.sandbox.borrow();
+        let keys = sandbox.ledger().keys.iter();
+        let theirs = keys.filter(|key| key.hash != hash);
+        theirs.map(|key| key.hash.clone()).collect()
+    };
+    let first = world.guardrail("cheap/one");
+    for hashes in theirs.chunks(100) {
+        let path = format!("/guardrails/{first}/assignments/keys");
+        world.by_hand("POST", &path, &json!({ "key_hashes": hashes }));
+    }
+    // It has one, the answer was lost, and the plan names none by now.
+    let body = json!({ "guardrail_id": first }).to_string();
+    admin(&world, "PATCH", "/api/v1/admin/plans/basic", &body);
+    world.add_fault(ASSIGN, "reset_after", json!({}));
+    assign(&world, &member, "basic");
+    assert_eq!(on_record(&world), "- in doubt");
+    let pages = || world.calls("openrouter.guardrails.assignments");
+    assign(&world, &member, "default");
+    assert_eq!(pages(), 10, "no more in one turn");
+    assert_eq!(on_record(&world), "- in doubt");
+    sweeps(&world, 1);
+    assert_eq!(pages(), 20);
+    sweeps(&world, 2);
+    assert!(pages() <= 24, "it goes on where it was: {}", pages());
+    assert_eq!(
+        (on_record(&world).as_str(), world.held_to(&hash)),
+        ("-", None)
+    );
+    oracle::settled(&world);
+}

@@ -458,3 +458,54 @@ fn a3_no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
         oracle::settled(&world);
     }
 }
+
+#[test]
+fn one_request_brings_as_many_keys_up_to_date_as_somebody_can_wait_for() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let many = r#"{"name":"many","limit_usd":"4","limit_reset":"daily","expiry_days":30,"max_active_keys":20}"#;
+    assert_eq!(operator.post("/api/v1/admin/plans", many).status, 201);
+    let less = many.replace("many", "less").replace("\"4\"", "\"3\"");
+    assert_eq!(operator.post("/api/v1/admin/plans", &less).status, 201);
+    let member = Browser::signed_in(&world, "member");
+    let path = format!("/api/v1/admin/members/{}/plan", world.member("member"));
+    let assign = |plan: &str| {
+        let told = operator.post(&path, &json!({ "plan": plan }).to_string());
+        assert_eq!(told.status, 200, "{told:?}");
+        told.json()["keys_left_to_sweep"].as_u64().unwrap()
+    };
+    assert_eq!(assign("many"), 0);
+    assert_eq!(member.claim().status, 201);
+    for n in 1..9 {
+        let body = json!({ "name": format!("key {n}") }).to_string();
+        assert_eq!(member.post("/api/v1/keys", &body).status, 201);
+    }
+    world.pass(86_400);
+    for n in 9..14 {
+        let body = json!({ "name": format!("key {n}") }).to_string();
+        assert_eq!(
+            member.at_fresh_isolate().post("/api/v1/keys", &body).status,
+            201
+        );
+    }
+    world.pass(60);
+    let calls = || world.calls("openrouter.keys.update");
+    let before = calls();
+    let left = assign("less");
+    assert_eq!((calls() - before, left), (10, 4));
+    sweeps(&world, 1);
+    let limits = "SELECT COUNT(*) FROM generations WHERE limit_nano = 3000000000";
+    assert_eq!(world.db.number(limits), 14, "the sweep does the others");
+    // An upstream that takes its time is not waited for beyond some seconds.
+    world.add_fault(
+        "openrouter.keys.update",
+        "stall_before",
+        json!({ "times": 0 }),
+    );
+    let began = world.now().secs();
+    assert!(assign("many") > 10);
+    assert!(world.now().secs() - began < 60);
+    world.sandbox.borrow_mut().clear_faults();
+    sweeps(&world, 2);
+    oracle::settled(&world);
+}

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
+const OFF: &str = r#"{"disabled":true}"#;
 const JOBS: &str = "/api/v1/admin/jobs";
 
 fn holder<'a>(world: &'a World, persona: &str) -> (Browser<'a>, String) {
@@ -64,42 +65,30 @@ fn s4_49_what_agrees_is_no_drift_and_other_peoples_keys_are_only_counted() {
 }
 
 #[test]
-fn s4_49_c25_a_switch_made_elsewhere_is_said_again_by_the_holds() {
-    for (wanted, hand) in [(json!(false), true), (json!(true), false)] {
-        let world = World::new();
-        let (member, key) = holder(&world, "member");
-        if wanted == json!(true) {
-            assert_eq!(member.patch(&key, r#"{"disabled":true}"#).status, 200);
-        }
-        by_hand(&world, &json!({ "disabled": hand }));
-        let counts = reconciled(&world);
-        assert_eq!(
-            (&counts["drift"], &counts["mended"]),
-            (&json!(1), &json!(1))
-        );
-        assert_eq!(kinds(&world), ["disabled"]);
-        assert_eq!(
-            world.usable().len(),
-            usize::from(!hand),
-            "not by the comparison itself"
-        );
-        world.pass(TEN_MINUTES);
-        assert!(world.sweep());
-        assert_eq!(
-            world.usable().len(),
-            usize::from(hand),
-            "as its holds want it"
-        );
-        assert_eq!(reconciled(&world)["drift"], 0);
-        assert_eq!(kinds(&world).len(), 0, "closed when gone");
-    }
+fn a_key_that_somebody_else_enabled_is_disabled_again() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    assert_eq!(member.patch(&key, OFF).status, 200);
+    by_hand(&world, &json!({ "disabled": false }));
+    let counts = reconciled(&world);
+    assert_eq!(
+        (&counts["drift"], &counts["mended"], &counts["kept"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    assert_eq!(kinds(&world), ["disabled"]);
+    assert_eq!(world.usable().len(), 1, "not by the comparison itself");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.usable().len(), 0, "as its holds want it");
+    assert_eq!(reconciled(&world)["drift"], 0);
+    assert_eq!(kinds(&world).len(), 0, "closed when gone");
 }
 
 #[test]
-fn s4_49_x10_a_limit_changed_elsewhere_is_said_again_by_what_drives_caps() {
+fn a_limit_that_somebody_else_raised_is_lowered_again() {
     // Of one that is looked at again anyway, too: what it has used of its day is not in its next generation's cap.
     for capped in [false, true] {
-        for elsewhere in [json!(50), json!(2), json!(null)] {
+        for elsewhere in [json!(50), json!(null)] {
             let world = World::new();
             let (member, key) = holder(&world, "member");
             if capped {
@@ -516,7 +505,7 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
         .iter()
         .map(|one| one["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(open, ["missing", "disabled", "limit"]);
+    assert_eq!(open, ["limit", "disabled", "missing"], "newest first");
     assert_eq!(
         member.get("/api/v1/keys").json()["keys"][0]["missing"],
         false
@@ -529,8 +518,14 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
     assert_eq!(listed["without_row"].as_array().unwrap().len(), 1);
     let of = |name: &str| listed["runs"][0]["counts"][name].clone();
     assert_eq!(
-        [of("drift"), of("mended"), of("missing"), of("quarantined")],
-        [json!(2), json!(2), json!(1), json!(1)]
+        [
+            of("drift"),
+            of("mended"),
+            of("kept"),
+            of("missing"),
+            of("quarantined")
+        ],
+        [json!(2), json!(1), json!(1), json!(1), json!(1)]
     );
     assert_eq!(
         world

@@ -523,7 +523,7 @@ fn what_must_be_off_is_tried_while_upstream_does_not_say_which_account_it_is() {
     world.add_fault("openrouter.keys.update", "error_before", more.clone());
     let key = first.get("/api/v1/keys").json()["keys"][0]["id"].clone();
     let key = format!("/api/v1/keys/{}", key.as_str().unwrap());
-    assert_eq!(first.patch(&key, r#"{"disabled":true}"#).status, 200);
+    assert_eq!(first.patch(&key, r#"{"disabled":true}"#).status, 202);
     world.add_fault(
         "openrouter.keys.update",
         "error_before",
@@ -685,4 +685,89 @@ fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
     assert!(world.sweep());
     let longest = world.db.number("SELECT lease_until - started_at FROM runs");
     assert!((151..=600).contains(&longest), "{longest}");
+}
+
+#[test]
+fn findings_are_told_newest_first_until_they_are_acknowledged() {
+    const FINDINGS: &str = "/api/v1/admin/findings";
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let alarms = || {
+        let log = world.log.borrow();
+        log.iter()
+            .filter(|line| line.contains("marker_without_row"))
+            .count()
+    };
+    for n in 0..60 {
+        world.db.run(&format!(
+            "INSERT INTO findings (public_id, upstream_hash, upstream_name, first_seen_at, last_seen_at, disabled_at, acknowledged_at)
+             VALUES ('fnd_{n:024x}', 'h{n}', 'n{n}', 1, {now}, 1, NULL)",
+            now = world.now().secs(),
+        ));
+    }
+    let name = world.marker_without_row(1);
+    let sweep = || {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    };
+    sweep();
+    let page = operator.get(FINDINGS).json();
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        let found = page["findings"].as_array().unwrap();
+        found
+            .iter()
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(&page)[..2], [name, String::from("n59")]);
+    assert_eq!(names(&page).len(), 50);
+    let next = page["next"].as_str().unwrap();
+    let rest = operator.get(&format!("{FINDINGS}?after={next}")).json();
+    assert_eq!((names(&rest).len(), &rest["next"]), (11, &json!(null)));
+    assert!(
+        !page.to_string().contains("hash"),
+        "who knows a hash can have the key disabled"
+    );
+    // Each sweep that sees it says so, until an admin has looked at it.
+    let before = alarms();
+    sweep();
+    assert_eq!(alarms(), before + 1);
+    let id = page["findings"][0]["id"].as_str().unwrap();
+    let of = format!("{FINDINGS}/{id}");
+    for _ in 0..2 {
+        assert_eq!(operator.patch(&of, r#"{"acknowledged":true}"#).status, 200);
+    }
+    let rows = "SELECT COUNT(*) FROM audit WHERE action = 'finding_acknowledged'";
+    assert_eq!(world.db.number(rows), 1);
+    for body in ["{}", r#"{"acknowledged":false}"#] {
+        assert_eq!(operator.patch(&of, body).status, 400);
+    }
+    let nobodys = format!("{FINDINGS}/fnd_ffffffffffffffffffffffff");
+    assert_eq!(
+        operator.patch(&nobodys, r#"{"acknowledged":true}"#).status,
+        404
+    );
+    sweep();
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    assert_eq!(alarms(), before + 1, "acknowledged");
+    // Somebody enables it again: that is news.
+    let hash = world.db.text(&format!(
+        "SELECT upstream_hash FROM findings WHERE public_id = '{id}'"
+    ));
+    world.by_hand(
+        "PATCH",
+        &format!("/keys/{hash}"),
+        &json!({ "disabled": false }),
+    );
+    sweep();
+    assert_eq!(alarms(), before + 2);
+    let one = operator.get(FINDINGS).json()["findings"][0].clone();
+    assert_eq!(one["acknowledged_at"], json!(null));
+    assert_ne!(one["disabled_at"], json!(null), "and disabled again");
+    // What is there no more is forgotten after a while.
+    world.by_hand("DELETE", &format!("/keys/{hash}"), &serde_json::Value::Null);
+    world.pass(30 * 86_400);
+    sweep();
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM findings"), 0);
 }

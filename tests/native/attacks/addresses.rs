@@ -228,7 +228,13 @@ fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
                     (
                         "PATCH",
                         ["api", "v1", "keys", word]
-                        | ["api", "v1", "admin", "plans" | "members", word],
+                        | [
+                            "api",
+                            "v1",
+                            "admin",
+                            "plans" | "members" | "keys" | "findings",
+                            word,
+                        ],
                     )
                     | (
                         "POST",

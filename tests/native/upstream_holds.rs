@@ -1,0 +1,343 @@
+//! What somebody else disables or lowers at OpenRouter stays so until an admin lifts it by name; only the dangerous
+//! direction is mended by itself.
+
+use serde_json::{Value, json};
+
+use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+
+const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
+
+fn holder<'a>(world: &'a World, persona: &str) -> (Browser<'a>, String) {
+    let member = Browser::signed_in(world, persona);
+    let told = member.claim();
+    assert_eq!(told.status, 201, "{told:?}");
+    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    // A change of ours may not show everywhere at OpenRouter for some minutes.
+    world.pass(TEN_MINUTES);
+    (member, id)
+}
+
+fn by_hand(world: &World, change: &Value) {
+    let hash = world
+        .db
+        .text("SELECT upstream_hash FROM generations ORDER BY id DESC LIMIT 1");
+    world.by_hand("PATCH", &format!("/keys/{hash}"), change);
+}
+
+fn shown(member: &Browser<'_>) -> Value {
+    member.get("/api/v1/keys").json()["keys"][0].clone()
+}
+
+fn lift(world: &World, key: &str) -> Value {
+    let operator = Browser::signed_in(world, "operator");
+    let told = operator.patch(&format!("/api/v1/admin/keys/{key}"), LIFT);
+    assert!(told.status < 300, "{told:?}");
+    told.json()["key"].clone()
+}
+
+fn sweeps(world: &World, n: usize) {
+    for _ in 0..n {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+        oracle::always(world);
+    }
+}
+
+/// What may come across a key that somebody else disabled or lowered.
+type Reader = fn(&World, &Browser<'_>, &str);
+
+const READERS: [(&str, Reader); 4] = [
+    ("the nightly comparison", |world, _, _| {
+        assert!(world.reconcile());
+    }),
+    ("the sweep", |world, _, _| assert!(world.sweep())),
+    ("the refresh", |_, member, _| {
+        assert_eq!(member.post("/api/v1/keys/refresh", "{}").status, 200);
+    }),
+    ("a rotation", |_, member, key| {
+        member.post(&format!("/api/v1/keys/{key}/rotate"), "{}");
+    }),
+];
+
+#[test]
+fn a_key_that_somebody_else_disabled_stays_so_whatever_comes_across_it() {
+    for (reader, reads) in READERS {
+        let world = World::new();
+        let (member, key) = holder(&world, "member");
+        by_hand(&world, &json!({ "disabled": true }));
+        reads(&world, &member, &key);
+        let told = shown(&member);
+        assert_eq!(
+            (&told["state"], &told["holds"]),
+            (&json!("disabled"), &json!(["upstream"])),
+            "{reader}"
+        );
+        sweeps(&world, 3);
+        assert!(world.reconcile());
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), 0, "{reader}: it came on again");
+        oracle::settled(&world);
+        let log = world.log.borrow();
+        assert!(log.iter().any(|line| line.contains("upstream_change_kept")));
+    }
+}
+
+#[test]
+fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
+    for (reader, reads) in READERS {
+        let world = World::new();
+        let (member, key) = holder(&world, "member");
+        by_hand(&world, &json!({ "limit": 2 }));
+        reads(&world, &member, &key);
+        let told = shown(&member);
+        assert_eq!(told["upstream_limit_usd"], "2.00", "{reader}");
+        sweeps(&world, 3);
+        // Over the next reset, too.
+        world.pass(86_400);
+        sweeps(&world, 2);
+        assert!(world.reconcile());
+        sweeps(&world, 1);
+        let told = shown(&member);
+        assert_eq!(told["limit_usd"], "2.00", "{reader}");
+        let limits: Vec<i64> = world
+            .usable()
+            .iter()
+            .map(|key| key.limit.unwrap().nanos)
+            .collect();
+        assert_eq!(limits, [2_000_000_000], "{reader}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn a_rotation_of_a_key_that_somebody_else_disabled_makes_no_secret() {
+    for (verb, body) in [("rotate", "{}"), ("rotate", r#"{"grace_hours":1}"#)] {
+        let world = World::new();
+        let (member, key) = holder(&world, "member");
+        by_hand(&world, &json!({ "disabled": true }));
+        let told = member.post(&format!("/api/v1/keys/{key}/{verb}"), body);
+        assert_eq!((told.status, told.code().as_str()), (403, "key_held"));
+        assert_eq!(world.calls("openrouter.keys.create"), 1);
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), 0);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn a_leaked_key_that_somebody_else_disabled_stays_off_and_its_replacement_waits() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    by_hand(&world, &json!({ "disabled": true }));
+    let told = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
+    assert!(told.status < 300, "{told:?}");
+    assert_eq!(world.calls("openrouter.keys.create"), 1);
+    sweeps(&world, 2);
+    assert_eq!(world.usable().len(), 0);
+}
+
+#[test]
+fn only_an_admin_lifts_it_and_then_what_is_wanted_is_sent_again() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    by_hand(&world, &json!({ "disabled": true, "limit": 1 }));
+    assert!(world.reconcile());
+    // Nobody else does: not its owner, nor an admin in passing, nor a new claim.
+    let of = format!("/api/v1/keys/{key}");
+    for disabled in [true, false] {
+        let body = json!({ "disabled": disabled }).to_string();
+        member.patch(&of, &body);
+        Browser::signed_in(&world, "operator").patch(&of, &body);
+    }
+    assert_eq!(
+        member
+            .patch(&format!("/api/v1/admin/keys/{key}"), LIFT)
+            .status,
+        404
+    );
+    assert!(shown(&member)["holds"].to_string().contains("upstream"));
+    sweeps(&world, 2);
+    assert_eq!(world.usable().len(), 0);
+    for hold in ["owner", "admin"] {
+        world
+            .db
+            .run(&format!("DELETE FROM holds WHERE reason = '{hold}'"));
+    }
+    let operator = Browser::signed_in(&world, "operator");
+    let told = operator.get("/api/v1/admin/jobs").json();
+    assert_eq!(
+        (
+            &told["held_upstream"][0]["key"],
+            &told["held_upstream"][0]["disabled"]
+        ),
+        (&json!(key), &json!(true))
+    );
+    for (body, status) in [(r#"{"upstream_hold":"keep"}"#, 400), ("{}", 400)] {
+        let told = operator.patch(&format!("/api/v1/admin/keys/{key}"), body);
+        assert_eq!(told.status, status);
+    }
+    let told = operator.patch("/api/v1/admin/keys/key_000000000000000000000000", LIFT);
+    assert_eq!(told.status, 404);
+    let told = lift(&world, &key);
+    assert_eq!(
+        (&told["state"], &told["holds"], &told["upstream_limit_usd"]),
+        (&json!("active"), &json!([]), &json!(null))
+    );
+    assert_eq!(world.usable().len(), 1);
+    sweeps(&world, 2);
+    assert_eq!(shown(&member)["limit_usd"], "5.00");
+    assert_eq!(world.usable()[0].limit.unwrap().nanos, 5_000_000_000);
+    let actions = "SELECT COUNT(*) FROM audit WHERE action = 'upstream_lifted'";
+    assert_eq!(world.db.number(actions), 1);
+    lift(&world, &key);
+    assert_eq!(world.db.number(actions), 1, "once");
+    oracle::settled(&world);
+}
+
+#[test]
+fn removing_the_key_and_claiming_again_is_no_way_out() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    by_hand(&world, &json!({ "disabled": true }));
+    assert!(world.reconcile());
+    assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    sweeps(&world, 2);
+    assert_eq!(member.claim().code(), "key_held");
+    lift(&world, &key);
+    assert_eq!(member.claim().status, 201);
+    // Nor out of a lower limit.
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    by_hand(&world, &json!({ "limit": 2 }));
+    assert!(world.reconcile());
+    assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    sweeps(&world, 2);
+    let told = member.claim();
+    assert_eq!(told.json()["key"]["limit_usd"], "2.00");
+}
+
+#[test]
+fn a_limit_of_nothing_is_as_good_as_disabled() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    by_hand(&world, &json!({ "limit": 0 }));
+    assert!(world.reconcile());
+    assert_eq!(shown(&member)["holds"], json!(["upstream"]));
+    sweeps(&world, 2);
+    assert_eq!(shown(&member)["state"], "disabled");
+    lift(&world, &key);
+    sweeps(&world, 2);
+    assert_eq!(world.usable()[0].limit.unwrap().nanos, 5_000_000_000);
+    oracle::settled(&world);
+}
+
+#[test]
+fn what_we_sent_ourselves_is_never_taken_for_somebody_elses_doing() {
+    // Off and on again by the owner, and a lower limit and away with it, each cut or lost at every effect.
+    let mut scenarios = 0;
+    for body in [
+        [
+            ("PATCH", "", r#"{"disabled":true}"#),
+            ("PATCH", "", r#"{"disabled":false}"#),
+        ],
+        [
+            ("POST", "/limit", r#"{"limit_usd":"1"}"#),
+            ("POST", "/limit", r#"{"limit_usd":null}"#),
+        ],
+    ] {
+        let start = World::new();
+        let (member, key) = holder(&start, "member");
+        let cookies = member.cookies.take();
+        let act = |world: &World, n: usize| {
+            let (method, part, body) = body[n];
+            let target = format!("/api/v1/keys/{key}{part}");
+            let headers = [
+                ("origin", crate::support::world::ORIGIN),
+                ("content-type", "application/json"),
+            ];
+            let bytes = keycap::http::Body::Bytes(body.as_bytes().to_vec());
+            Browser::with(world, &cookies).try_send(method, &target, &headers, bytes);
+        };
+        for n in [0, 1] {
+            let dry = start.copied();
+            if n == 1 {
+                act(&dry, 0);
+            }
+            dry.effects.plan(&[]);
+            act(&dry, n);
+            for k in 0..dry.effects.count() {
+                for fate in [
+                    Fate::CutBefore,
+                    Fate::CutAfter,
+                    Fate::LostBefore,
+                    Fate::LostAfter,
+                    Fate::Late,
+                ] {
+                    let world = start.copied();
+                    if n == 1 {
+                        act(&world, 0);
+                    }
+                    world.effects.plan(&[(k, fate)]);
+                    act(&world, n);
+                    world.effects.plan(&[]);
+                    world.pass(60);
+                    act(&world, 1);
+                    world.effects.land();
+                    for _ in 0..3 {
+                        assert!(world.reconcile());
+                        sweeps(&world, 1);
+                    }
+                    let kept = "SELECT (SELECT COUNT(*) FROM holds WHERE reason = 'upstream')
+                        + (SELECT COUNT(*) FROM keys WHERE upstream_limit_nano IS NOT NULL)";
+                    assert_eq!(world.db.number(kept), 0, "{body:?} {n} {k} {fate:?}");
+                    oracle::settled(&world);
+                    scenarios += 1;
+                }
+            }
+        }
+    }
+    assert!(scenarios > 100, "{scenarios}");
+}
+
+#[test]
+fn a_change_of_ours_that_does_not_show_yet_is_not_concluded_from() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    let of = format!("/api/v1/keys/{key}");
+    for body in [r#"{"disabled":true}"#, r#"{"disabled":false}"#] {
+        assert_eq!(member.patch(&of, body).status, 200);
+    }
+    // OpenRouter still shows what was.
+    world.bend.set(Some(|call, body| {
+        if call.method == "GET" && call.url.path().contains("/keys") {
+            let stale = |row: &mut Value| row["disabled"] = json!(true);
+            match &mut body["data"] {
+                Value::Array(rows) => rows.iter_mut().for_each(stale),
+                row => stale(row),
+            }
+        }
+    }));
+    assert!(world.reconcile());
+    assert_eq!(shown(&member)["holds"], json!([]));
+    world.pass(301);
+    assert!(world.reconcile());
+    assert_eq!(
+        shown(&member)["holds"],
+        json!(["upstream"]),
+        "by now it shows"
+    );
+    world.bend.set(None);
+    lift(&world, &key);
+    sweeps(&world, 1);
+}
+
+#[test]
+fn a_comparison_that_only_looks_keeps_nothing() {
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    by_hand(&world, &json!({ "disabled": true }));
+    assert!(world.reconcile_dry());
+    assert_eq!(shown(&member)["holds"], json!([]));
+    assert!(world.reconcile());
+    assert_eq!(shown(&member)["holds"], json!(["upstream"]));
+}
