@@ -848,10 +848,12 @@ export const mutants = [
     ["every change takes an Idempotency-Key", "route.method.is_unsafe() && route.who != Who::Anyone", "route.method.is_unsafe() && route.who == Who::Member"],
   ]),
   ...inFile("src/store/idempotency.rs", [
+    ["only so many Idempotency-Keys are remembered in a day", "c.created_at >= ?8) < ?9)", "c.created_at >= ?8) < ?9 + 1000)"],
+    ["a request that is remembered is answered however many there are", "AND (EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.owner_id = m.owner_id AND k.key_sha256 = ?1)", "AND (0"],
     ["one mint for an Idempotency-Key", " AND rg.state NOT IN ('reserved', 'minting', 'verifying')", ""],
     ["what was made is not made again", "              AND rg.recorded_at IS NULL", "              AND 1"],
     ["a request is taken over only when nobody works on it", "            AND (idempotency_keys.taken_at <= ?7 OR idempotency_keys.generation_id IS NOT NULL)\n", ""],
-    ["an Idempotency-Key needs a current session", "WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND i.key_sha256 = ?1", "WHERE m.public_id = ?4 AND ?5 >= 0 AND i.key_sha256 = ?1"],
+    ["an Idempotency-Key needs a current session", "WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND", "WHERE m.public_id = ?4 AND ?5 >= 0 AND"],
     ["an Idempotency-Key is free again after a day", "AND created_at <= ?2\n", "AND created_at < 0 * ?2\n"],
   ]),
   ...inFile("src/store/claims.rs", [

@@ -6,5 +6,7 @@ pub const RENAMES_A_DAY: i64 = 50;
 pub const ENABLES_A_DAY: i64 = 100;
 pub const OWN_LIMITS_A_DAY: i64 = 50;
 pub const PREFERENCES_A_DAY: i64 = 50;
+/// Changes that bring an Idempotency-Key: each is remembered for a day, with its answer.
+pub const IDEMPOTENCY_KEYS_A_DAY: i64 = 500;
 /// Reports of a key that is reported already: each tries once more to replace it.
 pub const LEAK_REPORTS_A_DAY: i64 = 20;

@@ -34,6 +34,7 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
     match idempotency::take(&*app.db, &keyed, app.now()).await? {
         // The handler says how the session ended.
         Taken::SessionEnded => return (route.handler)(context).await,
+        Taken::UsedUp => return Err(Error::daily_quota(app.now())),
         Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),
         Taken::UnderWay => return Err(Error::RequestInProgress),
         Taken::Answered { status, body } => return given_again(status, body.as_deref()),

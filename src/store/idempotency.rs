@@ -7,6 +7,8 @@
 use super::mints::RECORD_WITHIN_SECS;
 use super::{last_row, twice};
 use crate::crypto::session::Session;
+use crate::domain::period::LimitReset;
+use crate::domain::quota::IDEMPOTENCY_KEYS_A_DAY;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 
@@ -32,17 +34,20 @@ statements! {
     TAKE = concat!("INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, taken_at, created_at)
         SELECT m.owner_id, ?1, ?2, ?3, ?4, ?4 FROM members m JOIN settings s
         WHERE m.public_id = ?5 AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'
+          AND (EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.owner_id = m.owner_id AND k.key_sha256 = ?1)
+            OR (SELECT COUNT(*) FROM idempotency_keys c WHERE c.owner_id = m.owner_id AND c.created_at >= ?8) < ?9)
         ON CONFLICT (owner_id, key_sha256) DO UPDATE
           SET nonce = excluded.nonce, taken_at = excluded.taken_at, generation_id = NULL
           WHERE idempotency_keys.request_sha256 = excluded.request_sha256 AND idempotency_keys.status IS NULL
             AND (idempotency_keys.taken_at <= ?7 OR idempotency_keys.generation_id IS NOT NULL)
             AND ", nothing_reserved!("idempotency_keys"));
 
-    TAKEN = "SELECT json_object('ours', i.nonce = ?2, 'same_request', i.request_sha256 = ?3, 'status', i.status,
+    TAKEN = "SELECT json_object('found', i.nonce IS NOT NULL, 'ours', i.nonce IS ?2, 'same_request', i.request_sha256 IS ?3,
+          'status', i.status,
           'body', i.body, 'made', (SELECT k.public_id FROM generations g JOIN keys k ON k.id = g.key_id
             WHERE g.id = i.generation_id AND g.recorded_at IS NOT NULL))
-        FROM idempotency_keys i JOIN members m ON m.owner_id = i.owner_id JOIN settings s
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND i.key_sha256 = ?1";
+        FROM members m JOIN settings s LEFT JOIN idempotency_keys i ON i.owner_id = m.owner_id AND i.key_sha256 = ?1
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'";
 
     ANSWERED = "UPDATE idempotency_keys SET status = ?1, body = ?2
         WHERE key_sha256 = ?3 AND nonce = ?4 AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?5)";
@@ -85,11 +90,13 @@ pub enum Taken {
     Made { key: String },
     /// Nobody, since the session has ended.
     SessionEnded,
+    /// Nobody, since the member has used up the day's keys.
+    UsedUp,
 }
 
 from_json! {
     struct TakenRow {
-        /// 0 or 1.
+        found: bool,
         ours: bool,
         same_request: bool,
         status: Option<i64>,
@@ -106,7 +113,18 @@ pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Ta
     let died = now.plus(-DEAD_AFTER_SECS);
     let batch = vec![
         stmt!(FORGET_OLD, key, now.plus(-REMEMBERED_SECS), member),
-        stmt!(TAKE, key, request, nonce, now, member, epoch, died),
+        stmt!(
+            TAKE,
+            key,
+            request,
+            nonce,
+            now,
+            member,
+            epoch,
+            died,
+            LimitReset::Daily.starts(now),
+            IDEMPOTENCY_KEYS_A_DAY
+        ),
         stmt!(TAKEN, key, nonce, request, member, epoch),
     ];
     let row: Option<TakenRow> = last_row(&twice(db, batch).await?)?;
@@ -116,6 +134,7 @@ pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Ta
 impl TakenRow {
     fn taken(self) -> Taken {
         match self {
+            Self { found: false, .. } => Taken::UsedUp,
             Self { ours: true, .. } => Taken::Ours,
             Self {
                 same_request: false,
