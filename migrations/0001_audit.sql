@@ -28,21 +28,26 @@ CREATE TABLE audit_actions (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER audit_never_updated BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
-CREATE TRIGGER audit_never_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+-- Two kinds of rows are many and settle nothing once they are old: the night deletes those from before `audit_since`, which
+-- is written down in the settings first. The newest row stays in any case: a restored database is known by it.
+CREATE TRIGGER audit_never_deleted BEFORE DELETE ON audit WHEN OLD.action NOT IN ('signed_in', 'cap_changed') OR OLD.at >= COALESCE((SELECT audit_since FROM settings), 0) OR OLD.id >= COALESCE((SELECT l.id FROM audit l WHERE l.action <> 'audit_pruned' ORDER BY l.id DESC LIMIT 1), 0) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
 -- INSERT OR REPLACE deletes what is in its way without firing the trigger above (recursive_triggers is off).
 CREATE TRIGGER audit_never_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.target) BEGIN SELECT RAISE(IGNORE); END;
 
 CREATE INDEX audit_by_target ON audit (target, id);
+-- What the night may delete, without looking at the rest.
+CREATE INDEX audit_prunable ON audit (at) WHERE action IN ('signed_in', 'cap_changed');
 
 INSERT INTO audit_actions (name) VALUES
   -- The deployment.
   ('instance_bound'), ('minting_switched'), ('keys_switched'), ('claims_switched'), ('upstream_terms_confirmed'),
   ('restore_suspected'), ('restore_accepted'), ('account_lost'), ('account_found'), ('account_accepted'), ('job_asked'),
+  ('audit_pruned'),
   -- Plans.
   ('plan_seeded'), ('plan_created'), ('plan_changed'), ('plan_assigned'),
   -- Members.
-  ('member_created'), ('signed_in'), ('sessions_ended'), ('terms_accepted'), ('member_suspended'), ('member_banned'),
+  ('member_created'), ('signed_in'), ('login_passed_on'), ('sessions_ended'), ('terms_accepted'), ('member_suspended'), ('member_banned'),
   ('member_reinstated'), ('member_left'), ('member_returned'), ('blocked'), ('unblocked'),
   -- Keys.
   ('key_renamed'), ('hold_put'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('key_ended'),

@@ -38,6 +38,8 @@ CREATE TABLE settings (
   account TEXT NOT NULL DEFAULT 'known' CONSTRAINT settings_account_valid CHECK (account IN ('known', 'foreign')),
   -- When an admin last accepted another account: keys recorded before say nothing about the present one.
   account_since INTEGER NOT NULL DEFAULT 0,
+  -- From before this moment the audit has lost its sign-ins and changes of limits; the rest is retained for ever.
+  audit_since INTEGER NOT NULL DEFAULT 0,
   change_id TEXT
 ) STRICT;
 
@@ -48,6 +50,9 @@ CREATE TRIGGER settings_audited BEFORE UPDATE OF minting, keys, session_epoch ON
 CREATE TRIGGER settings_policy_audited BEFORE UPDATE OF upstream_terms, upstream_terms_by, upstream_terms_at, claims ON settings WHEN (NEW.upstream_terms <> OLD.upstream_terms OR NEW.upstream_terms_by IS NOT OLD.upstream_terms_by OR NEW.upstream_terms_at IS NOT OLD.upstream_terms_at OR NEW.claims <> OLD.claims) AND (NEW.change_id IS OLD.change_id OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = 'settings' ORDER BY id DESC LIMIT 1)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE TRIGGER settings_alarms_audited BEFORE UPDATE OF restore, restore_since, account, account_since ON settings WHEN (NEW.restore <> OLD.restore OR NEW.restore_since <> OLD.restore_since OR NEW.account <> OLD.account OR NEW.account_since <> OLD.account_since) AND (NEW.change_id IS OLD.change_id OR NEW.change_id IS NOT (SELECT change_id FROM audit WHERE target = 'settings' ORDER BY id DESC LIMIT 1)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+-- It moves on with a row that says so, and never to within thirty days of that row.
+CREATE TRIGGER settings_retention_audited BEFORE UPDATE OF audit_since ON settings WHEN NEW.audit_since <> OLD.audit_since AND NOT EXISTS (SELECT 1 FROM audit WHERE id = (SELECT MAX(id) FROM audit WHERE target = 'settings') AND change_id = NEW.change_id AND action = 'audit_pruned' AND NEW.audit_since <= at - 30 * 86400) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 INSERT INTO instance (id, name) VALUES (1, lower(hex(randomblob(6))));
 INSERT INTO settings (id) VALUES (1);

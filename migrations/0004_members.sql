@@ -6,7 +6,10 @@ CREATE TABLE members (
   public_id TEXT NOT NULL,
   provider TEXT NOT NULL CONSTRAINT members_provider_valid CHECK (provider IN ('github', 'google')),
   subject TEXT NOT NULL CONSTRAINT members_subject_valid CHECK (length(subject) BETWEEN 1 AND 255),
+  -- As the provider said at the last sign-in. It is a name that people change: nobody is found by it.
   login TEXT NOT NULL,
+  -- When another account of the provider signed in under this login: since then it is a former one.
+  login_passed_on_at INTEGER,
   account_created_at INTEGER NOT NULL,
   status TEXT NOT NULL DEFAULT 'active' CONSTRAINT members_status_valid CHECK (status IN ('active', 'suspended', 'banned', 'left')),
   -- Sessions carry it; raising it ends them.

@@ -1,10 +1,13 @@
-// `npm run deploy`: the Worker as the sources say, after the migrations it needs. Migrations only add, so the version
-// that is still running works on the new schema too. Takes `--env staging`, and `--dry-run`, which touches nothing.
+// `npm run deploy`: the Worker as the sources say, after the migrations it needs, and after a look whether all of them are
+// there. Migrations only add, so the version that is still running works on the new schema too. Takes `--env staging`, and
+// `--dry-run`, which touches nothing.
 
 import { readFile } from "node:fs/promises";
 import { build } from "./build.mjs";
+import { localObjects } from "./local.mjs";
+import { applyMigrations, compareSchema } from "./migrate.mjs";
 import { inRoot, node, root } from "./paths.mjs";
-import { run } from "./process.mjs";
+import { finish } from "./process.mjs";
 import { Advice, runMain, setup } from "./setup.mjs";
 
 const WRANGLER = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
@@ -38,7 +41,13 @@ await runMain(async () => {
   if (!dryRun) await refusePlaceholders(env);
   await build();
   const chosen = env ? ["--env", env] : ["--env", ""];
-  const wrangler = (/** @type {string[]} */ ...args) => run(node, [WRANGLER, ...args, ...chosen], { cwd: root, show: true });
-  if (!dryRun) await wrangler("d1", "migrations", "apply", "DB", "--remote");
-  await wrangler("deploy", ...(dryRun ? ["--dry-run"] : []));
+  const wrangler = (/** @type {string[]} */ ...args) => finish(node, [WRANGLER, ...args, ...chosen], { cwd: root, show: !args.includes("--json") });
+  if (!dryRun) {
+    const again = `npm run deploy${env ? ` -- --env ${env}` : ""}`;
+    const local = await localObjects();
+    await applyMigrations(wrangler, again);
+    await compareSchema(wrangler, local, again);
+  }
+  const { code } = await wrangler("deploy", ...(dryRun ? ["--dry-run"] : []));
+  if (code !== 0) throw new Advice("wrangler did not deploy: its words are above.");
 });

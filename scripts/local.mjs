@@ -6,8 +6,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { objects } from "./migrate.mjs";
 import { inRoot, node, root, stateDir } from "./paths.mjs";
-import { Group, run, until } from "./process.mjs";
+import { Group, finish, run, until } from "./process.mjs";
 import { Advice } from "./setup.mjs";
 
 /** @typedef {Record<string, string | undefined>} Vars  undefined leaves a variable unset */
@@ -130,6 +131,20 @@ async function migrate(image) {
     await rm(aside, { recursive: true, force: true });
     if (!existsSync(image)) throw error;
   });
+}
+
+/** Every table, view, index and trigger that the migrations make in a database of their own. */
+export async function localObjects() {
+  const folder = join(stateDir, `schema-${process.pid}`);
+  try {
+    const config = await writeConfig(folder);
+    const persist = join(folder, "state");
+    await newState(persist);
+    const wrangler = (/** @type {string[]} */ ...args) => finish(node, [WRANGLER, ...args, "--config", config, "--persist-to", persist], { cwd: root, env: { ...wranglerEnv(folder), CI: "true" } });
+    return await objects(wrangler, "--local");
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** The SQLite file of the local D1 database. @param {string} persist */

@@ -38,6 +38,8 @@ pub struct Config {
     pub terms: Terms,
     /// `KEY_LIMIT_USD`, `KEY_LIMIT_RESET`, `KEY_EXPIRY_DAYS`, `OPENROUTER_WORKSPACE_ID`: seed the default plan once (A5).
     pub plan_seed: Option<PlanSeed>,
+    /// `AUDIT_RETENTION_DAYS`: for how long the audit retains sign-ins and changes of limits; 400 when unset.
+    pub audit_retention_days: u32,
     /// `ADMIN_GITHUB_USER_IDS`: numeric ids, separated by commas.
     pub admin_github_ids: Vec<String>,
     /// `API_KEYS_PAGE`: members' pages and routes; on in development when unset, off elsewhere.
@@ -96,6 +98,7 @@ impl Config {
         let in_development = public_origin.as_ref().is_some_and(Origin::is_development);
         let terms = env.terms(management_key.is_some(), in_development);
         let plan_seed = env.plan_seed();
+        let audit_retention_days = env.audit_retention_days();
         let admin_github_ids = env.admin_github_ids();
         let keys_page = env.keys_page(in_development);
         let upstreams = env.upstreams();
@@ -108,6 +111,7 @@ impl Config {
                 management_key,
                 terms,
                 plan_seed,
+                audit_retention_days,
                 admin_github_ids,
                 keys_page,
                 upstreams,
@@ -189,6 +193,7 @@ mod tests {
             ("SOURCE_URL", "javascript:alert(1)"),
             ("SECURITY_CONTACT", "http://keys.example"),
             ("CLAIMS_PER_HOUR", "no end"),
+            ("AUDIT_RETENTION_DAYS", "29"),
         ];
         let problems = with(&bad).err().unwrap();
         for (setting, value) in bad {

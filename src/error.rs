@@ -5,10 +5,10 @@
 
 mod from;
 mod problem;
+mod retry;
 
 use crate::domain::gate::TooYoung;
 use crate::domain::identity::Status;
-use crate::domain::period::LimitReset;
 use crate::domain::request::{self, Offer};
 use crate::domain::time::Timestamp;
 
@@ -166,12 +166,6 @@ pub enum Level {
 }
 
 impl Error {
-    /// The day's quota is used up: it begins again with the next UTC day.
-    pub fn daily_quota(now: Timestamp) -> Self {
-        let retry_at = LimitReset::Daily.ends(now);
-        Self::DailyQuota { retry_at }
-    }
-
     pub const fn status(&self) -> u16 {
         match self {
             Self::BadRequest { .. } | Self::MalformedJson => 400,
@@ -325,81 +319,6 @@ impl Error {
             503 if !matches!(self, Self::Misconfigured | Self::CredentialRefused) => Level::Warn,
             500.. => Level::Error,
             _ => Level::Info,
-        }
-    }
-
-    /// Seconds after which trying again makes sense, where it does.
-    pub fn retry_after(&self, now: Timestamp) -> Option<i64> {
-        match self {
-            Self::RateLimited
-            | Self::StorageUnavailable
-            | Self::GuardrailUnread
-            | Self::SpendUnread
-            | Self::WorkspaceUnread => Some(60),
-            Self::WorkspaceMissing => Some(3_600),
-            Self::TooManyAttempts { retry_at: at }
-            | Self::RequestsUsedUp { retry_at: at }
-            | Self::ClaimsBusy { retry_at: at }
-            | Self::RotationsUsedUp { retry_at: at }
-            | Self::DailyQuota { retry_at: at }
-            | Self::InGrace { until: at }
-            | Self::TooEarly { from: at }
-            | Self::SeatsFull { free_at: Some(at) } => Some(at.since(now).max(1)),
-            Self::ClaimInProgress | Self::RequestInProgress => Some(5),
-            Self::KeyBeingRemoved
-            | Self::ClaimUnknown
-            | Self::OldUnconfirmed
-            | Self::CredentialRefused
-            | Self::RotationUnsettled => Some(600),
-            Self::ClaimSuperseded => Some(1),
-            Self::OpenRouterBusy { retry_after_secs } => Some(i64::from(*retry_after_secs)),
-            Self::NotFound
-            | Self::MethodNotAllowed { .. }
-            | Self::BadRequest { .. }
-            | Self::MalformedJson
-            | Self::UnsupportedMediaType
-            | Self::BodyTooLarge
-            | Self::AddressTooLong
-            | Self::ForeignOrigin
-            | Self::SignInRequired
-            | Self::AccountChanged
-            | Self::AccountNotNamed
-            | Self::MemberNotActive(_)
-            | Self::ProjectNotLive
-            | Self::ProvisioningClosed
-            | Self::MintingStopped
-            | Self::DatabaseRestored
-            | Self::ForeignAccount
-            | Self::UpstreamTermsUnconfirmed
-            | Self::Blocked { .. }
-            | Self::Held
-            | Self::AccountTooYoung(_)
-            | Self::ApprovalNeeded { .. }
-            | Self::TermsNotAccepted
-            | Self::TermsChanged
-            | Self::SeatsFull { free_at: None }
-            | Self::CreditSpent
-            | Self::PlanExists
-            | Self::GuardrailMissing
-            | Self::Prepaid
-            | Self::NotPrepaid
-            | Self::PaymentMismatch
-            | Self::KeysUsedUp { .. }
-            | Self::KeyEnded
-            | Self::KeyOff
-            | Self::NothingToSplit
-            | Self::IdempotencyMismatch
-            | Self::ConfirmationMismatch { .. }
-            | Self::NothingToRequest
-            | Self::JobUnderWay
-            | Self::AlreadyDecided { .. }
-            | Self::MemberIsAdmin
-            | Self::MemberLeft
-            | Self::OpenRouterRefused
-            | Self::OpenRouterMismatch
-            | Self::NotConfigured
-            | Self::Misconfigured
-            | Self::Internal => None,
         }
     }
 }

@@ -116,6 +116,11 @@ impl Reader<'_> {
         }
     }
 
+    /// The database deletes nothing younger than thirty days.
+    pub(super) fn audit_retention_days(&mut self) -> u32 {
+        self.number("AUDIT_RETENTION_DAYS", 400, 30, 36_500)
+    }
+
     /// A gate opens on its exact word only.
     fn opens(&mut self, setting: &'static str, word: &str, otherwise: &'static str) -> bool {
         let open = self.text(setting).as_deref() == Some(word);

@@ -1,6 +1,8 @@
 //! What the failures of ports are to a request.
 
 use super::Error;
+use crate::domain::period::LimitReset;
+use crate::domain::time::Timestamp;
 use crate::ports::{DbError, NoRandomness};
 
 /// A store's failure on the request path: lost answers are the world's, the rest is ours.
@@ -16,5 +18,13 @@ impl From<DbError> for Error {
 impl From<NoRandomness> for Error {
     fn from(_: NoRandomness) -> Self {
         Self::Internal
+    }
+}
+
+impl Error {
+    /// The day's quota is used up: it begins again with the next UTC day.
+    pub fn daily_quota(now: Timestamp) -> Self {
+        let retry_at = LimitReset::Daily.ends(now);
+        Self::DailyQuota { retry_at }
     }
 }

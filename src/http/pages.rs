@@ -36,6 +36,7 @@ struct Rules {
     resets: &'static str,
     expiry_days: u32,
     min_account_age_days: u32,
+    audit_retention_days: u32,
 }
 
 impl Rules {
@@ -56,6 +57,7 @@ impl Rules {
             resets,
             expiry_days: plan.expiry_days,
             min_account_age_days: config.terms.min_account_age_days,
+            audit_retention_days: config.audit_retention_days,
         })
     }
 }

@@ -3,7 +3,7 @@
 //! 1. Make sure of the database and the account, as the sweep does.
 //! 2. Walk every workspace: the account's, and those on rows. Each key is looked up by its hash, and judged by its name.
 //! 3. Ask for recorded keys that no walk has seen, one by one: only upstream's own "not there" makes one missing (X16).
-//! 4. Forget differences that are gone.
+//! 4. Forget differences that are gone, and rows of the audit that are older than they are retained.
 //!
 //! A key that somebody else enabled, or gave a higher limit, is mended by having what is wanted sent again: a switch by
 //! what drives holds, a limit by what drives caps. One that somebody else disabled or lowered stays so (`upstream_changes`).
@@ -12,7 +12,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::lease::Run;
+use super::lease::{Run, change};
 use super::sweep::{self, Halt};
 use super::walk::{self, Bounds, End, Position};
 use super::{compare, watch};
@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::drift::{self as rows, Unseen};
+use crate::store::retention;
 use crate::store::runs::{self, Ending};
 use crate::upstream::openrouter::{self, Listed, Refused, Reply};
 use crate::upstream::workspaces;
@@ -61,6 +62,8 @@ from_json! {
         pub deleted: u32,
         pub quarantined: u32,
         pub errors: u32,
+        /// Rows of the audit that were older than they are retained.
+        pub audit_pruned: i64,
         /// Lists that broke off: what they did not show was asked for one by one, as far as it is on record.
         pub lists_cut_short: u32,
     }
@@ -190,6 +193,12 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
     } = cursor.counts;
     if unchecked == 0 && errors == 0 && lists_cut_short == 0 {
         rows::close(&*app.db, cursor.began()).await?;
+    }
+    if !cursor.counts.dry_run {
+        let days = i64::from(app.config.audit_retention_days);
+        let since = run.now.plus(days.saturating_mul(-86_400));
+        let pruned = retention::prune(&*app.db, &change(app)?, JOB, since, run.now).await?;
+        cursor.counts.audit_pruned = cursor.counts.audit_pruned.saturating_add(pruned);
     }
     Ok(())
 }

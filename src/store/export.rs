@@ -15,7 +15,7 @@ const FROM_THE_NEWEST: i64 = i64::MAX;
 
 statements! {
     MEMBER = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
-          'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
+          'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
           'signed_in_at', m.signed_in_at, 'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
           'plan', (SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = m.owner_id),
           'blocked_at', (SELECT b.since FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject),

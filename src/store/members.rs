@@ -72,8 +72,20 @@ statements! {
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?1)
           AND NOT EXISTS (SELECT 1 FROM members WHERE provider = ?2 AND subject = ?3)";
 
+    // A login that one account gave up, and another has taken, belongs to the one that signs in under it.
+    PASS_ON_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, m.public_id, 'login_passed_on', 'sign-in', ?2 FROM members m
+        WHERE lower(m.login) = ?3 AND m.provider = ?4 AND m.subject <> ?5 AND m.status <> 'left' AND m.login_passed_on_at IS NULL
+          AND EXISTS (SELECT 1 FROM members n JOIN audit a ON a.change_id = ?1 AND a.target = n.public_id
+            WHERE n.provider = ?4 AND n.subject = ?5)
+        ON CONFLICT DO NOTHING";
+
+    PASS_ON = "UPDATE members SET login_passed_on_at = ?2, change_id = ?1
+        WHERE lower(login) = ?3 AND login_passed_on_at IS NULL
+          AND EXISTS (SELECT 1 FROM audit a WHERE a.change_id = ?1 AND a.target = members.public_id AND a.action = 'login_passed_on')";
+
     // The login is an attribute; the person is (provider, subject) (S4-08).
-    REFRESH = "UPDATE members SET login = ?1, account_created_at = ?2, signed_in_at = ?3, change_id = ?4
+    REFRESH = "UPDATE members SET login = ?1, login_passed_on_at = NULL, account_created_at = ?2, signed_in_at = ?3, change_id = ?4
         WHERE provider = ?5 AND subject = ?6
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = members.public_id)";
 
@@ -180,6 +192,7 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
     } = sign_in;
     let (provider, subject) = (identity.provider.name(), identity.subject.as_str());
     let state = state_sha256.as_str();
+    let login = identity.login.to_ascii_lowercase();
     let left_as = serde_json::to_string(&sign_in.left_as).map_err(|_| DbError::Broken)?;
     let batch = vec![
         stmt!(BURN, state, change, sign_in.state_expires_at),
@@ -234,6 +247,15 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             provider,
             subject
         ),
+        stmt!(
+            PASS_ON_GUARD,
+            change,
+            *now,
+            login.as_str(),
+            provider,
+            subject
+        ),
+        stmt!(PASS_ON, change, *now, login.as_str()),
         stmt!(SIGNED_IN, state, change, provider, subject),
     ];
     let row: SignedInRow = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;

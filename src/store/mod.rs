@@ -35,6 +35,7 @@ pub mod plans;
 pub mod quotas;
 pub mod raises;
 pub mod requests;
+pub mod retention;
 pub mod roster;
 pub mod rotations;
 pub mod runs;
@@ -78,6 +79,7 @@ pub fn statements() -> Vec<&'static Sql> {
         quotas::STATEMENTS,
         raises::STATEMENTS,
         requests::STATEMENTS,
+        retention::STATEMENTS,
         roster::STATEMENTS,
         rotations::STATEMENTS,
         runs::STATEMENTS,

@@ -134,7 +134,7 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 
     // Last: the others find the person by what this erases. The owner stays, with what was spent and by which plan.
-    ERASE = "UPDATE members SET status = 'left', subject = ?1, login = '', account_created_at = 0,
+    ERASE = "UPDATE members SET status = 'left', subject = ?1, login = '', login_passed_on_at = NULL, account_created_at = 0,
             terms_rev = 0, terms_at = NULL, epoch = epoch + 1, change_id = ?2
         WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 }

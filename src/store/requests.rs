@@ -31,7 +31,7 @@ macro_rules! asked {
             "SELECT json_object(",
             card!(),
             ", 'member', json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
-            'account_created_at', m.account_created_at,
+            'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at,
             'blocked', EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject)))
         FROM requests q JOIN members m ON m.owner_id = q.owner_id"
         )
@@ -127,6 +127,8 @@ from_json! {
         provider: String,
         subject: String,
         login: String,
+        /// Since when it is a former one.
+        login_passed_on_at: Option<Timestamp>,
         account_created_at: Timestamp,
         blocked: bool,
     }

@@ -18,7 +18,7 @@ const BEHIND: &str = "\u{10FFFF}";
 macro_rules! card {
     () => {
         "'id', m.public_id, 'provider', m.provider, 'subject', CASE m.status WHEN 'left' THEN NULL ELSE m.subject END,
-          'login', NULLIF(m.login, ''), 'status', m.status, 'plan', p.name,
+          'login', NULLIF(m.login, ''), 'login_passed_on_at', m.login_passed_on_at, 'status', m.status, 'plan', p.name,
           'blocked', json(CASE WHEN EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject)
             THEN 'true' ELSE 'false' END),
           'keys_live', (SELECT COUNT(DISTINCT n.key_id) FROM generations n WHERE n.owner_id = m.owner_id AND n.live = 1),

@@ -12,6 +12,7 @@ const root = new URL("../../", import.meta.url);
 const TOLD = {
   "members.subject": "account number",
   "members.login": "login",
+  "members.login_passed_on_at": "login",
   "members.account_created_at": "its creation date",
   "members.created_at": "when you first and last signed in",
   "members.signed_in_at": "when you first and last signed in",
@@ -76,6 +77,7 @@ const TOLD = {
   "daily_uses.action": "what was changed when",
   "daily_uses.day": "what was changed when",
   "daily_uses.n": "what was changed when",
+  "audit.id": "sign-ins and changes of limits for {{ rules.audit_retention_days }} days, the rest for good",
   "audit.action": "what was changed when",
   "audit.before": "what was changed when",
   "audit.after": "what was changed when",
@@ -96,7 +98,7 @@ const OURS = [
   "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.limit_sent_at", "generations.cap_due_at", "generations.readings_since_off", "generations.replaces",
   "generations.missing_since", "generations.change_id", "generations.guardrail_id", "generations.guardrail_sent_at",
   "daily_uses.owner_id",
-  "audit.id", "audit.change_id",
+  "audit.change_id",
   "idempotency_keys.owner_id", "idempotency_keys.key_sha256", "idempotency_keys.request_sha256", "idempotency_keys.nonce", "idempotency_keys.taken_at",
   "idempotency_keys.generation_id", "idempotency_keys.status",
 ];

@@ -356,11 +356,13 @@ const ENDINGS: [(&str, End); 3] = [
         let told = operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
         assert_eq!(told.status, 204, "{told:?}");
     }),
-    ("everybody's sessions were ended", |world, _| {
-        world.db.run(
-            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('all', 'settings', 'sessions_ended', 't', 1);
-             UPDATE settings SET session_epoch = session_epoch + 1, change_id = 'all'",
-        );
+    ("an admin ended everybody's sessions", |world, _| {
+        let operator = Browser::signed_in(world, "operator");
+        let settings = "/api/v1/admin/settings";
+        let epoch = operator.get(settings).json()["session_epoch"].clone();
+        let body = format!(r#"{{"sessions":"end","confirm":{epoch}}}"#);
+        let told = operator.patch(settings, &body);
+        assert_eq!(told.status, 200, "{told:?}");
     }),
 ];
 

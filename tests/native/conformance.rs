@@ -8,7 +8,7 @@ use crate::support::database::Ran;
 use crate::support::{Browser, TEN_MINUTES, World};
 
 /// A story that takes every statement in: sign-ins, claims good and bad, sweeps, switches.
-fn story() -> (World, Vec<Ran>) {
+pub fn story() -> (World, Vec<Ran>) {
     let world = World::new();
     *world.db.trace.borrow_mut() = Some(Vec::new());
     let member = Browser::signed_in(&world, "member");

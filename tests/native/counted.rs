@@ -1,9 +1,6 @@
 //! What a key is counted as: never less than it has spent, by the freshest figure there is. Whatever is given to another
 //! key, or to the next secret, is computed from that, so nobody gets again what is spent already.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use keycap::domain::time::Timestamp;
 use serde_json::json;
 
@@ -57,18 +54,6 @@ fn calls(world: &World, dollars: f64) {
     assert_eq!(spent, sandbox::Spent::Booked(usd(dollars)));
 }
 
-/// Calls with every key, as long as upstream lets any in.
-fn spend_all(world: &World) {
-    let now = world.upstream_now_ms();
-    for key in world.usable() {
-        let mut sandbox = world.sandbox.borrow_mut();
-        while matches!(
-            sandbox.spend(&key.hash, usd(0.7), now),
-            sandbox::Spent::Booked(_)
-        ) {}
-    }
-}
-
 /// All that was spent in upstream's present window.
 fn spent(world: &World, window: Option<sandbox::Period>) -> f64 {
     let now = world.upstream_now_ms();
@@ -81,29 +66,6 @@ fn spent(world: &World, window: Option<sandbox::Period>) -> f64 {
 }
 
 const DAY: Option<sandbox::Period> = Some(sandbox::Period::Daily);
-
-/// Once, just before the effect whose name ends so, everything is spent that can be.
-fn spend_all_before(world: &World, effect: &'static str, times: usize) -> Rc<Cell<usize>> {
-    let done = Rc::new(Cell::new(0));
-    let (counted, sandbox) = (Rc::clone(&done), Rc::clone(&world.sandbox));
-    let now = world.upstream_now_ms();
-    world.effects.between(Some(Box::new(move |name| {
-        if counted.get() == times || !name.contains(effect) {
-            return;
-        }
-        counted.set(counted.get() + 1);
-        let mut sandbox = sandbox.borrow_mut();
-        let usable = sandbox.ledger().usable_keys(now);
-        let hashes: Vec<String> = usable.map(|key| key.hash.clone()).collect();
-        for hash in hashes {
-            while matches!(
-                sandbox.spend(&hash, usd(0.7), now),
-                sandbox::Spent::Booked(_)
-            ) {}
-        }
-    })));
-    done
-}
 
 #[test]
 fn a_limit_lowered_below_the_spend_and_taken_away_gives_nothing_again_by_a_grace() {
@@ -122,10 +84,10 @@ fn a_limit_lowered_below_the_spend_and_taken_away_gives_nothing_again_by_a_grace
     }
     member.post(&format!("{key}/rotate"), GRACE);
     oracle::always(&world);
-    spend_all(&world);
+    world.spends_all();
     assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
     sweeps(&world, 3);
-    spend_all(&world);
+    world.spends_all();
     assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
 }
 
@@ -153,10 +115,10 @@ fn while_another_keys_successor_is_made_a_lowered_key_is_counted_as_what_it_has_
     world.effects.plan(&[]);
     does(&member, &format!("{key}/limit"), r#"{"limit_usd":null}"#);
     member.post(&format!("{key}/rotate"), GRACE);
-    spend_all(&world);
+    world.spends_all();
     assert_eq!(held.release().status, 201);
     sweeps(&world, 3);
-    spend_all(&world);
+    world.spends_all();
     let of_key = world.db.texts(
         "SELECT g.upstream_hash FROM generations g JOIN keys k ON k.id = g.key_id WHERE k.ordinal = 0",
     );
@@ -178,10 +140,10 @@ fn a_plan_lowered_and_raised_between_two_sweeps_gives_nothing_again_by_a_grace()
     admin(&world, "PATCH", plan, r#"{"limit_usd":"5"}"#);
     member.post(&format!("{key}/rotate"), GRACE);
     oracle::always(&world);
-    spend_all(&world);
+    world.spends_all();
     assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
     sweeps(&world, 3);
-    spend_all(&world);
+    world.spends_all();
     assert!(spent(&world, DAY) <= 5.0, "{}", spent(&world, DAY));
 }
 
@@ -207,14 +169,14 @@ fn what_is_spent_between_the_reading_and_the_lowering_is_not_given_again() {
             world.pass(80 * 86_400);
             let member = Browser::signed_in(&world, "member");
             world.effects.plan(&[]);
-            let done = spend_all_before(&world, "http PATCH", 1);
+            let done = world.spends_all_before("http PATCH", 1);
             let told = member.post(&format!("{key}/{verb}"), GRACE);
             world.effects.between(None);
             assert_eq!(done.get(), 1, "{plan:?} {told:?}");
             oracle::always(&world);
-            spend_all(&world);
+            world.spends_all();
             sweeps(&world, 3);
-            spend_all(&world);
+            world.spends_all();
             let spent = spent(&world, window);
             assert!(spent <= most, "{plan:?} {verb}: {spent} of {most}");
         }
@@ -287,13 +249,13 @@ fn nothing_in_a_window_is_no_evidence_that_it_has_begun() {
             assert_eq!(member.claim().status, 201);
         }
         assert!(world.sweep());
-        spend_all(&world);
+        world.spends_all();
         assert_eq!(spent(&world, DAY), 5.0, "{claims}");
         // Its day has begun, and the figure of what was spent has fallen.
         at(&world, "2026-11-22T00:13:00Z");
         assert!(world.sweep());
         assert_eq!(limits(&world), [5.0], "{claims}");
-        spend_all(&world);
+        world.spends_all();
         assert_eq!(spent(&world, DAY), 5.0, "{claims}");
         oracle::always(&world);
     }
@@ -320,9 +282,9 @@ fn a_raise_until_midnight_is_over_before_the_next_day_opens_by_any_clock() {
                 sweeps(&world, 1);
             }
             at(&world, "2026-11-21T23:59:00Z");
-            spend_all(&world);
+            world.spends_all();
             at(&world, "2026-11-22T00:03:00Z");
-            spend_all(&world);
+            world.spends_all();
             assert_eq!(spent(&world, DAY), 5.0, "{ahead_ms} {until}");
         }
     }
@@ -363,7 +325,7 @@ fn a_key_that_spent_more_in_the_new_window_than_it_was_counted_as_lowers_its_sib
     let monthly = r#"{"limit_reset":"monthly"}"#;
     admin(&world, "PATCH", "/api/v1/admin/plans/two", monthly);
     sweeps(&world, 3);
-    spend_all(&world);
+    world.spends_all();
     let spent = spent(&world, Some(sandbox::Period::Monthly));
     assert!(spent <= 10.0, "{spent}");
 }

@@ -438,7 +438,7 @@ fn f5_the_list_has_pages_by_the_beginning_of_the_login_by_status_and_by_id() {
     let member = operator.get(&format!("{MEMBERS}?id={id}")).json()["members"][0].clone();
     assert_eq!(
         member,
-        json!({ "id": id, "provider": "github", "subject": "1000100", "login": "member", "status": "active", "plan": "default",
+        json!({ "id": id, "provider": "github", "subject": "1000100", "login": "member", "login_passed_on_at": null, "status": "active", "plan": "default",
             "blocked": false, "keys_live": 1, "created_at": "2026-11-21T12:00:00Z", "signed_in_at": "2026-11-21T12:00:00Z" })
     );
     let one = operator.get(&format!("{MEMBERS}/{id}")).json()["member"].clone();

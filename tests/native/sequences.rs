@@ -24,7 +24,7 @@ use crate::explorer::{Act, call, step};
 use crate::support::browser::Told;
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
-use acts::{NOT_PLAYED, OPERATIONS, Operation, Route, has_route};
+use acts::{NOT_PLAYED, OPERATIONS, Operation, ROUGH, Route, has_route};
 use bound::Reckoning;
 pub use dice::Dice;
 
@@ -222,22 +222,24 @@ struct Sequence {
 impl Sequence {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed ^ 0x5e9_0e9c);
+        let is_gentle = seed.is_multiple_of(2);
         let bag: Vec<&'static Operation> = OPERATIONS
             .iter()
+            .filter(|o| !is_gentle || !ROUGH.contains(&o.name))
             .flat_map(|o| std::iter::repeat_n(o, o.weight))
             .collect();
         let steps = (0..STEPS)
             .map(|n| Step {
                 operation: if n == 0 { bag[0] } else { dice.of(&bag) },
                 dice: Dice(dice.next()),
-                luck: dice.one_in(10).then(|| (dice.below(9), dice.of(&FATES))),
-                spender: dice.one_in(3).then(|| Dice(dice.next())),
+                luck: (!is_gentle && dice.one_in(8)).then(|| (dice.below(9), dice.of(&FATES))),
+                spender: dice.one_in(2).then(|| Dice(dice.next())),
             })
             .collect();
         Self { seed, steps }
     }
 
-    /// Every other one where upstream lets nothing slip.
+    /// Every other one where upstream lets nothing slip; the same ones are gentle.
     fn metering(&self) -> Metering {
         let mut dice = Dice(self.seed);
         if self.seed.is_multiple_of(2) {

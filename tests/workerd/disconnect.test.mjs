@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, afterEach, before, test } from "node:test";
-import { CLAIM, until } from "../harness/index.mjs";
+import { CLAIM, Client, chooseAtGitHub, until } from "../harness/index.mjs";
 import { CREATE, House, secretsIn } from "./support.mjs";
 
 /** @type {House} */
@@ -78,6 +78,25 @@ test("a claim whose tab is closed, and whose gate closes before the record, is u
   await until(async () => (await house.states(member))[0] === "revoked", { seconds: 10, what: "the key to be removed again" });
   assert.equal((await operator.call("/api/v1/admin/blocks", { method: "DELETE", json: person })).status, 204);
   assert.equal((await house.claim(member)).status, 201);
+  await house.promises({ settled: true });
+});
+
+test("a sign-in whose tab is closed at the callback is finished: the member is there, and the state is used up", async () => {
+  const client = new Client(house.worker);
+  const start = await client.get("/auth/github?next=keys");
+  const consent = new URL(await chooseAtGitHub(start.headers.get("location") ?? "", "load-80001"));
+  await house.sandbox.fault({ operation: "github.user", kind: "hold_before" });
+  const tab = new AbortController();
+  const answer = client.call(consent.pathname + consent.search, { signal: tab.signal }).then(({ status }) => status, (error) => error.name);
+  await house.sandbox.held("github.user");
+  tab.abort();
+  assert.equal(await answer, "AbortError");
+  for (let n = 0; n < 20; n += 1) await (await house.worker.fetch("/healthz")).text();
+  await house.sandbox.release();
+  const there = async () => (await house.worker.d1("SELECT 1 FROM members WHERE login = 'load-80001'")).length === 1;
+  await until(there, { seconds: 10, what: "the member to be written down" });
+  const again = await client.get(consent.pathname + consent.search);
+  assert.match(again.headers.get("location") ?? "", /auth_error/, "the code and the state are used up");
   await house.promises({ settled: true });
 });
 

@@ -373,6 +373,14 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
     ["members::SIGN_IN_GUARD", audit("signed_in")],
     ["members::REFRESH", "BEFORE UPDATE OF login ON members"],
   ]));
+  // Somebody else had the login before.
+  await own.member("second");
+  const former = () => own.worker.d1("UPDATE members SET login = 'member', login_passed_on_at = NULL WHERE login IN ('second', 'member') AND subject <> '1000100'");
+  await former();
+  await failing(breaking([
+    ["members::PASS_ON_GUARD", audit("login_passed_on")],
+    ["members::PASS_ON", "BEFORE UPDATE OF login_passed_on_at ON members"],
+  ]));
   assert.equal((await own.claim(await own.member("member"))).status, 201);
 });
 

@@ -786,7 +786,8 @@ fn s4_05_an_attempt_lasts_ten_minutes_to_the_second() {
 
 #[test]
 fn a9_s4_05_tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
-    let tabs = [("usage", "/usage"), ("docs", "/docs"), ("admin", "/admin")];
+    // Pages that there are not yet lead to that of keys.
+    let tabs = [("keys", "/keys"), ("docs", "/docs"), ("usage", "/keys")];
     let orders = [
         [0, 1, 2],
         [0, 2, 1],
@@ -804,24 +805,46 @@ fn a9_s4_05_tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
                 .map(|(next, _)| Attempt::approved(&caller, next, "member"))
                 .collect();
             let mut jar: Vec<String> = begun.iter().map(Attempt::cookie).collect();
+            let mut signed_in = false;
             for n in order {
                 let attempt = &begun[n];
-                let (query, leads_to) = if n == declined {
-                    (
-                        format!("error=access_denied&state={}", attempt.state),
-                        DENIED,
-                    )
+                let declines = n == declined;
+                let query = if declines {
+                    format!("error=access_denied&state={}", attempt.state)
                 } else {
-                    (attempt.query(), tabs[n].1)
+                    attempt.query()
+                };
+                // Whoever is signed in by another tab goes on to this one's page, whatever it brings.
+                let leads_to = if declines && !signed_in {
+                    DENIED
+                } else {
+                    tabs[n].1
                 };
                 let told = come_back(&caller, &query, &jar.join("; "));
                 assert_eq!(told.header("location"), leads_to, "{order:?} {declined}");
-                for set in cookies_set(&told) {
-                    let ours = set.starts_with(&attempt.name) || set.starts_with(SESSION);
-                    assert!(ours, "{set}: another tab's attempt is left alone");
+                let set = cookies_set(&told);
+                if declines && !signed_in {
+                    let own = |set: &String| set.starts_with(&attempt.name);
+                    assert!(set.iter().all(own), "{set:?}: another tab's is left alone");
                 }
-                jar.retain(|cookie| !cookie.starts_with(&attempt.name));
+                for line in &set {
+                    let cookie = line.split(';').next().unwrap();
+                    let name = cookie.split('=').next().unwrap();
+                    jar.retain(|kept| kept.split('=').next() != Some(name));
+                    if !line.contains("Max-Age=0") {
+                        jar.push(cookie.to_owned());
+                    }
+                }
+                signed_in |= gives_a_session(&told);
+                let left = jar.iter().filter(|kept| !kept.starts_with(SESSION));
+                assert!(
+                    !signed_in || left.count() == 0,
+                    "{jar:?}: all attempts are over"
+                );
             }
+            assert!(signed_in, "{order:?} {declined}");
+            let members = world.db.number("SELECT COUNT(*) FROM members");
+            assert_eq!(members, 1, "one person, however many tabs");
             oracle::always(&world);
         }
     }

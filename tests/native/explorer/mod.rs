@@ -4,12 +4,14 @@
 //! are lists: adding one adds all of its combinations.
 //!
 //! `npm test` runs a part of them, chosen by their number; `KEYCAP_SCALE=25` runs them all. A failing scenario
-//! prints its name, and `KEYCAP_SCENARIO=<name>` runs it alone.
+//! prints its name, and `KEYCAP_SCENARIO=<name>` runs it alone; the beginning of a name, all
+//! that begin so.
 
 mod cuts;
 mod pairs;
 mod triples;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -186,9 +188,10 @@ const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 26] = [
+const STAGES: [(&str, Prepare); 27] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
+    (SPENDING, |w, c| claims(w, &c.member, 201)),
     ("doubtful", |w, c| {
         w.add_fault("openrouter.keys.create", "reset_after", json!({}));
         claims(w, &c.member, 503);
@@ -329,6 +332,44 @@ const STAGES: [(&str, Prepare); 26] = [
         done(stands(w, c, "suspended"));
     }),
 ];
+
+/// From here on somebody spends all they can before each call upstream.
+const SPENDING: &str = "spending";
+
+/// Begins a scenario where the stage ends.
+fn begins(stage: usize, start: &World) -> World {
+    let world = start.copied();
+    if STAGES[stage].0 == SPENDING {
+        world.spends_all_before("http", usize::MAX);
+    }
+    world
+}
+
+/// P5: of the day that upstream has now, nobody has spent more than the plans they had give all of their keys, and raises.
+fn nobody_spent_more_than_was_given(world: &World) {
+    let now = world.upstream_now_ms();
+    let given = world.db.number(
+        "SELECT MAX(5000000000, (SELECT MAX(p.limit_nano * p.max_active_keys) FROM plans p
+           WHERE p.is_default = 1 OR p.name IN (SELECT a.after FROM audit a WHERE a.action = 'plan_assigned')))
+         + (SELECT COALESCE(SUM(amount_nano), 0) FROM raises)",
+    );
+    let owned = world.db.texts(
+        "SELECT owner_id || ' ' || upstream_hash FROM generations WHERE upstream_hash IS NOT NULL",
+    );
+    let mut spent: HashMap<&str, i64> = HashMap::new();
+    let sandbox = world.sandbox.borrow();
+    for (owner, hash) in owned.iter().filter_map(|row| row.split_once(' ')) {
+        let key = sandbox.ledger().key(hash);
+        let of_day = key.map_or(0, |key| {
+            key.usage.in_window(Some(sandbox::Period::Daily), now).nanos
+        });
+        *spent.entry(owner).or_default() += of_day;
+    }
+    assert!(
+        spent.values().all(|spent| *spent <= given),
+        "P5: {spent:?} of {given}"
+    );
+}
 
 /// What somebody else does at OpenRouter to the member's newest key, where they have one.
 fn somebody_changes(world: &World, change: &serde_json::Value) {
@@ -551,10 +592,12 @@ pub fn recover(world: &World, cast: &Cast, how: usize) {
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     oracle::settled(world);
+    nobody_spent_more_than_was_given(world);
 }
 
 /// Whoever may claim ends with one working key.
 pub fn all_is_well(world: &World, cast: &Cast) {
+    world.effects.between(None);
     let cast = renewed(world, cast);
     done(stands(world, &cast, "active"));
     done(call_with(
@@ -675,7 +718,7 @@ impl Choice {
         // A prime step, so that no list's own period decides which are left out.
         let number = self.all * 7919;
         match (&self.only, self.scale) {
-            (Some(only), _) => only.starts_with(family),
+            (Some(only), _) => only.starts_with(family) || family.starts_with(only.as_str()),
             (None, Some(scale)) => number % WHOLE < scale,
             (None, None) => number.is_multiple_of(self.part),
         }
@@ -688,7 +731,11 @@ impl Choice {
 
     /// Runs one scenario, and names it when it fails.
     pub fn run(&mut self, name: &str, scenario: impl FnOnce()) {
-        if self.only.as_deref().is_some_and(|only| only != name) {
+        if self
+            .only
+            .as_deref()
+            .is_some_and(|only| !name.starts_with(only))
+        {
             return;
         }
         self.ran += 1;

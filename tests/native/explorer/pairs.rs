@@ -3,8 +3,8 @@
 use std::task::Poll;
 
 use super::{
-    Cast, Choice, ClaimsForMember, ClaimsForSecond, NoHarm, OPERATIONS, STAGES, all_is_well, done,
-    dry, recorded, recover, shut_out_is_out, stage, step,
+    Cast, Choice, ClaimsForMember, ClaimsForSecond, NoHarm, OPERATIONS, STAGES, all_is_well,
+    begins, done, dry, recorded, recover, shut_out_is_out, stage, step,
 };
 use crate::support::{Fate, World, oracle};
 
@@ -49,7 +49,7 @@ impl Pair {
     pub fn run(&self, start: &World, cast: &Cast) -> World {
         let ((_, claims, first), (_, does, second)) =
             (OPERATIONS[self.first], OPERATIONS[self.second]);
-        let world = start.copied();
+        let world = begins(self.stage, start);
         world.effects.plan(&[(self.k, self.fate)]);
         let mut first = first(&world, cast);
         let begun = step(&mut first);

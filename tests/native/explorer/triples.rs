@@ -2,8 +2,8 @@
 //! on, and last the first.
 
 use super::{
-    Act, Cast, Choice, LetsIn, OPERATIONS, STAGES, all_is_well, done, dry, recorded, recover,
-    shut_out_is_out, stage, step,
+    Act, Cast, Choice, LetsIn, OPERATIONS, STAGES, all_is_well, begins, done, dry, recorded,
+    recover, shut_out_is_out, stage, step,
 };
 use crate::support::{Fate, World, oracle};
 
@@ -59,7 +59,7 @@ impl Triple {
 
     fn run(&self, start: &World, cast: &Cast, j: usize, fate: Fate) -> World {
         let [_, second, third] = self.operations.map(|number| OPERATIONS[number]);
-        let world = start.copied();
+        let world = begins(self.stage, start);
         let mut first = self.first(&world, cast);
         world.effects.plan(&[(j, fate)]);
         let mut on_its_way = second.2(&world, cast);

@@ -6,8 +6,8 @@ use sandbox::Period;
 use serde_json::json;
 
 use super::admins::{
-    assign_plan, block, by_operator, change_plan, create_plan, end_raise, of_key, of_member, pay,
-    raise, settings,
+    assign_plan, block, by_operator, change_plan, create_plan, end_raise, limit_plan, of_key,
+    of_member, pay, raise, settings,
 };
 use super::spender::{spend, spend_all};
 use super::{Dice, Play, faults};
@@ -97,6 +97,11 @@ operations! {
     "sign in" 3, |p, _| sign_in(p);
     "rotate" 5 at ROTATE, |p, d| key_of_member(p, d, ROTATE, "{}");
     "rotate with grace" 5 at ROTATE, |p, d| { let body = grace(d); key_of_member(p, d, ROTATE, &body); };
+    "rotate with grace and spend" 6 at ROTATE, |p, d| {
+        let body = grace(d);
+        key_of_member(p, d, ROTATE, &body);
+        spend_all(p, d);
+    };
     "leaked" 2 at LEAKED, |p, d| key_of_member(p, d, LEAKED, "{}");
     "renew" 3 at RENEW, |p, d| {
         let body = if d.one_in(2) { String::from("{}") } else { grace(d) };
@@ -105,13 +110,7 @@ operations! {
     "second key" 4 at CREATE, second_key;
     "own limit" 4 at LIMIT, |p, d| { let body = own_limit(d); key_of_member(p, d, LIMIT, &body); };
     // Lowered below what was spent, and taken away.
-    "own limit down and away" 3 at LIMIT, |p, d| {
-        spend(p, d, 2);
-        key_of_member(p, d, LIMIT, r#"{"limit_usd":"0.01"}"#);
-        key_of_member(p, d, LIMIT, r#"{"limit_usd":null}"#);
-        key_of_member(p, d, ROTATE, r#"{"grace_hours":1}"#);
-        spend_all(p, d);
-    };
+    "own limit down and away" 3 at LIMIT, down_and_away;
     "prefer" 1 at PREFER, |p, d| key_of_member(p, d, PREFER, "{}");
     "leave" 1 at LEAVE, |p, _| { p.by_member(LEAVE, "", r#"{"confirm":"member"}"#); };
     "disable by an admin" 1 at CHANGE, |p, d| of_key(p, d, CHANGE, OFF);
@@ -124,10 +123,11 @@ operations! {
     "mint again" 2 at SETTINGS, |p, _| settings(p, r#"{"minting":"open"}"#);
     "make a plan" 1 at PLANS, create_plan;
     "change the plan" 4 at PLAN, change_plan;
-    "lower and raise the plan between two sweeps" 2 at PLAN, |p, d| {
-        change_plan(p, d);
+    "lower and raise the plan between two sweeps" 3 at PLAN, |p, d| {
+        spend(p, d, 2);
+        limit_plan(p, d.of(&["0.50", "1"]));
         p.sweep();
-        change_plan(p, d);
+        limit_plan(p, d.of(&["5", "8"]));
         let body = grace(d);
         key_of_member(p, d, ROTATE, &body);
         spend_all(p, d);
@@ -159,6 +159,22 @@ operations! {
         p.world.sandbox.borrow_mut().land_late(now);
     };
 }
+
+/// What shuts a member out, or troubles upstream: every other sequence goes without, and gets the further.
+pub const ROUGH: &[&str] = &[
+    "leave",
+    "disable by an admin",
+    "delete by an admin",
+    "reported by an admin",
+    "all off",
+    "stop minting",
+    "suspend",
+    "ban",
+    "sign out by an admin",
+    "block",
+    "fault",
+    "sweep of next year",
+];
 
 /// Routes that change something, and no sequence plays: what they change is nobody's budget.
 pub const NOT_PLAYED: &[(Route, &str)] = &[
@@ -196,12 +212,29 @@ fn night(play: &mut Play, dice: &mut Dice) {
         let body = json!({ "amount_usd": "5", "until": until.rfc3339() }).to_string();
         of_key(play, dice, RAISE, &body);
     }
+    if dice.one_in(2) {
+        // What its earlier secret has spent of this day is counted until the next one has begun.
+        spend_all(play, dice);
+        key_of_member(play, dice, ROTATE, "{}");
+    }
     for _ in 0..6 {
         play.sweep();
         if dice.one_in(2) {
             spend(play, dice, 2);
         }
     }
+    if dice.one_in(2) {
+        down_and_away(play, dice);
+    }
+    spend_all(play, dice);
+}
+
+fn down_and_away(play: &mut Play, dice: &mut Dice) {
+    spend(play, dice, 2);
+    for limit in [r#"{"limit_usd":"0.01"}"#, r#"{"limit_usd":null}"#] {
+        key_of_member(play, dice, LIMIT, limit);
+    }
+    key_of_member(play, dice, ROTATE, r#"{"grace_hours":1}"#);
     spend_all(play, dice);
 }
 

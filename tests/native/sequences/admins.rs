@@ -52,11 +52,22 @@ pub fn create_plan(play: &mut Play, dice: &mut Dice) {
     by_operator(play, PLANS, "", &body.to_string());
 }
 
-pub fn change_plan(play: &mut Play, dice: &mut Dice) {
-    let plan = play.world.db.text(
+/// The plan that the member has.
+fn plan(world: &World) -> String {
+    world.db.text(
         "SELECT p.name FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
          WHERE m.subject <> '1000001' ORDER BY m.owner_id DESC LIMIT 1",
-    );
+    )
+}
+
+pub fn limit_plan(play: &mut Play, limit: &str) {
+    let plan = plan(&play.world);
+    let body = json!({ "limit_usd": limit }).to_string();
+    by_operator(play, PLAN, &plan, &body);
+}
+
+pub fn change_plan(play: &mut Play, dice: &mut Dice) {
+    let plan = plan(&play.world);
     let body = match dice.below(9) {
         0..=3 => json!({ "limit_usd": dice.of(&["0.50", "1", "2", "5", "8"]) }),
         4 | 5 => json!({ "limit_reset": dice.of(&["daily", "weekly", "monthly"]) }),

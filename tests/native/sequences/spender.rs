@@ -41,7 +41,7 @@ fn secrets(world: &World) -> Vec<String> {
 pub fn spends_between(play: &Play, mut dice: Dice) {
     let world: Weak<World> = Rc::downgrade(&play.world);
     let reckoning = Rc::clone(&play.reckoning);
-    let (rarely, greedy) = (1 + dice.below(5), dice.one_in(3));
+    let (rarely, greedy) = (1 + dice.below(3), dice.one_in(2));
     play.world.effects.between(Some(Box::new(move |_| {
         let Some(world) = world.upgrade() else { return };
         if !dice.one_in(rarely) {

@@ -1,5 +1,9 @@
 //! What somebody else does on the upstream account: keys of their own, markers that no row knows, another account.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use sandbox::{Sandbox, Spent, Usd};
 use serde_json::Value;
 
 use super::world::World;
@@ -72,6 +76,31 @@ impl World {
         assert!(self.sandbox.borrow_mut().book_usage(hash, amount, now));
     }
 
+    /// With every secret that was given out, as long as upstream lets any call in.
+    pub fn spends_all(&self) {
+        spend_all(
+            &self.sandbox,
+            &self.delivered.borrow(),
+            self.upstream_now_ms(),
+        );
+    }
+
+    /// The same just before each effect whose name has this in it, as often as given, until somebody else acts between
+    /// effects; how often it was done.
+    pub fn spends_all_before(&self, effect: &'static str, times: usize) -> Rc<Cell<usize>> {
+        let done = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&done);
+        let (sandbox, delivered) = (Rc::clone(&self.sandbox), Rc::clone(&self.delivered));
+        let (now, ahead) = (Rc::clone(&self.now_ms), Rc::clone(&self.upstream_ahead_ms));
+        self.effects.between(Some(Box::new(move |name| {
+            if counted.get() < times && name.contains(effect) {
+                counted.set(counted.get() + 1);
+                spend_all(&sandbox, &delivered.borrow(), now.get() + ahead.get());
+            }
+        })));
+        done
+    }
+
     /// A workspace beside the default one.
     pub fn workspace(&self) -> String {
         let body = serde_json::json!({ "name": "Keys", "slug": "keys" });
@@ -101,5 +130,12 @@ impl World {
             ..sandbox::Settings::default()
         };
         self.sandbox.replace(sandbox::Sandbox::new(settings))
+    }
+}
+
+fn spend_all(sandbox: &RefCell<Sandbox>, secrets: &[String], now_ms: i64) {
+    let (mut sandbox, price) = (sandbox.borrow_mut(), Usd::from_dollars(0.7));
+    for secret in secrets {
+        while matches!(sandbox.spend(secret, price, now_ms), Spent::Booked(_)) {}
     }
 }

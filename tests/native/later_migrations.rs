@@ -1,0 +1,240 @@
+//! Migrations over older data: a database that was filled by use is brought from the first state to the newest one, file by
+//! file; nothing that it held is lost on the way, and members go on reading and claiming.
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::caps::spends;
+use crate::support::browser::CLAIM;
+use crate::support::database::migrations;
+use crate::support::{Browser, TEN_MINUTES, World};
+
+/// The files of the first state. What comes after them is applied to data.
+const FIRST_STATE: usize = 9;
+
+type File = (String, String);
+
+/// A deployment with rows in every table.
+fn used() -> World {
+    let (world, _) = crate::conformance::story();
+    world.sandbox.borrow_mut().clear_faults();
+    let member = Browser::signed_in(&world, "load-20");
+    let headers = [
+        ("origin", "http://localhost:8787"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "upgrade"),
+    ];
+    let body = keycap::http::Body::Bytes(CLAIM.into());
+    assert_eq!(
+        member.send("POST", "/api/v1/claim", &headers, body).status,
+        201
+    );
+    spends(&world, 1.0);
+    let id = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let key = format!("/api/v1/keys/{}", id.as_str().unwrap());
+    assert_eq!(member.patch(&key, r#"{"name":"first"}"#).status, 200);
+    assert_eq!(member.delete(&key).status, 200);
+    let holder = Browser::signed_in(&world, "load-21");
+    assert_eq!(holder.claim().status, 201);
+    let hash = world.usable().last().unwrap().hash.clone();
+    world.by_hand("PATCH", &format!("/keys/{hash}"), &json!({ "limit": 4 }));
+    world.marker_without_row(1);
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    world
+}
+
+fn texts(db: &Connection, sql: &str) -> Result<Vec<String>, String> {
+    let told = |error: rusqlite::Error| format!("{sql}: {error}");
+    let mut prepared = db.prepare(sql).map_err(told)?;
+    let rows = prepared.query_map([], |row| row.get(0)).map_err(told)?;
+    rows.collect::<Result<_, _>>().map_err(told)
+}
+
+fn tables(db: &Connection) -> Result<Vec<String>, String> {
+    texts(
+        db,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+    )
+}
+
+/// Columns that are stored, not computed.
+fn columns(db: &Connection, table: &str) -> Result<Vec<String>, String> {
+    texts(
+        db,
+        &format!("SELECT name FROM pragma_table_xinfo('{table}') WHERE hidden = 0 ORDER BY cid"),
+    )
+}
+
+/// Every row of a table as text, in these columns.
+fn rows(db: &Connection, table: &str, columns: &[String]) -> Result<Vec<String>, String> {
+    let quoted: Vec<String> = columns
+        .iter()
+        .map(|column| format!("quote({column})"))
+        .collect();
+    let mut rows = texts(
+        db,
+        &format!("SELECT {} FROM {table}", quoted.join(" || ', ' || ")),
+    )?;
+    rows.sort();
+    Ok(rows)
+}
+
+/// The first state with all that `used` holds of it, as if that had come about there.
+fn first_state(used: &Connection, first: &[File]) -> Result<Connection, String> {
+    let told = |error: rusqlite::Error| error.to_string();
+    let db = Connection::open_in_memory().map_err(told)?;
+    for (_, sql) in first {
+        db.execute_batch(sql).map_err(told)?;
+    }
+    let triggers = texts(&db, "SELECT sql FROM sqlite_schema WHERE type = 'trigger'")?;
+    for name in texts(&db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'")? {
+        db.execute_batch(&format!("DROP TRIGGER {name}"))
+            .map_err(told)?;
+    }
+    db.pragma_update(None, "foreign_keys", false)
+        .map_err(told)?;
+    for table in tables(&db)? {
+        db.execute_batch(&format!("DELETE FROM {table}"))
+            .map_err(told)?;
+        let columns = columns(&db, &table)?;
+        for row in rows(used, &table, &columns)? {
+            let into = format!(
+                "INSERT INTO {table} ({}) VALUES ({row})",
+                columns.join(", ")
+            );
+            db.execute_batch(&into).map_err(told)?;
+        }
+    }
+    for trigger in triggers {
+        db.execute_batch(&trigger).map_err(told)?;
+    }
+    Ok(db)
+}
+
+/// One more migration, by which nothing may be lost.
+fn apply(db: &Connection, (name, sql): &File) -> Result<(), String> {
+    let mut before = Vec::new();
+    for table in tables(db)? {
+        let columns = columns(db, &table)?;
+        let rows = rows(db, &table, &columns)?;
+        before.push((table, columns, rows));
+    }
+    // As D1 does it: one transaction, with foreign keys enforced.
+    db.pragma_update(None, "foreign_keys", true)
+        .map_err(|error| error.to_string())?;
+    db.execute_batch(&format!("BEGIN; {sql}; COMMIT"))
+        .map_err(|error| format!("{name}: {error}"))?;
+    for (table, columns, rows_before) in before {
+        let now = rows(db, &table, &columns).map_err(|error| format!("{name}: {error}"))?;
+        if let Some(lost) = rows_before
+            .iter()
+            .find(|row| now.binary_search(row).is_err())
+        {
+            return Err(format!(
+                "{name}: {table} has lost ({}) = {lost}",
+                columns.join(", ")
+            ));
+        }
+    }
+    match texts(db, "SELECT \"table\" FROM pragma_foreign_key_check")?.first() {
+        Some(table) => Err(format!("{name}: a row of {table} points to none")),
+        None => Ok(()),
+    }
+}
+
+/// Members read what they have, a new one claims, and the jobs run.
+fn works_on(world: &World) -> Result<(), String> {
+    let holder = Browser::signed_in(world, "load-21");
+    let newcomer = Browser::signed_in(world, "load-22");
+    for (told, expected) in [
+        (holder.get("/api/v1/me"), 200),
+        (holder.get("/api/v1/keys"), 200),
+        (holder.get("/api/v1/me/export"), 200),
+        (newcomer.claim(), 201),
+    ] {
+        if told.status != expected {
+            return Err(format!("{expected} was expected: {told:?}"));
+        }
+    }
+    world.pass(TEN_MINUTES);
+    world.sweep();
+    world.reconcile();
+    let runs = "SELECT job || ' ' || outcome FROM runs ORDER BY id DESC LIMIT 2";
+    let outcomes = world.db.texts(runs);
+    (outcomes == ["reconcile done", "sweep done"])
+        .then_some(())
+        .ok_or_else(|| format!("{outcomes:?}"))
+}
+
+/// The whole history, with these files after it, over what `used` holds.
+fn upgraded(used: &World, further: &[File]) -> Result<(), String> {
+    let all = migrations();
+    let (first, later) = all.split_at(FIRST_STATE.min(all.len()));
+    let db = first_state(&used.db.connection.borrow(), first)?;
+    for file in later.iter().chain(further) {
+        apply(&db, file)?;
+    }
+    let world = used.copied();
+    *world.db.connection.borrow_mut() = db;
+    let works = works_on(&world);
+    if works.is_err() {
+        // Its promises are not looked at: it is broken on purpose.
+        std::mem::forget(world);
+    }
+    works
+}
+
+fn file(sql: &str) -> [File; 1] {
+    [(String::from("9999_further.sql"), String::from(sql))]
+}
+
+#[test]
+fn every_migration_keeps_what_a_used_database_holds_and_the_service_goes_on_with_it() {
+    let world = used();
+    for table in tables(&world.db.connection.borrow()).unwrap() {
+        let count = format!("SELECT COUNT(*) FROM {table}");
+        assert!(world.db.number(&count) > 0, "{table} has no row to be kept");
+    }
+    assert_eq!(upgraded(&world, &[]), Ok(()));
+    let good = "ALTER TABLE keys ADD COLUMN note TEXT; UPDATE keys SET note = name; CREATE INDEX keys_by_note ON keys (note);";
+    assert_eq!(upgraded(&world, &file(good)), Ok(()));
+    for (sql, word) in [
+        (
+            "ALTER TABLE findings DROP COLUMN workspace_id",
+            "no such column: workspace_id",
+        ),
+        (
+            "UPDATE findings SET workspace_id = 'x', upstream_name = ''",
+            "findings has lost",
+        ),
+        ("DELETE FROM drift", "drift has lost"),
+        ("DROP TABLE sightings", "no such table: sightings"),
+        (
+            "CREATE UNIQUE INDEX keys_by_owner_alone ON keys (owner_id)",
+            "UNIQUE",
+        ),
+        ("ALTER TABLE keys ADD COLUMN note TEXT NOT NULL", "NOT NULL"),
+        (
+            "CREATE TABLE named (key_id INTEGER NOT NULL, name TEXT NOT NULL) STRICT; INSERT INTO named SELECT id, name FROM keys",
+            "NOT NULL",
+        ),
+        (
+            "CREATE TABLE more_keys (id INTEGER PRIMARY KEY, owner_id INTEGER NOT NULL) STRICT; INSERT INTO more_keys SELECT id, owner_id FROM keys; DROP TABLE drift; ALTER TABLE more_keys RENAME TO drift",
+            "no such column",
+        ),
+        ("DROP VIEW claim_gates", "200 was expected"),
+        (
+            "DROP VIEW key_cards; CREATE VIEW key_cards AS SELECT 1 AS id",
+            "200 was expected",
+        ),
+        (
+            "CREATE TRIGGER no_more BEFORE INSERT ON keys BEGIN SELECT RAISE(ABORT, 'no'); END; SELECT 1",
+            "201 was expected",
+        ),
+    ] {
+        let refused = upgraded(&world, &file(sql));
+        let why = refused.expect_err(sql);
+        assert!(why.contains(word), "{sql}: {why}");
+    }
+}
