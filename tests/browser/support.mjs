@@ -189,6 +189,8 @@ export class Visitor {
 
   /** Ends the visit: by then no page may have complained. */
   async leave() {
+    // What a test has put between page and service may be asked just now, and has nobody to answer any more.
+    await Promise.all(this.context.pages().map((page) => page.unrouteAll({ behavior: "ignoreErrors" })));
     await this.context.close();
     const complaints = this.complaints.filter((text) => !this.ignored.some((known) => known.test(text)));
     assert.deepEqual(complaints, [], "the console, the content security policy or a script complained");
