@@ -1,10 +1,14 @@
 //! What a key is counted as: never less than it has spent, by the freshest figure there is. Whatever is given to another
 //! key, or to the next secret, is computed from that, so nobody gets again what is spent already.
 
+use keycap::domain::money::NanoUsd;
+use keycap::domain::spend::Spend;
 use keycap::domain::time::Timestamp;
+use keycap::ports::Database;
 use serde_json::json;
 
 use crate::caps::{address, admin, assign, limits, sweeps};
+use crate::sequences::Dice;
 use crate::support::{Browser, Fate, World, oracle};
 
 const GRACE: &str = r#"{"grace_hours":1}"#;
@@ -328,4 +332,59 @@ fn a_key_that_spent_more_in_the_new_window_than_it_was_counted_as_lowers_its_sib
     world.spends_all();
     let spent = spent(&world, Some(sandbox::Period::Monthly));
     assert!(spent <= 10.0, "{spent}");
+}
+
+#[test]
+fn figures_are_joined_in_the_database_as_they_are_in_the_domain() {
+    let world = World::new();
+    let (_member, _) = holder(&world, None);
+    let generation = world.db.text("SELECT public_id FROM generations");
+    // A Monday, and the first of a month after it.
+    let moments = [
+        "2026-11-29T23:10:00Z",
+        "2026-11-30T00:00:30Z",
+        "2026-11-30T00:59:59Z",
+        "2026-11-30T01:00:00Z",
+        "2026-11-30T12:00:00Z",
+        "2026-12-01T00:00:10Z",
+        "2026-12-01T02:00:00Z",
+    ];
+    let mut dice = Dice(1);
+    let mut reading = |from: usize| {
+        let at = from + dice.below(moments.len() - from);
+        let mut figures: Vec<i64> = (0..4).map(|_| 0).collect();
+        figures
+            .iter_mut()
+            .for_each(|f| *f = i64::try_from(dice.below(5)).unwrap());
+        figures.sort_unstable();
+        let amount = |n: usize| NanoUsd::from_nano(figures[n] * 1_000_000_000).unwrap();
+        let spend = Spend {
+            daily: amount(0),
+            weekly: amount(1),
+            monthly: amount(2),
+            lifetime: amount(3),
+            read_at: Timestamp::parse(moments[at]).unwrap(),
+        };
+        (at, spend)
+    };
+    for _ in 0..500 {
+        world.db.run(
+            "UPDATE generations SET usage_daily_nano = NULL, usage_weekly_nano = NULL, usage_monthly_nano = NULL,
+               usage_lifetime_nano = NULL, usage_read_at = NULL",
+        );
+        let (at, first) = reading(0);
+        let (_, second) = reading(at);
+        for spend in [&first, &second] {
+            let tell = keycap::store::spend::tell(&generation, spend);
+            world.run(world.db.batch(vec![tell])).unwrap().unwrap();
+        }
+        let joined = first.joined(second);
+        let figures = [joined.daily, joined.weekly, joined.monthly, joined.lifetime];
+        let expected = figures.map(|figure| figure.nano().to_string()).join(" ");
+        let known = world.db.text(
+            "SELECT usage_daily_nano || ' ' || usage_weekly_nano || ' ' || usage_monthly_nano || ' ' || usage_lifetime_nano
+             FROM generations",
+        );
+        assert_eq!(known, expected, "{first:?} {second:?}");
+    }
 }

@@ -9,7 +9,7 @@ use super::admins::{
     assign_plan, block, by_operator, change_plan, create_plan, end_raise, limit_plan, of_key,
     of_member, pay, raise, settings,
 };
-use super::spender::{spend, spend_all};
+use super::spender::{spend, spend_all, spends_between};
 use super::{Dice, Play, faults};
 use crate::support::browser::CLAIM;
 use crate::support::{Browser, Cookies, World};
@@ -99,6 +99,7 @@ operations! {
     "rotate with grace" 5 at ROTATE, |p, d| { let body = grace(d); key_of_member(p, d, ROTATE, &body); };
     "rotate with grace and spend" 6 at ROTATE, |p, d| {
         let body = grace(d);
+        spends_between(p, Dice(d.next()));
         key_of_member(p, d, ROTATE, &body);
         spend_all(p, d);
     };
@@ -186,6 +187,22 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
     (
         ("PATCH", "/api/v1/admin/requests/{id}"),
         "lets in, as the sequence is from the start",
+    ),
+    (
+        ("POST", "/api/v1/admin/allotments"),
+        "lets in, as the sequence is from the start",
+    ),
+    (
+        ("DELETE", "/api/v1/admin/allotments/{id}"),
+        "lets nobody in any more",
+    ),
+    (
+        ("PATCH", "/api/v1/admin/findings/{id}"),
+        "acknowledges a key that is nobody's",
+    ),
+    (
+        ("PATCH", "/api/v1/admin/keys/{id}"),
+        "lifts what somebody else did at OpenRouter, which no sequence does",
     ),
 ];
 
