@@ -213,3 +213,49 @@ fn f12_figures_that_are_no_amounts_leave_what_was_known() {
     world.pass(60);
     assert_eq!(spend_of(&refreshed(&member))["used_usd"], "0.00");
 }
+
+#[test]
+fn whether_a_key_is_disabled_is_what_openrouter_says_and_the_list_says_as_of_when() {
+    let world = World::new();
+    let member = holder(&world);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let told = |member: &Browser<'_>| {
+        let list = member.get("/api/v1/keys").json();
+        (
+            list["keys"][0]["state"].clone(),
+            list["openrouter"]["as_of"].clone(),
+        )
+    };
+    let swept = json!(world.now().rfc3339());
+    assert_eq!(told(&member), (json!("active"), swept.clone()));
+    let hash = world.db.text("SELECT upstream_hash FROM generations");
+    world.by_hand(
+        "PATCH",
+        &format!("/keys/{hash}"),
+        &json!({ "disabled": true }),
+    );
+    // Until somebody looks, the list tells what was known, and of when that is.
+    world.pass(60);
+    assert_eq!(told(&member), (json!("active"), swept));
+    // The member looks.
+    let elsewhere = world.copied();
+    let asked = Browser::with(&elsewhere, &member.cookies.borrow());
+    let list = refreshed(&asked);
+    assert_eq!(list["keys"][0]["state"], "disabled");
+    assert_eq!(list["openrouter"]["as_of"], elsewhere.now().rfc3339());
+    assert_eq!(
+        asked.get("/api/v1/keys").json()["keys"][0]["state"],
+        "disabled"
+    );
+    // Or nobody does: the next sweep is at most ten minutes away.
+    world.pass(TEN_MINUTES - 60);
+    assert!(world.sweep());
+    assert_eq!(
+        told(&member),
+        (json!("disabled"), json!(world.now().rfc3339()))
+    );
+    // The database has no flag of its own that could say something else: only the state, which is what is known.
+    let columns = "SELECT COUNT(*) FROM pragma_table_info('generations') WHERE name LIKE '%disabled%' OR name LIKE '%enabled%'";
+    assert_eq!(world.db.number(columns), 0);
+}
