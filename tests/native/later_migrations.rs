@@ -18,7 +18,7 @@ type File = (String, String);
 fn used() -> World {
     let (world, _) = crate::conformance::story();
     world.sandbox.borrow_mut().clear_faults();
-    let member = Browser::signed_in(&world, "load-20");
+    let member = Browser::signed_in(&world, "load-60");
     let headers = [
         ("origin", "http://localhost:8787"),
         ("content-type", "application/json"),
@@ -34,7 +34,7 @@ fn used() -> World {
     let key = format!("/api/v1/keys/{}", id.as_str().unwrap());
     assert_eq!(member.patch(&key, r#"{"name":"first"}"#).status, 200);
     assert_eq!(member.delete(&key).status, 200);
-    let holder = Browser::signed_in(&world, "load-21");
+    let holder = Browser::signed_in(&world, "load-61");
     assert_eq!(holder.claim().status, 201);
     let hash = world.usable().last().unwrap().hash.clone();
     world.by_hand("PATCH", &format!("/keys/{hash}"), &json!({ "limit": 4 }));
@@ -145,8 +145,8 @@ fn apply(db: &Connection, (name, sql): &File) -> Result<(), String> {
 
 /// Members read what they have, a new one claims, and the jobs run.
 fn works_on(world: &World) -> Result<(), String> {
-    let holder = Browser::signed_in(world, "load-21");
-    let newcomer = Browser::signed_in(world, "load-22");
+    let holder = Browser::signed_in(world, "load-61");
+    let newcomer = Browser::signed_in(world, "load-62");
     for (told, expected) in [
         (holder.get("/api/v1/me"), 200),
         (holder.get("/api/v1/keys"), 200),
