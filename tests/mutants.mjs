@@ -554,6 +554,7 @@ export const mutants = [
     ["S3-28 a raise ends at once", "SET until = MAX(?3, since + 1)", "SET until = MAX(?3 + 999, since + 1)"],
   ]),
   ...inFile("src/domain/gate.rs", [
+    ["A4 nothing is provisioned without a management key", "} else if !terms.can_mint {", "} else if !terms.can_mint && !terms.project_live {"],
     ["A4 claims want a live project", "self.project_live && self.provisioning_enabled", "self.provisioning_enabled"],
     ["A4 claims want provisioning", "self.project_live && self.provisioning_enabled", "self.project_live"],
     ["claims want a management key", "self.can_mint && ", ""],
@@ -602,7 +603,6 @@ export const mutants = [
   ...inFile("src/config/reader.rs", [
     ["A4 gates open on their exact word only", "let open = self.text(setting).as_deref() == Some(word);", "let open = self.text(setting).is_some() && !word.is_empty();"],
     ["A4 the upstream's terms are waived on this machine alone", "upstream_terms_waived: in_development,", "upstream_terms_waived: true,"],
-    ["A4 nothing is provisioned without a management key", "provisioning_enabled: can_mint && enabled,", "provisioning_enabled: (can_mint || enabled) && enabled,"],
     ["A7 a session secret has 32 bytes", "secrets.iter().any(|s| s.len() < SESSION_SECRET_BYTES)", "secrets.iter().all(|s| s.len() < SESSION_SECRET_BYTES)"],
   ]),
 

@@ -71,6 +71,8 @@ export const ROUTES = [
   { path: "/api/v1/admin/members", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/members/{id}", methods: ["GET", "PATCH"], admin: true },
   { path: "/api/v1/admin/members/{id}/sign-out", methods: ["POST"], admin: true },
+  { path: "/api/v1/admin/allotments", methods: ["GET", "POST"], admin: true },
+  { path: "/api/v1/admin/allotments/{id}", methods: ["DELETE"], admin: true },
   { path: "/api/v1/admin/blocks", methods: ["GET", "POST", "DELETE"], admin: true },
   { path: "/api/v1/admin/jobs", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/jobs/{id}", methods: ["POST"], admin: true },
