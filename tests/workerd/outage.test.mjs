@@ -33,6 +33,8 @@ const BODIES = /** @type {Record<string, object>} */ ({
   "PATCH /api/v1/admin/plans/{name}": { limit_usd: "1" },
   "POST /api/v1/admin/members/{id}/plan": { plan: "free" },
   "POST /api/v1/admin/members/{id}/payments": { payment_id: "paid", amount_usd: "1" },
+  "PATCH /api/v1/admin/keys/{id}": { upstream_hold: "lift" },
+  "PATCH /api/v1/admin/findings/{id}": { acknowledged: true },
   "POST /api/v1/admin/keys/{id}/raises": { amount_usd: "1" },
   "PATCH /api/v1/admin/members/{id}": { status: "banned" },
   "POST /api/v1/admin/blocks": { provider: "github", subject: "77" },

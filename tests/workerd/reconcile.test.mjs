@@ -19,21 +19,21 @@ async function holder(member) {
   return `/keys/${upstream_hash}`;
 }
 
-test("the night's comparison tells what somebody changed, has it said again, and shows a vanished key to its owner (S4-49, S0-160, C25)", async () => {
+test("the night's comparison tells what somebody changed, has a limit that they raised sent again, and shows a vanished key to its owner (S4-49, S0-160, C25)", async () => {
   const [switched, vanished] = await house.members(2);
   const [at, gone] = [await holder(switched), await holder(vanished)];
   await house.sandbox.addKey({ name: "somebody's own", limit: 1 });
   const first = await house.night();
   assert.deepEqual([first.outcome, first.counts.drift], ["done", 0]);
 
-  await house.management("PATCH", at, { disabled: true });
+  await house.management("PATCH", at, { limit: 50 });
   await house.management("DELETE", gone);
   const run = await house.night();
   const { ours, others, drift, mended, missing, errors } = run.counts;
   assert.deepEqual([run.outcome, ours, others, drift, mended, missing, errors], ["done", 1, 1, 1, 1, 1, 0]);
   const operator = await house.member("operator");
   const jobs = (await operator.get("/api/v1/admin/jobs")).body;
-  assert.deepEqual(jobs.drift.map((/** @type {any} */ one) => one.kind).sort(), ["disabled", "missing"]);
+  assert.deepEqual(jobs.drift.map((/** @type {any} */ one) => one.kind).sort(), ["limit", "missing"]);
   assert.equal(jobs.runs[0].job, "reconcile");
   const [shown] = (await vanished.get("/api/v1/keys")).body.keys;
   assert.deepEqual([shown.state, shown.missing], ["active", true]);

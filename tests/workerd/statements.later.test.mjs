@@ -433,6 +433,14 @@ const meddling = (method, json) => async (/** @type {House} */ house, /** @type 
   await house.management(method, `/keys/${generation.upstream_hash}`, json);
 };
 
+/** A key that its owner has disabled, and somebody enabled. @param {House} house @param {any} generation */
+async function wasEnabled(house, generation) {
+  await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('held-${generation.public_id}', 'key_t', 'hold_put', 't', 1);
+    INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (${generation.key_id}, 'owner', 't', 1, 'held-${generation.public_id}'); SELECT 1`);
+  assert.equal((await house.sweep())?.outcome, "done");
+  await meddling("PATCH", { disabled: false })(house, generation);
+}
+
 /** A key that was not there some night, and is. @param {House} house @param {any} generation */
 async function wasMissing(house, { public_id: id, state }) {
   await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, before, after, at) VALUES ('missed-${id}', '${id}', 'key_missed', 'reconcile', '${state}', '${state}', 1);
@@ -449,9 +457,9 @@ const nothing = async () => {};
 for (const [what, when, happened] of breaking(/** @type {[string, string, string, (house: House, generation: any) => Promise<void>][]} */ ([
   ["runs::KEEP", "where it stands", BEFORE_ITS_END, nothing],
   ["drift::SIGHT", "which keys are there", "BEFORE INSERT ON sightings", nothing],
-  ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { disabled: true })],
-  ["drift::SAY_AGAIN", "that a switch is to be said again", "BEFORE UPDATE OF switch_doubted_at ON generations", meddling("PATCH", { disabled: true })],
-  ["drift::LIMIT_AGAIN", "that a limit is to be said again", "BEFORE UPDATE OF limit_sent_nano ON generations", meddling("PATCH", { limit: 2 })],
+  ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { limit: 50 })],
+  ["drift::SAY_AGAIN", "that a switch is to be said again", "BEFORE UPDATE OF switch_doubted_at ON generations", wasEnabled],
+  ["drift::LIMIT_AGAIN", "that a limit is to be said again", "BEFORE UPDATE OF limit_sent_nano ON generations", meddling("PATCH", { limit: 50 })],
   ["drift::MISSED_GUARD", "the audit row of a key that is not there", audit("key_missed"), meddling("DELETE")],
   ["drift::MISSED", "that a key is not there", "BEFORE UPDATE OF missing_since ON generations", meddling("DELETE")],
   ["drift::FOUND_GUARD", "the audit row of a key that is there again", audit("key_found"), wasMissing],
