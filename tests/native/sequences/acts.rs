@@ -239,6 +239,11 @@ fn night(play: &mut Play, dice: &mut Dice) {
         if dice.one_in(2) {
             spend(play, dice, 2);
         }
+        if until_midnight(play) < 600 && dice.one_in(2) {
+            // Before the next sweep has said anything about the new day.
+            play.pass(until_midnight(play) + 125);
+            spend_all(play, dice);
+        }
     }
     if dice.one_in(2) {
         down_and_away(play, dice);
