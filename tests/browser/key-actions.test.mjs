@@ -151,6 +151,25 @@ test("a key that an operator has disabled says so, and offers no way around it",
   await visitor.leave();
 });
 
+test("a key that somebody else disabled at OpenRouter says that an operator has to lift it, and offers no way around it", async () => {
+  const visitor = await house.visitor();
+  const { page } = visitor;
+  await holder(visitor, "load-318");
+  await page.route(/\/api\/v1\/keys(\/refresh)?$/, async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    for (const key of body.keys) Object.assign(key, { state: "disabled", holds: ["upstream"] });
+    await route.fulfill({ response, json: body });
+  });
+  await page.reload();
+  await visitor.settled();
+  await chip(page, "disabled at OpenRouter");
+  await sees(page, /It was disabled at OpenRouter by somebody else, and stays so\..*An operator has to lift that/);
+  assert.equal(await page.getByRole("button", { name: "New secret…" }).count(), 0);
+  await isAccessible(page, "a key disabled at OpenRouter");
+  await visitor.leave();
+});
+
 /** A visitor with a key, on its page; returns the secret. @param {Visitor} visitor @param {string} persona */
 async function holder(visitor, persona) {
   await visitor.signIn(persona);
