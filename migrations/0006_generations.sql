@@ -21,6 +21,8 @@ CREATE TABLE generations (
   op_nonce TEXT NOT NULL,
   upstream_name TEXT NOT NULL,
   upstream_hash TEXT,
+  -- Ours, of the secret itself: by it an admin finds the key that a found secret belongs to. OpenRouter's own hash is
+  -- beside it, since nothing promises that the two are equal.
   secret_sha256 TEXT,
   label TEXT,
   -- Where it was, or is to be, minted; NULL until known means the account's default.
@@ -202,6 +204,7 @@ CREATE INDEX retained_seats_by_key ON retained_seats (key_id);
 CREATE INDEX retained_seats_by_next_key ON retained_seats (reused_by);
 -- The next one to be free, and those that are over.
 CREATE INDEX retained_seats_by_end ON retained_seats (until);
+CREATE INDEX generations_by_secret ON generations (secret_sha256) WHERE secret_sha256 IS NOT NULL;
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 INSERT INTO transitions (before, after) VALUES

@@ -167,7 +167,7 @@ async fn settle(
         record: random::public_id(&*app.random, Kind::Change)?,
         abandon: random::public_id(&*app.random, Kind::Change)?,
         upstream_hash: hash.clone(),
-        secret_sha256: sha256_hex(secret.expose().as_bytes()),
+        secret_sha256: fingerprint(app, attempt, &secret, &hash),
         // It is kept and shown: one that gives the secret away is neither.
         label: label.filter(|label| !label.contains(secret.expose())),
         workspace_id: echo.workspace_id.clone(),
@@ -227,6 +227,21 @@ async fn settle(
             Err(Error::Internal)
         }
     }
+}
+
+/// By which a found secret leads to its key. OpenRouter documents its own hash as the same; where it is not, that is worth a
+/// line, and nothing depends on it.
+fn fingerprint(app: &App, attempt: &Attempt, secret: &Secret, hash: &str) -> String {
+    let ours = sha256_hex(secret.expose().as_bytes());
+    if ours != hash {
+        let generation = attempt.generation.as_str();
+        app.note(
+            "warn",
+            "upstream_hash_differs",
+            json!({ "generation": generation }),
+        );
+    }
+    ours
 }
 
 /// Records, and after any failure asks the audit whether it happened: a refused repetition says nothing about the first

@@ -39,7 +39,7 @@ use crate::upstream_changes::{self, Noticed};
 mod credit;
 mod leak;
 
-pub use leak::report_leak;
+pub use leak::{report_found, report_leak};
 
 /// Who asks for the next secret of which key.
 pub struct Asked<'a> {
@@ -57,6 +57,8 @@ pub enum Rotated {
     Waits { card: Card, why: Error },
     /// An admin has reported it: what follows is its owner's.
     Reported(Card),
+    /// The secret that was found had ended before: whatever else its key has goes on working.
+    OverBefore(Card),
 }
 
 /// Replaces the secret: at once, or with so many hours in which the old one works too.

@@ -1,4 +1,4 @@
-//! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`. The story itself is in `rotate`.
+//! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`, and `/api/v1/admin/leaks`. The story itself is in `rotate`.
 
 use super::body::NoMembers;
 use super::pipeline::is_admin;
@@ -44,6 +44,28 @@ pub async fn report_leak(context: Context) -> Result<Reply, Error> {
     answer(&context, rotated)
 }
 
+body! {
+    /// Of the secret: the secret itself is sent nowhere.
+    struct Fingerprint {
+        secret_sha256: String,
+    }
+}
+
+/// `POST /api/v1/admin/leaks`: a secret was found somewhere, and an admin has only its SHA-256.
+pub async fn report_found(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Fingerprint { secret_sha256 } = context.json()?;
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if secret_sha256.len() != 64 || !secret_sha256.bytes().all(is_hex) {
+        return Err(Error::BadRequest {
+            detail: "secret_sha256 is the SHA-256 of the whole secret, as 64 lower-case hexadecimal digits.",
+        });
+    }
+    let taking = context.taking.clone();
+    let found = rotate::report_found(&context.app, session, taking, &secret_sha256).await?;
+    answer(&context, found.ok_or(Error::NotFound)?)
+}
+
 fn asked(context: &Context) -> Result<Asked<'_>, Error> {
     Ok(Asked {
         session: context.member()?,
@@ -58,6 +80,10 @@ fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
         Rotated::New { card, secret } => return key_answer::new_secret(card, secret, now),
         Rotated::Waits { card, why } => (card, waits(&why)),
         Rotated::Reported(card) => (card, String::from("A new one is its owner's to ask for.")),
+        Rotated::OverBefore(card) => {
+            let note = "That secret had ended before. Nothing was changed.";
+            return key_answer::without_secret(200, card, Some(String::from(note)), now);
+        }
     };
     let note = format!("{} {next}", leaked(&card));
     key_answer::without_secret(accepted(&card), card, Some(note), now)

@@ -348,6 +348,12 @@ pub static ROUTES: &[Route] = &[
         Takes::Json(SMALL),
         |c| Box::pin(allotments::withdraw_allotment(c)),
     ),
+    admin(
+        Method::Post,
+        "/api/v1/admin/leaks",
+        Takes::Json(SMALL),
+        |c| Box::pin(rotations::report_found(c)),
+    ),
     admin(Method::Get, "/api/v1/admin/jobs", Takes::Nothing, |c| {
         Box::pin(jobs::list_jobs(c))
     }),

@@ -2,11 +2,13 @@
 
 use super::{Asked, Rotated, attempt, card_now, disable_old, made, owned, prepare};
 use crate::app::App;
+use crate::crypto::session::Session;
 use crate::domain::quota::LEAK_REPORTS_A_DAY;
 use crate::error::Error;
 use crate::mint;
 use crate::own_keys;
 use crate::store::claims::Attempt;
+use crate::store::idempotency::Taking;
 use crate::store::members::Member;
 use crate::store::rotations::{self, Facts, Rotation};
 
@@ -51,6 +53,25 @@ pub async fn report_leak(
             Ok(Rotated::Waits { card, why })
         }
     }
+}
+
+/// An admin has found a secret, or its fingerprint: the key it belongs to is disabled, unless that secret works no more.
+/// `None` where it is nobody's here. Whoever owns the key, no secret is made.
+pub async fn report_found(
+    app: &App,
+    session: Session,
+    taking: Option<Taking>,
+    secret_sha256: &str,
+) -> Result<Option<Rotated>, Error> {
+    let Some(found) = rotations::find(&*app.db, &session, secret_sha256).await? else {
+        return Ok(None);
+    };
+    if !found.live {
+        let card = card_now(app, &found.owner, &found.key).await?;
+        return Ok(Some(Rotated::OverBefore(card)));
+    }
+    let attempt = mint::attempt(app, session, taking)?;
+    report_as_admin(app, &attempt, &found.key).await.map(Some)
 }
 
 /// Of two in grace the older one has leaked too, and has no successor of its own: it goes at once.

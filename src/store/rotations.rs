@@ -10,6 +10,7 @@ use super::generations::Due;
 use super::members::{self, Member};
 use super::mints::RECORD_WITHIN_SECS;
 use super::{figures, read, rows_of, successors, twice};
+use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
@@ -51,6 +52,11 @@ statements! {
           AND (?7 = 0 OR r.renewable_at <= ?2)
           AND ", rotations_today!("?8"), " < ?9
         ON CONFLICT DO NOTHING");
+
+    // Whose secret has this fingerprint, and whether it may still work.
+    FOUND = "SELECT json_object('key', k.public_id, 'live', n.live, 'owner', m.public_id)
+        FROM generations n JOIN keys k ON k.id = n.key_id JOIN members m ON m.owner_id = k.owner_id
+        WHERE n.secret_sha256 IS NOT NULL AND n.secret_sha256 = ?1";
 
     // A leak puts the key off whatever else stands (A4); an admin may say so too (A19).
     LEAK_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
@@ -216,6 +222,29 @@ pub async fn begin(
         stmt!(HOLD, now, change, key),
     ];
     told(db, attempt, key, stmts).await
+}
+
+from_json! {
+    /// The key of a secret that was found.
+    pub struct FoundKey {
+        pub key: String,
+        /// The secret may still work.
+        pub live: bool,
+        /// The member whose key it is.
+        pub owner: String,
+    }
+}
+
+/// The key of the secret with this fingerprint, in an admin's current session.
+pub async fn find(
+    db: &dyn Database,
+    session: &Session,
+    secret_sha256: &str,
+) -> Result<Option<FoundKey>, Error> {
+    let found = vec![stmt!(FOUND, secret_sha256)];
+    let (_, rows) = members::signed_in(db, session, found).await?;
+    let row = rows.first().and_then(|rows| rows.first());
+    Ok(row.map(|row| read(row)).transpose()?)
 }
 
 /// Puts the hold of a leak, by its owner or an admin.

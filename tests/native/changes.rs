@@ -49,7 +49,7 @@ const fn of(
 }
 
 /// One for each unsafe route of the table, signing out of one browser apart: that needs no session.
-pub const CHANGES: [Change; 30] = [
+pub const CHANGES: [Change; 31] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -219,6 +219,13 @@ pub const CHANGES: [Change; 30] = [
     ),
     of(
         "POST",
+        "/api/v1/admin/leaks",
+        "operator",
+        None,
+        r#"{"secret_sha256":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#,
+    ),
+    of(
+        "POST",
         "/api/v1/admin/jobs/{id}",
         "operator",
         None,
@@ -236,6 +243,11 @@ pub fn begun() -> (World, Vec<Cookies>) {
     assign(&world, &member, "pro");
     assert_eq!(member.claim().status, 201);
     spends(&world, 1.0);
+    // As if the secret had this fingerprint.
+    let fingerprint = "a".repeat(64);
+    world.db.run(&format!(
+        "UPDATE generations SET secret_sha256 = '{fingerprint}'"
+    ));
     // So near to its end that it may be renewed.
     world.pass(85 * 86_400);
     assert!(world.sweep());

@@ -213,6 +213,8 @@ fn offboarding(world: &World, operator: &Browser<'_>) {
     let person = r#"{"provider":"github","subject":"1000888"}"#;
     let allotted = operator.post("/api/v1/admin/allotments", person).json();
     operator.get("/api/v1/admin/allotments");
+    let unknown = json!({ "secret_sha256": "0".repeat(64) }).to_string();
+    operator.post("/api/v1/admin/leaks", &unknown);
     let id = allotted["allotment"]["id"].as_str().unwrap();
     operator.delete(&format!("/api/v1/admin/allotments/{id}"));
     operator.get("/api/v1/admin/blocks");

@@ -1290,3 +1290,49 @@ fn c10_a_limit_that_counts_another_window_than_the_plans_is_not_split() {
     let told = rotates(&member, &key);
     assert_eq!(told.json()["key"]["limit_reset"], "monthly");
 }
+
+#[test]
+fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_off() {
+    const LEAKS: &str = "/api/v1/admin/leaks";
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let operator = Browser::signed_in(&world, "operator");
+    let found = |secret: &str| {
+        let fingerprint = sandbox::sha256_hex(secret.as_bytes());
+        operator.post(LEAKS, &json!({ "secret_sha256": fingerprint }).to_string())
+    };
+    let first = world.delivered.borrow()[0].clone();
+    for body in [
+        r#"{"secret_sha256":"x"}"#.to_owned(),
+        json!({ "secret_sha256": first }).to_string(),
+        json!({ "secret_sha256": "A".repeat(64) }).to_string(),
+    ] {
+        assert_eq!(operator.post(LEAKS, &body).status, 400);
+    }
+    is(&found("sk-or-v1-nobodys"), 404, "not_found");
+    is(
+        &member.post(LEAKS, r#"{"secret_sha256":"x"}"#),
+        404,
+        "not_found",
+    );
+    // One that was replaced opens nothing, and ends nothing.
+    let told = rotates(&member, &key);
+    let second = told.secret().unwrap();
+    sweeps(&world, 3);
+    let told = found(&first);
+    assert_eq!((told.status, world.usable().len()), (200, 1), "{told:?}");
+    assert!(told.json()["note"].as_str().unwrap().contains("had ended"));
+    assert_eq!(holds(&world), [""; 0]);
+    // One that works is off at once; the next is its owner's to ask for.
+    let told = found(&second);
+    assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+    assert_eq!(
+        (world.usable().len(), holds(&world)),
+        (0, vec![String::from("leak")])
+    );
+    delivered(&world, &rotates(&member, &key), 1);
+    // An admin's own key, too, and no secret comes with it.
+    let own = operator.claim().secret().unwrap();
+    let told = found(&own);
+    assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+}

@@ -65,8 +65,21 @@ const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
-const OPERATIONS: [(&str, Does, Start); 38] = [
+const OPERATIONS: [(&str, Does, Start); 43] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
+    // One press, under its Idempotency-Key.
+    ("claim by a key", ClaimsForMember, |w, c| {
+        let mut request = from_our_page(
+            &c.member,
+            "POST",
+            "/api/v1/claim",
+            Body::Bytes(CLAIM.into()),
+        );
+        let key = http::HeaderValue::from_static("press-1");
+        request.headers_mut().insert("idempotency-key", key);
+        let service = w.service();
+        Box::pin(async move { Some(service.answer(request).await) })
+    }),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)
     }),
@@ -108,7 +121,23 @@ const OPERATIONS: [(&str, Does, Start); 38] = [
         verb(w, c, "rotate", GRACE)
     }),
     ("leaked", NoHarm, |w, c| verb(w, c, "leaked", "{}")),
+    ("leaked by admin", NoHarm, |w, c| {
+        let target = format!("{}/leaked", newest(w));
+        post(w, &c.operator, &target)
+    }),
     ("renew", NoHarm, |w, c| verb(w, c, "renew", "{}")),
+    ("refresh", NoHarm, |w, c| {
+        post(w, &c.member, "/api/v1/keys/refresh")
+    }),
+    // Whose key it is finds out from a 404.
+    ("key deleted upstream", NoHarm, |w, _| {
+        deletes_the_members_key(w);
+        done_at_once()
+    }),
+    ("end sessions", ShutsOutAll, |w, c| {
+        let epoch = w.db.number("SELECT session_epoch FROM settings");
+        switch(w, c, &format!(r#"{{"sessions":"end","confirm":{epoch}}}"#))
+    }),
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
@@ -188,10 +217,22 @@ const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
 type Prepare = fn(&World, &Cast);
 
 /// Where a scenario begins.
-const STAGES: [(&str, Prepare); 27] = [
+const STAGES: [(&str, Prepare); 29] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     (SPENDING, |w, c| claims(w, &c.member, 201)),
+    // Somebody has deleted the key at OpenRouter: nobody knows it yet, or its owner does.
+    ("gone upstream", |w, c| {
+        claims(w, &c.member, 201);
+        deletes_the_members_key(w);
+    }),
+    ("missing", |w, c| {
+        claims(w, &c.member, 201);
+        deletes_the_members_key(w);
+        done(post(w, &c.member, "/api/v1/keys/refresh"));
+        let missing = "SELECT COUNT(*) FROM generations WHERE missing_since IS NOT NULL";
+        assert_eq!(w.db.number(missing), 1);
+    }),
     ("doubtful", |w, c| {
         w.add_fault("openrouter.keys.create", "reset_after", json!({}));
         claims(w, &c.member, 503);
@@ -377,8 +418,25 @@ fn somebody_changes(world: &World, change: &serde_json::Value) {
         "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
          WHERE {THE_MEMBER} AND g.state IN ('active', 'disabled') AND g.missing_since IS NULL ORDER BY g.id DESC LIMIT 1"
     ));
-    for hash in hashes {
+    for hash in hashes.iter().filter(|hash| is_there(world, hash)) {
         world.by_hand("PATCH", &format!("/keys/{hash}"), change);
+    }
+}
+
+fn is_there(world: &World, hash: &str) -> bool {
+    let sandbox = world.sandbox.borrow();
+    let key = sandbox.ledger().key(hash);
+    key.is_some_and(|key| key.deleted_at_ms.is_none())
+}
+
+/// The newest secret of the member's that may work ends at OpenRouter, by somebody else's hand.
+fn deletes_the_members_key(world: &World) {
+    let hashes = world.db.texts(&format!(
+        "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
+         WHERE {THE_MEMBER} AND g.state IN ('active', 'disabled') ORDER BY g.id DESC LIMIT 1"
+    ));
+    if let Some(hash) = hashes.first().filter(|hash| is_there(world, hash)) {
+        world.by_hand("DELETE", &format!("/keys/{hash}"), &json!(null));
     }
 }
 
@@ -629,9 +687,8 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     assert!(world.sweep());
     // What has leaked waits for its owner.
     let leaked = "SELECT COUNT(*) FROM holds h JOIN keys k ON k.id = h.key_id WHERE h.reason = 'leak' AND k.ended_at IS NULL";
-    if world.db.number(leaked) > 0 {
-        let told = done(verb(world, &cast, "rotate", "{}")).unwrap();
-        assert_eq!(told.status, 201, "{told:?}");
+    if world.db.number(leaked) > 0 || world.missing() > 0 {
+        replaces(world, &cast);
     }
     for who in [&cast.member, &cast.second] {
         let mut told = done(claim(world, who)).unwrap();
@@ -656,6 +713,27 @@ pub fn all_is_well(world: &World, cast: &Cast) {
         .number("SELECT COUNT(*) FROM generations WHERE state = 'active'");
     assert_eq!(world.usable().len(), usize::try_from(active).unwrap());
     assert!(active >= 2);
+}
+
+/// The member makes another secret, once what ended before is counted.
+fn replaces(world: &World, cast: &Cast) {
+    let rotate = || done(verb(world, cast, "rotate", "{}")).unwrap();
+    let mut told = rotate();
+    for _ in 0..3 {
+        match told.code().as_str() {
+            "rotation_unsettled" => {
+                world.pass(TEN_MINUTES);
+                assert!(world.sweep());
+            }
+            "credit_spent" => {
+                let paid = r#"{"payment_id":"p-next","amount_usd":"5"}"#;
+                done(on_member(world, cast, "payments", paid));
+            }
+            _ => break,
+        }
+        told = rotate();
+    }
+    assert_eq!(told.status, 201, "{told:?}");
 }
 
 /// How many mints have been recorded, by whom it may concern: the member, everybody, and everybody's first ones; and for

@@ -62,7 +62,20 @@ impl World {
         let answer = self.sandbox.borrow_mut().handle(&request, now).answer();
         let answer = answer.expect("an answer");
         assert!((200..300).contains(&answer.status), "{answer:?}");
+        if let ("DELETE", Some(hash)) = (method, path.strip_prefix("/keys/")) {
+            self.gone.borrow_mut().push(hash.to_owned());
+        }
         answer.value()
+    }
+
+    /// Of what is on record as there, what somebody has deleted upstream.
+    pub fn missing(&self) -> usize {
+        let there = self.db.texts(&format!(
+            "SELECT upstream_hash FROM generations WHERE state IN ('active', 'disabled') AND expires_at > {}",
+            self.now().secs()
+        ));
+        let gone = self.gone.borrow();
+        there.iter().filter(|hash| gone.contains(hash)).count()
     }
 
     /// The one key that works spends so much.

@@ -56,6 +56,8 @@ pub struct World {
     settings: RefCell<HashMap<&'static str, String>>,
     /// Every secret that left in an answer.
     pub delivered: Rc<RefCell<Vec<String>>>,
+    /// Keys that somebody deleted upstream, by hash.
+    pub gone: RefCell<Vec<String>>,
     pub canaries: Canaries,
 }
 
@@ -113,6 +115,7 @@ impl World {
             seed: Rc::new(Cell::new(1)),
             settings: RefCell::new(settings()),
             delivered,
+            gone: RefCell::default(),
         }
     }
 
@@ -140,6 +143,7 @@ impl World {
             seed: Rc::new(Cell::new(self.seed.get())),
             settings: RefCell::new(self.settings.borrow().clone()),
             delivered,
+            gone: self.gone.clone(),
         }
     }
 
