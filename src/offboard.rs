@@ -51,8 +51,8 @@ pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<Val
     details.flatten().ok_or(Error::NotFound)
 }
 
-/// The member leaves, having confirmed that with their own login.
-pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<(), Error> {
+/// The member leaves, having confirmed that with their own login. Whether OpenRouter has confirmed that no key of theirs works.
+pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<bool, Error> {
     let (member, _) = members::signed_in(&*app.db, session, Vec::new()).await?;
     if member.login != confirm {
         return Err(Error::BadRequest {
@@ -70,7 +70,12 @@ pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<(), Er
     };
     let due = offboard::leave(&*app.db, &leaving).await?;
     remove(app, session, &due.ok_or(Error::SignInRequired)?).await;
-    Ok(())
+    Ok(keys_are_off(app, &session.member).await)
+}
+
+/// Whether every key of the member's is confirmed to be off for good; where that cannot be read, it is not.
+pub async fn keys_are_off(app: &App, member: &PublicId) -> bool {
+    offboard::keys_are_off(&*app.db, member).await == Ok(true)
 }
 
 /// Removes one after another, as long as upstream answers. Whether anything was.

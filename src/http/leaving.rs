@@ -53,10 +53,12 @@ body! {
     }
 }
 
-/// `DELETE /api/v1/me`: everything of the member's ends, and who they are is erased (A16).
+/// `DELETE /api/v1/me`: everything of the member's ends, and who they are is erased (A16). 202 while OpenRouter has not
+/// confirmed that their keys are off.
 pub async fn leave(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Confirmation { confirm } = context.json()?;
-    offboard::leave(&context.app, &session, &confirm).await?;
-    Ok(Reply::no_content().cookies(signed_out(&context)))
+    let is_off = offboard::leave(&context.app, &session, &confirm).await?;
+    let reply = Reply::empty(if is_off { 204 } else { 202 });
+    Ok(reply.cookies(signed_out(&context)))
 }

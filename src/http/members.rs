@@ -50,6 +50,7 @@ body! {
 }
 
 /// 200 with the member as they stand: suspended and banned members have no session and no key; reinstated ones claim anew.
+/// 202 while OpenRouter has not confirmed that the keys are off.
 pub async fn change_member(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Change { status } = context.json()?;
@@ -57,8 +58,12 @@ pub async fn change_member(context: Context) -> Result<Reply, Error> {
         return Err(Error::MalformedJson);
     }
     let member = member(context.last_segment())?;
-    let details = offboard::stand(&context.app, &session, member, status).await?;
-    one(&details)
+    let details = offboard::stand(&context.app, &session, member.clone(), status).await?;
+    let is_off = status == Status::Active || offboard::keys_are_off(&context.app, &member).await;
+    Reply::json(
+        if is_off { 200 } else { 202 },
+        &json!({ "member": details }),
+    )
 }
 
 /// Ends every session of the member. They can sign in again.

@@ -131,7 +131,9 @@ fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
         (Shows::Data, "/api/v1/keys/{id}/limit" | "/api/v1/keys/{id}/prefer") => {
             &[("200", Some("OneKey")), ("202", Some("OneKey"))]
         }
-        (Shows::Data, "/api/v1/me") if route.method == Method::Delete => &[("204", None)],
+        (Shows::Data, "/api/v1/me") if route.method == Method::Delete => {
+            &[("202", None), ("204", None)]
+        }
         (Shows::Data, path) if path.starts_with("/api/v1/keys/{id}/") => &[
             ("200", Some("KeyAnswer")),
             ("201", Some("KeyAnswer")),

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::generations::Due;
-use super::{audit, members, read, roster, rows_of, twice};
+use super::{audit, last_row, members, read, roster, rows_of, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::identity::Status;
@@ -87,6 +87,10 @@ statements! {
     DUE = concat!("SELECT json_object(", due!(), ")
         FROM members m JOIN generations n ON n.owner_id = m.owner_id
         WHERE m.public_id = ?1 AND n.live = 1 AND n.state = 'revoking' AND n.change_id = ?2 LIMIT ?3");
+
+    // Whether a secret of theirs may still work.
+    KEYS_OFF = "SELECT json_object('off', NOT EXISTS (SELECT 1 FROM generations n WHERE n.owner_id = m.owner_id AND n.live = 1))
+        FROM members m WHERE m.public_id = ?1";
 
     LEAVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, m.public_id, 'member_left', m.public_id, m.status, 'left', ?2
@@ -220,6 +224,18 @@ fn end_keys(change: &PublicId, actor: &PublicId, member: &PublicId, now: Timesta
 
 fn dues(rows: &Rows) -> Result<Vec<Due>, DbError> {
     rows.iter().map(|row| read(row)).collect()
+}
+
+from_json! {
+    struct KeysOff {
+        off: bool,
+    }
+}
+
+/// Whether every key of the member's is confirmed to be off for good.
+pub async fn keys_are_off(db: &dyn Database, member: &PublicId) -> Result<bool, DbError> {
+    let row: Option<KeysOff> = last_row(&db.batch(vec![stmt!(KEYS_OFF, member)]).await?)?;
+    Ok(row.is_some_and(|row| row.off))
 }
 
 /// A member who leaves, under the login that they confirmed.

@@ -96,7 +96,7 @@ fn nothing_differs(world: &World) {
     assert!(world.reconcile_dry());
     let counts = world.db.texts(&format!(
         "SELECT COALESCE(json_extract(counts, '$.drift'), 0) || ' ' || COALESCE(json_extract(counts, '$.missing'), 0)
-         FROM runs WHERE id > {before} AND job = 'reconcile'"
+         FROM runs WHERE id > {before} AND job = 'reconcile' ORDER BY id DESC LIMIT 1"
     ));
     let differs = world.db.texts("SELECT kind FROM drift");
     let expected = format!("0 {}", world.missing());
