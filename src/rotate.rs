@@ -18,7 +18,7 @@ use crate::domain::id::Kind;
 use crate::domain::mint::MintSpec;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
-use crate::domain::rotation::{RENEWAL_GRACE_HOURS, ROTATIONS_A_DAY, split};
+use crate::domain::rotation::{RENEWAL_GRACE_HOURS, split};
 use crate::domain::secret::Secret;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -30,7 +30,7 @@ use crate::store::claims::{Attempt, Decision};
 use crate::store::generations::Due;
 use crate::store::holds::Switch;
 use crate::store::idempotency::Taking;
-use crate::store::rotations::{self, Facts, Gates, OldSecret, Rotation, Told};
+use crate::store::rotations::{self, Facts, OldSecret, Rotation, Told};
 use crate::store::successors;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Reply};
@@ -38,8 +38,10 @@ use crate::upstream_changes::{self, Noticed};
 
 mod credit;
 mod leak;
+mod refused;
 
 pub use leak::{report_found, report_leak};
+use refused::refusal;
 
 /// Who asks for the next secret of which key.
 pub struct Asked<'a> {
@@ -154,50 +156,6 @@ async fn card_now(app: &App, member: &str, key: &str) -> Result<Card, Error> {
     cards
         .and_then(|mut cards| cards.pop())
         .ok_or(Error::NotFound)
-}
-
-/// Why the key is not replaced, in the order in which it would be mended.
-fn refusal(attempt: &Attempt, rotation: &Rotation, gates: &Gates) -> Error {
-    let now = attempt.now;
-    if gates.expires_at <= now {
-        return Error::KeyEnded;
-    }
-    if gates.held {
-        return Error::Held;
-    }
-    if !gates.minting_open || !gates.same_instance {
-        return Error::MintingStopped;
-    }
-    if gates.being_made || (gates.in_hand && !gates.leaked) {
-        return Error::ClaimInProgress;
-    }
-    let by_hand = !rotation.renews && rotation.grace_hours.is_none();
-    if gates.is_off || (gates.leaked && !by_hand) {
-        return Error::KeyOff;
-    }
-    if let Some(until) = gates.grace_until {
-        return Error::InGrace { until };
-    }
-    if gates.unsettled {
-        return Error::RotationUnsettled;
-    }
-    if rotation.renews && gates.renewable_at > now {
-        return Error::TooEarly {
-            from: gates.renewable_at,
-        };
-    }
-    if gates.rotations_today >= ROTATIONS_A_DAY {
-        return Error::RotationsUsedUp {
-            retry_at: LimitReset::Daily.ends(now),
-        };
-    }
-    if gates.pause_until > now {
-        return mint::busy_until(gates.pause_until, now);
-    }
-    if gates.in_hand {
-        return Error::ClaimInProgress;
-    }
-    Error::OldUnconfirmed
 }
 
 /// The old one put off and the successor reserved with what is left: ready to be minted.
