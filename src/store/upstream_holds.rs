@@ -23,11 +23,11 @@ macro_rules! untouched {
 }
 
 statements! {
-    HOLD_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+    HOLD_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, k.public_id, 'hold_put', ?2, 'upstream', ?3 FROM generations n JOIN keys k ON k.id = n.key_id
         WHERE n.public_id = ?4 AND n.op_nonce = ?5 AND n.state IN ('active', 'disabled') AND n.switch_doubted_at IS NULL
           AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'upstream')
-        ON CONFLICT DO NOTHING");
+        ON CONFLICT DO NOTHING";
 
     HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT k.id, 'upstream', a.actor, a.at, a.change_id FROM keys k JOIN audit a ON a.target = k.public_id
