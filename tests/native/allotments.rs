@@ -125,15 +125,15 @@ fn a_permission_honours_every_other_gate_and_may_waive_the_age() {
     let operator = by_approval(&world);
     assert_eq!(operator.post(ALLOTMENTS, MEMBER).status, 201);
     let member = Browser::signed_in(&world, "member");
-    for (change, back, code) in [(
-        r#"{"minting":"stopped"}"#,
-        r#"{"minting":"open"}"#,
-        "minting_stopped",
-    )] {
-        assert_eq!(operator.patch(SETTINGS, change).status, 200);
-        is(&member.claim(), 403, code);
-        assert_eq!(operator.patch(SETTINGS, back).status, 200);
-    }
+    assert_eq!(
+        operator.patch(SETTINGS, r#"{"minting":"stopped"}"#).status,
+        200
+    );
+    is(&member.claim(), 403, "minting_stopped");
+    assert_eq!(
+        operator.patch(SETTINGS, r#"{"minting":"open"}"#).status,
+        200
+    );
     world.block("1000100");
     is(&member.claim(), 403, "blocked");
     world.unblock();
