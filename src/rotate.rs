@@ -183,7 +183,7 @@ async fn prepare(
 async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecret, Error> {
     let actor = attempt.session.member.as_str();
     // What its successor gets is computed from a lower limit, too.
-    must_be_as_we_left_it(app, attempt, old, &[Noticed::Lowered]).await?;
+    upstream_changes::must_be_as_we_left_it(app, old, actor, &[Noticed::Lowered]).await?;
     match turn::switch_and_read(app, Switch::Off, old, actor).await {
         Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => Ok(OldSecret::Off(spent)),
         Ok(Reply::Is((Switched::Gone, _))) => Ok(OldSecret::Gone),
@@ -191,27 +191,6 @@ async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecre
             // What it has spent is nobody's in a log.
             let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
             own_keys::left_to_sweep(app, old, outcome);
-            Err(Error::OldUnconfirmed)
-        }
-    }
-}
-
-/// A key that somebody else disabled at OpenRouter gets no successor: that would undo it. `bears` is what else may be found.
-async fn must_be_as_we_left_it(
-    app: &App,
-    attempt: &Attempt,
-    old: &Due,
-    bears: &[Noticed],
-) -> Result<(), Error> {
-    let actor = attempt.session.member.as_str();
-    let Some(hash) = old.upstream_hash.as_deref() else {
-        return Err(Error::OldUnconfirmed);
-    };
-    match upstream_changes::check(app, hash, actor).await? {
-        Reply::Is(Noticed::Nothing) | Reply::Missing => Ok(()),
-        Reply::Is(noticed) if bears.contains(&noticed) => Ok(()),
-        Reply::Is(Noticed::Held) => Err(Error::Held),
-        Reply::Is(Noticed::Lowered | Noticed::Unclear) | Reply::Refused(_) | Reply::Unknown => {
             Err(Error::OldUnconfirmed)
         }
     }
@@ -271,7 +250,14 @@ async fn lower(
     decision: &mut Decision,
     facts: &Facts,
 ) -> Result<Option<NanoUsd>, Error> {
-    if let Err(error) = must_be_as_we_left_it(app, attempt, &facts.old, &[]).await {
+    if let Err(error) = upstream_changes::must_be_as_we_left_it(
+        app,
+        &facts.old,
+        attempt.session.member.as_str(),
+        &[],
+    )
+    .await
+    {
         mint::refuse(app, attempt, "old_unconfirmed", None).await?;
         return Err(error);
     }

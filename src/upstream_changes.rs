@@ -10,8 +10,10 @@ use crate::domain::drift::{Drift, Remedy, Seen, allows_less, drift, remedy};
 use crate::domain::generation::State;
 use crate::domain::id::Kind;
 use crate::domain::money::NanoUsd;
+use crate::error::Error;
 use crate::ports::DbError;
 use crate::store::drift::{self as rows, Row};
+use crate::store::generations::Due;
 use crate::store::upstream_holds::{self, Sight};
 use crate::upstream::openrouter::{self, Reply};
 
@@ -159,4 +161,24 @@ pub async fn check(app: &App, hash: &str, actor: &str) -> Result<Reply<Noticed>,
         }
         other => other.map(|_| Noticed::Unclear),
     })
+}
+
+/// A key that somebody else disabled at OpenRouter gets no successor: that would undo it. `bears` is what else may be found.
+pub async fn must_be_as_we_left_it(
+    app: &App,
+    old: &Due,
+    actor: &str,
+    bears: &[Noticed],
+) -> Result<(), Error> {
+    let Some(hash) = old.upstream_hash.as_deref() else {
+        return Err(Error::OldUnconfirmed);
+    };
+    match check(app, hash, actor).await? {
+        Reply::Is(Noticed::Nothing) | Reply::Missing => Ok(()),
+        Reply::Is(noticed) if bears.contains(&noticed) => Ok(()),
+        Reply::Is(Noticed::Held) => Err(Error::Held),
+        Reply::Is(Noticed::Lowered | Noticed::Unclear) | Reply::Refused(_) | Reply::Unknown => {
+            Err(Error::OldUnconfirmed)
+        }
+    }
 }

@@ -2,14 +2,13 @@
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
 use super::rate::Limit;
+pub use super::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 use super::route::{admin, always, document, sign_in};
 use super::{
     allotments, auth, blocks, claim, credit, findings, health, jobs, keys, leaving, me, members,
     more_keys, openapi, pages, plans, requests, rotations, settings,
 };
 use crate::config::Config;
-
-pub use super::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 
 const fn keys_page(config: &Config) -> bool {
     config.keys_page
@@ -21,8 +20,6 @@ const fn has_security_contact(config: &Config) -> bool {
 
 /// Bytes of a small JSON body.
 const SMALL: usize = 1_024;
-/// Bytes of a list of account numbers.
-const LIST: usize = super::MAX_BODY;
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
 const NOTE: usize = 8_192;
 
@@ -321,7 +318,7 @@ pub static ROUTES: &[Route] = &[
     admin(
         Method::Post,
         "/api/v1/admin/blocks",
-        Takes::Json(LIST),
+        Takes::Json(super::MAX_BODY),
         |c| Box::pin(blocks::put_blocks(c)),
     ),
     admin(

@@ -19,6 +19,7 @@ use crate::store::generations::{self, Place};
 use crate::store::kept;
 use crate::store::strays;
 use crate::upstream::openrouter::{self, Listed, Reply};
+use crate::upstream_changes;
 
 /// Names looked up in one statement.
 const NAMES: usize = 500;
@@ -235,6 +236,23 @@ async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> 
         }
         Reply::Refused(refused) => return counts.refusal(refused),
         Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),
+    }
+    Ok(())
+}
+
+/// Looks at listed keys that allow less than their rows say.
+pub async fn keep_what_others_did(
+    app: &App,
+    run: &Run,
+    hashes: &[String],
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    for hash in hashes {
+        run.renew(app).await?;
+        if let Reply::Is(differences) = upstream_changes::look(app, hash, JOB, true).await? {
+            let kept = differences.iter().filter(|one| one.is_kept()).count();
+            counts.kept = counts.kept.saturating_add(kept);
+        }
     }
     Ok(())
 }

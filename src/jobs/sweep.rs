@@ -31,8 +31,7 @@ use crate::store::generations::{self, Due, Place, Work};
 use crate::store::holds::{Switch, due as holds_due};
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
-use crate::upstream::openrouter::{Refused, Reply};
-use crate::upstream_changes;
+use crate::upstream::openrouter::Refused;
 
 pub const JOB: &str = "sweep";
 /// Codes of a run that OpenRouter gave no answer to work with.
@@ -308,23 +307,6 @@ async fn rows(
     Ok(true)
 }
 
-/// Looks at listed keys that allow less than their rows say.
-async fn keep_what_others_did(
-    app: &App,
-    run: &Run,
-    hashes: &[String],
-    counts: &mut Counts,
-) -> Result<(), Halt> {
-    for hash in hashes {
-        run.renew(app).await?;
-        if let Reply::Is(differences) = upstream_changes::look(app, hash, JOB, true).await? {
-            let kept = differences.iter().filter(|one| one.is_kept()).count();
-            counts.kept = counts.kept.saturating_add(kept);
-        }
-    }
-    Ok(())
-}
-
 fn look_back(run: &Run) -> Timestamp {
     let last_clean = run.begun.last_clean_at.unwrap_or(Timestamp::from_secs(0));
     last_clean.min(run.now).plus(-LOOK_BACK_SECS)
@@ -396,7 +378,7 @@ async fn walk_place(
     let judged = strays::judged(app, run, &ours, true).await?;
     let less = judged.less();
     strays::act(app, run, place, judged, counts).await?;
-    keep_what_others_did(app, run, &less, counts).await?;
+    strays::keep_what_others_did(app, run, &less, counts).await?;
     if end == End::Empty {
         let began = Timestamp::from_secs(position.began).min(run.now);
         let own = place.workspace_id.as_deref();

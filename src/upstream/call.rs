@@ -67,6 +67,12 @@ impl Answer {
         json::parse(&self.body)
     }
 
+    /// Whether OpenRouter itself gave this error: its errors are JSON with `error`. An edge, a proxy or a challenge page on
+    /// the way refuses with a status of its own and knows nothing of keys and credentials.
+    pub fn is_openrouters(&self) -> bool {
+        self.json().is_some_and(|body| body.get("error").is_some())
+    }
+
     /// `Retry-After` in seconds, when it is a number.
     pub fn retry_after_secs(&self) -> Option<u32> {
         self.retry_after.as_deref()?.trim().parse().ok()

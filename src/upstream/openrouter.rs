@@ -181,12 +181,7 @@ fn created(answer: &Answer) -> Created {
 
 /// `GET /keys/{hash}` as an echo, for a create whose answer left members out (F16).
 pub async fn read_echo(app: &App, hash: &str) -> Reply<Echo> {
-    match one::<EchoBody>(app, hash).await {
-        Reply::Is(body) => Reply::Is(body.into()),
-        Reply::Missing => Reply::Missing,
-        Reply::Refused(refused) => Reply::Refused(refused),
-        Reply::Unknown => Reply::Unknown,
-    }
+    one::<EchoBody>(app, hash).await.map(Echo::from)
 }
 
 /// `GET /keys/{hash}`.
@@ -345,7 +340,7 @@ pub(super) fn read(outcome: &Outcome) -> Reply<Value> {
     let Outcome::Answer(answer) = outcome else {
         return Reply::Unknown;
     };
-    if answer.status == 404 && is_openrouters(answer) {
+    if answer.status == 404 && answer.is_openrouters() {
         return Reply::Missing;
     }
     if let Some(refused) = refusal(answer) {
@@ -358,21 +353,13 @@ pub(super) fn read(outcome: &Outcome) -> Reply<Value> {
     }
 }
 
-/// Whether OpenRouter itself gave this error: its errors are JSON with `error`. An edge, a proxy or a challenge page on
-/// the way refuses with a status of its own and knows nothing of keys and credentials.
-fn is_openrouters(answer: &Answer) -> bool {
-    answer
-        .json()
-        .is_some_and(|body| body.get("error").is_some())
-}
-
 /// The meaning of a 4xx. 408 says that it took too long, not that it did not happen; one that is not OpenRouter's own says
 /// nothing about what was asked, but 429, which asks for patience whoever says it.
 fn refusal(answer: &Answer) -> Option<Refused> {
     match answer.status {
         408 => None,
         429 => Some(Refused::Busy(answer.retry_after_secs())),
-        _ if !is_openrouters(answer) => None,
+        _ if !answer.is_openrouters() => None,
         401 | 403 => Some(Refused::Credential),
         400..=499 => Some(Refused::Rejected),
         _ => None,
