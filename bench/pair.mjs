@@ -26,7 +26,7 @@ export async function startPair() {
 async function peersVars() {
   const sql = await statements();
   const lines = (await readFile(inRoot("public", "_headers"), "utf8")).matchAll(/^ {2}([\w-]+): (.+)$/gm);
-  const headers = { ...Object.fromEntries([...lines].map(([, name, value]) => [name, value])), "cache-control": "no-store" };
+  const headers = { ...Object.fromEntries([...lines].map(([, name, value]) => [name, value])), "cache-control": "no-store, no-transform" };
   return {
     BENCH_SQL: JSON.stringify({ session: sql.get("members::SESSION"), cards: sql.get("cards::OF_MEMBER"), ended: sql.get("runs::LAST_ENDED") }),
     BENCH_HEADERS: JSON.stringify(headers),

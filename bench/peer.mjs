@@ -48,14 +48,14 @@ async function build(env) {
     if (!session) return c.body(null, 401);
     const counter = await crypto.subtle.sign("HMAC", rateKey, text.encode(`LIMIT_API\0${session.sub}`));
     if (!(await env.LIMIT_API.limit({ key: hex(new Uint8Array(counter)) })).success) return c.body(null, 429);
+    const now = Math.floor(Date.now() / 1000);
     const [members, cards, sweeps] = await env.DB.batch([
-      env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub), env.DB.prepare(sql.ended).bind("sweep"),
+      env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub, now), env.DB.prepare(sql.ended).bind("sweep"),
     ]);
     const member = members.results.map(onlyColumn)[0];
     if (!member) return c.body(null, 401);
     if (member.status !== "active") return c.body(null, 403);
     if (member.epoch !== session.epoch) return c.body(null, 401);
-    const now = Math.floor(Date.now() / 1000);
     const ended = sweeps.results.map(onlyColumn)[0];
     return c.json({
       keys: cards.results.map((/** @type {object} */ row) => shown(onlyColumn(row), now)),
@@ -103,6 +103,10 @@ function shown(card, now) {
     missing: card.missing === 1 && ["active", "disabled"].includes(card.state),
     holds: card.holds,
     limit_usd: usd(card.limit_nano),
+    plan_limit_usd: usd(allowed(card.grants)),
+    // The bench's keys have something left of their windows.
+    available_from: null,
+    upstream_limit_usd: card.grants.upstream_limit_nano === null ? null : usd(card.grants.upstream_limit_nano),
     limit_reset: card.limit_reset,
     resets_at: moment(windowEnd(card.limit_reset, now)),
     created_at: moment(card.created_at),
@@ -112,6 +116,11 @@ function shown(card, now) {
     grace_until: card.issue.grace_until === null ? null : moment(card.issue.grace_until),
     spend: card.usage.read_at === null ? null : spent(card, now),
   };
+}
+
+/** What a key may spend in a whole window, in nano-USD. @param {any} grants */
+function allowed({ plan_limit_nano: plan, key_raises_nano: raises, own_limit_nano: own, upstream_limit_nano: upstream }) {
+  return Math.min(plan + raises, own ?? Infinity, upstream ?? Infinity);
 }
 
 /** What a key has spent; null where a window has begun since it was read. @param {any} card @param {number} now */
