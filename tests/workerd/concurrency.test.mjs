@@ -89,7 +89,7 @@ test(`while a member's create is held, ${SIZES.latecomers} more claims of theirs
   const made = await first;
   assert.equal(made.status, 201);
   const afterwards = await house.claim(member);
-  assert.deepEqual([afterwards.status, afterwards.body], [200, { key: made.body.key }]);
+  assert.deepEqual([afterwards.status, afterwards.body], [200, { key: made.body.key, secret: null, replayed: false, note: null }]);
   assert.equal((await house.calls(CREATE)) - before, 1);
   await house.promises({ settled: true });
 });
