@@ -12,7 +12,6 @@ import { ASSIGN, CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
 /** @typedef {import("./support.mjs").Answer} Answer */
 
 const UPDATE = "openrouter.keys.update";
-const NIGHT = "0 3 * * *";
 /** What a run writes down while it works. */
 const BEFORE_ITS_END = "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NULL";
 const HOUR = 3_600;
@@ -280,7 +279,7 @@ const sweepingACap = {
   prepare: async (house) => {
     const member = await holder();
     await house.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
-    assert.equal((await member.post(`${await house.keyPath(member)}/limit`, { limit_usd: "2.00" })).status, 200);
+    assert.equal((await member.post(`${await house.keyPath(member)}/limit`, { limit_usd: "2.00" })).status, 202);
     await house.sandbox.clearFaults();
     await house.pass(TEN_MINUTES);
     return member;
@@ -307,7 +306,7 @@ const sweepingTwoCaps = {
   prepare: async (house) => {
     const { member, first } = await ownerOfTwo(house);
     await house.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
-    assert.equal((await member.post(`${first}/limit`, { limit_usd: "2.00" })).status, 200);
+    assert.equal((await member.post(`${first}/limit`, { limit_usd: "2.00" })).status, 202);
     await house.sandbox.clearFaults();
     await house.pass(TEN_MINUTES);
     const [{ owner_id }] = await house.generations(member);
@@ -421,11 +420,8 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
 
 /** A night's run, some time after the one before. @param {House} house */
 async function night(house) {
-  await house.worker.d1(`UPDATE generations SET recorded_at = recorded_at - 600; UPDATE sightings SET seen_at = seen_at - 600;
-    UPDATE drift SET first_seen_at = first_seen_at - 600, last_seen_at = last_seen_at - 600; SELECT 1`);
-  await house.worker.cron(Date.now(), NIGHT);
-  const [run] = await house.worker.d1("SELECT outcome, code FROM runs WHERE job = 'reconcile' ORDER BY id DESC LIMIT 1");
-  return [run.outcome, run.code];
+  const { outcome, code } = await house.night();
+  return [outcome, code];
 }
 
 /** What somebody did to a key upstream. @param {string} method @param {object} [json] */
@@ -452,24 +448,45 @@ async function hadDiffered(house, { id }) {
   await house.worker.d1("INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at) VALUES (?1, 'name', 1, 1)", [id]);
 }
 
+let longAgo = 0;
+
+/** A sign-in that the audit need not retain any longer. @param {House} house @param {any} generation */
+async function signedInLongAgo(house, { public_id: id }) {
+  await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('old-${id}', 'mem_t', 'signed_in', 't', ${1 + longAgo++}), ('new-${id}', 'mem_t', 'hold_put', 't', unixepoch())`);
+}
+
 const nothing = async () => {};
 
 for (const [what, when, happened] of breaking(/** @type {[string, string, string, (house: House, generation: any) => Promise<void>][]} */ ([
   ["runs::KEEP", "where it stands", BEFORE_ITS_END, nothing],
   ["drift::SIGHT", "which keys are there", "BEFORE INSERT ON sightings", nothing],
-  ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { limit: 50 })],
+  ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { limit: 5 })],
   ["drift::SAY_AGAIN", "that a switch is to be said again", "BEFORE UPDATE OF switch_doubted_at ON generations", wasEnabled],
-  ["drift::LIMIT_AGAIN", "that a limit is to be said again", "BEFORE UPDATE OF limit_sent_nano ON generations", meddling("PATCH", { limit: 50 })],
-  ["drift::MISSED_GUARD", "the audit row of a key that is not there", audit("key_missed"), meddling("DELETE")],
-  ["drift::MISSED", "that a key is not there", "BEFORE UPDATE OF missing_since ON generations", meddling("DELETE")],
-  ["drift::FOUND_GUARD", "the audit row of a key that is there again", audit("key_found"), wasMissing],
-  ["drift::FOUND", "that a key is there again", "BEFORE UPDATE OF missing_since ON generations", wasMissing],
+  ["drift::LIMIT_AGAIN", "that a limit is to be said again", "BEFORE UPDATE OF limit_sent_nano ON generations", meddling("PATCH", { limit: 5 })],
+  ["missing::MISSED_GUARD", "the audit row of a key that is not there", audit("key_missed"), meddling("DELETE")],
+  ["missing::MISSED", "that a key is not there", "BEFORE UPDATE OF missing_since ON generations", meddling("DELETE")],
+  ["missing::FOUND_GUARD", "the audit row of a key that is there again", audit("key_found"), wasMissing],
+  ["missing::FOUND", "that a key is there again", "BEFORE UPDATE OF missing_since ON generations", wasMissing],
+  ["upstream_holds::HOLD_GUARD", "the audit row of the hold of a key that somebody disabled", audit("hold_put"), meddling("PATCH", { disabled: true })],
+  ["upstream_holds::HOLD", "the hold of a key that somebody disabled", "BEFORE INSERT ON holds", meddling("PATCH", { disabled: true })],
+  ["upstream_holds::OFF_GUARD", "the audit row of a key that is off already", audit("disabled"), meddling("PATCH", { disabled: true })],
+  ["upstream_holds::OFF", "that a key is off already", becomes("disabled"), meddling("PATCH", { disabled: true })],
+  ["upstream_holds::LIMIT_GUARD", "the audit row of a limit that somebody lowered", audit("upstream_limit_kept"), meddling("PATCH", { limit: 1 })],
+  ["upstream_holds::CAP_GUARD", "the audit row of the cap that follows it", audit("cap_changed"), meddling("PATCH", { limit: 1 })],
+  ["upstream_holds::LIMIT", "a limit that somebody lowered", "BEFORE UPDATE OF upstream_limit_nano ON keys", meddling("PATCH", { limit: 1 })],
+  ["upstream_holds::CAP", "the cap that follows it", "BEFORE UPDATE OF limit_nano ON generations", meddling("PATCH", { limit: 1 })],
+  ["retention::SINCE_GUARD", "the audit row of what it prunes", audit("audit_pruned"), signedInLongAgo],
+  ["retention::SINCE", "from when on the audit is whole", "BEFORE UPDATE OF audit_since ON settings", signedInLongAgo],
+  ["retention::PRUNE", "the audit without its oldest rows", "BEFORE DELETE ON audit", signedInLongAgo],
   ["drift::CLOSE", "that a difference is gone", "BEFORE DELETE ON drift", hadDiffered],
 ]))) {
   test(`a night's comparison that cannot write down ${what} fails, says so, and is finished later (P8, P11)`, async () => {
     const own = byNight;
     const member = await holder(own);
+    assert.equal((await member.post(`${await own.keyPath(member)}/limit`, { limit_usd: "4.00" })).status, 200);
     const [generation] = await own.generations(member);
+    // Long enough ago for a difference to be no accident of timing.
+    await own.agesAudit(TEN_MINUTES);
     await happened(own, generation);
     await breakAt(own, when);
     const failed = await night(own);
