@@ -75,6 +75,7 @@ export const ROUTES = [
   { path: "/api/v1/admin/allotments", methods: ["GET", "POST"], admin: true },
   { path: "/api/v1/admin/allotments/{id}", methods: ["DELETE"], admin: true },
   { path: "/api/v1/admin/blocks", methods: ["GET", "POST", "DELETE"], admin: true },
+  { path: "/api/v1/admin/leaks", methods: ["POST"], admin: true },
   { path: "/api/v1/admin/findings", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/findings/{id}", methods: ["PATCH"], admin: true },
   { path: "/api/v1/admin/jobs", methods: ["GET"], admin: true },
