@@ -44,7 +44,7 @@ test("with the management key of another account nothing is claimed, concluded, 
   await house.worker.restart({ vars: at(other) });
   const before = await changes(house.sandbox);
   // The other account says of it that it is not there.
-  assert.equal((await leaver.delete(await house.keyPath(leaver))).status, 200);
+  assert.equal((await leaver.delete(await house.keyPath(leaver))).status, 202);
   for (let n = 0; n < 2; n += 1) assert.deepEqual(await jobs(house), ["stopped foreign_account", "stopped foreign_account"]);
   assert.equal(await refusal(house, latecomer), "403 foreign_account");
   assert.deepEqual([await house.states(member), await house.states(leaver)], [["active"], ["revoking"]]);

@@ -23,7 +23,7 @@ test("a member who is suspended while upstream holds their claim has nothing ali
   const claim = house.claim(member);
   await house.sandbox.held(CREATE);
   const told = await operator.patch(at(id), { status: "suspended" });
-  assert.deepEqual([told.status, told.body.member.status], [200, "suspended"]);
+  assert.deepEqual([told.status, told.body.member.status], [202, "suspended"]);
   assert.equal((await member.get("/api/v1/me")).body.code, "member_suspended");
   await house.sandbox.release();
   const refused = await claim;
