@@ -151,7 +151,7 @@ fn b2_a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
     let key = key_of(&member);
     assert_eq!(
         (&key["state"], &key["holds"], &key["limit_usd"]),
-        (&json!("disabled"), &json!(["budget"]), &json!("0.01"))
+        (&json!("disabled"), &json!(["budget"]), &json!("5.00"))
     );
     assert_eq!(world.usable().len(), 0);
     // Neither its owner nor a sweep turns it on.
@@ -308,7 +308,7 @@ fn b1_what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come()
     world
         .db
         .run("UPDATE generations SET usage_read_at = ended_at - 1");
-    assert_eq!(member.claim().json()["key"]["limit_usd"], "0.01");
+    assert_eq!(member.claim().json()["key"]["holds"], json!(["budget"]));
     // Read anew: more than it was, and less than all.
     world.db.run(
         "UPDATE generations SET usage_daily_nano = 2000000000, usage_read_at = ended_at WHERE state = 'revoked'",

@@ -304,7 +304,7 @@ fn an_error_page_of_something_on_the_way_is_no_word_that_a_key_is_gone() {
         let more = json!({ "status": 404, "times": 0 });
         world.add_fault(operation, "html_refuse", more);
     }
-    assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
+    assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 202);
     for _ in 0..4 {
         world.pass(TEN_MINUTES);
         assert!(world.sweep());

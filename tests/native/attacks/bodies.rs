@@ -276,7 +276,7 @@ fn s0_155_s0_145_no_hostile_body_is_taken_or_changes_anything() {
         .collect();
     assert_eq!(
         takes_json.len(),
-        30,
+        31,
         "a new route that takes JSON belongs here"
     );
     let mut bodies = bombs();
