@@ -9,6 +9,7 @@ mod admins;
 mod bound;
 mod dice;
 mod faults;
+mod midnight;
 mod spender;
 
 use std::cell::RefCell;
@@ -160,6 +161,10 @@ impl Play {
 
     fn sweep(&mut self) {
         self.pass(TEN_MINUTES);
+        self.sweep_at_once();
+    }
+
+    fn sweep_at_once(&mut self) {
         let troubles = self.troubles();
         let unlucky = self.luck.is_some() || self.held.is_some();
         let sweep = crate::explorer::sweep(&self.world, 0);

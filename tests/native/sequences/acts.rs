@@ -9,6 +9,7 @@ use super::admins::{
     assign_plan, block, by_operator, change_plan, create_plan, end_raise, limit_plan, of_key,
     of_member, pay, raise, settings,
 };
+use super::midnight::{night, night_of_one_clock, raised_until_midnight, until_midnight};
 use super::spender::{spend, spend_all, spends_between};
 use super::{Dice, Play, faults};
 use crate::support::browser::CLAIM;
@@ -39,14 +40,14 @@ macro_rules! operations {
     (@route $route:expr) => { Some($route) };
 }
 
-const CLAIMS: Route = ("POST", "/api/v1/claim");
-const ROTATE: Route = ("POST", "/api/v1/keys/{id}/rotate");
+pub const CLAIMS: Route = ("POST", "/api/v1/claim");
+pub const ROTATE: Route = ("POST", "/api/v1/keys/{id}/rotate");
 const LEAKED: Route = ("POST", "/api/v1/keys/{id}/leaked");
 const RENEW: Route = ("POST", "/api/v1/keys/{id}/renew");
 const LIMIT: Route = ("POST", "/api/v1/keys/{id}/limit");
 const PREFER: Route = ("POST", "/api/v1/keys/{id}/prefer");
 const CHANGE: Route = ("PATCH", "/api/v1/keys/{id}");
-const END: Route = ("DELETE", "/api/v1/keys/{id}");
+pub const END: Route = ("DELETE", "/api/v1/keys/{id}");
 const CREATE: Route = ("POST", "/api/v1/keys");
 const REFRESH: Route = ("POST", "/api/v1/keys/refresh");
 const SIGN_OUT: Route = ("POST", "/api/v1/me/sign-out-everywhere");
@@ -92,6 +93,8 @@ operations! {
         spend_all(p, d);
     };
     "the night" 3, night;
+    "the night of one clock alone" 4 at END, night_of_one_clock;
+    "raised until midnight" 4 at RAISE, raised_until_midnight;
     "refresh" 2 at REFRESH, |p, _| { p.by_member(REFRESH, "", "{}"); };
     "sign out everywhere" 1 at SIGN_OUT, |p, _| { p.by_member(SIGN_OUT, "", "{}"); };
     "sign in" 3, |p, _| sign_in(p);
@@ -213,45 +216,7 @@ pub fn has_route((method, path): Route) -> bool {
         .any(|route| route.method.name() == method && route.path == path)
 }
 
-fn until_midnight(play: &Play) -> i64 {
-    let now = play.world.now_ms.get();
-    (Period::Daily.end(now) - now) / 1000
-}
-
-/// Sweeps every ten minutes from before midnight until after it, at any minute, with spending between.
-fn night(play: &mut Play, dice: &mut Dice) {
-    let before = 1_500 + i64::try_from(dice.below(600)).unwrap();
-    let wait = until_midnight(play) - before;
-    play.pass(if wait > 0 { wait } else { 60 });
-    if dice.one_in(3) {
-        // Granted for this day alone.
-        let until = play.world.now().plus(until_midnight(play));
-        let body = json!({ "amount_usd": "5", "until": until.rfc3339() }).to_string();
-        of_key(play, dice, RAISE, &body);
-    }
-    if dice.one_in(2) {
-        // What its earlier secret has spent of this day is counted until the next one has begun.
-        spend_all(play, dice);
-        key_of_member(play, dice, ROTATE, "{}");
-    }
-    for _ in 0..6 {
-        play.sweep();
-        if dice.one_in(2) {
-            spend(play, dice, 2);
-        }
-        if until_midnight(play) < 600 && dice.one_in(2) {
-            // Before the next sweep has said anything about the new day.
-            play.pass(until_midnight(play) + 125);
-            spend_all(play, dice);
-        }
-    }
-    if dice.one_in(2) {
-        down_and_away(play, dice);
-    }
-    spend_all(play, dice);
-}
-
-fn down_and_away(play: &mut Play, dice: &mut Dice) {
+pub fn down_and_away(play: &mut Play, dice: &mut Dice) {
     spend(play, dice, 2);
     for limit in [r#"{"limit_usd":"0.01"}"#, r#"{"limit_usd":null}"#] {
         key_of_member(play, dice, LIMIT, limit);
@@ -289,7 +254,7 @@ pub fn key(world: &World, dice: &mut Dice) -> String {
     key.unwrap_or_else(|| String::from("key_of_nobody"))
 }
 
-fn key_of_member(play: &mut Play, dice: &mut Dice, route: Route, body: &str) {
+pub fn key_of_member(play: &mut Play, dice: &mut Dice, route: Route, body: &str) {
     let key = key(&play.world, dice);
     play.by_member(route, &key, body);
 }

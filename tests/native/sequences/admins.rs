@@ -60,6 +60,15 @@ fn plan(world: &World) -> String {
     )
 }
 
+/// The window of that plan. `None` when it is prepaid, or the member is nobody.
+pub fn window(world: &World) -> Option<Period> {
+    let reset = world.db.texts(
+        "SELECT p.limit_reset FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
+         WHERE m.subject <> '1000001' ORDER BY m.owner_id DESC LIMIT 1",
+    );
+    Period::parse(reset.first()?)
+}
+
 pub fn limit_plan(play: &mut Play, limit: &str) {
     let plan = plan(&play.world);
     let body = json!({ "limit_usd": limit }).to_string();

@@ -81,6 +81,14 @@ pub fn spend(play: &mut Play, dice: &mut Dice, times: usize) {
     }
 }
 
+/// Less than a plan gives, with the last secret.
+pub fn spend_a_part(play: &mut Play, dice: &mut Dice) {
+    let nanos = dice.of(&[250_000_000, 1_000_000_000, 2_000_000_000]);
+    if let Some(secret) = secrets(&play.world).first() {
+        call(&play.world, &play.reckoning, secret, Usd { nanos });
+    }
+}
+
 /// As long as upstream lets anything through, with each of them.
 pub fn spend_all(play: &mut Play, dice: &mut Dice) {
     let price = dice.of(&[700_000_000, 1_500_000_000, 9_000_000_000]);
