@@ -204,6 +204,10 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
         "acknowledges a key that is nobody's",
     ),
     (
+        ("POST", "/api/v1/admin/leaks"),
+        "reports a key by its secret; reported by its id, it is played",
+    ),
+    (
         ("PATCH", "/api/v1/admin/keys/{id}"),
         "lifts what somebody else did at OpenRouter, which no sequence does",
     ),
