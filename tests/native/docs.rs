@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const README: &str = include_str!("../../README.md");
+const OPERATING: &str = include_str!("../../docs/operating.md");
 const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 const WRANGLER: &str = include_str!("../../wrangler.toml");
 const PACKAGE: &str = include_str!("../../package.json");
 
-/// The rows of the table below this heading of README: their cells, without the head.
+/// The rows of the table below this heading of docs/operating.md: their cells, without the head.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let (_, below) = README.split_once(heading).expect(heading);
+    let (_, below) = OPERATING.split_once(heading).expect(heading);
     let lines = below.lines().skip_while(|line| !line.starts_with('|'));
     let rows = lines.take_while(|line| line.starts_with('|')).skip(2);
     let cells = |row: &str| {
@@ -26,11 +27,11 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn the_readmes_table_of_triggers_is_wranglers_and_says_what_each_starts() {
+fn the_manuals_table_of_triggers_is_wranglers_and_says_what_each_starts() {
     let (_, crons) = WRANGLER.split_once("crons = [").unwrap();
     let (crons, _) = crons.split_once(']').unwrap();
     let deployed: BTreeSet<&str> = crons.split('"').skip(1).step_by(2).collect();
-    let rows = table("**The clock.**");
+    let rows = table("\n## The clock");
     let told: BTreeSet<&str> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
     assert_eq!(told, deployed);
     let of = |cron: &str| {
@@ -47,7 +48,7 @@ fn every_command_is_told_and_every_command_that_is_told_exists() {
     let scripts = package["scripts"].as_object().unwrap();
     let sandbox = include_str!("../../sandbox/README.md");
     let security = include_str!("../../SECURITY.md");
-    let documents = [README, CONTRIBUTING, security, sandbox].join("\n");
+    let documents = [README, OPERATING, CONTRIBUTING, security, sandbox].join("\n");
     for script in scripts.keys() {
         let run = format!("npm run {script}");
         let short = format!("npm {script}");

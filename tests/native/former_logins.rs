@@ -107,6 +107,7 @@ fn every_list_of_admins_has_the_number_beside_the_login() {
 fn nothing_an_operator_is_told_to_do_finds_a_person_by_login() {
     for (name, text) in [
         ("README.md", include_str!("../../README.md")),
+        ("docs/operating.md", include_str!("../../docs/operating.md")),
         ("CONTRIBUTING.md", include_str!("../../CONTRIBUTING.md")),
         ("SECURITY.md", include_str!("../../SECURITY.md")),
     ] {
