@@ -462,6 +462,13 @@ fn what_only_had_to_be_remembered_for_a_while_is_forgotten() {
     assert_eq!(world.db.number("SELECT COUNT(*) FROM used_states"), 0);
 }
 
+/// 202: OpenRouter has not confirmed yet that their keys are off.
+fn bans(world: &World, path: &str) {
+    let operator = Browser::signed_in(world, "operator");
+    let told = operator.patch(path, r#"{"status":"banned"}"#);
+    assert_eq!(told.status, 202, "{told:?}");
+}
+
 #[test]
 fn a_key_that_is_to_go_is_off_one_sweep_after_an_outage_of_changes_however_long_it_was() {
     for (outage, kind, more) in [
@@ -486,7 +493,7 @@ fn a_key_that_is_to_go_is_off_one_sweep_after_an_outage_of_changes_however_long_
             world.add_fault(operation, kind, more.clone());
         }
         let path = format!("/api/v1/admin/members/{}", world.member("member"));
-        admin(&world, "PATCH", &path, r#"{"status":"banned"}"#);
+        bans(&world, &path);
         let ends = world.now().plus(outage);
         while world.now() < ends {
             world.pass(TEN_MINUTES);
@@ -530,7 +537,7 @@ fn what_must_be_off_is_tried_while_upstream_does_not_say_which_account_it_is() {
         json!({ "times": 6 }),
     );
     let path = format!("/api/v1/admin/members/{}", world.member("second"));
-    admin(&world, "PATCH", &path, r#"{"status":"banned"}"#);
+    bans(&world, &path);
     assert_eq!(world.usable().len(), 2);
     world.sandbox.borrow_mut().clear_faults();
     world.add_fault(
@@ -578,7 +585,7 @@ fn a_key_that_can_be_neither_disabled_nor_deleted_gets_the_least_limit() {
         world.add_fault("openrouter.keys.update", "refuse", refused(nth));
     }
     let path = format!("/api/v1/admin/members/{}", world.member("member"));
-    admin(&world, "PATCH", &path, r#"{"status":"banned"}"#);
+    bans(&world, &path);
     for _ in 0..5 {
         assert_eq!(
             world.usable()[0].limit,
