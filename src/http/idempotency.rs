@@ -17,6 +17,15 @@ const REPLAYED: &str = "idempotency-replayed";
 /// The note of one that once came with a secret.
 const SECRET_IS_NOT_KEPT: &str = "This request was answered before, and its secret is not kept. If you did not get it, make a new one. If this is about another leak, report that with another Idempotency-Key.";
 
+/// Routes whose change would be made twice if its request came twice: they make a key or a secret, or give more money.
+const MUST_BE_REMEMBERED: &[&str] = &[
+    "/api/v1/claim",
+    "/api/v1/keys",
+    "/api/v1/keys/{id}/rotate",
+    "/api/v1/keys/{id}/renew",
+    "/api/v1/admin/keys/{id}/raises",
+];
+
 /// Whether a route's requests may bring an Idempotency-Key: every change of somebody who is signed in.
 pub fn applies_to(route: &Route) -> bool {
     route.method.is_unsafe() && route.who != Who::Anyone
@@ -34,7 +43,11 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
     match idempotency::take(&*app.db, &keyed, app.now()).await? {
         // The handler says how the session ended.
         Taken::SessionEnded => return (route.handler)(context).await,
-        Taken::UsedUp => return Err(Error::daily_quota(app.now())),
+        Taken::UsedUp if MUST_BE_REMEMBERED.contains(&route.path) => {
+            return Err(Error::daily_quota(app.now()));
+        }
+        // It is done, and not remembered: a used-up day must not keep anybody from making a key safer.
+        Taken::UsedUp => return (route.handler)(context).await,
         Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),
         Taken::UnderWay => return Err(Error::RequestInProgress),
         Taken::Answered { status, body } => return given_again(status, body.as_deref()),

@@ -244,23 +244,32 @@ fn while_upstream_asks_for_patience_a_key_can_be_disabled_and_removed_and_nothin
 fn five_hundred_idempotency_keys_a_day_are_remembered() {
     let world = World::new();
     let holder = Holder::new(&world);
-    let rename = |key: &str, name: &str| {
+    let send = |method: &str, path: &str, key: &str, body: &serde_json::Value| {
         let headers = [
             ("origin", "http://localhost:8787"),
             ("content-type", "application/json"),
             ("idempotency-key", key),
         ];
-        let body = keycap::http::Body::Bytes(json!({ "name": name }).to_string().into());
+        let body = keycap::http::Body::Bytes(body.to_string().into());
         let browser = holder.member.at_fresh_isolate();
-        browser.send("PATCH", &holder.key, &headers, body)
+        browser.send(method, path, &headers, body)
     };
+    let rename = |key: &str, name: &str| send("PATCH", &holder.key, key, &json!({ "name": name }));
     world.db.run(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 499)
          INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, taken_at, status, created_at)
          SELECT k.owner_id, 'key' || i, 'request', 'nonce', k.created_at, 204, k.created_at FROM n JOIN keys k",
     );
     assert_eq!(rename("last", "one").status, 200);
+    // What makes nothing twice is done, and not remembered.
     let told = rename("beyond", "two");
+    assert_eq!(
+        (told.status, told.header("idempotency-replayed")),
+        (200, "")
+    );
+    assert_eq!(rename("beyond", "three").status, 200);
+    let rotate = format!("{}/rotate", holder.key);
+    let told = send("POST", &rotate, "beyond", &json!({}));
     assert_eq!((told.status, told.code()), (429, "daily_quota".into()));
     assert_eq!(told.header("retry-after"), "43200");
     let again = rename("last", "one");
@@ -268,7 +277,7 @@ fn five_hundred_idempotency_keys_a_day_are_remembered() {
         (again.status, again.header("idempotency-replayed")),
         (200, "true")
     );
-    assert_eq!(holder.key()["name"], "one");
+    assert_eq!(holder.key()["name"], "three");
     let off = holder.change(&json!({ "disabled": true }));
     assert_eq!(off.status, 200, "without a key it goes on");
     world.pass(43_200);
