@@ -34,7 +34,8 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     ACKNOWLEDGE = "UPDATE findings SET acknowledged_at = ?1, change_id = ?2
-        WHERE public_id = ?3 AND acknowledged_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+        WHERE public_id = ?3 AND acknowledged_at IS NULL
+          AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
 }
 
 /// One page, and one finding more where there are any: what comes after the one with this id.

@@ -17,7 +17,8 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     MISSED = "UPDATE generations SET missing_since = ?1
-        WHERE public_id = ?2 AND missing_since IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
+        WHERE public_id = ?2 AND missing_since IS NULL
+          AND ?3 = (SELECT a.change_id FROM audit a WHERE a.target = ?2 ORDER BY a.id DESC LIMIT 1)";
 
     FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'key_found', ?2, n.state, n.state, ?3 FROM generations n
@@ -25,7 +26,8 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     FOUND = "UPDATE generations SET missing_since = NULL
-        WHERE public_id = ?1 AND missing_since IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+        WHERE public_id = ?1 AND missing_since IS NOT NULL
+          AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?1 ORDER BY a.id DESC LIMIT 1)";
 }
 
 from_json! {

@@ -32,6 +32,7 @@ statements! {
     HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT k.id, 'upstream', a.actor, a.at, a.change_id FROM keys k JOIN audit a ON a.target = k.public_id
         WHERE k.public_id = ?1 AND a.change_id = ?2
+          AND a.id = (SELECT MAX(w.id) FROM audit w WHERE w.target = k.public_id)
         ON CONFLICT DO NOTHING";
 
     // It is off already: the row follows.
