@@ -9,18 +9,19 @@
 //! 5. Deliver: the secret leaves in this one answer, after its row is committed.
 
 mod decision;
+mod removal;
 mod restrictions;
 
 use serde_json::json;
 
 pub use self::decision::{Share, busy_until, refusal_error, share, share_but};
 use self::decision::{not_reserved, spec};
+use self::removal::{erase, remove};
 use self::restrictions::{restrict, why_rejected};
 use crate::app::App;
 use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::crypto::sha256_hex;
-use crate::domain::erasure::Removed;
 use crate::domain::generation::State;
 use crate::domain::hold::Reason;
 use crate::domain::id::Kind;
@@ -32,7 +33,6 @@ use crate::ports::DbError;
 use crate::store::audit;
 use crate::store::cards::{Card, Issue};
 use crate::store::claims::{self, Attempt, Decision, NewKey};
-use crate::store::generations;
 use crate::store::idempotency::Taking;
 use crate::store::mints::{self, Minted, Recorded};
 use crate::upstream::openrouter::{self, Created, Refused, Reply};
@@ -270,92 +270,6 @@ async fn completed(app: &App, spec: &MintSpec, echo: Echo) -> Echo {
             Reply::Missing | Reply::Refused(_) | Reply::Unknown => echo,
         },
         _ => echo,
-    }
-}
-
-/// A gate closed between reservation and record: the key is deleted, nothing is delivered.
-async fn erase(app: &App, attempt: &Attempt, hash: &str, confirm: bool) -> Error {
-    let generation = attempt.generation.as_str();
-    app.note(
-        "warn",
-        "mint_superseded",
-        json!({ "generation": generation }),
-    );
-    delete(app, attempt, hash, confirm).await;
-    Error::ClaimSuperseded
-}
-
-/// What was made is not what was asked for. Its removal is written down first; without a hash of its own that is
-/// a doubt, and the sweep finds it by name.
-async fn remove(
-    app: &App,
-    attempt: &Attempt,
-    spec: &MintSpec,
-    echo: &Echo,
-    failure: &'static str,
-) -> Error {
-    let generation = attempt.generation.as_str();
-    app.note(
-        "error",
-        "mint_mismatch",
-        json!({ "generation": generation, "member": failure }),
-    );
-    let Some(hash) = echo.own_hash(spec) else {
-        doubt(app, attempt).await;
-        return Error::OpenRouterMismatch;
-    };
-    let Ok(change) = random::public_id(&*app.random, Kind::Change) else {
-        return Error::OpenRouterMismatch;
-    };
-    let workspace = echo.workspace_id.as_deref();
-    let written = mints::abandon(
-        &*app.db,
-        attempt,
-        &change,
-        Some(hash),
-        workspace,
-        failure,
-        app.now(),
-    )
-    .await;
-    match written {
-        Ok(true) => delete(app, attempt, hash, true).await,
-        // The row is somebody else's by now, who settles the key too.
-        Ok(false) => {}
-        // Not written down, so not touched: the row is still `minting`, and the sweep ends it.
-        Err(error) => {
-            app.note(
-                "warn",
-                "mint_left_to_sweep",
-                json!({ "generation": generation, "cause": format!("{error:?}") }),
-            );
-        }
-    }
-    Error::OpenRouterMismatch
-}
-
-/// Deletes the key just minted; what fails here, the sweep repeats.
-async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
-    let gone = openrouter::delete_key(app, hash).await == Reply::Is(());
-    let change = random::public_id(&*app.random, Kind::Change);
-    if let (true, true, Ok(change)) = (gone, confirm, change) {
-        let generation = attempt.generation.as_str();
-        let confirmed = generations::confirm_off(
-            &*app.db,
-            generation,
-            Removed::Deleted,
-            "mint",
-            &change,
-            app.now(),
-        )
-        .await;
-        if confirmed != Ok(true) {
-            app.note(
-                "warn",
-                "mint_left_to_sweep",
-                json!({ "generation": generation }),
-            );
-        }
     }
 }
 
