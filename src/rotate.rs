@@ -25,6 +25,7 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::mint::{self, Claimed, Share};
 use crate::own_keys;
+use crate::ports::DbError;
 use crate::store::cards::{self, Card};
 use crate::store::claims::{Attempt, Decision};
 use crate::store::generations::Due;
@@ -109,7 +110,13 @@ async fn replace(
     if !facts.begun {
         return Err(refusal(&attempt, &rotation, &facts.gates));
     }
-    let made = match prepare(app, &mut attempt, &rotation, &facts).await {
+    if let Err(error) = looked_at(app, &attempt, &facts.old).await {
+        // Nothing was sent, so nothing is sent back: somebody else may have disabled it just now.
+        // A lock that could not be released is the sweep's.
+        let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;
+        return Err(error);
+    }
+    let made = match prepare(app, &mut attempt, &rotation, &facts, Ok(())).await {
         Ok((decision, (share, spec))) => {
             made(mint::make(app, &attempt, &decision, &share, &spec).await)
         }
@@ -164,8 +171,10 @@ async fn prepare(
     attempt: &mut Attempt,
     rotation: &Rotation,
     facts: &Facts,
+    looked_at: Result<(), Error>,
 ) -> Result<(Decision, (Share, MintSpec)), Error> {
     let old = disable_old(app, attempt, &facts.old).await?;
+    looked_at?;
     attempt.now = app.now();
     if let (LimitReset::None, OldSecret::Off(spent)) = (facts.limit_reset, &old) {
         credit::is_left(app, attempt, spent).await?;
@@ -178,12 +187,17 @@ async fn prepare(
     Ok((decision, offer))
 }
 
+/// Whether the old one is as we left it at OpenRouter: what somebody else disabled gets no successor. A lower limit is kept,
+/// and what the successor gets is computed from it.
+async fn looked_at(app: &App, attempt: &Attempt, old: &Due) -> Result<(), Error> {
+    let actor = attempt.session.member.as_str();
+    upstream_changes::must_be_as_we_left_it(app, old, actor, &[Noticed::Lowered]).await
+}
+
 /// Off, by upstream's own word, with what it had spent in the same answer; or gone, which is as good. Nothing less will do
 /// (X5).
 async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecret, Error> {
     let actor = attempt.session.member.as_str();
-    // What its successor gets is computed from a lower limit, too.
-    upstream_changes::must_be_as_we_left_it(app, old, actor, &[Noticed::Lowered]).await?;
     match turn::switch_and_read(app, Switch::Off, old, actor).await {
         Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => Ok(OldSecret::Off(spent)),
         Ok(Reply::Is((Switched::Gone, _))) => Ok(OldSecret::Gone),
@@ -196,12 +210,15 @@ async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecre
     }
 }
 
+/// Ends the rotation's lock. True where nothing else holds the key now.
+async fn release(app: &App, attempt: &Attempt, key: &str) -> Result<bool, DbError> {
+    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    successors::let_go(&*app.db, attempt, key, &change, app.now()).await
+}
+
 /// It came to nothing: the old one comes back, unless somebody else wants it off. What fails here, the sweep does.
 async fn let_go(app: &App, attempt: &Attempt, key: &str, old: &Due) {
-    let freed = match random::public_id(&*app.random, Kind::Change) {
-        Ok(change) => successors::let_go(&*app.db, attempt, key, &change, app.now()).await,
-        Err(_) => return,
-    };
+    let freed = release(app, attempt, key).await;
     if freed == Ok(true) {
         let actor = attempt.session.member.as_str();
         match turn::switch(app, Switch::On, old, actor).await {

@@ -1,6 +1,6 @@
 //! A leak: off at once, whatever else stands, and replaced as soon as that may be (A4, A19).
 
-use super::{Asked, Rotated, attempt, card_now, disable_old, made, owned, prepare};
+use super::{Asked, Rotated, attempt, card_now, disable_old, looked_at, made, owned, prepare};
 use crate::app::App;
 use crate::crypto::session::Session;
 use crate::domain::quota::LEAK_REPORTS_A_DAY;
@@ -37,7 +37,9 @@ pub async fn report_leak(
         return Err(Error::ClaimSuperseded);
     }
     end_older(app, &attempt, &facts).await;
-    let replaced = match prepare(app, &mut attempt, &rotation, &facts).await {
+    // It is disabled whatever that found; only a successor depends on it.
+    let looked_at = looked_at(app, &attempt, &facts.old).await;
+    let replaced = match prepare(app, &mut attempt, &rotation, &facts, looked_at).await {
         Ok((decision, (share, spec))) => {
             made(mint::make(app, &attempt, &decision, &share, &spec).await)
         }
@@ -86,6 +88,10 @@ async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rota
     let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
     let facts = told.facts.ok_or(Error::NotFound)?;
     end_older(app, attempt, &facts).await;
+    // What somebody else did there is written down; it keeps nothing from being disabled.
+    if let Err(error) = looked_at(app, attempt, &facts.old).await {
+        own_keys::left_to_sweep(app, &facts.old, error.code());
+    }
     if let Err(error) = disable_old(app, attempt, &facts.old).await {
         own_keys::left_to_sweep(app, &facts.old, error.code());
     }

@@ -529,7 +529,7 @@ fn b2_a_spent_key_is_not_replaced_by_a_fresh_limit() {
     let made = &told.json()["key"];
     assert_eq!(
         (&made["state"], &made["limit_usd"], &made["holds"]),
-        (&json!("disabled"), &json!("0.01"), &json!(["budget"]))
+        (&json!("disabled"), &json!("5.00"), &json!(["budget"]))
     );
     assert_eq!(world.usable().len(), 0, "nothing is left of the day");
     sweeps(&world, 3);
