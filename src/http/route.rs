@@ -154,3 +154,34 @@ pub(super) const fn document(
         handler,
     }
 }
+
+/// Bytes of a small JSON body.
+pub const SMALL: usize = 1_024;
+
+pub const fn keys_page(config: &Config) -> bool {
+    config.keys_page
+}
+
+pub const fn has_security_contact(config: &Config) -> bool {
+    config.published.security_contact.is_some()
+}
+
+/// What an owner wants of their keys.
+pub const fn of_keys(
+    path: &'static str,
+    limits: &'static [Limit],
+    summary: &'static str,
+    handler: Handler,
+) -> Route {
+    Route {
+        method: Method::Post,
+        path,
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits,
+        when: keys_page,
+        summary: Some(summary),
+        handler,
+    }
+}

@@ -3,45 +3,16 @@
 
 use super::rate::Limit;
 pub use super::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
-use super::route::{admin, always, document, sign_in};
+use super::route::{
+    SMALL, admin, always, document, has_security_contact, keys_page, of_keys, sign_in,
+};
 use super::{
     allotments, auth, blocks, claim, credit, findings, health, jobs, keys, leaving, me, members,
     more_keys, openapi, pages, plans, requests, rotations, settings,
 };
-use crate::config::Config;
 
-const fn keys_page(config: &Config) -> bool {
-    config.keys_page
-}
-
-const fn has_security_contact(config: &Config) -> bool {
-    config.published.security_contact.is_some()
-}
-
-/// Bytes of a small JSON body.
-const SMALL: usize = 1_024;
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
 const NOTE: usize = 8_192;
-
-/// What an owner wants of their keys.
-const fn of_keys(
-    path: &'static str,
-    limits: &'static [Limit],
-    summary: &'static str,
-    handler: Handler,
-) -> Route {
-    Route {
-        method: Method::Post,
-        path,
-        who: Who::Member,
-        takes: Takes::Json(SMALL),
-        shows: Shows::Data,
-        limits,
-        when: keys_page,
-        summary: Some(summary),
-        handler,
-    }
-}
 
 pub static ROUTES: &[Route] = &[
     document("/", &[], always, |c| Box::pin(pages::show_landing(c))),
