@@ -20,15 +20,15 @@ afterEach(async () => {
 const UNKNOWN = [503, "claim_unknown"];
 const MISMATCH = [502, "openrouter_mismatch"];
 const REFUSED = [502, "openrouter_refused"];
-const OURS = [500, "internal"];
+const CREDENTIAL = [503, "credential_refused"];
 const BUSY = [503, "openrouter_busy"];
 
 /** Fault, its options, the answer, Retry-After, the state right after, and whether the upstream made a key. @type {[string, object, (string | number)[], string | null, string, boolean][]} */
 const FAULTS = [
   ["refuse", { status: 400 }, REFUSED, null, "void", false],
   ["refuse", { status: 402 }, REFUSED, null, "void", false],
-  ["refuse", { status: 401 }, OURS, null, "void", false],
-  ["refuse", { status: 403 }, OURS, null, "void", false],
+  ["refuse", { status: 401 }, CREDENTIAL, "600", "void", false],
+  ["refuse", { status: 403 }, CREDENTIAL, "600", "void", false],
   ["rate_limited", {}, BUSY, "30", "void", false],
   ["rate_limited", { retry_after: 7 }, BUSY, "7", "void", false],
   ["rate_limited", { retry_after: 86_400 }, BUSY, "300", "void", false],

@@ -210,9 +210,15 @@ const MOMENTS = [
 ];
 
 test("a batch that D1 does not answer, whether it was committed or not, at every batch of every operation, leaves every promise (X3)", async (t) => {
+  const second = await House.open({ doubtful: true });
+  t.after(() => second.close());
+  // The account is known there too, so that a sweep has the same batches.
+  assert.equal((await second.claim(await second.member())).status, 201);
   const cells = [];
   for (const [what, moment] of MOMENTS) {
-    const batches = await batchesOf(moment);
+    // What tests before this one left to a sweep makes the first one longer.
+    const counts = [await batchesOf(house, moment), await batchesOf(house, moment), await batchesOf(second, moment), await batchesOf(second, moment)];
+    const batches = Math.min(...counts);
     assert.ok(batches > 0, what);
     for (const kind of /** @type {const} */ (["down", "lost"])) {
       // A write is sent twice: two in a row are an outage, one is a hiccup.
@@ -221,10 +227,6 @@ test("a batch that D1 does not answer, whether it was committed or not, at every
       }
     }
   }
-  const second = await House.open({ doubtful: true });
-  t.after(() => second.close());
-  // The account is known there too, so that a sweep has the same batches.
-  assert.equal((await second.claim(await second.member())).status, 201);
   await inLanes([house, second], cells, async (house, { moment, ...trouble }) => {
     const who = await moment.prepare(house);
     await house.trouble(trouble);
@@ -237,8 +239,8 @@ test("a batch that D1 does not answer, whether it was committed or not, at every
   console.log(`counted: ${cells.length} batches without an answer on workerd`);
 });
 
-/** How many batches it takes when nothing is wrong. @param {Moment} moment */
-async function batchesOf(moment) {
+/** How many batches it takes when nothing is wrong. @param {House} house @param {Moment} moment */
+async function batchesOf(house, moment) {
   const who = await moment.prepare(house);
   await house.trouble(null);
   await moment.act(house, who);
