@@ -611,6 +611,12 @@ export const mutants = [
     ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["F17 a key is held to its plan's guardrail before it is given out", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
   ]),
+  ...inFile("src/mint/removal.rs", [
+    ["X3 a key is deleted only after that was written down",
+      "    match written {\n        Ok(true) => delete(app, attempt, hash, true).await,",
+      "    delete(app, attempt, hash, true).await;\n    match written {\n        Ok(true) => {}"],
+    ["P7 a key is off only when its delete says so", "    if let (true, true, Ok(change)) = (gone, confirm, change) {", "    if let (_, true, Ok(change)) = (gone, confirm, change) {"],
+  ]),
   ...inFile("src/mint.rs", [
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
     ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
@@ -621,10 +627,6 @@ export const mutants = [
       "        Err(DbError::Unknown) => Err(Error::StorageUnavailable),\n        Err(DbError::Unique |", "        Err(DbError::Unknown | DbError::Unique |"],
     ["X12 a key whose gate closed is deleted", "Ok(Recorded::Abandoned) => Err(erase(app, attempt, &hash, true).await),", "Ok(Recorded::Abandoned) => Err(Error::ClaimSuperseded),"],
     ["X12 a key whose row was taken over is deleted", "Ok(Recorded::Lost) => Err(erase(app, attempt, &hash, false).await),", "Ok(Recorded::Lost) => Err(Error::ClaimSuperseded),"],
-    ["X3 a key is deleted only after that was written down",
-      "    match written {\n        Ok(true) => delete(app, attempt, hash, true).await,",
-      "    delete(app, attempt, hash, true).await;\n    match written {\n        Ok(true) => {}"],
-    ["P7 a key is off only when its delete says so", "    if let (true, true, Ok(change)) = (gone, confirm, change) {", "    if let (_, true, Ok(change)) = (gone, confirm, change) {"],
     ["X21 upstream's patience is kept for everybody", "(retry, Some(attempt.now.plus(i64::from(secs))))", "(retry, None)"],
   ]),
 
@@ -751,7 +753,8 @@ export const mutants = [
   ...inFile("src/jobs/strays.rs", [
     ["P8 the brake comes before any deletion", "if twins.max(enabled.clone().count()) > BRAKE {", "if twins > BRAKE {"],
     ["P8 the brake counts twins", "if twins.max(enabled.clone().count()) > BRAKE {", "if enabled.clone().count() > BRAKE {"],
-    ["X18 a twin is deleted only if the recorded key is there", "Verdict::DeleteTwin => has_its_own(app, &row).await,", "Verdict::DeleteTwin => has_its_own(app, &row).await || true,"],
+    ["X18 a twin is deleted only if the recorded key is there", "            Recorded::Gone | Recorded::Unknown => false,", "            Recorded::Gone | Recorded::Unknown => true,"],
+    ["a twin of a key that is gone is disabled", "        Reply::Missing if absence::is_gone(app, place.workspace_id.as_deref()).await? => {\n            Recorded::Gone\n", "        Reply::Missing if absence::is_gone(app, place.workspace_id.as_deref()).await? => {\n            Recorded::Unknown\n"],
     ["X2 a marker is looked up once more before it is disabled", "    if strays::by_name(&*app.db, key.name()).await?.is_some() {", "    if strays::by_name(&*app.db, key.name()).await?.is_some() && key.hash.is_empty() {"],
     ["P2 a stray whose delete is unknown is not forgotten", "        Reply::Is(()) | Reply::Missing => {}\n", "        Reply::Is(()) | Reply::Missing | Reply::Unknown => {}\n"],
     ["P2 a marker that could not be disabled is not forgotten", "Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),", "Reply::Missing | Reply::Unknown => {}"],
