@@ -184,10 +184,6 @@ pub const ROUGH: &[&str] = &[
 pub const NOT_PLAYED: &[(Route, &str)] = &[
     (("POST", "/auth/logout"), "ends a session"),
     (
-        ("POST", "/api/v1/admin/leaks"),
-        "does by a secret's fingerprint what the report of a leak does by the key's id",
-    ),
-    (
         ("POST", "/api/v1/requests"),
         "asks; an admin's answer lets in, as the sequence is from the start",
     ),
