@@ -753,8 +753,7 @@ export const mutants = [
   ...inFile("src/jobs/strays.rs", [
     ["P8 the brake comes before any deletion", "if twins.max(enabled.clone().count()) > BRAKE {", "if twins > BRAKE {"],
     ["P8 the brake counts twins", "if twins.max(enabled.clone().count()) > BRAKE {", "if enabled.clone().count() > BRAKE {"],
-    ["X18 a twin is deleted only if the recorded key is there", "            Recorded::Gone | Recorded::Unknown => false,", "            Recorded::Gone | Recorded::Unknown => true,"],
-    ["a twin of a key that is gone is disabled", "        Reply::Missing if absence::is_gone(app, place.workspace_id.as_deref()).await? => {\n            Recorded::Gone\n", "        Reply::Missing if absence::is_gone(app, place.workspace_id.as_deref()).await? => {\n            Recorded::Unknown\n"],
+    ["X18 a twin is deleted only if the recorded key is there", "Verdict::DeleteTwin => has_its_own(app, &row).await,", "Verdict::DeleteTwin => has_its_own(app, &row).await || true,"],
     ["X2 a marker is looked up once more before it is disabled", "    if strays::by_name(&*app.db, key.name()).await?.is_some() {", "    if strays::by_name(&*app.db, key.name()).await?.is_some() && key.hash.is_empty() {"],
     ["P2 a stray whose delete is unknown is not forgotten", "        Reply::Is(()) | Reply::Missing => {}\n", "        Reply::Is(()) | Reply::Missing | Reply::Unknown => {}\n"],
     ["P2 a marker that could not be disabled is not forgotten", "Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),", "Reply::Missing | Reply::Unknown => {}"],

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::erase::erase;
 use super::lease::{Run, change};
 use super::sweep::{Counts, Halt, JOB};
-use crate::absence;
 use crate::app::App;
 use crate::crypto::random;
 use crate::domain::drift::allows_less;
@@ -112,7 +111,7 @@ pub async fn act(
         return Err(Halt::Brake);
     }
     for key in wrong {
-        remove(app, run, place, key, counts).await?;
+        remove(app, run, key, counts).await?;
     }
     for key in enabled {
         quarantine(app, run, key, counts).await?;
@@ -125,13 +124,7 @@ fn is_off(key: &Listed) -> bool {
 }
 
 /// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
-async fn remove(
-    app: &App,
-    run: &Run,
-    place: &Place,
-    key: &Listed,
-    counts: &mut Counts,
-) -> Result<(), Halt> {
+async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
     let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
         return Ok(());
     };
@@ -139,11 +132,7 @@ async fn remove(
     let may = match verdict {
         Verdict::Leave | Verdict::Quarantine => return Ok(()),
         Verdict::Look => return look(app, run, &row, counts).await,
-        Verdict::DeleteTwin => match recorded_key(app, place, &row).await? {
-            Recorded::Found => true,
-            Recorded::Gone if !is_off(key) => return disable_twin(app, &row, key, counts).await,
-            Recorded::Gone | Recorded::Unknown => false,
-        },
+        Verdict::DeleteTwin => has_its_own(app, &row).await,
         Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => true,
     };
     let generation = row.public_id.as_str();
@@ -200,41 +189,12 @@ async fn look(app: &App, run: &Run, row: &Row, counts: &mut Counts) -> Result<()
     }
 }
 
-/// What OpenRouter says of the key that a row recorded, when another one of its name is listed.
-enum Recorded {
-    /// It is there under its own hash, so the listed one is a second key, of which nobody has the secret.
-    Found,
-    /// It is not there any more. The listed one is disabled and not deleted: should it be the recorded key after all,
-    /// nothing is lost.
-    Gone,
-    Unknown,
-}
-
-async fn recorded_key(app: &App, place: &Place, row: &Row) -> Result<Recorded, Halt> {
+/// Whether the key that the row recorded is there under its own hash. Were it not, the listed key might be that very one.
+async fn has_its_own(app: &App, row: &Row) -> bool {
     let Some(recorded) = row.upstream_hash.as_deref() else {
-        return Ok(Recorded::Unknown);
+        return false;
     };
-    Ok(match openrouter::read_key(app, recorded).await {
-        Reply::Is(key) if key.name == row.upstream_name => Recorded::Found,
-        Reply::Missing if absence::is_gone(app, place.workspace_id.as_deref()).await? => {
-            Recorded::Gone
-        }
-        _ => Recorded::Unknown,
-    })
-}
-
-/// Disables a second key of a name whose recorded key is gone: nobody can spend with it then.
-async fn disable_twin(app: &App, row: &Row, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
-    let generation = row.public_id.as_str();
-    app.note("error", "twin_left", json!({ "generation": generation }));
-    match openrouter::switch_key(app, &key.hash, true).await {
-        Reply::Is(_) => counts.success(),
-        Reply::Refused(refused) => return counts.refusal(refused),
-        // It is gone, too.
-        Reply::Missing => {}
-        Reply::Unknown => counts.errors = counts.errors.saturating_add(1),
-    }
-    Ok(())
+    matches!(openrouter::read_key(app, recorded).await, Reply::Is(key) if key.name == row.upstream_name)
 }
 
 /// Writes down which markers have no row, and raises the alarm about those that nobody has looked at.

@@ -35,8 +35,19 @@ pub fn always(world: &World) {
 pub fn settled(world: &World) {
     always(world);
     let rows = recorded(world);
+    // Where somebody deleted a recorded key by hand, its twin is left and reported: it might be that very key.
+    let reported: Vec<String> = (world.gone.borrow().iter())
+        .flat_map(|hash| {
+            world.db.texts(&format!(
+                "SELECT upstream_name FROM generations WHERE upstream_hash = '{hash}'"
+            ))
+        })
+        .collect();
     for key in world.usable() {
         let row = rows.get(&key.hash);
+        if row.is_none() && reported.contains(&key.name) {
+            continue;
+        }
         assert!(
             row.is_some_and(|state| ["active", "disabled"].contains(&state.as_str())),
             "P2: a stray lives on: {} {row:?}",
