@@ -40,6 +40,11 @@ export function whenAccountChanges(act) {
   onOtherAccount = act;
 }
 
+/** How many changes are on their way: their own answers tell first whether they were refused. */
+let changesUnderWay = 0;
+/** Whether `/me` told of another account while a change was on its way. */
+let otherAccountSeen = false;
+
 /** How far the service's clock is ahead of this device's; relative times are told by the service's clock. */
 let clockAheadMs = 0;
 
@@ -66,6 +71,7 @@ export const clockWasSet = () => Math.abs(steadyBeganAt() - steadyBeganAtLastAns
  */
 export async function call(method, path, body = {}, idempotencyKey) {
   const changes = method !== "GET";
+  if (changes) changesUnderWay += 1;
   try {
     const response = await fetch(path, {
       method,
@@ -85,7 +91,16 @@ export async function call(method, path, body = {}, idempotencyKey) {
   } catch {
     // Offline, cut off, too late or half an answer: the effect may have happened.
     return { outcome: "lost", between: false };
+  } finally {
+    if (changes) changeEnded();
   }
+}
+
+function changeEnded() {
+  changesUnderWay -= 1;
+  if (changesUnderWay > 0 || !otherAccountSeen) return;
+  otherAccountSeen = false;
+  onOtherAccount(false);
 }
 
 /** @param {string} [idempotencyKey] @returns {Record<string, string>} */
@@ -98,7 +113,9 @@ const changeHeaders = (idempotencyKey) => ({
 /** @param {string | null} member */
 function compareMember(member) {
   pageMember ??= member;
-  if (member !== pageMember) onOtherAccount(false);
+  if (member === pageMember) return;
+  if (changesUnderWay > 0) otherAccountSeen = true;
+  else onOtherAccount(false);
 }
 
 /** The service answers in JSON, whatever it says. @param {Response} response */

@@ -72,11 +72,15 @@ const isLoadedAnew = history.state?.[OTHER_ACCOUNT] !== undefined;
 /** So soon after that it does not load anew again: answers that contradict each other would make it do so for ever. */
 const SETTLING_MS = 10_000;
 
+/** Whether a change was refused because of it. That is told, whichever answer comes after it while the page is still here. */
+let isRefused = false;
+
 // A secret that is being shown is not taken away: what comes after it is refused, and leads here again.
 whenAccountChanges((refused) => {
   if (document.querySelector("dialog.secret") !== null) return;
   if (isLoadedAnew && performance.now() < SETTLING_MS) return;
-  history.replaceState({ [OTHER_ACCOUNT]: refused ? "refused" : "seen" }, "");
+  isRefused ||= refused;
+  history.replaceState({ [OTHER_ACCOUNT]: isRefused ? "refused" : "seen" }, "");
   location.reload();
 });
 

@@ -50,6 +50,30 @@ test("a claim pressed in a tab of another account makes no key, accepts no rules
   await visitor.leave();
 });
 
+test("what was pressed is said not to be done, even when the page learns of the other account before the refusal and after it", async () => {
+  const visitor = await house.visitor();
+  visitor.expects(409);
+  const { page } = visitor;
+  await visitor.signIn("load-151");
+  await visitor.acceptBox.check();
+  await signInElsewhere(visitor, "load-152");
+  await page.route("**/api/v1/claim", async (route) => {
+    const refusal = await route.fetch();
+    const looked = page.waitForResponse("**/api/v1/me");
+    await comesBack(visitor);
+    await (await looked).finished();
+    await route.fulfill({ response: refusal });
+  });
+  // The document that comes next waits until the page has asked about itself once more, as it does after a refusal.
+  await page.route("**/keys", async (route) => {
+    await page.waitForResponse("**/api/v1/me");
+    await route.continue();
+  });
+  await visitor.claimButton.click();
+  await page.getByRole("alert").getByText("so what you pressed was not done.").waitFor();
+  await visitor.leave();
+});
+
 test("a tab that comes back into view looks who is signed in, on every page", async () => {
   for (const [n, path] of ["/keys", "/", "/docs"].entries()) {
     const visitor = await house.visitor();
