@@ -104,6 +104,9 @@ CREATE TABLE idempotency_keys (
   request_sha256 TEXT NOT NULL,
   -- Only the one who works on the request knows it. Taking the request over changes it, so the one before mints no more.
   nonce TEXT NOT NULL,
+  -- The nonce of the first taking. The ids of what the request writes are derived from it, so that whoever takes the request
+  -- over, since its answer was lost, writes the same rows.
+  seed TEXT NOT NULL,
   taken_at INTEGER NOT NULL,
   -- What it has reserved: at most one mint for a key.
   generation_id INTEGER REFERENCES generations (id),

@@ -848,7 +848,11 @@ export const mutants = [
     ["only a count of one is news of an assignment", "        told => told == Reply::Is(1),", "        told => matches!(told, Reply::Is(_) | Reply::Unknown),"],
     ["what is no news is looked up in the guardrail's list", "            of_key(app, Some(guardrail), hash, 0).await\n                == Reply::Is(Listed::Has(Value::from(guardrail)))", "            guardrail != hash"],
   ]),
+  ...inFile("src/http/context.rs", [
+    ["whoever repeats a request writes the same rows", "derived_id(kind, &taking.seed, of)", "derived_id(kind, &taking.nonce, of)"],
+  ]),
   ...inFile("src/http/idempotency.rs", [
+    ["a request that may have been done leaves its key to no other one", "        Err(Error::StorageUnavailable | Error::Internal) => {\n            idempotency::let_go(&*app.db, &keyed).await", "        Err(Error::StorageUnavailable | Error::Internal) => {\n            idempotency::give_back(&*app.db, &keyed).await"],
     ["another request under a used key is refused", "        Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),", "        Taken::AnotherRequest => {}"],
     ["a request that is worked on waits", "        Taken::UnderWay => return Err(Error::RequestInProgress),", "        Taken::UnderWay => {}"],
     ["a request has its first answer", "        Taken::Answered { status, body } => return given_again(status, body.as_deref()),", "        Taken::Answered { .. } => {}"],
@@ -859,6 +863,7 @@ export const mutants = [
     ["every change takes an Idempotency-Key", "route.method.is_unsafe() && route.who != Who::Anyone", "route.method.is_unsafe() && route.who == Who::Member"],
   ]),
   ...inFile("src/store/idempotency.rs", [
+    ["a request that may have been done may be tried again at once", "UPDATE idempotency_keys SET taken_at = 0\n", "UPDATE idempotency_keys SET taken_at = taken_at\n"],
     ["only so many Idempotency-Keys are remembered in a day", "c.created_at >= ?8) < ?9)", "c.created_at >= ?8) < ?9 + 1000)"],
     ["a request that is remembered is answered however many there are", "AND (EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.owner_id = m.owner_id AND k.key_sha256 = ?1)", "AND (0"],
     ["one mint for an Idempotency-Key", " AND rg.state NOT IN ('reserved', 'minting', 'verifying')", ""],

@@ -9,9 +9,21 @@ pub mod session;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::domain::id::{ID_BYTES, Kind, PublicId};
+
 /// SHA-256 as lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
+}
+
+/// The id that a secret seed gives to one thing of a kind, and to no other.
+pub fn derived_id(kind: Kind, seed: &str, of: &str) -> PublicId {
+    let text = format!("{seed}/{}/{of}", kind.prefix());
+    let mut bytes = [0; ID_BYTES];
+    for (byte, digest) in bytes.iter_mut().zip(Sha256::digest(text.as_bytes())) {
+        *byte = digest;
+    }
+    PublicId::new(kind, bytes)
 }
 
 /// HMAC-SHA256 of two texts as lower-case hexadecimal. The first has no NUL in it, so no two pairs are one message.
@@ -21,4 +33,24 @@ pub fn hmac_hex(key: &keyring::Key, first: &str, second: &str) -> Option<String>
     mac.update(b"\0");
     mac.update(second.as_bytes());
     Some(hex::encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_id_is_the_same_for_the_same_thing_and_another_for_any_other() {
+        let id = derived_id(Kind::Raise, "seed", "one");
+        assert_eq!(id, derived_id(Kind::Raise, "seed", "one"));
+        assert_eq!(PublicId::parse(Kind::Raise, id.as_str()), Some(id.clone()));
+        for (kind, seed, of) in [
+            (Kind::Change, "seed", "one"),
+            (Kind::Raise, "another", "one"),
+            (Kind::Raise, "seed", "another"),
+        ] {
+            let other = derived_id(kind, seed, of);
+            assert_ne!(id.as_str().get(4..), other.as_str().get(4..));
+        }
+    }
 }

@@ -6,8 +6,6 @@ use serde_json::json;
 use super::body::{NoMembers, Provider};
 use super::reply::{cut_to_page, id_of};
 use super::{Context, Reply, keys};
-use crate::app::App;
-use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::domain::id::{Kind, PublicId};
 use crate::domain::identity::is_account_number;
@@ -60,8 +58,10 @@ pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
         name: name.as_deref(),
     };
     let app = &*context.app;
-    let id = random::public_id(&*app.random, Kind::Allotment)?;
-    let (allotment, is_new) = allotments::put(&*app.db, &by(app, &session)?, &id, &person).await?;
+    let id = context.id(Kind::Allotment, "")?;
+    let put = allotments::put(&*app.db, &by(&context, &session)?, &id, &person).await?;
+    // This very request has permitted it before, and somebody has withdrawn that since.
+    let (allotment, is_new) = put.ok_or(Error::NotFound)?;
     let status = if is_new { 201 } else { 200 };
     Reply::json(status, &json!({ "allotment": allotment }))
 }
@@ -72,14 +72,14 @@ pub async fn withdraw_allotment(context: Context) -> Result<Reply, Error> {
     let _: NoMembers = context.json()?;
     let id = PublicId::parse(Kind::Allotment, context.last_segment()).ok_or(Error::NotFound)?;
     let app = &*context.app;
-    allotments::withdraw(&*app.db, &by(app, &session)?, &id).await?;
+    allotments::withdraw(&*app.db, &by(&context, &session)?, &id).await?;
     Ok(Reply::no_content())
 }
 
-fn by<'a>(app: &App, session: &'a Session) -> Result<By<'a>, NoRandomness> {
+fn by<'a>(context: &Context, session: &'a Session) -> Result<By<'a>, NoRandomness> {
     Ok(By {
         session,
-        change: random::public_id(&*app.random, Kind::Change)?,
-        now: app.now(),
+        change: context.id(Kind::Change, "")?,
+        now: context.app.now(),
     })
 }

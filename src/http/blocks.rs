@@ -7,8 +7,6 @@ use serde_json::json;
 use super::body::Provider;
 use super::reply::{cut_to_page, id_of};
 use super::{Context, Reply};
-use crate::app::App;
-use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::domain::id::Kind;
 use crate::domain::identity::is_account_number;
@@ -61,8 +59,8 @@ pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
     let people: People = context.json()?;
     let provider = people.provider.name();
     let app = &*context.app;
-    let wanted = |subject| {
-        let id = random::public_id(&*app.random, Kind::Block)?.to_string();
+    let wanted = |subject: String| {
+        let id = context.id(Kind::Block, &subject)?.to_string();
         Ok::<_, Error>(Wanted { id, subject })
     };
     let people: Vec<Wanted> = people
@@ -70,7 +68,7 @@ pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
         .into_iter()
         .map(wanted)
         .collect::<Result<_, _>>()?;
-    let added = blocks::put(&*app.db, &by(app, &session)?, provider, &people).await?;
+    let added = blocks::put(&*app.db, &by(&context, &session)?, provider, &people).await?;
     Reply::json(200, &json!({ "added": added }))
 }
 
@@ -86,14 +84,20 @@ pub async fn lift_block(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Person { provider, subject } = context.json()?;
     let app = &*context.app;
-    blocks::lift(&*app.db, &by(app, &session)?, provider.name(), &subject).await?;
+    blocks::lift(
+        &*app.db,
+        &by(&context, &session)?,
+        provider.name(),
+        &subject,
+    )
+    .await?;
     Ok(Reply::no_content())
 }
 
-fn by<'a>(app: &App, session: &'a Session) -> Result<By<'a>, Error> {
+fn by<'a>(context: &Context, session: &'a Session) -> Result<By<'a>, Error> {
     Ok(By {
         session,
-        change: random::public_id(&*app.random, Kind::Change)?,
-        now: app.now(),
+        change: context.id(Kind::Change, "")?,
+        now: context.app.now(),
     })
 }

@@ -6,8 +6,10 @@ use super::Body;
 use super::body::{FromBody, Members};
 use crate::app::App;
 use crate::crypto::session::Session;
+use crate::crypto::{derived_id, random};
 use crate::domain::id::{Kind, PublicId};
 use crate::error::Error;
+use crate::ports::NoRandomness;
 use crate::store::idempotency::Taking;
 
 /// The longest Idempotency-Key (A15).
@@ -31,6 +33,15 @@ impl Context {
     /// The session of a route that only members reach.
     pub fn member(&self) -> Result<Session, Error> {
         self.session.clone().ok_or(Error::SignInRequired)
+    }
+
+    /// The id of something that the request writes. A request under an Idempotency-Key has the same ids whenever it is
+    /// tried, so that nothing is written twice where an answer was lost; `of` tells apart what has the same kind.
+    pub fn id(&self, kind: Kind, of: &str) -> Result<PublicId, NoRandomness> {
+        match &self.taking {
+            Some(taking) => Ok(derived_id(kind, &taking.seed, of)),
+            None => random::public_id(&*self.app.random, kind),
+        }
     }
 
     /// What the path ends with: the id of a route that ends with one.

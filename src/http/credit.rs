@@ -7,7 +7,6 @@ use super::body::NoMembers;
 use super::plans::{amount, change};
 use super::{Context, Reply};
 use crate::caps;
-use crate::crypto::random;
 use crate::domain::budget;
 use crate::domain::id::Kind;
 use crate::domain::period::LimitReset;
@@ -47,7 +46,7 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     if owner.limit_reset == LimitReset::None {
         return Err(Error::Prepaid);
     }
-    let raise = random::public_id(&*app.random, Kind::Raise)?;
+    let raise = context.id(Kind::Raise, "")?;
     let raised = raises::raise(&*app.db, &by, key, owner.owner, &raise, amount, until).await?;
     let raised = raised.ok_or(Error::NotFound)?;
     let left = caps::follow_owner(app, owner.owner, session.member.as_str()).await;

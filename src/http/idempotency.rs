@@ -1,7 +1,9 @@
 //! Idempotency-Keys, in the one place that every change of a signed-in caller passes (A15): a change cannot forget them.
 //!
 //! The key belongs to one request of one member: method, path with the ids in it, and body. Its first good answer is kept
-//! without the secret and given again to whoever repeats the request. A failure is not kept: the same key tries again.
+//! without the secret and given again to whoever repeats the request. A failure is not kept: the same key tries again. What a
+//! request writes has ids that are derived from its key (`Context::id`): where the answer was lost, whoever repeats it writes
+//! the same rows, and nothing twice.
 
 use serde_json::{Map, Value, json};
 
@@ -40,7 +42,7 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
         return (route.handler)(context).await;
     };
     let app = context.app.clone();
-    match idempotency::take(&*app.db, &keyed, app.now()).await? {
+    let seed = match idempotency::take(&*app.db, &keyed, app.now()).await? {
         // The handler says how the session ended.
         Taken::SessionEnded => return (route.handler)(context).await,
         Taken::UsedUp if MUST_BE_REMEMBERED.contains(&route.path) => {
@@ -52,11 +54,12 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
         Taken::UnderWay => return Err(Error::RequestInProgress),
         Taken::Answered { status, body } => return given_again(status, body.as_deref()),
         Taken::Made { key } => return lost(&context, &key).await,
-        Taken::Ours => {}
-    }
+        Taken::Ours { seed } => seed,
+    };
     context.taking = Some(Taking {
         key_sha256: keyed.key_sha256.clone(),
         nonce: keyed.nonce.clone(),
+        seed,
     });
     let answer = (route.handler)(context).await;
     let kept = match &answer {
@@ -64,6 +67,10 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
             let body = std::str::from_utf8(&reply.body).ok();
             let body = body.filter(|body| !body.is_empty());
             idempotency::answered(&*app.db, &keyed, reply.status, body).await
+        }
+        // What it was to write may be there.
+        Err(Error::StorageUnavailable | Error::Internal) => {
+            idempotency::let_go(&*app.db, &keyed).await
         }
         Err(_) => idempotency::give_back(&*app.db, &keyed).await,
     };

@@ -7,7 +7,6 @@ use super::reply::cut_to_page;
 use super::{Context, Reply};
 use crate::app::App;
 use crate::caps;
-use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::domain::id::Kind;
 use crate::domain::money::NanoUsd;
@@ -24,13 +23,12 @@ use crate::upstream::workspaces;
 const NAME_CHARS: usize = 32;
 const WORKSPACE_CHARS: usize = 64;
 
-/// Fresh ids for an admin's, or an owner's, change.
+/// The ids of an admin's, or an owner's, change.
 pub fn change<'a>(context: &Context, session: &'a Session) -> Result<Change<'a>, NoRandomness> {
-    let random = &*context.app.random;
     Ok(Change {
         session,
-        change: random::public_id(random, Kind::Change)?,
-        fit: random::public_id(random, Kind::Change)?,
+        change: context.id(Kind::Change, "")?,
+        fit: context.id(Kind::Change, "fit")?,
         now: context.app.now(),
     })
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::reply::cut_to_page;
 use super::{Context, Reply};
-use crate::crypto::random;
 use crate::domain::id::{self, PublicId};
 use crate::domain::period::LimitReset;
 use crate::domain::request::{self, Kind, State};
@@ -29,8 +28,8 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let wish = Wish {
         session: &session,
-        change: random::public_id(&*app.random, id::Kind::Change)?,
-        request: random::public_id(&*app.random, id::Kind::Ask)?,
+        change: context.id(id::Kind::Change, "")?,
+        request: context.id(id::Kind::Ask, "")?,
         kind: wanted.kind,
         note: words(wanted.note.as_deref())?,
         min_account_age_days: app.config.terms.min_account_age_days,
@@ -109,7 +108,7 @@ pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let decision = Decision {
         session: &session,
-        change: random::public_id(&*app.random, id::Kind::Change)?,
+        change: context.id(id::Kind::Change, "")?,
         request,
         state: judgement.state,
         answer,

@@ -81,13 +81,13 @@ pub struct Person<'a> {
     pub name: Option<&'a str>,
 }
 
-/// Permits a person to claim. The allotment there is, and whether it is this one.
+/// Permits a person to claim. The allotment there is, and whether it is this one; `None` where this one was withdrawn.
 pub async fn put(
     db: &dyn Database,
     by: &By<'_>,
     allotment: &PublicId,
     person: &Person<'_>,
-) -> Result<(Value, bool), Error> {
+) -> Result<Option<(Value, bool)>, Error> {
     let (change, session, now) = (&by.change, by.session, by.now);
     let Person {
         provider,
@@ -106,11 +106,11 @@ pub async fn put(
     ];
     let rows = twice(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
-    let there = told::rows(rows_of(&rows, 3)?)?
-        .pop()
-        .ok_or(DbError::Broken)?;
-    let is_new = there.get("id").and_then(Value::as_str) == Some(allotment.as_str());
-    Ok((there, is_new))
+    let there = told::rows(rows_of(&rows, 3)?)?.pop();
+    Ok(there.map(|there| {
+        let is_new = there.get("id").and_then(Value::as_str) == Some(allotment.as_str());
+        (there, is_new)
+    }))
 }
 
 /// Withdraws a permission. A key that is there goes on working; what is being made for it meanwhile is not recorded.

@@ -2,7 +2,8 @@
 //!
 //! A request takes its key before it does anything, and leaves its answer there. One that failed gives the key back. One
 //! whose isolate died is taken over: at once where its mint came to nothing, else when no mint of it can be recorded any
-//! more. The reservation of a mint is guarded by the nonce of the taking, so a key never makes two.
+//! more. The reservation of a mint is guarded by the nonce of the taking, so a key never makes two. Other rows that a request
+//! makes have ids that are derived from the seed, which stays with the key: what was written before is not written again.
 
 use super::mints::RECORD_WITHIN_SECS;
 use super::{last_row, twice};
@@ -31,8 +32,8 @@ statements! {
     FORGET_OLD = "DELETE FROM idempotency_keys WHERE key_sha256 = ?1 AND created_at <= ?2
         AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)";
 
-    TAKE = concat!("INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, taken_at, created_at)
-        SELECT m.owner_id, ?1, ?2, ?3, ?4, ?4 FROM members m JOIN settings s
+    TAKE = concat!("INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, created_at)
+        SELECT m.owner_id, ?1, ?2, ?3, ?3, ?4, ?4 FROM members m JOIN settings s
         WHERE m.public_id = ?5 AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'
           AND (EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.owner_id = m.owner_id AND k.key_sha256 = ?1)
             OR (SELECT COUNT(*) FROM idempotency_keys c WHERE c.owner_id = m.owner_id AND c.created_at >= ?8) < ?9)
@@ -43,7 +44,7 @@ statements! {
             AND ", nothing_reserved!("idempotency_keys"));
 
     TAKEN = "SELECT json_object('found', i.nonce IS NOT NULL, 'ours', i.nonce IS ?2, 'same_request', i.request_sha256 IS ?3,
-          'status', i.status,
+          'status', i.status, 'seed', i.seed,
           'body', i.body, 'made', (SELECT k.public_id FROM generations g JOIN keys k ON k.id = g.key_id
             WHERE g.id = i.generation_id AND g.recorded_at IS NOT NULL))
         FROM members m JOIN settings s LEFT JOIN idempotency_keys i ON i.owner_id = m.owner_id AND i.key_sha256 = ?1
@@ -54,6 +55,12 @@ statements! {
 
     // Not while the mint that it has reserved may still be recorded.
     GIVE_BACK = concat!("DELETE FROM idempotency_keys
+        WHERE key_sha256 = ?1 AND nonce = ?2 AND status IS NULL
+          AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)
+          AND ", nothing_reserved!("idempotency_keys"));
+
+    // The same request may be tried again at once, and no other one under this key: what it wrote may be there.
+    LET_GO = concat!("UPDATE idempotency_keys SET taken_at = 0
         WHERE key_sha256 = ?1 AND nonce = ?2 AND status IS NULL
           AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)
           AND ", nothing_reserved!("idempotency_keys"));
@@ -73,13 +80,15 @@ pub struct Keyed {
 pub struct Taking {
     pub key_sha256: String,
     pub nonce: String,
+    /// Of the key's first taking: the ids of what the request writes are derived from it.
+    pub seed: String,
 }
 
 /// Whom an Idempotency-Key belongs to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// This request: it may go on.
-    Ours,
+    /// This request: it may go on, and derives its ids from this.
+    Ours { seed: String },
     /// Another request.
     AnotherRequest,
     /// This request, which somebody works on.
@@ -100,6 +109,7 @@ from_json! {
         ours: bool,
         same_request: bool,
         status: Option<i64>,
+        seed: Option<String>,
         body: Option<String>,
         made: Option<String>,
     }
@@ -135,7 +145,11 @@ impl TakenRow {
     fn taken(self) -> Taken {
         match self {
             Self { found: false, .. } => Taken::UsedUp,
-            Self { ours: true, .. } => Taken::Ours,
+            Self {
+                ours: true,
+                seed: Some(seed),
+                ..
+            } => Taken::Ours { seed },
             Self {
                 same_request: false,
                 ..
@@ -183,4 +197,15 @@ pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> 
         &keyed.session.member
     );
     twice(db, vec![give_back]).await.map(|_| ())
+}
+
+/// Whether the request did anything is not known: only the same one may try again, under the same ids.
+pub async fn let_go(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
+    let let_go = stmt!(
+        LET_GO,
+        keyed.key_sha256.as_str(),
+        keyed.nonce.as_str(),
+        &keyed.session.member
+    );
+    twice(db, vec![let_go]).await.map(|_| ())
 }

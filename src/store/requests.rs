@@ -66,7 +66,8 @@ statements! {
 
     OPEN = concat!("SELECT json_object(", card!(), ")
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND q.kind = ?2 AND q.state = 'open'");
+        WHERE m.public_id = ?1 AND ((q.kind = ?2 AND q.state = 'open') OR q.public_id = ?3)
+        ORDER BY q.public_id = ?3 DESC LIMIT 1");
 
     OWN = concat!("SELECT json_object(", card!(), ")
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
@@ -183,7 +184,7 @@ pub async fn make(db: &dyn Database, wish: &Wish<'_>) -> Result<Made, DbError> {
             &wish.change,
             member
         ),
-        stmt!(OPEN, member, kind),
+        stmt!(OPEN, member, kind, &wish.request),
         stmt!(
             MADE,
             kind,

@@ -5,7 +5,22 @@ use serde_json::{Value as Json, json};
 
 use crate::support::browser::CLAIM;
 use crate::support::database::Ran;
-use crate::support::{Browser, TEN_MINUTES, World};
+use crate::support::{Browser, Fate, TEN_MINUTES, World};
+
+/// A rename of which nobody knows whether it was done: its key is let go.
+fn an_answer_is_lost(world: &World, member: &Browser<'_>, key: &str) {
+    let headers = [
+        ("origin", "http://localhost:8787"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "lost"),
+    ];
+    let body = keycap::http::Body::Bytes(r#"{"name":"desk"}"#.into());
+    let lost = [(1, Fate::LostAfter), (2, Fate::LostAfter)];
+    world.effects.plan(&lost);
+    let told = member.send("PATCH", key, &headers, body);
+    world.effects.plan(&[]);
+    assert_eq!(told.status, 503, "{told:?}");
+}
 
 /// A story that takes every statement in: sign-ins, claims good and bad, sweeps, switches.
 pub fn story() -> (World, Vec<Ran>) {
@@ -35,6 +50,7 @@ pub fn story() -> (World, Vec<Ran>) {
     ] {
         assert_eq!(member.patch(&own, body).status, 200);
     }
+    an_answer_is_lost(&world, &member, &own);
     rotations(&world, &member, &own);
     let removed = world.usable()[0].hash.clone();
     assert_eq!(member.delete(&own).status, 200);

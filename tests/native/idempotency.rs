@@ -551,3 +551,141 @@ fn of_what_was_paid_and_is_spent_a_claim_says_before_the_press_that_nothing_is_l
         (&json!(true), &json!("9.00"))
     );
 }
+
+#[test]
+fn what_a_request_made_whose_answers_were_lost_is_made_once_for_whoever_repeats_it() {
+    let raise = (
+        "/api/v1/admin/keys/{key}/raises",
+        r#"{"amount_usd":"2"}"#,
+        "SELECT (SELECT COUNT(*) FROM raises) || ' ' || COUNT(*) FROM audit WHERE action = 'limit_raised'",
+        "1 1",
+    );
+    let plan = (
+        "/api/v1/admin/plans",
+        r#"{"name":"team","limit_usd":"7","limit_reset":"daily","expiry_days":30,"max_active_keys":2}"#,
+        "SELECT COUNT(*) FROM plans WHERE name = 'team'",
+        "1",
+    );
+    let mut scenarios = 0;
+    for (target, body, counts, once) in [raise, plan] {
+        let start = World::new();
+        let (_member, key) = holder(&start);
+        let operator = Browser::signed_in(&start, "operator");
+        let cookies = operator.cookies.take();
+        let target = target.replace(
+            "/api/v1/admin/keys/{key}",
+            &key.replace("/keys", "/admin/keys"),
+        );
+        let act = |world: &World, body: &str| {
+            let operator = Browser::with(world, &cookies);
+            try_keyed(&operator, "POST", &target, "once", body)
+        };
+        let dry = start.copied();
+        dry.effects.plan(&[]);
+        act(&dry, body);
+        for k in 0..dry.effects.count() {
+            for fates in [
+                // Asked for once more, an answer that was lost is lost again.
+                vec![(k, Fate::LostAfter), (k + 1, Fate::LostAfter)],
+                vec![(k, Fate::LostBefore), (k + 1, Fate::LostAfter)],
+                vec![(k, Fate::CutAfter)],
+                vec![(k, Fate::Late), (k + 1, Fate::LostBefore)],
+            ] {
+                let world = start.copied();
+                world.effects.plan(&fates);
+                act(&world, body);
+                world.effects.plan(&[]);
+                world.pass(TEN_MINUTES);
+                let told = act(&world, body).unwrap();
+                assert_eq!(told.status, 201, "{target} {k} {fates:?}: {told:?}");
+                world.effects.land();
+                assert_eq!(world.db.text(counts), once, "{target} {k} {fates:?}");
+                scenarios += 1;
+            }
+        }
+    }
+    assert!(scenarios > 30, "{scenarios}");
+}
+
+#[test]
+fn a_key_whose_request_may_have_been_done_is_not_free_for_another_request() {
+    let world = World::new();
+    let (_member, key) = holder(&world);
+    let operator = Browser::signed_in(&world, "operator");
+    let target = format!("{}/raises", key.replace("/keys", "/admin/keys"));
+    let ask = |body: &str| keyed(&operator, "POST", &target, "once", body);
+    world.db.run(
+        "CREATE TRIGGER refuses BEFORE INSERT ON raises BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    );
+    assert_eq!(ask(r#"{"amount_usd":"2"}"#).status, 500);
+    world.db.run("DROP TRIGGER refuses");
+    is(&ask(r#"{"amount_usd":"3"}"#), 422, "idempotency_mismatch");
+    assert_eq!(ask(r#"{"amount_usd":"2"}"#).status, 201);
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM raises"), 1);
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_repeated_request_puts_back_nothing_that_was_withdrawn_since() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let person = r#"{"provider":"github","subject":"4242"}"#;
+    let forgotten = || {
+        world
+            .db
+            .run("UPDATE idempotency_keys SET status = NULL, body = NULL, taken_at = 0")
+    };
+    let put = |target: &str| keyed(&operator, "POST", target, target, person);
+    let allotments = "/api/v1/admin/allotments";
+    let first = put(allotments);
+    assert_eq!(first.status, 201, "{first:?}");
+    let id = first.json()["allotment"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(operator.delete(&format!("{allotments}/{id}")).status, 204);
+    forgotten();
+    is(&put(allotments), 404, "not_found");
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM allotments"), 0);
+    let blocks = "/api/v1/admin/blocks";
+    assert_eq!(put(blocks).json()["added"], 1);
+    let json = Body::Bytes(person.into());
+    let headers = [("origin", ORIGIN), ("content-type", JSON)];
+    assert_eq!(operator.send("DELETE", blocks, &headers, json).status, 204);
+    forgotten();
+    assert_eq!(put(blocks).json()["added"], 1);
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM blocks"), 0);
+}
+
+#[test]
+fn a_repeated_request_for_a_decision_is_answered_with_the_one_that_was_decided_since() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let by_approval = operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
+    assert!(by_approval.status < 300, "{by_approval:?}");
+    let member = Browser::signed_in(&world, "member");
+    let asks = || {
+        keyed(
+            &member,
+            "POST",
+            "/api/v1/requests",
+            "once",
+            r#"{"kind":"claim"}"#,
+        )
+    };
+    let first = asks();
+    assert_eq!(first.status, 201, "{first:?}");
+    let id = first.json()["request"]["id"].as_str().unwrap().to_owned();
+    let decided = operator.patch(
+        &format!("/api/v1/admin/requests/{id}"),
+        r#"{"state":"declined"}"#,
+    );
+    assert_eq!(decided.status, 200, "{decided:?}");
+    world
+        .db
+        .run("UPDATE idempotency_keys SET status = NULL, body = NULL, taken_at = 0");
+    let again = asks();
+    assert_eq!(
+        (again.status, &again.json()["request"]["state"]),
+        (201, &json!("declined")),
+        "{again:?}"
+    );
+    assert_eq!(world.db.number("SELECT COUNT(*) FROM requests"), 1);
+}

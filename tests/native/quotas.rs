@@ -257,8 +257,8 @@ fn five_hundred_idempotency_keys_a_day_are_remembered() {
     let rename = |key: &str, name: &str| send("PATCH", &holder.key, key, &json!({ "name": name }));
     world.db.run(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 499)
-         INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, taken_at, status, created_at)
-         SELECT k.owner_id, 'key' || i, 'request', 'nonce', k.created_at, 204, k.created_at FROM n JOIN keys k",
+         INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, status, created_at)
+         SELECT k.owner_id, 'key' || i, 'request', 'nonce', 'nonce', k.created_at, 204, k.created_at FROM n JOIN keys k",
     );
     assert_eq!(rename("last", "one").status, 200);
     // What makes nothing twice is done, and not remembered.
