@@ -36,8 +36,6 @@ CREATE TABLE owners (
   plan_rev INTEGER NOT NULL DEFAULT 0,
   -- When the owner came to a prepaid plan: what was spent before is not counted against what was paid (B4).
   prepaid_since INTEGER,
-  -- Of what was paid, what was spent under prepaid plans before the present one: the rest of it waits for the owner.
-  prepaid_spent_nano INTEGER NOT NULL DEFAULT 0 CONSTRAINT owners_prepaid_spent_nano_valid CHECK (prepaid_spent_nano >= 0),
   created_at INTEGER NOT NULL,
   -- The change that last gave the owner another plan, or another allowance under it.
   change_id TEXT
@@ -51,7 +49,7 @@ CREATE TRIGGER plans_prepaid_one_key BEFORE INSERT ON plans WHEN NEW.limit_reset
 
 CREATE TRIGGER plans_prepaid_for_good BEFORE UPDATE OF limit_reset, max_active_keys ON plans WHEN (NEW.limit_reset = 'none') <> (OLD.limit_reset = 'none') OR (NEW.limit_reset = 'none' AND NEW.max_active_keys <> 1) BEGIN SELECT RAISE(ABORT, 'a plan stays prepaid or not, with one key'); END;
 
-CREATE TRIGGER owners_plan_audited BEFORE UPDATE OF plan_id, plan_rev, prepaid_since, prepaid_spent_nano ON owners WHEN (NEW.plan_id <> OLD.plan_id OR NEW.plan_rev <> OLD.plan_rev OR NEW.prepaid_spent_nano <> OLD.prepaid_spent_nano OR NEW.prepaid_since IS NOT OLD.prepaid_since) AND (NEW.change_id IS OLD.change_id OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+CREATE TRIGGER owners_plan_audited BEFORE UPDATE OF plan_id, plan_rev, prepaid_since ON owners WHEN (NEW.plan_id <> OLD.plan_id OR NEW.plan_rev <> OLD.plan_rev OR NEW.prepaid_since IS NOT OLD.prepaid_since) AND (NEW.change_id IS OLD.change_id OR NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 -- One default, so that "the plan of a new member" has one answer.
 CREATE UNIQUE INDEX plans_one_default ON plans (is_default) WHERE is_default = 1;

@@ -76,6 +76,12 @@ CREATE TABLE generations (
   usage_asked_at INTEGER,
   -- Spend of its whole life when its owner came to a prepaid plan (B4).
   lifetime_at_switch_nano INTEGER NOT NULL DEFAULT 0,
+  -- Of what its owner paid, what it spent in prepaid times that are over, as far as that is known; NULL where there was none.
+  prepaid_spent_nano INTEGER CONSTRAINT generations_prepaid_spent_nano_valid CHECK (prepaid_spent_nano >= 0),
+  -- Beside it, all that it may spend of the last of them: its limit of that time is in force until OpenRouter has confirmed
+  -- another window, or until it has ended. What it did spend by then takes the place of this.
+  prepaid_reserved_nano INTEGER
+    CONSTRAINT generations_prepaid_reserved_nano_valid CHECK (prepaid_reserved_nano IS NULL OR (prepaid_reserved_nano >= 0 AND prepaid_spent_nano IS NOT NULL)),
   -- Why it never was, for the page: an enum of the mint's.
   failure TEXT,
   change_id TEXT NOT NULL,
@@ -179,12 +185,20 @@ CREATE TRIGGER caps_follow_an_end AFTER UPDATE OF state ON generations WHEN OLD.
 
 CREATE TRIGGER caps_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_lifetime_nano ON generations WHEN NEW.ended_at IS NOT NULL AND (NEW.usage_daily_nano IS NOT OLD.usage_daily_nano OR NEW.usage_weekly_nano IS NOT OLD.usage_weekly_nano OR NEW.usage_monthly_nano IS NOT OLD.usage_monthly_nano OR NEW.usage_lifetime_nano IS NOT OLD.usage_lifetime_nano) BEGIN UPDATE generations SET cap_due_at = COALESCE(NEW.usage_read_at, NEW.ended_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
 
+-- A prepaid time is over for a key when OpenRouter has confirmed the next plan's window: the same answer says what it had
+-- spent by then. Whichever statement writes that down.
+CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN NEW.prepaid_reserved_nano IS NOT NULL AND NEW.limit_reset <> 'none' AND NEW.usage_lifetime_nano IS NOT NULL BEGIN UPDATE generations SET prepaid_spent_nano = prepaid_spent_nano + MAX(0, usage_lifetime_nano - lifetime_at_switch_nano), prepaid_reserved_nano = NULL WHERE id = NEW.id; END;
+
+-- Or when it has ended before that: its last figures say what it spent, and later ones say it anew (X8).
+CREATE TRIGGER prepaid_ends_with_last_figures AFTER UPDATE OF usage_lifetime_nano, usage_read_at, ended_at ON generations WHEN NEW.prepaid_reserved_nano IS NOT NULL AND NEW.usage_lifetime_nano IS NOT NULL AND NEW.ended_at IS NOT NULL AND NEW.usage_read_at >= NEW.ended_at BEGIN UPDATE generations SET prepaid_reserved_nano = MAX(0, usage_lifetime_nano - lifetime_at_switch_nano) WHERE id = NEW.id; END;
+
 -- One live generation for each key and slot, under any interleaving.
 CREATE UNIQUE INDEX generations_one_live_per_slot ON generations (key_id, slot) WHERE live = 1;
 -- A recorded upstream key belongs to one row.
 CREATE UNIQUE INDEX generations_hash_once ON generations (upstream_hash) WHERE upstream_hash IS NOT NULL;
 -- Attempts of a day, and siblings for the cap.
 CREATE INDEX generations_by_owner ON generations (owner_id, created_at);
+CREATE INDEX generations_prepaid_by_owner ON generations (owner_id) WHERE prepaid_spent_nano IS NOT NULL;
 CREATE INDEX generations_by_key ON generations (key_id, id);
 CREATE INDEX generations_by_replaces ON generations (replaces) WHERE replaces IS NOT NULL;
 -- What an owner has at the moment, ended keys that are still being removed included.

@@ -53,7 +53,9 @@ SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.
   -- The most that a mint under way may come to have.
   (SELECT CASE p.limit_reset
       WHEN 'none' THEN MAX(10000000, (SELECT COALESCE(SUM(y.credit_nano), 0) FROM payments y
-        WHERE y.owner_id = m.owner_id) - o.prepaid_spent_nano)
+        WHERE y.owner_id = m.owner_id)
+        - (SELECT COALESCE(SUM(b.prepaid_spent_nano + COALESCE(b.prepaid_reserved_nano, 0)), 0) FROM generations b
+          WHERE b.owner_id = m.owner_id AND b.prepaid_spent_nano IS NOT NULL))
       ELSE MIN(9000000000000000, p.limit_nano + (SELECT COALESCE(SUM(r.amount_nano), 0) FROM raises r WHERE r.key_id = k.id)) END
     FROM plans p WHERE p.id = o.plan_id) AS most_nano,
   EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject) AS blocked,

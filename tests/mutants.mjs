@@ -132,6 +132,8 @@ export const mutants = [
       "CREATE TRIGGER holds_insert_audited BEFORE INSERT ON holds WHEN 0 AND "],
   ]),
   ...inFile("migrations/0006_generations.sql", [
+    ["a prepaid time ends with the next plan's window", "CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN ", "CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN 0 AND "],
+    ["a prepaid time ends with a key's last figures", "CREATE TRIGGER prepaid_ends_with_last_figures AFTER UPDATE OF usage_lifetime_nano, usage_read_at, ended_at ON generations WHEN ", "CREATE TRIGGER prepaid_ends_with_last_figures AFTER UPDATE OF usage_lifetime_nano, usage_read_at, ended_at ON generations WHEN 0 AND "],
     ["P3 a generation has a limit of a cent or more",
       "generations_limit_nano_valid CHECK (limit_nano >= 10000000 AND",
       "generations_limit_nano_valid CHECK ("],
@@ -539,8 +541,12 @@ export const mutants = [
   ]),
   ...inFile("src/store/allowances.rs", [
     ["a prepaid plan is given, or taken, on figures that were just read", "AND COALESCE(n.usage_read_at, 0) < ?8))", "AND 0 < 0 * ?8))"],
-    ["what was spent of the payments stays spent", "prepaid_spent_nano = prepaid_spent_nano + CASE", "prepaid_spent_nano = prepaid_spent_nano + 0 * CASE"],
-    ["what was spent before the payments is not of them", "                    - n.lifetime_at_switch_nano)), 0)", "                    - 0 * n.lifetime_at_switch_nano)), 0)"],
+    ["what was spent of the payments stays spent", "              - lifetime_at_switch_nano) END\n        WHERE owner_id", "              - lifetime_at_switch_nano) * 0 END\n        WHERE owner_id"],
+    ["what was spent before the payments is not of them", "              - lifetime_at_switch_nano) END\n        WHERE owner_id", "              - 0 * lifetime_at_switch_nano) END\n        WHERE owner_id"],
+    ["what may be spent of the payments until another window is confirmed is spent until it is known",
+      "ELSE MAX(limit_nano, COALESCE(limit_sent_nano, 0), COALESCE(usage_lifetime_nano, 0)) END", "ELSE usage_lifetime_nano END"],
+    ["what was spent of an earlier prepaid time is known when the next one begins",
+      "ELSE MAX(0, COALESCE(usage_lifetime_nano, 0) - lifetime_at_switch_nano) END,\n            prepaid_reserved_nano = NULL", "ELSE 0 END,\n            prepaid_reserved_nano = NULL"],
     ["an own limit is set only so often", "\"own_limit_set\", \"?3\"), \" < ?7", "\"own_limit_set\", \"?3\"), \" < ?7 + 1000"],
     ["no own limit is set while upstream asks for patience", "(SELECT s.pause_until FROM settings s) <= ?3 AND \", used_today!(\"k.owner_id\", \"own_limit_set\"", "?3 > 0 AND \", used_today!(\"k.owner_id\", \"own_limit_set\""],
     ["a key is preferred only so often", "\"key_preferred\", \"?3\"), \" < ?6", "\"key_preferred\", \"?3\"), \" < ?6 + 1000"],

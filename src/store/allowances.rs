@@ -13,6 +13,13 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::ports::{Database, Stmt};
 
+/// The key is known to have another window than a prepaid plan's: what was just read of it is all that was spent.
+macro_rules! other_window {
+    () => {
+        "state IN ('active', 'disabled') AND missing_since IS NULL AND limit_reset <> 'none' AND limit_sent_at IS NULL"
+    };
+}
+
 statements! {
     OWNER_OF_MEMBER = "SELECT json_object('owner', m.owner_id, 'limit_reset', p.limit_reset)
         FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id WHERE m.public_id = ?1";
@@ -37,30 +44,37 @@ statements! {
               AND COALESCE(n.usage_read_at, 0) < ?8))
         ON CONFLICT DO NOTHING";
 
-    // What is spent of the payments by the end of a prepaid time stays so; unknown counts as all of the cap. The revision is
-    // above whatever it was in sum, so that no mint of another plan's can be taken for one of this.
+    // A prepaid time ends: what is spent of the payments stays so. Until OpenRouter has confirmed another window, or the key
+    // has ended, the limit of that time is in force: all of it counts, and what was spent by then takes its place (B4).
+    RESERVED = concat!("UPDATE generations SET
+            prepaid_spent_nano = COALESCE(prepaid_spent_nano, 0)
+              + CASE WHEN ", other_window!(), " THEN MAX(0, COALESCE(usage_lifetime_nano, 0) - lifetime_at_switch_nano) ELSE 0 END,
+            prepaid_reserved_nano = CASE WHEN ", other_window!(), " THEN NULL ELSE MAX(0,
+              CASE WHEN usage_read_at >= COALESCE(ended_at, missing_since) THEN usage_lifetime_nano
+                ELSE MAX(limit_nano, COALESCE(limit_sent_nano, 0), COALESCE(usage_lifetime_nano, 0)) END
+              - lifetime_at_switch_nano) END
+        WHERE owner_id = ?3 AND recorded_at IS NOT NULL
+          AND (live = 1 OR ended_at >= COALESCE((SELECT o.prepaid_since FROM owners o WHERE o.id = ?3), 0))
+          AND (SELECT w.limit_reset FROM owners o JOIN plans w ON w.id = o.plan_id WHERE o.id = ?3) = 'none'
+          AND (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) <> 'none' AND ", written!());
+
+    // The revision is above whatever it was in sum, so that no mint of another plan's can be taken for one of this.
     ASSIGN = concat!("UPDATE owners SET
             plan_rev = plan_rev + (SELECT w.rev FROM plans w WHERE w.id = owners.plan_id) + 1,
             prepaid_since = CASE WHEN (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) <> 'none' THEN NULL
               WHEN (SELECT w.limit_reset FROM plans w WHERE w.id = owners.plan_id) = 'none' THEN prepaid_since ELSE ?5 END,
-            prepaid_spent_nano = prepaid_spent_nano + CASE
-              WHEN (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) <> 'none'
-                AND (SELECT w.limit_reset FROM plans w WHERE w.id = owners.plan_id) = 'none' THEN
-                (SELECT COALESCE(SUM(MAX(0, CASE
-                    WHEN n.usage_read_at >= COALESCE(n.ended_at, n.missing_since, CASE WHEN n.state IN ('active', 'disabled') THEN 0 END)
-                      THEN n.usage_lifetime_nano ELSE MAX(n.limit_nano, COALESCE(n.limit_sent_nano, 0)) END
-                    - n.lifetime_at_switch_nano)), 0)
-                  FROM generations n WHERE n.owner_id = ?3 AND n.recorded_at IS NOT NULL
-                    AND (n.live = 1 OR n.ended_at >= COALESCE(owners.prepaid_since, 0)))
-              ELSE 0 END,
             plan_id = (SELECT p.id FROM plans p WHERE p.name = ?4), change_id = ?1
         WHERE id = ?3 AND change_id IS NOT ?1 AND ", written!());
 
     ASSIGN_KEYS = concat!("UPDATE keys SET plan_id = (SELECT p.id FROM plans p WHERE p.name = ?4)
         WHERE owner_id = ?3 AND ended_at IS NULL AND ", written!());
 
-    // What was spent before is not counted against what will be paid (B4).
-    SWITCHED = concat!("UPDATE generations SET lifetime_at_switch_nano = COALESCE(usage_lifetime_nano, 0)
+    // What was spent before is not counted against what will be paid (B4). What it spent of an earlier prepaid time, whose
+    // end OpenRouter has not confirmed yet, is known by now.
+    SWITCHED = concat!("UPDATE generations SET lifetime_at_switch_nano = COALESCE(usage_lifetime_nano, 0),
+            prepaid_spent_nano = prepaid_spent_nano + CASE WHEN prepaid_reserved_nano IS NULL THEN 0
+              ELSE MAX(0, COALESCE(usage_lifetime_nano, 0) - lifetime_at_switch_nano) END,
+            prepaid_reserved_nano = NULL
         WHERE owner_id = ?3 AND live = 1
           AND (SELECT w.limit_reset FROM owners o JOIN plans w ON w.id = o.plan_id WHERE o.id = ?3) <> 'none'
           AND (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) = 'none' AND ", written!());
@@ -162,6 +176,7 @@ pub async fn assign(
             plan,
             read_since
         ),
+        stmt!(RESERVED, change, member, owner, plan),
         stmt!(SWITCHED, change, member, owner, plan),
         stmt!(ASSIGN, change, member, owner, plan, by.now),
         stmt!(ASSIGN_KEYS, change, member, owner, plan),

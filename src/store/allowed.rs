@@ -11,10 +11,10 @@ use crate::domain::time::Timestamp;
 macro_rules! credit {
     ($owner:literal) => {
         concat!(
-            "(SELECT MIN(9000000000000000, MAX(0, COALESCE(SUM(c.credit_nano), 0) - co.prepaid_spent_nano))
-              FROM owners co LEFT JOIN payments c ON c.owner_id = co.id WHERE co.id = ",
-            $owner,
-            ")"
+            "(SELECT MIN(9000000000000000, MAX(0, COALESCE(SUM(c.credit_nano), 0) - (SELECT COALESCE(SUM(cg.prepaid_spent_nano
+                + COALESCE(cg.prepaid_reserved_nano, 0)), 0) FROM generations cg
+              WHERE cg.owner_id = ", $owner, " AND cg.prepaid_spent_nano IS NOT NULL)))
+            FROM payments c WHERE c.owner_id = ", $owner, ")"
         )
     };
 }

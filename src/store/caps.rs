@@ -311,6 +311,8 @@ pub fn confirmed(
     let (generation, nonce) = (turn.generation, turn.nonce);
     let mut batch = vec![
         stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
+        // Before its window changes: what it had spent by then is of the one before.
+        told(generation, agreed.spend),
         stmt!(
             CONFIRMED,
             turn.limit,
@@ -321,7 +323,6 @@ pub fn confirmed(
             generation,
             nonce
         ),
-        told(generation, agreed.spend),
     ];
     if let Some(basis) = turn.basis {
         let again = earlier.map(|(_, at)| at.plus(LANDS_WITHIN_SECS));

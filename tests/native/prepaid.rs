@@ -241,3 +241,84 @@ fn a_key_that_was_read_by_nobody_keeps_a_prepaid_plan_from_its_owner_in_the_stat
     world.db.run("DROP TRIGGER forgets");
     assert_eq!(operator.post(&target, r#"{"plan":"prepaid"}"#).status, 200);
 }
+
+/// A member with 40 prepaid dollars of which 15 are spent, who comes to another plan while OpenRouter takes no change.
+fn leaving_while_changes_fail<'w>(world: &'w World, kind: &str) -> Browser<'w> {
+    let member = Browser::signed_in(world, "member");
+    assign(world, &member, "prepaid");
+    assert_eq!(pays(world, &member, "p-1", "40").status, 201);
+    assert_eq!(member.claim().status, 201);
+    spends(world, 15.0);
+    world.add_fault("openrouter.keys.update", kind, json!({ "times": 0 }));
+    assign(world, &member, "pro");
+    member
+}
+
+#[test]
+fn what_is_spent_before_the_next_plans_limit_is_confirmed_is_of_what_was_paid() {
+    for kind in ["error_before", "stall_before"] {
+        let world = World::new();
+        let member = leaving_while_changes_fail(&world, kind);
+        spends(&world, 10.0);
+        world.pass(60);
+        assert!(world.sweep());
+        world.sandbox.borrow_mut().clear_faults();
+        sweeps(&world, 2);
+        assert_eq!(limits(&world), [20.0]);
+        oracle::settled(&world);
+        assign(&world, &member, "prepaid");
+        sweeps(&world, 2);
+        // Of the forty, 25 are spent.
+        assert_eq!(limits(&world), [40.0], "{kind}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn a_member_who_comes_back_to_a_prepaid_plan_before_that_has_what_is_left_of_what_was_paid() {
+    let world = World::new();
+    let member = leaving_while_changes_fail(&world, "error_before");
+    spends(&world, 10.0);
+    assign(&world, &member, "prepaid");
+    world.sandbox.borrow_mut().clear_faults();
+    sweeps(&world, 2);
+    assert_eq!(limits(&world), [40.0]);
+    spends(&world, 15.0);
+    assert_eq!(pays(&world, &member, "p-2", "5").status, 201);
+    sweeps(&world, 1);
+    assert_eq!(limits(&world), [45.0]);
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_prepaid_key_that_ends_before_the_next_plans_limit_is_confirmed_leaves_what_it_has_not_spent() {
+    let world = World::new();
+    let member = leaving_while_changes_fail(&world, "error_before");
+    spends(&world, 10.0);
+    world.sandbox.borrow_mut().clear_faults();
+    let id = world.db.text("SELECT public_id FROM keys");
+    assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
+    sweeps(&world, 3);
+    assign(&world, &member, "prepaid");
+    let made = member.at_fresh_isolate().claim();
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.json()["key"]["limit_usd"], "15.00");
+    oracle::settled(&world);
+}
+
+#[test]
+fn what_may_have_been_spent_of_what_was_paid_is_not_given_again_where_nobody_can_tell() {
+    let world = World::new();
+    let member = leaving_while_changes_fail(&world, "error_before");
+    // Somebody deletes it at OpenRouter: what it had spent by then is known to nobody.
+    let hash = world.db.text("SELECT upstream_hash FROM generations");
+    world.by_hand("DELETE", &format!("/keys/{hash}"), &json!({}));
+    world.sandbox.borrow_mut().clear_faults();
+    sweeps(&world, 2);
+    let id = world.db.text("SELECT public_id FROM keys");
+    assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
+    sweeps(&world, 2);
+    assign(&world, &member, "prepaid");
+    assert_eq!(member.at_fresh_isolate().claim().code(), "credit_spent");
+    oracle::settled(&world);
+}

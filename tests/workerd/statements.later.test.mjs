@@ -63,7 +63,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     (SELECT json_group_array(json_array(k.public_id, k.plan_id, k.ended_at, k.own_limit_nano, k.preferred_at)) FROM keys k) AS keys,
     (SELECT json_group_array(h.key_id || h.reason) FROM holds h) AS holds, (SELECT json_group_array(r.public_id || COALESCE(r.until, '')) FROM raises r) AS raises,
     (SELECT COUNT(*) FROM payments) AS payments, (SELECT COUNT(*) FROM audit) AS audit,
-    (SELECT json_group_array(json_array(g.state, g.limit_nano, g.cap_due_at, g.lifetime_at_switch_nano)) FROM generations g) AS generations`);
+    (SELECT json_group_array(json_array(g.state, g.limit_nano, g.cap_due_at, g.lifetime_at_switch_nano, g.prepaid_spent_nano, g.prepaid_reserved_nano)) FROM generations g) AS generations`);
   /** @param {() => Promise<Answer>} act @param {[string][]} rows */
   const whole = (act, rows) => isWhole(own, state, act, rows);
   const capDue = "BEFORE UPDATE OF cap_due_at ON generations";
@@ -95,7 +95,10 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     ["allowances::PAY_GUARD", audit("payment_booked")],
     ["allowances::PAY", "BEFORE INSERT ON payments"],
   ]));
-  await whole(() => assign("basic"), breaking([["plans::FITTING_OF_OWNER", audit("hold_lifted")]]));
+  await whole(() => assign("basic"), breaking([
+    ["plans::FITTING_OF_OWNER", audit("hold_lifted")],
+    ["allowances::RESERVED", "BEFORE UPDATE OF prepaid_reserved_nano ON generations"],
+  ]));
   await own.twoSweeps();
 
   await whole(() => member.post(`${first}/limit`, { limit_usd: "0.50" }), breaking([
