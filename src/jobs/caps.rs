@@ -16,7 +16,7 @@ pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Resul
     match caps::follow(app, due, run.now, JOB).await? {
         Reply::Is(Switched::Confirmed) => {
             counts.success();
-            wrote(app, run, counts).await?;
+            wrote(app, run, counts).await;
             counts.capped = counts.capped.saturating_add(1);
         }
         Reply::Is(Switched::AsItWas | Switched::Overtaken | Switched::Gone) => {}

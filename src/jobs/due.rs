@@ -40,17 +40,29 @@ pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
     generations::confirm_off(&*app.db, &due.public_id, removed, JOB, &change, now).await?;
     counts.revoked = counts.revoked.saturating_add(1);
     counts.success();
-    wrote(app, run, counts).await
+    wrote(app, run, counts).await;
+    Ok(())
 }
 
 /// A write was answered. Where the last run that tried any had no answer to one, what waits longer and longer on account
 /// of that waits no more.
-pub async fn wrote(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn wrote(app: &App, run: &Run, counts: &mut Counts) {
     if counts.writes == 0 && run.begun.writes_failed {
-        generations::end_back_off(&*app.db, run.now).await?;
+        end_back_off(app, run, counts).await;
     }
     counts.writes = counts.writes.saturating_add(1);
-    Ok(())
+}
+
+/// What waits longer and longer has its turn again. Where that cannot be written down, the next run does it before anything
+/// else: nothing may be left by then whose change is answered.
+pub async fn end_back_off(app: &App, run: &Run, counts: &mut Counts) {
+    let ended = generations::end_back_off(&*app.db, run.now).await;
+    counts.back_off_left = ended.is_err();
+    if let Err(error) = ended {
+        let cause = format!("{error:?}");
+        app.note("error", "back_off_left", json!({ "cause": cause }));
+        counts.errors = counts.errors.saturating_add(1);
+    }
 }
 
 /// Switches it off, and no more: nothing is deleted, or concluded, by a database that was restored (X7).

@@ -25,7 +25,7 @@ pub async fn turn(
         Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
         Reply::Is(Switched::Confirmed | Switched::Gone) => {
             counts.success();
-            wrote(app, run, counts).await?;
+            wrote(app, run, counts).await;
             let count = match switch {
                 Switch::Off => &mut counts.disabled,
                 Switch::On => &mut counts.enabled,

@@ -39,8 +39,6 @@ pub const CREDENTIAL_REFUSED: &str = "credential_refused";
 pub const UNAVAILABLE: &str = "openrouter_unavailable";
 /// The code of a run that saw only the first page of a list.
 pub const LIST_REPEATS: &str = "list_repeats";
-/// A sweep looks this much further back than the last clean one began, in seconds (X1).
-const LOOK_BACK_SECS: i64 = 3_600;
 /// Pages of 100 keys that one run asks for: at 100,000 keys a whole walk takes three runs.
 const PAGE_BUDGET: usize = 400;
 
@@ -70,6 +68,8 @@ pub struct Counts {
     /// Changes at OpenRouter that it confirmed, and that it did not.
     pub writes: u32,
     pub writes_failed: u32,
+    /// What waits since changes had no answer has still to be given its turn.
+    pub back_off_left: bool,
     #[serde(skip)]
     refused_in_a_row: u32,
 }
@@ -162,7 +162,10 @@ pub async fn run(app: &App, scheduled: Timestamp) {
 
 /// One sweep, as far as it gets.
 pub async fn work(app: &App, run: Run) {
-    let mut counts = Counts::default();
+    let mut counts = Counts {
+        back_off_left: run.begun.back_off_left,
+        ..Counts::default()
+    };
     let result = match watch::is_ours(app, &run) {
         Ok(false) => Ok(()),
         Ok(true) => watched(app, &run, &mut counts).await,
@@ -216,8 +219,11 @@ async fn disable_only(
 
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
-    let recent = look_back(run);
+    let recent = walk::look_back(run);
     let changes = [change(app)?, change(app)?, change(app)?];
+    if counts.back_off_left {
+        due::end_back_off(app, run, counts).await;
+    }
     let mut work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
     counts.seats_freed = work.seats_freed;
     counts.fenced = work.fenced;
@@ -307,11 +313,6 @@ async fn rows(
     Ok(true)
 }
 
-fn look_back(run: &Run) -> Timestamp {
-    let last_clean = run.begun.last_clean_at.unwrap_or(Timestamp::from_secs(0));
-    last_clean.min(run.now).plus(-LOOK_BACK_SECS)
-}
-
 /// Walks every place where keys of ours may be, in turn: from where the last run stopped.
 async fn walk_all(
     app: &App,
@@ -369,7 +370,7 @@ async fn walk_place(
     let bounds = Bounds {
         marker: &marker,
         // Concluding that something is absent takes the whole list.
-        back_to: (!place.unsettled).then(|| look_back(run)),
+        back_to: (!place.unsettled).then(|| walk::look_back(run)),
         budget,
     };
     let (position, Walked { ours, pages, end }) = walk::walk(app, run, &bounds, position).await;

@@ -14,6 +14,8 @@ use crate::domain::time::Timestamp;
 use crate::store::generations::Place;
 use crate::upstream::openrouter::{self, Listed, Refused, Reply};
 
+/// A sweep looks this much further back than the last clean one began, in seconds (X1).
+const LOOK_BACK_SECS: i64 = 3_600;
 /// Rows that two neighbouring pages share when nothing moves.
 const OVERLAP: usize = 10;
 /// A walk whose pages do not meet begins anew, this often.
@@ -88,6 +90,12 @@ impl Position {
     fn again(&mut self, now: Timestamp) {
         *self = Self::start(self.workspace_id.take(), now);
     }
+}
+
+/// How far back in time a sweep walks.
+pub fn look_back(run: &Run) -> Timestamp {
+    let last_clean = run.begun.last_clean_at.unwrap_or(Timestamp::from_secs(0));
+    last_clean.min(run.now).plus(-LOOK_BACK_SECS)
 }
 
 /// Walks from `position`.

@@ -31,6 +31,8 @@ statements! {
           'writes_failed', COALESCE((SELECT json_extract(tried.counts, '$.writes') = 0 FROM
             (SELECT r.counts FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 150) tried
             WHERE json_extract(tried.counts, '$.writes') > 0 OR json_extract(tried.counts, '$.writes_failed') > 0 LIMIT 1), 0),
+          'back_off_left', COALESCE((SELECT json_extract(r.counts, '$.back_off_left') FROM runs r
+            WHERE r.job = ?2 AND r.public_id <> ?1 AND json_extract(r.counts, '$.back_off_left') IS NOT NULL ORDER BY r.id DESC LIMIT 1), 0),
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
 
@@ -104,6 +106,8 @@ from_json! {
         pub last_clean_at: Option<Timestamp>,
         /// The last run that tried to change anything at OpenRouter had no answer to any of it.
         pub writes_failed: bool,
+        /// And what waits on account of that could not be given its turn again.
+        pub back_off_left: bool,
         /// Where the run before this one stopped, if it did not finish.
         pub cursor: Option<String>,
     }

@@ -453,6 +453,41 @@ fn a17_what_one_sweep_cannot_walk_the_next_one_goes_on_with() {
 }
 
 #[test]
+fn what_is_kept_has_its_turn_in_the_next_sweep_where_the_first_one_after_an_outage_could_not_say_so()
+ {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    let told = member.claim().json();
+    world.spends(1.0);
+    let key = format!("/api/v1/keys/{}", told["key"]["id"].as_str().unwrap());
+    assert_eq!(member.delete(&key).status, 200);
+    assert_eq!(world.states(), ["revoked"]);
+    assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);
+    for operation in ["get", "update", "delete"] {
+        let operation = format!("openrouter.keys.{operation}");
+        world.add_fault(&operation, "error_before", json!({ "times": 0 }));
+    }
+    let path = format!("/api/v1/admin/members/{}", world.member("second"));
+    bans(&world, &path);
+    let waits = "SELECT attempts FROM generations ORDER BY id LIMIT 1";
+    while world.db.number(waits) < 7 {
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    world.sandbox.borrow_mut().clear_faults();
+    world.db.run("CREATE TRIGGER refuses BEFORE UPDATE OF next_attempt_at ON generations WHEN OLD.state = 'revoked' BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.usable().len(), 0);
+    assert!(world.db.number(waits) >= 7, "it still waits");
+    world.db.run("DROP TRIGGER refuses");
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    assert_eq!(world.db.number(waits), 0);
+    oracle::always(&world);
+}
+
+#[test]
 fn what_only_had_to_be_remembered_for_a_while_is_forgotten() {
     let world = World::new();
     Browser::signed_in(&world, "member");
