@@ -15,7 +15,7 @@ use crate::store::generations::Due;
 use crate::store::kept;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Refused, Reply};
-use crate::upstream_changes::{self, Noticed};
+use crate::upstream_changes::{self, Look, Noticed};
 
 /// Keys whose caps follow within a request, and the seconds after which no further one is begun: each takes several calls
 /// upstream, and a request may work on for thirty seconds after its answer.
@@ -90,7 +90,7 @@ async fn check(app: &App, due: &Due, actor: &str) -> Result<Reply<Noticed>, DbEr
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
-    let noticed = upstream_changes::check(app, hash, actor).await?;
+    let noticed = upstream_changes::check(app, hash, actor, Look::Needed).await?;
     absence::judge(app, due, noticed, actor).await
 }
 

@@ -23,6 +23,7 @@ use crate::store::quotas;
 use crate::store::upstream_holds;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::Reply;
+use crate::upstream_changes;
 
 /// A key after something was asked of it, and whether OpenRouter has confirmed that; else the sweep carries it out.
 pub struct Carried {
@@ -64,7 +65,10 @@ pub async fn change(
     };
     let due: Vec<DueNow> = due.into_iter().filter(|due| is_due(due, switch)).collect();
     let mut followed = !due.is_empty();
-    for DueNow { row, .. } in due {
+    for DueNow { state, row } in due {
+        if switch == Switch::Off && is_held_already(app, session, state, &row).await {
+            card.holds.push(Reason::Upstream);
+        }
         let is_gone = switched(app, switch, &row, session, &mut followed).await;
         card.missing |= is_gone;
     }
@@ -80,6 +84,15 @@ fn is_so_already(card: &Card, switch: Switch) -> bool {
     match switch {
         Switch::Off => card.all_off,
         Switch::On => card.state != State::Disabled || !card.holds.is_empty(),
+    }
+}
+
+/// Whether somebody else has disabled it, so that enabling it later would undo that. Only of what is enabled as far as we know.
+async fn is_held_already(app: &App, session: &Session, state: State, row: &Due) -> bool {
+    let known_on = state == State::Active && row.doubted_at.is_none();
+    match row.upstream_hash.as_deref().filter(|_| known_on) {
+        Some(hash) => upstream_changes::is_held_already(app, hash, session.member.as_str()).await,
+        None => false,
     }
 }
 

@@ -35,7 +35,7 @@ use crate::store::rotations::{self, Facts, OldSecret, Rotation, Told};
 use crate::store::successors;
 use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Reply};
-use crate::upstream_changes::{self, Noticed};
+use crate::upstream_changes::{self, Look, Noticed};
 
 mod credit;
 mod leak;
@@ -110,7 +110,7 @@ async fn replace(
     if !facts.begun {
         return Err(refusal(&attempt, &rotation, &facts.gates));
     }
-    if let Err(error) = looked_at(app, &attempt, &facts.old).await {
+    if let Err(error) = looked_at(app, &attempt, &facts.old, Look::Needed).await {
         // Nothing was sent, so nothing is sent back: somebody else may have disabled it just now.
         // A lock that could not be released is the sweep's.
         let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;
@@ -189,9 +189,9 @@ async fn prepare(
 
 /// Whether the old one is as we left it at OpenRouter: what somebody else disabled gets no successor. A lower limit is kept,
 /// and what the successor gets is computed from it.
-async fn looked_at(app: &App, attempt: &Attempt, old: &Due) -> Result<(), Error> {
+async fn looked_at(app: &App, attempt: &Attempt, old: &Due, look: Look) -> Result<(), Error> {
     let actor = attempt.session.member.as_str();
-    upstream_changes::must_be_as_we_left_it(app, old, actor, &[Noticed::Lowered]).await
+    upstream_changes::must_be_as_we_left_it(app, old, actor, &[Noticed::Lowered], look).await
 }
 
 /// Off, by upstream's own word, with what it had spent in the same answer; or gone, which is as good. Nothing less will do
@@ -272,6 +272,7 @@ async fn lower(
         &facts.old,
         attempt.session.member.as_str(),
         &[],
+        Look::Needed,
     )
     .await
     {

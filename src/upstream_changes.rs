@@ -149,12 +149,30 @@ pub async fn notice(
     })
 }
 
+/// How long a look at a key may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What it is for depends on what it finds.
+    Needed,
+    /// The key is disabled whatever it finds: it waits for no answer that is slow.
+    Brief,
+}
+
 /// Reads a key before something is done that would undo what somebody else did there: a raise, a replacement.
-pub async fn check(app: &App, hash: &str, actor: &str) -> Result<Reply<Noticed>, DbError> {
+pub async fn check(
+    app: &App,
+    hash: &str,
+    actor: &str,
+    look: Look,
+) -> Result<Reply<Noticed>, DbError> {
     let Some(row) = rows::by_hash(&*app.db, hash).await? else {
         return Ok(Reply::Unknown);
     };
-    Ok(match openrouter::read_key_once(app, hash).await {
+    let read = match look {
+        Look::Needed => openrouter::read_key_once(app, hash).await,
+        Look::Brief => openrouter::glance_at_key(app, hash).await,
+    };
+    Ok(match read {
         Reply::Is(body) => {
             let of_row = (row.state, row.limit_nano);
             Reply::Is(notice(app, hash, of_row, &body.seen(), actor).await?)
@@ -163,17 +181,29 @@ pub async fn check(app: &App, hash: &str, actor: &str) -> Result<Reply<Noticed>,
     })
 }
 
+/// Whether somebody else has disabled a key that is to be disabled now: it is held then, and what disables it now does not
+/// enable it again. Where that cannot be read, or written down, it is disabled all the same.
+pub async fn is_held_already(app: &App, hash: &str, actor: &str) -> bool {
+    let found = check(app, hash, actor, Look::Brief).await;
+    if !matches!(found, Ok(Reply::Is(_) | Reply::Missing)) {
+        let cause = format!("{found:?}");
+        app.note("warn", "not_looked_at", json!({ "cause": cause }));
+    }
+    matches!(found, Ok(Reply::Is(Noticed::Held)))
+}
+
 /// A key that somebody else disabled at OpenRouter gets no successor: that would undo it. `bears` is what else may be found.
 pub async fn must_be_as_we_left_it(
     app: &App,
     old: &Due,
     actor: &str,
     bears: &[Noticed],
+    look: Look,
 ) -> Result<(), Error> {
     let Some(hash) = old.upstream_hash.as_deref() else {
         return Err(Error::OldUnconfirmed);
     };
-    match check(app, hash, actor).await? {
+    match check(app, hash, actor, look).await? {
         Reply::Is(Noticed::Nothing) | Reply::Missing => Ok(()),
         Reply::Is(noticed) if bears.contains(&noticed) => Ok(()),
         Reply::Is(Noticed::Held) => Err(Error::Held),

@@ -684,6 +684,7 @@ export const mutants = [
     ["A2 what was postponed has its turn at once", "WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0", "WHERE live = 9 AND state IN ('active', 'disabled') AND next_attempt_at > 0"],
   ]),
   ...inFile("src/own_keys.rs", [
+    ["what somebody else disabled is not undone by its owner's disabling and enabling", "        if switch == Switch::Off && is_held_already", "        if switch == Switch::On && is_held_already"],
     ["A2 an enabling that is refused is told so", "    if disabled == Some(false) && !lifted && card.holds.iter()", "    if disabled == Some(false) && lifted && card.holds.iter()"],
     ["A2 a hold that was lifted beside a leak is no refusal", "disabled == Some(false) && !lifted && card", "disabled == Some(false) && card"],
     ["P7 what has ended does not come on again", "    if card.ended {\n        return Err(Error::KeyEnded);", "    if card.ended && disabled.is_none() {\n        return Err(Error::KeyEnded);"],
@@ -749,6 +750,8 @@ export const mutants = [
     ["P8 a row that is refused waits while others go first", "    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;\n    counts.refusal(refused)", "    counts.refusal(refused)"],
   ]),
   ...inFile("src/jobs/holds.rs", [
+    ["what somebody else disabled is not undone by a hold that comes and goes", "    if looks && switch == Switch::Off {", "    if looks && switch == Switch::On {"],
+    ["a key that no page has is read before it is disabled", "unseen.into_iter().take(reads)", "unseen.into_iter().take(0)"],
     ["A2 a switch whose answer was lost is tried in every run", "            return retry_next_run(app, run, due, counts).await;", "            return retry_later(app, run, due, counts).await;"],
   ]),
   ...inFile("src/jobs/lease.rs", [
@@ -935,6 +938,7 @@ export const mutants = [
     ["X10 a limit that differs is said again", "limit_sent_at = COALESCE(limit_sent_at, ?2)", "limit_sent_at = NULLIF(limit_sent_at, ?2)"],
   ]),
   ...inFile("src/upstream_changes.rs", [
+    ["a slow look keeps nobody from disabling a key", "check(app, hash, actor, Look::Brief).await;", "check(app, hash, actor, Look::Needed).await;"],
     ["a dry run has nothing mended", "let applied = acts && apply(", "let applied = apply("],
     ["between two readings of its row nothing of ours was under way", "    if row != before {", "    if false {"],
   ]),
@@ -1057,9 +1061,12 @@ export const mutants = [
     ["X10 what a grace leaves is its successor's", "WHERE live = 1 AND replaces IN", "WHERE live = 0 AND replaces IN"],
   ]),
   ...inFile("src/rotate/leak.rs", [
+    ["a leaked key is disabled without waiting for a slow look", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Needed).await;"],
     ["S3-45 a leak within a grace puts the older one off at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
   ]),
   ...inFile("src/rotate.rs", [
+    ["a rotation that sent nothing sends nothing back", "        let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;\n", "        let_go(app, &attempt, asked.key, &facts.old).await;\n"],
+    ["a leaked key is disabled whatever the look before it found", "    let old = disable_old(app, attempt, &facts.old).await?;\n    looked_at?;\n", "    looked_at?;\n    let old = disable_old(app, attempt, &facts.old).await?;\n"],
     ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
     ["B4 C10 a split leaves out what was spent before it was paid for", "        LimitReset::None => before,\n", "        LimitReset::None => NanoUsd::ZERO,\n"],
     ["B4 C10 a prepaid split's limit begins where the key was", ".map(|to| before.plus(to))", ""],

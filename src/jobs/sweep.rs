@@ -4,7 +4,7 @@
 //!    of ended keys whose window is over. Fence
 //!    mints that nobody waits for any more, let go of keys whose rotation died, end graces that are over, and list what
 //!    is due (`generations::take_up`). Stop if the credential is another account's.
-//! 2. Switch off upstream what has a hold.
+//! 2. Switch off upstream what has a hold; what somebody else has disabled before that is held on account of it.
 //! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
 //! 4. Close what has expired, with what it spent.
 //! 5. Switch on again what has no hold any more.
@@ -28,7 +28,7 @@ use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::generations::{self, Due, Place, Work};
-use crate::store::holds::{Switch, due as holds_due};
+use crate::store::holds::Switch;
 use crate::store::runs::Ending;
 use crate::store::tidy::tidy;
 use crate::upstream::openrouter::Refused;
@@ -214,7 +214,9 @@ async fn disable_only(
         ..Work::default()
     };
     let order = [Turn::Switch(Switch::Off), Turn::Silence];
-    rows(app, run, &order, work, counts).await.map(|_| ())
+    rows(app, run, &order, work, false, counts)
+        .await
+        .map(|_| ())
 }
 
 async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
@@ -238,7 +240,7 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
     }
     // Rows have their half of the time, so that a walk always has the other.
     let places = std::mem::take(&mut work.places);
-    let all = rows(app, run, ORDER, work, counts).await?;
+    let all = rows(app, run, ORDER, work, true, counts).await?;
     walk_all(app, run, places, counts).await?;
     tidy(&*app.db, run.now).await?;
     if all { Ok(()) } else { Err(Halt::Budget(None)) }
@@ -270,12 +272,13 @@ const ORDER: &[Turn] = &[
 ];
 const FIRST: usize = 6;
 
-/// What is due of each kind. False when not everything had its turn; the next run goes on.
+/// What is due of each kind; nothing is concluded from a look unless `looks`. False when not everything had its turn; the next run goes on.
 async fn rows(
     app: &App,
     run: &Run,
     order: &[Turn],
     work: Work,
+    looks: bool,
     counts: &mut Counts,
 ) -> Result<bool, Halt> {
     let (mut revokes, mut expiries) = (work.revokes, work.expiries);
@@ -284,7 +287,7 @@ async fn rows(
             break;
         }
         let due = match turn {
-            Turn::Switch(switch) => holds_due(&*app.db, *switch, run.now).await?,
+            Turn::Switch(switch) => holds::due(app, run, *switch, looks, counts).await?,
             Turn::Revoke | Turn::Silence => std::mem::take(&mut revokes),
             Turn::Expire => std::mem::take(&mut expiries),
             Turn::Erase => Vec::new(),

@@ -11,6 +11,7 @@ use crate::store::claims::Attempt;
 use crate::store::idempotency::Taking;
 use crate::store::members::Member;
 use crate::store::rotations::{self, Facts, Rotation};
+use crate::upstream_changes::Look;
 
 /// Puts a leaked key off, whatever else stands, and replaces it where that may be (A4).
 pub async fn report_leak(
@@ -38,7 +39,7 @@ pub async fn report_leak(
     }
     end_older(app, &attempt, &facts).await;
     // It is disabled whatever that found; only a successor depends on it.
-    let looked_at = looked_at(app, &attempt, &facts.old).await;
+    let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;
     let replaced = match prepare(app, &mut attempt, &rotation, &facts, looked_at).await {
         Ok((decision, (share, spec))) => {
             made(mint::make(app, &attempt, &decision, &share, &spec).await)
@@ -89,7 +90,7 @@ async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rota
     let facts = told.facts.ok_or(Error::NotFound)?;
     end_older(app, attempt, &facts).await;
     // What somebody else did there is written down; it keeps nothing from being disabled.
-    if let Err(error) = looked_at(app, attempt, &facts.old).await {
+    if let Err(error) = looked_at(app, attempt, &facts.old, Look::Brief).await {
         own_keys::left_to_sweep(app, &facts.old, error.code());
     }
     if let Err(error) = disable_old(app, attempt, &facts.old).await {

@@ -11,12 +11,13 @@ use crate::ports::{Database, DbError};
 const BATCH: i64 = 200;
 
 statements! {
-    // Held and on, or held and perhaps on. Walks the holds, which are few but while everything is off.
+    // Held and on, or held and perhaps on. Walks the holds, which are few but while everything is off. The newest first, as
+    // OpenRouter's list has them.
     OFF_DUE = concat!("SELECT json_object(", due!(), ")
         FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
         WHERE n.next_attempt_at <= ?1
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
-        GROUP BY n.id ORDER BY n.next_attempt_at, n.id LIMIT ?2");
+        GROUP BY n.id ORDER BY n.next_attempt_at, n.id DESC LIMIT ?2");
 
     // Free and off, or free and perhaps off, and there. A database that was restored may have forgotten a hold (X7).
     ON_DUE = concat!("SELECT json_object(", due!(), ")

@@ -189,6 +189,20 @@ pub async fn read_key(app: &App, hash: &str) -> Reply<SpendBody> {
     one(app, hash).await
 }
 
+/// How long a look at a key may keep somebody from disabling it, in milliseconds.
+const LOOK_DEADLINE_MS: u32 = 2_000;
+
+/// The same, asked once and shortly: the key is to be disabled, whatever it says.
+pub async fn glance_at_key(app: &App, hash: &str) -> Reply<SpendBody> {
+    match management(app, "GET", &key_path(hash)) {
+        Some(call) => {
+            let call = call.within_ms(LOOK_DEADLINE_MS);
+            read(&app.http.send(call).await).data()
+        }
+        None => Reply::Refused(Refused::Credential),
+    }
+}
+
 /// The same, asked once: somebody waits, and may ask again.
 pub async fn read_key_once(app: &App, hash: &str) -> Reply<SpendBody> {
     match management(app, "GET", &key_path(hash)) {

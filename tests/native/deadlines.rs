@@ -183,7 +183,8 @@ fn every_request_is_answered_within_its_bound_whichever_upstream_operation_stall
         let operations = operations_of(name, prepare, act);
         assert!(!operations.is_empty(), "{name} asks nobody");
         for (n, operation) in operations {
-            for (kind, each_ms) in [("stall_before", 5_000), ("stall_after", 5_000)] {
+            // Two seconds for a look before a key is disabled, five for anything else.
+            for (kind, each_ms) in [("stall_before", 2_000), ("stall_after", 2_000)] {
                 let (told, waited, calls) = played(prepare, act, Some((operation, kind)));
                 let cell = format!("{name}, {} {kind}: {told:?}", operation.as_str());
                 assert!(waited >= each_ms, "{waited} ms: {cell}");

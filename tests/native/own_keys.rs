@@ -718,9 +718,9 @@ fn x4_of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doub
     admin_hold(&world);
     // The owner's off is held just before it is sent; the sweep says off meanwhile.
     let off = member.at_fresh_isolate();
-    world.effects.plan(&[(2, Fate::HeldBefore)]);
+    world.effects.plan(&[(4, Fate::HeldBefore)]);
     let held = off.start("PATCH", &key, OFF);
-    assert!(world.effects.names()[2].starts_with("http PATCH"));
+    assert!(world.effects.names()[4].starts_with("http PATCH"));
     world.effects.plan(&[]);
     assert!(world.sweep());
     assert_eq!(world.states(), ["disabled"]);

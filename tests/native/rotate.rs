@@ -1336,3 +1336,26 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
     let told = found(&own);
     assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
 }
+
+#[test]
+fn a_rotation_that_sent_nothing_sends_nothing_back() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    // So shortly after a change of ours nothing is concluded from what is read.
+    world.pass(60);
+    let hash = world.db.text("SELECT upstream_hash FROM generations");
+    world.by_hand(
+        "PATCH",
+        &format!("/keys/{hash}"),
+        &json!({ "disabled": true }),
+    );
+    let changes = world.calls("openrouter.keys.update");
+    is(&rotates(&member, &key), 503, "old_unconfirmed");
+    assert_eq!(world.calls("openrouter.keys.update"), changes);
+    assert_eq!(world.usable().len(), 0);
+    assert!(holds(&world).is_empty());
+    sweeps(&world, 2);
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(holds(&world), ["upstream"]);
+    oracle::settled(&world);
+}

@@ -172,7 +172,8 @@ fn p7_keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
         let one = Browser::signed_in(&world, &format!("load-{n}"));
         assert_eq!(one.claim().status, 201);
     }
-    for key in world.usable().iter().take(200) {
+    // The newest have their turn first.
+    for key in world.usable().iter().skip(1) {
         world.by_hand("DELETE", &format!("/keys/{}", key.hash), &Value::Null);
     }
     world.db.run(

@@ -341,3 +341,124 @@ fn a_comparison_that_only_looks_keeps_nothing() {
     assert!(world.reconcile());
     assert_eq!(shown(&member)["holds"], json!(["upstream"]));
 }
+
+#[test]
+fn an_owner_who_disables_and_enables_a_key_that_somebody_else_has_disabled_does_not_undo_that() {
+    for role in ["member", "operator"] {
+        let world = World::new();
+        let (member, key) = holder(&world, "member");
+        by_hand(&world, &json!({ "disabled": true }));
+        let actor = Browser::signed_in(&world, role);
+        let of = format!("/api/v1/keys/{key}");
+        let told = actor.patch(&of, r#"{"disabled":true}"#);
+        assert_eq!(told.status, 200, "{told:?}");
+        let holds = &told.json()["key"]["holds"];
+        assert!(holds.to_string().contains("upstream"), "{role}: {holds}");
+        assert_eq!(shown(&member)["state"], "disabled");
+        let told = actor.patch(&of, r#"{"disabled":false}"#);
+        assert_eq!((told.status, told.code().as_str()), (403, "key_held"));
+        sweeps(&world, 2);
+        assert_eq!(world.usable().len(), 0, "{role}");
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn a_slow_answer_to_the_look_before_keeps_nobody_from_disabling_a_key() {
+    for (method, verb, body) in [
+        ("PATCH", "", r#"{"disabled":true}"#),
+        ("POST", "/leaked", "{}"),
+    ] {
+        for role in ["member", "operator"] {
+            let world = World::new();
+            let (_member, key) = holder(&world, "member");
+            let actor = Browser::signed_in(&world, role);
+            let began = world.now_ms.get();
+            world.add_fault("openrouter.keys.get", "stall_before", json!({ "times": 0 }));
+            let of = format!("/api/v1/keys/{key}{verb}");
+            let told = match method {
+                "PATCH" => actor.patch(&of, body),
+                _ => actor.post(&of, body),
+            };
+            assert!(told.status < 300, "{told:?}");
+            assert_eq!(world.usable().len(), 0, "{verb} {role}");
+            assert_eq!(world.now_ms.get() - began, 2_000, "{verb} {role}");
+            world.sandbox.borrow_mut().clear_faults();
+            sweeps(&world, 2);
+            oracle::settled(&world);
+        }
+    }
+}
+
+#[test]
+fn a_hold_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else_disabled() {
+    let switch = |world: &World, body: &Value| {
+        let operator = Browser::signed_in(world, "operator");
+        let told = operator.patch("/api/v1/admin/settings", &body.to_string());
+        assert!(told.status < 300, "{told:?}");
+    };
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    holder(&world, "second");
+    sweeps(&world, 1);
+    // What the sweep reads anyway does not reach so far back.
+    world.pass(3 * 3_600);
+    by_hand(&world, &json!({ "disabled": true }));
+    let second = world
+        .db
+        .text("SELECT upstream_hash FROM generations ORDER BY id DESC LIMIT 1");
+    let (gets, lists) = (
+        world.calls("openrouter.keys.get"),
+        world.calls("openrouter.keys.list"),
+    );
+    switch(&world, &json!({ "keys": "off", "confirm": 2 }));
+    sweeps(&world, 1);
+    assert_eq!(world.usable().len(), 0);
+    assert_eq!(
+        world.calls("openrouter.keys.get") - gets,
+        1,
+        "only of the one that is disabled"
+    );
+    assert!(world.calls("openrouter.keys.list") - lists <= 3);
+    switch(&world, &json!({ "keys": "on" }));
+    sweeps(&world, 3);
+    let usable = world.usable();
+    assert_eq!(usable.len(), 1);
+    assert_ne!(usable[0].hash, second);
+    assert_eq!(shown(&member)["holds"], json!([]));
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_key_that_no_page_has_is_read_before_it_is_disabled_and_disabled_though_nothing_can_be_read() {
+    for unread in [false, true] {
+        let world = World::new();
+        let (_member, key) = holder(&world, "member");
+        world.pass(3 * 3_600);
+        world.somebodys_keys(400);
+        if !unread {
+            by_hand(&world, &json!({ "disabled": true }));
+        }
+        let operator = Browser::signed_in(&world, "operator");
+        let body = json!({ "keys": "off", "confirm": 1 }).to_string();
+        assert!(operator.patch("/api/v1/admin/settings", &body).status < 300);
+        if unread {
+            for operation in ["openrouter.keys.get", "openrouter.keys.list"] {
+                world.add_fault(operation, "error_before", json!({ "times": 0 }));
+            }
+        }
+        world.pass(TEN_MINUTES);
+        world.sweep();
+        assert_eq!(world.usable().len(), 0, "{key}");
+        world.sandbox.borrow_mut().clear_faults();
+        let operator = Browser::signed_in(&world, "operator");
+        assert!(
+            operator
+                .patch("/api/v1/admin/settings", r#"{"keys":"on"}"#)
+                .status
+                < 300
+        );
+        sweeps(&world, 3);
+        assert_eq!(world.usable().len(), usize::from(unread));
+    }
+}
