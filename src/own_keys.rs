@@ -15,7 +15,7 @@ use crate::domain::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::error::Error;
 use crate::mint;
 use crate::ports::DbError;
-use crate::store::cards::Card;
+use crate::store::cards::{self, Card};
 use crate::store::generations::{self, Due};
 use crate::store::holds::Switch;
 use crate::store::own_keys::{self, DueNow, Granted, Wanted, Wish};
@@ -246,6 +246,27 @@ pub fn switchable(state: State) -> Result<(), Error> {
 fn is_due(due: &DueNow, switch: Switch) -> bool {
     let is_switched = matches!(due.state, State::Active | State::Disabled);
     is_switched && (due.state != switch.state() || due.row.doubted_at.is_some())
+}
+
+/// Why there is no secret of this key that could be replaced or disabled.
+pub fn not_replaceable(card: &Card) -> Error {
+    switchable(card.state).err().unwrap_or(Error::KeyEnded)
+}
+
+/// The same of anybody's key, for an admin.
+pub async fn why_not_replaceable(
+    app: &App,
+    session: &Session,
+    key: &str,
+) -> Result<Error, DbError> {
+    let admins = json!(app.config.admin_github_ids).to_string();
+    let card = cards::read_one(
+        &*app.db,
+        cards::one_to_act_on(session, key, &admins, app.now()),
+    );
+    Ok(card
+        .await?
+        .map_or(Error::NotFound, |card| not_replaceable(&card)))
 }
 
 async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool {

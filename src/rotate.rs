@@ -60,6 +60,9 @@ pub enum Rotated {
     Waits { card: Card, why: Error },
     /// An admin has reported it: what follows is its owner's.
     Reported(Card),
+    /// The secret that was found is to be removed already, and now is, where `removed`. Whatever else its key has goes on
+    /// working.
+    BeingRemoved { card: Card, removed: bool },
     /// The secret that was found had ended before: whatever else its key has goes on working.
     OverBefore(Card),
 }
@@ -148,21 +151,13 @@ fn owned(told: Told) -> Result<Facts, Error> {
     let card = told.card.ok_or(Error::NotFound)?;
     match told.facts {
         Some(facts) => Ok(facts),
-        None => Err(own_keys::switchable(card.state)
-            .err()
-            .unwrap_or(Error::KeyEnded)),
+        None => Err(own_keys::not_replaceable(&card)),
     }
 }
 
 async fn card_now(app: &App, member: &str, key: &str) -> Result<Card, Error> {
-    let rows = app
-        .db
-        .batch(vec![cards::one_of(member, key, app.now())])
-        .await?;
-    let cards = rows.first().map(cards::read_cards).transpose()?;
-    cards
-        .and_then(|mut cards| cards.pop())
-        .ok_or(Error::NotFound)
+    let one = cards::one_of(member, key, app.now());
+    cards::read_one(&*app.db, one).await?.ok_or(Error::NotFound)
 }
 
 /// The old one put off and the successor reserved with what is left: ready to be minted.

@@ -1062,6 +1062,8 @@ export const mutants = [
   ]),
   ...inFile("src/rotate/leak.rs", [
     ["a leaked key is disabled without waiting for a slow look", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Needed).await;"],
+    ["a found secret that is being removed is removed at once", "        Some(row) => own_keys::remove(app, session.member.as_str(), row).await,", "        Some(_) => false,"],
+    ["a found secret that is being removed leaves its successor alone", "    if found.live && found.being_removed.is_none() {", "    if found.live {"],
     ["S3-45 a leak within a grace puts the older one off at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
   ]),
   ...inFile("src/rotate.rs", [

@@ -129,11 +129,8 @@ fn tell_replay(status: u16, members: &mut Map<String, Value>) {
 async fn lost(context: &Context, key: &str) -> Result<Reply, Error> {
     let (app, session) = (&*context.app, context.member()?);
     let one = cards::one_of(session.member.as_str(), key, app.now());
-    let rows = app.db.batch(vec![one]).await?;
-    let cards = rows.first().map(cards::read_cards).transpose()?;
-    let card = cards
-        .and_then(|mut cards| cards.pop())
-        .ok_or(Error::NotFound)?;
+    let card = cards::read_one(&*app.db, one).await?;
+    let card = card.ok_or(Error::NotFound)?;
     let reply = key_answer::without_secret(201, card, None, app.now())?;
     given_again(201, std::str::from_utf8(&reply.body).ok())
 }

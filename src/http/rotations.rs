@@ -4,6 +4,7 @@ use super::body::NoMembers;
 use super::pipeline::is_admin;
 use super::{Context, Reply, key_answer};
 use crate::domain::rotation::GRACE_HOURS;
+use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::rotate::{self, Asked, Rotated};
 use crate::store::cards::Card;
@@ -80,6 +81,7 @@ fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
         Rotated::New { card, secret } => return key_answer::new_secret(card, secret, now),
         Rotated::Waits { card, why } => (card, waits(&why)),
         Rotated::Reported(card) => (card, String::from("A new one is its owner's to ask for.")),
+        Rotated::BeingRemoved { card, removed } => return being_removed(card, removed, now),
         Rotated::OverBefore(card) => {
             let note = "That secret had ended before. Nothing was changed.";
             return key_answer::without_secret(200, card, Some(String::from(note)), now);
@@ -87,6 +89,22 @@ fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
     };
     let note = format!("{} {next}", leaked(&card));
     key_answer::without_secret(accepted(&card), card, Some(note), now)
+}
+
+/// A secret that was to be removed already: 202 until OpenRouter has confirmed that it is off.
+fn being_removed(card: Card, removed: bool, now: Timestamp) -> Result<Reply, Error> {
+    let (status, note) = if removed || card.all_off {
+        (
+            200,
+            "That secret is off and stays off. Nothing else was changed.",
+        )
+    } else {
+        (
+            202,
+            "That secret may still work; it is being removed, usually within 10 minutes.",
+        )
+    };
+    key_answer::without_secret(status, card, Some(String::from(note)), now)
 }
 
 /// 202 until OpenRouter has confirmed that the leaked secret is off.

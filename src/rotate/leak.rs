@@ -28,7 +28,10 @@ pub async fn report_leak(
     let mut attempt = attempt(app, asked, &rotation)?;
     let told = rotations::report_leak(&*app.db, &attempt, asked.key, false).await?;
     if told.card.is_none() && is_admin(app, &told.member) {
-        return report_as_admin(app, &attempt, asked.key).await;
+        return match report_as_admin(app, &attempt, asked.key).await? {
+            Some(reported) => Ok(reported),
+            None => Err(own_keys::why_not_replaceable(app, &attempt.session, asked.key).await?),
+        };
     }
     let facts = owned(told)?;
     if !facts.begun && facts.gates.leaked && facts.gates.leak_reports_today >= LEAK_REPORTS_A_DAY {
@@ -66,15 +69,30 @@ pub async fn report_found(
     taking: Option<Taking>,
     secret_sha256: &str,
 ) -> Result<Option<Rotated>, Error> {
-    let Some(found) = rotations::find(&*app.db, &session, secret_sha256).await? else {
+    let attempt = mint::attempt(app, session, taking)?;
+    let session = &attempt.session;
+    let Some(mut found) = rotations::find(&*app.db, session, secret_sha256).await? else {
         return Ok(None);
     };
-    if !found.live {
-        let card = card_now(app, &found.owner, &found.key).await?;
-        return Ok(Some(Rotated::OverBefore(card)));
+    if found.live && found.being_removed.is_none() {
+        let reported = report_as_admin(app, &attempt, &found.key).await?;
+        if reported.is_some() {
+            return Ok(reported);
+        }
+        // Its key or its member has ended since it was looked for.
+        let again = rotations::find(&*app.db, session, secret_sha256).await?;
+        found = again.ok_or(Error::Internal)?;
     }
-    let attempt = mint::attempt(app, session, taking)?;
-    report_as_admin(app, &attempt, &found.key).await.map(Some)
+    let removed = match &found.being_removed {
+        Some(row) => own_keys::remove(app, session.member.as_str(), row).await,
+        None => !found.live,
+    };
+    let card = card_now(app, &found.owner, &found.key).await?;
+    Ok(Some(if found.live {
+        Rotated::BeingRemoved { card, removed }
+    } else {
+        Rotated::OverBefore(card)
+    }))
 }
 
 /// Of two in grace the older one has leaked too, and has no successor of its own: it goes at once.
@@ -84,10 +102,17 @@ async fn end_older(app: &App, attempt: &Attempt, facts: &Facts) {
     }
 }
 
-/// An admin's word on somebody else's key: off at once, and no secret (A19).
-async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rotated, Error> {
+/// An admin's word on somebody else's key: off at once, and no secret (A19). `None` where the key has nothing that could be
+/// disabled: it has ended, or is being removed.
+async fn report_as_admin(
+    app: &App,
+    attempt: &Attempt,
+    key: &str,
+) -> Result<Option<Rotated>, Error> {
     let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
-    let facts = told.facts.ok_or(Error::NotFound)?;
+    let Some(facts) = told.facts else {
+        return Ok(None);
+    };
     end_older(app, attempt, &facts).await;
     // What somebody else did there is written down; it keeps nothing from being disabled.
     if let Err(error) = looked_at(app, attempt, &facts.old, Look::Brief).await {
@@ -97,5 +122,5 @@ async fn report_as_admin(app: &App, attempt: &Attempt, key: &str) -> Result<Rota
         own_keys::left_to_sweep(app, &facts.old, error.code());
     }
     let card = card_now(app, &facts.member, key).await?;
-    Ok(Rotated::Reported(card))
+    Ok(Some(Rotated::Reported(card)))
 }

@@ -10,7 +10,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::period::LimitReset;
 use crate::domain::spend::Spend;
 use crate::domain::time::Timestamp;
-use crate::ports::{DbError, Rows, Stmt};
+use crate::ports::{Database, DbError, Rows, Stmt};
 
 /// A key as it is told at `$now`.
 macro_rules! card {
@@ -177,6 +177,13 @@ pub fn one_to_act_on(session: &Session, key: &str, admins: &str, now: Timestamp)
 /// One of the keys of whoever has this id.
 pub fn one_of(member: &str, key: &str, now: Timestamp) -> Stmt {
     stmt!(ONE, member, key, "[]", now)
+}
+
+/// Runs a statement of one key.
+pub async fn read_one(db: &dyn Database, one: Stmt) -> Result<Option<Card>, DbError> {
+    let rows = db.batch(vec![one]).await?;
+    let cards = rows.first().map(read_cards).transpose()?;
+    Ok(cards.and_then(|mut cards| cards.pop()))
 }
 
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {

@@ -54,9 +54,10 @@ statements! {
         ON CONFLICT DO NOTHING");
 
     // Whose secret has this fingerprint, and whether it may still work.
-    FOUND = "SELECT json_object('key', k.public_id, 'live', n.live, 'owner', m.public_id)
+    FOUND = concat!("SELECT json_object('key', k.public_id, 'live', n.live, 'owner', m.public_id,
+          'being_removed', (SELECT json_object(", due!(), ") WHERE n.state IN ('revoking', 'stuck')))
         FROM generations n JOIN keys k ON k.id = n.key_id JOIN members m ON m.owner_id = k.owner_id
-        WHERE n.secret_sha256 IS NOT NULL AND n.secret_sha256 = ?1";
+        WHERE n.secret_sha256 IS NOT NULL AND n.secret_sha256 = ?1");
 
     // A leak puts the key off whatever else stands (A4); an admin may say so too (A19).
     LEAK_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
@@ -232,6 +233,8 @@ from_json! {
         pub live: bool,
         /// The member whose key it is.
         pub owner: String,
+        /// Its generation, where that is to be removed already.
+        pub being_removed: Option<Due>,
     }
 }
 

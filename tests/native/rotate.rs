@@ -1359,3 +1359,89 @@ fn a_rotation_that_sent_nothing_sends_nothing_back() {
     assert_eq!(holds(&world), ["upstream"]);
     oracle::settled(&world);
 }
+
+#[test]
+fn a_found_secret_that_is_being_removed_is_known_and_removed_at_once_where_that_can_be() {
+    type Act = fn(&World, &Browser<'_>, &str);
+    let removes: Act = |_, member, key| {
+        assert_eq!(member.delete(key).status, 202);
+    };
+    let is_suspended: Act = |world, _, _| {
+        let told = Browser::signed_in(world, "operator").stands("member", "suspended");
+        assert_eq!(told.status, 202, "{told:?}");
+    };
+    let is_stuck: Act = |world, member, key| {
+        assert_eq!(member.delete(key).status, 202);
+        sweeps(world, 8);
+        assert_eq!(world.states(), ["stuck"]);
+    };
+    for (name, act) in [
+        ("removed", removes),
+        ("suspended", is_suspended),
+        ("stuck", is_stuck),
+    ] {
+        let world = World::new();
+        let (member, key) = holder(&world);
+        let secret = world.delivered.borrow()[0].clone();
+        let fingerprint = sandbox::sha256_hex(secret.as_bytes());
+        let down = json!({ "status": 500, "times": 0 });
+        for operation in ["openrouter.keys.update", "openrouter.keys.delete"] {
+            world.add_fault(operation, "error_before", down.clone());
+        }
+        act(&world, &member, &key);
+        let operator = Browser::signed_in(&world, "operator");
+        let report = || {
+            let body = json!({ "secret_sha256": fingerprint }).to_string();
+            operator.post("/api/v1/admin/leaks", &body)
+        };
+        let told = report();
+        assert_eq!(told.status, 202, "{name} {told:?}");
+        let id = key.rsplit('/').next().unwrap();
+        assert_eq!(
+            (&told.json()["key"]["id"], told.secret()),
+            (&json!(id), None)
+        );
+        let note = told.json()["note"].as_str().unwrap().to_owned();
+        assert!(note.contains("is being removed"), "{name} {note}");
+        // Of the key itself it is told what its owner would be.
+        is(
+            &operator.post(&format!("{key}/leaked"), "{}"),
+            409,
+            "key_being_removed",
+        );
+        // It waits for no sweep.
+        world.sandbox.borrow_mut().clear_faults();
+        let told = report();
+        assert_eq!(
+            (told.status, world.usable().len()),
+            (200, 0),
+            "{name} {told:?}"
+        );
+        assert_eq!(world.states(), ["revoked"], "{name}");
+        let told = report();
+        assert_eq!(told.status, 200, "{name} {told:?}");
+        assert!(told.json()["note"].as_str().unwrap().contains("had ended"));
+        is(
+            &operator.post(&format!("{key}/leaked"), "{}"),
+            409,
+            "key_ended",
+        );
+        sweeps(&world, 2);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn a_found_secret_that_has_a_successor_ends_nothing_of_it() {
+    let world = World::new();
+    let (member, key) = holder(&world);
+    let first = world.delivered.borrow()[0].clone();
+    rotates(&member, &key);
+    assert_eq!(world.states(), ["revoking", "active"]);
+    let operator = Browser::signed_in(&world, "operator");
+    let body = json!({ "secret_sha256": sandbox::sha256_hex(first.as_bytes()) }).to_string();
+    let told = operator.post("/api/v1/admin/leaks", &body);
+    assert_eq!(told.status, 200, "{told:?}");
+    assert_eq!((world.usable().len(), holds(&world)), (1, vec![]));
+    assert_eq!(world.states(), ["revoked", "active"]);
+}
