@@ -17,7 +17,7 @@ use crate::turn::{self, Switched};
 use crate::upstream::openrouter::{self, Refused, Reply};
 use crate::upstream_changes::{self, Look, Noticed};
 
-/// Keys whose caps follow within a request, and the seconds after which no further one is begun: each takes several calls
+/// Keys that are read, or whose caps follow, within a request, and the seconds after which no further one is begun: each takes several calls
 /// upstream, and a request may work on for thirty seconds after its answer.
 const KEYS_AT_ONCE: usize = 10;
 const AT_ONCE_SECS: i64 = 10;
@@ -119,12 +119,18 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
     0
 }
 
-/// Reads what an owner's keys have spent. False where that cannot be had at once.
-pub async fn read_owner(app: &App, owner: i64, actor: &str) -> bool {
-    let Ok(live) = caps::live_of(&*app.db, owner).await else {
+/// Reads what an owner's keys have spent, as far as somebody can wait for it: of many keys those with the oldest figures, so
+/// that asking again goes on with the others. False where one cannot be read. Whether all figures are fresh enough is for
+/// the database to say.
+pub async fn read_owner(app: &App, owner: i64, prepays: bool, actor: &str) -> bool {
+    let began = app.now();
+    let Ok(live) = caps::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE).await else {
         return false;
     };
     for due in live {
+        if app.now() >= began.plus(AT_ONCE_SECS) {
+            return false;
+        }
         let told = read(app, &due, actor).await;
         if !matches!(told, Ok(Reply::Is(_) | Reply::Missing)) {
             let generation = due.public_id.as_str();

@@ -468,6 +468,10 @@ export const mutants = [
     ["P11 who is blocked is not blocked again", "          AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.provider = ?6 AND b.subject = json_extract(j.value, '$.subject'))\n", ""],
     ["A7 a block is lifted in an admin's current session only", "AND a.epoch + s.session_epoch = ?4 AND a.status", "AND ?4 = ?4 AND a.status"],
   ]),
+  ...inFile("src/store/caps.rs", [
+    ["keys that spend what was paid are read first", "        ORDER BY (?2 = 1 AND (n.state", "        ORDER BY (?2 = 2 AND (n.state"],
+    ["keys whose figures are the oldest are read first", "          COALESCE(n.usage_read_at, 0), n.id LIMIT ?3", "          n.id LIMIT ?3"],
+  ]),
   ...inFile("src/offboard.rs", [
     ["A16 leaving wants one's own login", "    if member.login != confirm {", "    if confirm.is_empty() {"],
   ]),
@@ -540,7 +544,9 @@ export const mutants = [
     ["A3 a plan's hold is not lifted late", "a.before = 'plan'\n            AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)", "a.before = 'plan'"],
   ]),
   ...inFile("src/store/allowances.rs", [
-    ["a prepaid plan is given, or taken, on figures that were just read", "AND COALESCE(n.usage_read_at, 0) < ?8))", "AND 0 < 0 * ?8))"],
+    ["a key that spends what was paid is read within the request", "CASE WHEN was.limit_reset <> 'none' OR (n.state = 'disabled'", "CASE WHEN was.limit_reset <> 'none' OR (n.state IN ('active', 'disabled')"],
+    ["figures are good for half an hour", "read_since.plus(-FIGURES_KEPT_SECS)", "read_since.plus(-1000 * FIGURES_KEPT_SECS)"],
+    ["a prepaid plan is given, or taken, on figures that were just read", "AND COALESCE(n.usage_read_at, 0) < CASE WHEN was", "AND 0 > CASE WHEN was"],
     ["what was spent of the payments stays spent", "              - lifetime_at_switch_nano) END\n        WHERE owner_id", "              - lifetime_at_switch_nano) * 0 END\n        WHERE owner_id"],
     ["what was spent before the payments is not of them", "              - lifetime_at_switch_nano) END\n        WHERE owner_id", "              - 0 * lifetime_at_switch_nano) END\n        WHERE owner_id"],
     ["what may be spent of the payments until another window is confirmed is spent until it is known",
@@ -959,6 +965,8 @@ export const mutants = [
   ]),
   ...inFile("src/caps.rs", [
     ["what is raised is looked at before", "    if cap.limit > basis.limit && !basis.sent {", "    if false {"],
+    ["a request waits for no slow reading", "        if app.now() >= began.plus(AT_ONCE_SECS) {\n            return false;", "        if app.now() < began {\n            return false;"],
+    ["a request reads some keys only", "caps::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE)", "caps::to_read(&*app.db, owner, prepays, 100)"],
     ["a request waits for some keys only", "const KEYS_AT_ONCE: usize = 10;", "const KEYS_AT_ONCE: usize = 100;"],
   ]),
   ...inFile("src/store/findings.rs", [

@@ -216,9 +216,13 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     })?;
     let read_since = app.now();
     // What was spent until now is not counted against what will be paid, and what was paid is not spent twice (B4).
-    let wants_figures =
-        (plan.limit_reset == LimitReset::None) != (owner.limit_reset == LimitReset::None);
-    if wants_figures && !caps::read_owner(app, owner.owner, session.member.as_str()).await {
+    let (prepays, will_prepay) = (
+        owner.limit_reset == LimitReset::None,
+        plan.limit_reset == LimitReset::None,
+    );
+    let wants_figures = prepays != will_prepay;
+    let actor = session.member.as_str();
+    if wants_figures && !caps::read_owner(app, owner.owner, prepays, actor).await {
         return Err(Error::SpendUnread);
     }
     let by = change(&context, &session)?;

@@ -20,6 +20,9 @@ macro_rules! other_window {
     };
 }
 
+/// Of more keys than one request can read, figures that the requests before have read are good for so long, in seconds.
+const FIGURES_KEPT_SECS: i64 = 1_800;
+
 statements! {
     OWNER_OF_MEMBER = "SELECT json_object('owner', m.owner_id, 'limit_reset', p.limit_reset)
         FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id WHERE m.public_id = ?1";
@@ -33,7 +36,8 @@ statements! {
         WHERE r.public_id = ?1";
 
     // An admin's, on a member or a key. Where the new plan prepays and the old one does not, or the other way round, what was
-    // spent until now has to be known: every key was read since ?8.
+    // spent until now has to be known: every key was read since ?8. One request reads only so many: figures since ?9 will do
+    // where they count for the one who pays, and of keys that were off when they were read.
     ASSIGN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, ?2, 'plan_assigned', m.public_id, was.name, p.name, ?3
         FROM members m JOIN settings s JOIN owners o JOIN plans was ON was.id = o.plan_id JOIN plans p
@@ -41,7 +45,9 @@ statements! {
           AND o.id = ?6 AND p.name = ?7 AND p.id <> o.plan_id
           AND ((p.limit_reset = 'none') = (was.limit_reset = 'none') OR NOT EXISTS (SELECT 1 FROM generations n
             WHERE n.owner_id = ?6 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
-              AND COALESCE(n.usage_read_at, 0) < ?8))
+              AND COALESCE(n.usage_read_at, 0) < CASE WHEN was.limit_reset <> 'none' OR (n.state = 'disabled'
+                AND n.switch_doubted_at IS NULL AND n.usage_read_at > (SELECT a.at FROM audit a
+                  WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1)) THEN ?9 ELSE ?8 END))
         ON CONFLICT DO NOTHING";
 
     // A prepaid time ends: what is spent of the payments stays so. Until OpenRouter has confirmed another window, or the key
@@ -174,7 +180,8 @@ pub async fn assign(
             by.session.epoch,
             owner,
             plan,
-            read_since
+            read_since,
+            read_since.plus(-FIGURES_KEPT_SECS)
         ),
         stmt!(RESERVED, change, member, owner, plan),
         stmt!(SWITCHED, change, member, owner, plan),

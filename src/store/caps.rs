@@ -40,10 +40,12 @@ statements! {
           AND n.missing_since IS NULL
         ORDER BY n.id LIMIT ?3");
 
-    LIVE = concat!("SELECT json_object(", due!(), ")
+    // Where ?2 is 1, those that may be spending come first; then those that were read the longest ago.
+    TO_READ = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.owner_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
-        ORDER BY n.id LIMIT ?2");
+        ORDER BY (?2 = 1 AND (n.state = 'active' OR n.switch_doubted_at IS NOT NULL)) DESC,
+          COALESCE(n.usage_read_at, 0), n.id LIMIT ?3");
 
     // Whatever asks for it again from now on is seen: the mark is another one then.
     TAKE = "UPDATE generations SET cap_due_at = ?1
@@ -135,9 +137,16 @@ pub async fn due_beside(
     read_all(db, stmt!(DUE_BESIDE, owner, now, BATCH)).await
 }
 
-/// All of an owner's that live.
-pub async fn live_of(db: &dyn Database, owner: i64) -> Result<Vec<Due>, DbError> {
-    read_all(db, stmt!(LIVE, owner, BATCH)).await
+/// So many of an owner's that live, to be read: first those that may be spending, where that matters, and then those whose
+/// figures are the oldest.
+pub async fn to_read(
+    db: &dyn Database,
+    owner: i64,
+    spending_first: bool,
+    most: usize,
+) -> Result<Vec<Due>, DbError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    read_all(db, stmt!(TO_READ, owner, spending_first, most)).await
 }
 
 async fn read_all(db: &dyn Database, stmt: Stmt) -> Result<Vec<Due>, DbError> {

@@ -509,3 +509,71 @@ fn one_request_brings_as_many_keys_up_to_date_as_somebody_can_wait_for() {
     sweeps(&world, 2);
     oracle::settled(&world);
 }
+
+#[test]
+fn a_prepaid_plan_of_a_member_with_many_keys_is_given_or_taken_once_all_of_them_were_read() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let many = r#"{"name":"many","limit_usd":"4","limit_reset":"daily","expiry_days":30,"max_active_keys":20}"#;
+    assert_eq!(operator.post("/api/v1/admin/plans", many).status, 201);
+    let member = Browser::signed_in(&world, "member");
+    let of_member = address(&member);
+    let assign = |plan: &str| {
+        let body = json!({ "plan": plan }).to_string();
+        let before = world.calls("openrouter.keys.get");
+        let told = operator.post(&format!("{of_member}/plan"), &body);
+        (told.status, world.calls("openrouter.keys.get") - before)
+    };
+    assert_eq!(assign("many").0, 200);
+    assert_eq!(member.claim().status, 201);
+    for n in 1..9 {
+        let body = json!({ "name": format!("key {n}") }).to_string();
+        assert_eq!(member.post("/api/v1/keys", &body).status, 201);
+    }
+    world.pass(86_400);
+    for n in 9..12 {
+        let body = json!({ "name": format!("key {n}") }).to_string();
+        let told = member.at_fresh_isolate().post("/api/v1/keys", &body);
+        assert_eq!(told.status, 201);
+    }
+    world.pass(3_600);
+    for key in world.usable() {
+        world.spent_by(&key.hash, 0.01);
+    }
+    let plan = "SELECT p.name FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
+        WHERE m.login = 'member'";
+    let read = assign("prepaid");
+    assert_eq!((read.0, world.db.text(plan).as_str()), (503, "many"));
+    assert!(read.1 <= 10, "{read:?}");
+    // Figures of the day before are read again, and none is concluded from.
+    world.pass(86_400);
+    assert_eq!(assign("prepaid").0, 503);
+    world.pass(60);
+    assert_eq!(assign("prepaid").0, 200);
+    let known = "SELECT COUNT(*) FROM generations WHERE lifetime_at_switch_nano = 10000000";
+    assert_eq!(world.db.number(known), 12);
+    // One works on; what it spends of the payments is known to the end, however many others there are.
+    let pays = format!("{of_member}/payments");
+    let paid = r#"{"payment_id":"p-1","amount_usd":"9"}"#;
+    assert_eq!(operator.post(&pays, paid).status, 201);
+    sweeps(&world, 3);
+    let works = world.usable();
+    assert_eq!(works.len(), 1);
+    world.pass(3_600);
+    world.spent_by(&works[0].hash, 1.0);
+    assert_eq!(assign("many").0, 503);
+    world.pass(60);
+    world.spent_by(&works[0].hash, 2.0);
+    assert_eq!(assign("many").0, 200);
+    let spent = "SELECT SUM(n.prepaid_spent_nano + COALESCE(n.prepaid_reserved_nano, 0)) FROM generations n";
+    assert_eq!(world.db.number(spent), 3_000_000_000);
+    // An upstream that takes its time is not waited for beyond some seconds, and nothing is concluded.
+    let slow = json!({ "times": 0 });
+    world.add_fault("openrouter.keys.get", "stall_before", slow);
+    let began = world.now().secs();
+    assert_eq!(assign("prepaid").0, 503);
+    assert!(world.now().secs() - began < 60);
+    world.sandbox.borrow_mut().clear_faults();
+    sweeps(&world, 2);
+    oracle::settled(&world);
+}
