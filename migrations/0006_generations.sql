@@ -123,6 +123,16 @@ CREATE TABLE idempotency_keys (
   PRIMARY KEY (owner_id, key_sha256)
 ) STRICT, WITHOUT ROWID;
 
+-- Whom a kept answer names besides the one who asked: an admin's answers are forgotten with the member they are about.
+CREATE TABLE idempotency_names (
+  -- A member's public id.
+  member TEXT NOT NULL,
+  owner_id INTEGER NOT NULL,
+  key_sha256 TEXT NOT NULL,
+  PRIMARY KEY (member, owner_id, key_sha256),
+  FOREIGN KEY (owner_id, key_sha256) REFERENCES idempotency_keys (owner_id, key_sha256) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 -- Seats, counted by the database itself; the reservation's guard compares their sum with the ceiling. `live`: a key that
 -- lives has one, however many of its generations are alive while one follows the other. `retained`: see below.
 CREATE TABLE seats (
@@ -156,6 +166,9 @@ CREATE TRIGGER generations_names_fixed BEFORE UPDATE OF public_id, upstream_name
 CREATE TRIGGER generations_missing_audited BEFORE UPDATE OF missing_since ON generations WHEN NEW.missing_since IS NOT OLD.missing_since AND NOT EXISTS (SELECT 1 FROM audit WHERE target = NEW.public_id AND action IN ('key_missed', 'key_found') AND id = (SELECT MAX(id) FROM audit WHERE target = NEW.public_id)) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
 CREATE TRIGGER generations_guardrail_audited BEFORE UPDATE OF guardrail_id ON generations WHEN NEW.guardrail_id IS NOT OLD.guardrail_id AND NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND action IN ('recorded', 'guardrail_changed')) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
+
+-- Written with the answer itself, so that none is kept that could not be found.
+CREATE TRIGGER idempotency_names_follow AFTER UPDATE OF body ON idempotency_keys WHEN NEW.body IS NOT NULL BEGIN INSERT INTO idempotency_names (member, owner_id, key_sha256) SELECT DISTINCT t.atom, NEW.owner_id, NEW.key_sha256 FROM json_tree(NEW.body) t WHERE t.type = 'text' AND t.atom GLOB 'mem_*' AND t.atom NOT IN (SELECT m.public_id FROM members m WHERE m.owner_id = NEW.owner_id) ON CONFLICT DO NOTHING; END;
 
 -- As many live keys as the plan allows, from whichever statement: a key without a live generation gets one only where
 -- there is room.
@@ -223,6 +236,7 @@ CREATE INDEX retained_seats_by_next_key ON retained_seats (reused_by);
 CREATE INDEX retained_seats_by_end ON retained_seats (until);
 CREATE INDEX generations_by_secret ON generations (secret_sha256) WHERE secret_sha256 IS NOT NULL;
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+CREATE INDEX idempotency_names_by_answer ON idempotency_names (owner_id, key_sha256);
 
 INSERT INTO transitions (before, after) VALUES
   ('reserved', 'minting'), ('reserved', 'void'),

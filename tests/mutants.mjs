@@ -468,6 +468,12 @@ export const mutants = [
     ["P11 who is blocked is not blocked again", "          AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.provider = ?6 AND b.subject = json_extract(j.value, '$.subject'))\n", ""],
     ["A7 a block is lifted in an admin's current session only", "AND a.epoch + s.session_epoch = ?4 AND a.status", "AND ?4 = ?4 AND a.status"],
   ]),
+  ...inFile("migrations/0006_generations.sql", [
+    ["a kept answer that names a member is found by that", "AFTER UPDATE OF body ON idempotency_keys WHEN NEW.body IS NOT NULL BEGIN", "AFTER UPDATE OF body ON idempotency_keys WHEN 0 BEGIN"],
+  ]),
+  ...inFile("src/store/offboard.rs", [
+    ["A16 own answers are forgotten with their member", "        WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)\n            OR ", "        WHERE ("],
+  ]),
   ...inFile("src/store/caps.rs", [
     ["keys that spend what was paid are read first", "        ORDER BY (?2 = 1 AND (n.state", "        ORDER BY (?2 = 2 AND (n.state"],
     ["keys whose figures are the oldest are read first", "          COALESCE(n.usage_read_at, 0), n.id LIMIT ?3", "          n.id LIMIT ?3"],

@@ -134,7 +134,8 @@ statements! {
 
     // Kept answers, their own and admins' about them, may name the person.
     UNANSWER = "DELETE FROM idempotency_keys
-        WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2) OR instr(body, ?2) > 0)
+        WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)
+            OR (owner_id, key_sha256) IN (SELECT o.owner_id, o.key_sha256 FROM idempotency_names o WHERE o.member = ?2))
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 
     // Last: the others find the person by what this erases. The owner stays, with what was spent and by which plan.

@@ -102,7 +102,7 @@ const OURS = [
   "daily_uses.owner_id",
   "audit.change_id",
   "idempotency_keys.owner_id", "idempotency_keys.key_sha256", "idempotency_keys.request_sha256", "idempotency_keys.nonce", "idempotency_keys.taken_at",
-  "idempotency_keys.generation_id", "idempotency_keys.status",
+  "idempotency_keys.generation_id", "idempotency_keys.status", "idempotency_names.member", "idempotency_names.owner_id", "idempotency_names.key_sha256",
 ];
 
 /** Tables about nobody in particular. */

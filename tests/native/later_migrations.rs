@@ -24,11 +24,15 @@ fn used() -> World {
         ("content-type", "application/json"),
         ("idempotency-key", "upgrade"),
     ];
-    let body = keycap::http::Body::Bytes(CLAIM.into());
-    assert_eq!(
-        member.send("POST", "/api/v1/claim", &headers, body).status,
-        201
-    );
+    let keyed = |who: &Browser<'_>, target: &str, body: &str| {
+        let body = keycap::http::Body::Bytes(body.to_owned().into());
+        who.send("POST", target, &headers, body).status
+    };
+    assert_eq!(keyed(&member, "/api/v1/claim", CLAIM), 201);
+    // An answer about somebody else.
+    let operator = Browser::signed_in(&world, "operator");
+    let plan = format!("/api/v1/admin/members/{}/plan", world.member("load-60"));
+    assert_eq!(keyed(&operator, &plan, r#"{"plan":"default"}"#), 200);
     spends(&world, 1.0);
     let id = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
     let key = format!("/api/v1/keys/{}", id.as_str().unwrap());

@@ -427,3 +427,63 @@ fn a16_the_export_has_everything_of_the_members_own_and_nothing_else() {
         is(401, "sign_in_required")
     );
 }
+
+#[test]
+fn kept_answers_that_name_who_leaves_are_forgotten_and_no_others() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let member = Browser::signed_in(&world, "member");
+    let second = Browser::signed_in(&world, "second");
+    let [first_id, second_id] = ["member", "second"].map(|login| world.member(login));
+    let keyed = |browser: &Browser<'_>, method: &str, target: &str, key: &str, body: String| {
+        let headers = [
+            ("origin", crate::support::world::ORIGIN),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        let body = keycap::http::Body::Bytes(body.into_bytes());
+        let told = browser.send(method, target, &headers, body);
+        assert!(told.status < 300, "{told:?}");
+    };
+    let plan = r#"{"plan":"pro"}"#;
+    for (key, id) in [("about-member", &first_id), ("about-second", &second_id)] {
+        let target = format!("/api/v1/admin/members/{id}/plan");
+        keyed(&operator, "POST", &target, key, plan.to_owned());
+    }
+    let permits = r#"{"provider":"github","subject":"1000100","name":"course"}"#;
+    keyed(
+        &operator,
+        "POST",
+        "/api/v1/admin/allotments",
+        "permits-member",
+        permits.to_owned(),
+    );
+    let claim = r#"{"accept_terms":1}"#;
+    for (browser, key) in [(&member, "members-own"), (&second, "seconds-own")] {
+        keyed(browser, "POST", "/api/v1/claim", key, claim.to_owned());
+    }
+    let kept = |key: &str| {
+        let key = sandbox::sha256_hex(key.as_bytes());
+        world.db.number(&format!(
+            "SELECT COUNT(*) FROM idempotency_keys WHERE key_sha256 = '{key}'"
+        ))
+    };
+    let keys = [
+        "about-member",
+        "permits-member",
+        "members-own",
+        "about-second",
+        "seconds-own",
+    ];
+    assert_eq!(keys.map(kept), [1; 5]);
+    assert_eq!(member.leave("member").status, 204);
+    assert_eq!(keys.map(kept), [0, 0, 0, 1, 1]);
+    assert!(
+        !world
+            .db
+            .text("SELECT json_group_array(body) FROM idempotency_keys")
+            .contains(&first_id)
+    );
+    let names = "SELECT json_group_array(member) FROM idempotency_names";
+    assert_eq!(world.db.text(names), json!([second_id]).to_string());
+}
