@@ -904,6 +904,8 @@ export const mutants = [
     ["a key that is gone is shown as missing at once", "    record(app, &due.public_id, actor).await?;\n    Ok(Reply::Missing)", "    Ok(Reply::Missing)"],
   ]),
   ...inFile("src/store/missing.rs", [
+    ["what was missed and lands late undoes nothing newer", "missing_since IS NULL AND \", written!());", "missing_since IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
+    ["what was found and lands late undoes nothing newer", "missing_since IS NOT NULL AND \", written!());", "missing_since IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["a key is missing once", "AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL", "AND n.state IN ('active', 'disabled')"],
   ]),
   ...inFile("src/turn.rs", [
@@ -962,6 +964,9 @@ export const mutants = [
     ["a limit of nothing is as good as disabled", "} else if limit < NanoUsd::CENT {", "} else if limit > wanted.limit {"],
   ]),
   ...inFile("src/store/upstream_holds.rs", [
+    ["a hold that lands late is not put again", "WHERE k.public_id = ?2 AND \", written!(), \"", "WHERE k.public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\", \""],
+    ["a lift that lands late lifts no newer hold", "WHERE k.public_id = ?2) AND \", written!());", "WHERE k.public_id = ?2) AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
+    ["a lift that lands late lifts no newer limit", "        WHERE public_id = ?2 AND \", written!());", "        WHERE public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["only a current session of an active admin lifts what is kept", "m.epoch + s.session_epoch = ?5 AND m.status = 'active'", "?5 IS NOT NULL AND m.status = 'active'"],
     ["what was lifted is sent again", "SET switch_doubted_at = COALESCE(switch_doubted_at, ?1)", "SET switch_doubted_at = switch_doubted_at"],
     ["a limit that was lifted is computed anew", "cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1), limit_sent_nano", "cap_due_at = cap_due_at, limit_sent_nano"],
@@ -976,6 +981,8 @@ export const mutants = [
     ["a request waits for some keys only", "const KEYS_AT_ONCE: usize = 10;", "const KEYS_AT_ONCE: usize = 100;"],
   ]),
   ...inFile("src/store/findings.rs", [
+    ["an acknowledgement that lands late hides no news", " AND change_id IS NOT ?1 AND ", " AND "],
+    ["an acknowledgement that lands late is not put over a newer one", "change_id IS NOT ?1 AND \", written!());", "change_id IS NOT ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["a finding is acknowledged once", "f.acknowledged_at IS NULL\n          AND m.public_id", "f.acknowledged_at IS f.acknowledged_at\n          AND m.public_id"],
     ["only a current session of an active admin acknowledges", "m.epoch + s.session_epoch = ?5 AND m.status = 'active'", "?5 IS NOT NULL AND m.status = 'active'"],
   ]),

@@ -33,9 +33,9 @@ statements! {
           AND m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    ACKNOWLEDGE = "UPDATE findings SET acknowledged_at = ?1, change_id = ?2
-        WHERE public_id = ?3 AND acknowledged_at IS NULL
-          AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
+    // Once: that it was enabled again since is in no audit row.
+    ACKNOWLEDGE = concat!("UPDATE findings SET acknowledged_at = ?3, change_id = ?1
+        WHERE public_id = ?2 AND acknowledged_at IS NULL AND change_id IS NOT ?1 AND ", written!());
 }
 
 /// One page, and one finding more where there are any: what comes after the one with this id.
@@ -59,7 +59,7 @@ pub async fn acknowledge(
     let (member, epoch) = (&session.member, session.epoch);
     let batch = vec![
         stmt!(ACKNOWLEDGE_GUARD, change, now, finding, member, epoch),
-        stmt!(ACKNOWLEDGE, now, change, finding),
+        stmt!(ACKNOWLEDGE, change, finding, now),
     ];
     audit::run(db, batch, change, finding.as_str()).await?;
     let rows = db.batch(vec![stmt!(ONE, finding)]).await?;

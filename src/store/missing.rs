@@ -16,18 +16,16 @@ statements! {
         WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
         ON CONFLICT DO NOTHING";
 
-    MISSED = "UPDATE generations SET missing_since = ?1
-        WHERE public_id = ?2 AND missing_since IS NULL
-          AND ?3 = (SELECT a.change_id FROM audit a WHERE a.target = ?2 ORDER BY a.id DESC LIMIT 1)";
+    MISSED = concat!("UPDATE generations SET missing_since = ?3
+        WHERE public_id = ?2 AND missing_since IS NULL AND ", written!());
 
     FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'key_found', ?2, n.state, n.state, ?3 FROM generations n
         WHERE n.public_id = ?4 AND n.missing_since IS NOT NULL
         ON CONFLICT DO NOTHING";
 
-    FOUND = "UPDATE generations SET missing_since = NULL
-        WHERE public_id = ?1 AND missing_since IS NOT NULL
-          AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?1 ORDER BY a.id DESC LIMIT 1)";
+    FOUND = concat!("UPDATE generations SET missing_since = NULL
+        WHERE public_id = ?2 AND missing_since IS NOT NULL AND ", written!());
 }
 
 from_json! {
@@ -54,7 +52,7 @@ pub fn missed(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(MISSED_GUARD, change, actor, now, generation),
-        stmt!(MISSED, now, generation, change),
+        stmt!(MISSED, change, generation, now),
     ];
     audit::run(db, batch, change, generation)
 }
@@ -69,7 +67,7 @@ pub fn found(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
         stmt!(FOUND_GUARD, change, actor, now, generation),
-        stmt!(FOUND, generation, change),
+        stmt!(FOUND, change, generation),
     ];
     audit::run(db, batch, change, generation)
 }

@@ -9,7 +9,7 @@ use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
-use crate::ports::{Database, DbError, Stmt};
+use crate::ports::{Database, DbError, Sql, Stmt};
 
 /// Keys that an admin is shown, the newest ones.
 const SHOWN: i64 = 100;
@@ -29,11 +29,10 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'upstream')
         ON CONFLICT DO NOTHING";
 
-    HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
-        SELECT k.id, 'upstream', a.actor, a.at, a.change_id FROM keys k JOIN audit a ON a.target = k.public_id
-        WHERE k.public_id = ?1 AND a.change_id = ?2
-          AND a.id = (SELECT MAX(w.id) FROM audit w WHERE w.target = k.public_id)
-        ON CONFLICT DO NOTHING";
+    HOLD = concat!("INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT k.id, 'upstream', ?3, ?4, ?1 FROM keys k
+        WHERE k.public_id = ?2 AND ", written!(), "
+        ON CONFLICT DO NOTHING");
 
     // It is off already: the row follows.
     OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -71,11 +70,11 @@ statements! {
             OR EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'upstream'))
         ON CONFLICT DO NOTHING";
 
-    LIFT_HOLD = "DELETE FROM holds WHERE reason = 'upstream' AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?1)
-        AND ?2 = (SELECT l.change_id FROM audit l WHERE l.target = ?1 ORDER BY l.id DESC LIMIT 1)";
+    LIFT_HOLD = concat!("DELETE FROM holds
+        WHERE reason = 'upstream' AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?2) AND ", written!());
 
-    LIFT_LIMIT = "UPDATE keys SET upstream_limit_nano = NULL, change_id = ?2
-        WHERE public_id = ?1 AND ?2 = (SELECT l.change_id FROM audit l WHERE l.target = ?1 ORDER BY l.id DESC LIMIT 1)";
+    LIFT_LIMIT = concat!("UPDATE keys SET upstream_limit_nano = NULL, change_id = ?1
+        WHERE public_id = ?2 AND ", written!());
 
     // What is in force at OpenRouter is not known from here on: what is wanted is sent again, and its limit computed anew.
     AGAIN = "UPDATE generations SET switch_doubted_at = COALESCE(switch_doubted_at, ?1), attempts = 0, next_attempt_at = 0,
@@ -111,6 +110,24 @@ pub struct Sight<'a> {
     pub now: Timestamp,
 }
 
+impl Sight<'_> {
+    /// The audit row of the key, where nothing of ours was sent meanwhile.
+    fn guard(&self, guard: &'static Sql) -> Stmt {
+        let mut stmt = self.follows(guard);
+        stmt.values.push(self.nonce.into());
+        stmt
+    }
+
+    /// The audit row of its generation, which follows that one.
+    fn follows(&self, guard: &'static Sql) -> Stmt {
+        let (change, actor, now) = (self.change.into(), self.actor.into(), self.now.into());
+        Stmt {
+            sql: guard,
+            values: vec![change, actor, now, self.generation.into()],
+        }
+    }
+}
+
 /// Holds a key that somebody else disabled; `is_off` where upstream says that it is. False where something of ours was
 /// sent meanwhile, or it is held already.
 pub fn hold(
@@ -118,25 +135,17 @@ pub fn hold(
     sight: &Sight<'_>,
     is_off: bool,
 ) -> impl Future<Output = Result<bool, DbError>> {
-    let Sight {
-        key,
-        generation,
-        nonce,
-        actor,
-        change,
-        now,
-    } = *sight;
     let mut batch = vec![
-        stmt!(HOLD_GUARD, change, actor, now, generation, nonce),
-        stmt!(HOLD, key, change),
+        sight.guard(&HOLD_GUARD),
+        stmt!(HOLD, sight.change, sight.key, sight.actor, sight.now),
     ];
     if is_off {
         batch.extend([
-            stmt!(OFF_GUARD, change, actor, now, generation),
-            stmt!(OFF, change, generation),
+            sight.follows(&OFF_GUARD),
+            stmt!(OFF, sight.change, sight.generation),
         ]);
     }
-    audit::run(db, batch, change, key)
+    audit::run(db, batch, sight.change, sight.key)
 }
 
 /// Keeps a lower limit that somebody else set. False where something of ours was sent meanwhile.
@@ -145,21 +154,16 @@ pub fn keep_limit(
     sight: &Sight<'_>,
     limit: NanoUsd,
 ) -> impl Future<Output = Result<bool, DbError>> {
-    let Sight {
-        key,
-        generation,
-        nonce,
-        actor,
-        change,
-        now,
-    } = *sight;
+    let mut guard = sight.guard(&LIMIT_GUARD);
+    guard.values.push(limit.into());
+    let (change, generation) = (sight.change, sight.generation);
     let batch = vec![
-        stmt!(LIMIT_GUARD, change, actor, now, generation, nonce, limit),
-        stmt!(CAP_GUARD, change, actor, now, generation),
-        stmt!(LIMIT, change, limit, generation, key),
+        guard,
+        sight.follows(&CAP_GUARD),
+        stmt!(LIMIT, change, limit, generation, sight.key),
         stmt!(CAP, limit, change, generation),
     ];
-    audit::run(db, batch, change, key)
+    audit::run(db, batch, change, sight.key)
 }
 
 /// Lifts both from a key, and has what is wanted sent again: the key as it is then, and the generations that have to
@@ -175,8 +179,8 @@ pub async fn lift(db: &dyn Database, wish: &Wish<'_>) -> Result<(Card, Vec<Due>)
     let (member, epoch) = (&session.member, session.epoch);
     let batch = vec![
         stmt!(LIFT_GUARD, change, now, key, member, epoch),
-        stmt!(LIFT_HOLD, key, change),
-        stmt!(LIFT_LIMIT, key, change),
+        stmt!(LIFT_HOLD, change, key),
+        stmt!(LIFT_LIMIT, change, key),
         stmt!(AGAIN, now, now.plus(-LANDS_WITHIN_SECS), key, change),
         members::standing(session),
         cards::one_to_act_on(session, key, admins, now),

@@ -388,3 +388,125 @@ fn a11_upstreams_own_patience_costs_no_attempt() {
     }
     assert_eq!(member.claim().status, 201);
 }
+
+/// The batch with this statement first that an operation sends.
+fn batch_of(world: &World, first: &str, operation: impl FnOnce()) -> Vec<keycap::ports::Stmt> {
+    *world.db.trace.borrow_mut() = Some(Vec::new());
+    operation();
+    let trace = world.db.trace.borrow_mut().take().unwrap();
+    let is_it = |stmts: &Vec<keycap::ports::Stmt>| {
+        let name = stmts.first().map_or("", |stmt| stmt.sql.name);
+        name.ends_with(first)
+    };
+    let found = trace.into_iter().map(|ran| ran.stmts).find(is_it);
+    found.unwrap_or_else(|| panic!("no {first}"))
+}
+
+/// It lands once more after something newer, and changes nothing, refused or not.
+fn lands_for_nothing(world: &World, batch: Vec<keycap::ports::Stmt>) {
+    use keycap::ports::Database;
+    let before = world.db.dump();
+    let landed = world.run(world.db.batch(batch)).unwrap();
+    assert!(matches!(landed, Ok(_) | Err(DbError::Constraint)));
+    assert_eq!(world.db.dump(), before);
+}
+
+/// A world with one claimed key, its hash and its address for admins.
+fn one_key() -> (World, String, String) {
+    let world = World::new();
+    assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
+    world.pass(TEN_MINUTES);
+    let hash = world.usable().remove(0).hash;
+    let key = world.db.text("SELECT public_id FROM keys");
+    (world, hash, format!("/api/v1/admin/keys/{key}"))
+}
+
+#[test]
+fn what_was_missed_or_found_and_lands_late_undoes_nothing_newer() {
+    use keycap::domain::id::{Kind, PublicId};
+    use keycap::store::missing;
+    let (world, _, _) = one_key();
+    let generation = world.db.text("SELECT public_id FROM generations");
+    let (service, now) = (world.service(), world.now());
+    let db = &*service.app().db;
+    let change = |n: u8| PublicId::new(Kind::Change, [n; 12]);
+    let changes = [change(1), change(2), change(3)];
+    let missed = batch_of(&world, "MISSED_GUARD", || {
+        let missed = missing::missed(db, &generation, "sweep", &changes[0], now);
+        assert_eq!(world.run(missed), Some(Ok(true)));
+    });
+    let found = batch_of(&world, "FOUND_GUARD", || {
+        let found = missing::found(db, &generation, "sweep", &changes[1], now);
+        assert_eq!(world.run(found), Some(Ok(true)));
+    });
+    lands_for_nothing(&world, missed);
+    let again = missing::missed(db, &generation, "sweep", &changes[2], now);
+    assert_eq!(world.run(again), Some(Ok(true)));
+    lands_for_nothing(&world, found);
+}
+
+#[test]
+fn what_somebody_did_upstream_or_an_admin_lifted_and_lands_late_undoes_nothing_newer() {
+    const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
+    for by_hand in [json!({ "disabled": true }), json!({ "limit": 2 })] {
+        let (world, hash, key) = one_key();
+        let operator = Browser::signed_in(&world, "operator");
+        let first = if by_hand["limit"].is_null() {
+            "::HOLD_GUARD"
+        } else {
+            "::LIMIT_GUARD"
+        };
+        let happens = || {
+            world.by_hand("PATCH", &format!("/keys/{hash}"), &by_hand);
+            assert!(world.reconcile());
+        };
+        let lift = || assert!(operator.patch(&key, LIFT).status < 300);
+        let kept = batch_of(&world, first, happens);
+        let lifted = batch_of(&world, "::LIFT_GUARD", lift);
+        lands_for_nothing(&world, kept);
+        sweeps(&world, 2);
+        happens();
+        let stands = "SELECT json_array((SELECT COUNT(*) FROM holds WHERE reason = 'upstream'),
+            (SELECT upstream_limit_nano FROM keys))";
+        let before = world.db.text(stands);
+        assert_ne!(before, "[0,null]");
+        {
+            use keycap::ports::Database;
+            // What is wanted is said once more; that much a late one may do.
+            drop(world.run(world.db.batch(lifted)));
+        }
+        assert_eq!(world.db.text(stands), before, "{by_hand}");
+        sweeps(&world, 2);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_lands_late_hides_no_news() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    world.marker_without_row(1);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let (id, hash) = (
+        world.db.text("SELECT public_id FROM findings"),
+        world.db.text("SELECT upstream_hash FROM findings"),
+    );
+    let of = format!("/api/v1/admin/findings/{id}");
+    let acknowledge = || {
+        let told = operator.patch(&of, r#"{"acknowledged":true}"#);
+        assert_eq!(told.status, 200, "{told:?}");
+    };
+    let enabled_again = || {
+        let enabled = json!({ "disabled": false });
+        world.by_hand("PATCH", &format!("/keys/{hash}"), &enabled);
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    };
+    let first = batch_of(&world, "ACKNOWLEDGE_GUARD", acknowledge);
+    enabled_again();
+    lands_for_nothing(&world, first.clone());
+    acknowledge();
+    enabled_again();
+    lands_for_nothing(&world, first);
+}
