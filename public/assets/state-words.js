@@ -15,7 +15,7 @@ const STATES = {
   active: { word: "active", tone: "good", means: "" },
   disabled: { word: "being enabled", tone: "plain", means: "It is to work again. OpenRouter has not confirmed that yet: until then it refuses requests with this key." },
   revoking: { word: "being removed", tone: "warn", means: "OpenRouter has not confirmed yet that this key is disabled for good: until then it may still work. You can claim again when that is confirmed." },
-  stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is disabled, so it may still work. It is tried again every day, and the people who run this service see it." },
+  stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is disabled, so it may still work. It is tried again every ten minutes, and the people who run this service see it." },
   expired: { word: "expired", tone: "plain", means: "This key stopped working at its expiry." },
   revoked: { word: "revoked", tone: "plain", means: "This key is disabled for good." },
   void: { word: "not created", tone: "plain", means: "OpenRouter never made this key." },

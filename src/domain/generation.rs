@@ -17,7 +17,7 @@ pub enum State {
     Disabled,
     /// To be off for good; counts as live until that is confirmed (C1).
     Revoking,
-    /// A revoke that failed six times; retried daily.
+    /// A revoke that failed six times; retried in every sweep while its secret may still work, else daily.
     Stuck,
     /// A tombstone: it was, and is off for ever.
     Revoked,

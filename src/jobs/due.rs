@@ -140,7 +140,7 @@ pub async fn refuse(
     counts.refusal(refused)
 }
 
-/// Not now: later each time, and daily after six failures.
+/// Not now: later each time, and daily after six failures. Nobody can spend with what waits so.
 pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
     let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
     let wait = if due.attempts.saturating_add(1) >= GIVE_UP_AFTER {

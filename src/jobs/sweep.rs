@@ -5,7 +5,8 @@
 //!    mints that nobody waits for any more, let go of keys whose rotation died, end graces that are over, and list what
 //!    is due (`generations::take_up`). Stop if the credential is another account's.
 //! 2. Switch off upstream what has a hold; what somebody else has disabled before that is held on account of it.
-//! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck` and tried daily.
+//! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck`. While
+//!    its secret may still work it is tried in every run, else daily.
 //! 4. Close what has expired, with what it spent.
 //! 5. Switch on again what has no hold any more.
 //! 6. Look again at what is off for good or expired, and delete it when its figures are settled. Then bring the limits
