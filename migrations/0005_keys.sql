@@ -54,4 +54,6 @@ CREATE TRIGGER holds_insert_audited BEFORE INSERT ON holds WHEN NOT EXISTS (SELE
 CREATE UNIQUE INDEX keys_one_per_ordinal ON keys (owner_id, ordinal) WHERE ended_at IS NULL;
 CREATE INDEX keys_by_owner ON keys (owner_id, created_at);
 CREATE INDEX keys_by_plan ON keys (plan_id);
+-- The few whose limit somebody else lowered.
+CREATE INDEX keys_limited_upstream ON keys (id) WHERE upstream_limit_nano IS NOT NULL;
 CREATE INDEX holds_by_reason ON holds (reason, since);

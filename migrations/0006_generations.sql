@@ -232,8 +232,9 @@ CREATE INDEX generations_by_usage_asked ON generations (usage_asked_at) WHERE us
 CREATE INDEX retained_seats_by_owner ON retained_seats (owner_id);
 CREATE INDEX retained_seats_by_key ON retained_seats (key_id);
 CREATE INDEX retained_seats_by_next_key ON retained_seats (reused_by);
--- The next one to be free, and those that are over.
+-- Those that are over, and the next one to be free.
 CREATE INDEX retained_seats_by_end ON retained_seats (until);
+CREATE INDEX retained_seats_unused ON retained_seats (until) WHERE in_use = 0;
 CREATE INDEX generations_by_secret ON generations (secret_sha256) WHERE secret_sha256 IS NOT NULL;
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 CREATE INDEX idempotency_names_by_answer ON idempotency_names (owner_id, key_sha256);

@@ -20,6 +20,8 @@ CREATE TABLE runs (
 -- The lease: one unfinished run of a job.
 CREATE UNIQUE INDEX runs_one_at_a_time ON runs (job) WHERE ended_at IS NULL;
 CREATE INDEX runs_by_job ON runs (job, id);
+-- Those that are old enough to be forgotten.
+CREATE INDEX runs_ended ON runs (started_at) WHERE ended_at IS NOT NULL;
 -- The last clean run, without looking at the others.
 CREATE INDEX runs_clean ON runs (job, started_at) WHERE outcome = 'done';
 

@@ -127,7 +127,10 @@ WHERE k.ended_at IS NULL AND m.status = 'active'
 -- oldest ordinal (B5). A key that has ended leaves by itself.
 CREATE VIEW ranked_keys AS
 SELECT k.id AS key_id, k.public_id AS key, k.owner_id, o.plan_id, p.max_active_keys,
-  ROW_NUMBER() OVER (PARTITION BY o.plan_id, k.owner_id ORDER BY k.preferred_at DESC, k.ordinal) AS rank
+  -- Counted for each rather than by a window function, which would go over everybody's keys to rank one owner's.
+  (SELECT COUNT(*) FROM keys c WHERE c.owner_id = k.owner_id AND c.ended_at IS NULL
+    AND (COALESCE(c.preferred_at, 0), -c.ordinal) >= (COALESCE(k.preferred_at, 0), -k.ordinal)
+    AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = c.id AND g.live = 1)) AS rank
 FROM owners o JOIN plans p ON p.id = o.plan_id JOIN keys k ON k.owner_id = o.id
 WHERE k.ended_at IS NULL AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.live = 1);
 

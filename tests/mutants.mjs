@@ -407,7 +407,7 @@ export const mutants = [
     ["X22 a run that may still be at work keeps its lease", "AND ended_at IS NULL AND lease_until <= ?1", "AND ended_at IS NULL AND ?1 > 0"],
     ["X1 only a run that finished everything moves the look-back on", "WHERE job = ?2 AND outcome = 'done' ORDER BY started_at", "WHERE job = ?2 AND outcome <> 'running' ORDER BY started_at"],
     ["X6 any recorded key tells which account is ours",
-      "COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n\n            WHERE n.recorded_at > s.account_since ORDER BY n.created_at DESC LIMIT 1))",
+      "COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n\n            WHERE n.recorded_at > s.account_since AND n.created_at > s.account_since - ?3 ORDER BY n.created_at DESC LIMIT 1))",
       "s.home_workspace_id"],
   ]),
   ...inFile("src/store/settings.rs", [
@@ -967,6 +967,8 @@ export const mutants = [
     ["a hold that lands late is not put again", "WHERE k.public_id = ?2 AND \", written!(), \"", "WHERE k.public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\", \""],
     ["a lift that lands late lifts no newer hold", "WHERE k.public_id = ?2) AND \", written!());", "WHERE k.public_id = ?2) AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["a lift that lands late lifts no newer limit", "        WHERE public_id = ?2 AND \", written!());", "        WHERE public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
+    ["what is kept is listed newest first", "ORDER BY e.since DESC, e.id DESC", "ORDER BY e.key DESC"],
+    ["of what is held the newest are listed", "              ORDER BY d.since DESC LIMIT ?1) n", "              ORDER BY d.since LIMIT 1 + 0 * ?1) n"],
     ["only a current session of an active admin lifts what is kept", "m.epoch + s.session_epoch = ?5 AND m.status = 'active'", "?5 IS NOT NULL AND m.status = 'active'"],
     ["what was lifted is sent again", "SET switch_doubted_at = COALESCE(switch_doubted_at, ?1)", "SET switch_doubted_at = switch_doubted_at"],
     ["a limit that was lifted is computed anew", "cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1), limit_sent_nano", "cap_due_at = cap_due_at, limit_sent_nano"],

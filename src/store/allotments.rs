@@ -49,8 +49,10 @@ statements! {
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     PAGE = concat!(allotment!(), "
-        WHERE (?1 IS NULL OR (t.provider, t.subject, t.kind)
-          > (SELECT c.provider, c.subject, c.kind FROM allotments c WHERE c.public_id = ?1))
+        WHERE (t.provider, t.subject, t.kind) > (
+            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.provider FROM allotments c WHERE c.public_id = ?1) END,
+            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.subject FROM allotments c WHERE c.public_id = ?1) END,
+            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.kind FROM allotments c WHERE c.public_id = ?1) END)
         ORDER BY t.provider, t.subject, t.kind LIMIT ?2");
 }
 

@@ -44,7 +44,8 @@ statements! {
     PAGE = "SELECT json_object('id', b.public_id, 'provider', b.provider, 'subject', b.subject, 'put_at', b.since,
           'member', m.public_id, 'login', m.login, 'login_passed_on_at', m.login_passed_on_at)
         FROM blocks b LEFT JOIN members m ON m.provider = b.provider AND m.subject = b.subject
-        WHERE (?1 IS NULL OR (b.provider, b.subject) > (SELECT c.provider, c.subject FROM blocks c WHERE c.public_id = ?1))
+        WHERE (b.provider, b.subject) > (CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.provider FROM blocks c WHERE c.public_id = ?1) END,
+            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.subject FROM blocks c WHERE c.public_id = ?1) END)
         ORDER BY b.provider, b.subject LIMIT ?2";
 }
 

@@ -22,7 +22,7 @@ macro_rules! finding {
 }
 
 statements! {
-    PAGE = concat!(finding!(), " WHERE ?1 IS NULL OR f.id < (SELECT l.id FROM findings l WHERE l.public_id = ?1)
+    PAGE = concat!(finding!(), " WHERE f.id < CASE WHEN ?1 IS NULL THEN 9223372036854775807 ELSE (SELECT l.id FROM findings l WHERE l.public_id = ?1) END
         ORDER BY f.id DESC LIMIT ?2");
 
     ONE = concat!(finding!(), " WHERE f.public_id = ?1");

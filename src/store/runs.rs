@@ -2,6 +2,7 @@
 //! until it ends; then the next one writes it off.
 
 use super::audit;
+use super::mints::RECORD_WITHIN_SECS;
 use super::{last_row, read, twice};
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
@@ -24,7 +25,7 @@ statements! {
           'begun', EXISTS (SELECT 1 FROM runs WHERE public_id = ?1 AND ended_at IS NULL),
           'instance', i.name, 'public_origin', i.public_origin, 'home_workspace_id', s.home_workspace_id,
           'known_workspace_id', COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n
-            WHERE n.recorded_at > s.account_since ORDER BY n.created_at DESC LIMIT 1)),
+            WHERE n.recorded_at > s.account_since AND n.created_at > s.account_since - ?3 ORDER BY n.created_at DESC LIMIT 1)),
           'restored', s.restore <> 'none', 'account_since', s.account_since,
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           -- Of the latest run of this day that tried any.
@@ -144,7 +145,7 @@ pub async fn begin(
     let batch = vec![
         stmt!(WRITE_OFF, now, job),
         stmt!(BEGIN, run, job, scheduled, now, now.plus(lease_secs)),
-        stmt!(BEGUN, run, job),
+        stmt!(BEGUN, run, job, 2 * RECORD_WITHIN_SECS),
     ];
     let begun: Begun = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
     Ok(begun.begun.then_some(begun))

@@ -23,7 +23,7 @@ statements! {
         (SELECT id FROM findings WHERE last_seen_at < ?1 ORDER BY last_seen_at LIMIT ?2)";
 
     RUNS = "DELETE FROM runs WHERE id IN
-        (SELECT id FROM runs WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY id LIMIT ?2)";
+        (SELECT id FROM runs WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY started_at LIMIT ?2)";
 }
 
 pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {

@@ -89,13 +89,17 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
         ORDER BY n.id LIMIT 2");
 
-    KEPT = "SELECT json_object('key', k.public_id, 'since', MAX(COALESCE(h.since, 0), COALESCE((SELECT a.at FROM audit a
-              WHERE a.target = k.public_id AND a.action = 'upstream_limit_kept' ORDER BY a.id DESC LIMIT 1), 0)),
-            'disabled', json(iif(h.key_id IS NULL, 'false', 'true')), 'limit_nano', k.upstream_limit_nano)
-        FROM (SELECT h.key_id AS id FROM holds h WHERE h.reason = 'upstream'
-          UNION SELECT u.id FROM keys u WHERE u.upstream_limit_nano IS NOT NULL) f
-        JOIN keys k ON k.id = f.id LEFT JOIN holds h ON h.key_id = k.id AND h.reason = 'upstream'
-        ORDER BY 1 DESC LIMIT ?1";
+    // Of the holds only as many as are shown are read, however many there are.
+    KEPT = "SELECT json_object('key', e.key, 'since', e.since, 'disabled', json(iif(e.held, 'true', 'false')),
+            'limit_nano', e.limit_nano)
+        FROM (SELECT k.id, k.public_id AS key, h.key_id IS NOT NULL AS held, k.upstream_limit_nano AS limit_nano,
+            MAX(COALESCE(h.since, 0), COALESCE((SELECT a.at FROM audit a WHERE a.target = k.public_id
+              AND a.action = 'upstream_limit_kept' ORDER BY a.id DESC LIMIT 1), 0)) AS since
+          FROM (SELECT n.key_id AS id FROM (SELECT d.key_id FROM holds d WHERE d.reason = 'upstream'
+              ORDER BY d.since DESC LIMIT ?1) n
+            UNION SELECT u.id FROM keys u WHERE u.upstream_limit_nano IS NOT NULL) f
+          JOIN keys k ON k.id = f.id LEFT JOIN holds h ON h.key_id = k.id AND h.reason = 'upstream') e
+        ORDER BY e.since DESC, e.id DESC LIMIT ?1";
 }
 
 /// A reading of a key that shows what somebody else did, and who found it.

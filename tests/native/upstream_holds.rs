@@ -462,3 +462,29 @@ fn a_key_that_no_page_has_is_read_before_it_is_disabled_and_disabled_though_noth
         assert_eq!(world.usable().len(), usize::from(unread));
     }
 }
+
+#[test]
+fn what_is_kept_is_listed_newest_first() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let mut kept = Vec::new();
+    for n in 0..6 {
+        let (_, key) = holder(&world, &format!("load-{n}"));
+        let change = if n % 2 == 0 {
+            json!({ "disabled": true })
+        } else {
+            json!({ "limit": 2 })
+        };
+        by_hand(&world, &change);
+        assert!(world.reconcile());
+        kept.insert(0, json!(key));
+    }
+    let told = operator.get("/api/v1/admin/jobs").json();
+    let listed: Vec<Value> = told["held_upstream"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["key"].clone())
+        .collect();
+    assert_eq!(listed, kept);
+}
