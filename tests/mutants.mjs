@@ -17,6 +17,7 @@
 //   - `include_expired` of the walk: a stray that has expired works for nobody, whether it is seen or not;
 //   - the nonce of a switch, or a guardrail, in its guard and in its update, apart: each refuses what the other would;
 //   - the plan's own word where the doubt before a guardrail is written: what is not sent is only said once more;
+//   - that a lift which lands late lifts no newer limit, in its statement: the trigger of a key's limit refuses it too;
 //   - `home_workspace_id IS NULL` at the record: once it is known the echo must have named the same one.
 
 /** @typedef {{ name: string, file: string, find: string, replace: string }} Mutant */
@@ -966,7 +967,6 @@ export const mutants = [
   ...inFile("src/store/upstream_holds.rs", [
     ["a hold that lands late is not put again", "WHERE k.public_id = ?2 AND \", written!(), \"", "WHERE k.public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\", \""],
     ["a lift that lands late lifts no newer hold", "WHERE k.public_id = ?2) AND \", written!());", "WHERE k.public_id = ?2) AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
-    ["a lift that lands late lifts no newer limit", "        WHERE public_id = ?2 AND \", written!());", "        WHERE public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["what is kept is listed newest first", "ORDER BY e.since DESC, e.id DESC", "ORDER BY e.key DESC"],
     ["of what is held the newest are listed", "              ORDER BY d.since DESC LIMIT ?1) n", "              ORDER BY d.since LIMIT 1 + 0 * ?1) n"],
     ["only a current session of an active admin lifts what is kept", "m.epoch + s.session_epoch = ?5 AND m.status = 'active'", "?5 IS NOT NULL AND m.status = 'active'"],

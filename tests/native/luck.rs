@@ -462,8 +462,12 @@ fn what_somebody_did_upstream_or_an_admin_lifted_and_lands_late_undoes_nothing_n
         };
         let lift = || assert!(operator.patch(&key, LIFT).status < 300);
         let kept = batch_of(&world, first, happens);
+        // What is lifted cannot be sent yet: the row still says that the key is off.
+        let down = json!({ "status": 500, "times": 0 });
+        world.add_fault("openrouter.keys.update", "error_before", down);
         let lifted = batch_of(&world, "::LIFT_GUARD", lift);
         lands_for_nothing(&world, kept);
+        world.sandbox.borrow_mut().clear_faults();
         sweeps(&world, 2);
         happens();
         let stands = "SELECT json_array((SELECT COUNT(*) FROM holds WHERE reason = 'upstream'),
