@@ -49,22 +49,31 @@ pub async fn follow(
             Reply::Is(read) => spend = read,
             other => return Ok(other.map(|_| Switched::Overtaken)),
         }
-        let Some(again) = caps::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
+        let Some(again) = taken_up_again(app, due, basis, now).await? else {
             return Ok(Reply::Is(Switched::Overtaken));
         };
-        // What was known of the key itself before it was read is what its figure fell from.
-        let known = basis.spend.take();
         basis = again;
-        basis.spend = known;
     }
     let mut cap = decide(&basis, spend.as_ref(), now);
-    if cap.limit > basis.limit && !basis.sent {
-        // A lower limit that somebody else set is not to be undone by a job.
-        match check(app, due, actor).await? {
+    if differs(&cap, &basis) && !basis.sent {
+        // A lower limit that somebody else set is not to be undone: by a higher one, or by one that is taken back later.
+        let is_less = lowers(&cap, &basis);
+        let look = if is_less { Look::Brief } else { Look::Needed };
+        match check(app, due, actor, look).await? {
             Reply::Is(Noticed::Nothing) => {}
+            Reply::Is(Noticed::Lowered) if is_less => {
+                let Some(again) = taken_up_again(app, due, basis, now).await? else {
+                    return Ok(Reply::Is(Switched::Overtaken));
+                };
+                basis = again;
+                cap = decide(&basis, spend.as_ref(), now);
+            }
             Reply::Is(Noticed::Held | Noticed::Lowered) => {
                 return Ok(Reply::Is(Switched::Overtaken));
             }
+            Reply::Missing => return Ok(Reply::Missing),
+            // Less is said nevertheless.
+            _ if is_less => {}
             Reply::Is(Noticed::Unclear) => return Ok(Reply::Unknown),
             other => return Ok(other.map(|_| Switched::Overtaken)),
         }
@@ -75,22 +84,32 @@ pub async fn follow(
         _ if lowers(&cap, &basis) => cap.next = earliest(cap.next, Some(basis.taken)),
         other => return Ok(other.map(|()| Switched::Overtaken)),
     }
-    if cap.limit == basis.limit
-        && cap.limit_reset == basis.limit_reset
-        && cap.exhausted == basis.held
-        && !basis.sent
-    {
+    if !differs(&cap, &basis) && !basis.sent {
         caps::keep(&*app.db, &due.public_id, &basis, cap.next).await?;
         return Ok(Reply::Is(Switched::AsItWas));
     }
     turn::cap(app, due, &cap, &basis, actor).await
 }
 
-async fn check(app: &App, due: &Due, actor: &str) -> Result<Reply<Noticed>, DbError> {
+/// The basis as it is now that the key was read. What was known of the key itself before is what its figure fell from.
+async fn taken_up_again(
+    app: &App,
+    due: &Due,
+    before: Basis,
+    now: Timestamp,
+) -> Result<Option<Basis>, DbError> {
+    let mut again = caps::take_up(&*app.db, &due.public_id, now, app.now()).await?;
+    if let Some(again) = &mut again {
+        again.spend = before.spend;
+    }
+    Ok(again)
+}
+
+async fn check(app: &App, due: &Due, actor: &str, look: Look) -> Result<Reply<Noticed>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Reply::Unknown);
     };
-    let noticed = upstream_changes::check(app, hash, actor, Look::Needed).await?;
+    let noticed = upstream_changes::check(app, hash, actor, look).await?;
     absence::judge(app, due, noticed, actor).await
 }
 
@@ -244,6 +263,11 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
         next: basis.grants.not_after_a_raise(next),
     }
+}
+
+/// Whether it is another than is in force.
+fn differs(cap: &Cap, basis: &Basis) -> bool {
+    cap.limit != basis.limit || cap.limit_reset != basis.limit_reset || cap.exhausted != basis.held
 }
 
 /// Whether it gives less than is in force, or was sent.

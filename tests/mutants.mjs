@@ -977,7 +977,9 @@ export const mutants = [
     ["removing a key does not lift the limit that somebody else set", "ON uk.owner_id = gk.owner_id AND uk.ordinal = gk.ordinal WHERE", "ON uk.id = gk.id WHERE"],
   ]),
   ...inFile("src/caps.rs", [
-    ["what is raised is looked at before", "    if cap.limit > basis.limit && !basis.sent {", "    if false {"],
+    ["what is raised is looked at before", "    if differs(&cap, &basis) && !basis.sent {", "    if lowers(&cap, &basis) && !basis.sent {"],
+    ["what is lowered is looked at before", "    if differs(&cap, &basis) && !basis.sent {", "    if differs(&cap, &basis) && !lowers(&cap, &basis) && !basis.sent {"],
+    ["less is said though nothing can be read", "            _ if is_less => {}\n", ""],
     ["a request waits for no slow reading", "        if app.now() >= began.plus(AT_ONCE_SECS) {\n            return false;", "        if app.now() < began {\n            return false;"],
     ["a request reads some keys only", "caps::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE)", "caps::to_read(&*app.db, owner, prepays, 100)"],
     ["a request waits for some keys only", "const KEYS_AT_ONCE: usize = 10;", "const KEYS_AT_ONCE: usize = 100;"],

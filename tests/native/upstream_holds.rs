@@ -109,6 +109,85 @@ fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
     }
 }
 
+/// A lower limit that we take back: the owner's own, and the plan's.
+fn down_and_up(world: &World, member: &Browser<'_>, key: &str, of: &str) {
+    for limit in [
+        json!("1"),
+        if of == "plan" {
+            json!("5")
+        } else {
+            json!(null)
+        },
+    ] {
+        let body = json!({ "limit_usd": limit }).to_string();
+        let told = match of {
+            "plan" => {
+                let operator = Browser::signed_in(world, "operator");
+                operator.patch("/api/v1/admin/plans/default", &body)
+            }
+            _ => member.post(&format!("/api/v1/keys/{key}/limit"), &body),
+        };
+        assert_eq!(told.status, 200, "{told:?}");
+        if of == "plan" {
+            sweeps(world, 1);
+        }
+    }
+    sweeps(world, 2);
+}
+
+#[test]
+fn a_lower_limit_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else_lowered() {
+    for of in ["owner", "plan"] {
+        let world = World::new();
+        let (member, key) = holder(&world, "member");
+        // What the sweep reads anyway does not reach so far back.
+        world.pass(3 * 3_600);
+        by_hand(&world, &json!({ "limit": 2 }));
+        down_and_up(&world, &member, &key, of);
+        assert_eq!(shown(&member)["upstream_limit_usd"], "2.00", "{of}");
+        assert_eq!(world.usable()[0].limit.unwrap().nanos, 2_000_000_000);
+        oracle::settled(&world);
+
+        let world = World::new();
+        let (member, key) = holder(&world, "member");
+        world.pass(3 * 3_600);
+        by_hand(&world, &json!({ "limit": 0 }));
+        down_and_up(&world, &member, &key, of);
+        assert_eq!(shown(&member)["holds"], json!(["upstream"]), "{of}");
+        assert_eq!(world.usable().len(), 0);
+        oracle::settled(&world);
+    }
+}
+
+#[test]
+fn another_window_of_our_own_does_not_undo_what_somebody_else_lowered() {
+    let world = World::new();
+    let (member, _) = holder(&world, "member");
+    world.pass(3 * 3_600);
+    by_hand(&world, &json!({ "limit": 2 }));
+    let operator = Browser::signed_in(&world, "operator");
+    let weekly = json!({ "limit_reset": "weekly" }).to_string();
+    let told = operator.patch("/api/v1/admin/plans/default", &weekly);
+    assert_eq!(told.status, 200, "{told:?}");
+    sweeps(&world, 3);
+    assert_eq!(shown(&member)["upstream_limit_usd"], "2.00");
+    let key = &world.usable()[0];
+    assert_eq!(key.limit.unwrap().nanos, 2_000_000_000);
+    assert_eq!(key.limit_reset, Some(sandbox::Period::Weekly));
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_lower_limit_of_our_own_is_sent_though_nothing_can_be_read_before() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    world.add_fault("openrouter.keys.get", "error_before", json!({ "times": 0 }));
+    let body = json!({ "limit_usd": "1" }).to_string();
+    let told = member.post(&format!("/api/v1/keys/{key}/limit"), &body);
+    assert_eq!(told.status, 200, "{told:?}");
+    assert_eq!(world.usable()[0].limit.unwrap().nanos, 1_000_000_000);
+}
+
 #[test]
 fn a_rotation_of_a_key_that_somebody_else_disabled_makes_no_secret() {
     for (verb, body) in [("rotate", "{}"), ("rotate", r#"{"grace_hours":1}"#)] {
