@@ -63,7 +63,7 @@ use Does::{
 
 const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
-const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
+pub const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
 const OPERATIONS: [(&str, Does, Start); 43] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
@@ -418,15 +418,9 @@ fn somebody_changes(world: &World, change: &serde_json::Value) {
         "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
          WHERE {THE_MEMBER} AND g.state IN ('active', 'disabled') AND g.missing_since IS NULL ORDER BY g.id DESC LIMIT 1"
     ));
-    for hash in hashes.iter().filter(|hash| is_there(world, hash)) {
-        world.by_hand("PATCH", &format!("/keys/{hash}"), change);
+    for hash in &hashes {
+        world.somebody_changes(hash, change);
     }
-}
-
-fn is_there(world: &World, hash: &str) -> bool {
-    let sandbox = world.sandbox.borrow();
-    let key = sandbox.ledger().key(hash);
-    key.is_some_and(|key| key.deleted_at_ms.is_none())
 }
 
 /// The newest secret of the member's that may work ends at OpenRouter, by somebody else's hand.
@@ -435,8 +429,8 @@ fn deletes_the_members_key(world: &World) {
         "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
          WHERE {THE_MEMBER} AND g.state IN ('active', 'disabled') ORDER BY g.id DESC LIMIT 1"
     ));
-    if let Some(hash) = hashes.first().filter(|hash| is_there(world, hash)) {
-        world.by_hand("DELETE", &format!("/keys/{hash}"), &json!(null));
+    for hash in &hashes {
+        world.somebody_deletes_key(hash);
     }
 }
 
@@ -542,7 +536,7 @@ pub fn sweep(world: &World, ahead: i64) -> Act {
     })
 }
 
-fn reconcile(world: &World) -> Act {
+pub fn reconcile(world: &World) -> Act {
     let (service, at) = (world.service(), world.now());
     Box::pin(async move {
         keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, at).await;

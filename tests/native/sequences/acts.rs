@@ -10,6 +10,7 @@ use super::admins::{
     of_member, pay, raise, settings,
 };
 use super::midnight::{night, night_of_one_clock, raised_until_midnight, until_midnight};
+use super::somebody::{self, LIFT};
 use super::spender::{spend, spend_all, spends_between};
 use super::{Dice, Play, faults};
 use crate::support::browser::CLAIM;
@@ -146,6 +147,13 @@ operations! {
     "sign out by an admin" 1 at MEMBER_OUT, |p, _| of_member(p, MEMBER_OUT, "{}");
     "block" 1 at BLOCK, |p, _| block(p, BLOCK);
     "lift the block" 3 at UNBLOCK, |p, _| block(p, UNBLOCK);
+    "somebody disables" 2, somebody::disables;
+    "somebody lowers" 2, somebody::lowers;
+    "somebody enables" 2, somebody::enables;
+    "somebody raises" 3, somebody::raises;
+    "somebody deletes" 1, somebody::deletes;
+    "lift what somebody did" 4 at LIFT, somebody::lift;
+    "reconcile" 4, |p, _| somebody::reconcile(p);
     "sweep" 10, |p, _| p.sweep();
     "sweep on demand" 1 at JOB, |p, _| by_operator(p, JOB, "sweep", r#"{"dry_run":false}"#);
     // Somebody replays the Cron Trigger with a time of their own.
@@ -176,6 +184,8 @@ pub const ROUGH: &[&str] = &[
     "ban",
     "sign out by an admin",
     "block",
+    "somebody disables",
+    "somebody deletes",
     "fault",
     "sweep of next year",
 ];
@@ -206,10 +216,6 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
     (
         ("POST", "/api/v1/admin/leaks"),
         "reports a key by its secret; reported by its id, it is played",
-    ),
-    (
-        ("PATCH", "/api/v1/admin/keys/{id}"),
-        "lifts what somebody else did at OpenRouter, which no sequence does",
     ),
 ];
 

@@ -51,7 +51,7 @@ struct Terms {
     window: Window,
     plan_limit: i64,
     keys_allowed: i64,
-    /// What owners prefer of their keys.
+    /// What owners prefer of their keys, or somebody else left them.
     own_limits: HashMap<i64, i64>,
     raises: Vec<Raise>,
 }
@@ -84,6 +84,8 @@ pub struct Reckoning {
     exhausted: usize,
     /// How often somebody could have spent between two effects.
     between: usize,
+    /// Calls that nothing of ours let in.
+    not_ours: usize,
 }
 
 impl Reckoning {
@@ -98,6 +100,7 @@ impl Reckoning {
             settled: HashMap::new(),
             exhausted: 0,
             between: 0,
+            not_ours: 0,
         }
     }
 
@@ -108,6 +111,24 @@ impl Reckoning {
 
     pub fn times_between(&self) -> usize {
         self.between
+    }
+
+    /// A call that somebody else let in who enabled a key at OpenRouter, or gave it a higher limit.
+    pub fn admit_of_somebody(&mut self) {
+        self.not_ours += 1;
+    }
+
+    pub fn not_ours(&self) -> usize {
+        self.not_ours
+    }
+
+    /// What of a call would have been booked where so much had been left of a limit.
+    pub fn within(&self, amount: Usd, left: Usd) -> Usd {
+        match left {
+            Usd::ZERO => Usd::ZERO,
+            _ if self.metering.overshoot => amount,
+            _ => amount.min(left),
+        }
     }
 
     pub fn admitted(&self) -> usize {
@@ -159,8 +180,7 @@ impl Reckoning {
     }
 
     /// A call that upstream let in and booked.
-    pub fn admit(&mut self, world: &World, secret: &str, amount: Usd) {
-        let hash = sandbox::sha256_hex(secret.as_bytes());
+    pub fn admit(&mut self, world: &World, hash: &str, amount: Usd) {
         let row = world.db.text(&format!(
             "SELECT key_id || ' ' || created_at FROM generations WHERE upstream_hash = '{hash}'"
         ));
@@ -170,7 +190,7 @@ impl Reckoning {
         // Terms may have changed in this very request.
         self.notice(world);
         self.calls.push(Call {
-            hash: hash.clone(),
+            hash: hash.to_owned(),
             key,
             at_ms,
             amount: amount.nanos,
@@ -178,7 +198,7 @@ impl Reckoning {
         let ahead_ms = world.upstream_ahead_ms.get();
         let terms = self.terms.iter().map(|(terms, _)| terms);
         let verdicts: Vec<_> = terms
-            .map(|terms| self.used(terms, &hash, key, born, [at_ms, ahead_ms]))
+            .map(|terms| self.used(terms, hash, key, born, [at_ms, ahead_ms]))
             .collect();
         assert!(
             verdicts.iter().any(Used::is_within),
@@ -319,7 +339,8 @@ fn given(world: &World) -> Option<(String, Terms)> {
         panic!("five columns: {plan:?}");
     };
     let own_limits = world.db.texts(&format!(
-        "SELECT id || ' ' || own_limit_nano FROM keys WHERE owner_id = {owner} AND own_limit_nano IS NOT NULL"
+        "SELECT id || ' ' || MIN(COALESCE(own_limit_nano, upstream_limit_nano), COALESCE(upstream_limit_nano, own_limit_nano))
+         FROM keys WHERE owner_id = {owner} AND COALESCE(own_limit_nano, upstream_limit_nano) IS NOT NULL"
     ));
     let own_limits = own_limits.iter().map(|row| {
         let (key, limit) = row.split_once(' ').unwrap();

@@ -55,7 +55,7 @@ fn until_window_ends(play: &Play) -> i64 {
 }
 
 /// To so many seconds before the member's window ends by our clock, or the next one does.
-fn pass_to_before_window_ends(play: &Play, secs: i64) {
+fn pass_to_before_window_ends(play: &mut Play, secs: i64) {
     if until_window_ends(play) < secs {
         play.pass(secs);
     }

@@ -10,12 +10,18 @@ use super::bound::Reckoning;
 use super::{Dice, Play};
 use crate::support::World;
 
-/// One model call. What was let in is reckoned.
+/// One model call. What was let in is reckoned, as far as it is not what somebody else has given at OpenRouter.
 pub fn call(world: &World, reckoning: &RefCell<Reckoning>, secret: &str, price: Usd) -> Spent {
     let now = world.upstream_now_ms();
+    let hash = sandbox::sha256_hex(secret.as_bytes());
+    let ours = world.left_of_ours(&hash);
     let spent = world.sandbox.borrow_mut().spend(secret, price, now);
     if let Spent::Booked(amount) = spent {
-        reckoning.borrow_mut().admit(world, secret, amount);
+        let mut reckoning = reckoning.borrow_mut();
+        match ours.map(|left| reckoning.within(amount, left)) {
+            Some(Usd::ZERO) => reckoning.admit_of_somebody(),
+            of_ours => reckoning.admit(world, &hash, of_ours.unwrap_or(amount)),
+        }
     }
     spent
 }

@@ -58,14 +58,42 @@ impl World {
             ],
             body: body.to_string().into_bytes(),
         };
+        let of_key = path.strip_prefix("/keys/");
+        let before = of_key.and_then(|hash| self.upstream_key(hash));
         let now = self.upstream_now_ms();
-        let answer = self.sandbox.borrow_mut().handle(&request, now).answer();
-        let answer = answer.expect("an answer");
+        let delivery = self.sandbox.borrow_mut().handle_by_hand(&request, now);
+        let answer = delivery.answer().expect("an answer");
         assert!((200..300).contains(&answer.status), "{answer:?}");
-        if let ("DELETE", Some(hash)) = (method, path.strip_prefix("/keys/")) {
-            self.gone.borrow_mut().push(hash.to_owned());
+        match (method, of_key, before) {
+            ("DELETE", Some(hash), _) => self.gone.borrow_mut().push(hash.to_owned()),
+            ("PATCH", Some(_), Some(before)) => self.was_changed_by_hand(&before),
+            _ => {}
         }
         answer.value()
+    }
+
+    /// An upstream key as it is.
+    pub fn upstream_key(&self, hash: &str) -> Option<sandbox::UpstreamKey> {
+        self.sandbox.borrow().ledger().key(hash).cloned()
+    }
+
+    /// Somebody changes a key, if it is there.
+    pub fn somebody_changes(&self, hash: &str, change: &Value) {
+        if self.is_there(hash) {
+            self.by_hand("PATCH", &format!("/keys/{hash}"), change);
+        }
+    }
+
+    /// Somebody deletes a key, if it is there.
+    pub fn somebody_deletes_key(&self, hash: &str) {
+        if self.is_there(hash) {
+            self.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
+        }
+    }
+
+    fn is_there(&self, hash: &str) -> bool {
+        let key = self.upstream_key(hash);
+        key.is_some_and(|key| key.deleted_at_ms.is_none())
     }
 
     /// Of what is on record as there, what somebody has deleted upstream.

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod browser;
+pub mod by_hand;
 pub mod canaries;
 pub mod database;
 pub mod effects;

@@ -16,6 +16,7 @@ use keycap::ports::{Brake, Clock, LocalFuture, Log, NoRandomness, Random};
 use sandbox::Sandbox;
 
 use super::browser::Told;
+use super::by_hand::ByHand;
 use super::canaries::Canaries;
 use super::database::Sqlite;
 use super::effects::Effects;
@@ -58,6 +59,8 @@ pub struct World {
     pub delivered: Rc<RefCell<Vec<String>>>,
     /// Keys that somebody deleted upstream, by hash.
     pub gone: RefCell<Vec<String>>,
+    /// What somebody changed of keys upstream, as far as it stands.
+    pub by_hand: RefCell<ByHand>,
     pub canaries: Canaries,
 }
 
@@ -116,6 +119,7 @@ impl World {
             settings: RefCell::new(settings()),
             delivered,
             gone: RefCell::default(),
+            by_hand: RefCell::default(),
         }
     }
 
@@ -144,6 +148,7 @@ impl World {
             settings: RefCell::new(self.settings.borrow().clone()),
             delivered,
             gone: self.gone.clone(),
+            by_hand: self.by_hand.clone(),
         }
     }
 

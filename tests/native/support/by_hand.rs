@@ -1,0 +1,304 @@
+//! What somebody else did to keys at OpenRouter by hand, for as long as it stands, and what the promises make of it: what
+//! they enabled or raised is not ours to answer for until it is mended; what they disabled or lowered stays so until an
+//! admin lifts that.
+
+use std::collections::{HashMap, HashSet};
+
+use sandbox::{Period, UpstreamKey, Usd};
+
+use super::world::World;
+
+#[derive(Clone, Default)]
+pub struct ByHand {
+    /// Enabled, though we had disabled it.
+    enabled: HashSet<String>,
+    /// Given a higher limit than we gave it: which; none is no limit.
+    raised: HashMap<String, Option<Usd>>,
+    /// Disabled, and to stay so; when we had last changed it.
+    disabled: HashMap<String, Change>,
+    /// Given a lower limit than we gave it, and to stay so.
+    lowered: HashMap<String, Lowered>,
+    /// Given a limit of nothing, which we give none.
+    emptied: HashSet<String>,
+}
+
+impl ByHand {
+    pub fn enabled(&self, hash: &str) -> bool {
+        self.enabled.contains(hash)
+    }
+
+    pub fn raised(&self, hash: &str) -> bool {
+        self.raised.contains_key(hash)
+    }
+
+    pub fn emptied(&self, hash: &str) -> bool {
+        self.emptied.contains(hash)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.enabled.is_empty()
+            && self.raised.is_empty()
+            && self.disabled.is_empty()
+            && self.lowered.is_empty()
+            && self.emptied.is_empty()
+    }
+}
+
+#[derive(Clone)]
+struct Lowered {
+    limit: Usd,
+    window: Option<Period>,
+    /// The limit that we had given it, and when we had last changed it.
+    ours: i64,
+    changed: Change,
+}
+
+/// The last change of ours to a row.
+#[derive(Clone, Copy)]
+struct Change {
+    id: i64,
+    at_secs: i64,
+}
+
+/// A change of ours may not show everywhere yet.
+const SHOWS_WITHIN_SECS: i64 = 300;
+const A_CENT: Usd = Usd { nanos: 10_000_000 };
+
+/// A key's row, as far as it matters here.
+struct Row {
+    state: String,
+    limit: i64,
+    /// The highest that we gave it, or sent and may be in force.
+    on_record: i64,
+    switch_doubted: bool,
+    limit_doubted: bool,
+    /// Somebody else's doing is written down.
+    is_held: bool,
+    limit_kept: bool,
+    /// It waits for money of ours.
+    is_spent: bool,
+    changed: Change,
+}
+
+impl Row {
+    fn is_live(&self) -> bool {
+        ["active", "disabled"].contains(&self.state.as_str())
+    }
+}
+
+impl World {
+    fn row_of(&self, hash: &str) -> Option<Row> {
+        let rows = self.db.texts(&format!(
+            "SELECT g.state || ' ' || g.limit_nano || ' ' || MAX(g.limit_nano, COALESCE(g.limit_sent_nano, 0)) || ' '
+               || (g.switch_doubted_at IS NOT NULL) || ' ' || (g.limit_sent_at IS NOT NULL) || ' '
+               || EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'upstream') || ' '
+               || (k.upstream_limit_nano IS NOT NULL) || ' '
+               || EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'budget') || ' '
+               || (SELECT a.id || ' ' || a.at FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1)
+             FROM generations g JOIN keys k ON k.id = g.key_id WHERE g.upstream_hash = '{hash}'"
+        ));
+        let [
+            state,
+            limit,
+            on_record,
+            switch,
+            sent,
+            held,
+            kept,
+            spent,
+            id,
+            at,
+        ] = rows.first()?.split(' ').collect::<Vec<_>>()[..]
+        else {
+            panic!("ten columns: {rows:?}");
+        };
+        Some(Row {
+            state: state.to_owned(),
+            limit: limit.parse().unwrap(),
+            on_record: on_record.parse().unwrap(),
+            switch_doubted: switch == "1",
+            limit_doubted: sent == "1",
+            is_held: held == "1",
+            limit_kept: kept == "1",
+            is_spent: spent == "1",
+            changed: Change {
+                id: id.parse().unwrap(),
+                at_secs: at.parse().unwrap(),
+            },
+        })
+    }
+
+    /// The highest limit that we gave a key, or sent and may be in force.
+    pub fn on_record(&self, hash: &str) -> i64 {
+        self.row_of(hash).map_or(0, |row| row.on_record)
+    }
+
+    /// Somebody has changed a key that was like this before.
+    pub fn was_changed_by_hand(&self, before: &UpstreamKey) {
+        let hash = &before.hash;
+        let (Some(key), Some(row)) = (self.upstream_key(hash), self.row_of(hash)) else {
+            return;
+        };
+        let mut hands = self.by_hand.borrow_mut();
+        if before.disabled && !key.disabled {
+            hands.disabled.remove(hash);
+            if row.state != "active" {
+                hands.enabled.insert(hash.clone());
+            }
+        }
+        if before.limit != key.limit {
+            hands.lowered.remove(hash);
+            hands.raised.remove(hash);
+            if key.limit == Some(Usd::ZERO) {
+                hands.emptied.insert(hash.clone());
+            }
+            if key.limit.is_none_or(|limit| limit.nanos > row.on_record) {
+                hands.raised.insert(hash.clone(), key.limit);
+            }
+        }
+    }
+
+    /// What somebody did to a key, that was like this before, stays: nothing of ours was under way.
+    pub fn stays_as_left_by_hand(&self, before: &UpstreamKey) {
+        let hash = &before.hash;
+        let (Some(key), Some(row)) = (self.upstream_key(hash), self.row_of(hash)) else {
+            return;
+        };
+        let mut hands = self.by_hand.borrow_mut();
+        let is_stopped = !before.disabled && key.disabled;
+        if is_stopped && row.state == "active" && !row.switch_doubted {
+            hands.disabled.insert(hash.clone(), row.changed);
+        }
+        let is_lowered = |limit: &Usd| before.limit != key.limit && limit.nanos < row.limit;
+        if let Some(limit) = key.limit.filter(is_lowered)
+            && !row.limit_doubted
+        {
+            let lowered = Lowered {
+                limit,
+                window: key.limit_reset,
+                ours: row.limit,
+                changed: row.changed,
+            };
+            hands.lowered.insert(hash.clone(), lowered);
+        }
+    }
+
+    /// How many keys are held for a limit of nothing, which differs from what their rows say.
+    pub fn held_for_nothing(&self) -> usize {
+        let held = self.db.texts(&format!(
+            "SELECT g.upstream_hash FROM generations g JOIN holds h ON h.key_id = g.key_id
+             WHERE h.reason = 'upstream' AND g.state IN ('active', 'disabled') AND g.expires_at > {}",
+            self.now().secs()
+        ));
+        let keys = held.iter().filter_map(|hash| self.upstream_key(hash));
+        keys.filter(|key| key.deleted_at_ms.is_none() && key.limit.is_some_and(|is| is < A_CENT))
+            .count()
+    }
+
+    /// An admin lifts what somebody did to a key: what is written down of it, or will be when that goes on later.
+    pub fn lifts_by_name(&self, key: &str, later: bool) {
+        let hashes = self.db.texts(&format!(
+            "SELECT COALESCE(g.upstream_hash, '') FROM generations g JOIN keys k ON k.id = g.key_id WHERE k.public_id = '{key}'"
+        ));
+        let is_written = |hash: &String| {
+            let row = self.row_of(hash);
+            row.is_some_and(|row| later || row.is_held || row.limit_kept)
+        };
+        let hashes: Vec<String> = hashes.into_iter().filter(is_written).collect();
+        let mut hands = self.by_hand.borrow_mut();
+        for hash in hashes {
+            hands.disabled.remove(&hash);
+            hands.lowered.remove(&hash);
+        }
+    }
+
+    /// What somebody disabled is disabled, and what they lowered has no higher limit. What they enabled or raised, and we
+    /// have mended since, is ours again.
+    pub fn what_somebody_did_stands(&self) {
+        if self.by_hand.borrow().is_empty() {
+            return;
+        }
+        let of = |hash: &str| self.upstream_key(hash).zip(self.row_of(hash));
+        let mut hands = self.by_hand.borrow_mut();
+        hands.enabled.retain(|hash| {
+            of(hash).is_some_and(|(key, row)| !key.disabled && row.state != "active")
+        });
+        hands
+            .raised
+            .retain(|hash, limit| of(hash).is_some_and(|(key, _)| key.limit == *limit));
+        hands
+            .emptied
+            .retain(|hash| of(hash).is_some_and(|(key, _)| key.limit == Some(Usd::ZERO)));
+        hands.disabled.retain(|hash, _| {
+            let Some((key, row)) = of(hash).filter(|(_, row)| row.is_live()) else {
+                return false;
+            };
+            assert!(
+                key.disabled,
+                "what somebody else disabled is enabled again: {hash} {}",
+                row.state
+            );
+            true
+        });
+        hands.lowered.retain(|hash, Lowered { limit, window, .. }| {
+            let Some((key, row)) = of(hash).filter(|(_, row)| row.is_live()) else {
+                return false;
+            };
+            // A limit of nothing is as good as disabled. And one of a whole life counts what was spent before.
+            if row.is_held && *limit < A_CENT || row.limit_kept && key.limit_reset != *window {
+                return false;
+            }
+            assert!(
+                key.limit.is_some_and(|is| is <= *limit),
+                "what somebody else lowered to {limit:?} is raised again: {hash} {:?}",
+                key.limit
+            );
+            true
+        });
+    }
+
+    /// Lets go what we have disabled or lowered further by now without having read it: where what was read said nothing,
+    /// within five minutes of another change of ours, or could not be read.
+    pub fn lets_go_what_could_not_be_read(&self, troubled: bool) {
+        let may_undo = |then: &mut Change, row: &Row| {
+            let before = std::mem::replace(then, row.changed);
+            before.id != row.changed.id
+                && (troubled || before.at_secs + SHOWS_WITHIN_SECS > row.changed.at_secs)
+        };
+        let of = |hash: &str| self.upstream_key(hash).zip(self.row_of(hash));
+        let mut hands = self.by_hand.borrow_mut();
+        hands.disabled.retain(|hash, then| {
+            of(hash).is_none_or(|(key, row)| {
+                let is_undone = may_undo(then, &row);
+                row.is_held || !is_undone || (row.state == "active" && key.disabled)
+            })
+        });
+        hands.lowered.retain(|hash, lowered| {
+            of(hash).is_none_or(|(_, row)| {
+                let is_undone = may_undo(&mut lowered.changed, &row);
+                let is_ours_lower = row.limit < lowered.ours;
+                row.is_held || row.limit_kept || !is_undone || !is_ours_lower
+            })
+        });
+    }
+
+    /// What is left of what we gave a key, as far as upstream has counted; `None` where nobody else gave it more.
+    pub fn left_of_ours(&self, hash: &str) -> Option<Usd> {
+        self.what_somebody_did_stands();
+        let is_enabled = self.by_hand.borrow().enabled(hash);
+        let is_raised = self.by_hand.borrow().raised(hash);
+        if !is_enabled && !is_raised {
+            return None;
+        }
+        let (key, row) = self.upstream_key(hash).zip(self.row_of(hash))?;
+        // Below a cent nothing is given, and a cent is sent.
+        if is_enabled && (!row.is_live() || row.is_spent) {
+            return Some(Usd::ZERO);
+        }
+        let now = self.upstream_now_ms();
+        let ours = Usd {
+            nanos: row.on_record,
+        };
+        is_raised.then(|| ours.left_after(key.as_shown(now).spent_in_window(now)))
+    }
+}
