@@ -18,8 +18,9 @@ const tree = join(stateDir, "mutants", "tree");
 const env = {
   CARGO_TARGET_DIR: process.env.KEYCAP_MUTANTS_TARGET ?? join(stateDir, "mutants", "target"),
   CARGO_TERM_COLOR: "never",
-  // Nobody debugs these builds; linking is most of what a build takes.
+  // Nobody debugs these builds; linking and optimising is most of what a build takes.
   CARGO_PROFILE_DEV_DEBUG: "0",
+  CARGO_PROFILE_DEV_OPT_LEVEL: "0",
   RUST_BACKTRACE: "0",
 };
 
