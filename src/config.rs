@@ -9,14 +9,14 @@ mod reader;
 
 use url::Url;
 
-use reader::Reader;
+use crate::config::reader::Reader;
 
 use crate::crypto::keyring::Keyring;
-use crate::domain::gate::Terms;
+use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
-use crate::domain::origin::Origin;
-use crate::domain::period::LimitReset;
-use crate::domain::secret::Secret;
+use crate::domain::policy::gate::Terms;
+use crate::domain::policy::origin::Origin;
+use crate::domain::time::period::LimitReset;
 
 /// What is wrong with one setting. Names the variable, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -2,38 +2,25 @@
 //! is the same on the Worker and in native tests.
 
 #[macro_use]
-mod json;
-
-mod absence;
+pub mod ports;
 pub mod app;
-mod caps;
 pub mod config;
 pub mod crypto;
 pub mod domain;
-pub mod error;
-mod guardrails;
 pub mod http;
 pub mod jobs;
-mod mint;
-mod offboard;
-mod own_keys;
-pub mod ports;
-mod rotate;
-mod spend;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod platform;
 pub mod store;
-mod turn;
 mod upstream;
-mod upstream_changes;
 
 #[cfg(target_arch = "wasm32")]
-mod runtime;
+mod platform;
 
 #[cfg(target_arch = "wasm32")]
 mod entry {
     use web_sys::{Request, Response};
     use worker::{Context, Env, ScheduleContext, ScheduledEvent};
-
-    use crate::runtime;
 
     #[worker::event(start)]
     fn start() {
@@ -42,11 +29,11 @@ mod entry {
 
     #[worker::event(fetch)]
     async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-        runtime::fetch(&request, env, &context).await
+        platform::fetch(&request, env, &context).await
     }
 
     #[worker::event(scheduled)]
     async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
-        runtime::scheduled(&event, env).await;
+        platform::scheduled(&event, env).await;
     }
 }

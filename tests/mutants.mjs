@@ -273,7 +273,7 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ the reservation
-  ...inFile("src/store/claims.rs", [
+  ...inFile("src/store/keys/claims.rs", [
     ["X8 ended keys are counted before the next one is made", "          AND g.unsettled = 0\n", ""],
     ["X12 the reservation wants a current session", "AND g.epoch = ?5 AND g.status = 'active'", "AND g.status = 'active'"],
     ["P7 the reservation wants an active member", "AND g.epoch = ?5 AND g.status = 'active'", "AND g.epoch = ?5"],
@@ -306,7 +306,7 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ the record
-  ...inFile("src/store/mints.rs", [
+  ...inFile("src/store/keys/mints.rs", [
     ["F17 what a key is held to is on record", "guardrail_id = ?11,", "guardrail_id = NULLIF(?11, ?11),"],
     ["X12 the record wants the attempt's own nonce",
       "AND n.state = 'minting' AND n.op_nonce = ?4 AND n.created_at > ?5", "AND n.state = 'minting' AND n.created_at > ?5"],
@@ -336,7 +336,7 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ other statements
-  ...inFile("src/store/generations.rs", [
+  ...inFile("src/store/keys/generations.rs", [
     ["X2 X22 a young mint is not fenced", "AND n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4", "AND n.state = 'minting' LIMIT ?4"],
     ["X1 a fence takes the nonce away from its attempt",
       "SET state = 'verifying', op_nonce = ?1, failure", "SET state = 'verifying', op_nonce = COALESCE(op_nonce, ?1), failure"],
@@ -355,7 +355,7 @@ export const mutants = [
     ["X16 where keys were minted lately is walked, whatever the plans say",
       "SELECT n.workspace_id, 0 FROM generations n WHERE n.created_at >= ?1", "SELECT n.workspace_id, 0 FROM generations n WHERE 0 AND n.created_at >= ?1"],
   ]),
-  ...inFile("src/store/holds.rs", [
+  ...inFile("src/store/keys/holds.rs", [
     ["X4 a switch is doubtful before it is sent", "        WHERE public_id = ?3 AND state IN ('active', 'disabled')", "        WHERE 0 AND public_id = ?3 AND state IN ('active', 'disabled')"],
     ["X4 a doubtful off is said again", "OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))", "OR 0)"],
     ["X4 a doubtful on is said again", "WHERE switch_doubted_at IS NOT NULL AND state = 'active'", "WHERE 0 AND switch_doubted_at IS NOT NULL AND state = 'active'"],
@@ -383,7 +383,7 @@ export const mutants = [
   ...inFile("src/store/mod.rs", [
     ["X3 a write whose answer was lost is asked for again", "Err(DbError::Unknown) => db.batch(stmts).await,", "Err(DbError::Unknown) => Err(DbError::Unknown),"],
   ]),
-  ...inFile("src/store/requests.rs", [
+  ...inFile("src/store/members/requests.rs", [
     ["A11 to be let in is asked for only where claims are by approval", "THEN g.claims = 'by_approval' AND g.allotted = 0", "THEN g.allotted = 0"],
     ["A11 whoever was let in asks no more", "THEN g.claims = 'by_approval' AND g.allotted = 0", "THEN g.claims = 'by_approval'"],
     ["A11 a block is appealed against", "THEN g.blocked = 1 OR (g.account_created_at", "THEN (g.account_created_at"],
@@ -399,19 +399,19 @@ export const mutants = [
     ["A7 only a current session of an active admin decides", "AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'", "AND ?6 IS NOT NULL"],
     ["A11 what was declined lets nobody in", "WHERE q.public_id = ?3 AND q.state = 'approved'", "WHERE q.public_id = ?3"],
   ]),
-  ...inFile("src/store/terms.rs", [
+  ...inFile("src/store/access/terms.rs", [
     ["A7 an acceptance wants a current session", "AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'", "AND ?5 IS NOT NULL AND m.status = 'active'"],
     ["P7 an acceptance wants an active member", "= ?5 AND m.status = 'active' AND", "= ?5 AND"],
     ["P11 terms are accepted once", "AND m.status = 'active' AND m.terms_rev < ?2", "AND m.status = 'active'"],
   ]),
-  ...inFile("src/store/runs.rs", [
+  ...inFile("src/store/ops/runs.rs", [
     ["X22 a run that may still be at work keeps its lease", "AND ended_at IS NULL AND lease_until <= ?1", "AND ended_at IS NULL AND ?1 > 0"],
     ["X1 only a run that finished everything moves the look-back on", "WHERE job = ?2 AND outcome = 'done' ORDER BY started_at", "WHERE job = ?2 AND outcome <> 'running' ORDER BY started_at"],
     ["X6 any recorded key tells which account is ours",
       "COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n\n            WHERE n.recorded_at > s.account_since AND n.created_at > s.account_since - ?3 ORDER BY n.created_at DESC LIMIT 1))",
       "s.home_workspace_id"],
   ]),
-  ...inFile("src/store/settings.rs", [
+  ...inFile("src/store/ops/settings.rs", [
     ["ending every session names the epoch", "AND m.status = 'active' AND s.session_epoch = ?5", "AND m.status = 'active' AND ?5 >= 0"],
     ["every session is ended once by a change", "SET session_epoch = session_epoch + 1, change_id = ?1\n        WHERE change_id IS NOT ?1 AND", "SET session_epoch = session_epoch + 1, change_id = ?1\n        WHERE"],
     ["A13 A3 a take-over that lands late undoes no newer one", "AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = 'instance' ORDER BY a.id DESC LIMIT 1)", "AND EXISTS (SELECT 1 FROM audit a WHERE a.change_id = ?2 AND a.target = 'instance')"],
@@ -436,12 +436,12 @@ export const mutants = [
     ["A2 putting the keys on leaves minting stopped", "UPDATE settings SET keys = 'on', change_id = ?1", "UPDATE settings SET keys = 'on', minting = 'open', change_id = ?1"],
     ["A4 a switch does not wait for what was postponed", "WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0", "WHERE 0 AND live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0"],
   ]),
-  ...inFile("src/store/strays.rs", [
+  ...inFile("src/store/keys/strays.rs", [
     ["X1 what a walk sees in doubt is marked as seen", "        WHERE unsettled = 1 AND state = 'verifying' AND upstream_name IN", "        WHERE 0 AND unsettled = 1 AND state = 'verifying' AND upstream_name IN"],
   ]),
 
   // ------------------------------------------------------------------------------------------ the core
-  ...inFile("src/store/offboard.rs", [
+  ...inFile("src/store/members/offboard.rs", [
     ["A2 reinstating lifts an admin's hold of a key that has ended", "        stmts.push(stmt!(FORGIVE, change));\n", ""],
     ["A7 a member is put out in an admin's current session only", "WHERE m.public_id = ?6 AND a.epoch + s.session_epoch = ?7", "WHERE m.public_id = ?6 AND ?7 = ?7"],
     ["A16 who has left is not acted on", "          AND m.status <> ?3 AND m.status <> 'left'\n", "          AND m.status <> ?3\n"],
@@ -464,7 +464,7 @@ export const mutants = [
     ["A16 a permission leaves with its member", "UNALLOT = \"DELETE FROM allotments\n        WHERE ", "UNALLOT = \"DELETE FROM allotments\n        WHERE 0 AND "],
     ["A16 sessions end with leaving", "terms_rev = 0, terms_at = NULL, epoch = epoch + 1,", "terms_rev = 0, terms_at = NULL, epoch = epoch + 0,"],
   ]),
-  ...inFile("src/store/blocks.rs", [
+  ...inFile("src/store/members/blocks.rs", [
     ["A7 a block is put in an admin's current session only", "WHERE a.epoch + s.session_epoch = ?5", "WHERE ?5 = ?5"],
     ["P11 who is blocked is not blocked again", "          AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.provider = ?6 AND b.subject = json_extract(j.value, '$.subject'))\n", ""],
     ["A7 a block is lifted in an admin's current session only", "AND a.epoch + s.session_epoch = ?4 AND a.status", "AND ?4 = ?4 AND a.status"],
@@ -472,17 +472,17 @@ export const mutants = [
   ...inFile("migrations/0006_generations.sql", [
     ["a kept answer that names a member is found by that", "AFTER UPDATE OF body ON idempotency_keys WHEN NEW.body IS NOT NULL BEGIN", "AFTER UPDATE OF body ON idempotency_keys WHEN 0 BEGIN"],
   ]),
-  ...inFile("src/store/offboard.rs", [
+  ...inFile("src/store/members/offboard.rs", [
     ["A16 own answers are forgotten with their member", "        WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)\n            OR ", "        WHERE ("],
   ]),
-  ...inFile("src/store/caps.rs", [
+  ...inFile("src/store/budget/limits.rs", [
     ["keys that spend what was paid are read first", "        ORDER BY (?2 = 1 AND (n.state", "        ORDER BY (?2 = 2 AND (n.state"],
     ["keys whose figures are the oldest are read first", "          COALESCE(n.usage_read_at, 0), n.id LIMIT ?3", "          n.id LIMIT ?3"],
   ]),
-  ...inFile("src/offboard.rs", [
+  ...inFile("src/app/membership.rs", [
     ["A16 leaving wants one's own login", "    if member.login != confirm {", "    if confirm.is_empty() {"],
   ]),
-  ...inFile("src/domain/budget.rs", [
+  ...inFile("src/domain/money/budget.rs", [
     ["what was spent just before a window counts in it by upstream's clock", "    let by_any_clock = began.plus(-SKEW_SECS);\n", "    let by_any_clock = began;\n"],
     ["whose spend is not known counts with the whole cap", "    cap.max(used)\n}", "    used\n}"],
     ["a live sibling counts with what it has spent", "    cap.max(used)\n}", "    cap\n}"],
@@ -502,12 +502,12 @@ export const mutants = [
     ["X9 what ended about the boundary may be of the new window", "        Some(ended) if ended < by_any_clock => NanoUsd::ZERO,", "        Some(ended) if ended < began => NanoUsd::ZERO,"],
     ["X9 its last figure is as much as it can be", "usage.read_at >= by_any_clock && reset", "usage.read_at >= began && reset"],
   ]),
-  ...inFile("src/mint/decision.rs", [
+  ...inFile("src/app/claim/decision.rs", [
     ["B3 a cap below the allowance is computed anew after the reset", "        due => due,\n", "        _ => None,\n"],
     ["what waits for evidence is computed anew by the next sweep", "        Some(_) if waits =>", "        Some(_) if waits && cap < NanoUsd::ZERO =>"],
     ["a temporary raise ends for a fresh key too", "        due: grants.not_after_a_raise(reset),", "        due: reset,"],
   ]),
-  ...inFile("src/caps.rs", [
+  ...inFile("src/app/sync/limit.rs", [
     ["B3 more wants upstream's evidence", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
     ["B5 what the plan does not allow gets nothing more", "    if basis.put_off {\n", "    if false {\n"],
     ["B2 below a cent the key is off", "        exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,", "        exhausted: false,"],
@@ -520,11 +520,11 @@ export const mutants = [
     ["F17 a guardrail that is not in force stays due", "=> cap.next = earliest(cap.next, Some(basis.taken)),", "=> {}"],
     ["B4 P5 nothing is added above what was spent before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
   ]),
-  ...inFile("src/store/allowed.rs", [
+  ...inFile("src/store/budget_sql.rs", [
     ["B4 what ended before its owner prepaid is not of what was paid", "WHEN 'none' THEN (SELECT COALESCE(so.prepaid_since, 0)", "WHEN 'none' THEN (SELECT 0 * COALESCE(so.prepaid_since, 0)"],
     ["B1 a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND d.ended_at", "OR (d.recorded_at IS NULL AND d.ended_at"],
   ]),
-  ...inFile("src/store/caps.rs", [
+  ...inFile("src/store/budget/limits.rs", [
     ["X3 a cap that lands late puts no hold again", "WHERE n.public_id = ?3 AND n.change_id = ?2\n        ON CONFLICT", "WHERE n.public_id = ?3 AND ?2 <> ''\n        ON CONFLICT"],
     ["X3 a cap that lands late lifts no newer hold", "WHERE n.public_id = ?1 AND n.change_id = ?2)\"", "WHERE n.public_id = ?1 AND ?2 <> '')\""],
     ["X4 a limit is written down as a doubt before it is sent", "UPDATE generations SET limit_sent_nano = MAX(?1, CASE", "UPDATE generations SET limit_sent_nano = MIN(?1, CASE"],
@@ -540,7 +540,7 @@ export const mutants = [
     ["a figure falls with a new window alone", "            \" >= usage_lifetime_nano)", "            \" >= 0)"],
     ["a reading by a slower clock is news where it knows of more", " OR ?4 > usage_lifetime_nano)\"", ")\""],
   ]),
-  ...inFile("src/store/plans.rs", [
+  ...inFile("src/store/budget/plans.rs", [
     ["F17 another change of a plan leaves its guardrail", "WHEN 1 THEN ?13 ELSE guardrail_id END", "WHEN 1 THEN ?13 ELSE NULL END"],
     ["B5 a plan's change reaches its owners' caps", "SET cap_due_at = ?3\n        WHERE live = 1 AND owner_id IN", "SET cap_due_at = NULL\n        WHERE live = 1 AND owner_id IN"],
     ["B5 a plan's change outdates mints under way", "rev = rev + 1, change_id = ?1", "change_id = ?1"],
@@ -550,7 +550,7 @@ export const mutants = [
     ["A3 a plan's hold that lands late is not put again", "a.after = 'plan'\n          AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)", "a.after = 'plan'"],
     ["A3 a plan's hold is not lifted late", "a.before = 'plan'\n            AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)", "a.before = 'plan'"],
   ]),
-  ...inFile("src/store/allowances.rs", [
+  ...inFile("src/store/budget/allowances.rs", [
     ["a key that spends what was paid is read within the request", "CASE WHEN was.limit_reset <> 'none' OR (n.state = 'disabled'", "CASE WHEN was.limit_reset <> 'none' OR (n.state IN ('active', 'disabled')"],
     ["figures are good for half an hour", "read_since.plus(-FIGURES_KEPT_SECS)", "read_since.plus(-1000 * FIGURES_KEPT_SECS)"],
     ["a prepaid plan is given, or taken, on figures that were just read", "AND COALESCE(n.usage_read_at, 0) < CASE WHEN was", "AND 0 > CASE WHEN was"],
@@ -569,17 +569,17 @@ export const mutants = [
     ["S3-13 a payment is booked once", "          AND NOT EXISTS (SELECT 1 FROM payments y WHERE y.payment_id = ?7)\n", ""],
     ["S3-21 an own limit is not above the plan's", "OR ?6 <= p.limit_nano +", "OR ?6 >= p.limit_nano +"],
   ]),
-  ...inFile("src/store/raises.rs", [
+  ...inFile("src/store/budget/raises.rs", [
     ["S3-28 a raise ends at once", "SET until = MAX(?3, since + 1)", "SET until = MAX(?3 + 999, since + 1)"],
   ]),
-  ...inFile("src/domain/gate.rs", [
+  ...inFile("src/domain/policy/gate.rs", [
     ["A4 nothing is provisioned without a management key", "} else if !terms.can_mint {", "} else if !terms.can_mint && !terms.project_live {"],
     ["A4 claims want a live project", "self.project_live && self.provisioning_enabled", "self.provisioning_enabled"],
     ["A4 claims want provisioning", "self.project_live && self.provisioning_enabled", "self.project_live"],
     ["claims want a management key", "self.can_mint && ", ""],
     ["P6 no ceiling is closed", "&& self.max_total_keys > 0", ""],
   ]),
-  ...inFile("src/domain/mint.rs", [
+  ...inFile("src/domain/key/mint.rs", [
     ["B2 less than a cent is never asked for", "(limit >= NanoUsd::CENT)", "(limit >= NanoUsd::ZERO)"],
     ["X6 a key made elsewhere than at home is a mismatch", ".or(asked.home_workspace_id.as_ref());", ".or(None);"],
     ["P3 the echo's name is compared", "echo.name.as_deref() == Some(&asked.name))", "true)"],
@@ -592,7 +592,7 @@ export const mutants = [
     ["X6 the echo's workspace is compared", "(Mismatch::Workspace, same_workspace)", "(Mismatch::Workspace, same_workspace || true)"],
     ["P8 a key of another name is not deleted by the hash that came with it", "filter(|hash| ours && is_hash(hash))", "filter(|hash| is_hash(hash))"],
   ]),
-  ...inFile("src/domain/stray.rs", [
+  ...inFile("src/domain/key/stray.rs", [
     ["X2 a marker without a row is quarantined, not deleted", "return Verdict::Quarantine;", "return Verdict::Delete;"],
     ["X2 a mint under way is left alone", "State::Reserved | State::Minting => Verdict::Leave,", "State::Reserved | State::Minting => Verdict::DeleteAndClear,"],
     ["X18 another key of an active row's name is a twin", "_ if recorded != Some(hash) => Verdict::DeleteTwin,", "_ if recorded != Some(hash) => Verdict::Leave,"],
@@ -603,10 +603,10 @@ export const mutants = [
     ["C1 what may have spent is removed in its own turn", "State::Revoking | State::Stuck if row.delivered => Verdict::Leave,", "State::Revoking | State::Stuck if row.delivered => Verdict::DeleteAndRevoke,"],
     ["P8 the brake", "pub const BRAKE: usize = 10;", "pub const BRAKE: usize = 1_000_000;"],
   ]),
-  ...inFile("src/domain/target.rs", [
+  ...inFile("src/domain/policy/return_target.rs", [
     ["A9 a return target is a name of the list", "name.and_then(found).unwrap_or(Self::Keys)", "name.and_then(found).unwrap_or(Self::Admin)"],
   ]),
-  ...inFile("src/domain/origin.rs", [
+  ...inFile("src/domain/policy/origin.rs", [
     ["P9 plain http is for this machine only", "\"http\" => is_loopback(url),", "\"http\" => url.host().is_some(),"],
   ]),
 
@@ -626,17 +626,17 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ the mint
-  ...inFile("src/mint/restrictions.rs", [
+  ...inFile("src/app/claim/restrictions.rs", [
     ["B2 X4 an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["F17 a key is held to its plan's guardrail before it is given out", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
   ]),
-  ...inFile("src/mint/removal.rs", [
+  ...inFile("src/app/claim/removal.rs", [
     ["X3 a key is deleted only after that was written down",
       "    match written {\n        Ok(true) => delete(app, attempt, hash, true).await,",
       "    delete(app, attempt, hash, true).await;\n    match written {\n        Ok(true) => {}"],
     ["P7 a key is off only when its delete says so", "    if let (true, true, Ok(change)) = (gone, confirm, change) {", "    if let (_, true, Ok(change)) = (gone, confirm, change) {"],
   ]),
-  ...inFile("src/mint.rs", [
+  ...inFile("src/app/claim.rs", [
     ["P4 a label that gives the secret away is not kept", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
     ["X1 an unknown create is no refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
     ["P3 what came back is compared with what was asked for", "if let Err(mismatch) = check_echo(spec, &echo) {", "if let (Err(mismatch), true) = (check_echo(spec, &echo), echo.name.is_none()) {"],
@@ -672,7 +672,7 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ what owners and admins do with keys
-  ...inFile("src/store/own_keys.rs", [
+  ...inFile("src/store/keys/own_keys.rs", [
     ["a name changes only so often", "o.name IS NOT ?7 AND \", own_quota!(\"key_renamed\", \"?10\"), \"", "o.name IS NOT ?7 AND ?10 > 0 \", \""],
     ["a name comes with its switch within both quotas", "own_quota!(\"hold_lifted\", \"?11\"), \"))", "\"?11 > 0\", \"))"],
     ["a key is enabled only so often", "AND s.pause_until <= ?2 AND \", own_quota!(\"hold_lifted\", \"?8\"), \"", "AND s.pause_until <= ?2 AND ?8 > 0 \", \""],
@@ -696,14 +696,14 @@ export const mutants = [
     ["P7 what has ended is to be removed", "SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1\n        WHERE live = 1", "SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1\n        WHERE live = 9"],
     ["A2 what was postponed has its turn at once", "WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0", "WHERE live = 9 AND state IN ('active', 'disabled') AND next_attempt_at > 0"],
   ]),
-  ...inFile("src/own_keys.rs", [
+  ...inFile("src/app/keys.rs", [
     ["what somebody else disabled is not undone by its owner's disabling and enabling", "        if switch == Switch::Off && is_held_already", "        if switch == Switch::On && is_held_already"],
     ["A2 an enabling that is refused is told so", "    if disabled == Some(false) && !lifted && card.holds.iter()", "    if disabled == Some(false) && lifted && card.holds.iter()"],
     ["A2 a hold that was lifted beside a leak is no refusal", "disabled == Some(false) && !lifted && card", "disabled == Some(false) && card"],
     ["P7 what has ended does not come on again", "    if card.ended {\n        return Err(Error::KeyEnded);", "    if card.ended && disabled.is_none() {\n        return Err(Error::KeyEnded);"],
     ["X4 a doubtful switch is sent again at once", "due.state != switch.state() || due.row.doubted_at.is_some()", "due.state != switch.state()"],
   ]),
-  ...inFile("src/turn.rs", [
+  ...inFile("src/app/sync/switch.rs", [
     ["X4 a repeated try leaves its doubt", "Done::AfterDoubt => Doubt::since(app.now()),", "Done::AfterDoubt => doubt,"],
     ["C1 where an enable may land the key is deleted at once", "due.delivered && !due.doubted_at.is_some_and(lands)", "due.delivered && lands(app.now())"],
     ["C1 what cannot be read is deleted in the end", "|| due.attempts < READS_OF_SPEND {", "|| due.attempts >= 0 {"],
@@ -714,10 +714,10 @@ export const mutants = [
     ["X4 P5 a window that may be in force is said again", " && !doubt.is_of_another();", ";"],
     ["X4 a limit that waited too long after its doubt is not sent", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
   ]),
-  ...inFile("src/upstream/call.rs", [
+  ...inFile("src/upstream/client.rs", [
     ["X4 a try without an answer may land", "may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);", "may_land |= matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);"],
   ]),
-  ...inFile("src/store/kept.rs", [
+  ...inFile("src/store/keys/retained.rs", [
     ["X8 what is found later makes the caps of siblings due", "    if kept.unread || known.spend.says_more_than(kept.known.spend) {", "    if kept.unread {"],
     ["C2 B1 what is told at last of an expired key makes the caps of siblings due", "    if kept.unread || known", "    if known"],
     ["X8 only where more is found", "    if kept.unread || known.spend.says_more_than(kept.known.spend) {", "    if kept.unread || known.spend.lifetime.nano() >= 0 {"],
@@ -725,32 +725,32 @@ export const mutants = [
     ["C1 a look waits its time", "\" AND n.next_attempt_at <= ?1 ORDER", "\" AND ?1 > 0 ORDER"],
     ["P11 a delete is written down once", "n.erase_at IS NOT NULL AND n.erased_at IS NULL\n        ON CONFLICT", "n.erase_at IS NOT NULL\n        ON CONFLICT"],
   ]),
-  ...inFile("src/domain/erasure.rs", [
+  ...inFile("src/domain/key/purge.rs", [
     ["X8 two readings settle it", "const READINGS: i64 = 2;", "const READINGS: i64 = 1;"],
     ["X8 readings of different sweeps", "const APART_SECS: i64 = 300;", "const APART_SECS: i64 = 0;"],
     ["C1 an hour into the next day", "const GRACE_SECS: i64 = 3_600;", "const GRACE_SECS: i64 = 0;"],
     ["C1 what has spent is kept for its day", "(self.spend.lifetime == NanoUsd::ZERO || self.erase_at <= now)", "(self.spend.lifetime == NanoUsd::ZERO || self.readings > 0)"],
     ["X8 it is deleted only once it is settled", "        self.is_settled() && (self.spend", "        (self.spend"],
   ]),
-  ...inFile("src/domain/spend.rs", [
+  ...inFile("src/domain/money/spend.rs", [
     ["X9 the same amounts told of a later day say more", "            || LimitReset::Daily.starts(read_at) != LimitReset::Daily.starts(earlier.read_at)\n", ""],
     ["the higher figure of a window holds", "figure.max(self.of(reset))", "figure.min(self.of(reset))"],
     ["a figure that fell with nothing before it is no new window's", "(self.read_at < surely && later.lifetime.minus(figure) >= self.lifetime)", "(self.read_at < surely && later.lifetime >= figure)"],
     ["a window has begun where its figure fell", "        self.of(reset) < earlier.of(reset)\n            && self", "        self.of(reset) <= earlier.of(reset)\n            || self"],
   ]),
-  ...inFile("src/domain/hold.rs", [
+  ...inFile("src/domain/key/hold.rs", [
     ["A2 an admin's hold bars its owner", "Self::Admin => matches!(role, Role::Owner),", "Self::Admin => false && matches!(role, Role::Owner),"],
     ["A2 what the house holds bars everybody", "Self::Offboarding | Self::Leak | Self::Switch | Self::Upstream => true,", "Self::Offboarding | Self::Leak | Self::Switch | Self::Upstream => false,"],
   ]),
 
   // ------------------------------------------------------------------------------------------ jobs
-  ...inFile("src/jobs/erase.rs", [
+  ...inFile("src/jobs/sweep/purge.rs", [
     ["P7 what is found on goes off and away", "    let was_on = !kept.expired && body.disabled != Some(true);", "    let was_on = !kept.expired && body.disabled.is_none();"],
     ["C2 what has expired is no stray for being on", "    let was_on = !kept.expired && body", "    let was_on = body"],
     ["C1 what was found on is deleted at once", "    if !was_on && !known.may_go(run.now) {", "    if !known.may_go(run.now) {"],
     ["C1 a delete without an answer is not written down", "        Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,"],
   ]),
-  ...inFile("src/jobs/due.rs", [
+  ...inFile("src/jobs/sweep/due.rs", [
     ["what waits since an outage has its turn in the next run where the first one could not say so", "    counts.back_off_left = ended.is_err();\n", ""],
     ["P8 what the database refuses of one row is its own", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
     ["C1 an unknown delete is not gone", "        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected)\n            if due.delivered", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing | Reply::Refused(Refused::Rejected)\n            if due.delivered"],
@@ -762,18 +762,18 @@ export const mutants = [
     ["C1 a revoke that failed six times is stuck, and said so", "    if attempts == GIVE_UP_AFTER\n", "    if attempts < 0\n"],
     ["P8 a row that is refused waits while others go first", "    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;\n    counts.refusal(refused)", "    counts.refusal(refused)"],
   ]),
-  ...inFile("src/jobs/holds.rs", [
+  ...inFile("src/jobs/sweep/switches.rs", [
     ["what somebody else disabled is not undone by a hold that comes and goes", "    if looks && switch == Switch::Off {", "    if looks && switch == Switch::On {"],
     ["a key that no page has is read before it is disabled", "unseen.into_iter().take(reads)", "unseen.into_iter().take(0)"],
     ["A2 a switch whose answer was lost is tried in every run", "            return retry_next_run(app, run, due, counts).await;", "            return retry_later(app, run, due, counts).await;"],
   ]),
-  ...inFile("src/jobs/lease.rs", [
+  ...inFile("src/jobs/run.rs", [
     ["X22 a job's clock is never ahead", "let now = scheduled.min(clock);", "let now = scheduled;"],
     ["X22 a replayed run acts as of its own time", "let now = scheduled.min(clock);", "let now = clock;"],
     ["a run renews its lease for as long as it works", "        if now < self.leased_at.get().plus(self.lease_secs / 3) {", "        if now > Timestamp::from_secs(0) {"],
     ["a run that died does not cost the next trigger its turn", "const SHORT_LEASE_SECS: i64 = 60;", "const SHORT_LEASE_SECS: i64 = 540;"],
   ]),
-  ...inFile("src/jobs/strays.rs", [
+  ...inFile("src/jobs/sweep/strays.rs", [
     ["P8 the brake comes before any deletion", "if twins.max(enabled.clone().count()) > BRAKE {", "if twins > BRAKE {"],
     ["P8 the brake counts twins", "if twins.max(enabled.clone().count()) > BRAKE {", "if enabled.clone().count() > BRAKE {"],
     ["X18 a twin is deleted only if the recorded key is there", "Verdict::DeleteTwin => has_its_own(app, &row).await,", "Verdict::DeleteTwin => has_its_own(app, &row).await || true,"],
@@ -808,7 +808,7 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ requests
-  ...inFile("src/http/pipeline.rs", [
+  ...inFile("src/http/server/pipeline.rs", [
     ["a caller's request id is a plain word", "header(inbound, \"x-request-id\").filter(plain)", "header(inbound, \"x-request-id\").filter(|id| !id.is_empty())"],
     ["A4 a route that this deployment does not have is unknown", "    if !(route.when)(&app.config) {", "    if false {"],
     ["F6 an admin's route wants a session", ".ok_or(Error::NotFound)?;\n        look_up_within_limit", ".ok_or(Error::SignInRequired)?;\n        look_up_within_limit"],
@@ -824,7 +824,7 @@ export const mutants = [
     ["A9 an admin's unsafe methods are checked too", "    if route.method.is_unsafe() {\n        same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who != Who::Admin {\n        same_origin(app, &inbound)?;"],
     ["A11 a route counts against its limits", "            within(app, *limit, who).await?;", "            let _counted = within(app, *limit, who).await;"],
   ]),
-  ...inFile("src/http/checks.rs", [
+  ...inFile("src/http/server/checks.rs", [
     ["HEAD of a sign-in's step does nothing", "inbound.method() == http::Method::HEAD {", "inbound.method() == http::Method::OPTIONS {"],
     ["A9 documents on another host are sent to ours", "    if host.eq_ignore_ascii_case(ours.host()) {", "    if !host.is_empty() {"],
     ["A9 an unsafe method wants our own Origin", "    if origin && site {", "    if site {"],
@@ -832,16 +832,16 @@ export const mutants = [
     ["a body has its content type", "Takes::Json(_) if !is_json => Err(Error::UnsupportedMediaType),", "Takes::Json(_) if !is_json && kind.len() > 99 => Err(Error::UnsupportedMediaType),"],
     ["a body has its size", "Takes::Json(max) if length > max => Err(Error::BodyTooLarge),", "Takes::Json(max) if length > max.saturating_mul(99) => Err(Error::BodyTooLarge),"],
   ]),
-  ...inFile("src/http/plans.rs", [
+  ...inFile("src/http/admin/plans.rs", [
     ["a plan names a workspace that there is", "Answer::Missing | Answer::Refused(Refused::Rejected) => unknown,", "Answer::Missing | Answer::Refused(Refused::Rejected) => Ok(()),"],
   ]),
-  ...inFile("src/http/body.rs", [
+  ...inFile("src/http/server/body.rs", [
     ["a word is a text", "value.filter(serde_json::Value::is_string)?", "value?"],
   ]),
-  ...inFile("src/http/claim.rs", [
+  ...inFile("src/http/api/claim.rs", [
     ["P11 only the terms in force are accepted", "Some(REVISION) => Ok(true),", "Some(1..) => Ok(true),"],
   ]),
-  ...inFile("src/store/spend.rs", [
+  ...inFile("src/store/keys/refresh.rs", [
     ["F12 spend is asked for in a current session only", " AND m.epoch + s.session_epoch = ?3", " AND ?3 = ?3"],
     ["F12 spend is asked for by an active member only", " AND m.status = 'active'", ""],
     ["F12 spend is not asked for while upstream asks for patience", " AND s.pause_until <= ?1", ""],
@@ -850,7 +850,7 @@ export const mutants = [
     ["F12 spend is asked for of one's own keys", "JOIN keys k ON k.owner_id = m.owner_id AND", "JOIN keys k ON"],
     ["F12 spend is not asked for of an expired key", " AND n.expires_at > ?1", ""],
   ]),
-  ...inFile("src/http/attempts.rs", [
+  ...inFile("src/http/server/attempts.rs", [
     ["a browser keeps five attempts", "const MOST: usize = 5;", "const MOST: usize = 500;"],
     ["A9 a sign-in comes back to the browser that began it", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes())) || true;"],
     ["A9 a sign-in attempt lasts ten minutes", "context.app.now() < Timestamp::from_secs(pending.expires_at);", "context.app.now() < Timestamp::from_secs(pending.expires_at) || true;"],
@@ -862,19 +862,19 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ alarms and the night
-  ...inFile("src/store/allotments.rs", [
+  ...inFile("src/store/access/allotments.rs", [
     ["an allotment is an admin's in a current session", "WHERE a.public_id = ?4 AND a.epoch + s.session_epoch = ?5 AND a.status = 'active'\n          AND NOT EXISTS", "WHERE a.public_id = ?4 AND ?5 >= 0\n          AND NOT EXISTS"],
     ["a person is permitted once", "AND NOT EXISTS (SELECT 1 FROM allotments t WHERE t.provider = ?6 AND t.subject = ?7 AND t.kind = ?8)", "AND ?8 = ?8"],
     ["an allotment is withdrawn in a current session", "WHERE t.public_id = ?5 AND a.epoch + s.session_epoch = ?4 AND a.status = 'active'", "WHERE t.public_id = ?5 AND ?4 >= 0"],
   ]),
-  ...inFile("src/mint/restrictions.rs", [
+  ...inFile("src/app/claim/restrictions.rs", [
     ["only a count of one is news of an assignment", "        told => told == Reply::Is(1),", "        told => matches!(told, Reply::Is(_) | Reply::Unknown),"],
     ["what is no news is looked up in the guardrail's list", "            of_key(app, Some(guardrail), hash, 0).await\n                == Reply::Is(Listed::Has(Value::from(guardrail)))", "            guardrail != hash"],
   ]),
-  ...inFile("src/http/context.rs", [
+  ...inFile("src/http/server/context.rs", [
     ["whoever repeats a request writes the same rows", "derived_id(kind, &taking.seed, of)", "derived_id(kind, &taking.nonce, of)"],
   ]),
-  ...inFile("src/http/idempotency.rs", [
+  ...inFile("src/http/server/idempotency.rs", [
     ["a request that may have been done leaves its key to no other one", "        Err(Error::StorageUnavailable | Error::Internal) => {\n            idempotency::let_go(&*app.db, &keyed).await", "        Err(Error::StorageUnavailable | Error::Internal) => {\n            idempotency::give_back(&*app.db, &keyed).await"],
     ["another request under a used key is refused", "        Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),", "        Taken::AnotherRequest => {}"],
     ["a request that is worked on waits", "        Taken::UnderWay => return Err(Error::RequestInProgress),", "        Taken::UnderWay => {}"],
@@ -895,32 +895,32 @@ export const mutants = [
     ["an Idempotency-Key needs a current session", "WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND", "WHERE m.public_id = ?4 AND ?5 >= 0 AND"],
     ["an Idempotency-Key is free again after a day", "AND created_at <= ?2\n", "AND created_at < 0 * ?2\n"],
   ]),
-  ...inFile("src/store/claims.rs", [
+  ...inFile("src/store/keys/claims.rs", [
     ["who was taken over reserves no claim", "AND r.key_sha256 = ?12 AND r.nonce = ?13", "AND r.key_sha256 = ?12 AND ?13 <> ''"],
   ]),
-  ...inFile("src/absence.rs", [
+  ...inFile("src/app/sync/absence.rs", [
     ["a 404 is an answer only where our own workspace is found with the same credential", "Ok(account.may_conclude && workspaces::read(app, workspace_id).await == Reply::Is(()))", "Ok(account.may_conclude)"],
     ["nothing is concluded while the account or the database is in doubt", "Ok(account.may_conclude && workspaces", "Ok(workspaces"],
     ["a 404 that may be another account's is unknown", "        return Ok(Reply::Unknown);", "        return Ok(Reply::Missing);"],
     ["a key that is gone is shown as missing at once", "    record(app, &due.public_id, actor).await?;\n    Ok(Reply::Missing)", "    Ok(Reply::Missing)"],
   ]),
-  ...inFile("src/store/missing.rs", [
+  ...inFile("src/store/keys/missing.rs", [
     ["what was missed and lands late undoes nothing newer", "missing_since IS NULL AND \", written!());", "missing_since IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["what was found and lands late undoes nothing newer", "missing_since IS NOT NULL AND \", written!());", "missing_since IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["a key is missing once", "AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL", "AND n.state IN ('active', 'disabled')"],
   ]),
-  ...inFile("src/turn.rs", [
+  ...inFile("src/app/sync/switch.rs", [
     ["what is gone upstream is off", "        Reply::Missing if switch == Switch::Off => (Doubt::NONE, None),\n", ""],
   ]),
-  ...inFile("src/store/allowed.rs", [
+  ...inFile("src/store/budget_sql.rs", [
     ["what a key that is gone had spent is not known", "'ended_at', COALESCE(d.ended_at, d.missing_since, CASE", "'ended_at', COALESCE(d.ended_at, CASE"],
   ]),
-  ...inFile("src/upstream/workspaces.rs", [
+  ...inFile("src/upstream/openrouter/workspaces.rs", [
     ["X16 all pages of workspaces are read", "&offset={}\", listing.ids.len());", "&offset={}\", listing.ids.len().saturating_add(1));"],
     ["a list of workspaces that shows nothing new breaks off", "        if listing.ids.len() == known {", "        if known == usize::MAX {"],
     ["a list of workspaces that breaks off is not whole", "        is_whole: false,", "        is_whole: true,"],
   ]),
-  ...inFile("src/store/alarms.rs", [
+  ...inFile("src/store/ops/alarms.rs", [
     ["X6 an account that is ours again is known", "    FOUND_GUARD = \"INSERT INTO audit (change_id, target, action, actor, before, after, at)\n        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s\n        WHERE s.account = 'foreign'",
       "    FOUND_GUARD = \"INSERT INTO audit (change_id, target, action, actor, before, after, at)\n        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s\n        WHERE 0"],
     ["X7 an acceptance is newer than every mark before it", "restore_since = MAX(restore_since + 1, ?1)", "restore_since = restore_since + 0 * ?1"],
@@ -937,7 +937,7 @@ export const mutants = [
     ["X7 a database that became another one meanwhile is not remembered", "before == Some(&mark) || before.is_some_and(|before| before.is_lost(&head))", "before == Some(&mark)"],
     ["X6 another account's alarm is raised", "            alarms::account_lost(&*app.db, run.job, since, &change(app)?, run.now).await?;\n", "            let _left = since;\n"],
   ]),
-  ...inFile("src/domain/drift.rs", [
+  ...inFile("src/domain/key/drift.rs", [
     ["C25 what has expired differs in nothing", "    if wanted.expires_at <= now {", "    if false {"],
     ["C25 X4 a switch in doubt is no drift", "wanted.doubted || off == ", "off == "],
     ["B1 a limit that was sent may be in force", "(wanted.limit_sent.is_some() && seen.limit == wanted.limit_sent)", "false"],
@@ -945,26 +945,26 @@ export const mutants = [
     ["P3 BYOK that does not count is a drift", "(Drift::Byok, seen.include_byok_in_limit == Some(true)),", "(Drift::Byok, true),"],
     ["P7 what is on after its end is a drift", "    if ended && !off && !wanted.doubted {", "    if false && ended {"],
   ]),
-  ...inFile("src/store/drift.rs", [
+  ...inFile("src/store/ops/drift.rs", [
     ["X16 what a walk has seen is not asked for", " AND COALESCE(s.seen_at, 0) < ?3", ""],
     ["C25 a switch that differs is said again", "WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL", "WHERE 0 AND public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL"],
     ["B1 a limit that differs is due", "SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),\n            limit_sent", "SET cap_due_at = MIN(COALESCE(cap_due_at, NULL), ?1),\n            limit_sent"],
     ["B1 a limit that differs is looked at before it is due anyway", "SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),\n            limit_sent", "SET cap_due_at = COALESCE(cap_due_at, ?1),\n            limit_sent"],
     ["X10 a limit that differs is said again", "limit_sent_at = COALESCE(limit_sent_at, ?2)", "limit_sent_at = NULLIF(limit_sent_at, ?2)"],
   ]),
-  ...inFile("src/upstream_changes.rs", [
+  ...inFile("src/app/sync/upstream_changes.rs", [
     ["a slow look keeps nobody from disabling a key", "check(app, hash, actor, Look::Brief).await;", "check(app, hash, actor, Look::Needed).await;"],
     ["a dry run has nothing mended", "let applied = acts && apply(", "let applied = apply("],
     ["between two readings of its row nothing of ours was under way", "    if row != before {", "    if false {"],
   ]),
-  ...inFile("src/domain/drift.rs", [
+  ...inFile("src/domain/key/drift.rs", [
     ["what somebody else disabled is held", "(Drift::Disabled, _) if shows => Remedy::Hold,", "(Drift::Disabled, _) if shows => Remedy::SwitchAgain,"],
     ["a change of ours may not show yet", "let shows = wanted.changed_at.plus(SHOWS_WITHIN_SECS) <= now;", "let shows = now >= wanted.changed_at;"],
     ["a lower limit that somebody else set is kept", "                Remedy::KeepLimit(limit)", "                Remedy::LimitAgain"],
     ["a limit that may be ours is not concluded from", "if wanted.limit_sent.is_some() || !shows {", "if !shows {"],
     ["a limit of nothing is as good as disabled", "} else if limit < NanoUsd::CENT {", "} else if limit > wanted.limit {"],
   ]),
-  ...inFile("src/store/upstream_holds.rs", [
+  ...inFile("src/store/keys/upstream_holds.rs", [
     ["a hold that lands late is not put again", "WHERE k.public_id = ?2 AND \", written!(), \"", "WHERE k.public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\", \""],
     ["a lift that lands late lifts no newer hold", "WHERE k.public_id = ?2) AND \", written!());", "WHERE k.public_id = ?2) AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["what is kept is listed newest first", "ORDER BY e.since DESC, e.id DESC", "ORDER BY e.key DESC"],
@@ -973,10 +973,10 @@ export const mutants = [
     ["what was lifted is sent again", "SET switch_doubted_at = COALESCE(switch_doubted_at, ?1)", "SET switch_doubted_at = switch_doubted_at"],
     ["a limit that was lifted is computed anew", "cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1), limit_sent_nano", "cap_due_at = cap_due_at, limit_sent_nano"],
   ]),
-  ...inFile("src/store/allowed.rs", [
+  ...inFile("src/store/budget_sql.rs", [
     ["removing a key does not lift the limit that somebody else set", "ON uk.owner_id = gk.owner_id AND uk.ordinal = gk.ordinal WHERE", "ON uk.id = gk.id WHERE"],
   ]),
-  ...inFile("src/caps.rs", [
+  ...inFile("src/app/sync/limit.rs", [
     ["what is raised is looked at before", "    if differs(&cap, &basis) && !basis.sent {", "    if lowers(&cap, &basis) && !basis.sent {"],
     ["what is lowered is looked at before", "    if differs(&cap, &basis) && !basis.sent {", "    if differs(&cap, &basis) && !lowers(&cap, &basis) && !basis.sent {"],
     ["less is said though nothing can be read", "            _ if is_less => {}\n", ""],
@@ -984,13 +984,13 @@ export const mutants = [
     ["a request reads some keys only", "caps::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE)", "caps::to_read(&*app.db, owner, prepays, 100)"],
     ["a request waits for some keys only", "const KEYS_AT_ONCE: usize = 10;", "const KEYS_AT_ONCE: usize = 100;"],
   ]),
-  ...inFile("src/store/findings.rs", [
+  ...inFile("src/store/ops/findings.rs", [
     ["an acknowledgement that lands late hides no news", " AND change_id IS NOT ?1 AND ", " AND "],
     ["an acknowledgement that lands late is not put over a newer one", "change_id IS NOT ?1 AND \", written!());", "change_id IS NOT ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
     ["a finding is acknowledged once", "f.acknowledged_at IS NULL\n          AND m.public_id", "f.acknowledged_at IS f.acknowledged_at\n          AND m.public_id"],
     ["only a current session of an active admin acknowledges", "m.epoch + s.session_epoch = ?5 AND m.status = 'active'", "?5 IS NOT NULL AND m.status = 'active'"],
   ]),
-  ...inFile("src/jobs/compare.rs", [
+  ...inFile("src/jobs/reconcile/compare.rs", [
     ["a dry run leaves strays alone", "    if cursor.counts.dry_run {\n        return Ok(());", "    if false {\n        return Ok(());"],
     ["a dry run makes nothing missing", "    if !dry_run {\n        absence::record(", "    {\n        absence::record("],
     ["X16 P8 a key that is found again is not missing", "                    if row.missing {", "                    if row.missing && cursor.counts.dry_run {"],
@@ -1007,12 +1007,12 @@ export const mutants = [
     ["X16 workspaces are walked one and all", "        places.pop();", "        places.clear();"],
   ]),
   // ------------------------------------------------------------------------------------------ guardrails
-  ...inFile("src/store/guardrails.rs", [
+  ...inFile("src/store/keys/guardrails.rs", [
     ["F17 only the plan's guardrail is sent", "AND p.guardrail_id IS ?1, 'sent_at'", "AND (1 OR p.guardrail_id IS ?1), 'sent_at'"],
     ["F17 X4 a guardrail is written down as a doubt before it is sent", "SET guardrail_sent_at = ?1, op_nonce", "SET guardrail_sent_at = NULLIF(?1, ?1), op_nonce"],
     ["F17 X4 what was sent earlier may land yet", "self.sent_at.filter(lands)", "self.sent_at.filter(|at| !lands(at))"],
   ]),
-  ...inFile("src/guardrails.rs", [
+  ...inFile("src/app/sync/guardrail.rs", [
     ["F17 X4 what is in doubt is said again", " && !basis.guardrail_sent {", " {"],
     ["F17 what is no news is looked up", "                Reply::Is(Listed::Has(has)) => has,", "                Reply::Is(Listed::Has(_)) => Value::Null,"],
     ["F17 what is no news is in force only where the list says so", "(Value::String(has), Some(wanted)) if has == wanted =>", "(_, Some(_)) =>"],
@@ -1022,19 +1022,19 @@ export const mutants = [
     ["F17 a guardrail that was deleted holds nobody", "Reply::Missing => openrouter::read_key(app, hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "Reply::Missing => Reply::Missing,"],
     ["F17 X16 nothing is concluded where the key is not there either", "Reply::Missing => openrouter::read_key(app, hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "Reply::Missing => Reply::Is(Sent::Confirmed),"],
   ]),
-  ...inFile("src/upstream/guardrails.rs", [
+  ...inFile("src/upstream/openrouter/guardrails.rs", [
     ["F17 what cannot stand in an address is no guardrail", " || !guardrail.bytes().all(plain)", ""],
     ["F17 X4 a guardrail is sent once", "openrouter::read(&app.http.send(call).await)", "openrouter::read(&super::call::send_safe(app, call).await)"],
     ["F17 a guardrail is taken away when the answer says so", "            None => Reply::Unknown,", "            None => Reply::Is(1),"],
     ["F17 of a long list both ends are read", "            seen = seen.max(", "            seen = seen.min("],
     ["F17 the list has further pages", "seen = seen.saturating_add(page.len());", "seen = page.len().saturating_sub(page.len());"],
   ]),
-  ...inFile("src/http/plans.rs", [
+  ...inFile("src/http/admin/plans.rs", [
     ["F17 a plan that is made has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    match", "    let by = change(&context, &session)?;\n    match"],
     ["F17 a plan that is changed has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    let name", "    let by = change(&context, &session)?;\n    let name"],
   ]),
   // ------------------------------------------------------------------------------------------ rotations
-  ...inFile("src/store/rotations.rs", [
+  ...inFile("src/store/keys/rotations.rs", [
     ["A4 nothing is put off while no key is made", "AND r.minting = 'open' AND r.pause_until <= ?2 AND", "AND r.pause_until <= ?2 AND"],
     ["A11 nothing is put off while upstream asks for patience", "AND r.pause_until <= ?2 AND r.blocked = 0", "AND r.blocked = 0"],
     ["X13 nothing is put off that is held or off",
@@ -1065,7 +1065,7 @@ export const mutants = [
     ["P1 a successor takes the other slot", "1 - r.old_slot", "r.old_slot"],
     ["S4-79 only a renewal has a life of its own", "CASE ?4 WHEN 1 THEN", "CASE ?4 WHEN ?4 THEN"],
   ]),
-  ...inFile("src/store/successors.rs", [
+  ...inFile("src/store/keys/successors.rs", [
     ["X12 B5 a successor is recorded under the plan that it was minted for", " AND r.plan_rev = n.plan_rev\n", "\n"],
     ["X12 a successor is recorded in a current session", "AND r.epoch = ?6 AND", "AND ?6 = ?6 AND"],
     ["X12 A4 a successor's record reads the switch", "AND r.minting = 'open' AND", "AND"],
@@ -1085,13 +1085,13 @@ export const mutants = [
     ["S3-15 a grace lasts its time", "n.grace_until IS NOT NULL AND n.grace_until <= ?2 AND", "n.grace_until IS NOT NULL AND ?2 > 0 AND"],
     ["X10 what a grace leaves is its successor's", "WHERE live = 1 AND replaces IN", "WHERE live = 0 AND replaces IN"],
   ]),
-  ...inFile("src/rotate/leak.rs", [
+  ...inFile("src/app/rotate/leak.rs", [
     ["a leaked key is disabled without waiting for a slow look", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Needed).await;"],
     ["a found secret that is being removed is removed at once", "        Some(row) => own_keys::remove(app, session.member.as_str(), row).await,", "        Some(_) => false,"],
     ["a found secret that is being removed leaves its successor alone", "    if found.live && found.being_removed.is_none() {", "    if found.live {"],
     ["S3-45 a leak within a grace puts the older one off at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
   ]),
-  ...inFile("src/rotate.rs", [
+  ...inFile("src/app/rotate.rs", [
     ["a rotation that sent nothing sends nothing back", "        let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;\n", "        let_go(app, &attempt, asked.key, &facts.old).await;\n"],
     ["a leaked key is disabled whatever the look before it found", "    let old = disable_old(app, attempt, &facts.old).await?;\n    looked_at?;\n", "    looked_at?;\n    let old = disable_old(app, attempt, &facts.old).await?;\n"],
     ["C10 what came to nothing gives the old one back at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
@@ -1102,7 +1102,7 @@ export const mutants = [
     ["a lowered limit says nothing about what was spent before", "    (old.cap, old.usage) = (cap, Some(spent));\n", "    (old.cap, old.usage) = (cap, None);\n"],
     ["what is spent before the limit is lowered is not given to the successor", "            count_old_as(decision, to, spent);\n", "            (decision.siblings.iter_mut().filter(|old| is_old(old))).for_each(|old| old.cap = to);\n            drop(spent);\n"],
   ]),
-  ...inFile("src/domain/rotation.rs", [
+  ...inFile("src/domain/key/rotation.rs", [
     ["C10 two need two cents", "    if rest < NanoUsd::CENT.plus(NanoUsd::CENT) {", "    if rest < NanoUsd::CENT {"],
     ["C10 a split never raises the old one", "floored().min(limit)", "floored()"],
   ]),

@@ -2,13 +2,13 @@
 
 use url::Url;
 
-use super::{OAuthApp, PlanSeed, Problem, Published, Upstreams, forms};
+use crate::config::{OAuthApp, PlanSeed, Problem, Published, Upstreams, forms};
 use crate::crypto::keyring::Keyring;
-use crate::domain::gate::Terms;
+use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
-use crate::domain::origin::{Origin, is_safe};
-use crate::domain::period::LimitReset;
-use crate::domain::secret::Secret;
+use crate::domain::policy::gate::Terms;
+use crate::domain::policy::origin::{Origin, is_safe};
+use crate::domain::time::period::LimitReset;
 
 /// Fewest bytes of each session secret: HS256 wants as many as its hash has (RFC 7518, section 3.2).
 const SESSION_SECRET_BYTES: usize = 32;
@@ -20,10 +20,10 @@ const SEATS_CEILING: i64 = 10_000_000;
 const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
 
 /// Reads settings and keeps what is wrong with them.
-pub(super) struct Reader<'a> {
-    pub(super) read: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) fatal: Vec<Problem>,
-    pub(super) closing: Vec<Problem>,
+pub(crate) struct Reader<'a> {
+    pub(crate) read: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) fatal: Vec<Problem>,
+    pub(crate) closing: Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -40,7 +40,7 @@ impl Reader<'_> {
         self.closing.push(Problem { setting, problem });
     }
 
-    pub(super) fn secret(&mut self, setting: &'static str) -> Option<Secret> {
+    pub(crate) fn secret(&mut self, setting: &'static str) -> Option<Secret> {
         self.credential(setting).map(Secret::new)
     }
 
@@ -57,7 +57,7 @@ impl Reader<'_> {
         found
     }
 
-    pub(super) fn public_origin(&mut self) -> Option<Origin> {
+    pub(crate) fn public_origin(&mut self) -> Option<Origin> {
         let Some(text) = self.text("PUBLIC_ORIGIN") else {
             self.wrong("PUBLIC_ORIGIN", "missing");
             return None;
@@ -72,7 +72,7 @@ impl Reader<'_> {
         origin
     }
 
-    pub(super) fn github(&mut self) -> Option<OAuthApp> {
+    pub(crate) fn github(&mut self) -> Option<OAuthApp> {
         let client_id = self.credential("GITHUB_OAUTH_CLIENT_ID");
         let client_secret = self.secret("GITHUB_OAUTH_CLIENT_SECRET");
         Some(OAuthApp {
@@ -81,7 +81,7 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn keyring(&mut self) -> Keyring {
+    pub(crate) fn keyring(&mut self) -> Keyring {
         let Some(text) = self.text("AUTH_SESSION_SECRET") else {
             self.closes("AUTH_SESSION_SECRET", "missing");
             return Keyring::default();
@@ -98,7 +98,7 @@ impl Reader<'_> {
         Keyring::new(&secrets.collect::<Vec<_>>())
     }
 
-    pub(super) fn terms(&mut self, can_mint: bool, in_development: bool) -> Terms {
+    pub(crate) fn terms(&mut self, can_mint: bool, in_development: bool) -> Terms {
         let project_live = self.opens("PROJECT_STATUS", "live", "not live: claims are closed");
         let enabled = self.opens(
             "PROVISIONING_ENABLED",
@@ -117,7 +117,7 @@ impl Reader<'_> {
     }
 
     /// The database deletes nothing younger than thirty days.
-    pub(super) fn audit_retention_days(&mut self) -> u32 {
+    pub(crate) fn audit_retention_days(&mut self) -> u32 {
         self.number("AUDIT_RETENTION_DAYS", 400, 30, 36_500)
     }
 
@@ -165,7 +165,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn plan_seed(&mut self) -> Option<PlanSeed> {
+    pub(crate) fn plan_seed(&mut self) -> Option<PlanSeed> {
         let limit = self.key_limit();
         let limit_reset = match self.text("KEY_LIMIT_RESET") {
             None => Some(LimitReset::Daily),
@@ -205,7 +205,7 @@ impl Reader<'_> {
         limit
     }
 
-    pub(super) fn admin_github_ids(&mut self) -> Vec<String> {
+    pub(crate) fn admin_github_ids(&mut self) -> Vec<String> {
         let text = self.text("ADMIN_GITHUB_USER_IDS").unwrap_or_default();
         let ids: Vec<String> = text
             .split(',')
@@ -224,7 +224,7 @@ impl Reader<'_> {
         ids
     }
 
-    pub(super) fn keys_page(&mut self, in_development: bool) -> bool {
+    pub(crate) fn keys_page(&mut self, in_development: bool) -> bool {
         let on = match self.text("API_KEYS_PAGE").as_deref() {
             None => in_development,
             Some("true") => true,
@@ -243,7 +243,7 @@ impl Reader<'_> {
         on
     }
 
-    pub(super) fn upstreams(&mut self) -> Option<Upstreams> {
+    pub(crate) fn upstreams(&mut self) -> Option<Upstreams> {
         let openrouter_api = self.base("OPENROUTER_API_URL", "https://openrouter.ai/api/v1");
         let github = self.base("GITHUB_URL", "https://github.com");
         let github_api = self.base("GITHUB_API_URL", "https://api.github.com");
@@ -269,7 +269,7 @@ impl Reader<'_> {
         url
     }
 
-    pub(super) fn published(&mut self) -> Published {
+    pub(crate) fn published(&mut self) -> Published {
         let model = self.text("EXAMPLE_MODEL");
         if !model.as_deref().is_none_or(forms::is_model) {
             self.wrong("EXAMPLE_MODEL", "must be a model: author/name");

@@ -5,7 +5,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::domain::secret::Secret;
+use crate::domain::key::secret::Secret;
 
 /// What a derived key is used for. Two purposes never share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Keys for each purpose, session tokens, sealed values and hashes. Nothing here knows what they are for beyond that.
 
 pub mod keyring;
-pub mod left;
+pub mod pseudonym;
 pub mod random;
 pub mod seal;
 pub mod session;

@@ -5,8 +5,8 @@ use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::keyring::Key;
-use super::random;
+use crate::crypto::keyring::Key;
+use crate::crypto::random;
 use crate::ports::{NoRandomness, Random};
 
 const NONCE_BYTES: usize = 12;

@@ -5,7 +5,7 @@ use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims, Header, UntrustedToken};
 use serde::{Deserialize, Serialize};
 
-use super::keyring::Key;
+use crate::crypto::keyring::Key;
 use crate::domain::id::{Kind, PublicId};
 use crate::domain::time::Timestamp;
 

@@ -1,5 +1,8 @@
 //! Money: whole nano-dollars inside, plain decimals at every edge, never a float in between.
 
+pub mod budget;
+pub mod spend;
+
 use std::fmt;
 
 /// Nano-USD in one US dollar.

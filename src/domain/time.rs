@@ -1,5 +1,7 @@
 //! A moment, in whole seconds of UTC, and its one written form.
 
+pub mod period;
+
 use chrono::{DateTime, SecondsFormat};
 
 /// Seconds since the Unix epoch.

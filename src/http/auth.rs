@@ -3,16 +3,17 @@
 //! Starting writes nothing (see `attempts`). The callback opens its attempt, burns the state in the batch that makes the
 //! member, and forgets GitHub's token.
 
-use super::body::NoMembers;
-use super::{Body, Context, Reply, attempts, cookies};
-use crate::app::App;
+use crate::app::context::App;
+use crate::app::error::Error;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::session::{self, SESSION_SECS, Session};
-use crate::crypto::{left, random, sha256_hex};
+use crate::crypto::{pseudonym, random, sha256_hex};
 use crate::domain::id::Kind;
-use crate::domain::identity::Identity;
-use crate::domain::target::ReturnTarget;
-use crate::error::Error;
+use crate::domain::people::identity::Identity;
+use crate::domain::policy::return_target::ReturnTarget;
+use crate::http::server::body::NoMembers;
+use crate::http::server::{attempts, cookies};
+use crate::http::{Body, Context, Reply};
 use crate::store::members::{self, SignIn, SignedIn};
 use crate::upstream::github::{self, Failed};
 
@@ -151,7 +152,7 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, R
     let (keyring, provider) = (&app.config.keyring, identity.provider.name());
     let sign_in = SignIn {
         identity,
-        left_as: left::subjects(keyring, provider, &identity.subject),
+        left_as: pseudonym::subjects(keyring, provider, &identity.subject),
         member: fresh(Kind::Member)?,
         change: fresh(Kind::Change)?,
         state_sha256: sha256_hex(state.as_bytes()),

@@ -1,43 +1,17 @@
 //! HTTP: the route table as data, one pipeline that every request passes, one file for each resource.
 
 #[macro_use]
-mod body;
-mod allotments;
-mod attempts;
+pub mod server;
+pub mod admin;
+pub mod api;
 pub mod auth;
-pub mod blocks;
-mod checks;
-pub mod claim;
-mod context;
-pub mod cookies;
-mod credit;
-mod findings;
-pub mod headers;
-pub mod health;
-mod idempotency;
-mod jobs;
-mod key_answer;
-pub mod keys;
-pub mod leaving;
-pub mod me;
-pub mod members;
-mod more_keys;
-mod openapi;
 pub mod pages;
-mod pipeline;
-mod plans;
-pub mod rate;
-mod reply;
-pub mod requests;
-pub mod rotations;
-mod route;
 pub mod routes;
-pub mod settings;
 
-pub use checks::PREFETCH_HEADERS;
-pub use context::Context;
-pub use pipeline::Service;
-pub use reply::Reply;
+pub use crate::http::server::checks::PREFETCH_HEADERS;
+pub use crate::http::server::context::Context;
+pub use crate::http::server::pipeline::Service;
+pub use crate::http::server::reply::Reply;
 
 /// A request as the platform hands it over: its body already read, cut off at [`MAX_BODY`].
 pub type Inbound = http::Request<Body>;

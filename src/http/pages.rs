@@ -5,12 +5,13 @@ pub mod security;
 
 use askama::Template;
 
-use super::{Context, Reply, health};
-use crate::app::App;
+use crate::app::context::App;
+use crate::app::error::Error;
 use crate::config::{Config, PlanSeed};
-use crate::domain::period::LimitReset;
-use crate::error::Error;
-use examples::{Api, Example, Uses};
+use crate::domain::time::period::LimitReset;
+use crate::http::api::health;
+use crate::http::pages::examples::{Api, Example, Uses};
+use crate::http::{Context, Reply};
 
 /// What the frame around every page shows.
 struct Frame<'a> {

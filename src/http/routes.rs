@@ -1,15 +1,16 @@
 //! The route table: every address, who may call it, what it takes and which limits it counts against. The router, the
 //! OpenAPI description and the tests all read this, so a route without an access rule or a limit cannot exist.
 
-use super::rate::Limit;
-pub use super::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
-use super::route::{
+use crate::http::admin::{allotments, blocks, credit, findings, jobs, members, plans, settings};
+use crate::http::api::{
+    account_data, claim, create_key, health, keys, me, openapi, requests, rotations,
+};
+use crate::http::server::rate::Limit;
+pub use crate::http::server::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
+use crate::http::server::route::{
     SMALL, admin, always, document, has_security_contact, keys_page, of_keys, sign_in,
 };
-use super::{
-    allotments, auth, blocks, claim, credit, findings, health, jobs, keys, leaving, me, members,
-    more_keys, openapi, pages, plans, requests, rotations, settings,
-};
+use crate::http::{auth, pages};
 
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
 const NOTE: usize = 8_192;
@@ -71,7 +72,7 @@ pub static ROUTES: &[Route] = &[
         limits: &[Limit::Api],
         when: always,
         summary: Some("Leave: every key of mine ends, and who I am is erased"),
-        handler: |c| Box::pin(leaving::leave(c)),
+        handler: |c| Box::pin(account_data::leave(c)),
     },
     Route {
         method: Method::Get,
@@ -82,7 +83,7 @@ pub static ROUTES: &[Route] = &[
         limits: &[Limit::Api],
         when: always,
         summary: Some("Everything that is kept about me, as a file"),
-        handler: |c| Box::pin(leaving::export(c)),
+        handler: |c| Box::pin(account_data::export(c)),
     },
     Route {
         method: Method::Post,
@@ -143,19 +144,19 @@ pub static ROUTES: &[Route] = &[
         "/api/v1/keys",
         &[Limit::ClaimAddress, Limit::ClaimMember],
         "Make a further key, as far as my plan allows; the secret is in this answer and never again",
-        |c| Box::pin(more_keys::create_key(c)),
+        |c| Box::pin(create_key::create_key(c)),
     ),
     of_keys(
         "/api/v1/keys/{id}/limit",
         &[Limit::Api],
         "Give a key of mine a lower limit than the plan, or take that away",
-        |c| Box::pin(more_keys::limit_key(c)),
+        |c| Box::pin(create_key::limit_key(c)),
     ),
     of_keys(
         "/api/v1/keys/{id}/prefer",
         &[Limit::Api],
         "Keep this key of mine, should the plan allow fewer",
-        |c| Box::pin(more_keys::prefer_key(c)),
+        |c| Box::pin(create_key::prefer_key(c)),
     ),
     of_keys(
         "/api/v1/keys/{id}/rotate",
@@ -289,7 +290,7 @@ pub static ROUTES: &[Route] = &[
     admin(
         Method::Post,
         "/api/v1/admin/blocks",
-        Takes::Json(super::MAX_BODY),
+        Takes::Json(crate::http::MAX_BODY),
         |c| Box::pin(blocks::put_blocks(c)),
     ),
     admin(

@@ -1,27 +1,21 @@
 //! Scheduled jobs, and which Cron Trigger starts which. A job's clock is the earlier of its event's time and now:
 //! a run can be replayed for a past moment, and never acts early.
 
-mod caps;
-mod compare;
-mod due;
-mod erase;
-mod holds;
-mod lease;
 pub mod reconcile;
-mod strays;
+mod run;
 pub mod sweep;
 mod walk;
 mod watch;
 
-use lease::Run;
+use crate::jobs::run::Run;
 
-use crate::app::App;
+use crate::app::context::App;
+use crate::app::error::Error;
 use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::domain::id::{Kind, PublicId};
 use crate::domain::time::Timestamp;
-use crate::error::Error;
-use crate::store::runs::{self, Ending};
+use crate::store::ops::runs::{self, Ending};
 
 /// Every ten minutes (wrangler.toml).
 pub const EVERY_TEN_MINUTES: &str = "*/10 * * * *";

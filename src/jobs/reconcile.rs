@@ -9,22 +9,25 @@
 //! what drives holds, a limit by what drives caps. One that somebody else disabled or lowered stays so (`upstream_changes`).
 //! A run that does not finish goes on with the next ten-minute trigger, from where it was (A17).
 
+pub(crate) mod compare;
+
 use serde::Serialize;
 use serde_json::json;
 
-use super::lease::{Run, change};
-use super::sweep::{self, Halt};
-use super::walk::{self, Bounds, End, Position};
-use super::{compare, watch};
-use crate::absence;
-use crate::app::App;
+use crate::app::context::App;
+use crate::app::sync::absence;
 use crate::domain::time::Timestamp;
+use crate::jobs::run::{Run, change};
+use crate::jobs::sweep::{self, Halt};
+use crate::jobs::walk::{self, Bounds, End, Position};
+use crate::jobs::watch;
 use crate::ports::DbError;
-use crate::store::drift::{self as rows, Unseen};
-use crate::store::retention;
-use crate::store::runs::{self, Ending};
+use crate::store::ops::drift as rows;
+use crate::store::ops::drift::Unseen;
+use crate::store::ops::retention;
+use crate::store::ops::runs::{self, Ending};
+use crate::upstream::openrouter::workspaces;
 use crate::upstream::openrouter::{self, Listed, Refused, Reply};
-use crate::upstream::workspaces;
 
 pub const JOB: &str = "reconcile";
 /// Pages of 100 keys that one run asks for.
@@ -140,7 +143,7 @@ pub async fn go_on(app: &App, scheduled: Timestamp) {
 
 /// Where to go on. What cannot be read may have been one that only looks: then this one does.
 fn unfinished(run: &Run) -> Option<Cursor> {
-    let cursor = crate::json::read(run.begun.cursor.as_deref()?.as_bytes());
+    let cursor = crate::ports::json::read(run.begun.cursor.as_deref()?.as_bytes());
     let cursor = cursor.unwrap_or_else(|| Cursor::new(true, run.now));
     (cursor.began() > run.now.plus(-STALE_SECS)).then_some(cursor)
 }

@@ -17,21 +17,26 @@
 //!
 //! A row that cannot be settled is postponed and counted; it never holds up the others.
 
+pub(crate) mod due;
+pub(crate) mod limits;
+pub(crate) mod purge;
+pub(crate) mod strays;
+pub(crate) mod switches;
+
 use serde::Serialize;
 
-use super::due;
-use super::erase::erase;
-use super::lease::{Run, change};
-use super::walk::{self, Bounds, End, Position, Walked};
-use super::{caps, holds, strays, watch};
-use crate::app::App;
+use crate::app::context::App;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
+use crate::jobs::run::{Run, change};
+use crate::jobs::sweep::purge::erase;
+use crate::jobs::walk::{self, Bounds, End, Position, Walked};
+use crate::jobs::watch;
 use crate::ports::DbError;
-use crate::store::generations::{self, Due, Place, Work};
-use crate::store::holds::Switch;
-use crate::store::runs::Ending;
-use crate::store::tidy::tidy;
+use crate::store::keys::generations::{self, Due, Place, Work};
+use crate::store::keys::holds::Switch;
+use crate::store::ops::runs::Ending;
+use crate::store::ops::tidy::tidy;
 use crate::upstream::openrouter::Refused;
 
 pub const JOB: &str = "sweep";
@@ -288,11 +293,13 @@ async fn rows(
             break;
         }
         let due = match turn {
-            Turn::Switch(switch) => holds::due(app, run, *switch, looks, counts).await?,
+            Turn::Switch(switch) => switches::due(app, run, *switch, looks, counts).await?,
             Turn::Revoke | Turn::Silence => std::mem::take(&mut revokes),
             Turn::Expire => std::mem::take(&mut expiries),
             Turn::Erase => Vec::new(),
-            Turn::Cap => crate::store::caps::due(&*app.db, &change(app)?, run.now).await?,
+            Turn::Cap => {
+                crate::store::budget::limits::due(&*app.db, &change(app)?, run.now).await?
+            }
         };
         let is_erase = matches!(turn, Turn::Erase);
         let mut kept = work.kept.iter().filter(|_| is_erase);
@@ -303,13 +310,13 @@ async fn rows(
             }
             run.renew(app).await?;
             let turned = match (turn, kept.next()) {
-                (Turn::Switch(switch), _) => holds::turn(app, run, *switch, due, counts).await,
+                (Turn::Switch(switch), _) => switches::turn(app, run, *switch, due, counts).await,
                 (Turn::Revoke, _) => due::revoke(app, run, due, counts).await,
                 (Turn::Silence, _) => due::silence(app, run, due, counts).await,
                 (Turn::Expire, _) => due::expire(app, run, due, counts).await,
                 (Turn::Erase, Some(kept)) => erase(app, run, kept, counts).await,
                 (Turn::Erase, None) => Ok(()),
-                (Turn::Cap, _) => caps::turn(app, run, due, counts).await,
+                (Turn::Cap, _) => limits::turn(app, run, due, counts).await,
             };
             due::alone(app, run, due, turned, counts).await?;
         }
@@ -326,7 +333,7 @@ async fn walk_all(
 ) -> Result<(), Halt> {
     let resume = run.begun.cursor.as_deref();
     let mut resume: Option<Position> =
-        resume.and_then(|cursor| crate::json::read(cursor.as_bytes()));
+        resume.and_then(|cursor| crate::ports::json::read(cursor.as_bytes()));
     let mut places = walk::merged(places, run);
     let is_next =
         |place: &Place| (resume.as_ref()).is_some_and(|p| p.workspace_id == place.workspace_id);

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::json;
 
-use super::lease::Run;
-use crate::app::App;
+use crate::app::context::App;
 use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
-use crate::store::generations::Place;
+use crate::jobs::run::Run;
+use crate::store::keys::generations::Place;
 use crate::upstream::openrouter::{self, Listed, Refused, Reply};
 
 /// A sweep looks this much further back than the last clean one began, in seconds (X1).

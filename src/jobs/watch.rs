@@ -7,13 +7,13 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::lease::{Run, change};
-use super::sweep::Halt;
-use crate::app::App;
+use crate::app::context::App;
+use crate::jobs::run::{Run, change};
+use crate::jobs::sweep::Halt;
 use crate::ports::DbError;
-use crate::store::alarms::{self, Head};
+use crate::store::ops::alarms::{self, Head};
 use crate::upstream::openrouter::Reply;
-use crate::upstream::workspaces;
+use crate::upstream::openrouter::workspaces;
 
 from_json! {
     /// The end of the audit, as it was.
@@ -59,7 +59,7 @@ pub async fn begin(app: &App, run: &Run) -> Result<Option<Watch>, Halt> {
         app.note("warn", "kv_silent", json!({ "job": run.job }));
         return Ok(None);
     };
-    let mark: Option<Mark> = text.and_then(|text| crate::json::read(text.as_bytes()));
+    let mark: Option<Mark> = text.and_then(|text| crate::ports::json::read(text.as_bytes()));
     if let Some(mark) = &mark {
         let head = alarms::head(&*app.db, Some(mark.id)).await?;
         if mark.is_lost(&head) {

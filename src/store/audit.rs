@@ -1,8 +1,8 @@
 //! Reading the audit back: whether a change whose answer was lost has happened (X3).
 
-use super::{last_row, twice};
 use crate::domain::id::PublicId;
 use crate::ports::{Database, DbError, Stmt};
+use crate::store::{last_row, twice};
 
 statements! {
     COMMITTED = "SELECT json_object('committed',
@@ -16,17 +16,17 @@ from_json! {
 }
 
 /// The closing statement of a guarded batch: did `change` touch `target`?
-pub(super) fn committed(change: &PublicId, target: &str) -> Stmt {
+pub(crate) fn committed(change: &PublicId, target: &str) -> Stmt {
     stmt!(COMMITTED, change, target)
 }
 
 /// Reads the answer of [`committed`] at the end of a batch.
-pub(super) fn was_committed(batch: &[crate::ports::Rows]) -> Result<bool, DbError> {
+pub(crate) fn was_committed(batch: &[crate::ports::Rows]) -> Result<bool, DbError> {
     Ok(last_row::<Committed>(batch)?.is_some_and(|row| row.committed))
 }
 
 /// Runs a guarded batch, and reads whether its change was written down.
-pub(super) async fn run(
+pub(crate) async fn run(
     db: &dyn Database,
     mut batch: Vec<Stmt>,
     change: &PublicId,

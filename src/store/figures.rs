@@ -1,9 +1,9 @@
 //! What a key was read to have spent, joined in SQL with what was known of it. What is known of a window never falls
 //! while that window lasts, whichever reading is written down last: a key is counted as no less than it has spent.
 
-use crate::domain::budget::SURE_SECS;
-use crate::domain::period::LimitReset;
-use crate::domain::spend::Spend;
+use crate::domain::money::budget::SURE_SECS;
+use crate::domain::money::spend::Spend;
+use crate::domain::time::period::LimitReset;
 use crate::ports::Value;
 
 /// The figure of one window, in `$column`: the later reading `$figure` holds where the window has begun since the one that
@@ -54,7 +54,7 @@ macro_rules! is_news {
 }
 
 /// The values of a statement that writes a reading down, and its own after them.
-pub(super) fn values(spend: &Spend, own: impl IntoIterator<Item = Value>) -> Vec<Value> {
+pub(crate) fn values(spend: &Spend, own: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let began = |reset: LimitReset| Value::from(reset.starts(spend.read_at));
     let mut values = vec![
         spend.daily.into(),

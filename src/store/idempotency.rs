@@ -5,13 +5,13 @@
 //! more. The reservation of a mint is guarded by the nonce of the taking, so a key never makes two. Other rows that a request
 //! makes have ids that are derived from the seed, which stays with the key: what was written before is not written again.
 
-use super::mints::RECORD_WITHIN_SECS;
-use super::{last_row, twice};
 use crate::crypto::session::Session;
-use crate::domain::period::LimitReset;
-use crate::domain::quota::IDEMPOTENCY_KEYS_A_DAY;
+use crate::domain::policy::quota::IDEMPOTENCY_KEYS_A_DAY;
 use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError};
+use crate::store::keys::mints::RECORD_WITHIN_SECS;
+use crate::store::{last_row, twice};
 
 /// An Idempotency-Key is remembered this long, in seconds (A15).
 pub const REMEMBERED_SECS: i64 = 86_400;

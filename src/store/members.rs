@@ -1,13 +1,19 @@
 //! Members: who a session speaks for, signing in, and ending sessions.
 
-use super::{last_row, read, rows_of, twice};
+pub mod blocks;
+pub mod export;
+pub mod offboard;
+pub mod requests;
+pub mod roster;
+
+use crate::app::error::Error;
 use crate::config::PlanSeed;
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
-use crate::domain::identity::{Identity, Status};
+use crate::domain::people::identity::{Identity, Status};
 use crate::domain::time::Timestamp;
-use crate::error::Error;
 use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::{last_row, read, rows_of, twice};
 
 statements! {
     SESSION = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
@@ -140,12 +146,12 @@ pub async fn signed_in(
 }
 
 /// How the member stands, in the same transaction as what it is asked with; [`current`] reads it.
-pub(super) fn standing(session: &Session) -> Stmt {
+pub(crate) fn standing(session: &Session) -> Stmt {
     stmt!(SESSION, &session.member)
 }
 
 /// The member, if the session is current.
-pub(super) fn current(rows: &Rows, session: &Session) -> Result<Member, Error> {
+pub(crate) fn current(rows: &Rows, session: &Session) -> Result<Member, Error> {
     let member: Option<Member> = rows.first().map(|row| read(row)).transpose()?;
     let member = member.ok_or(Error::SignInRequired)?;
     if member.status != Status::Active {
@@ -300,7 +306,7 @@ pub fn end_sessions(
         stmt!(END_GUARD, change, now, member, session.epoch),
         stmt!(END, change, member),
     ];
-    super::audit::run(db, batch, change, member.as_str())
+    crate::store::audit::run(db, batch, change, member.as_str())
 }
 
 /// Ends every session of a member, as an admin. False when there is no such member, or the admin's own session has ended.
@@ -322,5 +328,5 @@ pub fn end_sessions_of(
         ),
         stmt!(END, change, member),
     ];
-    super::audit::run(db, batch, change, member.as_str())
+    crate::store::audit::run(db, batch, change, member.as_str())
 }

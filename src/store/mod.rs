@@ -4,52 +4,55 @@
 #[macro_use]
 mod sql;
 #[macro_use]
-mod allowed;
+mod budget_sql;
 #[macro_use]
 mod figures;
 #[macro_use]
 pub mod idempotency;
+pub mod access;
+pub mod budget;
+pub mod keys;
+pub mod ops;
 
-pub mod alarms;
-pub mod allotments;
-pub mod allowances;
 pub mod audit;
-pub mod blocks;
-pub mod caps;
-pub mod cards;
-pub mod claims;
-pub mod drift;
-pub mod export;
-mod facts;
-pub mod findings;
-pub mod generations;
-pub mod guardrails;
-pub mod holds;
-pub mod kept;
+pub mod json_rows;
 pub mod members;
-pub mod mints;
-pub mod missing;
-pub mod offboard;
-pub mod own_keys;
-pub mod plans;
-pub mod quotas;
-pub mod raises;
-pub mod requests;
-pub mod retention;
-pub mod roster;
-pub mod rotations;
-pub mod runs;
-pub mod settings;
-pub mod spend;
-pub mod strays;
-pub mod successors;
-pub mod terms;
-pub mod tidy;
-pub mod told;
-pub mod upstream_holds;
 
-use crate::json::FromJson;
+use crate::ports::json::FromJson;
 use crate::ports::{Database, DbError, Rows, Sql, Stmt};
+use crate::store::access::allotments;
+use crate::store::access::quotas;
+use crate::store::access::terms;
+use crate::store::budget::allowances;
+use crate::store::budget::limits;
+use crate::store::budget::plans;
+use crate::store::budget::raises;
+use crate::store::keys::cards;
+use crate::store::keys::claims;
+use crate::store::keys::generations;
+use crate::store::keys::guardrails;
+use crate::store::keys::holds;
+use crate::store::keys::mints;
+use crate::store::keys::missing;
+use crate::store::keys::own_keys;
+use crate::store::keys::refresh;
+use crate::store::keys::retained;
+use crate::store::keys::rotations;
+use crate::store::keys::strays;
+use crate::store::keys::successors;
+use crate::store::keys::upstream_holds;
+use crate::store::members::blocks;
+use crate::store::members::export;
+use crate::store::members::offboard;
+use crate::store::members::requests;
+use crate::store::members::roster;
+use crate::store::ops::alarms;
+use crate::store::ops::drift;
+use crate::store::ops::findings;
+use crate::store::ops::retention;
+use crate::store::ops::runs;
+use crate::store::ops::settings;
+use crate::store::ops::tidy;
 
 /// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
 pub fn statements() -> Vec<&'static Sql> {
@@ -59,7 +62,7 @@ pub fn statements() -> Vec<&'static Sql> {
         allowances::STATEMENTS,
         audit::STATEMENTS,
         blocks::STATEMENTS,
-        caps::STATEMENTS,
+        limits::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
         export::STATEMENTS,
@@ -69,7 +72,7 @@ pub fn statements() -> Vec<&'static Sql> {
         guardrails::STATEMENTS,
         holds::STATEMENTS,
         idempotency::STATEMENTS,
-        kept::STATEMENTS,
+        retained::STATEMENTS,
         members::STATEMENTS,
         mints::STATEMENTS,
         missing::STATEMENTS,
@@ -84,7 +87,7 @@ pub fn statements() -> Vec<&'static Sql> {
         rotations::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
-        spend::STATEMENTS,
+        refresh::STATEMENTS,
         strays::STATEMENTS,
         successors::STATEMENTS,
         terms::STATEMENTS,

@@ -9,7 +9,7 @@ use crate::ports::Value;
 macro_rules! statements {
     ($($name:ident = $text:expr;)+) => {
         $(static $name: crate::ports::Sql = crate::ports::Sql { name: concat!(module_path!(), "::", stringify!($name)), text: $text };)+
-        pub(super) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
+        pub(crate) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
     };
 }
 
@@ -28,7 +28,7 @@ macro_rules! written {
     };
 }
 
-/// The columns of a [`Due`](super::generations::Due), of the generation `n`.
+/// The columns of a [`Due`](crate::store::keys::generations::Due), of the generation `n`.
 macro_rules! due {
     () => {
         "'public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,

@@ -7,14 +7,14 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::call::{self, send_safe};
-use crate::app::App;
+use crate::app::context::App;
 use crate::config::OAuthApp;
-use crate::domain::identity::{Identity, Provider};
-use crate::domain::secret::Secret;
+use crate::domain::key::secret::Secret;
+use crate::domain::people::identity::{Identity, Provider};
 use crate::domain::time::Timestamp;
-use crate::json::{named, take_text};
+use crate::ports::json::{named, take_text};
 use crate::ports::{Answer, Call, Outcome};
+use crate::upstream::client::{self, send_safe};
 
 /// The REST version that the answers here were read under.
 const API_VERSION: &str = "2022-11-28";
@@ -112,7 +112,7 @@ pub async fn exchange(
     });
     let base = &app.config.upstreams.github;
     let call =
-        call::call("POST", base, "/login/oauth/access_token").ok_or(Failed::Misconfigured)?;
+        client::call("POST", base, "/login/oauth/access_token").ok_or(Failed::Misconfigured)?;
     let Outcome::Answer(answer) = app.http.send(call.json(&body)).await else {
         return Err(Failed::Unavailable);
     };
@@ -203,7 +203,7 @@ pub async fn revoke(app: &App, oauth: &OAuthApp, token: &Secret) {
 }
 
 fn api(app: &App, method: &'static str, path: &str) -> Option<Call> {
-    let call = call::call(method, &app.config.upstreams.github_api, path)?;
+    let call = client::call(method, &app.config.upstreams.github_api, path)?;
     Some(
         call.header("accept", String::from("application/vnd.github+json"))
             .header("x-github-api-version", API_VERSION.to_owned()),

@@ -2,19 +2,23 @@
 //!
 //! A create is sent once: there is no idempotency key, so a repeated one could leave a second live key.
 
+pub(crate) mod figures;
+pub mod guardrails;
+pub mod workspaces;
+
 use serde_json::{Value, json};
 
-use super::call::{self, send_again, send_safe};
-pub use super::figures::SpendBody;
-use crate::app::App;
-use crate::domain::drift::Seen;
-use crate::domain::mint::{Echo, MintSpec};
+use crate::app::context::App;
+use crate::domain::key::drift::Seen;
+use crate::domain::key::mint::{Echo, MintSpec};
+use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
-use crate::domain::period::LimitReset;
-use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::json::{FromJson, IfFitting, named, take_text};
+use crate::domain::time::period::LimitReset;
+use crate::ports::json::{FromJson, IfFitting, named, take_text};
 use crate::ports::{Answer, Call, Outcome};
+use crate::upstream::client::{self, send_again, send_safe};
+pub use crate::upstream::openrouter::figures::SpendBody;
 
 /// After this, in milliseconds, a create's outcome is unknown and its answer is never delivered.
 const CREATE_DEADLINE_MS: u32 = 10_000;
@@ -315,7 +319,7 @@ impl<T> Reply<T> {
 
 impl Reply<Value> {
     /// Its `data`, as what it should be.
-    pub(super) fn data<T: FromJson>(self) -> Reply<T> {
+    pub(crate) fn data<T: FromJson>(self) -> Reply<T> {
         match self {
             Self::Is(body) => {
                 let data = body.get("data").and_then(T::of);
@@ -329,13 +333,13 @@ impl Reply<Value> {
 }
 
 from_json! {
-    pub(super) struct Thing {
-        pub(super) id: String,
+    pub(crate) struct Thing {
+        pub(crate) id: String,
     }
 }
 
 /// `GET` of the one thing at this path: whether this credential's account has it.
-pub(super) async fn has(app: &App, path: &str, id: &str) -> Reply<()> {
+pub(crate) async fn has(app: &App, path: &str, id: &str) -> Reply<()> {
     match safe(app, "GET", path).await.data::<Thing>() {
         Reply::Is(thing) if thing.id == id => Reply::Is(()),
         Reply::Is(_) => Reply::Missing,
@@ -343,14 +347,14 @@ pub(super) async fn has(app: &App, path: &str, id: &str) -> Reply<()> {
     }
 }
 
-pub(super) async fn safe(app: &App, method: &'static str, path: &str) -> Reply<Value> {
+pub(crate) async fn safe(app: &App, method: &'static str, path: &str) -> Reply<Value> {
     match management(app, method, path) {
         Some(call) => read(&send_safe(app, call).await),
         None => Reply::Refused(Refused::Credential),
     }
 }
 
-pub(super) fn read(outcome: &Outcome) -> Reply<Value> {
+pub(crate) fn read(outcome: &Outcome) -> Reply<Value> {
     let Outcome::Answer(answer) = outcome else {
         return Reply::Unknown;
     };
@@ -381,9 +385,9 @@ fn refusal(answer: &Answer) -> Option<Refused> {
 }
 
 /// A call with the management key, which goes to OpenRouter's host and nowhere else (P9).
-pub(super) fn management(app: &App, method: &'static str, path: &str) -> Option<Call> {
+pub(crate) fn management(app: &App, method: &'static str, path: &str) -> Option<Call> {
     let key = app.config.management_key.as_ref()?;
-    let call = call::call(method, &app.config.upstreams.openrouter_api, path)?;
+    let call = client::call(method, &app.config.upstreams.openrouter_api, path)?;
     Some(call.header("authorization", format!("Bearer {}", key.expose())))
 }
 

@@ -1,9 +1,9 @@
 //! Sign-in attempts in a browser: how many there may be, what comes back twice, and which account GitHub is asked for.
 
-use keycap::domain::target::ReturnTarget;
+use keycap::domain::policy::return_target::ReturnTarget;
 use keycap::http::Body;
-use keycap::http::cookies::SIGNED_OUT;
 use keycap::http::routes::{ROUTES, Shows};
+use keycap::http::server::cookies::SIGNED_OUT;
 
 use crate::support::{Browser, Cookies, World, oracle};
 

@@ -2,7 +2,7 @@
 //! key, or to the next secret, is computed from that, so nobody gets again what is spent already.
 
 use keycap::domain::money::NanoUsd;
-use keycap::domain::spend::Spend;
+use keycap::domain::money::spend::Spend;
 use keycap::domain::time::Timestamp;
 use keycap::ports::Database;
 use serde_json::json;
@@ -375,7 +375,7 @@ fn figures_are_joined_in_the_database_as_they_are_in_the_domain() {
         let (at, first) = reading(0);
         let (_, second) = reading(at);
         for spend in [&first, &second] {
-            let tell = keycap::store::spend::tell(&generation, spend);
+            let tell = keycap::store::keys::refresh::tell(&generation, spend);
             world.run(world.db.batch(vec![tell])).unwrap().unwrap();
         }
         let joined = first.joined(second);

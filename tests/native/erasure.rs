@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use keycap::domain::erasure::Removed;
 use keycap::domain::id::{Kind, PublicId};
-use keycap::store::generations;
+use keycap::domain::key::purge::Removed;
+use keycap::store::keys::generations;
 
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 

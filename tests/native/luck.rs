@@ -340,7 +340,7 @@ fn a17_a_bad_page_in_a_long_walk_costs_nothing_that_was_walked() {
 fn f6_an_unknown_address_reads_the_database_no_more_often_than_a_known_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
-    let limits = keycap::http::rate::Limit::ALL;
+    let limits = keycap::http::server::rate::Limit::ALL;
     world.refusing.borrow_mut().extend(limits);
     for path in ["/nothing", SETTINGS] {
         world.effects.plan(&[]);
@@ -424,7 +424,7 @@ fn one_key() -> (World, String, String) {
 #[test]
 fn what_was_missed_or_found_and_lands_late_undoes_nothing_newer() {
     use keycap::domain::id::{Kind, PublicId};
-    use keycap::store::missing;
+    use keycap::store::keys::missing;
     let (world, _, _) = one_key();
     let generation = world.db.text("SELECT public_id FROM generations");
     let (service, now) = (world.service(), world.now());

@@ -1,11 +1,11 @@
 //! What owners do with their own keys: off and on, a name, the end.
 
+use keycap::app::error::Error;
 use keycap::crypto::session::Session;
 use keycap::domain::id::{Kind, PublicId};
 use keycap::domain::time::Timestamp;
-use keycap::error::Error;
 use keycap::http::Body;
-use keycap::store::own_keys::{self, Wanted, Wish};
+use keycap::store::keys::own_keys::{self, Wanted, Wish};
 use serde_json::{Value, json};
 
 use crate::support::world::ORIGIN;

@@ -2,8 +2,8 @@
 
 use keycap::crypto::session::Session;
 use keycap::domain::id::{Kind, PublicId};
-use keycap::domain::request::State;
-use keycap::store::requests::{self, Decision};
+use keycap::domain::people::request::State;
+use keycap::store::members::requests::{self, Decision};
 use serde_json::{Value, json};
 
 use crate::support::browser::Told;

@@ -1,9 +1,9 @@
 //! Every route of the table: who reaches it, what it refuses, which headers it carries.
 
 use http::header::HeaderMap;
-use keycap::http::headers::{NO_STORE, SECURITY};
-use keycap::http::rate::Limit;
 use keycap::http::routes::{Method, ROUTES, Shows, Takes, Who};
+use keycap::http::server::headers::{NO_STORE, SECURITY};
+use keycap::http::server::rate::Limit;
 use keycap::http::{Body, MAX_BODY};
 
 use crate::support::{Browser, World};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use keycap::domain::generation::{Event, State, next};
+use keycap::domain::key::generation::{Event, State, next};
 
 use crate::support::{Browser, World};
 

@@ -4,7 +4,7 @@
 use keycap::crypto::session::Session;
 use keycap::domain::id::{Kind, PublicId};
 use keycap::http::Body;
-use keycap::store::settings::{self, Claims, Switched};
+use keycap::store::ops::settings::{self, Claims, Switched};
 use serde_json::{Value, json};
 
 use crate::support::browser::{CLAIM, Told};

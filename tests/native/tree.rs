@@ -154,7 +154,8 @@ fn s0_158_no_secret_is_compared_but_in_constant_time() {
         }
     }
     assert!(
-        read("src/http/attempts.rs").contains("pending.state.as_bytes().ct_eq(state.as_bytes())")
+        read("src/http/server/attempts.rs")
+            .contains("pending.state.as_bytes().ct_eq(state.as_bytes())")
     );
 }
 
@@ -196,7 +197,7 @@ fn s1_13_upstreams_are_called_by_their_clients_alone_through_a_port() {
     );
     assert_eq!(
         who("dyn Outbound"),
-        ["src/app.rs"],
+        ["src/app/context.rs"],
         "what is behind it is chosen outside"
     );
     let credential = who("\"OPENROUTER_MANAGEMENT_KEY\"");

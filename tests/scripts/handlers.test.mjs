@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { handlers } from "../../src/runtime/handlers.mjs";
+import { handlers } from "../../src/platform/handlers.mjs";
 
 /** The class as worker-build exports it: it notes who was made, and traps when it is told to. */
 function built() {

@@ -1,7 +1,7 @@
 //! `GET /.well-known/security.txt` (RFC 9116): whom to tell about a hole, on installations that name somebody.
 
+use crate::app::error::Error;
 use crate::domain::time::Timestamp;
-use crate::error::Error;
 use crate::http::{Context, Reply};
 
 const DAY_SECS: i64 = 86_400;

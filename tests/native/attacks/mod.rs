@@ -17,8 +17,8 @@ mod upstreams;
 
 use http::{HeaderValue, Request};
 use keycap::http::Body;
-use keycap::http::headers::{NO_STORE, SECURITY};
 use keycap::http::routes::MEMBER_HEADER;
+use keycap::http::server::headers::{NO_STORE, SECURITY};
 
 use crate::support::browser::{Told, changes, cookie_header, member_of};
 use crate::support::world::{Isolate, ORIGIN};

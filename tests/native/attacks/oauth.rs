@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keycap::crypto::keyring::{Keyring, Purpose};
 use keycap::crypto::seal;
-use keycap::domain::secret::Secret;
+use keycap::domain::key::secret::Secret;
 use keycap::ports::{NoRandomness, Random};
 
 use super::{Caller, SECRET, SESSION};

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use keycap::crypto::keyring::{Keyring, Purpose};
-use keycap::domain::secret::Secret;
+use keycap::domain::key::secret::Secret;
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha384, Sha512};
 

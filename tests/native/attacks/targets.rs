@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keycap::domain::target::ReturnTarget;
+use keycap::domain::policy::return_target::ReturnTarget;
 
 use super::{Caller, Chance};
 use crate::support::browser::Told;

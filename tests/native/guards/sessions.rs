@@ -3,7 +3,7 @@
 use keycap::crypto::keyring::{Keyring, Purpose};
 use keycap::crypto::session;
 use keycap::domain::id::{Kind, PublicId};
-use keycap::domain::secret::Secret;
+use keycap::domain::key::secret::Secret;
 use serde_json::json;
 
 use crate::support::{Browser, World};

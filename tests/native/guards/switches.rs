@@ -2,7 +2,7 @@
 
 use keycap::crypto::session::Session;
 use keycap::domain::id::{Kind, PublicId};
-use keycap::store::settings::{self, Minting, Switched};
+use keycap::store::ops::settings::{self, Minting, Switched};
 use serde_json::json;
 
 use crate::support::{Browser, TEN_MINUTES, World, oracle};

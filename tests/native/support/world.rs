@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use keycap::app::App;
+use keycap::app::context::App;
 use keycap::config::Config;
 use keycap::domain::time::Timestamp;
-use keycap::http::rate::Limit;
+use keycap::http::server::rate::Limit;
 use keycap::http::{Body, Service};
 use keycap::ports::{Brake, Clock, LocalFuture, Log, NoRandomness, Random};
 use sandbox::Sandbox;

@@ -1,0 +1,328 @@
+//! A claim from end to end: reserve → mint → check the echo → record → deliver. Two database round trips and one
+//! upstream call; at each step, what a lost answer means is written down (design, section 3).
+//!
+//! 1. Reserve: one batch decides every gate and writes the generation straight into `minting`.
+//! 2. Mint: one `POST /keys` under the generation's own name.
+//! 3. Check the echo: what differs from the request is never delivered. Where the plan has a guardrail, a second call holds
+//!    the key to it, before anybody has its secret.
+//! 4. Record: one batch, where state, nonce and every gate still hold; else the key goes again.
+//! 5. Deliver: the secret leaves in this one answer, after its row is committed.
+
+mod decision;
+mod removal;
+mod restrictions;
+
+use serde_json::json;
+
+pub use crate::app::claim::decision::{Share, busy_until, refusal_error, share, share_but};
+use crate::app::claim::decision::{not_reserved, spec};
+use crate::app::claim::removal::{erase, remove};
+use crate::app::claim::restrictions::{restrict, why_rejected};
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::crypto::sha256_hex;
+use crate::domain::id::Kind;
+use crate::domain::key::generation::State;
+use crate::domain::key::hold::Reason;
+use crate::domain::key::mint::{Echo, MintSpec, check_echo};
+use crate::domain::key::secret::Secret;
+use crate::domain::time::Timestamp;
+use crate::ports::DbError;
+use crate::store::audit;
+use crate::store::idempotency::Taking;
+use crate::store::keys::cards::{Card, Issue};
+use crate::store::keys::claims::{self, Attempt, Decision, NewKey};
+use crate::store::keys::mints::{self, Minted, Recorded};
+use crate::upstream::openrouter::{self, Created, Refused, Reply};
+
+/// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
+const BUSY_SECS: u32 = 30;
+const BUSY_SECS_MAX: u32 = 300;
+
+/// What a claim ends with.
+pub enum Claimed {
+    /// A fresh key, and the only time its secret is seen.
+    New { card: Card, secret: Secret },
+    /// There is one already.
+    Existing(Card),
+}
+
+/// Claims the member's one key.
+pub async fn claim(
+    app: &App,
+    session: Session,
+    taking: Option<Taking>,
+    accepts_terms: bool,
+) -> Result<Claimed, Error> {
+    let attempt = Attempt {
+        accepts_terms,
+        ..attempt(app, session, taking)?
+    };
+    reserve(app, attempt).await
+}
+
+/// Makes a further key, as far as the plan allows.
+pub async fn create(
+    app: &App,
+    session: Session,
+    taking: Option<Taking>,
+    new: NewKey,
+) -> Result<Claimed, Error> {
+    let attempt = Attempt {
+        create: Some(new),
+        ..attempt(app, session, taking)?
+    };
+    reserve(app, attempt).await
+}
+
+async fn reserve(app: &App, attempt: Attempt) -> Result<Claimed, Error> {
+    let decision = claims::reserve(&*app.db, &attempt)
+        .await?
+        .ok_or(Error::SignInRequired)?;
+    if !decision.reserved {
+        return not_reserved(app, &attempt, decision);
+    }
+    let (share, spec) = offer(app, &attempt, &decision).await?;
+    make(app, &attempt, &decision, &share, &spec).await
+}
+
+/// What is asked of upstream for what was reserved. Prepaid, there is nothing to wait for once all is spent.
+pub async fn offer(
+    app: &App,
+    attempt: &Attempt,
+    decision: &Decision,
+) -> Result<(Share, MintSpec), Error> {
+    let share = share(&decision.grants, &decision.siblings, attempt.now);
+    if share.is_never(&decision.grants) {
+        refuse(app, attempt, "credit_spent", None).await?;
+        return Err(Error::CreditSpent);
+    }
+    let spec = spec(decision, &share).ok_or(Error::Internal)?;
+    Ok((share, spec))
+}
+
+/// Steps 2 to 5 of what was reserved, for whatever purpose.
+pub async fn make(
+    app: &App,
+    attempt: &Attempt,
+    decision: &Decision,
+    share: &Share,
+    spec: &MintSpec,
+) -> Result<Claimed, Error> {
+    match openrouter::create_key(app, spec).await {
+        Created::Made { echo, secret } => {
+            settle(app, attempt, decision, spec, share, echo, secret).await
+        }
+        Created::WithoutSecret(echo) => Err(remove(app, attempt, spec, &echo, "key").await),
+        Created::Refused(refused) => Err(refused_by_upstream(app, attempt, spec, refused).await),
+        Created::Unknown => Err(doubt(app, attempt).await),
+    }
+}
+
+/// Fresh ids for one try.
+pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<Attempt, Error> {
+    let random = &*app.random;
+    Ok(Attempt {
+        session,
+        change: random::public_id(random, Kind::Change)?,
+        key: random::public_id(random, Kind::Key)?,
+        generation: random::public_id(random, Kind::Generation)?,
+        nonce: random::nonce(random)?,
+        taking,
+        create: None,
+        accepts_terms: false,
+        rotation: None,
+        house: app.house(),
+        now: app.now(),
+    })
+}
+
+/// Steps 3 to 5.
+async fn settle(
+    app: &App,
+    attempt: &Attempt,
+    decision: &Decision,
+    spec: &MintSpec,
+    share: &Share,
+    echo: Echo,
+    secret: Secret,
+) -> Result<Claimed, Error> {
+    let echo = completed(app, spec, echo).await;
+    if let Err(mismatch) = check_echo(spec, &echo) {
+        return Err(remove(app, attempt, spec, &echo, mismatch.name()).await);
+    }
+    let (Some(hash), Some(key)) = (echo.hash.clone(), decision.key.clone()) else {
+        return Err(Error::Internal);
+    };
+    let guardrail_id = decision.plan.guardrail_id.as_deref();
+    if let Err(failure) = restrict(app, guardrail_id, share, &hash).await {
+        remove(app, attempt, spec, &echo, failure).await;
+        return Err(Error::ClaimUnknown);
+    }
+    let label = echo.label.clone();
+    let minted = Minted {
+        attempt,
+        record: random::public_id(&*app.random, Kind::Change)?,
+        abandon: random::public_id(&*app.random, Kind::Change)?,
+        upstream_hash: hash.clone(),
+        secret_sha256: fingerprint(app, attempt, &secret, &hash),
+        // It is kept and shown: one that gives the secret away is neither.
+        label: label.filter(|label| !label.contains(secret.expose())),
+        workspace_id: echo.workspace_id.clone(),
+        is_home: spec.workspace_id().is_none(),
+        limit: spec.limit(),
+        guardrail_id,
+        state: if share.exhausted {
+            State::Disabled
+        } else {
+            State::Active
+        },
+        cap_due_at: share.due,
+        now: app.now(),
+    };
+    match recorded(app, &minted).await {
+        Ok(Recorded::Active) => {
+            let named = decision.cards.iter().find(|card| card.id == key);
+            let grace = attempt
+                .rotation
+                .as_ref()
+                .and_then(|r| r.grace_until(minted.now));
+            let card = Card {
+                name: named.and_then(|card| card.name.clone()),
+                id: key,
+                state: minted.state,
+                label: minted.label,
+                limit: spec.limit(),
+                limit_reset: spec.limit_reset(),
+                created_at: decision.key_created_at.unwrap_or(attempt.now),
+                expires_at: spec.expires_at(),
+                issue: Issue {
+                    number: decision.generation,
+                    at: attempt.now,
+                    grace_until: grace.and_then(|until| Some(until.min(named?.expires_at))),
+                },
+                spend: None,
+                holds: share
+                    .exhausted
+                    .then_some(Reason::Budget)
+                    .into_iter()
+                    .collect(),
+                ended: false,
+                missing: false,
+                all_off: share.exhausted,
+                allowance: decision.grants.allowance().key,
+                cap_due_at: minted.cap_due_at,
+                upstream_limit: decision.grants.upstream_limit,
+            };
+            Ok(Claimed::New { card, secret })
+        }
+        Ok(Recorded::Abandoned) => Err(erase(app, attempt, &hash, true).await),
+        Ok(Recorded::Lost) => Err(erase(app, attempt, &hash, false).await),
+        // It may be committed, or may still be: touch nothing, the sweep decides (X3).
+        Err(DbError::Unknown) => Err(Error::StorageUnavailable),
+        Err(DbError::Unique | DbError::Constraint | DbError::Broken) => {
+            remove(app, attempt, spec, &echo, "record").await;
+            Err(Error::Internal)
+        }
+    }
+}
+
+/// By which a found secret leads to its key. OpenRouter documents its own hash as the same; where it is not, that is worth a
+/// line, and nothing depends on it.
+fn fingerprint(app: &App, attempt: &Attempt, secret: &Secret, hash: &str) -> String {
+    let ours = sha256_hex(secret.expose().as_bytes());
+    if ours != hash {
+        let generation = attempt.generation.as_str();
+        app.note(
+            "warn",
+            "upstream_hash_differs",
+            json!({ "generation": generation }),
+        );
+    }
+    ours
+}
+
+/// Records, and after any failure asks the audit whether it happened: a refused repetition says nothing about the first
+/// try. An audit that cannot be asked leaves it unknown (X3).
+async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
+    let error = match mints::record(&*app.db, minted).await {
+        Ok(recorded) => return Ok(recorded),
+        Err(error) => error,
+    };
+    let generation = minted.attempt.generation.as_str();
+    match audit::is_committed(&*app.db, &minted.record, generation).await {
+        Ok(true) => Ok(Recorded::Active),
+        Ok(false) => Err(error),
+        Err(_) => Err(DbError::Unknown),
+    }
+}
+
+/// An answer without `expires_at` is completed by one read: the schema lets it be absent (F16).
+async fn completed(app: &App, spec: &MintSpec, echo: Echo) -> Echo {
+    match (echo.expires_at, echo.own_hash(spec)) {
+        (None, Some(hash)) => match openrouter::read_echo(app, hash).await {
+            Reply::Is(read) => Echo {
+                expires_at: read.expires_at,
+                ..echo
+            },
+            Reply::Missing | Reply::Refused(_) | Reply::Unknown => echo,
+        },
+        _ => echo,
+    }
+}
+
+async fn refused_by_upstream(
+    app: &App,
+    attempt: &Attempt,
+    spec: &MintSpec,
+    refused: Refused,
+) -> Error {
+    let (error, pause) = match refused {
+        Refused::Credential => (Error::CredentialRefused, None),
+        Refused::Rejected => (why_rejected(app, spec).await, None),
+        Refused::Busy(asked) => {
+            let secs = asked.unwrap_or(BUSY_SECS).clamp(1, BUSY_SECS_MAX);
+            let retry = Error::OpenRouterBusy {
+                retry_after_secs: secs,
+            };
+            (retry, Some(attempt.now.plus(i64::from(secs))))
+        }
+    };
+    match refuse(app, attempt, refused.name(), pause).await {
+        Ok(()) => error,
+        Err(storage) => storage,
+    }
+}
+
+/// `minting → void`: nothing was made, the seat is free.
+pub async fn refuse(
+    app: &App,
+    attempt: &Attempt,
+    failure: &'static str,
+    pause_until: Option<Timestamp>,
+) -> Result<(), Error> {
+    let change = random::public_id(&*app.random, Kind::Change)?;
+    let now = app.now();
+    mints::refuse(&*app.db, attempt, &change, failure, pause_until, now).await?;
+    Ok(())
+}
+
+/// `minting → verifying`. Should even that not be written, the row stays `minting` and the sweep fences it.
+async fn doubt(app: &App, attempt: &Attempt) -> Error {
+    let generation = attempt.generation.as_str();
+    app.note("warn", "mint_unknown", json!({ "generation": generation }));
+    let ids = random::public_id(&*app.random, Kind::Change)
+        .and_then(|change| Ok((change, random::nonce(&*app.random)?)));
+    if let Ok((change, nonce)) = ids
+        && let Err(error) = mints::doubt(&*app.db, attempt, &change, &nonce, app.now()).await
+    {
+        app.note(
+            "warn",
+            "mint_left_to_sweep",
+            json!({ "generation": generation, "cause": format!("{error:?}") }),
+        );
+    }
+    Error::ClaimUnknown
+}

@@ -1,0 +1,48 @@
+//! The application: its configuration and its effects. Built once for each isolate.
+
+use std::cell::{Cell, RefCell};
+
+use crate::config::Config;
+use crate::domain::time::Timestamp;
+use crate::jobs::Asked;
+use crate::ports::{Brake, Clock, Database, KeyValue, Log, Outbound, Random};
+use crate::store::keys::claims::House;
+use crate::store::ops::alarms::Standing;
+
+pub struct App {
+    pub config: Config,
+    pub db: Box<dyn Database>,
+    pub kv: Box<dyn KeyValue>,
+    pub http: Box<dyn Outbound>,
+    pub clock: Box<dyn Clock>,
+    pub random: Box<dyn Random>,
+    pub brake: Box<dyn Brake>,
+    pub log: Box<dyn Log>,
+    /// Runs of jobs that requests have begun, and that work on after the answer.
+    pub asked: RefCell<Vec<Asked>>,
+    /// What in the database keeps claims closed, as this isolate last heard, and when: for what is told, the guards ask.
+    pub standing_seen: Cell<Option<(Timestamp, Standing)>>,
+}
+
+impl App {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What configuration has to say in the guarding statements.
+    pub fn house(&self) -> House {
+        House {
+            terms: self.config.terms,
+            public_origin: self.config.public_origin.as_str().to_owned(),
+        }
+    }
+
+    /// One line of the log: what happened, as a stable word, with opaque ids and enums only.
+    pub fn note(&self, level: &str, event: &str, more: serde_json::Value) {
+        let mut line = serde_json::json!({ "level": level, "event": event });
+        if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more) {
+            line.extend(more);
+        }
+        self.log.line(&line.to_string());
+    }
+}

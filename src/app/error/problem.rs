@@ -1,0 +1,301 @@
+//! What a person is told: the words of each problem, and its body.
+
+use serde_json::{Value, json};
+
+use crate::app::error::Error;
+use crate::domain::key::rotation::ROTATIONS_A_DAY;
+use crate::domain::people::request::{Offer, REQUESTS_A_DAY, State};
+use crate::domain::policy::terms::REVISION;
+
+impl Error {
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::NotFound => "There is nothing here",
+            Self::MethodNotAllowed { .. } => "This address does not take that method",
+            Self::BadRequest { .. } => "The request is not understood",
+            Self::MalformedJson => "The body is not the JSON that is expected",
+            Self::UnsupportedMediaType => "The body must be application/json",
+            Self::BodyTooLarge => "The body is too large",
+            Self::AddressTooLong => "The address is too long",
+            Self::ForeignOrigin => "The request did not come from our own pages",
+            Self::SignInRequired => "Sign in first",
+            Self::AccountChanged => "Another account is signed in now",
+            Self::AccountNotNamed => "The request does not say for which account it was made",
+            Self::RateLimited => "Too many requests",
+            Self::MemberNotActive(_) => "This account may not use keys here",
+            Self::ProvisioningClosed
+            | Self::MintingStopped
+            | Self::DatabaseRestored
+            | Self::ForeignAccount => "Claims are paused",
+            Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => "Claims are not open yet",
+            Self::Blocked { .. } => "This account may not claim a key",
+            Self::Held => "Your key is held",
+            Self::AccountTooYoung(_) => "Your GitHub account is too new",
+            Self::ApprovalNeeded { .. } => "Claims are by approval",
+            Self::TermsNotAccepted => "Accept the terms first",
+            Self::TermsChanged => "The terms have changed",
+            Self::SeatsFull { .. } => "Every key is taken",
+            Self::TooManyAttempts { .. } => "Too many tries today",
+            Self::CreditSpent => "What was paid is spent",
+            Self::PlanExists => "There is a plan of that name",
+            Self::GuardrailMissing => "OpenRouter has no such guardrail",
+            Self::Prepaid => "This key is prepaid",
+            Self::NotPrepaid => "This member does not prepay",
+            Self::PaymentMismatch => "This payment is booked otherwise",
+            Self::KeysUsedUp { .. } => "You have all the keys of your plan",
+            Self::ClaimInProgress => "Your key is being made",
+            Self::KeyBeingRemoved => "Your old key is being removed",
+            Self::KeyEnded => "This key has ended",
+            Self::ClaimSuperseded => "Something changed while your key was made",
+            Self::KeyOff => "This key is off",
+            Self::RotationUnsettled => "What was spent last is still being counted",
+            Self::InGrace { .. } => "Two secrets of this key work already",
+            Self::RotationsUsedUp { .. } => "Too many new secrets today",
+            Self::DailyQuota { .. } => "Too many changes of this kind today",
+            Self::TooEarly { .. } => "It is too early to renew this key",
+            Self::NothingToSplit => "Too little is left for two secrets",
+            Self::OldUnconfirmed => "OpenRouter did not confirm what the old secret may do",
+            Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
+            Self::RequestInProgress => "This request is being worked on",
+            Self::ConfirmationMismatch { .. } => "The number that was confirmed is another one now",
+            Self::NothingToRequest => "There is nothing to ask for",
+            Self::JobUnderWay => "This job is running",
+            Self::RequestsUsedUp { .. } => "Too many requests today",
+            Self::AlreadyDecided { .. } => "This request is decided",
+            Self::MemberIsAdmin => "This member is an administrator",
+            Self::MemberLeft => "This member has left",
+            Self::ClaimsBusy { .. } => "Many people claim at the moment",
+            Self::ClaimUnknown
+            | Self::GuardrailUnread
+            | Self::WorkspaceUnread
+            | Self::SpendUnread => "OpenRouter did not answer",
+            Self::WorkspaceMissing => "The place for your key is missing",
+            Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
+            Self::OpenRouterRefused => "OpenRouter refused to make a key",
+            Self::OpenRouterMismatch => "OpenRouter made something else than was asked for",
+            Self::StorageUnavailable => "The database did not answer",
+            Self::NotConfigured | Self::Misconfigured => "This service is not set up yet",
+            Self::CredentialRefused => "OpenRouter refuses this service at the moment",
+            Self::Internal => "Something went wrong here",
+        }
+    }
+
+    /// What happened, what was not changed, and what to do.
+    fn detail(&self) -> String {
+        match self {
+            Self::BadRequest { detail } => (*detail).to_owned(),
+            Self::AccountTooYoung(young) => format!(
+                "GitHub says your account is {} days old; claims need {}.{}",
+                young.age_days,
+                young.required_days,
+                appeal(young.offer),
+            ),
+            Self::Blocked { offer } => {
+                format!("An administrator has blocked it.{}", appeal(*offer))
+            }
+            Self::ApprovalNeeded { offer } => String::from(approval(*offer)),
+            Self::ConfirmationMismatch { named, is } => {
+                format!("Nothing was changed. {named} is {is} now: confirm that.")
+            }
+            Self::ClaimUnknown => String::from(
+                "Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter's answering again. Try again then.",
+            ),
+            Self::ClaimInProgress => String::from(
+                "A claim of yours is under way. If it does not settle, it is cleaned up, usually within 10 minutes.",
+            ),
+            Self::KeyBeingRemoved => {
+                String::from("Claim again when it is gone, usually within 10 minutes.")
+            }
+            Self::KeyEnded => {
+                String::from("Nothing was changed. It does not come on again; claim another.")
+            }
+            Self::ClaimSuperseded => {
+                String::from("Nothing was given out; what was made is being removed. Try again.")
+            }
+            Self::KeyOff => String::from(
+                "Nothing was changed. What is off is not replaced: put it on first, or wait for who put it off.",
+            ),
+            Self::RotationUnsettled => String::from(
+                "Nothing was changed. What the old secret, or keys that ended, had under way is counted first, usually within half an hour.",
+            ),
+            Self::InGrace { until } => format!(
+                "Nothing was changed. The older one works until {}; report the key as leaked to end both.",
+                until.rfc3339()
+            ),
+            Self::DailyQuota { .. } => String::from(
+                "Nothing was changed. A key can still be disabled or removed; the rest starts again at 00:00 UTC.",
+            ),
+            Self::RotationsUsedUp { .. } => {
+                format!("A key has {ROTATIONS_A_DAY} a day. It starts again at 00:00 UTC.")
+            }
+            Self::TooEarly { from } => {
+                format!("Nothing was changed. Renew it from {} on.", from.rfc3339())
+            }
+            Self::NothingToSplit => String::from(
+                "Nothing was changed. Rotate without grace, or after the limit's reset.",
+            ),
+            Self::OldUnconfirmed => String::from(
+                "No secret was made. Whether the old one works is not certain until OpenRouter says so, usually within 10 minutes. Try again then.",
+            ),
+            Self::CredentialRefused => String::from(
+                "Nothing was changed. The operators of this service have been told; existing keys go on working. Try again later.",
+            ),
+            Self::OpenRouterBusy { .. } | Self::OpenRouterRefused | Self::OpenRouterMismatch => {
+                String::from("No key was given out. Try again later.")
+            }
+            Self::Prepaid => String::from("Nothing was changed. Book a payment instead."),
+            Self::NotPrepaid => String::from("Nothing was booked. Give them a prepaid plan first."),
+            Self::GuardrailMissing => {
+                String::from("Nothing was changed. Make it there first, in the same account.")
+            }
+            Self::WorkspaceMissing => String::from(
+                "No key was made. OpenRouter does not have the workspace of your plan any more; the people who run this service have to give the plan another one.",
+            ),
+            Self::PlanExists
+            | Self::PaymentMismatch
+            | Self::GuardrailUnread
+            | Self::SpendUnread
+            | Self::WorkspaceUnread => String::from("Nothing was changed."),
+            Self::IdempotencyMismatch => String::from(
+                "Nothing was changed. Send this one with an Idempotency-Key of its own.",
+            ),
+            Self::RequestInProgress => String::from(
+                "Send it again with the same Idempotency-Key in a few seconds: it is answered then.",
+            ),
+            Self::CreditSpent => {
+                String::from("Nothing was changed. A payment makes room for a key.")
+            }
+            Self::KeysUsedUp { allowed } => {
+                format!("Your plan allows {allowed} at a time. Remove one first.")
+            }
+            Self::SeatsFull { free_at: Some(at) } => format!(
+                "Some keys have ended, but what they spent counts until their window is over. Seats free up at 00:00 UTC, the next one on {}.",
+                at.date()
+            ),
+            Self::SeatsFull { free_at: None } => {
+                String::from("A seat becomes free when somebody's key ends.")
+            }
+            // While these stand, keys may be off as well.
+            Self::MintingStopped | Self::DatabaseRestored | Self::ForeignAccount => {
+                String::from("Nothing was changed.")
+            }
+            Self::ProvisioningClosed | Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => {
+                String::from("Nothing was changed. Existing keys go on working.")
+            }
+            Self::TermsNotAccepted => {
+                String::from("A claim says which revision of the terms it accepts.")
+            }
+            Self::TermsChanged => {
+                String::from("Nothing was changed. Read the terms in force, then accept those.")
+            }
+            Self::NothingToRequest => {
+                String::from("No rule stands in your way that an administrator could lift.")
+            }
+            Self::JobUnderWay => {
+                String::from("Nothing was begun. Ask again when that run has ended.")
+            }
+            Self::RequestsUsedUp { .. } => {
+                format!("A day has {REQUESTS_A_DAY}. It starts again at 00:00 UTC.")
+            }
+            Self::AlreadyDecided { state } => {
+                format!("Nothing was changed. It was {} before.", state.name())
+            }
+            Self::MemberIsAdmin => String::from(
+                "Nothing was changed. Take their number off ADMIN_GITHUB_USER_IDS first.",
+            ),
+            Self::MemberLeft => String::from(
+                "Nothing was changed. Their keys have ended; block their account number to refuse claims should they come back.",
+            ),
+            Self::ClaimsBusy { .. } => {
+                String::from("Nothing was changed. Claims are let through at a measured pace.")
+            }
+            Self::TooManyAttempts { .. } => {
+                String::from("A day has ten tries. It starts again at 00:00 UTC.")
+            }
+            Self::Held => String::from(
+                "An administrator has put it on hold, or it leaked: ask them, or rotate it.",
+            ),
+            Self::RateLimited => String::from("Wait a minute, then try again."),
+            Self::StorageUnavailable => String::from(
+                "It may have kept what you did. Look again in a minute before you repeat it.",
+            ),
+            Self::AccountChanged => String::from(
+                "Nothing was changed. The page was made for another account: reload it to act for the one that is signed in now.",
+            ),
+            Self::AccountNotNamed => String::from(
+                "Nothing was changed. Send the header X-Keycap-Member with the member's id as GET /api/v1/me tells it.",
+            ),
+            Self::ForeignOrigin => {
+                String::from("Nothing was changed. Open this service's own page and try there.")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The body of the answer. `instance` is the request id.
+    pub fn problem(&self, request_id: &str) -> Value {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.title(),
+            "status": self.status(),
+            "detail": self.detail(),
+            "instance": request_id,
+            "code": self.code(),
+        });
+        let more = match self {
+            Self::AccountTooYoung(young) => [
+                vec![
+                    ("account_age_days", json!(young.age_days)),
+                    ("required_days", json!(young.required_days)),
+                ],
+                offered(young.offer),
+            ]
+            .concat(),
+            Self::Blocked { offer } | Self::ApprovalNeeded { offer } => offered(*offer),
+            Self::TermsNotAccepted | Self::TermsChanged => {
+                vec![("terms_revision", json!(REVISION))]
+            }
+            Self::TooManyAttempts { retry_at: at }
+            | Self::RequestsUsedUp { retry_at: at }
+            | Self::ClaimsBusy { retry_at: at }
+            | Self::RotationsUsedUp { retry_at: at }
+            | Self::DailyQuota { retry_at: at }
+            | Self::InGrace { until: at }
+            | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
+            Self::SeatsFull { free_at } => vec![("retry_at", json!(free_at))],
+            Self::ConfirmationMismatch { named, is } => vec![(*named, json!(is))],
+            _ => Vec::new(),
+        };
+        if let Some(members) = body.as_object_mut() {
+            members.extend(
+                more.into_iter()
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
+        }
+        body
+    }
+}
+
+/// What to do about a rule that refuses a person.
+const fn appeal(offer: Offer) -> &'static str {
+    match offer.standing {
+        Some(State::Open) => " Your appeal waits for an administrator.",
+        Some(State::Declined) => " Your appeal was declined.",
+        Some(State::Approved) | None => " You can appeal to an administrator.",
+    }
+}
+
+const fn approval(offer: Offer) -> &'static str {
+    match offer.standing {
+        Some(State::Open) => "Your request waits for an administrator.",
+        Some(State::Declined) => "Your request was declined. You can ask again.",
+        Some(State::Approved) | None => "Ask to be let in; an administrator decides.",
+    }
+}
+
+fn offered(offer: Offer) -> Vec<(&'static str, Value)> {
+    vec![
+        ("request_kind", json!(offer.kind)),
+        ("request", json!(offer.standing)),
+    ]
+}

@@ -1,0 +1,294 @@
+//! What owners do with their keys, and admins with anybody's: put them off and on, name them, have them removed. What is
+//! wanted is written down first and holds from then on; carrying it out upstream is tried once, at once, and is the
+//! sweep's where that fails.
+
+pub(crate) mod refresh;
+
+use serde_json::json;
+
+use crate::app::claim;
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::app::sync::switch::{self, Switched};
+use crate::app::sync::upstream_changes;
+use crate::crypto::random;
+use crate::crypto::session::Session;
+use crate::domain::id::Kind;
+use crate::domain::key::generation::State;
+use crate::domain::key::hold::{Reason, Role};
+use crate::domain::key::purge::Removed;
+use crate::domain::policy::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
+use crate::ports::DbError;
+use crate::store::access::quotas;
+use crate::store::keys::cards::{self, Card};
+use crate::store::keys::generations::{self, Due};
+use crate::store::keys::holds::Switch;
+use crate::store::keys::own_keys::{self, DueNow, Granted, Wanted, Wish};
+use crate::store::keys::upstream_holds;
+use crate::upstream::openrouter::Reply;
+
+/// A key after something was asked of it, and whether OpenRouter has confirmed that; else the sweep carries it out.
+pub struct Carried {
+    pub card: Card,
+    pub confirmed: bool,
+}
+
+/// Changes a key of the member's, or anybody's for an admin, by its id as the request names it.
+pub async fn change(
+    app: &App,
+    session: &Session,
+    key: &str,
+    disabled: Option<bool>,
+    name: Option<String>,
+) -> Result<Carried, Error> {
+    let wish = wish(app, session, key)?;
+    let name = match name {
+        Some(name) => Some((random::public_id(&*app.random, Kind::Change)?, name)),
+        None => None,
+    };
+    let wanted = Wanted { disabled, name };
+    let granted = own_keys::change(&*app.db, &wish, &wanted).await?;
+    refusal(&granted, disabled)?;
+    let within_quota = within_quota(app, &wish, &wanted, &granted).await;
+    // A key is disabled in any case, also with a name that comes too often.
+    if disabled != Some(true) {
+        within_quota.clone()?;
+    }
+    let Granted { mut card, due, .. } = granted;
+    let switch = match disabled {
+        Some(true) => Switch::Off,
+        Some(false) => Switch::On,
+        None => {
+            return Ok(Carried {
+                card,
+                confirmed: true,
+            });
+        }
+    };
+    let due: Vec<DueNow> = due.into_iter().filter(|due| is_due(due, switch)).collect();
+    let mut followed = !due.is_empty();
+    for DueNow { state, row } in due {
+        if switch == Switch::Off && is_held_already(app, session, state, &row).await {
+            card.holds.push(Reason::Upstream);
+        }
+        let is_gone = switched(app, switch, &row, session, &mut followed).await;
+        card.missing |= is_gone;
+    }
+    if followed {
+        card.state = switch.state();
+    }
+    let confirmed = followed || card.missing || is_so_already(&card, switch);
+    within_quota.map(|()| Carried { card, confirmed })
+}
+
+/// Whether there was nothing to send: all is off, or another hold keeps it so, or it is on for certain.
+fn is_so_already(card: &Card, switch: Switch) -> bool {
+    match switch {
+        Switch::Off => card.all_off,
+        Switch::On => card.state != State::Disabled || !card.holds.is_empty(),
+    }
+}
+
+/// Whether somebody else has disabled it, so that enabling it later would undo that. Only of what is enabled as far as we know.
+async fn is_held_already(app: &App, session: &Session, state: State, row: &Due) -> bool {
+    let known_on = state == State::Active && row.doubted_at.is_none();
+    match row.upstream_hash.as_deref().filter(|_| known_on) {
+        Some(hash) => upstream_changes::is_held_already(app, hash, session.member.as_str()).await,
+        None => false,
+    }
+}
+
+/// Whether upstream no longer has it. Where it did not follow at once, that is noted in `followed`.
+async fn switched(
+    app: &App,
+    switch: Switch,
+    row: &Due,
+    session: &Session,
+    followed: &mut bool,
+) -> bool {
+    let answer = switch::switch(app, switch, row, session.member.as_str()).await;
+    let is_gone = matches!(answer, Ok(Reply::Is(Switched::Gone) | Reply::Missing));
+    match answer {
+        Ok(Reply::Is(Switched::Confirmed | Switched::Gone)) => {}
+        // Another hold keeps it off, or somebody else's turn has come; or there is nothing to enable.
+        Ok(Reply::Is(Switched::Overtaken) | Reply::Missing) => *followed = false,
+        left => {
+            left_to_sweep(app, row, left);
+            *followed = false;
+        }
+    }
+    is_gone
+}
+
+/// Lifts what somebody else did to a key at OpenRouter, for an admin: what is wanted of it is sent again.
+/// A limit follows with the next sweep.
+pub async fn lift_upstream_hold(app: &App, session: &Session, key: &str) -> Result<Carried, Error> {
+    let wish = wish(app, session, key)?;
+    let (mut card, due) = upstream_holds::lift(&*app.db, &wish).await?;
+    if !card.holds.is_empty() || due.is_empty() {
+        return Ok(Carried {
+            card,
+            confirmed: true,
+        });
+    }
+    let mut followed = true;
+    for row in due {
+        card.missing |= switched(app, Switch::On, &row, session, &mut followed).await;
+    }
+    if followed {
+        card.state = State::Active;
+    }
+    let confirmed = followed || card.missing;
+    Ok(Carried { card, confirmed })
+}
+
+/// Ends a key of the member's, or anybody's for an admin. Ending it again is the same answer.
+pub async fn end(app: &App, session: &Session, key: &str) -> Result<Carried, Error> {
+    let wish = wish(app, session, key)?;
+    let Granted { mut card, due, .. } = own_keys::end(&*app.db, &wish).await?;
+    if !card.ended {
+        // The guard let it be: a mint is under way.
+        return Err(Error::ClaimInProgress);
+    }
+    let mut removed = !due.is_empty();
+    for DueNow { row, .. } in due {
+        removed &= remove(app, session.member.as_str(), &row).await;
+    }
+    if removed {
+        card.state = State::Revoked;
+    }
+    let confirmed = !card.state.is_live();
+    Ok(Carried { card, confirmed })
+}
+
+/// Tries once, at once, to remove what is `revoking`. False where that is left to the sweep.
+pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
+    let removal = switch::remove(app, row, actor).await;
+    match removal.map(|removal| removal.reply) {
+        Ok(Reply::Is(removed)) => confirmed(app, actor, row, removed).await,
+        left => {
+            left_to_sweep(app, row, left);
+            false
+        }
+    }
+}
+
+fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<Wish<'a>, Error> {
+    Ok(Wish {
+        session,
+        key,
+        admins: json!(app.config.admin_github_ids).to_string(),
+        change: random::public_id(&*app.random, Kind::Change)?,
+        now: app.now(),
+    })
+}
+
+/// Why nothing was changed, where that is so.
+fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
+    let Granted { card, role, due } = granted;
+    if card.ended && card.state.is_live() {
+        return Err(Error::KeyBeingRemoved);
+    }
+    if card.ended {
+        return Err(Error::KeyEnded);
+    }
+    let for_the_next = *role == Role::Admin && !card.state.is_live();
+    if disabled.is_some() && !for_the_next {
+        switchable(card.state)?;
+    }
+    // What has lifted a hold was not refused, whatever else keeps it off.
+    let lifted = !due.is_empty();
+    if disabled == Some(false) && !lifted && card.holds.iter().any(|hold| hold.bars(*role)) {
+        return Err(Error::Held);
+    }
+    Ok(())
+}
+
+/// What was wanted and not done, though nothing else speaks against it: the day's quota, or upstream's patience.
+async fn within_quota(
+    app: &App,
+    wish: &Wish<'_>,
+    wanted: &Wanted,
+    granted: &Granted,
+) -> Result<(), Error> {
+    let Granted { card, role, .. } = granted;
+    let own = match role {
+        Role::Owner => Reason::Owner,
+        Role::Admin => Reason::Admin,
+    };
+    let still_held = wanted.disabled == Some(false) && card.holds.contains(&own);
+    let named = wanted.name.as_ref().map(|(_, name)| name);
+    let unnamed = named.is_some_and(|name| card.name.as_ref() != Some(name));
+    if !still_held && !unnamed {
+        return Ok(());
+    }
+    let today = quotas::today(&*app.db, &wish.session.member, wish.now).await?;
+    if still_held && today.pause_until > wish.now {
+        return Err(claim::busy_until(today.pause_until, wish.now));
+    }
+    let used_up = (still_held && today.enables >= ENABLES_A_DAY)
+        || (unnamed && today.renames >= RENAMES_A_DAY);
+    if used_up && *role == Role::Owner {
+        return Err(Error::daily_quota(wish.now));
+    }
+    Ok(())
+}
+
+/// Whether there is a key upstream that can be off or on.
+pub fn switchable(state: State) -> Result<(), Error> {
+    match state {
+        State::Active | State::Disabled => Ok(()),
+        State::Reserved | State::Minting | State::Verifying => Err(Error::ClaimInProgress),
+        State::Revoking | State::Stuck => Err(Error::KeyBeingRemoved),
+        State::Revoked | State::Expired | State::Void => Err(Error::KeyEnded),
+    }
+}
+
+/// Whether anything has to be sent: not where upstream is known to be as it should, nor to one that is being removed.
+fn is_due(due: &DueNow, switch: Switch) -> bool {
+    let is_switched = matches!(due.state, State::Active | State::Disabled);
+    is_switched && (due.state != switch.state() || due.row.doubted_at.is_some())
+}
+
+/// Why there is no secret of this key that could be replaced or disabled.
+pub fn not_replaceable(card: &Card) -> Error {
+    switchable(card.state).err().unwrap_or(Error::KeyEnded)
+}
+
+/// The same of anybody's key, for an admin.
+pub async fn why_not_replaceable(
+    app: &App,
+    session: &Session,
+    key: &str,
+) -> Result<Error, DbError> {
+    let admins = json!(app.config.admin_github_ids).to_string();
+    let card = cards::read_one(
+        &*app.db,
+        cards::one_to_act_on(session, key, &admins, app.now()),
+    );
+    Ok(card
+        .await?
+        .map_or(Error::NotFound, |card| not_replaceable(&card)))
+}
+
+async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool {
+    let confirmed = match random::public_id(&*app.random, Kind::Change) {
+        Ok(change) => {
+            let generation = row.public_id.as_str();
+            generations::confirm_off(&*app.db, generation, removed, actor, &change, app.now()).await
+        }
+        Err(_) => Err(DbError::Broken),
+    };
+    if confirmed.is_err() {
+        left_to_sweep(app, row, confirmed);
+    }
+    confirmed == Ok(true)
+}
+
+/// It is written down what is wanted, and the answer says what is so.
+pub fn left_to_sweep(app: &App, row: &Due, outcome: impl std::fmt::Debug) {
+    let generation = row.public_id.as_str();
+    let cause = format!("{outcome:?}");
+    let more = json!({ "generation": generation, "cause": cause });
+    app.note("warn", "turn_left_to_sweep", more);
+}

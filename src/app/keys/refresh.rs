@@ -1,0 +1,78 @@
+//! What a member's keys have spent, asked now (F12): take the question, ask upstream once for each key, write it down.
+//! The page has been answered from the database before; this only brings it up to date, and is the first to give way.
+
+use serde_json::json;
+
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::app::sync::absence;
+use crate::app::sync::upstream_changes;
+use crate::crypto::session::Session;
+use crate::domain::time::Timestamp;
+use crate::ports::Stmt;
+use crate::store::keys::refresh::{self, Asked};
+use crate::upstream::openrouter::{self, Refused, Reply};
+
+/// What asking came to.
+pub struct Told {
+    /// To be run with what shows it.
+    pub writes: Vec<Stmt>,
+    /// Whether upstream answered; `None` when it was not asked.
+    pub answered: Option<bool>,
+}
+
+/// Asks for those of the member's keys that nobody asked for within the last minute.
+pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<Told, Error> {
+    let asked = refresh::take(&*app.db, session, now).await?;
+    let mut told = Told {
+        writes: Vec::new(),
+        answered: None,
+    };
+    for key in &asked {
+        let (answered, write) = ask_one(app, key, session.member.as_str(), now).await?;
+        told.answered = Some(answered);
+        told.writes.extend(write);
+        // Whoever does not answer, or asks for patience, is not asked for the next one.
+        if !answered {
+            break;
+        }
+    }
+    Ok(told)
+}
+
+async fn ask_one(
+    app: &App,
+    key: &Asked,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(bool, Option<Stmt>), Error> {
+    let (generation, workspace) = (&key.public_id, key.workspace_id.as_deref());
+    Ok(
+        match openrouter::read_key_once(app, &key.upstream_hash).await {
+            Reply::Is(body) => {
+                if key.missing {
+                    absence::withdraw(app, generation, actor).await?;
+                }
+                let of_row = (key.state, key.limit_nano);
+                upstream_changes::notice(app, &key.upstream_hash, of_row, &body.seen(), actor)
+                    .await?;
+                // Figures that are no amounts tell nothing; what was known stays.
+                let spend = body.read_at(now);
+                (true, spend.map(|spend| refresh::tell(generation, &spend)))
+            }
+            Reply::Missing => {
+                let is_gone = absence::is_gone(app, workspace).await?;
+                if is_gone {
+                    absence::record(app, generation, actor).await?;
+                }
+                (is_gone, None)
+            }
+            Reply::Refused(Refused::Rejected) => (true, None),
+            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+                app.note("warn", "spend_refused", json!({ "why": refused.name() }));
+                (false, None)
+            }
+            Reply::Unknown => (false, None),
+        },
+    )
+}

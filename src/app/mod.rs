@@ -1,0 +1,9 @@
+//! The use cases: the only room that awaits the store and OpenRouter together.
+
+pub(crate) mod claim;
+pub mod context;
+pub mod error;
+pub(crate) mod keys;
+pub(crate) mod membership;
+pub(crate) mod rotate;
+pub mod sync;

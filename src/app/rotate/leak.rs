@@ -1,0 +1,128 @@
+//! A leak: off at once, whatever else stands, and replaced as soon as that may be (A4, A19).
+
+use crate::app::claim;
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::app::keys;
+use crate::app::rotate::{
+    Asked, Rotated, attempt, card_now, disable_old, looked_at, made, owned, prepare,
+};
+use crate::app::sync::upstream_changes::Look;
+use crate::crypto::session::Session;
+use crate::domain::policy::quota::LEAK_REPORTS_A_DAY;
+use crate::store::idempotency::Taking;
+use crate::store::keys::claims::Attempt;
+use crate::store::keys::rotations::{self, Facts, Rotation};
+use crate::store::members::Member;
+
+/// Puts a leaked key off, whatever else stands, and replaces it where that may be (A4).
+pub async fn report_leak(
+    app: &App,
+    asked: &Asked<'_>,
+    is_admin: fn(&App, &Member) -> bool,
+) -> Result<Rotated, Error> {
+    let rotation = Rotation {
+        key: asked.key.to_owned(),
+        renews: false,
+        grace_hours: None,
+        lowered: None,
+    };
+    let mut attempt = attempt(app, asked, &rotation)?;
+    let told = rotations::report_leak(&*app.db, &attempt, asked.key, false).await?;
+    if told.card.is_none() && is_admin(app, &told.member) {
+        return match report_as_admin(app, &attempt, asked.key).await? {
+            Some(reported) => Ok(reported),
+            None => Err(keys::why_not_replaceable(app, &attempt.session, asked.key).await?),
+        };
+    }
+    let facts = owned(told)?;
+    if !facts.begun && facts.gates.leaked && facts.gates.leak_reports_today >= LEAK_REPORTS_A_DAY {
+        return Err(Error::daily_quota(attempt.now));
+    }
+    if !facts.begun {
+        return Err(Error::ClaimSuperseded);
+    }
+    end_older(app, &attempt, &facts).await;
+    // It is disabled whatever that found; only a successor depends on it.
+    let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;
+    let replaced = match prepare(app, &mut attempt, &rotation, &facts, looked_at).await {
+        Ok((decision, (share, spec))) => {
+            made(claim::make(app, &attempt, &decision, &share, &spec).await)
+        }
+        Err(error) => Err(error),
+    };
+    match replaced {
+        Ok(rotated) => Ok(rotated),
+        Err(error @ (Error::StorageUnavailable | Error::Internal | Error::SignInRequired)) => {
+            Err(error)
+        }
+        Err(why) => {
+            let card = card_now(app, &facts.member, asked.key).await?;
+            Ok(Rotated::Waits { card, why })
+        }
+    }
+}
+
+/// An admin has found a secret, or its fingerprint: the key it belongs to is disabled, unless that secret works no more.
+/// `None` where it is nobody's here. Whoever owns the key, no secret is made.
+pub async fn report_found(
+    app: &App,
+    session: Session,
+    taking: Option<Taking>,
+    secret_sha256: &str,
+) -> Result<Option<Rotated>, Error> {
+    let attempt = claim::attempt(app, session, taking)?;
+    let session = &attempt.session;
+    let Some(mut found) = rotations::find(&*app.db, session, secret_sha256).await? else {
+        return Ok(None);
+    };
+    if found.live && found.being_removed.is_none() {
+        let reported = report_as_admin(app, &attempt, &found.key).await?;
+        if reported.is_some() {
+            return Ok(reported);
+        }
+        // Its key or its member has ended since it was looked for.
+        let again = rotations::find(&*app.db, session, secret_sha256).await?;
+        found = again.ok_or(Error::Internal)?;
+    }
+    let removed = match &found.being_removed {
+        Some(row) => keys::remove(app, session.member.as_str(), row).await,
+        None => !found.live,
+    };
+    let card = card_now(app, &found.owner, &found.key).await?;
+    Ok(Some(if found.live {
+        Rotated::BeingRemoved { card, removed }
+    } else {
+        Rotated::OverBefore(card)
+    }))
+}
+
+/// Of two in grace the older one has leaked too, and has no successor of its own: it goes at once.
+async fn end_older(app: &App, attempt: &Attempt, facts: &Facts) {
+    if let Some(older) = &facts.older {
+        keys::remove(app, attempt.session.member.as_str(), older).await;
+    }
+}
+
+/// An admin's word on somebody else's key: off at once, and no secret (A19). `None` where the key has nothing that could be
+/// disabled: it has ended, or is being removed.
+async fn report_as_admin(
+    app: &App,
+    attempt: &Attempt,
+    key: &str,
+) -> Result<Option<Rotated>, Error> {
+    let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
+    let Some(facts) = told.facts else {
+        return Ok(None);
+    };
+    end_older(app, attempt, &facts).await;
+    // What somebody else did there is written down; it keeps nothing from being disabled.
+    if let Err(error) = looked_at(app, attempt, &facts.old, Look::Brief).await {
+        keys::left_to_sweep(app, &facts.old, error.code());
+    }
+    if let Err(error) = disable_old(app, attempt, &facts.old).await {
+        keys::left_to_sweep(app, &facts.old, error.code());
+    }
+    let card = card_now(app, &facts.member, key).await?;
+    Ok(Some(Rotated::Reported(card)))
+}

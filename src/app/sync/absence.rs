@@ -1,0 +1,60 @@
+//! What OpenRouter's 404 about a key means: the one place that decides it.
+//!
+//! A credential of another account, a wrong address and a proxy in between answer 404 too. It is an answer only where the
+//! same credential, asked after that 404, finds the workspace that the key was made in: then the key is gone, nobody can
+//! spend with it any more, and its row says so at once. Everything else is unknown, and unknown changes nothing.
+
+use serde_json::json;
+
+use crate::app::context::App;
+use crate::crypto::random;
+use crate::domain::id::Kind;
+use crate::ports::DbError;
+use crate::store::keys::generations::Due;
+use crate::store::keys::missing;
+use crate::upstream::openrouter::Reply;
+use crate::upstream::openrouter::workspaces;
+
+/// Passes on what OpenRouter said about the key of this row. A `Missing` that comes out of here is confirmed and on record;
+/// any other 404 comes out as `Unknown`.
+pub async fn judge<T>(
+    app: &App,
+    due: &Due,
+    reply: Reply<T>,
+    actor: &str,
+) -> Result<Reply<T>, DbError> {
+    if !matches!(reply, Reply::Missing) {
+        return Ok(reply);
+    }
+    if !is_gone(app, due.workspace_id.as_deref()).await? {
+        return Ok(Reply::Unknown);
+    }
+    record(app, &due.public_id, actor).await?;
+    Ok(Reply::Missing)
+}
+
+/// Whether a key of this workspace that was answered with 404 just now is gone. A row without a workspace is in the
+/// account's default one.
+pub async fn is_gone(app: &App, workspace_id: Option<&str>) -> Result<bool, DbError> {
+    let account = missing::account(&*app.db).await?;
+    let Some(workspace_id) = workspace_id.or(account.home_workspace_id.as_deref()) else {
+        return Ok(false);
+    };
+    Ok(account.may_conclude && workspaces::read(app, workspace_id).await == Reply::Is(()))
+}
+
+/// Writes down that OpenRouter no longer has the key of this row.
+pub async fn record(app: &App, generation: &str, actor: &str) -> Result<(), DbError> {
+    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    if missing::missed(&*app.db, generation, actor, &change, app.now()).await? {
+        app.note("error", "key_missing", json!({ "generation": generation }));
+    }
+    Ok(())
+}
+
+/// Writes down that OpenRouter has it after all.
+pub async fn withdraw(app: &App, generation: &str, actor: &str) -> Result<(), DbError> {
+    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    missing::found(&*app.db, generation, actor, &change, app.now()).await?;
+    Ok(())
+}

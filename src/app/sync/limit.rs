@@ -1,0 +1,310 @@
+//! A generation's cap, brought upstream: computed from scratch each time, never a stored amount (B1, B3). Less is sent at
+//! once; more, only as far as is certain, or by upstream's own evidence that a window has begun.
+
+use crate::app::context::App;
+use crate::app::sync::absence;
+use crate::app::sync::guardrail;
+use crate::app::sync::switch::{self, Switched};
+use crate::app::sync::upstream_changes::{self, Look, Noticed};
+use crate::domain::money::NanoUsd;
+use crate::domain::money::budget::{self, Begun, SKEW_SECS};
+use crate::domain::money::spend::Spend;
+use crate::domain::time::period::LimitReset;
+use crate::domain::time::{Timestamp, earliest};
+use crate::ports::DbError;
+use crate::store::budget::limits::{self, AGAIN_SECS, Basis};
+use crate::store::keys::generations::Due;
+use crate::store::keys::retained;
+use crate::upstream::openrouter::{self, Refused, Reply};
+
+/// Keys that are read, or whose caps follow, within a request, and the seconds after which no further one is begun: each takes several calls
+/// upstream, and a request may work on for thirty seconds after its answer.
+const KEYS_AT_ONCE: usize = 10;
+const AT_ONCE_SECS: i64 = 10;
+
+/// What is to be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    pub limit: NanoUsd,
+    pub limit_reset: LimitReset,
+    /// Nothing is left: the key is to be off (B2).
+    pub exhausted: bool,
+    /// When to compute it anew.
+    pub next: Option<Timestamp>,
+}
+
+/// Brings one cap up to date. `now` is the job's clock: the earlier of its event's time and the time it is.
+pub async fn follow(
+    app: &App,
+    due: &Due,
+    now: Timestamp,
+    actor: &str,
+) -> Result<Reply<Switched>, DbError> {
+    let Some(mut basis) = limits::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
+        return Ok(Reply::Is(Switched::Overtaken));
+    };
+    let mut spend = None;
+    if evidence_wanted(&basis, now) {
+        match evidence(app, due, &basis, now, actor).await? {
+            Reply::Is(read) => spend = read,
+            other => return Ok(other.map(|_| Switched::Overtaken)),
+        }
+        let Some(again) = taken_up_again(app, due, basis, now).await? else {
+            return Ok(Reply::Is(Switched::Overtaken));
+        };
+        basis = again;
+    }
+    let mut cap = decide(&basis, spend.as_ref(), now);
+    if differs(&cap, &basis) && !basis.sent {
+        // A lower limit that somebody else set is not to be undone: by a higher one, or by one that is taken back later.
+        let is_less = lowers(&cap, &basis);
+        let look = if is_less { Look::Brief } else { Look::Needed };
+        match check(app, due, actor, look).await? {
+            Reply::Is(Noticed::Nothing) => {}
+            Reply::Is(Noticed::Lowered) if is_less => {
+                let Some(again) = taken_up_again(app, due, basis, now).await? else {
+                    return Ok(Reply::Is(Switched::Overtaken));
+                };
+                basis = again;
+                cap = decide(&basis, spend.as_ref(), now);
+            }
+            Reply::Is(Noticed::Held | Noticed::Lowered) => {
+                return Ok(Reply::Is(Switched::Overtaken));
+            }
+            Reply::Missing => return Ok(Reply::Missing),
+            // Less is said nevertheless.
+            _ if is_less => {}
+            Reply::Is(Noticed::Unclear) => return Ok(Reply::Unknown),
+            other => return Ok(other.map(|_| Switched::Overtaken)),
+        }
+    }
+    // The guardrail first: nothing more may be spent without. Less is said nevertheless.
+    match guardrail::follow(app, due, &basis, &mut cap, actor).await? {
+        Reply::Is(()) => {}
+        _ if lowers(&cap, &basis) => cap.next = earliest(cap.next, Some(basis.taken)),
+        other => return Ok(other.map(|()| Switched::Overtaken)),
+    }
+    if !differs(&cap, &basis) && !basis.sent {
+        limits::keep(&*app.db, &due.public_id, &basis, cap.next).await?;
+        return Ok(Reply::Is(Switched::AsItWas));
+    }
+    switch::cap(app, due, &cap, &basis, actor).await
+}
+
+/// The basis as it is now that the key was read. What was known of the key itself before is what its figure fell from.
+async fn taken_up_again(
+    app: &App,
+    due: &Due,
+    before: Basis,
+    now: Timestamp,
+) -> Result<Option<Basis>, DbError> {
+    let mut again = limits::take_up(&*app.db, &due.public_id, now, app.now()).await?;
+    if let Some(again) = &mut again {
+        again.spend = before.spend;
+    }
+    Ok(again)
+}
+
+async fn check(app: &App, due: &Due, actor: &str, look: Look) -> Result<Reply<Noticed>, DbError> {
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    let noticed = upstream_changes::check(app, hash, actor, look).await?;
+    absence::judge(app, due, noticed, actor).await
+}
+
+/// The caps of one owner that are due, at once, as far as somebody can wait for it; the sweep does the others. How many
+/// those are.
+pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
+    let now = app.now();
+    let Ok(due) = limits::due_beside(&*app.db, owner, now).await else {
+        return 1;
+    };
+    let all = due.len();
+    for (followed, due) in due.into_iter().enumerate() {
+        let left = all.saturating_sub(followed);
+        if followed >= KEYS_AT_ONCE || app.now() >= now.plus(AT_ONCE_SECS) {
+            return left;
+        }
+        let followed = follow(app, &due, now, actor).await;
+        if !matches!(followed, Ok(Reply::Is(_) | Reply::Missing)) {
+            let generation = due.public_id.as_str();
+            let cause = format!("{followed:?}");
+            let more = serde_json::json!({ "generation": generation, "cause": cause });
+            app.note("warn", "cap_left_to_sweep", more);
+            return left;
+        }
+    }
+    0
+}
+
+/// Reads what an owner's keys have spent, as far as somebody can wait for it: of many keys those with the oldest figures, so
+/// that asking again goes on with the others. False where one cannot be read. Whether all figures are fresh enough is for
+/// the database to say.
+pub async fn read_owner(app: &App, owner: i64, prepays: bool, actor: &str) -> bool {
+    let began = app.now();
+    let Ok(live) = limits::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE).await else {
+        return false;
+    };
+    for due in live {
+        if app.now() >= began.plus(AT_ONCE_SECS) {
+            return false;
+        }
+        let told = read(app, &due, actor).await;
+        if !matches!(told, Ok(Reply::Is(_) | Reply::Missing)) {
+            let generation = due.public_id.as_str();
+            let more = serde_json::json!({ "generation": generation });
+            app.note("warn", "spend_unread", more);
+            return false;
+        }
+    }
+    true
+}
+
+/// Asks upstream whether its window has begun: what the owner's ended keys, which are counted until then, show of it now;
+/// and what the key itself shows, where its figure can fall.
+async fn evidence(
+    app: &App,
+    due: &Due,
+    basis: &Basis,
+    now: Timestamp,
+    actor: &str,
+) -> Result<Reply<Option<Spend>>, DbError> {
+    let reset = basis.grants.limit_reset;
+    for ended in retained::beside(&*app.db, &due.public_id, reset, now).await? {
+        let hash = ended.due.upstream_hash.as_deref().unwrap_or_default();
+        match openrouter::read_key(app, hash).await {
+            Reply::Is(body) => {
+                if let Some(reading) = body.read_at(app.now()) {
+                    let known = ended.known.read(reading);
+                    retained::book(&*app.db, &ended, &known, now).await?;
+                }
+            }
+            // It says nothing, and goes on to be counted.
+            Reply::Missing | Reply::Refused(Refused::Rejected) => {}
+            other => return Ok(other.map(|_| None)),
+        }
+    }
+    let may_fall = |spend: &Spend| spend.of(reset) > NanoUsd::ZERO;
+    if basis.spend.as_ref().is_some_and(may_fall) {
+        return Ok(read(app, due, actor).await?.map(Some));
+    }
+    Ok(Reply::Is(None))
+}
+
+/// What upstream says it has spent, before anything is made of it.
+async fn read(app: &App, due: &Due, actor: &str) -> Result<Reply<Spend>, DbError> {
+    let Some(hash) = due.upstream_hash.as_deref() else {
+        return Ok(Reply::Unknown);
+    };
+    let reply = openrouter::read_key(app, hash).await;
+    let reply = reply.map(|body| body.read_at(app.now()));
+    let spend = match absence::judge(app, due, reply, actor).await? {
+        Reply::Is(Some(spend)) => spend,
+        Reply::Missing => return Ok(Reply::Missing),
+        Reply::Is(None) | Reply::Refused(_) | Reply::Unknown => return Ok(Reply::Unknown),
+    };
+    limits::tell(&*app.db, &due.public_id, &spend).await?;
+    Ok(Reply::Is(spend))
+}
+
+/// Whether there is more to be had, if only the window has begun.
+fn evidence_wanted(basis: &Basis, now: Timestamp) -> bool {
+    let allowed = basis.grants.allowance();
+    let fresh = fresh(basis, now);
+    let certain = budget::certain(allowed, &basis.siblings, now).min(fresh);
+    budget::begun(allowed.limit_reset, now) == Begun::OnEvidence
+        && certain < fresh
+        && in_force(basis) < fresh
+}
+
+/// What the cap is to be; `spend` is what was just read, where that was asked for.
+fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
+    let allowed = basis.grants.allowance();
+    let reset = allowed.limit_reset;
+    let fresh = fresh(basis, now);
+    let certain = budget::certain(allowed, &basis.siblings, now).min(fresh);
+    let shown = || {
+        spend
+            .zip(basis.spend.as_ref())
+            .is_some_and(|(now, then)| now.shows_reset_since(then, reset))
+    };
+    let sure = match budget::begun(reset, now) {
+        Begun::Surely => true,
+        Begun::OnEvidence => certain == fresh || shown(),
+        Begun::Unsure => false,
+    };
+    // What is in force is not lowered for want of evidence: it was right in the window before.
+    let amount = if sure {
+        fresh
+    } else {
+        certain.max(in_force(basis).min(fresh))
+    };
+    let wait = match budget::begun(reset, now) {
+        Begun::Unsure => reset.starts(now).plus(SKEW_SECS),
+        Begun::OnEvidence | Begun::Surely => now.plus(AGAIN_SECS),
+    };
+    let next = if amount < fresh {
+        Some(wait)
+    } else if fresh < allowed.key {
+        budget::due_after_reset(reset, now)
+    } else {
+        None
+    };
+    let base = match reset {
+        LimitReset::None => basis.before_prepaid,
+        _ => NanoUsd::ZERO,
+    };
+    let least = amount.floored() < NanoUsd::CENT;
+    Cap {
+        // Never a limit of nothing (B2); and where a whole life counts, nothing above what was spent before it was paid for.
+        limit: base.plus(amount).floored().max(NanoUsd::CENT),
+        limit_reset: reset,
+        exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
+        next: basis.grants.not_after_a_raise(next),
+    }
+}
+
+/// Whether it is another than is in force.
+fn differs(cap: &Cap, basis: &Basis) -> bool {
+    cap.limit != basis.limit || cap.limit_reset != basis.limit_reset || cap.exhausted != basis.held
+}
+
+/// Whether it gives less than is in force, or was sent.
+fn lowers(cap: &Cap, basis: &Basis) -> bool {
+    let same = cap.limit == basis.limit && cap.limit_reset == basis.limit_reset;
+    cap.exhausted >= basis.held
+        && (cap.limit < basis.limit || (same && (basis.sent || cap.exhausted != basis.held)))
+}
+
+/// What it may have: what its siblings leave, or what it has as far as they will leave that once they have followed. One
+/// that the plan does not allow gets nothing more.
+fn fresh(basis: &Basis, now: Timestamp) -> NanoUsd {
+    if basis.put_off {
+        return NanoUsd::ZERO;
+    }
+    let allowed = basis.grants.allowance();
+    let settled = budget::settled(allowed, &basis.siblings, now);
+    let fresh = budget::cap(allowed, &basis.siblings, now).max(in_force(basis).min(settled));
+    if basis.paired {
+        fresh.min(allowed_now(basis))
+    } else {
+        fresh
+    }
+}
+
+/// What of this window's money the key has now; nothing, while its window is another one or it is off for want of it.
+fn in_force(basis: &Basis) -> NanoUsd {
+    if basis.held || basis.limit_reset != basis.grants.limit_reset {
+        return NanoUsd::ZERO;
+    }
+    allowed_now(basis)
+}
+
+/// What its limit lets it spend: of one that counts a whole life, what is above what was spent before it was paid for.
+fn allowed_now(basis: &Basis) -> NanoUsd {
+    match basis.limit_reset {
+        LimitReset::None => basis.limit.minus(basis.before_prepaid),
+        _ => basis.limit,
+    }
+}

@@ -1,0 +1,44 @@
+//! What stands for a person who has left: a keyed hash of provider and account number. Whoever comes back is known by it;
+//! nobody is found by it without the secret.
+
+use crate::crypto::hmac_hex;
+use crate::crypto::keyring::{Keyring, Purpose};
+
+/// What the subject of who left begins with. No provider's does: those are numbers.
+const MARK: &str = "left:";
+
+/// Under every secret of the list, the newest first: that one is written, all are looked for.
+pub fn subjects(keyring: &Keyring, provider: &str, subject: &str) -> Vec<String> {
+    keyring
+        .keys(Purpose::LeftMember)
+        .iter()
+        .filter_map(|key| hmac_hex(key, provider, subject))
+        .map(|hash| [MARK, hash.as_str()].concat())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key::secret::Secret;
+
+    #[test]
+    fn a16_who_left_is_known_under_every_secret_and_nobody_else_is() {
+        let secret = |n: &str| Secret::new(n.repeat(32));
+        let keyring = Keyring::new(&[secret("a")]);
+        let both = Keyring::new(&[secret("b"), secret("a")]);
+        let both = subjects(&both, "github", "1000100");
+        let old = subjects(&keyring, "github", "1000100");
+        assert_eq!(both.len(), 2);
+        assert_eq!(both[1], old[0]);
+        assert_eq!(old[0].len(), MARK.len() + 64);
+        for (provider, subject) in [
+            ("google", "1000100"),
+            ("github", "1000101"),
+            ("github1", "000100"),
+        ] {
+            assert_ne!(subjects(&keyring, provider, subject), old);
+        }
+        assert!(!old[0].contains("1000100"));
+    }
+}

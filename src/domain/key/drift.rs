@@ -1,0 +1,311 @@
+//! In what an upstream key differs from its row. The row is what is wanted; what upstream says is what is so (C25).
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::key::generation::State;
+use crate::domain::money::NanoUsd;
+use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    Name,
+    Disabled,
+    Limit,
+    LimitReset,
+    /// BYOK spend does not count toward the limit.
+    Byok,
+    ExpiresAt,
+    /// Its row says that it is off for good.
+    OnAfterEnd,
+    /// Upstream, asked for this very key, says that it is not there.
+    Missing,
+}
+
+impl Drift {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Disabled => "disabled",
+            Self::Limit => "limit",
+            Self::LimitReset => "limit_reset",
+            Self::Byok => "byok",
+            Self::ExpiresAt => "expires_at",
+            Self::OnAfterEnd => "on_after_end",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// What is done about a difference. Only the dangerous direction is mended: a key that is enabled, or has a higher limit.
+/// What somebody else disabled or lowered stays so, since it may be an emergency stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The key is held until an admin lifts that.
+    Hold,
+    /// The lower limit is the key's until an admin lifts that.
+    KeepLimit(NanoUsd),
+    /// What drives holds sends the switch again.
+    SwitchAgain,
+    /// What drives caps sends the limit again.
+    LimitAgain,
+    /// It may be something of ours that is under way: it is looked at another time.
+    Wait,
+    /// It is told, and nothing else.
+    Tell,
+}
+
+/// A change of ours, confirmed this long ago in seconds, may not show everywhere at OpenRouter yet.
+const SHOWS_WITHIN_SECS: i64 = 300;
+
+/// What is wanted of an upstream key.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub name: String,
+    pub state: State,
+    /// A switch was sent whose outcome is not known: its state is not known either.
+    pub doubted: bool,
+    pub limit: NanoUsd,
+    /// A limit that was sent, and may be in force.
+    pub limit_sent: Option<NanoUsd>,
+    pub limit_reset: LimitReset,
+    pub expires_at: Timestamp,
+    /// When anything about it was last written down.
+    pub changed_at: Timestamp,
+}
+
+/// What upstream says of it. A missing limit is no limit.
+#[derive(Clone, Debug, Default)]
+pub struct Seen<'a> {
+    pub name: &'a str,
+    pub disabled: Option<bool>,
+    pub limit: Option<NanoUsd>,
+    pub limit_reset: Option<&'a str>,
+    pub include_byok_in_limit: Option<bool>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The points in which they differ. What is under way, or has expired, differs in none.
+pub fn drift(wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
+    let off = seen.disabled == Some(true);
+    let ended = wanted.state == State::Revoked;
+    if wanted.expires_at <= now {
+        return Vec::new();
+    }
+    if ended && !off && !wanted.doubted {
+        return vec![Drift::OnAfterEnd];
+    }
+    if !matches!(wanted.state, State::Active | State::Disabled) {
+        return Vec::new();
+    }
+    let in_force = seen.limit == Some(wanted.limit)
+        || (wanted.limit_sent.is_some() && seen.limit == wanted.limit_sent);
+    let points = [
+        (Drift::Name, seen.name == wanted.name),
+        (
+            Drift::Disabled,
+            wanted.doubted || off == (wanted.state == State::Disabled),
+        ),
+        (Drift::Limit, in_force),
+        (
+            Drift::LimitReset,
+            seen.limit_reset == wanted.limit_reset.upstream_name(),
+        ),
+        (Drift::Byok, seen.include_byok_in_limit == Some(true)),
+        (Drift::ExpiresAt, seen.expires_at == Some(wanted.expires_at)),
+    ];
+    let differs = points.into_iter().filter(|(_, agrees)| !agrees);
+    differs.map(|(drift, _)| drift).collect()
+}
+
+/// What is to be done about one of these points.
+pub fn remedy(drift: Drift, wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Remedy {
+    let shows = wanted.changed_at.plus(SHOWS_WITHIN_SECS) <= now;
+    match (drift, seen.limit) {
+        (Drift::Disabled, _) if seen.disabled != Some(true) => Remedy::SwitchAgain,
+        (Drift::Disabled, _) if shows => Remedy::Hold,
+        (Drift::Disabled, _) => Remedy::Wait,
+        (Drift::Limit, Some(limit)) if limit < wanted.limit => {
+            if wanted.limit_sent.is_some() || !shows {
+                Remedy::Wait
+            } else if limit < NanoUsd::CENT {
+                Remedy::Hold
+            } else {
+                Remedy::KeepLimit(limit)
+            }
+        }
+        (Drift::Limit, _) => Remedy::LimitAgain,
+        (
+            Drift::Name
+            | Drift::LimitReset
+            | Drift::Byok
+            | Drift::ExpiresAt
+            | Drift::OnAfterEnd
+            | Drift::Missing,
+            _,
+        ) => Remedy::Tell,
+    }
+}
+
+/// Whether upstream allows a key less than its row says: worth a closer look.
+pub fn allows_less(state: State, limit: NanoUsd, seen: &Seen<'_>) -> bool {
+    let off = state == State::Active && seen.disabled == Some(true);
+    off || seen.limit.is_some_and(|seen| seen < limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn wanted(state: State) -> Wanted {
+        Wanted {
+            name: String::from("keycap/0a/gen_1"),
+            state,
+            doubted: false,
+            limit: NanoUsd::parse_typed("5").unwrap(),
+            limit_sent: None,
+            limit_reset: LimitReset::Daily,
+            expires_at: NOW.plus(600),
+            changed_at: NOW.plus(-300),
+        }
+    }
+
+    fn faithful() -> Seen<'static> {
+        Seen {
+            name: "keycap/0a/gen_1",
+            disabled: Some(false),
+            limit: NanoUsd::parse_typed("5"),
+            limit_reset: Some("daily"),
+            include_byok_in_limit: Some(true),
+            expires_at: Some(NOW.plus(600)),
+        }
+    }
+
+    #[test]
+    fn s4_49_each_point_is_told_apart() {
+        type Bend = fn(&mut Seen<'static>);
+        let bends: [(&[Drift], Bend); 8] = [
+            (&[], |_| {}),
+            (&[Drift::Name], |s| s.name = "somebody's"),
+            (&[Drift::Disabled], |s| s.disabled = Some(true)),
+            (&[Drift::Limit], |s| s.limit = None),
+            (&[Drift::Limit], |s| s.limit = NanoUsd::parse_typed("50")),
+            (&[Drift::LimitReset], |s| s.limit_reset = None),
+            (&[Drift::Byok], |s| s.include_byok_in_limit = Some(false)),
+            (&[Drift::ExpiresAt], |s| s.expires_at = None),
+        ];
+        for (expected, bend) in bends {
+            let mut seen = faithful();
+            bend(&mut seen);
+            assert_eq!(drift(&wanted(State::Active), &seen, NOW), expected);
+        }
+    }
+
+    #[test]
+    fn c25_what_is_under_way_is_no_drift() {
+        let off = Seen {
+            disabled: Some(true),
+            ..faithful()
+        };
+        let doubted = Wanted {
+            doubted: true,
+            ..wanted(State::Active)
+        };
+        assert_eq!(drift(&doubted, &off, NOW), []);
+        let sent = Wanted {
+            limit_sent: NanoUsd::parse_typed("7"),
+            ..wanted(State::Active)
+        };
+        for limit in ["5", "7"] {
+            let seen = Seen {
+                limit: NanoUsd::parse_typed(limit),
+                ..faithful()
+            };
+            assert_eq!(drift(&sent, &seen, NOW), [], "{limit}");
+        }
+        for state in [State::Minting, State::Verifying, State::Revoking] {
+            assert_eq!(drift(&wanted(state), &off, NOW), []);
+        }
+        assert_eq!(drift(&wanted(State::Active), &off, NOW.plus(600)), []);
+    }
+
+    #[test]
+    fn only_what_is_enabled_or_raised_is_mended_and_nothing_that_may_be_ours_is_concluded_from() {
+        let limit = |text: &str| Seen {
+            limit: NanoUsd::parse_typed(text),
+            ..faithful()
+        };
+        let switched = |off: bool| Seen {
+            disabled: Some(off),
+            ..faithful()
+        };
+        let unlimited = Seen {
+            limit: None,
+            ..faithful()
+        };
+        let usd = |text: &str| NanoUsd::parse_typed(text).unwrap();
+        let (active, disabled) = (wanted(State::Active), wanted(State::Disabled));
+        let recent = Wanted {
+            changed_at: NOW.plus(-299),
+            ..active.clone()
+        };
+        let sent = Wanted {
+            limit_sent: NanoUsd::parse_typed("7"),
+            ..active.clone()
+        };
+        for (drift, wanted, seen, expected) in [
+            (Drift::Disabled, &active, switched(true), Remedy::Hold),
+            (Drift::Disabled, &recent, switched(true), Remedy::Wait),
+            (
+                Drift::Disabled,
+                &disabled,
+                switched(false),
+                Remedy::SwitchAgain,
+            ),
+            (
+                Drift::Limit,
+                &active,
+                limit("4.99"),
+                Remedy::KeepLimit(usd("4.99")),
+            ),
+            (
+                Drift::Limit,
+                &active,
+                limit("0.01"),
+                Remedy::KeepLimit(usd("0.01")),
+            ),
+            (Drift::Limit, &active, limit("0"), Remedy::Hold),
+            (Drift::Limit, &recent, limit("2"), Remedy::Wait),
+            (Drift::Limit, &sent, limit("2"), Remedy::Wait),
+            (Drift::Limit, &active, limit("5.01"), Remedy::LimitAgain),
+            (Drift::Limit, &recent, limit("5.01"), Remedy::LimitAgain),
+            (Drift::Limit, &active, unlimited, Remedy::LimitAgain),
+            (Drift::Name, &active, faithful(), Remedy::Tell),
+        ] {
+            assert_eq!(
+                remedy(drift, wanted, &seen, NOW),
+                expected,
+                "{drift:?} {seen:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn p7_a_key_that_is_off_for_good_and_on_is_told() {
+        let revoked = wanted(State::Revoked);
+        assert_eq!(drift(&revoked, &faithful(), NOW), [Drift::OnAfterEnd]);
+        let off = Seen {
+            disabled: Some(true),
+            ..faithful()
+        };
+        assert_eq!(drift(&revoked, &off, NOW), []);
+        assert_eq!(drift(&wanted(State::Disabled), &off, NOW), []);
+        assert_eq!(
+            drift(&wanted(State::Disabled), &faithful(), NOW),
+            [Drift::Disabled]
+        );
+    }
+}

@@ -1,0 +1,522 @@
+//! The cap of a generation, from all its siblings, from scratch, each time (B1). Unknown usage counts as all of it.
+
+use crate::domain::money::NanoUsd;
+use crate::domain::money::spend::Spend;
+use crate::domain::time::period::LimitReset;
+use crate::domain::time::{Timestamp, earliest};
+
+/// A window counts as begun only this long after our clock says so, in seconds (B3).
+pub const SKEW_SECS: i64 = 120;
+/// … and this long after, whatever upstream's figures show: no two clocks are an hour apart.
+pub const SURE_SECS: i64 = 3_600;
+/// A raise that ends about a midnight ends this long before it, in seconds: two runs of the sweep and the clocks' difference,
+/// so that its limit is lowered before the next window opens.
+const RAISE_ENDS_SECS: i64 = 2 * 600 + SKEW_SECS;
+
+/// Another generation of the same owner that may have spent, or may yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sibling {
+    pub same_key: bool,
+    /// The highest limit that it has, or that was sent and may be in force.
+    pub cap: NanoUsd,
+    /// The window of that limit.
+    pub limit_reset: LimitReset,
+    /// When it was off for good; `None` while it lives.
+    pub ended_at: Option<Timestamp>,
+    pub usage: Option<Spend>,
+    /// Of its life's spend, what was before its owner came to a prepaid plan (B4).
+    pub before_prepaid: NanoUsd,
+    /// The plan allows fewer keys than there are: its own cap is on its way down to what it has spent (B5).
+    pub put_off: bool,
+    /// All that its key's raises ever were.
+    pub raises: NanoUsd,
+}
+
+/// What an owner may spend in a window: with one key, and with all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    pub key: NanoUsd,
+    pub owner: NanoUsd,
+    /// What the plan gives any key of theirs.
+    pub plan: NanoUsd,
+    pub limit_reset: LimitReset,
+}
+
+/// What a plan gives, and what was granted beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grants {
+    pub plan_limit: NanoUsd,
+    pub limit_reset: LimitReset,
+    pub max_active_keys: i64,
+    /// Raises in force: of this key, and of all the owner's.
+    pub key_raises: NanoUsd,
+    pub owner_raises: NanoUsd,
+    /// When the first of the owner's raises ends.
+    pub raise_ends_at: Option<Timestamp>,
+    /// What the owner prefers for this key.
+    pub own_limit: Option<NanoUsd>,
+    /// A lower limit that somebody else gave it at OpenRouter.
+    pub upstream_limit: Option<NanoUsd>,
+    /// What was paid and may be spent; counts under a prepaid plan alone.
+    pub credit: NanoUsd,
+}
+
+impl Grants {
+    /// What a fresh key gets by the plan alone.
+    pub fn offered(&self) -> NanoUsd {
+        match self.limit_reset {
+            LimitReset::None => self.credit,
+            _ => self.plan_limit,
+        }
+    }
+
+    /// The moment itself, or the end of a raise, if that is earlier: a cap holds no longer.
+    pub fn not_after_a_raise(&self, at: Option<Timestamp>) -> Option<Timestamp> {
+        earliest(at, self.raise_ends_at)
+    }
+
+    /// The plan's limit and the raises, or the owner's own lower one, for the key; as many times the plan's as it allows
+    /// keys, and every raise, for all of them. Prepaid, what was paid is both.
+    pub fn allowance(&self) -> Allowance {
+        let plan = self.offered();
+        let (given, owner) = match self.limit_reset {
+            LimitReset::None => (plan, plan),
+            _ => (
+                plan.plus(self.key_raises),
+                plan.times(self.max_active_keys.max(1))
+                    .plus(self.owner_raises),
+            ),
+        };
+        let lower = [self.own_limit, self.upstream_limit].into_iter();
+        Allowance {
+            key: lower.flatten().fold(given, NanoUsd::min),
+            owner,
+            plan,
+            limit_reset: self.limit_reset,
+        }
+    }
+}
+
+/// `min(L − what this key's other generations took, the owner's total − what all of them took)`, never below zero, for the
+/// window that `now` falls into.
+pub fn cap(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
+    left(allowed, siblings, |sibling| {
+        taken(allowed.limit_reset, sibling, now)
+    })
+}
+
+/// The same whichever window upstream is in, the one of `now` or the one before it (X9): a latest figure is of one of them.
+/// Within the clocks' difference no figure is evidence of the one of `now` (B3).
+pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
+    let reset = allowed.limit_reset;
+    let began = reset.starts(now);
+    let before = reset.starts(began.plus(-1)).plus(-SKEW_SECS);
+    let is_early = begun(reset, now) == Begun::Unsure;
+    left(allowed, siblings, |sibling| match sibling.ended_at {
+        Some(ended) if ended < before => NanoUsd::ZERO,
+        Some(ended) if is_early && ended < began => {
+            let known = sibling.usage.filter(|usage| usage.read_at < began);
+            counted(reset, sibling, known)
+        }
+        _ => counted(reset, sibling, sibling.usage),
+    })
+}
+
+/// What a fresh key gets: of a window that has hardly begun, only what is certain. More may follow with evidence.
+pub fn share(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
+    match begun(allowed.limit_reset, now) {
+        Begun::Unsure | Begun::OnEvidence => certain(allowed, siblings, now),
+        Begun::Surely => cap(allowed, siblings, now),
+    }
+}
+
+/// When a raise ends that is asked for `now` until a moment about the next midnight: before that midnight. All windows begin
+/// at one, and a key whose limit is raised then may spend all of it in a window that the raise is not for. What is asked
+/// for until less than an hour after it is for the day before, by some clock.
+pub fn raise_ends(until: Timestamp, now: Timestamp) -> Timestamp {
+    let midnight = LimitReset::Daily.starts(until.plus(RAISE_ENDS_SECS));
+    if until > midnight.plus(SURE_SECS) || now >= midnight {
+        until
+    } else {
+        until.min(midnight.plus(-RAISE_ENDS_SECS))
+    }
+}
+
+/// The same once every sibling has followed its plan too: what nobody has to be lowered below. Only for what is in force;
+/// more waits until the siblings have followed.
+pub fn settled(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
+    left(allowed, siblings, |sibling| {
+        let cap = match (sibling.ended_at, sibling.put_off) {
+            (Some(_), _) => sibling.cap,
+            (None, true) => NanoUsd::ZERO,
+            (None, false) => sibling.cap.min(allowed.plan.plus(sibling.raises)),
+        };
+        let followed = Sibling { cap, ..*sibling };
+        taken(allowed.limit_reset, &followed, now)
+    })
+}
+
+fn left(allowed: Allowance, siblings: &[Sibling], taken: impl Fn(&Sibling) -> NanoUsd) -> NanoUsd {
+    let sum = |of_key: bool| {
+        let counted = siblings.iter().filter(|s| s.same_key || !of_key);
+        counted.map(&taken).fold(NanoUsd::ZERO, NanoUsd::plus)
+    };
+    let own = allowed.key.minus(sum(true));
+    own.min(allowed.owner.minus(sum(false)))
+}
+
+/// How sure it is that the window has begun for upstream too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Too early to ask.
+    Unsure,
+    /// By upstream's own evidence, if it has any.
+    OnEvidence,
+    Surely,
+}
+
+pub fn begun(reset: LimitReset, now: Timestamp) -> Begun {
+    match now.since(reset.starts(now)) {
+        secs if secs < SKEW_SECS => Begun::Unsure,
+        secs if secs < SURE_SECS => Begun::OnEvidence,
+        _ => Begun::Surely,
+    }
+}
+
+/// When a cap that is less than the key's allowance is to be computed anew: a window has no end under a prepaid plan.
+pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
+    let began = reset.starts(now);
+    match begun(reset, now) {
+        Begun::Unsure => Some(began.plus(SKEW_SECS)),
+        // What ended about its beginning has been read again by then.
+        Begun::OnEvidence => Some(began.plus(SURE_SECS)),
+        Begun::Surely => reset.resets_at(now).map(|at| at.plus(SKEW_SECS)),
+    }
+}
+
+/// What a cap that is computed anew at `due` allows is not to be had before this: the window's beginning, where that is to
+/// come.
+pub fn not_before(reset: LimitReset, due: Timestamp, now: Timestamp) -> Timestamp {
+    let began = reset.starts(due);
+    if began > now { began } else { due.max(now) }
+}
+
+/// What a sibling took of the window that `at` falls into. What was spent just before it may be of this window by upstream's
+/// clock (X9).
+fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
+    let began = reset.starts(at);
+    let by_any_clock = began.plus(-SKEW_SECS);
+    let is_of_it =
+        |usage: &Spend| usage.read_at >= by_any_clock && reset.starts(usage.read_at) <= began;
+    match sibling.ended_at {
+        Some(ended) if ended < by_any_clock => NanoUsd::ZERO,
+        _ => counted(reset, sibling, sibling.usage.filter(is_of_it)),
+    }
+}
+
+/// What a sibling is counted as, by what is known of the window. One that lives may still spend all of its limit, and has
+/// spent what was read: a limit that was lowered says nothing about what was spent before. One that is dead has spent what
+/// was read since. Where that is not known, both at their worst.
+fn counted(reset: LimitReset, sibling: &Sibling, known: Option<Spend>) -> NanoUsd {
+    let since_prepaid = |amount: NanoUsd| match reset {
+        LimitReset::None => amount.minus(sibling.before_prepaid),
+        _ => amount,
+    };
+    let used = known.map_or(NanoUsd::ZERO, |usage| since_prepaid(usage.of(reset)));
+    let is_final = |usage: &Spend| sibling.ended_at.is_some_and(|ended| usage.read_at >= ended);
+    if known.as_ref().is_some_and(is_final) {
+        return used;
+    }
+    // A window's limit says nothing about a whole life.
+    let cap = match (reset, sibling.limit_reset) {
+        (LimitReset::None, LimitReset::None) => since_prepaid(sibling.cap),
+        _ => sibling.cap,
+    };
+    cap.max(used)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn usd(text: &str) -> NanoUsd {
+        NanoUsd::parse_typed(text).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn spend(amount: &str, read_at: &str) -> Spend {
+        spent(usd(amount), at(read_at))
+    }
+
+    fn spent(amount: NanoUsd, read_at: Timestamp) -> Spend {
+        Spend {
+            daily: amount,
+            weekly: amount,
+            monthly: amount,
+            lifetime: amount,
+            read_at,
+        }
+    }
+
+    fn dead(ended: &str, used: Option<(&str, &str)>) -> Sibling {
+        Sibling {
+            same_key: true,
+            cap: usd("5"),
+            limit_reset: LimitReset::Daily,
+            ended_at: Some(at(ended)),
+            usage: used.map(|(amount, read_at)| spend(amount, read_at)),
+            before_prepaid: NanoUsd::ZERO,
+            put_off: false,
+            raises: NanoUsd::ZERO,
+        }
+    }
+
+    fn grants(limit: &str, reset: LimitReset, keys: i64) -> Grants {
+        Grants {
+            plan_limit: usd(limit),
+            limit_reset: reset,
+            max_active_keys: keys,
+            key_raises: NanoUsd::ZERO,
+            owner_raises: NanoUsd::ZERO,
+            raise_ends_at: None,
+            own_limit: None,
+            upstream_limit: None,
+            credit: usd("40"),
+        }
+    }
+
+    fn allows(reset: LimitReset, keys: i64) -> Allowance {
+        grants("5", reset, keys).allowance()
+    }
+
+    #[test]
+    fn b1_what_a_dead_sibling_used_in_this_period_is_gone() {
+        let now = at("2026-11-21T12:00:00Z");
+        let noon = "2026-11-21T11:00:00Z";
+        let later = "2026-11-21T11:30:00Z";
+        for (siblings, expected) in [
+            (vec![], "5"),
+            (vec![dead(noon, Some(("2", later)))], "3"),
+            (vec![dead(noon, None)], "0"),
+            // Read before the end: more may have been spent since.
+            (vec![dead(later, Some(("2", noon)))], "0"),
+            // Over before this day began.
+            (vec![dead("2026-11-20T23:57:59Z", None)], "5"),
+            // Over before it by our clock alone, perhaps (X9): until it is read again, what it had spent by then counts.
+            (vec![dead("2026-11-20T23:58:00Z", None)], "0"),
+            (
+                vec![dead(
+                    "2026-11-20T23:59:40Z",
+                    Some(("2", "2026-11-20T23:59:45Z")),
+                )],
+                "3",
+            ),
+            (vec![dead("2026-11-20T23:59:40Z", Some(("0", noon)))], "5"),
+            // Over in this day, and read in none of its windows.
+            (vec![dead(noon, Some(("0", "2026-11-22T01:00:00Z")))], "0"),
+            (
+                vec![
+                    dead(noon, Some(("4", later))),
+                    dead(noon, Some(("4", later))),
+                ],
+                "0",
+            ),
+        ] {
+            let allowed = allows(LimitReset::Daily, 1);
+            assert_eq!(cap(allowed, &siblings, now), usd(expected), "{siblings:?}");
+        }
+    }
+
+    #[test]
+    fn b1_live_keys_share_what_the_plan_allows_together() {
+        let allowed = allows(LimitReset::Monthly, 2);
+        let now = at("2026-11-21T12:00:00Z");
+        let other = Sibling {
+            same_key: false,
+            ..dead("2026-11-20T00:00:00Z", None)
+        };
+        let live = Sibling {
+            ended_at: None,
+            ..other
+        };
+        assert_eq!(cap(allowed, &[live], now), usd("5"));
+        assert_eq!(cap(allowed, &[live, other], now), usd("0"));
+    }
+
+    #[test]
+    fn b1_a_live_sibling_counts_with_the_most_it_may_have_spent() {
+        let now = at("2026-11-21T12:00:00Z");
+        let live = |cap: &str, used: Option<(&str, &str)>| Sibling {
+            cap: usd(cap),
+            ended_at: None,
+            ..dead("2026-11-21T11:00:00Z", used)
+        };
+        for (sibling, expected) in [
+            (live("2", None), "3"),
+            // Lowered below what it had spent already.
+            (live("2", Some(("4", "2026-11-21T11:00:00Z"))), "1"),
+            // That was yesterday.
+            (live("2", Some(("4", "2026-11-20T11:00:00Z"))), "3"),
+        ] {
+            let allowed = allows(LimitReset::Daily, 1);
+            assert_eq!(cap(allowed, &[sibling], now), usd(expected), "{sibling:?}");
+        }
+    }
+
+    #[test]
+    fn b5_while_siblings_follow_a_smaller_plan_nobody_is_lowered_below_it() {
+        let allowed = allows(LimitReset::Monthly, 2);
+        let now = at("2026-11-21T12:00:00Z");
+        let sibling = Sibling {
+            same_key: false,
+            ended_at: None,
+            cap: usd("20"),
+            ..dead("2026-11-20T00:00:00Z", Some(("2", "2026-11-20T00:00:00Z")))
+        };
+        assert_eq!(cap(allowed, &[sibling], now), usd("0"));
+        assert_eq!(settled(allowed, &[sibling], now), usd("5"));
+        let put_off = Sibling {
+            put_off: true,
+            ..sibling
+        };
+        assert_eq!(settled(allowed, &[put_off, put_off], now), usd("5"));
+        assert_eq!(settled(allowed, &[put_off, sibling], now), usd("3"));
+    }
+
+    #[test]
+    fn s3_28_raises_add_and_an_own_limit_takes_away() {
+        let mut grants = Grants {
+            key_raises: usd("2"),
+            owner_raises: usd("3"),
+            ..grants("5", LimitReset::Daily, 2)
+        };
+        assert_eq!(grants.allowance().key, usd("7"));
+        assert_eq!(grants.allowance().owner, usd("13"));
+        grants.own_limit = Some(usd("1"));
+        assert_eq!(grants.allowance().key, usd("1"));
+        grants.own_limit = Some(usd("9"));
+        assert_eq!(grants.allowance().key, usd("7"));
+    }
+
+    #[test]
+    fn b4_prepaid_counts_what_was_spent_since_the_owner_came_to_it() {
+        let allowed = allows(LimitReset::None, 1);
+        let now = at("2027-03-01T12:00:00Z");
+        let gone = Sibling {
+            limit_reset: LimitReset::None,
+            before_prepaid: usd("3"),
+            ..dead("2026-11-21T11:00:00Z", Some(("10", "2026-11-21T11:30:00Z")))
+        };
+        assert_eq!(cap(allowed, &[gone], now), usd("33"));
+        // Unknown: all that its limit of a lifetime left, or all of a window's.
+        let unknown = Sibling {
+            usage: None,
+            ..gone
+        };
+        assert_eq!(cap(allowed, &[unknown], now), usd("38"));
+        let of_window = Sibling {
+            limit_reset: LimitReset::Daily,
+            ..unknown
+        };
+        assert_eq!(cap(allowed, &[of_window], now), usd("35"));
+    }
+
+    #[test]
+    fn x9_right_after_a_boundary_the_window_before_counts_too() {
+        let allowed = allows(LimitReset::Daily, 1);
+        let late = dead("2026-11-20T23:50:00Z", Some(("4", "2026-11-20T23:51:00Z")));
+        let now = at("2026-11-21T00:00:30Z");
+        assert_eq!(cap(allowed, &[late], now), usd("5"));
+        assert_eq!(certain(allowed, &[late], now), usd("1"));
+        assert_eq!(share(allowed, &[late], now), usd("1"));
+        assert_eq!(share(allowed, &[late], now.plus(90)), usd("1"));
+        // Read again, and nothing is in upstream's window: that has begun, or nothing was ever spent.
+        let read_again = dead("2026-11-20T23:50:00Z", Some(("0", "2026-11-21T00:10:00Z")));
+        assert_eq!(share(allowed, &[read_again], now.plus(600)), usd("5"));
+        assert_eq!(share(allowed, &[late], now.plus(3_600)), usd("5"));
+        // What ended in this window is of this window.
+        let new = dead("2026-11-21T00:00:10Z", Some(("2", "2026-11-21T00:00:20Z")));
+        assert_eq!(certain(allowed, &[new], now), usd("3"));
+        for (now, expected, due) in [
+            (
+                "2026-11-21T00:01:59Z",
+                Begun::Unsure,
+                "2026-11-21T00:02:00Z",
+            ),
+            (
+                "2026-11-21T00:02:00Z",
+                Begun::OnEvidence,
+                "2026-11-21T01:00:00Z",
+            ),
+            (
+                "2026-11-21T01:00:00Z",
+                Begun::Surely,
+                "2026-11-22T00:02:00Z",
+            ),
+        ] {
+            assert_eq!(begun(LimitReset::Daily, at(now)), expected, "{now}");
+            assert_eq!(due_after_reset(LimitReset::Daily, at(now)), Some(at(due)));
+        }
+        assert_eq!(due_after_reset(LimitReset::None, now), None);
+    }
+
+    proptest! {
+        /// Any sequence of making, spending, removing and another limit, of up to three keys in one window: what was spent
+        /// and what may still be is within the largest total that any of the plans allowed (B1).
+        #[test]
+        fn b1_no_sequence_of_delete_claim_and_plan_change_gets_more_than_the_total(
+            steps in prop::collection::vec((0u8..4, 0usize..3, 1i64..30), 1..60)
+        ) {
+            let now = at("2026-11-21T12:00:00Z");
+            let mut plan = grants("5", LimitReset::Daily, 3);
+            let mut most = plan.allowance().owner;
+            // Each with its key, and what it has spent of its cap.
+            let mut made: Vec<(usize, Sibling)> = Vec::new();
+            for (step, key, amount) in steps {
+                let live = made.iter().position(|(k, s)| *k == key && s.ended_at.is_none());
+                let seen = |of: usize, made: &[(usize, Sibling)], but: Option<usize>| -> Vec<Sibling> {
+                    let others = made.iter().enumerate().filter(|(n, _)| Some(*n) != but);
+                    others.map(|(_, (k, s))| Sibling { same_key: *k == of, ..*s }).collect()
+                };
+                match (step, live) {
+                    (0, None) => {
+                        let cap = cap(plan.allowance(), &seen(key, &made, None), now);
+                        let fresh = Sibling { cap, ended_at: None, usage: Some(spent(NanoUsd::ZERO, now)), ..dead("2026-11-21T11:00:00Z", None) };
+                        made.push((key, fresh));
+                    }
+                    (1, Some(n)) => {
+                        let (_, sibling) = &mut made[n];
+                        let used = sibling.usage.unwrap().daily;
+                        let more = NanoUsd::from_nano(100_000_000).unwrap().times(amount);
+                        if used < sibling.cap {
+                            sibling.usage = Some(spent(used.plus(more).min(sibling.cap), now));
+                        }
+                    }
+                    (2, Some(n)) => made[n].1.ended_at = Some(now),
+                    (3, _) => {
+                        plan.plan_limit = usd("1").times(amount);
+                        most = most.max(plan.allowance().owner);
+                        for n in 0..made.len() {
+                            let (key, sibling) = made[n];
+                            if sibling.ended_at.is_none() {
+                                let others = seen(key, &made, Some(n));
+                                let fresh = cap(plan.allowance(), &others, now);
+                                made[n].1.cap = fresh.max(sibling.cap.min(settled(plan.allowance(), &others, now)));
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+                let all = made.iter().map(|(_, s)| taken(LimitReset::Daily, s, now));
+                let sum = all.fold(NanoUsd::ZERO, NanoUsd::plus);
+                prop_assert!(sum <= most, "{sum} of {most}");
+                let of = |key: usize| made.iter().filter(move |(k, _)| *k == key).map(|(_, s)| taken(LimitReset::Daily, s, now)).fold(NanoUsd::ZERO, NanoUsd::plus);
+                prop_assert!((0..3).all(|key| of(key).times(3) <= most), "a key has more than its share");
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The gates of a claim: which of them refuses, in the order in which a person can do something about it.
+//!
+//! The database decides, in the statement that reserves (`store::claims`); this names the reason from the facts that
+//! the same transaction returned. One place for every path that mints (S4-64).
+
+use crate::domain::key::generation::State;
+use crate::domain::people::identity::{Status, account_age_days, made_by};
+use crate::domain::people::request::{self, Offer};
+use crate::domain::policy::terms;
+use crate::domain::time::Timestamp;
+
+/// Mint attempts a member has in a UTC day (A11).
+pub const ATTEMPTS_A_DAY: i64 = 10;
+
+/// What configuration has to say about claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// `PROJECT_STATUS` is `live`.
+    pub project_live: bool,
+    /// `PROVISIONING_ENABLED` is `true`.
+    pub provisioning_enabled: bool,
+    /// There is a management key to make keys with.
+    pub can_mint: bool,
+    /// `MAX_TOTAL_KEYS`; zero when unset or malformed, which closes (S4-78).
+    pub max_total_keys: i64,
+    pub min_account_age_days: u32,
+    /// `CLAIMS_PER_HOUR`; no limit when unset.
+    pub claims_per_hour: Option<i64>,
+    /// Development has no upstream account whose terms anybody could break.
+    pub upstream_terms_waived: bool,
+}
+
+/// The stretch of time that `CLAIMS_PER_HOUR` counts in.
+pub const HOUR_SECS: i64 = 3_600;
+
+impl Terms {
+    /// Whether configuration lets anybody claim.
+    pub const fn open(&self) -> bool {
+        self.project_live && self.provisioning_enabled && self.can_mint && self.max_total_keys > 0
+    }
+
+    /// Accounts made later than this are too young.
+    pub fn account_made_by(&self, now: Timestamp) -> Timestamp {
+        made_by(now, self.min_account_age_days)
+    }
+}
+
+/// What the database knew about a member's claim, in the transaction that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub status: Status,
+    pub session_current: bool,
+    pub minting_open: bool,
+    pub same_instance: bool,
+    pub pause_until: Timestamp,
+    pub blocked: bool,
+    pub held: bool,
+    pub account_created_at: Timestamp,
+    pub attempts_today: i64,
+    pub seats: Seats,
+    pub live_state: Option<State>,
+    /// Keys of theirs that live, and how many the plan allows.
+    pub keys_live: i64,
+    pub keys_allowed: i64,
+    /// The last spend of as many keys that ended is still being counted as may be at a time (X8).
+    pub unsettled: bool,
+    pub policy: Policy,
+}
+
+/// The seats of all keys, and those that this claim may take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seats {
+    /// Of keys that live, and of ended ones whose window is not over.
+    pub taken: i64,
+    pub live: i64,
+    /// One of an ended key of this member is to be taken over.
+    pub reusable: bool,
+    /// When the next seat of an ended key is free.
+    pub next_free_at: Option<Timestamp>,
+}
+
+impl Seats {
+    const fn has_room(&self, ceiling: i64) -> bool {
+        self.taken < ceiling || (self.taken == ceiling && self.reusable)
+    }
+
+    fn free_at(&self, ceiling: i64) -> Option<Timestamp> {
+        self.next_free_at.filter(|_| self.live < ceiling)
+    }
+}
+
+/// What an admin has said about claims, and what stands between them and this member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The newest revision of our terms that the member has accepted; 0 for none.
+    pub terms_rev: i64,
+    pub terms_at: Option<Timestamp>,
+    /// An admin has confirmed OpenRouter's terms (S4-21).
+    pub upstream_terms_confirmed: bool,
+    pub by_approval: bool,
+    /// The database may have forgotten something (X7).
+    pub restored: bool,
+    /// The management key is another account's (X6).
+    pub foreign_account: bool,
+    /// An admin has let this person in …
+    pub allotted: bool,
+    /// … whatever the age of their account.
+    pub age_waived: bool,
+    /// How their last request of each kind stands.
+    pub claim_request: Option<request::State>,
+    pub appeal: Option<request::State>,
+    /// When the hour has room for a claim again, if it is full.
+    pub full_until: Option<Timestamp>,
+}
+
+impl Policy {
+    /// When the member accepted the terms in force.
+    pub fn accepted_at(&self) -> Option<Timestamp> {
+        self.terms_at.filter(|_| self.terms_rev >= terms::REVISION)
+    }
+}
+
+/// The rule about the age of accounts, and the account that fails it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooYoung {
+    pub age_days: i64,
+    pub required_days: u32,
+    pub offer: Offer,
+}
+
+/// Why a claim makes no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    SessionEnded,
+    NotActive(Status),
+    /// There is a key; the page shows it.
+    Exists,
+    InProgress,
+    BeingRemoved,
+    Unsettled,
+    /// As many as the plan allows (P6).
+    KeysUsedUp {
+        allowed: i64,
+    },
+    ProjectNotLive,
+    ProvisioningClosed,
+    /// There is no management key.
+    NotConfigured,
+    UpstreamTermsUnconfirmed,
+    DatabaseRestored,
+    ForeignAccount,
+    MintingStopped,
+    /// The database belongs to another origin (A13).
+    ForeignInstance,
+    Blocked {
+        offer: Offer,
+    },
+    Held,
+    AccountTooYoung(TooYoung),
+    ApprovalNeeded {
+        offer: Offer,
+    },
+    TooManyAttempts,
+    TermsNotAccepted,
+    SeatsFull {
+        /// When the next seat is free again that an ended key retains; `None` where only live keys take them all.
+        free_at: Option<Timestamp>,
+    },
+    ClaimsBusy {
+        until: Timestamp,
+    },
+    Paused {
+        until: Timestamp,
+    },
+}
+
+/// The first gate that is shut, or `None` when all are open.
+pub fn first_refusal(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+    standing(facts)
+        .or_else(|| existing(facts.live_state))
+        .or_else(|| house(facts, terms))
+        .or_else(|| person(facts, terms, now))
+        .or_else(|| {
+            (facts.keys_live >= facts.keys_allowed).then_some(Refusal::KeysUsedUp {
+                allowed: facts.keys_allowed,
+            })
+        })
+        .or_else(|| facts.unsettled.then_some(Refusal::Unsettled))
+        .or_else(|| room(facts, terms, now))
+}
+
+fn standing(facts: &Facts) -> Option<Refusal> {
+    if facts.status != Status::Active {
+        Some(Refusal::NotActive(facts.status))
+    } else if !facts.session_current {
+        Some(Refusal::SessionEnded)
+    } else {
+        None
+    }
+}
+
+fn existing(live: Option<State>) -> Option<Refusal> {
+    match live? {
+        State::Active | State::Disabled => Some(Refusal::Exists),
+        State::Reserved | State::Minting | State::Verifying => Some(Refusal::InProgress),
+        State::Revoking | State::Stuck => Some(Refusal::BeingRemoved),
+        State::Revoked | State::Expired | State::Void => None,
+    }
+}
+
+fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
+    if !terms.project_live {
+        Some(Refusal::ProjectNotLive)
+    } else if !terms.provisioning_enabled || terms.max_total_keys <= 0 {
+        Some(Refusal::ProvisioningClosed)
+    } else if !terms.can_mint {
+        Some(Refusal::NotConfigured)
+    } else if !facts.policy.upstream_terms_confirmed && !terms.upstream_terms_waived {
+        Some(Refusal::UpstreamTermsUnconfirmed)
+    } else if facts.policy.restored {
+        Some(Refusal::DatabaseRestored)
+    } else if facts.policy.foreign_account {
+        Some(Refusal::ForeignAccount)
+    } else if !facts.minting_open {
+        Some(Refusal::MintingStopped)
+    } else if !facts.same_instance {
+        Some(Refusal::ForeignInstance)
+    } else {
+        None
+    }
+}
+
+/// What a person can do something about; what the claim itself can bring along comes last.
+fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+    let policy = &facts.policy;
+    let appeal = Offer::new(request::Kind::Appeal, policy.appeal);
+    let too_young = facts.account_created_at > terms.account_made_by(now);
+    if facts.blocked {
+        Some(Refusal::Blocked { offer: appeal })
+    } else if facts.held {
+        Some(Refusal::Held)
+    } else if too_young && !policy.age_waived {
+        Some(Refusal::AccountTooYoung(TooYoung {
+            age_days: account_age_days(facts.account_created_at, now),
+            required_days: terms.min_account_age_days,
+            offer: appeal,
+        }))
+    } else if policy.by_approval && !policy.allotted {
+        Some(Refusal::ApprovalNeeded {
+            offer: Offer::new(request::Kind::Claim, policy.claim_request),
+        })
+    } else if facts.attempts_today >= ATTEMPTS_A_DAY {
+        Some(Refusal::TooManyAttempts)
+    } else if policy.accepted_at().is_none() {
+        Some(Refusal::TermsNotAccepted)
+    } else {
+        None
+    }
+}
+
+fn room(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+    if !facts.seats.has_room(terms.max_total_keys) {
+        Some(Refusal::SeatsFull {
+            free_at: facts.seats.free_at(terms.max_total_keys),
+        })
+    } else if let Some(until) = facts.policy.full_until {
+        Some(Refusal::ClaimsBusy { until })
+    } else if facts.pause_until > now {
+        Some(Refusal::Paused {
+            until: facts.pause_until,
+        })
+    } else {
+        None
+    }
+}

@@ -1,0 +1,7 @@
+//! Who may claim what: the gates, the quotas, the terms, and where a browser may be sent.
+
+pub mod gate;
+pub mod origin;
+pub mod quota;
+pub mod return_target;
+pub mod terms;

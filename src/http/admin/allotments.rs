@@ -1,0 +1,86 @@
+//! `/api/v1/admin/allotments`: who may claim by an admin's word, by provider and account number, also before they ever sign
+//! in. The key is minted only when they claim, and its secret is theirs alone.
+
+use serde_json::json;
+
+use crate::app::error::Error;
+use crate::crypto::session::Session;
+use crate::domain::id::{Kind, PublicId};
+use crate::domain::key::key_name::key_name;
+use crate::domain::people::identity::is_account_number;
+use crate::http::api::keys;
+use crate::http::server::body::{NoMembers, Provider};
+use crate::http::server::reply::{cut_to_page, id_of};
+use crate::http::{Context, Reply};
+use crate::ports::{NoRandomness, Rows};
+use crate::store::access::allotments::{self, By, PAGE_ROWS, Person};
+use crate::store::members;
+
+pub async fn list_allotments(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let read = vec![allotments::page(context.after(Kind::Allotment)?.as_ref())];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    let mut page = allotments::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut page, PAGE_ROWS, id_of);
+    Reply::json(200, &json!({ "allotments": page, "next": next }))
+}
+
+body! {
+    struct Wanted {
+        provider: Provider,
+        subject: String,
+        name: Option<String>,
+        /// They may claim however new their account is.
+        waives_age: Option<bool>,
+    }
+}
+
+/// 201 with the allotment, or 200 with the one there is.
+pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted: Wanted = context.json()?;
+    if !is_account_number(&wanted.subject) {
+        return Err(Error::BadRequest {
+            detail: "A subject is the account's number, in digits. Nobody was permitted.",
+        });
+    }
+    let name = match &wanted.name {
+        None => None,
+        Some(text) => Some(key_name(text).map_err(|_| keys::BAD_NAME)?),
+    };
+    let person = Person {
+        provider: wanted.provider.name(),
+        subject: &wanted.subject,
+        kind: if wanted.waives_age == Some(true) {
+            "appeal"
+        } else {
+            "claim"
+        },
+        name: name.as_deref(),
+    };
+    let app = &*context.app;
+    let id = context.id(Kind::Allotment, "")?;
+    let put = allotments::put(&*app.db, &by(&context, &session)?, &id, &person).await?;
+    // This very request has permitted it before, and somebody has withdrawn that since.
+    let (allotment, is_new) = put.ok_or(Error::NotFound)?;
+    let status = if is_new { 201 } else { 200 };
+    Reply::json(status, &json!({ "allotment": allotment }))
+}
+
+/// 204, also where there is none any more.
+pub async fn withdraw_allotment(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let id = PublicId::parse(Kind::Allotment, context.last_segment()).ok_or(Error::NotFound)?;
+    let app = &*context.app;
+    allotments::withdraw(&*app.db, &by(&context, &session)?, &id).await?;
+    Ok(Reply::no_content())
+}
+
+fn by<'a>(context: &Context, session: &'a Session) -> Result<By<'a>, NoRandomness> {
+    Ok(By {
+        session,
+        change: context.id(Kind::Change, "")?,
+        now: context.app.now(),
+    })
+}

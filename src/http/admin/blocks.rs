@@ -1,0 +1,103 @@
+//! `/api/v1/admin/blocks`: who may not claim, by provider and account number, also before they ever sign in.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::app::error::Error;
+use crate::crypto::session::Session;
+use crate::domain::id::Kind;
+use crate::domain::people::identity::is_account_number;
+use crate::http::server::body::Provider;
+use crate::http::server::reply::{cut_to_page, id_of};
+use crate::http::{Context, Reply};
+use crate::ports::Rows;
+use crate::store::members;
+use crate::store::members::blocks::{self, By, PAGE_ROWS, Wanted};
+
+/// People that one request blocks.
+const MOST: usize = 500;
+
+pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let read = vec![blocks::page(context.after(Kind::Block)?.as_ref())];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    let mut blocks = blocks::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut blocks, PAGE_ROWS, id_of);
+    Reply::json(200, &json!({ "blocks": blocks, "next": next }))
+}
+
+body! {
+    /// One person, or a list of them.
+    struct People {
+        provider: Provider,
+        subject: Option<String>,
+        subjects: Option<Vec<String>>,
+    }
+}
+
+impl People {
+    fn subjects(self) -> Result<BTreeSet<String>, Error> {
+        let subjects = match (self.subject, self.subjects) {
+            (Some(one), None) => vec![one],
+            (None, Some(many)) if (1..=MOST).contains(&many.len()) => many,
+            _ => return Err(Error::MalformedJson),
+        };
+        if subjects.iter().all(|subject| is_account_number(subject)) {
+            Ok(subjects.into_iter().collect())
+        } else {
+            Err(Error::BadRequest {
+                detail: "A subject is the account's number, in digits. Nobody was blocked.",
+            })
+        }
+    }
+}
+
+/// 200 with how many were not blocked before.
+pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let people: People = context.json()?;
+    let provider = people.provider.name();
+    let app = &*context.app;
+    let wanted = |subject: String| {
+        let id = context.id(Kind::Block, &subject)?.to_string();
+        Ok::<_, Error>(Wanted { id, subject })
+    };
+    let people: Vec<Wanted> = people
+        .subjects()?
+        .into_iter()
+        .map(wanted)
+        .collect::<Result<_, _>>()?;
+    let added = blocks::put(&*app.db, &by(&context, &session)?, provider, &people).await?;
+    Reply::json(200, &json!({ "added": added }))
+}
+
+body! {
+    struct Person {
+        provider: Provider,
+        subject: String,
+    }
+}
+
+/// 204, also where there was none.
+pub async fn lift_block(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Person { provider, subject } = context.json()?;
+    let app = &*context.app;
+    blocks::lift(
+        &*app.db,
+        &by(&context, &session)?,
+        provider.name(),
+        &subject,
+    )
+    .await?;
+    Ok(Reply::no_content())
+}
+
+fn by<'a>(context: &Context, session: &'a Session) -> Result<By<'a>, Error> {
+    Ok(By {
+        session,
+        change: context.id(Kind::Change, "")?,
+        now: context.app.now(),
+    })
+}

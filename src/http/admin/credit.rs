@@ -1,0 +1,119 @@
+//! What admins grant beside the plan: `/api/v1/admin/keys/{id}/raises` and `/api/v1/admin/members/{id}/payments`.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::app::error::Error;
+use crate::app::sync::limit;
+use crate::domain::id::Kind;
+use crate::domain::money::budget;
+use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
+use crate::http::admin::plans::{amount, change};
+use crate::http::server::body::NoMembers;
+use crate::http::{Context, Reply};
+use crate::store::budget::allowances::{self, Of};
+use crate::store::budget::raises;
+
+body! {
+    struct Raise {
+        amount_usd: String,
+        until: Option<String>,
+    }
+}
+
+/// 201 with the raise, and the key's limit without it and with it (S3-28).
+pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Raise { amount_usd, until } = context.json()?;
+    let amount = amount(&amount_usd)?;
+    let app = &*context.app;
+    let by = change(&context, &session)?;
+    let until = match until.as_deref().map(Timestamp::parse) {
+        None => None,
+        Some(Some(until)) if budget::raise_ends(until, by.now) > by.now => {
+            Some(budget::raise_ends(until, by.now))
+        }
+        Some(_) => {
+            return Err(Error::BadRequest {
+                detail: "until is a moment to come, as 2027-01-31T00:00:00Z. A raise until midnight ends 22 minutes before it.",
+            });
+        }
+    };
+    let key = context.segment_before_last();
+    let owner = allowances::owner(&*app.db, Of::Key(key)).await?;
+    let owner = owner.ok_or(Error::NotFound)?;
+    if owner.limit_reset == LimitReset::None {
+        return Err(Error::Prepaid);
+    }
+    let raise = context.id(Kind::Raise, "")?;
+    let raised = raises::raise(&*app.db, &by, key, owner.owner, &raise, amount, until).await?;
+    let raised = raised.ok_or(Error::NotFound)?;
+    let left = limit::follow_owner(app, owner.owner, session.member.as_str()).await;
+    with_rest(201, &raised, left)
+}
+
+/// 204, also for one that has ended; 202 while some of the owner's keys have still to follow.
+pub async fn end_raise(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let app = &*context.app;
+    let raise = context.last_segment();
+    let owner = allowances::owner(&*app.db, Of::Raise(raise)).await?;
+    let owner = owner.ok_or(Error::NotFound)?;
+    let by = change(&context, &session)?;
+    raises::end_raise(&*app.db, &by, raise, &owner).await?;
+    match limit::follow_owner(app, owner.owner, session.member.as_str()).await {
+        0 => Ok(Reply::no_content()),
+        left => with_rest(202, &json!({}), left),
+    }
+}
+
+/// What was granted, and how many of the owner's keys follow only with the next sweep.
+fn with_rest(status: u16, body: &impl Serialize, left: usize) -> Result<Reply, Error> {
+    let mut body = serde_json::to_value(body).map_err(|_| Error::Internal)?;
+    if let Some(members) = body.as_object_mut() {
+        members.insert(String::from("keys_left_to_sweep"), json!(left));
+    }
+    Reply::json(status, &body)
+}
+
+body! {
+    struct Paid {
+        payment_id: String,
+        amount_usd: String,
+    }
+}
+
+/// The most characters of a payment's id.
+const PAYMENT_ID_CHARS: usize = 128;
+
+/// 201 with the payment as it is booked, 200 with `already_booked` when it was before: nothing is booked twice; another amount or member under its id is refused.
+pub async fn book_payment(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Paid {
+        payment_id,
+        amount_usd,
+    } = context.json()?;
+    let amount = amount(&amount_usd)?;
+    let fits = (1..=PAYMENT_ID_CHARS).contains(&payment_id.len());
+    if !fits || !payment_id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Error::BadRequest {
+            detail: "A payment's id has 1 to 128 printable characters.",
+        });
+    }
+    let app = &*context.app;
+    let member = context.segment_before_last();
+    let owner = allowances::owner(&*app.db, Of::Member(member)).await?;
+    let owner = owner.ok_or(Error::NotFound)?.owner;
+    let by = change(&context, &session)?;
+    let booked = allowances::pay(&*app.db, &by, member, owner, &payment_id, amount).await?;
+    let (payment, now) = booked.ok_or(Error::NotPrepaid)?;
+    if payment.owner != owner || payment.paid != amount {
+        return Err(Error::PaymentMismatch);
+    }
+    let left = limit::follow_owner(app, owner, session.member.as_str()).await;
+    let status = if now { 201 } else { 200 };
+    let body = json!({ "payment": payment, "already_booked": !now });
+    with_rest(status, &body, left)
+}

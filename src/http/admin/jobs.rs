@@ -1,0 +1,70 @@
+//! `/api/v1/admin/jobs`: what the jobs did, what they found, and one run more on request. A run is begun at once and works
+//! on after the answer; what it does not finish goes on with the next trigger (A17).
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::app::error::Error;
+use crate::http::{Context, Reply};
+use crate::jobs::{self, Job};
+use crate::ports::Rows;
+use crate::store::keys::upstream_holds;
+use crate::store::ops::{drift, findings, runs};
+use crate::store::{json_rows, members};
+
+#[derive(Serialize)]
+struct JobsBody {
+    /// The newest fifty.
+    runs: Vec<Value>,
+    /// In what keys differ from their rows, the newest hundred.
+    drift: Vec<Value>,
+    /// What somebody else disabled or lowered at OpenRouter and stays so, the newest hundred.
+    held_upstream: Vec<Value>,
+    /// Keys with our marker and without a row, the newest ones; `/api/v1/admin/findings` has all.
+    without_row: Vec<Value>,
+}
+
+pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let read = vec![
+        runs::latest(),
+        drift::open(),
+        upstream_holds::kept(),
+        findings::page(None),
+    ];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    let none = Rows::new();
+    let rows_of = |n: usize| rows.get(n).unwrap_or(&none);
+    let body = JobsBody {
+        runs: json_rows::rows(rows_of(0))?,
+        drift: json_rows::rows(rows_of(1))?,
+        held_upstream: json_rows::rows(rows_of(2))?,
+        without_row: json_rows::rows(rows_of(3))?,
+    };
+    Reply::json(200, &body)
+}
+
+body! {
+    struct Wanted {
+        dry_run: bool,
+    }
+}
+
+#[derive(Serialize)]
+struct BegunBody<'a> {
+    run: &'a str,
+}
+
+/// 202 with the run's id, under which `GET` has its report.
+pub async fn start_job(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Wanted { dry_run } = context.json()?;
+    let job = Job::parse(context.last_segment()).ok_or(Error::NotFound)?;
+    if job == Job::Sweep && dry_run {
+        return Err(Error::BadRequest {
+            detail: "A sweep has no dry run.",
+        });
+    }
+    let run = jobs::ask(&context.app, &session, job, dry_run).await?;
+    Reply::json(202, &BegunBody { run: run.as_str() })
+}

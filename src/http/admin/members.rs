@@ -1,0 +1,89 @@
+//! `/api/v1/admin/members`: members as admins see them, and what admins do about them.
+
+use serde_json::{Value, json};
+
+use crate::app::error::Error;
+use crate::app::membership;
+use crate::crypto::random;
+use crate::domain::id::{Kind, PublicId};
+use crate::domain::people::identity::Status;
+use crate::http::server::body::NoMembers;
+use crate::http::server::reply::{cut_to_page, id_of};
+use crate::http::{Context, Reply};
+use crate::ports::Rows;
+use crate::store::members;
+use crate::store::members::roster::{self, PAGE_ROWS};
+
+/// Newest first; with `login`, those whose login begins so, in its order; with `id`, whoever has exactly that id or account
+/// number.
+pub async fn list_members(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let status = match context.query("status") {
+        None => None,
+        Some(text) => Some(Status::parse(&text).ok_or(Error::BadRequest {
+            detail: "status is active, suspended, banned or left.",
+        })?),
+    };
+    let after = context.after(Kind::Member)?;
+    let login = context.query("login").filter(|login| !login.is_empty());
+    let read = match context.query("id") {
+        Some(id) => roster::by_id(&id, status),
+        None => roster::page(login.as_deref(), status, after.as_ref()),
+    };
+    let (_, rows) = members::signed_in(&*context.app.db, &session, vec![read]).await?;
+    let mut members = roster::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut members, PAGE_ROWS, id_of);
+    Reply::json(200, &json!({ "members": members, "next": next }))
+}
+
+pub async fn show_member(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let member = member(context.last_segment())?;
+    let details = membership::read(&context.app, &session, &member).await?;
+    one(&details)
+}
+
+body! {
+    struct Change {
+        status: Status,
+    }
+}
+
+/// 200 with the member as they stand: suspended and banned members have no session and no key; reinstated ones claim anew.
+/// 202 while OpenRouter has not confirmed that the keys are off.
+pub async fn change_member(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Change { status } = context.json()?;
+    if status == Status::Left {
+        return Err(Error::MalformedJson);
+    }
+    let member = member(context.last_segment())?;
+    let details = membership::stand(&context.app, &session, member.clone(), status).await?;
+    let is_off = status == Status::Active || membership::keys_are_off(&context.app, &member).await;
+    Reply::json(
+        if is_off { 200 } else { 202 },
+        &json!({ "member": details }),
+    )
+}
+
+/// Ends every session of the member. They can sign in again.
+pub async fn sign_member_out(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let member = member(context.segment_before_last())?;
+    let app = &*context.app;
+    let change = random::public_id(&*app.random, Kind::Change)?;
+    if !members::end_sessions_of(&*app.db, &session, &member, &change, app.now()).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(Reply::no_content())
+}
+
+/// Any other id is unknown (C22).
+fn member(id: &str) -> Result<PublicId, Error> {
+    PublicId::parse(Kind::Member, id).ok_or(Error::NotFound)
+}
+
+fn one(details: &Value) -> Result<Reply, Error> {
+    Reply::json(200, &json!({ "member": details }))
+}

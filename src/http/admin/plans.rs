@@ -1,0 +1,237 @@
+//! `/api/v1/admin/plans`: what owners get, as data; `/api/v1/admin/members/{id}/plan`: who gets which.
+
+use serde_json::json;
+
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::app::sync::guardrail;
+use crate::app::sync::limit;
+use crate::crypto::session::Session;
+use crate::domain::id::Kind;
+use crate::domain::money::NanoUsd;
+use crate::domain::time::period::LimitReset;
+use crate::http::server::body::Nullable;
+use crate::http::server::reply::cut_to_page;
+use crate::http::{Context, Reply};
+use crate::ports::NoRandomness;
+use crate::store::budget::allowances::{self, Of};
+use crate::store::budget::plans::{self, Change, Changed, PAGE_ROWS, Terms};
+use crate::upstream::openrouter::workspaces;
+use crate::upstream::openrouter::{Refused, Reply as Answer};
+
+/// The most characters of a plan's name, and of a workspace's id.
+const NAME_CHARS: usize = 32;
+const WORKSPACE_CHARS: usize = 64;
+
+/// The ids of an admin's, or an owner's, change.
+pub fn change<'a>(context: &Context, session: &'a Session) -> Result<Change<'a>, NoRandomness> {
+    Ok(Change {
+        session,
+        change: context.id(Kind::Change, "")?,
+        fit: context.id(Kind::Change, "fit")?,
+        now: context.app.now(),
+    })
+}
+
+/// An amount as a person types it, of a cent at least (S3-21).
+pub fn amount(text: &str) -> Result<NanoUsd, Error> {
+    NanoUsd::parse_typed(text)
+        .filter(|amount| *amount >= NanoUsd::CENT)
+        .ok_or(Error::BadRequest {
+            detail: "An amount is positive, in USD, with at most two decimals.",
+        })
+}
+
+body! {
+    struct Wanted {
+        name: Option<String>,
+        limit_usd: Option<String>,
+        limit_reset: Option<LimitReset>,
+        expiry_days: Option<u32>,
+        max_active_keys: Option<i64>,
+        workspace_id: Option<Nullable<String>>,
+        guardrail_id: Option<Nullable<String>>,
+        margin_percent: Option<String>,
+        is_default: Option<bool>,
+    }
+}
+
+impl Wanted {
+    /// Within what the database takes.
+    fn terms(&self) -> Result<Terms, Error> {
+        let limit = self.limit_usd.as_deref().map(amount).transpose()?;
+        let days = self.expiry_days.is_none_or(|n| (1..=365).contains(&n));
+        let keys = self.max_active_keys.is_none_or(|n| (1..=100).contains(&n));
+        let workspace_id = self.workspace_id.as_ref().map(|id| id.0.clone());
+        let margin = self.margin_percent.as_deref().map(basis_points);
+        // One is made the default; which is none any more follows from that.
+        if !(days && keys) || margin == Some(None) || self.is_default == Some(false) {
+            return Err(Error::BadRequest {
+                detail: "A plan has 1 to 365 days, 1 to 100 keys, and a margin below 100 percent; another is made the default instead.",
+            });
+        }
+        Ok(Terms {
+            limit,
+            limit_reset: self.limit_reset,
+            expiry_days: self.expiry_days,
+            max_active_keys: self.max_active_keys,
+            workspace_id,
+            guardrail_id: self.guardrail_id.as_ref().map(|id| id.0.clone()),
+            margin_bp: margin.flatten(),
+            make_default: self.is_default == Some(true),
+        })
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.limit_usd.is_none()
+            && self.limit_reset.is_none()
+            && self.expiry_days.is_none()
+            && self.max_active_keys.is_none()
+            && self.workspace_id.is_none()
+            && self.guardrail_id.is_none()
+            && self.margin_percent.is_none()
+            && self.is_default.is_none()
+    }
+}
+
+/// Hundredths of a percent, below a hundred percent, from at most two decimals.
+fn basis_points(text: &str) -> Option<i64> {
+    let parsed = NanoUsd::parse_typed(text)?.nano();
+    let points = parsed.checked_div(NanoUsd::CENT.nano())?;
+    (points < 10_000).then_some(points)
+}
+
+/// A plan whose workspace is not there would have no key made any more: it is asked for before the plan is written.
+async fn workspace_must_be_there(app: &App, terms: &Terms) -> Result<(), Error> {
+    let Some(workspace) = terms.workspace_id.as_ref().and_then(Option::as_deref) else {
+        return Ok(());
+    };
+    let unknown = Err(Error::BadRequest {
+        detail: "workspace_id: OpenRouter has no such workspace in this account.",
+    });
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if !(1..=WORKSPACE_CHARS).contains(&workspace.len()) || !workspace.bytes().all(plain) {
+        return unknown;
+    }
+    match workspaces::read(app, workspace).await {
+        Answer::Is(()) => Ok(()),
+        Answer::Missing | Answer::Refused(Refused::Rejected) => unknown,
+        Answer::Refused(Refused::Credential) => Err(Error::CredentialRefused),
+        Answer::Refused(Refused::Busy(_)) | Answer::Unknown => Err(Error::WorkspaceUnread),
+    }
+}
+
+/// Lower-case letters, digits and dashes: it stands in addresses and in the audit.
+fn name(text: &str) -> Result<&str, Error> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fits = (1..=NAME_CHARS).contains(&text.len()) && text.bytes().all(plain);
+    fits.then_some(text).ok_or(Error::BadRequest {
+        detail: "A plan's name has 1 to 32 lower-case letters, digits and dashes.",
+    })
+}
+
+/// Oldest first, by pages: `after` is the name that the page before ended with.
+pub async fn list_plans(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let after = context.query("after");
+    let after = after.as_deref().map(name).transpose()?;
+    let mut plans = plans::page(&*context.app.db, &session, after).await?;
+    let next = cut_to_page(&mut plans, PAGE_ROWS, |plan| Some(&plan.name));
+    Reply::json(200, &json!({ "plans": plans, "next": next }))
+}
+
+/// 201 with the plan. A prepaid one has one key and no limit of its own.
+pub async fn create_plan(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted: Wanted = context.json()?;
+    let mut terms = wanted.terms()?;
+    let name = name(wanted.name.as_deref().ok_or(Error::MalformedJson)?)?;
+    let complete =
+        terms.limit_reset.is_some() && terms.expiry_days.is_some() && !terms.make_default;
+    match (terms.limit_reset, terms.limit, terms.max_active_keys) {
+        (Some(LimitReset::None), None, None | Some(1)) => {
+            terms.limit = Some(NanoUsd::MAX);
+            terms.max_active_keys = Some(1);
+        }
+        (Some(LimitReset::Daily | LimitReset::Weekly | LimitReset::Monthly), Some(_), Some(_)) => {}
+        _ => return Err(Error::MalformedJson),
+    }
+    if !complete {
+        return Err(Error::MalformedJson);
+    }
+    workspace_must_be_there(&context.app, &terms).await?;
+    guardrail::must_be_there(&context.app, terms.guardrail()).await?;
+    let by = change(&context, &session)?;
+    match plans::create(&*context.app.db, &by, name, &terms).await? {
+        Changed {
+            plan: Some(plan),
+            done: true,
+        } => Reply::json(201, &json!({ "plan": plan })),
+        _ => Err(Error::PlanExists),
+    }
+}
+
+/// 200 with the plan; its owners' keys follow within the next sweeps.
+pub async fn change_plan(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted: Wanted = context.json()?;
+    let terms = wanted.terms()?;
+    if wanted.name.is_some() || wanted.says_nothing() {
+        return Err(Error::MalformedJson);
+    }
+    workspace_must_be_there(&context.app, &terms).await?;
+    guardrail::must_be_there(&context.app, terms.guardrail()).await?;
+    let by = change(&context, &session)?;
+    let name = context.last_segment();
+    match plans::change(&*context.app.db, &by, name, &terms).await? {
+        Changed { plan: None, .. } => Err(Error::NotFound),
+        Changed {
+            plan: Some(plan),
+            done: true,
+        } => Reply::json(200, &json!({ "plan": plan })),
+        Changed { done: false, .. } => Err(Error::BadRequest {
+            detail: "A plan is prepaid, with one key and no limit of its own, or it is not, for good. Make another one.",
+        }),
+    }
+}
+
+body! {
+    struct Assigned {
+        plan: String,
+    }
+}
+
+/// 200, also where it is their plan already; their keys follow at once, as far as that is quick, or with the next sweep.
+/// The answer says how many are left to it.
+pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Assigned { plan } = context.json()?;
+    let app = &*context.app;
+    let member = context.segment_before_last();
+    let owner = allowances::owner(&*app.db, Of::Member(member)).await?;
+    let owner = owner.ok_or(Error::NotFound)?;
+    let plan = plans::named(&*app.db, &session, &plan).await?;
+    let plan = plan.ok_or(Error::BadRequest {
+        detail: "There is no such plan.",
+    })?;
+    let read_since = app.now();
+    // What was spent until now is not counted against what will be paid, and what was paid is not spent twice (B4).
+    let (prepays, will_prepay) = (
+        owner.limit_reset == LimitReset::None,
+        plan.limit_reset == LimitReset::None,
+    );
+    let wants_figures = prepays != will_prepay;
+    let actor = session.member.as_str();
+    if wants_figures && !limit::read_owner(app, owner.owner, prepays, actor).await {
+        return Err(Error::SpendUnread);
+    }
+    let by = change(&context, &session)?;
+    let (owner, name) = (owner.owner, plan.name.as_str());
+    let assigned = allowances::assign(&*app.db, &by, member, owner, name, read_since).await?;
+    if wants_figures && !assigned {
+        return Err(Error::SpendUnread);
+    }
+    let left = limit::follow_owner(app, owner, session.member.as_str()).await;
+    let body = json!({ "member": member, "plan": plan, "keys_left_to_sweep": left });
+    Reply::json(200, &body)
+}

@@ -1,0 +1,137 @@
+//! `/api/v1/admin/settings`: the house's switches (S4-22). Stopping minting acts at once, in every isolate; putting every
+//! key off is written down at once, and the sweep carries it out, key by key, until all are off.
+
+use crate::app::error::Error;
+use crate::crypto::random;
+use crate::domain::id::Kind;
+use crate::http::server::cookies;
+use crate::http::{Context, Reply};
+use crate::store::members;
+use crate::store::ops::alarms;
+use crate::store::ops::settings::{self, Claims, Minting, Switched};
+
+pub async fn show_settings(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let read = vec![settings::settings()];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    Reply::json(200, &settings::read_settings(&rows)?)
+}
+
+body! {
+    /// One switch a request. Disabling every key has to name how many that are; ending every session, the epoch that is shown.
+    struct Change {
+        minting: Option<String>,
+        keys: Option<String>,
+        confirm: Option<i64>,
+        instance: Option<String>,
+        claims: Option<String>,
+        upstream_terms: Option<String>,
+        restore: Option<String>,
+        account: Option<String>,
+        sessions: Option<String>,
+    }
+}
+
+enum Wanted {
+    Minting(Minting),
+    KeysOff { confirmed: i64 },
+    KeysOn,
+    TakeOver,
+    Claims(Claims),
+    ConfirmUpstreamTerms,
+    AcceptRestore,
+    AcceptAccount,
+    EndSessions { confirmed: i64 },
+}
+
+impl Change {
+    /// Exactly one of the switches, in exactly its words.
+    fn wanted(&self) -> Result<Wanted, Error> {
+        let switches = [
+            ("minting", self.minting.as_deref()),
+            ("keys", self.keys.as_deref()),
+            ("instance", self.instance.as_deref()),
+            ("claims", self.claims.as_deref()),
+            ("upstream_terms", self.upstream_terms.as_deref()),
+            ("restore", self.restore.as_deref()),
+            ("account", self.account.as_deref()),
+            ("sessions", self.sessions.as_deref()),
+        ];
+        let mut said = switches
+            .into_iter()
+            .filter_map(|(switch, word)| Some((switch, word?)));
+        match (said.next(), said.next(), self.confirm) {
+            (Some(("minting", "open")), None, None) => Ok(Wanted::Minting(Minting::Open)),
+            (Some(("minting", "stopped")), None, None) => Ok(Wanted::Minting(Minting::Stopped)),
+            (Some(("keys", "off")), None, Some(confirmed)) => Ok(Wanted::KeysOff { confirmed }),
+            (Some(("keys", "on")), None, None) => Ok(Wanted::KeysOn),
+            (Some(("instance", "take_over")), None, None) => Ok(Wanted::TakeOver),
+            (Some(("claims", "open")), None, None) => Ok(Wanted::Claims(Claims::Open)),
+            (Some(("claims", "by_approval")), None, None) => Ok(Wanted::Claims(Claims::ByApproval)),
+            (Some(("upstream_terms", "confirmed")), None, None) => Ok(Wanted::ConfirmUpstreamTerms),
+            (Some(("restore", "accept")), None, None) => Ok(Wanted::AcceptRestore),
+            (Some(("account", "accept")), None, None) => Ok(Wanted::AcceptAccount),
+            (Some(("sessions", "end")), None, Some(confirmed)) => {
+                Ok(Wanted::EndSessions { confirmed })
+            }
+            _ => Err(Error::MalformedJson),
+        }
+    }
+}
+
+pub async fn change_settings(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted = context.json::<Change>()?.wanted()?;
+    let app = &*context.app;
+    let (db, now) = (&*app.db, app.now());
+    let change = random::public_id(&*app.random, Kind::Change)?;
+    let switched = match wanted {
+        Wanted::Minting(minting) => {
+            settings::switch_minting(db, &session, &change, minting, now).await?
+        }
+        Wanted::KeysOff { confirmed } => {
+            settings::keys_off(db, &session, &change, confirmed, now).await?
+        }
+        Wanted::KeysOn => settings::keys_on(db, &session, &change, now).await?,
+        Wanted::TakeOver => {
+            let origin = app.config.public_origin.as_str();
+            settings::take_over(db, &session, &change, origin, now).await?
+        }
+        Wanted::Claims(claims) => {
+            settings::switch_claims(db, &session, &change, claims, now).await?
+        }
+        Wanted::ConfirmUpstreamTerms => {
+            settings::confirm_upstream_terms(db, &session, &change, now).await?
+        }
+        Wanted::AcceptRestore => alarms::accept_restore(db, &session, &change, now).await?,
+        Wanted::AcceptAccount => alarms::accept_account(db, &session, &change, now).await?,
+        Wanted::EndSessions { confirmed } => {
+            settings::end_sessions(db, &session, &change, confirmed, now).await?
+        }
+    };
+    // What this isolate says of claims follows at once, and others within a minute.
+    app.standing_seen.set(None);
+    match (switched, wanted) {
+        // This admin's own session is over, too.
+        (Switched::Done(after), Wanted::EndSessions { .. }) => {
+            let cleared = cookies::clear(cookies::SESSION);
+            Ok(Reply::json(200, &after)?.header("set-cookie", cleared))
+        }
+        (Switched::Done(after), _) => Reply::json(200, &after),
+        (Switched::Refused(is), Wanted::KeysOff { confirmed }) if is.live_keys > confirmed => {
+            Err(Error::ConfirmationMismatch {
+                named: "live_keys",
+                is: is.live_keys,
+            })
+        }
+        (Switched::Refused(is), Wanted::EndSessions { confirmed })
+            if is.session_epoch != confirmed =>
+        {
+            Err(Error::ConfirmationMismatch {
+                named: "session_epoch",
+                is: is.session_epoch,
+            })
+        }
+        (Switched::Refused(_), _) => Err(Error::SignInRequired),
+    }
+}

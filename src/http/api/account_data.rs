@@ -1,0 +1,65 @@
+//! A member's own data: to take along, and to have erased.
+
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::app::membership;
+use crate::crypto::keyring::Purpose;
+use crate::crypto::seal;
+use crate::http::auth::signed_out;
+use crate::http::{Context, Reply};
+use crate::ports::json;
+use crate::store::members;
+use crate::store::members::export as store_export;
+use crate::store::members::export::Position;
+
+/// `GET /api/v1/me/export`: everything that is kept about the member, by pages, each in one round trip. `after` is what the
+/// page before named as `next`.
+pub async fn export(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let app = &*context.app;
+    let name = format!("export {}", session.member);
+    let from = match context.query("after") {
+        None => Position::first(),
+        Some(after) => {
+            let keys = app.config.keyring.keys(Purpose::ExportCursor);
+            let opened = seal::open(keys, &name, &after);
+            opened
+                .and_then(|plain| json::read(&plain))
+                .ok_or(Error::BadRequest {
+                    detail: "after is what the page before named as next.",
+                })?
+        }
+    };
+    let (_, rows) =
+        members::signed_in(&*app.db, &session, store_export::page(&session, &from)).await?;
+    let (mut page, next) = store_export::read_page(&rows, &from)?;
+    let next = next.map(|next| sealed(app, &name, &next)).transpose()?;
+    page.insert(String::from("next"), next.into());
+    let file = String::from("attachment; filename=\"keycap-export.json\"");
+    Ok(Reply::json(200, &page)?.header("content-disposition", file))
+}
+
+/// A position has our own numbers in it, which say how much goes on here: nobody else reads them.
+fn sealed(app: &App, name: &str, next: &Position) -> Result<String, Error> {
+    let key = app.config.keyring.newest(Purpose::ExportCursor);
+    let plain = serde_json::to_vec(next).map_err(|_| Error::Internal)?;
+    let sealed = seal::seal(key.ok_or(Error::Internal)?, name, &plain, &*app.random)?;
+    Ok(sealed)
+}
+
+body! {
+    /// The member's own login.
+    struct Confirmation {
+        confirm: String,
+    }
+}
+
+/// `DELETE /api/v1/me`: everything of the member's ends, and who they are is erased (A16). 202 while OpenRouter has not
+/// confirmed that their keys are off.
+pub async fn leave(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Confirmation { confirm } = context.json()?;
+    let is_off = membership::leave(&context.app, &session, &confirm).await?;
+    let reply = Reply::empty(if is_off { 204 } else { 202 });
+    Ok(reply.cookies(signed_out(&context)))
+}

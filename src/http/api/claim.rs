@@ -1,0 +1,43 @@
+//! `POST /api/v1/claim`: the member's one key. The story itself is in `mint`.
+
+use crate::app::claim::{self, Claimed};
+use crate::app::error::Error;
+use crate::domain::policy::terms::REVISION;
+use crate::domain::time::Timestamp;
+use crate::http::api::key_answer;
+use crate::http::{Context, Reply};
+
+body! {
+    /// There is nothing to choose. Who has not accepted the terms in force says so with the claim.
+    struct Wanted {
+        accept_terms: Option<i64>,
+    }
+}
+
+impl Wanted {
+    /// Whether it accepts the terms; those of another revision are other terms.
+    fn accepts_terms(&self) -> Result<bool, Error> {
+        match self.accept_terms {
+            None => Ok(false),
+            Some(REVISION) => Ok(true),
+            Some(_) => Err(Error::TermsChanged),
+        }
+    }
+}
+
+/// 201 with the secret, or 200 with the key there is.
+pub async fn claim_key(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let accepts_terms = context.json::<Wanted>()?.accepts_terms()?;
+    let (app, taking) = (&*context.app, context.taking.clone());
+    let claimed = claim::claim(app, session, taking, accepts_terms).await?;
+    answer(claimed, app.now())
+}
+
+/// The key, and the secret of one that was made just now.
+pub fn answer(claimed: Claimed, now: Timestamp) -> Result<Reply, Error> {
+    match claimed {
+        Claimed::New { card, secret } => key_answer::new_secret(card, secret, now),
+        Claimed::Existing(card) => key_answer::without_secret(200, card, None, now),
+    }
+}

@@ -1,0 +1,90 @@
+//! Beside the claimed key: `POST /api/v1/keys` makes a further one as far as the plan allows, and owners say what they
+//! prefer of those they have.
+
+use crate::app::claim;
+use crate::app::error::Error;
+use crate::app::keys::Carried;
+use crate::app::sync::limit;
+use crate::domain::key::key_name::key_name;
+use crate::domain::policy::quota::{OWN_LIMITS_A_DAY, PREFERENCES_A_DAY};
+use crate::http::admin::plans::{amount, change};
+use crate::http::api::claim::answer;
+use crate::http::api::keys;
+use crate::http::server::body::{NoMembers, Nullable};
+use crate::http::{Context, Reply};
+use crate::store::access::quotas;
+use crate::store::budget::allowances::{self, Of, Preference};
+use crate::store::keys::claims::NewKey;
+
+body! {
+    struct Wanted {
+        name: String,
+        limit_usd: Option<String>,
+    }
+}
+
+/// 201 with the secret.
+pub async fn create_key(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Wanted { name, limit_usd } = context.json()?;
+    let new = NewKey {
+        name: key_name(&name).map_err(|_| keys::BAD_NAME)?,
+        own_limit: limit_usd.as_deref().map(amount).transpose()?,
+    };
+    let made = claim::create(&context.app, session, context.taking.clone(), new).await?;
+    answer(made, context.app.now())
+}
+
+body! {
+    struct OwnLimit {
+        /// `null` takes it away.
+        limit_usd: Nullable<String>,
+    }
+}
+
+/// 200 with the key; 202 while its limit, or another of the owner's, has still to follow with the next sweep.
+pub async fn limit_key(context: Context) -> Result<Reply, Error> {
+    let OwnLimit { limit_usd } = context.json()?;
+    let limit = limit_usd.0.as_deref().map(amount).transpose()?;
+    prefer(&context, &Preference::Limit(limit)).await
+}
+
+/// 200 with the key: it stays, should the plan allow fewer than there are.
+pub async fn prefer_key(context: Context) -> Result<Reply, Error> {
+    let _: NoMembers = context.json()?;
+    prefer(&context, &Preference::Stays).await
+}
+
+async fn prefer(context: &Context, preference: &Preference) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let (app, key) = (&*context.app, context.segment_before_last());
+    let card = keys::own(context, &session, key).await?;
+    if card.ended {
+        return Err(Error::KeyEnded);
+    }
+    let owner = allowances::owner(&*app.db, Of::Key(key)).await?;
+    let owner = owner.ok_or(Error::NotFound)?.owner;
+    let by = change(context, &session)?;
+    if !allowances::prefer(&*app.db, &by, key, owner, preference).await? {
+        let today = quotas::today(&*app.db, &session.member, by.now).await?;
+        if today.pause_until > by.now {
+            return Err(claim::busy_until(today.pause_until, by.now));
+        }
+        return Err(match preference {
+            Preference::Limit(_) if today.own_limits >= OWN_LIMITS_A_DAY => {
+                Error::daily_quota(by.now)
+            }
+            Preference::Stays if today.preferences >= PREFERENCES_A_DAY => {
+                Error::daily_quota(by.now)
+            }
+            Preference::Limit(_) => Error::BadRequest {
+                detail: "A limit of your own is not above the plan's.",
+            },
+            Preference::Stays => Error::KeyEnded,
+        });
+    }
+    let left = limit::follow_owner(app, owner, session.member.as_str()).await;
+    let card = keys::own(context, &session, key).await?;
+    let confirmed = left == 0;
+    keys::carried_out(context, Carried { card, confirmed })
+}

@@ -1,0 +1,114 @@
+//! `GET /healthz`: the Worker runs, and what keeps something closed. It may be polled: an isolate asks the database at
+//! most once a minute, but for the time until the upstream's terms are confirmed.
+
+use serde_json::json;
+
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::config::Problem;
+use crate::http::{Context, Outbound, Reply};
+use crate::store::ops::alarms::{self, Standing};
+
+/// For so long what the database said is said again.
+const HEARD_FOR_SECS: i64 = 60;
+
+pub async fn show_health(context: Context) -> Result<Reply, Error> {
+    let app = &*context.app;
+    let config = &app.config;
+    let shut = match standing(app).await {
+        Some(standing) => shut_by(app, standing),
+        None => vec![Problem {
+            setting: "database",
+            problem: "not known: the database did not answer",
+        }],
+    };
+    let closed_by: Vec<&Problem> = config.closed_by.iter().chain(&shut).collect();
+    let body = json!({
+        "status": "ok",
+        "claims_open": config.claims_open() && shut.is_empty(),
+        "sign_in": config.sign_in_configured(),
+        "closed_by": closed_by,
+    });
+    Reply::json(200, &body)
+}
+
+/// What in the database keeps claims closed, as heard within the last minute; `None` where it does not answer.
+pub async fn standing(app: &App) -> Option<Standing> {
+    let waived = app.config.terms.upstream_terms_waived;
+    let heard = app.standing_seen.get().filter(|(at, heard)| {
+        app.now() < at.plus(HEARD_FOR_SECS) && (heard.upstream_terms_confirmed || waived)
+    });
+    if let Some((_, heard)) = heard {
+        return Some(heard);
+    }
+    let standing = alarms::standing(&*app.db).await.ok()?;
+    app.standing_seen.set(Some((app.now(), standing)));
+    Some(standing)
+}
+
+/// Whether claims are closed by anything that configuration does not know of.
+pub fn closes_claims(app: &App, standing: Standing) -> bool {
+    !shut_by(app, standing).is_empty()
+}
+
+/// What only an admin can open again (S4-21, X6, X7).
+fn shut_by(app: &App, standing: Standing) -> Vec<Problem> {
+    let unconfirmed = !standing.upstream_terms_confirmed && !app.config.terms.upstream_terms_waived;
+    let shut = [
+        (
+            unconfirmed,
+            "upstream_terms",
+            "not confirmed by an admin: claims are closed",
+        ),
+        (
+            standing.restored,
+            "restore",
+            "the database is behind what it was: claims are closed and nothing is deleted until an admin accepts it",
+        ),
+        (
+            standing.foreign_account,
+            "account",
+            "the management key is another account's: claims are closed and nothing is swept",
+        ),
+        (
+            standing.minting_stopped,
+            "minting",
+            "stopped by an admin: claims are closed",
+        ),
+    ];
+    let shut = shut.into_iter().filter(|(is_shut, ..)| *is_shut);
+    shut.map(|(_, setting, problem)| Problem { setting, problem })
+        .collect()
+}
+
+/// The answer to a request whose headers are none.
+pub fn malformed() -> Outbound {
+    let error = Error::BadRequest {
+        detail: "A header has characters that no header may have.",
+    };
+    problem(&error, error.problem("").to_string())
+}
+
+/// The answer to a request whose address is longer than any of ours.
+pub fn address_too_long() -> Outbound {
+    let error = Error::AddressTooLong;
+    problem(&error, error.problem("").to_string())
+}
+
+/// The answer when there is none to give.
+pub fn failed() -> Outbound {
+    problem(&Error::Internal, Error::Internal.problem("").to_string())
+}
+
+/// The answer to everything while the configuration cannot be read: which settings, never their values.
+pub fn misconfigured(problems: &[Problem]) -> Outbound {
+    let mut body = Error::Misconfigured.problem("");
+    if let Some(members) = body.as_object_mut() {
+        members.insert(String::from("problems"), json!(problems));
+    }
+    problem(&Error::Misconfigured, body.to_string())
+}
+
+fn problem(error: &Error, body: String) -> Outbound {
+    crate::http::server::pipeline::finished(Reply::problem(error.status(), body), "", false)
+}

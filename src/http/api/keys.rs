@@ -1,0 +1,279 @@
+//! `/api/v1/keys`: the member's own keys, from the database in one round trip; what they have spent, asked now; and what
+//! their owner, or an admin, wants of them.
+
+use serde::Serialize;
+
+use crate::app::error::Error;
+use crate::app::keys::refresh::{self, Told};
+use crate::app::keys::{self, Carried};
+use crate::crypto::session::Session;
+use crate::domain::key::generation::State;
+use crate::domain::key::hold::Reason;
+use crate::domain::key::key_name::key_name;
+use crate::domain::money::NanoUsd;
+use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
+use crate::http::server::body::NoMembers;
+use crate::http::{Context, Reply};
+use crate::jobs::sweep;
+use crate::ports::{Rows, Stmt};
+use crate::store::keys::cards::{self, Card};
+use crate::store::members;
+use crate::store::ops::runs;
+
+/// A key as its owner sees it. Its upstream hash is not here: whoever knows it can have the key disabled (C9).
+#[derive(Serialize)]
+pub struct KeyBody {
+    id: String,
+    name: Option<String>,
+    /// OpenRouter's redacted form of the secret.
+    mask: Option<String>,
+    state: State,
+    /// OpenRouter says that it is not there: it works for nobody, and can be removed (S0-160).
+    missing: bool,
+    /// Why it is off, or, while it is still `active`, will be soon.
+    holds: Vec<Reason>,
+    /// What is in force; of a key that is off because nothing is left, what it has of a whole window.
+    limit_usd: NanoUsd,
+    /// What it may spend in a whole window.
+    plan_limit_usd: NanoUsd,
+    /// Somebody else gave it this lower limit at OpenRouter: it holds until an admin lifts it.
+    upstream_limit_usd: Option<NanoUsd>,
+    limit_reset: LimitReset,
+    /// Before this it does not work again: nothing is left until then. `null` while that is not so, and where it is paid for.
+    available_from: Option<Timestamp>,
+    /// When the current window ends; `null` for a prepaid key, which has one.
+    resets_at: Option<Timestamp>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    /// Which secret of this key it is, from 1, and when it was made: the name stays clean of both (S3-16).
+    generation: i64,
+    issued_at: Timestamp,
+    /// Until then the secret before it works too.
+    grace_until: Option<Timestamp>,
+    /// `null` until it was first read.
+    spend: Option<SpendBody>,
+}
+
+/// What a key has spent, as OpenRouter last said; `null` where a window has begun since.
+#[derive(Serialize)]
+struct SpendBody {
+    /// Of the limit's own window.
+    used_usd: Option<NanoUsd>,
+    left_usd: Option<NanoUsd>,
+    day_usd: Option<NanoUsd>,
+    week_usd: Option<NanoUsd>,
+    month_usd: Option<NanoUsd>,
+    total_usd: NanoUsd,
+    read_at: Timestamp,
+}
+
+impl KeyBody {
+    pub fn new(card: Card, now: Timestamp) -> Self {
+        let is_spent = card.holds.contains(&Reason::Budget);
+        let available_from = card.available_from(now);
+        let over = card.expires_at <= now && matches!(card.state, State::Active | State::Disabled);
+        Self {
+            spend: SpendBody::new(&card, now),
+            id: card.id,
+            name: card.name,
+            mask: card.label,
+            state: if over { State::Expired } else { card.state },
+            missing: card.missing && matches!(card.state, State::Active | State::Disabled),
+            holds: card.holds,
+            limit_usd: if is_spent { card.allowance } else { card.limit },
+            plan_limit_usd: card.allowance,
+            available_from,
+            upstream_limit_usd: card.upstream_limit,
+            limit_reset: card.limit_reset,
+            resets_at: card.limit_reset.resets_at(now),
+            created_at: card.created_at,
+            expires_at: card.expires_at,
+            generation: card.issue.number,
+            issued_at: card.issue.at,
+            grace_until: card.issue.grace_until,
+        }
+    }
+}
+
+impl SpendBody {
+    fn new(card: &Card, now: Timestamp) -> Option<Self> {
+        let spend = card.spend?;
+        let of = |reset| spend.of_window(reset, now);
+        let used = of(card.limit_reset);
+        Some(Self {
+            used_usd: used,
+            left_usd: if card.holds.contains(&Reason::Budget) {
+                Some(NanoUsd::ZERO)
+            } else {
+                used.map(|used| card.limit.minus(used))
+            },
+            day_usd: of(LimitReset::Daily),
+            week_usd: of(LimitReset::Weekly),
+            month_usd: of(LimitReset::Monthly),
+            total_usd: spend.lifetime,
+            read_at: spend.read_at,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct KeysBody {
+    keys: Vec<KeyBody>,
+    openrouter: Upstream,
+}
+
+/// Whether OpenRouter answers us: by the last sweep, or by what was just asked.
+#[derive(Serialize)]
+struct Upstream {
+    answers: bool,
+    /// When that was found out; `null` before the first time.
+    as_of: Option<Timestamp>,
+}
+
+impl Upstream {
+    fn as_of_last_sweep(rows: &Rows) -> Result<Self, Error> {
+        let ended = runs::read_ended(rows)?;
+        let silent = |code: &str| [sweep::UNAVAILABLE, sweep::CREDENTIAL_REFUSED].contains(&code);
+        Ok(Self {
+            answers: !ended
+                .as_ref()
+                .is_some_and(|ended| ended.code.as_deref().is_some_and(silent)),
+            as_of: ended.map(|ended| ended.at),
+        })
+    }
+}
+
+pub async fn list_keys(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let body = keys(&context, &session, Vec::new()).await?;
+    Reply::json(200, &body)
+}
+
+/// Brings the spend of those keys up to date that nobody asked about for a minute, and lists them all.
+pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let now = context.app.now();
+    let Told { writes, answered } = refresh::ask(&context.app, &session, now).await?;
+    let mut body = keys(&context, &session, writes).await?;
+    if let Some(answers) = answered {
+        body.openrouter = Upstream {
+            answers,
+            as_of: Some(now),
+        };
+    }
+    Reply::json(200, &body)
+}
+
+pub const BAD_NAME: Error = Error::BadRequest {
+    detail: "A name has 1 to 64 characters, and at least one that can be seen.",
+};
+
+body! {
+    /// At least one of them.
+    struct Change {
+        disabled: Option<bool>,
+        name: Option<String>,
+    }
+}
+
+#[derive(Serialize)]
+struct OneBody {
+    key: KeyBody,
+}
+
+/// 200 with the key as it is, once upstream has followed; 202 while what is wanted of it is only written down.
+pub async fn change_key(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Change { disabled, name } = context.json()?;
+    if disabled.is_none() && name.is_none() {
+        return Err(Error::BadRequest {
+            detail: "Give disabled, name or both.",
+        });
+    }
+    let name = match name {
+        None => None,
+        Some(text) => Some(key_name(&text).map_err(|_| BAD_NAME)?),
+    };
+    let (app, key) = (&context.app, context.last_segment());
+    let carried = keys::change(app, &session, key, disabled, name).await?;
+    carried_out(&context, carried)
+}
+
+body! {
+    /// By name, so that nothing lifts it in passing.
+    struct Lifted {
+        upstream_hold: String,
+    }
+}
+
+/// 200 with the key as it is: what somebody else disabled or lowered at OpenRouter is as keycap wants it again, at once or
+/// with the next sweep.
+pub async fn lift_upstream_hold(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Lifted { upstream_hold } = context.json()?;
+    if upstream_hold != "lift" {
+        return Err(Error::MalformedJson);
+    }
+    let (app, key) = (&context.app, context.last_segment());
+    let carried = keys::lift_upstream_hold(app, &session, key).await?;
+    carried_out(&context, carried)
+}
+
+/// 200 with the key, which is `revoked`; 202 while it is `revoking`, until the sweep has seen to it.
+pub async fn end_key(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let carried = keys::end(&context.app, &session, context.last_segment()).await?;
+    carried_out(&context, carried)
+}
+
+pub fn carried_out(
+    context: &Context,
+    Carried { card, confirmed }: Carried,
+) -> Result<Reply, Error> {
+    let key = KeyBody::new(card, context.app.now());
+    let status = if confirmed { 200 } else { 202 };
+    Reply::json(status, &OneBody { key })
+}
+
+/// A key of the member's, by its id as the request names it.
+pub async fn own(context: &Context, session: &Session, key: &str) -> Result<Card, Error> {
+    let read = vec![cards::one_of(
+        session.member.as_str(),
+        key,
+        context.app.now(),
+    )];
+    let (_, rows) = members::signed_in(&*context.app.db, session, read).await?;
+    let cards = cards::read_cards(rows.first().unwrap_or(&Rows::new()))?;
+    cards.into_iter().next().ok_or(Error::NotFound)
+}
+
+pub fn one(context: &Context, card: Card) -> Result<Reply, Error> {
+    let key = KeyBody::new(card, context.app.now());
+    Reply::json(200, &OneBody { key })
+}
+
+/// Lists the member's keys after `writes`, in one round trip.
+async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result<KeysBody, Error> {
+    let app = &*context.app;
+    let mut stmts = writes;
+    let written = stmts.len();
+    stmts.extend([
+        cards::of_member(session, app.now()),
+        runs::last_ended(sweep::JOB),
+    ]);
+    let (_, rows) = members::signed_in(&*app.db, session, stmts).await?;
+    let none = Rows::new();
+    let rows_of = |n: usize| rows.get(written.saturating_add(n)).unwrap_or(&none);
+    let cards = cards::read_cards(rows_of(0))?;
+    let now = app.now();
+    Ok(KeysBody {
+        keys: cards
+            .into_iter()
+            .map(|card| KeyBody::new(card, now))
+            .collect(),
+        openrouter: Upstream::as_of_last_sweep(rows_of(1))?,
+    })
+}

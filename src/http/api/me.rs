@@ -1,0 +1,108 @@
+//! `GET /api/v1/me`: who I am, and whether and on what terms I may claim, in one round trip.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::app::claim;
+use crate::app::error::Error;
+use crate::domain::money::NanoUsd;
+use crate::domain::people::identity::Role;
+use crate::domain::policy::gate::{Facts, Policy, first_refusal};
+use crate::domain::policy::terms::REVISION;
+use crate::domain::time::Timestamp;
+use crate::http::server::pipeline::is_admin;
+use crate::http::{Context, Reply};
+use crate::store::keys::claims::{self, Decision};
+use crate::store::members;
+
+#[derive(Serialize)]
+struct ClaimTerms {
+    open: bool,
+    /// The gate that refuses, as the claim itself would say it.
+    refusal: Option<Value>,
+    limit_usd: String,
+    /// What a key that is claimed now could spend in this window, and, where that is nothing, before when it would not work.
+    /// `null` for who has a key: there is nothing to claim.
+    available_usd: Option<NanoUsd>,
+    available_from: Option<Timestamp>,
+    limit_reset: &'static str,
+    expiry_days: u32,
+    min_account_age_days: u32,
+    /// `null` while there is no ceiling, which closes claims.
+    seats_left: Option<i64>,
+}
+
+pub async fn show_me(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let app = &*context.app;
+    let attempt = claim::attempt(app, session.clone(), None)?;
+    let facts = claims::facts(&attempt).into();
+    let (member, rows) = members::signed_in(&*app.db, &session, facts).await?;
+    let decision = claims::read_decision(&rows)?.ok_or(Error::Internal)?;
+    let mut roles = vec![Role::Member];
+    if is_admin(app, &member) {
+        roles.push(Role::Admin);
+    }
+    let body = json!({
+        "member": {
+            "id": member.id,
+            "provider": member.provider,
+            "login": member.login,
+            "created_at": member.created_at,
+        },
+        "roles": roles,
+        "terms": {
+            "revision": REVISION,
+            "accepted_at": decision.facts.policy.accepted_at(),
+        },
+        "claim": terms(&context, decision, attempt.now),
+    });
+    Reply::json(200, &body)
+}
+
+fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
+    let terms = &context.app.config.terms;
+    let seats_left = terms
+        .max_total_keys
+        .saturating_sub(decision.facts.seats.taken);
+    let has_key = decision.facts.live_state.is_some();
+    // This is about the gates: a key that is there is the page's own matter, and terms are accepted with the claim.
+    let policy = Policy {
+        terms_rev: REVISION,
+        terms_at: Some(now),
+        ..decision.facts.policy
+    };
+    let gates = Facts {
+        live_state: None,
+        keys_live: 0,
+        policy,
+        ..decision.facts
+    };
+    let share = claim::share(&decision.grants, &decision.siblings, now);
+    let share = Some(share).filter(|_| !has_key);
+    let refusal =
+        first_refusal(&gates, terms, now).map(|refusal| claim::refusal_error(refusal, now));
+    let is_spent = (share.as_ref()).is_some_and(|share| share.is_never(&decision.grants));
+    let refusal = refusal.or_else(|| is_spent.then_some(Error::CreditSpent));
+    ClaimTerms {
+        open: refusal.is_none(),
+        refusal: refusal.map(|error| told(&error)),
+        limit_usd: decision.grants.offered().to_string(),
+        available_usd: share.as_ref().map(claim::Share::now),
+        available_from: share.and_then(|share| share.begins(&decision.grants, now)),
+        limit_reset: decision.grants.limit_reset.name(),
+        expiry_days: decision.plan.expiry_days,
+        min_account_age_days: terms.min_account_age_days,
+        seats_left: (terms.max_total_keys > 0).then_some(seats_left.max(0)),
+    }
+}
+
+/// A refusal as the claim itself would say it.
+fn told(refusal: &Error) -> Value {
+    let mut told = refusal.problem("");
+    if let Some(told) = told.as_object_mut() {
+        told.retain(|name, _| !["type", "status", "instance"].contains(&name.as_str()));
+        told.entry("retry_at").or_insert(Value::Null);
+    }
+    told
+}

@@ -1,0 +1,12 @@
+//! The handlers of the members' API.
+
+pub mod account_data;
+pub mod claim;
+pub(crate) mod create_key;
+pub mod health;
+pub(crate) mod key_answer;
+pub mod keys;
+pub mod me;
+pub(crate) mod openapi;
+pub mod requests;
+pub mod rotations;

@@ -1,0 +1,125 @@
+//! `/api/v1/requests`: what a member asks an admin for; `/api/v1/admin/requests`: what admins decide (S4-60).
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::app::error::Error;
+use crate::domain::id::{self, PublicId};
+use crate::domain::people::request::{self, Kind, State};
+use crate::domain::people::text::Refused;
+use crate::domain::time::period::LimitReset;
+use crate::http::server::reply::cut_to_page;
+use crate::http::{Context, Reply};
+use crate::ports::Rows;
+use crate::store::members;
+use crate::store::members::requests::{self, Asked, Decision, Made, PAGE_ROWS, Wish};
+
+body! {
+    struct Wanted {
+        kind: Kind,
+        note: Option<String>,
+    }
+}
+
+/// 201 with the new request, or 200 with the open one there is.
+pub async fn make_request(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let wanted: Wanted = context.json()?;
+    let app = &*context.app;
+    let wish = Wish {
+        session: &session,
+        change: context.id(id::Kind::Change, "")?,
+        request: context.id(id::Kind::Ask, "")?,
+        kind: wanted.kind,
+        note: words(wanted.note.as_deref())?,
+        min_account_age_days: app.config.terms.min_account_age_days,
+        now: app.now(),
+    };
+    match requests::make(&*app.db, &wish).await? {
+        Made::New(request) => Reply::json(201, &json!({ "request": request })),
+        Made::Open(request) => Reply::json(200, &json!({ "request": request })),
+        Made::UsedUp => Err(Error::RequestsUsedUp {
+            retry_at: LimitReset::Daily.ends(wish.now),
+        }),
+        Made::NotNeeded => Err(Error::NothingToRequest),
+        Made::NotActive(status) => Err(Error::MemberNotActive(status)),
+        Made::SessionEnded => Err(Error::SignInRequired),
+    }
+}
+
+/// A person's words as they are kept.
+fn words(text: Option<&str>) -> Result<Option<String>, Error> {
+    request::note(text.unwrap_or_default()).map_err(|why| Error::BadRequest {
+        detail: match why {
+            Refused::TooLong => "A note has at most 500 characters.",
+            Refused::Invisible => "A note has at least one character that can be seen.",
+        },
+    })
+}
+
+pub async fn list_own(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let read = vec![requests::own(&session)];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    let own = requests::read_own(rows.first().unwrap_or(&Rows::new()))?;
+    Reply::json(200, &json!({ "requests": own }))
+}
+
+#[derive(Serialize)]
+struct Page {
+    requests: Vec<Asked>,
+    /// What `after` has to be for the next page.
+    next: Option<String>,
+}
+
+pub async fn list_requests(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let state = context.query("state");
+    let state = State::parse(state.as_deref().unwrap_or(State::Open.name()));
+    let Some(state) = state else {
+        return Err(Error::BadRequest {
+            detail: "state is open, approved or declined.",
+        });
+    };
+    let after = context.after(id::Kind::Ask)?;
+    let read = vec![requests::page(state, after.as_ref())];
+    let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
+    let mut requests = requests::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut requests, PAGE_ROWS, |asked| Some(&asked.request.id));
+    Reply::json(200, &Page { requests, next })
+}
+
+body! {
+    struct Judgement {
+        state: State,
+        answer: Option<String>,
+    }
+}
+
+/// The same decision again is the first one's answer; another is refused.
+pub async fn decide_request(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let request = PublicId::parse(id::Kind::Ask, context.last_segment()).ok_or(Error::NotFound)?;
+    let judgement: Judgement = context.json()?;
+    if judgement.state == State::Open {
+        return Err(Error::MalformedJson);
+    }
+    let answer = words(judgement.answer.as_deref())?;
+    let app = &*context.app;
+    let decision = Decision {
+        session: &session,
+        change: context.id(id::Kind::Change, "")?,
+        request,
+        state: judgement.state,
+        answer,
+        now: app.now(),
+    };
+    let asked = requests::decide(&*app.db, &decision).await?;
+    let asked = asked.ok_or(Error::NotFound)?;
+    match asked.request.state {
+        // The guard refused: the session has ended.
+        State::Open => Err(Error::SignInRequired),
+        state if state == judgement.state => Reply::json(200, &json!({ "request": asked })),
+        state => Err(Error::AlreadyDecided { state }),
+    }
+}

@@ -1,0 +1,136 @@
+//! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`, and `/api/v1/admin/leaks`. The story itself is in `rotate`.
+
+use crate::app::error::Error;
+use crate::app::rotate::{self, Asked, Rotated};
+use crate::domain::key::rotation::GRACE_HOURS;
+use crate::domain::time::Timestamp;
+use crate::http::api::key_answer;
+use crate::http::server::body::NoMembers;
+use crate::http::server::pipeline::is_admin;
+use crate::http::{Context, Reply};
+use crate::store::keys::cards::Card;
+
+body! {
+    /// Without grace it is at once; a renewal that does not say has a day of it.
+    struct Wanted {
+        grace_hours: Option<i64>,
+    }
+}
+
+impl Wanted {
+    fn grace_hours(&self) -> Result<Option<i64>, Error> {
+        match self.grace_hours {
+            Some(hours) if !GRACE_HOURS.contains(&hours) => Err(Error::BadRequest {
+                detail: "A grace has 1 to 168 hours.",
+            }),
+            other => Ok(other),
+        }
+    }
+}
+
+pub async fn rotate_key(context: Context) -> Result<Reply, Error> {
+    let grace_hours = context.json::<Wanted>()?.grace_hours()?;
+    let rotated = rotate::rotate(&context.app, &asked(&context)?, grace_hours).await?;
+    answer(&context, rotated)
+}
+
+pub async fn renew_key(context: Context) -> Result<Reply, Error> {
+    let grace_hours = context.json::<Wanted>()?.grace_hours()?;
+    let rotated = rotate::renew(&context.app, &asked(&context)?, grace_hours).await?;
+    answer(&context, rotated)
+}
+
+pub async fn report_leak(context: Context) -> Result<Reply, Error> {
+    let _: NoMembers = context.json()?;
+    let rotated = rotate::report_leak(&context.app, &asked(&context)?, is_admin).await?;
+    answer(&context, rotated)
+}
+
+body! {
+    /// Of the secret: the secret itself is sent nowhere.
+    struct Fingerprint {
+        secret_sha256: String,
+    }
+}
+
+/// `POST /api/v1/admin/leaks`: a secret was found somewhere, and an admin has only its SHA-256.
+pub async fn report_found(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let Fingerprint { secret_sha256 } = context.json()?;
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if secret_sha256.len() != 64 || !secret_sha256.bytes().all(is_hex) {
+        return Err(Error::BadRequest {
+            detail: "secret_sha256 is the SHA-256 of the whole secret, as 64 lower-case hexadecimal digits.",
+        });
+    }
+    let taking = context.taking.clone();
+    let found = rotate::report_found(&context.app, session, taking, &secret_sha256).await?;
+    answer(&context, found.ok_or(Error::NotFound)?)
+}
+
+fn asked(context: &Context) -> Result<Asked<'_>, Error> {
+    Ok(Asked {
+        session: context.member()?,
+        key: context.segment_before_last(),
+        taking: context.taking.clone(),
+    })
+}
+
+fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
+    let now = context.app.now();
+    let (card, next) = match rotated {
+        Rotated::New { card, secret } => return key_answer::new_secret(card, secret, now),
+        Rotated::Waits { card, why } => (card, waits(&why)),
+        Rotated::Reported(card) => (card, String::from("A new one is its owner's to ask for.")),
+        Rotated::BeingRemoved { card, removed } => return being_removed(card, removed, now),
+        Rotated::OverBefore(card) => {
+            let note = "That secret had ended before. Nothing was changed.";
+            return key_answer::without_secret(200, card, Some(String::from(note)), now);
+        }
+    };
+    let note = format!("{} {next}", leaked(&card));
+    key_answer::without_secret(accepted(&card), card, Some(note), now)
+}
+
+/// A secret that was to be removed already: 202 until OpenRouter has confirmed that it is off.
+fn being_removed(card: Card, removed: bool, now: Timestamp) -> Result<Reply, Error> {
+    let (status, note) = if removed || card.all_off {
+        (
+            200,
+            "That secret is off and stays off. Nothing else was changed.",
+        )
+    } else {
+        (
+            202,
+            "That secret may still work; it is being removed, usually within 10 minutes.",
+        )
+    };
+    key_answer::without_secret(status, card, Some(String::from(note)), now)
+}
+
+/// 202 until OpenRouter has confirmed that the leaked secret is off.
+const fn accepted(card: &Card) -> u16 {
+    if card.all_off { 200 } else { 202 }
+}
+
+const fn leaked(card: &Card) -> &'static str {
+    if card.all_off {
+        "The leaked secret is off and stays off."
+    } else {
+        "The leaked secret is still on; it is being disabled, usually within 10 minutes."
+    }
+}
+
+/// What a replacement waits for, and until when.
+fn waits(why: &Error) -> String {
+    let until = match why {
+        Error::RotationsUsedUp { retry_at: at } => {
+            format!("Rotate from {} on.", at.rfc3339())
+        }
+        Error::CreditSpent => String::from("Rotate once more is paid."),
+        Error::MintingStopped => String::from("Rotate once keys are made again."),
+        Error::Held | Error::KeyOff => String::from("Rotate once nothing else holds it."),
+        _ => String::from("Rotate in half an hour."),
+    };
+    format!("A new one waits: {}. {until}", why.title())
+}

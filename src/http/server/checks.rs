@@ -1,0 +1,107 @@
+//! What a request is looked at for before its handler runs: from where it comes, for whom, and what it brings.
+
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::http::routes::{MEMBER_HEADER, Route, Takes};
+use crate::http::{Body, Inbound, Reply};
+
+/// With which browsers say that nobody has asked for what they fetch: today's header, and older ones.
+pub const PREFETCH_HEADERS: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
+
+/// The answer to a request for a sign-in's step that nobody wants to take yet: HEAD, and what a browser fetches before
+/// anybody has pressed anything. A prefetch fails, so that the press itself asks again.
+pub fn without_effects(inbound: &Inbound) -> Option<Reply> {
+    let status = if inbound.method() == http::Method::HEAD {
+        200
+    } else if PREFETCH_HEADERS
+        .iter()
+        .any(|name| says_prefetch(inbound, name))
+    {
+        503
+    } else {
+        return None;
+    };
+    Some(Reply::empty(status))
+}
+
+/// A structured field: the token may have parameters, as in `prefetch;prerender`.
+fn says_prefetch(inbound: &Inbound, name: &str) -> bool {
+    let purpose = header(inbound, name).unwrap_or_default();
+    let token = purpose.split(';').next().unwrap_or_default().trim();
+    token.eq_ignore_ascii_case("prefetch") || token.eq_ignore_ascii_case("prerender")
+}
+
+/// Where a document on another host of ours is.
+pub fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
+    let ours = &app.config.public_origin;
+    let host = inbound
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str())
+        .or_else(|| header(inbound, "host"))?;
+    if host.eq_ignore_ascii_case(ours.host()) {
+        return None;
+    }
+    // Built from configuration and the table; a callback's code is not carried along.
+    Some(Reply::redirect(
+        302,
+        &format!("{}{}", ours.as_str(), route.path),
+    ))
+}
+
+/// Our own page asked: its Origin is ours, and Fetch-Metadata agrees or is absent (S2-36).
+pub fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
+    let ours = app.config.public_origin.as_str();
+    let origin = header(inbound, "origin") == Some(ours);
+    // One that cannot be read is not ours.
+    let site = inbound.headers().get("sec-fetch-site");
+    let site = site.is_none_or(|site| site == "same-origin");
+    if origin && site {
+        Ok(())
+    } else {
+        Err(Error::ForeignOrigin)
+    }
+}
+
+/// The body is of the kind and size that the route takes.
+pub fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
+    let kind = header(inbound, "content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let is_json = kind.eq_ignore_ascii_case("application/json");
+    let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let length = match inbound.body() {
+        Body::Empty => 0,
+        Body::Bytes(bytes) => bytes.len(),
+        Body::TooLarge => return Err(Error::BodyTooLarge),
+    };
+    match takes {
+        Takes::Nothing if length == 0 => Ok(()),
+        Takes::Nothing => Err(Error::BadRequest {
+            detail: "This address takes no body.",
+        }),
+        Takes::Json(_) if !is_json => Err(Error::UnsupportedMediaType),
+        Takes::Json(max) if length > max => Err(Error::BodyTooLarge),
+        Takes::Json(_) => Ok(()),
+        Takes::EmptyForm if length == 0 || is_json => Ok(()),
+        Takes::EmptyForm if is_form => Err(Error::BadRequest {
+            detail: "This form has no fields.",
+        }),
+        Takes::EmptyForm => Err(Error::UnsupportedMediaType),
+    }
+}
+
+/// The member for whom the page was made that sends this request, as it says.
+pub fn page_of(inbound: &Inbound) -> Option<String> {
+    let named = inbound.headers().get(MEMBER_HEADER)?;
+    Some(String::from_utf8_lossy(named.as_bytes()).into_owned())
+}
+
+/// Whether a browser asks for a page to show.
+pub fn wants_document(inbound: &Inbound) -> bool {
+    header(inbound, "accept").is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// A header's value, if it is plain text.
+pub fn header<'a>(inbound: &'a Inbound, name: &str) -> Option<&'a str> {
+    inbound.headers().get(name)?.to_str().ok()
+}

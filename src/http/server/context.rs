@@ -1,0 +1,100 @@
+//! What a handler is given: the application, who asks, and the request, cut down to what handlers read.
+
+use std::rc::Rc;
+
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::crypto::session::Session;
+use crate::crypto::{derived_id, random};
+use crate::domain::id::{Kind, PublicId};
+use crate::http::Body;
+use crate::http::server::body::{FromBody, Members};
+use crate::ports::NoRandomness;
+use crate::store::idempotency::Taking;
+
+/// The longest Idempotency-Key (A15).
+const IDEMPOTENCY_KEY_CHARS: usize = 128;
+
+pub struct Context {
+    pub app: Rc<App>,
+    /// A session whose signature holds. Whether it is current is decided in the database.
+    pub session: Option<Session>,
+    /// The path that the route matched.
+    pub path: String,
+    pub query: String,
+    pub cookies: Option<String>,
+    pub idempotency_key: Option<String>,
+    /// The Idempotency-Key that was taken for this request.
+    pub taking: Option<Taking>,
+    pub body: Body,
+}
+
+impl Context {
+    /// The session of a route that only members reach.
+    pub fn member(&self) -> Result<Session, Error> {
+        self.session.clone().ok_or(Error::SignInRequired)
+    }
+
+    /// The id of something that the request writes. A request under an Idempotency-Key has the same ids whenever it is
+    /// tried, so that nothing is written twice where an answer was lost; `of` tells apart what has the same kind.
+    pub fn id(&self, kind: Kind, of: &str) -> Result<PublicId, NoRandomness> {
+        match &self.taking {
+            Some(taking) => Ok(derived_id(kind, &taking.seed, of)),
+            None => random::public_id(&*self.app.random, kind),
+        }
+    }
+
+    /// What the path ends with: the id of a route that ends with one.
+    pub fn last_segment(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What stands before the path's last part: the id of an action's route.
+    pub fn segment_before_last(&self) -> &str {
+        self.path.rsplit('/').nth(1).unwrap_or_default()
+    }
+
+    /// The id behind which a page of a list begins.
+    pub fn after(&self, kind: Kind) -> Result<Option<PublicId>, Error> {
+        let unknown = || Error::BadRequest {
+            detail: "after is what the page before named as next.",
+        };
+        let after = self.query("after");
+        after
+            .map(|id| PublicId::parse(kind, &id).ok_or_else(unknown))
+            .transpose()
+    }
+
+    /// The first value of a query parameter.
+    pub fn query(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// The body as a JSON object of the expected shape.
+    pub fn json<T: FromBody>(&self) -> Result<T, Error> {
+        let Body::Bytes(bytes) = &self.body else {
+            return Err(Error::MalformedJson);
+        };
+        let mut members = Members::parse(bytes).ok_or(Error::MalformedJson)?;
+        T::of(&mut members)
+            .filter(|_| members.is_empty())
+            .ok_or(Error::MalformedJson)
+    }
+
+    /// The Idempotency-Key, if the request has one: printable ASCII, 1 to 128 characters.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
+        let Some(key) = self.idempotency_key.as_deref() else {
+            return Ok(None);
+        };
+        let fits = (1..=IDEMPOTENCY_KEY_CHARS).contains(&key.len());
+        if fits && key.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Some(key))
+        } else {
+            Err(Error::BadRequest {
+                detail: "An Idempotency-Key has 1 to 128 printable characters.",
+            })
+        }
+    }
+}

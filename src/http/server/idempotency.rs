@@ -1,0 +1,141 @@
+//! Idempotency-Keys, in the one place that every change of a signed-in caller passes (A15): a change cannot forget them.
+//!
+//! The key belongs to one request of one member: method, path with the ids in it, and body. Its first good answer is kept
+//! without the secret and given again to whoever repeats the request. A failure is not kept: the same key tries again. What a
+//! request writes has ids that are derived from its key (`Context::id`): where the answer was lost, whoever repeats it writes
+//! the same rows, and nothing twice.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::error::Error;
+use crate::crypto::{random, sha256_hex};
+use crate::http::api::key_answer;
+use crate::http::server::route::{Route, Who};
+use crate::http::{Body, Context, Reply};
+use crate::store::idempotency::{self, Keyed, Taken, Taking};
+use crate::store::keys::cards;
+
+/// What stands in an answer that is given again.
+const REPLAYED: &str = "idempotency-replayed";
+/// The note of one that once came with a secret.
+const SECRET_IS_NOT_KEPT: &str = "This request was answered before, and its secret is not kept. If you did not get it, make a new one. If this is about another leak, report that with another Idempotency-Key.";
+
+/// Routes whose change would be made twice if its request came twice: they make a key or a secret, or give more money.
+const MUST_BE_REMEMBERED: &[&str] = &[
+    "/api/v1/claim",
+    "/api/v1/keys",
+    "/api/v1/keys/{id}/rotate",
+    "/api/v1/keys/{id}/renew",
+    "/api/v1/admin/keys/{id}/raises",
+];
+
+/// Whether a route's requests may bring an Idempotency-Key: every change of somebody who is signed in.
+pub fn applies_to(route: &Route) -> bool {
+    route.method.is_unsafe() && route.who != Who::Anyone
+}
+
+/// Answers a request, or gives its first answer again.
+pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, Error> {
+    if !applies_to(route) {
+        return (route.handler)(context).await;
+    }
+    let Some(keyed) = keyed(route, &context)? else {
+        return (route.handler)(context).await;
+    };
+    let app = context.app.clone();
+    let seed = match idempotency::take(&*app.db, &keyed, app.now()).await? {
+        // The handler says how the session ended.
+        Taken::SessionEnded => return (route.handler)(context).await,
+        Taken::UsedUp if MUST_BE_REMEMBERED.contains(&route.path) => {
+            return Err(Error::daily_quota(app.now()));
+        }
+        // It is done, and not remembered: a used-up day must not keep anybody from making a key safer.
+        Taken::UsedUp => return (route.handler)(context).await,
+        Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),
+        Taken::UnderWay => return Err(Error::RequestInProgress),
+        Taken::Answered { status, body } => return given_again(status, body.as_deref()),
+        Taken::Made { key } => return lost(&context, &key).await,
+        Taken::Ours { seed } => seed,
+    };
+    context.taking = Some(Taking {
+        key_sha256: keyed.key_sha256.clone(),
+        nonce: keyed.nonce.clone(),
+        seed,
+    });
+    let answer = (route.handler)(context).await;
+    let kept = match &answer {
+        Ok(reply) => {
+            let body = std::str::from_utf8(&reply.body).ok();
+            let body = body.filter(|body| !body.is_empty());
+            idempotency::answered(&*app.db, &keyed, reply.status, body).await
+        }
+        // What it was to write may be there.
+        Err(Error::StorageUnavailable | Error::Internal) => {
+            idempotency::let_go(&*app.db, &keyed).await
+        }
+        Err(_) => idempotency::give_back(&*app.db, &keyed).await,
+    };
+    if let Err(error) = kept {
+        // Whoever repeats the request is told of what it made, or has it done again once nobody works on it.
+        app.note(
+            "warn",
+            "answer_not_kept",
+            json!({ "cause": format!("{error:?}") }),
+        );
+    }
+    answer
+}
+
+/// The request under its Idempotency-Key, if it has one.
+fn keyed(route: &Route, context: &Context) -> Result<Option<Keyed>, Error> {
+    let Some(key) = context.idempotency_key()? else {
+        return Ok(None);
+    };
+    let body: &[u8] = match &context.body {
+        Body::Bytes(bytes) => bytes,
+        Body::Empty | Body::TooLarge => &[],
+    };
+    let line = format!("{} {}\n", route.method.name(), context.path);
+    Ok(Some(Keyed {
+        session: context.member()?,
+        key_sha256: sha256_hex(key.as_bytes()),
+        request_sha256: sha256_hex(&[line.as_bytes(), body].concat()),
+        nonce: random::nonce(&*context.app.random)?,
+    }))
+}
+
+/// The first answer once more, which says so.
+fn given_again(status: u16, body: Option<&str>) -> Result<Reply, Error> {
+    let Some(body) = body else {
+        return Ok(replayed(Reply::empty(status)));
+    };
+    let mut body: Value = serde_json::from_str(body).map_err(|_| Error::Internal)?;
+    if let Some(members) = body.as_object_mut() {
+        tell_replay(status, members);
+    }
+    Ok(replayed(Reply::json(status, &body)?))
+}
+
+fn tell_replay(status: u16, members: &mut Map<String, Value>) {
+    let Some(is_replay) = members.get_mut("replayed") else {
+        return;
+    };
+    *is_replay = json!(true);
+    if status == 201 {
+        members.insert(String::from("note"), json!(SECRET_IS_NOT_KEPT));
+    }
+}
+
+/// A secret was made, and the answer with it was lost before it could be kept: the key as it is now.
+async fn lost(context: &Context, key: &str) -> Result<Reply, Error> {
+    let (app, session) = (&*context.app, context.member()?);
+    let one = cards::one_of(session.member.as_str(), key, app.now());
+    let card = cards::read_one(&*app.db, one).await?;
+    let card = card.ok_or(Error::NotFound)?;
+    let reply = key_answer::without_secret(201, card, None, app.now())?;
+    given_again(201, std::str::from_utf8(&reply.body).ok())
+}
+
+fn replayed(reply: Reply) -> Reply {
+    reply.header(REPLAYED, String::from("true"))
+}

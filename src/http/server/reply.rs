@@ -1,0 +1,131 @@
+//! What a handler answers with, before the pipeline adds what every answer has.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::app::error::Error;
+use crate::domain::key::secret::Secret;
+
+/// A status, headers and one fixed body.
+#[derive(Default)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+    /// The body's member `secret`, which joins it when the answer leaves.
+    secret: Option<Secret>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body", &String::from_utf8_lossy(&self.body))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reply {
+    pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body).map_err(|_| Error::Internal)?;
+        let reply = Self {
+            status,
+            body,
+            ..Self::default()
+        };
+        Ok(reply.header("content-type", String::from("application/json")))
+    }
+
+    pub fn html(status: u16, body: String) -> Self {
+        Self::written(status, "text/html; charset=utf-8", body)
+    }
+
+    pub fn text(status: u16, body: String) -> Self {
+        Self::written(status, "text/plain; charset=utf-8", body)
+    }
+
+    pub fn problem(status: u16, body: String) -> Self {
+        Self::written(status, "application/problem+json", body)
+    }
+
+    fn written(status: u16, kind: &str, body: String) -> Self {
+        let reply = Self {
+            status,
+            body: body.into_bytes(),
+            ..Self::default()
+        };
+        reply.header("content-type", kind.to_owned())
+    }
+
+    pub fn no_content() -> Self {
+        Self::empty(204)
+    }
+
+    pub fn empty(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+
+    /// Of a JSON object: what only this one answer may tell.
+    #[must_use]
+    pub fn with_secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// The body as it leaves, with the secret in it if there is one.
+    pub fn into_body(self) -> Vec<u8> {
+        let Some(secret) = &self.secret else {
+            return self.body;
+        };
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(&self.body).unwrap_or_default();
+        members.insert(String::from("secret"), json!(secret.expose()));
+        Value::Object(members).to_string().into_bytes()
+    }
+
+    /// A redirect to an address of ours or of a configured upstream.
+    pub fn redirect(status: u16, location: &str) -> Self {
+        let reply = Self {
+            status,
+            ..Self::default()
+        };
+        reply.header("location", location.to_owned())
+    }
+
+    /// With these `Set-Cookie` lines.
+    #[must_use]
+    pub fn cookies(self, lines: impl IntoIterator<Item = String>) -> Self {
+        lines
+            .into_iter()
+            .fold(self, |reply, line| reply.header("set-cookie", line))
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// Cuts what was read down to a page. What `after` has to be for the next one, if there was more.
+pub fn cut_to_page<T>(
+    rows: &mut Vec<T>,
+    page: usize,
+    id: impl Fn(&T) -> Option<&str>,
+) -> Option<String> {
+    let more = rows.len() > page;
+    rows.truncate(page);
+    let last = rows.last().filter(|_| more)?;
+    id(last).map(str::to_owned)
+}
+
+/// The id of a row that is passed on as it is.
+pub fn id_of(row: &serde_json::Value) -> Option<&str> {
+    row.get("id")?.as_str()
+}

@@ -1,0 +1,187 @@
+//! What a route is: who may call it, what it takes, what it shows.
+
+use crate::app::error::Error;
+use crate::config::Config;
+use crate::http::server::rate::Limit;
+use crate::http::{Context, Reply};
+use crate::ports::LocalFuture;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether it may change anything, and so needs proof that our own page asked.
+    pub const fn is_unsafe(self) -> bool {
+        match self {
+            Self::Get => false,
+            Self::Post | Self::Patch | Self::Delete => true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Anyone,
+    /// A session whose signature holds; its standing is checked with the route's own query.
+    Member,
+    /// Others are answered exactly like an unknown address. Looking that up is counted against `Limit::Api`.
+    Admin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    /// A JSON body of at most this many bytes.
+    Json(usize),
+    /// A form sent without scripts, without fields; or JSON.
+    EmptyForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// A document or a redirect: on another host of ours it sends the browser to the canonical one (S4-04),
+    /// and its errors are pages.
+    Document,
+    /// A redirect of a sign-in: as a document, but its GET has effects, which OAuth forces: an attempt's cookie, and at the
+    /// callback the exchange, the member's row and the session. HEAD and a prefetch have none of them.
+    SignIn,
+    Data,
+}
+
+/// The request header with the public id of the member for whom a page was made, as `GET /api/v1/me` tells it.
+pub const MEMBER_HEADER: &str = "x-keycap-member";
+
+pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
+
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub who: Who,
+    pub takes: Takes,
+    pub shows: Shows,
+    pub limits: &'static [Limit],
+    /// Whether this deployment has the route at all.
+    pub when: fn(&Config) -> bool,
+    /// For the OpenAPI description; `None` keeps it out.
+    pub summary: Option<&'static str>,
+    pub handler: Handler,
+}
+
+impl Shows {
+    pub fn is_document(self) -> bool {
+        matches!(self, Self::Document | Self::SignIn)
+    }
+}
+
+impl Route {
+    /// Whether a request of the route's own method may change anything.
+    pub fn has_effects(&self) -> bool {
+        self.method.is_unsafe() || self.shows == Shows::SignIn
+    }
+
+    /// Whether a request has to name, in [`MEMBER_HEADER`], the member for whom its page was made: every change that a
+    /// session makes. A tab that still shows one account must not act for another that has signed in since.
+    ///
+    /// Signing out of this browser needs no name: it changes nothing that is anybody's, it works as a form without
+    /// scripts, and a person at a shared computer must never be refused it.
+    pub const fn names_member(&self) -> bool {
+        self.method.is_unsafe() && !matches!(self.who, Who::Anyone)
+    }
+}
+
+pub(crate) const fn always(_: &Config) -> bool {
+    true
+}
+
+/// A route of admins: data, in every deployment, in no description. Their looking up is counted before it is reached.
+pub(crate) const fn admin(
+    method: Method,
+    path: &'static str,
+    takes: Takes,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        who: Who::Admin,
+        takes,
+        shows: Shows::Data,
+        limits: &[],
+        when: always,
+        summary: None,
+        handler,
+    }
+}
+
+/// A step of a sign-in, which a browser is sent to.
+pub(crate) const fn sign_in(path: &'static str, handler: Handler) -> Route {
+    Route {
+        shows: Shows::SignIn,
+        ..document(path, &[Limit::Start], always, handler)
+    }
+}
+
+/// What a browser is sent to: it shows itself to anybody, and is in no description.
+pub(crate) const fn document(
+    path: &'static str,
+    limits: &'static [Limit],
+    when: fn(&Config) -> bool,
+    handler: Handler,
+) -> Route {
+    Route {
+        method: Method::Get,
+        path,
+        who: Who::Anyone,
+        takes: Takes::Nothing,
+        shows: Shows::Document,
+        limits,
+        when,
+        summary: None,
+        handler,
+    }
+}
+
+/// Bytes of a small JSON body.
+pub const SMALL: usize = 1_024;
+
+pub const fn keys_page(config: &Config) -> bool {
+    config.keys_page
+}
+
+pub const fn has_security_contact(config: &Config) -> bool {
+    config.published.security_contact.is_some()
+}
+
+/// What an owner wants of their keys.
+pub const fn of_keys(
+    path: &'static str,
+    limits: &'static [Limit],
+    summary: &'static str,
+    handler: Handler,
+) -> Route {
+    Route {
+        method: Method::Post,
+        path,
+        who: Who::Member,
+        takes: Takes::Json(SMALL),
+        shows: Shows::Data,
+        limits,
+        when: keys_page,
+        summary: Some(summary),
+        handler,
+    }
+}

@@ -1,0 +1,164 @@
+//! What the reconciliation makes of what it sees: listed keys against the rows of their hashes, names against the rows
+//! they lead to, and rows whose key is not there.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::app::context::App;
+use crate::app::sync::absence;
+use crate::app::sync::upstream_changes::{self, Difference};
+use crate::domain::id::marker;
+use crate::domain::key::drift::{Drift, drift};
+use crate::jobs::reconcile::{Cursor, JOB};
+use crate::jobs::run::Run;
+use crate::jobs::sweep::strays;
+use crate::jobs::sweep::{self, Halt};
+use crate::store::keys::generations::Place;
+use crate::store::ops::drift as rows;
+use crate::store::ops::drift::Row;
+use crate::upstream::openrouter::{Listed, Refused, Reply};
+
+/// Hashes looked up in one statement.
+const ROWS: usize = 500;
+/// Differences of a slice that are looked at once more; many at once are no accident of timing.
+const LOOKS: usize = 50;
+
+/// Compares listed keys with the rows of their hashes: listed first, looked up after (X2).
+pub async fn compare(
+    app: &App,
+    run: &Run,
+    keys: &[&Listed],
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    let mut suspects = Vec::new();
+    for chunk in keys.chunks(ROWS) {
+        let hashes: Vec<&str> = chunk.iter().map(|key| key.hash.as_str()).collect();
+        let known = rows::sighted(&*app.db, &hashes, run.now).await?;
+        let known: HashMap<&str, &Row> = known
+            .iter()
+            .map(|row| (row.upstream_hash.as_str(), row))
+            .collect();
+        let own = marker(&run.begun.instance);
+        for key in chunk {
+            match known.get(key.hash.as_str()) {
+                Some(row) => {
+                    cursor.counts.ours = cursor.counts.ours.saturating_add(1);
+                    if row.missing {
+                        found(app, &row.public_id, cursor).await?;
+                    }
+                    if !drift(&row.wanted(), &key.seen(), run.now).is_empty() {
+                        suspects.push(key.hash.clone());
+                    }
+                }
+                None if key.name().starts_with(&own) => {}
+                None => cursor.counts.others = cursor.counts.others.saturating_add(1),
+            }
+        }
+    }
+    let beyond = suspects.len().saturating_sub(LOOKS);
+    cursor.counts.unchecked = cursor.counts.unchecked.saturating_add(beyond);
+    for hash in suspects.iter().take(LOOKS) {
+        run.renew(app).await?;
+        look_again(app, run, hash, cursor).await?;
+    }
+    Ok(())
+}
+
+/// Once more, key and row, both as they are this moment: what was only just changing differs no more.
+async fn look_again(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
+    let acts = !cursor.counts.dry_run;
+    let differences = match upstream_changes::look(app, hash, run.job, acts).await? {
+        Reply::Is(differences) => differences,
+        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            return Err(refused.into());
+        }
+        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+            cursor.counts.errors = cursor.counts.errors.saturating_add(1);
+            return Ok(());
+        }
+    };
+    for difference in differences {
+        differs(app, run, &difference, cursor).await?;
+    }
+    Ok(())
+}
+
+async fn differs(
+    app: &App,
+    run: &Run,
+    difference: &Difference,
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    let counts = &mut cursor.counts;
+    let (generation, drift) = (difference.generation.as_str(), difference.drift);
+    counts.drift = counts.drift.saturating_add(1);
+    app.note(
+        "warn",
+        "drift",
+        json!({ "generation": generation, "kind": drift.name() }),
+    );
+    if difference.is_kept() {
+        counts.kept = counts.kept.saturating_add(1);
+    } else if difference.applied {
+        counts.mended = counts.mended.saturating_add(1);
+    }
+    Ok(rows::note(&*app.db, generation, drift, run.now).await?)
+}
+
+/// Keys with our marker, judged by the row of their name as the sweep judges them; it looks only at the newest ones.
+pub async fn settle_strays(
+    app: &App,
+    run: &Run,
+    place: &str,
+    listed: &[Listed],
+    cursor: &mut Cursor,
+) -> Result<(), Halt> {
+    let own = marker(&run.begun.instance);
+    let ours: Vec<Listed> = listed
+        .iter()
+        .filter(|key| key.name().starts_with(&own))
+        .cloned()
+        .collect();
+    let judged = strays::judged(app, run, &ours, !cursor.counts.dry_run).await?;
+    cursor.counts.strays = cursor.counts.strays.saturating_add(judged.len());
+    if cursor.counts.dry_run {
+        return Ok(());
+    }
+    let place = Place {
+        workspace_id: Some(place.to_owned()),
+        unsettled: false,
+    };
+    let mut done = sweep::Counts::default();
+    let settled = strays::act(app, run, &place, judged, &mut done).await;
+    let counts = &mut cursor.counts;
+    counts.deleted = counts.deleted.saturating_add(done.deleted);
+    counts.quarantined = counts.quarantined.saturating_add(done.quarantined);
+    counts.errors = counts.errors.saturating_add(done.errors);
+    settled
+}
+
+/// Upstream says that it is not there: so it is shown, and its owner can have it removed (S0-160).
+pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
+    // As the row is this moment: one that is being removed misses nothing.
+    let row = rows::by_hash(&*app.db, hash).await?;
+    let Some(row) = row.filter(Row::is_to_be_there) else {
+        return Ok(());
+    };
+    let generation = row.public_id.as_str();
+    cursor.counts.missing = cursor.counts.missing.saturating_add(1);
+    let dry_run = cursor.counts.dry_run;
+    if !dry_run {
+        absence::record(app, generation, JOB).await?;
+    }
+    Ok(rows::note(&*app.db, generation, Drift::Missing, run.now).await?)
+}
+
+/// It is there after all.
+async fn found(app: &App, generation: &str, cursor: &mut Cursor) -> Result<(), Halt> {
+    cursor.counts.found = cursor.counts.found.saturating_add(1);
+    if !cursor.counts.dry_run {
+        absence::withdraw(app, generation, JOB).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! Listed keys that should not be there: strays of ours are deleted, markers without a row are quarantined.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::app::context::App;
+use crate::app::sync::upstream_changes;
+use crate::crypto::random;
+use crate::domain::id::Kind;
+use crate::domain::key::drift::allows_less;
+use crate::domain::key::generation::State;
+use crate::domain::key::purge::Removed;
+use crate::domain::key::stray::{BRAKE, Row, Verdict, judge};
+use crate::jobs::run::{Run, change};
+use crate::jobs::sweep::purge::erase;
+use crate::jobs::sweep::{Counts, Halt, JOB};
+use crate::ports::DbError;
+use crate::store::keys::generations::{self, Place};
+use crate::store::keys::retained;
+use crate::store::keys::strays;
+use crate::upstream::openrouter::{self, Listed, Reply};
+
+/// Names looked up in one statement.
+const NAMES: usize = 500;
+/// Keys of a walk that are looked at once more, since they allow less than their rows say.
+const LOOKS: usize = 50;
+
+/// Listed keys that should not be there, by what is to be done with them.
+pub struct Judged<'a> {
+    wrong: Vec<&'a Listed>,
+    twins: usize,
+    unknown: Vec<&'a Listed>,
+    /// Of those that may be there, what allows less than its row says.
+    less: Vec<&'a Listed>,
+}
+
+impl Judged<'_> {
+    /// The hashes of listed keys that somebody else may have disabled or lowered.
+    pub fn less(&self) -> Vec<String> {
+        let less = self.less.iter().take(LOOKS);
+        less.map(|key| key.hash.clone()).collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.wrong.len().saturating_add(self.unknown.len())
+    }
+}
+
+/// Looks each listed name up, after the listing (X2), and judges all. Rows in doubt that were seen are marked, if wanted.
+pub async fn judged<'a>(
+    app: &App,
+    run: &Run,
+    ours: &'a [Listed],
+    marks: bool,
+) -> Result<Judged<'a>, Halt> {
+    let (mut wrong, mut twins, mut unknown) = (Vec::new(), 0_usize, Vec::new());
+    let mut less = Vec::new();
+    for chunk in ours.chunks(NAMES) {
+        let names: Vec<&str> = chunk.iter().map(Listed::name).collect();
+        let rows = strays::by_names(&*app.db, &names, marks.then_some(run.now)).await?;
+        let rows: HashMap<&str, &Row> = rows
+            .iter()
+            .map(|row| (row.upstream_name.as_str(), row))
+            .collect();
+        for key in chunk {
+            let row = rows.get(key.name()).copied();
+            match judge(row, &key.hash, is_off(key)) {
+                Verdict::Leave => {
+                    let fewer = |row: &&Row| allows_less(row.state, row.limit(), &key.seen());
+                    let lives = |row: &&Row| matches!(row.state, State::Active | State::Disabled);
+                    less.extend(row.filter(lives).filter(fewer).map(|_| key));
+                }
+                Verdict::Quarantine => unknown.push(key),
+                Verdict::DeleteTwin => {
+                    twins = twins.saturating_add(1);
+                    wrong.push(key);
+                }
+                Verdict::Delete
+                | Verdict::DeleteAndClear
+                | Verdict::DeleteAndRevoke
+                | Verdict::Look => wrong.push(key),
+            }
+        }
+    }
+    Ok(Judged {
+        wrong,
+        twins,
+        unknown,
+        less,
+    })
+}
+
+/// Acts on what was judged, unless it is too much at once.
+pub async fn act(
+    app: &App,
+    run: &Run,
+    place: &Place,
+    judged: Judged<'_>,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    let Judged {
+        wrong,
+        twins,
+        unknown,
+        less: _,
+    } = judged;
+    list(app, run, place, &unknown).await?;
+    let enabled = unknown.iter().filter(|key| !is_off(key));
+    if twins.max(enabled.clone().count()) > BRAKE {
+        return Err(Halt::Brake);
+    }
+    for key in wrong {
+        remove(app, run, key, counts).await?;
+    }
+    for key in enabled {
+        quarantine(app, run, key, counts).await?;
+    }
+    Ok(())
+}
+
+fn is_off(key: &Listed) -> bool {
+    key.disabled == Some(true)
+}
+
+/// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
+async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
+    let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
+        return Ok(());
+    };
+    let verdict = judge(Some(&row), &key.hash, is_off(key));
+    let may = match verdict {
+        Verdict::Leave | Verdict::Quarantine => return Ok(()),
+        Verdict::Look => return look(app, run, &row, counts).await,
+        Verdict::DeleteTwin => has_its_own(app, &row).await,
+        Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => true,
+    };
+    let generation = row.public_id.as_str();
+    if !may {
+        app.note("error", "twin_left", json!({ "generation": generation }));
+        counts.errors = counts.errors.saturating_add(1);
+        return Ok(());
+    }
+    match openrouter::delete_key(app, &key.hash).await {
+        // It was listed by this very credential, so a 404 means that it is gone.
+        Reply::Is(()) | Reply::Missing => {}
+        Reply::Refused(refused) => return counts.refusal(refused),
+        Reply::Unknown => {
+            counts.errors = counts.errors.saturating_add(1);
+            return Ok(());
+        }
+    }
+    counts.success();
+    counts.deleted = counts.deleted.saturating_add(1);
+    app.note(
+        "warn",
+        "stray_deleted",
+        json!({ "generation": generation, "state": row.state.name() }),
+    );
+    let change = change(app)?;
+    match verdict {
+        Verdict::DeleteAndClear => {
+            if generations::clear(&*app.db, generation, &change, run.now).await? {
+                counts.cleared = counts.cleared.saturating_add(1);
+            }
+        }
+        Verdict::DeleteAndRevoke => {
+            let deleted = Removed::Deleted;
+            if generations::confirm_off(&*app.db, generation, deleted, JOB, &change, run.now)
+                .await?
+            {
+                counts.revoked = counts.revoked.saturating_add(1);
+            }
+        }
+        Verdict::Delete
+        | Verdict::DeleteTwin
+        | Verdict::Look
+        | Verdict::Leave
+        | Verdict::Quarantine => {}
+    }
+    Ok(())
+}
+
+/// It was on when it was listed; what it is now decides.
+async fn look(app: &App, run: &Run, row: &Row, counts: &mut Counts) -> Result<(), Halt> {
+    match retained::one(&*app.db, &row.public_id).await? {
+        Some(kept) => erase(app, run, &kept, counts).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether the key that the row recorded is there under its own hash. Were it not, the listed key might be that very one.
+async fn has_its_own(app: &App, row: &Row) -> bool {
+    let Some(recorded) = row.upstream_hash.as_deref() else {
+        return false;
+    };
+    matches!(openrouter::read_key(app, recorded).await, Reply::Is(key) if key.name == row.upstream_name)
+}
+
+/// Writes down which markers have no row, and raises the alarm about those that nobody has looked at.
+async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Result<(), Halt> {
+    let workspace = place.workspace_id.as_deref();
+    let mut news = 0_usize;
+    for chunk in unknown.chunks(50) {
+        let mut listed = Vec::new();
+        for key in chunk {
+            let id = random::public_id(&*app.random, Kind::Finding).map_err(|_| DbError::Broken)?;
+            let (name, enabled) = (key.name(), !is_off(key));
+            listed.push(strays::found(
+                &id, &key.hash, name, workspace, enabled, run.now,
+            ));
+        }
+        for rows in app.db.batch(listed).await? {
+            news = news.saturating_add(usize::from(strays::read_news(&rows)?));
+        }
+    }
+    // What an admin has acknowledged is told no more.
+    if news > 0 {
+        app.note("error", "marker_without_row", json!({ "count": news }));
+    }
+    Ok(())
+}
+
+/// A marker without a row is disabled, never deleted.
+async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
+    // Once more, just before: its row may be there by now.
+    if strays::by_name(&*app.db, key.name()).await?.is_some() {
+        return Ok(());
+    }
+    match openrouter::switch_key(app, &key.hash, true).await {
+        Reply::Is(_) => {
+            counts.success();
+            let noted = strays::disabled(&key.hash, run.now);
+            app.db.batch(vec![noted]).await?;
+            counts.quarantined = counts.quarantined.saturating_add(1);
+        }
+        Reply::Refused(refused) => return counts.refusal(refused),
+        Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),
+    }
+    Ok(())
+}
+
+/// Looks at listed keys that allow less than their rows say.
+pub async fn keep_what_others_did(
+    app: &App,
+    run: &Run,
+    hashes: &[String],
+    counts: &mut Counts,
+) -> Result<(), Halt> {
+    for hash in hashes {
+        run.renew(app).await?;
+        if let Reply::Is(differences) = upstream_changes::look(app, hash, JOB, true).await? {
+            let kept = differences.iter().filter(|one| one.is_kept()).count();
+            counts.kept = counts.kept.saturating_add(kept);
+        }
+    }
+    Ok(())
+}

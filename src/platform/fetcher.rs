@@ -1,0 +1,60 @@
+//! Outbound HTTP: `fetch` with a deadline over the whole exchange, a size cap, and redirects left alone.
+
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    AbortSignal, Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
+};
+use worker::js_sys;
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::platform::stream;
+use crate::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
+
+pub struct Fetcher;
+
+impl Outbound for Fetcher {
+    fn send(&self, call: Call) -> LocalFuture<'_, Outcome> {
+        Box::pin(async move {
+            match built(&call) {
+                Ok(request) => exchange(request, &call).await.unwrap_or(Outcome::Unknown),
+                Err(_) => Outcome::Unsent,
+            }
+        })
+    }
+}
+
+fn built(call: &Call) -> Result<Request, JsValue> {
+    let headers = Headers::new()?;
+    for (name, value) in &call.headers {
+        headers.set(name, value)?;
+    }
+    let init = RequestInit::new();
+    init.set_method(call.method);
+    init.set_headers(&headers);
+    init.set_redirect(RequestRedirect::Manual);
+    if let Some(body) = &call.body {
+        init.set_body(&JsValue::from_str(body));
+    }
+    // The deadline is kept until the body is read: it covers that, too.
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(call.deadline_ms)));
+    Request::new_with_str_and_init(call.url.as_str(), &init)
+}
+
+/// Any error after this point may have happened after the request arrived.
+async fn exchange(request: Request, call: &Call) -> Result<Outcome, JsValue> {
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let response = JsFuture::from(scope.fetch_with_request(&request)).await?;
+    let response: Response = response.unchecked_into();
+    let header = |name: &str| response.headers().get(name);
+    let content_type = header("content-type")?.unwrap_or_default();
+    let retry_after = header("retry-after")?;
+    let Some(body) = stream::read(response.body(), call.max_bytes).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    Ok(Outcome::Answer(Answer {
+        status: response.status(),
+        content_type,
+        retry_after,
+        body,
+    }))
+}

@@ -1,0 +1,146 @@
+//! The Worker's side of the seams, and how requests and cron events enter.
+//!
+//! The application is built once for each isolate. A request that may change anything runs to its end whether or not
+//! anybody still waits for it: a closed tab must not be a crash (A18).
+
+mod database;
+mod fetcher;
+mod inbound;
+mod small;
+mod stream;
+
+use std::cell::RefCell;
+
+use futures_channel::oneshot;
+use wasm_bindgen::JsValue;
+use web_sys::{Headers, Request, Response, ResponseInit};
+use worker::js_sys::Uint8Array;
+use worker::{Context, Env, ScheduledEvent};
+
+use crate::app::context::App;
+use crate::config::{Config, Problem};
+use crate::domain::time::Timestamp;
+use crate::http::api::health;
+use crate::http::server::headers;
+use crate::http::{Outbound, Service};
+use crate::jobs;
+use crate::platform::inbound::Unread;
+
+/// The application, or why there is none.
+type Built = Result<Service, Vec<Problem>>;
+
+thread_local! {
+    static SERVICE: RefCell<Option<Built>> = const { RefCell::new(None) };
+    /// What every answer has, once across the wasm boundary instead of with each answer.
+    static FIXED: Result<Headers, JsValue> = fixed_headers();
+}
+
+/// Answers a request.
+pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Result<Response> {
+    let service = match service(&env) {
+        Ok(service) => service,
+        Err(problems) => return respond(health::misconfigured(&problems)),
+    };
+    let inbound = match inbound::read(request).await? {
+        Ok(inbound) => inbound,
+        Err(Unread::Address) => return respond(health::address_too_long()),
+        Err(Unread::Header) => return respond(health::malformed()),
+    };
+    if !service.has_effects(&inbound) {
+        return respond(service.answer(inbound).await);
+    }
+    let (tell, told) = oneshot::channel();
+    context.wait_until(async move {
+        // Nobody may be left to hear it.
+        let _: Result<(), Outbound> = tell.send(service.answer(inbound).await);
+        jobs::run_asked(service.app()).await;
+    });
+    match told.await {
+        Ok(outbound) => respond(outbound),
+        // The answer was dropped before it was made; nothing is known of it.
+        Err(_) => respond(health::failed()),
+    }
+}
+
+/// Runs the jobs of a Cron Trigger.
+pub async fn scheduled(event: &ScheduledEvent, env: Env) {
+    match service(&env) {
+        Ok(service) => {
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date")]
+            let scheduled = Timestamp::from_millis(event.schedule() as i64);
+            jobs::run(service.app(), &event.cron(), scheduled).await;
+        }
+        Err(problems) => worker::console_error!(
+            "{}",
+            serde_json::json!({ "level": "error", "event": "misconfigured", "problems": problems })
+        ),
+    }
+}
+
+fn service(env: &Env) -> Built {
+    SERVICE.with_borrow_mut(|built| built.get_or_insert_with(|| build(env)).clone())
+}
+
+fn build(env: &Env) -> Built {
+    let config = Config::from_env(&|name| {
+        let text = env.var(name).ok().map(|var| var.to_string());
+        text.or_else(|| env.secret(name).ok().map(|secret| secret.to_string()))
+    })?;
+    let missing = |setting| {
+        vec![Problem {
+            setting,
+            problem: "this binding is missing",
+        }]
+    };
+    let db = database::D1::new(env).map_err(|_| missing("DB"))?;
+    let kv = small::Handoffs::new(env).map_err(|_| missing("HANDOFFS"))?;
+    let brake = small::EdgeBrake::new(env).map_err(missing)?;
+    let console = small::Console::new().map_err(|_| missing("console"))?;
+    for problem in &config.closed_by {
+        worker::console_warn!(
+            "{}",
+            serde_json::json!({ "level": "warn", "event": "closed_by", "setting": problem.setting, "problem": problem.problem })
+        );
+    }
+    Ok(Service::new(App {
+        config,
+        db: Box::new(db),
+        kv: Box::new(kv),
+        http: Box::new(fetcher::Fetcher),
+        clock: Box::new(small::SystemClock),
+        random: Box::new(small::SystemRandom),
+        brake: Box::new(brake),
+        log: Box::new(console),
+        asked: RefCell::default(),
+        standing_seen: std::cell::Cell::default(),
+    }))
+}
+
+fn respond(outbound: Outbound) -> worker::Result<Response> {
+    let (parts, body) = outbound.into_parts();
+    let init = ResponseInit::new();
+    init.set_status(parts.status.as_u16());
+    FIXED.with(|fixed| {
+        let fixed = fixed.as_ref().map_err(JsValue::clone)?;
+        init.set_headers(fixed);
+        Ok::<(), JsValue>(())
+    })?;
+    let body = (!body.is_empty()).then(|| Uint8Array::from(body.as_slice()));
+    let response = Response::new_with_opt_buffer_source_and_init(body.as_deref(), &init)?;
+    let own = response.headers();
+    for (name, value) in &parts.headers {
+        let header = (name.as_str(), value.to_str().unwrap_or_default());
+        if !headers::fixed().any(|fixed| fixed == header) {
+            own.append(header.0, header.1)?;
+        }
+    }
+    Ok(response)
+}
+
+fn fixed_headers() -> Result<Headers, JsValue> {
+    let headers = Headers::new()?;
+    for (name, value) in headers::fixed() {
+        headers.set(name, value)?;
+    }
+    Ok(headers)
+}

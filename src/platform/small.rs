@@ -1,0 +1,145 @@
+//! Clock, randomness, key-value store, rate limits and log of the Worker.
+
+use std::time::Duration;
+
+use wasm_bindgen::{JsCast, JsValue};
+use worker::js_sys::{self, Function, Object, Promise, Reflect};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::worker_sys::types::RateLimiter;
+use worker::{Delay, Env};
+
+use crate::http::server::rate::Limit;
+use crate::ports::{Brake, Clock, KeyValue, LocalFuture, Log, NoRandomness, Random, Silent};
+
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date")]
+        {
+            js_sys::Date::now() as i64
+        }
+    }
+
+    fn pause(&self, ms: u32) -> LocalFuture<'_, ()> {
+        Box::pin(Delay::from(Duration::from_millis(u64::from(ms))))
+    }
+}
+
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        getrandom::fill(bytes).map_err(|_| NoRandomness)
+    }
+}
+
+/// Workers KV.
+/// The store as the binding has it: two methods of it are all that is called.
+pub struct Handoffs {
+    store: JsValue,
+    get: Function,
+    put: Function,
+}
+
+impl Handoffs {
+    pub fn new(env: &Env) -> Result<Self, JsValue> {
+        let store = Reflect::get(env.as_ref(), &"HANDOFFS".into())?;
+        let method = |name: &str| Reflect::get(&store, &name.into())?.dyn_into::<Function>();
+        Ok(Self {
+            get: method("get")?,
+            put: method("put")?,
+            store,
+        })
+    }
+
+    async fn asked(&self, name: &str) -> Result<Option<String>, JsValue> {
+        let promise = self.get.call1(&self.store, &name.into())?;
+        Ok(JsFuture::from(Promise::from(promise)).await?.as_string())
+    }
+
+    async fn written(&self, name: &str, value: &str) -> Result<(), JsValue> {
+        let promise = self.put.call2(&self.store, &name.into(), &value.into())?;
+        JsFuture::from(Promise::from(promise)).await.map(|_| ())
+    }
+}
+
+impl KeyValue for Handoffs {
+    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, Silent>> {
+        Box::pin(async move { self.asked(name).await.map_err(|_| Silent) })
+    }
+
+    fn put<'a>(&'a self, name: &'a str, value: String) -> LocalFuture<'a, Result<(), Silent>> {
+        Box::pin(async move { self.written(name, &value).await.map_err(|_| Silent) })
+    }
+}
+
+/// One rate-limit binding for each limit.
+pub struct EdgeBrake(Vec<(Limit, RateLimiter)>);
+
+impl EdgeBrake {
+    /// Fails with the name of the binding that is missing.
+    pub fn new(env: &Env) -> Result<Self, &'static str> {
+        let bound = |limit: Limit| {
+            let limiter = env.rate_limiter(limit.binding());
+            let limiter = limiter.map_err(|_| limit.binding())?;
+            Ok((limit, JsValue::from(limiter).unchecked_into()))
+        };
+        Limit::ALL
+            .into_iter()
+            .map(bound)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl Brake for EdgeBrake {
+    fn allows<'a>(&'a self, limit: Limit, key: &'a str) -> LocalFuture<'a, bool> {
+        Box::pin(async move {
+            let Some((_, limiter)) = self.0.iter().find(|(known, _)| *known == limit) else {
+                return true;
+            };
+            // The brake is a courtesy of the edge; the quotas that must hold are in the database.
+            within(limiter, key).await.unwrap_or(true)
+        })
+    }
+}
+
+/// What the binding says; an error where it says nothing.
+async fn within(limiter: &RateLimiter, key: &str) -> Result<bool, JsValue> {
+    let asked = Object::new();
+    Reflect::set(&asked, &"key".into(), &key.into())?;
+    let outcome = JsFuture::from(limiter.limit(asked)?).await?;
+    let success = Reflect::get(&outcome, &"success".into())?;
+    Ok(success.as_bool().unwrap_or(true))
+}
+
+/// V8 notes the stack with every line: while that is the program's, this costs a tenth of a small answer. So lines are
+/// written as the next thing after it, in their order.
+pub struct Console {
+    log: Function,
+    queue_microtask: Function,
+}
+
+impl Console {
+    pub fn new() -> Result<Self, JsValue> {
+        let global = js_sys::global();
+        let console = Reflect::get(&global, &"console".into())?;
+        let log = Reflect::get(&console, &"log".into())?;
+        let queue_microtask = Reflect::get(&global, &"queueMicrotask".into())?;
+        Ok(Self {
+            log: log.unchecked_into(),
+            queue_microtask: queue_microtask.unchecked_into(),
+        })
+    }
+}
+
+impl Log for Console {
+    fn line(&self, line: &str) {
+        let write = self.log.bind1(&JsValue::UNDEFINED, &line.into());
+        let queued = self.queue_microtask.call1(&JsValue::UNDEFINED, &write);
+        if queued.is_err() {
+            worker::console_log!("{line}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Structs read from JSON that others wrote, each field by its name: rows of the database, and what upstreams answer.
+//!
+//! Read from the parsed value by plain functions, a struct is a third of the code that a generic deserialiser makes of it:
+//! bytes are start-up time at the edge.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::domain::key::generation::State;
+use crate::domain::key::hold::Reason;
+use crate::domain::key::stray;
+use crate::domain::money::NanoUsd;
+use crate::domain::people::identity::Status;
+use crate::domain::people::request;
+use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
+
+/// JSON without a member twice, anywhere in it: readers differ about which of the two counts.
+pub fn parse(bytes: &[u8]) -> Option<Value> {
+    let Unambiguous(value) = serde_json::from_slice(bytes).ok()?;
+    Some(value)
+}
+
+/// What such JSON says, if it is one of these.
+pub fn read<T: FromJson>(bytes: &[u8]) -> Option<T> {
+    T::of(&parse(bytes)?)
+}
+
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Reader).map(Self)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Unambiguous(item)) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
+            if object.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member twice"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// What can be read from a value. SQLite's JSON has 0 and 1 for truth, seconds for moments, nano-USD for money.
+pub trait FromJson: Sized {
+    /// `None` where the value is something else.
+    fn of(value: &Value) -> Option<Self>;
+}
+
+/// Declares a struct that is read from an object: each field from the member of its name, and what follows a semicolon
+/// from the same object as a whole.
+macro_rules! from_json {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $($(#[$about:meta])* $own:vis $field:ident: $type:ty),* $(,)?
+        $(; $($(#[$part_about:meta])* $part_own:vis $part:ident: $part_type:ty),+ $(,)?)?
+    }) => {
+        $(#[$meta])*
+        $vis struct $name {
+            $($(#[$about])* $own $field: $type,)*
+            $($($(#[$part_about])* $part_own $part: $part_type,)+)?
+        }
+
+        impl crate::ports::json::FromJson for $name {
+            fn of(value: &serde_json::Value) -> Option<Self> {
+                Some(Self {
+                    $($field: crate::ports::json::named(value, stringify!($field))?,)*
+                    $($($part: crate::ports::json::FromJson::of(value)?,)+)?
+                })
+            }
+        }
+    };
+}
+
+/// The member of this name. One that is missing is read as `null`.
+pub fn named<T: FromJson>(object: &Value, name: &str) -> Option<T> {
+    T::of(object.get(name).unwrap_or(&Value::Null))
+}
+
+/// A text taken out of its object, so that there is no second one of a secret: `Some(None)` where there is none.
+pub fn take_text(object: &mut Value, name: &str) -> Option<Option<String>> {
+    match object.get_mut(name).map(Value::take) {
+        None | Some(Value::Null) => Some(None),
+        Some(Value::String(text)) => Some(Some(text)),
+        Some(_) => None,
+    }
+}
+
+/// A member of another type than it should have is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IfFitting<T>(pub Option<T>);
+
+impl<T: FromJson> FromJson for IfFitting<T> {
+    fn of(value: &Value) -> Option<Self> {
+        Some(Self(T::of(value)))
+    }
+}
+
+impl FromJson for Value {
+    fn of(value: &Value) -> Option<Self> {
+        Some(value.clone())
+    }
+}
+
+impl FromJson for bool {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_bool().or_else(|| Some(value.as_i64()? != 0))
+    }
+}
+
+impl FromJson for i64 {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_i64()
+    }
+}
+
+impl FromJson for u64 {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_u64()
+    }
+}
+
+impl FromJson for usize {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_u64()?.try_into().ok()
+    }
+}
+
+impl FromJson for f64 {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+}
+
+impl FromJson for u32 {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_i64()?.try_into().ok()
+    }
+}
+
+impl FromJson for String {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+}
+
+impl FromJson for Timestamp {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_i64().map(Self::from_secs)
+    }
+}
+
+impl FromJson for NanoUsd {
+    fn of(value: &Value) -> Option<Self> {
+        Self::from_nano(value.as_i64()?)
+    }
+}
+
+impl<T: FromJson> FromJson for Option<T> {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => T::of(value).map(Some),
+        }
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<T> {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(T::of).collect()
+    }
+}
+
+/// Words of a fixed list: a text, and not an object with the word as its member, which serde would take too.
+macro_rules! words {
+    ($($type:ty),+ $(,)?) => {
+        $(impl crate::ports::json::FromJson for $type {
+            fn of(value: &serde_json::Value) -> Option<Self> {
+                let word = Some(value).filter(|value| value.is_string())?;
+                serde::Deserialize::deserialize(word).ok()
+            }
+        })+
+    };
+}
+
+words!(
+    LimitReset,
+    Reason,
+    State,
+    Status,
+    request::Kind,
+    request::State,
+);
+
+/// It has its reading elsewhere.
+impl FromJson for stray::Row {
+    fn of(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    from_json! {
+        #[derive(Debug, PartialEq)]
+        struct Part {
+            at: Timestamp,
+        }
+    }
+
+    from_json! {
+        #[derive(Debug, PartialEq)]
+        struct Whole {
+            name: String,
+            on: bool,
+            amount: Option<NanoUsd>,
+            words: Vec<LimitReset>;
+            part: Part,
+        }
+    }
+
+    fn read(text: &str) -> Option<Whole> {
+        Whole::of(&serde_json::from_str(text).ok()?)
+    }
+
+    #[test]
+    fn s2_53_json_with_a_member_twice_is_none() {
+        let text = r#"{"a":[1,-1,0.5,{"b":null,"c":"d\u0065"}],"e":true}"#;
+        assert_eq!(parse(text.as_bytes()), serde_json::from_str(text).ok());
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"[{"b":{"a":1,"\u0061":2}}]"#,
+            "{",
+            "1 2",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_struct_is_read_by_its_members_names() {
+        let whole =
+            read(r#"{"at":60,"name":"n","on":1,"amount":null,"words":["daily","none"]}"#).unwrap();
+        let expected = Whole {
+            name: "n".to_owned(),
+            on: true,
+            amount: None,
+            words: vec![LimitReset::Daily, LimitReset::None],
+            part: Part {
+                at: Timestamp::from_secs(60),
+            },
+        };
+        assert_eq!(whole, expected);
+    }
+
+    #[test]
+    fn a_member_that_is_missing_or_of_another_kind_breaks_the_whole() {
+        for row in [
+            r#"{"at":60,"on":1,"words":[]}"#,
+            r#"{"at":60,"name":"n","words":[]}"#,
+            r#"{"at":60,"name":1,"on":1,"words":[]}"#,
+            r#"{"at":60,"name":"n","on":"yes","words":[]}"#,
+            r#"{"at":60,"name":"n","on":1,"words":["never"]}"#,
+            r#"{"at":60,"name":"n","on":1,"words":[],"amount":-1.5}"#,
+            r#"{"name":"n","on":1,"words":[]}"#,
+            "[]",
+        ] {
+            assert_eq!(read(row), None, "{row}");
+        }
+    }
+}

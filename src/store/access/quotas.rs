@@ -1,0 +1,33 @@
+//! How often a member has changed something today: counted by the database with the audit row of the change itself
+//! (`daily_uses_counted`), and compared in the guard that writes that row.
+
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError};
+use crate::store::last_row;
+
+statements! {
+    TODAY = concat!("SELECT json_object('pause_until', s.pause_until,
+          'renames', ", used_today!("m.owner_id", "key_renamed", "?2"), ",
+          'enables', ", used_today!("m.owner_id", "hold_lifted", "?2"), ",
+          'own_limits', ", used_today!("m.owner_id", "own_limit_set", "?2"), ",
+          'preferences', ", used_today!("m.owner_id", "key_preferred", "?2"), ")
+        FROM members m JOIN settings s WHERE m.public_id = ?1");
+}
+
+from_json! {
+    /// What a member has used of today, and until when upstream asks for patience.
+    pub struct Today {
+        pub pause_until: Timestamp,
+        pub renames: i64,
+        pub enables: i64,
+        pub own_limits: i64,
+        pub preferences: i64,
+    }
+}
+
+/// Read once a guard has refused, to name the reason.
+pub async fn today(db: &dyn Database, member: &PublicId, now: Timestamp) -> Result<Today, DbError> {
+    let rows = db.batch(vec![stmt!(TODAY, member, now)]).await?;
+    last_row(&rows)?.ok_or(DbError::Broken)
+}

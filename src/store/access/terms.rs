@@ -1,0 +1,34 @@
+//! The acceptance of the terms, written by the claim that brings it along, in its own batch: whatever becomes of the
+//! claim, what the member accepted is accepted.
+
+use crate::domain::policy::terms::REVISION;
+use crate::ports::Stmt;
+use crate::store::keys::claims::Attempt;
+
+statements! {
+    ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, m.public_id, 'terms_accepted', m.public_id, m.terms_rev, CAST(?2 AS INTEGER), ?3
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND m.terms_rev < ?2
+        ON CONFLICT DO NOTHING";
+
+    ACCEPT = "UPDATE members SET terms_rev = ?1, terms_at = ?2, change_id = ?3
+        WHERE public_id = ?4 AND terms_rev < ?1
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+}
+
+/// The statements that go before the reservation's own: its guard sees what they wrote.
+pub(crate) fn accept(attempt: &Attempt) -> [Stmt; 2] {
+    let (member, now) = (&attempt.session.member, attempt.now);
+    [
+        stmt!(
+            ACCEPT_GUARD,
+            &attempt.change,
+            REVISION,
+            now,
+            member,
+            attempt.session.epoch
+        ),
+        stmt!(ACCEPT, REVISION, now, &attempt.change, member),
+    ]
+}

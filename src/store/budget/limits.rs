@@ -1,0 +1,375 @@
+//! Caps upstream: which are to be computed anew, from what, and the limit that is sent: written down as a doubt before,
+//! and confirmed by upstream's own answer.
+
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
+use crate::domain::money::budget::{Grants, Sibling};
+use crate::domain::money::spend::Spend;
+use crate::domain::time::period::LimitReset;
+use crate::domain::time::{Timestamp, earliest};
+use crate::ports::{Database, DbError, Stmt};
+use crate::store::budget_sql::{GrantsRow, SiblingRow, SpendRow, siblings_since};
+use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
+use crate::store::{figures, last_row, read, rows_of, twice};
+
+/// Rows that one run takes up.
+const BATCH: i64 = 200;
+/// One that was taken up and not settled has its next turn after this: just under the sweep's own period.
+pub const AGAIN_SECS: i64 = 540;
+
+/// What the caps of an owner were computed from, in short: what is sent only holds while it is still so.
+macro_rules! stamp {
+    ($owner:literal) => {
+        concat!(
+            "(SELECT MAX(v.id) || '/' || SUM(MAX(v.limit_nano, COALESCE(v.limit_sent_nano, 0))) || '/' || COUNT(*)
+              FROM generations v WHERE v.owner_id = ", $owner, " AND v.live = 1)"
+        )
+    };
+}
+
+statements! {
+    DUE = concat!("SELECT json_object(", due!(), ")
+        FROM generations n
+        WHERE n.cap_due_at <= ?1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+        ORDER BY n.cap_due_at LIMIT ?2");
+
+    // Of one owner, by a key of theirs.
+    DUE_BESIDE = concat!("SELECT json_object(", due!(), ")
+        FROM generations n
+        WHERE n.owner_id = ?1 AND n.live = 1 AND n.cap_due_at <= ?2 AND n.state IN ('active', 'disabled')
+          AND n.missing_since IS NULL
+        ORDER BY n.id LIMIT ?3");
+
+    // Where ?2 is 1, those that may be spending come first; then those that were read the longest ago.
+    TO_READ = concat!("SELECT json_object(", due!(), ")
+        FROM generations n
+        WHERE n.owner_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+        ORDER BY (?2 = 1 AND (n.state = 'active' OR n.switch_doubted_at IS NOT NULL)) DESC,
+          COALESCE(n.usage_read_at, 0), n.id LIMIT ?3");
+
+    // Whatever asks for it again from now on is seen: the mark is another one then.
+    TAKE = "UPDATE generations SET cap_due_at = ?1
+        WHERE public_id = ?2 AND state IN ('active', 'disabled')";
+
+    // What a successor gets of its key's share is settled with its mint: until then, no other is looked at.
+    BASIS = concat!("SELECT json_object('limit_nano', n.limit_nano, 'limit_reset', n.limit_reset,
+          'sent', n.limit_sent_at IS NOT NULL, 'before_nano', n.lifetime_at_switch_nano,
+          'spend', json_object('daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano,
+            'monthly_nano', n.usage_monthly_nano, 'lifetime_nano', n.usage_lifetime_nano, 'usage_read_at', n.usage_read_at),
+          'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'plan'),
+          'held', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'budget'),
+          'guardrail_id', n.guardrail_id, 'guardrail_wanted', p.guardrail_id, 'guardrail_sent', n.guardrail_sent_at IS NOT NULL,
+          'guardrail_list_offset', n.guardrail_list_offset,
+          'paired', EXISTS (SELECT 1 FROM generations e WHERE e.key_id = n.key_id AND e.id <> n.id AND e.live = 1
+            AND e.recorded_at IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = e.public_id AND a.action = 'superseded')),
+          'grants', ", grants!("n.owner_id", "n.key_id", "?2"), ",
+          'siblings', ", siblings!("n.owner_id", "n.key_id", "n.public_id", "NULL", "?3"), ",
+          'stamp', ", stamp!("n.owner_id"), ")
+        FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
+        WHERE n.public_id = ?1 AND n.state IN ('active', 'disabled')
+          AND NOT EXISTS (SELECT 1 FROM generations s WHERE s.owner_id = n.owner_id AND s.live = 1
+            AND s.replaces IS NOT NULL AND s.state IN ('reserved', 'minting'))");
+
+    // The limit that was sent before, and may land yet.
+    SENT = concat!("SELECT json_object(
+          'wanted', n.state IN ('active', 'disabled') AND (?1 IS NULL OR ", stamp!("n.owner_id"), " = ?1),
+          'limit_reset', n.limit_reset, 'sent_nano', n.limit_sent_nano, 'sent_at', n.limit_sent_at)
+        FROM generations n WHERE n.public_id = ?2");
+
+    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays (X4).
+    ABOUT_TO = concat!("UPDATE generations SET limit_sent_nano = MAX(?1, CASE WHEN limit_sent_at > ?2 THEN limit_sent_nano ELSE 0 END),
+            limit_sent_at = ?3, op_nonce = ?4
+        WHERE public_id = ?5 AND state IN ('active', 'disabled')
+          AND (?6 IS NULL OR ", stamp!("generations.owner_id"), " = ?6)");
+
+    CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'cap_changed', ?2, n.state, n.state, ?3
+        FROM generations n WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.op_nonce = ?5
+        ON CONFLICT DO NOTHING";
+
+    CONFIRMED = "UPDATE generations SET limit_nano = ?1, limit_reset = ?2, limit_sent_nano = ?3, limit_sent_at = ?4, change_id = ?5
+        WHERE public_id = ?6 AND op_nonce = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?6)";
+
+    // Below a cent there is nothing to send: the key is off until there is (B2). What lands late changes nothing back.
+    EXHAUSTED = "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT n.key_id, 'budget', 'caps', ?1, ?2 FROM generations n
+        WHERE n.public_id = ?3 AND n.change_id = ?2
+        ON CONFLICT DO NOTHING";
+
+    HAS_BUDGET = "DELETE FROM holds WHERE reason = 'budget' AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.change_id = ?2)";
+
+    // What one gives up, others that wait for it may have (?4 is 0). Where it has spent more than it may, or has another
+    // window, all others are computed anew: it may have been counted as less.
+    OTHERS = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1)
+        WHERE (cap_due_at IS NOT NULL OR ?4 = 1) AND live = 1 AND public_id <> ?2
+          AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
+
+    // Unless something has asked for it again meanwhile, or what was sent is not confirmed.
+    NEXT = "UPDATE generations SET cap_due_at = ?1 WHERE public_id = ?2 AND cap_due_at = ?3
+        AND (?4 IS NULL OR EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?2))";
+
+    // Figures that came with an answer.
+    TOLD = concat!("UPDATE generations SET ", figures!(), "
+        WHERE public_id = ?10 AND state IN ('active', 'disabled') AND ", is_news!());
+}
+
+/// Lets go what fits its plan again, and lists the caps that are due.
+pub async fn due(
+    db: &dyn Database,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<Vec<Due>, DbError> {
+    let mut batch = crate::store::budget::plans::lift_fitting(change, now);
+    batch.push(stmt!(DUE, now, BATCH));
+    let rows = twice(db, batch).await?;
+    let due = rows.last().ok_or(DbError::Broken)?;
+    due.iter().map(|row| read(row)).collect()
+}
+
+/// Those of one owner.
+pub async fn due_beside(
+    db: &dyn Database,
+    owner: i64,
+    now: Timestamp,
+) -> Result<Vec<Due>, DbError> {
+    read_all(db, stmt!(DUE_BESIDE, owner, now, BATCH)).await
+}
+
+/// So many of an owner's that live, to be read: first those that may be spending, where that matters, and then those whose
+/// figures are the oldest.
+pub async fn to_read(
+    db: &dyn Database,
+    owner: i64,
+    spending_first: bool,
+    most: usize,
+) -> Result<Vec<Due>, DbError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    read_all(db, stmt!(TO_READ, owner, spending_first, most)).await
+}
+
+async fn read_all(db: &dyn Database, stmt: Stmt) -> Result<Vec<Due>, DbError> {
+    let rows = db.batch(vec![stmt]).await?;
+    rows_of(&rows, 0)?.iter().map(|row| read(row)).collect()
+}
+
+/// What a cap is computed from, as one transaction saw it.
+pub struct Basis {
+    /// What is confirmed to be in force.
+    pub limit: NanoUsd,
+    pub limit_reset: LimitReset,
+    /// Something else was sent since, whose outcome is not known.
+    pub sent: bool,
+    pub before_prepaid: NanoUsd,
+    pub spend: Option<Spend>,
+    /// The plan allows fewer keys.
+    pub put_off: bool,
+    /// It is off because nothing was left.
+    pub held: bool,
+    /// The key has two secrets that work: nothing is raised meanwhile (X10).
+    pub paired: bool,
+    pub grants: Grants,
+    pub siblings: Vec<Sibling>,
+    /// The guardrail that is confirmed to be in force, and the one that the plan names.
+    pub guardrail_id: Option<String>,
+    pub guardrail_wanted: Option<String>,
+    /// Another was sent since, whose outcome is not known.
+    pub guardrail_sent: bool,
+    /// How far the account's list was read in search of it.
+    pub guardrail_list_offset: usize,
+    stamp: String,
+    /// When it has its next turn, should it not be settled in this.
+    pub taken: Timestamp,
+}
+
+from_json! {
+    struct BasisRow {
+        limit_nano: NanoUsd,
+        limit_reset: LimitReset,
+        sent: bool,
+        before_nano: NanoUsd,
+        spend: SpendRow,
+        put_off: bool,
+        held: bool,
+        paired: bool,
+        grants: GrantsRow,
+        siblings: Vec<SiblingRow>,
+        guardrail_id: Option<String>,
+        guardrail_wanted: Option<String>,
+        guardrail_sent: bool,
+        guardrail_list_offset: i64,
+        stamp: String,
+    }
+}
+
+/// Takes a cap up. `None` when there is none any more. `now` is the job's, `clock` the time it is.
+pub async fn take_up(
+    db: &dyn Database,
+    generation: &str,
+    now: Timestamp,
+    clock: Timestamp,
+) -> Result<Option<Basis>, DbError> {
+    let taken = clock.plus(AGAIN_SECS);
+    let batch = vec![
+        stmt!(TAKE, taken, generation),
+        stmt!(BASIS, generation, now, siblings_since(now)),
+    ];
+    let row: Option<BasisRow> = last_row(&twice(db, batch).await?)?;
+    Ok(row.map(|row| Basis {
+        limit: row.limit_nano,
+        limit_reset: row.limit_reset,
+        sent: row.sent,
+        before_prepaid: row.before_nano,
+        spend: row.spend.spend(),
+        put_off: row.put_off,
+        held: row.held,
+        paired: row.paired,
+        grants: row.grants.into(),
+        siblings: row.siblings.into_iter().map(Sibling::from).collect(),
+        guardrail_id: row.guardrail_id,
+        guardrail_wanted: row.guardrail_wanted,
+        guardrail_sent: row.guardrail_sent,
+        guardrail_list_offset: usize::try_from(row.guardrail_list_offset).unwrap_or(0),
+        stamp: row.stamp,
+        taken,
+    }))
+}
+
+/// One sending of a limit.
+pub struct Turn<'a> {
+    pub generation: &'a str,
+    /// Only this sending knows it.
+    pub nonce: &'a str,
+    pub limit: NanoUsd,
+    /// What it was computed from; `None` for a limit that is lower whatever the siblings do.
+    pub basis: Option<&'a Basis>,
+}
+
+/// What was sent before, when, and the window the key has.
+pub struct Doubt {
+    pub limit_reset: LimitReset,
+    earlier: Option<(NanoUsd, Timestamp)>,
+}
+
+impl Doubt {
+    /// Whether something was sent before, and may be in force.
+    pub const fn is_of_another(&self) -> bool {
+        self.earlier.is_some()
+    }
+}
+
+from_json! {
+    struct SentRow {
+        wanted: bool,
+        limit_reset: LimitReset,
+        sent_nano: Option<NanoUsd>,
+        sent_at: Option<Timestamp>,
+    }
+}
+
+/// Writes the doubt down before the limit is sent. `None` when what it was computed from has changed, or it has ended:
+/// nothing may be sent then.
+pub async fn about_to(
+    db: &dyn Database,
+    turn: &Turn<'_>,
+    now: Timestamp,
+) -> Result<Option<Doubt>, DbError> {
+    let stamp = turn.basis.map(|basis| basis.stamp.as_str());
+    let sent = stmt!(SENT, stamp, turn.generation);
+    let about_to = stmt!(
+        ABOUT_TO,
+        turn.limit,
+        now.plus(-LANDS_WITHIN_SECS),
+        now,
+        turn.nonce,
+        turn.generation,
+        stamp
+    );
+    // Not sent twice: the first one's own doubt would change what the second is asked to hold against.
+    let rows = db.batch(vec![sent, about_to]).await?;
+    let row = rows_of(&rows, 0)?.first();
+    let row = row.map(|row| read::<SentRow>(row)).transpose()?;
+    Ok(row.filter(|row| row.wanted).map(|row| Doubt {
+        limit_reset: row.limit_reset,
+        earlier: row.sent_nano.zip(row.sent_at),
+    }))
+}
+
+/// What upstream's answer says is in force now, and when it is to be looked at again.
+pub struct Agreed<'a> {
+    pub limit_reset: LimitReset,
+    pub spend: &'a Spend,
+    pub exhausted: bool,
+    pub next: Option<Timestamp>,
+}
+
+/// Upstream's answer agrees and nothing else was sent meanwhile: the limit is in force, and the doubt ends but for what
+/// was sent earlier and may land yet; that is said again until it cannot (X4).
+pub fn confirmed(
+    db: &dyn Database,
+    turn: &Turn<'_>,
+    doubt: &Doubt,
+    agreed: &Agreed<'_>,
+    actor: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> impl Future<Output = Result<bool, DbError>> {
+    let lands = |at: Timestamp| at > now.plus(-LANDS_WITHIN_SECS);
+    let earlier = doubt.earlier.filter(|(_, at)| lands(*at));
+    let (generation, nonce) = (turn.generation, turn.nonce);
+    let mut batch = vec![
+        stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
+        // Before its window changes: what it had spent by then is of the one before.
+        told(generation, agreed.spend),
+        stmt!(
+            CONFIRMED,
+            turn.limit,
+            agreed.limit_reset.name(),
+            earlier.map(|(limit, _)| limit),
+            earlier.map(|(_, at)| at),
+            change,
+            generation,
+            nonce
+        ),
+    ];
+    if let Some(basis) = turn.basis {
+        let again = earlier.map(|(_, at)| at.plus(LANDS_WITHIN_SECS));
+        let next = earliest(again, agreed.next);
+        batch.push(if agreed.exhausted {
+            stmt!(EXHAUSTED, now, change, generation)
+        } else {
+            stmt!(HAS_BUDGET, generation, change)
+        });
+        batch.push(stmt!(NEXT, next, generation, basis.taken, change));
+        let is_other_window = agreed.limit_reset != basis.limit_reset;
+        let counts_more = is_other_window || agreed.spend.of(agreed.limit_reset) > turn.limit;
+        if counts_more || turn.limit < basis.limit {
+            batch.push(stmt!(OTHERS, now, generation, change, counts_more));
+        }
+    }
+    crate::store::audit::run(db, batch, change, generation)
+}
+
+/// Nothing has to be sent: when to look again.
+pub async fn keep(
+    db: &dyn Database,
+    generation: &str,
+    basis: &Basis,
+    next: Option<Timestamp>,
+) -> Result<(), DbError> {
+    let batch = vec![stmt!(NEXT, next, generation, basis.taken, None::<&str>)];
+    twice(db, batch).await.map(|_| ())
+}
+
+/// Writes down what a key was read to have spent.
+pub async fn tell(db: &dyn Database, generation: &str, spend: &Spend) -> Result<(), DbError> {
+    twice(db, vec![told(generation, spend)]).await.map(|_| ())
+}
+
+fn told(generation: &str, spend: &Spend) -> Stmt {
+    Stmt {
+        sql: &TOLD,
+        values: figures::values(spend, [generation.into()]),
+    }
+}

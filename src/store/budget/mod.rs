@@ -1,0 +1,6 @@
+//! The statements about plans, limits, and what an owner may still spend.
+
+pub mod allowances;
+pub mod limits;
+pub mod plans;
+pub mod raises;

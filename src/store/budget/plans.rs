@@ -1,0 +1,378 @@
+//! Plans: what their owners get. A change of one reaches all of them in the same batch: mints under way are not recorded
+//! any more, caps are computed anew, and keys that it no longer allows are put off (B5).
+
+use serde::Serialize;
+
+use crate::app::error::Error;
+use crate::crypto::session::Session;
+use crate::domain::id::PublicId;
+use crate::domain::money::{NanoUsd, percent};
+use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
+use crate::ports::{Database, DbError, Stmt};
+use crate::store::audit::committed;
+use crate::store::{members, read, rows_of, twice};
+
+macro_rules! plan {
+    () => {
+        "SELECT json_object('name', p.name, 'limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
+          'expiry_days', p.expiry_days, 'max_active_keys', p.max_active_keys, 'workspace_id', p.workspace_id, 'guardrail_id', p.guardrail_id,
+          'margin_bp', p.margin_bp, 'is_default', p.is_default) FROM plans p "
+    };
+}
+
+statements! {
+    // Behind the plan of that name; without one, from the first.
+    PAGE = concat!(plan!(), "WHERE p.id > CASE WHEN ?1 IS NULL THEN 0 ELSE (SELECT b.id FROM plans b WHERE b.name = ?1) END
+        ORDER BY p.id LIMIT ?2");
+
+    ONE = concat!(plan!(), "WHERE p.name = ?1");
+
+    CREATE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, ?2, 'plan_created', m.public_id, ?3
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+          AND NOT EXISTS (SELECT 1 FROM plans p WHERE p.name = ?6)
+        ON CONFLICT DO NOTHING";
+
+    CREATE = concat!("INSERT INTO plans (name, limit_nano, limit_reset, expiry_days, max_active_keys, workspace_id, margin_bp,
+            created_at, guardrail_id, change_id)
+        SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?1 WHERE ", written!(), "
+        ON CONFLICT DO NOTHING");
+
+    // A plan is prepaid or is not, for good: what its owners have paid would mean something else.
+    CHANGE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, ?2, 'plan_changed', m.public_id, ?3
+        FROM members m JOIN settings s JOIN plans p
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND p.name = ?6
+          AND (p.limit_reset <> 'none' OR (?7 IS NULL AND COALESCE(?8, 'none') = 'none' AND COALESCE(?9, 1) = 1))
+          AND (p.limit_reset = 'none' OR ?8 IS NOT 'none')
+        ON CONFLICT DO NOTHING";
+
+    NO_DEFAULT = concat!("UPDATE plans SET is_default = 0, change_id = ?1
+        WHERE is_default = 1 AND name <> ?3 AND ", written!());
+
+    CHANGE = concat!("UPDATE plans SET limit_nano = COALESCE(?4, limit_nano), limit_reset = COALESCE(?5, limit_reset),
+            expiry_days = COALESCE(?6, expiry_days), max_active_keys = COALESCE(?7, max_active_keys),
+            workspace_id = CASE ?8 WHEN 1 THEN ?9 ELSE workspace_id END, margin_bp = COALESCE(?10, margin_bp),
+            is_default = MAX(is_default, ?11), guardrail_id = CASE ?12 WHEN 1 THEN ?13 ELSE guardrail_id END,
+            rev = rev + 1, change_id = ?1
+        WHERE name = ?3 AND change_id <> ?1 AND ", written!());
+
+    DUE = concat!("UPDATE generations SET cap_due_at = ?3
+        WHERE live = 1 AND owner_id IN (SELECT o.id FROM plans p JOIN owners o ON o.plan_id = p.id WHERE p.name = ?4)
+          AND ", written!());
+
+    OWNER_DUE = concat!("UPDATE generations SET cap_due_at = ?3 WHERE owner_id = ?4 AND live = 1 AND ", written!());
+
+    // Keys beyond what the plan allows, of all its owners or of one, each with its row: a change of its own beside ?1.
+    EXCESS_OF_PLAN = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?3, r.key, 'hold_put', ?4, 'plan', ?5 FROM ranked_keys r
+        WHERE r.plan_id = (SELECT p.id FROM plans p WHERE p.name = ?6) AND r.rank > r.max_active_keys
+          AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = r.key_id AND h.reason = 'plan') AND ", written!(), "
+        ON CONFLICT DO NOTHING");
+
+    EXCESS_OF_OWNER = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?3, r.key, 'hold_put', ?4, 'plan', ?5 FROM ranked_keys r
+        WHERE r.owner_id = ?6 AND r.rank > r.max_active_keys
+          AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = r.key_id AND h.reason = 'plan') AND ", written!(), "
+        ON CONFLICT DO NOTHING");
+
+    PUT = "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT k.id, 'plan', a.actor, a.at, a.change_id FROM audit a JOIN keys k ON k.public_id = a.target
+        WHERE a.change_id = ?1 AND a.action = 'hold_put' AND a.after = 'plan'
+          AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)
+        ON CONFLICT DO NOTHING";
+
+    // Caps follow a hold of the plan's, put or lifted.
+    FIT_DUE = "UPDATE generations SET cap_due_at = ?2 WHERE live = 1
+        AND key_id IN (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target WHERE a.change_id = ?1)";
+
+    // Keys that fit again, whatever made the room: of everybody, or of one owner.
+    FITTING = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, k.public_id, 'hold_lifted', ?2, 'plan', ?3 FROM holds h JOIN keys k ON k.id = h.key_id
+        WHERE h.reason = 'plan'
+          AND EXISTS (SELECT 1 FROM ranked_keys r WHERE r.owner_id = k.owner_id AND r.key_id = k.id AND r.rank <= r.max_active_keys)
+        ON CONFLICT DO NOTHING";
+
+    FITTING_OF_OWNER = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, k.public_id, 'hold_lifted', ?2, 'plan', ?3 FROM keys k JOIN holds h ON h.key_id = k.id AND h.reason = 'plan'
+        WHERE k.owner_id = ?4
+          AND EXISTS (SELECT 1 FROM ranked_keys r WHERE r.owner_id = k.owner_id AND r.key_id = k.id AND r.rank <= r.max_active_keys)
+        ON CONFLICT DO NOTHING";
+
+    LIFT = "DELETE FROM holds WHERE reason = 'plan' AND key_id IN
+        (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target
+          WHERE a.change_id = ?1 AND a.action = 'hold_lifted' AND a.before = 'plan'
+            AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target))";
+}
+
+/// A plan as admins see it. A prepaid one has no limit of its own.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    pub name: String,
+    pub limit_usd: Option<NanoUsd>,
+    pub limit_reset: LimitReset,
+    pub expiry_days: u32,
+    pub max_active_keys: i64,
+    pub workspace_id: Option<String>,
+    /// What its keys may ask for, as upstream knows it.
+    pub guardrail_id: Option<String>,
+    /// Of a payment's amount, what is not passed on.
+    pub margin_percent: String,
+    pub is_default: bool,
+}
+
+from_json! {
+    struct PlanRow {
+        name: String,
+        limit_nano: NanoUsd,
+        limit_reset: LimitReset,
+        expiry_days: u32,
+        max_active_keys: i64,
+        workspace_id: Option<String>,
+        guardrail_id: Option<String>,
+        margin_bp: i64,
+        is_default: bool,
+    }
+}
+
+impl From<PlanRow> for Plan {
+    fn from(row: PlanRow) -> Self {
+        Self {
+            limit_usd: (row.limit_reset != LimitReset::None).then_some(row.limit_nano),
+            name: row.name,
+            limit_reset: row.limit_reset,
+            expiry_days: row.expiry_days,
+            max_active_keys: row.max_active_keys,
+            workspace_id: row.workspace_id,
+            guardrail_id: row.guardrail_id,
+            margin_percent: percent(row.margin_bp),
+            is_default: row.is_default,
+        }
+    }
+}
+
+/// Plans of a page.
+pub const PAGE_ROWS: usize = 50;
+
+/// A page of plans behind the one of that name, and one more, if there is.
+pub async fn page(
+    db: &dyn Database,
+    session: &Session,
+    after: Option<&str>,
+) -> Result<Vec<Plan>, Error> {
+    let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
+    asked(db, session, stmt!(PAGE, after, more)).await
+}
+
+pub async fn named(
+    db: &dyn Database,
+    session: &Session,
+    name: &str,
+) -> Result<Option<Plan>, Error> {
+    Ok(asked(db, session, stmt!(ONE, name)).await?.pop())
+}
+
+async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<Plan>, Error> {
+    let (_, rows) = members::signed_in(db, session, vec![stmt]).await?;
+    let rows = rows_of(&rows, 0)?.iter();
+    let plans: Result<Vec<PlanRow>, DbError> = rows.map(|row| read(row)).collect();
+    Ok(plans?.into_iter().map(Plan::from).collect())
+}
+
+/// What a plan is to be; what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    pub limit: Option<NanoUsd>,
+    pub limit_reset: Option<LimitReset>,
+    pub expiry_days: Option<u32>,
+    pub max_active_keys: Option<i64>,
+    /// `Some(None)` is the account's default.
+    pub workspace_id: Option<Option<String>>,
+    /// `Some(None)` is none.
+    pub guardrail_id: Option<Option<String>>,
+    pub margin_bp: Option<i64>,
+    pub make_default: bool,
+}
+
+impl Terms {
+    pub fn guardrail(&self) -> Option<&str> {
+        self.guardrail_id.as_ref()?.as_deref()
+    }
+}
+
+/// An admin's change, and the fresh ids it would get: one for itself, one for what it does to keys.
+pub struct Change<'a> {
+    pub session: &'a Session,
+    pub change: PublicId,
+    pub fit: PublicId,
+    pub now: Timestamp,
+}
+
+/// How a plan stands after a change was asked for, and whether it was this change that made it so.
+pub struct Changed {
+    pub plan: Option<Plan>,
+    pub done: bool,
+}
+
+fn target(name: &str) -> String {
+    ["plan:", name].concat()
+}
+
+pub async fn create(
+    db: &dyn Database,
+    by: &Change<'_>,
+    name: &str,
+    terms: &Terms,
+) -> Result<Changed, Error> {
+    let (change, target) = (&by.change, target(name));
+    let (member, epoch) = (&by.session.member, by.session.epoch);
+    let target = target.as_str();
+    let stmts = vec![
+        stmt!(CREATE_GUARD, change, target, by.now, member, epoch, name),
+        stmt!(
+            CREATE,
+            change,
+            target,
+            name,
+            terms.limit,
+            terms.limit_reset.map(LimitReset::name),
+            terms.expiry_days.map(i64::from),
+            terms.max_active_keys,
+            terms.workspace_id.clone().flatten(),
+            terms.margin_bp.unwrap_or(0),
+            by.now,
+            terms.guardrail()
+        ),
+    ];
+    ending_with(db, by, name, stmts).await
+}
+
+/// Changes a plan for all of its owners.
+pub async fn change(
+    db: &dyn Database,
+    by: &Change<'_>,
+    name: &str,
+    terms: &Terms,
+) -> Result<Changed, Error> {
+    let (change, target) = (&by.change, target(name));
+    let (member, epoch) = (&by.session.member, by.session.epoch);
+    let target = target.as_str();
+    let reset = terms.limit_reset.map(LimitReset::name);
+    let mut stmts = vec![stmt!(
+        CHANGE_GUARD,
+        change,
+        target,
+        by.now,
+        member,
+        epoch,
+        name,
+        terms.limit,
+        reset,
+        terms.max_active_keys
+    )];
+    if terms.make_default {
+        stmts.push(stmt!(NO_DEFAULT, change, target, name));
+    }
+    stmts.extend([
+        stmt!(
+            CHANGE,
+            change,
+            target,
+            name,
+            terms.limit,
+            reset,
+            terms.expiry_days.map(i64::from),
+            terms.max_active_keys,
+            terms.workspace_id.is_some(),
+            terms.workspace_id.clone().flatten(),
+            terms.margin_bp,
+            terms.make_default,
+            terms.guardrail_id.is_some(),
+            terms.guardrail()
+        ),
+        stmt!(DUE, change, target, by.now, name),
+        stmt!(
+            EXCESS_OF_PLAN,
+            change,
+            target,
+            &by.fit,
+            member,
+            by.now,
+            name
+        ),
+    ]);
+    let fitting = stmt!(FITTING, &by.fit, member.as_str(), by.now);
+    stmts.extend(fit(&by.fit, fitting, by.now));
+    ending_with(db, by, name, stmts).await
+}
+
+/// Runs them, and reads how the plan stands then.
+async fn ending_with(
+    db: &dyn Database,
+    by: &Change<'_>,
+    name: &str,
+    mut stmts: Vec<Stmt>,
+) -> Result<Changed, Error> {
+    let written = stmts.len();
+    stmts.extend([
+        members::standing(by.session),
+        stmt!(ONE, name),
+        committed(&by.change, &target(name)),
+    ]);
+    let rows = twice(db, stmts).await?;
+    members::current(rows_of(&rows, written)?, by.session)?;
+    let plan = rows_of(&rows, written.saturating_add(1))?.first();
+    let plan = plan.map(|row| read::<PlanRow>(row)).transpose()?;
+    Ok(Changed {
+        plan: plan.map(Plan::from),
+        done: crate::store::audit::was_committed(&rows)?,
+    })
+}
+
+/// What of an owner's keys the change of `change` and `target` no longer allows is put off, and what fits is let go.
+pub(crate) fn fit_owner(
+    change: &PublicId,
+    target: &str,
+    fit_change: &PublicId,
+    actor: &str,
+    owner: i64,
+    now: Timestamp,
+) -> Vec<Stmt> {
+    let mut stmts = vec![stmt!(
+        EXCESS_OF_OWNER,
+        change,
+        target,
+        fit_change,
+        actor,
+        now,
+        owner
+    )];
+    let fitting = stmt!(FITTING_OF_OWNER, fit_change, actor, now, owner);
+    stmts.extend(fit(fit_change, fitting, now));
+    stmts
+}
+
+/// The caps of an owner's keys are to be computed anew.
+pub(crate) fn owner_due(change: &PublicId, target: &str, owner: i64, now: Timestamp) -> Stmt {
+    stmt!(OWNER_DUE, change, target, now, owner)
+}
+
+fn fit(change: &PublicId, fitting: Stmt, now: Timestamp) -> Vec<Stmt> {
+    vec![
+        stmt!(PUT, change),
+        fitting,
+        stmt!(LIFT, change),
+        stmt!(FIT_DUE, change, now),
+    ]
+}
+
+/// Lets go whatever fits its plan again.
+pub(crate) fn lift_fitting(change: &PublicId, now: Timestamp) -> Vec<Stmt> {
+    vec![
+        stmt!(FITTING, change, "sweep", now),
+        stmt!(LIFT, change),
+        stmt!(FIT_DUE, change, now),
+    ]
+}

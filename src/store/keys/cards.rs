@@ -1,0 +1,193 @@
+//! Keys as their owner sees them.
+
+use crate::crypto::session::Session;
+use crate::domain::key::generation::State;
+use crate::domain::key::hold::Reason;
+use crate::domain::money::NanoUsd;
+use crate::domain::money::budget::{self, Grants};
+use crate::domain::money::spend::Spend;
+use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
+use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::budget_sql::GrantsRow;
+use crate::store::read;
+
+/// A key as it is told at `$now`.
+macro_rules! card {
+    ($now:literal) => {
+        concat!("SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
+            'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
+            'created_at', c.created_at, 'expires_at', c.expires_at,
+            'issue', json_object('number', c.number, 'at', c.issued_at, 'grace_until', c.grace_until),
+            'usage', json_object('daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano,
+              'monthly_nano', c.usage_monthly_nano, 'lifetime_nano', c.usage_lifetime_nano, 'read_at', c.usage_read_at),
+            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL, 'missing', n.missing_since IS NOT NULL,
+            'all_off', NOT EXISTS (SELECT 1 FROM generations w WHERE w.key_id = n.key_id AND w.live = 1
+              AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
+              AND (w.switch_doubted_at IS NOT NULL OR (w.state <> 'disabled' AND NOT EXISTS
+                (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded')))),
+            'cap_due_at', n.cap_due_at, 'grants', ", grants!("n.owner_id", "n.key_id", $now), ")")
+    };
+}
+
+statements! {
+    // All but those that have ended and are off. One that never came to be is none.
+    OF_MEMBER = concat!(card!("?2"), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
+        JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
+        WHERE m.public_id = ?1 AND c.state <> 'void' AND (c.ended_at IS NULL OR c.live = 1)
+        ORDER BY c.ordinal LIMIT 100");
+
+    // Also when it has ended.
+    ONE = concat!(card!("?4"), " FROM key_cards c JOIN members m ON m.public_id = ?1
+        JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
+        WHERE c.public_id = ?2 AND c.state <> 'void'
+          AND (c.owner_id = m.owner_id OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(?3))))");
+}
+
+/// A key with its live generation, or its last one.
+#[derive(Clone, Debug)]
+pub struct Card {
+    pub id: String,
+    pub name: Option<String>,
+    pub state: State,
+    /// OpenRouter's redacted form of the secret.
+    pub label: Option<String>,
+    pub limit: NanoUsd,
+    pub limit_reset: LimitReset,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub issue: Issue,
+    /// As it was last read upstream.
+    pub spend: Option<Spend>,
+    /// Why it is, or is to be, off.
+    pub holds: Vec<Reason>,
+    /// Its owner has had it removed.
+    pub ended: bool,
+    /// Upstream says that it is not there.
+    pub missing: bool,
+    /// Upstream has confirmed that no secret of it works.
+    pub all_off: bool,
+    /// What it may spend in a whole window: by the plan and its raises, or its owner's own limit.
+    pub allowance: NanoUsd,
+    /// When its limit is computed anew.
+    pub cap_due_at: Option<Timestamp>,
+    /// A lower limit that somebody else set at OpenRouter.
+    pub upstream_limit: Option<NanoUsd>,
+}
+
+impl Card {
+    /// Of a key that is off because nothing is left of its window: the moment before which it does not work again.
+    pub fn available_from(&self, now: Timestamp) -> Option<Timestamp> {
+        let waits = self.state.is_live() && self.holds.contains(&Reason::Budget);
+        let due = self.cap_due_at.filter(|_| waits)?;
+        Some(budget::not_before(self.limit_reset, due, now))
+    }
+}
+
+from_json! {
+    /// A generation among its key's.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Issue {
+        /// Which of them it is, from 1.
+        pub number: i64,
+        pub at: Timestamp,
+        /// The one before works beside it until then.
+        pub grace_until: Option<Timestamp>,
+    }
+}
+
+from_json! {
+    struct CardRow {
+        id: String,
+        name: Option<String>,
+        state: State,
+        label: Option<String>,
+        limit_nano: NanoUsd,
+        limit_reset: LimitReset,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+        issue: Issue,
+        usage: UsageRow,
+        holds: Vec<Reason>,
+        ended: bool,
+        missing: bool,
+        all_off: bool,
+        cap_due_at: Option<Timestamp>,
+        grants: GrantsRow,
+    }
+}
+
+from_json! {
+    struct UsageRow {
+        daily_nano: Option<NanoUsd>,
+        weekly_nano: Option<NanoUsd>,
+        monthly_nano: Option<NanoUsd>,
+        lifetime_nano: Option<NanoUsd>,
+        read_at: Option<Timestamp>,
+    }
+}
+
+impl UsageRow {
+    fn spend(&self) -> Option<Spend> {
+        Some(Spend {
+            daily: self.daily_nano?,
+            weekly: self.weekly_nano?,
+            monthly: self.monthly_nano?,
+            lifetime: self.lifetime_nano?,
+            read_at: self.read_at?,
+        })
+    }
+}
+
+impl CardRow {
+    fn card(self) -> Card {
+        let grants = Grants::from(self.grants);
+        Card {
+            spend: self.usage.spend(),
+            holds: self.holds,
+            ended: self.ended,
+            missing: self.missing,
+            all_off: self.all_off,
+            allowance: grants.allowance().key,
+            upstream_limit: grants.upstream_limit,
+            cap_due_at: self.cap_due_at,
+            id: self.id,
+            name: self.name,
+            state: self.state,
+            label: self.label,
+            limit: self.limit_nano,
+            limit_reset: self.limit_reset,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            issue: self.issue,
+        }
+    }
+}
+
+/// A member's keys, the claimed one first.
+pub fn of_member(session: &Session, now: Timestamp) -> Stmt {
+    stmt!(OF_MEMBER, &session.member, now)
+}
+
+/// A key of the member's by its id, or anybody's, if the member is one of these admins.
+pub fn one_to_act_on(session: &Session, key: &str, admins: &str, now: Timestamp) -> Stmt {
+    stmt!(ONE, &session.member, key, admins, now)
+}
+
+/// One of the keys of whoever has this id.
+pub fn one_of(member: &str, key: &str, now: Timestamp) -> Stmt {
+    stmt!(ONE, member, key, "[]", now)
+}
+
+/// Runs a statement of one key.
+pub async fn read_one(db: &dyn Database, one: Stmt) -> Result<Option<Card>, DbError> {
+    let rows = db.batch(vec![one]).await?;
+    let cards = rows.first().map(read_cards).transpose()?;
+    Ok(cards.and_then(|mut cards| cards.pop()))
+}
+
+pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {
+    rows.iter()
+        .map(|row| read::<CardRow>(row).map(CardRow::card))
+        .collect()
+}

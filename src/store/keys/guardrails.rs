@@ -1,0 +1,113 @@
+//! Which guardrail a key is held to: written down as a doubt before another is sent, and confirmed by upstream's answer.
+
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError};
+use crate::store::keys::generations::LANDS_WITHIN_SECS;
+use crate::store::{read, rows_of, twice};
+
+statements! {
+    // Whether it is still the plan's, and when something else was sent that may land yet.
+    WANTED = "SELECT json_object('wanted', n.state IN ('active', 'disabled') AND p.guardrail_id IS ?1, 'sent_at', n.guardrail_sent_at)
+        FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
+        WHERE n.public_id = ?2";
+
+    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays (X4).
+    ABOUT_TO = "UPDATE generations SET guardrail_sent_at = ?1, op_nonce = ?2
+        WHERE public_id = ?3 AND state IN ('active', 'disabled')
+          AND (SELECT p.guardrail_id FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = generations.owner_id) IS ?4";
+
+    LIST_GOES_ON = "UPDATE generations SET guardrail_list_offset = ?1
+        WHERE public_id = ?2 AND op_nonce = ?3 AND state IN ('active', 'disabled')";
+
+    CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'guardrail_changed', ?2, n.state, n.state, ?3
+        FROM generations n WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.op_nonce = ?5
+        ON CONFLICT DO NOTHING";
+
+    CONFIRMED = "UPDATE generations SET guardrail_id = ?1, guardrail_sent_at = ?2, guardrail_list_offset = 0, change_id = ?3
+        WHERE public_id = ?4 AND op_nonce = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+}
+
+/// One sending of a guardrail.
+pub struct Turn<'a> {
+    pub generation: &'a str,
+    /// `None` takes away whatever there is.
+    pub guardrail: Option<&'a str>,
+    /// Only this sending knows it.
+    pub nonce: &'a str,
+}
+
+from_json! {
+    /// What was to be known before it was sent.
+    pub struct Doubt {
+        wanted: bool,
+        sent_at: Option<Timestamp>,
+    }
+}
+
+impl Doubt {
+    /// When something was sent before that may land yet.
+    fn earlier(&self, now: Timestamp) -> Option<Timestamp> {
+        let lands = |at: &Timestamp| *at > now.plus(-LANDS_WITHIN_SECS);
+        self.sent_at.filter(lands)
+    }
+
+    /// When it is to be said again on account of that (X4).
+    pub fn again(&self, now: Timestamp) -> Option<Timestamp> {
+        self.earlier(now).map(|at| at.plus(LANDS_WITHIN_SECS))
+    }
+}
+
+/// Writes the doubt down before it is sent. `None` when the plan names another by now, or the key has ended: nothing may be
+/// sent then.
+pub async fn about_to(
+    db: &dyn Database,
+    turn: &Turn<'_>,
+    now: Timestamp,
+) -> Result<Option<Doubt>, DbError> {
+    let batch = vec![
+        stmt!(WANTED, turn.guardrail, turn.generation),
+        stmt!(ABOUT_TO, now, turn.nonce, turn.generation, turn.guardrail),
+    ];
+    let rows = twice(db, batch).await?;
+    let row = rows_of(&rows, 0)?.first();
+    let doubt = row.map(|row| read::<Doubt>(row)).transpose()?;
+    Ok(doubt.filter(|doubt| doubt.wanted))
+}
+
+/// Keeps how far the account's list was read, for the next turn.
+pub async fn list_goes_on(
+    db: &dyn Database,
+    turn: &Turn<'_>,
+    offset: usize,
+) -> Result<(), DbError> {
+    let offset = i64::try_from(offset).unwrap_or(0);
+    let goes_on = stmt!(LIST_GOES_ON, offset, turn.generation, turn.nonce);
+    twice(db, vec![goes_on]).await.map(|_| ())
+}
+
+/// Upstream's answer agrees and nothing else was sent meanwhile: it is in force, and the doubt ends but for what was sent
+/// earlier and may land yet.
+pub fn confirmed<'a>(
+    db: &'a dyn Database,
+    turn: &Turn<'a>,
+    doubt: &Doubt,
+    actor: &str,
+    change: &'a PublicId,
+    now: Timestamp,
+) -> impl Future<Output = Result<bool, DbError>> + use<'a> {
+    let (generation, nonce) = (turn.generation, turn.nonce);
+    let batch = vec![
+        stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
+        stmt!(
+            CONFIRMED,
+            turn.guardrail,
+            doubt.earlier(now),
+            change,
+            generation,
+            nonce
+        ),
+    ];
+    crate::store::audit::run(db, batch, change, generation)
+}

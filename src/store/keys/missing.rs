@@ -1,0 +1,73 @@
+//! Keys that OpenRouter no longer has: what is known of the account that may say so, and the mark on the row.
+
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError};
+use crate::store::{audit, last_row};
+
+statements! {
+    // Nothing is concluded from the answers of another account, or by a database that may have forgotten something.
+    ACCOUNT = "SELECT json_object('may_conclude', s.account = 'known' AND s.restore = 'none',
+            'home_workspace_id', s.home_workspace_id) FROM settings s";
+
+    // The key holds its state and its seat: both rows of the audit say the same.
+    MISSED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'key_missed', ?2, n.state, n.state, ?3 FROM generations n
+        WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+        ON CONFLICT DO NOTHING";
+
+    MISSED = concat!("UPDATE generations SET missing_since = ?3
+        WHERE public_id = ?2 AND missing_since IS NULL AND ", written!());
+
+    FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'key_found', ?2, n.state, n.state, ?3 FROM generations n
+        WHERE n.public_id = ?4 AND n.missing_since IS NOT NULL
+        ON CONFLICT DO NOTHING";
+
+    FOUND = concat!("UPDATE generations SET missing_since = NULL
+        WHERE public_id = ?2 AND missing_since IS NOT NULL AND ", written!());
+}
+
+from_json! {
+    /// What the database knows of the account behind the management key.
+    #[derive(Clone, Debug)]
+    pub struct Account {
+        /// Its answers are those of our own account, as far as the database knows.
+        pub may_conclude: bool,
+        pub home_workspace_id: Option<String>,
+    }
+}
+
+pub async fn account(db: &dyn Database) -> Result<Account, DbError> {
+    last_row(&db.batch(vec![stmt!(ACCOUNT)]).await?)?.ok_or(DbError::Broken)
+}
+
+/// OpenRouter says that it is not there. False where that is known, or the row has ended.
+pub fn missed(
+    db: &dyn Database,
+    generation: &str,
+    actor: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> impl Future<Output = Result<bool, DbError>> {
+    let batch = vec![
+        stmt!(MISSED_GUARD, change, actor, now, generation),
+        stmt!(MISSED, change, generation, now),
+    ];
+    audit::run(db, batch, change, generation)
+}
+
+/// It is there after all.
+pub fn found(
+    db: &dyn Database,
+    generation: &str,
+    actor: &str,
+    change: &PublicId,
+    now: Timestamp,
+) -> impl Future<Output = Result<bool, DbError>> {
+    let batch = vec![
+        stmt!(FOUND_GUARD, change, actor, now, generation),
+        stmt!(FOUND, change, generation),
+    ];
+    audit::run(db, batch, change, generation)
+}

@@ -1,0 +1,299 @@
+//! What owners want of their keys, and admins of anybody's, written down before anything is sent: a hold put or lifted, a
+//! name, the end. Whoever is neither finds no key.
+
+use crate::app::error::Error;
+use crate::crypto::session::Session;
+use crate::domain::id::PublicId;
+use crate::domain::key::generation::State;
+use crate::domain::key::hold::Role;
+use crate::domain::policy::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, Sql, Stmt, Value};
+use crate::store::keys::cards::{self, Card};
+use crate::store::keys::generations::Due;
+use crate::store::{members, read, rows_of, twice};
+
+/// Who acts on which key, by ?3 to ?6: its owner, or one of the admins, in a session that is current.
+macro_rules! acts {
+    () => {
+        " FROM own_keys o JOIN members a JOIN settings s
+        WHERE o.key = ?3 AND a.public_id = ?4 AND a.epoch + s.session_epoch = ?5 AND a.status = 'active'
+          AND (o.member = a.public_id OR (a.provider = 'github' AND a.subject IN (SELECT value FROM json_each(?6))))"
+    };
+}
+
+/// The hold that is theirs to put and to lift (A2).
+macro_rules! role {
+    () => {
+        "CASE WHEN o.member = a.public_id THEN 'owner' ELSE 'admin' END"
+    };
+}
+
+/// There is a key upstream to switch; or none, and an admin says what holds for the next one.
+macro_rules! switchable {
+    () => {
+        "(o.live_state IN ('active', 'disabled') OR (o.live_state IS NULL AND o.member <> a.public_id))"
+    };
+}
+
+/// Whether their own hold stands.
+macro_rules! held {
+    () => {
+        concat!(
+            "EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id AND h.reason = ",
+            role!(),
+            ")"
+        )
+    };
+}
+
+/// Nothing that another has put forbids that it goes on; `Reason::bars` says the same. A leak's hold waits for a successor,
+/// which waits for theirs: that one they may lift, and the key stays off.
+macro_rules! not_barred {
+    () => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = o.key_id
+            AND h.reason IN ('admin', 'offboarding', 'leak', 'switch', 'upstream') AND h.reason <> ",
+            role!(),
+            " AND NOT (h.reason = 'leak' AND ",
+            held!(),
+            "))"
+        )
+    };
+}
+
+/// An owner's change of their own is within the day's quota; an admin's of somebody else's key has none.
+macro_rules! own_quota {
+    ($action:literal, $quota:literal) => {
+        concat!(
+            "(o.member <> a.public_id OR ",
+            used_today!("o.owner_id", $action, "?2"),
+            " < ",
+            $quota,
+            ")"
+        )
+    };
+}
+
+statements! {
+    // A name that comes with a switch (?8 off, ?9 on) comes with it or not at all.
+    RENAME_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, o.key, 'key_renamed', a.public_id, ?2", acts!(), "
+          AND o.name IS NOT ?7 AND ", own_quota!("key_renamed", "?10"), "
+          AND (?8 + ?9 = 0 OR ", switchable!(), ") AND (?9 = 0 OR ", not_barred!(), ")
+          AND (?9 = 0 OR NOT ", held!(), " OR (s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?11"), "))
+        ON CONFLICT DO NOTHING");
+
+    // Only while nothing newer was written down: what lands late changes nothing back.
+    RENAME = "UPDATE keys SET name = ?1, change_id = ?2
+        WHERE public_id = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
+
+    HOLD_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, o.key, 'hold_put', a.public_id, ", role!(), ", ?2", acts!(), "
+          AND ", switchable!(), " AND NOT ", held!(), "
+        ON CONFLICT DO NOTHING");
+
+    HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT k.id, a.after, a.actor, a.at, a.change_id
+        FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
+        WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_put'
+        ON CONFLICT DO NOTHING";
+
+    // Not while upstream asks for patience; and with the name that came with it, or not at all.
+    LIFT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, o.key, 'hold_lifted', a.public_id, ", role!(), ", ?2", acts!(), "
+          AND ", switchable!(), " AND ", not_barred!(), " AND ", held!(), "
+          AND (?7 IS NULL OR o.name IS ?7) AND s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?8"), "
+        ON CONFLICT DO NOTHING");
+
+    // What another put stays (A2).
+    LIFT = "DELETE FROM holds WHERE (key_id, reason) IN (SELECT k.id, a.before
+        FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
+        WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_lifted')";
+
+    // What was postponed after earlier failures has its turn at once.
+    DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
+        WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
+          AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?1)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+
+    // While its first mint is under way there is nothing to remove yet: it ends by itself within minutes. One that is to
+    // follow another is not recorded once its key has ended (X20).
+    END_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, o.key, 'key_ended', a.public_id, ?2", acts!(), "
+          AND COALESCE(o.live_state, '') NOT IN ('reserved', 'minting', 'verifying')
+        ON CONFLICT DO NOTHING");
+
+    REVOKE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'revoke_asked', e.actor, n.state, 'revoking', e.at
+        FROM audit e JOIN keys k ON k.public_id = e.target JOIN generations n ON n.key_id = k.id
+        WHERE e.change_id = ?1 AND e.target = ?2 AND n.live = 1 AND n.state IN ('active', 'disabled')
+        ON CONFLICT DO NOTHING";
+
+    REVOKE = "UPDATE generations SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1
+        WHERE live = 1 AND state IN ('active', 'disabled') AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?2)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = generations.public_id)";
+
+    END = "UPDATE keys SET ended_at = ?1, change_id = ?2
+        WHERE public_id = ?3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    // What this very change wants done upstream: of two in grace, the newer one at once.
+    DUE = concat!("SELECT json_object(", due!(), ", 'state', n.state)
+        FROM keys k JOIN generations n ON n.key_id = k.id
+        WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking', 'stuck')
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
+        ORDER BY n.id LIMIT 2");
+
+    OWNS = "SELECT json_object('owns', k.owner_id = m.owner_id)
+        FROM keys k JOIN members m ON m.public_id = ?1 WHERE k.public_id = ?2";
+}
+
+/// Who wants something of which key.
+pub struct Wish<'a> {
+    pub session: &'a Session,
+    /// As the request names it; anything may stand there.
+    pub key: &'a str,
+    /// Whom configuration makes admins, as a JSON list.
+    pub admins: String,
+    pub change: PublicId,
+    pub now: Timestamp,
+}
+
+/// What of a key is to be otherwise.
+pub struct Wanted {
+    pub disabled: Option<bool>,
+    /// With a change of its own: one change touches a key once.
+    pub name: Option<(PublicId, String)>,
+}
+
+/// The key afterwards, in which role it was asked for, and the generations that have to follow upstream; none where
+/// nothing has changed.
+pub struct Granted {
+    pub card: Card,
+    pub role: Role,
+    pub due: Vec<DueNow>,
+}
+
+from_json! {
+    pub struct DueNow {
+        pub state: State;
+        pub row: Due,
+    }
+}
+
+from_json! {
+    struct Owns {
+        owns: bool,
+    }
+}
+
+impl Wish<'_> {
+    /// A guard's values: the change, and who acts on which key.
+    fn values(&self, change: &PublicId) -> Vec<Value> {
+        let session = self.session;
+        vec![
+            change.into(),
+            self.now.into(),
+            self.key.into(),
+            (&session.member).into(),
+            session.epoch.into(),
+            self.admins.as_str().into(),
+        ]
+    }
+
+    fn guard(&self, sql: &'static Sql, change: &PublicId) -> Stmt {
+        Stmt {
+            sql,
+            values: self.values(change),
+        }
+    }
+
+    fn lift(&self, change: &PublicId, wanted: &Wanted) -> Stmt {
+        let mut values = self.values(change);
+        let name = wanted.name.as_ref().map(|(_, name)| name.as_str());
+        values.extend([name.into(), ENABLES_A_DAY.into()]);
+        let sql = &LIFT_GUARD;
+        Stmt { sql, values }
+    }
+
+    fn rename(&self, change: &PublicId, name: &str, disabled: Option<bool>) -> [Stmt; 2] {
+        let mut values = self.values(change);
+        values.extend([
+            name.into(),
+            (disabled == Some(true)).into(),
+            (disabled == Some(false)).into(),
+            RENAMES_A_DAY.into(),
+            ENABLES_A_DAY.into(),
+        ]);
+        let guard = Stmt {
+            sql: &RENAME_GUARD,
+            values,
+        };
+        [guard, stmt!(RENAME, name, change, self.key)]
+    }
+}
+
+/// Names a key, and puts the actor's hold on or lifts it, each where it is not so yet.
+pub async fn change(db: &dyn Database, wish: &Wish<'_>, wanted: &Wanted) -> Result<Granted, Error> {
+    let (key, change) = (wish.key, &wish.change);
+    let mut stmts = Vec::new();
+    if let Some((change, name)) = &wanted.name {
+        stmts.extend(wish.rename(change, name, wanted.disabled));
+    }
+    match wanted.disabled {
+        Some(true) => stmts.extend([
+            wish.guard(&HOLD_GUARD, change),
+            stmt!(HOLD, key, change),
+            stmt!(DUE_NOW, key, change),
+        ]),
+        Some(false) => stmts.extend([
+            wish.lift(change, wanted),
+            stmt!(LIFT, key, change),
+            stmt!(DUE_NOW, key, change),
+        ]),
+        None => {}
+    }
+    grant(db, wish, stmts).await
+}
+
+/// Ends a key: what is live of it is to be removed, and nothing brings it back.
+pub async fn end(db: &dyn Database, wish: &Wish<'_>) -> Result<Granted, Error> {
+    let (key, change) = (wish.key, &wish.change);
+    let stmts = vec![
+        wish.guard(&END_GUARD, change),
+        stmt!(REVOKE_GUARD, change, key),
+        stmt!(REVOKE, change, key),
+        stmt!(END, wish.now, change, key),
+    ];
+    grant(db, wish, stmts).await
+}
+
+/// Runs them, and reads how everything stands then: a key that is not theirs to act on is no key.
+async fn grant(db: &dyn Database, wish: &Wish<'_>, mut stmts: Vec<Stmt>) -> Result<Granted, Error> {
+    let written = stmts.len();
+    stmts.extend([
+        members::standing(wish.session),
+        cards::one_to_act_on(wish.session, wish.key, &wish.admins, wish.now),
+        stmt!(DUE, wish.key, &wish.change),
+        stmt!(OWNS, &wish.session.member, wish.key),
+    ]);
+    let rows = twice(db, stmts).await?;
+    let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
+    members::current(read_at(0)?, wish.session)?;
+    let card = cards::read_cards(read_at(1)?)?
+        .pop()
+        .ok_or(Error::NotFound)?;
+    let due: Result<Vec<DueNow>, _> = read_at(2)?.iter().map(|row| read(row)).collect();
+    let owns = read_at(3)?
+        .first()
+        .map(|row| read::<Owns>(row))
+        .transpose()?;
+    Ok(Granted {
+        card,
+        role: match owns {
+            Some(Owns { owns: true }) => Role::Owner,
+            _ => Role::Admin,
+        },
+        due: due?,
+    })
+}

@@ -1,0 +1,203 @@
+//! What somebody else disabled or lowered at OpenRouter, kept until an admin lifts it by name.
+
+use crate::app::error::Error;
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Sql, Stmt};
+use crate::store::audit;
+use crate::store::keys::cards::{self, Card};
+use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
+use crate::store::keys::own_keys::Wish;
+use crate::store::{members, read, rows_of, twice};
+
+/// Keys that an admin is shown, the newest ones.
+const SHOWN: i64 = 100;
+
+/// Nothing of ours was sent since the row was read, and nothing of ours is under way: what upstream showed in between is
+/// somebody else's doing.
+macro_rules! untouched {
+    () => {
+        "n.op_nonce = ?5 AND n.state IN ('active', 'disabled') AND n.switch_doubted_at IS NULL AND n.limit_sent_at IS NULL"
+    };
+}
+
+statements! {
+    HOLD_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, k.public_id, 'hold_put', ?2, 'upstream', ?3 FROM generations n JOIN keys k ON k.id = n.key_id
+        WHERE n.public_id = ?4 AND n.op_nonce = ?5 AND n.state IN ('active', 'disabled') AND n.switch_doubted_at IS NULL
+          AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'upstream')
+        ON CONFLICT DO NOTHING";
+
+    HOLD = concat!("INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT k.id, 'upstream', ?3, ?4, ?1 FROM keys k
+        WHERE k.public_id = ?2 AND ", written!(), "
+        ON CONFLICT DO NOTHING");
+
+    // It is off already: the row follows.
+    OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'disabled', ?2, 'active', 'disabled', ?3 FROM generations n JOIN keys k ON k.id = n.key_id
+        WHERE n.public_id = ?4 AND n.state = 'active' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = k.public_id)
+        ON CONFLICT DO NOTHING";
+
+    OFF = "UPDATE generations SET state = 'disabled', attempts = 0, next_attempt_at = 0, change_id = ?1
+        WHERE public_id = ?2 AND state = 'active' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+
+    LIMIT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, k.public_id, 'upstream_limit_kept', ?2, ?3 FROM generations n JOIN keys k ON k.id = n.key_id
+        WHERE n.public_id = ?4 AND ", untouched!(), " AND n.limit_nano > ?6
+        ON CONFLICT DO NOTHING");
+
+    CAP_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'cap_changed', ?2, n.state, n.state, ?3 FROM generations n JOIN keys k ON k.id = n.key_id
+        WHERE n.public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = k.public_id)
+        ON CONFLICT DO NOTHING";
+
+    // A limit that counts a whole life counts what was spent before it was paid for, too.
+    LIMIT = "UPDATE keys SET change_id = ?1, upstream_limit_nano = (SELECT MAX(10000000, MIN(COALESCE(keys.upstream_limit_nano, ?2),
+            ?2 - CASE n.limit_reset WHEN 'none' THEN n.lifetime_at_switch_nano ELSE 0 END))
+          FROM generations n WHERE n.public_id = ?3)
+        WHERE public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)";
+
+    CAP = "UPDATE generations SET limit_nano = ?1, change_id = ?2
+        WHERE public_id = ?3 AND limit_nano > ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    // By an admin: the route has let them in. Where nothing is left to lift, it changes nothing.
+    LIFT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, k.public_id, 'upstream_lifted', m.public_id, 'upstream', ?2 FROM keys k JOIN members m JOIN settings s
+        WHERE k.public_id = ?3 AND m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+          AND (k.upstream_limit_nano IS NOT NULL
+            OR EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'upstream'))
+        ON CONFLICT DO NOTHING";
+
+    LIFT_HOLD = concat!("DELETE FROM holds
+        WHERE reason = 'upstream' AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?2) AND ", written!());
+
+    LIFT_LIMIT = concat!("UPDATE keys SET upstream_limit_nano = NULL, change_id = ?1
+        WHERE public_id = ?2 AND ", written!());
+
+    // What is in force at OpenRouter is not known from here on: what is wanted is sent again, and its limit computed anew.
+    AGAIN = "UPDATE generations SET switch_doubted_at = COALESCE(switch_doubted_at, ?1), attempts = 0, next_attempt_at = 0,
+            cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1), limit_sent_nano = COALESCE(limit_sent_nano, limit_nano),
+            limit_sent_at = COALESCE(limit_sent_at, ?2)
+        WHERE live = 1 AND state IN ('active', 'disabled') AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?3)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
+
+    DUE = concat!("SELECT json_object(", due!(), ")
+        FROM keys k JOIN generations n ON n.key_id = k.id
+        WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
+        ORDER BY n.id LIMIT 2");
+
+    // Of the holds only as many as are shown are read, however many there are.
+    KEPT = "SELECT json_object('key', e.key, 'since', e.since, 'disabled', json(iif(e.held, 'true', 'false')),
+            'limit_nano', e.limit_nano)
+        FROM (SELECT k.id, k.public_id AS key, h.key_id IS NOT NULL AS held, k.upstream_limit_nano AS limit_nano,
+            MAX(COALESCE(h.since, 0), COALESCE((SELECT a.at FROM audit a WHERE a.target = k.public_id
+              AND a.action = 'upstream_limit_kept' ORDER BY a.id DESC LIMIT 1), 0)) AS since
+          FROM (SELECT n.key_id AS id FROM (SELECT d.key_id FROM holds d WHERE d.reason = 'upstream'
+              ORDER BY d.since DESC LIMIT ?1) n
+            UNION SELECT u.id FROM keys u WHERE u.upstream_limit_nano IS NOT NULL) f
+          JOIN keys k ON k.id = f.id LEFT JOIN holds h ON h.key_id = k.id AND h.reason = 'upstream') e
+        ORDER BY e.since DESC, e.id DESC LIMIT ?1";
+}
+
+/// A reading of a key that shows what somebody else did, and who found it.
+pub struct Sight<'a> {
+    /// The key and its generation.
+    pub key: &'a str,
+    pub generation: &'a str,
+    /// The row's nonce, as it was before the key was read.
+    pub nonce: &'a str,
+    pub actor: &'a str,
+    pub change: &'a PublicId,
+    pub now: Timestamp,
+}
+
+impl Sight<'_> {
+    /// The audit row of the key, where nothing of ours was sent meanwhile.
+    fn guard(&self, guard: &'static Sql) -> Stmt {
+        let mut stmt = self.follows(guard);
+        stmt.values.push(self.nonce.into());
+        stmt
+    }
+
+    /// The audit row of its generation, which follows that one.
+    fn follows(&self, guard: &'static Sql) -> Stmt {
+        let (change, actor, now) = (self.change.into(), self.actor.into(), self.now.into());
+        Stmt {
+            sql: guard,
+            values: vec![change, actor, now, self.generation.into()],
+        }
+    }
+}
+
+/// Holds a key that somebody else disabled; `is_off` where upstream says that it is. False where something of ours was
+/// sent meanwhile, or it is held already.
+pub fn hold(
+    db: &dyn Database,
+    sight: &Sight<'_>,
+    is_off: bool,
+) -> impl Future<Output = Result<bool, DbError>> {
+    let mut batch = vec![
+        sight.guard(&HOLD_GUARD),
+        stmt!(HOLD, sight.change, sight.key, sight.actor, sight.now),
+    ];
+    if is_off {
+        batch.extend([
+            sight.follows(&OFF_GUARD),
+            stmt!(OFF, sight.change, sight.generation),
+        ]);
+    }
+    audit::run(db, batch, sight.change, sight.key)
+}
+
+/// Keeps a lower limit that somebody else set. False where something of ours was sent meanwhile.
+pub fn keep_limit(
+    db: &dyn Database,
+    sight: &Sight<'_>,
+    limit: NanoUsd,
+) -> impl Future<Output = Result<bool, DbError>> {
+    let mut guard = sight.guard(&LIMIT_GUARD);
+    guard.values.push(limit.into());
+    let (change, generation) = (sight.change, sight.generation);
+    let batch = vec![
+        guard,
+        sight.follows(&CAP_GUARD),
+        stmt!(LIMIT, change, limit, generation, sight.key),
+        stmt!(CAP, limit, change, generation),
+    ];
+    audit::run(db, batch, change, sight.key)
+}
+
+/// Lifts both from a key, and has what is wanted sent again: the key as it is then, and the generations that have to
+/// follow; none where there was nothing to lift.
+pub async fn lift(db: &dyn Database, wish: &Wish<'_>) -> Result<(Card, Vec<Due>), Error> {
+    let Wish {
+        session,
+        key,
+        ref admins,
+        ref change,
+        now,
+    } = *wish;
+    let (member, epoch) = (&session.member, session.epoch);
+    let batch = vec![
+        stmt!(LIFT_GUARD, change, now, key, member, epoch),
+        stmt!(LIFT_HOLD, change, key),
+        stmt!(LIFT_LIMIT, change, key),
+        stmt!(AGAIN, now, now.plus(-LANDS_WITHIN_SECS), key, change),
+        members::standing(session),
+        cards::one_to_act_on(session, key, admins, now),
+        stmt!(DUE, key, change),
+    ];
+    let rows = twice(db, batch).await?;
+    members::current(rows_of(&rows, 4)?, session)?;
+    let card = cards::read_cards(rows_of(&rows, 5)?)?.pop();
+    let due: Result<Vec<Due>, _> = rows_of(&rows, 6)?.iter().map(|row| read(row)).collect();
+    Ok((card.ok_or(Error::NotFound)?, due?))
+}
+
+/// The keys that are held so, newest first, to be passed on.
+pub fn kept() -> Stmt {
+    stmt!(KEPT, SHOWN)
+}

@@ -1,0 +1,136 @@
+//! Who may not claim, by provider and account number, also before they ever sign in. A block refuses claims and whatever
+//! needs a claim's gates; a key that is there goes on working. A ban (`offboard`) is what ends those.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::app::error::Error;
+use crate::crypto::session::Session;
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::{json_rows, last_row, members, rows_of, twice};
+
+/// Blocks of a page.
+pub const PAGE_ROWS: usize = 50;
+
+statements! {
+    PUT_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, json_extract(j.value, '$.id'), 'blocked', a.public_id, m.public_id, ?2
+        FROM json_each(?3) j JOIN members a ON a.public_id = ?4 JOIN settings s
+        LEFT JOIN members m ON m.provider = ?6 AND m.subject = json_extract(j.value, '$.subject')
+        WHERE a.epoch + s.session_epoch = ?5 AND a.status = 'active'
+          AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.provider = ?6 AND b.subject = json_extract(j.value, '$.subject'))
+        ON CONFLICT DO NOTHING";
+
+    // Only while nothing newer was written down: what lands late puts back nothing that was lifted.
+    PUT = "INSERT INTO blocks (provider, subject, since, public_id, change_id)
+        SELECT ?1, json_extract(j.value, '$.subject'), ?2, json_extract(j.value, '$.id'), ?3 FROM json_each(?4) j
+        WHERE ?3 = (SELECT u.change_id FROM audit u WHERE u.target = json_extract(j.value, '$.id') ORDER BY u.id DESC LIMIT 1)
+        ON CONFLICT DO NOTHING";
+
+    ADDED = "SELECT json_object('added', COUNT(*)) FROM audit WHERE change_id = ?1";
+
+    LIFT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, b.public_id, 'unblocked', a.public_id, m.public_id, ?2
+        FROM blocks b JOIN members a ON a.public_id = ?3 JOIN settings s
+        LEFT JOIN members m ON m.provider = b.provider AND m.subject = b.subject
+        WHERE b.provider = ?5 AND b.subject = ?6 AND a.epoch + s.session_epoch = ?4 AND a.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    LIFT = "DELETE FROM blocks WHERE provider = ?1 AND subject = ?2
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = blocks.public_id)";
+
+    PAGE = "SELECT json_object('id', b.public_id, 'provider', b.provider, 'subject', b.subject, 'put_at', b.since,
+          'member', m.public_id, 'login', m.login, 'login_passed_on_at', m.login_passed_on_at)
+        FROM blocks b LEFT JOIN members m ON m.provider = b.provider AND m.subject = b.subject
+        WHERE (b.provider, b.subject) > (CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.provider FROM blocks c WHERE c.public_id = ?1) END,
+            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.subject FROM blocks c WHERE c.public_id = ?1) END)
+        ORDER BY b.provider, b.subject LIMIT ?2";
+}
+
+/// A page of blocks behind the one of that id; one more than a page, if there is.
+pub fn page(after: Option<&PublicId>) -> Stmt {
+    let more = PAGE_ROWS.saturating_add(1);
+    stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
+}
+
+/// Blocks, each with the member that it is about, if they have signed in.
+pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
+    json_rows::rows(rows)
+}
+
+/// Somebody to block, and the id that the block would get.
+#[derive(Serialize)]
+pub struct Wanted {
+    pub id: String,
+    pub subject: String,
+}
+
+/// An admin who puts or lifts blocks.
+pub struct By<'a> {
+    pub session: &'a Session,
+    pub change: PublicId,
+    pub now: Timestamp,
+}
+
+/// Blocks those who are not yet; how many that were.
+pub async fn put(
+    db: &dyn Database,
+    by: &By<'_>,
+    provider: &str,
+    people: &[Wanted],
+) -> Result<i64, Error> {
+    let list = serde_json::to_string(people).map_err(|_| Error::Internal)?;
+    let (change, session) = (&by.change, by.session);
+    let stmts = vec![
+        stmt!(
+            PUT_GUARD,
+            change,
+            by.now,
+            list.as_str(),
+            &session.member,
+            session.epoch,
+            provider
+        ),
+        stmt!(PUT, provider, by.now, change, list),
+        members::standing(session),
+        stmt!(ADDED, change),
+    ];
+    let rows = twice(db, stmts).await?;
+    members::current(rows_of(&rows, 2)?, session)?;
+    let row: Option<Added> = last_row(&rows)?;
+    Ok(row.ok_or(DbError::Broken)?.added)
+}
+
+from_json! {
+    struct Added {
+        added: i64,
+    }
+}
+
+/// Lifts a block, if there is one.
+pub async fn lift(
+    db: &dyn Database,
+    by: &By<'_>,
+    provider: &str,
+    subject: &str,
+) -> Result<(), Error> {
+    let (change, session) = (&by.change, by.session);
+    let stmts = vec![
+        stmt!(
+            LIFT_GUARD,
+            change,
+            by.now,
+            &session.member,
+            session.epoch,
+            provider,
+            subject
+        ),
+        stmt!(LIFT, provider, subject, change),
+        members::standing(session),
+    ];
+    let rows = twice(db, stmts).await?;
+    members::current(rows_of(&rows, 2)?, session)?;
+    Ok(())
+}

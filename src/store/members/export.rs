@@ -1,0 +1,171 @@
+//! Everything that is kept about a member, for themselves: no hash, no secret, and of others only what they are here. It is
+//! read by pages, section after section and newest first in each: however much there is, all of it comes.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::crypto::session::Session;
+use crate::ports::{DbError, Rows, Sql, Stmt};
+use crate::store::{json_rows, rows_of};
+
+/// Rows of a page, over all sections: with the longest notes well below what a row set may hold.
+pub const PAGE_ROWS: usize = 500;
+/// Behind every position.
+const FROM_THE_NEWEST: i64 = i64::MAX;
+
+statements! {
+    MEMBER = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
+          'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
+          'signed_in_at', m.signed_in_at, 'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
+          'plan', (SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = m.owner_id),
+          'blocked_at', (SELECT b.since FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject),
+          'allotted', json((SELECT json_group_array(t.kind) FROM allotments t
+            WHERE t.provider = m.provider AND t.subject = m.subject)))
+        FROM members m WHERE m.public_id = ?1";
+
+    // Each with its position, which is taken out before it is shown.
+    KEYS = "SELECT json_object('position', k.id, 'id', k.public_id, 'name', k.name, 'origin', k.origin,
+          'created_at', k.created_at, 'ended_at', k.ended_at, 'own_limit_usd', k.own_limit_nano,
+          'upstream_limit_usd', k.upstream_limit_nano, 'preferred_at', k.preferred_at,
+          'holds', json((SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = k.id)))
+        FROM members m JOIN keys k ON k.owner_id = m.owner_id
+        WHERE m.public_id = ?1 AND k.id < ?2 AND ?3 = ?3 ORDER BY k.id DESC LIMIT ?4";
+
+    GENERATIONS = "SELECT json_object('position', g.id, 'id', g.public_id, 'key', k.public_id, 'state', g.state, 'mask', g.label,
+          'limit_usd', g.limit_nano, 'limit_reset', g.limit_reset, 'created_at', g.created_at, 'expires_at', g.expires_at,
+          'ended_at', g.ended_at, 'spent_usd', g.usage_lifetime_nano, 'spend_read_at', g.usage_read_at)
+        FROM members m JOIN generations g ON g.owner_id = m.owner_id JOIN keys k ON k.id = g.key_id
+        WHERE m.public_id = ?1 AND g.id < ?2 AND ?3 = ?3 ORDER BY g.id DESC LIMIT ?4";
+
+    RAISES = "SELECT json_object('position', r.id, 'id', r.public_id, 'key', k.public_id, 'amount_usd', r.amount_nano,
+          'begins_at', r.since, 'ends_at', r.until)
+        FROM members m JOIN keys k ON k.owner_id = m.owner_id JOIN raises r ON r.key_id = k.id
+        WHERE m.public_id = ?1 AND r.id < ?2 AND ?3 = ?3 ORDER BY r.id DESC LIMIT ?4";
+
+    // Of the same second, by their ids.
+    PAYMENTS = "SELECT json_object('position', y.at, 'id', y.payment_id, 'amount_usd', y.paid_nano, 'credit_usd', y.credit_nano,
+          'booked_at', y.at)
+        FROM members m JOIN payments y ON y.owner_id = m.owner_id
+        WHERE m.public_id = ?1 AND (y.at, y.payment_id) < (?2, ?3) ORDER BY y.at DESC, y.payment_id DESC LIMIT ?4";
+
+    REQUESTS = "SELECT json_object('position', q.id, 'id', q.public_id, 'kind', q.kind, 'state', q.state, 'note', q.note,
+          'answer', q.answer, 'created_at', q.created_at, 'decided_at', q.decided_at)
+        FROM members m JOIN requests q ON q.owner_id = m.owner_id
+        WHERE m.public_id = ?1 AND q.id < ?2 AND ?3 = ?3 ORDER BY q.id DESC LIMIT ?4";
+
+    CHANGES = "SELECT json_object('position', u.id, 'target', u.target, 'action', u.action,
+          'by', CASE WHEN u.actor = ?1 THEN 'member' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE u.actor END,
+          'before', u.before, 'after', u.after, 'happened_at', u.at)
+        FROM audit u WHERE u.target IN (
+            SELECT ?1
+            UNION ALL SELECT k.public_id FROM members m JOIN keys k ON k.owner_id = m.owner_id WHERE m.public_id = ?1
+            UNION ALL SELECT g.public_id FROM members m JOIN generations g ON g.owner_id = m.owner_id WHERE m.public_id = ?1
+            UNION ALL SELECT q.public_id FROM members m JOIN requests q ON q.owner_id = m.owner_id WHERE m.public_id = ?1)
+          AND u.id < ?2 AND ?3 = ?3
+        ORDER BY u.id DESC LIMIT ?4";
+}
+
+/// The sections in their order, with what reads each.
+static SECTIONS: [(&str, &Sql); 6] = [
+    ("keys", &KEYS),
+    ("generations", &GENERATIONS),
+    ("raises", &RAISES),
+    ("payments", &PAYMENTS),
+    ("requests", &REQUESTS),
+    ("changes", &CHANGES),
+];
+
+from_json! {
+    /// Where a page begins: in which section, behind which row of it.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct Position {
+        section: i64,
+        number: i64,
+        id: String,
+    }
+}
+
+impl Position {
+    /// At the newest row of the first section.
+    pub fn first() -> Self {
+        Self::beginning_of(0)
+    }
+
+    fn beginning_of(section: usize) -> Self {
+        Self {
+            section: i64::try_from(section).unwrap_or(FROM_THE_NEWEST),
+            number: FROM_THE_NEWEST,
+            id: String::new(),
+        }
+    }
+
+    fn section(&self) -> usize {
+        usize::try_from(self.section).unwrap_or(SECTIONS.len())
+    }
+}
+
+/// What reads a page: the member, and each section from this position on, with one row more than fits.
+pub fn page(session: &Session, from: &Position) -> Vec<Stmt> {
+    let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
+    let mut stmts = vec![stmt!(MEMBER, &session.member)];
+    for (n, (_, sql)) in SECTIONS.iter().enumerate().skip(from.section()) {
+        let (number, id) = if n == from.section() {
+            (from.number, from.id.as_str())
+        } else {
+            (FROM_THE_NEWEST, "")
+        };
+        stmts.push(Stmt {
+            sql,
+            values: vec![
+                (&session.member).into(),
+                number.into(),
+                id.into(),
+                more.into(),
+            ],
+        });
+    }
+    stmts
+}
+
+/// A page, every section of it, and where the next one begins.
+pub fn read_page(
+    rows: &[Rows],
+    from: &Position,
+) -> Result<(Map<String, Value>, Option<Position>), DbError> {
+    let mut page = Map::new();
+    let member = json_rows::rows(rows_of(rows, 0)?)?.pop();
+    page.insert(String::from("member"), member.ok_or(DbError::Broken)?);
+    let mut left = PAGE_ROWS;
+    let mut next = None;
+    for (n, (name, _)) in SECTIONS.iter().enumerate() {
+        let read = n.checked_sub(from.section()).filter(|_| next.is_none());
+        let mut found = match read {
+            Some(at) => json_rows::rows(rows_of(rows, at.saturating_add(1))?)?,
+            None => Vec::new(),
+        };
+        if found.len() > left {
+            found.truncate(left);
+            next = Some(match found.last() {
+                Some(last) => behind(n, last)?,
+                None if n == from.section() => from.clone(),
+                None => Position::beginning_of(n),
+            });
+        }
+        left = left.saturating_sub(found.len());
+        for row in found.iter_mut().filter_map(Value::as_object_mut) {
+            row.remove("position");
+        }
+        page.insert((*name).to_owned(), Value::Array(found));
+    }
+    Ok((page, next))
+}
+
+fn behind(section: usize, row: &Value) -> Result<Position, DbError> {
+    let number = row.get("position").and_then(Value::as_i64);
+    let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
+    Ok(Position {
+        number: number.ok_or(DbError::Broken)?,
+        id: id.to_owned(),
+        ..Position::beginning_of(section)
+    })
+}

@@ -1,0 +1,284 @@
+//! Members who are suspended, banned, let in again, or leave: in one batch their standing, their sessions and all of
+//! their keys. Whatever is being made for them meanwhile is refused by the record's gates (X12).
+
+use serde_json::Value;
+
+use crate::app::error::Error;
+use crate::crypto::session::Session;
+use crate::domain::id::PublicId;
+use crate::domain::people::identity::Status;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::keys::generations::Due;
+use crate::store::members::{self, roster};
+use crate::store::{audit, last_row, read, rows_of, twice};
+
+/// Generations that a request itself sees to; the sweep has the others.
+const AT_ONCE: i64 = 5;
+
+statements! {
+    // Who left cannot be acted on, and who is an admin by configuration only be let in again.
+    STAND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, m.public_id, ?2, a.public_id, m.status, ?3, ?4
+        FROM members m JOIN members a ON a.public_id = ?5 JOIN settings s
+        WHERE m.public_id = ?6 AND a.epoch + s.session_epoch = ?7 AND a.status = 'active'
+          AND m.status <> ?3 AND m.status <> 'left'
+          AND (?3 = 'active' OR m.provider <> 'github' OR m.subject NOT IN (SELECT value FROM json_each(?8)))
+        ON CONFLICT DO NOTHING";
+
+    STAND = "UPDATE members SET status = ?1, epoch = epoch + 1, change_id = ?2
+        WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+
+    // An admin's hold on a key that has ended would refuse their claims for ever.
+    FORGIVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, k.public_id, 'hold_lifted', ?2, 'admin', ?3
+        FROM members m JOIN keys k ON k.owner_id = m.owner_id JOIN holds h ON h.key_id = k.id AND h.reason = 'admin'
+        WHERE m.public_id = ?4 AND k.ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)
+        ON CONFLICT DO NOTHING";
+
+    FORGIVE = "DELETE FROM holds WHERE reason = 'admin' AND key_id IN
+        (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target WHERE a.change_id = ?1 AND a.action = 'hold_lifted')";
+
+    // A ban holds for the person, whatever becomes of the member's row.
+    BAN_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT ?1, ?2, 'blocked', ?3, m.public_id, ?4 FROM members m
+        WHERE m.public_id = ?5 AND m.status = 'banned' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?5)
+          AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject)
+        ON CONFLICT DO NOTHING";
+
+    BAN = "INSERT INTO blocks (provider, subject, since, public_id, change_id)
+        SELECT m.provider, m.subject, ?1, ?2, ?3 FROM members m
+        WHERE m.public_id = ?4 AND ?3 = (SELECT a.change_id FROM audit a WHERE a.target = ?2 ORDER BY a.id DESC LIMIT 1)
+        ON CONFLICT DO NOTHING";
+
+    // Only the ban's own block: one that was put by itself is lifted by itself.
+    UNBAN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT ?1, b.public_id, 'unblocked', ?2, m.public_id, ?3
+        FROM members m JOIN blocks b ON b.provider = m.provider AND b.subject = m.subject
+        WHERE m.public_id = ?4 AND m.status <> 'banned' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = b.change_id AND target = ?4 AND action = 'member_banned')
+        ON CONFLICT DO NOTHING";
+
+    UNBAN = "DELETE FROM blocks
+        WHERE (provider, subject) = (SELECT m.provider, m.subject FROM members m WHERE m.public_id = ?1)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = blocks.public_id AND action = 'unblocked')";
+
+    END_KEYS_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, k.public_id, 'key_ended', ?2, ?3 FROM members m JOIN keys k ON k.owner_id = m.owner_id
+        WHERE m.public_id = ?4 AND k.ended_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)
+        ON CONFLICT DO NOTHING";
+
+    REVOKE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, n.public_id, 'revoke_asked', ?2, n.state, 'revoking', ?3
+        FROM members m JOIN generations n ON n.owner_id = m.owner_id
+        WHERE m.public_id = ?4 AND n.live = 1 AND n.state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?4)
+        ON CONFLICT DO NOTHING";
+
+    REVOKE = "UPDATE generations SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)
+          AND live = 1 AND state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = generations.public_id)";
+
+    END_KEYS = "UPDATE keys SET ended_at = ?1, change_id = ?2
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3) AND ended_at IS NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = keys.public_id)";
+
+    // What this very change wants gone upstream.
+    DUE = concat!("SELECT json_object(", due!(), ")
+        FROM members m JOIN generations n ON n.owner_id = m.owner_id
+        WHERE m.public_id = ?1 AND n.live = 1 AND n.state = 'revoking' AND n.change_id = ?2 LIMIT ?3");
+
+    // Whether a secret of theirs may still work.
+    KEYS_OFF = "SELECT json_object('off', NOT EXISTS (SELECT 1 FROM generations n WHERE n.owner_id = m.owner_id AND n.live = 1))
+        FROM members m WHERE m.public_id = ?1";
+
+    LEAVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, m.public_id, 'member_left', m.public_id, m.status, 'left', ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND m.login = ?5
+        ON CONFLICT DO NOTHING";
+
+    // A name needs an audit row of its key; one that ends now has it already.
+    UNNAME_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, k.public_id, 'key_renamed', m.public_id, ?2 FROM members m JOIN keys k ON k.owner_id = m.owner_id
+        WHERE m.public_id = ?3 AND k.name IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?3)
+        ON CONFLICT DO NOTHING";
+
+    UNNAME = "UPDATE keys SET name = NULL, change_id = ?1
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2) AND name IS NOT NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = keys.public_id)";
+
+    UNMASK = "UPDATE generations SET label = NULL
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2) AND label IS NOT NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+
+    // Nobody is left to answer.
+    WITHDRAW_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, q.public_id, 'request_decided', m.public_id, q.state, 'declined', ?2
+        FROM members m JOIN requests q ON q.owner_id = m.owner_id
+        WHERE m.public_id = ?3 AND q.state = 'open' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?3)
+        ON CONFLICT DO NOTHING";
+
+    WITHDRAW = "UPDATE requests SET state = 'declined', decided_at = ?1, change_id = ?2
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3) AND state = 'open'
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = requests.public_id)";
+
+    UNWRITE = "UPDATE requests SET note = NULL, answer = NULL
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+
+    // A permission names the person. Should they come back, they ask again.
+    UNALLOT = "DELETE FROM allotments
+        WHERE (provider, subject) = (SELECT m.provider, m.subject FROM members m WHERE m.public_id = ?2)
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+
+    // Kept answers, their own and admins' about them, may name the person.
+    UNANSWER = "DELETE FROM idempotency_keys
+        WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)
+            OR (owner_id, key_sha256) IN (SELECT o.owner_id, o.key_sha256 FROM idempotency_names o WHERE o.member = ?2))
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+
+    // Last: the others find the person by what this erases. The owner stays, with what was spent and by which plan.
+    ERASE = "UPDATE members SET status = 'left', subject = ?1, login = '', login_passed_on_at = NULL, account_created_at = 0,
+            terms_rev = 0, terms_at = NULL, epoch = epoch + 1, change_id = ?2
+        WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+}
+
+/// An admin's word on a member.
+pub struct Verdict<'a> {
+    pub session: &'a Session,
+    pub member: PublicId,
+    pub status: Status,
+    pub change: PublicId,
+    /// Of the block that a ban puts.
+    pub block: PublicId,
+    /// The account numbers of whom configuration names as admins, as a list in JSON.
+    pub admins: String,
+    pub now: Timestamp,
+}
+
+impl Verdict<'_> {
+    const fn action(&self) -> &'static str {
+        match self.status {
+            Status::Banned => "member_banned",
+            Status::Active => "member_reinstated",
+            Status::Suspended | Status::Left => "member_suspended",
+        }
+    }
+}
+
+/// Has a member stand as an admin says, where the guard lets it. How they stand afterwards, and what is to go at once;
+/// `None` when there is no such member.
+pub async fn stand(
+    db: &dyn Database,
+    verdict: &Verdict<'_>,
+) -> Result<Option<(Value, Vec<Due>)>, Error> {
+    let (change, member, now) = (&verdict.change, &verdict.member, verdict.now);
+    let (admin, status) = (&verdict.session.member, verdict.status.name());
+    let mut stmts = vec![
+        stmt!(
+            STAND_GUARD,
+            change,
+            verdict.action(),
+            status,
+            now,
+            admin,
+            member,
+            verdict.session.epoch,
+            verdict.admins.as_str()
+        ),
+        stmt!(STAND, status, change, member),
+        stmt!(BAN_GUARD, change, &verdict.block, admin, now, member),
+        stmt!(BAN, now, &verdict.block, change, member),
+        stmt!(UNBAN_GUARD, change, admin, now, member),
+        stmt!(UNBAN, member, change),
+    ];
+    if verdict.status == Status::Active {
+        stmts.push(stmt!(FORGIVE_GUARD, change, admin, now, member));
+        stmts.push(stmt!(FORGIVE, change));
+    } else {
+        stmts.extend(end_keys(change, admin, member, now));
+    }
+    let written = stmts.len();
+    stmts.extend([
+        members::standing(verdict.session),
+        roster::one(member),
+        stmt!(DUE, member, change, AT_ONCE),
+    ]);
+    let rows = twice(db, stmts).await?;
+    let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
+    members::current(read_at(0)?, verdict.session)?;
+    let due = dues(read_at(2)?)?;
+    let details = roster::read_one(read_at(1)?)?;
+    Ok(details.map(|details| (details, due)))
+}
+
+/// All of a member's keys are to be removed, and nothing brings them back (C5).
+fn end_keys(change: &PublicId, actor: &PublicId, member: &PublicId, now: Timestamp) -> [Stmt; 4] {
+    [
+        stmt!(END_KEYS_GUARD, change, actor, now, member),
+        stmt!(REVOKE_GUARD, change, actor, now, member),
+        stmt!(REVOKE, change, member),
+        stmt!(END_KEYS, now, change, member),
+    ]
+}
+
+fn dues(rows: &Rows) -> Result<Vec<Due>, DbError> {
+    rows.iter().map(|row| read(row)).collect()
+}
+
+from_json! {
+    struct KeysOff {
+        off: bool,
+    }
+}
+
+/// Whether every key of the member's is confirmed to be off for good.
+pub async fn keys_are_off(db: &dyn Database, member: &PublicId) -> Result<bool, DbError> {
+    let row: Option<KeysOff> = last_row(&db.batch(vec![stmt!(KEYS_OFF, member)]).await?)?;
+    Ok(row.is_some_and(|row| row.off))
+}
+
+/// A member who leaves, under the login that they confirmed.
+pub struct Leaving<'a> {
+    pub session: &'a Session,
+    pub login: &'a str,
+    /// What stands for them from now on.
+    pub subject: &'a str,
+    pub change: PublicId,
+    pub now: Timestamp,
+}
+
+/// Ends everything of the member's and erases who they are. What is to go at once; `None` when the session has ended.
+pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Vec<Due>>, DbError> {
+    let (change, now) = (&leaving.change, leaving.now);
+    let member = &leaving.session.member;
+    let mut stmts = vec![stmt!(
+        LEAVE_GUARD,
+        change,
+        now,
+        member,
+        leaving.session.epoch,
+        leaving.login
+    )];
+    stmts.extend(end_keys(change, member, member, now));
+    stmts.extend([
+        stmt!(UNNAME_GUARD, change, now, member),
+        stmt!(UNNAME, change, member),
+        stmt!(UNMASK, change, member),
+        stmt!(WITHDRAW_GUARD, change, now, member),
+        stmt!(WITHDRAW, now, change, member),
+        stmt!(UNWRITE, change, member),
+        stmt!(UNALLOT, change, member),
+        stmt!(UNANSWER, change, member),
+        stmt!(ERASE, leaving.subject, change, member),
+        stmt!(DUE, member, change, AT_ONCE),
+        audit::committed(change, member.as_str()),
+    ]);
+    let rows = twice(db, stmts).await?;
+    if !audit::was_committed(&rows)? {
+        return Ok(None);
+    }
+    dues(rows_of(&rows, rows.len().saturating_sub(2))?).map(Some)
+}

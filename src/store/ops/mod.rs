@@ -1,0 +1,9 @@
+//! The statements about the deployment itself: settings, runs, alarms, findings.
+
+pub mod alarms;
+pub mod drift;
+pub mod findings;
+pub mod retention;
+pub mod runs;
+pub mod settings;
+pub mod tidy;

@@ -1,0 +1,353 @@
+//! The house's switches, read by the guarding statements themselves: one write acts in every isolate at once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::session::Session;
+use crate::domain::id::PublicId;
+use crate::domain::time::Timestamp;
+use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::{last_row, twice};
+
+statements! {
+    SWITCH_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'minting_switched', m.public_id, s.minting, ?2, ?3
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    SWITCH = "UPDATE settings SET minting = ?1, change_id = ?2
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+
+    // The stronger switch names how many keys it may take; if there are more at this instant, nothing happens.
+    KEYS_OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'keys_switched', m.public_id, s.keys, 'off', ?2
+        FROM members m JOIN settings s JOIN seats
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND seats.live <= ?5
+        ON CONFLICT DO NOTHING";
+
+    KEYS_OFF = "UPDATE settings SET keys = 'off', minting = 'stopped', change_id = ?1
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+
+    HOLD_ALL = "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT n.key_id, 'switch', ?1, ?2, ?3 FROM generations n
+        WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')
+        ON CONFLICT DO NOTHING";
+
+    // The database follows its operator to another origin (A13).
+    TAKE_OVER_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT ?1, 'instance', 'instance_bound', m.public_id, ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    TAKE_OVER = "UPDATE instance SET public_origin = ?1, change_id = ?2
+        WHERE change_id <> ?2
+          AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = 'instance' ORDER BY a.id DESC LIMIT 1)";
+
+    // What was postponed after earlier failures has its turn at once.
+    DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
+        WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+
+    KEYS_ON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'keys_switched', m.public_id, s.keys, 'on', ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    // Minting stays stopped until it is opened on its own.
+    KEYS_ON = "UPDATE settings SET keys = 'on', change_id = ?1
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+
+    // Only this switch's own holds: what was off for another reason stays off (A2).
+    RELEASE_ALL = "DELETE FROM holds WHERE reason = 'switch'
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+
+    CLAIMS_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'claims_switched', m.public_id, s.claims, ?2, ?3
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    CLAIMS = "UPDATE settings SET claims = ?1, change_id = ?2
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+
+    CONFIRM_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'upstream_terms_confirmed', m.public_id, s.upstream_terms, 'confirmed', ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        ON CONFLICT DO NOTHING";
+
+    CONFIRM = "UPDATE settings SET upstream_terms = 'confirmed', upstream_terms_by = ?1, upstream_terms_at = ?2, change_id = ?3
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')";
+
+    // It names the epoch that it ends: sent twice, or by two admins, it ends the sessions once.
+    END_SESSIONS_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT ?1, 'settings', 'sessions_ended', m.public_id, s.session_epoch, s.session_epoch + 1, ?2
+        FROM members m JOIN settings s
+        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND s.session_epoch = ?5
+        ON CONFLICT DO NOTHING";
+
+    END_SESSIONS = "UPDATE settings SET session_epoch = session_epoch + 1, change_id = ?1
+        WHERE change_id IS NOT ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+
+    SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target IN ('settings', 'instance')),
+          'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin,
+          'session_epoch', s.session_epoch, 'claims', s.claims, 'restore', s.restore, 'account', s.account, 'upstream_terms', s.upstream_terms,
+          'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at)
+        FROM settings s JOIN seats JOIN instance i";
+}
+
+/// Whether anything may be minted at all: the kill switch (A4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Minting {
+    Open,
+    Stopped,
+}
+
+impl Minting {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Whether keys may work at all: the stronger switch (S4-22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keys {
+    On,
+    Off,
+}
+
+/// Who may claim: everybody within the rules, or only whom an admin has let in (S4-60).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claims {
+    Open,
+    ByApproval,
+}
+
+impl Claims {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::ByApproval => "by_approval",
+        }
+    }
+}
+
+/// Whether an admin has read and confirmed what OpenRouter's terms say about sharing keys (S4-21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamTerms {
+    Unconfirmed,
+    Confirmed,
+}
+
+/// Whether the database may have forgotten something (X7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Restore {
+    None,
+    Suspected,
+}
+
+/// Whose account the management key is of, as the last sweep found (X6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Account {
+    Known,
+    Foreign,
+}
+
+from_json! {
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct Settings {
+        pub minting: Minting,
+        pub keys: Keys,
+        /// Generations that hold a seat: what putting every key off has to name.
+        pub live_keys: i64,
+        /// The origin that this database belongs to: at any other nothing is minted or swept.
+        pub bound_to: Option<String>,
+        /// How often every session was ended: what ending them again has to name.
+        pub session_epoch: i64,
+        pub claims: Claims,
+        pub restore: Restore,
+        pub account: Account,
+        pub upstream_terms: UpstreamTerms,
+        /// The admin who confirmed them last, and when.
+        pub upstream_terms_by: Option<String>,
+        pub upstream_terms_at: Option<Timestamp>,
+    }
+}
+
+words!(Minting, Keys, Claims, UpstreamTerms, Restore, Account);
+
+from_json! {
+    struct Row {
+        done: bool;
+        settings: Settings,
+    }
+}
+
+/// How a switch was answered: with the settings as they are afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Switched {
+    Done(Settings),
+    /// The guard refused: the session has ended, or the number named does not cover what is live.
+    Refused(Settings),
+}
+
+/// Turns minting on or off for everybody.
+pub async fn switch_minting(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    minting: Minting,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let word = minting.name();
+    let guard = stmt!(
+        SWITCH_GUARD,
+        change,
+        word,
+        now,
+        &session.member,
+        session.epoch
+    );
+    switch(db, change, vec![guard, stmt!(SWITCH, word, change)]).await
+}
+
+/// Puts every key off and stops minting, if no more than `confirmed` are live.
+pub async fn keys_off(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    confirmed: i64,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let member = &session.member;
+    let stmts = vec![
+        stmt!(
+            KEYS_OFF_GUARD,
+            change,
+            now,
+            member,
+            session.epoch,
+            confirmed
+        ),
+        stmt!(KEYS_OFF, change),
+        stmt!(HOLD_ALL, member, now, change),
+        stmt!(DUE_NOW, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// Lifts the stronger switch: the sweep puts on again what nothing else holds.
+pub async fn keys_on(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let stmts = vec![
+        stmt!(KEYS_ON_GUARD, change, now, &session.member, session.epoch),
+        stmt!(KEYS_ON, change),
+        stmt!(RELEASE_ALL, change),
+        stmt!(DUE_NOW, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// Lets everybody claim, or only whom an admin has let in.
+pub async fn switch_claims(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    claims: Claims,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let word = claims.name();
+    let guard = stmt!(
+        CLAIMS_GUARD,
+        change,
+        word,
+        now,
+        &session.member,
+        session.epoch
+    );
+    switch(db, change, vec![guard, stmt!(CLAIMS, word, change)]).await
+}
+
+/// Writes down that this admin confirms OpenRouter's terms.
+pub async fn confirm_upstream_terms(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let member = &session.member;
+    let stmts = vec![
+        stmt!(CONFIRM_GUARD, change, now, member, session.epoch),
+        stmt!(CONFIRM, member, now, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// Ends every session of everybody, this one included, where the epoch is still the one that was confirmed.
+pub async fn end_sessions(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    confirmed: i64,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let (member, epoch) = (&session.member, session.epoch);
+    let stmts = vec![
+        stmt!(END_SESSIONS_GUARD, change, now, member, epoch, confirmed),
+        stmt!(END_SESSIONS, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+/// Ties the database to `public_origin`, away from the one it had.
+pub async fn take_over(
+    db: &dyn Database,
+    session: &Session,
+    change: &PublicId,
+    public_origin: &str,
+    now: Timestamp,
+) -> Result<Switched, DbError> {
+    let stmts = vec![
+        stmt!(TAKE_OVER_GUARD, change, now, &session.member, session.epoch),
+        stmt!(TAKE_OVER, public_origin, change),
+    ];
+    switch(db, change, stmts).await
+}
+
+pub(crate) async fn switch(
+    db: &dyn Database,
+    change: &PublicId,
+    mut stmts: Vec<Stmt>,
+) -> Result<Switched, DbError> {
+    stmts.push(stmt!(SETTINGS, change));
+    let row: Row = last_row(&twice(db, stmts).await?)?.ok_or(DbError::Broken)?;
+    Ok(if row.done {
+        Switched::Done(row.settings)
+    } else {
+        Switched::Refused(row.settings)
+    })
+}
+
+pub fn settings() -> Stmt {
+    stmt!(SETTINGS, "")
+}
+
+pub fn read_settings(batch: &[Rows]) -> Result<Settings, DbError> {
+    let row: Row = last_row(batch)?.ok_or(DbError::Broken)?;
+    Ok(row.settings)
+}

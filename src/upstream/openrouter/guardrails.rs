@@ -1,0 +1,113 @@
+//! OpenRouter's guardrails: what a key may ask for (upstreams/openrouter, section 5). A key has one at most.
+//!
+//! A change is sent once: what is repeated could land after the next one. What becomes of one without an answer is the
+//! caller's to say.
+
+use serde_json::{Value, json};
+
+use crate::app::context::App;
+use crate::upstream::openrouter::{self, Refused, Reply, safe};
+
+/// Pages of 100 that are asked for at a time.
+const PAGES: usize = 10;
+/// Rows that two readings of one list share: what is taken away meanwhile moves the others up.
+const OVERLAP: usize = 100;
+
+/// `GET /guardrails/{id}`: whether there is one.
+pub async fn read(app: &App, guardrail: &str) -> Reply<()> {
+    // It stands in addresses.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if !(1..=64).contains(&guardrail.len()) || !guardrail.bytes().all(plain) {
+        return Reply::Missing;
+    }
+    openrouter::has(app, &format!("/guardrails/{guardrail}"), guardrail).await
+}
+
+/// What becomes of a key and a guardrail.
+#[derive(Clone, Copy)]
+pub enum Change {
+    /// It has this one, whichever it had.
+    Assign,
+    /// It has none, should it have this one.
+    Release,
+}
+
+/// Assigns or releases one key: how many keys that was news to.
+pub async fn change(app: &App, change: Change, guardrail: &str, hash: &str) -> Reply<i64> {
+    let (verb, counted) = match change {
+        Change::Assign => ("", "assigned_count"),
+        Change::Release => ("/remove", "unassigned_count"),
+    };
+    let path = format!("/guardrails/{guardrail}/assignments/keys{verb}");
+    let Some(call) = openrouter::management(app, "POST", &path) else {
+        return Reply::Refused(Refused::Credential);
+    };
+    let call = call.json(&json!({ "key_hashes": [hash] }));
+    match openrouter::read(&app.http.send(call).await) {
+        Reply::Is(body) => match body.get(counted).and_then(Value::as_i64) {
+            Some(count) => Reply::Is(count),
+            None => Reply::Unknown,
+        },
+        other => other.map(|_| 0),
+    }
+}
+
+/// What a list says about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// The guardrail that it has, or null.
+    Has(Value),
+    /// Not found yet: the list is longer than one reading, and goes on from this offset.
+    GoesOn(usize),
+}
+
+/// Which one a key has, or null, where an answer left it open: by the list of that guardrail, should it have this one, or
+/// else of the whole account, some pages at a time from `offset` on. Of a long list of one guardrail both ends are read,
+/// since the newest is at either.
+pub async fn of_key(
+    app: &App,
+    guardrail: Option<&str>,
+    hash: &str,
+    offset: usize,
+) -> Reply<Listed> {
+    let of = guardrail.map_or_else(String::new, |guardrail| format!("/{guardrail}"));
+    let mut seen = match guardrail {
+        Some(_) => 0,
+        None => offset,
+    };
+    let mut before = Vec::new();
+    for _ in 0..PAGES {
+        let path = format!("/guardrails{of}/assignments/keys?limit=100&offset={seen}");
+        let Reply::Is(body) = safe(app, "GET", &path).await else {
+            return Reply::Unknown;
+        };
+        let Some(page) = body.get("data").and_then(Value::as_array) else {
+            return Reply::Unknown;
+        };
+        let of_key = |row: &&Value| row.get("key_hash").and_then(Value::as_str) == Some(hash);
+        if let Some(found) = page.iter().find(of_key) {
+            let guardrail = found.get("guardrail_id").cloned();
+            return guardrail.map_or(Reply::Unknown, |has| Reply::Is(Listed::Has(has)));
+        }
+        if page.is_empty() {
+            return Reply::Is(Listed::Has(Value::Null));
+        }
+        if *page == before {
+            // What lies behind it cannot be seen, so nothing is concluded.
+            app.note("warn", "list_repeats", json!({ "list": "guardrails" }));
+            return Reply::Unknown;
+        }
+        before.clone_from(page);
+        seen = seen.saturating_add(page.len());
+        if let (Some(_), Some(total)) = (guardrail, body.get("total_count").and_then(Value::as_u64))
+        {
+            let total = usize::try_from(total).unwrap_or(0);
+            seen = seen.max(total.saturating_sub(100 * (PAGES - 1)));
+        }
+    }
+    match guardrail {
+        // More than anybody has: it is not to be concluded from.
+        Some(_) => Reply::Unknown,
+        None => Reply::Is(Listed::GoesOn(seen.saturating_sub(OVERLAP))),
+    }
+}

@@ -1,0 +1,59 @@
+//! OpenRouter's workspaces: where an account's keys are (upstreams/openrouter, section 4).
+
+use serde_json::{Value, json};
+
+use crate::app::context::App;
+use crate::ports::json::named;
+use crate::upstream::openrouter::{Reply, Thing, has, safe};
+
+/// Pages of 100 that are asked for at most.
+const PAGES: usize = 12;
+
+/// The workspaces of an account, as far as its list shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub ids: Vec<String>,
+    /// Whether these are all: nothing may be concluded from what is missing in a list that breaks off.
+    pub is_whole: bool,
+}
+
+/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
+pub async fn read(app: &App, workspace_id: &str) -> Reply<()> {
+    let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
+    has(app, &format!("/workspaces/{id}"), workspace_id).await
+}
+
+/// `GET /workspaces`, page by page, until there are as many as it says there are, or an empty page. A list that shows
+/// nothing new, or goes on beyond all measure, breaks off.
+pub async fn list(app: &App) -> Reply<Listing> {
+    let mut listing = Listing {
+        ids: Vec::new(),
+        is_whole: false,
+    };
+    for _ in 0..PAGES {
+        let path = format!("/workspaces?limit=100&offset={}", listing.ids.len());
+        let (page, total) = match safe(app, "GET", &path).await {
+            Reply::Is(body) => match named::<Vec<Thing>>(&body, "data") {
+                Some(page) => (page, body.get("total_count").and_then(Value::as_u64)),
+                None => return Reply::Unknown,
+            },
+            other => return other.map(|_| listing),
+        };
+        let (known, is_empty) = (listing.ids.len(), page.is_empty());
+        for Thing { id } in page {
+            if !listing.ids.contains(&id) {
+                listing.ids.push(id);
+            }
+        }
+        let all = total.and_then(|total| usize::try_from(total).ok());
+        if is_empty || all.is_some_and(|all| all <= listing.ids.len()) {
+            listing.is_whole = true;
+            return Reply::Is(listing);
+        }
+        if listing.ids.len() == known {
+            break;
+        }
+    }
+    app.note("warn", "list_repeats", json!({ "list": "workspaces" }));
+    Reply::Is(listing)
+}
