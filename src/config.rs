@@ -9,12 +9,12 @@ mod reader;
 
 use url::Url;
 
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 use crate::crypto::keyring::Keyring;
 use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
-use crate::domain::policy::gate::Terms;
+use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::Origin;
 use crate::domain::time::period::LimitReset;
 
@@ -35,7 +35,7 @@ pub struct Config {
     /// `OPENROUTER_MANAGEMENT_KEY`: nothing is minted or swept without.
     pub management_key: Option<Secret>,
     /// `PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`, `MIN_ACCOUNT_AGE_DAYS`, `CLAIMS_PER_HOUR`.
-    pub terms: Terms,
+    pub terms: ClaimTerms,
     /// `KEY_LIMIT_USD`, `KEY_LIMIT_RESET`, `KEY_EXPIRY_DAYS`, `OPENROUTER_WORKSPACE_ID`: seed the default plan once (A5).
     pub plan_seed: Option<PlanSeed>,
     /// `AUDIT_RETENTION_DAYS`: for how long the audit retains sign-ins and changes of limits; 400 when unset.
@@ -86,7 +86,7 @@ pub struct Published {
 impl Config {
     /// Reads every setting through `read`, which answers a variable's text if it is set.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
-        let mut env = Reader {
+        let mut env = SettingsReader {
             read,
             fatal: Vec::new(),
             closing: Vec::new(),

@@ -14,7 +14,7 @@ mod restrictions;
 
 use serde_json::json;
 
-pub use crate::app::claim::decision::{Share, busy_until, refusal_error, share, share_but};
+pub use crate::app::claim::decision::{MintLimit, busy_until, refusal_error, share, share_but};
 use crate::app::claim::decision::{not_reserved, spec};
 use crate::app::claim::removal::{erase, remove};
 use crate::app::claim::restrictions::{restrict, why_rejected};
@@ -23,8 +23,8 @@ use crate::app::error::Error;
 use crate::crypto::random;
 use crate::crypto::session::Session;
 use crate::crypto::sha256_hex;
-use crate::domain::id::Kind;
-use crate::domain::key::generation::State;
+use crate::domain::id::IdKind;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::mint::{Echo, MintSpec, check_echo};
 use crate::domain::key::secret::Secret;
@@ -33,9 +33,9 @@ use crate::ports::DbError;
 use crate::store::audit;
 use crate::store::idempotency::Taking;
 use crate::store::keys::cards::{Card, Issue};
-use crate::store::keys::claims::{self, Attempt, Decision, NewKey};
+use crate::store::keys::claims::{self, Attempt, ClaimDecision, NewKey};
 use crate::store::keys::mints::{self, Minted, Recorded};
-use crate::upstream::openrouter::{self, Created, Refused, Reply};
+use crate::upstream::openrouter::{self, Created, UpstreamRefusal, UpstreamReply};
 
 /// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
 const BUSY_SECS: u32 = 30;
@@ -84,16 +84,16 @@ async fn reserve(app: &App, attempt: Attempt) -> Result<Claimed, Error> {
     if !decision.reserved {
         return not_reserved(app, &attempt, decision);
     }
-    let (share, spec) = offer(app, &attempt, &decision).await?;
-    make(app, &attempt, &decision, &share, &spec).await
+    let (share, spec) = plan_mint(app, &attempt, &decision).await?;
+    execute_mint(app, &attempt, &decision, &share, &spec).await
 }
 
 /// What is asked of upstream for what was reserved. Prepaid, there is nothing to wait for once all is spent.
-pub async fn offer(
+pub async fn plan_mint(
     app: &App,
     attempt: &Attempt,
-    decision: &Decision,
-) -> Result<(Share, MintSpec), Error> {
+    decision: &ClaimDecision,
+) -> Result<(MintLimit, MintSpec), Error> {
     let share = share(&decision.grants, &decision.siblings, attempt.now);
     if share.is_never(&decision.grants) {
         refuse(app, attempt, "credit_spent", None).await?;
@@ -104,11 +104,11 @@ pub async fn offer(
 }
 
 /// Steps 2 to 5 of what was reserved, for whatever purpose.
-pub async fn make(
+pub async fn execute_mint(
     app: &App,
     attempt: &Attempt,
-    decision: &Decision,
-    share: &Share,
+    decision: &ClaimDecision,
+    share: &MintLimit,
     spec: &MintSpec,
 ) -> Result<Claimed, Error> {
     match openrouter::create_key(app, spec).await {
@@ -126,9 +126,9 @@ pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<At
     let random = &*app.random;
     Ok(Attempt {
         session,
-        change: random::public_id(random, Kind::Change)?,
-        key: random::public_id(random, Kind::Key)?,
-        generation: random::public_id(random, Kind::Generation)?,
+        change: random::public_id(random, IdKind::Change)?,
+        key: random::public_id(random, IdKind::Key)?,
+        generation: random::public_id(random, IdKind::Generation)?,
         nonce: random::nonce(random)?,
         taking,
         create: None,
@@ -143,9 +143,9 @@ pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<At
 async fn settle(
     app: &App,
     attempt: &Attempt,
-    decision: &Decision,
+    decision: &ClaimDecision,
     spec: &MintSpec,
-    share: &Share,
+    share: &MintLimit,
     echo: Echo,
     secret: Secret,
 ) -> Result<Claimed, Error> {
@@ -164,8 +164,8 @@ async fn settle(
     let label = echo.label.clone();
     let minted = Minted {
         attempt,
-        record: random::public_id(&*app.random, Kind::Change)?,
-        abandon: random::public_id(&*app.random, Kind::Change)?,
+        record: random::public_id(&*app.random, IdKind::Change)?,
+        abandon: random::public_id(&*app.random, IdKind::Change)?,
         upstream_hash: hash.clone(),
         secret_sha256: fingerprint(app, attempt, &secret, &hash),
         // It is kept and shown: one that gives the secret away is neither.
@@ -175,9 +175,9 @@ async fn settle(
         limit: spec.limit(),
         guardrail_id,
         state: if share.exhausted {
-            State::Disabled
+            GenerationState::Disabled
         } else {
-            State::Active
+            GenerationState::Active
         },
         cap_due_at: share.due,
         now: app.now(),
@@ -263,11 +263,11 @@ async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
 async fn completed(app: &App, spec: &MintSpec, echo: Echo) -> Echo {
     match (echo.expires_at, echo.own_hash(spec)) {
         (None, Some(hash)) => match openrouter::read_echo(app, hash).await {
-            Reply::Is(read) => Echo {
+            UpstreamReply::Is(read) => Echo {
                 expires_at: read.expires_at,
                 ..echo
             },
-            Reply::Missing | Reply::Refused(_) | Reply::Unknown => echo,
+            UpstreamReply::Missing | UpstreamReply::Refused(_) | UpstreamReply::Unknown => echo,
         },
         _ => echo,
     }
@@ -277,12 +277,12 @@ async fn refused_by_upstream(
     app: &App,
     attempt: &Attempt,
     spec: &MintSpec,
-    refused: Refused,
+    refused: UpstreamRefusal,
 ) -> Error {
     let (error, pause) = match refused {
-        Refused::Credential => (Error::CredentialRefused, None),
-        Refused::Rejected => (why_rejected(app, spec).await, None),
-        Refused::Busy(asked) => {
+        UpstreamRefusal::Credential => (Error::CredentialRefused, None),
+        UpstreamRefusal::Rejected => (why_rejected(app, spec).await, None),
+        UpstreamRefusal::Busy(asked) => {
             let secs = asked.unwrap_or(BUSY_SECS).clamp(1, BUSY_SECS_MAX);
             let retry = Error::OpenRouterBusy {
                 retry_after_secs: secs,
@@ -303,7 +303,7 @@ pub async fn refuse(
     failure: &'static str,
     pause_until: Option<Timestamp>,
 ) -> Result<(), Error> {
-    let change = random::public_id(&*app.random, Kind::Change)?;
+    let change = random::public_id(&*app.random, IdKind::Change)?;
     let now = app.now();
     mints::refuse(&*app.db, attempt, &change, failure, pause_until, now).await?;
     Ok(())
@@ -313,7 +313,7 @@ pub async fn refuse(
 async fn doubt(app: &App, attempt: &Attempt) -> Error {
     let generation = attempt.generation.as_str();
     app.note("warn", "mint_unknown", json!({ "generation": generation }));
-    let ids = random::public_id(&*app.random, Kind::Change)
+    let ids = random::public_id(&*app.random, IdKind::Change)
         .and_then(|change| Ok((change, random::nonce(&*app.random)?)));
     if let Ok((change, nonce)) = ids
         && let Err(error) = mints::doubt(&*app.db, attempt, &change, &nonce, app.now()).await

@@ -4,24 +4,24 @@ use std::cell::{Cell, RefCell};
 
 use crate::config::Config;
 use crate::domain::time::Timestamp;
-use crate::jobs::Asked;
-use crate::ports::{Brake, Clock, Database, KeyValue, Log, Outbound, Random};
-use crate::store::keys::claims::House;
-use crate::store::ops::alarms::Standing;
+use crate::jobs::QueuedRun;
+use crate::ports::{Clock, Database, HttpClient, KeyValue, Log, Random, RateLimiter};
+use crate::store::keys::claims::ClaimPolicy;
+use crate::store::ops::alarms::HealthFlags;
 
 pub struct App {
     pub config: Config,
     pub db: Box<dyn Database>,
     pub kv: Box<dyn KeyValue>,
-    pub http: Box<dyn Outbound>,
+    pub http: Box<dyn HttpClient>,
     pub clock: Box<dyn Clock>,
     pub random: Box<dyn Random>,
-    pub brake: Box<dyn Brake>,
+    pub brake: Box<dyn RateLimiter>,
     pub log: Box<dyn Log>,
     /// Runs of jobs that requests have begun, and that work on after the answer.
-    pub asked: RefCell<Vec<Asked>>,
+    pub asked: RefCell<Vec<QueuedRun>>,
     /// What in the database keeps claims closed, as this isolate last heard, and when: for what is told, the guards ask.
-    pub standing_seen: Cell<Option<(Timestamp, Standing)>>,
+    pub standing_seen: Cell<Option<(Timestamp, HealthFlags)>>,
 }
 
 impl App {
@@ -30,8 +30,8 @@ impl App {
     }
 
     /// What configuration has to say in the guarding statements.
-    pub fn house(&self) -> House {
-        House {
+    pub fn house(&self) -> ClaimPolicy {
+        ClaimPolicy {
             terms: self.config.terms,
             public_origin: self.config.public_origin.as_str().to_owned(),
         }

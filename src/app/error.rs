@@ -121,7 +121,7 @@ pub enum Error {
     },
     /// A request was decided otherwise before.
     AlreadyDecided {
-        state: request::State,
+        state: request::RequestState,
     },
     /// Configuration names them as an admin: nobody puts those out from here.
     MemberIsAdmin,

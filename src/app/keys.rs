@@ -9,13 +9,13 @@ use serde_json::json;
 use crate::app::claim;
 use crate::app::context::App;
 use crate::app::error::Error;
-use crate::app::sync::switch::{self, Switched};
+use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes;
 use crate::crypto::random;
 use crate::crypto::session::Session;
-use crate::domain::id::Kind;
-use crate::domain::key::generation::State;
-use crate::domain::key::hold::{Reason, Role};
+use crate::domain::id::IdKind;
+use crate::domain::key::generation::GenerationState;
+use crate::domain::key::hold::{HoldRole, Reason};
 use crate::domain::key::purge::Removed;
 use crate::domain::policy::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::ports::DbError;
@@ -23,9 +23,9 @@ use crate::store::access::quotas;
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::generations::{self, Due};
 use crate::store::keys::holds::Switch;
-use crate::store::keys::own_keys::{self, DueNow, Granted, Wanted, Wish};
+use crate::store::keys::own_keys::{self, DueNow, Granted, KeyAct, KeyChange};
 use crate::store::keys::upstream_holds;
-use crate::upstream::openrouter::Reply;
+use crate::upstream::openrouter::UpstreamReply;
 
 /// A key after something was asked of it, and whether OpenRouter has confirmed that; else the sweep carries it out.
 pub struct Carried {
@@ -43,10 +43,10 @@ pub async fn change(
 ) -> Result<Carried, Error> {
     let wish = wish(app, session, key)?;
     let name = match name {
-        Some(name) => Some((random::public_id(&*app.random, Kind::Change)?, name)),
+        Some(name) => Some((random::public_id(&*app.random, IdKind::Change)?, name)),
         None => None,
     };
-    let wanted = Wanted { disabled, name };
+    let wanted = KeyChange { disabled, name };
     let granted = own_keys::change(&*app.db, &wish, &wanted).await?;
     refusal(&granted, disabled)?;
     let within_quota = within_quota(app, &wish, &wanted, &granted).await;
@@ -85,13 +85,13 @@ pub async fn change(
 fn is_so_already(card: &Card, switch: Switch) -> bool {
     match switch {
         Switch::Off => card.all_off,
-        Switch::On => card.state != State::Disabled || !card.holds.is_empty(),
+        Switch::On => card.state != GenerationState::Disabled || !card.holds.is_empty(),
     }
 }
 
 /// Whether somebody else has disabled it, so that enabling it later would undo that. Only of what is enabled as far as we know.
-async fn is_held_already(app: &App, session: &Session, state: State, row: &Due) -> bool {
-    let known_on = state == State::Active && row.doubted_at.is_none();
+async fn is_held_already(app: &App, session: &Session, state: GenerationState, row: &Due) -> bool {
+    let known_on = state == GenerationState::Active && row.doubted_at.is_none();
     match row.upstream_hash.as_deref().filter(|_| known_on) {
         Some(hash) => upstream_changes::is_held_already(app, hash, session.member.as_str()).await,
         None => false,
@@ -107,11 +107,16 @@ async fn switched(
     followed: &mut bool,
 ) -> bool {
     let answer = switch::switch(app, switch, row, session.member.as_str()).await;
-    let is_gone = matches!(answer, Ok(Reply::Is(Switched::Gone) | Reply::Missing));
+    let is_gone = matches!(
+        answer,
+        Ok(UpstreamReply::Is(SwitchOutcome::Gone) | UpstreamReply::Missing)
+    );
     match answer {
-        Ok(Reply::Is(Switched::Confirmed | Switched::Gone)) => {}
+        Ok(UpstreamReply::Is(SwitchOutcome::Confirmed | SwitchOutcome::Gone)) => {}
         // Another hold keeps it off, or somebody else's turn has come; or there is nothing to enable.
-        Ok(Reply::Is(Switched::Overtaken) | Reply::Missing) => *followed = false,
+        Ok(UpstreamReply::Is(SwitchOutcome::Overtaken) | UpstreamReply::Missing) => {
+            *followed = false
+        }
         left => {
             left_to_sweep(app, row, left);
             *followed = false;
@@ -136,7 +141,7 @@ pub async fn lift_upstream_hold(app: &App, session: &Session, key: &str) -> Resu
         card.missing |= switched(app, Switch::On, &row, session, &mut followed).await;
     }
     if followed {
-        card.state = State::Active;
+        card.state = GenerationState::Active;
     }
     let confirmed = followed || card.missing;
     Ok(Carried { card, confirmed })
@@ -155,7 +160,7 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Carried, Err
         removed &= remove(app, session.member.as_str(), &row).await;
     }
     if removed {
-        card.state = State::Revoked;
+        card.state = GenerationState::Revoked;
     }
     let confirmed = !card.state.is_live();
     Ok(Carried { card, confirmed })
@@ -165,7 +170,7 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Carried, Err
 pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
     let removal = switch::remove(app, row, actor).await;
     match removal.map(|removal| removal.reply) {
-        Ok(Reply::Is(removed)) => confirmed(app, actor, row, removed).await,
+        Ok(UpstreamReply::Is(removed)) => confirmed(app, actor, row, removed).await,
         left => {
             left_to_sweep(app, row, left);
             false
@@ -173,12 +178,12 @@ pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
     }
 }
 
-fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<Wish<'a>, Error> {
-    Ok(Wish {
+fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<KeyAct<'a>, Error> {
+    Ok(KeyAct {
         session,
         key,
         admins: json!(app.config.admin_github_ids).to_string(),
-        change: random::public_id(&*app.random, Kind::Change)?,
+        change: random::public_id(&*app.random, IdKind::Change)?,
         now: app.now(),
     })
 }
@@ -192,7 +197,7 @@ fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
     if card.ended {
         return Err(Error::KeyEnded);
     }
-    let for_the_next = *role == Role::Admin && !card.state.is_live();
+    let for_the_next = *role == HoldRole::Admin && !card.state.is_live();
     if disabled.is_some() && !for_the_next {
         switchable(card.state)?;
     }
@@ -207,14 +212,14 @@ fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
 /// What was wanted and not done, though nothing else speaks against it: the day's quota, or upstream's patience.
 async fn within_quota(
     app: &App,
-    wish: &Wish<'_>,
-    wanted: &Wanted,
+    wish: &KeyAct<'_>,
+    wanted: &KeyChange,
     granted: &Granted,
 ) -> Result<(), Error> {
     let Granted { card, role, .. } = granted;
     let own = match role {
-        Role::Owner => Reason::Owner,
-        Role::Admin => Reason::Admin,
+        HoldRole::Owner => Reason::Owner,
+        HoldRole::Admin => Reason::Admin,
     };
     let still_held = wanted.disabled == Some(false) && card.holds.contains(&own);
     let named = wanted.name.as_ref().map(|(_, name)| name);
@@ -228,25 +233,32 @@ async fn within_quota(
     }
     let used_up = (still_held && today.enables >= ENABLES_A_DAY)
         || (unnamed && today.renames >= RENAMES_A_DAY);
-    if used_up && *role == Role::Owner {
+    if used_up && *role == HoldRole::Owner {
         return Err(Error::daily_quota(wish.now));
     }
     Ok(())
 }
 
 /// Whether there is a key upstream that can be off or on.
-pub fn switchable(state: State) -> Result<(), Error> {
+pub fn switchable(state: GenerationState) -> Result<(), Error> {
     match state {
-        State::Active | State::Disabled => Ok(()),
-        State::Reserved | State::Minting | State::Verifying => Err(Error::ClaimInProgress),
-        State::Revoking | State::Stuck => Err(Error::KeyBeingRemoved),
-        State::Revoked | State::Expired | State::Void => Err(Error::KeyEnded),
+        GenerationState::Active | GenerationState::Disabled => Ok(()),
+        GenerationState::Reserved | GenerationState::Minting | GenerationState::Verifying => {
+            Err(Error::ClaimInProgress)
+        }
+        GenerationState::Revoking | GenerationState::Stuck => Err(Error::KeyBeingRemoved),
+        GenerationState::Revoked | GenerationState::Expired | GenerationState::Void => {
+            Err(Error::KeyEnded)
+        }
     }
 }
 
 /// Whether anything has to be sent: not where upstream is known to be as it should, nor to one that is being removed.
 fn is_due(due: &DueNow, switch: Switch) -> bool {
-    let is_switched = matches!(due.state, State::Active | State::Disabled);
+    let is_switched = matches!(
+        due.state,
+        GenerationState::Active | GenerationState::Disabled
+    );
     is_switched && (due.state != switch.state() || due.row.doubted_at.is_some())
 }
 
@@ -272,7 +284,7 @@ pub async fn why_not_replaceable(
 }
 
 async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool {
-    let confirmed = match random::public_id(&*app.random, Kind::Change) {
+    let confirmed = match random::public_id(&*app.random, IdKind::Change) {
         Ok(change) => {
             let generation = row.public_id.as_str();
             generations::confirm_off(&*app.db, generation, removed, actor, &change, app.now()).await

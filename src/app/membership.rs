@@ -8,29 +8,29 @@ use crate::app::error::Error;
 use crate::app::keys;
 use crate::crypto::session::Session;
 use crate::crypto::{pseudonym, random};
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::identity::Status;
 use crate::store::keys::generations::Due;
-use crate::store::members::offboard::{self, Leaving, Verdict};
+use crate::store::members::offboard::{self, Leaving, StatusChange};
 use crate::store::members::{self, roster};
 
 /// Has a member stand as an admin says. The same again is the same answer.
-pub async fn stand(
+pub async fn set_member_status(
     app: &App,
     session: &Session,
     member: PublicId,
     status: Status,
 ) -> Result<Value, Error> {
-    let verdict = Verdict {
+    let verdict = StatusChange {
         session,
         member,
         status,
-        change: random::public_id(&*app.random, Kind::Change)?,
-        block: random::public_id(&*app.random, Kind::Block)?,
+        change: random::public_id(&*app.random, IdKind::Change)?,
+        block: random::public_id(&*app.random, IdKind::Block)?,
         admins: serde_json::to_string(&app.config.admin_github_ids).map_err(|_| Error::Internal)?,
         now: app.now(),
     };
-    let stood = offboard::stand(&*app.db, &verdict).await?;
+    let stood = offboard::set_member_status(&*app.db, &verdict).await?;
     let (details, due) = stood.ok_or(Error::NotFound)?;
     match roster::status_of(&details).ok_or(Error::Internal)? {
         is if is == status => {}
@@ -65,7 +65,7 @@ pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<bool, 
         session,
         login: confirm,
         subject: subjects.first().ok_or(Error::Internal)?,
-        change: random::public_id(&*app.random, Kind::Change)?,
+        change: random::public_id(&*app.random, IdKind::Change)?,
         now: app.now(),
     };
     let due = offboard::leave(&*app.db, &leaving).await?;

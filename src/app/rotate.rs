@@ -9,16 +9,16 @@
 
 use serde_json::json;
 
-use crate::app::claim::{self, Claimed, Share};
+use crate::app::claim::{self, Claimed, MintLimit};
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::keys;
 use crate::app::sync::absence;
-use crate::app::sync::switch::{self, Switched};
+use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes::{self, Look, Noticed};
 use crate::crypto::random;
 use crate::crypto::session::Session;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::key::mint::MintSpec;
 use crate::domain::key::rotation::{RENEWAL_GRACE_HOURS, split};
 use crate::domain::key::secret::Secret;
@@ -30,12 +30,12 @@ use crate::domain::time::period::LimitReset;
 use crate::ports::DbError;
 use crate::store::idempotency::Taking;
 use crate::store::keys::cards::{self, Card};
-use crate::store::keys::claims::{Attempt, Decision};
+use crate::store::keys::claims::{Attempt, ClaimDecision};
 use crate::store::keys::generations::Due;
 use crate::store::keys::holds::Switch;
-use crate::store::keys::rotations::{self, Facts, OldSecret, Rotation, Told};
+use crate::store::keys::rotations::{self, OldSecret, Rotation, RotationFacts, StepResult};
 use crate::store::keys::successors;
-use crate::upstream::openrouter::{self, Reply};
+use crate::upstream::openrouter::{self, UpstreamReply};
 
 mod credit;
 mod leak;
@@ -45,7 +45,7 @@ pub use crate::app::rotate::leak::{report_found, report_leak};
 use crate::app::rotate::refused::refusal;
 
 /// Who asks for the next secret of which key.
-pub struct Asked<'a> {
+pub struct RotationRequest<'a> {
     pub session: Session,
     /// As the request names it; anything may stand there.
     pub key: &'a str,
@@ -70,7 +70,7 @@ pub enum Rotated {
 /// Replaces the secret: at once, or with so many hours in which the old one works too.
 pub async fn rotate(
     app: &App,
-    asked: &Asked<'_>,
+    asked: &RotationRequest<'_>,
     grace_hours: Option<i64>,
 ) -> Result<Rotated, Error> {
     replace(app, asked, false, grace_hours).await
@@ -79,7 +79,7 @@ pub async fn rotate(
 /// The same with a life of its own, since an expiry cannot be moved. With grace, unless too little is left for two.
 pub async fn renew(
     app: &App,
-    asked: &Asked<'_>,
+    asked: &RotationRequest<'_>,
     grace_hours: Option<i64>,
 ) -> Result<Rotated, Error> {
     let hours = grace_hours.unwrap_or(RENEWAL_GRACE_HOURS);
@@ -91,7 +91,7 @@ pub async fn renew(
 
 async fn replace(
     app: &App,
-    asked: &Asked<'_>,
+    asked: &RotationRequest<'_>,
     renews: bool,
     grace_hours: Option<i64>,
 ) -> Result<Rotated, Error> {
@@ -121,17 +121,17 @@ async fn replace(
     }
     let made = match prepare(app, &mut attempt, &rotation, &facts, Ok(())).await {
         Ok((decision, (share, spec))) => {
-            made(claim::make(app, &attempt, &decision, &share, &spec).await)
+            made(claim::execute_mint(app, &attempt, &decision, &share, &spec).await)
         }
         Err(error) => Err(error),
     };
     if made.is_err() {
-        let_go(app, &attempt, asked.key, &facts.old).await;
+        release_rotation_lock(app, &attempt, asked.key, &facts.old).await;
     }
     made
 }
 
-fn attempt(app: &App, asked: &Asked<'_>, rotation: &Rotation) -> Result<Attempt, Error> {
+fn attempt(app: &App, asked: &RotationRequest<'_>, rotation: &Rotation) -> Result<Attempt, Error> {
     let attempt = claim::attempt(app, asked.session.clone(), asked.taking.clone())?;
     Ok(Attempt {
         rotation: Some(rotation.clone()),
@@ -147,7 +147,7 @@ fn made(claimed: Result<Claimed, Error>) -> Result<Rotated, Error> {
 }
 
 /// How the key stands, if it is the member's and there is something to replace.
-fn owned(told: Told) -> Result<Facts, Error> {
+fn owned(told: StepResult) -> Result<RotationFacts, Error> {
     let card = told.card.ok_or(Error::NotFound)?;
     match told.facts {
         Some(facts) => Ok(facts),
@@ -165,9 +165,9 @@ async fn prepare(
     app: &App,
     attempt: &mut Attempt,
     rotation: &Rotation,
-    facts: &Facts,
+    facts: &RotationFacts,
     looked_at: Result<(), Error>,
-) -> Result<(Decision, (Share, MintSpec)), Error> {
+) -> Result<(ClaimDecision, (MintLimit, MintSpec)), Error> {
     let old = disable_old(app, attempt, &facts.old).await?;
     looked_at?;
     attempt.now = app.now();
@@ -178,7 +178,7 @@ async fn prepare(
     if !decision.reserved {
         return Err(refusal(attempt, rotation, &owned(told)?.gates));
     }
-    let offer = claim::offer(app, attempt, &decision).await?;
+    let offer = claim::plan_mint(app, attempt, &decision).await?;
     Ok((decision, offer))
 }
 
@@ -194,8 +194,8 @@ async fn looked_at(app: &App, attempt: &Attempt, old: &Due, look: Look) -> Resul
 async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecret, Error> {
     let actor = attempt.session.member.as_str();
     match switch::switch_and_read(app, Switch::Off, old, actor).await {
-        Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => Ok(OldSecret::Off(spent)),
-        Ok(Reply::Is((Switched::Gone, _))) => Ok(OldSecret::Gone),
+        Ok(UpstreamReply::Is((SwitchOutcome::Confirmed, Some(spent)))) => Ok(OldSecret::Off(spent)),
+        Ok(UpstreamReply::Is((SwitchOutcome::Gone, _))) => Ok(OldSecret::Gone),
         left => {
             // What it has spent is nobody's in a log.
             let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
@@ -207,17 +207,17 @@ async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecre
 
 /// Ends the rotation's lock. True where nothing else holds the key now.
 async fn release(app: &App, attempt: &Attempt, key: &str) -> Result<bool, DbError> {
-    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
-    successors::let_go(&*app.db, attempt, key, &change, app.now()).await
+    let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
+    successors::release_rotation_lock(&*app.db, attempt, key, &change, app.now()).await
 }
 
 /// It came to nothing: the old one comes back, unless somebody else wants it off. What fails here, the sweep does.
-async fn let_go(app: &App, attempt: &Attempt, key: &str, old: &Due) {
+async fn release_rotation_lock(app: &App, attempt: &Attempt, key: &str, old: &Due) {
     let freed = release(app, attempt, key).await;
     if freed == Ok(true) {
         let actor = attempt.session.member.as_str();
         match switch::switch(app, Switch::On, old, actor).await {
-            Ok(Reply::Is(_) | Reply::Missing) => {}
+            Ok(UpstreamReply::Is(_) | UpstreamReply::Missing) => {}
             left => keys::left_to_sweep(app, old, left),
         }
     }
@@ -241,12 +241,12 @@ async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Resu
         return Ok(Graced::OldIsGone);
     };
     attempt.now = app.now();
-    let (share, spec) = claim::offer(app, &attempt, &decision).await?;
+    let (share, spec) = claim::plan_mint(app, &attempt, &decision).await?;
     attempt.rotation = Some(Rotation {
         lowered: Some(lowered),
         ..rotation
     });
-    let made = made(claim::make(app, &attempt, &decision, &share, &spec).await);
+    let made = made(claim::execute_mint(app, &attempt, &decision, &share, &spec).await);
     if made.is_err() {
         raise_again(app, &facts.old).await;
     }
@@ -259,8 +259,8 @@ async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Resu
 async fn lower(
     app: &App,
     attempt: &Attempt,
-    decision: &mut Decision,
-    facts: &Facts,
+    decision: &mut ClaimDecision,
+    facts: &RotationFacts,
 ) -> Result<Option<NanoUsd>, Error> {
     if let Err(error) = upstream_changes::must_be_as_we_left_it(
         app,
@@ -275,12 +275,12 @@ async fn lower(
         return Err(error);
     }
     let spent = match read_spent(app, attempt, &facts.old).await? {
-        Reply::Is(Some(spent)) => spent,
-        Reply::Missing => {
+        UpstreamReply::Is(Some(spent)) => spent,
+        UpstreamReply::Missing => {
             claim::refuse(app, attempt, "key_missing", None).await?;
             return Ok(None);
         }
-        Reply::Is(None) | Reply::Refused(_) | Reply::Unknown => {
+        UpstreamReply::Is(None) | UpstreamReply::Refused(_) | UpstreamReply::Unknown => {
             claim::refuse(app, attempt, "old_unconfirmed", None).await?;
             return Err(Error::OldUnconfirmed);
         }
@@ -291,7 +291,7 @@ async fn lower(
     };
     let actor = attempt.session.member.as_str();
     let (failure, error) = match switch::limit(app, &facts.old, to, actor).await {
-        Ok(Reply::Is((Switched::Confirmed, Some(spent)))) => {
+        Ok(UpstreamReply::Is((SwitchOutcome::Confirmed, Some(spent)))) => {
             count_old_as(decision, to, spent);
             if !claim::share(&decision.grants, &decision.siblings, app.now()).exhausted {
                 return Ok(Some(to));
@@ -314,9 +314,9 @@ async fn read_spent(
     app: &App,
     attempt: &Attempt,
     old: &Due,
-) -> Result<Reply<Option<Spend>>, Error> {
+) -> Result<UpstreamReply<Option<Spend>>, Error> {
     let Some(hash) = old.upstream_hash.as_deref() else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let answer = openrouter::read_key_once(app, hash).await;
     let spent = answer.map(|body| body.read_at(app.now()));
@@ -325,7 +325,12 @@ async fn read_spent(
 }
 
 /// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.
-fn half(decision: &mut Decision, facts: &Facts, spent: Spend, now: Timestamp) -> Option<NanoUsd> {
+fn half(
+    decision: &mut ClaimDecision,
+    facts: &RotationFacts,
+    spent: Spend,
+    now: Timestamp,
+) -> Option<NanoUsd> {
     let reset = decision.grants.limit_reset;
     if facts.limit_reset != reset {
         return None;
@@ -348,7 +353,11 @@ fn is_old(sibling: &Sibling) -> bool {
 
 /// Counts the old one with this limit, and with what it was read to have spent: that never falls below what was known. What
 /// is known then, and what it had spent before its owner prepaid.
-fn count_old_as(decision: &mut Decision, cap: NanoUsd, spent: Spend) -> Option<(Spend, NanoUsd)> {
+fn count_old_as(
+    decision: &mut ClaimDecision,
+    cap: NanoUsd,
+    spent: Spend,
+) -> Option<(Spend, NanoUsd)> {
     let old = decision
         .siblings
         .iter_mut()

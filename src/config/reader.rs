@@ -6,7 +6,7 @@ use crate::config::{OAuthApp, PlanSeed, Problem, Published, Upstreams, forms};
 use crate::crypto::keyring::Keyring;
 use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
-use crate::domain::policy::gate::Terms;
+use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::{Origin, is_safe};
 use crate::domain::time::period::LimitReset;
 
@@ -20,13 +20,13 @@ const SEATS_CEILING: i64 = 10_000_000;
 const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
 
 /// Reads settings and keeps what is wrong with them.
-pub(crate) struct Reader<'a> {
+pub(crate) struct SettingsReader<'a> {
     pub(crate) read: &'a dyn Fn(&str) -> Option<String>,
     pub(crate) fatal: Vec<Problem>,
     pub(crate) closing: Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     fn text(&self, setting: &str) -> Option<String> {
         let text = (self.read)(setting)?.trim().to_owned();
         (!text.is_empty()).then_some(text)
@@ -98,14 +98,14 @@ impl Reader<'_> {
         Keyring::new(&secrets.collect::<Vec<_>>())
     }
 
-    pub(crate) fn terms(&mut self, can_mint: bool, in_development: bool) -> Terms {
+    pub(crate) fn terms(&mut self, can_mint: bool, in_development: bool) -> ClaimTerms {
         let project_live = self.opens("PROJECT_STATUS", "live", "not live: claims are closed");
         let enabled = self.opens(
             "PROVISIONING_ENABLED",
             "true",
             "not true: claims are closed",
         );
-        Terms {
+        ClaimTerms {
             project_live,
             provisioning_enabled: enabled,
             can_mint,

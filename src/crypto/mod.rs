@@ -9,7 +9,7 @@ pub mod session;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::domain::id::{ID_BYTES, Kind, PublicId};
+use crate::domain::id::{ID_BYTES, IdKind, PublicId};
 
 /// SHA-256 as lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -17,7 +17,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// The id that a secret seed gives to one thing of a kind, and to no other.
-pub fn derived_id(kind: Kind, seed: &str, of: &str) -> PublicId {
+pub fn derived_id(kind: IdKind, seed: &str, of: &str) -> PublicId {
     let text = format!("{seed}/{}/{of}", kind.prefix());
     let mut bytes = [0; ID_BYTES];
     for (byte, digest) in bytes.iter_mut().zip(Sha256::digest(text.as_bytes())) {
@@ -41,13 +41,16 @@ mod tests {
 
     #[test]
     fn a_derived_id_is_the_same_for_the_same_thing_and_another_for_any_other() {
-        let id = derived_id(Kind::Raise, "seed", "one");
-        assert_eq!(id, derived_id(Kind::Raise, "seed", "one"));
-        assert_eq!(PublicId::parse(Kind::Raise, id.as_str()), Some(id.clone()));
+        let id = derived_id(IdKind::Raise, "seed", "one");
+        assert_eq!(id, derived_id(IdKind::Raise, "seed", "one"));
+        assert_eq!(
+            PublicId::parse(IdKind::Raise, id.as_str()),
+            Some(id.clone())
+        );
         for (kind, seed, of) in [
-            (Kind::Change, "seed", "one"),
-            (Kind::Raise, "another", "one"),
-            (Kind::Raise, "seed", "another"),
+            (IdKind::Change, "seed", "one"),
+            (IdKind::Raise, "another", "one"),
+            (IdKind::Raise, "seed", "another"),
         ] {
             let other = derived_id(kind, seed, of);
             assert_ne!(id.as_str().get(4..), other.as_str().get(4..));

@@ -3,11 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::id::{ID_BYTES, Kind, PublicId};
+use crate::domain::id::{ID_BYTES, IdKind, PublicId};
 use crate::ports::{NoRandomness, Random};
 
 /// A fresh public id.
-pub fn public_id(random: &dyn Random, kind: Kind) -> Result<PublicId, NoRandomness> {
+pub fn public_id(random: &dyn Random, kind: IdKind) -> Result<PublicId, NoRandomness> {
     Ok(PublicId::new(kind, bytes::<ID_BYTES>(random)?))
 }
 

@@ -6,7 +6,7 @@ use jwt_compact::{AlgorithmExt, Claims, Header, UntrustedToken};
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::keyring::Key;
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::time::Timestamp;
 
 /// Seven days, absolute (A7).
@@ -53,7 +53,7 @@ pub fn verify(keys: &[Key], token: &str, now: Timestamp) -> Option<Session> {
     let issued = Timestamp::from_secs(issued?);
     let ends = Timestamp::from_secs(ends?);
     let current = issued <= now.plus(SKEW_SECS) && now < ends && ends.since(issued) <= SESSION_SECS;
-    let member = PublicId::parse(Kind::Member, &payload.sub)?;
+    let member = PublicId::parse(IdKind::Member, &payload.sub)?;
     current.then_some(Session {
         member,
         epoch: payload.epoch,
@@ -84,7 +84,7 @@ mod tests {
 
     fn session() -> Session {
         Session {
-            member: PublicId::new(Kind::Member, [9; 12]),
+            member: PublicId::new(IdKind::Member, [9; 12]),
             epoch: 3,
         }
     }

@@ -7,7 +7,7 @@ pub const ID_BYTES: usize = 12;
 
 /// What an id names, as its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum IdKind {
     Member,
     Key,
     Generation,
@@ -28,7 +28,7 @@ pub enum Kind {
     Finding,
 }
 
-impl Kind {
+impl IdKind {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Member => "mem",
@@ -50,12 +50,12 @@ impl Kind {
 pub struct PublicId(String);
 
 impl PublicId {
-    pub fn new(kind: Kind, random: [u8; ID_BYTES]) -> Self {
+    pub fn new(kind: IdKind, random: [u8; ID_BYTES]) -> Self {
         Self(format!("{}_{}", kind.prefix(), hex::encode(random)))
     }
 
     /// Reads an id of the given kind, and nothing else.
-    pub fn parse(kind: Kind, text: &str) -> Option<Self> {
+    pub fn parse(kind: IdKind, text: &str) -> Option<Self> {
         let digits = text.strip_prefix(kind.prefix())?.strip_prefix('_')?;
         let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (digits.len() == ID_BYTES.saturating_mul(2) && digits.bytes().all(is_hex))
@@ -80,13 +80,13 @@ pub fn marker(instance: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ID_BYTES, Kind, PublicId};
+    use super::{ID_BYTES, IdKind, PublicId};
 
     #[test]
     fn an_id_reads_back_and_nothing_else_does() {
-        let id = PublicId::new(Kind::Key, [7; ID_BYTES]);
-        assert_eq!(PublicId::parse(Kind::Key, id.as_str()), Some(id.clone()));
-        assert_eq!(PublicId::parse(Kind::Member, id.as_str()), None);
+        let id = PublicId::new(IdKind::Key, [7; ID_BYTES]);
+        assert_eq!(PublicId::parse(IdKind::Key, id.as_str()), Some(id.clone()));
+        assert_eq!(PublicId::parse(IdKind::Member, id.as_str()), None);
         for bad in [
             "",
             "key_",
@@ -95,7 +95,7 @@ mod tests {
             "KEY_070707070707070707070707",
             "key_070707070707070707070707\n",
         ] {
-            assert_eq!(PublicId::parse(Kind::Key, bad), None, "{bad:?}");
+            assert_eq!(PublicId::parse(IdKind::Key, bad), None, "{bad:?}");
         }
     }
 }

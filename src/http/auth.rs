@@ -8,7 +8,7 @@ use crate::app::error::Error;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::session::{self, SESSION_SECS, Session};
 use crate::crypto::{pseudonym, random, sha256_hex};
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::people::identity::Identity;
 use crate::domain::policy::return_target::ReturnTarget;
 use crate::http::server::body::NoMembers;
@@ -22,7 +22,7 @@ const CALLBACK: &str = "/auth/github/callback";
 
 /// Why a sign-in came back without a session, as the start page tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refused {
+enum SignInRefusal {
     State,
     NotConfigured,
     Storage,
@@ -30,7 +30,7 @@ enum Refused {
     GitHub(Failed),
 }
 
-impl Refused {
+impl SignInRefusal {
     const fn code(self) -> &'static str {
         match self {
             Self::State => "state",
@@ -42,7 +42,7 @@ impl Refused {
     }
 }
 
-impl From<Failed> for Refused {
+impl From<Failed> for SignInRefusal {
     fn from(failed: Failed) -> Self {
         Self::GitHub(failed)
     }
@@ -56,11 +56,11 @@ const ANOTHER_ACCOUNT: &str = "another";
 pub async fn start_github(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let (Some(oauth), true) = (&app.config.github, app.config.sign_in_configured()) else {
-        return Ok(refused(Refused::NotConfigured));
+        return Ok(refused(SignInRefusal::NotConfigured));
     };
     let next = ReturnTarget::from_name(context.query("next").as_deref());
     let Some((pending, lines)) = attempts::begin(&context, next)? else {
-        return Ok(refused(Refused::NotConfigured));
+        return Ok(refused(SignInRefusal::NotConfigured));
     };
     let signed_out = cookies::value(context.cookies.as_deref(), cookies::SIGNED_OUT).is_some();
     let another = context.query("account").as_deref() == Some(ANOTHER_ACCOUNT);
@@ -96,7 +96,7 @@ pub async fn finish_github(context: Context) -> Result<Reply, Error> {
         }
         Err(why) => why,
     };
-    if why == Refused::State && is_signed_in(&context).await {
+    if why == SignInRefusal::State && is_signed_in(&context).await {
         let target = attempts::target_named_in(&state);
         return Ok(Reply::redirect(303, path_of(&context.app, target)));
     }
@@ -122,14 +122,18 @@ async fn is_signed_in(context: &Context) -> bool {
     }
 }
 
-async fn finish(context: &Context, state: &str) -> Result<(Session, ReturnTarget), Refused> {
+async fn finish(context: &Context, state: &str) -> Result<(Session, ReturnTarget), SignInRefusal> {
     let app = &*context.app;
-    let oauth = app.config.github.as_ref().ok_or(Refused::NotConfigured)?;
-    let pending = attempts::of_state(context, state).ok_or(Refused::State)?;
+    let oauth = app
+        .config
+        .github
+        .as_ref()
+        .ok_or(SignInRefusal::NotConfigured)?;
+    let pending = attempts::of_state(context, state).ok_or(SignInRefusal::State)?;
     if let Some(error) = context.query("error") {
         return Err(Failed::from_github(&error).into());
     }
-    let code = context.query("code").ok_or(Refused::State)?;
+    let code = context.query("code").ok_or(SignInRefusal::State)?;
     let callback = callback(app);
     let token = github::exchange(app, oauth, &callback, &code, &pending.verifier).await?;
     let identity = github::identify(app, &token).await;
@@ -141,20 +145,20 @@ async fn finish(context: &Context, state: &str) -> Result<(Session, ReturnTarget
 }
 
 /// Burns the state and makes or refreshes the member, in one batch.
-async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, Refused> {
+async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, SignInRefusal> {
     let plan = app
         .config
         .plan_seed
         .as_ref()
-        .ok_or(Refused::NotConfigured)?;
-    let fresh = |kind| random::public_id(&*app.random, kind).map_err(|_| Refused::Storage);
+        .ok_or(SignInRefusal::NotConfigured)?;
+    let fresh = |kind| random::public_id(&*app.random, kind).map_err(|_| SignInRefusal::Storage);
     let now = app.now();
     let (keyring, provider) = (&app.config.keyring, identity.provider.name());
     let sign_in = SignIn {
         identity,
         left_as: pseudonym::subjects(keyring, provider, &identity.subject),
-        member: fresh(Kind::Member)?,
-        change: fresh(Kind::Change)?,
+        member: fresh(IdKind::Member)?,
+        change: fresh(IdKind::Change)?,
         state_sha256: sha256_hex(state.as_bytes()),
         state_expires_at: now.plus(attempts::ATTEMPT_SECS),
         public_origin: app.config.public_origin.as_str(),
@@ -163,9 +167,9 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, R
     };
     match members::sign_in(&*app.db, &sign_in).await {
         Ok(SignedIn::As(session)) => Ok(session),
-        Ok(SignedIn::Replayed) => Err(Refused::State),
-        Ok(SignedIn::NotActive(_)) => Err(Refused::Blocked),
-        Err(_) => Err(Refused::Storage),
+        Ok(SignedIn::Replayed) => Err(SignInRefusal::State),
+        Ok(SignedIn::NotActive(_)) => Err(SignInRefusal::Blocked),
+        Err(_) => Err(SignInRefusal::Storage),
     }
 }
 
@@ -182,7 +186,7 @@ pub async fn sign_out_everywhere(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let session = context.member()?;
     let _: NoMembers = context.json()?;
-    let change = random::public_id(&*app.random, Kind::Change)?;
+    let change = random::public_id(&*app.random, IdKind::Change)?;
     if !members::end_sessions(&*app.db, &session, &change, app.now()).await? {
         return Err(Error::SignInRequired);
     }
@@ -207,6 +211,6 @@ fn callback(app: &App) -> String {
     format!("{}{CALLBACK}", app.config.public_origin.as_str())
 }
 
-fn refused(why: Refused) -> Reply {
+fn refused(why: SignInRefusal) -> Reply {
     Reply::redirect(303, &format!("/?auth_error={}", why.code()))
 }

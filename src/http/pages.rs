@@ -78,11 +78,11 @@ struct Landing<'a> {
     curl: Example,
     closed: Option<Closed>,
     sign_in: bool,
-    auth_error: Option<Refusal>,
+    auth_error: Option<SignInNotice>,
 }
 
 /// Why a sign-in came back without a session, in words.
-struct Refusal {
+struct SignInNotice {
     title: &'static str,
     text: &'static str,
     /// Another account may fare better; it is offered beside the refusal.
@@ -91,7 +91,7 @@ struct Refusal {
 
 #[derive(Template)]
 #[template(path = "keys.html")]
-struct Keys<'a> {
+struct KeysPage<'a> {
     frame: Frame<'a>,
     uses: Uses<'a>,
 }
@@ -129,14 +129,14 @@ pub async fn show_landing(context: Context) -> Result<Reply, Error> {
         api,
         closed,
         sign_in: config.sign_in_configured(),
-        auth_error: auth_error.as_deref().map(Refusal::of),
+        auth_error: auth_error.as_deref().map(SignInNotice::of),
     };
     render(200, &page)
 }
 
 pub async fn show_keys(context: Context) -> Result<Reply, Error> {
     let config = &context.app.config;
-    let page = Keys {
+    let page = KeysPage {
         frame: Frame::of(config),
         uses: Uses::of(config),
     };
@@ -184,7 +184,7 @@ async fn closed(app: &App) -> Option<Closed> {
         reason: "New keys are not given out at the moment.",
     };
     if config.claims_open() {
-        let standing = health::standing(app).await?;
+        let standing = health::health_flags(app).await?;
         health::closes_claims(app, standing).then_some(paused)
     } else if config.terms.project_live {
         Some(paused)
@@ -196,7 +196,7 @@ async fn closed(app: &App) -> Option<Closed> {
     }
 }
 
-impl Refusal {
+impl SignInNotice {
     fn of(code: &str) -> Self {
         let (title, text) = in_words(code);
         let of_the_account = [

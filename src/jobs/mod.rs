@@ -13,7 +13,7 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;
 use crate::crypto::session::Session;
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::time::Timestamp;
 use crate::store::ops::runs::{self, Ending};
 
@@ -45,7 +45,7 @@ impl Job {
 }
 
 /// A run that was begun for a request, and works on after its answer.
-pub struct Asked {
+pub struct QueuedRun {
     job: Job,
     run: Run,
     dry_run: bool,
@@ -77,7 +77,7 @@ pub async fn ask(app: &App, session: &Session, job: Job, dry_run: bool) -> Resul
     let run = begun.ok_or(Error::JobUnderWay)?;
     let (id, change) = (
         run.id.clone(),
-        random::public_id(&*app.random, Kind::Change)?,
+        random::public_id(&*app.random, IdKind::Change)?,
     );
     let (name, now) = (job.name(), app.now());
     let asked = runs::asked(&*app.db, session, &id, name, &change, now).await;
@@ -95,7 +95,7 @@ pub async fn ask(app: &App, session: &Session, job: Job, dry_run: bool) -> Resul
         run.end(app, Ending::Failed, failed, &nothing, None).await;
         return Err(error.into());
     }
-    let asked = Asked { job, run, dry_run };
+    let asked = QueuedRun { job, run, dry_run };
     app.asked.borrow_mut().push(asked);
     Ok(id)
 }
@@ -104,7 +104,7 @@ pub async fn ask(app: &App, session: &Session, job: Job, dry_run: bool) -> Resul
 pub async fn run_asked(app: &App) {
     loop {
         let asked = app.asked.borrow_mut().pop();
-        let Some(Asked { job, run, dry_run }) = asked else {
+        let Some(QueuedRun { job, run, dry_run }) = asked else {
             return;
         };
         match job {

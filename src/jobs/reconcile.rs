@@ -27,7 +27,7 @@ use crate::store::ops::drift::Unseen;
 use crate::store::ops::retention;
 use crate::store::ops::runs::{self, Ending};
 use crate::upstream::openrouter::workspaces;
-use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
 pub const JOB: &str = "reconcile";
 /// Pages of 100 keys that one run asks for.
@@ -44,7 +44,7 @@ const STALE_SECS: i64 = 86_400;
 from_json! {
     /// What a run saw and did.
     #[derive(Clone, Copy, Debug, Default, Serialize)]
-    pub struct Counts {
+    pub struct ReconcileCounts {
         pub dry_run: bool,
         pub workspaces: u32,
         pub pages: usize,
@@ -84,7 +84,7 @@ from_json! {
         broken: bool,
         /// Rows up to this one were asked for.
         asked: i64,
-        pub counts: Counts,
+        pub counts: ReconcileCounts,
     }
 }
 
@@ -96,9 +96,9 @@ impl Cursor {
             position: None,
             broken: false,
             asked: 0,
-            counts: Counts {
+            counts: ReconcileCounts {
                 dry_run,
-                ..Counts::default()
+                ..ReconcileCounts::default()
             },
         }
     }
@@ -188,7 +188,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
     }
     ask_for_unseen(app, run, cursor).await?;
     // Where something was left out, what was not seen may still be so.
-    let Counts {
+    let ReconcileCounts {
         unchecked,
         errors,
         lists_cut_short,
@@ -218,9 +218,9 @@ async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Ha
             ids: mut places,
             is_whole,
         } = match workspaces::list(app).await {
-            Reply::Is(listing) => listing,
-            Reply::Refused(refused) => return Err(refused.into()),
-            Reply::Missing | Reply::Unknown => return Err(Halt::Upstream),
+            UpstreamReply::Is(listing) => listing,
+            UpstreamReply::Refused(refused) => return Err(refused.into()),
+            UpstreamReply::Missing | UpstreamReply::Unknown => return Err(Halt::Upstream),
         };
         if !is_whole {
             cursor.counts.lists_cut_short = cursor.counts.lists_cut_short.saturating_add(1);
@@ -276,13 +276,13 @@ async fn walk_slice(
         }
         // There is no such workspace, or not any more: its rows are asked for one by one.
         End::Empty | End::FarEnough | End::Missing => {}
-        End::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+        End::Refused(refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_))) => {
             return Err(refused.into());
         }
         End::Repeats => {
             cursor.counts.lists_cut_short = cursor.counts.lists_cut_short.saturating_add(1);
         }
-        End::Broken | End::Refused(Refused::Rejected) => cursor.broken = true,
+        End::Broken | End::Refused(UpstreamRefusal::Rejected) => cursor.broken = true,
     }
     if let Some(places) = &mut cursor.places {
         places.pop();
@@ -314,12 +314,16 @@ async fn ask_for(app: &App, run: &Run, unseen: &Unseen, cursor: &mut Cursor) -> 
     let hash = due.upstream_hash.as_deref().unwrap_or_default();
     match openrouter::read_listed(app, hash).await {
         // Its list did not show it; it is compared all the same.
-        Reply::Is(key) => compare::compare(app, run, &[&key], cursor).await,
-        Reply::Missing if absence::is_gone(app, due.workspace_id.as_deref()).await? => {
+        UpstreamReply::Is(key) => compare::compare(app, run, &[&key], cursor).await,
+        UpstreamReply::Missing if absence::is_gone(app, due.workspace_id.as_deref()).await? => {
             compare::missing(app, run, hash, cursor).await
         }
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => Err(refused.into()),
-        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+        UpstreamReply::Refused(
+            refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+        ) => Err(refused.into()),
+        UpstreamReply::Missing
+        | UpstreamReply::Unknown
+        | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {
             cursor.counts.errors = cursor.counts.errors.saturating_add(1);
             Ok(())
         }

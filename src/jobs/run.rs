@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::app::context::App;
 use crate::crypto::random;
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::time::Timestamp;
 use crate::jobs::sweep::Halt;
 use crate::ports::DbError;
-use crate::store::ops::runs::{self, Begun, Ending};
+use crate::store::ops::runs::{self, Ending, StartedRun};
 
 /// How long a run may be silent before it counts as dead. It renews its lease as it works, at the latest when a third of
 /// it has passed: one that dies, even at its very end, does not cost the next trigger its turn.
@@ -26,7 +26,7 @@ pub struct Run {
     pub id: PublicId,
     /// The job's clock: the earlier of the event's time and now.
     pub now: Timestamp,
-    pub begun: Begun,
+    pub begun: StartedRun,
     rows_until: Timestamp,
     works_until: Timestamp,
     lease_secs: i64,
@@ -53,7 +53,7 @@ impl Run {
     ) -> Option<Self> {
         let clock = app.now();
         let now = scheduled.min(clock);
-        let id = random::public_id(&*app.random, Kind::Run).ok()?;
+        let id = random::public_id(&*app.random, IdKind::Run).ok()?;
         match runs::begin(&*app.db, job, &id, scheduled, clock, lease_secs).await {
             Ok(Some(begun)) => Some(Self {
                 job,
@@ -142,5 +142,5 @@ impl Run {
 
 /// A fresh change id, or the run's failure.
 pub fn change(app: &App) -> Result<PublicId, DbError> {
-    random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)
+    random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)
 }

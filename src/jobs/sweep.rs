@@ -37,7 +37,7 @@ use crate::store::keys::generations::{self, Due, Place, Work};
 use crate::store::keys::holds::Switch;
 use crate::store::ops::runs::Ending;
 use crate::store::ops::tidy::tidy;
-use crate::upstream::openrouter::Refused;
+use crate::upstream::openrouter::UpstreamRefusal;
 
 pub const JOB: &str = "sweep";
 /// Codes of a run that OpenRouter gave no answer to work with.
@@ -50,7 +50,7 @@ const PAGE_BUDGET: usize = 400;
 
 /// What a run did.
 #[derive(Debug, Default, Serialize)]
-pub struct Counts {
+pub struct SweepCounts {
     pub seats_freed: usize,
     pub fenced: i64,
     pub rotations_undone: i64,
@@ -122,12 +122,12 @@ impl Halt {
     }
 }
 
-impl From<Refused> for Halt {
-    fn from(refused: Refused) -> Self {
+impl From<UpstreamRefusal> for Halt {
+    fn from(refused: UpstreamRefusal) -> Self {
         match refused {
-            Refused::Credential => Self::Credential,
-            Refused::Busy(_) => Self::Busy,
-            Refused::Rejected => Self::Upstream,
+            UpstreamRefusal::Credential => Self::Credential,
+            UpstreamRefusal::Busy(_) => Self::Busy,
+            UpstreamRefusal::Rejected => Self::Upstream,
         }
     }
 }
@@ -135,16 +135,16 @@ impl From<Refused> for Halt {
 /// One row that is refused may be that row's own trouble; this many in a row are the credential's or everybody's.
 const REFUSALS: u32 = 3;
 
-impl Counts {
+impl SweepCounts {
     /// Counts a refusal of one row; halts when there were too many without a success between.
-    pub fn refusal(&mut self, refused: Refused) -> Result<(), Halt> {
+    pub fn refusal(&mut self, refused: UpstreamRefusal) -> Result<(), Halt> {
         self.errors = self.errors.saturating_add(1);
         self.refused_in_a_row = self.refused_in_a_row.saturating_add(1);
         match refused {
             _ if self.refused_in_a_row < REFUSALS => Ok(()),
-            Refused::Credential => Err(Halt::Credential),
-            Refused::Busy(_) => Err(Halt::Busy),
-            Refused::Rejected => Ok(()),
+            UpstreamRefusal::Credential => Err(Halt::Credential),
+            UpstreamRefusal::Busy(_) => Err(Halt::Busy),
+            UpstreamRefusal::Rejected => Ok(()),
         }
     }
 
@@ -168,9 +168,9 @@ pub async fn run(app: &App, scheduled: Timestamp) {
 
 /// One sweep, as far as it gets.
 pub async fn work(app: &App, run: Run) {
-    let mut counts = Counts {
+    let mut counts = SweepCounts {
         back_off_left: run.begun.back_off_left,
-        ..Counts::default()
+        ..SweepCounts::default()
     };
     let result = match watch::is_ours(app, &run) {
         Ok(false) => Ok(()),
@@ -191,7 +191,7 @@ pub async fn work(app: &App, run: Run) {
 }
 
 /// Sweeps, if the database is the one it was, and remembers how it is afterwards.
-async fn watched(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+async fn watched(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Halt> {
     let watch = match watch::begin(app, run).await {
         Err(Halt::Restored) => {
             watch::our_account(app, run).await?;
@@ -213,19 +213,19 @@ async fn disable_only(
     app: &App,
     run: &Run,
     revokes: Vec<Due>,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     let work = Work {
         revokes,
         ..Work::default()
     };
-    let order = [Turn::Switch(Switch::Off), Turn::Silence];
+    let order = [Step::Switch(Switch::Off), Step::Silence];
     rows(app, run, &order, work, false, counts)
         .await
         .map(|_| ())
 }
 
-async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
+async fn sweep(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Halt> {
     let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let recent = walk::look_back(run);
     let changes = [change(app)?, change(app)?, change(app)?];
@@ -254,7 +254,7 @@ async fn sweep(app: &App, run: &Run, counts: &mut Counts) -> Result<(), Halt> {
 
 /// A kind of turn that a row may have.
 #[derive(Clone, Copy)]
-enum Turn {
+enum Step {
     Switch(Switch),
     Revoke,
     /// Off, and nothing concluded from it.
@@ -266,15 +266,15 @@ enum Turn {
 
 /// What is to be off comes first; caps are computed from what expired, or was kept for its figures (X9); and what a cap
 /// has held, or let go, is the last.
-const ORDER: &[Turn] = &[
-    Turn::Switch(Switch::Off),
-    Turn::Revoke,
-    Turn::Expire,
-    Turn::Switch(Switch::On),
-    Turn::Erase,
-    Turn::Cap,
-    Turn::Switch(Switch::Off),
-    Turn::Switch(Switch::On),
+const ORDER: &[Step] = &[
+    Step::Switch(Switch::Off),
+    Step::Revoke,
+    Step::Expire,
+    Step::Switch(Switch::On),
+    Step::Erase,
+    Step::Cap,
+    Step::Switch(Switch::Off),
+    Step::Switch(Switch::On),
 ];
 const FIRST: usize = 6;
 
@@ -282,10 +282,10 @@ const FIRST: usize = 6;
 async fn rows(
     app: &App,
     run: &Run,
-    order: &[Turn],
+    order: &[Step],
     work: Work,
     looks: bool,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<bool, Halt> {
     let (mut revokes, mut expiries) = (work.revokes, work.expiries);
     for (n, turn) in order.iter().enumerate() {
@@ -293,15 +293,15 @@ async fn rows(
             break;
         }
         let due = match turn {
-            Turn::Switch(switch) => switches::due(app, run, *switch, looks, counts).await?,
-            Turn::Revoke | Turn::Silence => std::mem::take(&mut revokes),
-            Turn::Expire => std::mem::take(&mut expiries),
-            Turn::Erase => Vec::new(),
-            Turn::Cap => {
+            Step::Switch(switch) => switches::due(app, run, *switch, looks, counts).await?,
+            Step::Revoke | Step::Silence => std::mem::take(&mut revokes),
+            Step::Expire => std::mem::take(&mut expiries),
+            Step::Erase => Vec::new(),
+            Step::Cap => {
                 crate::store::budget::limits::due(&*app.db, &change(app)?, run.now).await?
             }
         };
-        let is_erase = matches!(turn, Turn::Erase);
+        let is_erase = matches!(turn, Step::Erase);
         let mut kept = work.kept.iter().filter(|_| is_erase);
         let kept_due = kept.clone().map(|kept| &kept.due);
         for due in due.iter().chain(kept_due) {
@@ -310,15 +310,15 @@ async fn rows(
             }
             run.renew(app).await?;
             let turned = match (turn, kept.next()) {
-                (Turn::Switch(switch), _) => switches::turn(app, run, *switch, due, counts).await,
-                (Turn::Revoke, _) => due::revoke(app, run, due, counts).await,
-                (Turn::Silence, _) => due::silence(app, run, due, counts).await,
-                (Turn::Expire, _) => due::expire(app, run, due, counts).await,
-                (Turn::Erase, Some(kept)) => erase(app, run, kept, counts).await,
-                (Turn::Erase, None) => Ok(()),
-                (Turn::Cap, _) => limits::turn(app, run, due, counts).await,
+                (Step::Switch(switch), _) => switches::turn(app, run, *switch, due, counts).await,
+                (Step::Revoke, _) => due::revoke(app, run, due, counts).await,
+                (Step::Silence, _) => due::disable_only(app, run, due, counts).await,
+                (Step::Expire, _) => due::expire(app, run, due, counts).await,
+                (Step::Erase, Some(kept)) => erase(app, run, kept, counts).await,
+                (Step::Erase, None) => Ok(()),
+                (Step::Cap, _) => limits::turn(app, run, due, counts).await,
             };
-            due::alone(app, run, due, turned, counts).await?;
+            due::contain_row_failure(app, run, due, turned, counts).await?;
         }
     }
     Ok(true)
@@ -329,7 +329,7 @@ async fn walk_all(
     app: &App,
     run: &Run,
     places: Vec<Place>,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     let resume = run.begun.cursor.as_deref();
     let mut resume: Option<Position> =
@@ -355,11 +355,11 @@ async fn walk_all(
                 app.note("warn", "no_such_workspace", serde_json::json!({}));
             }
             End::Paused(position) => return Err(Halt::Budget(Some(position))),
-            End::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            End::Refused(refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_))) => {
                 return Err(refused.into());
             }
             End::Repeats => repeats = true,
-            End::Missing | End::Broken | End::Refused(Refused::Rejected) => broken = true,
+            End::Missing | End::Broken | End::Refused(UpstreamRefusal::Rejected) => broken = true,
         }
     }
     match (broken, repeats) {
@@ -375,7 +375,7 @@ async fn walk_place(
     place: &Place,
     position: Position,
     budget: usize,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<End, Halt> {
     let marker = marker(&run.begun.instance);
     let bounds = Bounds {

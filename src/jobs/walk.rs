@@ -12,7 +12,7 @@ use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
 use crate::jobs::run::Run;
 use crate::store::keys::generations::Place;
-use crate::upstream::openrouter::{self, Listed, Refused, Reply};
+use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
 /// A sweep looks this much further back than the last clean one began, in seconds (X1).
 const LOOK_BACK_SECS: i64 = 3_600;
@@ -59,7 +59,7 @@ pub enum End {
     /// There is no such workspace.
     Missing,
     /// An upstream that says no.
-    Refused(Refused),
+    Refused(UpstreamRefusal),
 }
 
 /// How far a walk goes.
@@ -117,18 +117,18 @@ pub async fn walk(
             openrouter::list_keys(app, position.workspace_id.as_deref(), position.offset).await;
         walked.pages = walked.pages.saturating_add(1);
         let page = match page {
-            Reply::Is(page) => page,
+            UpstreamReply::Is(page) => page,
             // One bad page does not cost the pages before it: the next run goes on from here.
             _ if walked.pages > 1 || position.offset > 0 => break,
-            Reply::Refused(refused) => {
+            UpstreamReply::Refused(refused) => {
                 walked.end = End::Refused(refused);
                 return (position, walked);
             }
-            Reply::Missing => {
+            UpstreamReply::Missing => {
                 walked.end = End::Missing;
                 return (position, walked);
             }
-            Reply::Unknown => return (position, walked),
+            UpstreamReply::Unknown => return (position, walked),
         };
         if !meets(&position, &page) {
             restarts = restarts.saturating_add(1);

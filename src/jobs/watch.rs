@@ -12,7 +12,7 @@ use crate::jobs::run::{Run, change};
 use crate::jobs::sweep::Halt;
 use crate::ports::DbError;
 use crate::store::ops::alarms::{self, Head};
-use crate::upstream::openrouter::Reply;
+use crate::upstream::openrouter::UpstreamReply;
 use crate::upstream::openrouter::workspaces;
 
 from_json! {
@@ -103,19 +103,19 @@ pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
         return Ok(());
     };
     match workspaces::read(app, known).await {
-        Reply::Is(()) => {
+        UpstreamReply::Is(()) => {
             if alarms::account_found(&*app.db, run.job, &change(app)?, app.now()).await? {
                 app.note("info", "account_found", json!({ "job": run.job }));
             }
             Ok(())
         }
-        Reply::Missing => {
+        UpstreamReply::Missing => {
             app.note("error", "foreign_account", json!({ "job": run.job }));
             let since = run.begun.account_since;
             alarms::account_lost(&*app.db, run.job, since, &change(app)?, run.now).await?;
             Err(Halt::ForeignAccount)
         }
-        Reply::Refused(refused) => Err(refused.into()),
-        Reply::Unknown => Err(Halt::Upstream),
+        UpstreamReply::Refused(refused) => Err(refused.into()),
+        UpstreamReply::Unknown => Err(Halt::Upstream),
     }
 }

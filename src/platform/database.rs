@@ -13,7 +13,7 @@ use worker::js_sys::{Array, Object};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
-use crate::ports::{Database, DbError, LocalFuture, Rows, Stmt, Value};
+use crate::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
 
 pub struct D1 {
     database: D1Database,
@@ -71,11 +71,11 @@ impl Database for D1 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "integers are below 2^53")]
-fn bound(value: &Value) -> JsValue {
+fn bound(value: &SqlValue) -> JsValue {
     match value {
-        Value::Null => JsValue::NULL,
-        Value::Int(number) => JsValue::from_f64(*number as f64),
-        Value::Text(text) => JsValue::from_str(text),
+        SqlValue::Null => JsValue::NULL,
+        SqlValue::Int(number) => JsValue::from_f64(*number as f64),
+        SqlValue::Text(text) => JsValue::from_str(text),
     }
 }
 

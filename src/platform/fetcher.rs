@@ -8,11 +8,11 @@ use worker::js_sys;
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::platform::stream;
-use crate::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
+use crate::ports::{Answer, Call, HttpClient, LocalFuture, Outcome};
 
 pub struct Fetcher;
 
-impl Outbound for Fetcher {
+impl HttpClient for Fetcher {
     fn send(&self, call: Call) -> LocalFuture<'_, Outcome> {
         Box::pin(async move {
             match built(&call) {

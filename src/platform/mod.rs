@@ -94,7 +94,7 @@ fn build(env: &Env) -> Built {
     };
     let db = database::D1::new(env).map_err(|_| missing("DB"))?;
     let kv = small::Handoffs::new(env).map_err(|_| missing("HANDOFFS"))?;
-    let brake = small::EdgeBrake::new(env).map_err(missing)?;
+    let brake = small::EdgeRateLimiter::new(env).map_err(missing)?;
     let console = small::Console::new().map_err(|_| missing("console"))?;
     for problem in &config.closed_by {
         worker::console_warn!(

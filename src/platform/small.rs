@@ -9,7 +9,9 @@ use worker::worker_sys::types::RateLimiter;
 use worker::{Delay, Env};
 
 use crate::http::server::rate::Limit;
-use crate::ports::{Brake, Clock, KeyValue, LocalFuture, Log, NoRandomness, Random, Silent};
+use crate::ports::{
+    Clock, KeyValue, KvUnavailable, LocalFuture, Log, NoRandomness, Random, RateLimiter,
+};
 
 pub struct SystemClock;
 
@@ -65,19 +67,23 @@ impl Handoffs {
 }
 
 impl KeyValue for Handoffs {
-    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, Silent>> {
-        Box::pin(async move { self.asked(name).await.map_err(|_| Silent) })
+    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, KvUnavailable>> {
+        Box::pin(async move { self.asked(name).await.map_err(|_| KvUnavailable) })
     }
 
-    fn put<'a>(&'a self, name: &'a str, value: String) -> LocalFuture<'a, Result<(), Silent>> {
-        Box::pin(async move { self.written(name, &value).await.map_err(|_| Silent) })
+    fn put<'a>(
+        &'a self,
+        name: &'a str,
+        value: String,
+    ) -> LocalFuture<'a, Result<(), KvUnavailable>> {
+        Box::pin(async move { self.written(name, &value).await.map_err(|_| KvUnavailable) })
     }
 }
 
 /// One rate-limit binding for each limit.
-pub struct EdgeBrake(Vec<(Limit, RateLimiter)>);
+pub struct EdgeRateLimiter(Vec<(Limit, RateLimiter)>);
 
-impl EdgeBrake {
+impl EdgeRateLimiter {
     /// Fails with the name of the binding that is missing.
     pub fn new(env: &Env) -> Result<Self, &'static str> {
         let bound = |limit: Limit| {
@@ -93,7 +99,7 @@ impl EdgeBrake {
     }
 }
 
-impl Brake for EdgeBrake {
+impl RateLimiter for EdgeRateLimiter {
     fn allows<'a>(&'a self, limit: Limit, key: &'a str) -> LocalFuture<'a, bool> {
         Box::pin(async move {
             let Some((_, limiter)) = self.0.iter().find(|(known, _)| *known == limit) else {

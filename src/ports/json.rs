@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::stray;
 use crate::domain::money::NanoUsd;
@@ -33,13 +33,13 @@ struct Unambiguous(Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Reader).map(Self)
+        from.deserialize_any(JsonReader).map(Self)
     }
 }
 
-struct Reader;
+struct JsonReader;
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for JsonReader {
     type Value = Value;
 
     fn expecting(&self, to: &mut fmt::Formatter) -> fmt::Result {
@@ -233,14 +233,14 @@ macro_rules! words {
 words!(
     LimitReset,
     Reason,
-    State,
+    GenerationState,
     Status,
-    request::Kind,
-    request::State,
+    request::RequestKind,
+    request::RequestState,
 );
 
 /// It has its reading elsewhere.
-impl FromJson for stray::Row {
+impl FromJson for stray::MarkedRow {
     fn of(value: &Value) -> Option<Self> {
         Self::deserialize(value).ok()
     }

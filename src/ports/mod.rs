@@ -18,7 +18,7 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A value bound to a statement. D1 binds every number as REAL (upstreams/cloudflare, section 1 row 2).
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum SqlValue {
     Null,
     /// Below 2^53, so that the REAL binding keeps it exact.
     Int(i64),
@@ -36,7 +36,7 @@ pub struct Sql {
 #[derive(Clone, Debug)]
 pub struct Stmt {
     pub sql: &'static Sql,
-    pub values: Vec<Value>,
+    pub values: Vec<SqlValue>,
 }
 
 /// The rows of one statement. Every statement that returns rows returns one column of JSON text.
@@ -93,7 +93,7 @@ pub enum Outcome {
 }
 
 /// Outbound HTTP without redirects.
-pub trait Outbound {
+pub trait HttpClient {
     fn send(&self, call: Call) -> LocalFuture<'_, Outcome>;
 }
 
@@ -119,7 +119,7 @@ pub trait Random {
 pub struct NoRandomness;
 
 /// The edge's brake on request rates (A11). It is a brake, not a quota: quotas are in the database.
-pub trait Brake {
+pub trait RateLimiter {
     /// Whether one more request for `key` is within `limit`. A brake that cannot answer lets pass.
     fn allows<'a>(
         &'a self,
@@ -130,12 +130,16 @@ pub trait Brake {
 
 /// The store did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Silent;
+pub struct KvUnavailable;
 
 /// Values that may be late, lost or seen twice: a read may give an older one.
 pub trait KeyValue {
-    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, Silent>>;
-    fn put<'a>(&'a self, name: &'a str, value: String) -> LocalFuture<'a, Result<(), Silent>>;
+    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, KvUnavailable>>;
+    fn put<'a>(
+        &'a self,
+        name: &'a str,
+        value: String,
+    ) -> LocalFuture<'a, Result<(), KvUnavailable>>;
 }
 
 /// Where the one-line structured logs go.

@@ -2,7 +2,7 @@
 
 use crate::domain::id::PublicId;
 use crate::ports::{Database, DbError, Stmt};
-use crate::store::{last_row, twice};
+use crate::store::{batch_retrying_unknown, last_row};
 
 statements! {
     COMMITTED = "SELECT json_object('committed',
@@ -33,7 +33,7 @@ pub(crate) async fn run(
     target: &str,
 ) -> Result<bool, DbError> {
     batch.push(committed(change, target));
-    was_committed(&twice(db, batch).await?)
+    was_committed(&batch_retrying_unknown(db, batch).await?)
 }
 
 /// Whether a change is in the audit, asked on its own.

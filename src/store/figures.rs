@@ -4,7 +4,7 @@
 use crate::domain::money::budget::SURE_SECS;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::period::LimitReset;
-use crate::ports::Value;
+use crate::ports::SqlValue;
 
 /// The figure of one window, in `$column`: the later reading `$figure` holds where the window has begun since the one that
 /// is known. That is so when a whole hour of it has passed since, whatever the clocks show; and earlier, when all that was
@@ -54,8 +54,8 @@ macro_rules! is_news {
 }
 
 /// The values of a statement that writes a reading down, and its own after them.
-pub(crate) fn values(spend: &Spend, own: impl IntoIterator<Item = Value>) -> Vec<Value> {
-    let began = |reset: LimitReset| Value::from(reset.starts(spend.read_at));
+pub(crate) fn values(spend: &Spend, own: impl IntoIterator<Item = SqlValue>) -> Vec<SqlValue> {
+    let began = |reset: LimitReset| SqlValue::from(reset.starts(spend.read_at));
     let mut values = vec![
         spend.daily.into(),
         spend.weekly.into(),

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError};
 use crate::store::keys::mints::RECORD_WITHIN_SECS;
-use crate::store::{last_row, twice};
+use crate::store::{batch_retrying_unknown, last_row};
 
 /// An Idempotency-Key is remembered this long, in seconds (A15).
 pub const REMEMBERED_SECS: i64 = 86_400;
@@ -137,7 +137,7 @@ pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Ta
         ),
         stmt!(TAKEN, key, nonce, request, member, epoch),
     ];
-    let row: Option<TakenRow> = last_row(&twice(db, batch).await?)?;
+    let row: Option<TakenRow> = last_row(&batch_retrying_unknown(db, batch).await?)?;
     Ok(row.map_or(Taken::SessionEnded, TakenRow::taken))
 }
 
@@ -185,7 +185,7 @@ pub async fn answered(
         keyed.nonce.as_str(),
         &keyed.session.member
     );
-    twice(db, vec![answered]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![answered]).await.map(|_| ())
 }
 
 /// The request failed: the key is free for another try.
@@ -196,7 +196,9 @@ pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> 
         keyed.nonce.as_str(),
         &keyed.session.member
     );
-    twice(db, vec![give_back]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![give_back])
+        .await
+        .map(|_| ())
 }
 
 /// Whether the request did anything is not known: only the same one may try again, under the same ids.
@@ -207,5 +209,5 @@ pub async fn let_go(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
         keyed.nonce.as_str(),
         &keyed.session.member
     );
-    twice(db, vec![let_go]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![let_go]).await.map(|_| ())
 }

@@ -13,7 +13,7 @@ use crate::domain::id::PublicId;
 use crate::domain::people::identity::{Identity, Status};
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{last_row, read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, last_row, read, rows_of};
 
 statements! {
     SESSION = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
@@ -138,7 +138,7 @@ pub async fn signed_in(
     session: &Session,
     mut stmts: Vec<Stmt>,
 ) -> Result<(Member, Vec<Rows>), Error> {
-    stmts.insert(0, standing(session));
+    stmts.insert(0, session_check(session));
     let mut rows = db.batch(stmts).await?;
     let member = current(rows_of(&rows, 0)?, session)?;
     rows.remove(0);
@@ -146,7 +146,7 @@ pub async fn signed_in(
 }
 
 /// How the member stands, in the same transaction as what it is asked with; [`current`] reads it.
-pub(crate) fn standing(session: &Session) -> Stmt {
+pub(crate) fn session_check(session: &Session) -> Stmt {
     stmt!(SESSION, &session.member)
 }
 
@@ -264,7 +264,8 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
         stmt!(PASS_ON, change, *now, login.as_str()),
         stmt!(SIGNED_IN, state, change, provider, subject),
     ];
-    let row: SignedInRow = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
+    let row: SignedInRow =
+        last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
     row.outcome()
 }
 
@@ -289,7 +290,7 @@ impl SignedInRow {
             return Ok(SignedIn::NotActive(status));
         }
         let member =
-            PublicId::parse(crate::domain::id::Kind::Member, &id).ok_or(DbError::Broken)?;
+            PublicId::parse(crate::domain::id::IdKind::Member, &id).ok_or(DbError::Broken)?;
         Ok(SignedIn::As(Session { member, epoch }))
     }
 }

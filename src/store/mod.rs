@@ -118,7 +118,7 @@ fn last_row<T: FromJson>(batch: &[Rows]) -> Result<Option<T>, DbError> {
 }
 
 /// Runs a batch that writes and whose every statement is harmless when repeated: an unknown answer is asked for once more.
-async fn twice(db: &dyn Database, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
+async fn batch_retrying_unknown(db: &dyn Database, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
     match db.batch(stmts.clone()).await {
         Err(DbError::Unknown) => db.batch(stmts).await,
         other => other,

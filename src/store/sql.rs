@@ -3,7 +3,7 @@
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
-use crate::ports::Value;
+use crate::ports::SqlValue;
 
 /// Declares the statements of a file as constants, and lists them.
 macro_rules! statements {
@@ -16,7 +16,7 @@ macro_rules! statements {
 /// A statement with its values, in the order of its `?1`, `?2` …
 macro_rules! stmt {
     ($sql:ident $(, $value:expr)* $(,)?) => {
-        crate::ports::Stmt { sql: &$sql, values: vec![$(crate::ports::Value::from($value)),*] }
+        crate::ports::Stmt { sql: &$sql, values: vec![$(crate::ports::SqlValue::from($value)),*] }
     };
 }
 
@@ -36,49 +36,49 @@ macro_rules! due {
     };
 }
 
-impl From<i64> for Value {
+impl From<i64> for SqlValue {
     fn from(number: i64) -> Self {
         Self::Int(number)
     }
 }
 
-impl From<bool> for Value {
+impl From<bool> for SqlValue {
     fn from(flag: bool) -> Self {
         Self::Int(i64::from(flag))
     }
 }
 
-impl From<&str> for Value {
+impl From<&str> for SqlValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<String> for Value {
+impl From<String> for SqlValue {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<&PublicId> for Value {
+impl From<&PublicId> for SqlValue {
     fn from(id: &PublicId) -> Self {
         Self::Text(id.to_string())
     }
 }
 
-impl From<Timestamp> for Value {
+impl From<Timestamp> for SqlValue {
     fn from(at: Timestamp) -> Self {
         Self::Int(at.secs())
     }
 }
 
-impl From<NanoUsd> for Value {
+impl From<NanoUsd> for SqlValue {
     fn from(amount: NanoUsd) -> Self {
         Self::Int(amount.nano())
     }
 }
 
-impl<T: Into<Self>> From<Option<T>> for Value {
+impl<T: Into<Self>> From<Option<T>> for SqlValue {
     fn from(maybe: Option<T>) -> Self {
         maybe.map_or(Self::Null, Into::into)
     }

@@ -9,7 +9,7 @@ pub mod workspaces;
 use serde_json::{Value, json};
 
 use crate::app::context::App;
-use crate::domain::key::drift::Seen;
+use crate::domain::key::drift::ObservedKey;
 use crate::domain::key::mint::{Echo, MintSpec};
 use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
@@ -30,13 +30,13 @@ pub enum Created {
     },
     /// It was made, but the secret is not in the answer: nobody can use it.
     WithoutSecret(Echo),
-    Refused(Refused),
+    Refused(UpstreamRefusal),
     Unknown,
 }
 
 /// Why upstream said no; nothing was made or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum UpstreamRefusal {
     /// Our management key is missing, wrong or not allowed.
     Credential,
     /// 429; the seconds that upstream asks for.
@@ -45,7 +45,7 @@ pub enum Refused {
     Rejected,
 }
 
-impl Refused {
+impl UpstreamRefusal {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Credential => "credential",
@@ -76,8 +76,8 @@ impl Listed {
     }
 
     /// What a comparison with its row looks at.
-    pub fn seen(&self) -> Seen<'_> {
-        Seen {
+    pub fn seen(&self) -> ObservedKey<'_> {
+        ObservedKey {
             name: self.name(),
             disabled: self.disabled,
             limit: self.limit.0.and_then(NanoUsd::from_upstream),
@@ -94,11 +94,11 @@ impl Listed {
 
 /// How a read or a repeatable change ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply<T> {
+pub enum UpstreamReply<T> {
     Is(T),
     /// 404.
     Missing,
-    Refused(Refused),
+    Refused(UpstreamRefusal),
     Unknown,
 }
 
@@ -145,14 +145,14 @@ pub async fn create_key(app: &App, spec: &MintSpec) -> Created {
         members.insert(String::from("workspace_id"), json!(workspace_id));
     }
     let Some(call) = management(app, "POST", "/keys") else {
-        return Created::Refused(Refused::Credential);
+        return Created::Refused(UpstreamRefusal::Credential);
     };
     match app
         .http
         .send(call.json(&body).within_ms(CREATE_DEADLINE_MS))
         .await
     {
-        Outcome::Unsent => Created::Refused(Refused::Rejected),
+        Outcome::Unsent => Created::Refused(UpstreamRefusal::Rejected),
         Outcome::Unknown => Created::Unknown,
         Outcome::Answer(answer) => created(&answer),
     }
@@ -184,12 +184,12 @@ fn created(answer: &Answer) -> Created {
 }
 
 /// `GET /keys/{hash}` as an echo, for a create whose answer left members out (F16).
-pub async fn read_echo(app: &App, hash: &str) -> Reply<Echo> {
+pub async fn read_echo(app: &App, hash: &str) -> UpstreamReply<Echo> {
     one::<EchoBody>(app, hash).await.map(Echo::from)
 }
 
 /// `GET /keys/{hash}`.
-pub async fn read_key(app: &App, hash: &str) -> Reply<SpendBody> {
+pub async fn read_key(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
     one(app, hash).await
 }
 
@@ -197,35 +197,39 @@ pub async fn read_key(app: &App, hash: &str) -> Reply<SpendBody> {
 const LOOK_DEADLINE_MS: u32 = 2_000;
 
 /// The same, asked once and shortly: the key is to be disabled, whatever it says.
-pub async fn glance_at_key(app: &App, hash: &str) -> Reply<SpendBody> {
+pub async fn glance_at_key(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
     match management(app, "GET", &key_path(hash)) {
         Some(call) => {
             let call = call.within_ms(LOOK_DEADLINE_MS);
             read(&app.http.send(call).await).data()
         }
-        None => Reply::Refused(Refused::Credential),
+        None => UpstreamReply::Refused(UpstreamRefusal::Credential),
     }
 }
 
 /// The same, asked once: somebody waits, and may ask again.
-pub async fn read_key_once(app: &App, hash: &str) -> Reply<SpendBody> {
+pub async fn read_key_once(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
     match management(app, "GET", &key_path(hash)) {
         Some(call) => read(&app.http.send(call).await).data(),
-        None => Reply::Refused(Refused::Credential),
+        None => UpstreamReply::Refused(UpstreamRefusal::Credential),
     }
 }
 
-async fn one<T: FromJson>(app: &App, hash: &str) -> Reply<T> {
+async fn one<T: FromJson>(app: &App, hash: &str) -> UpstreamReply<T> {
     safe(app, "GET", &key_path(hash)).await.data()
 }
 
 /// `GET /keys/{hash}`, with what a list has of it.
-pub async fn read_listed(app: &App, hash: &str) -> Reply<Listed> {
+pub async fn read_listed(app: &App, hash: &str) -> UpstreamReply<Listed> {
     one(app, hash).await
 }
 
 /// One page of `GET /keys`: one workspace, newest first, disabled and expired included.
-pub async fn list_keys(app: &App, workspace_id: Option<&str>, offset: usize) -> Reply<Vec<Listed>> {
+pub async fn list_keys(
+    app: &App,
+    workspace_id: Option<&str>,
+    offset: usize,
+) -> UpstreamReply<Vec<Listed>> {
     let mut path = format!("/keys?offset={offset}&include_disabled=true&include_expired=true");
     if let Some(workspace_id) = workspace_id {
         path.push_str("&workspace_id=");
@@ -237,12 +241,14 @@ pub async fn list_keys(app: &App, workspace_id: Option<&str>, offset: usize) -> 
 }
 
 /// `DELETE /keys/{hash}`: final. Repeating it is harmless.
-pub async fn delete_key(app: &App, hash: &str) -> Reply<()> {
+pub async fn delete_key(app: &App, hash: &str) -> UpstreamReply<()> {
     match safe(app, "DELETE", &key_path(hash)).await {
-        Reply::Is(body) if body.get("deleted") == Some(&Value::Bool(true)) => Reply::Is(()),
-        Reply::Is(_) | Reply::Unknown => Reply::Unknown,
-        Reply::Missing => Reply::Missing,
-        Reply::Refused(refused) => Reply::Refused(refused),
+        UpstreamReply::Is(body) if body.get("deleted") == Some(&Value::Bool(true)) => {
+            UpstreamReply::Is(())
+        }
+        UpstreamReply::Is(_) | UpstreamReply::Unknown => UpstreamReply::Unknown,
+        UpstreamReply::Missing => UpstreamReply::Missing,
+        UpstreamReply::Refused(refused) => UpstreamReply::Refused(refused),
     }
 }
 
@@ -256,13 +262,17 @@ pub enum Done {
 
 /// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so. It says what the key has spent, too: `None`
 /// where that cannot be read.
-pub async fn switch_key(app: &App, hash: &str, disabled: bool) -> Reply<(Done, Option<SpendBody>)> {
+pub async fn switch_key(
+    app: &App,
+    hash: &str,
+    disabled: bool,
+) -> UpstreamReply<(Done, Option<SpendBody>)> {
     let (changed, done) = change_key(app, hash, &json!({ "disabled": disabled })).await;
     match changed {
-        Reply::Is(data) if data.get("disabled") == Some(&json!(disabled)) => {
-            Reply::Is((done, SpendBody::of(&data)))
+        UpstreamReply::Is(data) if data.get("disabled") == Some(&json!(disabled)) => {
+            UpstreamReply::Is((done, SpendBody::of(&data)))
         }
-        Reply::Is(_) => Reply::Unknown,
+        UpstreamReply::Is(_) => UpstreamReply::Unknown,
         other => other.map(|_| (done, None)),
     }
 }
@@ -274,23 +284,28 @@ pub async fn limit_key(
     hash: &str,
     limit: NanoUsd,
     reset: Option<LimitReset>,
-) -> Reply<SpendBody> {
+) -> UpstreamReply<SpendBody> {
     let mut change = json!({ "limit": limit.to_upstream() });
     if let (Some(reset), Some(members)) = (reset, change.as_object_mut()) {
         members.insert(String::from("limit_reset"), json!(reset.upstream_name()));
     }
     match change_key(app, hash, &change).await {
-        (Reply::Is(data), Done::Surely) => SpendBody::of(&data).map_or(Reply::Unknown, Reply::Is),
-        (Reply::Is(_), Done::AfterDoubt) => Reply::Unknown,
-        (Reply::Missing, _) => Reply::Missing,
-        (Reply::Refused(refused), _) => Reply::Refused(refused),
-        (Reply::Unknown, _) => Reply::Unknown,
+        (UpstreamReply::Is(data), Done::Surely) => {
+            SpendBody::of(&data).map_or(UpstreamReply::Unknown, UpstreamReply::Is)
+        }
+        (UpstreamReply::Is(_), Done::AfterDoubt) => UpstreamReply::Unknown,
+        (UpstreamReply::Missing, _) => UpstreamReply::Missing,
+        (UpstreamReply::Refused(refused), _) => UpstreamReply::Refused(refused),
+        (UpstreamReply::Unknown, _) => UpstreamReply::Unknown,
     }
 }
 
-async fn change_key(app: &App, hash: &str, change: &Value) -> (Reply<Value>, Done) {
+async fn change_key(app: &App, hash: &str, change: &Value) -> (UpstreamReply<Value>, Done) {
     let Some(call) = management(app, "PATCH", &key_path(hash)) else {
-        return (Reply::Refused(Refused::Credential), Done::Surely);
+        return (
+            UpstreamReply::Refused(UpstreamRefusal::Credential),
+            Done::Surely,
+        );
     };
     let (outcome, may_land) = send_again(app, call.json(change)).await;
     let done = if may_land {
@@ -306,28 +321,28 @@ fn key_path(hash: &str) -> String {
     format!("/keys/{hash}")
 }
 
-impl<T> Reply<T> {
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reply<U> {
+impl<T> UpstreamReply<T> {
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> UpstreamReply<U> {
         match self {
-            Self::Is(value) => Reply::Is(f(value)),
-            Self::Missing => Reply::Missing,
-            Self::Refused(refused) => Reply::Refused(refused),
-            Self::Unknown => Reply::Unknown,
+            Self::Is(value) => UpstreamReply::Is(f(value)),
+            Self::Missing => UpstreamReply::Missing,
+            Self::Refused(refused) => UpstreamReply::Refused(refused),
+            Self::Unknown => UpstreamReply::Unknown,
         }
     }
 }
 
-impl Reply<Value> {
+impl UpstreamReply<Value> {
     /// Its `data`, as what it should be.
-    pub(crate) fn data<T: FromJson>(self) -> Reply<T> {
+    pub(crate) fn data<T: FromJson>(self) -> UpstreamReply<T> {
         match self {
             Self::Is(body) => {
                 let data = body.get("data").and_then(T::of);
-                data.map_or(Reply::Unknown, Reply::Is)
+                data.map_or(UpstreamReply::Unknown, UpstreamReply::Is)
             }
-            Self::Missing => Reply::Missing,
-            Self::Refused(refused) => Reply::Refused(refused),
-            Self::Unknown => Reply::Unknown,
+            Self::Missing => UpstreamReply::Missing,
+            Self::Refused(refused) => UpstreamReply::Refused(refused),
+            Self::Unknown => UpstreamReply::Unknown,
         }
     }
 }
@@ -339,47 +354,47 @@ from_json! {
 }
 
 /// `GET` of the one thing at this path: whether this credential's account has it.
-pub(crate) async fn has(app: &App, path: &str, id: &str) -> Reply<()> {
+pub(crate) async fn has(app: &App, path: &str, id: &str) -> UpstreamReply<()> {
     match safe(app, "GET", path).await.data::<Thing>() {
-        Reply::Is(thing) if thing.id == id => Reply::Is(()),
-        Reply::Is(_) => Reply::Missing,
+        UpstreamReply::Is(thing) if thing.id == id => UpstreamReply::Is(()),
+        UpstreamReply::Is(_) => UpstreamReply::Missing,
         other => other.map(|_| ()),
     }
 }
 
-pub(crate) async fn safe(app: &App, method: &'static str, path: &str) -> Reply<Value> {
+pub(crate) async fn safe(app: &App, method: &'static str, path: &str) -> UpstreamReply<Value> {
     match management(app, method, path) {
         Some(call) => read(&send_safe(app, call).await),
-        None => Reply::Refused(Refused::Credential),
+        None => UpstreamReply::Refused(UpstreamRefusal::Credential),
     }
 }
 
-pub(crate) fn read(outcome: &Outcome) -> Reply<Value> {
+pub(crate) fn read(outcome: &Outcome) -> UpstreamReply<Value> {
     let Outcome::Answer(answer) = outcome else {
-        return Reply::Unknown;
+        return UpstreamReply::Unknown;
     };
     if answer.status == 404 && answer.is_openrouters() {
-        return Reply::Missing;
+        return UpstreamReply::Missing;
     }
     if let Some(refused) = refusal(answer) {
-        return Reply::Refused(refused);
+        return UpstreamReply::Refused(refused);
     }
     let ok = (200..300).contains(&answer.status);
     match answer.json() {
-        Some(value) if ok => Reply::Is(value),
-        _ => Reply::Unknown,
+        Some(value) if ok => UpstreamReply::Is(value),
+        _ => UpstreamReply::Unknown,
     }
 }
 
 /// The meaning of a 4xx. 408 says that it took too long, not that it did not happen; one that is not OpenRouter's own says
 /// nothing about what was asked, but 429, which asks for patience whoever says it.
-fn refusal(answer: &Answer) -> Option<Refused> {
+fn refusal(answer: &Answer) -> Option<UpstreamRefusal> {
     match answer.status {
         408 => None,
-        429 => Some(Refused::Busy(answer.retry_after_secs())),
+        429 => Some(UpstreamRefusal::Busy(answer.retry_after_secs())),
         _ if !answer.is_openrouters() => None,
-        401 | 403 => Some(Refused::Credential),
-        400..=499 => Some(Refused::Rejected),
+        401 | 403 => Some(UpstreamRefusal::Credential),
+        400..=499 => Some(UpstreamRefusal::Rejected),
         _ => None,
     }
 }
@@ -406,13 +421,13 @@ mod tests {
             })
         };
         let json = answer("application/json", r#"{"error":{"code":404}}"#);
-        assert_eq!(read(&json), Reply::Missing);
+        assert_eq!(read(&json), UpstreamReply::Missing);
         for (kind, body) in [
             ("text/html", "<h1>404</h1>"),
             ("application/json", "<"),
             ("", ""),
         ] {
-            assert_eq!(read(&answer(kind, body)), Reply::Unknown, "{kind}");
+            assert_eq!(read(&answer(kind, body)), UpstreamReply::Unknown, "{kind}");
         }
     }
 }

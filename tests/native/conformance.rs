@@ -1,6 +1,6 @@
 //! Writes down what SQLite answered to every statement of the application, for the test that asks D1 the same (B6).
 
-use keycap::ports::{DbError, Value};
+use keycap::ports::{DbError, SqlValue};
 use serde_json::{Value as Json, json};
 
 use crate::support::browser::CLAIM;
@@ -358,10 +358,10 @@ fn rotations(world: &World, member: &Browser<'_>, key: &str) {
 }
 
 fn written(ran: &Ran) -> Json {
-    let value = |value: &Value| match value {
-        Value::Null => Json::Null,
-        Value::Int(number) => json!(number),
-        Value::Text(text) => json!(text),
+    let value = |value: &SqlValue| match value {
+        SqlValue::Null => Json::Null,
+        SqlValue::Int(number) => json!(number),
+        SqlValue::Text(text) => json!(text),
     };
     let stmts: Vec<Json> = ran
         .stmts

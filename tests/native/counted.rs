@@ -375,7 +375,7 @@ fn figures_are_joined_in_the_database_as_they_are_in_the_domain() {
         let (at, first) = reading(0);
         let (_, second) = reading(at);
         for spend in [&first, &second] {
-            let tell = keycap::store::keys::refresh::tell(&generation, spend);
+            let tell = keycap::store::keys::refresh::record_spend(&generation, spend);
             world.run(world.db.batch(vec![tell])).unwrap().unwrap();
         }
         let joined = first.joined(second);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use keycap::domain::id::{Kind, PublicId};
+use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::key::purge::Removed;
 use keycap::store::keys::generations;
 
@@ -313,7 +313,7 @@ fn c1_it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable(
         world.effects.plan(&[]);
         world.db.run(spoil);
         let generation = world.db.text("SELECT public_id FROM generations");
-        let change = PublicId::new(Kind::Change, [7; 12]);
+        let change = PublicId::new(IdKind::Change, [7; 12]);
         let off = generations::confirm_off(
             &world.db,
             &generation,

@@ -423,13 +423,13 @@ fn one_key() -> (World, String, String) {
 
 #[test]
 fn what_was_missed_or_found_and_lands_late_undoes_nothing_newer() {
-    use keycap::domain::id::{Kind, PublicId};
+    use keycap::domain::id::{IdKind, PublicId};
     use keycap::store::keys::missing;
     let (world, _, _) = one_key();
     let generation = world.db.text("SELECT public_id FROM generations");
     let (service, now) = (world.service(), world.now());
     let db = &*service.app().db;
-    let change = |n: u8| PublicId::new(Kind::Change, [n; 12]);
+    let change = |n: u8| PublicId::new(IdKind::Change, [n; 12]);
     let changes = [change(1), change(2), change(3)];
     let missed = batch_of(&world, "MISSED_GUARD", || {
         let missed = missing::missed(db, &generation, "sweep", &changes[0], now);

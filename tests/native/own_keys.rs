@@ -2,10 +2,10 @@
 
 use keycap::app::error::Error;
 use keycap::crypto::session::Session;
-use keycap::domain::id::{Kind, PublicId};
+use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::time::Timestamp;
 use keycap::http::Body;
-use keycap::store::keys::own_keys::{self, Wanted, Wish};
+use keycap::store::keys::own_keys::{self, KeyAct, KeyChange};
 use serde_json::{Value, json};
 
 use crate::support::world::ORIGIN;
@@ -258,7 +258,7 @@ fn a2_an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
 fn c14_an_admins_number_at_another_provider_is_nobodys() {
     let world = World::new();
     let (_, key) = holder(&world);
-    let member = PublicId::new(Kind::Member, [9; 12]);
+    let member = PublicId::new(IdKind::Member, [9; 12]);
     world.db.run(&format!(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', '{member}', 'member_created', 't', 1);
          INSERT INTO owners (id, kind, plan_id, created_at) SELECT 99, 'member', id, 1 FROM plans WHERE is_default = 1;
@@ -266,14 +266,14 @@ fn c14_an_admins_number_at_another_provider_is_nobodys() {
            VALUES (99, '{member}', 'google', '1000001', 'namesake', 1, 1, 1, 't')"
     ));
     let session = Session { member, epoch: 0 };
-    let wish = Wish {
+    let wish = KeyAct {
         session: &session,
         key: key.rsplit('/').next().unwrap(),
         admins: String::from(r#"["1000001"]"#),
-        change: PublicId::new(Kind::Change, [9; 12]),
+        change: PublicId::new(IdKind::Change, [9; 12]),
         now: world.now(),
     };
-    let wanted = Wanted {
+    let wanted = KeyChange {
         disabled: Some(true),
         name: None,
     };
@@ -781,11 +781,11 @@ fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
     let (member, key) = holder(&world);
     let id = world.db.text("SELECT public_id FROM members");
     let session = Session {
-        member: PublicId::parse(Kind::Member, &id).unwrap(),
+        member: PublicId::parse(IdKind::Member, &id).unwrap(),
         epoch: 7,
     };
-    let change = |n| PublicId::new(Kind::Change, [n; 12]);
-    let wish = Wish {
+    let change = |n| PublicId::new(IdKind::Change, [n; 12]);
+    let wish = KeyAct {
         session: &session,
         key: key.rsplit('/').next().unwrap(),
         admins: String::from("[]"),
@@ -799,7 +799,7 @@ fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
         let before = world.db.dump();
         for disabled in [None, Some(true), Some(false)] {
             let name = Some((change(8), String::from("name")));
-            let wanted = Wanted { disabled, name };
+            let wanted = KeyChange { disabled, name };
             let told = world.run(own_keys::change(&world.db, &wish, &wanted));
             assert!(matches!(told, Some(Err(Error::SignInRequired))));
         }

@@ -1,9 +1,9 @@
 //! Claims by approval, what members ask for, and what admins decide (S4-60).
 
 use keycap::crypto::session::Session;
-use keycap::domain::id::{Kind, PublicId};
-use keycap::domain::people::request::State;
-use keycap::store::members::requests::{self, Decision};
+use keycap::domain::id::{IdKind, PublicId};
+use keycap::domain::people::request::RequestState;
+use keycap::store::members::requests::{self, RequestDecision};
 use serde_json::{Value, json};
 
 use crate::support::browser::Told;
@@ -472,20 +472,20 @@ fn p7_s4_60_a_session_that_has_ended_asks_and_decides_nothing() {
         .db
         .text("SELECT public_id FROM members WHERE owner_id = 1");
     let ended = Session {
-        member: PublicId::parse(Kind::Member, &admin).unwrap(),
+        member: PublicId::parse(IdKind::Member, &admin).unwrap(),
         epoch: 7,
     };
-    let decision = Decision {
+    let decision = RequestDecision {
         session: &ended,
-        change: PublicId::new(Kind::Change, [9; 12]),
-        request: PublicId::parse(Kind::Ask, &id).unwrap(),
-        state: State::Approved,
+        change: PublicId::new(IdKind::Change, [9; 12]),
+        request: PublicId::parse(IdKind::Ask, &id).unwrap(),
+        state: RequestState::Approved,
         answer: None,
         now: world.now(),
     };
     let before = world.db.dump();
     let told = world.run(requests::decide(&world.db, &decision)).unwrap();
-    assert_eq!(told.unwrap().unwrap().request.state, State::Open);
+    assert_eq!(told.unwrap().unwrap().request.state, RequestState::Open);
     assert_eq!(world.db.dump(), before);
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use keycap::domain::key::generation::{Event, State, next};
+use keycap::domain::key::generation::{Event, GenerationState, next};
 
 use crate::support::{Browser, World};
 
@@ -12,7 +12,7 @@ fn the_databases_edges_are_the_codes_edges() {
     let mut stored = world
         .db
         .texts("SELECT before || ' ' || after FROM transitions");
-    let mut coded: Vec<String> = State::ALL
+    let mut coded: Vec<String> = GenerationState::ALL
         .into_iter()
         .flat_map(|state| Event::ALL.map(|event| (state, next(state, event))))
         .filter_map(|(state, after)| Some(format!("{} {}", state.name(), after?.name())))
@@ -34,7 +34,7 @@ fn live_is_the_same_in_the_database_and_in_the_code() {
         .nth(1)
         .unwrap();
     let expression = column.split(") STORED").next().unwrap();
-    for state in State::ALL {
+    for state in GenerationState::ALL {
         let live = world.db.number(&format!(
             "SELECT {expression} FROM (SELECT '{}' AS state)",
             state.name()

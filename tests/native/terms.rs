@@ -2,9 +2,9 @@
 //! without which nothing is minted.
 
 use keycap::crypto::session::Session;
-use keycap::domain::id::{Kind, PublicId};
+use keycap::domain::id::{IdKind, PublicId};
 use keycap::http::Body;
-use keycap::store::ops::settings::{self, Claims, Switched};
+use keycap::store::ops::settings::{self, Claims, SettingsOutcome};
 use serde_json::{Value, json};
 
 use crate::support::browser::{CLAIM, Told};
@@ -307,13 +307,17 @@ fn s4_21_only_the_exact_word_confirms() {
     // An admin whose session has ended by then says nothing: the statements themselves want a current one.
     let ended = Session {
         member: PublicId::parse(
-            Kind::Member,
+            IdKind::Member,
             &world.db.text("SELECT public_id FROM members"),
         )
         .unwrap(),
         epoch: 7,
     };
-    let (db, now, change) = (&world.db, world.now(), PublicId::new(Kind::Change, [9; 12]));
+    let (db, now, change) = (
+        &world.db,
+        world.now(),
+        PublicId::new(IdKind::Change, [9; 12]),
+    );
     let before = world.db.dump();
     for told in [
         world.run(settings::confirm_upstream_terms(db, &ended, &change, now)),
@@ -325,7 +329,10 @@ fn s4_21_only_the_exact_word_confirms() {
             now,
         )),
     ] {
-        assert!(matches!(told, Some(Ok(Switched::Refused(_)))), "{told:?}");
+        assert!(
+            matches!(told, Some(Ok(SettingsOutcome::Refused(_)))),
+            "{told:?}"
+        );
     }
     assert_eq!(world.db.dump(), before);
 }

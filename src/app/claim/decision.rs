@@ -9,10 +9,10 @@ use crate::domain::money::budget::{self, Grants, Sibling};
 use crate::domain::policy::gate::{Refusal, first_refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
-use crate::store::keys::claims::{Attempt, Decision};
+use crate::store::keys::claims::{Attempt, ClaimDecision};
 
 /// What a fresh key gets of its window.
-pub struct Share {
+pub struct MintLimit {
     pub limit: NanoUsd,
     /// Less than a cent is left: it is made, and off until the window ends (B2).
     pub exhausted: bool,
@@ -20,7 +20,7 @@ pub struct Share {
     pub due: Option<Timestamp>,
 }
 
-impl Share {
+impl MintLimit {
     /// What may be spent of it in this window.
     pub const fn now(&self) -> NanoUsd {
         if self.exhausted {
@@ -44,7 +44,7 @@ impl Share {
     }
 }
 
-pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> Share {
+pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> MintLimit {
     let allowed = grants.allowance();
     let cap = budget::share(allowed, siblings, now);
     // There is more once it is sure that the window has begun: the next sweep asks for evidence.
@@ -56,7 +56,7 @@ pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> Share {
         Some(_) if waits => Some(now.max(allowed.limit_reset.starts(now).plus(budget::SKEW_SECS))),
         due => due,
     };
-    Share {
+    MintLimit {
         limit: cap.max(NanoUsd::CENT),
         exhausted: cap < NanoUsd::CENT,
         due: grants.not_after_a_raise(reset),
@@ -64,14 +64,14 @@ pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> Share {
 }
 
 /// What there is for a key and the sibling beside it, which is not counted here.
-pub fn share_but(decision: &Decision, of: fn(&Sibling) -> bool, now: Timestamp) -> NanoUsd {
+pub fn share_but(decision: &ClaimDecision, of: fn(&Sibling) -> bool, now: Timestamp) -> NanoUsd {
     let others = decision.siblings.iter().filter(|sibling| !of(sibling));
     let others: Vec<Sibling> = others.copied().collect();
     budget::share(decision.grants.allowance(), &others, now)
 }
 
 /// The parameters of the mint.
-pub fn spec(decision: &Decision, share: &Share) -> Option<MintSpec> {
+pub fn spec(decision: &ClaimDecision, share: &MintLimit) -> Option<MintSpec> {
     let spec = MintSpec::new(
         decision.upstream_name.clone()?,
         share.limit,
@@ -83,7 +83,11 @@ pub fn spec(decision: &Decision, share: &Share) -> Option<MintSpec> {
     Some(spec.at_home(decision.home_workspace_id.clone()))
 }
 
-pub fn not_reserved(app: &App, attempt: &Attempt, decision: Decision) -> Result<Claimed, Error> {
+pub fn not_reserved(
+    app: &App,
+    attempt: &Attempt,
+    decision: ClaimDecision,
+) -> Result<Claimed, Error> {
     let mut facts = decision.facts;
     if attempt.create.is_some() {
         facts.live_state = None;

@@ -6,13 +6,13 @@ use crate::app::claim::doubt;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::key::mint::{Echo, MintSpec};
 use crate::domain::key::purge::Removed;
 use crate::store::keys::claims::Attempt;
 use crate::store::keys::generations;
 use crate::store::keys::mints;
-use crate::upstream::openrouter::{self, Reply};
+use crate::upstream::openrouter::{self, UpstreamReply};
 
 /// A gate closed between reservation and record: the key is deleted, nothing is delivered.
 pub(crate) async fn erase(app: &App, attempt: &Attempt, hash: &str, confirm: bool) -> Error {
@@ -45,7 +45,7 @@ pub(crate) async fn remove(
         doubt(app, attempt).await;
         return Error::OpenRouterMismatch;
     };
-    let Ok(change) = random::public_id(&*app.random, Kind::Change) else {
+    let Ok(change) = random::public_id(&*app.random, IdKind::Change) else {
         return Error::OpenRouterMismatch;
     };
     let workspace = echo.workspace_id.as_deref();
@@ -77,8 +77,8 @@ pub(crate) async fn remove(
 
 /// Deletes the key just minted; what fails here, the sweep repeats.
 async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
-    let gone = openrouter::delete_key(app, hash).await == Reply::Is(());
-    let change = random::public_id(&*app.random, Kind::Change);
+    let gone = openrouter::delete_key(app, hash).await == UpstreamReply::Is(());
+    let change = random::public_id(&*app.random, IdKind::Change);
     if let (true, true, Ok(change)) = (gone, confirm, change) {
         let generation = attempt.generation.as_str();
         let confirmed = generations::confirm_off(

@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::app::claim::Share;
+use crate::app::claim::MintLimit;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::domain::key::mint::MintSpec;
-use crate::upstream::openrouter::guardrails::{Change, Listed, change, of_key};
+use crate::upstream::openrouter::guardrails::{AssignmentChange, Listed, change, of_key};
 use crate::upstream::openrouter::workspaces;
-use crate::upstream::openrouter::{self, Done, Reply};
+use crate::upstream::openrouter::{self, Done, UpstreamReply};
 
 /// Held to its plan's guardrail before anybody can use it; and where there is nothing to spend, off before it is written
 /// down, so that at no moment it is on record as off and is on. The error is the name of what was not confirmed.
 pub async fn restrict(
     app: &App,
     guardrail: Option<&str>,
-    share: &Share,
+    share: &MintLimit,
     hash: &str,
 ) -> Result<(), &'static str> {
     if let Some(guardrail) = guardrail
@@ -32,19 +32,19 @@ pub async fn restrict(
 /// Whether the key has the guardrail now. Where the transport repeated the call, it was no news to the second one: then the
 /// guardrail's own list says.
 async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
-    match change(app, Change::Assign, guardrail, hash).await {
-        Reply::Is(0) => {
+    match change(app, AssignmentChange::Assign, guardrail, hash).await {
+        UpstreamReply::Is(0) => {
             of_key(app, Some(guardrail), hash, 0).await
-                == Reply::Is(Listed::Has(Value::from(guardrail)))
+                == UpstreamReply::Is(Listed::Has(Value::from(guardrail)))
         }
-        told => told == Reply::Is(1),
+        told => told == UpstreamReply::Is(1),
     }
 }
 
 /// Off, and no earlier try to put it off may land after it has come on (X4).
 async fn off(app: &App, hash: &str) -> bool {
     let told = openrouter::switch_key(app, hash, true).await;
-    matches!(told, Reply::Is((Done::Surely, _)))
+    matches!(told, UpstreamReply::Is((Done::Surely, _)))
 }
 
 /// What is asked for is always in order, so a rejection is about what has changed at OpenRouter: the plan's workspace may
@@ -53,7 +53,7 @@ pub(crate) async fn why_rejected(app: &App, spec: &MintSpec) -> Error {
     let Some(workspace) = spec.workspace_id() else {
         return Error::OpenRouterRefused;
     };
-    if workspaces::read(app, workspace).await != Reply::Missing {
+    if workspaces::read(app, workspace).await != UpstreamReply::Missing {
         return Error::OpenRouterRefused;
     }
     app.note(

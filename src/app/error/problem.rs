@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::error::Error;
 use crate::domain::key::rotation::ROTATIONS_A_DAY;
-use crate::domain::people::request::{Offer, REQUESTS_A_DAY, State};
+use crate::domain::people::request::{Offer, REQUESTS_A_DAY, RequestState};
 use crate::domain::policy::terms::REVISION;
 
 impl Error {
@@ -279,17 +279,17 @@ impl Error {
 /// What to do about a rule that refuses a person.
 const fn appeal(offer: Offer) -> &'static str {
     match offer.standing {
-        Some(State::Open) => " Your appeal waits for an administrator.",
-        Some(State::Declined) => " Your appeal was declined.",
-        Some(State::Approved) | None => " You can appeal to an administrator.",
+        Some(RequestState::Open) => " Your appeal waits for an administrator.",
+        Some(RequestState::Declined) => " Your appeal was declined.",
+        Some(RequestState::Approved) | None => " You can appeal to an administrator.",
     }
 }
 
 const fn approval(offer: Offer) -> &'static str {
     match offer.standing {
-        Some(State::Open) => "Your request waits for an administrator.",
-        Some(State::Declined) => "Your request was declined. You can ask again.",
-        Some(State::Approved) | None => "Ask to be let in; an administrator decides.",
+        Some(RequestState::Open) => "Your request waits for an administrator.",
+        Some(RequestState::Declined) => "Your request was declined. You can ask again.",
+        Some(RequestState::Approved) | None => "Ask to be let in; an administrator decides.",
     }
 }
 

@@ -10,11 +10,11 @@ use crate::app::sync::upstream_changes;
 use crate::crypto::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::Stmt;
-use crate::store::keys::refresh::{self, Asked};
-use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::store::keys::refresh::{self, KeyToRefresh};
+use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
 /// What asking came to.
-pub struct Told {
+pub struct RefreshResult {
     /// To be run with what shows it.
     pub writes: Vec<Stmt>,
     /// Whether upstream answered; `None` when it was not asked.
@@ -22,9 +22,9 @@ pub struct Told {
 }
 
 /// Asks for those of the member's keys that nobody asked for within the last minute.
-pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<Told, Error> {
+pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<RefreshResult, Error> {
     let asked = refresh::take(&*app.db, session, now).await?;
-    let mut told = Told {
+    let mut told = RefreshResult {
         writes: Vec::new(),
         answered: None,
     };
@@ -42,14 +42,14 @@ pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<Told, E
 
 async fn ask_one(
     app: &App,
-    key: &Asked,
+    key: &KeyToRefresh,
     actor: &str,
     now: Timestamp,
 ) -> Result<(bool, Option<Stmt>), Error> {
     let (generation, workspace) = (&key.public_id, key.workspace_id.as_deref());
     Ok(
         match openrouter::read_key_once(app, &key.upstream_hash).await {
-            Reply::Is(body) => {
+            UpstreamReply::Is(body) => {
                 if key.missing {
                     absence::withdraw(app, generation, actor).await?;
                 }
@@ -58,21 +58,26 @@ async fn ask_one(
                     .await?;
                 // Figures that are no amounts tell nothing; what was known stays.
                 let spend = body.read_at(now);
-                (true, spend.map(|spend| refresh::tell(generation, &spend)))
+                (
+                    true,
+                    spend.map(|spend| refresh::record_spend(generation, &spend)),
+                )
             }
-            Reply::Missing => {
+            UpstreamReply::Missing => {
                 let is_gone = absence::is_gone(app, workspace).await?;
                 if is_gone {
                     absence::record(app, generation, actor).await?;
                 }
                 (is_gone, None)
             }
-            Reply::Refused(Refused::Rejected) => (true, None),
-            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            UpstreamReply::Refused(UpstreamRefusal::Rejected) => (true, None),
+            UpstreamReply::Refused(
+                refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+            ) => {
                 app.note("warn", "spend_refused", json!({ "why": refused.name() }));
                 (false, None)
             }
-            Reply::Unknown => (false, None),
+            UpstreamReply::Unknown => (false, None),
         },
     )
 }

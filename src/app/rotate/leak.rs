@@ -5,20 +5,20 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::keys;
 use crate::app::rotate::{
-    Asked, Rotated, attempt, card_now, disable_old, looked_at, made, owned, prepare,
+    Rotated, RotationRequest, attempt, card_now, disable_old, looked_at, made, owned, prepare,
 };
 use crate::app::sync::upstream_changes::Look;
 use crate::crypto::session::Session;
 use crate::domain::policy::quota::LEAK_REPORTS_A_DAY;
 use crate::store::idempotency::Taking;
 use crate::store::keys::claims::Attempt;
-use crate::store::keys::rotations::{self, Facts, Rotation};
+use crate::store::keys::rotations::{self, Rotation, RotationFacts};
 use crate::store::members::Member;
 
 /// Puts a leaked key off, whatever else stands, and replaces it where that may be (A4).
 pub async fn report_leak(
     app: &App,
-    asked: &Asked<'_>,
+    asked: &RotationRequest<'_>,
     is_admin: fn(&App, &Member) -> bool,
 ) -> Result<Rotated, Error> {
     let rotation = Rotation {
@@ -47,7 +47,7 @@ pub async fn report_leak(
     let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;
     let replaced = match prepare(app, &mut attempt, &rotation, &facts, looked_at).await {
         Ok((decision, (share, spec))) => {
-            made(claim::make(app, &attempt, &decision, &share, &spec).await)
+            made(claim::execute_mint(app, &attempt, &decision, &share, &spec).await)
         }
         Err(error) => Err(error),
     };
@@ -98,7 +98,7 @@ pub async fn report_found(
 }
 
 /// Of two in grace the older one has leaked too, and has no successor of its own: it goes at once.
-async fn end_older(app: &App, attempt: &Attempt, facts: &Facts) {
+async fn end_older(app: &App, attempt: &Attempt, facts: &RotationFacts) {
     if let Some(older) = &facts.older {
         keys::remove(app, attempt.session.member.as_str(), older).await;
     }

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::app::context::App;
 use crate::crypto::random;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::ports::DbError;
 use crate::store::keys::generations::Due;
 use crate::store::keys::missing;
-use crate::upstream::openrouter::Reply;
+use crate::upstream::openrouter::UpstreamReply;
 use crate::upstream::openrouter::workspaces;
 
 /// Passes on what OpenRouter said about the key of this row. A `Missing` that comes out of here is confirmed and on record;
@@ -20,17 +20,17 @@ use crate::upstream::openrouter::workspaces;
 pub async fn judge<T>(
     app: &App,
     due: &Due,
-    reply: Reply<T>,
+    reply: UpstreamReply<T>,
     actor: &str,
-) -> Result<Reply<T>, DbError> {
-    if !matches!(reply, Reply::Missing) {
+) -> Result<UpstreamReply<T>, DbError> {
+    if !matches!(reply, UpstreamReply::Missing) {
         return Ok(reply);
     }
     if !is_gone(app, due.workspace_id.as_deref()).await? {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     }
     record(app, &due.public_id, actor).await?;
-    Ok(Reply::Missing)
+    Ok(UpstreamReply::Missing)
 }
 
 /// Whether a key of this workspace that was answered with 404 just now is gone. A row without a workspace is in the
@@ -40,12 +40,12 @@ pub async fn is_gone(app: &App, workspace_id: Option<&str>) -> Result<bool, DbEr
     let Some(workspace_id) = workspace_id.or(account.home_workspace_id.as_deref()) else {
         return Ok(false);
     };
-    Ok(account.may_conclude && workspaces::read(app, workspace_id).await == Reply::Is(()))
+    Ok(account.may_conclude && workspaces::read(app, workspace_id).await == UpstreamReply::Is(()))
 }
 
 /// Writes down that OpenRouter no longer has the key of this row.
 pub async fn record(app: &App, generation: &str, actor: &str) -> Result<(), DbError> {
-    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     if missing::missed(&*app.db, generation, actor, &change, app.now()).await? {
         app.note("error", "key_missing", json!({ "generation": generation }));
     }
@@ -54,7 +54,7 @@ pub async fn record(app: &App, generation: &str, actor: &str) -> Result<(), DbEr
 
 /// Writes down that OpenRouter has it after all.
 pub async fn withdraw(app: &App, generation: &str, actor: &str) -> Result<(), DbError> {
-    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     missing::found(&*app.db, generation, actor, &change, app.now()).await?;
     Ok(())
 }

@@ -4,10 +4,10 @@
 use crate::app::context::App;
 use crate::app::sync::absence;
 use crate::app::sync::guardrail;
-use crate::app::sync::switch::{self, Switched};
+use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes::{self, Look, Noticed};
 use crate::domain::money::NanoUsd;
-use crate::domain::money::budget::{self, Begun, SKEW_SECS};
+use crate::domain::money::budget::{self, SKEW_SECS, WindowStart};
 use crate::domain::money::spend::Spend;
 use crate::domain::time::period::LimitReset;
 use crate::domain::time::{Timestamp, earliest};
@@ -15,7 +15,7 @@ use crate::ports::DbError;
 use crate::store::budget::limits::{self, AGAIN_SECS, Basis};
 use crate::store::keys::generations::Due;
 use crate::store::keys::retained;
-use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
 /// Keys that are read, or whose caps follow, within a request, and the seconds after which no further one is begun: each takes several calls
 /// upstream, and a request may work on for thirty seconds after its answer.
@@ -39,18 +39,18 @@ pub async fn follow(
     due: &Due,
     now: Timestamp,
     actor: &str,
-) -> Result<Reply<Switched>, DbError> {
+) -> Result<UpstreamReply<SwitchOutcome>, DbError> {
     let Some(mut basis) = limits::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
-        return Ok(Reply::Is(Switched::Overtaken));
+        return Ok(UpstreamReply::Is(SwitchOutcome::Overtaken));
     };
     let mut spend = None;
     if evidence_wanted(&basis, now) {
         match evidence(app, due, &basis, now, actor).await? {
-            Reply::Is(read) => spend = read,
-            other => return Ok(other.map(|_| Switched::Overtaken)),
+            UpstreamReply::Is(read) => spend = read,
+            other => return Ok(other.map(|_| SwitchOutcome::Overtaken)),
         }
         let Some(again) = taken_up_again(app, due, basis, now).await? else {
-            return Ok(Reply::Is(Switched::Overtaken));
+            return Ok(UpstreamReply::Is(SwitchOutcome::Overtaken));
         };
         basis = again;
     }
@@ -60,33 +60,33 @@ pub async fn follow(
         let is_less = lowers(&cap, &basis);
         let look = if is_less { Look::Brief } else { Look::Needed };
         match check(app, due, actor, look).await? {
-            Reply::Is(Noticed::Nothing) => {}
-            Reply::Is(Noticed::Lowered) if is_less => {
+            UpstreamReply::Is(Noticed::Nothing) => {}
+            UpstreamReply::Is(Noticed::Lowered) if is_less => {
                 let Some(again) = taken_up_again(app, due, basis, now).await? else {
-                    return Ok(Reply::Is(Switched::Overtaken));
+                    return Ok(UpstreamReply::Is(SwitchOutcome::Overtaken));
                 };
                 basis = again;
                 cap = decide(&basis, spend.as_ref(), now);
             }
-            Reply::Is(Noticed::Held | Noticed::Lowered) => {
-                return Ok(Reply::Is(Switched::Overtaken));
+            UpstreamReply::Is(Noticed::Held | Noticed::Lowered) => {
+                return Ok(UpstreamReply::Is(SwitchOutcome::Overtaken));
             }
-            Reply::Missing => return Ok(Reply::Missing),
+            UpstreamReply::Missing => return Ok(UpstreamReply::Missing),
             // Less is said nevertheless.
             _ if is_less => {}
-            Reply::Is(Noticed::Unclear) => return Ok(Reply::Unknown),
-            other => return Ok(other.map(|_| Switched::Overtaken)),
+            UpstreamReply::Is(Noticed::Unclear) => return Ok(UpstreamReply::Unknown),
+            other => return Ok(other.map(|_| SwitchOutcome::Overtaken)),
         }
     }
     // The guardrail first: nothing more may be spent without. Less is said nevertheless.
     match guardrail::follow(app, due, &basis, &mut cap, actor).await? {
-        Reply::Is(()) => {}
+        UpstreamReply::Is(()) => {}
         _ if lowers(&cap, &basis) => cap.next = earliest(cap.next, Some(basis.taken)),
-        other => return Ok(other.map(|()| Switched::Overtaken)),
+        other => return Ok(other.map(|()| SwitchOutcome::Overtaken)),
     }
     if !differs(&cap, &basis) && !basis.sent {
         limits::keep(&*app.db, &due.public_id, &basis, cap.next).await?;
-        return Ok(Reply::Is(Switched::AsItWas));
+        return Ok(UpstreamReply::Is(SwitchOutcome::AsItWas));
     }
     switch::cap(app, due, &cap, &basis, actor).await
 }
@@ -105,9 +105,14 @@ async fn taken_up_again(
     Ok(again)
 }
 
-async fn check(app: &App, due: &Due, actor: &str, look: Look) -> Result<Reply<Noticed>, DbError> {
+async fn check(
+    app: &App,
+    due: &Due,
+    actor: &str,
+    look: Look,
+) -> Result<UpstreamReply<Noticed>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let noticed = upstream_changes::check(app, hash, actor, look).await?;
     absence::judge(app, due, noticed, actor).await
@@ -127,7 +132,7 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
             return left;
         }
         let followed = follow(app, &due, now, actor).await;
-        if !matches!(followed, Ok(Reply::Is(_) | Reply::Missing)) {
+        if !matches!(followed, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
             let generation = due.public_id.as_str();
             let cause = format!("{followed:?}");
             let more = serde_json::json!({ "generation": generation, "cause": cause });
@@ -151,7 +156,7 @@ pub async fn read_owner(app: &App, owner: i64, prepays: bool, actor: &str) -> bo
             return false;
         }
         let told = read(app, &due, actor).await;
-        if !matches!(told, Ok(Reply::Is(_) | Reply::Missing)) {
+        if !matches!(told, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
             let generation = due.public_id.as_str();
             let more = serde_json::json!({ "generation": generation });
             app.note("warn", "spend_unread", more);
@@ -169,19 +174,19 @@ async fn evidence(
     basis: &Basis,
     now: Timestamp,
     actor: &str,
-) -> Result<Reply<Option<Spend>>, DbError> {
+) -> Result<UpstreamReply<Option<Spend>>, DbError> {
     let reset = basis.grants.limit_reset;
     for ended in retained::beside(&*app.db, &due.public_id, reset, now).await? {
         let hash = ended.due.upstream_hash.as_deref().unwrap_or_default();
         match openrouter::read_key(app, hash).await {
-            Reply::Is(body) => {
+            UpstreamReply::Is(body) => {
                 if let Some(reading) = body.read_at(app.now()) {
                     let known = ended.known.read(reading);
                     retained::book(&*app.db, &ended, &known, now).await?;
                 }
             }
             // It says nothing, and goes on to be counted.
-            Reply::Missing | Reply::Refused(Refused::Rejected) => {}
+            UpstreamReply::Missing | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {}
             other => return Ok(other.map(|_| None)),
         }
     }
@@ -189,23 +194,25 @@ async fn evidence(
     if basis.spend.as_ref().is_some_and(may_fall) {
         return Ok(read(app, due, actor).await?.map(Some));
     }
-    Ok(Reply::Is(None))
+    Ok(UpstreamReply::Is(None))
 }
 
 /// What upstream says it has spent, before anything is made of it.
-async fn read(app: &App, due: &Due, actor: &str) -> Result<Reply<Spend>, DbError> {
+async fn read(app: &App, due: &Due, actor: &str) -> Result<UpstreamReply<Spend>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let reply = openrouter::read_key(app, hash).await;
     let reply = reply.map(|body| body.read_at(app.now()));
     let spend = match absence::judge(app, due, reply, actor).await? {
-        Reply::Is(Some(spend)) => spend,
-        Reply::Missing => return Ok(Reply::Missing),
-        Reply::Is(None) | Reply::Refused(_) | Reply::Unknown => return Ok(Reply::Unknown),
+        UpstreamReply::Is(Some(spend)) => spend,
+        UpstreamReply::Missing => return Ok(UpstreamReply::Missing),
+        UpstreamReply::Is(None) | UpstreamReply::Refused(_) | UpstreamReply::Unknown => {
+            return Ok(UpstreamReply::Unknown);
+        }
     };
-    limits::tell(&*app.db, &due.public_id, &spend).await?;
-    Ok(Reply::Is(spend))
+    limits::record_spend(&*app.db, &due.public_id, &spend).await?;
+    Ok(UpstreamReply::Is(spend))
 }
 
 /// Whether there is more to be had, if only the window has begun.
@@ -213,7 +220,7 @@ fn evidence_wanted(basis: &Basis, now: Timestamp) -> bool {
     let allowed = basis.grants.allowance();
     let fresh = fresh(basis, now);
     let certain = budget::certain(allowed, &basis.siblings, now).min(fresh);
-    budget::begun(allowed.limit_reset, now) == Begun::OnEvidence
+    budget::begun(allowed.limit_reset, now) == WindowStart::OnEvidence
         && certain < fresh
         && in_force(basis) < fresh
 }
@@ -230,9 +237,9 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
             .is_some_and(|(now, then)| now.shows_reset_since(then, reset))
     };
     let sure = match budget::begun(reset, now) {
-        Begun::Surely => true,
-        Begun::OnEvidence => certain == fresh || shown(),
-        Begun::Unsure => false,
+        WindowStart::Surely => true,
+        WindowStart::OnEvidence => certain == fresh || shown(),
+        WindowStart::Unsure => false,
     };
     // What is in force is not lowered for want of evidence: it was right in the window before.
     let amount = if sure {
@@ -241,8 +248,8 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         certain.max(in_force(basis).min(fresh))
     };
     let wait = match budget::begun(reset, now) {
-        Begun::Unsure => reset.starts(now).plus(SKEW_SECS),
-        Begun::OnEvidence | Begun::Surely => now.plus(AGAIN_SECS),
+        WindowStart::Unsure => reset.starts(now).plus(SKEW_SECS),
+        WindowStart::OnEvidence | WindowStart::Surely => now.plus(AGAIN_SECS),
     };
     let next = if amount < fresh {
         Some(wait)

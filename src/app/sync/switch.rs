@@ -7,7 +7,7 @@ use crate::app::context::App;
 use crate::app::sync::absence;
 use crate::app::sync::limit::Cap;
 use crate::crypto::random;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::key::purge::Removed;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
@@ -15,8 +15,8 @@ use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::budget::limits::{self, Agreed, Basis};
 use crate::store::keys::generations::{self, Due};
-use crate::store::keys::holds::{self, Doubt, Switch, Turn};
-use crate::upstream::openrouter::{self, Done, Refused, Reply};
+use crate::store::keys::holds::{self, PendingSwitch, Switch, SwitchInFlight};
+use crate::upstream::openrouter::{self, Done, UpstreamRefusal, UpstreamReply};
 
 /// Failed tries to read what a key has spent, before it is ended without.
 pub const READS_OF_SPEND: i64 = 3;
@@ -27,7 +27,7 @@ const SEND_WITHIN_SECS: i64 = 60;
 
 /// What a switch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switched {
+pub enum SwitchOutcome {
     /// Upstream agrees, and it is written down.
     Confirmed,
     /// Upstream no longer has the key: nobody can spend with it, and it is written down as off.
@@ -45,7 +45,7 @@ pub async fn switch(
     switch: Switch,
     due: &Due,
     actor: &str,
-) -> Result<Reply<Switched>, DbError> {
+) -> Result<UpstreamReply<SwitchOutcome>, DbError> {
     let told = switch_and_read(app, switch, due, actor).await?;
     Ok(told.map(|(switched, _)| switched))
 }
@@ -56,46 +56,46 @@ pub async fn switch_and_read(
     switch: Switch,
     due: &Due,
     actor: &str,
-) -> Result<Reply<(Switched, Option<Spend>)>, DbError> {
+) -> Result<UpstreamReply<(SwitchOutcome, Option<Spend>)>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
-    let turn = Turn {
+    let turn = PendingSwitch {
         switch,
         generation: &due.public_id,
         nonce: &nonce,
     };
     let asked = app.now();
-    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {
-        return Ok(Reply::Is((Switched::Overtaken, None)));
+    let Some(doubt) = holds::mark_in_flight(&*app.db, &turn, asked).await? else {
+        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));
     };
     if is_late(app, asked) {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     }
     let Some(hash) = due.upstream_hash.as_deref() else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let answer = openrouter::switch_key(app, hash, switch == Switch::Off).await;
     let answer = absence::judge(app, due, answer, actor).await?;
-    let is_gone = matches!(answer, Reply::Missing);
+    let is_gone = matches!(answer, UpstreamReply::Missing);
     let (doubt, spent) = match answer {
         // What was sent to it earlier finds it no more.
-        Reply::Missing if switch == Switch::Off => (Doubt::NONE, None),
-        Reply::Is((done, body)) => {
+        UpstreamReply::Missing if switch == Switch::Off => (SwitchInFlight::NONE, None),
+        UpstreamReply::Is((done, body)) => {
             let doubt = match done {
                 Done::Surely => doubt,
-                Done::AfterDoubt => Doubt::since(app.now()),
+                Done::AfterDoubt => SwitchInFlight::since(app.now()),
             };
             (doubt, body.and_then(|body| body.read_at(app.now())))
         }
-        other => return Ok(other.map(|_| (Switched::Overtaken, None))),
+        other => return Ok(other.map(|_| (SwitchOutcome::Overtaken, None))),
     };
-    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
-    let confirmed = holds::confirmed(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
+    let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
+    let confirmed = holds::settle(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
     let switched = match confirmed {
-        true if is_gone => Switched::Gone,
-        true => Switched::Confirmed,
-        false => Switched::Overtaken,
+        true if is_gone => SwitchOutcome::Gone,
+        true => SwitchOutcome::Confirmed,
+        false => SwitchOutcome::Overtaken,
     };
-    Ok(Reply::Is((switched, spent)))
+    Ok(UpstreamReply::Is((switched, spent)))
 }
 
 /// Whether what was to be written down at `asked` took too long to be sent under that doubt.
@@ -110,7 +110,7 @@ pub async fn limit(
     due: &Due,
     limit: NanoUsd,
     actor: &str,
-) -> Result<Reply<(Switched, Option<Spend>)>, DbError> {
+) -> Result<UpstreamReply<(SwitchOutcome, Option<Spend>)>, DbError> {
     send_limit(app, due, limit, None, actor).await
 }
 
@@ -121,7 +121,7 @@ pub async fn cap(
     cap: &Cap,
     basis: &Basis,
     actor: &str,
-) -> Result<Reply<Switched>, DbError> {
+) -> Result<UpstreamReply<SwitchOutcome>, DbError> {
     let sent = send_limit(app, due, cap.limit, Some((cap, basis)), actor).await?;
     Ok(sent.map(|(switched, _)| switched))
 }
@@ -134,23 +134,23 @@ async fn send_limit(
     limit: NanoUsd,
     cap: Option<(&Cap, &Basis)>,
     actor: &str,
-) -> Result<Reply<(Switched, Option<Spend>)>, DbError> {
+) -> Result<UpstreamReply<(SwitchOutcome, Option<Spend>)>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
-    let turn = limits::Turn {
+    let turn = limits::PendingLimit {
         generation: &due.public_id,
         nonce: &nonce,
         limit,
         basis: cap.map(|(_, basis)| basis),
     };
     let asked = app.now();
-    let Some(doubt) = limits::about_to(&*app.db, &turn, asked).await? else {
-        return Ok(Reply::Is((Switched::Overtaken, None)));
+    let Some(doubt) = limits::mark_in_flight(&*app.db, &turn, asked).await? else {
+        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));
     };
     if is_late(app, asked) {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     }
     let Some(hash) = due.upstream_hash.as_deref() else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let limit_reset = cap.map_or(doubt.limit_reset, |(cap, _)| cap.limit_reset);
     // Whatever was sent before may have brought another window with it.
@@ -158,11 +158,11 @@ async fn send_limit(
     let changed = (!is_known).then_some(limit_reset);
     let answer = openrouter::limit_key(app, hash, limit, changed).await;
     let body = match absence::judge(app, due, answer, actor).await? {
-        Reply::Is(body) => body,
-        other => return Ok(other.map(|_| (Switched::Overtaken, None))),
+        UpstreamReply::Is(body) => body,
+        other => return Ok(other.map(|_| (SwitchOutcome::Overtaken, None))),
     };
     let (true, Some(spend)) = (body.agrees(limit, limit_reset), body.read_at(app.now())) else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let agreed = Agreed {
         limit_reset,
@@ -170,16 +170,15 @@ async fn send_limit(
         exhausted: cap.is_some_and(|(cap, _)| cap.exhausted),
         next: cap.and_then(|(cap, _)| cap.next),
     };
-    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     let now = app.now();
-    let confirmed =
-        limits::confirmed(&*app.db, &turn, &doubt, &agreed, actor, &change, now).await?;
+    let confirmed = limits::settle(&*app.db, &turn, &doubt, &agreed, actor, &change, now).await?;
     let switched = if confirmed {
-        Switched::Confirmed
+        SwitchOutcome::Confirmed
     } else {
-        Switched::Overtaken
+        SwitchOutcome::Overtaken
     };
-    Ok(Reply::Is((switched, Some(spend))))
+    Ok(UpstreamReply::Is((switched, Some(spend))))
 }
 
 /// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says
@@ -187,7 +186,7 @@ async fn send_limit(
 pub async fn remove(app: &App, due: &Due, actor: &str) -> Result<Removal, DbError> {
     let Removal { reply, is_off } = off_or_deleted(app, due).await?;
     let reply = match absence::judge(app, due, reply, actor).await? {
-        Reply::Missing => Reply::Is(Removed::Deleted),
+        UpstreamReply::Missing => UpstreamReply::Is(Removed::Deleted),
         other => other,
     };
     Ok(Removal { reply, is_off })
@@ -196,24 +195,27 @@ pub async fn remove(app: &App, due: &Due, actor: &str) -> Result<Removal, DbErro
 /// A key that can be neither disabled nor deleted has its limit lowered: it may work on, and costs nothing more.
 async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
-        return Ok(Removal::open(Reply::Unknown));
+        return Ok(Removal::open(UpstreamReply::Unknown));
     };
     let has_figures = has_figures(app, due);
     if has_figures {
         let off = off_or_least(app, due, hash).await;
-        let is_off = off == Reply::Is(());
+        let is_off = off == UpstreamReply::Is(());
         let figures = match off {
-            Reply::Is(()) => last_figures(app, due, hash).await?,
+            UpstreamReply::Is(()) => last_figures(app, due, hash).await?,
             other => other,
         };
         // Where they cannot be had, being off for good comes first: all of its cap counts then (B1, C1).
-        if figures == Reply::Is(()) || due.attempts < READS_OF_SPEND {
+        if figures == UpstreamReply::Is(()) || due.attempts < READS_OF_SPEND {
             let reply = figures.map(|()| Removed::Off);
             return Ok(Removal { reply, is_off });
         }
     }
     let deleted = openrouter::delete_key(app, hash).await;
-    let is_open = matches!(deleted, Reply::Unknown | Reply::Refused(Refused::Rejected));
+    let is_open = matches!(
+        deleted,
+        UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected)
+    );
     if is_open && due.delivered && !has_figures {
         off_or_least(app, due, hash).await;
     }
@@ -222,13 +224,13 @@ async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
 
 /// What came of removing a key.
 pub struct Removal {
-    pub reply: Reply<Removed>,
+    pub reply: UpstreamReply<Removed>,
     /// It is disabled, whatever else could not be done.
     pub is_off: bool,
 }
 
 impl Removal {
-    const fn open(reply: Reply<Removed>) -> Self {
+    const fn open(reply: UpstreamReply<Removed>) -> Self {
         Self {
             reply,
             is_off: false,
@@ -245,11 +247,15 @@ fn has_figures(app: &App, due: &Due) -> bool {
 
 /// Disables a key that is to be removed; where that fails, its limit is lowered as far as it goes. The row keeps the
 /// higher limit on record: its siblings' caps count with no less.
-async fn off_or_least(app: &App, due: &Due, hash: &str) -> Reply<()> {
+async fn off_or_least(app: &App, due: &Due, hash: &str) -> UpstreamReply<()> {
     let off = openrouter::switch_key(app, hash, true).await;
-    if matches!(off, Reply::Unknown | Reply::Refused(Refused::Rejected)) {
+    if matches!(
+        off,
+        UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected)
+    ) {
         let lowered = openrouter::limit_key(app, hash, NanoUsd::CENT, None).await;
-        let lowered = matches!(lowered, Reply::Is(body) if body.allows_at_most(NanoUsd::CENT));
+        let lowered =
+            matches!(lowered, UpstreamReply::Is(body) if body.allows_at_most(NanoUsd::CENT));
         let generation = due.public_id.as_str();
         let more = json!({ "generation": generation, "limit_lowered": lowered });
         app.note("error", "key_not_disabled", more);
@@ -258,15 +264,15 @@ async fn off_or_least(app: &App, due: &Due, hash: &str) -> Reply<()> {
 }
 
 /// What a key that is off has spent until then, booked at once: its successor's cap is computed from it (B1).
-async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<Reply<()>, DbError> {
+async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<UpstreamReply<()>, DbError> {
     let off_at = app.now();
     let spend = match openrouter::read_key(app, hash).await {
-        Reply::Is(body) => body.read_at(off_at),
+        UpstreamReply::Is(body) => body.read_at(off_at),
         other => return Ok(other.map(|_| ())),
     };
     let Some(spend) = spend else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     generations::book(&*app.db, &due.public_id, &spend).await?;
-    Ok(Reply::Is(()))
+    Ok(UpstreamReply::Is(()))
 }

@@ -7,16 +7,16 @@ use serde_json::json;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;
-use crate::domain::id::Kind;
-use crate::domain::key::drift::{Drift, Remedy, Seen, allows_less, drift, remedy};
-use crate::domain::key::generation::State;
+use crate::domain::id::IdKind;
+use crate::domain::key::drift::{Drift, ObservedKey, Remedy, allows_less, drift, remedy};
+use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::ports::DbError;
 use crate::store::keys::generations::Due;
 use crate::store::keys::upstream_holds::{self, Sight};
 use crate::store::ops::drift as rows;
-use crate::store::ops::drift::Row;
-use crate::upstream::openrouter::{self, Reply};
+use crate::store::ops::drift::ComparedRow;
+use crate::upstream::openrouter::{self, UpstreamReply};
 
 /// One point in which a key differs from its row.
 pub struct Difference {
@@ -41,19 +41,19 @@ pub async fn look(
     hash: &str,
     actor: &str,
     acts: bool,
-) -> Result<Reply<Vec<Difference>>, DbError> {
+) -> Result<UpstreamReply<Vec<Difference>>, DbError> {
     let Some(before) = rows::by_hash(&*app.db, hash).await? else {
-        return Ok(Reply::Is(Vec::new()));
+        return Ok(UpstreamReply::Is(Vec::new()));
     };
     let key = match openrouter::read_listed(app, hash).await {
-        Reply::Is(key) => key,
+        UpstreamReply::Is(key) => key,
         other => return Ok(other.map(|_| Vec::new())),
     };
     let Some(row) = rows::by_hash(&*app.db, hash).await? else {
-        return Ok(Reply::Is(Vec::new()));
+        return Ok(UpstreamReply::Is(Vec::new()));
     };
     if row != before {
-        return Ok(Reply::Is(Vec::new()));
+        return Ok(UpstreamReply::Is(Vec::new()));
     }
     let mut differences = Vec::new();
     let (wanted, seen, now) = (row.wanted(), key.seen(), app.now());
@@ -67,18 +67,18 @@ pub async fn look(
             applied,
         });
     }
-    Ok(Reply::Is(differences))
+    Ok(UpstreamReply::Is(differences))
 }
 
 async fn apply(
     app: &App,
-    row: &Row,
+    row: &ComparedRow,
     remedy: Remedy,
-    seen: &Seen<'_>,
+    seen: &ObservedKey<'_>,
     actor: &str,
 ) -> Result<bool, DbError> {
     let (db, now, generation) = (&*app.db, app.now(), row.public_id.as_str());
-    let change = random::public_id(&*app.random, Kind::Change).map_err(|_| DbError::Broken)?;
+    let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     let sight = Sight {
         key: &row.key,
         generation,
@@ -130,14 +130,14 @@ pub enum Noticed {
 pub async fn notice(
     app: &App,
     hash: &str,
-    (state, limit): (State, NanoUsd),
-    seen: &Seen<'_>,
+    (state, limit): (GenerationState, NanoUsd),
+    seen: &ObservedKey<'_>,
     actor: &str,
 ) -> Result<Noticed, DbError> {
     if !allows_less(state, limit, seen) {
         return Ok(Noticed::Nothing);
     }
-    let Reply::Is(differences) = look(app, hash, actor, true).await? else {
+    let UpstreamReply::Is(differences) = look(app, hash, actor, true).await? else {
         return Ok(Noticed::Unclear);
     };
     let kept = differences.iter().filter(|one| one.is_kept());
@@ -165,18 +165,18 @@ pub async fn check(
     hash: &str,
     actor: &str,
     look: Look,
-) -> Result<Reply<Noticed>, DbError> {
+) -> Result<UpstreamReply<Noticed>, DbError> {
     let Some(row) = rows::by_hash(&*app.db, hash).await? else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let read = match look {
         Look::Needed => openrouter::read_key_once(app, hash).await,
         Look::Brief => openrouter::glance_at_key(app, hash).await,
     };
     Ok(match read {
-        Reply::Is(body) => {
+        UpstreamReply::Is(body) => {
             let of_row = (row.state, row.limit_nano);
-            Reply::Is(notice(app, hash, of_row, &body.seen(), actor).await?)
+            UpstreamReply::Is(notice(app, hash, of_row, &body.seen(), actor).await?)
         }
         other => other.map(|_| Noticed::Unclear),
     })
@@ -186,11 +186,11 @@ pub async fn check(
 /// enable it again. Where that cannot be read, or written down, it is disabled all the same.
 pub async fn is_held_already(app: &App, hash: &str, actor: &str) -> bool {
     let found = check(app, hash, actor, Look::Brief).await;
-    if !matches!(found, Ok(Reply::Is(_) | Reply::Missing)) {
+    if !matches!(found, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
         let cause = format!("{found:?}");
         app.note("warn", "not_looked_at", json!({ "cause": cause }));
     }
-    matches!(found, Ok(Reply::Is(Noticed::Held)))
+    matches!(found, Ok(UpstreamReply::Is(Noticed::Held)))
 }
 
 /// A key that somebody else disabled at OpenRouter gets no successor: that would undo it. `bears` is what else may be found.
@@ -205,11 +205,11 @@ pub async fn must_be_as_we_left_it(
         return Err(Error::OldUnconfirmed);
     };
     match check(app, hash, actor, look).await? {
-        Reply::Is(Noticed::Nothing) | Reply::Missing => Ok(()),
-        Reply::Is(noticed) if bears.contains(&noticed) => Ok(()),
-        Reply::Is(Noticed::Held) => Err(Error::Held),
-        Reply::Is(Noticed::Lowered | Noticed::Unclear) | Reply::Refused(_) | Reply::Unknown => {
-            Err(Error::OldUnconfirmed)
-        }
+        UpstreamReply::Is(Noticed::Nothing) | UpstreamReply::Missing => Ok(()),
+        UpstreamReply::Is(noticed) if bears.contains(&noticed) => Ok(()),
+        UpstreamReply::Is(Noticed::Held) => Err(Error::Held),
+        UpstreamReply::Is(Noticed::Lowered | Noticed::Unclear)
+        | UpstreamReply::Refused(_)
+        | UpstreamReply::Unknown => Err(Error::OldUnconfirmed),
     }
 }

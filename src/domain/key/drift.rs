@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
@@ -61,9 +61,9 @@ const SHOWS_WITHIN_SECS: i64 = 300;
 
 /// What is wanted of an upstream key.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct ExpectedKey {
     pub name: String,
-    pub state: State,
+    pub state: GenerationState,
     /// A switch was sent whose outcome is not known: its state is not known either.
     pub doubted: bool,
     pub limit: NanoUsd,
@@ -77,7 +77,7 @@ pub struct Wanted {
 
 /// What upstream says of it. A missing limit is no limit.
 #[derive(Clone, Debug, Default)]
-pub struct Seen<'a> {
+pub struct ObservedKey<'a> {
     pub name: &'a str,
     pub disabled: Option<bool>,
     pub limit: Option<NanoUsd>,
@@ -87,16 +87,19 @@ pub struct Seen<'a> {
 }
 
 /// The points in which they differ. What is under way, or has expired, differs in none.
-pub fn drift(wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
+pub fn drift(wanted: &ExpectedKey, seen: &ObservedKey<'_>, now: Timestamp) -> Vec<Drift> {
     let off = seen.disabled == Some(true);
-    let ended = wanted.state == State::Revoked;
+    let ended = wanted.state == GenerationState::Revoked;
     if wanted.expires_at <= now {
         return Vec::new();
     }
     if ended && !off && !wanted.doubted {
         return vec![Drift::OnAfterEnd];
     }
-    if !matches!(wanted.state, State::Active | State::Disabled) {
+    if !matches!(
+        wanted.state,
+        GenerationState::Active | GenerationState::Disabled
+    ) {
         return Vec::new();
     }
     let in_force = seen.limit == Some(wanted.limit)
@@ -105,7 +108,7 @@ pub fn drift(wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
         (Drift::Name, seen.name == wanted.name),
         (
             Drift::Disabled,
-            wanted.doubted || off == (wanted.state == State::Disabled),
+            wanted.doubted || off == (wanted.state == GenerationState::Disabled),
         ),
         (Drift::Limit, in_force),
         (
@@ -120,7 +123,12 @@ pub fn drift(wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
 }
 
 /// What is to be done about one of these points.
-pub fn remedy(drift: Drift, wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) -> Remedy {
+pub fn remedy(
+    drift: Drift,
+    wanted: &ExpectedKey,
+    seen: &ObservedKey<'_>,
+    now: Timestamp,
+) -> Remedy {
     let shows = wanted.changed_at.plus(SHOWS_WITHIN_SECS) <= now;
     match (drift, seen.limit) {
         (Drift::Disabled, _) if seen.disabled != Some(true) => Remedy::SwitchAgain,
@@ -149,8 +157,8 @@ pub fn remedy(drift: Drift, wanted: &Wanted, seen: &Seen<'_>, now: Timestamp) ->
 }
 
 /// Whether upstream allows a key less than its row says: worth a closer look.
-pub fn allows_less(state: State, limit: NanoUsd, seen: &Seen<'_>) -> bool {
-    let off = state == State::Active && seen.disabled == Some(true);
+pub fn allows_less(state: GenerationState, limit: NanoUsd, seen: &ObservedKey<'_>) -> bool {
+    let off = state == GenerationState::Active && seen.disabled == Some(true);
     off || seen.limit.is_some_and(|seen| seen < limit)
 }
 
@@ -160,8 +168,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
-    fn wanted(state: State) -> Wanted {
-        Wanted {
+    fn wanted(state: GenerationState) -> ExpectedKey {
+        ExpectedKey {
             name: String::from("keycap/0a/gen_1"),
             state,
             doubted: false,
@@ -173,8 +181,8 @@ mod tests {
         }
     }
 
-    fn faithful() -> Seen<'static> {
-        Seen {
+    fn faithful() -> ObservedKey<'static> {
+        ObservedKey {
             name: "keycap/0a/gen_1",
             disabled: Some(false),
             limit: NanoUsd::parse_typed("5"),
@@ -186,8 +194,8 @@ mod tests {
 
     #[test]
     fn s4_49_each_point_is_told_apart() {
-        type Bend = fn(&mut Seen<'static>);
-        let bends: [(&[Drift], Bend); 8] = [
+        type DriftCase = fn(&mut ObservedKey<'static>);
+        let bends: [(&[Drift], DriftCase); 8] = [
             (&[], |_| {}),
             (&[Drift::Name], |s| s.name = "somebody's"),
             (&[Drift::Disabled], |s| s.disabled = Some(true)),
@@ -200,59 +208,72 @@ mod tests {
         for (expected, bend) in bends {
             let mut seen = faithful();
             bend(&mut seen);
-            assert_eq!(drift(&wanted(State::Active), &seen, NOW), expected);
+            assert_eq!(
+                drift(&wanted(GenerationState::Active), &seen, NOW),
+                expected
+            );
         }
     }
 
     #[test]
     fn c25_what_is_under_way_is_no_drift() {
-        let off = Seen {
+        let off = ObservedKey {
             disabled: Some(true),
             ..faithful()
         };
-        let doubted = Wanted {
+        let doubted = ExpectedKey {
             doubted: true,
-            ..wanted(State::Active)
+            ..wanted(GenerationState::Active)
         };
         assert_eq!(drift(&doubted, &off, NOW), []);
-        let sent = Wanted {
+        let sent = ExpectedKey {
             limit_sent: NanoUsd::parse_typed("7"),
-            ..wanted(State::Active)
+            ..wanted(GenerationState::Active)
         };
         for limit in ["5", "7"] {
-            let seen = Seen {
+            let seen = ObservedKey {
                 limit: NanoUsd::parse_typed(limit),
                 ..faithful()
             };
             assert_eq!(drift(&sent, &seen, NOW), [], "{limit}");
         }
-        for state in [State::Minting, State::Verifying, State::Revoking] {
+        for state in [
+            GenerationState::Minting,
+            GenerationState::Verifying,
+            GenerationState::Revoking,
+        ] {
             assert_eq!(drift(&wanted(state), &off, NOW), []);
         }
-        assert_eq!(drift(&wanted(State::Active), &off, NOW.plus(600)), []);
+        assert_eq!(
+            drift(&wanted(GenerationState::Active), &off, NOW.plus(600)),
+            []
+        );
     }
 
     #[test]
     fn only_what_is_enabled_or_raised_is_mended_and_nothing_that_may_be_ours_is_concluded_from() {
-        let limit = |text: &str| Seen {
+        let limit = |text: &str| ObservedKey {
             limit: NanoUsd::parse_typed(text),
             ..faithful()
         };
-        let switched = |off: bool| Seen {
+        let switched = |off: bool| ObservedKey {
             disabled: Some(off),
             ..faithful()
         };
-        let unlimited = Seen {
+        let unlimited = ObservedKey {
             limit: None,
             ..faithful()
         };
         let usd = |text: &str| NanoUsd::parse_typed(text).unwrap();
-        let (active, disabled) = (wanted(State::Active), wanted(State::Disabled));
-        let recent = Wanted {
+        let (active, disabled) = (
+            wanted(GenerationState::Active),
+            wanted(GenerationState::Disabled),
+        );
+        let recent = ExpectedKey {
             changed_at: NOW.plus(-299),
             ..active.clone()
         };
-        let sent = Wanted {
+        let sent = ExpectedKey {
             limit_sent: NanoUsd::parse_typed("7"),
             ..active.clone()
         };
@@ -295,16 +316,16 @@ mod tests {
 
     #[test]
     fn p7_a_key_that_is_off_for_good_and_on_is_told() {
-        let revoked = wanted(State::Revoked);
+        let revoked = wanted(GenerationState::Revoked);
         assert_eq!(drift(&revoked, &faithful(), NOW), [Drift::OnAfterEnd]);
-        let off = Seen {
+        let off = ObservedKey {
             disabled: Some(true),
             ..faithful()
         };
         assert_eq!(drift(&revoked, &off, NOW), []);
-        assert_eq!(drift(&wanted(State::Disabled), &off, NOW), []);
+        assert_eq!(drift(&wanted(GenerationState::Disabled), &off, NOW), []);
         assert_eq!(
-            drift(&wanted(State::Disabled), &faithful(), NOW),
+            drift(&wanted(GenerationState::Disabled), &faithful(), NOW),
             [Drift::Disabled]
         );
     }

@@ -5,7 +5,7 @@
 /// Stored as text. `live` is a column of the table, generated from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum GenerationState {
     /// A row that waits for another to settle before it may be minted.
     Reserved,
     /// The request to create it is, or may be, under way.
@@ -57,7 +57,7 @@ pub enum Event {
     Expire,
 }
 
-impl State {
+impl GenerationState {
     pub const ALL: [Self; 10] = [
         Self::Reserved,
         Self::Minting,
@@ -120,32 +120,43 @@ impl Event {
 }
 
 /// The state after `event`, or `None` where it cannot happen.
-pub const fn next(state: State, event: Event) -> Option<State> {
+pub const fn next(state: GenerationState, event: Event) -> Option<GenerationState> {
     match (state, event) {
-        (State::Reserved, Event::Start) => Some(State::Minting),
-        (State::Minting, Event::Record) => Some(State::Active),
-        (State::Minting, Event::RecordOff) => Some(State::Disabled),
-        (State::Minting | State::Reserved, Event::Refuse) => Some(State::Void),
-        (State::Minting, Event::Doubt) => Some(State::Verifying),
-        (State::Minting, Event::Abandon) => Some(State::Revoking),
-        (State::Verifying, Event::Clear) => Some(State::Void),
-        (State::Active, Event::Disable) => Some(State::Disabled),
-        (State::Disabled, Event::Enable) => Some(State::Active),
-        (State::Active | State::Disabled, Event::Revoke) => Some(State::Revoking),
-        (State::Revoking, Event::GiveUp) => Some(State::Stuck),
-        (State::Revoking | State::Stuck, Event::ConfirmOff) => Some(State::Revoked),
-        (State::Active | State::Disabled, Event::Expire) => Some(State::Expired),
+        (GenerationState::Reserved, Event::Start) => Some(GenerationState::Minting),
+        (GenerationState::Minting, Event::Record) => Some(GenerationState::Active),
+        (GenerationState::Minting, Event::RecordOff) => Some(GenerationState::Disabled),
+        (GenerationState::Minting | GenerationState::Reserved, Event::Refuse) => {
+            Some(GenerationState::Void)
+        }
+        (GenerationState::Minting, Event::Doubt) => Some(GenerationState::Verifying),
+        (GenerationState::Minting, Event::Abandon) => Some(GenerationState::Revoking),
+        (GenerationState::Verifying, Event::Clear) => Some(GenerationState::Void),
+        (GenerationState::Active, Event::Disable) => Some(GenerationState::Disabled),
+        (GenerationState::Disabled, Event::Enable) => Some(GenerationState::Active),
+        (GenerationState::Active | GenerationState::Disabled, Event::Revoke) => {
+            Some(GenerationState::Revoking)
+        }
+        (GenerationState::Revoking, Event::GiveUp) => Some(GenerationState::Stuck),
+        (GenerationState::Revoking | GenerationState::Stuck, Event::ConfirmOff) => {
+            Some(GenerationState::Revoked)
+        }
+        (GenerationState::Active | GenerationState::Disabled, Event::Expire) => {
+            Some(GenerationState::Expired)
+        }
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, State, next};
+    use super::{Event, GenerationState, next};
 
     #[test]
     fn what_has_ended_never_lives_again() {
-        for state in State::ALL.into_iter().filter(|state| !state.is_live()) {
+        for state in GenerationState::ALL
+            .into_iter()
+            .filter(|state| !state.is_live())
+        {
             for event in Event::ALL {
                 assert_eq!(next(state, event), None, "{state:?} {event:?}");
             }
@@ -155,13 +166,16 @@ mod tests {
     #[test]
     fn p1_a_doubtful_mint_never_becomes_active() {
         for event in Event::ALL {
-            assert_ne!(next(State::Verifying, event), Some(State::Active));
+            assert_ne!(
+                next(GenerationState::Verifying, event),
+                Some(GenerationState::Active)
+            );
         }
     }
 
     #[test]
     fn names_are_those_of_the_wire_form() {
-        for state in State::ALL {
+        for state in GenerationState::ALL {
             assert_eq!(
                 serde_json::to_string(&state).unwrap(),
                 format!("\"{}\"", state.name())

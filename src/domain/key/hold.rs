@@ -2,7 +2,7 @@
 
 /// In which role somebody acts on a key: their own, or as an admin on somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum HoldRole {
     Owner,
     Admin,
 }
@@ -25,9 +25,9 @@ pub enum Reason {
 
 impl Reason {
     /// Whether this role may not put the key on while it stands.
-    pub const fn bars(self, role: Role) -> bool {
+    pub const fn bars(self, role: HoldRole) -> bool {
         match self {
-            Self::Admin => matches!(role, Role::Owner),
+            Self::Admin => matches!(role, HoldRole::Owner),
             Self::Offboarding | Self::Leak | Self::Switch | Self::Upstream => true,
             Self::Owner | Self::Idle | Self::Budget | Self::Plan | Self::Rotation => false,
         }

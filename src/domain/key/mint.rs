@@ -237,8 +237,8 @@ mod tests {
     #[test]
     fn p3_s1_03_an_echo_that_differs_in_any_point_is_a_mismatch() {
         assert_eq!(check_echo(&asked(), &faithful()), Ok(()));
-        type Bend = fn(&mut Echo);
-        let bends: [(Mismatch, Bend); 14] = [
+        type EchoCase = fn(&mut Echo);
+        let bends: [(Mismatch, EchoCase); 14] = [
             (Mismatch::Name, |e| e.name = Some(String::from("x"))),
             (Mismatch::Name, |e| e.name = None),
             (Mismatch::Hash, |e| e.hash = None),

@@ -2,15 +2,15 @@
 //! and never a key without any row: rows are committed before keys are made, so such a key means a restored database
 //! or a second deployment (X2, X7, A13).
 
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 
 /// The row that an upstream key's name leads to, as the database has it now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-pub struct Row {
+pub struct MarkedRow {
     pub public_id: String,
     pub upstream_name: String,
-    pub state: State,
+    pub state: GenerationState,
     pub upstream_hash: Option<String>,
     pub erased: bool,
     /// Its secret was given out, so it may have spent.
@@ -18,14 +18,14 @@ pub struct Row {
     pub limit_nano: i64,
 }
 
-impl Row {
+impl MarkedRow {
     pub fn limit(&self) -> NanoUsd {
         NanoUsd::from_nano(self.limit_nano).unwrap_or(NanoUsd::ZERO)
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum StrayVerdict {
     /// As it should be, or somebody else's business.
     Leave,
     /// Nobody has its secret: delete it.
@@ -43,28 +43,32 @@ pub enum Verdict {
 }
 
 /// Judges one listed key by the row of its name. `off` is what the list said.
-pub fn judge(row: Option<&Row>, hash: &str, off: bool) -> Verdict {
+pub fn judge(row: Option<&MarkedRow>, hash: &str, off: bool) -> StrayVerdict {
     let Some(row) = row else {
-        return Verdict::Quarantine;
+        return StrayVerdict::Quarantine;
     };
     let recorded = row.upstream_hash.as_deref();
     match row.state {
         // Under way, perhaps in this very second. An old attempt is fenced to `verifying` before any walk.
-        State::Reserved | State::Minting => Verdict::Leave,
-        State::Verifying => Verdict::DeleteAndClear,
-        State::Void => Verdict::Delete,
+        GenerationState::Reserved | GenerationState::Minting => StrayVerdict::Leave,
+        GenerationState::Verifying => StrayVerdict::DeleteAndClear,
+        GenerationState::Void => StrayVerdict::Delete,
         // Written down without a hash: whatever has its name must go.
-        State::Revoking | State::Stuck if recorded.is_none() => Verdict::DeleteAndRevoke,
+        GenerationState::Revoking | GenerationState::Stuck if recorded.is_none() => {
+            StrayVerdict::DeleteAndRevoke
+        }
         // A transport that repeats a request makes two keys of one name; one of them was recorded (X18).
-        State::Revoked if recorded != Some(hash) => Verdict::Delete,
-        _ if recorded != Some(hash) => Verdict::DeleteTwin,
-        State::Active | State::Disabled | State::Expired => Verdict::Leave,
+        GenerationState::Revoked if recorded != Some(hash) => StrayVerdict::Delete,
+        _ if recorded != Some(hash) => StrayVerdict::DeleteTwin,
+        GenerationState::Active | GenerationState::Disabled | GenerationState::Expired => {
+            StrayVerdict::Leave
+        }
         // Removed in its own turn, which reads what it has spent first (C1).
-        State::Revoking | State::Stuck if row.delivered => Verdict::Leave,
-        State::Revoking | State::Stuck => Verdict::DeleteAndRevoke,
-        State::Revoked if row.erased => Verdict::Delete,
-        State::Revoked if off => Verdict::Leave,
-        State::Revoked => Verdict::Look,
+        GenerationState::Revoking | GenerationState::Stuck if row.delivered => StrayVerdict::Leave,
+        GenerationState::Revoking | GenerationState::Stuck => StrayVerdict::DeleteAndRevoke,
+        GenerationState::Revoked if row.erased => StrayVerdict::Delete,
+        GenerationState::Revoked if off => StrayVerdict::Leave,
+        GenerationState::Revoked => StrayVerdict::Look,
     }
 }
 
@@ -76,13 +80,13 @@ pub const BRAKE: usize = 10;
 mod tests {
     use super::*;
 
-    fn row(state: State, hash: Option<&str>) -> Row {
-        Row {
+    fn row(state: GenerationState, hash: Option<&str>) -> MarkedRow {
+        MarkedRow {
             public_id: String::from("gen_1"),
             upstream_name: String::from("keycap/0a/gen_1"),
             state,
             upstream_hash: hash.map(str::to_owned),
-            erased: state == State::Revoked,
+            erased: state == GenerationState::Revoked,
             delivered: false,
             limit_nano: 10_000_000,
         }
@@ -90,49 +94,80 @@ mod tests {
 
     #[test]
     fn x2_a_marker_without_a_row_is_never_deleted() {
-        assert_eq!(judge(None, "h", false), Verdict::Quarantine);
+        assert_eq!(judge(None, "h", false), StrayVerdict::Quarantine);
     }
 
     #[test]
     fn c1_what_may_have_spent_is_removed_in_its_own_turn() {
-        for state in [State::Revoking, State::Stuck] {
-            let delivered = Row {
+        for state in [GenerationState::Revoking, GenerationState::Stuck] {
+            let delivered = MarkedRow {
                 delivered: true,
                 ..row(state, Some("h"))
             };
-            assert_eq!(judge(Some(&delivered), "h", false), Verdict::Leave);
-            assert_eq!(judge(Some(&delivered), "other", false), Verdict::DeleteTwin);
+            assert_eq!(judge(Some(&delivered), "h", false), StrayVerdict::Leave);
+            assert_eq!(
+                judge(Some(&delivered), "other", false),
+                StrayVerdict::DeleteTwin
+            );
         }
     }
 
     #[test]
     fn c1_what_is_off_for_good_is_kept_while_it_is_off() {
-        let kept = Row {
+        let kept = MarkedRow {
             erased: false,
-            ..row(State::Revoked, Some("h"))
+            ..row(GenerationState::Revoked, Some("h"))
         };
-        assert_eq!(judge(Some(&kept), "h", true), Verdict::Leave);
-        assert_eq!(judge(Some(&kept), "h", false), Verdict::Look);
-        assert_eq!(judge(Some(&kept), "other", true), Verdict::Delete);
+        assert_eq!(judge(Some(&kept), "h", true), StrayVerdict::Leave);
+        assert_eq!(judge(Some(&kept), "h", false), StrayVerdict::Look);
+        assert_eq!(judge(Some(&kept), "other", true), StrayVerdict::Delete);
     }
 
     #[test]
     fn only_what_nobody_has_the_secret_of_is_deleted() {
         for (state, recorded, expected) in [
-            (State::Minting, None, Verdict::Leave),
-            (State::Reserved, None, Verdict::Leave),
-            (State::Verifying, None, Verdict::DeleteAndClear),
-            (State::Void, None, Verdict::Delete),
-            (State::Active, Some("h"), Verdict::Leave),
-            (State::Disabled, Some("h"), Verdict::Leave),
-            (State::Expired, Some("h"), Verdict::Leave),
-            (State::Active, Some("other"), Verdict::DeleteTwin),
-            (State::Disabled, Some("other"), Verdict::DeleteTwin),
-            (State::Revoking, Some("h"), Verdict::DeleteAndRevoke),
-            (State::Stuck, Some("h"), Verdict::DeleteAndRevoke),
-            (State::Revoking, Some("other"), Verdict::DeleteTwin),
-            (State::Revoked, Some("other"), Verdict::Delete),
-            (State::Revoked, Some("h"), Verdict::Delete),
+            (GenerationState::Minting, None, StrayVerdict::Leave),
+            (GenerationState::Reserved, None, StrayVerdict::Leave),
+            (
+                GenerationState::Verifying,
+                None,
+                StrayVerdict::DeleteAndClear,
+            ),
+            (GenerationState::Void, None, StrayVerdict::Delete),
+            (GenerationState::Active, Some("h"), StrayVerdict::Leave),
+            (GenerationState::Disabled, Some("h"), StrayVerdict::Leave),
+            (GenerationState::Expired, Some("h"), StrayVerdict::Leave),
+            (
+                GenerationState::Active,
+                Some("other"),
+                StrayVerdict::DeleteTwin,
+            ),
+            (
+                GenerationState::Disabled,
+                Some("other"),
+                StrayVerdict::DeleteTwin,
+            ),
+            (
+                GenerationState::Revoking,
+                Some("h"),
+                StrayVerdict::DeleteAndRevoke,
+            ),
+            (
+                GenerationState::Stuck,
+                Some("h"),
+                StrayVerdict::DeleteAndRevoke,
+            ),
+            (
+                GenerationState::Revoking,
+                Some("other"),
+                StrayVerdict::DeleteTwin,
+            ),
+            (
+                GenerationState::Revoked,
+                Some("other"),
+                StrayVerdict::Delete,
+            ),
+            (GenerationState::Revoked, Some("h"), StrayVerdict::Delete),
         ] {
             assert_eq!(
                 judge(Some(&row(state, recorded)), "h", false),

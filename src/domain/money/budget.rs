@@ -111,7 +111,7 @@ pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> Nano
     let reset = allowed.limit_reset;
     let began = reset.starts(now);
     let before = reset.starts(began.plus(-1)).plus(-SKEW_SECS);
-    let is_early = begun(reset, now) == Begun::Unsure;
+    let is_early = begun(reset, now) == WindowStart::Unsure;
     left(allowed, siblings, |sibling| match sibling.ended_at {
         Some(ended) if ended < before => NanoUsd::ZERO,
         Some(ended) if is_early && ended < began => {
@@ -125,8 +125,8 @@ pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> Nano
 /// What a fresh key gets: of a window that has hardly begun, only what is certain. More may follow with evidence.
 pub fn share(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     match begun(allowed.limit_reset, now) {
-        Begun::Unsure | Begun::OnEvidence => certain(allowed, siblings, now),
-        Begun::Surely => cap(allowed, siblings, now),
+        WindowStart::Unsure | WindowStart::OnEvidence => certain(allowed, siblings, now),
+        WindowStart::Surely => cap(allowed, siblings, now),
     }
 }
 
@@ -167,7 +167,7 @@ fn left(allowed: Allowance, siblings: &[Sibling], taken: impl Fn(&Sibling) -> Na
 
 /// How sure it is that the window has begun for upstream too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum WindowStart {
     /// Too early to ask.
     Unsure,
     /// By upstream's own evidence, if it has any.
@@ -175,11 +175,11 @@ pub enum Begun {
     Surely,
 }
 
-pub fn begun(reset: LimitReset, now: Timestamp) -> Begun {
+pub fn begun(reset: LimitReset, now: Timestamp) -> WindowStart {
     match now.since(reset.starts(now)) {
-        secs if secs < SKEW_SECS => Begun::Unsure,
-        secs if secs < SURE_SECS => Begun::OnEvidence,
-        _ => Begun::Surely,
+        secs if secs < SKEW_SECS => WindowStart::Unsure,
+        secs if secs < SURE_SECS => WindowStart::OnEvidence,
+        _ => WindowStart::Surely,
     }
 }
 
@@ -187,10 +187,10 @@ pub fn begun(reset: LimitReset, now: Timestamp) -> Begun {
 pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
     let began = reset.starts(now);
     match begun(reset, now) {
-        Begun::Unsure => Some(began.plus(SKEW_SECS)),
+        WindowStart::Unsure => Some(began.plus(SKEW_SECS)),
         // What ended about its beginning has been read again by then.
-        Begun::OnEvidence => Some(began.plus(SURE_SECS)),
-        Begun::Surely => reset.resets_at(now).map(|at| at.plus(SKEW_SECS)),
+        WindowStart::OnEvidence => Some(began.plus(SURE_SECS)),
+        WindowStart::Surely => reset.resets_at(now).map(|at| at.plus(SKEW_SECS)),
     }
 }
 
@@ -444,17 +444,17 @@ mod tests {
         for (now, expected, due) in [
             (
                 "2026-11-21T00:01:59Z",
-                Begun::Unsure,
+                WindowStart::Unsure,
                 "2026-11-21T00:02:00Z",
             ),
             (
                 "2026-11-21T00:02:00Z",
-                Begun::OnEvidence,
+                WindowStart::OnEvidence,
                 "2026-11-21T01:00:00Z",
             ),
             (
                 "2026-11-21T01:00:00Z",
-                Begun::Surely,
+                WindowStart::Surely,
                 "2026-11-22T00:02:00Z",
             ),
         ] {

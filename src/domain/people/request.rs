@@ -9,14 +9,14 @@ pub const NOTE_CHARS: usize = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum RequestKind {
     /// To be let in while claims are by approval.
     Claim,
     /// Against a block or the age of the account.
     Appeal,
 }
 
-impl Kind {
+impl RequestKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Claim => "claim",
@@ -27,13 +27,13 @@ impl Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum RequestState {
     Open,
     Approved,
     Declined,
 }
 
-impl State {
+impl RequestState {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -52,16 +52,16 @@ impl State {
 /// What a refused member may ask for, and how the last request of that kind stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    pub kind: Kind,
+    pub kind: RequestKind,
     /// Open or declined; an approval that does not help is no answer to wait for.
-    pub standing: Option<State>,
+    pub standing: Option<RequestState>,
 }
 
 impl Offer {
-    pub fn new(kind: Kind, last: Option<State>) -> Self {
+    pub fn new(kind: RequestKind, last: Option<RequestState>) -> Self {
         Self {
             kind,
-            standing: last.filter(|state| *state != State::Approved),
+            standing: last.filter(|state| *state != RequestState::Approved),
         }
     }
 }

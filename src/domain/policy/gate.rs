@@ -3,7 +3,7 @@
 //! The database decides, in the statement that reserves (`store::claims`); this names the reason from the facts that
 //! the same transaction returned. One place for every path that mints (S4-64).
 
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::people::identity::{Status, account_age_days, made_by};
 use crate::domain::people::request::{self, Offer};
 use crate::domain::policy::terms;
@@ -14,7 +14,7 @@ pub const ATTEMPTS_A_DAY: i64 = 10;
 
 /// What configuration has to say about claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct ClaimTerms {
     /// `PROJECT_STATUS` is `live`.
     pub project_live: bool,
     /// `PROVISIONING_ENABLED` is `true`.
@@ -33,7 +33,7 @@ pub struct Terms {
 /// The stretch of time that `CLAIMS_PER_HOUR` counts in.
 pub const HOUR_SECS: i64 = 3_600;
 
-impl Terms {
+impl ClaimTerms {
     /// Whether configuration lets anybody claim.
     pub const fn open(&self) -> bool {
         self.project_live && self.provisioning_enabled && self.can_mint && self.max_total_keys > 0
@@ -47,7 +47,7 @@ impl Terms {
 
 /// What the database knew about a member's claim, in the transaction that decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct ClaimFacts {
     pub status: Status,
     pub session_current: bool,
     pub minting_open: bool,
@@ -58,7 +58,7 @@ pub struct Facts {
     pub account_created_at: Timestamp,
     pub attempts_today: i64,
     pub seats: Seats,
-    pub live_state: Option<State>,
+    pub live_state: Option<GenerationState>,
     /// Keys of theirs that live, and how many the plan allows.
     pub keys_live: i64,
     pub keys_allowed: i64,
@@ -107,8 +107,8 @@ pub struct Policy {
     /// … whatever the age of their account.
     pub age_waived: bool,
     /// How their last request of each kind stands.
-    pub claim_request: Option<request::State>,
-    pub appeal: Option<request::State>,
+    pub claim_request: Option<request::RequestState>,
+    pub appeal: Option<request::RequestState>,
     /// When the hour has room for a claim again, if it is full.
     pub full_until: Option<Timestamp>,
 }
@@ -175,10 +175,10 @@ pub enum Refusal {
 }
 
 /// The first gate that is shut, or `None` when all are open.
-pub fn first_refusal(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
-    standing(facts)
+pub fn first_refusal(facts: &ClaimFacts, terms: &ClaimTerms, now: Timestamp) -> Option<Refusal> {
+    account_refusal(facts)
         .or_else(|| existing(facts.live_state))
-        .or_else(|| house(facts, terms))
+        .or_else(|| deployment_refusal(facts, terms))
         .or_else(|| person(facts, terms, now))
         .or_else(|| {
             (facts.keys_live >= facts.keys_allowed).then_some(Refusal::KeysUsedUp {
@@ -189,7 +189,7 @@ pub fn first_refusal(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Ref
         .or_else(|| room(facts, terms, now))
 }
 
-fn standing(facts: &Facts) -> Option<Refusal> {
+fn account_refusal(facts: &ClaimFacts) -> Option<Refusal> {
     if facts.status != Status::Active {
         Some(Refusal::NotActive(facts.status))
     } else if !facts.session_current {
@@ -199,16 +199,18 @@ fn standing(facts: &Facts) -> Option<Refusal> {
     }
 }
 
-fn existing(live: Option<State>) -> Option<Refusal> {
+fn existing(live: Option<GenerationState>) -> Option<Refusal> {
     match live? {
-        State::Active | State::Disabled => Some(Refusal::Exists),
-        State::Reserved | State::Minting | State::Verifying => Some(Refusal::InProgress),
-        State::Revoking | State::Stuck => Some(Refusal::BeingRemoved),
-        State::Revoked | State::Expired | State::Void => None,
+        GenerationState::Active | GenerationState::Disabled => Some(Refusal::Exists),
+        GenerationState::Reserved | GenerationState::Minting | GenerationState::Verifying => {
+            Some(Refusal::InProgress)
+        }
+        GenerationState::Revoking | GenerationState::Stuck => Some(Refusal::BeingRemoved),
+        GenerationState::Revoked | GenerationState::Expired | GenerationState::Void => None,
     }
 }
 
-fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
+fn deployment_refusal(facts: &ClaimFacts, terms: &ClaimTerms) -> Option<Refusal> {
     if !terms.project_live {
         Some(Refusal::ProjectNotLive)
     } else if !terms.provisioning_enabled || terms.max_total_keys <= 0 {
@@ -231,9 +233,9 @@ fn house(facts: &Facts, terms: &Terms) -> Option<Refusal> {
 }
 
 /// What a person can do something about; what the claim itself can bring along comes last.
-fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+fn person(facts: &ClaimFacts, terms: &ClaimTerms, now: Timestamp) -> Option<Refusal> {
     let policy = &facts.policy;
-    let appeal = Offer::new(request::Kind::Appeal, policy.appeal);
+    let appeal = Offer::new(request::RequestKind::Appeal, policy.appeal);
     let too_young = facts.account_created_at > terms.account_made_by(now);
     if facts.blocked {
         Some(Refusal::Blocked { offer: appeal })
@@ -247,7 +249,7 @@ fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
         }))
     } else if policy.by_approval && !policy.allotted {
         Some(Refusal::ApprovalNeeded {
-            offer: Offer::new(request::Kind::Claim, policy.claim_request),
+            offer: Offer::new(request::RequestKind::Claim, policy.claim_request),
         })
     } else if facts.attempts_today >= ATTEMPTS_A_DAY {
         Some(Refusal::TooManyAttempts)
@@ -258,7 +260,7 @@ fn person(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
     }
 }
 
-fn room(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Refusal> {
+fn room(facts: &ClaimFacts, terms: &ClaimTerms, now: Timestamp) -> Option<Refusal> {
     if !facts.seats.has_room(terms.max_total_keys) {
         Some(Refusal::SeatsFull {
             free_at: facts.seats.free_at(terms.max_total_keys),

@@ -5,11 +5,11 @@ use serde_json::json;
 
 use crate::app::error::Error;
 use crate::crypto::session::Session;
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::key::key_name::key_name;
 use crate::domain::people::identity::is_account_number;
 use crate::http::api::keys;
-use crate::http::server::body::{NoMembers, Provider};
+use crate::http::server::body::{BlockProvider, NoMembers};
 use crate::http::server::reply::{cut_to_page, id_of};
 use crate::http::{Context, Reply};
 use crate::ports::{NoRandomness, Rows};
@@ -18,7 +18,7 @@ use crate::store::members;
 
 pub async fn list_allotments(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let read = vec![allotments::page(context.after(Kind::Allotment)?.as_ref())];
+    let read = vec![allotments::page(context.after(IdKind::Allotment)?.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut page = allotments::read_page(rows.first().unwrap_or(&Rows::new()))?;
     let next = cut_to_page(&mut page, PAGE_ROWS, id_of);
@@ -27,7 +27,7 @@ pub async fn list_allotments(context: Context) -> Result<Reply, Error> {
 
 body! {
     struct Wanted {
-        provider: Provider,
+        provider: BlockProvider,
         subject: String,
         name: Option<String>,
         /// They may claim however new their account is.
@@ -59,7 +59,7 @@ pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
         name: name.as_deref(),
     };
     let app = &*context.app;
-    let id = context.id(Kind::Allotment, "")?;
+    let id = context.id(IdKind::Allotment, "")?;
     let put = allotments::put(&*app.db, &by(&context, &session)?, &id, &person).await?;
     // This very request has permitted it before, and somebody has withdrawn that since.
     let (allotment, is_new) = put.ok_or(Error::NotFound)?;
@@ -71,7 +71,7 @@ pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
 pub async fn withdraw_allotment(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;
-    let id = PublicId::parse(Kind::Allotment, context.last_segment()).ok_or(Error::NotFound)?;
+    let id = PublicId::parse(IdKind::Allotment, context.last_segment()).ok_or(Error::NotFound)?;
     let app = &*context.app;
     allotments::withdraw(&*app.db, &by(&context, &session)?, &id).await?;
     Ok(Reply::no_content())
@@ -80,7 +80,7 @@ pub async fn withdraw_allotment(context: Context) -> Result<Reply, Error> {
 fn by<'a>(context: &Context, session: &'a Session) -> Result<By<'a>, NoRandomness> {
     Ok(By {
         session,
-        change: context.id(Kind::Change, "")?,
+        change: context.id(IdKind::Change, "")?,
         now: context.app.now(),
     })
 }

@@ -6,21 +6,21 @@ use serde_json::json;
 
 use crate::app::error::Error;
 use crate::crypto::session::Session;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::people::identity::is_account_number;
-use crate::http::server::body::Provider;
+use crate::http::server::body::BlockProvider;
 use crate::http::server::reply::{cut_to_page, id_of};
 use crate::http::{Context, Reply};
 use crate::ports::Rows;
 use crate::store::members;
-use crate::store::members::blocks::{self, By, PAGE_ROWS, Wanted};
+use crate::store::members::blocks::{self, AdminActor, NewBlock, PAGE_ROWS};
 
 /// People that one request blocks.
 const MOST: usize = 500;
 
 pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let read = vec![blocks::page(context.after(Kind::Block)?.as_ref())];
+    let read = vec![blocks::page(context.after(IdKind::Block)?.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut blocks = blocks::read_page(rows.first().unwrap_or(&Rows::new()))?;
     let next = cut_to_page(&mut blocks, PAGE_ROWS, id_of);
@@ -30,7 +30,7 @@ pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
 body! {
     /// One person, or a list of them.
     struct People {
-        provider: Provider,
+        provider: BlockProvider,
         subject: Option<String>,
         subjects: Option<Vec<String>>,
     }
@@ -60,10 +60,10 @@ pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
     let provider = people.provider.name();
     let app = &*context.app;
     let wanted = |subject: String| {
-        let id = context.id(Kind::Block, &subject)?.to_string();
-        Ok::<_, Error>(Wanted { id, subject })
+        let id = context.id(IdKind::Block, &subject)?.to_string();
+        Ok::<_, Error>(NewBlock { id, subject })
     };
-    let people: Vec<Wanted> = people
+    let people: Vec<NewBlock> = people
         .subjects()?
         .into_iter()
         .map(wanted)
@@ -73,8 +73,8 @@ pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    struct Person {
-        provider: Provider,
+    struct BlockedPerson {
+        provider: BlockProvider,
         subject: String,
     }
 }
@@ -82,7 +82,7 @@ body! {
 /// 204, also where there was none.
 pub async fn lift_block(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Person { provider, subject } = context.json()?;
+    let BlockedPerson { provider, subject } = context.json()?;
     let app = &*context.app;
     blocks::lift(
         &*app.db,
@@ -94,10 +94,10 @@ pub async fn lift_block(context: Context) -> Result<Reply, Error> {
     Ok(Reply::no_content())
 }
 
-fn by<'a>(context: &Context, session: &'a Session) -> Result<By<'a>, Error> {
-    Ok(By {
+fn by<'a>(context: &Context, session: &'a Session) -> Result<AdminActor<'a>, Error> {
+    Ok(AdminActor {
         session,
-        change: context.id(Kind::Change, "")?,
+        change: context.id(IdKind::Change, "")?,
         now: context.app.now(),
     })
 }

@@ -5,18 +5,18 @@ use serde_json::json;
 
 use crate::app::error::Error;
 use crate::app::sync::limit;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::money::budget;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::http::admin::plans::{amount, change};
 use crate::http::server::body::NoMembers;
 use crate::http::{Context, Reply};
-use crate::store::budget::allowances::{self, Of};
+use crate::store::budget::allowances::{self, OwnerLookup};
 use crate::store::budget::raises;
 
 body! {
-    struct Raise {
+    struct RaiseRequest {
         amount_usd: String,
         until: Option<String>,
     }
@@ -25,7 +25,7 @@ body! {
 /// 201 with the raise, and the key's limit without it and with it (S3-28).
 pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Raise { amount_usd, until } = context.json()?;
+    let RaiseRequest { amount_usd, until } = context.json()?;
     let amount = amount(&amount_usd)?;
     let app = &*context.app;
     let by = change(&context, &session)?;
@@ -41,12 +41,12 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
         }
     };
     let key = context.segment_before_last();
-    let owner = allowances::owner(&*app.db, Of::Key(key)).await?;
+    let owner = allowances::owner(&*app.db, OwnerLookup::Key(key)).await?;
     let owner = owner.ok_or(Error::NotFound)?;
     if owner.limit_reset == LimitReset::None {
         return Err(Error::Prepaid);
     }
-    let raise = context.id(Kind::Raise, "")?;
+    let raise = context.id(IdKind::Raise, "")?;
     let raised = raises::raise(&*app.db, &by, key, owner.owner, &raise, amount, until).await?;
     let raised = raised.ok_or(Error::NotFound)?;
     let left = limit::follow_owner(app, owner.owner, session.member.as_str()).await;
@@ -59,7 +59,7 @@ pub async fn end_raise(context: Context) -> Result<Reply, Error> {
     let _: NoMembers = context.json()?;
     let app = &*context.app;
     let raise = context.last_segment();
-    let owner = allowances::owner(&*app.db, Of::Raise(raise)).await?;
+    let owner = allowances::owner(&*app.db, OwnerLookup::Raise(raise)).await?;
     let owner = owner.ok_or(Error::NotFound)?;
     let by = change(&context, &session)?;
     raises::end_raise(&*app.db, &by, raise, &owner).await?;
@@ -104,7 +104,7 @@ pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     }
     let app = &*context.app;
     let member = context.segment_before_last();
-    let owner = allowances::owner(&*app.db, Of::Member(member)).await?;
+    let owner = allowances::owner(&*app.db, OwnerLookup::Member(member)).await?;
     let owner = owner.ok_or(Error::NotFound)?.owner;
     let by = change(&context, &session)?;
     let booked = allowances::pay(&*app.db, &by, member, owner, &payment_id, amount).await?;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::app::error::Error;
 use crate::crypto::random;
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::http::server::reply::{cut_to_page, id_of};
 use crate::http::{Context, Reply};
 use crate::ports::Rows;
@@ -13,7 +13,7 @@ use crate::store::ops::findings::{self, PAGE_ROWS};
 
 pub async fn list_findings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let read = vec![findings::page(context.after(Kind::Finding)?.as_ref())];
+    let read = vec![findings::page(context.after(IdKind::Finding)?.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut found = findings::read_page(rows.first().unwrap_or(&Rows::new()))?;
     let next = cut_to_page(&mut found, PAGE_ROWS, id_of);
@@ -34,9 +34,9 @@ pub async fn acknowledge_finding(context: Context) -> Result<Reply, Error> {
         return Err(Error::MalformedJson);
     }
     let id = context.last_segment();
-    let finding = PublicId::parse(Kind::Finding, id).ok_or(Error::NotFound)?;
+    let finding = PublicId::parse(IdKind::Finding, id).ok_or(Error::NotFound)?;
     let app = &*context.app;
-    let change = random::public_id(&*app.random, Kind::Change)?;
+    let change = random::public_id(&*app.random, IdKind::Change)?;
     let known = findings::acknowledge(&*app.db, &session, &finding, &change, app.now()).await?;
     Reply::json(200, &json!({ "finding": known.ok_or(Error::NotFound)? }))
 }

@@ -45,7 +45,7 @@ pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    struct Wanted {
+    struct RunRequest {
         dry_run: bool,
     }
 }
@@ -58,7 +58,7 @@ struct BegunBody<'a> {
 /// 202 with the run's id, under which `GET` has its report.
 pub async fn start_job(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Wanted { dry_run } = context.json()?;
+    let RunRequest { dry_run } = context.json()?;
     let job = Job::parse(context.last_segment()).ok_or(Error::NotFound)?;
     if job == Job::Sweep && dry_run {
         return Err(Error::BadRequest {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::app::error::Error;
 use crate::app::membership;
 use crate::crypto::random;
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::identity::Status;
 use crate::http::server::body::NoMembers;
 use crate::http::server::reply::{cut_to_page, id_of};
@@ -24,7 +24,7 @@ pub async fn list_members(context: Context) -> Result<Reply, Error> {
             detail: "status is active, suspended, banned or left.",
         })?),
     };
-    let after = context.after(Kind::Member)?;
+    let after = context.after(IdKind::Member)?;
     let login = context.query("login").filter(|login| !login.is_empty());
     let read = match context.query("id") {
         Some(id) => roster::by_id(&id, status),
@@ -44,7 +44,7 @@ pub async fn show_member(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    struct Change {
+    struct StatusRequest {
         status: Status,
     }
 }
@@ -53,12 +53,13 @@ body! {
 /// 202 while OpenRouter has not confirmed that the keys are off.
 pub async fn change_member(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Change { status } = context.json()?;
+    let StatusRequest { status } = context.json()?;
     if status == Status::Left {
         return Err(Error::MalformedJson);
     }
     let member = member(context.last_segment())?;
-    let details = membership::stand(&context.app, &session, member.clone(), status).await?;
+    let details =
+        membership::set_member_status(&context.app, &session, member.clone(), status).await?;
     let is_off = status == Status::Active || membership::keys_are_off(&context.app, &member).await;
     Reply::json(
         if is_off { 200 } else { 202 },
@@ -72,7 +73,7 @@ pub async fn sign_member_out(context: Context) -> Result<Reply, Error> {
     let _: NoMembers = context.json()?;
     let member = member(context.segment_before_last())?;
     let app = &*context.app;
-    let change = random::public_id(&*app.random, Kind::Change)?;
+    let change = random::public_id(&*app.random, IdKind::Change)?;
     if !members::end_sessions_of(&*app.db, &session, &member, &change, app.now()).await? {
         return Err(Error::NotFound);
     }
@@ -81,7 +82,7 @@ pub async fn sign_member_out(context: Context) -> Result<Reply, Error> {
 
 /// Any other id is unknown (C22).
 fn member(id: &str) -> Result<PublicId, Error> {
-    PublicId::parse(Kind::Member, id).ok_or(Error::NotFound)
+    PublicId::parse(IdKind::Member, id).ok_or(Error::NotFound)
 }
 
 fn one(details: &Value) -> Result<Reply, Error> {

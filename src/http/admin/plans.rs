@@ -7,28 +7,31 @@ use crate::app::error::Error;
 use crate::app::sync::guardrail;
 use crate::app::sync::limit;
 use crate::crypto::session::Session;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::period::LimitReset;
 use crate::http::server::body::Nullable;
 use crate::http::server::reply::cut_to_page;
 use crate::http::{Context, Reply};
 use crate::ports::NoRandomness;
-use crate::store::budget::allowances::{self, Of};
-use crate::store::budget::plans::{self, Change, Changed, PAGE_ROWS, Terms};
+use crate::store::budget::allowances::{self, OwnerLookup};
+use crate::store::budget::plans::{self, AdminChange, Changed, PAGE_ROWS, PlanTerms};
 use crate::upstream::openrouter::workspaces;
-use crate::upstream::openrouter::{Refused, Reply as Answer};
+use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply as Answer};
 
 /// The most characters of a plan's name, and of a workspace's id.
 const NAME_CHARS: usize = 32;
 const WORKSPACE_CHARS: usize = 64;
 
 /// The ids of an admin's, or an owner's, change.
-pub fn change<'a>(context: &Context, session: &'a Session) -> Result<Change<'a>, NoRandomness> {
-    Ok(Change {
+pub fn change<'a>(
+    context: &Context,
+    session: &'a Session,
+) -> Result<AdminChange<'a>, NoRandomness> {
+    Ok(AdminChange {
         session,
-        change: context.id(Kind::Change, "")?,
-        fit: context.id(Kind::Change, "fit")?,
+        change: context.id(IdKind::Change, "")?,
+        fit: context.id(IdKind::Change, "fit")?,
         now: context.app.now(),
     })
 }
@@ -43,7 +46,7 @@ pub fn amount(text: &str) -> Result<NanoUsd, Error> {
 }
 
 body! {
-    struct Wanted {
+    struct PlanRequest {
         name: Option<String>,
         limit_usd: Option<String>,
         limit_reset: Option<LimitReset>,
@@ -56,9 +59,9 @@ body! {
     }
 }
 
-impl Wanted {
+impl PlanRequest {
     /// Within what the database takes.
-    fn terms(&self) -> Result<Terms, Error> {
+    fn terms(&self) -> Result<PlanTerms, Error> {
         let limit = self.limit_usd.as_deref().map(amount).transpose()?;
         let days = self.expiry_days.is_none_or(|n| (1..=365).contains(&n));
         let keys = self.max_active_keys.is_none_or(|n| (1..=100).contains(&n));
@@ -70,7 +73,7 @@ impl Wanted {
                 detail: "A plan has 1 to 365 days, 1 to 100 keys, and a margin below 100 percent; another is made the default instead.",
             });
         }
-        Ok(Terms {
+        Ok(PlanTerms {
             limit,
             limit_reset: self.limit_reset,
             expiry_days: self.expiry_days,
@@ -102,7 +105,7 @@ fn basis_points(text: &str) -> Option<i64> {
 }
 
 /// A plan whose workspace is not there would have no key made any more: it is asked for before the plan is written.
-async fn workspace_must_be_there(app: &App, terms: &Terms) -> Result<(), Error> {
+async fn workspace_must_be_there(app: &App, terms: &PlanTerms) -> Result<(), Error> {
     let Some(workspace) = terms.workspace_id.as_ref().and_then(Option::as_deref) else {
         return Ok(());
     };
@@ -115,9 +118,9 @@ async fn workspace_must_be_there(app: &App, terms: &Terms) -> Result<(), Error> 
     }
     match workspaces::read(app, workspace).await {
         Answer::Is(()) => Ok(()),
-        Answer::Missing | Answer::Refused(Refused::Rejected) => unknown,
-        Answer::Refused(Refused::Credential) => Err(Error::CredentialRefused),
-        Answer::Refused(Refused::Busy(_)) | Answer::Unknown => Err(Error::WorkspaceUnread),
+        Answer::Missing | Answer::Refused(UpstreamRefusal::Rejected) => unknown,
+        Answer::Refused(UpstreamRefusal::Credential) => Err(Error::CredentialRefused),
+        Answer::Refused(UpstreamRefusal::Busy(_)) | Answer::Unknown => Err(Error::WorkspaceUnread),
     }
 }
 
@@ -143,7 +146,7 @@ pub async fn list_plans(context: Context) -> Result<Reply, Error> {
 /// 201 with the plan. A prepaid one has one key and no limit of its own.
 pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let wanted: Wanted = context.json()?;
+    let wanted: PlanRequest = context.json()?;
     let mut terms = wanted.terms()?;
     let name = name(wanted.name.as_deref().ok_or(Error::MalformedJson)?)?;
     let complete =
@@ -174,7 +177,7 @@ pub async fn create_plan(context: Context) -> Result<Reply, Error> {
 /// 200 with the plan; its owners' keys follow within the next sweeps.
 pub async fn change_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let wanted: Wanted = context.json()?;
+    let wanted: PlanRequest = context.json()?;
     let terms = wanted.terms()?;
     if wanted.name.is_some() || wanted.says_nothing() {
         return Err(Error::MalformedJson);
@@ -208,7 +211,7 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let Assigned { plan } = context.json()?;
     let app = &*context.app;
     let member = context.segment_before_last();
-    let owner = allowances::owner(&*app.db, Of::Member(member)).await?;
+    let owner = allowances::owner(&*app.db, OwnerLookup::Member(member)).await?;
     let owner = owner.ok_or(Error::NotFound)?;
     let plan = plans::named(&*app.db, &session, &plan).await?;
     let plan = plan.ok_or(Error::BadRequest {

@@ -3,12 +3,12 @@
 
 use crate::app::error::Error;
 use crate::crypto::random;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::http::server::cookies;
 use crate::http::{Context, Reply};
 use crate::store::members;
 use crate::store::ops::alarms;
-use crate::store::ops::settings::{self, Claims, Minting, Switched};
+use crate::store::ops::settings::{self, Claims, Minting, SettingsOutcome};
 
 pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
@@ -19,7 +19,7 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
 
 body! {
     /// One switch a request. Disabling every key has to name how many that are; ending every session, the epoch that is shown.
-    struct Change {
+    struct SettingsRequest {
         minting: Option<String>,
         keys: Option<String>,
         confirm: Option<i64>,
@@ -32,7 +32,7 @@ body! {
     }
 }
 
-enum Wanted {
+enum SettingChange {
     Minting(Minting),
     KeysOff { confirmed: i64 },
     KeysOn,
@@ -44,9 +44,9 @@ enum Wanted {
     EndSessions { confirmed: i64 },
 }
 
-impl Change {
+impl SettingsRequest {
     /// Exactly one of the switches, in exactly its words.
-    fn wanted(&self) -> Result<Wanted, Error> {
+    fn wanted(&self) -> Result<SettingChange, Error> {
         let switches = [
             ("minting", self.minting.as_deref()),
             ("keys", self.keys.as_deref()),
@@ -61,18 +61,26 @@ impl Change {
             .into_iter()
             .filter_map(|(switch, word)| Some((switch, word?)));
         match (said.next(), said.next(), self.confirm) {
-            (Some(("minting", "open")), None, None) => Ok(Wanted::Minting(Minting::Open)),
-            (Some(("minting", "stopped")), None, None) => Ok(Wanted::Minting(Minting::Stopped)),
-            (Some(("keys", "off")), None, Some(confirmed)) => Ok(Wanted::KeysOff { confirmed }),
-            (Some(("keys", "on")), None, None) => Ok(Wanted::KeysOn),
-            (Some(("instance", "take_over")), None, None) => Ok(Wanted::TakeOver),
-            (Some(("claims", "open")), None, None) => Ok(Wanted::Claims(Claims::Open)),
-            (Some(("claims", "by_approval")), None, None) => Ok(Wanted::Claims(Claims::ByApproval)),
-            (Some(("upstream_terms", "confirmed")), None, None) => Ok(Wanted::ConfirmUpstreamTerms),
-            (Some(("restore", "accept")), None, None) => Ok(Wanted::AcceptRestore),
-            (Some(("account", "accept")), None, None) => Ok(Wanted::AcceptAccount),
+            (Some(("minting", "open")), None, None) => Ok(SettingChange::Minting(Minting::Open)),
+            (Some(("minting", "stopped")), None, None) => {
+                Ok(SettingChange::Minting(Minting::Stopped))
+            }
+            (Some(("keys", "off")), None, Some(confirmed)) => {
+                Ok(SettingChange::KeysOff { confirmed })
+            }
+            (Some(("keys", "on")), None, None) => Ok(SettingChange::KeysOn),
+            (Some(("instance", "take_over")), None, None) => Ok(SettingChange::TakeOver),
+            (Some(("claims", "open")), None, None) => Ok(SettingChange::Claims(Claims::Open)),
+            (Some(("claims", "by_approval")), None, None) => {
+                Ok(SettingChange::Claims(Claims::ByApproval))
+            }
+            (Some(("upstream_terms", "confirmed")), None, None) => {
+                Ok(SettingChange::ConfirmUpstreamTerms)
+            }
+            (Some(("restore", "accept")), None, None) => Ok(SettingChange::AcceptRestore),
+            (Some(("account", "accept")), None, None) => Ok(SettingChange::AcceptAccount),
             (Some(("sessions", "end")), None, Some(confirmed)) => {
-                Ok(Wanted::EndSessions { confirmed })
+                Ok(SettingChange::EndSessions { confirmed })
             }
             _ => Err(Error::MalformedJson),
         }
@@ -81,31 +89,31 @@ impl Change {
 
 pub async fn change_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let wanted = context.json::<Change>()?.wanted()?;
+    let wanted = context.json::<SettingsRequest>()?.wanted()?;
     let app = &*context.app;
     let (db, now) = (&*app.db, app.now());
-    let change = random::public_id(&*app.random, Kind::Change)?;
+    let change = random::public_id(&*app.random, IdKind::Change)?;
     let switched = match wanted {
-        Wanted::Minting(minting) => {
+        SettingChange::Minting(minting) => {
             settings::switch_minting(db, &session, &change, minting, now).await?
         }
-        Wanted::KeysOff { confirmed } => {
+        SettingChange::KeysOff { confirmed } => {
             settings::keys_off(db, &session, &change, confirmed, now).await?
         }
-        Wanted::KeysOn => settings::keys_on(db, &session, &change, now).await?,
-        Wanted::TakeOver => {
+        SettingChange::KeysOn => settings::keys_on(db, &session, &change, now).await?,
+        SettingChange::TakeOver => {
             let origin = app.config.public_origin.as_str();
             settings::take_over(db, &session, &change, origin, now).await?
         }
-        Wanted::Claims(claims) => {
+        SettingChange::Claims(claims) => {
             settings::switch_claims(db, &session, &change, claims, now).await?
         }
-        Wanted::ConfirmUpstreamTerms => {
+        SettingChange::ConfirmUpstreamTerms => {
             settings::confirm_upstream_terms(db, &session, &change, now).await?
         }
-        Wanted::AcceptRestore => alarms::accept_restore(db, &session, &change, now).await?,
-        Wanted::AcceptAccount => alarms::accept_account(db, &session, &change, now).await?,
-        Wanted::EndSessions { confirmed } => {
+        SettingChange::AcceptRestore => alarms::accept_restore(db, &session, &change, now).await?,
+        SettingChange::AcceptAccount => alarms::accept_account(db, &session, &change, now).await?,
+        SettingChange::EndSessions { confirmed } => {
             settings::end_sessions(db, &session, &change, confirmed, now).await?
         }
     };
@@ -113,18 +121,20 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
     app.standing_seen.set(None);
     match (switched, wanted) {
         // This admin's own session is over, too.
-        (Switched::Done(after), Wanted::EndSessions { .. }) => {
+        (SettingsOutcome::Done(after), SettingChange::EndSessions { .. }) => {
             let cleared = cookies::clear(cookies::SESSION);
             Ok(Reply::json(200, &after)?.header("set-cookie", cleared))
         }
-        (Switched::Done(after), _) => Reply::json(200, &after),
-        (Switched::Refused(is), Wanted::KeysOff { confirmed }) if is.live_keys > confirmed => {
+        (SettingsOutcome::Done(after), _) => Reply::json(200, &after),
+        (SettingsOutcome::Refused(is), SettingChange::KeysOff { confirmed })
+            if is.live_keys > confirmed =>
+        {
             Err(Error::ConfirmationMismatch {
                 named: "live_keys",
                 is: is.live_keys,
             })
         }
-        (Switched::Refused(is), Wanted::EndSessions { confirmed })
+        (SettingsOutcome::Refused(is), SettingChange::EndSessions { confirmed })
             if is.session_epoch != confirmed =>
         {
             Err(Error::ConfirmationMismatch {
@@ -132,6 +142,6 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
                 is: is.session_epoch,
             })
         }
-        (Switched::Refused(_), _) => Err(Error::SignInRequired),
+        (SettingsOutcome::Refused(_), _) => Err(Error::SignInRequired),
     }
 }

@@ -10,7 +10,7 @@ use crate::http::{Context, Reply};
 use crate::ports::json;
 use crate::store::members;
 use crate::store::members::export as store_export;
-use crate::store::members::export::Position;
+use crate::store::members::export::ExportPosition;
 
 /// `GET /api/v1/me/export`: everything that is kept about the member, by pages, each in one round trip. `after` is what the
 /// page before named as `next`.
@@ -19,7 +19,7 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let name = format!("export {}", session.member);
     let from = match context.query("after") {
-        None => Position::first(),
+        None => ExportPosition::first(),
         Some(after) => {
             let keys = app.config.keyring.keys(Purpose::ExportCursor);
             let opened = seal::open(keys, &name, &after);
@@ -40,7 +40,7 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
 }
 
 /// A position has our own numbers in it, which say how much goes on here: nobody else reads them.
-fn sealed(app: &App, name: &str, next: &Position) -> Result<String, Error> {
+fn sealed(app: &App, name: &str, next: &ExportPosition) -> Result<String, Error> {
     let key = app.config.keyring.newest(Purpose::ExportCursor);
     let plain = serde_json::to_vec(next).map_err(|_| Error::Internal)?;
     let sealed = seal::seal(key.ok_or(Error::Internal)?, name, &plain, &*app.random)?;

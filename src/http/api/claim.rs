@@ -9,12 +9,12 @@ use crate::http::{Context, Reply};
 
 body! {
     /// There is nothing to choose. Who has not accepted the terms in force says so with the claim.
-    struct Wanted {
+    struct ClaimRequest {
         accept_terms: Option<i64>,
     }
 }
 
-impl Wanted {
+impl ClaimRequest {
     /// Whether it accepts the terms; those of another revision are other terms.
     fn accepts_terms(&self) -> Result<bool, Error> {
         match self.accept_terms {
@@ -28,7 +28,7 @@ impl Wanted {
 /// 201 with the secret, or 200 with the key there is.
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let accepts_terms = context.json::<Wanted>()?.accepts_terms()?;
+    let accepts_terms = context.json::<ClaimRequest>()?.accepts_terms()?;
     let (app, taking) = (&*context.app, context.taking.clone());
     let claimed = claim::claim(app, session, taking, accepts_terms).await?;
     answer(claimed, app.now())

@@ -13,11 +13,11 @@ use crate::http::api::keys;
 use crate::http::server::body::{NoMembers, Nullable};
 use crate::http::{Context, Reply};
 use crate::store::access::quotas;
-use crate::store::budget::allowances::{self, Of, Preference};
+use crate::store::budget::allowances::{self, OwnerLookup, Preference};
 use crate::store::keys::claims::NewKey;
 
 body! {
-    struct Wanted {
+    struct CreateKeyRequest {
         name: String,
         limit_usd: Option<String>,
     }
@@ -26,7 +26,7 @@ body! {
 /// 201 with the secret.
 pub async fn create_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Wanted { name, limit_usd } = context.json()?;
+    let CreateKeyRequest { name, limit_usd } = context.json()?;
     let new = NewKey {
         name: key_name(&name).map_err(|_| keys::BAD_NAME)?,
         own_limit: limit_usd.as_deref().map(amount).transpose()?,
@@ -62,7 +62,7 @@ async fn prefer(context: &Context, preference: &Preference) -> Result<Reply, Err
     if card.ended {
         return Err(Error::KeyEnded);
     }
-    let owner = allowances::owner(&*app.db, Of::Key(key)).await?;
+    let owner = allowances::owner(&*app.db, OwnerLookup::Key(key)).await?;
     let owner = owner.ok_or(Error::NotFound)?.owner;
     let by = change(context, &session)?;
     if !allowances::prefer(&*app.db, &by, key, owner, preference).await? {

@@ -7,7 +7,7 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::config::Problem;
 use crate::http::{Context, Outbound, Reply};
-use crate::store::ops::alarms::{self, Standing};
+use crate::store::ops::alarms::{self, HealthFlags};
 
 /// For so long what the database said is said again.
 const HEARD_FOR_SECS: i64 = 60;
@@ -15,7 +15,7 @@ const HEARD_FOR_SECS: i64 = 60;
 pub async fn show_health(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let config = &app.config;
-    let shut = match standing(app).await {
+    let shut = match health_flags(app).await {
         Some(standing) => shut_by(app, standing),
         None => vec![Problem {
             setting: "database",
@@ -33,7 +33,7 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
 }
 
 /// What in the database keeps claims closed, as heard within the last minute; `None` where it does not answer.
-pub async fn standing(app: &App) -> Option<Standing> {
+pub async fn health_flags(app: &App) -> Option<HealthFlags> {
     let waived = app.config.terms.upstream_terms_waived;
     let heard = app.standing_seen.get().filter(|(at, heard)| {
         app.now() < at.plus(HEARD_FOR_SECS) && (heard.upstream_terms_confirmed || waived)
@@ -41,18 +41,18 @@ pub async fn standing(app: &App) -> Option<Standing> {
     if let Some((_, heard)) = heard {
         return Some(heard);
     }
-    let standing = alarms::standing(&*app.db).await.ok()?;
+    let standing = alarms::health_flags(&*app.db).await.ok()?;
     app.standing_seen.set(Some((app.now(), standing)));
     Some(standing)
 }
 
 /// Whether claims are closed by anything that configuration does not know of.
-pub fn closes_claims(app: &App, standing: Standing) -> bool {
+pub fn closes_claims(app: &App, standing: HealthFlags) -> bool {
     !shut_by(app, standing).is_empty()
 }
 
 /// What only an admin can open again (S4-21, X6, X7).
-fn shut_by(app: &App, standing: Standing) -> Vec<Problem> {
+fn shut_by(app: &App, standing: HealthFlags) -> Vec<Problem> {
     let unconfirmed = !standing.upstream_terms_confirmed && !app.config.terms.upstream_terms_waived;
     let shut = [
         (

@@ -4,10 +4,10 @@
 use serde::Serialize;
 
 use crate::app::error::Error;
-use crate::app::keys::refresh::{self, Told};
+use crate::app::keys::refresh::{self, RefreshResult};
 use crate::app::keys::{self, Carried};
 use crate::crypto::session::Session;
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::key_name::key_name;
 use crate::domain::money::NanoUsd;
@@ -28,7 +28,7 @@ pub struct KeyBody {
     name: Option<String>,
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
-    state: State,
+    state: GenerationState,
     /// OpenRouter says that it is not there: it works for nobody, and can be removed (S0-160).
     missing: bool,
     /// Why it is off, or, while it is still `active`, will be soon.
@@ -52,12 +52,12 @@ pub struct KeyBody {
     /// Until then the secret before it works too.
     grace_until: Option<Timestamp>,
     /// `null` until it was first read.
-    spend: Option<SpendBody>,
+    spend: Option<KeySpendBody>,
 }
 
 /// What a key has spent, as OpenRouter last said; `null` where a window has begun since.
 #[derive(Serialize)]
-struct SpendBody {
+struct KeySpendBody {
     /// Of the limit's own window.
     used_usd: Option<NanoUsd>,
     left_usd: Option<NanoUsd>,
@@ -72,14 +72,26 @@ impl KeyBody {
     pub fn new(card: Card, now: Timestamp) -> Self {
         let is_spent = card.holds.contains(&Reason::Budget);
         let available_from = card.available_from(now);
-        let over = card.expires_at <= now && matches!(card.state, State::Active | State::Disabled);
+        let over = card.expires_at <= now
+            && matches!(
+                card.state,
+                GenerationState::Active | GenerationState::Disabled
+            );
         Self {
-            spend: SpendBody::new(&card, now),
+            spend: KeySpendBody::new(&card, now),
             id: card.id,
             name: card.name,
             mask: card.label,
-            state: if over { State::Expired } else { card.state },
-            missing: card.missing && matches!(card.state, State::Active | State::Disabled),
+            state: if over {
+                GenerationState::Expired
+            } else {
+                card.state
+            },
+            missing: card.missing
+                && matches!(
+                    card.state,
+                    GenerationState::Active | GenerationState::Disabled
+                ),
             holds: card.holds,
             limit_usd: if is_spent { card.allowance } else { card.limit },
             plan_limit_usd: card.allowance,
@@ -96,7 +108,7 @@ impl KeyBody {
     }
 }
 
-impl SpendBody {
+impl KeySpendBody {
     fn new(card: &Card, now: Timestamp) -> Option<Self> {
         let spend = card.spend?;
         let of = |reset| spend.of_window(reset, now);
@@ -155,7 +167,7 @@ pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;
     let now = context.app.now();
-    let Told { writes, answered } = refresh::ask(&context.app, &session, now).await?;
+    let RefreshResult { writes, answered } = refresh::ask(&context.app, &session, now).await?;
     let mut body = keys(&context, &session, writes).await?;
     if let Some(answers) = answered {
         body.openrouter = Upstream {
@@ -172,7 +184,7 @@ pub const BAD_NAME: Error = Error::BadRequest {
 
 body! {
     /// At least one of them.
-    struct Change {
+    struct KeyChangeRequest {
         disabled: Option<bool>,
         name: Option<String>,
     }
@@ -186,7 +198,7 @@ struct OneBody {
 /// 200 with the key as it is, once upstream has followed; 202 while what is wanted of it is only written down.
 pub async fn change_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Change { disabled, name } = context.json()?;
+    let KeyChangeRequest { disabled, name } = context.json()?;
     if disabled.is_none() && name.is_none() {
         return Err(Error::BadRequest {
             detail: "Give disabled, name or both.",

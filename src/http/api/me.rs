@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use crate::app::claim;
 use crate::app::error::Error;
 use crate::domain::money::NanoUsd;
-use crate::domain::people::identity::Role;
-use crate::domain::policy::gate::{Facts, Policy, first_refusal};
+use crate::domain::people::identity::MemberRole;
+use crate::domain::policy::gate::{ClaimFacts, Policy, first_refusal};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::http::server::pipeline::is_admin;
 use crate::http::{Context, Reply};
-use crate::store::keys::claims::{self, Decision};
+use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::members;
 
 #[derive(Serialize)]
-struct ClaimTerms {
+struct ClaimTermsBody {
     open: bool,
     /// The gate that refuses, as the claim itself would say it.
     refusal: Option<Value>,
@@ -39,9 +39,9 @@ pub async fn show_me(context: Context) -> Result<Reply, Error> {
     let facts = claims::facts(&attempt).into();
     let (member, rows) = members::signed_in(&*app.db, &session, facts).await?;
     let decision = claims::read_decision(&rows)?.ok_or(Error::Internal)?;
-    let mut roles = vec![Role::Member];
+    let mut roles = vec![MemberRole::Member];
     if is_admin(app, &member) {
-        roles.push(Role::Admin);
+        roles.push(MemberRole::Admin);
     }
     let body = json!({
         "member": {
@@ -60,7 +60,7 @@ pub async fn show_me(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
-fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
+fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTermsBody {
     let terms = &context.app.config.terms;
     let seats_left = terms
         .max_total_keys
@@ -72,7 +72,7 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
         terms_at: Some(now),
         ..decision.facts.policy
     };
-    let gates = Facts {
+    let gates = ClaimFacts {
         live_state: None,
         keys_live: 0,
         policy,
@@ -84,11 +84,11 @@ fn terms(context: &Context, decision: Decision, now: Timestamp) -> ClaimTerms {
         first_refusal(&gates, terms, now).map(|refusal| claim::refusal_error(refusal, now));
     let is_spent = (share.as_ref()).is_some_and(|share| share.is_never(&decision.grants));
     let refusal = refusal.or_else(|| is_spent.then_some(Error::CreditSpent));
-    ClaimTerms {
+    ClaimTermsBody {
         open: refusal.is_none(),
         refusal: refusal.map(|error| told(&error)),
         limit_usd: decision.grants.offered().to_string(),
-        available_usd: share.as_ref().map(claim::Share::now),
+        available_usd: share.as_ref().map(claim::MintLimit::now),
         available_from: share.and_then(|share| share.begins(&decision.grants, now)),
         limit_reset: decision.grants.limit_reset.name(),
         expiry_days: decision.plan.expiry_days,

@@ -5,18 +5,20 @@ use serde_json::json;
 
 use crate::app::error::Error;
 use crate::domain::id::{self, PublicId};
-use crate::domain::people::request::{self, Kind, State};
+use crate::domain::people::request::{self, RequestKind, RequestState};
 use crate::domain::people::text::Refused;
 use crate::domain::time::period::LimitReset;
 use crate::http::server::reply::cut_to_page;
 use crate::http::{Context, Reply};
 use crate::ports::Rows;
 use crate::store::members;
-use crate::store::members::requests::{self, Asked, Decision, Made, PAGE_ROWS, Wish};
+use crate::store::members::requests::{
+    self, Made, NewRequest, PAGE_ROWS, RequestDecision, RequestWithMember,
+};
 
 body! {
-    struct Wanted {
-        kind: Kind,
+    struct NewRequestBody {
+        kind: RequestKind,
         note: Option<String>,
     }
 }
@@ -24,12 +26,12 @@ body! {
 /// 201 with the new request, or 200 with the open one there is.
 pub async fn make_request(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let wanted: Wanted = context.json()?;
+    let wanted: NewRequestBody = context.json()?;
     let app = &*context.app;
-    let wish = Wish {
+    let wish = NewRequest {
         session: &session,
-        change: context.id(id::Kind::Change, "")?,
-        request: context.id(id::Kind::Ask, "")?,
+        change: context.id(id::IdKind::Change, "")?,
+        request: context.id(id::IdKind::Ask, "")?,
         kind: wanted.kind,
         note: words(wanted.note.as_deref())?,
         min_account_age_days: app.config.terms.min_account_age_days,
@@ -67,7 +69,7 @@ pub async fn list_own(context: Context) -> Result<Reply, Error> {
 
 #[derive(Serialize)]
 struct Page {
-    requests: Vec<Asked>,
+    requests: Vec<RequestWithMember>,
     /// What `after` has to be for the next page.
     next: Option<String>,
 }
@@ -75,13 +77,13 @@ struct Page {
 pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let state = context.query("state");
-    let state = State::parse(state.as_deref().unwrap_or(State::Open.name()));
+    let state = RequestState::parse(state.as_deref().unwrap_or(RequestState::Open.name()));
     let Some(state) = state else {
         return Err(Error::BadRequest {
             detail: "state is open, approved or declined.",
         });
     };
-    let after = context.after(id::Kind::Ask)?;
+    let after = context.after(id::IdKind::Ask)?;
     let read = vec![requests::page(state, after.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut requests = requests::read_page(rows.first().unwrap_or(&Rows::new()))?;
@@ -91,7 +93,7 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
 
 body! {
     struct Judgement {
-        state: State,
+        state: RequestState,
         answer: Option<String>,
     }
 }
@@ -99,16 +101,17 @@ body! {
 /// The same decision again is the first one's answer; another is refused.
 pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let request = PublicId::parse(id::Kind::Ask, context.last_segment()).ok_or(Error::NotFound)?;
+    let request =
+        PublicId::parse(id::IdKind::Ask, context.last_segment()).ok_or(Error::NotFound)?;
     let judgement: Judgement = context.json()?;
-    if judgement.state == State::Open {
+    if judgement.state == RequestState::Open {
         return Err(Error::MalformedJson);
     }
     let answer = words(judgement.answer.as_deref())?;
     let app = &*context.app;
-    let decision = Decision {
+    let decision = RequestDecision {
         session: &session,
-        change: context.id(id::Kind::Change, "")?,
+        change: context.id(id::IdKind::Change, "")?,
         request,
         state: judgement.state,
         answer,
@@ -118,7 +121,7 @@ pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     let asked = asked.ok_or(Error::NotFound)?;
     match asked.request.state {
         // The guard refused: the session has ended.
-        State::Open => Err(Error::SignInRequired),
+        RequestState::Open => Err(Error::SignInRequired),
         state if state == judgement.state => Reply::json(200, &json!({ "request": asked })),
         state => Err(Error::AlreadyDecided { state }),
     }

@@ -1,7 +1,7 @@
 //! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`, and `/api/v1/admin/leaks`. The story itself is in `rotate`.
 
 use crate::app::error::Error;
-use crate::app::rotate::{self, Asked, Rotated};
+use crate::app::rotate::{self, Rotated, RotationRequest};
 use crate::domain::key::rotation::GRACE_HOURS;
 use crate::domain::time::Timestamp;
 use crate::http::api::key_answer;
@@ -12,12 +12,12 @@ use crate::store::keys::cards::Card;
 
 body! {
     /// Without grace it is at once; a renewal that does not say has a day of it.
-    struct Wanted {
+    struct RotateRequest {
         grace_hours: Option<i64>,
     }
 }
 
-impl Wanted {
+impl RotateRequest {
     fn grace_hours(&self) -> Result<Option<i64>, Error> {
         match self.grace_hours {
             Some(hours) if !GRACE_HOURS.contains(&hours) => Err(Error::BadRequest {
@@ -29,13 +29,13 @@ impl Wanted {
 }
 
 pub async fn rotate_key(context: Context) -> Result<Reply, Error> {
-    let grace_hours = context.json::<Wanted>()?.grace_hours()?;
+    let grace_hours = context.json::<RotateRequest>()?.grace_hours()?;
     let rotated = rotate::rotate(&context.app, &asked(&context)?, grace_hours).await?;
     answer(&context, rotated)
 }
 
 pub async fn renew_key(context: Context) -> Result<Reply, Error> {
-    let grace_hours = context.json::<Wanted>()?.grace_hours()?;
+    let grace_hours = context.json::<RotateRequest>()?.grace_hours()?;
     let rotated = rotate::renew(&context.app, &asked(&context)?, grace_hours).await?;
     answer(&context, rotated)
 }
@@ -68,8 +68,8 @@ pub async fn report_found(context: Context) -> Result<Reply, Error> {
     answer(&context, found.ok_or(Error::NotFound)?)
 }
 
-fn asked(context: &Context) -> Result<Asked<'_>, Error> {
-    Ok(Asked {
+fn asked(context: &Context) -> Result<RotationRequest<'_>, Error> {
+    Ok(RotationRequest {
         session: context.member()?,
         key: context.segment_before_last(),
         taking: context.taking.clone(),

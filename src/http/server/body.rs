@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::people::identity::Status;
-use crate::domain::people::request::{Kind, State};
+use crate::domain::people::request::{RequestKind, RequestState};
 use crate::domain::time::period::LimitReset;
 use crate::ports::json;
 
@@ -19,7 +19,7 @@ impl Members {
         }
     }
 
-    pub fn take<T: Member>(&mut self, name: &str) -> Option<T> {
+    pub fn take<T: FromMember>(&mut self, name: &str) -> Option<T> {
         T::of(self.0.remove(name))
     }
 
@@ -64,7 +64,7 @@ impl FromBody for NoMembers {
 }
 
 /// What a member can be read as.
-pub trait Member: Sized {
+pub trait FromMember: Sized {
     /// `null` means something of its own.
     const NULLABLE: bool = false;
 
@@ -73,7 +73,7 @@ pub trait Member: Sized {
 }
 
 /// May be missing; `null` is as good as that, unless it means something.
-impl<T: Member> Member for Option<T> {
+impl<T: FromMember> FromMember for Option<T> {
     fn of(value: Option<Value>) -> Option<Self> {
         match value {
             None => Some(None),
@@ -86,7 +86,7 @@ impl<T: Member> Member for Option<T> {
 /// Has to be there, though it may be `null`.
 pub struct Nullable<T>(pub Option<T>);
 
-impl<T: Member> Member for Nullable<T> {
+impl<T: FromMember> FromMember for Nullable<T> {
     const NULLABLE: bool = true;
 
     fn of(value: Option<Value>) -> Option<Self> {
@@ -97,7 +97,7 @@ impl<T: Member> Member for Nullable<T> {
     }
 }
 
-impl Member for String {
+impl FromMember for String {
     fn of(value: Option<Value>) -> Option<Self> {
         match value? {
             Value::String(text) => Some(text),
@@ -106,25 +106,25 @@ impl Member for String {
     }
 }
 
-impl Member for bool {
+impl FromMember for bool {
     fn of(value: Option<Value>) -> Option<Self> {
         value?.as_bool()
     }
 }
 
-impl Member for i64 {
+impl FromMember for i64 {
     fn of(value: Option<Value>) -> Option<Self> {
         value?.as_i64()
     }
 }
 
-impl Member for u32 {
+impl FromMember for u32 {
     fn of(value: Option<Value>) -> Option<Self> {
         value?.as_i64()?.try_into().ok()
     }
 }
 
-impl<T: Member> Member for Vec<T> {
+impl<T: FromMember> FromMember for Vec<T> {
     fn of(value: Option<Value>) -> Option<Self> {
         match value? {
             Value::Array(items) => items.into_iter().map(|item| T::of(Some(item))).collect(),
@@ -135,12 +135,12 @@ impl<T: Member> Member for Vec<T> {
 
 /// Where a person signs in, as admins name it.
 #[derive(Clone, Copy)]
-pub enum Provider {
+pub enum BlockProvider {
     GitHub,
     Google,
 }
 
-impl Member for Provider {
+impl FromMember for BlockProvider {
     fn of(value: Option<Value>) -> Option<Self> {
         match value?.as_str()? {
             "github" => Some(Self::GitHub),
@@ -150,7 +150,7 @@ impl Member for Provider {
     }
 }
 
-impl Provider {
+impl BlockProvider {
     pub const fn name(self) -> &'static str {
         match self {
             Self::GitHub => "github",
@@ -162,7 +162,7 @@ impl Provider {
 /// Words of a fixed list: a text, and not an object with the word as its member, which serde would take too.
 macro_rules! word {
     ($($type:ty),+ $(,)?) => {
-        $(impl crate::http::server::body::Member for $type {
+        $(impl crate::http::server::body::FromMember for $type {
             fn of(value: Option<serde_json::Value>) -> Option<Self> {
                 let word = value.filter(serde_json::Value::is_string)?;
                 serde::Deserialize::deserialize(word).ok()
@@ -171,23 +171,23 @@ macro_rules! word {
     };
 }
 
-word!(Kind, LimitReset, State, Status);
+word!(RequestKind, LimitReset, RequestState, Status);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     body! {
-        struct Wanted {
+        struct TestBody {
             name: String,
             days: Option<u32>,
             place: Option<Nullable<String>>,
         }
     }
 
-    fn read(text: &str) -> Option<Wanted> {
+    fn read(text: &str) -> Option<TestBody> {
         let mut members = Members::parse(text.as_bytes())?;
-        Wanted::of(&mut members).filter(|_| members.is_empty())
+        TestBody::of(&mut members).filter(|_| members.is_empty())
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_word_is_a_text_and_nothing_that_holds_one() {
-        let read = |value: Value| <Status as Member>::of(Some(value));
+        let read = |value: Value| <Status as FromMember>::of(Some(value));
         assert_eq!(read("active".into()), Some(Status::Active));
         for other in [
             serde_json::json!({ "active": null }),

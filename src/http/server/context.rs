@@ -6,7 +6,7 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::session::Session;
 use crate::crypto::{derived_id, random};
-use crate::domain::id::{Kind, PublicId};
+use crate::domain::id::{IdKind, PublicId};
 use crate::http::Body;
 use crate::http::server::body::{FromBody, Members};
 use crate::ports::NoRandomness;
@@ -37,7 +37,7 @@ impl Context {
 
     /// The id of something that the request writes. A request under an Idempotency-Key has the same ids whenever it is
     /// tried, so that nothing is written twice where an answer was lost; `of` tells apart what has the same kind.
-    pub fn id(&self, kind: Kind, of: &str) -> Result<PublicId, NoRandomness> {
+    pub fn id(&self, kind: IdKind, of: &str) -> Result<PublicId, NoRandomness> {
         match &self.taking {
             Some(taking) => Ok(derived_id(kind, &taking.seed, of)),
             None => random::public_id(&*self.app.random, kind),
@@ -55,7 +55,7 @@ impl Context {
     }
 
     /// The id behind which a page of a list begins.
-    pub fn after(&self, kind: Kind) -> Result<Option<PublicId>, Error> {
+    pub fn after(&self, kind: IdKind) -> Result<Option<PublicId>, Error> {
         let unknown = || Error::BadRequest {
             detail: "after is what the page before named as next.",
         };

@@ -18,12 +18,12 @@ use crate::app::context::App;
 use crate::app::error::{Error, Level};
 use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, session};
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::http::routes::{ROUTES, Route, Shows, Who, allowed};
 use crate::http::server::checks::{
     body_fits, canonical, header, page_of, same_origin, wants_document, without_effects,
 };
-use crate::http::server::rate::{self, By, Limit};
+use crate::http::server::rate::{self, CountedBy, Limit};
 use crate::http::server::{cookies, headers, idempotency};
 use crate::http::{Context, Inbound, Outbound, Reply, pages};
 use crate::store::members;
@@ -113,7 +113,7 @@ impl Service {
         if let Some(id) = header(inbound, "x-request-id").filter(plain) {
             return id.to_owned();
         }
-        random::public_id(&*self.app.random, Kind::Request)
+        random::public_id(&*self.app.random, IdKind::Request)
             .map_or_else(|_| String::from("req_unknown"), |id| id.to_string())
     }
 
@@ -213,8 +213,8 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
     let counted_as = context.session.as_ref().map(counted_as);
     for limit in route.limits {
         let who = match limit.by() {
-            By::Address => Some(address.as_str()),
-            By::Member => counted_as.as_deref(),
+            CountedBy::Address => Some(address.as_str()),
+            CountedBy::Member => counted_as.as_deref(),
         };
         if let Some(who) = who {
             within(app, *limit, who).await?;

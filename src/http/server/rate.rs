@@ -21,7 +21,7 @@ pub enum Limit {
 
 /// What a limit counts by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum CountedBy {
     Address,
     Member,
 }
@@ -43,10 +43,10 @@ impl Limit {
         }
     }
 
-    pub const fn by(self) -> By {
+    pub const fn by(self) -> CountedBy {
         match self {
-            Self::Start | Self::ClaimAddress => By::Address,
-            Self::ClaimMember | Self::Api => By::Member,
+            Self::Start | Self::ClaimAddress => CountedBy::Address,
+            Self::ClaimMember | Self::Api => CountedBy::Member,
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::jobs::sweep::strays;
 use crate::jobs::sweep::{self, Halt};
 use crate::store::keys::generations::Place;
 use crate::store::ops::drift as rows;
-use crate::store::ops::drift::Row;
-use crate::upstream::openrouter::{Listed, Refused, Reply};
+use crate::store::ops::drift::ComparedRow;
+use crate::upstream::openrouter::{Listed, UpstreamRefusal, UpstreamReply};
 
 /// Hashes looked up in one statement.
 const ROWS: usize = 500;
@@ -35,7 +35,7 @@ pub async fn compare(
     for chunk in keys.chunks(ROWS) {
         let hashes: Vec<&str> = chunk.iter().map(|key| key.hash.as_str()).collect();
         let known = rows::sighted(&*app.db, &hashes, run.now).await?;
-        let known: HashMap<&str, &Row> = known
+        let known: HashMap<&str, &ComparedRow> = known
             .iter()
             .map(|row| (row.upstream_hash.as_str(), row))
             .collect();
@@ -69,11 +69,15 @@ pub async fn compare(
 async fn look_again(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
     let acts = !cursor.counts.dry_run;
     let differences = match upstream_changes::look(app, hash, run.job, acts).await? {
-        Reply::Is(differences) => differences,
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+        UpstreamReply::Is(differences) => differences,
+        UpstreamReply::Refused(
+            refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+        ) => {
             return Err(refused.into());
         }
-        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+        UpstreamReply::Missing
+        | UpstreamReply::Unknown
+        | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {
             cursor.counts.errors = cursor.counts.errors.saturating_add(1);
             return Ok(());
         }
@@ -129,7 +133,7 @@ pub async fn settle_strays(
         workspace_id: Some(place.to_owned()),
         unsettled: false,
     };
-    let mut done = sweep::Counts::default();
+    let mut done = sweep::SweepCounts::default();
     let settled = strays::act(app, run, &place, judged, &mut done).await;
     let counts = &mut cursor.counts;
     counts.deleted = counts.deleted.saturating_add(done.deleted);
@@ -142,7 +146,7 @@ pub async fn settle_strays(
 pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
     // As the row is this moment: one that is being removed misses nothing.
     let row = rows::by_hash(&*app.db, hash).await?;
-    let Some(row) = row.filter(Row::is_to_be_there) else {
+    let Some(row) = row.filter(ComparedRow::is_to_be_there) else {
         return Ok(());
     };
     let generation = row.public_id.as_str();

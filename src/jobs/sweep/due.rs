@@ -6,10 +6,10 @@ use crate::app::context::App;
 use crate::app::sync::absence;
 use crate::app::sync::switch::{self, READS_OF_SPEND, Removal};
 use crate::jobs::run::{Run, change};
-use crate::jobs::sweep::{Counts, Halt, JOB};
+use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::ports::DbError;
 use crate::store::keys::generations::{self, Due};
-use crate::upstream::openrouter::{self, Refused, Reply, SpendBody};
+use crate::upstream::openrouter::{self, SpendBody, UpstreamRefusal, UpstreamReply};
 
 /// A revoke that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
@@ -18,20 +18,26 @@ const FIRST_WAIT_SECS: i64 = 540;
 const DAY_SECS: i64 = 86_400;
 
 /// Removes what is to be off for good.
-pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     let Removal { reply, is_off } = switch::remove(app, due, JOB).await?;
     let removed = match reply {
-        Reply::Is(removed) => removed,
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+        UpstreamReply::Is(removed) => removed,
+        UpstreamReply::Refused(
+            refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+        ) => {
             return refuse(app, run, due, refused, counts).await;
         }
         // Somebody may be spending with it: it is tried in every run.
-        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected)
+        UpstreamReply::Missing
+        | UpstreamReply::Unknown
+        | UpstreamReply::Refused(UpstreamRefusal::Rejected)
             if due.delivered && !is_off =>
         {
             return failed(app, run, due, FIRST_WAIT_SECS, counts).await;
         }
-        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+        UpstreamReply::Missing
+        | UpstreamReply::Unknown
+        | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {
             return retry_later(app, run, due, counts).await;
         }
     };
@@ -46,7 +52,7 @@ pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
 
 /// A write was answered. Where the last run that tried any had no answer to one, what waits longer and longer on account
 /// of that waits no more.
-pub async fn wrote(app: &App, run: &Run, counts: &mut Counts) {
+pub async fn wrote(app: &App, run: &Run, counts: &mut SweepCounts) {
     if counts.writes == 0 && run.begun.writes_failed {
         end_back_off(app, run, counts).await;
     }
@@ -55,7 +61,7 @@ pub async fn wrote(app: &App, run: &Run, counts: &mut Counts) {
 
 /// What waits longer and longer has its turn again. Where that cannot be written down, the next run does it before anything
 /// else: nothing may be left by then whose change is answered.
-pub async fn end_back_off(app: &App, run: &Run, counts: &mut Counts) {
+pub async fn end_back_off(app: &App, run: &Run, counts: &mut SweepCounts) {
     let ended = generations::end_back_off(&*app.db, run.now).await;
     counts.back_off_left = ended.is_err();
     if let Err(error) = ended {
@@ -66,10 +72,16 @@ pub async fn end_back_off(app: &App, run: &Run, counts: &mut Counts) {
 }
 
 /// Switches it off, and no more: nothing is deleted, or concluded, by a database that was restored (X7).
-pub async fn silence(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn disable_only(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    counts: &mut SweepCounts,
+) -> Result<(), Halt> {
     if let Some(hash) = due.upstream_hash.as_deref()
-        && let Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) =
-            openrouter::switch_key(app, hash, true).await
+        && let UpstreamReply::Refused(
+            refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+        ) = openrouter::switch_key(app, hash, true).await
     {
         return refuse(app, run, due, refused, counts).await;
     }
@@ -78,18 +90,22 @@ pub async fn silence(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Re
 
 /// Five minutes past its expiry a key is closed. Its spend is asked for a few times; if it cannot be read, all of its
 /// cap counts (B1).
-pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     let usage = match due.upstream_hash.as_deref() {
         None => None,
         Some(hash) => match read_last(app, due, hash).await? {
-            Reply::Is(spend) => spend.read_at(run.now),
-            Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+            UpstreamReply::Is(spend) => spend.read_at(run.now),
+            UpstreamReply::Refused(
+                refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+            ) => {
                 return refuse(app, run, due, refused, counts).await;
             }
-            Reply::Unknown if due.attempts < READS_OF_SPEND => {
+            UpstreamReply::Unknown if due.attempts < READS_OF_SPEND => {
                 return retry_later(app, run, due, counts).await;
             }
-            Reply::Unknown | Reply::Missing | Reply::Refused(Refused::Rejected) => None,
+            UpstreamReply::Unknown
+            | UpstreamReply::Missing
+            | UpstreamReply::Refused(UpstreamRefusal::Rejected) => None,
         },
     };
     let change = change(app)?;
@@ -100,18 +116,18 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Res
     Ok(())
 }
 
-async fn read_last(app: &App, due: &Due, hash: &str) -> Result<Reply<SpendBody>, DbError> {
+async fn read_last(app: &App, due: &Due, hash: &str) -> Result<UpstreamReply<SpendBody>, DbError> {
     let answer = openrouter::read_key(app, hash).await;
     absence::judge(app, due, answer, JOB).await
 }
 
 /// What came of a row's turn: where the database refuses it, that is its own trouble and it waits.
-pub async fn alone(
+pub async fn contain_row_failure(
     app: &App,
     run: &Run,
     due: &Due,
     turned: Result<(), Halt>,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     match turned {
         Err(Halt::Storage(error)) if error != DbError::Unknown => {
@@ -130,10 +146,10 @@ pub async fn refuse(
     app: &App,
     run: &Run,
     due: &Due,
-    refused: Refused,
-    counts: &mut Counts,
+    refused: UpstreamRefusal,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
-    if refused == Refused::Rejected {
+    if refused == UpstreamRefusal::Rejected {
         return retry_later(app, run, due, counts).await;
     }
     postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;
@@ -141,7 +157,12 @@ pub async fn refuse(
 }
 
 /// Not now: later each time, and daily after six failures. Nobody can spend with what waits so.
-pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn retry_later(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    counts: &mut SweepCounts,
+) -> Result<(), Halt> {
     let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
     let wait = if due.attempts.saturating_add(1) >= GIVE_UP_AFTER {
         DAY_SECS
@@ -157,7 +178,7 @@ async fn failed(
     run: &Run,
     due: &Due,
     wait: i64,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     let attempts = due.attempts.saturating_add(1);
     counts.writes_failed = counts.writes_failed.saturating_add(1);
@@ -177,7 +198,7 @@ pub async fn retry_next_run(
     app: &App,
     run: &Run,
     due: &Due,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await
 }
@@ -188,7 +209,7 @@ async fn postpone(
     due: &Due,
     attempts: i64,
     wait: i64,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     let next = run.now.plus(wait);
     generations::postpone(&*app.db, &due.public_id, attempts, next).await?;

@@ -4,28 +4,32 @@ use serde_json::json;
 
 use crate::app::context::App;
 use crate::app::sync::limit;
-use crate::app::sync::switch::Switched;
+use crate::app::sync::switch::SwitchOutcome;
 use crate::jobs::run::Run;
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
-use crate::jobs::sweep::{Counts, Halt, JOB};
+use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::store::keys::generations::Due;
-use crate::upstream::openrouter::{Refused, Reply};
+use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply};
 
 /// One cap.
-pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     match limit::follow(app, due, run.now, JOB).await? {
-        Reply::Is(Switched::Confirmed) => {
+        UpstreamReply::Is(SwitchOutcome::Confirmed) => {
             counts.success();
             wrote(app, run, counts).await;
             counts.capped = counts.capped.saturating_add(1);
         }
-        Reply::Is(Switched::AsItWas | Switched::Overtaken | Switched::Gone) => {}
+        UpstreamReply::Is(
+            SwitchOutcome::AsItWas | SwitchOutcome::Overtaken | SwitchOutcome::Gone,
+        ) => {}
         // It has no limit any more.
-        Reply::Missing => counts.success(),
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+        UpstreamReply::Missing => counts.success(),
+        UpstreamReply::Refused(
+            refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+        ) => {
             return refuse(app, run, due, refused, counts).await;
         }
-        Reply::Refused(Refused::Rejected) | Reply::Unknown => {
+        UpstreamReply::Refused(UpstreamRefusal::Rejected) | UpstreamReply::Unknown => {
             app.note(
                 "warn",
                 "cap_postponed",

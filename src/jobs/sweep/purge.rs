@@ -6,20 +6,25 @@ use crate::app::context::App;
 use crate::app::sync::absence;
 use crate::jobs::run::{Run, change};
 use crate::jobs::sweep::due::{refuse, retry_later, wrote};
-use crate::jobs::sweep::{Counts, Halt, JOB};
+use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::ports::DbError;
-use crate::store::keys::retained::{self, Kept};
-use crate::upstream::openrouter::{self, Reply, SpendBody};
+use crate::store::keys::retained::{self, RetainedKey};
+use crate::upstream::openrouter::{self, SpendBody, UpstreamReply};
 
 /// One turn of one of them.
-pub async fn erase(app: &App, run: &Run, kept: &Kept, counts: &mut Counts) -> Result<(), Halt> {
+pub async fn erase(
+    app: &App,
+    run: &Run,
+    kept: &RetainedKey,
+    counts: &mut SweepCounts,
+) -> Result<(), Halt> {
     let due = &kept.due;
     let looked = look(app, run, kept).await?;
     let deleted = match absence::judge(app, due, looked, JOB).await? {
-        Reply::Is(deleted) => deleted,
-        Reply::Missing => true,
-        Reply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
-        Reply::Unknown => return retry_later(app, run, due, counts).await,
+        UpstreamReply::Is(deleted) => deleted,
+        UpstreamReply::Missing => true,
+        UpstreamReply::Refused(refused) => return refuse(app, run, due, refused, counts).await,
+        UpstreamReply::Unknown => return retry_later(app, run, due, counts).await,
     };
     counts.success();
     if deleted {
@@ -33,12 +38,12 @@ pub async fn erase(app: &App, run: &Run, kept: &Kept, counts: &mut Counts) -> Re
 
 /// Reads what it has spent, and deletes it if its time has come; whether it is deleted. One that is on was put on by
 /// somebody else and may be again: it goes off and away at once. What has expired works no more, on or not.
-async fn look(app: &App, run: &Run, kept: &Kept) -> Result<Reply<bool>, DbError> {
+async fn look(app: &App, run: &Run, kept: &RetainedKey) -> Result<UpstreamReply<bool>, DbError> {
     let Some(hash) = kept.due.upstream_hash.as_deref() else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let mut body = match openrouter::read_key(app, hash).await {
-        Reply::Is(body) => body,
+        UpstreamReply::Is(body) => body,
         other => return Ok(other.map(|_| false)),
     };
     let was_on = !kept.expired && body.disabled != Some(true);
@@ -50,27 +55,27 @@ async fn look(app: &App, run: &Run, kept: &Kept) -> Result<Reply<bool>, DbError>
             json!({ "generation": generation }),
         );
         body = match off(app, hash).await {
-            Reply::Is(body) => body,
+            UpstreamReply::Is(body) => body,
             other => return Ok(other.map(|_| false)),
         };
     }
     let Some(reading) = body.read_at(app.now()) else {
-        return Ok(Reply::Unknown);
+        return Ok(UpstreamReply::Unknown);
     };
     let known = kept.known.read(reading);
     retained::book(&*app.db, kept, &known, run.now).await?;
     if !was_on && !known.may_go(run.now) {
-        return Ok(Reply::Is(false));
+        return Ok(UpstreamReply::Is(false));
     }
     Ok(openrouter::delete_key(app, hash).await.map(|()| true))
 }
 
 /// Switches it off, and reads it after that.
-async fn off(app: &App, hash: &str) -> Reply<SpendBody> {
+async fn off(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
     match openrouter::switch_key(app, hash, true).await {
-        Reply::Is(_) => openrouter::read_key(app, hash).await,
-        Reply::Missing => Reply::Missing,
-        Reply::Refused(refused) => Reply::Refused(refused),
-        Reply::Unknown => Reply::Unknown,
+        UpstreamReply::Is(_) => openrouter::read_key(app, hash).await,
+        UpstreamReply::Missing => UpstreamReply::Missing,
+        UpstreamReply::Refused(refused) => UpstreamReply::Refused(refused),
+        UpstreamReply::Unknown => UpstreamReply::Unknown,
     }
 }

@@ -7,19 +7,19 @@ use serde_json::json;
 use crate::app::context::App;
 use crate::app::sync::upstream_changes;
 use crate::crypto::random;
-use crate::domain::id::Kind;
+use crate::domain::id::IdKind;
 use crate::domain::key::drift::allows_less;
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::key::purge::Removed;
-use crate::domain::key::stray::{BRAKE, Row, Verdict, judge};
+use crate::domain::key::stray::{BRAKE, MarkedRow, StrayVerdict, judge};
 use crate::jobs::run::{Run, change};
 use crate::jobs::sweep::purge::erase;
-use crate::jobs::sweep::{Counts, Halt, JOB};
+use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::ports::DbError;
 use crate::store::keys::generations::{self, Place};
 use crate::store::keys::retained;
 use crate::store::keys::strays;
-use crate::upstream::openrouter::{self, Listed, Reply};
+use crate::upstream::openrouter::{self, Listed, UpstreamReply};
 
 /// Names looked up in one statement.
 const NAMES: usize = 500;
@@ -59,27 +59,32 @@ pub async fn judged<'a>(
     for chunk in ours.chunks(NAMES) {
         let names: Vec<&str> = chunk.iter().map(Listed::name).collect();
         let rows = strays::by_names(&*app.db, &names, marks.then_some(run.now)).await?;
-        let rows: HashMap<&str, &Row> = rows
+        let rows: HashMap<&str, &MarkedRow> = rows
             .iter()
             .map(|row| (row.upstream_name.as_str(), row))
             .collect();
         for key in chunk {
             let row = rows.get(key.name()).copied();
             match judge(row, &key.hash, is_off(key)) {
-                Verdict::Leave => {
-                    let fewer = |row: &&Row| allows_less(row.state, row.limit(), &key.seen());
-                    let lives = |row: &&Row| matches!(row.state, State::Active | State::Disabled);
+                StrayVerdict::Leave => {
+                    let fewer = |row: &&MarkedRow| allows_less(row.state, row.limit(), &key.seen());
+                    let lives = |row: &&MarkedRow| {
+                        matches!(
+                            row.state,
+                            GenerationState::Active | GenerationState::Disabled
+                        )
+                    };
                     less.extend(row.filter(lives).filter(fewer).map(|_| key));
                 }
-                Verdict::Quarantine => unknown.push(key),
-                Verdict::DeleteTwin => {
+                StrayVerdict::Quarantine => unknown.push(key),
+                StrayVerdict::DeleteTwin => {
                     twins = twins.saturating_add(1);
                     wrong.push(key);
                 }
-                Verdict::Delete
-                | Verdict::DeleteAndClear
-                | Verdict::DeleteAndRevoke
-                | Verdict::Look => wrong.push(key),
+                StrayVerdict::Delete
+                | StrayVerdict::DeleteAndClear
+                | StrayVerdict::DeleteAndRevoke
+                | StrayVerdict::Look => wrong.push(key),
             }
         }
     }
@@ -97,7 +102,7 @@ pub async fn act(
     run: &Run,
     place: &Place,
     judged: Judged<'_>,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     let Judged {
         wrong,
@@ -124,16 +129,16 @@ fn is_off(key: &Listed) -> bool {
 }
 
 /// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
-async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
+async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) -> Result<(), Halt> {
     let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
         return Ok(());
     };
     let verdict = judge(Some(&row), &key.hash, is_off(key));
     let may = match verdict {
-        Verdict::Leave | Verdict::Quarantine => return Ok(()),
-        Verdict::Look => return look(app, run, &row, counts).await,
-        Verdict::DeleteTwin => has_its_own(app, &row).await,
-        Verdict::Delete | Verdict::DeleteAndClear | Verdict::DeleteAndRevoke => true,
+        StrayVerdict::Leave | StrayVerdict::Quarantine => return Ok(()),
+        StrayVerdict::Look => return look(app, run, &row, counts).await,
+        StrayVerdict::DeleteTwin => has_its_own(app, &row).await,
+        StrayVerdict::Delete | StrayVerdict::DeleteAndClear | StrayVerdict::DeleteAndRevoke => true,
     };
     let generation = row.public_id.as_str();
     if !may {
@@ -143,9 +148,9 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Resu
     }
     match openrouter::delete_key(app, &key.hash).await {
         // It was listed by this very credential, so a 404 means that it is gone.
-        Reply::Is(()) | Reply::Missing => {}
-        Reply::Refused(refused) => return counts.refusal(refused),
-        Reply::Unknown => {
+        UpstreamReply::Is(()) | UpstreamReply::Missing => {}
+        UpstreamReply::Refused(refused) => return counts.refusal(refused),
+        UpstreamReply::Unknown => {
             counts.errors = counts.errors.saturating_add(1);
             return Ok(());
         }
@@ -159,12 +164,12 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Resu
     );
     let change = change(app)?;
     match verdict {
-        Verdict::DeleteAndClear => {
+        StrayVerdict::DeleteAndClear => {
             if generations::clear(&*app.db, generation, &change, run.now).await? {
                 counts.cleared = counts.cleared.saturating_add(1);
             }
         }
-        Verdict::DeleteAndRevoke => {
+        StrayVerdict::DeleteAndRevoke => {
             let deleted = Removed::Deleted;
             if generations::confirm_off(&*app.db, generation, deleted, JOB, &change, run.now)
                 .await?
@@ -172,17 +177,17 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Resu
                 counts.revoked = counts.revoked.saturating_add(1);
             }
         }
-        Verdict::Delete
-        | Verdict::DeleteTwin
-        | Verdict::Look
-        | Verdict::Leave
-        | Verdict::Quarantine => {}
+        StrayVerdict::Delete
+        | StrayVerdict::DeleteTwin
+        | StrayVerdict::Look
+        | StrayVerdict::Leave
+        | StrayVerdict::Quarantine => {}
     }
     Ok(())
 }
 
 /// It was on when it was listed; what it is now decides.
-async fn look(app: &App, run: &Run, row: &Row, counts: &mut Counts) -> Result<(), Halt> {
+async fn look(app: &App, run: &Run, row: &MarkedRow, counts: &mut SweepCounts) -> Result<(), Halt> {
     match retained::one(&*app.db, &row.public_id).await? {
         Some(kept) => erase(app, run, &kept, counts).await,
         None => Ok(()),
@@ -190,11 +195,11 @@ async fn look(app: &App, run: &Run, row: &Row, counts: &mut Counts) -> Result<()
 }
 
 /// Whether the key that the row recorded is there under its own hash. Were it not, the listed key might be that very one.
-async fn has_its_own(app: &App, row: &Row) -> bool {
+async fn has_its_own(app: &App, row: &MarkedRow) -> bool {
     let Some(recorded) = row.upstream_hash.as_deref() else {
         return false;
     };
-    matches!(openrouter::read_key(app, recorded).await, Reply::Is(key) if key.name == row.upstream_name)
+    matches!(openrouter::read_key(app, recorded).await, UpstreamReply::Is(key) if key.name == row.upstream_name)
 }
 
 /// Writes down which markers have no row, and raises the alarm about those that nobody has looked at.
@@ -204,7 +209,8 @@ async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Resul
     for chunk in unknown.chunks(50) {
         let mut listed = Vec::new();
         for key in chunk {
-            let id = random::public_id(&*app.random, Kind::Finding).map_err(|_| DbError::Broken)?;
+            let id =
+                random::public_id(&*app.random, IdKind::Finding).map_err(|_| DbError::Broken)?;
             let (name, enabled) = (key.name(), !is_off(key));
             listed.push(strays::found(
                 &id, &key.hash, name, workspace, enabled, run.now,
@@ -222,20 +228,27 @@ async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Resul
 }
 
 /// A marker without a row is disabled, never deleted.
-async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &mut Counts) -> Result<(), Halt> {
+async fn quarantine(
+    app: &App,
+    run: &Run,
+    key: &Listed,
+    counts: &mut SweepCounts,
+) -> Result<(), Halt> {
     // Once more, just before: its row may be there by now.
     if strays::by_name(&*app.db, key.name()).await?.is_some() {
         return Ok(());
     }
     match openrouter::switch_key(app, &key.hash, true).await {
-        Reply::Is(_) => {
+        UpstreamReply::Is(_) => {
             counts.success();
             let noted = strays::disabled(&key.hash, run.now);
             app.db.batch(vec![noted]).await?;
             counts.quarantined = counts.quarantined.saturating_add(1);
         }
-        Reply::Refused(refused) => return counts.refusal(refused),
-        Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),
+        UpstreamReply::Refused(refused) => return counts.refusal(refused),
+        UpstreamReply::Missing | UpstreamReply::Unknown => {
+            counts.errors = counts.errors.saturating_add(1)
+        }
     }
     Ok(())
 }
@@ -245,11 +258,12 @@ pub async fn keep_what_others_did(
     app: &App,
     run: &Run,
     hashes: &[String],
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     for hash in hashes {
         run.renew(app).await?;
-        if let Reply::Is(differences) = upstream_changes::look(app, hash, JOB, true).await? {
+        if let UpstreamReply::Is(differences) = upstream_changes::look(app, hash, JOB, true).await?
+        {
             let kept = differences.iter().filter(|one| one.is_kept()).count();
             counts.kept = counts.kept.saturating_add(kept);
         }

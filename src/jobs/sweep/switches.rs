@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::json;
 
 use crate::app::context::App;
-use crate::app::sync::switch::{self, Switched};
+use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes;
 use crate::jobs::run::Run;
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
 use crate::jobs::sweep::strays::keep_what_others_did;
-use crate::jobs::sweep::{Counts, Halt, JOB};
+use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::store::keys::generations::Due;
 use crate::store::keys::holds::{self, Switch};
-use crate::upstream::openrouter::{self, Refused, Reply};
+use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
 /// Pages of the list that are read before keys are disabled, and how many keys have one page more.
 const PAGES: usize = 3;
@@ -31,11 +31,11 @@ pub async fn turn(
     run: &Run,
     switch: Switch,
     due: &Due,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     match switch::switch(app, switch, due, JOB).await? {
-        Reply::Is(Switched::AsItWas | Switched::Overtaken) => {}
-        Reply::Is(Switched::Confirmed | Switched::Gone) => {
+        UpstreamReply::Is(SwitchOutcome::AsItWas | SwitchOutcome::Overtaken) => {}
+        UpstreamReply::Is(SwitchOutcome::Confirmed | SwitchOutcome::Gone) => {
             counts.success();
             wrote(app, run, counts).await;
             let count = match switch {
@@ -44,12 +44,14 @@ pub async fn turn(
             };
             *count = count.saturating_add(1);
         }
-        Reply::Refused(refused @ (Refused::Credential | Refused::Busy(_))) => {
+        UpstreamReply::Refused(
+            refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
+        ) => {
             return refuse(app, run, due, refused, counts).await;
         }
         // It cannot be enabled any more, and its owner is told so.
-        Reply::Missing => counts.success(),
-        Reply::Unknown | Reply::Refused(Refused::Rejected) => {
+        UpstreamReply::Missing => counts.success(),
+        UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {
             counts.writes_failed = counts.writes_failed.saturating_add(1);
             return retry_next_run(app, run, due, counts).await;
         }
@@ -63,7 +65,7 @@ pub async fn due(
     run: &Run,
     switch: Switch,
     looks: bool,
-    counts: &mut Counts,
+    counts: &mut SweepCounts,
 ) -> Result<Vec<Due>, Halt> {
     let due = holds::due(&*app.db, switch, run.now).await?;
     if looks && switch == Switch::Off {
@@ -75,7 +77,12 @@ pub async fn due(
 /// Looks at keys before they are disabled: what somebody else has disabled is held, so that nothing enables it again when
 /// the present holds end. Pages of the list say most of it, newest keys first. What could not be looked at is disabled all
 /// the same.
-async fn look_before(app: &App, run: &Run, due: &[Due], counts: &mut Counts) -> Result<(), Halt> {
+async fn look_before(
+    app: &App,
+    run: &Run,
+    due: &[Due],
+    counts: &mut SweepCounts,
+) -> Result<(), Halt> {
     match look(app, run, due, counts).await {
         Err(Halt::Storage(error)) => {
             let cause = format!("{error:?}");
@@ -86,7 +93,7 @@ async fn look_before(app: &App, run: &Run, due: &[Due], counts: &mut Counts) -> 
     }
 }
 
-async fn look(app: &App, run: &Run, due: &[Due], counts: &mut Counts) -> Result<(), Halt> {
+async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Result<(), Halt> {
     // In doubt it is not known to be enabled.
     let known_on = due.iter().filter(|due| due.doubted_at.is_none());
     let mut places: BTreeMap<Option<&str>, HashSet<&str>> = BTreeMap::new();
@@ -104,7 +111,8 @@ async fn look(app: &App, run: &Run, due: &[Due], counts: &mut Counts) -> Result<
         while pages > 0 && !unseen.is_empty() && run.has_time_for_rows(app) {
             run.renew(app).await?;
             pages = pages.saturating_sub(1);
-            let Reply::Is(page) = openrouter::list_keys(app, *workspace_id, offset).await else {
+            let UpstreamReply::Is(page) = openrouter::list_keys(app, *workspace_id, offset).await
+            else {
                 reads = 0;
                 break 'pages;
             };

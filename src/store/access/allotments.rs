@@ -8,7 +8,7 @@ use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{json_rows, members, rows_of, twice};
+use crate::store::{batch_retrying_unknown, json_rows, members, rows_of};
 
 /// Allotments of a page.
 pub const PAGE_ROWS: usize = 50;
@@ -103,10 +103,10 @@ pub async fn put(
             PUT_GUARD, change, allotment, now, member, epoch, provider, subject, kind
         ),
         stmt!(PUT, allotment, provider, subject, kind, name, now, change),
-        members::standing(session),
+        members::session_check(session),
         stmt!(OF_PERSON, provider, subject, kind),
     ];
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
     let there = json_rows::rows(rows_of(&rows, 3)?)?.pop();
     Ok(there.map(|there| {
@@ -128,9 +128,9 @@ pub async fn withdraw(db: &dyn Database, by: &By<'_>, allotment: &PublicId) -> R
             allotment
         ),
         stmt!(WITHDRAW, allotment, change),
-        members::standing(session),
+        members::session_check(session),
     ];
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What the database knew about a claim, as the closing statement of its batch tells it.
 
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request;
-use crate::domain::policy::gate::{Facts, HOUR_SECS, Policy, Seats};
+use crate::domain::policy::gate::{ClaimFacts, HOUR_SECS, Policy, Seats};
 use crate::domain::time::Timestamp;
 
 from_json! {
@@ -18,7 +18,7 @@ from_json! {
         held: bool,
         account_created_at: Timestamp,
         attempts_today: i64,
-        live_state: Option<State>,
+        live_state: Option<GenerationState>,
         keys_live: i64,
         keys_allowed: i64,
         unsettled: bool,
@@ -58,16 +58,16 @@ from_json! {
         foreign_account: bool,
         allotted: bool,
         age_waived: bool,
-        claim_request: Option<request::State>,
-        appeal: Option<request::State>,
+        claim_request: Option<request::RequestState>,
+        appeal: Option<request::RequestState>,
         /// The claim that has to leave the hour before there is room; NULL while there is.
         hour_began: Option<Timestamp>,
     }
 }
 
 impl FactsRow {
-    pub(crate) fn facts(self, seats: SeatsRow, policy: PolicyRow) -> Facts {
-        Facts {
+    pub(crate) fn facts(self, seats: SeatsRow, policy: PolicyRow) -> ClaimFacts {
+        ClaimFacts {
             status: self.status,
             session_current: self.session_current,
             minting_open: self.minting_open,

@@ -10,8 +10,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, Stmt};
 use crate::store::audit::{committed, was_committed};
-use crate::store::budget::plans::{Change, fit_owner, owner_due};
-use crate::store::{members, read, rows_of, twice};
+use crate::store::budget::plans::{AdminChange, fit_owner, owner_due};
+use crate::store::{batch_retrying_unknown, members, read, rows_of};
 
 /// The key is known to have another window than a prepaid plan's: what was just read of it is all that was spent.
 macro_rules! other_window {
@@ -142,18 +142,18 @@ from_json! {
     }
 }
 
-pub enum Of<'a> {
+pub enum OwnerLookup<'a> {
     Member(&'a str),
     Key(&'a str),
     Raise(&'a str),
 }
 
 /// Who owns it; `None` when there is no such thing.
-pub async fn owner(db: &dyn Database, of: Of<'_>) -> Result<Option<Owner>, Error> {
+pub async fn owner(db: &dyn Database, of: OwnerLookup<'_>) -> Result<Option<Owner>, Error> {
     let stmt = match of {
-        Of::Member(id) => stmt!(OWNER_OF_MEMBER, id),
-        Of::Key(id) => stmt!(OWNER_OF_KEY, id),
-        Of::Raise(id) => stmt!(OWNER_OF_RAISE, id),
+        OwnerLookup::Member(id) => stmt!(OWNER_OF_MEMBER, id),
+        OwnerLookup::Key(id) => stmt!(OWNER_OF_KEY, id),
+        OwnerLookup::Raise(id) => stmt!(OWNER_OF_RAISE, id),
     };
     let rows = db.batch(vec![stmt]).await?;
     let row = rows_of(&rows, 0)?.first();
@@ -163,7 +163,7 @@ pub async fn owner(db: &dyn Database, of: Of<'_>) -> Result<Option<Owner>, Error
 /// Gives an owner another plan. False when nothing was changed: there is no such plan, or it is theirs already.
 pub async fn assign(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     member: &str,
     owner: i64,
     plan: &str,
@@ -197,13 +197,16 @@ pub async fn assign(
 /// Runs them; whether the change was written down. An ended session is refused as such.
 pub(crate) async fn done(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     target: &str,
     mut stmts: Vec<Stmt>,
 ) -> Result<bool, Error> {
     let written = stmts.len();
-    stmts.extend([members::standing(by.session), committed(&by.change, target)]);
-    let rows = twice(db, stmts).await?;
+    stmts.extend([
+        members::session_check(by.session),
+        committed(&by.change, target),
+    ]);
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, written)?, by.session)?;
     Ok(was_committed(&rows)?)
 }
@@ -234,7 +237,7 @@ from_json! {
 /// Books a payment once: as it is booked, and whether it was now. `None` where the owner does not prepay.
 pub async fn pay(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     member: &str,
     owner: i64,
     payment: &str,
@@ -255,10 +258,10 @@ pub async fn pay(
         stmt!(PAY, change, member, payment, amount, by.now, owner),
         owner_due(change, member, owner, by.now),
         stmt!(PAID, payment),
-        members::standing(by.session),
+        members::session_check(by.session),
         committed(change, member),
     ];
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 4)?, by.session)?;
     let row = rows_of(&rows, 3)?.first();
     let row = row.map(|row| read::<PaymentRow>(row)).transpose()?;
@@ -285,7 +288,7 @@ pub enum Preference {
 
 pub async fn prefer(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     key: &str,
     owner: i64,
     preference: &Preference,

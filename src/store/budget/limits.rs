@@ -10,7 +10,7 @@ use crate::domain::time::{Timestamp, earliest};
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::budget_sql::{GrantsRow, SiblingRow, SpendRow, siblings_since};
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
-use crate::store::{figures, last_row, read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, figures, last_row, read, rows_of};
 
 /// Rows that one run takes up.
 const BATCH: i64 = 200;
@@ -123,7 +123,7 @@ pub async fn due(
 ) -> Result<Vec<Due>, DbError> {
     let mut batch = crate::store::budget::plans::lift_fitting(change, now);
     batch.push(stmt!(DUE, now, BATCH));
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     let due = rows.last().ok_or(DbError::Broken)?;
     due.iter().map(|row| read(row)).collect()
 }
@@ -215,7 +215,7 @@ pub async fn take_up(
         stmt!(TAKE, taken, generation),
         stmt!(BASIS, generation, now, siblings_since(now)),
     ];
-    let row: Option<BasisRow> = last_row(&twice(db, batch).await?)?;
+    let row: Option<BasisRow> = last_row(&batch_retrying_unknown(db, batch).await?)?;
     Ok(row.map(|row| Basis {
         limit: row.limit_nano,
         limit_reset: row.limit_reset,
@@ -237,7 +237,7 @@ pub async fn take_up(
 }
 
 /// One sending of a limit.
-pub struct Turn<'a> {
+pub struct PendingLimit<'a> {
     pub generation: &'a str,
     /// Only this sending knows it.
     pub nonce: &'a str,
@@ -247,12 +247,12 @@ pub struct Turn<'a> {
 }
 
 /// What was sent before, when, and the window the key has.
-pub struct Doubt {
+pub struct LimitInFlight {
     pub limit_reset: LimitReset,
     earlier: Option<(NanoUsd, Timestamp)>,
 }
 
-impl Doubt {
+impl LimitInFlight {
     /// Whether something was sent before, and may be in force.
     pub const fn is_of_another(&self) -> bool {
         self.earlier.is_some()
@@ -270,11 +270,11 @@ from_json! {
 
 /// Writes the doubt down before the limit is sent. `None` when what it was computed from has changed, or it has ended:
 /// nothing may be sent then.
-pub async fn about_to(
+pub async fn mark_in_flight(
     db: &dyn Database,
-    turn: &Turn<'_>,
+    turn: &PendingLimit<'_>,
     now: Timestamp,
-) -> Result<Option<Doubt>, DbError> {
+) -> Result<Option<LimitInFlight>, DbError> {
     let stamp = turn.basis.map(|basis| basis.stamp.as_str());
     let sent = stmt!(SENT, stamp, turn.generation);
     let about_to = stmt!(
@@ -290,7 +290,7 @@ pub async fn about_to(
     let rows = db.batch(vec![sent, about_to]).await?;
     let row = rows_of(&rows, 0)?.first();
     let row = row.map(|row| read::<SentRow>(row)).transpose()?;
-    Ok(row.filter(|row| row.wanted).map(|row| Doubt {
+    Ok(row.filter(|row| row.wanted).map(|row| LimitInFlight {
         limit_reset: row.limit_reset,
         earlier: row.sent_nano.zip(row.sent_at),
     }))
@@ -306,10 +306,10 @@ pub struct Agreed<'a> {
 
 /// Upstream's answer agrees and nothing else was sent meanwhile: the limit is in force, and the doubt ends but for what
 /// was sent earlier and may land yet; that is said again until it cannot (X4).
-pub fn confirmed(
+pub fn settle(
     db: &dyn Database,
-    turn: &Turn<'_>,
-    doubt: &Doubt,
+    turn: &PendingLimit<'_>,
+    doubt: &LimitInFlight,
     agreed: &Agreed<'_>,
     actor: &str,
     change: &PublicId,
@@ -321,7 +321,7 @@ pub fn confirmed(
     let mut batch = vec![
         stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
         // Before its window changes: what it had spent by then is of the one before.
-        told(generation, agreed.spend),
+        spend_stmt(generation, agreed.spend),
         stmt!(
             CONFIRMED,
             turn.limit,
@@ -359,15 +359,21 @@ pub async fn keep(
     next: Option<Timestamp>,
 ) -> Result<(), DbError> {
     let batch = vec![stmt!(NEXT, next, generation, basis.taken, None::<&str>)];
-    twice(db, batch).await.map(|_| ())
+    batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
 /// Writes down what a key was read to have spent.
-pub async fn tell(db: &dyn Database, generation: &str, spend: &Spend) -> Result<(), DbError> {
-    twice(db, vec![told(generation, spend)]).await.map(|_| ())
+pub async fn record_spend(
+    db: &dyn Database,
+    generation: &str,
+    spend: &Spend,
+) -> Result<(), DbError> {
+    batch_retrying_unknown(db, vec![spend_stmt(generation, spend)])
+        .await
+        .map(|_| ())
 }
 
-fn told(generation: &str, spend: &Spend) -> Stmt {
+fn spend_stmt(generation: &str, spend: &Spend) -> Stmt {
     Stmt {
         sql: &TOLD,
         values: figures::values(spend, [generation.into()]),

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit::committed;
-use crate::store::{members, read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, members, read, rows_of};
 
 macro_rules! plan {
     () => {
@@ -183,7 +183,7 @@ async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<P
 
 /// What a plan is to be; what is `None` stays as it is.
 #[derive(Clone, Debug, Default)]
-pub struct Terms {
+pub struct PlanTerms {
     pub limit: Option<NanoUsd>,
     pub limit_reset: Option<LimitReset>,
     pub expiry_days: Option<u32>,
@@ -196,14 +196,14 @@ pub struct Terms {
     pub make_default: bool,
 }
 
-impl Terms {
+impl PlanTerms {
     pub fn guardrail(&self) -> Option<&str> {
         self.guardrail_id.as_ref()?.as_deref()
     }
 }
 
 /// An admin's change, and the fresh ids it would get: one for itself, one for what it does to keys.
-pub struct Change<'a> {
+pub struct AdminChange<'a> {
     pub session: &'a Session,
     pub change: PublicId,
     pub fit: PublicId,
@@ -222,9 +222,9 @@ fn target(name: &str) -> String {
 
 pub async fn create(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     name: &str,
-    terms: &Terms,
+    terms: &PlanTerms,
 ) -> Result<Changed, Error> {
     let (change, target) = (&by.change, target(name));
     let (member, epoch) = (&by.session.member, by.session.epoch);
@@ -252,9 +252,9 @@ pub async fn create(
 /// Changes a plan for all of its owners.
 pub async fn change(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     name: &str,
-    terms: &Terms,
+    terms: &PlanTerms,
 ) -> Result<Changed, Error> {
     let (change, target) = (&by.change, target(name));
     let (member, epoch) = (&by.session.member, by.session.epoch);
@@ -304,24 +304,24 @@ pub async fn change(
         ),
     ]);
     let fitting = stmt!(FITTING, &by.fit, member.as_str(), by.now);
-    stmts.extend(fit(&by.fit, fitting, by.now));
+    stmts.extend(apply_quota(&by.fit, fitting, by.now));
     ending_with(db, by, name, stmts).await
 }
 
 /// Runs them, and reads how the plan stands then.
 async fn ending_with(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     name: &str,
     mut stmts: Vec<Stmt>,
 ) -> Result<Changed, Error> {
     let written = stmts.len();
     stmts.extend([
-        members::standing(by.session),
+        members::session_check(by.session),
         stmt!(ONE, name),
         committed(&by.change, &target(name)),
     ]);
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, written)?, by.session)?;
     let plan = rows_of(&rows, written.saturating_add(1))?.first();
     let plan = plan.map(|row| read::<PlanRow>(row)).transpose()?;
@@ -350,7 +350,7 @@ pub(crate) fn fit_owner(
         owner
     )];
     let fitting = stmt!(FITTING_OF_OWNER, fit_change, actor, now, owner);
-    stmts.extend(fit(fit_change, fitting, now));
+    stmts.extend(apply_quota(fit_change, fitting, now));
     stmts
 }
 
@@ -359,7 +359,7 @@ pub(crate) fn owner_due(change: &PublicId, target: &str, owner: i64, now: Timest
     stmt!(OWNER_DUE, change, target, now, owner)
 }
 
-fn fit(change: &PublicId, fitting: Stmt, now: Timestamp) -> Vec<Stmt> {
+fn apply_quota(change: &PublicId, fitting: Stmt, now: Timestamp) -> Vec<Stmt> {
     vec![
         stmt!(PUT, change),
         fitting,

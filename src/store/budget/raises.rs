@@ -9,9 +9,9 @@ use crate::domain::money::budget::Grants;
 use crate::domain::time::Timestamp;
 use crate::ports::Database;
 use crate::store::budget::allowances::{Owner, done};
-use crate::store::budget::plans::{Change, owner_due};
+use crate::store::budget::plans::{AdminChange, owner_due};
 use crate::store::budget_sql::GrantsRow;
-use crate::store::{members, read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, members, read, rows_of};
 
 statements! {
     RAISE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
@@ -100,7 +100,7 @@ impl From<RaisedRow> for Raised {
 /// Raises a key's limit; `None` where it cannot be.
 pub async fn raise(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     key: &str,
     owner: i64,
     raise: &PublicId,
@@ -114,9 +114,9 @@ pub async fn raise(
         stmt!(RAISE, change, key, raise, amount, by.now.plus(-1), until),
         owner_due(change, key, owner, by.now),
         stmt!(RAISED, raise.as_str(), by.now),
-        members::standing(by.session),
+        members::session_check(by.session),
     ];
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 4)?, by.session)?;
     let row = rows_of(&rows, 3)?.first();
     let row = row.map(|row| read::<RaisedRow>(row)).transpose()?;
@@ -126,7 +126,7 @@ pub async fn raise(
 /// Ends a raise. Ending it again changes nothing.
 pub async fn end_raise(
     db: &dyn Database,
-    by: &Change<'_>,
+    by: &AdminChange<'_>,
     raise: &str,
     of: &Owner,
 ) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Keys as their owner sees them.
 
 use crate::crypto::session::Session;
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{self, Grants};
@@ -49,7 +49,7 @@ statements! {
 pub struct Card {
     pub id: String,
     pub name: Option<String>,
-    pub state: State,
+    pub state: GenerationState,
     /// OpenRouter's redacted form of the secret.
     pub label: Option<String>,
     pub limit: NanoUsd,
@@ -100,7 +100,7 @@ from_json! {
     struct CardRow {
         id: String,
         name: Option<String>,
-        state: State,
+        state: GenerationState,
         label: Option<String>,
         limit_nano: NanoUsd,
         limit_reset: LimitReset,

@@ -8,7 +8,7 @@ use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{Grants, Sibling};
-use crate::domain::policy::gate::{ATTEMPTS_A_DAY, Facts, HOUR_SECS, Terms};
+use crate::domain::policy::gate::{ATTEMPTS_A_DAY, ClaimFacts, ClaimTerms, HOUR_SECS};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
@@ -19,7 +19,7 @@ use crate::store::budget_sql::{GrantsRow, SiblingRow, siblings_since};
 use crate::store::idempotency::Taking;
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::rotations::Rotation;
-use crate::store::{last_row, rows_of, twice};
+use crate::store::{batch_retrying_unknown, last_row, rows_of};
 
 /// Tries of the owner of `g` since `$since`. What upstream had no patience for is none; but five of those are one, so that
 /// there is an end to them too.
@@ -138,7 +138,7 @@ pub struct Attempt {
     pub accepts_terms: bool,
     /// It makes the next generation of a key that is there, instead of the first of the claimed one.
     pub rotation: Option<Rotation>,
-    pub house: House,
+    pub house: ClaimPolicy,
     pub now: Timestamp,
 }
 
@@ -151,21 +151,21 @@ pub struct NewKey {
 
 /// What configuration has to say, as the guards bind it.
 #[derive(Clone)]
-pub struct House {
-    pub terms: Terms,
+pub struct ClaimPolicy {
+    pub terms: ClaimTerms,
     pub public_origin: String,
 }
 
 /// What the database decided, and what it knew.
-pub struct Decision {
+pub struct ClaimDecision {
     pub reserved: bool,
-    pub facts: Facts,
+    pub facts: ClaimFacts,
     /// The reserved generation's key: the new one, or the one that an earlier generation made.
     pub key: Option<String>,
     pub key_created_at: Option<Timestamp>,
     /// Which of the key's generations is reserved, from 1.
     pub generation: i64,
-    pub plan: Plan,
+    pub plan: ClaimPlan,
     pub grants: Grants,
     /// A workspace that the account is known to have.
     pub home_workspace_id: Option<String>,
@@ -177,7 +177,7 @@ pub struct Decision {
 
 from_json! {
     #[derive(Clone, Debug)]
-    pub struct Plan {
+    pub struct ClaimPlan {
         pub expiry_days: u32,
         pub workspace_id: Option<String>,
         /// What its keys are held to.
@@ -186,7 +186,10 @@ from_json! {
 }
 
 /// Reserves where every gate holds. `None` when there is no such member.
-pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Decision>, DbError> {
+pub async fn reserve(
+    db: &dyn Database,
+    attempt: &Attempt,
+) -> Result<Option<ClaimDecision>, DbError> {
     let member = &attempt.session.member;
     let now = attempt.now;
     let house = &attempt.house.terms;
@@ -229,7 +232,7 @@ pub async fn reserve(db: &dyn Database, attempt: &Attempt) -> Result<Option<Deci
     batch.extend(remember(attempt));
     batch.push(cards::of_member(&attempt.session, now));
     batch.push(decision(attempt));
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     read_decision(&rows)
 }
 
@@ -308,7 +311,7 @@ fn decision(attempt: &Attempt) -> Stmt {
 }
 
 /// Reads what [`facts`] or a reservation ended with.
-pub fn read_decision(batch: &[Rows]) -> Result<Option<Decision>, DbError> {
+pub fn read_decision(batch: &[Rows]) -> Result<Option<ClaimDecision>, DbError> {
     let Some(row) = last_row::<DecisionRow>(batch)? else {
         return Ok(None);
     };
@@ -325,7 +328,7 @@ from_json! {
         key: Option<String>,
         key_created_at: Option<Timestamp>,
         generation: i64,
-        plan: Plan,
+        plan: ClaimPlan,
         grants: GrantsRow,
         home_workspace_id: Option<String>,
         upstream_name: Option<String>,
@@ -335,8 +338,8 @@ from_json! {
 }
 
 impl DecisionRow {
-    fn into_decision(self, cards: Vec<Card>) -> Decision {
-        Decision {
+    fn into_decision(self, cards: Vec<Card>) -> ClaimDecision {
+        ClaimDecision {
             reserved: self.reserved,
             facts: self.facts.facts(self.seats, self.policy),
             key: self.key,

@@ -6,9 +6,9 @@ use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
-use crate::store::keys::retained::{self, Kept};
+use crate::store::keys::retained::{self, RetainedKey};
 use crate::store::keys::successors;
-use crate::store::{figures, read, read_all, rows_of, twice};
+use crate::store::{batch_retrying_unknown, figures, read, read_all, rows_of};
 
 /// A mint whose request has long been answered: nobody waits for it any more (X2). Later than the last moment at which it
 /// may still be recorded.
@@ -167,7 +167,7 @@ pub struct Work {
     pub graces_ended: i64,
     pub revokes: Vec<Due>,
     pub expiries: Vec<Due>,
-    pub kept: Vec<Kept>,
+    pub kept: Vec<RetainedKey>,
     pub places: Vec<Place>,
 }
 
@@ -196,7 +196,7 @@ pub async fn take_up(
         stmt!(WORKSPACES_TO_WALK, recent, WORKSPACES),
         retained::due(now),
     ]);
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
     Ok(Work {
         seats_freed: rows_of(&rows, 0)?.len(),
@@ -271,7 +271,7 @@ pub async fn book(db: &dyn Database, generation: &str, spend: &Spend) -> Result<
         sql: &BOOK,
         values: figures::values(spend, [generation.into()]),
     };
-    twice(db, vec![book]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![book]).await.map(|_| ())
 }
 
 /// Not again before `next`.
@@ -282,13 +282,13 @@ pub async fn postpone(
     next: Timestamp,
 ) -> Result<(), DbError> {
     let batch = vec![stmt!(POSTPONE, attempts, next, generation)];
-    twice(db, batch).await.map(|_| ())
+    batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
 /// What waits after failed attempts has its turn again: upstream takes changes.
 pub async fn end_back_off(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
     let batch = vec![stmt!(UNSETTLED_AGAIN, now), stmt!(KEPT_AGAIN, now)];
-    twice(db, batch).await.map(|_| ())
+    batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
 /// `revoking` → `stuck`. False where the row is something else.
@@ -367,6 +367,6 @@ pub async fn clear_absent(
         stmt!(ABSENT, now, change),
         targets(change),
     ];
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     count(rows.last().ok_or(DbError::Broken)?)
 }

@@ -4,7 +4,7 @@ use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::keys::generations::LANDS_WITHIN_SECS;
-use crate::store::{read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, read, rows_of};
 
 statements! {
     // Whether it is still the plan's, and when something else was sent that may land yet.
@@ -30,7 +30,7 @@ statements! {
 }
 
 /// One sending of a guardrail.
-pub struct Turn<'a> {
+pub struct PendingGuardrail<'a> {
     pub generation: &'a str,
     /// `None` takes away whatever there is.
     pub guardrail: Option<&'a str>,
@@ -40,13 +40,13 @@ pub struct Turn<'a> {
 
 from_json! {
     /// What was to be known before it was sent.
-    pub struct Doubt {
+    pub struct GuardrailInFlight {
         wanted: bool,
         sent_at: Option<Timestamp>,
     }
 }
 
-impl Doubt {
+impl GuardrailInFlight {
     /// When something was sent before that may land yet.
     fn earlier(&self, now: Timestamp) -> Option<Timestamp> {
         let lands = |at: &Timestamp| *at > now.plus(-LANDS_WITHIN_SECS);
@@ -61,38 +61,38 @@ impl Doubt {
 
 /// Writes the doubt down before it is sent. `None` when the plan names another by now, or the key has ended: nothing may be
 /// sent then.
-pub async fn about_to(
+pub async fn mark_in_flight(
     db: &dyn Database,
-    turn: &Turn<'_>,
+    turn: &PendingGuardrail<'_>,
     now: Timestamp,
-) -> Result<Option<Doubt>, DbError> {
+) -> Result<Option<GuardrailInFlight>, DbError> {
     let batch = vec![
         stmt!(WANTED, turn.guardrail, turn.generation),
         stmt!(ABOUT_TO, now, turn.nonce, turn.generation, turn.guardrail),
     ];
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     let row = rows_of(&rows, 0)?.first();
-    let doubt = row.map(|row| read::<Doubt>(row)).transpose()?;
+    let doubt = row.map(|row| read::<GuardrailInFlight>(row)).transpose()?;
     Ok(doubt.filter(|doubt| doubt.wanted))
 }
 
 /// Keeps how far the account's list was read, for the next turn.
 pub async fn list_goes_on(
     db: &dyn Database,
-    turn: &Turn<'_>,
+    turn: &PendingGuardrail<'_>,
     offset: usize,
 ) -> Result<(), DbError> {
     let offset = i64::try_from(offset).unwrap_or(0);
     let goes_on = stmt!(LIST_GOES_ON, offset, turn.generation, turn.nonce);
-    twice(db, vec![goes_on]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![goes_on]).await.map(|_| ())
 }
 
 /// Upstream's answer agrees and nothing else was sent meanwhile: it is in force, and the doubt ends but for what was sent
 /// earlier and may land yet.
-pub fn confirmed<'a>(
+pub fn settle<'a>(
     db: &'a dyn Database,
-    turn: &Turn<'a>,
-    doubt: &Doubt,
+    turn: &PendingGuardrail<'a>,
+    doubt: &GuardrailInFlight,
     actor: &str,
     change: &'a PublicId,
     now: Timestamp,

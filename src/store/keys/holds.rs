@@ -1,11 +1,11 @@
 //! Holds as the sweep carries them out: what is on and must be off, what is off and may be on.
 
 use crate::domain::id::PublicId;
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
-use crate::store::{read, read_all, rows_of, twice};
+use crate::store::{batch_retrying_unknown, read, read_all, rows_of};
 
 /// Rows of each kind that one run takes up: at about one call a second, half of a run's time.
 const BATCH: i64 = 200;
@@ -64,10 +64,10 @@ pub enum Switch {
 
 impl Switch {
     /// The state it ends in.
-    pub const fn state(self) -> State {
+    pub const fn state(self) -> GenerationState {
         match self {
-            Self::Off => State::Disabled,
-            Self::On => State::Active,
+            Self::Off => GenerationState::Disabled,
+            Self::On => GenerationState::Active,
         }
     }
 }
@@ -83,9 +83,9 @@ pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Ve
 
 /// The doubt that stands beside a switch that was answered: when something earlier was sent, whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Doubt(Option<Timestamp>);
+pub struct SwitchInFlight(Option<Timestamp>);
 
-impl Doubt {
+impl SwitchInFlight {
     /// Nothing that was sent earlier can have an effect any more.
     pub const NONE: Self = Self(None);
 
@@ -95,14 +95,14 @@ impl Doubt {
 }
 
 from_json! {
-    struct Wanted {
+    struct SwitchStateRow {
         wanted: bool,
         doubted_at: Option<Timestamp>,
     }
 }
 
 /// One sending of a switch.
-pub struct Turn<'a> {
+pub struct PendingSwitch<'a> {
     pub switch: Switch,
     pub generation: &'a str,
     /// Only this sending knows it.
@@ -110,34 +110,36 @@ pub struct Turn<'a> {
 }
 
 /// Writes the doubt down before the switch is sent. `None` when it is no longer wanted: nothing may be sent then.
-pub async fn about_to(
+pub async fn mark_in_flight(
     db: &dyn Database,
-    turn: &Turn<'_>,
+    turn: &PendingSwitch<'_>,
     now: Timestamp,
-) -> Result<Option<Doubt>, DbError> {
+) -> Result<Option<SwitchInFlight>, DbError> {
     let held = turn.switch == Switch::Off;
     let batch = vec![
         stmt!(WANTED, held, turn.generation),
         stmt!(ABOUT_TO, now, turn.nonce, turn.generation, held),
     ];
-    let rows = twice(db, batch).await?;
-    let row = rows_of(&rows, 0)?.first().map(|row| read::<Wanted>(row));
+    let rows = batch_retrying_unknown(db, batch).await?;
+    let row = rows_of(&rows, 0)?
+        .first()
+        .map(|row| read::<SwitchStateRow>(row));
     let row = row.transpose()?;
-    Ok(row.and_then(|row| row.wanted.then_some(Doubt(row.doubted_at))))
+    Ok(row.and_then(|row| row.wanted.then_some(SwitchInFlight(row.doubted_at))))
 }
 
 /// Upstream's answer agrees, the switch is still wanted and nothing else was sent meanwhile: the state follows, and the
 /// doubt ends but for what was sent earlier and may land yet.
-pub fn confirmed(
+pub fn settle(
     db: &dyn Database,
-    turn: &Turn<'_>,
-    doubt: Doubt,
+    turn: &PendingSwitch<'_>,
+    doubt: SwitchInFlight,
     actor: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let earlier = doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS));
-    let Turn {
+    let PendingSwitch {
         switch,
         generation,
         nonce,

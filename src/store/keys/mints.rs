@@ -3,7 +3,7 @@
 //! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again (A3, X3).
 
 use crate::domain::id::PublicId;
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
@@ -11,7 +11,7 @@ use crate::ports::{Database, DbError};
 use crate::store::audit;
 use crate::store::keys::claims::Attempt;
 use crate::store::keys::successors;
-use crate::store::{last_row, twice};
+use crate::store::{batch_retrying_unknown, last_row};
 
 /// A mint that takes longer than this is not recorded any more: its request has long been answered (X1).
 pub const RECORD_WITHIN_SECS: i64 = 60;
@@ -109,7 +109,7 @@ pub struct Minted<'a> {
     /// What upstream has confirmed it is held to.
     pub guardrail_id: Option<&'a str>,
     /// `active`, or `disabled` where nothing is left to spend (B2).
-    pub state: State,
+    pub state: GenerationState,
     /// When its cap is to be computed anew.
     pub cap_due_at: Option<Timestamp>,
     pub now: Timestamp,
@@ -197,7 +197,8 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
         ),
         stmt!(RECORDED, &minted.record, &minted.abandon, generation),
     ]);
-    let row: RecordedRow = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
+    let row: RecordedRow =
+        last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
     Ok(match (row.recorded, row.abandoned) {
         (true, _) => Recorded::Active,
         (false, true) => Recorded::Abandoned,

@@ -4,14 +4,14 @@
 use crate::app::error::Error;
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
-use crate::domain::key::generation::State;
-use crate::domain::key::hold::Role;
+use crate::domain::key::generation::GenerationState;
+use crate::domain::key::hold::HoldRole;
 use crate::domain::policy::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, Sql, Stmt, Value};
+use crate::ports::{Database, Sql, SqlValue, Stmt};
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::generations::Due;
-use crate::store::{members, read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, members, read, rows_of};
 
 /// Who acts on which key, by ?3 to ?6: its owner, or one of the admins, in a session that is current.
 macro_rules! acts {
@@ -149,7 +149,7 @@ statements! {
 }
 
 /// Who wants something of which key.
-pub struct Wish<'a> {
+pub struct KeyAct<'a> {
     pub session: &'a Session,
     /// As the request names it; anything may stand there.
     pub key: &'a str,
@@ -160,7 +160,7 @@ pub struct Wish<'a> {
 }
 
 /// What of a key is to be otherwise.
-pub struct Wanted {
+pub struct KeyChange {
     pub disabled: Option<bool>,
     /// With a change of its own: one change touches a key once.
     pub name: Option<(PublicId, String)>,
@@ -170,13 +170,13 @@ pub struct Wanted {
 /// nothing has changed.
 pub struct Granted {
     pub card: Card,
-    pub role: Role,
+    pub role: HoldRole,
     pub due: Vec<DueNow>,
 }
 
 from_json! {
     pub struct DueNow {
-        pub state: State;
+        pub state: GenerationState;
         pub row: Due,
     }
 }
@@ -187,9 +187,9 @@ from_json! {
     }
 }
 
-impl Wish<'_> {
+impl KeyAct<'_> {
     /// A guard's values: the change, and who acts on which key.
-    fn values(&self, change: &PublicId) -> Vec<Value> {
+    fn values(&self, change: &PublicId) -> Vec<SqlValue> {
         let session = self.session;
         vec![
             change.into(),
@@ -208,7 +208,7 @@ impl Wish<'_> {
         }
     }
 
-    fn lift(&self, change: &PublicId, wanted: &Wanted) -> Stmt {
+    fn lift(&self, change: &PublicId, wanted: &KeyChange) -> Stmt {
         let mut values = self.values(change);
         let name = wanted.name.as_ref().map(|(_, name)| name.as_str());
         values.extend([name.into(), ENABLES_A_DAY.into()]);
@@ -234,7 +234,11 @@ impl Wish<'_> {
 }
 
 /// Names a key, and puts the actor's hold on or lifts it, each where it is not so yet.
-pub async fn change(db: &dyn Database, wish: &Wish<'_>, wanted: &Wanted) -> Result<Granted, Error> {
+pub async fn change(
+    db: &dyn Database,
+    wish: &KeyAct<'_>,
+    wanted: &KeyChange,
+) -> Result<Granted, Error> {
     let (key, change) = (wish.key, &wish.change);
     let mut stmts = Vec::new();
     if let Some((change, name)) = &wanted.name {
@@ -257,7 +261,7 @@ pub async fn change(db: &dyn Database, wish: &Wish<'_>, wanted: &Wanted) -> Resu
 }
 
 /// Ends a key: what is live of it is to be removed, and nothing brings it back.
-pub async fn end(db: &dyn Database, wish: &Wish<'_>) -> Result<Granted, Error> {
+pub async fn end(db: &dyn Database, wish: &KeyAct<'_>) -> Result<Granted, Error> {
     let (key, change) = (wish.key, &wish.change);
     let stmts = vec![
         wish.guard(&END_GUARD, change),
@@ -269,15 +273,19 @@ pub async fn end(db: &dyn Database, wish: &Wish<'_>) -> Result<Granted, Error> {
 }
 
 /// Runs them, and reads how everything stands then: a key that is not theirs to act on is no key.
-async fn grant(db: &dyn Database, wish: &Wish<'_>, mut stmts: Vec<Stmt>) -> Result<Granted, Error> {
+async fn grant(
+    db: &dyn Database,
+    wish: &KeyAct<'_>,
+    mut stmts: Vec<Stmt>,
+) -> Result<Granted, Error> {
     let written = stmts.len();
     stmts.extend([
-        members::standing(wish.session),
+        members::session_check(wish.session),
         cards::one_to_act_on(wish.session, wish.key, &wish.admins, wish.now),
         stmt!(DUE, wish.key, &wish.change),
         stmt!(OWNS, &wish.session.member, wish.key),
     ]);
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
     members::current(read_at(0)?, wish.session)?;
     let card = cards::read_cards(read_at(1)?)?
@@ -291,8 +299,8 @@ async fn grant(db: &dyn Database, wish: &Wish<'_>, mut stmts: Vec<Stmt>) -> Resu
     Ok(Granted {
         card,
         role: match owns {
-            Some(Owns { owns: true }) => Role::Owner,
-            _ => Role::Admin,
+            Some(Owns { owns: true }) => HoldRole::Owner,
+            _ => HoldRole::Admin,
         },
         due: due?,
     })

@@ -1,7 +1,7 @@
 //! A member's own question what their keys have spent: who may ask upstream just now, and what was answered (F12).
 
 use crate::crypto::session::Session;
-use crate::domain::key::generation::State;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -38,13 +38,13 @@ statements! {
 from_json! {
     /// A generation to ask about.
     #[derive(Clone, Debug)]
-    pub struct Asked {
+    pub struct KeyToRefresh {
         pub public_id: String,
         pub upstream_hash: String,
         pub workspace_id: Option<String>,
         /// OpenRouter said that it is not there.
         pub missing: bool,
-        pub state: State,
+        pub state: GenerationState,
         pub limit_nano: NanoUsd,
     }
 }
@@ -54,7 +54,7 @@ pub async fn take(
     db: &dyn Database,
     session: &Session,
     now: Timestamp,
-) -> Result<Vec<Asked>, DbError> {
+) -> Result<Vec<KeyToRefresh>, DbError> {
     let take = stmt!(
         TAKE,
         now,
@@ -70,7 +70,7 @@ pub async fn take(
 }
 
 /// Writes down what upstream answered, to be run with what shows it.
-pub fn tell(generation: &str, spend: &Spend) -> Stmt {
+pub fn record_spend(generation: &str, spend: &Spend) -> Stmt {
     Stmt {
         sql: &TELL,
         values: figures::values(spend, [generation.into()]),

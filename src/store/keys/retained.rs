@@ -12,7 +12,7 @@ use crate::ports::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit;
 use crate::store::keys::generations::Due;
-use crate::store::{last_row, rows_of, twice};
+use crate::store::{batch_retrying_unknown, last_row, rows_of};
 
 /// Rows that one run takes up.
 const BATCH: i64 = 200;
@@ -67,7 +67,7 @@ statements! {
 
 /// A key that is off for good, or expired, and not deleted yet.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct RetainedKey {
     pub due: Due,
     pub known: Known,
     /// What it had spent when it expired could not be read.
@@ -77,7 +77,7 @@ pub struct Kept {
 }
 
 from_json! {
-    struct KeptRow {
+    struct RetainedKeyRow {
         daily_nano: NanoUsd,
         weekly_nano: NanoUsd,
         monthly_nano: NanoUsd,
@@ -91,9 +91,9 @@ from_json! {
     }
 }
 
-impl FromJson for Kept {
+impl FromJson for RetainedKey {
     fn of(row: &Value) -> Option<Self> {
-        let row = KeptRow::of(row)?;
+        let row = RetainedKeyRow::of(row)?;
         let spend = Spend {
             daily: row.daily_nano,
             weekly: row.weekly_nano,
@@ -114,13 +114,13 @@ impl FromJson for Kept {
     }
 }
 
-/// Those to look at in a run, as [`Kept`].
+/// Those to look at in a run, as [`RetainedKey`].
 pub(crate) fn due(now: Timestamp) -> Stmt {
     stmt!(DUE, now, BATCH)
 }
 
 /// One of them, as it is this moment.
-pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<Kept>, DbError> {
+pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<RetainedKey>, DbError> {
     last_row(&db.batch(vec![stmt!(ONE, generation)]).await?)
 }
 
@@ -131,7 +131,7 @@ pub async fn beside(
     generation: &str,
     reset: LimitReset,
     now: Timestamp,
-) -> Result<Vec<Kept>, DbError> {
+) -> Result<Vec<RetainedKey>, DbError> {
     let beside = stmt!(BESIDE, generation, reset.name(), reset.starts(now), AT_ONCE);
     crate::store::read_all(rows_of(&db.batch(vec![beside]).await?, 0)?)
 }
@@ -139,7 +139,7 @@ pub async fn beside(
 /// Books what is `known` now of a key. Where that is more than was known, the caps of its owner's keys are due.
 pub async fn book(
     db: &dyn Database,
-    kept: &Kept,
+    kept: &RetainedKey,
     known: &Known,
     now: Timestamp,
 ) -> Result<(), DbError> {
@@ -159,7 +159,7 @@ pub async fn book(
     if kept.unread || known.spend.says_more_than(kept.known.spend) {
         batch.push(stmt!(CAPS_DUE, now, generation));
     }
-    twice(db, batch).await.map(|_| ())
+    batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
 /// Its DELETE upstream is confirmed.

@@ -15,12 +15,12 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, Rows, Stmt};
 use crate::store::keys::cards::{self, Card};
-use crate::store::keys::claims::{self, Attempt, Decision};
+use crate::store::keys::claims::{self, Attempt, ClaimDecision};
 use crate::store::keys::generations::Due;
 use crate::store::keys::mints::RECORD_WITHIN_SECS;
 use crate::store::keys::successors;
 use crate::store::members::{self, Member};
-use crate::store::{figures, read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, figures, read, rows_of};
 
 /// After this a rotation whose request died is undone: no mint of it can be recorded any more.
 pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
@@ -160,7 +160,7 @@ impl Rotation {
 
 from_json! {
     /// How a key stands that may be replaced.
-    pub struct Facts {
+    pub struct RotationFacts {
         pub begun: bool,
         /// Whose it is.
         pub member: String,
@@ -195,10 +195,10 @@ from_json! {
 
 /// What the database said to a step: the key as its owner sees it, none when it is another's, and how it stands, where
 /// there is a generation that may be replaced.
-pub struct Told {
+pub struct StepResult {
     pub member: Member,
     pub card: Option<Card>,
-    pub facts: Option<Facts>,
+    pub facts: Option<RotationFacts>,
 }
 
 /// Takes a key in hand to replace it at once, where every gate is open.
@@ -206,7 +206,7 @@ pub async fn begin(
     db: &dyn Database,
     attempt: &Attempt,
     rotation: &Rotation,
-) -> Result<Told, Error> {
+) -> Result<StepResult, Error> {
     let (change, key, now) = (&attempt.change, rotation.key.as_str(), attempt.now);
     let stmts = vec![
         stmt!(
@@ -257,7 +257,7 @@ pub async fn report_leak(
     attempt: &Attempt,
     key: &str,
     as_admin: bool,
-) -> Result<Told, Error> {
+) -> Result<StepResult, Error> {
     let (change, now, member) = (&attempt.change, attempt.now, &attempt.session.member);
     let stmts = vec![
         stmt!(
@@ -282,17 +282,17 @@ async fn told(
     attempt: &Attempt,
     key: &str,
     mut stmts: Vec<Stmt>,
-) -> Result<Told, Error> {
+) -> Result<StepResult, Error> {
     let written = stmts.len();
     stmts.extend(ask(attempt, key));
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     read_told(attempt, &rows, written)
 }
 
 /// Reads what [`ask`] asked, from the `n`th statement on.
-fn read_told(attempt: &Attempt, rows: &[Rows], n: usize) -> Result<Told, Error> {
+fn read_told(attempt: &Attempt, rows: &[Rows], n: usize) -> Result<StepResult, Error> {
     let read_at = |more: usize| rows_of(rows, n.saturating_add(more));
-    Ok(Told {
+    Ok(StepResult {
         member: members::current(read_at(0)?, &attempt.session)?,
         card: cards::read_cards(read_at(1)?)?.pop(),
         facts: read_at(2)?.first().map(|row| read(row)).transpose()?,
@@ -308,7 +308,7 @@ fn ask(attempt: &Attempt, key: &str) -> [Stmt; 3] {
         LimitReset::Daily.starts(attempt.now),
     );
     [
-        members::standing(&attempt.session),
+        members::session_check(&attempt.session),
         cards::one_of(attempt.session.member.as_str(), key, attempt.now),
         facts,
     ]
@@ -330,7 +330,7 @@ pub async fn reserve(
     attempt: &Attempt,
     rotation: &Rotation,
     old: &OldSecret,
-) -> Result<(Told, Decision), Error> {
+) -> Result<(StepResult, ClaimDecision), Error> {
     let (change, generation, now) = (&attempt.change, &attempt.generation, attempt.now);
     let (key, taking) = (rotation.key.as_str(), attempt.taking.as_ref());
     let mut batch = vec![stmt!(
@@ -372,7 +372,7 @@ pub async fn reserve(
     let written = batch.len();
     batch.extend(ask(attempt, key));
     batch.extend(claims::facts(attempt));
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     let told = read_told(attempt, &rows, written)?;
     let decision = claims::read_decision(&rows)?.ok_or(Error::SignInRequired)?;
     Ok((told, decision))

@@ -1,7 +1,7 @@
 //! Upstream keys with our marker, looked up by name; and those without a row.
 
 use crate::domain::id::PublicId;
-use crate::domain::key::stray::Row;
+use crate::domain::key::stray::MarkedRow;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::{last_row, read};
@@ -33,7 +33,7 @@ pub async fn by_names(
     db: &dyn Database,
     names: &[&str],
     seen: Option<Timestamp>,
-) -> Result<Vec<Row>, DbError> {
+) -> Result<Vec<MarkedRow>, DbError> {
     let names = serde_json::to_string(names).map_err(|_| DbError::Broken)?;
     let mut batch: Vec<Stmt> = seen
         .map(|now| stmt!(SEEN, now, names.as_str()))
@@ -46,7 +46,7 @@ pub async fn by_names(
 }
 
 /// The row of one name, as it is this moment.
-pub async fn by_name(db: &dyn Database, name: &str) -> Result<Option<Row>, DbError> {
+pub async fn by_name(db: &dyn Database, name: &str) -> Result<Option<MarkedRow>, DbError> {
     let names = serde_json::to_string(&[name]).map_err(|_| DbError::Broken)?;
     last_row(&db.batch(vec![stmt!(BY_NAME, names)]).await?)
 }

@@ -8,7 +8,7 @@ use crate::store::keys::claims::Attempt;
 use crate::store::keys::generations::BATCH;
 use crate::store::keys::mints::{Minted, RECORD_WITHIN_SECS};
 use crate::store::keys::rotations::{DEAD_AFTER_SECS, Rotation};
-use crate::store::{audit, twice};
+use crate::store::{audit, batch_retrying_unknown};
 
 statements! {
     // The record's guard (X12, X20): the key has not ended, and the old one is as it was when the successor was reserved.
@@ -131,7 +131,7 @@ pub(crate) fn succeed(minted: &Minted<'_>, rotation: &Rotation) -> Vec<Stmt> {
 }
 
 /// Lets go of a key whose rotation came to nothing. False where it is not in this attempt's hand any more, or a mint is.
-pub fn let_go(
+pub fn release_rotation_lock(
     db: &dyn Database,
     attempt: &Attempt,
     key: &str,
@@ -148,7 +148,9 @@ pub fn let_go(
 
 /// The limit that was lowered for a successor is to be looked at now.
 pub async fn cap_due(db: &dyn Database, old: &str, now: Timestamp) -> Result<(), DbError> {
-    twice(db, vec![stmt!(CAP_DUE, now, old)]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![stmt!(CAP_DUE, now, old)])
+        .await
+        .map(|_| ())
 }
 
 /// What is overdue: rotations whose request died, and graces that are over; each by a change of its own.

@@ -8,8 +8,8 @@ use crate::ports::{Database, DbError, Sql, Stmt};
 use crate::store::audit;
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
-use crate::store::keys::own_keys::Wish;
-use crate::store::{members, read, rows_of, twice};
+use crate::store::keys::own_keys::KeyAct;
+use crate::store::{batch_retrying_unknown, members, read, rows_of};
 
 /// Keys that an admin is shown, the newest ones.
 const SHOWN: i64 = 100;
@@ -172,8 +172,8 @@ pub fn keep_limit(
 
 /// Lifts both from a key, and has what is wanted sent again: the key as it is then, and the generations that have to
 /// follow; none where there was nothing to lift.
-pub async fn lift(db: &dyn Database, wish: &Wish<'_>) -> Result<(Card, Vec<Due>), Error> {
-    let Wish {
+pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due>), Error> {
+    let KeyAct {
         session,
         key,
         ref admins,
@@ -186,11 +186,11 @@ pub async fn lift(db: &dyn Database, wish: &Wish<'_>) -> Result<(Card, Vec<Due>)
         stmt!(LIFT_HOLD, change, key),
         stmt!(LIFT_LIMIT, change, key),
         stmt!(AGAIN, now, now.plus(-LANDS_WITHIN_SECS), key, change),
-        members::standing(session),
+        members::session_check(session),
         cards::one_to_act_on(session, key, admins, now),
         stmt!(DUE, key, change),
     ];
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     members::current(rows_of(&rows, 4)?, session)?;
     let card = cards::read_cards(rows_of(&rows, 5)?)?.pop();
     let due: Result<Vec<Due>, _> = rows_of(&rows, 6)?.iter().map(|row| read(row)).collect();

@@ -9,7 +9,7 @@ use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{json_rows, last_row, members, rows_of, twice};
+use crate::store::{batch_retrying_unknown, json_rows, last_row, members, rows_of};
 
 /// Blocks of a page.
 pub const PAGE_ROWS: usize = 50;
@@ -62,13 +62,13 @@ pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
 
 /// Somebody to block, and the id that the block would get.
 #[derive(Serialize)]
-pub struct Wanted {
+pub struct NewBlock {
     pub id: String,
     pub subject: String,
 }
 
 /// An admin who puts or lifts blocks.
-pub struct By<'a> {
+pub struct AdminActor<'a> {
     pub session: &'a Session,
     pub change: PublicId,
     pub now: Timestamp,
@@ -77,9 +77,9 @@ pub struct By<'a> {
 /// Blocks those who are not yet; how many that were.
 pub async fn put(
     db: &dyn Database,
-    by: &By<'_>,
+    by: &AdminActor<'_>,
     provider: &str,
-    people: &[Wanted],
+    people: &[NewBlock],
 ) -> Result<i64, Error> {
     let list = serde_json::to_string(people).map_err(|_| Error::Internal)?;
     let (change, session) = (&by.change, by.session);
@@ -94,10 +94,10 @@ pub async fn put(
             provider
         ),
         stmt!(PUT, provider, by.now, change, list),
-        members::standing(session),
+        members::session_check(session),
         stmt!(ADDED, change),
     ];
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
     let row: Option<Added> = last_row(&rows)?;
     Ok(row.ok_or(DbError::Broken)?.added)
@@ -112,7 +112,7 @@ from_json! {
 /// Lifts a block, if there is one.
 pub async fn lift(
     db: &dyn Database,
-    by: &By<'_>,
+    by: &AdminActor<'_>,
     provider: &str,
     subject: &str,
 ) -> Result<(), Error> {
@@ -128,9 +128,9 @@ pub async fn lift(
             subject
         ),
         stmt!(LIFT, provider, subject, change),
-        members::standing(session),
+        members::session_check(session),
     ];
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
     Ok(())
 }

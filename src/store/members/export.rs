@@ -78,14 +78,14 @@ static SECTIONS: [(&str, &Sql); 6] = [
 from_json! {
     /// Where a page begins: in which section, behind which row of it.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-    pub struct Position {
+    pub struct ExportPosition {
         section: i64,
         number: i64,
         id: String,
     }
 }
 
-impl Position {
+impl ExportPosition {
     /// At the newest row of the first section.
     pub fn first() -> Self {
         Self::beginning_of(0)
@@ -105,7 +105,7 @@ impl Position {
 }
 
 /// What reads a page: the member, and each section from this position on, with one row more than fits.
-pub fn page(session: &Session, from: &Position) -> Vec<Stmt> {
+pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
     let mut stmts = vec![stmt!(MEMBER, &session.member)];
     for (n, (_, sql)) in SECTIONS.iter().enumerate().skip(from.section()) {
@@ -130,8 +130,8 @@ pub fn page(session: &Session, from: &Position) -> Vec<Stmt> {
 /// A page, every section of it, and where the next one begins.
 pub fn read_page(
     rows: &[Rows],
-    from: &Position,
-) -> Result<(Map<String, Value>, Option<Position>), DbError> {
+    from: &ExportPosition,
+) -> Result<(Map<String, Value>, Option<ExportPosition>), DbError> {
     let mut page = Map::new();
     let member = json_rows::rows(rows_of(rows, 0)?)?.pop();
     page.insert(String::from("member"), member.ok_or(DbError::Broken)?);
@@ -148,7 +148,7 @@ pub fn read_page(
             next = Some(match found.last() {
                 Some(last) => behind(n, last)?,
                 None if n == from.section() => from.clone(),
-                None => Position::beginning_of(n),
+                None => ExportPosition::beginning_of(n),
             });
         }
         left = left.saturating_sub(found.len());
@@ -160,12 +160,12 @@ pub fn read_page(
     Ok((page, next))
 }
 
-fn behind(section: usize, row: &Value) -> Result<Position, DbError> {
+fn behind(section: usize, row: &Value) -> Result<ExportPosition, DbError> {
     let number = row.get("position").and_then(Value::as_i64);
     let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
-    Ok(Position {
+    Ok(ExportPosition {
         number: number.ok_or(DbError::Broken)?,
         id: id.to_owned(),
-        ..Position::beginning_of(section)
+        ..ExportPosition::beginning_of(section)
     })
 }

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::keys::generations::Due;
 use crate::store::members::{self, roster};
-use crate::store::{audit, last_row, read, rows_of, twice};
+use crate::store::{audit, batch_retrying_unknown, last_row, read, rows_of};
 
 /// Generations that a request itself sees to; the sweep has the others.
 const AT_ONCE: i64 = 5;
@@ -146,7 +146,7 @@ statements! {
 }
 
 /// An admin's word on a member.
-pub struct Verdict<'a> {
+pub struct StatusChange<'a> {
     pub session: &'a Session,
     pub member: PublicId,
     pub status: Status,
@@ -158,7 +158,7 @@ pub struct Verdict<'a> {
     pub now: Timestamp,
 }
 
-impl Verdict<'_> {
+impl StatusChange<'_> {
     const fn action(&self) -> &'static str {
         match self.status {
             Status::Banned => "member_banned",
@@ -170,9 +170,9 @@ impl Verdict<'_> {
 
 /// Has a member stand as an admin says, where the guard lets it. How they stand afterwards, and what is to go at once;
 /// `None` when there is no such member.
-pub async fn stand(
+pub async fn set_member_status(
     db: &dyn Database,
-    verdict: &Verdict<'_>,
+    verdict: &StatusChange<'_>,
 ) -> Result<Option<(Value, Vec<Due>)>, Error> {
     let (change, member, now) = (&verdict.change, &verdict.member, verdict.now);
     let (admin, status) = (&verdict.session.member, verdict.status.name());
@@ -202,11 +202,11 @@ pub async fn stand(
     }
     let written = stmts.len();
     stmts.extend([
-        members::standing(verdict.session),
+        members::session_check(verdict.session),
         roster::one(member),
         stmt!(DUE, member, change, AT_ONCE),
     ]);
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
     members::current(read_at(0)?, verdict.session)?;
     let due = dues(read_at(2)?)?;
@@ -276,7 +276,7 @@ pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Ve
         stmt!(DUE, member, change, AT_ONCE),
         audit::committed(change, member.as_str()),
     ]);
-    let rows = twice(db, stmts).await?;
+    let rows = batch_retrying_unknown(db, stmts).await?;
     if !audit::was_committed(&rows)? {
         return Ok(None);
     }

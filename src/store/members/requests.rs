@@ -7,11 +7,11 @@ use serde::Serialize;
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::people::identity::{Status, made_by};
-use crate::domain::people::request::{Kind, REQUESTS_A_DAY, State};
+use crate::domain::people::request::{REQUESTS_A_DAY, RequestKind, RequestState};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{last_row, read, rows_of, twice};
+use crate::store::{batch_retrying_unknown, last_row, read, rows_of};
 
 /// Requests of a page.
 pub const PAGE_ROWS: usize = 50;
@@ -102,8 +102,8 @@ from_json! {
     #[derive(Clone, Debug, Serialize)]
     pub struct Request {
         pub id: String,
-        pub kind: Kind,
-        pub state: State,
+        pub kind: RequestKind,
+        pub state: RequestState,
         pub note: Option<String>,
         pub answer: Option<String>,
         pub created_at: Timestamp,
@@ -114,7 +114,7 @@ from_json! {
 from_json! {
     /// A request with who made it, for admins.
     #[derive(Debug, Serialize)]
-    pub struct Asked {
+    pub struct RequestWithMember {
         member: Asker;
         #[serde(flatten)]
         pub request: Request,
@@ -136,11 +136,11 @@ from_json! {
 }
 
 /// What a member wants to ask, and the fresh ids it would get.
-pub struct Wish<'a> {
+pub struct NewRequest<'a> {
     pub session: &'a Session,
     pub change: PublicId,
     pub request: PublicId,
-    pub kind: Kind,
+    pub kind: RequestKind,
     pub note: Option<String>,
     pub min_account_age_days: u32,
     pub now: Timestamp,
@@ -159,7 +159,7 @@ pub enum Made {
 }
 
 /// Makes a request where a rule stands in the way, none of its kind is open and the day has one left.
-pub async fn make(db: &dyn Database, wish: &Wish<'_>) -> Result<Made, DbError> {
+pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbError> {
     let (kind, member, now) = (wish.kind.name(), &wish.session.member, wish.now);
     let made_by = made_by(now, wish.min_account_age_days);
     let batch = vec![
@@ -195,7 +195,7 @@ pub async fn make(db: &dyn Database, wish: &Wish<'_>) -> Result<Made, DbError> {
             wish.session.epoch
         ),
     ];
-    let rows = twice(db, batch).await?;
+    let rows = batch_retrying_unknown(db, batch).await?;
     let row: MadeRow = last_row(&rows)?.ok_or(DbError::Broken)?;
     let open = rows_of(&rows, rows.len().saturating_sub(2))?.first();
     Ok(row.outcome(open.map(|open| read(open)).transpose()?))
@@ -237,7 +237,7 @@ pub fn read_own(rows: &Rows) -> Result<Vec<Request>, DbError> {
 }
 
 /// A page of everybody's requests in a state, oldest first, after the one of that id; one more than a page, if there is.
-pub fn page(state: State, after: Option<&PublicId>) -> Stmt {
+pub fn page(state: RequestState, after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
     stmt!(
         PAGE,
@@ -247,22 +247,25 @@ pub fn page(state: State, after: Option<&PublicId>) -> Stmt {
     )
 }
 
-pub fn read_page(rows: &Rows) -> Result<Vec<Asked>, DbError> {
+pub fn read_page(rows: &Rows) -> Result<Vec<RequestWithMember>, DbError> {
     rows.iter().map(|row| read(row)).collect()
 }
 
 /// An admin's decision.
-pub struct Decision<'a> {
+pub struct RequestDecision<'a> {
     pub session: &'a Session,
     pub change: PublicId,
     pub request: PublicId,
-    pub state: State,
+    pub state: RequestState,
     pub answer: Option<String>,
     pub now: Timestamp,
 }
 
 /// Decides an open request, and tells how it stands afterwards; `None` when there is no such request.
-pub async fn decide(db: &dyn Database, made: &Decision<'_>) -> Result<Option<Asked>, DbError> {
+pub async fn decide(
+    db: &dyn Database,
+    made: &RequestDecision<'_>,
+) -> Result<Option<RequestWithMember>, DbError> {
     let (state, request, change) = (made.state.name(), &made.request, &made.change);
     let batch = vec![
         stmt!(
@@ -285,5 +288,5 @@ pub async fn decide(db: &dyn Database, made: &Decision<'_>) -> Result<Option<Ask
         stmt!(ALLOT, made.now, change, request),
         stmt!(DECIDED, request),
     ];
-    last_row(&twice(db, batch).await?)
+    last_row(&batch_retrying_unknown(db, batch).await?)
 }

@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::audit;
 use crate::store::last_row;
-use crate::store::ops::settings::{Switched, switch};
+use crate::store::ops::settings::{SettingsOutcome, switch};
 
 statements! {
     HEAD = "SELECT json_object('since', s.restore_since, 'id', COALESCE(a.id, 0), 'change_id', a.change_id,
@@ -122,7 +122,7 @@ pub async fn accept_restore(
     session: &Session,
     change: &PublicId,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
         stmt!(ACCEPT_GUARD, change, "restore_accepted", now, member, epoch),
@@ -137,7 +137,7 @@ pub async fn accept_account(
     session: &Session,
     change: &PublicId,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
         stmt!(ACCEPT_GUARD, change, "account_accepted", now, member, epoch),
@@ -149,7 +149,7 @@ pub async fn accept_account(
 from_json! {
     /// What in the database keeps claims closed, as the health route and documents tell it: the guards ask for themselves.
     #[derive(Clone, Copy, Debug)]
-    pub struct Standing {
+    pub struct HealthFlags {
         pub upstream_terms_confirmed: bool,
         pub restored: bool,
         pub foreign_account: bool,
@@ -158,6 +158,6 @@ from_json! {
     }
 }
 
-pub async fn standing(db: &dyn Database) -> Result<Standing, DbError> {
+pub async fn health_flags(db: &dyn Database) -> Result<HealthFlags, DbError> {
     last_row(&db.batch(vec![stmt!(STANDING)]).await?)?.ok_or(DbError::Broken)
 }

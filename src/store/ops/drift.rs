@@ -1,14 +1,14 @@
 //! What the nightly comparison with the upstream has seen, and in what an upstream key differs from its row.
 
-use crate::domain::key::drift::{Drift, Wanted};
-use crate::domain::key::generation::State;
+use crate::domain::key::drift::{Drift, ExpectedKey};
+use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
-use crate::store::{read_all, twice};
+use crate::store::{batch_retrying_unknown, read_all};
 
 /// Differences that are kept; the run's counts have the rest.
 const KEPT: i64 = 1_000;
@@ -64,11 +64,11 @@ statements! {
 from_json! {
     /// A row with an upstream key.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct Row {
+    pub struct ComparedRow {
         pub public_id: String,
         pub upstream_hash: String,
         upstream_name: String,
-        pub state: State,
+        pub state: GenerationState,
         doubted: bool,
         pub limit_nano: NanoUsd,
         limit_sent_nano: Option<NanoUsd>,
@@ -83,14 +83,17 @@ from_json! {
     }
 }
 
-impl Row {
+impl ComparedRow {
     /// Whether it wants its key to be there.
     pub fn is_to_be_there(&self) -> bool {
-        matches!(self.state, State::Active | State::Disabled)
+        matches!(
+            self.state,
+            GenerationState::Active | GenerationState::Disabled
+        )
     }
 
-    pub fn wanted(&self) -> Wanted {
-        Wanted {
+    pub fn wanted(&self) -> ExpectedKey {
+        ExpectedKey {
             name: self.upstream_name.clone(),
             state: self.state,
             doubted: self.doubted,
@@ -124,7 +127,7 @@ pub async fn sighted(
     db: &dyn Database,
     hashes: &[&str],
     now: Timestamp,
-) -> Result<Vec<Row>, DbError> {
+) -> Result<Vec<ComparedRow>, DbError> {
     let hashes = serde_json::to_string(hashes).map_err(|_| DbError::Broken)?;
     let hashes = hashes.as_str();
     all(
@@ -135,7 +138,7 @@ pub async fn sighted(
 }
 
 /// The row of one upstream key, as it is this moment.
-pub async fn by_hash(db: &dyn Database, hash: &str) -> Result<Option<Row>, DbError> {
+pub async fn by_hash(db: &dyn Database, hash: &str) -> Result<Option<ComparedRow>, DbError> {
     let hashes = serde_json::to_string(&[hash]).map_err(|_| DbError::Broken)?;
     Ok(all(db, vec![stmt!(BY_HASHES, hashes)]).await?.pop())
 }
@@ -159,7 +162,7 @@ pub async fn note(
     now: Timestamp,
 ) -> Result<(), DbError> {
     let batch = vec![stmt!(NOTE, drift.name(), now, generation, KEPT)];
-    twice(db, batch).await.map(|_| ())
+    batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
 /// Has the switch that is wanted sent again.
@@ -168,7 +171,7 @@ pub async fn switch_again(
     generation: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    twice(db, vec![stmt!(SAY_AGAIN, now, generation)])
+    batch_retrying_unknown(db, vec![stmt!(SAY_AGAIN, now, generation)])
         .await
         .map(|_| ())
 }
@@ -182,12 +185,14 @@ pub async fn limit_again(
     // Nothing of ours is under way that may land yet.
     let sent_at = now.plus(-LANDS_WITHIN_SECS);
     let again = stmt!(LIMIT_AGAIN, now, sent_at, generation);
-    twice(db, vec![again]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![again]).await.map(|_| ())
 }
 
 /// Forgets the differences that a whole run, begun at `began`, has not seen any more.
 pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
-    twice(db, vec![stmt!(CLOSE, began)]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![stmt!(CLOSE, began)])
+        .await
+        .map(|_| ())
 }
 
 /// The workspaces that rows name.

@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
 use crate::store::keys::mints::RECORD_WITHIN_SECS;
-use crate::store::{last_row, read, twice};
+use crate::store::{batch_retrying_unknown, last_row, read};
 
 /// Runs that an admin is shown.
 const SHOWN: i64 = 50;
@@ -91,7 +91,7 @@ impl Ending {
 from_json! {
     /// What a run starts from.
     #[derive(Clone, Debug)]
-    pub struct Begun {
+    pub struct StartedRun {
         begun: bool,
         pub instance: String,
         pub public_origin: Option<String>,
@@ -141,24 +141,27 @@ pub async fn begin(
     scheduled: Timestamp,
     now: Timestamp,
     lease_secs: i64,
-) -> Result<Option<Begun>, DbError> {
+) -> Result<Option<StartedRun>, DbError> {
     let batch = vec![
         stmt!(WRITE_OFF, now, job),
         stmt!(BEGIN, run, job, scheduled, now, now.plus(lease_secs)),
         stmt!(BEGUN, run, job, 2 * RECORD_WITHIN_SECS),
     ];
-    let begun: Begun = last_row(&twice(db, batch).await?)?.ok_or(DbError::Broken)?;
+    let begun: StartedRun =
+        last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
     Ok(begun.begun.then_some(begun))
 }
 
 /// Keeps where an unfinished run stands.
 pub async fn keep(db: &dyn Database, run: &PublicId, cursor: &str) -> Result<(), DbError> {
-    twice(db, vec![stmt!(KEEP, cursor, run)]).await.map(|_| ())
+    batch_retrying_unknown(db, vec![stmt!(KEEP, cursor, run)])
+        .await
+        .map(|_| ())
 }
 
 /// Keeps the lease for longer. False where the run was written off.
 pub async fn renew(db: &dyn Database, run: &PublicId, until: Timestamp) -> Result<bool, DbError> {
-    let rows = twice(db, vec![stmt!(RENEW, until, run)]).await?;
+    let rows = batch_retrying_unknown(db, vec![stmt!(RENEW, until, run)]).await?;
     Ok(!rows.first().ok_or(DbError::Broken)?.is_empty())
 }
 
@@ -169,11 +172,11 @@ pub async fn is_unfinished(
     now: Timestamp,
 ) -> Result<bool, DbError> {
     from_json! {
-        struct Row {
+        struct UnfinishedRow {
             unfinished: bool,
         }
     }
-    let row: Option<Row> = last_row(&db.batch(vec![stmt!(UNFINISHED, now, job)]).await?)?;
+    let row: Option<UnfinishedRow> = last_row(&db.batch(vec![stmt!(UNFINISHED, now, job)]).await?)?;
     Ok(row.is_some_and(|row| row.unfinished))
 }
 
@@ -207,5 +210,5 @@ pub async fn end(
     now: Timestamp,
 ) -> Result<(), DbError> {
     let batch = vec![stmt!(END, now, ending.name(), code, counts, cursor, run)];
-    twice(db, batch).await.map(|_| ())
+    batch_retrying_unknown(db, batch).await.map(|_| ())
 }

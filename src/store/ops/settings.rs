@@ -6,7 +6,7 @@ use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{last_row, twice};
+use crate::store::{batch_retrying_unknown, last_row};
 
 statements! {
     SWITCH_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -118,7 +118,7 @@ impl Minting {
 /// Whether keys may work at all: the stronger switch (S4-22).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Keys {
+pub enum KeysSwitch {
     On,
     Off,
 }
@@ -159,7 +159,7 @@ pub enum Restore {
 /// Whose account the management key is of, as the last sweep found (X6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Account {
+pub enum AccountSwitch {
     Known,
     Foreign,
 }
@@ -168,7 +168,7 @@ from_json! {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     pub struct Settings {
         pub minting: Minting,
-        pub keys: Keys,
+        pub keys: KeysSwitch,
         /// Generations that hold a seat: what putting every key off has to name.
         pub live_keys: i64,
         /// The origin that this database belongs to: at any other nothing is minted or swept.
@@ -177,7 +177,7 @@ from_json! {
         pub session_epoch: i64,
         pub claims: Claims,
         pub restore: Restore,
-        pub account: Account,
+        pub account: AccountSwitch,
         pub upstream_terms: UpstreamTerms,
         /// The admin who confirmed them last, and when.
         pub upstream_terms_by: Option<String>,
@@ -185,10 +185,17 @@ from_json! {
     }
 }
 
-words!(Minting, Keys, Claims, UpstreamTerms, Restore, Account);
+words!(
+    Minting,
+    KeysSwitch,
+    Claims,
+    UpstreamTerms,
+    Restore,
+    AccountSwitch
+);
 
 from_json! {
-    struct Row {
+    struct SettingsRow {
         done: bool;
         settings: Settings,
     }
@@ -196,7 +203,7 @@ from_json! {
 
 /// How a switch was answered: with the settings as they are afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Switched {
+pub enum SettingsOutcome {
     Done(Settings),
     /// The guard refused: the session has ended, or the number named does not cover what is live.
     Refused(Settings),
@@ -209,7 +216,7 @@ pub async fn switch_minting(
     change: &PublicId,
     minting: Minting,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let word = minting.name();
     let guard = stmt!(
         SWITCH_GUARD,
@@ -229,7 +236,7 @@ pub async fn keys_off(
     change: &PublicId,
     confirmed: i64,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let member = &session.member;
     let stmts = vec![
         stmt!(
@@ -253,7 +260,7 @@ pub async fn keys_on(
     session: &Session,
     change: &PublicId,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let stmts = vec![
         stmt!(KEYS_ON_GUARD, change, now, &session.member, session.epoch),
         stmt!(KEYS_ON, change),
@@ -270,7 +277,7 @@ pub async fn switch_claims(
     change: &PublicId,
     claims: Claims,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let word = claims.name();
     let guard = stmt!(
         CLAIMS_GUARD,
@@ -289,7 +296,7 @@ pub async fn confirm_upstream_terms(
     session: &Session,
     change: &PublicId,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let member = &session.member;
     let stmts = vec![
         stmt!(CONFIRM_GUARD, change, now, member, session.epoch),
@@ -305,7 +312,7 @@ pub async fn end_sessions(
     change: &PublicId,
     confirmed: i64,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
         stmt!(END_SESSIONS_GUARD, change, now, member, epoch, confirmed),
@@ -321,7 +328,7 @@ pub async fn take_over(
     change: &PublicId,
     public_origin: &str,
     now: Timestamp,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     let stmts = vec![
         stmt!(TAKE_OVER_GUARD, change, now, &session.member, session.epoch),
         stmt!(TAKE_OVER, public_origin, change),
@@ -333,13 +340,14 @@ pub(crate) async fn switch(
     db: &dyn Database,
     change: &PublicId,
     mut stmts: Vec<Stmt>,
-) -> Result<Switched, DbError> {
+) -> Result<SettingsOutcome, DbError> {
     stmts.push(stmt!(SETTINGS, change));
-    let row: Row = last_row(&twice(db, stmts).await?)?.ok_or(DbError::Broken)?;
+    let row: SettingsRow =
+        last_row(&batch_retrying_unknown(db, stmts).await?)?.ok_or(DbError::Broken)?;
     Ok(if row.done {
-        Switched::Done(row.settings)
+        SettingsOutcome::Done(row.settings)
     } else {
-        Switched::Refused(row.settings)
+        SettingsOutcome::Refused(row.settings)
     })
 }
 
@@ -348,6 +356,6 @@ pub fn settings() -> Stmt {
 }
 
 pub fn read_settings(batch: &[Rows]) -> Result<Settings, DbError> {
-    let row: Row = last_row(batch)?.ok_or(DbError::Broken)?;
+    let row: SettingsRow = last_row(batch)?.ok_or(DbError::Broken)?;
     Ok(row.settings)
 }

@@ -1,6 +1,6 @@
 //! A key's figures as OpenRouter gives them: what it has spent, and the limit in force (upstreams/openrouter, section 1).
 
-use crate::domain::key::drift::Seen;
+use crate::domain::key::drift::ObservedKey;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -34,8 +34,8 @@ impl SpendBody {
     }
 
     /// What a comparison with its row looks at; the rest is as if it were not told.
-    pub fn seen(&self) -> Seen<'_> {
-        Seen {
+    pub fn seen(&self) -> ObservedKey<'_> {
+        ObservedKey {
             name: &self.name,
             disabled: self.disabled,
             limit: self.limit.and_then(NanoUsd::from_upstream),

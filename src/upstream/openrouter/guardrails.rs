@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::app::context::App;
-use crate::upstream::openrouter::{self, Refused, Reply, safe};
+use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply, safe};
 
 /// Pages of 100 that are asked for at a time.
 const PAGES: usize = 10;
@@ -14,18 +14,18 @@ const PAGES: usize = 10;
 const OVERLAP: usize = 100;
 
 /// `GET /guardrails/{id}`: whether there is one.
-pub async fn read(app: &App, guardrail: &str) -> Reply<()> {
+pub async fn read(app: &App, guardrail: &str) -> UpstreamReply<()> {
     // It stands in addresses.
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     if !(1..=64).contains(&guardrail.len()) || !guardrail.bytes().all(plain) {
-        return Reply::Missing;
+        return UpstreamReply::Missing;
     }
     openrouter::has(app, &format!("/guardrails/{guardrail}"), guardrail).await
 }
 
 /// What becomes of a key and a guardrail.
 #[derive(Clone, Copy)]
-pub enum Change {
+pub enum AssignmentChange {
     /// It has this one, whichever it had.
     Assign,
     /// It has none, should it have this one.
@@ -33,20 +33,25 @@ pub enum Change {
 }
 
 /// Assigns or releases one key: how many keys that was news to.
-pub async fn change(app: &App, change: Change, guardrail: &str, hash: &str) -> Reply<i64> {
+pub async fn change(
+    app: &App,
+    change: AssignmentChange,
+    guardrail: &str,
+    hash: &str,
+) -> UpstreamReply<i64> {
     let (verb, counted) = match change {
-        Change::Assign => ("", "assigned_count"),
-        Change::Release => ("/remove", "unassigned_count"),
+        AssignmentChange::Assign => ("", "assigned_count"),
+        AssignmentChange::Release => ("/remove", "unassigned_count"),
     };
     let path = format!("/guardrails/{guardrail}/assignments/keys{verb}");
     let Some(call) = openrouter::management(app, "POST", &path) else {
-        return Reply::Refused(Refused::Credential);
+        return UpstreamReply::Refused(UpstreamRefusal::Credential);
     };
     let call = call.json(&json!({ "key_hashes": [hash] }));
     match openrouter::read(&app.http.send(call).await) {
-        Reply::Is(body) => match body.get(counted).and_then(Value::as_i64) {
-            Some(count) => Reply::Is(count),
-            None => Reply::Unknown,
+        UpstreamReply::Is(body) => match body.get(counted).and_then(Value::as_i64) {
+            Some(count) => UpstreamReply::Is(count),
+            None => UpstreamReply::Unknown,
         },
         other => other.map(|_| 0),
     }
@@ -69,7 +74,7 @@ pub async fn of_key(
     guardrail: Option<&str>,
     hash: &str,
     offset: usize,
-) -> Reply<Listed> {
+) -> UpstreamReply<Listed> {
     let of = guardrail.map_or_else(String::new, |guardrail| format!("/{guardrail}"));
     let mut seen = match guardrail {
         Some(_) => 0,
@@ -78,24 +83,26 @@ pub async fn of_key(
     let mut before = Vec::new();
     for _ in 0..PAGES {
         let path = format!("/guardrails{of}/assignments/keys?limit=100&offset={seen}");
-        let Reply::Is(body) = safe(app, "GET", &path).await else {
-            return Reply::Unknown;
+        let UpstreamReply::Is(body) = safe(app, "GET", &path).await else {
+            return UpstreamReply::Unknown;
         };
         let Some(page) = body.get("data").and_then(Value::as_array) else {
-            return Reply::Unknown;
+            return UpstreamReply::Unknown;
         };
         let of_key = |row: &&Value| row.get("key_hash").and_then(Value::as_str) == Some(hash);
         if let Some(found) = page.iter().find(of_key) {
             let guardrail = found.get("guardrail_id").cloned();
-            return guardrail.map_or(Reply::Unknown, |has| Reply::Is(Listed::Has(has)));
+            return guardrail.map_or(UpstreamReply::Unknown, |has| {
+                UpstreamReply::Is(Listed::Has(has))
+            });
         }
         if page.is_empty() {
-            return Reply::Is(Listed::Has(Value::Null));
+            return UpstreamReply::Is(Listed::Has(Value::Null));
         }
         if *page == before {
             // What lies behind it cannot be seen, so nothing is concluded.
             app.note("warn", "list_repeats", json!({ "list": "guardrails" }));
-            return Reply::Unknown;
+            return UpstreamReply::Unknown;
         }
         before.clone_from(page);
         seen = seen.saturating_add(page.len());
@@ -107,7 +114,7 @@ pub async fn of_key(
     }
     match guardrail {
         // More than anybody has: it is not to be concluded from.
-        Some(_) => Reply::Unknown,
-        None => Reply::Is(Listed::GoesOn(seen.saturating_sub(OVERLAP))),
+        Some(_) => UpstreamReply::Unknown,
+        None => UpstreamReply::Is(Listed::GoesOn(seen.saturating_sub(OVERLAP))),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::context::App;
 use crate::ports::json::named;
-use crate::upstream::openrouter::{Reply, Thing, has, safe};
+use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe};
 
 /// Pages of 100 that are asked for at most.
 const PAGES: usize = 12;
@@ -18,14 +18,14 @@ pub struct Listing {
 }
 
 /// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
-pub async fn read(app: &App, workspace_id: &str) -> Reply<()> {
+pub async fn read(app: &App, workspace_id: &str) -> UpstreamReply<()> {
     let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
     has(app, &format!("/workspaces/{id}"), workspace_id).await
 }
 
 /// `GET /workspaces`, page by page, until there are as many as it says there are, or an empty page. A list that shows
 /// nothing new, or goes on beyond all measure, breaks off.
-pub async fn list(app: &App) -> Reply<Listing> {
+pub async fn list(app: &App) -> UpstreamReply<Listing> {
     let mut listing = Listing {
         ids: Vec::new(),
         is_whole: false,
@@ -33,9 +33,9 @@ pub async fn list(app: &App) -> Reply<Listing> {
     for _ in 0..PAGES {
         let path = format!("/workspaces?limit=100&offset={}", listing.ids.len());
         let (page, total) = match safe(app, "GET", &path).await {
-            Reply::Is(body) => match named::<Vec<Thing>>(&body, "data") {
+            UpstreamReply::Is(body) => match named::<Vec<Thing>>(&body, "data") {
                 Some(page) => (page, body.get("total_count").and_then(Value::as_u64)),
-                None => return Reply::Unknown,
+                None => return UpstreamReply::Unknown,
             },
             other => return other.map(|_| listing),
         };
@@ -48,12 +48,12 @@ pub async fn list(app: &App) -> Reply<Listing> {
         let all = total.and_then(|total| usize::try_from(total).ok());
         if is_empty || all.is_some_and(|all| all <= listing.ids.len()) {
             listing.is_whole = true;
-            return Reply::Is(listing);
+            return UpstreamReply::Is(listing);
         }
         if listing.ids.len() == known {
             break;
         }
     }
     app.note("warn", "list_repeats", json!({ "list": "workspaces" }));
-    Reply::Is(listing)
+    UpstreamReply::Is(listing)
 }

@@ -2,7 +2,7 @@
 
 use keycap::crypto::keyring::{Keyring, Purpose};
 use keycap::crypto::session;
-use keycap::domain::id::{Kind, PublicId};
+use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::key::secret::Secret;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ fn a7_a_session_that_would_last_longer_than_seven_days_is_nobodys() {
     let keys = keyring.keys(Purpose::Session);
     let world = World::new();
     let now = world.now();
-    let member = PublicId::new(Kind::Member, [9; 12]);
+    let member = PublicId::new(IdKind::Member, [9; 12]);
     for (days, valid) in [(7, true), (8, false)] {
         let claims = json!({ "sub": member.as_str(), "epoch": 0, "iat": now.secs(), "exp": now.plus(days * 86_400).secs() });
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);

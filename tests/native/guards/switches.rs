@@ -1,8 +1,8 @@
 //! Switching keys off and on: what is doubtful, late or no longer wanted.
 
 use keycap::crypto::session::Session;
-use keycap::domain::id::{Kind, PublicId};
-use keycap::store::ops::settings::{self, Minting, Switched};
+use keycap::domain::id::{IdKind, PublicId};
+use keycap::store::ops::settings::{self, Minting, SettingsOutcome};
 use serde_json::json;
 
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
@@ -46,10 +46,14 @@ fn a4_each_switch_wants_a_current_session_in_its_own_statement() {
     let id = world.db.text("SELECT public_id FROM members");
     let before = world.db.dump();
     let session = |epoch| Session {
-        member: PublicId::parse(Kind::Member, &id).unwrap(),
+        member: PublicId::parse(IdKind::Member, &id).unwrap(),
         epoch,
     };
-    let (db, now, change) = (&world.db, world.now(), PublicId::new(Kind::Change, [9; 12]));
+    let (db, now, change) = (
+        &world.db,
+        world.now(),
+        PublicId::new(IdKind::Change, [9; 12]),
+    );
     let ended = session(7);
     for told in [
         world.run(settings::switch_minting(
@@ -69,7 +73,10 @@ fn a4_each_switch_wants_a_current_session_in_its_own_statement() {
             now,
         )),
     ] {
-        assert!(matches!(told, Some(Ok(Switched::Refused(_)))), "{told:?}");
+        assert!(
+            matches!(told, Some(Ok(SettingsOutcome::Refused(_)))),
+            "{told:?}"
+        );
         assert_eq!(world.db.dump(), before);
     }
     drop(operator);

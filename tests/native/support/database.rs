@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use keycap::ports::{Database, DbError, LocalFuture, Rows, Stmt, Value};
+use keycap::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, ffi, types};
 
@@ -209,11 +209,11 @@ impl Database for Sqlite {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as D1 does it")]
-fn bound(value: &Value) -> types::Value {
+fn bound(value: &SqlValue) -> types::Value {
     match value {
-        Value::Null => types::Value::Null,
-        Value::Int(number) => types::Value::Real(*number as f64),
-        Value::Text(text) => types::Value::Text(text.clone()),
+        SqlValue::Null => types::Value::Null,
+        SqlValue::Int(number) => types::Value::Real(*number as f64),
+        SqlValue::Text(text) => types::Value::Text(text.clone()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use keycap::ports::{KeyValue, LocalFuture, Silent};
+use keycap::ports::{KeyValue, KvUnavailable, LocalFuture};
 
 use super::effects::{Effects, meet};
 
@@ -51,9 +51,9 @@ impl Lagging {
         self.writes.borrow_mut().push((name, value.to_owned()));
     }
 
-    fn read(&self, name: &str) -> Result<Option<String>, Silent> {
+    fn read(&self, name: &str) -> Result<Option<String>, KvUnavailable> {
         if self.down.get() {
-            return Err(Silent);
+            return Err(KvUnavailable);
         }
         let writes = self.writes.borrow();
         let of_name = writes.iter().rev().filter(|(written, _)| written == name);
@@ -63,14 +63,20 @@ impl Lagging {
 }
 
 impl KeyValue for Lagging {
-    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, Silent>> {
+    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, KvUnavailable>> {
         Box::pin(async move {
             let fate = self.effects.next(String::from("kv get"));
-            meet(fate, || self.read(name)).await.unwrap_or(Err(Silent))
+            meet(fate, || self.read(name))
+                .await
+                .unwrap_or(Err(KvUnavailable))
         })
     }
 
-    fn put<'a>(&'a self, name: &'a str, value: String) -> LocalFuture<'a, Result<(), Silent>> {
+    fn put<'a>(
+        &'a self,
+        name: &'a str,
+        value: String,
+    ) -> LocalFuture<'a, Result<(), KvUnavailable>> {
         Box::pin(async move {
             let fate = self.effects.next(String::from("kv put"));
             let write = (name.to_owned(), value);
@@ -79,13 +85,13 @@ impl KeyValue for Lagging {
                 self.effects.keep(move || writes.borrow_mut().push(write));
             }
             let put = || match self.down.get() {
-                true => Err(Silent),
+                true => Err(KvUnavailable),
                 false => {
                     self.writes.borrow_mut().push(write);
                     Ok(())
                 }
             };
-            meet(fate, put).await.unwrap_or(Err(Silent))
+            meet(fate, put).await.unwrap_or(Err(KvUnavailable))
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use keycap::ports::{Answer, Call, LocalFuture, Outbound, Outcome};
+use keycap::ports::{Answer, Call, HttpClient, LocalFuture, Outcome};
 use sandbox::{Delivery, Request, Sandbox};
 
 use super::canaries::Canaries;
@@ -106,7 +106,7 @@ impl Upstream {
     }
 }
 
-impl Outbound for Upstream {
+impl HttpClient for Upstream {
     fn send(&self, call: Call) -> LocalFuture<'_, Outcome> {
         Box::pin(async move {
             let path = call.url.path();

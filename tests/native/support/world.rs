@@ -12,7 +12,7 @@ use keycap::config::Config;
 use keycap::domain::time::Timestamp;
 use keycap::http::server::rate::Limit;
 use keycap::http::{Body, Service};
-use keycap::ports::{Brake, Clock, LocalFuture, Log, NoRandomness, Random};
+use keycap::ports::{Clock, LocalFuture, Log, NoRandomness, Random, RateLimiter};
 use sandbox::Sandbox;
 
 use super::browser::Told;
@@ -256,7 +256,7 @@ impl World {
     /// One that only looks: it goes on with a dry run that somebody asked for and that did not begin.
     pub fn reconcile_dry(&self) -> bool {
         let now = self.now().secs();
-        let counts = keycap::jobs::reconcile::Counts {
+        let counts = keycap::jobs::reconcile::ReconcileCounts {
             dry_run: true,
             ..Default::default()
         };
@@ -403,7 +403,7 @@ struct Counting {
     rates: Rc<RefCell<Option<Rates>>>,
 }
 
-impl Brake for Counting {
+impl RateLimiter for Counting {
     fn allows<'a>(&'a self, limit: Limit, key: &'a str) -> LocalFuture<'a, bool> {
         let mut allowed = !self.refusing.borrow().contains(&limit);
         if let Some(rates) = self.rates.borrow_mut().as_mut() {
