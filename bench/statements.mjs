@@ -1,4 +1,4 @@
-// The Worker's SQL, read from its sources: the peer runs the very same text (F8), and what D1 reports of a statement is
+// The Worker's SQL, read from its sources: the peer runs the very same text, and what D1 reports of a statement is
 // told under the name it has there.
 
 import { readFile, readdir } from "node:fs/promises";

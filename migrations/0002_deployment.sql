@@ -30,11 +30,11 @@ CREATE TABLE settings (
   -- No reservation before this moment; set after repeated doubt, and when OpenRouter asks for patience.
   -- It only delays, so it needs no audit row.
   pause_until INTEGER NOT NULL DEFAULT 0,
-  -- 'suspected' once the database is behind what it was: what was made or forbidden since is forgotten (X7).
+  -- 'suspected' once the database is behind what it was: what was made or forbidden since is forgotten.
   restore TEXT NOT NULL DEFAULT 'none' CONSTRAINT settings_restore_valid CHECK (restore IN ('none', 'suspected')),
   -- When an admin last accepted that. A mark of the audit from before it says nothing about the time after.
   restore_since INTEGER NOT NULL DEFAULT 0,
-  -- 'foreign' while the management key belongs to an account that lacks the workspace our keys are in (X6).
+  -- 'foreign' while the management key belongs to an account that lacks the workspace our keys are in.
   account TEXT NOT NULL DEFAULT 'known' CONSTRAINT settings_account_valid CHECK (account IN ('known', 'foreign')),
   -- When an admin last accepted another account: keys recorded before say nothing about the present one.
   account_since INTEGER NOT NULL DEFAULT 0,

@@ -34,7 +34,7 @@ CREATE TABLE owners (
   plan_id INTEGER NOT NULL REFERENCES plans (id),
   -- Raised by every change of what the plan gives this owner; a mint is recorded only under the revision it was made for.
   plan_rev INTEGER NOT NULL DEFAULT 0,
-  -- When the owner came to a prepaid plan: what was spent before is not counted against what was paid (B4).
+  -- When the owner came to a prepaid plan: what was spent before is not counted against what was paid.
   prepaid_since INTEGER,
   created_at INTEGER NOT NULL,
   -- The change that last gave the owner another plan, or another allowance under it.

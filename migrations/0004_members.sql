@@ -29,7 +29,7 @@ CREATE TABLE blocks (
   provider TEXT NOT NULL CONSTRAINT blocks_provider_valid CHECK (provider IN ('github', 'google')),
   subject TEXT NOT NULL,
   since INTEGER NOT NULL,
-  -- The audit knows a block by an id of its own: an account number is not for it (C17).
+  -- The audit knows a block by an id of its own: an account number is not for it.
   public_id TEXT,
   change_id TEXT,
   PRIMARY KEY (provider, subject)
@@ -65,7 +65,7 @@ CREATE TRIGGER members_update_audited BEFORE UPDATE OF status, epoch ON members 
 
 -- Who a person is never changes: a renamed or recycled login reaches no key. The one exception is a member who leaves: a
 -- keyed hash of the identity is retained, enough to recognise the person who comes back, so that leaving is no way out of
--- a limit (A16).
+-- a limit.
 CREATE TRIGGER members_identity_fixed BEFORE UPDATE OF public_id, provider, subject ON members WHEN NEW.public_id <> OLD.public_id OR NEW.provider <> OLD.provider OR (NEW.subject <> OLD.subject AND NOT EXISTS (SELECT 1 FROM audit WHERE id = (SELECT MAX(id) FROM audit WHERE target = NEW.public_id) AND change_id = NEW.change_id AND ((action = 'member_left' AND OLD.status = 'active' AND NEW.status = 'left') OR (action = 'member_returned' AND OLD.status = 'left' AND NEW.status = 'active')))) BEGIN SELECT RAISE(ABORT, 'identity is fixed'); END;
 
 -- Nothing about a member who left says who they were, and nobody else is stored like that.

@@ -33,7 +33,7 @@ CREATE TABLE generations (
   -- A limit that was sent, and whose outcome is not known: it counts as in force where that is the more cautious.
   limit_sent_nano INTEGER,
   limit_sent_at INTEGER,
-  -- When its cap is to be computed anew from all its siblings; never a stored amount (B3).
+  -- When its cap is to be computed anew from all its siblings; never a stored amount.
   cap_due_at INTEGER,
   -- The guardrail that OpenRouter has confirmed for this key: before the secret was given out, and at each change since.
   guardrail_id TEXT,
@@ -50,7 +50,7 @@ CREATE TABLE generations (
   -- When it was off for good.
   ended_at INTEGER,
   -- Readings of its spend since it was off for good, at different sweeps: what was running when it was cut is counted
-  -- late. Until the second one it is not settled, and its DELETE upstream waits for that too (X8, C1).
+  -- late. Until the second one it is not settled, and its DELETE upstream waits for that too.
   readings_since_off INTEGER NOT NULL DEFAULT 0,
   -- Before this its upstream key is kept, off or expired, for the sake of its figures.
   erase_at INTEGER,
@@ -74,7 +74,7 @@ CREATE TABLE generations (
   usage_read_at INTEGER,
   -- When somebody last asked OpenRouter for it. Writing this is what permits the question, so that two pages do not ask twice.
   usage_asked_at INTEGER,
-  -- Spend of its whole life when its owner came to a prepaid plan (B4).
+  -- Spend of its whole life when its owner came to a prepaid plan.
   lifetime_at_switch_nano INTEGER NOT NULL DEFAULT 0,
   -- Of what its owner paid, what it spent in prepaid times that are over, as far as that is known; NULL where there was none.
   prepaid_spent_nano INTEGER CONSTRAINT generations_prepaid_spent_nano_valid CHECK (prepaid_spent_nano >= 0),
@@ -193,7 +193,7 @@ CREATE TRIGGER retained_seats_reused AFTER UPDATE OF in_use ON retained_seats WH
 CREATE TRIGGER retained_seats_freed AFTER DELETE ON retained_seats WHEN OLD.in_use = 0 BEGIN UPDATE seats SET retained = retained - 1; END;
 
 -- What an owner's dead generations used decides what the living may: at the end of one, and whenever its figures change
--- after that, the others' caps are computed anew, whichever statement wrote it (B1, X8).
+-- after that, the others' caps are computed anew, whichever statement wrote it.
 CREATE TRIGGER caps_follow_an_end AFTER UPDATE OF state ON generations WHEN OLD.live = 1 AND NEW.live = 0 BEGIN UPDATE generations SET cap_due_at = NULL WHERE id = NEW.id AND cap_due_at IS NOT NULL; UPDATE generations SET cap_due_at = COALESCE(NEW.ended_at, NEW.created_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
 
 CREATE TRIGGER caps_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_lifetime_nano ON generations WHEN NEW.ended_at IS NOT NULL AND (NEW.usage_daily_nano IS NOT OLD.usage_daily_nano OR NEW.usage_weekly_nano IS NOT OLD.usage_weekly_nano OR NEW.usage_monthly_nano IS NOT OLD.usage_monthly_nano OR NEW.usage_lifetime_nano IS NOT OLD.usage_lifetime_nano) BEGIN UPDATE generations SET cap_due_at = COALESCE(NEW.usage_read_at, NEW.ended_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
@@ -202,7 +202,7 @@ CREATE TRIGGER caps_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekl
 -- spent by then. Whichever statement writes that down.
 CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN NEW.prepaid_reserved_nano IS NOT NULL AND NEW.limit_reset <> 'none' AND NEW.usage_lifetime_nano IS NOT NULL BEGIN UPDATE generations SET prepaid_spent_nano = prepaid_spent_nano + MAX(0, usage_lifetime_nano - lifetime_at_switch_nano), prepaid_reserved_nano = NULL WHERE id = NEW.id; END;
 
--- Or when it has ended before that: its last figures say what it spent, and later ones say it anew (X8).
+-- Or when it has ended before that: its last figures say what it spent, and later ones say it anew.
 CREATE TRIGGER prepaid_ends_with_last_figures AFTER UPDATE OF usage_lifetime_nano, usage_read_at, ended_at ON generations WHEN NEW.prepaid_reserved_nano IS NOT NULL AND NEW.usage_lifetime_nano IS NOT NULL AND NEW.ended_at IS NOT NULL AND NEW.usage_read_at >= NEW.ended_at BEGIN UPDATE generations SET prepaid_reserved_nano = MAX(0, usage_lifetime_nano - lifetime_at_switch_nano) WHERE id = NEW.id; END;
 
 -- One live generation for each key and slot, under any interleaving.
@@ -241,7 +241,7 @@ CREATE INDEX idempotency_names_by_answer ON idempotency_names (owner_id, key_sha
 
 INSERT INTO transitions (before, after) VALUES
   ('reserved', 'minting'), ('reserved', 'void'),
-  -- A key without anything left to spend is recorded off (B2).
+  -- A key without anything left to spend is recorded off.
   ('minting', 'active'), ('minting', 'disabled'), ('minting', 'void'), ('minting', 'verifying'), ('minting', 'revoking'),
   ('verifying', 'void'),
   ('active', 'disabled'), ('disabled', 'active'),

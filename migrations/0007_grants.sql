@@ -12,7 +12,7 @@ CREATE TABLE raises (
   CONSTRAINT raises_public_id_once UNIQUE (public_id)
 ) STRICT;
 
--- What prepaying owners have paid, each payment once: the balance is their sum less what was spent (B4).
+-- What prepaying owners have paid, each payment once: the balance is their sum less what was spent.
 CREATE TABLE payments (
   payment_id TEXT PRIMARY KEY CONSTRAINT payments_id_valid CHECK (length(payment_id) BETWEEN 1 AND 128),
   owner_id INTEGER NOT NULL REFERENCES owners (id),

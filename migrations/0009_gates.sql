@@ -47,7 +47,7 @@ SELECT m.owner_id, m.public_id, m.status, m.epoch + s.session_epoch AS epoch, m.
       WHERE l.owner_id = m.owner_id AND l.live = 1) c
     WHERE NOT EXISTS (SELECT 1 FROM generations l JOIN keys lk ON lk.id = l.key_id
       WHERE l.owner_id = m.owner_id AND l.live = 1 AND lk.ordinal = c.n)) AS free_ordinal,
-  -- Whether more ended keys than the plan allows keys still have their last spend to be counted, however they ended (X8).
+  -- Whether more ended keys than the plan allows keys still have their last spend to be counted, however they ended.
   (SELECT COUNT(*) FROM generations e WHERE e.owner_id = m.owner_id AND e.erase_at IS NOT NULL AND e.erased_at IS NULL
     AND e.readings_since_off < 2) > (SELECT p.max_active_keys FROM plans p WHERE p.id = o.plan_id) AS unsettled,
   -- The most that a mint under way may come to have.
@@ -86,7 +86,7 @@ SELECT k.id AS key_id, k.public_id AS key, k.owner_id, m.public_id AS member, m.
   (SELECT MIN(e.grace_until) FROM generations e WHERE e.key_id = k.id AND e.live = 1 AND e.id <> g.id) AS grace_until,
   EXISTS (SELECT 1 FROM generations e WHERE e.key_id = k.id AND e.live = 1
     AND e.state IN ('reserved', 'minting', 'verifying')) AS being_made,
-  -- Whether two of them work, or one has its last spend still to be counted (X8).
+  -- Whether two of them work, or one has its last spend still to be counted.
   EXISTS (SELECT 1 FROM generations e WHERE e.key_id = k.id AND e.id <> g.id
     AND (e.state IN ('active', 'disabled', 'revoking', 'stuck')
       OR (e.state = 'revoked' AND e.recorded_at IS NOT NULL AND e.erased_at IS NULL AND e.readings_since_off < 2))) AS unsettled,
@@ -116,7 +116,7 @@ SELECT k.id AS key_id, k.public_id AS key, k.name, k.owner_id, m.public_id AS me
   EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.live = 1
     AND g.state IN ('reserved', 'minting', 'verifying')) AS being_made,
   EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'owner') AS held_by_owner,
-  -- Not the owner's to lift (A2).
+  -- Not the owner's to lift.
   EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id
     AND h.reason IN ('admin', 'offboarding', 'leak', 'switch', 'upstream')) AS held_by_house
 FROM keys k JOIN members m ON m.owner_id = k.owner_id JOIN settings s
@@ -124,7 +124,7 @@ WHERE k.ended_at IS NULL AND m.status = 'active'
   AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.state <> 'void');
 
 -- The keys that take one of the plan's places, by who stays when there are fewer: the one that the owner prefers, then the
--- oldest ordinal (B5). A key that has ended leaves by itself.
+-- oldest ordinal. A key that has ended leaves by itself.
 CREATE VIEW ranked_keys AS
 SELECT k.id AS key_id, k.public_id AS key, k.owner_id, o.plan_id, p.max_active_keys,
   -- Counted for each rather than by a window function, which would go over everybody's keys to rank one owner's.

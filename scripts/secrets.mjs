@@ -1,4 +1,4 @@
-// What no file of the repository may hold, looked for in the tree and in everything that was ever committed (S3-59): a
+// What no file of the repository may hold, looked for in the tree and in everything that was ever committed: a
 // secret that a later commit takes out again is public all the same.
 
 import { readFile } from "node:fs/promises";

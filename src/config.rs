@@ -36,7 +36,7 @@ pub struct Config {
     pub management_key: Option<Secret>,
     /// `PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`, `MIN_ACCOUNT_AGE_DAYS`, `CLAIMS_PER_HOUR`.
     pub terms: ClaimTerms,
-    /// `KEY_LIMIT_USD`, `KEY_LIMIT_RESET`, `KEY_EXPIRY_DAYS`, `OPENROUTER_WORKSPACE_ID`: seed the default plan once (A5).
+    /// `KEY_LIMIT_USD`, `KEY_LIMIT_RESET`, `KEY_EXPIRY_DAYS`, `OPENROUTER_WORKSPACE_ID`: seed the default plan once.
     pub plan_seed: Option<PlanSeed>,
     /// `AUDIT_RETENTION_DAYS`: for how long the audit retains sign-ins and changes of limits; 400 when unset.
     pub audit_retention_days: u32,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_43_s2_39_every_problem_is_named_at_once_and_no_value_is() {
+    fn every_problem_is_named_at_once_and_no_value_is() {
         let bad = [
             ("PUBLIC_ORIGIN", "http://keys.example.org"),
             ("AUTH_SESSION_SECRET", "short-not-a-secret"),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_20_s4_38_s4_39_s4_40_s4_78_gates_open_on_their_exact_word_only() {
+    fn gates_open_on_their_exact_word_only() {
         for (setting, value) in [
             ("PROJECT_STATUS", ""),
             ("PROJECT_STATUS", "Live"),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_35_s4_37_what_is_missing_closes_what_needs_it() {
+    fn what_is_missing_closes_what_needs_it() {
         for setting in [
             "GITHUB_OAUTH_CLIENT_ID",
             "GITHUB_OAUTH_CLIENT_SECRET",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_41_s4_42_s4_36_bounds_hold_at_their_edges() {
+    fn bounds_hold_at_their_edges() {
         for (setting, value, good) in [
             ("KEY_LIMIT_USD", "0.01", true),
             ("KEY_LIMIT_USD", "10000", true),

@@ -1,5 +1,5 @@
 // Copying to the clipboard, and what a page does where that is refused: it leaves the text selected, one keystroke from
-// copied, and says so (S0-159). Nothing else is ever put into the clipboard in its place.
+// copied, and says so. Nothing else is ever put into the clipboard in its place.
 
 import { html, render } from "./html.js";
 import { say } from "./say.js";

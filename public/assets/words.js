@@ -10,7 +10,7 @@ const DAY_MS = 24 * HOUR_MS;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
- * "5.00" → "$5.00", for figures: nothing is "$0", and what is there but rounds to nothing is "<$0.01" (S0-120). Digit by
+ * "5.00" → "$5.00", for figures: nothing is "$0", and what is there but rounds to nothing is "<$0.01". Digit by
  * digit, for a float would show its own rounding; what is no amount is "unknown".
  * @param {string} amount
  */
@@ -32,7 +32,7 @@ const SHOWN = { before: 12, after: 4 };
 
 /**
  * A key's masked form, as OpenRouter wrote it. Should a form ever hold more of the key than that, most of it is left out
- * here (S0-121).
+ * here.
  * @param {string | null} label
  */
 export function masked(label) {
@@ -155,7 +155,7 @@ export const ASKS = {
 /** @param {number} ageDays @param {number} requiredDays */
 const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
 
-/** What stands on the button while nobody can claim, and would otherwise press in vain (S4-23). @type {Record<string, string>} */
+/** What stands on the button while nobody can claim, and would otherwise press in vain. @type {Record<string, string>} */
 const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", not_configured: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };
 
 /** Rules that another account may meet. */

@@ -136,7 +136,7 @@ fn a_key_has_one_at_most_and_is_counted_where_that_is_news() {
 }
 
 #[test]
-fn s3_17_a_call_to_a_model_that_the_keys_guardrail_does_not_allow_is_refused() {
+fn a_call_to_a_model_that_the_keys_guardrail_does_not_allow_is_refused() {
     let mut sandbox = Sandbox::default();
     let (hash, secret) = mint(&mut sandbox, mint_body("a"));
     let path = guardrail(&mut sandbox, &["cheap/one"]);

@@ -220,7 +220,7 @@ async fn settle(
         }
         Ok(Recorded::Abandoned) => Err(erase(app, attempt, &hash, true).await),
         Ok(Recorded::Lost) => Err(erase(app, attempt, &hash, false).await),
-        // It may be committed, or may still be: touch nothing, the sweep decides (X3).
+        // It may be committed, or may still be: touch nothing, the sweep decides.
         Err(DbError::Unknown) => Err(Error::StorageUnavailable),
         Err(DbError::Unique | DbError::Constraint | DbError::Broken) => {
             remove(app, attempt, spec, &echo, "record").await;
@@ -245,7 +245,7 @@ fn fingerprint(app: &App, attempt: &Attempt, secret: &Secret, hash: &str) -> Str
 }
 
 /// Records, and after any failure asks the audit whether it happened: a refused repetition says nothing about the first
-/// try. An audit that cannot be asked leaves it unknown (X3).
+/// try. An audit that cannot be asked leaves it unknown.
 async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     let error = match mints::record(&*app.db, minted).await {
         Ok(recorded) => return Ok(recorded),
@@ -259,7 +259,7 @@ async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     }
 }
 
-/// An answer without `expires_at` is completed by one read: the schema lets it be absent (F16).
+/// An answer without `expires_at` is completed by one read: the schema lets it be absent.
 async fn completed(app: &App, spec: &MintSpec, echo: Echo) -> Echo {
     match (echo.expires_at, echo.own_hash(spec)) {
         (None, Some(hash)) => match openrouter::read_echo(app, hash).await {

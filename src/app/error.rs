@@ -40,11 +40,11 @@ pub enum Error {
     ProjectNotLive,
     ProvisioningClosed,
     MintingStopped,
-    /// The database may have forgotten something (X7).
+    /// The database may have forgotten something.
     DatabaseRestored,
-    /// The management key is another account's (X6).
+    /// The management key is another account's.
     ForeignAccount,
-    /// No admin has confirmed the upstream's terms yet (S4-21).
+    /// No admin has confirmed the upstream's terms yet.
     UpstreamTermsUnconfirmed,
     Blocked {
         offer: Offer,
@@ -85,7 +85,7 @@ pub enum Error {
     ClaimSuperseded,
     /// It is off for a reason of its own: what is off is not replaced.
     KeyOff,
-    /// The last rotation's spend is not settled (X8).
+    /// The last rotation's spend is not settled.
     RotationUnsettled,
     /// Two secrets of it work until then.
     InGrace {
@@ -134,7 +134,7 @@ pub enum Error {
     },
     /// The create's outcome is unknown: no key, or one that will be removed.
     ClaimUnknown,
-    /// OpenRouter did not confirm what the old key had to be before a new one is made (X5).
+    /// OpenRouter did not confirm what the old key had to be before a new one is made.
     OldUnconfirmed,
     /// OpenRouter did not say whether there is such a guardrail.
     GuardrailUnread,

@@ -1,6 +1,6 @@
 //! A key's next secret. Id, name and history stay; the generation under them is another.
 //!
-//! At once (C10): take the key in hand by a hold → put the old one off, and hear what it had spent → reserve the successor
+//! At once: take the key in hand by a hold → put the old one off, and hear what it had spent → reserve the successor
 //! → mint it with what is left → record it, with which the old one goes and the hold ends. Whatever comes to nothing gives
 //! the old one back. A leak's hold stays until a successor is recorded, whatever that waits for.
 //!
@@ -190,7 +190,7 @@ async fn looked_at(app: &App, attempt: &Attempt, old: &Due, look: Look) -> Resul
 }
 
 /// Off, by upstream's own word, with what it had spent in the same answer; or gone, which is as good. Nothing less will do
-/// (X5).
+///.
 async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecret, Error> {
     let actor = attempt.session.member.as_str();
     match switch::switch_and_read(app, Switch::Off, old, actor).await {

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s2_81_f13_purposes_and_secrets_have_keys_of_their_own() {
+    fn purposes_and_secrets_have_keys_of_their_own() {
         let secrets = [
             Secret::new("a".repeat(32)),
             Secret::new(String::from("another secret that is long enough")),

@@ -9,7 +9,7 @@ use crate::crypto::keyring::Key;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::time::Timestamp;
 
-/// Seven days, absolute (A7).
+/// Seven days, absolute.
 pub const SESSION_SECS: i64 = 7 * 86_400;
 /// How far ahead of ours the clock of another isolate may be.
 const SKEW_SECS: i64 = 60;
@@ -18,7 +18,7 @@ const SKEW_SECS: i64 = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub member: PublicId,
-    /// The member's epoch and the house's, added, when it was issued: raising either ends it (S4-76).
+    /// The member's epoch and the house's, added, when it was issued: raising either ends it.
     pub epoch: i64,
 }
 
@@ -96,7 +96,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
     #[test]
-    fn s4_36_a_session_is_known_by_every_secret_of_the_list() {
+    fn a_session_is_known_by_every_secret_of_the_list() {
         let token = issue(&key(1), &session(), NOW).unwrap();
         assert_eq!(verify(&[key(1)], &token, NOW), Some(session()));
         assert_eq!(verify(&[key(2), key(1)], &token, NOW), Some(session()));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_07_a_session_ends_after_seven_days_and_is_not_valid_before_it_began() {
+    fn a_session_ends_after_seven_days_and_is_not_valid_before_it_began() {
         let token = issue(&key(1), &session(), NOW).unwrap();
         for (after, valid) in [
             (0, true),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_07_forged_tokens_are_nobody() {
+    fn forged_tokens_are_nobody() {
         let token = issue(&key(1), &session(), NOW).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
         let header = |json: &str| URL_SAFE_NO_PAD.encode(json);

@@ -11,7 +11,7 @@ pub enum IdKind {
     Member,
     Key,
     Generation,
-    /// One change of state, as the audit knows it (A3).
+    /// One change of state, as the audit knows it.
     Change,
     Run,
     /// An HTTP request, as answers and the log name it.
@@ -73,7 +73,7 @@ impl fmt::Display for PublicId {
     }
 }
 
-/// What the name of every upstream key of this instance begins with; the generation's public id follows (A13).
+/// What the name of every upstream key of this instance begins with; the generation's public id follows.
 pub fn marker(instance: &str) -> String {
     format!("keycap/{instance}/")
 }

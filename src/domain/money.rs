@@ -7,9 +7,9 @@ use std::fmt;
 
 /// Nano-USD in one US dollar.
 const NANO: i64 = 1_000_000_000;
-/// The grain of an amount sent upstream, in nano-USD: one millionth of a dollar (C23).
+/// The grain of an amount sent upstream, in nano-USD: one millionth of a dollar.
 const UPSTREAM_GRAIN: i64 = 1_000;
-/// Amounts stay below 2^53 nano-USD ($9.0 M), which every number on the way holds exactly (A12).
+/// Amounts stay below 2^53 nano-USD ($9.0 M), which every number on the way holds exactly.
 const MAX: i64 = 9_000_000 * NANO;
 
 /// An amount in nano-USD, 0 ≤ amount ≤ $9.0 M.
@@ -20,7 +20,7 @@ impl NanoUsd {
     pub const ZERO: Self = Self(0);
     /// The largest amount: no limit of its own, where there must be one.
     pub const MAX: Self = Self(MAX);
-    /// The smallest limit that is ever sent upstream: 0 could be read as "no limit" (B2).
+    /// The smallest limit that is ever sent upstream: 0 could be read as "no limit".
     pub const CENT: Self = Self(10_000_000);
 
     pub const fn from_nano(nano: i64) -> Option<Self> {
@@ -61,7 +61,7 @@ impl NanoUsd {
         Self::from_nano(nano as i64)
     }
 
-    /// The JSON number sent upstream, in USD, floored to one millionth (C23).
+    /// The JSON number sent upstream, in USD, floored to one millionth.
     pub fn to_upstream(self) -> f64 {
         self.floored().0 as f64 / NANO as f64
     }
@@ -106,7 +106,7 @@ pub fn percent(points: i64) -> String {
     format!("{}.{:02}", points / 100, points % 100)
 }
 
-/// The wire form: plain decimal USD with two to nine places and no exponent (C23).
+/// The wire form: plain decimal USD with two to nine places and no exponent.
 impl fmt::Display for NanoUsd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fraction = format!("{:09}", self.0 % NANO);
@@ -128,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn c23_typed_amounts_have_at_most_two_places() {
+    fn typed_amounts_have_at_most_two_places() {
         for (typed, shown) in [
             ("5", "5.00"),
             ("0.5", "0.50"),

@@ -74,7 +74,7 @@ mod tests {
     use super::Timestamp;
 
     #[test]
-    fn s0_27_times_are_written_in_one_form_and_read_in_both_of_the_upstreams() {
+    fn times_are_written_in_one_form_and_read_in_both_of_the_upstreams() {
         for text in [
             "2025-02-19T20:52:27.363244+00:00",
             "2025-02-19T20:52:27Z",

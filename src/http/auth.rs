@@ -1,4 +1,4 @@
-//! Signing in with GitHub, and out again (A9).
+//! Signing in with GitHub, and out again.
 //!
 //! Starting writes nothing (see `attempts`). The callback opens its attempt, burns the state in the batch that makes the
 //! member, and forgets GitHub's token.
@@ -79,7 +79,7 @@ pub async fn start_github(context: Context) -> Result<Reply, Error> {
     })
 }
 
-/// `GET /auth/github/callback`: back from GitHub. The attempt's cookie is cleared whatever comes of it (S4-05).
+/// `GET /auth/github/callback`: back from GitHub. The attempt's cookie is cleared whatever comes of it.
 ///
 /// A browser may show this address again, by its history or its restored tabs: there is no attempt any more then, and
 /// who is signed in goes on to where the sign-in led.
@@ -137,7 +137,7 @@ async fn finish(context: &Context, state: &str) -> Result<(Session, ReturnTarget
     let callback = callback(app);
     let token = github::exchange(app, oauth, &callback, &code, &pending.verifier).await?;
     let identity = github::identify(app, &token).await;
-    // Used once and dropped, whatever it said (S4-03).
+    // Used once and dropped, whatever it said.
     github::revoke(app, oauth, &token).await;
     drop(token);
     let session = enter(app, &identity?, state).await?;
@@ -173,7 +173,7 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, S
     }
 }
 
-/// `POST /auth/logout`: this browser's session ends. Works as a form without scripts (C15).
+/// `POST /auth/logout`: this browser's session ends. Works as a form without scripts.
 pub async fn sign_out(context: Context) -> Result<Reply, Error> {
     if context.body != Body::Empty {
         let _: NoMembers = context.json()?;

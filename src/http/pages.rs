@@ -63,7 +63,7 @@ impl Rules {
     }
 }
 
-/// Why nobody can claim now, and what the button says instead (S4-23).
+/// Why nobody can claim now, and what the button says instead.
 struct Closed {
     button: &'static str,
     reason: &'static str,

@@ -2,12 +2,12 @@
 //!
 //! 1. Make sure of the database and the account, as the sweep does.
 //! 2. Walk every workspace: the account's, and those on rows. Each key is looked up by its hash, and judged by its name.
-//! 3. Ask for recorded keys that no walk has seen, one by one: only upstream's own "not there" makes one missing (X16).
+//! 3. Ask for recorded keys that no walk has seen, one by one: only upstream's own "not there" makes one missing.
 //! 4. Forget differences that are gone, and rows of the audit that are older than they are retained.
 //!
 //! A key that somebody else enabled, or gave a higher limit, is mended by having what is wanted sent again: a switch by
 //! what drives holds, a limit by what drives caps. One that somebody else disabled or lowered stays so (`upstream_changes`).
-//! A run that does not finish goes on with the next ten-minute trigger, from where it was (A17).
+//! A run that does not finish goes on with the next ten-minute trigger, from where it was.
 
 pub(crate) mod compare;
 

@@ -95,11 +95,11 @@ pub enum Halt {
     Budget(Option<Position>),
     /// Too much at once that should hardly ever be.
     Brake,
-    /// The database belongs to another deployment (A13).
+    /// The database belongs to another deployment.
     ForeignInstance,
-    /// The credential is another account's (X6).
+    /// The credential is another account's.
     ForeignAccount,
-    /// The database is behind what it was (X7).
+    /// The database is behind what it was.
     Restored,
 }
 
@@ -264,7 +264,7 @@ enum Step {
     Cap,
 }
 
-/// What is to be off comes first; caps are computed from what expired, or was kept for its figures (X9); and what a cap
+/// What is to be off comes first; caps are computed from what expired, or was kept for its figures; and what a cap
 /// has held, or let go, is the last.
 const ORDER: &[Step] = &[
     Step::Switch(Switch::Off),

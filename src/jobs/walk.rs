@@ -1,5 +1,5 @@
 //! A walk over the upstream's keys of one workspace, newest first, in pages that overlap: a delete during the walk
-//! cannot hide a row, because each page must share one with the page before (X16). A walk that reached an empty page
+//! cannot hide a row, because each page must share one with the page before. A walk that reached an empty page
 //! may be concluded from; any other only acts on what it saw.
 
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use crate::jobs::run::Run;
 use crate::store::keys::generations::Place;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
-/// A sweep looks this much further back than the last clean one began, in seconds (X1).
+/// A sweep looks this much further back than the last clean one began, in seconds.
 const LOOK_BACK_SECS: i64 = 3_600;
 /// Rows that two neighbouring pages share when nothing moves.
 const OVERLAP: usize = 10;

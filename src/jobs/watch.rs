@@ -1,5 +1,5 @@
-//! What a job makes sure of before it does anything that could not be undone: that the database is the one it was (X7),
-//! and that the account is ours (X6).
+//! What a job makes sure of before it does anything that could not be undone: that the database is the one it was,
+//! and that the account is ours.
 //!
 //! The end of the audit is kept in KV, where restoring the database does not reach. KV may be late: an older mark is
 //! still a row of ours, so it raises no alarm. It may be empty or down: nothing is concluded then.
@@ -40,7 +40,7 @@ pub struct Watch {
     mark: Option<Mark>,
 }
 
-/// Whether the database is this deployment's. `false` while it is nobody's: nothing of ours is anywhere then (A13).
+/// Whether the database is this deployment's. `false` while it is nobody's: nothing of ours is anywhere then.
 pub fn is_ours(app: &App, run: &Run) -> Result<bool, Halt> {
     match run.begun.public_origin.as_deref() {
         None => Ok(false),
@@ -97,7 +97,7 @@ pub async fn end(app: &App, watch: &Watch) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Nothing is concluded from the answers of an account that lacks a workspace in which we have minted (X6).
+/// Nothing is concluded from the answers of an account that lacks a workspace in which we have minted.
 pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
     let Some(known) = run.begun.known_workspace_id.as_deref() else {
         return Ok(());

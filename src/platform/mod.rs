@@ -1,7 +1,7 @@
 //! The Worker's side of the seams, and how requests and cron events enter.
 //!
 //! The application is built once for each isolate. A request that may change anything runs to its end whether or not
-//! anybody still waits for it: a closed tab must not be a crash (A18).
+//! anybody still waits for it: a closed tab must not be a crash.
 
 mod database;
 mod fetcher;

@@ -51,7 +51,7 @@ pub enum DbError {
     Constraint,
     /// The statement itself is wrong or the schema is not there; nothing was written.
     Broken,
-    /// The answer was lost: the batch may have been committed, or may still be (X3).
+    /// The answer was lost: the batch may have been committed, or may still be.
     Unknown,
 }
 
@@ -118,7 +118,7 @@ pub trait Random {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
 
-/// The edge's brake on request rates (A11). It is a brake, not a quota: quotas are in the database.
+/// The edge's brake on request rates. It is a brake, not a quota: quotas are in the database.
 pub trait RateLimiter {
     /// Whether one more request for `key` is within `limit`. A brake that cannot answer lets pass.
     fn allows<'a>(

@@ -1,4 +1,4 @@
-//! Reading the audit back: whether a change whose answer was lost has happened (X3).
+//! Reading the audit back: whether a change whose answer was lost has happened.
 
 use crate::domain::id::PublicId;
 use crate::ports::{Database, DbError, Stmt};

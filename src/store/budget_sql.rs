@@ -1,5 +1,5 @@
 //! What the cap of a generation is computed from, as SQL tells it: what its owner was granted, and what the siblings took
-//! (B1). Claims and the caps' own job read the same.
+//!. Claims and the caps' own job read the same.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{Grants, Sibling};

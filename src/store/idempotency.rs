@@ -13,7 +13,7 @@ use crate::ports::{Database, DbError};
 use crate::store::keys::mints::RECORD_WITHIN_SECS;
 use crate::store::{batch_retrying_unknown, last_row};
 
-/// An Idempotency-Key is remembered this long, in seconds (A15).
+/// An Idempotency-Key is remembered this long, in seconds.
 pub const REMEMBERED_SECS: i64 = 86_400;
 /// After this nobody works on the request any more, in seconds.
 const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;

@@ -24,7 +24,7 @@ statements! {
     BURN = "INSERT INTO used_states (state_sha256, change_id, expires_at) VALUES (?1, ?2, ?3)
         ON CONFLICT DO NOTHING";
 
-    // The first sign-in ties this database to its public origin (A13).
+    // The first sign-in ties this database to its public origin.
     BIND_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, 'instance', 'instance_bound', 'sign-in', ?2 FROM instance i
         WHERE i.public_origin IS NULL
@@ -34,7 +34,7 @@ statements! {
     BIND = "UPDATE instance SET public_origin = ?1, change_id = ?2
         WHERE public_origin IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'instance')";
 
-    // Configuration seeds the default plan once; from then on the row rules (A5).
+    // Configuration seeds the default plan once; from then on the row rules.
     SEED_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, 'plan:default', 'plan_seeded', 'sign-in', ?2
         WHERE NOT EXISTS (SELECT 1 FROM plans WHERE is_default = 1)
@@ -47,7 +47,7 @@ statements! {
         WHERE NOT EXISTS (SELECT 1 FROM plans WHERE is_default = 1)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = 'plan:default')";
 
-    // Whoever has left comes back to the row that they left: the same owner, who has spent what they have spent (A16).
+    // Whoever has left comes back to the row that they left: the same owner, who has spent what they have spent.
     RETURN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, m.public_id, 'member_returned', m.public_id, m.status, 'active', ?2 FROM members m
         WHERE m.provider = ?3 AND m.subject IN (SELECT value FROM json_each(?4)) AND m.status = 'left'
@@ -90,7 +90,7 @@ statements! {
         WHERE lower(login) = ?3 AND login_passed_on_at IS NULL
           AND EXISTS (SELECT 1 FROM audit a WHERE a.change_id = ?1 AND a.target = members.public_id AND a.action = 'login_passed_on')";
 
-    // The login is an attribute; the person is (provider, subject) (S4-08).
+    // The login is an attribute; the person is (provider, subject).
     REFRESH = "UPDATE members SET login = ?1, login_passed_on_at = NULL, account_created_at = ?2, signed_in_at = ?3, change_id = ?4
         WHERE provider = ?5 AND subject = ?6
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = members.public_id)";

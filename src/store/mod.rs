@@ -54,7 +54,7 @@ use crate::store::ops::runs;
 use crate::store::ops::settings;
 use crate::store::ops::tidy;
 
-/// Every statement there is, for the test that runs each on SQLite and on D1 (B6).
+/// Every statement there is, for the test that runs each on SQLite and on D1.
 pub fn statements() -> Vec<&'static Sql> {
     [
         alarms::STATEMENTS,

@@ -84,7 +84,7 @@ pub async fn send_safe(app: &App, call: Call) -> Outcome {
     send_again(app, call).await.0
 }
 
-/// The same, and whether one of the tries before the last got no answer to go by: it may happen yet (X4).
+/// The same, and whether one of the tries before the last got no answer to go by: it may happen yet.
 pub async fn send_again(app: &App, call: Call) -> (Outcome, bool) {
     let mut may_land = false;
     for pause_ms in PAUSES_MS {

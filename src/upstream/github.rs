@@ -18,7 +18,7 @@ use crate::upstream::client::{self, send_safe};
 
 /// The REST version that the answers here were read under.
 const API_VERSION: &str = "2022-11-28";
-/// All that sign-in reads is public (S4-03).
+/// All that sign-in reads is public.
 const SCOPE: &str = "read:user";
 /// A GitHub login has at most 39 characters, an Enterprise one a little more.
 const LOGIN_CHARS: usize = 64;

@@ -132,7 +132,7 @@ impl From<EchoBody> for Echo {
     }
 }
 
-/// `POST /keys`, once. Every parameter of the spec is sent; BYOK spend counts toward the limit (S4-15).
+/// `POST /keys`, once. Every parameter of the spec is sent; BYOK spend counts toward the limit.
 pub async fn create_key(app: &App, spec: &MintSpec) -> Created {
     let mut body = json!({
         "name": spec.name(),
@@ -183,7 +183,7 @@ fn created(answer: &Answer) -> Created {
     }
 }
 
-/// `GET /keys/{hash}` as an echo, for a create whose answer left members out (F16).
+/// `GET /keys/{hash}` as an echo, for a create whose answer left members out.
 pub async fn read_echo(app: &App, hash: &str) -> UpstreamReply<Echo> {
     one::<EchoBody>(app, hash).await.map(Echo::from)
 }
@@ -256,7 +256,7 @@ pub async fn delete_key(app: &App, hash: &str) -> UpstreamReply<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Surely,
-    /// It was repeated after a try without an answer, which may land after whatever comes next (X4).
+    /// It was repeated after a try without an answer, which may land after whatever comes next.
     AfterDoubt,
 }
 
@@ -399,7 +399,7 @@ fn refusal(answer: &Answer) -> Option<UpstreamRefusal> {
     }
 }
 
-/// A call with the management key, which goes to OpenRouter's host and nowhere else (P9).
+/// A call with the management key, which goes to OpenRouter's host and nowhere else.
 pub(crate) fn management(app: &App, method: &'static str, path: &str) -> Option<Call> {
     let key = app.config.management_key.as_ref()?;
     let call = client::call(method, &app.config.upstreams.openrouter_api, path)?;

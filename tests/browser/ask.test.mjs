@@ -19,7 +19,7 @@ after(() => house?.close());
 afterEach(() => claimsAre("open"));
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-71"], [DESK, "load-72"]])) {
-  test(`at ${viewport.width} px, by keyboard: asked, declined with its answer, asked again, approved, claimed (S4-60)`, async () => {
+  test(`at ${viewport.width} px, by keyboard: asked, declined with its answer, asked again, approved, claimed`, async () => {
     const visitor = await house.visitor({ viewport });
     const { page } = visitor;
     /** @param {string} where */
@@ -89,7 +89,7 @@ test("a note too long is refused beside its field, with the focus there, and not
   await visitor.leave();
 });
 
-test("an account too young may ask for an exception, and with it gets its key (S4-60)", async () => {
+test("an account too young may ask for an exception, and with it gets its key", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("newcomer");
@@ -105,7 +105,7 @@ test("an account too young may ask for an exception, and with it gets its key (S
   await visitor.leave();
 });
 
-test("a day's requests that are used up, a lost answer and a rule that is gone are each told as what they are (S4-60)", async () => {
+test("a day's requests that are used up, a lost answer and a rule that is gone are each told as what they are", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   visitor.expects(409, 429);
@@ -135,7 +135,7 @@ test("a day's requests that are used up, a lost answer and a rule that is gone a
   await visitor.leave();
 });
 
-test("what an admin has not confirmed yet, and a busy hour, are told with what to do (S4-21, S4-60)", async () => {
+test("what an admin has not confirmed yet, and a busy hour, are told with what to do", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   // On this machine the first never holds; these are the service's own bodies.

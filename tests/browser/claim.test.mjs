@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-test("a newcomer gets from the landing page to a key in three presses and a tick, and sees the secret once (S4-18, S4-26, S0-121, P4)", async () => {
+test("a newcomer gets from the landing page to a key in three presses and a tick, and sees the secret once", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.open("/");
@@ -43,7 +43,7 @@ test("a newcomer gets from the landing page to a key in three presses and a tick
   await visitor.leave();
 });
 
-test("a key's limit, reset and expiry are told in words and figures, the reset in both forms (look.md, S4-59)", async () => {
+test("a key's limit, reset and expiry are told in words and figures, the reset in both forms", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("load-1");
   await visitor.claim();
@@ -56,7 +56,7 @@ test("a key's limit, reset and expiry are told in words and figures, the reset i
   await visitor.leave();
 });
 
-test("the secret box keeps the focus, and only 'I have stored it' closes it (look.md, S0-112)", async () => {
+test("the secret box keeps the focus, and only 'I have stored it' closes it", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("load-2");
@@ -76,7 +76,7 @@ test("the secret box keeps the focus, and only 'I have stored it' closes it (loo
   await visitor.leave();
 });
 
-test("leaving the page asks first while the secret is on it, and not after (P4)", async () => {
+test("leaving the page asks first while the secret is on it, and not after", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("load-3");
@@ -92,7 +92,7 @@ test("leaving the page asks first while the secret is on it, and not after (P4)"
   await visitor.leave();
 });
 
-test("where the clipboard is refused, the box selects the key and says how to copy it (S0-159)", async () => {
+test("where the clipboard is refused, the box selects the key and says how to copy it", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await page.addInitScript(() => {
@@ -140,7 +140,7 @@ test("the whole way goes by keyboard alone", async () => {
 });
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-5000000"], [DESK, "load-6"]])) {
-  test(`every view fits ${viewport.width} px, its targets a finger, its buttons one line (S0-113, S0-114)`, async () => {
+  test(`every view fits ${viewport.width} px, its targets a finger, its buttons one line`, async () => {
     const visitor = await house.visitor({ viewport });
     const { page } = visitor;
     visitor.expects(404);
@@ -169,7 +169,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-5000000"]
   });
 }
 
-test("a second press while the claim is on its way does nothing: one key is made (S4-25)", async () => {
+test("a second press while the claim is on its way does nothing: one key is made", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("load-7");
   const before = await house.secrets();
@@ -181,7 +181,7 @@ test("a second press while the claim is on its way does nothing: one key is made
   await visitor.leave();
 });
 
-test("while the claim is on its way only its button is locked; the rest of the page goes on (S0-122, S4-25)", async () => {
+test("while the claim is on its way only its button is locked; the rest of the page goes on", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("load-8");
@@ -200,7 +200,7 @@ test("while the claim is on its way only its button is locked; the rest of the p
   await visitor.leave();
 });
 
-test("once the box is closed, nothing the page keeps in memory holds the secret (S0-112)", async () => {
+test("once the box is closed, nothing the page keeps in memory holds the secret", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("load-9");
   const secret = await visitor.claim();
@@ -215,7 +215,7 @@ test("once the box is closed, nothing the page keeps in memory holds the secret 
   await visitor.leave();
 });
 
-test("the page speaks of the key and of nothing behind it (S0-115)", async () => {
+test("the page speaks of the key and of nothing behind it", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("load-10");
   /** @type {string[]} */

@@ -28,7 +28,7 @@ async function houseWith(changes = {}) {
   settings = wanted;
 }
 
-test("a busy OpenRouter is told with the time to wait, and the next visitor is told before trying (S4-18)", async () => {
+test("a busy OpenRouter is told with the time to wait, and the next visitor is told before trying", async () => {
   await houseWith();
   const visitor = await house.visitor();
   visitor.expects(503);
@@ -47,7 +47,7 @@ test("a busy OpenRouter is told with the time to wait, and the next visitor is t
   await house.worker.d1("UPDATE settings SET pause_until = 0");
 });
 
-test("an admin's stop reaches the page at the next look, and lifting it brings the button back (S4-20)", async () => {
+test("an admin's stop reaches the page at the next look, and lifting it brings the button back", async () => {
   await houseWith();
   const operator = await signIn(house.worker, house.sandbox, "operator");
   const visitor = await house.visitor();
@@ -65,7 +65,7 @@ test("an admin's stop reaches the page at the next look, and lifting it brings t
   await visitor.leave();
 });
 
-test("any project status but 'live' pauses claims, in words, on every page, with a button that says so; keys stay where they are (S4-20, S4-23)", async () => {
+test("any project status but 'live' pauses claims, in words, on every page, with a button that says so; keys stay where they are", async () => {
   await houseWith();
   const holder = await house.visitor();
   await holder.signIn("second");
@@ -94,7 +94,7 @@ test("any project status but 'live' pauses claims, in words, on every page, with
   await visitor.leave();
 });
 
-test("without GitHub credentials the landing page still stands and says what is missing (S4-10)", async () => {
+test("without GitHub credentials the landing page still stands and says what is missing", async () => {
   await houseWith({ GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined });
   const visitor = await house.visitor();
   await visitor.open("/");

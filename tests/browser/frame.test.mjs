@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-test("the header shows who is signed in, and signing out ends it at the landing page (S4-09, S4-10)", async () => {
+test("the header shows who is signed in, and signing out ends it at the landing page", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   visitor.expects(401);
@@ -28,7 +28,7 @@ test("the header shows who is signed in, and signing out ends it at the landing 
   await visitor.leave();
 });
 
-test("signing out everywhere asks first, and ends the other browser's session too (S4-09)", async () => {
+test("signing out everywhere asks first, and ends the other browser's session too", async () => {
   const here = await house.visitor();
   const there = await house.visitor();
   there.expects(401);
@@ -60,7 +60,7 @@ test("a session that ended meanwhile turns a claim into the way back in (401)", 
   await visitor.leave();
 });
 
-test("without scripts the docs are whole: every example and answer can be read, and nothing waits for a script (S4-27, C15)", async () => {
+test("without scripts the docs are whole: every example and answer can be read, and nothing waits for a script", async () => {
   const visitor = await house.visitor({ javaScriptEnabled: false });
   const { page } = visitor;
   await visitor.open("/docs");
@@ -74,7 +74,7 @@ test("without scripts the docs are whole: every example and answer can be read, 
   await visitor.leave();
 });
 
-test("without scripts the landing page is whole, signing in works, and /keys says what it needs and signs out (C15)", async () => {
+test("without scripts the landing page is whole, signing in works, and /keys says what it needs and signs out", async () => {
   const visitor = await house.visitor({ javaScriptEnabled: false });
   const { page } = visitor;
   await visitor.open("/");
@@ -93,7 +93,7 @@ test("without scripts the landing page is whole, signing in works, and /keys say
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`names, roles, headings and contrast hold on every view, in ${colorScheme} (look.md, C30)`, async () => {
+  test(`names, roles, headings and contrast hold on every view, in ${colorScheme}`, async () => {
     const visitor = await house.visitor({ colorScheme });
     const { page } = visitor;
     visitor.expects(401, 404);

@@ -12,7 +12,7 @@ before(async () => {
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-test("an account too young is told its age, the rule and when to come back, and gets no button (S4-18)", async () => {
+test("an account too young is told its age, the rule and when to come back, and gets no button", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("newcomer");
   await sees(visitor.page, "GitHub says your account is 4 days old; claims need 30.");
@@ -20,7 +20,7 @@ test("an account too young is told its age, the rule and when to come back, and 
   await visitor.leave();
 });
 
-test("declining at GitHub ends on the landing page with the reason in words, and a reload forgets it (S4-05)", async () => {
+test("declining at GitHub ends on the landing page with the reason in words, and a reload forgets it", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.open("/");
@@ -36,7 +36,7 @@ test("declining at GitHub ends on the landing page with the reason in words, and
   await visitor.leave();
 });
 
-test("an unknown or worn-out sign-in state is told in words too (S4-05)", async () => {
+test("an unknown or worn-out sign-in state is told in words too", async () => {
   const visitor = await house.visitor();
   await visitor.open("/auth/github/callback?code=made-up&state=made-up");
   const alert = visitor.page.getByRole("alert");
@@ -45,7 +45,7 @@ test("an unknown or worn-out sign-in state is told in words too (S4-05)", async 
   await visitor.leave();
 });
 
-test("no answer from OpenRouter: the page says that the key is unknown, when to come back, and waits (X1, C19)", async () => {
+test("no answer from OpenRouter: the page says that the key is unknown, when to come back, and waits", async () => {
   const visitor = await house.visitor();
   visitor.expects(503);
   await visitor.signIn("load-11");
@@ -59,7 +59,7 @@ test("no answer from OpenRouter: the page says that the key is unknown, when to 
   await visitor.leave();
 });
 
-test("a refusal by OpenRouter says that no key was made, with the request id, and leaves the button (S4-18)", async () => {
+test("a refusal by OpenRouter says that no key was made, with the request id, and leaves the button", async () => {
   const visitor = await house.visitor();
   visitor.expects(502);
   await visitor.signIn("load-12");
@@ -74,7 +74,7 @@ test("a refusal by OpenRouter says that no key was made, with the request id, an
   await visitor.leave();
 });
 
-test("a second window waits for the first one's claim, and then says where the secret went (S4-11)", async () => {
+test("a second window waits for the first one's claim, and then says where the secret went", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("load-14");
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
@@ -91,7 +91,7 @@ test("a second window waits for the first one's claim, and then says where the s
   await visitor.leave();
 });
 
-test("a press while another window's claim is under way joins the wait instead of failing (S4-11, 409)", async () => {
+test("a press while another window's claim is under way joins the wait instead of failing (409)", async () => {
   const visitor = await house.visitor();
   visitor.expects(409);
   await visitor.signIn("load-15");
@@ -110,7 +110,7 @@ test("a press while another window's claim is under way joins the wait instead o
   await visitor.leave();
 });
 
-test("a claim whose answer is lost on the way is not called a failure: the page looks, and tells that the key exists (A18)", async () => {
+test("a claim whose answer is lost on the way is not called a failure: the page looks, and tells that the key exists", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("load-16");
@@ -139,7 +139,7 @@ test("a claim that never left is told as such, and the button comes back", async
   await visitor.leave();
 });
 
-test("a database that does not answer is told in words with the request id, and nothing on the page breaks (S4-25)", async () => {
+test("a database that does not answer is told in words with the request id, and nothing on the page breaks", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   visitor.expects(500, 503);
@@ -159,7 +159,7 @@ test("a database that does not answer is told in words with the request id, and 
   await visitor.leave();
 });
 
-test("a service that cannot be reached is told without guessing, not as 'none yet', and asked again by one press (S0-119)", async () => {
+test("a service that cannot be reached is told without guessing, not as 'none yet', and asked again by one press", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.signIn("load-18");

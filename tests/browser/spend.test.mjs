@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DESK, "load-62"]])) {
-  test(`at ${viewport.width} px the meter says used, left, limit, reset and age, as figures and to a screen reader; Refresh works by keyboard (F12, look.md)`, async () => {
+  test(`at ${viewport.width} px the meter says used, left, limit, reset and age, as figures and to a screen reader; Refresh works by keyboard`, async () => {
     const visitor = await house.visitor({ viewport });
     const { page } = visitor;
     await holder(visitor, persona);
@@ -42,7 +42,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
     await visitor.leave();
   });
 
-  test(`at ${viewport.width} px the page shows what it knows at once, and newer figures move nothing (F12)`, async () => {
+  test(`at ${viewport.width} px the page shows what it knows at once, and newer figures move nothing`, async () => {
     const visitor = await house.visitor({ viewport });
     const { page } = visitor;
     await holder(visitor, persona === "load-61" ? "load-63" : "load-64");
@@ -65,7 +65,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
     await visitor.leave();
   });
 
-  test(`at ${viewport.width} px, with every upstream down, every page stands and the key is shown with its figures and their age (P10)`, async () => {
+  test(`at ${viewport.width} px, with every upstream down, every page stands and the key is shown with its figures and their age`, async () => {
     const visitor = await house.visitor({ viewport });
     const { page } = visitor;
     visitor.expects(403);
@@ -96,7 +96,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
   });
 }
 
-test("figures that were never read are 'not read yet', not $0 and not a meter (S0-119)", async () => {
+test("figures that were never read are 'not read yet', not $0 and not a meter", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
@@ -108,7 +108,7 @@ test("figures that were never read are 'not read yet', not $0 and not a meter (S
   await visitor.leave();
 });
 
-test("without a key an outage says what a claim may come to (P10)", async () => {
+test("without a key an outage says what a claim may come to", async () => {
   const visitor = await house.visitor();
   await house.sandbox.fault({ operation: "openrouter.keys.list", kind: "error_before", times: 0 });
   await house.worker.cron();
@@ -120,7 +120,7 @@ test("without a key an outage says what a claim may come to (P10)", async () => 
   await visitor.leave();
 });
 
-test("newer figures are asked for once after loading, and again when the tab comes back after a minute (F12)", async () => {
+test("newer figures are asked for once after loading, and again when the tab comes back after a minute", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await holder(visitor, "load-69");

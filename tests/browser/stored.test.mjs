@@ -110,7 +110,7 @@ const IMPERSONAL = [
   "audit_actions", "drift", "sightings", "findings", "instance", "plans", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
 ];
 
-test("what the landing page says is stored is what the schema stores (C31)", async () => {
+test("what the landing page says is stored is what the schema stores", async () => {
   const page = (await readFile(new URL("src/http/pages/index.html", root), "utf8")).replace(/\s+/g, " ");
   const columns = await columnsOfPeople();
   assert.deepEqual(columns.filter((column) => !(column in TOLD) && !OURS.includes(column)), [], "columns that the page does not tell of");

@@ -32,7 +32,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test("the docs and the key's page have the same examples, each with the variable and none with a key (S0-04, S0-05, S4-26)", async () => {
+test("the docs and the key's page have the same examples, each with the variable and none with a key", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await visitor.open("/docs");
@@ -53,7 +53,7 @@ test("the docs and the key's page have the same examples, each with the variable
   await visitor.leave();
 });
 
-test("what is pasted for Claude Code makes it use the key, in a shell that knows nothing else (S0-04)", async () => {
+test("what is pasted for Claude Code makes it use the key, in a shell that knows nothing else", async () => {
   const claude = join(folder, "claude");
   await writeFile(claude, "#!/bin/sh\nenv | grep -E '^(OPENROUTER|ANTHROPIC)_' | sort\n");
   await chmod(claude, 0o755);
@@ -68,7 +68,7 @@ test("what is pasted for Claude Code makes it use the key, in a shell that knows
   ]);
 });
 
-test("what is pasted for Codex is TOML, names the variable, and leaves out what current Codex refuses (S0-05, C21)", async () => {
+test("what is pasted for Codex is TOML, names the variable, and leaves out what current Codex refuses", async () => {
   assert.deepEqual(JSON.parse(JSON.stringify(parse((await documented()).Codex))), {
     model: "~openai/gpt-latest",
     model_provider: "openrouter",
@@ -76,7 +76,7 @@ test("what is pasted for Codex is TOML, names the variable, and leaves out what 
   });
 });
 
-test("the curl and JavaScript examples, run as they stand, ask the right question with the key; so does the check (S4-27)", async () => {
+test("the curl and JavaScript examples, run as they stand, ask the right question with the key; so does the check", async () => {
   /** @type {{ method?: string, url?: string, authorization?: string, body: string }[]} */
   const asked = [];
   const upstream = createServer(async (request, response) => {
@@ -110,7 +110,7 @@ test("the curl and JavaScript examples, run as they stand, ask the right questio
   for (const { body } of asked.slice(0, 2)) assert.deepEqual(JSON.parse(body), question);
 });
 
-test("the tabs are one stop for Tab; arrows, Home and End move among them and show what belongs (S0-04, look.md)", async () => {
+test("the tabs are one stop for Tab; arrows, Home and End move among them and show what belongs", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await holder(visitor, "load-42");
@@ -130,7 +130,7 @@ test("the tabs are one stop for Tab; arrows, Home and End move among them and sh
   await visitor.leave();
 });
 
-test("a snippet is copied as it stands, the button says so and a screen reader hears it (S4-26)", async () => {
+test("a snippet is copied as it stands, the button says so and a screen reader hears it", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await holder(visitor, "load-43");
@@ -142,7 +142,7 @@ test("a snippet is copied as it stands, the button says so and a screen reader h
   await visitor.leave();
 });
 
-test("where copying is refused, the snippet is selected and the page says so, seen and heard (S0-159)", async () => {
+test("where copying is refused, the snippet is selected and the page says so, seen and heard", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await page.addInitScript(() => {
@@ -157,7 +157,7 @@ test("where copying is refused, the snippet is selected and the page says so, se
   await visitor.leave();
 });
 
-test("time going by tells relative times anew and redraws nothing: focus, selection and nodes stay (S0-123)", async () => {
+test("time going by tells relative times anew and redraws nothing: focus, selection and nodes stay", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await page.clock.install();
@@ -191,7 +191,7 @@ test("time going by tells relative times anew and redraws nothing: focus, select
   await visitor.leave();
 });
 
-test("an answer that held a whole key would still be shown masked (S0-121)", async () => {
+test("an answer that held a whole key would still be shown masked", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   const whole = `sk-or-v1-5a4db0c5${"0".repeat(52)}beef`;

@@ -31,7 +31,7 @@ test("a length of time is told in its largest fitting unit", () => {
   assert.equal(relative(NOW - 2 * DAY, NOW), "2 days ago");
 });
 
-test("a reset is told in both forms, with the day when it is not the next midnight (look.md)", () => {
+test("a reset is told in both forms, with the day when it is not the next midnight", () => {
   /** @type {[Partial<import("../../public/assets/types.js").Key>, string][]} */
   const cases = [
     [{}, "resets in 3 h (00:00 UTC)"],
@@ -44,7 +44,7 @@ test("a reset is told in both forms, with the day when it is not the next midnig
   for (const [change, told] of cases) assert.equal(plain(resetText(key(change), NOW)), told);
 });
 
-test("a key past its expiry is expired before anybody has written it down (C2)", () => {
+test("a key past its expiry is expired before anybody has written it down", () => {
   const past = "2026-11-21T20:59:30Z";
   assert.equal(stateAt(key({ expires_at: past }), NOW), "expired");
   assert.equal(stateAt(key({ expires_at: past, state: "disabled" }), NOW), "expired");
@@ -52,7 +52,7 @@ test("a key past its expiry is expired before anybody has written it down (C2)",
   assert.equal(stateAt(key({ expires_at: "2026-11-21T20:59:31Z" }), NOW), "active");
 });
 
-test("a refusal names the failed rule with its figures, from the problem or from the service's words (S4-18)", () => {
+test("a refusal names the failed rule with its figures, from the problem or from the service's words", () => {
   const told = "GitHub says your account is 4 days old; claims need 30.";
   assert.equal(refusalAdvice(refusal({ code: "account_too_young", detail: told })).text, told);
   assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30 })).text, told);
@@ -65,7 +65,7 @@ test("a refusal names the failed rule with its figures, from the problem or from
   assert.equal(retryText(refusal({}), NOW), "");
 });
 
-test("every failed claim says what happened, and only unknown ones leave it open (C19)", () => {
+test("every failed claim says what happened, and only unknown ones leave it open", () => {
   const problem = { ...refusal({}), title: "Something went wrong here", requestId: null, retryAfterSecs: null };
   for (const code of ["claim_unknown", "openrouter_busy", "openrouter_refused", "openrouter_mismatch", "rate_limited", "internal"]) {
     const { title, text } = claimFailure({ ...problem, code });
@@ -77,7 +77,7 @@ test("every failed claim says what happened, and only unknown ones leave it open
   assert.match(claimFailure({ ...problem, code: "claim_unknown" }).text, /usually within 10 minutes of OpenRouter’s answering again/);
 });
 
-test("what counts is told with the limit in force, whatever its period (S4-59)", () => {
+test("what counts is told with the limit in force, whatever its period", () => {
   assert.equal(usdShort("5.00"), "$5");
   assert.equal(usdShort("7.50"), "$7.50");
   for (const [reset, told] of [["daily", "The limit resets daily at 00:00 UTC."], ["weekly", "The limit resets on Mondays at 00:00 UTC."], ["monthly", "The limit resets on the 1st of each month at 00:00 UTC."], ["none", "The limit does not reset."]]) {
@@ -89,7 +89,7 @@ test("what counts is told with the limit in force, whatever its period (S4-59)",
   }
 });
 
-test("money is $0, <$0.01 or $x.xx, and never what a float or a mistake would make of it (S0-120)", () => {
+test("money is $0, <$0.01 or $x.xx, and never what a float or a mistake would make of it", () => {
   /** @type {[string, string][]} */
   const cases = [
     ["0", "$0"], ["0.00", "$0"], ["0.000000000", "$0"], ["0.000000001", "<$0.01"], ["0.009999", "<$0.01"], ["0.01", "$0.01"], ["0.014", "$0.01"], ["0.015", "$0.02"],
@@ -100,7 +100,7 @@ test("money is $0, <$0.01 or $x.xx, and never what a float or a mistake would ma
   for (const wrong of /** @type {any[]} */ ([NaN, 1e-7, null, undefined, {}])) assert.equal(usd(wrong), "unknown", String(wrong));
 });
 
-test("a key is shown by its masked form, and never by more than a beginning and its last four (S0-121, S3-55)", () => {
+test("a key is shown by its masked form, and never by more than a beginning and its last four", () => {
   const whole = `sk-or-v1-5a4db0c5${"0".repeat(52)}beef`;
   assert.equal(masked("sk-or-v1-5a4...eef"), "sk-or-v1-5a4...eef");
   assert.equal(masked("sk-or-v1-5a4…beef"), "sk-or-v1-5a4…beef");
@@ -110,7 +110,7 @@ test("a key is shown by its masked form, and never by more than a beginning and 
   for (const nothing of [null, ""]) assert.equal(masked(nothing), null);
 });
 
-test("a closed house has words for its button, an account that may not claim has no button (S4-23)", () => {
+test("a closed house has words for its button, an account that may not claim has no button", () => {
   assert.equal(closedButton("project_not_live"), "Project pending");
   for (const paused of ["minting_stopped", "database_restored", "foreign_account"]) assert.equal(closedButton(paused), "Claims are paused");
   for (const own of ["account_too_young", "blocked", "seats_full", ""]) assert.equal(closedButton(own), null, own);
@@ -119,7 +119,7 @@ test("a closed house has words for its button, an account that may not claim has
 /** @param {Partial<import("../../public/assets/types.js").Spend>} change */
 const spend = (change) => ({ used_usd: "1.20", left_usd: "3.80", day_usd: "1.20", week_usd: "2.00", month_usd: "3.00", total_usd: "4.00", read_at: "2026-11-21T20:59:00Z", ...change });
 
-test("spend is told in figures and as a share of the limit; what is not known is not $0 (S0-119, S0-120)", () => {
+test("spend is told in figures and as a share of the limit; what is not known is not $0", () => {
   /** @type {[Partial<import("../../public/assets/types.js").Key>, number | null, string, string][]} */
   const cases = [
     [{ spend: null }, null, "plain", "not read yet"],
@@ -144,7 +144,7 @@ test("a key that has only a part of its limit in this window says so, and why", 
   assert.equal(partText(key({ limit_usd: "3.00" })), "Of $5.00 this secret has $3.00 until the reset; the rest went to the ones before it.");
 });
 
-test("figures say how old they are, and are never live where nobody answers (look.md, F12)", () => {
+test("figures say how old they are, and are never live where nobody answers", () => {
   /** @type {[string | null, string, string][]} */
   const cases = [
     [null, "", "Figures not read yet"],
@@ -157,7 +157,7 @@ test("figures say how old they are, and are never live where nobody answers (loo
   for (const [readAt, because, told] of cases) assert.equal(ageText(readAt, NOW, because), told);
 });
 
-test("the last that was found out about OpenRouter counts, and an outage tells the age of what is shown (P10)", () => {
+test("the last that was found out about OpenRouter counts, and an outage tells the age of what is shown", () => {
   const [silent, heard] = [{ answers: false, as_of: "2026-11-21T20:59:00Z" }, { answers: true, as_of: "2026-11-21T20:50:00Z" }];
   assert.equal(newer(null, heard), heard);
   assert.equal(newer(silent, heard), silent, "a sweep before the silence does not end it");

@@ -1,4 +1,4 @@
-//! A management key of another account (X6), and other deployments on ours (A13).
+//! A management key of another account, and other deployments on ours.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ fn account(world: &World) -> String {
 }
 
 #[test]
-fn x6_another_account_stops_minting_and_everything_destructive_until_ours_is_back() {
+fn another_account_stops_minting_and_everything_destructive_until_ours_is_back() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -63,7 +63,7 @@ fn x6_another_account_stops_minting_and_everything_destructive_until_ours_is_bac
 }
 
 #[test]
-fn x6_an_admin_accepts_another_account_and_the_next_mint_learns_it() {
+fn an_admin_accepts_another_account_and_the_next_mint_learns_it() {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "load-1").claim().status, 201);
     let ours = world.swap_account();
@@ -98,7 +98,7 @@ fn x6_an_admin_accepts_another_account_and_the_next_mint_learns_it() {
 }
 
 #[test]
-fn a13_a_second_deployment_on_the_account_is_left_alone_and_leaves_ours_alone() {
+fn a_second_deployment_on_the_account_is_left_alone_and_leaves_ours_alone() {
     let world = World::new();
     let mut second = World::new();
     second.sandbox = Rc::clone(&world.sandbox);
@@ -133,7 +133,7 @@ fn a13_a_second_deployment_on_the_account_is_left_alone_and_leaves_ours_alone() 
 }
 
 #[test]
-fn a13_a_copy_of_our_database_under_another_origin_stops() {
+fn a_copy_of_our_database_under_another_origin_stops() {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
     sweeps(&world, 1);

@@ -87,7 +87,7 @@ fn next_day(world: &World, secs: i64) {
 }
 
 #[test]
-fn b3_a_lowered_cap_rises_after_the_reset_on_upstreams_evidence_and_not_before() {
+fn a_lowered_cap_rises_after_the_reset_on_upstreams_evidence_and_not_before() {
     let world = World::new();
     let _member = carried(&world, 2.0);
     assert_eq!(limits(&world), [3.0]);
@@ -108,7 +108,7 @@ fn b3_a_lowered_cap_rises_after_the_reset_on_upstreams_evidence_and_not_before()
 }
 
 #[test]
-fn x9_an_upstream_whose_day_has_not_ended_raises_nothing() {
+fn an_upstream_whose_day_has_not_ended_raises_nothing() {
     let world = World::new();
     let _member = carried(&world, 2.0);
     spends(&world, 1.0);
@@ -120,7 +120,7 @@ fn x9_an_upstream_whose_day_has_not_ended_raises_nothing() {
 }
 
 #[test]
-fn b3_a_key_that_spends_at_once_after_the_reset_rises_all_the_same() {
+fn a_key_that_spends_at_once_after_the_reset_rises_all_the_same() {
     let world = World::new();
     let member = carried(&world, 2.0);
     spends(&world, 0.5);
@@ -137,7 +137,7 @@ fn b3_a_key_that_spends_at_once_after_the_reset_rises_all_the_same() {
 }
 
 #[test]
-fn b3_x22_a_replayed_time_raises_nothing_early() {
+fn a_replayed_time_raises_nothing_early() {
     let world = World::new();
     let _member = carried(&world, 2.0);
     assert!(world.sweep_at(world.now().plus(86_400)));
@@ -145,7 +145,7 @@ fn b3_x22_a_replayed_time_raises_nothing_early() {
 }
 
 #[test]
-fn b2_a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
+fn a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
     let world = World::new();
     let member = carried(&world, 5.0);
     let key = key_of(&member);
@@ -167,7 +167,7 @@ fn b2_a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
 }
 
 #[test]
-fn b2_an_off_that_cannot_be_confirmed_leaves_no_key() {
+fn an_off_that_cannot_be_confirmed_leaves_no_key() {
     for kind in ["error_before", "reset_after", "refuse"] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -198,7 +198,7 @@ fn b2_an_off_that_cannot_be_confirmed_leaves_no_key() {
 }
 
 #[test]
-fn x4_a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
+fn a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -225,7 +225,7 @@ fn x4_a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
 }
 
 #[test]
-fn x9_p5_what_was_spent_just_before_our_midnight_may_be_of_upstreams_next_day() {
+fn what_was_spent_just_before_our_midnight_may_be_of_upstreams_next_day() {
     for (ahead_ms, left_at_first, left_then) in [(60_000, 0.01, 0.01), (0, 0.01, 5.0)] {
         let world = World::new();
         world.upstream_ahead_ms.set(ahead_ms);
@@ -246,7 +246,7 @@ fn x9_p5_what_was_spent_just_before_our_midnight_may_be_of_upstreams_next_day() 
 }
 
 #[test]
-fn x4_p5_a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
+fn a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         world.set("KEY_LIMIT_RESET", "monthly");
@@ -271,7 +271,7 @@ fn x4_p5_a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
 }
 
 #[test]
-fn x4_a_limit_that_a_switch_has_overtaken_stays_due_until_it_is_known() {
+fn a_limit_that_a_switch_has_overtaken_stays_due_until_it_is_known() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let id = member.claim().json()["key"]["id"].clone();
@@ -298,7 +298,7 @@ fn x4_a_limit_that_a_switch_has_overtaken_stays_due_until_it_is_known() {
 }
 
 #[test]
-fn b1_what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come() {
+fn what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let first = member.claim().json();
@@ -340,7 +340,7 @@ fn a_cap_that_is_not_answered_for_stays_due_and_others_have_their_turn() {
 }
 
 #[test]
-fn b1_a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
+fn a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
     let target = |member: &Browser<'_>| {
         let id = member.claim().json()["key"]["id"].clone();
         format!("/api/v1/admin/keys/{}/raises", id.as_str().unwrap())
@@ -366,7 +366,7 @@ fn b1_a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
 }
 
 #[test]
-fn x3_a_cap_that_lands_a_second_time_neither_lifts_nor_puts_a_hold() {
+fn a_cap_that_lands_a_second_time_neither_lifts_nor_puts_a_hold() {
     let raise = |world: &World, operator: &Browser<'_>, key: &str| {
         let target = format!("/api/v1/admin/keys/{key}/raises");
         let told = operator.post(&target, r#"{"amount_usd":"3"}"#);

@@ -6,7 +6,7 @@ use crate::support::browser::CLAIM;
 use crate::support::{Browser, World, oracle};
 
 #[test]
-fn s4_01_s4_17_s4_18_a_member_claims_one_key_and_a_second_claim_returns_it() {
+fn a_member_claims_one_key_and_a_second_claim_returns_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let first = member.claim();
@@ -33,7 +33,7 @@ fn s4_01_s4_17_s4_18_a_member_claims_one_key_and_a_second_claim_returns_it() {
 }
 
 #[test]
-fn s4_15_s4_62_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
+fn the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
     let world = World::new();
     let workspace = world.workspace();
     world.set("OPENROUTER_WORKSPACE_ID", &workspace);
@@ -53,7 +53,7 @@ fn s4_15_s4_62_the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
 
 /// A workspace beside the default one.
 #[test]
-fn s4_11_a_claim_is_one_upstream_call_and_two_database_round_trips() {
+fn a_claim_is_one_upstream_call_and_two_database_round_trips() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[]);
@@ -90,7 +90,7 @@ const FIELDS: [&str; 18] = [
 ];
 
 #[test]
-fn s2_83_what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
+fn what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let claimed = member.claim().json();
@@ -115,7 +115,7 @@ fn s2_83_what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
 }
 
 #[test]
-fn a15_an_idempotency_key_replays_without_the_secret_and_refuses_another_body() {
+fn an_idempotency_key_replays_without_the_secret_and_refuses_another_body() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let send = |key: &str, body: &str| {
@@ -168,7 +168,7 @@ fn a_repeated_request_whose_first_try_was_refused_tries_again() {
 }
 
 #[test]
-fn s0_27_every_time_in_an_answer_is_rfc_3339_with_z() {
+fn every_time_in_an_answer_is_rfc_3339_with_z() {
     fn times(value: &serde_json::Value, found: &mut Vec<String>) {
         match value {
             serde_json::Value::Object(members) => {
@@ -197,7 +197,7 @@ fn s0_27_every_time_in_an_answer_is_rfc_3339_with_z() {
 }
 
 #[test]
-fn s4_08_s4_58_a_renamed_account_keeps_its_key_and_a_recycled_login_does_not_inherit_it() {
+fn a_renamed_account_keeps_its_key_and_a_recycled_login_does_not_inherit_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let key = member.claim().json()["key"]["id"].clone();
@@ -215,7 +215,7 @@ fn s4_08_s4_58_a_renamed_account_keeps_its_key_and_a_recycled_login_does_not_inh
 }
 
 #[test]
-fn b1_an_expired_keys_spend_counts_against_the_next_one_of_the_same_day() {
+fn an_expired_keys_spend_counts_against_the_next_one_of_the_same_day() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -238,7 +238,7 @@ fn b1_an_expired_keys_spend_counts_against_the_next_one_of_the_same_day() {
 }
 
 #[test]
-fn b1_an_expired_key_of_unknown_spend_counts_as_all_of_it_until_the_reset() {
+fn an_expired_key_of_unknown_spend_counts_as_all_of_it_until_the_reset() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -261,7 +261,7 @@ fn b1_an_expired_key_of_unknown_spend_counts_as_all_of_it_until_the_reset() {
         (&key["state"], &key["holds"], &key["limit_usd"]),
         (&json!("disabled"), &json!(["budget"]), &json!("5.00"))
     );
-    assert_eq!(world.usable().len(), 0, "B2: off before it is recorded");
+    assert_eq!(world.usable().len(), 0, "off before it is recorded");
     world.pass(86_400);
     world.sandbox.borrow_mut().clear_faults();
     assert!(world.sweep());

@@ -1,4 +1,4 @@
-//! Writes down what SQLite answered to every statement of the application, for the test that asks D1 the same (B6).
+//! Writes down what SQLite answered to every statement of the application, for the test that asks D1 the same.
 
 use keycap::ports::{DbError, SqlValue};
 use serde_json::{Value as Json, json};
@@ -198,7 +198,7 @@ fn plans(world: &World, operator: &Browser<'_>) {
     {
         second.delete(&format!("/api/v1/keys/{}", card["id"].as_str().unwrap()));
     }
-    // What they had under way is counted first (X8).
+    // What they had under way is counted first.
     for _ in 0..2 {
         world.pass(TEN_MINUTES);
         assert!(world.sweep());
@@ -381,7 +381,7 @@ fn written(ran: &Ran) -> Json {
 }
 
 #[test]
-fn b6_every_statement_is_in_the_story_that_is_told_to_d1_too() {
+fn every_statement_is_in_the_story_that_is_told_to_d1_too() {
     let (world, trace) = story();
     let instance = world.db.text("SELECT name FROM instance");
     let told: std::collections::HashSet<&str> = trace

@@ -44,7 +44,7 @@ fn effects_of_a_claim() -> usize {
 }
 
 #[test]
-fn s4_56_a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
+fn a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
     let mut scenarios = 0;
     // One more than a good claim has: what follows a failure is cut as well.
     for first in fates(effects_of_a_claim()) {
@@ -113,7 +113,7 @@ fn messes() -> Vec<(World, Cookies)> {
 }
 
 #[test]
-fn s4_68_a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
+fn a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
     let mut scenarios = 0;
     for (mess, cookies) in messes() {
         mess.pass(TEN_MINUTES);
@@ -135,7 +135,7 @@ fn s4_68_a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
 }
 
 #[test]
-fn x1_a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_key() {
+fn a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_key() {
     let (world, cookies) = begin();
     world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
     assert_eq!(Browser::with(&world, &cookies).claim().status, 503);
@@ -151,7 +151,7 @@ fn x1_a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_
 }
 
 #[test]
-fn x1_a_create_that_lands_between_two_sweeps_is_deleted_too() {
+fn a_create_that_lands_between_two_sweeps_is_deleted_too() {
     let (world, cookies) = begin();
     world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
     assert_eq!(Browser::with(&world, &cookies).claim().status, 503);

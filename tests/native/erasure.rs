@@ -1,4 +1,4 @@
-//! The end of a generation: off at once, its figures settled by later readings, deleted upstream after that (C1, X8).
+//! The end of a generation: off at once, its figures settled by later readings, deleted upstream after that.
 
 use serde_json::json;
 
@@ -50,7 +50,7 @@ fn puts_on(world: &World, hash: &str) {
 }
 
 #[test]
-fn c1_what_has_spent_is_off_at_once_and_deleted_an_hour_into_the_next_day() {
+fn what_has_spent_is_off_at_once_and_deleted_an_hour_into_the_next_day() {
     let world = World::new();
     let (_, hash) = removed(&world, 2.0);
     assert_eq!(world.usable().len(), 0);
@@ -87,7 +87,7 @@ fn c1_what_has_spent_is_off_at_once_and_deleted_an_hour_into_the_next_day() {
 }
 
 #[test]
-fn c1_what_has_spent_nothing_is_deleted_as_soon_as_that_is_settled() {
+fn what_has_spent_nothing_is_deleted_as_soon_as_that_is_settled() {
     let world = World::new();
     let (_, hash) = removed(&world, 0.0);
     sweep(&world);
@@ -98,7 +98,7 @@ fn c1_what_has_spent_nothing_is_deleted_as_soon_as_that_is_settled() {
 }
 
 #[test]
-fn x8_a_run_that_follows_at_once_is_no_other_sweep() {
+fn a_run_that_follows_at_once_is_no_other_sweep() {
     let world = World::new();
     let (_, hash) = removed(&world, 0.0);
     for _ in 0..3 {
@@ -110,7 +110,7 @@ fn x8_a_run_that_follows_at_once_is_no_other_sweep() {
 }
 
 #[test]
-fn x8_x15_what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
+fn what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
     let world = World::new();
     let (cookies, hash) = removed(&world, 2.0);
     let member = Browser::with(&world, &cookies);
@@ -137,7 +137,7 @@ fn x8_x15_what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
         world.db.text("SELECT usage_daily_nano || ' ' || usage_lifetime_nano FROM generations WHERE state = 'revoked'"),
         "3500000000 3500000000"
     );
-    // And for a key that is claimed after it (X15).
+    // And for a key that is claimed after it.
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
     assert_eq!(member.claim().json()["key"]["limit_usd"], "1.50");
@@ -145,7 +145,7 @@ fn x8_x15_what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
 }
 
 #[test]
-fn x8_lower_figures_than_were_booked_change_nothing() {
+fn lower_figures_than_were_booked_change_nothing() {
     let world = World::new();
     let (_, hash) = removed(&world, 2.0);
     world.db.run(
@@ -164,7 +164,7 @@ fn x8_lower_figures_than_were_booked_change_nothing() {
 }
 
 #[test]
-fn c1_p7_one_that_is_found_on_goes_off_and_away_at_once() {
+fn one_that_is_found_on_goes_off_and_away_at_once() {
     // While it is read every time, and when only the walk sees it.
     for sweeps_before in [0, 2] {
         let world = World::new();
@@ -189,7 +189,7 @@ fn c1_p7_one_that_is_found_on_goes_off_and_away_at_once() {
 }
 
 #[test]
-fn x2_a_list_that_says_on_for_one_that_is_off_by_now_deletes_nothing() {
+fn a_list_that_says_on_for_one_that_is_off_by_now_deletes_nothing() {
     let world = World::new();
     let (_, hash) = removed(&world, 2.0);
     for _ in 0..2 {
@@ -231,7 +231,7 @@ fn x2_a_list_that_says_on_for_one_that_is_off_by_now_deletes_nothing() {
 }
 
 #[test]
-fn x6_a_404_of_another_account_is_not_deleted() {
+fn a_404_of_another_account_is_not_deleted() {
     let world = World::new();
     let (_, _) = removed(&world, 2.0);
     let ours = world.swap_account();
@@ -250,7 +250,7 @@ fn x6_a_404_of_another_account_is_not_deleted() {
 }
 
 #[test]
-fn c1_figures_that_cannot_be_read_are_asked_for_later_each_time_and_nothing_is_deleted() {
+fn figures_that_cannot_be_read_are_asked_for_later_each_time_and_nothing_is_deleted() {
     let world = World::new();
     let (_, hash) = removed(&world, 0.0);
     world.add_fault("openrouter.keys.get", "error_before", json!({ "times": 0 }));
@@ -271,7 +271,7 @@ fn c1_figures_that_cannot_be_read_are_asked_for_later_each_time_and_nothing_is_d
 }
 
 #[test]
-fn c1_it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable() {
+fn it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable() {
     for (spoil, allowed) in [
         ("SELECT 1", true),
         ("UPDATE generations SET usage_read_at = NULL", false),
@@ -328,7 +328,7 @@ fn c1_it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable(
 }
 
 #[test]
-fn c1_an_erasure_ends_clean_from_every_point_at_which_it_may_break() {
+fn an_erasure_ends_clean_from_every_point_at_which_it_may_break() {
     let mut scenarios = 0;
     for dollars in [0.0, 2.0] {
         let start = World::new();
@@ -373,7 +373,7 @@ fn c1_an_erasure_ends_clean_from_every_point_at_which_it_may_break() {
 }
 
 #[test]
-fn x20_a_key_ends_while_another_generation_of_it_is_made() {
+fn a_key_ends_while_another_generation_of_it_is_made() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let id = member.claim().json()["key"]["id"].clone();
@@ -409,7 +409,7 @@ fn expired(world: &World, dollars: f64) -> String {
 }
 
 #[test]
-fn c2_what_has_expired_is_deleted_once_its_figures_are_settled() {
+fn what_has_expired_is_deleted_once_its_figures_are_settled() {
     let world = World::new();
     let hash = expired(&world, 1.25);
     sweep(&world);
@@ -431,7 +431,7 @@ fn c2_what_has_expired_is_deleted_once_its_figures_are_settled() {
 }
 
 #[test]
-fn c2_b1_what_an_expired_key_had_spent_is_asked_for_until_it_is_told() {
+fn what_an_expired_key_had_spent_is_asked_for_until_it_is_told() {
     let world = World::new();
     let hash = expired(&world, 1.25);
     world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 0 }));
@@ -463,7 +463,7 @@ fn c2_b1_what_an_expired_key_had_spent_is_asked_for_until_it_is_told() {
 }
 
 #[test]
-fn c2_b1_that_an_expired_key_had_spent_nothing_gives_its_successor_all_once_it_is_told() {
+fn that_an_expired_key_had_spent_nothing_gives_its_successor_all_once_it_is_told() {
     let world = World::new();
     expired(&world, 0.0);
     world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 0 }));

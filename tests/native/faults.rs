@@ -87,7 +87,7 @@ fn faults() -> Vec<(&'static str, Value, u16, &'static str)> {
 }
 
 #[test]
-fn s0_154_what_upstream_says_in_its_errors_is_neither_told_nor_logged() {
+fn what_upstream_says_in_its_errors_is_neither_told_nor_logged() {
     const CANARY: &str = "canary-of-upstreams-own-words";
     for (operation, status) in [
         ("openrouter.keys.create", 400),
@@ -138,7 +138,7 @@ fn s0_154_what_upstream_says_in_its_errors_is_neither_told_nor_logged() {
 }
 
 #[test]
-fn s4_13_s4_71_after_every_fault_the_promises_hold_and_the_member_can_claim() {
+fn after_every_fault_the_promises_hold_and_the_member_can_claim() {
     for (kind, more, status, code) in faults() {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -167,7 +167,7 @@ fn s4_13_s4_71_after_every_fault_the_promises_hold_and_the_member_can_claim() {
 }
 
 #[test]
-fn f16_an_echo_without_expiry_is_completed_by_one_read() {
+fn an_echo_without_expiry_is_completed_by_one_read() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_expiry_missing", json!({}));
@@ -183,7 +183,7 @@ fn f16_an_echo_without_expiry_is_completed_by_one_read() {
 }
 
 #[test]
-fn x18_a_transport_that_repeats_the_create_leaves_one_key() {
+fn a_transport_that_repeats_the_create_leaves_one_key() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "duplicate", json!({}));
@@ -210,7 +210,7 @@ fn odd_times_and_extra_members_are_understood() {
 }
 
 #[test]
-fn s0_26_upstreams_patience_is_passed_on_and_kept_for_everybody() {
+fn upstreams_patience_is_passed_on_and_kept_for_everybody() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let second = Browser::signed_in(&world, "second");
@@ -232,7 +232,7 @@ fn s0_26_upstreams_patience_is_passed_on_and_kept_for_everybody() {
 }
 
 #[test]
-fn s0_28_s3_56_a_stalled_create_is_answered_within_its_deadline_and_never_repeated() {
+fn a_stalled_create_is_answered_within_its_deadline_and_never_repeated() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "stall_after", json!({}));
@@ -243,7 +243,7 @@ fn s0_28_s3_56_a_stalled_create_is_answered_within_its_deadline_and_never_repeat
 }
 
 #[test]
-fn x21_repeated_doubt_pauses_claims_for_all_for_a_minute() {
+fn repeated_doubt_pauses_claims_for_all_for_a_minute() {
     let world = World::new();
     let people: Vec<Browser<'_>> = (0..7)
         .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
@@ -267,7 +267,7 @@ fn x21_repeated_doubt_pauses_claims_for_all_for_a_minute() {
 }
 
 #[test]
-fn p4_an_upstream_that_echoes_our_credential_is_not_passed_on() {
+fn an_upstream_that_echoes_our_credential_is_not_passed_on() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));

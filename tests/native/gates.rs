@@ -1,4 +1,4 @@
-//! The gates of a claim: each refuses by name, before the reservation and again at the record (A4, X12).
+//! The gates of a claim: each refuses by name, before the reservation and again at the record.
 
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
@@ -49,7 +49,7 @@ const SHUT: [(&str, u16, &str); 7] = [
 ];
 
 #[test]
-fn a4_s4_53_each_gate_of_the_database_refuses_by_name_and_makes_nothing() {
+fn each_gate_of_the_database_refuses_by_name_and_makes_nothing() {
     for (sql, status, code) in SHUT {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -69,7 +69,7 @@ fn shut_after_reservation(world: &World, sql: &str) {
 }
 
 #[test]
-fn x12_a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
+fn a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
     let late = [
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('p', 'owner', 'plan_assigned', 't', 1);
          UPDATE owners SET plan_rev = plan_rev + 1, change_id = 'p'",
@@ -103,7 +103,7 @@ fn x12_a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
 }
 
 #[test]
-fn x12_a_delete_that_fails_then_is_the_sweeps() {
+fn a_delete_that_fails_then_is_the_sweeps() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     shut_after_reservation(&world, SHUT[2].0);
@@ -123,7 +123,7 @@ fn x12_a_delete_that_fails_then_is_the_sweeps() {
 
 /// What is said of S0-26, S0-27 and S0-12 besides has tests of their names.
 #[test]
-fn s0_14_s1_17_a_key_that_cannot_be_written_down_is_deleted_again_and_the_answer_says_so() {
+fn a_key_that_cannot_be_written_down_is_deleted_again_and_the_answer_says_so() {
     let refuses = "CREATE TRIGGER full BEFORE UPDATE ON generations WHEN NEW.state = 'active'
         BEGIN SELECT RAISE(ABORT, 'full'); END";
     for (delete_fails, left) in [(0, 0), (3, 1)] {
@@ -149,7 +149,7 @@ fn s0_14_s1_17_a_key_that_cannot_be_written_down_is_deleted_again_and_the_answer
 }
 
 #[test]
-fn s4_19_s4_20_s4_78_closed_configuration_closes_claims_and_nothing_else() {
+fn closed_configuration_closes_claims_and_nothing_else() {
     for (setting, value, code) in [
         ("PROJECT_STATUS", "pending", "project_not_live"),
         ("PROJECT_STATUS", "Live", "project_not_live"),
@@ -194,7 +194,7 @@ fn s4_19_s4_20_s4_78_closed_configuration_closes_claims_and_nothing_else() {
 }
 
 #[test]
-fn s4_84_a_four_day_old_account_is_told_the_rule_that_failed() {
+fn a_four_day_old_account_is_told_the_rule_that_failed() {
     let world = World::new();
     let newcomer = Browser::signed_in(&world, "newcomer");
     let told = newcomer.claim();
@@ -218,7 +218,7 @@ fn s4_84_a_four_day_old_account_is_told_the_rule_that_failed() {
 }
 
 #[test]
-fn a11_a_member_has_ten_attempts_a_day() {
+fn a_member_has_ten_attempts_a_day() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault(
@@ -243,7 +243,7 @@ fn a11_a_member_has_ten_attempts_a_day() {
 }
 
 #[test]
-fn s4_16_p6_ten_seats_are_ten_keys() {
+fn ten_seats_are_ten_keys() {
     let world = World::new();
     world.set("MAX_TOTAL_KEYS", "10");
     let mut made = 0;
@@ -261,7 +261,7 @@ fn s4_16_p6_ten_seats_are_ten_keys() {
 }
 
 #[test]
-fn s4_69_a_banned_member_claims_nothing_and_cannot_sign_in_again() {
+fn a_banned_member_claims_nothing_and_cannot_sign_in_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -276,7 +276,7 @@ fn s4_69_a_banned_member_claims_nothing_and_cannot_sign_in_again() {
 }
 
 #[test]
-fn a2_a_hold_of_the_house_outlives_the_key_it_was_put_on() {
+fn a_hold_of_the_house_outlives_the_key_it_was_put_on() {
     for (reason, ended, refused) in [
         ("admin", true, true),
         ("offboarding", true, true),
@@ -305,7 +305,7 @@ fn a2_a_hold_of_the_house_outlives_the_key_it_was_put_on() {
 }
 
 #[test]
-fn s4_22_one_action_of_an_admin_stops_minting_everywhere_at_once() {
+fn one_action_of_an_admin_stops_minting_everywhere_at_once() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");

@@ -42,7 +42,7 @@ fn grace_over(world: &World) {
 }
 
 #[test]
-fn b1_an_owners_caps_wait_while_a_successor_is_being_minted() {
+fn an_owners_caps_wait_while_a_successor_is_being_minted() {
     for body in ["{}", GRACE] {
         let world = World::new();
         let (member, first) = holder(&world, Some("basic"));
@@ -80,7 +80,7 @@ fn b1_an_owners_caps_wait_while_a_successor_is_being_minted() {
 }
 
 #[test]
-fn x10_a_raise_within_a_grace_waits_for_its_end() {
+fn a_raise_within_a_grace_waits_for_its_end() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     with_grace(&member, &key);
@@ -94,7 +94,7 @@ fn x10_a_raise_within_a_grace_waits_for_its_end() {
 }
 
 #[test]
-fn b4_c10_a_grace_splits_what_is_left_of_what_was_paid_and_not_what_was_spent_before() {
+fn a_grace_splits_what_is_left_of_what_was_paid_and_not_what_was_spent_before() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     spends(&world, 4.0);
@@ -116,7 +116,7 @@ fn b4_c10_a_grace_splits_what_is_left_of_what_was_paid_and_not_what_was_spent_be
 }
 
 #[test]
-fn b2_x4_an_off_that_was_said_twice_is_not_sure_enough_to_record() {
+fn an_off_that_was_said_twice_is_not_sure_enough_to_record() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         let (member, key) = holder(&world, None);
@@ -143,13 +143,13 @@ fn b2_x4_an_off_that_was_said_twice_is_not_sure_enough_to_record() {
 }
 
 #[test]
-fn x3_a_record_that_lands_a_second_time_takes_nothing_back() {
+fn a_record_that_lands_a_second_time_takes_nothing_back() {
     let raised = |world: &World, _: &Browser<'_>, key: &str| raises(world, key);
     let off = |_: &World, member: &Browser<'_>, key: &str| {
         let told = member.patch(&format!("/api/v1/keys/{key}"), r#"{"disabled":true}"#);
         assert_eq!(told.status, 200, "{told:?}");
     };
-    // The replacement waits for the figures of the one before (X8).
+    // The replacement waits for the figures of the one before.
     let leaked = |_: &World, member: &Browser<'_>, key: &str| {
         let told = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
         assert_eq!((told.status, told.secret()), (200, None), "{told:?}");

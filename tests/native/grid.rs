@@ -75,7 +75,7 @@ fn times() -> Vec<u32> {
 }
 
 #[test]
-fn x0_every_fault_on_every_upstream_operation_leaves_every_promise() {
+fn every_fault_on_every_upstream_operation_leaves_every_promise() {
     let (mut cells, mut nothing) = (0, Vec::new());
     let busy = busy();
     for (operation, moment) in OPERATIONS {

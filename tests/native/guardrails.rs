@@ -50,7 +50,7 @@ fn on_record(world: &World) -> String {
 }
 
 #[test]
-fn s3_17_a_key_of_a_plan_with_a_guardrail_has_its_models_and_no_others() {
+fn a_key_of_a_plan_with_a_guardrail_has_its_models_and_no_others() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let free = member.claim().secret().unwrap();
@@ -71,7 +71,7 @@ fn s3_17_a_key_of_a_plan_with_a_guardrail_has_its_models_and_no_others() {
 }
 
 #[test]
-fn f17_s4_11_a_claim_with_a_guardrail_is_two_upstream_calls_and_two_database_round_trips() {
+fn a_claim_with_a_guardrail_is_two_upstream_calls_and_two_database_round_trips() {
     let world = World::new();
     guarded(&world);
     let member = Browser::signed_in(&world, "member");
@@ -83,7 +83,7 @@ fn f17_s4_11_a_claim_with_a_guardrail_is_two_upstream_calls_and_two_database_rou
 }
 
 #[test]
-fn s3_17_a_guardrail_that_is_not_there_is_no_plans() {
+fn a_guardrail_that_is_not_there_is_no_plans() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let guardrail = guarded(&world);
@@ -171,7 +171,7 @@ fn s3_17_a_guardrail_that_is_not_there_is_no_plans() {
 }
 
 #[test]
-fn f17_nothing_is_given_out_unless_upstream_counts_the_key() {
+fn nothing_is_given_out_unless_upstream_counts_the_key() {
     for (kind, more) in [
         ("refuse", json!({ "status": 404 })),
         ("refuse", json!({ "status": 400 })),
@@ -208,7 +208,7 @@ fn f17_nothing_is_given_out_unless_upstream_counts_the_key() {
 }
 
 #[test]
-fn f17_a_count_that_is_none_is_no_assignment() {
+fn a_count_that_is_none_is_no_assignment() {
     for count in [json!(2), json!("1"), json!(null)] {
         let world = World::new();
         guarded(&world);
@@ -231,7 +231,7 @@ fn counts(body: &mut Value, count: &Value) {
 }
 
 #[test]
-fn f17_a_crash_between_the_key_and_its_guardrail_leaves_a_stray_that_goes() {
+fn a_crash_between_the_key_and_its_guardrail_leaves_a_stray_that_goes() {
     for fate in [Fate::CutBefore, Fate::CutAfter] {
         let world = World::new();
         guarded(&world);
@@ -248,7 +248,7 @@ fn f17_a_crash_between_the_key_and_its_guardrail_leaves_a_stray_that_goes() {
 }
 
 #[test]
-fn b5_f17_a_mint_under_way_is_not_recorded_for_another_guardrail() {
+fn a_mint_under_way_is_not_recorded_for_another_guardrail() {
     let world = World::new();
     guarded(&world);
     let member = Browser::signed_in(&world, "member");
@@ -264,7 +264,7 @@ fn b5_f17_a_mint_under_way_is_not_recorded_for_another_guardrail() {
 }
 
 #[test]
-fn f17_keys_follow_their_plans_guardrail_with_the_next_sweep() {
+fn keys_follow_their_plans_guardrail_with_the_next_sweep() {
     let world = World::new();
     let (_, hash) = holder(&world);
     let [first, second] = ["cheap/one", "cheap/two"].map(|model| world.guardrail(model));
@@ -284,7 +284,7 @@ fn f17_keys_follow_their_plans_guardrail_with_the_next_sweep() {
 }
 
 #[test]
-fn f17_an_owner_who_is_given_another_plan_follows_at_once_prepaid_or_not() {
+fn an_owner_who_is_given_another_plan_follows_at_once_prepaid_or_not() {
     let world = World::new();
     let guardrail = guarded(&world);
     let (member, hash) = holder(&world);
@@ -301,7 +301,7 @@ fn f17_an_owner_who_is_given_another_plan_follows_at_once_prepaid_or_not() {
 }
 
 #[test]
-fn f17_more_waits_for_the_guardrail_and_less_does_not() {
+fn more_waits_for_the_guardrail_and_less_does_not() {
     let world = World::new();
     let (_, hash) = holder(&world);
     let guardrail = world.guardrail("cheap/one");
@@ -325,7 +325,7 @@ fn f17_more_waits_for_the_guardrail_and_less_does_not() {
 }
 
 #[test]
-fn f17_x4_what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_is_no_news() {
+fn what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_is_no_news() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         let (_, hash) = holder(&world);
@@ -344,7 +344,7 @@ fn f17_x4_what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_i
 }
 
 #[test]
-fn f17_x4_one_that_lands_late_does_not_stay() {
+fn one_that_lands_late_does_not_stay() {
     for wanted in ["cheap/two", ""] {
         let world = World::new();
         let (member, hash) = holder(&world);
@@ -375,7 +375,7 @@ fn f17_x4_one_that_lands_late_does_not_stay() {
 }
 
 #[test]
-fn f17_of_two_plans_at_once_the_later_one_has_the_last_word() {
+fn of_two_plans_at_once_the_later_one_has_the_last_word() {
     let world = World::new();
     let (_, hash) = holder(&world);
     let [first, second] = ["cheap/one", "cheap/two"].map(|model| world.guardrail(model));
@@ -409,7 +409,7 @@ fn f17_of_two_plans_at_once_the_later_one_has_the_last_word() {
 }
 
 #[test]
-fn f17_a_guardrail_that_somebody_deleted_holds_nobody_back() {
+fn a_guardrail_that_somebody_deleted_holds_nobody_back() {
     for key_too in [false, true] {
         let world = World::new();
         let guardrail = guarded(&world);
@@ -428,7 +428,7 @@ fn f17_a_guardrail_that_somebody_deleted_holds_nobody_back() {
 }
 
 #[test]
-fn f17_what_neither_the_answer_nor_the_list_says_is_not_in_force() {
+fn what_neither_the_answer_nor_the_list_says_is_not_in_force() {
     let world = World::new();
     let (_member, hash) = holder(&world);
     let guardrail = world.guardrail("cheap/one");
@@ -460,7 +460,7 @@ fn f17_what_neither_the_answer_nor_the_list_says_is_not_in_force() {
 }
 
 #[test]
-fn f17_the_list_of_a_guardrail_is_read_from_both_ends_and_of_no_other() {
+fn the_list_of_a_guardrail_is_read_from_both_ends_and_of_no_other() {
     for (theirs, pages) in [(130, 2), (1_450, 10)] {
         let world = World::new();
         world.somebodys_keys(theirs);
@@ -491,7 +491,7 @@ fn f17_the_list_of_a_guardrail_is_read_from_both_ends_and_of_no_other() {
 }
 
 #[test]
-fn f17_x4_whatever_was_in_doubt_gives_way_to_what_is_on_record_and_that_is_taken_away() {
+fn whatever_was_in_doubt_gives_way_to_what_is_on_record_and_that_is_taken_away() {
     for other_was_sent in [false, true] {
         let world = World::new();
         let guardrail = guarded(&world);
@@ -520,7 +520,7 @@ fn f17_x4_whatever_was_in_doubt_gives_way_to_what_is_on_record_and_that_is_taken
 }
 
 #[test]
-fn f17_each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_stays() {
+fn each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_stays() {
     for (verb, body) in [
         ("rotate", "{}"),
         ("rotate", r#"{"grace_hours":1}"#),

@@ -1,4 +1,4 @@
-//! People who leave, what is left of them, and what happens when they come back (A16).
+//! People who leave, what is left of them, and what happens when they come back.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn settled_in(world: &World) -> Browser<'_> {
 }
 
 #[test]
-fn a16_s2_84_whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
+fn whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
     let world = World::new();
     let member = settled_in(&world);
     let cookies = member.cookies.borrow().clone();
@@ -85,7 +85,7 @@ fn a16_s2_84_whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
 }
 
 #[test]
-fn a16_whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
+fn whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
     let world = World::new();
     let member = settled_in(&world);
     let id = world.member("member");
@@ -124,7 +124,7 @@ fn a16_whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
     assert_eq!(
         (claimed.status, &claimed.json()["key"]["limit_usd"]),
         (201, &json!("3.00")),
-        "B1: leaving resets nothing"
+        "leaving resets nothing"
     );
     let audit = world.db.texts(&format!(
         "SELECT action || ' ' || COALESCE(before, '') || ' ' || COALESCE(after, '') FROM audit WHERE target = '{id}' ORDER BY id DESC LIMIT 3"
@@ -146,7 +146,7 @@ fn a16_whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
 }
 
 #[test]
-fn a16_only_who_left_is_taken_for_who_left() {
+fn only_who_left_is_taken_for_who_left() {
     let world = World::new();
     let member = settled_in(&world);
     let id = world.member("member");
@@ -183,7 +183,7 @@ fn a16_only_who_left_is_taken_for_who_left() {
 }
 
 #[test]
-fn a16_nobody_leaves_their_way_out_of_a_ban_or_a_block() {
+fn nobody_leaves_their_way_out_of_a_ban_or_a_block() {
     for status in ["suspended", "banned"] {
         let world = World::new();
         let (member, operator) = (settled_in(&world), Browser::signed_in(&world, "operator"));
@@ -216,7 +216,7 @@ fn a16_nobody_leaves_their_way_out_of_a_ban_or_a_block() {
 }
 
 #[test]
-fn a16_leaving_wants_the_members_own_login_and_a_session_that_holds() {
+fn leaving_wants_the_members_own_login_and_a_session_that_holds() {
     let world = World::new();
     let member = settled_in(&world);
     let before = world.db.dump();
@@ -258,7 +258,7 @@ fn a16_leaving_wants_the_members_own_login_and_a_session_that_holds() {
 }
 
 #[test]
-fn x3_leaving_and_coming_back_with_lost_answers_is_once_each() {
+fn leaving_and_coming_back_with_lost_answers_is_once_each() {
     for fate in [Fate::LostBefore, Fate::LostAfter, Fate::Late] {
         let world = World::new();
         let member = settled_in(&world);
@@ -302,7 +302,7 @@ fn x3_leaving_and_coming_back_with_lost_answers_is_once_each() {
 }
 
 #[test]
-fn a16_requests_that_are_open_are_closed_with_whoever_made_them() {
+fn requests_that_are_open_are_closed_with_whoever_made_them() {
     let world = World::new();
     let (operator, member) = (
         Browser::signed_in(&world, "operator"),
@@ -333,7 +333,7 @@ fn a16_requests_that_are_open_are_closed_with_whoever_made_them() {
 }
 
 #[test]
-fn a16_the_export_has_everything_of_the_members_own_and_nothing_else() {
+fn the_export_has_everything_of_the_members_own_and_nothing_else() {
     let world = World::new();
     let member = settled_in(&world);
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();

@@ -1,7 +1,7 @@
-//! D1's limits on what statements may be (B6).
+//! D1's limits on what statements may be.
 
 #[test]
-fn b6_no_statement_binds_more_than_d1_allows() {
+fn no_statement_binds_more_than_d1_allows() {
     for sql in keycap::store::statements() {
         let bound = (1..=200)
             .filter(|n| sql.text.contains(&format!("?{n}")))

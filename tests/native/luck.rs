@@ -32,7 +32,7 @@ fn lands_late(world: &World, batch: Vec<keycap::ports::Stmt>) {
 }
 
 #[test]
-fn x3_a_switch_that_lands_late_does_not_undo_a_newer_one() {
+fn a_switch_that_lands_late_does_not_undo_a_newer_one() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let patch = |body: &str| assert_eq!(operator.patch(SETTINGS, body).status, 200, "{body}");
@@ -48,7 +48,7 @@ fn x3_a_switch_that_lands_late_does_not_undo_a_newer_one() {
 }
 
 #[test]
-fn x3_a_sign_out_everywhere_that_lands_late_spares_newer_sessions() {
+fn a_sign_out_everywhere_that_lands_late_spares_newer_sessions() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let end = last_batch(&world, || {
@@ -77,7 +77,7 @@ fn five_keys_off() -> (World, Cookies) {
 }
 
 #[test]
-fn s4_22_one_key_that_upstream_refuses_to_switch_holds_up_no_other() {
+fn one_key_that_upstream_refuses_to_switch_holds_up_no_other() {
     let (world, _) = five_keys_off();
     world.add_fault("openrouter.keys.update", "refuse", json!({ "status": 403 }));
     sweeps(&world, 1);
@@ -88,7 +88,7 @@ fn s4_22_one_key_that_upstream_refuses_to_switch_holds_up_no_other() {
 }
 
 #[test]
-fn s4_22_off_works_at_once_after_hours_of_failures() {
+fn off_works_at_once_after_hours_of_failures() {
     let (world, cookies) = five_keys_off();
     world.add_fault(
         "openrouter.keys.update",
@@ -107,7 +107,7 @@ fn s4_22_off_works_at_once_after_hours_of_failures() {
 }
 
 #[test]
-fn s4_22_while_every_key_is_off_none_is_made_even_if_minting_is_opened() {
+fn while_every_key_is_off_none_is_made_even_if_minting_is_opened() {
     let (world, cookies) = five_keys_off();
     let operator = Browser::with(&world, &cookies);
     let told = operator.patch(SETTINGS, r#"{"minting":"open"}"#);
@@ -146,7 +146,7 @@ fn one_row_that_is_refused_does_not_stop_everybodys_sweep() {
 }
 
 #[test]
-fn p8_keys_whose_recorded_hash_is_not_upstream_are_not_deleted() {
+fn keys_whose_recorded_hash_is_not_upstream_are_not_deleted() {
     for keys in [1, 30] {
         let world = World::new();
         for n in 0..keys {
@@ -168,7 +168,7 @@ fn p8_keys_whose_recorded_hash_is_not_upstream_are_not_deleted() {
 }
 
 #[test]
-fn p8_the_brake_comes_before_any_deletion() {
+fn the_brake_comes_before_any_deletion() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -182,7 +182,7 @@ fn p8_the_brake_comes_before_any_deletion() {
 }
 
 #[test]
-fn p8_quarantined_keys_of_earlier_weeks_are_no_reason_to_brake() {
+fn quarantined_keys_of_earlier_weeks_are_no_reason_to_brake() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     for week in 0..3 {
@@ -201,7 +201,7 @@ fn p8_quarantined_keys_of_earlier_weeks_are_no_reason_to_brake() {
 }
 
 #[test]
-fn x6_p8_nothing_is_freed_by_another_accounts_empty_list_and_nothing_minted_there() {
+fn nothing_is_freed_by_another_accounts_empty_list_and_nothing_minted_there() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -228,7 +228,7 @@ fn x6_p8_nothing_is_freed_by_another_accounts_empty_list_and_nothing_minted_ther
 }
 
 #[test]
-fn p2_a_stray_whose_delete_fails_for_hours_is_not_forgotten() {
+fn a_stray_whose_delete_fails_for_hours_is_not_forgotten() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "late", json!({}));
@@ -249,7 +249,7 @@ fn p2_a_stray_whose_delete_fails_for_hours_is_not_forgotten() {
 }
 
 #[test]
-fn p2_a_marker_that_could_not_be_disabled_is_not_forgotten() {
+fn a_marker_that_could_not_be_disabled_is_not_forgotten() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     sweeps(&world, 1);
@@ -269,7 +269,7 @@ fn p2_a_marker_that_could_not_be_disabled_is_not_forgotten() {
 }
 
 #[test]
-fn x3_a_committed_record_that_reads_as_a_refusal_is_delivered() {
+fn a_committed_record_that_reads_as_a_refusal_is_delivered() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[(2, Fate::RefusedAfter)]);
@@ -294,7 +294,7 @@ fn x3_a_committed_record_that_reads_as_a_refusal_is_delivered() {
 }
 
 #[test]
-fn x6_a_key_that_was_deleted_before_a_crash_is_known_to_be_gone() {
+fn a_key_that_was_deleted_before_a_crash_is_known_to_be_gone() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -314,7 +314,7 @@ fn x6_a_key_that_was_deleted_before_a_crash_is_known_to_be_gone() {
 }
 
 #[test]
-fn a17_a_bad_page_in_a_long_walk_costs_nothing_that_was_walked() {
+fn a_bad_page_in_a_long_walk_costs_nothing_that_was_walked() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -337,7 +337,7 @@ fn a17_a_bad_page_in_a_long_walk_costs_nothing_that_was_walked() {
 }
 
 #[test]
-fn f6_an_unknown_address_reads_the_database_no_more_often_than_a_known_one() {
+fn an_unknown_address_reads_the_database_no_more_often_than_a_known_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let limits = keycap::http::server::rate::Limit::ALL;
@@ -350,7 +350,7 @@ fn f6_an_unknown_address_reads_the_database_no_more_often_than_a_known_one() {
 }
 
 #[test]
-fn p8_a_plan_with_a_workspace_that_is_not_there_stops_no_sweep() {
+fn a_plan_with_a_workspace_that_is_not_there_stops_no_sweep() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -377,7 +377,7 @@ fn a_key_that_expired_stays_on_the_page_after_a_claim_that_came_to_nothing() {
 }
 
 #[test]
-fn a11_upstreams_own_patience_costs_no_attempt() {
+fn upstreams_own_patience_costs_no_attempt() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let more = json!({ "retry_after": 1, "times": 12 });

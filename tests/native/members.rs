@@ -46,8 +46,7 @@ fn holder(world: &World) -> Browser<'_> {
 }
 
 #[test]
-fn s2_84_s4_69_a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_until_it_is_lifted()
-{
+fn a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_until_it_is_lifted() {
     for (status, code) in [
         ("suspended", "member_suspended"),
         ("banned", "member_banned"),
@@ -81,7 +80,7 @@ fn s2_84_s4_69_a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_u
         assert_eq!(
             said(&member.get("/api/v1/me")),
             is(403, code),
-            "S0-150: every route asks for the standing"
+            "every route asks for the standing"
         );
         let member = Browser::with(&world, &cookies);
         assert_eq!(said(&member.claim()), is(403, code));
@@ -120,20 +119,20 @@ fn s2_84_s4_69_a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_u
         assert_eq!(
             (claimed.status, &claimed.json()["key"]["limit_usd"]),
             (201, &json!("3.00")),
-            "B1: what the dead one spent counts"
+            "what the dead one spent counts"
         );
         sweeps(&world, 2);
         assert_eq!(
             world.states(),
             ["revoked", "active"],
-            "C5: the old one stays dead"
+            "the old one stays dead"
         );
         oracle::settled(&world);
     }
 }
 
 #[test]
-fn s0_125_s1_11_a_reinstated_member_cannot_bring_an_old_key_back() {
+fn a_reinstated_member_cannot_bring_an_old_key_back() {
     let world = World::new();
     let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
@@ -153,7 +152,7 @@ fn s0_125_s1_11_a_reinstated_member_cannot_bring_an_old_key_back() {
 }
 
 #[test]
-fn x12_s0_150_a_claim_that_is_under_way_when_its_member_is_put_out_delivers_nothing() {
+fn a_claim_that_is_under_way_when_its_member_is_put_out_delivers_nothing() {
     for status in ["suspended", "banned", "left"] {
         for fate in [Fate::HeldBefore, Fate::HeldAfter] {
             let world = World::new();
@@ -179,7 +178,7 @@ fn x12_s0_150_a_claim_that_is_under_way_when_its_member_is_put_out_delivers_noth
 }
 
 #[test]
-fn s4_33_what_upstream_does_not_answer_is_the_sweeps_and_keeps_its_place_meanwhile() {
+fn what_upstream_does_not_answer_is_the_sweeps_and_keeps_its_place_meanwhile() {
     let world = World::new();
     let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     world.add_fault(
@@ -200,7 +199,7 @@ fn s4_33_what_upstream_does_not_answer_is_the_sweeps_and_keeps_its_place_meanwhi
 }
 
 #[test]
-fn x3_a_ban_whose_answers_are_lost_is_one_ban() {
+fn a_ban_whose_answers_are_lost_is_one_ban() {
     for fate in [Fate::LostBefore, Fate::LostAfter, Fate::Late] {
         let world = World::new();
         let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
@@ -226,7 +225,7 @@ fn x3_a_ban_whose_answers_are_lost_is_one_ban() {
 }
 
 #[test]
-fn a7_nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
+fn nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
     let world = World::new();
     world.set("ADMIN_GITHUB_USER_IDS", "1000001,1000101");
     let (operator, second) = (
@@ -269,7 +268,7 @@ fn a7_nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
 }
 
 #[test]
-fn s4_30_an_admin_who_is_none_any_more_changes_nothing() {
+fn an_admin_who_is_none_any_more_changes_nothing() {
     let world = World::new();
     let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let id = world.member("member");
@@ -323,7 +322,7 @@ fn s4_30_an_admin_who_is_none_any_more_changes_nothing() {
 }
 
 #[test]
-fn a7_an_admin_ends_a_members_sessions_and_nothing_else() {
+fn an_admin_ends_a_members_sessions_and_nothing_else() {
     let world = World::new();
     let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let other = Browser::signed_in(&world, "second");
@@ -379,7 +378,7 @@ fn a7_an_admin_ends_a_members_sessions_and_nothing_else() {
 }
 
 #[test]
-fn f5_the_list_has_pages_by_the_beginning_of_the_login_by_status_and_by_id() {
+fn the_list_has_pages_by_the_beginning_of_the_login_by_status_and_by_id() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     holder(&world);
@@ -486,7 +485,7 @@ fn lift(operator: &Browser<'_>, subject: &str) -> u16 {
 }
 
 #[test]
-fn s4_34_people_are_blocked_before_they_ever_sign_in_and_a_key_there_is_goes_on() {
+fn people_are_blocked_before_they_ever_sign_in_and_a_key_there_is_goes_on() {
     let world = World::new();
     let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let people =
@@ -531,15 +530,12 @@ fn s4_34_people_are_blocked_before_they_ever_sign_in_and_a_key_there_is_goes_on(
         "SELECT action || ' ' || COALESCE(before, '') || COALESCE(after, '') FROM audit WHERE target GLOB 'blk_*' ORDER BY id",
     );
     assert_eq!(audit.len(), 4, "once each");
-    assert!(
-        !audit.join(" ").contains("1000"),
-        "C17: by ids alone: {audit:?}"
-    );
+    assert!(!audit.join(" ").contains("1000"), "by ids alone: {audit:?}");
     oracle::settled(&world);
 }
 
 #[test]
-fn f5_many_are_blocked_in_one_request_and_listed_by_pages() {
+fn many_are_blocked_in_one_request_and_listed_by_pages() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let many = |n: usize| json!({ "provider": "github", "subjects": (0..n).map(|n| (2_000_000_000 + n).to_string()).collect::<Vec<_>>() });
@@ -574,7 +570,7 @@ fn f5_many_are_blocked_in_one_request_and_listed_by_pages() {
 }
 
 #[test]
-fn p7_lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifted_stays_so() {
+fn lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifted_stays_so() {
     let world = World::new();
     let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let own = json!({ "provider": "github", "subject": "1000100" });
@@ -605,7 +601,7 @@ fn p7_lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifte
 }
 
 #[test]
-fn a2_c5_a_reinstated_member_claims_anew_whatever_an_admin_had_put_on_a_key_that_ended() {
+fn a_reinstated_member_claims_anew_whatever_an_admin_had_put_on_a_key_that_ended() {
     let world = World::new();
     let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"]

@@ -110,7 +110,7 @@ fn a_migration_that_the_remote_endpoint_refuses_is_refused_here() {
 }
 
 #[test]
-fn s0_107_migrations_are_numbered_without_a_gap() {
+fn migrations_are_numbered_without_a_gap() {
     for (n, (name, _)) in migrations().iter().enumerate() {
         assert!(name.starts_with(&format!("{:04}_", n + 1)), "{name}");
     }
@@ -130,7 +130,7 @@ fn edited(listed: &str, found: &[(String, String)]) -> Vec<String> {
 }
 
 #[test]
-fn s0_108_a_migration_that_was_released_is_never_edited() {
+fn a_migration_that_was_released_is_never_edited() {
     let listed = include_str!("migrations.sha256");
     assert_eq!(edited(listed, &migrations()), Vec::<String>::new());
 }

@@ -28,7 +28,7 @@ const CENT: i64 = 10_000_000;
 struct Order {
     operations: Vec<&'static str>,
     switch: (&'static str, &'static str),
-    /// What the key has used before, so that it is kept for its figures when it ends (C1).
+    /// What the key has used before, so that it is kept for its figures when it ends.
     used: bool,
     /// A sweep runs after each.
     swept: bool,
@@ -138,7 +138,7 @@ impl Run {
     fn looks(&self) {
         oracle::always(&self.world);
         self.burns(1);
-        assert!(self.spent() <= LIMIT, "P5: {}", self.spent());
+        assert!(self.spent() <= LIMIT, "{}", self.spent());
     }
 
     /// So many calls with each secret there ever was.
@@ -194,7 +194,7 @@ impl Run {
         self.has("revoke") || self.has("suspend") || self.is_held("leak")
     }
 
-    /// B2: off until the reset, since there is nothing left.
+    /// Off until the reset, since there is nothing left.
     fn is_used_up(&self) -> bool {
         self.is_held("budget") && self.spent() > self.limit() - CENT
     }
@@ -216,7 +216,7 @@ impl Run {
         let off = self.has(switch.0);
         self.is_as(&if off { vec![] } else { self.last_word() });
         self.gives_no_more();
-        // What held it off is lifted: what ended stays dead, and nothing else does (P7).
+        // What held it off is lifted: what ended stays dead, and nothing else does.
         let told = done(self.starts(switch.1)).unwrap();
         assert!(told.status < 500, "{told:?}");
         recover(&self.world, &self.cast, 0);
@@ -225,24 +225,21 @@ impl Run {
         let (dead, before) = (self.is_dead(), self.world.delivered.borrow().len());
         all_is_well(&self.world, &self.cast);
         let revived = self.working().into_iter().any(|n| n < before);
-        assert!(!(dead && revived), "P7: a secret works again");
+        assert!(!(dead && revived), "a secret works again");
     }
 
     /// Upstream has what is expected to work, and nothing else that does.
     fn is_as(&self, expected: &[usize]) {
-        assert_eq!(self.working(), expected, "P7: took {:?}", self.took);
+        assert_eq!(self.working(), expected, "took {:?}", self.took);
         assert_eq!(self.world.usable().len(), expected.len(), "P7");
     }
 
-    /// P5: all is used that upstream lets through.
+    /// All is used that upstream lets through.
     fn gives_no_more(&self) {
         let before = self.spent();
         self.burns(9);
         let spent = self.spent();
-        assert!(
-            spent <= self.limit().max(before),
-            "P5: {spent} after {before}"
-        );
+        assert!(spent <= self.limit().max(before), "{spent} after {before}");
     }
 
     /// By the plan, as it is now.
@@ -256,7 +253,7 @@ impl Run {
 }
 
 #[test]
-fn p7_p5_x20_rotate_revoke_suspend_switch_and_plan_change_in_every_order() {
+fn rotate_revoke_suspend_switch_and_plan_change_in_every_order() {
     let mut choice = Choice::one_of(61);
     let starts = starts();
     each_order(|order| {
@@ -273,7 +270,7 @@ fn p7_p5_x20_rotate_revoke_suspend_switch_and_plan_change_in_every_order() {
 }
 
 #[test]
-fn x12_x20_p7_p5_the_first_held_anywhere_while_the_others_run_in_every_order() {
+fn the_first_held_anywhere_while_the_others_run_in_every_order() {
     let mut choice = Choice::one_of(307);
     let starts = starts();
     let mut effects_of = HashMap::new();

@@ -48,7 +48,7 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-/// B2: a key that was made, and is off until the window ends.
+/// A key that was made, and is off until the window ends.
 fn nothing_left(told: &crate::support::browser::Told) {
     assert_eq!(told.status, 201, "{told:?}");
     let key = told.json()["key"].clone();
@@ -67,7 +67,7 @@ fn admin_hold(world: &World) {
 }
 
 #[test]
-fn s0_08_an_owner_puts_a_key_off_and_on_at_once() {
+fn an_owner_puts_a_key_off_and_on_at_once() {
     let world = World::new();
     let (member, key) = holder(&world);
     for _ in 0..2 {
@@ -99,7 +99,7 @@ fn s0_08_an_owner_puts_a_key_off_and_on_at_once() {
 }
 
 #[test]
-fn s0_12_what_could_not_be_carried_out_at_once_is_told_as_it_is_and_the_sweep_finishes_it() {
+fn what_could_not_be_carried_out_at_once_is_told_as_it_is_and_the_sweep_finishes_it() {
     for kind in ["reset_before", "reset_after", "error_before", "refuse"] {
         let world = World::new();
         let (member, key) = holder(&world);
@@ -129,7 +129,7 @@ fn s0_12_what_could_not_be_carried_out_at_once_is_told_as_it_is_and_the_sweep_fi
 }
 
 #[test]
-fn a2_an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
+fn an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
     let world = World::new();
     let (member, key) = holder(&world);
     admin_hold(&world);
@@ -157,7 +157,7 @@ fn a2_an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
 }
 
 #[test]
-fn a2_s0_125_s1_11_what_the_house_holds_nobody_enables_and_everybody_may_put_off() {
+fn what_the_house_holds_nobody_enables_and_everybody_may_put_off() {
     for (reason, owner_may, admin_may) in [
         ("admin", false, true),
         ("offboarding", false, false),
@@ -208,7 +208,7 @@ fn a2_s0_125_s1_11_what_the_house_holds_nobody_enables_and_everybody_may_put_off
 }
 
 #[test]
-fn a2_an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
+fn an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
     let world = World::new();
     let (member, key) = holder(&world);
     let operator = Browser::signed_in(&world, "operator");
@@ -255,7 +255,7 @@ fn a2_an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
 }
 
 #[test]
-fn c14_an_admins_number_at_another_provider_is_nobodys() {
+fn an_admins_number_at_another_provider_is_nobodys() {
     let world = World::new();
     let (_, key) = holder(&world);
     let member = PublicId::new(IdKind::Member, [9; 12]);
@@ -286,7 +286,7 @@ fn c14_an_admins_number_at_another_provider_is_nobodys() {
 }
 
 #[test]
-fn a2_a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
+fn a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(91 * 86_400);
@@ -305,7 +305,7 @@ fn a2_a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
 }
 
 #[test]
-fn s0_07_s0_22_s1_18_an_admin_removes_a_key_for_good_and_again_is_the_same() {
+fn an_admin_removes_a_key_for_good_and_again_is_the_same() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.spends(1.0);
@@ -327,7 +327,7 @@ fn s0_07_s0_22_s1_18_an_admin_removes_a_key_for_good_and_again_is_the_same() {
     let ended =
         "SELECT actor FROM audit WHERE action IN ('key_ended', 'revoke_asked', 'revoke_confirmed')";
     assert_eq!(world.db.texts(ended), vec![admin; 3]);
-    // S0-13: when it was off for good is never cleared, and shown to admins.
+    // When it was off for good is never cleared, and shown to admins.
     let off_at = "SELECT ended_at FROM generations";
     let at = world.db.number(off_at);
     sweeps(&world, 2);
@@ -350,7 +350,7 @@ fn s0_07_s0_22_s1_18_an_admin_removes_a_key_for_good_and_again_is_the_same() {
 }
 
 #[test]
-fn s0_09_s0_163_a_name_is_checked_before_anything_else_and_the_answer_names_the_field() {
+fn a_name_is_checked_before_anything_else_and_the_answer_names_the_field() {
     let world = World::new();
     let (member, key) = holder(&world);
     let before = world.db.dump();
@@ -378,7 +378,7 @@ fn s0_09_s0_163_a_name_is_checked_before_anything_else_and_the_answer_names_the_
 }
 
 #[test]
-fn c22_s0_21_a_malformed_an_unknown_and_another_members_id_are_answered_alike() {
+fn a_malformed_an_unknown_and_another_members_id_are_answered_alike() {
     let world = World::new();
     let (member, key) = holder(&world);
     let other = Browser::signed_in(&world, "second");
@@ -430,7 +430,7 @@ fn c22_s0_21_a_malformed_an_unknown_and_another_members_id_are_answered_alike() 
 }
 
 #[test]
-fn s1_07_an_admin_removes_and_switches_only_what_is_on_record_and_nobody_is_asked_of_others() {
+fn an_admin_removes_and_switches_only_what_is_on_record_and_nobody_is_asked_of_others() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.somebodys_key("somebody's own");
@@ -456,7 +456,7 @@ fn s1_07_an_admin_removes_and_switches_only_what_is_on_record_and_nobody_is_aske
 }
 
 #[test]
-fn s0_156_a_name_is_ours_alone_and_comes_with_a_switch_or_not_at_all() {
+fn a_name_is_ours_alone_and_comes_with_a_switch_or_not_at_all() {
     let world = World::new();
     let (member, key) = holder(&world);
     let upstream = world.usable()[0].name.clone();
@@ -485,7 +485,7 @@ fn s0_156_a_name_is_ours_alone_and_comes_with_a_switch_or_not_at_all() {
 }
 
 #[test]
-fn a2_what_an_owner_put_off_ends_with_it_and_the_next_generation_begins_on() {
+fn what_an_owner_put_off_ends_with_it_and_the_next_generation_begins_on() {
     let world = World::new();
     let (member, key) = holder(&world);
     assert_eq!(changed(&member, &key, OFF).0, "disabled");
@@ -499,7 +499,7 @@ fn a2_what_an_owner_put_off_ends_with_it_and_the_next_generation_begins_on() {
 }
 
 #[test]
-fn s1_05_a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
+fn a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
     let world = World::new();
     let (member, key) = holder(&world);
     let gone = key_of(&member.delete(&key));
@@ -509,7 +509,7 @@ fn s1_05_a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
     assert_eq!(member.get("/api/v1/keys").json()["keys"], json!([]));
     oracle::settled(&world);
 
-    // Again is the same, and nothing revives it (S0-125, S4-69).
+    // Again is the same, and nothing revives it.
     assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
     for body in [ON, OFF, r#"{"name":"late"}"#] {
         let told = member.patch(&key, body);
@@ -532,7 +532,7 @@ fn s1_05_a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
 }
 
 #[test]
-fn s1_05_x14_a_removal_ends_clean_from_every_point_at_which_it_may_break() {
+fn a_removal_ends_clean_from_every_point_at_which_it_may_break() {
     let mut scenarios = 0;
     for off_before in [false, true] {
         let start = World::new();
@@ -584,7 +584,7 @@ fn s1_05_x14_a_removal_ends_clean_from_every_point_at_which_it_may_break() {
 }
 
 #[test]
-fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
+fn to_remove_a_key_and_claim_again_is_no_refill() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.spends(2.0);
@@ -606,7 +606,7 @@ fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
     world.pass(60);
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     key_of(&member.delete(&format!("/api/v1/keys/{id}")));
-    // What two keys in a row had under way is counted first (X8).
+    // What two keys in a row had under way is counted first.
     let told = member.claim();
     assert_eq!(
         (told.status, told.code().as_str()),
@@ -624,7 +624,7 @@ fn b1_s4_61_to_remove_a_key_and_claim_again_is_no_refill() {
 }
 
 #[test]
-fn b1_c1_figures_that_cannot_be_had_count_as_all_of_the_cap() {
+fn figures_that_cannot_be_had_count_as_all_of_the_cap() {
     let world = World::new();
     let (member, key) = holder(&world);
     let more = json!({ "times": 0 });
@@ -644,7 +644,7 @@ fn b1_c1_figures_that_cannot_be_had_count_as_all_of_the_cap() {
 }
 
 #[test]
-fn c1_x4_where_an_enable_may_land_yet_the_key_is_deleted_at_once_and_all_of_its_cap_counts() {
+fn where_an_enable_may_land_yet_the_key_is_deleted_at_once_and_all_of_its_cap_counts() {
     let world = World::new();
     let (member, key) = holder(&world);
     assert_eq!(changed(&member, &key, OFF).0, "disabled");
@@ -666,7 +666,7 @@ fn c1_x4_where_an_enable_may_land_yet_the_key_is_deleted_at_once_and_all_of_its_
 }
 
 #[test]
-fn x20_a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_recorded() {
+fn a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_recorded() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     // Held just before its create is sent.
@@ -712,7 +712,7 @@ fn x20_a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_re
 }
 
 #[test]
-fn x4_of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doubt() {
+fn of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doubt() {
     let world = World::new();
     let (member, key) = holder(&world);
     admin_hold(&world);
@@ -738,7 +738,7 @@ fn x4_of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doub
 }
 
 #[test]
-fn x4_a_try_that_was_repeated_may_land_after_the_next_switch_and_changes_nothing() {
+fn a_try_that_was_repeated_may_land_after_the_next_switch_and_changes_nothing() {
     for (before, first, then, left) in [(OFF, ON, OFF, 0), (ON, OFF, ON, 1)] {
         let world = World::new();
         let (member, key) = holder(&world);
@@ -757,7 +757,7 @@ fn x4_a_try_that_was_repeated_may_land_after_the_next_switch_and_changes_nothing
 }
 
 #[test]
-fn x3_what_lands_late_changes_nothing_back() {
+fn what_lands_late_changes_nothing_back() {
     let world = World::new();
     let (member, key) = holder(&world);
     let mut late = Vec::new();
@@ -776,7 +776,7 @@ fn x3_what_lands_late_changes_nothing_back() {
 }
 
 #[test]
-fn s4_30_each_change_wants_a_current_session_in_its_own_statement() {
+fn each_change_wants_a_current_session_in_its_own_statement() {
     let world = World::new();
     let (member, key) = holder(&world);
     let id = world.db.text("SELECT public_id FROM members");

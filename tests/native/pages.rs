@@ -29,7 +29,7 @@ fn page(world: &World, path: &str) -> String {
 }
 
 #[test]
-fn s4_82_s4_24_s4_27_every_figure_of_the_documents_comes_from_configuration() {
+fn every_figure_of_the_documents_comes_from_configuration() {
     let world = World::new();
     for (name, value) in [
         ("KEY_LIMIT_USD", "7.50"),
@@ -75,7 +75,7 @@ fn s4_82_s4_24_s4_27_every_figure_of_the_documents_comes_from_configuration() {
 }
 
 #[test]
-fn s4_24_the_landing_page_has_its_headline_one_button_models_steps_and_the_way_to_the_docs() {
+fn the_landing_page_has_its_headline_one_button_models_steps_and_the_way_to_the_docs() {
     let world = World::new();
     let landing = Browser::new(&world).get("/").body;
     assert_eq!(landing.matches("<h1>").count(), 1);
@@ -88,7 +88,7 @@ fn s4_24_the_landing_page_has_its_headline_one_button_models_steps_and_the_way_t
 }
 
 #[test]
-fn s4_24_the_code_is_linked_where_its_address_is_set_and_nowhere_else() {
+fn the_code_is_linked_where_its_address_is_set_and_nowhere_else() {
     let world = World::new();
     for path in DOCUMENTS {
         assert!(!page(&world, path).contains("Source code"), "{path}");
@@ -102,7 +102,7 @@ fn s4_24_the_code_is_linked_where_its_address_is_set_and_nowhere_else() {
 }
 
 #[test]
-fn s4_23_a_closed_house_says_why_in_place_of_the_button_and_still_lets_members_in() {
+fn a_closed_house_says_why_in_place_of_the_button_and_still_lets_members_in() {
     let world = World::new();
     world.set("PROJECT_STATUS", "pending");
     let landing = Browser::new(&world).get("/").body;
@@ -121,7 +121,7 @@ fn s4_23_a_closed_house_says_why_in_place_of_the_button_and_still_lets_members_i
 }
 
 #[test]
-fn s4_27_the_docs_are_there_while_claims_are_paused() {
+fn the_docs_are_there_while_claims_are_paused() {
     let world = World::new();
     let open = page(&world, "/docs");
     assert!(!open.contains("Claims are paused."));
@@ -147,7 +147,7 @@ fn s4_27_the_docs_are_there_while_claims_are_paused() {
 }
 
 #[test]
-fn s3_39_the_docs_have_the_house_rules_and_every_example_reads_the_variable() {
+fn the_docs_have_the_house_rules_and_every_example_reads_the_variable() {
     let world = World::new();
     let docs = page(&world, "/docs");
     for rule in [
@@ -166,7 +166,7 @@ fn s3_39_the_docs_have_the_house_rules_and_every_example_reads_the_variable() {
 }
 
 #[test]
-fn s4_55_the_docs_tell_what_byok_costs_and_how_to_rule_paid_capacity_out() {
+fn the_docs_tell_what_byok_costs_and_how_to_rule_paid_capacity_out() {
     let docs = page(&World::new(), "/docs");
     for told in [
         "BYOK, requests through provider keys that are stored with OpenRouter, does not make it free",
@@ -180,7 +180,7 @@ fn s4_55_the_docs_tell_what_byok_costs_and_how_to_rule_paid_capacity_out() {
 }
 
 #[test]
-fn s4_28_a_sign_in_error_is_one_of_fixed_texts_and_reflects_nothing() {
+fn a_sign_in_error_is_one_of_fixed_texts_and_reflects_nothing() {
     let world = World::new();
     let browser = Browser::new(&world);
     let told = browser.get("/?auth_error=denied").body;

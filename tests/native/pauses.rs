@@ -1,5 +1,5 @@
 //! A claim held at every effect while something else runs to its end, then let go: dropping a future covers death, not
-//! pause (X0).
+//! pause.
 
 use keycap::http::Body;
 
@@ -47,7 +47,7 @@ const MEANWHILE: [(&str, Meanwhile); 7] = [
 ];
 
 #[test]
-fn x0_s4_14_s4_72_a_claim_held_anywhere_while_anything_runs_keeps_every_promise() {
+fn a_claim_held_anywhere_while_anything_runs_keeps_every_promise() {
     let mut scenarios = 0;
     for (what, meanwhile) in MEANWHILE {
         for k in 0..EFFECTS {
@@ -110,7 +110,7 @@ fn held_before_it_is_sent(
 }
 
 #[test]
-fn x4_x0_what_waited_too_long_after_its_doubt_is_not_sent_any_more() {
+fn what_waited_too_long_after_its_doubt_is_not_sent_any_more() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let id = member.claim().json()["key"]["id"].clone();
@@ -124,7 +124,7 @@ fn x4_x0_what_waited_too_long_after_its_doubt_is_not_sent_any_more() {
         assert!(world.sweep());
         assert_eq!(world.states(), ["disabled"]);
     });
-    assert_eq!(world.usable().len(), 0, "P7: an admin put it off");
+    assert_eq!(world.usable().len(), 0, "an admin put it off");
     assert_eq!(operator.patch(&key, ON).status, 200);
     assert_eq!(member.patch(&key, ON).status, 200);
     world.pass(TEN_MINUTES);
@@ -147,12 +147,12 @@ fn x4_x0_what_waited_too_long_after_its_doubt_is_not_sent_any_more() {
     assert_eq!(
         world.usable()[0].limit.unwrap().nanos,
         5_000_000_000,
-        "P5: the raise has ended"
+        "the raise has ended"
     );
 }
 
 #[test]
-fn s4_72_an_attempt_that_was_taken_over_records_nothing_and_its_key_is_gone() {
+fn an_attempt_that_was_taken_over_records_nothing_and_its_key_is_gone() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let elsewhere = member.at_fresh_isolate();

@@ -7,7 +7,7 @@ use crate::caps::{address, admin, assign, limits, spends, sweeps};
 use crate::support::{Browser, Fate, World, oracle};
 
 #[test]
-fn s3_01_s3_37_the_starting_set_is_there_and_a_new_member_gets_the_default_plan() {
+fn the_starting_set_is_there_and_a_new_member_gets_the_default_plan() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let plans = operator.get("/api/v1/admin/plans").json()["plans"].clone();
@@ -57,7 +57,7 @@ fn s3_01_s3_37_the_starting_set_is_there_and_a_new_member_gets_the_default_plan(
 }
 
 #[test]
-fn s3_21_s3_51_s3_58_a_plan_that_says_too_little_or_too_much_is_refused() {
+fn a_plan_that_says_too_little_or_too_much_is_refused() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let whole = json!({ "name": "team", "limit_usd": "2.50", "limit_reset": "daily", "expiry_days": 30, "max_active_keys": 2 });
@@ -109,7 +109,7 @@ fn s3_21_s3_51_s3_58_a_plan_that_says_too_little_or_too_much_is_refused() {
 }
 
 #[test]
-fn s3_04_s4_81_a_better_plan_raises_the_limit_in_place_and_the_key_stays() {
+fn a_better_plan_raises_the_limit_in_place_and_the_key_stays() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let secret = member.claim().secret();
@@ -122,7 +122,7 @@ fn s3_04_s4_81_a_better_plan_raises_the_limit_in_place_and_the_key_stays() {
     assert_eq!(
         key.limit_reset,
         Some(sandbox::Period::Monthly),
-        "B5: the window with it"
+        "the window with it"
     );
     let listed = member.get("/api/v1/keys").json()["keys"][0].clone();
     assert_eq!(
@@ -133,7 +133,7 @@ fn s3_04_s4_81_a_better_plan_raises_the_limit_in_place_and_the_key_stays() {
 }
 
 #[test]
-fn s3_05_a_worse_plan_lowers_it_in_place_and_what_is_spent_stays_spent() {
+fn a_worse_plan_lowers_it_in_place_and_what_is_spent_stays_spent() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -149,7 +149,7 @@ fn s3_05_a_worse_plan_lowers_it_in_place_and_what_is_spent_stays_spent() {
 }
 
 #[test]
-fn s3_02_one_members_budget_is_not_anothers() {
+fn one_members_budget_is_not_anothers() {
     let world = World::new();
     world.set("MAX_TOTAL_KEYS", "2");
     let member = Browser::signed_in(&world, "member");
@@ -193,7 +193,7 @@ fn s3_02_one_members_budget_is_not_anothers() {
 }
 
 #[test]
-fn s3_03_s0_11_of_a_key_only_hash_mask_and_metadata_are_kept() {
+fn of_a_key_only_hash_mask_and_metadata_are_kept() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let secret = member.claim().secret().unwrap();
@@ -205,7 +205,7 @@ fn s3_03_s0_11_of_a_key_only_hash_mask_and_metadata_are_kept() {
 }
 
 #[test]
-fn b5_a_change_of_a_plan_reaches_all_of_its_owners_with_the_next_sweep() {
+fn a_change_of_a_plan_reaches_all_of_its_owners_with_the_next_sweep() {
     let world = World::new();
     for person in ["member", "second"] {
         assert_eq!(Browser::signed_in(&world, person).claim().status, 201);
@@ -220,7 +220,7 @@ fn b5_a_change_of_a_plan_reaches_all_of_its_owners_with_the_next_sweep() {
 }
 
 #[test]
-fn x11_after_a_longer_period_midnight_raises_nothing() {
+fn after_a_longer_period_midnight_raises_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let first = member.claim().json();
@@ -239,7 +239,7 @@ fn x11_after_a_longer_period_midnight_raises_nothing() {
 }
 
 #[test]
-fn x12_a_mint_under_way_is_not_recorded_under_another_plan() {
+fn a_mint_under_way_is_not_recorded_under_another_plan() {
     for assigned in [true, false] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -266,7 +266,7 @@ fn x12_a_mint_under_way_is_not_recorded_under_another_plan() {
 }
 
 #[test]
-fn b5_where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
+fn where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
@@ -349,7 +349,7 @@ fn a_plan_is_given_by_admins_to_members_there_are() {
 }
 
 #[test]
-fn b5_of_several_keys_each_is_lowered_to_a_smaller_plan_and_none_below_it() {
+fn of_several_keys_each_is_lowered_to_a_smaller_plan_and_none_below_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
@@ -367,7 +367,7 @@ fn b5_of_several_keys_each_is_lowered_to_a_smaller_plan_and_none_below_it() {
 }
 
 #[test]
-fn b5_a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
+fn a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
@@ -384,7 +384,7 @@ fn b5_a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
 }
 
 #[test]
-fn a3_no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
+fn no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
     let plan = "/api/v1/admin/plans/default";
     let of_member = "/plan";
     let one = r#"{"max_active_keys":1}"#;

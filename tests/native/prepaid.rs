@@ -1,4 +1,4 @@
-//! Prepaid plans: what was paid, less the margin, is what a key may spend in its whole life (B4).
+//! Prepaid plans: what was paid, less the margin, is what a key may spend in its whole life.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ fn pays(world: &World, member: &Browser<'_>, id: &str, amount: &str) -> Told {
 }
 
 #[test]
-fn s3_11_s3_14_s3_57_what_was_paid_less_the_margin_is_the_limit_from_the_first_moment() {
+fn what_was_paid_less_the_margin_is_the_limit_from_the_first_moment() {
     let world = World::new();
     let margin = r#"{"margin_percent":"20"}"#;
     admin(&world, "PATCH", "/api/v1/admin/plans/prepaid", margin);
@@ -39,7 +39,7 @@ fn s3_11_s3_14_s3_57_what_was_paid_less_the_margin_is_the_limit_from_the_first_m
 }
 
 #[test]
-fn s3_13_a_payment_counts_once_and_tops_the_limit_up_in_place() {
+fn a_payment_counts_once_and_tops_the_limit_up_in_place() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "prepaid");
@@ -66,7 +66,7 @@ fn s3_13_a_payment_counts_once_and_tops_the_limit_up_in_place() {
 }
 
 #[test]
-fn b4_a_used_key_that_comes_to_a_prepaid_plan_begins_with_all_that_is_paid() {
+fn a_used_key_that_comes_to_a_prepaid_plan_begins_with_all_that_is_paid() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -83,7 +83,7 @@ fn b4_a_used_key_that_comes_to_a_prepaid_plan_begins_with_all_that_is_paid() {
 }
 
 #[test]
-fn b4_p5_who_comes_to_a_prepaid_plan_spends_nothing_before_the_first_payment() {
+fn who_comes_to_a_prepaid_plan_spends_nothing_before_the_first_payment() {
     for used in [0.5, 4.0, 5.0] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -107,7 +107,7 @@ fn b4_p5_who_comes_to_a_prepaid_plan_spends_nothing_before_the_first_payment() {
 }
 
 #[test]
-fn b4_what_a_removed_key_used_is_gone_for_the_next_one() {
+fn what_a_removed_key_used_is_gone_for_the_next_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "prepaid");
@@ -125,7 +125,7 @@ fn b4_what_a_removed_key_used_is_gone_for_the_next_one() {
 }
 
 #[test]
-fn b4_a_top_up_while_a_mint_is_under_way_is_not_lost() {
+fn a_top_up_while_a_mint_is_under_way_is_not_lost() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "prepaid");
@@ -141,7 +141,7 @@ fn b4_a_top_up_while_a_mint_is_under_way_is_not_lost() {
 }
 
 #[test]
-fn b4_what_a_key_had_spent_that_ended_before_its_owner_prepaid_is_not_of_what_was_paid() {
+fn what_a_key_had_spent_that_ended_before_its_owner_prepaid_is_not_of_what_was_paid() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let key = member.claim().json()["key"]["id"]

@@ -18,7 +18,7 @@ fn raised(world: &World, key: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn s3_28_a_raise_adds_to_the_limit_in_place_and_tells_the_old_and_the_new() {
+fn a_raise_adds_to_the_limit_in_place_and_tells_the_old_and_the_new() {
     let world = World::new();
     let (_member, key) = holder(&world);
     let told = raised(&world, &key, &json!({ "amount_usd": "2.50" }));
@@ -47,7 +47,7 @@ fn s3_28_a_raise_adds_to_the_limit_in_place_and_tells_the_old_and_the_new() {
 }
 
 #[test]
-fn s3_28_a_temporary_raise_ends_by_itself() {
+fn a_temporary_raise_ends_by_itself() {
     let world = World::new();
     let (_member, key) = holder(&world);
     let until = world.now().plus(3_600).rfc3339();
@@ -61,7 +61,7 @@ fn s3_28_a_temporary_raise_ends_by_itself() {
 }
 
 #[test]
-fn s3_28_a_temporary_raise_ends_for_the_secret_that_was_made_meanwhile_too() {
+fn a_temporary_raise_ends_for_the_secret_that_was_made_meanwhile_too() {
     for expires in [false, true] {
         let world = World::new();
         let (mut member, key) = holder(&world);

@@ -1,4 +1,4 @@
-//! The nightly comparison of all keys with all rows (S4-49, S4-68).
+//! The nightly comparison of all keys with all rows.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn by_hand(world: &World, change: &Value) {
 }
 
 #[test]
-fn s4_49_what_agrees_is_no_drift_and_other_peoples_keys_are_only_counted() {
+fn what_agrees_is_no_drift_and_other_peoples_keys_are_only_counted() {
     let world = World::new();
     holder(&world, "member");
     holder(&world, "second");
@@ -119,7 +119,7 @@ fn a_limit_that_somebody_else_raised_is_lowered_again() {
 }
 
 #[test]
-fn s4_49_b1_a_limit_changed_elsewhere_is_due_for_its_driver_and_the_rest_is_told() {
+fn a_limit_changed_elsewhere_is_due_for_its_driver_and_the_rest_is_told() {
     for (change, kind, due) in [
         (json!({ "limit": 50 }), "limit", 1),
         (json!({ "limit": null }), "limit", 1),
@@ -169,7 +169,7 @@ fn s4_49_b1_a_limit_changed_elsewhere_is_due_for_its_driver_and_the_rest_is_told
 }
 
 #[test]
-fn s0_160_a_key_that_vanished_is_shown_as_missing_and_can_be_removed() {
+fn a_key_that_vanished_is_shown_as_missing_and_can_be_removed() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     holder(&world, "second");
@@ -213,7 +213,7 @@ fn s0_160_a_key_that_vanished_is_shown_as_missing_and_can_be_removed() {
 }
 
 #[test]
-fn x16_p8_a_listing_alone_makes_nothing_missing() {
+fn a_listing_alone_makes_nothing_missing() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
     // Upstream lists nothing, and knows the key by its hash.
@@ -253,7 +253,7 @@ fn x16_p8_a_listing_alone_makes_nothing_missing() {
 }
 
 #[test]
-fn s0_160_what_was_missing_and_is_there_is_found_again() {
+fn what_was_missing_and_is_there_is_found_again() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
     world.add_fault(
@@ -278,7 +278,7 @@ fn s0_160_what_was_missing_and_is_there_is_found_again() {
 }
 
 #[test]
-fn s0_42_keys_outside_the_default_workspace_are_seen_switched_and_removed_by_hash_alone() {
+fn keys_outside_the_default_workspace_are_seen_switched_and_removed_by_hash_alone() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     let elsewhere = world.workspace();
@@ -315,7 +315,7 @@ fn crowd(world: &World) -> String {
 }
 
 #[test]
-fn x16_s3_50_s1_06_all_pages_of_all_workspaces_are_read_also_while_the_list_shrinks() {
+fn all_pages_of_all_workspaces_are_read_also_while_the_list_shrinks() {
     let world = World::new();
     crowd(&world);
     let counts = reconciled(&world);
@@ -357,7 +357,7 @@ fn x16_s3_50_s1_06_all_pages_of_all_workspaces_are_read_also_while_the_list_shri
 }
 
 #[test]
-fn a17_what_a_run_does_not_finish_goes_on_with_the_next_trigger() {
+fn what_a_run_does_not_finish_goes_on_with_the_next_trigger() {
     let world = World::new();
     holder(&world, "member");
     let hash = only_hash(&world);
@@ -404,7 +404,7 @@ fn a17_what_a_run_does_not_finish_goes_on_with_the_next_trigger() {
 }
 
 #[test]
-fn a17_an_isolate_that_dies_leaves_its_place_to_the_next_one() {
+fn an_isolate_that_dies_leaves_its_place_to_the_next_one() {
     let world = World::new();
     holder(&world, "member");
     world.somebodys_keys(1_500);
@@ -422,7 +422,7 @@ fn a17_an_isolate_that_dies_leaves_its_place_to_the_next_one() {
 }
 
 #[test]
-fn s4_49_strays_of_any_age_are_settled_and_unknown_markers_quarantined() {
+fn strays_of_any_age_are_settled_and_unknown_markers_quarantined() {
     let world = World::new();
     holder(&world, "member");
     let name = world.marker_without_row(1);
@@ -538,7 +538,7 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
 }
 
 #[test]
-fn a17_x22_one_run_at_a_time_also_on_request() {
+fn one_run_at_a_time_also_on_request() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     world.db.run(
@@ -564,7 +564,7 @@ fn a17_x22_one_run_at_a_time_also_on_request() {
 }
 
 #[test]
-fn c25_x4_what_is_under_way_or_over_is_no_drift() {
+fn what_is_under_way_or_over_is_no_drift() {
     for (sql, change) in [
         (
             "UPDATE generations SET switch_doubted_at = 1",
@@ -588,7 +588,7 @@ fn c25_x4_what_is_under_way_or_over_is_no_drift() {
 }
 
 #[test]
-fn p7_a_key_that_is_on_after_its_end_is_told_and_ended() {
+fn a_key_that_is_on_after_its_end_is_told_and_ended() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     world.spends(1.0);
@@ -615,7 +615,7 @@ fn p7_a_key_that_is_on_after_its_end_is_told_and_ended() {
 }
 
 #[test]
-fn s4_49_a_run_whose_place_cannot_be_read_only_looks() {
+fn a_run_whose_place_cannot_be_read_only_looks() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     assert_eq!(member.delete(&key).status, 200);

@@ -1,4 +1,4 @@
-//! Claims by approval, what members ask for, and what admins decide (S4-60).
+//! Claims by approval, what members ask for, and what admins decide.
 
 use keycap::crypto::session::Session;
 use keycap::domain::id::{IdKind, PublicId};
@@ -43,7 +43,7 @@ fn is(status: u16, code: &str) -> (u16, String) {
 }
 
 #[test]
-fn s4_60_by_approval_only_whom_an_admin_lets_in_claims() {
+fn by_approval_only_whom_an_admin_lets_in_claims() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let (member, other) = (
@@ -133,7 +133,7 @@ fn s4_60_by_approval_only_whom_an_admin_lets_in_claims() {
 }
 
 #[test]
-fn s4_60_a_declined_member_is_told_and_may_ask_again_three_times_a_day() {
+fn a_declined_member_is_told_and_may_ask_again_three_times_a_day() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -165,7 +165,7 @@ fn s4_60_a_declined_member_is_told_and_may_ask_again_three_times_a_day() {
 }
 
 #[test]
-fn s4_60_s4_84_an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() {
+fn an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let newcomer = Browser::signed_in(&world, "newcomer");
@@ -231,7 +231,7 @@ fn s4_60_s4_84_an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() 
 }
 
 #[test]
-fn s4_60_a_permission_to_claim_waives_no_age() {
+fn a_permission_to_claim_waives_no_age() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let newcomer = Browser::signed_in(&world, "newcomer");
@@ -245,7 +245,7 @@ fn s4_60_a_permission_to_claim_waives_no_age() {
 }
 
 #[test]
-fn s4_60_deciding_twice_is_one_decision() {
+fn deciding_twice_is_one_decision() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -298,7 +298,7 @@ fn s4_60_deciding_twice_is_one_decision() {
 }
 
 #[test]
-fn s4_60_admins_read_the_requests_page_by_page() {
+fn admins_read_the_requests_page_by_page() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     by_approval(&operator);
@@ -349,7 +349,7 @@ fn s4_60_admins_read_the_requests_page_by_page() {
 }
 
 #[test]
-fn f6_s4_60_the_admins_routes_answer_others_like_an_unknown_one() {
+fn the_admins_routes_answer_others_like_an_unknown_one() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -381,7 +381,7 @@ fn f6_s4_60_the_admins_routes_answer_others_like_an_unknown_one() {
 }
 
 #[test]
-fn s4_60_c17_what_people_write_is_in_no_audit_row_and_no_log_line() {
+fn what_people_write_is_in_no_audit_row_and_no_log_line() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -399,7 +399,7 @@ fn s4_60_c17_what_people_write_is_in_no_audit_row_and_no_log_line() {
 }
 
 #[test]
-fn s4_60_a_note_has_at_most_five_hundred_characters_however_they_are_written() {
+fn a_note_has_at_most_five_hundred_characters_however_they_are_written() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -424,7 +424,7 @@ fn s4_60_a_note_has_at_most_five_hundred_characters_however_they_are_written() {
 }
 
 #[test]
-fn a3_s4_60_asking_and_deciding_survive_a_lost_answer() {
+fn asking_and_deciding_survive_a_lost_answer() {
     for fate in [Fate::LostBefore, Fate::LostAfter] {
         let world = World::new();
         let operator = Browser::signed_in(&world, "operator");
@@ -449,7 +449,7 @@ fn a3_s4_60_asking_and_deciding_survive_a_lost_answer() {
 }
 
 #[test]
-fn p7_s4_60_a_session_that_has_ended_asks_and_decides_nothing() {
+fn a_session_that_has_ended_asks_and_decides_nothing() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -490,7 +490,7 @@ fn p7_s4_60_a_session_that_has_ended_asks_and_decides_nothing() {
 }
 
 #[test]
-fn x12_s4_60_a_permission_withdrawn_between_reservation_and_record_delivers_nothing() {
+fn a_permission_withdrawn_between_reservation_and_record_delivers_nothing() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -509,7 +509,7 @@ fn x12_s4_60_a_permission_withdrawn_between_reservation_and_record_delivers_noth
 }
 
 #[test]
-fn s4_60_a_burst_of_claims_is_let_through_at_the_houses_pace() {
+fn a_burst_of_claims_is_let_through_at_the_houses_pace() {
     let world = World::new();
     world.set("CLAIMS_PER_HOUR", "3");
     let people: Vec<Browser<'_>> = (0..5)
@@ -550,7 +550,7 @@ fn s4_60_a_burst_of_claims_is_let_through_at_the_houses_pace() {
 }
 
 #[test]
-fn p11_s4_60_the_database_itself_keeps_requests_in_order() {
+fn the_database_itself_keeps_requests_in_order() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");

@@ -1,4 +1,4 @@
-//! A database that was put back to an earlier time (X7): what it has forgotten must not be undone by it.
+//! A database that was put back to an earlier time: what it has forgotten must not be undone by it.
 
 use std::future::Future;
 
@@ -54,7 +54,7 @@ fn lived_on(world: &World) -> Sqlite {
 }
 
 #[test]
-fn x7_a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accepts_it() {
+fn a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accepts_it() {
     let world = World::new();
     Browser::signed_in(&world, "operator");
     let before = lived_on(&world);
@@ -135,7 +135,7 @@ fn x7_a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accep
 }
 
 #[test]
-fn x7_nothing_dies_by_a_restored_database() {
+fn nothing_dies_by_a_restored_database() {
     let world = World::new();
     let before = lived_on(&world);
     swap(&world, &before);
@@ -150,7 +150,7 @@ fn x7_nothing_dies_by_a_restored_database() {
 }
 
 #[test]
-fn x7_what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
+fn what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
     let world = World::new();
     let (held, off) = (
         Browser::signed_in(&world, "load-1"),
@@ -188,7 +188,7 @@ fn x7_what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
 }
 
 #[test]
-fn x7_what_is_to_be_removed_is_switched_off_all_the_same_and_not_deleted() {
+fn what_is_to_be_removed_is_switched_off_all_the_same_and_not_deleted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let key = member.claim().json()["key"]["id"].clone();
@@ -210,7 +210,7 @@ fn x7_what_is_to_be_removed_is_switched_off_all_the_same_and_not_deleted() {
 }
 
 #[test]
-fn x7_another_history_of_the_same_length_is_told_apart() {
+fn another_history_of_the_same_length_is_told_apart() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     sweeps(&world, 1);
@@ -226,7 +226,7 @@ fn x7_another_history_of_the_same_length_is_told_apart() {
 }
 
 #[test]
-fn f11_a_late_empty_or_silent_kv_raises_no_alarm_and_hides_none() {
+fn a_late_empty_or_silent_kv_raises_no_alarm_and_hides_none() {
     let world = World::new();
     for n in 0..4 {
         Browser::signed_in(&world, &format!("load-{n}"));
@@ -271,7 +271,7 @@ fn f11_a_late_empty_or_silent_kv_raises_no_alarm_and_hides_none() {
 }
 
 #[test]
-fn x7_a_database_restored_to_before_an_acceptance_is_suspected_again() {
+fn a_database_restored_to_before_an_acceptance_is_suspected_again() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     sweeps(&world, 1);
@@ -287,7 +287,7 @@ fn x7_a_database_restored_to_before_an_acceptance_is_suspected_again() {
 }
 
 #[test]
-fn x7_a_restore_while_a_sweep_runs_is_not_overwritten_by_its_end() {
+fn a_restore_while_a_sweep_runs_is_not_overwritten_by_its_end() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     sweeps(&world, 1);

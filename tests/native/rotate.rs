@@ -83,7 +83,7 @@ fn holds(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn s4_74_s3_16_a_rotated_key_has_another_secret_and_all_else_stays() {
+fn a_rotated_key_has_another_secret_and_all_else_stays() {
     let world = World::new();
     let (member, key) = holder(&world);
     member.patch(&key, r#"{"name":"laptop"}"#);
@@ -116,7 +116,7 @@ fn s4_74_s3_16_a_rotated_key_has_another_secret_and_all_else_stays() {
         first.name.len(),
         "no growing suffix"
     );
-    // What was spent is spent, and nothing of it comes back by asking again (S4-61).
+    // What was spent is spent, and nothing of it comes back by asking again.
     assert_eq!(after["limit_usd"], "3.00");
     assert_eq!(world.states(), ["revoking", "active"]);
     assert_eq!(
@@ -134,7 +134,7 @@ fn s4_74_s3_16_a_rotated_key_has_another_secret_and_all_else_stays() {
 }
 
 #[test]
-fn s0_10_s3_16_the_name_upstream_leads_to_its_owner_and_never_grows() {
+fn the_name_upstream_leads_to_its_owner_and_never_grows() {
     let world = World::new();
     let (member, key) = holder(&world);
     member.patch(&key, r#"{"name":"laptop"}"#);
@@ -188,7 +188,7 @@ fn s0_10_s3_16_the_name_upstream_leads_to_its_owner_and_never_grows() {
 }
 
 #[test]
-fn p1_slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
+fn slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
     let world = World::new();
     let (member, key) = holder(&world);
     for n in 1..=6 {
@@ -199,7 +199,7 @@ fn p1_slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
             .number("SELECT slot FROM generations WHERE state = 'active'");
         assert_eq!(slot, n % 2);
     }
-    // A11: and begins anew with the day.
+    // And begins anew with the day.
     let said = world.calls("openrouter.keys.update");
     is(
         &asks(&member, &key, "rotate", FOUR_HOURS),
@@ -217,7 +217,7 @@ fn p1_slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
 }
 
 #[test]
-fn x8_there_is_no_second_rotation_while_the_last_one_is_unsettled() {
+fn there_is_no_second_rotation_while_the_last_one_is_unsettled() {
     let world = World::new();
     let (member, key) = holder(&world);
     delivered(&world, &rotates(&member, &key), 1);
@@ -246,7 +246,7 @@ fn x8_there_is_no_second_rotation_while_the_last_one_is_unsettled() {
 }
 
 #[test]
-fn a15_a_replay_brings_no_second_secret_and_another_request_is_refused() {
+fn a_replay_brings_no_second_secret_and_another_request_is_refused() {
     let world = World::new();
     let (member, key) = holder(&world);
     let headers = [
@@ -278,7 +278,7 @@ fn a15_a_replay_brings_no_second_secret_and_another_request_is_refused() {
 }
 
 #[test]
-fn a4_what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
+fn what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
     for (name, value) in [
         ("PROJECT_STATUS", "development"),
         ("PROVISIONING_ENABLED", "false"),
@@ -328,7 +328,7 @@ fn a4_what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
 }
 
 #[test]
-fn x13_what_is_held_or_off_is_not_replaced() {
+fn what_is_held_or_off_is_not_replaced() {
     for (reason, status, code) in [
         ("admin", 403, "key_held"),
         ("offboarding", 403, "key_held"),
@@ -365,7 +365,7 @@ fn x13_what_is_held_or_off_is_not_replaced() {
 }
 
 #[test]
-fn c22_others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
+fn others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
     let world = World::new();
     let (member, key) = holder(&world);
     let other = Browser::signed_in(&world, "second");
@@ -409,7 +409,7 @@ fn c22_others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
 }
 
 #[test]
-fn x5_without_a_confirmed_off_and_its_figures_nothing_is_minted_and_the_old_one_comes_back() {
+fn without_a_confirmed_off_and_its_figures_nothing_is_minted_and_the_old_one_comes_back() {
     type Bend = fn(&keycap::ports::Call, &mut Value);
     let bends: [Bend; 4] = [
         |call, body| {
@@ -471,7 +471,7 @@ fn x5_without_a_confirmed_off_and_its_figures_nothing_is_minted_and_the_old_one_
 }
 
 #[test]
-fn b1_what_is_missing_of_the_limit_counts_where_the_usage_lags() {
+fn what_is_missing_of_the_limit_counts_where_the_usage_lags() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.bend.set(Some(|call, body| {
@@ -484,7 +484,7 @@ fn b1_what_is_missing_of_the_limit_counts_where_the_usage_lags() {
 }
 
 #[test]
-fn c10_a_mint_that_comes_to_nothing_gives_the_old_one_back_at_once() {
+fn a_mint_that_comes_to_nothing_gives_the_old_one_back_at_once() {
     for (kind, more, status, states) in [
         ("refuse", json!({ "status": 400 }), 502, ["active", "void"]),
         ("refuse", json!({ "status": 429 }), 503, ["active", "void"]),
@@ -513,7 +513,7 @@ fn c10_a_mint_that_comes_to_nothing_gives_the_old_one_back_at_once() {
 }
 
 #[test]
-fn b2_a_spent_key_is_not_replaced_by_a_fresh_limit() {
+fn a_spent_key_is_not_replaced_by_a_fresh_limit() {
     let world = World::new();
     let (member, key) = holder(&world);
     spends(&world, 5.0);
@@ -544,7 +544,7 @@ fn b2_a_spent_key_is_not_replaced_by_a_fresh_limit() {
 }
 
 #[test]
-fn s3_15_s3_18_with_grace_both_work_and_share_what_is_left_until_it_is_over() {
+fn with_grace_both_work_and_share_what_is_left_until_it_is_over() {
     let world = World::new();
     let (member, key) = holder(&world);
     spends(&world, 1.0);
@@ -582,7 +582,7 @@ fn s3_15_s3_18_with_grace_both_work_and_share_what_is_left_until_it_is_over() {
 }
 
 #[test]
-fn x10_a_reset_within_a_grace_raises_nothing() {
+fn a_reset_within_a_grace_raises_nothing() {
     let world = World::new();
     let (member, key) = holder(&world);
     delivered(
@@ -598,7 +598,7 @@ fn x10_a_reset_within_a_grace_raises_nothing() {
 }
 
 #[test]
-fn c10_a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
+fn a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
     for (operation, kind) in [
         ("openrouter.keys.update", "reset_before"),
         ("openrouter.keys.update", "reset_after"),
@@ -655,7 +655,7 @@ fn c10_a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
 }
 
 #[test]
-fn c10_a_refused_successor_of_a_grace_leaves_the_old_one_to_be_raised() {
+fn a_refused_successor_of_a_grace_leaves_the_old_one_to_be_raised() {
     for (kind, status) in [("refuse", 502), ("reset_after", 503)] {
         let world = World::new();
         let (member, key) = holder(&world);
@@ -684,7 +684,7 @@ fn c10_a_refused_successor_of_a_grace_leaves_the_old_one_to_be_raised() {
 }
 
 #[test]
-fn s4_79_a_renewal_is_for_the_end_of_a_life_and_gives_another() {
+fn a_renewal_is_for_the_end_of_a_life_and_gives_another() {
     let world = World::new();
     let (member, key) = holder(&world);
     let told = asks(&member, &key, "renew", "{}");
@@ -708,7 +708,7 @@ fn s4_79_a_renewal_is_for_the_end_of_a_life_and_gives_another() {
 }
 
 #[test]
-fn s4_79_a_renewals_grace_ends_with_the_old_life_and_with_nothing_to_split_it_is_at_once() {
+fn a_renewals_grace_ends_with_the_old_life_and_with_nothing_to_split_it_is_at_once() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(90 * DAY - 3_600);
@@ -737,7 +737,7 @@ fn s4_79_a_renewals_grace_ends_with_the_old_life_and_with_nothing_to_split_it_is
 }
 
 #[test]
-fn s4_79_what_has_expired_is_claimed_and_not_rotated() {
+fn what_has_expired_is_claimed_and_not_rotated() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(90 * DAY);
@@ -754,7 +754,7 @@ fn s4_79_what_has_expired_is_claimed_and_not_rotated() {
 }
 
 #[test]
-fn s3_45_a_leaked_key_is_off_at_once_and_has_another_secret_in_the_same_answer() {
+fn a_leaked_key_is_off_at_once_and_has_another_secret_in_the_same_answer() {
     let world = World::new();
     let (member, key) = holder(&world);
     spends(&world, 4.0);
@@ -771,7 +771,7 @@ fn s3_45_a_leaked_key_is_off_at_once_and_has_another_secret_in_the_same_answer()
 }
 
 #[test]
-fn a4_a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again() {
+fn a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again() {
     type Spoil = fn(&World);
     let spoils: [(&str, Spoil, Spoil); 3] = [
         (
@@ -856,7 +856,7 @@ fn a4_a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again(
 }
 
 #[test]
-fn a19_an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
+fn an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
     let world = World::new();
     let (member, key) = holder(&world);
     let operator = Browser::signed_in(&world, "operator");
@@ -875,7 +875,7 @@ fn a19_an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
 }
 
 #[test]
-fn a2_a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
+fn a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
     const ON: &str = r#"{"disabled":false}"#;
     let world = World::new();
     let (member, key) = holder(&world);
@@ -911,7 +911,7 @@ fn a2_a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
 }
 
 #[test]
-fn s3_45_a_leak_within_a_grace_puts_both_off() {
+fn a_leak_within_a_grace_puts_both_off() {
     let world = World::new();
     let (member, key) = holder(&world);
     delivered(&world, &asks(&member, &key, "rotate", FOUR_HOURS), 2);
@@ -937,7 +937,7 @@ fn effects_of(
 }
 
 #[test]
-fn p1_of_fifty_rotations_at_once_one_brings_a_secret_wherever_the_first_one_is_held() {
+fn of_fifty_rotations_at_once_one_brings_a_secret_wherever_the_first_one_is_held() {
     for body in ["{}", FOUR_HOURS] {
         let start = World::new();
         let (member, key) = holder(&start);
@@ -997,7 +997,7 @@ fn meanwhile(
 const WAYS: [(&str, &str); 3] = [("rotate", "{}"), ("rotate", FOUR_HOURS), ("leaked", "{}")];
 
 #[test]
-fn x20_a_key_that_ends_while_it_is_rotated_stays_ended() {
+fn a_key_that_ends_while_it_is_rotated_stays_ended() {
     for (verb, body) in WAYS {
         let ends = |_: &World, member: &Browser<'_>, key: &str| {
             let told = member.delete(key);
@@ -1016,7 +1016,7 @@ fn x20_a_key_that_ends_while_it_is_rotated_stays_ended() {
 }
 
 #[test]
-fn p7_whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
+fn whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
     for (verb, body) in WAYS {
         let blocks = |world: &World, _: &Browser<'_>, _: &str| {
             world.db.run("INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
@@ -1055,7 +1055,7 @@ fn p7_whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
 }
 
 #[test]
-fn x12_a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_rotation_void() {
+fn a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_rotation_void() {
     for (verb, body) in WAYS {
         for change in [
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'plan', 'plan_changed', 't', 1);
@@ -1085,7 +1085,7 @@ fn x12_a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_ro
 }
 
 #[test]
-fn a2_a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good() {
+fn a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good() {
     for (verb, body) in WAYS {
         let reports = |world: &World, _: &Browser<'_>, key: &str| {
             let operator = Browser::signed_in(world, "operator");
@@ -1109,7 +1109,7 @@ fn a2_a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good
 }
 
 #[test]
-fn x3_x0_whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() {
+fn whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() {
     for (verb, body) in WAYS {
         let start = World::new();
         let (member, key) = holder(&start);
@@ -1149,7 +1149,7 @@ fn x3_x0_whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_g
 }
 
 #[test]
-fn a2_what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
+fn what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(90 * DAY - 60);
@@ -1165,7 +1165,7 @@ fn a2_what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
 }
 
 #[test]
-fn x2_a_sweep_harms_no_rotation_that_is_under_way() {
+fn a_sweep_harms_no_rotation_that_is_under_way() {
     for (verb, body) in WAYS {
         let sweep = |world: &World, _: &Browser<'_>, _: &str| {
             world.pass(1);
@@ -1184,7 +1184,7 @@ fn x2_a_sweep_harms_no_rotation_that_is_under_way() {
 }
 
 #[test]
-fn a2_a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made() {
+fn a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made() {
     let again = |_: &World, member: &Browser<'_>, key: &str| {
         let told = asks(member, key, "leaked", "{}");
         assert!([200, 201, 202].contains(&told.status), "{told:?}");
@@ -1196,7 +1196,7 @@ fn a2_a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made(
 }
 
 #[test]
-fn x4_while_an_enable_may_land_yet_nothing_is_minted() {
+fn while_an_enable_may_land_yet_nothing_is_minted() {
     let world = World::new();
     let (member, key) = holder(&world);
     member.patch(&key, r#"{"disabled":true}"#);
@@ -1215,7 +1215,7 @@ fn x4_while_an_enable_may_land_yet_nothing_is_minted() {
 }
 
 #[test]
-fn c10_a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
+fn a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
     // Once its successor is recorded, nothing of it is raised.
     let raises = |world: &World, _: &Browser<'_>, _: &str| {
         let old = "SELECT upstream_hash FROM generations WHERE slot = 0 AND grace_until IS NULL";
@@ -1231,7 +1231,7 @@ fn c10_a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
 }
 
 #[test]
-fn c10_a_grace_whose_request_died_has_its_limit_looked_at_again() {
+fn a_grace_whose_request_died_has_its_limit_looked_at_again() {
     let world = World::new();
     let (member, key) = holder(&world);
     let names = effects_of(&world, &member, &key, "rotate", FOUR_HOURS);
@@ -1263,7 +1263,7 @@ fn c10_a_grace_whose_request_died_has_its_limit_looked_at_again() {
 }
 
 #[test]
-fn a2_a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded() {
+fn a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded() {
     for body in ["{}", FOUR_HOURS] {
         let leaks = |world: &World, _: &Browser<'_>, _: &str| hold(world, "leak");
         meanwhile("rotate", body, leaks, |_, told, at| {
@@ -1274,7 +1274,7 @@ fn a2_a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded()
 }
 
 #[test]
-fn c10_a_limit_that_counts_another_window_than_the_plans_is_not_split() {
+fn a_limit_that_counts_another_window_than_the_plans_is_not_split() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.db.run(

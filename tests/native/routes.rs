@@ -18,7 +18,7 @@ fn carries_security_headers(headers: &HeaderMap, what: &str) {
 }
 
 #[test]
-fn s2_38_every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() {
+fn every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() {
     let world = World::new();
     let anybody = Browser::new(&world);
     let member = Browser::signed_in(&world, "member");
@@ -61,7 +61,7 @@ fn static_files_carry_the_same_security_headers() {
 }
 
 #[test]
-fn s1_16_who_reaches_what_is_what_the_table_says() {
+fn who_reaches_what_is_what_the_table_says() {
     let world = World::new();
     let anybody = Browser::new(&world);
     let member = Browser::signed_in(&world, "member");
@@ -125,7 +125,7 @@ fn s1_16_who_reaches_what_is_what_the_table_says() {
 }
 
 #[test]
-fn s4_29_f6_an_admin_route_answers_others_exactly_like_an_unknown_one() {
+fn an_admin_route_answers_others_exactly_like_an_unknown_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let anybody = Browser::new(&world);
@@ -157,7 +157,7 @@ fn s4_29_f6_an_admin_route_answers_others_exactly_like_an_unknown_one() {
 }
 
 #[test]
-fn s4_29_the_console_has_no_page_that_tells_anybody_else_of_it() {
+fn the_console_has_no_page_that_tells_anybody_else_of_it() {
     let world = World::new();
     let (member, anybody) = (Browser::signed_in(&world, "member"), Browser::new(&world));
     let headers = [("x-request-id", "same-request-id"), ("accept", "text/html")];
@@ -182,7 +182,7 @@ fn s4_29_the_console_has_no_page_that_tells_anybody_else_of_it() {
 }
 
 #[test]
-fn s1_14_an_admins_right_is_not_to_be_had_by_asking() {
+fn an_admins_right_is_not_to_be_had_by_asking() {
     let world = World::new();
     let (member, other) = (
         Browser::signed_in(&world, "member"),
@@ -203,7 +203,7 @@ fn s1_14_an_admins_right_is_not_to_be_had_by_asking() {
 }
 
 #[test]
-fn f6_the_checks_before_an_admin_route_tell_nothing_either() {
+fn the_checks_before_an_admin_route_tell_nothing_either() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let id = ("x-request-id", "same-request-id");
@@ -234,7 +234,7 @@ fn f6_the_checks_before_an_admin_route_tell_nothing_either() {
 }
 
 #[test]
-fn s2_80_what_is_foreign_is_the_same_everywhere_and_needs_no_memory() {
+fn what_is_foreign_is_the_same_everywhere_and_needs_no_memory() {
     for ours in [ORIGIN, "https://keys.example.org"] {
         let world = World::new();
         world.set("PUBLIC_ORIGIN", ours);
@@ -257,7 +257,7 @@ fn s2_80_what_is_foreign_is_the_same_everywhere_and_needs_no_memory() {
 }
 
 #[test]
-fn s0_155_bad_bodies_get_a_clear_error_and_change_nothing() {
+fn bad_bodies_get_a_clear_error_and_change_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let claim = |kind: &str, body: Body| {
@@ -315,7 +315,7 @@ fn s0_155_bad_bodies_get_a_clear_error_and_change_nothing() {
 }
 
 #[test]
-fn s2_69_s4_75_every_limit_of_the_table_answers_429_with_retry_after() {
+fn every_limit_of_the_table_answers_429_with_retry_after() {
     for route in ROUTES {
         for limit in route.limits {
             let world = World::new();
@@ -341,7 +341,7 @@ fn s2_69_s4_75_every_limit_of_the_table_answers_429_with_retry_after() {
 }
 
 #[test]
-fn s2_59_a_request_id_is_a_plain_word_or_our_own() {
+fn a_request_id_is_a_plain_word_or_our_own() {
     let world = World::new();
     let browser = Browser::new(&world);
     let ask = |id: &str| {
@@ -363,7 +363,7 @@ fn s2_59_a_request_id_is_a_plain_word_or_our_own() {
 }
 
 #[test]
-fn s2_60_errors_say_only_our_own_id_and_code() {
+fn errors_say_only_our_own_id_and_code() {
     let world = World::new();
     let told = Browser::new(&world).get("/api/v1/keys/%3Cb%3E?token=hunter2");
     assert_eq!(told.status, 404);
@@ -397,7 +397,7 @@ fn documents_have_pages_for_errors_and_data_has_problems() {
 }
 
 #[test]
-fn s4_04_other_hosts_are_sent_to_the_canonical_one_before_a_sign_in_starts() {
+fn other_hosts_are_sent_to_the_canonical_one_before_a_sign_in_starts() {
     let world = World::new();
     let service = world.service();
     for route in ROUTES
@@ -419,7 +419,7 @@ fn s4_04_other_hosts_are_sent_to_the_canonical_one_before_a_sign_in_starts() {
 }
 
 #[test]
-fn a4_the_keys_page_and_its_routes_can_be_off() {
+fn the_keys_page_and_its_routes_can_be_off() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.set("API_KEYS_PAGE", "false");

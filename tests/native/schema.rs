@@ -63,7 +63,7 @@ fn refused(sql: &str, word: &str) {
 }
 
 #[test]
-fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
+fn the_audit_can_only_grow_and_guards_every_change_of_state() {
     for (sql, word) in [
         ("UPDATE audit SET at = 1", "append-only"),
         ("DELETE FROM audit", "append-only"),
@@ -173,7 +173,7 @@ fn p11_the_audit_can_only_grow_and_guards_every_change_of_state() {
 }
 
 #[test]
-fn s1_02_s4_12_what_must_be_unique_is_so_in_the_database() {
+fn what_must_be_unique_is_so_in_the_database() {
     let audit = "INSERT INTO audit (change_id, target, action, actor, after, at) VALUES ('t', 'gen_t', 'reserved', 't', 'minting', 1);";
     for (sql, word) in [
         (
@@ -206,7 +206,7 @@ fn s1_02_s4_12_what_must_be_unique_is_so_in_the_database() {
 }
 
 #[test]
-fn p3_a_key_without_limit_reset_or_expiry_cannot_be_written_down() {
+fn a_key_without_limit_reset_or_expiry_cannot_be_written_down() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -343,7 +343,7 @@ const WALKS: [(&str, &str); 13] = [
 ];
 
 #[test]
-fn s1_12_hot_statements_never_scan_a_table_that_grows() {
+fn hot_statements_never_scan_a_table_that_grows() {
     let world = World::new();
     let connection = world.db.connection.borrow();
     let mut found = BTreeSet::new();

@@ -157,7 +157,7 @@ impl Play {
     }
 
     fn pass(&mut self, secs: i64) {
-        // No request is held for long, and what is late lands within five minutes (X1).
+        // No request is held for long, and what is late lands within five minutes.
         self.world.pass(secs.min(60));
         if secs > 60 {
             self.release(true);
@@ -365,7 +365,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[test]
-fn p5_whatever_they_do_no_more_is_spent_than_was_given() {
+fn whatever_they_do_no_more_is_spent_than_was_given() {
     let seeds = seeds();
     let mut all = Tally::default();
     for &seed in &seeds {

@@ -21,7 +21,7 @@ fn on_plan<'a>(world: &'a World, plan: &str) -> Browser<'a> {
 }
 
 #[test]
-fn s3_36_p6_a_further_key_has_a_name_and_the_lowest_free_place() {
+fn a_further_key_has_a_name_and_the_lowest_free_place() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     for bad in [
@@ -55,7 +55,7 @@ fn s3_36_p6_a_further_key_has_a_name_and_the_lowest_free_place() {
 }
 
 #[test]
-fn x14_a_key_that_is_not_off_yet_still_has_its_place() {
+fn a_key_that_is_not_off_yet_still_has_its_place() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     let made = create(&member, LAPTOP).json();
@@ -73,7 +73,7 @@ fn x14_a_key_that_is_not_off_yet_still_has_its_place() {
 }
 
 #[test]
-fn b1_keys_made_and_removed_in_turn_never_spend_more_than_the_plans_total() {
+fn keys_made_and_removed_in_turn_never_spend_more_than_the_plans_total() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     let mut spent = 0.0;
@@ -96,7 +96,7 @@ fn b1_keys_made_and_removed_in_turn_never_spend_more_than_the_plans_total() {
 }
 
 #[test]
-fn p6_of_keys_asked_for_at_the_same_time_only_as_many_are_made_as_the_plan_allows() {
+fn of_keys_asked_for_at_the_same_time_only_as_many_are_made_as_the_plan_allows() {
     for k in 0..3 {
         let world = World::new();
         let member = on_plan(&world, "basic");
@@ -112,7 +112,7 @@ fn p6_of_keys_asked_for_at_the_same_time_only_as_many_are_made_as_the_plan_allow
 }
 
 #[test]
-fn p6_the_database_itself_refuses_a_key_too_many() {
+fn the_database_itself_refuses_a_key_too_many() {
     let world = World::new();
     let member = on_plan(&world, "free");
     assert_eq!(create(&member, LAPTOP).code(), "keys_used_up");
@@ -136,7 +136,7 @@ fn p6_the_database_itself_refuses_a_key_too_many() {
 }
 
 #[test]
-fn a15_a_repeated_request_makes_one_key_and_tells_its_secret_once() {
+fn a_repeated_request_makes_one_key_and_tells_its_secret_once() {
     let world = World::new();
     let member = on_plan(&world, "pro");
     let headers = [
@@ -157,7 +157,7 @@ fn a15_a_repeated_request_makes_one_key_and_tells_its_secret_once() {
 }
 
 #[test]
-fn s4_17_every_gate_of_a_claim_is_one_of_a_further_key() {
+fn every_gate_of_a_claim_is_one_of_a_further_key() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     admin(
@@ -179,7 +179,7 @@ fn s4_17_every_gate_of_a_claim_is_one_of_a_further_key() {
 }
 
 #[test]
-fn s3_21_an_owners_own_limit_is_lower_than_the_plans_and_goes_again() {
+fn an_owners_own_limit_is_lower_than_the_plans_and_goes_again() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     let told = create(&member, r#"{"name":"laptop","limit_usd":"2"}"#);
@@ -207,7 +207,7 @@ fn s3_21_an_owners_own_limit_is_lower_than_the_plans_and_goes_again() {
 }
 
 #[test]
-fn x8_f1_as_many_ended_keys_as_the_plan_allows_may_be_uncounted_at_a_time() {
+fn as_many_ended_keys_as_the_plan_allows_may_be_uncounted_at_a_time() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Browser, Fate, World, oracle};
 
 #[test]
-fn s2_65_s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
+fn a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github?next=keys");
@@ -23,7 +23,7 @@ fn s2_65_s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token(
     assert_eq!(
         world.db.number("SELECT COUNT(*) FROM used_states"),
         0,
-        "A9: starting writes nothing"
+        "starting writes nothing"
     );
 
     let callback = browser.approve(started.header("location"), "member");
@@ -38,7 +38,7 @@ fn s2_65_s4_02_s4_03_a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token(
 }
 
 #[test]
-fn s2_53_whoever_comes_back_is_who_github_says_whatever_the_address_says() {
+fn whoever_comes_back_is_who_github_says_whatever_the_address_says() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -56,7 +56,7 @@ fn s2_53_whoever_comes_back_is_who_github_says_whatever_the_address_says() {
 }
 
 #[test]
-fn s2_57_an_attempt_that_is_over_is_refused_before_github_is_asked() {
+fn an_attempt_that_is_over_is_refused_before_github_is_asked() {
     for (after, told, asked) in [(599, "/keys", 1), (600, "/?auth_error=state", 0)] {
         let world = World::new();
         let browser = Browser::new(&world);
@@ -72,7 +72,7 @@ fn s2_57_an_attempt_that_is_over_is_refused_before_github_is_asked() {
 }
 
 #[test]
-fn s2_82_what_is_in_an_address_is_a_code_that_is_worth_nothing_without_this_browser() {
+fn what_is_in_an_address_is_a_code_that_is_worth_nothing_without_this_browser() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -94,7 +94,7 @@ fn s2_82_what_is_in_an_address_is_a_code_that_is_worth_nothing_without_this_brow
 }
 
 #[test]
-fn s4_05_a_state_is_for_one_browser_and_one_use_and_ten_minutes() {
+fn a_state_is_for_one_browser_and_one_use_and_ten_minutes() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -147,7 +147,7 @@ fn s4_05_a_state_is_for_one_browser_and_one_use_and_ten_minutes() {
 }
 
 #[test]
-fn s4_05_a_replayed_state_is_refused_by_the_database_too() {
+fn a_replayed_state_is_refused_by_the_database_too() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -164,7 +164,7 @@ fn s4_05_a_replayed_state_is_refused_by_the_database_too() {
 }
 
 #[test]
-fn a9_two_tabs_sign_in_side_by_side() {
+fn two_tabs_sign_in_side_by_side() {
     let world = World::new();
     let browser = Browser::new(&world);
     let one = browser.get("/auth/github").header("location").to_owned();
@@ -285,7 +285,7 @@ fn faults_of_github_are_told_and_leave_nobody_behind() {
 }
 
 #[test]
-fn s4_35_without_an_oauth_app_the_page_explains_and_nothing_starts() {
+fn without_an_oauth_app_the_page_explains_and_nothing_starts() {
     for setting in [
         "GITHUB_OAUTH_CLIENT_ID",
         "GITHUB_OAUTH_CLIENT_SECRET",
@@ -305,7 +305,7 @@ fn s4_35_without_an_oauth_app_the_page_explains_and_nothing_starts() {
 }
 
 #[test]
-fn s4_09_signing_out_ends_this_browser_by_post_only() {
+fn signing_out_ends_this_browser_by_post_only() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.get("/auth/logout").status, 405);
@@ -320,7 +320,7 @@ fn s4_09_signing_out_ends_this_browser_by_post_only() {
 }
 
 #[test]
-fn s4_76_signing_out_everywhere_ends_every_session_at_once() {
+fn signing_out_everywhere_ends_every_session_at_once() {
     let world = World::new();
     let here = Browser::signed_in(&world, "member");
     let there = Browser::signed_in(&world, "member");
@@ -351,7 +351,7 @@ fn s4_76_signing_out_everywhere_ends_every_session_at_once() {
 }
 
 #[test]
-fn s4_36_a_session_survives_a_rotation_of_the_secret_and_not_its_end() {
+fn a_session_survives_a_rotation_of_the_secret_and_not_its_end() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let old = "native-session-secret-not-for-production";
@@ -363,7 +363,7 @@ fn s4_36_a_session_survives_a_rotation_of_the_secret_and_not_its_end() {
 }
 
 #[test]
-fn s0_16_s0_157_who_is_an_admin_is_a_matter_of_the_list_and_the_number_at_every_request() {
+fn who_is_an_admin_is_a_matter_of_the_list_and_the_number_at_every_request() {
     let world = World::new();
     let [operator, member] = ["operator", "member"].map(|who| Browser::signed_in(&world, who));
     // Somebody who has taken the operator's login.
@@ -390,7 +390,7 @@ fn s0_16_s0_157_who_is_an_admin_is_a_matter_of_the_list_and_the_number_at_every_
 }
 
 #[test]
-fn x3_a_sign_in_whose_answers_are_lost_still_makes_one_member() {
+fn a_sign_in_whose_answers_are_lost_still_makes_one_member() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -408,7 +408,7 @@ fn x3_a_sign_in_whose_answers_are_lost_still_makes_one_member() {
 }
 
 #[test]
-fn a5_the_plan_is_seeded_once_and_then_the_row_rules() {
+fn the_plan_is_seeded_once_and_then_the_row_rules() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     world.set("KEY_LIMIT_USD", "7");
@@ -426,7 +426,7 @@ fn a5_the_plan_is_seeded_once_and_then_the_row_rules() {
 }
 
 #[test]
-fn a13_a_database_belongs_to_the_origin_that_bound_it() {
+fn a_database_belongs_to_the_origin_that_bound_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.db.run(
@@ -450,7 +450,7 @@ fn a13_a_database_belongs_to_the_origin_that_bound_it() {
 }
 
 #[test]
-fn a13_a3_a_take_over_that_lands_late_undoes_no_newer_one() {
+fn a_take_over_that_lands_late_undoes_no_newer_one() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let body = r#"{"instance":"take_over"}"#;

@@ -1,5 +1,5 @@
 //! What a member's keys have spent: from the database at once, asked upstream at most once a minute, and first to give
-//! way (F12, P10).
+//! way.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn spends(world: &World, dollars: f64, byok: f64) {
 }
 
 #[test]
-fn f12_a_page_asks_once_a_minute_and_the_database_answers_otherwise() {
+fn a_page_asks_once_a_minute_and_the_database_answers_otherwise() {
     let world = World::new();
     let member = holder(&world);
     assert_eq!(spend_of(&member.get("/api/v1/keys").json()), Value::Null);
@@ -69,7 +69,7 @@ fn f12_a_page_asks_once_a_minute_and_the_database_answers_otherwise() {
 }
 
 #[test]
-fn f12_what_was_spent_in_a_window_that_began_since_is_not_known() {
+fn what_was_spent_in_a_window_that_began_since_is_not_known() {
     let world = World::new();
     let member = holder(&world);
     spends(&world, 2.0, 0.0);
@@ -91,7 +91,7 @@ fn f12_what_was_spent_in_a_window_that_began_since_is_not_known() {
 }
 
 #[test]
-fn f12_while_upstream_asks_for_patience_nobody_asks() {
+fn while_upstream_asks_for_patience_nobody_asks() {
     let world = World::new();
     let member = holder(&world);
     let second = Browser::signed_in(&world, "second");
@@ -108,7 +108,7 @@ fn f12_while_upstream_asks_for_patience_nobody_asks() {
 }
 
 #[test]
-fn f12_the_whole_house_asks_sixty_times_a_minute() {
+fn the_whole_house_asks_sixty_times_a_minute() {
     let world = World::new();
     let people: Vec<Browser<'_>> = (0..61)
         .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
@@ -123,7 +123,7 @@ fn f12_the_whole_house_asks_sixty_times_a_minute() {
 }
 
 #[test]
-fn p10_when_upstream_does_not_answer_the_page_has_what_was_known_and_says_so() {
+fn when_upstream_does_not_answer_the_page_has_what_was_known_and_says_so() {
     let world = World::new();
     let member = holder(&world);
     spends(&world, 1.0, 0.0);
@@ -152,7 +152,7 @@ fn p10_when_upstream_does_not_answer_the_page_has_what_was_known_and_says_so() {
 }
 
 #[test]
-fn p10_a_list_says_whether_upstream_answered_the_last_sweep() {
+fn a_list_says_whether_upstream_answered_the_last_sweep() {
     let world = World::new();
     let member = holder(&world);
     let upstream = || member.get("/api/v1/keys").json()["openrouter"].clone();
@@ -175,7 +175,7 @@ fn p10_a_list_says_whether_upstream_answered_the_last_sweep() {
 }
 
 #[test]
-fn f12_only_ones_own_live_keys_are_asked_about_and_only_in_a_session_that_is_current() {
+fn only_ones_own_live_keys_are_asked_about_and_only_in_a_session_that_is_current() {
     let world = World::new();
     let member = holder(&world);
     let second = Browser::signed_in(&world, "second");
@@ -192,7 +192,7 @@ fn f12_only_ones_own_live_keys_are_asked_about_and_only_in_a_session_that_is_cur
 }
 
 #[test]
-fn f12_p7_nothing_is_asked_for_a_member_who_is_banned() {
+fn nothing_is_asked_for_a_member_who_is_banned() {
     let world = World::new();
     let member = holder(&world);
     world.db.run(
@@ -205,7 +205,7 @@ fn f12_p7_nothing_is_asked_for_a_member_who_is_banned() {
 }
 
 #[test]
-fn f12_figures_that_are_no_amounts_leave_what_was_known() {
+fn figures_that_are_no_amounts_leave_what_was_known() {
     let world = World::new();
     let member = holder(&world);
     world.add_fault("openrouter.keys.get", "truncated", json!({}));

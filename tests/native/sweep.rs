@@ -55,7 +55,7 @@ fn keys_of_others_are_never_touched() {
 }
 
 #[test]
-fn x2_p2_a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
+fn a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     let name = world.marker_without_row(1);
@@ -80,7 +80,7 @@ fn x2_p2_a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
 }
 
 #[test]
-fn p8_many_markers_without_rows_are_no_strays_and_nothing_is_touched() {
+fn many_markers_without_rows_are_no_strays_and_nothing_is_touched() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     let names: Vec<String> = (0..11).map(|n| world.marker_without_row(n)).collect();
@@ -94,7 +94,7 @@ fn p8_many_markers_without_rows_are_no_strays_and_nothing_is_touched() {
 }
 
 #[test]
-fn x1_a_doubtful_mint_is_freed_only_by_a_walk_begun_five_minutes_after_it() {
+fn a_doubtful_mint_is_freed_only_by_a_walk_begun_five_minutes_after_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -108,7 +108,7 @@ fn x1_a_doubtful_mint_is_freed_only_by_a_walk_begun_five_minutes_after_it() {
 }
 
 #[test]
-fn x22_a_sweep_for_a_future_moment_acts_as_of_now_and_one_for_the_past_as_of_then() {
+fn a_sweep_for_a_future_moment_acts_as_of_now_and_one_for_the_past_as_of_then() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -125,7 +125,7 @@ fn x22_a_sweep_for_a_future_moment_acts_as_of_now_and_one_for_the_past_as_of_the
 }
 
 #[test]
-fn p8_doubt_frees_nothing() {
+fn doubt_frees_nothing() {
     for (kind, more, code) in [
         (
             "refuse",
@@ -203,7 +203,7 @@ fn p8_doubt_frees_nothing() {
 }
 
 #[test]
-fn x6_a_404_of_another_account_is_not_gone() {
+fn a_404_of_another_account_is_not_gone() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
@@ -271,7 +271,7 @@ fn a_revoke_that_fails_six_times_is_stuck_and_tried_daily_and_holds_up_nobody() 
 }
 
 #[test]
-fn p7_what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
+fn what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);
     world.pass(90 * 86_400 + 300);
@@ -305,7 +305,7 @@ fn p7_what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
 }
 
 #[test]
-fn p8_a_row_that_the_database_refuses_holds_up_no_other() {
+fn a_row_that_the_database_refuses_holds_up_no_other() {
     let world = World::new();
     // Two of each kind: what has expired, what is to be removed, and what has a hold and gets less.
     let holders = |from: usize| {
@@ -356,7 +356,7 @@ fn p8_a_row_that_the_database_refuses_holds_up_no_other() {
 }
 
 #[test]
-fn c2_a_key_expires_five_minutes_after_its_time_and_its_owner_can_claim_again() {
+fn a_key_expires_five_minutes_after_its_time_and_its_owner_can_claim_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -407,7 +407,7 @@ fn two_sweeps_at_once_are_one() {
 }
 
 #[test]
-fn x16_a_long_list_is_walked_in_pages_that_meet() {
+fn a_long_list_is_walked_in_pages_that_meet() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -434,7 +434,7 @@ fn x16_a_long_list_is_walked_in_pages_that_meet() {
 }
 
 #[test]
-fn a17_what_one_sweep_cannot_walk_the_next_one_goes_on_with() {
+fn what_one_sweep_cannot_walk_the_next_one_goes_on_with() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));

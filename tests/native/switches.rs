@@ -1,4 +1,4 @@
-//! The stronger switch: every key off, and on again, through any bad luck (S4-22, A2, X4).
+//! The stronger switch: every key off, and on again, through any bad luck.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn sweeps(world: &World, n: usize) {
 }
 
 #[test]
-fn s4_22_every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
+fn every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
     let (world, cookies) = begin();
     let operator = Browser::with(&world, &cookies);
     let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":2}"#);
@@ -74,7 +74,7 @@ fn s4_22_every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
 }
 
 #[test]
-fn a2_what_was_off_for_another_reason_stays_off() {
+fn what_was_off_for_another_reason_stays_off() {
     let (world, cookies) = begin();
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
@@ -91,7 +91,7 @@ fn a2_what_was_off_for_another_reason_stays_off() {
 }
 
 #[test]
-fn x4_switching_off_and_on_survives_a_cut_or_a_lost_answer_at_every_effect() {
+fn switching_off_and_on_survives_a_cut_or_a_lost_answer_at_every_effect() {
     let mut scenarios = 0;
     for towards_on in [false, true] {
         let (start, cookies) = begin();
@@ -134,7 +134,7 @@ fn x4_switching_off_and_on_survives_a_cut_or_a_lost_answer_at_every_effect() {
 }
 
 #[test]
-fn x4_an_enable_that_lands_late_does_not_outlive_the_next_off() {
+fn an_enable_that_lands_late_does_not_outlive_the_next_off() {
     let (world, cookies) = begin();
     off(&world, &cookies);
     sweeps(&world, 1);
@@ -151,7 +151,7 @@ fn x4_an_enable_that_lands_late_does_not_outlive_the_next_off() {
 }
 
 #[test]
-fn x12_a_mint_under_way_when_every_key_goes_off_delivers_nothing() {
+fn a_mint_under_way_when_every_key_goes_off_delivers_nothing() {
     let (world, _) = begin();
     world.db.run(
         "CREATE TRIGGER off AFTER INSERT ON generations BEGIN
@@ -166,7 +166,7 @@ fn x12_a_mint_under_way_when_every_key_goes_off_delivers_nothing() {
 }
 
 #[test]
-fn p7_keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
+fn keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
     let world = World::new();
     for n in 0..201 {
         let one = Browser::signed_in(&world, &format!("load-{n}"));

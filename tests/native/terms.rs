@@ -28,7 +28,7 @@ fn acceptances(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn s4_85_a_member_accepts_the_terms_once_and_it_is_recorded() {
+fn a_member_accepts_the_terms_once_and_it_is_recorded() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let told = bare(&member);
@@ -69,7 +69,7 @@ fn s4_85_a_member_accepts_the_terms_once_and_it_is_recorded() {
 }
 
 #[test]
-fn s4_85_other_terms_than_those_in_force_are_not_accepted() {
+fn other_terms_than_those_in_force_are_not_accepted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     for revision in ["0", "2", "-1", "9007199254740993"] {
@@ -97,7 +97,7 @@ fn s4_85_other_terms_than_those_in_force_are_not_accepted() {
 }
 
 #[test]
-fn s4_85_other_refusals_come_first_and_a_refused_claim_keeps_the_acceptance() {
+fn other_refusals_come_first_and_a_refused_claim_keeps_the_acceptance() {
     let world = World::new();
     let newcomer = Browser::signed_in(&world, "newcomer");
     assert_eq!(bare(&newcomer).code(), "account_too_young");
@@ -120,7 +120,7 @@ fn s4_85_other_refusals_come_first_and_a_refused_claim_keeps_the_acceptance() {
 }
 
 #[test]
-fn a15_an_acceptance_brought_along_makes_it_another_request() {
+fn an_acceptance_brought_along_makes_it_another_request() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let send = |body: &str| {
@@ -139,7 +139,7 @@ fn a15_an_acceptance_brought_along_makes_it_another_request() {
 }
 
 #[test]
-fn s4_11_a_claim_that_brings_the_acceptance_is_two_round_trips_and_one_call() {
+fn a_claim_that_brings_the_acceptance_is_two_round_trips_and_one_call() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[]);
@@ -183,7 +183,7 @@ fn confirm(browser: &Browser<'_>) -> Told {
 }
 
 #[test]
-fn s4_21_s4_85_nothing_is_minted_before_an_admin_has_confirmed_the_upstreams_terms() {
+fn nothing_is_minted_before_an_admin_has_confirmed_the_upstreams_terms() {
     let world = World::new();
     let (member, operator) = (moved(&world, "member"), moved(&world, "operator"));
     let told = claim(&member);
@@ -238,7 +238,7 @@ fn s4_21_s4_85_nothing_is_minted_before_an_admin_has_confirmed_the_upstreams_ter
 }
 
 #[test]
-fn s4_21_the_health_route_asks_the_database_until_it_is_confirmed_and_says_so_when_it_cannot() {
+fn the_health_route_asks_the_database_until_it_is_confirmed_and_says_so_when_it_cannot() {
     let world = World::new();
     let operator = moved(&world, "operator");
     let asked = |browser: &Browser<'_>| {
@@ -264,7 +264,7 @@ fn s4_21_the_health_route_asks_the_database_until_it_is_confirmed_and_says_so_wh
 }
 
 #[test]
-fn s4_21_on_this_machine_there_is_nothing_to_confirm() {
+fn on_this_machine_there_is_nothing_to_confirm() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.get("/healthz").json()["claims_open"], true);
@@ -276,7 +276,7 @@ fn s4_21_on_this_machine_there_is_nothing_to_confirm() {
 }
 
 #[test]
-fn x12_s4_21_what_is_no_longer_confirmed_at_the_record_delivers_nothing() {
+fn what_is_no_longer_confirmed_at_the_record_delivers_nothing() {
     let world = World::new();
     let (member, operator) = (moved(&world, "member"), moved(&world, "operator"));
     assert_eq!(confirm(&operator).status, 200);
@@ -291,7 +291,7 @@ fn x12_s4_21_what_is_no_longer_confirmed_at_the_record_delivers_nothing() {
 }
 
 #[test]
-fn s4_21_only_the_exact_word_confirms() {
+fn only_the_exact_word_confirms() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     for body in [

@@ -49,7 +49,7 @@ fn settings() -> Vec<String> {
 }
 
 #[test]
-fn s0_110_the_readmes_table_of_settings_is_the_codes() {
+fn the_readmes_table_of_settings_is_the_codes() {
     let readme = read("README.md");
     let mut told: Vec<String> = readme
         .lines()
@@ -63,7 +63,7 @@ fn s0_110_the_readmes_table_of_settings_is_the_codes() {
 }
 
 #[test]
-fn s4_47_static_files_hold_no_name_or_value_of_a_setting() {
+fn static_files_hold_no_name_or_value_of_a_setting() {
     for (path, text) in files("public") {
         for name in settings() {
             assert!(!text.contains(&name), "{}: {name}", path.display());
@@ -75,7 +75,7 @@ fn s4_47_static_files_hold_no_name_or_value_of_a_setting() {
 }
 
 #[test]
-fn s4_83_s4_44_no_workspace_is_compiled_in() {
+fn no_workspace_is_compiled_in() {
     let is_uuid =
         |word: &str| word.len() == 36 && word.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
     for (path, text) in files("src") {
@@ -94,7 +94,7 @@ fn s4_83_s4_44_no_workspace_is_compiled_in() {
 }
 
 #[test]
-fn s4_46_s4_57_a_member_reads_only_what_is_theirs() {
+fn a_member_reads_only_what_is_theirs() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -107,7 +107,7 @@ fn s4_46_s4_57_a_member_reads_only_what_is_theirs() {
     for target in ["/api/v1/keys", "/api/v1/me", "/api/v1/keys?owner=1000100"] {
         assert!(!other.get(target).body.contains(&mine), "{target}");
     }
-    // C9: nobody's answers hold an upstream hash, which anyone could have disabled.
+    // Nobody's answers hold an upstream hash, which anyone could have disabled.
     let hash = world.db.text("SELECT upstream_hash FROM generations");
     for target in ["/api/v1/keys", "/api/v1/me"] {
         assert!(!member.get(target).body.contains(&hash), "{target}");
@@ -115,7 +115,7 @@ fn s4_46_s4_57_a_member_reads_only_what_is_theirs() {
 }
 
 #[test]
-fn s4_54_s3_47_the_handle_for_a_delete_is_upstreams_hash() {
+fn the_handle_for_a_delete_is_upstreams_hash() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault(
@@ -136,7 +136,7 @@ fn s4_54_s3_47_the_handle_for_a_delete_is_upstreams_hash() {
 }
 
 #[test]
-fn s0_158_no_secret_is_compared_but_in_constant_time() {
+fn no_secret_is_compared_but_in_constant_time() {
     // `Secret` itself cannot be compared: its documentation holds what must not compile.
     for (path, text) in files("src") {
         let code = text.split("#[cfg(test)]").next().unwrap();
@@ -160,7 +160,7 @@ fn s0_158_no_secret_is_compared_but_in_constant_time() {
 }
 
 #[test]
-fn s4_64_there_is_one_way_to_a_mint() {
+fn there_is_one_way_to_a_mint() {
     let callers: Vec<String> = files("src")
         .into_iter()
         .filter(|(_, text)| text.contains("openrouter::create_key"))
@@ -179,7 +179,7 @@ fn s4_64_there_is_one_way_to_a_mint() {
 }
 
 #[test]
-fn s1_13_upstreams_are_called_by_their_clients_alone_through_a_port() {
+fn upstreams_are_called_by_their_clients_alone_through_a_port() {
     let who = |what: &str| {
         let found = files("src").into_iter();
         let found = found.filter(|(_, text)| text.contains(what));
@@ -216,7 +216,7 @@ const NAMES_OF_NOTHING: [&str; 8] = [
 ];
 
 #[test]
-fn s4_67_files_stay_small_enough_to_read() {
+fn files_stay_small_enough_to_read() {
     let mut lines = Vec::new();
     let mut folders: HashMap<PathBuf, usize> = HashMap::new();
     for (path, text) in files("src") {

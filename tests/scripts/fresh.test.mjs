@@ -19,7 +19,7 @@ async function imports(module, found = new Map()) {
   return found;
 }
 
-test("every command starts in a clone without packages (S4-50)", async () => {
+test("every command starts in a clone without packages", async () => {
   const { scripts } = JSON.parse(await readFile(inRoot("package.json"), "utf8"));
   for (const [name, command] of Object.entries(scripts)) {
     const [, program] = /^node (scripts\/[a-z]+\.mjs)/.exec(command) ?? [];

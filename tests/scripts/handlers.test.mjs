@@ -45,7 +45,7 @@ test("an error is no trap", async () => {
   assert.deepEqual([made, state.criticalError], [[], false]);
 });
 
-test("after a trap the class is made again, which starts the program anew (S0-31)", async () => {
+test("after a trap the class is made again, which starts the program anew", async () => {
   const { made, worker, state } = built();
   await assert.rejects(worker.fetch(/** @type {any} */ ("trap"), "env", "ctx"), WebAssembly.RuntimeError);
   assert.equal(state.criticalError, true);
@@ -53,7 +53,7 @@ test("after a trap the class is made again, which starts the program anew (S0-31
   assert.deepEqual(made, [["ctx", "env"]]);
 });
 
-test("also after one that nobody awaited (S0-31)", async () => {
+test("also after one that nobody awaited", async () => {
   const { made, worker, state } = built();
   state.criticalError = true;
   assert.deepEqual(await worker.fetch(/** @type {any} */ ("request"), "env", "ctx"), ["request", "env", "ctx"]);

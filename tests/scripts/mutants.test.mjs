@@ -7,7 +7,7 @@ import test from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
 import { mutants } from "../mutants.mjs";
 
-test("every guard that a mutant takes out is in its file once (F14)", async () => {
+test("every guard that a mutant takes out is in its file once", async () => {
   const lost = [];
   for (const { name, file, find, replace } of mutants) {
     const text = await readFile(inRoot(file), "utf8");

@@ -15,7 +15,7 @@ const { staging } = production.env;
 
 const names = (/** @type {any[]} */ bindings, field = "binding") => bindings.map((binding) => binding[field]).sort();
 
-test("S4-52: both environments are closed as committed", () => {
+test("both environments are closed as committed", () => {
   for (const { vars } of [production, staging]) {
     assert.notEqual(vars.PROJECT_STATUS, "live");
     assert.notEqual(vars.PROVISIONING_ENABLED, "true");
@@ -23,7 +23,7 @@ test("S4-52: both environments are closed as committed", () => {
   }
 });
 
-test("S4-51, S4-45: staging has every binding and variable of production, under its own ids", () => {
+test("staging has every binding and variable of production, under its own ids", () => {
   assert.notEqual(staging.name, production.name);
   assert.deepEqual(Object.keys(staging.vars).sort(), Object.keys(production.vars).sort());
   for (const [kind, field, id] of [["d1_databases", "binding", "database_id"], ["kv_namespaces", "binding", "id"], ["ratelimits", "name", "namespace_id"]]) {
@@ -33,7 +33,7 @@ test("S4-51, S4-45: staging has every binding and variable of production, under 
   }
 });
 
-test("S4-50: running it, testing it and deploying it are one command each", async () => {
+test("running it, testing it and deploying it are one command each", async () => {
   const { scripts } = JSON.parse(await readFile(inRoot("package.json"), "utf8"));
   for (const name of ["start", "test", "build", "sandbox", "check", "deploy"]) {
     const program = /^node (scripts\/[a-z]+\.mjs)$/.exec(scripts[name])?.[1];
@@ -51,7 +51,7 @@ test("no secret has a place in the configuration", () => {
   for (const { vars } of [production, staging]) for (const name of secrets) assert.ok(!(name in vars), name);
 });
 
-test("S0-111: the local configuration takes no setting over from production and keeps every binding", async () => {
+test("the local configuration takes no setting over from production and keeps every binding", async () => {
   const folder = await mkdtemp(join(tmpdir(), "keycap-config-"));
   try {
     const vars = { ...localVars({ origin: "http://localhost:1", sandboxUrl: "http://127.0.0.1:2" }), MAX_TOTAL_KEYS: undefined };

@@ -1,4 +1,4 @@
-// The bench compares like with like: the peer answers what the Worker answers, and runs its very statements (F8).
+// The bench compares like with like: the peer answers what the Worker answers, and runs its very statements.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -16,14 +16,14 @@ before(async () => {
 });
 after(() => Promise.all([pair?.ours.stop(), pair?.peer.stop()]));
 
-test("the bench's peer answers a signed-in member as the Worker does: status, headers and JSON (F8)", async () => {
+test("the bench's peer answers a signed-in member as the Worker does: status, headers and JSON", async () => {
   const ours = await answerOf(pair.ours);
   assert.equal(ours.status, 200);
   assert.equal(ours.body.keys.length, 5);
   assert.deepEqual(await answerOf(pair.peer), ours);
 });
 
-test("and turns the same sessions away: none, a forged one, an ended one (F8)", async () => {
+test("and turns the same sessions away: none, a forged one, an ended one", async () => {
   const genuine = await cookie();
   const ended = async () => {
     const change = "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'ended', public_id, 'sessions_ended', 'bench', 1 FROM members WHERE owner_id = 1;\nUPDATE members SET epoch = epoch + 1, change_id = 'ended' WHERE owner_id = 1;\n";

@@ -1,4 +1,4 @@
-// Many at once: what the schema's indexes and the reservation's guard promise, on real D1 (S4-11, S4-16, S1-01, P1, P6); and of
+// Many at once: what the schema's indexes and the reservation's guard promise, on real D1; and of
 // rotations, which of them brings a secret.
 
 import assert from "node:assert/strict";
@@ -43,7 +43,7 @@ function othersAreTold(answers) {
   assert.deepEqual(kinds.filter((kind) => !["200", "409 claim_in_progress"].includes(kind)), []);
 }
 
-test(`${SIZES.claims} concurrent claims of one member make one key and tell one secret (S4-11, S1-01, P1)`, async () => {
+test(`${SIZES.claims} concurrent claims of one member make one key and tell one secret`, async () => {
   const before = await house.calls(CREATE);
   const member = await house.member();
   const answers = await claimAtOnce([member], SIZES.claims);
@@ -55,7 +55,7 @@ test(`${SIZES.claims} concurrent claims of one member make one key and tell one 
   await house.promises({ settled: true });
 });
 
-test(`${SIZES.members} members with ${SIZES.each} concurrent claims each get one key and one secret each (S4-11, S1-01)`, async () => {
+test(`${SIZES.members} members with ${SIZES.each} concurrent claims each get one key and one secret each`, async () => {
   const before = await house.calls(CREATE);
   const members = await house.members(SIZES.members);
   const secrets = [];
@@ -76,7 +76,7 @@ test(`${SIZES.members} members with ${SIZES.each} concurrent claims each get one
   await house.promises({ settled: true });
 });
 
-test(`while a member's create is held, ${SIZES.latecomers} more claims of theirs are told to wait, and none makes a key (S4-11)`, async () => {
+test(`while a member's create is held, ${SIZES.latecomers} more claims of theirs are told to wait, and none makes a key`, async () => {
   const before = await house.calls(CREATE);
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
@@ -94,7 +94,7 @@ test(`while a member's create is held, ${SIZES.latecomers} more claims of theirs
   await house.promises({ settled: true });
 });
 
-test(`with ${SIZES.seats} seats left and ${SIZES.crowd} members at once, ${SIZES.seats} keys are made (S4-16, P6)`, async (t) => {
+test(`with ${SIZES.seats} seats left and ${SIZES.crowd} members at once, ${SIZES.seats} keys are made`, async (t) => {
   const members = await house.members(SIZES.crowd);
   const [{ live }] = await house.worker.d1("SELECT live FROM seats");
   await house.worker.restart({ vars: { MAX_TOTAL_KEYS: `${live + SIZES.seats}` } });
@@ -122,7 +122,7 @@ async function rotateAtOnce(members) {
 /** The hashes of the keys whose secrets were told. @param {import("./support.mjs").Answer[]} answers */
 const hashesOf = (answers) => answers.flatMap(secretsIn).map(sha256);
 
-test(`of ${SIZES.rotations} rotations of one key at once one brings a secret, and one key is left (P1, S4-74)`, async () => {
+test(`of ${SIZES.rotations} rotations of one key at once one brings a secret, and one key is left`, async () => {
   const member = await house.member();
   assert.equal((await house.claim(member)).status, 201);
   const [{ upstream_hash: old }] = await house.generations(member);
@@ -139,7 +139,7 @@ test(`of ${SIZES.rotations} rotations of one key at once one brings a secret, an
   await house.promises({ settled: true });
 });
 
-test(`${SIZES.rotating} members who rotate at once get a secret each (P1, S4-74)`, async () => {
+test(`${SIZES.rotating} members who rotate at once get a secret each`, async () => {
   const members = await house.members(SIZES.rotating);
   const first = await inWaves(SIZES.together, members.length, (n) => house.claim(members[n]));
   const answers = [];

@@ -1,4 +1,4 @@
-// Every statement of the application on real D1, compared with what SQLite answered natively (B6): the native tests write
+// Every statement of the application on real D1, compared with what SQLite answered natively: the native tests write
 // their whole story down, batch by batch, and D1 is told the same one.
 
 import assert from "node:assert/strict";
@@ -20,7 +20,7 @@ async function written(name) {
   return JSON.parse(text);
 }
 
-test("D1 answers every statement of the native tests' story as SQLite did (B6)", async (t) => {
+test("D1 answers every statement of the native tests' story as SQLite did", async (t) => {
   /** @type {[{ setup: string[] }, ...Batch[]]} */
   const [{ setup }, ...story] = await written("conformance.json");
   /** @type {string[]} */

@@ -1,5 +1,5 @@
-// Power cuts: the whole process group killed at the worst moments, and started again on the same database (F9, F10).
-// What is left over ends within two sweeps, and nobody stays locked out (P1, P2, P8, X1, S4-71).
+// Power cuts: the whole process group killed at the worst moments, and started again on the same database.
+// What is left over ends within two sweeps, and nobody stays locked out.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -33,7 +33,7 @@ async function keysOf(member) {
   return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null);
 }
 
-test("killed while the create's answer was on its way: the key exists, nobody has its secret, and the sweep removes it (S4-71, P2)", async () => {
+test("killed while the create's answer was on its way: the key exists, nobody has its secret, and the sweep removes it", async () => {
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
   const claim = house.claim(member);
@@ -42,7 +42,7 @@ test("killed while the create's answer was on its way: the key exists, nobody ha
   await house.sandbox.release();
   assert.deepEqual(await house.states(member), ["minting"]);
   assert.equal((await keysOf(member)).length, 1, "a key that nobody has the secret of");
-  assert.deepEqual(tally([await house.claim(member)]), { "409 claim_in_progress": 1 }, "doubt frees no reservation (P8)");
+  assert.deepEqual(tally([await house.claim(member)]), { "409 claim_in_progress": 1 }, "doubt frees no reservation");
   await house.promises();
 
   assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
@@ -52,7 +52,7 @@ test("killed while the create's answer was on its way: the key exists, nobody ha
   await house.promises({ settled: true });
 });
 
-test("killed before the create reached the upstream: the member is free again after two sweeps (S4-71, P8)", async () => {
+test("killed before the create reached the upstream: the member is free again after two sweeps", async () => {
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
   const claim = house.claim(member);
@@ -65,7 +65,7 @@ test("killed before the create reached the upstream: the member is free again af
   assert.equal((await house.claim(member)).status, 201);
   await house.promises({ settled: true });
 
-  // Only now the network delivers what the dead Worker had sent (X1).
+  // Only now the network delivers what the dead Worker had sent.
   await house.sandbox.release();
   assert.equal((await keysOf(member)).length, 2);
   await house.twoSweeps();
@@ -73,7 +73,7 @@ test("killed before the create reached the upstream: the member is free again af
   await house.promises({ settled: true });
 });
 
-test("killed with claims of many members under way: every one of them has one key or may claim one (P1, P2, P6)", async () => {
+test("killed with claims of many members under way: every one of them has one key or may claim one", async () => {
   const members = await house.members(12);
   // Some are answered, some wait upstream, some have not got there.
   await house.sandbox.fault({ operation: CREATE, kind: "hold_after", nth: 5, times: 0 });
@@ -94,7 +94,7 @@ test("killed with claims of many members under way: every one of them has one ke
   await house.promises({ settled: true });
 });
 
-test("killed during a sweep's listing: its lease holds the next one up only until it ends, and then the work is done (X22, F10)", async () => {
+test("killed during a sweep's listing: its lease holds the next one up only until it ends, and then the work is done", async () => {
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
   assert.equal((await house.claim(member)).status, 503);
@@ -115,7 +115,7 @@ test("killed during a sweep's listing: its lease holds the next one up only unti
   await house.promises({ settled: true });
 });
 
-test("killed after a sweep's delete and before it was written down: the next one finds it gone and closes the row (X6, P2)", async () => {
+test("killed after a sweep's delete and before it was written down: the next one finds it gone and closes the row", async () => {
   const member = await house.member();
   // A bad echo, and a delete that does not get through: the row is `revoking`, the key works, nobody has it.
   await house.sandbox.fault([
@@ -140,7 +140,7 @@ test("killed after a sweep's delete and before it was written down: the next one
   await house.promises({ settled: true });
 });
 
-test("sessions, keys and records outlive the Worker: after a kill a member finds the key they had (F10, P4)", async () => {
+test("sessions, keys and records outlive the Worker: after a kill a member finds the key they had", async () => {
   const member = await house.member();
   const made = await house.claim(member);
   await powerCut([]);
@@ -200,7 +200,7 @@ async function standAt(house, { moment, call, batch }, side) {
   return { moment, who, act };
 }
 
-/** The power fails for all of them; what had been sent arrives, creates only after everything is over (X1). @param {House} house @param {Awaited<ReturnType<typeof standAt>>[]} standing */
+/** The power fails for all of them; what had been sent arrives, creates only after everything is over. @param {House} house @param {Awaited<ReturnType<typeof standAt>>[]} standing */
 async function cutAll(house, standing) {
   await powerCut(standing.map(({ act }) => act), house);
   const { held } = await house.sandbox.ledger();
@@ -218,13 +218,13 @@ after(() => console.log(`counted: ${points} points of power cuts on workerd`));
 
 const SIDES = /** @type {const} */ (["hold_before", "hold_after"]);
 
-test("killed with people at every point of a sign-in and a claim, before and after each call and each batch: everybody ends with one key (F10, X1, X3)", async () => {
+test("killed with people at every point of a sign-in and a claim, before and after each call and each batch: everybody ends with one key", async () => {
   const standing = [];
   for (const point of IN_REQUESTS) for (const side of SIDES) standing.push(await standAt(house, point, side));
   await cutAll(house, standing);
 });
 
-test("killed at every point of a sweep, before and after each call and its report: the next sweeps finish (F10, X22)", async (t) => {
+test("killed at every point of a sweep, before and after each call and its report: the next sweeps finish", async (t) => {
   const plain = await sweepingAStray.prepare(house);
   await house.trouble(null);
   await sweepingAStray.act(house, plain);

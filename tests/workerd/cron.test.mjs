@@ -1,5 +1,5 @@
 // The ten-minute trigger on workerd, by its rows in `runs`: one sweep at a time, never early, and only on keys that are
-// ours beyond doubt (X2, X7, X22, P2, P8).
+// ours beyond doubt.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -27,7 +27,7 @@ async function doubtful() {
   return member;
 }
 
-test("of two sweeps at once one runs and the other leaves no row; each run reports what it did (X22)", async () => {
+test("of two sweeps at once one runs and the other leaves no row; each run reports what it did", async () => {
   const member = await doubtful();
   await house.pass(TEN_MINUTES);
   const [{ count }] = await house.worker.d1("SELECT COUNT(*) AS count FROM runs");
@@ -48,14 +48,14 @@ test("of two sweeps at once one runs and the other leaves no row; each run repor
   await house.promises({ settled: true });
 });
 
-test("many triggers at once leave no run unfinished and never two at a time (X22)", async () => {
+test("many triggers at once leave no run unfinished and never two at a time", async () => {
   await Promise.all(Array.from({ length: 10 }, () => house.worker.cron()));
   const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs");
   assert.ok(runs.length >= 1 && runs.every((run) => run.outcome === "done" && run.ended_at !== null), JSON.stringify(runs));
   await house.promises();
 });
 
-test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim told its secret (X22, X2, P8)", async () => {
+test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim told its secret", async () => {
   const doubt = await doubtful();
   const members = await house.members(30);
   const [{ last }] = await house.worker.d1("SELECT COALESCE(MAX(id), 0) AS last FROM runs");
@@ -83,7 +83,7 @@ test("eleven triggers among thirty claims: one sweep at a time, no reservation f
   console.log(`counted: 11 triggers among ${members.length} claims, ${runs.length} sweeps on workerd`);
 });
 
-test("a sweep that is held up beyond its lease is written off, and harms nothing when it goes on beside the next (X22, P8)", async () => {
+test("a sweep that is held up beyond its lease is written off, and harms nothing when it goes on beside the next", async () => {
   const member = await doubtful();
   await house.pass(TEN_MINUTES);
   await house.sandbox.fault({ operation: LIST, kind: "hold_after" });
@@ -99,7 +99,7 @@ test("a sweep that is held up beyond its lease is written off, and harms nothing
   await house.promises({ settled: true });
 });
 
-test("a trigger with a time in the future frees nothing early; one in the past acts as of then (X22, P8)", async () => {
+test("a trigger with a time in the future frees nothing early; one in the past acts as of then", async () => {
   const member = await doubtful();
   const tomorrow = Date.now() + 86_400_000;
   const early = await house.sweep(tomorrow);
@@ -117,7 +117,7 @@ test("a trigger with a time in the future frees nothing early; one in the past a
   await house.promises({ settled: true });
 });
 
-test("a mint under way is left alone by a sweep, whatever its time says (X2, X22)", async () => {
+test("a mint under way is left alone by a sweep, whatever its time says", async () => {
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
   const claim = house.claim(member);
@@ -129,7 +129,7 @@ test("a mint under way is left alone by a sweep, whatever its time says (X2, X22
   await house.promises({ settled: true });
 });
 
-test("a mint older than a minute is not recorded any more, and one fenced by a sweep neither: the key goes, the secret stays (X1, S4-71)", async () => {
+test("a mint older than a minute is not recorded any more, and one fenced by a sweep neither: the key goes, the secret stays", async () => {
   for (const [age, sweeps] of [[61, false], [TEN_MINUTES, true]]) {
     const member = await house.member();
     await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
@@ -147,7 +147,7 @@ test("a mint older than a minute is not recorded any more, and one fenced by a s
   }
 });
 
-test("other people's keys are never touched, whatever their names (P8, X2)", async () => {
+test("other people's keys are never touched, whatever their names", async () => {
   const member = await house.member();
   assert.equal((await house.claim(member)).status, 201);
   const [{ name: instance }] = await house.worker.d1("SELECT name FROM instance");
@@ -162,7 +162,7 @@ test("other people's keys are never touched, whatever their names (P8, X2)", asy
   await house.promises({ settled: true });
 });
 
-test("a marker key without a row is disabled, listed and in the log, and never deleted (P2, X2)", async () => {
+test("a marker key without a row is disabled, listed and in the log, and never deleted", async () => {
   const { name, hash } = await house.markerWithoutRow(1);
   await house.pass(TEN_MINUTES);
   const run = await house.sweep();
@@ -179,7 +179,7 @@ test("a marker key without a row is disabled, listed and in the log, and never d
   await forget([hash]);
 });
 
-test("more than ten marker keys without a row are no strays: nothing is touched, the run stops and says so (P8)", async () => {
+test("more than ten marker keys without a row are no strays: nothing is touched, the run stops and says so", async () => {
   const markers = [];
   for (let n = 100; n < 111; n += 1) markers.push(await house.markerWithoutRow(n));
   await house.pass(TEN_MINUTES);
@@ -210,7 +210,7 @@ test("the trigger of half past midnight starts nothing yet and harms nothing", a
   assert.deepEqual(await house.worker.d1("SELECT COUNT(*) AS runs FROM runs"), [before]);
 });
 
-test("a key past its expiry is closed five minutes later, and its owner may claim again (C2, P2)", async (t) => {
+test("a key past its expiry is closed five minutes later, and its owner may claim again", async (t) => {
   // A house of its own: ninety days end every key there is.
   const own = await House.open();
   t.after(() => own.close());

@@ -1,5 +1,5 @@
 // A tab that is closed while its claim is under way: the claim runs to its end all the same, and its secret is told to
-// nobody (A18, P1, P4). `wrangler dev` runs a request to its end with or without `waitUntil`, so what is seen here is the
+// nobody. `wrangler dev` runs a request to its end with or without `waitUntil`, so what is seen here is the
 // behaviour, not what brings it about on the edge.
 
 import assert from "node:assert/strict";
@@ -42,7 +42,7 @@ async function nothingUnderWay(members) {
 }
 
 for (const kind of ["hold_before", "hold_after"]) {
-  test(`a claim whose tab is closed while its create waits (${kind}) is finished: recorded, told to nobody, there at the next claim (A18)`, async () => {
+  test(`a claim whose tab is closed while its create waits (${kind}) is finished: recorded, told to nobody, there at the next claim`, async () => {
     const member = await house.member();
     await house.sandbox.fault({ operation: CREATE, kind });
     const claim = closableClaim(member);
@@ -63,7 +63,7 @@ for (const kind of ["hold_before", "hold_after"]) {
   });
 }
 
-test("a claim whose tab is closed, and whose gate closes before the record, is undone with nobody waiting (A18, X12)", async () => {
+test("a claim whose tab is closed, and whose gate closes before the record, is undone with nobody waiting", async () => {
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
   const claim = closableClaim(member);
@@ -100,7 +100,7 @@ test("a sign-in whose tab is closed at the callback is finished: the member is t
   await house.promises({ settled: true });
 });
 
-test("tabs closed at whatever moment leave each member with one key or none, and no sweep is needed (A18)", async () => {
+test("tabs closed at whatever moment leave each member with one key or none, and no sweep is needed", async () => {
   const members = await house.members(20);
   const claims = members.map((member) => closableClaim(member));
   // Each tab closes as one more create has arrived, so that the last ones are cut earlier than the first.

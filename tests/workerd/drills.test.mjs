@@ -1,5 +1,5 @@
-// What an operator may do to a deployment, on real workerd: a management key of another account (X6), a database put back
-// to an earlier day while KV stays (X7), a second deployment on the same account (A13).
+// What an operator may do to a deployment, on real workerd: a management key of another account, a database put back
+// to an earlier day while KV stays, a second deployment on the same account.
 
 import assert from "node:assert/strict";
 import { cp, mkdtemp, rm } from "node:fs/promises";
@@ -30,7 +30,7 @@ async function refusal(house, member) {
   return `${status} ${body.code}`;
 }
 
-test("with the management key of another account nothing is claimed, concluded, disabled or deleted (X6, P8)", async (t) => {
+test("with the management key of another account nothing is claimed, concluded, disabled or deleted", async (t) => {
   const [house, other] = [await House.open(), await startSandbox()];
   t.after(() => house.close());
   t.after(() => other.stop());
@@ -58,7 +58,7 @@ test("with the management key of another account nothing is claimed, concluded, 
   await house.promises({ settled: true });
 });
 
-test("on a database put back to an earlier copy nothing is minted, disabled or deleted until an admin accepts it (X7, F11)", async (t) => {
+test("on a database put back to an earlier copy nothing is minted, disabled or deleted until an admin accepts it", async (t) => {
   const house = await House.open();
   const copy = await mkdtemp(join(tmpdir(), "keycap-copy-"));
   t.after(() => rm(copy, { recursive: true }));
@@ -99,7 +99,7 @@ test("on a database put back to an earlier copy nothing is minted, disabled or d
   await house.promises({ settled: true });
 });
 
-test("two deployments on one account leave each other's keys alone, strays too (A13)", async (t) => {
+test("two deployments on one account leave each other's keys alone, strays too", async (t) => {
   const first = await House.open();
   const second = await House.open({ beside: first });
   t.after(() => second.close());

@@ -41,7 +41,7 @@ test("a microtask is given nothing: a line of the log ends where it ends", async
   assert.equal(await made("/given"), "0");
 });
 
-test("a trap while the program comes back from a wait is noticed, and it is started anew for the next request (S0-31)", async () => {
+test("a trap while the program comes back from a wait is noticed, and it is started anew for the next request", async () => {
   assert.equal(await made("/"), "0");
   assert.equal(await made("/"), "0", "nothing is made while nothing has trapped");
   await made("/trap");

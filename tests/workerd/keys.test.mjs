@@ -1,5 +1,5 @@
 // What owners and admins do with keys, over HTTP on real D1: off and on, a name, the end, through a power cut too
-// (S0-07, S0-08, S0-125, S1-05, S4-33, A2, C1, X14).
+//.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -35,7 +35,7 @@ async function upstream(hash) {
 /** @param {import("./support.mjs").Answer} answer */
 const told = ({ status, body }) => [status, body.code ?? body.key.state, body.key?.holds];
 
-test("an owner puts a key off and on and names it; an admin's hold is an admin's to lift (S0-08, S0-156, A2)", async () => {
+test("an owner puts a key off and on and names it; an admin's hold is an admin's to lift", async () => {
   const { member, hash, key } = await holder();
   const [stranger, operator] = [await house.member(), await house.member("operator")];
   const { name } = await upstream(hash);
@@ -55,7 +55,7 @@ test("an owner puts a key off and on and names it; an admin's hold is an admin's
   await house.promises({ settled: true });
 });
 
-test("a removed key is off at once, read again by two sweeps and deleted the day after; nothing brings it back (S0-07, S0-125, C1)", async () => {
+test("a removed key is off at once, read again by two sweeps and deleted the day after; nothing brings it back", async () => {
   const { member, hash, key } = await holder();
   const operator = await house.member("operator");
   assert.deepEqual(told(await operator.delete(key)), [200, "revoked", []]);
@@ -78,7 +78,7 @@ for (const [call, side, left] of /** @type {const} */ ([
   [UPDATE, "hold_after", "off"],
   [GET, "hold_before", "off"],
 ])) {
-  test(`killed during a removal, ${side} at ${call}: it is visible, claims wait for it, and the next sweep finishes it (S1-05, S4-33, X14)`, async () => {
+  test(`killed during a removal, ${side} at ${call}: it is visible, claims wait for it, and the next sweep finishes it`, async () => {
     const { member, hash, key } = await holder();
     await house.sandbox.fault({ operation: call, kind: side });
     const removal = Promise.allSettled([member.delete(key)]);

@@ -1,4 +1,4 @@
-// Members who are put out and people who leave, on the real Worker and D1 (S2-84, A16, X12).
+// Members who are put out and people who leave, on the real Worker and D1.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -15,7 +15,7 @@ afterEach(() => house.sandbox.clearFaults());
 /** @param {string} id */
 const at = (id) => `/api/v1/admin/members/${id}`;
 
-test("a member who is suspended while upstream holds their claim has nothing alive afterwards, and claims anew once let in (X12)", async () => {
+test("a member who is suspended while upstream holds their claim has nothing alive afterwards, and claims anew once let in", async () => {
   const persona = "load-70001";
   const [member, operator] = [await house.member(persona), await house.member("operator")];
   const id = await house.memberId(member);
@@ -39,7 +39,7 @@ test("a member who is suspended while upstream holds their claim has nothing ali
   await house.promises({ settled: true });
 });
 
-test("who leaves has no key and no name any more, and comes back as who they were (A16)", async () => {
+test("who leaves has no key and no name any more, and comes back as who they were", async () => {
   const persona = "load-70002";
   const member = await house.member(persona);
   const id = await house.memberId(member);

@@ -147,9 +147,9 @@ export const sweepingAnExpiry = {
     return member;
   },
   act: (house) => house.sweep(),
-  // A spend that could not be read counts as all of the period's limit (B1): the member waits for the next one.
+  // A spend that could not be read counts as all of the period's limit: the member waits for the next one.
   mend: (house) => house.passEverywhere(DAY),
-  // Back to the present, where the upstream would let the expired key work again, unless it was deleted meanwhile (C2).
+  // Back to the present, where the upstream would let the expired key work again, unless it was deleted meanwhile.
   tidy: async (house, member) => {
     const [expired] = await house.generations(member);
     if (expired?.erased_at === null) await house.management("DELETE", `/keys/${expired.upstream_hash}`);

@@ -49,7 +49,7 @@ export async function promises(house, { settled = false } = {}) {
 
   oneDeliveredKeyPerSlot(d1, ledger, delivered);
   for (const key of ours) {
-    assert.equal(d1.generations.filter((/** @type {Any} */ row) => row.name === key.name).length, 1, `P2: ${key.name} leads to one row`);
+    assert.equal(d1.generations.filter((/** @type {Any} */ row) => row.name === key.name).length, 1, `${key.name} leads to one row`);
     isCapped(key);
   }
   await secretsAreNowhere(house, ledger);
@@ -58,7 +58,7 @@ export async function promises(house, { settled = false } = {}) {
   everyStateIsAudited(d1);
   isOffForGood(d1, ledger);
   isKeptForItsFigures(d1, ledger);
-  assert.deepEqual(ledger.violations, [], "P9: what the upstreams complained about");
+  assert.deepEqual(ledger.violations, [], "what the upstreams complained about");
   if (settled) isSettled(d1, ours, ledger, withoutRow);
 }
 
@@ -67,39 +67,39 @@ function isUsable(key, ledger) {
   return key.deleted_at_ms === null && !key.disabled && !(key.expires_at_ms !== null && key.expires_at_ms <= ledger.now_ms);
 }
 
-/** P1: a member's key and the ended ones that it follows have one place. @param {Any} d1 @param {Any} ledger @param {string[]} delivered */
+/** A member's key and the ended ones that it follows have one place. @param {Any} d1 @param {Any} ledger @param {string[]} delivered */
 function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.place);
-  assert.deepEqual(twice(live), [], "P1: slots with two live generations");
-  assert.deepEqual(twice(delivered), [], "P4: secrets that left twice");
+  assert.deepEqual(twice(live), [], "slots with two live generations");
+  assert.deepEqual(twice(delivered), [], "secrets that left twice");
   const bySecret = new Map(ledger.keys.map((/** @type {Any} */ key) => [key.secret, key]));
   const working = delivered.flatMap((secret) => {
     const key = bySecret.get(secret);
-    assert.ok(key, "P4: a delivered secret is one that the upstream made");
+    assert.ok(key, "a delivered secret is one that the upstream made");
     const row = d1.generations.find((/** @type {Any} */ one) => one.hash === key.hash);
-    assert.ok(row?.recorded_at, `P4: ${key.name} was delivered without being recorded`);
-    assert.equal(row.secret_sha256, sha256(secret), `P4: the record of ${key.name}`);
+    assert.ok(row?.recorded_at, `${key.name} was delivered without being recorded`);
+    assert.equal(row.secret_sha256, sha256(secret), `the record of ${key.name}`);
     return isUsable(key, ledger) ? [{ row, key }] : [];
   });
-  assert.deepEqual(twice(working.map(({ row }) => `${row.key}/${row.slot}`)), [], "P1: slots with two secrets that work");
+  assert.deepEqual(twice(working.map(({ row }) => `${row.key}/${row.slot}`)), [], "slots with two secrets that work");
   for (const { row, key } of working.filter(({ row }) => !row.guardrail_sent)) {
-    assert.equal(key.guardrail?.guardrail_id ?? null, row.guardrail, `F17: what ${row.name} is held to`);
+    assert.equal(key.guardrail?.guardrail_id ?? null, row.guardrail, `what ${row.name} is held to`);
   }
   // Two of a key: one follows the other with grace, and they share its limit.
   for (const { row, key } of working) {
     const others = working.filter((other) => other.row.key === row.key && other.row !== row);
     for (const other of others) {
-      assert.ok(other.row.replaces === row.id || row.replaces === other.row.id, `P1: ${row.name} and ${other.row.name} work`);
-      assert.ok(key.limit + other.key.limit <= d1.limit / 1e9, `P5: what ${row.name} and ${other.row.name} may spend`);
+      assert.ok(other.row.replaces === row.id || row.replaces === other.row.id, `${row.name} and ${other.row.name} work`);
+      assert.ok(key.limit + other.key.limit <= d1.limit / 1e9, `what ${row.name} and ${other.row.name} may spend`);
     }
   }
 }
 
 /** P3. @param {Any} key */
 function isCapped(key) {
-  assert.ok(key.limit > 0 && key.limit <= 5, `P3: ${key.name} has the limit ${key.limit}`);
-  assert.ok(key.limit_reset !== null && key.expires_at !== null, `P3: ${key.name} has a reset and an expiry`);
-  assert.equal(key.include_byok_in_limit, true, `P3: BYOK counts for ${key.name}`);
+  assert.ok(key.limit > 0 && key.limit <= 5, `${key.name} has the limit ${key.limit}`);
+  assert.ok(key.limit_reset !== null && key.expires_at !== null, `${key.name} has a reset and an expiry`);
+  assert.equal(key.include_byok_in_limit, true, `BYOK counts for ${key.name}`);
 }
 
 /** The Worker's own secrets, and what all of the sandbox's begin with. @param {House} house */
@@ -109,7 +109,7 @@ function canariesOf({ worker, sandbox }) {
   return [VISIBLY_FAKE, TOKEN, ...credentials.filter((text) => text !== undefined && text !== "").map(String)];
 }
 
-/** P4: a secret is in the answer that made its key, once, as its member `secret`, and no other answer says any. @param {House} house */
+/** A secret is in the answer that made its key, once, as its member `secret`, and no other answer says any. @param {House} house */
 function hear(house) {
   const canaries = canariesOf(house);
   for (const { what, status, headers, text } of house.worker.told.splice(0)) {
@@ -119,11 +119,11 @@ function hear(house) {
       house.delivered.push(secret);
       rest = text.replace(JSON.stringify(secret), "");
     }
-    for (const canary of canaries) assert.ok(!(headers + rest).includes(canary), `P4: ${canary} is in the answer to ${what}: ${status}`);
+    for (const canary of canaries) assert.ok(!(headers + rest).includes(canary), `${canary} is in the answer to ${what}: ${status}`);
   }
 }
 
-/** P4: at rest and in the logs. @param {House} house @param {Any} ledger */
+/** At rest and in the logs. @param {House} house @param {Any} ledger */
 async function secretsAreNowhere(house, ledger) {
   const { worker } = house;
   const tokens = ledger.github_tokens.map((/** @type {Any} */ token) => token.access_token);
@@ -132,9 +132,9 @@ async function secretsAreNowhere(house, ledger) {
   const canaries = canariesOf(house);
 
   const log = worker.logs().join("\n");
-  for (const canary of canaries) assert.ok(!log.includes(canary), `P4: ${canary} is in the log`);
+  for (const canary of canaries) assert.ok(!log.includes(canary), `${canary} is in the log`);
   for (const [name, content] of await filesOf(worker.persist)) {
-    for (const canary of canaries) assert.ok(!content.includes(canary), `P4: ${canary} is in ${name}`);
+    for (const canary of canaries) assert.ok(!content.includes(canary), `${canary} is in ${name}`);
   }
 }
 
@@ -151,56 +151,56 @@ function nothingPanicked({ worker }) {
   assert.deepEqual(lines, [], "the Worker did not panic");
 }
 
-/** P6: a seat is a key's, however many of its generations live. @param {Any} d1 */
+/** A seat is a key's, however many of its generations live. @param {Any} d1 */
 function seatsAreCounted(d1) {
   const live = new Set(d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.key));
-  assert.equal(d1.seats, live.size, "P6: the counter is the count");
+  assert.equal(d1.seats, live.size, "the counter is the count");
 }
 
-/** P11: a generation's audit rows lead, each from where the one before ended, to its state. @param {Any} d1 */
+/** A generation's audit rows lead, each from where the one before ended, to its state. @param {Any} d1 */
 function everyStateIsAudited(d1) {
   /** @type {Map<string, string | null>} */
   const reached = new Map();
   for (const [target, before, after] of d1.audit) {
     if (!target.startsWith("gen_")) continue;
-    assert.equal(before, reached.get(target) ?? null, `P11: the audit of ${target} has a gap`);
+    assert.equal(before, reached.get(target) ?? null, `the audit of ${target} has a gap`);
     reached.set(target, after);
   }
-  for (const { id, state } of d1.generations) assert.equal(reached.get(id), state, `P11: ${id} is what its audit says`);
+  for (const { id, state } of d1.generations) assert.equal(reached.get(id), state, `${id} is what its audit says`);
 }
 
-/** P7: what is written down as revoked does not work, at no moment. @param {Any} d1 @param {Any} ledger */
+/** What is written down as revoked does not work, at no moment. @param {Any} d1 @param {Any} ledger */
 function isOffForGood(d1, ledger) {
   const revoked = new Set(d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked").map((/** @type {Any} */ row) => row.hash));
   const working = ledger.keys.filter((/** @type {Any} */ key) => revoked.has(key.hash) && isUsable(key, ledger)).map((/** @type {Any} */ key) => key.name);
-  assert.deepEqual(working, [], "P7: keys that work and are written down as revoked");
+  assert.deepEqual(working, [], "keys that work and are written down as revoked");
 }
 
-/** C1: what is off for good is deleted or has its figures, and what is written down as deleted is gone. @param {Any} d1 @param {Any} ledger */
+/** What is off for good is deleted or has its figures, and what is written down as deleted is gone. @param {Any} d1 @param {Any} ledger */
 function isKeptForItsFigures(d1, ledger) {
   const there = new Set(ledger.keys.filter((/** @type {Any} */ key) => key.deleted_at_ms === null).map((/** @type {Any} */ key) => key.hash));
   for (const row of d1.generations.filter((/** @type {Any} */ one) => one.state === "revoked")) {
-    if (row.erased_at !== null) assert.ok(!there.has(row.hash), `C1: ${row.name} is written down as deleted`);
-    else assert.ok(row.read_at >= row.ended_at && row.erase_at > row.ended_at, `C1: ${row.name} is kept for nothing`);
+    if (row.erased_at !== null) assert.ok(!there.has(row.hash), `${row.name} is written down as deleted`);
+    else assert.ok(row.read_at >= row.ended_at && row.erase_at > row.ended_at, `${row.name} is kept for nothing`);
   }
 }
 
-/** Rows whose key should work; a row past its expiry is closed a little later (C2). @param {Any} d1 @returns {Any[]} */
+/** Rows whose key should work; a row past its expiry is closed a little later. @param {Any} d1 @returns {Any[]} */
 function usable(d1) {
   return d1.generations.filter((/** @type {Any} */ row) => row.state === "active" && row.expires_at * 1000 > Date.now());
 }
 
-/** P2: what works is recorded, what is recorded works, and nothing is under way. @param {Any} d1 @param {Any[]} ours @param {Any} ledger @param {string[]} withoutRow */
+/** What works is recorded, what is recorded works, and nothing is under way. @param {Any} d1 @param {Any[]} ours @param {Any} ledger @param {string[]} withoutRow */
 function isSettled(d1, ours, ledger, withoutRow) {
   const unsettled = d1.generations.filter((/** @type {Any} */ row) => UNSETTLED.includes(row.state));
   assert.deepEqual(unsettled, [], "left unsettled");
   const kept = d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked" && row.erased_at === null && row.readings >= 2);
   const over = kept.filter((/** @type {Any} */ row) => row.spent === 0 || (row.erase_at + 600) * 1000 < Date.now());
-  assert.deepEqual(over, [], "C1: kept on although they are settled");
+  assert.deepEqual(over, [], "kept on although they are settled");
   const working = ours.filter((key) => isUsable(key, ledger)).map((key) => key.hash);
   const recorded = usable(d1).map((row) => row.hash);
-  assert.deepEqual(working.sort(), recorded.sort(), "P2: the keys that work are the keys on record");
-  assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !withoutRow.includes(name)), [], "P2: markers without a row");
+  assert.deepEqual(working.sort(), recorded.sort(), "the keys that work are the keys on record");
+  assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !withoutRow.includes(name)), [], "markers without a row");
 }
 
 /** @param {string[]} texts */

@@ -1,5 +1,5 @@
 // Whole services that are away. Without its database the Worker says so, does nothing and comes back by itself; without
-// the upstreams everything that D1 knows is still told, and nothing is lost (P1, P2, P4, P10, S0-26, X3).
+// the upstreams everything that D1 knows is still told, and nothing is lost.
 // Nothing uses the key-value store yet, so nothing has to do without it.
 
 import assert from "node:assert/strict";
@@ -166,7 +166,7 @@ for (const [what, takeAway] of MISSING) {
   });
 }
 
-test("while GitHub and OpenRouter are both away, what D1 knows is told, a claim says 503 and is not lost, nobody is signed in by half (P10)", async () => {
+test("while GitHub and OpenRouter are both away, what D1 knows is told, a claim says 503 and is not lost, nobody is signed in by half", async () => {
   const line = house.line;
   assert.ok(line);
   const [holder, member] = [await house.member(), await house.member()];
@@ -209,7 +209,7 @@ const MOMENTS = [
   ["a sweep of an expiry", sweepingAnExpiry],
 ];
 
-test("a batch that D1 does not answer, whether it was committed or not, at every batch of every operation, leaves every promise (X3)", async (t) => {
+test("a batch that D1 does not answer, whether it was committed or not, at every batch of every operation, leaves every promise", async (t) => {
   const second = await House.open({ doubtful: true });
   t.after(() => second.close());
   // The account is known there too, so that a sweep has the same batches.

@@ -1,5 +1,5 @@
 // Who may claim, on the real Worker and D1: terms accepted with the claim, OpenRouter's terms confirmed by an admin,
-// claims by approval, and what is asked for (S4-21, S4-60, S4-85).
+// claims by approval, and what is asked for.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-test("a claim without the acceptance is refused, with it the acceptance is on record (S4-85)", async () => {
+test("a claim without the acceptance is refused, with it the acceptance is on record", async () => {
   const member = await house.member();
   const bare = await member.post("/api/v1/claim", {});
   assert.deepEqual([bare.status, bare.body.code, bare.body.terms_revision], [403, "terms_not_accepted", 1]);
@@ -29,7 +29,7 @@ test("a claim without the acceptance is refused, with it the acceptance is on re
   await house.promises({ settled: true });
 });
 
-test("by approval a member asks, an admin decides, and then the claim is let through (S4-60)", async () => {
+test("by approval a member asks, an admin decides, and then the claim is let through", async () => {
   const [member, operator] = [await house.member(), await house.member("operator")];
   assert.deepEqual((await member.post("/api/v1/requests", { kind: "claim" })).body.code, "nothing_to_request");
   assert.equal((await operator.patch(SETTINGS, { claims: "by_approval" })).body.claims, "by_approval");
@@ -50,7 +50,7 @@ test("by approval a member asks, an admin decides, and then the claim is let thr
   await house.promises({ settled: true });
 });
 
-test("whoever is too young is told so, and an appeal that is heard lets them claim (S4-60)", async () => {
+test("whoever is too young is told so, and an appeal that is heard lets them claim", async () => {
   const [newcomer, operator] = [await house.member("newcomer"), await house.member("operator")];
   const refused = await house.claim(newcomer);
   assert.deepEqual([refused.status, refused.body.code, refused.body.request_kind], [403, "account_too_young", "appeal"]);
@@ -61,7 +61,7 @@ test("whoever is too young is told so, and an appeal that is heard lets them cla
   await house.promises({ settled: true });
 });
 
-test("an admin's confirmation of OpenRouter's terms is kept with who and when; here nothing waits for it (S4-21)", async () => {
+test("an admin's confirmation of OpenRouter's terms is kept with who and when; here nothing waits for it", async () => {
   const [member, operator] = [await house.member(), await house.member("operator")];
   const before = (await operator.get(SETTINGS)).body;
   assert.deepEqual([before.upstream_terms, before.upstream_terms_by, before.upstream_terms_at], ["unconfirmed", null, null]);
@@ -72,7 +72,7 @@ test("an admin's confirmation of OpenRouter's terms is kept with who and when; h
   assert.match(after.upstream_terms_at, /Z$/);
 });
 
-test("anywhere but on this machine claims are closed until then (S4-21)", async (t) => {
+test("anywhere but on this machine claims are closed until then", async (t) => {
   const elsewhere = await House.open({ vars: { PUBLIC_ORIGIN: "https://keys.example.org", API_KEYS_PAGE: "true" } });
   t.after(() => elsewhere.close());
   const health = JSON.parse(await (await elsewhere.worker.fetch("/healthz")).text());

@@ -1,5 +1,5 @@
 // The nightly trigger on real D1, and the mark of the audit's end in real KV: what differs is told and mended, a key that
-// vanished is missing, and a database that is behind what it was stops whatever could not be undone (S4-49, S0-160, X7).
+// vanished is missing, and a database that is behind what it was stops whatever could not be undone.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -19,7 +19,7 @@ async function holder(member) {
   return `/keys/${upstream_hash}`;
 }
 
-test("the night's comparison tells what somebody changed, has a limit that they raised sent again, and shows a vanished key to its owner (S4-49, S0-160, C25)", async () => {
+test("the night's comparison tells what somebody changed, has a limit that they raised sent again, and shows a vanished key to its owner", async () => {
   const [switched, vanished] = await house.members(2);
   const [at, gone] = [await holder(switched), await holder(vanished)];
   await house.sandbox.addKey({ name: "somebody's own", limit: 1 });
@@ -57,7 +57,7 @@ test("the night's comparison tells what somebody changed, has a limit that they 
   assert.fail("it did not end");
 });
 
-test("a database that lost the end of its audit is told by KV: nothing is minted or deleted until an admin accepts it (X7, F11)", async (t) => {
+test("a database that lost the end of its audit is told by KV: nothing is minted or deleted until an admin accepts it", async (t) => {
   const own = await House.open();
   t.after(() => own.close());
   const operator = await own.member("operator");

@@ -22,7 +22,7 @@ async function holder() {
   return { member, key: `/api/v1/keys/${body.key.id}`, id: body.key.id };
 }
 
-/** Until the one before is settled: a sweep that ends it, and two that read it again (X8). */
+/** Until the one before is settled: a sweep that ends it, and two that read it again. */
 async function settles() {
   for (let n = 0; n < 3; n += 1) {
     await house.pass(TEN_MINUTES);
@@ -30,7 +30,7 @@ async function settles() {
   }
 }
 
-test("a key is rotated at once, with grace, and after a leak; id and place stay (S4-74, S3-15, S3-45)", async () => {
+test("a key is rotated at once, with grace, and after a leak; id and place stay", async () => {
   const { member, key, id } = await holder();
   const first = await member.post(`${key}/rotate`);
   assert.deepEqual([first.status, first.body.key.id, first.headers.get("cache-control")], [201, id, "no-store, no-transform"]);
@@ -62,7 +62,7 @@ for (const side of /** @type {const} */ (["hold_before", "hold_after"])) {
     [UPDATE, "rotate", {}],
     [UPDATE, "rotate", { grace_hours: 1 }],
   ])) {
-    test(`killed at the ${operation} of a rotation ${JSON.stringify(json)}, ${side}: the old secret works again (C10, S4-71)`, async () => {
+    test(`killed at the ${operation} of a rotation ${JSON.stringify(json)}, ${side}: the old secret works again`, async () => {
       const { member, key } = await holder();
       const [{ upstream_hash: old }] = await house.generations(member);
       await house.sandbox.fault({ operation, kind: side });
@@ -83,7 +83,7 @@ for (const side of /** @type {const} */ (["hold_before", "hold_after"])) {
   }
 }
 
-test("killed while a leak's replacement was made: off for good, and the next one is delivered (A2, A4)", async () => {
+test("killed while a leak's replacement was made: off for good, and the next one is delivered", async () => {
   const { member, key } = await holder();
   await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
   const lost = Promise.allSettled([member.post(`${key}/leaked`)]);

@@ -1,5 +1,5 @@
 // The rules that no code may break, tried on D1 itself: by SQL alone, without any code of ours in between
-// (S0-107, S4-46, P1, P6, P11, A3).
+//.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ async function holder() {
   return { member, generation };
 }
 
-test("applying the migrations again, on a database in use, does nothing and says so (S0-107)", async () => {
+test("applying the migrations again, on a database in use, does nothing and says so", async () => {
   const { member } = await holder();
   const schema = () => sql("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY type, name");
   const before = await schema();
@@ -49,7 +49,7 @@ test("applying the migrations again, on a database in use, does nothing and says
   await house.promises({ settled: true });
 });
 
-test("the audit takes rows and gives none up (P11)", async () => {
+test("the audit takes rows and gives none up", async () => {
   await holder();
   const [{ count }] = await sql("SELECT COUNT(*) AS count FROM audit");
   assert.ok(count > 0);
@@ -59,7 +59,7 @@ test("the audit takes rows and gives none up (P11)", async () => {
   assert.deepEqual(await sql("SELECT COUNT(*) AS count FROM audit"), [{ count }]);
 });
 
-test("the audit keeps its rows under INSERT OR REPLACE too, for which SQLite fires no DELETE trigger (P11)", async () => {
+test("the audit keeps its rows under INSERT OR REPLACE too, for which SQLite fires no DELETE trigger", async () => {
   // A row of this test's own, so that nothing else is harmed should it be replaced.
   await sql("INSERT INTO audit (change_id, target, action, actor, at) VALUES ('kept', 'kept', 'refused', 'test', 1)");
   const rows = () => sql("SELECT * FROM audit WHERE target = 'kept'");
@@ -71,7 +71,7 @@ test("the audit keeps its rows under INSERT OR REPLACE too, for which SQLite fir
   assert.deepEqual(await rows(), [row], "by its id");
 });
 
-test("a change of state without its audit row aborts, and so does one that reuses another's (P11, A3)", async () => {
+test("a change of state without its audit row aborts, and so does one that reuses another's", async () => {
   const { generation } = await holder();
   const { id, public_id, change_id } = generation;
   await isRefused(`UPDATE generations SET state = 'revoking' WHERE id = ${id}`, /unaudited change/);
@@ -103,7 +103,7 @@ test("no state follows but along the edges of a generation's life, even where th
   assert.deepEqual(await sql(`SELECT state FROM generations WHERE id = ${id}`), [{ state: "active" }]);
 });
 
-test("a second live generation in a slot aborts on D1 itself, and so do a second name, hash or claimed key (P1)", async () => {
+test("a second live generation in a slot aborts on D1 itself, and so do a second name, hash or claimed key", async () => {
   const { generation } = await holder();
   const insert = (/** @type {Record<string, string>} */ changes) => {
     const columns = ["key_id", "owner_id", "slot", "op_nonce", "upstream_name", "plan_rev", "limit_nano", "limit_reset", "created_at", "expires_at"];
@@ -132,7 +132,7 @@ test("who a person is, and what a generation is called, never changes", async ()
   }
 });
 
-test("tables take no wrong types, and seats never fall below none (S4-46, P6)", async () => {
+test("tables take no wrong types, and seats never fall below none", async () => {
   await isRefused("UPDATE settings SET pause_until = 'tomorrow'", /cannot store TEXT value in INTEGER column/);
   await isRefused("UPDATE settings SET pause_until = 1.5", /cannot store REAL value in INTEGER column/);
   await isRefused("UPDATE seats SET live = -1", /CHECK/);

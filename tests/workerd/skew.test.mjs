@@ -1,6 +1,6 @@
 // Clocks that differ: the upstreams' clock stands off from the Worker's, by what networks do and by what a broken host
 // does. What waits for evidence waits by one clock alone, and five minutes after its expiry a key is off by both
-// (F9, X1, X19, C2, P1, P2, P8).
+//.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -51,7 +51,7 @@ const MOMENTS = [
 ];
 
 for (const seconds of [...SMALL, ...LARGE]) {
-  test(`with the upstreams ${seconds} seconds ahead, every story ends as it does without: settled in two sweeps, a key for everybody (F9)`, async () => {
+  test(`with the upstreams ${seconds} seconds ahead, every story ends as it does without: settled in two sweeps, a key for everybody`, async () => {
     await skew(seconds);
     for (const [what, moment] of MOMENTS) {
       const who = await moment.prepare(house);
@@ -59,7 +59,7 @@ for (const seconds of [...SMALL, ...LARGE]) {
       try {
         await house.promises();
         await isOver(house, moment, who);
-        // What had been sent arrives when nobody waits for it any more (X1).
+        // What had been sent arrives when nobody waits for it any more.
         await house.sandbox.land();
         await house.twoSweeps();
         await house.promises({ settled: true });
@@ -70,7 +70,7 @@ for (const seconds of [...SMALL, ...LARGE]) {
     }
   });
 
-  test(`with the upstreams ${seconds} seconds ahead, no doubt is freed before its five minutes, and no mint under way is touched (X1, X2, P8)`, async () => {
+  test(`with the upstreams ${seconds} seconds ahead, no doubt is freed before its five minutes, and no mint under way is touched`, async () => {
     await skew(seconds);
     const [doubtful, slow] = [await house.member(), await house.member()];
     await house.sandbox.fault({ operation: CREATE, kind: "reset_before" });
@@ -89,7 +89,7 @@ for (const seconds of [...SMALL, ...LARGE]) {
 }
 
 for (const seconds of SMALL) {
-  test(`with the upstreams ${seconds} seconds ahead, a key past its expiry is closed only when it is off by both clocks, and then claimed anew (X19, C2, P1)`, async () => {
+  test(`with the upstreams ${seconds} seconds ahead, a key past its expiry is closed only when it is off by both clocks, and then claimed anew`, async () => {
     await skew(seconds);
     const member = await house.member();
     await house.keysLast(1);

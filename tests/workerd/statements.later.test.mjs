@@ -1,5 +1,5 @@
 // As in `statements.test.mjs`, for what comes after a key's claim: plans and what is granted beside them, rotations, caps,
-// alarms, and the night's comparison (S4-13, P2, P11).
+// alarms, and the night's comparison.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -54,7 +54,7 @@ async function ownerOfTwo(house) {
   return { member, operator, id, first: `/api/v1/keys/${first.id}`, second: `/api/v1/keys/${second.id}` };
 }
 
-test("plans, what is granted beside them, further keys and runs asked for are written whole or not at all (P11)", async (t) => {
+test("plans, what is granted beside them, further keys and runs asked for are written whole or not at all", async (t) => {
   const own = await House.open();
   t.after(() => own.close());
   const { member, operator, id, first, second } = await ownerOfTwo(own);
@@ -141,7 +141,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
   await own.promises({ settled: true });
 });
 
-test("alarms are raised and ended whole or not at all, and again by the next run (X6, X7, P11)", async (t) => {
+test("alarms are raised and ended whole or not at all, and again by the next run", async (t) => {
   const own = await House.open();
   t.after(() => own.close());
   assert.equal((await own.claim(await own.member())).status, 201);
@@ -224,7 +224,7 @@ for (const [what, when, how, kind] of breaking(/** @type {[string, string, strin
   ["successors::CAP_DUE", "that the old one's cap is due again", "BEFORE UPDATE OF cap_due_at ON generations WHEN NEW.cap_due_at <= unixepoch() AND OLD.cap_due_at <= unixepoch()", GRACE, "refuse"],
   ["rotations::LEAK_GUARD", "the audit row of a leak", audit("hold_put"), LEAKED],
 ]))) {
-  test(`a rotation in which ${what} cannot be written gives out no secret, and the key is one that works again (C10, P4, S4-13)`, async () => {
+  test(`a rotation in which ${what} cannot be written gives out no secret, and the key is one that works again`, async () => {
     const member = await holder();
     const key = await house.keyPath(member);
     if (kind) await house.sandbox.fault({ operation: CREATE, kind });
@@ -242,7 +242,7 @@ for (const [what, when, how, kind] of breaking(/** @type {[string, string, strin
   });
 }
 
-test("a leak whose older secret cannot be written off is reported whole by the next try (A4, P11)", async () => {
+test("a leak whose older secret cannot be written off is reported whole by the next try", async () => {
   const member = await holder();
   const key = await house.keyPath(member);
   assert.equal((await member.post(`${key}/rotate`, GRACE)).status, 201);
@@ -418,7 +418,7 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["mints::BUDGET_HOLD", "that a new key has nothing left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", claimingWithNothingLeft],
   ["mints::BUDGET_LIFT", "that a new key has a budget", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", claimingWithABudget],
 ]))) {
-  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck (S4-13, P2, P11)`, () => breaksIn(house, moment, when));
+  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(house, moment, when));
 }
 
 /** A night's run, some time after the one before. @param {House} house */
@@ -483,7 +483,7 @@ for (const [what, when, happened] of breaking(/** @type {[string, string, string
   ["retention::PRUNE", "the audit without its oldest rows", "BEFORE DELETE ON audit", signedInLongAgo],
   ["drift::CLOSE", "that a difference is gone", "BEFORE DELETE ON drift", hadDiffered],
 ]))) {
-  test(`a night's comparison that cannot write down ${what} fails, says so, and is finished later (P8, P11)`, async () => {
+  test(`a night's comparison that cannot write down ${what} fails, says so, and is finished later`, async () => {
     const own = byNight;
     const member = await holder(own);
     assert.equal((await member.post(`${await own.keyPath(member)}/limit`, { limit_usd: "4.00" })).status, 200);

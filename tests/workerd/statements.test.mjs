@@ -1,5 +1,5 @@
 // One statement fails, in the middle of a batch, on real D1: a trigger breaks it. No secret leaves, nothing is half
-// done, and two sweeps after the trigger is gone nothing is stuck (S4-13, P4, P11, X3). Each row names the statements that
+// done, and two sweeps after the trigger is gone nothing is stuck. Each row names the statements that
 // it breaks, and the last test finds the writing statements of src/store that no row breaks.
 
 import assert from "node:assert/strict";
@@ -45,7 +45,7 @@ for (const [what, when] of breaking([
   ["claims::GENERATION", "the new generation", "BEFORE INSERT ON generations"],
   ["claims::GENERATION", "the seat", "BEFORE UPDATE ON seats WHEN NEW.live > OLD.live"],
 ])) {
-  test(`a reservation in which ${what} cannot be written is an error, leaves no row and asks the upstream for nothing (S4-13)`, async () => {
+  test(`a reservation in which ${what} cannot be written is an error, leaves no row and asks the upstream for nothing`, async () => {
     const member = await house.member();
     const before = await house.calls(CREATE);
     await breakAt(house, when);
@@ -58,7 +58,7 @@ for (const [what, when] of breaking([
   });
 }
 
-test("a reservation that cannot remember its Idempotency-Key makes no key either (A15)", async () => {
+test("a reservation that cannot remember its Idempotency-Key makes no key either", async () => {
   const member = await house.member();
   const before = await house.calls(CREATE);
   for (const [when] of breaking([["claims::REMEMBER", "BEFORE UPDATE OF generation_id ON idempotency_keys WHEN NEW.generation_id IS NOT NULL"]])) await breakAt(house, when);
@@ -73,7 +73,7 @@ for (const [what, when] of breaking([
   ["mints::RECORD_GUARD", "the record's audit row", audit("recorded")],
   ["mints::RECORD", "the record itself", becomes("active")],
 ])) {
-  test(`a key whose record fails at ${what} is deleted again and never told (P4, S4-13)`, async () => {
+  test(`a key whose record fails at ${what} is deleted again and never told`, async () => {
     const member = await house.member();
     await breakAt(house, when);
     const told = await house.claim(member);
@@ -84,7 +84,7 @@ for (const [what, when] of breaking([
   });
 }
 
-test("a key that can neither be recorded nor given up is not told, not touched, and left to the sweep (X3)", async () => {
+test("a key that can neither be recorded nor given up is not told, not touched, and left to the sweep", async () => {
   const member = await house.member();
   await breakAt(house, "BEFORE UPDATE OF state ON generations");
   const told = await house.claim(member);
@@ -106,7 +106,7 @@ for (const [kind, what, when] of breaking([
   ["generations::OFF_GUARD", "echo_limit_larger", "the end's audit row", audit("revoke_confirmed")],
   ["generations::OFF", "echo_limit_larger", "the removal's end", becomes("revoked")],
 ])) {
-  test(`a create with ${kind} whose outcome cannot be written, at ${what}, leaves nothing stuck (S4-13, S4-71)`, async () => {
+  test(`a create with ${kind} whose outcome cannot be written, at ${what}, leaves nothing stuck`, async () => {
     const member = await house.member();
     await house.sandbox.fault({ operation: CREATE, kind });
     await breakAt(house, when);
@@ -129,7 +129,7 @@ for (const [what, when, kind] of breaking([
   ["generations::ABSENT", "clear a doubt that left nothing", becomes("void"), "reset_before"],
   ["strays::SEEN", "remember what it has seen", "BEFORE UPDATE OF seen_at ON generations", "reset_after"],
 ])) {
-  test(`a sweep that cannot ${what} fails, says so, and the next one does it (P2, P8)`, async () => {
+  test(`a sweep that cannot ${what} fails, says so, and the next one does it`, async () => {
     const member = await house.member();
     if (kind === "lost") await lostMint(member);
     else {
@@ -154,7 +154,7 @@ async function lostMint(member) {
   assert.deepEqual(await house.states(member), ["minting"]);
 }
 
-test("a sweep that cannot begin touches nothing; one that cannot end is written off by the next (F10)", async () => {
+test("a sweep that cannot begin touches nothing; one that cannot end is written off by the next", async () => {
   breaking([["runs::BEGIN runs::END"]]);
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
@@ -172,7 +172,7 @@ test("a sweep that cannot begin touches nothing; one that cannot end is written 
   assert.deepEqual(await house.worker.d1("SELECT outcome FROM runs WHERE id = ?1", [run?.id]), [{ outcome: "abandoned" }]);
 });
 
-test("a sign-in that cannot be written down ends without a session and without a member, and can be begun again (P11)", async () => {
+test("a sign-in that cannot be written down ends without a session and without a member, and can be begun again", async () => {
   const persona = "load-90001";
   const rows = breaking([
     ["members::SIGN_IN_GUARD", audit("member_created")],
@@ -395,10 +395,10 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["tidy::FINDINGS", "forgetting findings", "BEFORE DELETE ON findings", sweepingUp],
   ["tidy::RUNS", "forgetting runs", "BEFORE DELETE ON runs", sweepingUp],
 ]))) {
-  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck (S4-13, P2, P11)`, () => breaksIn(house, moment, when));
+  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(house, moment, when));
 }
 
-test("a dead run that cannot be written off keeps its lease, nothing else begins, and it is written off later (X22, F10)", async () => {
+test("a dead run that cannot be written off keeps its lease, nothing else begins, and it is written off later", async () => {
   breaking([["runs::WRITE_OFF"]]);
   const who = await sweepingAStray.prepare(house);
   await house.worker.d1("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome) SELECT 'run_dead', 'sweep', at, at, at, 'running' FROM (SELECT unixepoch() - 900 AS at)");
@@ -411,7 +411,7 @@ test("a dead run that cannot be written off keeps its lease, nothing else begins
   assert.deepEqual(await house.worker.d1("SELECT outcome FROM runs WHERE public_id = 'run_dead'"), [{ outcome: "abandoned" }]);
 });
 
-test("the first sign-in ever, and any later one, binds, seeds and refreshes all or nothing (A5, A13, P11)", async (t) => {
+test("the first sign-in ever, and any later one, binds, seeds and refreshes all or nothing", async (t) => {
   const own = await House.open();
   t.after(() => own.close());
   const failing = async (/** @type {[string][]} */ rows) => {
@@ -445,7 +445,7 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
   assert.equal((await own.claim(await own.member("member"))).status, 201);
 });
 
-test("switches, requests, keys, spend and signing out everywhere are written whole or not at all, and say which (S4-22, S4-76, P11)", async (t) => {
+test("switches, requests, keys, spend and signing out everywhere are written whole or not at all, and say which", async (t) => {
   const own = await House.open();
   t.after(() => own.close());
   const [operator, holder] = [await own.member("operator"), await own.member()];
@@ -558,7 +558,7 @@ test("switches, requests, keys, spend and signing out everywhere are written who
   assert.equal((await operator.get("/api/v1/me")).status, 401);
 });
 
-test("putting a member out, blocking and leaving are done whole or not at all (P11)", async () => {
+test("putting a member out, blocking and leaving are done whole or not at all", async () => {
   const persona = "load-90002";
   const [member, operator] = [await house.member(persona), await house.member("operator")];
   const id = await house.memberId(member);
@@ -646,7 +646,7 @@ test("putting a member out, blocking and leaving are done whole or not at all (P
   await house.promises({ settled: true });
 });
 
-test("a finding is acknowledged whole or not at all (P11)", async () => {
+test("a finding is acknowledged whole or not at all", async () => {
   const operator = await house.member("operator");
   const who = await sweepingAMarker.prepare(house);
   assert.equal((await house.sweep())?.outcome, "done");
@@ -659,7 +659,7 @@ test("a finding is acknowledged whole or not at all (P11)", async () => {
   await sweepingAMarker.tidy?.(house, who);
 });
 
-test("an Idempotency-Key that cannot be taken changes nothing; one whose answer cannot be remembered has it done once, and told (A15)", async () => {
+test("an Idempotency-Key that cannot be taken changes nothing; one whose answer cannot be remembered has it done once, and told", async () => {
   const member = await house.member();
   assert.equal((await house.claim(member)).status, 201);
   const key = await house.keyPath(member);

@@ -245,7 +245,7 @@ export class House {
     await this.worker.d1(`DROP TRIGGER audit_never_updated; UPDATE audit SET at = at - ${seconds} WHERE target LIKE 'gen_%' AND at > ${seconds}; ${sql}; SELECT 1`);
   }
 
-  /** Two sweeps, ten minutes apart: after these nothing may be left of any mess (P2). */
+  /** Two sweeps, ten minutes apart: after these nothing may be left of any mess. */
   async twoSweeps() {
     const outcomes = [];
     for (let n = 0; n < 2; n += 1) {

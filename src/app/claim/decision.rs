@@ -14,7 +14,7 @@ use crate::store::keys::claims::{Attempt, ClaimDecision};
 /// What a fresh key gets of its window.
 pub struct MintLimit {
     pub limit: NanoUsd,
-    /// Less than a cent is left: it is made, and off until the window ends (B2).
+    /// Less than a cent is left: it is made, and off until the window ends.
     pub exhausted: bool,
     /// When there may be more for it, or a raise is over.
     pub due: Option<Timestamp>,

@@ -41,7 +41,7 @@ async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
     }
 }
 
-/// Off, and no earlier try to put it off may land after it has come on (X4).
+/// Off, and no earlier try to put it off may land after it has come on.
 async fn off(app: &App, hash: &str) -> bool {
     let told = openrouter::switch_key(app, hash, true).await;
     matches!(told, UpstreamReply::Is((Done::Surely, _)))

@@ -1,4 +1,4 @@
-//! What a member's keys have spent, asked now (F12): take the question, ask upstream once for each key, write it down.
+//! What a member's keys have spent, asked now: take the question, ask upstream once for each key, write it down.
 //! The page has been answered from the database before; this only brings it up to date, and is the first to give way.
 
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! A leak: off at once, whatever else stands, and replaced as soon as that may be (A4, A19).
+//! A leak: off at once, whatever else stands, and replaced as soon as that may be.
 
 use crate::app::claim;
 use crate::app::context::App;
@@ -15,7 +15,7 @@ use crate::store::keys::claims::Attempt;
 use crate::store::keys::rotations::{self, Rotation, RotationFacts};
 use crate::store::members::Member;
 
-/// Puts a leaked key off, whatever else stands, and replaces it where that may be (A4).
+/// Puts a leaked key off, whatever else stands, and replaces it where that may be.
 pub async fn report_leak(
     app: &App,
     asked: &RotationRequest<'_>,
@@ -104,7 +104,7 @@ async fn end_older(app: &App, attempt: &Attempt, facts: &RotationFacts) {
     }
 }
 
-/// An admin's word on somebody else's key: off at once, and no secret (A19). `None` where the key has nothing that could be
+/// An admin's word on somebody else's key: off at once, and no secret. `None` where the key has nothing that could be
 /// disabled: it has ended, or is being removed.
 async fn report_as_admin(
     app: &App,

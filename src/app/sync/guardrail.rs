@@ -1,4 +1,4 @@
-//! A key's guardrail, brought to what its owner's plan names, before the key may spend more (F17). What upstream did not
+//! A key's guardrail, brought to what its owner's plan names, before the key may spend more. What upstream did not
 //! confirm is in doubt, and is said again.
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A generation's cap, brought upstream: computed from scratch each time, never a stored amount (B1, B3). Less is sent at
+//! A generation's cap, brought upstream: computed from scratch each time, never a stored amount. Less is sent at
 //! once; more, only as far as is certain, or by upstream's own evidence that a window has begun.
 
 use crate::app::context::App;
@@ -27,7 +27,7 @@ const AT_ONCE_SECS: i64 = 10;
 pub struct Cap {
     pub limit: NanoUsd,
     pub limit_reset: LimitReset,
-    /// Nothing is left: the key is to be off (B2).
+    /// Nothing is left: the key is to be off.
     pub exhausted: bool,
     /// When to compute it anew.
     pub next: Option<Timestamp>,
@@ -264,7 +264,7 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
     };
     let least = amount.floored() < NanoUsd::CENT;
     Cap {
-        // Never a limit of nothing (B2); and where a whole life counts, nothing above what was spent before it was paid for.
+        // Never a limit of nothing; and where a whole life counts, nothing above what was spent before it was paid for.
         limit: base.plus(amount).floored().max(NanoUsd::CENT),
         limit_reset: reset,
         exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,

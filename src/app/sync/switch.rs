@@ -21,7 +21,7 @@ use crate::upstream::openrouter::{self, Done, UpstreamRefusal, UpstreamReply};
 /// Failed tries to read what a key has spent, before it is ended without.
 pub const READS_OF_SPEND: i64 = 3;
 
-/// A doubt covers what lands within minutes of being written down (X4). Where the answer to that took longer, what it
+/// A doubt covers what lands within minutes of being written down. Where the answer to that took longer, what it
 /// covers is not sent any more: it might undo what was decided, and confirmed, meanwhile.
 const SEND_WITHIN_SECS: i64 = 60;
 
@@ -205,7 +205,7 @@ async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
             UpstreamReply::Is(()) => last_figures(app, due, hash).await?,
             other => other,
         };
-        // Where they cannot be had, being off for good comes first: all of its cap counts then (B1, C1).
+        // Where they cannot be had, being off for good comes first: all of its cap counts then.
         if figures == UpstreamReply::Is(()) || due.attempts < READS_OF_SPEND {
             let reply = figures.map(|()| Removed::Off);
             return Ok(Removal { reply, is_off });
@@ -263,7 +263,7 @@ async fn off_or_least(app: &App, due: &Due, hash: &str) -> UpstreamReply<()> {
     off.map(|_| ())
 }
 
-/// What a key that is off has spent until then, booked at once: its successor's cap is computed from it (B1).
+/// What a key that is off has spent until then, booked at once: its successor's cap is computed from it.
 async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<UpstreamReply<()>, DbError> {
     let off_at = app.now();
     let spend = match openrouter::read_key(app, hash).await {

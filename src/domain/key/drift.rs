@@ -1,4 +1,4 @@
-//! In what an upstream key differs from its row. The row is what is wanted; what upstream says is what is so (C25).
+//! In what an upstream key differs from its row. The row is what is wanted; what upstream says is what is so.
 
 use serde::{Deserialize, Serialize};
 
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_49_each_point_is_told_apart() {
+    fn each_point_is_told_apart() {
         type DriftCase = fn(&mut ObservedKey<'static>);
         let bends: [(&[Drift], DriftCase); 8] = [
             (&[], |_| {}),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn c25_what_is_under_way_is_no_drift() {
+    fn what_is_under_way_is_no_drift() {
         let off = ObservedKey {
             disabled: Some(true),
             ..faithful()
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn p7_a_key_that_is_off_for_good_and_on_is_told() {
+    fn a_key_that_is_off_for_good_and_on_is_told() {
         let revoked = wanted(GenerationState::Revoked);
         assert_eq!(drift(&revoked, &faithful(), NOW), [Drift::OnAfterEnd]);
         let off = ObservedKey {

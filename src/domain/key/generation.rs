@@ -10,18 +10,18 @@ pub enum GenerationState {
     Reserved,
     /// The request to create it is, or may be, under way.
     Minting,
-    /// The create's outcome is unknown; its secret can no longer be delivered (X1).
+    /// The create's outcome is unknown; its secret can no longer be delivered.
     Verifying,
     /// Recorded; its secret was or can still be delivered.
     Active,
     Disabled,
-    /// To be off for good; counts as live until that is confirmed (C1).
+    /// To be off for good; counts as live until that is confirmed.
     Revoking,
     /// A revoke that failed six times; retried in every sweep while its secret may still work, else daily.
     Stuck,
     /// A tombstone: it was, and is off for ever.
     Revoked,
-    /// Past `expires_at` by five minutes or more (C2).
+    /// Past `expires_at` by five minutes or more.
     Expired,
     /// It never was upstream, or only as a stray whose secret nobody had.
     Void,
@@ -34,15 +34,15 @@ pub enum Event {
     Start,
     /// The mint's answer was checked and every gate still holds.
     Record,
-    /// The same for a key with nothing left to spend: it was switched off first (B2).
+    /// The same for a key with nothing left to spend: it was switched off first.
     RecordOff,
     /// Upstream refused the mint, or it was never sent.
     Refuse,
     /// The mint's outcome is unknown, or its attempt is too old to be waited for.
     Doubt,
-    /// The key exists, and must not: a bad echo, or a gate that closed meanwhile (X12).
+    /// The key exists, and must not: a bad echo, or a gate that closed meanwhile.
     Abandon,
-    /// Evidence that no key of the name is left upstream (X1).
+    /// Evidence that no key of the name is left upstream.
     Clear,
     /// Confirmed off upstream by a hold.
     Disable,
@@ -86,7 +86,7 @@ impl GenerationState {
         }
     }
 
-    /// Whether it holds a seat and its slot (A1).
+    /// Whether it holds a seat and its slot.
     pub const fn is_live(self) -> bool {
         match self {
             Self::Reserved
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn p1_a_doubtful_mint_never_becomes_active() {
+    fn a_doubtful_mint_never_becomes_active() {
         for event in Event::ALL {
             assert_ne!(
                 next(GenerationState::Verifying, event),

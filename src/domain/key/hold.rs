@@ -1,4 +1,4 @@
-//! Why a key is off. Each actor puts and lifts its own reason alone (A2).
+//! Why a key is off. Each actor puts and lifts its own reason alone.
 
 /// In which role somebody acts on a key: their own, or as an admin on somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

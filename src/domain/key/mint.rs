@@ -1,5 +1,5 @@
 //! What a mint asks for, and whether what came back is that. A key without limit, reset or expiry cannot be
-//! described here, so it cannot be asked for (P3, S1-03).
+//! described here, so it cannot be asked for.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
@@ -67,7 +67,7 @@ pub struct MintSpec {
 }
 
 impl MintSpec {
-    /// Expects the key in this workspace unless another one is asked for: elsewhere is another account (X6).
+    /// Expects the key in this workspace unless another one is asked for: elsewhere is another account.
     #[must_use]
     pub fn at_home(self, home_workspace_id: Option<String>) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl MintSpec {
         }
     }
 
-    /// `None` when the limit is below one cent: zero could be read as "no limit" (B2).
+    /// `None` when the limit is below one cent: zero could be read as "no limit".
     pub fn new(
         name: String,
         limit: NanoUsd,
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn p3_s1_03_an_echo_that_differs_in_any_point_is_a_mismatch() {
+    fn an_echo_that_differs_in_any_point_is_a_mismatch() {
         assert_eq!(check_echo(&asked(), &faithful()), Ok(()));
         type EchoCase = fn(&mut Echo);
         let bends: [(Mismatch, EchoCase); 14] = [
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn x6_a_key_made_in_another_accounts_default_workspace_is_a_mismatch() {
+    fn a_key_made_in_another_accounts_default_workspace_is_a_mismatch() {
         let home = |id: &str| {
             let unplaced = MintSpec {
                 workspace_id: None,
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn b2_less_than_a_cent_is_never_asked_for() {
+    fn less_than_a_cent_is_never_asked_for() {
         for nano in [0, 1, 9_999_999] {
             let limit = NanoUsd::from_nano(nano).unwrap();
             let at = Timestamp::from_secs(0);

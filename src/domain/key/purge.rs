@@ -1,5 +1,5 @@
 //! When an upstream key that is off for good is deleted: what was running when it was cut is counted late, so its figures
-//! are read again first (X8), and completed days are told of keys that are there (C1).
+//! are read again first, and completed days are told of keys that are there.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn x8_figures_are_settled_by_two_readings_five_minutes_apart() {
+    fn figures_are_settled_by_two_readings_five_minutes_apart() {
         let first = off("1").read(spend("1", "2026-11-21T12:04:59Z"));
         assert_eq!(first.readings, 0, "too soon");
         let first = off("1").read(spend("1", "2026-11-21T12:05:00Z"));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn c1_what_has_spent_is_kept_until_an_hour_of_the_next_day_and_the_rest_until_it_is_settled() {
+    fn what_has_spent_is_kept_until_an_hour_of_the_next_day_and_the_rest_until_it_is_settled() {
         assert_eq!(off("1").erase_at, at("2026-11-22T01:00:00Z"));
         for (dollars, readings, now, goes) in [
             ("1", 2, "2026-11-22T00:59:59Z", false),

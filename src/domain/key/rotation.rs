@@ -2,7 +2,7 @@
 
 use crate::domain::money::NanoUsd;
 
-/// Successors of one key that are minted in a UTC day (A11).
+/// Successors of one key that are minted in a UTC day.
 pub const ROTATIONS_A_DAY: i64 = 6;
 /// Hours that a grace may last.
 pub const GRACE_HOURS: std::ops::RangeInclusive<i64> = 1..=168;
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c10_a_split_leaves_both_something_and_never_more_than_the_cap() {
+    fn a_split_leaves_both_something_and_never_more_than_the_cap() {
         let usd = |text| NanoUsd::parse_typed(text).unwrap();
         let nano = |nano| NanoUsd::from_nano(nano).unwrap();
         for (cap, used, limit, to) in [

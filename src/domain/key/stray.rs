@@ -1,6 +1,6 @@
 //! What the sweep does with an upstream key that carries our marker. Deletes only what nobody can hold the secret of,
 //! and never a key without any row: rows are committed before keys are made, so such a key means a restored database
-//! or a second deployment (X2, X7, A13).
+//! or a second deployment.
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
@@ -57,13 +57,13 @@ pub fn judge(row: Option<&MarkedRow>, hash: &str, off: bool) -> StrayVerdict {
         GenerationState::Revoking | GenerationState::Stuck if recorded.is_none() => {
             StrayVerdict::DeleteAndRevoke
         }
-        // A transport that repeats a request makes two keys of one name; one of them was recorded (X18).
+        // A transport that repeats a request makes two keys of one name; one of them was recorded.
         GenerationState::Revoked if recorded != Some(hash) => StrayVerdict::Delete,
         _ if recorded != Some(hash) => StrayVerdict::DeleteTwin,
         GenerationState::Active | GenerationState::Disabled | GenerationState::Expired => {
             StrayVerdict::Leave
         }
-        // Removed in its own turn, which reads what it has spent first (C1).
+        // Removed in its own turn, which reads what it has spent first.
         GenerationState::Revoking | GenerationState::Stuck if row.delivered => StrayVerdict::Leave,
         GenerationState::Revoking | GenerationState::Stuck => StrayVerdict::DeleteAndRevoke,
         GenerationState::Revoked if row.erased => StrayVerdict::Delete,
@@ -73,7 +73,7 @@ pub fn judge(row: Option<&MarkedRow>, hash: &str, off: bool) -> StrayVerdict {
 }
 
 /// Keys without a row that one sweep may disable, and twins that it may delete. More than this at once are no strays but
-/// a wrong database, a wrong account, a second deployment or an upstream that changed its ways: nothing is touched then (P8).
+/// a wrong database, a wrong account, a second deployment or an upstream that changed its ways: nothing is touched then.
 pub const BRAKE: usize = 10;
 
 #[cfg(test)]
@@ -93,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn x2_a_marker_without_a_row_is_never_deleted() {
+    fn a_marker_without_a_row_is_never_deleted() {
         assert_eq!(judge(None, "h", false), StrayVerdict::Quarantine);
     }
 
     #[test]
-    fn c1_what_may_have_spent_is_removed_in_its_own_turn() {
+    fn what_may_have_spent_is_removed_in_its_own_turn() {
         for state in [GenerationState::Revoking, GenerationState::Stuck] {
             let delivered = MarkedRow {
                 delivered: true,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn c1_what_is_off_for_good_is_kept_while_it_is_off() {
+    fn what_is_off_for_good_is_kept_while_it_is_off() {
         let kept = MarkedRow {
             erased: false,
             ..row(GenerationState::Revoked, Some("h"))

@@ -1,11 +1,11 @@
-//! The cap of a generation, from all its siblings, from scratch, each time (B1). Unknown usage counts as all of it.
+//! The cap of a generation, from all its siblings, from scratch, each time. Unknown usage counts as all of it.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::period::LimitReset;
 use crate::domain::time::{Timestamp, earliest};
 
-/// A window counts as begun only this long after our clock says so, in seconds (B3).
+/// A window counts as begun only this long after our clock says so, in seconds.
 pub const SKEW_SECS: i64 = 120;
 /// … and this long after, whatever upstream's figures show: no two clocks are an hour apart.
 pub const SURE_SECS: i64 = 3_600;
@@ -24,9 +24,9 @@ pub struct Sibling {
     /// When it was off for good; `None` while it lives.
     pub ended_at: Option<Timestamp>,
     pub usage: Option<Spend>,
-    /// Of its life's spend, what was before its owner came to a prepaid plan (B4).
+    /// Of its life's spend, what was before its owner came to a prepaid plan.
     pub before_prepaid: NanoUsd,
-    /// The plan allows fewer keys than there are: its own cap is on its way down to what it has spent (B5).
+    /// The plan allows fewer keys than there are: its own cap is on its way down to what it has spent.
     pub put_off: bool,
     /// All that its key's raises ever were.
     pub raises: NanoUsd,
@@ -105,8 +105,8 @@ pub fn cap(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd 
     })
 }
 
-/// The same whichever window upstream is in, the one of `now` or the one before it (X9): a latest figure is of one of them.
-/// Within the clocks' difference no figure is evidence of the one of `now` (B3).
+/// The same whichever window upstream is in, the one of `now` or the one before it: a latest figure is of one of them.
+/// Within the clocks' difference no figure is evidence of the one of `now`.
 pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     let reset = allowed.limit_reset;
     let began = reset.starts(now);
@@ -202,7 +202,7 @@ pub fn not_before(reset: LimitReset, due: Timestamp, now: Timestamp) -> Timestam
 }
 
 /// What a sibling took of the window that `at` falls into. What was spent just before it may be of this window by upstream's
-/// clock (X9).
+/// clock.
 fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
     let began = reset.starts(at);
     let by_any_clock = began.plus(-SKEW_SECS);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn b1_what_a_dead_sibling_used_in_this_period_is_gone() {
+    fn what_a_dead_sibling_used_in_this_period_is_gone() {
         let now = at("2026-11-21T12:00:00Z");
         let noon = "2026-11-21T11:00:00Z";
         let later = "2026-11-21T11:30:00Z";
@@ -306,7 +306,7 @@ mod tests {
             (vec![dead(later, Some(("2", noon)))], "0"),
             // Over before this day began.
             (vec![dead("2026-11-20T23:57:59Z", None)], "5"),
-            // Over before it by our clock alone, perhaps (X9): until it is read again, what it had spent by then counts.
+            // Over before it by our clock alone, perhaps: until it is read again, what it had spent by then counts.
             (vec![dead("2026-11-20T23:58:00Z", None)], "0"),
             (
                 vec![dead(
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn b1_live_keys_share_what_the_plan_allows_together() {
+    fn live_keys_share_what_the_plan_allows_together() {
         let allowed = allows(LimitReset::Monthly, 2);
         let now = at("2026-11-21T12:00:00Z");
         let other = Sibling {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn b1_a_live_sibling_counts_with_the_most_it_may_have_spent() {
+    fn a_live_sibling_counts_with_the_most_it_may_have_spent() {
         let now = at("2026-11-21T12:00:00Z");
         let live = |cap: &str, used: Option<(&str, &str)>| Sibling {
             cap: usd(cap),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn b5_while_siblings_follow_a_smaller_plan_nobody_is_lowered_below_it() {
+    fn while_siblings_follow_a_smaller_plan_nobody_is_lowered_below_it() {
         let allowed = allows(LimitReset::Monthly, 2);
         let now = at("2026-11-21T12:00:00Z");
         let sibling = Sibling {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn s3_28_raises_add_and_an_own_limit_takes_away() {
+    fn raises_add_and_an_own_limit_takes_away() {
         let mut grants = Grants {
             key_raises: usd("2"),
             owner_raises: usd("3"),
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn b4_prepaid_counts_what_was_spent_since_the_owner_came_to_it() {
+    fn prepaid_counts_what_was_spent_since_the_owner_came_to_it() {
         let allowed = allows(LimitReset::None, 1);
         let now = at("2027-03-01T12:00:00Z");
         let gone = Sibling {
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn x9_right_after_a_boundary_the_window_before_counts_too() {
+    fn right_after_a_boundary_the_window_before_counts_too() {
         let allowed = allows(LimitReset::Daily, 1);
         let late = dead("2026-11-20T23:50:00Z", Some(("4", "2026-11-20T23:51:00Z")));
         let now = at("2026-11-21T00:00:30Z");
@@ -466,9 +466,9 @@ mod tests {
 
     proptest! {
         /// Any sequence of making, spending, removing and another limit, of up to three keys in one window: what was spent
-        /// and what may still be is within the largest total that any of the plans allowed (B1).
+        /// and what may still be is within the largest total that any of the plans allowed.
         #[test]
-        fn b1_no_sequence_of_delete_claim_and_plan_change_gets_more_than_the_total(
+        fn no_sequence_of_delete_claim_and_plan_change_gets_more_than_the_total(
             steps in prop::collection::vec((0u8..4, 0usize..3, 1i64..30), 1..60)
         ) {
             let now = at("2026-11-21T12:00:00Z");

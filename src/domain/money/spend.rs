@@ -52,7 +52,7 @@ impl Spend {
         }
     }
 
-    /// Upstream's own evidence that a window has begun since `earlier` was read (B3): its figure fell, and all that was
+    /// Upstream's own evidence that a window has begun since `earlier` was read: its figure fell, and all that was
     /// known to be spent then lies before it. That nothing is in it says nothing: perhaps nothing ever was.
     pub fn shows_reset_since(&self, earlier: &Self, reset: LimitReset) -> bool {
         self.of(reset) < earlier.of(reset)
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn x9_a_reading_says_more_where_an_amount_differs_or_a_day_has_begun() {
+    fn a_reading_says_more_where_an_amount_differs_or_a_day_has_begun() {
         let read = |dollars: &str, read_at: &str| {
             let amount = NanoUsd::parse_typed(dollars).unwrap();
             Spend {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn x8_of_two_readings_the_higher_figures_hold_and_of_a_new_window_the_later_ones() {
+    fn of_two_readings_the_higher_figures_hold_and_of_a_new_window_the_later_ones() {
         let spend = |amounts: [&str; 4], read_at: &str| Spend {
             daily: NanoUsd::parse_typed(amounts[0]).unwrap(),
             weekly: NanoUsd::parse_typed(amounts[1]).unwrap(),

@@ -1,4 +1,4 @@
-//! The caller's network address, as far as limits care: one IPv4 address, or one IPv6 /64 (A11).
+//! The caller's network address, as far as limits care: one IPv4 address, or one IPv6 /64.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -23,7 +23,7 @@ mod tests {
     use super::subscriber;
 
     #[test]
-    fn a11_an_ipv6_subscriber_is_a_slash_64() {
+    fn an_ipv6_subscriber_is_a_slash_64() {
         for (address, expected) in [
             ("192.0.2.7", Some("192.0.2.7")),
             ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::/64")),

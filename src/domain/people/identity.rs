@@ -1,4 +1,4 @@
-//! Who a person is: provider and immutable subject. Login names are attributes that change hands (S4-08, S4-58).
+//! Who a person is: provider and immutable subject. Login names are attributes that change hands.
 
 use crate::domain::time::Timestamp;
 
@@ -33,7 +33,7 @@ pub struct Identity {
     pub account_created_at: Timestamp,
 }
 
-/// A member's standing. Everything but `Active` ends every credential at once (P7).
+/// A member's standing. Everything but `Active` ends every credential at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {

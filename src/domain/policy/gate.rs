@@ -1,7 +1,7 @@
 //! The gates of a claim: which of them refuses, in the order in which a person can do something about it.
 //!
 //! The database decides, in the statement that reserves (`store::claims`); this names the reason from the facts that
-//! the same transaction returned. One place for every path that mints (S4-64).
+//! the same transaction returned. One place for every path that mints.
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::people::identity::{Status, account_age_days, made_by};
@@ -9,7 +9,7 @@ use crate::domain::people::request::{self, Offer};
 use crate::domain::policy::terms;
 use crate::domain::time::Timestamp;
 
-/// Mint attempts a member has in a UTC day (A11).
+/// Mint attempts a member has in a UTC day.
 pub const ATTEMPTS_A_DAY: i64 = 10;
 
 /// What configuration has to say about claims.
@@ -21,7 +21,7 @@ pub struct ClaimTerms {
     pub provisioning_enabled: bool,
     /// There is a management key to make keys with.
     pub can_mint: bool,
-    /// `MAX_TOTAL_KEYS`; zero when unset or malformed, which closes (S4-78).
+    /// `MAX_TOTAL_KEYS`; zero when unset or malformed, which closes.
     pub max_total_keys: i64,
     pub min_account_age_days: u32,
     /// `CLAIMS_PER_HOUR`; no limit when unset.
@@ -62,7 +62,7 @@ pub struct ClaimFacts {
     /// Keys of theirs that live, and how many the plan allows.
     pub keys_live: i64,
     pub keys_allowed: i64,
-    /// The last spend of as many keys that ended is still being counted as may be at a time (X8).
+    /// The last spend of as many keys that ended is still being counted as may be at a time.
     pub unsettled: bool,
     pub policy: Policy,
 }
@@ -95,12 +95,12 @@ pub struct Policy {
     /// The newest revision of our terms that the member has accepted; 0 for none.
     pub terms_rev: i64,
     pub terms_at: Option<Timestamp>,
-    /// An admin has confirmed OpenRouter's terms (S4-21).
+    /// An admin has confirmed OpenRouter's terms.
     pub upstream_terms_confirmed: bool,
     pub by_approval: bool,
-    /// The database may have forgotten something (X7).
+    /// The database may have forgotten something.
     pub restored: bool,
-    /// The management key is another account's (X6).
+    /// The management key is another account's.
     pub foreign_account: bool,
     /// An admin has let this person in …
     pub allotted: bool,
@@ -138,7 +138,7 @@ pub enum Refusal {
     InProgress,
     BeingRemoved,
     Unsettled,
-    /// As many as the plan allows (P6).
+    /// As many as the plan allows.
     KeysUsedUp {
         allowed: i64,
     },
@@ -150,7 +150,7 @@ pub enum Refusal {
     DatabaseRestored,
     ForeignAccount,
     MintingStopped,
-    /// The database belongs to another origin (A13).
+    /// The database belongs to another origin.
     ForeignInstance,
     Blocked {
         offer: Offer,

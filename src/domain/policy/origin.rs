@@ -59,7 +59,7 @@ impl Origin {
         &self.host
     }
 
-    /// A development set-up is one whose public origin is this machine (C32).
+    /// A development set-up is one whose public origin is this machine.
     pub fn is_development(&self) -> bool {
         self.loopback
     }

@@ -1,4 +1,4 @@
-//! Where a person may be sent after signing in: a name from a closed list, never a URL (S4-06, S4-70).
+//! Where a person may be sent after signing in: a name from a closed list, never a URL.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnTarget {
@@ -38,7 +38,7 @@ mod tests {
     use super::ReturnTarget;
 
     #[test]
-    fn s4_06_s4_70_only_names_of_the_list_are_targets() {
+    fn only_names_of_the_list_are_targets() {
         for name in ["keys", "docs"] {
             assert_eq!(
                 ReturnTarget::from_name(Some(name)).path(true),

@@ -11,7 +11,7 @@ pub enum LimitReset {
     Daily,
     Weekly,
     Monthly,
-    /// Never: a prepaid key has one window, its whole life (B4).
+    /// Never: a prepaid key has one window, its whole life.
     None,
 }
 

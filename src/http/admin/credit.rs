@@ -22,7 +22,7 @@ body! {
     }
 }
 
-/// 201 with the raise, and the key's limit without it and with it (S3-28).
+/// 201 with the raise, and the key's limit without it and with it.
 pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let RaiseRequest { amount_usd, until } = context.json()?;

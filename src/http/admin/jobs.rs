@@ -1,5 +1,5 @@
 //! `/api/v1/admin/jobs`: what the jobs did, what they found, and one run more on request. A run is begun at once and works
-//! on after the answer; what it does not finish goes on with the next trigger (A17).
+//! on after the answer; what it does not finish goes on with the next trigger.
 
 use serde::Serialize;
 use serde_json::Value;

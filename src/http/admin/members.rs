@@ -80,7 +80,7 @@ pub async fn sign_member_out(context: Context) -> Result<Reply, Error> {
     Ok(Reply::no_content())
 }
 
-/// Any other id is unknown (C22).
+/// Any other id is unknown.
 fn member(id: &str) -> Result<PublicId, Error> {
     PublicId::parse(IdKind::Member, id).ok_or(Error::NotFound)
 }

@@ -36,7 +36,7 @@ pub fn change<'a>(
     })
 }
 
-/// An amount as a person types it, of a cent at least (S3-21).
+/// An amount as a person types it, of a cent at least.
 pub fn amount(text: &str) -> Result<NanoUsd, Error> {
     NanoUsd::parse_typed(text)
         .filter(|amount| *amount >= NanoUsd::CENT)
@@ -218,7 +218,7 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
         detail: "There is no such plan.",
     })?;
     let read_since = app.now();
-    // What was spent until now is not counted against what will be paid, and what was paid is not spent twice (B4).
+    // What was spent until now is not counted against what will be paid, and what was paid is not spent twice.
     let (prepays, will_prepay) = (
         owner.limit_reset == LimitReset::None,
         plan.limit_reset == LimitReset::None,

@@ -54,7 +54,7 @@ body! {
     }
 }
 
-/// `DELETE /api/v1/me`: everything of the member's ends, and who they are is erased (A16). 202 while OpenRouter has not
+/// `DELETE /api/v1/me`: everything of the member's ends, and who they are is erased. 202 while OpenRouter has not
 /// confirmed that their keys are off.
 pub async fn leave(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;

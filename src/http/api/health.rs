@@ -51,7 +51,7 @@ pub fn closes_claims(app: &App, standing: HealthFlags) -> bool {
     !shut_by(app, standing).is_empty()
 }
 
-/// What only an admin can open again (S4-21, X6, X7).
+/// What only an admin can open again.
 fn shut_by(app: &App, standing: HealthFlags) -> Vec<Problem> {
     let unconfirmed = !standing.upstream_terms_confirmed && !app.config.terms.upstream_terms_waived;
     let shut = [

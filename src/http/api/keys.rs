@@ -21,7 +21,7 @@ use crate::store::keys::cards::{self, Card};
 use crate::store::members;
 use crate::store::ops::runs;
 
-/// A key as its owner sees it. Its upstream hash is not here: whoever knows it can have the key disabled (C9).
+/// A key as its owner sees it. Its upstream hash is not here: whoever knows it can have the key disabled.
 #[derive(Serialize)]
 pub struct KeyBody {
     id: String,
@@ -29,7 +29,7 @@ pub struct KeyBody {
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
     state: GenerationState,
-    /// OpenRouter says that it is not there: it works for nobody, and can be removed (S0-160).
+    /// OpenRouter says that it is not there: it works for nobody, and can be removed.
     missing: bool,
     /// Why it is off, or, while it is still `active`, will be soon.
     holds: Vec<Reason>,
@@ -46,7 +46,7 @@ pub struct KeyBody {
     resets_at: Option<Timestamp>,
     created_at: Timestamp,
     expires_at: Timestamp,
-    /// Which secret of this key it is, from 1, and when it was made: the name stays clean of both (S3-16).
+    /// Which secret of this key it is, from 1, and when it was made: the name stays clean of both.
     generation: i64,
     issued_at: Timestamp,
     /// Until then the secret before it works too.

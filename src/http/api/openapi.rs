@@ -1,4 +1,4 @@
-//! `GET /api/v1/openapi.json`: the public routes as OpenAPI 3.1, made from the route table. Admin routes are not in it (C16).
+//! `GET /api/v1/openapi.json`: the public routes as OpenAPI 3.1, made from the route table. Admin routes are not in it.
 
 use serde_json::{Map, Value, json};
 

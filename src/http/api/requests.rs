@@ -1,4 +1,4 @@
-//! `/api/v1/requests`: what a member asks an admin for; `/api/v1/admin/requests`: what admins decide (S4-60).
+//! `/api/v1/requests`: what a member asks an admin for; `/api/v1/admin/requests`: what admins decide.
 
 use serde::Serialize;
 use serde_json::json;

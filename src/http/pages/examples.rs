@@ -1,5 +1,5 @@
 //! The examples of the docs, the key's page and the landing page: one source, in files of their own languages, filled
-//! from configuration. They name the variable and never hold a key (S0-04, S3-39).
+//! from configuration. They name the variable and never hold a key.
 
 use crate::config::Config;
 

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn s2_57_what_is_not_exactly_the_expected_object_is_refused() {
+    fn what_is_not_exactly_the_expected_object_is_refused() {
         for text in [
             "",
             "null",

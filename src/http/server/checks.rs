@@ -49,7 +49,7 @@ pub fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
     ))
 }
 
-/// Our own page asked: its Origin is ours, and Fetch-Metadata agrees or is absent (S2-36).
+/// Our own page asked: its Origin is ours, and Fetch-Metadata agrees or is absent.
 pub fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
     let ours = app.config.public_origin.as_str();
     let origin = header(inbound, "origin") == Some(ours);

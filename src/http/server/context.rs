@@ -12,7 +12,7 @@ use crate::http::server::body::{FromBody, Members};
 use crate::ports::NoRandomness;
 use crate::store::idempotency::Taking;
 
-/// The longest Idempotency-Key (A15).
+/// The longest Idempotency-Key.
 const IDEMPOTENCY_KEY_CHARS: usize = 128;
 
 pub struct Context {

@@ -1,8 +1,8 @@
 //! Our cookies: `__Host-`, so Secure, without Domain and for the whole origin; HttpOnly; SameSite=Lax.
 
-/// The session (S4-07).
+/// The session.
 pub const SESSION: &str = "__Host-keycap_session";
-/// A sign-in attempt; the suffix lets two tabs sign in at once (A9).
+/// A sign-in attempt; the suffix lets two tabs sign in at once.
 const ATTEMPT_PREFIX: &str = "__Host-keycap_attempt_";
 
 /// Left behind by a sign-out until the next start, which then asks which account is meant.
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s4_07_the_session_cookie_is_host_bound_http_only_secure_and_lax() {
+    fn the_session_cookie_is_host_bound_http_only_secure_and_lax() {
         assert_eq!(
             set(SESSION, "v", 60),
             "__Host-keycap_session=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"

@@ -1,4 +1,4 @@
-//! Idempotency-Keys, in the one place that every change of a signed-in caller passes (A15): a change cannot forget them.
+//! Idempotency-Keys, in the one place that every change of a signed-in caller passes: a change cannot forget them.
 //!
 //! The key belongs to one request of one member: method, path with the ids in it, and body. Its first good answer is kept
 //! without the secret and given again to whoever repeats the request. A failure is not kept: the same key tries again. What a

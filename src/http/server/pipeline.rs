@@ -102,7 +102,7 @@ impl Service {
             .find(|route| route.method.name() == wanted)
     }
 
-    /// S2-59: a caller's own id is taken only if it is a plain word.
+    /// A caller's own id is taken only if it is a plain word.
     fn request_id(&self, inbound: &Inbound) -> String {
         let plain = |id: &&str| {
             (8..=64).contains(&id.len())
@@ -238,7 +238,7 @@ async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
 }
 
 /// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two differ in
-/// nothing (F6).
+/// nothing.
 async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
     if let Some(session) = session_of(app, cookies_of(inbound).as_deref()) {
         if let Err(error) = look_up_within_limit(app, &session).await {

@@ -1,4 +1,4 @@
-//! Request rates (A11). The edge counts, by location and forgivingly: a brake on floods. Quotas that must hold are in
+//! Request rates. The edge counts, by location and forgivingly: a brake on floods. Quotas that must hold are in
 //! the database's guards.
 
 use crate::app::context::App;

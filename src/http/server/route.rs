@@ -53,7 +53,7 @@ pub enum Takes {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
-    /// A document or a redirect: on another host of ours it sends the browser to the canonical one (S4-04),
+    /// A document or a redirect: on another host of ours it sends the browser to the canonical one,
     /// and its errors are pages.
     Document,
     /// A redirect of a sign-in: as a document, but its GET has effects, which OAuth forces: an attempt's cookie, and at the

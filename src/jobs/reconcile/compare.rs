@@ -24,7 +24,7 @@ const ROWS: usize = 500;
 /// Differences of a slice that are looked at once more; many at once are no accident of timing.
 const LOOKS: usize = 50;
 
-/// Compares listed keys with the rows of their hashes: listed first, looked up after (X2).
+/// Compares listed keys with the rows of their hashes: listed first, looked up after.
 pub async fn compare(
     app: &App,
     run: &Run,
@@ -142,7 +142,7 @@ pub async fn settle_strays(
     settled
 }
 
-/// Upstream says that it is not there: so it is shown, and its owner can have it removed (S0-160).
+/// Upstream says that it is not there: so it is shown, and its owner can have it removed.
 pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
     // As the row is this moment: one that is being removed misses nothing.
     let row = rows::by_hash(&*app.db, hash).await?;

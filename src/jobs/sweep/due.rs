@@ -71,7 +71,7 @@ pub async fn end_back_off(app: &App, run: &Run, counts: &mut SweepCounts) {
     }
 }
 
-/// Switches it off, and no more: nothing is deleted, or concluded, by a database that was restored (X7).
+/// Switches it off, and no more: nothing is deleted, or concluded, by a database that was restored.
 pub async fn disable_only(
     app: &App,
     run: &Run,
@@ -89,7 +89,7 @@ pub async fn disable_only(
 }
 
 /// Five minutes past its expiry a key is closed. Its spend is asked for a few times; if it cannot be read, all of its
-/// cap counts (B1).
+/// cap counts.
 pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     let usage = match due.upstream_hash.as_deref() {
         None => None,

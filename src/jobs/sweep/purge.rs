@@ -1,4 +1,4 @@
-//! Keys that are off for good, or expired, are looked at until their figures are settled, and then deleted (C1, C2, X8).
+//! Keys that are off for good, or expired, are looked at until their figures are settled, and then deleted.
 
 use serde_json::json;
 

@@ -47,7 +47,7 @@ impl Judged<'_> {
     }
 }
 
-/// Looks each listed name up, after the listing (X2), and judges all. Rows in doubt that were seen are marked, if wanted.
+/// Looks each listed name up, after the listing, and judges all. Rows in doubt that were seen are marked, if wanted.
 pub async fn judged<'a>(
     app: &App,
     run: &Run,
@@ -128,7 +128,7 @@ fn is_off(key: &Listed) -> bool {
     key.disabled == Some(true)
 }
 
-/// Deletes a stray, if it still is one: judged once more by its row as it is this moment (X2).
+/// Deletes a stray, if it still is one: judged once more by its row as it is this moment.
 async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) -> Result<(), Halt> {
     let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
         return Ok(());

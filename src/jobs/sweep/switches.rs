@@ -1,8 +1,8 @@
-//! Holds, carried out upstream: a key is off if there is any, and on again when there is none (A2).
+//! Holds, carried out upstream: a key is off if there is any, and on again when there is none.
 //!
 //! Each switch is written down as doubtful before it is sent, and the doubt ends with upstream's own answer. Where the
 //! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
-//! sent earlier can land any more (X4).
+//! sent earlier can land any more.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -51,7 +51,7 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     // A prepaid time ends: what is spent of the payments stays so. Until OpenRouter has confirmed another window, or the key
-    // has ended, the limit of that time is in force: all of it counts, and what was spent by then takes its place (B4).
+    // has ended, the limit of that time is in force: all of it counts, and what was spent by then takes its place.
     RESERVED = concat!("UPDATE generations SET
             prepaid_spent_nano = COALESCE(prepaid_spent_nano, 0)
               + CASE WHEN ", other_window!(), " THEN MAX(0, COALESCE(usage_lifetime_nano, 0) - lifetime_at_switch_nano) ELSE 0 END,
@@ -75,7 +75,7 @@ statements! {
     ASSIGN_KEYS = concat!("UPDATE keys SET plan_id = (SELECT p.id FROM plans p WHERE p.name = ?4)
         WHERE owner_id = ?3 AND ended_at IS NULL AND ", written!());
 
-    // What was spent before is not counted against what will be paid (B4). What it spent of an earlier prepaid time, whose
+    // What was spent before is not counted against what will be paid. What it spent of an earlier prepaid time, whose
     // end OpenRouter has not confirmed yet, is known by now.
     SWITCHED = concat!("UPDATE generations SET lifetime_at_switch_nano = COALESCE(usage_lifetime_nano, 0),
             prepaid_spent_nano = prepaid_spent_nano + CASE WHEN prepaid_reserved_nano IS NULL THEN 0
@@ -93,7 +93,7 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM payments y WHERE y.payment_id = ?7)
         ON CONFLICT DO NOTHING";
 
-    // The margin first: a limit is never set to the full amount (S3-57). Cents divide by it without a rest.
+    // The margin first: a limit is never set to the full amount. Cents divide by it without a rest.
     PAY = concat!("INSERT INTO payments (payment_id, owner_id, paid_nano, credit_nano, at, change_id)
         SELECT ?3, o.id, CAST(?4 AS INTEGER), CAST(?4 AS INTEGER) / 10000 * (10000 - p.margin_bp), ?5, ?1
         FROM owners o JOIN plans p ON p.id = o.plan_id

@@ -77,7 +77,7 @@ statements! {
           'limit_reset', n.limit_reset, 'sent_nano', n.limit_sent_nano, 'sent_at', n.limit_sent_at)
         FROM generations n WHERE n.public_id = ?2");
 
-    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays (X4).
+    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays.
     ABOUT_TO = concat!("UPDATE generations SET limit_sent_nano = MAX(?1, CASE WHEN limit_sent_at > ?2 THEN limit_sent_nano ELSE 0 END),
             limit_sent_at = ?3, op_nonce = ?4
         WHERE public_id = ?5 AND state IN ('active', 'disabled')
@@ -91,7 +91,7 @@ statements! {
     CONFIRMED = "UPDATE generations SET limit_nano = ?1, limit_reset = ?2, limit_sent_nano = ?3, limit_sent_at = ?4, change_id = ?5
         WHERE public_id = ?6 AND op_nonce = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?6)";
 
-    // Below a cent there is nothing to send: the key is off until there is (B2). What lands late changes nothing back.
+    // Below a cent there is nothing to send: the key is off until there is. What lands late changes nothing back.
     EXHAUSTED = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT n.key_id, 'budget', 'caps', ?1, ?2 FROM generations n
         WHERE n.public_id = ?3 AND n.change_id = ?2
@@ -167,7 +167,7 @@ pub struct Basis {
     pub put_off: bool,
     /// It is off because nothing was left.
     pub held: bool,
-    /// The key has two secrets that work: nothing is raised meanwhile (X10).
+    /// The key has two secrets that work: nothing is raised meanwhile.
     pub paired: bool,
     pub grants: Grants,
     pub siblings: Vec<Sibling>,
@@ -305,7 +305,7 @@ pub struct Agreed<'a> {
 }
 
 /// Upstream's answer agrees and nothing else was sent meanwhile: the limit is in force, and the doubt ends but for what
-/// was sent earlier and may land yet; that is said again until it cannot (X4).
+/// was sent earlier and may land yet; that is said again until it cannot.
 pub fn settle(
     db: &dyn Database,
     turn: &PendingLimit<'_>,

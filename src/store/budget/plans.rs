@@ -1,5 +1,5 @@
 //! Plans: what their owners get. A change of one reaches all of them in the same batch: mints under way are not recorded
-//! any more, caps are computed anew, and keys that it no longer allows are put off (B5).
+//! any more, caps are computed anew, and keys that it no longer allows are put off.
 
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 //! `minting`, and says what it knew when it decided. What becomes of the mint is in `mints`.
 //!
 //! The batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
-//! change_id is there. So it may be sent twice, and a lost answer is settled by sending it again (A3, X3).
+//! change_id is there. So it may be sent twice, and a lost answer is settled by sending it again.
 
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
@@ -76,7 +76,7 @@ statements! {
         WHERE g.public_id = ?4 AND g.key_id IS NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?5)";
 
-    // Straight into `minting`, with the nonce that only this attempt knows (C11). The limit is the most it may come to
+    // Straight into `minting`, with the nonce that only this attempt knows. The limit is the most it may come to
     // have until the record writes the cap that was asked for: siblings count with all they might get.
     GENERATION = "INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
             workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, change_id)
@@ -236,7 +236,7 @@ pub async fn reserve(
     read_decision(&rows)
 }
 
-/// Remembers what an Idempotency-Key has reserved (A15).
+/// Remembers what an Idempotency-Key has reserved.
 pub(crate) fn remember(attempt: &Attempt) -> Option<Stmt> {
     attempt.taking.as_ref().map(|taking| {
         stmt!(
@@ -301,7 +301,7 @@ fn decision(attempt: &Attempt) -> Stmt {
         attempt.session.epoch,
         attempt.house.public_origin.as_str(),
         LimitReset::Daily.starts(attempt.now),
-        // Right after a boundary the window before counts too (X9).
+        // Right after a boundary the window before counts too.
         siblings_since(attempt.now),
         attempt.now.plus(-HOUR_SECS),
         attempt.house.terms.claims_per_hour,

@@ -10,12 +10,12 @@ use crate::store::keys::retained::{self, RetainedKey};
 use crate::store::keys::successors;
 use crate::store::{batch_retrying_unknown, figures, read, read_all, rows_of};
 
-/// A mint whose request has long been answered: nobody waits for it any more (X2). Later than the last moment at which it
+/// A mint whose request has long been answered: nobody waits for it any more. Later than the last moment at which it
 /// may still be recorded.
 const FENCE_AFTER_SECS: i64 = 2 * crate::store::keys::mints::RECORD_WITHIN_SECS;
-/// A create that has not landed this long after it was sent is waited for no longer (X1).
+/// A create that has not landed this long after it was sent is waited for no longer.
 pub const LANDS_WITHIN_SECS: i64 = 300;
-/// A key's own clock and ours may differ by this much (C2).
+/// A key's own clock and ours may differ by this much.
 const EXPIRES_AFTER_SECS: i64 = 300;
 /// Rows of each kind that one run takes up.
 pub(crate) const BATCH: i64 = 200;
@@ -30,7 +30,7 @@ statements! {
         FROM generations n WHERE n.unsettled = 1 AND n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4
         ON CONFLICT DO NOTHING";
 
-    // A new nonce: whatever the old attempt still does, it records nothing (S4-72).
+    // A new nonce: whatever the old attempt still does, it records nothing.
     FENCE = "UPDATE generations SET state = 'verifying', op_nonce = ?1, failure = 'unknown', change_id = ?2
         WHERE unsettled = 1 AND state = 'minting'
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
@@ -59,7 +59,7 @@ statements! {
           AND (?5 = 1 OR (n.usage_read_at >= n.ended_at AND COALESCE(n.switch_doubted_at, 0) <= ?6))
         ON CONFLICT DO NOTHING";
 
-    // Off for good since its last figures, if there are any. One that is not deleted yet is kept for those to come (C1).
+    // Off for good since its last figures, if there are any. One that is not deleted yet is kept for those to come.
     OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, missing_since, ?1), erased_at = ?2, erase_at = ?3,
             switch_doubted_at = NULL, attempts = 0, next_attempt_at = 0, change_id = ?4
         WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
@@ -112,7 +112,7 @@ statements! {
     CLEAR = "UPDATE generations SET state = 'void', ended_at = ?1, change_id = ?2
         WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
-    // What a clean walk, begun long enough after the send, has not seen, is not there (X1).
+    // What a clean walk, begun long enough after the send, has not seen, is not there.
     ABSENT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'cleared', 'sweep', 'verifying', 'void', ?2
         FROM generations n

@@ -12,7 +12,7 @@ statements! {
         FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE n.public_id = ?2";
 
-    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays (X4).
+    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays.
     ABOUT_TO = "UPDATE generations SET guardrail_sent_at = ?1, op_nonce = ?2
         WHERE public_id = ?3 AND state IN ('active', 'disabled')
           AND (SELECT p.guardrail_id FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = generations.owner_id) IS ?4";
@@ -53,7 +53,7 @@ impl GuardrailInFlight {
         self.sent_at.filter(lands)
     }
 
-    /// When it is to be said again on account of that (X4).
+    /// When it is to be said again on account of that.
     pub fn again(&self, now: Timestamp) -> Option<Timestamp> {
         self.earlier(now).map(|at| at.plus(LANDS_WITHIN_SECS))
     }

@@ -19,7 +19,7 @@ statements! {
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
         GROUP BY n.id ORDER BY n.next_attempt_at, n.id DESC LIMIT ?2");
 
-    // Free and off, or free and perhaps off, and there. A database that was restored may have forgotten a hold (X7).
+    // Free and off, or free and perhaps off, and there. A database that was restored may have forgotten a hold.
     ON_DUE = concat!("SELECT json_object(", due!(), ")
         FROM (
           SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= ?1
@@ -39,7 +39,7 @@ statements! {
           'doubted_at', n.switch_doubted_at)
         FROM generations n WHERE n.public_id = ?2";
 
-    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays (X4).
+    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays.
     ABOUT_TO = "UPDATE generations SET switch_doubted_at = ?1, op_nonce = ?2
         WHERE public_id = ?3 AND state IN ('active', 'disabled')
           AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?4

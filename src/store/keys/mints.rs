@@ -1,6 +1,6 @@
 //! What becomes of a reserved mint: recorded where every gate still holds, or one of the three other ends.
 //!
-//! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again (A3, X3).
+//! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
@@ -13,17 +13,17 @@ use crate::store::keys::claims::Attempt;
 use crate::store::keys::successors;
 use crate::store::{batch_retrying_unknown, last_row};
 
-/// A mint that takes longer than this is not recorded any more: its request has long been answered (X1).
+/// A mint that takes longer than this is not recorded any more: its request has long been answered.
 pub const RECORD_WITHIN_SECS: i64 = 60;
 /// This many doubtful mints …
 const DOUBTS: i64 = 5;
 /// … within this many seconds close the reservation guard for everybody …
 const DOUBT_WINDOW_SECS: i64 = 300;
-/// … for this long (X21).
+/// … for this long.
 const DOUBT_PAUSE_SECS: i64 = 60;
 
 statements! {
-    // The record: state, nonce and every gate again (X12). `seats_taken` has this generation's in it, so not more than the ceiling.
+    // The record: state, nonce and every gate again. `seats_taken` has this generation's in it, so not more than the ceiling.
     RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'recorded', g.public_id, 'minting', ?13, ?2
         FROM generations n JOIN claim_gates g ON g.owner_id = n.owner_id
@@ -52,11 +52,11 @@ statements! {
     BUDGET_LIFT = "DELETE FROM holds WHERE reason = 'budget'
         AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.state = 'active' AND n.change_id = ?2)";
 
-    // The first key that was recorded in it tells which account this is (X6).
+    // The first key that was recorded in it tells which account this is.
     HOME = "UPDATE settings SET home_workspace_id = ?1
         WHERE home_workspace_id IS NULL AND ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
-    // The key is there and must not be: its removal is written down before it is tried (X3).
+    // The key is there and must not be: its removal is written down before it is tried.
     ABANDON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'abandoned', 'mint', n.state, 'revoking', ?2
         FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
@@ -108,7 +108,7 @@ pub struct Minted<'a> {
     pub limit: NanoUsd,
     /// What upstream has confirmed it is held to.
     pub guardrail_id: Option<&'a str>,
-    /// `active`, or `disabled` where nothing is left to spend (B2).
+    /// `active`, or `disabled` where nothing is left to spend.
     pub state: GenerationState,
     /// When its cap is to be computed anew.
     pub cap_due_at: Option<Timestamp>,

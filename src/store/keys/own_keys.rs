@@ -22,7 +22,7 @@ macro_rules! acts {
     };
 }
 
-/// The hold that is theirs to put and to lift (A2).
+/// The hold that is theirs to put and to lift.
 macro_rules! role {
     () => {
         "CASE WHEN o.member = a.public_id THEN 'owner' ELSE 'admin' END"
@@ -106,7 +106,7 @@ statements! {
           AND (?7 IS NULL OR o.name IS ?7) AND s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?8"), "
         ON CONFLICT DO NOTHING");
 
-    // What another put stays (A2).
+    // What another put stays.
     LIFT = "DELETE FROM holds WHERE (key_id, reason) IN (SELECT k.id, a.before
         FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
         WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_lifted')";
@@ -118,7 +118,7 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
     // While its first mint is under way there is nothing to remove yet: it ends by itself within minutes. One that is to
-    // follow another is not recorded once its key has ended (X20).
+    // follow another is not recorded once its key has ended.
     END_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, o.key, 'key_ended', a.public_id, ?2", acts!(), "
           AND COALESCE(o.live_state, '') NOT IN ('reserved', 'minting', 'verifying')

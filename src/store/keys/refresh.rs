@@ -1,4 +1,4 @@
-//! A member's own question what their keys have spent: who may ask upstream just now, and what was answered (F12).
+//! A member's own question what their keys have spent: who may ask upstream just now, and what was answered.
 
 use crate::crypto::session::Session;
 use crate::domain::key::generation::GenerationState;
@@ -10,7 +10,7 @@ use crate::store::{figures, read, rows_of};
 
 /// A key is asked about once in so many seconds.
 pub const EVERY_SECS: i64 = 60;
-/// Questions of the whole house within that time: claims and revokes need the account's rate more (F12).
+/// Questions of the whole house within that time: claims and revokes need the account's rate more.
 const HOUSE: i64 = 60;
 /// Keys that one question covers: each is a call upstream that somebody waits for.
 const AT_ONCE: i64 = 3;

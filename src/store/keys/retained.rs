@@ -1,4 +1,4 @@
-//! Keys that are off for good, or expired, and kept upstream for the sake of their figures (C1, C2, X8).
+//! Keys that are off for good, or expired, and kept upstream for the sake of their figures.
 
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ statements! {
             usage_lifetime_nano = ?4, usage_read_at = ?5, readings_since_off = ?6, attempts = 0, next_attempt_at = ?7
         WHERE public_id = ?8 AND erase_at IS NOT NULL AND erased_at IS NULL AND COALESCE(usage_read_at, ended_at) = ?9";
 
-    // Their caps were computed from less, or from all of it while it was not known (B1, X8).
+    // Their caps were computed from less, or from all of it while it was not known.
     CAPS_DUE = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1)
         WHERE live = 1 AND state IN ('minting', 'active', 'disabled')
           AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)";

@@ -60,7 +60,7 @@ statements! {
         FROM generations n JOIN keys k ON k.id = n.key_id JOIN members m ON m.owner_id = k.owner_id
         WHERE n.secret_sha256 IS NOT NULL AND n.secret_sha256 = ?1");
 
-    // A leak puts the key off whatever else stands (A4); an admin may say so too (A19).
+    // A leak puts the key off whatever else stands; an admin may say so too.
     LEAK_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, r.key, 'hold_put', a.public_id, 'leak', ?2
         FROM rotation_gates r JOIN members a ON a.public_id = ?4 JOIN settings s
@@ -112,7 +112,7 @@ statements! {
         WHERE id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?2)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
 
-    // The other slot. A fresh life is the renewal's alone: what expires is as long as ever (S4-79).
+    // The other slot. A fresh life is the renewal's alone: what expires is as long as ever.
     GENERATION = concat!("INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
             workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, replaces, change_id)
         SELECT ?1, r.key_id, r.owner_id, 1 - r.old_slot, 'minting', ?2, 'keycap/' || r.instance || '/' || ?1,

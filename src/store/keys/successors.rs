@@ -11,7 +11,7 @@ use crate::store::keys::rotations::{DEAD_AFTER_SECS, Rotation};
 use crate::store::{audit, batch_retrying_unknown};
 
 statements! {
-    // The record's guard (X12, X20): the key has not ended, and the old one is as it was when the successor was reserved.
+    // The record's guard: the key has not ended, and the old one is as it was when the successor was reserved.
     RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'recorded', r.member, 'minting', ?10, ?2
         FROM generations n JOIN rotation_gates r ON r.key_id = n.key_id AND r.old_id = n.replaces

@@ -1,5 +1,5 @@
 //! Members who are suspended, banned, let in again, or leave: in one batch their standing, their sessions and all of
-//! their keys. Whatever is being made for them meanwhile is refused by the record's gates (X12).
+//! their keys. Whatever is being made for them meanwhile is refused by the record's gates.
 
 use serde_json::Value;
 
@@ -214,7 +214,7 @@ pub async fn set_member_status(
     Ok(details.map(|details| (details, due)))
 }
 
-/// All of a member's keys are to be removed, and nothing brings them back (C5).
+/// All of a member's keys are to be removed, and nothing brings them back.
 fn end_keys(change: &PublicId, actor: &PublicId, member: &PublicId, now: Timestamp) -> [Stmt; 4] {
     [
         stmt!(END_KEYS_GUARD, change, actor, now, member),

@@ -1,5 +1,5 @@
-//! Two alarms that stop minting and whatever could not be undone: the database is behind what it was (X7), and the
-//! management key is another account's (X6). Jobs raise them; an admin, or the account itself, ends them.
+//! Two alarms that stop minting and whatever could not be undone: the database is behind what it was, and the
+//! management key is another account's. Jobs raise them; an admin, or the account itself, ends them.
 
 use crate::crypto::session::Session;
 use crate::domain::id::PublicId;

@@ -99,7 +99,7 @@ from_json! {
         pub home_workspace_id: Option<String>,
         /// A workspace that our account has, if any key was ever recorded.
         pub known_workspace_id: Option<String>,
-        /// The database may have forgotten something, and no admin has accepted that yet (X7).
+        /// The database may have forgotten something, and no admin has accepted that yet.
         pub restored: bool,
         /// When an admin last accepted another account.
         pub account_since: i64,

@@ -33,7 +33,7 @@ statements! {
         WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')
         ON CONFLICT DO NOTHING";
 
-    // The database follows its operator to another origin (A13).
+    // The database follows its operator to another origin.
     TAKE_OVER_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, 'instance', 'instance_bound', m.public_id, ?2
         FROM members m JOIN settings s
@@ -59,7 +59,7 @@ statements! {
     KEYS_ON = "UPDATE settings SET keys = 'on', change_id = ?1
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
-    // Only this switch's own holds: what was off for another reason stays off (A2).
+    // Only this switch's own holds: what was off for another reason stays off.
     RELEASE_ALL = "DELETE FROM holds WHERE reason = 'switch'
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
@@ -98,7 +98,7 @@ statements! {
         FROM settings s JOIN seats JOIN instance i";
 }
 
-/// Whether anything may be minted at all: the kill switch (A4).
+/// Whether anything may be minted at all: the kill switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Minting {
@@ -115,7 +115,7 @@ impl Minting {
     }
 }
 
-/// Whether keys may work at all: the stronger switch (S4-22).
+/// Whether keys may work at all: the stronger switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeysSwitch {
@@ -123,7 +123,7 @@ pub enum KeysSwitch {
     Off,
 }
 
-/// Who may claim: everybody within the rules, or only whom an admin has let in (S4-60).
+/// Who may claim: everybody within the rules, or only whom an admin has let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claims {
@@ -140,7 +140,7 @@ impl Claims {
     }
 }
 
-/// Whether an admin has read and confirmed what OpenRouter's terms say about sharing keys (S4-21).
+/// Whether an admin has read and confirmed what OpenRouter's terms say about sharing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamTerms {
@@ -148,7 +148,7 @@ pub enum UpstreamTerms {
     Confirmed,
 }
 
-/// Whether the database may have forgotten something (X7).
+/// Whether the database may have forgotten something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Restore {
@@ -156,7 +156,7 @@ pub enum Restore {
     Suspected,
 }
 
-/// Whose account the management key is of, as the last sweep found (X6).
+/// Whose account the management key is of, as the last sweep found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccountSwitch {

@@ -17,7 +17,7 @@ pub struct Listing {
     pub is_whole: bool,
 }
 
-/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it (X6).
+/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it.
 pub async fn read(app: &App, workspace_id: &str) -> UpstreamReply<()> {
     let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
     has(app, &format!("/workspaces/{id}"), workspace_id).await

@@ -44,7 +44,7 @@ const METHODS: &[&str] = &[
 ];
 
 #[test]
-fn s0_145_every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
+fn every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -196,7 +196,7 @@ fn bent_paths(path: &str) -> Vec<String> {
 }
 
 #[test]
-fn s0_145_s2_58_a_path_is_a_route_only_as_it_is_written_in_the_table() {
+fn a_path_is_a_route_only_as_it_is_written_in_the_table() {
     let world = World::new();
     // The one who reaches every route.
     let operator = Browser::signed_in(&world, "operator");
@@ -367,7 +367,7 @@ fn keeps_to_itself(caller: &Caller<'_>, path: &str, asked: Request<Body>, what: 
 }
 
 #[test]
-fn s4_04_s0_145_no_host_of_the_callers_is_in_any_answer() {
+fn no_host_of_the_callers_is_in_any_answer() {
     let world = World::new();
     let caller = Caller::new(&world);
     let documents: Vec<&str> = ROUTES

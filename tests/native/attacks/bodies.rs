@@ -263,7 +263,7 @@ fn bent(chance: &mut Chance, good: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn s0_155_s0_145_no_hostile_body_is_taken_or_changes_anything() {
+fn no_hostile_body_is_taken_or_changes_anything() {
     const SEED: u64 = 0x0B0D;
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
@@ -367,7 +367,7 @@ fn s0_155_s0_145_no_hostile_body_is_taken_or_changes_anything() {
 }
 
 #[test]
-fn s0_155_routes_without_a_body_take_none() {
+fn routes_without_a_body_take_none() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let cookie = cookie_of(&operator);
@@ -425,7 +425,7 @@ const SPELLINGS: &[&str] = &[
 ];
 
 #[test]
-fn s0_155_a_switch_is_spelt_in_one_way_only() {
+fn a_switch_is_spelt_in_one_way_only() {
     for body in SPELLINGS {
         let world = World::new();
         let operator = Browser::signed_in(&world, "operator");

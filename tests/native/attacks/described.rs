@@ -261,7 +261,7 @@ fn is_described(document: &Value, operation: &Operation, method: &str, told: &To
 }
 
 #[test]
-fn s0_145_s0_155_s2_60_every_answer_to_a_fuzzed_request_is_one_that_the_description_has() {
+fn every_answer_to_a_fuzzed_request_is_one_that_the_description_has() {
     let mut tally: BTreeMap<String, BTreeMap<u16, u32>> = BTreeMap::new();
     for round in 0..WORLDS {
         let mut chance = Chance(SEED + round);

@@ -71,7 +71,7 @@ const LOGINS: &[&str] = &[
 ];
 
 #[test]
-fn s4_08_s0_145_a_login_of_any_characters_is_an_attribute_and_nothing_else() {
+fn a_login_of_any_characters_is_an_attribute_and_nothing_else() {
     let mut count = 0;
     let long = [
         "\u{1f511}".repeat(63),
@@ -128,7 +128,7 @@ fn s4_08_s0_145_a_login_of_any_characters_is_an_attribute_and_nothing_else() {
 }
 
 #[test]
-fn s2_53_an_answer_of_github_that_names_nobody_signs_nobody_in() {
+fn an_answer_of_github_that_names_nobody_signs_nobody_in() {
     let bad = [
         "null",
         "1",

@@ -531,7 +531,7 @@ const BENT: &[Bent] = &[
 ];
 
 #[test]
-fn s4_05_s0_145_s2_73_only_what_this_browser_was_given_for_this_attempt_signs_in() {
+fn only_what_this_browser_was_given_for_this_attempt_signs_in() {
     for (what, bend, leads_to) in BENT {
         let world = World::new();
         let caller = Caller::new(&world);
@@ -573,7 +573,7 @@ fn s4_05_s0_145_s2_73_only_what_this_browser_was_given_for_this_attempt_signs_in
 }
 
 #[test]
-fn s4_05_s2_73_a_sign_in_is_spent_by_its_first_return() {
+fn a_sign_in_is_spent_by_its_first_return() {
     let world = World::new();
     let caller = Caller::new(&world);
     let (attempt, location) = Attempt::begun(&caller, "keys");
@@ -600,7 +600,7 @@ fn s4_05_s2_73_a_sign_in_is_spent_by_its_first_return() {
 }
 
 #[test]
-fn s4_05_an_attempt_cookie_that_is_not_exactly_ours_opens_nothing() {
+fn an_attempt_cookie_that_is_not_exactly_ours_opens_nothing() {
     let world = World::new();
     let caller = Caller::new(&world);
     let attempt = Attempt::approved(&caller, "keys", "member");
@@ -651,7 +651,7 @@ impl Random for Fixed {
 }
 
 #[test]
-fn s4_05_s4_06_what_is_sealed_for_something_else_is_no_attempt() {
+fn what_is_sealed_for_something_else_is_no_attempt() {
     let world = World::new();
     let caller = Caller::new(&world);
     let state = "0badcafe.state";
@@ -760,7 +760,7 @@ fn s4_05_s4_06_what_is_sealed_for_something_else_is_no_attempt() {
 }
 
 #[test]
-fn s4_05_an_attempt_lasts_ten_minutes_to_the_second() {
+fn an_attempt_lasts_ten_minutes_to_the_second() {
     for (after, leads_to) in [
         (0, OWN),
         (599, OWN),
@@ -785,7 +785,7 @@ fn s4_05_an_attempt_lasts_ten_minutes_to_the_second() {
 }
 
 #[test]
-fn a9_s4_05_tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
+fn tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
     // Pages that there are not yet lead to that of keys.
     let tabs = [("keys", "/keys"), ("docs", "/docs"), ("usage", "/keys")];
     let orders = [
@@ -855,7 +855,7 @@ fn a9_s4_05_tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
 }
 
 #[test]
-fn s2_53_s4_06_s2_60_the_start_page_never_repeats_what_its_address_says() {
+fn the_start_page_never_repeats_what_its_address_says() {
     let world = World::new();
     let caller = Caller::new(&world);
     let payloads = [

@@ -42,7 +42,7 @@ fn whole(told: &Told) -> String {
 }
 
 #[test]
-fn s2_38_s2_73_every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201() {
+fn every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201() {
     let mut answers = 0;
     for (who, persona, before) in PRINCIPALS {
         for claims_first in [false, true] {
@@ -141,7 +141,7 @@ fn s2_38_s2_73_every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_wi
 }
 
 #[test]
-fn s0_147_no_way_of_asking_again_brings_the_secret_back() {
+fn no_way_of_asking_again_brings_the_secret_back() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let headers = |key: &'static str| {

@@ -198,7 +198,7 @@ fn signs_in(world: &World, caller: &Caller<'_>, query: &str) -> Option<Told> {
 }
 
 #[test]
-fn s4_06_s4_70_every_return_target_of_a_sign_in_is_one_of_our_four_pages() {
+fn every_return_target_of_a_sign_in_is_one_of_our_four_pages() {
     const SEED: u64 = 0x0054_4152;
     const WANTED: usize = 420;
     let mut chance = Chance(SEED);
@@ -257,7 +257,7 @@ fn s4_06_s4_70_every_return_target_of_a_sign_in_is_one_of_our_four_pages() {
 }
 
 #[test]
-fn s4_70_the_whole_table_of_hostile_targets_names_no_page() {
+fn the_whole_table_of_hostile_targets_names_no_page() {
     let mut count = 0_u32;
     for base in BASES {
         for prefix in PREFIXES {

@@ -24,7 +24,7 @@ fn begin(world: &World, cast: &Cast, first: usize, cut: Option<(usize, Fate)>) -
 }
 
 #[test]
-fn x0_every_recovery_may_be_cut_or_failed_at_every_effect() {
+fn every_recovery_may_be_cut_or_failed_at_every_effect() {
     let mut choice = Choice::one_of(53);
     let mut number = 0;
     each_pair(|pair, (start, cast)| {

@@ -47,7 +47,7 @@ enum Does {
     ShutsOutMember,
     /// … or anybody's.
     ShutsOutAll,
-    /// … or anybody's who has no key yet: what there is is replaced nevertheless (A4).
+    /// … or anybody's who has no key yet: what there is is replaced nevertheless.
     ShutsOutClaims,
     /// What was under way then is not recorded for another plan, or another revision, than it was minted for.
     Outdates,
@@ -141,7 +141,7 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
-    // X22: somebody replays the Cron Trigger with a time of their own.
+    // Somebody replays the Cron Trigger with a time of their own.
     ("sweep of next year", NoHarm, |w, _| sweep(w, 365 * 86_400)),
     ("block", ShutsOutMember, |w, c| {
         call_with(w, &c.operator, "POST", "/api/v1/admin/blocks", MEMBER)
@@ -150,17 +150,17 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     ("restore accepted", NoHarm, |w, c| {
         switch(w, c, r#"{"restore":"accept"}"#)
     }),
-    // X16: what is listed moves up.
+    // What is listed moves up.
     ("somebody deletes", NoHarm, |w, _| {
         w.somebody_deletes(20);
         done_at_once()
     }),
-    // B5, X12: what is under way for another revision of the plan is not recorded.
+    // What is under way for another revision of the plan is not recorded.
     ("plan change", Outdates, |w, c| {
         let body = Body::Bytes(br#"{"limit_usd":"3","expiry_days":60}"#.to_vec());
         call(w, &c.operator, "PATCH", "/api/v1/admin/plans/default", body)
     }),
-    // F17: the keys there are have this one from the next sweep on.
+    // The keys there are have this one from the next sweep on.
     ("guardrail", Outdates, guardrail),
     ("assign plan", Outdates, |w, c| {
         on_member(w, c, "plan", r#"{"plan":"basic"}"#)
@@ -255,7 +255,7 @@ const STAGES: [(&str, Prepare); 29] = [
         claims(w, &c.member, 201);
         done(act_on_key(w, &c.operator, "PATCH", OFF));
     }),
-    // C1: off, and kept for its figures.
+    // Off, and kept for its figures.
     ("revoked, not erased", |w, c| {
         claims(w, &c.member, 201);
         w.spends(1.0);
@@ -294,24 +294,24 @@ const STAGES: [(&str, Prepare); 29] = [
         claims(w, &c.member, 201);
         w.pass(90 * 86_400);
     }),
-    // X18: the transport repeated the create.
+    // The transport repeated the create.
     ("twin", |w, c| {
         w.add_fault("openrouter.keys.create", "duplicate", json!({}));
         claims(w, &c.member, 201);
     }),
-    // X19: expired by our clock, and not by upstream's.
+    // Expired by our clock, and not by upstream's.
     ("clocks apart", |w, c| {
         w.upstream_ahead_ms.set(-120_000);
         claims(w, &c.member, 201);
         w.pass(90 * 86_400 - TEN_MINUTES + 60);
     }),
-    // X16: a doubtful mint's key on the second page of the list, with others behind it or as the last one.
+    // A doubtful mint's key on the second page of the list, with others behind it or as the last one.
     ("crowded", |w, c| {
         w.somebodys_keys(30);
         crowd(w, c);
     }),
     ("crowded out", crowd),
-    // X21: creates are lost, whoever claims.
+    // Creates are lost, whoever claims.
     ("outage", |w, _| {
         w.add_fault(
             "openrouter.keys.create",
@@ -323,7 +323,7 @@ const STAGES: [(&str, Prepare); 29] = [
         }
         w.sandbox.borrow_mut().clear_faults();
     }),
-    // B1: what the first one used, the second has not.
+    // What the first one used, the second has not.
     ("capped", |w, c| {
         claims(w, &c.member, 201);
         let hash = w.usable()[0].hash.clone();
@@ -349,7 +349,7 @@ const STAGES: [(&str, Prepare); 29] = [
         }
         claims(w, &c.member, 201);
     }),
-    // F17: each mint is two calls.
+    // Each mint is two calls.
     ("guarded", |w, c| {
         assert_eq!(done(guardrail(w, c)).unwrap().status, 200);
         claims(w, &c.member, 201);
@@ -386,7 +386,7 @@ fn begins(stage: usize, start: &World) -> World {
     world
 }
 
-/// P5: of the day that upstream has now, nobody has spent more than the plans they had give all of their keys, and raises.
+/// Of the day that upstream has now, nobody has spent more than the plans they had give all of their keys, and raises.
 fn nobody_spent_more_than_was_given(world: &World) {
     let now = world.upstream_now_ms();
     let given = world.db.number(
@@ -408,7 +408,7 @@ fn nobody_spent_more_than_was_given(world: &World) {
     }
     assert!(
         spent.values().all(|spent| *spent <= given),
-        "P5: {spent:?} of {given}"
+        "{spent:?} of {given}"
     );
 }
 
@@ -688,7 +688,7 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     for who in [&cast.member, &cast.second] {
         let mut told = done(claim(world, who)).unwrap();
         if told.code() == "credit_spent" {
-            // Of a prepaid key that went while a switch might yet land, all counts as spent, and for good (B1, C1).
+            // Of a prepaid key that went while a switch might yet land, all counts as spent, and for good.
             let paid = r#"{"payment_id":"p-more","amount_usd":"5"}"#;
             assert_eq!(
                 done(on_member(world, &cast, "payments", paid))
@@ -761,18 +761,18 @@ fn recorded(world: &World) -> [i64; 4] {
     })
 }
 
-/// X12: once it has ended, whatever shuts claims out, nothing more is recorded for whom it shuts out.
+/// Once it has ended, whatever shuts claims out, nothing more is recorded for whom it shuts out.
 fn shut_out_is_out(does: Does, before: [i64; 4], after: [i64; 4]) {
     match does {
-        ShutsOutMember => assert_eq!(before[0], after[0], "X12: recorded for who is shut out"),
+        ShutsOutMember => assert_eq!(before[0], after[0], "recorded for who is shut out"),
         // A plan that is assigned meanwhile makes what stands outdated, and records nothing.
         ShutsOutAll => assert_eq!(
             before[..3],
             after[..3],
-            "X12: recorded while everybody is shut out"
+            "recorded while everybody is shut out"
         ),
-        ShutsOutClaims => assert_eq!(before[2], after[2], "X12: claimed by approval only"),
-        Outdates => assert_eq!(before[3], after[3], "B5: recorded for an earlier plan"),
+        ShutsOutClaims => assert_eq!(before[2], after[2], "claimed by approval only"),
+        Outdates => assert_eq!(before[3], after[3], "recorded for an earlier plan"),
         _ => {}
     }
 }

@@ -56,7 +56,7 @@ impl Pair {
         let held = begun.is_pending();
         if let (true, Fate::LostAfter | Fate::RefusedAfter) = (self.records, self.fate) {
             let delivered = matches!(begun, Poll::Ready(Some(told)) if told.status == 201);
-            assert!(delivered, "X3: what was recorded is delivered");
+            assert!(delivered, "what was recorded is delivered");
         }
         oracle::always(&world);
         world.effects.plan(&[]);
@@ -72,7 +72,7 @@ impl Pair {
             assert_ne!(status, Some(500), "our own fault");
             let claims = [ClaimsForMember, ClaimsForSecond].contains(&claims);
             if claims && does == NoHarm && self.status == Some(201) {
-                assert_eq!(status, Some(201), "X2: a claim under way was harmed");
+                assert_eq!(status, Some(201), "a claim under way was harmed");
             }
             shut_out_is_out(does, before, recorded(&world));
         }
@@ -106,7 +106,7 @@ pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
                 let fates = FATES.into_iter().filter(|fate| match fate {
                     // Only a database says that something was refused which happened.
                     Fate::RefusedAfter => effect.starts_with("db"),
-                    // A create may land at any time (X1); a switch, within minutes (X4).
+                    // A create may land at any time; a switch, within minutes.
                     Fate::Later => effect.starts_with("http POST /openrouter"),
                     _ => true,
                 });
@@ -130,7 +130,7 @@ pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
 }
 
 #[test]
-fn x0_every_pair_of_operations_keeps_every_promise_whatever_becomes_of_the_first() {
+fn every_pair_of_operations_keeps_every_promise_whatever_becomes_of_the_first() {
     let mut choice = Choice::one_of(1009);
     each_pair(|pair, (start, cast)| {
         let how = (pair.first + pair.k + pair.second) % 3;

@@ -11,7 +11,7 @@ fn shut_after_reservation(world: &World, sql: &str) {
 }
 
 #[test]
-fn x12_a_row_with_another_nonce_is_neither_recorded_nor_given_up() {
+fn a_row_with_another_nonce_is_neither_recorded_nor_given_up() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     shut_after_reservation(
@@ -29,7 +29,7 @@ fn x12_a_row_with_another_nonce_is_neither_recorded_nor_given_up() {
 }
 
 #[test]
-fn x12_seats_and_age_are_looked_at_again_at_the_record() {
+fn seats_and_age_are_looked_at_again_at_the_record() {
     for sql in [
         "UPDATE seats SET live = 501",
         "UPDATE members SET account_created_at = 9999999999",
@@ -45,7 +45,7 @@ fn x12_seats_and_age_are_looked_at_again_at_the_record() {
 }
 
 #[test]
-fn a2_a_leaked_keys_hold_refuses_claims_while_the_key_is_there() {
+fn a_leaked_keys_hold_refuses_claims_while_the_key_is_there() {
     for (reason, status) in [("leak", 403), ("owner", 201)] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -60,7 +60,7 @@ fn a2_a_leaked_keys_hold_refuses_claims_while_the_key_is_there() {
 }
 
 #[test]
-fn x1_a_mint_that_took_a_minute_is_not_recorded() {
+fn a_mint_that_took_a_minute_is_not_recorded() {
     for (secs, status) in [(59, 201), (60, 409)] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -74,7 +74,7 @@ fn x1_a_mint_that_took_a_minute_is_not_recorded() {
 }
 
 #[test]
-fn x1_whoever_takes_a_mint_over_changes_its_nonce() {
+fn whoever_takes_a_mint_over_changes_its_nonce() {
     let nonce = |world: &World| world.db.text("SELECT op_nonce FROM generations");
     for fenced in [false, true] {
         let world = World::new();
@@ -94,7 +94,7 @@ fn x1_whoever_takes_a_mint_over_changes_its_nonce() {
 }
 
 #[test]
-fn x2_a_sweep_leaves_a_young_mint_alone() {
+fn a_sweep_leaves_a_young_mint_alone() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[(1, Fate::HeldAfter)]);
@@ -106,7 +106,7 @@ fn x2_a_sweep_leaves_a_young_mint_alone() {
 }
 
 #[test]
-fn x1_a_408_is_no_refusal() {
+fn a_408_is_no_refusal() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 408 }));
@@ -115,7 +115,7 @@ fn x1_a_408_is_no_refusal() {
 }
 
 #[test]
-fn x3_what_cannot_be_known_or_written_down_is_not_touched() {
+fn what_cannot_be_known_or_written_down_is_not_touched() {
     for (bent, plan, code) in [
         // The record is lost twice, and so is the audit's answer.
         (
@@ -157,7 +157,7 @@ fn x3_what_cannot_be_known_or_written_down_is_not_touched() {
 }
 
 #[test]
-fn b1_spend_that_could_not_be_read_is_asked_for_again() {
+fn spend_that_could_not_be_read_is_asked_for_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);

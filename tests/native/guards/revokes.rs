@@ -6,7 +6,7 @@ use super::generation;
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 #[test]
-fn c1_a_revoke_that_fails_is_tried_later_each_time() {
+fn a_revoke_that_fails_is_tried_later_each_time() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
@@ -23,7 +23,7 @@ fn c1_a_revoke_that_fails_is_tried_later_each_time() {
 }
 
 #[test]
-fn p7_a_revoke_whose_answer_is_lost_is_not_confirmed() {
+fn a_revoke_whose_answer_is_lost_is_not_confirmed() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
@@ -44,7 +44,7 @@ fn p7_a_revoke_whose_answer_is_lost_is_not_confirmed() {
 }
 
 #[test]
-fn p8_a_row_that_is_refused_waits_and_it_is_no_attempt_of_its_own() {
+fn a_row_that_is_refused_waits_and_it_is_no_attempt_of_its_own() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
@@ -61,7 +61,7 @@ fn p8_a_row_that_is_refused_waits_and_it_is_no_attempt_of_its_own() {
 }
 
 #[test]
-fn p8_many_twins_at_once_are_an_upstream_that_changed_its_ways() {
+fn many_twins_at_once_are_an_upstream_that_changed_its_ways() {
     let world = World::new();
     for n in 0..11 {
         let person = Browser::signed_in(&world, &format!("load-{n}"));
@@ -75,7 +75,7 @@ fn p8_many_twins_at_once_are_an_upstream_that_changed_its_ways() {
 }
 
 #[test]
-fn p4_p7_x6_an_answer_that_says_something_else_is_not_taken_for_done() {
+fn an_answer_that_says_something_else_is_not_taken_for_done() {
     // An empty secret is none.
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
@@ -143,7 +143,7 @@ fn p4_p7_x6_an_answer_that_says_something_else_is_not_taken_for_done() {
 }
 
 #[test]
-fn x2_a_marker_whose_row_appears_after_the_listing_is_left_alone() {
+fn a_marker_whose_row_appears_after_the_listing_is_left_alone() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);

@@ -6,7 +6,7 @@ use super::generation;
 use crate::support::{Browser, Fate, World};
 
 #[test]
-fn p11_an_audit_row_is_not_replaced_either() {
+fn an_audit_row_is_not_replaced_either() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     let before = world.db.dump();
@@ -38,7 +38,7 @@ fn refused(sql: &str, word: &str) {
 }
 
 #[test]
-fn s2_73_p2_p11_what_is_made_is_audited_and_unique() {
+fn what_is_made_is_audited_and_unique() {
     let audit = |target: &str, after: &str| {
         format!(
             "INSERT INTO audit (change_id, target, action, actor, after, at) VALUES ('t', '{target}', 'reserved', 't', '{after}', 1);"
@@ -107,7 +107,7 @@ fn s2_73_p2_p11_what_is_made_is_audited_and_unique() {
 }
 
 #[test]
-fn p6_a_row_that_is_deleted_gives_its_seat_back() {
+fn a_row_that_is_deleted_gives_its_seat_back() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -118,7 +118,7 @@ fn p6_a_row_that_is_deleted_gives_its_seat_back() {
 }
 
 #[test]
-fn x17_a_seat_is_given_back_once_however_often_the_end_is_written() {
+fn a_seat_is_given_back_once_however_often_the_end_is_written() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);

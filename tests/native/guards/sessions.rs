@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Browser, World};
 
 #[test]
-fn a7_a_session_that_would_last_longer_than_seven_days_is_nobodys() {
+fn a_session_that_would_last_longer_than_seven_days_is_nobodys() {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use hmac::Mac;
@@ -42,7 +42,7 @@ fn a7_a_session_that_would_last_longer_than_seven_days_is_nobodys() {
 }
 
 #[test]
-fn s4_76_a_session_that_has_ended_ends_no_other() {
+fn a_session_that_has_ended_ends_no_other() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     // Each keeps its cookie, which an answer that refuses it would clear.
@@ -54,7 +54,7 @@ fn s4_76_a_session_that_has_ended_ends_no_other() {
 }
 
 #[test]
-fn s4_05_a_state_whose_second_half_is_another_signs_nobody_in() {
+fn a_state_whose_second_half_is_another_signs_nobody_in() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -67,7 +67,7 @@ fn s4_05_a_state_whose_second_half_is_another_signs_nobody_in() {
 }
 
 #[test]
-fn s2_36_s4_77_only_our_own_pages_use_an_admins_switches() {
+fn only_our_own_pages_use_an_admins_switches() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let ours = "http://localhost:8787";

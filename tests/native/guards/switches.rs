@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 #[test]
-fn x3_a_disable_that_lands_late_does_not_undo_a_newer_enable() {
+fn a_disable_that_lands_late_does_not_undo_a_newer_enable() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -40,7 +40,7 @@ fn x3_a_disable_that_lands_late_does_not_undo_a_newer_enable() {
 }
 
 #[test]
-fn a4_each_switch_wants_a_current_session_in_its_own_statement() {
+fn each_switch_wants_a_current_session_in_its_own_statement() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let id = world.db.text("SELECT public_id FROM members");
@@ -83,7 +83,7 @@ fn a4_each_switch_wants_a_current_session_in_its_own_statement() {
 }
 
 #[test]
-fn a2_a_switch_that_is_no_longer_wanted_is_not_sent() {
+fn a_switch_that_is_no_longer_wanted_is_not_sent() {
     let world = World::new();
     for person in ["member", "second"] {
         assert_eq!(Browser::signed_in(&world, person).claim().status, 201);
@@ -103,7 +103,7 @@ fn a2_a_switch_that_is_no_longer_wanted_is_not_sent() {
 }
 
 #[test]
-fn a2_a_switch_that_is_no_longer_wanted_is_not_confirmed() {
+fn a_switch_that_is_no_longer_wanted_is_not_confirmed() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -125,7 +125,7 @@ fn a2_a_switch_that_is_no_longer_wanted_is_not_confirmed() {
 }
 
 #[test]
-fn x4_an_enable_that_may_still_land_is_answered_by_a_second_off() {
+fn an_enable_that_may_still_land_is_answered_by_a_second_off() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -156,7 +156,7 @@ fn x4_an_enable_that_may_still_land_is_answered_by_a_second_off() {
 }
 
 #[test]
-fn x4_an_off_that_lands_late_does_not_outlive_the_next_on() {
+fn an_off_that_lands_late_does_not_outlive_the_next_on() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -177,7 +177,7 @@ fn x4_an_off_that_lands_late_does_not_outlive_the_next_on() {
 }
 
 #[test]
-fn x4_a_switch_whose_answer_is_lost_is_not_confirmed() {
+fn a_switch_whose_answer_is_lost_is_not_confirmed() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);

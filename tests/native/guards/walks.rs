@@ -15,7 +15,7 @@ fn mint_in(world: &World, workspace: &str) {
 }
 
 #[test]
-fn x16_a_walk_frees_only_what_is_of_its_own_workspace() {
+fn a_walk_frees_only_what_is_of_its_own_workspace() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -38,7 +38,7 @@ fn x16_a_walk_frees_only_what_is_of_its_own_workspace() {
 }
 
 #[test]
-fn x16_of_many_workspaces_each_has_its_turn() {
+fn of_many_workspaces_each_has_its_turn() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     for n in 10..70 {
@@ -72,7 +72,7 @@ fn x16_of_many_workspaces_each_has_its_turn() {
 }
 
 #[test]
-fn x16_pages_that_do_not_meet_prove_no_absence() {
+fn pages_that_do_not_meet_prove_no_absence() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -100,7 +100,7 @@ fn x16_pages_that_do_not_meet_prove_no_absence() {
 }
 
 #[test]
-fn x1_a_walk_that_was_resumed_concludes_as_of_its_beginning() {
+fn a_walk_that_was_resumed_concludes_as_of_its_beginning() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.somebodys_keys(150);
@@ -124,7 +124,7 @@ fn x1_a_walk_that_was_resumed_concludes_as_of_its_beginning() {
 }
 
 #[test]
-fn x16_a_stray_that_somebody_disabled_is_found_and_deleted() {
+fn a_stray_that_somebody_disabled_is_found_and_deleted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -139,7 +139,7 @@ fn x16_a_stray_that_somebody_disabled_is_found_and_deleted() {
 }
 
 #[test]
-fn x1_a_listed_key_whose_time_cannot_be_read_is_never_old() {
+fn a_listed_key_whose_time_cannot_be_read_is_never_old() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     world.somebodys_keys(150);
@@ -166,7 +166,7 @@ fn x1_a_listed_key_whose_time_cannot_be_read_is_never_old() {
 }
 
 #[test]
-fn x1_what_a_walk_has_seen_is_not_absent() {
+fn what_a_walk_has_seen_is_not_absent() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -190,7 +190,7 @@ fn x1_what_a_walk_has_seen_is_not_absent() {
 }
 
 #[test]
-fn x16_where_keys_were_minted_lately_is_walked_even_when_no_plan_mints_there_any_more() {
+fn where_keys_were_minted_lately_is_walked_even_when_no_plan_mints_there_any_more() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -214,7 +214,7 @@ fn x16_where_keys_were_minted_lately_is_walked_even_when_no_plan_mints_there_any
 }
 
 #[test]
-fn x6_a_key_in_a_plans_own_workspace_tells_the_account_too() {
+fn a_key_in_a_plans_own_workspace_tells_the_account_too() {
     let world = World::new();
     world.set("OPENROUTER_WORKSPACE_ID", &world.workspace());
     let first = Browser::signed_in(&world, "second");
@@ -231,7 +231,7 @@ fn x6_a_key_in_a_plans_own_workspace_tells_the_account_too() {
 }
 
 #[test]
-fn x16_a_list_that_became_shorter_than_the_next_page_begins_is_walked_again() {
+fn a_list_that_became_shorter_than_the_next_page_begins_is_walked_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));

@@ -1,24 +1,24 @@
 //! How much may have been spent, reckoned from model calls alone: upstream's ledger, not its figures.
 //!
 //! A call is let in while `shown < limit`, where `shown` lacks the calls of the last lag, and `limit` is the cap that was
-//! computed (B1) when the plan's terms were last followed: what they give less what the other generations took. Let `tail(g)`
+//! computed when the plan's terms were last followed: what they give less what the other generations took. Let `tail(g)`
 //! be the most that was ever booked on a generation within one lag, the call at its end included.
 //! - The one that spends: after the call `used ≤ limit + tail`, and with neither lag nor overshoot `used ≤ limit`.
 //! - Another one that lives counts with its cap, and has used at most `cap + tail`.
 //! - A dead one counts with the figures read since it was off, which lack at most its tail; once they were read again, and
-//!   the caps computed since, they lack nothing (X8). Unknown figures count as all of its cap: again cap + tail.
+//!   the caps computed since, they lack nothing. Unknown figures count as all of its cap: again cap + tail.
 //!
 //! The sum: after each call, what a key used in the window ≤ its limit + Σ tails of its generations, and what the owner
 //! used ≤ limit × keys + raises + Σ tails of all generations, those left out whose figures had settled. With neither lag
 //! nor overshoot every tail is zero: exact. A tail is at most the largest call × the calls within one lag.
 //!
-//! When terms change, what was spent before counts in the new window too, and nothing is taken back (B5): only what is let in
+//! When terms change, what was spent before counts in the new window too, and nothing is taken back: only what is let in
 //! after the change has to be within the new terms. The old ones may be in force upstream until they were followed: they
 //! count until three sweeps have ended well since. A raise is told beforehand when it ends: it counts in the windows that it
 //! reaches into by upstream's clock, and in no later one that a sweep went well shortly before.
 //!
 //! Prepaid, the window is the stay under that plan: what is let in since its owner came to it is not more than was paid
-//! since, less the margin (B4).
+//! since, less the margin.
 
 use std::collections::HashMap;
 
@@ -202,7 +202,7 @@ impl Reckoning {
             .collect();
         assert!(
             verdicts.iter().any(Used::is_within),
-            "P5: more was spent than was given: {verdicts:#?}"
+            "more was spent than was given: {verdicts:#?}"
         );
         self.exhausted += usize::from(verdicts.iter().any(Used::is_all));
     }

@@ -1,6 +1,6 @@
 //! Canaries: every secret of a run. None may be in a value of the database, a line of the log or an answer, but for a fresh
-//! key's in the one answer that delivers it (P4). Upstream's hashes are in no answer and no line either: whoever has
-//! one can have the key disabled (C9).
+//! key's in the one answer that delivers it. Upstream's hashes are in no answer and no line either: whoever has
+//! one can have the key disabled.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -67,10 +67,10 @@ impl Canaries {
             self.delivered.borrow_mut().push(secret);
         }
         for (what, canary) in self.all() {
-            assert!(!text.contains(&canary), "P4: {what} in an answer: {told:?}");
+            assert!(!text.contains(&canary), "{what} in an answer: {told:?}");
         }
         for hash in self.hashes() {
-            assert!(!text.contains(&hash), "C9: a hash in an answer: {told:?}");
+            assert!(!text.contains(&hash), "a hash in an answer: {told:?}");
         }
         let set = told.headers.get_all("set-cookie").into_iter();
         for value in set.filter_map(|set| set.to_str().ok()?.split(['=', ';']).nth(1)) {
@@ -87,14 +87,14 @@ impl Canaries {
         all.extend(cookies.iter().map(|cookie| ("a cookie", cookie.clone())));
         let needles: Vec<&str> = all.iter().map(|(_, canary)| canary.as_str()).collect();
         if let Some(found) = db.first_in(&db.dump(), &needles) {
-            panic!("P4: {} at rest", all[found].0);
+            panic!("{} at rest", all[found].0);
         }
         if let Some(found) = db.first_in(log, &needles) {
-            panic!("P4: {} in the log", all[found].0);
+            panic!("{} in the log", all[found].0);
         }
         let hashes = self.hashes();
         let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
-        assert_eq!(db.first_in(log, &hashes), None, "C9: a hash in the log");
+        assert_eq!(db.first_in(log, &hashes), None, "a hash in the log");
     }
 
     /// What is nobody's to see: each with what it is.

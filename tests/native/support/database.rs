@@ -1,4 +1,4 @@
-//! D1, natively: SQLite under the same migrations, every number bound as REAL, D1's limits set (B6). One batch is one
+//! D1, natively: SQLite under the same migrations, every number bound as REAL, D1's limits set. One batch is one
 //! transaction. Every statement with its values and rows is kept, for the test that repeats them on D1 itself.
 
 use std::cell::RefCell;

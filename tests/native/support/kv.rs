@@ -1,4 +1,4 @@
-//! Workers KV, natively: values that may be late. Every write is kept, and a read may show one of those before it (F11).
+//! Workers KV, natively: values that may be late. Every write is kept, and a read may show one of those before it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

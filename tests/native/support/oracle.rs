@@ -18,17 +18,17 @@ pub fn always(world: &World) {
     let ours: Vec<_> = ours
         .filter(|key| !key.foreign && key.name.starts_with(&marker))
         .collect();
-    p2_each_maps_to_one_row(world, &ours);
-    p3_each_is_capped(world, &ours);
-    p4_secrets_are_nowhere(world);
-    p6_seats_are_counted(world);
-    p7_off_is_off(world, now_ms);
-    c1_what_is_kept_is_there(world, ledger);
-    p8_nothing_was_freed_that_was_there(world, now_ms);
-    x21_doubt_is_bounded(world);
-    p11_every_state_is_audited(world);
-    a16_who_left_is_nobody(world);
-    f17_a_key_is_held_to_what_is_on_record(world);
+    each_maps_to_one_row(world, &ours);
+    each_is_capped(world, &ours);
+    secrets_are_nowhere(world);
+    seats_are_counted(world);
+    off_is_off(world, now_ms);
+    what_is_kept_is_there(world, ledger);
+    nothing_was_freed_that_was_there(world, now_ms);
+    doubt_is_bounded(world);
+    every_state_is_audited(world);
+    who_left_is_nobody(world);
+    a_key_is_held_to_what_is_on_record(world);
     assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
 }
 
@@ -52,7 +52,7 @@ pub fn settled(world: &World) {
         }
         assert!(
             row.is_some_and(|state| ["active", "disabled"].contains(&state.as_str())),
-            "P2: a stray lives on: {} {row:?}",
+            "a stray lives on: {} {row:?}",
             key.name
         );
     }
@@ -61,21 +61,18 @@ pub fn settled(world: &World) {
          WHERE m.status <> 'active' AND g.upstream_hash IS NOT NULL",
     );
     for key in world.usable() {
-        assert!(
-            !put_out.contains(&key.hash),
-            "P7: a key of who is out works"
-        );
+        assert!(!put_out.contains(&key.hash), "a key of who is out works");
     }
     let theirs = world.db.number(
         "SELECT COUNT(*) FROM keys k JOIN members m ON m.owner_id = k.owner_id
          WHERE m.status <> 'active' AND k.ended_at IS NULL",
     );
-    assert_eq!(theirs, 0, "C5: who is out has a key");
+    assert_eq!(theirs, 0, "who is out has a key");
     let held = world.db.number(
         "SELECT COUNT(*) FROM generations g WHERE g.state = 'active'
            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = g.key_id)",
     );
-    assert_eq!(held, 0, "P7: a key with a hold is on");
+    assert_eq!(held, 0, "a key with a hold is on");
     for (hash, state) in &rows {
         let on = world.usable().iter().any(|key| key.hash == *hash);
         assert!(
@@ -87,14 +84,14 @@ pub fn settled(world: &World) {
         "SELECT state FROM generations WHERE state IN ('reserved', 'minting', 'verifying', 'revoking')",
     );
     assert!(unsettled.is_empty(), "left unsettled: {unsettled:?}");
-    p3_no_cap_is_above_the_plan(world);
-    f17_a_key_is_held_to_its_plan(world);
+    no_cap_is_above_the_plan(world);
+    a_key_is_held_to_its_plan(world);
     let late = world.db.number(&format!(
         "SELECT COUNT(*) FROM generations WHERE state = 'revoked' AND erased_at IS NULL
            AND readings_since_off >= 2 AND (erase_at < {now} - 600 OR usage_lifetime_nano = 0)",
         now = world.now().secs(),
     ));
-    assert_eq!(late, 0, "C1: what is settled and over is kept on");
+    assert_eq!(late, 0, "what is settled and over is kept on");
     assert_eq!(
         world.db.number("SELECT COUNT(*) FROM findings"),
         0,
@@ -103,7 +100,7 @@ pub fn settled(world: &World) {
     nothing_differs(world);
 }
 
-/// S4-49: once all is settled, a comparison of everything with everything finds nothing to say. It leaves no trace here.
+/// Once all is settled, a comparison of everything with everything finds nothing to say. It leaves no trace here.
 fn nothing_differs(world: &World) {
     let before = world.db.number("SELECT COALESCE(MAX(id), 0) FROM runs");
     assert!(world.reconcile_dry());
@@ -117,7 +114,7 @@ fn nothing_differs(world: &World) {
     let may_differ = |kind: &String| kind == "missing" || (of_nothing > 0 && kind == "limit");
     assert!(
         differs.iter().all(may_differ) && counts.iter().all(|is| *is == expected),
-        "S4-49: {differs:?} {counts:?}"
+        "{differs:?} {counts:?}"
     );
     world.db.run(&format!(
         "DELETE FROM runs WHERE id > {before}; DELETE FROM sightings; DELETE FROM drift WHERE last_seen_at = {}",
@@ -125,8 +122,8 @@ fn nothing_differs(world: &World) {
     ));
 }
 
-/// P3, P5: what upstream lets a key spend is not more than its owner's plan and raises give, once nothing is under way.
-fn p3_no_cap_is_above_the_plan(world: &World) {
+/// What upstream lets a key spend is not more than its owner's plan and raises give, once nothing is under way.
+fn no_cap_is_above_the_plan(world: &World) {
     let now = world.now().secs();
     let above = world.db.texts(&format!(
         "SELECT g.public_id || ' ' || g.limit_nano FROM generations g JOIN keys k ON k.id = g.key_id
@@ -135,7 +132,7 @@ fn p3_no_cap_is_above_the_plan(world: &World) {
            AND g.limit_nano > MIN(COALESCE(k.own_limit_nano, 9e15), COALESCE(k.upstream_limit_nano, 9e15), p.limit_nano + (SELECT COALESCE(SUM(r.amount_nano), 0)
              FROM raises r WHERE r.key_id = k.id AND COALESCE(r.until, {now} + 1) > {now}))"
     ));
-    assert!(above.is_empty(), "P3: above the plan: {above:?}");
+    assert!(above.is_empty(), "above the plan: {above:?}");
     for key in world.usable() {
         if is_reported(world, &key.name) {
             continue;
@@ -144,17 +141,17 @@ fn p3_no_cap_is_above_the_plan(world: &World) {
             "SELECT MAX(limit_nano, COALESCE(limit_sent_nano, 0)) FROM generations WHERE upstream_hash = '{}'",
             key.hash
         ));
-        assert!(key.limit.unwrap().nanos <= on_record, "P3: {}", key.name);
+        assert!(key.limit.unwrap().nanos <= on_record, "{}", key.name);
     }
 }
 
-/// F17: whose secret was given out is held to the guardrail that its row names, but while another is on its way.
-fn f17_a_key_is_held_to_what_is_on_record(world: &World) {
+/// Whose secret was given out is held to the guardrail that its row names, but while another is on its way.
+fn a_key_is_held_to_what_is_on_record(world: &World) {
     held_to(world, "g.guardrail_id", "g.guardrail_sent_at IS NULL");
 }
 
-/// F17: and to its plan's, once nothing is under way.
-fn f17_a_key_is_held_to_its_plan(world: &World) {
+/// And to its plan's, once nothing is under way.
+fn a_key_is_held_to_its_plan(world: &World) {
     held_to(world, "p.guardrail_id", "g.live = 1");
 }
 
@@ -169,7 +166,7 @@ fn held_to(world: &World, named: &str, of: &str) {
         let (hash, guardrail) = row.split_once(' ').unwrap();
         if working.iter().any(|one| one == hash) {
             let has = world.held_to(hash).unwrap_or_default();
-            assert_eq!(has, guardrail, "F17: {named} of {hash}");
+            assert_eq!(has, guardrail, "{named} of {hash}");
         }
     }
 }
@@ -187,7 +184,7 @@ fn recorded(world: &World) -> HashMap<String, String> {
         .collect()
 }
 
-/// P1: of the secrets that were delivered, at most one per key still works, or two while one follows the other with
+/// Of the secrets that were delivered, at most one per key still works, or two while one follows the other with
 /// grace, which together never may spend more than the key; and at most one row per slot is live.
 /// A member's key and the ended ones that it follows are one.
 fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
@@ -204,13 +201,13 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
                 "SELECT k.owner_id || '/' || k.ordinal FROM generations g JOIN keys k ON k.id = g.key_id
                  WHERE g.upstream_hash = '{hash}' AND g.recorded_at IS NOT NULL"
             ));
-            let place = place.first().expect("P4: delivered only what was recorded");
+            let place = place.first().expect("delivered only what was recorded");
             working.entry(place.clone()).or_default().push(hash);
         }
     }
     for (place, hashes) in working.iter().filter(|(_, hashes)| hashes.len() > 1) {
         let [one, other] = &hashes[..] else {
-            panic!("P1: {place} has {hashes:?}");
+            panic!("{place} has {hashes:?}");
         };
         // The older one's answer may have been the later.
         let with_grace = world.db.number(&format!(
@@ -218,7 +215,7 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
              WHERE o.upstream_hash IN ('{one}', '{other}') AND n.upstream_hash IN ('{one}', '{other}')
                AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.target = o.public_id AND a.action = 'superseded')"
         ));
-        assert_eq!(with_grace, 1, "P1: {place} has {hashes:?}");
+        assert_eq!(with_grace, 1, "{place} has {hashes:?}");
         let limit = |hash: &String| {
             if world.by_hand.borrow().raised(hash) {
                 return world.on_record(hash);
@@ -229,29 +226,29 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
         let allowed = world.db.number(
             "SELECT (SELECT MAX(limit_nano) FROM plans) + COALESCE((SELECT SUM(amount_nano) FROM raises), 0)",
         );
-        assert!(together <= allowed, "P5: {place} may spend {together}");
+        assert!(together <= allowed, "{place} may spend {together}");
     }
     let doubled = world.db.number(
         "SELECT COUNT(*) FROM (SELECT 1 FROM generations g JOIN keys k ON k.id = g.key_id
          WHERE g.state NOT IN ('revoked', 'expired', 'void')
          GROUP BY k.owner_id, k.ordinal, g.slot HAVING COUNT(*) > 1)",
     );
-    assert_eq!(doubled, 0, "P1: two live generations in one slot");
+    assert_eq!(doubled, 0, "two live generations in one slot");
 }
 
-/// P2: its name leads to exactly one row.
-fn p2_each_maps_to_one_row(world: &World, ours: &[&UpstreamKey]) {
+/// Its name leads to exactly one row.
+fn each_maps_to_one_row(world: &World, ours: &[&UpstreamKey]) {
     let names = world.db.texts("SELECT upstream_name FROM generations");
     for key in ours {
         let rows = names.iter().filter(|name| **name == key.name).count();
-        assert_eq!(rows, 1, "P2: {}", key.name);
+        assert_eq!(rows, 1, "{}", key.name);
     }
 }
 
-/// P3: limit, expiry and a reset, but for who prepays or did until a limit that is in doubt yet; and nothing above what is
+/// Limit, expiry and a reset, but for who prepays or did until a limit that is in doubt yet; and nothing above what is
 /// on record as in force or sent (B1 counts with that). A twin, whose secret nobody has, keeps what it was made with until
-/// it is deleted (X18): that is no more than there is to be had.
-fn p3_each_is_capped(world: &World, ours: &[&UpstreamKey]) {
+/// it is deleted: that is no more than there is to be had.
+fn each_is_capped(world: &World, ours: &[&UpstreamKey]) {
     let rows = world.db.texts(
         "SELECT g.upstream_name || ' ' || MAX(g.limit_nano, COALESCE(g.limit_sent_nano, 0)) || ' '
            || (p.limit_reset = 'none' OR g.limit_reset = 'none' OR (g.limit_sent_at IS NOT NULL AND EXISTS (SELECT 1
@@ -278,7 +275,7 @@ fn p3_each_is_capped(world: &World, ours: &[&UpstreamKey]) {
     let hands = world.by_hand.borrow();
     let there = ours.iter().filter(|key| key.deleted_at_ms.is_none());
     for key in there.filter(|key| !hands.raised(&key.hash)) {
-        let limit = key.limit.expect("P3: a limit");
+        let limit = key.limit.expect("a limit");
         let (mut most, prepaid, recorded) = of(&key.name);
         if !recorded.is_empty() && recorded != key.hash && !is_delivered(&key.hash) {
             most = world.db.number(
@@ -289,27 +286,27 @@ fn p3_each_is_capped(world: &World, ours: &[&UpstreamKey]) {
         assert!(
             (limit.nanos > 0 || held.contains(&key.hash) || hands.emptied(&key.hash))
                 && limit.nanos <= most,
-            "P3: {limit:?} {most}"
+            "{limit:?} {most}"
         );
-        assert!(key.limit_reset.is_some() || prepaid, "P3: a reset");
-        assert!(key.expires_at.is_some(), "P3: an expiry");
-        assert!(key.include_byok_in_limit, "P3: BYOK counts");
+        assert!(key.limit_reset.is_some() || prepaid, "a reset");
+        assert!(key.expires_at.is_some(), "an expiry");
+        assert!(key.include_byok_in_limit, "BYOK counts");
     }
 }
 
-/// P4: no secret in any table or log line; each left at most once. The answers were looked at as they left.
-fn p4_secrets_are_nowhere(world: &World) {
+/// No secret in any table or log line; each left at most once. The answers were looked at as they left.
+fn secrets_are_nowhere(world: &World) {
     let log = world.log.borrow().join("\n");
     world.canaries.look_at_rest(&world.db, &log);
     let mut delivered = world.delivered.borrow().clone();
     delivered.sort_unstable();
     let all = delivered.len();
     delivered.dedup();
-    assert_eq!(delivered.len(), all, "P4: a secret left twice");
+    assert_eq!(delivered.len(), all, "a secret left twice");
 }
 
-/// P6: the counter is the count, and of what lives no owner has more than their plan allows, but for what is put off.
-fn p6_seats_are_counted(world: &World) {
+/// The counter is the count, and of what lives no owner has more than their plan allows, but for what is put off.
+fn seats_are_counted(world: &World) {
     let beyond = world.db.texts(
         "SELECT k.owner_id FROM keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
          WHERE EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.live = 1)
@@ -317,7 +314,7 @@ fn p6_seats_are_counted(world: &World) {
            AND k.ended_at IS NULL
          GROUP BY k.owner_id, p.max_active_keys HAVING COUNT(*) > p.max_active_keys",
     );
-    assert!(beyond.is_empty(), "P6: {beyond:?}");
+    assert!(beyond.is_empty(), "{beyond:?}");
     let counted = world.db.number(
         "SELECT COUNT(DISTINCT key_id) FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')",
     );
@@ -334,8 +331,8 @@ fn p6_seats_are_counted(world: &World) {
     assert_eq!(stray, 0, "P6");
 }
 
-/// P7: what is recorded as off, without a doubt, is off.
-fn p7_off_is_off(world: &World, now_ms: i64) {
+/// What is recorded as off, without a doubt, is off.
+fn off_is_off(world: &World, now_ms: i64) {
     let off = world.db.texts(
         "SELECT upstream_hash FROM generations WHERE upstream_hash IS NOT NULL
            AND (state = 'revoked' OR (state = 'disabled' AND switch_doubted_at IS NULL))",
@@ -345,13 +342,13 @@ fn p7_off_is_off(world: &World, now_ms: i64) {
         let key = sandbox.ledger().key(&hash);
         assert!(
             !key.is_some_and(|key| key.is_usable(now_ms)) || world.by_hand.borrow().enabled(&hash),
-            "P7: {hash} works"
+            "{hash} works"
         );
     }
 }
 
-/// C1: what was written down as deleted is gone, and what is kept for its figures has some.
-fn c1_what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
+/// What was written down as deleted is gone, and what is kept for its figures has some.
+fn what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
     for row in world.db.texts(
         "SELECT upstream_hash || ' ' || (erased_at IS NOT NULL) || ' ' || COALESCE((usage_read_at >= ended_at OR state = 'expired') AND erase_at > ended_at, 0)
          FROM generations WHERE state IN ('revoked', 'expired') AND upstream_hash IS NOT NULL",
@@ -360,14 +357,14 @@ fn c1_what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
             panic!("three columns: {row}");
         };
         let gone = ledger.key(hash).is_none_or(|key| key.deleted_at_ms.is_some());
-        assert!(erased == "0" || gone, "C1: {hash} is written down as deleted");
-        assert!(erased == "1" || has_figures == "1", "C1: {hash} is kept for nothing");
+        assert!(erased == "0" || gone, "{hash} is written down as deleted");
+        assert!(erased == "1" || has_figures == "1", "{hash} is kept for nothing");
     }
 }
 
-/// P8: a row that is void had no key when it was freed: one that works was made later, or repeated by its transport.
-/// Where none was ever seen, a doubt waited the five minutes in which one may land (X1).
-fn p8_nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
+/// A row that is void had no key when it was freed: one that works was made later, or repeated by its transport.
+/// Where none was ever seen, a doubt waited the five minutes in which one may land.
+fn nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
     let freed = world.db.texts(
         "SELECT ended_at || ' ' || (failure IS 'unknown' AND ended_at - created_at < 300) || ' ' || upstream_name
          FROM generations WHERE state = 'void'",
@@ -390,23 +387,20 @@ fn p8_nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
         let was_there = |key: &UpstreamKey| key.is_usable(now_ms) && key.created_at_ms < at * 1000;
         assert!(
             !matches!(keys[..], [key] if was_there(key)),
-            "P8: {name} was freed while its key was there"
+            "{name} was freed while its key was there"
         );
-        assert!(
-            early == "0" || !keys.is_empty(),
-            "X1: {name} was freed early"
-        );
+        assert!(early == "0" || !keys.is_empty(), "{name} was freed early");
     }
 }
 
-/// X21: an outage fills no seats. Five doubts in a row close the reservation; others may have been under way.
-fn x21_doubt_is_bounded(world: &World) {
+/// An outage fills no seats. Five doubts in a row close the reservation; others may have been under way.
+fn doubt_is_bounded(world: &World) {
     let doubts = "SELECT COUNT(*) FROM generations WHERE state = 'verifying'";
-    assert!(world.db.number(doubts) <= 6, "X21: doubt takes the seats");
+    assert!(world.db.number(doubts) <= 6, "doubt takes the seats");
 }
 
-/// P11: the last audit row of a generation says its state, and the rows before it lead there.
-fn p11_every_state_is_audited(world: &World) {
+/// The last audit row of a generation says its state, and the rows before it lead there.
+fn every_state_is_audited(world: &World) {
     let wrong = world.db.texts(
         "SELECT g.public_id || ' ' || g.state FROM generations g
          WHERE g.state <> (SELECT a.after FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1)
@@ -414,11 +408,11 @@ fn p11_every_state_is_audited(world: &World) {
                  AND b.id = (SELECT MIN(id) FROM audit WHERE target = a.target AND id > a.id)
                WHERE a.target = g.public_id AND b.before <> a.after)",
     );
-    assert!(wrong.is_empty(), "P11: {wrong:?}");
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// A16: of who has left, no row says who they were or what they wrote.
-fn a16_who_left_is_nobody(world: &World) {
+/// Of who has left, no row says who they were or what they wrote.
+fn who_left_is_nobody(world: &World) {
     let named = world.db.texts(
         "SELECT m.public_id FROM members m WHERE m.status = 'left' AND (m.login <> '' OR m.account_created_at <> 0
            OR m.terms_rev <> 0 OR m.subject NOT GLOB 'left:*'
@@ -427,5 +421,5 @@ fn a16_who_left_is_nobody(world: &World) {
            OR EXISTS (SELECT 1 FROM generations g WHERE g.owner_id = m.owner_id AND g.label IS NOT NULL)
            OR EXISTS (SELECT 1 FROM keys k WHERE k.owner_id = m.owner_id AND k.name IS NOT NULL))",
     );
-    assert!(named.is_empty(), "A16: {named:?}");
+    assert!(named.is_empty(), "{named:?}");
 }
