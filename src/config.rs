@@ -7,16 +7,15 @@
 mod forms;
 mod reader;
 
+use crate::domain::policy::plan_seed::PlanSeed;
+use crate::ports::upstreams::{OAuthApp, Upstreams};
 use url::Url;
 
 use crate::config::reader::SettingsReader;
 
-use crate::crypto::keyring::Keyring;
 use crate::domain::key::secret::Secret;
-use crate::domain::money::NanoUsd;
 use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::Origin;
-use crate::domain::time::period::LimitReset;
 
 /// What is wrong with one setting. Names the variable, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -31,7 +30,7 @@ pub struct Config {
     /// `GITHUB_OAUTH_CLIENT_ID` and `GITHUB_OAUTH_CLIENT_SECRET`: sign-in is closed without both.
     pub github: Option<OAuthApp>,
     /// `AUTH_SESSION_SECRET`: a list separated by commas, newest first; the first signs, all verify. Sign-in is closed without.
-    pub keyring: Keyring,
+    pub session_secrets: Vec<Secret>,
     /// `OPENROUTER_MANAGEMENT_KEY`: nothing is minted or swept without.
     pub management_key: Option<Secret>,
     /// `PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`, `MIN_ACCOUNT_AGE_DAYS`, `CLAIMS_PER_HOUR`.
@@ -48,29 +47,6 @@ pub struct Config {
     pub published: Published,
     /// Settings that are missing or shut a gate by being malformed, for the log and the health route.
     pub closed_by: Vec<Problem>,
-}
-
-pub struct OAuthApp {
-    pub client_id: String,
-    pub client_secret: Secret,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanSeed {
-    pub limit: NanoUsd,
-    pub limit_reset: LimitReset,
-    pub expiry_days: u32,
-    pub workspace_id: Option<String>,
-}
-
-/// Bases of the foreign services, without a trailing slash; https unless loopback.
-pub struct Upstreams {
-    /// `OPENROUTER_API_URL`.
-    pub openrouter_api: Url,
-    /// `GITHUB_URL`.
-    pub github: Url,
-    /// `GITHUB_API_URL`.
-    pub github_api: Url,
 }
 
 /// What the pages tell of this installation beside its rules.
@@ -93,7 +69,7 @@ impl Config {
         };
         let public_origin = env.public_origin();
         let github = env.github();
-        let keyring = env.keyring();
+        let session_secrets = env.session_secrets();
         let management_key = env.secret("OPENROUTER_MANAGEMENT_KEY");
         let in_development = public_origin.as_ref().is_some_and(Origin::is_development);
         let terms = env.terms(management_key.is_some(), in_development);
@@ -107,7 +83,7 @@ impl Config {
             (Some(public_origin), Some(upstreams)) if env.fatal.is_empty() => Ok(Self {
                 public_origin,
                 github,
-                keyring,
+                session_secrets,
                 management_key,
                 terms,
                 plan_seed,
@@ -132,14 +108,13 @@ impl Config {
 
     /// Whether people can sign in: an OAuth app, a session secret, and a plan to give them.
     pub fn sign_in_configured(&self) -> bool {
-        self.github.is_some() && !self.keyring.is_empty() && self.plan_seed.is_some()
+        self.github.is_some() && !self.session_secrets.is_empty() && self.plan_seed.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::keyring::Purpose;
 
     const WHOLE: [(&str, &str); 11] = [
         ("API_KEYS_PAGE", "true"),
@@ -283,6 +258,6 @@ mod tests {
         }
         let rotating = "0123456789abcdef0123456789abcdef, fedcba9876543210fedcba9876543210";
         let config = with(&[("AUTH_SESSION_SECRET", rotating)]).ok().unwrap();
-        assert_eq!(config.keyring.keys(Purpose::Session).len(), 2);
+        assert_eq!(config.session_secrets.len(), 2);
     }
 }

@@ -380,7 +380,7 @@ export const mutants = [
     ["whoever is not active gets no session", "        if status != Status::Active {", "        if false {"],
     ["an ended session ends no other", "WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'", "WHERE m.public_id = ?3 AND ?4 IS NOT NULL AND m.status = 'active'"],
   ]),
-  ...inFile("src/store/mod.rs", [
+  ...inFile("src/store/query.rs", [
     ["a write whose answer was lost is asked for again", "Err(DbError::Unknown) => db.batch(stmts).await,", "Err(DbError::Unknown) => Err(DbError::Unknown),"],
   ]),
   ...inFile("src/store/members/requests.rs", [
@@ -490,8 +490,8 @@ export const mutants = [
     ["usage of another window is not known", "sibling.usage.filter(is_of_it)", "sibling.usage.filter(|usage| is_of_it(usage) || usage.read_at.secs() > 0)"],
     ["the owner's keys share what the plan allows together", "    own.min(allowed.owner.minus(sum(false)))", "    own"],
     ["a key's generations share its limit", "allowed.key.minus(sum(true))", "allowed.key"],
-    ["right after a boundary the window before counts", "Begun::Unsure | Begun::OnEvidence => certain(", "Begun::Unsure | Begun::OnEvidence => cap("],
-    ["without evidence a fresh key gets nothing of a new window", "Begun::Unsure | Begun::OnEvidence => certain(allowed, siblings, now),\n        Begun::Surely =>", "Begun::Unsure => certain(allowed, siblings, now),\n        Begun::OnEvidence | Begun::Surely =>"],
+    ["right after a boundary the window before counts", "WindowStart::Unsure | WindowStart::OnEvidence => certain(", "WindowStart::Unsure | WindowStart::OnEvidence => cap("],
+    ["without evidence a fresh key gets nothing of a new window", "WindowStart::Unsure | WindowStart::OnEvidence => certain(allowed, siblings, now),\n        WindowStart::Surely =>", "WindowStart::Unsure => certain(allowed, siblings, now),\n        WindowStart::OnEvidence | WindowStart::Surely =>"],
     ["within the clocks' difference no figure is evidence", "sibling.usage.filter(|usage| usage.read_at < began)", "sibling.usage"],
     ["a raise until midnight ends before it", "        until.min(midnight.plus(-RAISE_ENDS_SECS))\n", "        until\n"],
     ["a raise until shortly after midnight ends before it too", "    if until > midnight.plus(SURE_SECS) ||", "    if until > midnight ||"],
@@ -515,7 +515,7 @@ export const mutants = [
     ["what a prepaid key had spent before is not to be had again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["a prepaid limit begins where the key was", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
     ["a temporary raise ends", "        next: basis.grants.not_after_a_raise(next),", "        next,"],
-    ["nothing is raised before the guardrail is in force", "        other => return Ok(other.map(|()| Switched::Overtaken)),\n    }", "        _ => {}\n    }"],
+    ["nothing is raised before the guardrail is in force", "\n        other => return Ok(other.map(|()| SwitchOutcome::Overtaken)),\n    }", "        _ => {}\n    }"],
     ["a guardrail that is not in force keeps no limit up", "        _ if lowers(&cap, &basis) =>", "        _ if false =>"],
     ["a guardrail that is not in force stays due", "=> cap.next = earliest(cap.next, Some(basis.taken)),", "=> {}"],
     ["nothing is added above what was spent before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
@@ -593,14 +593,14 @@ export const mutants = [
     ["a key of another name is not deleted by the hash that came with it", "filter(|hash| ours && is_hash(hash))", "filter(|hash| is_hash(hash))"],
   ]),
   ...inFile("src/domain/key/stray.rs", [
-    ["a marker without a row is quarantined, not deleted", "return Verdict::Quarantine;", "return Verdict::Delete;"],
-    ["a mint under way is left alone", "State::Reserved | State::Minting => Verdict::Leave,", "State::Reserved | State::Minting => Verdict::DeleteAndClear,"],
-    ["another key of an active row's name is a twin", "_ if recorded != Some(hash) => Verdict::DeleteTwin,", "_ if recorded != Some(hash) => Verdict::Leave,"],
-    ["a key whose row is void is deleted", "State::Void => Verdict::Delete,", "State::Void => Verdict::Leave,"],
-    ["a key whose row is revoked and erased is deleted", "State::Revoked if row.erased => Verdict::Delete,", "State::Revoked if row.erased => Verdict::Leave,"],
-    ["what is kept and off is left", "State::Revoked if off => Verdict::Leave,", "State::Revoked if off => Verdict::Delete,"],
-    ["what is kept and on is looked at", "        State::Revoked => Verdict::Look,", "        State::Revoked => Verdict::Leave,"],
-    ["what may have spent is removed in its own turn", "State::Revoking | State::Stuck if row.delivered => Verdict::Leave,", "State::Revoking | State::Stuck if row.delivered => Verdict::DeleteAndRevoke,"],
+    ["a marker without a row is quarantined, not deleted", "return StrayVerdict::Quarantine;", "return StrayVerdict::Delete;"],
+    ["a mint under way is left alone", "GenerationState::Reserved | GenerationState::Minting => StrayVerdict::Leave,", "GenerationState::Reserved | GenerationState::Minting => StrayVerdict::DeleteAndClear,"],
+    ["another key of an active row's name is a twin", "_ if recorded != Some(hash) => StrayVerdict::DeleteTwin,", "_ if recorded != Some(hash) => StrayVerdict::Leave,"],
+    ["a key whose row is void is deleted", "GenerationState::Void => StrayVerdict::Delete,", "GenerationState::Void => StrayVerdict::Leave,"],
+    ["a key whose row is revoked and erased is deleted", "GenerationState::Revoked if row.erased => StrayVerdict::Delete,", "GenerationState::Revoked if row.erased => StrayVerdict::Leave,"],
+    ["what is kept and off is left", "GenerationState::Revoked if off => StrayVerdict::Leave,", "GenerationState::Revoked if off => StrayVerdict::Delete,"],
+    ["what is kept and on is looked at", "\n        GenerationState::Revoked => StrayVerdict::Look,", "        GenerationState::Revoked => StrayVerdict::Leave,"],
+    ["what may have spent is removed in its own turn", "GenerationState::Revoking | GenerationState::Stuck if row.delivered => StrayVerdict::Leave,", "GenerationState::Revoking | GenerationState::Stuck if row.delivered => StrayVerdict::DeleteAndRevoke,"],
     ["the brake", "pub const BRAKE: usize = 10;", "pub const BRAKE: usize = 1_000_000;"],
   ]),
   ...inFile("src/domain/policy/return_target.rs", [
@@ -627,7 +627,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ the mint
   ...inFile("src/app/claim/restrictions.rs", [
-    ["an off is confirmed by the only one that was sent", "matches!(told, Reply::Is((Done::Surely, _)))", "matches!(told, Reply::Is((Done::Surely | Done::AfterDoubt, _)))"],
+    ["an off is confirmed by the only one that was sent", "matches!(told, UpstreamReply::Is((Done::Surely, _)))", "matches!(told, UpstreamReply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["a key is held to its plan's guardrail before it is given out", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
   ]),
   ...inFile("src/app/claim/removal.rs", [
@@ -651,21 +651,21 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ upstream
   ...inFile("src/upstream/openrouter.rs", [
-    ["a workspace is known by its id", "Reply::Is(thing) if thing.id == id => Reply::Is(()),", "Reply::Is(thing) if !thing.id.is_empty() => Reply::Is(()),"],
+    ["a workspace is known by its id", "UpstreamReply::Is(thing) if thing.id == id => UpstreamReply::Is(()),", "UpstreamReply::Is(thing) if !thing.id.is_empty() => UpstreamReply::Is(()),"],
     ["BYOK counts toward the limit", "\"include_byok_in_limit\": true,", "\"include_byok_in_limit\": false,"],
     ["a create is sent once",
-      "    match app\n        .http\n        .send(call.json(&body).within_ms(CREATE_DEADLINE_MS))\n        .await\n",
-      "    match send_safe(app, call.json(&body).within_ms(CREATE_DEADLINE_MS)).await\n"],
+      "\n    match upstream\n        .http\n        .send(call.json(&body).within_ms(CREATE_DEADLINE_MS))\n        .await\n    ",
+      "    match send_safe(upstream, call.json(&body).within_ms(CREATE_DEADLINE_MS)).await\n"],
     ["a create without an answer is unknown", "Outcome::Unknown => Created::Unknown,", "Outcome::Unknown => Created::Refused(Refused::Rejected),"],
     ["a create that cannot be read is unknown", "answer.json() else {\n        return Created::Unknown;", "answer.json() else {\n        return Created::Refused(Refused::Rejected);"],
-    ["a 5xx is no refusal", "400..=499 => Some(Refused::Rejected),", "400..=599 => Some(Refused::Rejected),"],
+    ["a 5xx is no refusal", "400..=499 => Some(UpstreamRefusal::Rejected),", "400..=599 => Some(UpstreamRefusal::Rejected),"],
     ["a 408 is no refusal", "        408 => None,\n", ""],
     ["an error page of something on the way says nothing of the credential", "        _ if !answer.is_openrouters() => None,\n", ""],
     ["an error page of something on the way says nothing of a key", "answer.status == 404 && answer.is_openrouters()", "answer.status == 404"],
     ["an answer without the secret is no key to deliver", "(Some(key), echo) if !key.is_empty() => Created::Made {", "(Some(key), echo) if key.len() < 9_999 => Created::Made {"],
     ["a walk lists disabled keys too", "&include_disabled=true", ""],
     ["a switch is done only when the answer says so", "Reply::Is(data) if data.get(\"disabled\") == Some(&json!(disabled)) => {", "Reply::Is(data) if data.get(\"disabled\") != Some(&json!(0)) => {"],
-    ["a delete is done only when the answer says so", "Reply::Is(body) if body.get(\"deleted\") == Some(&Value::Bool(true)) => Reply::Is(()),", "Reply::Is(body) if body.get(\"deleted\").is_some() => Reply::Is(()),"],
+    ["a delete is done only when the answer says so", "UpstreamReply::Is(body) if body.get(\"deleted\") == Some(&Value::Bool(true)) => {", "UpstreamReply::Is(body) if body.get(\"deleted\").is_some() => {"],
   ]),
   ...inFile("src/upstream/github.rs", [
     ["only people sign in", "if kind != \"User\" || id == 0 {", "if id == 0 || kind.is_empty() {"],
@@ -704,15 +704,15 @@ export const mutants = [
     ["a doubtful switch is sent again at once", "due.state != switch.state() || due.row.doubted_at.is_some()", "due.state != switch.state()"],
   ]),
   ...inFile("src/app/sync/switch.rs", [
-    ["a repeated try leaves its doubt", "Done::AfterDoubt => Doubt::since(app.now()),", "Done::AfterDoubt => doubt,"],
+    ["a repeated try leaves its doubt", "Done::AfterDoubt => SwitchInFlight::since(app.now()),", "Done::AfterDoubt => doubt,"],
     ["where an enable may land the key is deleted at once", "due.delivered && !due.doubted_at.is_some_and(lands)", "due.delivered && lands(app.now())"],
     ["what cannot be read is deleted in the end", "|| due.attempts < READS_OF_SPEND {", "|| due.attempts >= 0 {"],
     ["a stray has no figures to wait for", "    due.delivered && !due", "    !due"],
-    ["its figures are read once it is off", "            Reply::Is(()) => last_figures(app, due, hash).await?,\n            other => other,", "            _ => last_figures(app, due, hash).await?,"],
-    ["what can be neither disabled nor deleted gets the least limit", "    if matches!(off, Reply::Unknown | Reply::Refused(Refused::Rejected)) {", "    if false {"],
-    ["a switch that waited too long after its doubt is not sent", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
+    ["its figures are read once it is off", "\n            UpstreamReply::Is(()) => last_figures(app, due, hash).await?,\n            other => other,", "            _ => last_figures(app, due, hash).await?,"],
+    ["what can be neither disabled nor deleted gets the least limit", "\n    if matches!(\n        off,\n        UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected)\n    ) {", "    if false {"],
+    ["a switch that waited too long after its doubt is not sent", "\n    let Some(doubt) = holds::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
     ["a window that may be in force is said again", " && !doubt.is_of_another();", ";"],
-    ["a limit that waited too long after its doubt is not sent", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = caps::about_to(&*app.db, &turn, asked).await? else {\n        return Ok(Reply::Is((Switched::Overtaken, None)));\n    };\n    if false {"],
+    ["a limit that waited too long after its doubt is not sent", "\n    let Some(doubt) = limits::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = limits::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
   ]),
   ...inFile("src/upstream/client.rs", [
     ["a try without an answer may land", "may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);", "may_land |= matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);"],
@@ -739,7 +739,7 @@ export const mutants = [
     ["a window has begun where its figure fell", "        self.of(reset) < earlier.of(reset)\n            && self", "        self.of(reset) <= earlier.of(reset)\n            || self"],
   ]),
   ...inFile("src/domain/key/hold.rs", [
-    ["an admin's hold bars its owner", "Self::Admin => matches!(role, Role::Owner),", "Self::Admin => false && matches!(role, Role::Owner),"],
+    ["an admin's hold bars its owner", "Self::Admin => matches!(role, HoldRole::Owner),", "Self::Admin => false && matches!(role, HoldRole::Owner),"],
     ["what the house holds bars everybody", "Self::Offboarding | Self::Leak | Self::Switch | Self::Upstream => true,", "Self::Offboarding | Self::Leak | Self::Switch | Self::Upstream => false,"],
   ]),
 
@@ -748,12 +748,12 @@ export const mutants = [
     ["what is found on goes off and away", "    let was_on = !kept.expired && body.disabled != Some(true);", "    let was_on = !kept.expired && body.disabled.is_none();"],
     ["what has expired is no stray for being on", "    let was_on = !kept.expired && body", "    let was_on = body"],
     ["what was found on is deleted at once", "    if !was_on && !known.may_go(run.now) {", "    if !known.may_go(run.now) {"],
-    ["a delete without an answer is not written down", "        Reply::Unknown => return retry_later(app, run, due, counts).await,", "        Reply::Unknown => true,"],
+    ["a delete without an answer is not written down", "\n        UpstreamReply::Unknown => return retry_later(app, run, due, counts).await,", "        UpstreamReply::Unknown => true,"],
   ]),
   ...inFile("src/jobs/sweep/due.rs", [
     ["what waits since an outage has its turn in the next run where the first one could not say so", "    counts.back_off_left = ended.is_err();\n", ""],
     ["what the database refuses of one row is its own", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
-    ["an unknown delete is not gone", "        Reply::Missing | Reply::Unknown | Reply::Refused(Refused::Rejected)\n            if due.delivered", "        Reply::Unknown => Removed::Deleted,\n        Reply::Missing | Reply::Refused(Refused::Rejected)\n            if due.delivered"],
+    ["an unknown delete is not gone", "\n        UpstreamReply::Missing\n        | UpstreamReply::Unknown\n        | UpstreamReply::Refused(UpstreamRefusal::Rejected)\n            if due.delivered", "        UpstreamReply::Unknown => Removed::Deleted,\n        UpstreamReply::Missing | UpstreamReply::UpstreamRefusal(UpstreamRefusal::Rejected)\n            if due.delivered"],
     ["what may be on is tried in every run", "            return failed(app, run, due, FIRST_WAIT_SECS, counts).await;", "            return retry_later(app, run, due, counts).await;"],
     ["what waits longer each time waits no more once a change is answered", "    if counts.writes == 0 && run.begun.writes_failed {", "    if false {"],
     ["what an expired key spent is read before it is closed", "Reply::Is(spend) => spend.read_at(run.now),", "Reply::Is(spend) => spend.read_at(run.now).filter(|_| false),"],
@@ -778,16 +778,16 @@ export const mutants = [
     ["the brake counts twins", "if twins.max(enabled.clone().count()) > BRAKE {", "if enabled.clone().count() > BRAKE {"],
     ["a twin is deleted only if the recorded key is there", "Verdict::DeleteTwin => has_its_own(app, &row).await,", "Verdict::DeleteTwin => has_its_own(app, &row).await || true,"],
     ["a marker is looked up once more before it is disabled", "    if strays::by_name(&*app.db, key.name()).await?.is_some() {", "    if strays::by_name(&*app.db, key.name()).await?.is_some() && key.hash.is_empty() {"],
-    ["a stray whose delete is unknown is not forgotten", "        Reply::Is(()) | Reply::Missing => {}\n", "        Reply::Is(()) | Reply::Missing | Reply::Unknown => {}\n"],
-    ["a marker that could not be disabled is not forgotten", "Reply::Missing | Reply::Unknown => counts.errors = counts.errors.saturating_add(1),", "Reply::Missing | Reply::Unknown => {}"],
+    ["a stray whose delete is unknown is not forgotten", "\n        UpstreamReply::Is(()) | UpstreamReply::Missing => {}\n        ", "        UpstreamReply::Is(()) | UpstreamReply::Missing | UpstreamReply::Unknown => {}\n"],
+    ["a marker that could not be disabled is not forgotten", "UpstreamReply::Missing | UpstreamReply::Unknown => {\n            counts.errors = counts.errors.saturating_add(1)\n        }", "UpstreamReply::Missing | UpstreamReply::Unknown => {}"],
   ]),
   ...inFile("src/jobs/sweep.rs", [
     ["nothing is concluded from another account's answers", "        return Err(halt);\n    }\n    // Rows have", "    }\n    // Rows have"],
     ["what must be off is tried while the account is not known", "        if matches!(halt, Halt::Upstream) {", "        if false {"],
     ["a sweep remembers where the audit ends", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
-    ["what is held is switched off on a restored database too", "[Turn::Switch(Switch::Off), Turn::Silence]", "[Turn::Silence]"],
-    ["what is to be removed is off on a restored database too", "[Turn::Switch(Switch::Off), Turn::Silence]", "[Turn::Switch(Switch::Off)]"],
-    ["revokes have their turn before caps", "    Turn::Revoke,\n    Turn::Expire,", "    Turn::Cap,\n    Turn::Revoke,\n    Turn::Expire,"],
+    ["what is held is switched off on a restored database too", "[Step::Switch(Switch::Off), Step::Silence]", "[Step::Silence]"],
+    ["what is to be removed is off on a restored database too", "[Step::Switch(Switch::Off), Step::Silence]", "[Step::Switch(Switch::Off)]"],
+    ["revokes have their turn before caps", "\n    Step::Revoke,\n    Step::Expire,", "    Step::Cap,\n    Step::Revoke,\n    Step::Expire,"],
     ["only a run without errors moves the look-back on", "Ok(()) if counts.errors > 0 =>", "Ok(()) if counts.errors > 9_999 =>"],
     ["absence takes the whole list", "back_to: (!place.unsettled).then(|| walk::look_back(run)),", "back_to: Some(walk::look_back(run)),"],
     ["only a walk to the end concludes absence", "    if end == End::Empty {\n        let began", "    if end != End::Broken {\n        let began"],
@@ -802,7 +802,7 @@ export const mutants = [
     ["a short page is not the end",
       "        position.page = Some(digest);\n        let ours = page\n            .into_iter()\n            .filter(|key| key.name().starts_with(plan.marker));\n        walked\n            .ours\n            .extend(ours.filter(|key| seen.insert(key.hash.clone())));\n",
       "        position.page = Some(digest);\n        let short = page.len() < 100;\n        let ours = page\n            .into_iter()\n            .filter(|key| key.name().starts_with(plan.marker));\n        walked\n            .ours\n            .extend(ours.filter(|key| seen.insert(key.hash.clone())));\n        if short {\n            walked.end = End::Empty;\n            return (position, walked);\n        }\n"],
-    ["a page that does not answer concludes nothing", "            Reply::Unknown => return (position, walked),", "            Reply::Unknown => {\n                walked.end = End::Empty;\n                return (position, walked);\n            }"],
+    ["a page that does not answer concludes nothing", "\n            UpstreamReply::Unknown => return (position, walked),", "            UpstreamReply::Unknown => {\n                walked.end = End::Empty;\n                return (position, walked);\n            }"],
     ["a list of keys that repeats itself ends the walk", "        if position.page.as_ref() == Some(&digest) {", "        if position.page.as_ref() == Some(&digest) && false {"],
     ["a listed key whose time cannot be read is not old", "key.created().is_some_and(|created| created < bound)", "key.created().is_none_or(|created| created < bound)"],
   ]),
@@ -833,7 +833,7 @@ export const mutants = [
     ["a body has its size", "Takes::Json(max) if length > max => Err(Error::BodyTooLarge),", "Takes::Json(max) if length > max.saturating_mul(99) => Err(Error::BodyTooLarge),"],
   ]),
   ...inFile("src/http/admin/plans.rs", [
-    ["a plan names a workspace that there is", "Answer::Missing | Answer::Refused(Refused::Rejected) => unknown,", "Answer::Missing | Answer::Refused(Refused::Rejected) => Ok(()),"],
+    ["a plan names a workspace that there is", "Answer::Missing | Answer::Refused(UpstreamRefusal::Rejected) => unknown,", "Answer::Missing | Answer::UpstreamRefusal(UpstreamRefusal::Rejected) => Ok(()),"],
   ]),
   ...inFile("src/http/server/body.rs", [
     ["a word is a text", "value.filter(serde_json::Value::is_string)?", "value?"],
@@ -856,9 +856,9 @@ export const mutants = [
     ["a sign-in attempt lasts ten minutes", "context.app.now() < Timestamp::from_secs(pending.expires_at);", "context.app.now() < Timestamp::from_secs(pending.expires_at) || true;"],
   ]),
   ...inFile("src/http/auth.rs", [
-    ["a callback that comes again leads on only in a session that is current", "if why == Refused::State && is_signed_in(&context).await {", "if why == Refused::State && context.session.is_some() {"],
-    ["a state that came back before signs nobody in", "Ok(SignedIn::Replayed) => Err(Refused::State),", "Ok(SignedIn::Replayed) => Err(Refused::Blocked),"],
-    ["GitHub's token is ended once it was used", "    github::revoke(app, oauth, &token).await;\n", ""],
+    ["a callback that comes again leads on only in a session that is current", "if why == SignInRefusal::State && is_signed_in(&context).await {", "if why == SignInRefusal::State && context.session.is_some() {"],
+    ["a state that came back before signs nobody in", "Ok(SignedIn::Replayed) => Err(SignInRefusal::State),", "Ok(SignedIn::Replayed) => Err(SignInRefusal::Blocked),"],
+    ["GitHub's token is ended once it was used", "\n    github::revoke(&app.upstream(), oauth, &token).await;\n    ", ""],
   ]),
 
   // ------------------------------------------------------------------------------------------ alarms and the night
@@ -868,8 +868,8 @@ export const mutants = [
     ["an allotment is withdrawn in a current session", "WHERE t.public_id = ?5 AND a.epoch + s.session_epoch = ?4 AND a.status = 'active'", "WHERE t.public_id = ?5 AND ?4 >= 0"],
   ]),
   ...inFile("src/app/claim/restrictions.rs", [
-    ["only a count of one is news of an assignment", "        told => told == Reply::Is(1),", "        told => matches!(told, Reply::Is(_) | Reply::Unknown),"],
-    ["what is no news is looked up in the guardrail's list", "            of_key(app, Some(guardrail), hash, 0).await\n                == Reply::Is(Listed::Has(Value::from(guardrail)))", "            guardrail != hash"],
+    ["only a count of one is news of an assignment", "\n        told => told == UpstreamReply::Is(1),", "        told => matches!(told, UpstreamReply::Is(_) | UpstreamReply::Unknown),"],
+    ["what is no news is looked up in the guardrail's list", "\n            of_key(&app.upstream(), Some(guardrail), hash, 0).await\n                == UpstreamReply::Is(Listed::Has(Value::from(guardrail)))", "            guardrail != hash"],
   ]),
   ...inFile("src/http/server/context.rs", [
     ["whoever repeats a request writes the same rows", "derived_id(kind, &taking.seed, of)", "derived_id(kind, &taking.nonce, of)"],
@@ -899,10 +899,10 @@ export const mutants = [
     ["who was taken over reserves no claim", "AND r.key_sha256 = ?12 AND r.nonce = ?13", "AND r.key_sha256 = ?12 AND ?13 <> ''"],
   ]),
   ...inFile("src/app/sync/absence.rs", [
-    ["a 404 is an answer only where our own workspace is found with the same credential", "Ok(account.may_conclude && workspaces::read(app, workspace_id).await == Reply::Is(()))", "Ok(account.may_conclude)"],
-    ["nothing is concluded while the account or the database is in doubt", "Ok(account.may_conclude && workspaces", "Ok(workspaces"],
-    ["a 404 that may be another account's is unknown", "        return Ok(Reply::Unknown);", "        return Ok(Reply::Missing);"],
-    ["a key that is gone is shown as missing at once", "    record(app, &due.public_id, actor).await?;\n    Ok(Reply::Missing)", "    Ok(Reply::Missing)"],
+    ["a 404 is an answer only where our own workspace is found with the same credential", "Ok(account.may_conclude\n        && workspaces::read(&app.upstream(), workspace_id).await == UpstreamReply::Is(()))", "Ok(account.may_conclude)"],
+    ["nothing is concluded while the account or the database is in doubt", "Ok(account.may_conclude\n        && workspaces", "Ok(workspaces"],
+    ["a 404 that may be another account's is unknown", "\n        return Ok(UpstreamReply::Unknown);", "        return Ok(UpstreamReply::Missing);"],
+    ["a key that is gone is shown as missing at once", "\n    record(app, &due.public_id, actor).await?;\n    Ok(UpstreamReply::Missing)", "    Ok(UpstreamReply::Missing)"],
   ]),
   ...inFile("src/store/keys/missing.rs", [
     ["what was missed and lands late undoes nothing newer", "missing_since IS NULL AND \", written!());", "missing_since IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)\");"],
@@ -910,7 +910,7 @@ export const mutants = [
     ["a key is missing once", "AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL", "AND n.state IN ('active', 'disabled')"],
   ]),
   ...inFile("src/app/sync/switch.rs", [
-    ["what is gone upstream is off", "        Reply::Missing if switch == Switch::Off => (Doubt::NONE, None),\n", ""],
+    ["what is gone upstream is off", "\n        UpstreamReply::Missing if switch == Switch::Off => (SwitchInFlight::NONE, None),\n        ", ""],
   ]),
   ...inFile("src/store/budget_sql.rs", [
     ["what a key that is gone had spent is not known", "'ended_at', COALESCE(d.ended_at, d.missing_since, CASE", "'ended_at', COALESCE(d.ended_at, CASE"],
@@ -981,7 +981,7 @@ export const mutants = [
     ["what is lowered is looked at before", "    if differs(&cap, &basis) && !basis.sent {", "    if differs(&cap, &basis) && !lowers(&cap, &basis) && !basis.sent {"],
     ["less is said though nothing can be read", "            _ if is_less => {}\n", ""],
     ["a request waits for no slow reading", "        if app.now() >= began.plus(AT_ONCE_SECS) {\n            return false;", "        if app.now() < began {\n            return false;"],
-    ["a request reads some keys only", "caps::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE)", "caps::to_read(&*app.db, owner, prepays, 100)"],
+    ["a request reads some keys only", "limits::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE)", "limits::to_read(&*app.db, owner, prepays, 100)"],
     ["a request waits for some keys only", "const KEYS_AT_ONCE: usize = 10;", "const KEYS_AT_ONCE: usize = 100;"],
   ]),
   ...inFile("src/store/ops/findings.rs", [
@@ -1014,24 +1014,24 @@ export const mutants = [
   ]),
   ...inFile("src/app/sync/guardrail.rs", [
     ["what is in doubt is said again", " && !basis.guardrail_sent {", " {"],
-    ["what is no news is looked up", "                Reply::Is(Listed::Has(has)) => has,", "                Reply::Is(Listed::Has(_)) => Value::Null,"],
+    ["what is no news is looked up", "\n                UpstreamReply::Is(Listed::Has(has)) => has,", "                UpstreamReply::Is(Listed::Has(_)) => Value::Null,"],
     ["what is no news is in force only where the list says so", "(Value::String(has), Some(wanted)) if has == wanted =>", "(_, Some(_)) =>"],
-    ["what is in doubt is looked up where nothing is on record", "None if basis.guardrail_sent => Reply::Missing,", "None if basis.guardrail_sent => Reply::Is(0),"],
+    ["what is in doubt is looked up where nothing is on record", "None if basis.guardrail_sent => UpstreamReply::Missing,", "None if basis.guardrail_sent => UpstreamReply::Is(0),"],
     ["what is in doubt gives way to what is on record", "match wanted.or(in_doubt) {", "match wanted {"],
     ["a guardrail that may be overtaken yet is said again", "    cap.next = earliest(cap.next, doubt.again(now));\n", ""],
-    ["a guardrail that was deleted holds nobody", "Reply::Missing => openrouter::read_key(app, hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "Reply::Missing => Reply::Missing,"],
-    ["nothing is concluded where the key is not there either", "Reply::Missing => openrouter::read_key(app, hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "Reply::Missing => Reply::Is(Sent::Confirmed),"],
+    ["a guardrail that was deleted holds nobody", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Missing,"],
+    ["nothing is concluded where the key is not there either", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Is(Sent::Confirmed),"],
   ]),
   ...inFile("src/upstream/openrouter/guardrails.rs", [
     ["what cannot stand in an address is no guardrail", " || !guardrail.bytes().all(plain)", ""],
-    ["a guardrail is sent once", "openrouter::read(&app.http.send(call).await)", "openrouter::read(&super::call::send_safe(app, call).await)"],
-    ["a guardrail is taken away when the answer says so", "            None => Reply::Unknown,", "            None => Reply::Is(1),"],
+    ["a guardrail is sent once", "openrouter::read(&upstream.http.send(call).await)", "openrouter::read(&super::call::send_safe(upstream, call).await)"],
+    ["a guardrail is taken away when the answer says so", "\n            None => UpstreamReply::Unknown,", "            None => UpstreamReply::Is(1),"],
     ["of a long list both ends are read", "            seen = seen.max(", "            seen = seen.min("],
     ["the list has further pages", "seen = seen.saturating_add(page.len());", "seen = page.len().saturating_sub(page.len());"],
   ]),
   ...inFile("src/http/admin/plans.rs", [
-    ["a plan that is made has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    match", "    let by = change(&context, &session)?;\n    match"],
-    ["a plan that is changed has a guardrail that is there", "    guardrails::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    let name", "    let by = change(&context, &session)?;\n    let name"],
+    ["a plan that is made has a guardrail that is there", "\n    guardrail::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    match", "    let by = change(&context, &session)?;\n    match"],
+    ["a plan that is changed has a guardrail that is there", "\n    guardrail::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    let name", "    let by = change(&context, &session)?;\n    let name"],
   ]),
   // ------------------------------------------------------------------------------------------ rotations
   ...inFile("src/store/keys/rotations.rs", [
@@ -1087,7 +1087,7 @@ export const mutants = [
   ]),
   ...inFile("src/app/rotate/leak.rs", [
     ["a leaked key is disabled without waiting for a slow look", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;", "let looked_at = looked_at(app, &attempt, &facts.old, Look::Needed).await;"],
-    ["a found secret that is being removed is removed at once", "        Some(row) => own_keys::remove(app, session.member.as_str(), row).await,", "        Some(_) => false,"],
+    ["a found secret that is being removed is removed at once", "\n        Some(row) => keys::remove(app, session.member.as_str(), row).await,", "        Some(_) => false,"],
     ["a found secret that is being removed leaves its successor alone", "    if found.live && found.being_removed.is_none() {", "    if found.live {"],
     ["a leak within a grace puts the older one off at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
   ]),

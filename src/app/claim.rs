@@ -21,13 +21,13 @@ use crate::app::claim::restrictions::{restrict, why_rejected};
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;
-use crate::crypto::session::Session;
 use crate::crypto::sha256_hex;
 use crate::domain::id::IdKind;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::mint::{Echo, MintSpec, check_echo};
 use crate::domain::key::secret::Secret;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::audit;
@@ -111,7 +111,7 @@ pub async fn execute_mint(
     share: &MintLimit,
     spec: &MintSpec,
 ) -> Result<Claimed, Error> {
-    match openrouter::create_key(app, spec).await {
+    match openrouter::create_key(&app.upstream(), spec).await {
         Created::Made { echo, secret } => {
             settle(app, attempt, decision, spec, share, echo, secret).await
         }
@@ -134,7 +134,7 @@ pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<At
         create: None,
         accepts_terms: false,
         rotation: None,
-        house: app.house(),
+        house: app.claim_policy(),
         now: app.now(),
     })
 }
@@ -262,7 +262,7 @@ async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
 /// An answer without `expires_at` is completed by one read: the schema lets it be absent.
 async fn completed(app: &App, spec: &MintSpec, echo: Echo) -> Echo {
     match (echo.expires_at, echo.own_hash(spec)) {
-        (None, Some(hash)) => match openrouter::read_echo(app, hash).await {
+        (None, Some(hash)) => match openrouter::read_echo(&app.upstream(), hash).await {
             UpstreamReply::Is(read) => Echo {
                 expires_at: read.expires_at,
                 ..echo

@@ -3,20 +3,24 @@
 use std::cell::{Cell, RefCell};
 
 use crate::config::Config;
+use crate::crypto::keyring::Keyring;
 use crate::domain::time::Timestamp;
 use crate::jobs::QueuedRun;
 use crate::ports::{Clock, Database, HttpClient, KeyValue, Log, Random, RateLimiter};
 use crate::store::keys::claims::ClaimPolicy;
 use crate::store::ops::alarms::HealthFlags;
+use crate::upstream::client::UpstreamClient;
 
 pub struct App {
     pub config: Config,
+    /// The keys that are derived from `AUTH_SESSION_SECRET`.
+    pub keyring: Keyring,
     pub db: Box<dyn Database>,
     pub kv: Box<dyn KeyValue>,
     pub http: Box<dyn HttpClient>,
     pub clock: Box<dyn Clock>,
     pub random: Box<dyn Random>,
-    pub brake: Box<dyn RateLimiter>,
+    pub rate_limiter: Box<dyn RateLimiter>,
     pub log: Box<dyn Log>,
     /// Runs of jobs that requests have begun, and that work on after the answer.
     pub asked: RefCell<Vec<QueuedRun>>,
@@ -25,12 +29,23 @@ pub struct App {
 }
 
 impl App {
+    /// What a call to a foreign service needs.
+    pub fn upstream(&self) -> UpstreamClient<'_> {
+        UpstreamClient {
+            http: &*self.http,
+            clock: &*self.clock,
+            log: &*self.log,
+            management_key: self.config.management_key.as_ref(),
+            bases: &self.config.upstreams,
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// What configuration has to say in the guarding statements.
-    pub fn house(&self) -> ClaimPolicy {
+    pub fn claim_policy(&self) -> ClaimPolicy {
         ClaimPolicy {
             terms: self.config.terms,
             public_origin: self.config.public_origin.as_str().to_owned(),
@@ -39,10 +54,6 @@ impl App {
 
     /// One line of the log: what happened, as a stable word, with opaque ids and enums only.
     pub fn note(&self, level: &str, event: &str, more: serde_json::Value) {
-        let mut line = serde_json::json!({ "level": level, "event": event });
-        if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more) {
-            line.extend(more);
-        }
-        self.log.line(&line.to_string());
+        self.log.note(level, event, more);
     }
 }

@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::keys;
-use crate::crypto::session::Session;
 use crate::crypto::{pseudonym, random};
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::identity::Status;
+use crate::domain::people::session::Session;
 use crate::store::keys::generations::Due;
 use crate::store::members::offboard::{self, Leaving, StatusChange};
 use crate::store::members::{self, roster};
@@ -59,7 +59,7 @@ pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<bool, 
             detail: "To leave, confirm with your own login, exactly as it is shown.",
         });
     }
-    let keyring = &app.config.keyring;
+    let keyring = &app.keyring;
     let subjects = pseudonym::subjects(keyring, &member.provider, &member.subject);
     let leaving = Leaving {
         session,

@@ -17,7 +17,6 @@ use crate::app::sync::absence;
 use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes::{self, Look, Noticed};
 use crate::crypto::random;
-use crate::crypto::session::Session;
 use crate::domain::id::IdKind;
 use crate::domain::key::mint::MintSpec;
 use crate::domain::key::rotation::{RENEWAL_GRACE_HOURS, split};
@@ -25,6 +24,7 @@ use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::Sibling;
 use crate::domain::money::spend::Spend;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::DbError;
@@ -318,7 +318,7 @@ async fn read_spent(
     let Some(hash) = old.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
-    let answer = openrouter::read_key_once(app, hash).await;
+    let answer = openrouter::read_key_once(&app.upstream(), hash).await;
     let spent = answer.map(|body| body.read_at(app.now()));
     let actor = attempt.session.member.as_str();
     Ok(absence::judge(app, old, spent, actor).await?)

@@ -2,13 +2,15 @@
 
 use url::Url;
 
-use crate::config::{OAuthApp, PlanSeed, Problem, Published, Upstreams, forms};
-use crate::crypto::keyring::Keyring;
+use crate::config::{Problem, Published, forms};
 use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
 use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::{Origin, is_safe};
+use crate::domain::policy::plan_seed::PlanSeed;
 use crate::domain::time::period::LimitReset;
+use crate::ports::upstreams::OAuthApp;
+use crate::ports::upstreams::Upstreams;
 
 /// Fewest bytes of each session secret: HS256 wants as many as its hash has (RFC 7518, section 3.2).
 const SESSION_SECRET_BYTES: usize = 32;
@@ -81,10 +83,10 @@ impl SettingsReader<'_> {
         })
     }
 
-    pub(crate) fn keyring(&mut self) -> Keyring {
+    pub(crate) fn session_secrets(&mut self) -> Vec<Secret> {
         let Some(text) = self.text("AUTH_SESSION_SECRET") else {
             self.closes("AUTH_SESSION_SECRET", "missing");
-            return Keyring::default();
+            return Vec::new();
         };
         let secrets: Vec<&str> = text.split(',').map(str::trim).collect();
         if secrets.iter().any(|s| s.len() < SESSION_SECRET_BYTES) {
@@ -92,10 +94,10 @@ impl SettingsReader<'_> {
                 "AUTH_SESSION_SECRET",
                 "each secret of the list needs at least 32 bytes",
             );
-            return Keyring::default();
+            return Vec::new();
         }
-        let secrets = secrets.into_iter().map(|s| Secret::new(s.to_owned()));
-        Keyring::new(&secrets.collect::<Vec<_>>())
+        let secrets = secrets.into_iter();
+        secrets.map(|s| Secret::new(s.to_owned())).collect()
     }
 
     pub(crate) fn terms(&mut self, can_mint: bool, in_development: bool) -> ClaimTerms {

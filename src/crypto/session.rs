@@ -1,6 +1,7 @@
 //! The session: an HS256 JWT that names a member and an epoch. It says who asks; whether they still may is decided in
 //! the database, in the request's own query.
 
+use crate::domain::people::session::Session;
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims, Header, UntrustedToken};
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,6 @@ use crate::domain::time::Timestamp;
 pub const SESSION_SECS: i64 = 7 * 86_400;
 /// How far ahead of ours the clock of another isolate may be.
 const SKEW_SECS: i64 = 60;
-
-/// Who a valid session speaks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    pub member: PublicId,
-    /// The member's epoch and the house's, added, when it was issued: raising either ends it.
-    pub epoch: i64,
-}
 
 #[derive(Serialize, Deserialize)]
 struct Payload {

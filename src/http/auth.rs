@@ -6,14 +6,17 @@
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::keyring::Purpose;
-use crate::crypto::session::{self, SESSION_SECS, Session};
+use crate::crypto::session::{self, SESSION_SECS};
 use crate::crypto::{pseudonym, random, sha256_hex};
 use crate::domain::id::IdKind;
 use crate::domain::people::identity::Identity;
+use crate::domain::people::session::Session;
 use crate::domain::policy::return_target::ReturnTarget;
 use crate::http::server::body::NoMembers;
+use crate::http::server::context::Context;
+use crate::http::server::message::Body;
+use crate::http::server::reply::Reply;
 use crate::http::server::{attempts, cookies};
-use crate::http::{Body, Context, Reply};
 use crate::store::members::{self, SignIn, SignedIn};
 use crate::upstream::github::{self, Failed};
 
@@ -70,7 +73,7 @@ pub async fn start_github(context: Context) -> Result<Reply, Error> {
         verifier: &pending.verifier,
         choose_account: signed_out || another,
     };
-    let url = github::authorize_url(app, oauth, &ask).ok_or(Error::Internal)?;
+    let url = github::authorize_url(&app.upstream(), oauth, &ask).ok_or(Error::Internal)?;
     let reply = Reply::redirect(302, url.as_str()).cookies(lines);
     Ok(if signed_out {
         reply.cookies([cookies::clear(cookies::SIGNED_OUT)])
@@ -135,10 +138,11 @@ async fn finish(context: &Context, state: &str) -> Result<(Session, ReturnTarget
     }
     let code = context.query("code").ok_or(SignInRefusal::State)?;
     let callback = callback(app);
-    let token = github::exchange(app, oauth, &callback, &code, &pending.verifier).await?;
-    let identity = github::identify(app, &token).await;
+    let token =
+        github::exchange(&app.upstream(), oauth, &callback, &code, &pending.verifier).await?;
+    let identity = github::identify(&app.upstream(), &token).await;
     // Used once and dropped, whatever it said.
-    github::revoke(app, oauth, &token).await;
+    github::revoke(&app.upstream(), oauth, &token).await;
     drop(token);
     let session = enter(app, &identity?, state).await?;
     Ok((session, pending.target()))
@@ -153,7 +157,7 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, S
         .ok_or(SignInRefusal::NotConfigured)?;
     let fresh = |kind| random::public_id(&*app.random, kind).map_err(|_| SignInRefusal::Storage);
     let now = app.now();
-    let (keyring, provider) = (&app.config.keyring, identity.provider.name());
+    let (keyring, provider) = (&app.keyring, identity.provider.name());
     let sign_in = SignIn {
         identity,
         left_as: pseudonym::subjects(keyring, provider, &identity.subject),
@@ -203,7 +207,7 @@ pub fn signed_out(context: &Context) -> Vec<String> {
 }
 
 fn signed(app: &App, session: &Session) -> Option<String> {
-    let key = app.config.keyring.newest(Purpose::Session)?;
+    let key = app.keyring.newest(Purpose::Session)?;
     session::issue(key, session, app.now())
 }
 

@@ -7,11 +7,13 @@ use askama::Template;
 
 use crate::app::context::App;
 use crate::app::error::Error;
-use crate::config::{Config, PlanSeed};
+use crate::config::Config;
+use crate::domain::policy::plan_seed::PlanSeed;
 use crate::domain::time::period::LimitReset;
 use crate::http::api::health;
 use crate::http::pages::examples::{Api, Example, Uses};
-use crate::http::{Context, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 
 /// What the frame around every page shows.
 struct Frame<'a> {

@@ -5,12 +5,12 @@ use crate::http::admin::{allotments, blocks, credit, findings, jobs, members, pl
 use crate::http::api::{
     account_data, claim, create_key, health, keys, me, openapi, requests, rotations,
 };
-use crate::http::server::rate::Limit;
 pub use crate::http::server::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 use crate::http::server::route::{
     SMALL, admin, always, document, has_security_contact, keys_page, of_keys, sign_in,
 };
 use crate::http::{auth, pages};
+use crate::ports::rate_limit::Limit;
 
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
 const NOTE: usize = 8_192;
@@ -290,7 +290,7 @@ pub static ROUTES: &[Route] = &[
     admin(
         Method::Post,
         "/api/v1/admin/blocks",
-        Takes::Json(crate::http::MAX_BODY),
+        Takes::Json(crate::http::server::message::MAX_BODY),
         |c| Box::pin(blocks::put_blocks(c)),
     ),
     admin(

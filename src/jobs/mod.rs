@@ -7,12 +7,12 @@ pub mod sweep;
 mod walk;
 mod watch;
 
+use crate::domain::people::session::Session;
 use crate::jobs::run::Run;
 
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;
-use crate::crypto::session::Session;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::time::Timestamp;
 use crate::store::ops::runs::{self, Ending};

@@ -217,7 +217,7 @@ async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Ha
         let workspaces::Listing {
             ids: mut places,
             is_whole,
-        } = match workspaces::list(app).await {
+        } = match workspaces::list(&app.upstream()).await {
             UpstreamReply::Is(listing) => listing,
             UpstreamReply::Refused(refused) => return Err(refused.into()),
             UpstreamReply::Missing | UpstreamReply::Unknown => return Err(Halt::Upstream),
@@ -312,7 +312,7 @@ async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(),
 async fn ask_for(app: &App, run: &Run, unseen: &Unseen, cursor: &mut Cursor) -> Result<(), Halt> {
     let due = &unseen.due;
     let hash = due.upstream_hash.as_deref().unwrap_or_default();
-    match openrouter::read_listed(app, hash).await {
+    match openrouter::read_listed(&app.upstream(), hash).await {
         // Its list did not show it; it is compared all the same.
         UpstreamReply::Is(key) => compare::compare(app, run, &[&key], cursor).await,
         UpstreamReply::Missing if absence::is_gone(app, due.workspace_id.as_deref()).await? => {

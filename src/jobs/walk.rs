@@ -113,8 +113,12 @@ pub async fn walk(
     let mut seen = HashSet::new();
     let mut restarts = 0_u32;
     while walked.pages < plan.budget && run.has_time(app) && run.renew(app).await.is_ok() {
-        let page =
-            openrouter::list_keys(app, position.workspace_id.as_deref(), position.offset).await;
+        let page = openrouter::list_keys(
+            &app.upstream(),
+            position.workspace_id.as_deref(),
+            position.offset,
+        )
+        .await;
         walked.pages = walked.pages.saturating_add(1);
         let page = match page {
             UpstreamReply::Is(page) => page,

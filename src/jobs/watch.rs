@@ -102,7 +102,7 @@ pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
     let Some(known) = run.begun.known_workspace_id.as_deref() else {
         return Ok(());
     };
-    match workspaces::read(app, known).await {
+    match workspaces::read(&app.upstream(), known).await {
         UpstreamReply::Is(()) => {
             if alarms::account_found(&*app.db, run.job, &change(app)?, app.now()).await? {
                 app.note("info", "account_found", json!({ "job": run.job }));

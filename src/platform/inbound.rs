@@ -3,7 +3,11 @@
 use web_sys::Request;
 
 use crate::http::routes::MEMBER_HEADER;
-use crate::http::{Body, Inbound, MAX_ADDRESS, MAX_BODY, PREFETCH_HEADERS};
+use crate::http::server::checks::PREFETCH_HEADERS;
+use crate::http::server::message::Body;
+use crate::http::server::message::Inbound;
+use crate::http::server::message::MAX_ADDRESS;
+use crate::http::server::message::MAX_BODY;
 use crate::platform::stream;
 
 /// The headers that anything here reads: copying one across the wasm boundary costs.

@@ -9,6 +9,9 @@ mod inbound;
 mod small;
 mod stream;
 
+use crate::crypto::keyring::Keyring;
+use crate::http::server::message::Outbound;
+use crate::http::server::pipeline::Service;
 use std::cell::RefCell;
 
 use futures_channel::oneshot;
@@ -22,7 +25,6 @@ use crate::config::{Config, Problem};
 use crate::domain::time::Timestamp;
 use crate::http::api::health;
 use crate::http::server::headers;
-use crate::http::{Outbound, Service};
 use crate::jobs;
 use crate::platform::inbound::Unread;
 
@@ -103,13 +105,14 @@ fn build(env: &Env) -> Built {
         );
     }
     Ok(Service::new(App {
+        keyring: Keyring::new(&config.session_secrets),
         config,
         db: Box::new(db),
         kv: Box::new(kv),
         http: Box::new(fetcher::Fetcher),
         clock: Box::new(small::SystemClock),
         random: Box::new(small::SystemRandom),
-        brake: Box::new(brake),
+        rate_limiter: Box::new(brake),
         log: Box::new(console),
         asked: RefCell::default(),
         standing_seen: std::cell::Cell::default(),

@@ -8,7 +8,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::RateLimiter;
 use worker::{Delay, Env};
 
-use crate::http::server::rate::Limit;
+use crate::ports::rate_limit::Limit;
 use crate::ports::{
     Clock, KeyValue, KvUnavailable, LocalFuture, Log, NoRandomness, Random, RateLimiter,
 };

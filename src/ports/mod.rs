@@ -5,6 +5,8 @@
 
 #[macro_use]
 pub(crate) mod json;
+pub mod rate_limit;
+pub mod upstreams;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -121,11 +123,7 @@ pub struct NoRandomness;
 /// The edge's brake on request rates. It is a brake, not a quota: quotas are in the database.
 pub trait RateLimiter {
     /// Whether one more request for `key` is within `limit`. A brake that cannot answer lets pass.
-    fn allows<'a>(
-        &'a self,
-        limit: crate::http::server::rate::Limit,
-        key: &'a str,
-    ) -> LocalFuture<'a, bool>;
+    fn allows<'a>(&'a self, limit: rate_limit::Limit, key: &'a str) -> LocalFuture<'a, bool>;
 }
 
 /// The store did not answer.
@@ -145,4 +143,15 @@ pub trait KeyValue {
 /// Where the one-line structured logs go.
 pub trait Log {
     fn line(&self, line: &str);
+}
+
+impl dyn Log + '_ {
+    /// One line of the log: what happened, as a stable word, with opaque ids and enums only.
+    pub fn note(&self, level: &str, event: &str, more: serde_json::Value) {
+        let mut line = serde_json::json!({ "level": level, "event": event });
+        if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more) {
+            line.extend(more);
+        }
+        self.line(&line.to_string());
+    }
 }

@@ -2,7 +2,8 @@
 
 use crate::domain::id::PublicId;
 use crate::ports::{Database, DbError, Stmt};
-use crate::store::{batch_retrying_unknown, last_row};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
 
 statements! {
     COMMITTED = "SELECT json_object('committed',

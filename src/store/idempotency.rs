@@ -5,13 +5,14 @@
 //! more. The reservation of a mint is guarded by the nonce of the taking, so a key never makes two. Other rows that a request
 //! makes have ids that are derived from the seed, which stays with the key: what was written before is not written again.
 
-use crate::crypto::session::Session;
+use crate::domain::people::session::Session;
 use crate::domain::policy::quota::IDEMPOTENCY_KEYS_A_DAY;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError};
 use crate::store::keys::mints::RECORD_WITHIN_SECS;
-use crate::store::{batch_retrying_unknown, last_row};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
 
 /// An Idempotency-Key is remembered this long, in seconds.
 pub const REMEMBERED_SECS: i64 = 86_400;

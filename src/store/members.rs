@@ -6,14 +6,17 @@ pub mod offboard;
 pub mod requests;
 pub mod roster;
 
-use crate::app::error::Error;
-use crate::config::PlanSeed;
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::people::identity::{Identity, Status};
+use crate::domain::people::session::Session;
+use crate::domain::policy::plan_seed::PlanSeed;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{batch_retrying_unknown, last_row, read, rows_of};
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 statements! {
     SESSION = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
@@ -137,7 +140,7 @@ pub async fn signed_in(
     db: &dyn Database,
     session: &Session,
     mut stmts: Vec<Stmt>,
-) -> Result<(Member, Vec<Rows>), Error> {
+) -> Result<(Member, Vec<Rows>), StoreError> {
     stmts.insert(0, session_check(session));
     let mut rows = db.batch(stmts).await?;
     let member = current(rows_of(&rows, 0)?, session)?;
@@ -151,14 +154,14 @@ pub(crate) fn session_check(session: &Session) -> Stmt {
 }
 
 /// The member, if the session is current.
-pub(crate) fn current(rows: &Rows, session: &Session) -> Result<Member, Error> {
+pub(crate) fn current(rows: &Rows, session: &Session) -> Result<Member, StoreError> {
     let member: Option<Member> = rows.first().map(|row| read(row)).transpose()?;
-    let member = member.ok_or(Error::SignInRequired)?;
+    let member = member.ok_or(StoreError::SessionEnded)?;
     if member.status != Status::Active {
-        return Err(Error::MemberNotActive(member.status));
+        return Err(StoreError::MemberNotActive(member.status));
     }
     if member.epoch != session.epoch {
-        return Err(Error::SignInRequired);
+        return Err(StoreError::SessionEnded);
     }
     Ok(member)
 }

@@ -17,9 +17,9 @@ pub mod ops;
 pub mod audit;
 pub mod json_rows;
 pub mod members;
+pub mod query;
 
-use crate::ports::json::FromJson;
-use crate::ports::{Database, DbError, Rows, Sql, Stmt};
+use crate::ports::Sql;
 use crate::store::access::allotments;
 use crate::store::access::quotas;
 use crate::store::access::terms;
@@ -95,32 +95,4 @@ pub fn statements() -> Vec<&'static Sql> {
         upstream_holds::STATEMENTS,
     ]
     .concat()
-}
-
-/// The rows of the `n`th statement of a batch.
-fn rows_of(batch: &[Rows], n: usize) -> Result<&Rows, DbError> {
-    batch.get(n).ok_or(DbError::Broken)
-}
-
-fn read<T: FromJson>(row: &str) -> Result<T, DbError> {
-    let row = serde_json::from_str(row).map_err(|_| DbError::Broken)?;
-    T::of(&row).ok_or(DbError::Broken)
-}
-
-fn read_all<T: FromJson>(rows: &Rows) -> Result<Vec<T>, DbError> {
-    rows.iter().map(|row| read(row)).collect()
-}
-
-/// The first row of the last statement.
-fn last_row<T: FromJson>(batch: &[Rows]) -> Result<Option<T>, DbError> {
-    let rows = batch.last().ok_or(DbError::Broken)?;
-    rows.first().map(|row| read(row)).transpose()
-}
-
-/// Runs a batch that writes and whose every statement is harmless when repeated: an unknown answer is asked for once more.
-async fn batch_retrying_unknown(db: &dyn Database, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
-    match db.batch(stmts.clone()).await {
-        Err(DbError::Unknown) => db.batch(stmts).await,
-        other => other,
-    }
 }

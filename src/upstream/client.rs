@@ -3,9 +3,10 @@
 
 use url::Url;
 
-use crate::app::context::App;
+use crate::domain::key::secret::Secret;
 use crate::ports::json;
-use crate::ports::{Answer, Call, Outcome};
+use crate::ports::upstreams::Upstreams;
+use crate::ports::{Answer, Call, Clock, HttpClient, Log, Outcome};
 
 /// One try of a call that may be repeated, in milliseconds.
 const READ_DEADLINE_MS: u32 = 5_000;
@@ -18,6 +19,17 @@ const MAX_BYTES: usize = 1_000_000;
 
 /// What services see as our User-Agent; GitHub refuses calls without one.
 pub const USER_AGENT: &str = concat!("keycap/", env!("CARGO_PKG_VERSION"));
+
+/// What a call needs: the way out, the clock for the waits between tries, and where and as whom to call.
+#[derive(Clone, Copy)]
+pub struct UpstreamClient<'a> {
+    pub http: &'a dyn HttpClient,
+    pub clock: &'a dyn Clock,
+    pub log: &'a dyn Log,
+    /// Without it no call goes to OpenRouter.
+    pub management_key: Option<&'a Secret>,
+    pub bases: &'a Upstreams,
+}
 
 /// A call to `path` below `base`, without credential yet. `path` begins with a slash and its parts are ours.
 pub fn call(method: &'static str, base: &Url, path: &str) -> Option<Call> {
@@ -80,23 +92,23 @@ impl Answer {
 }
 
 /// Sends a call that may be repeated, up to three times.
-pub async fn send_safe(app: &App, call: Call) -> Outcome {
-    send_again(app, call).await.0
+pub async fn send_safe(upstream: &UpstreamClient<'_>, call: Call) -> Outcome {
+    send_again(upstream, call).await.0
 }
 
 /// The same, and whether one of the tries before the last got no answer to go by: it may happen yet.
-pub async fn send_again(app: &App, call: Call) -> (Outcome, bool) {
+pub async fn send_again(upstream: &UpstreamClient<'_>, call: Call) -> (Outcome, bool) {
     let mut may_land = false;
     for pause_ms in PAUSES_MS {
-        let outcome = app.http.send(call.clone()).await;
+        let outcome = upstream.http.send(call.clone()).await;
         match worth_repeating(&outcome) {
             None => return (outcome, may_land),
-            Some(0) => app.clock.pause(pause_ms).await,
-            Some(secs) => app.clock.pause(secs.saturating_mul(1_000)).await,
+            Some(0) => upstream.clock.pause(pause_ms).await,
+            Some(secs) => upstream.clock.pause(secs.saturating_mul(1_000)).await,
         }
         may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);
     }
-    (app.http.send(call).await, may_land)
+    (upstream.http.send(call).await, may_land)
 }
 
 /// The seconds that upstream itself asks for, zero when it does not say; `None` when repeating is no use.

@@ -7,14 +7,13 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::app::context::App;
-use crate::config::OAuthApp;
 use crate::domain::key::secret::Secret;
 use crate::domain::people::identity::{Identity, Provider};
 use crate::domain::time::Timestamp;
 use crate::ports::json::{named, take_text};
+use crate::ports::upstreams::OAuthApp;
 use crate::ports::{Answer, Call, Outcome};
-use crate::upstream::client::{self, send_safe};
+use crate::upstream::client::{self, UpstreamClient, send_safe};
 
 /// The REST version that the answers here were read under.
 const API_VERSION: &str = "2022-11-28";
@@ -75,9 +74,13 @@ pub struct Authorization<'a> {
 }
 
 /// Where the browser goes to approve the sign-in. PKCE with S256; nobody signs up to GitHub on the way.
-pub fn authorize_url(app: &App, oauth: &OAuthApp, ask: &Authorization<'_>) -> Option<Url> {
+pub fn authorize_url(
+    upstream: &UpstreamClient<'_>,
+    oauth: &OAuthApp,
+    ask: &Authorization<'_>,
+) -> Option<Url> {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(ask.verifier.as_bytes()));
-    let base = app.config.upstreams.github.as_str().trim_end_matches('/');
+    let base = upstream.bases.github.as_str().trim_end_matches('/');
     let mut url = Url::parse(&format!("{base}/login/oauth/authorize")).ok()?;
     url.query_pairs_mut()
         .append_pair("client_id", &oauth.client_id)
@@ -97,7 +100,7 @@ pub fn authorize_url(app: &App, oauth: &OAuthApp, ask: &Authorization<'_>) -> Op
 /// Trades the callback's code for a token. Errors come as HTTP 200 with an `error` member.
 /// Sent once: a code is single use, so repeating it could only fail.
 pub async fn exchange(
-    app: &App,
+    upstream: &UpstreamClient<'_>,
     oauth: &OAuthApp,
     callback: &str,
     code: &str,
@@ -110,10 +113,10 @@ pub async fn exchange(
         "redirect_uri": callback,
         "code_verifier": verifier,
     });
-    let base = &app.config.upstreams.github;
+    let base = &upstream.bases.github;
     let call =
         client::call("POST", base, "/login/oauth/access_token").ok_or(Failed::Misconfigured)?;
-    let Outcome::Answer(answer) = app.http.send(call.json(&body)).await else {
+    let Outcome::Answer(answer) = upstream.http.send(call.json(&body)).await else {
         return Err(Failed::Unavailable);
     };
     let mut body = match answer.status {
@@ -133,11 +136,11 @@ pub async fn exchange(
 }
 
 /// Who the token belongs to. Only people may sign in, not bots and organisations.
-pub async fn identify(app: &App, token: &Secret) -> Result<Identity, Failed> {
-    let call = api(app, "GET", "/user")
+pub async fn identify(upstream: &UpstreamClient<'_>, token: &Secret) -> Result<Identity, Failed> {
+    let call = api(upstream, "GET", "/user")
         .ok_or(Failed::Misconfigured)?
         .header("authorization", format!("Bearer {}", token.expose()));
-    let Outcome::Answer(answer) = send_safe(app, call).await else {
+    let Outcome::Answer(answer) = send_safe(upstream, call).await else {
         return Err(Failed::Unavailable);
     };
     match answer.status {
@@ -186,9 +189,9 @@ fn is_rate_limit(answer: &Answer) -> bool {
 }
 
 /// Ends the token. Its failure changes nothing: the token is dropped in any case.
-pub async fn revoke(app: &App, oauth: &OAuthApp, token: &Secret) {
+pub async fn revoke(upstream: &UpstreamClient<'_>, oauth: &OAuthApp, token: &Secret) {
     let client: String = url::form_urlencoded::byte_serialize(oauth.client_id.as_bytes()).collect();
-    let Some(call) = api(app, "DELETE", &format!("/applications/{client}/token")) else {
+    let Some(call) = api(upstream, "DELETE", &format!("/applications/{client}/token")) else {
         return;
     };
     let basic = STANDARD.encode(format!(
@@ -199,11 +202,11 @@ pub async fn revoke(app: &App, oauth: &OAuthApp, token: &Secret) {
     let call = call
         .header("authorization", format!("Basic {basic}"))
         .json(&json!({ "access_token": token.expose() }));
-    app.http.send(call).await;
+    upstream.http.send(call).await;
 }
 
-fn api(app: &App, method: &'static str, path: &str) -> Option<Call> {
-    let call = client::call(method, &app.config.upstreams.github_api, path)?;
+fn api(upstream: &UpstreamClient<'_>, method: &'static str, path: &str) -> Option<Call> {
+    let call = client::call(method, &upstream.bases.github_api, path)?;
     Some(
         call.header("accept", String::from("application/vnd.github+json"))
             .header("x-github-api-version", API_VERSION.to_owned()),

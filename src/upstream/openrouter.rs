@@ -8,7 +8,6 @@ pub mod workspaces;
 
 use serde_json::{Value, json};
 
-use crate::app::context::App;
 use crate::domain::key::drift::ObservedKey;
 use crate::domain::key::mint::{Echo, MintSpec};
 use crate::domain::key::secret::Secret;
@@ -17,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::json::{FromJson, IfFitting, named, take_text};
 use crate::ports::{Answer, Call, Outcome};
-use crate::upstream::client::{self, send_again, send_safe};
+use crate::upstream::client::{self, UpstreamClient, send_again, send_safe};
 pub use crate::upstream::openrouter::figures::SpendBody;
 
 /// After this, in milliseconds, a create's outcome is unknown and its answer is never delivered.
@@ -133,7 +132,7 @@ impl From<EchoBody> for Echo {
 }
 
 /// `POST /keys`, once. Every parameter of the spec is sent; BYOK spend counts toward the limit.
-pub async fn create_key(app: &App, spec: &MintSpec) -> Created {
+pub async fn create_key(upstream: &UpstreamClient<'_>, spec: &MintSpec) -> Created {
     let mut body = json!({
         "name": spec.name(),
         "limit": spec.limit().to_upstream(),
@@ -144,10 +143,10 @@ pub async fn create_key(app: &App, spec: &MintSpec) -> Created {
     if let (Some(workspace_id), Some(members)) = (spec.workspace_id(), body.as_object_mut()) {
         members.insert(String::from("workspace_id"), json!(workspace_id));
     }
-    let Some(call) = management(app, "POST", "/keys") else {
+    let Some(call) = management(upstream, "POST", "/keys") else {
         return Created::Refused(UpstreamRefusal::Credential);
     };
-    match app
+    match upstream
         .http
         .send(call.json(&body).within_ms(CREATE_DEADLINE_MS))
         .await
@@ -184,49 +183,49 @@ fn created(answer: &Answer) -> Created {
 }
 
 /// `GET /keys/{hash}` as an echo, for a create whose answer left members out.
-pub async fn read_echo(app: &App, hash: &str) -> UpstreamReply<Echo> {
-    one::<EchoBody>(app, hash).await.map(Echo::from)
+pub async fn read_echo(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<Echo> {
+    one::<EchoBody>(upstream, hash).await.map(Echo::from)
 }
 
 /// `GET /keys/{hash}`.
-pub async fn read_key(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
-    one(app, hash).await
+pub async fn read_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<SpendBody> {
+    one(upstream, hash).await
 }
 
 /// How long a look at a key may keep somebody from disabling it, in milliseconds.
 const LOOK_DEADLINE_MS: u32 = 2_000;
 
 /// The same, asked once and shortly: the key is to be disabled, whatever it says.
-pub async fn glance_at_key(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
-    match management(app, "GET", &key_path(hash)) {
+pub async fn glance_at_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<SpendBody> {
+    match management(upstream, "GET", &key_path(hash)) {
         Some(call) => {
             let call = call.within_ms(LOOK_DEADLINE_MS);
-            read(&app.http.send(call).await).data()
+            read(&upstream.http.send(call).await).data()
         }
         None => UpstreamReply::Refused(UpstreamRefusal::Credential),
     }
 }
 
 /// The same, asked once: somebody waits, and may ask again.
-pub async fn read_key_once(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
-    match management(app, "GET", &key_path(hash)) {
-        Some(call) => read(&app.http.send(call).await).data(),
+pub async fn read_key_once(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<SpendBody> {
+    match management(upstream, "GET", &key_path(hash)) {
+        Some(call) => read(&upstream.http.send(call).await).data(),
         None => UpstreamReply::Refused(UpstreamRefusal::Credential),
     }
 }
 
-async fn one<T: FromJson>(app: &App, hash: &str) -> UpstreamReply<T> {
-    safe(app, "GET", &key_path(hash)).await.data()
+async fn one<T: FromJson>(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<T> {
+    safe(upstream, "GET", &key_path(hash)).await.data()
 }
 
 /// `GET /keys/{hash}`, with what a list has of it.
-pub async fn read_listed(app: &App, hash: &str) -> UpstreamReply<Listed> {
-    one(app, hash).await
+pub async fn read_listed(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<Listed> {
+    one(upstream, hash).await
 }
 
 /// One page of `GET /keys`: one workspace, newest first, disabled and expired included.
 pub async fn list_keys(
-    app: &App,
+    upstream: &UpstreamClient<'_>,
     workspace_id: Option<&str>,
     offset: usize,
 ) -> UpstreamReply<Vec<Listed>> {
@@ -237,12 +236,12 @@ pub async fn list_keys(
             workspace_id.as_bytes(),
         ));
     }
-    safe(app, "GET", &path).await.data()
+    safe(upstream, "GET", &path).await.data()
 }
 
 /// `DELETE /keys/{hash}`: final. Repeating it is harmless.
-pub async fn delete_key(app: &App, hash: &str) -> UpstreamReply<()> {
-    match safe(app, "DELETE", &key_path(hash)).await {
+pub async fn delete_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<()> {
+    match safe(upstream, "DELETE", &key_path(hash)).await {
         UpstreamReply::Is(body) if body.get("deleted") == Some(&Value::Bool(true)) => {
             UpstreamReply::Is(())
         }
@@ -263,11 +262,11 @@ pub enum Done {
 /// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so. It says what the key has spent, too: `None`
 /// where that cannot be read.
 pub async fn switch_key(
-    app: &App,
+    upstream: &UpstreamClient<'_>,
     hash: &str,
     disabled: bool,
 ) -> UpstreamReply<(Done, Option<SpendBody>)> {
-    let (changed, done) = change_key(app, hash, &json!({ "disabled": disabled })).await;
+    let (changed, done) = change_key(upstream, hash, &json!({ "disabled": disabled })).await;
     match changed {
         UpstreamReply::Is(data) if data.get("disabled") == Some(&json!(disabled)) => {
             UpstreamReply::Is((done, SpendBody::of(&data)))
@@ -280,7 +279,7 @@ pub async fn switch_key(
 /// `PATCH /keys/{hash}` with a limit, and another window where there is to be one; what is in force then, unless something
 /// sent before it may land yet.
 pub async fn limit_key(
-    app: &App,
+    upstream: &UpstreamClient<'_>,
     hash: &str,
     limit: NanoUsd,
     reset: Option<LimitReset>,
@@ -289,7 +288,7 @@ pub async fn limit_key(
     if let (Some(reset), Some(members)) = (reset, change.as_object_mut()) {
         members.insert(String::from("limit_reset"), json!(reset.upstream_name()));
     }
-    match change_key(app, hash, &change).await {
+    match change_key(upstream, hash, &change).await {
         (UpstreamReply::Is(data), Done::Surely) => {
             SpendBody::of(&data).map_or(UpstreamReply::Unknown, UpstreamReply::Is)
         }
@@ -300,14 +299,18 @@ pub async fn limit_key(
     }
 }
 
-async fn change_key(app: &App, hash: &str, change: &Value) -> (UpstreamReply<Value>, Done) {
-    let Some(call) = management(app, "PATCH", &key_path(hash)) else {
+async fn change_key(
+    upstream: &UpstreamClient<'_>,
+    hash: &str,
+    change: &Value,
+) -> (UpstreamReply<Value>, Done) {
+    let Some(call) = management(upstream, "PATCH", &key_path(hash)) else {
         return (
             UpstreamReply::Refused(UpstreamRefusal::Credential),
             Done::Surely,
         );
     };
-    let (outcome, may_land) = send_again(app, call.json(change)).await;
+    let (outcome, may_land) = send_again(upstream, call.json(change)).await;
     let done = if may_land {
         Done::AfterDoubt
     } else {
@@ -354,17 +357,21 @@ from_json! {
 }
 
 /// `GET` of the one thing at this path: whether this credential's account has it.
-pub(crate) async fn has(app: &App, path: &str, id: &str) -> UpstreamReply<()> {
-    match safe(app, "GET", path).await.data::<Thing>() {
+pub(crate) async fn has(upstream: &UpstreamClient<'_>, path: &str, id: &str) -> UpstreamReply<()> {
+    match safe(upstream, "GET", path).await.data::<Thing>() {
         UpstreamReply::Is(thing) if thing.id == id => UpstreamReply::Is(()),
         UpstreamReply::Is(_) => UpstreamReply::Missing,
         other => other.map(|_| ()),
     }
 }
 
-pub(crate) async fn safe(app: &App, method: &'static str, path: &str) -> UpstreamReply<Value> {
-    match management(app, method, path) {
-        Some(call) => read(&send_safe(app, call).await),
+pub(crate) async fn safe(
+    upstream: &UpstreamClient<'_>,
+    method: &'static str,
+    path: &str,
+) -> UpstreamReply<Value> {
+    match management(upstream, method, path) {
+        Some(call) => read(&send_safe(upstream, call).await),
         None => UpstreamReply::Refused(UpstreamRefusal::Credential),
     }
 }
@@ -400,9 +407,13 @@ fn refusal(answer: &Answer) -> Option<UpstreamRefusal> {
 }
 
 /// A call with the management key, which goes to OpenRouter's host and nowhere else.
-pub(crate) fn management(app: &App, method: &'static str, path: &str) -> Option<Call> {
-    let key = app.config.management_key.as_ref()?;
-    let call = client::call(method, &app.config.upstreams.openrouter_api, path)?;
+pub(crate) fn management(
+    upstream: &UpstreamClient<'_>,
+    method: &'static str,
+    path: &str,
+) -> Option<Call> {
+    let key = upstream.management_key?;
+    let call = client::call(method, &upstream.bases.openrouter_api, path)?;
     Some(call.header("authorization", format!("Bearer {}", key.expose())))
 }
 

@@ -1,9 +1,9 @@
 //! Sign-in attempts in a browser: how many there may be, what comes back twice, and which account GitHub is asked for.
 
 use keycap::domain::policy::return_target::ReturnTarget;
-use keycap::http::Body;
 use keycap::http::routes::{ROUTES, Shows};
 use keycap::http::server::cookies::SIGNED_OUT;
+use keycap::http::server::message::Body;
 
 use crate::support::{Browser, Cookies, World, oracle};
 

@@ -1,8 +1,8 @@
 //! Every route that changes something, with a request that does change something: the same request is refused, and nothing
 //! is changed, once its session has ended in any way, and from any page that is not ours.
 
-use keycap::http::Body;
 use keycap::http::routes::{ROUTES, Takes, Who};
+use keycap::http::server::message::Body;
 
 use crate::caps::{assign, spends};
 use crate::support::browser::{Told, cookie_header};

@@ -124,7 +124,7 @@ fn an_idempotency_key_replays_without_the_secret_and_refuses_another_body() {
             ("content-type", "application/json"),
             ("idempotency-key", key),
         ];
-        let body = keycap::http::Body::Bytes(body.as_bytes().to_vec());
+        let body = keycap::http::server::message::Body::Bytes(body.as_bytes().to_vec());
         member.send("POST", "/api/v1/claim", &headers, body)
     };
     assert_eq!(send("one", CLAIM).status, 201);
@@ -155,7 +155,7 @@ fn a_repeated_request_whose_first_try_was_refused_tries_again() {
         ("content-type", "application/json"),
         ("idempotency-key", "once"),
     ];
-    let body = || keycap::http::Body::Bytes(CLAIM.into());
+    let body = || keycap::http::server::message::Body::Bytes(CLAIM.into());
     assert_eq!(
         member
             .send("POST", "/api/v1/claim", &headers, body())

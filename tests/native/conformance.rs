@@ -14,7 +14,7 @@ fn an_answer_is_lost(world: &World, member: &Browser<'_>, key: &str) {
         ("content-type", "application/json"),
         ("idempotency-key", "lost"),
     ];
-    let body = keycap::http::Body::Bytes(r#"{"name":"desk"}"#.into());
+    let body = keycap::http::server::message::Body::Bytes(r#"{"name":"desk"}"#.into());
     let lost = [(1, Fate::LostAfter), (2, Fate::LostAfter)];
     world.effects.plan(&lost);
     let told = member.send("PATCH", key, &headers, body);
@@ -34,7 +34,7 @@ pub fn story() -> (World, Vec<Ran>) {
         ("content-type", "application/json"),
         ("idempotency-key", "once"),
     ];
-    let body = keycap::http::Body::Bytes(CLAIM.into());
+    let body = keycap::http::server::message::Body::Bytes(CLAIM.into());
     assert_eq!(
         member.send("POST", "/api/v1/claim", &headers, body).status,
         201
@@ -58,7 +58,7 @@ pub fn story() -> (World, Vec<Ran>) {
     world.spent_by(&removed, 1.0);
     operator.get("/api/v1/admin/settings");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
-    let refused = keycap::http::Body::Bytes(CLAIM.into());
+    let refused = keycap::http::server::message::Body::Bytes(CLAIM.into());
     operator.send("POST", "/api/v1/claim", &headers, refused);
     operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
     operator.patch(
@@ -234,7 +234,9 @@ fn offboarding(world: &World, operator: &Browser<'_>) {
     let id = allotted["allotment"]["id"].as_str().unwrap();
     operator.delete(&format!("/api/v1/admin/allotments/{id}"));
     operator.get("/api/v1/admin/blocks");
-    let one = keycap::http::Body::Bytes(r#"{"provider":"github","subject":"77"}"#.into());
+    let one = keycap::http::server::message::Body::Bytes(
+        r#"{"provider":"github","subject":"77"}"#.into(),
+    );
     let headers = [
         ("origin", "http://localhost:8787"),
         ("content-type", "application/json"),

@@ -304,7 +304,7 @@ fn it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable() {
             ("origin", crate::support::world::ORIGIN),
             ("content-type", "application/json"),
         ];
-        let body = keycap::http::Body::Bytes(b"{}".to_vec());
+        let body = keycap::http::server::message::Body::Bytes(b"{}".to_vec());
         assert!(
             Browser::with(&world, &cookies)
                 .try_send("DELETE", &key, &headers, body)

@@ -1,7 +1,7 @@
 //! Idempotency-Keys: one request, one effect, and its first answer for whoever repeats it; another request is refused.
 
-use keycap::http::Body;
 use keycap::http::routes::{ROUTES, Who};
+use keycap::http::server::message::Body;
 use serde_json::{Value, json};
 
 use crate::support::browser::{CLAIM, Told};

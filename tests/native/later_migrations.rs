@@ -25,7 +25,7 @@ fn used() -> World {
         ("idempotency-key", "upgrade"),
     ];
     let keyed = |who: &Browser<'_>, target: &str, body: &str| {
-        let body = keycap::http::Body::Bytes(body.to_owned().into());
+        let body = keycap::http::server::message::Body::Bytes(body.to_owned().into());
         who.send("POST", target, &headers, body).status
     };
     assert_eq!(keyed(&member, "/api/v1/claim", CLAIM), 201);

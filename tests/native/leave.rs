@@ -240,7 +240,7 @@ fn leaving_wants_the_members_own_login_and_a_session_that_holds() {
             "DELETE",
             "/api/v1/me",
             &headers,
-            keycap::http::Body::Bytes(body.into()),
+            keycap::http::server::message::Body::Bytes(body.into()),
         );
         assert_eq!(said(&told), is(400, "malformed_json"), "{body}");
     }
@@ -441,7 +441,7 @@ fn kept_answers_that_name_who_leaves_are_forgotten_and_no_others() {
             ("content-type", "application/json"),
             ("idempotency-key", key),
         ];
-        let body = keycap::http::Body::Bytes(body.into_bytes());
+        let body = keycap::http::server::message::Body::Bytes(body.into_bytes());
         let told = browser.send(method, target, &headers, body);
         assert!(told.status < 300, "{told:?}");
     };

@@ -340,7 +340,7 @@ fn a_bad_page_in_a_long_walk_costs_nothing_that_was_walked() {
 fn an_unknown_address_reads_the_database_no_more_often_than_a_known_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
-    let limits = keycap::http::server::rate::Limit::ALL;
+    let limits = keycap::ports::rate_limit::Limit::ALL;
     world.refusing.borrow_mut().extend(limits);
     for path in ["/nothing", SETTINGS] {
         world.effects.plan(&[]);

@@ -479,7 +479,7 @@ fn lift(operator: &Browser<'_>, subject: &str) -> u16 {
             "DELETE",
             BLOCKS,
             &headers,
-            keycap::http::Body::Bytes(body.into()),
+            keycap::http::server::message::Body::Bytes(body.into()),
         )
         .status
 }

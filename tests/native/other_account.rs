@@ -1,7 +1,7 @@
 //! A page that was made for one account must not act for another that has signed in since, in another tab.
 
-use keycap::http::Body;
 use keycap::http::routes::{MEMBER_HEADER, ROUTES, Route, Takes};
+use keycap::http::server::message::Body;
 use serde_json::json;
 
 use crate::support::browser::{CLAIM, Told, changes};

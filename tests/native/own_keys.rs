@@ -1,11 +1,11 @@
 //! What owners do with their own keys: off and on, a name, the end.
 
-use keycap::app::error::Error;
-use keycap::crypto::session::Session;
 use keycap::domain::id::{IdKind, PublicId};
+use keycap::domain::people::session::Session;
 use keycap::domain::time::Timestamp;
-use keycap::http::Body;
+use keycap::http::server::message::Body;
 use keycap::store::keys::own_keys::{self, KeyAct, KeyChange};
+use keycap::store::query::StoreError;
 use serde_json::{Value, json};
 
 use crate::support::world::ORIGIN;
@@ -279,9 +279,9 @@ fn an_admins_number_at_another_provider_is_nobodys() {
     };
     let before = world.db.dump();
     let told = world.run(own_keys::change(&world.db, &wish, &wanted));
-    assert!(matches!(told, Some(Err(Error::NotFound))));
+    assert!(matches!(told, Some(Err(StoreError::NotFound))));
     let told = world.run(own_keys::end(&world.db, &wish));
-    assert!(matches!(told, Some(Err(Error::NotFound))));
+    assert!(matches!(told, Some(Err(StoreError::NotFound))));
     assert_eq!(world.db.dump(), before);
 }
 
@@ -801,10 +801,10 @@ fn each_change_wants_a_current_session_in_its_own_statement() {
             let name = Some((change(8), String::from("name")));
             let wanted = KeyChange { disabled, name };
             let told = world.run(own_keys::change(&world.db, &wish, &wanted));
-            assert!(matches!(told, Some(Err(Error::SignInRequired))));
+            assert!(matches!(told, Some(Err(StoreError::SessionEnded))));
         }
         let told = world.run(own_keys::end(&world.db, &wish));
-        assert!(matches!(told, Some(Err(Error::SignInRequired))));
+        assert!(matches!(told, Some(Err(StoreError::SessionEnded))));
         assert_eq!(world.db.dump(), before);
     }
     // And an active member, an admin too.

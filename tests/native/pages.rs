@@ -207,7 +207,7 @@ fn errors_have_pages_in_words_with_the_request_id_and_a_way_on() {
         "GET",
         "/nothing",
         &[("accept", "text/html")],
-        keycap::http::Body::Empty,
+        keycap::http::server::message::Body::Empty,
     );
     assert_eq!(missing.status, 404);
     world.set("KEY_LIMIT_USD", "");
@@ -215,7 +215,7 @@ fn errors_have_pages_in_words_with_the_request_id_and_a_way_on() {
         "GET",
         "/docs",
         &[("accept", "text/html")],
-        keycap::http::Body::Empty,
+        keycap::http::server::message::Body::Empty,
     );
     assert_eq!(broken.status, 503);
     for (told, title) in [
@@ -264,7 +264,7 @@ fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() 
     let browser = Browser::new(&world);
     let id = [("x-request-id", "same-request-id")];
     let ask = |path| {
-        let told = browser.send("GET", path, &id, keycap::http::Body::Empty);
+        let told = browser.send("GET", path, &id, keycap::http::server::message::Body::Empty);
         (told.status, told.body, told.headers)
     };
     assert_eq!(
@@ -348,7 +348,7 @@ fn the_way_to_the_keys_is_there_exactly_where_their_page_is() {
                     "GET",
                     path,
                     &[("accept", "text/html")],
-                    keycap::http::Body::Empty,
+                    keycap::http::server::message::Body::Empty,
                 )
                 .body;
             let leads_there = html.contains("href=\"/keys\"");

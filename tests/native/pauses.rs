@@ -1,10 +1,9 @@
 //! A claim held at every effect while something else runs to its end, then let go: dropping a future covers death, not
 //! pause.
 
-use keycap::http::Body;
-
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
+use keycap::http::server::message::Body;
 
 const EFFECTS: usize = 3;
 const OFF: &str = r#"{"disabled":true}"#;

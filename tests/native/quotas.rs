@@ -250,7 +250,7 @@ fn five_hundred_idempotency_keys_a_day_are_remembered() {
             ("content-type", "application/json"),
             ("idempotency-key", key),
         ];
-        let body = keycap::http::Body::Bytes(body.to_string().into());
+        let body = keycap::http::server::message::Body::Bytes(body.to_string().into());
         let browser = holder.member.at_fresh_isolate();
         browser.send(method, path, &headers, body)
     };

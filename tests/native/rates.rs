@@ -1,8 +1,7 @@
 //! Whose rate a request uses up: never somebody else's.
 
-use keycap::http::Body;
-
 use crate::support::{Browser, World, oracle};
+use keycap::http::server::message::Body;
 
 /// More than any limit lets through in a minute.
 const MANY: usize = 150;

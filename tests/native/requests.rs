@@ -1,8 +1,8 @@
 //! Claims by approval, what members ask for, and what admins decide.
 
-use keycap::crypto::session::Session;
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::request::RequestState;
+use keycap::domain::people::session::Session;
 use keycap::store::members::requests::{self, RequestDecision};
 use serde_json::{Value, json};
 

@@ -255,7 +255,7 @@ fn a_replay_brings_no_second_secret_and_another_request_is_refused() {
         ("idempotency-key", "once"),
     ];
     let send = |verb: &str, body: &str| {
-        let body = keycap::http::Body::Bytes(body.into());
+        let body = keycap::http::server::message::Body::Bytes(body.into());
         member.send("POST", &format!("{key}/{verb}"), &headers, body)
     };
     delivered(&world, &send("rotate", "{}"), 1);
@@ -1125,7 +1125,7 @@ fn whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() 
                     ("origin", crate::support::world::ORIGIN),
                     ("content-type", "application/json"),
                 ];
-                let sent = keycap::http::Body::Bytes(body.into());
+                let sent = keycap::http::server::message::Body::Bytes(body.into());
                 let told = member.try_send("POST", &format!("{key}/{verb}"), &headers, sent);
                 world.effects.plan(&[]);
                 oracle::always(&world);
@@ -1244,7 +1244,7 @@ fn a_grace_whose_request_died_has_its_limit_looked_at_again() {
         ("origin", crate::support::world::ORIGIN),
         ("content-type", "application/json"),
     ];
-    let body = keycap::http::Body::Bytes(FOUR_HOURS.into());
+    let body = keycap::http::server::message::Body::Bytes(FOUR_HOURS.into());
     assert!(
         member
             .try_send("POST", &format!("{key}/rotate"), &headers, body)

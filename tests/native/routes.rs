@@ -3,8 +3,9 @@
 use http::header::HeaderMap;
 use keycap::http::routes::{Method, ROUTES, Shows, Takes, Who};
 use keycap::http::server::headers::{NO_STORE, SECURITY};
-use keycap::http::server::rate::Limit;
-use keycap::http::{Body, MAX_BODY};
+use keycap::http::server::message::Body;
+use keycap::http::server::message::MAX_BODY;
+use keycap::ports::rate_limit::Limit;
 
 use crate::support::{Browser, World};
 

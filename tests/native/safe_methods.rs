@@ -1,7 +1,7 @@
 //! HEAD has no effect on any route, and GET only those that a sign-in forces.
 
-use keycap::http::Body;
 use keycap::http::routes::{Method, ROUTES, Route, Shows};
+use keycap::http::server::message::Body;
 
 use crate::support::{Browser, World, oracle};
 

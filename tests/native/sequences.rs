@@ -19,8 +19,8 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::Poll;
 
-use keycap::http::Body;
 use keycap::http::routes::ROUTES;
+use keycap::http::server::message::Body;
 use sandbox::Metering;
 
 use crate::explorer::{Act, call, step};

@@ -145,7 +145,7 @@ fn a_repeated_request_makes_one_key_and_tells_its_secret_once() {
         ("idempotency-key", "once"),
     ];
     let ask = |body: &str| {
-        let body = keycap::http::Body::Bytes(body.into());
+        let body = keycap::http::server::message::Body::Bytes(body.into());
         member.send("POST", "/api/v1/keys", &headers, body)
     };
     let made = ask(LAPTOP);

@@ -314,7 +314,12 @@ fn signing_out_ends_this_browser_by_post_only() {
         ("origin", "http://localhost:8787"),
         ("content-type", "application/x-www-form-urlencoded"),
     ];
-    let told = member.send("POST", "/auth/logout", &headers, keycap::http::Body::Empty);
+    let told = member.send(
+        "POST",
+        "/auth/logout",
+        &headers,
+        keycap::http::server::message::Body::Empty,
+    );
     assert_eq!((told.status, told.header("location")), (303, "/"));
     assert_eq!(member.get("/api/v1/me").code(), "sign_in_required");
 }

@@ -700,7 +700,7 @@ fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
         ("origin", crate::support::world::ORIGIN),
         ("content-type", "application/json"),
     ];
-    let body = keycap::http::Body::Bytes(br#"{"dry_run":false}"#.to_vec());
+    let body = keycap::http::server::message::Body::Bytes(br#"{"dry_run":false}"#.to_vec());
     let told = operator.try_send("POST", "/api/v1/admin/jobs/sweep", &headers, body);
     assert!(told.is_none(), "it died");
     world.effects.plan(&[]);

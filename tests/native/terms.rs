@@ -1,9 +1,9 @@
 //! The terms: the members' acceptance of ours, recorded with their first claim, and the operator's word on OpenRouter's,
 //! without which nothing is minted.
 
-use keycap::crypto::session::Session;
 use keycap::domain::id::{IdKind, PublicId};
-use keycap::http::Body;
+use keycap::domain::people::session::Session;
+use keycap::http::server::message::Body;
 use keycap::store::ops::settings::{self, Claims, SettingsOutcome};
 use serde_json::{Value, json};
 

@@ -334,7 +334,7 @@ fn what_we_sent_ourselves_is_never_taken_for_somebody_elses_doing() {
                 ("origin", crate::support::world::ORIGIN),
                 ("content-type", "application/json"),
             ];
-            let bytes = keycap::http::Body::Bytes(body.as_bytes().to_vec());
+            let bytes = keycap::http::server::message::Body::Bytes(body.as_bytes().to_vec());
             Browser::with(world, &cookies).try_send(method, &target, &headers, bytes);
         };
         for n in [0, 1] {

@@ -77,7 +77,7 @@ pub(crate) async fn remove(
 
 /// Deletes the key just minted; what fails here, the sweep repeats.
 async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
-    let gone = openrouter::delete_key(app, hash).await == UpstreamReply::Is(());
+    let gone = openrouter::delete_key(&app.upstream(), hash).await == UpstreamReply::Is(());
     let change = random::public_id(&*app.random, IdKind::Change);
     if let (true, true, Ok(change)) = (gone, confirm, change) {
         let generation = attempt.generation.as_str();

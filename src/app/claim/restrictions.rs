@@ -32,9 +32,9 @@ pub async fn restrict(
 /// Whether the key has the guardrail now. Where the transport repeated the call, it was no news to the second one: then the
 /// guardrail's own list says.
 async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
-    match change(app, AssignmentChange::Assign, guardrail, hash).await {
+    match change(&app.upstream(), AssignmentChange::Assign, guardrail, hash).await {
         UpstreamReply::Is(0) => {
-            of_key(app, Some(guardrail), hash, 0).await
+            of_key(&app.upstream(), Some(guardrail), hash, 0).await
                 == UpstreamReply::Is(Listed::Has(Value::from(guardrail)))
         }
         told => told == UpstreamReply::Is(1),
@@ -43,7 +43,7 @@ async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
 
 /// Off, and no earlier try to put it off may land after it has come on.
 async fn off(app: &App, hash: &str) -> bool {
-    let told = openrouter::switch_key(app, hash, true).await;
+    let told = openrouter::switch_key(&app.upstream(), hash, true).await;
     matches!(told, UpstreamReply::Is((Done::Surely, _)))
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn why_rejected(app: &App, spec: &MintSpec) -> Error {
     let Some(workspace) = spec.workspace_id() else {
         return Error::OpenRouterRefused;
     };
-    if workspaces::read(app, workspace).await != UpstreamReply::Missing {
+    if workspaces::read(&app.upstream(), workspace).await != UpstreamReply::Missing {
         return Error::OpenRouterRefused;
     }
     app.note(

@@ -4,6 +4,7 @@ use crate::app::error::Error;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{DbError, NoRandomness};
+use crate::store::query::StoreError;
 
 /// A store's failure on the request path: lost answers are the world's, the rest is ours.
 impl From<DbError> for Error {
@@ -11,6 +12,18 @@ impl From<DbError> for Error {
         match error {
             DbError::Unknown => Self::StorageUnavailable,
             DbError::Unique | DbError::Constraint | DbError::Broken => Self::Internal,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Db(error) => error.into(),
+            StoreError::SessionEnded => Self::SignInRequired,
+            StoreError::MemberNotActive(status) => Self::MemberNotActive(status),
+            StoreError::NotFound => Self::NotFound,
+            StoreError::Unwritable => Self::Internal,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::sync::absence;
 use crate::app::sync::upstream_changes;
-use crate::crypto::session::Session;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::Stmt;
 use crate::store::keys::refresh::{self, KeyToRefresh};
@@ -48,7 +48,7 @@ async fn ask_one(
 ) -> Result<(bool, Option<Stmt>), Error> {
     let (generation, workspace) = (&key.public_id, key.workspace_id.as_deref());
     Ok(
-        match openrouter::read_key_once(app, &key.upstream_hash).await {
+        match openrouter::read_key_once(&app.upstream(), &key.upstream_hash).await {
             UpstreamReply::Is(body) => {
                 if key.missing {
                     absence::withdraw(app, generation, actor).await?;

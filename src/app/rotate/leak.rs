@@ -8,7 +8,7 @@ use crate::app::rotate::{
     Rotated, RotationRequest, attempt, card_now, disable_old, looked_at, made, owned, prepare,
 };
 use crate::app::sync::upstream_changes::Look;
-use crate::crypto::session::Session;
+use crate::domain::people::session::Session;
 use crate::domain::policy::quota::LEAK_REPORTS_A_DAY;
 use crate::store::idempotency::Taking;
 use crate::store::keys::claims::Attempt;

@@ -40,7 +40,8 @@ pub async fn is_gone(app: &App, workspace_id: Option<&str>) -> Result<bool, DbEr
     let Some(workspace_id) = workspace_id.or(account.home_workspace_id.as_deref()) else {
         return Ok(false);
     };
-    Ok(account.may_conclude && workspaces::read(app, workspace_id).await == UpstreamReply::Is(()))
+    Ok(account.may_conclude
+        && workspaces::read(&app.upstream(), workspace_id).await == UpstreamReply::Is(()))
 }
 
 /// Writes down that OpenRouter no longer has the key of this row.

@@ -24,7 +24,7 @@ pub async fn must_be_there(app: &App, guardrail: Option<&str>) -> Result<(), Err
     let Some(guardrail) = guardrail else {
         return Ok(());
     };
-    match read(app, guardrail).await {
+    match read(&app.upstream(), guardrail).await {
         UpstreamReply::Is(()) => Ok(()),
         UpstreamReply::Missing | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {
             Err(Error::GuardrailMissing)
@@ -66,7 +66,7 @@ pub async fn follow(
     }
     let sent = match send(app, basis, hash).await {
         // It is the guardrail that is not there, or the key.
-        UpstreamReply::Missing => match openrouter::read_key(app, hash).await {
+        UpstreamReply::Missing => match openrouter::read_key(&app.upstream(), hash).await {
             UpstreamReply::Missing => {
                 absence::judge(app, due, UpstreamReply::Missing, actor).await?
             }
@@ -98,7 +98,7 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
     let (wanted, recorded) = (basis.guardrail_wanted.as_deref(), &basis.guardrail_id);
     let in_doubt = recorded.as_deref().filter(|_| basis.guardrail_sent);
     let told = match wanted.or(in_doubt) {
-        Some(guardrail) => change(app, AssignmentChange::Assign, guardrail, hash).await,
+        Some(guardrail) => change(&app.upstream(), AssignmentChange::Assign, guardrail, hash).await,
         None if basis.guardrail_sent => UpstreamReply::Missing,
         None => UpstreamReply::Is(0),
     };
@@ -107,7 +107,7 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
         UpstreamReply::Is(_) if wanted.is_none() => json!(recorded),
         UpstreamReply::Missing if wanted.is_some() => return UpstreamReply::Missing,
         UpstreamReply::Is(_) | UpstreamReply::Missing => {
-            match of_key(app, wanted, hash, basis.guardrail_list_offset).await {
+            match of_key(&app.upstream(), wanted, hash, basis.guardrail_list_offset).await {
                 UpstreamReply::Is(Listed::Has(has)) => has,
                 UpstreamReply::Is(Listed::GoesOn(offset)) => {
                     return UpstreamReply::Is(Sent::ListGoesOn(offset));
@@ -121,9 +121,9 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
         (Value::String(has), Some(wanted)) if has == wanted => UpstreamReply::Is(Sent::Confirmed),
         (Value::Null, None) => UpstreamReply::Is(Sent::Confirmed),
         (Value::String(has), None) => {
-            match change(app, AssignmentChange::Release, &has, hash).await {
+            match change(&app.upstream(), AssignmentChange::Release, &has, hash).await {
                 // It was deleted, and holds nobody any more, where the key at least is there.
-                UpstreamReply::Missing => openrouter::read_key(app, hash)
+                UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)
                     .await
                     .map(|_| Sent::Confirmed),
                 other => other.map(|_| Sent::Confirmed),

@@ -178,7 +178,7 @@ async fn evidence(
     let reset = basis.grants.limit_reset;
     for ended in retained::beside(&*app.db, &due.public_id, reset, now).await? {
         let hash = ended.due.upstream_hash.as_deref().unwrap_or_default();
-        match openrouter::read_key(app, hash).await {
+        match openrouter::read_key(&app.upstream(), hash).await {
             UpstreamReply::Is(body) => {
                 if let Some(reading) = body.read_at(app.now()) {
                     let known = ended.known.read(reading);
@@ -202,7 +202,7 @@ async fn read(app: &App, due: &Due, actor: &str) -> Result<UpstreamReply<Spend>,
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
-    let reply = openrouter::read_key(app, hash).await;
+    let reply = openrouter::read_key(&app.upstream(), hash).await;
     let reply = reply.map(|body| body.read_at(app.now()));
     let spend = match absence::judge(app, due, reply, actor).await? {
         UpstreamReply::Is(Some(spend)) => spend,

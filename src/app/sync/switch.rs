@@ -73,7 +73,7 @@ pub async fn switch_and_read(
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
-    let answer = openrouter::switch_key(app, hash, switch == Switch::Off).await;
+    let answer = openrouter::switch_key(&app.upstream(), hash, switch == Switch::Off).await;
     let answer = absence::judge(app, due, answer, actor).await?;
     let is_gone = matches!(answer, UpstreamReply::Missing);
     let (doubt, spent) = match answer {
@@ -156,7 +156,7 @@ async fn send_limit(
     // Whatever was sent before may have brought another window with it.
     let is_known = limit_reset == doubt.limit_reset && !doubt.is_of_another();
     let changed = (!is_known).then_some(limit_reset);
-    let answer = openrouter::limit_key(app, hash, limit, changed).await;
+    let answer = openrouter::limit_key(&app.upstream(), hash, limit, changed).await;
     let body = match absence::judge(app, due, answer, actor).await? {
         UpstreamReply::Is(body) => body,
         other => return Ok(other.map(|_| (SwitchOutcome::Overtaken, None))),
@@ -211,7 +211,7 @@ async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
             return Ok(Removal { reply, is_off });
         }
     }
-    let deleted = openrouter::delete_key(app, hash).await;
+    let deleted = openrouter::delete_key(&app.upstream(), hash).await;
     let is_open = matches!(
         deleted,
         UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected)
@@ -248,12 +248,12 @@ fn has_figures(app: &App, due: &Due) -> bool {
 /// Disables a key that is to be removed; where that fails, its limit is lowered as far as it goes. The row keeps the
 /// higher limit on record: its siblings' caps count with no less.
 async fn off_or_least(app: &App, due: &Due, hash: &str) -> UpstreamReply<()> {
-    let off = openrouter::switch_key(app, hash, true).await;
+    let off = openrouter::switch_key(&app.upstream(), hash, true).await;
     if matches!(
         off,
         UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected)
     ) {
-        let lowered = openrouter::limit_key(app, hash, NanoUsd::CENT, None).await;
+        let lowered = openrouter::limit_key(&app.upstream(), hash, NanoUsd::CENT, None).await;
         let lowered =
             matches!(lowered, UpstreamReply::Is(body) if body.allows_at_most(NanoUsd::CENT));
         let generation = due.public_id.as_str();
@@ -266,7 +266,7 @@ async fn off_or_least(app: &App, due: &Due, hash: &str) -> UpstreamReply<()> {
 /// What a key that is off has spent until then, booked at once: its successor's cap is computed from it.
 async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<UpstreamReply<()>, DbError> {
     let off_at = app.now();
-    let spend = match openrouter::read_key(app, hash).await {
+    let spend = match openrouter::read_key(&app.upstream(), hash).await {
         UpstreamReply::Is(body) => body.read_at(off_at),
         other => return Ok(other.map(|_| ())),
     };

@@ -45,7 +45,7 @@ pub async fn look(
     let Some(before) = rows::by_hash(&*app.db, hash).await? else {
         return Ok(UpstreamReply::Is(Vec::new()));
     };
-    let key = match openrouter::read_listed(app, hash).await {
+    let key = match openrouter::read_listed(&app.upstream(), hash).await {
         UpstreamReply::Is(key) => key,
         other => return Ok(other.map(|_| Vec::new())),
     };
@@ -170,8 +170,8 @@ pub async fn check(
         return Ok(UpstreamReply::Unknown);
     };
     let read = match look {
-        Look::Needed => openrouter::read_key_once(app, hash).await,
-        Look::Brief => openrouter::glance_at_key(app, hash).await,
+        Look::Needed => openrouter::read_key_once(&app.upstream(), hash).await,
+        Look::Brief => openrouter::glance_at_key(&app.upstream(), hash).await,
     };
     Ok(match read {
         UpstreamReply::Is(body) => {

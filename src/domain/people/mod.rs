@@ -3,4 +3,5 @@
 pub mod address;
 pub mod identity;
 pub mod request;
+pub mod session;
 pub mod text;

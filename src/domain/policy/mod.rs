@@ -2,6 +2,7 @@
 
 pub mod gate;
 pub mod origin;
+pub mod plan_seed;
 pub mod quota;
 pub mod return_target;
 pub mod terms;

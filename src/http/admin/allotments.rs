@@ -4,14 +4,15 @@
 use serde_json::json;
 
 use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::key::key_name::key_name;
 use crate::domain::people::identity::is_account_number;
+use crate::domain::people::session::Session;
 use crate::http::api::keys;
 use crate::http::server::body::{BlockProvider, NoMembers};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::http::server::reply::{cut_to_page, id_of};
-use crate::http::{Context, Reply};
 use crate::ports::{NoRandomness, Rows};
 use crate::store::access::allotments::{self, By, PAGE_ROWS, Person};
 use crate::store::members;

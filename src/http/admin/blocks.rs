@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::IdKind;
 use crate::domain::people::identity::is_account_number;
+use crate::domain::people::session::Session;
 use crate::http::server::body::BlockProvider;
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::http::server::reply::{cut_to_page, id_of};
-use crate::http::{Context, Reply};
 use crate::ports::Rows;
 use crate::store::members;
 use crate::store::members::blocks::{self, AdminActor, NewBlock, PAGE_ROWS};

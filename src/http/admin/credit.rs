@@ -11,7 +11,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::http::admin::plans::{amount, change};
 use crate::http::server::body::NoMembers;
-use crate::http::{Context, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::store::budget::allowances::{self, OwnerLookup};
 use crate::store::budget::raises;
 

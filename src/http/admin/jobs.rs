@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::error::Error;
-use crate::http::{Context, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::jobs::{self, Job};
 use crate::ports::Rows;
 use crate::store::keys::upstream_holds;

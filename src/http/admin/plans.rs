@@ -6,13 +6,14 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::sync::guardrail;
 use crate::app::sync::limit;
-use crate::crypto::session::Session;
 use crate::domain::id::IdKind;
 use crate::domain::money::NanoUsd;
+use crate::domain::people::session::Session;
 use crate::domain::time::period::LimitReset;
 use crate::http::server::body::Nullable;
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::http::server::reply::cut_to_page;
-use crate::http::{Context, Reply};
 use crate::ports::NoRandomness;
 use crate::store::budget::allowances::{self, OwnerLookup};
 use crate::store::budget::plans::{self, AdminChange, Changed, PAGE_ROWS, PlanTerms};
@@ -116,7 +117,7 @@ async fn workspace_must_be_there(app: &App, terms: &PlanTerms) -> Result<(), Err
     if !(1..=WORKSPACE_CHARS).contains(&workspace.len()) || !workspace.bytes().all(plain) {
         return unknown;
     }
-    match workspaces::read(app, workspace).await {
+    match workspaces::read(&app.upstream(), workspace).await {
         Answer::Is(()) => Ok(()),
         Answer::Missing | Answer::Refused(UpstreamRefusal::Rejected) => unknown,
         Answer::Refused(UpstreamRefusal::Credential) => Err(Error::CredentialRefused),

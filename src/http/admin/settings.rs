@@ -4,8 +4,9 @@
 use crate::app::error::Error;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
+use crate::http::server::context::Context;
 use crate::http::server::cookies;
-use crate::http::{Context, Reply};
+use crate::http::server::reply::Reply;
 use crate::store::members;
 use crate::store::ops::alarms;
 use crate::store::ops::settings::{self, Claims, Minting, SettingsOutcome};

@@ -6,7 +6,8 @@ use crate::app::membership;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::seal;
 use crate::http::auth::signed_out;
-use crate::http::{Context, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::ports::json;
 use crate::store::members;
 use crate::store::members::export as store_export;
@@ -21,7 +22,7 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
     let from = match context.query("after") {
         None => ExportPosition::first(),
         Some(after) => {
-            let keys = app.config.keyring.keys(Purpose::ExportCursor);
+            let keys = app.keyring.keys(Purpose::ExportCursor);
             let opened = seal::open(keys, &name, &after);
             opened
                 .and_then(|plain| json::read(&plain))
@@ -41,7 +42,7 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
 
 /// A position has our own numbers in it, which say how much goes on here: nobody else reads them.
 fn sealed(app: &App, name: &str, next: &ExportPosition) -> Result<String, Error> {
-    let key = app.config.keyring.newest(Purpose::ExportCursor);
+    let key = app.keyring.newest(Purpose::ExportCursor);
     let plain = serde_json::to_vec(next).map_err(|_| Error::Internal)?;
     let sealed = seal::seal(key.ok_or(Error::Internal)?, name, &plain, &*app.random)?;
     Ok(sealed)

@@ -5,7 +5,8 @@ use crate::app::error::Error;
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::http::api::key_answer;
-use crate::http::{Context, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 
 body! {
     /// There is nothing to choose. Who has not accepted the terms in force says so with the claim.

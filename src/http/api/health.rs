@@ -6,7 +6,9 @@ use serde_json::json;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::config::Problem;
-use crate::http::{Context, Outbound, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::message::Outbound;
+use crate::http::server::reply::Reply;
 use crate::store::ops::alarms::{self, HealthFlags};
 
 /// For so long what the database said is said again.

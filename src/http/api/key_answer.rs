@@ -6,8 +6,8 @@ use crate::app::error::Error;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::http::Reply;
 use crate::http::api::keys::KeyBody;
+use crate::http::server::reply::Reply;
 use crate::store::keys::cards::Card;
 
 /// Without the secret, which joins the body when it leaves: whatever else is done with an answer cannot give it away.

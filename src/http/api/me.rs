@@ -10,8 +10,9 @@ use crate::domain::people::identity::MemberRole;
 use crate::domain::policy::gate::{ClaimFacts, Policy, first_refusal};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
+use crate::http::server::context::Context;
 use crate::http::server::pipeline::is_admin;
-use crate::http::{Context, Reply};
+use crate::http::server::reply::Reply;
 use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::members;
 

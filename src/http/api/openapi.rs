@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::app::error::Error;
 use crate::http::routes::{Method, ROUTES, Route, Shows, Takes, Who};
+use crate::http::server::context::Context;
 use crate::http::server::idempotency;
-use crate::http::{Context, Reply};
+use crate::http::server::reply::Reply;
 
 /// The bodies' schemas; the paths come from the table.
 const COMPONENTS: &str = include_str!("openapi.json");

@@ -8,8 +8,9 @@ use crate::domain::id::{self, PublicId};
 use crate::domain::people::request::{self, RequestKind, RequestState};
 use crate::domain::people::text::Refused;
 use crate::domain::time::period::LimitReset;
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::http::server::reply::cut_to_page;
-use crate::http::{Context, Reply};
 use crate::ports::Rows;
 use crate::store::members;
 use crate::store::members::requests::{

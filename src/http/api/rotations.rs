@@ -6,8 +6,9 @@ use crate::domain::key::rotation::GRACE_HOURS;
 use crate::domain::time::Timestamp;
 use crate::http::api::key_answer;
 use crate::http::server::body::NoMembers;
+use crate::http::server::context::Context;
 use crate::http::server::pipeline::is_admin;
-use crate::http::{Context, Reply};
+use crate::http::server::reply::Reply;
 use crate::store::keys::cards::Card;
 
 body! {

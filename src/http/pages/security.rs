@@ -2,7 +2,8 @@
 
 use crate::app::error::Error;
 use crate::domain::time::Timestamp;
-use crate::http::{Context, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 
 const DAY_SECS: i64 = 86_400;
 /// How long the answer may be believed. The RFC wants less than a year; ours is written anew for each request.

@@ -11,7 +11,7 @@ use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, seal};
 use crate::domain::policy::return_target::ReturnTarget;
 use crate::domain::time::Timestamp;
-use crate::http::Context;
+use crate::http::server::context::Context;
 use crate::http::server::cookies;
 
 /// How long a person may take at GitHub, in seconds.
@@ -42,7 +42,7 @@ pub fn begin(
     next: ReturnTarget,
 ) -> Result<Option<(Pending, Vec<String>)>, Error> {
     let app = &*context.app;
-    let Some(key) = app.config.keyring.newest(Purpose::SignInAttempt) else {
+    let Some(key) = app.keyring.newest(Purpose::SignInAttempt) else {
         return Ok(None);
     };
     let suffix = hex::encode(random::bytes::<4>(&*app.random)?);
@@ -109,6 +109,6 @@ fn suffix_of(state: &str) -> &str {
 }
 
 fn open(app: &App, name: &str, sealed: &str) -> Option<Pending> {
-    let keys = app.config.keyring.keys(Purpose::SignInAttempt);
+    let keys = app.keyring.keys(Purpose::SignInAttempt);
     crate::ports::json::read(&seal::open(keys, name, sealed)?)
 }

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use crate::app::context::App;
 use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::crypto::{derived_id, random};
 use crate::domain::id::{IdKind, PublicId};
-use crate::http::Body;
+use crate::domain::people::session::Session;
 use crate::http::server::body::{FromBody, Members};
+use crate::http::server::message::Body;
 use crate::ports::NoRandomness;
 use crate::store::idempotency::Taking;
 

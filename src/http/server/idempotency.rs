@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 use crate::app::error::Error;
 use crate::crypto::{random, sha256_hex};
 use crate::http::api::key_answer;
+use crate::http::server::context::Context;
+use crate::http::server::message::Body;
+use crate::http::server::reply::Reply;
 use crate::http::server::route::{Route, Who};
-use crate::http::{Body, Context, Reply};
 use crate::store::idempotency::{self, Keyed, Taken, Taking};
 use crate::store::keys::cards;
 

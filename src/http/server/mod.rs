@@ -3,12 +3,13 @@
 #[macro_use]
 pub(crate) mod body;
 pub(crate) mod attempts;
-pub(crate) mod checks;
-pub(crate) mod context;
+pub mod checks;
+pub mod context;
 pub mod cookies;
 pub mod headers;
 pub(crate) mod idempotency;
-pub(crate) mod pipeline;
+pub mod message;
+pub mod pipeline;
 pub mod rate;
-pub(crate) mod reply;
+pub mod reply;
 pub(crate) mod route;

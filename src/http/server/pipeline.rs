@@ -9,6 +9,13 @@
 //! 7. the handler;
 //! 8. security headers, one log line.
 
+use crate::domain::people::session::Session;
+use crate::http::server::context::Context;
+use crate::http::server::message::Inbound;
+use crate::http::server::message::Outbound;
+use crate::http::server::reply::Reply;
+use crate::ports::DbError;
+use crate::store::query::StoreError;
 use std::rc::Rc;
 
 use http::{HeaderName, HeaderValue};
@@ -19,13 +26,15 @@ use crate::app::error::{Error, Level};
 use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, session};
 use crate::domain::id::IdKind;
+use crate::http::pages;
 use crate::http::routes::{ROUTES, Route, Shows, Who, allowed};
 use crate::http::server::checks::{
     body_fits, canonical, header, page_of, same_origin, wants_document, without_effects,
 };
-use crate::http::server::rate::{self, CountedBy, Limit};
+use crate::http::server::rate;
 use crate::http::server::{cookies, headers, idempotency};
-use crate::http::{Context, Inbound, Outbound, Reply, pages};
+use crate::ports::rate_limit::CountedBy;
+use crate::ports::rate_limit::Limit;
 use crate::store::members;
 
 /// The application behind its route table, built once for each isolate.
@@ -225,7 +234,7 @@ async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result
 
 /// As whom a session counts: its member, at its epoch. Ending a member's sessions raises the epoch, so an ended session
 /// has a count of its own and uses up nothing of its member's, without the database having been asked.
-fn counted_as(session: &session::Session) -> String {
+fn counted_as(session: &Session) -> String {
     format!("{} {}", session.member, session.epoch)
 }
 
@@ -261,7 +270,7 @@ async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
 
 /// An unknown address, or an admin's route that this session does not reach. A page that was made for another member
 /// learns that first, and from both alike: it may have been an admin's.
-fn not_found(inbound: &Inbound, session: &session::Session) -> Error {
+fn not_found(inbound: &Inbound, session: &Session) -> Error {
     match page_of(inbound) {
         Some(page_of) if page_of != session.member.as_str() => Error::AccountChanged,
         _ => Error::NotFound,
@@ -271,12 +280,12 @@ fn not_found(inbound: &Inbound, session: &session::Session) -> Error {
 /// The admin that a session speaks for, if it does. Counted, since it reads the database for whoever asks.
 async fn look_up_within_limit(
     app: &App,
-    session: &session::Session,
+    session: &Session,
 ) -> Result<Option<members::Member>, Error> {
     within(app, Limit::Api, &counted_as(session)).await?;
     match members::signed_in(&*app.db, session, Vec::new()).await {
         Ok((member, _)) => Ok(Some(member).filter(|member| is_admin(app, member))),
-        Err(Error::StorageUnavailable) => Err(Error::StorageUnavailable),
+        Err(StoreError::Db(DbError::Unknown)) => Err(Error::StorageUnavailable),
         Err(_) => Ok(None),
     }
 }
@@ -303,9 +312,9 @@ fn context(app: &Rc<App>, inbound: Inbound) -> Context {
     }
 }
 
-fn session_of(app: &App, cookies: Option<&str>) -> Option<session::Session> {
+fn session_of(app: &App, cookies: Option<&str>) -> Option<Session> {
     let token = cookies::value(cookies, cookies::SESSION)?;
-    let keys = app.config.keyring.keys(Purpose::Session);
+    let keys = app.keyring.keys(Purpose::Session);
     session::verify(keys, token, app.now())
 }
 

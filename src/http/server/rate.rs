@@ -5,56 +5,12 @@ use crate::app::context::App;
 use crate::crypto::hmac_hex;
 use crate::crypto::keyring::Purpose;
 use crate::domain::people::address::subscriber;
-
-/// A limit, by the name of its rate-limit binding. The numbers are in wrangler.toml.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// 20 a minute from one address: sign-ins started, sign-ins finished, and endings of every session, each apart.
-    Start,
-    /// 5 claims a minute by one member.
-    ClaimMember,
-    /// 30 claims a minute from one address.
-    ClaimAddress,
-    /// 120 API requests a minute by one member.
-    Api,
-}
-
-/// What a limit counts by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CountedBy {
-    Address,
-    Member,
-}
-
-impl Limit {
-    pub const ALL: [Self; 4] = [
-        Self::Start,
-        Self::ClaimMember,
-        Self::ClaimAddress,
-        Self::Api,
-    ];
-
-    pub const fn binding(self) -> &'static str {
-        match self {
-            Self::Start => "LIMIT_START",
-            Self::ClaimMember => "LIMIT_CLAIM_MEMBER",
-            Self::ClaimAddress => "LIMIT_CLAIM_ADDRESS",
-            Self::Api => "LIMIT_API",
-        }
-    }
-
-    pub const fn by(self) -> CountedBy {
-        match self {
-            Self::Start | Self::ClaimAddress => CountedBy::Address,
-            Self::ClaimMember | Self::Api => CountedBy::Member,
-        }
-    }
-}
+use crate::ports::rate_limit::Limit;
 
 /// Whether the request is within the limit. The counter's key is a keyed hash: no address leaves the isolate.
 pub async fn allows(app: &App, limit: Limit, who: &str) -> bool {
     match counter_key(app, limit, who) {
-        Some(key) => app.brake.allows(limit, &key).await,
+        Some(key) => app.rate_limiter.allows(limit, &key).await,
         None => true,
     }
 }
@@ -67,6 +23,6 @@ pub fn address_of(header: Option<&str>) -> String {
 }
 
 fn counter_key(app: &App, limit: Limit, who: &str) -> Option<String> {
-    let key = app.config.keyring.newest(Purpose::RateLimit)?;
+    let key = app.keyring.newest(Purpose::RateLimit)?;
     hmac_hex(key, limit.binding(), who)
 }

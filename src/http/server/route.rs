@@ -2,9 +2,10 @@
 
 use crate::app::error::Error;
 use crate::config::Config;
-use crate::http::server::rate::Limit;
-use crate::http::{Context, Reply};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
 use crate::ports::LocalFuture;
+use crate::ports::rate_limit::Limit;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {

@@ -81,7 +81,7 @@ pub async fn disable_only(
     if let Some(hash) = due.upstream_hash.as_deref()
         && let UpstreamReply::Refused(
             refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
-        ) = openrouter::switch_key(app, hash, true).await
+        ) = openrouter::switch_key(&app.upstream(), hash, true).await
     {
         return refuse(app, run, due, refused, counts).await;
     }
@@ -117,7 +117,7 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -
 }
 
 async fn read_last(app: &App, due: &Due, hash: &str) -> Result<UpstreamReply<SpendBody>, DbError> {
-    let answer = openrouter::read_key(app, hash).await;
+    let answer = openrouter::read_key(&app.upstream(), hash).await;
     absence::judge(app, due, answer, JOB).await
 }
 

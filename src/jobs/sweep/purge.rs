@@ -42,7 +42,7 @@ async fn look(app: &App, run: &Run, kept: &RetainedKey) -> Result<UpstreamReply<
     let Some(hash) = kept.due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
-    let mut body = match openrouter::read_key(app, hash).await {
+    let mut body = match openrouter::read_key(&app.upstream(), hash).await {
         UpstreamReply::Is(body) => body,
         other => return Ok(other.map(|_| false)),
     };
@@ -67,13 +67,15 @@ async fn look(app: &App, run: &Run, kept: &RetainedKey) -> Result<UpstreamReply<
     if !was_on && !known.may_go(run.now) {
         return Ok(UpstreamReply::Is(false));
     }
-    Ok(openrouter::delete_key(app, hash).await.map(|()| true))
+    Ok(openrouter::delete_key(&app.upstream(), hash)
+        .await
+        .map(|()| true))
 }
 
 /// Switches it off, and reads it after that.
 async fn off(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
-    match openrouter::switch_key(app, hash, true).await {
-        UpstreamReply::Is(_) => openrouter::read_key(app, hash).await,
+    match openrouter::switch_key(&app.upstream(), hash, true).await {
+        UpstreamReply::Is(_) => openrouter::read_key(&app.upstream(), hash).await,
         UpstreamReply::Missing => UpstreamReply::Missing,
         UpstreamReply::Refused(refused) => UpstreamReply::Refused(refused),
         UpstreamReply::Unknown => UpstreamReply::Unknown,

@@ -146,7 +146,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
         counts.errors = counts.errors.saturating_add(1);
         return Ok(());
     }
-    match openrouter::delete_key(app, &key.hash).await {
+    match openrouter::delete_key(&app.upstream(), &key.hash).await {
         // It was listed by this very credential, so a 404 means that it is gone.
         UpstreamReply::Is(()) | UpstreamReply::Missing => {}
         UpstreamReply::Refused(refused) => return counts.refusal(refused),
@@ -199,7 +199,7 @@ async fn has_its_own(app: &App, row: &MarkedRow) -> bool {
     let Some(recorded) = row.upstream_hash.as_deref() else {
         return false;
     };
-    matches!(openrouter::read_key(app, recorded).await, UpstreamReply::Is(key) if key.name == row.upstream_name)
+    matches!(openrouter::read_key(&app.upstream(), recorded).await, UpstreamReply::Is(key) if key.name == row.upstream_name)
 }
 
 /// Writes down which markers have no row, and raises the alarm about those that nobody has looked at.
@@ -238,7 +238,7 @@ async fn quarantine(
     if strays::by_name(&*app.db, key.name()).await?.is_some() {
         return Ok(());
     }
-    match openrouter::switch_key(app, &key.hash, true).await {
+    match openrouter::switch_key(&app.upstream(), &key.hash, true).await {
         UpstreamReply::Is(_) => {
             counts.success();
             let noted = strays::disabled(&key.hash, run.now);

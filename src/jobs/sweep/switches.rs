@@ -111,7 +111,8 @@ async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Re
         while pages > 0 && !unseen.is_empty() && run.has_time_for_rows(app) {
             run.renew(app).await?;
             pages = pages.saturating_sub(1);
-            let UpstreamReply::Is(page) = openrouter::list_keys(app, *workspace_id, offset).await
+            let UpstreamReply::Is(page) =
+                openrouter::list_keys(&app.upstream(), *workspace_id, offset).await
             else {
                 reads = 0;
                 break 'pages;

@@ -3,12 +3,14 @@
 
 use serde_json::Value;
 
-use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{batch_retrying_unknown, json_rows, members, rows_of};
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::rows_of;
+use crate::store::{json_rows, members};
 
 /// Allotments of a page.
 pub const PAGE_ROWS: usize = 50;
@@ -89,7 +91,7 @@ pub async fn put(
     by: &By<'_>,
     allotment: &PublicId,
     person: &Person<'_>,
-) -> Result<Option<(Value, bool)>, Error> {
+) -> Result<Option<(Value, bool)>, StoreError> {
     let (change, session, now) = (&by.change, by.session, by.now);
     let Person {
         provider,
@@ -116,7 +118,11 @@ pub async fn put(
 }
 
 /// Withdraws a permission. A key that is there goes on working; what is being made for it meanwhile is not recorded.
-pub async fn withdraw(db: &dyn Database, by: &By<'_>, allotment: &PublicId) -> Result<(), Error> {
+pub async fn withdraw(
+    db: &dyn Database,
+    by: &By<'_>,
+    allotment: &PublicId,
+) -> Result<(), StoreError> {
     let (change, session) = (&by.change, by.session);
     let stmts = vec![
         stmt!(

@@ -4,7 +4,7 @@
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
-use crate::store::last_row;
+use crate::store::query::last_row;
 
 statements! {
     TODAY = concat!("SELECT json_object('pause_until', s.pause_until,

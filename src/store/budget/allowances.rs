@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 
-use crate::app::error::Error;
 use crate::domain::money::NanoUsd;
 use crate::domain::policy::quota::{OWN_LIMITS_A_DAY, PREFERENCES_A_DAY};
 use crate::domain::time::Timestamp;
@@ -11,7 +10,11 @@ use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, Stmt};
 use crate::store::audit::{committed, was_committed};
 use crate::store::budget::plans::{AdminChange, fit_owner, owner_due};
-use crate::store::{batch_retrying_unknown, members, read, rows_of};
+use crate::store::members;
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// The key is known to have another window than a prepaid plan's: what was just read of it is all that was spent.
 macro_rules! other_window {
@@ -149,7 +152,7 @@ pub enum OwnerLookup<'a> {
 }
 
 /// Who owns it; `None` when there is no such thing.
-pub async fn owner(db: &dyn Database, of: OwnerLookup<'_>) -> Result<Option<Owner>, Error> {
+pub async fn owner(db: &dyn Database, of: OwnerLookup<'_>) -> Result<Option<Owner>, StoreError> {
     let stmt = match of {
         OwnerLookup::Member(id) => stmt!(OWNER_OF_MEMBER, id),
         OwnerLookup::Key(id) => stmt!(OWNER_OF_KEY, id),
@@ -168,7 +171,7 @@ pub async fn assign(
     owner: i64,
     plan: &str,
     read_since: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<bool, StoreError> {
     let (change, admin) = (&by.change, &by.session.member);
     let mut stmts = vec![
         stmt!(
@@ -200,7 +203,7 @@ pub(crate) async fn done(
     by: &AdminChange<'_>,
     target: &str,
     mut stmts: Vec<Stmt>,
-) -> Result<bool, Error> {
+) -> Result<bool, StoreError> {
     let written = stmts.len();
     stmts.extend([
         members::session_check(by.session),
@@ -242,7 +245,7 @@ pub async fn pay(
     owner: i64,
     payment: &str,
     amount: NanoUsd,
-) -> Result<Option<(Payment, bool)>, Error> {
+) -> Result<Option<(Payment, bool)>, StoreError> {
     let (change, admin) = (&by.change, &by.session.member);
     let stmts = vec![
         stmt!(
@@ -292,7 +295,7 @@ pub async fn prefer(
     key: &str,
     owner: i64,
     preference: &Preference,
-) -> Result<bool, Error> {
+) -> Result<bool, StoreError> {
     let (change, member, epoch) = (&by.change, &by.session.member, by.session.epoch);
     let stmts = match preference {
         Preference::Limit(limit) => vec![

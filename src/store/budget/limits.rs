@@ -9,8 +9,12 @@ use crate::domain::time::period::LimitReset;
 use crate::domain::time::{Timestamp, earliest};
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::budget_sql::{GrantsRow, SiblingRow, SpendRow, siblings_since};
+use crate::store::figures;
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
-use crate::store::{batch_retrying_unknown, figures, last_row, read, rows_of};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// Rows that one run takes up.
 const BATCH: i64 = 200;

@@ -3,15 +3,18 @@
 
 use serde::Serialize;
 
-use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::money::{NanoUsd, percent};
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit::committed;
-use crate::store::{batch_retrying_unknown, members, read, rows_of};
+use crate::store::members;
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 macro_rules! plan {
     () => {
@@ -161,7 +164,7 @@ pub async fn page(
     db: &dyn Database,
     session: &Session,
     after: Option<&str>,
-) -> Result<Vec<Plan>, Error> {
+) -> Result<Vec<Plan>, StoreError> {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
     asked(db, session, stmt!(PAGE, after, more)).await
 }
@@ -170,11 +173,11 @@ pub async fn named(
     db: &dyn Database,
     session: &Session,
     name: &str,
-) -> Result<Option<Plan>, Error> {
+) -> Result<Option<Plan>, StoreError> {
     Ok(asked(db, session, stmt!(ONE, name)).await?.pop())
 }
 
-async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<Plan>, Error> {
+async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<Plan>, StoreError> {
     let (_, rows) = members::signed_in(db, session, vec![stmt]).await?;
     let rows = rows_of(&rows, 0)?.iter();
     let plans: Result<Vec<PlanRow>, DbError> = rows.map(|row| read(row)).collect();
@@ -225,7 +228,7 @@ pub async fn create(
     by: &AdminChange<'_>,
     name: &str,
     terms: &PlanTerms,
-) -> Result<Changed, Error> {
+) -> Result<Changed, StoreError> {
     let (change, target) = (&by.change, target(name));
     let (member, epoch) = (&by.session.member, by.session.epoch);
     let target = target.as_str();
@@ -255,7 +258,7 @@ pub async fn change(
     by: &AdminChange<'_>,
     name: &str,
     terms: &PlanTerms,
-) -> Result<Changed, Error> {
+) -> Result<Changed, StoreError> {
     let (change, target) = (&by.change, target(name));
     let (member, epoch) = (&by.session.member, by.session.epoch);
     let target = target.as_str();
@@ -314,7 +317,7 @@ async fn ending_with(
     by: &AdminChange<'_>,
     name: &str,
     mut stmts: Vec<Stmt>,
-) -> Result<Changed, Error> {
+) -> Result<Changed, StoreError> {
     let written = stmts.len();
     stmts.extend([
         members::session_check(by.session),

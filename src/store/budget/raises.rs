@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::app::error::Error;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::Grants;
@@ -11,7 +10,11 @@ use crate::ports::Database;
 use crate::store::budget::allowances::{Owner, done};
 use crate::store::budget::plans::{AdminChange, owner_due};
 use crate::store::budget_sql::GrantsRow;
-use crate::store::{batch_retrying_unknown, members, read, rows_of};
+use crate::store::members;
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 statements! {
     RAISE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
@@ -106,7 +109,7 @@ pub async fn raise(
     raise: &PublicId,
     amount: NanoUsd,
     until: Option<Timestamp>,
-) -> Result<Option<Raised>, Error> {
+) -> Result<Option<Raised>, StoreError> {
     let (change, admin) = (&by.change, &by.session.member);
     let stmts = vec![
         stmt!(RAISE_GUARD, change, key, by.now, admin, by.session.epoch),
@@ -129,7 +132,7 @@ pub async fn end_raise(
     by: &AdminChange<'_>,
     raise: &str,
     of: &Owner,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     let (change, key) = (&by.change, of.key.as_deref().unwrap_or_default());
     let (admin, epoch) = (&by.session.member, by.session.epoch);
     let stmts = vec![

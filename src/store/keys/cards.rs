@@ -1,16 +1,16 @@
 //! Keys as their owner sees them.
 
-use crate::crypto::session::Session;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{self, Grants};
 use crate::domain::money::spend::Spend;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::budget_sql::GrantsRow;
-use crate::store::read;
+use crate::store::query::read;
 
 /// A key as it is told at `$now`.
 macro_rules! card {

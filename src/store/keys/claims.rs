@@ -4,10 +4,10 @@
 //! The batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
 //! change_id is there. So it may be sent twice, and a lost answer is settled by sending it again.
 
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{Grants, Sibling};
+use crate::domain::people::session::Session;
 use crate::domain::policy::gate::{ATTEMPTS_A_DAY, ClaimFacts, ClaimTerms, HOUR_SECS};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
@@ -19,7 +19,9 @@ use crate::store::budget_sql::{GrantsRow, SiblingRow, siblings_since};
 use crate::store::idempotency::Taking;
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::rotations::Rotation;
-use crate::store::{batch_retrying_unknown, last_row, rows_of};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::rows_of;
 
 /// Tries of the owner of `g` since `$since`. What upstream had no patience for is none; but five of those are one, so that
 /// there is an end to them too.

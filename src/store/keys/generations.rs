@@ -6,9 +6,13 @@ use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
+use crate::store::figures;
 use crate::store::keys::retained::{self, RetainedKey};
 use crate::store::keys::successors;
-use crate::store::{batch_retrying_unknown, figures, read, read_all, rows_of};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::read_all;
+use crate::store::query::rows_of;
 
 /// A mint whose request has long been answered: nobody waits for it any more. Later than the last moment at which it
 /// may still be recorded.

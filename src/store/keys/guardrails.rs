@@ -4,7 +4,9 @@ use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::keys::generations::LANDS_WITHIN_SECS;
-use crate::store::{batch_retrying_unknown, read, rows_of};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 statements! {
     // Whether it is still the plan's, and when something else was sent that may land yet.

@@ -5,7 +5,10 @@ use crate::domain::key::generation::GenerationState;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
-use crate::store::{batch_retrying_unknown, read, read_all, rows_of};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::read_all;
+use crate::store::query::rows_of;
 
 /// Rows of each kind that one run takes up: at about one call a second, half of a run's time.
 const BATCH: i64 = 200;

@@ -11,7 +11,8 @@ use crate::ports::{Database, DbError};
 use crate::store::audit;
 use crate::store::keys::claims::Attempt;
 use crate::store::keys::successors;
-use crate::store::{batch_retrying_unknown, last_row};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
 
 /// A mint that takes longer than this is not recorded any more: its request has long been answered.
 pub const RECORD_WITHIN_SECS: i64 = 60;

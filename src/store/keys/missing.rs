@@ -3,7 +3,8 @@
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
-use crate::store::{audit, last_row};
+use crate::store::audit;
+use crate::store::query::last_row;
 
 statements! {
     // Nothing is concluded from the answers of another account, or by a database that may have forgotten something.

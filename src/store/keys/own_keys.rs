@@ -1,17 +1,20 @@
 //! What owners want of their keys, and admins of anybody's, written down before anything is sent: a hold put or lifted, a
 //! name, the end. Whoever is neither finds no key.
 
-use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::HoldRole;
+use crate::domain::people::session::Session;
 use crate::domain::policy::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, Sql, SqlValue, Stmt};
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::generations::Due;
-use crate::store::{batch_retrying_unknown, members, read, rows_of};
+use crate::store::members;
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// Who acts on which key, by ?3 to ?6: its owner, or one of the admins, in a session that is current.
 macro_rules! acts {
@@ -238,7 +241,7 @@ pub async fn change(
     db: &dyn Database,
     wish: &KeyAct<'_>,
     wanted: &KeyChange,
-) -> Result<Granted, Error> {
+) -> Result<Granted, StoreError> {
     let (key, change) = (wish.key, &wish.change);
     let mut stmts = Vec::new();
     if let Some((change, name)) = &wanted.name {
@@ -261,7 +264,7 @@ pub async fn change(
 }
 
 /// Ends a key: what is live of it is to be removed, and nothing brings it back.
-pub async fn end(db: &dyn Database, wish: &KeyAct<'_>) -> Result<Granted, Error> {
+pub async fn end(db: &dyn Database, wish: &KeyAct<'_>) -> Result<Granted, StoreError> {
     let (key, change) = (wish.key, &wish.change);
     let stmts = vec![
         wish.guard(&END_GUARD, change),
@@ -277,7 +280,7 @@ async fn grant(
     db: &dyn Database,
     wish: &KeyAct<'_>,
     mut stmts: Vec<Stmt>,
-) -> Result<Granted, Error> {
+) -> Result<Granted, StoreError> {
     let written = stmts.len();
     stmts.extend([
         members::session_check(wish.session),
@@ -290,7 +293,7 @@ async fn grant(
     members::current(read_at(0)?, wish.session)?;
     let card = cards::read_cards(read_at(1)?)?
         .pop()
-        .ok_or(Error::NotFound)?;
+        .ok_or(StoreError::NotFound)?;
     let due: Result<Vec<DueNow>, _> = read_at(2)?.iter().map(|row| read(row)).collect();
     let owns = read_at(3)?
         .first()

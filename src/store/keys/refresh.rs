@@ -1,12 +1,14 @@
 //! A member's own question what their keys have spent: who may ask upstream just now, and what was answered.
 
-use crate::crypto::session::Session;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Stmt};
-use crate::store::{figures, read, rows_of};
+use crate::store::figures;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// A key is asked about once in so many seconds.
 pub const EVERY_SECS: i64 = 60;

@@ -12,7 +12,9 @@ use crate::ports::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit;
 use crate::store::keys::generations::Due;
-use crate::store::{batch_retrying_unknown, last_row, rows_of};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::rows_of;
 
 /// Rows that one run takes up.
 const BATCH: i64 = 200;
@@ -133,7 +135,7 @@ pub async fn beside(
     now: Timestamp,
 ) -> Result<Vec<RetainedKey>, DbError> {
     let beside = stmt!(BESIDE, generation, reset.name(), reset.starts(now), AT_ONCE);
-    crate::store::read_all(rows_of(&db.batch(vec![beside]).await?, 0)?)
+    crate::store::query::read_all(rows_of(&db.batch(vec![beside]).await?, 0)?)
 }
 
 /// Books what is `known` now of a key. Where that is more than was known, the caps of its owner's keys are due.

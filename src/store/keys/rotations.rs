@@ -4,23 +4,26 @@
 //! The change of an attempt is also the one that its hold carries: whoever takes the key in hand later takes the earlier
 //! attempt's place, and that one neither reserves nor records any more.
 
-use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::key::rotation::ROTATIONS_A_DAY;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
+use crate::domain::people::session::Session;
 use crate::domain::policy::quota::LEAK_REPORTS_A_DAY;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, Rows, Stmt};
+use crate::store::figures;
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::claims::{self, Attempt, ClaimDecision};
 use crate::store::keys::generations::Due;
 use crate::store::keys::mints::RECORD_WITHIN_SECS;
 use crate::store::keys::successors;
 use crate::store::members::{self, Member};
-use crate::store::{batch_retrying_unknown, figures, read, rows_of};
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// After this a rotation whose request died is undone: no mint of it can be recorded any more.
 pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
@@ -206,7 +209,7 @@ pub async fn begin(
     db: &dyn Database,
     attempt: &Attempt,
     rotation: &Rotation,
-) -> Result<StepResult, Error> {
+) -> Result<StepResult, StoreError> {
     let (change, key, now) = (&attempt.change, rotation.key.as_str(), attempt.now);
     let stmts = vec![
         stmt!(
@@ -244,7 +247,7 @@ pub async fn find(
     db: &dyn Database,
     session: &Session,
     secret_sha256: &str,
-) -> Result<Option<FoundKey>, Error> {
+) -> Result<Option<FoundKey>, StoreError> {
     let found = vec![stmt!(FOUND, secret_sha256)];
     let (_, rows) = members::signed_in(db, session, found).await?;
     let row = rows.first().and_then(|rows| rows.first());
@@ -257,7 +260,7 @@ pub async fn report_leak(
     attempt: &Attempt,
     key: &str,
     as_admin: bool,
-) -> Result<StepResult, Error> {
+) -> Result<StepResult, StoreError> {
     let (change, now, member) = (&attempt.change, attempt.now, &attempt.session.member);
     let stmts = vec![
         stmt!(
@@ -282,7 +285,7 @@ async fn told(
     attempt: &Attempt,
     key: &str,
     mut stmts: Vec<Stmt>,
-) -> Result<StepResult, Error> {
+) -> Result<StepResult, StoreError> {
     let written = stmts.len();
     stmts.extend(ask(attempt, key));
     let rows = batch_retrying_unknown(db, stmts).await?;
@@ -290,7 +293,7 @@ async fn told(
 }
 
 /// Reads what [`ask`] asked, from the `n`th statement on.
-fn read_told(attempt: &Attempt, rows: &[Rows], n: usize) -> Result<StepResult, Error> {
+fn read_told(attempt: &Attempt, rows: &[Rows], n: usize) -> Result<StepResult, StoreError> {
     let read_at = |more: usize| rows_of(rows, n.saturating_add(more));
     Ok(StepResult {
         member: members::current(read_at(0)?, &attempt.session)?,
@@ -330,7 +333,7 @@ pub async fn reserve(
     attempt: &Attempt,
     rotation: &Rotation,
     old: &OldSecret,
-) -> Result<(StepResult, ClaimDecision), Error> {
+) -> Result<(StepResult, ClaimDecision), StoreError> {
     let (change, generation, now) = (&attempt.change, &attempt.generation, attempt.now);
     let (key, taking) = (rotation.key.as_str(), attempt.taking.as_ref());
     let mut batch = vec![stmt!(
@@ -374,7 +377,7 @@ pub async fn reserve(
     batch.extend(claims::facts(attempt));
     let rows = batch_retrying_unknown(db, batch).await?;
     let told = read_told(attempt, &rows, written)?;
-    let decision = claims::read_decision(&rows)?.ok_or(Error::SignInRequired)?;
+    let decision = claims::read_decision(&rows)?.ok_or(StoreError::SessionEnded)?;
     Ok((told, decision))
 }
 

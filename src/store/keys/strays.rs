@@ -4,7 +4,8 @@ use crate::domain::id::PublicId;
 use crate::domain::key::stray::MarkedRow;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{last_row, read};
+use crate::store::query::last_row;
+use crate::store::query::read;
 
 statements! {
     BY_NAME = "SELECT json_object('public_id', n.public_id, 'upstream_name', n.upstream_name, 'state', n.state,

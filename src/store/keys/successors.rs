@@ -4,11 +4,12 @@
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Stmt};
+use crate::store::audit;
 use crate::store::keys::claims::Attempt;
 use crate::store::keys::generations::BATCH;
 use crate::store::keys::mints::{Minted, RECORD_WITHIN_SECS};
 use crate::store::keys::rotations::{DEAD_AFTER_SECS, Rotation};
-use crate::store::{audit, batch_retrying_unknown};
+use crate::store::query::batch_retrying_unknown;
 
 statements! {
     // The record's guard: the key has not ended, and the old one is as it was when the successor was reserved.

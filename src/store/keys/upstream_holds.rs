@@ -1,6 +1,5 @@
 //! What somebody else disabled or lowered at OpenRouter, kept until an admin lifts it by name.
 
-use crate::app::error::Error;
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
@@ -9,7 +8,11 @@ use crate::store::audit;
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
 use crate::store::keys::own_keys::KeyAct;
-use crate::store::{batch_retrying_unknown, members, read, rows_of};
+use crate::store::members;
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// Keys that an admin is shown, the newest ones.
 const SHOWN: i64 = 100;
@@ -172,7 +175,7 @@ pub fn keep_limit(
 
 /// Lifts both from a key, and has what is wanted sent again: the key as it is then, and the generations that have to
 /// follow; none where there was nothing to lift.
-pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due>), Error> {
+pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due>), StoreError> {
     let KeyAct {
         session,
         key,
@@ -194,7 +197,7 @@ pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due
     members::current(rows_of(&rows, 4)?, session)?;
     let card = cards::read_cards(rows_of(&rows, 5)?)?.pop();
     let due: Result<Vec<Due>, _> = rows_of(&rows, 6)?.iter().map(|row| read(row)).collect();
-    Ok((card.ok_or(Error::NotFound)?, due?))
+    Ok((card.ok_or(StoreError::NotFound)?, due?))
 }
 
 /// The keys that are held so, newest first, to be passed on.

@@ -4,12 +4,15 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{batch_retrying_unknown, json_rows, last_row, members, rows_of};
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::rows_of;
+use crate::store::{json_rows, members};
 
 /// Blocks of a page.
 pub const PAGE_ROWS: usize = 50;
@@ -80,8 +83,8 @@ pub async fn put(
     by: &AdminActor<'_>,
     provider: &str,
     people: &[NewBlock],
-) -> Result<i64, Error> {
-    let list = serde_json::to_string(people).map_err(|_| Error::Internal)?;
+) -> Result<i64, StoreError> {
+    let list = serde_json::to_string(people).map_err(|_| StoreError::Unwritable)?;
     let (change, session) = (&by.change, by.session);
     let stmts = vec![
         stmt!(
@@ -115,7 +118,7 @@ pub async fn lift(
     by: &AdminActor<'_>,
     provider: &str,
     subject: &str,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     let (change, session) = (&by.change, by.session);
     let stmts = vec![
         stmt!(

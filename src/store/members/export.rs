@@ -4,9 +4,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::crypto::session::Session;
+use crate::domain::people::session::Session;
 use crate::ports::{DbError, Rows, Sql, Stmt};
-use crate::store::{json_rows, rows_of};
+use crate::store::json_rows;
+use crate::store::query::rows_of;
 
 /// Rows of a page, over all sections: with the longest notes well below what a row set may hold.
 pub const PAGE_ROWS: usize = 500;

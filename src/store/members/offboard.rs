@@ -3,15 +3,19 @@
 
 use serde_json::Value;
 
-use crate::app::error::Error;
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::people::identity::Status;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::audit;
 use crate::store::keys::generations::Due;
 use crate::store::members::{self, roster};
-use crate::store::{audit, batch_retrying_unknown, last_row, read, rows_of};
+use crate::store::query::StoreError;
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// Generations that a request itself sees to; the sweep has the others.
 const AT_ONCE: i64 = 5;
@@ -173,7 +177,7 @@ impl StatusChange<'_> {
 pub async fn set_member_status(
     db: &dyn Database,
     verdict: &StatusChange<'_>,
-) -> Result<Option<(Value, Vec<Due>)>, Error> {
+) -> Result<Option<(Value, Vec<Due>)>, StoreError> {
     let (change, member, now) = (&verdict.change, &verdict.member, verdict.now);
     let (admin, status) = (&verdict.session.member, verdict.status.name());
     let mut stmts = vec![

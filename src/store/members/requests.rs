@@ -4,14 +4,17 @@
 
 use serde::Serialize;
 
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
 use crate::domain::people::identity::{Status, made_by};
 use crate::domain::people::request::{REQUESTS_A_DAY, RequestKind, RequestState};
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{batch_retrying_unknown, last_row, read, rows_of};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::read;
+use crate::store::query::rows_of;
 
 /// Requests of a page.
 pub const PAGE_ROWS: usize = 50;

@@ -1,13 +1,13 @@
 //! Two alarms that stop minting and whatever could not be undone: the database is behind what it was, and the
 //! management key is another account's. Jobs raise them; an admin, or the account itself, ends them.
 
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::audit;
-use crate::store::last_row;
 use crate::store::ops::settings::{SettingsOutcome, switch};
+use crate::store::query::last_row;
 
 statements! {
     HEAD = "SELECT json_object('since', s.restore_since, 'id', COALESCE(a.id, 0), 'change_id', a.change_id,

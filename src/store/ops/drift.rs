@@ -8,7 +8,8 @@ use crate::domain::time::period::LimitReset;
 use crate::ports::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
-use crate::store::{batch_retrying_unknown, read_all};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read_all;
 
 /// Differences that are kept; the run's counts have the rest.
 const KEPT: i64 = 1_000;

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::{audit, json_rows};

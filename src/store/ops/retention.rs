@@ -4,7 +4,7 @@
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
-use crate::store::last_row;
+use crate::store::query::last_row;
 
 /// Rows that one step deletes …
 const ROWS: i64 = 500;

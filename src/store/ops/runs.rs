@@ -1,13 +1,15 @@
 //! Runs of jobs: the lease, the report, and the cursor the next one goes on from. A run that died keeps its lease only
 //! until it ends; then the next one writes it off.
 
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
 use crate::store::keys::mints::RECORD_WITHIN_SECS;
-use crate::store::{batch_retrying_unknown, last_row, read};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
+use crate::store::query::read;
 
 /// Runs that an admin is shown.
 const SHOWN: i64 = 50;

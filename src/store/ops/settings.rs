@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::session::Session;
 use crate::domain::id::PublicId;
+use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{batch_retrying_unknown, last_row};
+use crate::store::query::batch_retrying_unknown;
+use crate::store::query::last_row;
 
 statements! {
     SWITCH_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)

@@ -3,9 +3,9 @@
 //! A change is sent once: what is repeated could land after the next one. What becomes of one without an answer is the
 //! caller's to say.
 
+use crate::upstream::client::UpstreamClient;
 use serde_json::{Value, json};
 
-use crate::app::context::App;
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply, safe};
 
 /// Pages of 100 that are asked for at a time.
@@ -14,13 +14,13 @@ const PAGES: usize = 10;
 const OVERLAP: usize = 100;
 
 /// `GET /guardrails/{id}`: whether there is one.
-pub async fn read(app: &App, guardrail: &str) -> UpstreamReply<()> {
+pub async fn read(upstream: &UpstreamClient<'_>, guardrail: &str) -> UpstreamReply<()> {
     // It stands in addresses.
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     if !(1..=64).contains(&guardrail.len()) || !guardrail.bytes().all(plain) {
         return UpstreamReply::Missing;
     }
-    openrouter::has(app, &format!("/guardrails/{guardrail}"), guardrail).await
+    openrouter::has(upstream, &format!("/guardrails/{guardrail}"), guardrail).await
 }
 
 /// What becomes of a key and a guardrail.
@@ -34,7 +34,7 @@ pub enum AssignmentChange {
 
 /// Assigns or releases one key: how many keys that was news to.
 pub async fn change(
-    app: &App,
+    upstream: &UpstreamClient<'_>,
     change: AssignmentChange,
     guardrail: &str,
     hash: &str,
@@ -44,11 +44,11 @@ pub async fn change(
         AssignmentChange::Release => ("/remove", "unassigned_count"),
     };
     let path = format!("/guardrails/{guardrail}/assignments/keys{verb}");
-    let Some(call) = openrouter::management(app, "POST", &path) else {
+    let Some(call) = openrouter::management(upstream, "POST", &path) else {
         return UpstreamReply::Refused(UpstreamRefusal::Credential);
     };
     let call = call.json(&json!({ "key_hashes": [hash] }));
-    match openrouter::read(&app.http.send(call).await) {
+    match openrouter::read(&upstream.http.send(call).await) {
         UpstreamReply::Is(body) => match body.get(counted).and_then(Value::as_i64) {
             Some(count) => UpstreamReply::Is(count),
             None => UpstreamReply::Unknown,
@@ -70,7 +70,7 @@ pub enum Listed {
 /// else of the whole account, some pages at a time from `offset` on. Of a long list of one guardrail both ends are read,
 /// since the newest is at either.
 pub async fn of_key(
-    app: &App,
+    upstream: &UpstreamClient<'_>,
     guardrail: Option<&str>,
     hash: &str,
     offset: usize,
@@ -83,7 +83,7 @@ pub async fn of_key(
     let mut before = Vec::new();
     for _ in 0..PAGES {
         let path = format!("/guardrails{of}/assignments/keys?limit=100&offset={seen}");
-        let UpstreamReply::Is(body) = safe(app, "GET", &path).await else {
+        let UpstreamReply::Is(body) = safe(upstream, "GET", &path).await else {
             return UpstreamReply::Unknown;
         };
         let Some(page) = body.get("data").and_then(Value::as_array) else {
@@ -101,7 +101,9 @@ pub async fn of_key(
         }
         if *page == before {
             // What lies behind it cannot be seen, so nothing is concluded.
-            app.note("warn", "list_repeats", json!({ "list": "guardrails" }));
+            upstream
+                .log
+                .note("warn", "list_repeats", json!({ "list": "guardrails" }));
             return UpstreamReply::Unknown;
         }
         before.clone_from(page);

@@ -1,8 +1,8 @@
 //! OpenRouter's workspaces: where an account's keys are (upstreams/openrouter, section 4).
 
+use crate::upstream::client::UpstreamClient;
 use serde_json::{Value, json};
 
-use crate::app::context::App;
 use crate::ports::json::named;
 use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe};
 
@@ -18,21 +18,21 @@ pub struct Listing {
 }
 
 /// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it.
-pub async fn read(app: &App, workspace_id: &str) -> UpstreamReply<()> {
+pub async fn read(upstream: &UpstreamClient<'_>, workspace_id: &str) -> UpstreamReply<()> {
     let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
-    has(app, &format!("/workspaces/{id}"), workspace_id).await
+    has(upstream, &format!("/workspaces/{id}"), workspace_id).await
 }
 
 /// `GET /workspaces`, page by page, until there are as many as it says there are, or an empty page. A list that shows
 /// nothing new, or goes on beyond all measure, breaks off.
-pub async fn list(app: &App) -> UpstreamReply<Listing> {
+pub async fn list(upstream: &UpstreamClient<'_>) -> UpstreamReply<Listing> {
     let mut listing = Listing {
         ids: Vec::new(),
         is_whole: false,
     };
     for _ in 0..PAGES {
         let path = format!("/workspaces?limit=100&offset={}", listing.ids.len());
-        let (page, total) = match safe(app, "GET", &path).await {
+        let (page, total) = match safe(upstream, "GET", &path).await {
             UpstreamReply::Is(body) => match named::<Vec<Thing>>(&body, "data") {
                 Some(page) => (page, body.get("total_count").and_then(Value::as_u64)),
                 None => return UpstreamReply::Unknown,
@@ -54,6 +54,8 @@ pub async fn list(app: &App) -> UpstreamReply<Listing> {
             break;
         }
     }
-    app.note("warn", "list_repeats", json!({ "list": "workspaces" }));
+    upstream
+        .log
+        .note("warn", "list_repeats", json!({ "list": "workspaces" }));
     UpstreamReply::Is(listing)
 }

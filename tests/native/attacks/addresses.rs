@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use http::{HeaderValue, Request};
-use keycap::http::Body;
 use keycap::http::routes::{Method, ROUTES, Shows, Who, allowed};
+use keycap::http::server::message::Body;
 
 use super::{Caller, cookie_of, ours, request};
 use crate::support::world::ORIGIN;

@@ -1,7 +1,8 @@
 //! Bodies: bombs, near-JSON and lies about it. Every route that takes JSON refuses them, and nothing changes.
 
 use keycap::http::routes::{ROUTES, Takes};
-use keycap::http::{Body, MAX_BODY};
+use keycap::http::server::message::Body;
+use keycap::http::server::message::MAX_BODY;
 
 use super::{Caller, Chance, cookie_of, ours, request};
 use crate::support::{Browser, World, oracle};

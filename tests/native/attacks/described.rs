@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use http::HeaderValue;
-use keycap::http::Body;
 use keycap::http::routes::MEMBER_HEADER;
+use keycap::http::server::message::Body;
 use serde_json::{Value, json};
 
 use super::schema::wrong;

@@ -1,7 +1,7 @@
 //! Request headers: what cannot be sent, what must not come back, and the extremes of an Idempotency-Key.
 
 use http::{HeaderName, HeaderValue};
-use keycap::http::Body;
+use keycap::http::server::message::Body;
 
 use super::{Caller, Chance, cookie_of, ours, request};
 use crate::support::browser::CLAIM;

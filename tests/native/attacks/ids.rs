@@ -1,8 +1,8 @@
 //! What stands in an address where an id belongs, and after its question mark: whatever it is, it names something of the
 //! caller's own or nothing, and nothing is changed.
 
-use keycap::http::Body;
 use keycap::http::routes::{Method, ROUTES, Who};
+use keycap::http::server::message::Body;
 
 use crate::changes::{CHANGES, begun};
 use crate::support::browser::Told;

@@ -1,10 +1,9 @@
 //! Logins as GitHub might send them. The sandbox's personas have plain ones, so its answer is rewritten on the way.
 
-use keycap::http::Body;
-
 use super::{Caller, SESSION, ours, request};
 use crate::support::browser::CLAIM;
 use crate::support::{Browser, World};
+use keycap::http::server::message::Body;
 
 /// The world at a GitHub that calls the persona `member` by this JSON text.
 fn at_renaming_github<'w>(world: &'w World, login: &str) -> Caller<'w> {

@@ -16,9 +16,9 @@ mod targets;
 mod upstreams;
 
 use http::{HeaderValue, Request};
-use keycap::http::Body;
 use keycap::http::routes::MEMBER_HEADER;
 use keycap::http::server::headers::{NO_STORE, SECURITY};
+use keycap::http::server::message::Body;
 
 use crate::support::browser::{Told, changes, cookie_header, member_of};
 use crate::support::world::{Isolate, ORIGIN};

@@ -1,7 +1,7 @@
 //! What may be kept: no answer at all, and of a key's secret only the one answer that made it.
 
-use keycap::http::Body;
 use keycap::http::routes::{ROUTES, Takes};
+use keycap::http::server::message::Body;
 
 use super::{Caller, SESSION, cookie_of, ours, request};
 use crate::support::browser::CLAIM;

@@ -182,7 +182,7 @@ fn signs_in(world: &World, caller: &Caller<'_>, query: &str) -> Option<Told> {
         "GET",
         &format!("/auth/github?{query}"),
         &[],
-        keycap::http::Body::Empty,
+        keycap::http::server::message::Body::Empty,
     )?;
     let started = caller.ask(started);
     assert_eq!(started.status, 302, "{query}");

@@ -11,6 +11,7 @@ mod cuts;
 mod pairs;
 mod triples;
 
+use keycap::http::server::message::Body;
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +19,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use keycap::http::Body;
 use serde_json::json;
 
 use crate::support::browser::{CLAIM, Told, from_our_page};

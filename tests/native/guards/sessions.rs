@@ -82,7 +82,7 @@ fn only_our_own_pages_use_an_admins_switches() {
             ("sec-fetch-site", site),
             ("content-type", "application/json"),
         ];
-        let body = keycap::http::Body::Bytes(br#"{"minting":"open"}"#.to_vec());
+        let body = keycap::http::server::message::Body::Bytes(br#"{"minting":"open"}"#.to_vec());
         let told = operator.send("PATCH", "/api/v1/admin/settings", &headers, body);
         assert_eq!(told.status, status, "{origin} {site}");
     }

@@ -1,7 +1,7 @@
 //! Switching keys off and on: what is doubtful, late or no longer wanted.
 
-use keycap::crypto::session::Session;
 use keycap::domain::id::{IdKind, PublicId};
+use keycap::domain::people::session::Session;
 use keycap::store::ops::settings::{self, Minting, SettingsOutcome};
 use serde_json::json;
 

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keycap::http::routes::MEMBER_HEADER;
-use keycap::http::{Body, Outbound};
+use keycap::http::server::message::Body;
+use keycap::http::server::message::Outbound;
 use sandbox::Request;
 
 use super::world::{Isolate, ORIGIN, World};

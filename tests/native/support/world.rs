@@ -1,5 +1,8 @@
 //! One deployment: database, upstreams, clock, log. Isolates come and go over it.
 
+use keycap::crypto::keyring::Keyring;
+use keycap::http::server::message::Body;
+use keycap::http::server::pipeline::Service;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
@@ -10,8 +13,7 @@ use std::task::{Context, Poll, Waker};
 use keycap::app::context::App;
 use keycap::config::Config;
 use keycap::domain::time::Timestamp;
-use keycap::http::server::rate::Limit;
-use keycap::http::{Body, Service};
+use keycap::ports::rate_limit::Limit;
 use keycap::ports::{Clock, LocalFuture, Log, NoRandomness, Random, RateLimiter};
 use sandbox::Sandbox;
 
@@ -180,8 +182,10 @@ impl World {
             let values = settings.get(name).into_iter().flat_map(|v| v.split(','));
             values.for_each(|value| self.canaries.watch(name, value.trim()));
         }
+        let config = config.unwrap_or_else(|problems| panic!("{problems:?}"));
         let service = Service::new(App {
-            config: config.unwrap_or_else(|problems| panic!("{problems:?}")),
+            keyring: Keyring::new(&config.session_secrets),
+            config,
             db: Box::new(self.db.clone()),
             kv: Box::new(self.kv.clone()),
             http: Box::new(Upstream {
@@ -196,7 +200,7 @@ impl World {
             }),
             clock: Box::new(Hands(self.now_ms.clone())),
             random: Box::new(Seeded(self.seed.clone())),
-            brake: Box::new(Counting {
+            rate_limiter: Box::new(Counting {
                 refusing: self.refusing.clone(),
                 rates: self.rates.clone(),
             }),

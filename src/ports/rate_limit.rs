@@ -1,0 +1,46 @@
+//! The limits of request rates, by name.
+
+/// A limit, by the name of its rate-limit binding. The numbers are in wrangler.toml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// 20 a minute from one address: sign-ins started, sign-ins finished, and endings of every session, each apart.
+    Start,
+    /// 5 claims a minute by one member.
+    ClaimMember,
+    /// 30 claims a minute from one address.
+    ClaimAddress,
+    /// 120 API requests a minute by one member.
+    Api,
+}
+
+/// What a limit counts by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountedBy {
+    Address,
+    Member,
+}
+
+impl Limit {
+    pub const ALL: [Self; 4] = [
+        Self::Start,
+        Self::ClaimMember,
+        Self::ClaimAddress,
+        Self::Api,
+    ];
+
+    pub const fn binding(self) -> &'static str {
+        match self {
+            Self::Start => "LIMIT_START",
+            Self::ClaimMember => "LIMIT_CLAIM_MEMBER",
+            Self::ClaimAddress => "LIMIT_CLAIM_ADDRESS",
+            Self::Api => "LIMIT_API",
+        }
+    }
+
+    pub const fn by(self) -> CountedBy {
+        match self {
+            Self::Start | Self::ClaimAddress => CountedBy::Address,
+            Self::ClaimMember | Self::Api => CountedBy::Member,
+        }
+    }
+}
