@@ -2,6 +2,7 @@
 // told under the name it has there.
 
 import { readFile, readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { inRoot } from "../scripts/paths.mjs";
 
 /** A part of a text that has a name. @typedef {{ params: string[], body: string }} Macro */
@@ -9,13 +10,13 @@ import { inRoot } from "../scripts/paths.mjs";
 
 /** Every statement of src/store/, such as `cards::OF_MEMBER`, with its text. @returns {Promise<Map<string, string>>} */
 export async function statements() {
-  const names = (await readdir(inRoot("src", "store"))).sort();
+  const names = (await readdir(inRoot("src", "store"), { recursive: true })).filter((name) => name.endsWith(".rs")).sort();
   const sources = await Promise.all(names.map((file) => readFile(inRoot("src", "store", file), "utf8")));
   const shared = new Map(sources.flatMap((source) => [...macrosIn(source)]));
   /** @type {Map<string, string>} */
   const found = new Map();
   for (const [n, file] of names.entries()) {
-    for (const [name, text] of statementsIn(sources[n], shared)) found.set(`${file.replace(/\.rs$/, "")}::${name}`, text);
+    for (const [name, text] of statementsIn(sources[n], shared)) found.set(`${basename(file, ".rs")}::${name}`, text);
   }
   return found;
 }

@@ -45,7 +45,7 @@ async function compile() {
   // Unless told where they are, worker-build would download these three by itself.
   const env = { RUST_BACKTRACE: "0", WASM_BINDGEN_BIN: wasmBindgen, ESBUILD_BIN: npmBin("esbuild"), WASM_OPT_BIN: npmBin("wasm-opt") };
   await run(workerBuild, ["--release"], { cwd: root, env });
-  for (const name of HANDLERS) await copyFile(inRoot("src", "runtime", name), inRoot("build", name));
+  for (const name of HANDLERS) await copyFile(inRoot("src", "platform", name), inRoot("build", name));
 }
 
 async function isUpToDate() {

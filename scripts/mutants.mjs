@@ -31,9 +31,9 @@ const CARGO = [
 ];
 
 /** Tests that take longer than all others together, by the beginnings of their names: they have their turn last. */
-const SLOW = ["cuts::", "explorer::", "attacks::upstreams::", "switches::x4_switching", "sweep::a17_what_one_sweep"];
+const SLOW = ["cuts::", "explorer::", "attacks::upstreams::", "switches::switching", "sweep::what_one_sweep"];
 /** Tests about how the tree is written: they would notice that a text was changed, not that a guard is missing. */
-const ABOUT_THE_TREE = ["docs::", "migrations::", "s4_67", "hot_statements", "b6_every_statement"];
+const ABOUT_THE_TREE = ["docs::", "migrations::", "tree::", "rooms::", "hot_statements", "every_statement_is_in_the_story"];
 const skipping = (/** @type {string[]} */ names) => names.flatMap((name) => ["--skip", name]);
 
 /** What is run in turn, until something fails. @type {{ args: string[], limitSeconds: number }[]} */

@@ -103,7 +103,7 @@ export const mutants = [
     ["who a person is never changes",
       "BEFORE UPDATE OF public_id, provider, subject ON members",
       "BEFORE UPDATE OF owner_id ON members"],
-    ["who a person is never changes", "BEFORE UPDATE OF public_id, provider, subject ON members", "BEFORE UPDATE OF public_id, provider ON members"],
+    ["whom a member is at the provider never changes", "BEFORE UPDATE OF public_id, provider, subject ON members", "BEFORE UPDATE OF public_id, provider ON members"],
     ["who a person is changes only by leaving", "(action = 'member_left' AND OLD.status = 'active' AND NEW.status = 'left')", "(NEW.status <> 'left' OR 1)"],
     ["whoever leaves is erased", "CREATE TRIGGER members_left_erased BEFORE UPDATE ON members", "CREATE TRIGGER members_left_erased BEFORE UPDATE OF owner_id ON members"],
     ["an acceptance is written only with an audit row that names it",

@@ -222,7 +222,7 @@ test("an answer that was not the service's is told as something in between, with
 });
 
 test("every code that the pages have words for is a code of the service", async () => {
-  const source = await readFile(inRoot("src", "error.rs"), "utf8");
+  const source = await readFile(inRoot("src", "app", "error.rs"), "utf8");
   const codes = new Set(Array.from(source.matchAll(/=> "([a-z_]+)"/g), ([, code]) => code));
   const words = await readFile(inRoot("public", "assets", "words.js"), "utf8");
   const table = (/** @type {string} */ name) => Array.from(new RegExp(`const ${name} = \\{([^]*?)\\n?\\};`).exec(words)?.[1].matchAll(/(?:^|[{,]\s*|\n\s*)([a-z_]+): /g) ?? [], ([, code]) => code);

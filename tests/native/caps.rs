@@ -354,7 +354,7 @@ fn a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
     let copy = Browser::with(&dry, &operator.cookies.borrow());
     assert_eq!(copy.post(&raises, r#"{"amount_usd":"1"}"#).status, 201);
     let names = dry.effects.names();
-    let about_to = names.iter().position(|name| name.ends_with("caps::SENT"));
+    let about_to = names.iter().position(|name| name.ends_with("limits::SENT"));
     world.effects.plan(&[(about_to.unwrap(), Fate::HeldBefore)]);
     let held = operator.start("POST", &raises, r#"{"amount_usd":"1"}"#);
     world.effects.plan(&[]);
@@ -401,7 +401,7 @@ fn a_cap_that_lands_a_second_time_neither_lifts_nor_puts_a_hold() {
         let names = dry.effects.names();
         let confirmed = names
             .iter()
-            .position(|name| name.ends_with("caps::CONFIRMED_GUARD"));
+            .position(|name| name.ends_with("limits::CONFIRMED_GUARD"));
         world.effects.plan(&[(confirmed.unwrap(), Fate::Late)]);
         late(&world, &operator, key);
         world.effects.plan(&[]);

@@ -201,7 +201,7 @@ fn a_list_that_says_on_for_one_that_is_off_by_now_deletes_nothing() {
     let service = world.service();
     let looks = |world: &World| {
         let names = world.effects.names();
-        names.iter().position(|name| name.contains("kept::ONE"))
+        names.iter().position(|name| name.contains("retained::ONE"))
     };
     let dry = world.copied();
     dry.effects.plan(&[]);

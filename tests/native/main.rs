@@ -56,6 +56,7 @@ mod reconcile;
 mod requests;
 mod restore;
 mod retention;
+mod rooms;
 mod rotate;
 mod routes;
 mod safe_methods;

@@ -348,7 +348,12 @@ fn hot_statements_never_scan_a_table_that_grows() {
     let connection = world.db.connection.borrow();
     let mut found = BTreeSet::new();
     for sql in keycap::store::statements() {
-        let name = sql.name.trim_start_matches("keycap::store::");
+        let file = sql
+            .name
+            .rmatch_indices("::")
+            .nth(1)
+            .map_or(0, |(at, _)| at + 2);
+        let name = &sql.name[file..];
         for object in walks(&connection, sql.text) {
             found.insert((name.to_owned(), object));
         }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { claims, queries } from "../../bench/claims.mjs";
 import { answerOf, startPair } from "../../bench/pair.mjs";
@@ -39,9 +40,9 @@ test("every statement of src/store is found for the bench by its name, with the 
   const found = await statements();
   /** @type {string[]} */
   const declared = [];
-  for (const file of await readdir(inRoot("src", "store"))) {
+  for (const file of (await readdir(inRoot("src", "store"), { recursive: true })).filter((name) => name.endsWith(".rs"))) {
     const source = await readFile(inRoot("src", "store", file), "utf8");
-    for (const [, name] of source.matchAll(/^ {4}([A-Z_]+) = (?:concat!\(|")/gm)) declared.push(`${file.replace(".rs", "")}::${name}`);
+    for (const [, name] of source.matchAll(/^ {4}([A-Z_]+) = (?:concat!\(|")/gm)) declared.push(`${basename(file, ".rs")}::${name}`);
   }
   assert.deepEqual([...found.keys()].sort(), declared.sort());
   for (const [name, text] of found) assert.ok(/^(SELECT|INSERT|UPDATE|DELETE) /.test(text) && !/\$[a-z]|undefined/.test(text), `${name}: ${text}`);

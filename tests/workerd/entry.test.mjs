@@ -22,7 +22,7 @@ const PROGRAM = `
 `;
 
 const { compatibility_date: compatibilityDate } = /** @type {Record<string, any>} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
-const source = (/** @type {string} */ name) => readFile(inRoot("src", "runtime", name), "utf8");
+const source = (/** @type {string} */ name) => readFile(inRoot("src", "platform", name), "utf8");
 const modules = [
   { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "entry.mjs"), contents: await source("entry.mjs") },
   { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "handlers.mjs"), contents: await source("handlers.mjs") },

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { CLAIM } from "../harness/index.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
@@ -379,10 +380,10 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["generations::KEPT_AGAIN", "that a delete has its turn again", "BEFORE UPDATE OF next_attempt_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAfterAnOutage],
   ["generations::EXPIRE_HOLD", "the end of an expired key's hold", "BEFORE DELETE ON holds", sweepingAnExpiryOfOneThatIsOff],
   ["generations::BOOK", "a removed key's last figures", "BEFORE UPDATE OF usage_read_at ON generations WHEN NEW.state = 'revoking'", sweepingARemoval],
-  ["kept::BOOK", "a removed key's later figures", "BEFORE UPDATE OF readings_since_off ON generations", sweepingUpAKey],
-  ["kept::CAPS_DUE", "that a successor's cap is due", "BEFORE UPDATE OF cap_due_at ON generations", sweepingALateBill],
-  ["kept::ERASED_GUARD", "the audit row of a removed key's delete", audit("erased"), sweepingUpAKey],
-  ["kept::ERASED", "a removed key's delete", "BEFORE UPDATE OF erased_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAKey],
+  ["retained::BOOK", "a removed key's later figures", "BEFORE UPDATE OF readings_since_off ON generations", sweepingUpAKey],
+  ["retained::CAPS_DUE", "that a successor's cap is due", "BEFORE UPDATE OF cap_due_at ON generations", sweepingALateBill],
+  ["retained::ERASED_GUARD", "the audit row of a removed key's delete", audit("erased"), sweepingUpAKey],
+  ["retained::ERASED", "a removed key's delete", "BEFORE UPDATE OF erased_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAKey],
   ["holds::ABOUT_TO", "the doubt before a switch", UPSTREAM_SWITCH, sweepingAHold],
   ["holds::CONFIRMED_GUARD", "the audit row of switching off", audit("disabled"), sweepingAHold],
   ["holds::CONFIRMED", "switching off", becomes("disabled"), sweepingAHold],
@@ -507,8 +508,8 @@ test("switches, requests, keys, spend and signing out everywhere are written who
   assert.equal((await own.claim(asker)).status, 201, "let in");
   await whole(() => change({ claims: "open" }), []);
   await whole(() => holder.post("/api/v1/keys/refresh"), breaking([
-    ["spend::TAKE", "BEFORE UPDATE OF usage_asked_at ON generations"],
-    ["spend::TELL", "BEFORE UPDATE OF usage_read_at ON generations"],
+    ["refresh::TAKE", "BEFORE UPDATE OF usage_asked_at ON generations"],
+    ["refresh::TELL", "BEFORE UPDATE OF usage_read_at ON generations"],
   ]));
   await own.recovers(holder);
   const key = await own.keyPath(holder);
@@ -696,9 +697,9 @@ test("an Idempotency-Key that cannot be taken changes nothing; one whose answer 
 test("every statement of src/store that writes is broken by a test, here or in the file of the later life", async () => {
   /** @type {string[]} */
   const writing = [];
-  for (const file of await readdir(inRoot("src", "store"))) {
+  for (const file of (await readdir(inRoot("src", "store"), { recursive: true })).filter((name) => name.endsWith(".rs"))) {
     const text = await readFile(inRoot("src", "store", file), "utf8");
-    for (const [, name] of text.matchAll(/^ {4}([A-Z_]+) = (?:concat!\()?"(?:INSERT|UPDATE|DELETE|REPLACE|WITH)\b/gm)) writing.push(`${file.replace(".rs", "")}::${name}`);
+    for (const [, name] of text.matchAll(/^ {4}([A-Z_]+) = (?:concat!\()?"(?:INSERT|UPDATE|DELETE|REPLACE|WITH)\b/gm)) writing.push(`${basename(file, ".rs")}::${name}`);
   }
   await allWereBroken(import.meta.filename);
   const later = await namedIn(inRoot("tests", "workerd", "statements.later.test.mjs"));

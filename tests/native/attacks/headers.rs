@@ -8,7 +8,7 @@ use crate::support::browser::CLAIM;
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
-/// Every header that anything here reads (`runtime/inbound.rs`), and some that nothing does.
+/// Every header that anything here reads (`src/platform/inbound.rs`), and some that nothing does.
 const READ: &[&str] = &[
     "accept",
     "cf-connecting-ip",
