@@ -52,7 +52,7 @@ const acceptance = (model, actions) => html`
   <div class="consent">
     <div class="consent-row">
       <label class="check"><input id=${ACCEPT_ID} type="checkbox" .checked=${model.accepts} aria-invalid=${model.missesTerms ? "true" : "false"} aria-describedby="accept-missing" @change=${actions.accept} /> I accept the rules</label>
-      <a class="more" href="/docs#rules">Read the house rules</a>
+      <a class="more" href="/docs#rules">Read the rules</a>
     </div>
     <p id="accept-missing" class="hint is-bad said">${model.missesTerms ? ACCEPT_FIRST : ""}</p>
   </div>

@@ -113,7 +113,7 @@ const REFUSALS = {
   credit_spent: { title: "What was paid is spent.", text: "", next: "A payment makes room for a key." },
   claims_busy: { title: "Many people claim at the moment.", text: "Claims are let through at a measured pace. No key was made.", next: "Come back in an hour." },
   approval_needed: { title: "Claims are by approval.", text: "The people who run this service let each person in.", next: "Once they have, you can claim here." },
-  key_held: { title: "Your key is on hold.", text: "The people who run this service have put it on hold.", next: "Ask them about it." },
+  key_held: { title: "Your key is on hold.", text: "The people who run this service have disabled it.", next: "Ask them about it." },
   blocked: { ...BARRED, text: "The account is blocked here." },
   member_suspended: { ...BARRED, text: "The account is suspended here." },
   member_banned: { ...BARRED, text: "The account is blocked here." },

@@ -128,7 +128,7 @@ pub enum Error {
     /// Who has left cannot be acted on.
     MemberLeft,
     // The world's fault.
-    /// More claims within the hour than the house lets through.
+    /// More claims within the hour than the deployment lets through.
     ClaimsBusy {
         retry_at: Timestamp,
     },

@@ -1,6 +1,6 @@
-//! What owners do with their keys, and admins with anybody's: put them off and on, name them, have them removed. What is
-//! wanted is written down first and holds from then on; carrying it out upstream is tried once, at once, and is the
-//! sweep's where that fails.
+//! What owners do with their keys, and admins with anybody's: disable, enable, rename and remove them. What is wanted is
+//! written down first and counts from then on. It is tried once at OpenRouter, at once; where that fails, the sweep
+//! does it.
 
 pub(crate) mod refresh;
 

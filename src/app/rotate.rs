@@ -160,7 +160,7 @@ async fn card_now(app: &App, member: &str, key: &str) -> Result<Card, Error> {
     cards::read_one(&*app.db, one).await?.ok_or(Error::NotFound)
 }
 
-/// The old one put off and the successor reserved with what is left: ready to be minted.
+/// Disables the old secret and reserves the successor with what is left of the limit: it is then ready to be minted.
 async fn prepare(
     app: &App,
     attempt: &mut Attempt,

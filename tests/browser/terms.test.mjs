@@ -1,4 +1,4 @@
-// The house rules: asked once, before the first key, and again when they have changed.
+// The rules of the service: asked once, before the first key, and again when they have changed.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -40,7 +40,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-51"], [DE
 test("the rules are read at their own place in the docs", async () => {
   const visitor = await house.visitor();
   await visitor.signIn("load-53");
-  await visitor.page.getByRole("link", { name: "Read the house rules" }).click();
+  await visitor.page.getByRole("link", { name: "Read the rules" }).click();
   await visitor.page.waitForURL(`${house.worker.url}/docs#rules`);
   await sees(visitor.page, "You accept these before your first key.");
   await visitor.leave();

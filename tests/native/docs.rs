@@ -109,24 +109,11 @@ const ACCEPTANCE: &str = include_str!("../../docs/acceptance.md");
 /// How many rows each part of the acceptance list has.
 const PARTS: [(&str, u32); 5] = [("S0", 168), ("S1", 21), ("S2", 84), ("S3", 61), ("S4", 85)];
 
-/// Names of the codes that some names of tests begin with.
-fn is_code(word: &str) -> bool {
-    let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
-    letters <= 1 && word.bytes().any(|b| b.is_ascii_digit()) && word.len() <= 3
-}
-
-/// Whether a file of tests in Rust has a test of this name, be there codes in front of it or not.
+/// Whether a file of tests in Rust has a test of this name.
 fn has_rust_test(text: &str, name: &str) -> bool {
     let tests = text.split("#[test]").skip(1);
-    let names = tests.filter_map(|after| after.split("fn ").nth(1)?.split('(').next());
-    names.into_iter().any(|found| {
-        let front = found.strip_suffix(name);
-        front.is_some_and(|front| {
-            front
-                .split('_')
-                .all(|word| word.is_empty() || is_code(word))
-        })
-    })
+    let mut names = tests.filter_map(|after| after.split("fn ").nth(1)?.split('(').next());
+    names.any(|found| found == name)
 }
 
 /// Whether what is named there exists: a test of a file, or examples that must not compile.

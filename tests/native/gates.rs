@@ -121,7 +121,6 @@ fn a_delete_that_fails_then_is_the_sweeps() {
     oracle::settled(&world);
 }
 
-/// What is said of S0-26, S0-27 and S0-12 besides has tests of their names.
 #[test]
 fn a_key_that_cannot_be_written_down_is_deleted_again_and_the_answer_says_so() {
     let refuses = "CREATE TRIGGER full BEFORE UPDATE ON generations WHEN NEW.state = 'active'

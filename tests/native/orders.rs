@@ -231,7 +231,11 @@ impl Run {
     /// Upstream has what is expected to work, and nothing else that does.
     fn is_as(&self, expected: &[usize]) {
         assert_eq!(self.working(), expected, "took {:?}", self.took);
-        assert_eq!(self.world.usable().len(), expected.len(), "P7");
+        assert_eq!(
+            self.world.usable().len(),
+            expected.len(),
+            "what works is what may"
+        );
     }
 
     /// All is used that upstream lets through.

@@ -570,7 +570,7 @@ fn with_grace_both_work_and_share_what_is_left_until_it_is_over() {
     }
     sweeps(&world, 23);
     assert_eq!(world.usable().len(), 2);
-    assert_eq!(limits(&world), [300, 200], "X10");
+    assert_eq!(limits(&world), [300, 200], "half of what is left to each");
     sweeps(&world, 1);
     assert_eq!(
         limits(&world),

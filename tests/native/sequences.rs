@@ -1,5 +1,5 @@
 //! Promise 5 under random sequences of everything that a member, an admin and time can do: whatever they do, and in
-//! whatever order, no more is spent than plan and raises give, but for what upstream itself lets slip (B1–B5, F1). Somebody
+//! whatever order, no more is spent than plan and raises give, but for what upstream itself lets slip. Somebody
 //! else changes keys at OpenRouter meanwhile: what they disable or lower stays so, and what they enable or raise is theirs.
 //!
 //! `npm test` plays a hundred sequences, `KEYCAP_SCALE=25` ten thousand. A failing one is made shorter and printed with its

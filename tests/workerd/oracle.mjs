@@ -95,7 +95,7 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   }
 }
 
-/** P3. @param {Any} key */
+/** A key is made with every bound. @param {Any} key */
 function isCapped(key) {
   assert.ok(key.limit > 0 && key.limit <= 5, `${key.name} has the limit ${key.limit}`);
   assert.ok(key.limit_reset !== null && key.expires_at !== null, `${key.name} has a reset and an expiry`);

@@ -14,16 +14,16 @@ test("a wrong count, a lost audit, a second delivery, a secret in an answer or a
   await house.promises({ settled: true });
 
   await sql("UPDATE seats SET live = live + 1");
-  await isNoticed(/P6: the counter is the count/);
+  await isNoticed(/the counter is the count/);
   await sql("UPDATE seats SET live = live - 1");
 
   await sql("INSERT INTO audit (change_id, target, action, actor, before, after, at) SELECT 'made up', public_id, 'disabled', 'test', 'disabled', 'active', 1 FROM generations");
-  await isNoticed(/P11: the audit of gen_\w+ has a gap/);
+  await isNoticed(/the audit of gen_\w+ has a gap/);
   await sql("DROP TRIGGER audit_never_deleted; DELETE FROM audit WHERE change_id = 'made up'; SELECT 1");
   await house.promises({ settled: true });
 
   house.delivered.push(secret);
-  await isNoticed(/P4: secrets that left twice/);
+  await isNoticed(/secrets that left twice/);
   house.delivered.pop();
 
   const { hash } = (await house.sandbox.ledger()).keys[0];
@@ -34,7 +34,7 @@ test("a wrong count, a lost audit, a second delivery, a secret in an answer or a
 
   const guardrail = await house.guardrail("cheap/one");
   await house.management("POST", `/guardrails/${guardrail}/assignments/keys`, { key_hashes: [hash] });
-  await isNoticed(/F17: what \S+ is held to/);
+  await isNoticed(/what \S+ is held to/);
   await house.management("DELETE", `/guardrails/${guardrail}`);
   await house.promises({ settled: true });
 
@@ -45,16 +45,16 @@ test("a wrong count, a lost audit, a second delivery, a secret in an answer or a
     await sql(`INSERT INTO audit (change_id, target, action, actor, before, after, at) SELECT 'paper-${n}', public_id, 'abandoned', 'test', '${before}', '${after}', 1 FROM generations WHERE id = ${id};
       UPDATE generations SET state = '${after}', change_id = 'paper-${n}' WHERE id = ${id}; SELECT 1`);
   }
-  await isNoticed(/P7: keys that work and are written down as revoked/);
+  await isNoticed(/keys that work and are written down as revoked/);
   await house.management("DELETE", `/keys/${(await house.generations(other))[0]?.upstream_hash}`);
-  await isNoticed(/C1: \S+ is kept for nothing/);
+  await isNoticed(/\S+ is kept for nothing/);
   await sql(`INSERT INTO audit (change_id, target, action, actor, before, after, at) SELECT 'paper-3', public_id, 'erased', 'test', 'revoked', 'revoked', 1 FROM generations WHERE id = ${id};
     UPDATE generations SET erased_at = 1, change_id = 'paper-3' WHERE id = ${id}; SELECT 1`);
   await house.promises({ settled: true });
 
   await sql(`UPDATE generations SET label = '${secret}' WHERE state = 'active'`);
   await member.get("/api/v1/keys");
-  await isNoticed(/P4: \S+ is in the answer to GET \/api\/v1\/keys: 200/);
-  await isNoticed(/P4: \S+ is in v3.d1/);
+  await isNoticed(/\S+ is in the answer to GET \/api\/v1\/keys: 200/);
+  await isNoticed(/\S+ is in v3.d1/);
   house.excuse("the secret stays in the pages that the database has freed");
 });

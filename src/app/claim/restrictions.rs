@@ -41,7 +41,7 @@ async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
     }
 }
 
-/// Off, and no earlier try to put it off may land after it has come on.
+/// Disables the key; no earlier try to disable it may land after it was enabled.
 async fn off(app: &App, hash: &str) -> bool {
     let told = openrouter::switch_key(&app.upstream(), hash, true).await;
     matches!(told, UpstreamReply::Is((Done::Surely, _)))

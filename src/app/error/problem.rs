@@ -113,7 +113,7 @@ impl Error {
                 String::from("Nothing was given out; what was made is being removed. Try again.")
             }
             Self::KeyOff => String::from(
-                "Nothing was changed. What is off is not replaced: put it on first, or wait for who put it off.",
+                "Nothing was changed. A disabled key is not replaced: enable it first, or wait until whoever disabled it enables it.",
             ),
             Self::RotationUnsettled => String::from(
                 "Nothing was changed. What the old secret, or keys that ended, had under way is counted first, usually within half an hour.",
@@ -212,9 +212,9 @@ impl Error {
             Self::TooManyAttempts { .. } => {
                 String::from("A day has ten tries. It starts again at 00:00 UTC.")
             }
-            Self::Held => String::from(
-                "An administrator has put it on hold, or it leaked: ask them, or rotate it.",
-            ),
+            Self::Held => {
+                String::from("An administrator holds it, or it leaked: ask them, or rotate it.")
+            }
             Self::RateLimited => String::from("Wait a minute, then try again."),
             Self::StorageUnavailable => String::from(
                 "It may have kept what you did. Look again in a minute before you repeat it.",

@@ -1,4 +1,4 @@
-//! `/api/v1/admin/settings`: the house's switches. Stopping minting acts at once, in every isolate; putting every
+//! `/api/v1/admin/settings`: the deployment's switches. Stopping minting acts at once, in every isolate; disabling every
 //! key off is written down at once, and the sweep carries it out, key by key, until all are off.
 
 use crate::app::error::Error;

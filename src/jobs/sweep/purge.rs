@@ -36,8 +36,9 @@ pub async fn erase(
     Ok(())
 }
 
-/// Reads what it has spent, and deletes it if its time has come; whether it is deleted. One that is on was put on by
-/// somebody else and may be again: it goes off and away at once. What has expired works no more, on or not.
+/// Reads what the key has spent, and deletes it if its time has come. Answers whether it is deleted. If OpenRouter shows the
+/// key enabled, someone outside keycap enabled it and may do so again: it is disabled and deleted at once. A key that has
+/// expired does not work, enabled or not.
 async fn look(app: &App, run: &Run, kept: &RetainedKey) -> Result<UpstreamReply<bool>, DbError> {
     let Some(hash) = kept.due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);

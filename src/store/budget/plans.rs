@@ -1,5 +1,5 @@
 //! Plans: what their owners get. A change of one reaches all of them in the same batch: mints under way are not recorded
-//! any more, caps are computed anew, and keys that it no longer allows are put off.
+//! any more, limits are computed anew, and keys that it no longer allows are disabled.
 
 use serde::Serialize;
 
@@ -334,7 +334,7 @@ async fn ending_with(
     })
 }
 
-/// What of an owner's keys the change of `change` and `target` no longer allows is put off, and what fits is let go.
+/// What of an owner's keys the change of `change` and `target` no longer allows is disabled, and the hold of what fits ends.
 pub(crate) fn fit_owner(
     change: &PublicId,
     target: &str,

@@ -102,7 +102,7 @@ statements! {
     EXPIRE_BOOK = concat!("UPDATE generations SET ", figures!(), "
         WHERE public_id = ?10 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?11 AND target = ?10)");
 
-    // What its owner put off, or what had leaked, has ended with it: the next generation begins on.
+    // What its owner disabled, or what had leaked, has ended with it: the next generation begins enabled.
     EXPIRE_HOLD = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
         AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
         AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)
@@ -237,7 +237,7 @@ fn count(rows: &Rows) -> Result<i64, DbError> {
 }
 
 /// Confirmed off, or deleted: `revoking` or `stuck` → `revoked`. One that is only off has its figures booked, and nothing in
-/// doubt can put it on any more; where that is not so, it is left as it is.
+/// doubt can enable it any more; where that is not so, it is left as it is.
 pub fn confirm_off(
     db: &dyn Database,
     generation: &str,

@@ -45,7 +45,7 @@ macro_rules! rotations_today {
 }
 
 statements! {
-    // At once: nothing is put off that could not be replaced as things are.
+    // At once: no key is disabled that could not be replaced as things are.
     BEGIN_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, r.key, 'rotation_begun', r.member, CASE WHEN r.leaked IS NULL THEN 'rotation' ELSE 'leak' END, ?2
         FROM rotation_gates r
@@ -105,7 +105,7 @@ statements! {
             WHERE i.owner_id = r.owner_id AND i.key_sha256 = ?12 AND i.nonce = ?13 AND ", nothing_reserved!("i"), "))
         ON CONFLICT DO NOTHING");
 
-    // What the old one had spent when it was put off.
+    // What the old one had spent when it was disabled.
     BOOK = concat!("UPDATE generations SET ", figures!(), "
         WHERE state = 'disabled' AND id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?10)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?11 AND target = ?10)");

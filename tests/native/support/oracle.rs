@@ -246,7 +246,7 @@ fn each_maps_to_one_row(world: &World, ours: &[&UpstreamKey]) {
 }
 
 /// Limit, expiry and a reset, but for who prepays or did until a limit that is in doubt yet; and nothing above what is
-/// on record as in force or sent (B1 counts with that). A twin, whose secret nobody has, keeps what it was made with until
+/// on record as in force or sent. A twin, whose secret nobody has, keeps what it was made with until
 /// it is deleted: that is no more than there is to be had.
 fn each_is_capped(world: &World, ours: &[&UpstreamKey]) {
     let rows = world.db.texts(
@@ -318,17 +318,25 @@ fn seats_are_counted(world: &World) {
     let counted = world.db.number(
         "SELECT COUNT(DISTINCT key_id) FROM generations WHERE state NOT IN ('revoked', 'expired', 'void')",
     );
-    assert_eq!(world.db.number("SELECT live FROM seats"), counted, "P6");
+    assert_eq!(
+        world.db.number("SELECT live FROM seats"),
+        counted,
+        "live seats are counted"
+    );
     let retained = "SELECT COUNT(*) FROM retained_seats WHERE in_use = 0";
     let counted = world.db.number(retained);
-    assert_eq!(world.db.number("SELECT retained FROM seats"), counted, "P6");
+    assert_eq!(
+        world.db.number("SELECT retained FROM seats"),
+        counted,
+        "retained seats are counted"
+    );
     // Each seat in use is under a key that lives, and a key sits on one.
     let stray = world.db.number(
         "SELECT COUNT(*) FROM retained_seats r WHERE r.in_use = 1
            AND (NOT EXISTS (SELECT 1 FROM generations g WHERE g.key_id = r.reused_by AND g.live = 1)
              OR EXISTS (SELECT 1 FROM retained_seats o WHERE o.in_use = 1 AND o.reused_by = r.reused_by AND o.id <> r.id))",
     );
-    assert_eq!(stray, 0, "P6");
+    assert_eq!(stray, 0, "a seat belongs to a key");
 }
 
 /// What is recorded as off, without a doubt, is off.
