@@ -202,3 +202,33 @@ fn a_test_that_is_not_there_is_missed() {
         assert!(exists(&wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn every_name_of_our_own_in_the_glossary_is_in_the_file_that_its_path_says() {
+    let glossary = include_str!("../../docs/glossary.md");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for path in glossary.split('`').skip(1).step_by(2) {
+        let segments: Vec<&str> = path.split("::").collect();
+        let is_ours = segments.len() > 1 && source.join(segments[0]).is_dir();
+        if !is_ours {
+            continue;
+        }
+        seen += 1;
+        let file = (1..=segments.len()).rev().find_map(|end| {
+            let base = source.join(segments[..end].join("/"));
+            let files = [base.with_extension("rs"), base.join("mod.rs")];
+            let text = files
+                .iter()
+                .find_map(|file| std::fs::read_to_string(file).ok())?;
+            Some((end, text))
+        });
+        let is_there =
+            file.is_some_and(|(end, text)| segments[end..].iter().all(|name| text.contains(name)));
+        if !is_there {
+            wrong.push(path);
+        }
+    }
+    assert!(seen > 20, "{seen}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
