@@ -9,8 +9,6 @@ pub mod crypto;
 pub mod domain;
 pub mod http;
 pub mod jobs;
-#[cfg(target_arch = "wasm32")]
-pub(crate) mod platform;
 pub mod store;
 mod upstream;
 
