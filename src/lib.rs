@@ -20,6 +20,8 @@ mod entry {
     use web_sys::{Request, Response};
     use worker::{Context, Env, ScheduleContext, ScheduledEvent};
 
+    use crate::platform;
+
     #[worker::event(start)]
     fn start() {
         console_error_panic_hook::set_once();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::{self, Function, Object, Promise, Reflect};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::worker_sys::types::RateLimiter;
+use worker::worker_sys::types::RateLimiter as EdgeBinding;
 use worker::{Delay, Env};
 
 use crate::ports::rate_limit::Limit;
@@ -81,7 +81,7 @@ impl KeyValue for Handoffs {
 }
 
 /// One rate-limit binding for each limit.
-pub struct EdgeRateLimiter(Vec<(Limit, RateLimiter)>);
+pub struct EdgeRateLimiter(Vec<(Limit, EdgeBinding)>);
 
 impl EdgeRateLimiter {
     /// Fails with the name of the binding that is missing.
@@ -112,7 +112,7 @@ impl RateLimiter for EdgeRateLimiter {
 }
 
 /// What the binding says; an error where it says nothing.
-async fn within(limiter: &RateLimiter, key: &str) -> Result<bool, JsValue> {
+async fn within(limiter: &EdgeBinding, key: &str) -> Result<bool, JsValue> {
     let asked = Object::new();
     Reflect::set(&asked, &"key".into(), &key.into())?;
     let outcome = JsFuture::from(limiter.limit(asked)?).await?;
