@@ -1,4 +1,5 @@
-//! What somebody else does on the upstream account: keys of their own, markers that no row knows, another account.
+//! What someone outside keycap does in the OpenRouter account: they add keys of their own, add keys that carry our
+//! marker and have no row, delete or change keys, and put the management key of another account in place of ours.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,12 +19,13 @@ impl World {
         self.sandbox.borrow_mut().add_foreign_key(key, now);
     }
 
-    /// Newer ones than any there is: a hundred fill a page.
+    /// Adds `n` foreign keys. They are newer than every other key and so come first in the list, which has 100 keys a
+    /// page.
     pub fn somebodys_keys(&self, n: usize) {
         (0..n).for_each(|n| self.somebodys_key(&format!("somebody's {n}")));
     }
 
-    /// Their newest go, as far as there are any.
+    /// Deletes the newest `n` foreign keys, or all of them if there are fewer.
     pub fn somebody_deletes(&self, n: usize) {
         let hashes: Vec<String> = {
             let sandbox = self.sandbox.borrow();
@@ -36,7 +38,7 @@ impl World {
         }
     }
 
-    /// The `n`-th key that carries our marker and has no row; its name.
+    /// Adds the `n`-th foreign key that carries our marker and has no row. Returns its name.
     pub fn marker_without_row(&self, n: usize) -> String {
         let instance = self.db.text("SELECT name FROM instance");
         let name = format!("keycap/{instance}/gen_{n:024x}");
@@ -44,7 +46,8 @@ impl World {
         name
     }
 
-    /// What the management key may do, done by hand: the answer, which says yes.
+    /// Sends a request to OpenRouter with the management key, as a person would by hand. Returns the JSON of the
+    /// answer. Panics unless the status is 2xx.
     pub fn by_hand(&self, method: &str, path: &str, body: &Value) -> Value {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let credential = format!("Bearer {}", sandbox::MANAGEMENT_KEY);
@@ -72,19 +75,19 @@ impl World {
         answer.value()
     }
 
-    /// An upstream key as it is.
+    /// The upstream key with this hash, as the sandbox has it now.
     pub fn upstream_key(&self, hash: &str) -> Option<sandbox::UpstreamKey> {
         self.sandbox.borrow().ledger().key(hash).cloned()
     }
 
-    /// Somebody changes a key, if it is there.
+    /// Someone outside keycap changes a key, if it still exists.
     pub fn somebody_changes(&self, hash: &str, change: &Value) {
         if self.is_there(hash) {
             self.by_hand("PATCH", &format!("/keys/{hash}"), change);
         }
     }
 
-    /// Somebody deletes a key, if it is there.
+    /// Someone outside keycap deletes a key, if it still exists.
     pub fn somebody_deletes_key(&self, hash: &str) {
         if self.is_there(hash) {
             self.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
@@ -96,7 +99,7 @@ impl World {
         key.is_some_and(|key| key.deleted_at_ms.is_none())
     }
 
-    /// Of what is on record as there, what somebody has deleted upstream.
+    /// Counts the keys that the database has as live and that someone outside keycap deleted at OpenRouter.
     pub fn missing(&self) -> usize {
         let there = self.db.texts(&format!(
             "SELECT upstream_hash FROM generations WHERE state IN ('active', 'disabled') AND expires_at > {}",
@@ -106,18 +109,18 @@ impl World {
         there.iter().filter(|hash| gone.contains(hash)).count()
     }
 
-    /// The one key that works spends so much.
+    /// Books this spend on the one key that works.
     pub fn spends(&self, dollars: f64) {
         self.spent_by(&self.usable()[0].hash, dollars);
     }
 
-    /// A key spends so much, or what was running when it went off is counted late.
+    /// Books this spend on a key. The key may be disabled: a call that was running at that time is booked late.
     pub fn spent_by(&self, hash: &str, dollars: f64) {
         let (now, amount) = (self.upstream_now_ms(), sandbox::Usd::from_dollars(dollars));
         assert!(self.sandbox.borrow_mut().book_usage(hash, amount, now));
     }
 
-    /// With every secret that was given out, as long as upstream lets any call in.
+    /// Spends with every secret that was delivered, until OpenRouter refuses each of them.
     pub fn spends_all(&self) {
         spend_all(
             &self.sandbox,
@@ -126,8 +129,8 @@ impl World {
         );
     }
 
-    /// The same just before each effect whose name has this in it, as often as given, until somebody else acts between
-    /// effects; how often it was done.
+    /// Does the same as [`World::spends_all`] just before each effect whose name contains `effect`, at most `times`
+    /// times, until another action is set with `Effects::between`. Returns a counter of how often it was done.
     pub fn spends_all_before(&self, effect: &'static str, times: usize) -> Rc<Cell<usize>> {
         let done = Rc::new(Cell::new(0));
         let counted = Rc::clone(&done);
@@ -142,28 +145,29 @@ impl World {
         done
     }
 
-    /// A workspace beside the default one.
+    /// Makes a workspace beside the default one. Returns its id.
     pub fn workspace(&self) -> String {
         let body = serde_json::json!({ "name": "Keys", "slug": "keys" });
         let made = self.by_hand("POST", "/workspaces", &body);
         made["data"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// A guardrail that lets keys have this model alone; its id.
+    /// Makes a guardrail that allows only this model. Returns its id.
     pub fn guardrail(&self, model: &str) -> String {
         let body = serde_json::json!({ "name": "Models", "allowed_models": [model] });
         let made = self.by_hand("POST", "/guardrails", &body);
         made["data"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// The guardrail that upstream holds a key to.
+    /// The id of the guardrail that the key is assigned to at OpenRouter.
     pub fn held_to(&self, hash: &str) -> Option<String> {
         let sandbox = self.sandbox.borrow();
         let key = sandbox.ledger().key(hash)?;
         key.guardrail.as_ref().map(|is| is.guardrail_id.clone())
     }
 
-    /// The management key now belongs to somebody else's account; ours, to put back.
+    /// Makes the management key belong to another account. Returns the sandbox of our account, so that the test can put
+    /// it back.
     pub fn swap_account(&self) -> sandbox::Sandbox {
         let settings = sandbox::Settings {
             seed: 4_711,

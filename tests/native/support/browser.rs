@@ -1,4 +1,4 @@
-//! A person's browser: cookies, our own pages' headers, and the walk through GitHub.
+//! A person's browser: it keeps cookies, sends the headers that our own pages send, and signs in through GitHub.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,10 +15,10 @@ use sandbox::Request;
 
 use super::world::{Isolate, ORIGIN, World};
 
-/// What a claim sends: with the acceptance, as the page does while there is none on record.
+/// The body of a claim. It accepts the terms, as the page does when no acceptance is stored.
 pub const CLAIM: &str = r#"{"accept_terms":1}"#;
 
-/// An answer, as the browser has it.
+/// An answer as the browser receives it.
 #[derive(Debug)]
 pub struct Told {
     pub status: u16,
@@ -57,7 +57,8 @@ impl From<Outbound> for Told {
     }
 }
 
-/// The member whom a session cookie names, whether or not anybody signed it: for whom a page with these cookies was made.
+/// The member id in a session cookie, without checking the signature: the member for whom a page with these cookies was
+/// rendered.
 pub fn member_of(cookies: &str) -> Option<String> {
     let pairs = cookies.split(';').filter_map(|pair| pair.split_once('='));
     let mut sessions = pairs.filter(|(name, _)| name.trim() == "__Host-keycap_session");
@@ -65,7 +66,7 @@ pub fn member_of(cookies: &str) -> Option<String> {
     let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
     let payload: serde_json::Value = serde_json::from_slice(&payload).ok()?;
     let member = payload["sub"].as_str()?;
-    // What a forged one names may be no header at all.
+    // A forged cookie may contain an id that cannot be sent as a header.
     let sendable = member.bytes().all(|byte| byte.is_ascii_graphic());
     sendable.then(|| member.to_owned())
 }
@@ -81,12 +82,12 @@ pub fn cookie_header(cookies: &Cookies) -> String {
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// Whether a request of this method may change anything.
+/// Answers whether a request with this method may change anything.
 pub fn changes(method: &str) -> bool {
     !matches!(method, "GET" | "HEAD")
 }
 
-/// A change as our own page sends it, made for the member of these cookies.
+/// A request that changes something, as our own page sends it for the member of these cookies.
 pub fn from_our_page(
     cookies: &Cookies,
     method: &str,
@@ -140,12 +141,12 @@ impl<'a> Browser<'a> {
         browser
     }
 
-    /// The same person, at a fresh isolate: after a crash, or under new settings.
+    /// The same person at a fresh isolate, as after a crash or under new settings.
     pub fn at_fresh_isolate(&self) -> Self {
         Self::with(self.world, &self.cookies.borrow())
     }
 
-    /// Start, approve at GitHub, come back: the callback's answer.
+    /// Starts a sign-in, approves it at GitHub and follows the callback. Returns the callback's answer.
     pub fn sign_in(&self, persona: &str) -> Told {
         let started = self.get("/auth/github?next=keys");
         assert_eq!(started.status, 302, "{started:?}");
@@ -153,7 +154,8 @@ impl<'a> Browser<'a> {
         self.get(&callback)
     }
 
-    /// GitHub's page: where it sends the browser back to.
+    /// Approves the sign-in on GitHub's page as this persona. Returns the path and query of our callback that GitHub
+    /// redirects to.
     pub fn approve(&self, location: &str, persona: &str) -> String {
         let url = url::Url::parse(location).unwrap();
         let request = Request {
@@ -210,7 +212,7 @@ impl<'a> Browser<'a> {
         self.send("DELETE", "/api/v1/me", &headers, Body::Bytes(body.into()))
     }
 
-    /// Has a member stand so, as an admin.
+    /// Gives a member this status; the browser must be an admin's.
     pub fn stands(&self, login: &str, status: &str) -> Told {
         let member = self.world.member(login);
         let body = serde_json::json!({ "status": status }).to_string();
@@ -221,7 +223,7 @@ impl<'a> Browser<'a> {
         self.post("/api/v1/claim", CLAIM)
     }
 
-    /// A claim whose isolate may die on the way.
+    /// Sends a claim whose isolate may die on the way. Returns `None` if it died.
     pub fn try_claim(&self) -> Option<Told> {
         let headers = [("origin", ORIGIN), ("content-type", "application/json")];
         self.try_send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()))
@@ -232,7 +234,7 @@ impl<'a> Browser<'a> {
         told.expect("an isolate that lives to answer")
     }
 
-    /// A request of a page that does not say for which member it was made.
+    /// Sends a request that does not name the member for whom its page was rendered.
     pub fn send_unnamed(
         &self,
         method: &str,
@@ -244,7 +246,8 @@ impl<'a> Browser<'a> {
         told.expect("an isolate that lives to answer")
     }
 
-    /// A change is of a page that was made for the member of the session, unless the headers say otherwise.
+    /// Sends a request. A request that changes something names the member of the session, unless `headers` name another
+    /// one. Returns `None` if the isolate died.
     pub fn try_send(
         &self,
         method: &str,
@@ -286,17 +289,18 @@ impl<'a> Browser<'a> {
         Some(told)
     }
 
-    /// A claim that is held where the effects' plan says; [`Held::release`] lets it go on.
+    /// Starts a claim, which is held at the effect that the plan of the effects names. [`Held::release`] lets it
+    /// continue.
     pub fn start_claim(&self) -> Held {
         self.start("POST", "/api/v1/claim", CLAIM)
     }
 
-    /// A change that is held where the effects' plan says.
+    /// Starts a request that changes something, held where the plan of the effects says.
     pub fn start(&self, method: &str, target: &str, body: &str) -> Held {
         self.start_with(method, target, body, &[])
     }
 
-    /// The same with more headers.
+    /// The same as [`Browser::start`], with more headers.
     pub fn start_with(
         &self,
         method: &str,
@@ -339,11 +343,11 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// A request on its way, held in the middle.
+/// A request that is held in the middle.
 pub struct Held(Pin<Box<dyn Future<Output = Told>>>);
 
 impl Held {
-    /// Lets it go on to its end.
+    /// Lets the request run to its end. Returns its answer.
     pub fn release(mut self) -> Told {
         match self
             .0

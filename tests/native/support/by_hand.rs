@@ -1,6 +1,6 @@
-//! What somebody else did to keys at OpenRouter by hand, for as long as it stands, and what the promises make of it: what
-//! they enabled or raised is not ours to answer for until it is mended; what they disabled or lowered stays so until an
-//! admin lifts that.
+//! What someone outside keycap did to keys at OpenRouter by hand, as long as it is in force, and what our promises say
+//! about it. While they have a key enabled or its limit raised, its spend is not ours to answer for until keycap has
+//! corrected the key. What they disabled or lowered stays so until an admin lifts it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,15 +10,15 @@ use super::world::World;
 
 #[derive(Clone, Default)]
 pub struct ByHand {
-    /// Enabled, though we had disabled it.
+    /// Hashes of keys that they enabled although keycap had disabled them.
     enabled: HashSet<String>,
-    /// Given a higher limit than we gave it: which; none is no limit.
+    /// Keys to which they gave a higher limit than keycap did, with that limit; `None` means no limit.
     raised: HashMap<String, Option<Usd>>,
-    /// Disabled, and to stay so; when we had last changed it.
+    /// Keys that they disabled and that must stay disabled, with keycap's last change of the row before that.
     disabled: HashMap<String, Change>,
-    /// Given a lower limit than we gave it, and to stay so.
+    /// Keys to which they gave a lower limit than keycap did, which must not rise again.
     lowered: HashMap<String, Lowered>,
-    /// Given a limit of nothing, which we give none.
+    /// Keys to which they gave a limit of zero, which keycap never sends.
     emptied: HashSet<String>,
 }
 
@@ -48,34 +48,34 @@ impl ByHand {
 struct Lowered {
     limit: Usd,
     window: Option<Period>,
-    /// The limit that we had given it, and when we had last changed it.
+    /// The limit that keycap had given the key, in nano-USD; `changed` is keycap's last change of the row before that.
     ours: i64,
     changed: Change,
 }
 
-/// The last change of ours to a row.
+/// Keycap's last change of a row: the id and time of its newest audit row.
 #[derive(Clone, Copy)]
 struct Change {
     id: i64,
     at_secs: i64,
 }
 
-/// A change of ours may not show everywhere yet.
+/// A change that keycap made may not be visible everywhere at OpenRouter for so long.
 const SHOWS_WITHIN_SECS: i64 = 300;
 const A_CENT: Usd = Usd { nanos: 10_000_000 };
 
-/// A key's row, as far as it matters here.
+/// The row of a key, reduced to what this module needs.
 struct Row {
     state: String,
     limit: i64,
-    /// The highest that we gave it, or sent and may be in force.
+    /// The highest limit that keycap gave the key, or sent and that may be in force, in nano-USD.
     on_record: i64,
     switch_doubted: bool,
     limit_doubted: bool,
-    /// Somebody else's doing is written down.
+    /// The key has the hold `upstream`: the database records that someone else disabled it.
     is_held: bool,
     limit_kept: bool,
-    /// It waits for money of ours.
+    /// The key has the hold `budget`.
     is_spent: bool,
     changed: Change,
 }
@@ -128,12 +128,12 @@ impl World {
         })
     }
 
-    /// The highest limit that we gave a key, or sent and may be in force.
+    /// The highest limit that keycap gave a key, or sent and that may be in force, in nano-USD; 0 if there is no row.
     pub fn on_record(&self, hash: &str) -> i64 {
         self.row_of(hash).map_or(0, |row| row.on_record)
     }
 
-    /// Somebody has changed a key that was like this before.
+    /// Records that someone outside keycap changed a key, which was like `before`.
     pub fn was_changed_by_hand(&self, before: &UpstreamKey) {
         let hash = &before.hash;
         let (Some(key), Some(row)) = (self.upstream_key(hash), self.row_of(hash)) else {
@@ -158,7 +158,8 @@ impl World {
         }
     }
 
-    /// What somebody did to a key, that was like this before, stays: nothing of ours was under way.
+    /// Records that a change by someone outside keycap must stay, because no change by keycap was in flight. The key
+    /// was like `before`.
     pub fn stays_as_left_by_hand(&self, before: &UpstreamKey) {
         let hash = &before.hash;
         let (Some(key), Some(row)) = (self.upstream_key(hash), self.row_of(hash)) else {
@@ -183,7 +184,8 @@ impl World {
         }
     }
 
-    /// How many keys are held for a limit of nothing, which differs from what their rows say.
+    /// Counts the live keys that have the hold `upstream` because their limit at OpenRouter is below a cent, so that it
+    /// differs from the limit in their row.
     pub fn held_for_nothing(&self) -> usize {
         let held = self.db.texts(&format!(
             "SELECT g.upstream_hash FROM generations g JOIN holds h ON h.key_id = g.key_id
@@ -195,7 +197,8 @@ impl World {
             .count()
     }
 
-    /// An admin lifts what somebody did to a key: what is written down of it, or will be when that goes on later.
+    /// An admin lifts what someone outside keycap did to a key. It ends what the database records of it; with `later`,
+    /// also what the lift will find recorded when it continues later.
     pub fn lifts_by_name(&self, key: &str, later: bool) {
         let hashes = self.db.texts(&format!(
             "SELECT COALESCE(g.upstream_hash, '') FROM generations g JOIN keys k ON k.id = g.key_id WHERE k.public_id = '{key}'"
@@ -212,8 +215,8 @@ impl World {
         }
     }
 
-    /// What somebody disabled is disabled, and what they lowered has no higher limit. What they enabled or raised, and we
-    /// have mended since, is ours again.
+    /// Checks that what they disabled is still disabled and that what they lowered has no higher limit. Forgets what
+    /// they enabled or raised once keycap has corrected it.
     pub fn what_somebody_did_stands(&self) {
         if self.by_hand.borrow().is_empty() {
             return;
@@ -244,7 +247,8 @@ impl World {
             let Some((key, row)) = of(hash).filter(|(_, row)| row.is_live()) else {
                 return false;
             };
-            // A limit of nothing is as good as disabled. And one of a whole life counts what was spent before.
+            // A limit of zero is handled as if the key were disabled. A limit for the whole life of a key also counts
+            // what was spent before.
             if row.is_held && *limit < A_CENT || row.limit_kept && key.limit_reset != *window {
                 return false;
             }
@@ -257,8 +261,9 @@ impl World {
         });
     }
 
-    /// Lets go what we have disabled or lowered further by now without having read it: where what was read said nothing,
-    /// within five minutes of another change of ours, or could not be read.
+    /// Forgets the keys that keycap itself has disabled or lowered further meanwhile without reading the outside
+    /// change: it could not be read, or it was read within five minutes of another change by keycap, when a reading
+    /// proves nothing.
     pub fn lets_go_what_could_not_be_read(&self, troubled: bool) {
         let may_undo = |then: &mut Change, row: &Row| {
             let before = std::mem::replace(then, row.changed);
@@ -282,7 +287,8 @@ impl World {
         });
     }
 
-    /// What is left of what we gave a key, as far as upstream has counted; `None` where nobody else gave it more.
+    /// What is left of the limit that keycap gave a key, as far as OpenRouter has counted the spend. `None` if nobody
+    /// else gave the key more.
     pub fn left_of_ours(&self, hash: &str) -> Option<Usd> {
         self.what_somebody_did_stands();
         let is_enabled = self.by_hand.borrow().enabled(hash);
@@ -291,7 +297,7 @@ impl World {
             return None;
         }
         let (key, row) = self.upstream_key(hash).zip(self.row_of(hash))?;
-        // Below a cent nothing is given, and a cent is sent.
+        // Keycap gives nothing when less than a cent is left: it disables the key and sends a limit of one cent.
         if is_enabled && (!row.is_live() || row.is_spent) {
             return Some(Usd::ZERO);
         }

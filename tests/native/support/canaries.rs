@@ -1,6 +1,6 @@
-//! Canaries: every secret of a run. None may be in a value of the database, a line of the log or an answer, but for a fresh
-//! key's in the one answer that delivers it. Upstream's hashes are in no answer and no line either: whoever has
-//! one can have the key disabled.
+//! Canaries: every secret of a run. None of them may be in a value of the database, a line of the log or an answer,
+//! except that the one answer which delivers a fresh key contains its secret. OpenRouter's hashes are in no answer and
+//! no log line either: a hash is enough to have a key disabled.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,19 +11,20 @@ use sandbox::Sandbox;
 use super::browser::Told;
 use super::database::Sqlite;
 
-/// A secret shorter than this is none.
+/// A shorter text is not treated as a secret.
 const SHORTEST: usize = 16;
-/// This much of a secret's end is looked for: giving half of it away is a leak too, and a session's beginning is everybody's.
+/// Number of characters at the end of a secret that are searched for. Giving half of a secret away is a leak too, and
+/// the beginning of a session token is the same for everybody.
 const LOOKED_FOR: usize = 32;
 
 #[derive(Clone)]
 pub struct Canaries {
     sandbox: Rc<RefCell<Sandbox>>,
-    /// Settings, and what only GitHub is told: what each is, and its end.
+    /// Secrets in the settings, and what only GitHub receives: a description of each, and its last characters.
     ours: Rc<RefCell<BTreeSet<(&'static str, String)>>>,
-    /// Cookies leave in answers, and rest nowhere.
+    /// Cookies may be in answers, and must not be stored anywhere.
     cookies: Rc<RefCell<BTreeSet<String>>>,
-    /// Every secret that left in the answer that it was made for.
+    /// Every secret that was in the answer that it was made for.
     delivered: Rc<RefCell<Vec<String>>>,
 }
 
@@ -37,7 +38,7 @@ impl Canaries {
         }
     }
 
-    /// The same canaries, over copies of what they are looked for in.
+    /// The same canaries, searched for in copies of the sandbox and of the delivered secrets.
     pub fn copied(&self, sandbox: Rc<RefCell<Sandbox>>, to: Rc<RefCell<Vec<String>>>) -> Self {
         let copy = Self::new(sandbox, to);
         copy.ours.borrow_mut().clone_from(&self.ours.borrow());
@@ -45,14 +46,14 @@ impl Canaries {
         copy
     }
 
-    /// From here on this is a secret.
+    /// From now on this text is a secret. `what` describes it.
     pub fn watch(&self, what: &'static str, secret: &str) {
         if secret.len() >= SHORTEST {
             self.ours.borrow_mut().insert((what, end(secret)));
         }
     }
 
-    /// An answer, as it leaves. `delivers` where it may bring a key's secret.
+    /// Checks an answer before it leaves. `delivers` is true if the answer may contain the secret of a key.
     pub fn look_at(&self, told: &Told, delivers: bool) {
         let mut text = told.body.clone();
         for (_, value) in &told.headers {
@@ -80,7 +81,7 @@ impl Canaries {
         }
     }
 
-    /// What rests: every value of the database, and the log.
+    /// Checks what is stored: every value of the database, and the log.
     pub fn look_at_rest(&self, db: &Sqlite, log: &str) {
         let mut all = self.all();
         let cookies = self.cookies.borrow();
@@ -97,7 +98,7 @@ impl Canaries {
         assert_eq!(db.first_in(log, &hashes), None, "a hash in the log");
     }
 
-    /// What is nobody's to see: each with what it is.
+    /// Everything that nobody may see: a description of each secret, and its last characters.
     fn all(&self) -> Vec<(&'static str, String)> {
         let sandbox = self.sandbox.borrow();
         let ledger = sandbox.ledger();

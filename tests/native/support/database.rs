@@ -1,5 +1,6 @@
-//! D1, natively: SQLite under the same migrations, every number bound as REAL, D1's limits set. One batch is one
-//! transaction. Every statement with its values and rows is kept, for the test that repeats them on D1 itself.
+//! D1 in native tests: SQLite with the same migrations and D1's limits. Every number is bound as REAL, as D1 does. One
+//! batch is one transaction. Every statement is kept with its values and rows, for the test that repeats them on D1
+//! itself.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, ffi, types};
 
 use super::effects::{Effects, Fate, meet};
 
-/// One batch as it was run: statements with values, and the rows or the error they gave.
+/// One batch that ran: its statements with their values, and the rows or the error that they returned.
 #[derive(Clone)]
 pub struct Ran {
     pub stmts: Vec<Stmt>,
@@ -40,7 +41,7 @@ pub fn migrations() -> Vec<(String, String)> {
 }
 
 thread_local! {
-    /// A migrated database to copy from: preparing it once is what makes thousands of scenarios a second possible.
+    /// A migrated database to copy from. Preparing it only once makes thousands of scenarios a second possible.
     static PREPARED: Connection = {
         let connection = Connection::open_in_memory().unwrap();
         for (_, sql) in migrations() {
@@ -71,7 +72,8 @@ impl Sqlite {
         ] {
             connection.set_limit(limit, most).unwrap();
         }
-        // All of ours and all of the oracle's: reading a statement takes longer than running it.
+        // Enough for all statements of the application and of the oracle: parsing a statement takes longer than running
+        // it.
         connection.set_prepared_statement_cache_capacity(500);
         Self {
             connection: Rc::new(RefCell::new(connection)),
@@ -94,12 +96,12 @@ impl Sqlite {
         copy
     }
 
-    /// Runs a statement of a test's own.
+    /// Runs a statement that a test wrote itself.
     pub fn run(&self, sql: &str) {
         self.connection.borrow().execute_batch(sql).unwrap();
     }
 
-    /// The first column of the rows of a test's own query, as text.
+    /// Runs a query that a test wrote itself. Returns the first column of its rows as text.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare_cached(sql).unwrap();
@@ -126,7 +128,8 @@ impl Sqlite {
         self.text(sql).parse().unwrap()
     }
 
-    /// The first of the needles that is in the text. SQLite looks, since it is optimised where a test is not.
+    /// The position of the first needle that is in the text. SQLite does the search, because it is compiled with
+    /// optimisation and the tests are not.
     pub fn first_in(&self, text: &str, needles: &[&str]) -> Option<usize> {
         let connection = self.connection.borrow();
         let sql = "SELECT key FROM json_each(?2) WHERE instr(?1, value) ORDER BY key LIMIT 1";
@@ -136,7 +139,7 @@ impl Sqlite {
         found.ok()
     }
 
-    /// Every value of every table, for the search for what must not be there.
+    /// Every value of every table, to search it for what must not be there.
     pub fn dump(&self) -> String {
         let mut all = String::new();
         for table in self.texts("SELECT name FROM sqlite_master WHERE type = 'table'") {

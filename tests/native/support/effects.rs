@@ -1,4 +1,6 @@
-//! Effects are counted, and the k-th may be given another fate: cut before or after it, failed in both forms, or held.
+//! Effects are the calls that leave the isolate: to the database, to KV, over HTTP. They are counted, and a test may
+//! give the k-th effect another fate: the isolate dies before or after it, it fails in one of several forms, it comes
+//! late, or it is held.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -6,31 +8,31 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// What becomes of one effect.
+/// What happens to one effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The isolate dies just before it.
+    /// The isolate dies just before the effect.
     CutBefore,
-    /// The isolate dies just after it.
+    /// The isolate dies just after the effect.
     CutAfter,
-    /// It does not happen, and its answer is lost.
+    /// The effect does not happen, and its answer is lost.
     LostBefore,
-    /// It happens, and its answer is lost.
+    /// The effect happens, and its answer is lost.
     LostAfter,
-    /// It happens, and its answer says that it was refused.
+    /// The effect happens, and its answer says that it was refused.
     RefusedAfter,
-    /// Its answer is lost, and it happens only later: when [`Effects::land`] is called.
+    /// The answer is lost, and the effect happens later: when [`Effects::land`] is called.
     Late,
-    /// The same, and later than any recovery.
+    /// The same as `Late`, but the effect happens only after recovery has ended.
     Later,
-    /// The operation is held just before it, and goes on when it is polled again.
+    /// The operation is held just before the effect, and continues when it is polled again.
     HeldBefore,
-    /// … just after it.
+    /// The operation is held just after the effect, and continues when it is polled again.
     HeldAfter,
 }
 
 impl Fate {
-    /// What bad luck does; being held is for interleavings.
+    /// The fates that a failure in production can cause. Being held is only for tests of interleavings.
     pub const ALL: [Self; 4] = [
         Self::CutBefore,
         Self::CutAfter,
@@ -42,7 +44,7 @@ impl Fate {
         matches!(self, Self::CutBefore | Self::CutAfter)
     }
 
-    /// Its answer is lost, and it happens only later.
+    /// The answer is lost, and the effect happens only later.
     pub const fn is_late(self) -> bool {
         matches!(self, Self::Late | Self::Later)
     }
@@ -52,7 +54,7 @@ impl Fate {
     }
 }
 
-/// Waits for one poll.
+/// A future that is pending for one poll.
 #[derive(Default)]
 struct OnePoll(bool);
 
@@ -68,7 +70,7 @@ impl Future for OnePoll {
     }
 }
 
-/// Runs one effect to its fate. `None` is a lost answer.
+/// Runs one effect with its fate. Returns `None` if the answer is lost.
 pub async fn meet<T>(fate: Option<Fate>, effect: impl FnOnce() -> T) -> Option<T> {
     if fate == Some(Fate::HeldBefore) {
         OnePoll::default().await;
@@ -82,7 +84,7 @@ pub async fn meet<T>(fate: Option<Fate>, effect: impl FnOnce() -> T) -> Option<T
     result.filter(|_| fate != Some(Fate::LostAfter))
 }
 
-/// The effects of one operation: how many there were, and which one meets its fate.
+/// The effects of one operation: how many there were, and which of them meet which fate.
 #[derive(Clone, Default)]
 pub struct Effects(Rc<State>);
 
@@ -95,18 +97,18 @@ struct State {
     between: RefCell<Option<Between>>,
 }
 
-/// Somebody who acts whenever nothing else does, told which effect comes next.
+/// An action that runs just before each effect. Its argument is the name of the effect.
 pub type Between = Box<dyn FnMut(&str)>;
 
 impl Effects {
-    /// From here on effects are counted anew; the `k`-th (from 0) meets `fate`.
+    /// Starts counting effects again from 0; the `k`-th effect meets `fate`.
     pub fn plan(&self, fates: &[(usize, Fate)]) {
         self.0.count.set(0);
         self.0.names.borrow_mut().clear();
         *self.0.plan.borrow_mut() = fates.to_vec();
     }
 
-    /// Effects since the last plan.
+    /// The number of effects since the last plan.
     pub fn count(&self) -> usize {
         self.0.count.get()
     }
@@ -115,12 +117,12 @@ impl Effects {
         self.0.names.borrow().clone()
     }
 
-    /// Keeps an effect that is to land later.
+    /// Keeps an effect that is to happen later.
     pub fn keep(&self, effect: impl FnOnce() + 'static) {
         self.0.late.borrow_mut().push(Box::new(effect));
     }
 
-    /// Lets everything land that was kept; how much that was.
+    /// Runs all effects that were kept. Returns how many there were.
     pub fn land(&self) -> usize {
         let late = std::mem::take(&mut *self.0.late.borrow_mut());
         let landed = late.len();
@@ -128,14 +130,14 @@ impl Effects {
         landed
     }
 
-    /// Has somebody act just before each effect from now on, until it is taken away.
+    /// Runs `act` just before each effect from now on; `None` ends that.
     pub fn between(&self, act: Option<Between>) {
         *self.0.between.borrow_mut() = act;
     }
 
-    /// Counts one effect and says what becomes of it.
+    /// Counts one effect and returns its fate.
     pub fn next(&self, name: String) -> Option<Fate> {
-        // Taken out meanwhile: what it does may have effects of its own.
+        // The action is taken out while it runs, because it may have effects itself.
         let act = self.0.between.borrow_mut().take();
         if let Some(mut act) = act {
             act(&name);

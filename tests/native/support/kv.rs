@@ -1,4 +1,5 @@
-//! Workers KV, natively: values that may be late. Every write is kept, and a read may show one of those before it.
+//! Workers KV in native tests: reads may be stale. Every write is kept, and a read may return one of the writes before
+//! the newest.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,9 +10,10 @@ use super::effects::{Effects, meet};
 
 #[derive(Clone)]
 pub struct Lagging {
-    /// Every write there was, oldest first.
+    /// Every write, oldest first.
     writes: Rc<RefCell<Vec<(String, String)>>>,
-    /// So many writes of a name ago is what a read shows; before the first one it shows nothing.
+    /// A read returns the value that was written this many writes of the name ago; before the first write it finds
+    /// nothing.
     pub behind: Rc<Cell<usize>>,
     pub down: Rc<Cell<bool>>,
     effects: Effects,
@@ -35,7 +37,7 @@ impl Lagging {
         copy
     }
 
-    /// Every value that was ever written.
+    /// Every value that was ever written, oldest first.
     pub fn values(&self) -> Vec<String> {
         let writes = self.writes.borrow();
         writes.iter().map(|(_, value)| value.clone()).collect()
@@ -45,7 +47,7 @@ impl Lagging {
         self.writes.borrow_mut().clear();
     }
 
-    /// What somebody else has written under the name that was written last.
+    /// Someone else writes a value under the name that was written last.
     pub fn overwrite(&self, value: &str) {
         let name = self.writes.borrow().last().expect("a write").0.clone();
         self.writes.borrow_mut().push((name, value.to_owned()));

@@ -1,4 +1,4 @@
-//! What every native test stands on.
+//! What every native test uses.
 
 pub mod account;
 pub mod browser;

@@ -1,4 +1,5 @@
-//! Section 2's promises as one oracle: what database, ledger, delivered secrets and log must agree on after every test.
+//! The promises of keycap as one oracle: what the database, the sandbox's ledger, the delivered secrets and the log
+//! must agree on after every test.
 
 use std::collections::HashMap;
 
@@ -6,7 +7,7 @@ use sandbox::UpstreamKey;
 
 use super::world::World;
 
-/// What must hold at every instant, also in the middle of a mess.
+/// Checks what must hold at every moment, also in the middle of a failure.
 pub fn always(world: &World) {
     let now_ms = world.upstream_now_ms();
     world.what_somebody_did_stands();
@@ -32,7 +33,8 @@ pub fn always(world: &World) {
     assert_eq!(ledger.violations.len(), 0, "{:?}", ledger.violations);
 }
 
-/// Where somebody deleted a recorded key by hand, its twin is left and reported: it might be that very key.
+/// Answers whether someone deleted the recorded key of this name by hand. A second upstream key of the same name is
+/// then left and reported, because it might be that very key.
 fn is_reported(world: &World, name: &str) -> bool {
     let gone = world.gone.borrow();
     let recorded = world.db.texts(&format!(
@@ -41,7 +43,7 @@ fn is_reported(world: &World, name: &str) -> bool {
     recorded.iter().any(|hash| gone.contains(hash))
 }
 
-/// What must hold once two sweeps have passed over a reachable upstream.
+/// Checks what must hold after two sweeps during which OpenRouter was reachable.
 pub fn settled(world: &World) {
     always(world);
     let rows = recorded(world);
@@ -100,7 +102,7 @@ pub fn settled(world: &World) {
     nothing_differs(world);
 }
 
-/// Once all is settled, a comparison of everything with everything finds nothing to say. It leaves no trace here.
+/// Checks that a reconcile run finds no difference once everything has settled. The run leaves no trace in the world.
 fn nothing_differs(world: &World) {
     let before = world.db.number("SELECT COALESCE(MAX(id), 0) FROM runs");
     assert!(world.reconcile_dry());
@@ -122,7 +124,7 @@ fn nothing_differs(world: &World) {
     ));
 }
 
-/// What upstream lets a key spend is not more than its owner's plan and raises give, once nothing is under way.
+/// Checks that the limit of a key at OpenRouter is not above its owner's plan and raises, once nothing is in flight.
 fn no_cap_is_above_the_plan(world: &World) {
     let now = world.now().secs();
     let above = world.db.texts(&format!(
@@ -145,12 +147,13 @@ fn no_cap_is_above_the_plan(world: &World) {
     }
 }
 
-/// Whose secret was given out is held to the guardrail that its row names, but while another is on its way.
+/// Checks that each key whose secret was delivered is assigned to the guardrail that its row names, unless another
+/// guardrail is in flight.
 fn a_key_is_held_to_what_is_on_record(world: &World) {
     held_to(world, "g.guardrail_id", "g.guardrail_sent_at IS NULL");
 }
 
-/// And to its plan's, once nothing is under way.
+/// Checks that each live key is assigned to the guardrail of its plan, once nothing is in flight.
 fn a_key_is_held_to_its_plan(world: &World) {
     held_to(world, "p.guardrail_id", "g.live = 1");
 }
@@ -171,7 +174,7 @@ fn held_to(world: &World, named: &str, of: &str) {
     }
 }
 
-/// State by upstream hash.
+/// The state of each generation that has an upstream key, by the hash of that key.
 fn recorded(world: &World) -> HashMap<String, String> {
     world
         .db
@@ -184,9 +187,9 @@ fn recorded(world: &World) -> HashMap<String, String> {
         .collect()
 }
 
-/// Of the secrets that were delivered, at most one per key still works, or two while one follows the other with
-/// grace, which together never may spend more than the key; and at most one row per slot is live.
-/// A member's key and the ended ones that it follows are one.
+/// Checks that at most one delivered secret per key works, or two during a grace, which together can never spend more
+/// than the limit of the key; and that each slot has at most one live row. A key and the ended keys of the same member
+/// that it follows count as one.
 fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
     let sandbox = world.sandbox.borrow();
     let mut working: HashMap<String, Vec<String>> = HashMap::new();
@@ -209,7 +212,7 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
         let [one, other] = &hashes[..] else {
             panic!("{place} has {hashes:?}");
         };
-        // The older one's answer may have been the later.
+        // The answer with the older secret may have been delivered after the answer with the newer one.
         let with_grace = world.db.number(&format!(
             "SELECT COUNT(*) FROM generations n JOIN generations o ON o.id = n.replaces
              WHERE o.upstream_hash IN ('{one}', '{other}') AND n.upstream_hash IN ('{one}', '{other}')
@@ -236,7 +239,7 @@ fn one_delivered_key_per_slot(world: &World, now_ms: i64) {
     assert_eq!(doubled, 0, "two live generations in one slot");
 }
 
-/// Its name leads to exactly one row.
+/// Checks that the name of each upstream key belongs to exactly one row.
 fn each_maps_to_one_row(world: &World, ours: &[&UpstreamKey]) {
     let names = world.db.texts("SELECT upstream_name FROM generations");
     for key in ours {
@@ -245,9 +248,10 @@ fn each_maps_to_one_row(world: &World, ours: &[&UpstreamKey]) {
     }
 }
 
-/// Limit, expiry and a reset, but for who prepays or did until a limit that is in doubt yet; and nothing above what is
-/// on record as in force or sent. A twin, whose secret nobody has, keeps what it was made with until
-/// it is deleted: that is no more than there is to be had.
+/// Checks that each key has a limit, an expiry and a reset, and that no limit is higher than the one that is recorded
+/// as in force or sent. A key of an owner who prepays needs no reset; nor does a key of an owner who did so before a
+/// limit that is still in flight. A second upstream key of the same name, whose secret nobody has, keeps the limit that
+/// it was made with until it is deleted; that limit is at most what plans, raises and payments can give.
 fn each_is_capped(world: &World, ours: &[&UpstreamKey]) {
     let rows = world.db.texts(
         "SELECT g.upstream_name || ' ' || MAX(g.limit_nano, COALESCE(g.limit_sent_nano, 0)) || ' '
@@ -267,7 +271,7 @@ fn each_is_capped(world: &World, ours: &[&UpstreamKey]) {
         let mut secrets = delivered.iter();
         secrets.any(|secret| sandbox::sha256_hex(secret.as_bytes()) == hash)
     };
-    // Somebody else may have lowered one to nothing: it is disabled then.
+    // Someone outside keycap may have lowered a limit to zero; that key is then disabled.
     let held = world.db.texts(
         "SELECT g.upstream_hash FROM generations g JOIN holds h ON h.key_id = g.key_id
          WHERE h.reason = 'upstream' AND g.upstream_hash IS NOT NULL",
@@ -294,7 +298,8 @@ fn each_is_capped(world: &World, ours: &[&UpstreamKey]) {
     }
 }
 
-/// No secret in any table or log line; each left at most once. The answers were looked at as they left.
+/// Checks that no secret is in any table or log line, and that each was delivered at most once. The answers were
+/// checked when they left.
 fn secrets_are_nowhere(world: &World) {
     let log = world.log.borrow().join("\n");
     world.canaries.look_at_rest(&world.db, &log);
@@ -305,7 +310,8 @@ fn secrets_are_nowhere(world: &World) {
     assert_eq!(delivered.len(), all, "a secret left twice");
 }
 
-/// The counter is the count, and of what lives no owner has more than their plan allows, but for what is put off.
+/// Checks that the counters of seats are right, and that no owner has more live keys than their plan allows, apart from
+/// keys that have the hold `plan`.
 fn seats_are_counted(world: &World) {
     let beyond = world.db.texts(
         "SELECT k.owner_id FROM keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
@@ -330,7 +336,7 @@ fn seats_are_counted(world: &World) {
         counted,
         "retained seats are counted"
     );
-    // Each seat in use is under a key that lives, and a key sits on one.
+    // Each seat in use belongs to a live key, and a key uses at most one.
     let stray = world.db.number(
         "SELECT COUNT(*) FROM retained_seats r WHERE r.in_use = 1
            AND (NOT EXISTS (SELECT 1 FROM generations g WHERE g.key_id = r.reused_by AND g.live = 1)
@@ -339,7 +345,7 @@ fn seats_are_counted(world: &World) {
     assert_eq!(stray, 0, "a seat belongs to a key");
 }
 
-/// What is recorded as off, without a doubt, is off.
+/// Checks that a key which the database has as disabled or revoked, with no switch in flight, does not work.
 fn off_is_off(world: &World, now_ms: i64) {
     let off = world.db.texts(
         "SELECT upstream_hash FROM generations WHERE upstream_hash IS NOT NULL
@@ -355,7 +361,7 @@ fn off_is_off(world: &World, now_ms: i64) {
     }
 }
 
-/// What was written down as deleted is gone, and what is kept for its figures has some.
+/// Checks that a key recorded as purged is deleted, and that a retained key has a reading of its spend.
 fn what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
     for row in world.db.texts(
         "SELECT upstream_hash || ' ' || (erased_at IS NOT NULL) || ' ' || COALESCE((usage_read_at >= ended_at OR state = 'expired') AND erase_at > ended_at, 0)
@@ -370,8 +376,9 @@ fn what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
     }
 }
 
-/// A row that is void had no key when it was freed: one that works was made later, or repeated by its transport.
-/// Where none was ever seen, a doubt waited the five minutes in which one may land.
+/// Checks that a row became `void` only when it had no key. A key that works under its name was made later, or twice by
+/// a repeated request. If no key was ever seen, the row waited in state `verifying` for the five minutes in which a
+/// create may still take effect.
 fn nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
     let freed = world.db.texts(
         "SELECT ended_at || ' ' || (failure IS 'unknown' AND ended_at - created_at < 300) || ' ' || upstream_name
@@ -383,7 +390,7 @@ fn nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
         .into_iter()
         .any(|call| call.fault == Some("echo_name_wrong"))
     {
-        // An upstream that lists a key under another name has said that it is not there.
+        // This fault makes OpenRouter list a key under another name, which says that the expected key does not exist.
         return;
     }
     for row in freed {
@@ -401,13 +408,14 @@ fn nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
     }
 }
 
-/// An outage fills no seats. Five doubts in a row close the reservation; others may have been under way.
+/// Checks that an outage does not fill the seats. Five unknown outcomes in a row stop further reservations; others may
+/// already have been in flight.
 fn doubt_is_bounded(world: &World) {
     let doubts = "SELECT COUNT(*) FROM generations WHERE state = 'verifying'";
     assert!(world.db.number(doubts) <= 6, "doubt takes the seats");
 }
 
-/// The last audit row of a generation says its state, and the rows before it lead there.
+/// Checks that the last audit row of a generation names its state, and that each audit row continues the one before it.
 fn every_state_is_audited(world: &World) {
     let wrong = world.db.texts(
         "SELECT g.public_id || ' ' || g.state FROM generations g
@@ -419,7 +427,7 @@ fn every_state_is_audited(world: &World) {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// Of who has left, no row says who they were or what they wrote.
+/// Checks that no row of a member who has left says who they were or what they wrote.
 fn who_left_is_nobody(world: &World) {
     let named = world.db.texts(
         "SELECT m.public_id FROM members m WHERE m.status = 'left' AND (m.login <> '' OR m.account_created_at <> 0

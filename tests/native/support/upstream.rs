@@ -1,4 +1,5 @@
-//! Outbound HTTP, natively: the sandbox's library, called in process, with its faults and our fates.
+//! Outbound HTTP in native tests: the sandbox's library, called in the same process, with the sandbox's faults and the
+//! fates of the test.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,13 +10,13 @@ use sandbox::{Delivery, Request, Sandbox};
 use super::canaries::Canaries;
 use super::effects::{Effects, Fate, meet};
 
-/// Rewrites an answer of upstream's: what the sandbox's faults cannot say.
+/// Rewrites the JSON of an answer, in ways that the sandbox's faults do not offer.
 pub type Bend = fn(&Call, &mut serde_json::Value);
 
-/// What stands for what in GitHub's word on who somebody is: text, which may be no JSON any more.
+/// A text to replace and its replacement, in GitHub's answer about who a person is. The result need not be JSON.
 pub type Respelt = Option<(&'static str, String)>;
 
-/// Changes whatever an operation answers, its status and its bytes included.
+/// Changes every answer of one operation, including its status and its bytes.
 pub type Twist = Option<(sandbox::Operation, Box<dyn Fn(&mut Answer)>)>;
 
 #[derive(Clone)]
@@ -49,7 +50,7 @@ impl Upstream {
         }
     }
 
-    /// What only GitHub is told: the code that it gave, the verifier.
+    /// Watches what only GitHub receives: the code that it issued, and the PKCE verifier.
     fn watch(&self, call: &Call) {
         let body = call.body.as_deref().unwrap_or_default();
         let told: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
@@ -91,7 +92,7 @@ impl Upstream {
                 {
                     twist(&mut answer);
                 }
-                // As the Worker's own client: more than was asked for is no answer.
+                // The Worker's own client does the same: an answer that is larger than the limit is no answer.
                 match answer.body.len() <= call.max_bytes {
                     true => Outcome::Answer(answer),
                     false => Outcome::Unknown,

@@ -1,4 +1,5 @@
-//! One deployment: database, upstreams, clock, log. Isolates come and go over it.
+//! One deployment: its database, the upstream services, the clock and the log. Isolates start and end while it
+//! continues.
 
 use keycap::crypto::keyring::Keyring;
 use keycap::http::server::message::Body;
@@ -27,11 +28,11 @@ use super::oracle;
 use super::upstream::{Bend, Respelt, Twist, Upstream};
 
 pub const TEN_MINUTES: i64 = 600;
-/// Where every world begins: a Saturday noon, far from every boundary.
+/// When every world begins: a Saturday at noon, far from every boundary of a window.
 const BEGINS: &str = "2026-11-21T12:00:00Z";
 
 pub const ORIGIN: &str = "http://localhost:8787";
-/// Settings that are nobody's to see.
+/// Settings that nobody may see.
 const SECRETS: [&str; 3] = [
     "GITHUB_OAUTH_CLIENT_SECRET",
     "OPENROUTER_MANAGEMENT_KEY",
@@ -46,27 +47,28 @@ pub struct World {
     pub sandbox: Rc<RefCell<Sandbox>>,
     pub effects: Effects,
     pub now_ms: Rc<Cell<i64>>,
-    /// How far upstream's clock is ahead of ours.
+    /// How far the upstream clock is ahead of ours.
     pub upstream_ahead_ms: Rc<Cell<i64>>,
     pub log: Rc<RefCell<Vec<String>>>,
     pub bend: Rc<Cell<Option<Bend>>>,
     pub respelt: Rc<RefCell<Respelt>>,
     pub twist: Rc<RefCell<Twist>>,
     pub refusing: Rc<RefCell<Vec<Limit>>>,
-    /// What was counted against each limit, by its key, once a test wants limits to hold.
+    /// How many requests were counted against each limit, by its key. `None` until a test wants the limits to be
+    /// enforced.
     pub rates: Rc<RefCell<Option<Rates>>>,
     seed: Rc<Cell<u64>>,
     settings: RefCell<HashMap<&'static str, String>>,
-    /// Every secret that left in an answer.
+    /// Every secret that was delivered in an answer.
     pub delivered: Rc<RefCell<Vec<String>>>,
-    /// Keys that somebody deleted upstream, by hash.
+    /// Hashes of the keys that someone outside keycap deleted at OpenRouter.
     pub gone: RefCell<Vec<String>>,
-    /// What somebody changed of keys upstream, as far as it stands.
+    /// What someone outside keycap changed of keys at OpenRouter, as long as it is in force.
     pub by_hand: RefCell<ByHand>,
     pub canaries: Canaries,
 }
 
-/// An isolate of this deployment. No answer leaves it unseen.
+/// An isolate of this deployment. Every answer is checked before it leaves.
 #[derive(Clone)]
 pub struct Isolate {
     service: Service,
@@ -90,7 +92,7 @@ impl Isolate {
     }
 }
 
-/// After every test, whatever its subject.
+/// Every test, whatever its subject, ends with these checks.
 impl Drop for World {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -125,7 +127,7 @@ impl World {
         }
     }
 
-    /// The same deployment, as it is now, to go on from in another direction.
+    /// A copy of the same deployment in its present state, so that a test can continue in two directions.
     pub fn copied(&self) -> Self {
         let effects = Effects::default();
         let sandbox = Rc::new(RefCell::new(self.sandbox.borrow().clone()));
@@ -154,12 +156,12 @@ impl World {
         }
     }
 
-    /// Changes a setting for isolates that begin from now on; an empty text unsets it.
+    /// Changes a setting for isolates that start from now on; an empty text unsets it.
     pub fn set(&self, name: &'static str, value: &str) {
         self.settings.borrow_mut().insert(name, value.to_owned());
     }
 
-    /// The settings that isolates begin with from now on.
+    /// The settings with which isolates start from now on.
     pub fn settings(&self) -> HashMap<&'static str, String> {
         self.settings.borrow().clone()
     }
@@ -218,7 +220,7 @@ impl World {
         Timestamp::from_millis(self.now_ms.get())
     }
 
-    /// What time it is for upstream.
+    /// The present time by the upstream clock.
     pub fn upstream_now_ms(&self) -> i64 {
         self.now_ms.get() + self.upstream_ahead_ms.get()
     }
@@ -227,7 +229,7 @@ impl World {
         self.now_ms.set(self.now_ms.get() + secs * 1000);
     }
 
-    /// Runs a future to its end, or to the cut that leaves it waiting for ever. `None` when it was cut.
+    /// Runs a future to its end. Returns `None` if it was cut, or is held, and so waits.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         match future
@@ -239,7 +241,7 @@ impl World {
         }
     }
 
-    /// One sweep, as its Cron Trigger starts it. False when it was cut.
+    /// One sweep, as its Cron Trigger starts it. Returns false if it was cut.
     pub fn sweep(&self) -> bool {
         self.sweep_at(self.now())
     }
@@ -250,14 +252,14 @@ impl World {
         self.run(run).is_some()
     }
 
-    /// One reconciliation, as its Cron Trigger starts it. False when it was cut.
+    /// One reconcile run, as its Cron Trigger starts it. Returns false if it was cut.
     pub fn reconcile(&self) -> bool {
         let service = self.service();
         let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, self.now());
         self.run(run).is_some()
     }
 
-    /// One that only looks: it goes on with a dry run that somebody asked for and that did not begin.
+    /// A reconcile run that changes nothing: it continues a dry run that was requested and had not begun.
     pub fn reconcile_dry(&self) -> bool {
         let now = self.now().secs();
         let counts = keycap::jobs::reconcile::ReconcileCounts {
@@ -303,13 +305,13 @@ impl World {
             .collect()
     }
 
-    /// The public id of whoever has this login; of who left, with an empty one.
+    /// The public id of the member with this login. A member who has left has an empty login.
     pub fn member(&self, login: &str) -> String {
         let of = format!("SELECT public_id FROM members WHERE login = '{login}'");
         self.db.text(&of)
     }
 
-    /// Puts whoever has this account number on the list of blocks.
+    /// Blocks this account number.
     pub fn block(&self, subject: &str) {
         self.db.run(&format!(
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('block', 'blk_{subject}', 'blocked', 'test', 1);
@@ -399,7 +401,7 @@ impl Random for Seeded {
     }
 }
 
-/// Counts within one minute, by limit and key.
+/// Counts of requests within one minute, by limit and key.
 pub type Rates = BTreeMap<(&'static str, String), u32>;
 
 struct Counting {
@@ -419,7 +421,7 @@ impl RateLimiter for Counting {
     }
 }
 
-/// The numbers of `wrangler.toml`, for a minute that does not end.
+/// The number that `wrangler.toml` allows in a minute; in a test the minute does not end.
 fn a_minute(limit: Limit) -> u32 {
     let settings = include_str!("../../../wrangler.toml");
     let (_, of_this) = settings
