@@ -1,13 +1,14 @@
-//! Recoveries that are cut or failed themselves, at each of their effects: then two clean sweeps as ever.
+//! Recoveries that are themselves cut or failed at each of their effects. After each, two sweeps without a fault run as
+//! usual.
 
 use super::pairs::each_pair;
 use super::{Cast, Choice, claim, renewed, step, sweep};
 use crate::support::{Fate, TEN_MINUTES, World, oracle};
 
-/// What recovers first.
+/// The recovery that runs first.
 const FIRST: [&str; 2] = ["sweep", "retry"];
 
-/// Begins a recovery, cut or failed at one effect if that is given; how many effects it had.
+/// Begins a recovery. With `cut`, the recovery is cut or failed at that effect. Returns how many effects it had.
 fn begin(world: &World, cast: &Cast, first: usize, cut: Option<(usize, Fate)>) -> usize {
     world.effects.plan(&[]);
     let mut act = if FIRST[first] == "sweep" {
@@ -29,7 +30,7 @@ fn every_recovery_may_be_cut_or_failed_at_every_effect() {
     let mut number = 0;
     each_pair(|pair, (start, cast)| {
         number += 1;
-        // Each beginning once, with one operation between after the other.
+        // Each beginning is taken once, with a different second operation each time.
         if pair.second != number / super::OPERATIONS.len() % super::OPERATIONS.len() {
             return;
         }

@@ -1,11 +1,16 @@
-//! The explorer. Pairs: the first operation is cut, failed in every form, held or made to land late at each of its effects,
-//! the second runs to its end meanwhile, then recovery. Cuts: the recovery is cut itself. Triples: a second operation
-//! is held or cut at each of its own effects while the first is held, and a third runs to its end. Operations and stages
-//! are lists: adding one adds all of its combinations.
+//! The explorer: it runs operations inside each other and checks every promise.
 //!
-//! `npm test` runs a part of them, chosen by their number; `KEYCAP_SCALE=25` runs them all. A failing scenario
-//! prints its name, and `KEYCAP_SCENARIO=<name>` runs it alone; the beginning of a name, all
-//! that begin so.
+//! - Pairs: the first operation is cut, failed in every form, held or made to happen late at each of its effects. The
+//!   second runs to its end meanwhile, then recovery follows.
+//! - Cuts: the recovery itself is cut.
+//! - Triples: a second operation is held or cut at each of its own effects while the first is held, and a third runs to
+//!   its end.
+//!
+//! Operations and stages are lists: a new entry adds all of its combinations.
+//!
+//! `npm test` runs a part of the scenarios, chosen by their number; `KEYCAP_SCALE=25` runs all of them. A failing
+//! scenario prints its name. `KEYCAP_SCENARIO=<name>` runs that scenario alone; the beginning of a name runs all
+//! scenarios whose names begin with it.
 
 mod cuts;
 mod pairs;
@@ -24,7 +29,7 @@ use serde_json::json;
 use crate::support::browser::{CLAIM, Told, from_our_page};
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
-/// Who acts.
+/// The cookies of the people who act.
 #[derive(Clone)]
 pub struct Cast {
     pub member: Cookies,
@@ -32,27 +37,28 @@ pub struct Cast {
     pub operator: Cookies,
 }
 
-/// An operation on its way.
+/// An operation that has started.
 pub type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
 
 /// How an operation starts.
 pub type Start = fn(&World, &Cast) -> Act;
 
-/// What an operation has to do with a claim that is under way.
+/// What an operation means for a claim that is in progress.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Does {
     ClaimsForMember,
     ClaimsForSecond,
-    /// From its end on the member's claims bring nothing …
+    /// Once this operation has ended, no claim of the member records a key.
     ShutsOutMember,
-    /// … or anybody's.
+    /// Once this operation has ended, no claim of anybody records a key.
     ShutsOutAll,
-    /// … or anybody's who has no key yet: what there is is replaced nevertheless.
+    /// Once this operation has ended, no claim of a person without a key records one; existing keys can still be
+    /// replaced.
     ShutsOutClaims,
-    /// What was under way then is not recorded for another plan, or another revision, than it was minted for.
+    /// A mint in progress is not recorded for another plan, or another revision of it, than it was made for.
     Outdates,
     LetsIn,
-    /// Nobody's claim comes to another end by it.
+    /// The operation changes no claim's outcome.
     NoHarm,
 }
 
@@ -67,7 +73,7 @@ pub const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
 const OPERATIONS: [(&str, Does, Start); 43] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
-    // One press, under its Idempotency-Key.
+    // One press of the button, with its Idempotency-Key.
     ("claim by a key", ClaimsForMember, |w, c| {
         let mut request = from_our_page(
             &c.member,
@@ -129,7 +135,7 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     ("refresh", NoHarm, |w, c| {
         post(w, &c.member, "/api/v1/keys/refresh")
     }),
-    // Whose key it is finds out from a 404.
+    // The key's owner learns of it from a 404.
     ("key deleted upstream", NoHarm, |w, _| {
         deletes_the_members_key(w);
         done_at_once()
@@ -141,7 +147,7 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     ("list keys", NoHarm, |w, c| {
         call(w, &c.member, "GET", "/api/v1/keys", Body::Empty)
     }),
-    // Somebody replays the Cron Trigger with a time of their own.
+    // Someone replays the Cron Trigger with a time that they chose.
     ("sweep of next year", NoHarm, |w, _| sweep(w, 365 * 86_400)),
     ("block", ShutsOutMember, |w, c| {
         call_with(w, &c.operator, "POST", "/api/v1/admin/blocks", MEMBER)
@@ -150,17 +156,17 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     ("restore accepted", NoHarm, |w, c| {
         switch(w, c, r#"{"restore":"accept"}"#)
     }),
-    // What is listed moves up.
+    // The keys after them move up in OpenRouter's list.
     ("somebody deletes", NoHarm, |w, _| {
         w.somebody_deletes(20);
         done_at_once()
     }),
-    // What is under way for another revision of the plan is not recorded.
+    // A mint in progress for another revision of the plan is not recorded.
     ("plan change", Outdates, |w, c| {
         let body = Body::Bytes(br#"{"limit_usd":"3","expiry_days":60}"#.to_vec());
         call(w, &c.operator, "PATCH", "/api/v1/admin/plans/default", body)
     }),
-    // The keys there are have this one from the next sweep on.
+    // Existing keys are assigned to this guardrail from the next sweep on.
     ("guardrail", Outdates, guardrail),
     ("assign plan", Outdates, |w, c| {
         on_member(w, c, "plan", r#"{"plan":"basic"}"#)
@@ -204,24 +210,24 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     }),
 ];
 
-/// How the operation of this name starts.
+/// The function that starts the operation of this name.
 pub fn operation(name: &str) -> Start {
     let found = OPERATIONS.iter().find(|(of, ..)| *of == name);
     found.expect("an operation").2
 }
 
-/// The member, as the list of blocks names them.
+/// The member, in the form that the block list takes.
 const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
 
-/// How a world comes to a stage.
+/// A function that brings a world to a stage.
 type Prepare = fn(&World, &Cast);
 
-/// Where a scenario begins.
+/// The stages at which scenarios begin.
 const STAGES: [(&str, Prepare); 29] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     (SPENDING, |w, c| claims(w, &c.member, 201)),
-    // Somebody has deleted the key at OpenRouter: nobody knows it yet, or its owner does.
+    // Someone deleted the key at OpenRouter. In the first stage nobody knows it yet; in the second its owner does.
     ("gone upstream", |w, c| {
         claims(w, &c.member, 201);
         deletes_the_members_key(w);
@@ -255,13 +261,13 @@ const STAGES: [(&str, Prepare); 29] = [
         claims(w, &c.member, 201);
         done(act_on_key(w, &c.operator, "PATCH", OFF));
     }),
-    // Off, and kept for its figures.
+    // The key is disabled for good, and retained until its last spend is read.
     ("revoked, not erased", |w, c| {
         claims(w, &c.member, 201);
         w.spends(1.0);
         done(act_on_key(w, &c.member, "DELETE", "{}"));
     }),
-    // Upstream has not answered its owner.
+    // OpenRouter did not answer the owner's request to revoke the key.
     ("being removed", |w, c| {
         claims(w, &c.member, 201);
         w.add_fault(
@@ -271,7 +277,7 @@ const STAGES: [(&str, Prepare); 29] = [
         );
         done(act_on_key(w, &c.member, "DELETE", "{}"));
     }),
-    // Its request died: the key is in hand and off, and nothing follows.
+    // The isolate of the request died: the key is locked and disabled, and it has no successor.
     ("rotating", |w, c| {
         claims(w, &c.member, 201);
         dies_before(w, c, "rotate", "{}", "::RESERVE_GUARD");
@@ -280,12 +286,12 @@ const STAGES: [(&str, Prepare); 29] = [
         claims(w, &c.member, 201);
         assert_eq!(done(verb(w, c, "rotate", GRACE)).unwrap().status, 201);
     }),
-    // Upstream does not mint: the replacement waits.
+    // The isolate of the request died before the reservation: the leaked key has no successor yet.
     ("leaked", |w, c| {
         claims(w, &c.member, 201);
         dies_before(w, c, "leaked", "{}", "::RESERVE_GUARD");
     }),
-    // Within the last two weeks of its life.
+    // The key is within the last two weeks of its life.
     ("old", |w, c| {
         claims(w, &c.member, 201);
         w.pass(80 * 86_400);
@@ -294,24 +300,25 @@ const STAGES: [(&str, Prepare); 29] = [
         claims(w, &c.member, 201);
         w.pass(90 * 86_400);
     }),
-    // The transport repeated the create.
+    // The create request was repeated on its way, so OpenRouter made two keys.
     ("twin", |w, c| {
         w.add_fault("openrouter.keys.create", "duplicate", json!({}));
         claims(w, &c.member, 201);
     }),
-    // Expired by our clock, and not by upstream's.
+    // The key has expired by our clock, but not by OpenRouter's.
     ("clocks apart", |w, c| {
         w.upstream_ahead_ms.set(-120_000);
         claims(w, &c.member, 201);
         w.pass(90 * 86_400 - TEN_MINUTES + 60);
     }),
-    // A doubtful mint's key on the second page of the list, with others behind it or as the last one.
+    // The outcome of a mint is unknown, and its key is on the second page of OpenRouter's list: either with others
+    // behind it, or as the last one.
     ("crowded", |w, c| {
         w.somebodys_keys(30);
         crowd(w, c);
     }),
     ("crowded out", crowd),
-    // Creates are lost, whoever claims.
+    // Every create request is lost.
     ("outage", |w, _| {
         w.add_fault(
             "openrouter.keys.create",
@@ -323,7 +330,7 @@ const STAGES: [(&str, Prepare); 29] = [
         }
         w.sandbox.borrow_mut().clear_faults();
     }),
-    // What the first one used, the second has not.
+    // The first key spent a part of the limit, so the second key gets only the rest.
     ("capped", |w, c| {
         claims(w, &c.member, 201);
         let hash = w.usable()[0].hash.clone();
@@ -349,12 +356,12 @@ const STAGES: [(&str, Prepare); 29] = [
         }
         claims(w, &c.member, 201);
     }),
-    // Each mint is two calls.
+    // Each mint takes two calls: the create, and the assignment to the guardrail.
     ("guarded", |w, c| {
         assert_eq!(done(guardrail(w, c)).unwrap().status, 200);
         claims(w, &c.member, 201);
     }),
-    // Nobody has noticed yet.
+    // Nobody has noticed it yet.
     ("disabled by somebody else", |w, c| {
         claims(w, &c.member, 201);
         somebody_changes(w, &json!({ "disabled": true }));
@@ -365,7 +372,7 @@ const STAGES: [(&str, Prepare); 29] = [
         somebody_changes(w, &json!({ "limit": 1 }));
         assert!(w.sweep());
     }),
-    // Upstream has not answered the admin.
+    // OpenRouter did not answer the admin's request.
     ("suspended", |w, c| {
         claims(w, &c.member, 201);
         let more = json!({ "times": 3 });
@@ -374,10 +381,10 @@ const STAGES: [(&str, Prepare); 29] = [
     }),
 ];
 
-/// From here on somebody spends all they can before each call upstream.
+/// In this stage someone spends all that they can before each call over HTTP.
 const SPENDING: &str = "spending";
 
-/// Begins a scenario where the stage ends.
+/// A copy of the world at the end of a stage, where a scenario begins.
 fn begins(stage: usize, start: &World) -> World {
     let world = start.copied();
     if STAGES[stage].0 == SPENDING {
@@ -386,7 +393,8 @@ fn begins(stage: usize, start: &World) -> World {
     world
 }
 
-/// Of the day that upstream has now, nobody has spent more than the plans they had give all of their keys, and raises.
+/// Checks that nobody has spent more in OpenRouter's present day than their plans give all of their keys, plus the
+/// raises.
 fn nobody_spent_more_than_was_given(world: &World) {
     let now = world.upstream_now_ms();
     let given = world.db.number(
@@ -412,7 +420,7 @@ fn nobody_spent_more_than_was_given(world: &World) {
     );
 }
 
-/// What somebody else does at OpenRouter to the member's newest key, where they have one.
+/// Someone outside keycap changes the member's newest key at OpenRouter, if there is one.
 fn somebody_changes(world: &World, change: &serde_json::Value) {
     let hashes = world.db.texts(&format!(
         "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
@@ -423,7 +431,7 @@ fn somebody_changes(world: &World, change: &serde_json::Value) {
     }
 }
 
-/// The newest secret of the member's that may work ends at OpenRouter, by somebody else's hand.
+/// Someone outside keycap deletes the upstream key of the member's newest secret that may work.
 fn deletes_the_members_key(world: &World) {
     let hashes = world.db.texts(&format!(
         "SELECT g.upstream_hash FROM generations g JOIN members m ON m.owner_id = g.owner_id
@@ -454,7 +462,7 @@ fn switch(world: &World, cast: &Cast, body: &str) -> Act {
     call(world, &cast.operator, "PATCH", target, body)
 }
 
-/// The default plan has a guardrail that is made for it.
+/// An admin makes a guardrail and sets it for the default plan.
 fn guardrail(world: &World, cast: &Cast) -> Act {
     let body = json!({ "guardrail_id": world.guardrail("cheap/one") }).to_string();
     call_with(
@@ -466,7 +474,7 @@ fn guardrail(world: &World, cast: &Cast) -> Act {
     )
 }
 
-/// What an admin does to the member.
+/// An admin sends a request about the member.
 fn on_member(world: &World, cast: &Cast, part: &str, body: &str) -> Act {
     let ids = format!("SELECT m.public_id FROM members m WHERE {THE_MEMBER}");
     let target = format!("/api/v1/admin/members/{}/{part}", world.db.text(&ids));
@@ -477,7 +485,7 @@ fn call_with(world: &World, who: &Cookies, method: &str, target: &str, body: &st
     call(world, who, method, target, Body::Bytes(body.into()))
 }
 
-/// What an admin says of the member, whether they have left or not.
+/// An admin changes the status of the member, who may have left.
 fn stands(world: &World, cast: &Cast, status: &str) -> Act {
     let ids = format!("SELECT m.public_id FROM members m WHERE {THE_MEMBER}");
     let target = format!("/api/v1/admin/members/{}", world.db.text(&ids));
@@ -485,10 +493,11 @@ fn stands(world: &World, cast: &Cast, status: &str) -> Act {
     call_with(world, &cast.operator, "PATCH", &target, &body)
 }
 
-/// Nobody else leaves.
+/// Selects the member. Only the member leaves, so the empty login of somebody who has left is theirs.
 const THE_MEMBER: &str = "m.login IN ('member', '')";
 
-/// What the member, or an admin, wants of the member's newest key; of one that is nobody's, before there is any.
+/// The member or an admin sends a request about the member's newest key, or about a key that does not exist before
+/// there is one.
 fn act_on_key(world: &World, who: &Cookies, method: &str, body: &str) -> Act {
     let (target, body) = (newest(world), Body::Bytes(body.into()));
     call(world, who, method, &target, body)
@@ -513,7 +522,7 @@ fn verb(world: &World, cast: &Cast, verb: &str, body: &str) -> Act {
     call(world, &cast.member, "POST", &target, body)
 }
 
-/// The isolate dies just before this statement of a verb's request.
+/// Sends the request of a verb, whose isolate dies just before this statement.
 fn dies_before(world: &World, cast: &Cast, wanted: &str, body: &str, statement: &str) {
     let dry = world.copied();
     dry.effects.plan(&[]);
@@ -527,7 +536,7 @@ fn dies_before(world: &World, cast: &Cast, wanted: &str, body: &str, statement: 
     world.effects.plan(&[]);
 }
 
-/// As its Cron Trigger starts it, for a moment that is so many seconds ahead.
+/// A sweep as its Cron Trigger starts it, with a scheduled time so many seconds ahead of our clock.
 pub fn sweep(world: &World, ahead: i64) -> Act {
     let (service, at) = (world.service(), world.now().plus(ahead));
     Box::pin(async move {
@@ -569,7 +578,7 @@ pub fn step(act: &mut Act) -> Poll<Option<Told>> {
     act.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The world at a stage, with fresh sessions.
+/// The world at a stage, with new sessions where the old ones have ended.
 fn stage(number: usize) -> Rc<(World, Cast)> {
     let world = World::new();
     let cast = signed_in(&world);
@@ -580,7 +589,7 @@ fn stage(number: usize) -> Rc<(World, Cast)> {
     Rc::new((world, cast))
 }
 
-/// The effects of an operation that nothing happens to, by name, and what it is told.
+/// The names of the effects of an operation that runs without a fault, and its answer.
 fn dry(start: &(World, Cast), operation: usize) -> (Vec<String>, Option<Told>) {
     let world = start.0.copied();
     world.effects.plan(&[]);
@@ -597,13 +606,13 @@ pub fn signed_in(world: &World) -> Cast {
     }
 }
 
-/// Whoever is signed in no more signs in again.
+/// Signs in again everyone whose session has ended.
 fn renewed(world: &World, cast: &Cast) -> Cast {
     let renewed = |cookies: &Cookies, persona| {
         let browser = Browser::with(world, cookies);
         match browser.get("/api/v1/me").status {
             200 => cookies.clone(),
-            // Whoever is put out stays out.
+            // A person whose sign-in is refused stays signed out.
             _ => {
                 let told = browser.sign_in(persona);
                 assert_eq!(told.status, 303, "{told:?}");
@@ -618,7 +627,7 @@ fn renewed(world: &World, cast: &Cast) -> Cast {
     }
 }
 
-/// What follows: 0 sweeps, 1 a retry of everything and sweeps, 2 sweeps and a retry.
+/// Runs a recovery. `how` is 0 for sweeps, 1 for a retry of every claim and then sweeps, 2 for sweeps and then a retry.
 pub fn recover(world: &World, cast: &Cast, how: usize) {
     world.effects.plan(&[]);
     let retry = |world: &World| {
@@ -640,14 +649,14 @@ pub fn recover(world: &World, cast: &Cast, how: usize) {
     if how == 2 {
         retry(world);
     }
-    // Doubts of a switch end five minutes after it was sent.
+    // A switch whose outcome is unknown stays in flight for five minutes after it was sent.
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     oracle::settled(world);
     nobody_spent_more_than_was_given(world);
 }
 
-/// Whoever may claim ends with one working key.
+/// Checks that every person who may claim ends with one working key.
 pub fn all_is_well(world: &World, cast: &Cast) {
     world.effects.between(None);
     let cast = renewed(world, cast);
@@ -660,7 +669,7 @@ pub fn all_is_well(world: &World, cast: &Cast) {
         MEMBER,
     ));
     let cast = renewed(world, &cast);
-    // The holds of keys that have ended go with the member's reinstatement.
+    // Reinstating the member lifts the holds of keys that have ended.
     world.db.run(
         "DELETE FROM holds WHERE reason = 'admin' AND key_id IN (SELECT id FROM keys WHERE ended_at IS NOT NULL)",
     );
@@ -679,7 +688,7 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     done(act_on_key(world, &cast.member, "PATCH", ON));
     world.pass(86_400);
     assert!(world.sweep());
-    // What has leaked waits for its owner.
+    // A key that has leaked waits until its owner replaces it.
     let leaked = "SELECT COUNT(*) FROM holds h JOIN keys k ON k.id = h.key_id WHERE h.reason = 'leak' AND k.ended_at IS NULL";
     if world.db.number(leaked) > 0 || world.missing() > 0 {
         replaces(world, &cast);
@@ -688,7 +697,7 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     for who in [&cast.member, &cast.second] {
         let mut told = done(claim(world, who)).unwrap();
         if told.code() == "credit_spent" {
-            // Of a prepaid key that went while a switch might yet land, all counts as spent, and for good.
+            // A prepaid key ended while a switch was in flight: all of its limit counts as spent, for good.
             let paid = r#"{"payment_id":"p-more","amount_usd":"5"}"#;
             assert_eq!(
                 done(on_member(world, &cast, "payments", paid))
@@ -703,7 +712,8 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     oracle::settled(world);
-    // Unknown spend counts as the whole limit of its window: a key that waits for that works when the window is over.
+    // A key whose spend is unknown counts with its whole limit in its window. A key that waits for that works again
+    // once the window has ended.
     let waiting = "SELECT COUNT(*) FROM holds h JOIN keys k ON k.id = h.key_id WHERE h.reason = 'budget' AND k.ended_at IS NULL";
     if world.db.number(waiting) > 0 {
         world.pass(31 * 86_400);
@@ -720,7 +730,7 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     assert!(active >= 2);
 }
 
-/// The member makes another secret, once what ended before is counted.
+/// The member makes another secret, once the spend of earlier ones is counted.
 fn replaces(world: &World, cast: &Cast) {
     let rotate = || done(verb(world, cast, "rotate", "{}")).unwrap();
     let mut told = rotate();
@@ -739,7 +749,7 @@ fn replaces(world: &World, cast: &Cast) {
         told = rotate();
     }
     assert_eq!(told.status, 201, "{told:?}");
-    // What a key that is gone had spent is not known: all of its limit counts, until its window ends.
+    // The spend of a key that was deleted upstream is unknown: its whole limit counts until its window ends.
     let key = told.json()["key"].clone();
     let from = key["available_from"].as_str();
     if let Some(from) = from.and_then(keycap::domain::time::Timestamp::parse) {
@@ -748,8 +758,8 @@ fn replaces(world: &World, cast: &Cast) {
     }
 }
 
-/// How many mints have been recorded, by whom it may concern: the member, everybody, and everybody's first ones; and for
-/// which the plan is another one by now.
+/// Counts the mints that were recorded: for the member, for everybody, first ones of everybody, and those made for
+/// another plan revision than the present one.
 fn recorded(world: &World) -> [i64; 4] {
     let outdated = "g.plan_rev <> o.plan_rev + p.rev";
     [THE_MEMBER, "1", "g.replaces IS NULL", outdated].map(|whose| {
@@ -761,11 +771,12 @@ fn recorded(world: &World) -> [i64; 4] {
     })
 }
 
-/// Once it has ended, whatever shuts claims out, nothing more is recorded for whom it shuts out.
+/// Checks that, once an operation that shuts out claims has ended, nothing more is recorded for the people whom it
+/// shuts out.
 fn shut_out_is_out(does: Does, before: [i64; 4], after: [i64; 4]) {
     match does {
         ShutsOutMember => assert_eq!(before[0], after[0], "recorded for who is shut out"),
-        // A plan that is assigned meanwhile makes what stands outdated, and records nothing.
+        // A plan that is assigned meanwhile makes existing mints outdated, and records nothing.
         ShutsOutAll => assert_eq!(
             before[..3],
             after[..3],
@@ -777,17 +788,17 @@ fn shut_out_is_out(does: Does, before: [i64; 4], after: [i64; 4]) {
     }
 }
 
-/// Which scenarios run: one by its name, or a part by number.
+/// Which scenarios run: one by its name, or a part of them by number.
 pub struct Choice {
     only: Option<String>,
     scale: Option<usize>,
-    /// One of this many runs by default.
+    /// By default, one of this many scenarios runs.
     part: usize,
     ran: usize,
     all: usize,
 }
 
-/// `KEYCAP_SCALE` that runs everything.
+/// The value of `KEYCAP_SCALE` that runs everything.
 const WHOLE: usize = 25;
 
 impl Choice {
@@ -802,10 +813,10 @@ impl Choice {
         }
     }
 
-    /// Whether the next scenario runs, or the next family: those whose names begin with this one.
+    /// Answers whether the next scenario runs. A family stands for all scenarios whose names begin with it.
     pub fn takes(&mut self, family: &str) -> bool {
         self.all += 1;
-        // A prime step, so that no list's own period decides which are left out.
+        // The step is a prime, so that the period of no list decides which scenarios are left out.
         let number = self.all * 7919;
         match (&self.only, self.scale) {
             (Some(only), _) => only.starts_with(family) || family.starts_with(only.as_str()),
@@ -814,12 +825,12 @@ impl Choice {
         }
     }
 
-    /// Whether everything of a family runs, or one of it.
+    /// Answers whether all scenarios of a family run, rather than one of them.
     fn takes_all(&self) -> bool {
         self.only.is_some() || self.scale.is_some_and(|scale| scale >= WHOLE)
     }
 
-    /// Runs one scenario, and names it when it fails.
+    /// Runs one scenario if its name was chosen. Prints its name if it fails.
     pub fn run(&mut self, name: &str, scenario: impl FnOnce()) {
         if self
             .only
@@ -835,7 +846,8 @@ impl Choice {
         }
     }
 
-    /// One line for whoever counts. A scenario that was asked for by name is in one of the tests.
+    /// Prints one line with the number of scenarios. A scenario that was chosen by name is in only one of the tests, so
+    /// the others may run none.
     pub fn counted(&self, what: &str) {
         println!("counted: {} {what} of {}", self.ran, self.all);
         assert!(self.ran > 0 || self.only.is_some(), "nothing ran");

@@ -1,4 +1,4 @@
-//! Pairs of operations.
+//! Scenarios of two operations.
 
 use std::task::Poll;
 
@@ -20,16 +20,16 @@ const FATES: [Fate; 9] = [
     Fate::HeldAfter,
 ];
 
-/// One pair, up to where recovery begins.
+/// One pair of operations, up to the moment when recovery begins.
 pub struct Pair {
     pub stage: usize,
     pub first: usize,
     pub k: usize,
     pub fate: Fate,
     pub second: usize,
-    /// What the first is told when nothing happens to it.
+    /// The status of the first operation's answer when it runs without a fault.
     status: Option<u16>,
-    /// The effect is the record of a mint.
+    /// The effect is the statement that records a mint.
     records: bool,
 }
 
@@ -45,7 +45,7 @@ impl Pair {
         )
     }
 
-    /// Runs both, and leaves the world to its recovery.
+    /// Once this operation has ended, no claim of anybody records a key.
     pub fn run(&self, start: &World, cast: &Cast) -> World {
         let ((_, claims, first), (_, does, second)) =
             (OPERATIONS[self.first], OPERATIONS[self.second]);
@@ -85,7 +85,7 @@ impl Pair {
         world
     }
 
-    /// Recovery, and once more for what lands only after it.
+    /// Runs recovery, and runs it once more if an effect happens only after that.
     pub fn recover(&self, world: &World, cast: &Cast, how: usize) {
         recover(world, cast, how);
         if world.effects.land() > 0 {
@@ -95,7 +95,7 @@ impl Pair {
     }
 }
 
-/// Calls with every pair at every stage.
+/// Calls `with` for every pair at every stage.
 pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
     for stage_number in 0..STAGES.len() {
         let start = stage(stage_number);
@@ -104,9 +104,9 @@ pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
             let status = told.map(|told| told.status);
             for (k, effect) in effects.iter().enumerate() {
                 let fates = FATES.into_iter().filter(|fate| match fate {
-                    // Only a database says that something was refused which happened.
+                    // Only a database can report that something was refused although it happened.
                     Fate::RefusedAfter => effect.starts_with("db"),
-                    // A create may land at any time; a switch, within minutes.
+                    // A create may still take effect at any later time; a switch only within minutes.
                     Fate::Later => effect.starts_with("http POST /openrouter"),
                     _ => true,
                 });

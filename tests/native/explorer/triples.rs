@@ -1,5 +1,5 @@
-//! Three operations: the first held, the second held or cut while it waits, the third run to its end; then the second goes
-//! on, and last the first.
+//! Scenarios of three operations. The first is held, the second is held or cut while the first waits, and the third
+//! runs to its end. Then the second continues if it was held, and at last the first.
 
 use super::{
     Act, Cast, Choice, LetsIn, OPERATIONS, STAGES, all_is_well, begins, done, dry, recorded,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::support::{Fate, World, oracle};
 
-/// What matters, three deep.
+/// The operations that are combined three deep.
 const DEEP: [&str; 12] = [
     "claim",
     "sweep",
@@ -23,7 +23,7 @@ const DEEP: [&str; 12] = [
     "leaked",
 ];
 
-/// A family of scenarios: the second's effects differ.
+/// A family of scenarios, which differ in the effect at which the second operation is held or cut.
 struct Triple {
     stage: usize,
     operations: [usize; 3],
@@ -40,7 +40,7 @@ impl Triple {
         )
     }
 
-    /// The first, held.
+    /// Starts the first operation, which is held.
     fn first(&self, world: &World, cast: &Cast) -> Act {
         let mut first = OPERATIONS[self.operations[0]].2(world, cast);
         world.effects.plan(&[(self.k, Fate::HeldAfter)]);
@@ -49,7 +49,7 @@ impl Triple {
         first
     }
 
-    /// How many effects the second has while the first is held.
+    /// The number of effects that the second operation has while the first is held.
     fn effects_of_second(&self, start: &World, cast: &Cast) -> usize {
         let world = start.copied();
         let _held = self.first(&world, cast);
@@ -83,7 +83,7 @@ impl Triple {
     }
 }
 
-/// Calls with every family.
+/// Calls `with` for every family.
 fn each_triple(mut with: impl FnMut(&Triple, &(World, Cast))) {
     let deep: Vec<usize> = (0..OPERATIONS.len())
         .filter(|number| DEEP.contains(&OPERATIONS[*number].0))
