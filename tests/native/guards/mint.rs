@@ -1,4 +1,5 @@
-//! A claim's guards: the gates at the reservation and at the record, the nonce, the minute, the echo.
+//! The guards of a claim: the gates at the reservation and at the record, the nonce, the minute within which a mint may
+//! be recorded, and the check of OpenRouter's echo.
 
 use serde_json::json;
 
@@ -117,7 +118,7 @@ fn a_408_is_no_refusal() {
 #[test]
 fn what_cannot_be_known_or_written_down_is_not_touched() {
     for (bent, plan, code) in [
-        // The record is lost twice, and so is the audit's answer.
+        // The record is lost twice, and the answer of the audit query is lost too.
         (
             false,
             vec![
@@ -127,13 +128,13 @@ fn what_cannot_be_known_or_written_down_is_not_touched() {
             ],
             "storage_unavailable",
         ),
-        // The record was committed and reads as refused, and the audit cannot be asked.
+        // The record was committed but its answer says that it was refused, and the audit query fails.
         (
             false,
             vec![(2, Fate::RefusedAfter), (3, Fate::LostBefore)],
             "storage_unavailable",
         ),
-        // A bad echo, whose removal cannot be written down.
+        // OpenRouter echoed something else than was asked for, and the removal of the key cannot be recorded.
         (
             true,
             vec![(2, Fate::LostBefore), (3, Fate::LostBefore)],
@@ -162,7 +163,7 @@ fn spend_that_could_not_be_read_is_asked_for_again() {
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
     world.pass(90 * 86_400 + 301);
-    // All three tries of one sweep.
+    // These are all three attempts of one sweep.
     world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 3 }));
     for state in ["active", "expired"] {
         assert!(world.sweep());

@@ -1,4 +1,4 @@
-//! One guard at a time: each test here fails when one guard is taken out and everything else stays (`npm run mutants`).
+//! Each test here fails when one guard is taken out and everything else stays (`npm run mutants`).
 
 mod mint;
 mod revokes;
@@ -7,7 +7,7 @@ mod sessions;
 mod switches;
 mod walks;
 
-/// A second generation beside the claimed one, in the other slot.
+/// SQL that inserts a second generation beside the claimed one, in the other slot.
 fn generation(state: &str, name: &str, hash: &str) -> String {
     format!(
         "INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name, upstream_hash, secret_sha256,

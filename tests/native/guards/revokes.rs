@@ -1,4 +1,5 @@
-//! Keys that are to go: when they count as gone, when they are tried again, and what is never deleted.
+//! Keys that are to be revoked or purged: when they count as gone, when a request is retried, and what is never
+//! deleted.
 
 use serde_json::json;
 
@@ -76,7 +77,7 @@ fn many_twins_at_once_are_an_upstream_that_changed_its_ways() {
 
 #[test]
 fn an_answer_that_says_something_else_is_not_taken_for_done() {
-    // An empty secret is none.
+    // An empty secret is not a secret.
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.bend.set(Some(|call, answer| {
@@ -87,7 +88,7 @@ fn an_answer_that_says_something_else_is_not_taken_for_done() {
     assert_eq!(member.claim().code(), "openrouter_mismatch");
     oracle::settled(&world);
 
-    // A label that gives the secret away is neither kept nor shown.
+    // A label that contains the secret is neither stored nor shown.
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.bend.set(Some(|call, answer| {
@@ -99,7 +100,7 @@ fn an_answer_that_says_something_else_is_not_taken_for_done() {
     assert_eq!(told.json()["key"]["mask"], json!(null));
     oracle::settled(&world);
 
-    // A delete that was not one.
+    // OpenRouter answers a delete without having deleted the key.
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
@@ -114,7 +115,7 @@ fn an_answer_that_says_something_else_is_not_taken_for_done() {
     assert!(world.sweep());
     assert_eq!(world.states(), ["revoking"]);
 
-    // A switch that was not one.
+    // OpenRouter answers a switch without having switched the key.
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -131,7 +132,7 @@ fn an_answer_that_says_something_else_is_not_taken_for_done() {
     assert!(world.sweep());
     assert_eq!(world.states(), ["active"]);
 
-    // Another workspace than the one that was asked for.
+    // OpenRouter answers with another workspace than the one that was asked for.
     world.bend.set(Some(|call, answer| {
         if call.url.path().contains("/workspaces/") {
             answer["data"]["id"] = json!("another");

@@ -1,4 +1,4 @@
-//! The schema's own rules, one at a time.
+//! The rules of the schema, one at a time.
 
 use serde_json::json;
 
@@ -51,14 +51,14 @@ fn what_is_made_is_audited_and_unique() {
         )
     };
     for (sql, word) in [
-        // A name and a hash are one row's, also in the other slot.
+        // A name and a hash belong to one row, also across slots.
         (audit("gen_t", "minting") + &generation("minting", "upstream_name", "NULL"), "upstream_name"),
         (audit("gen_t", "minting") + &generation("minting", "'name'", "upstream_hash"), "upstream_hash"),
-        // A generation begins as reserved or minting, and with an audit row of its own.
+        // A generation begins as `reserved` or `minting`, and with its own audit row.
         (audit("gen_t", "active") + &generation("active", "'name'", "'hash'"), "unaudited"),
         (generation("minting", "'name'", "NULL"), "unaudited"),
         (audit("gen_t", "reserved") + &generation("minting", "'name'", "NULL"), "unaudited"),
-        // A person is one member.
+        // A person is only one member.
         (
             audit("mem_t", "x")
                 + "INSERT INTO owners (kind, plan_id, created_at) SELECT 'member', plan_id, 1 FROM owners;
@@ -66,7 +66,7 @@ fn what_is_made_is_audited_and_unique() {
                      SELECT (SELECT MAX(id) FROM owners), 'mem_t', provider, subject, login, 1, 1, 1, 't' FROM members",
             "UNIQUE",
         ),
-        // There is one default plan, and none without an audit row.
+        // There is only one default plan, and no plan is made without an audit row.
         (audit("plan:t", "x") + &plan(1), "UNIQUE"),
         (plan(0), "unaudited"),
         (
@@ -83,7 +83,7 @@ fn what_is_made_is_audited_and_unique() {
                UPDATE generations SET state = 'disabled', change_id = 't'"),
             "unaudited",
         ),
-        // A name is written with the newest audit row of its key, and an end is one for ever.
+        // A name is written with the newest audit row of its key, and a key ends only once.
         (String::from("UPDATE keys SET name = 'x', change_id = 't'"), "unaudited"),
         (
             String::from("INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'key_renamed', 't', 1 FROM keys;
@@ -123,7 +123,8 @@ fn a_seat_is_given_back_once_however_often_the_end_is_written() {
     let member = Browser::signed_in(&world, "member");
     assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
-    // Reserve, create, abandon, delete, and the confirmation's answer is lost: it is sent again.
+    // The effects are reserve, create, abandon, delete and the record of the delete. The answer of the last one is
+    // lost, so it is sent again.
     world.effects.plan(&[(4, Fate::LostAfter)]);
     assert_eq!(member.claim().code(), "openrouter_mismatch");
     assert_eq!(world.states(), ["active", "revoked"]);

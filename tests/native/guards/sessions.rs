@@ -1,4 +1,4 @@
-//! Who is let in: sessions, sign-ins, and the pages that may use an admin's switches.
+//! Who is let in: sessions, sign-ins, and the pages from which an admin's switches may be used.
 
 use keycap::crypto::keyring::{Keyring, Purpose};
 use keycap::crypto::session;
@@ -45,7 +45,7 @@ fn a_session_that_would_last_longer_than_seven_days_is_nobodys() {
 fn a_session_that_has_ended_ends_no_other() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
-    // Each keeps its cookie, which an answer that refuses it would clear.
+    // Each browser has its own copy of the cookies, because an answer that refuses a session clears its cookie.
     let (ended, everywhere) = (member.at_fresh_isolate(), "/api/v1/me/sign-out-everywhere");
     assert_eq!(member.post(everywhere, "{}").status, 204);
     let again = Browser::signed_in(&world, "member");

@@ -1,4 +1,4 @@
-//! Switching keys off and on: what is doubtful, late or no longer wanted.
+//! Disabling and enabling keys, when a switch is in flight, takes effect late or is no longer wanted.
 
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::session::Session;
@@ -88,7 +88,7 @@ fn a_switch_that_is_no_longer_wanted_is_not_sent() {
     for person in ["member", "second"] {
         assert_eq!(Browser::signed_in(&world, person).claim().status, 201);
     }
-    // While the first key is switched off, the hold on the other one goes.
+    // While the first key is being disabled, the hold on the other key is lifted.
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
          INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys;
@@ -107,7 +107,7 @@ fn a_switch_that_is_no_longer_wanted_is_not_confirmed() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
-    // The hold goes while the switch is on its way.
+    // The hold is lifted while the switch is in flight.
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
          INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys;
@@ -119,7 +119,7 @@ fn a_switch_that_is_no_longer_wanted_is_not_confirmed() {
     assert_eq!(world.states(), ["active"]);
     let confirmed = "SELECT action FROM audit WHERE before = 'active' OR before = 'disabled'";
     assert_eq!(world.db.texts(confirmed), ["enabled"]);
-    // The same sweep says what is wanted by then.
+    // The same sweep sends what is wanted by then.
     assert_eq!(world.calls("openrouter.keys.update"), 2);
     assert_eq!(world.usable().len(), 1);
 }
@@ -139,11 +139,11 @@ fn an_enable_that_may_still_land_is_answered_by_a_second_off() {
     patch(r#"{"keys":"off","confirm":1}"#);
     sweep_after(TEN_MINUTES);
     patch(r#"{"keys":"on"}"#);
-    // All three tries are lost on the way.
+    // All three attempts are lost on the way.
     world.add_fault("openrouter.keys.update", "late", json!({ "times": 3 }));
     sweep_after(TEN_MINUTES);
     patch(r#"{"keys":"off","confirm":1}"#);
-    // Off is confirmed, but what was sent a minute ago may land yet.
+    // The key is confirmed as disabled, but the request that was sent a minute ago may still take effect.
     sweep_after(60);
     let said = world.calls("openrouter.keys.update");
     assert_eq!(said, 1 + 3 + 1, "at once, though the row was postponed");

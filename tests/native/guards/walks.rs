@@ -1,4 +1,4 @@
-//! What a walk over the listed keys may conclude, and where it has to look.
+//! What a walk over OpenRouter's list of keys may conclude, and where it has to look.
 
 use std::future::Future;
 use std::task::{Context, Waker};
@@ -23,7 +23,7 @@ fn a_walk_frees_only_what_is_of_its_own_workspace() {
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
     assert_eq!(member.claim().status, 503);
-    // The other workspace does not answer; the default one does, to its end.
+    // The other workspace does not answer. The default workspace answers, to the end of its list.
     world.add_fault(
         "openrouter.keys.list",
         "error_before",
@@ -46,13 +46,13 @@ fn of_many_workspaces_each_has_its_turn() {
             "max_active_keys": 1 });
         let made = operator.post("/api/v1/admin/plans", &body.to_string());
         assert_eq!(made.status, 201, "{made:?}");
-        // They were there when the plans were written.
+        // The workspaces existed when the plans were written.
         world.db.run(&format!(
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('w{n}', 'plan:plan-{n}', 'plan_changed', 'test', 1);
              UPDATE plans SET workspace_id = '5a4db0c5-0000-4000-8000-0000000000{n}', change_id = 'w{n}' WHERE name = 'plan-{n}'"
         ));
     }
-    // Asking for one takes so long that a run has no time for all of them.
+    // A request for one workspace takes so long that a run has no time for all of them.
     let more = json!({ "times": 0 });
     world.add_fault("openrouter.keys.list", "stall_before", more);
     for _ in 0..3 {
@@ -62,7 +62,7 @@ fn of_many_workspaces_each_has_its_turn() {
     }
     let next = "SELECT substr(json_extract(cursor, '$.workspace_id'), -2) FROM runs ORDER BY id";
     assert_eq!(world.db.texts(next), ["35", "61", "26"]);
-    // And all in one run that has the time.
+    // A run that has the time asks for all of them.
     world.sandbox.borrow_mut().clear_faults();
     world.pass(TEN_MINUTES);
     let before = world.calls("openrouter.keys.list");
@@ -78,7 +78,7 @@ fn pages_that_do_not_meet_prove_no_absence() {
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
     assert_eq!(member.claim().status, 503);
     world.somebodys_keys(150);
-    // As if twenty keys had been deleted during each walk.
+    // The list looks as if twenty keys had been deleted during each walk.
     world.bend.set(Some(|call, answer| {
         if call
             .url
@@ -171,7 +171,7 @@ fn what_a_walk_has_seen_is_not_absent() {
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
     assert_eq!(member.claim().status, 503);
-    // It is listed, and cannot be deleted.
+    // The key is listed, and cannot be deleted.
     world.add_fault(
         "openrouter.keys.delete",
         "error_before",
@@ -238,7 +238,7 @@ fn a_list_that_became_shorter_than_the_next_page_begins_is_walked_again() {
     assert_eq!(member.claim().status, 503);
     world.somebodys_keys(104);
     world.pass(TEN_MINUTES);
-    // Held between the first page and the second.
+    // The run is held between the first page and the second.
     world.effects.plan(&[(6, Fate::HeldAfter)]);
     let (service, now) = (world.service(), world.now());
     let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, now);
