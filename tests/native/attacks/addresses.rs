@@ -1,4 +1,4 @@
-//! Methods, paths and hosts: whatever is asked for, it is one route's own answer or nobody's.
+//! Methods, paths and hosts: every request gets the answer of one route, or the answer that there is none.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +83,7 @@ fn every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
             }
         }
     }
-    // Headers and fields that some frameworks take for a method.
+    // These headers and fields override the method in some frameworks.
     for name in [
         "x-http-method-override",
         "x-http-method",
@@ -113,7 +113,7 @@ fn every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
     println!("counted: {count} methods at paths");
 }
 
-/// Ways to write a path that some router, cache or file system would take for the same one.
+/// Other ways to write a path, which some router, cache or file system would treat as the same path.
 fn bent_paths(path: &str) -> Vec<String> {
     let rest = &path[1..];
     let mut bent = vec![
@@ -198,7 +198,7 @@ fn bent_paths(path: &str) -> Vec<String> {
 #[test]
 fn a_path_is_a_route_only_as_it_is_written_in_the_table() {
     let world = World::new();
-    // The one who reaches every route.
+    // The operator may call every route.
     let operator = Browser::signed_in(&world, "operator");
     let cookie = cookie_of(&operator);
     let caller = Caller::new(&world);
@@ -222,7 +222,7 @@ fn a_path_is_a_route_only_as_it_is_written_in_the_table() {
                     continue;
                 };
                 let told = caller.ask(asked);
-                // Any one word may be the id there, and the body is looked at first.
+                // One part of these paths may be an id, and the body is checked before the id.
                 let words: Vec<&str> = asked_for.split('/').skip(1).collect();
                 let looks_first = match (method, words.as_slice()) {
                     (
@@ -324,7 +324,7 @@ const HOSTS: [&[u8]; 24] = [
     b"LOCALHOST:8787",
 ];
 
-/// Headers that proxies add and some frameworks believe.
+/// Headers that proxies add and that some frameworks trust.
 const PROXIES: &[(&str, &str)] = &[
     ("x-forwarded-host", "evil.example"),
     ("x-forwarded-proto", "evil"),
@@ -342,7 +342,7 @@ const PROXIES: &[(&str, &str)] = &[
     ("referer", "https://evil.example/"),
 ];
 
-/// Asks for a document at any address, and checks that none of the caller's words are in the answer.
+/// Sends a request for any address, and checks that none of the caller's words is in the answer.
 fn keeps_to_itself(caller: &Caller<'_>, path: &str, asked: Request<Body>, what: &str) {
     let told = caller.ask(asked);
     let location = told.header("location");
@@ -405,7 +405,7 @@ fn no_host_of_the_callers_is_in_any_answer() {
             count += 1;
         }
     }
-    // Data is served on whatever host the platform sends here, and names none but our own.
+    // JSON is served on every host that the platform routes here, and names no host but our own.
     for path in ["/healthz", "/api/v1/openapi.json", "/api/v1/me", "/nothing"] {
         for authority in AUTHORITIES {
             let Ok(asked) = Request::builder()

@@ -1,4 +1,5 @@
-//! Bodies: bombs, near-JSON and lies about it. Every route that takes JSON refuses them, and nothing changes.
+//! Hostile bodies: very deep or very large ones, texts that are almost JSON, and false headers about them. Every route
+//! that takes JSON refuses them, and nothing changes.
 
 use keycap::http::routes::{ROUTES, Takes};
 use keycap::http::server::message::Body;
@@ -7,7 +8,7 @@ use keycap::http::server::message::MAX_BODY;
 use super::{Caller, Chance, cookie_of, ours, request};
 use crate::support::{Browser, World, oracle};
 
-/// Bodies that no route takes.
+/// Very deep, very long and malformed bodies, which no route takes.
 fn bombs() -> Vec<Vec<u8>> {
     let mut bombs: Vec<Vec<u8>> = Vec::new();
     for depth in (1..140).chain([
@@ -63,7 +64,7 @@ fn bombs() -> Vec<Vec<u8>> {
     bombs
 }
 
-/// Texts that one parser or another would take for the JSON that is expected, or for nothing at all.
+/// Texts that some parser would accept as the expected JSON, or as an empty body.
 const NEARLY: &[&str] = &[
     "",
     " ",
@@ -163,7 +164,7 @@ const NEARLY: &[&str] = &[
     "%7B%7D",
 ];
 
-/// Not UTF-8, or not UTF-8's shortest.
+/// Bytes that are not UTF-8, or not its shortest form.
 const BYTES: [&[u8]; 12] = [
     b"\xff",
     b"\xff\xfe{\0}\0",
@@ -179,7 +180,7 @@ const BYTES: [&[u8]; 12] = [
     b"\xf4\x90\x80\x80",
 ];
 
-/// Switches that no admin's page would send.
+/// Settings that no page of an admin would send.
 const SWITCHES: &[&str] = &[
     "{}",
     "{\"minting\":null}",
@@ -248,7 +249,7 @@ const SWITCHES: &[&str] = &[
     "{\"minting\":\"stopped\"}{\"minting\":\"open\"}",
 ];
 
-/// A good body with one byte changed, put in or taken out, that is no longer what it was.
+/// A good body with up to four bytes changed, inserted or removed, each at random.
 fn bent(chance: &mut Chance, good: &[u8]) -> Vec<u8> {
     let mut body = good.to_vec();
     for _ in 0..=chance.below(3) {
@@ -291,12 +292,12 @@ fn no_hostile_body_is_taken_or_changes_anything() {
         let Takes::Json(max) = route.takes else {
             continue;
         };
-        // An id that nothing has: the body is looked at first.
+        // The id does not exist. The body is checked before the id.
         let target = route.path.replace("{id}", "ask_000000000000000000000000");
         let mut here = bodies.clone();
         if route.path.ends_with("settings") {
             here.extend(SWITCHES.iter().map(|text| text.as_bytes().to_vec()));
-            // Less than there are is refused by name, not for its form.
+            // A number below the count of live keys is refused for its value, not for its form.
             for confirm in ["-1", "0", "-0", "-9223372036854775808"] {
                 let told = operator.patch(
                     route.path,
@@ -305,7 +306,7 @@ fn no_hostile_body_is_taken_or_changes_anything() {
                 assert!(matches!(told.status, 400 | 409), "{confirm}: {told:?}");
             }
         } else {
-            // No object but the empty one is taken; what bending leaves whole is left out.
+            // These routes take no object but the empty one. A changed body that is still an empty object is left out.
             let is_empty_object = |body: &Vec<u8>| {
                 let parsed: Result<serde_json::Map<String, serde_json::Value>, _> =
                     serde_json::from_slice(body);
@@ -332,7 +333,8 @@ fn no_hostile_body_is_taken_or_changes_anything() {
                 (400, "malformed_json")
             };
             let shown = String::from_utf8_lossy(&body[..size.min(80)]).into_owned();
-            // A body that is taken against all rules may change the next one's answer: all are told at once.
+            // A body that is wrongly taken may change the next answer, so all wrong answers are reported together at
+            // the end.
             let is = (
                 told.status,
                 if told.status < 400 {
@@ -414,7 +416,7 @@ fn routes_without_a_body_take_none() {
     println!("counted: {count} bodies where none belongs");
 }
 
-/// Spellings of good switches that no description has; serde reads them all the same.
+/// Other spellings of good settings. The description does not have them, and serde accepts them all the same.
 const SPELLINGS: &[&str] = &[
     "{\"minting\":\"open\",\"minting\":\"stopped\"}",
     "{\"keys\":{\"off\":null},\"confirm\":9}",

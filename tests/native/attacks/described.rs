@@ -1,5 +1,5 @@
-//! A fuzzer that the OpenAPI description drives: requests for each operation, valid and bent; every answer is one that
-//! the description has, with the body it says.
+//! A fuzzer driven by the OpenAPI description: it sends valid and invalid requests to each operation. Every answer must
+//! be one that the description has, with the body that it describes.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,15 @@ use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
 const SEED: u64 = 0x0F02_2026;
-/// Worlds begin afresh now and then, with members who have no key yet.
+/// The number of worlds. Each begins afresh, with members who have no key yet.
 const WORLDS: u64 = 10;
 const CASES: usize = 530;
 
 const PERSONAS: &[&str] = &[
     "member", "second", "operator", "newcomer", "bigid", "load-1",
 ];
-/// What the sandbox does to a create now and then; each leads to an answer that is the world's fault, or to none.
+/// Faults that the sandbox applies to a create now and then. Each leads to an answer about a failure outside keycap, or
+/// to no visible failure.
 const FAULTS: &[&str] = &[
     "refuse",
     "reset_before",
@@ -58,7 +59,7 @@ fn operations(document: &Value) -> Vec<Operation> {
     all.collect()
 }
 
-/// A value of the schema, or of none.
+/// A body that matches the operation's schema, or one that matches none.
 fn body(chance: &mut Chance, operation: &Operation) -> Body {
     let wants_one = operation.says.get("requestBody").is_some();
     if chance.one_in(2) {
@@ -117,7 +118,7 @@ fn noise(chance: &mut Chance, most: usize) -> Vec<u8> {
     bytes
 }
 
-/// Whether it makes keys.
+/// Answers whether the operation makes keys.
 fn mints(operation: &Operation) -> bool {
     let verbs = ["claim", "rotate", "leaked", "renew"];
     verbs.iter().any(|verb| operation.path.ends_with(verb))
@@ -138,7 +139,7 @@ fn headers(
     cookie: &str,
 ) -> Vec<(&'static str, Vec<u8>)> {
     let mut headers: Vec<(&'static str, Vec<u8>)> = Vec::new();
-    // Nine of ten as our own page sends them.
+    // Nine of ten requests have the headers of our own page.
     if !chance.one_in(10) {
         headers.push(("origin", ORIGIN.as_bytes().to_vec()));
     }
@@ -200,7 +201,7 @@ fn headers(
     headers
 }
 
-/// Somebody's key, one that is nobody's, or no id at all.
+/// The id of somebody's key, an id that no key has, or a text that is no id.
 fn key_id(chance: &mut Chance, world: &World) -> String {
     let mut ids = world.db.texts("SELECT public_id FROM keys");
     ids.push(String::from("key_000000000000000000000000"));
@@ -222,7 +223,7 @@ fn query(chance: &mut Chance) -> String {
     }
 }
 
-/// The answer is one of the description's, in status, type and body.
+/// Checks that the description has this answer, with its status, type and body.
 fn is_described(document: &Value, operation: &Operation, method: &str, told: &Told, what: &str) {
     let answers = operation.says["responses"].as_object().unwrap();
     let documented = answers.get(&told.status.to_string());
@@ -311,7 +312,7 @@ fn every_answer_to_a_fuzzed_request_is_one_that_the_description_has() {
                 asked.body()
             );
             let told = caller.ask_whatever(asked);
-            // Only what the sandbox was told to do is the world's fault; a fault may wait for a later claim.
+            // Only the sandbox's faults may lead to a 5xx. A fault may wait for a later claim.
             let world_s = mints && matches!(told.status, 502 | 503);
             assert!(told.status < 500 || world_s, "{what}: {told:?}");
             is_described(&document, operation, method, &told, &what);

@@ -1,4 +1,4 @@
-//! Request headers: what cannot be sent, what must not come back, and the extremes of an Idempotency-Key.
+//! Request headers: values that cannot be sent, values that must not come back, and extreme Idempotency-Keys.
 
 use http::{HeaderName, HeaderValue};
 use keycap::http::server::message::Body;
@@ -8,7 +8,7 @@ use crate::support::browser::CLAIM;
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
-/// Every header that anything here reads (`src/platform/inbound.rs`), and some that nothing does.
+/// Every header that the service reads (`src/platform/inbound.rs`), and some that it does not read.
 const READ: &[&str] = &[
     "accept",
     "cf-connecting-ip",
@@ -72,7 +72,8 @@ fn hostile_values() -> Vec<Vec<u8>> {
     .iter()
     .map(|text| text.as_bytes().to_vec())
     .collect();
-    // Each byte that a header may hold at all, in one value, and each of the upper half alone.
+    // One value has every ASCII byte that a header may hold, and one every byte of the upper half. More have a byte of
+    // the upper half each.
     values.push((0x20..=0x7e).collect());
     values.push((0x80..=0xff).collect());
     values.extend(
@@ -94,7 +95,7 @@ fn no_header_of_a_request_comes_back_in_an_answer_or_breaks_one() {
     let cookie = cookie_of(&member);
     let caller = Caller::new(&world);
     let values = hostile_values();
-    // Twenty of the claims would be good ones: closed, so that only headers matter.
+    // Twenty of the claims would be valid. The block refuses them, so that only the headers matter.
     world.block("1000100");
     let before = world.db.dump();
     let mut count = 0;
@@ -125,7 +126,7 @@ fn no_header_of_a_request_comes_back_in_an_answer_or_breaks_one() {
                     )
                 };
                 assert!(!told.body.contains("canary"), "{}", what());
-                // An id of plain letters is the one thing that may come back.
+                // Only a request id of plain letters and digits may come back.
                 let own_id = told.header("x-request-id").as_bytes() == value.as_slice();
                 assert!(
                     !own_id
@@ -184,7 +185,7 @@ fn a_request_id_is_taken_only_as_eight_to_sixty_four_plain_characters() {
         ids.push(vec![b'a'; length]);
         ids.push(vec![b'-'; length]);
     }
-    // Every other character, at the beginning, in the middle and at the end of a good one.
+    // Every other character is put into a valid id, at the beginning, in the middle and at the end.
     for byte in (0x20..=0xff_u8).filter(|byte| *byte != 0x7f).chain([b'\t']) {
         for at in [0, 5, 10] {
             let mut id = b"good-id-09".to_vec();
@@ -295,7 +296,7 @@ fn only_our_origin_exactly_and_only_once_is_ours() {
     for origin in origins {
         ask(&[("origin", origin)]);
     }
-    // A Referer of ours is no Origin.
+    // A Referer of our origin does not replace an Origin.
     ask(&[("referer", b"http://localhost:8787/keys")]);
     ask(&[
         ("origin", b"https://evil.example"),
@@ -434,7 +435,8 @@ fn an_idempotency_key_of_any_shape_mints_at_most_once() {
     assert_eq!(world.db.dump(), before);
     assert_eq!(world.calls("openrouter.keys.create"), 0);
 
-    // The longest key mints; the same and every other one shows what there is, or that it belongs to another body.
+    // The longest Idempotency-Key mints. The same one gets the first answer again, or is refused with another body.
+    // Every other one shows the existing key.
     let longest = vec![b'~'; 128];
     let text = String::from_utf8(longest.clone()).unwrap();
     let headers = [
@@ -474,7 +476,7 @@ fn an_idempotency_key_of_any_shape_mints_at_most_once() {
             String::from_utf8_lossy(key)
         );
     }
-    // Another member's same key is another key.
+    // The same Idempotency-Key of another member is a different key.
     let other = Browser::signed_in(&world, "second");
     let told = other.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
     assert_eq!(told.status, 201);
@@ -566,7 +568,7 @@ fn no_header_of_a_request_says_who_asks() {
                 "{name}: {value}"
             );
             let told = second.send("GET", "/api/v1/admin/settings", &headers, Body::Empty);
-            // A page that names another member than its session learns that; nothing else is to be learnt.
+            // A page that names another member than its session gets 409. Nothing else can be learned.
             let other = name == "x-keycap-member";
             assert_eq!(
                 told.status,

@@ -1,5 +1,5 @@
-//! What stands in an address where an id belongs, and after its question mark: whatever it is, it names something of the
-//! caller's own or nothing, and nothing is changed.
+//! Hostile texts in a path where an id belongs, and in a query. Every text names something of the caller's own or
+//! nothing, and nothing changes.
 
 use keycap::http::routes::{Method, ROUTES, Who};
 use keycap::http::server::message::Body;
@@ -9,7 +9,7 @@ use crate::support::browser::Told;
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
-/// Texts that are no id, though some router, decoder or statement might make one of them.
+/// Texts that are no id, although some router, decoder or SQL statement might treat them as one.
 fn hostile_ids(world: &World) -> Vec<String> {
     let mut ids: Vec<String> = [
         "0",
@@ -62,7 +62,7 @@ fn hostile_ids(world: &World) -> Vec<String> {
     .to_vec();
     ids.push("a".repeat(7_000));
     ids.push("%41".repeat(2_000));
-    // What is somebody's, of every kind, and what only OpenRouter and our own tables call it.
+    // Ids of every kind that belong to other people, and identifiers that only OpenRouter and our own tables use.
     for query in [
         "SELECT public_id FROM members",
         "SELECT public_id FROM keys",
@@ -80,7 +80,7 @@ fn hostile_ids(world: &World) -> Vec<String> {
     ids
 }
 
-/// The answer, `None` where no client could send such an address.
+/// Sends the request. Returns `None` if no client could send such an address.
 fn ask(browser: &Browser<'_>, method: &str, target: &str, body: &str) -> Option<Told> {
     target.parse::<http::Uri>().ok()?;
     let headers = [("origin", ORIGIN), ("content-type", "application/json")];
@@ -96,7 +96,7 @@ fn no_text_in_place_of_an_id_reaches_anything_of_somebody_elses() {
     let (world, _) = begun();
     let ids = hostile_ids(&world);
     assert!(ids.len() >= 60, "{}", ids.len());
-    // A member who has nothing yet: whatever is found is somebody else's.
+    // This member has nothing yet, so everything that is found belongs to somebody else.
     let stranger = Browser::signed_in(&world, "load-9");
     let before = world.db.dump();
     let calls = world.sandbox.borrow().ledger().calls.len();
@@ -151,7 +151,7 @@ fn an_admin_finds_nothing_under_what_is_no_id_either() {
     println!("counted: {cells} addresses with hostile ids, asked by an admin");
 }
 
-/// Values for any parameter of a query.
+/// Values for every parameter of a query.
 const QUERIES: [&str; 22] = [
     "",
     "%",

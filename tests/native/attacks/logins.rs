@@ -1,11 +1,11 @@
-//! Logins as GitHub might send them. The sandbox's personas have plain ones, so its answer is rewritten on the way.
+//! Logins as GitHub might send them. The sandbox's personas have plain logins, so the test rewrites GitHub's answer.
 
 use super::{Caller, SESSION, ours, request};
 use crate::support::browser::CLAIM;
 use crate::support::{Browser, World};
 use keycap::http::server::message::Body;
 
-/// The world at a GitHub that calls the persona `member` by this JSON text.
+/// A caller in a world whose GitHub gives the persona `member` a login with this JSON text.
 fn at_renaming_github<'w>(world: &'w World, login: &str) -> Caller<'w> {
     let renamed = format!("\"login\":{login}");
     world
@@ -14,7 +14,7 @@ fn at_renaming_github<'w>(world: &'w World, login: &str) -> Caller<'w> {
     Caller::new(world)
 }
 
-/// Where a whole sign-in led, and the session's cookie.
+/// Signs in. Returns the address to which the sign-in led, and the session's cookie.
 fn sign_in(caller: &Caller<'_>) -> (String, String) {
     let started = caller.get("/auth/github", &[]);
     let attempt = started
@@ -88,7 +88,7 @@ fn a_login_of_any_characters_is_an_attribute_and_nothing_else() {
         let shown = me.json()["member"]["login"].as_str().unwrap().to_owned();
         assert!(shown.chars().count() <= 64, "{login:?}");
         assert!(login.starts_with(&shown), "{login:?} became {shown:?}");
-        // The next sign-in under the plain login is the same person.
+        // The next sign-in, with the plain login, is the same member.
         let spelt = world.respelt.take();
         let plain = Browser::signed_in(&world, "member");
         assert_eq!(

@@ -1,5 +1,6 @@
-//! What a hostile caller sends: forged sessions, bent sign-ins, strange addresses, headers and bodies. Every answer that
-//! any of these tests sees is checked by [`Caller::ask`]: never a 5xx, never stored, always with our own headers.
+//! What a hostile caller sends: forged sessions, altered sign-ins, strange addresses, headers and bodies.
+//! [`Caller::ask`] checks every answer that these tests get: no answer is a 5xx, none may be stored, and all have our
+//! own headers.
 
 mod addresses;
 mod bodies;
@@ -25,10 +26,10 @@ use crate::support::world::{Isolate, ORIGIN};
 use crate::support::{Browser, World};
 
 const SESSION: &str = "__Host-keycap_session";
-/// The session secret that every world begins with.
+/// The session secret with which every world begins.
 const SECRET: &str = "native-session-secret-not-for-production";
 
-/// A caller that is no browser: the test chooses every byte, and no cookie is kept.
+/// A caller that is no browser: the test chooses every byte, and no cookie is stored.
 struct Caller<'w> {
     world: &'w World,
     service: Isolate,
@@ -40,7 +41,7 @@ impl<'w> Caller<'w> {
         Self { world, service }
     }
 
-    /// Asks, and checks what every answer promises.
+    /// Sends the request, and checks what every answer promises.
     fn ask(&self, request: Request<Body>) -> Told {
         let what = format!("{} {}", request.method(), request.uri());
         let told = self.ask_whatever(request);
@@ -48,7 +49,7 @@ impl<'w> Caller<'w> {
         told
     }
 
-    /// As [`Caller::ask`], where the upstreams are made to fail.
+    /// The same as [`Caller::ask`], but a 5xx is allowed, because the upstream services are made to fail.
     fn ask_whatever(&self, request: Request<Body>) -> Told {
         let what = format!("{} {}", request.method(), request.uri());
         let told = self.world.run(self.service.answer(request)).unwrap();
@@ -65,12 +66,12 @@ impl<'w> Caller<'w> {
         self.ask(request("GET", target, headers, Body::Empty).expect("a request"))
     }
 
-    /// As a browser with this `Cookie` header asks who it is.
+    /// Asks `/api/v1/me` with this `Cookie` header.
     fn me(&self, cookie: &[u8]) -> Told {
         self.get("/api/v1/me", &[("cookie", cookie)])
     }
 
-    /// A request of our own page's making, with this `Cookie` header.
+    /// Sends a POST as our own page would, with this `Cookie` header.
     fn post(&self, target: &str, cookie: &[u8], body: &[u8]) -> Told {
         let headers = ours(cookie);
         let body = Body::Bytes(body.to_vec());
@@ -78,7 +79,7 @@ impl<'w> Caller<'w> {
     }
 }
 
-/// The headers of our own page, with this `Cookie` header.
+/// The headers that our own page sends, with this `Cookie` header.
 fn ours(cookie: &[u8]) -> [(&'static str, &[u8]); 3] {
     [
         ("origin", ORIGIN.as_bytes()),
@@ -87,8 +88,8 @@ fn ours(cookie: &[u8]) -> [(&'static str, &[u8]); 3] {
     ]
 }
 
-/// A change comes from a page that was made for the member of its cookie, unless the headers say otherwise. `None` where
-/// no HTTP implementation would let such a request through.
+/// Builds a request. A request that changes something names the member of its cookie, unless the headers name one.
+/// Returns `None` if no HTTP implementation would let such a request through.
 fn request(
     method: &str,
     target: &str,
@@ -117,7 +118,7 @@ fn cookie_of(browser: &Browser<'_>) -> String {
     cookie_header(&browser.cookies.borrow())
 }
 
-/// Repeatable chance: splitmix64.
+/// Repeatable random numbers: splitmix64.
 struct Chance(u64);
 
 impl Chance {
@@ -129,7 +130,7 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// Below `n`.
+    /// A number from 0 to `n - 1`.
     fn below(&mut self, n: usize) -> usize {
         let n = u64::try_from(n).unwrap();
         usize::try_from(self.next() % n).unwrap()
@@ -139,7 +140,7 @@ impl Chance {
         &from[self.below(from.len())]
     }
 
-    /// One time in `n`.
+    /// Returns true one time in `n`.
     fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }

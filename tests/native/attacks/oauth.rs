@@ -1,4 +1,4 @@
-//! Bent sign-ins: states, codes and attempt cookies that are somebody else's, spent, broken or missing.
+//! Altered sign-ins: states, codes and attempt cookies that belong to somebody else, or are used up, broken or missing.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use super::{Caller, SECRET, SESSION};
 use crate::support::browser::Told;
 use crate::support::{Browser, World, oracle};
 
-/// A sign-in that has been begun and approved.
+/// A sign-in that has begun and been approved at GitHub.
 struct Attempt {
     name: String,
     sealed: String,
@@ -101,10 +101,10 @@ const STATE: &str = "/?auth_error=state";
 const EXPIRED: &str = "/?auth_error=expired";
 const DENIED: &str = "/?auth_error=denied";
 
-/// What is bent, the query and the cookies that come back, and where the browser is sent.
+/// What is altered, the query and the cookies that come back, and where the browser is redirected.
 type Bent = (&'static str, fn(&Three) -> (String, String), &'static str);
 
-/// `code=…&state=…` of an attempt, with this browser's cookies.
+/// The query `code=…&state=…` with these values, and this browser's cookies.
 fn with(three: &Three, code: &str, state: &str) -> (String, String) {
     (format!("code={code}&state={state}"), three.cookies())
 }
@@ -559,7 +559,7 @@ fn only_what_this_browser_was_given_for_this_attempt_signs_in() {
             members,
             "{what}"
         );
-        // The attempt whose state came back is over, whatever came of it.
+        // The attempt whose state came back is over, whatever the result was.
         for attempt in [&three.a, &three.b, &three.other] {
             if parameter(&format!("?{query}&state="), "state") == attempt.state {
                 let gone =
@@ -737,7 +737,7 @@ fn what_is_sealed_for_something_else_is_no_attempt() {
     }
     assert_eq!(world.calls("github.token"), 0);
 
-    // And where the seal is true, what is in it is still no address: a whole sign-in under a hostile `next`.
+    // The seal here is valid, and the `next` inside it is hostile. It is still not used as an address.
     let attempt = Attempt::approved(&caller, "keys", "member");
     let plain = seal::open(&[ours()], &attempt.name, &attempt.sealed).unwrap();
     let mut pending: serde_json::Value = serde_json::from_slice(&plain).unwrap();
@@ -786,7 +786,7 @@ fn an_attempt_lasts_ten_minutes_to_the_second() {
 
 #[test]
 fn tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
-    // Pages that there are not yet lead to that of keys.
+    // Names of pages that do not exist yet lead to the page of keys.
     let tabs = [("keys", "/keys"), ("docs", "/docs"), ("usage", "/keys")];
     let orders = [
         [0, 1, 2],
@@ -814,7 +814,7 @@ fn tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
                 } else {
                     attempt.query()
                 };
-                // Whoever is signed in by another tab goes on to this one's page, whatever it brings.
+                // A person whom another tab has signed in goes to the page of this tab, whatever GitHub returned.
                 let leads_to = if declines && !signed_in {
                     DENIED
                 } else {

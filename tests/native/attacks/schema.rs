@@ -1,10 +1,10 @@
-//! As much of JSON Schema as the OpenAPI description uses. A keyword that is not known here fails: nothing in the
-//! description goes unchecked.
+//! The part of JSON Schema that the OpenAPI description uses. An unknown keyword is an error, so that no part of the
+//! description stays unchecked.
 
 use keycap::domain::time::Timestamp;
 use serde_json::Value;
 
-/// Why `value` is not what the schema says; `None` when it is.
+/// Says why `value` does not match the schema. Returns `None` if it matches.
 pub fn wrong(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let members = schema.as_object().expect("a schema is an object");
     members.iter().find_map(|(keyword, says)| {
@@ -88,14 +88,15 @@ fn count(text: &str) -> u64 {
     u64::try_from(text.chars().count()).unwrap()
 }
 
-/// One part of a pattern: the characters it takes, and how often.
+/// One part of a pattern: the ranges of characters that it matches, and how often.
 struct Part {
     takes: Vec<(char, char)>,
     least: usize,
     most: usize,
 }
 
-/// The patterns of the description: literals, `\.` and classes, each alone or with `+`, `{n}` or `{n,m}`, from `^` to `$`.
+/// Answers whether the text matches the pattern. It knows what the description's patterns use: literals, `\.` and
+/// classes, each alone or with `+`, `{n}` or `{n,m}`, from `^` to `$`.
 fn matches(pattern: &str, text: &str) -> bool {
     let inner = pattern
         .strip_prefix('^')

@@ -1,5 +1,5 @@
-//! Forged and stale sessions: whatever is made from a valid one without the key, and whatever the key itself must not
-//! be good for.
+//! Forged and stale sessions: tokens made from a valid one without the signing key, and tokens that are signed with the
+//! key and must still be refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -12,7 +12,7 @@ use sha2::{Sha256, Sha384, Sha512};
 use super::{Caller, SECRET, SESSION, cookie_of};
 use crate::support::{Browser, World, oracle};
 
-/// What was done, and the token or `Cookie` header that came of it.
+/// What was done, and the resulting token or `Cookie` header.
 type Forged = (String, Vec<u8>);
 
 const WEEK: i64 = 7 * 86_400;
@@ -52,7 +52,7 @@ fn hs256_header() -> Value {
     json!({ "alg": "HS256" })
 }
 
-/// A valid token taken apart.
+/// A valid token, taken apart.
 struct Token {
     text: String,
     parts: [String; 3],
@@ -78,7 +78,7 @@ impl Token {
         parts.join(".")
     }
 
-    /// The payload with one member changed, or taken out.
+    /// The payload with one member changed, or removed if `value` is `None`.
     fn payload_with(&self, name: &str, value: Option<Value>) -> String {
         let mut payload = self.payload.clone();
         let members = payload.as_object_mut().unwrap();
@@ -165,7 +165,7 @@ fn segments_bent(token: &Token) -> Vec<(String, String)> {
     forms
 }
 
-/// Every character changed to another one, in turn.
+/// Forms of the token in which one character is changed, each character in turn.
 fn characters_changed(token: &Token) -> Vec<(String, String)> {
     let mut forms = Vec::new();
     for (at, was) in token.text.char_indices().filter(|(_, c)| *c != '.') {
@@ -173,7 +173,8 @@ fn characters_changed(token: &Token) -> Vec<(String, String)> {
         let (before, after) = (&token.text[..at], &token.text[at + 1..]);
         forms.push((format!("character {at}"), format!("{before}{to}{after}")));
     }
-    // The last character of 32 bytes has two bits that mean nothing: its three neighbours decode to the same signature.
+    // Two bits of the last character of 32 bytes in base64url mean nothing: its three neighbours decode to the same
+    // signature.
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let last = token.text.chars().last().unwrap();
     let is = alphabet.find(last).unwrap();
@@ -185,7 +186,8 @@ fn characters_changed(token: &Token) -> Vec<(String, String)> {
     forms
 }
 
-/// Headers and payloads changed by somebody who has no key: the old signature, none, or one of the caller's own.
+/// Headers and payloads changed by a caller without the signing key: with the old signature, without one, or with a
+/// signature by the caller's own key.
 fn changed_without_the_key(token: &Token, other_member: &str) -> Vec<(String, String)> {
     let own = b"a key of the caller's own, 32 byt";
     let mut forms = Vec::new();
@@ -241,7 +243,7 @@ fn changed_without_the_key(token: &Token, other_member: &str) -> Vec<(String, St
     forms
 }
 
-/// Right in everything but the key that signed it.
+/// Tokens that are correct except for the key that signed them.
 fn signed_by_other_keys(token: &Token) -> Vec<(String, String)> {
     let session = session_key(SECRET);
     let payload = token.payload.to_string();
@@ -295,7 +297,7 @@ fn signed_by_other_keys(token: &Token) -> Vec<(String, String)> {
     .collect()
 }
 
-/// Signed by the right key, and yet nobody's session: what the signature does not say.
+/// Tokens signed with the right key whose content makes them invalid.
 fn signed_and_wrong(token: &Token, now: i64) -> Vec<(String, String)> {
     let key = session_key(SECRET);
     let good = token.payload.to_string();
@@ -471,7 +473,7 @@ fn signed_and_wrong(token: &Token, now: i64) -> Vec<(String, String)> {
     forms
 }
 
-/// `Cookie` headers that hold the valid token where it does not count.
+/// `Cookie` headers that hold the valid token in a place where it must not count.
 fn cookie_headers(token: &str, attempt: &str) -> Vec<Forged> {
     let mut forms: Vec<Forged> = [
         format!("{SESSION}=\"{token}\""),
@@ -521,7 +523,8 @@ fn cookie_headers(token: &str, attempt: &str) -> Vec<Forged> {
     .into_iter()
     .map(|text| (text.chars().take(60).collect(), text.into_bytes()))
     .collect();
-    // What some languages trim from a cookie's name, and browsers do not: a way around the prefix.
+    // Some languages trim these characters from a cookie's name, and browsers do not. That would circumvent the
+    // `__Host-` prefix.
     for blank in [
         "\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{2028}", "\u{3000}", "\u{feff}",
     ] {
@@ -541,7 +544,7 @@ fn cookie_headers(token: &str, attempt: &str) -> Vec<Forged> {
     forms
 }
 
-/// Other ways to hand a session over than its cookie.
+/// Sends the session in other places than its cookie. Returns how many requests were sent.
 fn elsewhere(caller: &Caller<'_>, token: &str) -> u32 {
     let bearer = format!("Bearer {token}");
     let pair = format!("{SESSION}={token}");
@@ -576,7 +579,7 @@ fn every_forged_or_stale_session_is_nobodys_and_mints_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let ended = Token::of(&member);
-    // An epoch above zero, so that lower ones exist.
+    // The epoch is raised above zero, so that lower epochs exist.
     assert_eq!(
         member.post("/api/v1/me/sign-out-everywhere", "{}").status,
         204
@@ -712,7 +715,7 @@ fn a_session_ends_at_its_seventh_day_and_with_its_members_standing() {
             let operator = Browser::signed_in(&world, "operator");
             assert_eq!(operator.patch(&of, &body).status, 200);
         }
-        // As a tab that was open meanwhile has them.
+        // These are the cookies of a tab that was open meanwhile.
         let member = Browser::with(&world, &cookies);
         let caller = Caller::new(&world);
         let cookie = cookie_of(&member);

@@ -1,15 +1,15 @@
-//! Settings as a hurried or hostile hand might fill them in: each one, with each of these texts. The Worker either stops and
-//! names the setting, or goes on with something that is what the setting is for; a gate opens on its own word only; no
-//! value is ever told.
+//! Settings with careless or hostile values: each setting, with each of these texts. Either the Worker stops and names
+//! the setting, or it continues with a value that is valid for the setting. A gate opens only with its own exact word.
+//! No value is ever shown.
 
 use keycap::config::Config;
 
 use crate::support::{Browser, World};
 
-/// A marker that no message may repeat.
+/// A text that no message may repeat.
 const CANARY: &str = "canary-of-a-setting";
 
-/// Texts for any setting, each with the marker or with nothing worth hiding in it.
+/// Hostile texts for any setting. Each contains the canary or nothing worth hiding.
 fn hostile() -> Vec<String> {
     let mut texts: Vec<String> = [
         "0",
@@ -81,7 +81,7 @@ fn hostile() -> Vec<String> {
     texts
 }
 
-/// The settings of README's table, which a test compares with the code's.
+/// The names of the settings in the README's table, which another test compares with the code.
 fn names() -> Vec<&'static str> {
     let readme = include_str!("../../../README.md");
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
@@ -93,7 +93,7 @@ fn names() -> Vec<&'static str> {
 
 const GATES: [&str; 3] = ["PROJECT_STATUS", "PROVISIONING_ENABLED", "MAX_TOTAL_KEYS"];
 
-/// What is accepted is what the setting is for, whatever was written.
+/// Checks that every accepted value is valid for its setting, whatever the text was.
 fn is_sound(config: &Config, what: &str) {
     let is_header = |text: &str| text.bytes().all(|b| (b' '..=b'~').contains(&b));
     let app = config.github.as_ref();

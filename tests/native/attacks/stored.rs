@@ -1,4 +1,4 @@
-//! What may be kept: no answer at all, and of a key's secret only the one answer that made it.
+//! What may be stored or cached: no answer at all. The secret of a key is only in the one answer that made it.
 
 use keycap::http::routes::{ROUTES, Takes};
 use keycap::http::server::message::Body;
@@ -8,7 +8,8 @@ use crate::support::browser::CLAIM;
 use crate::support::browser::Told;
 use crate::support::{Browser, World, oracle};
 
-/// Somebody, and what the house does to them before they ask.
+/// The callers: a name, the persona who signs in, and SQL that changes their standing, as an admin would, before they
+/// ask.
 const PRINCIPALS: &[(&str, Option<&str>, &str)] = &[
     ("nobody", None, ""),
     ("a member", Some("member"), ""),
@@ -32,7 +33,7 @@ const PRINCIPALS: &[(&str, Option<&str>, &str)] = &[
     ),
 ];
 
-/// Body and headers, as whoever keeps an answer would have them.
+/// Headers and body as one text, as someone who stored the answer would have them.
 fn whole(told: &Told) -> String {
     let headers = told
         .headers
@@ -204,7 +205,7 @@ fn no_way_of_asking_again_brings_the_secret_back() {
     world.pass(86_400);
     assert!(world.sweep());
     ask(&member);
-    // Another member and an admin see nothing of it either; their own secrets are their own.
+    // Another member and an admin do not see this secret either.
     for persona in ["second", "operator"] {
         let other = Browser::signed_in(&world, persona);
         for target in [

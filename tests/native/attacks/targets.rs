@@ -112,7 +112,7 @@ const CONTROLS: &[&str] = &[
     "\u{fffd}",
 ];
 
-/// Where the control characters go.
+/// The places in the text at which a control character is put.
 const PLACES: &[fn(&str, &str) -> String] = &[
     |text, control| format!("{control}{text}"),
     |text, control| format!("{text}{control}"),
@@ -124,14 +124,14 @@ const PLACES: &[fn(&str, &str) -> String] = &[
     |text, control| text.replace('/', &format!("/{control}")),
 ];
 
-/// How the query writes it.
+/// The ways to encode the text in the query.
 const ENCODINGS: &[fn(&str) -> String] = &[
     |text| url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),
     |text| text.bytes().map(|b| format!("%{b:02x}")).collect(),
     |text| text.bytes().map(|b| format!("%{b:02X}")).collect(),
     |text| text.bytes().map(|b| format!("%25{b:02x}")).collect(),
     |text| text.bytes().map(|b| format!("%2525{b:02X}")).collect(),
-    // What an overlong UTF-8 decoder would read as a slash.
+    // A decoder that accepts overlong UTF-8 would read this as a slash.
     |text| {
         let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
         encoded.replace("%2F", "%c0%af")
@@ -143,7 +143,7 @@ struct Payload {
     choice: [usize; 6],
 }
 
-/// One payload; each part is a number into its table.
+/// One payload. Each part of `choice` is an index into its table.
 fn payload(choice: [usize; 6]) -> Payload {
     let [base, prefix, scheme, control, place, encoding] = choice;
     let text = format!("{}{}{}", SCHEMES[scheme], PREFIXES[prefix], BASES[base]);
@@ -165,7 +165,7 @@ fn sizes() -> [usize; 6] {
     ]
 }
 
-/// Where the query's first `next` leads: only a name of the list, exactly.
+/// The path to which the first `next` of the query must lead: only the exact name of a page counts.
 fn expected(query: &str) -> &'static str {
     let query = query.split('#').next().unwrap();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -176,7 +176,7 @@ fn expected(query: &str) -> &'static str {
     page.map_or("/keys", |(_, path)| path)
 }
 
-/// A whole sign-in that began with this query.
+/// Runs a whole sign-in that began with this query. Returns `None` if no client could send the query.
 fn signs_in(world: &World, caller: &Caller<'_>, query: &str) -> Option<Told> {
     let started = super::request(
         "GET",
@@ -240,7 +240,7 @@ fn every_return_target_of_a_sign_in_is_one_of_our_four_pages() {
         .chain(by_hand);
     let (mut whole, mut elsewhere) = (0, BTreeSet::new());
     for query in queries {
-        // A character that no request line can hold never reaches us.
+        // A request line with such a character never reaches the service.
         let Some(back) = signs_in(&world, &caller, query) else {
             continue;
         };

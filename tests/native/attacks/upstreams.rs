@@ -1,5 +1,6 @@
-//! Upstreams that are hostile, broken or not themselves: what they answer is bent in every way that a client could trip
-//! over. Nothing is delivered that was not asked for, nothing of theirs is repeated, and the promises hold.
+//! Upstream services that are hostile or broken, or that another service impersonates: their answers are altered in
+//! every way that could confuse a client. Nothing is delivered that was not asked for, nothing of theirs is repeated,
+//! and the promises hold.
 
 use keycap::ports::Answer;
 use sandbox::Operation;
@@ -7,17 +8,18 @@ use sandbox::Operation;
 use crate::explorer::{Cast, all_is_well, recover, signed_in};
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
-/// A text that no answer, log line or record may hold.
+/// A text that no answer, log line or row may contain.
 const CANARY: &str = "canary-of-a-hostile-upstream";
 
-/// One way of being hostile.
+/// A function that makes an answer hostile in one way.
 type Twist = fn(&mut Answer);
 
 fn body(answer: &mut Answer, text: String) {
     answer.body = text.into_bytes();
 }
 
-/// Every member of the answer's JSON, at any depth, becomes this.
+/// Replaces every text, number, boolean and null that is a member of an object in the answer's JSON, at any depth, by
+/// `value`.
 fn every_member(answer: &mut Answer, value: &serde_json::Value) {
     fn bend(at: &mut serde_json::Value, value: &serde_json::Value) {
         match at {
@@ -98,7 +100,7 @@ const TWISTS: [(&str, Twist); 24] = [
     }),
 ];
 
-/// Statuses that are none of the usual ones, and waits that nobody would keep.
+/// Unusual statuses, and values of Retry-After that nobody would honour.
 const STATUSES: [(u16, Option<&str>); 12] = [
     (100, None),
     (204, None),
@@ -114,7 +116,7 @@ const STATUSES: [(u16, Option<&str>); 12] = [
     (999, None),
 ];
 
-/// Everything that was answered while one operation's answers are hostile.
+/// Runs a story. Returns everything that was answered while the answers of one operation are hostile.
 fn everything(world: &World, cast: &Cast) -> String {
     let mut told = Vec::new();
     let newcomer = Browser::new(world);
@@ -148,7 +150,7 @@ fn everything(world: &World, cast: &Cast) -> String {
     format!("{told:?}")
 }
 
-/// The operations that are asked for where everything is answered well.
+/// The upstream operations that the story uses when every answer is good.
 fn operations() -> Vec<Operation> {
     let (world, cast) = begun();
     everything(&world, &cast);
@@ -166,7 +168,7 @@ fn begun() -> (World, Cast) {
     (world, cast)
 }
 
-/// Plays it, and looks at all that could have leaked or broken.
+/// Runs the story with hostile answers of one operation, and checks everything that could have leaked or broken.
 fn play(
     begun: &(World, Cast),
     operation: Operation,
@@ -189,7 +191,7 @@ fn play(
     all_is_well(&world, cast);
 }
 
-/// A quarter of them, another one for each operation; a larger run takes all.
+/// A quarter of the items, a different one for each operation. A larger run takes all of them.
 fn part_of<T: Copy, const N: usize>(all: [T; N], operation: usize) -> Vec<T> {
     let whole = std::env::var("KEYCAP_SCALE").is_ok();
     let chosen = |n: usize| whole || (n + operation).is_multiple_of(4);
