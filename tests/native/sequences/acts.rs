@@ -1,5 +1,5 @@
-//! What may be done in a sequence: by a member, by an admin, by upstream, by time. Each may be refused; none may be without
-//! its route.
+//! The operations of a sequence: what a member, an admin, someone outside keycap, the upstream services and time may
+//! do. Each may be refused, but none may lack its route.
 
 use keycap::http::routes::ROUTES;
 use sandbox::Period;
@@ -21,9 +21,9 @@ pub type Route = (&'static str, &'static str);
 
 pub struct Operation {
     pub name: &'static str,
-    /// The route that it is about, if it is a request.
+    /// The route that the operation sends a request to, if it sends one.
     pub route: Option<Route>,
-    /// How often it is done.
+    /// How often the operation is chosen, relative to the others.
     pub weight: usize,
     pub run: fn(&mut Play, &mut Dice),
 }
@@ -78,13 +78,13 @@ operations! {
     "enable" 3 at CHANGE, |p, d| key_of_member(p, d, CHANGE, ON);
     "name" 1 at CHANGE, |p, d| key_of_member(p, d, CHANGE, r#"{"name":"another name"}"#);
     "delete" 3 at END, |p, d| key_of_member(p, d, END, "{}");
-    // What anybody who wants more than is theirs would try first.
+    // This is the first thing that a person who wants more than their limit would try.
     "delete, claim and spend" 6 at END, |p, d| {
         key_of_member(p, d, END, "{}");
         p.by_member(CLAIMS, "", CLAIM);
         spend_all(p, d);
     };
-    // One of two clocks has another day.
+    // One of the two clocks already has the next day.
     "the same over midnight" 2 at END, |p, d| {
         p.pass(until_midnight(p) - 20);
         spend_all(p, d);
@@ -114,7 +114,7 @@ operations! {
     };
     "second key" 4 at CREATE, second_key;
     "own limit" 4 at LIMIT, |p, d| { let body = own_limit(d); key_of_member(p, d, LIMIT, &body); };
-    // Lowered below what was spent, and taken away.
+    // The limit is set below what was spent, then removed.
     "own limit down and away" 3 at LIMIT, down_and_away;
     "prefer" 1 at PREFER, |p, d| key_of_member(p, d, PREFER, "{}");
     "leave" 1 at LEAVE, |p, _| { p.by_member(LEAVE, "", r#"{"confirm":"member"}"#); };
@@ -156,11 +156,11 @@ operations! {
     "reconcile" 4, |p, _| somebody::reconcile(p);
     "sweep" 10, |p, _| p.sweep();
     "sweep on demand" 1 at JOB, |p, _| by_operator(p, JOB, "sweep", r#"{"dry_run":false}"#);
-    // Somebody replays the Cron Trigger with a time of their own.
+    // Someone replays the Cron Trigger with a time that they chose.
     "sweep of next year" 1, |p, _| { let act = crate::explorer::sweep(&p.world, 365 * 86_400); p.send(act); };
     "time" 6, time;
     "the clocks part, or meet" 2, |p, d| {
-        // Upstream's own never goes back.
+        // OpenRouter's own clock never goes back.
         p.pass(900);
         p.world.upstream_ahead_ms.set(d.of(super::AHEAD_MS));
         p.done = format!("{} ms ahead", p.world.upstream_ahead_ms.get());
@@ -172,7 +172,8 @@ operations! {
     };
 }
 
-/// What shuts a member out, or troubles upstream: every other sequence goes without, and gets the further.
+/// Operations that shut a member out or disturb OpenRouter. Every other sequence does without them, and so gets
+/// further.
 pub const ROUGH: &[&str] = &[
     "leave",
     "disable by an admin",
@@ -190,7 +191,7 @@ pub const ROUGH: &[&str] = &[
     "sweep of next year",
 ];
 
-/// Routes that change something, and no sequence plays: what they change is nobody's budget.
+/// Routes that change something and that no sequence uses, because they change nobody's budget, with what each does.
 pub const NOT_PLAYED: &[(Route, &str)] = &[
     (("POST", "/auth/logout"), "ends a session"),
     (
@@ -219,7 +220,7 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
     ),
 ];
 
-/// Whether this deployment knows the route.
+/// Answers whether this deployment has the route.
 pub fn has_route((method, path): Route) -> bool {
     ROUTES
         .iter()
@@ -235,7 +236,7 @@ pub fn down_and_away(play: &mut Play, dice: &mut Dice) {
     spend_all(play, dice);
 }
 
-/// To a moment near a boundary, or just on.
+/// Lets time pass: to a moment near a boundary, or by a plain amount.
 fn time(play: &mut Play, dice: &mut Dice) {
     let now = play.world.now_ms.get();
     let until = |period: Period| (period.end(now) - now) / 1000;
@@ -247,7 +248,7 @@ fn time(play: &mut Play, dice: &mut Dice) {
         4 | 5 => until(Period::Daily) + dice.of(&[0, 1, 30, 150, 600]),
         6 => until(Period::Weekly) + 1,
         7 => until(Period::Monthly) + 1,
-        // Near the end of a key's life.
+        // This is near the end of a key's life.
         8 => 76 * 86_400,
         _ => i64::try_from(dice.below(86_400)).unwrap(),
     };
@@ -255,7 +256,7 @@ fn time(play: &mut Play, dice: &mut Dice) {
     play.done = play.world.now().rfc3339();
 }
 
-/// One of the member's keys, mostly the newest.
+/// The id of one of the member's keys, mostly of the newest.
 pub fn key(world: &World, dice: &mut Dice) -> String {
     let keys = world
         .db

@@ -18,13 +18,13 @@ pub fn by_operator(play: &mut Play, route: Route, id: &str, body: &str) {
     }
 }
 
-/// On one of the member's keys.
+/// An admin sends a request about one of the member's keys.
 pub fn of_key(play: &mut Play, dice: &mut Dice, route: Route, body: &str) {
     let key = key(&play.world, dice);
     by_operator(play, route, &key, body);
 }
 
-/// On the member as they stand, or stood last.
+/// An admin sends a request about the member. A person who left and signed in again is the latest member.
 pub fn of_member(play: &mut Play, route: Route, body: &str) {
     let member = member(&play.world);
     by_operator(play, route, &member, body);
@@ -52,7 +52,7 @@ pub fn create_plan(play: &mut Play, dice: &mut Dice) {
     by_operator(play, PLANS, "", &body.to_string());
 }
 
-/// The plan that the member has.
+/// The name of the member's plan.
 fn plan(world: &World) -> String {
     world.db.text(
         "SELECT p.name FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
@@ -60,7 +60,7 @@ fn plan(world: &World) -> String {
     )
 }
 
-/// The window of that plan. `None` when it is prepaid, or the member is nobody.
+/// The window of that plan. `None` if it is prepaid, or if there is no member.
 pub fn window(world: &World) -> Option<Period> {
     let reset = world.db.texts(
         "SELECT p.limit_reset FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id
@@ -92,13 +92,13 @@ pub fn change_plan(play: &mut Play, dice: &mut Dice) {
 
 pub fn assign_plan(play: &mut Play, dice: &mut Dice) {
     let mut names = play.world.db.texts("SELECT name FROM plans ORDER BY id");
-    // As likely as all others.
+    // The prepaid plan is as likely as all others together.
     names.extend(vec![String::from("prepaid"); names.len()]);
     let body = json!({ "plan": dice.of(&names) }).to_string();
     of_member(play, ASSIGN, &body);
 }
 
-/// Mostly for the first time.
+/// An admin books a payment, mostly one with a new id.
 pub fn pay(play: &mut Play, dice: &mut Dice) {
     let booked = play.world.db.number("SELECT COUNT(*) FROM payments");
     let n = if dice.one_in(4) { 0 } else { booked };

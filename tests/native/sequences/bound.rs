@@ -1,24 +1,30 @@
-//! How much may have been spent, reckoned from model calls alone: upstream's ledger, not its figures.
+//! How much may have been spent, computed from the model calls alone: from the sandbox's ledger, and not from the
+//! figures that keycap read.
 //!
-//! A call is let in while `shown < limit`, where `shown` lacks the calls of the last lag, and `limit` is the cap that was
-//! computed when the plan's terms were last followed: what they give less what the other generations took. Let `tail(g)`
-//! be the most that was ever booked on a generation within one lag, the call at its end included.
-//! - The one that spends: after the call `used ≤ limit + tail`, and with neither lag nor overshoot `used ≤ limit`.
-//! - Another one that lives counts with its cap, and has used at most `cap + tail`.
-//! - A dead one counts with the figures read since it was off, which lack at most its tail; once they were read again, and
-//!   the caps computed since, they lack nothing. Unknown figures count as all of its cap: again cap + tail.
+//! OpenRouter lets a call in while `shown < limit`. `shown` lacks the calls of the last lag. `limit` is the cap that
+//! was computed when the terms of the plan were last applied: what the terms give, less what the other generations
+//! took. Let `tail(g)` be the most that was ever booked on generation `g` within one lag, including the call at its
+//! end.
+//! - The generation that spends: after the call `used ≤ limit + tail`, and with neither lag nor overshoot `used ≤
+//!   limit`.
+//! - Another live generation counts with its cap, and has used at most `cap + tail`.
+//! - An ended generation counts with the figures that were read since it was disabled, which lack at most its tail.
+//!   Once they were read again, and the caps were computed since, they lack nothing. Unknown figures count as the whole
+//!   cap, so again `cap + tail`.
 //!
-//! The sum: after each call, what a key used in the window ≤ its limit + Σ tails of its generations, and what the owner
-//! used ≤ limit × keys + raises + Σ tails of all generations, those left out whose figures had settled. With neither lag
-//! nor overshoot every tail is zero: exact. A tail is at most the largest call × the calls within one lag.
+//! The sum: after each call, what a key used in the window is at most its limit + Σ tails of its generations. What the
+//! owner used is at most limit × keys + raises + Σ tails of all generations, except those whose figures had settled.
+//! With neither lag nor overshoot every tail is zero, and the bound is exact. A tail is at most the largest call × the
+//! number of calls within one lag.
 //!
-//! When terms change, what was spent before counts in the new window too, and nothing is taken back: only what is let in
-//! after the change has to be within the new terms. The old ones may be in force upstream until they were followed: they
-//! count until three sweeps have ended well since. A raise is told beforehand when it ends: it counts in the windows that it
-//! reaches into by upstream's clock, and in no later one that a sweep went well shortly before.
+//! When the terms change, what was spent before counts in the new window too, and nothing is taken back: only what is
+//! let in after the change has to be within the new terms. The old terms may be in force at OpenRouter until the new
+//! ones were applied, so they count until three more sweeps have ended well. The end of a raise is known beforehand. A
+//! raise counts in every window that it reaches into by OpenRouter's clock, and not in a later window before which a
+//! sweep had ended well a short time ago.
 //!
-//! Prepaid, the window is the stay under that plan: what is let in since its owner came to it is not more than was paid
-//! since, less the margin.
+//! Under a prepaid plan the window is the owner's stay under that plan: what is let in since the owner came to it is at
+//! most what was paid since, less the margin.
 
 use std::collections::HashMap;
 
@@ -26,9 +32,11 @@ use sandbox::{Metering, Period, Usd};
 
 use crate::support::World;
 
-/// Sweeps that end well until terms are followed: one that finds it due, one after a wait, and one to spare.
+/// Sweeps that must end well before new terms count as applied: one that finds a cap due, one after a postponement, and
+/// one in reserve.
 const FOLLOWED_AFTER: usize = 3;
-/// A sweep within so many seconds before a window opens has lowered what a raise gave until then.
+/// A sweep so many seconds before a window opens, or later, has already removed from the limit what a raise gave until
+/// then.
 const SHORTLY_SECS: i64 = 1_200;
 
 struct Call {
@@ -41,22 +49,22 @@ struct Call {
 #[derive(Clone, Debug, PartialEq)]
 enum Window {
     Each(Period),
-    /// Prepaid: from this call on.
+    /// The stay under a prepaid plan, from the call with this index on.
     Since(usize),
 }
 
-/// What plan and raises give.
+/// What the plan and the raises give.
 #[derive(Clone, Debug, PartialEq)]
 struct Terms {
     window: Window,
     plan_limit: i64,
     keys_allowed: i64,
-    /// What owners prefer of their keys, or somebody else left them.
+    /// Lower limits of keys by row id, in nano-USD: their owner's own, or what someone outside keycap left them.
     own_limits: HashMap<i64, i64>,
     raises: Vec<Raise>,
 }
 
-/// More for one key, until a moment by our clock.
+/// An amount in nano-USD on top of one key's limit, until a moment by our clock; `None` is for good.
 #[derive(Clone, Debug, PartialEq)]
 struct Raise {
     key: i64,
@@ -64,7 +72,7 @@ struct Raise {
     until_secs: Option<i64>,
 }
 
-/// When the figures of a dead generation had settled.
+/// When the figures of an ended generation had settled, and how many sweeps had ended well by then.
 struct Settled {
     at_secs: i64,
     sweeps: usize,
@@ -73,18 +81,18 @@ struct Settled {
 pub struct Reckoning {
     metering: Metering,
     calls: Vec<Call>,
-    /// How many calls there had been when a stay under a prepaid plan began.
+    /// How many calls there had been when each stay under a prepaid plan began.
     stays: HashMap<String, usize>,
-    /// Sweeps that ended well, without anything having gone wrong; when the latest ones did.
+    /// Sweeps that ended well without any fault, and the times of all of them.
     sweeps: usize,
     swept_at_secs: Vec<i64>,
-    /// Terms, and the sweeps there had been when they were last in force.
+    /// Terms, with the number of sweeps when each was last in force.
     terms: Vec<(Terms, usize)>,
     settled: HashMap<String, Settled>,
     exhausted: usize,
-    /// How often somebody could have spent between two effects.
+    /// How often someone had the chance to spend between two effects.
     between: usize,
-    /// Calls that nothing of ours let in.
+    /// Calls that were let in only because of what someone outside keycap changed.
     not_ours: usize,
 }
 
@@ -104,7 +112,7 @@ impl Reckoning {
         }
     }
 
-    /// Somebody spends between two effects.
+    /// Counts one chance to spend between two effects.
     pub fn between(&mut self) {
         self.between += 1;
     }
@@ -113,7 +121,8 @@ impl Reckoning {
         self.between
     }
 
-    /// A call that somebody else let in who enabled a key at OpenRouter, or gave it a higher limit.
+    /// Counts a call that was let in only because someone outside keycap enabled a key at OpenRouter or raised its
+    /// limit.
     pub fn admit_of_somebody(&mut self) {
         self.not_ours += 1;
     }
@@ -122,7 +131,7 @@ impl Reckoning {
         self.not_ours
     }
 
-    /// What of a call would have been booked where so much had been left of a limit.
+    /// The part of a call's amount that would have been booked if `left` had been left of the limit.
     pub fn within(&self, amount: Usd, left: Usd) -> Usd {
         match left {
             Usd::ZERO => Usd::ZERO,
@@ -135,12 +144,12 @@ impl Reckoning {
         self.calls.len()
     }
 
-    /// How many calls have used a limit up.
+    /// The number of calls after which a limit was used up.
     pub fn exhausted(&self) -> usize {
         self.exhausted
     }
 
-    /// After each step: which terms hold now, and which figures have settled.
+    /// Notes after each step which terms hold now, and which figures have settled.
     pub fn observe(&mut self, world: &World, swept: bool, troubled: bool) {
         if swept && !troubled {
             self.sweeps += 1;
@@ -148,7 +157,7 @@ impl Reckoning {
         }
         self.notice(world);
         if troubled {
-            // Whatever was to be followed by now has all of its time again.
+            // After a fault, everything that should have been applied by now gets its full time again.
             self.terms
                 .iter_mut()
                 .for_each(|(_, last)| *last = self.sweeps);
@@ -168,7 +177,7 @@ impl Reckoning {
         }
     }
 
-    /// Which terms hold now; after each request, since one step may have several.
+    /// Notes which terms hold now. It runs after each request, because one step may have several.
     pub fn notice(&mut self, world: &World) {
         let Some(now) = self.in_force(world) else {
             return;
@@ -179,7 +188,7 @@ impl Reckoning {
         }
     }
 
-    /// A call that upstream let in and booked.
+    /// Records a call that OpenRouter let in and booked, and checks that it is within some terms that may be in force.
     pub fn admit(&mut self, world: &World, hash: &str, amount: Usd) {
         let row = world.db.text(&format!(
             "SELECT key_id || ' ' || created_at FROM generations WHERE upstream_hash = '{hash}'"
@@ -187,7 +196,7 @@ impl Reckoning {
         let (key, born) = row.split_once(' ').unwrap();
         let (key, born) = (key.parse().unwrap(), born.parse().unwrap());
         let at_ms = world.upstream_now_ms();
-        // Terms may have changed in this very request.
+        // The terms may have changed in this very request.
         self.notice(world);
         self.calls.push(Call {
             hash: hash.to_owned(),
@@ -207,7 +216,7 @@ impl Reckoning {
         self.exhausted += usize::from(verdicts.iter().any(Used::is_all));
     }
 
-    /// What is given now, in which window.
+    /// What is given now, and in which window.
     fn in_force(&mut self, world: &World) -> Option<Terms> {
         let (stay, terms) = given(world)?;
         let calls = self.calls.len();
@@ -266,8 +275,9 @@ impl Reckoning {
         }
     }
 
-    /// Whether a raise counts in the window that upstream opened then, by our clock: it was to end later, or no sweep went
-    /// well between its end, or shortly before, and the opening.
+    /// Answers whether a raise counts in the window that OpenRouter opened at `opened_secs` by our clock. It does if it
+    /// was to end later, or if no sweep ended well between its end (or a short time before the opening, if that is
+    /// earlier) and the opening.
     fn reaches_into(&self, raise: &Raise, opened_secs: i64) -> bool {
         let Some(until) = raise.until_secs.filter(|until| *until <= opened_secs) else {
             return true;
@@ -277,14 +287,14 @@ impl Reckoning {
         !sweeps.any(|at| (from..opened_secs).contains(at))
     }
 
-    /// Whether a generation that was born then has its cap from the settled figures of this one.
+    /// Answers whether the cap of a generation made at `born` was computed from the settled figures of this one.
     fn is_known(&self, hash: &str, born: i64) -> bool {
         self.settled.get(hash).is_some_and(|settled| {
             settled.at_secs < born || settled.sweeps + FOLLOWED_AFTER <= self.sweeps
         })
     }
 
-    /// The most that was booked on a generation within one lag.
+    /// The most that was booked on a generation within one lag, in nano-USD.
     fn tail(&self, hash: &str) -> i64 {
         let Metering { lag_ms, overshoot } = self.metering;
         if lag_ms == 0 && !overshoot {
@@ -323,7 +333,7 @@ impl Used {
     }
 }
 
-/// What is given now. `None` while the member is nobody.
+/// An id of the owner's stay under their plan, and the terms now. `None` while there is no member.
 fn given(world: &World) -> Option<(String, Terms)> {
     let paid = "(SELECT COALESCE(SUM(y.credit_nano), 0) FROM payments y WHERE y.owner_id = o.id AND y.at >= o.prepaid_since)";
     let stay = "o.id || '/' || (SELECT COUNT(*) FROM audit a WHERE a.action = 'plan_assigned' AND a.before IS NOT 'prepaid' AND a.after = 'prepaid')";
@@ -347,7 +357,7 @@ fn given(world: &World) -> Option<(String, Terms)> {
         (key.parse().unwrap(), limit.parse().unwrap())
     });
     let terms = Terms {
-        // Where it is prepaid, the reckoning knows since which call.
+        // For a prepaid plan the reckoning fills in the call at which the stay began.
         window: Period::parse(reset).map_or(Window::Since(0), Window::Each),
         plan_limit: limit.parse().unwrap(),
         keys_allowed: keys_allowed.parse().unwrap(),
@@ -361,7 +371,7 @@ fn given(world: &World) -> Option<(String, Terms)> {
     Some((stay.to_owned(), terms))
 }
 
-/// The raises in force of all keys that an owner ever had.
+/// The raises in force of all keys that the owner ever had.
 fn raises(world: &World, owner: &str) -> Vec<Raise> {
     let now = world.now().secs();
     let rows = world.db.texts(&format!(

@@ -1,6 +1,6 @@
-//! Chance that repeats itself.
+//! Random numbers that are the same in every run.
 
-/// splitmix64.
+/// The generator splitmix64, with its state.
 #[derive(Clone)]
 pub struct Dice(pub u64);
 
@@ -13,7 +13,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// Below `n`.
+    /// A number from 0 to `n - 1`.
     pub fn below(&mut self, n: usize) -> usize {
         usize::try_from(self.next() % n as u64).unwrap()
     }
@@ -26,7 +26,7 @@ impl Dice {
         list[self.below(list.len())].clone()
     }
 
-    /// Mostly the first of a list.
+    /// An item of a list, mostly the first. `None` if the list is empty.
     pub fn of_first<T: Clone>(&mut self, list: &[T]) -> Option<T> {
         match list.len() {
             0 => None,

@@ -1,10 +1,10 @@
-//! What goes wrong upstream in a sequence.
+//! The faults of upstream services in a sequence.
 
 use serde_json::json;
 
 use super::{Dice, Play};
 
-/// What may go wrong with a call upstream, once.
+/// Operations of the sandbox, each with the faults that may happen to one call of it.
 pub const FAULTS: &[(&str, &[&str])] = &[
     (
         "openrouter.keys.create",

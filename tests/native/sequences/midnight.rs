@@ -1,4 +1,4 @@
-//! Around midnight, when a window begins by one clock and has not by the other.
+//! What happens around midnight, when a window has begun by one clock and not by the other.
 
 use sandbox::Period;
 use serde_json::json;
@@ -14,19 +14,19 @@ pub fn until_midnight(play: &Play) -> i64 {
     (Period::Daily.end(now) - now) / 1000
 }
 
-/// Sweeps every ten minutes from before midnight until after it, at any minute, with spending between.
+/// Sweeps every ten minutes, from before midnight until after it and at any minute, with spending in between.
 pub fn night(play: &mut Play, dice: &mut Dice) {
     let before = 1_500 + i64::try_from(dice.below(600)).unwrap();
     let wait = until_midnight(play) - before;
     play.pass(if wait > 0 { wait } else { 60 });
     if dice.one_in(3) {
-        // Granted for this day alone.
+        // The raise is granted for this day only.
         let until = play.world.now().plus(until_midnight(play));
         let body = json!({ "amount_usd": "5", "until": until.rfc3339() }).to_string();
         of_key(play, dice, RAISE, &body);
     }
     if dice.one_in(2) {
-        // What its earlier secret has spent of this day is counted until the next one has begun.
+        // What the earlier secret spent in this day is counted until the next day has begun.
         spend_all(play, dice);
         key_of_member(play, dice, ROTATE, "{}");
     }
@@ -36,7 +36,7 @@ pub fn night(play: &mut Play, dice: &mut Dice) {
             spend(play, dice, 2);
         }
         if until_midnight(play) < 600 && dice.one_in(2) {
-            // Before the next sweep has said anything about the new day.
+            // No sweep has changed anything for the new day yet.
             play.pass(until_midnight(play) + 125);
             spend_all(play, dice);
         }
@@ -47,14 +47,15 @@ pub fn night(play: &mut Play, dice: &mut Dice) {
     spend_all(play, dice);
 }
 
-/// Seconds until the member's window ends by our clock; until midnight, where theirs has no end.
+/// Seconds until the member's window ends by our clock; until midnight if the window has no end.
 fn until_window_ends(play: &Play) -> i64 {
     let now = play.world.now_ms.get();
     let period = window(&play.world).unwrap_or(Period::Daily);
     (period.end(now) - now) / 1000
 }
 
-/// To so many seconds before the member's window ends by our clock, or the next one does.
+/// Passes to so many seconds before the end of the member's window by our clock, or of the next window if that moment
+/// is over.
 fn pass_to_before_window_ends(play: &mut Play, secs: i64) {
     if until_window_ends(play) < secs {
         play.pass(secs);
@@ -62,10 +63,11 @@ fn pass_to_before_window_ends(play: &mut Play, secs: i64) {
     play.pass(until_window_ends(play) - secs);
 }
 
-/// Upstream is ten minutes behind. A key that has spent of its window ends; the one after it, made before the window has
-/// ended by our clock or since, has spent little or nothing of the one that has begun by our clock alone.
+/// OpenRouter's clock is ten minutes behind ours. A key that has spent some of its window ends. The key after it is
+/// made before or after the window has ended by our clock, and spends little or nothing in the window that has begun by
+/// our clock alone.
 pub fn night_of_one_clock(play: &mut Play, dice: &mut Dice) {
-    // Upstream's own clock never goes back.
+    // OpenRouter's own clock never goes back.
     play.pass(900);
     play.world.upstream_ahead_ms.set(-600_000);
     pass_to_before_window_ends(play, 2_400);
@@ -96,8 +98,8 @@ pub fn night_of_one_clock(play: &mut Play, dice: &mut Dice) {
     spend_all(play, dice);
 }
 
-/// A raise until the end of the window, or about it, is spent before that end and once more right after it, by both clocks:
-/// before the next sweep comes.
+/// A raise ends with the window or close to it. It is spent just before that end and again right after it, by both
+/// clocks, before the next sweep runs.
 pub fn raised_until_midnight(play: &mut Play, dice: &mut Dice) {
     pass_to_before_window_ends(play, 1_900 + i64::try_from(dice.below(600)).unwrap());
     play.by_member(CLAIMS, "", CLAIM);

@@ -1,4 +1,4 @@
-//! What somebody else does to the member's keys at OpenRouter, and an admin who lifts it.
+//! What someone outside keycap does to the member's keys at OpenRouter, and how an admin lifts it.
 
 use sandbox::{UpstreamKey, Usd};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub fn disables(play: &mut Play, dice: &mut Dice) {
     }
 }
 
-/// Lower than it is, down to nothing.
+/// Sets a lower limit than the key has, possibly zero.
 pub fn lowers(play: &mut Play, dice: &mut Dice) {
     let is_limited = |key: &UpstreamKey| key.limit.is_some_and(|limit| limit > Usd::ZERO);
     if let Some(before) = one(play, dice, is_limited) {
@@ -30,7 +30,7 @@ pub fn lowers(play: &mut Play, dice: &mut Dice) {
     }
 }
 
-/// One that is off, whoever disabled it.
+/// Enables a key that is disabled, whoever disabled it.
 pub fn enables(play: &mut Play, dice: &mut Dice) {
     if let Some(before) = one(play, dice, |key| key.disabled) {
         changes(play, &before, &json!({ "disabled": false }));
@@ -38,7 +38,7 @@ pub fn enables(play: &mut Play, dice: &mut Dice) {
     }
 }
 
-/// An amount that no plan or raise comes to.
+/// Raises the limit by an amount that no plan or raise adds up to.
 pub fn raises(play: &mut Play, dice: &mut Dice) {
     if let Some(before) = one(play, dice, |_| true) {
         let limit = before.limit.unwrap_or(Usd::ZERO).nanos;
@@ -63,7 +63,7 @@ pub fn deletes(play: &mut Play, dice: &mut Dice) {
     }
 }
 
-/// Mostly what is there to be lifted.
+/// An admin lifts what was done to a key: mostly to one where the database records something to lift.
 pub fn lift(play: &mut Play, dice: &mut Dice) {
     let held = play.world.db.texts(
         "SELECT public_id FROM keys k WHERE upstream_limit_nano IS NOT NULL
@@ -76,7 +76,7 @@ pub fn lift(play: &mut Play, dice: &mut Dice) {
     by_operator(play, LIFT, &key, explorer::LIFT);
 }
 
-/// The night's comparison of everything with everything.
+/// A nightly reconcile run.
 pub fn reconcile(play: &mut Play) {
     let act = explorer::reconcile(&play.world);
     play.send(act);
@@ -86,7 +86,7 @@ pub fn reconcile(play: &mut Play) {
     }
 }
 
-/// A key on record that is there and is so, mostly the newest.
+/// A recorded key that still exists at OpenRouter and meets the condition, mostly the newest.
 fn one(play: &Play, dice: &mut Dice, is: impl Fn(&UpstreamKey) -> bool) -> Option<UpstreamKey> {
     let hashes = play.world.db.texts(
         "SELECT upstream_hash FROM generations WHERE upstream_hash IS NOT NULL AND recorded_at IS NOT NULL ORDER BY id DESC",
@@ -102,7 +102,7 @@ fn one(play: &Play, dice: &mut Dice, is: impl Fn(&UpstreamKey) -> bool) -> Optio
 
 fn changes(play: &mut Play, before: &UpstreamKey, change: &Value) {
     play.world.somebody_changes(&before.hash, change);
-    // What is held may have looked before, and sends after.
+    // A held request may have read the key before this change, and may send its own change afterwards.
     if play.held.is_none() {
         play.world.stays_as_left_by_hand(before);
     }

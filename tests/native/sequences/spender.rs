@@ -1,5 +1,5 @@
-//! Who spends: a member with every secret they ever got, any amount, at any moment; also between any two effects of an
-//! operation that is under way.
+//! The spender: a member who spends with every secret they ever got, any amount, at any moment, also between any two
+//! effects of an operation in progress.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -10,7 +10,8 @@ use super::bound::Reckoning;
 use super::{Dice, Play};
 use crate::support::World;
 
-/// One model call. What was let in is reckoned, as far as it is not what somebody else has given at OpenRouter.
+/// Makes one model call. If it is let in, its amount is recorded, except for the part that is due to what someone
+/// outside keycap changed at OpenRouter.
 pub fn call(world: &World, reckoning: &RefCell<Reckoning>, secret: &str, price: Usd) -> Spent {
     let now = world.upstream_now_ms();
     let hash = sandbox::sha256_hex(secret.as_bytes());
@@ -26,7 +27,7 @@ pub fn call(world: &World, reckoning: &RefCell<Reckoning>, secret: &str, price: 
     spent
 }
 
-/// From next to nothing to more than there is; every other one is none of the amounts that people think of.
+/// A price, from almost nothing to more than any limit leaves. Half of them are no round amounts.
 fn price(dice: &mut Dice) -> Usd {
     let nanos = match dice.below(4) {
         0 => dice.of(&[1, 10_000, 250_000_000, 1_000_000_000, 2_500_000_000]),
@@ -36,14 +37,14 @@ fn price(dice: &mut Dice) -> Usd {
     Usd { nanos }
 }
 
-/// The secrets, mostly with the newest first.
+/// The delivered secrets, newest first.
 fn secrets(world: &World) -> Vec<String> {
     let mut secrets = world.delivered.borrow().clone();
     secrets.reverse();
     secrets
 }
 
-/// From now on somebody spends at one in so many effects, until [`rests`].
+/// From now on somebody spends before every effect, or before one in two or three, until [`rests`].
 pub fn spends_between(play: &Play, mut dice: Dice) {
     let world: Weak<World> = Rc::downgrade(&play.world);
     let reckoning = Rc::clone(&play.reckoning);
@@ -76,7 +77,7 @@ pub fn rests(play: &Play) {
     play.world.effects.between(None);
 }
 
-/// With any secret that the member ever got; mostly with the last.
+/// Spends with secrets that the member ever got, mostly with the last one.
 pub fn spend(play: &mut Play, dice: &mut Dice, times: usize) {
     let all = secrets(&play.world);
     for _ in 0..=dice.below(times) {
@@ -87,7 +88,7 @@ pub fn spend(play: &mut Play, dice: &mut Dice, times: usize) {
     }
 }
 
-/// Less than a plan gives, with the last secret.
+/// Spends less than a plan gives, with the last secret.
 pub fn spend_a_part(play: &mut Play, dice: &mut Dice) {
     let nanos = dice.of(&[250_000_000, 1_000_000_000, 2_000_000_000]);
     if let Some(secret) = secrets(&play.world).first() {
@@ -95,7 +96,7 @@ pub fn spend_a_part(play: &mut Play, dice: &mut Dice) {
     }
 }
 
-/// As long as upstream lets anything through, with each of them.
+/// Spends with each secret, as long as OpenRouter lets a call in.
 pub fn spend_all(play: &mut Play, dice: &mut Dice) {
     let price = dice.of(&[700_000_000, 1_500_000_000, 9_000_000_000]);
     let mut all = secrets(&play.world);
@@ -108,7 +109,7 @@ pub fn spend_all(play: &mut Play, dice: &mut Dice) {
     play.done = String::from("all");
 }
 
-/// A limit is never seen to be reached within the lag.
+/// Spends with one secret, at most nine times: OpenRouter does not see within the lag that a limit is reached.
 fn all_of(world: &World, reckoning: &RefCell<Reckoning>, secret: &str, price: Usd) {
     for _ in 0..9 {
         if !matches!(call(world, reckoning, secret, price), Spent::Booked(_)) {
