@@ -1,4 +1,4 @@
-//! A management key of another account, and other deployments on ours.
+//! A management key that belongs to another account, and other deployments on our account.
 
 use std::rc::Rc;
 
@@ -84,7 +84,7 @@ fn an_admin_accepts_another_account_and_the_next_mint_learns_it() {
         (world.last_run().as_str(), account(&world).as_str()),
         ("done", "known")
     );
-    // A key of the account before is asked for, and not concluded to be missing.
+    // The reconcile run asks for the key of the former account by its hash, and does not conclude that it is missing.
     assert!(world.reconcile());
     assert_eq!(world.last_run(), "done");
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_copy_of_our_database_under_another_origin_stops() {
     let mut copy = world.copied();
     copy.sandbox = Rc::clone(&world.sandbox);
     copy.set("PUBLIC_ORIGIN", "https://copy.example");
-    // What only the original knows of.
+    // Only the original deployment knows this key.
     assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);
     let before = world.calls("openrouter.keys.list");
     for job in [World::sweep, World::reconcile] {

@@ -7,7 +7,7 @@ use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 const ALLOTMENTS: &str = "/api/v1/admin/allotments";
 const SETTINGS: &str = "/api/v1/admin/settings";
-/// The account number of the persona "member".
+/// An allotment for the account number of the persona `member`.
 const MEMBER: &str = r#"{"provider":"github","subject":"1000100","name":"course"}"#;
 
 fn by_approval(world: &World) -> Browser<'_> {
@@ -58,7 +58,7 @@ fn a_person_who_was_permitted_before_their_first_sign_in_claims_and_alone_has_th
         0,
         "nothing is minted"
     );
-    // Asked again it is the same one.
+    // A repeated request returns the same allotment.
     let again = operator.post(ALLOTMENTS, MEMBER);
     assert_eq!((again.status, &again.json()["allotment"]), (200, &first));
 
@@ -92,7 +92,7 @@ fn a_permission_that_is_withdrawn_permits_nothing_more_and_ends_no_key() {
     is(&member.claim(), 403, "approval_needed");
     let id = operator.post(ALLOTMENTS, MEMBER).json()["allotment"]["id"].clone();
     let one = format!("{ALLOTMENTS}/{}", id.as_str().unwrap());
-    // Withdrawn while the key is being made: it is not recorded.
+    // The allotment is withdrawn while the key is being made, so the key is not recorded.
     world.effects.plan(&[(1, Fate::HeldAfter)]);
     let held = member.start_claim();
     world.effects.plan(&[]);
@@ -172,7 +172,7 @@ fn a_permission_needs_an_account_number_and_an_admin() {
     is(&member.post(ALLOTMENTS, MEMBER), 404, "not_found");
     is(&member.get(ALLOTMENTS), 404, "not_found");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM allotments"), 0);
-    // A page at a time, by account number.
+    // The list has pages, ordered by account number.
     for n in 0..60 {
         let body = format!(r#"{{"provider":"github","subject":"{}"}}"#, 2_000_000 + n);
         assert_eq!(operator.post(ALLOTMENTS, &body).status, 201);

@@ -1,4 +1,5 @@
-//! Sign-in attempts in a browser: how many there may be, what comes back twice, and which account GitHub is asked for.
+//! Sign-in attempts in a browser: how many there may be, what a repeated callback gets, and which account GitHub is
+//! asked for.
 
 use keycap::domain::policy::return_target::ReturnTarget;
 use keycap::http::routes::{ROUTES, Shows};
@@ -37,7 +38,8 @@ fn a_callback_that_a_browser_shows_again_leads_on_and_exchanges_nothing() {
         }
         assert_eq!(world.calls("github.token"), 1, "exchanged once");
         assert_eq!(browser.get("/api/v1/me").status, 200, "and still signed in");
-        // Signed out, in this browser or everywhere, it is told as before.
+        // After a sign-out, from this browser or from everywhere, the repeated callback is refused with the error
+        // `state`.
         assert_eq!(browser.post("/auth/logout", "{}").status, 303);
         let told = browser.get(&callback);
         assert_eq!(told.header("location"), "/?auth_error=state");
@@ -94,7 +96,7 @@ fn unfinished_sign_ins_do_not_pile_up_and_the_newest_five_can_be_finished() {
     );
     let newest = locations.split_off(195);
     for location in &newest {
-        // Each by itself, since the first that succeeds ends the others.
+        // Each attempt continues in its own copy of the browser, because the first that succeeds ends the others.
         let tab = browser.at_fresh_isolate();
         tab.cookies.borrow_mut().remove("__Host-keycap_session");
         let callback = tab.approve(location, "member");
@@ -116,7 +118,7 @@ fn a_start_ends_the_oldest_attempt_and_whatever_is_none() {
         world.pass(100);
     }
     let before = attempts(&browser);
-    // Cookies of a browser come in any order, and one may be anything.
+    // A browser sends cookies in any order, and one of them may contain anything.
     let strange = "__Host-keycap_attempt_00000000";
     browser
         .cookies
@@ -128,7 +130,7 @@ fn a_start_ends_the_oldest_attempt_and_whatever_is_none() {
     assert!(!after.contains(&strange.to_owned()));
     let ended = before.iter().filter(|name| !after.contains(name)).count();
     assert_eq!(ended, 1, "the oldest of five");
-    // Ten minutes later all of them are over.
+    // Ten minutes later all of these attempts have ended.
     world.pass(600);
     starts(&browser, "");
     assert_eq!(attempts(&browser).len(), 1);
@@ -173,7 +175,7 @@ fn github_is_asked_which_account_after_a_sign_out_and_where_somebody_wants_anoth
         asks(&starts(&browser, "?account=another")),
         ["select_account"]
     );
-    // Never as the caller spells it.
+    // No other spelling by the caller reaches GitHub.
     for query in [
         "?prompt=select_account",
         "?prompt=none",
@@ -191,7 +193,7 @@ fn github_is_asked_which_account_after_a_sign_out_and_where_somebody_wants_anoth
         assert_eq!(asks(&starts(&browser, "")), none, "the first one only");
         browser.sign_in("member");
     }
-    // GitHub's page was asked for it, and for nothing else.
+    // GitHub's page was asked to let the person select an account, and was asked for nothing else.
     let callback = browser.approve(&starts(&browser, "?account=another"), "second");
     assert_eq!(browser.get(&callback).header("location"), "/keys");
     assert_eq!(
@@ -246,7 +248,7 @@ fn what_a_browser_fetches_before_anybody_has_pressed_starts_nothing() {
     assert_eq!(*browser.cookies.borrow(), cookies);
     assert_eq!(world.db.dump(), before);
     assert_eq!(world.calls("github.token"), 0);
-    // The press itself then works; another purpose is none of ours.
+    // A real press then works. Other values of the header are ignored.
     assert_eq!(browser.get(&callback).header("location"), "/keys");
     let told = browser.send(
         "GET",

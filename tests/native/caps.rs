@@ -1,10 +1,11 @@
-//! Caps that follow the plan, the siblings and the reset: computed from scratch, lowered at once, raised on evidence.
+//! Caps that follow the plan, the siblings and the reset. They are computed from scratch, lowered at once, and raised
+//! only on evidence.
 
 use serde_json::{Value, json};
 
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
-/// An admin's change, which is to be told so.
+/// Sends an admin's request that changes something and must succeed. Returns the JSON of the answer.
 pub fn admin(world: &World, method: &str, target: &str, body: &str) -> Value {
     let operator = Browser::signed_in(world, "operator");
     let told = match method {
@@ -20,7 +21,7 @@ pub fn admin(world: &World, method: &str, target: &str, body: &str) -> Value {
     }
 }
 
-/// The address of a member, for admins.
+/// The path of a member in the admin API.
 pub fn address(member: &Browser<'_>) -> String {
     let me = member.get("/api/v1/me").json();
     format!(
@@ -34,7 +35,7 @@ pub fn assign(world: &World, member: &Browser<'_>, plan: &str) {
     admin(world, "POST", &format!("{}/plan", address(member)), &body);
 }
 
-/// Every limit that upstream has, in dollars, oldest first; of keys that are not deleted.
+/// The limits at OpenRouter of all live keys, in dollars, oldest first.
 pub fn limits(world: &World) -> Vec<f64> {
     let ended = world.db.texts(
         "SELECT upstream_hash FROM generations WHERE live = 0 AND upstream_hash IS NOT NULL",
@@ -48,7 +49,7 @@ pub fn limits(world: &World) -> Vec<f64> {
         .collect()
 }
 
-/// The newest key spends.
+/// Books this spend on the newest key.
 pub fn spends(world: &World, dollars: f64) {
     let now = world.upstream_now_ms();
     let mut sandbox = world.sandbox.borrow_mut();
@@ -68,7 +69,7 @@ fn key_of(member: &Browser<'_>) -> Value {
     member.get("/api/v1/keys").json()["keys"][0].clone()
 }
 
-/// A member whose second key has what the first one left of the day.
+/// A member whose second key has what the first key left of the day.
 fn carried<'a>(world: &'a World, spent: f64) -> Browser<'a> {
     let member = Browser::signed_in(world, "member");
     let first = member.claim().json();
@@ -79,7 +80,7 @@ fn carried<'a>(world: &'a World, spent: f64) -> Browser<'a> {
     member
 }
 
-/// To a moment of the next day, in seconds after midnight.
+/// Passes to the next day, this many seconds after midnight, and sweeps.
 fn next_day(world: &World, secs: i64) {
     world.pass(12 * 3_600 + secs);
     assert!(world.sweep());
@@ -154,7 +155,7 @@ fn a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
         (&json!("disabled"), &json!(["budget"]), &json!("5.00"))
     );
     assert_eq!(world.usable().len(), 0);
-    // Neither its owner nor a sweep turns it on.
+    // Neither the key's owner nor a sweep enables it.
     let address = format!("/api/v1/keys/{}", key["id"].as_str().unwrap());
     assert_eq!(member.patch(&address, r#"{"disabled":false}"#).status, 200);
     sweeps(&world, 1);
@@ -213,7 +214,7 @@ fn a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
             "{kind}"
         );
         oracle::always(&world);
-        // Back again before it was known.
+        // The member is assigned another plan before the outcome is known.
         assign(&world, &member, "free");
         let now = world.now_ms.get();
         world.sandbox.borrow_mut().land_late(now);
@@ -256,7 +257,7 @@ fn a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
         admin(&world, "POST", "/api/v1/admin/plans", daily);
         world.add_fault("openrouter.keys.update", kind, json!({ "times": 3 }));
         assign(&world, &member, "daily");
-        // Back again before it was known.
+        // The member is assigned the earlier plan again before the outcome is known.
         assign(&world, &member, "default");
         let now = world.now_ms.get();
         world.sandbox.borrow_mut().land_late(now);
@@ -309,7 +310,7 @@ fn what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come() {
         .db
         .run("UPDATE generations SET usage_read_at = ended_at - 1");
     assert_eq!(member.claim().json()["key"]["holds"], json!(["budget"]));
-    // Read anew: more than it was, and less than all.
+    // A new reading shows more than the last one, and less than the limit.
     world.db.run(
         "UPDATE generations SET usage_daily_nano = 2000000000, usage_read_at = ended_at WHERE state = 'revoked'",
     );
@@ -382,7 +383,7 @@ fn a_cap_that_lands_a_second_time_neither_lifts_nor_puts_a_hold() {
         oracle::always(world);
     };
     type Act<'a> = &'a dyn Fn(&World, &Browser<'_>, &str);
-    // What lifts the hold for want of a budget, and what puts it: each lands again after the other.
+    // One request lifts the hold `budget`, and the other sets it. Each takes effect a second time after the other.
     for (first, late, then) in [
         (None, &raise as Act<'_>, &end as Act<'_>),
         (Some(&raise as Act<'_>), &end, &raise),

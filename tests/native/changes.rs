@@ -1,5 +1,5 @@
-//! Every route that changes something, with a request that does change something: the same request is refused, and nothing
-//! is changed, once its session has ended in any way, and from any page that is not ours.
+//! Every route that changes something, with a request that does so. The same request is refused and changes nothing
+//! once its session has ended in any way, or when it comes from a page that is not ours.
 
 use keycap::http::routes::{ROUTES, Takes, Who};
 use keycap::http::server::message::Body;
@@ -9,13 +9,13 @@ use crate::support::browser::{Told, cookie_header};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Cookies, TEN_MINUTES, World};
 
-/// A change that is wanted of one route: who asks, and what they send.
+/// A request that changes something by one route: who sends it, and what they send.
 pub struct Change {
     pub method: &'static str,
-    /// As the table has it.
+    /// The path as it is in the route table.
     pub route: &'static str,
     pub who: &'static str,
-    /// What stands for the last part in braces; a query finds it.
+    /// A query for the id that replaces `{id}` in the path.
     id: Option<&'static str>,
     pub body: &'static str,
 }
@@ -48,7 +48,7 @@ const fn of(
     }
 }
 
-/// One for each unsafe route of the table, signing out of one browser apart: that needs no session.
+/// One request for each unsafe route of the table, except the sign-out from one browser, which needs no session.
 pub const CHANGES: [Change; 31] = [
     of(
         "POST",
@@ -233,22 +233,22 @@ pub const CHANGES: [Change; 31] = [
     ),
 ];
 
-/// The people who ask, by their personas.
+/// The personas of the people who send requests.
 const PEOPLE: [&str; 4] = ["member", "second", "newcomer", "operator"];
 
-/// A world in which each of the changes finds what it changes, and everybody's cookies.
+/// A world in which each of the requests finds what it changes, and the cookies of [`PEOPLE`].
 pub fn begun() -> (World, Vec<Cookies>) {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
     assert_eq!(member.claim().status, 201);
     spends(&world, 1.0);
-    // As if the secret had this fingerprint.
+    // The fingerprint of the secret is replaced by one that a request here can name.
     let fingerprint = "a".repeat(64);
     world.db.run(&format!(
         "UPDATE generations SET secret_sha256 = '{fingerprint}'"
     ));
-    // So near to its end that it may be renewed.
+    // The key is so near to its end that it may be renewed.
     world.pass(85 * 86_400);
     assert!(world.sweep());
     let prepaying = Browser::signed_in(&world, "load-1");
@@ -284,7 +284,7 @@ pub fn begun() -> (World, Vec<Cookies>) {
     world.by_hand("PATCH", &format!("/keys/{hash}"), &off);
     assert!(world.sweep());
     let people = PEOPLE.map(|persona| Browser::signed_in(&world, persona).cookies.take());
-    // Who is blocked may appeal.
+    // A person who is blocked may appeal.
     let subject = world
         .db
         .text("SELECT subject FROM members WHERE login = 'newcomer'");
@@ -309,7 +309,7 @@ impl Change {
         Browser::with(world, &people[at.unwrap()])
     }
 
-    /// As our own page sends it.
+    /// Sends the request as our own page does.
     pub fn send(&self, browser: &Browser<'_>, world: &World) -> Told {
         let target = self.target(world);
         match self.method {
@@ -352,7 +352,7 @@ fn every_route_that_changes_something_has_a_change_here_that_does() {
     }
 }
 
-/// The ways in which a session ends before its time.
+/// A way in which a session ends early.
 type End = fn(&World, &Browser<'_>);
 
 const ENDINGS: [(&str, End); 3] = [
@@ -390,7 +390,7 @@ fn a_session_that_was_ended_changes_nothing_whichever_route_it_asks() {
             let before = world.db.dump();
             let told = change.send(&browser, &world);
             let what = format!("{how}, {} {}: {told:?}", change.method, change.route);
-            // An admin's route is not there for anybody whose session is none.
+            // An admin's route answers 404 to anybody who has no valid session.
             let refused = if change.who == "operator" {
                 [404, 401]
             } else {
@@ -404,7 +404,7 @@ fn a_session_that_was_ended_changes_nothing_whichever_route_it_asks() {
     println!("counted: {cells} changes asked for in sessions that were ended");
 }
 
-/// Origins and fetch metadata, and whether they are those of our own pages.
+/// Values of Origin and of Sec-Fetch-Site, and whether together they are those of our own pages.
 fn sources() -> Vec<(Option<&'static str>, Option<&'static str>, bool)> {
     let origins = [
         Some(ORIGIN),
@@ -434,7 +434,7 @@ fn every_change_an_admins_too_is_made_from_our_own_pages_only() {
     let (begun, people) = begun();
     let mut cells = 0;
     for change in &CHANGES {
-        // Nothing that is refused leaves a trace, so one world is enough for all of them.
+        // A refused request leaves no trace, so one world is enough for all of them.
         let refusing = begun.copied();
         let before = refusing.db.dump();
         for (origin, site, ours) in sources() {
@@ -465,7 +465,7 @@ fn every_change_an_admins_too_is_made_from_our_own_pages_only() {
     println!("counted: {cells} changes from our pages and from others");
 }
 
-/// Nobody's session is needed to sign out of one browser, which is all that it does; a foreign page cannot even do that.
+/// Signing out of one browser needs no session, and does nothing else. A foreign page cannot even do that.
 #[test]
 fn a_foreign_page_signs_nobody_out() {
     let (begun, people) = begun();

@@ -1,4 +1,4 @@
-//! A claim and what it leaves, with nothing going wrong.
+//! A claim and what it leaves behind when nothing fails.
 
 use serde_json::json;
 
@@ -51,7 +51,6 @@ fn the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
     oracle::settled(&world);
 }
 
-/// A workspace beside the default one.
 #[test]
 fn a_claim_is_one_upstream_call_and_two_database_round_trips() {
     let world = World::new();
@@ -67,7 +66,7 @@ fn a_claim_is_one_upstream_call_and_two_database_round_trips() {
     assert_eq!(world.effects.count(), 2, "{:?}", world.effects.names());
 }
 
-/// What a member is told of their key, and nothing else.
+/// The fields of a key that a member gets; there are no others.
 const FIELDS: [&str; 18] = [
     "available_from",
     "created_at",
@@ -204,7 +203,7 @@ fn a_renamed_account_keeps_its_key_and_a_recycled_login_does_not_inherit_it() {
     let renamed = Browser::signed_in(&world, "renamed");
     assert_eq!(renamed.claim().json()["key"]["id"], key);
     assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 1);
-    // Somebody else takes the old login: another subject, so another member.
+    // Somebody else takes the old login. They have another account number, so they are another member.
     world
         .db
         .run("UPDATE members SET login = 'second', change_id = change_id");
@@ -220,7 +219,7 @@ fn an_expired_keys_spend_counts_against_the_next_one_of_the_same_day() {
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
     let hash = world.usable()[0].hash.clone();
-    // To the last hour of the key, on its last day.
+    // The clock is now at the last hour of the key, on its last day.
     world.pass(90 * 86_400 - 3600);
     let now = world.now_ms.get();
     let spent = sandbox::Usd {

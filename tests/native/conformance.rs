@@ -7,7 +7,7 @@ use crate::support::browser::CLAIM;
 use crate::support::database::Ran;
 use crate::support::{Browser, Fate, TEN_MINUTES, World};
 
-/// A rename of which nobody knows whether it was done: its key is let go.
+/// A rename whose outcome is unknown, so that its Idempotency-Key is released.
 fn an_answer_is_lost(world: &World, member: &Browser<'_>, key: &str) {
     let headers = [
         ("origin", "http://localhost:8787"),
@@ -22,7 +22,7 @@ fn an_answer_is_lost(world: &World, member: &Browser<'_>, key: &str) {
     assert_eq!(told.status, 503, "{told:?}");
 }
 
-/// A story that takes every statement in: sign-ins, claims good and bad, sweeps, switches.
+/// A story that runs every statement: sign-ins, good and bad claims, sweeps, switches.
 pub fn story() -> (World, Vec<Ran>) {
     let world = World::new();
     *world.db.trace.borrow_mut() = Some(Vec::new());
@@ -98,7 +98,7 @@ pub fn story() -> (World, Vec<Ran>) {
         person.claim();
         world.pass(2);
     }
-    // One isolate dies with its create under way.
+    // One isolate dies while its create is in flight.
     let lost = Browser::signed_in(&world, "second");
     world.effects.plan(&[(1, crate::support::Fate::CutAfter)]);
     assert!(lost.try_claim().is_none());
@@ -114,7 +114,7 @@ pub fn story() -> (World, Vec<Ran>) {
     for (n, wait) in waits.enumerate() {
         world.pass(wait);
         if n == 2 {
-            // Somebody puts on what is kept for its figures.
+            // Someone enables a retained key.
             let on = json!({ "disabled": false });
             world.by_hand("PATCH", &format!("/keys/{removed}"), &on);
         }
@@ -134,7 +134,7 @@ pub fn story() -> (World, Vec<Ran>) {
     let live = operator.get("/api/v1/admin/settings").json()["live_keys"].clone();
     let off = json!({ "keys": "off", "confirm": live }).to_string();
     assert_eq!(operator.patch("/api/v1/admin/settings", &off).status, 200);
-    // It takes so long that the run renews its lease.
+    // Each call takes so long that the run renews its lease.
     let more = json!({ "times": 0 });
     world.add_fault("openrouter.keys.update", "stall_before", more);
     world.pass(TEN_MINUTES);
@@ -191,14 +191,14 @@ fn plans(world: &World, operator: &Browser<'_>) {
     assert_eq!(back.status, 200);
     world.pass(2);
     assert!(world.sweep());
-    // Both are removed, and what a last payment leaves is less than a cent.
+    // Both keys are revoked. Under the prepaid plan below, the member has less than a cent until the payment.
     for card in second.get("/api/v1/keys").json()["keys"]
         .as_array()
         .unwrap()
     {
         second.delete(&format!("/api/v1/keys/{}", card["id"].as_str().unwrap()));
     }
-    // What they had under way is counted first.
+    // The calls that the keys had in progress are counted first.
     for _ in 0..2 {
         world.pass(TEN_MINUTES);
         assert!(world.sweep());
@@ -209,7 +209,7 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let payment = r#"{"payment_id":"p-1","amount_usd":"50"}"#;
     assert_eq!(operator.post(&payments, payment).status, 201);
     assign("default");
-    // Which guardrail it has is looked for in a list that is longer than one reading.
+    // The guardrail of the key is looked up in a list that is longer than one page.
     world.add_fault("openrouter.guardrails.assign", "reset_after", json!({}));
     assign("team");
     world.bend.set(Some(|call, body| {
@@ -258,7 +258,7 @@ fn offboarding(world: &World, operator: &Browser<'_>) {
     Browser::signed_in(world, "load-7");
 }
 
-/// Two alarms, and keys that somebody has changed, removed and put back.
+/// Two alarms, and keys that someone changed, deleted and restored.
 fn nights(world: &World, operator: &Browser<'_>) {
     const SETTINGS: &str = "/api/v1/admin/settings";
     operator.get("/healthz");
@@ -304,7 +304,7 @@ fn nights(world: &World, operator: &Browser<'_>) {
     let found = operator.get("/api/v1/admin/findings").json()["findings"][0]["id"].clone();
     let of = format!("/api/v1/admin/findings/{}", found.as_str().unwrap());
     assert_eq!(operator.patch(&of, r#"{"acknowledged":true}"#).status, 200);
-    // Not there, there again, and gone.
+    // The key is first missing, then found again, then deleted.
     let more = json!({ "status": 404, "times": 1 });
     world.add_fault("openrouter.keys.get", "refuse", more);
     world.bend.set(Some(|call, body| {
@@ -332,7 +332,7 @@ fn nights(world: &World, operator: &Browser<'_>) {
     operator.patch(SETTINGS, r#"{"account":"accept"}"#);
 }
 
-/// Every way of a key to its next secret, good and bad.
+/// Every way in which a key gets its next secret, with and without failures.
 fn rotations(world: &World, member: &Browser<'_>, key: &str) {
     let grace = r#"{"grace_hours":4}"#;
     for (verb, body, refused, status) in [
@@ -404,7 +404,7 @@ fn every_statement_is_in_the_story_that_is_told_to_d1_too() {
         .collect();
     assert!(broken.is_empty(), "{broken:?}");
 
-    // A row that no id is taken by: the audit's are told, too.
+    // The row has id 0, so that it takes none of the audit ids that the story has: the answers contain them.
     let setup = json!({ "setup": [
         "INSERT INTO audit (id, change_id, target, action, actor, at) VALUES (0, 'setup', 'instance', 'instance_bound', 'setup', 1)",
         format!("UPDATE instance SET name = '{instance}', change_id = 'setup'"),

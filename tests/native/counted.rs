@@ -1,5 +1,5 @@
-//! What a key is counted as: never less than it has spent, by the freshest figure there is. Whatever is given to another
-//! key, or to the next secret, is computed from that, so nobody gets again what is spent already.
+//! What a key counts as: never less than it has spent, by the newest figure there is. What another key or the next
+//! secret gets is computed from that, so that nobody gets again what is already spent.
 
 use keycap::domain::money::NanoUsd;
 use keycap::domain::money::spend::Spend;
@@ -17,7 +17,7 @@ fn usd(dollars: f64) -> sandbox::Usd {
     sandbox::Usd::from_dollars(dollars)
 }
 
-/// The member with a key on this plan, and the key's address.
+/// Signs the member in, assigns the plan and claims. Returns the member's browser and the path of the key.
 fn holder<'a>(world: &'a World, plan: Option<&str>) -> (Browser<'a>, String) {
     let member = Browser::signed_in(world, "member");
     if let Some(plan) = plan {
@@ -31,21 +31,21 @@ fn key_in(told: &serde_json::Value) -> String {
     format!("/api/v1/keys/{}", told["key"]["id"].as_str().unwrap())
 }
 
-/// The clock is set to this moment, which is to come.
+/// Sets the clock to this moment, which must not be earlier than now.
 fn at(world: &World, moment: &str) {
     let now = Timestamp::parse(moment).unwrap();
     assert!(now >= world.now(), "time goes on");
     world.now_ms.set(now.secs() * 1000);
 }
 
-/// Asks for it; what is asked is done.
+/// Sends a request of the member, which must succeed.
 fn does(member: &Browser<'_>, target: &str, body: &str) {
     let told = member.post(target, body);
     assert!([200, 201].contains(&told.status), "{target}: {told:?}");
     oracle::always(member.world);
 }
 
-/// A model call of this price with the newest secret that works; it is let in.
+/// Makes a model call of this price with the newest secret that works. The call must be let in.
 fn calls(world: &World, dollars: f64) {
     let hash = world
         .usable()
@@ -58,7 +58,7 @@ fn calls(world: &World, dollars: f64) {
     assert_eq!(spent, sandbox::Spent::Booked(usd(dollars)));
 }
 
-/// All that was spent in upstream's present window.
+/// Everything that was spent in OpenRouter's present window, in dollars.
 fn spent(world: &World, window: Option<sandbox::Period>) -> f64 {
     let now = world.upstream_now_ms();
     let sandbox = world.sandbox.borrow();
@@ -107,7 +107,7 @@ fn while_another_keys_successor_is_made_a_lowered_key_is_counted_as_what_it_has_
     let booked = world.sandbox.borrow_mut().spend(&mine, usd(4.96), now);
     assert_eq!(booked, sandbox::Spent::Booked(usd(4.96)));
     does(&member, &format!("{key}/limit"), r#"{"limit_usd":"0.01"}"#);
-    // The other key's successor waits for its create.
+    // The other key's successor is reserved, and its create is held.
     let rotate = format!("{other}/rotate");
     let dry = world.copied();
     dry.effects.plan(&[]);
@@ -198,7 +198,7 @@ fn no_reading_hides_what_was_spent_since_whenever_it_is_written_down() {
         Browser::with(&dry, &member.cookies.borrow()).post(refresh, "{}");
         let names = dry.effects.names();
         let read = names.iter().position(|name| name.starts_with("http GET"));
-        // The isolate that asks has its clock two seconds ahead of the one that lowers the limit.
+        // The clock of the isolate that refreshes is two seconds ahead of the clock of the one that lowers the limit.
         world.pass(2);
         world.effects.plan(&[(read.unwrap(), Fate::HeldAfter)]);
         let mut held = Some(member.start("POST", refresh, "{}"));
@@ -237,7 +237,7 @@ fn what_a_key_had_spent_when_it_was_lowered_counts_after_it_has_expired_unread()
 
 #[test]
 fn nothing_in_a_window_is_no_evidence_that_it_has_begun() {
-    // Upstream's day has ten minutes to go. By a sweep, and by a claim.
+    // OpenRouter's day has ten more minutes. The successor is claimed before our midnight, or after it.
     for claims in [false, true] {
         let world = World::new();
         world.upstream_ahead_ms.set(-600_000);
@@ -255,7 +255,7 @@ fn nothing_in_a_window_is_no_evidence_that_it_has_begun() {
         assert!(world.sweep());
         world.spends_all();
         assert_eq!(spent(&world, DAY), 5.0, "{claims}");
-        // Its day has begun, and the figure of what was spent has fallen.
+        // OpenRouter's day has begun, and its figure of what was spent has fallen.
         at(&world, "2026-11-22T00:13:00Z");
         assert!(world.sweep());
         assert_eq!(limits(&world), [5.0], "{claims}");
@@ -280,7 +280,7 @@ fn a_raise_until_midnight_is_over_before_the_next_day_opens_by_any_clock() {
             let body = json!({ "amount_usd": "5", "until": until }).to_string();
             admin(&world, "POST", &raises, &body);
             assert_eq!(limits(&world), [10.0]);
-            // Every ten minutes, at the worst minute of all.
+            // Sweeps run every ten minutes, at the worst minute possible.
             at(&world, "2026-11-21T22:27:30Z");
             while world.now() < Timestamp::parse("2026-11-21T23:57:30Z").unwrap() {
                 sweeps(&world, 1);
@@ -305,7 +305,7 @@ fn a_raise_of_which_nothing_would_be_left_is_refused() {
     assert_eq!(operator.post(&raises, body).status, 400);
     let body = r#"{"amount_usd":"5","until":"2026-11-22T01:00:01Z"}"#;
     assert_eq!(operator.post(&raises, body).status, 201);
-    // Once that day has begun, a few minutes of it are as good as any.
+    // Once that day has begun, a raise for a few minutes of it is allowed.
     at(&world, "2026-11-22T00:00:00Z");
     let body = r#"{"amount_usd":"5","until":"2026-11-22T00:02:00Z"}"#;
     let told = operator.post(&raises, body);
@@ -339,7 +339,7 @@ fn figures_are_joined_in_the_database_as_they_are_in_the_domain() {
     let world = World::new();
     let (_member, _) = holder(&world, None);
     let generation = world.db.text("SELECT public_id FROM generations");
-    // A Monday, and the first of a month after it.
+    // These moments lie around the beginning of a Monday, and of the first of a month after it.
     let moments = [
         "2026-11-29T23:10:00Z",
         "2026-11-30T00:00:30Z",

@@ -1,14 +1,14 @@
-//! The claim and the sweep, cut before and after each of their effects and failed in both forms at each: afterwards
-//! the promises hold, strays are gone within two sweeps, and the member can claim (design, section 3).
+//! The claim and the sweep, cut before and after each of their effects, and failed in both forms at each. Afterwards
+//! the promises hold, strays are deleted within two sweeps, and the member can claim.
 
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
-/// Everything that can become of an operation with `effects` effects.
+/// Every fate of every effect of an operation with `effects` effects.
 fn fates(effects: usize) -> impl Iterator<Item = (usize, Fate)> {
     (0..effects).flat_map(|k| Fate::ALL.map(|fate| (k, fate)))
 }
 
-/// A member who is about to claim.
+/// A member who is about to claim: the world, and the member's cookies.
 fn begin() -> (World, Cookies) {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
@@ -16,7 +16,7 @@ fn begin() -> (World, Cookies) {
     (world, cookies)
 }
 
-/// Two sweeps of a reachable upstream, ten minutes apart, each checked.
+/// Runs two sweeps ten minutes apart while OpenRouter is reachable, and checks each.
 fn two_sweeps(world: &World) {
     world.effects.plan(&[]);
     for _ in 0..2 {
@@ -27,7 +27,7 @@ fn two_sweeps(world: &World) {
     oracle::settled(world);
 }
 
-/// Whatever happened, the member ends with one working key.
+/// Checks that the member ends with one working key, whatever happened before.
 fn can_claim(world: &World, cookies: &Cookies) {
     let told = Browser::with(world, cookies).claim();
     assert!([200, 201].contains(&told.status), "{told:?}");
@@ -35,7 +35,7 @@ fn can_claim(world: &World, cookies: &Cookies) {
     assert_eq!(world.usable().len(), 1);
 }
 
-/// Effects of a claim that nothing happens to.
+/// The number of effects of a claim that runs without a fault.
 fn effects_of_a_claim() -> usize {
     let (world, cookies) = begin();
     world.effects.plan(&[]);
@@ -46,7 +46,7 @@ fn effects_of_a_claim() -> usize {
 #[test]
 fn a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
     let mut scenarios = 0;
-    // One more than a good claim has: what follows a failure is cut as well.
+    // The second fault ranges over more effects than a good claim has, because what follows a failure is cut as well.
     for first in fates(effects_of_a_claim()) {
         for second in std::iter::once(None).chain(fates(6).map(Some)) {
             if second.is_some_and(|(k, _)| k <= first.0) || (first.1.is_cut() && second.is_some()) {
@@ -85,7 +85,7 @@ fn a_retry_at_once_makes_no_second_key() {
     }
 }
 
-/// Ways for a claim to leave something to the sweep.
+/// Worlds in which a claim has left something to the sweep, with the member's cookies.
 fn messes() -> Vec<(World, Cookies)> {
     let mut messes = Vec::new();
     for fate in fates(effects_of_a_claim()) {
