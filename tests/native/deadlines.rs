@@ -1,5 +1,5 @@
-//! How long a person waits when an upstream does not answer, and what is asked again meanwhile: reads and changes that may
-//! be repeated are tried three times, whatever cannot be repeated once.
+//! How long a person waits when an upstream does not answer, and which calls are tried again meanwhile. Reads, and
+//! changes that may be repeated, are tried three times; a call that cannot be repeated is tried once.
 
 use sandbox::Operation;
 use serde_json::json;
@@ -8,21 +8,23 @@ use crate::caps::{assign, spends};
 use crate::support::browser::Told;
 use crate::support::{Browser, World};
 
-/// The longest that any answer takes, in milliseconds, whichever upstream does not answer. README says so.
+/// The longest that any answer may take, in milliseconds, whichever upstream does not answer. README states this
+/// number.
 const LONGEST_ANSWER_MS: i64 = 45_000;
-/// All tries of one call that may be repeated: three deadlines of 5 s, and pauses of 250 ms and 1 s between them.
+/// The longest that all tries of one repeatable call take: three deadlines of 5 s, with pauses of 250 ms and 1 s
+/// between them.
 const LONGEST_REPEATED_CALL_MS: i64 = 16_250;
-/// The pauses alone, which are what is waited where upstream answers at once that it cannot.
+/// The pauses alone. A person waits only for them when the upstream answers at once that it cannot serve.
 const PAUSES_MS: i64 = 1_250;
-/// What is sent once and never again: a repeated create is a second key, a repeated code is a spent one, and the end of a
-/// token is nobody's to wait for.
+/// The operations that are sent once and never again: a repeated create makes a second key, a repeated code has been
+/// used already, and nobody needs to wait for the revocation of a token.
 const ONCE: [Operation; 3] = [
     Operation::KeysCreate,
     Operation::GithubToken,
     Operation::GithubRevoke,
 ];
 
-/// Who acts: all of them are signed in before any upstream falls silent.
+/// The people who act. All of them sign in before any upstream stops answering.
 struct Cast<'w> {
     world: &'w World,
     member: Browser<'w>,
@@ -36,13 +38,13 @@ impl Cast<'_> {
             .text("SELECT public_id FROM keys ORDER BY id DESC LIMIT 1")
     }
 
-    /// As the key's owner.
+    /// Posts `body` to the key's route `verb`, as the key's owner.
     fn verb(&self, verb: &str, body: &str) -> Told {
         let target = format!("/api/v1/keys/{}/{verb}", self.key());
         self.member.post(&target, body)
     }
 
-    /// As the operator, about the member.
+    /// Posts `body` to the admin route `verb` of the member, as the operator.
     fn about_member(&self, verb: &str, body: &str) -> Told {
         let member = self.world.member("member");
         let target = format!("/api/v1/admin/members/{member}/{verb}");
@@ -50,7 +52,7 @@ impl Cast<'_> {
     }
 }
 
-/// A member without a key.
+/// Makes a member without a key.
 fn newcomer(world: &World) -> Cast<'_> {
     Cast {
         world,
@@ -59,7 +61,7 @@ fn newcomer(world: &World) -> Cast<'_> {
     }
 }
 
-/// A member whose key has spent something.
+/// Makes a member whose key has spent something.
 fn holder(world: &World) -> Cast<'_> {
     let cast = newcomer(world);
     assert_eq!(cast.member.claim().status, 201);
@@ -69,7 +71,7 @@ fn holder(world: &World) -> Cast<'_> {
     cast
 }
 
-/// A member who prepays, and whose key has spent something.
+/// Makes a member who prepays and whose key has spent something.
 fn prepaying(world: &World) -> Cast<'_> {
     let cast = newcomer(world);
     assign(world, &cast.member, "prepaid");
@@ -80,7 +82,7 @@ fn prepaying(world: &World) -> Cast<'_> {
     cast
 }
 
-/// A member whose key expires soon.
+/// Makes a member whose key expires soon.
 fn at_the_end(world: &World) -> Cast<'_> {
     holder(world);
     world.pass(85 * 86_400);
@@ -91,7 +93,7 @@ fn at_the_end(world: &World) -> Cast<'_> {
 type Prepare = fn(&World) -> Cast<'_>;
 type Act = fn(&Cast<'_>) -> Told;
 
-/// What a person waits for, each with what there is before.
+/// The acts that a person waits for: a name, the state that the act needs, and the act itself.
 const ACTS: [(&str, Prepare, Act); 15] = [
     ("sign in", newcomer, |c| {
         Browser::new(c.world).sign_in("second")
@@ -138,15 +140,15 @@ const ACTS: [(&str, Prepare, Act); 15] = [
     }),
 ];
 
-/// How often each operation was asked for.
+/// Counts the calls of each operation, in the order of `Operation::ALL`.
 fn counted(world: &World) -> Vec<u64> {
     let all = Operation::ALL.iter();
     all.map(|operation| world.calls(operation.as_str()))
         .collect()
 }
 
-/// The operations that an act leads to where everything is answered, and where nothing is, each with its calls; and
-/// how long it took.
+/// Plays an act, with or without a fault. Returns the answer, how long it took in milliseconds, and how many calls of
+/// each operation the act made.
 fn played(prepare: Prepare, act: Act, fault: Option<(Operation, &str)>) -> (Told, i64, Vec<u64>) {
     let world = World::new();
     let cast = prepare(&world);
@@ -166,7 +168,7 @@ fn played(prepare: Prepare, act: Act, fault: Option<(Operation, &str)>) -> (Told
     (told, waited, calls.map(|(now, then)| now - then).collect())
 }
 
-/// The operations that an act leads to where everything is answered.
+/// Lists the operations that an act leads to when every call is answered.
 fn operations_of(name: &str, prepare: Prepare, act: Act) -> Vec<(usize, Operation)> {
     let (told, waited, calls) = played(prepare, act, None);
     assert!(told.status < 400, "{name}: {told:?}");
@@ -183,7 +185,7 @@ fn every_request_is_answered_within_its_bound_whichever_upstream_operation_stall
         let operations = operations_of(name, prepare, act);
         assert!(!operations.is_empty(), "{name} asks nobody");
         for (n, operation) in operations {
-            // Two seconds for a look before a key is disabled, five for anything else.
+            // The deadline is 2 s for a look before a key is disabled, and 5 s for any other call.
             for (kind, each_ms) in [("stall_before", 2_000), ("stall_after", 2_000)] {
                 let (told, waited, calls) = played(prepare, act, Some((operation, kind)));
                 let cell = format!("{name}, {} {kind}: {told:?}", operation.as_str());
@@ -193,7 +195,7 @@ fn every_request_is_answered_within_its_bound_whichever_upstream_operation_stall
                 if ONCE.contains(&operation) {
                     assert_eq!(tries, 1, "{cell}");
                 } else {
-                    // Three tries of each call at most, however many calls there are.
+                    // Each call has at most three tries, however many calls there are.
                     let rounds = (tries + 2) / 3;
                     assert!(waited <= rounds * LONGEST_REPEATED_CALL_MS, "{cell}");
                 }
@@ -222,10 +224,10 @@ fn a_call_that_is_refused_at_once_is_repeated_only_where_that_is_harmless_and_wi
     }
 }
 
-/// What no answer may repeat: upstream's words in its errors are these.
+/// OpenRouter puts this text into its errors; no answer of the Worker may repeat it.
 const CANARY: &str = "canary-of-upstreams-own-words";
 
-/// How upstream refuses while it is overloaded or broken.
+/// The ways in which an overloaded or broken OpenRouter refuses: fault, status, and `Retry-After` in seconds.
 const OVERLOADED: [(&str, u16, Option<u32>); 4] = [
     ("rate_limited", 429, Some(7)),
     ("rate_limited", 429, None),
@@ -262,7 +264,8 @@ fn an_overloaded_upstream_is_a_503_with_a_wait_whatever_was_asked_and_in_our_own
                 world.bend.set(None);
                 world.sandbox.borrow_mut().clear_faults();
                 let cell = format!("{name}, {} {status}: {told:?}", operation.as_str());
-                // What is written down and will be carried out is no error; a sign-in goes back with its reason.
+                // A change that is recorded and will be carried out later is not an error. A sign-in redirects back
+                // with its reason.
                 let in_hand = [200, 201, 202, 204, 303].contains(&told.status);
                 assert!(in_hand || told.status == 503, "{cell}");
                 if told.status == 503 {

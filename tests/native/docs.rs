@@ -1,4 +1,4 @@
-//! What the documents say is what there is: commands, settings, triggers, and the way to open the service.
+//! The documents agree with the code: commands, settings, triggers, and the steps that open the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 const WRANGLER: &str = include_str!("../../wrangler.toml");
 const PACKAGE: &str = include_str!("../../package.json");
 
-/// The rows of the table below this heading of docs/operating.md: their cells, without the head.
+/// Reads the table below this heading of docs/operating.md: the cells of each row, without the head.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let (_, below) = OPERATING.split_once(heading).expect(heading);
     let lines = below.lines().skip_while(|line| !line.starts_with('|'));
@@ -74,7 +74,8 @@ fn every_command_is_told_and_every_command_that_is_told_exists() {
 
 #[test]
 fn an_operator_finds_the_upstream_account_its_settings_and_how_the_service_is_opened() {
-    // What OpenRouter is to have: a management key, best of an account of its own, with a limit; its terms; its workspace.
+    // What the operator sets up at OpenRouter: a management key, best in an account of its own with a limit; its terms;
+    // its workspace.
     for said in [
         "make a management key",
         "credit limit",
@@ -84,7 +85,7 @@ fn an_operator_finds_the_upstream_account_its_settings_and_how_the_service_is_op
     ] {
         assert!(README.contains(said), "{said}");
     }
-    // What keeps it closed, in the order in which it is opened.
+    // The steps that open the service, in the order in which the operator takes them.
     let (_, road) = README.split_once("## The road to production").unwrap();
     let steps = [
         "npm run deploy -- --dry-run",
@@ -109,14 +110,15 @@ const ACCEPTANCE: &str = include_str!("../../docs/acceptance.md");
 /// How many rows each part of the acceptance list has.
 const PARTS: [(&str, u32); 5] = [("S0", 168), ("S1", 21), ("S2", 84), ("S3", 61), ("S4", 85)];
 
-/// Whether a file of tests in Rust has a test of this name.
+/// Answers whether a Rust test file has a test of this name.
 fn has_rust_test(text: &str, name: &str) -> bool {
     let tests = text.split("#[test]").skip(1);
     let mut names = tests.filter_map(|after| after.split("fn ").nth(1)?.split('(').next());
     names.any(|found| found == name)
 }
 
-/// Whether what is named there exists: a test of a file, or examples that must not compile.
+/// Checks that what a row names exists: a test of a file, or documentation examples that must not compile. An error
+/// says what is missing.
 fn exists(shown_by: &str) -> Result<(), String> {
     let (file, name) = shown_by.split_once("::").ok_or("no file::test")?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -139,7 +141,7 @@ fn exists(shown_by: &str) -> Result<(), String> {
         .ok_or(format!("{file} has no test {name:?}"))
 }
 
-/// The rows of the table: id, and what it is shown by.
+/// Reads the rows of the acceptance table: the id, the behaviour, and what shows it.
 fn acceptance() -> Vec<(&'static str, &'static str, &'static str)> {
     let rows = ACCEPTANCE.lines().filter(|line| line.starts_with("| S"));
     rows.map(|row| {

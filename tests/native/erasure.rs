@@ -1,4 +1,5 @@
-//! The end of a generation: off at once, its figures settled by later readings, deleted upstream after that.
+//! The end of a generation: it is disabled at once, later readings settle its figures, and then it is deleted at
+//! OpenRouter.
 
 use serde_json::json;
 
@@ -8,7 +9,8 @@ use keycap::store::keys::generations;
 
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
-/// A member whose key has spent so much and is removed; its hash.
+/// Makes a member whose key has spent this many dollars and is removed. Returns the member's cookies and the key's
+/// hash.
 fn removed(world: &World, dollars: f64) -> (Cookies, String) {
     let member = Browser::signed_in(world, "member");
     let told = member.claim();
@@ -78,7 +80,7 @@ fn what_has_spent_is_off_at_once_and_deleted_an_hour_into_the_next_day() {
         world.db.text("SELECT action || ' ' || actor || ' ' || before || ' ' || after FROM audit ORDER BY id DESC LIMIT 1"),
         "erased sweep revoked revoked"
     );
-    // The week's figures hold.
+    // The figures of the week stay.
     assert_eq!(
         world.db.text("SELECT usage_daily_nano || ' ' || usage_weekly_nano || ' ' || usage_lifetime_nano FROM generations"),
         "0 2000000000 2000000000"
@@ -118,7 +120,7 @@ fn what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
     assert_eq!(other.claim().status, 201);
     let next = member.claim();
     assert_eq!(next.json()["key"]["limit_usd"], "3.00");
-    // Whose cap became due: the same run brings it upstream.
+    // Records whose cap became due, because the same run sends it to OpenRouter.
     world.db.run(
         "CREATE TABLE were_due (login TEXT NOT NULL);
          CREATE TRIGGER is_due AFTER UPDATE OF cap_due_at ON generations WHEN NEW.cap_due_at < COALESCE(OLD.cap_due_at, 9e15)
@@ -137,7 +139,7 @@ fn what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
         world.db.text("SELECT usage_daily_nano || ' ' || usage_lifetime_nano FROM generations WHERE state = 'revoked'"),
         "3500000000 3500000000"
     );
-    // And for a key that is claimed after it.
+    // The late spend also counts for a key that is claimed afterwards.
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
     assert_eq!(member.claim().json()["key"]["limit_usd"], "1.50");
@@ -165,7 +167,7 @@ fn lower_figures_than_were_booked_change_nothing() {
 
 #[test]
 fn one_that_is_found_on_goes_off_and_away_at_once() {
-    // While it is read every time, and when only the walk sees it.
+    // The key is found enabled once while every sweep reads it, and once when only the walk sees it.
     for sweeps_before in [0, 2] {
         let world = World::new();
         let (_, hash) = removed(&world, 2.0);
@@ -196,7 +198,7 @@ fn a_list_that_says_on_for_one_that_is_off_by_now_deletes_nothing() {
         sweep(&world);
     }
     puts_on(&world, &hash);
-    // It goes off between the listing and the look.
+    // The key is disabled between the listing and the look at it.
     world.pass(TEN_MINUTES);
     let service = world.service();
     let looks = |world: &World| {
@@ -241,7 +243,7 @@ fn a_404_of_another_account_is_not_deleted() {
     let erased = "SELECT COUNT(*) FROM generations WHERE erased_at IS NOT NULL";
     assert_eq!(world.db.number(erased), 0);
     world.sandbox.replace(ours);
-    // Ours, and somebody has deleted it: nothing more is to be learnt.
+    // The account is ours again and somebody has deleted the key: nothing more can be read.
     let hash = world.db.text("SELECT upstream_hash FROM generations");
     world.by_hand("DELETE", &format!("/keys/{hash}"), &serde_json::Value::Null);
     sweep(&world);
@@ -289,7 +291,7 @@ fn it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable() {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
         let id = member.claim().json()["key"]["id"].clone();
-        // Cut between its figures and what is written down of them.
+        // The request is cut between the reading of its figures and the record of them.
         let key = format!("/api/v1/keys/{}", id.as_str().unwrap());
         let dry = world.copied();
         let cookies = member.cookies.take();
@@ -397,7 +399,7 @@ fn a_key_ends_while_another_generation_of_it_is_made() {
     assert_eq!(member.claim().code(), "claim_in_progress");
 }
 
-/// A member's key has spent so much on the last day of its life and is past it.
+/// Makes a member's key that has spent this many dollars on the last day of its life and has expired. Returns its hash.
 fn expired(world: &World, dollars: f64) -> String {
     let member = Browser::signed_in(world, "member");
     assert_eq!(member.claim().status, 201);
@@ -419,7 +421,7 @@ fn what_has_expired_is_deleted_once_its_figures_are_settled() {
         assert!(is_there(&world, &hash), "its last day is not over");
     }
     assert!(!world.log.borrow().join("\n").contains("revoked_was_on"));
-    // An hour of the next day, and some.
+    // The next day has lasted more than an hour.
     world.pass(86_400 + 3_600);
     sweep(&world);
     assert!(!is_there(&world, &hash));
@@ -475,7 +477,7 @@ fn that_an_expired_key_had_spent_nothing_gives_its_successor_all_once_it_is_told
     let told = member.claim();
     assert_eq!(told.json()["key"]["holds"], json!(["budget"]), "{told:?}");
     world.sandbox.borrow_mut().clear_faults();
-    // The same day: nothing but the reading can have made more of it.
+    // It is the same day: only the reading can have raised the limit.
     let due = "SELECT cap_due_at FROM generations WHERE live = 1";
     let at_reset = world.db.number(due);
     for _ in 0..40 {

@@ -1,4 +1,4 @@
-//! The export of everything that is kept about a member: all of it, however much there is.
+//! The export of everything that is stored about a member: all of it, however much there is.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ const LISTS: [&str; 6] = [
     "changes",
 ];
 
-/// Follows `next` to the end: what each list has then, and how many pages that took.
+/// Follows `next` to the end. Returns all entries of each list, and the number of pages.
 fn whole(member: &Browser<'_>) -> (Value, usize) {
     let (mut all, mut pages, mut after) = (json!({}), 0, String::new());
     loop {
@@ -46,7 +46,7 @@ fn whole(member: &Browser<'_>) -> (Value, usize) {
     }
 }
 
-/// So many requests, payments and changes for the member; somebody else has payments and changes too.
+/// Writes `each` requests, payments and changes for the member. Another member has payments and changes too.
 fn fill(world: &World, each: i64) {
     world.db.run(&format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {each})
@@ -57,7 +57,7 @@ fn fill(world: &World, each: i64) {
          INSERT INTO payments (payment_id, owner_id, paid_nano, credit_nano, at, change_id)
            SELECT 'pay-' || m.login || '-' || i, m.owner_id, 20000000, 10000000, 1800000000 + i / 7, 'paid' FROM n, members m;"
     ));
-    // Each is decided before the next one is made: one at a time is open.
+    // Each request is decided before the next one is made, because only one may be open.
     for n in 1..=each {
         world.db.run(&format!(
                 "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('m-{n}', 'ask_{n:024}', 'request_made', 't', 1);

@@ -1,10 +1,10 @@
-//! Every fault of the sandbox on the create, and what the member and the promises see of it.
+//! Every fault of the sandbox on the create of a key, and what the member and the promises see of it.
 
 use serde_json::{Value, json};
 
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
-/// Fault, its options, the claim's answer.
+/// A fault, its options, and the status and code of the claim's answer.
 fn faults() -> Vec<(&'static str, Value, u16, &'static str)> {
     vec![
         (

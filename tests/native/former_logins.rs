@@ -1,4 +1,4 @@
-//! Logins are names that people change and others take; a person is their account number.
+//! People change their logins, and others take them over; a person is identified by their account number.
 
 use serde_json::{Value, json};
 
@@ -38,14 +38,14 @@ fn the_older_of_two_members_gives_a_login_up_when_the_other_signs_in() {
             (&json!("1000100"), &json!(null))
         ]
     );
-    // It is on record, once, and says nothing of whom it is about but their opaque id.
+    // It is recorded once, and the record names nobody except by the opaque id.
     let rows = "SELECT target || ' ' || actor FROM audit WHERE action = 'login_passed_on'";
     let member = older.get("/api/v1/me").json()["member"]["id"].clone();
     let row = format!("{} sign-in", member.as_str().unwrap());
     assert_eq!(world.db.texts(rows), [row.as_str()]);
     newer.sign_in("member");
     assert_eq!(world.db.texts(rows).len(), 1, "once");
-    // Under their new login they are who they were, and the login is nobody's former one.
+    // Under their new login they are the same member, and nobody is listed with that login as a former one.
     older.sign_in("second");
     let all = listed(&operator, "");
     assert!(
@@ -62,7 +62,7 @@ fn a_login_that_comes_back_passes_on_again() {
     let operator = Browser::signed_in(&world, "operator");
     let (older, _) = renamed(&world);
     older.sign_in("second");
-    // The newer one renames itself, and the older one takes its login back.
+    // The newer account renames itself, and the older account takes its login back.
     world
         .db
         .run("UPDATE members SET login = 'second' WHERE subject = '1000100'");

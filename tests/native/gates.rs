@@ -2,7 +2,7 @@
 
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
-/// How a gate is shut in the database, and the code that says so.
+/// SQL that shuts a gate in the database, and the status and code that the claim then gets.
 const SHUT: [(&str, u16, &str); 7] = [
     (
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'claims_switched', 't', 1);
@@ -61,7 +61,7 @@ fn each_gate_of_the_database_refuses_by_name_and_makes_nothing() {
     }
 }
 
-/// Shuts a gate with a database trigger at the very moment the reservation commits: between reservation and record.
+/// Shuts a gate with a database trigger at the moment when the reservation commits, so between reservation and record.
 fn shut_after_reservation(world: &World, sql: &str) {
     world.db.run(&format!(
         "CREATE TRIGGER shut AFTER INSERT ON generations BEGIN {sql}; END"
@@ -92,7 +92,7 @@ fn a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
         assert_eq!(world.calls("openrouter.keys.create"), 1);
         assert_eq!(world.usable().len(), 0, "{sql}: the key is gone");
         assert_eq!(world.states(), ["revoked"], "{sql}");
-        // A ban ends the keys of whoever it puts out.
+        // A ban also ends the keys of the banned member.
         world.db.run(
             "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'e', public_id, 'key_ended', 't', 1 FROM keys;
              UPDATE keys SET ended_at = 1, change_id = 'e' WHERE ended_at IS NULL
@@ -165,7 +165,7 @@ fn closed_configuration_closes_claims_and_nothing_else() {
         world.set(setting, value);
         let member = Browser::signed_in(&world, "member");
         let told = member.claim();
-        // A gate that is shut is the operator's wish; what is not set up is a fault.
+        // A shut gate is the operator's choice and gets 403; a missing setting is a fault and gets 503.
         let status = if code == "not_configured" { 503 } else { 403 };
         assert_eq!(
             (told.status, told.code().as_str()),
@@ -185,7 +185,7 @@ fn closed_configuration_closes_claims_and_nothing_else() {
             named.clone().any(|one| one["setting"] == setting),
             "{health}"
         );
-        // Whoever has a key still sees it.
+        // A member who has a key still sees it.
         let holder = holder.at_fresh_isolate();
         assert_eq!(holder.claim().status, 200);
         oracle::always(&world);
@@ -285,7 +285,7 @@ fn a_hold_of_the_house_outlives_the_key_it_was_put_on() {
     ] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
-        // An ended key of this owner with a hold on it.
+        // The owner has an ended or a live key with a hold on it.
         world.db.run(&format!(
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'refused', 't', 1);
              INSERT INTO keys (public_id, owner_id, ordinal, origin, plan_id, created_at, ended_at, change_id)

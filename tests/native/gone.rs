@@ -1,12 +1,12 @@
-//! A key that OpenRouter no longer has, and what its owner, an admin and the jobs make of the 404: an answer only where the
-//! same credential still finds our own workspace.
+//! A key that OpenRouter no longer has, and how its owner, an admin and the jobs treat the 404: they conclude something
+//! from it only if the same credential still finds our own workspace.
 
 use serde_json::{Value, json};
 
 use crate::support::browser::Told;
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
-/// A member with a key and its address; OpenRouter no longer has the key.
+/// Makes a member with a key that OpenRouter no longer has. Returns the key's address too.
 fn holder_of_nothing(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
     let told = member.claim();
@@ -33,7 +33,7 @@ fn holds(world: &World) -> Vec<String> {
     world.db.texts("SELECT reason FROM holds ORDER BY reason")
 }
 
-/// Of all that ever were.
+/// The states of all generations that ever existed, except void ones.
 fn states(world: &World) -> Vec<String> {
     let mut states = world.states();
     states.retain(|state| state != "void");
@@ -46,8 +46,8 @@ fn missed_by(world: &World) -> Vec<String> {
         .texts("SELECT actor FROM audit WHERE action = 'key_missed'")
 }
 
-/// A new secret was made for a key whose old one is gone: off until the window ends, since what the old one had spent is not
-/// known.
+/// A new secret was made for a key whose old one is gone. It is disabled until the window ends, because nobody knows
+/// what the old one had spent.
 fn is_replaced(world: &World, told: &Told) {
     assert_eq!(told.status, 201, "{told:?}");
     assert!(told.secret().is_some());
@@ -86,7 +86,7 @@ fn a_key_that_is_gone_upstream_is_rotated_renewed_or_replaced_after_a_leak() {
     is_replaced(&world, &member.post(&format!("{key}/renew"), "{}"));
 }
 
-/// Signed in again: their session has ended meanwhile.
+/// Signs the member in again, because their session has ended meanwhile.
 fn renewed<'a>(member: &Browser<'a>) -> Browser<'a> {
     Browser::signed_in(member.world, "member")
 }
@@ -120,7 +120,7 @@ fn an_admins_leak_report_of_a_key_that_is_gone_upstream_closes() {
         (&shown(&member)["state"], &shown(&member)["missing"]),
         (&json!("disabled"), &json!(true))
     );
-    // The replacement is its owner's to ask for, and ends the report.
+    // Only the owner asks for the replacement, and it ends the report.
     is_replaced(&world, &member.post(&format!("{key}/rotate"), "{}"));
 }
 
@@ -154,7 +154,7 @@ fn whatever_is_asked_of_a_key_that_is_gone_upstream_shows_it_as_missing_at_once(
         assert_eq!(of_answer["missing"], true, "{name}");
         assert_eq!(shown(&member)["missing"], true, "{name}");
         assert_eq!(missed_by(&world).len(), 1, "{name}");
-        // The sweep asks nothing more of it.
+        // The sweep asks OpenRouter nothing more about the key.
         sweeps(&world, 1);
         let before = world.calls("openrouter.keys.update") + world.calls("openrouter.keys.get");
         sweeps(&world, 2);
@@ -187,7 +187,8 @@ fn a_missing_key_that_is_disabled_cannot_be_enabled_and_says_why() {
 
 #[test]
 fn a_404_that_may_be_another_accounts_changes_nothing() {
-    // Another account's credential; a workspace that does not answer; a database that may have forgotten something.
+    // Three cases: the credential belongs to another account; the workspace does not answer; the database may have been
+    // restored.
     for way in ["account", "silent", "suspected"] {
         let world = World::new();
         let (member, key) = holder_of_nothing(&world);
@@ -249,7 +250,7 @@ fn a_key_that_waits_for_its_budget_and_is_gone_is_replaced_nevertheless() {
         .db
         .text("SELECT upstream_hash FROM generations WHERE state = 'disabled'");
     world.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
-    // It waits for its budget until the next day, and nobody knows that it is gone.
+    // The key waits for its budget until the next day, and nobody knows yet that it is gone.
     assert_eq!(
         member.post(&format!("{key}/rotate"), "{}").code(),
         "key_off"

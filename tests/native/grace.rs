@@ -1,4 +1,4 @@
-//! Caps while a key gets another secret, and while two of its secrets work: nobody has more by it.
+//! Caps while a key gets another secret, and while two of its secrets work: nobody can spend more by it.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{Browser, Fate, World, oracle};
 
 const GRACE: &str = r#"{"grace_hours":4}"#;
 
-/// A member with a key, and its id.
+/// Makes a member with a key. Returns the member and the key's id.
 fn holder<'a>(world: &'a World, plan: Option<&str>) -> (Browser<'a>, String) {
     let member = Browser::signed_in(world, "member");
     if let Some(plan) = plan {
@@ -35,7 +35,7 @@ fn with_grace(member: &Browser<'_>, key: &str) {
     oracle::always(member.world);
 }
 
-/// Until the older one's time is over, and its last figures are in.
+/// Lets the grace pass, and sweeps until the last figures of the older secret are read.
 fn grace_over(world: &World) {
     world.pass(4 * 3_600);
     sweeps(world, 3);
@@ -135,7 +135,7 @@ fn an_off_that_was_said_twice_is_not_sure_enough_to_record() {
         world.sandbox.borrow_mut().land_late(now);
         sweeps(&world, 2);
         assert_eq!(world.states(), ["revoked", "revoked"], "{kind}");
-        // Another try has one answer, and is on record as off.
+        // Another claim gets the same answer, and the key is recorded as disabled.
         assert_eq!(member.claim().json()["key"]["holds"], json!(["budget"]));
         assert_eq!(world.usable().len(), 0);
         oracle::settled(&world);
@@ -149,7 +149,7 @@ fn a_record_that_lands_a_second_time_takes_nothing_back() {
         let told = member.patch(&format!("/api/v1/keys/{key}"), r#"{"disabled":true}"#);
         assert_eq!(told.status, 200, "{told:?}");
     };
-    // The replacement waits for the figures of the one before.
+    // The replacement waits for the figures of the generation before it.
     let leaked = |_: &World, member: &Browser<'_>, key: &str| {
         let told = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
         assert_eq!((told.status, told.secret()), (200, None), "{told:?}");

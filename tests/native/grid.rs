@@ -1,5 +1,5 @@
-//! Every fault of the sandbox on every upstream operation that the code makes: a grid, counted, with the cells that mean
-//! nothing listed. Afterwards the promises hold, and everybody who may claim can.
+//! Every fault of the sandbox on every upstream operation that the code makes. The cells of this grid are counted, and
+//! those that mean nothing are listed. After each cell the promises hold, and everybody who may claim can claim.
 
 use sandbox::FaultKind;
 use serde_json::json;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::explorer::{all_is_well, recover, signed_in};
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
-/// When an operation is made.
+/// Brings a world to the moment when an operation is made.
 type Moment = fn(&World);
 
 /// The operations, and the moment in which each is made.
@@ -36,7 +36,7 @@ fn sign_in(world: &World) {
     assert_eq!(told.status, 303);
 }
 
-/// A claim, while keys are made again.
+/// Enables minting again and claims.
 fn claim(world: &World) {
     let operator = Browser::signed_in(world, "operator");
     for switch in [r#"{"keys":"on"}"#, r#"{"minting":"open"}"#] {
@@ -46,12 +46,12 @@ fn claim(world: &World) {
     Browser::signed_in(world, "member").claim();
 }
 
-/// A sweep that reads, lists, switches and deletes.
+/// Runs a sweep that reads, lists, switches and deletes.
 fn sweep_of_everything(world: &World) {
     assert!(world.sweep());
 }
 
-/// A world in which every operation has something to do: an expired key, one to switch off, a stray, a doubt.
+/// Makes a world in which every operation has work: an expired key, a key to disable, a stray, and a change in flight.
 fn busy() -> World {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "load-1").claim().status, 201);
@@ -66,7 +66,7 @@ fn busy() -> World {
     world
 }
 
-/// Five in a row outlast every retry; a larger run tries a single one as well.
+/// How many calls in a row fail. Five outlast every retry; a larger run also tries a single one.
 fn times() -> Vec<u32> {
     match std::env::var("KEYCAP_SCALE") {
         Ok(_) => vec![1, 5],
@@ -89,7 +89,7 @@ fn every_fault_on_every_upstream_operation_leaves_every_promise() {
                     nothing.push(format!("{operation} {kind}"));
                     break;
                 };
-                // A held answer is a pause, which the explorer has.
+                // A held answer is only a pause, and the explorer already tests pauses.
                 if kind.starts_with("hold") {
                     nothing.push(format!("{operation} {kind}"));
                     break;
@@ -103,7 +103,7 @@ fn every_fault_on_every_upstream_operation_leaves_every_promise() {
                 let now = world.now_ms.get();
                 world.sandbox.borrow_mut().land_late(now);
                 world.sandbox.borrow_mut().clear_faults();
-                // Whatever was postponed has its turn again.
+                // Everything that was postponed is due again.
                 world.pass(TEN_MINUTES);
                 let cast = signed_in(&world);
                 recover(&world, &cast, cells % 3);

@@ -1,4 +1,4 @@
-//! Plans with a guardrail: a key is held to the plan's models before anybody has its secret, and follows the plan.
+//! Plans with a guardrail: a key is limited to the plan's models before anybody has its secret, and follows the plan.
 
 use std::future::Future;
 use std::pin::pin;
@@ -19,14 +19,14 @@ fn wants(world: &World, guardrail: Option<&str>) {
     admin(world, "PATCH", DEFAULT, &body);
 }
 
-/// A guardrail that the default plan has, from the beginning.
+/// Makes a guardrail that the default plan has from the beginning. Returns its id.
 fn guarded(world: &World) -> String {
     let guardrail = world.guardrail("cheap/one");
     wants(world, Some(&guardrail));
     guardrail
 }
 
-/// A member with a key, and its hash.
+/// Makes a member with a key. Returns the member and the key's hash.
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
     assert_eq!(member.claim().status, 201);
@@ -41,7 +41,7 @@ fn calls(world: &World, secret: &str, model: &str) -> u16 {
     spent.status()
 }
 
-/// What is on record of the newest key.
+/// Reads the recorded guardrail of the newest generation, with "in doubt" after it while a change is in flight.
 fn on_record(world: &World) -> String {
     world.db.text(
         "SELECT COALESCE(guardrail_id, '-') || CASE WHEN guardrail_sent_at IS NULL THEN '' ELSE ' in doubt' END
@@ -162,7 +162,7 @@ fn a_guardrail_that_is_not_there_is_no_plans() {
     assert_eq!(told.code(), "guardrail_missing");
     assert_eq!(operator.patch(DEFAULT, r#"{"guardrail_id":5}"#).status, 400);
     assert_eq!(plans(), before, "nothing was changed");
-    // Another change leaves it, and `null` takes it away.
+    // A change of another field keeps the guardrail, and `null` removes it.
     admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"4"}"#);
     let listed = || operator.get("/api/v1/admin/plans").json()["plans"][5]["guardrail_id"].clone();
     assert_eq!(listed(), json!(guardrail));
@@ -354,7 +354,7 @@ fn one_that_lands_late_does_not_stay() {
         world.add_fault(ASSIGN, "late", json!({}));
         assign(&world, &member, "basic");
         assert_eq!(on_record(&world), "- in doubt");
-        // Within the five minutes in which it may land.
+        // The five minutes in which the assignment may still take effect are not over.
         world.pass(60);
         if wanted.is_empty() {
             assign(&world, &member, "default");
@@ -421,7 +421,7 @@ fn a_guardrail_that_somebody_deleted_holds_nobody_back() {
             delete(&format!("/keys/{hash}"));
         }
         sweeps(&world, 1);
-        // Where the key is not there either, nothing can be concluded.
+        // If the key is gone as well, nothing can be concluded.
         let doubtful = format!("{guardrail} in doubt");
         assert_eq!(on_record(&world), if key_too { &doubtful } else { "-" });
     }
@@ -568,7 +568,7 @@ fn a_guardrail_call_that_the_transport_repeated_discards_no_good_key() {
     assert_eq!(told.status, 201, "{told:?}");
     let successor = sandbox::sha256_hex(told.secret().unwrap().as_bytes());
     assert_eq!(world.held_to(&successor), Some(guardrail));
-    // No news that the list does not bear out is no guardrail.
+    // OpenRouter reports that nothing was new, and its list does not show the assignment: the key has no guardrail.
     let other = Browser::signed_in(&world, "second");
     world.bend.set(Some(|call, body| {
         if call.url.path().ends_with("/assignments/keys") && call.method == "POST" {
@@ -600,7 +600,7 @@ fn a_long_list_of_the_account_is_read_over_several_sweeps() {
         let path = format!("/guardrails/{first}/assignments/keys");
         world.by_hand("POST", &path, &json!({ "key_hashes": hashes }));
     }
-    // It has one, the answer was lost, and the plan names none by now.
+    // The key has the guardrail, the answer was lost, and by now the plan names none.
     let body = json!({ "guardrail_id": first }).to_string();
     admin(&world, "PATCH", "/api/v1/admin/plans/basic", &body);
     world.add_fault(ASSIGN, "reset_after", json!({}));

@@ -1,4 +1,5 @@
-//! Idempotency-Keys: one request, one effect, and its first answer for whoever repeats it; another request is refused.
+//! Idempotency-Keys: one request has one effect, and a repeat of it gets the first answer. Another request under the
+//! same key is refused.
 
 use keycap::http::routes::{ROUTES, Who};
 use keycap::http::server::message::Body;
@@ -10,7 +11,7 @@ use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 const ORIGIN: &str = crate::support::world::ORIGIN;
 const JSON: &str = "application/json";
 
-/// A request under an Idempotency-Key.
+/// Sends a request under an Idempotency-Key.
 fn keyed(who: &Browser<'_>, method: &str, target: &str, key: &str, body: &str) -> Told {
     try_keyed(who, method, target, key, body).expect("an isolate that lives to answer")
 }
@@ -30,7 +31,7 @@ fn claims(who: &Browser<'_>, key: &str) -> Told {
     keyed(who, "POST", "/api/v1/claim", key, CLAIM)
 }
 
-/// A member with a key, and its address.
+/// Makes a member with a key. Returns the member and the key's address.
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
     let told = member.claim();
@@ -47,7 +48,7 @@ fn is(told: &Told, status: u16, code: &str) {
     );
 }
 
-/// The first answer, given again: without the secret, and it says so.
+/// Checks that `again` repeats the first answer without the secret, and says that it is a replay.
 fn is_replay_of(again: &Told, first: &Told) {
     assert_eq!(again.status, first.status, "{again:?}");
     assert_eq!(again.header("idempotency-replayed"), "true");
@@ -134,7 +135,7 @@ fn the_same_request_has_the_first_answers_status_and_body_for_every_verb() {
     let member = Browser::signed_in(&world, "member");
     let first = claims(&member, "once");
     is_replay_of(&claims(&member, "once"), &first);
-    // A press of its own finds the key that is there, and is no replay.
+    // A claim under another Idempotency-Key finds the existing key, and is not a replay.
     let other = claims(&member, "another");
     assert_eq!(
         (other.status, &other.json()["replayed"]),
@@ -142,7 +143,7 @@ fn the_same_request_has_the_first_answers_status_and_body_for_every_verb() {
     );
     is_replay_of(&claims(&member, "another"), &other);
     assert_eq!(world.calls("openrouter.keys.create"), 1);
-    // A day later the key is free.
+    // A day later the Idempotency-Key is free.
     world.pass(86_401);
     let told = keyed(&member, "POST", "/api/v1/claim", "once", "{}");
     assert_eq!(told.status, 200, "{told:?}");
@@ -165,7 +166,7 @@ fn a_change_without_a_secret_is_done_once_and_answered_the_same() {
     is(&change(r#"{"name":"desk"}"#), 422, "idempotency_mismatch");
     let told = keyed(&member, "DELETE", &key, "once", "{}");
     is(&told, 422, "idempotency_mismatch");
-    // An answer without a body is one, too.
+    // An answer without a body is replayed too.
     let operator = Browser::signed_in(&world, "operator");
     let target = format!("/api/v1/admin/members/{}/sign-out", world.member("member"));
     for replayed in ["", "true"] {
@@ -196,7 +197,7 @@ fn an_admins_leak_report_under_a_used_key_is_refused_and_under_its_own_puts_the_
     assert_eq!((first.status, world.db.number(holds)), (200, 1));
     assert_eq!(world.usable().len(), 1);
     is_replay_of(&keyed(&operator, "POST", &leaked, "report", "{}"), &first);
-    // Another key of somebody's is another object.
+    // A key of another member is another object.
     let second = Browser::signed_in(&world, "second");
     let other = second.claim().json()["key"]["id"].clone();
     let other = format!("/api/v1/keys/{}/leaked", other.as_str().unwrap());
@@ -228,7 +229,7 @@ fn a_leak_report_that_is_confirmed_later_is_still_answered_as_it_was_first() {
     sweeps(&world, 2);
     assert_eq!(world.usable().len(), 0);
     is_replay_of(&keyed(&operator, "POST", &leaked, "report", "{}"), &first);
-    // A report of its own says how it is.
+    // A separate report gets the current state.
     let told = operator.post(&leaked, "{}");
     assert_eq!(told.status, 200, "{told:?}");
 }
@@ -313,7 +314,7 @@ fn a_doubtful_mint_is_waited_for_and_then_the_same_key_tries_again() {
     oracle::settled(&world);
 }
 
-/// The effects of a keyed claim, by name.
+/// Lists the effects of a claim under an Idempotency-Key, by name.
 fn effects(world: &World) -> Vec<String> {
     let dry = world.copied();
     let member = Browser::signed_in(&dry, "member");
@@ -333,7 +334,7 @@ fn a_request_that_is_repeated_while_it_is_worked_on_waits_and_then_has_its_answe
         let held = start_keyed(&member, "once");
         world.effects.plan(&[]);
         let meanwhile = claims(&repeats, "once");
-        // Once the key is recorded, the one that is repeated is told of it.
+        // Once the key is recorded, the repeated request is told about it.
         if meanwhile.status == 409 {
             is(&meanwhile, 409, "request_in_progress");
             assert_eq!(meanwhile.header("retry-after"), "5");
@@ -384,7 +385,7 @@ fn an_answer_that_is_lost_with_its_isolate_is_told_from_an_older_key() {
             }
             assert_eq!(told.status, 201, "{k} {name} {fate:?}: {told:?}");
             let body = told.json();
-            // Made by this very request, or made again since nothing had come of it.
+            // Either this request made the key, or the earlier attempt made none and the key was made anew.
             assert_eq!(
                 body["replayed"].as_bool().unwrap(),
                 body["secret"] == Value::Null,
@@ -399,7 +400,7 @@ fn an_answer_that_is_lost_with_its_isolate_is_told_from_an_older_key() {
 
 #[test]
 fn an_isolate_that_comes_back_after_its_request_was_taken_over_makes_nothing_more() {
-    // The key is taken first, and the mint is reserved next.
+    // First the Idempotency-Key is taken, next the mint is reserved.
     let names = effects(&World::new());
     assert!(
         names[1].starts_with("db") && names[2].starts_with("http POST"),
@@ -413,7 +414,7 @@ fn an_isolate_that_comes_back_after_its_request_was_taken_over_makes_nothing_mor
     let repeats = member.at_fresh_isolate();
     is(&claims(&repeats, "once"), 409, "request_in_progress");
     world.pass(121);
-    // Nobody has a key, so it is done again; and what it made is deleted, so that every gate is open.
+    // Nobody has a key, so the request is done again. Its key is then deleted, so that every gate is open.
     let first = claims(&repeats, "once");
     assert_eq!(first.status, 201, "{first:?}");
     let key = first.json()["key"]["id"].as_str().unwrap().to_owned();
@@ -515,7 +516,7 @@ fn a_claim_tells_before_and_after_it_what_is_left_and_when_the_key_works() {
         (&key["state"], &key["holds"], &key["available_from"]),
         (&json!("active"), &json!([]), &Value::Null)
     );
-    // Of who has a key, nothing is to be claimed.
+    // A member who has a key is told nothing about a new claim.
     let after = claim(&member);
     assert_eq!(
         (&after["available_usd"], &after["available_from"]),
@@ -585,7 +586,7 @@ fn what_a_request_made_whose_answers_were_lost_is_made_once_for_whoever_repeats_
         act(&dry, body);
         for k in 0..dry.effects.count() {
             for fates in [
-                // Asked for once more, an answer that was lost is lost again.
+                // The answer is lost, and so is the answer to the repeat.
                 vec![(k, Fate::LostAfter), (k + 1, Fate::LostAfter)],
                 vec![(k, Fate::LostBefore), (k + 1, Fate::LostAfter)],
                 vec![(k, Fate::CutAfter)],

@@ -1,5 +1,5 @@
-//! Migrations over older data: a database that was filled by use is brought from the first state to the newest one, file by
-//! file; nothing that it held is lost on the way, and members go on reading and claiming.
+//! Migrations over older data: a database that was filled by use is brought from the first state to the newest one,
+//! file by file. It loses nothing on the way, and members can go on reading and claiming.
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -9,12 +9,12 @@ use crate::support::browser::CLAIM;
 use crate::support::database::migrations;
 use crate::support::{Browser, TEN_MINUTES, World};
 
-/// The files of the first state. What comes after them is applied to data.
+/// How many files make the first state. The later files are applied to data.
 const FIRST_STATE: usize = 9;
 
 type File = (String, String);
 
-/// A deployment with rows in every table.
+/// Makes a deployment with rows in every table.
 fn used() -> World {
     let (world, _) = crate::conformance::story();
     world.sandbox.borrow_mut().clear_faults();
@@ -29,7 +29,7 @@ fn used() -> World {
         who.send("POST", target, &headers, body).status
     };
     assert_eq!(keyed(&member, "/api/v1/claim", CLAIM), 201);
-    // An answer about somebody else.
+    // An admin's answer about another member is remembered too.
     let operator = Browser::signed_in(&world, "operator");
     let plan = format!("/api/v1/admin/members/{}/plan", world.member("load-60"));
     assert_eq!(keyed(&operator, &plan, r#"{"plan":"default"}"#), 200);
@@ -62,7 +62,7 @@ fn tables(db: &Connection) -> Result<Vec<String>, String> {
     )
 }
 
-/// Columns that are stored, not computed.
+/// Lists the columns that are stored, not computed.
 fn columns(db: &Connection, table: &str) -> Result<Vec<String>, String> {
     texts(
         db,
@@ -70,7 +70,7 @@ fn columns(db: &Connection, table: &str) -> Result<Vec<String>, String> {
     )
 }
 
-/// Every row of a table as text, in these columns.
+/// Reads every row of a table as text, in these columns.
 fn rows(db: &Connection, table: &str, columns: &[String]) -> Result<Vec<String>, String> {
     let quoted: Vec<String> = columns
         .iter()
@@ -84,7 +84,7 @@ fn rows(db: &Connection, table: &str, columns: &[String]) -> Result<Vec<String>,
     Ok(rows)
 }
 
-/// The first state with all that `used` holds of it, as if that had come about there.
+/// Makes the first state with all rows of `used` that fit into it, as if they had been written there.
 fn first_state(used: &Connection, first: &[File]) -> Result<Connection, String> {
     let told = |error: rusqlite::Error| error.to_string();
     let db = Connection::open_in_memory().map_err(told)?;
@@ -116,7 +116,7 @@ fn first_state(used: &Connection, first: &[File]) -> Result<Connection, String> 
     Ok(db)
 }
 
-/// One more migration, by which nothing may be lost.
+/// Applies one more migration, and checks that no row is lost or changed.
 fn apply(db: &Connection, (name, sql): &File) -> Result<(), String> {
     let mut before = Vec::new();
     for table in tables(db)? {
@@ -124,7 +124,7 @@ fn apply(db: &Connection, (name, sql): &File) -> Result<(), String> {
         let rows = rows(db, &table, &columns)?;
         before.push((table, columns, rows));
     }
-    // As D1 does it: one transaction, with foreign keys enforced.
+    // D1 does the same: one transaction, with foreign keys enforced.
     db.pragma_update(None, "foreign_keys", true)
         .map_err(|error| error.to_string())?;
     db.execute_batch(&format!("BEGIN; {sql}; COMMIT"))
@@ -147,7 +147,7 @@ fn apply(db: &Connection, (name, sql): &File) -> Result<(), String> {
     }
 }
 
-/// Members read what they have, a new one claims, and the jobs run.
+/// Checks that members read what they have, that a new member claims, and that the jobs run.
 fn works_on(world: &World) -> Result<(), String> {
     let holder = Browser::signed_in(world, "load-61");
     let newcomer = Browser::signed_in(world, "load-62");
@@ -171,7 +171,7 @@ fn works_on(world: &World) -> Result<(), String> {
         .ok_or_else(|| format!("{outcomes:?}"))
 }
 
-/// The whole history, with these files after it, over what `used` holds.
+/// Runs the whole history over what `used` holds, with these further files after it.
 fn upgraded(used: &World, further: &[File]) -> Result<(), String> {
     let all = migrations();
     let (first, later) = all.split_at(FIRST_STATE.min(all.len()));
@@ -183,7 +183,7 @@ fn upgraded(used: &World, further: &[File]) -> Result<(), String> {
     *world.db.connection.borrow_mut() = db;
     let works = works_on(&world);
     if works.is_err() {
-        // Its promises are not looked at: it is broken on purpose.
+        // The promises are not checked, because this world is broken on purpose.
         std::mem::forget(world);
     }
     works

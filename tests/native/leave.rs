@@ -1,4 +1,4 @@
-//! People who leave, what is left of them, and what happens when they come back.
+//! People who leave, what is stored about them afterwards, and what happens when they come back.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn spends(world: &World, dollars: f64) {
     assert!(sandbox.book_usage(&hash, sandbox::Usd::from_dollars(dollars), now));
 }
 
-/// A member with a named key that has spent, a request and a permission.
+/// Makes a member with a named key that has spent something, a request and an allotment.
 fn settled_in(world: &World) -> Browser<'_> {
     let operator = Browser::signed_in(world, "operator");
     let member = Browser::signed_in(world, "member");
@@ -92,7 +92,7 @@ fn whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
     let cookies = member.cookies.borrow().clone();
     assert_eq!(member.leave("member").status, 204);
     world.pass(3_600);
-    // A new secret in front of the old one hides nobody.
+    // A new secret before the old one in the list hides nobody.
     world.set(
         "AUTH_SESSION_SECRET",
         "native-session-secret-the-next-one-0001,native-session-secret-not-for-production",
@@ -138,7 +138,7 @@ fn whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
         ]
     );
     oracle::settled(&world);
-    // And again.
+    // Leaving a second time works the same way.
     assert_eq!(member.leave("member").status, 204);
     let again = Browser::signed_in(&world, "member");
     assert_eq!(again.get("/api/v1/me").json()["member"]["id"], id);
@@ -155,14 +155,14 @@ fn only_who_left_is_taken_for_who_left() {
         .get("/api/v1/me")
         .json();
     assert_ne!(second["member"]["id"], id);
-    // Without any secret that knew them, they are somebody new.
+    // Without any secret that was in use when they left, they become a new member.
     world.set(
         "AUTH_SESSION_SECRET",
         "native-session-secret-the-next-one-0001",
     );
     let member = Browser::signed_in(&world, "member");
     assert_ne!(member.get("/api/v1/me").json()["member"]["id"], id);
-    // Once they are, the old secret does not bring the old row back over the new one.
+    // After that, the old secret does not bring the old row back over the new one.
     world.set(
         "AUTH_SESSION_SECRET",
         "native-session-secret-the-next-one-0001,native-session-secret-not-for-production",
@@ -245,7 +245,7 @@ fn leaving_wants_the_members_own_login_and_a_session_that_holds() {
         assert_eq!(said(&told), is(400, "malformed_json"), "{body}");
     }
     assert_eq!(world.db.dump(), before);
-    // Its sessions end between the look and the change.
+    // The member's sessions end between the look and the change.
     world.effects.plan(&[(0, Fate::HeldAfter)]);
     let held = member.start("DELETE", "/api/v1/me", r#"{"confirm":"member"}"#);
     world.effects.plan(&[]);
@@ -268,7 +268,7 @@ fn leaving_and_coming_back_with_lost_answers_is_once_each() {
         world.effects.plan(&[]);
         oracle::always(&world);
         let member = Browser::signed_in(&world, "member");
-        // What lands now lands on who has come back.
+        // A batch that lands now finds a member who has come back.
         world.effects.land();
         assert_eq!(
             member.get("/api/v1/me").json()["member"]["id"],
@@ -282,7 +282,7 @@ fn leaving_and_coming_back_with_lost_answers_is_once_each() {
             1
         );
         assert_eq!(member.leave("member").status, 204);
-        // Coming back: GitHub is asked three times, then the batch.
+        // When they come back, GitHub is asked three times, and then the batch is sent.
         let browser = Browser::new(&world);
         let started = browser.get("/auth/github?next=keys");
         let callback = browser.approve(started.header("location"), "member");

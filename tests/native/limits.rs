@@ -1,4 +1,4 @@
-//! D1's limits on what statements may be.
+//! D1's limits on statements.
 
 #[test]
 fn no_statement_binds_more_than_d1_allows() {
@@ -12,7 +12,7 @@ fn no_statement_binds_more_than_d1_allows() {
     }
 }
 
-/// The files in Rust below a folder.
+/// Lists the Rust files below a folder.
 fn rust_files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

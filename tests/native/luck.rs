@@ -1,4 +1,4 @@
-//! Bad luck that lasts, lands late or looks like something else: what a hostile reader asked, kept as tests.
+//! Bad luck that lasts, lands late or looks like something else: questions of a hostile reader, kept as tests.
 
 use keycap::ports::DbError;
 use serde_json::json;
@@ -15,7 +15,7 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-/// Runs an operation and gives the last batch it sent, to land once more much later.
+/// Runs an operation and returns the last batch that it sent, so that it can land once more much later.
 fn last_batch(world: &World, operation: impl FnOnce()) -> Vec<keycap::ports::Stmt> {
     *world.db.trace.borrow_mut() = Some(Vec::new());
     operation();
@@ -62,7 +62,7 @@ fn a_sign_out_everywhere_that_lands_late_spares_newer_sessions() {
     assert_eq!(again.get("/api/v1/me").status, 200);
 }
 
-/// Five members with keys, every key switched off.
+/// Makes five members with keys, and disables all keys.
 fn five_keys_off() -> (World, Cookies) {
     let world = World::new();
     for n in 0..5 {
@@ -153,7 +153,7 @@ fn keys_whose_recorded_hash_is_not_upstream_are_not_deleted() {
             let person = Browser::signed_in(&world, &format!("load-{n}"));
             assert_eq!(person.claim().status, 201);
         }
-        // Upstream now lists its keys under other hashes than its creates answered with.
+        // OpenRouter now lists its keys under hashes other than those that its creates answered.
         world
             .db
             .run("UPDATE generations SET upstream_hash = 'ff' || substr(upstream_hash, 3)");
@@ -283,7 +283,7 @@ fn a_committed_record_that_reads_as_a_refusal_is_delivered() {
     oracle::settled(&world);
     assert_eq!(world.usable().len(), 1);
 
-    // Lost but committed, then refused when it is repeated.
+    // The answer is lost although the batch is committed, and the retry is refused.
     let second = Browser::signed_in(&world, "second");
     world
         .effects
@@ -300,7 +300,7 @@ fn a_key_that_was_deleted_before_a_crash_is_known_to_be_gone() {
     assert_eq!(first.claim().status, 201);
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
-    // Reserve, create, abandon, delete, and the isolate dies.
+    // The attempt reserves, creates, abandons and deletes, and then the isolate dies.
     world.effects.plan(&[(3, Fate::CutAfter)]);
     assert!(member.try_claim().is_none());
     assert!(world.effects.names()[3].starts_with("http DELETE"));
@@ -389,7 +389,7 @@ fn upstreams_own_patience_costs_no_attempt() {
     assert_eq!(member.claim().status, 201);
 }
 
-/// The batch with this statement first that an operation sends.
+/// Runs an operation and returns the batch that it sent with this statement first.
 fn batch_of(world: &World, first: &str, operation: impl FnOnce()) -> Vec<keycap::ports::Stmt> {
     *world.db.trace.borrow_mut() = Some(Vec::new());
     operation();
@@ -402,7 +402,7 @@ fn batch_of(world: &World, first: &str, operation: impl FnOnce()) -> Vec<keycap:
     found.unwrap_or_else(|| panic!("no {first}"))
 }
 
-/// It lands once more after something newer, and changes nothing, refused or not.
+/// Lets a batch land once more after something newer. It must change nothing, whether the database refuses it or not.
 fn lands_for_nothing(world: &World, batch: Vec<keycap::ports::Stmt>) {
     use keycap::ports::Database;
     let before = world.db.dump();
@@ -411,7 +411,7 @@ fn lands_for_nothing(world: &World, batch: Vec<keycap::ports::Stmt>) {
     assert_eq!(world.db.dump(), before);
 }
 
-/// A world with one claimed key, its hash and its address for admins.
+/// Makes a world with one claimed key. Returns the key's hash and its address for admins.
 fn one_key() -> (World, String, String) {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
@@ -462,7 +462,7 @@ fn what_somebody_did_upstream_or_an_admin_lifted_and_lands_late_undoes_nothing_n
         };
         let lift = || assert!(operator.patch(&key, LIFT).status < 300);
         let kept = batch_of(&world, first, happens);
-        // What is lifted cannot be sent yet: the row still says that the key is off.
+        // OpenRouter does not take the lifted state yet, so the row still says that the key is disabled.
         let down = json!({ "status": 500, "times": 0 });
         world.add_fault("openrouter.keys.update", "error_before", down);
         let lifted = batch_of(&world, "::LIFT_GUARD", lift);
@@ -476,7 +476,7 @@ fn what_somebody_did_upstream_or_an_admin_lifted_and_lands_late_undoes_nothing_n
         assert_ne!(before, "[0,null]");
         {
             use keycap::ports::Database;
-            // What is wanted is said once more; that much a late one may do.
+            // The late batch may only mark what is wanted as due once more.
             drop(world.run(world.db.batch(lifted)));
         }
         assert_eq!(world.db.text(stands), before, "{by_hand}");

@@ -1,5 +1,5 @@
-//! The whole application, natively: real SQLite under the same migrations and statements, the sandbox in process,
-//! a clock that is moved by hand, and effects that are cut, failed and lost on purpose.
+//! The whole application, natively: real SQLite under the same migrations and statements, the sandbox in the same
+//! process, a clock that the tests move, and effects that are cut, failed and lost on purpose.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Members as admins see to them: the list, suspensions and bans, and the list of blocks.
+//! Members as admins manage them: the list, suspensions and bans, and the list of blocks.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn logins(told: &Told) -> Vec<String> {
         .collect()
 }
 
-/// A member with a key that has spent.
+/// Makes a member with a key that has spent something.
 fn holder(world: &World) -> Browser<'_> {
     let member = Browser::signed_in(world, "member");
     assert_eq!(member.claim().status, 201);
@@ -247,7 +247,7 @@ fn nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
             .number("SELECT COUNT(*) FROM members WHERE status <> 'active'"),
         0
     );
-    // Off the list, they are members like others; back on it, they can be let in again.
+    // Once off the list of admins they are ordinary members; once on it again, they can be let in again.
     world.set("ADMIN_GITHUB_USER_IDS", "1000001");
     assert_eq!(
         operator
@@ -286,7 +286,7 @@ fn an_admin_who_is_none_any_more_changes_nothing() {
         assert_eq!(said(&told), is(404, "not_found"));
     }
     assert_eq!(world.db.dump(), now);
-    // A session that ended between the pipeline's look and the change itself.
+    // The session ends between the pipeline's look at it and the change itself.
     for (method, target, body) in [
         ("PATCH", format!("{MEMBERS}/{id}"), r#"{"status":"banned"}"#),
         ("POST", format!("{MEMBERS}/{id}/sign-out"), "{}"),
@@ -583,7 +583,7 @@ fn lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifted_s
         is(403, "blocked")
     );
     lift(&operator, "1000100");
-    // Of a ban that becomes a suspension, the block goes too.
+    // When a ban becomes a suspension, the block of the ban is lifted too.
     operator.stands("member", "banned");
     operator.stands("member", "suspended");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM blocks"), 0);

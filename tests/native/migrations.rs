@@ -9,14 +9,14 @@ use keycap::crypto::sha256_hex;
 
 use crate::support::database::migrations;
 
-/// The words of a line of SQL.
+/// Splits a line of SQL into its words.
 fn words(line: &str) -> Vec<&str> {
     line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| !word.is_empty())
         .collect()
 }
 
-/// What the remote endpoint would stumble over in one line of a migration.
+/// Lists what the remote endpoint would refuse in one line of a migration.
 fn faults_of_line(line: &str) -> Vec<&'static str> {
     let words = words(line);
     let holds = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted));
@@ -45,7 +45,7 @@ fn faults_of_line(line: &str) -> Vec<&'static str> {
     .collect()
 }
 
-/// What the remote endpoint would stumble over in a whole migration.
+/// Lists what the remote endpoint would refuse in a whole migration.
 fn faults(sql: &str) -> Vec<&'static str> {
     let code: Vec<&str> = sql
         .split('\n')
@@ -116,7 +116,8 @@ fn migrations_are_numbered_without_a_gap() {
     }
 }
 
-/// The released migrations that are gone, moved or changed. `listed` has a line for each, in order: hash and name.
+/// Lists the released migrations that are gone, moved or changed. `listed` has a line for each, in order: hash and
+/// name.
 fn edited(listed: &str, found: &[(String, String)]) -> Vec<String> {
     let listed = listed.lines().filter(|line| !line.starts_with('#'));
     listed

@@ -1,6 +1,6 @@
-//! Rotate, revoke, suspend, switch and a change of the plan, in every order: one after the other, and with the first held at
-//! each of its effects while the others run. Whatever ended the key or holds it off stays the last word, and no order gives
-//! more to spend.
+//! Rotate, revoke, suspend, switch and a change of the plan, in every order: one after the other, and with the first
+//! one held at each of its effects while the others run. An end of the key, or a hold on it, always prevails, and no
+//! order lets anybody spend more.
 
 use std::collections::HashMap;
 use std::task::Poll;
@@ -14,23 +14,24 @@ use crate::support::browser::Told;
 use crate::support::{Fate, TEN_MINUTES, World, oracle};
 
 const ROTATIONS: [&str; 3] = ["rotate", "rotate with grace", "leaked"];
-/// Who switches it off, and how it is lifted again.
+/// The admin's switch of all keys and the owner's own switch: the operation that disables the key, and the one that
+/// enables it again.
 const SWITCHES: [(&str, &str); 2] = [("off", "on"), ("off by owner", "on by owner")];
 const OTHERS: [&str; 3] = ["revoke", "suspend", "plan change"];
 
-/// What the default plan gives, and what it gives after the change.
+/// The limit of the default plan in nano-USD, and its limit after the change.
 const LIMIT: i64 = 5_000_000_000;
 const CHANGED: i64 = 3_000_000_000;
 const PRICE: i64 = 700_000_000;
 const CENT: i64 = 10_000_000;
 
-/// An order of operations, and what is between them.
+/// An order of operations, and what happens between them.
 struct Order {
     operations: Vec<&'static str>,
     switch: (&'static str, &'static str),
-    /// What the key has used before, so that it is kept for its figures when it ends.
+    /// Whether the key has spent something before, so that it is retained for its figures when it ends.
     used: bool,
-    /// A sweep runs after each.
+    /// Whether a sweep runs after each operation.
     swept: bool,
 }
 
@@ -54,7 +55,7 @@ impl Order {
 
 type Start = (World, Cast);
 
-/// A member with a key that is new, or used; and the others.
+/// Makes a world with a new key, and one with a used key; the other people are signed in too.
 fn starts() -> [Start; 2] {
     [0.0, 1.0].map(|dollars| {
         let world = World::new();
@@ -67,7 +68,7 @@ fn starts() -> [Start; 2] {
     })
 }
 
-/// Every order of everything, and of every part of it that a rotation is in.
+/// Calls `with` for every order of all operations, and of every subset that has a rotation in it.
 fn each_order(mut with: impl FnMut(&Order)) {
     for rotation in ROTATIONS {
         for switch in SWITCHES {
@@ -79,7 +80,7 @@ fn each_order(mut with: impl FnMut(&Order)) {
                     .collect();
                 orders.extend(more);
             }
-            // Where nothing is switched, who would have is all the same.
+            // An order without a switch is the same for both actors, so it is played once.
             orders.retain(|order| switch == SWITCHES[0] || order.contains(&switch.0));
             for operations in orders {
                 for [used, swept] in [[false, false], [false, true], [true, false], [true, true]] {
@@ -101,12 +102,12 @@ fn inserted(order: &[&'static str], at: usize, name: &'static str) -> Vec<&'stat
     order
 }
 
-/// An order under way.
+/// An order that is being played.
 struct Run {
     world: World,
     cast: Cast,
     swept: bool,
-    /// What was not refused.
+    /// The operations that were not refused.
     took: Vec<&'static str>,
 }
 
@@ -123,7 +124,7 @@ impl Run {
         }
     }
 
-    /// From one to its end; then whoever has a secret uses it, and time passes.
+    /// Runs one operation to its end. Then every secret spends, and a sweep runs if the order wants one.
     fn runs(&mut self, name: &'static str) {
         let told = done(self.starts(name));
         self.ended(name, told);
@@ -141,7 +142,7 @@ impl Run {
         assert!(self.spent() <= LIMIT, "{}", self.spent());
     }
 
-    /// So many calls with each secret there ever was.
+    /// Makes this many calls with every secret that was ever given out.
     fn burns(&self, times: usize) {
         let now = self.world.upstream_now_ms();
         for secret in self.world.delivered.borrow().iter() {
@@ -155,14 +156,14 @@ impl Run {
         }
     }
 
-    /// What all keys have used, whether they are there or not.
+    /// The lifetime spend of all keys in nano-USD, deleted keys included.
     fn spent(&self) -> i64 {
         let sandbox = self.world.sandbox.borrow();
         let keys = sandbox.ledger().keys.iter();
         keys.map(|key| key.usage.lifetime.nanos).sum()
     }
 
-    /// The places among all secrets of those that work.
+    /// The indices of those secrets that work, among all that were given out.
     fn working(&self) -> Vec<usize> {
         let usable = self.world.usable();
         let secrets = self.world.delivered.borrow();
@@ -177,7 +178,7 @@ impl Run {
         self.took.contains(&name)
     }
 
-    /// Which secrets work as long as nothing holds the key off.
+    /// The indices of the secrets that must work while no hold disables the key.
     fn last_word(&self) -> Vec<usize> {
         let last = self.world.delivered.borrow().len() - 1;
         if self.is_dead() || self.is_used_up() {
@@ -189,12 +190,12 @@ impl Run {
         }
     }
 
-    /// For good: it has ended, or it has leaked and its owner has no other yet.
+    /// The key has ended, or it has leaked and its owner has no successor yet.
     fn is_dead(&self) -> bool {
         self.has("revoke") || self.has("suspend") || self.is_held("leak")
     }
 
-    /// Off until the reset, since there is nothing left.
+    /// The key is disabled until the reset, because less than a cent is left.
     fn is_used_up(&self) -> bool {
         self.is_held("budget") && self.spent() > self.limit() - CENT
     }
@@ -209,14 +210,14 @@ impl Run {
         self.world.db.number(&holds) > 0
     }
 
-    /// What must be at the end of any order.
+    /// Checks what must hold at the end of any order.
     fn settles(self, switch: (&'static str, &'static str)) {
         recover(&self.world, &self.cast, 0);
         self.looks();
         let off = self.has(switch.0);
         self.is_as(&if off { vec![] } else { self.last_word() });
         self.gives_no_more();
-        // What held it off is lifted: what ended stays dead, and nothing else does.
+        // The hold is lifted: an ended key stays ended, and any other key works.
         let told = done(self.starts(switch.1)).unwrap();
         assert!(told.status < 500, "{told:?}");
         recover(&self.world, &self.cast, 0);
@@ -228,7 +229,7 @@ impl Run {
         assert!(!(dead && revived), "a secret works again");
     }
 
-    /// Upstream has what is expected to work, and nothing else that does.
+    /// Checks that exactly the expected secrets work at OpenRouter, and that no other key does.
     fn is_as(&self, expected: &[usize]) {
         assert_eq!(self.working(), expected, "took {:?}", self.took);
         assert_eq!(
@@ -238,7 +239,7 @@ impl Run {
         );
     }
 
-    /// All is used that upstream lets through.
+    /// Spends everything that OpenRouter lets through, and checks that it is within the limit.
     fn gives_no_more(&self) {
         let before = self.spent();
         self.burns(9);
@@ -246,7 +247,7 @@ impl Run {
         assert!(spent <= self.limit().max(before), "{spent} after {before}");
     }
 
-    /// By the plan, as it is now.
+    /// The limit of the plan as it is now, in nano-USD.
     fn limit(&self) -> i64 {
         if self.has("plan change") {
             CHANGED
@@ -300,14 +301,14 @@ fn the_first_held_anywhere_while_the_others_run_in_every_order() {
     choice.counted("orders while the first is held");
 }
 
-/// How many effects an operation has that nothing happens to.
+/// Counts the effects of an operation that nothing disturbs.
 fn effects(run: &Run, first: &str) -> usize {
     run.world.effects.plan(&[]);
     done(run.starts(first));
     run.world.effects.count()
 }
 
-/// The first just after its `k`-th effect, while the others run.
+/// Holds the first operation just after its `k`-th effect while the others run.
 fn held(mut run: Run, k: usize, first: &'static str, others: &[&'static str]) -> Run {
     let mut act = run.starts(first);
     run.world.effects.plan(&[(k, Fate::HeldAfter)]);

@@ -1,4 +1,4 @@
-//! A page that was made for one account must not act for another that has signed in since, in another tab.
+//! A page that was made for one account must not act for another account that has signed in since, in another tab.
 
 use keycap::http::routes::{MEMBER_HEADER, ROUTES, Route, Takes};
 use keycap::http::server::message::Body;
@@ -8,10 +8,10 @@ use crate::support::browser::{CLAIM, Told, changes};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
-/// A change of our own page's making that says for which member the page was made, or does not.
+/// Sends a change as our own page does. With `page_of`, it names the member for whom the page was made.
 fn change(browser: &Browser<'_>, route: &Route, page_of: Option<&str>) -> Told {
     let mut headers = vec![("origin", ORIGIN), ("content-type", "application/json")];
-    // An empty one would be left out by no browser: the name stands there, and names nobody.
+    // A browser sends an empty header too: then the header is there and names nobody.
     headers.extend(page_of.map(|member| (MEMBER_HEADER, member)));
     let body = match route.takes {
         Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
@@ -34,7 +34,7 @@ fn a_tab_that_shows_one_account_claims_nothing_for_the_one_that_signed_in_since(
     let world = World::new();
     let tab = Browser::signed_in(&world, "member");
     let shown = world.member("member");
-    // In another tab of the same browser.
+    // In another tab of the same browser, the second member signs in.
     assert_eq!(tab.post("/auth/logout", "{}").status, 303);
     assert_eq!(tab.sign_in("second").status, 303);
     let before = world.db.dump();
@@ -51,7 +51,7 @@ fn a_tab_that_shows_one_account_claims_nothing_for_the_one_that_signed_in_since(
     assert_eq!(told.secret(), None);
     assert_eq!(world.db.dump(), before, "nothing is done for anybody");
     assert_eq!(world.calls("openrouter.keys.create"), 0);
-    // The page, loaded anew, is the second member's.
+    // The page, loaded anew, belongs to the second member.
     let me = tab.get("/api/v1/me").json();
     assert_eq!(me["member"]["id"], json!(world.member("second")));
     assert_eq!(tab.claim().status, 201);
@@ -108,11 +108,11 @@ fn every_change_but_signing_out_of_this_browser_needs_a_session_and_a_name() {
     let world = World::new();
     let anybody = Browser::new(&world);
     for route in changing().filter(|route| route.names_member()) {
-        // Without a session there is nobody to be mistaken for.
+        // Without a session no other member can be meant.
         let told = change(&anybody, route, Some("mem_000000000000000000000000"));
         assert!([401, 404].contains(&told.status), "{} {told:?}", route.path);
     }
-    // A form without scripts, from a page of whichever account.
+    // A form without scripts works from a page of any account.
     let member = Browser::signed_in(&world, "member");
     let told = member.send_unnamed("POST", "/auth/logout", &[("origin", ORIGIN)], Body::Empty);
     assert_eq!(told.status, 303);

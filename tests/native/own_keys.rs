@@ -1,4 +1,4 @@
-//! What owners do with their own keys: off and on, a name, the end.
+//! What owners do with their own keys: disable and enable them, name them, and delete them.
 
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::session::Session;
@@ -14,7 +14,7 @@ use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 
-/// A member with a key, and its address.
+/// Makes a member with a key. Returns the member and the key's address.
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
     let told = member.claim();
@@ -23,13 +23,13 @@ fn holder(world: &World) -> (Browser<'_>, String) {
     (member, format!("/api/v1/keys/{id}"))
 }
 
-/// The key of an answer that says that something is being carried out.
+/// Checks that an answer says that a change is being carried out. Returns the answer's key.
 fn under_way(told: &crate::support::browser::Told) -> Value {
     assert_eq!(told.status, 202, "{told:?}");
     told.json()["key"].clone()
 }
 
-/// The key of a good answer, which upstream has confirmed.
+/// Checks that an answer is good, so that OpenRouter has confirmed the change. Returns the answer's key.
 fn key_of(told: &crate::support::browser::Told) -> Value {
     assert_eq!(told.status, 200, "{told:?}");
     told.json()["key"].clone()
@@ -48,7 +48,7 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-/// A key that was made, and is off until the window ends.
+/// Checks that a key was made and is disabled until the window ends.
 fn nothing_left(told: &crate::support::browser::Told) {
     assert_eq!(told.status, 201, "{told:?}");
     let key = told.json()["key"].clone();
@@ -58,7 +58,7 @@ fn nothing_left(told: &crate::support::browser::Told) {
     );
 }
 
-/// A hold that is not the owner's.
+/// Puts a hold of an admin on the key, which its owner cannot lift.
 fn admin_hold(world: &World) {
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
@@ -179,7 +179,7 @@ fn what_the_house_holds_nobody_enables_and_everybody_may_put_off() {
              INSERT OR IGNORE INTO holds (key_id, reason, actor, since, change_id) SELECT id, '{reason}', 't', 1, 't' FROM keys"
         ));
         let said = world.calls("openrouter.keys.update");
-        // The admin's hold bars the owner all the while.
+        // The admin's hold keeps the owner from enabling the key in every case.
         let before = world.db.dump();
         assert_eq!(member.patch(&key, ON).code(), "key_held", "{reason}");
         assert_eq!(world.db.dump(), before);
@@ -229,7 +229,7 @@ fn an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
     );
     assert_eq!(changed(&operator, &key, ON), (json!("active"), json!([])));
     assert_eq!(world.usable().len(), 1);
-    // Of two holds each lifts theirs.
+    // Of two holds, each actor lifts their own.
     changed(&member, &key, OFF);
     assert_eq!(
         changed(&operator, &key, ON),
@@ -246,7 +246,7 @@ fn an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
         )),
         ["disabled", "enabled", "hold_lifted", "hold_put", "key_renamed"]
     );
-    // On their own key an admin is its owner.
+    // On their own key an admin acts as its owner.
     let told = operator.claim();
     let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
     let own = format!("/api/v1/keys/{id}");
@@ -327,7 +327,7 @@ fn an_admin_removes_a_key_for_good_and_again_is_the_same() {
     let ended =
         "SELECT actor FROM audit WHERE action IN ('key_ended', 'revoke_asked', 'revoke_confirmed')";
     assert_eq!(world.db.texts(ended), vec![admin; 3]);
-    // When it was off for good is never cleared, and shown to admins.
+    // The time when the key was disabled for good is never cleared, and admins see it.
     let off_at = "SELECT ended_at FROM generations";
     let at = world.db.number(off_at);
     sweeps(&world, 2);
@@ -509,7 +509,7 @@ fn a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
     assert_eq!(member.get("/api/v1/keys").json()["keys"], json!([]));
     oracle::settled(&world);
 
-    // Again is the same, and nothing revives it.
+    // Deleting it again gives the same answer, and nothing enables it again.
     assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
     for body in [ON, OFF, r#"{"name":"late"}"#] {
         let told = member.patch(&key, body);
@@ -606,7 +606,7 @@ fn to_remove_a_key_and_claim_again_is_no_refill() {
     world.pass(60);
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     key_of(&member.delete(&format!("/api/v1/keys/{id}")));
-    // What two keys in a row had under way is counted first.
+    // What was in flight for two keys in a row must be counted before the next claim.
     let told = member.claim();
     assert_eq!(
         (told.status, told.code().as_str()),
@@ -631,7 +631,7 @@ fn figures_that_cannot_be_had_count_as_all_of_the_cap() {
     world.add_fault("openrouter.keys.get", "reset_before", more);
     assert_eq!(under_way(&member.delete(&key))["state"], "revoking");
     assert_eq!(world.usable().len(), 0, "off, though not removed");
-    // Its turn comes later each time; the walk that sees it meanwhile leaves it to that.
+    // The retry is postponed further each time, and the walk that sees the key meanwhile leaves it to that retry.
     let mut sweeps_taken = 0;
     while world.states() == ["revoking"] {
         assert_eq!(world.calls("openrouter.keys.delete"), 0);
@@ -669,7 +669,7 @@ fn where_an_enable_may_land_yet_the_key_is_deleted_at_once_and_all_of_its_cap_co
 fn a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_recorded() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
-    // Held just before its create is sent.
+    // The claim is held just before its create is sent.
     world.effects.plan(&[(1, Fate::HeldBefore)]);
     let claim = member.start_claim();
     world.effects.plan(&[]);
@@ -679,7 +679,7 @@ fn a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_record
     assert_eq!(member.patch(&key, OFF).code(), "claim_in_progress");
     assert_eq!(claim.release().status, 201);
 
-    // One that never came to be is none.
+    // A key whose mint was refused does not exist for its owner.
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
@@ -716,7 +716,7 @@ fn of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doubt()
     let world = World::new();
     let (member, key) = holder(&world);
     admin_hold(&world);
-    // The owner's off is held just before it is sent; the sweep says off meanwhile.
+    // The owner's disable is held just before it is sent, and meanwhile the sweep disables the key.
     let off = member.at_fresh_isolate();
     world.effects.plan(&[(4, Fate::HeldBefore)]);
     let held = off.start("PATCH", &key, OFF);
@@ -807,7 +807,7 @@ fn each_change_wants_a_current_session_in_its_own_statement() {
         assert!(matches!(told, Some(Err(StoreError::SessionEnded))));
         assert_eq!(world.db.dump(), before);
     }
-    // And an active member, an admin too.
+    // The statements also require an active member, even if the member is an admin.
     let operator = Browser::signed_in(&world, "operator");
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) SELECT 't', public_id, 'sessions_ended', 't', 1 FROM members;

@@ -1,10 +1,10 @@
-//! The documents that the Worker fills: their figures, their words, and what they never hold.
+//! The pages that the Worker fills: their figures, their words, and what they never contain.
 
 use crate::support::{Browser, World};
 
 const DOCUMENTS: [&str; 3] = ["/", "/docs", "/keys"];
 
-/// A page's text as a reader has it: without tags, entities resolved, white space as one space.
+/// A page's text as a reader sees it: without tags, with entities resolved, and with white space as one space.
 fn text(html: &str) -> String {
     let mut text = String::new();
     for part in html.split('<') {
@@ -249,7 +249,7 @@ fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() 
         fields[3].1,
         "http://localhost:8787/.well-known/security.txt"
     );
-    // RFC 9116, 2.5.5: in the future, by less than a year.
+    // RFC 9116, 2.5.5: the expiry is in the future, by less than a year.
     let expires = keycap::domain::time::Timestamp::parse(fields[1].1).unwrap();
     let ahead = expires.since(world.now()) / 86_400;
     assert!((100..365).contains(&ahead), "{ahead} days");
@@ -324,7 +324,7 @@ fn the_docs_say_that_rates_are_the_accounts_and_promise_none_for_a_key() {
     ] {
         assert!(docs.contains(told), "{told}");
     }
-    // Nor is one promised anywhere else.
+    // No other page promises a rate either.
     for path in DOCUMENTS {
         for promise in [
             "requests per minute",

@@ -1,5 +1,5 @@
-//! A claim held at every effect while something else runs to its end, then let go: dropping a future covers death, not
-//! pause.
+//! A claim that is held at every effect while another operation runs to its end, and that then goes on. Dropping a
+//! future tests the death of an isolate, but not a pause.
 
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
@@ -9,10 +9,10 @@ const EFFECTS: usize = 3;
 const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 
-/// Something else, by the same member at another isolate or by somebody else.
+/// Another operation, by the same member at another isolate or by somebody else.
 type Meanwhile = fn(&World, &Browser<'_>);
 
-/// What may run while the claim is held.
+/// The operations that may run while the claim is held.
 const MEANWHILE: [(&str, Meanwhile); 7] = [
     ("nothing", |_, _| {}),
     ("another claim of the same member", |_, member| {
@@ -81,7 +81,8 @@ fn a_claim_held_anywhere_while_anything_runs_keeps_every_promise() {
     assert_eq!(scenarios, MEANWHILE.len() * EFFECTS * 2);
 }
 
-/// Holds a request between its doubt and its sending, lets something else be done and confirmed, and lets it go on.
+/// Holds a request after it is marked in flight and before it is sent. Another change runs and is confirmed meanwhile,
+/// and then the request goes on: it must send nothing.
 fn held_before_it_is_sent(
     world: &World,
     (who, method, target, body): (&Browser<'_>, &str, &str, &str),
@@ -155,7 +156,7 @@ fn an_attempt_that_was_taken_over_records_nothing_and_its_key_is_gone() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let elsewhere = member.at_fresh_isolate();
-    // Held between upstream's answer and the record.
+    // The claim is held between OpenRouter's answer and the record.
     world.effects.plan(&[(1, Fate::HeldAfter)]);
     let held = member.start_claim();
     for _ in 0..2 {

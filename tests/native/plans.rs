@@ -1,4 +1,4 @@
-//! Plans as data: the starting set, changes that reach every owner, and keys that no longer fit.
+//! Plans as data: the starting set, changes that reach every owner, and keys beyond the quota of a plan.
 
 use sandbox::{Spent, Usd};
 use serde_json::json;
@@ -166,7 +166,7 @@ fn one_members_budget_is_not_anothers() {
     assert_eq!(calls(&mine, 3.0), booked(2.0), "as far as the limit goes");
     assert_eq!(calls(&mine, 0.01), Spent::LimitReached);
     sweeps(&world, 2);
-    // The other one has all of theirs, whatever became of the first, and not a cent more.
+    // The other member has their whole limit, whatever the first one spent, and not a cent more.
     assert_eq!(limits(&world), [5.0, 5.0]);
     assert_eq!(calls(&others, 4.0), booked(4.0));
     assert_eq!(calls(&others, 4.0), booked(1.0));
@@ -177,13 +177,13 @@ fn one_members_budget_is_not_anothers() {
         Spent::LimitReached,
         "nothing is passed on"
     );
-    // How many keys there may be is another matter: it takes nothing of a budget, and a spent budget gives it nothing.
+    // Seats and budgets are independent: a further seat takes nothing from a budget, and a spent budget frees no seat.
     let third = Browser::signed_in(&world, "load-1");
     assert_eq!(third.claim().code(), "seats_full");
     world.set("MAX_TOTAL_KEYS", "3");
     let fresh = third.at_fresh_isolate().claim().secret();
     assert_eq!(calls(&fresh, 9.0), booked(5.0));
-    // The next day each has their own again.
+    // The next day each member has their own limit again.
     world.pass(12 * 3_600);
     sweeps(&world, 2);
     for secret in [&mine, &others, &fresh] {
@@ -244,7 +244,7 @@ fn a_mint_under_way_is_not_recorded_under_another_plan() {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
         let operator = Browser::signed_in(&world, "operator");
-        // Revisions of two plans that would be the same number.
+        // After this, the revision would be the same number under both plans.
         world.db.run(
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'plan:default', 'plan_changed', 't', 1);
              UPDATE plans SET rev = 1, change_id = 't' WHERE is_default = 1",
@@ -306,7 +306,7 @@ fn where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
     assert_eq!(told.status, 200, "{told:?}");
     sweeps(&world, 1);
     assert_eq!(on(), [json!(null), json!("server")]);
-    // Somebody else's, and nobody's.
+    // A key of somebody else, and a key that does not exist, get 404.
     let second = Browser::signed_in(&world, "second");
     for key in [server.as_str(), "key_000000000000000000000000"] {
         assert_eq!(
@@ -316,7 +316,7 @@ fn where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
             404
         );
     }
-    // Where one goes, another fits again.
+    // When one key is deleted, another key is within the quota again.
     let claimed = world
         .db
         .text("SELECT public_id FROM keys WHERE ordinal = 0");
@@ -397,7 +397,7 @@ fn no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
             r#"{"limit_usd":"2"}"#,
         ),
         ("plans::CHANGE_GUARD", plan, one, two),
-        // What fitted is put off anew.
+        // The late change would lift the quota holds that the newer change set.
         ("plans::CHANGE_GUARD", plan, two, one),
         (
             "allowances::ASSIGN_GUARD",
@@ -496,7 +496,7 @@ fn one_request_brings_as_many_keys_up_to_date_as_somebody_can_wait_for() {
     sweeps(&world, 1);
     let limits = "SELECT COUNT(*) FROM generations WHERE limit_nano = 3000000000";
     assert_eq!(world.db.number(limits), 14, "the sweep does the others");
-    // An upstream that takes its time is not waited for beyond some seconds.
+    // The request waits only some seconds for a slow OpenRouter.
     world.add_fault(
         "openrouter.keys.update",
         "stall_before",
@@ -545,19 +545,19 @@ fn a_prepaid_plan_of_a_member_with_many_keys_is_given_or_taken_once_all_of_them_
     let read = assign("prepaid");
     assert_eq!((read.0, world.db.text(plan).as_str()), (503, "many"));
     assert!(read.1 <= 10, "{read:?}");
-    // Figures of the day before are read again, and none is concluded from.
+    // Figures of the day before are read again, and nothing is concluded from them.
     world.pass(86_400);
     assert_eq!(assign("prepaid").0, 503);
     world.pass(60);
     assert_eq!(assign("prepaid").0, 200);
     let known = "SELECT COUNT(*) FROM generations WHERE lifetime_at_switch_nano = 10000000";
     assert_eq!(world.db.number(known), 12);
-    // While more work than are read in a request, what they may have spent since is not known.
+    // While more keys work than one request reads, it is unknown what they have spent since.
     for _ in 0..3 {
         world.pass(60);
         assert_eq!(assign("many").0, 503);
     }
-    // One works on; what it spends of the payments is known to the end, however many others there are.
+    // One key still works. What it spends of the payments is known to the end, however many other keys there are.
     let pays = format!("{of_member}/payments");
     let paid = r#"{"payment_id":"p-1","amount_usd":"9"}"#;
     assert_eq!(operator.post(&pays, paid).status, 201);
@@ -566,7 +566,7 @@ fn a_prepaid_plan_of_a_member_with_many_keys_is_given_or_taken_once_all_of_them_
     assert_eq!(works.len(), 1);
     world.pass(3_600);
     world.spent_by(&works[0].hash, 1.0);
-    // Also where others were read longer ago.
+    // This also holds where the other keys were read earlier.
     world
         .db
         .run("UPDATE generations SET usage_read_at = usage_read_at + 60 WHERE state = 'active'");
@@ -578,7 +578,7 @@ fn a_prepaid_plan_of_a_member_with_many_keys_is_given_or_taken_once_all_of_them_
     assert_eq!(assign("many").0, 200);
     let spent = "SELECT SUM(n.prepaid_spent_nano + COALESCE(n.prepaid_reserved_nano, 0)) FROM generations n";
     assert_eq!(world.db.number(spent), 3_000_000_000);
-    // An upstream that takes its time is not waited for beyond some seconds, and nothing is concluded.
+    // The request waits only some seconds for a slow OpenRouter, and concludes nothing.
     world.pass(3_600);
     let clock = world.now_ms.clone();
     world.effects.between(Some(Box::new(move |effect| {

@@ -1,4 +1,4 @@
-//! Prepaid plans: what was paid, less the margin, is what a key may spend in its whole life.
+//! Prepaid plans: a key may spend in its whole life what was paid, less the margin.
 
 use serde_json::json;
 
@@ -170,7 +170,7 @@ fn what_was_paid_and_not_spent_waits_through_another_plan() {
     spends(&world, 3.0);
     assign(&world, &member, "prepaid");
     sweeps(&world, 2);
-    // Eighteen of its life, and the 25 that are left.
+    // The limit is the 18 dollars that the key has spent in its life, and the 25 that are left of the payments.
     assert_eq!(limits(&world), [43.0]);
     let again = pays(&world, &member, "p-1", "40");
     assert_eq!(
@@ -184,7 +184,7 @@ fn what_was_paid_and_not_spent_waits_through_another_plan() {
         (201, &json!(false))
     );
     assert_eq!(limits(&world), [48.0]);
-    // Once more round, by way of a key that is removed.
+    // The same once more, now with a key that is deleted in between.
     spends(&world, 10.0);
     let id = world.db.text("SELECT public_id FROM keys");
     assert_eq!(member.delete(&format!("/api/v1/keys/{id}")).status, 200);
@@ -234,7 +234,7 @@ fn a_key_that_was_read_by_nobody_keeps_a_prepaid_plan_from_its_owner_in_the_stat
     assert_eq!(member.claim().status, 201);
     let operator = Browser::signed_in(&world, "operator");
     let target = format!("{}/plan", address(&member));
-    // The figure that was just read is lost before the plan is given.
+    // The figure that was just read is lost before the plan is assigned.
     world.db.run("CREATE TRIGGER forgets AFTER UPDATE OF usage_read_at ON generations BEGIN UPDATE generations SET usage_read_at = NULL; END");
     let told = operator.post(&target, r#"{"plan":"prepaid"}"#);
     assert_eq!((told.status, told.code()), (503, "spend_unread".into()));
@@ -242,7 +242,8 @@ fn a_key_that_was_read_by_nobody_keeps_a_prepaid_plan_from_its_owner_in_the_stat
     assert_eq!(operator.post(&target, r#"{"plan":"prepaid"}"#).status, 200);
 }
 
-/// A member with 40 prepaid dollars of which 15 are spent, who comes to another plan while OpenRouter takes no change.
+/// Makes a member with 40 prepaid dollars, of which 15 are spent, who gets another plan while OpenRouter accepts no
+/// change.
 fn leaving_while_changes_fail<'w>(world: &'w World, kind: &str) -> Browser<'w> {
     let member = Browser::signed_in(world, "member");
     assign(world, &member, "prepaid");
@@ -268,7 +269,7 @@ fn what_is_spent_before_the_next_plans_limit_is_confirmed_is_of_what_was_paid() 
         oracle::settled(&world);
         assign(&world, &member, "prepaid");
         sweeps(&world, 2);
-        // Of the forty, 25 are spent.
+        // Of the forty dollars, 25 are spent.
         assert_eq!(limits(&world), [40.0], "{kind}");
         oracle::settled(&world);
     }
@@ -310,7 +311,7 @@ fn a_prepaid_key_that_ends_before_the_next_plans_limit_is_confirmed_leaves_what_
 fn what_may_have_been_spent_of_what_was_paid_is_not_given_again_where_nobody_can_tell() {
     let world = World::new();
     let member = leaving_while_changes_fail(&world, "error_before");
-    // Somebody deletes it at OpenRouter: what it had spent by then is known to nobody.
+    // Somebody deletes the key at OpenRouter, so nobody knows what it had spent by then.
     let hash = world.db.text("SELECT upstream_hash FROM generations");
     world.by_hand("DELETE", &format!("/keys/{hash}"), &json!({}));
     world.sandbox.borrow_mut().clear_faults();

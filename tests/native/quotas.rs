@@ -1,5 +1,5 @@
-//! What a member may change of their own keys in a day: generous for people, little for a script; and what makes a key safer
-//! always goes.
+//! How often a member may change their own keys in a day: often enough for a person, and little for a script. A change
+//! that makes a key safer is always allowed.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn written(world: &World, action: &str) -> i64 {
     world.db.number(&sql)
 }
 
-/// Refused until the next day, with nothing written.
+/// Checks that a change is refused until the next day, and that nothing is written.
 fn used_up(world: &World, told: &Told, action: &str, quota: i64) {
     assert_eq!(
         (told.status, told.code()),
@@ -68,7 +68,7 @@ fn a_member_renames_fifty_times_a_day() {
     used_up(&world, &rename(50), "key_renamed", 50);
     assert_eq!(rename(49).status, 200, "it has that name already");
     assert_eq!(holder.key()["name"], "n49");
-    // An admin's change of the same key is another matter, and so is the next day.
+    // An admin's change of the same key does not count, and the next day the quota is free again.
     let operator = Browser::signed_in(&world, "operator");
     assert_eq!(
         operator
@@ -161,7 +161,7 @@ fn a_leak_of_a_prepaid_key_without_credit_makes_no_row_for_a_mint_and_is_told_tw
     used_up(&world, &holder.post("leaked", &json!({})), "hold_put", 20);
     assert_eq!(holder.post("rotate", &json!({})).code(), "credit_spent");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM generations"), 1);
-    // A payment makes room, and the key goes on.
+    // A payment adds credit, and the key goes on.
     let paid = paid.replace("p-1", "p-2");
     admin(
         &world,
@@ -261,7 +261,7 @@ fn five_hundred_idempotency_keys_a_day_are_remembered() {
          SELECT k.owner_id, 'key' || i, 'request', 'nonce', 'nonce', k.created_at, 204, k.created_at FROM n JOIN keys k",
     );
     assert_eq!(rename("last", "one").status, 200);
-    // What makes nothing twice is done, and not remembered.
+    // A change that makes nothing twice is done, and is not remembered.
     let told = rename("beyond", "two");
     assert_eq!(
         (told.status, told.header("idempotency-replayed")),

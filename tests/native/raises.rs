@@ -1,4 +1,4 @@
-//! Raises: more for one key, until a moment or for good.
+//! Raises: a higher limit for one key, until a moment or for good.
 
 use serde_json::{Value, json};
 

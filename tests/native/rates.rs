@@ -1,9 +1,9 @@
-//! Whose rate a request uses up: never somebody else's.
+//! Each request counts against the rate limit of the member who sent it, and never against somebody else's.
 
 use crate::support::{Browser, World, oracle};
 use keycap::http::server::message::Body;
 
-/// More than any limit lets through in a minute.
+/// More requests than any rate limit lets through in a minute.
 const MANY: usize = 150;
 
 fn thief_and_victim<'w>(world: &'w World, persona: &str) -> (Browser<'w>, Browser<'w>) {
@@ -12,7 +12,7 @@ fn thief_and_victim<'w>(world: &'w World, persona: &str) -> (Browser<'w>, Browse
     (thief, victim)
 }
 
-/// As a page does that its owner still has open: the cookie is kept, whatever the answers say.
+/// Sends many requests like a page that is still open: it keeps its cookie, whatever the answers say.
 fn keeps_its_cookie(thief: &Browser<'_>, hammering: impl Fn(&Browser<'_>)) {
     let kept = thief.cookies.borrow().clone();
     for _ in 0..MANY {
@@ -62,7 +62,7 @@ fn a_thief_of_a_session_cannot_keep_its_owner_from_ending_it() {
     let world = World::new();
     let (thief, victim) = thief_and_victim(&world, "member");
     *world.rates.borrow_mut() = Some(Default::default());
-    // Everything that the session may do, from elsewhere, but ending itself.
+    // The thief does everything that the session may do, except ending it.
     keeps_its_cookie(&thief, |tab| {
         tab.get("/api/v1/me");
         tab.claim();

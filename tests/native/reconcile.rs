@@ -22,7 +22,7 @@ fn counts(world: &World) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// One reconciliation to its end, and its counts.
+/// Runs one reconcile to its end. Returns its counts.
 fn reconciled(world: &World) -> Value {
     world.pass(TEN_MINUTES);
     assert!(world.reconcile());
@@ -86,7 +86,7 @@ fn a_key_that_somebody_else_enabled_is_disabled_again() {
 
 #[test]
 fn a_limit_that_somebody_else_raised_is_lowered_again() {
-    // Of one that is looked at again anyway, too: what it has used of its day is not in its next generation's cap.
+    // It also holds for a key whose limit is due anyway: what an earlier generation spent on that day stays subtracted.
     for capped in [false, true] {
         for elsewhere in [json!(50), json!(null)] {
             let world = World::new();
@@ -159,7 +159,7 @@ fn a_limit_changed_elsewhere_is_due_for_its_driver_and_the_rest_is_told() {
             ),
             before
         );
-        // As it was, so that the oracle can look.
+        // The key gets its own settings back, so that the oracle can compare.
         let is = json!({ "limit": 5, "limit_reset": "daily", "include_byok_in_limit": true,
             "name": world.db.text("SELECT upstream_name FROM generations") });
         by_hand(&world, &is);
@@ -216,7 +216,7 @@ fn a_key_that_vanished_is_shown_as_missing_and_can_be_removed() {
 fn a_listing_alone_makes_nothing_missing() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
-    // Upstream lists nothing, and knows the key by its hash.
+    // OpenRouter lists nothing, but still finds the key by its hash.
     world.bend.set(Some(|call, body| {
         if call.method == "GET" && call.url.path().ends_with("/keys") {
             body["data"] = json!([]);
@@ -224,7 +224,7 @@ fn a_listing_alone_makes_nothing_missing() {
     }));
     assert_eq!(reconciled(&world)["missing"], 0);
     world.bend.set(None);
-    // A refusal, or silence, is no "not there" either.
+    // A refusal, or no answer, does not mean that the key is missing either.
     for (kind, more) in [
         ("refuse", json!({ "status": 400, "times": 0 })),
         ("error_before", json!({ "times": 0 })),
@@ -296,7 +296,7 @@ fn keys_outside_the_default_workspace_are_seen_switched_and_removed_by_hash_alon
     assert_eq!(world.usable().len(), 0);
 }
 
-/// Two hundred and fifty keys of ours in two workspaces, behind each other's rows.
+/// Makes 250 keys of ours in two workspaces, between keys of others.
 fn crowd(world: &World) -> String {
     let elsewhere = world.workspace();
     for n in 0..250 {
@@ -324,7 +324,7 @@ fn all_pages_of_all_workspaces_are_read_also_while_the_list_shrinks() {
         (&json!(250), &json!(120), &json!(0))
     );
     assert!(counts["pages"].as_u64().unwrap() >= 6);
-    // Somebody deletes between two pages.
+    // Somebody deletes keys between two pages.
     world.pass(TEN_MINUTES);
     let service = world.service();
     let now = world.now();
@@ -365,7 +365,7 @@ fn what_a_run_does_not_finish_goes_on_with_the_next_trigger() {
     world.somebodys_keys(2_000);
     world.pass(TEN_MINUTES);
     let began = world.now();
-    // The third slice of pages finds nobody there, then the isolate dies.
+    // The third group of pages gets no answer, and then the isolate dies.
     world.add_fault(
         "openrouter.keys.list",
         "error_before",
@@ -426,7 +426,7 @@ fn strays_of_any_age_are_settled_and_unknown_markers_quarantined() {
     let world = World::new();
     holder(&world, "member");
     let name = world.marker_without_row(1);
-    // Long before what a sweep looks back on.
+    // The stray is older than the time on which a sweep looks back.
     world.db.run("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome)
         VALUES ('run_t', 'sweep', 9999999999, 1, 1, 1, 'done')");
     let counts = reconciled(&world);
@@ -511,7 +511,7 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
         false
     );
 
-    // The same in earnest.
+    // The same as a real run.
     let told = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":false}"#);
     assert_eq!(told.status, 202);
     let listed = operator.get(JOBS).json();
@@ -641,7 +641,7 @@ fn a_list_of_workspaces_that_repeats_itself_does_not_fail_the_comparison() {
     let (member, _) = holder(&world, "member");
     let elsewhere = world.workspace();
     by_hand(&world, &json!({ "workspace_id": elsewhere }));
-    // It claims more than it shows, page after page the same.
+    // The list claims more entries than it shows, and every page is the same.
     world.bend.set(Some(|call, body| {
         if call.method == "GET" && call.url.path().ends_with("/workspaces") {
             body["total_count"] = json!(250);
@@ -708,7 +708,7 @@ fn a_list_of_keys_that_repeats_itself_ends_the_walk_with_a_word() {
         member.get("/api/v1/keys").json()["keys"][0]["missing"],
         false
     );
-    // The sweep concludes nothing from it either.
+    // The sweep concludes nothing from such a list either.
     let second = Browser::signed_in(&world, "second");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
     assert_eq!(second.claim().status, 503);

@@ -1,4 +1,4 @@
-//! Claims by approval, what members ask for, and what admins decide.
+//! Claims by approval: what members request, and what admins decide.
 
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::request::RequestState;
@@ -86,7 +86,7 @@ fn by_approval_only_whom_an_admin_lets_in_claims() {
             &Value::Null
         )
     );
-    // Asking again changes nothing.
+    // A second request changes nothing.
     let again = ask(&member, "claim", "other words");
     assert_eq!((again.status, &again.json()["request"]), (200, &request));
     assert_eq!(member.get(REQUESTS).json()["requests"], json!([request]));
@@ -178,7 +178,7 @@ fn an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() {
         ),
         (is(403, "account_too_young"), &json!("appeal"), &Value::Null)
     );
-    // Nothing else is to be asked for, and not by those whom no rule refuses.
+    // No other kind of request is accepted, and none from a member whom no rule refuses.
     assert_eq!(
         said(&ask(&newcomer, "claim", "")),
         is(409, "nothing_to_request")
@@ -196,7 +196,7 @@ fn an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() {
         decide(&operator, &made.json()["request"]["id"], "approved").status,
         200
     );
-    // By approval too: whoever was let off the rule was let in.
+    // This also holds for claims by approval: an approved appeal lets the member in.
     by_approval(&operator);
     assert_eq!(refusal(&newcomer), Value::Null);
     assert_eq!(newcomer.claim().status, 201);
@@ -268,7 +268,7 @@ fn deciding_twice_is_one_decision() {
             .number("SELECT COUNT(*) FROM audit WHERE action = 'request_decided'"),
         1
     );
-    // Neither is there anything at an unknown id or a malformed one, nor any other word.
+    // An unknown id and a malformed id get the same answer, and no other word is accepted as a decision.
     for id in [
         "ask_000000000000000000000000",
         "ask_1",
@@ -415,7 +415,7 @@ fn a_note_has_at_most_five_hundred_characters_however_they_are_written() {
         assert_eq!(member.post(REQUESTS, &bad.to_string()).status, 400, "{bad}");
     }
     assert_eq!(world.db.number("SELECT COUNT(*) FROM requests"), 0);
-    // Five hundred of the longest that JSON can write: a surrogate pair, twelve bytes each.
+    // Five hundred of the longest characters that JSON can write: a surrogate pair, twelve bytes each.
     let longest = format!(
         r#"{{"kind":"claim","note":"{}"}}"#,
         r"\ud83d\ude00".repeat(500)
@@ -433,7 +433,7 @@ fn asking_and_deciding_survive_a_lost_answer() {
         world.effects.plan(&[(0, fate)]);
         let made = ask(&member, "claim", "once");
         assert_eq!(made.status, 201, "{fate:?}: {made:?}");
-        // The admin's own standing is looked up first.
+        // The admin's session is looked up first.
         world.effects.plan(&[(1, fate)]);
         assert_eq!(
             decide(&operator, &made.json()["request"]["id"], "approved").status,
@@ -466,7 +466,7 @@ fn a_session_that_has_ended_asks_and_decides_nothing() {
     assert_eq!(ask(&member, "claim", "").code(), "member_suspended");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM requests"), 1);
 
-    // The decision's own statement wants a current session too: the look-up before it may be out of date by then.
+    // The decision's own statement also requires a current session, because the look-up before it may be out of date.
     let id = made.json()["request"]["id"].as_str().unwrap().to_owned();
     let admin = world
         .db
@@ -515,7 +515,7 @@ fn a_burst_of_claims_is_let_through_at_the_houses_pace() {
     let people: Vec<Browser<'_>> = (0..5)
         .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
         .collect();
-    // What made no key is no claim.
+    // A claim that made no key does not count.
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
     assert_eq!(people[0].claim().code(), "openrouter_refused");
     for person in &people[..3] {

@@ -1,4 +1,5 @@
-//! A database that was put back to an earlier time: what it has forgotten must not be undone by it.
+//! A database that was restored to an earlier time: keycap must not undo at OpenRouter what that database has
+//! forgotten.
 
 use std::future::Future;
 
@@ -17,12 +18,12 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-/// The database as it is now, to be put back later.
+/// Copies the database as it is now, to be restored later.
 fn snapshot(world: &World) -> Sqlite {
     world.db.copied(world.effects.clone())
 }
 
-/// Puts the other one in its place, and keeps this one to be put back.
+/// Puts the other database in the place of this one, and keeps this one so that it can be put back.
 fn swap(world: &World, other: &Sqlite) {
     std::mem::swap(
         &mut *world.db.connection.borrow_mut(),
@@ -34,7 +35,8 @@ fn restore(world: &World) -> String {
     world.db.text("SELECT restore FROM settings")
 }
 
-/// A house with a key that was made, one that was put off and one that was removed since the snapshot.
+/// Makes a deployment in which a key was made since the snapshot, and a mismatched one was deleted at OpenRouter.
+/// Returns the snapshot.
 fn lived_on(world: &World) -> Sqlite {
     for (persona, status) in [("load-1", 201), ("load-2", 201), ("load-3", 201)] {
         assert_eq!(Browser::signed_in(world, persona).claim().status, status);
@@ -61,7 +63,7 @@ fn a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accepts_
     let usable = world.usable().len();
     swap(&world, &before);
 
-    // Something to revoke, something to expire, and a key that the database has forgotten.
+    // There is a generation to revoke and a key that the database has forgotten.
     let deletes = world.calls("openrouter.keys.delete");
     let updates = world.calls("openrouter.keys.update");
     sweeps(&world, 3);
@@ -109,7 +111,7 @@ fn a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accepts_
         "an admin's alone"
     );
 
-    // Accepted: the jobs go on, and a stale word of KV changes nothing.
+    // The admin has accepted the restore: the jobs go on, and a stale value of KV changes nothing.
     let operator = Browser::signed_in(&world, "operator");
     let is = operator.patch(SETTINGS, ACCEPT).json();
     assert_eq!(is["restore"], "none");
@@ -141,7 +143,7 @@ fn nothing_dies_by_a_restored_database() {
     swap(&world, &before);
     sweeps(&world, 6);
     assert_eq!(world.last_run(), "stopped database_restored");
-    // The database as it was, found again: everything is as if nothing had happened.
+    // The original database is back: everything goes on as if nothing had happened.
     swap(&world, &before);
     sweeps(&world, 2);
     assert_eq!(world.last_run(), "done");
@@ -250,7 +252,8 @@ fn a_late_empty_or_silent_kv_raises_no_alarm_and_hides_none() {
         sweeps(&world, 1);
         assert_eq!(world.last_run(), "done", "{odd}");
     }
-    // While KV is silent a restored database is not seen; what KV has stays, and tells it afterwards.
+    // While KV does not answer, a restored database is not noticed. KV keeps its value, which shows the restore
+    // afterwards.
     let before = snapshot(&world);
     Browser::signed_in(&world, "load-9");
     sweeps(&world, 1);
@@ -261,7 +264,7 @@ fn a_late_empty_or_silent_kv_raises_no_alarm_and_hides_none() {
     world.kv.down.set(false);
     sweeps(&world, 1);
     assert_eq!(world.last_run(), "stopped database_restored");
-    // KV that lost everything knows nothing.
+    // When KV has lost everything, nothing can be compared.
     let operator = Browser::signed_in(&world, "operator");
     assert_eq!(operator.patch(SETTINGS, ACCEPT).status, 200);
     world.kv.forget();
@@ -295,7 +298,7 @@ fn a_restore_while_a_sweep_runs_is_not_overwritten_by_its_end() {
     Browser::signed_in(&world, "load-1");
     sweeps(&world, 1);
     Browser::signed_in(&world, "load-2");
-    // Held once it has made sure of the database, and gone on with another one.
+    // The sweep is held after it has checked the database, and then goes on with a restored one.
     world.pass(TEN_MINUTES);
     let service = world.service();
     world.effects.plan(&[(3, Fate::HeldBefore)]);

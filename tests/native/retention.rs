@@ -1,4 +1,5 @@
-//! Of the audit sign-ins and changes of limits are retained for so long, the rest for ever; and a night deletes nothing else.
+//! Sign-ins and changes of limits are deleted from the audit once they are old. All other rows stay for ever, and the
+//! nightly job deletes nothing else.
 
 use crate::caps::{spends, sweeps};
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
@@ -183,7 +184,7 @@ fn the_database_deletes_nothing_of_the_audit_but_what_the_settings_let_go() {
             rows.clone() + &pruned("p", "audit_pruned") + &since("p", 5_000_000 - 30 * DAY),
             None,
         ),
-        // The newest row of all.
+        // The row to delete is the newest row of all.
         (
             rows + &row("signed_in", 1001)
                 + &pruned("p", "audit_pruned")

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The rooms in their order. Rooms of one row do not use each other.
+/// The rooms in their order. Rooms in the same line do not use each other.
 const ROOMS: [&[&str]; 7] = [
     &["domain"],
     &["ports"],
@@ -21,7 +21,7 @@ struct Module {
     text: String,
 }
 
-/// Every file of `src/`.
+/// Reads every file of `src/`.
 fn modules() -> Vec<Module> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
@@ -57,7 +57,8 @@ fn modules() -> Vec<Module> {
     found
 }
 
-/// The paths that a `use` tree or an expression names after `start`, each as its segments; `text` begins behind `start`.
+/// The paths that a `use` tree or an expression names after `start`, each as its segments. `text` begins behind
+/// `start`.
 fn paths(start: &[&str], text: &str) -> Vec<Vec<String>> {
     let name_end = text
         .find(|c: char| !c.is_alphanumeric() && c != '_')
@@ -149,7 +150,7 @@ fn a_room_uses_only_the_rooms_before_it() {
 fn no_files_use_each_other_in_a_circle() {
     let modules = modules();
     let mut left = uses(&modules);
-    // What uses nothing that is left is in no circle; what remains in the end is.
+    // A module that uses none of the modules left is in no circle. The modules that remain at the end are in one.
     loop {
         let done: Vec<_> = left
             .iter()

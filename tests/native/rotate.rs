@@ -1,5 +1,5 @@
-//! A key's next secret: at once, with grace, after a leak, for another life. What refuses it, and what becomes of it when
-//! upstream, the database or somebody else comes between.
+//! A key's next secret: at once, with grace, after a leak, or with a renewal. Which conditions refuse it, and what
+//! becomes of it when OpenRouter, the database or somebody else interferes.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 const DAY: i64 = 86_400;
 const FOUR_HOURS: &str = r#"{"grace_hours":4}"#;
 
-/// A member with a key, and its address.
+/// Makes a member with a key. Returns the member and the key's address.
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
     let told = member.claim();
@@ -36,7 +36,8 @@ fn is(told: &Told, status: u16, code: &str) {
     );
 }
 
-/// A secret was given out, and none else works unless there are two.
+/// Checks that an answer delivers a secret that works, and that exactly `working` keys work. Returns the hash of the new
+/// key.
 fn delivered(world: &World, told: &Told, working: usize) -> String {
     assert_eq!(told.status, 201, "{told:?}");
     assert_eq!(told.header("cache-control"), "no-store, no-transform");
@@ -47,7 +48,7 @@ fn delivered(world: &World, told: &Told, working: usize) -> String {
     hash
 }
 
-/// The key whose secret is the newest spends so much.
+/// Lets the key with the newest secret spend this many dollars.
 fn spends(world: &World, dollars: f64) {
     let secret = world.delivered.borrow().last().unwrap().clone();
     let hash = sandbox::sha256_hex(secret.as_bytes());
@@ -63,7 +64,7 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-/// Limits of what works, in cents, oldest first.
+/// The limits of all working keys in cents, oldest first.
 fn limits(world: &World) -> Vec<i64> {
     let keys = world.usable();
     keys.iter()
@@ -116,7 +117,7 @@ fn a_rotated_key_has_another_secret_and_all_else_stays() {
         first.name.len(),
         "no growing suffix"
     );
-    // What was spent is spent, and nothing of it comes back by asking again.
+    // What was spent stays spent, and a new secret does not give it back.
     assert_eq!(after["limit_usd"], "3.00");
     assert_eq!(world.states(), ["revoking", "active"]);
     assert_eq!(
@@ -168,7 +169,7 @@ fn the_name_upstream_leads_to_its_owner_and_never_grows() {
         assert_eq!(owners, ["member"]);
         ids.push(format!("gen_{id}"));
     }
-    // Which of its secrets it is, and since when, is with the key's data: newest first.
+    // The key's data lists which generation is which and since when, newest first.
     let kept = member.get("/api/v1/me/export").json()["generations"].clone();
     let kept = kept.as_array().unwrap();
     let listed: Vec<&str> = kept
@@ -199,7 +200,7 @@ fn slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
             .number("SELECT slot FROM generations WHERE state = 'active'");
         assert_eq!(slot, n % 2);
     }
-    // And begins anew with the day.
+    // The number of rotations begins anew with the next day.
     let said = world.calls("openrouter.keys.update");
     is(
         &asks(&member, &key, "rotate", FOUR_HOURS),
@@ -233,7 +234,7 @@ fn there_is_no_second_rotation_while_the_last_one_is_unsettled() {
         1,
         "nothing was put off for it"
     );
-    // Off and not read for a second time is not settled either.
+    // A generation that is disabled, but not yet read a second time, is not settled either.
     sweeps(&world, 1);
     let erased =
         "UPDATE generations SET erased_at = NULL, readings_since_off = 1 WHERE state = 'revoked'";
@@ -352,7 +353,7 @@ fn what_is_held_or_off_is_not_replaced() {
             0,
             "nothing was put off for it"
         );
-        // A leak that is reported waits as well.
+        // The replacement after a reported leak waits as well.
         let told = asks(&member, &key, "leaked", "{}");
         if reason == "rotation" {
             assert_eq!(told.status, 201, "whoever began that is out");
@@ -389,7 +390,7 @@ fn others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
     }
     assert_eq!(world.db.dump(), before);
     assert_eq!(world.calls("openrouter.keys.update"), 0);
-    // A session that has ended asks for nothing.
+    // A session that has ended gets nothing.
     let cookies = member.cookies.borrow().clone();
     assert_eq!(
         member.post("/api/v1/me/sign-out-everywhere", "{}").status,
@@ -522,7 +523,7 @@ fn a_spent_key_is_not_replaced_by_a_fresh_limit() {
         409,
         "nothing_to_split",
     );
-    // It was asked for nothing, so it counts as nothing.
+    // The refused rotation made no key, so it does not count.
     assert_eq!(world.calls("openrouter.keys.create"), 1);
     let told = rotates(&member, &key);
     assert_eq!((told.status, told.secret().is_some()), (201, true));
@@ -535,7 +536,7 @@ fn a_spent_key_is_not_replaced_by_a_fresh_limit() {
     sweeps(&world, 3);
     assert_eq!(world.usable().len(), 0);
     oracle::settled(&world);
-    // At the earliest two minutes after midnight, by the sweep.
+    // The sweep enables it at the earliest two minutes after midnight.
     world.pass(DAY);
     assert!(world.sweep());
     assert_eq!(limits(&world).last(), Some(&500));
@@ -632,7 +633,7 @@ fn a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
         world.sandbox.borrow_mut().clear_faults();
         world.bend.set(None);
         if operation.ends_with("update") {
-            // What was sent may land yet: no other limit counts on it.
+            // The limit that was sent may still take effect, so no other limit relies on the one before it.
             is(
                 &asks(&member, &key, "rotate", FOUR_HOURS),
                 503,
@@ -922,7 +923,7 @@ fn a_leak_within_a_grace_puts_both_off() {
     delivered(&world, &rotates(&member, &key), 1);
 }
 
-/// What a rotation's request has for effects, by name.
+/// Lists the effects of a rotation request, by name.
 fn effects_of(
     world: &World,
     member: &Browser<'_>,
@@ -965,7 +966,7 @@ fn of_fifty_rotations_at_once_one_brings_a_secret_wherever_the_first_one_is_held
     }
 }
 
-/// Holds a rotation at each of its effects in turn, before and after it, while somebody acts; then three sweeps.
+/// Holds a rotation at each of its effects in turn, before and after it, while `act` runs. Then three sweeps follow.
 fn meanwhile(
     verb: &str,
     body: &str,
@@ -1029,7 +1030,7 @@ fn whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
                 world.delivered.borrow().len() == 2,
                 "{at}"
             );
-            // Only what was recorded before it was blocked.
+            // Only a successor that was recorded before the block is delivered.
             assert!(
                 told.status != 201 || at.contains("RECORD_GUARD HeldAfter"),
                 "{at}: {told:?}"
@@ -1129,7 +1130,7 @@ fn whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() 
                 let told = member.try_send("POST", &format!("{key}/{verb}"), &headers, sent);
                 world.effects.plan(&[]);
                 oracle::always(&world);
-                // What is late lands within five minutes of its sending.
+                // A late effect lands within five minutes of its sending.
                 world.pass(240);
                 assert!(world.sweep());
                 world.effects.land();
@@ -1172,7 +1173,8 @@ fn a_sweep_harms_no_rotation_that_is_under_way() {
             assert!(world.sweep());
         };
         meanwhile(verb, body, sweep, |_, told, at| {
-            // Both may want the old one off at the same time: then one of them does it, and the other is told.
+            // The sweep and the rotation may both want to disable the old generation. Then one of them does it, and the
+            // other is told so.
             let contended =
                 at.contains("ABOUT_TO") || at.contains("PATCH") || at.contains("holds::");
             assert!(
@@ -1216,7 +1218,7 @@ fn while_an_enable_may_land_yet_nothing_is_minted() {
 
 #[test]
 fn a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
-    // Once its successor is recorded, nothing of it is raised.
+    // Raises the old generation's limit only until its successor is recorded.
     let raises = |world: &World, _: &Browser<'_>, _: &str| {
         let old = "SELECT upstream_hash FROM generations WHERE slot = 0 AND grace_until IS NULL";
         for hash in world.db.texts(old) {
@@ -1315,7 +1317,7 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
         404,
         "not_found",
     );
-    // One that was replaced opens nothing, and ends nothing.
+    // The hash of a replaced secret neither opens nor ends anything.
     let told = rotates(&member, &key);
     let second = told.secret().unwrap();
     sweeps(&world, 3);
@@ -1323,7 +1325,7 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
     assert_eq!((told.status, world.usable().len()), (200, 1), "{told:?}");
     assert!(told.json()["note"].as_str().unwrap().contains("had ended"));
     assert_eq!(holds(&world), [""; 0]);
-    // One that works is off at once; the next is its owner's to ask for.
+    // A working secret is disabled at once, and its owner asks for the next one.
     let told = found(&second);
     assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
     assert_eq!(
@@ -1331,7 +1333,7 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
         (0, vec![String::from("leak")])
     );
     delivered(&world, &rotates(&member, &key), 1);
-    // An admin's own key, too, and no secret comes with it.
+    // This holds for an admin's own key too, and the answer has no secret.
     let own = operator.claim().secret().unwrap();
     let told = found(&own);
     assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
@@ -1341,7 +1343,7 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
 fn a_rotation_that_sent_nothing_sends_nothing_back() {
     let world = World::new();
     let (member, key) = holder(&world);
-    // So shortly after a change of ours nothing is concluded from what is read.
+    // So shortly after a change of ours, nothing is concluded from a reading.
     world.pass(60);
     let hash = world.db.text("SELECT upstream_hash FROM generations");
     world.by_hand(
@@ -1403,13 +1405,13 @@ fn a_found_secret_that_is_being_removed_is_known_and_removed_at_once_where_that_
         );
         let note = told.json()["note"].as_str().unwrap().to_owned();
         assert!(note.contains("is being removed"), "{name} {note}");
-        // Of the key itself it is told what its owner would be.
+        // On the route of the key itself, the operator gets the same answer as its owner.
         is(
             &operator.post(&format!("{key}/leaked"), "{}"),
             409,
             "key_being_removed",
         );
-        // It waits for no sweep.
+        // The report does not wait for a sweep.
         world.sandbox.borrow_mut().clear_faults();
         let told = report();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Every route of the table: who reaches it, what it refuses, which headers it carries.
+//! Every route of the table: who may call it, what it refuses, and which headers it answers.
 
 use http::header::HeaderMap;
 use keycap::http::routes::{Method, ROUTES, Shows, Takes, Who};
@@ -78,7 +78,7 @@ fn who_reaches_what_is_what_the_table_says() {
                 Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
                 Takes::Nothing | Takes::EmptyForm => Body::Empty,
             };
-            // A member's own, or an id that nothing has.
+            // The id of the member, or an id that does not exist.
             let id = if route.path.contains("/members/") {
                 world
                     .db
@@ -97,7 +97,7 @@ fn who_reaches_what_is_what_the_table_says() {
             Who::Anyone => assert!(statuses.0 < 400, "{what}"),
             Who::Member => {
                 assert_eq!(statuses.0, 401, "{what}");
-                // Another's id is unknown.
+                // An id that does not belong to the member is unknown.
                 let by_id = route.path.contains("{id}");
                 assert!(statuses.1 != 401 && (statuses.1 != 404 || by_id), "{what}");
             }
@@ -114,7 +114,7 @@ fn who_reaches_what_is_what_the_table_says() {
             .iter()
             .any(|end| route.path.ends_with(end))
         {
-            // Sessions have just been ended.
+            // The call has ended the sessions.
             member.sign_in("member");
             operator.sign_in("operator");
         }
@@ -244,7 +244,7 @@ fn what_is_foreign_is_the_same_everywhere_and_needs_no_memory() {
             ("https://elsewhere.example", 403),
             ("null", 403),
         ] {
-            // A fresh isolate each time: there is nothing that it could remember.
+            // Each request gets a fresh isolate, which can remember nothing.
             let request = http::Request::builder()
                 .method("POST")
                 .uri(format!("{ours}/auth/logout"))
@@ -335,7 +335,7 @@ fn every_limit_of_the_table_answers_429_with_retry_after() {
                 route.path
             );
         }
-        // Members' own routes and sign-ins count against something.
+        // The members' own routes and the sign-ins count against a rate limit, and no other route does.
         let counted = route.who == Who::Member || route.path.starts_with("/auth/github");
         assert_eq!(!route.limits.is_empty(), counted, "{}", route.path);
     }

@@ -1,11 +1,11 @@
-//! HEAD has no effect on any route, and GET only those that a sign-in forces.
+//! HEAD has no effect on any route, and GET has only the effects that a sign-in needs.
 
 use keycap::http::routes::{Method, ROUTES, Route, Shows};
 use keycap::http::server::message::Body;
 
 use crate::support::{Browser, World, oracle};
 
-/// The address of a route, with something in the place of an id that there is, where there is one.
+/// The address of a route, with the id of an existing thing in its place where the route has one.
 fn target(world: &World, route: &Route, callback: &str) -> String {
     if route.path.ends_with("/callback") {
         return callback.to_owned();
@@ -18,7 +18,7 @@ fn target(world: &World, route: &Route, callback: &str) -> String {
     route.path.replace("{id}", &id)
 }
 
-/// What there is to change: tables, key-value store, upstreams, and the browser's cookies.
+/// Everything that a request could change: tables, KV, upstreams, and the browser's cookies.
 fn everything(world: &World, browser: &Browser<'_>) -> String {
     format!(
         "{}{}{}{:?}",
@@ -33,7 +33,7 @@ fn reads() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| route.method == Method::Get)
 }
 
-/// Somebody with a key and an attempt under way, and the callback's address of that attempt.
+/// Signs somebody in, and begins another sign-in. Returns the browser and the callback's address of that attempt.
 fn with_an_attempt<'w>(world: &'w World, persona: &str) -> (Browser<'w>, String) {
     let browser = Browser::signed_in(world, persona);
     let started = browser.get("/auth/github?next=keys");
@@ -81,7 +81,7 @@ fn head_has_no_effect_on_any_route_whoever_asks() {
                 cells += 1;
             }
         }
-        // After all of that the attempt is as good as it was.
+        // After all these requests the attempt still works.
         if persona.is_empty() {
             assert_eq!(browser.get(&callback).header("location"), "/keys");
         }

@@ -1,4 +1,4 @@
-//! The schema's own rules, tried without the code that respects them.
+//! The schema's own rules, tested without the code that respects them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -43,7 +43,7 @@ fn live_is_the_same_in_the_database_and_in_the_code() {
     }
 }
 
-/// A statement, and a word of the refusal it must meet.
+/// Runs a statement that must be refused with this word in the error, and checks that it changes nothing.
 fn refused(sql: &str, word: &str) {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
@@ -249,10 +249,10 @@ fn every_table_is_strict() {
     assert!(loose.is_empty(), "{loose:?}");
 }
 
-/// Tables whose rows are few, whatever is done.
+/// Tables that always have few rows.
 const SMALL: [&str; 8] = [
     "sqlite_sequence",
-    // The code writes no more than so many differences.
+    // The code writes only a bounded number of differences.
     "drift",
     "settings",
     "instance",
@@ -262,7 +262,7 @@ const SMALL: [&str; 8] = [
     "transitions",
 ];
 
-/// Whether a walk of this cursor compares each entry with a bound before it goes on to the next one.
+/// Answers whether a walk with this cursor compares each entry with a bound before it goes on to the next one.
 fn ends_with_a_range(steps: &[(i64, String, i64, i64)], cursor: i64) -> bool {
     let of_it = steps.iter().filter(|step| step.2 == cursor);
     let mut operations = of_it.map(|step| step.1.as_str());
@@ -271,7 +271,7 @@ fn ends_with_a_range(steps: &[(i64, String, i64, i64)], cursor: i64) -> bool {
     found.is_some_and(|operation| operation.starts_with("Idx"))
 }
 
-/// Where a statement, or a trigger that it fires, goes over a table or an index from one of its ends.
+/// Lists the tables and indexes that a statement, or a trigger that it fires, walks from one end.
 fn walks(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
     let mut roots = connection
         .prepare("SELECT rootpage, name, tbl_name FROM sqlite_master WHERE rootpage > 0")
@@ -292,7 +292,7 @@ fn walks(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
         .collect();
     let (mut open, mut walked) = (HashMap::new(), Vec::new());
     for (n, (address, operation, cursor, page)) in steps.iter().enumerate() {
-        // A trigger's own program begins.
+        // Address 0 means that a trigger's own program begins.
         if *address == 0 {
             open.clear();
         }
@@ -303,7 +303,7 @@ fn walks(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
             "OpenEphemeral" | "OpenAutoindex" | "OpenPseudo" | "SorterOpen" | "VOpen" => {
                 open.remove(&cursor);
             }
-            // It ends where an index's values leave a range.
+            // The walk ends where the values of the index leave a range.
             "Rewind" | "Last" if ends_with_a_range(&steps[n + 1..], *cursor) => {}
             "Rewind" | "Last" | "Count" => {
                 let of = open.get(cursor).and_then(|page| roots.get(page));
@@ -318,27 +318,28 @@ fn walks(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
     walked
 }
 
-/// What goes over few rows nevertheless, or over all because all are asked for; each with its reason.
+/// The walks that are allowed, each with its reason: they read few rows, or they read all rows because the statement
+/// needs all.
 const WALKS: [(&str, &str); 13] = [
-    // The newest row, or the first, and no other.
+    // They read the newest row, or the first, and no other.
     ("alarms::HEAD", "audit"),
     ("claims::DECISION", "retained_seats_unused"),
     ("members::MEMBER", "owners"),
     ("retention::PRUNE", "audit"),
     ("retention::SINCE_GUARD", "audit"),
-    // The newest ones, as many as are shown.
+    // It reads the newest ones, as many as are shown.
     ("runs::LATEST", "runs"),
-    // An index of few rows: what somebody else has lowered.
+    // This index has few rows: the keys whose limit somebody else has lowered.
     ("upstream_holds::KEPT", "keys_limited_upstream"),
-    // Where a foreign key was violated before, which no statement leaves behind.
+    // SQLite walks this only if a foreign key was violated before, and no statement leaves such a violation behind.
     ("claims::GENERATION", "idempotency_keys"),
     ("rotations::GENERATION", "idempotency_keys"),
-    // The night compares every live key.
+    // The nightly job compares every live key.
     ("drift::WORKSPACES", "generations_live_by_owner"),
-    // A switch of all keys is of all keys.
+    // A switch of all keys changes all keys.
     ("settings::DUE_NOW", "generations_by_expiry"),
     ("settings::HOLD_ALL", "generations_live_by_owner"),
-    // Every key that is held is looked at in each sweep: whether it is off.
+    // In each sweep, every key with a hold is checked whether it is disabled.
     ("holds::OFF_DUE", "holds_by_reason"),
 ];
 

@@ -1,4 +1,5 @@
-//! `MAX_TOTAL_KEYS` times a key's limit is a ceiling for every window: an ended key that spent something keeps its seat.
+//! `MAX_TOTAL_KEYS` times a key's limit is a ceiling for every window: an ended key that spent something keeps its
+//! seat.
 
 use keycap::domain::time::Timestamp;
 use sandbox::{Spent, Usd};
@@ -14,7 +15,7 @@ fn house(seats: &str) -> World {
     world
 }
 
-/// As much of `dollars` as the key's limit lets through.
+/// Spends as much of `dollars` as the key's limit lets through. Returns the amount in dollars.
 fn spend(world: &World, secret: &str, dollars: f64) -> f64 {
     let now = world.upstream_now_ms();
     let mut sandbox = world.sandbox.borrow_mut();
@@ -31,7 +32,7 @@ fn remove(member: &Browser<'_>) -> Told {
     member.delete(&format!("/api/v1/keys/{id}"))
 }
 
-/// Claims, spends all it may, deletes; what was spent.
+/// Claims, spends all that the key may spend, and deletes it. Returns the dollars that were spent.
 fn play(world: &World, member: &Browser<'_>) -> f64 {
     let told = member.claim();
     let spent = told
@@ -53,7 +54,7 @@ fn seats(world: &World) -> (i64, i64) {
     )
 }
 
-/// Waits until then, and sweeps.
+/// Moves the clock to this moment, and sweeps.
 fn until(world: &World, moment: &str) {
     let then = Timestamp::parse(moment).unwrap();
     world.pass(then.since(world.now()));
@@ -66,7 +67,8 @@ fn ten_accounts_that_claim_spend_and_delete_get_no_more_than_two_seats_of_five_d
     let crowd: Vec<_> = (0..10)
         .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
         .collect();
-    // Around two midnights; who has spent yesterday gets nothing in the first two minutes of a day.
+    // The moments are around two midnights. A member who spent yesterday gets nothing in the first two minutes of a
+    // day.
     for (moment, expected) in [
         ("2026-11-21T12:00:00Z", 10.0),
         ("2026-11-21T23:59:50Z", 0.0),
@@ -163,7 +165,7 @@ fn a_key_whose_spend_is_not_known_keeps_its_seat_until_it_is() {
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
     remove(&member);
-    // As it is where no figure was read after the end, or one of the last is counted late.
+    // It is the same where no figure was read after the end, or where the last spend is counted late.
     for (figure, expected) in [("NULL", 1), ("1000000000", 1), ("0", 0), ("2000000000", 1)] {
         world.db.run(&format!(
             "UPDATE generations SET usage_daily_nano = {figure}"
@@ -222,7 +224,7 @@ fn a_rotation_takes_no_second_seat_and_what_the_replaced_secret_spent_keeps_it()
 
 #[test]
 fn a_seat_is_kept_until_the_end_of_the_keys_own_window() {
-    // The world begins on a Saturday.
+    // The test's clock begins on a Saturday.
     for (reset, freed) in [
         ("daily", "2026-11-22T00:00:00Z"),
         ("weekly", "2026-11-23T00:00:00Z"),
@@ -309,10 +311,10 @@ fn with_room_in_the_plan_a_further_key_takes_a_seat_of_its_own() {
     spend(&world, &told.secret().unwrap(), 9.0);
     remove(&member);
     assert_eq!(seats(&world), (0, 1));
-    // The plan's total is ten: this one may spend five more, so it is a second seat.
+    // The plan's total is ten dollars. This key may spend five more, so it takes a second seat.
     assert_eq!(member.at_fresh_isolate().claim().status, 201);
     assert_eq!(seats(&world), (1, 1));
-    // The plan allows no more than that, so the third sits on the first one's seat.
+    // The plan allows no more than that, so the third key takes the retained seat of the first one.
     let made = member
         .at_fresh_isolate()
         .post("/api/v1/keys", r#"{"name":"third"}"#);

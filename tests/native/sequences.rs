@@ -1,9 +1,11 @@
-//! Promise 5 under random sequences of everything that a member, an admin and time can do: whatever they do, and in
-//! whatever order, no more is spent than plan and raises give, but for what upstream itself lets slip. Somebody
-//! else changes keys at OpenRouter meanwhile: what they disable or lower stays so, and what they enable or raise is theirs.
+//! Random sequences of everything that a member, an admin and time can do. In whatever order they act, no more is spent
+//! than plan and raises give, except for what OpenRouter's own metering lets through. Somebody else changes keys at
+//! OpenRouter meanwhile: a disable or a lower limit of theirs stays, and what they enable or raise does not count as
+//! ours.
 //!
-//! `npm test` plays a hundred sequences, `KEYCAP_SCALE=25` ten thousand. A failing one is made shorter and printed with its
-//! seed, and `KEYCAP_SEQUENCE=<seed>` plays it alone, `KEYCAP_SEQUENCE=<from>..<to>` those of a range.
+//! `npm test` plays a hundred sequences, `KEYCAP_SCALE=25` plays ten thousand. A failing sequence is shortened and
+//! printed with its seed. `KEYCAP_SEQUENCE=<seed>` plays it alone, `KEYCAP_SEQUENCE=<from>..<to>` plays those of a
+//! range.
 
 mod acts;
 mod admins;
@@ -32,7 +34,7 @@ use bound::Reckoning;
 pub use dice::Dice;
 
 const STEPS: usize = 25;
-/// What may become of one effect.
+/// What may happen to one effect.
 const FATES: [Fate; 6] = [
     Fate::CutBefore,
     Fate::CutAfter,
@@ -42,21 +44,21 @@ const FATES: [Fate; 6] = [
     Fate::HeldAfter,
 ];
 const SEQUENCES: usize = 10_000;
-/// `KEYCAP_SCALE` that plays them all.
+/// The value of `KEYCAP_SCALE` that plays all sequences.
 const WHOLE: usize = 25;
-/// One in so many of them without.
+/// Without it, one of this many sequences is played.
 const PART: usize = 100;
-/// How far upstream's clock may be ahead of ours.
+/// How far OpenRouter's clock may be ahead of ours, in milliseconds.
 const AHEAD_MS: &[i64] = &[0, 0, -60_000, 60_000, -120_000, 120_000, -600_000];
 
-/// One step. Its dice are its own: without the steps before it, it does the same.
+/// One step. It has its own dice, so it does the same when the steps before it are left out.
 #[derive(Clone)]
 struct Step {
     operation: &'static Operation,
     dice: Dice,
-    /// What one of its effects meets.
+    /// Which effect is disturbed, and how.
     luck: Option<(usize, Fate)>,
-    /// Somebody spends between its effects.
+    /// The dice of somebody who spends between the effects of the step.
     spender: Option<Dice>,
 }
 
@@ -67,9 +69,9 @@ pub struct Play {
     operator: Cookies,
     reckoning: Rc<RefCell<Reckoning>>,
     luck: Option<(usize, Fate)>,
-    /// A request that is held in its middle, and how many steps it waits.
+    /// A request that is held in its middle, and how many more steps it waits.
     held: Option<(Act, usize)>,
-    /// What was done so far, as it is printed.
+    /// What the step has done so far, in the words that are printed.
     done: String,
 }
 
@@ -78,7 +80,8 @@ impl Play {
         let world = World::new();
         world.set("KEY_LIMIT_RESET", dice.of(&["daily", "weekly", "monthly"]));
         world.sandbox.borrow_mut().set_metering(metering);
-        // Anywhere in two weeks; every other time about the Monday before the first of a month, in one week with it.
+        // The clock begins anywhere in two weeks, or, every other time, near the Monday before the first of a month, so
+        // that both are in one week.
         let (from, within) = dice.of(&[(0, 14 * 86_400), (8 * 86_400, 2 * 86_400)]);
         world.pass(from + i64::try_from(dice.below(within)).unwrap());
         world.upstream_ahead_ms.set(dice.of(AHEAD_MS));
@@ -95,7 +98,8 @@ impl Play {
         }
     }
 
-    /// A request by the route table: a route that is not there is no act. What is asked of a thing names it by its id.
+    /// Sends a request by the route table, and fails if there is no such route. `id` takes the place of the path's id
+    /// or name.
     fn request(&mut self, who: &Cookies, route: Route, id: &str, body: &str) -> Option<Told> {
         let (method, path) = route;
         assert!(has_route(route), "there is no route {method} {path}");
@@ -108,7 +112,7 @@ impl Play {
         Some(told)
     }
 
-    /// Of the member, who signs in again where that is needed.
+    /// Sends a request of the member, who signs in again if the session has ended.
     fn by_member(&mut self, route: Route, id: &str, body: &str) {
         for _ in 0..2 {
             let cookies = self.member.clone();
@@ -120,7 +124,8 @@ impl Play {
         }
     }
 
-    /// Sends a request, which may be cut, failed or held at one effect. `None` when its isolate died, or it is held.
+    /// Sends a request, which may be cut, failed or held at one effect. Returns `None` if its isolate died, or if it is
+    /// held.
     fn send(&mut self, mut act: Act) -> Option<Told> {
         let luck = self.luck.take();
         self.world.effects.plan(luck.as_slice());
@@ -145,7 +150,7 @@ impl Play {
         told
     }
 
-    /// What is held goes on to its end, once its time has come.
+    /// Lets the held request go on to its end, once it has waited long enough.
     fn release(&mut self, at_once: bool) {
         match self.held.take() {
             Some((mut act, waits)) if at_once || waits == 0 => {
@@ -157,7 +162,7 @@ impl Play {
     }
 
     fn pass(&mut self, secs: i64) {
-        // No request is held for long, and what is late lands within five minutes.
+        // No request is held for long, and a late effect lands within five minutes.
         self.world.pass(secs.min(60));
         if secs > 60 {
             self.release(true);
@@ -189,7 +194,7 @@ impl Play {
         reckoning.observe(&self.world, went_well, troubled);
     }
 
-    /// One step and what must hold after it.
+    /// Plays one step, and checks what must hold after it.
     fn step(&mut self, step: &Step) {
         let troubles = self.troubles();
         self.luck = step.luck;
@@ -207,14 +212,14 @@ impl Play {
         reckoning.observe(&self.world, false, troubled);
     }
 
-    /// How often upstream has misbehaved.
+    /// Counts how often an upstream call had a fault.
     fn troubles(&self) -> usize {
         let sandbox = self.world.sandbox.borrow();
         let calls = sandbox.ledger().calls.iter();
         calls.filter(|call| call.fault.is_some()).count()
     }
 
-    /// However it was left, it settles.
+    /// Checks that everything settles, whatever state the sequence has left.
     fn settle(&mut self) {
         self.release(true);
         self.luck = None;
@@ -238,7 +243,7 @@ impl Play {
     }
 }
 
-/// A sequence: how upstream counts, and what is done.
+/// A sequence: its seed, which also decides how OpenRouter meters, and its steps.
 struct Sequence {
     seed: u64,
     steps: Vec<Step>,
@@ -264,7 +269,7 @@ impl Sequence {
         Self { seed, steps }
     }
 
-    /// Every other one where upstream lets nothing slip; the same ones are gentle.
+    /// How OpenRouter meters. In every other sequence it lets nothing slip, and in those nothing is disturbed.
     fn metering(&self) -> Metering {
         let mut dice = Dice(self.seed);
         if self.seed.is_multiple_of(2) {
@@ -280,7 +285,7 @@ impl Sequence {
         Metering { lag_ms, overshoot }
     }
 
-    /// Plays it without the steps left out; what was done, and whether everything held.
+    /// Plays the sequence without the steps left out. Returns the lines of what was done, and the tally or the failure.
     fn play(&self, left_out: &[usize]) -> (Vec<String>, Result<Tally, String>) {
         let done = RefCell::new(Vec::new());
         let played = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -310,7 +315,7 @@ impl Sequence {
         (done.into_inner(), played.map_err(message))
     }
 
-    /// Leaves out whatever it fails without.
+    /// Finds the steps without which the sequence still fails.
     fn shrunk(&self) -> Vec<usize> {
         let mut left_out = Vec::new();
         for n in (0..self.steps.len()).rev() {
@@ -323,16 +328,16 @@ impl Sequence {
     }
 }
 
-/// What happened at all: a sequence in which nothing is spent proves nothing.
+/// Counts what happened at all, because a sequence in which nothing is spent proves nothing.
 #[derive(Default)]
 struct Tally {
     mints: usize,
     calls: usize,
-    /// Effects before which somebody wanted to spend.
+    /// Effects before which somebody tried to spend.
     between: usize,
     /// Keys and periods whose limit was used up.
     exhausted: usize,
-    /// Calls that somebody let in who changed a key at OpenRouter.
+    /// Calls that got through only because somebody else changed a key at OpenRouter.
     not_ours: usize,
 }
 

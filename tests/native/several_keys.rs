@@ -39,7 +39,7 @@ fn a_further_key_has_a_name_and_the_lowest_free_place() {
     assert_eq!(limits(&world), [5.0, 5.0]);
     let told = create(&member, r#"{"name":"third"}"#);
     assert_eq!((told.status, told.code()), (409, "keys_used_up".into()));
-    // The claimed one goes, and its place is free again.
+    // The claimed key is deleted, and its place is free again.
     let claimed = world
         .db
         .text("SELECT public_id FROM keys WHERE ordinal = 0");
@@ -90,7 +90,7 @@ fn keys_made_and_removed_in_turn_never_spend_more_than_the_plans_total() {
         assert_eq!(member.delete(&key).status, 200);
         sweeps(&world, 2);
     }
-    // The claimed one may still spend its 5.
+    // The claimed key may still spend its 5 dollars.
     assert!((spent - 5.0).abs() < 1e-9, "{spent}");
     oracle::settled(&world);
 }

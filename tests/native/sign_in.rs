@@ -82,10 +82,10 @@ fn what_is_in_an_address_is_a_code_that_is_worth_nothing_without_this_browser() 
         .map(|(name, _)| name.into_owned())
         .collect();
     assert_eq!(names, ["code", "state"]);
-    // Somebody who has read the address over a shoulder gets nothing by it.
+    // Somebody who has read the address from another person's screen cannot use it.
     let thief = Browser::new(&world).get(&callback);
     assert_eq!(thief.header("location"), "/?auth_error=state");
-    // A clean address at once; the log knows neither.
+    // The browser gets an address without the parameters at once, and the log contains none of them.
     assert_eq!(browser.get(&callback).header("location"), "/keys");
     let log = world.log.borrow().join("\n");
     for (_, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -116,7 +116,8 @@ fn a_state_is_for_one_browser_and_one_use_and_ten_minutes() {
             .any(|name| name.contains("attempt"))
     );
 
-    // The same state again, with its cookie kept on purpose: GitHub refuses the code, and so would the database.
+    // The same state is sent again with its cookie, which was kept on purpose. GitHub refuses the code, and the
+    // database would refuse it too.
     let thief = Browser::new(&world);
     thief.cookies.borrow_mut().extend(attempt);
     assert_eq!(
@@ -155,7 +156,7 @@ fn a_replayed_state_is_refused_by_the_database_too() {
     let attempt = browser.cookies.borrow().clone();
     let first = browser.approve(&location, "member");
     assert_eq!(browser.get(&first).header("location"), "/keys");
-    // GitHub gives a second code for the same state; only our own record of used states stands in the way.
+    // GitHub gives a second code for the same state. Only our own record of used states refuses it.
     let second = browser.approve(&location, "second");
     let thief = Browser::new(&world);
     thief.cookies.borrow_mut().extend(attempt);
@@ -272,7 +273,7 @@ fn faults_of_github_are_told_and_leave_nobody_behind() {
         assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 0);
         oracle::always(&world);
     }
-    // One bad answer of a safe call is tried again; a token that cannot be revoked is dropped all the same.
+    // A safe call with one bad answer is retried. A token that cannot be revoked is forgotten nevertheless.
     for (operation, kind) in [
         ("github.user", "html_error"),
         ("github.revoke", "html_error"),
@@ -371,7 +372,7 @@ fn a_session_survives_a_rotation_of_the_secret_and_not_its_end() {
 fn who_is_an_admin_is_a_matter_of_the_list_and_the_number_at_every_request() {
     let world = World::new();
     let [operator, member] = ["operator", "member"].map(|who| Browser::signed_in(&world, who));
-    // Somebody who has taken the operator's login.
+    // Somebody has taken the operator's login.
     *world.respelt.borrow_mut() = Some(("\"second\"", String::from("\"operator\"")));
     let namesake = Browser::signed_in(&world, "second");
     *world.respelt.borrow_mut() = None;
@@ -468,7 +469,7 @@ fn a_take_over_that_lands_late_undoes_no_newer_one() {
     world.effects.plan(&[(n, Fate::Late)]);
     assert_eq!(operator.patch("/api/v1/admin/settings", body).status, 200);
     world.effects.plan(&[]);
-    // Another deployment has it by now.
+    // Another deployment is bound to the database by now.
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'instance', 'instance_bound', 't', 1);
          UPDATE instance SET public_origin = 'https://elsewhere.example', change_id = 't'",
@@ -487,7 +488,7 @@ fn a_sign_in_ends_at_another_isolate_than_it_began_at() {
     let elsewhere = browser.at_fresh_isolate();
     let told = elsewhere.get(&callback);
     assert_eq!((told.status, told.header("location")), (303, "/keys"));
-    // And what one isolate has spent is spent at every other one.
+    // A callback that one isolate has used is used for every other isolate too.
     let third = browser.at_fresh_isolate();
     let told = third.get(&callback);
     assert!(

@@ -1,5 +1,5 @@
-//! What a member's keys have spent: from the database at once, asked upstream at most once a minute, and first to give
-//! way.
+//! What a member's keys have spent: the answer comes from the database at once, OpenRouter is asked at most once a
+//! minute, and these reads are the first to be left out when it is overloaded.
 
 use serde_json::{Value, json};
 
@@ -235,10 +235,10 @@ fn whether_a_key_is_disabled_is_what_openrouter_says_and_the_list_says_as_of_whe
         &format!("/keys/{hash}"),
         &json!({ "disabled": true }),
     );
-    // Until somebody looks, the list tells what was known, and of when that is.
+    // Until somebody asks, the list shows the last known state and when it was read.
     world.pass(60);
     assert_eq!(told(&member), (json!("active"), swept));
-    // The member looks.
+    // The member asks.
     let elsewhere = world.copied();
     let asked = Browser::with(&elsewhere, &member.cookies.borrow());
     let list = refreshed(&asked);
@@ -248,14 +248,14 @@ fn whether_a_key_is_disabled_is_what_openrouter_says_and_the_list_says_as_of_whe
         asked.get("/api/v1/keys").json()["keys"][0]["state"],
         "disabled"
     );
-    // Or nobody does: the next sweep is at most ten minutes away.
+    // If nobody asks, the next sweep comes within ten minutes.
     world.pass(TEN_MINUTES - 60);
     assert!(world.sweep());
     assert_eq!(
         told(&member),
         (json!("disabled"), json!(world.now().rfc3339()))
     );
-    // The database has no flag of its own that could say something else: only the state, which is what is known.
+    // The database has no separate flag that could contradict the state: the state is all that is known.
     let columns = "SELECT COUNT(*) FROM pragma_table_info('generations') WHERE name LIKE '%disabled%' OR name LIKE '%enabled%'";
     assert_eq!(world.db.number(columns), 0);
 }

@@ -1,4 +1,4 @@
-//! The sweep: what it takes up, what it leaves alone, and when it stops.
+//! The sweep: what it works on, what it leaves alone, and when it stops.
 
 use serde_json::json;
 
@@ -214,7 +214,7 @@ fn a_404_of_another_account_is_not_gone() {
     );
     assert_eq!(member.claim().code(), "openrouter_mismatch");
     assert_eq!(world.states(), ["revoking"]);
-    // The same address now belongs to an account that has never heard of any of this.
+    // The same address now belongs to an account that has never known any of these keys.
     let ours = world.swap_account();
     for _ in 0..3 {
         world.pass(TEN_MINUTES);
@@ -307,7 +307,8 @@ fn what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
 #[test]
 fn a_row_that_the_database_refuses_holds_up_no_other() {
     let world = World::new();
-    // Two of each kind: what has expired, what is to be removed, and what has a hold and gets less.
+    // There are two keys of each kind: expired ones, ones to be removed, and ones that have a hold and get a lower
+    // limit.
     let holders = |from: usize| {
         let load = |n: usize| Browser::signed_in(&world, &format!("load-{n}"));
         let two = [load(from), load(from + 1)];
@@ -343,7 +344,8 @@ fn a_row_that_the_database_refuses_holds_up_no_other() {
     let limits = "SELECT limit_nano / 1000000000 FROM generations WHERE id > 4 ORDER BY id";
     assert_eq!(world.db.texts(limits), ["5", "2"]);
     let refused = |line: &&String| line.contains("row_refused") && line.contains("Constraint");
-    // Its off, its revoke, its expiry; and the caps of the two that are live still.
+    // The refused rows are the disable, the revocation and the expiry, and the caps of the two keys that are still
+    // live.
     assert_eq!(world.log.borrow().iter().filter(refused).count(), 5);
     world.db.run("DROP TRIGGER refuses");
     world.pass(TEN_MINUTES);
@@ -388,7 +390,7 @@ fn two_sweeps_at_once_are_one() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     world.pass(TEN_MINUTES);
-    // The first dies in the middle and keeps its lease.
+    // The first run dies in the middle and keeps its lease.
     world.effects.plan(&[(2, crate::support::Fate::CutBefore)]);
     assert!(!world.sweep());
     world.effects.plan(&[]);
@@ -424,7 +426,7 @@ fn a_long_list_is_walked_in_pages_that_meet() {
     );
     oracle::settled(&world);
     assert_eq!(world.states(), ["void"]);
-    // Nothing is unsettled now: the next sweep looks back only as far as the last clean one, and an hour.
+    // Nothing is unsettled now: the next sweep looks back only as far as the last clean one, and one hour more.
     world.pass(7_200);
     assert!(world.sweep());
     world.pass(7_200);
@@ -497,7 +499,7 @@ fn what_only_had_to_be_remembered_for_a_while_is_forgotten() {
     assert_eq!(world.db.number("SELECT COUNT(*) FROM used_states"), 0);
 }
 
-/// 202: OpenRouter has not confirmed yet that their keys are off.
+/// Bans a member. The answer is 202, because OpenRouter has not yet confirmed that their keys are disabled.
 fn bans(world: &World, path: &str) {
     let operator = Browser::signed_in(world, "operator");
     let told = operator.patch(path, r#"{"status":"banned"}"#);
@@ -600,7 +602,7 @@ fn a_key_that_can_be_neither_disabled_nor_deleted_gets_the_least_limit() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
-    // Upstream takes a limit, and neither a switch nor a delete.
+    // OpenRouter accepts a limit, but neither a switch nor a delete.
     world.bend.set(Some(|call, answer| {
         let switches = call
             .body
@@ -686,7 +688,7 @@ fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
-    // One that an admin asked for, and that went with its isolate.
+    // An admin asked for this run, and it died with its isolate.
     world.effects.plan(&[]);
     let told = operator.post("/api/v1/admin/jobs/sweep", r#"{"dry_run":false}"#);
     assert_eq!(told.status, 202);
@@ -709,7 +711,7 @@ fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
     world.pass(61);
     assert!(world.sweep());
     assert_eq!(world.last_run(), "done");
-    // A trigger's own run renews its lease for as long as it works.
+    // The run of a trigger renews its lease for as long as it works.
     world.db.run(
         "DELETE FROM runs;
          INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1)",
@@ -770,7 +772,7 @@ fn findings_are_told_newest_first_until_they_are_acknowledged() {
         !page.to_string().contains("hash"),
         "who knows a hash can have the key disabled"
     );
-    // Each sweep that sees it says so, until an admin has looked at it.
+    // Each sweep that sees the key reports it, until an admin has acknowledged it.
     let before = alarms();
     sweep();
     assert_eq!(alarms(), before + 1);
@@ -793,7 +795,7 @@ fn findings_are_told_newest_first_until_they_are_acknowledged() {
     world.pass(TEN_MINUTES);
     assert!(world.reconcile());
     assert_eq!(alarms(), before + 1, "acknowledged");
-    // Somebody enables it again: that is news.
+    // Somebody enables the key again, so it is reported again.
     let hash = world.db.text(&format!(
         "SELECT upstream_hash FROM findings WHERE public_id = '{id}'"
     ));
@@ -807,7 +809,7 @@ fn findings_are_told_newest_first_until_they_are_acknowledged() {
     let one = operator.get(FINDINGS).json()["findings"][0].clone();
     assert_eq!(one["acknowledged_at"], json!(null));
     assert_ne!(one["disabled_at"], json!(null), "and disabled again");
-    // What is there no more is forgotten after a while.
+    // A finding whose key no longer exists is deleted after a while.
     world.by_hand("DELETE", &format!("/keys/{hash}"), &serde_json::Value::Null);
     world.pass(30 * 86_400);
     sweep();

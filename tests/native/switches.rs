@@ -1,4 +1,4 @@
-//! The stronger switch: every key off, and on again, through any bad luck.
+//! The switch of all keys: it disables every key, and enables them again, through any bad luck.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 const SETTINGS: &str = "/api/v1/admin/settings";
 
-/// Three members with keys, and an operator.
+/// Makes three members with keys, and an operator.
 fn begin() -> (World, Cookies) {
     let world = World::new();
     for n in 0..3 {
@@ -172,7 +172,7 @@ fn keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
         let one = Browser::signed_in(&world, &format!("load-{n}"));
         assert_eq!(one.claim().status, 201);
     }
-    // The newest have their turn first.
+    // The newest keys are sent first.
     for key in world.usable().iter().skip(1) {
         world.by_hand("DELETE", &format!("/keys/{}", key.hash), &Value::Null);
     }
@@ -180,7 +180,7 @@ fn keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
          INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys",
     );
-    // Each is concluded to be gone, and is not asked for again.
+    // Each of them is concluded to be missing, and is not sent again.
     for (asked, usable) in [(200, 1), (1, 0), (0, 0)] {
         let before = world.calls("openrouter.keys.update");
         world.pass(TEN_MINUTES);
@@ -238,7 +238,7 @@ fn an_admin_ends_every_session_after_a_confirmation_by_epoch_and_once() {
         world.db.texts(audit),
         [format!("{} 0 1", world.member("operator"))]
     );
-    // They sign in again, their keys go on working, and the same confirmation ends nothing more.
+    // The members sign in again, their keys still work, and the same confirmation ends nothing more.
     assert_eq!(world.usable().len(), 1);
     assert_eq!(
         Browser::signed_in(&world, "member")

@@ -1,5 +1,5 @@
-//! The terms: the members' acceptance of ours, recorded with their first claim, and the operator's word on OpenRouter's,
-//! without which nothing is minted.
+//! The terms: the members' acceptance of ours, recorded with their first claim, and the operator's confirmation about
+//! OpenRouter's terms, without which no key is minted.
 
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::session::Session;
@@ -60,7 +60,7 @@ fn a_member_accepts_the_terms_once_and_it_is_recorded() {
         "the first time counts"
     );
     assert_eq!(acceptances(&world).len(), 1);
-    // From now on it is on record.
+    // From now on the acceptance is recorded.
     world.pass(90 * 86_400 + 600);
     let again = Browser::signed_in(&world, "member");
     assert!(world.sweep());
@@ -87,7 +87,7 @@ fn other_terms_than_those_in_force_are_not_accepted() {
     ] {
         assert_eq!(member.post("/api/v1/claim", body).status, 400, "{body}");
     }
-    // An older revision on record is none.
+    // An acceptance of an older revision does not count.
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, after, at) SELECT 't', public_id, 'terms_accepted', 't', 0, 1 FROM members;
          UPDATE members SET terms_rev = 0, terms_at = NULL, change_id = 't'",
@@ -103,7 +103,7 @@ fn other_refusals_come_first_and_a_refused_claim_keeps_the_acceptance() {
     assert_eq!(bare(&newcomer).code(), "account_too_young");
     assert_eq!(newcomer.claim().code(), "account_too_young");
     assert_eq!(terms_of(&newcomer)["accepted_at"], world.now().rfc3339());
-    // But a session that has ended accepts nothing.
+    // A session that has ended accepts nothing.
     let member = Browser::signed_in(&world, "member");
     let stale = member.at_fresh_isolate();
     member.post("/api/v1/me/sign-out-everywhere", "{}");
@@ -131,7 +131,7 @@ fn an_acceptance_brought_along_makes_it_another_request() {
         ];
         member.send("POST", "/api/v1/claim", &headers, Body::Bytes(body.into()))
     };
-    // What made nothing is not remembered: the same key may be tried again with the acceptance.
+    // A claim that made nothing is not remembered: the same Idempotency-Key may be used again with the acceptance.
     assert_eq!(send("{}").code(), "terms_not_accepted");
     assert_eq!(send(CLAIM).status, 201);
     assert_eq!(send(CLAIM).json()["replayed"], true);
@@ -151,7 +151,7 @@ fn a_claim_that_brings_the_acceptance_is_two_round_trips_and_one_call() {
 
 const PRODUCTION: &str = "https://keys.example.org";
 
-/// Somebody who was signed in before the house moved there.
+/// Signs somebody in before the deployment moves to the production address.
 fn moved<'a>(world: &'a World, persona: &str) -> Browser<'a> {
     world.set("PUBLIC_ORIGIN", "http://localhost:8787");
     let browser = Browser::signed_in(world, persona);
@@ -212,7 +212,7 @@ fn nothing_is_minted_before_an_admin_has_confirmed_the_upstreams_terms() {
     assert_eq!(confirm(&member).status, 404, "an admin's alone");
     assert_eq!(world.states().len(), 0);
 
-    // Confirmed: stored with who and when, shown, and open.
+    // After the confirmation: it is stored with person and time, it is shown, and claims are open.
     let is = confirm(&operator).json();
     let who = operator.get("/api/v1/me").json()["member"]["id"].clone();
     assert_eq!(
@@ -304,7 +304,7 @@ fn only_the_exact_word_confirms() {
     ] {
         assert_eq!(operator.patch(SETTINGS, body).status, 400, "{body}");
     }
-    // An admin whose session has ended by then says nothing: the statements themselves want a current one.
+    // An admin whose session has ended by then confirms nothing: the statements themselves require a current session.
     let ended = Session {
         member: PublicId::parse(
             IdKind::Member,

@@ -1,4 +1,4 @@
-//! Every text that a person may enter: what nobody can see is refused, or taken out.
+//! Every text that a person may enter: invisible characters are refused, or removed.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What the tree itself promises: rows that are about how the house is built.
+//! Promises about the source tree itself.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// Files below a folder, with their text; what tools put there is left out.
+/// Reads the files below a folder, without those that tools put there.
 fn files(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![Path::new(ROOT).join(folder)];
@@ -107,7 +107,7 @@ fn a_member_reads_only_what_is_theirs() {
     for target in ["/api/v1/keys", "/api/v1/me", "/api/v1/keys?owner=1000100"] {
         assert!(!other.get(target).body.contains(&mine), "{target}");
     }
-    // Nobody's answers hold an upstream hash, which anyone could have disabled.
+    // No answer to a member contains an upstream hash, because anyone who knows a hash could have the key disabled.
     let hash = world.db.text("SELECT upstream_hash FROM generations");
     for target in ["/api/v1/keys", "/api/v1/me"] {
         assert!(!member.get(target).body.contains(&hash), "{target}");
@@ -137,7 +137,7 @@ fn the_handle_for_a_delete_is_upstreams_hash() {
 
 #[test]
 fn no_secret_is_compared_but_in_constant_time() {
-    // `Secret` itself cannot be compared: its documentation holds what must not compile.
+    // `Secret` itself cannot be compared: its documentation has examples that must not compile.
     for (path, text) in files("src") {
         let code = text.split("#[cfg(test)]").next().unwrap();
         for line in code
@@ -173,7 +173,7 @@ fn there_is_one_way_to_a_mint() {
         })
         .collect();
     assert_eq!(callers, ["src/app/claim.rs"]);
-    // What is minted comes with all of its bounds: `MintSpec` says in its documentation what does not compile.
+    // A key is minted only with all of its bounds: the documentation of `MintSpec` has examples that must not compile.
     let takes =
         "pub async fn create_key(upstream: &UpstreamClient<'_>, spec: &MintSpec) -> Created";
     let mints = |text: &str| text.matches("\"POST\", \"/keys\"").count();
@@ -217,7 +217,7 @@ fn upstreams_are_called_by_their_clients_alone_through_a_port() {
     assert!(!callers.is_empty() && !credential.is_empty());
 }
 
-/// Names of modules that say nothing of what is in them.
+/// Names of modules that say nothing about their content.
 const NAMES_OF_NOTHING: [&str; 8] = [
     "util", "utils", "common", "helper", "helpers", "misc", "manager", "service",
 ];
@@ -240,8 +240,8 @@ fn files_stay_small_enough_to_read() {
             .or_default() += 1;
         lines.push(count);
     }
-    // And not so many parts that a behaviour has to be looked for in all of them: a folder is for more than one file, a
-    // file for more than a screen's half.
+    // The tree also does not have so many parts that one must search all of them for a behaviour: a folder is for more
+    // than one file, and most files have at least 25 lines.
     let alone: Vec<_> = folders.iter().filter(|(_, count)| **count < 2).collect();
     let has_a_file_beside = |folder: &&(&PathBuf, &usize)| !folder.0.with_extension("rs").exists();
     assert_eq!(
@@ -270,7 +270,7 @@ fn migrations_hold_no_deployments_own_data() {
         let digits = word.bytes().all(|b| b.is_ascii_digit());
         let long = word.len() >= 16 && hex && !digits;
         let number = word.len() >= 5 && digits;
-        // Amounts are written in thousands, a day in seconds.
+        // Amounts are written in thousands, and a day in seconds.
         long || (number && !word.ends_with("000") && word != "86400")
     };
     for (name, sql) in crate::support::database::migrations() {
@@ -300,7 +300,7 @@ fn the_lints_are_errors_and_nothing_in_the_code_is_let_off_or_dead() {
     ] {
         assert!(manifest.contains(lint), "{lint}");
     }
-    // Dead code is a warning of the compiler's, and warnings are errors where it is checked: natively and as a Worker.
+    // The compiler warns about dead code, and the checks turn warnings into errors, natively and for the Worker.
     let checks = read("scripts/check.mjs");
     assert_eq!(checks.matches("\"-D\", \"warnings\"").count(), 2);
     for (path, text) in files("src").into_iter().chain(files("sandbox/src")) {

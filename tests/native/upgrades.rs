@@ -1,5 +1,5 @@
-//! Migrations over data: a database of every earlier version, with the rows of a deployment that people have lived in, is
-//! brought to the newest one. It has the schema that a fresh database has, and no row of it is lost or changed.
+//! Migrations over data: a database of every earlier version, with the rows of a deployment that was in use, is brought
+//! to the newest version. It gets the schema of a fresh database, and no row is lost or changed.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use crate::changes::{CHANGES, begun};
 use crate::support::database::migrations;
 
-/// A table's rows by the columns that were asked for, in order.
+/// A table's rows, with the values of the requested columns, in order.
 type Rows = Vec<Vec<Value>>;
 
 fn texts(connection: &Connection, sql: &str) -> Vec<String> {
@@ -18,7 +18,7 @@ fn texts(connection: &Connection, sql: &str) -> Vec<String> {
     rows.map(Result::unwrap).collect()
 }
 
-/// What the schema is made of, in the words that made it.
+/// The objects of the schema, with the SQL that made them.
 fn schema(connection: &Connection) -> Vec<String> {
     texts(
         connection,
@@ -47,7 +47,7 @@ fn rows(connection: &Connection, table: &str, columns: &[String]) -> Rows {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// A database as it was after this many migrations.
+/// Makes a database as it was after this many migrations.
 fn of_version(count: usize) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection
@@ -57,7 +57,7 @@ fn of_version(count: usize) -> Connection {
     connection
 }
 
-/// Each migration in one transaction, as wrangler runs them.
+/// Runs each migration in one transaction, as wrangler does.
 fn migrate(connection: &Connection, from: usize, to: usize) {
     for (name, sql) in &migrations()[from..to] {
         let run = connection.execute_batch(&format!("BEGIN;\n{sql}\nCOMMIT;"));
@@ -65,7 +65,7 @@ fn migrate(connection: &Connection, from: usize, to: usize) {
     }
 }
 
-/// Puts rows where they were, as a backup does: what guards changes from outside is not asked.
+/// Writes rows as a backup would: without the triggers and without foreign keys.
 fn load(connection: &Connection, all: &BTreeMap<String, (Vec<String>, Rows)>) {
     let triggers = texts(
         connection,
@@ -112,10 +112,10 @@ fn load(connection: &Connection, all: &BTreeMap<String, (Vec<String>, Rows)>) {
         .unwrap();
 }
 
-/// Every row of a deployment in which people have claimed, spent, paid, asked, been blocked and rotated.
+/// Every row of a deployment in which people have claimed, spent, paid, made requests, been blocked and rotated.
 fn lived_in() -> BTreeMap<String, (Vec<String>, Rows)> {
     let (world, people) = begun();
-    // Some more of what there is to keep: a hold, a payment, a remembered request.
+    // Adds some more rows: a hold, a payment, a remembered request.
     for change in CHANGES.iter().filter(|change| {
         change.route.ends_with("/payments")
             || (change.method, change.route) == ("PATCH", "/api/v1/keys/{id}")
@@ -160,7 +160,7 @@ fn every_earlier_version_with_data_reaches_the_schema_of_a_fresh_database_and_lo
             &connection,
             "SELECT \"table\" FROM pragma_foreign_key_check",
         );
-        // A row may point to what a later version holds, until that is there.
+        // A row may point to a row that only a later version has, until that version is reached.
         assert!(version < count || broken.is_empty(), "{broken:?}");
         let sound = texts(&connection, "PRAGMA integrity_check");
         assert_eq!(sound, ["ok"], "from version {version}");
@@ -177,7 +177,7 @@ fn every_earlier_version_with_data_reaches_the_schema_of_a_fresh_database_and_lo
     );
 }
 
-/// A migration that fails half way leaves the version before it, and running it again is safe.
+/// A migration that fails half way leaves the version before it, and it is safe to run it again.
 #[test]
 fn a_migration_that_is_cut_at_any_statement_leaves_the_version_before_it() {
     let all = migrations();
@@ -218,7 +218,7 @@ fn a_migration_that_was_run_already_is_refused_and_changes_nothing() {
     };
     let rows_before = all_rows(&connection);
     for (name, sql) in &all {
-        // Wrangler keeps a list and does not run it again; whoever does so by hand breaks nothing.
+        // Wrangler keeps a list and does not run a migration again. A person who does so by hand breaks nothing.
         let again = connection.execute_batch(&format!("BEGIN;\n{sql}\nCOMMIT;"));
         assert!(again.is_err(), "{name} was taken twice");
         if !connection.is_autocommit() {

@@ -1,5 +1,5 @@
-//! What somebody else disables or lowers at OpenRouter stays so until an admin lifts it by name; only the dangerous
-//! direction is mended by itself.
+//! What somebody else disables or lowers at OpenRouter stays so until an admin lifts it by name. Only the dangerous
+//! direction is corrected automatically.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn holder<'a>(world: &'a World, persona: &str) -> (Browser<'a>, String) {
     let told = member.claim();
     assert_eq!(told.status, 201, "{told:?}");
     let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
-    // A change of ours may not show everywhere at OpenRouter for some minutes.
+    // A change of ours may need some minutes until it shows everywhere at OpenRouter.
     world.pass(TEN_MINUTES);
     (member, id)
 }
@@ -43,7 +43,7 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-/// What may come across a key that somebody else disabled or lowered.
+/// An operation that may notice that somebody else disabled a key or lowered its limit.
 type Reader = fn(&World, &Browser<'_>, &str);
 
 const READERS: [(&str, Reader); 4] = [
@@ -92,7 +92,7 @@ fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
         let told = shown(&member);
         assert_eq!(told["upstream_limit_usd"], "2.00", "{reader}");
         sweeps(&world, 3);
-        // Over the next reset, too.
+        // It stays so over the next reset too.
         world.pass(86_400);
         sweeps(&world, 2);
         assert!(world.reconcile());
@@ -109,7 +109,7 @@ fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
     }
 }
 
-/// A lower limit that we take back: the owner's own, and the plan's.
+/// Lowers a limit of ours and raises it again: the owner's own limit, or the plan's.
 fn down_and_up(world: &World, member: &Browser<'_>, key: &str, of: &str) {
     for limit in [
         json!("1"),
@@ -140,7 +140,7 @@ fn a_lower_limit_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else
     for of in ["owner", "plan"] {
         let world = World::new();
         let (member, key) = holder(&world, "member");
-        // What the sweep reads anyway does not reach so far back.
+        // The sweep's regular readings do not reach so far back.
         world.pass(3 * 3_600);
         by_hand(&world, &json!({ "limit": 2 }));
         down_and_up(&world, &member, &key, of);
@@ -221,7 +221,7 @@ fn only_an_admin_lifts_it_and_then_what_is_wanted_is_sent_again() {
     let (member, key) = holder(&world, "member");
     by_hand(&world, &json!({ "disabled": true, "limit": 1 }));
     assert!(world.reconcile());
-    // Nobody else does: not its owner, nor an admin in passing, nor a new claim.
+    // Nobody else lifts it: not its owner, not an admin who only enables the key, and not a new claim.
     let of = format!("/api/v1/keys/{key}");
     for disabled in [true, false] {
         let body = json!({ "disabled": disabled }).to_string();
@@ -284,7 +284,7 @@ fn removing_the_key_and_claiming_again_is_no_way_out() {
     assert_eq!(member.claim().code(), "key_held");
     lift(&world, &key);
     assert_eq!(member.claim().status, 201);
-    // Nor out of a lower limit.
+    // It does not remove a lower limit either.
     let world = World::new();
     let (member, key) = holder(&world, "member");
     by_hand(&world, &json!({ "limit": 2 }));
@@ -312,7 +312,7 @@ fn a_limit_of_nothing_is_as_good_as_disabled() {
 
 #[test]
 fn what_we_sent_ourselves_is_never_taken_for_somebody_elses_doing() {
-    // Off and on again by the owner, and a lower limit and away with it, each cut or lost at every effect.
+    // The owner disables and enables the key, or sets a lower limit and removes it. Each effect is cut or lost once.
     let mut scenarios = 0;
     for body in [
         [
@@ -386,7 +386,7 @@ fn a_change_of_ours_that_does_not_show_yet_is_not_concluded_from() {
     for body in [r#"{"disabled":true}"#, r#"{"disabled":false}"#] {
         assert_eq!(member.patch(&of, body).status, 200);
     }
-    // OpenRouter still shows what was.
+    // OpenRouter still shows the earlier state.
     world.bend.set(Some(|call, body| {
         if call.method == "GET" && call.url.path().contains("/keys") {
             let stale = |row: &mut Value| row["disabled"] = json!(true);
@@ -480,7 +480,7 @@ fn a_hold_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else_disabl
     let (member, _) = holder(&world, "member");
     holder(&world, "second");
     sweeps(&world, 1);
-    // What the sweep reads anyway does not reach so far back.
+    // The sweep's regular readings do not reach so far back.
     world.pass(3 * 3_600);
     by_hand(&world, &json!({ "disabled": true }));
     let second = world

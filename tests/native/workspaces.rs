@@ -1,4 +1,4 @@
-//! The workspace that a plan names: it is there when the plan is written, and what a claim says when it has gone since.
+//! The workspace that a plan names: it must exist when the plan is written, and a claim says so when it is gone since.
 
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn a_plan_names_a_workspace_that_openrouter_has() {
             );
         }
     }
-    // What cannot be asked is not written.
+    // A workspace that cannot be looked up is not written.
     for _ in 0..2 {
         world.add_fault(
             "openrouter.workspaces.get",
@@ -106,7 +106,7 @@ fn a_claim_says_that_its_workspace_is_gone_and_the_operator_is_told() {
         ["void"],
         "nothing was made, and no seat is held"
     );
-    // Where that is not known, the refusal is told as before.
+    // If it is unknown whether the workspace is gone, the claim reports the plain refusal.
     world.add_fault(
         "openrouter.workspaces.get",
         "html_error",
@@ -114,7 +114,7 @@ fn a_claim_says_that_its_workspace_is_gone_and_the_operator_is_told() {
     );
     assert_eq!(member.claim().code(), "openrouter_refused");
     world.sandbox.borrow_mut().clear_faults();
-    // Given a place that there is, the same member claims.
+    // Once the plan names an existing workspace, the same member claims.
     let there = world.workspace();
     let operator = Browser::signed_in(&world, "operator");
     let told = operator.patch(
