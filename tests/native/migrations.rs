@@ -1,9 +1,9 @@
-//! How the migrations are written: numbered, in the form that Cloudflare's remote endpoint can split into statements, and
-//! unchanged once they are released.
+//! The form of the migrations: they are numbered, written so that Cloudflare's remote endpoint can split them into
+//! statements, and unchanged once they are released.
 //!
-//! `wrangler d1 migrations apply --remote` sends each file whole, and the endpoint splits it more simply than SQLite does.
-//! It has refused triggers over several lines, `begin` in small letters, `CASE … END` within a trigger, CR line ends and
-//! files that end in a trigger. No local run shows that, so the form is checked here.
+//! `wrangler d1 migrations apply --remote` sends each file whole, and the endpoint splits it more simply than SQLite
+//! does. It has refused triggers over several lines, `begin` in small letters, `CASE … END` within a trigger, CR line
+//! ends and files that end in a trigger. No local run shows that, so these tests check the form.
 
 use keycap::crypto::sha256_hex;
 

@@ -1,5 +1,5 @@
-//! The rule between the rooms of `src/`, which `docs/architecture.md` explains: a room uses only the rooms before it, no
-//! files use each other in a circle, and no two types share a name.
+//! The rule between the rooms of `src/`, which `docs/architecture.md` explains: a room uses only the rooms before it,
+//! no files use each other in a circle, and no two types share a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -36,8 +36,8 @@ fn is(told: &Told, status: u16, code: &str) {
     );
 }
 
-/// Checks that an answer delivers a secret that works, and that exactly `working` keys work. Returns the hash of the new
-/// key.
+/// Checks that an answer delivers a secret that works, and that exactly `working` keys work. Returns the hash of the
+/// new key.
 fn delivered(world: &World, told: &Told, working: usize) -> String {
     assert_eq!(told.status, 201, "{told:?}");
     assert_eq!(told.header("cache-control"), "no-store, no-transform");
