@@ -1,4 +1,4 @@
-//! Answers that lie: the upstream did what was asked, and its echo says something else.
+//! Answers that lie: the upstream did what was requested, and its answer says something else.
 
 use crate::{faults::FaultKind, message::Response};
 use serde_json::{Map, Value, json};
@@ -7,7 +7,8 @@ type Members = Map<String, Value>;
 
 const OTHER_WORKSPACE: &str = "ffffffff-0000-4000-8000-ffffffffffff";
 
-/// Bends a JSON answer that succeeded; others pass unchanged, since there is nothing to echo.
+/// Changes a JSON answer that succeeded, according to the fault. Other answers pass unchanged, because they repeat
+/// nothing.
 pub(crate) fn bend(kind: &FaultKind, answer: Response) -> Response {
     let mut value = answer.value();
     if answer.status >= 300 || !value.is_object() {
@@ -76,7 +77,7 @@ fn bend_echo(kind: &FaultKind, data: &mut Members) {
     }
 }
 
-/// Only members that are there are bent: a credit balance has no limit to lie about.
+/// Changes only a member that exists: a credit balance, for example, has no limit to lie about.
 fn set(data: &mut Members, name: &str, value: Value) {
     if let Some(member) = data.get_mut(name) {
         *member = value;
@@ -102,7 +103,8 @@ fn add_extra_to(members: &mut Members) {
     );
 }
 
-/// `2026-01-02T03:04:05Z` becomes `2026-01-02T03:04:05.363244+00:00`, the other form the vendor was seen to use.
+/// Turns `2026-01-02T03:04:05Z` into `2026-01-02T03:04:05.000000+00:00`, the other form that OpenRouter was seen to use:
+/// a fraction of six digits and a numeric offset.
 fn odd_timestamps(value: &mut Value) {
     match value {
         Value::Object(members) => {

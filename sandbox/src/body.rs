@@ -8,14 +8,15 @@ use std::{
     task::{Context, Poll},
 };
 
+/// A response body for hyper, which may end with an error after its first half.
 pub struct Payload {
     step: Step,
-    /// What `Content-Length` promises.
+    /// The number of bytes that `Content-Length` promises.
     promised: u64,
 }
 
 enum Step {
-    /// Everything that will be sent; `cut` when less than was promised.
+    /// Everything that will be sent. `cut` is true when that is less than was promised.
     Send {
         bytes: Bytes,
         cut: bool,
@@ -27,6 +28,7 @@ enum Step {
 }
 
 impl Payload {
+    /// A body that arrives whole.
     pub fn whole(bytes: Vec<u8>) -> Self {
         Self {
             promised: bytes.len() as u64,
@@ -37,7 +39,7 @@ impl Payload {
         }
     }
 
-    /// Half of the bytes, of which all are promised (one more than there are, should there be none).
+    /// A body of which half the bytes arrive. All of them are promised, or one more than there are if there are none.
     pub fn half(mut bytes: Vec<u8>) -> Self {
         let promised = bytes.len().max(1) as u64;
         bytes.truncate(bytes.len() / 2);

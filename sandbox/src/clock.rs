@@ -1,4 +1,5 @@
-//! UTC periods and timestamps. Nothing here can tell the time: every function is given it.
+//! UTC periods and timestamps. No function here reads the clock: the caller passes the time, in milliseconds of the
+//! Unix epoch.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
@@ -6,7 +7,7 @@ use serde::Serialize;
 pub const SECOND_MS: i64 = 1_000;
 pub const DAY_MS: i64 = 86_400_000;
 
-/// The reset periods OpenRouter knows. Weeks begin on Monday, all of them at 00:00 UTC.
+/// The reset periods of OpenRouter. Each begins at 00:00 UTC, and weeks begin on Monday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
@@ -35,7 +36,7 @@ impl Period {
         }
     }
 
-    /// The first millisecond of the period that holds `now_ms`.
+    /// The first millisecond of the period that contains `now_ms`.
     #[must_use]
     pub fn start(self, now_ms: i64) -> i64 {
         let day = now_ms.div_euclid(DAY_MS);
@@ -68,24 +69,25 @@ fn midnight(date: Date) -> i64 {
         .map_or(0, |zoned| zoned.timestamp().as_millisecond())
 }
 
-/// Out of the calendar's range becomes its end, so that a wild clock offset cannot break an answer.
+/// A time out of the calendar's range becomes the latest time, so that a wild clock offset cannot break an answer.
 fn instant(at_ms: i64) -> Timestamp {
     Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX)
 }
 
-/// RFC 3339 with `Z`, a fraction only where there is one.
+/// The time as RFC 3339 with `Z`. It has a fraction only if the time has one.
 #[must_use]
 pub fn timestamp(at_ms: i64) -> String {
     instant(at_ms).to_string()
 }
 
-/// RFC 3339 with `Z`, whole seconds, as GitHub writes it.
+/// The time as RFC 3339 with `Z` and whole seconds, as GitHub writes it.
 #[must_use]
 pub fn timestamp_secs(at_ms: i64) -> String {
     timestamp(at_ms - at_ms.rem_euclid(SECOND_MS))
 }
 
-/// What OpenRouter accepts in a request: UTC with `Z` and seconds, a fraction is allowed, other zones are not.
+/// Reads a timestamp as OpenRouter accepts it in a request: UTC with `Z` and seconds. A fraction is allowed, other
+/// zones are not. Returns milliseconds, or `None` for any other text.
 #[must_use]
 pub fn parse_request_timestamp(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once('T')?;

@@ -1,5 +1,5 @@
-//! The control API under `/_sandbox/`: faults, the ledger, the clock, and whatever the account's owner could do by hand.
-//! Waiting (for held calls, for releases) is the front's; here everything answers at once.
+//! The control API under `/_sandbox/`: faults, the ledger, the clock, and everything that the account's owner could do
+//! by hand. The front does the waiting, for held calls and for releases; here everything answers at once.
 
 use crate::{
     Sandbox,
@@ -51,7 +51,7 @@ impl Sandbox {
         Response::json(200, &ledger)
     }
 
-    /// 200 when at least `count` calls (of `operation`, when given) are held, else 408.
+    /// Answers 200 when at least `count` calls (of `operation`, if given) are held, and otherwise 408.
     fn show_held(&self, request: &Request) -> Answer {
         let (operation, count) = held_query(request)?;
         let held: Vec<_> = self
@@ -107,7 +107,7 @@ impl Sandbox {
         ))
     }
 
-    /// The members of `POST /keys`, the name optional.
+    /// Makes a key as somebody else would. The body has the members of `POST /keys`, and the name is optional.
     fn add_key(&mut self, request: &Request, now_ms: i64) -> Answer {
         let mut value = body(request)?;
         let members = value.as_object_mut().ok_or("a key is an object")?;
@@ -119,7 +119,7 @@ impl Sandbox {
         Ok(Response::json(201, &json!({"key": key})))
     }
 
-    /// A model call: what of its price was booked, or why it was refused.
+    /// Makes a model call. The answer says how much of its price was booked, or why it was refused.
     fn add_spend(&mut self, request: &Request, now_ms: i64) -> Answer {
         let value = body(request)?;
         let key = text(&value, "key")?;

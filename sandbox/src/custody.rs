@@ -1,4 +1,5 @@
-//! Who may see which credential. Every request is searched, whatever it asks; what does not belong is a violation.
+//! Which host may see which credential. Every request is searched, whatever it requests, and a credential at the wrong
+//! host is a violation.
 
 use crate::{
     Sandbox,
@@ -9,6 +10,7 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+/// Searches a request for violations, and notes each in the ledger.
 pub(crate) fn inspect(
     sandbox: &mut Sandbox,
     operation: Option<Operation>,
@@ -47,6 +49,7 @@ pub(crate) fn inspect(
     }
 }
 
+/// Notes a member or parameter that OpenRouter's documentation does not have.
 pub(crate) fn unknown_field(sandbox: &mut Sandbox, request: &Request, name: &str, now: i64) {
     let detail = format!("request member or parameter {name}");
     note(
@@ -77,7 +80,7 @@ fn note(
     });
 }
 
-/// Credentials in headers and body that this host must never see.
+/// Lists the credentials in headers and body that this host must never see.
 fn foreign(
     sandbox: &Sandbox,
     host: Host,
@@ -92,7 +95,7 @@ fn foreign(
             seen.push_str(&decoded_basic(request).unwrap_or_default());
         }
     }
-    // The browser itself visits the authorize page and may bring loopback cookies; nobody else sends any.
+    // A person's browser visits the authorize page and may send loopback cookies. No other caller sends any.
     let cookies = request
         .header("cookie")
         .is_some_and(|value| !value.is_empty());
@@ -110,6 +113,7 @@ fn foreign(
         .collect()
 }
 
+/// The `id:secret` pair of Basic credentials, or `None`.
 pub(crate) fn decoded_basic(request: &Request) -> Option<String> {
     String::from_utf8(STANDARD.decode(request.credential("basic")?).ok()?).ok()
 }
@@ -145,7 +149,7 @@ fn secrets_in(sandbox: &Sandbox, text: &str) -> impl Iterator<Item = Secret> {
     let settings = sandbox.settings();
     let openrouter = text.contains("sk-or-v1-") || text.contains(&settings.management_key);
     let client_secret = text.contains(&settings.github_client_secret);
-    // The whole mark: four characters alone would sooner or later appear in a random state.
+    // The search uses the whole mark, because `gho_` alone would sooner or later appear in a random state.
     let token = text.contains(TOKEN_MARK);
     [
         (openrouter, Secret::OpenrouterKey),

@@ -1,4 +1,5 @@
-//! One call from its arrival to what the caller sees: its fault, its effect now, later or never, and the held ones.
+//! One call, from its arrival to the answer that the caller sees: its fault, its effect (now, later or never), and held
+//! calls.
 
 use crate::{
     Sandbox, bend,
@@ -23,7 +24,7 @@ const WELCOME_PAGE: &str =
 pub struct HeldCall {
     pub ticket: u64,
     pub operation: Operation,
-    /// The effect has happened already (`hold_after`).
+    /// Whether the effect has happened already (`hold_after`).
     pub effect: bool,
 }
 
@@ -73,6 +74,7 @@ impl Waiting {
 }
 
 impl Sandbox {
+    /// Delivers one call: applies the fault that is due for it, and records the call in the ledger.
     pub(crate) fn deliver(
         &mut self,
         operation: Operation,
@@ -141,7 +143,7 @@ impl Sandbox {
         }
     }
 
-    /// The faults that strike after the effect.
+    /// Applies the faults that strike after the effect.
     fn spoil(
         &mut self,
         fault: &FaultKind,
@@ -169,7 +171,7 @@ impl Sandbox {
         self.perform(operation, request, now)
     }
 
-    /// Calls whose answers wait, oldest first.
+    /// Lists the calls whose answers wait, oldest first.
     #[must_use]
     pub fn held(&self) -> Vec<HeldCall> {
         let held = self.waiting.held.iter();
@@ -181,7 +183,8 @@ impl Sandbox {
         .collect()
     }
 
-    /// Lets a held call go on: its effect, where it still waits, happens now. `None` for an unknown ticket.
+    /// Lets a held call go on. If its effect has not happened yet, it happens now. Returns `None` for an unknown
+    /// ticket.
     pub fn release(&mut self, ticket: u64, now_ms: i64) -> Option<Delivery> {
         let Held {
             operation,
@@ -198,7 +201,7 @@ impl Sandbox {
         Some(Delivery::Answer(answer))
     }
 
-    /// Lets every late effect happen, in the order of arrival; says how many.
+    /// Lets every late effect happen, in the order of arrival. Returns how many there were.
     pub fn land_late(&mut self, now_ms: i64) -> usize {
         let now = self.time(now_ms);
         let late = std::mem::take(&mut self.waiting.late);
@@ -215,7 +218,7 @@ impl Sandbox {
         late.len()
     }
 
-    /// How many effects have not landed yet.
+    /// Counts the effects that have not landed yet.
     #[must_use]
     pub const fn late_count(&self) -> usize {
         self.waiting.late.len()
@@ -232,7 +235,7 @@ const fn outcome_of(delivery: &Delivery) -> Outcome {
     }
 }
 
-/// An error in the words of the host that is played.
+/// An error as the played host words it.
 fn failure(operation: Operation, status: u16) -> Response {
     match operation.host() {
         Host::Openrouter => openrouter::error(status, openrouter::usual_text(status)),

@@ -1,4 +1,5 @@
-//! Faults: what goes wrong with which call. A plan is a queue per operation, counted from the moment a fault is added.
+//! Faults: what goes wrong with which call. A plan has a queue for each operation, and each fault counts calls from the
+//! moment when it is added.
 
 use crate::operation::Operation;
 use serde::Deserialize;
@@ -10,10 +11,10 @@ pub struct Fault {
     pub operation: Operation,
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// 1 is the next call of the operation.
+    /// Which call is the first to fail; 1 is the next call of the operation.
     #[serde(default = "one")]
     pub nth: u32,
-    /// How many calls from the nth on; 0 = for ever.
+    /// How many calls fail, from the `nth` on; 0 means for ever.
     #[serde(default = "one")]
     pub times: u32,
 }
@@ -48,7 +49,7 @@ macro_rules! fault_kinds {
                 match self { $(Self::$variant $({ $($field: _),* })? => $name),* }
             }
 
-            /// The options that the kind of this name takes; `None` for an unknown name.
+            /// The options that the kind of this name takes, or `None` for an unknown name.
             fn options(name: &str) -> Option<&'static [&'static str]> {
                 match name { $($name => Some(&[$($(stringify!($field)),*)?]),)* _ => None }
             }
@@ -56,7 +57,7 @@ macro_rules! fault_kinds {
     };
 }
 
-// "Before" means that the effect does not happen, "after" that it does.
+// "Before" means that the effect does not happen, and "after" means that it does.
 fault_kinds! {
     Refuse "refuse" { #[serde(default = "bad_request")] status: u16 },
     ResetBefore "reset_before",
@@ -89,7 +90,8 @@ fault_kinds! {
 }
 
 impl FaultKind {
-    /// Lies need an echo to be told in; only a create makes a key to double or to hide; only a list has pages.
+    /// Answers whether the fault makes sense for the operation: a false echo needs an answer with a key, only a create
+    /// makes a key that can be duplicated or left out, and only a list has pages.
     fn fits(&self, operation: Operation) -> bool {
         match self {
             Self::Duplicate => {
@@ -106,7 +108,7 @@ impl FaultKind {
 }
 
 impl Fault {
-    /// The next call of `operation` goes wrong in this way.
+    /// A fault of the next call of `operation`.
     #[must_use]
     pub const fn new(operation: Operation, kind: FaultKind) -> Self {
         Self {
@@ -117,22 +119,26 @@ impl Fault {
         }
     }
 
+    /// The same fault, beginning with the `nth` call.
     #[must_use]
     pub const fn nth(mut self, nth: u32) -> Self {
         self.nth = nth;
         self
     }
 
+    /// The same fault for this many calls; 0 means for ever.
     #[must_use]
     pub const fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
-    /// A fault as the control API takes it. A misspelt member is an error: a fault that never fires proves nothing.
+    /// Reads a fault as the control API takes it. A misspelt member is an error, because a fault that never fires
+    /// proves nothing.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    ///
+    /// Says what is wrong with the fault.
     pub fn from_json(value: &Value) -> Result<Self, String> {
         let members = value.as_object().ok_or("a fault is an object")?;
         let kind = members
@@ -186,7 +192,8 @@ impl FaultPlan {
         });
     }
 
-    /// The fault of this call. Each entry counts every call of its operation; the first that is due fires.
+    /// Returns the fault of this call. Each entry counts every call of its operation, and the first entry that is due
+    /// fires.
     pub fn next(&mut self, operation: Operation) -> Option<FaultKind> {
         let mut kind = None;
         for entry in self

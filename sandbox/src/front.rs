@@ -1,4 +1,4 @@
-//! Sockets around the library: what a delivery means on the wire, and everything that waits.
+//! The sockets around the library: how a delivery is sent on the wire, and everything that waits.
 
 use crate::body::Payload;
 use http_body_util::{BodyExt, Limited};
@@ -25,7 +25,7 @@ const RESET: &str = "/_sandbox/reset";
 
 pub struct Front {
     stage: Mutex<Stage>,
-    /// Ticks after every request, for whoever waits for held calls.
+    /// Sends a notice after every request, to those that wait for held calls.
     changes: watch::Sender<()>,
 }
 
@@ -34,7 +34,7 @@ struct Stage {
     waiting: HashMap<u64, oneshot::Sender<Delivery>>,
 }
 
-/// The connection is closed without an answer.
+/// The error that closes a connection without an answer.
 #[derive(Debug)]
 pub struct Cut;
 
@@ -46,7 +46,7 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// Serves until the listener breaks; each connection is its own task.
+/// Serves until the listener breaks. Each connection is a task of its own.
 pub async fn accept(listener: TcpListener, front: Front) -> io::Result<()> {
     let front = Arc::new(front);
     loop {
@@ -56,13 +56,13 @@ pub async fn accept(listener: TcpListener, front: Front) -> io::Result<()> {
 }
 
 async fn connection(front: Arc<Front>, stream: TcpStream) {
-    // Small answers at once; a socket without the option still works.
+    // Small answers are sent at once. A socket without this option still works.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let front = Arc::clone(&front);
         async move { front.serve(request).await }
     });
-    // An error here is a client that left or a fault that cut; both are meant.
+    // An error here is a client that left, or a fault that cut the connection. Both are intended.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -104,7 +104,7 @@ impl Front {
         let (delivery, held) = self.handle(request);
         self.changes.send_replace(());
         match held {
-            // A reset of the sandbox forgets its held calls: their senders are gone.
+            // After a reset of the sandbox its held calls are forgotten, and their senders are gone.
             Some(released) => released.await.unwrap_or(Delivery::Reset),
             None => delivery,
         }
@@ -124,7 +124,8 @@ impl Front {
         (delivery, Some(receiver))
     }
 
-    /// Asks again after every change until enough are held, or patience ends with the library's own 408.
+    /// Asks again after every change, until enough calls are held or the time is over. Then the library's own 408 is
+    /// the answer.
     async fn until_held(&self, request: &Request) -> Delivery {
         let mut changes = self.changes.subscribe();
         let enough = async {
@@ -143,7 +144,7 @@ impl Front {
         }
     }
 
-    /// `{"ticket": n}` or `{"all": true}`. Effects happen in the order of the tickets.
+    /// Releases `{"ticket": n}` or `{"all": true}`. Effects happen in the order of the tickets.
     fn release(&self, request: &Request) -> Response {
         let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let field = |name: &str| body.get(name).cloned().unwrap_or_default();
@@ -178,7 +179,7 @@ impl Stage {
             return false;
         };
         if let Some(waiting) = self.waiting.remove(&ticket) {
-            // The caller may have left; the effect has happened all the same.
+            // The caller may have left, but the effect has happened nevertheless.
             let _ = waiting.send(delivery);
         }
         true

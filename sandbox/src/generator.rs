@@ -1,11 +1,11 @@
-//! Ids and secrets from a seed and a counter. The counter survives `reset`, so no secret is ever made twice.
+//! Makes ids and secrets from a seed and a counter. The counter survives `reset`, so no secret is ever made twice.
 
 use sha2::{Digest, Sha256};
 
-/// Every key secret begins so, after `sk-or-v1-`: it reads "sandbox" and can be told from a real one.
+/// Every key secret has this after `sk-or-v1-`. It reads like "sandbox", and distinguishes the secret from a real one.
 const SECRET_MARK: &str = "5a4db0c5";
 
-/// Every GitHub token begins so.
+/// Every GitHub token begins with this.
 pub const TOKEN_MARK: &str = "gho_sandbox";
 
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ impl Generator {
         Self { seed, made: 0 }
     }
 
+    /// A key secret: `sk-or-v1-` and 64 hex digits, of which the first eight are the mark.
     pub fn key_secret(&mut self) -> String {
         let hex = self.hex();
         format!(
@@ -28,12 +29,12 @@ impl Generator {
         )
     }
 
-    /// `gho_` and 36 characters, the first of which say what it is.
+    /// A GitHub token: `gho_` and 36 characters, of which the first say that the token is the sandbox's.
     pub fn github_token(&mut self) -> String {
         format!("{TOKEN_MARK}{}", self.hex().get(..29).unwrap_or_default())
     }
 
-    /// Twenty hex digits, like GitHub's authorization codes.
+    /// An authorization code of twenty hex digits, as GitHub's are.
     pub fn code(&mut self) -> String {
         self.hex().get(..20).unwrap_or_default().to_owned()
     }
@@ -42,6 +43,7 @@ impl Generator {
         self.hex().get(..16).unwrap_or_default().to_uppercase()
     }
 
+    /// A UUID of version 4.
     pub fn uuid(&mut self) -> String {
         let hex = self.hex();
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
@@ -65,6 +67,7 @@ impl Generator {
     }
 }
 
+/// The SHA-256 of `bytes`, in lower-case hex.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -6,17 +6,17 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Ledger {
-    /// Every key ever made, in the order of making; deleted ones stay.
+    /// Every key that was ever made, in the order of making. Deleted keys stay.
     pub keys: Vec<UpstreamKey>,
-    /// Calls by operation. A landing of a late call is not a new call.
+    /// Calls by operation. The landing of a late call is not a new call.
     pub counts: BTreeMap<Operation, u64>,
     pub calls: Vec<Call>,
     pub violations: Vec<Violation>,
     pub secrets_minted: Vec<String>,
     pub github_tokens: Vec<GithubToken>,
-    /// What the `prompt` of each approved authorization was.
+    /// The `prompt` of each approved authorization.
     pub github_prompts: Vec<Option<String>>,
-    /// Where a key stands in `keys`: look-ups by hash stay cheap at 100,000 keys.
+    /// The index of each key in `keys` by its hash, so that look-ups stay fast at 100,000 keys.
     #[serde(skip)]
     positions: BTreeMap<String, usize>,
 }
@@ -42,16 +42,16 @@ pub struct UpstreamKey {
     pub updated_at_ms: Option<i64>,
     pub last_used_at_ms: Option<i64>,
     pub deleted_at_ms: Option<i64>,
-    /// Made through the control API, by somebody who is not the Worker.
+    /// Whether the key was made through the control API, by somebody who is not the Worker.
     pub foreign: bool,
-    /// What it may ask for.
+    /// The guardrail that the key is assigned to.
     pub guardrail: Option<Assignment>,
-    /// Booked, and not in the figures yet that upstream shows and checks limits by.
+    /// Bookings that are not yet in the figures that OpenRouter shows and checks limits by.
     #[serde(skip)]
     pub unshown: Vec<Unshown>,
 }
 
-/// That a key is held to a guardrail.
+/// The assignment of a key to a guardrail.
 #[derive(Clone, Debug, Serialize)]
 pub struct Assignment {
     pub id: String,
@@ -59,6 +59,7 @@ pub struct Assignment {
     pub created_at_ms: i64,
 }
 
+/// A booking that OpenRouter does not show before `shows_at_ms`.
 #[derive(Clone, Copy, Debug)]
 pub struct Unshown {
     pub amount: Usd,
@@ -73,13 +74,13 @@ impl UpstreamKey {
         self.expires_at_ms.is_some_and(|expiry| expiry <= now_ms)
     }
 
-    /// A model call with this key would be let through, money aside.
+    /// Answers whether a model call with this key would be let through, apart from its limit.
     #[must_use]
     pub fn is_usable(&self, now_ms: i64) -> bool {
         self.deleted_at_ms.is_none() && !self.disabled && !self.is_expired(now_ms)
     }
 
-    /// Spend in the current window: the period's, or all of it for a lifetime cap.
+    /// The spend in the current window: that of the period, or the lifetime's if the key's limit never resets.
     #[must_use]
     pub fn spent_in_window(&self, now_ms: i64) -> Usd {
         let mut spent = self.usage.in_window(self.limit_reset, now_ms);
@@ -89,13 +90,14 @@ impl UpstreamKey {
         spent
     }
 
+    /// What is left of the limit in the current window; `None` if the key has no limit.
     #[must_use]
     pub fn limit_remaining(&self, now_ms: i64) -> Option<Usd> {
         self.limit
             .map(|limit| limit.left_after(self.spent_in_window(now_ms)))
     }
 
-    /// The key with the figures that upstream has by now.
+    /// The key with the figures that OpenRouter shows by now.
     #[must_use]
     pub fn as_shown(&self, now_ms: i64) -> Cow<'_, Self> {
         if self.unshown.is_empty() {
@@ -114,7 +116,7 @@ impl UpstreamKey {
         Cow::Owned(shown)
     }
 
-    /// Into the ledger at once; into what is shown `lag_ms` later.
+    /// Books spend in the ledger at once, and in the shown figures `lag_ms` later.
     pub(crate) fn book(&mut self, amount: Usd, byok: bool, lag_ms: i64, now_ms: i64) {
         let usage = if byok {
             &mut self.byok_usage
@@ -135,7 +137,8 @@ impl UpstreamKey {
     }
 }
 
-/// Spend, with each window's figure and the instant of the last booking, which says whether the figure still counts.
+/// Spend, with the figure of each window and the time of the last booking. That time says whether a figure still
+/// counts.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Usage {
     pub lifetime: Usd,
@@ -146,6 +149,7 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Adds an amount to every figure, after the figures of windows that are over were set to zero.
     pub fn book(&mut self, amount: Usd, now_ms: i64) {
         let mut kept = *self;
         kept.day = self.in_window(Some(Period::Daily), now_ms);
@@ -163,7 +167,7 @@ impl Usage {
         *self = kept;
     }
 
-    /// The figures without a booking of that moment.
+    /// Takes a booking of that time out of the figures again.
     fn take_back(&mut self, amount: Usd, at_ms: i64) {
         let booked_at = self.booked_at_ms;
         let same = |period: Period| period.start(at_ms) == period.start(booked_at);
@@ -179,6 +183,7 @@ impl Usage {
         }
     }
 
+    /// The spend in the current window of this period; the lifetime's if there is no period.
     #[must_use]
     pub fn in_window(&self, period: Option<Period>, now_ms: i64) -> Usd {
         let Some(period) = period else {
@@ -197,17 +202,17 @@ impl Usage {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
-    /// 1-based, over all operations.
+    /// The number of the call, from 1, over all operations.
     pub n: u64,
     pub operation: Operation,
     pub at_ms: i64,
     pub outcome: Outcome,
-    /// The operation ran (it may still have refused the request).
+    /// Whether the operation ran. It may still have refused the request.
     pub effect: bool,
     pub fault: Option<&'static str>,
 }
 
-/// What the caller was given. The number is the HTTP status.
+/// What the caller got. The number is the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -216,7 +221,7 @@ pub enum Outcome {
     Reset,
     Stalled,
     Held,
-    /// The answer was lost; the operation has run since.
+    /// The answer was lost, and the operation has run since.
     Landed(u16),
 }
 
@@ -226,14 +231,14 @@ pub struct Violation {
     pub at_ms: i64,
     pub host: &'static str,
     pub target: String,
-    /// What was seen, never the credential itself.
+    /// What was seen, but never the credential itself.
     pub detail: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ViolationKind {
-    /// A credential reached a host it does not belong to.
+    /// A credential reached a host that it does not belong to.
     ForeignCredential,
     SecretInUrl,
     MissingUserAgent,
@@ -265,7 +270,7 @@ impl Ledger {
         self.keys.iter().filter(move |key| key.name == name)
     }
 
-    /// Keys that a model call would be let through with, money aside.
+    /// The keys that a model call would be let through with, apart from their limits.
     pub fn usable_keys(&self, now_ms: i64) -> impl Iterator<Item = &UpstreamKey> {
         self.keys.iter().filter(move |key| key.is_usable(now_ms))
     }
@@ -287,7 +292,7 @@ impl Ledger {
         self.keys.push(key);
     }
 
-    /// Opens a call's record and returns its number.
+    /// Opens the record of a call. Returns its number.
     pub(crate) fn open_call(
         &mut self,
         operation: Operation,

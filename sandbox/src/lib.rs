@@ -1,6 +1,7 @@
-//! GitHub and OpenRouter as keycap sees them: one pure `handle(request, now) → delivery` with a ledger of what really
-//! happened, faults on demand, answers that can be held, and effects that land late. No sockets, no system clock, no
-//! randomness: two sandboxes of one seed and one history are equal. `main.rs` puts it on loopback.
+//! GitHub and OpenRouter as keycap sees them: one pure `handle(request, now) → delivery`, with a ledger of what really
+//! happened, faults on demand, answers that can be held, and effects that land late. There are no sockets, no system
+//! clock and no randomness: two sandboxes with the same seed and the same history are equal. `main.rs` serves it on
+//! loopback.
 
 #![deny(
     clippy::unwrap_used,
@@ -56,7 +57,8 @@ pub struct Sandbox {
     openrouter: openrouter::State,
     metering: Metering,
     clock_offset_ms: i64,
-    /// The instant of the first request: account ages count from here, so that they grow when the clock is advanced.
+    /// The time of the first request. The ages of accounts count from here, so that they grow when the clock is
+    /// advanced.
     origin_ms: Option<i64>,
 }
 
@@ -77,7 +79,8 @@ impl Sandbox {
         }
     }
 
-    /// Answers one request: an operation, a page of the stand-ins, or the control API.
+    /// Answers one request: an operation, a page of the stand-ins, or the control API. `now_ms` is the caller's time in
+    /// milliseconds of the Unix epoch, here and below.
     pub fn handle(&mut self, request: &Request, now_ms: i64) -> Delivery {
         let now = self.time(now_ms);
         if request.path().starts_with(control::PREFIX) {
@@ -91,7 +94,7 @@ impl Sandbox {
         }
     }
 
-    /// Answers a request of somebody who is not the Worker: no fault is meant for it.
+    /// Answers a request of somebody who is not the Worker: no fault applies to it.
     pub fn handle_by_hand(&mut self, request: &Request, now_ms: i64) -> Delivery {
         let faults = std::mem::take(&mut self.faults);
         let delivery = self.handle(request, now_ms);
@@ -109,7 +112,7 @@ impl Sandbox {
         &self.settings
     }
 
-    /// Counted from now: `nth` 1 is the next call of that operation.
+    /// Adds a fault, which counts calls from now on: `nth` 1 is the next call of its operation.
     pub fn add_fault(&mut self, fault: Fault) {
         self.faults.add(fault);
     }
@@ -118,7 +121,7 @@ impl Sandbox {
         self.faults = FaultPlan::default();
     }
 
-    /// Later by this much from now on; negative turns back.
+    /// Moves the sandbox's clock forward by this many milliseconds, or back if the number is negative.
     pub const fn advance_clock(&mut self, ms: i64) {
         self.clock_offset_ms = self.clock_offset_ms.saturating_add(ms);
     }
@@ -128,7 +131,7 @@ impl Sandbox {
         self.clock_offset_ms
     }
 
-    /// As new, but for the generator: a secret or id is never made twice in one sandbox's life.
+    /// Makes the sandbox as new, except for the generator: a secret or id is never made twice in one sandbox's life.
     pub fn reset(&mut self) {
         let tickets = self.waiting.next_ticket();
         let generator = self.generator.clone();
@@ -139,20 +142,20 @@ impl Sandbox {
         self.waiting.continue_from(tickets);
     }
 
-    /// A key made by somebody else in the same account.
+    /// Makes a key as somebody else in the same account would.
     pub fn add_foreign_key(&mut self, key: NewKey, now_ms: i64) -> UpstreamKey {
         let now = self.time(now_ms);
         openrouter::mint(self, key, true, now)
     }
 
-    /// The sandbox's time for a caller's.
+    /// The sandbox's time for a caller's time, in milliseconds.
     fn time(&mut self, now_ms: i64) -> i64 {
         let now = now_ms.saturating_add(self.clock_offset_ms);
         self.origin_ms.get_or_insert(now);
         now
     }
 
-    /// Runs the operation: its effect and its honest answer.
+    /// Runs the operation: its effect happens, and its answer is true.
     fn perform(&mut self, operation: Operation, request: &Request, now: i64) -> Response {
         match operation.host() {
             Host::Github | Host::GithubApi => github::perform(self, operation, request, now),

@@ -1,5 +1,5 @@
-//! The sandbox on loopback. Options: `--port N` (or SANDBOX_PORT; 0 chooses one), `--callback URL` (the callback registered
-//! with GitHub, or SANDBOX_CALLBACK_URL), `--seed N`. Prints one line when it listens.
+//! Serves the sandbox on loopback. Options: `--port N` (or SANDBOX_PORT; 0 chooses a free one), `--callback URL` (the
+//! callback registered with GitHub, or SANDBOX_CALLBACK_URL), `--seed N`. It prints one line when it listens.
 
 #![deny(
     clippy::unwrap_used,
@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(options: Options) -> std::io::Result<()> {
-    // Loopback only, always: whoever reaches the port owns the stand-in account.
+    // It always listens on loopback only, because anyone who reaches the port controls the stand-in account.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let address = listener.local_addr()?;
     println!("sandbox listening on http://{address}");
@@ -60,7 +60,7 @@ fn options(
     mut arguments: impl Iterator<Item = String>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Options, String> {
-    // A new seed each time: a database that outlives this process must never meet a hash twice.
+    // Each process has a new seed, because a database that outlives the process must never meet a hash twice.
     let settings = Settings {
         seed: nanos_now(),
         ..Settings::default()

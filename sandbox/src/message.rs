@@ -1,4 +1,4 @@
-//! Requests and answers as plain values, and what can become of an answer on its way.
+//! Requests and answers as plain values, and how an answer may fail to arrive.
 
 use serde_json::Value;
 use std::borrow::Cow;
@@ -6,9 +6,9 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: String,
-    /// Path and query; the path starts with the prefix of the host that is played.
+    /// The path and query. The path begins with the prefix of the host that is played.
     pub target: String,
-    /// Lower-case names.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -53,7 +53,7 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The credential of an `Authorization` header with this scheme, whose name is case-insensitive.
+    /// The credential of an `Authorization` header with this scheme. The scheme's name is case-insensitive.
     #[must_use]
     pub fn credential(&self, scheme: &str) -> Option<&str> {
         let (given, value) = self.header("authorization")?.split_once(' ')?;
@@ -78,11 +78,13 @@ impl Request {
     }
 }
 
+/// The pairs of a form body or a query.
 #[must_use]
 pub fn form(bytes: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(bytes).into_owned().collect()
 }
 
+/// The value of the first pair with this name.
 #[must_use]
 pub fn first(pairs: &[(String, String)], name: &str) -> Option<String> {
     pairs
@@ -144,7 +146,7 @@ impl Response {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON, `null` where it is none.
+    /// The body as JSON, or `null` if it is not JSON.
     #[must_use]
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
@@ -160,11 +162,11 @@ impl Response {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     Answer(Response),
-    /// About half the body arrives, then the connection is cut.
+    /// About half of the body arrives, and then the connection is cut.
     Truncated(Response),
     /// The connection is cut without an answer.
     Reset,
-    /// No answer ever.
+    /// No answer ever comes.
     Stall,
     /// The front waits for `Sandbox::release(ticket)`.
     Held {
@@ -173,7 +175,7 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// The answer, where one arrives whole.
+    /// The answer, if it arrives whole.
     #[must_use]
     pub fn answer(self) -> Option<Response> {
         match self {

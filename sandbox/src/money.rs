@@ -1,4 +1,4 @@
-//! US dollars as whole nano-dollars. Floats exist on the wire only, so that a window's remainder is exact.
+//! US dollars as whole nano-dollars, so that the rest of a window is exact. Floats exist on the wire only.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub struct Usd {
 impl Usd {
     pub const ZERO: Self = Self { nanos: 0 };
 
-    /// Nearest nano-dollar; amounts beyond what `i64` holds saturate.
+    /// Rounds to the nearest nano-dollar. Amounts beyond the range of `i64` saturate.
     #[must_use]
     pub fn from_dollars(dollars: f64) -> Self {
         #[expect(
@@ -32,7 +32,7 @@ impl Usd {
         nanos / NANOS_PER_DOLLAR
     }
 
-    /// What is left of a limit: never below zero, as the upstream shows it.
+    /// What is left of a limit, never below zero, as OpenRouter shows it.
     #[must_use]
     pub fn left_after(self, spent: Self) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Usd {
         }
     }
 
-    /// Whole dollars without a decimal point, as JavaScript prints them.
+    /// The amount as a JSON number. Whole dollars have no decimal point, as JavaScript prints them.
     #[must_use]
     pub fn to_json(self) -> Value {
         let whole = 1_000_000_000;

@@ -1,20 +1,20 @@
-//! The operations that are played, their names, and the routes that lead to them.
+//! The operations that the sandbox plays, their names, and the routes that lead to them.
 
 use crate::message::Request;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// `/github`: github.com.
+    /// github.com, under `/github`.
     Github,
-    /// `/github-api`: api.github.com.
+    /// api.github.com, under `/github-api`.
     GithubApi,
-    /// `/openrouter/api/v1`.
+    /// openrouter.ai, under `/openrouter/api/v1`.
     Openrouter,
 }
 
 impl Host {
-    /// The host whose prefix this path carries, and the rest of the path.
+    /// The host whose prefix this path has, and the rest of the path.
     #[must_use]
     pub fn of(path: &str) -> Option<(Self, &str)> {
         let prefixes = [
@@ -50,7 +50,7 @@ macro_rules! operations {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// Whether it answers with pages of rows.
+            /// Answers whether the operation returns pages of rows.
             #[must_use]
             pub fn is_list(self) -> bool {
                 [".list", ".assignments", ".assigned"]
@@ -95,7 +95,7 @@ operations! {
 }
 
 impl Operation {
-    /// The operation a request asks for. OpenRouter takes a trailing slash, GitHub answers 404 to it.
+    /// The operation that a request calls. OpenRouter accepts a trailing slash, and GitHub answers 404 to it.
     #[must_use]
     pub fn of(request: &Request) -> Option<Self> {
         let (host, rest) = Host::of(request.path())?;
@@ -154,6 +154,7 @@ impl Operation {
         }
     }
 
+    /// The operation of this name, such as `openrouter.keys.create`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL

@@ -1,4 +1,4 @@
-//! What a sandbox is made with. The defaults are the ones `npm start` configures the Worker for.
+//! The settings of a sandbox. The defaults are those that `npm start` configures the Worker for.
 
 pub const GITHUB_CLIENT_ID: &str = "Ov23liSANDBOXCLIENT";
 pub const GITHUB_CLIENT_SECRET: &str = "sandbox-github-client-secret-not-real";
@@ -6,18 +6,18 @@ pub const MANAGEMENT_KEY: &str = "sk-or-v1-sandbox-management-key-not-real";
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Two sandboxes of one seed answer alike, byte for byte.
+    /// Two sandboxes with the same seed give the same answers, byte for byte.
     pub seed: u64,
     pub github_client_id: String,
     pub github_client_secret: String,
-    /// The callback registered with GitHub. Loopback callbacks match on any port.
+    /// The callback that is registered with GitHub. Loopback callbacks match on any port.
     pub github_callback_url: String,
-    /// Per account (and per app for Basic credentials) and hour; GitHub's own number is 5,000.
+    /// Calls per hour for each account, and for each app with Basic credentials. GitHub's own number is 5,000.
     pub github_hourly_limit: u32,
     pub management_key: String,
-    /// The account's default workspace: another one means another account.
+    /// The id of the account's default workspace. Another id means another account.
     pub default_workspace_id: String,
-    /// What `GET /credits` calls `total_credits`.
+    /// What `GET /credits` answers as `total_credits`.
     pub total_credits_usd: f64,
 }
 

@@ -1,30 +1,30 @@
-//! Spend: model calls with a key as upstream lets them through, and what is booked by hand.
+//! Spend: model calls with a key as OpenRouter lets them through, and spend that is booked by hand.
 
 use crate::{Sandbox, generator::sha256_hex, money::Usd, openrouter::allows};
 
-/// How upstream counts. As it stands: at once, and nothing beyond a limit.
+/// How OpenRouter meters. By default it counts at once, and lets through nothing beyond a limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Metering {
-    /// How long after a booking it shows in a key's figures, and is seen by the check of its limit.
+    /// After how many milliseconds a booking shows in the key's figures and counts against its limit.
     pub lag_ms: i64,
-    /// A request that was let in is booked as a whole; else it ends where the limit does.
+    /// Whether a request that was let in is booked as a whole. Otherwise it ends at the limit.
     pub overshoot: bool,
 }
 
-/// What became of a model call.
+/// The outcome of a model call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spent {
     Booked(Usd),
     /// The key is unknown, deleted, disabled or expired.
     Unusable,
-    /// Nothing is left of its limit, as far as upstream has counted.
+    /// Nothing is left of its limit, as far as OpenRouter has counted.
     LimitReached,
-    /// Its guardrail does not let it have this model.
+    /// Its guardrail does not allow this model.
     ModelNotAllowed,
 }
 
 impl Spent {
-    /// The status that the caller is told.
+    /// The HTTP status that the caller gets.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -40,12 +40,12 @@ impl Sandbox {
         self.metering = metering;
     }
 
-    /// One model call of this price, with a key's secret or by its hash, to a model that everybody may have.
+    /// Makes one model call of this price, with a key's secret or its hash, to a model that every key may use.
     pub fn spend(&mut self, secret_or_hash: &str, price: Usd, now_ms: i64) -> Spent {
         self.call_model(secret_or_hash, None, price, now_ms)
     }
 
-    /// The same, to this model.
+    /// Makes one model call of this price. Without a `model`, every key may use it.
     pub fn call_model(
         &mut self,
         secret_or_hash: &str,
@@ -78,12 +78,13 @@ impl Sandbox {
         Spent::Booked(amount)
     }
 
-    /// Books spend on a key, whatever its limit says (a running request finishes). `false` when there is no such key.
+    /// Books spend on a key, whatever its limit is, as when a running request ends. Returns `false` if there is no such
+    /// key.
     pub fn book_usage(&mut self, hash: &str, amount: Usd, now_ms: i64) -> bool {
         self.book(hash, amount, false, now_ms)
     }
 
-    /// The same for spend through the account's own provider keys.
+    /// Books spend through the account's own provider keys in the same way.
     pub fn book_byok_usage(&mut self, hash: &str, amount: Usd, now_ms: i64) -> bool {
         self.book(hash, amount, true, now_ms)
     }

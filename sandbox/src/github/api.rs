@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 const VERSIONS: &[&str] = &["2022-11-28", "2026-03-10"];
 
-/// Who calls, as far as the credentials say.
+/// The caller, as far as the credentials say.
 enum Identity {
     Anonymous,
     App,
@@ -81,7 +81,7 @@ fn route(
     }
 }
 
-/// A token that is unknown or revoked, or wrong app credentials, are refused whatever is asked.
+/// Reads the credentials. An unknown or revoked token and wrong app credentials are refused, whatever the request is.
 fn identify(sandbox: &Sandbox, request: &Request) -> Result<Identity, Response> {
     let settings = sandbox.settings();
     if let Some(pair) = custody::decoded_basic(request) {
@@ -124,7 +124,7 @@ fn own_profile(sandbox: &Sandbox, persona: &Persona, scope: &str, now: i64) -> R
         .with("x-oauth-scopes", &scope.replace(',', ", "))
 }
 
-/// The public profile. One id with two logins shows the one that signed in last; suspended accounts are hidden.
+/// The public profile. If one id has two logins, it shows the one that signed in last. Suspended accounts get 404.
 fn profile(sandbox: &Sandbox, id: &str, now: i64) -> Response {
     let persona = id.parse().ok().and_then(|id: u64| {
         let last = sandbox.github.last_persona.get(&id);
@@ -193,7 +193,7 @@ pub(crate) const fn usual_text(status: u16) -> &'static str {
     }
 }
 
-/// With a number of seconds the secondary limit speaks, without one the primary limit is used up.
+/// A refusal by the secondary rate limit if there is a `Retry-After` in seconds; otherwise by the primary rate limit.
 #[must_use]
 pub(crate) fn rate_limited(retry_after: Option<u64>, now: i64) -> Response {
     match retry_after {

@@ -1,4 +1,4 @@
-//! `/login/oauth/authorize`: the page (GET) and the choice of a persona (POST to the same address).
+//! `/login/oauth/authorize`: the page (GET), and the choice of a persona (POST to the same address).
 
 use super::{Grant, page, personas, personas::Behaviour, redirect};
 use crate::{
@@ -6,14 +6,14 @@ use crate::{
     message::{Request, Response, first, form},
 };
 
-/// The one value of `prompt` that GitHub documents.
+/// The only value of `prompt` that GitHub documents.
 const SELECT_ACCOUNT: &str = "select_account";
 
 pub(super) struct Asked {
     pub client_id: String,
     pub redirect_uri: String,
     pub scope: String,
-    /// `select_account`, the only one there is, or none.
+    /// `select_account`, the only value there is, or none.
     pub prompt: Option<String>,
     state: Option<String>,
     challenge: Option<String>,
@@ -34,7 +34,7 @@ pub(super) fn answer(sandbox: &mut Sandbox, request: &Request, now: i64) -> Resp
     }
 }
 
-/// The client first, then where to send answers, then the rest: only a trusted address is ever redirected to.
+/// Checks the client first, then the address for answers, then the rest: only a trusted address is ever redirected to.
 fn read(sandbox: &Sandbox, request: &Request) -> Result<Asked, Response> {
     let query = request.query();
     let settings = sandbox.settings();
@@ -80,7 +80,7 @@ fn read(sandbox: &Sandbox, request: &Request) -> Result<Asked, Response> {
     }
 }
 
-/// SHA-256 in base64url without padding.
+/// Answers whether a text has the form of a SHA-256 in base64url without padding.
 fn is_challenge(text: &str) -> bool {
     text.len() == 43
         && text

@@ -1,10 +1,11 @@
-//! The primary rate limit: so many calls an hour per account, per app, or per address when nobody is named.
+//! The primary rate limit: a number of calls per hour for each account, for each app, or for all callers without
+//! credentials.
 
 use crate::{clock::SECOND_MS, message::Response};
 use std::collections::BTreeMap;
 
 const HOUR_MS: i64 = 3_600 * SECOND_MS;
-/// Without any credential.
+/// Calls per hour without any credential.
 const ANONYMOUS: u32 = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -25,12 +25,12 @@ const NO_USER_AGENT: &str = "Request forbidden by administrative rules. Please m
 pub(crate) struct State {
     /// Authorization codes that have not been exchanged.
     codes: BTreeMap<String, Grant>,
-    /// The persona that last signed in with an id that several share.
+    /// For each account number, the persona that signed in last with it. Several personas may share a number.
     last_persona: BTreeMap<u64, String>,
     limits: limits::Limits,
 }
 
-/// What an authorization code stands for.
+/// What an authorization code grants.
 #[derive(Clone, Debug)]
 struct Grant {
     persona: Persona,

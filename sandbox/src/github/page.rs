@@ -14,7 +14,7 @@ pub(crate) fn stylesheet() -> Response {
     )
 }
 
-/// The form has no action: it posts to its own address, so the query comes along.
+/// The form has no action: it posts to its own address, so that the query is sent too.
 pub(super) fn authorize(asked: &Asked) -> Response {
     let scope = if asked.scope.is_empty() {
         "public profile only"

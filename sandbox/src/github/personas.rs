@@ -1,20 +1,20 @@
-//! The accounts of the stand-in. Roles, not people; ids and ages never change.
+//! The accounts of the stand-in GitHub. They are roles, not people; their ids and ages never change.
 
 use std::borrow::Cow;
 
-/// What an account does other than sign in.
+/// What an account does instead of signing in normally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     SignsIn,
-    /// Presses "Cancel": `access_denied`.
+    /// The person presses "Cancel": `access_denied`.
     Declines,
     /// The application is suspended: `application_suspended`.
     AppSuspended,
-    /// Has no verified e-mail: the token endpoint answers `unverified_user_email`.
+    /// The person has no verified e-mail address: the token endpoint answers `unverified_user_email`.
     Unverified,
-    /// Its token answers 401.
+    /// The token gets 401.
     Revoked,
-    /// Its token answers 403, "account was suspended".
+    /// The token gets 403, "account was suspended".
     Suspended,
 }
 
@@ -25,7 +25,7 @@ pub struct Persona {
     pub login: Cow<'static, str>,
     /// GitHub's `type`: `User` or `Bot`.
     pub kind: &'static str,
-    /// Age of the account when the sandbox saw its first request.
+    /// The age of the account in days when the sandbox got its first request.
     pub age_days: i64,
     pub behaviour: Behaviour,
     /// One line for the authorize page.
@@ -68,7 +68,7 @@ const fn account(
     }
 }
 
-/// In the order of the authorize page.
+/// All personas, in the order of the authorize page.
 pub const PERSONAS: &[Persona] = &[
     person(
         "member",
@@ -160,7 +160,7 @@ pub const PERSONAS: &[Persona] = &[
     ),
 ];
 
-/// The persona of this id; `load-<n>` is made on the fly.
+/// The persona of this id. `load-<n>` is made when it is used.
 #[must_use]
 pub fn persona(id: &str) -> Option<Persona> {
     PERSONAS

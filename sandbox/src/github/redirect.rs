@@ -1,6 +1,6 @@
 //! Which redirect addresses GitHub accepts for a registered callback, and how it writes its answers into them.
 
-/// An address taken apart as far as the rules need it.
+/// The parts of an address that the rules need.
 #[derive(Debug, PartialEq, Eq)]
 struct Address<'a> {
     scheme: &'a str,
@@ -9,7 +9,8 @@ struct Address<'a> {
     path: &'a str,
 }
 
-/// Host (or a subdomain of it) and port must match, the path be equal or below. Loopback matches on any port.
+/// Answers whether GitHub accepts an address: the host (or a subdomain of it) and the port must match, and the path
+/// must be equal or below. A loopback host matches on any port.
 pub(super) fn is_allowed(registered: &str, asked: &str) -> bool {
     let (Some(registered), Some(asked)) = (parse(registered), parse(asked)) else {
         return false;
@@ -55,7 +56,7 @@ fn is_loopback(host: &str) -> bool {
     ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }
 
-/// The address with these parameters; blanks become `+`.
+/// The address with these parameters. Spaces become `+`.
 pub(super) fn with_parameters(address: &str, parameters: &[(&str, &str)]) -> String {
     let mark = if address.contains('?') { '&' } else { '?' };
     let query = form_urlencoded::Serializer::new(String::new())

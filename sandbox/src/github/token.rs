@@ -1,4 +1,4 @@
-//! `/login/oauth/access_token`. Errors are answered with HTTP 200, and as a form unless JSON was asked for.
+//! `/login/oauth/access_token`. Errors are answered with HTTP 200, and as a form unless the request accepts JSON.
 
 use super::{Grant, personas::Behaviour};
 use crate::{
@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 const CODE_LIFE_MS: i64 = 600 * SECOND_MS;
-/// Per account, app and scope: one more revokes the oldest.
+/// Live tokens per account, app and scope. One more token revokes the oldest.
 const LIVE_TOKENS: usize = 10;
 const DOCS: &str = "https://docs.github.com/apps/managing-oauth-apps/troubleshooting-oauth-app-access-token-request-errors";
 
@@ -61,7 +61,7 @@ pub(super) fn exchange(sandbox: &mut Sandbox, request: &Request, now: i64) -> Re
     encode(request, &members)
 }
 
-/// Body fields of a form or of JSON; Basic credentials count as `client_id` and `client_secret`.
+/// The fields of a form or of a JSON body. Basic credentials count as `client_id` and `client_secret`.
 fn fields(request: &Request) -> Vec<(String, String)> {
     let mut fields = if request.is_json() {
         json_fields(request)
@@ -86,7 +86,7 @@ fn json_fields(request: &Request) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A code is burnt by the first exchange of the right client, whether it succeeds or not.
+/// Redeems a code. The first exchange by the right client uses the code up, whether it succeeds or not.
 fn redeem(sandbox: &mut Sandbox, fields: &[(String, String)], now: i64) -> Result<Grant, Refusal> {
     let given = |name: &str| first(fields, name);
     let settings = sandbox.settings();
@@ -119,7 +119,7 @@ fn redeem(sandbox: &mut Sandbox, fields: &[(String, String)], now: i64) -> Resul
     }
 }
 
-/// A challenge that was sent makes the verifier mandatory.
+/// Checks the verifier. If a challenge was sent, the verifier is mandatory.
 fn verifies(challenge: Option<&str>, verifier: Option<&str>) -> bool {
     match (challenge, verifier) {
         (None, _) => true,

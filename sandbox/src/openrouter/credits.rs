@@ -1,4 +1,4 @@
-//! `GET /credits`: what the account bought and what all its keys, deleted ones too, have spent.
+//! `GET /credits`: what the account bought, and what all its keys have spent, deleted keys included.
 
 use crate::{Sandbox, message::Response, money::Usd};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! `/guardrails`: what keys may ask for. One enforces nothing until keys are assigned to it; a key has one at most.
+//! `/guardrails`: which models keys may use. A guardrail enforces nothing until keys are assigned to it, and a key has
+//! at most one.
 
 use super::{
     error, key_request::is_uuid, members, members::GUARDRAIL, page, read_members, usual_text,
@@ -16,12 +17,12 @@ use std::collections::BTreeMap;
 
 type Answer = Result<Response, Response>;
 
-/// Wire objects, oldest first.
+/// Guardrails as the wire shows them, oldest first.
 pub(super) type Guardrails = BTreeMap<u64, Map<String, Value>>;
 
 const CREATOR: &str = "user_sandbox_owner";
 
-/// Whether the guardrail of this key lets a call to this model through.
+/// Answers whether the key's guardrail lets a call to this model through.
 pub(crate) fn allows(sandbox: &Sandbox, key: &UpstreamKey, model: &str) -> bool {
     let assigned = key.guardrail.as_ref();
     let guardrail = assigned.and_then(|assigned| find(sandbox, &assigned.guardrail_id));
@@ -118,7 +119,7 @@ pub(super) fn update(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
     Ok(answer)
 }
 
-/// A limit without its window means nothing, and the other way round.
+/// Refuses a limit without its window, or a window without its limit.
 fn whole_budget(guardrail: &Map<String, Value>) -> Result<(), Response> {
     let is_set = |name: &str| guardrail.get(name).is_some_and(|value| !value.is_null());
     (is_set("limit_usd") == is_set("reset_interval"))
@@ -126,7 +127,7 @@ fn whole_budget(guardrail: &Map<String, Value>) -> Result<(), Response> {
         .ok_or_else(|| error(400, "limit_usd and reset_interval come together"))
 }
 
-/// Its keys are nobody's then.
+/// Deletes a guardrail. Its keys have no guardrail afterwards.
 pub(super) fn delete(sandbox: &mut Sandbox, request: &Request, _now: i64) -> Answer {
     let id = last_segment(request).to_owned();
     let (number, _) = existing(sandbox, &id)?;
@@ -138,7 +139,7 @@ pub(super) fn delete(sandbox: &mut Sandbox, request: &Request, _now: i64) -> Ans
     Ok(Response::json(200, &json!({ "deleted": true })))
 }
 
-/// Of the whole account.
+/// Lists the assignments of the whole account.
 pub(super) fn assignments(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
     let rows = shown(sandbox, |_| true);
     page(sandbox, request, &[], rows, now)
@@ -171,7 +172,8 @@ fn shown(sandbox: &Sandbox, wanted: impl Fn(&Assignment) -> bool) -> Vec<Value> 
         .collect()
 }
 
-/// Counts those that it was news to. One that had another guardrail has this instead.
+/// Assigns keys, and answers how many were not assigned to this guardrail before. A key with another guardrail gets
+/// this one instead.
 pub(super) fn assign(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
     let (id, hashes) = named(sandbox, request, now)?;
     let mut count = 0;
@@ -205,7 +207,7 @@ pub(super) fn unassign(sandbox: &mut Sandbox, request: &Request, now: i64) -> An
     Ok(Response::json(200, &json!({ "unassigned_count": count })))
 }
 
-/// The guardrail, and the keys that the body names: all of them are there.
+/// The guardrail, and the keys that the body names. All of them exist.
 fn named(
     sandbox: &mut Sandbox,
     request: &Request,

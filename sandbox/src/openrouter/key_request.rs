@@ -8,17 +8,17 @@ use serde_json::{Map, Value};
 
 const EXTERNAL_USER_MAX: usize = 512;
 
-/// A key to be made.
+/// A key that is to be made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewKey {
     pub name: String,
     pub limit: Option<Usd>,
     pub limit_reset: Option<Period>,
     pub include_byok_in_limit: bool,
-    /// As the request wrote it.
+    /// The text of the request.
     pub expires_at: Option<String>,
     pub creator_user_id: Option<String>,
-    /// The default workspace when absent.
+    /// None means the default workspace.
     pub workspace_id: Option<String>,
     pub external_user: Option<String>,
 }
@@ -52,6 +52,7 @@ pub(crate) fn unknown_members<'a>(members: &'a Map<String, Value>, known: &[&str
 }
 
 impl NewKey {
+    /// Reads a key from the members of a body. An error says which member is wrong.
     pub(crate) fn read(members: &Map<String, Value>) -> Result<Self, String> {
         Ok(Self {
             name: name(members.get("name").unwrap_or(&Value::Null))?,
@@ -68,7 +69,7 @@ impl NewKey {
     }
 }
 
-/// The changes of a PATCH; `Some(None)` sets null, `None` leaves alone.
+/// The changes of a PATCH. `Some(None)` sets null, and `None` keeps the value.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyChanges {
     pub name: Option<String>,
@@ -168,7 +169,7 @@ pub(crate) fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// `external.api_key` (bring your own key string) is refused: what its answer looks like is not known.
+/// Refuses `external.api_key` (bring your own key string), because the form of its answer is not known.
 fn external_user(value: &Value) -> Result<String, String> {
     let members = value
         .as_object()

@@ -24,7 +24,7 @@ pub(super) fn key(key: &UpstreamKey, now: i64) -> Value {
     Value::Object(members)
 }
 
-/// `GET /key`, asked by a minted key.
+/// The answer to `GET /key` for a minted key.
 pub(super) fn current(key: &UpstreamKey, now: i64) -> Value {
     let key = &*key.as_shown(now);
     let mut members = shared(key, now);
@@ -33,7 +33,7 @@ pub(super) fn current(key: &UpstreamKey, now: i64) -> Value {
     Value::Object(members)
 }
 
-/// `GET /key`, asked by the management key.
+/// The answer to `GET /key` for the management key.
 pub(super) fn management(workspace_id: &str) -> Value {
     let zero = [
         "usage",

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 type Answer = Result<Response, Response>;
 
-/// Fixed: there is no page-size parameter.
+/// The size of a page. There is no parameter that changes it.
 const PAGE: usize = 100;
 const LIST_PARAMETERS: &[&str] = &[
     "offset",
@@ -58,6 +58,7 @@ pub(super) fn create(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
     ))
 }
 
+/// Makes a key and adds it to the ledger. `foreign` says that somebody else makes it.
 pub(crate) fn mint(sandbox: &mut Sandbox, new: NewKey, foreign: bool, now: i64) -> UpstreamKey {
     let secret = sandbox.generator.key_secret();
     let hash = sha256_hex(secret.as_bytes());
@@ -92,7 +93,7 @@ pub(crate) fn mint(sandbox: &mut Sandbox, new: NewKey, foreign: bool, now: i64) 
     key
 }
 
-/// First twelve characters, dots, last three.
+/// The label of a secret: its first twelve characters, dots, and its last three.
 fn label(secret: &str) -> String {
     let end = secret.len().saturating_sub(3);
     format!(
@@ -102,7 +103,7 @@ fn label(secret: &str) -> String {
     )
 }
 
-/// One workspace, newest first, a hundred rows from `offset`.
+/// Lists one workspace, newest first, a hundred rows from `offset`.
 pub(super) fn list(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
     let query = request.query();
     for (name, _) in query
@@ -164,7 +165,7 @@ pub(super) fn get(sandbox: &Sandbox, request: &Request, now: i64) -> Answer {
     ))
 }
 
-/// Unknown members are ignored here, but a body without any known one is refused.
+/// Changes a key. Unknown members are ignored here, but a body without any known member is refused.
 pub(super) fn update(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
     let body = members(request)?;
     for name in unknown_members(&body, UPDATE_MEMBERS) {
@@ -220,7 +221,7 @@ fn existing<'a>(
     key.ok_or_else(|| error(404, usual_text(404)))
 }
 
-/// Describes whoever asks. `admit` has seen that the key is live.
+/// Describes the key of the request. `admit` has checked that it is live.
 pub(super) fn current(sandbox: &Sandbox, request: &Request, now: i64) -> Answer {
     let bearer = request.credential("bearer").unwrap_or_default();
     let data = match sandbox.ledger.key(&sha256_hex(bearer.as_bytes())) {

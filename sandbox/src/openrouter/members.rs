@@ -1,10 +1,10 @@
-//! What the bodies of `/workspaces` and `/guardrails` accept: a table of members and their rules for each.
+//! What the bodies of `/workspaces` and `/guardrails` accept: a table of members with a rule for each.
 
 use serde_json::{Map, Value};
 
 pub(super) type Rule = fn(&Value) -> bool;
 
-/// The members that a body may have, and what each may be.
+/// The members that a body may have, and the rule for each.
 pub(super) type Rules = &'static [(&'static str, Rule)];
 
 const SLUG_MAX: usize = 50;
@@ -34,7 +34,7 @@ pub(super) const WORKSPACE: Rules = &[
     }),
 ];
 
-/// A change has all of them; a workspace is chosen with the first.
+/// A change may have every member. The workspace is chosen only when the guardrail is made.
 pub(super) const GUARDRAIL: Rules = &[
     ("name", |value| is_text(value, 1, 200)),
     ("description", |value| {
@@ -66,7 +66,7 @@ pub(super) const GUARDRAIL: Rules = &[
     ("allow_safety_retention_other", is_flag_or_null),
 ];
 
-/// The known members of a body, and the names of the others.
+/// Splits a body into its known members and the names of the others. An error names a known member with a wrong value.
 pub(super) fn read(
     rules: Rules,
     body: &Map<String, Value>,
@@ -102,7 +102,7 @@ fn is_one_of(value: &Value, names: &[&str]) -> bool {
     value.as_str().is_some_and(|name| names.contains(&name))
 }
 
-/// At least one, where there is a list at all.
+/// Null, or a list with at least one text.
 fn is_names_or_null(value: &Value) -> bool {
     value.is_null() || (is_list_of(value, Value::is_string) && *value != Value::Array(Vec::new()))
 }
@@ -111,7 +111,7 @@ fn is_list_of(value: &Value, item: fn(&Value) -> bool) -> bool {
     value.as_array().is_some_and(|items| items.iter().all(item))
 }
 
-/// Lower-case letters and digits in groups joined by single dashes.
+/// Lower-case letters and digits, in groups that are joined by single dashes.
 fn is_slug(text: &str) -> bool {
     let group = |part: &str| {
         !part.is_empty()

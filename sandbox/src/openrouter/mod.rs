@@ -1,4 +1,4 @@
-//! OpenRouter's management surface: who is asking, and where each operation is played.
+//! OpenRouter's management API: it checks who calls, and passes each operation to its module.
 
 mod credits;
 mod guardrails;
@@ -63,7 +63,7 @@ pub(crate) fn perform(
     result.unwrap_or_else(|refusal| refusal)
 }
 
-/// The management key for everything but `GET /key`, which any live key may ask.
+/// Requires the management key for every operation except `GET /key`, which any live key may call.
 fn admit(
     sandbox: &Sandbox,
     operation: Operation,
@@ -83,7 +83,7 @@ fn admit(
     match operation {
         _ if !known => Err(error(401, "User not found.")),
         Operation::KeyCurrent => Ok(()),
-        // These three list 401 and no 403.
+        // OpenRouter documents 401 and no 403 for these three.
         Operation::KeysList | Operation::KeysGet | Operation::KeysDelete => {
             Err(error(401, NOT_MANAGEMENT))
         }
@@ -102,7 +102,7 @@ fn members(request: &Request) -> Result<Map<String, Value>, Response> {
     }
 }
 
-/// The known members of a body, and the names of the others, which are noted.
+/// The known members of a body, and the names of the unknown ones, which the ledger notes.
 fn read_members(
     sandbox: &mut Sandbox,
     rules: Rules,
@@ -120,7 +120,8 @@ fn read_members(
 const PAGE_DEFAULT: usize = 50;
 const PAGE_MAX: usize = 100;
 
-/// The page of `rows` that `offset` and `limit` ask for, with how many there are; `more` are parameters beside these.
+/// The page of `rows` that `offset` and `limit` select, with the number of all rows. `more` names the other parameters
+/// that are known.
 fn page(
     sandbox: &mut Sandbox,
     request: &Request,

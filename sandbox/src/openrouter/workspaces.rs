@@ -21,7 +21,7 @@ const CREATOR: &str = "user_sandbox_owner";
 
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    /// Wire objects, oldest first.
+    /// Workspaces as the wire shows them, oldest first.
     workspaces: BTreeMap<u64, Map<String, Value>>,
     pub(super) guardrails: Guardrails,
     pub(super) made: u64,
@@ -47,7 +47,7 @@ impl State {
             .is_some_and(|number| self.member(number, "id") == Some(id))
     }
 
-    /// By id or slug.
+    /// Finds a workspace by its id or slug.
     fn find(&self, reference: &str) -> Option<u64> {
         let named = |workspace: &Map<String, Value>, name: &str| {
             workspace.get(name).and_then(Value::as_str) == Some(reference)
@@ -129,7 +129,7 @@ pub(super) fn update(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
     Ok(show(200, Some(workspace)))
 }
 
-/// Refused while keys that work are in it; the default workspace only goes when that is confirmed.
+/// Deletes a workspace. It is refused while usable keys are in it, and the default workspace also needs a confirmation.
 pub(super) fn delete(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
     let number = existing(sandbox, request)?;
     let id = sandbox.openrouter.member(number, "id").unwrap_or_default();
