@@ -1,5 +1,6 @@
-// Claims by distinct signed-in members against the sandbox: how many a second, and what each asks of D1 and of OpenRouter.
-// And what D1 reads for the hot statements, in a house of few keys and in one of very many.
+// Claims by distinct signed-in members against the sandbox: how many per second, and what each asks of D1 and of
+// OpenRouter. It also measures what D1 reads for the hot statements, in a deployment with few keys and in one with very
+// many.
 
 import assert from "node:assert/strict";
 import { Client, claim, inWaves, secretsIn, signIn, startSandbox } from "../tests/harness/index.mjs";
@@ -15,9 +16,9 @@ import { bundled, builtWorker, start } from "./workerd.mjs";
 /** @typedef {import("./run.mjs").Verdict} Verdict */
 /** @typedef {Record<string, Ran[][]>} Metered  the round trips of each request */
 
-/** How much is measured: a test that the sections run to their end takes less. */
+/** How much is measured. The test that runs all sections to their end takes less. */
 const SIZES = { claims: 100, few: 10, many: 100_000, listings: 300 };
-/** Claims under way at a time. */
+/** Claims that run at the same time. */
 const WIDTH = 8;
 
 /** @typedef {typeof SIZES} Sizes */
@@ -69,22 +70,28 @@ export async function queries(sizes) {
   }
 }
 
-/** The built Worker behind the meter: the bundle holds its scripts, and imports its wasm module. */
+/** The built Worker behind the meter. The bundle contains the Worker's scripts, and imports its wasm module. */
 async function metered() {
   const wasm = (await builtWorker()).filter(({ type }) => type === "CompiledWasm");
   return [...(await bundled("metered.mjs")), ...wasm];
 }
 
-/** The tests' client wants no more of a Worker than this. @param {Program} program */
+/**
+ * A program as the tests' client expects a Worker: the client uses nothing that a program lacks.
+ * @param {Program} program
+ */
 const asWorker = (program) => /** @type {import("../tests/harness/index.mjs").Worker} */ (/** @type {unknown} */ (program));
 
-/** A signed-in member. @param {Program} worker @param {Sandbox} sandbox @param {number} n */
+/** Signs a member in. @param {Program} worker @param {Sandbox} sandbox @param {number} n */
 const member = (worker, sandbox, n) => signIn(asWorker(worker), sandbox, `load-${n}`, { client: new Client(asWorker(worker)) });
 
-/** The round trips since it was last asked. @param {Program} worker @returns {Promise<Ran[][]>} */
+/** The round trips since the meter was last read. @param {Program} worker @returns {Promise<Ran[][]>} */
 const meter = async (worker) => /** @type {any} */ (await (await worker.fetch("/_meter")).json());
 
-/** What the hot requests ask of D1. @param {Program} worker @param {Sandbox} sandbox @returns {Promise<Metered>} */
+/**
+ * Measures what the hot requests ask of D1.
+ * @param {Program} worker @param {Sandbox} sandbox @returns {Promise<Metered>}
+ */
 async function hotRequests(worker, sandbox) {
   const client = await member(worker, sandbox, 1);
   await meter(worker);
@@ -98,7 +105,10 @@ async function hotRequests(worker, sandbox) {
   return seen;
 }
 
-/** Shows what each statement read, and names those that read more in the larger house. @param {Metered} inFew @param {Metered} inMany @param {Sizes} sizes */
+/**
+ * Prints what each statement read. Returns the names of those that read more in the larger deployment.
+ * @param {Metered} inFew @param {Metered} inMany @param {Sizes} sizes
+ */
 async function compared(inFew, inMany, { few: fewer, many: more }) {
   const names = new Map([...(await statements())].map(([name, sql]) => [sql, name]));
   const grown = [];
@@ -115,7 +125,10 @@ async function compared(inFew, inMany, { few: fewer, many: more }) {
   return grown;
 }
 
-/** The first member's five keys, asked for in the two houses in turn: how the medians compare. @param {Program} few @param {Program} many @param {Sizes} sizes */
+/**
+ * Asks for the first member's five keys, in the two deployments in turn. Returns the ratio of the median times.
+ * @param {Program} few @param {Program} many @param {Sizes} sizes
+ */
 async function listingRatio(few, many, { few: fewer, many: more, listings }) {
   const headers = { cookie: await cookie() };
   /** @type {Map<Program, number[]>} */

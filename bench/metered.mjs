@@ -1,5 +1,5 @@
-// The built Worker with a meter at its database: which statements each request ran, in how many round trips, and what D1
-// says that each cost. `GET /_meter` answers what was counted since it was last asked.
+// The built Worker with a meter at its database. It counts which statements each request ran, in how many round trips,
+// and what D1 reports as the cost of each. `GET /_meter` answers what was counted since it was last called.
 
 // @ts-expect-error The bundler puts build/index.js here, which has no types.
 import Worker from "keycap:built";
@@ -10,7 +10,7 @@ import Worker from "keycap:built";
 let trips = [];
 
 class Meter {
-  /** The binding's own class, which the Worker asks for. */
+  /** The name of the binding's own class, which the Worker checks. */
   static name = "D1Database";
   #db;
 

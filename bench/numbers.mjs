@@ -1,4 +1,4 @@
-// Small arithmetic of the measurements.
+// Small arithmetic for the measurements.
 
 /** @param {number[]} values */
 export function median(values) {
@@ -10,7 +10,7 @@ export function median(values) {
 /** @param {number} value @param {number} [places] */
 export const fixed = (value, places = 2) => value.toFixed(places);
 
-/** Columns, the first flush left, the others flush right. @param {string[][]} rows */
+/** A table as text: the first column is aligned left, the others right. @param {string[][]} rows */
 export function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const line = (/** @type {string[]} */ row) => row.map((cell, n) => (n === 0 ? cell.padEnd(widths[n]) : cell.padStart(widths[n]))).join("  ");

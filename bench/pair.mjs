@@ -9,12 +9,12 @@ import { builtWorker, bundled, start } from "./workerd.mjs";
 /** @typedef {import("./workerd.mjs").Program} Program */
 
 export const PATH = "/api/v1/keys";
-/** Keys in both databases; the member who asks has half of them. */
+/** The number of keys in both databases. The member who asks has half of them. */
 const KEYS = 10;
-/** Headers of the moment, not of the answer. */
+/** Headers that differ from one moment to the next, and say nothing about the answer. */
 const OF_THE_MOMENT = ["x-request-id", "date", "connection", "keep-alive", "content-length", "transfer-encoding"];
 
-/** Starts both. */
+/** Starts the Worker and its peer on equal data. */
 export async function startPair() {
   const ours = await start(await builtWorker());
   const peer = await start(await bundled("peer.mjs"), { vars: await peersVars() });
@@ -33,7 +33,10 @@ async function peersVars() {
   };
 }
 
-/** What a program answers to a Cookie header, less what differs from one moment to the next. @param {Program} program @param {string} [sent] */
+/**
+ * What a program answers to a Cookie header, without the headers that differ from one moment to the next.
+ * @param {Program} program @param {string} [sent]
+ */
 export async function answerOf(program, sent) {
   const answer = await program.fetch(PATH, { headers: { cookie: sent ?? (await cookie()) } });
   const headers = [...answer.headers].filter(([name]) => !OF_THE_MOMENT.includes(name));

@@ -1,6 +1,7 @@
-// The peer: `GET /api/v1/keys` as one would write it with Hono and jose, on the Worker's own bindings. Same SQL, same
-// checks, same answer; where there was a choice, the faster one. What only follows from our other routes (a table of
-// limits, documents beside data, bodies) is left out, in the peer's favour.
+// The peer: `GET /api/v1/keys` as one would write it with Hono and jose, on the Worker's own bindings. It runs the same
+// SQL and the same checks and gives the same answer; where there was a choice, it does the faster thing. It leaves out
+// what the Worker needs only for its other routes (a table of limits, documents beside data, bodies), which favours the
+// peer.
 
 import { Hono } from "hono";
 import { getCookie } from "hono/cookie";
@@ -8,7 +9,7 @@ import { jwtVerify } from "jose";
 
 const SESSION_SECS = 7 * 86_400;
 const SKEW_SECS = 60;
-/** How a sweep ends that OpenRouter did not answer. */
+/** The codes of a sweep that OpenRouter did not answer. */
 const SILENT = ["openrouter_unavailable", "credential_refused"];
 
 /**
@@ -65,7 +66,7 @@ async function build(env) {
   return app;
 }
 
-/** A key for one purpose, as the Worker derives it. @param {string} secret @param {string} info */
+/** Derives a key for one purpose, as the Worker does. @param {string} secret @param {string} info */
 async function derived(secret, info) {
   const material = await crypto.subtle.importKey("raw", text.encode(secret), "HKDF", false, ["deriveBits"]);
   const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: text.encode(info) };
@@ -83,7 +84,7 @@ async function sessionOf(token, keys) {
       const current = iat <= Date.now() / 1000 + SKEW_SECS && exp - iat <= SESSION_SECS;
       return current && /^mem_[0-9a-f]{24}$/.test(sub) ? { sub, epoch } : undefined;
     } catch {
-      // Another secret of the list may have signed it.
+      // Another secret of the list may have signed the token.
     }
   }
   return undefined;
@@ -104,7 +105,7 @@ function shown(card, now) {
     holds: card.holds,
     limit_usd: usd(card.limit_nano),
     plan_limit_usd: usd(allowed(card.grants)),
-    // The bench's keys have something left of their windows.
+    // The bench's keys all have something left of their windows.
     available_from: null,
     upstream_limit_usd: card.grants.upstream_limit_nano === null ? null : usd(card.grants.upstream_limit_nano),
     limit_reset: card.limit_reset,
@@ -123,7 +124,10 @@ function allowed({ plan_limit_nano: plan, key_raises_nano: raises, own_limit_nan
   return Math.min(plan + raises, own ?? Infinity, upstream ?? Infinity);
 }
 
-/** What a key has spent; null where a window has begun since it was read. @param {any} card @param {number} now */
+/**
+ * What a key has spent. A figure is null if its window began after the last reading.
+ * @param {any} card @param {number} now
+ */
 function spent(card, now) {
   const of = (/** @type {string} */ reset) => (windowEnd(reset, card.usage.read_at) === windowEnd(reset, now) ? card.usage[`${reset}_nano`] : null);
   const told = (/** @type {number | null} */ nano) => (nano === null ? null : usd(nano));
@@ -139,7 +143,7 @@ function spent(card, now) {
   };
 }
 
-/** Nano-USD as a decimal of two to nine places. @param {number} nano */
+/** Nano-USD as a decimal with two to nine places. @param {number} nano */
 function usd(nano) {
   const fraction = `${nano % 1e9}`.padStart(9, "0").replace(/0{1,7}$/, "");
   return `${Math.floor(nano / 1e9)}.${fraction}`;
@@ -148,7 +152,7 @@ function usd(nano) {
 /** @param {number} secs */
 const moment = (secs) => `${new Date(secs * 1000).toISOString().slice(0, 19)}Z`;
 
-/** When the window that `now` falls into ends. @param {string} reset @param {number} now */
+/** The end of the window that `now` is in, in seconds. @param {string} reset @param {number} now */
 function windowEnd(reset, now) {
   const today = new Date(now * 1000);
   const [year, month, day] = [today.getUTCFullYear(), today.getUTCMonth(), today.getUTCDate()];
@@ -162,13 +166,13 @@ const text = new TextEncoder();
 /** @param {Uint8Array} bytes */
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** Built once for each isolate. @type {Awaited<ReturnType<typeof build>> | undefined} */
+/** The application, built once for each isolate. @type {Awaited<ReturnType<typeof build>> | undefined} */
 let app;
 
 export default {
   /** @param {Request} request @param {Bindings} env @param {any} context */
   async fetch(request, env, context) {
-    // Two first requests may build it twice; a promise shared between requests could hang one of them.
+    // Two first requests may both build it, because a promise that requests share could hang one of them.
     app ??= await build(env);
     return app.fetch(request, env, context);
   },

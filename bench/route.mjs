@@ -1,4 +1,4 @@
-// The signed-in route against its peer: requests a second and processor time, in alternating pairs.
+// The signed-in route against its peer: requests per second and processor time, in alternating pairs.
 
 import assert from "node:assert/strict";
 import autocannon from "autocannon";
@@ -10,11 +10,14 @@ import { cookie } from "./seed.mjs";
 /** @typedef {{ rps: number, cpuMs: number | undefined }} Load  cpuMs: of the workerd process, for each request */
 /** @typedef {import("./run.mjs").Verdict} Verdict */
 
-/** Short and many: what else the machine does changes from second to second, and then meets both halves of a pair. */
+/**
+ * There are many short rounds. The machine's other work changes from second to second, and so it affects both halves of
+ * a pair.
+ */
 const PAIRS = 15;
 const SECONDS = 2;
 const CONNECTIONS = 16;
-/** V8 compiles what is hot anew; until then it measures its own compiler. */
+/** V8 compiles hot code anew; until that is done, the bench would measure V8's compiler. */
 const WARM_UP_SECONDS = 8;
 
 /** @returns {Promise<Verdict[]>} */

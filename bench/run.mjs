@@ -1,5 +1,5 @@
-// Runs the sections and ends with 1 when a budget is not met. Budgets are ratios of one run, counts and sizes: how fast
-// this machine is, and what else it does, is in the figures and not in the verdicts.
+// Runs the sections, and ends with 1 when a budget is not met. Budgets are ratios of one run, counts and sizes. So the
+// speed of this machine, and its other work, affect the figures but not the verdicts.
 
 import { loadavg } from "node:os";
 import { seconds } from "../scripts/process.mjs";

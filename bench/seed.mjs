@@ -1,5 +1,5 @@
-// Rows for the measurements, written by SQL through D1 itself, past no trigger: every row has its audit row, as the
-// application's have. The first member has five keys, each further one has one.
+// Rows for the measurements, written by SQL through D1 with all triggers in force: every row has its audit row, as the
+// application's rows have. The first member has five keys, and each further member has one.
 
 import { hkdfSync } from "node:crypto";
 import { SignJWT } from "jose";
@@ -7,25 +7,28 @@ import { localVars } from "../scripts/local.mjs";
 
 /** @typedef {import("./workerd.mjs").Program} Program */
 
-/** Keys of the first member. */
+/** The number of keys of the first member. */
 export const FIRST_HAS = 5;
-/** Rows written in one go: D1 ends a query after 30 s. */
+/** How many keys are written in one transaction, because D1 ends a query after 30 s. */
 const CHUNK = 10_000;
-/** The same moment for every database of a run, so that two Workers answer alike. */
+/** The same time for every database of a run, so that two Workers answer alike. */
 const NOW = Math.floor(Date.now() / 1000);
 
 const id = (/** @type {string} */ kind, /** @type {string} */ number) => `format('${kind}_%024x', ${number})`;
 
-/** Far from the ids of the plans that migrations seed. */
+/** An id far from those of the plans that migrations seed. */
 const PLAN_ID = 1_000;
 
-/** Before the first key: the plan that all of them have. */
+/** The plan that all keys have. It is written before the first key. */
 const PLAN = `
   INSERT INTO audit (change_id, target, action, actor, at) VALUES ('seed-plan', 'plan:default', 'plan_seeded', 'bench', ${NOW});
   INSERT INTO plans (id, name, limit_nano, limit_reset, expiry_days, max_active_keys, is_default, created_at, change_id)
     VALUES (${PLAN_ID}, 'default', 5000000000, 'daily', 90, ${FIRST_HAS}, 1, ${NOW}, 'seed-plan');`;
 
-/** Keys `from` to `to`, counted from 0, with the members who have them. @param {number} from @param {number} to */
+/**
+ * SQL for the keys `from` to `to`, counted from 0, and for the members who have them.
+ * @param {number} from @param {number} to
+ */
 function rows(from, to) {
   const each = `WITH RECURSIVE k (n) AS (SELECT ${from} UNION ALL SELECT n + 1 FROM k WHERE n < ${to - 1}),
     seeded AS (SELECT n, MAX(n - ${FIRST_HAS - 2}, 1) AS owner, CASE WHEN n < ${FIRST_HAS} THEN n ELSE 0 END AS ordinal FROM k)`;
@@ -51,7 +54,7 @@ function rows(from, to) {
       recorded_at = ${NOW}, change_id = 'seed-record-' || (id - 1) WHERE id > ${from} AND id <= ${to};`;
 }
 
-/** Brings a database to `count` keys. @param {Program} program @param {number} count */
+/** Fills a database up to `count` keys. @param {Program} program @param {number} count */
 export async function seed(program, count) {
   await program.sql(PLAN);
   for (let from = 0; from < count; from += CHUNK) await program.sql(rows(from, Math.min(from + CHUNK, count)));

@@ -1,5 +1,6 @@
-// What the Worker weighs, and how long a fresh process of it takes to its first answer, beside a Worker that does nothing.
-// `wrangler check startup` takes a sample or two of some milliseconds, none of them in a bare Worker: no ratio to be had.
+// The size of the Worker, and how long a fresh process of it takes to its first answer, compared with a Worker that
+// does nothing. `wrangler check startup` takes one or two samples of some milliseconds, and none in a bare Worker, so
+// it gives no ratio.
 
 import { SIZE_BUDGET_KB, workerSizeKb } from "../scripts/build.mjs";
 import { inRoot } from "../scripts/paths.mjs";

@@ -1,11 +1,11 @@
-// The Worker's SQL, read from its sources: the peer runs the very same text, and what D1 reports of a statement is
-// told under the name it has there.
+// The Worker's SQL, read from its sources: the peer runs exactly the same text, and what D1 reports about a statement
+// is shown under the statement's name there.
 
 import { readFile, readdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { inRoot } from "../scripts/paths.mjs";
 
-/** A part of a text that has a name. @typedef {{ params: string[], body: string }} Macro */
+/** A named part of a text. @typedef {{ params: string[], body: string }} Macro */
 /** @typedef {Map<string, Macro>} Macros */
 
 /** Every statement of src/store/, such as `cards::OF_MEMBER`, with its text. @returns {Promise<Map<string, string>>} */
@@ -32,16 +32,19 @@ export function statementsIn(source, shared = new Map()) {
   return [...declared.matchAll(/^ {4}([A-Z_]+) = ([^;"]*(?:"[^"\\]*"[^;"]*)*);$/gm)].map(([, name, text]) => [name, expanded(text, macros)]);
 }
 
-/** The parts that a file's macros stand for. @param {string} source @returns {Macros} */
+/** The macros of a file, each with its parameters and its body. @param {string} source @returns {Macros} */
 function macrosIn(source) {
   const found = source.matchAll(/^macro_rules! (\w+) \{\n {4}\(([^)]*)\) => \{\n([\s\S]*?)^ {4}\}/gm);
   return new Map([...found].map(([, name, params, body]) => [name, { params: [...params.matchAll(/\$(\w+)/g)].map(([, param]) => param), body }]));
 }
 
-/** What a Rust expression of literals, `concat!` and macros is. @param {string} text @param {Macros} macros @param {Map<string, string>} [given] */
+/**
+ * The text that a Rust expression of literals, `concat!` and macros stands for.
+ * @param {string} text @param {Macros} macros @param {Map<string, string>} [given]
+ */
 function expanded(text, macros, given = new Map()) {
   const tokens = [...text.matchAll(/"([^"\\]*)"|\$(\w+)|(\w+)!\(|(\))/g)];
-  /** The texts up to the end of an argument list, or of all. @returns {string[]} */
+  /** The texts up to the end of an argument list, or up to the end. @returns {string[]} */
   const list = () => {
     const texts = [];
     for (let token = tokens.shift(); token && !token[4]; token = tokens.shift()) {

@@ -1,5 +1,5 @@
 // A program on workerd with the Worker's bindings and nothing around it. `wrangler dev` puts two proxies, an inspector
-// and a server for static files in front, which cost more than the routes that are to be compared.
+// and a server for static files before it, which cost more than the compared routes.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
@@ -15,14 +15,14 @@ import { run } from "../scripts/process.mjs";
 
 /** @typedef {{ type: "ESModule" | "CompiledWasm", path: string, contents?: string }} Module */
 
-/** Nobody is called in most measurements. */
+/** An address where nothing listens: most measurements call no upstream. */
 const NOBODY = "http://127.0.0.1:9";
-/** So that rate limits are asked, and never met. */
+/** A limit so high that the rate limiters are called and never refuse. */
 const NEVER = 1_000_000_000;
-/** More seats than there are keys in any measurement. */
+/** More seats than any measurement has keys. */
 const SEATS = "1000000";
 
-/** The Worker that `npm run build` made. @returns {Promise<Module[]>} */
+/** The modules of the Worker that `npm run build` made. @returns {Promise<Module[]>} */
 export async function builtWorker() {
   return [
     ...SCRIPTS.map((name) => ({ type: /** @type {const} */ ("ESModule"), path: inRoot("build", name) })),
@@ -30,14 +30,17 @@ export async function builtWorker() {
   ];
 }
 
-/** A program of bench/, bundled and minified as wrangler would. @param {string} name @returns {Promise<Module[]>} */
+/** A program of bench/, bundled and minified as wrangler does it. @param {string} name @returns {Promise<Module[]>} */
 export async function bundled(name) {
   const platform = ["--conditions=workerd,worker,browser", "--external:cloudflare:*", "--external:*.wasm", `--alias:keycap:built=${inRoot("build", "index.js")}`];
   const { stdout } = await run(npmBin("esbuild"), [inRoot("bench", name), "--bundle", "--minify", "--format=esm", ...platform], { cwd: root });
   return [{ type: "ESModule", path: inRoot("build", name), contents: stdout }];
 }
 
-/** A running program. It has what the tests' client needs of a Worker: `url`, `fetch`, and a place for what it is told. */
+/**
+ * A running program. It has what the tests' client needs of a Worker: `url`, `fetch`, and a list of what the Worker
+ * answered.
+ */
 export class Program {
   /** @type {import("../tests/harness/worker.mjs").Worker["told"]} */
   told = [];
@@ -50,7 +53,7 @@ export class Program {
     this.pid = pid;
   }
 
-  /** A request as it is, redirects not followed. @param {string} path @param {RequestInit} [init] */
+  /** Sends a request as it is, and does not follow redirects. @param {string} path @param {RequestInit} [init] */
   async fetch(path, init) {
     return fetch(new URL(path, this.url), { redirect: "manual", ...init });
   }
@@ -61,7 +64,7 @@ export class Program {
     await db.batch(sql.split(/;\n/).filter((text) => text.trim()).map((text) => db.prepare(text)));
   }
 
-  /** Milliseconds of processor that its workerd has used so far; undefined where there is no /proc. */
+  /** The processor time in milliseconds that its workerd has used so far; undefined where there is no /proc. */
   cpuMs() {
     if (this.pid === undefined) return undefined;
     const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
@@ -76,7 +79,7 @@ export class Program {
 }
 
 /**
- * Starts a program on a new database, with the migrations applied unless it is to stay empty.
+ * Starts a program on a new database, and applies the migrations unless it is to stay empty.
  * @param {Module[]} modules
  * @param {{ sandboxUrl?: string, vars?: Record<string, string>, empty?: boolean }} [options]
  */
@@ -108,11 +111,11 @@ async function options(modules, { folder, port, settings }) {
   const committed = /** @type {Record<string, any>} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
   const limits = committed.ratelimits.map((/** @type {any} */ { name, namespace_id, simple }) => [name, { namespace_id, simple: { ...simple, limit: NEVER } }]);
   return {
-    // Its own front, for `getD1Database`; the load goes past it, straight to the program.
+    // Miniflare's own front, for `getD1Database`. The load goes directly to the program.
     port: 0,
     d1Persist: join(folder, "d1"),
     kvPersist: join(folder, "kv"),
-    // The lines that the programs log are written and read, and shown to nobody.
+    // The lines that the programs log are written and read, but not shown.
     handleStructuredLogs: () => {},
     workers: [{
       name: "program",
@@ -127,7 +130,7 @@ async function options(modules, { folder, port, settings }) {
   };
 }
 
-/** The workerd processes that this one has started. @returns {number[]} */
+/** The ids of the workerd processes that this process has started. @returns {number[]} */
 function children() {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
@@ -135,7 +138,7 @@ function children() {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       return stat.includes("(workerd)") && Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === process.pid;
     } catch {
-      return false; // it ended while we were looking
+      return false; // the process has ended meanwhile
     }
   });
 }
