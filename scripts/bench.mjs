@@ -1,4 +1,4 @@
-// `npm run bench`: the design's budgets, measured; bench/README.md says how.
+// `npm run bench`: measures the design's budgets. bench/README.md explains how.
 //   npm run bench              all sections
 //   npm run bench -- route     only this one
 
@@ -12,7 +12,7 @@ await runMain(async () => {
   await setup();
   await build();
   const env = { SANDBOX_BIN: await buildSandbox() };
-  // With the pinned Node, which workerd's own packages need.
+  // The bench runs on the pinned Node, which workerd's own packages need.
   const { code } = await finish(node, [inRoot("bench", "run.mjs"), ...process.argv.slice(2)], { cwd: root, env, show: true });
   process.exitCode = code;
 });

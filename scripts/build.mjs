@@ -1,5 +1,5 @@
-// Builds the Worker into build/ and copies the pages' libraries to public/vendor/.
-// Does nothing when nothing that goes into them has changed.
+// Builds the Worker into build/ and copies the pages' libraries to public/vendor/. It does nothing when none of their
+// inputs has changed.
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -10,24 +10,27 @@ import { inRoot, npmBin, root } from "./paths.mjs";
 import { run } from "./process.mjs";
 import { buildTools, isProgram, runMain, setup, step } from "./setup.mjs";
 
-/** What the whole Worker may weigh, gzipped. No platform asks for it; it keeps start-up near that of a bare Worker. */
+/**
+ * The budget for the whole Worker, in KB gzipped. No platform requires it; it keeps start-up near that of a bare
+ * Worker.
+ */
 export const SIZE_BUDGET_KB = 1024;
 
 const STAMP = inRoot("build", ".inputs.json");
-/** Modules of our own that call what worker-build makes; the first is the main one. */
+/** Our own modules, which call what worker-build makes. The first one is the main module. */
 const HANDLERS = ["entry.mjs", "handlers.mjs"];
-/** The Worker's modules in build/, as JavaScript. */
+/** The JavaScript modules of the Worker in build/. */
 export const SCRIPTS = [...HANDLERS, "index.js"];
 const ARTIFACTS = [...SCRIPTS, "index_bg.wasm"];
 
-/** The modules of lit-html that pages may import; the `unsafe-*` directives are left out on purpose. */
+/** The modules of lit-html that pages may import. The `unsafe-*` directives are left out on purpose. */
 const LIT_HTML = [
   "lit-html.js", "directive.js", "directive-helpers.js", "async-directive.js", "LICENSE",
   "directives/class-map.js", "directives/if-defined.js", "directives/live.js", "directives/ref.js",
   "directives/repeat.js", "directives/when.js",
 ];
 
-/** Builds what is out of date and says how large the Worker is. Needs `setup()` first. */
+/** Builds what is out of date, and prints how large the Worker is. `setup()` must have run before. */
 export async function build() {
   await copyLibraries();
   if (!(await isUpToDate())) {
@@ -42,7 +45,7 @@ export async function build() {
 async function compile() {
   const { workerBuild, wasmBindgen } = await buildTools();
   await rm(STAMP, { force: true });
-  // Unless told where they are, worker-build would download these three by itself.
+  // Without these settings worker-build would download the three tools itself.
   const env = { RUST_BACKTRACE: "0", WASM_BINDGEN_BIN: wasmBindgen, ESBUILD_BIN: npmBin("esbuild"), WASM_OPT_BIN: npmBin("wasm-opt") };
   await run(workerBuild, ["--release"], { cwd: root, env });
   for (const name of HANDLERS) await copyFile(inRoot("src", "platform", name), inRoot("build", name));
@@ -57,7 +60,8 @@ async function isUpToDate() {
 }
 
 /**
- * The content of everything that the Worker is made of: the sources, what they include, and what decides how.
+ * The hashes of everything that the Worker is made of: the sources, the files they include, and the files that decide
+ * how it is built.
  * @param {string[]} included files known from the last build
  * @returns {Promise<Record<string, string>>}
  */
@@ -81,7 +85,7 @@ async function filesUnder(folder) {
   return names.map((name) => join(folder, name));
 }
 
-/** The files of the tree that cargo says went into the wasm, `include_str!` ones among them. */
+/** The files of the tree that cargo lists as inputs of the wasm, `include_str!` files among them. */
 async function compiledFiles() {
   const metadata = await run("cargo", ["metadata", "--format-version=1", "--no-deps"], { cwd: root });
   const { target_directory: target } = JSON.parse(metadata.stdout);
@@ -98,7 +102,7 @@ async function compiledFiles() {
   return [...files];
 }
 
-/** The size of what is uploaded, as Cloudflare counts it. */
+/** The size of what is uploaded in KB, as Cloudflare counts it. */
 export async function workerSizeKb() {
   let bytes = 0;
   for (const name of ARTIFACTS) bytes += gzipSync(await readFile(inRoot("build", name)), { level: 9 }).length;
@@ -111,7 +115,7 @@ async function copyLibraries() {
     await mkdir(dirname(join(target, name)), { recursive: true });
     const source = inRoot("node_modules", "lit-html", name);
     if (!name.endsWith(".js")) await copyFile(source, join(target, name));
-    // Without its pointer to a source map that is not shipped, a browser's console stays quiet.
+    // The pointer to a source map is removed, because the map is not shipped and a browser's console would report it.
     else await writeFile(join(target, name), (await readFile(source, "utf8")).replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
   }
 }

@@ -1,4 +1,4 @@
-// `npm run check`: everything about the tree that can be judged without running the product.
+// `npm run check`: checks everything about the tree that needs no running product.
 
 import { readdir } from "node:fs/promises";
 import { inRoot, node, root } from "./paths.mjs";
@@ -29,7 +29,8 @@ async function migrationNames() {
   if (names.length === 0) throw new Error("migrations/ is empty");
   names.forEach((name, index) => {
     const number = String(index + 1).padStart(4, "0");
-    // Wrangler applies them in the order of their names, and never again: two of one number are a merge gone wrong.
+    // Wrangler applies the files in the order of their names, each only once. Two files with one number come from a
+    // wrong merge.
     if (!new RegExp(`^${number}_[a-z0-9_]+\\.sql$`).test(name)) throw new Error(`expected migrations/${number}_what_it_adds.sql, found ${name}`);
   });
 }

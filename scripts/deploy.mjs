@@ -1,6 +1,6 @@
-// `npm run deploy`: the Worker as the sources say, after the migrations it needs, and after a look whether all of them are
-// there. Migrations only add, so the version that is still running works on the new schema too. Takes `--env staging`, and
-// `--dry-run`, which touches nothing.
+// `npm run deploy`: applies the migrations, checks that the remote schema has everything, and deploys the Worker from
+// the sources. Migrations only add, so the version that is still running works on the new schema too. It takes `--env
+// staging`, and `--dry-run`, which changes nothing.
 
 import { readFile } from "node:fs/promises";
 import { build } from "./build.mjs";
@@ -17,16 +17,19 @@ function options(args) {
   const at = args.indexOf("--env");
   const env = at === -1 ? undefined : (args[at + 1] ?? "");
   const rest = args.filter((arg, n) => arg !== "--dry-run" && (at === -1 || (n !== at && n !== at + 1)));
-  // An --env whose name was forgotten, or was empty, must not become production.
+  // An --env whose name is missing or empty must not become production.
   if (rest.length || (env !== undefined && env !== "staging")) {
     throw new Advice("usage: npm run deploy -- [--env staging] [--dry-run]");
   }
   return { env, dryRun: args.includes("--dry-run") };
 }
 
-/** A placeholder id would fail half way, after a long upload. @param {string | undefined} env */
+/**
+ * Refuses placeholder ids, which would otherwise fail half way, after a long upload.
+ * @param {string | undefined} env
+ */
 async function refusePlaceholders(env) {
-  const { parse } = await import("smol-toml"); // there only since setup()
+  const { parse } = await import("smol-toml"); // setup() has installed it
   const config = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
   const chosen = env ? config.env[env] : config;
   const ids = [chosen.d1_databases[0].database_id, chosen.kv_namespaces[0].id];

@@ -1,6 +1,6 @@
-// keycap on this machine: the one place of the local settings, and of how `wrangler dev` is started.
-// `npm start` and the tests derive their configuration here from wrangler.toml, so that what runs locally is what
-// would be deployed, less the placeholders. Every secret below is a visible fake that only the sandbox accepts.
+// keycap on this machine: the only place for the local settings, and for how `wrangler dev` is started. `npm start` and
+// the tests derive their configuration here from wrangler.toml, so that what runs locally is what would be deployed,
+// except for the placeholders. Every secret below is a visible fake that only the sandbox accepts.
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -41,14 +41,14 @@ export function localVars({ origin, sandboxUrl }) {
   };
 }
 
-/** The Cron Trigger that finishes what is unfinished, and the path that fires it locally. */
+/** The Cron Trigger of the sweep, and the path that fires it locally. */
 const EVERY_TEN_MINUTES = "*/10 * * * *";
 
 /** @param {number} timeMs the event's scheduled time @param {string} [expression] */
 export const scheduledPath = (timeMs, expression = EVERY_TEN_MINUTES) =>
   `/cdn-cgi/handler/scheduled?${new URLSearchParams({ cron: expression, time: `${timeMs}` })}`;
 
-/** What the deployment would be. */
+/** The configuration of the deployment. */
 async function committedConfig() {
   const { parse } = await import("smol-toml");
   return /** @type {Record<string, any>} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
@@ -60,8 +60,9 @@ async function committedConfig() {
  * @param {{ vars?: Vars, rateLimits?: RateLimits, main?: string }} [options] main: another program with the same bindings
  */
 export async function writeConfig(folder, { vars = {}, rateLimits = {}, main } = {}) {
-  // Environments and the build belong to deploying; vars are replaced as a whole so that nothing is half production.
-  // Cron Triggers do not fire in `wrangler dev`, which warns about each: whoever wants a run asks for it over HTTP.
+  // Environments and the build belong to deploying. The vars are replaced as a whole, so that no setting comes from
+  // production. `wrangler dev` does not fire Cron Triggers and warns about each, so a test that wants a run requests it
+  // over HTTP.
   const { env: _environments, build: _build, vars: _vars, triggers: _triggers, ...config } = await committedConfig();
   config.main = main ?? inRoot(config.main);
   config.assets.directory = inRoot(config.assets.directory);
@@ -76,7 +77,10 @@ export async function writeConfig(folder, { vars = {}, rateLimits = {}, main } =
   return path;
 }
 
-/** Everything that would make wrangler look beyond this machine, or at other Workers on it, is off. @param {string} folder */
+/**
+ * Disables everything that would make wrangler look beyond this machine, or at other Workers on it.
+ * @param {string} folder
+ */
 const wranglerEnv = (folder) => ({
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
@@ -85,9 +89,9 @@ const wranglerEnv = (folder) => ({
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
   X_LOCAL_OBSERVABILITY: "false",
-  // Its HTTP API is how tests run SQL beside a running Worker.
+  // Tests use its HTTP API to run SQL beside a running Worker.
   X_LOCAL_EXPLORER: "true",
-  // Miniflare leaves its temporary files behind when it is killed; here they go with the folder.
+  // Miniflare leaves its temporary files behind when it is killed. Here they are deleted with the folder.
   TMPDIR: folder,
   NO_COLOR: "1",
   FORCE_COLOR: undefined,
@@ -96,8 +100,8 @@ const wranglerEnv = (folder) => ({
 const WRANGLER = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
 
 /**
- * Makes `persist` the state of a new installation: the migrations applied by wrangler, nothing else.
- * The work is done once per set of migrations and copied from then on.
+ * Makes `persist` the state of a new installation: wrangler applies the migrations, and nothing else happens. This is
+ * done once for each set of migrations, and copied from then on.
  * @param {string} persist
  */
 export async function newState(persist) {
@@ -115,12 +119,16 @@ async function migrationsHash() {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Two that begin at once in one process would write to one folder. @type {Promise<void> | undefined} */
+/**
+ * The migration that runs in this process. Two at the same time would write to one folder.
+ * @type {Promise<void> | undefined}
+ */
 let migrating;
 
 /** @param {string} image */
 async function migrate(image) {
-  // Built aside and renamed: test files start side by side, and only a finished image may be seen.
+  // The image is built in another folder and renamed, because test files start side by side and must see only a
+  // finished image.
   const aside = `${image}-${process.pid}`;
   const config = await writeConfig(aside);
   await run(node, [WRANGLER, "d1", "migrations", "apply", "DB", "--local", "--config", config, "--persist-to", join(aside, "state")], {
@@ -133,7 +141,7 @@ async function migrate(image) {
   });
 }
 
-/** Every table, view, index and trigger that the migrations make in a database of their own. */
+/** Lists every table, view, index and trigger that the migrations make in a database of their own. */
 export async function localObjects() {
   const folder = join(stateDir, `schema-${process.pid}`);
   try {
@@ -147,7 +155,7 @@ export async function localObjects() {
   }
 }
 
-/** The SQLite file of the local D1 database. @param {string} persist */
+/** The path of the SQLite file of the local D1 database. @param {string} persist */
 export async function databaseFile(persist) {
   const folder = join(persist, "v3", "d1", "miniflare-D1DatabaseObject");
   const files = (await readdir(folder)).filter((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
@@ -182,7 +190,7 @@ export async function startWrangler({ folder, persist, port, vars, rateLimits, o
 }
 
 /**
- * Waits until the server of a group answers its health route; if the group ends first, says what it printed.
+ * Waits until the server of a group answers its health route. If the group ends first, the error has what it printed.
  * @param {Group} group @param {string} url @param {string} what
  * @param {{ unhealthy?: boolean }} [options] unhealthy: any answer will do
  */
@@ -204,7 +212,7 @@ export async function whenUp(group, url, what, { unhealthy = false } = {}) {
   }
 }
 
-/** Builds the sandbox and returns its program. */
+/** Builds the sandbox and returns the path of its program. */
 export async function buildSandbox() {
   const args = ["build", "--quiet", "--package", "keycap-sandbox", "--bin", "sandbox", "--message-format=json-render-diagnostics"];
   const { stdout } = await run("cargo", args, { cwd: root });

@@ -1,13 +1,16 @@
-// The remote database brought to the schema of `migrations/`, and compared with what the same files make here.
+// Brings the remote database to the schema of `migrations/`, and compares it with what the same files make here.
 //
-// Cloudflare's remote endpoint has refused files that every local run takes, and named neither the cause nor the place. So
-// this says which file it was, and looks afterwards whether everything is there.
+// Cloudflare's remote endpoint has refused files that every local run accepts, and named neither the cause nor the
+// place. So this module says which file it was, and checks afterwards that everything exists.
 
 import { Advice } from "./setup.mjs";
 
-/** Runs wrangler with these arguments, whatever its exit code. @typedef {(...args: string[]) => Promise<import("./process.mjs").Finished>} Wrangler */
+/**
+ * Runs wrangler with these arguments, whatever its exit code is.
+ * @typedef {(...args: string[]) => Promise<import("./process.mjs").Finished>} Wrangler
+ */
 
-/** Everything that migrations make, but what SQLite and D1 keep for themselves. */
+/** Everything that migrations make, without the objects of SQLite and D1 themselves. */
 const OBJECTS = "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view', 'index', 'trigger') AND substr(name, 1, 7) <> 'sqlite_' AND substr(name, 1, 4) <> '_cf_' ORDER BY type, name";
 
 /**

@@ -1,8 +1,9 @@
-// `npm run mutants`: takes the guards of tests/mutants.mjs out, one at a time, and wants a native test to fail for each.
+// `npm run mutants`: removes the guards of tests/mutants.mjs, one at a time, and expects a native test to fail for
+// each.
 //   npm run mutants                    all of them; about half an hour on two processors
 //   npm run mutants -- seat            only those whose name or file contains a word
 //   npm run mutants -- --quick seat    without the tests that take long: what is left may be caught by those
-// It works on a copy of the tree, which keeps its build between runs: under .wrangler/, or KEYCAP_MUTANTS_TARGET.
+// It works on a copy of the tree, which keeps its build between runs: under .wrangler/, or in KEYCAP_MUTANTS_TARGET.
 
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -18,34 +19,41 @@ const tree = join(stateDir, "mutants", "tree");
 const env = {
   CARGO_TARGET_DIR: process.env.KEYCAP_MUTANTS_TARGET ?? join(stateDir, "mutants", "target"),
   CARGO_TERM_COLOR: "never",
-  // Nobody debugs these builds; linking and optimising is most of what a build takes.
+  // Nobody debugs these builds, and linking and optimising take most of the time of a build.
   CARGO_PROFILE_DEV_DEBUG: "0",
   CARGO_PROFILE_DEV_OPT_LEVEL: "0",
   RUST_BACKTRACE: "0",
 };
 
-// What is not mutated is built once, so it may be optimised: SQLite and the sandbox are most of what a test takes.
+// The code that is not mutated is built once, so it may be optimised: SQLite and the sandbox take most of a test's
+// time.
 const CARGO = [
   "test", "--locked", "--test", "native",
   "--config", 'profile.dev.package."*".opt-level=1', "--config", "profile.dev.package.keycap-sandbox.opt-level=1",
 ];
 
-/** Tests that take longer than all others together, by the beginnings of their names: they have their turn last. */
+/** Tests that take longer than all others together, by the beginnings of their names. They run last. */
 const SLOW = ["cuts::", "explorer::", "attacks::upstreams::", "switches::switching", "sweep::what_one_sweep"];
-/** Tests about how the tree is written: they would notice that a text was changed, not that a guard is missing. */
+/** Tests about how the tree is written: they would notice that a text has changed, not that a guard is missing. */
 const ABOUT_THE_TREE = ["docs::", "migrations::", "tree::", "rooms::", "hot_statements", "every_statement_is_in_the_story"];
 const skipping = (/** @type {string[]} */ names) => names.flatMap((name) => ["--skip", name]);
 
-/** What is run in turn, until something fails. @type {{ args: string[], limitSeconds: number }[]} */
+/**
+ * The groups of tests that run one after the other, until a test fails.
+ * @type {{ args: string[], limitSeconds: number }[]}
+ */
 const ROUNDS = [
   { args: skipping([...ABOUT_THE_TREE, ...SLOW]), limitSeconds: 120 },
   { args: [...SLOW, ...skipping(ABOUT_THE_TREE)], limitSeconds: 900 },
 ];
 
-/** A statement that SQLite cannot read fails every test: that tells nothing about the guard. */
+/**
+ * The errors of a statement that SQLite cannot read. Such a statement fails every test and tells nothing about the
+ * guard.
+ */
 const UNREADABLE = /syntax error|no such (?:column|table|function)|[Ww]rong number of parameters|incomplete input/;
 
-/** Brings the copy to the tree as it is: what is committed or could be. Files that are the same keep their times. */
+/** Copies the files of the tree that are committed or could be. Equal files keep their times. */
 async function copyTree() {
   const listed = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root });
   const names = new Set(listed.stdout.split("\0").filter(Boolean));
@@ -68,7 +76,7 @@ async function put(name, content) {
 }
 
 /**
- * Builds the tests and gives their programs; the problem in words when they do not build.
+ * Builds the tests and returns their programs, or the problem in words when they do not build.
  * @param {string[]} own more than the native tests
  * @returns {Promise<string[] | string>}
  */
@@ -80,13 +88,13 @@ async function built(own) {
 }
 
 /**
- * Runs the tests of one program until one fails; `undefined` when none does.
+ * Runs the tests of one program until one fails. Returns `undefined` when none does.
  * @param {string} program @param {string[]} args @param {number} limitSeconds
  * @returns {Promise<Verdict | undefined>}
  */
 async function verdictOf(program, args, limitSeconds) {
   let failed = "";
-  // Uncaptured, so that what a test says is here before the others have ended.
+  // The output is not captured, so that each test's result is here before the others have ended.
   const tests = new Group(program, ["--nocapture", ...args], {
     cwd: tree,
     env,
@@ -110,7 +118,10 @@ async function verdictOf(program, args, limitSeconds) {
   return passed ? undefined : { fate: "broken", why: `no result: ${tests.lines.at(-1) ?? "nothing was printed"}` };
 }
 
-/** Builds, and runs the tests until one fails. @param {boolean} own the library's own tests too @param {boolean} quick @returns {Promise<Verdict>} */
+/**
+ * Builds the tests and runs them until one fails.
+ * @param {boolean} own the library's own tests too @param {boolean} quick @returns {Promise<Verdict>}
+ */
 async function judged(own, quick) {
   const programs = await built(own ? ["--lib"] : []);
   if (typeof programs === "string") return { fate: "broken", why: programs };
@@ -123,7 +134,10 @@ async function judged(own, quick) {
   return { fate: "survived", why: "" };
 }
 
-/** Takes one guard out, judges, and puts it back. @param {Mutant} mutant @param {boolean} quick @returns {Promise<Verdict>} */
+/**
+ * Removes one guard, judges it, and puts the guard back.
+ * @param {Mutant} mutant @param {boolean} quick @returns {Promise<Verdict>}
+ */
 async function tried(mutant, quick) {
   const whole = await readFile(join(tree, mutant.file), "utf8").catch(() => "");
   const [before, after, ...more] = whole.split(mutant.find);

@@ -1,16 +1,16 @@
-// Which loopback ports the local programs use.
+// The loopback ports that the local programs use.
 
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { Advice } from "./setup.mjs";
 
-/** The ports of `npm start`, and the variables that move them. */
+/** The ports of `npm start`, and the variables that change them. */
 export const PORTS = /** @type {const} */ ({
   worker: { what: "the Worker", variable: "KEYCAP_PORT", usual: 8787 },
   sandbox: { what: "the sandbox", variable: "SANDBOX_PORT", usual: 8790 },
 });
 
-/** The configured port of a program, if it is free. @param {keyof typeof PORTS} program */
+/** Returns the configured port of a program if it is free, and fails otherwise. @param {keyof typeof PORTS} program */
 export async function configuredPort(program) {
   const { what, variable, usual } = PORTS[program];
   const text = process.env[variable] || `${usual}`;
@@ -31,7 +31,7 @@ const isFree = (port) =>
       .listen(port, "127.0.0.1");
   });
 
-/** A port nobody listens on. */
+/** Returns a port that nobody listens on. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,7 +1,7 @@
-// Child processes: run one to its end, or keep one in a process group of its own that ends with us.
+// Child processes: run one to its end, or keep one in a process group of its own that ends with this process.
 //
-// `wrangler dev` starts workerd as a grandchild that outlives a killed parent and keeps its port, so whatever
-// runs for longer gets its own group and is ended by that group's id, never by name.
+// `wrangler dev` starts workerd as a grandchild that outlives a killed parent and keeps its port. So each long-running
+// command gets its own group, which is ended by the group's id, never by name.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +19,7 @@ import { createInterface } from "node:readline";
 
 /** @typedef {{ code: number, stdout: string, output: string }} Finished */
 
-/** A command that ended with another code than 0; the message holds what it printed. */
+/** A command that ended with a code other than 0. The message contains what it printed. */
 export class CommandFailed extends Error {
   /** @param {string} command @param {number} code @param {string} output */
   constructor(command, code, output) {
@@ -35,14 +35,14 @@ function environment(added = {}) {
   return env;
 }
 
-/** A stream that is there because it was asked for. @param {import("node:stream").Readable | null} stream */
+/** A stream that exists because the options asked for it. @param {import("node:stream").Readable | null} stream */
 const piped = (stream) => /** @type {import("node:stream").Readable} */ (stream);
 
-/** Commands that are being run to their end. @type {Set<import("node:child_process").ChildProcess>} */
+/** Commands that run to their end. @type {Set<import("node:child_process").ChildProcess>} */
 const finishing = new Set();
 
 /**
- * Runs a command to its end, whatever its exit code; it ends with this process.
+ * Runs a command to its end, whatever its exit code is. The command ends with this process.
  * @param {string} command @param {string[]} args @param {RunOptions} [options]
  * @returns {Promise<Finished>}
  */
@@ -54,7 +54,7 @@ export async function finish(command, args, options = {}) {
   });
   finishing.add(child);
   child.once("close", () => finishing.delete(child));
-  // A command that ends before it has read everything says why by its code.
+  // A command that ends before it has read everything gives the reason by its exit code.
   child.stdin?.on("error", () => undefined).end(options.input);
   let stdout = "";
   let output = "";
@@ -95,7 +95,8 @@ process.on("exit", () => {
   for (const child of finishing) child.kill();
 });
 
-// A signal would end this process without the hook above. `npm start` adds its own, politer handler.
+// A signal would end this process without the hook above. `npm start` adds its own handler, which stops the groups
+// first.
 for (const [signal, code] of /** @type {const} */ ([["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]])) {
   process.on(signal, () => {
     if (process.listenerCount(signal) === 1) process.exit(code);
@@ -131,7 +132,7 @@ export class Group {
     }
     /** @type {Error | undefined} */
     this.startError = undefined;
-    /** Settles when the head of the group has ended. @type {Promise<void>} */
+    /** Resolves when the head of the group has ended. @type {Promise<void>} */
     this.ended = new Promise((resolve) => {
       this.child.once("exit", () => resolve());
       this.child.once("error", (error) => {
@@ -146,7 +147,7 @@ export class Group {
     running.add(this);
   }
 
-  /** Sends a signal to every process of the group; a group that is gone is fine. @param {NodeJS.Signals} signal */
+  /** Sends a signal to every process of the group. A group that is gone is no error. @param {NodeJS.Signals} signal */
   signal(signal) {
     if (this.child.pid === undefined) return;
     try {
@@ -156,7 +157,7 @@ export class Group {
     }
   }
 
-  /** Whether any process of the group is left that still runs. */
+  /** Answers whether any process of the group still runs. */
   alive() {
     if (this.child.pid === undefined) return false;
     try {
@@ -167,14 +168,17 @@ export class Group {
     return !onlyZombies(this.child.pid);
   }
 
-  /** Ends the whole group at once, as a power cut would, and returns when nothing of it is left. */
+  /** Ends the whole group at once, as a power cut would, and returns when none of its processes is left. */
   async kill() {
     this.signal("SIGKILL");
     await until(() => !this.alive(), { seconds: 10, what: `the processes of ${this.command} to be gone` });
     running.delete(this);
   }
 
-  /** Asks the group to end, and kills what is left when patience ends. @param {number} [patienceSeconds] */
+  /**
+   * Asks the group to end, and kills what is left after the time that it was given.
+   * @param {number} [patienceSeconds]
+   */
   async stop(patienceSeconds = 5) {
     this.signal("SIGTERM");
     try {
@@ -197,21 +201,22 @@ function onlyZombies(group) {
     try {
       stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     } catch {
-      continue; // it ended while we were looking
+      continue; // the process has ended meanwhile
     }
-    // "pid (name) state parent group …"; the name may hold anything, parentheses too.
+    // The line is "pid (name) state parent group …". The name may contain anything, parentheses too.
     const [state, , itsGroup] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     if (Number(itsGroup) === group && state !== "Z" && state !== "X") return false;
   }
   return true;
 }
 
-/** How often it is looked whether the process that started us is still there. */
+/** How often the process checks whether its parent still exists. */
 const PARENT_MS = 500;
 
 /**
- * Waits until somebody ends this program, or a group of its own has ended. Returns what went wrong, or nothing if it was
- * a signal. npm runs a program in a shell, and a signal may end npm and that shell alone: then the parent is another.
+ * Waits until somebody ends this program, or until one of its groups has ended. Returns what went wrong, or an empty
+ * text if it was a signal. npm runs a program in a shell, and a signal may end npm and that shell alone: then the
+ * parent changes.
  * @param {Group[]} groups @returns {Promise<string>}
  */
 export function ended(groups) {
@@ -225,7 +230,7 @@ export function ended(groups) {
   ]);
 }
 
-/** Whether there is a process with this id. @param {number} pid */
+/** Answers whether there is a process with this id. @param {number} pid */
 export function isRunning(pid) {
   try {
     process.kill(pid, 0);
@@ -236,7 +241,7 @@ export function isRunning(pid) {
 }
 
 /**
- * Polls until `probe` answers something truthy, and gives that back; throws at the deadline.
+ * Polls until `probe` answers something truthy, and returns that. Throws at the deadline.
  * @template T
  * @param {() => T | Promise<T>} probe
  * @param {{ seconds: number, what: string, everyMs?: number }} options

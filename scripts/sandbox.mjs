@@ -1,4 +1,4 @@
-// `npm run sandbox`: the stand-in upstreams alone, to work on them or to point another program at.
+// `npm run sandbox`: runs only the sandbox, to work on it or to use it with another program.
 
 import { buildSandbox, startSandboxProgram } from "./local.mjs";
 import { configuredPort } from "./ports.mjs";

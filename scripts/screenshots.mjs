@@ -1,5 +1,6 @@
-// `npm run screenshots`: the pictures in docs/screenshots/, taken of the product as built, with a member of the sandbox.
-// `npm run screenshots -- FOLDER` puts every picture of every state there instead, at all widths, to look through.
+// `npm run screenshots`: takes the pictures in docs/screenshots/, of the built product and with a member of the
+// sandbox. `npm run screenshots -- FOLDER` instead puts every picture of every state into that folder, at all widths,
+// to look through.
 
 import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -13,26 +14,39 @@ import { runMain, setup } from "./setup.mjs";
 /** @typedef {{ width: number, height: number }} Size */
 /** @typedef {"light" | "dark"} Scheme */
 
-/** Above this a picture is too heavy for a repository. */
+/** A larger picture is too heavy for a repository. */
 const PICTURE_BYTES = 150 * 1024;
-/** Examples show the sandbox's address: one that stays, so that pictures taken anew differ only where the pages do. */
+/** Examples show the sandbox's address. The port is fixed, so that new pictures differ only where the pages do. */
 const SANDBOX_PORT = 8791;
 const TABLET = { width: 768, height: 1024 };
 
-/** The pictures that are kept: name → what is on it. @type {[string, Size, Scheme][]} */
+/**
+ * The pictures for the repository: the suffix of the name, the size and the colour scheme.
+ * @type {[string, Size, Scheme][]}
+ */
 const KEPT = [["", DESK, "light"], ["-dark", DESK, "dark"], ["-phone", PHONE, "light"]];
-/** Which states are kept in which of them. @type {Record<string, string[]>} */
+/** Which states are pictured for the repository, by suffix. @type {Record<string, string[]>} */
 const STATES_KEPT = { "": ["landing", "claim", "secret", "key", "docs"], "-dark": ["key"], "-phone": ["key"] };
 
-/** Who goes the way; one key for each, so one for each round. @type {Record<string, string>} */
+/**
+ * The persona for each suffix. Each walk claims a key, so each needs a member of its own.
+ * @type {Record<string, string>}
+ */
 const PERSONAS = { "": "member", "-dark": "second", "-phone": "operator" };
-/** States of which more is kept than a visitor sees first, and how much: for a key, down to the end of its tabs. @type {Record<string, number>} */
+/**
+ * States that are pictured beyond the first view, and how far: for a key, down to the end of its tabs.
+ * @type {Record<string, number>}
+ */
 const TALL = { key: 1_100 };
 
 /** @type {[string, Size, Scheme][]} */
 const ALL = [DESK, TABLET, PHONE].flatMap((size) => /** @type {Scheme[]} */ (["light", "dark"]).map((scheme) => /** @type {[string, Size, Scheme]} */ ([`-${size.width}-${scheme}`, size, scheme])));
 
-/** Goes the whole way once and pictures each state. @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona @param {(state: string, visitor: Visitor) => Promise<void>} picture */
+/**
+ * Walks through all pages once, and pictures each state.
+ * @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
+ * @param {(state: string, visitor: Visitor) => Promise<void>} picture
+ */
 async function walk(house, viewport, colorScheme, persona, picture) {
   const visitor = await house.visitor({ viewport, colorScheme });
   visitor.expects(401, 404);
@@ -62,7 +76,11 @@ async function walk(house, viewport, colorScheme, persona, picture) {
   await visitor.leave();
 }
 
-/** What a visitor sees while OpenRouter is silent, and while others decide. @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona @param {(state: string, visitor: Visitor) => Promise<void>} picture */
+/**
+ * Pictures what a visitor sees while OpenRouter does not answer, and while admins decide.
+ * @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
+ * @param {(state: string, visitor: Visitor) => Promise<void>} picture
+ */
 async function walkAside(house, viewport, colorScheme, persona, picture) {
   const visitor = await house.visitor({ viewport, colorScheme });
   const operator = await signIn(house.worker, house.sandbox, "operator");
@@ -118,7 +136,11 @@ async function walkAside(house, viewport, colorScheme, persona, picture) {
   await visitor.leave();
 }
 
-/** What becomes of a key: asked about, disabled, replaced, gone, and made anew with nothing left. @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona @param {(state: string, visitor: Visitor) => Promise<void>} picture */
+/**
+ * Pictures what happens to a key: a question, disabled, a new secret, gone, and made anew with nothing left.
+ * @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
+ * @param {(state: string, visitor: Visitor) => Promise<void>} picture
+ */
 async function walkActions(house, viewport, colorScheme, persona, picture) {
   const visitor = await house.visitor({ viewport, colorScheme });
   const { page } = visitor;
@@ -180,7 +202,7 @@ async function takeAll(house, folder) {
   for (const [index, [suffix, size, scheme]] of ALL.entries()) {
     /** @param {string} state @param {Visitor} visitor */
     const picture = async (state, { page }) => {
-      // A dialog is as large as the window; everything else is shown to its end.
+      // A dialog is as large as the window; every other state is pictured to its end.
       await page.screenshot({ path: join(folder, `${state}${suffix}.png`), fullPage: !/^(secret|question)/.test(state) });
     };
     await walk(house, size, scheme, `load-${index + 10}`, picture);

@@ -1,12 +1,13 @@
-// What no file of the repository may hold, looked for in the tree and in everything that was ever committed: a
-// secret that a later commit takes out again is public all the same.
+// What no file of the repository may contain. The tree and everything that was ever committed are searched, because a
+// secret is public even if a later commit removes it.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "./process.mjs";
 
 /**
- * The patterns are written so that they do not match themselves. Keys of the sandbox begin with 5a4db0c5 and are fakes, as one of nothing but zeros is.
+ * The patterns are written so that they do not match themselves. Keys of the sandbox begin with 5a4db0c5 and are fakes,
+ * and so is a key of zeros only.
  * @type {[string, RegExp][]}
  */
 const FORBIDDEN = [
@@ -20,7 +21,8 @@ const FORBIDDEN = [
 ];
 
 /**
- * The forbidden things in a text, each with its line; not the text itself: a log is no place for a secret either.
+ * Lists the forbidden things in a text, each with its line. The text itself is left out, because a secret must not
+ * stand in a log either.
  * @param {string} text
  */
 export function forbiddenIn(text) {
@@ -30,7 +32,11 @@ export function forbiddenIn(text) {
   });
 }
 
-/** As `file:line: what`, in what is committed or could be: an ignored file is not the repository's. @param {string} root */
+/**
+ * Lists, as `file:line: what`, the forbidden things in files that are committed or could be. Ignored files do not
+ * belong to the repository.
+ * @param {string} root
+ */
 export async function forbiddenInTree(root) {
   const listed = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root });
   const found = [];
@@ -42,8 +48,8 @@ export async function forbiddenInTree(root) {
 }
 
 /**
- * As `object file:line: what`, in every version of every file and every message of a commit that a branch or tag reaches
- * (`git show <object>` shows it).
+ * Lists, as `object file:line: what`, the forbidden things in every version of every file and in every commit message
+ * that a branch or tag reaches (`git show <object>` shows it).
  * @param {string} root
  */
 export async function forbiddenInHistory(root) {

@@ -1,6 +1,6 @@
-// Brings a machine that has rustup's cargo and Node >= 20 to the point where everything else runs:
-// npm packages, the wasm target, and the two build tools at exactly the versions the Worker is built with.
-// The second time it finds all of it and takes a fraction of a second.
+// Prepares a machine that has rustup's cargo and Node >= 20, so that everything else runs: npm packages, the wasm
+// target, and the two build tools in exactly the versions that the Worker is built with. The second time it finds all
+// of them and takes a fraction of a second.
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -13,10 +13,10 @@ import { CommandFailed, finish, run, seconds } from "./process.mjs";
 const WORKER_BUILD = "0.8.7";
 const WASM = "wasm32-unknown-unknown";
 
-/** A problem the person at the keyboard can solve; shown without a stack trace. */
+/** A problem that the person at the keyboard can solve. It is shown without a stack trace. */
 export class Advice extends Error {}
 
-/** Everything the other scripts need. Safe to call each time. */
+/** Installs everything that the other scripts need. It may run each time. */
 export async function setup() {
   checkNode();
   await checkCargo();
@@ -77,7 +77,7 @@ async function hasWasmTarget() {
   return files.some((name) => name.startsWith("libstd-"));
 }
 
-/** wasm-bindgen's command must be of exactly the version that Cargo.lock gives the library. */
+/** The version of wasm-bindgen in Cargo.lock. The command must have exactly the version of the library. */
 export async function wasmBindgenVersion() {
   const lock = await readFile(inRoot("Cargo.lock"), "utf8").catch(() => {
     throw new Advice("Cargo.lock is missing: it belongs to the repository.");
@@ -90,10 +90,10 @@ export async function wasmBindgenVersion() {
 /** @param {string} crate @param {string} version */
 const toolRoot = (crate, version) => join(toolsDir, `${crate}-${version}`);
 
-/** Where a tool's program is once set up. @param {string} crate @param {string} version @param {string} [program] */
+/** The path of a tool's program after setup. @param {string} crate @param {string} version @param {string} [program] */
 const toolPath = (crate, version, program = crate) => join(toolRoot(crate, version), "bin", program);
 
-/** The programs of the Worker's build. */
+/** The programs that build the Worker. */
 export async function buildTools() {
   return {
     workerBuild: toolPath("worker-build", WORKER_BUILD),
@@ -105,7 +105,7 @@ export async function buildTools() {
 async function tool(crate, version) {
   const target = toolRoot(crate, version);
   if (existsSync(toolPath(crate, version, crate === "wasm-bindgen-cli" ? "wasm-bindgen" : crate))) return;
-  // --debug: it builds in half the time, and these programs have little to do.
+  // --debug builds in half the time, and these programs have little work.
   const args = ["install", "--debug", "--quiet", "--root", target, `${crate}@${version}`];
   const env = { CARGO_TARGET_DIR: undefined, RUSTFLAGS: undefined };
   await step(`${crate} ${version}: cargo install`, "one to three minutes, once per machine", async () => {
@@ -113,7 +113,7 @@ async function tool(crate, version) {
       await run("cargo", [...args, "--locked"], { cwd: dirname(root), env });
     } catch (error) {
       if (!(error instanceof CommandFailed)) throw error;
-      // A registry mirror may lag behind the lock file the crate was published with.
+      // A registry mirror may be behind the lock file that the crate was published with.
       console.log(`  ${crate}: the versions it was released with are not all to be had; letting cargo choose`);
       await rm(target, { recursive: true, force: true });
       await run("cargo", args, { cwd: dirname(root), env });
@@ -122,7 +122,7 @@ async function tool(crate, version) {
 }
 
 /**
- * Says what is being done and how long it took.
+ * Prints what is being done, and how long it took.
  * @template T
  * @param {string} what @param {string} usual @param {() => Promise<T>} work
  */
@@ -134,7 +134,10 @@ export async function step(what, usual, work) {
   return result;
 }
 
-/** Runs a script's main function; problems a person can solve are shown as a sentence. @param {() => Promise<void>} main */
+/**
+ * Runs a script's main function. A problem that a person can solve is shown as a sentence.
+ * @param {() => Promise<void>} main
+ */
 export async function runMain(main) {
   try {
     await main();
@@ -145,7 +148,7 @@ export async function runMain(main) {
   }
 }
 
-/** Whether a module was started as the program. @param {string} url its import.meta.url */
+/** Answers whether a module was started as the program. @param {string} url its import.meta.url */
 export const isProgram = (url) => process.argv[1] === fileURLToPath(url);
 
 if (isProgram(import.meta.url)) await runMain(setup);

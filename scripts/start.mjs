@@ -1,6 +1,6 @@
-// `npm start`: the whole product on this machine, from nothing. The Worker runs in `wrangler dev`, as built for
-// deployment; the sandbox plays GitHub and OpenRouter beside it, so that no account of anything is needed.
-// Each start begins with an empty database, because the sandbox begins with an empty ledger.
+// `npm start`: runs the whole product on this machine, from nothing. The Worker runs in `wrangler dev`, as built for
+// deployment. The sandbox plays GitHub and OpenRouter beside it, so that nobody needs an account anywhere. Each start
+// begins with an empty database, because the sandbox begins with an empty ledger.
 
 import { rmSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
@@ -12,14 +12,14 @@ import { configuredPort } from "./ports.mjs";
 import { ended, isRunning, seconds, until } from "./process.mjs";
 import { Advice, runMain, setup, step } from "./setup.mjs";
 
-/** Each start has a folder of its own, named by its process, so that none can take another's database away. */
+/** Each start has a folder of its own, named by its process id, so that no start can delete another's database. */
 const FOLDER = /^start-(\d+)$/;
 
-/** The folder of this start; it goes when this process ends. */
+/** Makes the folder of this start, which is deleted when this process ends. */
 async function ownFolder() {
   for (const name of await readdir(stateDir).catch(() => [])) {
     const owner = FOLDER.exec(name)?.[1];
-    // Left over from a start that was killed.
+    // The folder is left over from a start that was killed.
     if (owner !== undefined && !isRunning(Number(owner))) await rm(join(stateDir, name), { recursive: true, force: true });
   }
   const folder = join(stateDir, `start-${process.pid}`);
@@ -40,10 +40,13 @@ async function startBoth(program, workerPort, sandboxPort, onWorkerLine) {
   ]);
 }
 
-/** What is asked again and again whether the Worker still serves. */
+/** The file that is fetched regularly to see whether the Worker still serves. */
 const STATIC_FILE = "/assets/favicon.svg";
 
-/** Wrangler's table of bindings would only repeat wrangler.toml. @param {string} line */
+/**
+ * Prints a line of wrangler, except its table of bindings, which would only repeat wrangler.toml.
+ * @param {string} line
+ */
 function showWorkerLine(line) {
   if (/^(env\.|Binding |Your Worker has|⎔|🪵)/u.test(line.trim()) || line.trim() === "" || line.includes("GET /healthz") || line.includes(`GET ${STATIC_FILE}`)) return;
   console.log(`worker  | ${line.replace("[wrangler:info] ", "")}`);
@@ -62,7 +65,7 @@ keycap is running (ready in ${took}).
   Nothing is kept: the next start begins anew. Ctrl-C ends both.
 `;
 
-/** Plays the Cron Trigger, which `wrangler dev` leaves to us. @param {number} workerPort */
+/** Plays the Cron Trigger, which `wrangler dev` does not fire. @param {number} workerPort */
 function tickEveryTenMinutes(workerPort) {
   const tenMinutes = 10 * 60 * 1000;
   setInterval(() => {
@@ -71,14 +74,15 @@ function tickEveryTenMinutes(workerPort) {
   }, tenMinutes);
 }
 
-/** How wrangler says that a workerd has ended and that it makes another one. */
+/** The words of wrangler when a workerd has ended and it makes another one. */
 const RESTARTS = "The Workers runtime crashed";
-/** How often it is asked whether the Worker still serves, and how many times it may not: it starts anew when build/ changes. */
+/** How often the file is fetched, and how many fetches must fail: the Worker restarts when build/ changes. */
 const LOOK = { everyMs: 1_000, misses: 4 };
 
 /**
- * wrangler goes on when one of its workerds has ended: it makes another one, or answers in its place. The first it says; for
- * the second a static file is asked for, which comes from workerd all the same and costs the Worker nothing.
+ * wrangler goes on when one of its workerds has ended: it makes another one, or answers in its place. wrangler prints
+ * the first. To notice the second, this fetches a static file, which also comes from workerd and costs the Worker
+ * nothing.
  */
 class WorkerWatch {
   /** @type {() => void} */
@@ -119,7 +123,7 @@ await runMain(async () => {
     step("the sandbox: cargo build", "a minute the first time", buildSandbox),
     build(),
   ]);
-  // Once more: another start may have been quicker.
+  // The ports are checked once more, because another start may have been faster.
   const [workerPort, sandboxPort] = await configuredPorts();
   const watch = new WorkerWatch();
   const groups = await startBoth(program, workerPort, sandboxPort, (line) => watch.hear(line));

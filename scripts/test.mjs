@@ -1,9 +1,10 @@
-// `npm test`: everything that can be checked, from nothing, in the order that finds a mistake soonest.
+// `npm test`: runs every check and test from nothing, in the order that finds a mistake soonest.
 //   npm test                     all stages
 //   npm test -- native workerd   only these
 //   npm test -- workerd claim    only the test files of a stage whose name contains a word
 //   npm run test:scale           the native and workerd stages in their full sizes, which take about half an hour
-// What the large tests went through (scenarios, cells, payloads) is told before the summary. The last line counts single tests over all runners; a check or a build counts as one.
+// The results of the large tests (scenarios, cells, payloads) are printed before the summary. The last line counts
+// single tests over all runners, and a check or a build counts as one.
 
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,13 +18,17 @@ import { Advice, runMain, setup } from "./setup.mjs";
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
-/** Sizes of `--scale`, as the tests of a stage take them: all pairs and cells; crowds so many times as large. @type {Record<string, string>} */
+/**
+ * The values of KEYCAP_SCALE for `--scale`: natively all pairs and cells are played, and on workerd the crowds are so
+ * many times as large.
+ * @type {Record<string, string>}
+ */
 const FULL = { native: "25", workerd: "4" };
 
 /** Whether everything runs in its full size. */
 const full = process.argv.includes("--scale");
 
-/** What the large tests said that they went through. @type {string[]} */
+/** What the large tests counted, in their words. @type {string[]} */
 const counted = [];
 
 /** @param {string} line */
@@ -32,7 +37,7 @@ function notice(line) {
   if (what !== undefined) counted.push(line.replace(/^(?:# |ℹ )/, ""));
 }
 
-/** What later stages need from earlier ones. */
+/** What the earlier stages have made for the later ones. */
 const made = { sandbox: "", worker: false };
 
 /** @type {Record<string, (words: string[]) => Promise<Counts>>} */
@@ -46,7 +51,7 @@ const STAGES = {
   browser: (words) => nodeTests("browser", words),
 };
 
-/** The folders of tests that talk to the built Worker. */
+/** The folders of tests that call the built Worker. */
 const NEEDS_WORKER = new Set(["workerd", "browser"]);
 
 async function runChecks() {
@@ -64,7 +69,7 @@ async function runChecks() {
 /** @param {string[]} args */
 async function cargoTest(args) {
   const counts = none();
-  // `--show-output` is how a test that passed gets to say what it counted.
+  // `--show-output` also prints what a passed test counted.
   const { code } = await finish("cargo", ["test", "--locked", "--no-fail-fast", ...args, "--", "--show-output"], {
     cwd: root,
     env: { CARGO_TERM_COLOR: process.stdout.isTTY ? "always" : "never" },
@@ -114,7 +119,7 @@ async function testFiles(folder, words) {
   return files.map((name) => join("tests", folder, name));
 }
 
-/** The summary that node's runner closes with. @param {string} tap @returns {Counts} */
+/** Reads the summary at the end of node's runner. @param {string} tap @returns {Counts} */
 function tapCounts(tap) {
   /** @param {string} what */
   const total = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(tap)?.[1] ?? 0);
@@ -130,7 +135,11 @@ function add(sum, more) {
   sum.skipped += more.skipped;
 }
 
-/** A runner that fails without a failed test (it did not compile, it crashed), or that ran none, has failed. @param {Counts} counts @param {number} code */
+/**
+ * A runner has failed if it ends with a failure but without a failed test (it did not compile, it crashed), or if it
+ * ran no test.
+ * @param {Counts} counts @param {number} code
+ */
 function judged(counts, code) {
   const ranNone = counts.passed + counts.failed === 0;
   return counts.failed === 0 && (code !== 0 || ranNone) ? { ...counts, failed: 1 } : counts;

@@ -1,22 +1,22 @@
-// Commands as a hurried hand types them: whatever a command does not know ends it at once with a sentence, before anything
-// is built, started or sent anywhere. Above all, no mistake in a deployment's arguments becomes a deployment.
+// Commands with wrong arguments: whatever a command does not know ends it at once with a sentence, before anything is
+// built, started or sent. Above all, a mistake in the arguments of a deployment deploys nothing.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import test from "node:test";
 import { inRoot, node } from "../../scripts/paths.mjs";
 
-/** Arguments that no command has, some of which a shell, an object or a path would take for something. */
+/** Arguments that no command has. A shell, an object or a path would give some of them a meaning. */
 const HOSTILE = ["--help-me", "-x", "--", "--env", "--scale=9", "constructor", "__proto__", "toString", "../../etc/passwd", "$(id)", "; id", "*", "\u202e", "production"];
 
 /**
- * How it ends, and what it says.
+ * Runs a script and returns its exit code and what it printed.
  * @param {string} script @param {string[]} args @returns {Promise<{ code: number, said: string, ms: number }>}
  */
 function ends(script, args) {
   const startedAt = performance.now();
   return new Promise((resolve) => {
-    // The deadline is only so that a command that begins its work does not finish it.
+    // The deadline only keeps a command that begins its work from finishing it.
     execFile(node, [inRoot("scripts", `${script}.mjs`), ...args], { timeout: 20_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: stdout + stderr, ms: performance.now() - startedAt });
     });

@@ -1,4 +1,4 @@
-// A fresh clone has no packages: each command fetches them itself, so nothing that it loads before may need one.
+// A fresh clone has no packages. Each command fetches them itself, so no module that it loads before that may need one.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -7,7 +7,10 @@ import { inRoot } from "../../scripts/paths.mjs";
 
 const IMPORT = /^(?:import|export) (?:[\w\s*{},]+ from )?"([^"]+)";$/gm;
 
-/** What a module and everything behind it import when they are loaded, with who does. @param {URL} module @param {Map<string, string>} [found] */
+/**
+ * Lists what a module imports when it is loaded, directly or indirectly, each with the module that imports it.
+ * @param {URL} module @param {Map<string, string>} [found]
+ */
 async function imports(module, found = new Map()) {
   for (const [, name] of (await readFile(module, "utf8")).matchAll(IMPORT)) {
     const next = name.startsWith(".") ? new URL(name, module) : undefined;

@@ -1,10 +1,10 @@
-// The Worker's handlers around what worker-build exports: called directly, and by way of its class from a trap on.
+// The Worker's handlers around what worker-build exports: they call it directly, and through its class after a trap.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 import { handlers } from "../../src/platform/handlers.mjs";
 
-/** The class as worker-build exports it: it notes who was made, and traps when it is told to. */
+/** A class as worker-build exports it. It notes each instance that is made, and traps when it is told to. */
 function built() {
   const made = /** @type {unknown[][]} */ ([]);
   class Keycap {

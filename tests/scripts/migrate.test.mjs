@@ -1,5 +1,5 @@
-// What `npm run deploy` says when the remote database does not take a migration, or lacks something afterwards. Wrangler is
-// played by a program that answers as the real one does.
+// What `npm run deploy` prints when the remote database refuses a migration, or lacks something afterwards. A program
+// that answers like wrangler plays wrangler.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -18,7 +18,10 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** A wrangler that answers each call with this, and writes down what it was asked. @param {{ stdout?: string, stderr?: string, code?: number }} answer */
+/**
+ * Makes a wrangler that gives this answer to each call, and writes down its arguments.
+ * @param {{ stdout?: string, stderr?: string, code?: number }} answer
+ */
 async function fake({ stdout = "", stderr = "", code = 0 }) {
   const program = join(folder, "wrangler.mjs");
   const calls = join(folder, "calls.json");

@@ -1,4 +1,4 @@
-// Ending a group ends everything in it, grandchildren too: a workerd that outlived its test would keep its port.
+// Ending a group ends everything in it, grandchildren too: a workerd that outlives its test would keep its port.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -19,7 +19,7 @@ async function grandchildOf(group) {
 
 /** @param {number} pid */
 function isRunning(pid) {
-  // Of ps, because a killed orphan may stay as a zombie for a while, and there is no /proc on a Mac.
+  // `ps` gives the state, because a killed orphan may stay as a zombie for a while, and a Mac has no /proc.
   const state = spawnSync("ps", ["-o", "stat=", "-p", `${pid}`], { encoding: "utf8" }).stdout.trim();
   return state !== "" && !state.startsWith("Z");
 }
@@ -50,7 +50,7 @@ test("a command that is being run ends with the process that runs it", async () 
   `;
   const group = new Group(process.execPath, ["--input-type=module", "-e", runner]);
   const grandchild = await grandchildOf(group);
-  // To the head alone: a terminal would tell the whole group.
+  // The signal goes to the head alone, whereas a terminal would send it to the whole group.
   group.child.kill("SIGINT");
   await group.ended;
   await until(() => !isRunning(grandchild), { seconds: 20, what: "the end of the grandchild" });

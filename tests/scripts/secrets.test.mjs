@@ -1,4 +1,5 @@
-// The scan for secrets finds what it is for. The samples are put together here, so that this file passes the scan itself.
+// The scan for secrets finds what it is for. The samples are put together here, so that this file passes the scan
+// itself.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// What is committed for deployment is closed, and staging shares nothing with production.
+// The committed configuration for deployment is closed, and staging shares nothing with production.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
