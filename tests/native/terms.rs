@@ -147,7 +147,7 @@ fn a_claim_that_brings_the_acceptance_is_two_round_trips_and_one_call() {
     assert_eq!(world.effects.count(), 3, "{:?}", world.effects.names());
 }
 
-// ---------------------------------------------------------------------------- the upstream's
+// ---------------------------------------------------------------------------- OpenRouter's terms
 
 const PRODUCTION: &str = "https://keys.example.org";
 
