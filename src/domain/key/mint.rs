@@ -8,7 +8,7 @@ use crate::domain::time::period::LimitReset;
 /// The parameters of one `POST /keys`. None of them is optional but the workspace, whose absence means the account's default.
 ///
 /// ```
-/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
 /// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 /// assert!(MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, end, None).is_some());
 /// ```
@@ -16,12 +16,12 @@ use crate::domain::time::period::LimitReset;
 /// An uncapped key does not compile. Without a limit:
 ///
 /// ```compile_fail,E0061
-/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
 /// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 /// MintSpec::new(name, LimitReset::Daily, end, None);
 /// ```
 /// ```compile_fail,E0308
-/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
 /// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 /// MintSpec::new(name, None, LimitReset::Daily, end, None);
 /// ```
@@ -29,7 +29,7 @@ use crate::domain::time::period::LimitReset;
 /// Without saying when the limit resets, be it never:
 ///
 /// ```compile_fail,E0061
-/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
 /// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 /// MintSpec::new(name, NanoUsd::CENT, end, None);
 /// ```
@@ -37,12 +37,12 @@ use crate::domain::time::period::LimitReset;
 /// Without an end:
 ///
 /// ```compile_fail,E0061
-/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
 /// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 /// MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, None);
 /// ```
 /// ```compile_fail,E0308
-/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
 /// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 /// MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, None::<Timestamp>, None);
 /// ```
@@ -50,7 +50,7 @@ use crate::domain::time::period::LimitReset;
 /// And not past [`MintSpec::new`] either:
 ///
 /// ```compile_fail,E0451
-/// # use keycap::domain::{mint::MintSpec, money::NanoUsd, period::LimitReset, time::Timestamp};
+/// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
 /// # let (name, end) = (String::from("keycap/a/b"), Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 /// # let spec = MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, end, None).unwrap();
 /// MintSpec { limit: NanoUsd::ZERO, ..spec };

@@ -5,36 +5,36 @@ use zeroize::Zeroizing;
 /// A secret text. The only way out is [`Secret::expose`], which is easy to search for.
 ///
 /// ```
-/// # use keycap::domain::secret::Secret;
+/// # use keycap::domain::key::secret::Secret;
 /// assert_eq!(Secret::new(String::from("a")).expose(), "a");
 /// ```
 ///
 /// It cannot be printed, neither for people nor for debugging:
 ///
 /// ```compile_fail,E0277
-/// # use keycap::domain::secret::Secret;
+/// # use keycap::domain::key::secret::Secret;
 /// format!("{}", Secret::new(String::new()));
 /// ```
 /// ```compile_fail,E0277
-/// # use keycap::domain::secret::Secret;
+/// # use keycap::domain::key::secret::Secret;
 /// format!("{:?}", Secret::new(String::new()));
 /// ```
 ///
 /// It cannot be compared, which would tell by its duration how much was right:
 ///
 /// ```compile_fail,E0369
-/// # use keycap::domain::secret::Secret;
+/// # use keycap::domain::key::secret::Secret;
 /// let _ = Secret::new(String::new()) == Secret::new(String::new());
 /// ```
 ///
 /// It cannot be serialised, nor read out of a request by accident:
 ///
 /// ```compile_fail,E0277
-/// # use keycap::domain::secret::Secret;
+/// # use keycap::domain::key::secret::Secret;
 /// let _ = serde_json::to_string(&Secret::new(String::new()));
 /// ```
 /// ```compile_fail,E0277
-/// # use keycap::domain::secret::Secret;
+/// # use keycap::domain::key::secret::Secret;
 /// let _ = serde_json::from_str::<Secret>("");
 /// ```
 #[derive(Clone)]
