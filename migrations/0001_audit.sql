@@ -1,14 +1,15 @@
--- The audit: every change of state, written before the change and in the same batch.
+-- The audit: one row for every change of state, written before the change and in the same batch.
 --
--- How all migrations are written. Times are seconds of UTC and money is nano-USD; both bind as REAL and land in INTEGER
--- columns losslessly, because every table is STRICT. Integer keys are used inside, opaque public ids outside.
--- Each table, index, trigger and view is defined once. Cloudflare's remote endpoint splits a file into statements more
--- simply than SQLite does: a trigger stands on one line with one BEGIN and one END, without CASE, and is never the last
--- statement of its file. `tests/native/migrations.rs` checks that form.
+-- How all migrations are written. Times are seconds of UTC and money is nano-USD. D1 binds both as REAL, and they land
+-- in INTEGER columns losslessly, because every table is STRICT. Integer keys are used inside, and opaque public ids
+-- outside. Each table, index, trigger and view is defined once. Cloudflare's remote endpoint splits a file into
+-- statements more simply than SQLite does. Therefore a trigger stands on one line with one BEGIN and one END, without
+-- CASE, and is never the last statement of its file. `tests/native/migrations.rs` checks that form.
 
--- The other statements of a batch act only where the batch's change_id is here. Reading it back settles a write whose
--- answer was lost. Only the newest row of a target permits a change: a batch that was believed lost and lands late, after
--- another one has acted, is refused whole. It holds opaque ids and enums only, so that it may be retained for ever.
+-- The other statements of a batch act only where the batch's change_id is in this table. If the answer of a write was
+-- lost, reading the audit for its change_id tells whether the write was committed. Only the newest row of a target
+-- permits a change: a batch that was believed lost, and that arrives after another batch has changed the target, is
+-- refused as a whole. A row holds opaque ids and enums only, so that it may be retained for ever.
 CREATE TABLE audit (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   change_id TEXT NOT NULL,
@@ -19,24 +20,25 @@ CREATE TABLE audit (
   before TEXT,
   after TEXT,
   at INTEGER NOT NULL CONSTRAINT audit_at_valid CHECK (at > 0),
-  -- A change touches a target once; sending it again is harmless.
+  -- A change has one row for each target, so sending the change again is harmless.
   CONSTRAINT audit_change_once UNIQUE (change_id, target)
 ) STRICT;
 
--- A table rather than a CHECK, so that a later migration adds an action by inserting it.
+-- The actions are a table rather than a CHECK, so that a later migration adds an action by inserting it.
 CREATE TABLE audit_actions (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER audit_never_updated BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
--- Two kinds of rows are many and settle nothing once they are old: the night deletes those from before `audit_since`, which
--- is written down in the settings first. The newest row stays in any case: a restored database is known by it.
+-- Rows of two actions are many, and they settle nothing once they are old. The nightly job deletes those that are older
+-- than `audit_since`, which is written to the settings first. The newest row is never deleted, because a restored
+-- database is recognised by it.
 CREATE TRIGGER audit_never_deleted BEFORE DELETE ON audit WHEN OLD.action NOT IN ('signed_in', 'cap_changed') OR OLD.at >= COALESCE((SELECT audit_since FROM settings), 0) OR OLD.id >= COALESCE((SELECT l.id FROM audit l WHERE l.action <> 'audit_pruned' ORDER BY l.id DESC LIMIT 1), 0) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
--- INSERT OR REPLACE deletes what is in its way without firing the trigger above (recursive_triggers is off).
+-- INSERT OR REPLACE deletes the rows in its way without firing the trigger above (recursive_triggers is off).
 CREATE TRIGGER audit_never_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.target) BEGIN SELECT RAISE(IGNORE); END;
 
 CREATE INDEX audit_by_target ON audit (target, id);
--- What the night may delete, without looking at the rest.
+-- The rows that the nightly job may delete, found without reading the others.
 CREATE INDEX audit_prunable ON audit (at) WHERE action IN ('signed_in', 'cap_changed');
 
 INSERT INTO audit_actions (name) VALUES

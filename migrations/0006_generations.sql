@@ -1,129 +1,141 @@
--- Generations: one upstream key each, under the key whose place they take one after another.
+-- Generations: each is one upstream key under a key of ours. The generations of a key follow one another.
 
--- The secret is never here: only its hash, ours, and OpenRouter's own hash beside it.
+-- The secret is never stored here. Only our own hash of it is stored, with OpenRouter's hash beside it.
 CREATE TABLE generations (
   id INTEGER PRIMARY KEY,
   public_id TEXT NOT NULL,
   key_id INTEGER NOT NULL REFERENCES keys (id),
   owner_id INTEGER NOT NULL REFERENCES owners (id),
-  -- 1 only beside a slot 0 that is in grace or disabled for rotation.
+  -- 1 only beside a generation in slot 0 that is in grace or disabled for rotation.
   slot INTEGER NOT NULL DEFAULT 0 CONSTRAINT generations_slot_valid CHECK (slot IN (0, 1)),
-  -- The generation whose place it takes, at once or when its grace is over.
+  -- The generation that this one replaces, at once or when the grace is over.
   replaces INTEGER,
   state TEXT NOT NULL CONSTRAINT generations_state_valid CHECK (state IN ('reserved', 'minting', 'verifying', 'active', 'disabled',
     'revoking', 'stuck', 'revoked', 'expired', 'void')),
-  -- The one list of states that hold a seat and a slot; indexes, triggers and queries use this column.
+  -- This is the only list of the states that hold a seat and a slot. Indexes, triggers and queries use this column.
   live INTEGER GENERATED ALWAYS AS (state NOT IN ('revoked', 'expired', 'void')) STORED,
-  -- What the sweep still has to settle, for an index of few rows: a partial index is used only where a query has its very condition.
+  -- The states that the sweep still has to settle. It is a column for an index of few rows: SQLite uses a partial index
+  -- only where a query has the same condition.
   unsettled INTEGER GENERATED ALWAYS AS (state IN ('minting', 'verifying', 'revoking', 'stuck')) STORED,
-  -- The run or request that drives this generation holds its nonce; taking over changes it, so that the driver before can
-  -- record nothing.
+  -- The nonce of the run or request that drives this generation. Another driver that takes over changes the nonce, so
+  -- that the former driver can record nothing.
   op_nonce TEXT NOT NULL,
   upstream_name TEXT NOT NULL,
   upstream_hash TEXT,
-  -- Ours, of the secret itself: by it an admin finds the key that a found secret belongs to. OpenRouter's own hash is
-  -- beside it, since nothing promises that the two are equal.
+  -- Our own SHA-256 of the secret. By it an administrator finds the key that a found secret belongs to. OpenRouter's
+  -- hash is stored beside it, since nothing promises that the two are equal.
   secret_sha256 TEXT,
   label TEXT,
-  -- Where it was, or is to be, minted; NULL until known means the account's default.
+  -- The workspace where the key was minted, or will be. NULL means the account's default workspace while its id is
+  -- unknown.
   workspace_id TEXT,
   plan_rev INTEGER NOT NULL,
   limit_nano INTEGER NOT NULL CONSTRAINT generations_limit_nano_valid CHECK (limit_nano >= 10000000 AND limit_nano <= 9000000000000000),
   limit_reset TEXT NOT NULL CONSTRAINT generations_limit_reset_valid CHECK (limit_reset IN ('daily', 'weekly', 'monthly', 'none')),
-  -- A limit that was sent, and whose outcome is not known: it counts as in force where that is the more cautious.
+  -- A limit that was sent and is in flight. It is treated as being in force wherever that is the more cautious choice.
   limit_sent_nano INTEGER,
   limit_sent_at INTEGER,
-  -- When its cap is to be computed anew from all its siblings; never a stored amount.
+  -- When the cap of this generation must be computed again from all its siblings. The cap itself is never stored.
   cap_due_at INTEGER,
-  -- The guardrail that OpenRouter has confirmed for this key: before the secret was given out, and at each change since.
+  -- The guardrail that OpenRouter has confirmed for this key: before the secret was given out, and at each change
+  -- since.
   guardrail_id TEXT,
-  -- When another was last sent whose outcome is not known: it may land late, so the wanted one is sent again until nothing
-  -- in doubt can land any more.
+  -- When another guardrail was last sent whose outcome is unknown. It may take effect late, so the wanted guardrail is
+  -- sent again until no earlier change can be in flight any more.
   guardrail_sent_at INTEGER,
-  -- How far the account's list of assignments was read in the search for this key: a long one takes several sweeps.
+  -- The offset up to which the account's list of assignments was read in the search for this key. A long list takes
+  -- several sweeps.
   guardrail_list_offset INTEGER NOT NULL DEFAULT 0 CONSTRAINT generations_guardrail_list_offset_valid CHECK (guardrail_list_offset >= 0),
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL CONSTRAINT generations_expires_at_valid CHECK (expires_at > created_at),
   recorded_at INTEGER,
-  -- Until then it works beside its successor.
+  -- Until this moment the generation works beside its successor.
   grace_until INTEGER,
-  -- When it was off for good.
+  -- When the generation was disabled for good.
   ended_at INTEGER,
-  -- Readings of its spend since it was off for good, at different sweeps: what was running when it was cut is counted
-  -- late. Until the second one it is not settled, and its DELETE upstream waits for that too.
+  -- How often its spend was read, at different sweeps, since it was disabled for good. Requests that were running at
+  -- that moment are counted late. So its spend is not settled before the second reading, and its DELETE at OpenRouter
+  -- waits for that too.
   readings_since_off INTEGER NOT NULL DEFAULT 0,
-  -- Before this its upstream key is kept, off or expired, for the sake of its figures.
+  -- Before this moment its upstream key is retained, disabled or expired, so that its spend can still be read.
   erase_at INTEGER,
-  -- When its DELETE upstream was confirmed.
+  -- When OpenRouter confirmed the DELETE of its key.
   erased_at INTEGER,
-  -- When a sweep last saw it listed while it was in doubt; a later walk must miss it before it is freed.
+  -- When a sweep last saw its key in OpenRouter's list while the outcome of its mint was unknown. The row is freed only
+  -- after a later walk that does not find the key.
   seen_at INTEGER,
-  -- When OpenRouter, asked for this very key, said that it is not there. It holds its seat until its owner removes it.
+  -- When OpenRouter, asked for this very key, answered that it does not exist. The generation holds its seat until its
+  -- owner removes the key.
   missing_since INTEGER,
-  -- When a switch was last sent whose outcome is not known: it may land late, so the wanted state is sent again until
-  -- nothing in doubt can land any more.
+  -- When a switch was last sent whose outcome is unknown. It may take effect late, so the wanted state is sent again
+  -- until no earlier switch can be in flight any more.
   switch_doubted_at INTEGER,
-  -- Failed tries of the job that drives it, and when it may try again.
+  -- How often the job that drives this generation has failed, and when it may try again.
   attempts INTEGER NOT NULL DEFAULT 0,
   next_attempt_at INTEGER NOT NULL DEFAULT 0,
-  -- Spend of the window each, at the last confirmed read: credits and BYOK together.
+  -- The spend in each window at the last confirmed reading, credits and BYOK together.
   usage_daily_nano INTEGER,
   usage_weekly_nano INTEGER,
   usage_monthly_nano INTEGER,
   usage_lifetime_nano INTEGER,
   usage_read_at INTEGER,
-  -- When somebody last asked OpenRouter for it. Writing this is what permits the question, so that two pages do not ask twice.
+  -- When somebody last asked OpenRouter for the spend. The writing of this moment permits the question, so that two
+  -- pages do not ask twice.
   usage_asked_at INTEGER,
-  -- Spend of its whole life when its owner came to a prepaid plan.
+  -- The spend of its whole life when its owner came to a prepaid plan.
   lifetime_at_switch_nano INTEGER NOT NULL DEFAULT 0,
-  -- Of what its owner paid, what it spent in prepaid times that are over, as far as that is known; NULL where there was none.
+  -- What this generation spent of its owner's payments in prepaid times that are over, as far as that is known. NULL if
+  -- there was no such time.
   prepaid_spent_nano INTEGER CONSTRAINT generations_prepaid_spent_nano_valid CHECK (prepaid_spent_nano >= 0),
-  -- Beside it, all that it may spend of the last of them: its limit of that time is in force until OpenRouter has confirmed
-  -- another window, or until it has ended. What it did spend by then takes the place of this.
+  -- In addition, all that this generation may spend of the last prepaid time. The limit of that time is in force until
+  -- OpenRouter has confirmed another window, or until the generation has ended. Then what it did spend takes the place
+  -- of this amount.
   prepaid_reserved_nano INTEGER
     CONSTRAINT generations_prepaid_reserved_nano_valid CHECK (prepaid_reserved_nano IS NULL OR (prepaid_reserved_nano >= 0 AND prepaid_spent_nano IS NOT NULL)),
-  -- Why it never was, for the page: an enum of the mint's.
+  -- Why the mint failed, as one of the codes of the mint. The page shows it.
   failure TEXT,
   change_id TEXT NOT NULL,
   CONSTRAINT generations_public_id_once UNIQUE (public_id),
-  -- A name is used once, for ever: every upstream key maps by it to one row.
+  -- A name is used once, for ever, so that every upstream key leads by its name to one row.
   CONSTRAINT generations_upstream_name_once UNIQUE (upstream_name),
-  -- What was recorded can be found, and can expire.
+  -- A recorded generation can be found at OpenRouter, and it can expire.
   CONSTRAINT generations_recorded_whole CHECK (state NOT IN ('active', 'disabled', 'expired')
     OR (upstream_hash IS NOT NULL AND secret_sha256 IS NOT NULL AND recorded_at IS NOT NULL))
 ) STRICT;
 
--- The edges of a generation's life. The code has the same list; a test compares the two.
+-- The allowed changes of a generation's state. The code has the same list, and a test compares the two.
 CREATE TABLE transitions (
   before TEXT NOT NULL,
   after TEXT NOT NULL,
   PRIMARY KEY (before, after)
 ) STRICT, WITHOUT ROWID;
 
--- What a request with an Idempotency-Key did, for 24 hours: the same request is answered as the first one was, another one
--- under the same key is refused. A secret is never part of the answer that is kept.
+-- What a request with an Idempotency-Key did, stored for 24 hours. The same request is answered like the first one.
+-- Another request under the same Idempotency-Key is refused. A stored answer never contains the secret.
 CREATE TABLE idempotency_keys (
-  -- Who asked.
+  -- The owner who sent the request.
   owner_id INTEGER NOT NULL REFERENCES owners (id),
   key_sha256 TEXT NOT NULL,
-  -- Of the request's method, path and body.
+  -- SHA-256 of the request's method, path and body.
   request_sha256 TEXT NOT NULL,
-  -- Only the one who works on the request knows it. Taking the request over changes it, so the one before mints no more.
+  -- Only the attempt that works on the request knows this nonce. An attempt that takes over changes it, so that the
+  -- former attempt mints no more.
   nonce TEXT NOT NULL,
-  -- The nonce of the first taking. The ids of what the request writes are derived from it, so that whoever takes the request
-  -- over, since its answer was lost, writes the same rows.
+  -- The nonce of the first attempt. The ids of the rows that the request writes are derived from it. So an attempt that
+  -- takes over, after the first answer was lost, writes the same rows.
   seed TEXT NOT NULL,
   taken_at INTEGER NOT NULL,
-  -- What it has reserved: at most one mint for a key.
+  -- The generation that the request has reserved: at most one mint for each Idempotency-Key.
   generation_id INTEGER REFERENCES generations (id),
-  -- The first answer; none while the request is being worked on.
+  -- The first answer. It is NULL while the request is being worked on.
   status INTEGER CONSTRAINT idempotency_keys_status_valid CHECK (status BETWEEN 200 AND 299),
   body TEXT CONSTRAINT idempotency_keys_body_valid CHECK (body IS NULL OR (status IS NOT NULL AND json_valid(body))),
   created_at INTEGER NOT NULL,
   PRIMARY KEY (owner_id, key_sha256)
 ) STRICT, WITHOUT ROWID;
 
--- Whom a kept answer names besides the one who asked: an admin's answers are forgotten with the member they are about.
+-- The members whom a stored answer names, besides the member who asked. An administrator's answers are deleted together
+-- with the members whom they are about.
 CREATE TABLE idempotency_names (
   -- A member's public id.
   member TEXT NOT NULL,
@@ -133,24 +145,26 @@ CREATE TABLE idempotency_names (
   FOREIGN KEY (owner_id, key_sha256) REFERENCES idempotency_keys (owner_id, key_sha256) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
--- Seats, counted by the database itself; the reservation's guard compares their sum with the ceiling. `live`: a key that
--- lives has one, however many of its generations are alive while one follows the other. `retained`: see below.
+-- Seats, counted by the database itself. The guard of the reservation compares their sum with MAX_TOTAL_KEYS. `live`
+-- counts the keys with a live generation. Such a key has one seat, however many of its generations live while one
+-- follows the other. `retained` counts the rows of `retained_seats` that are not in use.
 CREATE TABLE seats (
   id INTEGER PRIMARY KEY CONSTRAINT seats_id_valid CHECK (id = 1),
   live INTEGER NOT NULL CONSTRAINT seats_live_valid CHECK (live >= 0),
   retained INTEGER NOT NULL DEFAULT 0 CONSTRAINT seats_retained_valid CHECK (retained >= 0)
 ) STRICT;
 
--- The seat of a key that has ended, and may have spent something in the window in which it ended: until that window is over,
--- nobody else gets this seat. So the ceiling times a key's limit is the most that can be spent in a window, whatever is
--- deleted and claimed in it.
+-- The seat of a key that has ended, and may have spent something in the window in which it ended. Until that window is
+-- over, nobody else gets this seat. So MAX_TOTAL_KEYS times a key's limit is the most that can be spent in a window,
+-- however many keys are deleted and claimed in it.
 CREATE TABLE retained_seats (
   id INTEGER PRIMARY KEY,
   key_id INTEGER NOT NULL REFERENCES keys (id),
   owner_id INTEGER NOT NULL REFERENCES owners (id),
   until INTEGER NOT NULL,
-  -- The same owner's next key, which sat on this seat last, and whether it still does. Its budget is charged with what the
-  -- first one spent, so that it needs no seat of its own, and nobody is locked out by deleting their own key.
+  -- The same owner's next key that last used this seat, and whether it still does. What the first key spent is
+  -- subtracted from the next key's budget, so the next key needs no seat of its own. So nobody is locked out by
+  -- deleting their own key.
   reused_by INTEGER REFERENCES keys (id),
   in_use INTEGER NOT NULL DEFAULT 0 CONSTRAINT retained_seats_in_use_valid CHECK (in_use IN (0, 1) AND (in_use = 0 OR reused_by IS NOT NULL))
 ) STRICT;
@@ -167,23 +181,25 @@ CREATE TRIGGER generations_missing_audited BEFORE UPDATE OF missing_since ON gen
 
 CREATE TRIGGER generations_guardrail_audited BEFORE UPDATE OF guardrail_id ON generations WHEN NEW.guardrail_id IS NOT OLD.guardrail_id AND NOT EXISTS (SELECT 1 FROM audit WHERE change_id = NEW.change_id AND target = NEW.public_id AND action IN ('recorded', 'guardrail_changed')) BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
--- Written with the answer itself, so that none is kept that could not be found.
+-- The names are written together with the answer, so that every stored answer can be found by the members it names.
 CREATE TRIGGER idempotency_names_follow AFTER UPDATE OF body ON idempotency_keys WHEN NEW.body IS NOT NULL BEGIN INSERT INTO idempotency_names (member, owner_id, key_sha256) SELECT DISTINCT t.atom, NEW.owner_id, NEW.key_sha256 FROM json_tree(NEW.body) t WHERE t.type = 'text' AND t.atom GLOB 'mem_*' AND t.atom NOT IN (SELECT m.public_id FROM members m WHERE m.owner_id = NEW.owner_id) ON CONFLICT DO NOTHING; END;
 
--- As many live keys as the plan allows, from whichever statement: a key without a live generation gets one only where
--- there is room.
+-- An owner has at most as many live keys as the plan allows, whichever statement adds one: a key without a live
+-- generation gets one only where the plan has room.
 CREATE TRIGGER keys_within_plan BEFORE INSERT ON generations WHEN NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1) AND (SELECT COUNT(DISTINCT o.key_id) FROM generations o WHERE o.owner_id = NEW.owner_id AND o.live = 1) >= (SELECT p.max_active_keys FROM owners w JOIN plans p ON p.id = w.plan_id WHERE w.id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'the plan allows no further key'); END;
 
--- A key takes its own retained seat over, or another one of its owner's where the plan allows no further key beside it: the
--- owner's total is spent from all of them alike. Elsewhere it takes a seat of its own.
+-- A key takes over its own retained seat. Where the plan allows no further key beside it, it takes over another
+-- retained seat of its owner, since all of them are spent from the owner's one total. Otherwise it takes a seat of its
+-- own.
 CREATE TRIGGER seats_taken AFTER INSERT ON generations WHEN NEW.live = 1 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live + 1; UPDATE retained_seats SET reused_by = NEW.key_id, in_use = 1 WHERE id = (SELECT r.id FROM reusable_seats r WHERE r.owner_id = NEW.owner_id AND (r.key_id = NEW.key_id OR r.owner_seats > r.keys_allowed) ORDER BY r.key_id <> NEW.key_id, r.until DESC, r.id LIMIT 1); END;
 
--- The seat of a key that has ended is retained: the one that it sat on, or its own where it may have spent something.
+-- The seat of a key that has ended is retained: the seat that the key had taken over, or else its own if it may have
+-- spent something.
 CREATE TRIGGER seats_given_back AFTER UPDATE OF state ON generations WHEN OLD.live = 1 AND NEW.live = 0 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1 AND o.id <> NEW.id) BEGIN UPDATE seats SET live = live - 1; INSERT INTO retained_seats (key_id, owner_id, until) SELECT s.key_id, s.owner_id, MAX(s.until) FROM spent_generations s WHERE s.key_id = NEW.key_id AND s.until > NEW.ended_at AND NOT EXISTS (SELECT 1 FROM retained_seats r WHERE r.reused_by = NEW.key_id AND r.in_use = 1) GROUP BY s.key_id; UPDATE retained_seats SET in_use = 0, until = MAX(until, COALESCE((SELECT MAX(s.until) FROM spent_generations s WHERE s.key_id = NEW.key_id), 0)) WHERE reused_by = NEW.key_id AND in_use = 1; END;
 
 CREATE TRIGGER seats_deleted AFTER DELETE ON generations WHEN OLD.live = 1 AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = OLD.key_id AND o.live = 1) BEGIN UPDATE seats SET live = live - 1; END;
 
--- Later figures of a key that has ended: it had spent something after all, or nothing.
+-- Later figures of an ended key can show that it spent something after all, or that it spent nothing.
 CREATE TRIGGER seats_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_read_at ON generations WHEN OLD.live = 0 AND NEW.ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = NEW.key_id AND o.live = 1) BEGIN DELETE FROM retained_seats WHERE key_id = NEW.key_id AND COALESCE(reused_by, key_id) = key_id AND NOT EXISTS (SELECT 1 FROM spent_generations s WHERE s.key_id = NEW.key_id); INSERT INTO retained_seats (key_id, owner_id, until) SELECT s.key_id, s.owner_id, MAX(s.until) FROM spent_generations s WHERE s.key_id = NEW.key_id AND s.until > NEW.usage_read_at AND NOT EXISTS (SELECT 1 FROM retained_seats r WHERE r.owner_id = NEW.owner_id AND NEW.key_id IN (r.key_id, r.reused_by)) GROUP BY s.key_id; END;
 
 CREATE TRIGGER retained_seats_put AFTER INSERT ON retained_seats BEGIN UPDATE seats SET retained = retained + 1; END;
@@ -192,34 +208,35 @@ CREATE TRIGGER retained_seats_reused AFTER UPDATE OF in_use ON retained_seats WH
 
 CREATE TRIGGER retained_seats_freed AFTER DELETE ON retained_seats WHEN OLD.in_use = 0 BEGIN UPDATE seats SET retained = retained - 1; END;
 
--- What an owner's dead generations used decides what the living may: at the end of one, and whenever its figures change
--- after that, the others' caps are computed anew, whichever statement wrote it.
+-- What an owner's dead generations have spent decides what the live ones may spend. When a generation ends, and
+-- whenever its figures change after that, the caps of the others become due, whichever statement wrote the change.
 CREATE TRIGGER caps_follow_an_end AFTER UPDATE OF state ON generations WHEN OLD.live = 1 AND NEW.live = 0 BEGIN UPDATE generations SET cap_due_at = NULL WHERE id = NEW.id AND cap_due_at IS NOT NULL; UPDATE generations SET cap_due_at = COALESCE(NEW.ended_at, NEW.created_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
 
 CREATE TRIGGER caps_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_lifetime_nano ON generations WHEN NEW.ended_at IS NOT NULL AND (NEW.usage_daily_nano IS NOT OLD.usage_daily_nano OR NEW.usage_weekly_nano IS NOT OLD.usage_weekly_nano OR NEW.usage_monthly_nano IS NOT OLD.usage_monthly_nano OR NEW.usage_lifetime_nano IS NOT OLD.usage_lifetime_nano) BEGIN UPDATE generations SET cap_due_at = COALESCE(NEW.usage_read_at, NEW.ended_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
 
--- A prepaid time is over for a key when OpenRouter has confirmed the next plan's window: the same answer says what it had
--- spent by then. Whichever statement writes that down.
+-- A prepaid time is over for a key when OpenRouter has confirmed the window of the next plan. The same answer says what
+-- the key had spent by then. This applies to whichever statement writes it.
 CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN NEW.prepaid_reserved_nano IS NOT NULL AND NEW.limit_reset <> 'none' AND NEW.usage_lifetime_nano IS NOT NULL BEGIN UPDATE generations SET prepaid_spent_nano = prepaid_spent_nano + MAX(0, usage_lifetime_nano - lifetime_at_switch_nano), prepaid_reserved_nano = NULL WHERE id = NEW.id; END;
 
--- Or when it has ended before that: its last figures say what it spent, and later ones say it anew.
+-- A prepaid time is also over when the key has ended before that. Its last figures say what it spent, and later figures
+-- replace them.
 CREATE TRIGGER prepaid_ends_with_last_figures AFTER UPDATE OF usage_lifetime_nano, usage_read_at, ended_at ON generations WHEN NEW.prepaid_reserved_nano IS NOT NULL AND NEW.usage_lifetime_nano IS NOT NULL AND NEW.ended_at IS NOT NULL AND NEW.usage_read_at >= NEW.ended_at BEGIN UPDATE generations SET prepaid_reserved_nano = MAX(0, usage_lifetime_nano - lifetime_at_switch_nano) WHERE id = NEW.id; END;
 
--- One live generation for each key and slot, under any interleaving.
+-- A slot of a key has one live generation, under any interleaving of statements.
 CREATE UNIQUE INDEX generations_one_live_per_slot ON generations (key_id, slot) WHERE live = 1;
 -- A recorded upstream key belongs to one row.
 CREATE UNIQUE INDEX generations_hash_once ON generations (upstream_hash) WHERE upstream_hash IS NOT NULL;
--- Attempts of a day, and siblings for the cap.
+-- For the mint attempts of a day, and for the siblings of a cap.
 CREATE INDEX generations_by_owner ON generations (owner_id, created_at);
 CREATE INDEX generations_prepaid_by_owner ON generations (owner_id) WHERE prepaid_spent_nano IS NOT NULL;
 CREATE INDEX generations_by_key ON generations (key_id, id);
 CREATE INDEX generations_by_replaces ON generations (replaces) WHERE replaces IS NOT NULL;
--- What an owner has at the moment, ended keys that are still being removed included.
+-- The live generations of an owner, including those of ended keys that are still being removed.
 CREATE INDEX generations_live_by_owner ON generations (owner_id) WHERE live = 1;
--- Keys of the last hour, for the brake on bursts: those that were made, or still may be.
+-- The keys that were made in the last hour, or still may be. CLAIMS_PER_HOUR limits their number.
 CREATE INDEX generations_claimed ON generations (created_at) WHERE state <> 'void';
 CREATE INDEX generations_by_creation ON generations (created_at);
--- The sweep's work: few rows each, found without looking at the many.
+-- The sweep's work: each index has few rows, and the sweep finds them without reading the others.
 CREATE INDEX generations_unsettled ON generations (state, next_attempt_at) WHERE unsettled = 1;
 CREATE INDEX generations_by_expiry ON generations (expires_at) WHERE state IN ('active', 'disabled');
 CREATE INDEX generations_off ON generations (next_attempt_at) WHERE state = 'disabled';
@@ -227,12 +244,12 @@ CREATE INDEX generations_in_doubt ON generations (switch_doubted_at) WHERE switc
 CREATE INDEX generations_unerased ON generations (next_attempt_at) WHERE erase_at IS NOT NULL AND erased_at IS NULL;
 CREATE INDEX generations_by_cap_due ON generations (cap_due_at) WHERE cap_due_at IS NOT NULL;
 CREATE INDEX generations_in_grace ON generations (grace_until) WHERE grace_until IS NOT NULL;
--- How many asked within the last minute, without looking at the many.
+-- How many readings were asked for within the last minute, found without reading the other rows.
 CREATE INDEX generations_by_usage_asked ON generations (usage_asked_at) WHERE usage_asked_at IS NOT NULL;
 CREATE INDEX retained_seats_by_owner ON retained_seats (owner_id);
 CREATE INDEX retained_seats_by_key ON retained_seats (key_id);
 CREATE INDEX retained_seats_by_next_key ON retained_seats (reused_by);
--- Those that are over, and the next one to be free.
+-- The retained seats that are over, and the next one that becomes free.
 CREATE INDEX retained_seats_by_end ON retained_seats (until);
 CREATE INDEX retained_seats_unused ON retained_seats (until) WHERE in_use = 0;
 CREATE INDEX generations_by_secret ON generations (secret_sha256) WHERE secret_sha256 IS NOT NULL;
@@ -241,7 +258,7 @@ CREATE INDEX idempotency_names_by_answer ON idempotency_names (owner_id, key_sha
 
 INSERT INTO transitions (before, after) VALUES
   ('reserved', 'minting'), ('reserved', 'void'),
-  -- A key without anything left to spend is recorded off.
+  -- A key with nothing left to spend is recorded as disabled.
   ('minting', 'active'), ('minting', 'disabled'), ('minting', 'void'), ('minting', 'verifying'), ('minting', 'revoking'),
   ('verifying', 'void'),
   ('active', 'disabled'), ('disabled', 'active'),
