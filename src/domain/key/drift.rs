@@ -1,4 +1,5 @@
-//! In what an upstream key differs from its row. The row is what is wanted; what upstream says is what is so.
+//! The points in which an upstream key differs from its row. The row says what is wanted, and OpenRouter says what is
+//! so.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +8,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
+/// One point in which an upstream key differs from its row. Stored as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Drift {
@@ -17,9 +19,9 @@ pub enum Drift {
     /// BYOK spend does not count toward the limit.
     Byok,
     ExpiresAt,
-    /// Its row says that it is off for good.
+    /// The key is enabled, although its row says that it is disabled for good.
     OnAfterEnd,
-    /// Upstream, asked for this very key, says that it is not there.
+    /// OpenRouter, asked for this very key, answered that it does not exist.
     Missing,
 }
 
@@ -38,44 +40,45 @@ impl Drift {
     }
 }
 
-/// What is done about a difference. Only the dangerous direction is mended: a key that is enabled, or has a higher limit.
-/// What somebody else disabled or lowered stays so, since it may be an emergency stop.
+/// What a job does about a difference. It repairs only a dangerous difference: a key that is enabled, or has a higher
+/// limit, against its row. A key that somebody else disabled, or gave a lower limit, stays so, since that may be an
+/// emergency stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// The key is held until an admin lifts that.
+    /// The key gets the hold `upstream`, until an administrator lifts it.
     Hold,
-    /// The lower limit is the key's until an admin lifts that.
+    /// The lower limit becomes the key's upstream limit, until an administrator lifts it.
     KeepLimit(NanoUsd),
-    /// What drives holds sends the switch again.
+    /// The switch is sent again by the code that sends switches for holds.
     SwitchAgain,
-    /// What drives caps sends the limit again.
+    /// The limit is sent again by the code that sends limits for caps.
     LimitAgain,
-    /// It may be something of ours that is under way: it is looked at another time.
+    /// The difference may come from a change of ours that is under way, so the key is compared again later.
     Wait,
-    /// It is told, and nothing else.
+    /// The difference is reported, and nothing is changed.
     Tell,
 }
 
-/// A change of ours, confirmed this long ago in seconds, may not show everywhere at OpenRouter yet.
+/// For this many seconds after OpenRouter confirmed a change of ours, its answers may not show the change everywhere.
 const SHOWS_WITHIN_SECS: i64 = 300;
 
-/// What is wanted of an upstream key.
+/// What the row says that an upstream key should be.
 #[derive(Clone, Debug)]
 pub struct ExpectedKey {
     pub name: String,
     pub state: GenerationState,
-    /// A switch was sent whose outcome is not known: its state is not known either.
+    /// A switch is in flight, so the key may be enabled or disabled.
     pub doubted: bool,
     pub limit: NanoUsd,
-    /// A limit that was sent, and may be in force.
+    /// A limit that is in flight, so it may be in force.
     pub limit_sent: Option<NanoUsd>,
     pub limit_reset: LimitReset,
     pub expires_at: Timestamp,
-    /// When anything about it was last written down.
+    /// When anything about the key was last written to its row.
     pub changed_at: Timestamp,
 }
 
-/// What upstream says of it. A missing limit is no limit.
+/// What OpenRouter says about an upstream key. A missing limit means that the key has no limit.
 #[derive(Clone, Debug, Default)]
 pub struct ObservedKey<'a> {
     pub name: &'a str,
@@ -86,7 +89,8 @@ pub struct ObservedKey<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The points in which they differ. What is under way, or has expired, differs in none.
+/// The points in which a key differs from its row. A key that has expired, or whose row is neither active nor disabled,
+/// differs in none. The one exception is a key that is enabled although it was disabled for good.
 pub fn drift(wanted: &ExpectedKey, seen: &ObservedKey<'_>, now: Timestamp) -> Vec<Drift> {
     let off = seen.disabled == Some(true);
     let ended = wanted.state == GenerationState::Revoked;
@@ -122,7 +126,7 @@ pub fn drift(wanted: &ExpectedKey, seen: &ObservedKey<'_>, now: Timestamp) -> Ve
     differs.map(|(drift, _)| drift).collect()
 }
 
-/// What is to be done about one of these points.
+/// What is to be done about one point of difference.
 pub fn remedy(
     drift: Drift,
     wanted: &ExpectedKey,
@@ -156,7 +160,7 @@ pub fn remedy(
     }
 }
 
-/// Whether upstream allows a key less than its row says: worth a closer look.
+/// Answers whether OpenRouter allows a key less than its row says. Such a key needs a closer look.
 pub fn allows_less(state: GenerationState, limit: NanoUsd, seen: &ObservedKey<'_>) -> bool {
     let off = state == GenerationState::Active && seen.disabled == Some(true);
     off || seen.limit.is_some_and(|seen| seen < limit)

@@ -1,59 +1,61 @@
-//! A generation's life: one upstream key from its reservation to its tombstone. One enum, one `next`.
+//! The life of a generation: one upstream key from its reservation to its tombstone. It is one enum and one function
+//! `next`.
 //!
-//! The database holds the same edges in its table `transitions` and refuses all others; a test compares the two.
+//! The database holds the same edges in its table `transitions` and refuses all others. A test compares the two.
 
-/// Stored as text. `live` is a column of the table, generated from it.
+/// The state of a generation, stored as text. The table's column `live` is computed from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GenerationState {
-    /// A row that waits for another to settle before it may be minted.
+    /// The row waits until another generation settles, and may be minted then.
     Reserved,
-    /// The request to create it is, or may be, under way.
+    /// The request that creates the key is under way, or may be.
     Minting,
-    /// The create's outcome is unknown; its secret can no longer be delivered.
+    /// The outcome of the create is unknown. Its secret can no longer be delivered.
     Verifying,
-    /// Recorded; its secret was or can still be delivered.
+    /// The key is recorded. Its secret was delivered, or still can be.
     Active,
     Disabled,
-    /// To be off for good; counts as live until that is confirmed.
+    /// The key must be disabled for good. It counts as live until OpenRouter has confirmed that.
     Revoking,
-    /// A revoke that failed six times; retried in every sweep while its secret may still work, else daily.
+    /// Revoking the key has failed six times. The sweep tries again: in every run while the secret may still work, else
+    /// daily.
     Stuck,
-    /// A tombstone: it was, and is off for ever.
+    /// A tombstone: the key existed, and is disabled for ever.
     Revoked,
-    /// Past `expires_at` by five minutes or more.
+    /// At least five minutes have passed since `expires_at`.
     Expired,
-    /// It never was upstream, or only as a stray whose secret nobody had.
+    /// The key never existed at OpenRouter, or only as a stray whose secret nobody had.
     Void,
 }
 
 /// What may happen to a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A waiting row's turn has come.
+    /// A reserved row may be minted now.
     Start,
-    /// The mint's answer was checked and every gate still holds.
+    /// The answer of the mint was checked, and every gate still holds.
     Record,
-    /// The same for a key with nothing left to spend: it was switched off first.
+    /// The same for a key with nothing left to spend: it was disabled before it was recorded.
     RecordOff,
-    /// Upstream refused the mint, or it was never sent.
+    /// OpenRouter refused the mint, or the mint was never sent.
     Refuse,
-    /// The mint's outcome is unknown, or its attempt is too old to be waited for.
+    /// The outcome of the mint is unknown, or its attempt is too old to be waited for.
     Doubt,
-    /// The key exists, and must not: a bad echo, or a gate that closed meanwhile.
+    /// The key exists and must not: OpenRouter made another key than the one asked for, or a gate closed meanwhile.
     Abandon,
-    /// Evidence that no key of the name is left upstream.
+    /// It is proven that no key of this name is left at OpenRouter.
     Clear,
-    /// Confirmed off upstream by a hold.
+    /// OpenRouter confirmed that the key is disabled because of a hold.
     Disable,
     Enable,
-    /// Off for good is wanted.
+    /// The key must be disabled for good.
     Revoke,
-    /// Six failures to revoke.
+    /// Revoking the key has failed six times.
     GiveUp,
-    /// Off for good is confirmed.
+    /// OpenRouter confirmed that the key is disabled for good.
     ConfirmOff,
-    /// Five minutes past `expires_at`.
+    /// Five minutes have passed since `expires_at`.
     Expire,
 }
 
@@ -86,7 +88,7 @@ impl GenerationState {
         }
     }
 
-    /// Whether it holds a seat and its slot.
+    /// Answers whether a generation in this state holds a seat and its slot.
     pub const fn is_live(self) -> bool {
         match self {
             Self::Reserved
@@ -119,7 +121,7 @@ impl Event {
     ];
 }
 
-/// The state after `event`, or `None` where it cannot happen.
+/// The state after `event`, or `None` where the event cannot happen in `state`.
 pub const fn next(state: GenerationState, event: Event) -> Option<GenerationState> {
     match (state, event) {
         (GenerationState::Reserved, Event::Start) => Some(GenerationState::Minting),

@@ -1,12 +1,13 @@
-//! Why a key is off. Each actor puts and lifts its own reason alone.
+//! The reasons why a key is disabled. Each actor sets and lifts only its own reason.
 
-/// In which role somebody acts on a key: their own, or as an admin on somebody else's.
+/// In which role a caller changes a key: as its owner, or as an administrator who changes somebody else's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldRole {
     Owner,
     Admin,
 }
 
+/// One reason why a key is disabled. Stored as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
@@ -19,12 +20,12 @@ pub enum Reason {
     Plan,
     Switch,
     Rotation,
-    /// Somebody else disabled the key at OpenRouter. An admin lifts it by name.
+    /// Somebody else disabled the key at OpenRouter. An administrator lifts this hold by name.
     Upstream,
 }
 
 impl Reason {
-    /// Whether this role may not put the key on while it stands.
+    /// Answers whether this hold forbids the role to enable the key.
     pub const fn bars(self, role: HoldRole) -> bool {
         match self {
             Self::Admin => matches!(role, HoldRole::Owner),

@@ -1,11 +1,11 @@
-//! What an owner calls a key. It is ours alone and never sent upstream.
+//! The name that an owner gives to a key. It stays in this service and is never sent to OpenRouter.
 
 use crate::domain::people::text::{self, Refused};
 
 /// The most characters of a name.
 const NAME_CHARS: usize = 64;
 
-/// A name as it is kept: one line, without what nobody can see.
+/// The name as it is stored: one line of 1 to 64 characters, without invisible characters.
 pub fn key_name(text: &str) -> Result<String, Refused> {
     text::line(text, NAME_CHARS)
 }

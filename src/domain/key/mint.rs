@@ -1,11 +1,12 @@
-//! What a mint asks for, and whether what came back is that. A key without limit, reset or expiry cannot be
-//! described here, so it cannot be asked for.
+//! What a mint asks for, and whether the answer describes that key. A key without a limit, a reset or an expiry cannot
+//! be expressed here, so nobody can ask for one.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
-/// The parameters of one `POST /keys`. None of them is optional but the workspace, whose absence means the account's default.
+/// The parameters of one `POST /keys`. Only the workspace is optional: without it, the key is made in the account's
+/// default workspace.
 ///
 /// ```
 /// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
@@ -13,7 +14,7 @@ use crate::domain::time::period::LimitReset;
 /// assert!(MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, end, None).is_some());
 /// ```
 ///
-/// An uncapped key does not compile. Without a limit:
+/// A key without a limit does not compile. Without the limit itself:
 ///
 /// ```compile_fail,E0061
 /// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
@@ -26,7 +27,7 @@ use crate::domain::time::period::LimitReset;
 /// MintSpec::new(name, None, LimitReset::Daily, end, None);
 /// ```
 ///
-/// Without saying when the limit resets, be it never:
+/// Without saying when the limit resets, even if it never does:
 ///
 /// ```compile_fail,E0061
 /// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
@@ -34,7 +35,7 @@ use crate::domain::time::period::LimitReset;
 /// MintSpec::new(name, NanoUsd::CENT, end, None);
 /// ```
 ///
-/// Without an end:
+/// Without an expiry:
 ///
 /// ```compile_fail,E0061
 /// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
@@ -47,7 +48,7 @@ use crate::domain::time::period::LimitReset;
 /// MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, None::<Timestamp>, None);
 /// ```
 ///
-/// And not past [`MintSpec::new`] either:
+/// A limit cannot be changed past [`MintSpec::new`] either:
 ///
 /// ```compile_fail,E0451
 /// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};
@@ -62,12 +63,13 @@ pub struct MintSpec {
     limit_reset: LimitReset,
     expires_at: Timestamp,
     workspace_id: Option<String>,
-    /// Where it must turn out to be when no workspace is asked for: the account's default, once that is known.
+    /// The workspace where the key must appear if none is asked for: the account's default, once that is known.
     home_workspace_id: Option<String>,
 }
 
 impl MintSpec {
-    /// Expects the key in this workspace unless another one is asked for: elsewhere is another account.
+    /// Expects the key in this workspace if none is asked for. A key that appears elsewhere was made in another
+    /// account.
     #[must_use]
     pub fn at_home(self, home_workspace_id: Option<String>) -> Self {
         Self {
@@ -76,7 +78,7 @@ impl MintSpec {
         }
     }
 
-    /// `None` when the limit is below one cent: zero could be read as "no limit".
+    /// Rounds the limit down. Returns `None` if the limit is below one cent, because zero could be read as "no limit".
     pub fn new(
         name: String,
         limit: NanoUsd,
@@ -116,7 +118,7 @@ impl MintSpec {
     }
 }
 
-/// What upstream says it has made. Members it left out are `None`.
+/// The key that OpenRouter says it has made. Members that its answer left out are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Echo {
     pub name: Option<String>,
@@ -130,7 +132,7 @@ pub struct Echo {
     pub workspace_id: Option<String>,
 }
 
-/// The first point in which an echo is not what was asked for.
+/// The first point in which an echo differs from what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
     Name,
@@ -158,8 +160,8 @@ impl Mismatch {
     }
 }
 
-/// Compares an echo with what was asked for. `hash` must be there and look like one; that it is the SHA-256 of the
-/// secret is OpenRouter's habit, not a promise, so it is not relied upon.
+/// Compares an echo with what was asked for. `hash` must be present and look like a hash. OpenRouter makes it the
+/// SHA-256 of the secret but does not promise that, so nothing relies on it. Returns the first difference.
 pub fn check_echo(asked: &MintSpec, echo: &Echo) -> Result<(), Mismatch> {
     let expected = asked
         .workspace_id
@@ -190,7 +192,8 @@ pub fn check_echo(asked: &MintSpec, echo: &Echo) -> Result<(), Mismatch> {
 }
 
 impl Echo {
-    /// The hash by which this key may be deleted at once: only when its name shows that it is the one asked for.
+    /// The hash by which this key may be deleted at once. It is `None` unless the name shows that this is the key asked
+    /// for.
     pub fn own_hash(&self, asked: &MintSpec) -> Option<&str> {
         let ours = self.name.as_deref() == Some(asked.name());
         self.hash.as_deref().filter(|hash| ours && is_hash(hash))

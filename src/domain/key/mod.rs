@@ -1,4 +1,4 @@
-//! What a key is: its states, its secret, its holds, how it is made, rotated and removed.
+//! Keys: their states, their secret, their holds, and how they are made, rotated and removed.
 
 pub mod drift;
 pub mod generation;

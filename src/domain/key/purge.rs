@@ -1,32 +1,32 @@
-//! When an upstream key that is off for good is deleted: what was running when it was cut is counted late, so its figures
-//! are read again first, and completed days are told of keys that are there.
+//! When an upstream key that is disabled for good is deleted. Requests that were running when it was disabled are
+//! counted late, so its figures are read again first. OpenRouter reports completed days only for keys that exist.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
-/// Readings after it was off, until its figures count as settled …
+/// How often the figures must be read, after the key was disabled, to be settled.
 const READINGS: i64 = 2;
-/// … each at least this long after the one before, in seconds: another sweep's.
+/// The seconds that must lie between two readings, so that each belongs to another sweep.
 const APART_SECS: i64 = 300;
-/// After the next UTC day has begun, in seconds.
+/// The seconds after the beginning of the next UTC day until which a key is retained.
 const GRACE_SECS: i64 = 3_600;
 
-/// How a key left.
+/// How a key was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// Off, its figures booked; it is kept for those to come.
+    /// The key is disabled and its figures are recorded. It is retained, since more figures may follow.
     Off,
     Deleted,
 }
 
-/// The moment until which a key that is off since `off_at` is kept.
+/// Until when a key is retained that was disabled for good at `off_at`: one hour into the next UTC day.
 pub fn keeps_until(off_at: Timestamp) -> Timestamp {
     LimitReset::Daily.ends(off_at).plus(GRACE_SECS)
 }
 
-/// What is known of a key that is off for good.
+/// What is known about a key that is disabled for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     pub spend: Spend,
@@ -35,7 +35,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// With one more reading: the higher figures hold.
+    /// Adds one more reading. The higher of the old and the new figures are used. The reading counts only if it came at
+    /// least five minutes after the one before.
     #[must_use]
     pub fn read(self, reading: Spend) -> Self {
         let apart = reading.read_at.since(self.spend.read_at) >= APART_SECS;
@@ -50,12 +51,13 @@ impl Known {
         self.readings >= READINGS
     }
 
-    /// Whether nothing is left to be learnt from it.
+    /// Answers whether the key may be deleted: its figures are settled, and either it never spent anything or its time
+    /// is over.
     pub fn may_go(&self, now: Timestamp) -> bool {
         self.is_settled() && (self.spend.lifetime == NanoUsd::ZERO || self.erase_at <= now)
     }
 
-    /// When it is looked at again: in the next run, or when its time has come.
+    /// When the sweep looks at the key again: at `erase_at` if only the time is missing, otherwise in the next run.
     pub fn next_look(&self) -> Timestamp {
         if self.is_settled() && self.spend.lifetime > NanoUsd::ZERO {
             self.erase_at

@@ -1,16 +1,18 @@
-//! A key's next secret: how often, from when, and how a limit is split while the old one goes on working beside it.
+//! The rules for a key's next secret: how often it is made, how long a grace lasts, and how a limit is split while the
+//! old secret works beside the new one.
 
 use crate::domain::money::NanoUsd;
 
-/// Successors of one key that are minted in a UTC day.
+/// How many successors of one key may be minted in a UTC day.
 pub const ROTATIONS_A_DAY: i64 = 6;
-/// Hours that a grace may last.
+/// How many hours a grace may last.
 pub const GRACE_HOURS: std::ops::RangeInclusive<i64> = 1..=168;
-/// The grace of a renewal that does not say.
+/// The grace of a renewal that names none, in hours.
 pub const RENEWAL_GRACE_HOURS: i64 = 24;
 
-/// The limit that leaves the old one half of what is left of `cap`; the other half is its successor's. `None` below two
-/// cents: each needs one.
+/// Splits what is left of `cap` after `used` between a generation and its successor. Returns the new limit of the old
+/// generation: `used` and half of what is left, rounded down, and never more than its present `limit`. The successor
+/// gets the other half. Returns `None` if less than two cents are left, since each of the two needs a cent.
 pub fn split(cap: NanoUsd, used: NanoUsd, limit: NanoUsd) -> Option<NanoUsd> {
     let rest = cap.minus(used);
     if rest < NanoUsd::CENT.plus(NanoUsd::CENT) {
@@ -37,7 +39,7 @@ mod tests {
                 usd("5"),
                 Some(nano(3_277_777_000)),
             ),
-            // Lowered before, for another reason: it is not raised now.
+            // The limit was lowered before for another reason, so it is not raised now.
             (usd("5"), usd("1"), usd("2"), Some(usd("2"))),
             (usd("5"), usd("4.98"), usd("5"), Some(usd("4.99"))),
             (usd("5"), nano(4_980_000_001), usd("5"), None),

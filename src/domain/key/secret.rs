@@ -1,15 +1,16 @@
-//! Values that must never be seen: they cannot be printed, compared or serialised, and are wiped when dropped.
+//! Values that nobody may see. They cannot be printed, compared or serialised, and their memory is wiped when they are
+//! dropped.
 
 use zeroize::Zeroizing;
 
-/// A secret text. The only way out is [`Secret::expose`], which is easy to search for.
+/// A secret text. The only way to read it is [`Secret::expose`], which is easy to search for.
 ///
 /// ```
 /// # use keycap::domain::key::secret::Secret;
 /// assert_eq!(Secret::new(String::from("a")).expose(), "a");
 /// ```
 ///
-/// It cannot be printed, neither for people nor for debugging:
+/// It cannot be printed, neither for users nor for debugging:
 ///
 /// ```compile_fail,E0277
 /// # use keycap::domain::key::secret::Secret;
@@ -20,14 +21,14 @@ use zeroize::Zeroizing;
 /// format!("{:?}", Secret::new(String::new()));
 /// ```
 ///
-/// It cannot be compared, which would tell by its duration how much was right:
+/// It cannot be compared, since the duration of a comparison would tell how much was right:
 ///
 /// ```compile_fail,E0369
 /// # use keycap::domain::key::secret::Secret;
 /// let _ = Secret::new(String::new()) == Secret::new(String::new());
 /// ```
 ///
-/// It cannot be serialised, nor read out of a request by accident:
+/// It cannot be serialised, and no request can be read into it by accident:
 ///
 /// ```compile_fail,E0277
 /// # use keycap::domain::key::secret::Secret;

@@ -1,11 +1,11 @@
-//! What the sweep does with an upstream key that carries our marker. Deletes only what nobody can hold the secret of,
-//! and never a key without any row: rows are committed before keys are made, so such a key means a restored database
-//! or a second deployment.
+//! What the sweep does with an upstream key that carries our marker. It deletes only keys whose secret nobody can have.
+//! It never deletes a key without a row: rows are committed before keys are made, so such a key means that the database
+//! was restored, or that there is a second deployment.
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 
-/// The row that an upstream key's name leads to, as the database has it now.
+/// The row that the name of an upstream key leads to, as the database has it now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct MarkedRow {
     pub public_id: String,
@@ -13,7 +13,7 @@ pub struct MarkedRow {
     pub state: GenerationState,
     pub upstream_hash: Option<String>,
     pub erased: bool,
-    /// Its secret was given out, so it may have spent.
+    /// The secret was given out, so the key may have spent something.
     pub delivered: bool,
     pub limit_nano: i64,
 }
@@ -24,46 +24,48 @@ impl MarkedRow {
     }
 }
 
+/// What is done with one listed key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StrayVerdict {
-    /// As it should be, or somebody else's business.
+    /// The key is as it should be, or another job takes care of it.
     Leave,
-    /// Nobody has its secret: delete it.
+    /// Nobody has the secret: delete the key.
     Delete,
-    /// Its name's row has another key: delete it, if that other key is there. Were it not, the listed one might be it.
+    /// The row of this name has recorded another key. Delete the listed key if that other key exists. If it does not
+    /// exist, the listed one might be the recorded key.
     DeleteTwin,
-    /// Nobody has its secret and its row waits for exactly this: delete it, then the row is void.
+    /// Nobody has the secret, and the row waits for this: delete the key, then the row is void.
     DeleteAndClear,
-    /// The row wants it off for good: delete it, then the row is revoked.
+    /// The row wants the key disabled for good: delete the key, then the row is revoked.
     DeleteAndRevoke,
-    /// It is to be off for good and is kept for its figures: look at it.
+    /// The key must be disabled for good and is retained for its figures, but the list shows it enabled: look at it.
     Look,
-    /// A marker without a row: disable, list, alarm.
+    /// The key carries our marker and has no row: disable it, list it, and raise an alarm.
     Quarantine,
 }
 
-/// Judges one listed key by the row of its name. `off` is what the list said.
+/// Decides about one listed key by the row of its name. `off` is whether the list shows the key as disabled.
 pub fn judge(row: Option<&MarkedRow>, hash: &str, off: bool) -> StrayVerdict {
     let Some(row) = row else {
         return StrayVerdict::Quarantine;
     };
     let recorded = row.upstream_hash.as_deref();
     match row.state {
-        // Under way, perhaps in this very second. An old attempt is fenced to `verifying` before any walk.
+        // The mint may be under way at this moment. Before any walk, the state of an old attempt becomes `verifying`.
         GenerationState::Reserved | GenerationState::Minting => StrayVerdict::Leave,
         GenerationState::Verifying => StrayVerdict::DeleteAndClear,
         GenerationState::Void => StrayVerdict::Delete,
-        // Written down without a hash: whatever has its name must go.
+        // No hash was recorded, so every key of this name must go.
         GenerationState::Revoking | GenerationState::Stuck if recorded.is_none() => {
             StrayVerdict::DeleteAndRevoke
         }
-        // A transport that repeats a request makes two keys of one name; one of them was recorded.
+        // A transport that repeats a request makes two keys of one name, and only one of them was recorded.
         GenerationState::Revoked if recorded != Some(hash) => StrayVerdict::Delete,
         _ if recorded != Some(hash) => StrayVerdict::DeleteTwin,
         GenerationState::Active | GenerationState::Disabled | GenerationState::Expired => {
             StrayVerdict::Leave
         }
-        // Removed in its own turn, which reads what it has spent first.
+        // The sweep removes such a key in another step, which first reads what the key has spent.
         GenerationState::Revoking | GenerationState::Stuck if row.delivered => StrayVerdict::Leave,
         GenerationState::Revoking | GenerationState::Stuck => StrayVerdict::DeleteAndRevoke,
         GenerationState::Revoked if row.erased => StrayVerdict::Delete,
@@ -72,8 +74,9 @@ pub fn judge(row: Option<&MarkedRow>, hash: &str, off: bool) -> StrayVerdict {
     }
 }
 
-/// Keys without a row that one sweep may disable, and twins that it may delete. More than this at once are no strays but
-/// a wrong database, a wrong account, a second deployment or an upstream that changed its ways: nothing is touched then.
+/// How many keys without a row one sweep may disable, and how many twins it may delete. More than this at once are not
+/// strays. They mean a wrong database, a wrong account, a second deployment, or that OpenRouter changed its behaviour.
+/// Then the sweep touches none of them.
 pub const BRAKE: usize = 10;
 
 #[cfg(test)]
