@@ -1,7 +1,7 @@
-//! The gates of a claim: which of them refuses, in the order in which a person can do something about it.
+//! The gates of a claim: which of them refuses first, ordered by what a person can do something about.
 //!
-//! The database decides, in the statement that reserves (`store::claims`); this names the reason from the facts that
-//! the same transaction returned. One place for every path that mints.
+//! The database decides, in the statement that reserves (`store::keys::claims`). This module names the reason, from the
+//! facts that the same transaction returned. Every path that mints uses it.
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::people::identity::{Status, account_age_days, made_by};
@@ -9,37 +9,37 @@ use crate::domain::people::request::{self, Offer};
 use crate::domain::policy::terms;
 use crate::domain::time::Timestamp;
 
-/// Mint attempts a member has in a UTC day.
+/// How many mint attempts a member has in a UTC day.
 pub const ATTEMPTS_A_DAY: i64 = 10;
 
-/// What configuration has to say about claims.
+/// What the configuration says about claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimTerms {
     /// `PROJECT_STATUS` is `live`.
     pub project_live: bool,
     /// `PROVISIONING_ENABLED` is `true`.
     pub provisioning_enabled: bool,
-    /// There is a management key to make keys with.
+    /// A management key is configured, so keys can be made.
     pub can_mint: bool,
-    /// `MAX_TOTAL_KEYS`; zero when unset or malformed, which closes.
+    /// `MAX_TOTAL_KEYS`. It is zero when the setting is missing or malformed, and then nobody can claim.
     pub max_total_keys: i64,
     pub min_account_age_days: u32,
-    /// `CLAIMS_PER_HOUR`; no limit when unset.
+    /// `CLAIMS_PER_HOUR`. Without the setting there is no limit.
     pub claims_per_hour: Option<i64>,
-    /// Development has no upstream account whose terms anybody could break.
+    /// In development there is no OpenRouter account, so nobody can break its terms.
     pub upstream_terms_waived: bool,
 }
 
-/// The stretch of time that `CLAIMS_PER_HOUR` counts in.
+/// The length of time in which `CLAIMS_PER_HOUR` counts, in seconds.
 pub const HOUR_SECS: i64 = 3_600;
 
 impl ClaimTerms {
-    /// Whether configuration lets anybody claim.
+    /// Answers whether the configuration lets anybody claim.
     pub const fn open(&self) -> bool {
         self.project_live && self.provisioning_enabled && self.can_mint && self.max_total_keys > 0
     }
 
-    /// Accounts made later than this are too young.
+    /// The latest creation of an account that is old enough to claim. Accounts made later are too young.
     pub fn account_made_by(&self, now: Timestamp) -> Timestamp {
         made_by(now, self.min_account_age_days)
     }
@@ -59,23 +59,23 @@ pub struct ClaimFacts {
     pub attempts_today: i64,
     pub seats: Seats,
     pub live_state: Option<GenerationState>,
-    /// Keys of theirs that live, and how many the plan allows.
+    /// How many of the member's keys live. The next field says how many the plan allows.
     pub keys_live: i64,
     pub keys_allowed: i64,
-    /// The last spend of as many keys that ended is still being counted as may be at a time.
+    /// More ended keys of the member have unsettled spend than the plan allows keys.
     pub unsettled: bool,
     pub policy: Policy,
 }
 
-/// The seats of all keys, and those that this claim may take over.
+/// The seats of all keys, and whether this claim may take one over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seats {
-    /// Of keys that live, and of ended ones whose window is not over.
+    /// The seats of live keys, and of ended keys whose window is not over.
     pub taken: i64,
     pub live: i64,
-    /// One of an ended key of this member is to be taken over.
+    /// The claim can take over a seat that an ended key of this member retains.
     pub reusable: bool,
-    /// When the next seat of an ended key is free.
+    /// When the next seat that an ended key retains becomes free.
     pub next_free_at: Option<Timestamp>,
 }
 
@@ -89,38 +89,38 @@ impl Seats {
     }
 }
 
-/// What an admin has said about claims, and what stands between them and this member.
+/// What administrators have decided about claims, and what concerns this member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The newest revision of our terms that the member has accepted; 0 for none.
+    /// The newest revision of our terms that the member has accepted. It is 0 if there is none.
     pub terms_rev: i64,
     pub terms_at: Option<Timestamp>,
-    /// An admin has confirmed OpenRouter's terms.
+    /// An administrator has confirmed what OpenRouter's terms say.
     pub upstream_terms_confirmed: bool,
     pub by_approval: bool,
-    /// The database may have forgotten something.
+    /// The database may have been restored to an earlier state.
     pub restored: bool,
-    /// The management key is another account's.
+    /// The management key belongs to another account.
     pub foreign_account: bool,
-    /// An admin has let this person in …
+    /// An administrator has permitted this person to claim.
     pub allotted: bool,
-    /// … whatever the age of their account.
+    /// An administrator has also waived the age of this person's account.
     pub age_waived: bool,
-    /// How their last request of each kind stands.
+    /// The state of the member's last request of each kind.
     pub claim_request: Option<request::RequestState>,
     pub appeal: Option<request::RequestState>,
-    /// When the hour has room for a claim again, if it is full.
+    /// When another claim is possible within the hour, if `CLAIMS_PER_HOUR` is used up now.
     pub full_until: Option<Timestamp>,
 }
 
 impl Policy {
-    /// When the member accepted the terms in force.
+    /// When the member accepted the terms in force, or `None` if they have not.
     pub fn accepted_at(&self) -> Option<Timestamp> {
         self.terms_at.filter(|_| self.terms_rev >= terms::REVISION)
     }
 }
 
-/// The rule about the age of accounts, and the account that fails it.
+/// The rule about the age of accounts, and the age of an account that fails it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooYoung {
     pub age_days: i64,
@@ -133,24 +133,24 @@ pub struct TooYoung {
 pub enum Refusal {
     SessionEnded,
     NotActive(Status),
-    /// There is a key; the page shows it.
+    /// The member has a key already. The page shows it.
     Exists,
     InProgress,
     BeingRemoved,
     Unsettled,
-    /// As many as the plan allows.
+    /// The member has as many keys as the plan allows.
     KeysUsedUp {
         allowed: i64,
     },
     ProjectNotLive,
     ProvisioningClosed,
-    /// There is no management key.
+    /// No management key is configured.
     NotConfigured,
     UpstreamTermsUnconfirmed,
     DatabaseRestored,
     ForeignAccount,
     MintingStopped,
-    /// The database belongs to another origin.
+    /// The database belongs to another public origin.
     ForeignInstance,
     Blocked {
         offer: Offer,
@@ -163,7 +163,7 @@ pub enum Refusal {
     TooManyAttempts,
     TermsNotAccepted,
     SeatsFull {
-        /// When the next seat is free again that an ended key retains; `None` where only live keys take them all.
+        /// When the next seat that an ended key retains is free. It is `None` if live keys take all seats.
         free_at: Option<Timestamp>,
     },
     ClaimsBusy {
@@ -174,7 +174,7 @@ pub enum Refusal {
     },
 }
 
-/// The first gate that is shut, or `None` when all are open.
+/// The first gate that refuses, or `None` when all gates are open.
 pub fn first_refusal(facts: &ClaimFacts, terms: &ClaimTerms, now: Timestamp) -> Option<Refusal> {
     account_refusal(facts)
         .or_else(|| existing(facts.live_state))
@@ -232,7 +232,7 @@ fn deployment_refusal(facts: &ClaimFacts, terms: &ClaimTerms) -> Option<Refusal>
     }
 }
 
-/// What a person can do something about; what the claim itself can bring along comes last.
+/// The gates that a person can do something about. Last comes what the claim itself can bring along.
 fn person(facts: &ClaimFacts, terms: &ClaimTerms, now: Timestamp) -> Option<Refusal> {
     let policy = &facts.policy;
     let appeal = Offer::new(request::RequestKind::Appeal, policy.appeal);

@@ -1,4 +1,4 @@
-//! Who may claim what: the gates, the quotas, the terms, and where a browser may be sent.
+//! Who may claim a key: the gates, the quotas and the terms; and to which pages a browser may be sent.
 
 pub mod gate;
 pub mod origin;

@@ -1,8 +1,9 @@
-//! Web origins: ours, and the bases of the upstreams. Anything but https is refused unless the host is loopback.
+//! Web origins: our own, and the base URLs of foreign services. Everything but https is refused, unless the host is
+//! loopback.
 
 use url::{Host, Url};
 
-/// Whether a URL may be spoken to: https anywhere, http on this machine only.
+/// Answers whether a URL may be called: https on any host, http on this machine only.
 pub fn is_safe(url: &Url) -> bool {
     match url.scheme() {
         "https" => url.host().is_some(),
@@ -11,7 +12,7 @@ pub fn is_safe(url: &Url) -> bool {
     }
 }
 
-/// Whether the host is this machine itself.
+/// Answers whether the host is this machine itself.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -21,7 +22,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Our own origin: scheme, host and port, no path. The only source of our URLs.
+/// Our own origin: scheme, host and port, without a path. All our URLs are built from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     text: String,
@@ -49,17 +50,17 @@ impl Origin {
         })
     }
 
-    /// As the `Origin` header has it.
+    /// The text of the `Origin` header.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// As the `Host` header has it: with the port unless it is the scheme's own.
+    /// The text of the `Host` header. It has the port unless that is the default of the scheme.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// A development set-up is one whose public origin is this machine.
+    /// Answers whether this is a development set-up: one whose public origin is this machine.
     pub fn is_development(&self) -> bool {
         self.loopback
     }

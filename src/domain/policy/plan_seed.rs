@@ -1,9 +1,9 @@
-//! What the settings say of the default plan.
+//! What the settings say about the default plan.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::time::period::LimitReset;
 
-/// The default plan as the settings name it: it is written down once, when there is no plan yet.
+/// The default plan as the settings describe it. It is written to the database once, when there is no plan yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanSeed {
     pub limit: NanoUsd,

@@ -1,4 +1,4 @@
-//! Where a person may be sent after signing in: a name from a closed list, never a URL.
+//! The pages to which a person may be sent after signing in. A page is a name from a closed list, never a URL.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnTarget {
@@ -7,7 +7,7 @@ pub enum ReturnTarget {
 }
 
 impl ReturnTarget {
-    /// The pages that there are; one that is to come joins when it is there.
+    /// The pages that exist.
     pub const ALL: [Self; 2] = [Self::Keys, Self::Docs];
 
     pub const fn name(self) -> &'static str {
@@ -17,7 +17,7 @@ impl ReturnTarget {
         }
     }
 
-    /// The page's address; the start page where this deployment does not have the page of keys.
+    /// The path of the page. It is the start page where this deployment has no page of keys.
     pub const fn path(self, keys_page: bool) -> &'static str {
         match self {
             Self::Keys if keys_page => "/keys",
@@ -26,7 +26,7 @@ impl ReturnTarget {
         }
     }
 
-    /// The named target, or the keys page for anything else.
+    /// The target with this name. Any other name, or none, gives the page of keys.
     pub fn from_name(name: Option<&str>) -> Self {
         let found = |wanted: &str| Self::ALL.into_iter().find(|target| target.name() == wanted);
         name.and_then(found).unwrap_or(Self::Keys)

@@ -1,4 +1,5 @@
-//! The house's terms, which a member accepts once before their first key, and again when they change in kind.
+//! The terms of this deployment. A member accepts them once before the first key, and again when their substance
+//! changes.
 
-/// The revision in force: raised when what the rules say changes in kind, not when a word does.
+/// The revision in force. It is raised when the substance of the rules changes, not when only the wording does.
 pub const REVISION: i64 = 1;
