@@ -1,8 +1,9 @@
-//! The caller's network address, as far as limits care: one IPv4 address, or one IPv6 /64.
+//! The caller's network address, as far as rate limits use it: one IPv4 address, or one IPv6 /64.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The part of an address that one subscriber holds. `None` when it is no address.
+/// The part of an address that one subscriber holds: the IPv4 address or the IPv6 /64, as text. Returns `None` if the
+/// text is no address.
 pub fn subscriber(address: &str) -> Option<String> {
     match address.parse::<IpAddr>().ok()? {
         IpAddr::V4(ip) => Some(ip.to_string()),

@@ -1,4 +1,5 @@
-//! Who a person is: provider and immutable subject. Login names are attributes that change hands.
+//! The identity of a person: the provider and the immutable subject. A login is an attribute that can pass to another
+//! person.
 
 use crate::domain::time::Timestamp;
 
@@ -15,25 +16,26 @@ impl Provider {
     }
 }
 
-/// A provider's id of an account, as it is written on the list of blocks: a number, whoever the provider.
+/// Answers whether a text is a provider's id of an account, as the list of blocks accepts it: 1 to 32 decimal digits
+/// without a leading zero. Every provider's ids are numbers.
 pub fn is_account_number(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && !text.starts_with('0')
         && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A person as a provider vouches for them at sign-in.
+/// A person as a provider identifies them at sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub provider: Provider,
-    /// The provider's immutable id: GitHub's int64 as decimal digits.
+    /// The provider's immutable id. GitHub's is a 64-bit integer, written in decimal digits.
     pub subject: String,
     pub login: String,
-    /// When the provider says the account was made.
+    /// When the account was made, as the provider says.
     pub account_created_at: Timestamp,
 }
 
-/// A member's standing. Everything but `Active` ends every credential at once.
+/// A member's status. Every status but `Active` ends every credential of the member at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -74,7 +76,8 @@ pub fn account_age_days(account_created_at: Timestamp, now: Timestamp) -> i64 {
     now.since(account_created_at).max(0).div_euclid(DAY)
 }
 
-/// An account made at or before this moment is old enough to claim.
+/// The latest creation of an account that is at least `min_age_days` old now. An account made then or earlier may
+/// claim.
 pub fn made_by(now: Timestamp, min_age_days: u32) -> Timestamp {
     now.plus(i64::from(min_age_days).saturating_mul(DAY).saturating_neg())
 }

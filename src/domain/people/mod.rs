@@ -1,4 +1,4 @@
-//! Who uses keycap: identities, addresses, the texts and requests of people.
+//! The people who use keycap: their identities, addresses, texts and requests.
 
 pub mod address;
 pub mod identity;

@@ -1,18 +1,18 @@
-//! What members ask an admin for: to be let in, or to be let off a rule that refuses them.
+//! What members ask an administrator for: to be let in, or to be exempt from a rule that refuses them.
 
 use crate::domain::people::text::{self, Refused};
 
-/// Requests a member may make in a UTC day, of all kinds.
+/// How many requests of all kinds a member may make in a UTC day.
 pub const REQUESTS_A_DAY: i64 = 3;
-/// The most characters of a note or an answer, as the schema has it too.
+/// The most characters of a note or an answer. The schema has the same number.
 pub const NOTE_CHARS: usize = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestKind {
-    /// To be let in while claims are by approval.
+    /// The member asks to be let in while claims need an approval.
     Claim,
-    /// Against a block or the age of the account.
+    /// The member appeals against a block or against the rule about the age of the account.
     Appeal,
 }
 
@@ -49,11 +49,11 @@ impl RequestState {
     }
 }
 
-/// What a refused member may ask for, and how the last request of that kind stands.
+/// What a refused member may ask for, and the state of their last request of that kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     pub kind: RequestKind,
-    /// Open or declined; an approval that does not help is no answer to wait for.
+    /// Open or declined. An approved request counts as none: it did not help, and there is no answer to wait for.
     pub standing: Option<RequestState>,
 }
 
@@ -66,7 +66,7 @@ impl Offer {
     }
 }
 
-/// A person's words as they are kept; nothing at all is none.
+/// A person's note as it is stored. Returns `None` if the text is blank.
 pub fn note(text: &str) -> Result<Option<String>, Refused> {
     text::lines(text, NOTE_CHARS)
 }

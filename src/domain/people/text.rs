@@ -1,14 +1,15 @@
-//! What a person writes, as it is kept: names, notes, reasons and answers. What nobody can see is taken out, because two
-//! names must not differ by it, and a text without one visible character is refused.
+//! Texts that people write, as they are stored: names, notes, reasons and answers. Invisible characters are removed,
+//! because two names must not differ only by them. A text without one visible character is refused.
 
+/// Why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Something is there, and nobody can see it; or nothing is, where there must be something.
+    /// The text has characters but no visible one, or it is empty where a text is required.
     Invisible,
     TooLong,
 }
 
-/// One line of at most so many characters, such as a name.
+/// Reads one line of at most `most` characters, such as a name. It returns the text without invisible characters.
 pub fn line(text: &str, most: usize) -> Result<String, Refused> {
     let kept: String = kept(text).filter(|c| *c != '\n').collect();
     let kept = kept.trim();
@@ -21,9 +22,10 @@ pub fn line(text: &str, most: usize) -> Result<String, Refused> {
     }
 }
 
-/// Some lines of at most so many characters, such as a note; `None` where nothing was written.
+/// Reads lines of at most `most` characters in all, such as a note. It returns `None` if nothing was written.
 pub fn lines(text: &str, most: usize) -> Result<Option<String>, Refused> {
-    // What a keyboard makes while nothing is written; other blanks were meant to be something.
+    // A keyboard makes these characters while nothing is written. Other blanks were typed on purpose, so they are
+    // refused.
     let written = text.trim_matches([' ', '\t', '\r', '\n']);
     let text = text.replace("\r\n", "\n").replace(LINE_ENDS, "\n");
     let kept: String = kept(&text).collect();
@@ -39,11 +41,11 @@ pub fn lines(text: &str, most: usize) -> Result<Option<String>, Refused> {
     }
 }
 
-/// What ends a line or a paragraph, beside the line feed.
+/// The characters that end a line or a paragraph, besides the line feed.
 const LINE_ENDS: [char; 4] = ['\r', '\u{85}', '\u{2028}', '\u{2029}'];
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
-/// The characters that stay: all that can be seen, white space and line feeds, and what joins or varies an emoji.
+/// The characters that are stored: visible ones, white space, line feeds, and those that join or vary an emoji.
 fn kept(text: &str) -> impl Iterator<Item = char> {
     let mut before = None;
     let mut rest = text.chars().peekable();
@@ -74,12 +76,12 @@ fn is_emoji(c: char) -> bool {
         | '\u{2b00}'..='\u{2bff}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// An emoji, or what varies the one before it.
+/// Answers whether a character is an emoji, or varies the emoji before it.
 fn is_of_an_emoji(c: char) -> bool {
     is_emoji(c) || c == '\u{fe0f}'
 }
 
-/// Whether somebody who reads a text sees this character by itself: no white space, and no mark that needs a letter.
+/// Answers whether a reader sees this character by itself: it is no white space, and no mark that needs a letter.
 fn is_visible(c: char) -> bool {
     let is_mark = matches!(c,
         '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
@@ -87,8 +89,8 @@ fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !is_mark && !is_invisible(c) && c != ZERO_WIDTH_JOINER
 }
 
-/// Control characters; those that turn the direction of what is read; zero-width characters; letters and patterns that are
-/// blank, as fillers are; selectors, tags and characters that are none.
+/// Answers whether a character is invisible: a control character, one that changes the direction of the text, one of
+/// zero width, a blank letter or pattern such as a filler, a selector, a tag, or a code point that is no character.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
