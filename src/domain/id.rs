@@ -1,11 +1,12 @@
-//! Opaque public ids. Inside, rows have integers; outside, these: a prefix that says what, and 96 random bits.
+//! Opaque public ids. Rows refer to each other by integers inside the service. Outside, an id is a prefix that says
+//! what it names, and 96 random bits in hexadecimal.
 
 use std::fmt;
 
 /// Random bytes in an id.
 pub const ID_BYTES: usize = 12;
 
-/// What an id names, as its prefix.
+/// What an id names. Each kind has its own prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdKind {
     Member,
@@ -16,15 +17,15 @@ pub enum IdKind {
     Run,
     /// An HTTP request, as answers and the log name it.
     Request,
-    /// What a member asks an admin for.
+    /// A request of a member to an administrator.
     Ask,
-    /// More for one key than its plan gives.
+    /// An amount that one key gets beyond its plan's limit.
     Raise,
-    /// That somebody may not claim.
+    /// An entry that forbids one person to claim.
     Block,
-    /// That somebody may claim, by an admin's word.
+    /// An administrator's permission for one person to claim.
     Allotment,
-    /// An upstream key with our marker and without a row.
+    /// An upstream key that carries our marker and has no row.
     Finding,
 }
 
@@ -46,6 +47,7 @@ impl IdKind {
     }
 }
 
+/// An id as it leaves the service, such as `key_` and 24 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublicId(String);
 
@@ -54,7 +56,7 @@ impl PublicId {
         Self(format!("{}_{}", kind.prefix(), hex::encode(random)))
     }
 
-    /// Reads an id of the given kind, and nothing else.
+    /// Reads an id of the given kind. Returns `None` for any other text, also for an id of another kind.
     pub fn parse(kind: IdKind, text: &str) -> Option<Self> {
         let digits = text.strip_prefix(kind.prefix())?.strip_prefix('_')?;
         let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
@@ -73,7 +75,7 @@ impl fmt::Display for PublicId {
     }
 }
 
-/// What the name of every upstream key of this instance begins with; the generation's public id follows.
+/// The text with which the name of every upstream key of this instance begins. The generation's public id follows it.
 pub fn marker(instance: &str) -> String {
     format!("keycap/{instance}/")
 }

@@ -1,5 +1,5 @@
-//! The pure core: decisions from values to values. No clock, no randomness, no platform, nothing asynchronous;
-//! time, random bytes and configuration are arguments.
+//! The pure core: functions that decide from values to values. They use no clock, no randomness and no platform, and
+//! none is asynchronous. Time, random bytes and configuration are arguments.
 
 pub mod id;
 pub mod key;

@@ -1,4 +1,4 @@
-//! A moment, in whole seconds of UTC, and its one written form.
+//! A moment, in whole seconds of UTC, and the one form in which it is written.
 
 pub mod period;
 
@@ -21,18 +21,19 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment and `secs` more (or less, when negative), at the ends of time staying there.
+    /// This moment plus `secs` seconds, which may be negative. The result stays within the range of an `i64`.
     #[must_use]
     pub const fn plus(self, secs: i64) -> Self {
         Self(self.0.saturating_add(secs))
     }
 
-    /// Seconds from `earlier` to this moment; negative when it is later.
+    /// The seconds from `earlier` to this moment. The result is negative if `earlier` is the later one.
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// RFC 3339 in UTC with seconds and `Z`, the only form in which OpenRouter takes times and we give them.
+    /// RFC 3339 in UTC with seconds and `Z`. OpenRouter accepts times only in this form, and our answers use no other.
+    /// A moment that no calendar date can express is written as the beginning of 1970.
     pub fn rfc3339(self) -> String {
         match DateTime::from_timestamp(self.0, 0) {
             Some(at) => at.to_rfc3339_opts(SecondsFormat::Secs, true),
@@ -40,14 +41,14 @@ impl Timestamp {
         }
     }
 
-    /// The UTC day, as 2026-11-30.
+    /// The UTC day, such as 2026-11-30.
     pub fn date(self) -> String {
         let mut text = self.rfc3339();
         text.truncate(10);
         text
     }
 
-    /// Reads RFC 3339 in any zone and precision; the fraction is dropped.
+    /// Reads RFC 3339 in any zone and precision, and drops the fraction of a second. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text)
             .ok()
@@ -61,7 +62,7 @@ impl serde::Serialize for Timestamp {
     }
 }
 
-/// The earlier of two moments, where there is one.
+/// The earlier of two moments. If one is `None`, the result is the other.
 pub fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

@@ -1,17 +1,18 @@
-//! Where a day, a week and a month begin: UTC midnight, Monday, the 1st (upstreams/openrouter, "reset times").
+//! Where a day, a week and a month begin: at UTC midnight, on Monday, and on the 1st. OpenRouter resets its limits at
+//! these times.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime};
 
 use crate::domain::time::Timestamp;
 
-/// When a key's spending window starts again. Named as OpenRouter's `limit_reset`.
+/// When the window of a key's limit starts again. The names are those of OpenRouter's `limit_reset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitReset {
     Daily,
     Weekly,
     Monthly,
-    /// Never: a prepaid key has one window, its whole life.
+    /// The limit never resets: the one window of a prepaid key is its whole life.
     None,
 }
 
@@ -31,12 +32,12 @@ impl LimitReset {
             .find(|reset| reset.name() == text)
     }
 
-    /// As OpenRouter names it: no reset is `null` there.
+    /// The name in OpenRouter's API, where no reset is `null`.
     pub fn upstream_name(self) -> Option<&'static str> {
         (self != Self::None).then_some(self.name())
     }
 
-    /// Reads OpenRouter's name for it; `None` for a word that is none of them.
+    /// Reads the name in OpenRouter's API. Returns `None` for an unknown word.
     pub fn from_upstream(name: Option<&str>) -> Option<Self> {
         match name {
             None => Some(Self::None),
@@ -44,7 +45,7 @@ impl LimitReset {
         }
     }
 
-    /// The start of the window that `now` falls into.
+    /// The start of the window that `now` falls into. It is the beginning of 1970 if the limit never resets.
     pub fn starts(self, now: Timestamp) -> Timestamp {
         if self == Self::None {
             return Timestamp::from_secs(0);
@@ -52,12 +53,12 @@ impl LimitReset {
         midnight(self.first_day(day_of(now)))
     }
 
-    /// When the window that `now` falls into ends, if it ever does.
+    /// When the window that `now` falls into ends, or `None` if the limit never resets.
     pub fn resets_at(self, now: Timestamp) -> Option<Timestamp> {
         (self != Self::None).then(|| self.ends(now))
     }
 
-    /// The start of the next window; the end of time where there is none.
+    /// The start of the next window. It is the last date that can be expressed if the limit never resets.
     pub fn ends(self, now: Timestamp) -> Timestamp {
         let first = self.first_day(day_of(now));
         let next = match self {
