@@ -51,7 +51,7 @@ CREATE TABLE generations (
   recorded_at INTEGER,
   -- Until this moment the generation works beside its successor.
   grace_until INTEGER,
-  -- When the generation was disabled for good.
+  -- When the generation stopped working for good: it was disabled, deleted or found missing, or it expired.
   ended_at INTEGER,
   -- How often its spend was read, at different sweeps, since it was disabled for good. Requests that were running at
   -- that moment are counted late. So its spend is not settled before the second reading, and its DELETE at OpenRouter
