@@ -1,7 +1,8 @@
-//! Structs read from JSON that others wrote, each field by its name: rows of the database, and what upstreams answer.
+//! Structs that are read from JSON of others, each field by its name: rows of the database, and answers of foreign
+//! services.
 //!
-//! Read from the parsed value by plain functions, a struct is a third of the code that a generic deserialiser makes of it:
-//! bytes are start-up time at the edge.
+//! Plain functions read a struct from the parsed value. They take a third of the code that a generic deserialiser makes
+//! for the same struct, and at the edge the size of the code decides how long the start takes.
 
 use std::fmt;
 
@@ -18,13 +19,14 @@ use crate::domain::people::request;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
-/// JSON without a member twice, anywhere in it: readers differ about which of the two counts.
+/// Reads JSON in which no object has a member twice, since readers differ about which of the two counts. Returns `None`
+/// for any other text.
 pub fn parse(bytes: &[u8]) -> Option<Value> {
     let Unambiguous(value) = serde_json::from_slice(bytes).ok()?;
     Some(value)
 }
 
-/// What such JSON says, if it is one of these.
+/// Reads a `T` from JSON in which no object has a member twice. Returns `None` if the bytes are anything else.
 pub fn read<T: FromJson>(bytes: &[u8]) -> Option<T> {
     T::of(&parse(bytes)?)
 }
@@ -89,14 +91,15 @@ impl<'de> Visitor<'de> for JsonReader {
     }
 }
 
-/// What can be read from a value. SQLite's JSON has 0 and 1 for truth, seconds for moments, nano-USD for money.
+/// A type that can be read from a JSON value. In SQLite's JSON, booleans are 0 and 1, moments are seconds, and amounts
+/// are nano-USD.
 pub trait FromJson: Sized {
-    /// `None` where the value is something else.
+    /// Returns `None` if the value is anything else.
     fn of(value: &Value) -> Option<Self>;
 }
 
-/// Declares a struct that is read from an object: each field from the member of its name, and what follows a semicolon
-/// from the same object as a whole.
+/// Declares a struct that is read from an object. Each field is read from the member of its name. Each field after the
+/// semicolon is read from the same object as a whole.
 macro_rules! from_json {
     ($(#[$meta:meta])* $vis:vis struct $name:ident {
         $($(#[$about:meta])* $own:vis $field:ident: $type:ty),* $(,)?
@@ -119,12 +122,13 @@ macro_rules! from_json {
     };
 }
 
-/// The member of this name. One that is missing is read as `null`.
+/// Reads the member of this name. A missing member is read as `null`.
 pub fn named<T: FromJson>(object: &Value, name: &str) -> Option<T> {
     T::of(object.get(name).unwrap_or(&Value::Null))
 }
 
-/// A text taken out of its object, so that there is no second one of a secret: `Some(None)` where there is none.
+/// Takes a text out of its object, so that no second copy of a secret is left there. Returns `Some(None)` if the member
+/// is missing or `null`, and `None` if it is no text.
 pub fn take_text(object: &mut Value, name: &str) -> Option<Option<String>> {
     match object.get_mut(name).map(Value::take) {
         None | Some(Value::Null) => Some(None),
@@ -133,7 +137,7 @@ pub fn take_text(object: &mut Value, name: &str) -> Option<Option<String>> {
     }
 }
 
-/// A member of another type than it should have is none.
+/// A member that counts as missing if it has another type than it should have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IfFitting<T>(pub Option<T>);
 
@@ -218,7 +222,8 @@ impl<T: FromJson> FromJson for Vec<T> {
     }
 }
 
-/// Words of a fixed list: a text, and not an object with the word as its member, which serde would take too.
+/// Reads enums that are stored as one word of a fixed list. The value must be a text. Without that check, serde would
+/// also accept an object whose one member is the word.
 macro_rules! words {
     ($($type:ty),+ $(,)?) => {
         $(impl crate::ports::json::FromJson for $type {
@@ -239,7 +244,7 @@ words!(
     request::RequestState,
 );
 
-/// It has its reading elsewhere.
+/// The domain derives the reader of this type with serde.
 impl FromJson for stray::MarkedRow {
     fn of(value: &Value) -> Option<Self> {
         Self::deserialize(value).ok()

@@ -1,7 +1,9 @@
-//! The seams: every effect of the application goes through one of these traits, so that the Worker supplies the
-//! platform, and native tests supply SQLite, an in-process sandbox and a clock they can move, and break each on purpose.
+//! The ports: every effect of the application goes through one of these traits. The Worker implements them with the
+//! platform. Native tests implement them with SQLite, an in-process sandbox and a clock that they can move, and break
+//! each on purpose.
 //!
-//! Outcomes are richer than `Result`: a write or a call whose answer was lost is *unknown*, never failed.
+//! Outcomes are richer than `Result`: if the answer of a write or a call was lost, its outcome is *unknown*, never
+//! failed.
 
 #[macro_use]
 pub(crate) mod json;
@@ -18,64 +20,64 @@ use crate::domain::time::Timestamp;
 /// A future of the single-threaded application.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// A value bound to a statement. D1 binds every number as REAL (upstreams/cloudflare, section 1 row 2).
+/// A value bound to a statement. D1 binds every number as REAL.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
     Null,
-    /// Below 2^53, so that the REAL binding keeps it exact.
+    /// An integer below 2^53, so that the REAL binding is exact.
     Int(i64),
     Text(String),
 }
 
-/// A statement's name and its text; both constant, so nothing is ever formatted into SQL.
+/// The name and the text of a statement. Both are constant, so nothing is ever formatted into SQL.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sql {
     pub name: &'static str,
     pub text: &'static str,
 }
 
-/// One statement of a batch with its bound values.
+/// One statement of a batch, with its bound values.
 #[derive(Clone, Debug)]
 pub struct Stmt {
     pub sql: &'static Sql,
     pub values: Vec<SqlValue>,
 }
 
-/// The rows of one statement. Every statement that returns rows returns one column of JSON text.
+/// The rows of one statement. Every statement that returns rows returns one column, which is JSON text.
 pub type Rows = Vec<String>;
 
-/// Why a batch has no rows to give.
+/// Why a batch returned no rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbError {
-    /// A uniqueness constraint refused it; nothing was written.
+    /// A uniqueness constraint refused the batch. Nothing was written.
     Unique,
-    /// Any other constraint or trigger refused it; nothing was written.
+    /// Another constraint or a trigger refused the batch. Nothing was written.
     Constraint,
-    /// The statement itself is wrong or the schema is not there; nothing was written.
+    /// A statement is wrong or the schema is missing. Nothing was written.
     Broken,
-    /// The answer was lost: the batch may have been committed, or may still be.
+    /// The answer was lost. The batch may have been committed, or may be committed later.
     Unknown,
 }
 
-/// The database: one atomic batch of statements, in order, all or nothing.
+/// The database. It runs one batch of statements in order, and commits all of them or none.
 pub trait Database {
     fn batch(&self, stmts: Vec<Stmt>) -> LocalFuture<'_, Result<Vec<Rows>, DbError>>;
 }
 
-/// A call to a foreign service. The credential travels in `headers`; the URL never carries one.
+/// A call to a foreign service. The credential is in `headers`, never in the URL.
 #[derive(Clone)]
 pub struct Call {
     pub method: &'static str,
     pub url: Url,
     pub headers: Vec<(&'static str, String)>,
     pub body: Option<String>,
-    /// The whole exchange, body included, in milliseconds.
+    /// The deadline for the whole exchange, including the body, in milliseconds.
     pub deadline_ms: u32,
-    /// Bytes of body accepted; more makes the outcome unknown.
+    /// The most bytes of a body that are accepted. A longer body makes the outcome unknown.
     pub max_bytes: usize,
 }
 
-/// What came back, cut down to what is ever read.
+/// The parts of an answer that anything reads.
 #[derive(Clone)]
 pub struct Answer {
     pub status: u16,
@@ -88,23 +90,23 @@ pub struct Answer {
 #[derive(Clone)]
 pub enum Outcome {
     Answer(Answer),
-    /// It could not be built, so it was never sent.
+    /// The call could not be built, so it was never sent.
     Unsent,
-    /// Sent, perhaps, and perhaps acted upon.
+    /// The call may have been sent, and may have been carried out.
     Unknown,
 }
 
-/// Outbound HTTP without redirects.
+/// Outbound HTTP. It follows no redirects.
 pub trait HttpClient {
     fn send(&self, call: Call) -> LocalFuture<'_, Outcome>;
 }
 
-/// Time, and the only way to let some pass.
+/// The clock, and the only way to wait.
 pub trait Clock {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> i64;
 
-    /// Waits, for back-off between tries of a safe call.
+    /// Waits, between attempts of a call that may be repeated.
     fn pause(&self, ms: u32) -> LocalFuture<'_, ()>;
 
     fn now(&self) -> Timestamp {
@@ -112,7 +114,7 @@ pub trait Clock {
     }
 }
 
-/// Cryptographic randomness. An error means none is to be had, and nothing may be made without it.
+/// Cryptographic randomness. An error means that there is none, and nothing that needs it may be made.
 pub trait Random {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
 }
@@ -120,17 +122,18 @@ pub trait Random {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
 
-/// The edge's brake on request rates. It is a brake, not a quota: quotas are in the database.
+/// The edge's limit on the rate of requests. It is a rate limiter and not a quota. Quotas are in the database.
 pub trait RateLimiter {
-    /// Whether one more request for `key` is within `limit`. A brake that cannot answer lets pass.
+    /// Answers whether one more request for `key` is within `limit`. A rate limiter that does not answer lets the
+    /// request pass.
     fn allows<'a>(&'a self, limit: rate_limit::Limit, key: &'a str) -> LocalFuture<'a, bool>;
 }
 
-/// The store did not answer.
+/// The key-value store did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvUnavailable;
 
-/// Values that may be late, lost or seen twice: a read may give an older one.
+/// A key-value store. Its values may be late, lost or seen twice, and a read may return an older value.
 pub trait KeyValue {
     fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, KvUnavailable>>;
     fn put<'a>(
@@ -140,13 +143,13 @@ pub trait KeyValue {
     ) -> LocalFuture<'a, Result<(), KvUnavailable>>;
 }
 
-/// Where the one-line structured logs go.
+/// The destination of the structured log, which has one line for each event.
 pub trait Log {
     fn line(&self, line: &str);
 }
 
 impl dyn Log + '_ {
-    /// One line of the log: what happened, as a stable word, with opaque ids and enums only.
+    /// Writes one line to the log. `event` says in one stable word what happened. `more` has opaque ids and enums only.
     pub fn note(&self, level: &str, event: &str, more: serde_json::Value) {
         let mut line = serde_json::json!({ "level": level, "event": event });
         if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more) {

@@ -1,9 +1,10 @@
-//! The limits of request rates, by name.
+//! The limits of the rate limiter, by name.
 
-/// A limit, by the name of its rate-limit binding. The numbers are in wrangler.toml.
+/// A limit, named by its rate-limit binding. The numbers are in wrangler.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// 20 a minute from one address: sign-ins started, sign-ins finished, and endings of every session, each apart.
+    /// 20 a minute from one address. Starting a sign-in, finishing a sign-in and ending every session are counted
+    /// apart.
     Start,
     /// 5 claims a minute by one member.
     ClaimMember,
@@ -13,7 +14,7 @@ pub enum Limit {
     Api,
 }
 
-/// What a limit counts by.
+/// What a limit counts by: the caller's address or the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountedBy {
     Address,

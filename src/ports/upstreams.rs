@@ -1,10 +1,10 @@
-//! Where the foreign services are, and who we are there.
+//! The addresses of the foreign services, and our identity there.
 
 use url::Url;
 
 use crate::domain::key::secret::Secret;
 
-/// Bases of the foreign services, without a trailing slash; https unless loopback.
+/// The base URLs of the foreign services, without a trailing slash. They are https unless the host is loopback.
 pub struct Upstreams {
     /// `OPENROUTER_API_URL`.
     pub openrouter_api: Url,
@@ -14,7 +14,7 @@ pub struct Upstreams {
     pub github_api: Url,
 }
 
-/// Our OAuth app at a provider.
+/// Our OAuth app at a sign-in provider.
 pub struct OAuthApp {
     pub client_id: String,
     pub client_secret: Secret,
