@@ -1,5 +1,6 @@
-//! One key for each purpose, derived from each configured secret (HKDF-SHA256, RFC 5869): the first makes, all check,
-//! so that a secret is rotated by putting a new one in front and dropping the old one a week later.
+//! One key for each purpose, derived from each configured secret (HKDF-SHA256, RFC 5869). The first secret makes new
+//! values, and all secrets check them. So a secret is rotated by putting a new one in front and removing the old one a
+//! week later.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -7,18 +8,18 @@ use zeroize::Zeroizing;
 
 use crate::domain::key::secret::Secret;
 
-/// What a derived key is used for. Two purposes never share a key.
+/// The use of a derived key. Two purposes never share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Signs session tokens.
     Session,
     /// Seals a sign-in attempt in its cookie.
     SignInAttempt,
-    /// Hashes addresses and members into rate-limit keys.
+    /// Hashes addresses and members into keys of the rate limiter.
     RateLimit,
-    /// Hashes who has left, so that they are known when they come back.
+    /// Hashes the identity of a member who leaves, so that the person is recognised when they come back.
     LeftMember,
-    /// Seals where a page of a member's export begins.
+    /// Seals the place where a page of a member's export begins.
     ExportCursor,
 }
 
@@ -37,7 +38,7 @@ impl Purpose {
 /// 256 bits, wiped when dropped.
 pub type Key = Zeroizing<[u8; 32]>;
 
-/// The keys of every purpose, derived once. Empty when no secret is configured.
+/// The keys of every purpose, derived once. It is empty when no secret is configured.
 #[derive(Default)]
 pub struct Keyring {
     session: Vec<Key>,
@@ -48,7 +49,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// From the configured secrets, newest first.
+    /// Derives the keys from the configured secrets, newest first.
     pub fn new(secrets: &[Secret]) -> Self {
         let keys = |purpose| secrets.iter().filter_map(|s| derive(s, purpose)).collect();
         Self {
@@ -64,7 +65,7 @@ impl Keyring {
         self.session.is_empty()
     }
 
-    /// The keys of a purpose, newest first.
+    /// The keys of one purpose, newest first.
     pub fn keys(&self, purpose: Purpose) -> &[Key] {
         match purpose {
             Purpose::Session => &self.session,
@@ -75,7 +76,7 @@ impl Keyring {
         }
     }
 
-    /// The key that makes new values.
+    /// The newest key of one purpose, which makes new values. It is `None` when no secret is configured.
     pub fn newest(&self, purpose: Purpose) -> Option<&Key> {
         self.keys(purpose).first()
     }

@@ -1,4 +1,5 @@
-//! Keys for each purpose, session tokens, sealed values and hashes. Nothing here knows what they are for beyond that.
+//! Derived keys, session tokens, sealed values and hashes. Nothing in this room knows what they are used for beyond
+//! that.
 
 pub mod keyring;
 pub mod pseudonym;
@@ -16,7 +17,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The id that a secret seed gives to one thing of a kind, and to no other.
+/// Derives an id from a secret seed. The same kind, seed and `of` always give the same id, and any others give another.
 pub fn derived_id(kind: IdKind, seed: &str, of: &str) -> PublicId {
     let text = format!("{seed}/{}/{of}", kind.prefix());
     let mut bytes = [0; ID_BYTES];
@@ -26,7 +27,7 @@ pub fn derived_id(kind: IdKind, seed: &str, of: &str) -> PublicId {
     PublicId::new(kind, bytes)
 }
 
-/// HMAC-SHA256 of two texts as lower-case hexadecimal. The first has no NUL in it, so no two pairs are one message.
+/// HMAC-SHA256 of two texts, as lower-case hexadecimal. `first` contains no NUL, so no two pairs give the same message.
 pub fn hmac_hex(key: &keyring::Key, first: &str, second: &str) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice()).ok()?;
     mac.update(first.as_bytes());

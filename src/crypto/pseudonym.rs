@@ -1,13 +1,14 @@
-//! What stands for a person who has left: a keyed hash of provider and account number. Whoever comes back is known by it;
-//! nobody is found by it without the secret.
+//! The pseudonym of a person who has left: a keyed hash of provider and account number. It recognises a person who
+//! comes back. Without the secret, nobody can be found by it.
 
 use crate::crypto::hmac_hex;
 use crate::crypto::keyring::{Keyring, Purpose};
 
-/// What the subject of who left begins with. No provider's does: those are numbers.
+/// The beginning of the subject of a member who left. No provider's subject begins like this, since those are numbers.
 const MARK: &str = "left:";
 
-/// Under every secret of the list, the newest first: that one is written, all are looked for.
+/// The pseudonyms of one person under every configured secret, newest first. The first is written, and all are searched
+/// for.
 pub fn subjects(keyring: &Keyring, provider: &str, subject: &str) -> Vec<String> {
     keyring
         .keys(Purpose::LeftMember)

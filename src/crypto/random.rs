@@ -1,4 +1,4 @@
-//! Fresh ids, nonces and tokens from the randomness seam.
+//! Fresh ids, nonces and tokens, made from the port for randomness.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ pub fn public_id(random: &dyn Random, kind: IdKind) -> Result<PublicId, NoRandom
     Ok(PublicId::new(kind, bytes::<ID_BYTES>(random)?))
 }
 
-/// 256 random bits in base64url: 43 characters, as RFC 7636 wants of a `code_verifier`.
+/// 256 random bits in base64url: 43 characters, the least that RFC 7636 allows for a `code_verifier`.
 pub fn token(random: &dyn Random) -> Result<String, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(bytes::<32>(random)?))
 }

@@ -1,4 +1,4 @@
-//! Sealed values: AES-256-GCM with a random nonce, bound to a name as associated data, in base64url.
+//! Sealed values: AES-256-GCM with a random nonce, in base64url. Each is bound to a name, which is the associated data.
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
@@ -11,7 +11,8 @@ use crate::ports::{NoRandomness, Random};
 
 const NONCE_BYTES: usize = 12;
 
-/// Seals `plain` under `name`. The text fits a cookie.
+/// Seals `plain` under `name`. The text can stand in a cookie. Fails if there is no randomness, or if the encryption
+/// fails.
 pub fn seal(
     key: &Key,
     name: &str,
@@ -29,7 +30,7 @@ pub fn seal(
     Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
 }
 
-/// Opens what any of the keys sealed under the same name.
+/// Opens a value that any of the keys sealed under the same name. Returns `None` for any other text.
 pub fn open(keys: &[Key], name: &str, sealed: &str) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
     let (nonce, text) = bytes.split_at_checked(NONCE_BYTES)?;

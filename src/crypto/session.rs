@@ -1,5 +1,5 @@
-//! The session: an HS256 JWT that names a member and an epoch. It says who asks; whether they still may is decided in
-//! the database, in the request's own query.
+//! The session: an HS256 JWT that names a member and an epoch. It says who the caller is. Whether the caller still may
+//! act is decided in the database, in the request's own query.
 
 use crate::domain::people::session::Session;
 use jwt_compact::alg::{Hs256, Hs256Key};
@@ -10,9 +10,9 @@ use crate::crypto::keyring::Key;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::time::Timestamp;
 
-/// Seven days, absolute.
+/// The life of a session in seconds. It ends seven days after the sign-in and is never extended.
 pub const SESSION_SECS: i64 = 7 * 86_400;
-/// How far ahead of ours the clock of another isolate may be.
+/// How many seconds the clock of another isolate may be ahead of ours.
 const SKEW_SECS: i64 = 60;
 
 #[derive(Serialize, Deserialize)]
@@ -21,7 +21,7 @@ struct Payload {
     epoch: i64,
 }
 
-/// Signs a session issued now. `None` only if the token cannot be written.
+/// Signs a session that is issued at `now`. Returns `None` only if the token cannot be written.
 pub fn issue(key: &Key, session: &Session, now: Timestamp) -> Option<String> {
     let payload = Payload {
         sub: session.member.to_string(),
@@ -34,7 +34,7 @@ pub fn issue(key: &Key, session: &Session, now: Timestamp) -> Option<String> {
     Hs256.token(&Header::empty(), &claims, &key).ok()
 }
 
-/// The session of a token that one of the keys signed and that has not ended; anything else is nobody.
+/// The session of a token that one of the keys signed and that is valid at `now`. Returns `None` for any other token.
 pub fn verify(keys: &[Key], token: &str, now: Timestamp) -> Option<Session> {
     let untrusted = UntrustedToken::new(token).ok()?;
     let claims = keys.iter().find_map(|key| {
