@@ -1,5 +1,5 @@
-//! The shared way of calling a foreign service: JSON in and out, a deadline, a size cap, our User-Agent, no redirects.
-//! Only safe calls are tried again; what a lost answer means is the caller's to say.
+//! The shared way of calling a foreign service: JSON in both directions, a deadline, a size limit, our User-Agent, no
+//! redirects. Only calls that may be repeated are retried. The caller decides what a lost answer means.
 
 use url::Url;
 
@@ -8,30 +8,31 @@ use crate::ports::json;
 use crate::ports::upstreams::Upstreams;
 use crate::ports::{Answer, Call, Clock, HttpClient, Log, Outcome};
 
-/// One try of a call that may be repeated, in milliseconds.
+/// The deadline of one attempt of a call that may be repeated, in milliseconds.
 const READ_DEADLINE_MS: u32 = 5_000;
-/// Waits before the second and third try of a safe call, in milliseconds.
+/// The waits before the second and the third attempt of such a call, in milliseconds.
 const PAUSES_MS: [u32; 2] = [250, 1_000];
-/// The longest `Retry-After` that a safe call waits for itself, in seconds.
+/// The longest `Retry-After` that such a call waits for, in seconds.
 const PATIENCE_SECS: u32 = 2;
-/// Bytes of an answer: a page of 100 keys is about 80 KB.
+/// The most bytes of an answer. A page of 100 keys is about 80 KB.
 const MAX_BYTES: usize = 1_000_000;
 
-/// What services see as our User-Agent; GitHub refuses calls without one.
+/// Our User-Agent. GitHub refuses calls without one.
 pub const USER_AGENT: &str = concat!("keycap/", env!("CARGO_PKG_VERSION"));
 
-/// What a call needs: the way out, the clock for the waits between tries, and where and as whom to call.
+/// What a call needs: the HTTP client, the clock for the waits between attempts, the addresses and the credential.
 #[derive(Clone, Copy)]
 pub struct UpstreamClient<'a> {
     pub http: &'a dyn HttpClient,
     pub clock: &'a dyn Clock,
     pub log: &'a dyn Log,
-    /// Without it no call goes to OpenRouter.
+    /// Without the management key, no call goes to OpenRouter.
     pub management_key: Option<&'a Secret>,
     pub bases: &'a Upstreams,
 }
 
-/// A call to `path` below `base`, without credential yet. `path` begins with a slash and its parts are ours.
+/// A call to `path` below `base`, still without a credential. `path` begins with a slash, and all of it is written by
+/// us.
 pub fn call(method: &'static str, base: &Url, path: &str) -> Option<Call> {
     let base = base.as_str().trim_end_matches('/');
     let url = Url::parse(&format!("{base}{path}")).ok()?;
@@ -70,7 +71,7 @@ impl Call {
 }
 
 impl Answer {
-    /// The body as JSON; anything else, an HTML page included, is `None`.
+    /// The body as JSON. Anything else, such as an HTML page, is `None`.
     pub fn json(&self) -> Option<serde_json::Value> {
         let is_json = self.content_type.to_ascii_lowercase();
         if !is_json.starts_with("application/json") {
@@ -79,24 +80,25 @@ impl Answer {
         json::parse(&self.body)
     }
 
-    /// Whether OpenRouter itself gave this error: its errors are JSON with `error`. An edge, a proxy or a challenge page on
-    /// the way refuses with a status of its own and knows nothing of keys and credentials.
+    /// Answers whether OpenRouter itself sent this error: its errors are JSON with the member `error`. An edge, a proxy
+    /// or a challenge page on the way refuses with a status of its own, which says nothing about keys and credentials.
     pub fn is_openrouters(&self) -> bool {
         self.json().is_some_and(|body| body.get("error").is_some())
     }
 
-    /// `Retry-After` in seconds, when it is a number.
+    /// `Retry-After` in seconds. It is `None` if the header is missing or is no number.
     pub fn retry_after_secs(&self) -> Option<u32> {
         self.retry_after.as_deref()?.trim().parse().ok()
     }
 }
 
-/// Sends a call that may be repeated, up to three times.
+/// Sends a call that may be repeated, in up to three attempts. It retries if there is no answer, after a 5xx, and after
+/// a 429 with a short `Retry-After`.
 pub async fn send_safe(upstream: &UpstreamClient<'_>, call: Call) -> Outcome {
     send_again(upstream, call).await.0
 }
 
-/// The same, and whether one of the tries before the last got no answer to go by: it may happen yet.
+/// The same. The second value is whether an attempt before the last may still take effect: it got no answer, or a 5xx.
 pub async fn send_again(upstream: &UpstreamClient<'_>, call: Call) -> (Outcome, bool) {
     let mut may_land = false;
     for pause_ms in PAUSES_MS {
@@ -111,7 +113,7 @@ pub async fn send_again(upstream: &UpstreamClient<'_>, call: Call) -> (Outcome, 
     (upstream.http.send(call).await, may_land)
 }
 
-/// The seconds that upstream itself asks for, zero when it does not say; `None` when repeating is no use.
+/// The seconds that the service asks us to wait, or zero if it names none. Returns `None` if a retry is useless.
 fn worth_repeating(outcome: &Outcome) -> Option<u32> {
     match outcome {
         Outcome::Unknown => Some(0),

@@ -1,5 +1,5 @@
-//! GitHub's OAuth web flow and the one look-up that sign-in needs (upstreams/github, sections 2 to 8).
-//! The token is used once and dropped; it is never stored and never leaves this file.
+//! GitHub's OAuth web flow, and the one read that sign-in needs. Sign-in uses the token once, revokes it and drops it.
+//! The token is never stored.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -15,14 +15,14 @@ use crate::ports::upstreams::OAuthApp;
 use crate::ports::{Answer, Call, Outcome};
 use crate::upstream::client::{self, UpstreamClient, send_safe};
 
-/// The REST version that the answers here were read under.
+/// The version of GitHub's REST API whose answers are read here.
 const API_VERSION: &str = "2022-11-28";
-/// All that sign-in reads is public.
+/// Sign-in reads public data only.
 const SCOPE: &str = "read:user";
-/// A GitHub login has at most 39 characters, an Enterprise one a little more.
+/// The most characters of a login that are stored. A GitHub login has at most 39, and an Enterprise one a few more.
 const LOGIN_CHARS: usize = 64;
 
-/// Why a sign-in came to nothing. Told to the person in words; `code` is in the address of the page.
+/// Why a sign-in failed. The page explains it to the person in words, and its URL contains `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failed {
     Denied,
@@ -33,7 +33,7 @@ pub enum Failed {
     NotAPerson,
     AccountSuspended,
     UnverifiedEmail,
-    /// The operator's fault: wrong client credentials or callback address.
+    /// The operator's fault: the client credentials or the callback address are wrong.
     Misconfigured,
 }
 
@@ -52,7 +52,8 @@ impl Failed {
         }
     }
 
-    /// The `error` that GitHub sends with the callback or in a token answer. An unknown one is treated as a spent code.
+    /// Reads the `error` that GitHub sends with the callback or in a token answer. An unknown one counts as an expired
+    /// code.
     pub fn from_github(error: &str) -> Self {
         match error {
             "access_denied" => Self::Denied,
@@ -64,16 +65,16 @@ impl Failed {
     }
 }
 
-/// What one sign-in asks of GitHub's page.
+/// The values of one sign-in that GitHub's page gets.
 pub struct Authorization<'a> {
     pub callback: &'a str,
     pub state: &'a str,
     pub verifier: &'a str,
-    /// GitHub asks which account, also where it would take the one that is signed in there.
+    /// GitHub asks which account to use, even if the person is signed in to one there.
     pub choose_account: bool,
 }
 
-/// Where the browser goes to approve the sign-in. PKCE with S256; nobody signs up to GitHub on the way.
+/// The URL where the person approves the sign-in. It uses PKCE with S256, and it offers nobody to sign up to GitHub.
 pub fn authorize_url(
     upstream: &UpstreamClient<'_>,
     oauth: &OAuthApp,
@@ -97,8 +98,8 @@ pub fn authorize_url(
     Some(url)
 }
 
-/// Trades the callback's code for a token. Errors come as HTTP 200 with an `error` member.
-/// Sent once: a code is single use, so repeating it could only fail.
+/// Exchanges the callback's code for a token. GitHub sends errors as HTTP 200 with a member `error`. The call is sent
+/// once: a code can be used only once, so a repeated call could only fail.
 pub async fn exchange(
     upstream: &UpstreamClient<'_>,
     oauth: &OAuthApp,
@@ -135,7 +136,7 @@ pub async fn exchange(
     }
 }
 
-/// Who the token belongs to. Only people may sign in, not bots and organisations.
+/// The identity of the token's owner. Only people may sign in, so bots and organisations are refused.
 pub async fn identify(upstream: &UpstreamClient<'_>, token: &Secret) -> Result<Identity, Failed> {
     let call = api(upstream, "GET", "/user")
         .ok_or(Failed::Misconfigured)?
@@ -145,7 +146,7 @@ pub async fn identify(upstream: &UpstreamClient<'_>, token: &Secret) -> Result<I
     };
     match answer.status {
         200 => identity(&answer),
-        // Something on the way that refuses with a page of its own knows nothing of the token.
+        // A proxy on the way that refuses with a page of its own knows nothing of the token.
         401 if answer.json().is_some() => Err(Failed::Expired),
         403 | 429 => Err(forbidden(&answer)),
         _ => Err(Failed::Unavailable),
@@ -169,7 +170,7 @@ fn identity(answer: &Answer) -> Result<Identity, Failed> {
     })
 }
 
-/// 403 means many things; GitHub tells them apart by headers, then by the message.
+/// The reason of a 403 or 429. GitHub gives 403 for several reasons, and only the headers or the message tell which.
 fn forbidden(answer: &Answer) -> Failed {
     let message = answer
         .json()
@@ -188,7 +189,7 @@ fn is_rate_limit(answer: &Answer) -> bool {
     answer.status == 429 || (answer.status == 403 && answer.retry_after.is_some())
 }
 
-/// Ends the token. Its failure changes nothing: the token is dropped in any case.
+/// Revokes the token. A failure changes nothing, since the token is dropped in any case.
 pub async fn revoke(upstream: &UpstreamClient<'_>, oauth: &OAuthApp, token: &Secret) {
     let client: String = url::form_urlencoded::byte_serialize(oauth.client_id.as_bytes()).collect();
     let Some(call) = api(upstream, "DELETE", &format!("/applications/{client}/token")) else {

@@ -1,4 +1,4 @@
-//! Foreign services, one file each, over one shared way of calling.
+//! The clients of foreign services, one file each. All use one shared way of calling.
 
 pub mod client;
 pub mod github;

@@ -1,4 +1,4 @@
-//! OpenRouter's management API: keys and workspaces (upstreams/openrouter, sections 1, 2 and 4).
+//! OpenRouter's management API: keys and workspaces.
 //!
 //! A create is sent once: there is no idempotency key, so a repeated one could leave a second live key.
 
@@ -19,7 +19,7 @@ use crate::ports::{Answer, Call, Outcome};
 use crate::upstream::client::{self, UpstreamClient, send_again, send_safe};
 pub use crate::upstream::openrouter::figures::SpendBody;
 
-/// After this, in milliseconds, a create's outcome is unknown and its answer is never delivered.
+/// After this, in milliseconds, the outcome of a create is unknown, and its answer is never delivered.
 const CREATE_DEADLINE_MS: u32 = 10_000;
 /// How a create ended.
 pub enum Created {
@@ -27,18 +27,18 @@ pub enum Created {
         echo: Echo,
         secret: Secret,
     },
-    /// It was made, but the secret is not in the answer: nobody can use it.
+    /// The key was made, but the secret is not in the answer, so nobody can use the key.
     WithoutSecret(Echo),
     Refused(UpstreamRefusal),
     Unknown,
 }
 
-/// Why upstream said no; nothing was made or changed.
+/// Why OpenRouter refused. Nothing was made or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpstreamRefusal {
-    /// Our management key is missing, wrong or not allowed.
+    /// Our management key is missing, wrong or not allowed to do this.
     Credential,
-    /// 429; the seconds that upstream asks for.
+    /// 429, with the seconds that OpenRouter asks us to wait.
     Busy(Option<u32>),
     /// Any other 4xx.
     Rejected,
@@ -55,7 +55,7 @@ impl UpstreamRefusal {
 }
 
 from_json! {
-    /// A key as `GET /keys` lists it. Only what a walk reads: somebody else's odd row must not make a page unreadable.
+    /// A key in the answer of `GET /keys`, as far as a walk reads it: no other member may make a page unreadable.
     #[derive(Clone, Debug)]
     pub struct Listed {
         pub hash: String,
@@ -74,7 +74,7 @@ impl Listed {
         self.name.as_deref().unwrap_or_default()
     }
 
-    /// What a comparison with its row looks at.
+    /// The members that are compared with the row.
     pub fn seen(&self) -> ObservedKey<'_> {
         ObservedKey {
             name: self.name(),
@@ -131,7 +131,7 @@ impl From<EchoBody> for Echo {
     }
 }
 
-/// `POST /keys`, once. Every parameter of the spec is sent; BYOK spend counts toward the limit.
+/// `POST /keys`, sent once with every parameter of the spec. BYOK spend counts toward the limit.
 pub async fn create_key(upstream: &UpstreamClient<'_>, spec: &MintSpec) -> Created {
     let mut body = json!({
         "name": spec.name(),
@@ -182,7 +182,7 @@ fn created(answer: &Answer) -> Created {
     }
 }
 
-/// `GET /keys/{hash}` as an echo, for a create whose answer left members out.
+/// `GET /keys/{hash}` as an echo, for a create whose answer lacked members.
 pub async fn read_echo(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<Echo> {
     one::<EchoBody>(upstream, hash).await.map(Echo::from)
 }
@@ -192,10 +192,10 @@ pub async fn read_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamRepl
     one(upstream, hash).await
 }
 
-/// How long a look at a key may keep somebody from disabling it, in milliseconds.
+/// How long a read may delay the disabling of a key, in milliseconds.
 const LOOK_DEADLINE_MS: u32 = 2_000;
 
-/// The same, asked once and shortly: the key is to be disabled, whatever it says.
+/// The same in one short attempt. The key will be disabled, whatever the answer says.
 pub async fn glance_at_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<SpendBody> {
     match management(upstream, "GET", &key_path(hash)) {
         Some(call) => {
@@ -206,7 +206,7 @@ pub async fn glance_at_key(upstream: &UpstreamClient<'_>, hash: &str) -> Upstrea
     }
 }
 
-/// The same, asked once: somebody waits, and may ask again.
+/// The same in one attempt, since a person waits and may try again.
 pub async fn read_key_once(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<SpendBody> {
     match management(upstream, "GET", &key_path(hash)) {
         Some(call) => read(&upstream.http.send(call).await).data(),
@@ -218,12 +218,12 @@ async fn one<T: FromJson>(upstream: &UpstreamClient<'_>, hash: &str) -> Upstream
     safe(upstream, "GET", &key_path(hash)).await.data()
 }
 
-/// `GET /keys/{hash}`, with what a list has of it.
+/// `GET /keys/{hash}`, read like a key of the list.
 pub async fn read_listed(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<Listed> {
     one(upstream, hash).await
 }
 
-/// One page of `GET /keys`: one workspace, newest first, disabled and expired included.
+/// One page of `GET /keys` for one workspace, newest first. It includes disabled and expired keys.
 pub async fn list_keys(
     upstream: &UpstreamClient<'_>,
     workspace_id: Option<&str>,
@@ -239,7 +239,7 @@ pub async fn list_keys(
     safe(upstream, "GET", &path).await.data()
 }
 
-/// `DELETE /keys/{hash}`: final. Repeating it is harmless.
+/// `DELETE /keys/{hash}`, which is final. A repeated call is harmless.
 pub async fn delete_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamReply<()> {
     match safe(upstream, "DELETE", &key_path(hash)).await {
         UpstreamReply::Is(body) if body.get("deleted") == Some(&Value::Bool(true)) => {
@@ -251,16 +251,16 @@ pub async fn delete_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamRe
     }
 }
 
-/// How surely a switch has the last word.
+/// Whether an earlier attempt of a change may still take effect after the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Surely,
-    /// It was repeated after a try without an answer, which may land after whatever comes next.
+    /// An attempt before the last got no answer, and may take effect after whatever is sent next.
     AfterDoubt,
 }
 
-/// `PATCH /keys/{hash}` with `disabled`; done only when the answer says so. It says what the key has spent, too: `None`
-/// where that cannot be read.
+/// `PATCH /keys/{hash}` with `disabled`. It is done only if the answer says so. The answer also has the key's spend,
+/// which is `None` if it cannot be read.
 pub async fn switch_key(
     upstream: &UpstreamClient<'_>,
     hash: &str,
@@ -276,8 +276,8 @@ pub async fn switch_key(
     }
 }
 
-/// `PATCH /keys/{hash}` with a limit, and another window where there is to be one; what is in force then, unless something
-/// sent before it may land yet.
+/// `PATCH /keys/{hash}` with a limit, and with another window if `reset` names one. Returns what is in force then. The
+/// outcome is unknown if an earlier attempt may still take effect.
 pub async fn limit_key(
     upstream: &UpstreamClient<'_>,
     hash: &str,
@@ -336,7 +336,7 @@ impl<T> UpstreamReply<T> {
 }
 
 impl UpstreamReply<Value> {
-    /// Its `data`, as what it should be.
+    /// Reads the member `data` as a `T`. Anything else makes the outcome unknown.
     pub(crate) fn data<T: FromJson>(self) -> UpstreamReply<T> {
         match self {
             Self::Is(body) => {
@@ -356,7 +356,7 @@ from_json! {
     }
 }
 
-/// `GET` of the one thing at this path: whether this credential's account has it.
+/// `GET` of one object. Answers whether the account of our credential has it.
 pub(crate) async fn has(upstream: &UpstreamClient<'_>, path: &str, id: &str) -> UpstreamReply<()> {
     match safe(upstream, "GET", path).await.data::<Thing>() {
         UpstreamReply::Is(thing) if thing.id == id => UpstreamReply::Is(()),
@@ -393,8 +393,8 @@ pub(crate) fn read(outcome: &Outcome) -> UpstreamReply<Value> {
     }
 }
 
-/// The meaning of a 4xx. 408 says that it took too long, not that it did not happen; one that is not OpenRouter's own says
-/// nothing about what was asked, but 429, which asks for patience whoever says it.
+/// The meaning of a 4xx. A 408 says that it took too long, not that nothing happened. An answer that is not
+/// OpenRouter's says nothing about the request, except a 429, which asks us to wait whoever sends it.
 fn refusal(answer: &Answer) -> Option<UpstreamRefusal> {
     match answer.status {
         408 => None,
@@ -406,7 +406,7 @@ fn refusal(answer: &Answer) -> Option<UpstreamRefusal> {
     }
 }
 
-/// A call with the management key, which goes to OpenRouter's host and nowhere else.
+/// A call with the management key. It goes to OpenRouter's host and to no other.
 pub(crate) fn management(
     upstream: &UpstreamClient<'_>,
     method: &'static str,

@@ -1,4 +1,4 @@
-//! A key's figures as OpenRouter gives them: what it has spent, and the limit in force (upstreams/openrouter, section 1).
+//! The figures of a key in OpenRouter's answers: what it has spent, and the limit in force.
 
 use crate::domain::key::drift::ObservedKey;
 use crate::domain::money::NanoUsd;
@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
 from_json! {
-    /// A key's spend in USD, credits and BYOK apart; what is missing is not known.
+    /// A key's spend in USD, with credits and BYOK apart. A missing figure is unknown.
     #[derive(Clone, Debug, PartialEq)]
     pub struct SpendBody {
         pub name: String,
@@ -27,13 +27,13 @@ from_json! {
 }
 
 impl SpendBody {
-    /// Whether this is the limit and the window in force.
+    /// Answers whether this limit and this window are in force.
     pub fn agrees(&self, limit: NanoUsd, reset: LimitReset) -> bool {
         self.limit.and_then(NanoUsd::from_upstream) == Some(limit)
             && LimitReset::from_upstream(self.limit_reset.as_deref()) == Some(reset)
     }
 
-    /// What a comparison with its row looks at; the rest is as if it were not told.
+    /// The members that are compared with the row. The other members count as missing.
     pub fn seen(&self) -> ObservedKey<'_> {
         ObservedKey {
             name: &self.name,
@@ -45,13 +45,13 @@ impl SpendBody {
         }
     }
 
-    /// Whether no more than this may be spent in a window.
+    /// Answers whether the key has a limit, and the limit is at most `amount`.
     pub fn allows_at_most(&self, amount: NanoUsd) -> bool {
         let limit = self.limit.and_then(NanoUsd::from_upstream);
         limit.is_some_and(|limit| limit <= amount)
     }
 
-    /// What the limit's own window says is gone of it: it may know more than the figures do.
+    /// What is used up in the limit's own window. It may be more than the figures of spend show.
     fn gone(&self) -> Option<(LimitReset, NanoUsd)> {
         let limit = NanoUsd::from_upstream(self.limit?)?;
         let left = NanoUsd::from_upstream(self.limit_remaining?)?;
@@ -59,7 +59,8 @@ impl SpendBody {
         Some((reset, limit.minus(left)))
     }
 
-    /// Credits and BYOK together, and at least what is gone of the limit; `None` when a part is missing or is no amount.
+    /// Credits and BYOK together, and at least what is used up of the limit. It is `None` if a figure is missing or no
+    /// amount.
     pub fn read_at(&self, read_at: Timestamp) -> Option<Spend> {
         let sum =
             |credits: Option<f64>, byok: Option<f64>| NanoUsd::from_upstream(credits? + byok?);

@@ -1,21 +1,22 @@
-//! OpenRouter's guardrails: what a key may ask for (upstreams/openrouter, section 5). A key has one at most.
+//! OpenRouter's guardrails, which restrict what a key may request. A key has one guardrail at most.
 //!
-//! A change is sent once: what is repeated could land after the next one. What becomes of one without an answer is the
-//! caller's to say.
+//! A change is sent once, since a repeated one could take effect after the next change. The caller decides what a lost
+//! answer means.
 
 use crate::upstream::client::UpstreamClient;
 use serde_json::{Value, json};
 
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply, safe};
 
-/// Pages of 100 that are asked for at a time.
+/// How many pages of 100 are read at a time.
 const PAGES: usize = 10;
-/// Rows that two readings of one list share: what is taken away meanwhile moves the others up.
+/// How many rows two consecutive readings of one list share, because a row that is removed meanwhile moves the others
+/// up.
 const OVERLAP: usize = 100;
 
-/// `GET /guardrails/{id}`: whether there is one.
+/// `GET /guardrails/{id}`. Answers whether the guardrail exists.
 pub async fn read(upstream: &UpstreamClient<'_>, guardrail: &str) -> UpstreamReply<()> {
-    // It stands in addresses.
+    // The id becomes part of URLs.
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     if !(1..=64).contains(&guardrail.len()) || !guardrail.bytes().all(plain) {
         return UpstreamReply::Missing;
@@ -23,16 +24,16 @@ pub async fn read(upstream: &UpstreamClient<'_>, guardrail: &str) -> UpstreamRep
     openrouter::has(upstream, &format!("/guardrails/{guardrail}"), guardrail).await
 }
 
-/// What becomes of a key and a guardrail.
+/// A change between a key and a guardrail.
 #[derive(Clone, Copy)]
 pub enum AssignmentChange {
-    /// It has this one, whichever it had.
+    /// The key gets this guardrail, in place of any other.
     Assign,
-    /// It has none, should it have this one.
+    /// The key gets no guardrail, if it has this one now.
     Release,
 }
 
-/// Assigns or releases one key: how many keys that was news to.
+/// Assigns or releases one key. Returns for how many keys that changed something.
 pub async fn change(
     upstream: &UpstreamClient<'_>,
     change: AssignmentChange,
@@ -57,18 +58,18 @@ pub async fn change(
     }
 }
 
-/// What a list says about a key.
+/// What a list says about one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listed {
-    /// The guardrail that it has, or null.
+    /// The id of the key's guardrail, or null if the key has none.
     Has(Value),
-    /// Not found yet: the list is longer than one reading, and goes on from this offset.
+    /// The key is not found yet. The list is longer than one reading, and the next reading continues at this offset.
     GoesOn(usize),
 }
 
-/// Which one a key has, or null, where an answer left it open: by the list of that guardrail, should it have this one, or
-/// else of the whole account, some pages at a time from `offset` on. Of a long list of one guardrail both ends are read,
-/// since the newest is at either.
+/// Which guardrail a key has, or null, if an answer did not tell. With `guardrail`, the list of that guardrail is read.
+/// Without it, the list of the whole account is read, some pages at a time from `offset` on. Of a long list of one
+/// guardrail, both ends are read, since the newest assignments are at one of them.
 pub async fn of_key(
     upstream: &UpstreamClient<'_>,
     guardrail: Option<&str>,
@@ -100,7 +101,7 @@ pub async fn of_key(
             return UpstreamReply::Is(Listed::Has(Value::Null));
         }
         if *page == before {
-            // What lies behind it cannot be seen, so nothing is concluded.
+            // The rows behind this page cannot be seen, so nothing is concluded.
             upstream
                 .log
                 .note("warn", "list_repeats", json!({ "list": "guardrails" }));
@@ -115,7 +116,7 @@ pub async fn of_key(
         }
     }
     match guardrail {
-        // More than anybody has: it is not to be concluded from.
+        // The list is longer than any real one, so nothing is concluded.
         Some(_) => UpstreamReply::Unknown,
         None => UpstreamReply::Is(Listed::GoesOn(seen.saturating_sub(OVERLAP))),
     }

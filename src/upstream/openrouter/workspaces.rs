@@ -1,4 +1,4 @@
-//! OpenRouter's workspaces: where an account's keys are (upstreams/openrouter, section 4).
+//! OpenRouter's workspaces, which contain the keys of an account.
 
 use crate::upstream::client::UpstreamClient;
 use serde_json::{Value, json};
@@ -6,25 +6,27 @@ use serde_json::{Value, json};
 use crate::ports::json::named;
 use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe};
 
-/// Pages of 100 that are asked for at most.
+/// The most pages of 100 that are read.
 const PAGES: usize = 12;
 
 /// The workspaces of an account, as far as its list shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     pub ids: Vec<String>,
-    /// Whether these are all: nothing may be concluded from what is missing in a list that breaks off.
+    /// Whether these are all workspaces. If the list broke off, nothing may be concluded from a workspace that is
+    /// missing in it.
     pub is_whole: bool,
 }
 
-/// `GET /workspaces/{id}`: whether this credential's account has it. What a 404 or an empty list is worth depends on it.
+/// `GET /workspaces/{id}`. Answers whether the account of our credential has it: on that depends what a 404 or an empty
+/// list means.
 pub async fn read(upstream: &UpstreamClient<'_>, workspace_id: &str) -> UpstreamReply<()> {
     let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
     has(upstream, &format!("/workspaces/{id}"), workspace_id).await
 }
 
-/// `GET /workspaces`, page by page, until there are as many as it says there are, or an empty page. A list that shows
-/// nothing new, or goes on beyond all measure, breaks off.
+/// `GET /workspaces`, page by page, until there are as many as the answer says, or until a page is empty. The list
+/// breaks off if a page has nothing new, or after the most pages that are read.
 pub async fn list(upstream: &UpstreamClient<'_>) -> UpstreamReply<Listing> {
     let mut listing = Listing {
         ids: Vec::new(),
