@@ -1,5 +1,5 @@
-//! keycap hands out capped OpenRouter keys from the edge. These are the runtime's entry points; the application itself
-//! is the same on the Worker and in native tests.
+//! keycap hands out OpenRouter keys with spending limits from the edge. This file has the entry points of the Worker.
+//! The application itself is the same on the Worker and in native tests.
 
 #[macro_use]
 pub mod ports;

@@ -1,7 +1,7 @@
-//! D1 behind the database seam: its quirks stay in this file.
+//! D1 as the database port. What is peculiar to D1 stays in this file.
 //!
-//! Numbers are bound as REAL. An error's kind is told by SQLite's extended code in its text, and by nothing else; what
-//! cannot be told is unknown, because D1 may have committed before its answer was lost.
+//! Numbers are bound as REAL. The kind of an error is read from the error code in its text, and from nothing else. Any
+//! other error is unknown, because D1 may have committed before its answer was lost.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
 
 pub struct D1 {
     database: D1Database,
-    /// A statement's text goes across the wasm boundary once.
+    /// The prepared statements by name, so that the text of each crosses the wasm boundary only once.
     prepared: RefCell<BTreeMap<&'static str, D1PreparedStatement>>,
 }
 
@@ -57,7 +57,7 @@ impl D1 {
     }
 }
 
-/// Rows have one column, of text.
+/// Each row has one column, which is text.
 fn rows(result: &D1Result) -> Result<Rows, DbError> {
     let rows = result.results().map_err(|_| DbError::Broken)?;
     let rows = rows.unwrap_or_default();
@@ -79,7 +79,7 @@ fn bound(value: &SqlValue) -> JsValue {
     }
 }
 
-/// Its column is named by the whole expression, so only the value crosses into wasm.
+/// D1 names the column by its whole expression. So only the value crosses the wasm boundary.
 fn only_column(row: &JsValue) -> Result<String, DbError> {
     let row: &Object = row.unchecked_ref();
     let column: JsValue = Object::values(row).get(0);

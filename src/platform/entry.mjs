@@ -1,14 +1,14 @@
-// The Worker's main module: `npm run build` puts it beside what worker-build makes.
+// The Worker's main module. `npm run build` puts it beside the files that worker-build makes.
 
 // @ts-expect-error It is there in build/, and has no types.
 import Keycap from "./index.js";
 import { handlers, note } from "./handlers.mjs";
 
-// The program comes back from every wait by way of a microtask. The runtime's own way of queueing one takes longer than most
-// of what the program does then; a promise's does not.
+// The program continues after every wait by way of a microtask. The runtime's own way to queue one takes longer than
+// most of what the program does then. The way of a promise does not.
 const settled = Promise.resolve();
 globalThis.queueMicrotask = (task) => void settled.then(() => task());
-// A trap in one is a rejection then, which nobody awaits.
+// A trap in such a microtask is a rejection that nobody awaits.
 addEventListener("unhandledrejection", (event) => note(/** @type {PromiseRejectionEvent} */ (event).reason));
 
 export default handlers(Keycap);

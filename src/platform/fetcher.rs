@@ -1,4 +1,4 @@
-//! Outbound HTTP: `fetch` with a deadline over the whole exchange, a size cap, and redirects left alone.
+//! Outbound HTTP: `fetch` with a deadline for the whole exchange and a limit on the size. It follows no redirects.
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
@@ -35,12 +35,12 @@ fn built(call: &Call) -> Result<Request, JsValue> {
     if let Some(body) = &call.body {
         init.set_body(&JsValue::from_str(body));
     }
-    // The deadline is kept until the body is read: it covers that, too.
+    // The signal is in force until the body is read, so the deadline covers the body, too.
     init.set_signal(Some(&AbortSignal::timeout_with_u32(call.deadline_ms)));
     Request::new_with_str_and_init(call.url.as_str(), &init)
 }
 
-/// Any error after this point may have happened after the request arrived.
+/// An error from here on may happen after the request has arrived, so it means that the outcome is unknown.
 async fn exchange(request: Request, call: &Call) -> Result<Outcome, JsValue> {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let response = JsFuture::from(scope.fetch_with_request(&request)).await?;

@@ -1,16 +1,16 @@
-// The Worker's handlers in the plain form. worker-build exports a class behind proxies, of which the runtime makes one with
-// three more for every request: they start the program anew after a trap, and cost a tenth of a small answer.
-// Here the program is called directly, and by way of that class from a trap on.
+// The Worker's handlers as plain functions. worker-build exports a class behind proxies. For every request the runtime
+// makes one of them, with three more. They start the program anew after a trap, but they cost a tenth of a small
+// answer. So this file calls the program directly, and uses that class only after a trap.
 
 /**
  * @typedef {{ fetch(request: Request): Promise<Response>, scheduled(event: unknown): Promise<void> }} Keycap
  * @typedef {{ new (ctx: unknown, env: unknown): Keycap, prototype: Keycap }} KeycapClass
  */
 
-/** worker-build's own note of a trap, which makes the next Keycap start the program anew. @returns {{ criticalError: boolean }} */
+/** worker-build's flag of a trap: the next Keycap starts the program anew. @returns {{ criticalError: boolean }} */
 const state = () => /** @type {any} */ (globalThis).__worker_init_state;
 
-/** Notes a trap; any other error is none. @param {unknown} error */
+/** Sets that flag if the error is a trap, and only then. @param {unknown} error */
 export function note(error) {
   if (error instanceof WebAssembly.RuntimeError) state().criticalError = true;
 }
@@ -21,7 +21,7 @@ export function handlers(Keycap) {
 
   /** @param {"fetch" | "scheduled"} name @param {any} what @param {unknown} env @param {unknown} ctx @returns {Promise<any>} */
   function call(name, what, env, ctx) {
-    // Also where nobody awaited what trapped.
+    // This is also true after a trap in a task that nobody awaited.
     trapped ||= state().criticalError;
     if (trapped) return new Keycap(ctx, env)[name](what);
     return /** @type {any} */ (Keycap.prototype)[name].call({ env, ctx }, what).catch(failed);

@@ -1,4 +1,5 @@
-//! From the platform's request to ours: only the headers that are read, and a body that is never read beyond the limit.
+//! Turns the platform's request into ours. It copies only the headers that anything reads, and it never reads more of a
+//! body than the limit allows.
 
 use web_sys::Request;
 
@@ -10,10 +11,10 @@ use crate::http::server::message::MAX_ADDRESS;
 use crate::http::server::message::MAX_BODY;
 use crate::platform::stream;
 
-/// The headers that anything here reads: copying one across the wasm boundary costs.
+/// The headers that are read in every request. Each header that is copied across the wasm boundary costs time.
 const HEADERS: [&str; 4] = ["accept", "cf-connecting-ip", "cookie", "x-request-id"];
 
-/// Those that are read where a request may change anything.
+/// The headers that are also read if a request may change anything.
 const OF_CHANGES: [&str; 5] = [
     "content-type",
     "idempotency-key",
@@ -22,15 +23,16 @@ const OF_CHANGES: [&str; 5] = [
     MEMBER_HEADER,
 ];
 
-/// What the addresses of a sign-in have in them: only there it counts whether a browser fetches ahead.
+/// A part of every URL of the sign-in. Only there it matters whether a browser fetches a page in advance.
 const SIGN_IN: &str = "/auth/";
 
-/// Why a request is not read.
+/// Why a request cannot be read.
 #[derive(Clone, Copy)]
 pub enum Unread {
-    /// Its address is longer than any of ours.
+    /// The URL is longer than any of ours.
     Address,
-    /// A control character is in one of the headers that count: dropping that one could open what it closes.
+    /// A header that is read contains a control character. Without that header, the request might be allowed something
+    /// that the header forbids.
     Header,
 }
 

@@ -1,7 +1,7 @@
-//! The Worker's side of the seams, and how requests and cron events enter.
+//! The Worker's implementation of the ports, and the way in for requests and cron events.
 //!
-//! The application is built once for each isolate. A request that may change anything runs to its end whether or not
-//! anybody still waits for it: a closed tab must not be a crash.
+//! The application is built once for each isolate. A request that may change anything runs to its end, even if nobody
+//! waits for it any more: a closed tab must not have the effect of a crash.
 
 mod database;
 mod fetcher;
@@ -28,12 +28,12 @@ use crate::http::server::headers;
 use crate::jobs;
 use crate::platform::inbound::Unread;
 
-/// The application, or why there is none.
+/// The application, or the problems because of which there is none.
 type Built = Result<Service, Vec<Problem>>;
 
 thread_local! {
     static SERVICE: RefCell<Option<Built>> = const { RefCell::new(None) };
-    /// What every answer has, once across the wasm boundary instead of with each answer.
+    /// The headers that every answer has. They cross the wasm boundary once instead of with each answer.
     static FIXED: Result<Headers, JsValue> = fixed_headers();
 }
 
@@ -53,18 +53,18 @@ pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Re
     }
     let (tell, told) = oneshot::channel();
     context.wait_until(async move {
-        // Nobody may be left to hear it.
+        // The caller may have gone, so that nobody receives the answer.
         let _: Result<(), Outbound> = tell.send(service.answer(inbound).await);
         jobs::run_asked(service.app()).await;
     });
     match told.await {
         Ok(outbound) => respond(outbound),
-        // The answer was dropped before it was made; nothing is known of it.
+        // The answer was dropped before it was made, so nothing is known of it.
         Err(_) => respond(health::failed()),
     }
 }
 
-/// Runs the jobs of a Cron Trigger.
+/// Runs the jobs of a cron event.
 pub async fn scheduled(event: &ScheduledEvent, env: Env) {
     match service(&env) {
         Ok(service) => {

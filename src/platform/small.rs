@@ -1,4 +1,4 @@
-//! Clock, randomness, key-value store, rate limits and log of the Worker.
+//! The clock, randomness, key-value store, rate limiter and log of the Worker.
 
 use std::time::Duration;
 
@@ -36,8 +36,7 @@ impl Random for SystemRandom {
     }
 }
 
-/// Workers KV.
-/// The store as the binding has it: two methods of it are all that is called.
+/// Workers KV, as the binding gives it. Only two of its methods are called.
 pub struct Handoffs {
     store: JsValue,
     get: Function,
@@ -105,13 +104,13 @@ impl RateLimiter for EdgeRateLimiter {
             let Some((_, limiter)) = self.0.iter().find(|(known, _)| *known == limit) else {
                 return true;
             };
-            // The brake is a courtesy of the edge; the quotas that must hold are in the database.
+            // This rate limiter need not hold. The quotas that must hold are in the database.
             within(limiter, key).await.unwrap_or(true)
         })
     }
 }
 
-/// What the binding says; an error where it says nothing.
+/// Whether the binding lets the request pass. An error means that the binding did not answer.
 async fn within(limiter: &EdgeBinding, key: &str) -> Result<bool, JsValue> {
     let asked = Object::new();
     Reflect::set(&asked, &"key".into(), &key.into())?;
@@ -120,8 +119,8 @@ async fn within(limiter: &EdgeBinding, key: &str) -> Result<bool, JsValue> {
     Ok(success.as_bool().unwrap_or(true))
 }
 
-/// V8 notes the stack with every line: while that is the program's, this costs a tenth of a small answer. So lines are
-/// written as the next thing after it, in their order.
+/// The Worker's console. V8 records the stack with every line. While that is the program's own stack, this costs a
+/// tenth of a small answer. So each line is written in a microtask after the program, and the lines stay in order.
 pub struct Console {
     log: Function,
     queue_microtask: Function,

@@ -1,11 +1,11 @@
-//! The body of a request or of an answer, read up to a limit.
+//! Reads the body of a request or of an answer, up to a limit.
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ReadableStream, ReadableStreamDefaultReader};
 use worker::js_sys::{Reflect, Uint8Array};
 use worker::wasm_bindgen_futures::JsFuture;
 
-/// All of its bytes; `None` when there are more than `most`, and then no more of them are read.
+/// All bytes of a stream. The result is `None` if there are more than `most`, and then no more of them are read.
 pub async fn read(stream: Option<ReadableStream>, most: usize) -> Result<Option<Vec<u8>>, JsValue> {
     let mut bytes = Vec::new();
     let Some(stream) = stream else {
@@ -21,7 +21,7 @@ pub async fn read(stream: Option<ReadableStream>, most: usize) -> Result<Option<
         let chunk: Uint8Array = chunk.dyn_into()?;
         let length = usize::try_from(chunk.length()).unwrap_or(usize::MAX);
         if bytes.len().saturating_add(length) > most {
-            // Whether that succeeds is nobody's concern.
+            // It does not matter whether this succeeds.
             let _: worker::js_sys::Promise = reader.cancel();
             return Ok(None);
         }
