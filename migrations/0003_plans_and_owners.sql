@@ -6,7 +6,7 @@ CREATE TABLE plans (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL,
   -- Positive and at most $9.0 M, so that a plan without a limit cannot be stored. A prepaid plan has no limit of its
-  -- own: the limit is what the owner has paid.
+  -- own: its keys may spend what was paid, less the margin.
   limit_nano INTEGER NOT NULL CONSTRAINT plans_limit_nano_valid CHECK (limit_nano >= 10000000 AND limit_nano <= 9000000000000000),
   -- 'none' is for prepaid plans, whose limit counts the spend of the whole life.
   limit_reset TEXT NOT NULL CONSTRAINT plans_limit_reset_valid CHECK (limit_reset IN ('daily', 'weekly', 'monthly', 'none')),
