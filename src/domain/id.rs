@@ -30,6 +30,7 @@ pub enum IdKind {
 }
 
 impl IdKind {
+    /// The text before the underscore in an id of this kind.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Member => "mem",
@@ -52,6 +53,7 @@ impl IdKind {
 pub struct PublicId(String);
 
 impl PublicId {
+    /// Makes an id from random bytes.
     pub fn new(kind: IdKind, random: [u8; ID_BYTES]) -> Self {
         Self(format!("{}_{}", kind.prefix(), hex::encode(random)))
     }

@@ -13,6 +13,7 @@ impl Timestamp {
         Self(secs)
     }
 
+    /// Reads milliseconds since the Unix epoch. A part of a second is rounded down, also before the epoch.
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms.div_euclid(1000))
     }

@@ -89,8 +89,8 @@ pub struct ObservedKey<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The points in which a key differs from its row. A key that has expired, or whose row is neither active nor disabled,
-/// differs in none. The one exception is a key that is enabled although it was disabled for good.
+/// The points in which a key differs from its row. A key that has expired differs in none. A key whose row is
+/// `revoked` can differ only in being enabled. Every other key is compared only if its row is active or disabled.
 pub fn drift(wanted: &ExpectedKey, seen: &ObservedKey<'_>, now: Timestamp) -> Vec<Drift> {
     let off = seen.disabled == Some(true);
     let ended = wanted.state == GenerationState::Revoked;

@@ -14,7 +14,7 @@ use crate::domain::time::period::LimitReset;
 /// assert!(MintSpec::new(name, NanoUsd::CENT, LimitReset::Daily, end, None).is_some());
 /// ```
 ///
-/// A key without a limit does not compile. Without the limit itself:
+/// A spec that lacks its limit, its reset or its expiry does not compile. Without a limit:
 ///
 /// ```compile_fail,E0061
 /// # use keycap::domain::{key::mint::MintSpec, money::NanoUsd, time::Timestamp, time::period::LimitReset};

@@ -3,6 +3,7 @@
 
 use crate::domain::time::Timestamp;
 
+/// A sign-in provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
     GitHub,
@@ -57,11 +58,13 @@ impl Status {
         }
     }
 
+    /// Reads the name of a status. Returns `None` for an unknown name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == text)
     }
 }
 
+/// A role of a signed-in member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberRole {

@@ -7,6 +7,7 @@ pub const REQUESTS_A_DAY: i64 = 3;
 /// The most characters of a note or an answer. The schema has the same number.
 pub const NOTE_CHARS: usize = 500;
 
+/// The kind of a request. Stored as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestKind {
@@ -25,6 +26,7 @@ impl RequestKind {
     }
 }
 
+/// The state of a request. Stored as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestState {
@@ -42,6 +44,7 @@ impl RequestState {
         }
     }
 
+    /// Reads the name of a state. Returns `None` for an unknown name.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Open, Self::Approved, Self::Declined]
             .into_iter()

@@ -24,8 +24,8 @@ pub fn line(text: &str, most: usize) -> Result<String, Refused> {
 
 /// Reads lines of at most `most` characters in all, such as a note. It returns `None` if nothing was written.
 pub fn lines(text: &str, most: usize) -> Result<Option<String>, Refused> {
-    // A keyboard makes these characters while nothing is written. Other blanks were typed on purpose, so they are
-    // refused.
+    // A keyboard makes these characters while nothing is written. A text that has only other
+    // blanks was typed on purpose, so it is refused below.
     let written = text.trim_matches([' ', '\t', '\r', '\n']);
     let text = text.replace("\r\n", "\n").replace(LINE_ENDS, "\n");
     let kept: String = kept(&text).collect();

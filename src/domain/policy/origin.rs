@@ -31,6 +31,8 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Reads an origin. Returns `None` if the URL is neither https nor loopback, or if it has a path, a query, a
+    /// fragment, a user name or a password.
     pub fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let bare = url.path() == "/"

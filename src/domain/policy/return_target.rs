@@ -1,5 +1,6 @@
 //! The pages to which a person may be sent after signing in. A page is a name from a closed list, never a URL.
 
+/// A page to which a person may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnTarget {
     Keys,
