@@ -15,6 +15,7 @@ use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
 use crate::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
 
+/// The D1 database of the binding `DB`.
 pub struct D1 {
     database: D1Database,
     /// The prepared statements by name, so that the text of each crosses the wasm boundary only once.
@@ -86,6 +87,7 @@ fn only_column(row: &JsValue) -> Result<String, DbError> {
     column.as_string().ok_or(DbError::Broken)
 }
 
+/// The kind of an error, by the error code in its text.
 fn kind(error: JsValue) -> DbError {
     let text = worker::Error::from(error).to_string();
     if text.contains("SQLITE_CONSTRAINT_UNIQUE") || text.contains("SQLITE_CONSTRAINT_PRIMARYKEY") {

@@ -10,6 +10,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use crate::platform::stream;
 use crate::ports::{Answer, Call, HttpClient, LocalFuture, Outcome};
 
+/// The HTTP client of the Worker.
 pub struct Fetcher;
 
 impl HttpClient for Fetcher {

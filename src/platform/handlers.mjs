@@ -1,6 +1,6 @@
-// The Worker's handlers as plain functions. worker-build exports a class behind proxies. For every request the runtime
-// makes one of them, with three more. They start the program anew after a trap, but they cost a tenth of a small
-// answer. So this file calls the program directly, and uses that class only after a trap.
+// The Worker's handlers as plain functions. worker-build exports a class behind proxies. For every request, the runtime
+// makes one such proxy and three more. The proxies start the program anew after a trap, but they take a tenth of the
+// time of a small answer. So this file calls the program directly, and uses that class only after a trap.
 
 /**
  * @typedef {{ fetch(request: Request): Promise<Response>, scheduled(event: unknown): Promise<void> }} Keycap

@@ -36,6 +36,7 @@ pub enum Unread {
     Header,
 }
 
+/// Reads a request. The outer error comes from the platform. The inner error is why the request cannot be read.
 pub async fn read(request: &Request) -> worker::Result<Result<Inbound, Unread>> {
     let method = request.method();
     let url = request.url();

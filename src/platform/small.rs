@@ -104,7 +104,7 @@ impl RateLimiter for EdgeRateLimiter {
             let Some((_, limiter)) = self.0.iter().find(|(known, _)| *known == limit) else {
                 return true;
             };
-            // This rate limiter need not hold. The quotas that must hold are in the database.
+            // No answer lets the request pass. The quotas that must hold are in the database.
             within(limiter, key).await.unwrap_or(true)
         })
     }

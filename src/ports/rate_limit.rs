@@ -29,6 +29,7 @@ impl Limit {
         Self::Api,
     ];
 
+    /// The name of the rate-limit binding in wrangler.toml.
     pub const fn binding(self) -> &'static str {
         match self {
             Self::Start => "LIMIT_START",

@@ -50,6 +50,7 @@ pub fn call(method: &'static str, base: &Url, path: &str) -> Option<Call> {
 }
 
 impl Call {
+    /// Sets a header, in place of an earlier one of the same name.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: String) -> Self {
         self.headers.retain(|(known, _)| *known != name);
@@ -57,12 +58,14 @@ impl Call {
         self
     }
 
+    /// Sets a JSON body and its content type.
     #[must_use]
     pub fn json(mut self, body: &serde_json::Value) -> Self {
         self.body = Some(body.to_string());
         self.header("content-type", String::from("application/json"))
     }
 
+    /// Sets the deadline of one attempt, in milliseconds.
     #[must_use]
     pub fn within_ms(mut self, deadline_ms: u32) -> Self {
         self.deadline_ms = deadline_ms;

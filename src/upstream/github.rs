@@ -38,6 +38,7 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// The stable code of this failure.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Denied => "denied",
@@ -74,7 +75,7 @@ pub struct Authorization<'a> {
     pub choose_account: bool,
 }
 
-/// The URL where the person approves the sign-in. It uses PKCE with S256, and it offers nobody to sign up to GitHub.
+/// The URL where the person approves the sign-in. It uses PKCE with S256, and GitHub offers no sign-up there.
 pub fn authorize_url(
     upstream: &UpstreamClient<'_>,
     oauth: &OAuthApp,

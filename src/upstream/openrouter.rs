@@ -394,7 +394,7 @@ pub(crate) fn read(outcome: &Outcome) -> UpstreamReply<Value> {
 }
 
 /// The meaning of a 4xx. A 408 says that it took too long, not that nothing happened. An answer that is not
-/// OpenRouter's says nothing about the request, except a 429, which asks us to wait whoever sends it.
+/// OpenRouter's says nothing about the request, except that any 429 asks us to wait.
 fn refusal(answer: &Answer) -> Option<UpstreamRefusal> {
     match answer.status {
         408 => None,
