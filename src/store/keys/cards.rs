@@ -1,4 +1,4 @@
-//! Keys as their owner sees them.
+//! Keys as their owners see them.
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
@@ -12,7 +12,7 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::budget_sql::GrantsRow;
 use crate::store::query::read;
 
-/// A key as it is told at `$now`.
+/// A key as a JSON object, as it is at `$now`.
 macro_rules! card {
     ($now:literal) => {
         concat!("SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
@@ -31,20 +31,20 @@ macro_rules! card {
 }
 
 statements! {
-    // All but those that have ended and are off. One that never came to be is none.
+    // All keys but those that have ended and are disabled. A key whose mint came to nothing is left out.
     OF_MEMBER = concat!(card!("?2"), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
         JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE m.public_id = ?1 AND c.state <> 'void' AND (c.ended_at IS NULL OR c.live = 1)
         ORDER BY c.ordinal LIMIT 100");
 
-    // Also when it has ended.
+    // Also a key that has ended.
     ONE = concat!(card!("?4"), " FROM key_cards c JOIN members m ON m.public_id = ?1
         JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE c.public_id = ?2 AND c.state <> 'void'
           AND (c.owner_id = m.owner_id OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(?3))))");
 }
 
-/// A key with its live generation, or its last one.
+/// A key with its live generation, or with its last one.
 #[derive(Clone, Debug)]
 pub struct Card {
     pub id: String,
@@ -57,26 +57,28 @@ pub struct Card {
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub issue: Issue,
-    /// As it was last read upstream.
+    /// The last reading of its spend.
     pub spend: Option<Spend>,
-    /// Why it is, or is to be, off.
+    /// Why the key is disabled, or is to be disabled.
     pub holds: Vec<Reason>,
-    /// Its owner has had it removed.
+    /// The key has been ended: it is to be removed, and nothing brings it back.
     pub ended: bool,
-    /// Upstream says that it is not there.
+    /// OpenRouter says that it has no such key.
     pub missing: bool,
-    /// Upstream has confirmed that no secret of it works.
+    /// OpenRouter has confirmed that no secret of the key works.
     pub all_off: bool,
-    /// What it may spend in a whole window: by the plan and its raises, or its owner's own limit.
+    /// What the key may spend in a whole window: by the plan and its raises, or by a lower limit of its owner's or at
+    /// OpenRouter.
     pub allowance: NanoUsd,
-    /// When its limit is computed anew.
+    /// When its cap is computed again.
     pub cap_due_at: Option<Timestamp>,
-    /// A lower limit that somebody else set at OpenRouter.
+    /// A lower limit that someone outside keycap set at OpenRouter.
     pub upstream_limit: Option<NanoUsd>,
 }
 
 impl Card {
-    /// Of a key that is off because nothing is left of its window: the moment before which it does not work again.
+    /// For a key that is disabled because nothing is left of its window, returns the moment before which it does not
+    /// work again; `None` for any other key.
     pub fn available_from(&self, now: Timestamp) -> Option<Timestamp> {
         let waits = self.state.is_live() && self.holds.contains(&Reason::Budget);
         let due = self.cap_due_at.filter(|_| waits)?;
@@ -85,13 +87,13 @@ impl Card {
 }
 
 from_json! {
-    /// A generation among its key's.
+    /// The place of a generation among its key's generations.
     #[derive(Clone, Copy, Debug)]
     pub struct Issue {
-        /// Which of them it is, from 1.
+        /// Its number, counted from 1.
         pub number: i64,
         pub at: Timestamp,
-        /// The one before works beside it until then.
+        /// The previous secret works beside this one until then.
         pub grace_until: Option<Timestamp>,
     }
 }
@@ -164,28 +166,30 @@ impl CardRow {
     }
 }
 
-/// A member's keys, the claimed one first.
+/// The statement that reads a member's keys, the claimed one first.
 pub fn of_member(session: &Session, now: Timestamp) -> Stmt {
     stmt!(OF_MEMBER, &session.member, now)
 }
 
-/// A key of the member's by its id, or anybody's, if the member is one of these admins.
+/// The statement that reads a key by its id: one of the member's own, or anyone's if the member is in `admins`, a JSON
+/// list of account numbers.
 pub fn one_to_act_on(session: &Session, key: &str, admins: &str, now: Timestamp) -> Stmt {
     stmt!(ONE, &session.member, key, admins, now)
 }
 
-/// One of the keys of whoever has this id.
+/// The statement that reads a key of the member with this id.
 pub fn one_of(member: &str, key: &str, now: Timestamp) -> Stmt {
     stmt!(ONE, member, key, "[]", now)
 }
 
-/// Runs a statement of one key.
+/// Runs a statement that reads one key.
 pub async fn read_one(db: &dyn Database, one: Stmt) -> Result<Option<Card>, DbError> {
     let rows = db.batch(vec![one]).await?;
     let cards = rows.first().map(read_cards).transpose()?;
     Ok(cards.and_then(|mut cards| cards.pop()))
 }
 
+/// Returns the keys in the rows of such a statement.
 pub fn read_cards(rows: &Rows) -> Result<Vec<Card>, DbError> {
     rows.iter()
         .map(|row| read::<CardRow>(row).map(CardRow::card))

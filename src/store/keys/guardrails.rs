@@ -1,4 +1,4 @@
-//! Which guardrail a key is held to: written down as a doubt before another is sent, and confirmed by upstream's answer.
+//! The guardrail of a key: it is marked as in flight before another is sent, and OpenRouter's answer settles it.
 
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -9,12 +9,12 @@ use crate::store::query::read;
 use crate::store::query::rows_of;
 
 statements! {
-    // Whether it is still the plan's, and when something else was sent that may land yet.
+    // Whether it is still the plan's guardrail, and when another was sent that may still take effect.
     WANTED = "SELECT json_object('wanted', n.state IN ('active', 'disabled') AND p.guardrail_id IS ?1, 'sent_at', n.guardrail_sent_at)
         FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE n.public_id = ?2";
 
-    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays.
+    // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
     ABOUT_TO = "UPDATE generations SET guardrail_sent_at = ?1, op_nonce = ?2
         WHERE public_id = ?3 AND state IN ('active', 'disabled')
           AND (SELECT p.guardrail_id FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = generations.owner_id) IS ?4";
@@ -31,17 +31,17 @@ statements! {
         WHERE public_id = ?4 AND op_nonce = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
 }
 
-/// One sending of a guardrail.
+/// One guardrail that is to be sent.
 pub struct PendingGuardrail<'a> {
     pub generation: &'a str,
-    /// `None` takes away whatever there is.
+    /// `None` removes the guardrail that the key has.
     pub guardrail: Option<&'a str>,
-    /// Only this sending knows it.
+    /// Only this sending knows the nonce.
     pub nonce: &'a str,
 }
 
 from_json! {
-    /// What was to be known before it was sent.
+    /// What was known before the guardrail was sent.
     pub struct GuardrailInFlight {
         wanted: bool,
         sent_at: Option<Timestamp>,
@@ -49,20 +49,20 @@ from_json! {
 }
 
 impl GuardrailInFlight {
-    /// When something was sent before that may land yet.
+    /// When another guardrail was sent that may still take effect.
     fn earlier(&self, now: Timestamp) -> Option<Timestamp> {
         let lands = |at: &Timestamp| *at > now.plus(-LANDS_WITHIN_SECS);
         self.sent_at.filter(lands)
     }
 
-    /// When it is to be said again on account of that.
+    /// When the guardrail is to be sent again on account of that.
     pub fn again(&self, now: Timestamp) -> Option<Timestamp> {
         self.earlier(now).map(|at| at.plus(LANDS_WITHIN_SECS))
     }
 }
 
-/// Writes the doubt down before it is sent. `None` when the plan names another by now, or the key has ended: nothing may be
-/// sent then.
+/// Marks the guardrail as in flight before it is sent. Returns `None` if the plan names another by now, or the key has
+/// ended: then nothing may be sent.
 pub async fn mark_in_flight(
     db: &dyn Database,
     turn: &PendingGuardrail<'_>,
@@ -78,7 +78,7 @@ pub async fn mark_in_flight(
     Ok(doubt.filter(|doubt| doubt.wanted))
 }
 
-/// Keeps how far the account's list was read, for the next turn.
+/// Stores how far the account's list was read, for the next turn.
 pub async fn list_goes_on(
     db: &dyn Database,
     turn: &PendingGuardrail<'_>,
@@ -89,8 +89,8 @@ pub async fn list_goes_on(
     batch_retrying_unknown(db, vec![goes_on]).await.map(|_| ())
 }
 
-/// Upstream's answer agrees and nothing else was sent meanwhile: it is in force, and the doubt ends but for what was sent
-/// earlier and may land yet.
+/// Settles a guardrail after OpenRouter's answer agreed: it is in force, if nothing else was sent meanwhile, and the
+/// answer is true. An earlier guardrail that may still take effect stays in flight.
 pub fn settle<'a>(
     db: &'a dyn Database,
     turn: &PendingGuardrail<'a>,

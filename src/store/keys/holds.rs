@@ -1,4 +1,4 @@
-//! Holds as the sweep carries them out: what is on and must be off, what is off and may be on.
+//! Holds as the sweep carries them out: which enabled keys must be disabled, and which disabled keys may be enabled.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
@@ -10,19 +10,20 @@ use crate::store::query::read;
 use crate::store::query::read_all;
 use crate::store::query::rows_of;
 
-/// Rows of each kind that one run takes up: at about one call a second, half of a run's time.
+/// One run takes up at most this many rows of each kind: at about one call a second, half of a run's time.
 const BATCH: i64 = 200;
 
 statements! {
-    // Held and on, or held and perhaps on. Walks the holds, which are few but while everything is off. The newest first, as
-    // OpenRouter's list has them.
+    // Keys that have a hold and are enabled, or may be. The statement walks the holds, which are few unless all keys
+    // are disabled. The newest come first, as in OpenRouter's list.
     OFF_DUE = concat!("SELECT json_object(", due!(), ")
         FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
         WHERE n.next_attempt_at <= ?1
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
         GROUP BY n.id ORDER BY n.next_attempt_at, n.id DESC LIMIT ?2");
 
-    // Free and off, or free and perhaps off, and there. A database that was restored may have forgotten a hold.
+    // Keys that have no hold, are disabled or may be, and are not missing. A database that was restored may have lost a
+    // hold.
     ON_DUE = concat!("SELECT json_object(", due!(), ")
         FROM (
           SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= ?1
@@ -34,7 +35,7 @@ statements! {
           AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')
         LIMIT ?2");
 
-    // Whether the switch is still wanted, and the doubt there was before it.
+    // Whether the switch is still wanted, and since when an earlier one is in flight.
     WANTED = "SELECT json_object(
           'wanted', n.state IN ('active', 'disabled')
             AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1
@@ -42,7 +43,7 @@ statements! {
           'doubted_at', n.switch_doubted_at)
         FROM generations n WHERE n.public_id = ?2";
 
-    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays.
+    // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
     ABOUT_TO = "UPDATE generations SET switch_doubted_at = ?1, op_nonce = ?2
         WHERE public_id = ?3 AND state IN ('active', 'disabled')
           AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?4
@@ -59,6 +60,7 @@ statements! {
         WHERE public_id = ?4 AND op_nonce = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
 }
 
+/// Whether a key is to be disabled (`Off`) or enabled (`On`) at OpenRouter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
     Off,
@@ -66,7 +68,7 @@ pub enum Switch {
 }
 
 impl Switch {
-    /// The state it ends in.
+    /// The state of the generation after the switch.
     pub const fn state(self) -> GenerationState {
         match self {
             Self::Off => GenerationState::Disabled,
@@ -75,7 +77,7 @@ impl Switch {
     }
 }
 
-/// What holds ask to be switched so now.
+/// Returns the generations that are to be switched so now.
 pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Vec<Due>, DbError> {
     let due = match switch {
         Switch::Off => stmt!(OFF_DUE, now, BATCH),
@@ -84,14 +86,15 @@ pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Ve
     read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
 
-/// The doubt that stands beside a switch that was answered: when something earlier was sent, whose outcome is not known.
+/// Since when an earlier switch is in flight, beside the one that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SwitchInFlight(Option<Timestamp>);
 
 impl SwitchInFlight {
-    /// Nothing that was sent earlier can have an effect any more.
+    /// Nothing that was sent earlier can take effect any more.
     pub const NONE: Self = Self(None);
 
+    /// A switch was sent at `at`, and its outcome is unknown.
     pub const fn since(at: Timestamp) -> Self {
         Self(Some(at))
     }
@@ -104,15 +107,15 @@ from_json! {
     }
 }
 
-/// One sending of a switch.
+/// One switch that is to be sent.
 pub struct PendingSwitch<'a> {
     pub switch: Switch,
     pub generation: &'a str,
-    /// Only this sending knows it.
+    /// Only this sending knows the nonce.
     pub nonce: &'a str,
 }
 
-/// Writes the doubt down before the switch is sent. `None` when it is no longer wanted: nothing may be sent then.
+/// Marks the switch as in flight before it is sent. Returns `None` if it is no longer wanted: then nothing may be sent.
 pub async fn mark_in_flight(
     db: &dyn Database,
     turn: &PendingSwitch<'_>,
@@ -131,8 +134,8 @@ pub async fn mark_in_flight(
     Ok(row.and_then(|row| row.wanted.then_some(SwitchInFlight(row.doubted_at))))
 }
 
-/// Upstream's answer agrees, the switch is still wanted and nothing else was sent meanwhile: the state follows, and the
-/// doubt ends but for what was sent earlier and may land yet.
+/// Settles a switch after OpenRouter's answer agreed: the state follows, if the switch is still wanted and nothing else
+/// was sent meanwhile, and the answer is true. An earlier switch that may still take effect stays in flight.
 pub fn settle(
     db: &dyn Database,
     turn: &PendingSwitch<'_>,

@@ -1,4 +1,4 @@
-//! Keys that OpenRouter no longer has: what is known of the account that may say so, and the mark on the row.
+//! Keys that OpenRouter no longer has: what is known of the account that says so, and the mark on the row.
 
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -7,11 +7,11 @@ use crate::store::audit;
 use crate::store::query::last_row;
 
 statements! {
-    // Nothing is concluded from the answers of another account, or by a database that may have forgotten something.
+    // Nothing is concluded from the answers of another account, or while the database may have lost something.
     ACCOUNT = "SELECT json_object('may_conclude', s.account = 'known' AND s.restore = 'none',
             'home_workspace_id', s.home_workspace_id) FROM settings s";
 
-    // The key holds its state and its seat: both rows of the audit say the same.
+    // The key keeps its state and its seat, so `before` and `after` are the same.
     MISSED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'key_missed', ?2, n.state, n.state, ?3 FROM generations n
         WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
@@ -33,17 +33,19 @@ from_json! {
     /// What the database knows of the account behind the management key.
     #[derive(Clone, Debug)]
     pub struct Account {
-        /// Its answers are those of our own account, as far as the database knows.
+        /// Its answers are about our own account, as far as the database knows.
         pub may_conclude: bool,
         pub home_workspace_id: Option<String>,
     }
 }
 
+/// Reads what is known of the account.
 pub async fn account(db: &dyn Database) -> Result<Account, DbError> {
     last_row(&db.batch(vec![stmt!(ACCOUNT)]).await?)?.ok_or(DbError::Broken)
 }
 
-/// OpenRouter says that it is not there. False where that is known, or the row has ended.
+/// Marks a generation as missing, because OpenRouter says that it has no such key. Answers false if it is marked
+/// already or has ended.
 pub fn missed(
     db: &dyn Database,
     generation: &str,
@@ -58,7 +60,7 @@ pub fn missed(
     audit::run(db, batch, change, generation)
 }
 
-/// It is there after all.
+/// Removes the mark, because OpenRouter has the key after all. Answers false if there was none.
 pub fn found(
     db: &dyn Database,
     generation: &str,

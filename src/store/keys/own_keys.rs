@@ -1,5 +1,5 @@
-//! What owners want of their keys, and admins of anybody's, written down before anything is sent: a hold put or lifted, a
-//! name, the end. Whoever is neither finds no key.
+//! What owners change in their own keys, and administrators in anyone's: a hold, a name, the end. It is written down
+//! before anything is sent. For anyone who is neither the owner nor an administrator there is no such key.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
@@ -16,7 +16,7 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// Who acts on which key, by ?3 to ?6: its owner, or one of the admins, in a session that is current.
+/// Who acts on which key, by ?3 to ?6: its owner or an administrator, in a current session.
 macro_rules! acts {
     () => {
         " FROM own_keys o JOIN members a JOIN settings s
@@ -25,21 +25,21 @@ macro_rules! acts {
     };
 }
 
-/// The hold that is theirs to put and to lift.
+/// The hold that the actor may set and lift.
 macro_rules! role {
     () => {
         "CASE WHEN o.member = a.public_id THEN 'owner' ELSE 'admin' END"
     };
 }
 
-/// There is a key upstream to switch; or none, and an admin says what holds for the next one.
+/// There is a live generation to switch. Or there is none, and an administrator decides for the next one.
 macro_rules! switchable {
     () => {
         "(o.live_state IN ('active', 'disabled') OR (o.live_state IS NULL AND o.member <> a.public_id))"
     };
 }
 
-/// Whether their own hold stands.
+/// Whether the actor's own hold is set.
 macro_rules! held {
     () => {
         concat!(
@@ -50,8 +50,9 @@ macro_rules! held {
     };
 }
 
-/// Nothing that another has put forbids that it goes on; `Reason::bars` says the same. A leak's hold waits for a successor,
-/// which waits for theirs: that one they may lift, and the key stays off.
+/// No hold of another actor forbids that the key is enabled; `Reason::bars` has the same rule. The hold of a leak waits
+/// for a successor, and the successor waits for the actor's own hold. So the actor may lift their own hold, and the key
+/// stays disabled.
 macro_rules! not_barred {
     () => {
         concat!(
@@ -65,7 +66,7 @@ macro_rules! not_barred {
     };
 }
 
-/// An owner's change of their own is within the day's quota; an admin's of somebody else's key has none.
+/// An owner's change of their own key is within the day's quota; an administrator's change of somebody else's has none.
 macro_rules! own_quota {
     ($action:literal, $quota:literal) => {
         concat!(
@@ -79,7 +80,7 @@ macro_rules! own_quota {
 }
 
 statements! {
-    // A name that comes with a switch (?8 off, ?9 on) comes with it or not at all.
+    // A name that comes with a switch (?8 disables, ?9 enables) is changed only together with it.
     RENAME_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, o.key, 'key_renamed', a.public_id, ?2", acts!(), "
           AND o.name IS NOT ?7 AND ", own_quota!("key_renamed", "?10"), "
@@ -87,7 +88,7 @@ statements! {
           AND (?9 = 0 OR NOT ", held!(), " OR (s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?11"), "))
         ON CONFLICT DO NOTHING");
 
-    // Only while nothing newer was written down: what lands late changes nothing back.
+    // Only while this change is the newest of the key: a late statement changes nothing back.
     RENAME = "UPDATE keys SET name = ?1, change_id = ?2
         WHERE public_id = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
 
@@ -102,26 +103,26 @@ statements! {
         WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_put'
         ON CONFLICT DO NOTHING";
 
-    // Not while upstream asks for patience; and with the name that came with it, or not at all.
+    // Not while OpenRouter has asked keycap to wait; and only together with the name that came with it.
     LIFT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, o.key, 'hold_lifted', a.public_id, ", role!(), ", ?2", acts!(), "
           AND ", switchable!(), " AND ", not_barred!(), " AND ", held!(), "
           AND (?7 IS NULL OR o.name IS ?7) AND s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?8"), "
         ON CONFLICT DO NOTHING");
 
-    // What another put stays.
+    // A hold that another actor set stays.
     LIFT = "DELETE FROM holds WHERE (key_id, reason) IN (SELECT k.id, a.before
         FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
         WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_lifted')";
 
-    // What was postponed after earlier failures has its turn at once.
+    // Rows that were postponed after earlier failures become due at once.
     DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
         WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
           AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?1)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
 
-    // While its first mint is under way there is nothing to remove yet: it ends by itself within minutes. One that is to
-    // follow another is not recorded once its key has ended.
+    // While the first mint of the key is under way there is nothing to remove yet: it ends by itself within minutes. A
+    // successor that is being made is not recorded once its key has ended.
     END_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, o.key, 'key_ended', a.public_id, ?2", acts!(), "
           AND COALESCE(o.live_state, '') NOT IN ('reserved', 'minting', 'verifying')
@@ -140,7 +141,7 @@ statements! {
     END = "UPDATE keys SET ended_at = ?1, change_id = ?2
         WHERE public_id = ?3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
-    // What this very change wants done upstream: of two in grace, the newer one at once.
+    // The generations that this change wants switched or removed at OpenRouter: two while a grace lasts.
     DUE = concat!("SELECT json_object(", due!(), ", 'state', n.state)
         FROM keys k JOIN generations n ON n.key_id = k.id
         WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking', 'stuck')
@@ -151,26 +152,26 @@ statements! {
         FROM keys k JOIN members m ON m.public_id = ?1 WHERE k.public_id = ?2";
 }
 
-/// Who wants something of which key.
+/// Who wants to change which key.
 pub struct KeyAct<'a> {
     pub session: &'a Session,
-    /// As the request names it; anything may stand there.
+    /// The id in the request; it may be any text.
     pub key: &'a str,
-    /// Whom configuration makes admins, as a JSON list.
+    /// The account numbers of the administrators in the configuration, as a JSON list.
     pub admins: String,
     pub change: PublicId,
     pub now: Timestamp,
 }
 
-/// What of a key is to be otherwise.
+/// What is to change in a key.
 pub struct KeyChange {
     pub disabled: Option<bool>,
-    /// With a change of its own: one change touches a key once.
+    /// The new name, with a change id of its own, since a change has at most one audit row of a key.
     pub name: Option<(PublicId, String)>,
 }
 
-/// The key afterwards, in which role it was asked for, and the generations that have to follow upstream; none where
-/// nothing has changed.
+/// The key afterwards, the role in which the actor acted, and the generations that have to follow at OpenRouter; none
+/// if nothing has changed.
 pub struct Granted {
     pub card: Card,
     pub role: HoldRole,
@@ -178,6 +179,7 @@ pub struct Granted {
 }
 
 from_json! {
+    /// A generation that has to follow at OpenRouter, and its state.
     pub struct DueNow {
         pub state: GenerationState;
         pub row: Due,
@@ -191,7 +193,7 @@ from_json! {
 }
 
 impl KeyAct<'_> {
-    /// A guard's values: the change, and who acts on which key.
+    /// The values of a guard: the change, and who acts on which key.
     fn values(&self, change: &PublicId) -> Vec<SqlValue> {
         let session = self.session;
         vec![
@@ -236,7 +238,8 @@ impl KeyAct<'_> {
     }
 }
 
-/// Names a key, and puts the actor's hold on or lifts it, each where it is not so yet.
+/// Names a key, and sets or lifts the actor's hold, each if it is not so yet. Fails with `NotFound` if the actor may
+/// not act on the key.
 pub async fn change(
     db: &dyn Database,
     wish: &KeyAct<'_>,
@@ -263,7 +266,7 @@ pub async fn change(
     grant(db, wish, stmts).await
 }
 
-/// Ends a key: what is live of it is to be removed, and nothing brings it back.
+/// Ends a key: its live generations are to be removed, and nothing brings it back.
 pub async fn end(db: &dyn Database, wish: &KeyAct<'_>) -> Result<Granted, StoreError> {
     let (key, change) = (wish.key, &wish.change);
     let stmts = vec![
@@ -275,7 +278,7 @@ pub async fn end(db: &dyn Database, wish: &KeyAct<'_>) -> Result<Granted, StoreE
     grant(db, wish, stmts).await
 }
 
-/// Runs them, and reads how everything stands then: a key that is not theirs to act on is no key.
+/// Runs the statements, and reads the key as it is then. A key that the actor may not act on is not found.
 async fn grant(
     db: &dyn Database,
     wish: &KeyAct<'_>,

@@ -1,4 +1,4 @@
-//! A member's own question what their keys have spent: who may ask upstream just now, and what was answered.
+//! A member asks what their keys have spent: who may ask OpenRouter at this moment, and what it answered.
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
@@ -10,15 +10,16 @@ use crate::store::figures;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// A key is asked about once in so many seconds.
+/// A key is asked about at most once in this many seconds.
 pub const EVERY_SECS: i64 = 60;
-/// Questions of the whole house within that time: claims and revokes need the account's rate more.
+/// Once the whole deployment has asked about this many keys within that time, nobody may ask: claims and revocations
+/// need the account's rate more.
 const HOUSE: i64 = 60;
-/// Keys that one question covers: each is a call upstream that somebody waits for.
+/// One question covers at most this many keys, since the caller waits for a call to OpenRouter for each.
 const AT_ONCE: i64 = 3;
 
 statements! {
-    // While upstream asks for patience nobody asks.
+    // Nobody asks while OpenRouter has asked keycap to wait.
     TAKE = "UPDATE generations SET usage_asked_at = ?1
         WHERE id IN (
           SELECT n.id FROM members m JOIN settings s
@@ -32,26 +33,27 @@ statements! {
         RETURNING json_object('public_id', public_id, 'upstream_hash', upstream_hash, 'workspace_id', workspace_id,
           'missing', missing_since IS NOT NULL, 'state', state, 'limit_nano', limit_nano)";
 
-    // Spend of a generation that is over is final, and not this question's.
+    // The spend of a generation that has ended is final, and is not changed here.
     TELL = concat!("UPDATE generations SET ", figures!(), "
         WHERE public_id = ?10 AND state IN ('active', 'disabled') AND ", is_news!());
 }
 
 from_json! {
-    /// A generation to ask about.
+    /// A generation to ask OpenRouter about.
     #[derive(Clone, Debug)]
     pub struct KeyToRefresh {
         pub public_id: String,
         pub upstream_hash: String,
         pub workspace_id: Option<String>,
-        /// OpenRouter said that it is not there.
+        /// OpenRouter has said before that it has no such key.
         pub missing: bool,
         pub state: GenerationState,
         pub limit_nano: NanoUsd,
     }
 }
 
-/// Takes the question for the member's keys whose last one is old enough; empty where none is, or where it has to wait.
+/// Takes the member's keys that were last asked about long enough ago, and returns them; none if there is none, or if
+/// the member has to wait.
 pub async fn take(
     db: &dyn Database,
     session: &Session,
@@ -66,12 +68,14 @@ pub async fn take(
         HOUSE,
         AT_ONCE
     );
-    // Not sent twice: taken by the one that was lost, the second would find nothing. The next minute asks again.
+    // The batch is not retried: if the lost one took the keys, the second would find none. The member can ask again in
+    // a minute.
     let rows = db.batch(vec![take]).await?;
     rows_of(&rows, 0)?.iter().map(|row| read(row)).collect()
 }
 
-/// Writes down what upstream answered, to be run with what shows it.
+/// The statement that stores what OpenRouter answered. The caller runs it together with the statement that reads the
+/// key for the answer.
 pub fn record_spend(generation: &str, spend: &Spend) -> Stmt {
     Stmt {
         sql: &TELL,

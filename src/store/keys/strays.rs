@@ -1,4 +1,4 @@
-//! Upstream keys with our marker, looked up by name; and those without a row.
+//! OpenRouter keys that carry our marker, looked up by name; and those without a row.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::stray::MarkedRow;
@@ -17,7 +17,7 @@ statements! {
     SEEN = "UPDATE generations SET seen_at = MAX(COALESCE(seen_at, 0), ?1)
         WHERE unsettled = 1 AND state = 'verifying' AND upstream_name IN (SELECT value FROM json_each(?2))";
 
-    // One that is enabled, though it was disabled or acknowledged, is news again.
+    // A key that is enabled, although it was disabled or acknowledged before, is news again.
     FOUND = "INSERT INTO findings (public_id, upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?5)
         ON CONFLICT (upstream_hash) DO UPDATE SET last_seen_at = MAX(last_seen_at, excluded.last_seen_at),
@@ -29,7 +29,8 @@ statements! {
 
 }
 
-/// The rows that these names lead to; names without one are missing. Rows in doubt are marked as seen, if a time is given.
+/// Returns the rows that these upstream names lead to; a name without a row has none. If `seen` is a time, rows in the
+/// state `verifying` are marked as seen then.
 pub async fn by_names(
     db: &dyn Database,
     names: &[&str],
@@ -46,13 +47,14 @@ pub async fn by_names(
     rows.iter().map(|row| read(row)).collect()
 }
 
-/// The row of one name, as it is this moment.
+/// Returns the row of one upstream name, as it is at this moment.
 pub async fn by_name(db: &dyn Database, name: &str) -> Result<Option<MarkedRow>, DbError> {
     let names = serde_json::to_string(&[name]).map_err(|_| DbError::Broken)?;
     last_row(&db.batch(vec![stmt!(BY_NAME, names)]).await?)
 }
 
-/// Lists a marker key that has no row; [`read_news`] reads whether an admin has still to look at it.
+/// The statement that stores a finding: a key that carries our marker and has no row. [`read_news`] reads whether an
+/// administrator still has to look at it.
 pub fn found(
     id: &PublicId,
     hash: &str,
@@ -70,12 +72,13 @@ from_json! {
     }
 }
 
+/// Answers whether the finding is not acknowledged.
 pub fn read_news(rows: &Rows) -> Result<bool, DbError> {
     let row = rows.first().ok_or(DbError::Broken)?;
     read::<News>(row).map(|row| row.news)
 }
 
-/// A listed key that has been disabled upstream.
+/// The statement that records that the key of a finding was disabled at OpenRouter.
 pub fn disabled(hash: &str, now: Timestamp) -> Stmt {
     stmt!(DISABLED, now, hash)
 }

@@ -1,4 +1,5 @@
-//! What somebody else disabled or lowered at OpenRouter, kept until an admin lifts it by name.
+//! Keys that someone outside keycap disabled at OpenRouter, or gave a lower limit there. Both stay until an
+//! administrator lifts them by name.
 
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -14,11 +15,11 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// Keys that an admin is shown, the newest ones.
+/// An administrator is shown at most this many keys, the newest.
 const SHOWN: i64 = 100;
 
-/// Nothing of ours was sent since the row was read, and nothing of ours is under way: what upstream showed in between is
-/// somebody else's doing.
+/// Keycap has sent nothing since the row was read, and nothing is in flight: what OpenRouter showed in between was done
+/// by someone outside keycap.
 macro_rules! untouched {
     () => {
         "n.op_nonce = ?5 AND n.state IN ('active', 'disabled') AND n.switch_doubted_at IS NULL AND n.limit_sent_at IS NULL"
@@ -37,7 +38,7 @@ statements! {
         WHERE k.public_id = ?2 AND ", written!(), "
         ON CONFLICT DO NOTHING");
 
-    // It is off already: the row follows.
+    // OpenRouter shows the key disabled already: the row follows.
     OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'disabled', ?2, 'active', 'disabled', ?3 FROM generations n JOIN keys k ON k.id = n.key_id
         WHERE n.public_id = ?4 AND n.state = 'active' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = k.public_id)
@@ -56,7 +57,8 @@ statements! {
         WHERE n.public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = k.public_id)
         ON CONFLICT DO NOTHING";
 
-    // A limit that counts a whole life counts what was spent before it was paid for, too.
+    // A limit that counts the whole life of a key also counts what was spent before the owner began to prepay, so that
+    // part is subtracted.
     LIMIT = "UPDATE keys SET change_id = ?1, upstream_limit_nano = (SELECT MAX(10000000, MIN(COALESCE(keys.upstream_limit_nano, ?2),
             ?2 - CASE n.limit_reset WHEN 'none' THEN n.lifetime_at_switch_nano ELSE 0 END))
           FROM generations n WHERE n.public_id = ?3)
@@ -65,7 +67,7 @@ statements! {
     CAP = "UPDATE generations SET limit_nano = ?1, change_id = ?2
         WHERE public_id = ?3 AND limit_nano > ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
-    // By an admin: the route has let them in. Where nothing is left to lift, it changes nothing.
+    // Done by an administrator, as the route has checked. If there is nothing to lift, nothing changes.
     LIFT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, k.public_id, 'upstream_lifted', m.public_id, 'upstream', ?2 FROM keys k JOIN members m JOIN settings s
         WHERE k.public_id = ?3 AND m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
@@ -79,7 +81,8 @@ statements! {
     LIFT_LIMIT = concat!("UPDATE keys SET upstream_limit_nano = NULL, change_id = ?1
         WHERE public_id = ?2 AND ", written!());
 
-    // What is in force at OpenRouter is not known from here on: what is wanted is sent again, and its limit computed anew.
+    // From here on it is unknown what is in force at OpenRouter: the wanted switch is sent again, and the limit is
+    // computed again.
     AGAIN = "UPDATE generations SET switch_doubted_at = COALESCE(switch_doubted_at, ?1), attempts = 0, next_attempt_at = 0,
             cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1), limit_sent_nano = COALESCE(limit_sent_nano, limit_nano),
             limit_sent_at = COALESCE(limit_sent_at, ?2)
@@ -92,7 +95,7 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
         ORDER BY n.id LIMIT 2");
 
-    // Of the holds only as many as are shown are read, however many there are.
+    // However many holds there are, only as many are read as are shown.
     KEPT = "SELECT json_object('key', e.key, 'since', e.since, 'disabled', json(iif(e.held, 'true', 'false')),
             'limit_nano', e.limit_nano)
         FROM (SELECT k.id, k.public_id AS key, h.key_id IS NOT NULL AS held, k.upstream_limit_nano AS limit_nano,
@@ -105,12 +108,12 @@ statements! {
         ORDER BY e.since DESC, e.id DESC LIMIT ?1";
 }
 
-/// A reading of a key that shows what somebody else did, and who found it.
+/// A reading of a key that shows what someone outside keycap did, and the actor that made it.
 pub struct Sight<'a> {
-    /// The key and its generation.
+    /// The public ids of the key and of its generation.
     pub key: &'a str,
     pub generation: &'a str,
-    /// The row's nonce, as it was before the key was read.
+    /// The row's nonce before the key was read.
     pub nonce: &'a str,
     pub actor: &'a str,
     pub change: &'a PublicId,
@@ -118,14 +121,14 @@ pub struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// The audit row of the key, where nothing of ours was sent meanwhile.
+    /// The guard that writes the audit row of the key, if keycap has sent nothing meanwhile.
     fn guard(&self, guard: &'static Sql) -> Stmt {
         let mut stmt = self.follows(guard);
         stmt.values.push(self.nonce.into());
         stmt
     }
 
-    /// The audit row of its generation, which follows that one.
+    /// The guard that writes the audit row of the generation, which follows that one.
     fn follows(&self, guard: &'static Sql) -> Stmt {
         let (change, actor, now) = (self.change.into(), self.actor.into(), self.now.into());
         Stmt {
@@ -135,8 +138,8 @@ impl Sight<'_> {
     }
 }
 
-/// Holds a key that somebody else disabled; `is_off` where upstream says that it is. False where something of ours was
-/// sent meanwhile, or it is held already.
+/// Sets the hold `upstream` on a key that someone outside keycap disabled. `is_off` says whether OpenRouter shows it
+/// disabled. Answers false if keycap has sent something meanwhile, or the hold is set already.
 pub fn hold(
     db: &dyn Database,
     sight: &Sight<'_>,
@@ -155,7 +158,8 @@ pub fn hold(
     audit::run(db, batch, sight.change, sight.key)
 }
 
-/// Keeps a lower limit that somebody else set. False where something of ours was sent meanwhile.
+/// Stores a lower limit that someone outside keycap set. Answers false if keycap has sent something meanwhile, or if
+/// the limit is not lower than the row's.
 pub fn keep_limit(
     db: &dyn Database,
     sight: &Sight<'_>,
@@ -173,8 +177,8 @@ pub fn keep_limit(
     audit::run(db, batch, change, sight.key)
 }
 
-/// Lifts both from a key, and has what is wanted sent again: the key as it is then, and the generations that have to
-/// follow; none where there was nothing to lift.
+/// Lifts both the hold and the limit from a key, and has what is wanted sent again. Returns the key as it is then, and
+/// the generations that have to follow; none if there was nothing to lift.
 pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due>), StoreError> {
     let KeyAct {
         session,
@@ -200,7 +204,7 @@ pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due
     Ok((card.ok_or(StoreError::NotFound)?, due?))
 }
 
-/// The keys that are held so, newest first, to be passed on.
+/// The statement that reads the keys with such a hold or limit, newest first; the rows go into the answer unchanged.
 pub fn kept() -> Stmt {
     stmt!(KEPT, SHOWN)
 }
