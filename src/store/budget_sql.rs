@@ -1,4 +1,5 @@
-//! What the cap of a generation is computed from, as SQL tells it: what its owner was granted, and what the siblings took
+//! The SQL fragments that read what a cap is computed from: what the owner was granted, and what the sibling
+//! generations spent or may still spend. Claims and the code that sets limits read the same.
 //!. Claims and the caps' own job read the same.
 
 use crate::domain::money::NanoUsd;
@@ -7,7 +8,8 @@ use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
-/// What the owner `$owner` has paid, less what was spent of it under prepaid plans before the present one.
+/// The credit of the owner `$owner` in nano-USD: all payments after the margin, minus what earlier prepaid times spent
+/// of them or may still spend.
 macro_rules! credit {
     ($owner:literal) => {
         concat!(
@@ -19,13 +21,15 @@ macro_rules! credit {
     };
 }
 
-/// What plan `p` gives the owner `$owner` for the key `$key` at `$now`, and what was granted beside it.
+/// A JSON object with what plan `p` gives the owner `$owner` for the key `$key` at `$now`, and what was granted in
+/// addition to the plan. A [`GrantsRow`] is read from it.
 macro_rules! grants {
     ($owner:literal, $key:literal, $now:literal) => {
         concat!(
             "json_object('plan_limit_nano', p.limit_nano, 'limit_reset', p.limit_reset, 'max_active_keys', p.max_active_keys,
             'own_limit_nano', (SELECT gk.own_limit_nano FROM keys gk WHERE gk.id = ", $key, "),
-            -- Of the key in this place, and of those that ended there: removing a key does not lift it.
+            -- The lowest upstream limit of this key and of the ended keys with the same ordinal: removing a key does
+            -- not lift it.
             'upstream_limit_nano', (SELECT MIN(uk.upstream_limit_nano) FROM keys gk JOIN keys uk
               ON uk.owner_id = gk.owner_id AND uk.ordinal = gk.ordinal WHERE gk.id = ", $key, "),
             'key_raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(r.amount_nano), 0)) FROM raises r
@@ -40,7 +44,8 @@ macro_rules! grants {
     };
 }
 
-/// The most that the key `$key` of `$owner` may come to have under plan `p`, while it is being made.
+/// The highest limit, in nano-USD, that the key `$key` of `$owner` can get under plan `p`. A generation has this limit
+/// while it is being made.
 macro_rules! most {
     ($owner:literal, $key:literal) => {
         concat!(
@@ -52,11 +57,13 @@ macro_rules! most {
     };
 }
 
-/// The owner's generations but `$own` that live, or ended since `$since`, or under a prepaid plan `p` since they prepay, with
-/// what is known of each.
-/// One that upstream no longer has spends nothing more, and what it had spent by then is not known.
-/// One whose place is taken at once (`$replaced`, or by its successor's record) was off before its figures were read. One
-/// whose secret nobody ever had spends nothing.
+/// A JSON array of the owner's generations other than `$own`, with what is known of each. It has the live generations,
+/// those that ended since `$since`, and, under a prepaid plan `p`, those that ended since the owner prepays.
+/// [`SiblingRow`] is one element.
+///
+/// A generation that OpenRouter no longer has spends nothing more; what it spent after its last reading is not known. A
+/// generation that is replaced at once (`$replaced`, or an audit row `superseded`) was disabled before its figures were
+/// read, so it counts as ended then. A generation whose secret nobody can have is left out.
 macro_rules! siblings {
     ($owner:literal, $key:literal, $own:literal, $replaced:literal, $since:literal) => {
         concat!(
@@ -80,13 +87,15 @@ macro_rules! siblings {
     };
 }
 
-/// Siblings that ended before this are of no window that still counts.
+/// Returns the start of the previous month or of the previous week, whichever is earlier. A sibling that ended before
+/// this moment is in no window that still counts.
 pub(crate) fn siblings_since(now: Timestamp) -> Timestamp {
     let window = |reset: LimitReset| reset.starts(reset.starts(now).plus(-1));
     window(LimitReset::Monthly).min(window(LimitReset::Weekly))
 }
 
 from_json! {
+    /// The object that `grants!` builds.
     #[derive(Clone, Debug)]
     pub(crate) struct GrantsRow {
         plan_limit_nano: NanoUsd,
@@ -118,7 +127,7 @@ impl From<GrantsRow> for Grants {
 }
 
 from_json! {
-    /// Spend as a row holds it; some of it may be unknown.
+    /// The last reading of a generation's spend, as its row has it. A figure that was never read is `None`.
     #[derive(Clone, Debug)]
     pub(crate) struct SpendRow {
         daily_nano: Option<NanoUsd>,
@@ -130,6 +139,7 @@ from_json! {
 }
 
 impl SpendRow {
+    /// Returns the reading, or `None` if any figure is missing.
     pub(crate) fn spend(&self) -> Option<Spend> {
         Some(Spend {
             daily: self.daily_nano?,
@@ -142,6 +152,7 @@ impl SpendRow {
 }
 
 from_json! {
+    /// One element of the array that `siblings!` builds.
     #[derive(Clone, Debug)]
     pub(crate) struct SiblingRow {
         same_key: bool,

@@ -1,5 +1,5 @@
-//! What one owner is granted beside the plan's own terms: another plan, raises, payments; and what they prefer of their
-//! keys: a lower limit, which of them stays. Each has the caps of all their keys computed anew.
+//! Changes for one owner: another plan, a payment, and what the owner prefers for a key, which is a lower limit or that
+//! the key stays enabled. Each change makes the caps of all their keys due.
 
 use serde::Serialize;
 
@@ -16,14 +16,16 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// The key is known to have another window than a prepaid plan's: what was just read of it is all that was spent.
+/// OpenRouter has confirmed another window than a prepaid plan's and nothing is in flight: what was just read of the
+/// key is all that it spent.
 macro_rules! other_window {
     () => {
         "state IN ('active', 'disabled') AND missing_since IS NULL AND limit_reset <> 'none' AND limit_sent_at IS NULL"
     };
 }
 
-/// Of more keys than one request can read, figures that the requests before have read are good for so long, in seconds.
+/// An owner may have more keys than one request can read. Figures that earlier requests have read count for this many
+/// seconds.
 const FIGURES_KEPT_SECS: i64 = 1_800;
 
 statements! {
@@ -38,9 +40,10 @@ statements! {
         FROM raises r JOIN keys k ON k.id = r.key_id JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE r.public_id = ?1";
 
-    // An admin's, on a member or a key. Where the new plan prepays and the old one does not, or the other way round, what was
-    // spent until now has to be known: every key was read since ?8. One request reads only so many: figures since ?9 will do
-    // where they count for the one who pays, and of keys that were off when they were read.
+    // An administrator's change; its target ?2 is the member. If the owner begins or stops prepaying, what was spent
+    // until now has to be known: every key was read since ?8. One request can read only so many keys, so figures since
+    // ?9 are enough for an owner who begins to prepay, where older figures favour the operator, and for keys that were
+    // disabled when they were read.
     ASSIGN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, ?2, 'plan_assigned', m.public_id, was.name, p.name, ?3
         FROM members m JOIN settings s JOIN owners o JOIN plans was ON was.id = o.plan_id JOIN plans p
@@ -53,8 +56,9 @@ statements! {
                   WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1)) THEN ?9 ELSE ?8 END))
         ON CONFLICT DO NOTHING";
 
-    // A prepaid time ends: what is spent of the payments stays so. Until OpenRouter has confirmed another window, or the key
-    // has ended, the limit of that time is in force: all of it counts, and what was spent by then takes its place.
+    // A prepaid time ends: what was spent of the payments stays spent. Until OpenRouter has confirmed another window,
+    // or the key has ended, the limit of that time is in force, so all of it counts; after that, the spend takes its
+    // place.
     RESERVED = concat!("UPDATE generations SET
             prepaid_spent_nano = COALESCE(prepaid_spent_nano, 0)
               + CASE WHEN ", other_window!(), " THEN MAX(0, COALESCE(usage_lifetime_nano, 0) - lifetime_at_switch_nano) ELSE 0 END,
@@ -67,7 +71,8 @@ statements! {
           AND (SELECT w.limit_reset FROM owners o JOIN plans w ON w.id = o.plan_id WHERE o.id = ?3) = 'none'
           AND (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) <> 'none' AND ", written!());
 
-    // The revision is above whatever it was in sum, so that no mint of another plan's can be taken for one of this.
+    // The new revision is above the old sum, so that no mint under the old plan can be taken for one under the new
+    // plan.
     ASSIGN = concat!("UPDATE owners SET
             plan_rev = plan_rev + (SELECT w.rev FROM plans w WHERE w.id = owners.plan_id) + 1,
             prepaid_since = CASE WHEN (SELECT p.limit_reset FROM plans p WHERE p.name = ?4) <> 'none' THEN NULL
@@ -78,8 +83,8 @@ statements! {
     ASSIGN_KEYS = concat!("UPDATE keys SET plan_id = (SELECT p.id FROM plans p WHERE p.name = ?4)
         WHERE owner_id = ?3 AND ended_at IS NULL AND ", written!());
 
-    // What was spent before is not counted against what will be paid. What it spent of an earlier prepaid time, whose
-    // end OpenRouter has not confirmed yet, is known by now.
+    // What was spent before is not counted against later payments. If the end of an earlier prepaid time was not
+    // confirmed by OpenRouter yet, what the key spent in that time is known by now.
     SWITCHED = concat!("UPDATE generations SET lifetime_at_switch_nano = COALESCE(usage_lifetime_nano, 0),
             prepaid_spent_nano = prepaid_spent_nano + CASE WHEN prepaid_reserved_nano IS NULL THEN 0
               ELSE MAX(0, COALESCE(usage_lifetime_nano, 0) - lifetime_at_switch_nano) END,
@@ -96,7 +101,8 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM payments y WHERE y.payment_id = ?7)
         ON CONFLICT DO NOTHING";
 
-    // The margin first: a limit is never set to the full amount. Cents divide by it without a rest.
+    // The margin is subtracted first: a limit is never set to the full amount. Cents divide by 10000 without a
+    // remainder.
     PAY = concat!("INSERT INTO payments (payment_id, owner_id, paid_nano, credit_nano, at, change_id)
         SELECT ?3, o.id, CAST(?4 AS INTEGER), CAST(?4 AS INTEGER) / 10000 * (10000 - p.margin_bp), ?5, ?1
         FROM owners o JOIN plans p ON p.id = o.plan_id
@@ -107,8 +113,8 @@ statements! {
             'credit_nano', y.credit_nano, 'at', y.at)
         FROM payments y WHERE y.payment_id = ?1";
 
-    // The owner's own, on a key of theirs. Not above what the plan and the raises give, not beyond the day's quota, and not
-    // while upstream asks for patience: each is a write there.
+    // Set by the owner on their own key. It is not above what the plan and the raises give and not beyond the day's
+    // quota. It is refused while OpenRouter has asked keycap to wait, since every limit is a write there.
     OWN_LIMIT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, ?2, 'own_limit_set', k.member, ?3
         FROM own_keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
@@ -127,7 +133,7 @@ statements! {
           AND (SELECT s.pause_until FROM settings s) <= ?3 AND ", used_today!("k.owner_id", "key_preferred", "?3"), " < ?6
         ON CONFLICT DO NOTHING");
 
-    // After whichever was preferred before, also within the same second.
+    // Later than the time of the key that was preferred before, also within the same second.
     PREFER = "UPDATE keys SET change_id = ?2,
             preferred_at = MAX(?1, COALESCE((SELECT MAX(o.preferred_at) + 1 FROM keys o WHERE o.owner_id = keys.owner_id), 0))
         WHERE public_id = ?3 AND change_id <> ?2
@@ -135,23 +141,24 @@ statements! {
 }
 
 from_json! {
-    /// Whose it is, and how their plan's window ends.
+    /// An owner, and the window of the owner's plan.
     #[derive(Clone, Debug)]
     pub struct Owner {
         pub owner: i64,
         pub limit_reset: LimitReset,
-        /// The key that a raise is of; none where it was not asked by a raise.
+        /// The public id of the key that a raise belongs to; `None` if the owner was not looked up by a raise.
         pub key: Option<String>,
     }
 }
 
+/// The public id by which an owner is looked up.
 pub enum OwnerLookup<'a> {
     Member(&'a str),
     Key(&'a str),
     Raise(&'a str),
 }
 
-/// Who owns it; `None` when there is no such thing.
+/// Returns the owner; `None` if there is no such member, raise, or key that has not ended.
 pub async fn owner(db: &dyn Database, of: OwnerLookup<'_>) -> Result<Option<Owner>, StoreError> {
     let stmt = match of {
         OwnerLookup::Member(id) => stmt!(OWNER_OF_MEMBER, id),
@@ -163,7 +170,9 @@ pub async fn owner(db: &dyn Database, of: OwnerLookup<'_>) -> Result<Option<Owne
     Ok(row.map(|row| read(row)).transpose()?)
 }
 
-/// Gives an owner another plan. False when nothing was changed: there is no such plan, or it is theirs already.
+/// Gives an owner another plan. Answers false if nothing was changed: there is no such plan, the owner has it already,
+/// or only one of the two plans is prepaid and the figures of a key are too old. `read_since` is when the caller began
+/// to read them.
 pub async fn assign(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -197,7 +206,7 @@ pub async fn assign(
     done(db, by, member, stmts).await
 }
 
-/// Runs them; whether the change was written down. An ended session is refused as such.
+/// Runs the statements and answers whether the change was written to the audit. Fails if the session has ended.
 pub(crate) async fn done(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -214,7 +223,7 @@ pub(crate) async fn done(
     Ok(was_committed(&rows)?)
 }
 
-/// A payment as it is booked.
+/// A payment as it was booked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Payment {
     id: String,
@@ -237,7 +246,8 @@ from_json! {
     }
 }
 
-/// Books a payment once: as it is booked, and whether it was now. `None` where the owner does not prepay.
+/// Books a payment once. Returns the payment as it was booked, and whether this call booked it; `None` if the owner
+/// does not prepay.
 pub async fn pay(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -281,14 +291,16 @@ pub async fn pay(
     }))
 }
 
-/// What an owner prefers of a key of theirs. False where it may not be, or is not theirs.
+/// What an owner prefers for one of their keys.
 pub enum Preference {
-    /// A lower limit than the plan gives; `None` takes it away.
+    /// A lower limit than the plan gives; `None` removes it.
     Limit(Option<NanoUsd>),
-    /// This one stays, should the plan allow fewer.
+    /// This key stays enabled if the plan allows fewer keys than there are.
     Stays,
 }
 
+/// Records a preference. Answers false if the guard refused it: the key is not theirs, the limit is too high, the day's
+/// quota is used up, or OpenRouter has asked keycap to wait.
 pub async fn prefer(
     db: &dyn Database,
     by: &AdminChange<'_>,

@@ -1,5 +1,5 @@
-//! Caps upstream: which are to be computed anew, from what, and the limit that is sent: written down as a doubt before,
-//! and confirmed by upstream's own answer.
+//! Limits at OpenRouter: which caps are due, what a cap is computed from, and the limit that is sent. It is marked as
+//! in flight before it is sent, and OpenRouter's answer settles it.
 
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
@@ -16,12 +16,12 @@ use crate::store::query::last_row;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// Rows that one run takes up.
+/// One run takes up at most this many rows.
 const BATCH: i64 = 200;
-/// One that was taken up and not settled has its next turn after this: just under the sweep's own period.
+/// A cap that was taken up and not settled is due again after this many seconds: just under the period of the sweep.
 pub const AGAIN_SECS: i64 = 540;
 
-/// What the caps of an owner were computed from, in short: what is sent only holds while it is still so.
+/// A summary of what the caps of an owner were computed from: a limit is sent only while the summary is the same.
 macro_rules! stamp {
     ($owner:literal) => {
         concat!(
@@ -37,25 +37,26 @@ statements! {
         WHERE n.cap_due_at <= ?1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
         ORDER BY n.cap_due_at LIMIT ?2");
 
-    // Of one owner, by a key of theirs.
+    // The due caps of one owner.
     DUE_BESIDE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.owner_id = ?1 AND n.live = 1 AND n.cap_due_at <= ?2 AND n.state IN ('active', 'disabled')
           AND n.missing_since IS NULL
         ORDER BY n.id LIMIT ?3");
 
-    // Where ?2 is 1, those that may be spending come first; then those that were read the longest ago.
+    // If ?2 is 1, keys that may be spending come first; then the keys that were read the longest ago.
     TO_READ = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.owner_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
         ORDER BY (?2 = 1 AND (n.state = 'active' OR n.switch_doubted_at IS NOT NULL)) DESC,
           COALESCE(n.usage_read_at, 0), n.id LIMIT ?3");
 
-    // Whatever asks for it again from now on is seen: the mark is another one then.
+    // A later request to compute the cap is noticed, because it writes another time than this one.
     TAKE = "UPDATE generations SET cap_due_at = ?1
         WHERE public_id = ?2 AND state IN ('active', 'disabled')";
 
-    // What a successor gets of its key's share is settled with its mint: until then, no other is looked at.
+    // The share that a successor gets of its key's limit is settled with its mint: until then, no other cap is
+    // computed.
     BASIS = concat!("SELECT json_object('limit_nano', n.limit_nano, 'limit_reset', n.limit_reset,
           'sent', n.limit_sent_at IS NOT NULL, 'before_nano', n.lifetime_at_switch_nano,
           'spend', json_object('daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano,
@@ -75,13 +76,13 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM generations s WHERE s.owner_id = n.owner_id AND s.live = 1
             AND s.replaces IS NOT NULL AND s.state IN ('reserved', 'minting'))");
 
-    // The limit that was sent before, and may land yet.
+    // The limit that was sent before, and may still take effect.
     SENT = concat!("SELECT json_object(
           'wanted', n.state IN ('active', 'disabled') AND (?1 IS NULL OR ", stamp!("n.owner_id"), " = ?1),
           'limit_reset', n.limit_reset, 'sent_nano', n.limit_sent_nano, 'sent_at', n.limit_sent_at)
         FROM generations n WHERE n.public_id = ?2");
 
-    // A new nonce: whoever sent something earlier confirms nothing any more, and its doubt stays.
+    // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
     ABOUT_TO = concat!("UPDATE generations SET limit_sent_nano = MAX(?1, CASE WHEN limit_sent_at > ?2 THEN limit_sent_nano ELSE 0 END),
             limit_sent_at = ?3, op_nonce = ?4
         WHERE public_id = ?5 AND state IN ('active', 'disabled')
@@ -95,7 +96,7 @@ statements! {
     CONFIRMED = "UPDATE generations SET limit_nano = ?1, limit_reset = ?2, limit_sent_nano = ?3, limit_sent_at = ?4, change_id = ?5
         WHERE public_id = ?6 AND op_nonce = ?7 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?6)";
 
-    // Below a cent there is nothing to send: the key is off until there is. What lands late changes nothing back.
+    // Less than a cent cannot be sent: the key is disabled until there is more. A late statement changes nothing.
     EXHAUSTED = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT n.key_id, 'budget', 'caps', ?1, ?2 FROM generations n
         WHERE n.public_id = ?3 AND n.change_id = ?2
@@ -103,23 +104,23 @@ statements! {
 
     HAS_BUDGET = "DELETE FROM holds WHERE reason = 'budget' AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.change_id = ?2)";
 
-    // What one gives up, others that wait for it may have (?4 is 0). Where it has spent more than it may, or has another
-    // window, all others are computed anew: it may have been counted as less.
+    // If this key gives something up, the others that wait for it may have it (?4 is 0). If it has spent more than its
+    // limit, or has another window, all others are computed again (?4 is 1): it may have been counted as less.
     OTHERS = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1)
         WHERE (cap_due_at IS NOT NULL OR ?4 = 1) AND live = 1 AND public_id <> ?2
           AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
 
-    // Unless something has asked for it again meanwhile, or what was sent is not confirmed.
+    // Not if something has made the cap due again in the meantime, or if the limit that was sent is not settled.
     NEXT = "UPDATE generations SET cap_due_at = ?1 WHERE public_id = ?2 AND cap_due_at = ?3
         AND (?4 IS NULL OR EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?2))";
 
-    // Figures that came with an answer.
+    // The figures that came with an answer.
     TOLD = concat!("UPDATE generations SET ", figures!(), "
         WHERE public_id = ?10 AND state IN ('active', 'disabled') AND ", is_news!());
 }
 
-/// Lets go what fits its plan again, and lists the caps that are due.
+/// Lifts the hold `plan` from keys that are within their quota again, and returns the due caps.
 pub async fn due(
     db: &dyn Database,
     change: &PublicId,
@@ -132,7 +133,7 @@ pub async fn due(
     due.iter().map(|row| read(row)).collect()
 }
 
-/// Those of one owner.
+/// Returns the due caps of one owner.
 pub async fn due_beside(
     db: &dyn Database,
     owner: i64,
@@ -141,8 +142,8 @@ pub async fn due_beside(
     read_all(db, stmt!(DUE_BESIDE, owner, now, BATCH)).await
 }
 
-/// So many of an owner's that live, to be read: first those that may be spending, where that matters, and then those whose
-/// figures are the oldest.
+/// Returns at most `most` live generations of an owner to be read: with `spending_first` those that may be spending
+/// come first, and then those with the oldest figures.
 pub async fn to_read(
     db: &dyn Database,
     owner: i64,
@@ -160,30 +161,31 @@ async fn read_all(db: &dyn Database, stmt: Stmt) -> Result<Vec<Due>, DbError> {
 
 /// What a cap is computed from, as one transaction saw it.
 pub struct Basis {
-    /// What is confirmed to be in force.
+    /// The limit that OpenRouter has confirmed.
     pub limit: NanoUsd,
     pub limit_reset: LimitReset,
-    /// Something else was sent since, whose outcome is not known.
+    /// Another limit was sent since, whose outcome is unknown.
     pub sent: bool,
+    /// What the key had spent before its owner began to prepay.
     pub before_prepaid: NanoUsd,
     pub spend: Option<Spend>,
-    /// The plan allows fewer keys.
+    /// The key has the hold `plan`: the plan allows fewer keys.
     pub put_off: bool,
-    /// It is off because nothing was left.
+    /// The key has the hold `budget`: it is disabled because nothing was left.
     pub held: bool,
-    /// The key has two secrets that work: nothing is raised meanwhile.
+    /// The key has two secrets that work: no limit is raised meanwhile.
     pub paired: bool,
     pub grants: Grants,
     pub siblings: Vec<Sibling>,
-    /// The guardrail that is confirmed to be in force, and the one that the plan names.
+    /// The guardrail that OpenRouter has confirmed, and the one that the plan names.
     pub guardrail_id: Option<String>,
     pub guardrail_wanted: Option<String>,
-    /// Another was sent since, whose outcome is not known.
+    /// Another guardrail was sent since, whose outcome is unknown.
     pub guardrail_sent: bool,
-    /// How far the account's list was read in search of it.
+    /// The offset up to which the account's list was read in search of the key's guardrail.
     pub guardrail_list_offset: usize,
     stamp: String,
-    /// When it has its next turn, should it not be settled in this.
+    /// When the cap is due again, if it is not settled now.
     pub taken: Timestamp,
 }
 
@@ -207,7 +209,8 @@ from_json! {
     }
 }
 
-/// Takes a cap up. `None` when there is none any more. `now` is the job's, `clock` the time it is.
+/// Takes a cap up. Returns `None` if the generation is not live any more, or a successor of the owner is being made.
+/// `now` is the job's clock, `clock` is the present time.
 pub async fn take_up(
     db: &dyn Database,
     generation: &str,
@@ -240,24 +243,24 @@ pub async fn take_up(
     }))
 }
 
-/// One sending of a limit.
+/// One limit that is to be sent.
 pub struct PendingLimit<'a> {
     pub generation: &'a str,
-    /// Only this sending knows it.
+    /// Only this sending knows the nonce.
     pub nonce: &'a str,
     pub limit: NanoUsd,
-    /// What it was computed from; `None` for a limit that is lower whatever the siblings do.
+    /// What the limit was computed from; `None` for a limit that is lower whatever the siblings do.
     pub basis: Option<&'a Basis>,
 }
 
-/// What was sent before, when, and the window the key has.
+/// The window of the key, and the limit that was in flight before, with its time.
 pub struct LimitInFlight {
     pub limit_reset: LimitReset,
     earlier: Option<(NanoUsd, Timestamp)>,
 }
 
 impl LimitInFlight {
-    /// Whether something was sent before, and may be in force.
+    /// Whether another limit was sent before, and may be in force.
     pub const fn is_of_another(&self) -> bool {
         self.earlier.is_some()
     }
@@ -272,8 +275,8 @@ from_json! {
     }
 }
 
-/// Writes the doubt down before the limit is sent. `None` when what it was computed from has changed, or it has ended:
-/// nothing may be sent then.
+/// Marks the limit as in flight before it is sent. Returns `None` if what it was computed from has changed or the
+/// generation has ended: then nothing may be sent.
 pub async fn mark_in_flight(
     db: &dyn Database,
     turn: &PendingLimit<'_>,
@@ -290,7 +293,7 @@ pub async fn mark_in_flight(
         turn.generation,
         stamp
     );
-    // Not sent twice: the first one's own doubt would change what the second is asked to hold against.
+    // The batch is not retried: the first one's own mark would change the summary that the second is compared with.
     let rows = db.batch(vec![sent, about_to]).await?;
     let row = rows_of(&rows, 0)?.first();
     let row = row.map(|row| read::<SentRow>(row)).transpose()?;
@@ -300,7 +303,7 @@ pub async fn mark_in_flight(
     }))
 }
 
-/// What upstream's answer says is in force now, and when it is to be looked at again.
+/// What OpenRouter's answer says is in force now, and when the cap is due again.
 pub struct Agreed<'a> {
     pub limit_reset: LimitReset,
     pub spend: &'a Spend,
@@ -308,8 +311,8 @@ pub struct Agreed<'a> {
     pub next: Option<Timestamp>,
 }
 
-/// Upstream's answer agrees and nothing else was sent meanwhile: the limit is in force, and the doubt ends but for what
-/// was sent earlier and may land yet; that is said again until it cannot.
+/// Settles a limit after OpenRouter's answer agreed: it is in force, if nothing else was sent meanwhile, and the answer
+/// is true. An earlier limit that may still take effect stays in flight, and the cap is due again once it cannot.
 pub fn settle(
     db: &dyn Database,
     turn: &PendingLimit<'_>,
@@ -324,7 +327,7 @@ pub fn settle(
     let (generation, nonce) = (turn.generation, turn.nonce);
     let mut batch = vec![
         stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
-        // Before its window changes: what it had spent by then is of the one before.
+        // Before the window changes: what was spent by then belongs to the window before.
         spend_stmt(generation, agreed.spend),
         stmt!(
             CONFIRMED,
@@ -355,7 +358,7 @@ pub fn settle(
     crate::store::audit::run(db, batch, change, generation)
 }
 
-/// Nothing has to be sent: when to look again.
+/// Records when the cap is due again, if nothing has to be sent.
 pub async fn keep(
     db: &dyn Database,
     generation: &str,
@@ -366,7 +369,7 @@ pub async fn keep(
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
-/// Writes down what a key was read to have spent.
+/// Stores a reading of a key's spend.
 pub async fn record_spend(
     db: &dyn Database,
     generation: &str,

@@ -1,5 +1,5 @@
-//! Plans: what their owners get. A change of one reaches all of them in the same batch: mints under way are not recorded
-//! any more, limits are computed anew, and keys that it no longer allows are disabled.
+//! Plans: what their owners get. A change of a plan reaches all its owners in the same batch: mints that are under way
+//! are not recorded any more, caps become due, and keys that the plan no longer allows are disabled.
 
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ macro_rules! plan {
 }
 
 statements! {
-    // Behind the plan of that name; without one, from the first.
+    // Behind the plan named ?1; without a name, from the first plan on.
     PAGE = concat!(plan!(), "WHERE p.id > CASE WHEN ?1 IS NULL THEN 0 ELSE (SELECT b.id FROM plans b WHERE b.name = ?1) END
         ORDER BY p.id LIMIT ?2");
 
@@ -43,7 +43,7 @@ statements! {
         SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?1 WHERE ", written!(), "
         ON CONFLICT DO NOTHING");
 
-    // A plan is prepaid or is not, for good: what its owners have paid would mean something else.
+    // A plan stays prepaid or not prepaid for good; otherwise what its owners have paid would get another meaning.
     CHANGE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, ?2, 'plan_changed', m.public_id, ?3
         FROM members m JOIN settings s JOIN plans p
@@ -68,7 +68,8 @@ statements! {
 
     OWNER_DUE = concat!("UPDATE generations SET cap_due_at = ?3 WHERE owner_id = ?4 AND live = 1 AND ", written!());
 
-    // Keys beyond what the plan allows, of all its owners or of one, each with its row: a change of its own beside ?1.
+    // Keys beyond the plan's quota, of all its owners or of one owner. Each gets an audit row of a second change, ?3,
+    // since ?1 is the change of the plan.
     EXCESS_OF_PLAN = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?3, r.key, 'hold_put', ?4, 'plan', ?5 FROM ranked_keys r
         WHERE r.plan_id = (SELECT p.id FROM plans p WHERE p.name = ?6) AND r.rank > r.max_active_keys
@@ -87,11 +88,11 @@ statements! {
           AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)
         ON CONFLICT DO NOTHING";
 
-    // Caps follow a hold of the plan's, put or lifted.
+    // A cap becomes due when the hold `plan` is set or lifted.
     FIT_DUE = "UPDATE generations SET cap_due_at = ?2 WHERE live = 1
         AND key_id IN (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target WHERE a.change_id = ?1)";
 
-    // Keys that fit again, whatever made the room: of everybody, or of one owner.
+    // Keys that are within the quota again, for whatever reason: of everyone, or of one owner.
     FITTING = "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, k.public_id, 'hold_lifted', ?2, 'plan', ?3 FROM holds h JOIN keys k ON k.id = h.key_id
         WHERE h.reason = 'plan'
@@ -110,7 +111,7 @@ statements! {
             AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target))";
 }
 
-/// A plan as admins see it. A prepaid one has no limit of its own.
+/// A plan as administrators see it. A prepaid plan has no limit of its own.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     pub name: String,
@@ -119,9 +120,9 @@ pub struct Plan {
     pub expiry_days: u32,
     pub max_active_keys: i64,
     pub workspace_id: Option<String>,
-    /// What its keys may ask for, as upstream knows it.
+    /// The guardrail of its keys, by OpenRouter's id.
     pub guardrail_id: Option<String>,
-    /// Of a payment's amount, what is not passed on.
+    /// The part of a payment that is not passed on, in percent.
     pub margin_percent: String,
     pub is_default: bool,
 }
@@ -156,10 +157,10 @@ impl From<PlanRow> for Plan {
     }
 }
 
-/// Plans of a page.
+/// The number of plans on one page.
 pub const PAGE_ROWS: usize = 50;
 
-/// A page of plans behind the one of that name, and one more, if there is.
+/// Reads a page of plans, behind the one named `after`, and one more if there is one.
 pub async fn page(
     db: &dyn Database,
     session: &Session,
@@ -169,6 +170,7 @@ pub async fn page(
     asked(db, session, stmt!(PAGE, after, more)).await
 }
 
+/// Reads the plan with this name.
 pub async fn named(
     db: &dyn Database,
     session: &Session,
@@ -184,16 +186,16 @@ async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<P
     Ok(plans?.into_iter().map(Plan::from).collect())
 }
 
-/// What a plan is to be; what is `None` stays as it is.
+/// The terms that a plan is to have. A field that is `None` stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct PlanTerms {
     pub limit: Option<NanoUsd>,
     pub limit_reset: Option<LimitReset>,
     pub expiry_days: Option<u32>,
     pub max_active_keys: Option<i64>,
-    /// `Some(None)` is the account's default.
+    /// `Some(None)` means the account's default workspace.
     pub workspace_id: Option<Option<String>>,
-    /// `Some(None)` is none.
+    /// `Some(None)` means no guardrail.
     pub guardrail_id: Option<Option<String>>,
     pub margin_bp: Option<i64>,
     pub make_default: bool,
@@ -205,7 +207,7 @@ impl PlanTerms {
     }
 }
 
-/// An admin's change, and the fresh ids it would get: one for itself, one for what it does to keys.
+/// A change by an administrator or an owner, and its new ids: one for the change itself, one for what it does to keys.
 pub struct AdminChange<'a> {
     pub session: &'a Session,
     pub change: PublicId,
@@ -213,7 +215,7 @@ pub struct AdminChange<'a> {
     pub now: Timestamp,
 }
 
-/// How a plan stands after a change was asked for, and whether it was this change that made it so.
+/// A plan after a change was requested, and whether this change was made.
 pub struct Changed {
     pub plan: Option<Plan>,
     pub done: bool,
@@ -223,6 +225,7 @@ fn target(name: &str) -> String {
     ["plan:", name].concat()
 }
 
+/// Creates a plan. `done` is false if there is a plan of this name.
 pub async fn create(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -252,7 +255,7 @@ pub async fn create(
     ending_with(db, by, name, stmts).await
 }
 
-/// Changes a plan for all of its owners.
+/// Changes a plan for all of its owners. `done` is false if the guard refused.
 pub async fn change(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -311,7 +314,7 @@ pub async fn change(
     ending_with(db, by, name, stmts).await
 }
 
-/// Runs them, and reads how the plan stands then.
+/// Runs the statements, and reads the plan as it is then.
 async fn ending_with(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -334,7 +337,8 @@ async fn ending_with(
     })
 }
 
-/// What of an owner's keys the change of `change` and `target` no longer allows is disabled, and the hold of what fits ends.
+/// The statements that adapt an owner's keys to the quota. If the change of `change` and `target` was made, keys beyond
+/// the quota get the hold `plan`; keys within it lose that hold.
 pub(crate) fn fit_owner(
     change: &PublicId,
     target: &str,
@@ -357,7 +361,7 @@ pub(crate) fn fit_owner(
     stmts
 }
 
-/// The caps of an owner's keys are to be computed anew.
+/// The statement that makes the caps of an owner's keys due.
 pub(crate) fn owner_due(change: &PublicId, target: &str, owner: i64, now: Timestamp) -> Stmt {
     stmt!(OWNER_DUE, change, target, now, owner)
 }
@@ -371,7 +375,7 @@ fn apply_quota(change: &PublicId, fitting: Stmt, now: Timestamp) -> Vec<Stmt> {
     ]
 }
 
-/// Lets go whatever fits its plan again.
+/// The statements that lift the hold `plan` from every key that is within its plan's quota again.
 pub(crate) fn lift_fitting(change: &PublicId, now: Timestamp) -> Vec<Stmt> {
     vec![
         stmt!(FITTING, change, "sweep", now),

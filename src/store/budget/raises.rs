@@ -46,7 +46,7 @@ statements! {
         WHERE r.public_id = ?1");
 }
 
-/// More for one key than its plan gives.
+/// A raise as it goes into the answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Raise {
     id: String,
@@ -71,7 +71,7 @@ from_json! {
     }
 }
 
-/// A raise, and what the key may have without it and with it.
+/// A raise, and the key's limit without it and with it.
 #[derive(Debug, Serialize)]
 pub struct Raised {
     pub raise: Raise,
@@ -100,7 +100,8 @@ impl From<RaisedRow> for Raised {
     }
 }
 
-/// Raises a key's limit; `None` where it cannot be.
+/// Raises a key's limit by `amount` until `until`, or for good. Returns `None` if the key has ended or its plan is
+/// prepaid.
 pub async fn raise(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -113,7 +114,7 @@ pub async fn raise(
     let (change, admin) = (&by.change, &by.session.member);
     let stmts = vec![
         stmt!(RAISE_GUARD, change, key, by.now, admin, by.session.epoch),
-        // In force from this second on, and no more from the one in which it is ended.
+        // It begins a second ago: it is in force from this second on, and it can still be ended within this second.
         stmt!(RAISE, change, key, raise, amount, by.now.plus(-1), until),
         owner_due(change, key, owner, by.now),
         stmt!(RAISED, raise.as_str(), by.now),
