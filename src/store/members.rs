@@ -1,4 +1,4 @@
-//! Members: who a session speaks for, signing in, and ending sessions.
+//! Members: who a session belongs to, signing in, and ending sessions.
 
 pub mod blocks;
 pub mod export;
@@ -23,11 +23,12 @@ statements! {
             'created_at', m.created_at, 'status', m.status, 'epoch', m.epoch + s.session_epoch)
         FROM members m JOIN settings s WHERE m.public_id = ?1";
 
-    // A state comes back once: whoever writes its row first has it, and sending the same sign-in again is no replay.
+    // A state can be used once: the sign-in that writes its row first has it. Sending the same sign-in again is no
+    // replay.
     BURN = "INSERT INTO used_states (state_sha256, change_id, expires_at) VALUES (?1, ?2, ?3)
         ON CONFLICT DO NOTHING";
 
-    // The first sign-in ties this database to its public origin.
+    // The first sign-in binds this database to its public origin.
     BIND_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, 'instance', 'instance_bound', 'sign-in', ?2 FROM instance i
         WHERE i.public_origin IS NULL
@@ -37,7 +38,7 @@ statements! {
     BIND = "UPDATE instance SET public_origin = ?1, change_id = ?2
         WHERE public_origin IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'instance')";
 
-    // Configuration seeds the default plan once; from then on the row rules.
+    // Configuration seeds the default plan once; from then on only the row counts.
     SEED_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, 'plan:default', 'plan_seeded', 'sign-in', ?2
         WHERE NOT EXISTS (SELECT 1 FROM plans WHERE is_default = 1)
@@ -50,7 +51,7 @@ statements! {
         WHERE NOT EXISTS (SELECT 1 FROM plans WHERE is_default = 1)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?6 AND target = 'plan:default')";
 
-    // Whoever has left comes back to the row that they left: the same owner, who has spent what they have spent.
+    // A member who has left gets their old row back: the same owner, with everything that this owner has spent.
     RETURN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, m.public_id, 'member_returned', m.public_id, m.status, 'active', ?2 FROM members m
         WHERE m.provider = ?3 AND m.subject IN (SELECT value FROM json_each(?4)) AND m.status = 'left'
@@ -74,14 +75,15 @@ statements! {
         WHERE p.is_default = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)
           AND NOT EXISTS (SELECT 1 FROM members WHERE provider = ?4 AND subject = ?5)";
 
-    // Owners are never deleted and have one writer at a time: the newest is the one made just now.
+    // Owners are never deleted and the database has one writer at a time: the newest owner is the one that was just
+    // made.
     MEMBER = "INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at,
             created_at, signed_in_at, change_id)
         SELECT (SELECT MAX(id) FROM owners), ?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?1)
           AND NOT EXISTS (SELECT 1 FROM members WHERE provider = ?2 AND subject = ?3)";
 
-    // A login that one account gave up, and another has taken, belongs to the one that signs in under it.
+    // A login that one account gave up and another has taken belongs to the account that signs in under it.
     PASS_ON_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, m.public_id, 'login_passed_on', 'sign-in', ?2 FROM members m
         WHERE lower(m.login) = ?3 AND m.provider = ?4 AND m.subject <> ?5 AND m.status <> 'left' AND m.login_passed_on_at IS NULL
@@ -93,7 +95,7 @@ statements! {
         WHERE lower(login) = ?3 AND login_passed_on_at IS NULL
           AND EXISTS (SELECT 1 FROM audit a WHERE a.change_id = ?1 AND a.target = members.public_id AND a.action = 'login_passed_on')";
 
-    // The login is an attribute; the person is (provider, subject).
+    // The login is an attribute; a person is identified by (provider, subject).
     REFRESH = "UPDATE members SET login = ?1, login_passed_on_at = NULL, account_created_at = ?2, signed_in_at = ?3, change_id = ?4
         WHERE provider = ?5 AND subject = ?6
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = members.public_id)";
@@ -134,8 +136,8 @@ from_json! {
     }
 }
 
-/// Runs `stmts` together with the check that the session is current, in one round trip. The rows are those of `stmts`.
-/// For reads; a write puts the same check into its own guard.
+/// Runs `stmts` together with the check that the session is current, in one round trip. Returns the member and the rows
+/// of `stmts`. It is for reads; a write puts the same check into its own guard.
 pub async fn signed_in(
     db: &dyn Database,
     session: &Session,
@@ -148,12 +150,13 @@ pub async fn signed_in(
     Ok((member, rows))
 }
 
-/// How the member stands, in the same transaction as what it is asked with; [`current`] reads it.
+/// The statement that reads the member's status and epoch, in the same transaction as what the member asks for;
+/// [`current`] checks them.
 pub(crate) fn session_check(session: &Session) -> Stmt {
     stmt!(SESSION, &session.member)
 }
 
-/// The member, if the session is current.
+/// Returns the member if the session is current; otherwise `SessionEnded` or `MemberNotActive`.
 pub(crate) fn current(rows: &Rows, session: &Session) -> Result<Member, StoreError> {
     let member: Option<Member> = rows.first().map(|row| read(row)).transpose()?;
     let member = member.ok_or(StoreError::SessionEnded)?;
@@ -166,12 +169,12 @@ pub(crate) fn current(rows: &Rows, session: &Session) -> Result<Member, StoreErr
     Ok(member)
 }
 
-/// A sign-in that a provider has vouched for.
+/// A sign-in that a provider has confirmed.
 pub struct SignIn<'a> {
     pub identity: &'a Identity,
-    /// What stands for them if they have left, under every secret there is.
+    /// The pseudonyms that replace their account number if they have left, one for each secret of the deployment.
     pub left_as: Vec<String>,
-    /// Used if the person is new.
+    /// The id of the member, if the person is new.
     pub member: PublicId,
     pub change: PublicId,
     pub state_sha256: String,
@@ -181,15 +184,17 @@ pub struct SignIn<'a> {
     pub now: Timestamp,
 }
 
+/// The outcome of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignedIn {
     As(Session),
-    /// The state came back before.
+    /// The state was used before.
     Replayed,
     NotActive(Status),
 }
 
-/// Burns the state, makes or refreshes the member, and on the very first sign-in ties the database to its origin and seeds the plan.
+/// Uses up the state and makes or refreshes the member. The very first sign-in also binds the database to its origin
+/// and seeds the default plan.
 pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn, DbError> {
     let SignIn {
         identity,
@@ -298,7 +303,7 @@ impl SignedInRow {
     }
 }
 
-/// Ends every session of the member, this one included. False when this one had ended already.
+/// Ends every session of the member, this one included. Answers false if this session had already ended.
 pub fn end_sessions(
     db: &dyn Database,
     session: &Session,
@@ -313,7 +318,8 @@ pub fn end_sessions(
     crate::store::audit::run(db, batch, change, member.as_str())
 }
 
-/// Ends every session of a member, as an admin. False when there is no such member, or the admin's own session has ended.
+/// Ends every session of a member, as an administrator. Answers false if there is no such member, or if the
+/// administrator's own session has ended.
 pub fn end_sessions_of(
     db: &dyn Database,
     admin: &Session,

@@ -1,5 +1,6 @@
-//! Who may not claim, by provider and account number, also before they ever sign in. A block refuses claims and whatever
-//! needs a claim's gates; a key that is there goes on working. A ban (`offboard`) is what ends those.
+//! Blocks: who may not claim, by provider and account number, also before the person ever signs in. A block refuses
+//! claims and everything that needs the gates of a claim. An existing key continues to work; a ban (`offboard`) is what
+//! ends keys.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::store::query::last_row;
 use crate::store::query::rows_of;
 use crate::store::{json_rows, members};
 
-/// Blocks of a page.
+/// The number of blocks on one page.
 pub const PAGE_ROWS: usize = 50;
 
 statements! {
@@ -26,7 +27,7 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.provider = ?6 AND b.subject = json_extract(j.value, '$.subject'))
         ON CONFLICT DO NOTHING";
 
-    // Only while nothing newer was written down: what lands late puts back nothing that was lifted.
+    // Only while this change is the newest of the block: a late statement does not restore a lifted block.
     PUT = "INSERT INTO blocks (provider, subject, since, public_id, change_id)
         SELECT ?1, json_extract(j.value, '$.subject'), ?2, json_extract(j.value, '$.id'), ?3 FROM json_each(?4) j
         WHERE ?3 = (SELECT u.change_id FROM audit u WHERE u.target = json_extract(j.value, '$.id') ORDER BY u.id DESC LIMIT 1)
@@ -52,32 +53,33 @@ statements! {
         ORDER BY b.provider, b.subject LIMIT ?2";
 }
 
-/// A page of blocks behind the one of that id; one more than a page, if there is.
+/// The statement that reads a page of blocks, behind the one with the id `after`, and one more if there is one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
     stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
-/// Blocks, each with the member that it is about, if they have signed in.
+/// Returns the blocks, each with the member that it is about, if they have signed in.
 pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
     json_rows::rows(rows)
 }
 
-/// Somebody to block, and the id that the block would get.
+/// A person to block, and the id that the block would get.
 #[derive(Serialize)]
 pub struct NewBlock {
     pub id: String,
+    /// The account number at the provider.
     pub subject: String,
 }
 
-/// An admin who puts or lifts blocks.
+/// The administrator who sets or lifts blocks, and the change.
 pub struct AdminActor<'a> {
     pub session: &'a Session,
     pub change: PublicId,
     pub now: Timestamp,
 }
 
-/// Blocks those who are not yet; how many that were.
+/// Blocks the people who are not blocked yet. Returns how many those were.
 pub async fn put(
     db: &dyn Database,
     by: &AdminActor<'_>,

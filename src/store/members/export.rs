@@ -1,5 +1,5 @@
-//! Everything that is kept about a member, for themselves: no hash, no secret, and of others only what they are here. It is
-//! read by pages, section after section and newest first in each: however much there is, all of it comes.
+//! Everything that is stored about a member, for the member: no hash, no secret, and of other people only their role.
+//! It is read in pages, one section after another and newest first in each, so that all of it is delivered.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,9 +9,10 @@ use crate::ports::{DbError, Rows, Sql, Stmt};
 use crate::store::json_rows;
 use crate::store::query::rows_of;
 
-/// Rows of a page, over all sections: with the longest notes well below what a row set may hold.
+/// The number of rows on one page, over all sections. With the longest notes they stay well below what one result may
+/// hold.
 pub const PAGE_ROWS: usize = 500;
-/// Behind every position.
+/// The position behind all others: reading begins at the newest row.
 const FROM_THE_NEWEST: i64 = i64::MAX;
 
 statements! {
@@ -24,7 +25,7 @@ statements! {
             WHERE t.provider = m.provider AND t.subject = m.subject)))
         FROM members m WHERE m.public_id = ?1";
 
-    // Each with its position, which is taken out before it is shown.
+    // Each row has its position, which is removed before the row is shown.
     KEYS = "SELECT json_object('position', k.id, 'id', k.public_id, 'name', k.name, 'origin', k.origin,
           'created_at', k.created_at, 'ended_at', k.ended_at, 'own_limit_usd', k.own_limit_nano,
           'upstream_limit_usd', k.upstream_limit_nano, 'preferred_at', k.preferred_at,
@@ -43,7 +44,7 @@ statements! {
         FROM members m JOIN keys k ON k.owner_id = m.owner_id JOIN raises r ON r.key_id = k.id
         WHERE m.public_id = ?1 AND r.id < ?2 AND ?3 = ?3 ORDER BY r.id DESC LIMIT ?4";
 
-    // Of the same second, by their ids.
+    // Payments of the same second are ordered by their ids.
     PAYMENTS = "SELECT json_object('position', y.at, 'id', y.payment_id, 'amount_usd', y.paid_nano, 'credit_usd', y.credit_nano,
           'booked_at', y.at)
         FROM members m JOIN payments y ON y.owner_id = m.owner_id
@@ -66,7 +67,7 @@ statements! {
         ORDER BY u.id DESC LIMIT ?4";
 }
 
-/// The sections in their order, with what reads each.
+/// The sections in their order, each with the statement that reads it.
 static SECTIONS: [(&str, &Sql); 6] = [
     ("keys", &KEYS),
     ("generations", &GENERATIONS),
@@ -77,7 +78,7 @@ static SECTIONS: [(&str, &Sql); 6] = [
 ];
 
 from_json! {
-    /// Where a page begins: in which section, behind which row of it.
+    /// Where a page begins: in which section, and behind which row of it.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     pub struct ExportPosition {
         section: i64,
@@ -87,7 +88,7 @@ from_json! {
 }
 
 impl ExportPosition {
-    /// At the newest row of the first section.
+    /// Returns the position at the newest row of the first section.
     pub fn first() -> Self {
         Self::beginning_of(0)
     }
@@ -105,7 +106,8 @@ impl ExportPosition {
     }
 }
 
-/// What reads a page: the member, and each section from this position on, with one row more than fits.
+/// Returns the statements that read a page: the member, and each section from this position on, with one row more than
+/// fits.
 pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
     let mut stmts = vec![stmt!(MEMBER, &session.member)];
@@ -128,7 +130,7 @@ pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
     stmts
 }
 
-/// A page, every section of it, and where the next one begins.
+/// Returns a page with every section in it, and the position at which the next page begins, if there is one.
 pub fn read_page(
     rows: &[Rows],
     from: &ExportPosition,

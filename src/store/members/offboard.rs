@@ -1,5 +1,5 @@
-//! Members who are suspended, banned, let in again, or leave: in one batch their standing, their sessions and all of
-//! their keys. Whatever is being made for them meanwhile is refused by the record's gates.
+//! Members who are suspended, banned or reinstated, or who leave. One batch changes their status, their sessions and
+//! all of their keys. A key that is being made for them meanwhile is refused by the gates of its record.
 
 use serde_json::Value;
 
@@ -17,11 +17,11 @@ use crate::store::query::last_row;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// Generations that a request itself sees to; the sweep has the others.
+/// A request itself removes at most this many generations; the sweep removes the others.
 const AT_ONCE: i64 = 5;
 
 statements! {
-    // Who left cannot be acted on, and who is an admin by configuration only be let in again.
+    // A member who has left cannot be changed. An administrator by configuration can only be reinstated.
     STAND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, m.public_id, ?2, a.public_id, m.status, ?3, ?4
         FROM members m JOIN members a ON a.public_id = ?5 JOIN settings s
@@ -33,7 +33,7 @@ statements! {
     STAND = "UPDATE members SET status = ?1, epoch = epoch + 1, change_id = ?2
         WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 
-    // An admin's hold on a key that has ended would refuse their claims for ever.
+    // An admin's hold on a key that has ended would refuse the member's claims for ever.
     FORGIVE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, k.public_id, 'hold_lifted', ?2, 'admin', ?3
         FROM members m JOIN keys k ON k.owner_id = m.owner_id JOIN holds h ON h.key_id = k.id AND h.reason = 'admin'
@@ -43,7 +43,7 @@ statements! {
     FORGIVE = "DELETE FROM holds WHERE reason = 'admin' AND key_id IN
         (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target WHERE a.change_id = ?1 AND a.action = 'hold_lifted')";
 
-    // A ban holds for the person, whatever becomes of the member's row.
+    // A ban is for the person, whatever happens to the member's row.
     BAN_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, ?2, 'blocked', ?3, m.public_id, ?4 FROM members m
         WHERE m.public_id = ?5 AND m.status = 'banned' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?5)
@@ -55,7 +55,7 @@ statements! {
         WHERE m.public_id = ?4 AND ?3 = (SELECT a.change_id FROM audit a WHERE a.target = ?2 ORDER BY a.id DESC LIMIT 1)
         ON CONFLICT DO NOTHING";
 
-    // Only the ban's own block: one that was put by itself is lifted by itself.
+    // Lifts only the block that the ban has set: a block that was set separately is lifted separately.
     UNBAN_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT ?1, b.public_id, 'unblocked', ?2, m.public_id, ?3
         FROM members m JOIN blocks b ON b.provider = m.provider AND b.subject = m.subject
@@ -88,12 +88,12 @@ statements! {
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3) AND ended_at IS NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = keys.public_id)";
 
-    // What this very change wants gone upstream.
+    // The generations that this change wants removed at OpenRouter.
     DUE = concat!("SELECT json_object(", due!(), ")
         FROM members m JOIN generations n ON n.owner_id = m.owner_id
         WHERE m.public_id = ?1 AND n.live = 1 AND n.state = 'revoking' AND n.change_id = ?2 LIMIT ?3");
 
-    // Whether a secret of theirs may still work.
+    // Whether no secret of theirs can work any more.
     KEYS_OFF = "SELECT json_object('off', NOT EXISTS (SELECT 1 FROM generations n WHERE n.owner_id = m.owner_id AND n.live = 1))
         FROM members m WHERE m.public_id = ?1";
 
@@ -103,7 +103,7 @@ statements! {
         WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND m.login = ?5
         ON CONFLICT DO NOTHING";
 
-    // A name needs an audit row of its key; one that ends now has it already.
+    // A key's name changes only with an audit row of the key; a key that ends in this batch has one already.
     UNNAME_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, k.public_id, 'key_renamed', m.public_id, ?2 FROM members m JOIN keys k ON k.owner_id = m.owner_id
         WHERE m.public_id = ?3 AND k.name IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?3)
@@ -117,7 +117,7 @@ statements! {
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2) AND label IS NOT NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 
-    // Nobody is left to answer.
+    // The requests are declined, since nobody is left to receive an answer.
     WITHDRAW_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, q.public_id, 'request_decided', m.public_id, q.state, 'declined', ?2
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
@@ -132,32 +132,33 @@ statements! {
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 
-    // A permission names the person. Should they come back, they ask again.
+    // An allotment names the person. If they come back, they ask again.
     UNALLOT = "DELETE FROM allotments
         WHERE (provider, subject) = (SELECT m.provider, m.subject FROM members m WHERE m.public_id = ?2)
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 
-    // Kept answers, their own and admins' about them, may name the person.
+    // Stored answers to the member, and to administrators about the member, may name the person.
     UNANSWER = "DELETE FROM idempotency_keys
         WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?2)
             OR (owner_id, key_sha256) IN (SELECT o.owner_id, o.key_sha256 FROM idempotency_names o WHERE o.member = ?2))
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
 
-    // Last: the others find the person by what this erases. The owner stays, with what was spent and by which plan.
+    // It comes last, because the other statements find the person by what it erases. The owner stays, with what was
+    // spent and under which plan.
     ERASE = "UPDATE members SET status = 'left', subject = ?1, login = '', login_passed_on_at = NULL, account_created_at = 0,
             terms_rev = 0, terms_at = NULL, epoch = epoch + 1, change_id = ?2
         WHERE public_id = ?3 AND change_id <> ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
 }
 
-/// An admin's word on a member.
+/// An administrator's change of a member's status.
 pub struct StatusChange<'a> {
     pub session: &'a Session,
     pub member: PublicId,
     pub status: Status,
     pub change: PublicId,
-    /// Of the block that a ban puts.
+    /// The id of the block that a ban sets.
     pub block: PublicId,
-    /// The account numbers of whom configuration names as admins, as a list in JSON.
+    /// The account numbers of the administrators in the configuration, as a JSON list.
     pub admins: String,
     pub now: Timestamp,
 }
@@ -172,8 +173,8 @@ impl StatusChange<'_> {
     }
 }
 
-/// Has a member stand as an admin says, where the guard lets it. How they stand afterwards, and what is to go at once;
-/// `None` when there is no such member.
+/// Sets a member's status, if the guard allows it. Returns the member as they are afterwards, and the generations to be
+/// removed at once; `None` if there is no such member.
 pub async fn set_member_status(
     db: &dyn Database,
     verdict: &StatusChange<'_>,
@@ -218,7 +219,7 @@ pub async fn set_member_status(
     Ok(details.map(|details| (details, due)))
 }
 
-/// All of a member's keys are to be removed, and nothing brings them back.
+/// The statements that end all of a member's keys: the keys are to be removed, and nothing enables them again.
 fn end_keys(change: &PublicId, actor: &PublicId, member: &PublicId, now: Timestamp) -> [Stmt; 4] {
     [
         stmt!(END_KEYS_GUARD, change, actor, now, member),
@@ -238,23 +239,24 @@ from_json! {
     }
 }
 
-/// Whether every key of the member's is confirmed to be off for good.
+/// Answers whether OpenRouter has confirmed that every key of the member is disabled for good.
 pub async fn keys_are_off(db: &dyn Database, member: &PublicId) -> Result<bool, DbError> {
     let row: Option<KeysOff> = last_row(&db.batch(vec![stmt!(KEYS_OFF, member)]).await?)?;
     Ok(row.is_some_and(|row| row.off))
 }
 
-/// A member who leaves, under the login that they confirmed.
+/// A member who leaves, with the login that they confirmed.
 pub struct Leaving<'a> {
     pub session: &'a Session,
     pub login: &'a str,
-    /// What stands for them from now on.
+    /// The pseudonym that replaces their account number.
     pub subject: &'a str,
     pub change: PublicId,
     pub now: Timestamp,
 }
 
-/// Ends everything of the member's and erases who they are. What is to go at once; `None` when the session has ended.
+/// Ends everything of the member's and erases who they are. Returns the generations to be removed at once; `None` if
+/// the session has ended or the login has changed.
 pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Vec<Due>>, DbError> {
     let (change, now) = (&leaving.change, leaving.now);
     let member = &leaving.session.member;

@@ -1,6 +1,8 @@
-//! What members ask an admin for, and what becomes of it. An approval writes an allotment: the permission to claim.
+//! Requests of members to an administrator, and the decisions. An approval writes an allotment: the permission to
+//! claim.
 //!
-//! Every batch that writes is audit first, so each may be sent twice. The words that people write are in `requests` alone.
+//! Every batch that writes begins with its audit row, so each may be sent twice. The words that people write are stored
+//! in `requests` alone.
 
 use serde::Serialize;
 
@@ -16,7 +18,7 @@ use crate::store::query::last_row;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// Requests of a page.
+/// The number of requests on one page.
 pub const PAGE_ROWS: usize = 50;
 
 /// A request as its member sees it.
@@ -27,7 +29,7 @@ macro_rules! card {
     };
 }
 
-/// A request as an admin sees it: with who asks.
+/// A request as an administrator sees it: with the member who asks.
 macro_rules! asked {
     () => {
         concat!(
@@ -41,7 +43,7 @@ macro_rules! asked {
     };
 }
 
-/// Whether the rule stands that a request of kind ?1 is about; accounts made after ?2 are too young.
+/// Whether a rule refuses what a request of kind ?1 is about; accounts made after ?2 are too young.
 macro_rules! needed {
     () => {
         "CASE ?1 WHEN 'claim' THEN g.claims = 'by_approval' AND g.allotted = 0
@@ -90,7 +92,7 @@ statements! {
     DECIDE = "UPDATE requests SET state = ?1, answer = ?2, decided_at = ?3, change_id = ?4
         WHERE public_id = ?5 AND state = 'open' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
 
-    // For the person, whatever becomes of the member's row; nothing is minted until they claim.
+    // The permission is for the person, whatever happens to the member's row; no key is made until they claim.
     ALLOT = "INSERT INTO allotments (public_id, provider, subject, kind, since, change_id)
         SELECT 'alt_' || substr(q.public_id, 5), m.provider, m.subject, q.kind, ?1, ?2
         FROM requests q JOIN members m ON m.owner_id = q.owner_id
@@ -102,6 +104,7 @@ statements! {
 }
 
 from_json! {
+    /// A request as its member sees it.
     #[derive(Clone, Debug, Serialize)]
     pub struct Request {
         pub id: String,
@@ -115,7 +118,7 @@ from_json! {
 }
 
 from_json! {
-    /// A request with who made it, for admins.
+    /// A request with the member who made it, for administrators.
     #[derive(Debug, Serialize)]
     pub struct RequestWithMember {
         member: Asker;
@@ -131,14 +134,14 @@ from_json! {
         provider: String,
         subject: String,
         login: String,
-        /// Since when it is a former one.
+        /// Since when the login is a former login.
         login_passed_on_at: Option<Timestamp>,
         account_created_at: Timestamp,
         blocked: bool,
     }
 }
 
-/// What a member wants to ask, and the fresh ids it would get.
+/// A request that a member wants to make, with the new ids that it would get.
 pub struct NewRequest<'a> {
     pub session: &'a Session,
     pub change: PublicId,
@@ -149,19 +152,20 @@ pub struct NewRequest<'a> {
     pub now: Timestamp,
 }
 
+/// The outcome of [`make`].
 pub enum Made {
     New(Request),
-    /// One of this kind is open already.
+    /// A request of this kind is open already.
     Open(Request),
-    /// Too many today.
+    /// The member has made too many requests in this UTC day.
     UsedUp,
-    /// No rule stands that it is about.
+    /// No rule refuses what the request is about.
     NotNeeded,
     NotActive(Status),
     SessionEnded,
 }
 
-/// Makes a request where a rule stands in the way, none of its kind is open and the day has one left.
+/// Makes a request if a rule refuses what it is about, none of its kind is open, and the day's quota is not used up.
 pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbError> {
     let (kind, member, now) = (wish.kind.name(), &wish.session.member, wish.now);
     let made_by = made_by(now, wish.min_account_age_days);
@@ -226,7 +230,7 @@ impl MadeRow {
     }
 }
 
-/// A member's own requests, newest first.
+/// The statement that reads a member's own requests, newest first, at most one page.
 pub fn own(session: &Session) -> Stmt {
     stmt!(
         OWN,
@@ -235,11 +239,13 @@ pub fn own(session: &Session) -> Stmt {
     )
 }
 
+/// Returns the rows of [`own`].
 pub fn read_own(rows: &Rows) -> Result<Vec<Request>, DbError> {
     rows.iter().map(|row| read(row)).collect()
 }
 
-/// A page of everybody's requests in a state, oldest first, after the one of that id; one more than a page, if there is.
+/// The statement that reads a page of everyone's requests in a state, oldest first, behind the one with the id `after`,
+/// and one more if there is one.
 pub fn page(state: RequestState, after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
     stmt!(
@@ -250,11 +256,12 @@ pub fn page(state: RequestState, after: Option<&PublicId>) -> Stmt {
     )
 }
 
+/// Returns the rows of [`page`].
 pub fn read_page(rows: &Rows) -> Result<Vec<RequestWithMember>, DbError> {
     rows.iter().map(|row| read(row)).collect()
 }
 
-/// An admin's decision.
+/// An administrator's decision on a request.
 pub struct RequestDecision<'a> {
     pub session: &'a Session,
     pub change: PublicId,
@@ -264,7 +271,8 @@ pub struct RequestDecision<'a> {
     pub now: Timestamp,
 }
 
-/// Decides an open request, and tells how it stands afterwards; `None` when there is no such request.
+/// Decides an open request, and returns the request as it is afterwards; `None` if there is no such request. It is
+/// still open if the session has ended.
 pub async fn decide(
     db: &dyn Database,
     made: &RequestDecision<'_>,

@@ -1,4 +1,4 @@
-//! Members as admins see them: a list by pages, and one with their keys.
+//! Members as administrators see them: a list in pages, and one member with their keys.
 
 use serde_json::Value;
 
@@ -7,14 +7,14 @@ use crate::domain::people::identity::Status;
 use crate::ports::{DbError, Rows, Stmt};
 use crate::store::json_rows;
 
-/// Members of a page.
+/// The number of members on one page.
 pub const PAGE_ROWS: usize = 50;
-/// Keys of a member that are shown, the newest.
+/// At most this many keys of a member are shown, the newest.
 const KEYS: i64 = 100;
-/// Behind every login that begins like the one before it, in the order of an index.
+/// Appended to the beginning of a login, it sorts behind every login that begins so, in the order of an index.
 const BEHIND: &str = "\u{10FFFF}";
 
-/// A member as an admin sees them; of who left, nothing that would say who they were.
+/// A member as an administrator sees them. For a member who has left, nothing says who they were.
 macro_rules! card {
     () => {
         "'id', m.public_id, 'provider', m.provider, 'subject', CASE m.status WHEN 'left' THEN NULL ELSE m.subject END,
@@ -32,7 +32,7 @@ macro_rules! members {
     };
 }
 
-/// Behind the member ?1, newest first: without one, from the newest.
+/// Behind the member ?1, newest first; without one, from the newest member on.
 macro_rules! older {
     () => {
         "m.owner_id < CASE WHEN ?1 IS NULL THEN 9e15 ELSE (SELECT c.owner_id FROM members c WHERE c.public_id = ?1) END
@@ -45,7 +45,7 @@ statements! {
 
     OF_STATUS = concat!("SELECT json_object(", card!(), ")", members!(), "WHERE m.status = ?3 AND ", older!());
 
-    // From ?3 on, before ?4: no pattern, so nothing in it is a wildcard.
+    // A range from ?3 to before ?4, not a pattern: no character in it is a wildcard.
     BY_LOGIN = concat!("SELECT json_object(", card!(), ")", members!(), "
         WHERE lower(m.login) >= ?3 AND lower(m.login) < ?4 AND (?5 IS NULL OR m.status = ?5)
           AND (?1 IS NULL OR (lower(m.login), m.owner_id)
@@ -63,7 +63,8 @@ statements! {
               ORDER BY k.created_at DESC LIMIT ?2) c)))", members!(), "WHERE m.public_id = ?1");
 }
 
-/// A page of members behind the one of that id, and one more, if there is: by the beginning of their login, or newest first.
+/// The statement that reads a page of members, behind the one with the id `after`, and one more if there is one. With
+/// `login` it lists those whose login begins so, in its order; otherwise newest first.
 pub fn page(login: Option<&str>, status: Option<Status>, after: Option<&PublicId>) -> Stmt {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
     let status = status.map(Status::name);
@@ -78,24 +79,27 @@ pub fn page(login: Option<&str>, status: Option<Status>, after: Option<&PublicId
     }
 }
 
-/// Whoever has exactly this id: ours, or their account number.
+/// The statement that reads the member with exactly this id: our own id, or their account number.
 pub fn by_id(id: &str, status: Option<Status>) -> Stmt {
     stmt!(BY_ID, id, status.map(Status::name))
 }
 
+/// The statement that reads a member with their keys.
 pub fn one(member: &PublicId) -> Stmt {
     stmt!(ONE, member, KEYS)
 }
 
+/// Returns the rows of [`page`] or [`by_id`] as they go into the answer.
 pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
     json_rows::rows(rows)
 }
 
+/// Returns the row of [`one`]; `None` if there is no such member.
 pub fn read_one(rows: &Rows) -> Result<Option<Value>, DbError> {
     Ok(json_rows::rows(rows)?.pop())
 }
 
-/// How the member of a row stands.
+/// Returns the status of the member in a row.
 pub fn status_of(member: &Value) -> Option<Status> {
     Status::parse(member.get("status")?.as_str()?)
 }
