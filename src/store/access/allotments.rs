@@ -1,5 +1,5 @@
-//! Permissions to claim, by provider and account number, also before the person ever signs in. Nothing is minted until they
-//! claim; a block, the ceiling and every other gate outrank a permission.
+//! Permissions to claim, by provider and account number, also for people who have never signed in. No key is made until
+//! they claim. A block, the ceiling and every other gate outrank a permission.
 
 use serde_json::Value;
 
@@ -12,10 +12,10 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::rows_of;
 use crate::store::{json_rows, members};
 
-/// Allotments of a page.
+/// The number of allotments on one page.
 pub const PAGE_ROWS: usize = 50;
 
-/// An allotment, with the member that it is about, if they have signed in.
+/// An allotment as a JSON object, with the member that it is about, if they have signed in.
 macro_rules! allotment {
     () => {
         "SELECT json_object('id', t.public_id, 'provider', t.provider, 'subject', t.subject, 'kind', t.kind, 'name', t.name,
@@ -32,7 +32,7 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM allotments t WHERE t.provider = ?6 AND t.subject = ?7 AND t.kind = ?8)
         ON CONFLICT DO NOTHING";
 
-    // Only while nothing newer was written down: what lands late puts back nothing that was withdrawn.
+    // Only while this change is the newest of the allotment: a late statement does not restore a withdrawn allotment.
     PUT = "INSERT INTO allotments (public_id, provider, subject, kind, name, since, change_id)
         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
         WHERE ?7 = (SELECT u.change_id FROM audit u WHERE u.target = ?1 ORDER BY u.id DESC LIMIT 1)
@@ -58,34 +58,37 @@ statements! {
         ORDER BY t.provider, t.subject, t.kind LIMIT ?2");
 }
 
-/// A page of allotments behind the one of that id; one more than a page, if there is.
+/// The statement that reads a page of allotments, behind the one with the id `after`, and one more if there is one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
     stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
+/// Returns the rows of [`page`] as they go into the answer.
 pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
     json_rows::rows(rows)
 }
 
-/// An admin who permits or withdraws.
+/// The administrator who permits or withdraws, and the change.
 pub struct By<'a> {
     pub session: &'a Session,
     pub change: PublicId,
     pub now: Timestamp,
 }
 
-/// Whom an admin permits to claim.
+/// The person whom an administrator permits to claim.
 pub struct Person<'a> {
     pub provider: &'static str,
+    /// The account number at the provider.
     pub subject: &'a str,
-    /// `claim`, or `appeal` where the age of the account is waived too.
+    /// `claim`, or `appeal` if the age of the account is waived too.
     pub kind: &'static str,
-    /// What their key is called.
+    /// The name that their key gets.
     pub name: Option<&'a str>,
 }
 
-/// Permits a person to claim. The allotment there is, and whether it is this one; `None` where this one was withdrawn.
+/// Permits a person to claim. Returns the allotment that exists now, and whether it is this one; `None` if this one was
+/// made before and has been withdrawn.
 pub async fn put(
     db: &dyn Database,
     by: &By<'_>,
@@ -117,7 +120,7 @@ pub async fn put(
     }))
 }
 
-/// Withdraws a permission. A key that is there goes on working; what is being made for it meanwhile is not recorded.
+/// Withdraws a permission. An existing key continues to work; a key that is being made is not recorded.
 pub async fn withdraw(
     db: &dyn Database,
     by: &By<'_>,

@@ -1,4 +1,4 @@
-//! What the database knew about a claim, as the closing statement of its batch tells it.
+//! What the database knew about a claim, as the last statement of the claim's batch returns it.
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::people::identity::Status;
@@ -11,7 +11,7 @@ from_json! {
         status: Status,
         session_current: bool,
         minting_open: bool,
-        /// NULL until the instance is bound: nothing is ours then.
+        /// NULL until the database is bound to a public origin; the gate refuses until then.
         same_instance: Option<i64>,
         pause_until: Timestamp,
         blocked: bool,
@@ -29,8 +29,9 @@ from_json! {
     pub(crate) struct SeatsRow {
         taken: i64,
         live: i64,
-        /// A seat is retained for this very key, or for any next key of its owner.
+        /// A seat is retained for the key that is claimed.
         of_claimed_key: bool,
+        /// A seat is retained for any next key of this owner.
         of_owner: bool,
         next_free_at: Option<Timestamp>,
     }
@@ -48,7 +49,7 @@ impl From<SeatsRow> for Seats {
 }
 
 from_json! {
-    /// Apart, since a JSON object of SQLite takes 32 arguments at most.
+    /// A separate object, since a function in D1 takes at most 32 arguments.
     pub(crate) struct PolicyRow {
         terms_rev: i64,
         terms_at: Option<Timestamp>,
@@ -60,7 +61,7 @@ from_json! {
         age_waived: bool,
         claim_request: Option<request::RequestState>,
         appeal: Option<request::RequestState>,
-        /// The claim that has to leave the hour before there is room; NULL while there is.
+        /// When the claim was made that must be an hour old before there is room; NULL while there is room.
         hour_began: Option<Timestamp>,
     }
 }

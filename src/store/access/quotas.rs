@@ -1,5 +1,5 @@
-//! How often a member has changed something today: counted by the database with the audit row of the change itself
-//! (`daily_uses_counted`), and compared in the guard that writes that row.
+//! How often a member has made a change today. The database counts it with the audit row of the change
+//! (`daily_uses_counted`), and the guard that writes that row compares it with the quota.
 
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
@@ -16,7 +16,8 @@ statements! {
 }
 
 from_json! {
-    /// What a member has used of today, and until when upstream asks for patience.
+    /// How many changes of each kind a member has made in this UTC day, and until when keycap waits because OpenRouter
+    /// asked it to (`pause_until`).
     pub struct Today {
         pub pause_until: Timestamp,
         pub renames: i64,
@@ -26,7 +27,7 @@ from_json! {
     }
 }
 
-/// Read once a guard has refused, to name the reason.
+/// Reads the counts after a guard has refused, so that the answer can name the reason.
 pub async fn today(db: &dyn Database, member: &PublicId, now: Timestamp) -> Result<Today, DbError> {
     let rows = db.batch(vec![stmt!(TODAY, member, now)]).await?;
     last_row(&rows)?.ok_or(DbError::Broken)

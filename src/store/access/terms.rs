@@ -1,5 +1,5 @@
-//! The acceptance of the terms, written by the claim that brings it along, in its own batch: whatever becomes of the
-//! claim, what the member accepted is accepted.
+//! The acceptance of the terms, written in the batch of the claim that carries it. The acceptance stands whether or not
+//! the claim makes a key.
 
 use crate::domain::policy::terms::REVISION;
 use crate::ports::Stmt;
@@ -17,7 +17,7 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
 }
 
-/// The statements that go before the reservation's own: its guard sees what they wrote.
+/// The statements that go before those of the reservation, so that its guard sees the acceptance.
 pub(crate) fn accept(attempt: &Attempt) -> [Stmt; 2] {
     let (member, now) = (&attempt.session.member, attempt.now);
     [
