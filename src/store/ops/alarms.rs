@@ -1,5 +1,6 @@
-//! Two alarms that stop minting and whatever could not be undone: the database is behind what it was, and the
-//! management key is another account's. Jobs raise them; an admin, or the account itself, ends them.
+//! Two alarms that stop minting and every step that cannot be undone: the database is older than it was before, and the
+//! management key belongs to another OpenRouter account. Jobs raise both alarms. An administrator ends them; the second
+//! one also ends when a job sees the known account again.
 
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
@@ -14,7 +15,7 @@ statements! {
             'then', (SELECT o.change_id FROM audit o WHERE o.id = ?1))
         FROM settings s LEFT JOIN audit a ON a.id = (SELECT MAX(id) FROM audit)";
 
-    // Not where an admin has accepted it meanwhile.
+    // The condition on `restore_since` refuses the write if an administrator has accepted the database in the meantime.
     SUSPECT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'restore_suspected', ?2, s.restore, 'suspected', ?3 FROM settings s
         WHERE s.restore = 'none' AND s.restore_since = ?4
@@ -45,7 +46,7 @@ statements! {
     ACCEPT_RESTORE = "UPDATE settings SET restore = 'none', restore_since = MAX(restore_since + 1, ?1), change_id = ?2
         WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
 
-    // The next key that is recorded at home tells which account it is.
+    // The next key that is recorded in the account's default workspace sets `home_workspace_id` again.
     ACCEPT_ACCOUNT = "UPDATE settings SET account = 'known', account_since = ?1, home_workspace_id = NULL,
             change_id = ?2
         WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
@@ -56,23 +57,26 @@ statements! {
 }
 
 from_json! {
-    /// Where the audit ends, and what stood at an earlier end of it.
+    /// The newest row of the audit, and the row that the caller asked about.
     #[derive(Clone, Debug)]
     pub struct Head {
+        /// `settings.restore_since`, which a suspicion is based on.
         pub since: i64,
+        /// The id of the newest row; 0 if the audit is empty.
         pub id: i64,
         pub change_id: Option<String>,
-        /// The change of the row that was asked about; none where there is no such row.
+        /// The change id of the row that the caller asked about; `None` if there is no such row.
         pub then: Option<String>,
     }
 }
 
-/// Reads the end of the audit, and the row with that id.
+/// Reads the newest row of the audit, and the row with the id `then`.
 pub async fn head(db: &dyn Database, then: Option<i64>) -> Result<Head, DbError> {
     last_row(&db.batch(vec![stmt!(HEAD, then)]).await?)?.ok_or(DbError::Broken)
 }
 
-/// The database is behind what it was. `since` is what the suspicion rests on.
+/// Raises the alarm that the database is older than it was before. `since` is the `restore_since` that the suspicion is
+/// based on. Answers false if the alarm is raised already, or if an administrator has accepted the database since.
 pub fn suspect(
     db: &dyn Database,
     job: &str,
@@ -87,7 +91,8 @@ pub fn suspect(
     audit::run(db, batch, change, "settings")
 }
 
-/// The account is not ours. False where that is known, or an admin has accepted another one meanwhile.
+/// Raises the alarm that the management key belongs to another account. Answers false if the alarm is raised already,
+/// or if an administrator has accepted another account since `since`.
 pub fn account_lost(
     db: &dyn Database,
     job: &str,
@@ -102,7 +107,7 @@ pub fn account_lost(
     audit::run(db, batch, change, "settings")
 }
 
-/// The account is ours. True where it was not before.
+/// Ends that alarm, because the job has seen the known account. Answers false if there was no alarm.
 pub fn account_found(
     db: &dyn Database,
     job: &str,
@@ -116,7 +121,7 @@ pub fn account_found(
     audit::run(db, batch, change, "settings")
 }
 
-/// An admin ends the alarm of a restored database.
+/// Ends the alarm of a restored database, as an administrator.
 pub async fn accept_restore(
     db: &dyn Database,
     session: &Session,
@@ -131,7 +136,7 @@ pub async fn accept_restore(
     switch(db, change, stmts).await
 }
 
-/// An admin says that the account there is now is the one: the next mint learns which.
+/// Accepts the present account and ends its alarm, as an administrator. The next mint records which account it is.
 pub async fn accept_account(
     db: &dyn Database,
     session: &Session,
@@ -147,17 +152,19 @@ pub async fn accept_account(
 }
 
 from_json! {
-    /// What in the database keeps claims closed, as the health route and documents tell it: the guards ask for themselves.
+    /// The states in the database that close claims, for the health route and the pages. No guard depends on them: each
+    /// guard asks the database itself.
     #[derive(Clone, Copy, Debug)]
     pub struct HealthFlags {
         pub upstream_terms_confirmed: bool,
         pub restored: bool,
         pub foreign_account: bool,
-        /// An admin's switch: no new keys, or no keys at all.
+        /// An administrator's switch allows no new keys, or no keys at all.
         pub minting_stopped: bool,
     }
 }
 
+/// Reads the flags.
 pub async fn health_flags(db: &dyn Database) -> Result<HealthFlags, DbError> {
     last_row(&db.batch(vec![stmt!(STANDING)]).await?)?.ok_or(DbError::Broken)
 }

@@ -1,4 +1,4 @@
-//! What the nightly comparison with the upstream has seen, and in what an upstream key differs from its row.
+//! What the nightly comparison with OpenRouter has seen, and in which points an OpenRouter key differs from its row.
 
 use crate::domain::key::drift::{Drift, ExpectedKey};
 use crate::domain::key::generation::GenerationState;
@@ -11,9 +11,9 @@ use crate::store::keys::generations::{Due, LANDS_WITHIN_SECS};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read_all;
 
-/// Differences that are kept; the run's counts have the rest.
+/// At most this many differences are stored; the counts of the run include the others.
 const KEPT: i64 = 1_000;
-/// Of these an admin is shown the newest.
+/// An administrator is shown at most this many of them, the newest.
 const SHOWN: i64 = 100;
 
 statements! {
@@ -28,18 +28,19 @@ statements! {
         SELECT n.id, ?1 FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(?2))
         ON CONFLICT (generation_id) DO UPDATE SET seen_at = MAX(seen_at, excluded.seen_at)";
 
-    // What was recorded before the walk began, and it did not see.
+    // Rows that were recorded before the walk began and that the walk did not see.
     UNSEEN = concat!("SELECT json_object('row', n.id, 'due', json_object(", due!(), "), 'missing', n.missing_since IS NOT NULL)
         FROM generations n LEFT JOIN sightings s ON s.generation_id = n.id
         WHERE n.id > ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.expires_at > ?2
           AND n.recorded_at < ?3 AND COALESCE(s.seen_at, 0) < ?3
         ORDER BY n.id LIMIT ?4");
 
-    // Whatever drives holds says again what is wanted.
+    // The code that carries out holds then sends the wanted switch again.
     SAY_AGAIN = "UPDATE generations SET switch_doubted_at = ?1, attempts = 0, next_attempt_at = 0
         WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL";
 
-    // Whatever drives caps says it again too: what is in force is as little known as after an answer that was lost.
+    // The code that sets limits then sends the wanted limit again. The limit in force is as unknown as after a lost
+    // answer.
     LIMIT_AGAIN = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),
             limit_sent_nano = COALESCE(limit_sent_nano, limit_nano), limit_sent_at = COALESCE(limit_sent_at, ?2)
         WHERE public_id = ?3 AND state IN ('active', 'disabled')";
@@ -50,7 +51,7 @@ statements! {
           OR EXISTS (SELECT 1 FROM drift d WHERE d.generation_id = n.id AND d.kind = ?1))
         ON CONFLICT (generation_id, kind) DO UPDATE SET last_seen_at = excluded.last_seen_at";
 
-    // What a whole run did not see any more is gone.
+    // Deletes the differences that a complete run did not see again.
     CLOSE = "DELETE FROM drift WHERE last_seen_at < ?1";
 
     WORKSPACES = "SELECT json_object('id', w.workspace_id) FROM
@@ -63,7 +64,7 @@ statements! {
 }
 
 from_json! {
-    /// A row with an upstream key.
+    /// A row that has an OpenRouter key, for the comparison with that key.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct ComparedRow {
         pub public_id: String,
@@ -76,16 +77,16 @@ from_json! {
         limit_reset: LimitReset,
         expires_at: Timestamp,
         pub missing: bool,
-        /// Another one since: something of ours was sent meanwhile.
+        /// It changes whenever keycap sends something for this generation.
         pub nonce: String,
-        /// The key that the generation belongs to.
+        /// The public id of the key that the generation belongs to.
         pub key: String,
         changed_at: Timestamp,
     }
 }
 
 impl ComparedRow {
-    /// Whether it wants its key to be there.
+    /// Whether the row expects its key to exist at OpenRouter.
     pub fn is_to_be_there(&self) -> bool {
         matches!(
             self.state,
@@ -93,6 +94,7 @@ impl ComparedRow {
         )
     }
 
+    /// Returns what the row expects of its key at OpenRouter.
     pub fn wanted(&self) -> ExpectedKey {
         ExpectedKey {
             name: self.upstream_name.clone(),
@@ -108,12 +110,13 @@ impl ComparedRow {
 }
 
 from_json! {
-    /// A recorded key that a whole walk has not seen.
+    /// A recorded key that a complete walk has not seen.
     #[derive(Clone, Debug)]
     pub struct Unseen {
+        /// The internal id of the row, behind which the next batch begins.
         pub row: i64,
         pub due: Due,
-        /// As it was before.
+        /// Whether the row was marked as missing before.
         pub missing: bool,
     }
 }
@@ -123,7 +126,7 @@ async fn all<T: FromJson>(db: &dyn Database, batch: Vec<Stmt>) -> Result<Vec<T>,
     read_all(rows.last().ok_or(DbError::Broken)?)
 }
 
-/// The rows of these upstream keys, which are there: that is written down as of `now`.
+/// Records that the keys with these OpenRouter hashes exist as of `now`, and returns their rows.
 pub async fn sighted(
     db: &dyn Database,
     hashes: &[&str],
@@ -138,13 +141,14 @@ pub async fn sighted(
     .await
 }
 
-/// The row of one upstream key, as it is this moment.
+/// Returns the row of the key with this OpenRouter hash, as it is at this moment.
 pub async fn by_hash(db: &dyn Database, hash: &str) -> Result<Option<ComparedRow>, DbError> {
     let hashes = serde_json::to_string(&[hash]).map_err(|_| DbError::Broken)?;
     Ok(all(db, vec![stmt!(BY_HASHES, hashes)]).await?.pop())
 }
 
-/// Recorded keys that a walk begun at `began` has not seen, from the row after `after` on.
+/// Returns at most `rows` recorded keys that a walk begun at `began` has not seen, behind the row with the internal id
+/// `after`.
 pub async fn unseen(
     db: &dyn Database,
     after: i64,
@@ -155,7 +159,7 @@ pub async fn unseen(
     all(db, vec![stmt!(UNSEEN, after, now, began, rows)]).await
 }
 
-/// Keeps a difference, to be told.
+/// Stores a difference, to be shown to administrators.
 pub async fn note(
     db: &dyn Database,
     generation: &str,
@@ -166,7 +170,7 @@ pub async fn note(
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
-/// Has the switch that is wanted sent again.
+/// Marks a generation so that its wanted switch is sent again.
 pub async fn switch_again(
     db: &dyn Database,
     generation: &str,
@@ -177,26 +181,26 @@ pub async fn switch_again(
         .map(|_| ())
 }
 
-/// Has the limit that is wanted sent again.
+/// Marks a generation so that its wanted limit is sent again.
 pub async fn limit_again(
     db: &dyn Database,
     generation: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    // Nothing of ours is under way that may land yet.
+    // The time lies in the past because keycap has sent nothing just now: no earlier request can still take effect.
     let sent_at = now.plus(-LANDS_WITHIN_SECS);
     let again = stmt!(LIMIT_AGAIN, now, sent_at, generation);
     batch_retrying_unknown(db, vec![again]).await.map(|_| ())
 }
 
-/// Forgets the differences that a whole run, begun at `began`, has not seen any more.
+/// Deletes the differences that a complete run, begun at `began`, has not seen again.
 pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
     batch_retrying_unknown(db, vec![stmt!(CLOSE, began)])
         .await
         .map(|_| ())
 }
 
-/// The workspaces that rows name.
+/// Returns at most `most` ids of workspaces that live generations name.
 pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbError> {
     from_json! {
         struct Named {
@@ -207,7 +211,7 @@ pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbE
     Ok(named.into_iter().map(|named| named.id).collect())
 }
 
-/// What differs, newest first, to be passed on.
+/// The statement that reads the stored differences, newest first; the rows go into the answer unchanged.
 pub fn open() -> Stmt {
     stmt!(OPEN, SHOWN)
 }

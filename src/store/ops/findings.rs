@@ -1,5 +1,5 @@
-//! Upstream keys with our marker and without a row, as admins see them: newest first, each until it is acknowledged, or
-//! has not been seen for a while.
+//! Findings: OpenRouter keys that carry our marker and have no row, as administrators see them, newest first. A finding
+//! is listed until its key has not been seen for a while. An administrator can acknowledge it.
 
 use serde_json::Value;
 
@@ -9,10 +9,10 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::{audit, json_rows};
 
-/// Findings on a page.
+/// The number of findings on one page.
 pub const PAGE_ROWS: usize = 50;
 
-/// Not their hashes: whoever knows one can have the key disabled.
+/// A finding as a JSON object. The hash of the key is left out, since anyone who knows it can have the key disabled.
 macro_rules! finding {
     () => {
         "SELECT json_object('id', f.public_id, 'name', f.upstream_name, 'workspace_id', f.workspace_id,
@@ -33,22 +33,26 @@ statements! {
           AND m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    // Once: that it was enabled again since is in no audit row.
+    // One change acknowledges a finding only once. If the key was enabled again since, no audit row tells that, so only
+    // the condition on `change_id` keeps a repeated statement from acknowledging it again.
     ACKNOWLEDGE = concat!("UPDATE findings SET acknowledged_at = ?3, change_id = ?1
         WHERE public_id = ?2 AND acknowledged_at IS NULL AND change_id IS NOT ?1 AND ", written!());
 }
 
-/// One page, and one finding more where there are any: what comes after the one with this id.
+/// The statement that reads one page of findings, behind the one with the id `after`, and one finding more if there is
+/// one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
     stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
+/// Returns the rows of [`page`] as they go into the answer.
 pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
     json_rows::rows(rows)
 }
 
-/// An admin says that a finding is known. Again, it changes nothing. `None` where there is none with this id.
+/// Records that an administrator knows a finding. Repeating it changes nothing. Returns the finding, or `None` if there
+/// is none with this id.
 pub async fn acknowledge(
     db: &dyn Database,
     session: &Session,

@@ -1,17 +1,19 @@
-//! What of the audit is not retained for ever: sign-ins and changes of limits, which are many and settle nothing once they are
-//! old. The database deletes nothing else of it, and nothing younger than the moment that this writes down first.
+//! Deletes the part of the audit that is not retained for ever: sign-ins and changes of limits, which are many and
+//! prove nothing once they are old. The database refuses to delete any other row, and any row that is younger than
+//! `settings.audit_since`, which is written here first.
 
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::query::last_row;
 
-/// Rows that one step deletes …
+/// One step deletes at most this many rows.
 const ROWS: i64 = 500;
-/// … and steps that one run takes.
+/// One run takes at most this many steps.
 const STEPS: usize = 20;
 
-/// Rows that a night may delete once they are old. The newest row of the audit stays: a restored database is known by it.
+/// The rows that a nightly run may delete, older than `$before`. The newest row of the audit stays, because a restored
+/// database is recognised by it.
 macro_rules! prunable {
     ($before:literal) => {
         concat!(
@@ -23,7 +25,7 @@ macro_rules! prunable {
 }
 
 statements! {
-    // Only where there is something to delete: a quiet deployment gets no row of this a night.
+    // Written only if there is something to delete, so that a quiet deployment gets no such row every night.
     SINCE_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'audit_pruned', ?2, CAST(s.audit_since AS TEXT), CAST(CAST(?4 AS INTEGER) AS TEXT), ?3
         FROM settings s WHERE s.audit_since < ?4 AND EXISTS (SELECT 1 FROM audit a WHERE ", prunable!("?4"), ")
@@ -44,7 +46,7 @@ from_json! {
     }
 }
 
-/// Deletes what is older than `since`, as much as one run takes; how many rows.
+/// Deletes rows older than `since`, as many as one run may. Returns the number of deleted rows.
 pub async fn prune(
     db: &dyn Database,
     change: &PublicId,
@@ -59,7 +61,7 @@ pub async fn prune(
     let mut all = 0_i64;
     for _ in 0..STEPS {
         batch.extend([stmt!(PRUNE, ROWS), stmt!(PRUNED)]);
-        // Not sent twice: what an unknown answer has deleted is gone, and the next night finds the rest.
+        // The batch is not retried: what an unknown batch has deleted is gone, and the next night deletes the rest.
         let rows = db.batch(std::mem::take(&mut batch)).await?;
         let Pruned { rows } = last_row(&rows)?.ok_or(DbError::Broken)?;
         all = all.saturating_add(rows);

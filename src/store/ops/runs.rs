@@ -1,5 +1,5 @@
-//! Runs of jobs: the lease, the report, and the cursor the next one goes on from. A run that died keeps its lease only
-//! until it ends; then the next one writes it off.
+//! Runs of jobs: the lease, the report, and the cursor from which the next run continues. A run that died has its lease
+//! only until the lease ends; then the next run records it as abandoned.
 
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
@@ -11,7 +11,7 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::read;
 
-/// Runs that an admin is shown.
+/// An administrator is shown at most this many runs.
 const SHOWN: i64 = 50;
 
 statements! {
@@ -30,7 +30,7 @@ statements! {
             WHERE n.recorded_at > s.account_since AND n.created_at > s.account_since - ?3 ORDER BY n.created_at DESC LIMIT 1)),
           'restored', s.restore <> 'none', 'account_since', s.account_since,
           'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
-          -- Of the latest run of this day that tried any.
+          -- The latest run that tried any write, among the last 150 runs of the job: about a day of sweeps.
           'writes_failed', COALESCE((SELECT json_extract(tried.counts, '$.writes') = 0 FROM
             (SELECT r.counts FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 150) tried
             WHERE json_extract(tried.counts, '$.writes') > 0 OR json_extract(tried.counts, '$.writes_failed') > 0 LIMIT 1), 0),
@@ -39,11 +39,11 @@ statements! {
           'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
 
-    // Whether upstream answered, as the last run that needed it found out.
+    // The code says whether OpenRouter answered the latest run that needed it.
     LAST_ENDED = "SELECT json_object('code', r.code, 'at', r.ended_at) FROM runs r
         WHERE r.job = ?1 AND r.ended_at IS NOT NULL AND r.outcome <> 'abandoned' ORDER BY r.id DESC LIMIT 1";
 
-    // Written before the run's end, for whoever goes on should it die.
+    // Written before the run ends, so that the next run can continue if this one dies.
     KEEP = "UPDATE runs SET cursor = ?1 WHERE public_id = ?2 AND ended_at IS NULL";
 
     RENEW = "UPDATE runs SET lease_until = ?1 WHERE public_id = ?2 AND ended_at IS NULL
@@ -69,13 +69,13 @@ statements! {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// All that there was to do.
+    /// Everything was done.
     Done,
-    /// More is left; the next run goes on from the cursor.
+    /// Work is left; the next run continues from the cursor.
     Partial,
-    /// Something it needs did not answer.
+    /// A service that the run needs did not answer.
     Failed,
-    /// It refused to go on, and says why.
+    /// The run refused to continue; its code says why.
     Stopped,
 }
 
@@ -91,33 +91,33 @@ impl Ending {
 }
 
 from_json! {
-    /// What a run starts from.
+    /// What a run knows when it begins.
     #[derive(Clone, Debug)]
     pub struct StartedRun {
         begun: bool,
         pub instance: String,
         pub public_origin: Option<String>,
-        /// The account's default workspace, once a key was recorded in it.
+        /// The account's default workspace; known once a key was recorded in it.
         pub home_workspace_id: Option<String>,
-        /// A workspace that our account has, if any key was ever recorded.
+        /// A workspace of the known account; `None` if no key was recorded in it.
         pub known_workspace_id: Option<String>,
-        /// The database may have forgotten something, and no admin has accepted that yet.
+        /// The database may have lost something, and no administrator has accepted that yet.
         pub restored: bool,
-        /// When an admin last accepted another account.
+        /// When an administrator last accepted another account, in seconds of UTC.
         pub account_since: i64,
-        /// When the last run that finished everything began.
+        /// When the latest run that did everything began.
         pub last_clean_at: Option<Timestamp>,
-        /// The last run that tried to change anything at OpenRouter had no answer to any of it.
+        /// The latest run that tried to change anything at OpenRouter got no answer to any of its changes.
         pub writes_failed: bool,
-        /// And what waits on account of that could not be given its turn again.
+        /// The rows that were postponed because of that could not be made due again.
         pub back_off_left: bool,
-        /// Where the run before this one stopped, if it did not finish.
+        /// Where the previous run stopped, if it did not finish.
         pub cursor: Option<String>,
     }
 }
 
 from_json! {
-    /// The latest run that came to an end.
+    /// The latest run that has ended.
     #[derive(Clone, Debug)]
     pub struct Ended {
         pub code: Option<String>,
@@ -125,17 +125,17 @@ from_json! {
     }
 }
 
-/// To be read with [`read_ended`].
+/// The statement that reads the latest run of a job that has ended; [`read_ended`] reads its row.
 pub fn last_ended(job: &'static str) -> Stmt {
     stmt!(LAST_ENDED, job)
 }
 
-/// `None` before the first run.
+/// Returns `None` if no run of the job has ended yet.
 pub fn read_ended(rows: &Rows) -> Result<Option<Ended>, DbError> {
     rows.first().map(|row| read(row)).transpose()
 }
 
-/// Takes the job's lease. `None` while another run has it.
+/// Takes the job's lease for `lease_secs` seconds. Returns `None` while another run has it.
 pub async fn begin(
     db: &dyn Database,
     job: &'static str,
@@ -154,20 +154,20 @@ pub async fn begin(
     Ok(begun.begun.then_some(begun))
 }
 
-/// Keeps where an unfinished run stands.
+/// Stores the cursor of an unfinished run.
 pub async fn keep(db: &dyn Database, run: &PublicId, cursor: &str) -> Result<(), DbError> {
     batch_retrying_unknown(db, vec![stmt!(KEEP, cursor, run)])
         .await
         .map(|_| ())
 }
 
-/// Keeps the lease for longer. False where the run was written off.
+/// Extends the lease to `until`. Answers false if the run was recorded as abandoned.
 pub async fn renew(db: &dyn Database, run: &PublicId, until: Timestamp) -> Result<bool, DbError> {
     let rows = batch_retrying_unknown(db, vec![stmt!(RENEW, until, run)]).await?;
     Ok(!rows.first().ok_or(DbError::Broken)?.is_empty())
 }
 
-/// Whether the job's latest run left something, and runs no more.
+/// Answers whether the job's latest run left work and is no longer running.
 pub async fn is_unfinished(
     db: &dyn Database,
     job: &'static str,
@@ -182,7 +182,7 @@ pub async fn is_unfinished(
     Ok(row.is_some_and(|row| row.unfinished))
 }
 
-/// Writes down who asked for a run. False when their session is none any more.
+/// Records who asked for a run. Answers false if that session has ended.
 pub fn asked(
     db: &dyn Database,
     session: &Session,
@@ -196,12 +196,12 @@ pub fn asked(
     audit::run(db, batch, change, run.as_str())
 }
 
-/// The newest runs of all jobs, to be passed on.
+/// The statement that reads the newest runs of all jobs; the rows go into the answer unchanged.
 pub fn latest() -> Stmt {
     stmt!(LATEST, SHOWN)
 }
 
-/// Writes the run's report and gives the lease back.
+/// Stores the run's report and releases the lease. `counts` is a JSON object.
 pub async fn end(
     db: &dyn Database,
     run: &PublicId,

@@ -1,4 +1,5 @@
-//! The house's switches, read by the guarding statements themselves: one write acts in every isolate at once.
+//! The deployment's switches. The guards of other statements read them in the database, so one write takes effect in
+//! every isolate at once.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,8 @@ statements! {
     SWITCH = "UPDATE settings SET minting = ?1, change_id = ?2
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
 
-    // The stronger switch names how many keys it may take; if there are more at this instant, nothing happens.
+    // The administrator names how many live keys the switch may disable. If there are more at this moment, nothing
+    // changes.
     KEYS_OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'keys_switched', m.public_id, s.keys, 'off', ?2
         FROM members m JOIN settings s JOIN seats
@@ -34,7 +36,7 @@ statements! {
         WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')
         ON CONFLICT DO NOTHING";
 
-    // The database follows its operator to another origin.
+    // An operator moves the database to another public origin.
     TAKE_OVER_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, 'instance', 'instance_bound', m.public_id, ?2
         FROM members m JOIN settings s
@@ -45,7 +47,7 @@ statements! {
         WHERE change_id <> ?2
           AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = 'instance' ORDER BY a.id DESC LIMIT 1)";
 
-    // What was postponed after earlier failures has its turn at once.
+    // Rows that were postponed after earlier failures become due at once.
     DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
         WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
@@ -56,11 +58,11 @@ statements! {
         WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    // Minting stays stopped until it is opened on its own.
+    // Minting stays stopped until an administrator opens it separately.
     KEYS_ON = "UPDATE settings SET keys = 'on', change_id = ?1
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
-    // Only this switch's own holds: what was off for another reason stays off.
+    // Lifts only the holds that this switch set: a key with another hold stays disabled.
     RELEASE_ALL = "DELETE FROM holds WHERE reason = 'switch'
         AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
 
@@ -82,7 +84,8 @@ statements! {
     CONFIRM = "UPDATE settings SET upstream_terms = 'confirmed', upstream_terms_by = ?1, upstream_terms_at = ?2, change_id = ?3
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')";
 
-    // It names the epoch that it ends: sent twice, or by two admins, it ends the sessions once.
+    // The request names the epoch that it ends. If it is sent twice, or by two administrators, the sessions end only
+    // once.
     END_SESSIONS_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'sessions_ended', m.public_id, s.session_epoch, s.session_epoch + 1, ?2
         FROM members m JOIN settings s
@@ -99,7 +102,7 @@ statements! {
         FROM settings s JOIN seats JOIN instance i";
 }
 
-/// Whether anything may be minted at all: the kill switch.
+/// Whether keys may be minted at all: the kill switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Minting {
@@ -116,7 +119,7 @@ impl Minting {
     }
 }
 
-/// Whether keys may work at all: the stronger switch.
+/// Whether keys may work at all: the stronger switch, which also stops minting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeysSwitch {
@@ -124,7 +127,7 @@ pub enum KeysSwitch {
     Off,
 }
 
-/// Who may claim: everybody within the rules, or only whom an admin has let in.
+/// Who may claim: everyone who meets the rules, or only people whom an administrator has let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claims {
@@ -141,7 +144,7 @@ impl Claims {
     }
 }
 
-/// Whether an admin has read and confirmed what OpenRouter's terms say about sharing keys.
+/// Whether an administrator has read and confirmed what OpenRouter's terms say about sharing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamTerms {
@@ -149,7 +152,7 @@ pub enum UpstreamTerms {
     Confirmed,
 }
 
-/// Whether the database may have forgotten something.
+/// Whether the database may have lost something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Restore {
@@ -157,7 +160,7 @@ pub enum Restore {
     Suspected,
 }
 
-/// Whose account the management key is of, as the last sweep found.
+/// Whether the management key belongs to the known OpenRouter account, as the last sweep found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccountSwitch {
@@ -166,21 +169,22 @@ pub enum AccountSwitch {
 }
 
 from_json! {
+    /// The settings of the deployment.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     pub struct Settings {
         pub minting: Minting,
         pub keys: KeysSwitch,
-        /// Generations that hold a seat: what putting every key off has to name.
+        /// The number of live keys. A request that disables all keys has to name at least this number.
         pub live_keys: i64,
-        /// The origin that this database belongs to: at any other nothing is minted or swept.
+        /// The public origin that this database belongs to. A deployment at another origin mints and sweeps nothing.
         pub bound_to: Option<String>,
-        /// How often every session was ended: what ending them again has to name.
+        /// How many times all sessions were ended. A request that ends them again has to name this number.
         pub session_epoch: i64,
         pub claims: Claims,
         pub restore: Restore,
         pub account: AccountSwitch,
         pub upstream_terms: UpstreamTerms,
-        /// The admin who confirmed them last, and when.
+        /// The id of the administrator who last confirmed OpenRouter's terms.
         pub upstream_terms_by: Option<String>,
         pub upstream_terms_at: Option<Timestamp>,
     }
@@ -202,15 +206,15 @@ from_json! {
     }
 }
 
-/// How a switch was answered: with the settings as they are afterwards.
+/// The outcome of a change, with the settings as they are afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsOutcome {
     Done(Settings),
-    /// The guard refused: the session has ended, or the number named does not cover what is live.
+    /// The guard refused: the session has ended, or the confirmed number does not fit the present one.
     Refused(Settings),
 }
 
-/// Turns minting on or off for everybody.
+/// Opens or stops minting for everyone.
 pub async fn switch_minting(
     db: &dyn Database,
     session: &Session,
@@ -230,7 +234,7 @@ pub async fn switch_minting(
     switch(db, change, vec![guard, stmt!(SWITCH, word, change)]).await
 }
 
-/// Puts every key off and stops minting, if no more than `confirmed` are live.
+/// Disables every key and stops minting, if at most `confirmed` keys are live. The sweep sends the switches.
 pub async fn keys_off(
     db: &dyn Database,
     session: &Session,
@@ -255,7 +259,7 @@ pub async fn keys_off(
     switch(db, change, stmts).await
 }
 
-/// Lifts the stronger switch: the sweep puts on again what nothing else holds.
+/// Lifts the stronger switch: the sweep then enables every key that has no other hold.
 pub async fn keys_on(
     db: &dyn Database,
     session: &Session,
@@ -271,7 +275,7 @@ pub async fn keys_on(
     switch(db, change, stmts).await
 }
 
-/// Lets everybody claim, or only whom an admin has let in.
+/// Lets everyone claim, or only people whom an administrator has let in.
 pub async fn switch_claims(
     db: &dyn Database,
     session: &Session,
@@ -291,7 +295,7 @@ pub async fn switch_claims(
     switch(db, change, vec![guard, stmt!(CLAIMS, word, change)]).await
 }
 
-/// Writes down that this admin confirms OpenRouter's terms.
+/// Records that this administrator confirms OpenRouter's terms.
 pub async fn confirm_upstream_terms(
     db: &dyn Database,
     session: &Session,
@@ -306,7 +310,7 @@ pub async fn confirm_upstream_terms(
     switch(db, change, stmts).await
 }
 
-/// Ends every session of everybody, this one included, where the epoch is still the one that was confirmed.
+/// Ends every session of every member, this one included, if `confirmed` is still the epoch.
 pub async fn end_sessions(
     db: &dyn Database,
     session: &Session,
@@ -322,7 +326,7 @@ pub async fn end_sessions(
     switch(db, change, stmts).await
 }
 
-/// Ties the database to `public_origin`, away from the one it had.
+/// Binds the database to `public_origin` in place of the origin that it had.
 pub async fn take_over(
     db: &dyn Database,
     session: &Session,
@@ -337,6 +341,7 @@ pub async fn take_over(
     switch(db, change, stmts).await
 }
 
+/// Runs the statements of a change, and reads the settings in the same batch.
 pub(crate) async fn switch(
     db: &dyn Database,
     change: &PublicId,
@@ -352,10 +357,12 @@ pub(crate) async fn switch(
     })
 }
 
+/// The statement that reads the settings; [`read_settings`] reads the row.
 pub fn settings() -> Stmt {
     stmt!(SETTINGS, "")
 }
 
+/// Returns the settings from the last statement of a batch.
 pub fn read_settings(batch: &[Rows]) -> Result<Settings, DbError> {
     let row: SettingsRow = last_row(batch)?.ok_or(DbError::Broken)?;
     Ok(row.settings)

@@ -1,14 +1,14 @@
-//! What only had to be remembered for a while, forgotten a bounded number of rows at a time.
+//! Deletes what had to be remembered only for a while, a bounded number of rows at a time.
 
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::idempotency::REMEMBERED_SECS;
 
-/// Rows that one run deletes of each table.
+/// One run deletes at most this many rows of each table.
 const ROWS: i64 = 500;
-/// Runs are kept this long, in seconds: ninety days.
+/// Runs are stored for this many seconds: ninety days.
 const RUNS_KEPT_SECS: i64 = 90 * 86_400;
-/// A key without a row that no nightly walk has seen for so long, in seconds, is there no more: thirty days.
+/// A finding is deleted when no nightly walk has seen its key for this many seconds: thirty days.
 const FINDINGS_KEPT_SECS: i64 = 30 * 86_400;
 
 statements! {
@@ -18,7 +18,7 @@ statements! {
     IDEMPOTENCY = "DELETE FROM idempotency_keys WHERE (owner_id, key_sha256) IN
         (SELECT owner_id, key_sha256 FROM idempotency_keys WHERE created_at < ?1 LIMIT ?2)";
 
-    // It was deleted at OpenRouter, or has another name there.
+    // The key was deleted at OpenRouter, or has another name there.
     FINDINGS = "DELETE FROM findings WHERE id IN
         (SELECT id FROM findings WHERE last_seen_at < ?1 ORDER BY last_seen_at LIMIT ?2)";
 
@@ -26,6 +26,7 @@ statements! {
         (SELECT id FROM runs WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY started_at LIMIT ?2)";
 }
 
+/// Deletes expired sign-in states, Idempotency-Keys, findings and runs.
 pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
     db.batch(vec![
         stmt!(STATES, now, ROWS),
