@@ -1,4 +1,4 @@
-//! Reading the audit back: whether a change whose answer was lost has happened.
+//! Reads the audit back: whether a change whose answer was lost has happened.
 
 use crate::domain::id::PublicId;
 use crate::ports::{Database, DbError, Stmt};
@@ -16,7 +16,7 @@ from_json! {
     }
 }
 
-/// The closing statement of a guarded batch: did `change` touch `target`?
+/// The closing statement of a guarded batch: whether `change` has an audit row of `target`.
 pub(crate) fn committed(change: &PublicId, target: &str) -> Stmt {
     stmt!(COMMITTED, change, target)
 }
@@ -26,7 +26,7 @@ pub(crate) fn was_committed(batch: &[crate::ports::Rows]) -> Result<bool, DbErro
     Ok(last_row::<Committed>(batch)?.is_some_and(|row| row.committed))
 }
 
-/// Runs a guarded batch, and reads whether its change was written down.
+/// Runs a guarded batch, and answers whether its change was written to the audit.
 pub(crate) async fn run(
     db: &dyn Database,
     mut batch: Vec<Stmt>,
@@ -37,7 +37,7 @@ pub(crate) async fn run(
     was_committed(&batch_retrying_unknown(db, batch).await?)
 }
 
-/// Whether a change is in the audit, asked on its own.
+/// Answers whether a change is in the audit, in a query of its own.
 pub async fn is_committed(
     db: &dyn Database,
     change: &PublicId,

@@ -1,14 +1,16 @@
-//! What a key was read to have spent, joined in SQL with what was known of it. What is known of a window never falls
-//! while that window lasts, whichever reading is written down last: a key is counted as no less than it has spent.
+//! Joins a new reading of a key's spend with the known figures, in SQL. The known spend of a window never falls while
+//! that window lasts, whichever reading is stored last: a key never counts as having spent less than it has.
 
 use crate::domain::money::budget::SURE_SECS;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::period::LimitReset;
 use crate::ports::SqlValue;
 
-/// The figure of one window, in `$column`: the later reading `$figure` holds where the window has begun since the one that
-/// is known. That is so when a whole hour of it has passed since, whatever the clocks show; and earlier, when all that was
-/// known to be spent lies before it. Else the higher figure holds. `Spend::joined` says the same.
+/// Sets the figure of one window, in `$column`. The figure of the new reading, `$figure`, replaces the known one if the
+/// window has begun (at `$began`) since the known reading. That is certain if the new reading was made at least an hour
+/// after the beginning, whatever the clocks show. Before that hour is over, the reading itself can prove it: everything
+/// that was known to be spent lies before the window. Otherwise the higher figure holds. `Spend::joined` computes the
+/// same.
 macro_rules! figure {
     ($column:literal, $figure:literal, $began:literal) => {
         concat!(
@@ -34,7 +36,7 @@ macro_rules! figure {
     };
 }
 
-/// All figures of a reading; its values are [`values`], and those of the statement's own follow from `?10` on.
+/// Sets all figures of a reading. [`values`] gives the parameters `?1` to `?9`; the statement's own begin at `?10`.
 macro_rules! figures {
     () => {
         concat!(
@@ -46,14 +48,14 @@ macro_rules! figures {
     };
 }
 
-/// Not a reading that is older than what is known, unless it knows of more: clocks of two isolates may differ.
+/// Whether the reading is not older than the known one, or shows more spend: the clocks of two isolates may differ.
 macro_rules! is_news {
     () => {
         "(usage_read_at IS NULL OR ?5 >= usage_read_at OR ?4 > usage_lifetime_nano)"
     };
 }
 
-/// The values of a statement that writes a reading down, and its own after them.
+/// Returns the values of a statement that stores a reading, followed by the statement's own values.
 pub(crate) fn values(spend: &Spend, own: impl IntoIterator<Item = SqlValue>) -> Vec<SqlValue> {
     let began = |reset: LimitReset| SqlValue::from(reset.starts(spend.read_at));
     let mut values = vec![

@@ -1,9 +1,10 @@
-//! Idempotency-Keys: which request each belongs to, who works on it, and how it was answered first.
+//! Idempotency-Keys: which request each belongs to, which attempt works on it, and how it was answered first.
 //!
-//! A request takes its key before it does anything, and leaves its answer there. One that failed gives the key back. One
-//! whose isolate died is taken over: at once where its mint came to nothing, else when no mint of it can be recorded any
-//! more. The reservation of a mint is guarded by the nonce of the taking, so a key never makes two. Other rows that a request
-//! makes have ids that are derived from the seed, which stays with the key: what was written before is not written again.
+//! A request takes its key before it does anything, and stores its answer there. A request that failed releases the
+//! key. If the isolate of a request died, a repeated request takes the key over: at once if the mint came to nothing,
+//! otherwise when no mint of it can be recorded any more. The reservation of a mint checks the nonce of the taking, so
+//! one Idempotency-Key never makes two keys. Other rows that a request makes have ids that are derived from the seed,
+//! which stays with the Idempotency-Key: what was written before is not written again.
 
 use crate::domain::people::session::Session;
 use crate::domain::policy::quota::IDEMPOTENCY_KEYS_A_DAY;
@@ -14,12 +15,12 @@ use crate::store::keys::mints::RECORD_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-/// An Idempotency-Key is remembered this long, in seconds.
+/// An Idempotency-Key is remembered for this many seconds: 24 hours.
 pub const REMEMBERED_SECS: i64 = 86_400;
-/// After this nobody works on the request any more, in seconds.
+/// After this many seconds no attempt works on the request any more.
 const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
 
-/// That the mint which a key has reserved came to nothing, or that it has reserved none.
+/// Whether the taking has reserved no mint, or its mint came to nothing.
 macro_rules! nothing_reserved {
     ($table:literal) => {
         concat!(
@@ -54,53 +55,54 @@ statements! {
     ANSWERED = "UPDATE idempotency_keys SET status = ?1, body = ?2
         WHERE key_sha256 = ?3 AND nonce = ?4 AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?5)";
 
-    // Not while the mint that it has reserved may still be recorded.
+    // The key is not released while the mint that it has reserved may still be recorded.
     GIVE_BACK = concat!("DELETE FROM idempotency_keys
         WHERE key_sha256 = ?1 AND nonce = ?2 AND status IS NULL
           AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)
           AND ", nothing_reserved!("idempotency_keys"));
 
-    // The same request may be tried again at once, and no other one under this key: what it wrote may be there.
+    // The same request may be tried again at once, but no other one under this key: what the request wrote may be
+    // there.
     LET_GO = concat!("UPDATE idempotency_keys SET taken_at = 0
         WHERE key_sha256 = ?1 AND nonce = ?2 AND status IS NULL
           AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)
           AND ", nothing_reserved!("idempotency_keys"));
 }
 
-/// A request under an Idempotency-Key.
+/// A request with an Idempotency-Key.
 pub struct Keyed {
     pub session: Session,
     pub key_sha256: String,
     pub request_sha256: String,
-    /// Of this taking.
+    /// The nonce of this taking.
     pub nonce: String,
 }
 
-/// A taking of an Idempotency-Key, as the reservation of a mint names it.
+/// A taking of an Idempotency-Key, as the reservation of a mint refers to it.
 #[derive(Clone)]
 pub struct Taking {
     pub key_sha256: String,
     pub nonce: String,
-    /// Of the key's first taking: the ids of what the request writes are derived from it.
+    /// The nonce of the key's first taking. The ids of what the request writes are derived from it.
     pub seed: String,
 }
 
-/// Whom an Idempotency-Key belongs to.
+/// Who has an Idempotency-Key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// This request: it may go on, and derives its ids from this.
+    /// This attempt has it. It continues and derives its ids from the seed.
     Ours { seed: String },
-    /// Another request.
+    /// Another request has used it.
     AnotherRequest,
-    /// This request, which somebody works on.
+    /// Another attempt of this request is working.
     UnderWay,
-    /// This request, which was answered so.
+    /// This request was answered so before.
     Answered { status: u16, body: Option<String> },
-    /// This request, whose answer was lost: it has made a secret of this key.
+    /// This request made a secret of the key with this id, and its answer was lost.
     Made { key: String },
-    /// Nobody, since the session has ended.
+    /// Nobody has it, since the session has ended.
     SessionEnded,
-    /// Nobody, since the member has used up the day's keys.
+    /// Nobody has it, since the member has used up the day's quota of Idempotency-Keys.
     UsedUp,
 }
 
@@ -116,7 +118,7 @@ from_json! {
     }
 }
 
-/// Takes the key for this request, where it is free or nobody works on it any more.
+/// Takes the Idempotency-Key for this request, if it is free or no attempt works on it any more.
 pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Taken, DbError> {
     let (key, member) = (keyed.key_sha256.as_str(), &keyed.session.member);
     let (request, nonce) = (keyed.request_sha256.as_str(), keyed.nonce.as_str());
@@ -171,7 +173,7 @@ impl TakenRow {
     }
 }
 
-/// Remembers how the request was answered.
+/// Stores the answer of the request. `body` is `None` for an answer without a body.
 pub async fn answered(
     db: &dyn Database,
     keyed: &Keyed,
@@ -189,7 +191,7 @@ pub async fn answered(
     batch_retrying_unknown(db, vec![answered]).await.map(|_| ())
 }
 
-/// The request failed: the key is free for another try.
+/// Releases the key after the request has failed: another try may take it.
 pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
     let give_back = stmt!(
         GIVE_BACK,
@@ -202,7 +204,8 @@ pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> 
         .map(|_| ())
 }
 
-/// Whether the request did anything is not known: only the same one may try again, under the same ids.
+/// Releases the key for the same request only, since it is unknown whether the request did anything. The next try has
+/// the same ids.
 pub async fn let_go(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
     let let_go = stmt!(
         LET_GO,

@@ -1,4 +1,5 @@
-//! Rows that an answer passes on as they are. Their names say what is spelt out: `…_at` is a moment, `…_usd` is money.
+//! Rows that go into an answer without a type of their own. The name of a member says what its integer is: `…_at` is a
+//! time in seconds of UTC, written as RFC 3339; `…_usd` is an amount in nano-USD, written as a decimal string.
 
 use serde_json::Value;
 
@@ -6,7 +7,8 @@ use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows};
 
-/// Every row, spelt out.
+/// Parses every row and writes out its times and amounts. Fails with `DbError::Broken` if a row is not JSON or an
+/// amount is out of range.
 pub fn rows(rows: &Rows) -> Result<Vec<Value>, DbError> {
     rows.iter()
         .map(|row| {

@@ -1,11 +1,11 @@
-//! How statements are written down, bound and read.
+//! How statements are declared and their values bound, and the SQL fragments that many files share.
 
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::ports::SqlValue;
 
-/// Declares the statements of a file as constants, and lists them.
+/// Declares the statements of a file as constants, and lists them in `STATEMENTS`.
 macro_rules! statements {
     ($($name:ident = $text:expr;)+) => {
         $(static $name: crate::ports::Sql = crate::ports::Sql { name: concat!(module_path!(), "::", stringify!($name)), text: $text };)+
@@ -13,22 +13,22 @@ macro_rules! statements {
     };
 }
 
-/// A statement with its values, in the order of its `?1`, `?2` …
+/// A statement with its values, in the order of its parameters `?1`, `?2` …
 macro_rules! stmt {
     ($sql:ident $(, $value:expr)* $(,)?) => {
         crate::ports::Stmt { sql: &$sql, values: vec![$(crate::ports::SqlValue::from($value)),*] }
     };
 }
 
-/// Whether the batch's own change, the one of ?1 and ?2, has been written down and nothing newer: what lands late changes
-/// nothing back.
+/// Whether the change ?1 has written the newest audit row of the target ?2. A batch that arrives late then undoes
+/// nothing that was written after it.
 macro_rules! written {
     () => {
         "?1 = (SELECT w.change_id FROM audit w WHERE w.target = ?2 ORDER BY w.id DESC LIMIT 1)"
     };
 }
 
-/// The columns of a [`Due`](crate::store::keys::generations::Due), of the generation `n`.
+/// The JSON members of a [`Due`](crate::store::keys::generations::Due), for the generation `n`.
 macro_rules! due {
     () => {
         "'public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
@@ -84,7 +84,7 @@ impl<T: Into<Self>> From<Option<T>> for SqlValue {
     }
 }
 
-/// How often the owner `$owner` has done what the audit calls `$action` in the UTC day of `$now`.
+/// How many times the owner `$owner` has done what the audit calls `$action` in the UTC day of `$now`.
 macro_rules! used_today {
     ($owner:literal, $action:literal, $now:literal) => {
         concat!(
