@@ -1,5 +1,5 @@
-//! `/api/v1/admin/allotments`: who may claim by an admin's word, by provider and account number, also before they ever sign
-//! in. The key is minted only when they claim, and its secret is theirs alone.
+//! `/api/v1/admin/allotments`: people whom an administrator lets claim, by provider and account number, also before
+//! they ever sign in. The key is made only when they claim, and only they get its secret.
 
 use serde_json::json;
 
@@ -17,6 +17,7 @@ use crate::ports::{NoRandomness, Rows};
 use crate::store::access::allotments::{self, By, PAGE_ROWS, Person};
 use crate::store::members;
 
+/// Answers 200 with a page of allotments.
 pub async fn list_allotments(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![allotments::page(context.after(IdKind::Allotment)?.as_ref())];
@@ -31,12 +32,12 @@ body! {
         provider: BlockProvider,
         subject: String,
         name: Option<String>,
-        /// They may claim however new their account is.
+        /// Whether they may claim however new their account is.
         waives_age: Option<bool>,
     }
 }
 
-/// 201 with the allotment, or 200 with the one there is.
+/// Answers 201 with the allotment, or 200 with the existing one.
 pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: Wanted = context.json()?;
@@ -62,13 +63,13 @@ pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let id = context.id(IdKind::Allotment, "")?;
     let put = allotments::put(&*app.db, &by(&context, &session)?, &id, &person).await?;
-    // This very request has permitted it before, and somebody has withdrawn that since.
+    // This very request has made it before, and it has been withdrawn since.
     let (allotment, is_new) = put.ok_or(Error::NotFound)?;
     let status = if is_new { 201 } else { 200 };
     Reply::json(status, &json!({ "allotment": allotment }))
 }
 
-/// 204, also where there is none any more.
+/// Answers 204, also if there is no such allotment any more.
 pub async fn withdraw_allotment(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;

@@ -1,4 +1,4 @@
-//! `/api/v1/admin/blocks`: who may not claim, by provider and account number, also before they ever sign in.
+//! `/api/v1/admin/blocks`: people who may not claim, by provider and account number, also before they ever sign in.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +16,10 @@ use crate::ports::Rows;
 use crate::store::members;
 use crate::store::members::blocks::{self, AdminActor, NewBlock, PAGE_ROWS};
 
-/// People that one request blocks.
+/// One request blocks at most this many people.
 const MOST: usize = 500;
 
+/// Answers 200 with a page of blocks.
 pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![blocks::page(context.after(IdKind::Block)?.as_ref())];
@@ -29,7 +30,7 @@ pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    /// One person, or a list of them.
+    /// One person in `subject`, or a list of them in `subjects`.
     struct People {
         provider: BlockProvider,
         subject: Option<String>,
@@ -54,7 +55,7 @@ impl People {
     }
 }
 
-/// 200 with how many were not blocked before.
+/// Answers 200 with how many people were not blocked before.
 pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let people: People = context.json()?;
@@ -80,7 +81,7 @@ body! {
     }
 }
 
-/// 204, also where there was none.
+/// Answers 204, also if there was no such block.
 pub async fn lift_block(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let BlockedPerson { provider, subject } = context.json()?;

@@ -1,4 +1,5 @@
-//! What admins grant beside the plan: `/api/v1/admin/keys/{id}/raises` and `/api/v1/admin/members/{id}/payments`.
+//! What administrators grant in addition to the plan: `/api/v1/admin/keys/{id}/raises` and
+//! `/api/v1/admin/members/{id}/payments`.
 
 use serde::Serialize;
 use serde_json::json;
@@ -23,7 +24,7 @@ body! {
     }
 }
 
-/// 201 with the raise, and the key's limit without it and with it.
+/// Answers 201 with the raise, and the key's limit without it and with it.
 pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let RaiseRequest { amount_usd, until } = context.json()?;
@@ -54,7 +55,7 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     with_rest(201, &raised, left)
 }
 
-/// 204, also for one that has ended; 202 while some of the owner's keys have still to follow.
+/// Answers 204, also for a raise that had ended; 202 while some of the owner's keys still have to follow.
 pub async fn end_raise(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;
@@ -70,7 +71,7 @@ pub async fn end_raise(context: Context) -> Result<Reply, Error> {
     }
 }
 
-/// What was granted, and how many of the owner's keys follow only with the next sweep.
+/// Answers with `body` and how many of the owner's keys follow only with the next sweep.
 fn with_rest(status: u16, body: &impl Serialize, left: usize) -> Result<Reply, Error> {
     let mut body = serde_json::to_value(body).map_err(|_| Error::Internal)?;
     if let Some(members) = body.as_object_mut() {
@@ -86,10 +87,11 @@ body! {
     }
 }
 
-/// The most characters of a payment's id.
+/// A payment's id has at most this many characters.
 const PAYMENT_ID_CHARS: usize = 128;
 
-/// 201 with the payment as it is booked, 200 with `already_booked` when it was before: nothing is booked twice; another amount or member under its id is refused.
+/// Answers 201 with the payment as it is booked, or 200 with `already_booked` if it was booked before: nothing is
+/// booked twice. Another amount or member under the same id is refused.
 pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Paid {

@@ -1,4 +1,5 @@
-//! `/api/v1/admin/findings`: upstream keys with our marker and without a row. An admin looks at each, and says so.
+//! `/api/v1/admin/findings`: OpenRouter keys that carry our marker and have no row. An administrator looks at each and
+//! acknowledges it.
 
 use serde_json::json;
 
@@ -12,6 +13,7 @@ use crate::ports::Rows;
 use crate::store::members;
 use crate::store::ops::findings::{self, PAGE_ROWS};
 
+/// Answers 200 with a page of findings.
 pub async fn list_findings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![findings::page(context.after(IdKind::Finding)?.as_ref())];
@@ -27,7 +29,8 @@ body! {
     }
 }
 
-/// 200 with the finding, also where it was acknowledged before: it is told no more, unless it is found enabled again.
+/// Answers 200 with the finding, also if it was acknowledged before. It is reported no more, unless it is found enabled
+/// again.
 pub async fn acknowledge_finding(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Change { acknowledged } = context.json()?;

@@ -1,4 +1,4 @@
-//! `/api/v1/admin/members`: members as admins see them, and what admins do about them.
+//! `/api/v1/admin/members`: members as administrators see them, and what administrators do about them.
 
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ use crate::ports::Rows;
 use crate::store::members;
 use crate::store::members::roster::{self, PAGE_ROWS};
 
-/// Newest first; with `login`, those whose login begins so, in its order; with `id`, whoever has exactly that id or account
-/// number.
+/// Lists members, newest first. With `login`, lists those whose login begins so, in its order; with `id`, the one with
+/// exactly that id or account number.
 pub async fn list_members(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let status = match context.query("status") {
@@ -37,6 +37,7 @@ pub async fn list_members(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "members": members, "next": next }))
 }
 
+/// Answers 200 with the member and their keys.
 pub async fn show_member(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let member = member(context.last_segment())?;
@@ -50,8 +51,8 @@ body! {
     }
 }
 
-/// 200 with the member as they stand: suspended and banned members have no session and no key; reinstated ones claim anew.
-/// 202 while OpenRouter has not confirmed that the keys are off.
+/// Answers 200 with the member: suspended and banned members have no session and no key; reinstated members claim anew.
+/// Answers 202 while OpenRouter has not confirmed that the keys are disabled.
 pub async fn change_member(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let StatusRequest { status } = context.json()?;
@@ -81,7 +82,7 @@ pub async fn sign_member_out(context: Context) -> Result<Reply, Error> {
     Ok(Reply::no_content())
 }
 
-/// Any other id is unknown.
+/// Reads the id of a member; any other text is answered with 404.
 fn member(id: &str) -> Result<PublicId, Error> {
     PublicId::parse(IdKind::Member, id).ok_or(Error::NotFound)
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/admin/plans`: what owners get, as data; `/api/v1/admin/members/{id}/plan`: who gets which.
+//! `/api/v1/admin/plans`: what owners get, as data; `/api/v1/admin/members/{id}/plan`: which owner has which plan.
 
 use serde_json::json;
 
@@ -20,11 +20,11 @@ use crate::store::budget::plans::{self, AdminChange, Changed, PAGE_ROWS, PlanTer
 use crate::upstream::openrouter::workspaces;
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply as Answer};
 
-/// The most characters of a plan's name, and of a workspace's id.
+/// A plan's name, and a workspace's id, have at most this many characters.
 const NAME_CHARS: usize = 32;
 const WORKSPACE_CHARS: usize = 64;
 
-/// The ids of an admin's, or an owner's, change.
+/// Returns the new ids of a change by an administrator or an owner.
 pub fn change<'a>(
     context: &Context,
     session: &'a Session,
@@ -37,7 +37,7 @@ pub fn change<'a>(
     })
 }
 
-/// An amount as a person types it, of a cent at least.
+/// Reads an amount in USD as a person types it, of at least one cent.
 pub fn amount(text: &str) -> Result<NanoUsd, Error> {
     NanoUsd::parse_typed(text)
         .filter(|amount| *amount >= NanoUsd::CENT)
@@ -61,14 +61,14 @@ body! {
 }
 
 impl PlanRequest {
-    /// Within what the database takes.
+    /// Checks that the values are within what the database accepts.
     fn terms(&self) -> Result<PlanTerms, Error> {
         let limit = self.limit_usd.as_deref().map(amount).transpose()?;
         let days = self.expiry_days.is_none_or(|n| (1..=365).contains(&n));
         let keys = self.max_active_keys.is_none_or(|n| (1..=100).contains(&n));
         let workspace_id = self.workspace_id.as_ref().map(|id| id.0.clone());
         let margin = self.margin_percent.as_deref().map(basis_points);
-        // One is made the default; which is none any more follows from that.
+        // A request can only make a plan the default; the plan that was the default before then stops being it.
         if !(days && keys) || margin == Some(None) || self.is_default == Some(false) {
             return Err(Error::BadRequest {
                 detail: "A plan has 1 to 365 days, 1 to 100 keys, and a margin below 100 percent; another is made the default instead.",
@@ -98,14 +98,15 @@ impl PlanRequest {
     }
 }
 
-/// Hundredths of a percent, below a hundred percent, from at most two decimals.
+/// Reads a percentage below 100 with at most two decimals, and returns it in hundredths of a percent.
 fn basis_points(text: &str) -> Option<i64> {
     let parsed = NanoUsd::parse_typed(text)?.nano();
     let points = parsed.checked_div(NanoUsd::CENT.nano())?;
     (points < 10_000).then_some(points)
 }
 
-/// A plan whose workspace is not there would have no key made any more: it is asked for before the plan is written.
+/// Asks OpenRouter for the workspace before the plan is written: under a plan whose workspace does not exist, no key
+/// could be made.
 async fn workspace_must_be_there(app: &App, terms: &PlanTerms) -> Result<(), Error> {
     let Some(workspace) = terms.workspace_id.as_ref().and_then(Option::as_deref) else {
         return Ok(());
@@ -125,7 +126,7 @@ async fn workspace_must_be_there(app: &App, terms: &PlanTerms) -> Result<(), Err
     }
 }
 
-/// Lower-case letters, digits and dashes: it stands in addresses and in the audit.
+/// Checks a plan's name: lower-case letters, digits and dashes, since it stands in addresses and in the audit.
 fn name(text: &str) -> Result<&str, Error> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let fits = (1..=NAME_CHARS).contains(&text.len()) && text.bytes().all(plain);
@@ -134,7 +135,7 @@ fn name(text: &str) -> Result<&str, Error> {
     })
 }
 
-/// Oldest first, by pages: `after` is the name that the page before ended with.
+/// Lists plans in pages, oldest first: `after` is the name that the page before ended with.
 pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let after = context.query("after");
@@ -144,7 +145,7 @@ pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "plans": plans, "next": next }))
 }
 
-/// 201 with the plan. A prepaid one has one key and no limit of its own.
+/// Answers 201 with the plan. A prepaid plan has one key and no limit of its own.
 pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: PlanRequest = context.json()?;
@@ -175,7 +176,7 @@ pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     }
 }
 
-/// 200 with the plan; its owners' keys follow within the next sweeps.
+/// Answers 200 with the plan; its owners' keys follow within the next sweeps.
 pub async fn change_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: PlanRequest = context.json()?;
@@ -205,8 +206,8 @@ body! {
     }
 }
 
-/// 200, also where it is their plan already; their keys follow at once, as far as that is quick, or with the next sweep.
-/// The answer says how many are left to it.
+/// Answers 200, also if it is the member's plan already. Their keys follow at once, as far as that is quick, or with
+/// the next sweep; the answer says how many are left to it.
 pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Assigned { plan } = context.json()?;
@@ -219,7 +220,8 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
         detail: "There is no such plan.",
     })?;
     let read_since = app.now();
-    // What was spent until now is not counted against what will be paid, and what was paid is not spent twice.
+    // When an owner begins or stops prepaying, the spend until now must be known: it does not count against later
+    // payments, and a payment is not spent twice.
     let (prepays, will_prepay) = (
         owner.limit_reset == LimitReset::None,
         plan.limit_reset == LimitReset::None,

@@ -1,5 +1,5 @@
-//! `/api/v1/admin/settings`: the deployment's switches. Stopping minting acts at once, in every isolate; disabling every
-//! key off is written down at once, and the sweep carries it out, key by key, until all are off.
+//! `/api/v1/admin/settings`: the deployment's switches. Stopping minting takes effect at once, in every isolate.
+//! Disabling all keys is written down at once, and the sweep carries it out, key by key, until all are disabled.
 
 use crate::app::error::Error;
 use crate::crypto::random;
@@ -11,6 +11,7 @@ use crate::store::members;
 use crate::store::ops::alarms;
 use crate::store::ops::settings::{self, Claims, Minting, SettingsOutcome};
 
+/// Answers 200 with the settings.
 pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![settings::settings()];
@@ -19,7 +20,8 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    /// One switch a request. Disabling every key has to name how many that are; ending every session, the epoch that is shown.
+    /// One switch per request. A request that disables all keys has to confirm how many there are; a request that ends
+    /// all sessions has to confirm the epoch that is shown.
     struct SettingsRequest {
         minting: Option<String>,
         keys: Option<String>,
@@ -46,7 +48,7 @@ enum SettingChange {
 }
 
 impl SettingsRequest {
-    /// Exactly one of the switches, in exactly its words.
+    /// Returns the change, if the request names exactly one switch in exactly its words.
     fn wanted(&self) -> Result<SettingChange, Error> {
         let switches = [
             ("minting", self.minting.as_deref()),
@@ -88,6 +90,7 @@ impl SettingsRequest {
     }
 }
 
+/// Answers 200 with the settings as they are after the change.
 pub async fn change_settings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted = context.json::<SettingsRequest>()?.wanted()?;
@@ -118,10 +121,10 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
             settings::end_sessions(db, &session, &change, confirmed, now).await?
         }
     };
-    // What this isolate says of claims follows at once, and others within a minute.
+    // This isolate answers with the new state at once, and the others within a minute.
     app.standing_seen.set(None);
     match (switched, wanted) {
-        // This admin's own session is over, too.
+        // The administrator's own session has ended, too.
         (SettingsOutcome::Done(after), SettingChange::EndSessions { .. }) => {
             let cleared = cookies::clear(cookies::SESSION);
             Ok(Reply::json(200, &after)?.header("set-cookie", cleared))
