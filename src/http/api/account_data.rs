@@ -1,4 +1,4 @@
-//! A member's own data: to take along, and to have erased.
+//! A member's own data: to export, and to have erased.
 
 use crate::app::context::App;
 use crate::app::error::Error;
@@ -13,8 +13,8 @@ use crate::store::members;
 use crate::store::members::export as store_export;
 use crate::store::members::export::ExportPosition;
 
-/// `GET /api/v1/me/export`: everything that is kept about the member, by pages, each in one round trip. `after` is what the
-/// page before named as `next`.
+/// `GET /api/v1/me/export`: everything that is stored about the member, in pages, each in one round trip. `after` is
+/// what the page before named as `next`.
 pub async fn export(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let app = &*context.app;
@@ -40,7 +40,7 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
     Ok(Reply::json(200, &page)?.header("content-disposition", file))
 }
 
-/// A position has our own numbers in it, which say how much goes on here: nobody else reads them.
+/// Seals a position: it contains our own row numbers, which say how much happens here, and nobody else may read them.
 fn sealed(app: &App, name: &str, next: &ExportPosition) -> Result<String, Error> {
     let key = app.keyring.newest(Purpose::ExportCursor);
     let plain = serde_json::to_vec(next).map_err(|_| Error::Internal)?;
@@ -49,14 +49,14 @@ fn sealed(app: &App, name: &str, next: &ExportPosition) -> Result<String, Error>
 }
 
 body! {
-    /// The member's own login.
+    /// The member confirms with their own login.
     struct Confirmation {
         confirm: String,
     }
 }
 
-/// `DELETE /api/v1/me`: everything of the member's ends, and who they are is erased. 202 while OpenRouter has not
-/// confirmed that their keys are off.
+/// `DELETE /api/v1/me`: ends everything of the member's and erases who they are. Answers 204, or 202 while OpenRouter
+/// has not confirmed that their keys are disabled.
 pub async fn leave(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Confirmation { confirm } = context.json()?;

@@ -1,4 +1,4 @@
-//! `POST /api/v1/claim`: the member's one key. The story itself is in `mint`.
+//! `POST /api/v1/claim`: the member's claimed key. `app::claim` has the steps.
 
 use crate::app::claim::{self, Claimed};
 use crate::app::error::Error;
@@ -9,14 +9,14 @@ use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 
 body! {
-    /// There is nothing to choose. Who has not accepted the terms in force says so with the claim.
+    /// There is nothing to choose. A member who has not accepted the terms in force accepts them with the claim.
     struct ClaimRequest {
         accept_terms: Option<i64>,
     }
 }
 
 impl ClaimRequest {
-    /// Whether it accepts the terms; those of another revision are other terms.
+    /// Whether the claim accepts the terms. Those of another revision are other terms, and are refused.
     fn accepts_terms(&self) -> Result<bool, Error> {
         match self.accept_terms {
             None => Ok(false),
@@ -26,7 +26,7 @@ impl ClaimRequest {
     }
 }
 
-/// 201 with the secret, or 200 with the key there is.
+/// Answers 201 with the secret, or 200 with the existing key.
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let accepts_terms = context.json::<ClaimRequest>()?.accepts_terms()?;
@@ -35,7 +35,7 @@ pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     answer(claimed, app.now())
 }
 
-/// The key, and the secret of one that was made just now.
+/// Answers with the key, and with the secret of a key that was made just now.
 pub fn answer(claimed: Claimed, now: Timestamp) -> Result<Reply, Error> {
     match claimed {
         Claimed::New { card, secret } => key_answer::new_secret(card, secret, now),

@@ -1,5 +1,5 @@
-//! Beside the claimed key: `POST /api/v1/keys` makes a further one as far as the plan allows, and owners say what they
-//! prefer of those they have.
+//! Keys in addition to the claimed one: `POST /api/v1/keys` makes another one as far as the plan allows. Owners also
+//! say what they prefer for the keys that they have.
 
 use crate::app::claim;
 use crate::app::error::Error;
@@ -24,7 +24,7 @@ body! {
     }
 }
 
-/// 201 with the secret.
+/// Answers 201 with the secret.
 pub async fn create_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let CreateKeyRequest { name, limit_usd } = context.json()?;
@@ -38,19 +38,20 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
 
 body! {
     struct OwnLimit {
-        /// `null` takes it away.
+        /// `null` removes the limit.
         limit_usd: Nullable<String>,
     }
 }
 
-/// 200 with the key; 202 while its limit, or another of the owner's, has still to follow with the next sweep.
+/// Answers 200 with the key; 202 while its limit, or that of another key of the owner, still has to follow with the
+/// next sweep.
 pub async fn limit_key(context: Context) -> Result<Reply, Error> {
     let OwnLimit { limit_usd } = context.json()?;
     let limit = limit_usd.0.as_deref().map(amount).transpose()?;
     prefer(&context, &Preference::Limit(limit)).await
 }
 
-/// 200 with the key: it stays, should the plan allow fewer than there are.
+/// Answers 200 with the key: it stays enabled if the plan allows fewer keys than there are.
 pub async fn prefer_key(context: Context) -> Result<Reply, Error> {
     let _: NoMembers = context.json()?;
     prefer(&context, &Preference::Stays).await

@@ -1,4 +1,4 @@
-//! The answer of every request that may make a secret: the key, the secret where there is one, and what to do where not.
+//! The answer to every request that may make a secret: the key, the secret if there is one, and otherwise what to do.
 
 use serde::Serialize;
 
@@ -10,23 +10,25 @@ use crate::http::api::keys::KeyBody;
 use crate::http::server::reply::Reply;
 use crate::store::keys::cards::Card;
 
-/// Without the secret, which joins the body when it leaves: whatever else is done with an answer cannot give it away.
+/// The body without the secret, which is added when the answer leaves: nothing else that is done with an answer can
+/// give the secret away.
 #[derive(Serialize)]
 pub struct KeyAnswer {
     key: KeyBody,
     secret: (),
-    /// This very request was answered before, and the answer was given again.
+    /// Whether this request was answered before, and the first answer is given again.
     replayed: bool,
     note: Option<String>,
 }
 
-/// 201 with a secret that was made just now.
+/// Answers 201 with a secret that was made just now.
 pub fn new_secret(card: Card, secret: Secret, now: Timestamp) -> Result<Reply, Error> {
     let note = waits_for_its_window(&card, now);
     let reply = without_secret(201, card, note, now)?;
     Ok(reply.with_secret(secret))
 }
 
+/// Answers with the key and a note, without a secret.
 pub fn without_secret(
     status: u16,
     card: Card,
@@ -42,7 +44,7 @@ pub fn without_secret(
     Reply::json(status, &body)
 }
 
-/// What a key that is made with nothing left to spend waits for.
+/// The note for a key that was made with nothing left to spend: until when it waits.
 fn waits_for_its_window(card: &Card, now: Timestamp) -> Option<String> {
     if !card.holds.contains(&Reason::Budget) {
         return None;

@@ -1,4 +1,4 @@
-//! `GET /api/v1/me`: who I am, and whether and on what terms I may claim, in one round trip.
+//! `GET /api/v1/me`: who the caller is, and whether and on what terms they may claim, in one round trip.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,20 +19,22 @@ use crate::store::members;
 #[derive(Serialize)]
 struct ClaimTermsBody {
     open: bool,
-    /// The gate that refuses, as the claim itself would say it.
+    /// The gate that refuses, in the words of the claim itself.
     refusal: Option<Value>,
     limit_usd: String,
-    /// What a key that is claimed now could spend in this window, and, where that is nothing, before when it would not work.
-    /// `null` for who has a key: there is nothing to claim.
+    /// What a key that is claimed now could spend in this window. `null` for a member who has a key, since there is
+    /// nothing to claim.
     available_usd: Option<NanoUsd>,
+    /// If that is nothing, the moment before which the key would not work.
     available_from: Option<Timestamp>,
     limit_reset: &'static str,
     expiry_days: u32,
     min_account_age_days: u32,
-    /// `null` while there is no ceiling, which closes claims.
+    /// `null` while no ceiling is configured, which closes claims.
     seats_left: Option<i64>,
 }
 
+/// Answers 200 with the member, their roles, the accepted terms, and what a claim would get.
 pub async fn show_me(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let app = &*context.app;
@@ -67,7 +69,7 @@ fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTer
         .max_total_keys
         .saturating_sub(decision.facts.seats.taken);
     let has_key = decision.facts.live_state.is_some();
-    // This is about the gates: a key that is there is the page's own matter, and terms are accepted with the claim.
+    // This is about the gates. The page shows an existing key by itself, and the terms are accepted with the claim.
     let policy = Policy {
         terms_rev: REVISION,
         terms_at: Some(now),
@@ -98,7 +100,7 @@ fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTer
     }
 }
 
-/// A refusal as the claim itself would say it.
+/// A refusal as the claim itself would answer it, without `type`, `status` and `instance`.
 fn told(refusal: &Error) -> Value {
     let mut told = refusal.problem("");
     if let Some(told) = told.as_object_mut() {

@@ -1,4 +1,4 @@
-//! `/api/v1/requests`: what a member asks an admin for; `/api/v1/admin/requests`: what admins decide.
+//! `/api/v1/requests`: what a member asks an administrator for; `/api/v1/admin/requests`: what administrators decide.
 
 use serde::Serialize;
 use serde_json::json;
@@ -24,7 +24,7 @@ body! {
     }
 }
 
-/// 201 with the new request, or 200 with the open one there is.
+/// Answers 201 with the new request, or 200 with the open one of its kind.
 pub async fn make_request(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: NewRequestBody = context.json()?;
@@ -50,7 +50,7 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
     }
 }
 
-/// A person's words as they are kept.
+/// Checks the words that a person wrote, and returns them as they are stored.
 fn words(text: Option<&str>) -> Result<Option<String>, Error> {
     request::note(text.unwrap_or_default()).map_err(|why| Error::BadRequest {
         detail: match why {
@@ -60,6 +60,7 @@ fn words(text: Option<&str>) -> Result<Option<String>, Error> {
     })
 }
 
+/// Answers 200 with the member's own requests, newest first.
 pub async fn list_own(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![requests::own(&session)];
@@ -71,10 +72,11 @@ pub async fn list_own(context: Context) -> Result<Reply, Error> {
 #[derive(Serialize)]
 struct Page {
     requests: Vec<RequestWithMember>,
-    /// What `after` has to be for the next page.
+    /// The value of `after` for the next page.
     next: Option<String>,
 }
 
+/// Answers 200 with a page of everyone's requests in one state, oldest first.
 pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let state = context.query("state");
@@ -99,7 +101,7 @@ body! {
     }
 }
 
-/// The same decision again is the first one's answer; another is refused.
+/// Answers 200 with the decided request. The same decision again gets the first one's answer; another is refused.
 pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let request =

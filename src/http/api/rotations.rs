@@ -1,4 +1,5 @@
-//! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`, and `/api/v1/admin/leaks`. The story itself is in `rotate`.
+//! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`, and `/api/v1/admin/leaks`.
+//! `app::rotate` has the steps.
 
 use crate::app::error::Error;
 use crate::app::rotate::{self, Rotated, RotationRequest};
@@ -12,7 +13,7 @@ use crate::http::server::reply::Reply;
 use crate::store::keys::cards::Card;
 
 body! {
-    /// Without grace it is at once; a renewal that does not say has a day of it.
+    /// A rotation without `grace_hours` takes effect at once; a renewal without it has a grace of one day.
     struct RotateRequest {
         grace_hours: Option<i64>,
     }
@@ -29,18 +30,21 @@ impl RotateRequest {
     }
 }
 
+/// `POST /api/v1/keys/{id}/rotate`: answers 201 with the new secret.
 pub async fn rotate_key(context: Context) -> Result<Reply, Error> {
     let grace_hours = context.json::<RotateRequest>()?.grace_hours()?;
     let rotated = rotate::rotate(&context.app, &asked(&context)?, grace_hours).await?;
     answer(&context, rotated)
 }
 
+/// `POST /api/v1/keys/{id}/renew`: answers 201 with the secret of a successor that has a full lifetime.
 pub async fn renew_key(context: Context) -> Result<Reply, Error> {
     let grace_hours = context.json::<RotateRequest>()?.grace_hours()?;
     let rotated = rotate::renew(&context.app, &asked(&context)?, grace_hours).await?;
     answer(&context, rotated)
 }
 
+/// `POST /api/v1/keys/{id}/leaked`: answers 201 with the new secret, or says what it waits for.
 pub async fn report_leak(context: Context) -> Result<Reply, Error> {
     let _: NoMembers = context.json()?;
     let rotated = rotate::report_leak(&context.app, &asked(&context)?, is_admin).await?;
@@ -48,13 +52,13 @@ pub async fn report_leak(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    /// Of the secret: the secret itself is sent nowhere.
+    /// The SHA-256 of the secret: the secret itself is never sent.
     struct Fingerprint {
         secret_sha256: String,
     }
 }
 
-/// `POST /api/v1/admin/leaks`: a secret was found somewhere, and an admin has only its SHA-256.
+/// `POST /api/v1/admin/leaks`: a secret was found somewhere, and the administrator sends only its SHA-256.
 pub async fn report_found(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Fingerprint { secret_sha256 } = context.json()?;
@@ -93,7 +97,7 @@ fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
     key_answer::without_secret(accepted(&card), card, Some(note), now)
 }
 
-/// A secret that was to be removed already: 202 until OpenRouter has confirmed that it is off.
+/// Answers for a secret that was to be removed already: 202 until OpenRouter has confirmed that it is disabled.
 fn being_removed(card: Card, removed: bool, now: Timestamp) -> Result<Reply, Error> {
     let (status, note) = if removed || card.all_off {
         (
@@ -109,7 +113,7 @@ fn being_removed(card: Card, removed: bool, now: Timestamp) -> Result<Reply, Err
     key_answer::without_secret(status, card, Some(String::from(note)), now)
 }
 
-/// 202 until OpenRouter has confirmed that the leaked secret is off.
+/// The status: 202 until OpenRouter has confirmed that the leaked secret is disabled.
 const fn accepted(card: &Card) -> u16 {
     if card.all_off { 200 } else { 202 }
 }
@@ -122,7 +126,7 @@ const fn leaked(card: &Card) -> &'static str {
     }
 }
 
-/// What a replacement waits for, and until when.
+/// Says what a replacement waits for, and until when.
 fn waits(why: &Error) -> String {
     let until = match why {
         Error::RotationsUsedUp { retry_at: at } => {
