@@ -1,7 +1,7 @@
-//! Signing in with GitHub, and out again.
+//! Signing in with GitHub, and signing out.
 //!
-//! Starting writes nothing (see `attempts`). The callback opens its attempt, burns the state in the batch that makes the
-//! member, and forgets GitHub's token.
+//! Starting a sign-in writes nothing (see `attempts`). The callback opens its attempt, uses up the state in the batch
+//! that makes the member, and discards GitHub's token.
 
 use crate::app::context::App;
 use crate::app::error::Error;
@@ -20,10 +20,10 @@ use crate::http::server::{attempts, cookies};
 use crate::store::members::{self, SignIn, SignedIn};
 use crate::upstream::github::{self, Failed};
 
-/// Where GitHub sends the browser back to; registered exactly like this.
+/// Where GitHub sends the browser back to; the OAuth app has exactly this path registered.
 const CALLBACK: &str = "/auth/github/callback";
 
-/// Why a sign-in came back without a session, as the start page tells it.
+/// Why a sign-in came back without a session, as the start page says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SignInRefusal {
     State,
@@ -51,11 +51,11 @@ impl From<Failed> for SignInRefusal {
     }
 }
 
-/// The word with which a start asks for another account than the one that GitHub would take by itself.
+/// The value of `account` with which the caller asks for another account than the one that GitHub would choose.
 const ANOTHER_ACCOUNT: &str = "another";
 
-/// `GET /auth/github?next=keys`: on to GitHub. It asks which account where the caller wants another one, and on the first
-/// start after a sign-out: whoever signed out may not be who signs in.
+/// `GET /auth/github?next=keys`: redirects to GitHub. GitHub asks for the account if the caller wants another one, and
+/// on the first start after a sign-out, since someone else may be signing in now.
 pub async fn start_github(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let (Some(oauth), true) = (&app.config.github, app.config.sign_in_configured()) else {
@@ -82,10 +82,11 @@ pub async fn start_github(context: Context) -> Result<Reply, Error> {
     })
 }
 
-/// `GET /auth/github/callback`: back from GitHub. The attempt's cookie is cleared whatever comes of it.
+/// `GET /auth/github/callback`: the browser comes back from GitHub. The attempt's cookie is cleared, whether or not the
+/// sign-in succeeds.
 ///
-/// A browser may show this address again, by its history or its restored tabs: there is no attempt any more then, and
-/// who is signed in goes on to where the sign-in led.
+/// A browser may open this address again, from its history or its restored tabs. There is no attempt any more then, and
+/// a caller who is signed in is redirected to where the sign-in led.
 pub async fn finish_github(context: Context) -> Result<Reply, Error> {
     let state = context.query("state").unwrap_or_default();
     let why = match finish(&context, &state).await {
@@ -115,7 +116,7 @@ fn path_of(app: &App, target: ReturnTarget) -> &'static str {
     target.path(app.config.keys_page)
 }
 
-/// Whether this browser has a session that is current. A database that does not answer says nothing.
+/// Whether this browser has a current session. If the database does not answer, it has none.
 async fn is_signed_in(context: &Context) -> bool {
     match &context.session {
         Some(session) => members::signed_in(&*context.app.db, session, Vec::new())
@@ -141,14 +142,14 @@ async fn finish(context: &Context, state: &str) -> Result<(Session, ReturnTarget
     let token =
         github::exchange(&app.upstream(), oauth, &callback, &code, &pending.verifier).await?;
     let identity = github::identify(&app.upstream(), &token).await;
-    // Used once and dropped, whatever it said.
+    // The token is used once and revoked, whatever GitHub answered.
     github::revoke(&app.upstream(), oauth, &token).await;
     drop(token);
     let session = enter(app, &identity?, state).await?;
     Ok((session, pending.target()))
 }
 
-/// Burns the state and makes or refreshes the member, in one batch.
+/// Uses up the state and makes or refreshes the member, in one batch.
 async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, SignInRefusal> {
     let plan = app
         .config
@@ -177,7 +178,7 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, S
     }
 }
 
-/// `POST /auth/logout`: this browser's session ends. Works as a form without scripts.
+/// `POST /auth/logout`: ends this browser's session. It works as a form without scripts.
 pub async fn sign_out(context: Context) -> Result<Reply, Error> {
     if context.body != Body::Empty {
         let _: NoMembers = context.json()?;
@@ -185,7 +186,7 @@ pub async fn sign_out(context: Context) -> Result<Reply, Error> {
     Ok(Reply::redirect(303, "/").cookies(signed_out(&context)))
 }
 
-/// `POST /api/v1/me/sign-out-everywhere`: every session of the member ends, by raising the epoch.
+/// `POST /api/v1/me/sign-out-everywhere`: ends every session of the member by raising the epoch.
 pub async fn sign_out_everywhere(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let session = context.member()?;
@@ -197,8 +198,8 @@ pub async fn sign_out_everywhere(context: Context) -> Result<Reply, Error> {
     Ok(Reply::no_content().cookies(signed_out(&context)))
 }
 
-/// What a browser that signs out keeps: nothing of the session, no attempt, and a note that the next start asks which
-/// account is meant.
+/// Returns the cookies of a browser that signs out: no session, no attempt, and a note that the next start asks for the
+/// account.
 pub fn signed_out(context: &Context) -> Vec<String> {
     let mut lines = attempts::end_all(context.cookies.as_deref());
     lines.push(cookies::clear(cookies::SESSION));

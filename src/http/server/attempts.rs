@@ -1,6 +1,7 @@
-//! Sign-in attempts. Starting writes nothing here: state and PKCE verifier travel sealed in a cookie of this one attempt,
-//! so that two tabs may sign in side by side. Cookies of attempts that nobody finished would pile up until the browser
-//! throws others out, the session among them: a browser keeps [`MOST`], and a start ends the oldest.
+//! Sign-in attempts. Starting one writes nothing to the database: the state and the PKCE verifier travel sealed in a
+//! cookie of this attempt, so that two tabs can sign in side by side. Cookies of unfinished attempts would pile up
+//! until the browser drops other cookies, possibly the session. So a browser keeps at most [`MOST`], and a new attempt
+//! ends the oldest.
 
 use serde::Serialize;
 use subtle::ConstantTimeEq;
@@ -16,11 +17,11 @@ use crate::http::server::cookies;
 
 /// How long a person may take at GitHub, in seconds.
 pub const ATTEMPT_SECS: i64 = 600;
-/// Attempts that one browser may have under way.
+/// One browser may have at most this many attempts under way.
 const MOST: usize = 5;
 
 from_json! {
-    /// What one attempt needs to come back to, sealed in its cookie.
+    /// What the callback needs of its attempt, sealed in the attempt's cookie.
     #[derive(Serialize)]
     pub struct Pending {
         pub state: String,
@@ -31,12 +32,14 @@ from_json! {
 }
 
 impl Pending {
+    /// Returns where the browser goes after the sign-in.
     pub fn target(&self) -> ReturnTarget {
         ReturnTarget::from_name(Some(&self.next))
     }
 }
 
-/// A new attempt, and the cookies that keep it and end older ones. `None` while sign-in has no key to seal with.
+/// Begins an attempt. Returns it with the cookies that store it and end older attempts; `None` while there is no key to
+/// seal it with.
 pub fn begin(
     context: &Context,
     next: ReturnTarget,
@@ -47,7 +50,7 @@ pub fn begin(
     };
     let suffix = hex::encode(random::bytes::<4>(&*app.random)?);
     let pending = Pending {
-        // The target's name is for the browser that comes back a second time, when the cookie is spent.
+        // The target's name is for a browser that comes back a second time, when the cookie is gone.
         state: format!("{suffix}.{}.{}", random::token(&*app.random)?, next.name()),
         verifier: random::token(&*app.random)?,
         next: next.name().to_owned(),
@@ -61,12 +64,13 @@ pub fn begin(
     Ok(Some((pending, lines)))
 }
 
-/// Ends all but the newest attempts, so that with one more there are [`MOST`]. One that cannot be opened is over.
+/// Returns the cookies that end all but the newest attempts: with the new one, [`MOST`] are left. An attempt that
+/// cannot be opened is over.
 fn beyond_the_newest(app: &App, header: Option<&str>) -> Vec<String> {
     let mut attempts: Vec<(i64, &str)> = cookies::attempts(header)
         .map(|(name, sealed)| (open(app, name, sealed).map_or(0, |is| is.expires_at), name))
         .collect();
-    // Of the same second the last one is the newest: browsers send older cookies first.
+    // Of the same second, the last cookie is the newest: browsers send older cookies first (RFC 6265, section 5.4).
     attempts.reverse();
     attempts.sort_by_key(|(expires_at, _)| std::cmp::Reverse(*expires_at));
     let now = app.now().secs();
@@ -76,20 +80,20 @@ fn beyond_the_newest(app: &App, header: Option<&str>) -> Vec<String> {
     over.map(|(_, (_, name))| cookies::clear(name)).collect()
 }
 
-/// Ends every attempt of this browser.
+/// Returns the cookies that end every attempt of this browser.
 pub fn end_all(header: Option<&str>) -> Vec<String> {
     cookies::attempts(header)
         .map(|(name, _)| cookies::clear(name))
         .collect()
 }
 
-/// Ends the attempt that this state names, if it has the form of one.
+/// Returns the cookie that ends the attempt which this state names, if the state has the form of one.
 pub fn end_one(state: &str) -> Option<String> {
     let suffix = suffix_of(state);
     cookies::is_attempt_suffix(suffix).then(|| cookies::clear(&cookies::attempt_name(suffix)))
 }
 
-/// The attempt that this state belongs to, from this browser's own cookie, if it is not over.
+/// Returns the attempt that this state belongs to, from this browser's own cookie, if it is not over.
 pub fn of_state(context: &Context, state: &str) -> Option<Pending> {
     let name = cookies::attempt_name(suffix_of(state));
     let sealed = cookies::value(context.cookies.as_deref(), &name)?;
@@ -99,7 +103,8 @@ pub fn of_state(context: &Context, state: &str) -> Option<Pending> {
     (same && current).then_some(pending)
 }
 
-/// Where a browser goes that comes back with a state it has used up: a name of the closed list, whatever stands there.
+/// Returns where a browser goes that comes back with a used state: a name of the closed list, whatever the state
+/// contains.
 pub fn target_named_in(state: &str) -> ReturnTarget {
     ReturnTarget::from_name(state.rsplit('.').next())
 }

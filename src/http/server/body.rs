@@ -1,4 +1,4 @@
-//! The bodies of requests: a JSON object with the members that a route takes and no others, each once.
+//! The bodies of requests: a JSON object with the members that a route takes and no others, each at most once.
 
 use serde_json::{Map, Value};
 
@@ -7,11 +7,11 @@ use crate::domain::people::request::{RequestKind, RequestState};
 use crate::domain::time::period::LimitReset;
 use crate::ports::json;
 
-/// What is left of an object while its members are taken out.
+/// The members of an object that are not taken yet.
 pub struct Members(Map<String, Value>);
 
 impl Members {
-    /// `None` for anything that is not an object, or has a member twice.
+    /// Returns `None` for anything that is not an object, or has a member twice.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         match json::parse(bytes)? {
             Value::Object(members) => Some(Self(members)),
@@ -19,22 +19,24 @@ impl Members {
         }
     }
 
+    /// Takes a member out and reads it; `None` if it cannot be read so.
     pub fn take<T: FromMember>(&mut self, name: &str) -> Option<T> {
         T::of(self.0.remove(name))
     }
 
+    /// Whether every member is taken.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// What a route reads from its body.
+/// A type that a route reads from its body.
 pub trait FromBody: Sized {
-    /// `None` where a member is missing, or is something else.
+    /// Returns `None` if a member is missing or has another type.
     fn of(members: &mut Members) -> Option<Self>;
 }
 
-/// Declares a body: each field from the member of its name.
+/// Declares a body: each field is read from the member of its name.
 macro_rules! body {
     ($(#[$meta:meta])* $vis:vis struct $name:ident {
         $($(#[$about:meta])* $own:vis $field:ident: $type:ty),* $(,)?
@@ -54,7 +56,7 @@ macro_rules! body {
     };
 }
 
-/// An action that takes no parameters: an empty object.
+/// The body of an action without parameters: an empty object.
 pub struct NoMembers;
 
 impl FromBody for NoMembers {
@@ -63,16 +65,16 @@ impl FromBody for NoMembers {
     }
 }
 
-/// What a member can be read as.
+/// A type that a member can be read as.
 pub trait FromMember: Sized {
-    /// `null` means something of its own.
+    /// Whether `null` has a meaning of its own.
     const NULLABLE: bool = false;
 
-    /// `None` where it is something else, or is missing and must not be.
+    /// Returns `None` if the value has another type, or is missing and must not be.
     fn of(value: Option<Value>) -> Option<Self>;
 }
 
-/// May be missing; `null` is as good as that, unless it means something.
+/// The member may be missing. `null` counts as missing, unless it has a meaning of its own.
 impl<T: FromMember> FromMember for Option<T> {
     fn of(value: Option<Value>) -> Option<Self> {
         match value {
@@ -83,7 +85,7 @@ impl<T: FromMember> FromMember for Option<T> {
     }
 }
 
-/// Has to be there, though it may be `null`.
+/// The member has to be present, though it may be `null`.
 pub struct Nullable<T>(pub Option<T>);
 
 impl<T: FromMember> FromMember for Nullable<T> {
@@ -133,7 +135,7 @@ impl<T: FromMember> FromMember for Vec<T> {
     }
 }
 
-/// Where a person signs in, as admins name it.
+/// The provider at which a person signs in, as administrators name it.
 #[derive(Clone, Copy)]
 pub enum BlockProvider {
     GitHub,
@@ -159,7 +161,8 @@ impl BlockProvider {
     }
 }
 
-/// Words of a fixed list: a text, and not an object with the word as its member, which serde would take too.
+/// Reads the words of a fixed list from a string, and not from an object with the word as its member, which serde would
+/// take too.
 macro_rules! word {
     ($($type:ty),+ $(,)?) => {
         $(impl crate::http::server::body::FromMember for $type {

@@ -1,29 +1,31 @@
-//! Our cookies: `__Host-`, so Secure, without Domain and for the whole origin; HttpOnly; SameSite=Lax.
+//! Our cookies. Their prefix is `__Host-`, so browsers take them only with `Secure`, with `Path=/` and without
+//! `Domain`. They are also `HttpOnly` and `SameSite=Lax`.
 
-/// The session.
+/// The cookie of the session.
 pub const SESSION: &str = "__Host-keycap_session";
-/// A sign-in attempt; the suffix lets two tabs sign in at once.
+/// The cookie of a sign-in attempt begins with this; its suffix lets two tabs sign in at once.
 const ATTEMPT_PREFIX: &str = "__Host-keycap_attempt_";
 
-/// Left behind by a sign-out until the next start, which then asks which account is meant.
+/// A sign-out sets this cookie until the next start, which then asks for the account.
 pub const SIGNED_OUT: &str = "__Host-keycap_signed_out";
 
 pub fn attempt_name(suffix: &str) -> String {
     format!("{ATTEMPT_PREFIX}{suffix}")
 }
 
+/// Whether a text has the form of a suffix: eight hexadecimal digits.
 pub fn is_attempt_suffix(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The value of a cookie of this exact name. The first one counts.
+/// Returns the value of the cookie with exactly this name. The first one counts.
 pub fn value<'a>(header: Option<&'a str>, name: &str) -> Option<&'a str> {
     pairs(header)
         .find(|(key, _)| *key == name)
         .map(|(_, value)| value)
 }
 
-/// The names and values of the sign-in attempts that a browser has under way, in its order.
+/// Returns the names and values of the browser's sign-in attempts, in the order in which it sent them.
 pub fn attempts(header: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     pairs(header).filter(|(name, _)| {
         let suffix = name.strip_prefix(ATTEMPT_PREFIX);
@@ -38,17 +40,17 @@ fn pairs(header: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
         .map(|(name, value)| (trimmed(name), trimmed(value)))
 }
 
-/// Only the blanks of the grammar: a wider trim would let a look-alike name pass as ours.
+/// Trims only the blanks of the grammar: a wider trim would let a look-alike name pass as ours.
 fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// A `Set-Cookie` that lasts `secs`. Its value is of base64url or hexadecimal, as ours are.
+/// Returns a `Set-Cookie` line that lasts `secs` seconds. `value` is base64url or hexadecimal, as all of ours are.
 pub fn set(name: &str, value: &str, secs: i64) -> String {
     format!("{name}={value}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={secs}")
 }
 
-/// A `Set-Cookie` that ends it.
+/// Returns a `Set-Cookie` line that ends the cookie.
 pub fn clear(name: &str) -> String {
     set(name, "", 0)
 }

@@ -1,6 +1,6 @@
 //! The security headers of every answer. `public/_headers` has the same set for static files; a test compares the two.
 
-/// In the order of `public/_headers`.
+/// The security headers, in the order of `public/_headers`.
 pub const SECURITY: [(&str, &str); 7] = [
     (
         "content-security-policy",
@@ -11,7 +11,7 @@ pub const SECURITY: [(&str, &str); 7] = [
         "max-age=63072000; includeSubDomains",
     ),
     ("x-content-type-options", "nosniff"),
-    // Not `no-referrer`: under it a form sent without scripts carries `Origin: null`.
+    // Not `no-referrer`: with it, a form that is sent without scripts carries `Origin: null`.
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
@@ -21,11 +21,12 @@ pub const SECURITY: [(&str, &str); 7] = [
     ),
 ];
 
-/// Answers are about somebody, or about this moment: nobody keeps them. And nobody rewrites them on the way: what a proxy or
-/// a feature of the zone puts into a page, our policy would block, and what it takes out, our scripts would miss.
+/// An answer is about one person, or about this moment: nobody may store it. Nobody may rewrite it on the way either:
+/// our policy would block what a proxy or a feature of the Cloudflare zone adds to a page, and our scripts would miss
+/// what it removes.
 pub const NO_STORE: (&str, &str) = ("cache-control", "no-store, no-transform");
 
-/// What every answer has, whatever it is.
+/// Returns the headers that every answer has.
 pub fn fixed() -> impl Iterator<Item = (&'static str, &'static str)> {
     SECURITY.into_iter().chain([NO_STORE])
 }

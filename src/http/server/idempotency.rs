@@ -1,9 +1,9 @@
-//! Idempotency-Keys, in the one place that every change of a signed-in caller passes: a change cannot forget them.
+//! Idempotency-Keys, in the one place that every change of a signed-in caller passes: no handler can forget them.
 //!
-//! The key belongs to one request of one member: method, path with the ids in it, and body. Its first good answer is kept
-//! without the secret and given again to whoever repeats the request. A failure is not kept: the same key tries again. What a
-//! request writes has ids that are derived from its key (`Context::id`): where the answer was lost, whoever repeats it writes
-//! the same rows, and nothing twice.
+//! A key belongs to one request of one member: method, path with the ids in it, and body. Its first successful answer
+//! is stored without the secret, and given again to a caller who repeats the request. A failure is not stored: the same
+//! key tries again. What a request writes has ids that are derived from its key (`Context::id`): if the answer was
+//! lost, a repeated request writes the same rows, and nothing twice.
 
 use serde_json::{Map, Value, json};
 
@@ -17,12 +17,12 @@ use crate::http::server::route::{Route, Who};
 use crate::store::idempotency::{self, Keyed, Taken, Taking};
 use crate::store::keys::cards;
 
-/// What stands in an answer that is given again.
+/// The header of an answer that is given again.
 const REPLAYED: &str = "idempotency-replayed";
-/// The note of one that once came with a secret.
+/// The note of a repeated answer that had a secret the first time.
 const SECRET_IS_NOT_KEPT: &str = "This request was answered before, and its secret is not kept. If you did not get it, make a new one. If this is about another leak, report that with another Idempotency-Key.";
 
-/// Routes whose change would be made twice if its request came twice: they make a key or a secret, or give more money.
+/// Routes whose change would be made twice if the request came twice: they make a key or a secret, or give more money.
 const MUST_BE_REMEMBERED: &[&str] = &[
     "/api/v1/claim",
     "/api/v1/keys",
@@ -31,7 +31,7 @@ const MUST_BE_REMEMBERED: &[&str] = &[
     "/api/v1/admin/keys/{id}/raises",
 ];
 
-/// Whether a route's requests may bring an Idempotency-Key: every change of somebody who is signed in.
+/// Whether requests of a route may carry an Idempotency-Key: every change of a signed-in caller.
 pub fn applies_to(route: &Route) -> bool {
     route.method.is_unsafe() && route.who != Who::Anyone
 }
@@ -46,12 +46,12 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
     };
     let app = context.app.clone();
     let seed = match idempotency::take(&*app.db, &keyed, app.now()).await? {
-        // The handler says how the session ended.
+        // The handler answers how the session ended.
         Taken::SessionEnded => return (route.handler)(context).await,
         Taken::UsedUp if MUST_BE_REMEMBERED.contains(&route.path) => {
             return Err(Error::daily_quota(app.now()));
         }
-        // It is done, and not remembered: a used-up day must not keep anybody from making a key safer.
+        // The request is carried out and not remembered: a used-up quota must not keep anyone from making a key safer.
         Taken::UsedUp => return (route.handler)(context).await,
         Taken::AnotherRequest => return Err(Error::IdempotencyMismatch),
         Taken::UnderWay => return Err(Error::RequestInProgress),
@@ -71,14 +71,14 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
             let body = body.filter(|body| !body.is_empty());
             idempotency::answered(&*app.db, &keyed, reply.status, body).await
         }
-        // What it was to write may be there.
+        // What the request was to write may be there.
         Err(Error::StorageUnavailable | Error::Internal) => {
             idempotency::let_go(&*app.db, &keyed).await
         }
         Err(_) => idempotency::give_back(&*app.db, &keyed).await,
     };
     if let Err(error) = kept {
-        // Whoever repeats the request is told of what it made, or has it done again once nobody works on it.
+        // A caller who repeats the request learns what it made, or has it done again once no attempt works on it.
         app.note(
             "warn",
             "answer_not_kept",
@@ -88,7 +88,7 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
     answer
 }
 
-/// The request under its Idempotency-Key, if it has one.
+/// Returns the request with its Idempotency-Key, if it has one.
 fn keyed(route: &Route, context: &Context) -> Result<Option<Keyed>, Error> {
     let Some(key) = context.idempotency_key()? else {
         return Ok(None);
@@ -106,7 +106,7 @@ fn keyed(route: &Route, context: &Context) -> Result<Option<Keyed>, Error> {
     }))
 }
 
-/// The first answer once more, which says so.
+/// Returns the first answer again, marked as repeated.
 fn given_again(status: u16, body: Option<&str>) -> Result<Reply, Error> {
     let Some(body) = body else {
         return Ok(replayed(Reply::empty(status)));
@@ -128,7 +128,8 @@ fn tell_replay(status: u16, members: &mut Map<String, Value>) {
     }
 }
 
-/// A secret was made, and the answer with it was lost before it could be kept: the key as it is now.
+/// Answers for a request that made a secret and whose answer was lost before it could be stored: with the key as it is
+/// now.
 async fn lost(context: &Context, key: &str) -> Result<Reply, Error> {
     let (app, session) = (&*context.app, context.member()?);
     let one = cards::one_of(session.member.as_str(), key, app.now());

@@ -1,15 +1,15 @@
-//! A request and an answer, as the platform hands them over and takes them back.
+//! A request and an answer, in the form in which the platform gives and takes them.
 
-/// A request as the platform hands it over: its body already read, cut off at [`MAX_BODY`].
+/// A request from the platform: its body is already read, up to [`MAX_BODY`].
 pub type Inbound = http::Request<Body>;
 
-/// An answer with one fixed body.
+/// An answer with one complete body.
 pub type Outbound = http::Response<Vec<u8>>;
 
-/// Bytes of the largest body that any route takes. More is never read.
+/// The largest body that any route takes, in bytes. More is never read.
 pub const MAX_BODY: usize = 16 * 1024;
 
-/// Bytes of the longest address that is read, its origin included: a callback's code and state fit many times over.
+/// The longest URL that is read, in bytes, its origin included: the code and state of a callback fit many times over.
 pub const MAX_ADDRESS: usize = 8 * 1024;
 
 /// A request's body.
@@ -18,6 +18,6 @@ pub enum Body {
     #[default]
     Empty,
     Bytes(Vec<u8>),
-    /// More than [`MAX_BODY`]; the rest was not read.
+    /// The body has more than [`MAX_BODY`] bytes; the rest was not read.
     TooLarge,
 }

@@ -1,4 +1,4 @@
-//! What a handler answers with, before the pipeline adds what every answer has.
+//! What a handler answers with, before the pipeline adds the headers that every answer has.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use crate::app::error::Error;
 use crate::domain::key::secret::Secret;
 
-/// A status, headers and one fixed body.
+/// A status, headers and one complete body.
 #[derive(Default)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
-    /// The body's member `secret`, which joins it when the answer leaves.
+    /// The member `secret` of the body, which is added when the answer leaves.
     secret: Option<Secret>,
 }
 
@@ -29,6 +29,7 @@ impl fmt::Debug for Reply {
 }
 
 impl Reply {
+    /// An answer with a JSON body. Fails with `Internal` if the body cannot be written as JSON.
     pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_vec(body).map_err(|_| Error::Internal)?;
         let reply = Self {
@@ -47,6 +48,7 @@ impl Reply {
         Self::written(status, "text/plain; charset=utf-8", body)
     }
 
+    /// An answer with a problem document (RFC 9457).
     pub fn problem(status: u16, body: String) -> Self {
         Self::written(status, "application/problem+json", body)
     }
@@ -71,14 +73,14 @@ impl Reply {
         }
     }
 
-    /// Of a JSON object: what only this one answer may tell.
+    /// Adds the secret to a JSON object: only this one answer may contain it.
     #[must_use]
     pub fn with_secret(mut self, secret: Secret) -> Self {
         self.secret = Some(secret);
         self
     }
 
-    /// The body as it leaves, with the secret in it if there is one.
+    /// Returns the body as it leaves, with the secret in it if there is one.
     pub fn into_body(self) -> Vec<u8> {
         let Some(secret) = &self.secret else {
             return self.body;
@@ -89,7 +91,7 @@ impl Reply {
         Value::Object(members).to_string().into_bytes()
     }
 
-    /// A redirect to an address of ours or of a configured upstream.
+    /// A redirect to an address of our own or of a configured upstream.
     pub fn redirect(status: u16, location: &str) -> Self {
         let reply = Self {
             status,
@@ -98,7 +100,7 @@ impl Reply {
         reply.header("location", location.to_owned())
     }
 
-    /// With these `Set-Cookie` lines.
+    /// Adds these `Set-Cookie` lines.
     #[must_use]
     pub fn cookies(self, lines: impl IntoIterator<Item = String>) -> Self {
         lines
@@ -113,7 +115,7 @@ impl Reply {
     }
 }
 
-/// Cuts what was read down to a page. What `after` has to be for the next one, if there was more.
+/// Cuts the rows down to one page. Returns the value of `after` for the next page, if there are more.
 pub fn cut_to_page<T>(
     rows: &mut Vec<T>,
     page: usize,
@@ -125,7 +127,7 @@ pub fn cut_to_page<T>(
     id(last).map(str::to_owned)
 }
 
-/// The id of a row that is passed on as it is.
+/// Returns the id of a row that goes into the answer unchanged.
 pub fn id_of(row: &serde_json::Value) -> Option<&str> {
     row.get("id")?.as_str()
 }
