@@ -1,10 +1,11 @@
-// One way to ask the API. Every call ends in one of three outcomes, and a caller has to look which:
-// `done` (an answer of 2xx), `refused` (an answer that says no), `lost` (no answer of ours: what happened is not known).
+// The one function through which the pages call the API. Every call ends in one of three outcomes, and the caller has
+// to tell them apart: `done` (a 2xx answer), `refused` (the service answered with a problem), `lost` (no answer of the
+// service arrived, so it is not known whether a change happened).
 
 /** @import { Problem, Refusal } from "./types.js" */
 
 /**
- * `between`: something answered, and it was not the service: a firewall, a browser check, a network's sign-in page.
+ * `between` says that something other than the service answered: a firewall, a browser check, a network's sign-in page.
  * @typedef {{ outcome: "lost", between: boolean }} Lost
  */
 
@@ -15,58 +16,67 @@
 
 /** @typedef {"POST" | "PATCH" | "DELETE"} Change */
 
-/** Longer than the service's own deadline for a claim, so that its answer comes first. */
+/**
+ * The deadline of a call. It is longer than the service's own deadline for a claim, so that the service answers first.
+ */
 const DEADLINE_MS = 60_000;
 
 /**
- * The member for whom this page was made: the first one that `/me` told of. Every change says so, and is refused where
- * another account is signed in by now. It stays for as long as the page does.
+ * The id of the member for whom this page was made: the first one that `/me` returned. Every change sends it, and the
+ * service refuses the change if another account is signed in by then. It stays the same until the page is reloaded.
  * @type {string | null}
  */
 let pageMember = null;
 
-/** Whether this page was made for somebody. */
+/** Whether this page was made for a signed-in member. */
 export const isSomebodys = () => pageMember !== null;
 
 /** @type {(refused: boolean) => void} */
 let onOtherAccount = () => {};
 
 /**
- * Sets what happens once another account is signed in than the one this page was made for; `refused`: a change was refused
- * because of that.
+ * Sets what happens when another account is signed in than the one this page was made for. `refused` says whether the
+ * service refused a change for that reason.
  * @param {(refused: boolean) => void} act
  */
 export function whenAccountChanges(act) {
   onOtherAccount = act;
 }
 
-/** How many changes are on their way: their own answers tell first whether they were refused. */
+/** How many changes wait for their answers. Those answers come first, because they say whether a change was refused. */
 let changesUnderWay = 0;
-/** Whether `/me` told of another account while a change was on its way. */
+/** Whether `/me` returned another account while a change was waiting for its answer. */
 let otherAccountSeen = false;
 
-/** How far the service's clock is ahead of this device's; relative times are told by the service's clock. */
+/** How far the service's clock is ahead of this device's. The pages compute relative times by the service's clock. */
 let clockAheadMs = 0;
 
-/** The header counts whole seconds, and an answer takes a moment: a smaller difference is none. */
+/** The `date` header counts whole seconds, and an answer takes a moment. A smaller difference counts as none. */
 const ROUNDING_MS = 2_000;
 
-/** The time by the service's clock. @returns {number} */
+/** The time by the service's clock, in milliseconds. @returns {number} */
 export const now = () => Date.now() + clockAheadMs;
 
-/** What the device's clock read when its steady one, which nobody sets, began; it differs once the first is set. */
+/**
+ * What the device's clock showed when `performance.now()` was 0. Nobody can set that counter, so this value changes
+ * only if the device's clock is set, or if the counter stood while the device slept.
+ */
 const steadyBeganAt = () => Date.now() - performance.now();
 let steadyBeganAtLastAnswer = steadyBeganAt();
 
-/** Whether the device's clock was set, or the device slept, since the last answer: relative times are then wrong until the next. */
+/**
+ * Whether the device's clock was set, or the device slept, since the last answer. Relative times are then wrong until
+ * the next one.
+ */
 export const clockWasSet = () => Math.abs(steadyBeganAt() - steadyBeganAtLastAnswer) > ROUNDING_MS;
 
 /**
+ * Calls the API. Never throws: every failure is one of the outcomes.
  * @template T
  * @param {"GET" | Change} method
  * @param {string} path
- * @param {Record<string, unknown>} [body] of a change
- * @param {string} [idempotencyKey] of a change
+ * @param {Record<string, unknown>} [body] sent with a change
+ * @param {string} [idempotencyKey] sent with a change
  * @returns {Promise<Outcome<T>>}
  */
 export async function call(method, path, body = {}, idempotencyKey) {
@@ -89,7 +99,8 @@ export async function call(method, path, body = {}, idempotencyKey) {
     if (path === "/api/v1/me") compareMember(stringOf(told.member?.id));
     return { outcome: "done", status: response.status, body: /** @type {T} */ (told) };
   } catch {
-    // Offline, cut off, too late or half an answer: the effect may have happened.
+    // The device is offline, the connection was cut, the deadline passed or the answer is incomplete: a change may have
+    // happened.
     return { outcome: "lost", between: false };
   } finally {
     if (changes) changeEnded();
@@ -118,14 +129,18 @@ function compareMember(member) {
   else onOtherAccount(false);
 }
 
-/** The service answers in JSON, whatever it says. @param {Response} response */
+/** Every answer of the service is JSON. @param {Response} response */
 const isJson = (response) => /^application\/(problem\+)?json\b/.test(response.headers.get("content-type") ?? "");
 
-/** Not an edge's page about a service that failed, but a refusal, or a page in the service's place. @param {Response} response */
+/**
+ * Whether something in between refused the request or answered in the service's place. A page with a 5xx status is no
+ * such refusal, unless Cloudflare marks it with `cf-mitigated`: with it, the edge reports that the service failed.
+ * @param {Response} response
+ */
 const isRefusalBetween = (response) => response.status < 500 || response.headers.has("cf-mitigated");
 
 /**
- * A problem of the service has a code; what has none comes from something in between.
+ * Every problem of the service has a code. A problem without a code comes from something in between.
  * @param {Response} response
  * @param {Record<string, unknown>} body
  * @returns {Outcome<never>}
@@ -137,7 +152,7 @@ function refusal(response, body) {
   return { outcome: "refused", status: response.status, problem };
 }
 
-/** Each answer says anew how the clocks compare, that they agree as well. @param {Response} response */
+/** Compares the clocks anew with each answer, so that a past difference does not stay. @param {Response} response */
 function readClock(response) {
   const aheadMs = Date.parse(response.headers.get("date") ?? "") - Date.now();
   if (!Number.isFinite(aheadMs)) return;
@@ -160,7 +175,7 @@ function readProblem(response, body) {
 }
 
 /**
- * Why something is refused: the same members, whether the refusal is a problem of its own or foretold by `/me`.
+ * Why something is refused. The members are the same in a problem and in the refusal that `/me` announces in advance.
  * @param {Record<string, unknown>} body
  * @returns {Refusal}
  */

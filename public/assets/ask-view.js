@@ -1,4 +1,4 @@
-// How a request to the people who run this service looks: asked, declined, approved, or still to be written.
+// The views of a request to the people who run this service: not written yet, open, declined or approved.
 
 import { html, nothing } from "./html.js";
 import { moment, requestId } from "./parts.js";
@@ -7,11 +7,11 @@ import { ASKS, NOTE_CHARS, noteCount } from "./words.js";
 /** @import { Key, MemberRequest, Refusal } from "./types.js" */
 /** @import { Actions, Model } from "./keys-view.js" */
 
-/** The note's field: where the focus goes when it cannot be sent. */
+/** The id of the note's field, which gets the focus when the note cannot be sent. */
 export const NOTE_ID = "note";
 
 /**
- * What there is to ask for against a refusal, or what became of having asked.
+ * What the member can request after a refusal, or what became of their last request.
  * @param {Refusal} told
  * @param {Model} model
  * @param {Actions} actions
@@ -41,7 +41,7 @@ const declined = (last, now) => html`
 `;
 
 /**
- * On the claim: that it is open because somebody said yes. Said until a key has come of it.
+ * Says, above the claim, that the member's request was approved. It is shown until a key was made after the approval.
  * @param {Model} model
  */
 export function approved({ requests, ended, now }) {
@@ -57,7 +57,7 @@ export function approved({ requests, ended, now }) {
   `;
 }
 
-/** Somebody's words, as they are. @param {string} who @param {string | null | undefined} words */
+/** What a person wrote, word for word. @param {string} who @param {string | null | undefined} words */
 const quote = (who, words) => (words ? html`<figure class="quote"><figcaption class="hint">${who}</figcaption><blockquote>${words}</blockquote></figure>` : nothing);
 
 /**

@@ -1,4 +1,5 @@
-// Asking the people who run this service: to be let in, or to be let off a rule. They decide; the page tells what they said.
+// Requests to the people who run this service: to be allowed to claim, or to be exempt from a rule. They decide, and
+// the page shows their answer.
 
 import { call } from "./api.js";
 import { NOTE_ID } from "./ask-view.js";
@@ -13,7 +14,10 @@ import { lostWords, noteError, sentence } from "./words.js";
 /** @type {Wish} */
 export const NO_WISH = { note: "", sending: false, error: "", requestId: null };
 
-/** The member's latest requests, newest first; null where they could not be had. @returns {Promise<MemberRequest[] | null>} */
+/**
+ * The member's latest requests, newest first; null if the API did not return them.
+ * @returns {Promise<MemberRequest[] | null>}
+ */
 export async function askRequests() {
   const answer = /** @type {Outcome<{ requests: MemberRequest[] }>} */ (await call("GET", "/api/v1/requests"));
   return answer.outcome === "done" ? answer.body.requests : null;
@@ -52,7 +56,7 @@ export function asker({ read, show, lookAgain, signedOut }) {
     fail([sentence(answer.problem.title), answer.problem.detail].join(" ").trim(), answer.problem.requestId);
   }
 
-  /** What is written cannot be sent: nothing was. @param {string} error */
+  /** Says why the note cannot be sent. Nothing was sent. @param {string} error */
   function refuse(error) {
     showWish({ error });
     say(error);

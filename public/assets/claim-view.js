@@ -1,4 +1,5 @@
-// How the claim looks: offered, refused, or under way. Templates only: from the model to markup, no calls, no clock.
+// The views of the claim: offered, refused or in progress. They are templates only: they turn the model into markup,
+// make no calls and read no clock.
 
 import { html, nothing } from "./html.js";
 import { approved, asking } from "./ask-view.js";
@@ -9,11 +10,11 @@ import { UNKNOWN_OUTCOME, closedButton, counted, isAboutAccount, perPeriod, refu
 /** @import { Claim, Me } from "./types.js" */
 /** @import { Actions, Model } from "./keys-view.js" */
 
-/** The box that accepts the rules: where the focus goes when it is missed. */
+/** The id of the checkbox that accepts the rules. It gets the focus if a claim is tried while it is not ticked. */
 export const ACCEPT_ID = "accept";
 
 /**
- * The claim: its rules and its one button.
+ * The offer of a claim: its rules and its one button.
  * @param {Model} model
  * @param {Me} me
  * @param {Actions} actions
@@ -44,7 +45,8 @@ export function offer(model, { claim, terms }, actions) {
 }
 
 /**
- * Asked once, before the first key. The button stays one to press: without the box it says what is missing.
+ * The rules are accepted once, before the first key. The button is never disabled: if the box is not ticked, a press
+ * says so.
  * @param {Model} model
  * @param {Actions} actions
  */
@@ -61,7 +63,7 @@ const acceptance = (model, actions) => html`
 export const ACCEPT_FIRST = "Accept the rules first; then you can claim.";
 
 /**
- * The claim that is not to be had: which rule failed, and what to do.
+ * A claim that is refused: which rule refuses it, and what the member can do.
  * @param {Model} model
  * @param {Claim} claim
  * @param {Actions} actions
@@ -89,7 +91,7 @@ export function refused(model, claim, actions) {
   `;
 }
 
-/** Claims that are closed without a reason given. @type {import("./types.js").Refusal} */
+/** Claims are closed, and the API gives no reason. @type {import("./types.js").Refusal} */
 const CLOSED = { code: "provisioning_closed", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null };
 
 export const inProgress = html`

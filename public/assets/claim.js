@@ -1,5 +1,5 @@
-// The claim: pressed once, sent until its answer is here, and told as what it came to. Where the outcome is open, only the
-// record says how it ends.
+// The claim: one press is one claim, which is sent again until its answer arrives, and the page then says what came of
+// it. If the outcome is unknown, only the service's record of the member's keys can tell it.
 
 import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
 import { Press } from "./press.js";
@@ -13,10 +13,13 @@ import { claimFailure, isRefusal, lostWords } from "./words.js";
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Found } from "./keys.js" */
 
-/** States that end without the page doing anything. */
+/** States that a key leaves without an action of the page. */
 const UNSETTLED = new Set(["minting", "verifying"]);
 
-/** What there is to wait for, if there is. @param {Key | null} key @returns {"in_progress" | "unknown" | null} */
+/**
+ * The kind of unsettled claim that the page has to wait for; null if there is none.
+ * @param {Key | null} key @returns {"in_progress" | "unknown" | null}
+ */
 export const openClaim = (key) => (key === null || !UNSETTLED.has(key.state) ? null : key.state === "minting" ? "in_progress" : "unknown");
 
 /**
@@ -38,7 +41,7 @@ export function claimer(page) {
   const { read, show, announce, signedOut } = page;
   const press = new Press();
 
-  /** Claims the key, once: a second press while the first is on its way does nothing. */
+  /** Claims a key. A second press does nothing while the first claim waits for its answer. */
   async function claim() {
     const terms = read().me?.terms;
     if (read().claiming || terms === undefined) return;
@@ -70,11 +73,14 @@ export function claimer(page) {
     await showSecret({ secret, summary: keySummary(key, read().now) });
     show({ claiming: false, key, ended: read().ended.filter(({ id }) => id !== key.id), notice: waitsForReset(key) ? worksLater(key, read().now) : READY });
     announce();
-    // Not waited for: whoever waits here still holds the secret.
+    // The refresh is not awaited, because a function that waits here would keep the secret in memory.
     void page.refresh();
   }
 
-  /** No answer: the key may exist. Only the record can tell, so look there before saying more. @param {Lost} answer */
+  /**
+   * No answer arrived, so the key may exist. Only the record can tell: it is read before the page says more.
+   * @param {Lost} answer
+   */
   async function lost(answer) {
     const title = answer.between ? lostWords(answer).title : "The answer to your claim did not arrive.";
     const keys = await page.askKeys();
@@ -109,7 +115,7 @@ export function claimer(page) {
     return page.wait("unknown");
   }
 
-  /** The rules are not those that this page has asked about: whoever read others has to be asked again. */
+  /** The rules in force are not the ones that this page asked about, so the page asks again. */
   async function termsChanged() {
     const me = await page.askMe();
     if (me.outcome !== "done") return page.failToLoad(me);

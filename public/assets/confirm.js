@@ -1,5 +1,5 @@
-// A question before something that cannot be taken back: it names the thing and what happens, says what failed, and closes
-// when it is done. The answer that does nothing has the focus.
+// A question before an action that cannot be undone. The dialog names the thing and says what will happen. If the
+// action fails, the dialog says why; when the action is done, the dialog closes. "Cancel" has the focus.
 
 import { html, nothing, render } from "./html.js";
 import { say } from "./say.js";
@@ -9,8 +9,9 @@ import { say } from "./say.js";
  * @property {string} title
  * @property {string[]} text
  * @property {string} button
- * @property {string} pending what the button says meanwhile
- * @property {() => Promise<string | (() => unknown)>} act what failed, in words; or what comes next, once the question is closed
+ * @property {string} pending what the button says while the action runs
+ * @property {() => Promise<string | (() => unknown)>} act returns what failed, in words, or what to do once the
+ *   dialog is closed
  */
 
 /** @param {Question} question */

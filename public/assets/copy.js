@@ -1,12 +1,12 @@
-// Copying to the clipboard, and what a page does where that is refused: it leaves the text selected, one keystroke from
-// copied, and says so. Nothing else is ever put into the clipboard in its place.
+// Copies to the clipboard. If the browser refuses that, the page selects the text, so that one keystroke copies it, and
+// says so. The page never puts anything else into the clipboard.
 
 import { html, render } from "./html.js";
 import { say } from "./say.js";
 
 /** @typedef {"shown" | "copied" | "selected"} Copying */
 
-/** What is said after each outcome. @type {Record<Copying, string>} */
+/** What the page says after each outcome. @type {Record<Copying, string>} */
 export const SAID = {
   shown: "",
   copied: "Copied.",
@@ -15,7 +15,7 @@ export const SAID = {
 
 /**
  * @param {string} text
- * @param {Element | null} shown where the same text stands on the page
+ * @param {Element | null} shown the element that shows the same text
  * @returns {Promise<Copying>}
  */
 export async function copyText(text, shown) {
@@ -28,7 +28,7 @@ export async function copyText(text, shown) {
   }
 }
 
-/** Gives every snippet of the page its button. Without this script there is none, and the text is there all the same. */
+/** Gives every snippet of the page a copy button. Without this script there is no button, but the text is complete. */
 export function equipSnippets() {
   for (const snippet of document.querySelectorAll("[data-snippet]")) equip(/** @type {HTMLElement} */ (snippet));
 }
@@ -52,7 +52,7 @@ function equip(snippet) {
     say(SAID[copying]);
   };
   const copy = async () => show(await copyText(code.textContent ?? "", code));
-  // What was copied stays true until the reader goes on to something else.
+  // "Copied" stays on the button until the focus leaves it.
   place.addEventListener("focusout", () => render(button(snippet.dataset.snippet ?? "", "shown", copy), place));
   render(button(snippet.dataset.snippet ?? "", "shown", copy), place);
 }

@@ -1,4 +1,5 @@
-// The docs are complete without this. With it, snippets have a button to copy them, and the header knows who is here.
+// The docs are complete without this script. With it, snippets have a copy button and the header shows who is signed
+// in.
 
 import { equipSnippets } from "./copy.js";
 import { greet } from "./shell.js";

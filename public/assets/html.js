@@ -1,8 +1,10 @@
-// The one place from which the pages take their templates: lit-html's own, made so that they survive a translation. A browser
-// that translates a page replaces each text by elements of its own. lit-html would go on writing into a text that nobody sees
-// any more, and look for the end of what it replaces at a text that is gone. So here
-// - a text that changes is written into only while it stands in its place; else what stands there goes, and a new text comes;
-// - what changes ends at a comment, which no translator touches, and never at a text.
+// All pages take their templates from here. They are lit-html's templates, made so that they survive a translation. A
+// browser that translates a page replaces each text node by elements of its own. lit-html would go on writing into a
+// text node that is no longer on the page, and would look for the end of a replaced part at a text node that is gone.
+// Therefore:
+// - a text node is written into only while it is in its place; otherwise what stands there goes, and a new one is
+//   inserted;
+// - a changing part ends at a comment, which no translator touches, and never at a text node.
 
 import { Directive, directive } from "/vendor/lit-html/directive.js";
 import { noChange, html as template } from "/vendor/lit-html/lit-html.js";
@@ -36,11 +38,14 @@ const liveText = directive(LiveText);
 
 /** @typedef {{ strings: TemplateStringsArray, isContent: boolean[] }} Prepared  isContent: which values stand between tags */
 
-/** Each template is prepared once: lit-html knows templates by their strings. @type {WeakMap<TemplateStringsArray, Prepared>} */
+/**
+ * Each template is prepared once, because lit-html recognises a template by its array of strings.
+ * @type {WeakMap<TemplateStringsArray, Prepared>}
+ */
 const known = new WeakMap();
 
 /**
- * A template, as lit-html's own. Its fixed parts hold no "<" or ">" but those of tags.
+ * Makes a lit-html template. In its fixed parts, "<" and ">" may only be those of tags.
  * @param {TemplateStringsArray} strings
  * @param {unknown[]} values
  */

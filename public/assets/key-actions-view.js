@@ -1,4 +1,4 @@
-// The buttons below a key: those that make sense for it as it is.
+// The buttons below a key. A button is shown only if it makes sense in the key's present state.
 
 import { html, nothing } from "./html.js";
 import { stateAt } from "./state-words.js";
@@ -6,7 +6,10 @@ import { stateAt } from "./state-words.js";
 /** @import { Hold, Key } from "./types.js" */
 /** @import { Actions } from "./keys-view.js" */
 
-/** Under these a key may have another secret: the service refuses it under all others. @type {Set<Hold>} */
+/**
+ * The holds under which a key can be rotated. The service refuses a rotation under any other hold.
+ * @type {Set<Hold>}
+ */
 const ROTATABLE = new Set(["leak", "budget"]);
 
 /**

@@ -1,5 +1,5 @@
-// What the owner of a key can do with it: a new secret, a report that it leaked, disable and enable, delete. What the page
-// says afterwards is what the answer says: 202 is written down, and not done yet.
+// What the owner of a key can do with it: make a new secret, report a leak, disable, enable, delete. Afterwards the
+// page says what the answer says: 202 means that the change is recorded and that OpenRouter has not confirmed it yet.
 
 import { askFirst } from "./confirm.js";
 import { Press } from "./press.js";
@@ -14,7 +14,8 @@ import { lostWords, sentence } from "./words.js";
 /**
  * @param {object} page
  * @param {() => number} page.now
- * @param {(notice: Notice) => Promise<void>} page.settle shows what is on record now, below what just happened
+ * @param {(notice: Notice) => Promise<void>} page.settle shows what is on record now, below a notice of what just
+ *   happened
  * @param {() => void} page.signedOut
  */
 export function keyActions({ now, settle, signedOut }) {

@@ -1,4 +1,5 @@
-// How the page of one's own key looks in each of its states. Templates only: from the model to markup, no calls, no clock.
+// The views of the page `/keys`, one for each state. They are templates only: they turn the model into markup, make no
+// calls and read no clock.
 
 import { html, nothing } from "./html.js";
 import { inProgress, offer, refused, unknown } from "./claim-view.js";
@@ -19,20 +20,20 @@ import { dateUtc, limitRules, masked, perPeriod, usd } from "./words.js";
  * @typedef {object} Model
  * @property {"loading" | "signed_out" | "failed" | "ready"} phase
  * @property {Me | null} me
- * @property {Key | null} key the key in force
- * @property {Key[]} others further keys, where the plan allows them
- * @property {Key[]} ended keys that are over
+ * @property {Key | null} key the first key that has not ended
+ * @property {Key[]} others the other keys that have not ended, if the plan allows several
+ * @property {Key[]} ended keys that have ended
  * @property {Upstream | null} upstream whether OpenRouter answers
- * @property {"idle" | "pending" | "failed"} refreshing newer figures are asked for, or were in vain
- * @property {MemberRequest[] | null} requests the latest ones, newest first; only asked for while there is no key
- * @property {Wish} wish the request that is being written
- * @property {boolean} accepts the box that accepts the rules is ticked
- * @property {boolean} missesTerms a claim was tried without it
- * @property {boolean} claiming a claim is on its way
- * @property {"in_progress" | "unknown" | null} waiting an earlier claim is not settled yet
+ * @property {"idle" | "pending" | "failed"} refreshing whether newer figures were requested, or that request failed
+ * @property {MemberRequest[] | null} requests the latest ones, newest first; read only while there is no key
+ * @property {Wish} wish the request that the member is writing
+ * @property {boolean} accepts whether the box that accepts the rules is ticked
+ * @property {boolean} missesTerms whether the member tried to claim without ticking that box
+ * @property {boolean} claiming whether a claim waits for its answer
+ * @property {"in_progress" | "unknown" | null} waiting the kind of an earlier claim that is not settled yet
  * @property {Notice | null} notice what just happened
  * @property {Problem | null} refusal the rule that refused the last claim
- * @property {number} now by the service's clock
+ * @property {number} now the time by the service's clock, in milliseconds
  */
 
 /** @typedef {Record<"newSecret" | "reportLeak" | "remove" | "disable" | "enable", (key: Key) => void>} KeyActions */
@@ -54,14 +55,17 @@ export function page(model, actions) {
   `;
 }
 
-/** What holds for the key, or for the one to be claimed; shown beside it. @param {Model} model */
+/**
+ * How the limit works, for the key or for a key that could be claimed; shown beside it.
+ * @param {Model} model
+ */
 export const aside = (model) => (model.phase === "ready" && model.me !== null ? rules(model.key === null ? model.me.claim.limit_usd : model.key.plan_limit_usd, (model.key ?? model.me.claim).limit_reset) : nothing);
 
-/** Whether there is a key to use. @param {Model} model */
+/** Whether the page shows a key that can be used. @param {Model} model */
 export const isUsable = (model) => model.phase === "ready" && model.waiting === null && model.key !== null && isUsableAt(model.key, model.now);
 
 /**
- * The one thing this page is about just now.
+ * The main card: the one thing that this page is about at the moment.
  * @param {Model} model
  * @param {Me} me
  * @param {Actions} actions
@@ -152,7 +156,7 @@ function keyCard(key, titleId, model, actions) {
 }
 
 /**
- * A time as a row of facts.
+ * A row of the facts that holds a time.
  * @param {string} label
  * @param {string | null} at
  * @param {number} now

@@ -1,5 +1,6 @@
-// The page of one's own keys: asks the API what there is, claims on request, waits where the outcome is open, and shows a
-// secret once through the secret box. The page never knows more than the API told it, and says so where that is not enough.
+// The page `/keys`: reads the member's keys from the API, claims on request, waits while an outcome is unknown, and
+// shows a secret once, in the secret box. The page never says more than the API told it, and says so where that is not
+// enough.
 
 import { call, clockWasSet, now, readRefusal } from "./api.js";
 import { NO_WISH, askRequests, asker } from "./ask.js";
@@ -20,28 +21,35 @@ import { lostWords, sentence } from "./words.js";
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Outcome } from "./api.js" */
 
-/** The keys that live, the first of them alone, and those that are over. @typedef {{ key: Key | null, others: Key[], ended: Key[] }} Found */
+/**
+ * The first key that has not ended, the others that have not ended, and those that have.
+ * @typedef {{ key: Key | null, others: Key[], ended: Key[] }} Found
+ */
 
-/** States of a key that is over: beside them a new claim is possible. */
+/** The states of a key that has ended. Such a key does not prevent a new claim. */
 const ENDED = new Set(["expired", "revoked", "void"]);
 
-/** Waits between two questions: quick at first, for a claim in another window takes seconds; the last one repeats. */
+/**
+ * Waits between two readings. They begin short, because a claim in another window takes seconds; the last one repeats.
+ */
 const WAITS_MS = { in_progress: [1_000, 2_000, 4_000, 8_000, 15_000], unknown: [15_000, 30_000, 60_000] };
-/** How often relative times are told anew. */
+/** How often the page updates its relative times. */
 const TICK_MS = 20_000;
 
 const place = /** @type {HTMLElement} */ (document.getElementById("keys"));
 const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"));
-/** What is only of use to somebody who has a key. The document brings it; it is uncovered when there is one. */
+/**
+ * Sections that only a member with a key needs. The document contains them hidden; they are shown when there is a key.
+ */
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
 let model = { phase: "loading", me: null, key: null, others: [], ended: [], upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
-/** Somebody is working in this part of the page, so that a focus lost to a change of it is to be given back. */
+/** Whether the focus was in this part of the page. If a change removes the focused element, the focus is set again. */
 let hadFocus = false;
 
-/** Grows with every new wait, so that an older one knows it is over. */
+/** Grows with every new wait, so that an older wait knows that it is over. */
 let waitNumber = 0;
 
 /** @param {Partial<Model>} change */
@@ -68,7 +76,7 @@ async function reload() {
   await load();
 }
 
-/** Looks anew at what holds for the member, and says what they did to it. @param {Notice} notice */
+/** Reads again what holds for the member, and shows a notice of what they just did. @param {Notice} notice */
 async function lookAgain(notice) {
   await load();
   show({ refusal: null, wish: NO_WISH });
@@ -77,7 +85,7 @@ async function lookAgain(notice) {
   announce();
 }
 
-/** Asks who is here and what they have; whatever is still open is then waited for. */
+/** Reads who is signed in and which keys they have. If a claim is not settled yet, waits for it. */
 async function load() {
   const [me, keys] = await Promise.all([askMe(), askKeys()]);
   if (me.outcome === "done" && keys.outcome === "done") {
@@ -125,7 +133,7 @@ function failToLoad(answer) {
   announce();
 }
 
-/** Nothing was asked for but to look. @param {Outcome<unknown>} answer */
+/** The words for a page that could not be loaded. Loading only reads. @param {Outcome<unknown>} answer */
 function failedWords(answer) {
   const unchanged = "Nothing was changed, and a key you have is not touched.";
   if (answer.outcome === "lost") {
@@ -143,7 +151,7 @@ function signedOut() {
   say("You are signed out.");
 }
 
-/** Shows what is on record now, under a notice of what just happened. @param {Notice} notice */
+/** Shows what is on record now, below a notice of what just happened. @param {Notice} notice */
 async function settle(notice) {
   const [me, keys] = await Promise.all([askMe(), askKeys()]);
   if (keys.outcome === "refused" && keys.status === 401) return signedOut();
@@ -159,9 +167,9 @@ async function waitIfOpen() {
 }
 
 /**
- * Asks for the keys, at growing intervals, until the open claim has ended one way or the other.
+ * Reads the keys, at growing intervals, until the open claim is settled.
  * @param {"in_progress" | "unknown"} kind
- * @param {Notice} [ifActive] what to say when it ends in a key
+ * @param {Notice} [ifActive] what to say if the claim ends with an active key
  */
 async function wait(kind, ifActive = ELSEWHERE) {
   waitNumber += 1;
@@ -209,7 +217,7 @@ async function settled(found, ifActive) {
 /** @type {Notice} */
 const NOT_CREATED = { tone: "plain", title: "No key was created.", text: "Whatever was begun has been cleared away. You can claim again." };
 
-/** Tells relative times anew; a reset that has passed is worth a new question, and so is a clock that was set. */
+/** Updates the relative times. If a reset has passed or the device's clock was set, reads the keys again. */
 async function tick() {
   show({});
   const hasReset = Date.parse(model.key?.resets_at ?? "") <= now();
@@ -220,7 +228,7 @@ async function tick() {
   await refresh();
 }
 
-/** Speaks what changed, and moves the focus there if the button that had it is gone. */
+/** Says what changed to a screen reader, and moves the focus there if the element that had it is gone. */
 function announce() {
   const heading = /** @type {HTMLElement | null} */ (place.querySelector("[data-news]"));
   if (heading === null) return;
@@ -241,7 +249,7 @@ equipTabs();
 place.replaceChildren();
 show({});
 setInterval(tick, TICK_MS);
-// Coming back through the browser's history shows a page kept from before: ask again.
+// The browser's history can bring back a page that was kept in memory: it is loaded anew.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });

@@ -1,5 +1,5 @@
-// The landing page is complete without this. With it, someone who is signed in goes straight to their key, and a sign-in
-// error does not come back with a reload.
+// The landing page is complete without this script. With it, the button leads a signed-in member straight to their key,
+// and a sign-in error is not shown again after a reload.
 
 import { equipSnippets } from "./copy.js";
 import { greet } from "./shell.js";

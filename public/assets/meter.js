@@ -1,5 +1,5 @@
-// The meter: what a key has used and what is left, as figures and as a bar, with the reset and the age of it all. Its
-// nodes stay when the figures change, so that nothing moves and nobody's place is lost.
+// The meter: what a key has used and what is left, as figures and as a bar, with the reset and the age of the figures.
+// Its elements stay when the figures change, so that nothing moves and the focus is not lost.
 
 import { html, nothing } from "./html.js";
 import { ageText, meterText, partText, share, shareTone, spent } from "./spend-words.js";
@@ -28,7 +28,7 @@ export function meter(key, model, actions) {
 }
 
 /**
- * Three side by side, each under its name.
+ * Three figures side by side, each below its name.
  * @param {[string, string | null | undefined][]} amounts
  * @param {string} classes
  */
@@ -39,7 +39,7 @@ const figures = (amounts, classes) => html`
 `;
 
 /**
- * Without figures there is nothing to measure: the bar is then a line, and no meter.
+ * Without figures there is nothing to measure: the bar is then a plain line without the role of a meter.
  * @param {Key} key
  * @param {number | null} part
  */
@@ -58,7 +58,7 @@ const bar = (key, part) => html`
 `;
 
 /**
- * The age of the figures, and the way to newer ones.
+ * The age of the figures, and the button that asks for newer ones.
  * @param {Key} key
  * @param {Model} model
  * @param {Actions} actions

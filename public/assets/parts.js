@@ -1,4 +1,4 @@
-// Small parts that several views are made of.
+// Small parts that several views use.
 
 import { html, nothing } from "./html.js";
 import { clockUtc, dateUtc, relative } from "./words.js";

@@ -1,17 +1,18 @@
-// One press of a button is one request, however often it has to be sent until its answer is here. The service knows it by its
-// Idempotency-Key: sent again after a lost answer, it does nothing a second time, and says so.
+// One press of a button is one request, no matter how often it is sent before its answer arrives. The service
+// recognises it by its Idempotency-Key: if it is sent again after a lost answer, the service does nothing a second
+// time, and says so.
 
 import { call } from "./api.js";
 
 /** @import { Change, Outcome } from "./api.js" */
 
-/** How often a request is asked about again while the service is still working on it. */
+/** How often a request is sent in all while the service is still working on it. */
 const TRIES = 12;
-/** Between two of these questions, where the service does not say. */
+/** The wait before it is sent again, if the answer has no Retry-After. */
 const USUAL_WAIT_SECS = 5;
 
 export class Press {
-  /** The last request without an answer. @type {{ request: string, key: string } | null} */
+  /** The last request that got no answer. @type {{ request: string, key: string } | null} */
   #open = null;
 
   /**

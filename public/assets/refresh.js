@@ -1,5 +1,5 @@
-// Keeps the figures young: once after the page has loaded, again when it comes back into view, and on request. What is
-// known stays on the page meanwhile, and whatever comes of it, it only gets newer.
+// Keeps the figures recent: asks for new ones once after the page has loaded, again when the page comes back into view,
+// and on request. The known figures stay on the page until newer ones arrive.
 
 import { call, now } from "./api.js";
 import { say } from "./say.js";
@@ -18,10 +18,10 @@ import { lostWords } from "./words.js";
  */
 export function refresher({ read, show, sorted, signedOut }) {
   let askedAt = 0;
-  /** A key with a meter is on the page, and nothing else is going on with it. */
+  /** Whether a key with a meter is on the page and no earlier claim is being waited for. */
   const isShown = () => read().phase === "ready" && read().waiting === null && METERED.has(read().key?.state ?? "");
 
-  /** @param {boolean} pressed somebody waits for the answer */
+  /** @param {boolean} pressed whether a person pressed the button and waits for the answer */
   async function refresh(pressed = false) {
     if (!isShown() || read().refreshing === "pending") return;
     askedAt = now();

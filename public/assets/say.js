@@ -1,6 +1,6 @@
-// The one place from which the pages speak to a screen reader.
+// All pages speak to a screen reader through this function.
 
-/** Says something without moving the focus. @param {string} text */
+/** Says a text to a screen reader without moving the focus. @param {string} text */
 export function say(text) {
   const status = document.getElementById("status");
   if (status) status.textContent = text;

@@ -1,5 +1,6 @@
-// The secret box: the only place where a key's secret appears. It takes the focus and keeps it, nothing but
-// "I have stored it" closes it, leaving the page meanwhile asks first, and afterwards the secret is gone from the page.
+// The secret box: the only place where a key's secret appears. It takes the focus and keeps it, and only "I have stored
+// it" closes it. If somebody leaves the page while it is open, the browser asks first. Afterwards the secret is gone
+// from the page.
 
 import { html, nothing, render } from "./html.js";
 import { SAID, copyText } from "./copy.js";
@@ -7,7 +8,7 @@ import { SAID, copyText } from "./copy.js";
 /** @import { Copying } from "./copy.js" */
 
 /**
- * Shows the secret until its holder says it is stored.
+ * Shows the secret until its holder says that it is stored.
  * @param {{ secret: string, summary: string }} key
  * @returns {Promise<void>}
  */
@@ -36,7 +37,8 @@ function askBeforeLeaving(event) {
 }
 
 /**
- * Escape and a phone's back gesture ask a dialog to close; this one refuses, and should a browser insist, opens again.
+ * Escape and a phone's back gesture ask a dialog to close. This dialog refuses; if a browser closes it anyway, it opens
+ * again.
  * @param {HTMLDialogElement} dialog
  */
 function holdOpen(dialog) {

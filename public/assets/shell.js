@@ -1,4 +1,5 @@
-// The frame around every page: who is signed in, whether that is still the account it was made for, and the ways to sign out.
+// The frame around every page: who is signed in, whether that is still the account that the page was made for, and how
+// to sign out.
 
 import { html, nothing, render } from "./html.js";
 import { Press } from "./press.js";
@@ -10,8 +11,9 @@ import { askFirst } from "./confirm.js";
 /** @import { Me } from "./types.js" */
 
 /**
- * A note to ourselves that this browser was signed in last time. The session cookie is not readable by scripts, and asking
- * the API on every visit of the landing page would greet each newcomer with a refusal. It decides nothing but that question.
+ * The entry in local storage that says that this browser was signed in last time. Scripts cannot read the session
+ * cookie, and if the landing page asked the API on every visit, each newcomer would get a refusal. The entry decides
+ * only whether the page asks.
  */
 const SIGNED_IN_HINT = "keycap.signed-in";
 
@@ -29,12 +31,12 @@ function remember(signedIn) {
     if (signedIn) localStorage.setItem(SIGNED_IN_HINT, "1");
     else localStorage.removeItem(SIGNED_IN_HINT);
   } catch {
-    // Storage is off: the landing page then shows the signed-out form, which is right often enough.
+    // Storage is not available. The landing page then shows the signed-out form, which is right often enough.
   }
 }
 
 /**
- * On pages that are for everybody: shows who is signed in, if anybody was.
+ * On pages that are open to everybody: shows who is signed in, if this browser was signed in last time.
  * @returns {Promise<Me | null>}
  */
 export async function greet() {
@@ -50,8 +52,8 @@ export async function greet() {
 }
 
 /**
- * Looks again who is signed in whenever the page comes back into view, or out of the browser's history: another tab may have
- * changed that meanwhile.
+ * Asks again who is signed in whenever the page comes back into view, or out of the browser's history: another tab may
+ * have changed the account meanwhile.
  * @param {{ signedIn: (me: Me) => void, signedOut: () => void }} page
  */
 export function watchAccount({ signedIn, signedOut }) {
@@ -65,17 +67,20 @@ export function watchAccount({ signedIn, signedOut }) {
   window.addEventListener("pageshow", ({ persisted }) => void (persisted && look()));
 }
 
-/** The entry of this page's history that says why it was loaded anew. */
+/** The member of this page's history state that says why the page was reloaded. */
 const OTHER_ACCOUNT = "keycap.other-account";
-/** Whether this page is here because of that. */
+/** Whether this page was reloaded because another account is signed in. */
 const isLoadedAnew = history.state?.[OTHER_ACCOUNT] !== undefined;
-/** So soon after that it does not load anew again: answers that contradict each other would make it do so for ever. */
+/**
+ * For this long after such a reload the page does not reload again, so that contradicting answers cause no endless
+ * loop.
+ */
 const SETTLING_MS = 10_000;
 
-/** Whether a change was refused because of it. That is told, whichever answer comes after it while the page is still here. */
+/** Whether a change was refused because of another account. The reloaded page says so, even if later answers do not. */
 let isRefused = false;
 
-// A secret that is being shown is not taken away: what comes after it is refused, and leads here again.
+// A page that shows a secret is not reloaded. The next change on it is refused, and that leads here again.
 whenAccountChanges((refused) => {
   if (document.querySelector("dialog.secret") !== null) return;
   if (isLoadedAnew && performance.now() < SETTLING_MS) return;
@@ -84,7 +89,7 @@ whenAccountChanges((refused) => {
   location.reload();
 });
 
-/** Says on the page that was loaded anew why that was. */
+/** Says, on a page that was reloaded because of another account, why it was reloaded. */
 function tellAccountChange() {
   const why = history.state?.[OTHER_ACCOUNT];
   if (why === undefined) return;
@@ -105,7 +110,7 @@ const otherAccount = (text) => html`
 
 tellAccountChange();
 
-/** Puts the member into the header, or takes them out. @param {Me | null} me */
+/** Shows the member in the header, or removes them from it. @param {Me | null} me */
 export function showAccount(me) {
   remember(me !== null);
   const place = document.getElementById("account");
@@ -127,7 +132,7 @@ const account = (login) => html`
   </div>
 `;
 
-/** Final, so it asks first: names the account and what happens. @param {string} login */
+/** The action is final, so the page asks first; the question names the account. @param {string} login */
 function askSignOutEverywhere(login) {
   document.getElementById("account-menu")?.hidePopover();
   const press = new Press();

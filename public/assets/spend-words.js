@@ -1,34 +1,36 @@
-// What the pages say about spend: figures, their share of the limit, their age. Pure: no DOM, no clock, no network.
+// What the pages say about spend: the figures, their share of the limit and their age. The functions are pure: they use
+// no DOM, no clock and no network.
 
 import { clockUtc, dateUtc, span, usd } from "./words.js";
 
 /** @import { Key, Upstream } from "./types.js" */
 
-/** What has not been read is not $0. */
+/** A figure that was not read yet is not shown as $0. */
 export const UNREAD = "not read yet";
 
-/** As often as OpenRouter is asked about a key; figures younger than this are as new as they get. */
+/** The service asks OpenRouter about a key no more often than this; figures younger than this are called live. */
 export const LIVE_MS = 60_000;
 
-/** States in which a key's limit is in use, or will be again. */
+/** The states in which a key's limit is in use, or will be in use again. */
 export const METERED = new Set(["active", "disabled"]);
 
 /** @param {string | null | undefined} amount */
 export const spent = (amount) => (amount ? usd(amount) : UNREAD);
 
 /**
- * How much of the limit is used, from 0 to 1, for a bar; null where it is not known. The figures beside it are exact.
+ * The share of the limit that is used, from 0 to 1, for the bar; null if it is unknown. The figures beside it are
+ * exact.
  * @param {Key} key
  */
 export function share(key) {
   const [used, left] = [key.spend?.used_usd, key.spend?.left_usd].map((amount) => Number.parseFloat(amount ?? ""));
   const limit = Number.parseFloat(key.limit_usd);
   if (!Number.isFinite(used) || !(limit > 0)) return null;
-  // What is left may be less than the key has not used: earlier keys have spent the rest.
+  // Less can be left than this key has not used, because earlier keys may have spent the rest.
   return Math.min(1, Math.max(0, used / limit, Number.isFinite(left) ? 1 - left / limit : 0));
 }
 
-/** At this share the bar turns to a warning, while there is something left to warn about. */
+/** From this share on the bar has the colour of a warning, until the limit is reached. */
 const NEARLY = 0.8;
 
 /** @param {number | null} part @returns {"good" | "warn" | "bad" | "plain"} */
@@ -44,7 +46,7 @@ export function meterText(key) {
 }
 
 /**
- * That a key has less than its whole limit in this window; nothing where it has all of it.
+ * Says that a key has less than its whole limit in this window; empty if it has all of it.
  * @param {Pick<Key, "limit_usd" | "plan_limit_usd">} key
  */
 export function partText({ limit_usd: part, plan_limit_usd: whole }) {
@@ -63,7 +65,8 @@ export function age(readAt, now) {
 }
 
 /**
- * The same as a sentence's beginning, with the reason where nothing newer could be had: such figures are not live.
+ * The same as the beginning of a sentence. With a reason why nothing newer could be read, the figures are not called
+ * live.
  * @param {string | null | undefined} readAt
  * @param {number} now
  * @param {string} because
@@ -76,7 +79,7 @@ export function ageText(readAt, now, because) {
 }
 
 /**
- * What is known last about whether OpenRouter answers: what was found out before counts until somebody has asked again.
+ * The later of two reports on whether OpenRouter answers: an older report never replaces a newer one.
  * @param {Upstream | null} known
  * @param {Upstream} told
  */
@@ -87,7 +90,7 @@ export function newer(known, told) {
 }
 
 /**
- * That OpenRouter does not answer: what still works, and how old the figures are.
+ * What the page says while OpenRouter does not answer: what still works, and how old the figures are.
  * @param {Upstream} upstream
  * @param {Key | null} key
  * @param {number} now

@@ -1,5 +1,5 @@
-// What the pages say about a key's state. Only what OpenRouter has confirmed is said to be so: a key that is to be disabled
-// is "being disabled" until then, and still works. Pure: no DOM, no clock, no network.
+// What the pages say about a key's state. They say only what OpenRouter has confirmed: a key that should be disabled is
+// "being disabled" until then, and still works. The functions are pure: they use no DOM, no clock and no network.
 
 import { clockUtc, dateUtc, perPeriod, relative, resetRule, usd } from "./words.js";
 
@@ -25,7 +25,7 @@ const STATES = {
 const MISSING = { word: "missing upstream", tone: "bad", means: "OpenRouter has no such key any more, so it works for nobody. Make a new secret for it, or delete it and claim another." };
 
 /**
- * Why a key is disabled, and who can change that; of several the first counts.
+ * Why a key is disabled, and who can change that. If a key has several holds, the page shows the first of this list.
  * @type {Record<Exclude<Hold, "budget">, { word: string, why: string, next: string }>}
  */
 const HOLDS = {
@@ -44,7 +44,7 @@ const HOLDS = {
 const foremost = ({ holds }) => Object.entries(HOLDS).find(([hold]) => holds.includes(/** @type {Hold} */ (hold)))?.[1];
 
 /**
- * A key past its expiry is expired, even before the service has written that down.
+ * The key's state at a moment. After its expiry a key is expired, even if the service has not recorded that yet.
  * @param {Key} key
  * @param {number} now
  * @returns {KeyState}
@@ -70,7 +70,7 @@ export function statusOf(key, now) {
   return STATES[state];
 }
 
-/** The limit of this window is spent. @param {Key} key @param {number} now @returns {Status} */
+/** The status of a key whose limit is spent for this window. @param {Key} key @param {number} now @returns {Status} */
 function spentStatus(key, now) {
   const from = worksFrom(key.available_from, now);
   if (from === "") return { word: "limit spent", tone: "warn", means: "What this key may spend is spent." };
@@ -81,7 +81,8 @@ function spentStatus(key, now) {
 export const limitSpent = (reset) => `${{ daily: "Today’s limit", weekly: "This week’s limit", monthly: "This month’s limit" }[reset] ?? "The limit"} is spent.`;
 
 /**
- * A moment of today as its time, any other with its day; nothing where there is none to come.
+ * When a key starts to work: the time alone within 24 hours, otherwise also the date; empty if the moment is not to
+ * come.
  * @param {string | null} at
  * @param {number} now
  */
@@ -91,14 +92,14 @@ export function worksFrom(at, now) {
   return ms - now > 24 * 3_600_000 ? `${dateUtc(ms)}, ${clockUtc(ms)}` : clockUtc(ms);
 }
 
-/** Is there a secret that works, or will by itself? @param {Key} key @param {number} now */
+/** Whether the key is active, has not expired and still exists at OpenRouter. @param {Key} key @param {number} now */
 export const isUsableAt = (key, now) => stateAt(key, now) === "active" && !key.missing;
 
-/** The limit is spent, so that the key waits for its reset. @param {Key} key */
+/** Whether the limit is spent, so that the key waits for its reset. @param {Key} key */
 export const waitsForReset = (key) => key.holds.includes("budget");
 
 /**
- * That a key which was made just now works later, as the end of a title and as the text below it.
+ * Says that a key which was just made works only later: the end of a title, and the text below it.
  * @param {Key} key
  * @param {number} now
  */
@@ -109,7 +110,7 @@ export function laterWords(key, now) {
 }
 
 /**
- * A new secret's limit, reset and expiry, and from when it works if that is not now.
+ * The limit, reset and expiry of a new secret, and when it starts to work if that is not now.
  * @param {Key} key
  * @param {number} now
  */
@@ -121,7 +122,7 @@ export function keySummary(key, now) {
 }
 
 /**
- * What a key claimed now could spend, where that is not the whole limit; said before anybody presses.
+ * What a key that is claimed now could spend, if that is less than the whole limit. The page says it before the claim.
  * @param {Claim} claim
  * @param {number} now
  * @returns {{ title: string, text: string } | null}

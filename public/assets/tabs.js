@@ -1,7 +1,8 @@
-// Tabs out of sections that stand one below the other: one stop for Tab, arrows between them, Home and End to the ends
-// (WAI-ARIA Authoring Practices, "Tabs with automatic activation"). Without this script every section is there.
+// Makes tabs of sections that stand one below the other: the Tab key stops at them once, the arrow keys move between
+// them, Home and End move to the ends (WAI-ARIA Authoring Practices, "Tabs with Automatic Activation"). Without this
+// script every section is visible.
 
-/** Makes tabs of every `data-tabs` on the page: of its `data-tab` children, named by their headings. */
+/** Makes tabs of every `data-tabs` element on the page: one for each `data-tab` child, named by the child's heading. */
 export function equipTabs() {
   for (const group of document.querySelectorAll("[data-tabs]")) equip(/** @type {HTMLElement} */ (group));
 }
@@ -38,7 +39,7 @@ function equip(group) {
   choose(0);
 }
 
-/** The tab of a panel; its heading says in the list what it said above the panel. @param {HTMLElement} panel */
+/** Makes the tab of a panel. The heading moves from the panel into the tab. @param {HTMLElement} panel */
 function tabFor(panel) {
   const heading = panel.querySelector("h3");
   const tab = document.createElement("button");
@@ -55,7 +56,7 @@ function tabFor(panel) {
 }
 
 /**
- * Where a key leads from a tab; -1 for keys that lead nowhere.
+ * The index of the tab that a key leads to from another tab; -1 if the key leads nowhere.
  * @param {string} key
  * @param {number} from
  * @param {number} count

@@ -1,5 +1,5 @@
 /**
- * The shapes the API answers with, as the pages read them. Types only: nothing here runs.
+ * The shapes of the API's answers, as the pages read them. This file holds types only: nothing in it runs.
  *
  * @typedef {"minting" | "verifying" | "active" | "disabled" | "revoking" | "expired" | "stuck" | "revoked" | "void"} KeyState
  *
@@ -10,19 +10,19 @@
  * @property {string | null} name
  * @property {string | null} mask
  * @property {KeyState} state
- * @property {boolean} missing OpenRouter has no such key any more
- * @property {Hold[]} holds why it is disabled or, while it is still `active`, is being disabled
- * @property {string} plan_limit_usd of a whole window
- * @property {string} limit_usd of this window
+ * @property {boolean} missing whether OpenRouter no longer has this key
+ * @property {Hold[]} holds why it is disabled or, while it is still `active`, why it is being disabled
+ * @property {string} plan_limit_usd for a whole window
+ * @property {string} limit_usd for this window
  * @property {string} limit_reset
  * @property {string | null} resets_at
  * @property {string} created_at
  * @property {string | null} expires_at
- * @property {string | null} available_from the key does not work before, for the limit is spent
- * @property {string | null} grace_until until then the secret before this one works too
+ * @property {string | null} available_from the key does not work before this time, because its limit is spent
+ * @property {string | null} grace_until until this time the previous secret works too
  * @property {Spend | null} spend null until it was first read
  *
- * What OpenRouter said at `read_at`; null where a window has begun since.
+ * What OpenRouter reported at `read_at`. The figure of a window is null if a new window has begun since.
  * @typedef {object} Spend
  * @property {string | null} used_usd
  * @property {string | null} left_usd
@@ -36,12 +36,12 @@
  *
  * @typedef {{ keys: Key[], openrouter: Upstream }} Keys
  *
- * What a claim, a new secret or a report of a leak is answered with.
+ * The answer to a claim, to a rotation or to a report of a leak.
  * @typedef {object} Issued
  * @property {Key} key
- * @property {string | null} secret only in the answer that made it
- * @property {boolean} replayed this very request was answered before, and that answer was lost
- * @property {string | null} note what to know where there is no secret, or where it does not work yet
+ * @property {string | null} secret only in the answer to the request that made it
+ * @property {boolean} replayed whether this same request was answered before, and that answer was lost
+ * @property {string | null} note what to know if there is no secret, or if it does not work yet
  *
  * @typedef {"claim" | "appeal"} RequestKind
  *
@@ -60,15 +60,16 @@
  * @property {string | null} retryAt
  * @property {number | null} accountAgeDays
  * @property {number | null} requiredDays
- * @property {RequestKind | null} requestKind what may be asked for against it
- * @property {"open" | "declined" | null} request how the last such request stands
+ * @property {RequestKind | null} requestKind the kind of request that the member can make about it
+ * @property {"open" | "declined" | null} request the state of the last such request
  *
  * @typedef {object} Claim
  * @property {boolean} open
  * @property {Refusal | null} refusal
- * @property {string} limit_usd of a whole window
- * @property {string | null} available_usd what a key claimed now could spend in this window; null for who has one
- * @property {string | null} available_from when a key claimed now begins to work, if not at once
+ * @property {string} limit_usd for a whole window
+ * @property {string | null} available_usd what a key claimed now could spend in this window; null if the member has a
+ *   key
+ * @property {string | null} available_from when a key claimed now starts to work, if not at once
  * @property {string} limit_reset
  * @property {number} expiry_days
  * @property {number} min_account_age_days

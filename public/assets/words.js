@@ -1,4 +1,5 @@
-// What the pages say: money, times, states and refusals in words. Pure: no DOM, no clock, no network.
+// What the pages say: money, times, states and refusals in words. The functions are pure: they use no DOM, no clock and
+// no network.
 
 /** @import { Lost } from "./api.js" */
 /** @import { Key, Problem, Refusal, RequestKind } from "./types.js" */
@@ -10,8 +11,8 @@ const DAY_MS = 24 * HOUR_MS;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
- * "5.00" → "$5.00", for figures: nothing is "$0", and what is there but rounds to nothing is "<$0.01". Digit by
- * digit, for a float would show its own rounding; what is no amount is "unknown".
+ * "5.00" → "$5.00", for figures. Zero is "$0", an amount that rounds to zero is "<$0.01", and a text that is no amount
+ * is "unknown". The amount is rounded digit by digit, because a float would add its own rounding.
  * @param {string} amount
  */
 export function usd(amount) {
@@ -27,12 +28,12 @@ export function usd(amount) {
 /** "5.00" → "$5", for sentences. @param {string} amount */
 export const usdShort = (amount) => usd(amount).replace(/\.00$/, "");
 
-/** The most that is ever shown of a key: a beginning that all keys share in part, and its last four characters. */
+/** How many characters of a key are shown at most: a beginning that all keys share in part, and the last four. */
 const SHOWN = { before: 12, after: 4 };
 
 /**
- * A key's masked form, as OpenRouter wrote it. Should a form ever hold more of the key than that, most of it is left out
- * here.
+ * A key's masked form, as OpenRouter wrote it. If it ever holds more of the key than `SHOWN` allows, only its last four
+ * characters are shown.
  * @param {string | null} label
  */
 export function masked(label) {
@@ -58,7 +59,7 @@ export function resetRule(reset) {
   return { daily: "daily at 00:00 UTC", weekly: "on Mondays at 00:00 UTC", monthly: "on the 1st of each month at 00:00 UTC" }[reset] ?? "never";
 }
 
-/** A length of time in its largest fitting unit: "12 min", "3 h", "5 days". @param {number} ms */
+/** A length of time in the largest unit that fits: "12 min", "3 h", "5 days". @param {number} ms */
 export function span(ms) {
   const minutes = Math.max(1, Math.ceil(ms / MINUTE_MS));
   if (minutes < 60) return `${minutes} min`;
@@ -66,7 +67,7 @@ export function span(ms) {
   return `${Math.round(ms / DAY_MS)} days`;
 }
 
-/** "00:00 UTC", never parted at a line's end. @param {number} ms */
+/** "00:00 UTC", with a space at which a line never breaks. @param {number} ms */
 export function clockUtc(ms) {
   return `${new Date(ms).toISOString().slice(11, 16)}\u00a0UTC`;
 }
@@ -98,7 +99,10 @@ export function resetText(key, now) {
 const PAUSED = { title: "Claims are paused.", text: "New keys are not given out at the moment.", next: "Come back later." };
 const BARRED = { title: "This account cannot claim a key.", next: "If that is wrong, ask the people who run this service." };
 
-/** What each refusal means for the person who reads it, by its code. An empty text is the service's to fill. @type {Record<string, Advice>} */
+/**
+ * What each refusal means for the member, by its code. If the text is empty, the page shows the service's `detail`.
+ * @type {Record<string, Advice>}
+ */
 const REFUSALS = {
   project_not_live: { ...PAUSED, text: "This service is not live yet." },
   provisioning_closed: PAUSED,
@@ -120,7 +124,7 @@ const REFUSALS = {
   member_not_active: { ...BARRED, text: "The account is no longer active here." },
 };
 
-/** A pause that OpenRouter asked for: it holds up everybody's claims for a while, and is nobody's fault. @type {Advice} */
+/** OpenRouter asked for a pause. Everybody's claims wait for a while, and nobody is at fault. @type {Advice} */
 const PAUSE = { title: "OpenRouter asks for a pause.", text: "Claims wait until it has passed.", next: "Look again in a minute." };
 
 /**
@@ -134,10 +138,10 @@ export function refusalAdvice({ code, detail, accountAgeDays, requiredDays }) {
   return { ...known, text: figures ? tooYoung(accountAgeDays, requiredDays) : known.text || detail };
 }
 
-/** The most characters of a note, as the service counts them. */
+/** The maximum length of a note, in characters as the service counts them. */
 export const NOTE_CHARS = 500;
 
-/** A note's length: characters, not what they take to write down, and none of the space around. @param {string} note */
+/** A note's length in code points, without the white space around it. @param {string} note */
 export const noteCount = (note) => [...note.trim()].length;
 
 /** @param {string} note */
@@ -146,7 +150,10 @@ export function noteError(note) {
   return over > 0 ? `The note is ${counted(over, "character")} too long. Nothing was sent.` : "";
 }
 
-/** What a request is called, by what it asks for. @type {Record<RequestKind, { title: string, label: string, button: string }>} */
+/**
+ * The title, the label and the button of each kind of request.
+ * @type {Record<RequestKind, { title: string, label: string, button: string }>}
+ */
 export const ASKS = {
   claim: { title: "Ask to be let in", label: "What is the key for?", button: "Ask to be let in" },
   appeal: { title: "Ask for an exception", label: "Why should there be one?", button: "Ask for an exception" },
@@ -155,10 +162,10 @@ export const ASKS = {
 /** @param {number} ageDays @param {number} requiredDays */
 const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
 
-/** What stands on the button while nobody can claim, and would otherwise press in vain. @type {Record<string, string>} */
+/** What the disabled button says while nobody can claim, by the code of the refusal. @type {Record<string, string>} */
 const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", not_configured: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };
 
-/** Rules that another account may meet. */
+/** Refusals that depend on the account: another account may be able to claim. */
 const ABOUT_ACCOUNT = new Set(["account_too_young", "approval_needed", "blocked", "member_suspended", "member_banned", "member_not_active"]);
 
 /** @param {string} code of a refusal */
@@ -167,11 +174,12 @@ export const isAboutAccount = (code) => ABOUT_ACCOUNT.has(code);
 /** @param {string} code of a refusal */
 export const closedButton = (code) => CLOSED_BUTTONS[code] ?? null;
 
-/** Is this problem a rule that refuses the member, rather than a failure? @param {string} code */
+/** Whether a problem is a rule that refuses the member, and not a failure. @param {string} code */
 export const isRefusal = (code) => Object.hasOwn(REFUSALS, code);
 
 /**
- * When to come back: "You can claim from 17 Dec 2026, 00:00 UTC (in 26 days)." A place that others wait for too is no promise.
+ * When to come back: "You can claim from 17 Dec 2026, 00:00 UTC (in 26 days)." If others wait for the same seat, the
+ * text promises nothing.
  * @param {Pick<Refusal, "code" | "retryAt">} refusal
  * @param {number} now
  */
@@ -183,7 +191,7 @@ export function retryText({ code, retryAt }, now) {
 }
 
 /**
- * That no answer came, and what to do. What was refused or failed is for the caller to say.
+ * Says that no answer came, and what to do. The caller says what was refused or failed.
  * @param {Lost} lost
  * @returns {{ title: string, advice: string }}
  */
@@ -225,7 +233,7 @@ export function claimFailure(problem) {
 export const sentence = (title) => (/[\w)]$/.test(title) ? `${title}.` : title);
 
 /**
- * What counts, with the figures in force.
+ * The rules of the limit, with the figures in force.
  * @param {string} limitUsd of a whole window
  * @param {string} reset
  * @returns {string[]}
