@@ -1,16 +1,16 @@
-// A real Chromium, from npm alone: the package carries the browser for Linux on x64. Elsewhere an installed
-// Chrome does, or the one that KEYCAP_CHROME names.
+// A real Chromium that comes from npm alone: the package contains the browser for Linux on x64. On other systems the
+// tests use an installed Chrome, or the program that KEYCAP_CHROME names.
 
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { inRoot, toolsDir } from "../../scripts/paths.mjs";
 
-// The package's own list of flags is left aside: it turns web security off, which our pages are to be tested with.
+// The package's own flags are not used: they disable web security, which the tests of our pages need.
 const QUIET = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu"];
 
 /**
- * Launches a headless browser with an empty profile; close() it, or it ends with the test file.
+ * Launches a headless browser with an empty profile. The caller closes it; at the latest it ends with the test file.
  * @returns {Promise<import("playwright-core").Browser>}
  */
 export async function browser() {
@@ -25,7 +25,10 @@ export async function browser() {
 /** @param {string} executablePath */
 const launchProgram = (executablePath) => launch({ executablePath, args: ["--no-sandbox", ...QUIET] });
 
-/** A fresh clone, where `npm run screenshots` has yet to fetch it, has no such package. @param {import("playwright-core").LaunchOptions} options */
+/**
+ * Imports the package only now, because a fresh clone does not have it before `npm run screenshots` has fetched it.
+ * @param {import("playwright-core").LaunchOptions} options
+ */
 async function launch(options) {
   const { chromium } = await import("playwright-core");
   return chromium.launch(options);
@@ -42,8 +45,8 @@ async function unpackedChromium() {
 /** @param {string} folder */
 async function unpackChromium(folder) {
   const { default: packaged } = await import("@sparticuz/chromium");
-  // It unpacks into the temporary folder, takes whatever Chromium lies there already, of any version, and two test files
-  // may do so at once. So each gets a temporary folder of its own, and the first to finish is kept.
+  // The package unpacks into the temporary folder and reuses any Chromium that it finds there, of any version, and two
+  // test files may do so at once. So each process gets a temporary folder of its own, and the first result is used.
   const aside = `${folder}-${process.pid}`;
   await mkdir(aside, { recursive: true });
   const usual = process.env.TMPDIR;

@@ -1,9 +1,9 @@
-// A browser without pages: a cookie jar that signs in and calls the API as the pages do.
+// A browser without pages: a client with a cookie jar that signs in and calls the API as the pages do.
 
 /** @typedef {import("./worker.mjs").Worker} Worker */
 
 /**
- * An answer read to its end.
+ * An answer that was read to its end.
  * @typedef {{ status: number, headers: Headers, text: string, body: any }} Answer  body: parsed if it is JSON, else undefined
  */
 
@@ -11,7 +11,10 @@
 
 let clients = 0;
 
-/** An address that no other client of this test file has, from a block reserved for benchmarks, so that per-address limits do not mix. */
+/**
+ * An address that no other client of this test file has, so that limits by address do not mix. It is from a block that
+ * is reserved for benchmarks.
+ */
 function nextAddress() {
   clients += 1;
   return `198.18.${Math.floor(clients / 250)}.${(clients % 250) + 1}`;
@@ -27,8 +30,8 @@ export class Client {
   }
 
   /**
-   * A request as a same-origin page would send it; redirects are not followed, cookies are kept.
-   * A header set to undefined is left out.
+   * Sends a request as a same-origin page would. Redirects are not followed, cookies are stored, and a header that is
+   * set to undefined is left out.
    * @param {string} path @param {Call} [call]
    * @returns {Promise<Answer>}
    */
@@ -37,7 +40,7 @@ export class Client {
     const answer = await this.worker.fetch(path, /** @type {RequestInit} */ ({
       method: verb,
       signal,
-      // Without it fetch sends no stream.
+      // Without `duplex`, fetch refuses to send a stream.
       duplex: "half",
       headers: present({
         "cf-connecting-ip": this.address,
@@ -56,7 +59,7 @@ export class Client {
     return { status: answer.status, headers: answer.headers, text, body: isJson && text ? JSON.parse(text) : undefined };
   }
 
-  /** The member whom the session cookie names: for whom a page with it was made. */
+  /** The id of the member whom the session cookie names; a page with this cookie was made for them. */
   get member() {
     try {
       const [, payload] = (this.cookies.get("__Host-keycap_session") ?? "").split(".");
@@ -106,7 +109,8 @@ function present(headers) {
 }
 
 /**
- * Signs in as far as it goes: our start, GitHub's page, our callback. `location` is where the callback sends the browser.
+ * Signs in as far as possible: our start, GitHub's page, our callback. `location` is where the callback sends the
+ * browser.
  * @param {Worker} worker @param {{ url: string }} sandbox must be the one that the Worker was started with
  * @param {string} persona
  * @param {{ next?: string, client?: Client }} [options]
@@ -121,7 +125,7 @@ export async function attemptSignIn(worker, sandbox, persona, { next = "keys", c
 }
 
 /**
- * Presses a persona's button on the sandbox's authorize page and returns the address it sends the browser to.
+ * Presses the button of a persona on the sandbox's authorize page and returns the address that the page redirects to.
  * @param {string} authorizeUrl @param {string} persona
  */
 export async function chooseAtGitHub(authorizeUrl, persona) {
@@ -130,7 +134,7 @@ export async function chooseAtGitHub(authorizeUrl, persona) {
 }
 
 /**
- * A signed-in client; throws if the sign-in does not end on a page of ours without an error.
+ * A client that is signed in. Throws if the sign-in does not end, without an error, on one of our pages.
  * @param {Worker} worker @param {{ url: string }} sandbox @param {string} persona
  * @param {{ next?: string, client?: Client }} [options]
  */
@@ -142,7 +146,7 @@ export async function signIn(worker, sandbox, persona, options) {
   return client;
 }
 
-/** What a claim sends: with the acceptance, as the page does while there is none on record. */
+/** The body of a claim. It accepts the rules, as the page does while no acceptance is on record. */
 export const CLAIM = { accept_terms: 1 };
 
 /** @param {Client} client @param {{ idempotencyKey?: string }} [options] */
@@ -169,7 +173,7 @@ export function secretsIn(answer) {
 }
 
 /**
- * `count` results of `make`, at most `width` under way at a time.
+ * `count` results of `make`, with at most `width` calls at the same time.
  * @template T
  * @param {number} width @param {number} count @param {(n: number) => Promise<T>} make
  * @returns {Promise<T[]>}

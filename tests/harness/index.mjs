@@ -1,4 +1,5 @@
-// What a test file imports. Start one sandbox and one Worker for a file, and reset between tests: starting takes seconds.
+// What a test file imports. Start one sandbox and one Worker for each file, and reset them between tests, because
+// starting takes seconds.
 
 export { browser } from "./browser.mjs";
 export { CLAIM, Client, attemptSignIn, chooseAtGitHub, claim, inWaves, secretsIn, signIn } from "./client.mjs";

@@ -1,5 +1,5 @@
-// The line between a Worker and its sandbox: what goes into one end comes out of the other, until it is cut. A cut line
-// refuses connections as a host does that is down, while the sandbox itself forgets nothing.
+// A line between a Worker and its sandbox: it passes on all bytes until a test cuts it. A cut line refuses connections,
+// as a host does that is down, while the sandbox keeps its state.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -20,7 +20,7 @@ export class Line {
         end.on("error", () => other.destroy());
         end.on("close", () => {
           this.#ends.delete(end);
-          // Cut off, not ended: whoever reads an answer must not take half of it for all.
+          // The socket is destroyed, not ended, so that nobody takes half an answer for a whole one.
           other.destroy();
         });
       }
@@ -31,7 +31,7 @@ export class Line {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Puts it (back) up, on the port it had. */
+  /** Opens the line, for the first time or after a cut, always on the same port. */
   async mend() {
     this.server.listen(this.#port, "127.0.0.1");
     await once(this.server, "listening");

@@ -1,10 +1,10 @@
-// The sandbox as the tests drive it: a server of its own on a free port, and its control API as functions.
+// The sandbox for the tests: a server of its own on a free port, with its control API as functions.
 
 import { buildSandbox, startSandboxProgram } from "../../scripts/local.mjs";
 import { freePort } from "../../scripts/ports.mjs";
 
 /**
- * A fault to arm; the kinds and their options are the sandbox's (POST /_sandbox/faults).
+ * A fault to arm. The kinds and their options are those of the sandbox (POST /_sandbox/faults).
  * @typedef {{ operation: string, kind: string, nth?: number, times?: number } & Record<string, unknown>} Fault
  */
 
@@ -17,7 +17,7 @@ export class Sandbox {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** Forgets everything: keys, tokens, calls, faults, clock. */
+  /** Clears everything: keys, tokens, calls, faults, clock. */
   async reset() {
     await this.#control("POST", "reset", {});
   }
@@ -36,12 +36,12 @@ export class Sandbox {
     return this.#control("GET", `held?${new URLSearchParams({ operation, count: `${count}` })}`);
   }
 
-  /** Lets a held call go on, or all of them. @param {number} [ticket] */
+  /** Lets one held call continue, or all of them. @param {number} [ticket] */
   async release(ticket) {
     return this.#control("POST", "release", ticket === undefined ? { all: true } : { ticket });
   }
 
-  /** Lets the effects of `late` faults happen. */
+  /** Lets the delayed effects of `late` faults happen. */
   async land() {
     return this.#control("POST", "land", {});
   }
@@ -51,17 +51,21 @@ export class Sandbox {
     return this.#control("GET", "ledger");
   }
 
-  /** Moves the upstreams' clock, not the Worker's. @param {number} advanceMs may be negative */
+  /** Moves the clock of the upstreams, but not the Worker's. @param {number} advanceMs may be negative */
   async clock(advanceMs) {
     return this.#control("POST", "clock", { advance_ms: advanceMs });
   }
 
-  /** An upstream key made by somebody else. @param {Record<string, unknown>} key */
+  /** Adds an upstream key that somebody else made. @param {Record<string, unknown>} key */
   async addKey(key) {
     return this.#control("POST", "keys", key);
   }
 
-  /** One call to a model, for a cent: what was booked, or why it was refused. @param {string} key @param {string} model */
+  /**
+   * Calls a model once, for one cent; returns what was booked, or why the call was refused.
+   * @param {string} key
+   * @param {string} model
+   */
   async calls(key, model) {
     return this.#control("POST", "spend", { key, usd: 0.01, model });
   }
@@ -75,14 +79,14 @@ export class Sandbox {
     await this.group.kill();
   }
 
-  /** Everything it printed. */
+  /** Everything that the sandbox printed. */
   logs() {
     return this.group.lines;
   }
 
   /**
    * @param {string} method @param {string} path @param {unknown} [body]
-   * @returns {Promise<any>} what it answered, or undefined if that was no JSON
+   * @returns {Promise<any>} the answer's JSON, or undefined if it was no JSON
    */
   async #control(method, path, body) {
     const answer = await fetch(`${this.url}/_sandbox/${path}`, {
@@ -97,7 +101,7 @@ export class Sandbox {
 }
 
 /**
- * Starts a sandbox; it ends with the test file at the latest.
+ * Starts a sandbox. It ends with the test file at the latest.
  * @param {{ port?: number }} [options]
  */
 export async function startSandbox({ port } = {}) {

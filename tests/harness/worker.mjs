@@ -1,4 +1,4 @@
-// The built Worker on real workerd (`wrangler dev`), with a database of its own that survives its death.
+// The built Worker on real workerd (`wrangler dev`), with a database of its own that outlives the process.
 
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -17,14 +17,17 @@ import { freePort } from "../../scripts/ports.mjs";
 /**
  * @typedef {object} WorkerOptions
  * @property {Sandbox | { url: string }} sandbox
- * @property {Vars} [vars] on top of the local settings; undefined leaves one unset
+ * @property {Vars} [vars] added to the local settings; undefined removes a setting
  * @property {RateLimits} [rateLimits] such as `{ LIMIT_START: { limit: 2 } }`; counters survive a restart
  * @property {string} [main] another program with the same bindings, which answers /healthz; default: the built Worker
- * @property {string} [around] a module whose `around` is given the built Worker's entry point, and returns the one to run
- * @property {string} [persist] a folder to keep the state in; default: a new one, deleted at the end
+ * @property {string} [around] a module whose `around` gets the built Worker's entry point and returns the one to run
+ * @property {string} [persist] a folder for the state; default: a new one, which is deleted at the end
  */
 
-/** An answer that a client of a test got. @typedef {{ what: string, status: number, headers: string, text: string }} Told */
+/**
+ * An answer that a client of a test received.
+ * @typedef {{ what: string, status: number, headers: string, text: string }} Told
+ */
 
 /** Folders to delete when the test file ends. @type {Set<string>} */
 const temporary = new Set();
@@ -32,10 +35,10 @@ process.on("exit", () => {
   for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
 });
 
-/** The settings that there are, from README's table; a native test compares that with the code. */
+/** All settings, from README's table; a native test compares that table with the code. */
 const SETTINGS = new Set(Array.from(readFileSync(inRoot("README.md"), "utf8").matchAll(/^\| `([A-Z_]+)`/gm), ([, name]) => name));
 
-/** A test that sets what nothing reads shows nothing. @param {Vars} vars */
+/** Throws for a setting that nothing reads, because a test that sets it would show nothing. @param {Vars} vars */
 function refuseUnknown(vars) {
   const unknown = Object.keys(vars).filter((name) => !SETTINGS.has(name));
   if (unknown.length > 0) throw new Error(`nothing reads the setting ${unknown.join(", ")}`);
@@ -44,21 +47,21 @@ function refuseUnknown(vars) {
 export class Worker {
   /** @type {import("../../scripts/process.mjs").Group | undefined} */
   #group;
-  /** Lines of earlier runs. @type {string[]} */
+  /** Log lines of earlier runs. @type {string[]} */
   #earlier = [];
   #port = 0;
-  /** Every answer that a client got, until somebody takes them to look at. @type {Told[]} */
+  /** Every answer that a client received, until somebody takes them out to check them. @type {Told[]} */
   told = [];
 
   /** @param {WorkerOptions} options @param {string} folder @param {string} persist */
   constructor(options, folder, persist) {
     this.options = options;
     this.folder = folder;
-    /** The state folder, as `--persist-to` has it. */
+    /** The folder of the state, as given to `--persist-to`. */
     this.persist = persist;
   }
 
-  /** Its origin, which is PUBLIC_ORIGIN too, and the one its database gets bound to: a restart keeps it. */
+  /** The Worker's origin. PUBLIC_ORIGIN is the same, and the database gets bound to it, so a restart keeps it. */
   get url() {
     return `http://localhost:${this.#port}`;
   }
@@ -74,13 +77,17 @@ export class Worker {
     this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, main, background: true, unhealthy });
   }
 
-  /** A request as it is: no cookies, redirects not followed. @param {string} path @param {RequestInit} [init] */
+  /**
+   * Sends a request as it is: without cookies and without following redirects.
+   * @param {string} path
+   * @param {RequestInit} [init]
+   */
   async fetch(path, init) {
     return fetch(new URL(path, this.url), { redirect: "manual", ...init });
   }
 
   /**
-   * Runs a Cron Trigger to its end. workerd says "ok" whatever the job did: read its row in `runs`.
+   * Runs a Cron Trigger to its end. workerd says "ok" whatever the job did, so read the job's row in `runs`.
    * @param {number} [timeMs] the event's scheduled time @param {string} [expression]
    */
   async cron(timeMs = Date.now(), expression) {
@@ -90,13 +97,15 @@ export class Worker {
   }
 
   /**
-   * One SQL statement on the Worker's database. While it runs, D1 itself executes it, between the Worker's own
-   * statements; a second writer on the file would make those fail as "locked". After kill() the file is read directly.
+   * Runs one SQL statement on the Worker's database. While the Worker runs, D1 itself executes the statement, between
+   * the Worker's own statements; a second writer on the file would make those fail as "locked". After kill() the file
+   * is opened directly.
    * @param {string} sql with ?1, ?2 … for the values @param {SqlValue[]} [values]
    * @returns {Promise<Row[]>}
    */
   async d1(sql, values = []) {
-    // Written in as literals: the way to D1 that wrangler offers takes strings only, and a bound "1" is not 1.
+    // The values are written in as literals: wrangler's access to D1 takes strings only, and a bound "1" is not the
+    // number 1.
     const text = sql.replace(/\?(\d+)/g, (_, number) => literal(values[Number(number) - 1]));
     return this.#group ? this.#askD1(text) : this.#readFile(text);
   }
@@ -137,20 +146,20 @@ export class Worker {
   }
 
   /**
-   * The files of its whole state (D1, KV, caches) in which a text occurs: where a secret must never be.
+   * The files of the whole state (D1, KV, caches) in which a text occurs. A secret must be in none of them.
    * @param {string} text
    */
   async stateFilesWith(text) {
     const names = await readdir(this.persist, { recursive: true });
     const found = [];
     for (const name of names) {
-      const content = await readFile(join(this.persist, name)).catch(() => Buffer.alloc(0)); // a folder
+      const content = await readFile(join(this.persist, name)).catch(() => Buffer.alloc(0)); // it is a folder
       if (content.includes(text)) found.push(name);
     }
     return found;
   }
 
-  /** Ends it as a power cut would: every process of its group, at once. The state stays. */
+  /** Ends the Worker as a power cut would: kills every process of its group at once. The state stays. */
   async kill() {
     if (!this.#group) return;
     await this.#group.kill();
@@ -159,8 +168,9 @@ export class Worker {
   }
 
   /**
-   * Starts it again on the same state and port, at once: the whole group is gone by then. Kills it first if it runs.
-   * @param {{ vars?: Vars, rateLimits?: RateLimits, unhealthy?: boolean }} [changes] unhealthy: it may only say what it lacks
+   * Starts the Worker again on the same state and port. Kills it first if it runs; then the whole group is gone.
+   * @param {{ vars?: Vars, rateLimits?: RateLimits, unhealthy?: boolean }} [changes] unhealthy: the Worker may answer
+   *   only with what it lacks
    */
   async restart(changes = {}) {
     await this.kill();
@@ -172,14 +182,17 @@ export class Worker {
     await this.start({ unhealthy: changes.unhealthy });
   }
 
-  /** Ends it for good and deletes its state, unless that was given a place. */
+  /** Ends the Worker for good and deletes its state, unless a test gave the folder. */
   async stop() {
     await this.kill();
     temporary.delete(this.folder);
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** Every line it has logged, over all restarts; wrangler's own lines (its list of requests, its greeting) left out. */
+  /**
+   * Every line that the Worker logged, over all restarts, without wrangler's own lines (its list of requests, its
+   * greeting).
+   */
   logs() {
     const lines = [...this.#earlier, ...(this.#group?.lines ?? [])];
     return lines.filter((line) => line.trim() !== "" && !/^(\[wrangler:info\]|env\.|Binding |Your Worker has|⎔)/.test(line));
@@ -202,7 +215,7 @@ function literal(value) {
 }
 
 /**
- * Starts the Worker that `npm run build` made, on a new database; it ends with the test file at the latest.
+ * Starts the Worker that `npm run build` made, on a new database. It ends with the test file at the latest.
  * @param {WorkerOptions} options
  */
 export async function startWorker(options) {
