@@ -1,5 +1,5 @@
-// Drives the sandbox with the vendor's own SDK: what it plays must parse there, member by member.
-// SANDBOX_BIN names the built binary; without it the debug build of this checkout is taken.
+// Drives the sandbox with OpenRouter's own SDK, which has to parse the sandbox's answers, member by member.
+// SANDBOX_BIN names the built binary. Without it, the test uses the debug build of this checkout.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -32,7 +32,7 @@ after(() => server?.kill());
 beforeEach(() => control("POST", "reset"));
 
 /**
- * The JSON answer of the control API.
+ * Calls the control API and returns its JSON.
  * @param {string} method @param {string} path @param {unknown} [body]
  * @returns {Promise<any>}
  */
