@@ -1,4 +1,5 @@
-// A tab that shows one account while another one is signed in: it does nothing for the other, says so, and shows the other's page.
+// A tab that was made for one account while another account is signed in: the tab changes nothing for the other
+// account, says so, and then shows that account's page.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -13,7 +14,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-/** In another tab of the same browser somebody else signs in. @param {Visitor} visitor @param {string} persona */
+/** In another tab of the same browser, another person signs in. @param {Visitor} visitor @param {string} persona */
 async function signInElsewhere(visitor, persona) {
   const { page } = visitor;
   const other = await visitor.window();
@@ -64,7 +65,7 @@ test("what was pressed is said not to be done, even when the page learns of the 
     await (await looked).finished();
     await route.fulfill({ response: refusal });
   });
-  // The document that comes next waits until the page has asked about itself once more, as it does after a refusal.
+  // The next document waits until the page has read `/me` once more, as it does after a refusal.
   await page.route("**/keys", async (route) => {
     await page.waitForResponse("**/api/v1/me");
     await route.continue();

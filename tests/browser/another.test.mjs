@@ -1,4 +1,4 @@
-// The way to another GitHub account, beside each refusal that is about the account.
+// The link to another GitHub account, beside each refusal that depends on the account.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

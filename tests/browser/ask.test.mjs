@@ -1,4 +1,5 @@
-// Asking the people who run the service: what may be asked, what becomes of it, and the other ways a claim is refused for now.
+// Requests to the people who run the service: what a member can request, what becomes of it, and further reasons why a
+// claim is refused for a time.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -70,7 +71,7 @@ test("a note too long is refused beside its field, with the focus there, and not
   const { page } = visitor;
   await claimsAre("by_approval");
   await visitor.signIn("load-73");
-  // 502 characters, each of two code units; the space around does not count.
+  // 502 characters of two code units each. The white space around them does not count.
   await note(visitor).fill(` ${"😀".repeat(502)}\n`);
   await sees(page, "502 of 500 characters, optional");
   await send(visitor);
@@ -138,7 +139,7 @@ test("a day's requests that are used up, a lost answer and a rule that is gone a
 test("what an admin has not confirmed yet, and a busy hour, are told with what to do", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
-  // On this machine the first never holds; these are the service's own bodies.
+  // On this machine the first refusal never occurs. Both are the service's own bodies.
   const refusals = [
     { title: "Claims are not open yet", detail: "Nothing was changed. Existing keys go on working.", code: "upstream_terms_unconfirmed", retry_at: null },
     { title: "Many people claim at the moment", detail: "", code: "claims_busy", retry_at: new Date(Date.now() + 34 * 60_000).toISOString() },
@@ -165,7 +166,7 @@ async function claimsAre(claims) {
   assert.equal((await operator.patch("/api/v1/admin/settings", { claims })).status, 200);
 }
 
-/** Decides the one request that is open. @param {"approved" | "declined"} state @param {string | null} answer */
+/** Decides the one open request. @param {"approved" | "declined"} state @param {string | null} answer */
 async function decide(state, answer) {
   const { requests } = (await operator.get("/api/v1/admin/requests?state=open")).body;
   assert.equal((await operator.patch(`/api/v1/admin/requests/${requests.at(-1).id}`, { state, answer })).status, 200);

@@ -1,4 +1,5 @@
-// Answers that are not the service's: a challenge, a firewall, a network's sign-in page in front of it.
+// Answers that do not come from the service, but from something in front of it: a challenge, a firewall, a sign-in
+// page.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";

@@ -1,4 +1,4 @@
-// The way from the landing page to a key in hand, in a real browser on the real Worker.
+// The way from the landing page to a key, in a real browser against the real Worker.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -86,7 +86,7 @@ test("leaving the page asks first while the secret is on it, and not after", asy
   await question.dismiss();
   assert.ok(await visitor.secretBox.isVisible());
   await visitor.stored.click();
-  // Unanswered questions are dismissed, which would keep the page: leaving works only if none is asked.
+  // Playwright dismisses a question that nobody answers, and the page then stays. So this works only if none is asked.
   await visitor.open("/");
   await sees(page, "Three steps");
   await visitor.leave();
@@ -205,7 +205,7 @@ test("once the box is closed, nothing the page keeps in memory holds the secret"
   await visitor.signIn("load-9");
   const secret = await visitor.claim();
   assert.ok((await memory(visitor)).includes(secret), "while it is shown it is found, so the search works");
-  // The page asks for the key's figures then; it must not hold on to the secret until it has them.
+  // The page then asks for the key's figures. It must not hold the secret until they arrive.
   await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "hold_before" });
   await visitor.stored.click();
   await sees(visitor.page, "Your key is ready to use.");
@@ -230,7 +230,7 @@ test("the page speaks of the key and of nothing behind it", async () => {
   await visitor.leave();
 });
 
-/** Everything on the page's heap, after a collection. @param {import("./support.mjs").Visitor} visitor */
+/** Everything on the page's heap, after a garbage collection. @param {import("./support.mjs").Visitor} visitor */
 async function memory({ context, page }) {
   const debug = await context.newCDPSession(page);
   /** @type {string[]} */
@@ -261,13 +261,23 @@ async function fitsItself(part, where) {
 /** "sk-or-v1-5a4…": the masked form begins and ends as the secret does. @param {string} secret */
 const masked = (secret) => new RegExp(`^${secret.slice(0, 12)}\\.{3}${secret.slice(-3)}$`);
 
-/** Nothing on the page, in its address or in the browser's storage holds the secret. @param {import("./support.mjs").Page} page @param {string} secret */
+/**
+ * Asserts that neither the page, nor its address, nor the browser's storage holds the secret.
+ * @param {import("./support.mjs").Page} page
+ * @param {string} secret
+ */
 async function neverShows(page, secret) {
   const held = await page.evaluate(() => document.documentElement.outerHTML + location.href + JSON.stringify({ ...localStorage, ...sessionStorage }) + JSON.stringify(history.state));
   assert.ok(!held.includes(secret) && !held.includes(secret.slice(20, 50)), "the secret is still on the page or in its storage");
 }
 
-/** Walks there as a keyboard does; more presses than a short page has stops mean that it cannot be reached. @param {import("./support.mjs").Page} page @param {string} text @param {string} [key] */
+/**
+ * Moves the focus with the keyboard. A short page has fewer than 25 stops, so more presses mean that the text cannot be
+ * reached.
+ * @param {import("./support.mjs").Page} page
+ * @param {string} text
+ * @param {string} [key]
+ */
 async function tabTo(page, text, key = "Tab") {
   for (let presses = 0; presses < 25; presses += 1) {
     await page.keyboard.press(key);

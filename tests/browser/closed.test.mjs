@@ -1,5 +1,5 @@
-// The pages of a house that is closed, told to wait, or not set up. One house for all of it, started anew only where a
-// test needs other settings than the one before.
+// The pages of a deployment that is closed, told to wait or not set up. All tests share one deployment, which restarts
+// only where a test needs other settings than the test before it.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -15,7 +15,7 @@ before(async () => {
 after(() => house?.close());
 
 const { PROJECT_STATUS, GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRET } = localVars({ origin: "", sandboxUrl: "" });
-/** What changes from test to test, as it is where nothing is said about it. */
+/** The settings that tests change, with the values that they have unless a test says otherwise. */
 const OPEN = { PROJECT_STATUS, GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRET };
 /** @type {Record<string, string | undefined>} */
 let settings = OPEN;
@@ -104,6 +104,6 @@ test("without GitHub credentials the landing page still stands and says what is 
   await visitor.leave();
 });
 
-/** What describes an element to a screen reader. @param {import("playwright-core").Locator} element */
+/** The text that describes an element to a screen reader. @param {import("playwright-core").Locator} element */
 const described = (element) =>
   element.evaluate((node) => (node.getAttribute("aria-describedby") ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join(" "));

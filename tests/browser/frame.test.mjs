@@ -1,4 +1,5 @@
-// What holds for every page: signing out, no scripts, no console noise, names and contrast, the truth about what is stored.
+// What holds for every page: signing out, pages without scripts, a quiet console, names and contrast, and that what the
+// page says about stored data is true.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -82,7 +83,7 @@ test("without scripts the landing page is whole, signing in works, and /keys say
   await page.getByRole("link", { name: "Continue with GitHub" }).click();
   await page.locator('button[name="persona"][value="second"]').click();
   await page.waitForURL(`${house.worker.url}/keys`);
-  // Playwright's search by text leaves <noscript> out.
+  // Playwright's search by text ignores <noscript>.
   await page.locator("noscript h2").waitFor();
   assert.match(await page.locator("main").innerText(), /This page needs JavaScript\./);
   assert.equal((await visitor.context.cookies()).filter(({ name }) => name === "__Host-keycap_session").length, 1);

@@ -1,5 +1,5 @@
-// The pages as a hostile answer would have them: whatever text the API, GitHub or OpenRouter hands on is shown as text, runs
-// nothing, leads nowhere and breaks no page.
+// The pages with hostile answers. Whatever text the API, GitHub or OpenRouter passes on, the page shows it as text: it
+// runs nothing, links nowhere and breaks no page.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-/** Texts that some template, attribute, address or template literal would take for its own. */
+/** Texts that a template, an attribute, an address or a template literal could take for its own syntax. */
 const HOSTILE = [
   `"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`,
   "' autofocus onfocus=window.pwned=1 x='",
@@ -25,7 +25,12 @@ const HOSTILE = [
   "\u202egnp.exe\u2028\u0000\u200b",
 ];
 
-/** The parts of an answer that are texts, by their paths. @param {any} value @param {string[]} path @returns {string[][]} */
+/**
+ * The paths of those members of an answer that are texts or null.
+ * @param {any} value
+ * @param {string[]} path
+ * @returns {string[][]}
+ */
 function texts(value, path = []) {
   if (typeof value === "string" || value === null) return [path];
   if (typeof value !== "object") return [];
@@ -39,7 +44,7 @@ function put(body, path, text) {
   if (holder) holder[last] = text;
 }
 
-/** Nothing of it became more than text. @param {Page} page @param {string} what */
+/** Asserts that no hostile text became more than text. @param {Page} page @param {string} what */
 async function isOnlyText(page, what) {
   const found = await page.evaluate(() => ({
     pwned: /** @type {any} */ (window).pwned,
@@ -53,7 +58,7 @@ async function isOnlyText(page, what) {
   assert.ok(!found.made.some((html) => html.includes("pwned")), `${what}: ${found.made}`);
 }
 
-/** The names of what a person or an upstream chose the text of. */
+/** The names of members whose text a person or an upstream chooses. */
 const CHOSEN = ["login", "name", "note", "answer"];
 
 test("a login, a name, a note and an answer of any text run nothing and lead nowhere", async () => {
@@ -82,13 +87,13 @@ test("a login, a name, a note and an answer of any text run nothing and lead now
 test("each text of each answer in turn may be hostile: the page stands and runs nothing", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
-  // A page that was told another member's id is told so when it changes something.
+  // A page that was given another member's id gets 409 when it changes something.
   visitor.expects(409);
   await visitor.signIn("load-82");
   await visitor.claim();
   await visitor.stored.click();
   const addresses = ["/api/v1/me", "/api/v1/keys", "/api/v1/requests"];
-  /** What is hostile now. @type {{ address: string, path: string[], text: string }} */
+  /** The text that is hostile now, and where it is. @type {{ address: string, path: string[], text: string }} */
   let now = { address: "", path: [], text: "" };
   /** @type {Map<string, any>} */
   const answers = new Map();
@@ -108,7 +113,7 @@ test("each text of each answer in turn may be hostile: the page stands and runs 
   for (const [n, { address, path }] of cells.entries()) {
     now = { address, path, text: HOSTILE[n % HOSTILE.length] };
     await page.reload();
-    // With another member's id it is another account's page, and loads anew, once.
+    // With another member's id the page is another account's page, so it reloads, once.
     if (path.join(".") === "member.id") await page.getByRole("alert").waitFor();
     await page.locator('#keys:not([aria-busy="true"])').waitFor();
     await isOnlyText(page, `${address} ${path.join(".")}: ${now.text}`);

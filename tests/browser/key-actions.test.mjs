@@ -1,5 +1,5 @@
-// What an owner does with a key on its page: a new secret, a report that it leaked, disable, enable, delete. Each asks where it
-// cannot be taken back, and the page says what OpenRouter has confirmed and what it has not.
+// What an owner does with a key on its page: make a new secret, report a leak, disable, enable, delete. An action that
+// cannot be undone asks first, and the page says what OpenRouter has confirmed and what it has not.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -170,7 +170,7 @@ test("a key that somebody else disabled at OpenRouter says that an operator has 
   await visitor.leave();
 });
 
-/** A visitor with a key, on its page; returns the secret. @param {Visitor} visitor @param {string} persona */
+/** Gives a visitor a key, with its page open; returns the secret. @param {Visitor} visitor @param {string} persona */
 async function holder(visitor, persona) {
   await visitor.signIn(persona);
   const secret = await visitor.claim();
@@ -185,7 +185,11 @@ const press = (page, name) => page.getByRole("button", { name, exact: true }).cl
 /** @param {import("./support.mjs").Page} page @param {string} word */
 const chip = (page, word) => page.locator("#keys .card .chip").getByText(word, { exact: true }).waitFor();
 
-/** Which of the last two secrets, or of these, OpenRouter takes. @param {string[]} [secrets] @returns {Promise<Record<string, boolean>>} */
+/**
+ * Which of the last two secrets, or of the given ones, OpenRouter accepts.
+ * @param {string[]} [secrets]
+ * @returns {Promise<Record<string, boolean>>}
+ */
 async function enabled(secrets) {
   const ledger = await house.sandbox.ledger();
   const asked = secrets ?? ledger.secrets_minted.slice(-2);

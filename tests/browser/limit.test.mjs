@@ -1,4 +1,4 @@
-// A limit that is spent: said before the press, told after it, and never offered as a cent a day.
+// A spent limit: the page says so before the claim and after it, and never offers a cent a day.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -60,10 +60,10 @@ test("a new secret of a key whose limit is spent works from the reset, and says 
   await visitor.leave();
 });
 
-/** No text of the page advertises a cent a day. @param {Visitor} visitor */
+/** Asserts that no text of the page mentions a cent. @param {Visitor} visitor */
 const offersNoCent = async ({ page }) => assert.doesNotMatch(await page.locator("body").innerText(), /\$0\.01/);
 
-/** A visitor with a key, on its page. @param {Visitor} visitor @param {string} persona */
+/** Gives a visitor a key, with its page open. @param {Visitor} visitor @param {string} persona */
 async function holder(visitor, persona) {
   await visitor.signIn(persona);
   await visitor.claim();

@@ -1,4 +1,4 @@
-// What the pages say when the answer is no, not yet, or unknown.
+// What the pages say when the answer is a refusal, when it is not there yet, and when the outcome is unknown.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";

@@ -1,4 +1,4 @@
-// Answers that were lost below the page: the network sends a request twice, and the page sees the second answer.
+// Answers that were lost below the page: the network sends a request twice, and the page sees only the second answer.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -42,14 +42,18 @@ test("a new secret whose first answer was lost says so too, and pressing again m
   await visitor.leave();
 });
 
-/** The network sends each of these requests twice, and the page gets the second answer. @param {Visitor} visitor @param {string} pattern */
+/**
+ * Makes the network send each of these requests twice; the page gets the second answer.
+ * @param {Visitor} visitor
+ * @param {string} pattern
+ */
 const sentTwice = ({ page }, pattern) =>
   page.route(pattern, async (route) => {
     await route.fetch();
     await route.fulfill({ response: await route.fetch() });
   });
 
-/** A visitor with a key, on its page. @param {Visitor} visitor @param {string} persona */
+/** Gives a visitor a key, with its page open. @param {Visitor} visitor @param {string} persona */
 async function holder(visitor, persona) {
   await visitor.signIn(persona);
   await visitor.claim();

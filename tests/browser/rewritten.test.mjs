@@ -1,4 +1,5 @@
-// Pages that something in between has rewritten: a zone's features put scripts into them and take their own in hand.
+// Pages that something in between has rewritten: features of a Cloudflare zone insert scripts and change those of the
+// page.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -11,7 +12,10 @@ before(async () => {
 });
 after(() => house?.close());
 
-/** What analytics and bot detection put at the end of a page: an inline script, one of another host, one of ours that is not there. */
+/**
+ * What analytics and bot detection insert at the end of a page: an inline script, a script of another host, and a
+ * script of our host that does not exist.
+ */
 const INJECTED = `<script>window.injected = true</script>
 <script defer src="https://analytics.invalid/beacon.min.js"></script>
 <script src="/cdn-cgi/challenge-platform/scripts/jsd/main.js"></script>`;
@@ -32,7 +36,7 @@ test("with scripts put into it that the policy blocks, a page still claims, and 
 
 test("scripts that are told to wait, as Rocket Loader tells them, are others' scripts: ours run", async () => {
   const visitor = await house.visitor();
-  // It renames the type of every script but those that opt out, and runs them later by a script of its own.
+  // Rocket Loader renames the type of every script that does not opt out, and runs those scripts later itself.
   await rewriteDocuments(visitor, (html) => html.replace(/<script (?![^>]*data-cfasync="false")([^>]*)type="module"/g, '<script $1type="5f0-module"'));
   await visitor.signIn("load-92");
   await visitor.claim();

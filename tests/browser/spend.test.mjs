@@ -1,5 +1,5 @@
-// What a key has spent: known at once with its age, brought up to date without moving anything, and still there when
-// nobody upstream answers.
+// What a key has spent: shown at once with its age, updated without moving anything, and still shown while no upstream
+// answers.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -47,7 +47,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
     const { page } = visitor;
     await holder(visitor, persona === "load-61" ? "load-63" : "load-64");
     await house.spend(0.5);
-    // A month and more ago: no window of then is one of now.
+    // More than a month ago: every window of that time is over.
     await house.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 40 * 86400 WHERE live = 1");
     await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "hold_before" });
     await page.reload();
@@ -146,7 +146,7 @@ test("a device's clock that is corrected while the page is open makes its times 
   const { page } = visitor;
   await holder(visitor, "load-71");
   const DAY = 86_400_000;
-  // A device that is three days behind: what tells the page so is the date of each answer.
+  // A device whose clock is three days behind. The date of each answer tells the page so.
   await page.addInitScript((off) => {
     const genuine = Date.now;
     Object.assign(window, { behindMs: off });
@@ -201,7 +201,7 @@ test("a refresh that gets no answer leaves the figures and says how old they are
 
 const OPERATIONS = ["github.authorize", "github.token", "github.user", "github.revoke", ...["create", "list", "get", "update", "delete"].map((verb) => `openrouter.keys.${verb}`), "openrouter.key.current", "openrouter.workspaces.list", "openrouter.credits.get"];
 
-/** The button for newer figures. */
+/** The button that asks for newer figures. */
 const refresh = {
   /** @param {Visitor} visitor */
   button: ({ page }) => page.getByRole("button", { name: "Refresh" }),
@@ -213,7 +213,7 @@ const refresh = {
   hasFocus: (visitor) => refresh.button(visitor).evaluate((button) => button === document.activeElement),
 };
 
-/** A visitor with a key, on its page. @param {Visitor} visitor @param {string} persona */
+/** Gives a visitor a key, with its page open. @param {Visitor} visitor @param {string} persona */
 async function holder(visitor, persona) {
   await visitor.signIn(persona);
   await visitor.claim();
@@ -221,27 +221,27 @@ async function holder(visitor, persona) {
   await visitor.refreshed();
 }
 
-/** Every answer has a Date, which Cloudflare adds and workerd alone does not. @param {Visitor} visitor */
+/** Gives every answer a Date. Cloudflare adds one; workerd alone does not. @param {Visitor} visitor */
 const datesAnswers = ({ page }) =>
   page.route("**/api/**", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, headers: { ...response.headers(), date: new Date().toUTCString() } });
   });
 
-/** Waits until the meter reads so. @param {Visitor} visitor @param {RegExp} text */
+/** Waits until the meter shows this text. @param {Visitor} visitor @param {RegExp} text */
 async function meterSays({ page }, text) {
   const meter = page.locator(".meter");
   await meter.waitFor();
   await page.waitForFunction(([source]) => new RegExp(source).test(document.querySelector(".meter")?.textContent?.replace(/\s+/g, " ") ?? ""), [spaced(text)]).catch(async () => assert.match(await meter.innerText(), text));
 }
 
-/** In the text of nodes there are no line ends between them. @param {RegExp} text */
+/** `textContent` has no line breaks between elements. @param {RegExp} text */
 const spaced = (text) => text.source.replaceAll("\\s+", "\\s*");
 
 /** @param {Visitor} visitor */
 const meterValues = ({ page }) => page.getByRole("meter").evaluate((meter) => [meter.getAttribute("aria-valuenow"), meter.getAttribute("aria-valuetext")]);
 
-/** Notes every shift of the layout from now on. @param {Visitor} visitor */
+/** Records every shift of the layout from now on. @param {Visitor} visitor */
 const watchShifts = ({ page }) =>
   page.evaluate(() => {
     /** @type {string[]} */
@@ -252,5 +252,5 @@ const watchShifts = ({ page }) =>
     new PerformanceObserver((list) => seen.push(...list.getEntries().flatMap((entry) => /** @type {any} */ (entry).sources.map(moved)))).observe({ type: "layout-shift" });
   });
 
-/** Those noted, once what is on the screen has been painted. @param {Visitor} visitor @returns {Promise<string[]>} */
+/** The recorded shifts, once the screen has been painted. @param {Visitor} visitor @returns {Promise<string[]>} */
 const shifts = ({ page }) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(/** @type {any} */ (window).shifts)))));

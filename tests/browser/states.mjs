@@ -1,4 +1,4 @@
-// The states that the page of one's own key can be in, as its templates take them: one of each kind, with figures that differ.
+// The states of the page `/keys`, as its templates take them: one of each kind, with figures that differ.
 
 /** @typedef {import("../../public/assets/keys-view.js").Model} Model */
 /** @typedef {import("../../public/assets/types.js").Key} Key */

@@ -1,5 +1,5 @@
-// The landing page says what is stored. This reads the schema and compares, so that a new column about people or their
-// keys cannot come without somebody looking at that sentence.
+// The landing page says what is stored. This test compares that text with the schema, so that nobody can add a column
+// about people or their keys without checking the text.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { test } from "node:test";
 
 const root = new URL("../../", import.meta.url);
 
-/** Column → the words of the page that tell of it. */
+/** Each column, with the words of the page that mention it. */
 const TOLD = {
   "members.subject": "account number",
   "members.login": "login",
@@ -88,7 +88,7 @@ const TOLD = {
   "audit.actor": "by number: no name, no login",
 };
 
-/** Columns that say nothing about anybody: our own numbers, our own bookkeeping. */
+/** Columns that say nothing about a person: our own numbers and our own records. */
 const OURS = [
   "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider", "blocks.public_id", "blocks.change_id",
   "requests.id", "requests.public_id", "requests.owner_id", "requests.change_id", "allotments.provider", "allotments.public_id", "allotments.change_id",
@@ -105,7 +105,7 @@ const OURS = [
   "idempotency_keys.generation_id", "idempotency_keys.status", "idempotency_names.member", "idempotency_names.owner_id", "idempotency_names.key_sha256",
 ];
 
-/** Tables about nobody in particular. */
+/** Tables that are not about people. */
 const IMPERSONAL = [
   "audit_actions", "drift", "sightings", "findings", "instance", "plans", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
 ];

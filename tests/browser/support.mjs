@@ -1,5 +1,5 @@
-// What the browser tests share: one house (sandbox, Worker, Chromium) for a file, and visitors, each with an empty
-// profile, an address of their own and a guard that hears everything their pages complain about.
+// What the browser tests share: one deployment (sandbox, Worker, Chromium) for each file, and visitors. Each visitor
+// has an empty profile, an address of its own and a guard that collects the complaints of its pages.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { browser, startSandbox, startWorker } from "../harness/index.mjs";
 /** @typedef {import("../harness/index.mjs").Worker} Worker */
 /** @typedef {import("../harness/index.mjs").Sandbox} Sandbox */
 
-/** A phone as narrow as we promise to fit, and a desk. */
+/** A phone as narrow as the pages promise to fit, and a desktop. */
 export const PHONE = { width: 320, height: 640 };
 export const DESK = { width: 1280, height: 800 };
 
@@ -44,29 +44,29 @@ export class House {
     const context = await this.chromium.newContext({
       viewport: DESK,
       reducedMotion: "reduce",
-      // An address for each, so that the per-address brakes of one test do not hold up another.
+      // Each visitor has an address of its own, so that the rate limiter by address does not refuse another test.
       extraHTTPHeaders: { "cf-connecting-ip": `198.19.${Math.floor(visitors / 250)}.${(visitors % 250) + 1}` },
       ...options,
     });
     context.setDefaultTimeout(15_000);
-    // With a head, a press is permission enough to write to the clipboard.
+    // In a browser with a window, a press of a button is permission enough to write to the clipboard.
     await context.grantPermissions(["clipboard-write"], { origin: this.worker.url });
     return new Visitor(this, context, await context.newPage());
   }
 
-  /** So much time goes by that OpenRouter may be asked again what keys have spent. */
+  /** Lets so much time pass that the service may ask OpenRouter again what keys have spent. */
   async minutePasses() {
     await this.worker.d1("UPDATE generations SET usage_asked_at = usage_asked_at - 60, usage_read_at = usage_read_at - 60 WHERE usage_asked_at IS NOT NULL");
   }
 
-  /** The key made last is used for so many dollars, and a minute goes by. @param {number} usd */
+  /** Spends this much on the newest key, in dollars, and lets a minute pass. @param {number} usd */
   async spend(usd) {
     const { hash } = (await this.sandbox.ledger()).keys.at(-1);
     await this.sandbox.spend(hash, usd);
     await this.minutePasses();
   }
 
-  /** Somebody deletes the key made last, past the service, in OpenRouter's own way; and a minute goes by. */
+  /** Deletes the newest key at OpenRouter, without the service, and lets a minute pass. */
   async deleteUpstream() {
     const { hash } = (await this.sandbox.ledger()).keys.at(-1);
     const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: this.sandbox.url });
@@ -75,18 +75,18 @@ export class House {
     await this.minutePasses();
   }
 
-  /** The secrets that the upstream has handed out so far. @returns {Promise<string[]>} */
+  /** The secrets that the upstream has given out so far. @returns {Promise<string[]>} */
   async secrets() {
     return (await this.sandbox.ledger()).secrets_minted;
   }
 }
 
 export class Visitor {
-  /** What the pages complained about. @type {string[]} */
+  /** The complaints of the pages. @type {string[]} */
   complaints = [];
-  /** Statuses whose line in the console ("Failed to load resource") belongs to what is being tested. @type {Set<number>} */
+  /** Statuses whose line in the console ("Failed to load resource") the test expects. @type {Set<number>} */
   expected = new Set();
-  /** Other complaints that belong to it. @type {RegExp[]} */
+  /** Other complaints that the test expects. @type {RegExp[]} */
   ignored = [];
 
   /** @param {House} house @param {import("playwright-core").BrowserContext} context @param {Page} page */
@@ -101,7 +101,7 @@ export class Visitor {
   listen(page) {
     page.on("pageerror", (error) => this.complaints.push(String(error)));
     page.on("console", (message) => {
-      // GitHub's own page may be as noisy as it likes.
+      // GitHub's own page may complain; it is not tested.
       if (!page.url().startsWith(this.house.worker.url)) return;
       if (message.type() !== "error" && message.type() !== "warning") return;
       const status = Number(/the server responded with a status of (\d{3})/.exec(message.text())?.[1]);
@@ -114,7 +114,7 @@ export class Visitor {
     for (const status of statuses) this.expected.add(status);
   }
 
-  /** Complaints that belong to what is being tested. @param {RegExp} text */
+  /** Ignores complaints that the test expects. @param {RegExp} text */
   unheard(text) {
     this.ignored.push(text);
   }
@@ -124,14 +124,14 @@ export class Visitor {
     return this.page.goto(this.house.worker.url + path);
   }
 
-  /** Another window of the same browser. */
+  /** Opens another window of the same browser. */
   async window() {
     const page = await this.context.newPage();
     this.listen(page);
     return page;
   }
 
-  /** Signs in by the pages' own way; ends on /keys. @param {string} persona */
+  /** Signs in through the pages; ends on /keys. @param {string} persona */
   async signIn(persona) {
     await this.open("/auth/github?next=keys");
     await this.chooseAtGitHub(persona);
@@ -139,7 +139,10 @@ export class Visitor {
     await this.settled();
   }
 
-  /** Presses a persona's button; `load-<n>` has none, so the first one is made into it. @param {string} persona */
+  /**
+   * Presses the button of a persona. `load-<n>` has no button, so the first button is changed into one.
+   * @param {string} persona
+   */
   async chooseAtGitHub(persona) {
     const own = this.page.locator(`button[name="persona"][value="${persona}"]`);
     if ((await own.count()) === 1) return own.click();
@@ -148,12 +151,12 @@ export class Visitor {
     return any.click();
   }
 
-  /** Once the page of one's own key has its data. */
+  /** Waits until the page `/keys` has its data. */
   async settled(page = this.page) {
     await page.locator('#keys[aria-busy="false"]').waitFor();
   }
 
-  /** Once the newest figures of the key are there, or were not to be had. */
+  /** Waits until the newest figures of the key are there, or could not be read. */
   async refreshed() {
     await this.page.getByRole("button", { name: "Refresh" }).waitFor();
   }
@@ -174,7 +177,7 @@ export class Visitor {
     return this.secretBox.getByRole("button", { name: "I have stored it" });
   }
 
-  /** Accepts the rules, where they are asked, and presses the button. */
+  /** Accepts the rules, if the page asks for that, and presses the button. */
   async pressClaim() {
     await this.claimButton.waitFor();
     if ((await this.acceptBox.count()) === 1) await this.acceptBox.check();
@@ -187,9 +190,9 @@ export class Visitor {
     return this.secretBox.locator("code").innerText();
   }
 
-  /** Ends the visit: by then no page may have complained. */
+  /** Ends the visit, and asserts that no page has complained. */
   async leave() {
-    // What a test has put between page and service may be asked just now, and has nobody to answer any more.
+    // A request may still wait in a route that the test has set up, and nothing would answer it any more.
     await Promise.all(this.context.pages().map((page) => page.unrouteAll({ behavior: "ignoreErrors" })));
     await this.context.close();
     const complaints = this.complaints.filter((text) => !this.ignored.some((known) => known.test(text)));
@@ -197,7 +200,10 @@ export class Visitor {
   }
 }
 
-/** What the browser's clipboard holds, seen by pasting it: reading it is switched off on our pages. @param {Visitor} visitor */
+/**
+ * What the browser's clipboard holds. It is pasted, because our pages do not let scripts read the clipboard.
+ * @param {Visitor} visitor
+ */
 export async function pasted(visitor) {
   const page = await visitor.window();
   await page.setContent("<textarea autofocus></textarea>");
@@ -208,12 +214,17 @@ export async function pasted(visitor) {
   return text;
 }
 
-/** Says a text once it is there: waiting for it is the assertion. @param {Page} page @param {string | RegExp} text */
+/** Asserts that the page shows a text, by waiting for it. @param {Page} page @param {string | RegExp} text */
 export async function sees(page, text) {
   await page.getByText(text).first().waitFor();
 }
 
-/** No sideways scrolling, and nothing to press that a finger would miss; links within a sentence are its words, not targets. @param {Page} page @param {string} where */
+/**
+ * Asserts that nothing scrolls sideways and that every control is large enough for a finger. Links within a sentence
+ * are exempt.
+ * @param {Page} page
+ * @param {string} where
+ */
 export async function fitsFingers(page, where) {
   const { overflow, small } = await page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -229,11 +240,11 @@ export async function fitsFingers(page, where) {
 const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /**
- * Names, roles, contrast, headings, landmarks: axe's rules for WCAG and good practice.
+ * Asserts axe's rules for WCAG and good practice: names, roles, contrast, headings, landmarks.
  * @param {Page} page @param {string} where
  */
 export async function isAccessible(page, where) {
-  // Through the debugger: the page's own policy rightly runs no script of ours.
+  // The script runs through the debugger, because the page's content security policy rightly blocks it.
   const debug = await page.context().newCDPSession(page);
   await debug.send("Runtime.evaluate", { expression: axeSource });
   const { result } = await debug.send("Runtime.evaluate", {

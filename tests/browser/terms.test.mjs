@@ -1,4 +1,4 @@
-// The rules of the service: asked once, before the first key, and again when they have changed.
+// The rules of the service: a member accepts them once, before the first key, and again after they have changed.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -65,7 +65,7 @@ test("rules that changed while the page was open are said to have changed and as
   const visitor = await house.visitor();
   const { page } = visitor;
   visitor.expects(409);
-  // A page that was loaded under another revision: so its first look at the member says.
+  // This page was loaded under another revision of the rules, as its first reading of `/me` says.
   await page.addInitScript(() => {
     const ask = window.fetch;
     window.fetch = async (address, init) => {

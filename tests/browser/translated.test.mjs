@@ -1,5 +1,5 @@
-// A browser that translates a page puts elements of its own in the place of every text. What changes afterwards has to go on
-// changing: figures, times, states and what buttons say.
+// A browser that translates a page replaces every text by elements of its own. What changes afterwards must still
+// change on the page: figures, times, states and the texts of buttons.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -16,9 +16,9 @@ before(async () => {
 after(() => house?.close());
 
 /**
- * Gives a page what Chrome's translation does to it: each text outside `translate="no"` is replaced by two nested <font>
- * elements with the words of the other language; here they stay the same, so that they can be compared. With `goesOn`, texts
- * that come later are translated as well.
+ * Does to a page what Chrome's translation does: each text outside `translate="no"` is replaced by two nested <font>
+ * elements with the translated words. Here the words stay the same, so that they can be compared. With `goesOn`, later
+ * texts are translated as well.
  */
 function translator() {
   const isLeftAlone = (/** @type {Node} */ text) => text.parentElement?.closest('[translate="no"], script, style, noscript, textarea, font') ?? null;
@@ -129,7 +129,7 @@ test("every template of the pages is made so that it survives a translation", as
   }
 });
 
-/** Waits until the meter's figures are these. @param {import("./support.mjs").Page} page @param {string[]} wanted */
+/** Waits until the meter shows these figures. @param {import("./support.mjs").Page} page @param {string[]} wanted */
 async function figures(page, wanted) {
   const shown = () => page.locator(".meter dd").allInnerTexts();
   await page.waitForFunction((amounts) => JSON.stringify([...document.querySelectorAll(".meter dd")].map((dd) => dd.textContent)) === amounts, JSON.stringify(wanted), { timeout: 5_000 }).catch(async () => assert.deepEqual(await shown(), wanted));

@@ -1,5 +1,5 @@
-// The examples beside the key and in the docs: that they work where they are pasted, that they never hold a key, and that
-// their tabs and buttons can be worked by keyboard, by finger and by ear.
+// The examples beside the key and in the docs: they work where people paste them, they never contain a key, and their
+// tabs and buttons work by keyboard, by touch and with a screen reader.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -16,7 +16,7 @@ import { House, pasted, sees } from "./support.mjs";
 
 const run = promisify(execFile);
 const TITLES = ["curl", "Python", "JavaScript", "Claude Code", "Codex"];
-/** Stands for a key; no upstream knows it. */
+/** A text in the place of a key; no upstream knows it. */
 const FAKE_KEY = "example-key-not-real";
 
 /** @type {House} */
@@ -58,7 +58,7 @@ test("what is pasted for Claude Code makes it use the key, in a shell that knows
   await writeFile(claude, "#!/bin/sh\nenv | grep -E '^(OPENROUTER|ANTHROPIC)_' | sort\n");
   await chmod(claude, 0o755);
   const text = (await documented())["Claude Code"];
-  // The variable is set and not exported, as a careless hand would; the example's first line sees to that.
+  // The variable is set but not exported, which is easily forgotten. The first line of the example exports it.
   const { stdout } = await run("bash", ["-c", `OPENROUTER_API_KEY=${FAKE_KEY}\n${text}`], { env: { PATH: `${folder}:/usr/bin:/bin` } });
   assert.deepEqual(stdout.trim().split("\n"), [
     "ANTHROPIC_API_KEY=",
@@ -209,14 +209,14 @@ test("an answer that held a whole key would still be shown masked", async () => 
   await visitor.leave();
 });
 
-/** A visitor with a key, on its page. @param {Visitor} visitor @param {string} persona */
+/** Gives a visitor a key, with its page open. @param {Visitor} visitor @param {string} persona */
 async function holder(visitor, persona) {
   await visitor.signIn(persona);
   await visitor.claim();
   await visitor.stored.click();
 }
 
-/** The snippets of the page by their titles. @param {Visitor} visitor @returns {Promise<Record<string, string>>} */
+/** The snippets of the page, by their titles. @param {Visitor} visitor @returns {Promise<Record<string, string>>} */
 async function examples({ page }) {
   return page.locator("[data-snippet]").evaluateAll((all) => Object.fromEntries(all.map((snippet) => [/** @type {HTMLElement} */ (snippet).dataset.snippet, snippet.querySelector("code")?.textContent])));
 }

@@ -1,4 +1,4 @@
-// The pages' words and figures, as tables: no browser, no clock.
+// The words and figures of the pages, as tables: without a browser and without a clock.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -20,7 +20,10 @@ const key = (change) => someKey({ spend: null, ...change });
 /** @param {Partial<import("../../public/assets/types.js").Refusal>} change */
 const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
 
-/** With ordinary spaces: the pages keep "00:00 UTC" together with one that does not break. @param {string} text */
+/**
+ * Replaces no-break spaces by ordinary ones, because the pages write "00:00 UTC" with a no-break space.
+ * @param {string} text
+ */
 const plain = (text) => text.replaceAll("\u00a0", " ");
 
 test("a length of time is told in its largest fitting unit", () => {
