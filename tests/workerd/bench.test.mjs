@@ -1,4 +1,4 @@
-// The bench compares like with like: the peer answers what the Worker answers, and runs its very statements.
+// The benchmark compares like with like: the peer answers as the Worker does, and runs the same statements.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -60,6 +60,6 @@ test("the sections that count what D1 and OpenRouter are asked run to their end,
     "rows read at 30 keys: statements above 10 keys' × 1.5",
     "own keys at 30 keys against 10: time",
   ]);
-  // Counts are the same in the smallest run; times are not to be had from three requests.
+  // Counts are the same in the smallest run; times cannot be measured with three requests.
   for (const { what, measured, met } of judged.filter(({ what }) => !what.endsWith("time"))) assert.equal(met, true, `${what}: ${measured}`);
 });

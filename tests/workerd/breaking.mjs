@@ -1,4 +1,5 @@
-// Breaking one statement of the Worker's on real D1, and seeing what becomes of what it was part of.
+// Breaks one statement of the Worker on real D1, and checks what becomes of the operation that the statement is part
+// of.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -9,11 +10,11 @@ import { secretsIn } from "./support.mjs";
 /** @typedef {import("./support.mjs").Answer} Answer */
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
-/** Statements that some test of this file breaks, as `file::NAME`. @type {Set<string>} */
+/** The statements that the running test file breaks, as `file::NAME`. @type {Set<string>} */
 const broken = new Set();
 
 /**
- * Rows of a table whose first column names the statements that each breaks; the others are left.
+ * Rows of a table. The first column names the statements that the row breaks; the other columns are returned.
  * @template {unknown[]} Rest
  * @param {[string, ...Rest][]} rows @returns {Rest[]}
  */
@@ -24,7 +25,10 @@ export function breaking(rows) {
   });
 }
 
-/** What no test on D1 comes to: a list of a thousand assignments, and a run of 50 seconds. tests/native/guardrails.rs and tests/native/conformance.rs do. */
+/**
+ * Statements that no test on D1 reaches: a list of a thousand assignments, and a run of 50 seconds. The native tests in
+ * tests/native/guardrails.rs and tests/native/conformance.rs reach them.
+ */
 export const NOT_ON_D1 = ["guardrails::LIST_GOES_ON", "runs::RENEW"];
 
 /** @param {House} house @param {string} when such as "BEFORE INSERT ON audit WHEN NEW.action = 'recorded'" */
@@ -38,8 +42,9 @@ export const audit = (/** @type {string} */ action) => `BEFORE INSERT ON audit W
 export const becomes = (/** @type {string} */ state) => `BEFORE UPDATE ON generations WHEN NEW.state = '${state}' AND OLD.state <> NEW.state`;
 
 /**
- * Whichever of its statements is broken: an error in our own words, and all is as it was. With none broken it is done.
- * @param {House} house @param {() => Promise<unknown>} state what must be as it was
+ * Breaks each statement of an operation in turn: the answer is an error in our own words, and nothing has changed. If
+ * no statement is broken, the operation succeeds.
+ * @param {House} house @param {() => Promise<unknown>} state what must not change
  * @param {() => Promise<Answer>} act @param {[string][]} rows
  */
 export async function isWhole(house, state, act, rows) {
@@ -56,26 +61,35 @@ export async function isWhole(house, state, act, rows) {
   return told;
 }
 
-/** A claim or a sweep in which a statement is broken is a failure in our own words; with it mended, nothing is left of that. @param {House} house @param {Moment} moment @param {string} when */
+/**
+ * A claim or a sweep with a broken statement fails in our own words. Once the statement works again, nothing of the
+ * failure is left.
+ * @param {House} house
+ * @param {Moment} moment
+ * @param {string} when
+ */
 export async function breaksIn(house, moment, when) {
   const who = await moment.prepare(house);
   await breakAt(house, when);
   const ended = await moment.act(house, who);
   if (moment.act === claiming.act) assert.ok(ended.status >= 500 && secretsIn(ended).length === 0, `${ended.status} ${ended.text}`);
-  // What the database refuses of one row is that row's own trouble, and others have their turn.
+  // If the database refuses a statement for one row, only that row fails, and the other rows have their turn.
   else assert.ok(["failed storage_unavailable", "partial errors"].includes(`${ended.outcome} ${ended.code}`), `${ended.outcome} ${ended.code}`);
   await house.promises();
   await mend(house);
   await isOver(house, moment, who);
 }
 
-/** The statements that a test file names; those of the file that runs were really broken. @param {string | URL} file */
+/** The statements that a test file names. @param {string | URL} file */
 export async function namedIn(file) {
   const names = (await readFile(file, "utf8")).matchAll(/\b[a-z_]+::[A-Z_]+\b/g);
   return [...new Set(Array.from(names, ([name]) => name))].filter((name) => name !== "file::NAME").sort();
 }
 
-/** @param {string | URL} file the one that runs */
+/**
+ * Asserts that every statement which a test file names was really broken.
+ * @param {string | URL} file the one that runs
+ */
 export async function allWereBroken(file) {
   assert.deepEqual([...broken].sort(), await namedIn(file), "a statement that is named here and not broken");
 }

@@ -1,18 +1,18 @@
-// Many at once: what the schema's indexes and the reservation's guard promise, on real D1; and of
-// rotations, which of them brings a secret.
+// Many requests at once on real D1: what the schema's indexes and the reservation's guard promise, and which of several
+// rotations returns a secret.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CREATE, House, SCALE, inWaves, secretsIn, sha256, tally } from "./support.mjs";
 
 /**
- * One member's claims; members, the claims of each, and how many members come at a time: their creates have ten seconds
- * each, which a machine needs for larger crowds alone; seats and those who want one; claims against a held one; rotations
- * of one key, and of a key each.
+ * Numbers of requests: claims of one member; members, the claims of each, and how many members come at a time (each
+ * create has ten seconds, and with larger crowds the machine alone needs them); seats, and the members who want one;
+ * claims while another one is held; rotations of one key, and rotations of one key for each member.
  */
 const SIZES = { claims: 200 * SCALE, members: 50 * SCALE, each: 20, together: 50, seats: 10, crowd: 100, latecomers: 20, rotations: 50 * SCALE, rotating: 50 * SCALE };
 const SEATS = `${1000 * SCALE}`;
-/** Requests under way at a time, so that a larger run does not become one of connections. */
+/** The most requests at the same time, so that a larger run does not become a test of connections. */
 const WIDTH = 1000;
 
 /** @type {House} */
@@ -30,14 +30,21 @@ let claims = 0;
 let people = 0;
 let rotations = 0;
 
-/** `count` claims at once, spread evenly over the members. @param {import("../harness/index.mjs").Client[]} members @param {number} count */
+/**
+ * Sends `count` claims at once, spread evenly over the members.
+ * @param {import("../harness/index.mjs").Client[]} members
+ * @param {number} count
+ */
 async function claimAtOnce(members, count) {
   claims += count;
   people += members.length;
   return inWaves(WIDTH, count, (n) => house.claim(members[n % members.length]));
 }
 
-/** That their key is there, or on its way; nobody meets an error. @param {import("./support.mjs").Answer[]} answers */
+/**
+ * Asserts that all other claims say that the key is there or on its way; nobody gets an error.
+ * @param {import("./support.mjs").Answer[]} answers
+ */
 function othersAreTold(answers) {
   const kinds = Object.keys(tally(answers)).filter((kind) => kind !== "201");
   assert.deepEqual(kinds.filter((kind) => !["200", "409 claim_in_progress"].includes(kind)), []);
@@ -100,7 +107,7 @@ test(`with ${SIZES.seats} seats left and ${SIZES.crowd} members at once, ${SIZES
   await house.worker.restart({ vars: { MAX_TOTAL_KEYS: `${live + SIZES.seats}` } });
   t.after(() => house.worker.restart({ vars: { MAX_TOTAL_KEYS: SEATS } }));
   const before = await house.calls(CREATE);
-  // All of them are under way upstream at once: seats are taken by reservations, not by keys.
+  // All of them are at the upstream at the same time: seats are taken by reservations, not by keys.
   await house.sandbox.fault({ operation: CREATE, kind: "hold_before", times: SIZES.seats });
   const crowd = claimAtOnce(members, members.length);
   await house.sandbox.held(CREATE, SIZES.seats);
@@ -112,14 +119,14 @@ test(`with ${SIZES.seats} seats left and ${SIZES.crowd} members at once, ${SIZES
   await house.promises({ settled: true });
 });
 
-/** Rotations at once, one for each member given. @param {import("../harness/index.mjs").Client[]} members */
+/** Rotates at once, one key for each given member. @param {import("../harness/index.mjs").Client[]} members */
 async function rotateAtOnce(members) {
   rotations += members.length;
   const paths = await inWaves(25, members.length, (n) => house.keyPath(members[n]));
   return inWaves(WIDTH, members.length, (n) => members[n].post(`${paths[n]}/rotate`));
 }
 
-/** The hashes of the keys whose secrets were told. @param {import("./support.mjs").Answer[]} answers */
+/** The hashes of the keys whose secrets were given out. @param {import("./support.mjs").Answer[]} answers */
 const hashesOf = (answers) => answers.flatMap(secretsIn).map(sha256);
 
 test(`of ${SIZES.rotations} rotations of one key at once one brings a secret, and one key is left`, async () => {

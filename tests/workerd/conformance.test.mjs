@@ -1,5 +1,5 @@
-// Every statement of the application on real D1, compared with what SQLite answered natively: the native tests write
-// their whole story down, batch by batch, and D1 is told the same one.
+// Runs every statement of the application on real D1 and compares the results with native SQLite: the native tests
+// write all their batches to a file, and D1 runs the same batches.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -25,7 +25,7 @@ test("D1 answers every statement of the native tests' story as SQLite did", asyn
   const [{ setup }, ...story] = await written("conformance.json");
   /** @type {string[]} */
   const statements = await written("statements.json");
-  // The teller calls nobody, so it needs no sandbox.
+  // The program that runs the batches calls no upstream, so it needs no sandbox.
   const teller = await startWorker({ sandbox: { url: "http://127.0.0.1:9" }, main: inRoot("tests", "workerd", "teller.mjs") });
   t.after(() => teller.stop());
   const answer = await teller.fetch("/", { method: "POST", body: JSON.stringify({ setup, story: story.map(({ stmts }) => stmts) }) });

@@ -1,5 +1,5 @@
-// Power cuts: the whole process group killed at the worst moments, and started again on the same database.
-// What is left over ends within two sweeps, and nobody stays locked out.
+// Power cuts: the tests kill the whole process group at the worst moments and start it again on the same database. What
+// is left over ends within two sweeps, and no member stays locked out.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -17,7 +17,7 @@ before(async () => {
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-/** Kills a Worker while calls wait; whoever waited for it gets nothing. @param {Promise<unknown>[]} waiting */
+/** Kills a Worker while calls wait; none of them gets an answer. @param {Promise<unknown>[]} waiting */
 async function powerCut(waiting, where = house) {
   const lost = Promise.allSettled(waiting);
   await where.worker.kill();
@@ -26,7 +26,7 @@ async function powerCut(waiting, where = house) {
   await where.worker.restart();
 }
 
-/** The upstream's keys of a member that are not deleted. @param {import("../harness/index.mjs").Client} member */
+/** A member's upstream keys that are not deleted. @param {import("../harness/index.mjs").Client} member */
 async function keysOf(member) {
   const names = (await house.generations(member)).map((row) => row.upstream_name);
   const { keys } = await house.sandbox.ledger();
@@ -65,7 +65,7 @@ test("killed before the create reached the upstream: the member is free again af
   assert.equal((await house.claim(member)).status, 201);
   await house.promises({ settled: true });
 
-  // Only now the network delivers what the dead Worker had sent.
+  // Only now does the network deliver what the killed Worker had sent.
   await house.sandbox.release();
   assert.equal((await keysOf(member)).length, 2);
   await house.twoSweeps();
@@ -75,7 +75,7 @@ test("killed before the create reached the upstream: the member is free again af
 
 test("killed with claims of many members under way: every one of them has one key or may claim one", async () => {
   const members = await house.members(12);
-  // Some are answered, some wait upstream, some have not got there.
+  // Some claims have an answer, some wait at the upstream, some have not reached it.
   await house.sandbox.fault({ operation: CREATE, kind: "hold_after", nth: 5, times: 0 });
   const claims = Promise.allSettled(members.map((member) => house.claim(member)));
   await house.sandbox.held(CREATE, 4);
@@ -117,7 +117,8 @@ test("killed during a sweep's listing: its lease holds the next one up only unti
 
 test("killed after a sweep's delete and before it was written down: the next one finds it gone and closes the row", async () => {
   const member = await house.member();
-  // A bad echo, and a delete that does not get through: the row is `revoking`, the key works, nobody has it.
+  // A wrong echo and a delete that does not get through: the row is `revoking`, the key works, and nobody has its
+  // secret.
   await house.sandbox.fault([
     { operation: CREATE, kind: "echo_limit_larger" },
     { operation: DELETE, kind: "error_before", times: 3 },
@@ -149,11 +150,14 @@ test("sessions, keys and records outlive the Worker: after a kill a member finds
   await house.promises({ settled: true });
 });
 
-/** Where an operation is cut: at a call of it, or at one of its batches. @typedef {{ what: string, moment: Moment, call?: string, batch?: number }} Point */
+/**
+ * Where an operation is cut: at one of its calls, or at one of its batches.
+ * @typedef {{ what: string, moment: Moment, call?: string, batch?: number }} Point
+ */
 
 /**
- * Points of requests: many people can be at them at once, so one power cut hits all. Those whose deadline is short come
- * last, so that nobody is told anything before the cut.
+ * Points of requests. Many people can be at them at the same time, so one power cut hits them all. The points with a
+ * short deadline come last, so that nobody gets an answer before the cut.
  * @type {Point[]}
  */
 const IN_REQUESTS = [
@@ -170,7 +174,11 @@ const IN_REQUESTS = [
   ...["github.token", "github.user", "github.revoke"].map((call) => ({ what: "a sign-in", moment: signingIn, call })),
 ];
 
-/** Points of a sweep, of which there is one at a time, and of what is over only a day later: a power cut each. @type {Point[]} */
+/**
+ * Points of a sweep, of which only one runs at a time, and points of what is over only a day later. Each has a power
+ * cut of its own.
+ * @type {Point[]}
+ */
 const IN_SWEEPS = [
   { what: "a sweep of a stray", moment: sweepingAStray, call: "openrouter.workspaces.get" },
   { what: "a sweep of a stray", moment: sweepingAStray, call: LIST },
@@ -186,7 +194,12 @@ const IN_SWEEPS = [
   { what: "a removal's end", moment: removing, batch: 3 },
 ];
 
-/** Waits until what is under way stands at the point. @param {House} house @param {Point} point @param {"hold_before" | "hold_after"} side */
+/**
+ * Waits until the operation has reached the point.
+ * @param {House} house
+ * @param {Point} point
+ * @param {"hold_before" | "hold_after"} side
+ */
 async function standAt(house, { moment, call, batch }, side) {
   const who = await moment.prepare(house);
   const { held } = await house.batches();
@@ -200,7 +213,11 @@ async function standAt(house, { moment, call, batch }, side) {
   return { moment, who, act };
 }
 
-/** The power fails for all of them; what had been sent arrives, creates only after everything is over. @param {House} house @param {Awaited<ReturnType<typeof standAt>>[]} standing */
+/**
+ * Cuts the power for all of them. What they had sent arrives, but creates arrive only after everything is over.
+ * @param {House} house
+ * @param {Awaited<ReturnType<typeof standAt>>[]} standing
+ */
 async function cutAll(house, standing) {
   await powerCut(standing.map(({ act }) => act), house);
   const { held } = await house.sandbox.ledger();
@@ -230,7 +247,7 @@ test("killed at every point of a sweep, before and after each call and its repor
   await sweepingAStray.act(house, plain);
   const { batches } = await house.batches();
   await isOver(house, sweepingAStray, plain);
-  // By default the report only; in a larger run every batch.
+  // By default only the batch with the report, in a larger run every batch.
   const chosen = SCALE > 1 ? Array.from({ length: batches }, (_, n) => n + 1) : [batches];
   /** @type {Point[]} */
   const all = [...IN_SWEEPS, ...chosen.map((batch) => ({ what: "a sweep of a stray", moment: sweepingAStray, batch }))];

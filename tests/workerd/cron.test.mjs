@@ -1,5 +1,5 @@
-// The ten-minute trigger on workerd, by its rows in `runs`: one sweep at a time, never early, and only on keys that are
-// ours beyond doubt.
+// The ten-minute trigger on workerd, seen by its rows in `runs`: one sweep at a time, never early, and only on keys
+// that are certainly ours.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -19,7 +19,7 @@ async function upstreamKey(hash) {
   return keys.find((/** @type {any} */ key) => key.hash === hash);
 }
 
-/** A member whose create's outcome is unknown; no key was made. */
+/** A member whose create has an unknown outcome; no key was made. */
 async function doubtful() {
   const member = await house.member();
   await house.sandbox.fault({ operation: CREATE, kind: "reset_before" });
@@ -59,7 +59,7 @@ test("eleven triggers among thirty claims: one sweep at a time, no reservation f
   const doubt = await doubtful();
   const members = await house.members(30);
   const [{ last }] = await house.worker.d1("SELECT COALESCE(MAX(id), 0) AS last FROM runs");
-  // The sweep stands while claims pass it, and some of those stand while the next sweep passes them.
+  // The sweep is held while claims pass it, and some claims are held while the next sweep passes them.
   await house.sandbox.fault([{ operation: LIST, kind: "hold_before" }, { operation: CREATE, kind: "hold_after", nth: 11, times: 10 }]);
   const first = house.worker.cron();
   await house.sandbox.held(LIST);
@@ -198,7 +198,7 @@ test("more than ten marker keys without a row are no strays: nothing is touched,
   assert.equal((await house.sweep())?.outcome, "done", "once somebody has seen to them, sweeps go on");
 });
 
-/** What an operator does once they have looked. @param {string[]} hashes */
+/** What an operator does after looking at the findings. @param {string[]} hashes */
 async function forget(hashes) {
   for (const hash of hashes) await house.management("DELETE", `/keys/${hash}`);
   await house.worker.d1("DELETE FROM findings");
@@ -211,7 +211,7 @@ test("the trigger of half past midnight starts nothing yet and harms nothing", a
 });
 
 test("a key past its expiry is closed five minutes later, and its owner may claim again", async (t) => {
-  // A house of its own: ninety days end every key there is.
+  // This test has a deployment of its own, because every key in it expires after ninety days.
   const own = await House.open();
   t.after(() => own.close());
   const member = await own.member();
@@ -219,7 +219,7 @@ test("a key past its expiry is closed five minutes later, and its owner may clai
   await own.pass(90 * 86_400 + 200);
   assert.equal((await own.sweep())?.counts.expired, 0, "clocks may differ by five minutes");
   assert.deepEqual(await own.states(member), ["active"]);
-  // The upstream closes it by its own clock.
+  // The upstream ends the key by its own clock.
   await own.sandbox.clock(90 * 86_400_000 + 800_000);
   await own.pass(TEN_MINUTES);
   assert.equal((await own.sweep())?.counts.expired, 1);

@@ -1,6 +1,6 @@
-// A tab that is closed while its claim is under way: the claim runs to its end all the same, and its secret is told to
-// nobody. `wrangler dev` runs a request to its end with or without `waitUntil`, so what is seen here is the
-// behaviour, not what brings it about on the edge.
+// A tab that is closed while its claim is in progress: the claim still runs to its end, and nobody gets its secret.
+// `wrangler dev` runs a request to its end with or without `waitUntil`, so these tests show the behaviour, and not what
+// causes it on the edge.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -17,7 +17,10 @@ before(async () => {
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-/** A claim by a tab that can be closed; `told` is what it heard before that. @param {import("../harness/index.mjs").Client} member */
+/**
+ * A claim by a tab that can be closed. `told` holds the secrets that the tab received before that.
+ * @param {import("../harness/index.mjs").Client} member
+ */
 function closableClaim(member) {
   const tab = new AbortController();
   const answer = member.call("/api/v1/claim", { json: CLAIM, signal: tab.signal });
@@ -28,7 +31,10 @@ function closableClaim(member) {
   return { tab, told };
 }
 
-/** Closes the tab, and goes on once requests sent after that have been answered: by then the Worker has heard of it. @param {ReturnType<typeof closableClaim>} claim */
+/**
+ * Closes the tab, and continues once requests that were sent later have answers: by then the Worker knows of it.
+ * @param {ReturnType<typeof closableClaim>} claim
+ */
 async function closeTab({ tab, told }) {
   tab.abort();
   assert.deepEqual(await told, []);
@@ -68,7 +74,7 @@ test("a claim whose tab is closed, and whose gate closes before the record, is u
   await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
   const claim = closableClaim(member);
   await house.sandbox.held(CREATE);
-  // A gate closes meanwhile: the key is made, and must go again, with nobody waiting.
+  // A gate closes meanwhile, so the new key has to be removed, although nobody waits any more.
   const operator = await house.member("operator");
   const [{ subject }] = await house.worker.d1("SELECT subject FROM members WHERE public_id = ?1", [await house.memberId(member)]);
   const person = { provider: "github", subject };
@@ -103,12 +109,12 @@ test("a sign-in whose tab is closed at the callback is finished: the member is t
 test("tabs closed at whatever moment leave each member with one key or none, and no sweep is needed", async () => {
   const members = await house.members(20);
   const claims = members.map((member) => closableClaim(member));
-  // Each tab closes as one more create has arrived, so that the last ones are cut earlier than the first.
+  // Each tab closes when one more create has arrived, so that the last tabs are cut earlier than the first ones.
   const before = await house.calls(CREATE);
   await Promise.all(claims.map(async ({ tab, told }, n) => {
     await until(async () => (await house.calls(CREATE)) - before >= Math.floor(n / 4), { seconds: 10, what: "creates" });
     tab.abort();
-    await told; // some were answered before
+    await told; // some tabs got their answer before
   }));
   await nothingUnderWay(members);
   const states = await Promise.all(members.map((member) => house.states(member)));
@@ -133,7 +139,7 @@ test("a connection that is cut in the middle of its request claims nothing", asy
     "{",
   ].join("\r\n"));
   socket.destroy();
-  // The same member's whole request, sent after it, is a fresh claim.
+  // The same member's whole request, sent later, is a new claim.
   assert.equal((await house.claim(member)).status, 201);
   assert.deepEqual(await house.states(member), ["active"]);
   await house.promises({ settled: true });

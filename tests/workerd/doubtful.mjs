@@ -1,22 +1,25 @@
-// Runs in workerd around the built Worker: its database can be told to misbehave in ways that a local D1 never does on its
-// own. Tests start it with House.open({ doubtful: true }) and tell it with `house.trouble`; it is no test itself.
+// Runs in workerd around the built Worker. A test can make its database fail in ways in which a local D1 never fails by
+// itself. Tests start it with House.open({ doubtful: true }) and control it with `house.trouble`; this file is no test.
 
-/** What is wrong with which batch. @typedef {{ kind: "down" | "lost" | "hold_before" | "hold_after", nth?: number, times?: number }} Trouble  nth: from the nth batch on; times: 0 for ever */
+/**
+ * What goes wrong with which batch. `nth`: from the nth batch on; `times`: for how many batches, 0 for ever.
+ * @typedef {{ kind: "down" | "lost" | "hold_before" | "hold_after", nth?: number, times?: number }} Trouble
+ */
 
-/** Where it is told. */
+/** The path at which a test sets the trouble. */
 const PATH = "/__database";
-/** What D1 throws when it cannot be reached, before a batch or after it. */
+/** The error that D1 throws when it cannot be reached, before a batch or after it. */
 const unreachable = () => new Error("D1_ERROR: Network connection lost.");
-/** Longer than any test waits before it kills the Worker. */
+/** How long a batch is held. It is longer than any test waits before it kills the Worker. */
 const HELD_MS = 60_000;
 
 /** @type {Required<Trouble> | null} */
 let trouble = null;
-/** Batches since it was last told anything. */
+/** The number of batches since the trouble was last set. */
 let batches = 0;
 let held = 0;
 
-/** The trouble of the next batch, if it has any. */
+/** Counts a batch, and returns its trouble or null. */
 function next() {
   batches += 1;
   if (!trouble || batches < trouble.nth || (trouble.times > 0 && batches >= trouble.nth + trouble.times)) return null;

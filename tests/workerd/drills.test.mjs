@@ -1,5 +1,5 @@
-// What an operator may do to a deployment, on real workerd: a management key of another account, a database put back
-// to an earlier day while KV stays, a second deployment on the same account.
+// What an operator may do to a deployment, on real workerd: set a management key of another account, restore the
+// database to an earlier day while KV keeps its state, run a second deployment on the same account.
 
 import assert from "node:assert/strict";
 import { cp, mkdtemp, rm } from "node:fs/promises";
@@ -12,13 +12,16 @@ import { CREATE, DELETE, House, secretsIn } from "./support.mjs";
 
 const UPDATE = "openrouter.keys.update";
 
-/** The next sweep and the next night's run: how each ended. @param {House} house */
+/** Runs the next sweep and the next nightly run; returns how each ended. @param {House} house */
 async function jobs(house) {
   const runs = [await house.sweep(), await house.night()];
   return runs.map((run) => (run?.code ? `${run.outcome} ${run.code}` : run?.outcome));
 }
 
-/** Whatever changed upstream: how often keys were made, changed, deleted. @param {{ ledger: () => Promise<any> }} sandbox */
+/**
+ * How many changes the upstream received: keys made, changed and deleted.
+ * @param {{ ledger: () => Promise<any> }} sandbox
+ */
 async function changes(sandbox) {
   const { counts } = await sandbox.ledger();
   return [CREATE, UPDATE, DELETE].map((operation) => counts[operation] ?? 0);
@@ -43,7 +46,7 @@ test("with the management key of another account nothing is claimed, concluded, 
   const at = (/** @type {{ url: string }} */ { url }) => ({ OPENROUTER_API_URL: localVars({ origin: "", sandboxUrl: url }).OPENROUTER_API_URL });
   await house.worker.restart({ vars: at(other) });
   const before = await changes(house.sandbox);
-  // The other account says of it that it is not there.
+  // The other account answers that this key does not exist.
   assert.equal((await leaver.delete(await house.keyPath(leaver))).status, 202);
   for (let n = 0; n < 2; n += 1) assert.deepEqual(await jobs(house), ["stopped foreign_account", "stopped foreign_account"]);
   assert.equal(await refusal(house, latecomer), "403 foreign_account");
@@ -80,7 +83,7 @@ test("on a database put back to an earlier copy nothing is minted, disabled or d
   await rm(folder, { recursive: true });
   await cp(copy, folder, { recursive: true });
   await house.worker.restart();
-  // It knows neither the row nor that its secret was told.
+  // The restored database knows neither the row nor that its secret was given out.
   house.withoutRow.push(name);
   const [lost] = secretsIn(forgotten);
   house.delivered = house.delivered.filter((secret) => secret !== lost);
@@ -109,7 +112,7 @@ test("two deployments on one account leave each other's keys alone, strays too",
     assert.deepEqual(await jobs(house), ["done", "done"]);
   }
   const [made, ...untouched] = await changes(first.sandbox);
-  // One that only the first knows of, since its answer was lost.
+  // A key that only the first deployment can know, because the answer to its create was lost.
   const doubtful = await first.member();
   await first.sandbox.fault({ operation: CREATE, kind: "reset_after" });
   assert.equal((await first.claim(doubtful)).status, 503);

@@ -1,4 +1,4 @@
-// The Worker's main module on the real runtime, around a program that traps when it is told to.
+// The Worker's main module on the real runtime, around a program that traps when a test asks for it.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -7,7 +7,7 @@ import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import { inRoot } from "../../scripts/paths.mjs";
 
-// As worker-build exports it: making one is what starts the program anew.
+// The same export as worker-build has: each construction starts the program anew.
 const PROGRAM = `
   globalThis.__worker_init_state = { criticalError: false };
   let made = 0;
@@ -34,7 +34,7 @@ const miniflare = new Miniflare(convertV4MiniflareOptions({
 }));
 after(() => miniflare.dispose());
 
-/** What the program answers; mostly, how often it had been made. @param {string} path */
+/** The program's answer: in most cases, how often the program had been constructed. @param {string} path */
 const made = async (path) => (await miniflare.dispatchFetch(`http://localhost${path}`)).text();
 
 test("a microtask is given nothing: a line of the log ends where it ends", async () => {

@@ -1,6 +1,6 @@
-// Everything that can go wrong with a create, in both forms: it did not happen, and it happened but nobody was told.
-// What the member is told, and that two sweeps later the promises hold and the member can claim
-//.
+// Everything that can go wrong with a create, in both forms: it did not happen, or it happened and nobody was told. The
+// tests check what the member is told, and that two sweeps later the promises of `oracle.mjs` hold and the member can
+// claim.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -23,7 +23,10 @@ const REFUSED = [502, "openrouter_refused"];
 const CREDENTIAL = [503, "credential_refused"];
 const BUSY = [503, "openrouter_busy"];
 
-/** Fault, its options, the answer, Retry-After, the state right after, and whether the upstream made a key. @type {[string, object, (string | number)[], string | null, string, boolean][]} */
+/**
+ * The fault, its options, the answer, Retry-After, the state right after it, and whether the upstream made a key.
+ * @type {[string, object, (string | number)[], string | null, string, boolean][]}
+ */
 const FAULTS = [
   ["refuse", { status: 400 }, REFUSED, null, "void", false],
   ["refuse", { status: 402 }, REFUSED, null, "void", false],
@@ -182,7 +185,7 @@ test("while deletes fail, the row stays as it is and is tried again later; one t
   await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
   assert.equal((await house.claim(other)).body.code, "claim_unknown");
   await house.pass(TEN_MINUTES);
-  // The first two deletes of the sweep are the revoke itself and its stray in the walk.
+  // The first two deletes of the sweep are the revocation itself and the deletion of its stray in the listing.
   await house.sandbox.fault({ operation: DELETE, kind: "refuse", status: 400 });
   const run = await house.sweep();
   assert.deepEqual([run?.outcome, run?.counts.postponed], ["done", 1]);

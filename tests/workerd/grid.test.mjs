@@ -1,8 +1,8 @@
-// Every fault of the sandbox on every upstream operation that the Worker makes, on workerd: a grid, counted, with the
-// cells that mean nothing named. In each cell the promises hold with the damage done; then the faults end, two sweeps
-// pass, nothing is left of it, and the member has a key.
-// By default each fault lasts for all tries of one call; a larger run (KEYCAP_SCALE) has a single one as well, the stalls,
-// which take a deadline each, and more moments of the same operations.
+// Every fault of the sandbox on every upstream operation that the Worker calls, on workerd. The grid is counted, and
+// cells that mean nothing are named. In each cell the promises of `oracle.mjs` hold right after the fault. Then the
+// fault ends, two sweeps pass, nothing is left of it, and the member has a key. By default each fault lasts for all
+// tries of one call. A larger run (KEYCAP_SCALE) also has faults of a single try, the stalls, which take a deadline
+// each, and more moments of the same operations.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -16,12 +16,15 @@ import { ASSIGN, CREATE, DELETE, House, LIST, SCALE, inLanes } from "./support.m
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
-/** Most of a cell is waiting: for the pauses between tries, for workerd, for the sandbox. */
+/**
+ * How many deployments run cells at the same time. Most of a cell is waiting: for pauses between tries, workerd, the
+ * sandbox.
+ */
 const LANES = 3;
 
 const UNASSIGN = "openrouter.guardrails.unassign";
 
-/** When each operation is made. @type {[string, Moment][]} */
+/** For each operation, a moment that calls it. @type {[string, Moment][]} */
 const MOMENTS = [
   ["github.token", signingIn],
   ["github.user", signingIn],
@@ -38,24 +41,24 @@ const MOMENTS = [
   ["openrouter.guardrails.assigned", sweepingAnAssignment],
   ["openrouter.guardrails.assignments", sweepingALostAssignment],
 ];
-/** More moments of operations that are above already. @type {[string, Moment][]} */
+/** More moments of operations that are in the list above. @type {[string, Moment][]} */
 const MORE_MOMENTS = [
   ["openrouter.keys.get", claimingWith("echo_expiry_missing")],
   [DELETE, sweepingAStray],
 ];
 
-/** Operations of the sandbox that the Worker never makes. */
+/** Operations of the sandbox that the Worker never calls. */
 const NEVER_MADE = [
-  "github.authorize", // the browser's own
+  "github.authorize", // the browser calls it
   "openrouter.key.current",
   "openrouter.credits.get",
   ...["list", "create", "update", "delete"].map((name) => `openrouter.workspaces.${name}`),
   ...["list", "create", "update", "delete"].map((name) => `openrouter.guardrails.${name}`),
 ];
 
-/** Sent once, whatever the answer. */
+/** Operations that are sent once, whatever the answer is. */
 const SENT_ONCE = ["github.token", "github.revoke", CREATE, ASSIGN, UNASSIGN];
-/** What a safe call is tried again after, so that three of them are one call that failed. */
+/** Faults after which a safe call is tried again; three of them make one failed call. */
 const RETRIED = ["reset_before", "reset_after", "error_before", "error_after", "truncated", "html_error", "late"];
 
 /** @param {string} file @param {RegExp} pattern */
@@ -65,7 +68,7 @@ async function namesIn(file, pattern) {
 
 /** @typedef {{ name: string, operation: string, kind: string, times: number, moment: Moment }} Cell */
 
-/** The cells that can be tried, and the ones that cannot, each with why. */
+/** The cells that can be tried, and those that cannot, each with the reason. */
 async function cells() {
   const kinds = await namesIn("faults.rs", /^ {4}[A-Z]\w+ "(\w+)"/gm);
   assert.ok(kinds.length >= 26, `the sandbox's faults: ${kinds}`);
@@ -89,7 +92,11 @@ async function cells() {
   return { tried, not, all };
 }
 
-/** Why the sandbox itself says that a fault means nothing for an operation, if it does. @param {string} operation @param {string} kind */
+/**
+ * Why a fault means nothing for an operation, as the sandbox says; empty if it means something.
+ * @param {string} operation
+ * @param {string} kind
+ */
 async function misfit(operation, kind) {
   const { sandbox } = houses[0];
   try {
@@ -125,7 +132,7 @@ async function play(house, { operation, kind, times, moment }) {
 let houses;
 before(async () => {
   houses = await Promise.all(Array.from({ length: LANES }, () => House.open()));
-  // A key on record: from now on the account is known by its workspace, and every sweep asks for it.
+  // With a key on record, the account is known by its workspace, and every sweep asks for that workspace.
   for (const house of houses) assert.equal((await house.claim(await house.member())).status, 201);
 });
 after(() => Promise.all((houses ?? []).map((house) => house.close())));

@@ -1,5 +1,5 @@
-// What every answer carries and what every request must bring, on workerd over HTTP: the parts of the promise that live
-// between the network and the handlers.
+// What every answer carries and what every request must bring, on workerd over HTTP: the promises that are kept between
+// the network and the handlers.
 
 import assert from "node:assert/strict";
 import { connect } from "node:net";
@@ -25,10 +25,10 @@ after(() => house?.close());
 const SESSION = "__Host-keycap_session";
 const HTML = { accept: "text/html" };
 
-/** The Worker's own secrets, less those that are lists. */
+/** The local settings, with the Worker's own secrets among them. */
 const secrets = () => localVars({ origin: "", sandboxUrl: house.sandbox.url });
 
-/** The headers of `public/_headers`, which hold for every file. */
+/** The headers of `public/_headers`, which apply to every file. */
 async function staticHeaders() {
   const lines = (await readFile(inRoot("public", "_headers"), "utf8")).split("\n");
   const rule = lines.slice(lines.indexOf("/*") + 1).filter((line) => line.startsWith("  "));
@@ -112,7 +112,7 @@ describe("addresses and methods", () => {
       for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].filter((name) => !methods.includes(name))) {
         for (const client of [anonymous, member]) {
           const answer = await client.call(path, { method });
-          // Whether there is something with an id is nobody's to find out by another method.
+          // Nobody may learn from another method whether an id exists.
           if (admin || path.includes("{")) isProblem(answer, 404, "not_found");
           else {
             isProblem(answer, 405, "method_not_allowed");
@@ -180,7 +180,7 @@ describe("addresses and methods", () => {
 });
 
 describe("unsafe requests", () => {
-  /** Unsafe routes, what they answer when let through, and a body they understand. */
+  /** Unsafe routes, the status that they answer if the request passes, and a body that they accept. */
   const UNSAFE = [
     { path: "/auth/logout", method: "POST", passes: 303, json: "{}", form: "", takesForms: true },
     { path: "/api/v1/me/sign-out-everywhere", method: "POST", passes: 204, json: "{}", form: "a=b" },
@@ -190,7 +190,7 @@ describe("unsafe requests", () => {
 
   test("pass only from our own origin, same-site or without fetch metadata, and as JSON: the whole grid", async () => {
     const cells = UNSAFE.flatMap((route) => {
-      // None that has our own host in it: `wrangler dev` rewrites those on their way to the Worker.
+      // No origin here has our own host in it: `wrangler dev` rewrites those on their way to the Worker.
       const origins = [house.worker.url, "https://elsewhere.example", "null", undefined, "http://localhost", "http://localhost:1"];
       const sites = ["same-origin", undefined, "cross-site", "same-site", "none"];
       const types = [["application/json", route.json], ["application/json; charset=utf-8", route.json], ["text/plain", route.json], ["application/x-www-form-urlencoded", route.form], [undefined, undefined]];
@@ -204,7 +204,7 @@ describe("unsafe requests", () => {
       const isOurs = origin === house.worker.url && (site === undefined || site === "same-origin");
       const fits = type?.startsWith("application/json") || (route.takesForms && !(type === "text/plain" && body));
       const admin = route.path.includes("/admin/");
-      // What passes changes something, so it is done by somebody fresh.
+      // A request that passes changes something, so a new member sends it.
       const client = admin ? operator : isOurs && fits ? await house.member() : others;
       const answer = await client.call(route.path, { method: route.method, headers: { origin, "sec-fetch-site": site, "content-type": type }, ...raw(body) });
       const where = `${route.method} ${route.path} origin ${origin} site ${site} type ${type}: ${answer.status} ${answer.text}`;
@@ -255,7 +255,7 @@ describe("unsafe requests", () => {
     isProblem(await send(spaces(16 * 1024 + 1)), 413, "body_too_large");
     isProblem(await send(spaces(60_000)), 413, "body_too_large");
     isProblem(await send(chunked(spaces(1025), 100)), 413, "body_too_large");
-    // In two chunks: whoever goes on sending after the answer finds the connection closed.
+    // In two chunks: a client that goes on sending after the answer finds the connection closed.
     isProblem(await send(chunked(spaces(16 * 1024 + 1), 16 * 1024)), 413, "body_too_large");
     assert.equal(await house.calls(CREATE), before);
     assert.deepEqual(await house.states(member), []);
@@ -282,7 +282,7 @@ function raw(body) {
   return body === undefined ? {} : { body };
 }
 
-/** A body of unknown length. @param {string} text @param {number} size */
+/** A body whose length is not announced. @param {string} text @param {number} size */
 function chunked(text, size) {
   const bytes = new TextEncoder().encode(text);
   let at = 0;
@@ -301,7 +301,7 @@ function withoutDate(answer) {
 }
 
 describe("sessions", () => {
-  /** The key that signs sessions, derived as the Worker does. @param {string} secret */
+  /** The key that signs sessions, derived as the Worker derives it. @param {string} secret */
   const signingKey = (secret) => Buffer.from(hkdfSync("sha256", secret, "", "keycap session v1", 32));
   const part = (/** @type {object} */ value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   /** @param {object} claims @param {{ header?: object, secret?: string }} [options] */
@@ -386,7 +386,7 @@ describe("rates, as wrangler.toml has them", () => {
   after(() => house.worker.restart({ rateLimits: UNLIMITED }));
 
   /**
-   * Calls until it is refused. A window of a minute may end meanwhile, which gives one more.
+   * Calls until a call is refused. A window of a minute may end meanwhile; then as many calls pass again.
    * @param {number} limit @param {() => Promise<Answer>} call
    */
   async function untilRefused(limit, call) {
@@ -405,7 +405,7 @@ describe("rates, as wrangler.toml has them", () => {
     const at = (/** @type {string} */ address) => new Client(house.worker, { address });
     await untilRefused(20, () => at("203.0.113.1").get("/auth/github"));
     assert.equal((await at("203.0.113.2").get("/auth/github")).status, 302);
-    // Coming back is counted too, on its own: whoever may start twenty may also finish them.
+    // The callback is counted separately: an address that may start twenty sign-ins may also finish them.
     await untilRefused(20, () => at("203.0.113.1").get("/auth/github/callback?code=a&state=b"));
     let host = 0;
     await untilRefused(20, () => at(`2001:db8:1:2::${(host += 1).toString(16)}`).get("/auth/github"));

@@ -1,5 +1,5 @@
-// What owners and admins do with keys, over HTTP on real D1: off and on, a name, the end, through a power cut too
-//.
+// What owners and admins do with keys, over HTTP on real D1: disable, enable, rename and delete, also through a power
+// cut.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -16,7 +16,7 @@ afterEach(() => house.sandbox.clearFaults());
 const UPDATE = "openrouter.keys.update";
 const GET = "openrouter.keys.get";
 
-/** A member with a key that has spent a dollar, and the key's address. */
+/** A member with a key that has spent a dollar, and the address of that key. */
 async function holder() {
   const member = await house.member();
   assert.equal((await house.claim(member)).status, 201);

@@ -1,4 +1,4 @@
-// Members who are put out and people who leave, on the real Worker and D1.
+// Members whom an admin suspends, and members who leave, on the real Worker and D1.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";

@@ -1,5 +1,5 @@
-// Moments in which something may go wrong: what has to be there, what is done, and who must have a key once it is over.
-// Faults, cuts and outages are laid over them.
+// Moments in which something may go wrong: what has to exist before, what is done, and who must have a key once it is
+// over. Tests combine them with faults, power cuts and outages.
 
 import assert from "node:assert/strict";
 import { attemptSignIn } from "../harness/index.mjs";
@@ -10,10 +10,10 @@ import { ASSIGN, CREATE, TEN_MINUTES } from "./support.mjs";
 
 /**
  * @typedef {object} Moment
- * @property {(house: House) => Promise<Client | string>} prepare a member, or the name of somebody who will sign in
+ * @property {(house: House) => Promise<Client | string>} prepare a member, or the persona of somebody who will sign in
  * @property {(house: House, who: any) => Promise<any>} act
- * @property {(house: House, who: any) => Promise<void>} [mend] what ends with the trouble
- * @property {(house: House, who: any) => Promise<void>} [tidy] for those who come after
+ * @property {(house: House, who: any) => Promise<void>} [mend] what has to be done once the faults are over
+ * @property {(house: House, who: any) => Promise<void>} [tidy] restores the deployment for the moments that follow
  */
 
 const DAY = 86_400;
@@ -31,7 +31,7 @@ export const claiming = {
   act: (house, member) => house.claim(member),
 };
 
-/** A claim whose create is bent, so that it makes another call. @param {string} kind @returns {Moment} */
+/** A claim whose create has a fault, so that it makes another call. @param {string} kind @returns {Moment} */
 export const claimingWith = (kind) => ({
   prepare: async (house) => {
     const member = await house.member();
@@ -41,7 +41,7 @@ export const claimingWith = (kind) => ({
   act: claiming.act,
 });
 
-/** A member of a plan of their own, whose keys are held to one model. @param {House} house */
+/** A member on a plan of their own, whose keys a guardrail limits to one model. @param {House} house */
 async function underAGuardrail(house) {
   const [member, operator] = [await house.member(), await house.member("operator")];
   const plan = `held-${newcomers++}`;
@@ -52,13 +52,13 @@ async function underAGuardrail(house) {
   return { member, operator, plan };
 }
 
-/** A claim whose key is held to a guardrail before it is given out. @type {Moment} */
+/** A claim whose key is assigned to a guardrail before it is given out. @type {Moment} */
 export const claimingUnderAGuardrail = {
   prepare: async (house) => (await underAGuardrail(house)).member,
   act: claiming.act,
 };
 
-/** An admin names the guardrail of a plan: it is looked up. @type {Moment} */
+/** An admin names the guardrail of a plan, and the Worker looks it up. @type {Moment} */
 export const namingAGuardrail = {
   prepare: (house) => house.member(),
   act: async (house) => {
@@ -68,7 +68,7 @@ export const namingAGuardrail = {
   },
 };
 
-/** A sweep that lets a key go which its plan holds to nothing any more. @type {Moment} */
+/** A sweep that removes a key from its guardrail, because its plan no longer has one. @type {Moment} */
 export const sweepingALetGo = {
   prepare: async (house) => {
     const { member, operator, plan } = await underAGuardrail(house);
@@ -79,7 +79,7 @@ export const sweepingALetGo = {
   act: (house) => house.sweep(),
 };
 
-/** A sweep that asks what a key is held to: it was assigned, and the answer was lost. @type {Moment} */
+/** A sweep that asks which guardrail a key has: the key was assigned, and the answer was lost. @type {Moment} */
 export const sweepingAnAssignment = {
   prepare: async (house) => {
     const { member, operator, plan } = await underAGuardrail(house);
@@ -94,7 +94,10 @@ export const sweepingAnAssignment = {
   act: (house) => house.sweep(),
 };
 
-/** A sweep that asks which guardrail a key has: one was assigned, perhaps, and none is wanted by now. @type {Moment} */
+/**
+ * A sweep that asks which guardrail a key has: one may have been assigned, and the plan has none by now.
+ * @type {Moment}
+ */
 export const sweepingALostAssignment = {
   prepare: async (house) => {
     const { member, operator, plan } = await underAGuardrail(house);
@@ -112,7 +115,11 @@ export const sweepingALostAssignment = {
   act: (house) => house.sweep(),
 };
 
-/** A sweep ten minutes after a create was lost that made a key: it lists, deletes the key and frees the member. @type {Moment} */
+/**
+ * A sweep ten minutes after a create that made a key and whose answer was lost: it lists the keys, deletes this one and
+ * frees the member.
+ * @type {Moment}
+ */
 export const sweepingAStray = {
   prepare: async (house) => {
     const member = await house.member();
@@ -124,7 +131,7 @@ export const sweepingAStray = {
   act: (house) => house.sweep(),
 };
 
-/** A sweep that has a key to switch off. @type {Moment} */
+/** A sweep that has to disable a key. @type {Moment} */
 export const sweepingAHold = {
   prepare: async (house) => {
     const member = await house.member();
@@ -147,9 +154,9 @@ export const sweepingAnExpiry = {
     return member;
   },
   act: (house) => house.sweep(),
-  // A spend that could not be read counts as all of the period's limit: the member waits for the next one.
+  // A spend that could not be read counts as the whole limit of the window, so the member waits for the next window.
   mend: (house) => house.passEverywhere(DAY),
-  // Back to the present, where the upstream would let the expired key work again, unless it was deleted meanwhile.
+  // Back to the present. There the upstream would let the expired key work again, unless it was deleted meanwhile.
   tidy: async (house, member) => {
     const [expired] = await house.generations(member);
     if (expired?.erased_at === null) await house.management("DELETE", `/keys/${expired.upstream_hash}`);
@@ -157,7 +164,7 @@ export const sweepingAnExpiry = {
   },
 };
 
-/** An owner has a key removed that has spent something. @type {Moment} */
+/** An owner removes a key that has spent something. @type {Moment} */
 export const removing = {
   prepare: async (house) => {
     const member = await house.member();
@@ -167,7 +174,8 @@ export const removing = {
     return member;
   },
   act: async (house, member) => member.delete(await house.keyPath(member)),
-  // What could not be carried out ends like this too; figures that could not be had count as all of the period's limit.
+  // A removal that could not be carried out ends in the same way. Figures that could not be read count as the whole
+  // limit of the window.
   mend: async (house, member) => {
     await member.delete(await house.keyPath(member));
     await house.passEverywhere(DAY);
@@ -187,7 +195,12 @@ export const sweepingUpAKey = {
   act: (house) => house.sweep(),
 };
 
-/** Once everything works again: two sweeps later nothing is left of it, and the one it happened to has a key. @param {House} house @param {Moment} moment @param {Client | string} who */
+/**
+ * Asserts, once everything works again, that two sweeps later nothing is left and that the member has a key.
+ * @param {House} house
+ * @param {Moment} moment
+ * @param {Client | string} who
+ */
 export async function isOver(house, moment, who) {
   await house.sandbox.clearFaults();
   await moment.mend?.(house, who);

@@ -1,5 +1,5 @@
-// Section 2's promises as one oracle: what D1, the upstream's ledger, the answers that clients got, the logs and the files
-// at rest must agree on, whatever has just happened.
+// The promises of the service as one oracle: what D1, the upstream's ledger, the answers that clients got, the logs and
+// the files at rest must agree on, whatever has just happened.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -11,14 +11,14 @@ import { sha256 } from "./support.mjs";
 /** @typedef {Record<string, any>} Any */
 
 const ENDED = ["revoked", "expired", "void"];
-/** States that two sweeps leave nothing in. */
+/** States in which two sweeps leave no row. */
 const UNSETTLED = ["reserved", "minting", "verifying", "revoking"];
 
-/** What the sandbox's secrets and tokens begin with; nothing else in the world does. */
+/** How the sandbox's secrets and tokens begin; nothing else in the world begins like that. */
 const VISIBLY_FAKE = "sk-or-v1-5a4db0c5";
 const TOKEN = "gho_sandbox";
 
-/** One statement, so that everything is of one moment. */
+/** One statement, so that everything is read at the same moment. */
 const SNAPSHOT = `SELECT json_object(
   'instance', (SELECT name FROM instance),
   'seats', (SELECT live FROM seats),
@@ -34,7 +34,7 @@ const SNAPSHOT = `SELECT json_object(
 
 /**
  * @param {House} house
- * @param {{ settled?: boolean }} [options] settled: two sweeps have passed over a reachable upstream
+ * @param {{ settled?: boolean }} [options] settled: two sweeps have passed while the upstream could be reached
  */
 export async function promises(house, { settled = false } = {}) {
   const { sandbox, worker, withoutRow } = house;
@@ -62,12 +62,16 @@ export async function promises(house, { settled = false } = {}) {
   if (settled) isSettled(d1, ours, ledger, withoutRow);
 }
 
-/** @param {Any} key @param {Any} ledger a model call with it would be let through, money aside */
+/** Whether OpenRouter would accept a model call with the key, apart from money. @param {Any} key @param {Any} ledger */
 function isUsable(key, ledger) {
   return key.deleted_at_ms === null && !key.disabled && !(key.expires_at_ms !== null && key.expires_at_ms <= ledger.now_ms);
 }
 
-/** A member's key and the ended ones that it follows have one place. @param {Any} d1 @param {Any} ledger @param {string[]} delivered */
+/**
+ * Asserts that no place has two live generations, that no secret left twice, and that every secret that left is
+ * recorded. A member's key and the ended keys that it follows have the same place.
+ * @param {Any} d1 @param {Any} ledger @param {string[]} delivered
+ */
 function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.place);
   assert.deepEqual(twice(live), [], "slots with two live generations");
@@ -85,7 +89,7 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   for (const { row, key } of working.filter(({ row }) => !row.guardrail_sent)) {
     assert.equal(key.guardrail?.guardrail_id ?? null, row.guardrail, `what ${row.name} is held to`);
   }
-  // Two of a key: one follows the other with grace, and they share its limit.
+  // If two generations of a key work, one follows the other with grace, and they share the key's limit.
   for (const { row, key } of working) {
     const others = working.filter((other) => other.row.key === row.key && other.row !== row);
     for (const other of others) {
@@ -95,21 +99,25 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   }
 }
 
-/** A key is made with every bound. @param {Any} key */
+/** Asserts that a key has all its bounds. @param {Any} key */
 function isCapped(key) {
   assert.ok(key.limit > 0 && key.limit <= 5, `${key.name} has the limit ${key.limit}`);
   assert.ok(key.limit_reset !== null && key.expires_at !== null, `${key.name} has a reset and an expiry`);
   assert.equal(key.include_byok_in_limit, true, `BYOK counts for ${key.name}`);
 }
 
-/** The Worker's own secrets, and what all of the sandbox's begin with. @param {House} house */
+/** The Worker's own secrets, and how all of the sandbox's begin. @param {House} house */
 function canariesOf({ worker, sandbox }) {
   const vars = { ...localVars({ origin: "", sandboxUrl: sandbox.url }), ...worker.options.vars };
   const credentials = [vars.OPENROUTER_MANAGEMENT_KEY, vars.GITHUB_OAUTH_CLIENT_SECRET, ...(vars.AUTH_SESSION_SECRET ?? "").split(",")];
   return [VISIBLY_FAKE, TOKEN, ...credentials.filter((text) => text !== undefined && text !== "").map(String)];
 }
 
-/** A secret is in the answer that made its key, once, as its member `secret`, and no other answer says any. @param {House} house */
+/**
+ * Asserts that a secret is in the answer that made its key, once, as its member `secret`, and that no other answer has
+ * any.
+ * @param {House} house
+ */
 function hear(house) {
   const canaries = canariesOf(house);
   for (const { what, status, headers, text } of house.worker.told.splice(0)) {
@@ -123,7 +131,7 @@ function hear(house) {
   }
 }
 
-/** At rest and in the logs. @param {House} house @param {Any} ledger */
+/** Asserts that no secret is at rest or in the logs. @param {House} house @param {Any} ledger */
 async function secretsAreNowhere(house, ledger) {
   const { worker } = house;
   const tokens = ledger.github_tokens.map((/** @type {Any} */ token) => token.access_token);
@@ -145,19 +153,28 @@ async function filesOf(folder) {
   return Promise.all(files);
 }
 
-/** What a panic of the Worker, or workerd's own trouble with it, leaves in the log. @param {House} house */
+/**
+ * Asserts that no panic of the Worker, and no failure of workerd because of one, is in the log.
+ * @param {House} house
+ */
 function nothingPanicked({ worker }) {
   const lines = worker.logs().filter((line) => /panicked|RuntimeError|Uncaught|Critical|had hung/i.test(line));
   assert.deepEqual(lines, [], "the Worker did not panic");
 }
 
-/** A seat is a key's, however many of its generations live. @param {Any} d1 */
+/**
+ * Asserts that the counter of seats is right. A key takes one seat, however many of its generations are live.
+ * @param {Any} d1
+ */
 function seatsAreCounted(d1) {
   const live = new Set(d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.key));
   assert.equal(d1.seats, live.size, "the counter is the count");
 }
 
-/** A generation's audit rows lead, each from where the one before ended, to its state. @param {Any} d1 */
+/**
+ * Asserts that a generation's audit rows lead to its state, each from the state in which the row before ended.
+ * @param {Any} d1
+ */
 function everyStateIsAudited(d1) {
   /** @type {Map<string, string | null>} */
   const reached = new Map();
@@ -169,14 +186,19 @@ function everyStateIsAudited(d1) {
   for (const { id, state } of d1.generations) assert.equal(reached.get(id), state, `${id} is what its audit says`);
 }
 
-/** What is written down as revoked does not work, at no moment. @param {Any} d1 @param {Any} ledger */
+/** Asserts that a key which is recorded as revoked does not work. @param {Any} d1 @param {Any} ledger */
 function isOffForGood(d1, ledger) {
   const revoked = new Set(d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked").map((/** @type {Any} */ row) => row.hash));
   const working = ledger.keys.filter((/** @type {Any} */ key) => revoked.has(key.hash) && isUsable(key, ledger)).map((/** @type {Any} */ key) => key.name);
   assert.deepEqual(working, [], "keys that work and are written down as revoked");
 }
 
-/** What is off for good is deleted or has its figures, and what is written down as deleted is gone. @param {Any} d1 @param {Any} ledger */
+/**
+ * Asserts that a key which is recorded as deleted is gone, and that any other revoked key has its figures and a time
+ * for its purge.
+ * @param {Any} d1
+ * @param {Any} ledger
+ */
 function isKeptForItsFigures(d1, ledger) {
   const there = new Set(ledger.keys.filter((/** @type {Any} */ key) => key.deleted_at_ms === null).map((/** @type {Any} */ key) => key.hash));
   for (const row of d1.generations.filter((/** @type {Any} */ one) => one.state === "revoked")) {
@@ -185,12 +207,18 @@ function isKeptForItsFigures(d1, ledger) {
   }
 }
 
-/** Rows whose key should work; a row past its expiry is closed a little later. @param {Any} d1 @returns {Any[]} */
+/** The rows whose key should work. A row past its expiry is closed a little later. @param {Any} d1 @returns {Any[]} */
 function usable(d1) {
   return d1.generations.filter((/** @type {Any} */ row) => row.state === "active" && row.expires_at * 1000 > Date.now());
 }
 
-/** What works is recorded, what is recorded works, and nothing is under way. @param {Any} d1 @param {Any[]} ours @param {Any} ledger @param {string[]} withoutRow */
+/**
+ * Asserts that every key that works is recorded, that every recorded key works, and that nothing is in progress.
+ * @param {Any} d1
+ * @param {Any[]} ours
+ * @param {Any} ledger
+ * @param {string[]} withoutRow
+ */
 function isSettled(d1, ours, ledger, withoutRow) {
   const unsettled = d1.generations.filter((/** @type {Any} */ row) => UNSETTLED.includes(row.state));
   assert.deepEqual(unsettled, [], "left unsettled");

@@ -1,4 +1,4 @@
-// The oracle notices what it is for: each promise is broken on purpose, and it says which.
+// The oracle notices what it is made for: each promise is broken on purpose, and the oracle says which one.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
-// Whole services that are away. Without its database the Worker says so, does nothing and comes back by itself; without
-// the upstreams everything that D1 knows is still told, and nothing is lost.
-// Nothing uses the key-value store yet, so nothing has to do without it.
+// Outages of whole services. While its database cannot be reached, the Worker says so, does nothing and recovers by
+// itself. While the upstreams cannot be reached, it still answers what D1 knows, and nothing is lost. No test here
+// takes the key-value store away: tests/native/restore.rs does.
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => house?.close());
 
-/** What a route takes that wants more than nothing. */
+/** The bodies of routes that need more than an empty object. */
 const BODIES = /** @type {Record<string, object>} */ ({
   "POST /api/v1/requests": { kind: "claim" },
   "PATCH /api/v1/keys/{id}": { disabled: true },
@@ -41,7 +41,7 @@ const BODIES = /** @type {Record<string, object>} */ ({
   "DELETE /api/v1/admin/blocks": { provider: "github", subject: "77" },
 });
 
-/** Every route with every method that it takes, as a program or a browser asks. */
+/** Every route with each of its methods, as a program and as a browser asks for it. */
 const REQUESTS = [...ROUTES, { path: "/nothing/here", methods: ["GET"] }].flatMap(({ path, methods }) =>
   methods.flatMap((method) => ["application/json", "text/html"].map((accept) => ({ path, method, accept }))),
 );
@@ -49,20 +49,25 @@ const REQUESTS = [...ROUTES, { path: "/nothing/here", methods: ["GET"] }].flatMa
 /** @param {Client} client @param {{ path: string, method: string, accept: string }} request */
 const ask = (client, { path, method, accept }) => client.call(path, { method, json: method === "GET" ? undefined : (BODIES[`${method} ${path}`] ?? {}), headers: { accept } });
 
-/** What nothing may change while the database is away. */
+/** What must not change while the database cannot be reached. */
 async function everything() {
   const [{ rows }] = await house.worker.d1("SELECT (SELECT COUNT(*) FROM generations) || '/' || (SELECT COUNT(*) FROM audit) || '/' || (SELECT COUNT(*) FROM runs) AS rows");
   return { rows, created: await house.calls(CREATE) };
 }
 
-/** A refusal in our own words: as a problem, or as a page to whoever asks for one. @param {Answer} answer @param {string} accept @param {string} where */
+/**
+ * Asserts a refusal in our own words: a problem, or a page if the client asks for one.
+ * @param {Answer} answer
+ * @param {string} accept
+ * @param {string} where
+ */
 function isTold(answer, accept, where) {
   const page = answer.headers.get("content-type")?.startsWith("text/html");
   if (page) assert.ok(accept === "text/html" && answer.text.includes("<h1"), where);
   else assert.deepEqual([answer.body.status, answer.body.instance], [answer.status, answer.headers.get("x-request-id")], where);
 }
 
-/** Addresses that say what they say without the database, whoever asks. */
+/** Paths that answer in the same way without the database, whoever asks. */
 const WITHOUT_DATABASE = ["/", "/keys", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/logout", "/healthz", "/api/v1/openapi.json"];
 
 test("while D1 cannot be reached, every route that needs it says 503 and when to come back, the others answer, and nothing is done", async () => {
@@ -94,14 +99,14 @@ test("while D1 cannot be reached, every route that needs it says 503 and when to
   await house.recovers(member);
 });
 
-/** The same browser, so that a route which signs out does so to a copy. @param {Client} client */
+/** A copy of the same browser, so that a route which signs out signs out only the copy. @param {Client} client */
 function signedInAs(client) {
   const copy = new Client(house.worker);
   copy.cookies = new Map(client.cookies);
   return copy;
 }
 
-/** A sign-in up to GitHub's redirect back to us. @param {string} persona */
+/** A sign-in up to GitHub's redirect to our callback. @param {string} persona */
 async function attemptUntilGitHub(persona) {
   const client = new Client(house.worker);
   const start = await client.get("/auth/github?next=keys");
@@ -128,7 +133,10 @@ test("while another program has locked the database's file, everything that need
   await house.recovers(holder);
 });
 
-/** Takes something of the schema away, and gives the way to put it back. @type {[string, () => Promise<() => Promise<unknown>>][]} */
+/**
+ * Each entry takes a part of the schema away, and returns a function that puts it back.
+ * @type {[string, () => Promise<() => Promise<unknown>>][]}
+ */
 const MISSING = [
   ...["members", "settings", "generations"].map((table) => /** @type {[string, () => Promise<() => Promise<unknown>>]} */ ([`the table ${table}`, async () => {
     await house.worker.d1(`ALTER TABLE ${table} RENAME TO put_away`);
@@ -156,7 +164,7 @@ for (const [what, takeAway] of MISSING) {
         isTold(answer, request.accept, where);
         if (answer.body) codes.add(`${answer.status} ${answer.body.code}`);
       }
-      // A statement that the database refuses is our own fault, and waiting is no help against it.
+      // A statement that the database refuses is our own fault, so waiting would not help.
       assert.deepEqual([...codes], ["500 internal"]);
       await house.worker.cron();
     } finally {
@@ -197,7 +205,7 @@ test("while GitHub and OpenRouter are both away, what D1 knows is told, a claim 
   await house.recovers(await house.member("load-800003"));
 });
 
-/** What is done, over whose batches the trouble is laid. @type {[string, Moment][]} */
+/** The operations, each with the moment into whose batches the trouble is put. @type {[string, Moment][]} */
 const MOMENTS = [
   ["a sign-in", signingIn],
   ["a claim", claiming],
@@ -212,15 +220,15 @@ const MOMENTS = [
 test("a batch that D1 does not answer, whether it was committed or not, at every batch of every operation, leaves every promise", async (t) => {
   const second = await House.open({ doubtful: true });
   t.after(() => second.close());
-  // The account is known there too, so that a sweep has the same batches.
+  // The account is known in the second deployment too, so that its sweeps have the same batches.
   assert.equal((await second.claim(await second.member())).status, 201);
   let struck = 0;
   const rows = MOMENTS.flatMap(([what, moment]) =>
-    // A write is sent twice: two in a row are an outage, one is a hiccup.
+    // A write is sent twice, so one failure is retried, and two in a row are an outage.
     /** @type {const} */ (["down", "lost"]).flatMap((kind) => (SCALE > 1 ? [1, 2] : [2]).map((times) => ({ name: `${what}, ${kind} ×${times}`, moment, kind, times }))),
   );
   await inLanes([house, second], rows, async (house, { name, moment, ...trouble }) => {
-    // Every batch in turn, until the operation ends before the batch that the trouble waits for.
+    // Each batch in turn, until the operation ends before it reaches the batch that should fail.
     let nth = 1;
     while (await strikes(house, moment, { ...trouble, nth }, name)) nth += 1;
     assert.ok(nth > 1, "the trouble struck at least once");
@@ -230,7 +238,7 @@ test("a batch that D1 does not answer, whether it was committed or not, at every
 });
 
 /**
- * Plays the moment with trouble at its nth batch. Answers whether there was such a batch.
+ * Plays the moment with trouble at its nth batch. Returns whether there was such a batch.
  * @param {House} house @param {Moment} moment @param {{ kind: "down" | "lost", times: number, nth: number }} trouble @param {string} name
  */
 async function strikes(house, moment, trouble, name) {

@@ -1,5 +1,5 @@
-// Plans on the real Worker and D1: a change that cron carries out, keys asked for at the same time, and a plan whose keys
-// have some models only.
+// Plans on the real Worker and D1: a change that the cron job carries out, keys that are requested at the same time,
+// and a plan whose keys may use only some models.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

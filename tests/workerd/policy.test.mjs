@@ -1,5 +1,5 @@
-// Who may claim, on the real Worker and D1: terms accepted with the claim, OpenRouter's terms confirmed by an admin,
-// claims by approval, and what is asked for.
+// Who may claim, on the real Worker and D1: terms that are accepted with the claim, OpenRouter's terms that an admin
+// confirms, claims by approval, and requests.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,5 +1,6 @@
-// The nightly trigger on real D1, and the mark of the audit's end in real KV: what differs is told and mended, a key that
-// vanished is missing, and a database that is behind what it was stops whatever could not be undone.
+// The nightly trigger on real D1, and the mark of the audit's end in real KV: differences are reported and repaired, a
+// key that vanished is marked as missing, and a database that is older than it was stops everything that could not be
+// undone.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -44,7 +45,7 @@ test("the night's comparison tells what somebody changed, has a limit that they 
   assert.deepEqual([(await house.night()).counts.drift, await house.worker.d1("SELECT * FROM drift")], [0, []]);
   await house.promises({ settled: true });
 
-  // Asked for by an admin: it works on after its answer.
+  // An admin starts this run, and it goes on working after its answer.
   const asked = await operator.post("/api/v1/admin/jobs/reconcile", { dry_run: true });
   assert.equal(asked.status, 202);
   for (let tries = 0; tries < 100; tries += 1) {

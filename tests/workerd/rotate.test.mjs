@@ -1,4 +1,4 @@
-// A key's next secret over HTTP, and power cuts while it is made: one secret works, and the key stays what it was.
+// A rotation over HTTP, and power cuts during it: one secret works, and the key stays the same key.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -14,7 +14,7 @@ before(async () => {
 after(() => house?.close());
 afterEach(() => house.sandbox.clearFaults());
 
-/** A member with a key, and its address. */
+/** A member with a key, and the address of that key. */
 async function holder() {
   const member = await house.member();
   const { status, body } = await house.claim(member);
@@ -22,7 +22,7 @@ async function holder() {
   return { member, key: `/api/v1/keys/${body.key.id}`, id: body.key.id };
 }
 
-/** Until the one before is settled: a sweep that ends it, and two that read it again. */
+/** Runs sweeps until the previous generation is settled: one sweep ends it, and two read it again. */
 async function settles() {
   for (let n = 0; n < 3; n += 1) {
     await house.pass(TEN_MINUTES);

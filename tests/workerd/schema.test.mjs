@@ -1,5 +1,4 @@
-// The rules that no code may break, tried on D1 itself: by SQL alone, without any code of ours in between
-//.
+// The rules that no code may break, tried on D1 itself: by SQL alone, without our code in between.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -60,7 +59,7 @@ test("the audit takes rows and gives none up", async () => {
 });
 
 test("the audit keeps its rows under INSERT OR REPLACE too, for which SQLite fires no DELETE trigger", async () => {
-  // A row of this test's own, so that nothing else is harmed should it be replaced.
+  // This row belongs to this test alone, so that nothing else is harmed if it is replaced.
   await sql("INSERT INTO audit (change_id, target, action, actor, at) VALUES ('kept', 'kept', 'refused', 'test', 1)");
   const rows = () => sql("SELECT * FROM audit WHERE target = 'kept'");
   const [row] = await rows();
@@ -76,7 +75,7 @@ test("a change of state without its audit row aborts, and so does one that reuse
   const { id, public_id, change_id } = generation;
   await isRefused(`UPDATE generations SET state = 'revoking' WHERE id = ${id}`, /unaudited change/);
   await isRefused(`UPDATE generations SET state = 'revoking', change_id = '${change_id}' WHERE id = ${id}`, /unaudited change/);
-  // An audit row of another row's, or of another step, is no better.
+  // An audit row of another row, or of another transition, is not accepted either.
   await sql(`INSERT INTO audit (change_id, target, action, actor, before, after, at) VALUES ('other-${id}', 'of another', 'abandoned', 'test', 'active', 'revoking', 1)`);
   await isRefused(`UPDATE generations SET state = 'revoking', change_id = 'other-${id}' WHERE id = ${id}`, /unaudited change/);
   await isRefused("UPDATE settings SET minting = 'stopped'", /unaudited change/);

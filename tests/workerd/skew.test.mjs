@@ -1,6 +1,6 @@
-// Clocks that differ: the upstreams' clock stands off from the Worker's, by what networks do and by what a broken host
-// does. What waits for evidence waits by one clock alone, and five minutes after its expiry a key is off by both
-//.
+// Clocks that differ: the upstreams' clock is ahead of the Worker's or behind it, by as much as networks cause and by
+// as much as a broken host causes. What waits for evidence uses one clock alone, and five minutes after its expiry a
+// key has ended by both clocks.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -59,7 +59,7 @@ for (const seconds of [...SMALL, ...LARGE]) {
       try {
         await house.promises();
         await isOver(house, moment, who);
-        // What had been sent arrives when nobody waits for it any more.
+        // What was sent arrives when nobody waits for it any more.
         await house.sandbox.land();
         await house.twoSweeps();
         await house.promises({ settled: true });

@@ -1,4 +1,4 @@
-// `npm start` as people use it: twice in one clone, and ended by whatever signal reaches whichever of its processes.
+// `npm start` as people use it: twice in one clone, and ended by any signal to any of its processes.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -14,7 +14,7 @@ import { Group, until } from "../../scripts/process.mjs";
 /** @type {Set<Group>} */
 const started = new Set();
 afterEach(async () => {
-  // Asked to end, for a killed head would leave its own groups.
+  // The group is asked to end, because a killed head would leave its own groups behind.
   for (const group of started) await group.stop(20);
   started.clear();
 });
@@ -28,7 +28,7 @@ function begin({ worker, sandbox }) {
   return group;
 }
 
-/** A start that says that it is running. @param {Ports} ports */
+/** Starts it, and waits until it says that it is running. @param {Ports} ports */
 async function running(ports) {
   const group = begin(ports);
   await until(() => group.hasEnded || says(group, "keycap is running"), { seconds: 120, what: "the start" });
@@ -43,7 +43,7 @@ const says = (group, text) => group.lines.some((line) => line.includes(text));
 const works = async ({ worker, sandbox }) =>
   (await Promise.all([`${worker}/healthz`, `${sandbox}/_sandbox/healthz`].map((path) => fetch(`http://127.0.0.1:${path}`).then(({ ok }) => ok, () => false)))).every(Boolean);
 
-/** All processes that still run, by ps, which is there on a Mac too. @returns {Process[]} */
+/** All processes that run, from ps, which a Mac has too. @returns {Process[]} */
 function processes() {
   const lines = spawnSync("ps", ["-eo", "pid=,ppid=,pgid=,stat=,args="], { encoding: "utf8" }).stdout.split("\n");
   return lines.flatMap((line) => {
@@ -52,7 +52,7 @@ function processes() {
   });
 }
 
-/** The head and everything that it has started, directly or not. @param {number} head */
+/** The head, and every process that it has started, directly or indirectly. @param {number} head */
 function family(head) {
   const all = processes();
   const found = all.filter(({ pid }) => pid === head);
@@ -66,7 +66,10 @@ async function allEnded(family) {
   await until(() => goneFrom(processes()), { seconds: 60, what: "the end of them all" });
 }
 
-/** Whom a signal reaches, as a line of ps shows it; the first one that fits. @type {[string, NodeJS.Signals, RegExp][]} */
+/**
+ * Which process gets a signal, as a line of ps shows it; the first line that fits counts.
+ * @type {[string, NodeJS.Signals, RegExp][]}
+ */
 const SIGNALS = [
   ["wrangler", "SIGTERM", /wrangler\.js dev/],
   ["the workerd in front", "SIGTERM", /workerd serve .*--socket-addr=entry=127\.0\.0\.1:[1-9]/],

@@ -1,5 +1,5 @@
-// As in `statements.test.mjs`, for what comes after a key's claim: plans and what is granted beside them, rotations, caps,
-// alarms, and the night's comparison.
+// As in `statements.test.mjs`, for what comes after a key's claim: plans and what admins grant beside them, rotations,
+// limits, alerts and the nightly comparison.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -12,14 +12,14 @@ import { ASSIGN, CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
 /** @typedef {import("./support.mjs").Answer} Answer */
 
 const UPDATE = "openrouter.keys.update";
-/** What a run writes down while it works. */
+/** What a run records while it works. */
 const BEFORE_ITS_END = "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NULL";
 const HOUR = 3_600;
 const DAY = 86_400;
 
 /** @type {House} */
 let house;
-/** Where no time passes. @type {House} */
+/** A deployment in which no time passes. @type {House} */
 let byNight;
 before(async () => {
   [house, byNight] = await Promise.all([House.open(), House.open()]);
@@ -44,7 +44,7 @@ async function spend(member, usd) {
   await house.sandbox.spend(generation?.upstream_hash, usd);
 }
 
-/** An owner with two keys on a plan that has room for both, which fits no other test's. @param {House} house */
+/** An owner with two keys, on a plan that has room for both. No other test uses this owner. @param {House} house */
 async function ownerOfTwo(house) {
   const [member, operator] = [await house.member(), await house.member("operator")];
   const id = await house.memberId(member);
@@ -118,7 +118,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     ["raises::END_RAISE", "BEFORE UPDATE ON raises"],
   ]));
 
-  // A further key takes the place of one that never came to be.
+  // A further key takes the place of a key that was never made.
   assert.equal((await member.delete(second)).body.key.state, "revoked");
   await own.sandbox.fault({ operation: CREATE, kind: "refuse" });
   assert.equal((await member.post("/api/v1/keys", { name: "third" })).status, 502);
@@ -131,7 +131,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     await breakAt(own, when);
     assert.equal((await ask()).status, 500);
     await mend(own);
-    // Nobody waits for a run that was not begun.
+    // A run that did not begin is closed, so that nobody waits for it.
     assert.deepEqual(await own.worker.d1("SELECT outcome, code FROM runs ORDER BY id DESC LIMIT 1"), [{ outcome: "failed", code: "storage_unavailable" }]);
   }
   await whole(ask, breaking([
@@ -145,12 +145,12 @@ test("alarms are raised and ended whole or not at all, and again by the next run
   const own = await House.open();
   t.after(() => own.close());
   assert.equal((await own.claim(await own.member())).status, 201);
-  // The last one of the audit, which will be lost.
+  // The operator's sign-in writes the last row of the audit, which will be lost.
   const operator = await own.member("operator");
   await own.pass(TEN_MINUTES);
   assert.equal((await own.sweep())?.outcome, "done");
   const settings = async () => (await operator.get("/api/v1/admin/settings")).body;
-  /** @param {[string][]} rows @param {string} code what the run ends with that nothing breaks */
+  /** @param {[string][]} rows @param {string} code how the run ends if nothing is broken */
   const raising = async (rows, code) => {
     const was = await settings();
     for (const [when] of rows) {
@@ -192,7 +192,11 @@ test("alarms are raised and ended whole or not at all, and again by the next run
   await own.promises({ settled: true });
 });
 
-/** A rotation that came to nothing was not let go. @param {Client} member @param {object | string} how */
+/**
+ * Asserts that a failed rotation was not released, so that the sweep has to do it.
+ * @param {Client} member
+ * @param {object | string} how
+ */
 async function isLeftToTheSweep(member, how) {
   const [{ key_id, public_id }] = await house.generations(member);
   const holds = await house.worker.d1("SELECT reason FROM holds WHERE key_id = ?1", [key_id]);
@@ -277,7 +281,7 @@ const sweepingAGrace = {
   act: (house) => house.sweep(),
 };
 
-/** A limit that upstream did not answer. @type {Moment} */
+/** A change of a limit that the upstream did not answer. @type {Moment} */
 const sweepingACap = {
   prepare: async (house) => {
     const member = await holder();
@@ -290,7 +294,7 @@ const sweepingACap = {
   act: (house) => house.sweep(),
 };
 
-/** A guardrail that upstream did not answer for. @type {Moment} */
+/** An assignment to a guardrail that the upstream did not answer. @type {Moment} */
 const sweepingAGuardrail = {
   prepare: async (house) => {
     const [member, operator] = [await holder(), await house.member("operator")];
@@ -304,7 +308,7 @@ const sweepingAGuardrail = {
   act: (house) => house.sweep(),
 };
 
-/** The same, with another key whose turn comes after it. @type {Moment} */
+/** The same, with another key whose turn comes later. @type {Moment} */
 const sweepingTwoCaps = {
   prepare: async (house) => {
     const { member, first } = await ownerOfTwo(house);
@@ -319,7 +323,7 @@ const sweepingTwoCaps = {
   act: (house) => house.sweep(),
 };
 
-/** What a removed key had spent, and is heard of late, leaves its successor nothing. @type {Moment} */
+/** A removed key has spent more than was known, and its successor has nothing left. @type {Moment} */
 const sweepingUpTheRest = {
   prepare: async (house) => {
     const member = await holder();
@@ -336,7 +340,7 @@ const sweepingUpTheRest = {
   tidy: (house) => house.sandbox.clock(-DAY * 1000),
 };
 
-/** The day after. @type {Moment} */
+/** The day after that. @type {Moment} */
 const sweepingANewDay = {
   prepare: async (house) => {
     const member = await sweepingUpTheRest.prepare(house);
@@ -348,7 +352,7 @@ const sweepingANewDay = {
   tidy: (house) => house.sandbox.clock(-DAY * 1000),
 };
 
-/** A key of two that the plan no longer allows, when the other one is removed. @type {Moment} */
+/** One of two keys is over the plan's quota, and the other one is removed. @type {Moment} */
 const sweepingAKeyThatFits = {
   prepare: async (house) => {
     const { member, operator, id, second } = await ownerOfTwo(house);
@@ -376,7 +380,7 @@ const claimingWithNothingLeft = {
 
 let leftovers = 0;
 
-/** A claim of a key that an earlier generation left without a budget. @type {Moment} */
+/** A claim of a key on which an earlier generation has left a `budget` hold. @type {Moment} */
 const claimingWithABudget = {
   prepare: async (house) => {
     const member = await house.member();
@@ -421,18 +425,22 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(house, moment, when));
 }
 
-/** A night's run, some time after the one before. @param {House} house */
+/** Runs the nightly run, some time after the previous one. @param {House} house */
 async function night(house) {
   const { outcome, code } = await house.night();
   return [outcome, code];
 }
 
-/** What somebody did to a key upstream. @param {string} method @param {object} [json] */
+/** A change that somebody made to a key at the upstream. @param {string} method @param {object} [json] */
 const meddling = (method, json) => async (/** @type {House} */ house, /** @type {any} */ generation) => {
   await house.management(method, `/keys/${generation.upstream_hash}`, json);
 };
 
-/** A key that its owner has disabled, and somebody enabled. @param {House} house @param {any} generation */
+/**
+ * A key that its owner has disabled and that somebody has enabled at the upstream.
+ * @param {House} house
+ * @param {any} generation
+ */
 async function wasEnabled(house, generation) {
   await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('held-${generation.public_id}', 'key_t', 'hold_put', 't', 1);
     INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (${generation.key_id}, 'owner', 't', 1, 'held-${generation.public_id}'); SELECT 1`);
@@ -440,13 +448,13 @@ async function wasEnabled(house, generation) {
   await meddling("PATCH", { disabled: false })(house, generation);
 }
 
-/** A key that was not there some night, and is. @param {House} house @param {any} generation */
+/** A key that was missing in some night and exists again. @param {House} house @param {any} generation */
 async function wasMissing(house, { public_id: id, state }) {
   await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, before, after, at) VALUES ('missed-${id}', '${id}', 'key_missed', 'reconcile', '${state}', '${state}', 1);
     UPDATE generations SET missing_since = 1 WHERE public_id = '${id}'; SELECT 1`);
 }
 
-/** A difference of some night before. @param {House} house @param {any} generation */
+/** A difference that an earlier night found. @param {House} house @param {any} generation */
 async function hadDiffered(house, { id }) {
   await house.worker.d1("INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at) VALUES (?1, 'name', 1, 1)", [id]);
 }
@@ -488,7 +496,7 @@ for (const [what, when, happened] of breaking(/** @type {[string, string, string
     const member = await holder(own);
     assert.equal((await member.post(`${await own.keyPath(member)}/limit`, { limit_usd: "4.00" })).status, 200);
     const [generation] = await own.generations(member);
-    // Long enough ago for a difference to be no accident of timing.
+    // So long ago that a difference is no accident of timing.
     await own.agesAudit(TEN_MINUTES);
     await happened(own, generation);
     await breakAt(own, when);
@@ -499,7 +507,7 @@ for (const [what, when, happened] of breaking(/** @type {[string, string, string
     assert.deepEqual(await night(own), ["done", null]);
     const [{ missing_since }] = await own.generations(member);
     if (missing_since !== null) assert.equal((await member.delete(await own.keyPath(member))).status, 200);
-    // Time cannot pass here: a listed key's expiry would not be its row's any more.
+    // No time may pass here, because a row's expiry would then differ from that of its upstream key.
     for (let n = 0; n < 2; n += 1) assert.equal((await own.sweep())?.outcome, "done");
     assert.deepEqual([await night(own), await own.worker.d1("SELECT * FROM drift")], [["done", null], []]);
     await own.promises({ settled: true });

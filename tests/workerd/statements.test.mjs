@@ -1,6 +1,6 @@
-// One statement fails, in the middle of a batch, on real D1: a trigger breaks it. No secret leaves, nothing is half
-// done, and two sweeps after the trigger is gone nothing is stuck. Each row names the statements that
-// it breaks, and the last test finds the writing statements of src/store that no row breaks.
+// One statement in the middle of a batch fails on real D1, because a trigger breaks it. No secret leaves, nothing is
+// half done, and two sweeps after the trigger is gone nothing is stuck. Each row names the statements that it breaks,
+// and the last test finds the writing statements of src/store that no row breaks.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -26,7 +26,10 @@ afterEach(async () => {
   await house.endPause();
 });
 
-/** Once everything works again: settled after two sweeps, and the member can claim. @param {import("../harness/index.mjs").Client} member */
+/**
+ * Asserts, once everything works again, that two sweeps settle everything and that the member can claim.
+ * @param {import("../harness/index.mjs").Client} member
+ */
 async function isOverAfterTwoSweeps(member) {
   await mend(house);
   await house.sandbox.clearFaults();
@@ -95,7 +98,7 @@ test("a key that can neither be recorded nor given up is not told, not touched, 
   await isOverAfterTwoSweeps(member);
 });
 
-/** A create's fault, and the write that should follow it. */
+/** A fault of the create, and the write that should follow it. */
 for (const [kind, what, when] of breaking([
   ["mints::REFUSE_GUARD", "refuse", "the refusal's audit row", audit("refused")],
   ["mints::REFUSE", "refuse", "the refusal", becomes("void")],
@@ -120,7 +123,7 @@ for (const [kind, what, when] of breaking([
   });
 }
 
-/** What a sweep has to write, and what makes it have to. */
+/** What a sweep has to write, and the fault that makes it necessary. */
 for (const [what, when, kind] of breaking([
   ["generations::FENCE_GUARD", "fence a lost mint, at its audit row,", audit("doubted"), "lost"],
   ["generations::FENCE", "fence a lost mint", becomes("verifying"), "lost"],
@@ -147,7 +150,10 @@ for (const [what, when, kind] of breaking([
   });
 }
 
-/** A mint whose row stays `minting`: its record and its end were both broken. @param {import("../harness/index.mjs").Client} member */
+/**
+ * A mint whose row stays `minting`, because both its record and its end were broken.
+ * @param {import("../harness/index.mjs").Client} member
+ */
 async function lostMint(member) {
   await breakAt(house, "BEFORE UPDATE OF state ON generations");
   assert.equal((await house.claim(member)).status, 500);
@@ -192,7 +198,7 @@ test("a sign-in that cannot be written down ends without a session and without a
   await house.promises({ settled: true });
 });
 
-/** A sweep that finds a key to be removed, whose delete is refused. @type {Moment} */
+/** A sweep that finds a key to remove and whose delete is refused. @type {Moment} */
 const sweepingARefusedRemoval = {
   prepare: async (house) => {
     const member = await house.member();
@@ -204,7 +210,7 @@ const sweepingARefusedRemoval = {
   act: (house) => house.sweep(),
 };
 
-/** The same, at the attempt after which a revoke is given up. @type {Moment} */
+/** The same, at the attempt after which a revocation is given up. @type {Moment} */
 const sweepingForTheLastTime = {
   ...sweepingARefusedRemoval,
   prepare: async (house) => {
@@ -214,7 +220,7 @@ const sweepingForTheLastTime = {
   },
 };
 
-/** A sweep that may switch a key on again. @type {Moment} */
+/** A sweep that may enable a key again. @type {Moment} */
 const sweepingARelease = {
   prepare: async (house) => {
     const member = await sweepingAHold.prepare(house);
@@ -225,7 +231,7 @@ const sweepingARelease = {
   act: (house) => house.sweep(),
 };
 
-/** A sweep that closes a key that its owner had put off. @type {Moment} */
+/** A sweep that closes an expired key that its owner had disabled. @type {Moment} */
 const sweepingAnExpiryOfOneThatIsOff = {
   ...sweepingAnExpiry,
   prepare: async (house) => {
@@ -235,7 +241,7 @@ const sweepingAnExpiryOfOneThatIsOff = {
   },
 };
 
-/** A sweep that finishes a removal which upstream has not answered. @type {Moment} */
+/** A sweep that finishes a removal which the upstream has not answered. @type {Moment} */
 const sweepingARemoval = {
   prepare: async (house) => {
     const member = /** @type {any} */ (await house.member());
@@ -247,7 +253,10 @@ const sweepingARemoval = {
   act: (house) => house.sweep(),
 };
 
-/** A sweep that finds more spent by a removed key than was known when its successor was claimed. @type {Moment} */
+/**
+ * A sweep that learns that a removed key has spent more than was known when its successor was claimed.
+ * @type {Moment}
+ */
 const sweepingALateBill = {
   prepare: async (house) => {
     const member = /** @type {any} */ (await removing.prepare(house));
@@ -261,7 +270,7 @@ const sweepingALateBill = {
   act: (house) => house.sweep(),
 };
 
-/** A sweep that finds a seat whose window is over. @type {Moment} */
+/** A sweep that finds a retained seat whose window is over. @type {Moment} */
 const sweepingARetainedSeat = {
   prepare: async (house) => {
     const member = await removing.prepare(house);
@@ -273,10 +282,13 @@ const sweepingARetainedSeat = {
   tidy: (house) => house.sandbox.clock(-DAY * 1000),
 };
 
-/** Whose key is switched off after an outage. @type {any} */
+/** The member whose key is disabled after an outage. @type {any} */
 let held;
 
-/** The last sweep had no answer to any change of its own, and this one has a key to switch off first. @param {House} house */
+/**
+ * The last sweep got no answer to any change of its own, and this sweep first has a key to disable.
+ * @param {House} house
+ */
 async function afterAnOutage(house) {
   const held = await house.member();
   assert.equal((await house.claim(held)).status, 201);
@@ -286,7 +298,11 @@ async function afterAnOutage(house) {
   return held;
 }
 
-/** The first sweep in which upstream takes changes again, with a removal that would wait for an hour yet. @type {Moment} */
+/**
+ * The first sweep in which the upstream accepts changes again, with a removal that would have to wait for one more
+ * hour.
+ * @type {Moment}
+ */
 const sweepingAfterAnOutage = {
   prepare: async (house) => {
     const member = await sweepingARefusedRemoval.prepare(house);
@@ -299,7 +315,7 @@ const sweepingAfterAnOutage = {
   mend: (house) => house.hold(held, false),
 };
 
-/** The same, with a removed key that is to be deleted. @type {Moment} */
+/** The same, with a removed key that is due to be deleted. @type {Moment} */
 const sweepingUpAfterAnOutage = {
   ...sweepingAfterAnOutage,
   prepare: async (house) => {
@@ -308,7 +324,7 @@ const sweepingUpAfterAnOutage = {
     held = await afterAnOutage(house);
     return member;
   },
-  // What has not its turn again now has it when its hour is over.
+  // A row that is not tried again in this sweep is tried when its hour is over.
   mend: async (house) => {
     await house.hold(held, false);
     await house.pass(3600);
@@ -331,7 +347,7 @@ const sweepingAMarker = {
   },
 };
 
-/** A sweep with a day's leavings to forget, and a run of long ago. @type {Moment} */
+/** A sweep that has to forget what is a day old, and a run of long ago. @type {Moment} */
 const sweepingUp = {
   prepare: async (house) => {
     const member = await house.member();
@@ -344,7 +360,7 @@ const sweepingUp = {
   act: (house) => house.sweep(),
 };
 
-/** A claim that is the fifth doubt at once. @type {Moment} */
+/** A claim that is the fifth at the same time with an unknown outcome. @type {Moment} */
 const claimingTheFifthDoubt = {
   prepare: async (house) => {
     await house.sandbox.fault({ operation: CREATE, kind: "reset_before", times: 5 });
@@ -354,7 +370,7 @@ const claimingTheFifthDoubt = {
   act: claiming.act,
 };
 
-/** A claim that tells which account this is. @type {Moment} */
+/** A claim that shows which account this is. @type {Moment} */
 const claimingFirst = {
   prepare: async (house) => {
     await house.worker.d1("UPDATE settings SET home_workspace_id = NULL");
@@ -435,7 +451,7 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
     ["members::SIGN_IN_GUARD", audit("signed_in")],
     ["members::REFRESH", "BEFORE UPDATE OF login ON members"],
   ]));
-  // Somebody else had the login before.
+  // Another member had the login before.
   await own.member("second");
   const former = () => own.worker.d1("UPDATE members SET login = 'member', login_passed_on_at = NULL WHERE login IN ('second', 'member') AND subject <> '1000100'");
   await former();
@@ -526,7 +542,7 @@ test("switches, requests, keys, spend and signing out everywhere are written who
     ["own_keys::LIFT_GUARD", audit("hold_lifted")],
     ["own_keys::LIFT", "BEFORE DELETE ON holds"],
   ]));
-  // Somebody disables it at OpenRouter, and the night finds it.
+  // Somebody disables the key at OpenRouter, and the nightly run finds that.
   await own.twoSweeps();
   const [{ upstream_hash: hash }] = await own.generations(holder);
   await own.agesAudit(TEN_MINUTES);
@@ -574,7 +590,7 @@ test("putting a member out, blocking and leaving are done whole or not at all", 
   const blocks = (/** @type {string} */ method) => operator.call("/api/v1/admin/blocks", { method, json: { provider: "github", subject } });
   const stands = (/** @type {string} */ status) => operator.patch(`/api/v1/admin/members/${id}`, { status });
 
-  // One key that ended with a name, another that lives, a permission, and a request that is open.
+  // A named key that has ended, another key that is live, a permission, and an open request.
   assert.equal((await settings({ claims: "by_approval" })).status, 200);
   const asked = (await member.post("/api/v1/requests", { kind: "claim" })).body.request;
   assert.equal((await operator.patch(`/api/v1/admin/requests/${asked.id}`, { state: "approved" })).status, 200);
@@ -626,7 +642,7 @@ test("putting a member out, blocking and leaving are done whole or not at all", 
     ["blocks::LIFT_GUARD", audit("unblocked")],
     ["blocks::LIFT", "BEFORE DELETE ON blocks"],
   ]));
-  // An admin's hold on a key that will have ended; what the last two had under way is counted first.
+  // The next case is an admin's hold on a key that will end. First, sweeps count what the last two keys had in flight.
   assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
   const again = (await house.claim(back)).body.key;
   assert.equal((await operator.patch(`/api/v1/keys/${again.id}`, { disabled: true })).status, 200);
@@ -668,7 +684,7 @@ test("an Idempotency-Key that cannot be taken changes nothing; one whose answer 
   const state = () => house.worker.d1("SELECT (SELECT COUNT(*) FROM idempotency_keys) AS taken, (SELECT COUNT(*) FROM audit) AS audit");
   const answer = await isWhole(house, state, () => rename("first"), breaking([["idempotency::TAKE", "BEFORE INSERT ON idempotency_keys"]]));
   assert.deepEqual((await rename("first")).body, answer.body);
-  // A day later it may be another request's; what cannot be forgotten is not overwritten.
+  // A day later another request may use the same key. If the old entry cannot be deleted, it is not overwritten.
   await house.pass(2 * DAY);
   await isWhole(house, state, () => rename("second"), breaking([["idempotency::FORGET_OLD", "BEFORE DELETE ON idempotency_keys"]]));
   await house.pass(2 * DAY);
@@ -677,14 +693,14 @@ test("an Idempotency-Key that cannot be taken changes nothing; one whose answer 
   await mend(house);
   assert.deepEqual([(await rename("third")).status, (await rename("fourth")).status], [409, 422]);
   await house.pass(2 * DAY);
-  // A request that failed keeps its key where that cannot be given back, until a day is over.
+  // A failed request keeps its key until a day is over, if the key cannot be given back.
   for (const [when] of breaking([["idempotency::GIVE_BACK", "BEFORE DELETE ON idempotency_keys WHEN OLD.created_at > unixepoch() - 3600"]])) await breakAt(house, when);
   const refused = await rename("a name that is far too long ".repeat(20));
   assert.ok(refused.status >= 400 && refused.status < 500, `${refused.status} ${refused.text}`);
   await mend(house);
   assert.equal((await rename("fifth")).status, 422);
   await house.pass(2 * DAY);
-  // One that may have been done is still under way where that cannot be written down.
+  // A request that may have been carried out stays in progress, if the end of it cannot be recorded.
   await house.worker.d1("CREATE TRIGGER no_name BEFORE UPDATE OF name ON keys BEGIN SELECT RAISE(ABORT, 'broken by a test'); END");
   for (const [when] of breaking([["idempotency::LET_GO", "BEFORE UPDATE OF taken_at ON idempotency_keys WHEN NEW.taken_at = 0"]])) await breakAt(house, when);
   assert.equal((await rename("sixth")).status, 500);

@@ -1,8 +1,9 @@
-// What the tests on workerd share: one house (sandbox and built Worker) for a file, members made on the fly, a way to let
-// time pass, and the oracle, which looks at every open house after each test: a test cannot forget it.
+// What the tests on workerd share: one deployment (sandbox and built Worker) for each file, members made on demand, a
+// way to let time pass, and the oracle. The oracle checks every open deployment after each test, so that no test can
+// forget it.
 //
-// A job's clock is never later than the present, so time passes by moving the past away: every time in D1 is shifted
-// back. The upstreams keep the real time.
+// A job's clock is never later than the present, so the tests let time pass by moving the past: every time in D1 is
+// shifted back. The upstreams keep the real time.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -24,7 +25,7 @@ export { inWaves, secretsIn };
 export const TEN_MINUTES = 600;
 const NIGHT = "0 3 * * *";
 
-/** Limits that no test meets by accident; `http.test.mjs` tests the real ones. */
+/** Limits that no test reaches by accident; `http.test.mjs` tests the real ones. */
 export const UNLIMITED = Object.fromEntries(
   ["LIMIT_START", "LIMIT_CLAIM_MEMBER", "LIMIT_CLAIM_ADDRESS", "LIMIT_API"].map((name) => [name, { limit: 1_000_000 }]),
 );
@@ -34,10 +35,13 @@ export const ASSIGN = "openrouter.guardrails.assign";
 export const LIST = "openrouter.keys.list";
 export const DELETE = "openrouter.keys.delete";
 
-/** For a larger run of everything that is counted: KEYCAP_SCALE=4 npm test -- workerd. */
+/** How much larger a run of everything that is counted is: KEYCAP_SCALE=4 npm test -- workerd. */
 export const SCALE = Number(process.env.KEYCAP_SCALE ?? 1);
 
-/** Every route, and what it takes; `http.test.mjs` compares the addresses with the Worker's own table. @type {{ path: string, methods: string[], admin?: boolean }[]} */
+/**
+ * Every route with its methods; `http.test.mjs` compares the addresses with the Worker's own table.
+ * @type {{ path: string, methods: string[], admin?: boolean }[]}
+ */
 export const ROUTES = [
   { path: "/", methods: ["GET"] },
   { path: "/keys", methods: ["GET"] },
@@ -84,7 +88,7 @@ export const ROUTES = [
   { path: "/api/v1/openapi.json", methods: ["GET"] },
 ];
 
-/** Every time in the database, less those of audit rows, decisions and what has an audit row behind it. */
+/** Every time in the database, except those of audit rows, those of decisions, and those that an audit row proves. */
 const TIMES = {
   generations: ["created_at", "expires_at", "recorded_at", "ended_at", "erased_at", "erase_at", "seen_at", "next_attempt_at",
     "switch_doubted_at", "limit_sent_at", "cap_due_at", "grace_until", "usage_read_at", "usage_asked_at"],
@@ -101,14 +105,14 @@ const TIMES = {
   drift: ["first_seen_at", "last_seen_at"],
 };
 
-/** The triggers that keep times as they were; set aside while time passes. */
+/** The triggers that keep times as they are; they are removed while time passes. */
 const KEEP_TIMES = ["generations_names_fixed", "keys_end_audited", "keys_end_final"];
 
 let personas = 0;
 let holds = 0;
 let plans = 0;
 
-/** The houses that are open. @type {Set<House>} */
+/** The open deployments. @type {Set<House>} */
 const open = new Set();
 let looks = 0;
 
@@ -121,14 +125,18 @@ afterEach(async () => {
 after(() => console.log(`counted: ${looks} looks of the oracle after tests on workerd`));
 
 export class House {
-  /** Every secret that left the Worker, as the oracle found them in its answers. @type {string[]} */
+  /** Every secret that left the Worker, as the oracle found it in an answer. @type {string[]} */
   delivered = [];
-  /** Why the oracle looks away at the end of this test. */
+  /** Why the oracle does not check this deployment at the end of the test. */
   #excuse = "";
   /** Names of upstream keys that carry our marker and have no row, on purpose. @type {string[]} */
   withoutRow = [];
 
-  /** @param {Sandbox} sandbox @param {Worker} worker @param {{ line?: Line, beside?: House }} [more] line: between the two */
+  /**
+   * @param {Sandbox} sandbox
+   * @param {Worker} worker
+   * @param {{ line?: Line, beside?: House }} [more] line: between the two
+   */
   constructor(sandbox, worker, { line, beside } = {}) {
     this.sandbox = sandbox;
     this.worker = worker;
@@ -136,19 +144,26 @@ export class House {
     this.beside = beside;
   }
 
-  /** The upstreams as the Worker knows them. */
+  /** The upstreams, at the address that the Worker knows. */
   get upstream() {
     return this.line ?? this.sandbox;
   }
 
-  /** @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { doubtful?: boolean, cuttable?: boolean, beside?: House }} [options] doubtful: its database can be told to fail; cuttable: it has a line to its upstreams; beside: on the upstreams of another, which outlives it */
+  /**
+   * Opens a deployment.
+   * @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { doubtful?: boolean, cuttable?: boolean, beside?: House }}
+   *   [options]
+   * doubtful: its database can be made to fail; cuttable: a line between it and its upstreams can be cut; beside: it
+   * uses the upstreams of another deployment, which stays open longer
+   */
   static async open({ vars, rateLimits = UNLIMITED, doubtful = false, cuttable = false, beside } = {}) {
     const sandbox = beside?.sandbox ?? (await startSandbox());
     const line = cuttable ? await startLine(sandbox) : undefined;
     const around = doubtful ? inRoot("tests", "workerd", "doubtful.mjs") : undefined;
     const house = new House(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), { line, beside });
     open.add(house);
-    // The tests' databases are copies of one, which was named when it was made; two that are deployed are not.
+    // The databases of the tests are copies of one database, which was named when it was made. Real deployments have a
+    // name each.
     if (beside) await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('named', 'instance', 'instance_bound', 'test', 1);
       UPDATE instance SET name = '${sha256(house.worker.url).slice(0, 12)}', change_id = 'named'; SELECT 1`);
     return house;
@@ -165,24 +180,24 @@ export class House {
     }
   }
 
-  /** The oracle's look at the end of a test. */
+  /** The oracle's check at the end of a test. */
   async look() {
     if (this.#excuse) return;
     await this.promises();
     looks += 1;
   }
 
-  /** For a test that leaves its house broken: the oracle looks away at its end. @param {string} reason */
+  /** For a test that leaves its deployment broken: the oracle does not check it at the end. @param {string} reason */
   excuse(reason) {
     this.#excuse = reason;
   }
 
-  /** A signed-in member whom no other test has. @param {string} [persona] */
+  /** A signed-in member whom no other test uses. @param {string} [persona] */
   async member(persona = `load-${personas++}`) {
     return signIn(this.worker, this.upstream, persona);
   }
 
-  /** Several, a few at a time. @param {number} count */
+  /** Several members, made a few at a time. @param {number} count */
   async members(count) {
     return inWaves(25, count, () => this.member());
   }
@@ -192,7 +207,7 @@ export class House {
     return claim(client);
   }
 
-  /** Lets time pass for everything that D1 remembers. @param {number} seconds */
+  /** Lets time pass for everything that D1 stores. @param {number} seconds */
   async pass(seconds) {
     const triggers = await this.worker.d1("SELECT name, sql FROM sqlite_master WHERE name IN (SELECT value FROM json_each(?1))", [JSON.stringify(KEEP_TIMES)]);
     const shifts = Object.entries(TIMES).map(
@@ -204,19 +219,22 @@ export class House {
   }
 
   /**
-   * What is wrong with the database's next batches; null ends it. Only in a doubtful house.
+   * Sets what goes wrong with the database's next batches; null ends it. Only in a deployment that is `doubtful`.
    * @param {import("./doubtful.mjs").Trouble | null} trouble
    */
   async trouble(trouble) {
     await this.worker.fetch("/__database", { method: "POST", body: JSON.stringify(trouble) });
   }
 
-  /** Batches since the last word on trouble, and how many were ever held. @returns {Promise<{ batches: number, held: number }>} */
+  /**
+   * How many batches ran since the trouble was last set, and how many were ever held.
+   * @returns {Promise<{ batches: number, held: number }>}
+   */
   async batches() {
     return /** @type {any} */ ((await this.worker.fetch("/__database")).json());
   }
 
-  /** One sweep; its row in `runs`, or undefined if it began none. @param {number} [timeMs] */
+  /** Runs one sweep; returns its row in `runs`, or undefined if none began. @param {number} [timeMs] */
   async sweep(timeMs) {
     const before = await this.lastRun();
     await this.worker.cron(timeMs);
@@ -230,7 +248,11 @@ export class House {
     return run && { ...run, counts: JSON.parse(run.counts) };
   }
 
-  /** A night's run, some time after the one before. `pass` would move what the upstream does not: expiries. @returns {Promise<any>} */
+  /**
+   * Runs the nightly run, some time after the previous one. `pass` would also move times that stay at the upstream:
+   * expiries.
+   * @returns {Promise<any>}
+   */
   async night() {
     await this.worker.d1(`UPDATE generations SET recorded_at = recorded_at - 600; UPDATE sightings SET seen_at = seen_at - 600;
       UPDATE drift SET first_seen_at = first_seen_at - 600, last_seen_at = last_seen_at - 600; SELECT 1`);
@@ -239,13 +261,16 @@ export class House {
     return { ...run, counts: JSON.parse(run.counts) };
   }
 
-  /** Moves back when generations changed by the audit, which lets nobody do that. @param {number} seconds */
+  /**
+   * Moves back the times at which generations changed, in the audit, which forbids that to everybody else.
+   * @param {number} seconds
+   */
   async agesAudit(seconds) {
     const [{ sql }] = await this.worker.d1("SELECT sql FROM sqlite_master WHERE name = 'audit_never_updated'");
     await this.worker.d1(`DROP TRIGGER audit_never_updated; UPDATE audit SET at = at - ${seconds} WHERE target LIKE 'gen_%' AND at > ${seconds}; ${sql}; SELECT 1`);
   }
 
-  /** Two sweeps, ten minutes apart: after these nothing may be left of any mess. */
+  /** Runs two sweeps, ten minutes apart. After them nothing may be left of any failure. */
   async twoSweeps() {
     const outcomes = [];
     for (let n = 0; n < 2; n += 1) {
@@ -255,7 +280,11 @@ export class House {
     return outcomes;
   }
 
-  /** Whatever happened, once everything works again: two sweeps settle it, and the member has a key or may claim one. @param {Client} client */
+  /**
+   * Asserts, once everything works again, that two sweeps settle everything and that the member has a key or may claim
+   * one.
+   * @param {Client} client
+   */
   async recovers(client) {
     await this.sandbox.clearFaults();
     assert.deepEqual(await this.twoSweeps(), ["done", "done"]);
@@ -278,12 +307,12 @@ export class House {
     return this.worker.d1("SELECT g.* FROM generations g JOIN members m ON m.owner_id = g.owner_id WHERE m.public_id = ?1 ORDER BY g.id", [id]);
   }
 
-  /** The public id that the session speaks for. @param {Client} client */
+  /** The public id of the member whom the session names. @param {Client} client */
   async memberId(client) {
     return sessionOf(client).sub;
   }
 
-  /** The upstream's keys of a member that a call could be made with. @param {Client} client */
+  /** A member's upstream keys with which a call could be made. @param {Client} client */
   async working(client) {
     const names = (await this.generations(client)).map((row) => row.upstream_name);
     const { keys } = await this.sandbox.ledger();
@@ -295,7 +324,11 @@ export class House {
     return (await this.sandbox.ledger()).counts[operation] ?? 0;
   }
 
-  /** Puts a hold on a member's key, as an admin's would be, or takes all of theirs off. @param {Client} client @param {boolean} held */
+  /**
+   * Sets a hold on a member's key, as an admin would, or removes all of its holds.
+   * @param {Client} client
+   * @param {boolean} held
+   */
   async hold(client, held) {
     const key = `(SELECT g.key_id FROM generations g JOIN members m ON m.owner_id = g.owner_id WHERE m.public_id = '${await this.memberId(client)}' LIMIT 1)`;
     const change = `held-${holds++}`;
@@ -305,14 +338,14 @@ export class House {
       : `DELETE FROM holds WHERE key_id = ${key}`);
   }
 
-  /** Where a member's newest key is changed and ended. @param {Client} client */
+  /** The API's path of a member's newest key. @param {Client} client */
   async keyPath(client) {
     const sql = "SELECT k.public_id AS id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.public_id = ?1 ORDER BY k.id DESC LIMIT 1";
     const [{ id }] = await this.worker.d1(sql, [await this.memberId(client)]);
     return `/api/v1/keys/${id}`;
   }
 
-  /** How many days the keys of the default plan last from now on. @param {number} days */
+  /** Sets how many days the keys of the default plan last. @param {number} days */
   async keysLast(days) {
     const change = `plan-${plans++}`;
     await this.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'plan:default', 'plan_changed', 'test', 1);
@@ -325,7 +358,12 @@ export class House {
     await this.sandbox.clock(seconds * 1000);
   }
 
-  /** OpenRouter's management API, as whoever has the key may use it. @param {string} method @param {string} path @param {unknown} [body] */
+  /**
+   * Calls OpenRouter's management API, as anyone who has the management key can.
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} [body]
+   */
   async management(method, path, body) {
     const { OPENROUTER_API_URL, OPENROUTER_MANAGEMENT_KEY } = localVars({ origin: "", sandboxUrl: this.sandbox.url });
     const answer = await fetch(OPENROUTER_API_URL + path, {
@@ -338,13 +376,17 @@ export class House {
     return answered;
   }
 
-  /** A guardrail that lets keys have this model alone; its id. @param {string} model @returns {Promise<string>} */
+  /** Makes a guardrail that allows only this model; returns its id. @param {string} model @returns {Promise<string>} */
   async guardrail(model) {
     const { data } = await this.management("POST", "/guardrails", { name: "Models", allowed_models: [model] });
     return data.id;
   }
 
-  /** A key that carries our marker and has no row. @param {number} n @returns {Promise<{ name: string, hash: string }>} */
+  /**
+   * Makes a key that carries our marker and has no row.
+   * @param {number} n
+   * @returns {Promise<{ name: string, hash: string }>}
+   */
   async markerWithoutRow(n) {
     const [{ name: instance }] = await this.worker.d1("SELECT name FROM instance");
     const name = `keycap/${instance}/gen_${n.toString(16).padStart(24, "f")}`;
@@ -353,25 +395,25 @@ export class House {
     return { name, hash: data.hash };
   }
 
-  /** What the settings' pause would otherwise hold up: it only delays, and needs no audit row. */
+  /** Ends the pause in the settings, which would delay what follows. A pause needs no audit row. */
   async endPause() {
     await this.worker.d1("UPDATE settings SET pause_until = 0");
   }
 
-  /** Section 2 of the design, now. @param {{ settled?: boolean }} [options] */
+  /** Checks the promises of the service now. @param {{ settled?: boolean }} [options] */
   async promises(options) {
     await promises(this, options);
   }
 }
 
-/** What a session's token says, unverified. @param {Client} client */
+/** What a session's token says, without verification. @param {Client} client */
 export function sessionOf(client) {
   const token = client.cookies.get("__Host-keycap_session");
   if (!token) throw new Error("no session");
   return JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
 }
 
-/** How many answers there are of each status, and of each problem's code. @param {Answer[]} answers */
+/** Counts the answers by their status, and by the code of a problem. @param {Answer[]} answers */
 export function tally(answers) {
   /** @type {Record<string, number>} */
   const counts = {};
@@ -383,8 +425,8 @@ export function tally(answers) {
 }
 
 /**
- * Plays every cell of a grid in the first house that is free. A failure names its cell and ends its lane: what one cell
- * leaves behind would fail those after it.
+ * Plays every cell of a grid in the first deployment that is free. A failure names its cell and ends its lane, because
+ * what one cell leaves behind would make the cells after it fail.
  * @template {{ name: string }} Cell
  * @param {House[]} houses @param {Cell[]} cells @param {(house: House, cell: Cell) => Promise<void>} play
  */
