@@ -133,8 +133,9 @@ function compareMember(member) {
 const isJson = (response) => /^application\/(problem\+)?json\b/.test(response.headers.get("content-type") ?? "");
 
 /**
- * Whether something in between refused the request or answered in the service's place. A page with a 5xx status is no
- * such refusal, unless Cloudflare marks it with `cf-mitigated`: with it, the edge reports that the service failed.
+ * Whether something in between refused the request or answered in the service's place. An error page with a 5xx status
+ * is not such a refusal: with it the edge reports that the service failed. The exception is a page that Cloudflare marks
+ * with `cf-mitigated`.
  * @param {Response} response
  */
 const isRefusalBetween = (response) => response.status < 500 || response.headers.has("cf-mitigated");
