@@ -7,8 +7,8 @@ import { CREATE, House, SCALE, inWaves, secretsIn, sha256, tally } from "./suppo
 
 /**
  * Numbers of requests: claims of one member; members, the claims of each, and how many members come at a time (each
- * create has ten seconds, and with larger crowds the machine alone needs them); seats, and the members who want one;
- * claims while another one is held; rotations of one key, and rotations of one key for each member.
+ * create has ten seconds, and with a larger crowd the machine is too slow for that); seats, and the members who want
+ * one; claims while another one is held; rotations of one key, and rotations of one key for each member.
  */
 const SIZES = { claims: 200 * SCALE, members: 50 * SCALE, each: 20, together: 50, seats: 10, crowd: 100, latecomers: 20, rotations: 50 * SCALE, rotating: 50 * SCALE };
 const SEATS = `${1000 * SCALE}`;

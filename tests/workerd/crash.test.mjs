@@ -175,8 +175,8 @@ const IN_REQUESTS = [
 ];
 
 /**
- * Points of a sweep, of which only one runs at a time, and points of what is over only a day later. Each has a power
- * cut of its own.
+ * Points of a sweep, of which only one runs at a time, and points of operations that end only a day later. Each has a
+ * power cut of its own.
  * @type {Point[]}
  */
 const IN_SWEEPS = [
