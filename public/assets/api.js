@@ -134,8 +134,8 @@ const isJson = (response) => /^application\/(problem\+)?json\b/.test(response.he
 
 /**
  * Whether something in between refused the request or answered in the service's place. An error page with a 5xx status
- * is not such a refusal: with it the edge reports that the service failed. The exception is a page that Cloudflare marks
- * with `cf-mitigated`.
+ * is not such a refusal: with it the edge reports that the service failed. The exception is a page that Cloudflare
+ * marks with `cf-mitigated`.
  * @param {Response} response
  */
 const isRefusalBetween = (response) => response.status < 500 || response.headers.has("cf-mitigated");
