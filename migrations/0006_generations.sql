@@ -214,6 +214,9 @@ CREATE TRIGGER caps_follow_an_end AFTER UPDATE OF state ON generations WHEN OLD.
 
 CREATE TRIGGER caps_follow_figures AFTER UPDATE OF usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_lifetime_nano ON generations WHEN NEW.ended_at IS NOT NULL AND (NEW.usage_daily_nano IS NOT OLD.usage_daily_nano OR NEW.usage_weekly_nano IS NOT OLD.usage_weekly_nano OR NEW.usage_monthly_nano IS NOT OLD.usage_monthly_nano OR NEW.usage_lifetime_nano IS NOT OLD.usage_lifetime_nano) BEGIN UPDATE generations SET cap_due_at = COALESCE(NEW.usage_read_at, NEW.ended_at) WHERE owner_id = NEW.owner_id AND live = 1 AND id <> NEW.id; END;
 
+-- A lower limit that someone outside keycap set is the key's: during a grace, the limit of the other secret is computed again.
+CREATE TRIGGER caps_follow_a_kept_limit AFTER UPDATE OF upstream_limit_nano ON keys WHEN NEW.upstream_limit_nano < COALESCE(OLD.upstream_limit_nano, NEW.upstream_limit_nano + 1) BEGIN UPDATE generations SET cap_due_at = (SELECT a.at FROM audit a WHERE a.change_id = NEW.change_id AND a.target = NEW.public_id) WHERE key_id = NEW.id AND live = 1; END;
+
 -- A prepaid time is over for a key when OpenRouter has confirmed the window of the next plan. The same answer says what
 -- the key had spent by then. This applies to whichever statement writes it.
 CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN NEW.prepaid_reserved_nano IS NOT NULL AND NEW.limit_reset <> 'none' AND NEW.usage_lifetime_nano IS NOT NULL BEGIN UPDATE generations SET prepaid_spent_nano = prepaid_spent_nano + MAX(0, usage_lifetime_nano - lifetime_at_switch_nano), prepaid_reserved_nano = NULL WHERE id = NEW.id; END;

@@ -137,6 +137,7 @@ export const mutants = [
       "CREATE TRIGGER holds_insert_audited BEFORE INSERT ON holds WHEN 0 AND "],
   ]),
   ...inFile("migrations/0006_generations.sql", [
+    ["a lower limit that somebody else set during a grace counts for both secrets", "WHEN NEW.upstream_limit_nano < COALESCE(OLD.upstream_limit_nano, NEW.upstream_limit_nano + 1) BEGIN", "WHEN 0 BEGIN"],
     ["a prepaid time ends with the next plan's window", "CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN ", "CREATE TRIGGER prepaid_ends_with_its_window AFTER UPDATE OF limit_reset ON generations WHEN 0 AND "],
     ["a prepaid time ends with a key's last figures", "CREATE TRIGGER prepaid_ends_with_last_figures AFTER UPDATE OF usage_lifetime_nano, usage_read_at, ended_at ON generations WHEN ", "CREATE TRIGGER prepaid_ends_with_last_figures AFTER UPDATE OF usage_lifetime_nano, usage_read_at, ended_at ON generations WHEN 0 AND "],
     ["a generation has a limit of a cent or more",

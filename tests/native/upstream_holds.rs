@@ -109,6 +109,23 @@ fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
     }
 }
 
+#[test]
+fn a_limit_that_somebody_else_lowered_during_a_grace_is_the_limit_of_both_secrets() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    let told = member.post(
+        &format!("/api/v1/keys/{key}/rotate"),
+        r#"{"grace_hours":24}"#,
+    );
+    assert_eq!(told.status, 201, "{told:?}");
+    world.pass(TEN_MINUTES);
+    by_hand(&world, &json!({ "limit": 1 }));
+    sweeps(&world, 3);
+    let above = "SELECT COUNT(*) FROM generations WHERE live = 1 AND limit_nano > 1000000000";
+    assert_eq!(world.db.number(above), 0);
+    oracle::settled(&world);
+}
+
 /// Lowers a limit of ours and raises it again: the owner's own limit, or the plan's.
 fn down_and_up(world: &World, member: &Browser<'_>, key: &str, of: &str) {
     for limit in [
