@@ -388,3 +388,65 @@ fn figures_are_joined_in_the_database_as_they_are_in_the_domain() {
         assert_eq!(known, expected, "{first:?} {second:?}");
     }
 }
+
+/// An owner's first key has spent all of its day's $5, was lowered to $1 and removed when the plan gave less for a while;
+/// a sweep right after midnight by our clock, while upstream's day lasts for another minute, is about to read it again.
+fn removed_after_it_was_lowered(world: &World) -> Browser<'_> {
+    world.upstream_ahead_ms.set(-60_000);
+    let (member, key) = holder(world, None);
+    calls(world, 5.0);
+    at(world, "2026-11-21T23:40:25Z");
+    let plan = "/api/v1/admin/plans/default";
+    admin(world, "PATCH", plan, r#"{"limit_usd":"1"}"#);
+    sweeps(world, 1);
+    assert_eq!(limits(world), [1.0]);
+    admin(world, "PATCH", plan, r#"{"limit_usd":"5"}"#);
+    assert_eq!(member.delete(&key).status, 200);
+    member
+}
+
+#[test]
+fn what_a_lowered_key_had_spent_counts_where_it_is_read_again_right_after_our_midnight() {
+    for claims_before in [true, false] {
+        let world = World::new();
+        let member = removed_after_it_was_lowered(&world);
+        if claims_before {
+            assert_eq!(member.claim().status, 201);
+        }
+        at(&world, "2026-11-22T00:00:25Z");
+        assert!(world.sweep());
+        if !claims_before {
+            assert_eq!(member.claim().status, 201);
+        }
+        world.spends_all();
+        assert_eq!(spent(&world, DAY), 5.0, "{claims_before}");
+        // Upstream's day has begun too.
+        sweeps(&world, 1);
+        world.spends_all();
+        assert_eq!(spent(&world, DAY), 5.0, "{claims_before}");
+        oracle::always(&world);
+    }
+}
+
+#[test]
+fn what_a_lowered_key_had_spent_counts_in_a_run_that_was_due_before_midnight() {
+    let world = World::new();
+    let member = removed_after_it_was_lowered(&world);
+    let told = member.claim();
+    assert_eq!(told.status, 201);
+    let key = key_in(&told.json());
+    // Its cap is looked at, and cannot be said.
+    let raises = key.replace("/api/v1/", "/api/v1/admin/") + "/raises";
+    world.add_fault(
+        "openrouter.keys.update",
+        "error_before",
+        json!({ "times": 0 }),
+    );
+    admin(&world, "POST", &raises, r#"{"amount_usd":"1"}"#);
+    world.sandbox.borrow_mut().clear_faults();
+    at(&world, "2026-11-22T00:00:25Z");
+    assert!(world.sweep_at(Timestamp::parse("2026-11-21T23:59:50Z").unwrap()));
+    world.spends_all();
+    assert_eq!(spent(&world, DAY), 6.0);
+    oracle::always(&world);
+}

@@ -114,11 +114,11 @@ pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> Nano
     let is_early = begun(reset, now) == WindowStart::Unsure;
     left(allowed, siblings, |sibling| match sibling.ended_at {
         Some(ended) if ended < before => NanoUsd::ZERO,
+        // A figure of since then may be of either window.
         Some(ended) if is_early && ended < began => {
-            let known = sibling.usage.filter(|usage| usage.read_at < began);
-            counted(reset, sibling, known)
+            counted(reset, sibling, sibling.usage, Some(began))
         }
-        _ => counted(reset, sibling, sibling.usage),
+        _ => counted(reset, sibling, sibling.usage, None),
     })
 }
 
@@ -206,24 +206,32 @@ pub fn not_before(reset: LimitReset, due: Timestamp, now: Timestamp) -> Timestam
 fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
     let began = reset.starts(at);
     let by_any_clock = began.plus(-SKEW_SECS);
-    let is_of_it =
-        |usage: &Spend| usage.read_at >= by_any_clock && reset.starts(usage.read_at) <= began;
+    let known = sibling.usage.filter(|usage| usage.read_at >= by_any_clock);
     match sibling.ended_at {
         Some(ended) if ended < by_any_clock => NanoUsd::ZERO,
-        _ => counted(reset, sibling, sibling.usage.filter(is_of_it)),
+        _ => counted(reset, sibling, known, reset.resets_at(at)),
     }
 }
 
 /// What a sibling is counted as, by what is known of the window. One that lives may still spend all of its limit, and has
 /// spent what was read: a limit that was lowered says nothing about what was spent before. One that is dead has spent what
-/// was read since. Where that is not known, both at their worst.
-fn counted(reset: LimitReset, sibling: &Sibling, known: Option<Spend>) -> NanoUsd {
+/// was read since. Where that is not known, both at their worst. What was read from `until` on may be of the window after
+/// it: it is no evidence that less was spent, and by upstream's clock perhaps that more was.
+fn counted(
+    reset: LimitReset,
+    sibling: &Sibling,
+    known: Option<Spend>,
+    until: Option<Timestamp>,
+) -> NanoUsd {
     let since_prepaid = |amount: NanoUsd| match reset {
         LimitReset::None => amount.minus(sibling.before_prepaid),
         _ => amount,
     };
     let used = known.map_or(NanoUsd::ZERO, |usage| since_prepaid(usage.of(reset)));
-    let is_final = |usage: &Spend| sibling.ended_at.is_some_and(|ended| usage.read_at >= ended);
+    let is_final = |usage: &Spend| {
+        sibling.ended_at.is_some_and(|ended| usage.read_at >= ended)
+            && until.is_none_or(|until| usage.read_at < until)
+    };
     if known.as_ref().is_some_and(is_final) {
         return used;
     }
@@ -275,6 +283,13 @@ mod tests {
         }
     }
 
+    fn lowered(cap: &str, sibling: Sibling) -> Sibling {
+        Sibling {
+            cap: usd(cap),
+            ..sibling
+        }
+    }
+
     fn grants(limit: &str, reset: LimitReset, keys: i64) -> Grants {
         Grants {
             plan_limit: usd(limit),
@@ -318,6 +333,14 @@ mod tests {
             (vec![dead("2026-11-20T23:59:40Z", Some(("0", noon)))], "5"),
             // Over in this day, and read in none of its windows.
             (vec![dead(noon, Some(("0", "2026-11-22T01:00:00Z")))], "0"),
+            // Lowered below what it had spent, which was read later still: by upstream's clock perhaps in this day.
+            (
+                vec![lowered(
+                    "1",
+                    dead(noon, Some(("4", "2026-11-22T00:00:05Z"))),
+                )],
+                "1",
+            ),
             (
                 vec![
                     dead(noon, Some(("4", later))),
@@ -434,6 +457,12 @@ mod tests {
         assert_eq!(certain(allowed, &[late], now), usd("1"));
         assert_eq!(share(allowed, &[late], now), usd("1"));
         assert_eq!(share(allowed, &[late], now.plus(90)), usd("1"));
+        // Read again right after the boundary, by upstream's clock perhaps before it: its limit counts, and what it spent.
+        for (cap, used, left) in [("5", "0", "0"), ("1", "4", "1"), ("1", "0", "4")] {
+            let read = dead("2026-11-20T23:50:00Z", Some((used, "2026-11-21T00:00:25Z")));
+            let early = share(allowed, &[lowered(cap, read)], now);
+            assert_eq!(early, usd(left), "{cap} {used}");
+        }
         // Read again, and nothing is in upstream's window: that has begun, or nothing was ever spent.
         let read_again = dead("2026-11-20T23:50:00Z", Some(("0", "2026-11-21T00:10:00Z")));
         assert_eq!(share(allowed, &[read_again], now.plus(600)), usd("5"));
