@@ -410,7 +410,8 @@ fn whatever_they_do_no_more_is_spent_than_was_given() {
         "counted: {} sequences of {STEPS} steps: {mints} keys, {calls} model calls, {between} times between effects, {exhausted} limits used up, {not_ours} calls by what somebody else gave",
         seeds.len()
     );
-    if seeds.len() > 1 {
+    // In a few of them, something may well not happen at all.
+    if seeds.len() >= SEQUENCES / PART {
         let few = seeds.len();
         assert!(
             mints > few && calls > few && exhausted > few && between > few && not_ours > 0,
