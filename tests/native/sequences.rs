@@ -134,6 +134,7 @@ impl Play {
         self.world.effects.plan(&[]);
         let troubled = luck.is_some() || self.troubles() > troubles;
         self.world.lets_go_what_could_not_be_read(troubled);
+        self.world.what_somebody_did_stands();
         let Poll::Ready(told) = polled else {
             let fate = luck.map(|(_, fate)| fate);
             self.done = String::from("cut");

@@ -215,12 +215,8 @@ impl World {
         }
     }
 
-    /// Checks that what they disabled is still disabled and that what they lowered has no higher limit. Forgets what
-    /// they enabled or raised once keycap has corrected it.
-    pub fn what_somebody_did_stands(&self) {
-        if self.by_hand.borrow().is_empty() {
-            return;
-        }
+    /// Forgets what they enabled or raised once keycap has corrected it.
+    fn forget_what_is_mended(&self) {
         let of = |hash: &str| self.upstream_key(hash).zip(self.row_of(hash));
         let mut hands = self.by_hand.borrow_mut();
         hands.enabled.retain(|hash| {
@@ -232,6 +228,16 @@ impl World {
         hands
             .emptied
             .retain(|hash| of(hash).is_some_and(|(key, _)| key.limit == Some(Usd::ZERO)));
+    }
+
+    /// What somebody disabled is disabled, and what they lowered has no higher limit.
+    pub fn what_somebody_did_stands(&self) {
+        if self.by_hand.borrow().is_empty() {
+            return;
+        }
+        self.forget_what_is_mended();
+        let of = |hash: &str| self.upstream_key(hash).zip(self.row_of(hash));
+        let mut hands = self.by_hand.borrow_mut();
         hands.disabled.retain(|hash, _| {
             let Some((key, row)) = of(hash).filter(|(_, row)| row.is_live()) else {
                 return false;
@@ -288,9 +294,9 @@ impl World {
     }
 
     /// What is left of the limit that keycap gave a key, as far as OpenRouter has counted the spend. `None` if nobody
-    /// else gave the key more.
+    /// else gave the key more. Something of keycap's may be in flight, of which the row says nothing yet.
     pub fn left_of_ours(&self, hash: &str) -> Option<Usd> {
-        self.what_somebody_did_stands();
+        self.forget_what_is_mended();
         let is_enabled = self.by_hand.borrow().enabled(hash);
         let is_raised = self.by_hand.borrow().raised(hash);
         if !is_enabled && !is_raised {
