@@ -450,3 +450,19 @@ fn what_a_lowered_key_had_spent_counts_in_a_run_that_was_due_before_midnight() {
     assert_eq!(spent(&world, DAY), 6.0);
     oracle::always(&world);
 }
+
+#[test]
+fn what_a_lowered_key_spent_yesterday_takes_nothing_from_another_key_of_today() {
+    let world = World::new();
+    let two = r#"{"name":"two","limit_usd":"5","limit_reset":"daily","max_active_keys":2,"expiry_days":90}"#;
+    admin(&world, "POST", "/api/v1/admin/plans", two);
+    let (member, key) = holder(&world, Some("two"));
+    let raises = key.replace("/api/v1/", "/api/v1/admin/") + "/raises";
+    let body = json!({ "amount_usd": "5", "until": "2026-11-22T00:00:00Z" }).to_string();
+    admin(&world, "POST", &raises, &body);
+    calls(&world, 9.9);
+    does(&member, &format!("{key}/limit"), r#"{"limit_usd":"0.01"}"#);
+    at(&world, "2026-11-22T02:00:00Z");
+    does(&member, "/api/v1/keys", r#"{"name":"other"}"#);
+    assert_eq!(limits(&world), [0.01, 5.0]);
+}
