@@ -466,3 +466,16 @@ fn what_a_lowered_key_spent_yesterday_takes_nothing_from_another_key_of_today() 
     does(&member, "/api/v1/keys", r#"{"name":"other"}"#);
     assert_eq!(limits(&world), [0.01, 5.0]);
 }
+
+#[test]
+fn of_a_key_removed_just_before_midnight_its_last_figure_counts_and_not_all_of_its_limit() {
+    let world = World::new();
+    let (member, key) = holder(&world, None);
+    at(&world, "2026-11-21T23:59:30Z");
+    calls(&world, 2.0);
+    assert_eq!(member.delete(&key).status, 200);
+    // By upstream's clock it may have been spent in this day.
+    at(&world, "2026-11-22T01:30:00Z");
+    assert_eq!(member.claim().status, 201);
+    assert_eq!(limits(&world).last(), Some(&3.0));
+}
