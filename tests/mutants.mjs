@@ -515,6 +515,7 @@ export const mutants = [
     ["a temporary raise ends for a fresh key too", "        due: grants.not_after_a_raise(reset),", "        due: reset,"],
   ]),
   ...inFile("src/app/sync/limit.rs", [
+    ["a limit that somebody else lowered is not raised where nothing is left to spend", "        limit.min(basis.limit)\n", "        limit\n"],
     ["a higher limit requires evidence from OpenRouter", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
     ["a key beyond the plan's quota gets no higher limit", "    if basis.put_off {\n", "    if false {\n"],
     ["a key with less than a cent left is disabled", "        exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,", "        exhausted: false,"],

@@ -479,3 +479,19 @@ fn of_a_key_removed_just_before_midnight_its_last_figure_counts_and_not_all_of_i
     assert_eq!(member.claim().status, 201);
     assert_eq!(limits(&world).last(), Some(&3.0));
 }
+
+#[test]
+fn what_somebody_lowered_below_the_spend_before_prepaying_is_not_raised_to_it() {
+    let world = World::new();
+    let (member, key) = holder(&world, None);
+    calls(&world, 5.0);
+    assign(&world, &member, "prepaid");
+    assert_eq!(limits(&world), [5.0]);
+    let hash = world.usable()[0].hash.clone();
+    at(&world, "2026-11-21T13:00:00Z");
+    world.somebody_changes(&hash, &json!({ "limit": 4.987 }));
+    sweeps(&world, 1);
+    does(&member, &format!("{key}/limit"), r#"{"limit_usd":"0.01"}"#);
+    sweeps(&world, 2);
+    assert_eq!(limits(&world), [4.987]);
+}

@@ -263,9 +263,17 @@ fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         _ => NanoUsd::ZERO,
     };
     let least = amount.floored() < NanoUsd::CENT;
+    // A limit is never zero. A limit of a whole life is never above what was spent before the owner began to prepay.
+    let limit = base.plus(amount).floored().max(NanoUsd::CENT);
+    // Someone outside keycap may have lowered the limit below that. It is not raised then, since nothing is left to spend.
+    let is_of_life = reset == LimitReset::None && basis.limit_reset == LimitReset::None;
+    let limit = if least && is_of_life {
+        limit.min(basis.limit)
+    } else {
+        limit
+    };
     Cap {
-        // Never a limit of nothing; and where a whole life counts, nothing above what was spent before it was paid for.
-        limit: base.plus(amount).floored().max(NanoUsd::CENT),
+        limit,
         limit_reset: reset,
         exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
         next: basis.grants.not_after_a_raise(next),
