@@ -5,24 +5,18 @@
 //! but their exact opening word.
 
 mod forms;
+mod problem;
+mod published;
 mod reader;
 
-use crate::domain::policy::plan_seed::PlanSeed;
-use crate::ports::upstreams::{OAuthApp, Upstreams};
-use url::Url;
-
+pub use crate::config::problem::Problem;
+pub use crate::config::published::Published;
 use crate::config::reader::SettingsReader;
-
 use crate::domain::key::secret::Secret;
 use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::Origin;
-
-/// What is wrong with one setting. Names the variable, never its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Problem {
-    pub setting: &'static str,
-    pub problem: &'static str,
-}
+use crate::domain::policy::plan_seed::PlanSeed;
+use crate::ports::upstreams::{OAuthApp, Upstreams};
 
 pub struct Config {
     /// `PUBLIC_ORIGIN`: the only source of our own URLs. Required.
@@ -47,16 +41,6 @@ pub struct Config {
     pub published: Published,
     /// Settings that are missing or shut a gate by being malformed, for the log and the health route.
     pub closed_by: Vec<Problem>,
-}
-
-/// What the pages tell of this installation beside its rules.
-pub struct Published {
-    /// `EXAMPLE_MODEL`: the model that examples name.
-    pub example_model: String,
-    /// `SOURCE_URL`: where the code is; no link without.
-    pub source_url: Option<Url>,
-    /// `SECURITY_CONTACT`: there is a security.txt only with it.
-    pub security_contact: Option<Url>,
 }
 
 impl Config {

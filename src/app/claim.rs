@@ -32,9 +32,10 @@ use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::audit;
 use crate::store::idempotency::Taking;
+use crate::store::keys::attempt::{Attempt, Minted, NewKey};
 use crate::store::keys::cards::{Card, Issue};
-use crate::store::keys::claims::{self, Attempt, ClaimDecision, NewKey};
-use crate::store::keys::mints::{self, Minted, Recorded};
+use crate::store::keys::claims::{self, ClaimDecision};
+use crate::store::keys::mints::{self, Recorded};
 use crate::upstream::openrouter::{self, Created, UpstreamRefusal, UpstreamReply};
 
 /// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.

@@ -10,7 +10,7 @@ use crate::crypto::{pseudonym, random};
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::identity::Status;
 use crate::domain::people::session::Session;
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::members::offboard::{self, Leaving, StatusChange};
 use crate::store::members::{self, roster};
 

@@ -29,11 +29,12 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::DbError;
 use crate::store::idempotency::Taking;
+use crate::store::keys::attempt::{Attempt, Rotation};
 use crate::store::keys::cards::{self, Card};
-use crate::store::keys::claims::{Attempt, ClaimDecision};
-use crate::store::keys::generations::Due;
+use crate::store::keys::claims::ClaimDecision;
+use crate::store::keys::due::Due;
 use crate::store::keys::holds::Switch;
-use crate::store::keys::rotations::{self, OldSecret, Rotation, RotationFacts, StepResult};
+use crate::store::keys::rotations::{self, OldSecret, RotationFacts, StepResult};
 use crate::store::keys::successors;
 use crate::upstream::openrouter::{self, UpstreamReply};
 

@@ -2,7 +2,9 @@
 
 use url::Url;
 
-use crate::config::{Problem, Published, forms};
+use crate::config::forms;
+use crate::config::problem::Problem;
+use crate::config::published::Published;
 use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
 use crate::domain::policy::gate::ClaimTerms;

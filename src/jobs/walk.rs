@@ -11,7 +11,7 @@ use crate::app::context::App;
 use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
 use crate::jobs::run::Run;
-use crate::store::keys::generations::Place;
+use crate::store::keys::due::Place;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
 /// A sweep looks this much further back than the last clean one began, in seconds.

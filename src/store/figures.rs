@@ -1,9 +1,8 @@
 //! Joins a new reading of a key's spend with the known figures, in SQL. The known spend of a window never falls while
 //! that window lasts, whichever reading is stored last: a key never counts as having spent less than it has.
 
-use crate::domain::money::budget::SURE_SECS;
 use crate::domain::money::spend::Spend;
-use crate::domain::time::period::LimitReset;
+use crate::domain::time::period::{LimitReset, SURE_SECS};
 use crate::ports::SqlValue;
 
 /// Sets the figure of one window, in `$column`. The figure of the new reading, `$figure`, replaces the known one if the

@@ -11,7 +11,7 @@ use crate::domain::policy::quota::IDEMPOTENCY_KEYS_A_DAY;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError};
-use crate::store::keys::mints::RECORD_WITHIN_SECS;
+use crate::store::keys::time_limits::RECORD_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 

@@ -28,7 +28,7 @@ macro_rules! written {
     };
 }
 
-/// The JSON members of a [`Due`](crate::store::keys::generations::Due), for the generation `n`.
+/// The JSON members of a [`Due`](crate::store::keys::due::Due), for the generation `n`.
 macro_rules! due {
     () => {
         "'public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,

@@ -8,8 +8,9 @@ use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{self, Grants, Sibling};
 use crate::domain::policy::gate::{Refusal, first_refusal};
 use crate::domain::time::Timestamp;
-use crate::domain::time::period::LimitReset;
-use crate::store::keys::claims::{Attempt, ClaimDecision};
+use crate::domain::time::period::{LimitReset, SKEW_SECS};
+use crate::store::keys::attempt::Attempt;
+use crate::store::keys::claims::ClaimDecision;
 
 /// What a fresh key gets of its window.
 pub struct MintLimit {
@@ -53,7 +54,7 @@ pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> MintLimit
     let less = cap < allowed.key;
     let reset = match budget::due_after_reset(allowed.limit_reset, now) {
         _ if !less => None,
-        Some(_) if waits => Some(now.max(allowed.limit_reset.starts(now).plus(budget::SKEW_SECS))),
+        Some(_) if waits => Some(now.max(allowed.limit_reset.starts(now).plus(SKEW_SECS))),
         due => due,
     };
     MintLimit {

@@ -9,7 +9,7 @@ use crate::crypto::random;
 use crate::domain::id::IdKind;
 use crate::domain::key::mint::{Echo, MintSpec};
 use crate::domain::key::purge::Removed;
-use crate::store::keys::claims::Attempt;
+use crate::store::keys::attempt::Attempt;
 use crate::store::keys::generations;
 use crate::store::keys::mints;
 use crate::upstream::openrouter::{self, UpstreamReply};

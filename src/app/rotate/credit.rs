@@ -5,7 +5,8 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::rotate::count_old_as;
 use crate::domain::money::spend::Spend;
-use crate::store::keys::claims::{self, Attempt};
+use crate::store::keys::attempt::Attempt;
+use crate::store::keys::claims;
 
 /// Where nothing is left of what was paid, there is no chance of a mint, and no row is made for one.
 pub(crate) async fn is_left(app: &App, attempt: &Attempt, spent: &Spend) -> Result<(), Error> {

@@ -11,8 +11,8 @@ use crate::app::sync::upstream_changes::Look;
 use crate::domain::people::session::Session;
 use crate::domain::policy::quota::LEAK_REPORTS_A_DAY;
 use crate::store::idempotency::Taking;
-use crate::store::keys::claims::Attempt;
-use crate::store::keys::rotations::{self, Rotation, RotationFacts};
+use crate::store::keys::attempt::{Attempt, Rotation};
+use crate::store::keys::rotations::{self, RotationFacts};
 use crate::store::members::Member;
 
 /// Puts a leaked key off, whatever else stands, and replaces it where that may be.

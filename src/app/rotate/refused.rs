@@ -4,8 +4,8 @@ use crate::app::claim;
 use crate::app::error::Error;
 use crate::domain::key::rotation::ROTATIONS_A_DAY;
 use crate::domain::time::period::LimitReset;
-use crate::store::keys::claims::Attempt;
-use crate::store::keys::rotations::{Gates, Rotation};
+use crate::store::keys::attempt::{Attempt, Rotation};
+use crate::store::keys::rotations::Gates;
 
 /// Why the key is not replaced, in the order in which it would be mended.
 pub fn refusal(attempt: &Attempt, rotation: &Rotation, gates: &Gates) -> Error {

@@ -10,7 +10,7 @@ use crate::app::context::App;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
 use crate::ports::DbError;
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::keys::missing;
 use crate::upstream::openrouter::UpstreamReply;
 use crate::upstream::openrouter::workspaces;

@@ -13,7 +13,7 @@ use crate::domain::id::IdKind;
 use crate::domain::time::earliest;
 use crate::ports::DbError;
 use crate::store::budget::limits::Basis;
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::keys::guardrails as rows;
 use crate::store::keys::guardrails::PendingGuardrail;
 use crate::upstream::openrouter::guardrails::{AssignmentChange, Listed, change, of_key, read};

@@ -7,13 +7,13 @@ use crate::app::sync::guardrail;
 use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes::{self, Look, Noticed};
 use crate::domain::money::NanoUsd;
-use crate::domain::money::budget::{self, SKEW_SECS, WindowStart};
+use crate::domain::money::budget::{self, WindowStart};
 use crate::domain::money::spend::Spend;
-use crate::domain::time::period::LimitReset;
+use crate::domain::time::period::{LimitReset, SKEW_SECS};
 use crate::domain::time::{Timestamp, earliest};
 use crate::ports::DbError;
 use crate::store::budget::limits::{self, AGAIN_SECS, Basis};
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::keys::retained;
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 

@@ -14,8 +14,10 @@ use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::budget::limits::{self, Agreed, Basis};
-use crate::store::keys::generations::{self, Due};
+use crate::store::keys::due::Due;
+use crate::store::keys::generations;
 use crate::store::keys::holds::{self, PendingSwitch, Switch, SwitchInFlight};
+use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::upstream::openrouter::{self, Done, UpstreamRefusal, UpstreamReply};
 
 /// Failed tries to read what a key has spent, before it is ended without.
@@ -241,7 +243,7 @@ impl Removal {
 /// Whether there are figures to wait for. A stray has none; and where a switch may land yet, the key may come on again
 /// after them.
 fn has_figures(app: &App, due: &Due) -> bool {
-    let lands = |at: Timestamp| at > app.now().plus(-generations::LANDS_WITHIN_SECS);
+    let lands = |at: Timestamp| at > app.now().plus(-LANDS_WITHIN_SECS);
     due.delivered && !due.doubted_at.is_some_and(lands)
 }
 

@@ -12,7 +12,7 @@ use crate::domain::key::drift::{Drift, ObservedKey, Remedy, allows_less, drift, 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::ports::DbError;
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::keys::upstream_holds::{self, Sight};
 use crate::store::ops::drift as rows;
 use crate::store::ops::drift::ComparedRow;

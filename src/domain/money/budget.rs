@@ -2,13 +2,9 @@
 
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
-use crate::domain::time::period::LimitReset;
+use crate::domain::time::period::{LimitReset, SKEW_SECS, SURE_SECS};
 use crate::domain::time::{Timestamp, earliest};
 
-/// A window counts as begun only this long after our clock says so, in seconds.
-pub const SKEW_SECS: i64 = 120;
-/// … and this long after, whatever upstream's figures show: no two clocks are an hour apart.
-pub const SURE_SECS: i64 = 3_600;
 /// A raise that ends about a midnight ends this long before it, in seconds: two runs of the sweep and the clocks' difference,
 /// so that its limit is lowered before the next window opens.
 const RAISE_ENDS_SECS: i64 = 2 * 600 + SKEW_SECS;

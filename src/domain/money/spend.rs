@@ -1,9 +1,8 @@
 //! What a key has spent, as upstream told it at one moment, and what that says about the window now.
 
 use crate::domain::money::NanoUsd;
-use crate::domain::money::budget::SURE_SECS;
 use crate::domain::time::Timestamp;
-use crate::domain::time::period::LimitReset;
+use crate::domain::time::period::{LimitReset, SURE_SECS};
 
 /// Spend of the UTC day, week and month that `read_at` falls into, and of the key's whole life: credits and BYOK together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,6 +30,13 @@ pub struct ClaimTerms {
     pub upstream_terms_waived: bool,
 }
 
+/// What configuration has to say, as the guards bind it.
+#[derive(Clone)]
+pub struct ClaimPolicy {
+    pub terms: ClaimTerms,
+    pub public_origin: String,
+}
+
 /// The length of time in which `CLAIMS_PER_HOUR` counts, in seconds.
 pub const HOUR_SECS: i64 = 3_600;
 

@@ -5,6 +5,11 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime};
 
 use crate::domain::time::Timestamp;
 
+/// A window counts as begun only this long after our clock says so, in seconds.
+pub const SKEW_SECS: i64 = 120;
+/// … and this long after, whatever upstream's figures show: no two clocks are an hour apart.
+pub const SURE_SECS: i64 = 3_600;
+
 /// When the window of a key's limit starts again. The names are those of OpenRouter's `limit_reset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -15,7 +15,7 @@ use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::access::quotas;
 use crate::store::budget::allowances::{self, OwnerLookup, Preference};
-use crate::store::keys::claims::NewKey;
+use crate::store::keys::attempt::NewKey;
 
 body! {
     struct CreateKeyRequest {

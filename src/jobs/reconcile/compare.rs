@@ -14,7 +14,7 @@ use crate::jobs::reconcile::{Cursor, JOB};
 use crate::jobs::run::Run;
 use crate::jobs::sweep::strays;
 use crate::jobs::sweep::{self, Halt};
-use crate::store::keys::generations::Place;
+use crate::store::keys::due::Place;
 use crate::store::ops::drift as rows;
 use crate::store::ops::drift::ComparedRow;
 use crate::upstream::openrouter::{Listed, UpstreamRefusal, UpstreamReply};

@@ -8,7 +8,8 @@ use crate::app::sync::switch::{self, READS_OF_SPEND, Removal};
 use crate::jobs::run::{Run, change};
 use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::ports::DbError;
-use crate::store::keys::generations::{self, Due};
+use crate::store::keys::due::Due;
+use crate::store::keys::generations;
 use crate::upstream::openrouter::{self, SpendBody, UpstreamRefusal, UpstreamReply};
 
 /// A revoke that failed this often is `stuck`.

@@ -8,7 +8,7 @@ use crate::app::sync::switch::SwitchOutcome;
 use crate::jobs::run::Run;
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
 use crate::jobs::sweep::{Halt, JOB, SweepCounts};
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply};
 
 /// One cap.

@@ -15,7 +15,7 @@ use crate::jobs::run::Run;
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
 use crate::jobs::sweep::strays::keep_what_others_did;
 use crate::jobs::sweep::{Halt, JOB, SweepCounts};
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::keys::holds::{self, Switch};
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 

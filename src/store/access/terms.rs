@@ -3,7 +3,7 @@
 
 use crate::domain::policy::terms::REVISION;
 use crate::ports::Stmt;
-use crate::store::keys::claims::Attempt;
+use crate::store::keys::attempt::Attempt;
 
 statements! {
     ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)

@@ -4,11 +4,8 @@
 //! The batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
 //! change_id is there. So it may be sent twice, and a lost answer is settled by sending it again.
 
-use crate::domain::id::PublicId;
-use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{Grants, Sibling};
-use crate::domain::people::session::Session;
-use crate::domain::policy::gate::{ATTEMPTS_A_DAY, ClaimFacts, ClaimTerms, HOUR_SECS};
+use crate::domain::policy::gate::{ATTEMPTS_A_DAY, ClaimFacts, HOUR_SECS};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
@@ -16,9 +13,8 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::access::facts::{FactsRow, PolicyRow, SeatsRow};
 use crate::store::access::terms;
 use crate::store::budget_sql::{GrantsRow, SiblingRow, siblings_since};
-use crate::store::idempotency::Taking;
+use crate::store::keys::attempt::Attempt;
 use crate::store::keys::cards::{self, Card};
-use crate::store::keys::rotations::Rotation;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::rows_of;
@@ -123,39 +119,6 @@ statements! {
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
         LEFT JOIN generations own ON own.public_id = ?3 LEFT JOIN keys k ON k.id = own.key_id
         WHERE g.public_id = ?1");
-}
-
-/// One try to claim: who asks, under which terms, and the fresh ids it would use.
-pub struct Attempt {
-    pub session: Session,
-    pub change: PublicId,
-    pub key: PublicId,
-    pub generation: PublicId,
-    pub nonce: String,
-    /// The request came with an Idempotency-Key.
-    pub taking: Option<Taking>,
-    /// A further key; `None` claims the one that everybody may.
-    pub create: Option<NewKey>,
-    /// The claim brings the acceptance of the terms in force along.
-    pub accepts_terms: bool,
-    /// It makes the next generation of a key that is there, instead of the first of the claimed one.
-    pub rotation: Option<Rotation>,
-    pub house: ClaimPolicy,
-    pub now: Timestamp,
-}
-
-/// A key that its owner asks for beside the claimed one.
-pub struct NewKey {
-    pub name: String,
-    /// Less than the plan gives.
-    pub own_limit: Option<NanoUsd>,
-}
-
-/// What configuration has to say, as the guards bind it.
-#[derive(Clone)]
-pub struct ClaimPolicy {
-    pub terms: ClaimTerms,
-    pub public_origin: String,
 }
 
 /// What the database decided, and what it knew.

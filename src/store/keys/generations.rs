@@ -7,8 +7,10 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
 use crate::store::figures;
+use crate::store::keys::due::{BATCH, Due, Place};
 use crate::store::keys::retained::{self, RetainedKey};
 use crate::store::keys::successors;
+use crate::store::keys::time_limits::{LANDS_WITHIN_SECS, RECORD_WITHIN_SECS};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::read_all;
@@ -16,13 +18,9 @@ use crate::store::query::rows_of;
 
 /// A mint whose request has long been answered: nobody waits for it any more. Later than the last moment at which it
 /// may still be recorded.
-const FENCE_AFTER_SECS: i64 = 2 * crate::store::keys::mints::RECORD_WITHIN_SECS;
-/// A create that has not landed this long after it was sent is waited for no longer.
-pub const LANDS_WITHIN_SECS: i64 = 300;
+const FENCE_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
 /// A key's own clock and ours may differ by this much.
 const EXPIRES_AFTER_SECS: i64 = 300;
-/// Rows of each kind that one run takes up.
-pub(crate) const BATCH: i64 = 200;
 /// Seats that one run frees.
 const SEATS: i64 = 1_000;
 /// Workspaces that are walked in turn.
@@ -134,32 +132,6 @@ statements! {
         RETURNING json_object('id', id)";
 
     TARGETS = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = ?1";
-}
-
-from_json! {
-    /// A row that wants something done upstream.
-    #[derive(Clone, Debug)]
-    pub struct Due {
-        pub public_id: String,
-        pub upstream_hash: Option<String>,
-        pub workspace_id: Option<String>,
-        pub attempts: i64,
-        /// Its secret was given out: it may have spent.
-        pub delivered: bool,
-        /// When a switch was sent whose outcome is not known.
-        pub doubted_at: Option<Timestamp>,
-    }
-}
-
-from_json! {
-    /// A workspace to walk.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct Place {
-        /// `None` is the account's default.
-        pub workspace_id: Option<String>,
-        /// Something there waits for evidence.
-        pub unsettled: bool,
-    }
 }
 
 /// What there is to do now.

@@ -3,7 +3,7 @@
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
-use crate::store::keys::generations::LANDS_WITHIN_SECS;
+use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;

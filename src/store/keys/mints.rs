@@ -3,19 +3,16 @@
 //! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again.
 
 use crate::domain::id::PublicId;
-use crate::domain::key::generation::GenerationState;
-use crate::domain::money::NanoUsd;
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::audit;
-use crate::store::keys::claims::Attempt;
+use crate::store::keys::attempt::{Attempt, Minted};
 use crate::store::keys::successors;
+use crate::store::keys::time_limits::RECORD_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-/// A mint that takes longer than this is not recorded any more: its request has long been answered.
-pub const RECORD_WITHIN_SECS: i64 = 60;
 /// This many doubtful mints …
 const DOUBTS: i64 = 5;
 /// … within this many seconds close the reservation guard for everybody …
@@ -92,28 +89,6 @@ statements! {
           WHERE unsettled = 1 AND state = 'verifying' AND created_at > ?2 LIMIT ?3)) >= ?3";
 
     PAUSE = "UPDATE settings SET pause_until = MAX(pause_until, ?1)";
-}
-
-/// A mint whose echo was checked, to be recorded.
-pub struct Minted<'a> {
-    pub attempt: &'a Attempt,
-    /// The change that records it, and the one that gives it up should a gate have closed.
-    pub record: PublicId,
-    pub abandon: PublicId,
-    pub upstream_hash: String,
-    pub secret_sha256: String,
-    pub label: Option<String>,
-    pub workspace_id: Option<String>,
-    /// That workspace is the account's default.
-    pub is_home: bool,
-    pub limit: NanoUsd,
-    /// What upstream has confirmed it is held to.
-    pub guardrail_id: Option<&'a str>,
-    /// `active`, or `disabled` where nothing is left to spend.
-    pub state: GenerationState,
-    /// When its cap is to be computed anew.
-    pub cap_due_at: Option<Timestamp>,
-    pub now: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

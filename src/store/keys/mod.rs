@@ -1,7 +1,9 @@
 //! The statements about keys and their generations.
 
+pub mod attempt;
 pub mod cards;
 pub mod claims;
+pub mod due;
 pub mod generations;
 pub mod guardrails;
 pub mod holds;
@@ -13,4 +15,5 @@ pub mod retained;
 pub mod rotations;
 pub mod strays;
 pub mod successors;
+pub mod time_limits;
 pub mod upstream_holds;

@@ -9,7 +9,7 @@ use crate::domain::policy::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, Sql, SqlValue, Stmt};
 use crate::store::keys::cards::{self, Card};
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::members;
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;

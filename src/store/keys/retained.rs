@@ -11,13 +11,11 @@ use crate::domain::time::period::LimitReset;
 use crate::ports::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit;
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::{BATCH, Due};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::rows_of;
 
-/// Rows that one run takes up.
-const BATCH: i64 = 200;
 /// Keys of one owner that are asked for evidence in one turn.
 const AT_ONCE: i64 = 3;
 

@@ -14,19 +14,17 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, Rows, Stmt};
 use crate::store::figures;
+use crate::store::keys::attempt::{Attempt, Rotation};
 use crate::store::keys::cards::{self, Card};
-use crate::store::keys::claims::{self, Attempt, ClaimDecision};
-use crate::store::keys::generations::Due;
-use crate::store::keys::mints::RECORD_WITHIN_SECS;
+use crate::store::keys::claims::{self, ClaimDecision};
+use crate::store::keys::due::Due;
 use crate::store::keys::successors;
+use crate::store::keys::time_limits::DEAD_AFTER_SECS;
 use crate::store::members::{self, Member};
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
-
-/// After this a rotation whose request died is undone: no mint of it can be recorded any more.
-pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
 
 /// Successors of the key of `r` since the beginning of its day, `$since`. What failed for want of money or of upstream's
 /// patience is none; but four of those are one, and twenty begun by the owner are, so that there is an end to them too.
@@ -138,27 +136,6 @@ statements! {
           'older', (SELECT json_object(", due!(), ") FROM generations n
             WHERE n.key_id = r.key_id AND n.state = 'revoking' AND n.change_id = ?2 LIMIT 1))
         FROM rotation_gates r JOIN generations n ON n.id = r.old_id WHERE r.key = ?1");
-}
-
-/// How an attempt makes a key's next generation, instead of its first.
-#[derive(Clone)]
-pub struct Rotation {
-    /// The key, as the request names it; anything may stand there.
-    pub key: String,
-    /// The successor gets a life of its own.
-    pub renews: bool,
-    /// Hours for which the old one goes on working; `None` is at once.
-    pub grace_hours: Option<i64>,
-    /// With grace: the limit that the old one has been given for it.
-    pub lowered: Option<NanoUsd>,
-}
-
-impl Rotation {
-    /// When a grace that begins `now` is over.
-    pub fn grace_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let hours = self.grace_hours?;
-        Some(now.plus(hours.saturating_mul(3_600)))
-    }
 }
 
 from_json! {

@@ -5,10 +5,9 @@ use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit;
-use crate::store::keys::claims::Attempt;
-use crate::store::keys::generations::BATCH;
-use crate::store::keys::mints::{Minted, RECORD_WITHIN_SECS};
-use crate::store::keys::rotations::{DEAD_AFTER_SECS, Rotation};
+use crate::store::keys::attempt::{Attempt, Minted, Rotation};
+use crate::store::keys::due::BATCH;
+use crate::store::keys::time_limits::{DEAD_AFTER_SECS, RECORD_WITHIN_SECS};
 use crate::store::query::batch_retrying_unknown;
 
 statements! {

@@ -9,11 +9,12 @@ use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::json_rows;
+use crate::store::members;
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::rows_of;
-use crate::store::{json_rows, members};
 
 /// The number of blocks on one page.
 pub const PAGE_ROWS: usize = 50;

@@ -9,7 +9,7 @@ use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
-use crate::store::keys::generations::Due;
+use crate::store::keys::due::Due;
 use crate::store::members::{self, roster};
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;

@@ -7,7 +7,8 @@ use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::{audit, json_rows};
+use crate::store::audit;
+use crate::store::json_rows;
 
 /// The number of findings on one page.
 pub const PAGE_ROWS: usize = 50;
