@@ -9,13 +9,18 @@
 //! 5. Deliver: the secret leaves in this one answer, after its row is committed.
 
 mod decision;
+mod endings;
 mod removal;
 mod restrictions;
 
 use serde_json::json;
 
-pub use crate::app::claim::decision::{MintLimit, busy_until, refusal_error, share, share_but};
+pub use crate::app::claim::decision::{
+    Claimed, MintLimit, busy_until, refusal_error, share, share_but,
+};
 use crate::app::claim::decision::{not_reserved, spec};
+use crate::app::claim::endings::doubt;
+pub use crate::app::claim::endings::refuse;
 use crate::app::claim::removal::{erase, remove};
 use crate::app::claim::restrictions::{restrict, why_rejected};
 use crate::app::context::App;
@@ -28,7 +33,6 @@ use crate::domain::key::hold::Reason;
 use crate::domain::key::mint::{Echo, MintSpec, check_echo};
 use crate::domain::key::secret::Secret;
 use crate::domain::people::session::Session;
-use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::audit;
 use crate::store::idempotency::Taking;
@@ -41,14 +45,6 @@ use crate::upstream::openrouter::{self, Created, UpstreamRefusal, UpstreamReply}
 /// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
 const BUSY_SECS: u32 = 30;
 const BUSY_SECS_MAX: u32 = 300;
-
-/// What a claim ends with.
-pub enum Claimed {
-    /// A fresh key, and the only time its secret is seen.
-    New { card: Card, secret: Secret },
-    /// There is one already.
-    Existing(Card),
-}
 
 /// Claims the member's one key.
 pub async fn claim(
@@ -295,35 +291,4 @@ async fn refused_by_upstream(
         Ok(()) => error,
         Err(storage) => storage,
     }
-}
-
-/// `minting → void`: nothing was made, the seat is free.
-pub async fn refuse(
-    app: &App,
-    attempt: &Attempt,
-    failure: &'static str,
-    pause_until: Option<Timestamp>,
-) -> Result<(), Error> {
-    let change = random::public_id(&*app.random, IdKind::Change)?;
-    let now = app.now();
-    mints::refuse(&*app.db, attempt, &change, failure, pause_until, now).await?;
-    Ok(())
-}
-
-/// `minting → verifying`. Should even that not be written, the row stays `minting` and the sweep fences it.
-async fn doubt(app: &App, attempt: &Attempt) -> Error {
-    let generation = attempt.generation.as_str();
-    app.note("warn", "mint_unknown", json!({ "generation": generation }));
-    let ids = random::public_id(&*app.random, IdKind::Change)
-        .and_then(|change| Ok((change, random::nonce(&*app.random)?)));
-    if let Ok((change, nonce)) = ids
-        && let Err(error) = mints::doubt(&*app.db, attempt, &change, &nonce, app.now()).await
-    {
-        app.note(
-            "warn",
-            "mint_left_to_sweep",
-            json!({ "generation": generation, "cause": format!("{error:?}") }),
-        );
-    }
-    Error::ClaimUnknown
 }

@@ -1,5 +1,6 @@
 //! The use cases: the only room that awaits the store and OpenRouter together.
 
+pub(crate) mod auth;
 pub(crate) mod claim;
 pub mod context;
 pub mod error;

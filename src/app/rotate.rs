@@ -7,66 +7,39 @@
 //! With grace: reserve the successor → read what the old one has spent → leave it half of the rest → mint the successor
 //! with the other half. Both work, and never for more than the cap together.
 
-use serde_json::json;
-
-use crate::app::claim::{self, Claimed, MintLimit};
-use crate::app::context::App;
-use crate::app::error::Error;
-use crate::app::keys;
-use crate::app::sync::absence;
-use crate::app::sync::switch::{self, SwitchOutcome};
-use crate::app::sync::upstream_changes::{self, Look, Noticed};
-use crate::crypto::random;
-use crate::domain::id::IdKind;
-use crate::domain::key::mint::MintSpec;
-use crate::domain::key::rotation::{RENEWAL_GRACE_HOURS, split};
-use crate::domain::key::secret::Secret;
-use crate::domain::money::NanoUsd;
-use crate::domain::money::budget::Sibling;
-use crate::domain::money::spend::Spend;
-use crate::domain::people::session::Session;
-use crate::domain::time::Timestamp;
-use crate::domain::time::period::LimitReset;
-use crate::ports::DbError;
-use crate::store::idempotency::Taking;
-use crate::store::keys::attempt::{Attempt, Rotation};
-use crate::store::keys::cards::{self, Card};
-use crate::store::keys::claims::ClaimDecision;
-use crate::store::keys::due::Due;
-use crate::store::keys::holds::Switch;
-use crate::store::keys::rotations::{self, OldSecret, RotationFacts, StepResult};
-use crate::store::keys::successors;
-use crate::upstream::openrouter::{self, UpstreamReply};
-
 mod credit;
 mod leak;
 mod refused;
+mod shares;
+mod steps;
 
+use serde_json::json;
+
+use crate::app::claim;
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::app::keys;
 pub use crate::app::rotate::leak::{report_found, report_leak};
 use crate::app::rotate::refused::refusal;
-
-/// Who asks for the next secret of which key.
-pub struct RotationRequest<'a> {
-    pub session: Session,
-    /// As the request names it; anything may stand there.
-    pub key: &'a str,
-    pub taking: Option<Taking>,
-}
-
-/// What asking ends with.
-pub enum Rotated {
-    /// The only time that the secret is seen.
-    New { card: Card, secret: Secret },
-    /// It leaked and is off, or is being disabled, as the card says; its replacement has to wait, for this reason.
-    Waits { card: Card, why: Error },
-    /// An admin has reported it: what follows is its owner's.
-    Reported(Card),
-    /// The secret that was found is to be removed already, and now is, where `removed`. Whatever else its key has goes on
-    /// working.
-    BeingRemoved { card: Card, removed: bool },
-    /// The secret that was found had ended before: whatever else its key has goes on working.
-    OverBefore(Card),
-}
+use crate::app::rotate::shares::{count_old_as, half};
+pub use crate::app::rotate::steps::{Rotated, RotationRequest};
+use crate::app::rotate::steps::{attempt, looked_at, made, owned, prepare};
+use crate::app::sync::absence;
+use crate::app::sync::switch::{self, SwitchOutcome};
+use crate::app::sync::upstream_changes::{self, Look};
+use crate::crypto::random;
+use crate::domain::id::IdKind;
+use crate::domain::key::rotation::RENEWAL_GRACE_HOURS;
+use crate::domain::money::NanoUsd;
+use crate::domain::money::spend::Spend;
+use crate::ports::DbError;
+use crate::store::keys::attempt::{Attempt, Rotation};
+use crate::store::keys::claims::ClaimDecision;
+use crate::store::keys::due::Due;
+use crate::store::keys::holds::Switch;
+use crate::store::keys::rotations::{self, OldSecret, RotationFacts};
+use crate::store::keys::successors;
+use crate::upstream::openrouter::{self, UpstreamReply};
 
 /// Replaces the secret: at once, or with so many hours in which the old one works too.
 pub async fn rotate(
@@ -130,80 +103,6 @@ async fn replace(
         release_rotation_lock(app, &attempt, asked.key, &facts.old).await;
     }
     made
-}
-
-fn attempt(app: &App, asked: &RotationRequest<'_>, rotation: &Rotation) -> Result<Attempt, Error> {
-    let attempt = claim::attempt(app, asked.session.clone(), asked.taking.clone())?;
-    Ok(Attempt {
-        rotation: Some(rotation.clone()),
-        ..attempt
-    })
-}
-
-fn made(claimed: Result<Claimed, Error>) -> Result<Rotated, Error> {
-    match claimed? {
-        Claimed::New { card, secret } => Ok(Rotated::New { card, secret }),
-        Claimed::Existing(_) => Err(Error::Internal),
-    }
-}
-
-/// How the key stands, if it is the member's and there is something to replace.
-fn owned(told: StepResult) -> Result<RotationFacts, Error> {
-    let card = told.card.ok_or(Error::NotFound)?;
-    match told.facts {
-        Some(facts) => Ok(facts),
-        None => Err(keys::not_replaceable(&card)),
-    }
-}
-
-async fn card_now(app: &App, member: &str, key: &str) -> Result<Card, Error> {
-    let one = cards::one_of(member, key, app.now());
-    cards::read_one(&*app.db, one).await?.ok_or(Error::NotFound)
-}
-
-/// Disables the old secret and reserves the successor with what is left of the limit: it is then ready to be minted.
-async fn prepare(
-    app: &App,
-    attempt: &mut Attempt,
-    rotation: &Rotation,
-    facts: &RotationFacts,
-    looked_at: Result<(), Error>,
-) -> Result<(ClaimDecision, (MintLimit, MintSpec)), Error> {
-    let old = disable_old(app, attempt, &facts.old).await?;
-    looked_at?;
-    attempt.now = app.now();
-    if let (LimitReset::None, OldSecret::Off(spent)) = (facts.limit_reset, &old) {
-        credit::is_left(app, attempt, spent).await?;
-    }
-    let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, &old).await?;
-    if !decision.reserved {
-        return Err(refusal(attempt, rotation, &owned(told)?.gates));
-    }
-    let offer = claim::plan_mint(app, attempt, &decision).await?;
-    Ok((decision, offer))
-}
-
-/// Whether the old one is as we left it at OpenRouter: what somebody else disabled gets no successor. A lower limit is kept,
-/// and what the successor gets is computed from it.
-async fn looked_at(app: &App, attempt: &Attempt, old: &Due, look: Look) -> Result<(), Error> {
-    let actor = attempt.session.member.as_str();
-    upstream_changes::must_be_as_we_left_it(app, old, actor, &[Noticed::Lowered], look).await
-}
-
-/// Off, by upstream's own word, with what it had spent in the same answer; or gone, which is as good. Nothing less will do
-///.
-async fn disable_old(app: &App, attempt: &Attempt, old: &Due) -> Result<OldSecret, Error> {
-    let actor = attempt.session.member.as_str();
-    match switch::switch_and_read(app, Switch::Off, old, actor).await {
-        Ok(UpstreamReply::Is((SwitchOutcome::Confirmed, Some(spent)))) => Ok(OldSecret::Off(spent)),
-        Ok(UpstreamReply::Is((SwitchOutcome::Gone, _))) => Ok(OldSecret::Gone),
-        left => {
-            // What it has spent is nobody's in a log.
-            let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
-            keys::left_to_sweep(app, old, outcome);
-            Err(Error::OldUnconfirmed)
-        }
-    }
 }
 
 /// Ends the rotation's lock. True where nothing else holds the key now.
@@ -323,49 +222,6 @@ async fn read_spent(
     let spent = answer.map(|body| body.read_at(app.now()));
     let actor = attempt.session.member.as_str();
     Ok(absence::judge(app, old, spent, actor).await?)
-}
-
-/// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.
-fn half(
-    decision: &mut ClaimDecision,
-    facts: &RotationFacts,
-    spent: Spend,
-    now: Timestamp,
-) -> Option<NanoUsd> {
-    let reset = decision.grants.limit_reset;
-    if facts.limit_reset != reset {
-        return None;
-    }
-    let (spent, before) = count_old_as(decision, facts.limit, spent)?;
-    // A limit without a window counts what was spent before it was paid for, too.
-    let before = match reset {
-        LimitReset::None => before,
-        _ => NanoUsd::ZERO,
-    };
-    let used = spent.of(reset).minus(before);
-    let both = claim::share_but(decision, is_old, now);
-    split(both, used, facts.limit.minus(before)).map(|to| before.plus(to))
-}
-
-/// The one generation of the key that lives.
-fn is_old(sibling: &Sibling) -> bool {
-    sibling.same_key && sibling.ended_at.is_none()
-}
-
-/// Counts the old one with this limit, and with what it was read to have spent: that never falls below what was known. What
-/// is known then, and what it had spent before its owner prepaid.
-fn count_old_as(
-    decision: &mut ClaimDecision,
-    cap: NanoUsd,
-    spent: Spend,
-) -> Option<(Spend, NanoUsd)> {
-    let old = decision
-        .siblings
-        .iter_mut()
-        .find(|sibling| is_old(sibling))?;
-    let spent = old.usage.map_or(spent, |known| known.joined(spent));
-    (old.cap, old.usage) = (cap, Some(spent));
-    Some((spent, old.before_prepaid))
 }
 
 /// The limit that was lowered for nothing is due to be looked at; should this fail, it is so in a few minutes anyway.

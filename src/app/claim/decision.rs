@@ -1,16 +1,25 @@
 //! What the reservation's answer means: the share of the window that the key gets, or the gate that refused.
 
-use crate::app::claim::Claimed;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::domain::key::mint::MintSpec;
+use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{self, Grants, Sibling};
 use crate::domain::policy::gate::{Refusal, first_refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::{LimitReset, SKEW_SECS};
 use crate::store::keys::attempt::Attempt;
+use crate::store::keys::cards::Card;
 use crate::store::keys::claims::ClaimDecision;
+
+/// What a claim ends with.
+pub enum Claimed {
+    /// A fresh key, and the only time its secret is seen.
+    New { card: Card, secret: Secret },
+    /// There is one already.
+    Existing(Card),
+}
 
 /// What a fresh key gets of its window.
 pub struct MintLimit {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::claim::doubt;
+use crate::app::claim::endings::doubt;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;

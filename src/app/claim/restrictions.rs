@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::claim::MintLimit;
+use crate::app::claim::decision::MintLimit;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::domain::key::mint::MintSpec;

@@ -3,7 +3,7 @@
 use crate::app::claim;
 use crate::app::context::App;
 use crate::app::error::Error;
-use crate::app::rotate::count_old_as;
+use crate::app::rotate::shares::count_old_as;
 use crate::domain::money::spend::Spend;
 use crate::store::keys::attempt::Attempt;
 use crate::store::keys::claims;

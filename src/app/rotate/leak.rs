@@ -1,10 +1,11 @@
 //! A leak: off at once, whatever else stands, and replaced as soon as that may be.
 
+use crate::app::auth::is_admin;
 use crate::app::claim;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::keys;
-use crate::app::rotate::{
+use crate::app::rotate::steps::{
     Rotated, RotationRequest, attempt, card_now, disable_old, looked_at, made, owned, prepare,
 };
 use crate::app::sync::upstream_changes::Look;
@@ -13,14 +14,9 @@ use crate::domain::policy::quota::LEAK_REPORTS_A_DAY;
 use crate::store::idempotency::Taking;
 use crate::store::keys::attempt::{Attempt, Rotation};
 use crate::store::keys::rotations::{self, RotationFacts};
-use crate::store::members::Member;
 
 /// Puts a leaked key off, whatever else stands, and replaces it where that may be.
-pub async fn report_leak(
-    app: &App,
-    asked: &RotationRequest<'_>,
-    is_admin: fn(&App, &Member) -> bool,
-) -> Result<Rotated, Error> {
+pub async fn report_leak(app: &App, asked: &RotationRequest<'_>) -> Result<Rotated, Error> {
     let rotation = Rotation {
         key: asked.key.to_owned(),
         renews: false,

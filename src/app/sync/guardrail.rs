@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::sync::absence;
-use crate::app::sync::limit::Cap;
 use crate::app::sync::switch;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
-use crate::domain::time::earliest;
+use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::budget::limits::Basis;
 use crate::store::keys::due::Due;
@@ -36,17 +35,16 @@ pub async fn must_be_there(app: &App, guardrail: Option<&str>) -> Result<(), Err
     }
 }
 
-/// Brings one key's guardrail up to date: in force when this is `Is`. What is to be said again then has the cap looked at.
+/// Brings one key's guardrail up to date: in force when this is `Is`, and then when it is to be looked at again with the cap.
 pub async fn follow(
     app: &App,
     due: &Due,
     basis: &Basis,
-    cap: &mut Cap,
     actor: &str,
-) -> Result<UpstreamReply<()>, DbError> {
+) -> Result<UpstreamReply<Option<Timestamp>>, DbError> {
     let wanted = basis.guardrail_wanted.as_deref();
     if wanted == basis.guardrail_id.as_deref() && !basis.guardrail_sent {
-        return Ok(UpstreamReply::Is(()));
+        return Ok(UpstreamReply::Is(None));
     }
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
@@ -81,15 +79,14 @@ pub async fn follow(
             rows::list_goes_on(&*app.db, &says, offset).await?;
             return Ok(UpstreamReply::Unknown);
         }
-        other => return Ok(other.map(|_| ())),
+        other => return Ok(other.map(|_| None)),
     }
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     let now = app.now();
     if !rows::settle(&*app.db, &says, &doubt, actor, &change, now).await? {
         return Ok(UpstreamReply::Unknown);
     }
-    cap.next = earliest(cap.next, doubt.again(now));
-    Ok(UpstreamReply::Is(()))
+    Ok(UpstreamReply::Is(doubt.again(now)))
 }
 
 /// One that is assigned already is counted as no news: then its list says. What is taken away is what is on record: where

@@ -1,6 +1,7 @@
 //! What brings a key at OpenRouter to what the database says: whether it is enabled, its limit, its guardrail.
 
 pub(crate) mod absence;
+pub(crate) mod cap;
 pub(crate) mod guardrail;
 pub(crate) mod limit;
 pub(crate) mod switch;

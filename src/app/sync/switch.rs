@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::context::App;
 use crate::app::sync::absence;
-use crate::app::sync::limit::Cap;
+use crate::app::sync::cap::Cap;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
 use crate::domain::key::purge::Removed;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::app::auth::is_admin;
 use crate::app::claim;
 use crate::app::error::Error;
 use crate::domain::money::NanoUsd;
@@ -11,7 +12,6 @@ use crate::domain::policy::gate::{ClaimFacts, Policy, first_refusal};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::http::server::context::Context;
-use crate::http::server::pipeline::is_admin;
 use crate::http::server::reply::Reply;
 use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::members;

@@ -21,6 +21,7 @@ use std::rc::Rc;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
+use crate::app::auth::is_admin;
 use crate::app::context::App;
 use crate::app::error::{Error, Level};
 use crate::crypto::keyring::Purpose;
@@ -288,11 +289,6 @@ async fn look_up_within_limit(
         Err(StoreError::Db(DbError::Unknown)) => Err(Error::StorageUnavailable),
         Err(_) => Ok(None),
     }
-}
-
-/// Whether a member is on the list of admins.
-pub fn is_admin(app: &App, member: &members::Member) -> bool {
-    member.provider == "github" && app.config.admin_github_ids.contains(&member.subject)
 }
 
 fn context(app: &Rc<App>, inbound: Inbound) -> Context {

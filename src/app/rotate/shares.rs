@@ -1,0 +1,54 @@
+//! What of a key's money its old secret has and its next one gets.
+
+use crate::app::claim;
+use crate::domain::key::rotation::split;
+use crate::domain::money::NanoUsd;
+use crate::domain::money::budget::Sibling;
+use crate::domain::money::spend::Spend;
+use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
+use crate::store::keys::claims::ClaimDecision;
+use crate::store::keys::rotations::RotationFacts;
+
+/// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.
+pub(crate) fn half(
+    decision: &mut ClaimDecision,
+    facts: &RotationFacts,
+    spent: Spend,
+    now: Timestamp,
+) -> Option<NanoUsd> {
+    let reset = decision.grants.limit_reset;
+    if facts.limit_reset != reset {
+        return None;
+    }
+    let (spent, before) = count_old_as(decision, facts.limit, spent)?;
+    // A limit without a window counts what was spent before it was paid for, too.
+    let before = match reset {
+        LimitReset::None => before,
+        _ => NanoUsd::ZERO,
+    };
+    let used = spent.of(reset).minus(before);
+    let both = claim::share_but(decision, is_old, now);
+    split(both, used, facts.limit.minus(before)).map(|to| before.plus(to))
+}
+
+/// The one generation of the key that lives.
+fn is_old(sibling: &Sibling) -> bool {
+    sibling.same_key && sibling.ended_at.is_none()
+}
+
+/// Counts the old one with this limit, and with what it was read to have spent: that never falls below what was known. What
+/// is known then, and what it had spent before its owner prepaid.
+pub(crate) fn count_old_as(
+    decision: &mut ClaimDecision,
+    cap: NanoUsd,
+    spent: Spend,
+) -> Option<(Spend, NanoUsd)> {
+    let old = decision
+        .siblings
+        .iter_mut()
+        .find(|sibling| is_old(sibling))?;
+    let spent = old.usage.map_or(spent, |known| known.joined(spent));
+    (old.cap, old.usage) = (cap, Some(spent));
+    Some((spent, old.before_prepaid))
+}
