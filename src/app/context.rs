@@ -2,11 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::app::run::QueuedRun;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::domain::policy::gate::ClaimPolicy;
 use crate::domain::time::Timestamp;
-use crate::jobs::QueuedRun;
 use crate::ports::{Clock, Database, HttpClient, KeyValue, Log, Random, RateLimiter};
 use crate::store::ops::alarms::HealthFlags;
 use crate::upstream::client::UpstreamClient;

@@ -7,4 +7,6 @@ pub mod error;
 pub(crate) mod keys;
 pub(crate) mod membership;
 pub(crate) mod rotate;
+pub mod run;
+pub(crate) mod runs;
 pub mod sync;

@@ -6,4 +6,5 @@ pub mod key;
 pub mod money;
 pub mod people;
 pub mod policy;
+pub mod run;
 pub mod time;

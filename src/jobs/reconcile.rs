@@ -11,17 +11,19 @@
 
 pub(crate) mod compare;
 
-use serde::Serialize;
 use serde_json::json;
 
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::app::sync::absence;
+use crate::domain::run::{Job, LIST_REPEATS, UNAVAILABLE};
 use crate::domain::time::Timestamp;
-use crate::jobs::run::{Run, change};
-use crate::jobs::sweep::{self, Halt};
-use crate::jobs::walk::{self, Bounds, End, Position};
+use crate::jobs::halt::Halt;
+use crate::jobs::run::{change, renew};
+use crate::jobs::walk::{self, Bounds, End};
 use crate::jobs::watch;
 use crate::ports::DbError;
+use crate::store::ops::cursors::{Cursor, Position, ReconcileCounts};
 use crate::store::ops::drift as rows;
 use crate::store::ops::drift::Unseen;
 use crate::store::ops::retention;
@@ -29,7 +31,7 @@ use crate::store::ops::runs::{self, Ending};
 use crate::upstream::openrouter::workspaces;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
-pub const JOB: &str = "reconcile";
+const JOB: &str = Job::Reconcile.name();
 /// Pages of 100 keys that one run asks for.
 const PAGE_BUDGET: usize = 400;
 /// Pages that are walked before what they list is looked up, and the place is written down.
@@ -41,85 +43,12 @@ const WORKSPACES: i64 = 1_000;
 /// A walk that began this long ago, in seconds, has seen another account than there is now.
 const STALE_SECS: i64 = 86_400;
 
-from_json! {
-    /// What a run saw and did.
-    #[derive(Clone, Copy, Debug, Default, Serialize)]
-    pub struct ReconcileCounts {
-        pub dry_run: bool,
-        pub workspaces: u32,
-        pub pages: usize,
-        /// Keys with a row, and other people's.
-        pub ours: usize,
-        pub others: usize,
-        pub drift: u32,
-        /// Of these, what is sent again: a key that was enabled, or had a higher limit.
-        pub mended: u32,
-        /// Of these, what somebody else disabled or lowered: it stays until an admin lifts it.
-        pub kept: u32,
-        /// Differences beyond those that were looked at again: nothing was done about them.
-        pub unchecked: usize,
-        pub missing: u32,
-        pub found: u32,
-        /// Keys with our marker that should not be there: deleted, or without a row at all.
-        pub strays: usize,
-        pub deleted: u32,
-        pub quarantined: u32,
-        pub errors: u32,
-        /// Rows of the audit that were older than they are retained.
-        pub audit_pruned: i64,
-        /// Lists that broke off: what they did not show was asked for one by one, as far as it is on record.
-        pub lists_cut_short: u32,
-    }
-}
-
-from_json! {
-    /// Where a run stands.
-    #[derive(Clone, Debug, Serialize)]
-    pub struct Cursor {
-        began: i64,
-        /// Workspaces still to be walked, the next one last; none before they were listed.
-        places: Option<Vec<String>>,
-        position: Option<Position>,
-        /// A walk broke off: nothing is concluded from what was not seen.
-        broken: bool,
-        /// Rows up to this one were asked for.
-        asked: i64,
-        pub counts: ReconcileCounts,
-    }
-}
-
-impl Cursor {
-    fn new(dry_run: bool, now: Timestamp) -> Self {
-        Self {
-            began: now.secs(),
-            places: None,
-            position: None,
-            broken: false,
-            asked: 0,
-            counts: ReconcileCounts {
-                dry_run,
-                ..ReconcileCounts::default()
-            },
-        }
-    }
-
-    fn began(&self) -> Timestamp {
-        Timestamp::from_secs(self.began)
-    }
-}
-
 /// The night's run: goes on with an unfinished one, or begins anew.
 pub async fn run(app: &App, scheduled: Timestamp) {
     if let Some(run) = Run::begin(app, JOB, scheduled).await {
         let cursor = unfinished(&run).unwrap_or_else(|| Cursor::new(false, run.now));
         work(app, run, cursor).await;
     }
-}
-
-/// Writes down what an admin's run is to do: should it die, the next trigger does it.
-pub async fn prepare(app: &App, run: &Run, dry_run: bool) -> Result<(), DbError> {
-    let text = serde_json::to_string(&Cursor::new(dry_run, run.now));
-    runs::keep(&*app.db, &run.id, &text.map_err(|_| DbError::Broken)?).await
 }
 
 /// An admin's run, from its beginning.
@@ -156,8 +85,8 @@ async fn work(app: &App, run: Run, mut cursor: Cursor) {
         Err(halt) => Err(halt),
     };
     let (ending, code) = match &result {
-        Ok(()) if cursor.broken => (Ending::Failed, Some(sweep::UNAVAILABLE)),
-        Ok(()) if cursor.counts.lists_cut_short > 0 => (Ending::Done, Some(sweep::LIST_REPEATS)),
+        Ok(()) if cursor.broken => (Ending::Failed, Some(UNAVAILABLE)),
+        Ok(()) if cursor.counts.lists_cut_short > 0 => (Ending::Done, Some(LIST_REPEATS)),
         Ok(()) => (Ending::Done, None),
         Err(halt) => halt.ends(),
     };
@@ -179,7 +108,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
         if pages >= PAGE_BUDGET || !run.has_time(app) {
             return Err(Halt::Budget(None));
         }
-        run.renew(app).await?;
+        renew(app, run).await?;
         pages = pages.saturating_add(walk_slice(app, run, place, cursor).await?);
         keep(app, run, cursor).await?;
     }
@@ -301,7 +230,7 @@ async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(),
             if !run.has_time(app) {
                 return Err(Halt::Budget(None));
             }
-            run.renew(app).await?;
+            renew(app, run).await?;
             ask_for(app, run, &row, cursor).await?;
             cursor.asked = row.row;
         }

@@ -17,148 +17,34 @@
 //!
 //! A row that cannot be settled is postponed and counted; it never holds up the others.
 
+pub(crate) mod counts;
 pub(crate) mod due;
 pub(crate) mod limits;
 pub(crate) mod purge;
 pub(crate) mod strays;
 pub(crate) mod switches;
 
-use serde::Serialize;
-
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
-use crate::jobs::run::{Run, change};
+use crate::jobs::halt::Halt;
+use crate::jobs::run::{change, renew};
+use crate::jobs::sweep::counts::{JOB, SweepCounts};
 use crate::jobs::sweep::purge::erase;
-use crate::jobs::walk::{self, Bounds, End, Position, Walked};
+use crate::jobs::walk::{self, Bounds, End, Walked};
 use crate::jobs::watch;
 use crate::ports::DbError;
 use crate::store::keys::due::{Due, Place};
 use crate::store::keys::generations::{self, Work};
 use crate::store::keys::holds::Switch;
+use crate::store::ops::cursors::Position;
 use crate::store::ops::runs::Ending;
 use crate::store::ops::tidy::tidy;
 use crate::upstream::openrouter::UpstreamRefusal;
 
-pub const JOB: &str = "sweep";
-/// Codes of a run that OpenRouter gave no answer to work with.
-pub const CREDENTIAL_REFUSED: &str = "credential_refused";
-pub const UNAVAILABLE: &str = "openrouter_unavailable";
-/// The code of a run that saw only the first page of a list.
-pub const LIST_REPEATS: &str = "list_repeats";
 /// Pages of 100 keys that one run asks for: at 100,000 keys a whole walk takes three runs.
 const PAGE_BUDGET: usize = 400;
-
-/// What a run did.
-#[derive(Debug, Default, Serialize)]
-pub struct SweepCounts {
-    pub seats_freed: usize,
-    pub fenced: i64,
-    pub rotations_undone: i64,
-    pub graces_ended: i64,
-    pub disabled: u32,
-    pub enabled: u32,
-    pub capped: u32,
-    pub revoked: u32,
-    pub erased: u32,
-    pub postponed: u32,
-    pub stuck: u32,
-    pub expired: u32,
-    pub pages: usize,
-    pub listed: usize,
-    pub deleted: u32,
-    pub cleared: i64,
-    pub quarantined: u32,
-    /// What somebody else disabled or lowered, and stays so.
-    pub kept: usize,
-    pub errors: u32,
-    /// Changes at OpenRouter that it confirmed, and that it did not.
-    pub writes: u32,
-    pub writes_failed: u32,
-    /// What waits since changes had no answer has still to be given its turn.
-    pub back_off_left: bool,
-    #[serde(skip)]
-    refused_in_a_row: u32,
-}
-
-/// Why a run ends before its work does.
-pub enum Halt {
-    /// The management key is refused: nothing more can be done with it.
-    Credential,
-    Busy,
-    Upstream,
-    /// A list shows its first page again and again: what lies behind it was not seen.
-    ListRepeats,
-    Storage(DbError),
-    /// It was silent for so long that it counted as dead, and another run has begun.
-    LeaseLost,
-    /// More is left than one run takes.
-    Budget(Option<Position>),
-    /// Too much at once that should hardly ever be.
-    Brake,
-    /// The database belongs to another deployment.
-    ForeignInstance,
-    /// The credential is another account's.
-    ForeignAccount,
-    /// The database is behind what it was.
-    Restored,
-}
-
-impl Halt {
-    /// How a run ends that ends so, and why.
-    pub const fn ends(&self) -> (Ending, Option<&'static str>) {
-        match self {
-            Self::Budget(_) => (Ending::Partial, None),
-            Self::LeaseLost => (Ending::Stopped, Some("lease_lost")),
-            Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
-            Self::Busy => (Ending::Failed, Some("openrouter_busy")),
-            Self::Upstream => (Ending::Failed, Some(UNAVAILABLE)),
-            Self::ListRepeats => (Ending::Failed, Some(LIST_REPEATS)),
-            Self::Storage(_) => (Ending::Failed, Some("storage_unavailable")),
-            Self::Brake => (Ending::Stopped, Some("brake")),
-            Self::ForeignInstance => (Ending::Stopped, Some("foreign_instance")),
-            Self::ForeignAccount => (Ending::Stopped, Some("foreign_account")),
-            Self::Restored => (Ending::Stopped, Some("database_restored")),
-        }
-    }
-}
-
-impl From<UpstreamRefusal> for Halt {
-    fn from(refused: UpstreamRefusal) -> Self {
-        match refused {
-            UpstreamRefusal::Credential => Self::Credential,
-            UpstreamRefusal::Busy(_) => Self::Busy,
-            UpstreamRefusal::Rejected => Self::Upstream,
-        }
-    }
-}
-
-/// One row that is refused may be that row's own trouble; this many in a row are the credential's or everybody's.
-const REFUSALS: u32 = 3;
-
-impl SweepCounts {
-    /// Counts a refusal of one row; halts when there were too many without a success between.
-    pub fn refusal(&mut self, refused: UpstreamRefusal) -> Result<(), Halt> {
-        self.errors = self.errors.saturating_add(1);
-        self.refused_in_a_row = self.refused_in_a_row.saturating_add(1);
-        match refused {
-            _ if self.refused_in_a_row < REFUSALS => Ok(()),
-            UpstreamRefusal::Credential => Err(Halt::Credential),
-            UpstreamRefusal::Busy(_) => Err(Halt::Busy),
-            UpstreamRefusal::Rejected => Ok(()),
-        }
-    }
-
-    pub fn success(&mut self) {
-        self.refused_in_a_row = 0;
-    }
-}
-
-impl From<DbError> for Halt {
-    fn from(error: DbError) -> Self {
-        Self::Storage(error)
-    }
-}
 
 /// Runs one sweep, unless another one has the lease.
 pub async fn run(app: &App, scheduled: Timestamp) {
@@ -309,7 +195,7 @@ async fn rows(
             if !run.has_time_for_rows(app) {
                 return Ok(false);
             }
-            run.renew(app).await?;
+            renew(app, run).await?;
             let turned = match (turn, kept.next()) {
                 (Step::Switch(switch), _) => switches::turn(app, run, *switch, due, counts).await,
                 (Step::Revoke, _) => due::revoke(app, run, due, counts).await,

@@ -4,14 +4,15 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
 use serde_json::json;
 
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
-use crate::jobs::run::Run;
+use crate::jobs::run::renew;
 use crate::store::keys::due::Place;
+use crate::store::ops::cursors::Position;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
 /// A sweep looks this much further back than the last clean one began, in seconds.
@@ -20,21 +21,6 @@ const LOOK_BACK_SECS: i64 = 3_600;
 const OVERLAP: usize = 10;
 /// A walk whose pages do not meet begins anew, this often.
 const RESTARTS: u32 = 3;
-
-from_json! {
-    /// Where a walk stands, so that the next run can go on.
-    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-    pub struct Position {
-        pub workspace_id: Option<String>,
-        /// When the walk began, in seconds, by the job's clock.
-        pub began: i64,
-        offset: usize,
-        /// The last rows of the page before, by hash.
-        tail: Vec<String>,
-        /// The whole page before, as a digest of its hashes.
-        page: Option<String>,
-    }
-}
 
 /// What a walk found, and how far it came.
 pub struct Walked {
@@ -71,27 +57,6 @@ pub struct Bounds<'a> {
     pub budget: usize,
 }
 
-impl Position {
-    pub fn start(workspace_id: Option<String>, now: Timestamp) -> Self {
-        Self {
-            workspace_id,
-            began: now.secs(),
-            offset: 0,
-            tail: Vec::new(),
-            page: None,
-        }
-    }
-
-    /// Whether the page before had it too.
-    pub fn has(&self, hash: &str) -> bool {
-        self.tail.iter().any(|seen| seen == hash)
-    }
-
-    fn again(&mut self, now: Timestamp) {
-        *self = Self::start(self.workspace_id.take(), now);
-    }
-}
-
 /// How far back in time a sweep walks.
 pub fn look_back(run: &Run) -> Timestamp {
     let last_clean = run.begun.last_clean_at.unwrap_or(Timestamp::from_secs(0));
@@ -112,7 +77,7 @@ pub async fn walk(
     };
     let mut seen = HashSet::new();
     let mut restarts = 0_u32;
-    while walked.pages < plan.budget && run.has_time(app) && run.renew(app).await.is_ok() {
+    while walked.pages < plan.budget && run.has_time(app) && renew(app, run).await.is_ok() {
         let page = openrouter::list_keys(
             &app.upstream(),
             position.workspace_id.as_deref(),

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::context::App;
-use crate::jobs::run::{Run, change};
-use crate::jobs::sweep::Halt;
+use crate::app::run::Run;
+use crate::jobs::halt::Halt;
+use crate::jobs::run::change;
 use crate::ports::DbError;
 use crate::store::ops::alarms::{self, Head};
 use crate::upstream::openrouter::UpstreamReply;

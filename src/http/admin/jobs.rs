@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::error::Error;
+use crate::app::runs::request;
+use crate::domain::run::Job;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::jobs::{self, Job};
 use crate::ports::Rows;
 use crate::store::keys::upstream_holds;
 use crate::store::ops::{drift, findings, runs};
@@ -66,6 +67,6 @@ pub async fn start_job(context: Context) -> Result<Reply, Error> {
             detail: "A sweep has no dry run.",
         });
     }
-    let run = jobs::ask(&context.app, &session, job, dry_run).await?;
+    let run = request(&context.app, &session, job, dry_run).await?;
     Reply::json(202, &BegunBody { run: run.as_str() })
 }

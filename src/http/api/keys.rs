@@ -11,12 +11,12 @@ use crate::domain::key::hold::Reason;
 use crate::domain::key::key_name::key_name;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::session::Session;
+use crate::domain::run::{CREDENTIAL_REFUSED, Job, UNAVAILABLE};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::jobs::sweep;
 use crate::ports::{Rows, Stmt};
 use crate::store::keys::cards::{self, Card};
 use crate::store::members;
@@ -147,7 +147,7 @@ struct Upstream {
 impl Upstream {
     fn as_of_last_sweep(rows: &Rows) -> Result<Self, Error> {
         let ended = runs::read_ended(rows)?;
-        let silent = |code: &str| [sweep::UNAVAILABLE, sweep::CREDENTIAL_REFUSED].contains(&code);
+        let silent = |code: &str| [UNAVAILABLE, CREDENTIAL_REFUSED].contains(&code);
         Ok(Self {
             answers: !ended
                 .as_ref()
@@ -275,7 +275,7 @@ async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result
     let written = stmts.len();
     stmts.extend([
         cards::of_member(session, app.now()),
-        runs::last_ended(sweep::JOB),
+        runs::last_ended(Job::Sweep.name()),
     ]);
     let (_, rows) = members::signed_in(&*app.db, session, stmts).await?;
     let none = Rows::new();

@@ -6,19 +6,23 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::app::sync::absence;
 use crate::app::sync::upstream_changes::{self, Difference};
 use crate::domain::id::marker;
 use crate::domain::key::drift::{Drift, drift};
-use crate::jobs::reconcile::{Cursor, JOB};
-use crate::jobs::run::Run;
+use crate::domain::run::Job;
+use crate::jobs::halt::Halt;
+use crate::jobs::run::renew;
+use crate::jobs::sweep::counts::SweepCounts;
 use crate::jobs::sweep::strays;
-use crate::jobs::sweep::{self, Halt};
 use crate::store::keys::due::Place;
+use crate::store::ops::cursors::Cursor;
 use crate::store::ops::drift as rows;
 use crate::store::ops::drift::ComparedRow;
 use crate::upstream::openrouter::{Listed, UpstreamRefusal, UpstreamReply};
 
+const JOB: &str = Job::Reconcile.name();
 /// Hashes looked up in one statement.
 const ROWS: usize = 500;
 /// Differences of a slice that are looked at once more; many at once are no accident of timing.
@@ -59,7 +63,7 @@ pub async fn compare(
     let beyond = suspects.len().saturating_sub(LOOKS);
     cursor.counts.unchecked = cursor.counts.unchecked.saturating_add(beyond);
     for hash in suspects.iter().take(LOOKS) {
-        run.renew(app).await?;
+        renew(app, run).await?;
         look_again(app, run, hash, cursor).await?;
     }
     Ok(())
@@ -133,7 +137,7 @@ pub async fn settle_strays(
         workspace_id: Some(place.to_owned()),
         unsettled: false,
     };
-    let mut done = sweep::SweepCounts::default();
+    let mut done = SweepCounts::default();
     let settled = strays::act(app, run, &place, judged, &mut done).await;
     let counts = &mut cursor.counts;
     counts.deleted = counts.deleted.saturating_add(done.deleted);

@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::app::sync::absence;
 use crate::app::sync::switch::{self, READS_OF_SPEND, Removal};
-use crate::jobs::run::{Run, change};
-use crate::jobs::sweep::{Halt, JOB, SweepCounts};
+use crate::jobs::halt::Halt;
+use crate::jobs::run::change;
+use crate::jobs::sweep::counts::{JOB, SweepCounts};
 use crate::ports::DbError;
 use crate::store::keys::due::Due;
 use crate::store::keys::generations;

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::app::sync::limit;
 use crate::app::sync::switch::SwitchOutcome;
-use crate::jobs::run::Run;
+use crate::jobs::halt::Halt;
+use crate::jobs::sweep::counts::{JOB, SweepCounts};
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
-use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::store::keys::due::Due;
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply};
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::app::sync::upstream_changes;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
@@ -12,9 +13,10 @@ use crate::domain::key::drift::allows_less;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::purge::Removed;
 use crate::domain::key::stray::{BRAKE, MarkedRow, StrayVerdict, judge};
-use crate::jobs::run::{Run, change};
+use crate::jobs::halt::Halt;
+use crate::jobs::run::{change, renew};
+use crate::jobs::sweep::counts::{JOB, SweepCounts};
 use crate::jobs::sweep::purge::erase;
-use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::ports::DbError;
 use crate::store::keys::due::Place;
 use crate::store::keys::generations;
@@ -262,7 +264,7 @@ pub async fn keep_what_others_did(
     counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
     for hash in hashes {
-        run.renew(app).await?;
+        renew(app, run).await?;
         if let UpstreamReply::Is(differences) = upstream_changes::look(app, hash, JOB, true).await?
         {
             let kept = differences.iter().filter(|one| one.is_kept()).count();

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::json;
 
 use crate::app::context::App;
+use crate::app::run::Run;
 use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes;
-use crate::jobs::run::Run;
+use crate::jobs::halt::Halt;
+use crate::jobs::run::renew;
+use crate::jobs::sweep::counts::{JOB, SweepCounts};
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
 use crate::jobs::sweep::strays::keep_what_others_did;
-use crate::jobs::sweep::{Halt, JOB, SweepCounts};
 use crate::store::keys::due::Due;
 use crate::store::keys::holds::{self, Switch};
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
@@ -109,7 +111,7 @@ async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Re
     'pages: for (workspace_id, unseen) in &mut places {
         let mut offset = 0_usize;
         while pages > 0 && !unseen.is_empty() && run.has_time_for_rows(app) {
-            run.renew(app).await?;
+            renew(app, run).await?;
             pages = pages.saturating_sub(1);
             let UpstreamReply::Is(page) =
                 openrouter::list_keys(&app.upstream(), *workspace_id, offset).await
@@ -133,7 +135,7 @@ async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Re
         app.note("warn", "not_looked_at", json!({ "count": unread }));
     }
     for hash in unseen.into_iter().take(reads) {
-        run.renew(app).await?;
+        renew(app, run).await?;
         let held = upstream_changes::is_held_already(app, hash, JOB).await;
         counts.kept = counts.kept.saturating_add(usize::from(held));
     }

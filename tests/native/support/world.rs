@@ -262,7 +262,7 @@ impl World {
     /// A reconcile run that changes nothing: it continues a dry run that was requested and had not begun.
     pub fn reconcile_dry(&self) -> bool {
         let now = self.now().secs();
-        let counts = keycap::jobs::reconcile::ReconcileCounts {
+        let counts = keycap::store::ops::cursors::ReconcileCounts {
             dry_run: true,
             ..Default::default()
         };

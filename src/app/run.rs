@@ -1,0 +1,28 @@
+//! A run of a job, as it is handed on.
+
+use std::cell::Cell;
+
+use crate::domain::id::PublicId;
+use crate::domain::run::Job;
+use crate::domain::time::Timestamp;
+use crate::store::ops::runs::StartedRun;
+
+/// A run that holds its job's lease.
+pub struct Run {
+    pub job: &'static str,
+    pub id: PublicId,
+    /// The job's clock: the earlier of the event's time and now.
+    pub now: Timestamp,
+    pub begun: StartedRun,
+    pub(crate) rows_until: Timestamp,
+    pub(crate) works_until: Timestamp,
+    pub(crate) lease_secs: i64,
+    pub(crate) leased_at: Cell<Timestamp>,
+}
+
+/// A run that was begun for a request, and works on after its answer.
+pub struct QueuedRun {
+    pub(crate) job: Job,
+    pub(crate) run: Run,
+    pub(crate) dry_run: bool,
+}

@@ -1,0 +1,178 @@
+//! A run of a job: its lease, its report, its clock; and how an admin begins one.
+
+use std::cell::Cell;
+
+use serde_json::json;
+
+use crate::app::context::App;
+use crate::app::error::Error;
+use crate::app::run::{QueuedRun, Run};
+use crate::crypto::random;
+use crate::domain::id::{IdKind, PublicId};
+use crate::domain::people::session::Session;
+use crate::domain::run::Job;
+use crate::domain::time::Timestamp;
+use crate::ports::DbError;
+use crate::store::ops::cursors::Cursor;
+use crate::store::ops::runs::{self, Ending};
+
+/// How long a run may be silent before it counts as dead. It renews its lease as it works, at the latest when a third of
+/// it has passed: one that dies, even at its very end, does not cost the next trigger its turn.
+const LEASE_SECS: i64 = 150;
+/// A run stops taking up new work after this: with a last lease it ends before the next trigger, ten minutes on.
+const WORK_SECS: i64 = 420;
+/// The lease of a run that works for seconds only, after the answer to a request.
+const SHORT_LEASE_SECS: i64 = 60;
+
+/// A request may work on for thirty seconds after its answer; a run that it began stops well within.
+const AFTER_ANSWER_SECS: i64 = 20;
+
+impl Run {
+    /// Takes the lease; `None` while another run has it, or when the database does not answer.
+    pub async fn begin(app: &App, job: &'static str, scheduled: Timestamp) -> Option<Self> {
+        Self::lease(app, job, scheduled, WORK_SECS, LEASE_SECS).await
+    }
+
+    /// The same, with no more than so many seconds to work.
+    pub async fn begin_short(app: &App, job: &'static str, work_secs: i64) -> Option<Self> {
+        Self::lease(app, job, app.now(), work_secs, SHORT_LEASE_SECS).await
+    }
+
+    async fn lease(
+        app: &App,
+        job: &'static str,
+        scheduled: Timestamp,
+        work_secs: i64,
+        lease_secs: i64,
+    ) -> Option<Self> {
+        let clock = app.now();
+        let now = scheduled.min(clock);
+        let id = random::public_id(&*app.random, IdKind::Run).ok()?;
+        match runs::begin(&*app.db, job, &id, scheduled, clock, lease_secs).await {
+            Ok(Some(begun)) => Some(Self {
+                job,
+                id,
+                now,
+                begun,
+                rows_until: clock.plus(work_secs / 2),
+                works_until: clock.plus(work_secs),
+                lease_secs,
+                leased_at: Cell::new(clock),
+            }),
+            Ok(None) => {
+                app.note("info", "run_skipped", json!({ "job": job }));
+                None
+            }
+            Err(error) => {
+                let cause = format!("{error:?}");
+                app.note("error", "run_failed", json!({ "job": job, "cause": cause }));
+                None
+            }
+        }
+    }
+
+    /// Says that this run is at work, where it has not for a while. False where another has taken its place.
+    pub async fn renew(&self, app: &App) -> Result<bool, DbError> {
+        let now = app.now();
+        if now < self.leased_at.get().plus(self.lease_secs / 3) {
+            return Ok(true);
+        }
+        let is_ours = runs::renew(&*app.db, &self.id, now.plus(self.lease_secs)).await?;
+        if is_ours {
+            self.leased_at.set(now);
+        }
+        Ok(is_ours)
+    }
+
+    /// Whether there is time to take up more.
+    pub fn has_time(&self, app: &App) -> bool {
+        app.now() < self.works_until
+    }
+
+    /// Whether single rows may still take some: half of the run is theirs.
+    pub fn has_time_for_rows(&self, app: &App) -> bool {
+        app.now() < self.rows_until
+    }
+
+    /// Writes the report.
+    pub async fn end(
+        self,
+        app: &App,
+        ending: Ending,
+        code: Option<&str>,
+        counts: &impl serde::Serialize,
+        cursor: Option<String>,
+    ) {
+        let counts = serde_json::to_value(counts).unwrap_or_else(|_| json!({}));
+        let level = match ending {
+            Ending::Done | Ending::Partial => "info",
+            Ending::Failed | Ending::Stopped => "error",
+        };
+        app.note(
+            level,
+            "run_ended",
+            json!({ "job": self.job, "run": self.id.as_str(), "ending": format!("{ending:?}"), "code": code, "counts": counts }),
+        );
+        let written = runs::end(
+            &*app.db,
+            &self.id,
+            ending,
+            code,
+            &counts.to_string(),
+            cursor.as_deref(),
+            app.now(),
+        )
+        .await;
+        if let Err(error) = written {
+            let cause = format!("{error:?}");
+            app.note(
+                "error",
+                "run_unwritten",
+                json!({ "job": self.job, "cause": cause }),
+            );
+        }
+    }
+}
+
+/// Begins a run for an admin: takes the lease and writes down who asked. The jobs work on it after the answer.
+pub async fn request(
+    app: &App,
+    session: &Session,
+    job: Job,
+    dry_run: bool,
+) -> Result<PublicId, Error> {
+    if app.config.management_key.is_none() {
+        return Err(Error::NotConfigured);
+    }
+    let begun = Run::begin_short(app, job.name(), AFTER_ANSWER_SECS).await;
+    let run = begun.ok_or(Error::JobUnderWay)?;
+    let (id, change) = (
+        run.id.clone(),
+        random::public_id(&*app.random, IdKind::Change)?,
+    );
+    let (name, now) = (job.name(), app.now());
+    let asked = runs::asked(&*app.db, session, &id, name, &change, now).await;
+    if asked != Ok(true) {
+        let nothing = serde_json::json!({});
+        run.end(app, Ending::Stopped, Some("not_asked"), &nothing, None)
+            .await;
+        return Err(asked.map_or_else(Error::from, |_| Error::SignInRequired));
+    }
+    if job == Job::Reconcile
+        && let Err(error) = keep_cursor(app, &run, dry_run).await
+    {
+        // Not begun: nobody is to wait for its lease.
+        let (failed, nothing) = (Some("storage_unavailable"), serde_json::json!({}));
+        run.end(app, Ending::Failed, failed, &nothing, None).await;
+        return Err(error.into());
+    }
+    let asked = QueuedRun { job, run, dry_run };
+    app.asked.borrow_mut().push(asked);
+    Ok(id)
+}
+
+/// Writes down what an admin's run is to do: should it die, the next trigger does it.
+async fn keep_cursor(app: &App, run: &Run, dry_run: bool) -> Result<(), DbError> {
+    let text = serde_json::to_string(&Cursor::new(dry_run, run.now));
+    runs::keep(&*app.db, &run.id, &text.map_err(|_| DbError::Broken)?).await
+}

@@ -1,0 +1,62 @@
+//! What a sweep counts, and when it counts too many refusals.
+
+use serde::Serialize;
+
+use crate::domain::run::Job;
+use crate::jobs::halt::Halt;
+use crate::upstream::openrouter::UpstreamRefusal;
+
+pub const JOB: &str = Job::Sweep.name();
+
+/// What a run did.
+#[derive(Debug, Default, Serialize)]
+pub struct SweepCounts {
+    pub seats_freed: usize,
+    pub fenced: i64,
+    pub rotations_undone: i64,
+    pub graces_ended: i64,
+    pub disabled: u32,
+    pub enabled: u32,
+    pub capped: u32,
+    pub revoked: u32,
+    pub erased: u32,
+    pub postponed: u32,
+    pub stuck: u32,
+    pub expired: u32,
+    pub pages: usize,
+    pub listed: usize,
+    pub deleted: u32,
+    pub cleared: i64,
+    pub quarantined: u32,
+    /// What somebody else disabled or lowered, and stays so.
+    pub kept: usize,
+    pub errors: u32,
+    /// Changes at OpenRouter that it confirmed, and that it did not.
+    pub writes: u32,
+    pub writes_failed: u32,
+    /// What waits since changes had no answer has still to be given its turn.
+    pub back_off_left: bool,
+    #[serde(skip)]
+    pub(super) refused_in_a_row: u32,
+}
+
+/// One row that is refused may be that row's own trouble; this many in a row are the credential's or everybody's.
+const REFUSALS: u32 = 3;
+
+impl SweepCounts {
+    /// Counts a refusal of one row; halts when there were too many without a success between.
+    pub fn refusal(&mut self, refused: UpstreamRefusal) -> Result<(), Halt> {
+        self.errors = self.errors.saturating_add(1);
+        self.refused_in_a_row = self.refused_in_a_row.saturating_add(1);
+        match refused {
+            _ if self.refused_in_a_row < REFUSALS => Ok(()),
+            UpstreamRefusal::Credential => Err(Halt::Credential),
+            UpstreamRefusal::Busy(_) => Err(Halt::Busy),
+            UpstreamRefusal::Rejected => Ok(()),
+        }
+    }
+
+    pub fn success(&mut self) {
+        self.refused_in_a_row = 0;
+    }
+}
