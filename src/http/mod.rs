@@ -7,3 +7,11 @@ pub mod api;
 pub mod auth;
 pub mod pages;
 pub mod routes;
+
+use crate::app::context::App;
+use crate::http::server::pipeline::Service;
+
+/// The application behind its routes.
+pub fn service(app: App) -> Service {
+    Service::new(app, routes::ROUTES, pages::error)
+}

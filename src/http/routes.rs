@@ -5,11 +5,12 @@ use crate::http::admin::{allotments, blocks, credit, findings, jobs, members, pl
 use crate::http::api::{
     account_data, claim, create_key, health, keys, me, openapi, requests, rotations,
 };
+use crate::http::auth;
+use crate::http::pages;
 pub use crate::http::server::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 use crate::http::server::route::{
     SMALL, admin, always, document, has_security_contact, keys_page, of_keys, sign_in,
 };
-use crate::http::{auth, pages};
 use crate::ports::rate_limit::Limit;
 
 /// Bytes of a body with a note: 500 characters, each as long as JSON can make it.
@@ -361,18 +362,6 @@ pub static ROUTES: &[Route] = &[
         limits: &[],
         when: always,
         summary: Some("This description"),
-        handler: |c| Box::pin(openapi::show_openapi(c)),
+        handler: |c| Box::pin(openapi::show_openapi(c, ROUTES)),
     },
 ];
-
-/// The methods that an address takes, as the `Allow` header lists them.
-pub fn allowed(path: &str) -> String {
-    let mut methods: Vec<&str> = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.path == path) {
-        methods.push(route.method.name());
-        if route.method == Method::Get {
-            methods.push("HEAD");
-        }
-    }
-    methods.join(", ")
-}

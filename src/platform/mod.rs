@@ -23,7 +23,7 @@ use worker::{Context, Env, ScheduledEvent};
 use crate::app::context::App;
 use crate::config::{Config, Problem};
 use crate::domain::time::Timestamp;
-use crate::http::api::health;
+use crate::http::server::fallbacks;
 use crate::http::server::headers;
 use crate::jobs;
 use crate::platform::inbound::Unread;
@@ -41,12 +41,12 @@ thread_local! {
 pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Result<Response> {
     let service = match service(&env) {
         Ok(service) => service,
-        Err(problems) => return respond(health::misconfigured(&problems)),
+        Err(problems) => return respond(fallbacks::misconfigured(&problems)),
     };
     let inbound = match inbound::read(request).await? {
         Ok(inbound) => inbound,
-        Err(Unread::Address) => return respond(health::address_too_long()),
-        Err(Unread::Header) => return respond(health::malformed()),
+        Err(Unread::Address) => return respond(fallbacks::address_too_long()),
+        Err(Unread::Header) => return respond(fallbacks::malformed()),
     };
     if !service.has_effects(&inbound) {
         return respond(service.answer(inbound).await);
@@ -60,7 +60,7 @@ pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Re
     match told.await {
         Ok(outbound) => respond(outbound),
         // The answer was dropped before it was made, so nothing is known of it.
-        Err(_) => respond(health::failed()),
+        Err(_) => respond(fallbacks::failed()),
     }
 }
 
@@ -104,7 +104,7 @@ fn build(env: &Env) -> Built {
             serde_json::json!({ "level": "warn", "event": "closed_by", "setting": problem.setting, "problem": problem.problem })
         );
     }
-    Ok(Service::new(App {
+    Ok(crate::http::service(App {
         keyring: Keyring::new(&config.session_secrets),
         config,
         db: Box::new(db),

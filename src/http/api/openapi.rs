@@ -3,19 +3,19 @@
 use serde_json::{Map, Value, json};
 
 use crate::app::error::Error;
-use crate::http::routes::{Method, ROUTES, Route, Shows, Takes, Who};
 use crate::http::server::context::Context;
 use crate::http::server::idempotency;
 use crate::http::server::reply::Reply;
+use crate::http::server::route::{Method, Route, Shows, Takes, Who};
 
 /// The bodies' schemas; the paths come from the table.
 const COMPONENTS: &str = include_str!("openapi.json");
 
-pub async fn show_openapi(context: Context) -> Result<Reply, Error> {
+pub async fn show_openapi(context: Context, routes: &[Route]) -> Result<Reply, Error> {
     let components: Value = serde_json::from_str(COMPONENTS).map_err(|_| Error::Internal)?;
     let mut paths: Map<String, Value> = Map::new();
     let public = |route: &&Route| route.who != Who::Admin && (route.when)(&context.app.config);
-    for route in ROUTES.iter().filter(public) {
+    for route in routes.iter().filter(public) {
         let Some(summary) = route.summary else {
             continue;
         };

@@ -2,10 +2,10 @@
 
 use crate::app::context::App;
 use crate::app::error::Error;
-use crate::http::routes::{MEMBER_HEADER, Route, Takes};
 use crate::http::server::message::Body;
 use crate::http::server::message::Inbound;
 use crate::http::server::reply::Reply;
+use crate::http::server::route::{MEMBER_HEADER, Route, Takes};
 
 /// With which browsers say that nobody has asked for what they fetch: today's header, and older ones.
 pub const PREFETCH_HEADERS: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];

@@ -11,6 +11,7 @@
 
 use crate::domain::people::session::Session;
 use crate::http::server::context::Context;
+use crate::http::server::finish::finished;
 use crate::http::server::message::Inbound;
 use crate::http::server::message::Outbound;
 use crate::http::server::reply::Reply;
@@ -18,45 +19,51 @@ use crate::ports::DbError;
 use crate::store::query::StoreError;
 use std::rc::Rc;
 
-use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use crate::app::auth::is_admin;
 use crate::app::context::App;
 use crate::app::error::{Error, Level};
+use crate::config::Config;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, session};
 use crate::domain::id::IdKind;
-use crate::http::pages;
-use crate::http::routes::{ROUTES, Route, Shows, Who, allowed};
 use crate::http::server::checks::{
     body_fits, canonical, header, page_of, same_origin, wants_document, without_effects,
 };
 use crate::http::server::rate;
-use crate::http::server::{cookies, headers, idempotency};
+use crate::http::server::route::{Route, Shows, Who, allowed};
+use crate::http::server::{cookies, idempotency};
 use crate::ports::rate_limit::CountedBy;
 use crate::ports::rate_limit::Limit;
 use crate::store::members;
+
+/// An error as a page, by the request's id.
+pub type ErrorPage = fn(&Config, &Error, &str) -> Reply;
 
 /// The application behind its route table, built once for each isolate.
 #[derive(Clone)]
 pub struct Service {
     app: Rc<App>,
+    routes: &'static [Route],
     /// The routes of each path.
     paths: Rc<matchit::Router<Vec<&'static Route>>>,
+    error_page: ErrorPage,
 }
 
 impl Service {
-    pub fn new(app: App) -> Self {
+    pub fn new(app: App, routes: &'static [Route], error_page: ErrorPage) -> Self {
         let mut paths = matchit::Router::new();
-        for route in ROUTES {
-            let at_path = ROUTES.iter().filter(|other| other.path == route.path);
+        for route in routes {
+            let at_path = routes.iter().filter(|other| other.path == route.path);
             // A path that is already there has all of its routes.
             let _: Result<(), matchit::InsertError> = paths.insert(route.path, at_path.collect());
         }
         Self {
             app: Rc::new(app),
+            routes,
             paths: Rc::new(paths),
+            error_page,
         }
     }
 
@@ -72,8 +79,8 @@ impl Service {
         let as_document = wants_document(&inbound);
         let route = self.route(&method, inbound.uri().path());
         let result = match route {
-            Some(route) => enter(&self.app, route, inbound).await,
-            None => Err(unrouted(&self.app, &inbound).await),
+            Some(route) => self.enter(route, inbound).await,
+            None => Err(self.unrouted(&inbound).await),
         };
         let (reply, code) = match result {
             Ok(reply) => (reply, None),
@@ -91,6 +98,87 @@ impl Service {
         };
         self.log(&request_id, route, &method, reply.status, code, started);
         finished(reply, &request_id, method == http::Method::HEAD)
+    }
+
+    /// Steps 2 to 7 for a known route.
+    async fn enter(&self, route: &'static Route, inbound: Inbound) -> Result<Reply, Error> {
+        let app = &self.app;
+        if !(route.when)(&app.config) {
+            return Err(self.unrouted(&inbound).await);
+        }
+        if route.shows.is_document()
+            && !route.method.is_unsafe()
+            && let Some(elsewhere) = canonical(app, route, &inbound)
+        {
+            return Ok(elsewhere);
+        }
+        if route.shows == Shows::SignIn
+            && let Some(nothing_done) = without_effects(&inbound)
+        {
+            return Ok(nothing_done);
+        }
+        if route.who == Who::Admin {
+            let session =
+                session_of(app, cookies_of(&inbound).as_deref()).ok_or(Error::NotFound)?;
+            look_up_within_limit(app, &session)
+                .await?
+                .ok_or_else(|| not_found(&inbound, &session))?;
+        }
+        if route.method.is_unsafe() {
+            same_origin(app, &inbound)?;
+        }
+        body_fits(route.takes, &inbound)?;
+        let page_of = page_of(&inbound);
+        // Each route has its own count of an address: coming back from GitHub does not use up what starting may.
+        let address = rate::address_of(header(&inbound, "cf-connecting-ip"));
+        let address = format!("{} {address}", route.path);
+        let context = context(app, inbound);
+        let member = match (route.who, &context.session) {
+            (Who::Anyone, _) => None,
+            (Who::Member | Who::Admin, Some(session)) => Some(session.member.as_str()),
+            (Who::Member | Who::Admin, None) => return Err(Error::SignInRequired),
+        };
+        if route.names_member() {
+            let page_of = page_of.ok_or(Error::AccountNotNamed)?;
+            if member != Some(page_of.as_str()) {
+                return Err(Error::AccountChanged);
+            }
+        }
+        let counted_as = context.session.as_ref().map(counted_as);
+        for limit in route.limits {
+            let who = match limit.by() {
+                CountedBy::Address => Some(address.as_str()),
+                CountedBy::Member => counted_as.as_deref(),
+            };
+            if let Some(who) = who {
+                within(app, *limit, who).await?;
+            }
+        }
+        idempotency::answer_once(route, context).await
+    }
+
+    /// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two differ in
+    /// nothing.
+    async fn unrouted(&self, inbound: &Inbound) -> Error {
+        let app = &self.app;
+        if let Some(session) = session_of(app, cookies_of(inbound).as_deref()) {
+            if let Err(error) = look_up_within_limit(app, &session).await {
+                return error;
+            }
+            if let Error::AccountChanged = not_found(inbound, &session) {
+                return Error::AccountChanged;
+            }
+        }
+        let path = inbound.uri().path();
+        let public = |route: &&Route| {
+            route.path == path && route.who != Who::Admin && (route.when)(&app.config)
+        };
+        if self.routes.iter().any(|route| public(&route)) {
+            return Error::MethodNotAllowed {
+                allow: allowed(self.routes, path),
+            };
+        }
+        Error::NotFound
     }
 
     /// Whether a request may change anything, and so runs to its end whoever still waits for it.
@@ -130,7 +218,7 @@ impl Service {
     fn error_reply(&self, error: &Error, request_id: &str, as_page: bool) -> Reply {
         let now = self.app.now();
         let mut reply = if as_page {
-            pages::error(&self.app.config, error, request_id)
+            (self.error_page)(&self.app.config, error, request_id)
         } else {
             Reply::problem(error.status(), error.problem(request_id).to_string())
         };
@@ -178,61 +266,6 @@ impl Service {
     }
 }
 
-/// Steps 2 to 7 for a known route.
-async fn enter(app: &Rc<App>, route: &'static Route, inbound: Inbound) -> Result<Reply, Error> {
-    if !(route.when)(&app.config) {
-        return Err(unrouted(app, &inbound).await);
-    }
-    if route.shows.is_document()
-        && !route.method.is_unsafe()
-        && let Some(elsewhere) = canonical(app, route, &inbound)
-    {
-        return Ok(elsewhere);
-    }
-    if route.shows == Shows::SignIn
-        && let Some(nothing_done) = without_effects(&inbound)
-    {
-        return Ok(nothing_done);
-    }
-    if route.who == Who::Admin {
-        let session = session_of(app, cookies_of(&inbound).as_deref()).ok_or(Error::NotFound)?;
-        look_up_within_limit(app, &session)
-            .await?
-            .ok_or_else(|| not_found(&inbound, &session))?;
-    }
-    if route.method.is_unsafe() {
-        same_origin(app, &inbound)?;
-    }
-    body_fits(route.takes, &inbound)?;
-    let page_of = page_of(&inbound);
-    // Each route has its own count of an address: coming back from GitHub does not use up what starting may.
-    let address = rate::address_of(header(&inbound, "cf-connecting-ip"));
-    let address = format!("{} {address}", route.path);
-    let context = context(app, inbound);
-    let member = match (route.who, &context.session) {
-        (Who::Anyone, _) => None,
-        (Who::Member | Who::Admin, Some(session)) => Some(session.member.as_str()),
-        (Who::Member | Who::Admin, None) => return Err(Error::SignInRequired),
-    };
-    if route.names_member() {
-        let page_of = page_of.ok_or(Error::AccountNotNamed)?;
-        if member != Some(page_of.as_str()) {
-            return Err(Error::AccountChanged);
-        }
-    }
-    let counted_as = context.session.as_ref().map(counted_as);
-    for limit in route.limits {
-        let who = match limit.by() {
-            CountedBy::Address => Some(address.as_str()),
-            CountedBy::Member => counted_as.as_deref(),
-        };
-        if let Some(who) = who {
-            within(app, *limit, who).await?;
-        }
-    }
-    idempotency::answer_once(route, context).await
-}
-
 /// As whom a session counts: its member, at its epoch. Ending a member's sessions raises the epoch, so an ended session
 /// has a count of its own and uses up nothing of its member's, without the database having been asked.
 fn counted_as(session: &Session) -> String {
@@ -245,28 +278,6 @@ async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
     } else {
         Err(Error::RateLimited)
     }
-}
-
-/// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two differ in
-/// nothing.
-async fn unrouted(app: &Rc<App>, inbound: &Inbound) -> Error {
-    if let Some(session) = session_of(app, cookies_of(inbound).as_deref()) {
-        if let Err(error) = look_up_within_limit(app, &session).await {
-            return error;
-        }
-        if let Error::AccountChanged = not_found(inbound, &session) {
-            return Error::AccountChanged;
-        }
-    }
-    let path = inbound.uri().path();
-    let public =
-        |route: &&Route| route.path == path && route.who != Who::Admin && (route.when)(&app.config);
-    if ROUTES.iter().any(|route| public(&route)) {
-        return Error::MethodNotAllowed {
-            allow: allowed(path),
-        };
-    }
-    Error::NotFound
 }
 
 /// An unknown address, or an admin's route that this session does not reach. A page that was made for another member
@@ -318,30 +329,4 @@ fn session_of(app: &App, cookies: Option<&str>) -> Option<Session> {
 fn cookies_of(inbound: &Inbound) -> Option<String> {
     let cookies = inbound.headers().get("cookie")?;
     Some(String::from_utf8_lossy(cookies.as_bytes()).into_owned())
-}
-
-pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound {
-    let mut response = http::Response::new(Vec::new());
-    *response.status_mut() =
-        http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    let own = reply.headers.iter();
-    // Without a body nothing is done either, in the browser as little as here.
-    let own = own.filter(|(name, _)| !without_body || *name != "set-cookie");
-    for (name, value) in headers::fixed() {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
-    let own = own.map(|(name, value)| (*name, value.as_str()));
-    for (name, value) in own.chain([("x-request-id", request_id)]) {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.append(HeaderName::from_static(name), value);
-        }
-    }
-    if !without_body {
-        *response.body_mut() = reply.into_body();
-    }
-    response
 }

@@ -156,6 +156,18 @@ pub(crate) const fn document(
     }
 }
 
+/// The methods that an address takes, as the `Allow` header lists them.
+pub fn allowed(routes: &[Route], path: &str) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for route in routes.iter().filter(|route| route.path == path) {
+        methods.push(route.method.name());
+        if route.method == Method::Get {
+            methods.push("HEAD");
+        }
+    }
+    methods.join(", ")
+}
+
 /// Bytes of a small JSON body.
 pub const SMALL: usize = 1_024;
 

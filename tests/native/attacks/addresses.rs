@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use http::{HeaderValue, Request};
-use keycap::http::routes::{Method, ROUTES, Shows, Who, allowed};
+use keycap::http::routes::{Method, ROUTES, Shows, Who};
 use keycap::http::server::message::Body;
+use keycap::http::server::route::allowed;
 
 use super::{Caller, cookie_of, ours, request};
 use crate::support::world::ORIGIN;
@@ -73,7 +74,11 @@ fn every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
                 let told = caller.ask(asked.unwrap());
                 let expected = if admin { 404 } else { 405 };
                 assert_eq!(told.status, expected, "{method} {path}");
-                let allow = if admin { String::new() } else { allowed(path) };
+                let allow = if admin {
+                    String::new()
+                } else {
+                    allowed(ROUTES, path)
+                };
                 assert_eq!(told.header("allow"), allow, "{method} {path}");
                 assert!(
                     !told.body.contains(method) || method.len() < 3,

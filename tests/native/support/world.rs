@@ -185,7 +185,7 @@ impl World {
             values.for_each(|value| self.canaries.watch(name, value.trim()));
         }
         let config = config.unwrap_or_else(|problems| panic!("{problems:?}"));
-        let service = Service::new(App {
+        let service = keycap::http::service(App {
             keyring: Keyring::new(&config.session_secrets),
             config,
             db: Box::new(self.db.clone()),
