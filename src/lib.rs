@@ -17,7 +17,6 @@ mod platform;
 
 #[cfg(target_arch = "wasm32")]
 mod entry {
-    use crate::platform;
     use web_sys::{Request, Response};
     use worker::{Context, Env, ScheduleContext, ScheduledEvent};
 
