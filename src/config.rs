@@ -5,13 +5,10 @@
 //! but their exact opening word.
 
 mod forms;
-mod problem;
-mod published;
 mod reader;
 
-pub use crate::config::problem::Problem;
-pub use crate::config::published::Published;
 use crate::config::reader::SettingsReader;
+pub use crate::config::reader::{Problem, Published};
 use crate::domain::key::secret::Secret;
 use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::Origin;

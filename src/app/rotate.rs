@@ -7,7 +7,6 @@
 //! With grace: reserve the successor → read what the old one has spent → leave it half of the rest → mint the successor
 //! with the other half. Both work, and never for more than the cap together.
 
-mod credit;
 mod leak;
 mod refused;
 mod shares;

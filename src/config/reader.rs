@@ -3,8 +3,6 @@
 use url::Url;
 
 use crate::config::forms;
-use crate::config::problem::Problem;
-use crate::config::published::Published;
 use crate::domain::key::secret::Secret;
 use crate::domain::money::NanoUsd;
 use crate::domain::policy::gate::ClaimTerms;
@@ -22,6 +20,23 @@ const LIMIT_CEILING_USD: &str = "10000";
 const SEATS_CEILING: i64 = 10_000_000;
 /// The model of the examples when none is set: a moving name, so that it does not grow old here.
 const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
+
+/// What is wrong with one setting. Names the variable, never its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    pub setting: &'static str,
+    pub problem: &'static str,
+}
+
+/// What the pages tell of this installation beside its rules.
+pub struct Published {
+    /// `EXAMPLE_MODEL`: the model that examples name.
+    pub example_model: String,
+    /// `SOURCE_URL`: where the code is; no link without.
+    pub source_url: Option<Url>,
+    /// `SECURITY_CONTACT`: there is a security.txt only with it.
+    pub security_contact: Option<Url>,
+}
 
 /// Reads settings and keeps what is wrong with them.
 pub(crate) struct SettingsReader<'a> {

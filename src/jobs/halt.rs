@@ -1,5 +1,9 @@
-//! Why a run ends before its work does.
+//! Why a run ends before its work does, and what every job does in its run that may end it so.
 
+use crate::app::context::App;
+use crate::app::run::Run;
+use crate::crypto::random;
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::run::{CREDENTIAL_REFUSED, LIST_REPEATS, UNAVAILABLE};
 use crate::ports::DbError;
 use crate::store::ops::cursors::Position;
@@ -62,4 +66,18 @@ impl From<DbError> for Halt {
     fn from(error: DbError) -> Self {
         Self::Storage(error)
     }
+}
+
+/// Says that this run is at work. It halts where another has taken its place.
+pub async fn renew(app: &App, run: &Run) -> Result<(), Halt> {
+    if run.renew(app).await? {
+        Ok(())
+    } else {
+        Err(Halt::LeaseLost)
+    }
+}
+
+/// A fresh change id, or the run's failure.
+pub fn change(app: &App) -> Result<PublicId, DbError> {
+    random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)
 }

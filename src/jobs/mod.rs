@@ -3,7 +3,6 @@
 
 mod halt;
 pub mod reconcile;
-mod run;
 pub mod sweep;
 mod walk;
 mod watch;

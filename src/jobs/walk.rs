@@ -10,7 +10,7 @@ use crate::app::context::App;
 use crate::app::run::Run;
 use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
-use crate::jobs::run::renew;
+use crate::jobs::halt::renew;
 use crate::store::keys::due::Place;
 use crate::store::ops::cursors::Position;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};

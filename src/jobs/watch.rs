@@ -9,8 +9,7 @@ use serde_json::json;
 
 use crate::app::context::App;
 use crate::app::run::Run;
-use crate::jobs::halt::Halt;
-use crate::jobs::run::change;
+use crate::jobs::halt::{Halt, change};
 use crate::ports::DbError;
 use crate::store::ops::alarms::{self, Head};
 use crate::upstream::openrouter::UpstreamReply;

@@ -6,12 +6,12 @@
 //! one Idempotency-Key never makes two keys. Other rows that a request makes have ids that are derived from the seed,
 //! which stays with the Idempotency-Key: what was written before is not written again.
 
+use crate::domain::key::generation::RECORD_WITHIN_SECS;
 use crate::domain::people::session::Session;
 use crate::domain::policy::quota::IDEMPOTENCY_KEYS_A_DAY;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError};
-use crate::store::keys::time_limits::RECORD_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 

@@ -238,7 +238,10 @@ fn files_stay_small_enough_to_read() {
         *folders
             .entry(path.parent().unwrap().to_owned())
             .or_default() += 1;
-        lines.push(count);
+        // A list of modules is no part with a behaviour of its own.
+        if name != "mod" {
+            lines.push(count);
+        }
     }
     // The tree also does not have so many parts that one must search all of them for a behaviour: a folder is for more
     // than one file, and most files have at least 25 lines.

@@ -6,7 +6,7 @@ use crate::app::claim::decision::MintLimit;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::domain::key::mint::MintSpec;
-use crate::upstream::openrouter::guardrails::{AssignmentChange, Listed, change, of_key};
+use crate::upstream::openrouter::guardrails::{AssignmentChange, AssignmentSearch, change, of_key};
 use crate::upstream::openrouter::workspaces;
 use crate::upstream::openrouter::{self, Done, UpstreamReply};
 
@@ -35,7 +35,7 @@ async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
     match change(&app.upstream(), AssignmentChange::Assign, guardrail, hash).await {
         UpstreamReply::Is(0) => {
             of_key(&app.upstream(), Some(guardrail), hash, 0).await
-                == UpstreamReply::Is(Listed::Has(Value::from(guardrail)))
+                == UpstreamReply::Is(AssignmentSearch::Has(Value::from(guardrail)))
         }
         told => told == UpstreamReply::Is(1),
     }

@@ -1,13 +1,16 @@
 //! What of a key's money its old secret has and its next one gets.
 
 use crate::app::claim;
+use crate::app::context::App;
+use crate::app::error::Error;
 use crate::domain::key::rotation::split;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::Sibling;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
-use crate::store::keys::claims::ClaimDecision;
+use crate::store::keys::attempt::Attempt;
+use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::keys::rotations::RotationFacts;
 
 /// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.
@@ -51,4 +54,19 @@ pub(crate) fn count_old_as(
     let spent = old.usage.map_or(spent, |known| known.joined(spent));
     (old.cap, old.usage) = (cap, Some(spent));
     Some((spent, old.before_prepaid))
+}
+
+/// Where nothing is left of what was paid, there is no chance of a mint, and no row is made for one.
+pub(crate) async fn credit_is_left(
+    app: &App,
+    attempt: &Attempt,
+    spent: &Spend,
+) -> Result<(), Error> {
+    let rows = app.db.batch(claims::facts(attempt).into()).await?;
+    let mut decision = claims::read_decision(&rows)?.ok_or(Error::SignInRequired)?;
+    count_old_as(&mut decision, spent.lifetime, *spent);
+    if claim::share(&decision.grants, &decision.siblings, attempt.now).exhausted {
+        return Err(Error::CreditSpent);
+    }
+    Ok(())
 }

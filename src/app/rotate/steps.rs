@@ -4,8 +4,8 @@ use crate::app::claim::{self, Claimed, MintLimit};
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::keys;
-use crate::app::rotate::credit;
 use crate::app::rotate::refused::refusal;
+use crate::app::rotate::shares::credit_is_left;
 use crate::app::sync::switch::{self, SwitchOutcome};
 use crate::app::sync::upstream_changes::{self, Look, Noticed};
 use crate::domain::key::mint::MintSpec;
@@ -89,7 +89,7 @@ pub(crate) async fn prepare(
     looked_at?;
     attempt.now = app.now();
     if let (LimitReset::None, OldSecret::Off(spent)) = (facts.limit_reset, &old) {
-        credit::is_left(app, attempt, spent).await?;
+        credit_is_left(app, attempt, spent).await?;
     }
     let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, &old).await?;
     if !decision.reserved {

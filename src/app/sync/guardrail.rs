@@ -15,7 +15,9 @@ use crate::store::budget::limits::Basis;
 use crate::store::keys::due::Due;
 use crate::store::keys::guardrails as rows;
 use crate::store::keys::guardrails::PendingGuardrail;
-use crate::upstream::openrouter::guardrails::{AssignmentChange, Listed, change, of_key, read};
+use crate::upstream::openrouter::guardrails::{
+    AssignmentChange, AssignmentSearch, change, of_key, read,
+};
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
 /// A plan with a guardrail that is not there would have no key made any more.
@@ -105,8 +107,8 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
         UpstreamReply::Missing if wanted.is_some() => return UpstreamReply::Missing,
         UpstreamReply::Is(_) | UpstreamReply::Missing => {
             match of_key(&app.upstream(), wanted, hash, basis.guardrail_list_offset).await {
-                UpstreamReply::Is(Listed::Has(has)) => has,
-                UpstreamReply::Is(Listed::GoesOn(offset)) => {
+                UpstreamReply::Is(AssignmentSearch::Has(has)) => has,
+                UpstreamReply::Is(AssignmentSearch::GoesOn(offset)) => {
                     return UpstreamReply::Is(Sent::ListGoesOn(offset));
                 }
                 other => return other.map(|_| Sent::Confirmed),

@@ -8,6 +8,7 @@ use crate::app::sync::absence;
 use crate::app::sync::cap::Cap;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
+use crate::domain::key::generation::LANDS_WITHIN_SECS;
 use crate::domain::key::purge::Removed;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
@@ -17,7 +18,6 @@ use crate::store::budget::limits::{self, Agreed, Basis};
 use crate::store::keys::due::Due;
 use crate::store::keys::generations;
 use crate::store::keys::holds::{self, PendingSwitch, Switch, SwitchInFlight};
-use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::upstream::openrouter::{self, Done, UpstreamRefusal, UpstreamReply};
 
 /// Failed tries to read what a key has spent, before it is ended without.

@@ -3,6 +3,13 @@
 //!
 //! The database holds the same edges in its table `transitions` and refuses all others. A test compares the two.
 
+/// A mint that takes longer than this is not recorded any more: its request has long been answered.
+pub const RECORD_WITHIN_SECS: i64 = 60;
+/// After this a rotation whose request died is undone: no mint of it can be recorded any more.
+pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
+/// A create that has not landed this long after it was sent is waited for no longer.
+pub const LANDS_WITHIN_SECS: i64 = 300;
+
 /// The state of a generation, stored as text. The table's column `live` is computed from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

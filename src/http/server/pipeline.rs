@@ -15,13 +15,11 @@ use crate::http::server::finish::finished;
 use crate::http::server::message::Inbound;
 use crate::http::server::message::Outbound;
 use crate::http::server::reply::Reply;
-use crate::ports::DbError;
-use crate::store::query::StoreError;
 use std::rc::Rc;
 
 use serde_json::json;
 
-use crate::app::auth::is_admin;
+use crate::app::auth::admin_of;
 use crate::app::context::App;
 use crate::app::error::{Error, Level};
 use crate::config::Config;
@@ -295,11 +293,7 @@ async fn look_up_within_limit(
     session: &Session,
 ) -> Result<Option<members::Member>, Error> {
     within(app, Limit::Api, &counted_as(session)).await?;
-    match members::signed_in(&*app.db, session, Vec::new()).await {
-        Ok((member, _)) => Ok(Some(member).filter(|member| is_admin(app, member))),
-        Err(StoreError::Db(DbError::Unknown)) => Err(Error::StorageUnavailable),
-        Err(_) => Ok(None),
-    }
+    admin_of(app, session).await
 }
 
 fn context(app: &Rc<App>, inbound: Inbound) -> Context {

@@ -2,6 +2,7 @@
 //! in flight before it is sent, and OpenRouter's answer settles it.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::LANDS_WITHIN_SECS;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{Grants, Sibling};
 use crate::domain::money::spend::Spend;
@@ -11,7 +12,6 @@ use crate::ports::{Database, DbError, Stmt};
 use crate::store::budget_sql::{GrantsRow, SiblingRow, SpendRow, siblings_since};
 use crate::store::figures;
 use crate::store::keys::due::Due;
-use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::read;

@@ -1,6 +1,7 @@
 //! What the sweep does to generations. Every transition names its old state, and is written to the audit first.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::{LANDS_WITHIN_SECS, RECORD_WITHIN_SECS};
 use crate::domain::key::purge::{Removed, keeps_until};
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
@@ -10,7 +11,6 @@ use crate::store::figures;
 use crate::store::keys::due::{BATCH, Due, Place};
 use crate::store::keys::retained::{self, RetainedKey};
 use crate::store::keys::successors;
-use crate::store::keys::time_limits::{LANDS_WITHIN_SECS, RECORD_WITHIN_SECS};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::read_all;

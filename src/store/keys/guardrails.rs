@@ -1,9 +1,9 @@
 //! The guardrail of a key: it is marked as in flight before another is sent, and OpenRouter's answer settles it.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::LANDS_WITHIN_SECS;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
-use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;

@@ -2,10 +2,10 @@
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
+use crate::domain::key::generation::LANDS_WITHIN_SECS;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::keys::due::Due;
-use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::read_all;

@@ -3,13 +3,13 @@
 //! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::RECORD_WITHIN_SECS;
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::audit;
 use crate::store::keys::attempt::{Attempt, Minted};
 use crate::store::keys::successors;
-use crate::store::keys::time_limits::RECORD_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 

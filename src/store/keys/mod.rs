@@ -15,5 +15,4 @@ pub mod retained;
 pub mod rotations;
 pub mod strays;
 pub mod successors;
-pub mod time_limits;
 pub mod upstream_holds;

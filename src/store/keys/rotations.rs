@@ -5,6 +5,7 @@
 //! attempt's place, and that one neither reserves nor records any more.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::DEAD_AFTER_SECS;
 use crate::domain::key::rotation::ROTATIONS_A_DAY;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
@@ -19,7 +20,6 @@ use crate::store::keys::cards::{self, Card};
 use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::keys::due::Due;
 use crate::store::keys::successors;
-use crate::store::keys::time_limits::DEAD_AFTER_SECS;
 use crate::store::members::{self, Member};
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;

@@ -2,12 +2,12 @@
 //! rotations that died, and graces that are over.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::{DEAD_AFTER_SECS, RECORD_WITHIN_SECS};
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit;
 use crate::store::keys::attempt::{Attempt, Minted, Rotation};
 use crate::store::keys::due::BATCH;
-use crate::store::keys::time_limits::{DEAD_AFTER_SECS, RECORD_WITHIN_SECS};
 use crate::store::query::batch_retrying_unknown;
 
 statements! {

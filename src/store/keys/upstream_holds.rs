@@ -2,6 +2,7 @@
 //! administrator lifts them by name.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::LANDS_WITHIN_SECS;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Sql, Stmt};
@@ -9,7 +10,6 @@ use crate::store::audit;
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::due::Due;
 use crate::store::keys::own_keys::KeyAct;
-use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::store::members;
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;

@@ -2,13 +2,13 @@
 
 use crate::domain::key::drift::{Drift, ExpectedKey};
 use crate::domain::key::generation::GenerationState;
+use crate::domain::key::generation::LANDS_WITHIN_SECS;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::json::FromJson;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::keys::due::Due;
-use crate::store::keys::time_limits::LANDS_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read_all;
 

@@ -2,11 +2,11 @@
 //! only until the lease ends; then the next run records it as abandoned.
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::RECORD_WITHIN_SECS;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
-use crate::store::keys::time_limits::RECORD_WITHIN_SECS;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::read;

@@ -60,7 +60,7 @@ pub async fn change(
 
 /// What a list says about one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listed {
+pub enum AssignmentSearch {
     /// The id of the key's guardrail, or null if the key has none.
     Has(Value),
     /// The key is not found yet. The list is longer than one reading, and the next reading continues at this offset.
@@ -75,7 +75,7 @@ pub async fn of_key(
     guardrail: Option<&str>,
     hash: &str,
     offset: usize,
-) -> UpstreamReply<Listed> {
+) -> UpstreamReply<AssignmentSearch> {
     let of = guardrail.map_or_else(String::new, |guardrail| format!("/{guardrail}"));
     let mut seen = match guardrail {
         Some(_) => 0,
@@ -94,11 +94,11 @@ pub async fn of_key(
         if let Some(found) = page.iter().find(of_key) {
             let guardrail = found.get("guardrail_id").cloned();
             return guardrail.map_or(UpstreamReply::Unknown, |has| {
-                UpstreamReply::Is(Listed::Has(has))
+                UpstreamReply::Is(AssignmentSearch::Has(has))
             });
         }
         if page.is_empty() {
-            return UpstreamReply::Is(Listed::Has(Value::Null));
+            return UpstreamReply::Is(AssignmentSearch::Has(Value::Null));
         }
         if *page == before {
             // The rows behind this page cannot be seen, so nothing is concluded.
@@ -118,6 +118,6 @@ pub async fn of_key(
     match guardrail {
         // The list is longer than any real one, so nothing is concluded.
         Some(_) => UpstreamReply::Unknown,
-        None => UpstreamReply::Is(Listed::GoesOn(seen.saturating_sub(OVERLAP))),
+        None => UpstreamReply::Is(AssignmentSearch::GoesOn(seen.saturating_sub(OVERLAP))),
     }
 }
