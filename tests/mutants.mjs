@@ -503,11 +503,13 @@ export const mutants = [
     ["a raise until midnight ends before midnight", "        until.min(midnight.plus(-RAISE_ENDS_SECS))\n", "        until\n"],
     ["a raise until shortly after midnight ends before midnight too", "    if until > midnight.plus(SURE_SECS) ||", "    if until > midnight ||"],
     ["a raise within a day is not shortened to the day before", " || now >= midnight {", " {"],
-    ["a window counts as begun only after two minutes", "pub const SKEW_SECS: i64 = 120;", "pub const SKEW_SECS: i64 = 0;"],
     ["spend before the payments is not counted against them", "LimitReset::None => amount.minus(sibling.before_prepaid),", "LimitReset::None => amount,"],
     ["no key is lowered below a smaller plan while other keys follow", "(None, false) => sibling.cap.min(", "(None, false) => sibling.cap.max("],
     ["the spend of a key that ended near the boundary may belong to the new window", "        Some(ended) if ended < by_any_clock => NanoUsd::ZERO,", "        Some(ended) if ended < began => NanoUsd::ZERO,"],
     ["the last figure of a key that ended about a boundary is as much as it can be", "    let known = sibling.usage.filter(|usage| usage.read_at >= by_any_clock);", "    let known = sibling.usage.filter(|usage| usage.read_at >= began);"],
+  ]),
+  ...inFile("src/domain/time/period.rs", [
+    ["a window counts as begun only after two minutes", "pub const SKEW_SECS: i64 = 120;", "pub const SKEW_SECS: i64 = 0;"],
   ]),
   ...inFile("src/app/claim/decision.rs", [
     ["a cap below the allowance is computed again after the reset", "        due => due,\n", "        _ => None,\n"],
@@ -515,6 +517,11 @@ export const mutants = [
     ["a temporary raise ends for a fresh key too", "        due: grants.not_after_a_raise(reset),", "        due: reset,"],
   ]),
   ...inFile("src/app/sync/limit.rs", [
+    ["no limit is raised before the guardrail is in force", "\n        other => return Ok(other.map(|_| SwitchOutcome::Overtaken)),\n    }\n    if !differs", "        _ => {}\n    }\n    if !differs"],
+    ["a guardrail that is not in force does not keep a limit from being lowered", "        _ if lowers(&cap, &basis) =>", "        _ if false =>"],
+    ["a guardrail that is not in force keeps the limit due", "=> cap.next = earliest(cap.next, Some(basis.taken)),", "=> {}"],
+  ]),
+  ...inFile("src/app/sync/cap.rs", [
     ["a limit that somebody else lowered is not raised where nothing is left to spend", "        limit.min(basis.limit)\n", "        limit\n"],
     ["a higher limit requires evidence from OpenRouter", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
     ["a key beyond the plan's quota gets no higher limit", "    if basis.put_off {\n", "    if false {\n"],
@@ -523,9 +530,6 @@ export const mutants = [
     ["what a key spent under an earlier prepaid time cannot be spent again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["a prepaid limit starts at the spend of the key before it", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
     ["a temporary raise ends", "        next: basis.grants.not_after_a_raise(next),", "        next,"],
-    ["no limit is raised before the guardrail is in force", "\n        other => return Ok(other.map(|()| SwitchOutcome::Overtaken)),\n    }", "        _ => {}\n    }"],
-    ["a guardrail that is not in force does not keep a limit from being lowered", "        _ if lowers(&cap, &basis) =>", "        _ if false =>"],
-    ["a guardrail that is not in force keeps the limit due", "=> cap.next = earliest(cap.next, Some(basis.taken)),", "=> {}"],
     ["nothing is added to the spend before prepaying", "base.plus(amount).floored().max(NanoUsd::CENT)", "base.plus(amount.max(NanoUsd::CENT)).floored()"],
   ]),
   ...inFile("src/store/budget_sql.rs", [
@@ -775,7 +779,7 @@ export const mutants = [
     ["a key that is on no page of the list is read before it is disabled", "unseen.into_iter().take(reads)", "unseen.into_iter().take(0)"],
     ["a switch whose answer was lost is tried in every run", "            return retry_next_run(app, run, due, counts).await;", "            return retry_later(app, run, due, counts).await;"],
   ]),
-  ...inFile("src/jobs/run.rs", [
+  ...inFile("src/app/runs.rs", [
     ["a job's clock is never ahead of the real time", "let now = scheduled.min(clock);", "let now = scheduled;"],
     ["a replayed run acts at its own scheduled time", "let now = scheduled.min(clock);", "let now = clock;"],
     ["a run renews its lease while it works", "        if now < self.leased_at.get().plus(self.lease_secs / 3) {", "        if now > Timestamp::from_secs(0) {"],
@@ -801,6 +805,8 @@ export const mutants = [
     ["only a walk that reached the end concludes absence", "    if end == End::Empty {\n        let began", "    if end != End::Broken {\n        let began"],
     ["each of many workspaces is walked in turn", "places.split_off(next);", "places.split_off(0);"],
     ["absence is judged by the beginning of the walk", "let began = Timestamp::from_secs(position.began).min(run.now);", "let began = run.now;"],
+  ]),
+  ...inFile("src/jobs/sweep/counts.rs", [
     ["one row's refusal stops no other row", "const REFUSALS: u32 = 3;", "const REFUSALS: u32 = 1;"],
   ]),
   ...inFile("src/jobs/walk.rs", [
@@ -819,18 +825,22 @@ export const mutants = [
   ...inFile("src/http/server/pipeline.rs", [
     ["a caller's request id has only plain characters", "header(inbound, \"x-request-id\").filter(plain)", "header(inbound, \"x-request-id\").filter(|id| !id.is_empty())"],
     ["an unknown route is not found", "    if !(route.when)(&app.config) {", "    if false {"],
-    ["an admin's route requires a session", ".ok_or(Error::NotFound)?;\n        look_up_within_limit", ".ok_or(Error::SignInRequired)?;\n        look_up_within_limit"],
-    ["an admin's route answers everyone else as an unknown route", "Ok(Some(member).filter(|member| is_admin(app, member)))", "Ok(Some(member))"],
+    ["an admin's route requires a session", ".ok_or(Error::NotFound)?;\n            look_up_within_limit", ".ok_or(Error::SignInRequired)?;\n            look_up_within_limit"],
     ["the rate limiter counts an ended session apart from its member's others", "format!(\"{} {}\", session.member, session.epoch)", "session.member.to_string()"],
-    ["HEAD sets no cookie", "!without_body || *name != \"set-cookie\"", "!without_body || !name.is_empty()"],
     ["an unknown address reads the session like an admin's route",
       "        if let Err(error) = look_up_within_limit(app, &session).await {", "        if session.epoch < 0\n            && let Err(error) = look_up_within_limit(app, &session).await\n        {"],
     ["a change names the member for whom its page was made", "page_of.ok_or(Error::AccountNotNamed)?", "page_of.unwrap_or_else(|| member.unwrap_or_default().to_owned())"],
     ["a page that was made for another member changes nothing", "if member != Some(page_of.as_str()) {", "if page_of.is_empty() {"],
     ["an admin page of another member says so before it answers 404", "Some(page_of) if page_of != session.member.as_str() => Error::AccountChanged,", "Some(page_of) if page_of.is_empty() => Error::AccountChanged,"],
-    ["every unsafe method is checked for its origin", "    if route.method.is_unsafe() {\n        same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who == Who::Admin {\n        same_origin(app, &inbound)?;"],
-    ["an admin's unsafe methods are checked for their origin too", "    if route.method.is_unsafe() {\n        same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who != Who::Admin {\n        same_origin(app, &inbound)?;"],
+    ["every unsafe method is checked for its origin", "    if route.method.is_unsafe() {\n            same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who == Who::Admin {\n            same_origin(app, &inbound)?;"],
+    ["an admin's unsafe methods are checked for their origin too", "    if route.method.is_unsafe() {\n            same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who != Who::Admin {\n            same_origin(app, &inbound)?;"],
     ["a route counts against its limits", "            within(app, *limit, who).await?;", "            let _counted = within(app, *limit, who).await;"],
+  ]),
+  ...inFile("src/http/server/finish.rs", [
+    ["HEAD sets no cookie", "!without_body || *name != \"set-cookie\"", "!without_body || !name.is_empty()"],
+  ]),
+  ...inFile("src/app/auth.rs", [
+    ["an admin's route answers everyone else as an unknown route", "Ok(Some(member).filter(|member| is_admin(app, member)))", "Ok(Some(member))"],
   ]),
   ...inFile("src/http/server/checks.rs", [
     ["HEAD on a step of a sign-in does nothing", "inbound.method() == http::Method::HEAD {", "inbound.method() == http::Method::OPTIONS {"],
@@ -877,7 +887,7 @@ export const mutants = [
   ]),
   ...inFile("src/app/claim/restrictions.rs", [
     ["only a count of one confirms a new assignment", "\n        told => told == UpstreamReply::Is(1),", "        told => matches!(told, UpstreamReply::Is(_) | UpstreamReply::Unknown),"],
-    ["an assignment that was not confirmed is looked up in the guardrail's list", "\n            of_key(&app.upstream(), Some(guardrail), hash, 0).await\n                == UpstreamReply::Is(Listed::Has(Value::from(guardrail)))", "            guardrail != hash"],
+    ["an assignment that was not confirmed is looked up in the guardrail's list", "\n            of_key(&app.upstream(), Some(guardrail), hash, 0).await\n                == UpstreamReply::Is(AssignmentSearch::Has(Value::from(guardrail)))", "            guardrail != hash"],
   ]),
   ...inFile("src/http/server/context.rs", [
     ["a repeated request writes the same rows", "derived_id(kind, &taking.seed, of)", "derived_id(kind, &taking.nonce, of)"],
@@ -1022,11 +1032,11 @@ export const mutants = [
   ]),
   ...inFile("src/app/sync/guardrail.rs", [
     ["a guardrail in flight is sent again", " && !basis.guardrail_sent {", " {"],
-    ["an assignment that was not confirmed is looked up", "\n                UpstreamReply::Is(Listed::Has(has)) => has,", "                UpstreamReply::Is(Listed::Has(_)) => Value::Null,"],
+    ["an assignment that was not confirmed is looked up", "\n                UpstreamReply::Is(AssignmentSearch::Has(has)) => has,", "                UpstreamReply::Is(AssignmentSearch::Has(_)) => Value::Null,"],
     ["an unconfirmed assignment is in force only if the list says so", "(Value::String(has), Some(wanted)) if has == wanted =>", "(_, Some(_)) =>"],
     ["a guardrail in flight is looked up when none is on record", "None if basis.guardrail_sent => UpstreamReply::Missing,", "None if basis.guardrail_sent => UpstreamReply::Is(0),"],
     ["a guardrail in flight gives way to the one on record", "match wanted.or(in_doubt) {", "match wanted {"],
-    ["a guardrail that may still be overtaken is sent again", "    cap.next = earliest(cap.next, doubt.again(now));\n", ""],
+    ["a guardrail that may still be overtaken is sent again", "Ok(UpstreamReply::Is(doubt.again(now)))", "Ok(UpstreamReply::Is(None))"],
     ["a guardrail that was deleted holds no key", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Missing,"],
     ["nothing is concluded when the key does not exist either", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Is(Sent::Confirmed),"],
   ]),
@@ -1100,15 +1110,19 @@ export const mutants = [
     ["a leak within a grace revokes the older generation at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
   ]),
   ...inFile("src/app/rotate.rs", [
-    ["a rotation that sent nothing restores nothing", "        let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;\n", "        let_go(app, &attempt, asked.key, &facts.old).await;\n"],
-    ["a leaked key is disabled whatever the reading before it found", "    let old = disable_old(app, attempt, &facts.old).await?;\n    looked_at?;\n", "    looked_at?;\n    let old = disable_old(app, attempt, &facts.old).await?;\n"],
+    ["a rotation that sent nothing restores nothing", "        let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;\n", "        release_rotation_lock(app, &attempt, asked.key, &facts.old).await;\n"],
     ["a failed rotation enables the old generation at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
+    ["the successor gets what the old generation's lowered limit leaves", "            count_old_as(decision, to, spent);\n", ""],
+    ["spend before the limit is lowered is not given to the successor", "            count_old_as(decision, to, spent);\n", "            (decision.siblings.iter_mut().filter(|old| old.same_key && old.ended_at.is_none())).for_each(|old| old.cap = to);\n            drop(spent);\n"],
+  ]),
+  ...inFile("src/app/rotate/shares.rs", [
     ["a split leaves out what was spent before the payments", "        LimitReset::None => before,\n", "        LimitReset::None => NanoUsd::ZERO,\n"],
     ["the limit of a prepaid split starts at the spend before it", ".map(|to| before.plus(to))", ""],
     ["a limit of another window is not split", "    if facts.limit_reset != reset {", "    if facts.limit.nano() < 0 {"],
-    ["the successor gets what the old generation's lowered limit leaves", "            count_old_as(decision, to, spent);\n", ""],
     ["a lowered limit proves nothing about the spend before it", "    (old.cap, old.usage) = (cap, Some(spent));\n", "    (old.cap, old.usage) = (cap, None);\n"],
-    ["spend before the limit is lowered is not given to the successor", "            count_old_as(decision, to, spent);\n", "            (decision.siblings.iter_mut().filter(|old| is_old(old))).for_each(|old| old.cap = to);\n            drop(spent);\n"],
+  ]),
+  ...inFile("src/app/rotate/steps.rs", [
+    ["a leaked key is disabled whatever the reading before it found", "    let old = disable_old(app, attempt, &facts.old).await?;\n    looked_at?;\n", "    looked_at?;\n    let old = disable_old(app, attempt, &facts.old).await?;\n"],
   ]),
   ...inFile("src/domain/key/rotation.rs", [
     ["a split requires two cents", "    if rest < NanoUsd::CENT.plus(NanoUsd::CENT) {", "    if rest < NanoUsd::CENT {"],
