@@ -234,3 +234,17 @@ fn every_name_of_our_own_in_the_glossary_is_in_the_file_that_its_path_says() {
     assert!(seen > 20, "{seen}");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn every_file_that_the_walks_name_exists() {
+    let walks = include_str!("../../docs/architecture.md");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let named = walks.split('`').skip(1).step_by(2);
+    let files: Vec<&str> = named
+        .filter(|name| name.ends_with(".rs") && !name.starts_with("tests/"))
+        .collect();
+    assert!(files.len() > 20, "{}", files.len());
+    for file in files {
+        assert!(source.join(file).is_file(), "{file}");
+    }
+}
