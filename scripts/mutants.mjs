@@ -1,6 +1,6 @@
 // `npm run mutants`: removes the guards of tests/mutants.mjs, one at a time, and expects a native test to fail for
 // each.
-//   npm run mutants                    all of them; about half an hour on two processors
+//   npm run mutants                    all of them, which takes several hours on two processors
 //   npm run mutants -- seat            only those whose name or file contains a word
 //   npm run mutants -- --quick seat    without the tests that take long: what is left may be caught by those
 // It works on a copy of the tree, which keeps its build between runs: under .wrangler/, or in KEYCAP_MUTANTS_TARGET.
