@@ -94,7 +94,7 @@ async function walkAside(house, viewport, colorScheme, persona, picture) {
     await operator.patch(`/api/v1/admin/requests/${requests[0].id}`, { state, answer });
     await lookAgain();
   };
-  const ask = visitor.page.getByRole("button", { name: "Ask to be let in" });
+  const ask = visitor.page.getByRole("button", { name: "Ask for approval" });
   const note = visitor.page.getByRole("textbox");
   await operator.patch("/api/v1/admin/settings", { claims: "by_approval" });
   await visitor.signIn(persona);

@@ -109,14 +109,14 @@ const REFUSALS = {
   not_configured: { ...PAUSED, text: "This service is not set up yet." },
   upstream_terms_unconfirmed: { title: "Claims are not open yet.", text: "The people who run this service have not confirmed OpenRouter’s terms yet.", next: "Come back later." },
   minting_stopped: { ...PAUSED, text: "The people who run this service have stopped new keys for now." },
-  database_restored: { ...PAUSED, text: "The records of this service are being put in order." },
-  foreign_account: { ...PAUSED, text: "This service is being connected to OpenRouter anew." },
+  database_restored: { ...PAUSED, text: "This service’s database was restored. An administrator has to check it first." },
+  foreign_account: { ...PAUSED, text: "This service is being reconnected to OpenRouter." },
   seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A seat becomes free when a key ends, or at 00:00 UTC if that key has spent something. Come back then." },
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
-  too_many_attempts: { title: "Too many tries today.", text: "", next: "Come back tomorrow." },
-  credit_spent: { title: "What was paid is spent.", text: "", next: "A payment makes room for a key." },
-  claims_busy: { title: "Many people claim at the moment.", text: "Claims are let through at a measured pace. No key was made.", next: "Come back in an hour." },
-  approval_needed: { title: "Claims are by approval.", text: "The people who run this service let each person in.", next: "Once they have, you can claim here." },
+  too_many_attempts: { title: "Too many attempts today.", text: "", next: "Come back tomorrow." },
+  credit_spent: { title: "Your payments are spent.", text: "", next: "After your next payment you can claim a key." },
+  claims_busy: { title: "Too many people are claiming at the moment.", text: "The service limits how many keys it makes in an hour. No key was made.", next: "Come back in an hour." },
+  approval_needed: { title: "Claims need approval.", text: "The people who run this service approve each person.", next: "Once they have approved you, you can claim here." },
   key_held: { title: "Your key is on hold.", text: "The people who run this service have disabled it.", next: "Ask them about it." },
   blocked: { ...BARRED, text: "The account is blocked here." },
   member_suspended: { ...BARRED, text: "The account is suspended here." },
@@ -155,7 +155,7 @@ export function noteError(note) {
  * @type {Record<RequestKind, { title: string, label: string, button: string }>}
  */
 export const ASKS = {
-  claim: { title: "Ask to be let in", label: "What is the key for?", button: "Ask to be let in" },
+  claim: { title: "Ask for approval", label: "What is the key for?", button: "Ask for approval" },
   appeal: { title: "Ask for an exception", label: "Why should there be one?", button: "Ask for an exception" },
 };
 
@@ -187,7 +187,7 @@ export function retryText({ code, retryAt }, now) {
   const at = Date.parse(retryAt ?? "");
   if (!(at > now)) return "";
   const when = `${dateUtc(at)}, ${clockUtc(at)} (${relative(at, now)})`;
-  return code === "seats_full" ? `The next place comes free on ${when}, and goes to the first who claims it.` : `You can claim from ${when}.`;
+  return code === "seats_full" ? `The next seat becomes free on ${when}. The first person to claim it gets it.` : `You can claim from ${when}.`;
 }
 
 /**
@@ -199,12 +199,12 @@ export const lostWords = ({ between }) =>
   between
     ? {
         title: "Something between you and keycap refused the request.",
-        advice: "keycap did not see it: a firewall, a browser check, a VPN or the sign-in page of a network answered. Reload this page, and do what you are asked for. Or try another network; if it stays so, tell the people who run this service.",
+        advice: "keycap did not receive it. A firewall, a browser check, a VPN or the sign-in page of a network answered instead. Reload this page and do what that page asks. Or try another network. If it happens again, tell the people who run this service.",
       }
     : { title: "The service did not answer.", advice: "Check your connection, then try again." };
 
 export const UNKNOWN_OUTCOME =
-  "OpenRouter did not answer. Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter’s answering again. Try again then.";
+  "OpenRouter did not answer. You were not given a key. If one was made, it will be removed, usually within 10 minutes after OpenRouter answers again. Try again then.";
 
 /**
  * What a failed claim means: what happened, what was not changed, what to do.
@@ -219,13 +219,13 @@ export function claimFailure(problem) {
     case "openrouter_busy":
       return { title: "OpenRouter is busy.", text: `No key was made. Try again ${wait}.` };
     case "openrouter_refused":
-      return { title: "OpenRouter refused to make the key.", text: "No key was made, and nothing else was changed. Try again later; if it stays so, ask the people who run this service." };
+      return { title: "OpenRouter refused to make the key.", text: "No key was made, and nothing else was changed. Try again later. If it happens again, ask the people who run this service." };
     case "openrouter_mismatch":
-      return { title: "The key was not what was asked for.", text: "OpenRouter made a key with other limits than the ones set here. It is being removed, and you were not given it. Try again later." };
+      return { title: "OpenRouter made a different key from the one requested.", text: "OpenRouter made a key with other limits than the ones set here. It is being removed, and you were not given it. Try again later." };
     case "rate_limited":
       return { title: "Too many requests.", text: `This one was not carried out. Try again ${wait}.` };
     default:
-      return { title: sentence(problem.title) || "The claim failed.", text: problem.detail || "No key was shown to you. What is on record for you stands below." };
+      return { title: sentence(problem.title) || "The claim failed.", text: problem.detail || "No key was shown to you. Below is what is on record for you." };
   }
 }
 

@@ -30,7 +30,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-71"], [DE
     };
     await claimsAre("by_approval");
     await visitor.signIn(persona);
-    await sees(page, "Claims are by approval.");
+    await sees(page, "Claims need approval.");
     assert.equal(await visitor.claimButton.count(), 0);
     await holds("a request to be made");
     await note(visitor).focus();
@@ -142,7 +142,7 @@ test("what an admin has not confirmed yet, and a busy hour, are told with what t
   // On this machine the first refusal never occurs. Both are the service's own bodies.
   const refusals = [
     { title: "Claims are not open yet", detail: "Nothing was changed. Existing keys go on working.", code: "upstream_terms_unconfirmed", retry_at: null },
-    { title: "Many people claim at the moment", detail: "", code: "claims_busy", retry_at: new Date(Date.now() + 34 * 60_000).toISOString() },
+    { title: "Too many people are claiming at the moment", detail: "", code: "claims_busy", retry_at: new Date(Date.now() + 34 * 60_000).toISOString() },
   ];
   await page.route("**/api/v1/me", async (route) => {
     const answer = await route.fetch();
@@ -155,7 +155,7 @@ test("what an admin has not confirmed yet, and a busy hour, are told with what t
   assert.ok(await page.getByRole("button", { name: "Claims not open yet" }).isDisabled());
   await isAccessible(page, "terms of OpenRouter that nobody has confirmed");
   await page.getByRole("button", { name: "Look again" }).click();
-  await sees(page, "Claims are let through at a measured pace.");
+  await sees(page, "The service limits how many keys it makes in an hour.");
   await sees(page, /You can claim from .* \(in 3[45] min\)\./);
   assert.equal(await note(visitor).count(), 0, "there is nothing to ask for");
   await visitor.leave();
@@ -176,4 +176,4 @@ async function decide(state, answer) {
 const note = ({ page }) => page.getByRole("textbox");
 
 /** @param {Visitor} visitor @param {string} [name] */
-const send = ({ page }, name = "Ask to be let in") => page.getByRole("button", { name }).click();
+const send = ({ page }, name = "Ask for approval") => page.getByRole("button", { name }).click();

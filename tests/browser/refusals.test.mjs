@@ -51,7 +51,7 @@ test("no answer from OpenRouter: the page says that the key is unknown, when to 
   await visitor.signIn("load-11");
   await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "reset_after" });
   await visitor.pressClaim();
-  await sees(visitor.page, "OpenRouter did not answer. Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter’s answering again. Try again then.");
+  await sees(visitor.page, "OpenRouter did not answer. You were not given a key. If one was made, it will be removed, usually within 10 minutes after OpenRouter answers again. Try again then.");
   await visitor.page.reload();
   await visitor.settled();
   await sees(visitor.page, "It is not known yet whether your key was made.");

@@ -63,7 +63,7 @@ test("a refusal names the failed rule with its figures, from the problem or from
   assert.equal(refusalAdvice(refusal({ code: "project_not_live" })).title, "Claims are paused.");
   assert.equal(refusalAdvice(refusal({ code: "a_later_rule", detail: "Its own words." })).text, "Its own words.");
   assert.equal(plain(retryText(refusal({ retryAt: "2026-12-17T20:59:30Z" }), NOW)), "You can claim from 17 Dec 2026, 20:59 UTC (in 26 days).");
-  assert.equal(plain(retryText(refusal({ code: "seats_full", retryAt: "2026-11-22T00:00:00Z" }), NOW)), "The next place comes free on 22 Nov 2026, 00:00 UTC (in 3 h), and goes to the first who claims it.");
+  assert.equal(plain(retryText(refusal({ code: "seats_full", retryAt: "2026-11-22T00:00:00Z" }), NOW)), "The next seat becomes free on 22 Nov 2026, 00:00 UTC (in 3 h). The first person to claim it gets it.");
   assert.equal(retryText(refusal({ retryAt: "2026-11-21T00:00:00Z" }), NOW), "");
   assert.equal(retryText(refusal({}), NOW), "");
 });
@@ -77,7 +77,7 @@ test("every failed claim says what happened, and only unknown ones leave it open
     assert.equal(isRefusal(code), false, code);
   }
   assert.match(claimFailure({ ...problem, code: "openrouter_busy", retryAfterSecs: 30 }).text, /in 1 min\./);
-  assert.match(claimFailure({ ...problem, code: "claim_unknown" }).text, /usually within 10 minutes of OpenRouter’s answering again/);
+  assert.match(claimFailure({ ...problem, code: "claim_unknown" }).text, /usually within 10 minutes after OpenRouter answers again/);
 });
 
 test("what counts is told with the limit in force, whatever its period", () => {

@@ -59,7 +59,7 @@ fn by_approval_only_whom_an_admin_lets_in_claims() {
     assert_eq!(said(&told), is(403, "approval_needed"));
     assert_eq!(
         told.json()["detail"],
-        "Ask to be let in; an administrator decides."
+        "Ask for approval; an administrator decides."
     );
     let before = refusal(&member);
     assert_eq!(

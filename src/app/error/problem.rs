@@ -31,12 +31,12 @@ impl Error {
             Self::Blocked { .. } => "This account may not claim a key",
             Self::Held => "Your key is held",
             Self::AccountTooYoung(_) => "Your GitHub account is too new",
-            Self::ApprovalNeeded { .. } => "Claims are by approval",
+            Self::ApprovalNeeded { .. } => "Claims need approval",
             Self::TermsNotAccepted => "Accept the terms first",
             Self::TermsChanged => "The terms have changed",
             Self::SeatsFull { .. } => "Every key is taken",
-            Self::TooManyAttempts { .. } => "Too many tries today",
-            Self::CreditSpent => "What was paid is spent",
+            Self::TooManyAttempts { .. } => "Too many attempts today",
+            Self::CreditSpent => "Your payments are spent",
             Self::PlanExists => "There is a plan of that name",
             Self::GuardrailMissing => "OpenRouter has no such guardrail",
             Self::Prepaid => "This key is prepaid",
@@ -64,7 +64,7 @@ impl Error {
             Self::AlreadyDecided { .. } => "This request is decided",
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
-            Self::ClaimsBusy { .. } => "Many people claim at the moment",
+            Self::ClaimsBusy { .. } => "Too many people are claiming at the moment",
             Self::ClaimUnknown
             | Self::GuardrailUnread
             | Self::WorkspaceUnread
@@ -98,7 +98,7 @@ impl Error {
                 format!("Nothing was changed. {named} is {is} now: confirm that.")
             }
             Self::ClaimUnknown => String::from(
-                "Nothing was given out. If a key was made, it is removed, usually within 10 minutes of OpenRouter's answering again. Try again then.",
+                "You were not given a key. If one was made, it will be removed, usually within 10 minutes after OpenRouter answers again. Try again then.",
             ),
             Self::ClaimInProgress => String::from(
                 "A claim of yours is under way. If it does not settle, it is cleaned up, usually within 10 minutes.",
@@ -163,7 +163,7 @@ impl Error {
                 "Send it again with the same Idempotency-Key in a few seconds: it is answered then.",
             ),
             Self::CreditSpent => {
-                String::from("Nothing was changed. A payment makes room for a key.")
+                String::from("Nothing was changed. After your next payment you can claim a key.")
             }
             Self::KeysUsedUp { allowed } => {
                 format!("Your plan allows {allowed} at a time. Remove one first.")
@@ -206,9 +206,9 @@ impl Error {
             Self::MemberLeft => String::from(
                 "Nothing was changed. Their keys have ended; block their account number to refuse claims should they come back.",
             ),
-            Self::ClaimsBusy { .. } => {
-                String::from("Nothing was changed. Claims are let through at a measured pace.")
-            }
+            Self::ClaimsBusy { .. } => String::from(
+                "Nothing was changed. The service limits how many keys it makes in an hour.",
+            ),
             Self::TooManyAttempts { .. } => {
                 String::from("A day has ten tries. It starts again at 00:00 UTC.")
             }
@@ -289,7 +289,7 @@ const fn approval(offer: Offer) -> &'static str {
     match offer.standing {
         Some(RequestState::Open) => "Your request waits for an administrator.",
         Some(RequestState::Declined) => "Your request was declined. You can ask again.",
-        Some(RequestState::Approved) | None => "Ask to be let in; an administrator decides.",
+        Some(RequestState::Approved) | None => "Ask for approval; an administrator decides.",
     }
 }
 
