@@ -113,7 +113,7 @@ const failed = (news, actions) => html`
  */
 const outage = (upstream, { key, now }) => html`
   <section class="notice is-warn" aria-labelledby="outage">
-    <h2 id="outage">OpenRouter does not answer us.</h2>
+    <h2 id="outage">OpenRouter does not answer.</h2>
     <p>${outageText(upstream, key, now)}</p>
   </section>
 `;

@@ -31,7 +31,7 @@ export function refresher({ read, show, sorted, signedOut }) {
     if (answer.outcome === "refused" && answer.status === 401) return signedOut();
     if (answer.outcome !== "done") {
       show({ refreshing: "failed" });
-      if (pressed) say(`${answer.outcome === "lost" && answer.between ? lostWords(answer).title : "No answer."} The figures are the ones from before.`);
+      if (pressed) say(`${answer.outcome === "lost" && answer.between ? lostWords(answer).title : "No answer."} The earlier figures are still shown.`);
       return;
     }
     const answered = read().upstream?.answers !== false;

@@ -50,7 +50,7 @@ export function meterText(key) {
  * @param {Pick<Key, "limit_usd" | "plan_limit_usd">} key
  */
 export function partText({ limit_usd: part, plan_limit_usd: whole }) {
-  return Number.parseFloat(part) < Number.parseFloat(whole) ? `Of ${usd(whole)} this secret has ${usd(part)} until the reset; the rest went to the ones before it.` : "";
+  return Number.parseFloat(part) < Number.parseFloat(whole) ? `This secret may spend ${usd(part)} of the ${usd(whole)} until the reset. Earlier secrets used the rest.` : "";
 }
 
 /**
@@ -97,9 +97,9 @@ export function newer(known, told) {
  */
 export function outageText(upstream, key, now) {
   const since = Date.parse(upstream.as_of ?? "");
-  const asked = Number.isFinite(since) ? ` It was last asked at ${dateUtc(since)}, ${clockUtc(since)}.` : "";
-  if (key === null) return `This page works, and nothing of yours is changed. A claim needs OpenRouter, so it may fail; the page then says whether a key was made.${asked}`;
+  const asked = Number.isFinite(since) ? ` The service last asked OpenRouter at ${dateUtc(since)}, ${clockUtc(since)}.` : "";
+  if (key === null) return `This page works, and nothing was changed. A claim needs OpenRouter, so it may fail; the page then says whether a key was made.${asked}`;
   const told = age(key.spend?.read_at, now);
   const figures = told === UNREAD ? "its figures are not read yet" : `its figures are ${told === "live" ? "less than 1 min old" : `from ${told}`}`;
-  return `Your key is not changed. Its requests go to OpenRouter directly, not through this service, and may work all the same. This page works too; ${figures}.${asked}`;
+  return `Your key is not changed. Its requests go to OpenRouter directly, not through this service, and may still work. This page works too; ${figures}.${asked}`;
 }

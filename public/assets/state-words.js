@@ -13,16 +13,16 @@ const STATES = {
   minting: { word: "being made", tone: "plain", means: "" },
   verifying: { word: "being checked", tone: "warn", means: "" },
   active: { word: "active", tone: "good", means: "" },
-  disabled: { word: "being enabled", tone: "plain", means: "It is to work again. OpenRouter has not confirmed that yet: until then it refuses requests with this key." },
+  disabled: { word: "being enabled", tone: "plain", means: "This key is being enabled. OpenRouter has not confirmed that yet: until then it refuses requests with this key." },
   revoking: { word: "being removed", tone: "warn", means: "OpenRouter has not confirmed yet that this key is disabled for good: until then it may still work. You can claim again when that is confirmed." },
-  stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is disabled, so it may still work. It is tried again every ten minutes, and the people who run this service see it." },
+  stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is disabled, so it may still work. The service tries again every ten minutes, and the people who run it can see this." },
   expired: { word: "expired", tone: "plain", means: "This key stopped working at its expiry." },
   revoked: { word: "revoked", tone: "plain", means: "This key is disabled for good." },
   void: { word: "not created", tone: "plain", means: "OpenRouter never made this key." },
 };
 
 /** @type {Status} */
-const MISSING = { word: "missing upstream", tone: "bad", means: "OpenRouter has no such key any more, so it works for nobody. Make a new secret for it, or delete it and claim another." };
+const MISSING = { word: "missing upstream", tone: "bad", means: "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another." };
 
 /**
  * Why a key is disabled, and who can change that. If a key has several holds, the page shows the first of this list.
@@ -31,9 +31,9 @@ const MISSING = { word: "missing upstream", tone: "bad", means: "OpenRouter has 
 const HOLDS = {
   leak: { word: "disabled: leaked", why: "It was reported as leaked.", next: "This secret never works again. Make a new one." },
   offboarding: { word: "disabled: account ended", why: "Your account may not use keys here any more.", next: "Ask the people who run this service." },
-  switch: { word: "disabled: all keys are", why: "The people who run this service have disabled all keys.", next: "They enable them again." },
+  switch: { word: "disabled with all keys", why: "The people who run this service have disabled all keys.", next: "Only they can enable keys again." },
   admin: { word: "disabled by an operator", why: "The people who run this service have disabled it.", next: "Only they can enable it: ask them." },
-  upstream: { word: "disabled at OpenRouter", why: "It was disabled at OpenRouter by somebody else, and stays so.", next: "An operator has to lift that: ask the people who run this service." },
+  upstream: { word: "disabled at OpenRouter", why: "Somebody disabled it at OpenRouter. It stays disabled.", next: "Only an administrator can enable it: ask the people who run this service." },
   plan: { word: "disabled: over your plan", why: "Your plan allows fewer keys than you have.", next: "Delete another key, and this one is enabled again." },
   owner: { word: "disabled by you", why: "You have disabled it.", next: "Enable it whenever you like." },
   idle: { word: "disabled: not used", why: "It was not used for a long time.", next: "Enable it whenever you like." },
@@ -73,7 +73,7 @@ export function statusOf(key, now) {
 /** The status of a key whose limit is spent for this window. @param {Key} key @param {number} now @returns {Status} */
 function spentStatus(key, now) {
   const from = worksFrom(key.available_from, now);
-  if (from === "") return { word: "limit spent", tone: "warn", means: "What this key may spend is spent." };
+  if (from === "") return { word: "limit spent", tone: "warn", means: "This key’s limit is spent." };
   return { word: `works from ${from}`, tone: "warn", means: `${limitSpent(key.limit_reset)} The key begins to work at ${from} (${relative(Date.parse(key.available_from ?? ""), now)}), or within the hour after.` };
 }
 
@@ -105,8 +105,8 @@ export const waitsForReset = (key) => key.holds.includes("budget");
  */
 export function laterWords(key, now) {
   const from = worksFrom(key.available_from, now);
-  const title = from === "" ? "it works once its limit has room." : `it works from ${from}.`;
-  return { title, text: `${limitSpent(key.limit_reset)} Nothing more is needed of you: it begins to work by itself.` };
+  const title = from === "" ? "it works once part of its limit is free." : `it works from ${from}.`;
+  return { title, text: `${limitSpent(key.limit_reset)} You need to do nothing: the key starts to work by itself.` };
 }
 
 /**

@@ -128,7 +128,7 @@ test("a key that OpenRouter no longer has is shown as missing, with a new secret
   await house.deleteUpstream();
   await press(page, "Refresh");
   await chip(page, "missing upstream");
-  await sees(page, "OpenRouter has no such key any more, so it works for nobody. Make a new secret for it, or delete it and claim another.");
+  await sees(page, "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another.");
   const buttons = await page.locator(".is-key button").allInnerTexts();
   assert.deepEqual(buttons, ["New secret…", "Delete…"]);
   assert.equal(await page.locator(".meter").count(), 0, "there is nothing to measure");
@@ -151,7 +151,7 @@ test("a key that an operator has disabled says so, and offers no way around it",
   await visitor.leave();
 });
 
-test("a key that somebody else disabled at OpenRouter says that an operator has to lift it, and offers no way around it", async () => {
+test("a key that somebody disabled at OpenRouter says that only an administrator can enable it, and offers no way around it", async () => {
   const visitor = await house.visitor();
   const { page } = visitor;
   await holder(visitor, "load-318");
@@ -164,7 +164,7 @@ test("a key that somebody else disabled at OpenRouter says that an operator has 
   await page.reload();
   await visitor.settled();
   await chip(page, "disabled at OpenRouter");
-  await sees(page, /It was disabled at OpenRouter by somebody else, and stays so\..*An operator has to lift that/);
+  await sees(page, /Somebody disabled it at OpenRouter\. It stays disabled\..*Only an administrator can enable it/);
   assert.equal(await page.getByRole("button", { name: "New secret…" }).count(), 0);
   await isAccessible(page, "a key disabled at OpenRouter");
   await visitor.leave();

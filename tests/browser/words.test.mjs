@@ -144,7 +144,7 @@ test("spend is told in figures and as a share of the limit; what is not known is
 
 test("a key that has only a part of its limit in this window says so, and why", () => {
   assert.equal(partText(key({})), "");
-  assert.equal(partText(key({ limit_usd: "3.00" })), "Of $5.00 this secret has $3.00 until the reset; the rest went to the ones before it.");
+  assert.equal(partText(key({ limit_usd: "3.00" })), "This secret may spend $3.00 of the $5.00 until the reset. Earlier secrets used the rest.");
 });
 
 test("figures say how old they are, and are never live where nobody answers", () => {
@@ -167,7 +167,7 @@ test("the last that was found out about OpenRouter counts, and an outage tells t
   assert.equal(newer(heard, silent), silent);
   assert.equal(newer({ answers: true, as_of: null }, silent), silent);
   assert.equal(newer(silent, { ...heard, as_of: "2026-11-21T20:59:00Z" }).answers, true);
-  assert.match(plain(outageText(silent, key({ spend: spend({}) }), NOW)), /its figures are less than 1 min old\. It was last asked at 21 Nov 2026, 20:59 UTC\.$/);
+  assert.match(plain(outageText(silent, key({ spend: spend({}) }), NOW)), /its figures are less than 1 min old\. The service last asked OpenRouter at 21 Nov 2026, 20:59 UTC\.$/);
   assert.match(outageText(silent, key({}), NOW), /its figures are not read yet\./);
   assert.match(outageText({ answers: false, as_of: null }, null, NOW), /whether a key was made\.$/);
 });
@@ -190,7 +190,7 @@ test("a key is disabled only once that is confirmed; until then it is being disa
   }
   assert.equal(statusOf(key({ state: "disabled", holds: [] }), NOW).word, "being enabled");
   assert.match(statusOf(key({ state: "revoking" }), NOW).means, /may still work/);
-  assert.match(statusOf(key({ state: "disabled", holds: ["upstream"] }), NOW).means, /at OpenRouter by somebody else.*operator has to lift/);
+  assert.match(statusOf(key({ state: "disabled", holds: ["upstream"] }), NOW).means, /Somebody disabled it at OpenRouter\..*Only an administrator can enable it/);
   assert.equal(statusOf(key({ state: "disabled", holds: ["owner", "leak"] }), NOW).word, "disabled: leaked", "what nobody can lift is told first");
 });
 
@@ -198,7 +198,7 @@ test("a key that OpenRouter no longer has says so, and what to do, whatever else
   for (const state of /** @type {const} */ (["active", "disabled"])) {
     const told = statusOf(key({ state, missing: true, holds: ["owner"] }), NOW);
     assert.equal(told.word, "missing upstream");
-    assert.match(told.means, /works for nobody\. Make a new secret for it, or delete it/);
+    assert.match(told.means, /so it no longer works\. Make a new secret for it, or delete it/);
   }
   assert.equal(statusOf(key({ state: "revoking", missing: true }), NOW).word, "being removed");
 });
