@@ -27,7 +27,7 @@ export function asking(told, model, actions) {
 const asked = (last, now) => html`
   <div class="request">
     <h3>You have asked</h3>
-    <p>${last === null ? "Your request waits" : html`${moment(Date.parse(last.created_at), now)}. It waits`} for the people who run this service. Look again later: the answer will stand here.</p>
+    <p>${last === null ? nothing : html`${moment(Date.parse(last.created_at), now)}.`} The people who run this service will decide. Their answer will appear here.</p>
     ${quote("You wrote", last?.note)}
   </div>
 `;

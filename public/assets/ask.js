@@ -75,11 +75,11 @@ export function asker({ read, show, lookAgain, signedOut }) {
 /** @param {Lost} answer */
 function lostRequest(answer) {
   const { title, advice } = lostWords(answer);
-  return answer.between ? `${title} ${advice}` : "No answer came. Your request may have arrived: sent again as it is, it counts once.";
+  return answer.between ? `${title} ${advice}` : "No answer came. Your request may have arrived. If you send it again unchanged, it counts once.";
 }
 
 /** @type {Notice} */
-const SENT = { tone: "good", title: "Your request was sent.", text: "The people who run this service decide. Their answer will stand here; nothing is sent to you." };
+const SENT = { tone: "good", title: "Your request was sent.", text: "The people who run this service decide. Their answer will appear here. You will not get a message." };
 
 /** @type {Notice} */
-const NOT_NEEDED = { tone: "plain", title: "There is nothing to ask for any more.", text: "No request was made. What holds for you now stands below." };
+const NOT_NEEDED = { tone: "plain", title: "You no longer need to ask.", text: "No request was made. What applies to you now is shown below." };

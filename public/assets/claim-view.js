@@ -35,7 +35,7 @@ export function offer(model, { claim, terms }, actions) {
       <div><dt>Expires</dt><dd><span class="figure">${counted(claim.expiry_days, "day")}</span> after the claim</dd></div>
       ${claim.seats_left === null ? nothing : html`<div><dt>Left</dt><dd><span class="figure">${counted(claim.seats_left, "key")}</span></dd></div>`}
     </dl>
-    <p>The key is shown once, right after the claim. Have the place ready where you keep it.</p>
+    <p>The key is shown once, right after the claim. Decide first where you will store it.</p>
     ${terms.accepted_at === null ? acceptance(model, actions) : nothing}
     <p class="actions">
       <button class="button is-primary is-claim" type="button" aria-disabled=${model.claiming ? "true" : "false"} @click=${actions.claim}>${model.claiming ? "Claiming…" : "Claim my key"}</button>

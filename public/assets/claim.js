@@ -86,12 +86,12 @@ export function claimer(page) {
     const keys = await page.askKeys();
     if (keys.outcome === "refused" && keys.status === 401) return signedOut();
     if (keys.outcome !== "done") {
-      show({ claiming: false, phase: "failed", notice: { tone: "bad", title, text: `A key may have been made all the same. ${answer.between ? lostWords(answer).advice : "Check your connection, then look again."} This page will tell whether there is a key.` } });
+      show({ claiming: false, phase: "failed", notice: { tone: "bad", title, text: `A key may still have been made. ${answer.between ? lostWords(answer).advice : "Check your connection, then look again."} This page will show whether there is a key.` } });
       return announce();
     }
     const found = page.onRecord(keys.body);
     const open = openClaim(found.key);
-    const notice = open !== null ? { text: "It is still being worked on. This page keeps looking and will tell how it ends." } : { text: `No key is on record for you. ${answer.between ? lostWords(answer).advice : ""} You can claim again.`.replace("  ", " ") };
+    const notice = open !== null ? { text: "The claim is still in progress. This page checks again and will show the result." } : { text: `No key is on record for you. ${answer.between ? lostWords(answer).advice : ""} You can claim again.`.replace("  ", " ") };
     show({ claiming: false, ...found, notice: found.key !== null && open === null ? LOST_KEY : { tone: "warn", title, ...notice } });
     announce();
     if (open !== null) await page.wait(open, LOST_KEY);
@@ -139,4 +139,4 @@ function worksLater(key, now) {
 const ALREADY = { tone: "plain", title: "You already have a key.", text: "There is one per account. A secret is shown once, when it is made: if you do not have this one’s, make a new secret." };
 
 /** @type {Notice} */
-const LOST_KEY = { tone: "bad", title: "Your key was made, but its secret did not reach this page.", text: "The secret cannot be shown again. Make a new one: the one that was lost then stops working." };
+const LOST_KEY = { tone: "bad", title: "Your key was made, but its secret did not reach this page.", text: "The secret cannot be shown again. Make a new secret. The lost secret then stops working." };

@@ -24,7 +24,7 @@ export function keyActions({ now, settle, signedOut }) {
     const press = new Press();
     askFirst({
       title: `Make a new secret for ${nameOf(key)}?`,
-      text: ["The key keeps its name, its limit and what it has spent. The secret it has now stops working, and the new one is shown once: have the place ready where you keep it."],
+      text: ["The key keeps its name, its limit and what it has spent. The secret it has now stops working, and the new one is shown once. Decide first where you will store it."],
       button: "Make a new secret",
       pending: "Making it…",
       act: async () => issued(await press.send("POST", `/api/v1/keys/${key.id}/rotate`), { replaced: "rotated" }),
@@ -36,7 +36,7 @@ export function keyActions({ now, settle, signedOut }) {
     const press = new Press();
     askFirst({
       title: `Has ${nameOf(key)} leaked?`,
-      text: ["Its secret is disabled at once, and never enabled again. If a new one can be made now, it is shown once: have the place ready where you keep it."],
+      text: ["Its secret is disabled at once, and never enabled again. If a new one can be made now, it is shown once. Decide first where you will store it."],
       button: "It leaked: disable it",
       pending: "Disabling…",
       act: async () => issued(await press.send("POST", `/api/v1/keys/${key.id}/leaked`), { replaced: "leaked" }),
@@ -48,7 +48,7 @@ export function keyActions({ now, settle, signedOut }) {
     const press = new Press();
     askFirst({
       title: `Delete ${nameOf(key)}?`,
-      text: ["It stops working for good. What it has spent still counts toward your limit until the reset, whatever you claim after it."],
+      text: ["It stops working for good. What it has spent still counts toward your limit until the reset, even if you claim another key."],
       button: "Delete it",
       pending: "Deleting…",
       act: async () => changed(await press.send("DELETE", `/api/v1/keys/${key.id}`), DELETED),
@@ -78,7 +78,7 @@ export function keyActions({ now, settle, signedOut }) {
   /** @param {Key} key @param {string} secret @param {"rotated" | "leaked"} replaced */
   async function shown(key, secret, replaced) {
     await showSecret({ secret, summary: keySummary(key, now()) });
-    const old = replaced === "leaked" ? "The one that leaked is disabled for good." : "The one before it no longer works.";
+    const old = replaced === "leaked" ? "The one that leaked is disabled for good." : "The previous secret no longer works.";
     const later = waitsForReset(key) ? laterWords(key, now()) : null;
     await settle({ tone: later === null ? "good" : "warn", title: later === null ? "Your new secret is made." : `Your new secret is made; ${later.title}`, text: later === null ? old : `${old} ${later.text}` });
   }
@@ -96,7 +96,7 @@ export function keyActions({ now, settle, signedOut }) {
   function failure(answer) {
     if (answer.outcome === "lost") {
       const { title, advice } = lostWords(answer);
-      return `${title} It may have been done all the same. ${advice} Pressing again does it once.`;
+      return `${title} It may still have been done. ${advice} If you press again, it is not done twice.`;
     }
     return answer.status === 401 ? signedOut : [sentence(answer.problem.title), answer.problem.detail].join(" ").trim();
   }
@@ -108,7 +108,7 @@ export function keyActions({ now, settle, signedOut }) {
 const nameOf = (key) => `“${key.name ?? "OpenRouter key"}”`;
 
 /** @type {Notice} */
-export const LOST_SECRET = { tone: "bad", title: "A secret was made, but it did not reach this page.", text: "It cannot be shown again. Make a new one: the one that was lost then stops working." };
+export const LOST_SECRET = { tone: "bad", title: "A secret was made, but it did not reach this page.", text: "It cannot be shown again. Make a new secret. The lost secret then stops working." };
 
 /** @type {Notice} */
 const NO_SECRET = { tone: "warn", title: "No new secret was made.", text: "" };
@@ -127,12 +127,12 @@ const DISABLED = {
 
 /** @type {{ done: Notice, begun: Notice }} */
 const ENABLED = {
-  done: { tone: "good", title: "The key is enabled.", text: "It works again, unless something else holds it: what is below says so." },
+  done: { tone: "good", title: "The key is enabled.", text: "It works again, unless there is another reason why it is disabled; the status below shows it." },
   begun: { tone: "warn", title: "The key is being enabled.", text: "OpenRouter has not confirmed it yet. Look again in a minute." },
 };
 
 /** @type {{ done: Notice, begun: Notice }} */
 const DELETED = {
   done: { tone: "good", title: "The key is deleted.", text: "It no longer works." },
-  begun: { tone: "warn", title: "The key is being removed.", text: "OpenRouter has not confirmed it yet: until then the key may still work. That is tried until it is, usually within 10 minutes." },
+  begun: { tone: "warn", title: "The key is being removed.", text: "OpenRouter has not confirmed it yet: until then the key may still work. The service tries again until OpenRouter confirms it, usually within 10 minutes." },
 };

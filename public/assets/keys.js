@@ -135,7 +135,7 @@ function failToLoad(answer) {
 
 /** The words for a page that could not be loaded. Loading only reads. @param {Outcome<unknown>} answer */
 function failedWords(answer) {
-  const unchanged = "Nothing was changed, and a key you have is not touched.";
+  const unchanged = "Nothing was changed, and if you have a key, it is not affected.";
   if (answer.outcome === "lost") {
     const { title, advice } = lostWords(answer);
     return { title, text: `${unchanged} ${advice}` };
@@ -215,7 +215,7 @@ async function settled(found, ifActive) {
 }
 
 /** @type {Notice} */
-const NOT_CREATED = { tone: "plain", title: "No key was created.", text: "Whatever was begun has been cleared away. You can claim again." };
+const NOT_CREATED = { tone: "plain", title: "No key was created.", text: "Everything that was started has been removed. You can claim again." };
 
 /** Updates the relative times. If a reset has passed or the device's clock was set, reads the keys again. */
 async function tick() {

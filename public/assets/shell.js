@@ -96,8 +96,8 @@ function tellAccountChange() {
   history.replaceState(null, "");
   const host = document.createElement("div");
   document.getElementById("main")?.prepend(host);
-  const text = why === "refused" ? "This page was made for the one before, so what you pressed was not done." : "This page was made for the one before.";
-  render(otherAccount(`${text} It is the page of the account that is signed in now.`), host);
+  const text = why === "refused" ? "This page was loaded for the previous account, so your action was not carried out." : "This page was loaded for the previous account.";
+  render(otherAccount(`${text} It now shows the account that is signed in.`), host);
 }
 
 /** @param {string} text */
@@ -143,7 +143,7 @@ function askSignOutEverywhere(login) {
     pending: "Signing out…",
     act: async () => {
       const answer = await press.send("POST", "/api/v1/me/sign-out-everywhere");
-      if (answer.outcome === "lost") return `No answer that it worked. Your sessions may still be open. ${lostWords(answer).advice}`;
+      if (answer.outcome === "lost") return `The service did not confirm it. Your sessions may still be open. ${lostWords(answer).advice}`;
       if (answer.outcome === "refused" && answer.status !== 401) return "It was refused, and your sessions may still be open. Try again.";
       return () => {
         remember(false);

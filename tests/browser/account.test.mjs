@@ -40,7 +40,7 @@ test("a claim pressed in a tab of another account makes no key, accepts no rules
   await visitor.claimButton.click();
   const alert = page.getByRole("alert");
   await alert.getByText("Another account is signed in now.").waitFor();
-  await alert.getByText("so what you pressed was not done.").waitFor();
+  await alert.getByText("so your action was not carried out.").waitFor();
   await page.getByRole("button", { name: "Signed in as @load-102. Account menu" }).waitFor();
   assert.deepEqual(await house.secrets(), minted);
   assert.deepEqual(await house.worker.d1("SELECT login FROM members WHERE login LIKE 'load-10_' AND terms_rev > 0"), []);
@@ -71,7 +71,7 @@ test("what was pressed is said not to be done, even when the page learns of the 
     await route.continue();
   });
   await visitor.claimButton.click();
-  await page.getByRole("alert").getByText("so what you pressed was not done.").waitFor();
+  await page.getByRole("alert").getByText("so your action was not carried out.").waitFor();
   await visitor.leave();
 });
 

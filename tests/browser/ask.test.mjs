@@ -42,7 +42,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-71"], [DE
     assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Your request was sent.");
     await sees(page, "You have asked");
     await page.reload();
-    await sees(page, /1 min ago .*It waits for the people who run this service\./);
+    await sees(page, /1 min ago .*The people who run this service will decide\./);
     await sees(page, "A course on parsers.");
     assert.equal(await note(visitor).count(), 0, "one open request is enough");
     await holds("a request that is open");
@@ -115,7 +115,7 @@ test("a day's requests that are used up, a lost answer and a rule that is gone a
   await page.route("**/api/v1/requests", (route) => (route.request().method() === "POST" ? route.abort("internetdisconnected") : route.continue()));
   await note(visitor).fill("Kept while it could not be sent.");
   await send(visitor);
-  await sees(page, "No answer came. Your request may have arrived: sent again as it is, it counts once.");
+  await sees(page, "No answer came. Your request may have arrived. If you send it again unchanged, it counts once.");
   assert.equal(await note(visitor).inputValue(), "Kept while it could not be sent.");
   await page.unroute("**/api/v1/requests");
   for (let asked = 0; asked < 3; asked += 1) {
@@ -130,7 +130,7 @@ test("a day's requests that are used up, a lost answer and a rule that is gone a
   await sees(page, "Request id");
   await claimsAre("open");
   await send(visitor);
-  await sees(page, "There is nothing to ask for any more.");
+  await sees(page, "You no longer need to ask.");
   await visitor.claimButton.waitFor();
   visitor.complaints = visitor.complaints.filter((text) => !text.includes("net::ERR_INTERNET_DISCONNECTED"));
   await visitor.leave();

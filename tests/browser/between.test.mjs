@@ -36,7 +36,7 @@ for (const [what, answer] of Object.entries({ "a challenge": CHALLENGE, "a netwo
     await page.reload();
     await visitor.settled();
     await sees(page, "Something between you and keycap refused the request.");
-    await sees(page, /Nothing was changed, and a key you have is not touched\..*Or try another network/);
+    await sees(page, /Nothing was changed, and if you have a key, it is not affected\..*Or try another network/);
     await isAccessible(page, what);
     await page.unrouteAll();
     await page.getByRole("button", { name: "Look again" }).click();

@@ -149,7 +149,7 @@ test("a database that does not answer is told in words with the request id, and 
     await visitor.pressClaim();
     await sees(page, "Request id");
     await page.reload();
-    await sees(page, "Nothing was changed, and a key you have is not touched.");
+    await sees(page, "Nothing was changed, and if you have a key, it is not affected.");
     assert.doesNotMatch(await page.locator("main").innerText(), /no such table|SQL|undefined/);
   } finally {
     await house.worker.d1("ALTER TABLE members_away RENAME TO members");

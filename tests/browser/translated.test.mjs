@@ -104,7 +104,7 @@ test("a translated page claims, shows the secret, and follows what is spent", as
   await page.route("**/sign-out-everywhere", (route) => route.abort());
   visitor.unheard(/net::ERR_FAILED/);
   await page.getByRole("button", { name: "Sign out everywhere", exact: true }).click();
-  await sees(page, "No answer that it worked. Your sessions may still be open. Check your connection, then try again.");
+  await sees(page, "The service did not confirm it. Your sessions may still be open. Check your connection, then try again.");
   await page.getByRole("button", { name: "Sign out everywhere", exact: true }).waitFor();
   await visitor.leave();
 });
