@@ -138,7 +138,7 @@ function askSignOutEverywhere(login) {
   const press = new Press();
   askFirst({
     title: `Sign out @${login} everywhere?`,
-    text: [`Every browser signed in as @${login} is signed out, this one included. Your key is not touched.`],
+    text: [`Every browser signed in as @${login} is signed out, this one included. Your key is not affected.`],
     button: "Sign out everywhere",
     pending: "Signing out…",
     act: async () => {

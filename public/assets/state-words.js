@@ -32,7 +32,7 @@ const HOLDS = {
   leak: { word: "disabled: leaked", why: "It was reported as leaked.", next: "This secret never works again. Make a new one." },
   offboarding: { word: "disabled: account ended", why: "Your account may not use keys here any more.", next: "Ask the people who run this service." },
   switch: { word: "disabled with all keys", why: "The people who run this service have disabled all keys.", next: "Only they can enable keys again." },
-  admin: { word: "disabled by an operator", why: "The people who run this service have disabled it.", next: "Only they can enable it: ask them." },
+  admin: { word: "disabled by an administrator", why: "The people who run this service have disabled it.", next: "Only they can enable it: ask them." },
   upstream: { word: "disabled at OpenRouter", why: "Somebody disabled it at OpenRouter. It stays disabled.", next: "Only an administrator can enable it: ask the people who run this service." },
   plan: { word: "disabled: over your plan", why: "Your plan allows fewer keys than you have.", next: "Delete another key, and this one is enabled again." },
   owner: { word: "disabled by you", why: "You have disabled it.", next: "Enable it whenever you like." },
@@ -74,7 +74,7 @@ export function statusOf(key, now) {
 function spentStatus(key, now) {
   const from = worksFrom(key.available_from, now);
   if (from === "") return { word: "limit spent", tone: "warn", means: "This key’s limit is spent." };
-  return { word: `works from ${from}`, tone: "warn", means: `${limitSpent(key.limit_reset)} The key begins to work at ${from} (${relative(Date.parse(key.available_from ?? ""), now)}), or within the hour after.` };
+  return { word: `works from ${from}`, tone: "warn", means: `${limitSpent(key.limit_reset)} The key starts to work at ${from} (${relative(Date.parse(key.available_from ?? ""), now)}), or within the hour after.` };
 }
 
 /** "Today's limit is spent." @param {string} reset */
@@ -129,7 +129,7 @@ export function keySummary(key, now) {
  */
 export function beforeClaim({ available_usd: left, available_from: availableFrom, limit_usd: limit, limit_reset: reset }, now) {
   const from = worksFrom(availableFrom, now);
-  if (from !== "") return { title: limitSpent(reset), text: `You can claim now. The key is made at once, and begins to work at ${from} (${relative(Date.parse(availableFrom ?? ""), now)}), or within the hour after.` };
+  if (from !== "") return { title: limitSpent(reset), text: `You can claim now. The key is made at once, and starts to work at ${from} (${relative(Date.parse(availableFrom ?? ""), now)}), or within the hour after.` };
   if (left === null || Number.parseFloat(left) >= Number.parseFloat(limit)) return null;
   return { title: `${usd(left)} of ${usd(limit)} is left.`, text: "The rest was spent with keys that you had before. A key claimed now has what is left until the reset." };
 }

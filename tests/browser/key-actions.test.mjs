@@ -145,7 +145,7 @@ test("a key that an operator has disabled says so, and offers no way around it",
   assert.ok((await operator.patch(`/api/v1/keys/${id}`, { disabled: true })).status < 300);
   await page.reload();
   await visitor.settled();
-  await chip(page, "disabled by an operator");
+  await chip(page, "disabled by an administrator");
   await sees(page, "Only they can enable it: ask them.");
   assert.equal(await page.getByRole("button", { name: "New secret…" }).count(), 0);
   await visitor.leave();

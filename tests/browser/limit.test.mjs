@@ -26,7 +26,7 @@ for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
     await page.reload();
     await visitor.settled();
     await sees(page, "Today’s limit is spent.");
-    await sees(page, /The key is made at once, and begins to work at 00:00\sUTC \(in \d+ (h|min)\)/);
+    await sees(page, /The key is made at once, and starts to work at 00:00\sUTC \(in \d+ (h|min)\)/);
     await offersNoCent(visitor);
     await isAccessible(page, "the claim with a spent limit");
     await fitsFingers(page, "the claim with a spent limit");

@@ -72,7 +72,7 @@ impl Error {
             Self::WorkspaceMissing => "The place for your key is missing",
             Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
-            Self::OpenRouterMismatch => "OpenRouter made something else than was asked for",
+            Self::OpenRouterMismatch => "OpenRouter made a different key from the one requested",
             Self::StorageUnavailable => "The database did not answer",
             Self::NotConfigured | Self::Misconfigured => "This service is not set up yet",
             Self::CredentialRefused => "OpenRouter refuses this service at the moment",
@@ -109,9 +109,9 @@ impl Error {
             Self::KeyEnded => {
                 String::from("Nothing was changed. It does not come on again; claim another.")
             }
-            Self::ClaimSuperseded => {
-                String::from("Nothing was given out; what was made is being removed. Try again.")
-            }
+            Self::ClaimSuperseded => String::from(
+                "You were not given a key. The one that was made is being removed. Try again.",
+            ),
             Self::KeyOff => String::from(
                 "Nothing was changed. A disabled key is not replaced: enable it first, or wait until whoever disabled it enables it.",
             ),
@@ -210,7 +210,7 @@ impl Error {
                 "Nothing was changed. The service limits how many keys it makes in an hour.",
             ),
             Self::TooManyAttempts { .. } => {
-                String::from("A day has ten tries. It starts again at 00:00 UTC.")
+                String::from("You can try ten times a day. The count starts again at 00:00 UTC.")
             }
             Self::Held => {
                 String::from("An administrator holds it, or it leaked: ask them, or rotate it.")
