@@ -535,6 +535,7 @@ export const mutants = [
   ...inFile("src/store/budget_sql.rs", [
     ["spend of a key that ended before its owner prepaid is not spend of the payments", "WHEN 'none' THEN (SELECT COALESCE(so.prepaid_since, 0)", "WHEN 'none' THEN (SELECT 0 * COALESCE(so.prepaid_since, 0)"],
     ["a generation that has ended counts against the cap", "OR (d.recorded_at IS NOT NULL AND d.ended_at", "OR (d.recorded_at IS NULL AND d.ended_at"],
+    ["a key that ended just before the previous month counts as long as that month may last", "    began.plus(-SKEW_SECS)\n", "    began\n"],
   ]),
   ...inFile("src/store/budget/limits.rs", [
     ["a cap that takes effect late sets no hold again", "WHERE n.public_id = ?3 AND n.change_id = ?2\n        ON CONFLICT", "WHERE n.public_id = ?3 AND ?2 <> ''\n        ON CONFLICT"],

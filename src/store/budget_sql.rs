@@ -3,7 +3,7 @@
 //!. Claims and the caps' own job read the same.
 
 use crate::domain::money::NanoUsd;
-use crate::domain::money::budget::{Grants, Sibling};
+use crate::domain::money::budget::{Grants, SKEW_SECS, Sibling};
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
@@ -87,11 +87,13 @@ macro_rules! siblings {
     };
 }
 
-/// Returns the start of the previous month or of the previous week, whichever is earlier. A sibling that ended before
-/// this moment is in no window that still counts.
+/// Returns the start of the previous month or of the previous week, whichever is earlier, less the difference of the
+/// clocks: by upstream's clock that window may have begun before. A sibling that ended before this moment is in no window
+/// that still counts.
 pub(crate) fn siblings_since(now: Timestamp) -> Timestamp {
     let window = |reset: LimitReset| reset.starts(reset.starts(now).plus(-1));
-    window(LimitReset::Monthly).min(window(LimitReset::Weekly))
+    let began = window(LimitReset::Monthly).min(window(LimitReset::Weekly));
+    began.plus(-SKEW_SECS)
 }
 
 from_json! {

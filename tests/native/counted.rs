@@ -266,6 +266,41 @@ fn nothing_in_a_window_is_no_evidence_that_it_has_begun() {
 }
 
 #[test]
+fn what_was_spent_as_a_month_began_by_upstreams_clock_alone_counts_until_that_month_has_ended() {
+    let month = Some(sandbox::Period::Monthly);
+    // The successor is claimed while both clocks are in that month, or once it has ended by our clock alone.
+    for claims in [false, true] {
+        let world = World::new();
+        world.set("KEY_LIMIT_RESET", "monthly");
+        world.upstream_ahead_ms.set(60_000);
+        let (member, key) = holder(&world, None);
+        at(&world, "2026-11-30T23:59:40Z");
+        let member = Browser::with(&world, &member.cookies.borrow());
+        member.sign_in("member");
+        calls(&world, 5.0);
+        assert_eq!(member.delete(&key).status, 200);
+        world.upstream_ahead_ms.set(-600_000);
+        at(&world, "2026-12-31T23:50:00Z");
+        member.sign_in("member");
+        if !claims {
+            assert_eq!(member.claim().status, 201);
+        }
+        at(&world, "2027-01-01T00:03:00Z");
+        if claims {
+            assert_eq!(member.claim().status, 201);
+        }
+        assert!(world.sweep());
+        world.spends_all();
+        assert_eq!(spent(&world, month), 5.0, "{claims}");
+        // OpenRouter's January has begun too, and its figure of what was spent has fallen.
+        at(&world, "2027-01-01T00:13:00Z");
+        assert!(world.sweep());
+        assert_eq!(limits(&world), [5.0], "{claims}");
+        oracle::always(&world);
+    }
+}
+
+#[test]
 fn a_raise_until_midnight_is_over_before_the_next_day_opens_by_any_clock() {
     for ahead_ms in [-120_000, 0, 120_000] {
         for until in [
