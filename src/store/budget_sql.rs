@@ -1,12 +1,11 @@
 //! The SQL fragments that read what a cap is computed from: what the owner was granted, and what the sibling
 //! generations spent or may still spend. Claims and the code that sets limits read the same.
-//!. Claims and the caps' own job read the same.
 
 use crate::domain::money::NanoUsd;
-use crate::domain::money::budget::{Grants, SKEW_SECS, Sibling};
+use crate::domain::money::budget::{Grants, Sibling};
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
-use crate::domain::time::period::LimitReset;
+use crate::domain::time::period::{LimitReset, SKEW_SECS};
 
 /// The credit of the owner `$owner` in nano-USD: all payments after the margin, minus what earlier prepaid times spent
 /// of them or may still spend.
