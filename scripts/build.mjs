@@ -112,12 +112,20 @@ export async function workerSizeKb() {
 async function copyLibraries() {
   const target = inRoot("public", "vendor", "lit-html");
   for (const name of LIT_HTML) {
-    await mkdir(dirname(join(target, name)), { recursive: true });
-    const source = inRoot("node_modules", "lit-html", name);
-    if (!name.endsWith(".js")) await copyFile(source, join(target, name));
+    const text = await readFile(inRoot("node_modules", "lit-html", name), "utf8");
     // The pointer to a source map is removed, because the map is not shipped and a browser's console would report it.
-    else await writeFile(join(target, name), (await readFile(source, "utf8")).replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
+    await writeChanged(join(target, name), name.endsWith(".js") ? text.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n") : text);
   }
+}
+
+/**
+ * Writes a file whose text is another one. A Worker that runs from this folder watches public/ and restarts at every write.
+ * @param {string} file @param {string} text
+ */
+async function writeChanged(file, text) {
+  if ((await readFile(file, "utf8").catch(() => undefined)) === text) return;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
 }
 
 if (isProgram(import.meta.url)) {

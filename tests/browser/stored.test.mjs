@@ -101,7 +101,7 @@ const OURS = [
   "generations.missing_since", "generations.change_id", "generations.guardrail_id", "generations.guardrail_sent_at", "generations.guardrail_list_offset",
   "daily_uses.owner_id",
   "audit.change_id",
-  "idempotency_keys.owner_id", "idempotency_keys.key_sha256", "idempotency_keys.request_sha256", "idempotency_keys.nonce", "idempotency_keys.taken_at",
+  "idempotency_keys.owner_id", "idempotency_keys.key_sha256", "idempotency_keys.request_sha256", "idempotency_keys.nonce", "idempotency_keys.seed", "idempotency_keys.taken_at",
   "idempotency_keys.generation_id", "idempotency_keys.status", "idempotency_names.member", "idempotency_names.owner_id", "idempotency_names.key_sha256",
 ];
 
