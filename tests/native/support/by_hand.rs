@@ -53,11 +53,12 @@ struct Lowered {
     changed: Change,
 }
 
-/// Keycap's last change of a row: the id and time of its newest audit row.
+/// Keycap's last change of a row: the id and time of its newest audit row, and the time of the one before it.
 #[derive(Clone, Copy)]
 struct Change {
     id: i64,
     at_secs: i64,
+    before_at_secs: i64,
 }
 
 /// A change that keycap made may not be visible everywhere at OpenRouter for so long.
@@ -94,7 +95,8 @@ impl World {
                || EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'upstream') || ' '
                || (k.upstream_limit_nano IS NOT NULL) || ' '
                || EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'budget') || ' '
-               || (SELECT a.id || ' ' || a.at FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1)
+               || (SELECT a.id || ' ' || a.at FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1) || ' '
+               || COALESCE((SELECT a.at FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1 OFFSET 1), 0)
              FROM generations g JOIN keys k ON k.id = g.key_id WHERE g.upstream_hash = '{hash}'"
         ));
         let [
@@ -108,9 +110,10 @@ impl World {
             spent,
             id,
             at,
+            before_at,
         ] = rows.first()?.split(' ').collect::<Vec<_>>()[..]
         else {
-            panic!("ten columns: {rows:?}");
+            panic!("eleven columns: {rows:?}");
         };
         Some(Row {
             state: state.to_owned(),
@@ -124,6 +127,7 @@ impl World {
             changed: Change {
                 id: id.parse().unwrap(),
                 at_secs: at.parse().unwrap(),
+                before_at_secs: before_at.parse().unwrap(),
             },
         })
     }
@@ -273,8 +277,10 @@ impl World {
     pub fn lets_go_what_could_not_be_read(&self, troubled: bool) {
         let may_undo = |then: &mut Change, row: &Row| {
             let before = std::mem::replace(then, row.changed);
+            // Keycap may have changed the row more than once since.
+            let last_but_one = before.at_secs.max(row.changed.before_at_secs);
             before.id != row.changed.id
-                && (troubled || before.at_secs + SHOWS_WITHIN_SECS > row.changed.at_secs)
+                && (troubled || last_but_one + SHOWS_WITHIN_SECS > row.changed.at_secs)
         };
         let of = |hash: &str| self.upstream_key(hash).zip(self.row_of(hash));
         let mut hands = self.by_hand.borrow_mut();
