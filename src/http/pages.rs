@@ -233,7 +233,7 @@ fn in_words(code: &str) -> (&'static str, &'static str) {
         ),
         "blocked" => (
             "This account may not use keys here.",
-            "It was blocked by whoever runs this service. Ask them if you think that is wrong.",
+            "The people who run this service blocked it. Ask them if you think that is wrong.",
         ),
         "not_a_person" => (
             "That is not a person's account.",
@@ -261,7 +261,7 @@ fn in_words(code: &str) -> (&'static str, &'static str) {
         ),
         "not_configured" | "misconfigured" | "suspended_app" => (
             "Sign-in does not work here at the moment.",
-            "Whoever runs this service has to mend its connection to GitHub.",
+            "The people who run this service have to repair its connection to GitHub.",
         ),
         _ => (
             "You are not signed in.",

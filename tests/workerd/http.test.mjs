@@ -54,7 +54,7 @@ describe("every answer", () => {
     assert.deepEqual([...paths].sort(), ROUTES.map(({ path }) => path).sort());
   });
 
-  test("carries the security headers and is kept by nobody, whoever asks, whatever it says", async () => {
+  test("carries the security headers and is stored by no cache, for every caller and every answer", async () => {
     const [member, operator] = [await house.member(), await house.member("operator")];
     for (const { path, methods } of [...ROUTES, { path: "/nothing/here", methods: ["GET"] }]) {
       for (const client of [new Client(house.worker), member, operator]) {

@@ -107,16 +107,16 @@ impl Error {
                 String::from("Claim again when it is gone, usually within 10 minutes.")
             }
             Self::KeyEnded => {
-                String::from("Nothing was changed. It does not come on again; claim another.")
+                String::from("Nothing was changed. It is not enabled again. Claim another key.")
             }
             Self::ClaimSuperseded => String::from(
                 "You were not given a key. The one that was made is being removed. Try again.",
             ),
             Self::KeyOff => String::from(
-                "Nothing was changed. A disabled key is not replaced: enable it first, or wait until whoever disabled it enables it.",
+                "Nothing was changed. A disabled key is not replaced: enable it first. If someone else disabled it, only they can enable it.",
             ),
             Self::RotationUnsettled => String::from(
-                "Nothing was changed. What the old secret, or keys that ended, had under way is counted first, usually within half an hour.",
+                "Nothing was changed. The last spending of the old secret and of ended keys is counted first, usually within half an hour.",
             ),
             Self::InGrace { until } => format!(
                 "Nothing was changed. The older one works until {}; report the key as leaked to end both.",

@@ -32,7 +32,7 @@ pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<Refresh
         let (answered, write) = ask_one(app, key, session.member.as_str(), now).await?;
         told.answered = Some(answered);
         told.writes.extend(write);
-        // Whoever does not answer, or asks for patience, is not asked for the next one.
+        // If OpenRouter does not answer, or asks us to wait, it is not asked about the next key.
         if !answered {
             break;
         }

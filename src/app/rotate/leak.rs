@@ -59,8 +59,8 @@ pub async fn report_leak(app: &App, asked: &RotationRequest<'_>) -> Result<Rotat
     }
 }
 
-/// An admin has found a secret, or its fingerprint: the key it belongs to is disabled, unless that secret works no more.
-/// `None` where it is nobody's here. Whoever owns the key, no secret is made.
+/// Reports a secret, or its fingerprint, that an admin has found. The key it belongs to is disabled, unless that secret
+/// no longer works. Answers `None` if no key here has this secret. No new secret is made, not even if the admin owns the key.
 pub async fn report_found(
     app: &App,
     session: Session,

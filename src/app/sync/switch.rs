@@ -1,5 +1,5 @@
-//! One turn of a generation upstream: what is wanted is sent once, and written down before and after. Whoever wants it
-//! done takes the same turn: the sweep in every run, and the owner's own request at once.
+//! Sends one wanted change of a key to OpenRouter. The change is written down before it is sent and after the answer. The
+//! sweep in each run and an owner's own request both use this code.
 
 use serde_json::json;
 

@@ -22,7 +22,7 @@ use crate::store::keys::cards::{self, Card};
 use crate::store::members;
 use crate::store::ops::runs;
 
-/// A key as its owner sees it. Its upstream hash is not here: whoever knows it can have the key disabled.
+/// A key as its owner sees it. Its OpenRouter hash is left out, because anyone who knows it can have the key disabled.
 #[derive(Serialize)]
 pub struct KeyBody {
     id: String,

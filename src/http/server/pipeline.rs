@@ -179,7 +179,7 @@ impl Service {
         Error::NotFound
     }
 
-    /// Whether a request may change anything, and so runs to its end whoever still waits for it.
+    /// Whether a request may change anything, and so runs to its end even if the caller has gone.
     pub fn has_effects(&self, inbound: &Inbound) -> bool {
         let method = inbound.method();
         let route = self.route(method, inbound.uri().path());
@@ -287,7 +287,7 @@ fn not_found(inbound: &Inbound, session: &Session) -> Error {
     }
 }
 
-/// The admin that a session speaks for, if it does. Counted, since it reads the database for whoever asks.
+/// The admin that a session speaks for, if it does. The request is counted, because it reads the database for any caller.
 async fn look_up_within_limit(
     app: &App,
     session: &Session,

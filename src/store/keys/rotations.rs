@@ -1,8 +1,8 @@
-//! A key's next generation up to its mint: the hold that takes the key in hand, and the reservation of the successor.
-//! What becomes of it is in `successors`.
+//! A key's next generation up to its mint: the hold that locks the key for the rotation, and the reservation of the
+//! successor. `successors` records how the rotation ends.
 //!
-//! The change of an attempt is also the one that its hold carries: whoever takes the key in hand later takes the earlier
-//! attempt's place, and that one neither reserves nor records any more.
+//! The hold carries the change of its attempt. A later attempt that locks the key takes the place of the earlier one, which
+//! then neither reserves nor records anything.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::DEAD_AFTER_SECS;
@@ -108,7 +108,7 @@ statements! {
         WHERE state = 'disabled' AND id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?10)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?11 AND target = ?10)");
 
-    // Should the mint come to nothing, the limit that is lowered for it is looked at again, whoever lives to see it.
+    // If nothing is minted, the limit that was lowered for the rotation becomes due again, even if this isolate has died.
     CAP_DUE = "UPDATE generations SET cap_due_at = ?1
         WHERE id = (SELECT n.replaces FROM generations n WHERE n.public_id = ?2)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?2)";
