@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { afterEach, test } from "node:test";
 import { inRoot, stateDir } from "../../scripts/paths.mjs";
 import { freePort } from "../../scripts/ports.mjs";
@@ -106,6 +106,8 @@ test("npm start ends with the process that runs it, though no signal reaches it"
 test("a second start in one clone leaves the first alone: on its ports it says one sentence, on others it runs beside it", async () => {
   const ports = await freePorts();
   await running(ports);
+  const library = inRoot("public", "vendor", "lit-html", "lit-html.js");
+  const { mtimeMs } = await stat(library);
   const same = begin(ports);
   await same.ended;
   assert.equal(same.child.exitCode, 1);
@@ -113,6 +115,7 @@ test("a second start in one clone leaves the first alone: on its ports it says o
   const others = await freePorts();
   const second = await running(others);
   assert.deepEqual([await works(ports), await works(others)], [true, true]);
+  assert.equal((await stat(library)).mtimeMs, mtimeMs, "nothing that the first Worker watches is written, since it would restart");
   const ofSecond = family(Number(second.child.pid));
   second.child.kill("SIGINT");
   await allEnded(ofSecond);
