@@ -5,7 +5,7 @@ use crate::ports::{Database, DbError, Stmt};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-statements! {
+statements_at! {
     COMMITTED = "SELECT json_object('committed',
         EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2))";
 }
@@ -18,7 +18,7 @@ from_json! {
 
 /// The closing statement of a guarded batch: whether `change` has an audit row of `target`.
 pub(crate) fn committed(change: &PublicId, target: &str) -> Stmt {
-    stmt!(COMMITTED, change, target)
+    stmt_at!(COMMITTED, change, target)
 }
 
 /// Reads the answer of [`committed`] at the end of a batch.

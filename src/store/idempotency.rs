@@ -30,7 +30,7 @@ macro_rules! nothing_reserved {
     };
 }
 
-statements! {
+statements_at! {
     FORGET_OLD = "DELETE FROM idempotency_keys WHERE key_sha256 = ?1 AND created_at <= ?2
         AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)";
 
@@ -125,8 +125,8 @@ pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Ta
     let epoch = keyed.session.epoch;
     let died = now.plus(-DEAD_AFTER_SECS);
     let batch = vec![
-        stmt!(FORGET_OLD, key, now.plus(-REMEMBERED_SECS), member),
-        stmt!(
+        stmt_at!(FORGET_OLD, key, now.plus(-REMEMBERED_SECS), member),
+        stmt_at!(
             TAKE,
             key,
             request,
@@ -138,7 +138,7 @@ pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Ta
             LimitReset::Daily.starts(now),
             IDEMPOTENCY_KEYS_A_DAY
         ),
-        stmt!(TAKEN, key, nonce, request, member, epoch),
+        stmt_at!(TAKEN, key, nonce, request, member, epoch),
     ];
     let row: Option<TakenRow> = last_row(&batch_retrying_unknown(db, batch).await?)?;
     Ok(row.map_or(Taken::SessionEnded, TakenRow::taken))
@@ -180,7 +180,7 @@ pub async fn answered(
     status: u16,
     body: Option<&str>,
 ) -> Result<(), DbError> {
-    let answered = stmt!(
+    let answered = stmt_at!(
         ANSWERED,
         i64::from(status),
         body,
@@ -193,7 +193,7 @@ pub async fn answered(
 
 /// Releases the key after the request has failed: another try may take it.
 pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
-    let give_back = stmt!(
+    let give_back = stmt_at!(
         GIVE_BACK,
         keyed.key_sha256.as_str(),
         keyed.nonce.as_str(),
@@ -207,7 +207,7 @@ pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> 
 /// Releases the key for the same request only, since it is unknown whether the request did anything. The next try has
 /// the same ids.
 pub async fn let_go(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
-    let let_go = stmt!(
+    let let_go = stmt_at!(
         LET_GO,
         keyed.key_sha256.as_str(),
         keyed.nonce.as_str(),

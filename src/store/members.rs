@@ -18,7 +18,7 @@ use crate::store::query::last_row;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-statements! {
+statements_at! {
     SESSION = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
             'created_at', m.created_at, 'status', m.status, 'epoch', m.epoch + s.session_epoch)
         FROM members m JOIN settings s WHERE m.public_id = ?1";
@@ -153,7 +153,7 @@ pub async fn signed_in(
 /// The statement that reads the member's status and epoch, in the same transaction as what the member asks for;
 /// [`current`] checks them.
 pub(crate) fn session_check(session: &Session) -> Stmt {
-    stmt!(SESSION, &session.member)
+    stmt_at!(SESSION, &session.member)
 }
 
 /// Returns the member if the session is current; otherwise `SessionEnded` or `MemberNotActive`.
@@ -209,11 +209,11 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
     let login = identity.login.to_ascii_lowercase();
     let left_as = serde_json::to_string(&sign_in.left_as).map_err(|_| DbError::Broken)?;
     let batch = vec![
-        stmt!(BURN, state, change, sign_in.state_expires_at),
-        stmt!(BIND_GUARD, change, *now, state),
-        stmt!(BIND, sign_in.public_origin, change),
-        stmt!(SEED_GUARD, change, *now, state),
-        stmt!(
+        stmt_at!(BURN, state, change, sign_in.state_expires_at),
+        stmt_at!(BIND_GUARD, change, *now, state),
+        stmt_at!(BIND, sign_in.public_origin, change),
+        stmt_at!(SEED_GUARD, change, *now, state),
+        stmt_at!(
             SEED,
             plan.limit,
             plan.limit_reset.name(),
@@ -222,7 +222,7 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             *now,
             change
         ),
-        stmt!(
+        stmt_at!(
             RETURN_GUARD,
             change,
             *now,
@@ -231,8 +231,8 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             subject,
             state
         ),
-        stmt!(RETURN, subject, change),
-        stmt!(
+        stmt_at!(RETURN, subject, change),
+        stmt_at!(
             SIGN_IN_GUARD,
             change,
             &sign_in.member,
@@ -241,8 +241,8 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             subject,
             state
         ),
-        stmt!(OWNER, *now, change, &sign_in.member, provider, subject),
-        stmt!(
+        stmt_at!(OWNER, *now, change, &sign_in.member, provider, subject),
+        stmt_at!(
             MEMBER,
             &sign_in.member,
             provider,
@@ -252,7 +252,7 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             *now,
             change
         ),
-        stmt!(
+        stmt_at!(
             REFRESH,
             identity.login.as_str(),
             identity.account_created_at,
@@ -261,7 +261,7 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             provider,
             subject
         ),
-        stmt!(
+        stmt_at!(
             PASS_ON_GUARD,
             change,
             *now,
@@ -269,8 +269,8 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             provider,
             subject
         ),
-        stmt!(PASS_ON, change, *now, login.as_str()),
-        stmt!(SIGNED_IN, state, change, provider, subject),
+        stmt_at!(PASS_ON, change, *now, login.as_str()),
+        stmt_at!(SIGNED_IN, state, change, provider, subject),
     ];
     let row: SignedInRow =
         last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
@@ -312,8 +312,8 @@ pub fn end_sessions(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let member = &session.member;
     let batch = vec![
-        stmt!(END_GUARD, change, now, member, session.epoch),
-        stmt!(END, change, member),
+        stmt_at!(END_GUARD, change, now, member, session.epoch),
+        stmt_at!(END, change, member),
     ];
     crate::store::audit::run(db, batch, change, member.as_str())
 }
@@ -328,7 +328,7 @@ pub fn end_sessions_of(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(
+        stmt_at!(
             END_BY_ADMIN_GUARD,
             change,
             now,
@@ -336,7 +336,7 @@ pub fn end_sessions_of(
             &admin.member,
             admin.epoch
         ),
-        stmt!(END, change, member),
+        stmt_at!(END, change, member),
     ];
     crate::store::audit::run(db, batch, change, member.as_str())
 }

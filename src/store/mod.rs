@@ -17,6 +17,7 @@ pub mod ops;
 pub mod audit;
 pub mod json_rows;
 pub mod members;
+mod parameters;
 pub mod query;
 
 use crate::ports::Sql;

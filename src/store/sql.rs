@@ -1,22 +1,147 @@
 //! How statements are declared and their values bound, and the SQL fragments that many files share.
 
+use std::marker::PhantomData;
+
 use crate::domain::id::PublicId;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::ports::SqlValue;
 
-/// Declares the statements of a file as constants, and lists them in `STATEMENTS`.
+/// Declares the statements of a file, each with its parameters and their types, and lists them in `STATEMENTS`:
+///
+/// ```text
+/// statements! {
+///     RENAME { key: PublicId, name: Option<String> } = "UPDATE keys SET name = :name WHERE public_id = :key";
+/// }
+/// ```
+///
+/// Each statement is a constant and a struct of the same name. The constant has the text, in which every `:name` became
+/// the `?N` that D1 takes. The struct has one field for each parameter, and [`stmt!`] fills it. A parameter that is
+/// missing, unknown, never used in the text, or of another type does not compile.
 macro_rules! statements {
-    ($($name:ident = $text:expr;)+) => {
-        $(static $name: crate::ports::Sql = crate::ports::Sql { name: concat!(module_path!(), "::", stringify!($name)), text: $text };)+
+    ($($(#[$meta:meta])* $name:ident $({ $($field:ident: $type:ty),+ $(,)? })? = $text:expr;)+) => {
+        $(
+            $(#[$meta])*
+            static $name: crate::ports::Sql = {
+                const TEXT: &str = $text;
+                const PARAMETERS: &[&str] = &[$($(stringify!($field)),+)?];
+                const LENGTH: usize = crate::store::parameters::numbered_length(TEXT, PARAMETERS);
+                const NUMBERED: [u8; LENGTH] = crate::store::parameters::numbered(TEXT, PARAMETERS);
+                crate::ports::Sql {
+                    name: concat!(module_path!(), "::", stringify!($name)),
+                    text: crate::store::parameters::as_text(&NUMBERED),
+                }
+            };
+
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+            struct $name {
+                $($($field: crate::store::sql::Parameter<$type>,)+)?
+            }
+
+            impl $name {
+                fn bound(self) -> crate::ports::Stmt {
+                    crate::ports::Stmt { sql: &$name, values: vec![$($(self.$field.into_value()),+)?] }
+                }
+            }
+        )+
         pub(crate) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
     };
 }
 
-/// A statement with its values, in the order of its parameters `?1`, `?2` …
+/// A statement with its values: `stmt!(RENAME { key, name: Some("laptop") })`.
 macro_rules! stmt {
+    ($sql:ident) => {
+        $sql {}.bound()
+    };
+    ($sql:ident { $($field:ident $(: $value:expr)?),+ $(,)? }) => {
+        $sql { $($field: crate::store::sql::Parameter::from(stmt!(@value $field $($value)?))),+ }.bound()
+    };
+    (@value $field:ident) => { $field };
+    (@value $field:ident $value:expr) => { $value };
+}
+
+/// The value of one parameter. `T` is the declared type.
+pub(crate) struct Parameter<T> {
+    value: SqlValue,
+    declared: PhantomData<T>,
+}
+
+impl<T> Parameter<T> {
+    const fn new(value: SqlValue) -> Self {
+        Self {
+            value,
+            declared: PhantomData,
+        }
+    }
+
+    pub(crate) fn into_value(self) -> SqlValue {
+        self.value
+    }
+}
+
+impl From<i64> for Parameter<i64> {
+    fn from(number: i64) -> Self {
+        Self::new(SqlValue::Int(number))
+    }
+}
+
+impl From<bool> for Parameter<bool> {
+    fn from(flag: bool) -> Self {
+        Self::new(SqlValue::Int(i64::from(flag)))
+    }
+}
+
+impl From<&str> for Parameter<String> {
+    fn from(text: &str) -> Self {
+        Self::new(SqlValue::Text(text.to_owned()))
+    }
+}
+
+impl From<String> for Parameter<String> {
+    fn from(text: String) -> Self {
+        Self::new(SqlValue::Text(text))
+    }
+}
+
+impl From<&PublicId> for Parameter<PublicId> {
+    fn from(id: &PublicId) -> Self {
+        Self::new(SqlValue::Text(id.to_string()))
+    }
+}
+
+impl From<Timestamp> for Parameter<Timestamp> {
+    fn from(at: Timestamp) -> Self {
+        Self::new(SqlValue::Int(at.secs()))
+    }
+}
+
+impl From<NanoUsd> for Parameter<NanoUsd> {
+    fn from(amount: NanoUsd) -> Self {
+        Self::new(SqlValue::Int(amount.nano()))
+    }
+}
+
+impl<T, U> From<Option<U>> for Parameter<Option<T>>
+where
+    Parameter<T>: From<U>,
+{
+    fn from(maybe: Option<U>) -> Self {
+        Self::new(maybe.map_or(SqlValue::Null, |value| Parameter::<T>::from(value).value))
+    }
+}
+
+/// The older form, with positional parameters: `stmt_at!(NAME, first, second)`.
+macro_rules! stmt_at {
     ($sql:ident $(, $value:expr)* $(,)?) => {
         crate::ports::Stmt { sql: &$sql, values: vec![$(crate::ports::SqlValue::from($value)),*] }
+    };
+}
+
+/// The older form, with positional parameters.
+macro_rules! statements_at {
+    ($($name:ident = $text:expr;)+) => {
+        $(static $name: crate::ports::Sql = crate::ports::Sql { name: concat!(module_path!(), "::", stringify!($name)), text: $text };)+
+        pub(crate) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
     };
 }
 

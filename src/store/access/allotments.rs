@@ -25,7 +25,7 @@ macro_rules! allotment {
     };
 }
 
-statements! {
+statements_at! {
     PUT_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, ?2, 'allotted', a.public_id, m.public_id, ?3
         FROM members a JOIN settings s LEFT JOIN members m ON m.provider = ?6 AND m.subject = ?7
@@ -62,7 +62,7 @@ statements! {
 /// The statement that reads a page of allotments, behind the one with the id `after`, and one more if there is one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
-    stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
+    stmt_at!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
 /// Returns the rows of [`page`] as they go into the answer.
@@ -105,12 +105,12 @@ pub async fn put(
     } = *person;
     let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             PUT_GUARD, change, allotment, now, member, epoch, provider, subject, kind
         ),
-        stmt!(PUT, allotment, provider, subject, kind, name, now, change),
+        stmt_at!(PUT, allotment, provider, subject, kind, name, now, change),
         members::session_check(session),
-        stmt!(OF_PERSON, provider, subject, kind),
+        stmt_at!(OF_PERSON, provider, subject, kind),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
@@ -129,7 +129,7 @@ pub async fn withdraw(
 ) -> Result<(), StoreError> {
     let (change, session) = (&by.change, by.session);
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             WITHDRAW_GUARD,
             change,
             by.now,
@@ -137,7 +137,7 @@ pub async fn withdraw(
             session.epoch,
             allotment
         ),
-        stmt!(WITHDRAW, allotment, change),
+        stmt_at!(WITHDRAW, allotment, change),
         members::session_check(session),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;

@@ -6,7 +6,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::query::last_row;
 
-statements! {
+statements_at! {
     TODAY = concat!("SELECT json_object('pause_until', s.pause_until,
           'renames', ", used_today!("m.owner_id", "key_renamed", "?2"), ",
           'enables', ", used_today!("m.owner_id", "hold_lifted", "?2"), ",
@@ -29,6 +29,6 @@ from_json! {
 
 /// Reads the counts after a guard has refused, so that the answer can name the reason.
 pub async fn today(db: &dyn Database, member: &PublicId, now: Timestamp) -> Result<Today, DbError> {
-    let rows = db.batch(vec![stmt!(TODAY, member, now)]).await?;
+    let rows = db.batch(vec![stmt_at!(TODAY, member, now)]).await?;
     last_row(&rows)?.ok_or(DbError::Broken)
 }

@@ -5,7 +5,7 @@ use crate::domain::policy::terms::REVISION;
 use crate::ports::Stmt;
 use crate::store::keys::attempt::Attempt;
 
-statements! {
+statements_at! {
     ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, m.public_id, 'terms_accepted', m.public_id, m.terms_rev, CAST(?2 AS INTEGER), ?3
         FROM members m JOIN settings s
@@ -21,7 +21,7 @@ statements! {
 pub(crate) fn accept(attempt: &Attempt) -> [Stmt; 2] {
     let (member, now) = (&attempt.session.member, attempt.now);
     [
-        stmt!(
+        stmt_at!(
             ACCEPT_GUARD,
             &attempt.change,
             REVISION,
@@ -29,6 +29,6 @@ pub(crate) fn accept(attempt: &Attempt) -> [Stmt; 2] {
             member,
             attempt.session.epoch
         ),
-        stmt!(ACCEPT, REVISION, now, &attempt.change, member),
+        stmt_at!(ACCEPT, REVISION, now, &attempt.change, member),
     ]
 }

@@ -28,7 +28,7 @@ macro_rules! other_window {
 /// seconds.
 const FIGURES_KEPT_SECS: i64 = 1_800;
 
-statements! {
+statements_at! {
     OWNER_OF_MEMBER = "SELECT json_object('owner', m.owner_id, 'limit_reset', p.limit_reset)
         FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id WHERE m.public_id = ?1";
 
@@ -161,9 +161,9 @@ pub enum OwnerLookup<'a> {
 /// Returns the owner; `None` if there is no such member, raise, or key that has not ended.
 pub async fn owner(db: &dyn Database, of: OwnerLookup<'_>) -> Result<Option<Owner>, StoreError> {
     let stmt = match of {
-        OwnerLookup::Member(id) => stmt!(OWNER_OF_MEMBER, id),
-        OwnerLookup::Key(id) => stmt!(OWNER_OF_KEY, id),
-        OwnerLookup::Raise(id) => stmt!(OWNER_OF_RAISE, id),
+        OwnerLookup::Member(id) => stmt_at!(OWNER_OF_MEMBER, id),
+        OwnerLookup::Key(id) => stmt_at!(OWNER_OF_KEY, id),
+        OwnerLookup::Raise(id) => stmt_at!(OWNER_OF_RAISE, id),
     };
     let rows = db.batch(vec![stmt]).await?;
     let row = rows_of(&rows, 0)?.first();
@@ -183,7 +183,7 @@ pub async fn assign(
 ) -> Result<bool, StoreError> {
     let (change, admin) = (&by.change, &by.session.member);
     let mut stmts = vec![
-        stmt!(
+        stmt_at!(
             ASSIGN_GUARD,
             change,
             member,
@@ -195,10 +195,10 @@ pub async fn assign(
             read_since,
             read_since.plus(-FIGURES_KEPT_SECS)
         ),
-        stmt!(RESERVED, change, member, owner, plan),
-        stmt!(SWITCHED, change, member, owner, plan),
-        stmt!(ASSIGN, change, member, owner, plan, by.now),
-        stmt!(ASSIGN_KEYS, change, member, owner, plan),
+        stmt_at!(RESERVED, change, member, owner, plan),
+        stmt_at!(SWITCHED, change, member, owner, plan),
+        stmt_at!(ASSIGN, change, member, owner, plan, by.now),
+        stmt_at!(ASSIGN_KEYS, change, member, owner, plan),
         owner_due(change, member, owner, by.now),
     ];
     let actor = admin.as_str();
@@ -258,7 +258,7 @@ pub async fn pay(
 ) -> Result<Option<(Payment, bool)>, StoreError> {
     let (change, admin) = (&by.change, &by.session.member);
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             PAY_GUARD,
             change,
             member,
@@ -268,9 +268,9 @@ pub async fn pay(
             owner,
             payment
         ),
-        stmt!(PAY, change, member, payment, amount, by.now, owner),
+        stmt_at!(PAY, change, member, payment, amount, by.now, owner),
         owner_due(change, member, owner, by.now),
-        stmt!(PAID, payment),
+        stmt_at!(PAID, payment),
         members::session_check(by.session),
         committed(change, member),
     ];
@@ -311,7 +311,7 @@ pub async fn prefer(
     let (change, member, epoch) = (&by.change, &by.session.member, by.session.epoch);
     let stmts = match preference {
         Preference::Limit(limit) => vec![
-            stmt!(
+            stmt_at!(
                 OWN_LIMIT_GUARD,
                 change,
                 key,
@@ -321,12 +321,12 @@ pub async fn prefer(
                 *limit,
                 OWN_LIMITS_A_DAY
             ),
-            stmt!(OWN_LIMIT, *limit, change, key),
+            stmt_at!(OWN_LIMIT, *limit, change, key),
             owner_due(change, key, owner, by.now),
         ],
         Preference::Stays => {
             let mut stmts = vec![
-                stmt!(
+                stmt_at!(
                     PREFER_GUARD,
                     change,
                     key,
@@ -335,7 +335,7 @@ pub async fn prefer(
                     epoch,
                     PREFERENCES_A_DAY
                 ),
-                stmt!(PREFER, by.now, change, key),
+                stmt_at!(PREFER, by.now, change, key),
             ];
             let actor = member.as_str();
             stmts.extend(fit_owner(change, key, &by.fit, actor, owner, by.now));

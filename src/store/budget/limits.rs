@@ -32,7 +32,7 @@ macro_rules! stamp {
     };
 }
 
-statements! {
+statements_at! {
     DUE = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.cap_due_at <= ?1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
@@ -128,7 +128,7 @@ pub async fn due(
     now: Timestamp,
 ) -> Result<Vec<Due>, DbError> {
     let mut batch = crate::store::budget::plans::lift_fitting(change, now);
-    batch.push(stmt!(DUE, now, BATCH));
+    batch.push(stmt_at!(DUE, now, BATCH));
     let rows = batch_retrying_unknown(db, batch).await?;
     let due = rows.last().ok_or(DbError::Broken)?;
     due.iter().map(|row| read(row)).collect()
@@ -140,7 +140,7 @@ pub async fn due_beside(
     owner: i64,
     now: Timestamp,
 ) -> Result<Vec<Due>, DbError> {
-    read_all(db, stmt!(DUE_BESIDE, owner, now, BATCH)).await
+    read_all(db, stmt_at!(DUE_BESIDE, owner, now, BATCH)).await
 }
 
 /// Returns at most `most` live generations of an owner to be read: with `spending_first` those that may be spending
@@ -152,7 +152,7 @@ pub async fn to_read(
     most: usize,
 ) -> Result<Vec<Due>, DbError> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    read_all(db, stmt!(TO_READ, owner, spending_first, most)).await
+    read_all(db, stmt_at!(TO_READ, owner, spending_first, most)).await
 }
 
 async fn read_all(db: &dyn Database, stmt: Stmt) -> Result<Vec<Due>, DbError> {
@@ -220,8 +220,8 @@ pub async fn take_up(
 ) -> Result<Option<Basis>, DbError> {
     let taken = clock.plus(AGAIN_SECS);
     let batch = vec![
-        stmt!(TAKE, taken, generation),
-        stmt!(BASIS, generation, now, siblings_since(now)),
+        stmt_at!(TAKE, taken, generation),
+        stmt_at!(BASIS, generation, now, siblings_since(now)),
     ];
     let row: Option<BasisRow> = last_row(&batch_retrying_unknown(db, batch).await?)?;
     Ok(row.map(|row| Basis {
@@ -284,8 +284,8 @@ pub async fn mark_in_flight(
     now: Timestamp,
 ) -> Result<Option<LimitInFlight>, DbError> {
     let stamp = turn.basis.map(|basis| basis.stamp.as_str());
-    let sent = stmt!(SENT, stamp, turn.generation);
-    let about_to = stmt!(
+    let sent = stmt_at!(SENT, stamp, turn.generation);
+    let about_to = stmt_at!(
         ABOUT_TO,
         turn.limit,
         now.plus(-LANDS_WITHIN_SECS),
@@ -327,10 +327,10 @@ pub fn settle(
     let earlier = doubt.earlier.filter(|(_, at)| lands(*at));
     let (generation, nonce) = (turn.generation, turn.nonce);
     let mut batch = vec![
-        stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
+        stmt_at!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
         // Before the window changes: what was spent by then belongs to the window before.
         spend_stmt(generation, agreed.spend),
-        stmt!(
+        stmt_at!(
             CONFIRMED,
             turn.limit,
             agreed.limit_reset.name(),
@@ -345,15 +345,15 @@ pub fn settle(
         let again = earlier.map(|(_, at)| at.plus(LANDS_WITHIN_SECS));
         let next = earliest(again, agreed.next);
         batch.push(if agreed.exhausted {
-            stmt!(EXHAUSTED, now, change, generation)
+            stmt_at!(EXHAUSTED, now, change, generation)
         } else {
-            stmt!(HAS_BUDGET, generation, change)
+            stmt_at!(HAS_BUDGET, generation, change)
         });
-        batch.push(stmt!(NEXT, next, generation, basis.taken, change));
+        batch.push(stmt_at!(NEXT, next, generation, basis.taken, change));
         let is_other_window = agreed.limit_reset != basis.limit_reset;
         let counts_more = is_other_window || agreed.spend.of(agreed.limit_reset) > turn.limit;
         if counts_more || turn.limit < basis.limit {
-            batch.push(stmt!(OTHERS, now, generation, change, counts_more));
+            batch.push(stmt_at!(OTHERS, now, generation, change, counts_more));
         }
     }
     crate::store::audit::run(db, batch, change, generation)
@@ -366,7 +366,7 @@ pub async fn keep(
     basis: &Basis,
     next: Option<Timestamp>,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt!(NEXT, next, generation, basis.taken, None::<&str>)];
+    let batch = vec![stmt_at!(NEXT, next, generation, basis.taken, None::<&str>)];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 

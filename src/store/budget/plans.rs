@@ -24,7 +24,7 @@ macro_rules! plan {
     };
 }
 
-statements! {
+statements_at! {
     // Behind the plan named ?1; without a name, from the first plan on.
     PAGE = concat!(plan!(), "WHERE p.id > CASE WHEN ?1 IS NULL THEN 0 ELSE (SELECT b.id FROM plans b WHERE b.name = ?1) END
         ORDER BY p.id LIMIT ?2");
@@ -167,7 +167,7 @@ pub async fn page(
     after: Option<&str>,
 ) -> Result<Vec<Plan>, StoreError> {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
-    asked(db, session, stmt!(PAGE, after, more)).await
+    asked(db, session, stmt_at!(PAGE, after, more)).await
 }
 
 /// Reads the plan with this name.
@@ -176,7 +176,7 @@ pub async fn named(
     session: &Session,
     name: &str,
 ) -> Result<Option<Plan>, StoreError> {
-    Ok(asked(db, session, stmt!(ONE, name)).await?.pop())
+    Ok(asked(db, session, stmt_at!(ONE, name)).await?.pop())
 }
 
 async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<Plan>, StoreError> {
@@ -236,8 +236,8 @@ pub async fn create(
     let (member, epoch) = (&by.session.member, by.session.epoch);
     let target = target.as_str();
     let stmts = vec![
-        stmt!(CREATE_GUARD, change, target, by.now, member, epoch, name),
-        stmt!(
+        stmt_at!(CREATE_GUARD, change, target, by.now, member, epoch, name),
+        stmt_at!(
             CREATE,
             change,
             target,
@@ -266,7 +266,7 @@ pub async fn change(
     let (member, epoch) = (&by.session.member, by.session.epoch);
     let target = target.as_str();
     let reset = terms.limit_reset.map(LimitReset::name);
-    let mut stmts = vec![stmt!(
+    let mut stmts = vec![stmt_at!(
         CHANGE_GUARD,
         change,
         target,
@@ -279,10 +279,10 @@ pub async fn change(
         terms.max_active_keys
     )];
     if terms.make_default {
-        stmts.push(stmt!(NO_DEFAULT, change, target, name));
+        stmts.push(stmt_at!(NO_DEFAULT, change, target, name));
     }
     stmts.extend([
-        stmt!(
+        stmt_at!(
             CHANGE,
             change,
             target,
@@ -298,8 +298,8 @@ pub async fn change(
             terms.guardrail_id.is_some(),
             terms.guardrail()
         ),
-        stmt!(DUE, change, target, by.now, name),
-        stmt!(
+        stmt_at!(DUE, change, target, by.now, name),
+        stmt_at!(
             EXCESS_OF_PLAN,
             change,
             target,
@@ -309,7 +309,7 @@ pub async fn change(
             name
         ),
     ]);
-    let fitting = stmt!(FITTING, &by.fit, member.as_str(), by.now);
+    let fitting = stmt_at!(FITTING, &by.fit, member.as_str(), by.now);
     stmts.extend(apply_quota(&by.fit, fitting, by.now));
     ending_with(db, by, name, stmts).await
 }
@@ -324,7 +324,7 @@ async fn ending_with(
     let written = stmts.len();
     stmts.extend([
         members::session_check(by.session),
-        stmt!(ONE, name),
+        stmt_at!(ONE, name),
         committed(&by.change, &target(name)),
     ]);
     let rows = batch_retrying_unknown(db, stmts).await?;
@@ -347,7 +347,7 @@ pub(crate) fn fit_owner(
     owner: i64,
     now: Timestamp,
 ) -> Vec<Stmt> {
-    let mut stmts = vec![stmt!(
+    let mut stmts = vec![stmt_at!(
         EXCESS_OF_OWNER,
         change,
         target,
@@ -356,30 +356,30 @@ pub(crate) fn fit_owner(
         now,
         owner
     )];
-    let fitting = stmt!(FITTING_OF_OWNER, fit_change, actor, now, owner);
+    let fitting = stmt_at!(FITTING_OF_OWNER, fit_change, actor, now, owner);
     stmts.extend(apply_quota(fit_change, fitting, now));
     stmts
 }
 
 /// The statement that makes the caps of an owner's keys due.
 pub(crate) fn owner_due(change: &PublicId, target: &str, owner: i64, now: Timestamp) -> Stmt {
-    stmt!(OWNER_DUE, change, target, now, owner)
+    stmt_at!(OWNER_DUE, change, target, now, owner)
 }
 
 fn apply_quota(change: &PublicId, fitting: Stmt, now: Timestamp) -> Vec<Stmt> {
     vec![
-        stmt!(PUT, change),
+        stmt_at!(PUT, change),
         fitting,
-        stmt!(LIFT, change),
-        stmt!(FIT_DUE, change, now),
+        stmt_at!(LIFT, change),
+        stmt_at!(FIT_DUE, change, now),
     ]
 }
 
 /// The statements that lift the hold `plan` from every key that is within its plan's quota again.
 pub(crate) fn lift_fitting(change: &PublicId, now: Timestamp) -> Vec<Stmt> {
     vec![
-        stmt!(FITTING, change, "sweep", now),
-        stmt!(LIFT, change),
-        stmt!(FIT_DUE, change, now),
+        stmt_at!(FITTING, change, "sweep", now),
+        stmt_at!(LIFT, change),
+        stmt_at!(FIT_DUE, change, now),
     ]
 }

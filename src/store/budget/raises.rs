@@ -16,7 +16,7 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-statements! {
+statements_at! {
     RAISE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, ?2, 'limit_raised', m.public_id, ?3
         FROM members m JOIN settings s JOIN keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
@@ -113,11 +113,11 @@ pub async fn raise(
 ) -> Result<Option<Raised>, StoreError> {
     let (change, admin) = (&by.change, &by.session.member);
     let stmts = vec![
-        stmt!(RAISE_GUARD, change, key, by.now, admin, by.session.epoch),
+        stmt_at!(RAISE_GUARD, change, key, by.now, admin, by.session.epoch),
         // It begins a second ago: it is in force from this second on, and it can still be ended within this second.
-        stmt!(RAISE, change, key, raise, amount, by.now.plus(-1), until),
+        stmt_at!(RAISE, change, key, raise, amount, by.now.plus(-1), until),
         owner_due(change, key, owner, by.now),
-        stmt!(RAISED, raise.as_str(), by.now),
+        stmt_at!(RAISED, raise.as_str(), by.now),
         members::session_check(by.session),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;
@@ -137,8 +137,8 @@ pub async fn end_raise(
     let (change, key) = (&by.change, of.key.as_deref().unwrap_or_default());
     let (admin, epoch) = (&by.session.member, by.session.epoch);
     let stmts = vec![
-        stmt!(END_RAISE_GUARD, change, key, by.now, admin, epoch, raise),
-        stmt!(END_RAISE, change, key, by.now, raise),
+        stmt_at!(END_RAISE_GUARD, change, key, by.now, admin, epoch, raise),
+        stmt_at!(END_RAISE, change, key, by.now, raise),
         owner_due(change, key, of.owner, by.now),
     ];
     done(db, by, key, stmts).await.map(|_| ())

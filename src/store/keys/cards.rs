@@ -30,7 +30,7 @@ macro_rules! card {
     };
 }
 
-statements! {
+statements_at! {
     // All keys but those that have ended and are disabled. A key whose mint came to nothing is left out.
     OF_MEMBER = concat!(card!("?2"), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
         JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
@@ -168,18 +168,18 @@ impl CardRow {
 
 /// The statement that reads a member's keys, the claimed one first.
 pub fn of_member(session: &Session, now: Timestamp) -> Stmt {
-    stmt!(OF_MEMBER, &session.member, now)
+    stmt_at!(OF_MEMBER, &session.member, now)
 }
 
 /// The statement that reads a key by its id: one of the member's own, or anyone's if the member is in `admins`, a JSON
 /// list of account numbers.
 pub fn one_to_act_on(session: &Session, key: &str, admins: &str, now: Timestamp) -> Stmt {
-    stmt!(ONE, &session.member, key, admins, now)
+    stmt_at!(ONE, &session.member, key, admins, now)
 }
 
 /// The statement that reads a key of the member with this id.
 pub fn one_of(member: &str, key: &str, now: Timestamp) -> Stmt {
-    stmt!(ONE, member, key, "[]", now)
+    stmt_at!(ONE, member, key, "[]", now)
 }
 
 /// Runs a statement that reads one key.

@@ -32,7 +32,7 @@ macro_rules! attempts_today {
     };
 }
 
-statements! {
+statements_at! {
     // The gates. `claim_gates` has what the database knows; configuration's part is bound.
     GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, ?2, 'reserved', g.public_id, 'minting', ?3
@@ -163,7 +163,7 @@ pub async fn reserve(
     if attempt.accepts_terms {
         batch.extend(terms::accept(attempt));
     }
-    batch.extend([stmt!(
+    batch.extend([stmt_at!(
         GUARD,
         &attempt.change,
         &attempt.generation,
@@ -185,7 +185,7 @@ pub async fn reserve(
         attempt.create.is_some(),
     )]);
     batch.extend(key(attempt));
-    batch.push(stmt!(
+    batch.push(stmt_at!(
         GENERATION,
         &attempt.generation,
         attempt.nonce.as_str(),
@@ -204,7 +204,7 @@ pub async fn reserve(
 /// Remembers what an Idempotency-Key has reserved.
 pub(crate) fn remember(attempt: &Attempt) -> Option<Stmt> {
     attempt.taking.as_ref().map(|taking| {
-        stmt!(
+        stmt_at!(
             REMEMBER,
             taking.key_sha256.as_str(),
             taking.nonce.as_str(),
@@ -218,7 +218,7 @@ pub(crate) fn remember(attempt: &Attempt) -> Option<Stmt> {
 fn key(attempt: &Attempt) -> Vec<Stmt> {
     let (member, change, now) = (&attempt.session.member, &attempt.change, attempt.now);
     match &attempt.create {
-        None => vec![stmt!(
+        None => vec![stmt_at!(
             KEY,
             &attempt.key,
             now,
@@ -227,7 +227,7 @@ fn key(attempt: &Attempt) -> Vec<Stmt> {
             &attempt.generation
         )],
         Some(new) => vec![
-            stmt!(
+            stmt_at!(
                 MAKE_ROOM,
                 now,
                 change,
@@ -235,7 +235,7 @@ fn key(attempt: &Attempt) -> Vec<Stmt> {
                 &attempt.generation,
                 &attempt.key
             ),
-            stmt!(
+            stmt_at!(
                 CREATED,
                 &attempt.key,
                 new.name.as_str(),
@@ -258,7 +258,7 @@ pub fn facts(attempt: &Attempt) -> [Stmt; 2] {
 }
 
 fn decision(attempt: &Attempt) -> Stmt {
-    stmt!(
+    stmt_at!(
         DECISION,
         &attempt.session.member,
         &attempt.change,

@@ -26,7 +26,7 @@ const SEATS: i64 = 1_000;
 /// Workspaces that are walked in turn.
 const WORKSPACES: i64 = 1_000;
 
-statements! {
+statements_at! {
     FENCE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'doubted', 'sweep', 'minting', 'verifying', ?2
         FROM generations n WHERE n.unsettled = 1 AND n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4
@@ -157,9 +157,9 @@ pub async fn take_up(
     now: Timestamp,
 ) -> Result<Work, DbError> {
     let mut batch = vec![
-        stmt!(FREE_SEATS, now, SEATS),
-        stmt!(FENCE_GUARD, fence, now, now.plus(-FENCE_AFTER_SECS), BATCH),
-        stmt!(FENCE, fresh_nonce, fence),
+        stmt_at!(FREE_SEATS, now, SEATS),
+        stmt_at!(FENCE_GUARD, fence, now, now.plus(-FENCE_AFTER_SECS), BATCH),
+        stmt_at!(FENCE, fresh_nonce, fence),
     ];
     batch.extend(successors::end_overdue(undo, grace, now));
     let written = batch.len();
@@ -167,9 +167,9 @@ pub async fn take_up(
         targets(fence),
         targets(undo),
         targets(grace),
-        stmt!(REVOKES_DUE, now, BATCH),
-        stmt!(EXPIRIES_DUE, now.plus(-EXPIRES_AFTER_SECS), now, BATCH),
-        stmt!(WORKSPACES_TO_WALK, recent, WORKSPACES),
+        stmt_at!(REVOKES_DUE, now, BATCH),
+        stmt_at!(EXPIRIES_DUE, now.plus(-EXPIRES_AFTER_SECS), now, BATCH),
+        stmt_at!(WORKSPACES_TO_WALK, recent, WORKSPACES),
         retained::due(now),
     ]);
     let rows = batch_retrying_unknown(db, batch).await?;
@@ -188,13 +188,13 @@ pub async fn take_up(
 
 /// What is `revoking`, or stuck so.
 pub async fn revokes_due(db: &dyn Database, now: Timestamp) -> Result<Vec<Due>, DbError> {
-    let rows = db.batch(vec![stmt!(REVOKES_DUE, now, BATCH)]).await?;
+    let rows = db.batch(vec![stmt_at!(REVOKES_DUE, now, BATCH)]).await?;
     read_all(rows_of(&rows, 0)?)
 }
 
 /// How many targets a change has touched; [`count`] reads it.
 fn targets(change: &PublicId) -> Stmt {
-    stmt!(TARGETS, change)
+    stmt_at!(TARGETS, change)
 }
 
 from_json! {
@@ -220,7 +220,7 @@ pub fn confirm_off(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let deleted = removed == Removed::Deleted;
     let batch = vec![
-        stmt!(
+        stmt_at!(
             OFF_GUARD,
             change,
             actor,
@@ -229,7 +229,7 @@ pub fn confirm_off(
             deleted,
             now.plus(-LANDS_WITHIN_SECS)
         ),
-        stmt!(
+        stmt_at!(
             OFF,
             now,
             deleted.then_some(now),
@@ -257,13 +257,13 @@ pub async fn postpone(
     attempts: i64,
     next: Timestamp,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt!(POSTPONE, attempts, next, generation)];
+    let batch = vec![stmt_at!(POSTPONE, attempts, next, generation)];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
 /// What waits after failed attempts has its turn again: upstream takes changes.
 pub async fn end_back_off(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
-    let batch = vec![stmt!(UNSETTLED_AGAIN, now), stmt!(KEPT_AGAIN, now)];
+    let batch = vec![stmt_at!(UNSETTLED_AGAIN, now), stmt_at!(KEPT_AGAIN, now)];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
@@ -275,8 +275,8 @@ pub fn give_up(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(GIVE_UP_GUARD, change, now, generation),
-        stmt!(GIVE_UP, change, generation),
+        stmt_at!(GIVE_UP_GUARD, change, now, generation),
+        stmt_at!(GIVE_UP, change, generation),
     ];
     audit::run(db, batch, change, generation)
 }
@@ -291,15 +291,15 @@ pub fn expire(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let mut batch = vec![
-        stmt!(
+        stmt_at!(
             EXPIRE_GUARD,
             change,
             now,
             generation,
             now.plus(-EXPIRES_AFTER_SECS)
         ),
-        stmt!(EXPIRE, keeps_until(now), change, generation),
-        stmt!(EXPIRE_HOLD, generation, change),
+        stmt_at!(EXPIRE, keeps_until(now), change, generation),
+        stmt_at!(EXPIRE_HOLD, generation, change),
     ];
     batch.extend(usage.map(|spend| Stmt {
         sql: &EXPIRE_BOOK,
@@ -316,8 +316,8 @@ pub fn clear(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(CLEAR_GUARD, change, now, generation),
-        stmt!(CLEAR, now, change, generation),
+        stmt_at!(CLEAR_GUARD, change, now, generation),
+        stmt_at!(CLEAR, now, change, generation),
     ];
     audit::run(db, batch, change, generation)
 }
@@ -331,7 +331,7 @@ pub async fn clear_absent(
     now: Timestamp,
 ) -> Result<i64, DbError> {
     let batch = vec![
-        stmt!(
+        stmt_at!(
             ABSENT_GUARD,
             change,
             now,
@@ -340,7 +340,7 @@ pub async fn clear_absent(
             walk_began,
             BATCH
         ),
-        stmt!(ABSENT, now, change),
+        stmt_at!(ABSENT, now, change),
         targets(change),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;

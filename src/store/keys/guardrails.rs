@@ -8,7 +8,7 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-statements! {
+statements_at! {
     // Whether it is still the plan's guardrail, and when another was sent that may still take effect.
     WANTED = "SELECT json_object('wanted', n.state IN ('active', 'disabled') AND p.guardrail_id IS ?1, 'sent_at', n.guardrail_sent_at)
         FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
@@ -69,8 +69,8 @@ pub async fn mark_in_flight(
     now: Timestamp,
 ) -> Result<Option<GuardrailInFlight>, DbError> {
     let batch = vec![
-        stmt!(WANTED, turn.guardrail, turn.generation),
-        stmt!(ABOUT_TO, now, turn.nonce, turn.generation, turn.guardrail),
+        stmt_at!(WANTED, turn.guardrail, turn.generation),
+        stmt_at!(ABOUT_TO, now, turn.nonce, turn.generation, turn.guardrail),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
     let row = rows_of(&rows, 0)?.first();
@@ -85,7 +85,7 @@ pub async fn list_goes_on(
     offset: usize,
 ) -> Result<(), DbError> {
     let offset = i64::try_from(offset).unwrap_or(0);
-    let goes_on = stmt!(LIST_GOES_ON, offset, turn.generation, turn.nonce);
+    let goes_on = stmt_at!(LIST_GOES_ON, offset, turn.generation, turn.nonce);
     batch_retrying_unknown(db, vec![goes_on]).await.map(|_| ())
 }
 
@@ -101,8 +101,8 @@ pub fn settle<'a>(
 ) -> impl Future<Output = Result<bool, DbError>> + use<'a> {
     let (generation, nonce) = (turn.generation, turn.nonce);
     let batch = vec![
-        stmt!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
-        stmt!(
+        stmt_at!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
+        stmt_at!(
             CONFIRMED,
             turn.guardrail,
             doubt.earlier(now),

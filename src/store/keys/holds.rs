@@ -14,7 +14,7 @@ use crate::store::query::rows_of;
 /// One run takes up at most this many rows of each kind: at about one call a second, half of a run's time.
 const BATCH: i64 = 200;
 
-statements! {
+statements_at! {
     // Keys that have a hold and are enabled, or may be. The statement walks the holds, which are few unless all keys
     // are disabled. The newest come first, as in OpenRouter's list.
     OFF_DUE = concat!("SELECT json_object(", due!(), ")
@@ -81,8 +81,8 @@ impl Switch {
 /// Returns the generations that are to be switched so now.
 pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Vec<Due>, DbError> {
     let due = match switch {
-        Switch::Off => stmt!(OFF_DUE, now, BATCH),
-        Switch::On => stmt!(ON_DUE, now, BATCH),
+        Switch::Off => stmt_at!(OFF_DUE, now, BATCH),
+        Switch::On => stmt_at!(ON_DUE, now, BATCH),
     };
     read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
@@ -124,8 +124,8 @@ pub async fn mark_in_flight(
 ) -> Result<Option<SwitchInFlight>, DbError> {
     let held = turn.switch == Switch::Off;
     let batch = vec![
-        stmt!(WANTED, held, turn.generation),
-        stmt!(ABOUT_TO, now, turn.nonce, turn.generation, held),
+        stmt_at!(WANTED, held, turn.generation),
+        stmt_at!(ABOUT_TO, now, turn.nonce, turn.generation, held),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
     let row = rows_of(&rows, 0)?
@@ -153,7 +153,7 @@ pub fn settle(
     } = *turn;
     let held = switch == Switch::Off;
     let batch = vec![
-        stmt!(
+        stmt_at!(
             CONFIRMED_GUARD,
             change,
             switch.state().name(),
@@ -163,7 +163,7 @@ pub fn settle(
             nonce,
             held
         ),
-        stmt!(
+        stmt_at!(
             CONFIRMED,
             switch.state().name(),
             earlier,

@@ -1,9 +1,10 @@
-//! What becomes of a reserved mint: recorded where every gate still holds, or one of the three other ends.
+//! How a reserved mint ends: it is recorded where every gate still holds, or it is abandoned, refused or in doubt.
 //!
-//! Every batch is audit first, so each may be sent twice, and a lost answer is settled by sending it again.
+//! Every batch writes its audit row first, so each may be sent twice, and a lost answer is settled by sending it again.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::RECORD_WITHIN_SECS;
+use crate::domain::money::NanoUsd;
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
@@ -13,141 +14,169 @@ use crate::store::keys::successors;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-/// This many doubtful mints …
+/// So many mints in doubt …
 const DOUBTS: i64 = 5;
-/// … within this many seconds close the reservation guard for everybody …
+/// … within so many seconds close the reservation guard for everyone …
 const DOUBT_WINDOW_SECS: i64 = 300;
-/// … for this long.
+/// … for so many seconds.
 const DOUBT_PAUSE_SECS: i64 = 60;
 
 statements! {
-    // The record: state, nonce and every gate again. `seats_taken` has this generation's in it, so not more than the ceiling.
-    RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'recorded', g.public_id, 'minting', ?13, ?2
+    // The guard of the record checks the state, the nonce and every gate again. `seats_taken` already counts this
+    // generation, so it may equal the ceiling.
+    RECORD_GUARD {
+        change: PublicId, now: Timestamp, generation: PublicId, nonce: String, created_after: Timestamp, epoch: i64,
+        public_origin: String, deployment_open: bool, max_total_keys: i64, account_created_by: Timestamp,
+        upstream_terms_waived: bool, terms_rev: i64, state: String,
+    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'recorded', g.public_id, 'minting', :state, :now
         FROM generations n JOIN claim_gates g ON g.owner_id = n.owner_id
-        WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4 AND n.created_at > ?5
+        WHERE n.public_id = :generation AND n.state = 'minting' AND n.op_nonce = :nonce AND n.created_at > :created_after
           AND EXISTS (SELECT 1 FROM keys k WHERE k.id = n.key_id AND k.ended_at IS NULL)
           AND g.plan_rev = n.plan_rev AND g.keys_live <= g.keys_allowed
-          AND g.epoch = ?6 AND g.status = 'active' AND g.blocked = 0 AND g.held = 0
-          AND g.minting = 'open' AND g.public_origin = ?7
-          AND (g.upstream_terms = 'confirmed' OR ?11 = 1) AND g.terms_rev >= ?12
-          AND ?8 = 1 AND g.seats_taken <= ?9 AND (g.account_created_at <= ?10 OR g.age_waived = 1)
+          AND g.epoch = :epoch AND g.status = 'active' AND g.blocked = 0 AND g.held = 0
+          AND g.minting = 'open' AND g.public_origin = :public_origin
+          AND (g.upstream_terms = 'confirmed' OR :upstream_terms_waived = 1) AND g.terms_rev >= :terms_rev
+          AND :deployment_open = 1 AND g.seats_taken <= :max_total_keys
+          AND (g.account_created_at <= :account_created_by OR g.age_waived = 1)
           AND (g.claims = 'open' OR g.allotted = 1)
         ON CONFLICT DO NOTHING";
 
-    // Once: what lands late changes nothing back, here and below.
-    RECORD = "UPDATE generations SET state = ?9, upstream_hash = ?1, secret_sha256 = ?2, label = ?3,
-            workspace_id = ?4, limit_nano = ?5, recorded_at = ?6, change_id = ?7, guardrail_id = ?11,
-            cap_due_at = MIN(COALESCE(cap_due_at, ?10), COALESCE(?10, cap_due_at))
-        WHERE public_id = ?8 AND state = 'minting' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?7 AND target = ?8)";
+    // This happens once: if it arrives late, the state is no longer `minting`, and it changes nothing. The same holds for
+    // every update below.
+    RECORD {
+        state: String, upstream_hash: String, secret_sha256: String, label: Option<String>, workspace: Option<String>,
+        limit: NanoUsd, now: Timestamp, change: PublicId, generation: PublicId, cap_due_at: Option<Timestamp>,
+        guardrail: Option<String>,
+    } = "UPDATE generations SET state = :state, upstream_hash = :upstream_hash, secret_sha256 = :secret_sha256, label = :label,
+            workspace_id = :workspace, limit_nano = :limit, recorded_at = :now, change_id = :change, guardrail_id = :guardrail,
+            cap_due_at = MIN(COALESCE(cap_due_at, :cap_due_at), COALESCE(:cap_due_at, cap_due_at))
+        WHERE public_id = :generation AND state = 'minting'
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // Off for want of a budget, or with one: what an earlier generation of the key left to spend says nothing about this.
-    BUDGET_HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
-        SELECT n.key_id, 'budget', 'mint', ?1, ?2 FROM generations n
-        WHERE n.public_id = ?3 AND n.state = 'disabled' AND n.change_id = ?2
+    // What an earlier generation of the key left to spend says nothing about this one: the hold for want of a budget is
+    // put where this generation is disabled, and lifted where it is active.
+    BUDGET_HOLD { now: Timestamp, change: PublicId, generation: PublicId } =
+        "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT n.key_id, 'budget', 'mint', :now, :change FROM generations n
+        WHERE n.public_id = :generation AND n.state = 'disabled' AND n.change_id = :change
         ON CONFLICT DO NOTHING";
 
-    BUDGET_LIFT = "DELETE FROM holds WHERE reason = 'budget'
-        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1 AND n.state = 'active' AND n.change_id = ?2)";
+    BUDGET_LIFT { change: PublicId, generation: PublicId } = "DELETE FROM holds WHERE reason = 'budget'
+        AND key_id = (SELECT n.key_id FROM generations n
+          WHERE n.public_id = :generation AND n.state = 'active' AND n.change_id = :change)";
 
-    // The first key that was recorded in it tells which account this is.
-    HOME = "UPDATE settings SET home_workspace_id = ?1
-        WHERE home_workspace_id IS NULL AND ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    // The first key that was recorded in the default workspace shows which OpenRouter account this is.
+    HOME { workspace: Option<String>, change: PublicId, generation: PublicId } = "UPDATE settings SET home_workspace_id = :workspace
+        WHERE home_workspace_id IS NULL AND :workspace IS NOT NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // The key is there and must not be: its removal is written down before it is tried.
-    ABANDON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'abandoned', 'mint', n.state, 'revoking', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
+    // The key exists at OpenRouter and must not. Its removal is written down before it is tried.
+    ABANDON_GUARD { change: PublicId, now: Timestamp, generation: PublicId, nonce: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'abandoned', 'mint', n.state, 'revoking', :now
+        FROM generations n WHERE n.public_id = :generation AND n.state = 'minting' AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
 
-    ABANDON = "UPDATE generations SET state = 'revoking', upstream_hash = COALESCE(?1, upstream_hash),
-            workspace_id = COALESCE(?2, workspace_id), failure = ?3, next_attempt_at = 0, change_id = ?4
-        WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
+    ABANDON {
+        upstream_hash: Option<String>, workspace: Option<String>, failure: String, change: PublicId, generation: PublicId,
+    } = "UPDATE generations SET state = 'revoking', upstream_hash = COALESCE(:upstream_hash, upstream_hash),
+            workspace_id = COALESCE(:workspace, workspace_id), failure = :failure, next_attempt_at = 0, change_id = :change
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    RECORDED = "SELECT json_object(
-          'recorded', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?3),
-          'abandoned', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3))";
+    RECORDED { record: PublicId, abandon: PublicId, generation: PublicId } = "SELECT json_object(
+          'recorded', EXISTS (SELECT 1 FROM audit WHERE change_id = :record AND target = :generation),
+          'abandoned', EXISTS (SELECT 1 FROM audit WHERE change_id = :abandon AND target = :generation))";
 
-    REFUSE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'refused', 'mint', n.state, 'void', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
+    REFUSE_GUARD { change: PublicId, now: Timestamp, generation: PublicId, nonce: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'refused', 'mint', n.state, 'void', :now
+        FROM generations n WHERE n.public_id = :generation AND n.state = 'minting' AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
 
-    REFUSE = "UPDATE generations SET state = 'void', ended_at = ?1, failure = ?2, change_id = ?3
-        WHERE public_id = ?4 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+    REFUSE { now: Timestamp, failure: String, change: PublicId, generation: PublicId } =
+        "UPDATE generations SET state = 'void', ended_at = :now, failure = :failure, change_id = :change
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    DOUBT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'doubted', 'mint', n.state, 'verifying', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND n.op_nonce = ?4
+    DOUBT_GUARD { change: PublicId, now: Timestamp, generation: PublicId, nonce: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'doubted', 'mint', n.state, 'verifying', :now
+        FROM generations n WHERE n.public_id = :generation AND n.state = 'minting' AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
 
-    DOUBT = "UPDATE generations SET state = 'verifying', op_nonce = ?1, failure = 'unknown', change_id = ?2
-        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    DOUBT { fresh_nonce: String, change: PublicId, generation: PublicId } =
+        "UPDATE generations SET state = 'verifying', op_nonce = :fresh_nonce, failure = 'unknown', change_id = :change
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    PAUSE_AFTER_DOUBTS = "UPDATE settings SET pause_until = MAX(pause_until, ?1)
+    PAUSE_AFTER_DOUBTS { until: Timestamp, created_after: Timestamp, doubts: i64 } =
+        "UPDATE settings SET pause_until = MAX(pause_until, :until)
         WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM generations
-          WHERE unsettled = 1 AND state = 'verifying' AND created_at > ?2 LIMIT ?3)) >= ?3";
+          WHERE unsettled = 1 AND state = 'verifying' AND created_at > :created_after LIMIT :doubts)) >= :doubts";
 
-    PAUSE = "UPDATE settings SET pause_until = MAX(pause_until, ?1)";
+    PAUSE { until: Timestamp } = "UPDATE settings SET pause_until = MAX(pause_until, :until)";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// Deliver.
+    /// The generation is recorded, and its secret may be delivered.
     Active,
-    /// A gate closed meanwhile: the row is `revoking`, the key must go.
+    /// A gate closed in the meantime. The row is `revoking`, and the key has to be removed.
     Abandoned,
-    /// The row is somebody else's by now: the key is a stray and must go.
+    /// Another attempt has taken over the row. The key is a stray and has to be removed.
     Lost,
 }
 
-/// Records where state, nonce and every gate still hold; else writes down that the key must go.
+/// Records the mint if its state, its nonce and every gate still hold. Otherwise writes down that the key has to be removed.
 pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     let Minted { attempt, now, .. } = minted;
     let (terms, generation) = (&attempt.house.terms, &attempt.generation);
     let guard = match &attempt.rotation {
-        None => stmt!(
-            RECORD_GUARD,
-            &minted.record,
-            *now,
+        None => stmt!(RECORD_GUARD {
+            change: &minted.record,
+            now: *now,
             generation,
-            attempt.nonce.as_str(),
-            now.plus(-RECORD_WITHIN_SECS),
-            attempt.session.epoch,
-            attempt.house.public_origin.as_str(),
-            terms.open(),
-            terms.max_total_keys,
-            terms.account_made_by(*now),
-            terms.upstream_terms_waived,
-            REVISION,
-            minted.state.name(),
-        ),
+            nonce: attempt.nonce.as_str(),
+            created_after: now.plus(-RECORD_WITHIN_SECS),
+            epoch: attempt.session.epoch,
+            public_origin: attempt.house.public_origin.as_str(),
+            deployment_open: terms.open(),
+            max_total_keys: terms.max_total_keys,
+            account_created_by: terms.account_made_by(*now),
+            upstream_terms_waived: terms.upstream_terms_waived,
+            terms_rev: REVISION,
+            state: minted.state.name(),
+        }),
         Some(rotation) => successors::record_guard(minted, rotation),
     };
     let mut batch = vec![
         guard,
-        stmt!(
-            RECORD,
-            minted.upstream_hash.as_str(),
-            minted.secret_sha256.as_str(),
-            minted.label.as_deref(),
-            minted.workspace_id.as_deref(),
-            minted.limit,
-            *now,
-            &minted.record,
+        stmt!(RECORD {
+            state: minted.state.name(),
+            upstream_hash: minted.upstream_hash.as_str(),
+            secret_sha256: minted.secret_sha256.as_str(),
+            label: minted.label.as_deref(),
+            workspace: minted.workspace_id.as_deref(),
+            limit: minted.limit,
+            now: *now,
+            change: &minted.record,
             generation,
-            minted.state.name(),
-            minted.cap_due_at,
-            minted.guardrail_id,
-        ),
-        stmt!(BUDGET_HOLD, *now, &minted.record, generation),
-        stmt!(BUDGET_LIFT, generation, &minted.record),
-        stmt!(
-            HOME,
-            minted.workspace_id.as_deref().filter(|_| minted.is_home),
-            &minted.record,
-            generation
-        ),
+            cap_due_at: minted.cap_due_at,
+            guardrail: minted.guardrail_id,
+        }),
+        stmt!(BUDGET_HOLD {
+            now: *now,
+            change: &minted.record,
+            generation,
+        }),
+        stmt!(BUDGET_LIFT {
+            change: &minted.record,
+            generation,
+        }),
+        stmt!(HOME {
+            workspace: minted.workspace_id.as_deref().filter(|_| minted.is_home),
+            change: &minted.record,
+            generation,
+        }),
     ];
     let succession = attempt.rotation.as_ref();
     batch.extend(
@@ -156,22 +185,24 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             .unwrap_or_default(),
     );
     batch.extend([
-        stmt!(
-            ABANDON_GUARD,
-            &minted.abandon,
-            *now,
+        stmt!(ABANDON_GUARD {
+            change: &minted.abandon,
+            now: *now,
             generation,
-            attempt.nonce.as_str()
-        ),
-        stmt!(
-            ABANDON,
-            minted.upstream_hash.as_str(),
-            minted.workspace_id.as_deref(),
-            "gate_closed",
-            &minted.abandon,
+            nonce: attempt.nonce.as_str(),
+        }),
+        stmt!(ABANDON {
+            upstream_hash: Some(minted.upstream_hash.as_str()),
+            workspace: minted.workspace_id.as_deref(),
+            failure: "gate_closed",
+            change: &minted.abandon,
             generation,
-        ),
-        stmt!(RECORDED, &minted.record, &minted.abandon, generation),
+        }),
+        stmt!(RECORDED {
+            record: &minted.record,
+            abandon: &minted.abandon,
+            generation,
+        }),
     ]);
     let row: RecordedRow =
         last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
@@ -189,7 +220,8 @@ from_json! {
     }
 }
 
-/// The key exists and must not (a bad echo): `minting → revoking`. False when the row was no longer ours.
+/// The key exists and must not, because its echo was wrong: `minting → revoking`. Returns false if another attempt has
+/// taken over the row.
 pub fn abandon(
     db: &dyn Database,
     attempt: &Attempt,
@@ -201,26 +233,25 @@ pub fn abandon(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let batch = vec![
-        stmt!(
-            ABANDON_GUARD,
+        stmt!(ABANDON_GUARD {
             change,
             now,
             generation,
-            attempt.nonce.as_str()
-        ),
-        stmt!(
-            ABANDON,
+            nonce: attempt.nonce.as_str(),
+        }),
+        stmt!(ABANDON {
             upstream_hash,
-            workspace_id,
+            workspace: workspace_id,
             failure,
             change,
-            generation
-        ),
+            generation,
+        }),
     ];
     audit::run(db, batch, change, generation.as_str())
 }
 
-/// Upstream refused, or nothing was sent: `minting → void`, the seat is free. `pause_until` delays everybody's next try.
+/// OpenRouter refused, or nothing was sent: `minting → void`, and the seat is free. `pause_until` delays everyone's next
+/// attempt.
 pub fn refuse(
     db: &dyn Database,
     attempt: &Attempt,
@@ -231,20 +262,24 @@ pub fn refuse(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let mut batch = vec![
-        stmt!(
-            REFUSE_GUARD,
+        stmt!(REFUSE_GUARD {
             change,
             now,
             generation,
-            attempt.nonce.as_str()
-        ),
-        stmt!(REFUSE, now, failure, change, generation),
+            nonce: attempt.nonce.as_str(),
+        }),
+        stmt!(REFUSE {
+            now,
+            failure,
+            change,
+            generation,
+        }),
     ];
-    batch.extend(pause_until.map(|until| stmt!(PAUSE, until)));
+    batch.extend(pause_until.map(|until| stmt!(PAUSE { until })));
     audit::run(db, batch, change, generation.as_str())
 }
 
-/// The outcome is unknown: `minting → verifying`, under a nonce that no attempt knows.
+/// The outcome is unknown: `minting → verifying`, with a nonce that no attempt knows.
 pub fn doubt(
     db: &dyn Database,
     attempt: &Attempt,
@@ -254,14 +289,22 @@ pub fn doubt(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let batch = vec![
-        stmt!(DOUBT_GUARD, change, now, generation, attempt.nonce.as_str()),
-        stmt!(DOUBT, fresh_nonce, change, generation),
-        stmt!(
-            PAUSE_AFTER_DOUBTS,
-            now.plus(DOUBT_PAUSE_SECS),
-            now.plus(-DOUBT_WINDOW_SECS),
-            DOUBTS
-        ),
+        stmt!(DOUBT_GUARD {
+            change,
+            now,
+            generation,
+            nonce: attempt.nonce.as_str(),
+        }),
+        stmt!(DOUBT {
+            fresh_nonce,
+            change,
+            generation,
+        }),
+        stmt!(PAUSE_AFTER_DOUBTS {
+            until: now.plus(DOUBT_PAUSE_SECS),
+            created_after: now.plus(-DOUBT_WINDOW_SECS),
+            doubts: DOUBTS,
+        }),
     ];
     audit::run(db, batch, change, generation.as_str())
 }

@@ -6,7 +6,7 @@ use crate::ports::{Database, DbError};
 use crate::store::audit;
 use crate::store::query::last_row;
 
-statements! {
+statements_at! {
     // Nothing is concluded from the answers of another account, or while the database may have lost something.
     ACCOUNT = "SELECT json_object('may_conclude', s.account = 'known' AND s.restore = 'none',
             'home_workspace_id', s.home_workspace_id) FROM settings s";
@@ -41,7 +41,7 @@ from_json! {
 
 /// Reads what is known of the account.
 pub async fn account(db: &dyn Database) -> Result<Account, DbError> {
-    last_row(&db.batch(vec![stmt!(ACCOUNT)]).await?)?.ok_or(DbError::Broken)
+    last_row(&db.batch(vec![stmt_at!(ACCOUNT)]).await?)?.ok_or(DbError::Broken)
 }
 
 /// Marks a generation as missing, because OpenRouter says that it has no such key. Answers false if it is marked
@@ -54,8 +54,8 @@ pub fn missed(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(MISSED_GUARD, change, actor, now, generation),
-        stmt!(MISSED, change, generation, now),
+        stmt_at!(MISSED_GUARD, change, actor, now, generation),
+        stmt_at!(MISSED, change, generation, now),
     ];
     audit::run(db, batch, change, generation)
 }
@@ -69,8 +69,8 @@ pub fn found(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(FOUND_GUARD, change, actor, now, generation),
-        stmt!(FOUND, change, generation),
+        stmt_at!(FOUND_GUARD, change, actor, now, generation),
+        stmt_at!(FOUND, change, generation),
     ];
     audit::run(db, batch, change, generation)
 }

@@ -79,7 +79,7 @@ macro_rules! own_quota {
     };
 }
 
-statements! {
+statements_at! {
     // A name that comes with a switch (?8 disables, ?9 enables) is changed only together with it.
     RENAME_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
         SELECT ?1, o.key, 'key_renamed', a.public_id, ?2", acts!(), "
@@ -234,7 +234,7 @@ impl KeyAct<'_> {
             sql: &RENAME_GUARD,
             values,
         };
-        [guard, stmt!(RENAME, name, change, self.key)]
+        [guard, stmt_at!(RENAME, name, change, self.key)]
     }
 }
 
@@ -253,13 +253,13 @@ pub async fn change(
     match wanted.disabled {
         Some(true) => stmts.extend([
             wish.guard(&HOLD_GUARD, change),
-            stmt!(HOLD, key, change),
-            stmt!(DUE_NOW, key, change),
+            stmt_at!(HOLD, key, change),
+            stmt_at!(DUE_NOW, key, change),
         ]),
         Some(false) => stmts.extend([
             wish.lift(change, wanted),
-            stmt!(LIFT, key, change),
-            stmt!(DUE_NOW, key, change),
+            stmt_at!(LIFT, key, change),
+            stmt_at!(DUE_NOW, key, change),
         ]),
         None => {}
     }
@@ -271,9 +271,9 @@ pub async fn end(db: &dyn Database, wish: &KeyAct<'_>) -> Result<Granted, StoreE
     let (key, change) = (wish.key, &wish.change);
     let stmts = vec![
         wish.guard(&END_GUARD, change),
-        stmt!(REVOKE_GUARD, change, key),
-        stmt!(REVOKE, change, key),
-        stmt!(END, wish.now, change, key),
+        stmt_at!(REVOKE_GUARD, change, key),
+        stmt_at!(REVOKE, change, key),
+        stmt_at!(END, wish.now, change, key),
     ];
     grant(db, wish, stmts).await
 }
@@ -288,8 +288,8 @@ async fn grant(
     stmts.extend([
         members::session_check(wish.session),
         cards::one_to_act_on(wish.session, wish.key, &wish.admins, wish.now),
-        stmt!(DUE, wish.key, &wish.change),
-        stmt!(OWNS, &wish.session.member, wish.key),
+        stmt_at!(DUE, wish.key, &wish.change),
+        stmt_at!(OWNS, &wish.session.member, wish.key),
     ]);
     let rows = batch_retrying_unknown(db, stmts).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));

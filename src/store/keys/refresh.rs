@@ -18,7 +18,7 @@ const HOUSE: i64 = 60;
 /// One question covers at most this many keys, since the caller waits for a call to OpenRouter for each.
 const AT_ONCE: i64 = 3;
 
-statements! {
+statements_at! {
     // Nobody asks while OpenRouter has asked keycap to wait.
     TAKE = "UPDATE generations SET usage_asked_at = ?1
         WHERE id IN (
@@ -59,7 +59,7 @@ pub async fn take(
     session: &Session,
     now: Timestamp,
 ) -> Result<Vec<KeyToRefresh>, DbError> {
-    let take = stmt!(
+    let take = stmt_at!(
         TAKE,
         now,
         &session.member,

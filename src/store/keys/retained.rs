@@ -34,7 +34,7 @@ macro_rules! kept {
     };
 }
 
-statements! {
+statements_at! {
     DUE = concat!(kept!(), " AND n.next_attempt_at <= ?1 ORDER BY n.next_attempt_at LIMIT ?2");
 
     ONE = concat!(kept!(), " AND n.public_id = ?1");
@@ -116,12 +116,12 @@ impl FromJson for RetainedKey {
 
 /// Those to look at in a run, as [`RetainedKey`].
 pub(crate) fn due(now: Timestamp) -> Stmt {
-    stmt!(DUE, now, BATCH)
+    stmt_at!(DUE, now, BATCH)
 }
 
 /// One of them, as it is this moment.
 pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<RetainedKey>, DbError> {
-    last_row(&db.batch(vec![stmt!(ONE, generation)]).await?)
+    last_row(&db.batch(vec![stmt_at!(ONE, generation)]).await?)
 }
 
 /// Keys of the same owner that ended before the window of `now`, and show spend of the window before it: once they show
@@ -132,7 +132,7 @@ pub async fn beside(
     reset: LimitReset,
     now: Timestamp,
 ) -> Result<Vec<RetainedKey>, DbError> {
-    let beside = stmt!(BESIDE, generation, reset.name(), reset.starts(now), AT_ONCE);
+    let beside = stmt_at!(BESIDE, generation, reset.name(), reset.starts(now), AT_ONCE);
     crate::store::query::read_all(rows_of(&db.batch(vec![beside]).await?, 0)?)
 }
 
@@ -144,7 +144,7 @@ pub async fn book(
     now: Timestamp,
 ) -> Result<(), DbError> {
     let generation = kept.due.public_id.as_str();
-    let mut batch = vec![stmt!(
+    let mut batch = vec![stmt_at!(
         BOOK,
         known.spend.daily,
         known.spend.weekly,
@@ -157,7 +157,7 @@ pub async fn book(
         kept.known.spend.read_at
     )];
     if kept.unread || known.spend.says_more_than(kept.known.spend) {
-        batch.push(stmt!(CAPS_DUE, now, generation));
+        batch.push(stmt_at!(CAPS_DUE, now, generation));
     }
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
@@ -171,8 +171,8 @@ pub fn erased(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(ERASED_GUARD, change, actor, now, generation),
-        stmt!(ERASED, now, change, generation),
+        stmt_at!(ERASED_GUARD, change, actor, now, generation),
+        stmt_at!(ERASED, now, change, generation),
     ];
     audit::run(db, batch, change, generation)
 }

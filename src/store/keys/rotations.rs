@@ -42,7 +42,7 @@ macro_rules! rotations_today {
     };
 }
 
-statements! {
+statements_at! {
     // At once: no key is disabled that could not be replaced as things are.
     BEGIN_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, r.key, 'rotation_begun', r.member, CASE WHEN r.leaked IS NULL THEN 'rotation' ELSE 'leak' END, ?2
@@ -189,7 +189,7 @@ pub async fn begin(
 ) -> Result<StepResult, StoreError> {
     let (change, key, now) = (&attempt.change, rotation.key.as_str(), attempt.now);
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             BEGIN_GUARD,
             change,
             now,
@@ -201,7 +201,7 @@ pub async fn begin(
             LimitReset::Daily.starts(now),
             ROTATIONS_A_DAY,
         ),
-        stmt!(HOLD, now, change, key),
+        stmt_at!(HOLD, now, change, key),
     ];
     told(db, attempt, key, stmts).await
 }
@@ -225,7 +225,7 @@ pub async fn find(
     session: &Session,
     secret_sha256: &str,
 ) -> Result<Option<FoundKey>, StoreError> {
-    let found = vec![stmt!(FOUND, secret_sha256)];
+    let found = vec![stmt_at!(FOUND, secret_sha256)];
     let (_, rows) = members::signed_in(db, session, found).await?;
     let row = rows.first().and_then(|rows| rows.first());
     Ok(row.map(|row| read(row)).transpose()?)
@@ -240,7 +240,7 @@ pub async fn report_leak(
 ) -> Result<StepResult, StoreError> {
     let (change, now, member) = (&attempt.change, attempt.now, &attempt.session.member);
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             LEAK_GUARD,
             change,
             now,
@@ -250,9 +250,9 @@ pub async fn report_leak(
             as_admin,
             LEAK_REPORTS_A_DAY,
         ),
-        stmt!(LEAK_GRACE_GUARD, change, member, now, key),
+        stmt_at!(LEAK_GRACE_GUARD, change, member, now, key),
         successors::revoke(change, key),
-        stmt!(HOLD, now, change, key),
+        stmt_at!(HOLD, now, change, key),
     ];
     told(db, attempt, key, stmts).await
 }
@@ -280,7 +280,7 @@ fn read_told(attempt: &Attempt, rows: &[Rows], n: usize) -> Result<StepResult, S
 }
 
 fn ask(attempt: &Attempt, key: &str) -> [Stmt; 3] {
-    let facts = stmt!(
+    let facts = stmt_at!(
         FACTS,
         key,
         &attempt.change,
@@ -313,7 +313,7 @@ pub async fn reserve(
 ) -> Result<(StepResult, ClaimDecision), StoreError> {
     let (change, generation, now) = (&attempt.change, &attempt.generation, attempt.now);
     let (key, taking) = (rotation.key.as_str(), attempt.taking.as_ref());
-    let mut batch = vec![stmt!(
+    let mut batch = vec![stmt_at!(
         RESERVE_GUARD,
         change,
         generation,
@@ -329,7 +329,7 @@ pub async fn reserve(
         taking.map(|taking| taking.key_sha256.as_str()),
         taking.map(|taking| taking.nonce.as_str()),
     )];
-    batch.push(stmt!(
+    batch.push(stmt_at!(
         GENERATION,
         generation,
         attempt.nonce.as_str(),
@@ -340,7 +340,7 @@ pub async fn reserve(
     ));
     batch.extend(match old {
         OldSecret::Off(spend) => Some(book(spend, generation, change)),
-        OldSecret::Works => Some(stmt!(
+        OldSecret::Works => Some(stmt_at!(
             CAP_DUE,
             now.plus(DEAD_AFTER_SECS),
             generation,

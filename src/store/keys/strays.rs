@@ -7,7 +7,7 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::query::last_row;
 use crate::store::query::read;
 
-statements! {
+statements_at! {
     BY_NAME = "SELECT json_object('public_id', n.public_id, 'upstream_name', n.upstream_name, 'state', n.state,
             'upstream_hash', n.upstream_hash, 'erased', json(CASE WHEN n.erased_at IS NULL THEN 'false' ELSE 'true' END),
             'delivered', json(CASE WHEN n.recorded_at IS NULL THEN 'false' ELSE 'true' END),
@@ -38,10 +38,10 @@ pub async fn by_names(
 ) -> Result<Vec<MarkedRow>, DbError> {
     let names = serde_json::to_string(names).map_err(|_| DbError::Broken)?;
     let mut batch: Vec<Stmt> = seen
-        .map(|now| stmt!(SEEN, now, names.as_str()))
+        .map(|now| stmt_at!(SEEN, now, names.as_str()))
         .into_iter()
         .collect();
-    batch.push(stmt!(BY_NAME, names.as_str()));
+    batch.push(stmt_at!(BY_NAME, names.as_str()));
     let rows = db.batch(batch).await?;
     let rows = rows.last().ok_or(DbError::Broken)?;
     rows.iter().map(|row| read(row)).collect()
@@ -50,7 +50,7 @@ pub async fn by_names(
 /// Returns the row of one upstream name, as it is at this moment.
 pub async fn by_name(db: &dyn Database, name: &str) -> Result<Option<MarkedRow>, DbError> {
     let names = serde_json::to_string(&[name]).map_err(|_| DbError::Broken)?;
-    last_row(&db.batch(vec![stmt!(BY_NAME, names)]).await?)
+    last_row(&db.batch(vec![stmt_at!(BY_NAME, names)]).await?)
 }
 
 /// The statement that stores a finding: a key that carries our marker and has no row. [`read_news`] reads whether an
@@ -63,7 +63,7 @@ pub fn found(
     is_enabled: bool,
     now: Timestamp,
 ) -> Stmt {
-    stmt!(FOUND, id, hash, name, workspace_id, now, is_enabled)
+    stmt_at!(FOUND, id, hash, name, workspace_id, now, is_enabled)
 }
 
 from_json! {
@@ -80,5 +80,5 @@ pub fn read_news(rows: &Rows) -> Result<bool, DbError> {
 
 /// The statement that records that the key of a finding was disabled at OpenRouter.
 pub fn disabled(hash: &str, now: Timestamp) -> Stmt {
-    stmt!(DISABLED, now, hash)
+    stmt_at!(DISABLED, now, hash)
 }

@@ -10,7 +10,7 @@ use crate::store::keys::attempt::{Attempt, Minted, Rotation};
 use crate::store::keys::due::BATCH;
 use crate::store::query::batch_retrying_unknown;
 
-statements! {
+statements_at! {
     // The record's guard: the key has not ended, and the old one is as it was when the successor was reserved.
     RECORD_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, n.public_id, 'recorded', r.member, 'minting', ?10, ?2
@@ -91,13 +91,13 @@ statements! {
 
 /// What is to go of a key by this change.
 pub(crate) fn revoke(change: &PublicId, key: &str) -> Stmt {
-    stmt!(REVOKE, change, key)
+    stmt_at!(REVOKE, change, key)
 }
 
 /// The guard of a successor's record.
 pub(crate) fn record_guard(minted: &Minted<'_>, rotation: &Rotation) -> Stmt {
     let Minted { attempt, now, .. } = minted;
-    stmt!(
+    stmt_at!(
         RECORD_GUARD,
         &minted.record,
         *now,
@@ -117,15 +117,15 @@ pub(crate) fn succeed(minted: &Minted<'_>, rotation: &Rotation) -> Vec<Stmt> {
     let (record, now) = (&minted.record, minted.now);
     let (member, generation) = (&minted.attempt.session.member, &minted.attempt.generation);
     let mut stmts = match rotation.grace_until(now) {
-        Some(until) => vec![stmt!(GRACE, until, generation, record)],
+        Some(until) => vec![stmt_at!(GRACE, until, generation, record)],
         None => vec![
-            stmt!(SUPERSEDE_GUARD, record, member, now, generation),
+            stmt_at!(SUPERSEDE_GUARD, record, member, now, generation),
             revoke(record, rotation.key.as_str()),
         ],
     };
     stmts.extend([
-        stmt!(ENDED_GUARD, record, member, now, generation),
-        stmt!(OUT_OF_HAND, generation, record),
+        stmt_at!(ENDED_GUARD, record, member, now, generation),
+        stmt_at!(OUT_OF_HAND, generation, record),
     ]);
     stmts
 }
@@ -140,15 +140,15 @@ pub fn release_rotation_lock(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let member = &attempt.session.member;
     let batch = vec![
-        stmt!(LIFT_GUARD, change, member, now, key, &attempt.change),
-        stmt!(LIFT, key, &attempt.change, change),
+        stmt_at!(LIFT_GUARD, change, member, now, key, &attempt.change),
+        stmt_at!(LIFT, key, &attempt.change, change),
     ];
     audit::run(db, batch, change, key)
 }
 
 /// The limit that was lowered for a successor is to be looked at now.
 pub async fn cap_due(db: &dyn Database, old: &str, now: Timestamp) -> Result<(), DbError> {
-    batch_retrying_unknown(db, vec![stmt!(CAP_DUE, now, old)])
+    batch_retrying_unknown(db, vec![stmt_at!(CAP_DUE, now, old)])
         .await
         .map(|_| ())
 }
@@ -157,10 +157,10 @@ pub async fn cap_due(db: &dyn Database, old: &str, now: Timestamp) -> Result<(),
 pub(crate) fn end_overdue(undo: &PublicId, grace: &PublicId, now: Timestamp) -> [Stmt; 5] {
     let died = now.plus(-DEAD_AFTER_SECS);
     [
-        stmt!(DEAD_GUARD, undo, now, died, BATCH),
-        stmt!(DEAD, undo, died),
-        stmt!(GRACES_GUARD, grace, now, BATCH),
-        stmt!(GRACES_HEIRS, now, grace),
-        stmt!(GRACES, grace),
+        stmt_at!(DEAD_GUARD, undo, now, died, BATCH),
+        stmt_at!(DEAD, undo, died),
+        stmt_at!(GRACES_GUARD, grace, now, BATCH),
+        stmt_at!(GRACES_HEIRS, now, grace),
+        stmt_at!(GRACES, grace),
     ]
 }

@@ -27,7 +27,7 @@ macro_rules! untouched {
     };
 }
 
-statements! {
+statements_at! {
     HOLD_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, k.public_id, 'hold_put', ?2, 'upstream', ?3 FROM generations n JOIN keys k ON k.id = n.key_id
         WHERE n.public_id = ?4 AND n.op_nonce = ?5 AND n.state IN ('active', 'disabled') AND n.switch_doubted_at IS NULL
@@ -148,12 +148,12 @@ pub fn hold(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let mut batch = vec![
         sight.guard(&HOLD_GUARD),
-        stmt!(HOLD, sight.change, sight.key, sight.actor, sight.now),
+        stmt_at!(HOLD, sight.change, sight.key, sight.actor, sight.now),
     ];
     if is_off {
         batch.extend([
             sight.follows(&OFF_GUARD),
-            stmt!(OFF, sight.change, sight.generation),
+            stmt_at!(OFF, sight.change, sight.generation),
         ]);
     }
     audit::run(db, batch, sight.change, sight.key)
@@ -172,8 +172,8 @@ pub fn keep_limit(
     let batch = vec![
         guard,
         sight.follows(&CAP_GUARD),
-        stmt!(LIMIT, change, limit, generation, sight.key),
-        stmt!(CAP, limit, change, generation),
+        stmt_at!(LIMIT, change, limit, generation, sight.key),
+        stmt_at!(CAP, limit, change, generation),
     ];
     audit::run(db, batch, change, sight.key)
 }
@@ -190,13 +190,13 @@ pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due
     } = *wish;
     let (member, epoch) = (&session.member, session.epoch);
     let batch = vec![
-        stmt!(LIFT_GUARD, change, now, key, member, epoch),
-        stmt!(LIFT_HOLD, change, key),
-        stmt!(LIFT_LIMIT, change, key),
-        stmt!(AGAIN, now, now.plus(-LANDS_WITHIN_SECS), key, change),
+        stmt_at!(LIFT_GUARD, change, now, key, member, epoch),
+        stmt_at!(LIFT_HOLD, change, key),
+        stmt_at!(LIFT_LIMIT, change, key),
+        stmt_at!(AGAIN, now, now.plus(-LANDS_WITHIN_SECS), key, change),
         members::session_check(session),
         cards::one_to_act_on(session, key, admins, now),
-        stmt!(DUE, key, change),
+        stmt_at!(DUE, key, change),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
     members::current(rows_of(&rows, 4)?, session)?;
@@ -207,5 +207,5 @@ pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due
 
 /// The statement that reads the keys with such a hold or limit, newest first; the rows go into the answer unchanged.
 pub fn kept() -> Stmt {
-    stmt!(KEPT, SHOWN)
+    stmt_at!(KEPT, SHOWN)
 }

@@ -19,7 +19,7 @@ use crate::store::query::rows_of;
 /// The number of blocks on one page.
 pub const PAGE_ROWS: usize = 50;
 
-statements! {
+statements_at! {
     PUT_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?1, json_extract(j.value, '$.id'), 'blocked', a.public_id, m.public_id, ?2
         FROM json_each(?3) j JOIN members a ON a.public_id = ?4 JOIN settings s
@@ -57,7 +57,7 @@ statements! {
 /// The statement that reads a page of blocks, behind the one with the id `after`, and one more if there is one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
-    stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
+    stmt_at!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
 /// Returns the blocks, each with the member that it is about, if they have signed in.
@@ -90,7 +90,7 @@ pub async fn put(
     let list = serde_json::to_string(people).map_err(|_| StoreError::Unwritable)?;
     let (change, session) = (&by.change, by.session);
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             PUT_GUARD,
             change,
             by.now,
@@ -99,9 +99,9 @@ pub async fn put(
             session.epoch,
             provider
         ),
-        stmt!(PUT, provider, by.now, change, list),
+        stmt_at!(PUT, provider, by.now, change, list),
         members::session_check(session),
-        stmt!(ADDED, change),
+        stmt_at!(ADDED, change),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
@@ -124,7 +124,7 @@ pub async fn lift(
 ) -> Result<(), StoreError> {
     let (change, session) = (&by.change, by.session);
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             LIFT_GUARD,
             change,
             by.now,
@@ -133,7 +133,7 @@ pub async fn lift(
             provider,
             subject
         ),
-        stmt!(LIFT, provider, subject, change),
+        stmt_at!(LIFT, provider, subject, change),
         members::session_check(session),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;

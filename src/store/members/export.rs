@@ -15,7 +15,7 @@ pub const PAGE_ROWS: usize = 500;
 /// The position behind all others: reading begins at the newest row.
 const FROM_THE_NEWEST: i64 = i64::MAX;
 
-statements! {
+statements_at! {
     MEMBER = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
           'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
           'signed_in_at', m.signed_in_at, 'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
@@ -110,7 +110,7 @@ impl ExportPosition {
 /// fits.
 pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
-    let mut stmts = vec![stmt!(MEMBER, &session.member)];
+    let mut stmts = vec![stmt_at!(MEMBER, &session.member)];
     for (n, (_, sql)) in SECTIONS.iter().enumerate().skip(from.section()) {
         let (number, id) = if n == from.section() {
             (from.number, from.id.as_str())

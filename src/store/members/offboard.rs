@@ -20,7 +20,7 @@ use crate::store::query::rows_of;
 /// A request itself removes at most this many generations; the sweep removes the others.
 const AT_ONCE: i64 = 5;
 
-statements! {
+statements_at! {
     // A member who has left cannot be changed. An administrator by configuration can only be reinstated.
     STAND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, m.public_id, ?2, a.public_id, m.status, ?3, ?4
@@ -182,7 +182,7 @@ pub async fn set_member_status(
     let (change, member, now) = (&verdict.change, &verdict.member, verdict.now);
     let (admin, status) = (&verdict.session.member, verdict.status.name());
     let mut stmts = vec![
-        stmt!(
+        stmt_at!(
             STAND_GUARD,
             change,
             verdict.action(),
@@ -193,15 +193,15 @@ pub async fn set_member_status(
             verdict.session.epoch,
             verdict.admins.as_str()
         ),
-        stmt!(STAND, status, change, member),
-        stmt!(BAN_GUARD, change, &verdict.block, admin, now, member),
-        stmt!(BAN, now, &verdict.block, change, member),
-        stmt!(UNBAN_GUARD, change, admin, now, member),
-        stmt!(UNBAN, member, change),
+        stmt_at!(STAND, status, change, member),
+        stmt_at!(BAN_GUARD, change, &verdict.block, admin, now, member),
+        stmt_at!(BAN, now, &verdict.block, change, member),
+        stmt_at!(UNBAN_GUARD, change, admin, now, member),
+        stmt_at!(UNBAN, member, change),
     ];
     if verdict.status == Status::Active {
-        stmts.push(stmt!(FORGIVE_GUARD, change, admin, now, member));
-        stmts.push(stmt!(FORGIVE, change));
+        stmts.push(stmt_at!(FORGIVE_GUARD, change, admin, now, member));
+        stmts.push(stmt_at!(FORGIVE, change));
     } else {
         stmts.extend(end_keys(change, admin, member, now));
     }
@@ -209,7 +209,7 @@ pub async fn set_member_status(
     stmts.extend([
         members::session_check(verdict.session),
         roster::one(member),
-        stmt!(DUE, member, change, AT_ONCE),
+        stmt_at!(DUE, member, change, AT_ONCE),
     ]);
     let rows = batch_retrying_unknown(db, stmts).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
@@ -222,10 +222,10 @@ pub async fn set_member_status(
 /// The statements that end all of a member's keys: the keys are to be removed, and nothing enables them again.
 fn end_keys(change: &PublicId, actor: &PublicId, member: &PublicId, now: Timestamp) -> [Stmt; 4] {
     [
-        stmt!(END_KEYS_GUARD, change, actor, now, member),
-        stmt!(REVOKE_GUARD, change, actor, now, member),
-        stmt!(REVOKE, change, member),
-        stmt!(END_KEYS, now, change, member),
+        stmt_at!(END_KEYS_GUARD, change, actor, now, member),
+        stmt_at!(REVOKE_GUARD, change, actor, now, member),
+        stmt_at!(REVOKE, change, member),
+        stmt_at!(END_KEYS, now, change, member),
     ]
 }
 
@@ -241,7 +241,7 @@ from_json! {
 
 /// Answers whether OpenRouter has confirmed that every key of the member is disabled for good.
 pub async fn keys_are_off(db: &dyn Database, member: &PublicId) -> Result<bool, DbError> {
-    let row: Option<KeysOff> = last_row(&db.batch(vec![stmt!(KEYS_OFF, member)]).await?)?;
+    let row: Option<KeysOff> = last_row(&db.batch(vec![stmt_at!(KEYS_OFF, member)]).await?)?;
     Ok(row.is_some_and(|row| row.off))
 }
 
@@ -260,7 +260,7 @@ pub struct Leaving<'a> {
 pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Vec<Due>>, DbError> {
     let (change, now) = (&leaving.change, leaving.now);
     let member = &leaving.session.member;
-    let mut stmts = vec![stmt!(
+    let mut stmts = vec![stmt_at!(
         LEAVE_GUARD,
         change,
         now,
@@ -270,16 +270,16 @@ pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Ve
     )];
     stmts.extend(end_keys(change, member, member, now));
     stmts.extend([
-        stmt!(UNNAME_GUARD, change, now, member),
-        stmt!(UNNAME, change, member),
-        stmt!(UNMASK, change, member),
-        stmt!(WITHDRAW_GUARD, change, now, member),
-        stmt!(WITHDRAW, now, change, member),
-        stmt!(UNWRITE, change, member),
-        stmt!(UNALLOT, change, member),
-        stmt!(UNANSWER, change, member),
-        stmt!(ERASE, leaving.subject, change, member),
-        stmt!(DUE, member, change, AT_ONCE),
+        stmt_at!(UNNAME_GUARD, change, now, member),
+        stmt_at!(UNNAME, change, member),
+        stmt_at!(UNMASK, change, member),
+        stmt_at!(WITHDRAW_GUARD, change, now, member),
+        stmt_at!(WITHDRAW, now, change, member),
+        stmt_at!(UNWRITE, change, member),
+        stmt_at!(UNALLOT, change, member),
+        stmt_at!(UNANSWER, change, member),
+        stmt_at!(ERASE, leaving.subject, change, member),
+        stmt_at!(DUE, member, change, AT_ONCE),
         audit::committed(change, member.as_str()),
     ]);
     let rows = batch_retrying_unknown(db, stmts).await?;

@@ -51,7 +51,7 @@ macro_rules! needed {
     };
 }
 
-statements! {
+statements_at! {
     MAKE_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT ?3, ?4, 'request_made', g.public_id, 'open', ?5
         FROM claim_gates g
@@ -170,7 +170,7 @@ pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbEr
     let (kind, member, now) = (wish.kind.name(), &wish.session.member, wish.now);
     let made_by = made_by(now, wish.min_account_age_days);
     let batch = vec![
-        stmt!(
+        stmt_at!(
             MAKE_GUARD,
             kind,
             made_by,
@@ -182,7 +182,7 @@ pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbEr
             LimitReset::Daily.starts(now),
             REQUESTS_A_DAY,
         ),
-        stmt!(
+        stmt_at!(
             MAKE,
             &wish.request,
             kind,
@@ -191,8 +191,8 @@ pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbEr
             &wish.change,
             member
         ),
-        stmt!(OPEN, member, kind, &wish.request),
-        stmt!(
+        stmt_at!(OPEN, member, kind, &wish.request),
+        stmt_at!(
             MADE,
             kind,
             made_by,
@@ -232,7 +232,7 @@ impl MadeRow {
 
 /// The statement that reads a member's own requests, newest first, at most one page.
 pub fn own(session: &Session) -> Stmt {
-    stmt!(
+    stmt_at!(
         OWN,
         &session.member,
         i64::try_from(PAGE_ROWS).unwrap_or(i64::MAX)
@@ -248,7 +248,7 @@ pub fn read_own(rows: &Rows) -> Result<Vec<Request>, DbError> {
 /// and one more if there is one.
 pub fn page(state: RequestState, after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
-    stmt!(
+    stmt_at!(
         PAGE,
         state.name(),
         after,
@@ -279,7 +279,7 @@ pub async fn decide(
 ) -> Result<Option<RequestWithMember>, DbError> {
     let (state, request, change) = (made.state.name(), &made.request, &made.change);
     let batch = vec![
-        stmt!(
+        stmt_at!(
             DECIDE_GUARD,
             change,
             state,
@@ -288,7 +288,7 @@ pub async fn decide(
             &made.session.member,
             made.session.epoch
         ),
-        stmt!(
+        stmt_at!(
             DECIDE,
             state,
             made.answer.as_deref(),
@@ -296,8 +296,8 @@ pub async fn decide(
             change,
             request
         ),
-        stmt!(ALLOT, made.now, change, request),
-        stmt!(DECIDED, request),
+        stmt_at!(ALLOT, made.now, change, request),
+        stmt_at!(DECIDED, request),
     ];
     last_row(&batch_retrying_unknown(db, batch).await?)
 }

@@ -40,7 +40,7 @@ macro_rules! older {
     };
 }
 
-statements! {
+statements_at! {
     ALL = concat!("SELECT json_object(", card!(), ")", members!(), "WHERE ", older!());
 
     OF_STATUS = concat!("SELECT json_object(", card!(), ")", members!(), "WHERE m.status = ?3 AND ", older!());
@@ -72,21 +72,21 @@ pub fn page(login: Option<&str>, status: Option<Status>, after: Option<&PublicId
         (Some(login), _) => {
             let from = login.to_ascii_lowercase();
             let until = [from.as_str(), BEHIND].concat();
-            stmt!(BY_LOGIN, after, more, from, until, status)
+            stmt_at!(BY_LOGIN, after, more, from, until, status)
         }
-        (None, Some(status)) => stmt!(OF_STATUS, after, more, status),
-        (None, None) => stmt!(ALL, after, more),
+        (None, Some(status)) => stmt_at!(OF_STATUS, after, more, status),
+        (None, None) => stmt_at!(ALL, after, more),
     }
 }
 
 /// The statement that reads the member with exactly this id: our own id, or their account number.
 pub fn by_id(id: &str, status: Option<Status>) -> Stmt {
-    stmt!(BY_ID, id, status.map(Status::name))
+    stmt_at!(BY_ID, id, status.map(Status::name))
 }
 
 /// The statement that reads a member with their keys.
 pub fn one(member: &PublicId) -> Stmt {
-    stmt!(ONE, member, KEYS)
+    stmt_at!(ONE, member, KEYS)
 }
 
 /// Returns the rows of [`page`] or [`by_id`] as they go into the answer.

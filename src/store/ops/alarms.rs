@@ -10,7 +10,7 @@ use crate::store::audit;
 use crate::store::ops::settings::{SettingsOutcome, switch};
 use crate::store::query::last_row;
 
-statements! {
+statements_at! {
     HEAD = "SELECT json_object('since', s.restore_since, 'id', COALESCE(a.id, 0), 'change_id', a.change_id,
             'then', (SELECT o.change_id FROM audit o WHERE o.id = ?1))
         FROM settings s LEFT JOIN audit a ON a.id = (SELECT MAX(id) FROM audit)";
@@ -72,7 +72,7 @@ from_json! {
 
 /// Reads the newest row of the audit, and the row with the id `then`.
 pub async fn head(db: &dyn Database, then: Option<i64>) -> Result<Head, DbError> {
-    last_row(&db.batch(vec![stmt!(HEAD, then)]).await?)?.ok_or(DbError::Broken)
+    last_row(&db.batch(vec![stmt_at!(HEAD, then)]).await?)?.ok_or(DbError::Broken)
 }
 
 /// Raises the alarm that the database is older than it was before. `since` is the `restore_since` that the suspicion is
@@ -85,8 +85,8 @@ pub fn suspect(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(SUSPECT_GUARD, change, job, now, since),
-        stmt!(SUSPECT, change),
+        stmt_at!(SUSPECT_GUARD, change, job, now, since),
+        stmt_at!(SUSPECT, change),
     ];
     audit::run(db, batch, change, "settings")
 }
@@ -101,8 +101,8 @@ pub fn account_lost(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(LOST_GUARD, change, job, now, since),
-        stmt!(ACCOUNT, "foreign", change),
+        stmt_at!(LOST_GUARD, change, job, now, since),
+        stmt_at!(ACCOUNT, "foreign", change),
     ];
     audit::run(db, batch, change, "settings")
 }
@@ -115,8 +115,8 @@ pub fn account_found(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt!(FOUND_GUARD, change, job, now),
-        stmt!(ACCOUNT, "known", change),
+        stmt_at!(FOUND_GUARD, change, job, now),
+        stmt_at!(ACCOUNT, "known", change),
     ];
     audit::run(db, batch, change, "settings")
 }
@@ -130,8 +130,8 @@ pub async fn accept_restore(
 ) -> Result<SettingsOutcome, DbError> {
     let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt!(ACCEPT_GUARD, change, "restore_accepted", now, member, epoch),
-        stmt!(ACCEPT_RESTORE, now, change),
+        stmt_at!(ACCEPT_GUARD, change, "restore_accepted", now, member, epoch),
+        stmt_at!(ACCEPT_RESTORE, now, change),
     ];
     switch(db, change, stmts).await
 }
@@ -145,8 +145,8 @@ pub async fn accept_account(
 ) -> Result<SettingsOutcome, DbError> {
     let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt!(ACCEPT_GUARD, change, "account_accepted", now, member, epoch),
-        stmt!(ACCEPT_ACCOUNT, now, change),
+        stmt_at!(ACCEPT_GUARD, change, "account_accepted", now, member, epoch),
+        stmt_at!(ACCEPT_ACCOUNT, now, change),
     ];
     switch(db, change, stmts).await
 }
@@ -166,5 +166,5 @@ from_json! {
 
 /// Reads the flags.
 pub async fn health_flags(db: &dyn Database) -> Result<HealthFlags, DbError> {
-    last_row(&db.batch(vec![stmt!(STANDING)]).await?)?.ok_or(DbError::Broken)
+    last_row(&db.batch(vec![stmt_at!(STANDING)]).await?)?.ok_or(DbError::Broken)
 }

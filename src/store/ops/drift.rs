@@ -17,7 +17,7 @@ const KEPT: i64 = 1_000;
 /// An administrator is shown at most this many of them, the newest.
 const SHOWN: i64 = 100;
 
-statements! {
+statements_at! {
     BY_HASHES = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
             'upstream_name', n.upstream_name, 'state', n.state, 'doubted', n.switch_doubted_at IS NOT NULL,
             'limit_nano', n.limit_nano, 'limit_sent_nano', n.limit_sent_nano, 'limit_reset', n.limit_reset,
@@ -137,7 +137,7 @@ pub async fn sighted(
     let hashes = hashes.as_str();
     all(
         db,
-        vec![stmt!(SIGHT, now, hashes), stmt!(BY_HASHES, hashes)],
+        vec![stmt_at!(SIGHT, now, hashes), stmt_at!(BY_HASHES, hashes)],
     )
     .await
 }
@@ -145,7 +145,7 @@ pub async fn sighted(
 /// Returns the row of the key with this OpenRouter hash, as it is at this moment.
 pub async fn by_hash(db: &dyn Database, hash: &str) -> Result<Option<ComparedRow>, DbError> {
     let hashes = serde_json::to_string(&[hash]).map_err(|_| DbError::Broken)?;
-    Ok(all(db, vec![stmt!(BY_HASHES, hashes)]).await?.pop())
+    Ok(all(db, vec![stmt_at!(BY_HASHES, hashes)]).await?.pop())
 }
 
 /// Returns at most `rows` recorded keys that a walk begun at `began` has not seen, behind the row with the internal id
@@ -157,7 +157,7 @@ pub async fn unseen(
     now: Timestamp,
     rows: i64,
 ) -> Result<Vec<Unseen>, DbError> {
-    all(db, vec![stmt!(UNSEEN, after, now, began, rows)]).await
+    all(db, vec![stmt_at!(UNSEEN, after, now, began, rows)]).await
 }
 
 /// Stores a difference, to be shown to administrators.
@@ -167,7 +167,7 @@ pub async fn note(
     drift: Drift,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt!(NOTE, drift.name(), now, generation, KEPT)];
+    let batch = vec![stmt_at!(NOTE, drift.name(), now, generation, KEPT)];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
@@ -177,7 +177,7 @@ pub async fn switch_again(
     generation: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    batch_retrying_unknown(db, vec![stmt!(SAY_AGAIN, now, generation)])
+    batch_retrying_unknown(db, vec![stmt_at!(SAY_AGAIN, now, generation)])
         .await
         .map(|_| ())
 }
@@ -190,13 +190,13 @@ pub async fn limit_again(
 ) -> Result<(), DbError> {
     // The time lies in the past because keycap has sent nothing just now: no earlier request can still take effect.
     let sent_at = now.plus(-LANDS_WITHIN_SECS);
-    let again = stmt!(LIMIT_AGAIN, now, sent_at, generation);
+    let again = stmt_at!(LIMIT_AGAIN, now, sent_at, generation);
     batch_retrying_unknown(db, vec![again]).await.map(|_| ())
 }
 
 /// Deletes the differences that a complete run, begun at `began`, has not seen again.
 pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
-    batch_retrying_unknown(db, vec![stmt!(CLOSE, began)])
+    batch_retrying_unknown(db, vec![stmt_at!(CLOSE, began)])
         .await
         .map(|_| ())
 }
@@ -208,11 +208,11 @@ pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbE
             id: String,
         }
     }
-    let named: Vec<Named> = all(db, vec![stmt!(WORKSPACES, most)]).await?;
+    let named: Vec<Named> = all(db, vec![stmt_at!(WORKSPACES, most)]).await?;
     Ok(named.into_iter().map(|named| named.id).collect())
 }
 
 /// The statement that reads the stored differences, newest first; the rows go into the answer unchanged.
 pub fn open() -> Stmt {
-    stmt!(OPEN, SHOWN)
+    stmt_at!(OPEN, SHOWN)
 }

@@ -22,7 +22,7 @@ macro_rules! finding {
     };
 }
 
-statements! {
+statements_at! {
     PAGE = concat!(finding!(), " WHERE f.id < CASE WHEN ?1 IS NULL THEN 9223372036854775807 ELSE (SELECT l.id FROM findings l WHERE l.public_id = ?1) END
         ORDER BY f.id DESC LIMIT ?2");
 
@@ -44,7 +44,7 @@ statements! {
 /// one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
-    stmt!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
+    stmt_at!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
 /// Returns the rows of [`page`] as they go into the answer.
@@ -63,11 +63,11 @@ pub async fn acknowledge(
 ) -> Result<Option<Value>, DbError> {
     let (member, epoch) = (&session.member, session.epoch);
     let batch = vec![
-        stmt!(ACKNOWLEDGE_GUARD, change, now, finding, member, epoch),
-        stmt!(ACKNOWLEDGE, change, finding, now),
+        stmt_at!(ACKNOWLEDGE_GUARD, change, now, finding, member, epoch),
+        stmt_at!(ACKNOWLEDGE, change, finding, now),
     ];
     audit::run(db, batch, change, finding.as_str()).await?;
-    let rows = db.batch(vec![stmt!(ONE, finding)]).await?;
+    let rows = db.batch(vec![stmt_at!(ONE, finding)]).await?;
     let found = json_rows::rows(rows.first().ok_or(DbError::Broken)?)?;
     Ok(found.into_iter().next())
 }

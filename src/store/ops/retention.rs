@@ -24,7 +24,7 @@ macro_rules! prunable {
     };
 }
 
-statements! {
+statements_at! {
     // Written only if there is something to delete, so that a quiet deployment gets no such row every night.
     SINCE_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'audit_pruned', ?2, CAST(s.audit_since AS TEXT), CAST(CAST(?4 AS INTEGER) AS TEXT), ?3
@@ -55,12 +55,12 @@ pub async fn prune(
     now: Timestamp,
 ) -> Result<i64, DbError> {
     let mut batch = vec![
-        stmt!(SINCE_GUARD, change, actor, now, since),
-        stmt!(SINCE, since, change),
+        stmt_at!(SINCE_GUARD, change, actor, now, since),
+        stmt_at!(SINCE, since, change),
     ];
     let mut all = 0_i64;
     for _ in 0..STEPS {
-        batch.extend([stmt!(PRUNE, ROWS), stmt!(PRUNED)]);
+        batch.extend([stmt_at!(PRUNE, ROWS), stmt_at!(PRUNED)]);
         // The batch is not retried: what an unknown batch has deleted is gone, and the next night deletes the rest.
         let rows = db.batch(std::mem::take(&mut batch)).await?;
         let Pruned { rows } = last_row(&rows)?.ok_or(DbError::Broken)?;

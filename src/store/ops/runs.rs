@@ -14,7 +14,7 @@ use crate::store::query::read;
 /// An administrator is shown at most this many runs.
 const SHOWN: i64 = 50;
 
-statements! {
+statements_at! {
     WRITE_OFF = "UPDATE runs SET ended_at = ?1, outcome = 'abandoned'
         WHERE job = ?2 AND ended_at IS NULL AND lease_until <= ?1";
 
@@ -127,7 +127,7 @@ from_json! {
 
 /// The statement that reads the latest run of a job that has ended; [`read_ended`] reads its row.
 pub fn last_ended(job: &'static str) -> Stmt {
-    stmt!(LAST_ENDED, job)
+    stmt_at!(LAST_ENDED, job)
 }
 
 /// Returns `None` if no run of the job has ended yet.
@@ -145,9 +145,9 @@ pub async fn begin(
     lease_secs: i64,
 ) -> Result<Option<StartedRun>, DbError> {
     let batch = vec![
-        stmt!(WRITE_OFF, now, job),
-        stmt!(BEGIN, run, job, scheduled, now, now.plus(lease_secs)),
-        stmt!(BEGUN, run, job, 2 * RECORD_WITHIN_SECS),
+        stmt_at!(WRITE_OFF, now, job),
+        stmt_at!(BEGIN, run, job, scheduled, now, now.plus(lease_secs)),
+        stmt_at!(BEGUN, run, job, 2 * RECORD_WITHIN_SECS),
     ];
     let begun: StartedRun =
         last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
@@ -156,14 +156,14 @@ pub async fn begin(
 
 /// Stores the cursor of an unfinished run.
 pub async fn keep(db: &dyn Database, run: &PublicId, cursor: &str) -> Result<(), DbError> {
-    batch_retrying_unknown(db, vec![stmt!(KEEP, cursor, run)])
+    batch_retrying_unknown(db, vec![stmt_at!(KEEP, cursor, run)])
         .await
         .map(|_| ())
 }
 
 /// Extends the lease to `until`. Answers false if the run was recorded as abandoned.
 pub async fn renew(db: &dyn Database, run: &PublicId, until: Timestamp) -> Result<bool, DbError> {
-    let rows = batch_retrying_unknown(db, vec![stmt!(RENEW, until, run)]).await?;
+    let rows = batch_retrying_unknown(db, vec![stmt_at!(RENEW, until, run)]).await?;
     Ok(!rows.first().ok_or(DbError::Broken)?.is_empty())
 }
 
@@ -178,7 +178,8 @@ pub async fn is_unfinished(
             unfinished: bool,
         }
     }
-    let row: Option<UnfinishedRow> = last_row(&db.batch(vec![stmt!(UNFINISHED, now, job)]).await?)?;
+    let row: Option<UnfinishedRow> =
+        last_row(&db.batch(vec![stmt_at!(UNFINISHED, now, job)]).await?)?;
     Ok(row.is_some_and(|row| row.unfinished))
 }
 
@@ -192,13 +193,13 @@ pub fn asked(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let (member, epoch) = (&session.member, session.epoch);
-    let batch = vec![stmt!(ASK_GUARD, change, run, job, now, member, epoch)];
+    let batch = vec![stmt_at!(ASK_GUARD, change, run, job, now, member, epoch)];
     audit::run(db, batch, change, run.as_str())
 }
 
 /// The statement that reads the newest runs of all jobs; the rows go into the answer unchanged.
 pub fn latest() -> Stmt {
-    stmt!(LATEST, SHOWN)
+    stmt_at!(LATEST, SHOWN)
 }
 
 /// Stores the run's report and releases the lease. `counts` is a JSON object.
@@ -211,6 +212,6 @@ pub async fn end(
     cursor: Option<&str>,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt!(END, now, ending.name(), code, counts, cursor, run)];
+    let batch = vec![stmt_at!(END, now, ending.name(), code, counts, cursor, run)];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }

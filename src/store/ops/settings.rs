@@ -10,7 +10,7 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-statements! {
+statements_at! {
     SWITCH_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT ?1, 'settings', 'minting_switched', m.public_id, s.minting, ?2, ?3
         FROM members m JOIN settings s
@@ -223,7 +223,7 @@ pub async fn switch_minting(
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
     let word = minting.name();
-    let guard = stmt!(
+    let guard = stmt_at!(
         SWITCH_GUARD,
         change,
         word,
@@ -231,7 +231,7 @@ pub async fn switch_minting(
         &session.member,
         session.epoch
     );
-    switch(db, change, vec![guard, stmt!(SWITCH, word, change)]).await
+    switch(db, change, vec![guard, stmt_at!(SWITCH, word, change)]).await
 }
 
 /// Disables every key and stops minting, if at most `confirmed` keys are live. The sweep sends the switches.
@@ -244,7 +244,7 @@ pub async fn keys_off(
 ) -> Result<SettingsOutcome, DbError> {
     let member = &session.member;
     let stmts = vec![
-        stmt!(
+        stmt_at!(
             KEYS_OFF_GUARD,
             change,
             now,
@@ -252,9 +252,9 @@ pub async fn keys_off(
             session.epoch,
             confirmed
         ),
-        stmt!(KEYS_OFF, change),
-        stmt!(HOLD_ALL, member, now, change),
-        stmt!(DUE_NOW, change),
+        stmt_at!(KEYS_OFF, change),
+        stmt_at!(HOLD_ALL, member, now, change),
+        stmt_at!(DUE_NOW, change),
     ];
     switch(db, change, stmts).await
 }
@@ -267,10 +267,10 @@ pub async fn keys_on(
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
     let stmts = vec![
-        stmt!(KEYS_ON_GUARD, change, now, &session.member, session.epoch),
-        stmt!(KEYS_ON, change),
-        stmt!(RELEASE_ALL, change),
-        stmt!(DUE_NOW, change),
+        stmt_at!(KEYS_ON_GUARD, change, now, &session.member, session.epoch),
+        stmt_at!(KEYS_ON, change),
+        stmt_at!(RELEASE_ALL, change),
+        stmt_at!(DUE_NOW, change),
     ];
     switch(db, change, stmts).await
 }
@@ -284,7 +284,7 @@ pub async fn switch_claims(
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
     let word = claims.name();
-    let guard = stmt!(
+    let guard = stmt_at!(
         CLAIMS_GUARD,
         change,
         word,
@@ -292,7 +292,7 @@ pub async fn switch_claims(
         &session.member,
         session.epoch
     );
-    switch(db, change, vec![guard, stmt!(CLAIMS, word, change)]).await
+    switch(db, change, vec![guard, stmt_at!(CLAIMS, word, change)]).await
 }
 
 /// Records that this administrator confirms OpenRouter's terms.
@@ -304,8 +304,8 @@ pub async fn confirm_upstream_terms(
 ) -> Result<SettingsOutcome, DbError> {
     let member = &session.member;
     let stmts = vec![
-        stmt!(CONFIRM_GUARD, change, now, member, session.epoch),
-        stmt!(CONFIRM, member, now, change),
+        stmt_at!(CONFIRM_GUARD, change, now, member, session.epoch),
+        stmt_at!(CONFIRM, member, now, change),
     ];
     switch(db, change, stmts).await
 }
@@ -320,8 +320,8 @@ pub async fn end_sessions(
 ) -> Result<SettingsOutcome, DbError> {
     let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt!(END_SESSIONS_GUARD, change, now, member, epoch, confirmed),
-        stmt!(END_SESSIONS, change),
+        stmt_at!(END_SESSIONS_GUARD, change, now, member, epoch, confirmed),
+        stmt_at!(END_SESSIONS, change),
     ];
     switch(db, change, stmts).await
 }
@@ -335,8 +335,8 @@ pub async fn take_over(
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
     let stmts = vec![
-        stmt!(TAKE_OVER_GUARD, change, now, &session.member, session.epoch),
-        stmt!(TAKE_OVER, public_origin, change),
+        stmt_at!(TAKE_OVER_GUARD, change, now, &session.member, session.epoch),
+        stmt_at!(TAKE_OVER, public_origin, change),
     ];
     switch(db, change, stmts).await
 }
@@ -347,7 +347,7 @@ pub(crate) async fn switch(
     change: &PublicId,
     mut stmts: Vec<Stmt>,
 ) -> Result<SettingsOutcome, DbError> {
-    stmts.push(stmt!(SETTINGS, change));
+    stmts.push(stmt_at!(SETTINGS, change));
     let row: SettingsRow =
         last_row(&batch_retrying_unknown(db, stmts).await?)?.ok_or(DbError::Broken)?;
     Ok(if row.done {
@@ -359,7 +359,7 @@ pub(crate) async fn switch(
 
 /// The statement that reads the settings; [`read_settings`] reads the row.
 pub fn settings() -> Stmt {
-    stmt!(SETTINGS, "")
+    stmt_at!(SETTINGS, "")
 }
 
 /// Returns the settings from the last statement of a batch.

@@ -11,7 +11,7 @@ const RUNS_KEPT_SECS: i64 = 90 * 86_400;
 /// A finding is deleted when no nightly walk has seen its key for this many seconds: thirty days.
 const FINDINGS_KEPT_SECS: i64 = 30 * 86_400;
 
-statements! {
+statements_at! {
     STATES = "DELETE FROM used_states WHERE state_sha256 IN
         (SELECT state_sha256 FROM used_states WHERE expires_at < ?1 LIMIT ?2)";
 
@@ -29,10 +29,10 @@ statements! {
 /// Deletes expired sign-in states, Idempotency-Keys, findings and runs.
 pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
     db.batch(vec![
-        stmt!(STATES, now, ROWS),
-        stmt!(IDEMPOTENCY, now.plus(-REMEMBERED_SECS), ROWS),
-        stmt!(FINDINGS, now.plus(-FINDINGS_KEPT_SECS), ROWS),
-        stmt!(RUNS, now.plus(-RUNS_KEPT_SECS), ROWS),
+        stmt_at!(STATES, now, ROWS),
+        stmt_at!(IDEMPOTENCY, now.plus(-REMEMBERED_SECS), ROWS),
+        stmt_at!(FINDINGS, now.plus(-FINDINGS_KEPT_SECS), ROWS),
+        stmt_at!(RUNS, now.plus(-RUNS_KEPT_SECS), ROWS),
     ])
     .await
     .map(|_| ())
