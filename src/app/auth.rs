@@ -1,4 +1,4 @@
-//! Who is an admin.
+//! Decides who is an admin.
 
 use crate::app::context::App;
 use crate::app::error::Error;
@@ -7,12 +7,12 @@ use crate::ports::DbError;
 use crate::store::members::{self, Member};
 use crate::store::query::StoreError;
 
-/// Whether a member is on the list of admins.
+/// Answers whether a member is on the list of admins.
 pub fn is_admin(app: &App, member: &Member) -> bool {
     member.provider == "github" && app.config.admin_github_ids.contains(&member.subject)
 }
 
-/// The admin that a session speaks for, if it does.
+/// The admin whom a session belongs to, or `None` if it belongs to no admin.
 pub async fn admin_of(app: &App, session: &Session) -> Result<Option<Member>, Error> {
     match members::signed_in(&*app.db, session, Vec::new()).await {
         Ok((member, _)) => Ok(Some(member).filter(|member| is_admin(app, member))),

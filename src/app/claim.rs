@@ -1,12 +1,13 @@
-//! A claim from end to end: reserve → mint → check the echo → record → deliver. Two database round trips and one
-//! upstream call; at each step, what a lost answer means is written down (design, section 3).
+//! Makes a key from end to end: reserve, mint, check the echo, record, deliver. This takes two database round trips and
+//! one call to OpenRouter. At each step, a lost answer has a defined meaning.
 //!
-//! 1. Reserve: one batch decides every gate and writes the generation straight into `minting`.
-//! 2. Mint: one `POST /keys` under the generation's own name.
-//! 3. Check the echo: what differs from the request is never delivered. Where the plan has a guardrail, a second call holds
-//!    the key to it, before anybody has its secret.
-//! 4. Record: one batch, where state, nonce and every gate still hold; else the key goes again.
-//! 5. Deliver: the secret leaves in this one answer, after its row is committed.
+//! 1. Reserve. One batch decides every gate and writes the generation straight into the state `minting`.
+//! 2. Mint. One `POST /keys` asks for a key under the generation's own name.
+//! 3. Check the echo. A key that differs from the request is never delivered. If the plan has a guardrail, a second
+//!    call assigns it before anyone has the secret.
+//! 4. Record. One batch writes the key down if state, nonce and every gate still hold. Otherwise the key is deleted
+//!    again.
+//! 5. Deliver. The secret leaves in this one answer, after its row is committed.
 
 mod decision;
 mod endings;
@@ -42,11 +43,12 @@ use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::keys::mints::{self, Recorded};
 use crate::upstream::openrouter::{self, Created, UpstreamRefusal, UpstreamReply};
 
-/// How long everybody waits when upstream asks for patience without saying how long, and at most, in seconds.
+/// If OpenRouter asks us to slow down, no mint is tried for this many seconds: the first number applies if it does not
+/// say how long, and the second is the most we accept.
 const BUSY_SECS: u32 = 30;
 const BUSY_SECS_MAX: u32 = 300;
 
-/// Claims the member's one key.
+/// Claims the member's first key.
 pub async fn claim(
     app: &App,
     session: Session,
@@ -60,7 +62,7 @@ pub async fn claim(
     reserve(app, attempt).await
 }
 
-/// Makes a further key, as far as the plan allows.
+/// Makes a further key, if the plan allows one.
 pub async fn create(
     app: &App,
     session: Session,
@@ -85,7 +87,8 @@ async fn reserve(app: &App, attempt: Attempt) -> Result<Claimed, Error> {
     execute_mint(app, &attempt, &decision, &share, &spec).await
 }
 
-/// What is asked of upstream for what was reserved. Prepaid, there is nothing to wait for once all is spent.
+/// Decides what to ask OpenRouter for once the reservation is written. An owner whose prepaid credit is spent has no
+/// later window to wait for, so the mint is refused.
 pub async fn plan_mint(
     app: &App,
     attempt: &Attempt,
@@ -100,7 +103,7 @@ pub async fn plan_mint(
     Ok((share, spec))
 }
 
-/// Steps 2 to 5 of what was reserved, for whatever purpose.
+/// Does steps 2 to 5 for a reservation, whether it is for a first key, a further key or a successor.
 pub async fn execute_mint(
     app: &App,
     attempt: &Attempt,
@@ -118,7 +121,7 @@ pub async fn execute_mint(
     }
 }
 
-/// Fresh ids for one try.
+/// Makes the fresh ids of one attempt.
 pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<Attempt, Error> {
     let random = &*app.random;
     Ok(Attempt {
@@ -136,7 +139,7 @@ pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<At
     })
 }
 
-/// Steps 3 to 5.
+/// Does steps 3 to 5.
 async fn settle(
     app: &App,
     attempt: &Attempt,
@@ -165,7 +168,7 @@ async fn settle(
         abandon: random::public_id(&*app.random, IdKind::Change)?,
         upstream_hash: hash.clone(),
         secret_sha256: fingerprint(app, attempt, &secret, &hash),
-        // It is kept and shown: one that gives the secret away is neither.
+        // The label is stored and shown, so a label that contains the secret is dropped.
         label: label.filter(|label| !label.contains(secret.expose())),
         workspace_id: echo.workspace_id.clone(),
         is_home: spec.workspace_id().is_none(),
@@ -217,7 +220,7 @@ async fn settle(
         }
         Ok(Recorded::Abandoned) => Err(erase(app, attempt, &hash, true).await),
         Ok(Recorded::Lost) => Err(erase(app, attempt, &hash, false).await),
-        // It may be committed, or may still be: touch nothing, the sweep decides.
+        // The record may be committed, or may be committed later. Nothing is touched here; the sweep decides.
         Err(DbError::Unknown) => Err(Error::StorageUnavailable),
         Err(DbError::Unique | DbError::Constraint | DbError::Broken) => {
             remove(app, attempt, spec, &echo, "record").await;
@@ -226,8 +229,8 @@ async fn settle(
     }
 }
 
-/// By which a found secret leads to its key. OpenRouter documents its own hash as the same; where it is not, that is worth a
-/// line, and nothing depends on it.
+/// The fingerprint by which a secret that was found leads to its key. OpenRouter documents that its own hash is the
+/// same value. A difference is logged, and nothing depends on it.
 fn fingerprint(app: &App, attempt: &Attempt, secret: &Secret, hash: &str) -> String {
     let ours = sha256_hex(secret.expose().as_bytes());
     if ours != hash {
@@ -241,8 +244,8 @@ fn fingerprint(app: &App, attempt: &Attempt, secret: &Secret, hash: &str) -> Str
     ours
 }
 
-/// Records, and after any failure asks the audit whether it happened: a refused repetition says nothing about the first
-/// try. An audit that cannot be asked leaves it unknown.
+/// Records the key. After any failure it asks the audit whether the record was committed, because a refused retry says
+/// nothing about the first try. If the audit cannot be read either, the outcome is unknown.
 async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     let error = match mints::record(&*app.db, minted).await {
         Ok(recorded) => return Ok(recorded),
@@ -256,7 +259,8 @@ async fn recorded(app: &App, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     }
 }
 
-/// An answer without `expires_at` is completed by one read: the schema lets it be absent.
+/// Completes an answer without `expires_at` by reading the key once. OpenRouter's schema allows the member to be
+/// absent.
 async fn completed(app: &App, spec: &MintSpec, echo: Echo) -> Echo {
     match (echo.expires_at, echo.own_hash(spec)) {
         (None, Some(hash)) => match openrouter::read_echo(&app.upstream(), hash).await {

@@ -1,4 +1,4 @@
-//! The application: its configuration and its effects. Built once for each isolate.
+//! The application: its configuration and its effects. It is built once for each isolate.
 
 use std::cell::{Cell, RefCell};
 
@@ -22,14 +22,15 @@ pub struct App {
     pub random: Box<dyn Random>,
     pub rate_limiter: Box<dyn RateLimiter>,
     pub log: Box<dyn Log>,
-    /// Runs of jobs that requests have begun, and that work on after the answer.
+    /// Runs that requests have begun and that work on after the answer.
     pub asked: RefCell<Vec<QueuedRun>>,
-    /// What in the database keeps claims closed, as this isolate last heard, and when: for what is told, the guards ask.
+    /// The conditions in the database that keep claims closed, as this isolate last read them, and when. They are only
+    /// shown; the guards ask the database.
     pub standing_seen: Cell<Option<(Timestamp, HealthFlags)>>,
 }
 
 impl App {
-    /// What a call to a foreign service needs.
+    /// The parts that a call to another service needs.
     pub fn upstream(&self) -> UpstreamClient<'_> {
         UpstreamClient {
             http: &*self.http,
@@ -44,7 +45,7 @@ impl App {
         self.clock.now()
     }
 
-    /// What configuration has to say in the guarding statements.
+    /// The settings that the guarding statements need.
     pub fn claim_policy(&self) -> ClaimPolicy {
         ClaimPolicy {
             terms: self.config.terms,
@@ -52,7 +53,7 @@ impl App {
         }
     }
 
-    /// One line of the log: what happened, as a stable word, with opaque ids and enums only.
+    /// Writes one line of the log: what happened, as a stable word, with opaque ids and enums only.
     pub fn note(&self, level: &str, event: &str, more: serde_json::Value) {
         self.log.note(level, event, more);
     }

@@ -1,7 +1,8 @@
-//! What can go wrong on the request path, and its only mapping to an `application/problem+json` answer (RFC 9457).
+//! Every way in which a request can fail, and the only place that turns it into an `application/problem+json` answer
+//! (RFC 9457).
 //!
-//! Three severities: the caller's fault, the world's fault (it says when to retry), our fault. Internal kinds give a
-//! title and the request id, nothing else. The words are in `problem`.
+//! There are three severities: the caller's fault, a fault of another service (the answer says when to try again), and
+//! our fault. An internal error gives a title and the request id, nothing else. The words are in `problem`.
 
 mod from;
 mod problem;
@@ -12,10 +13,10 @@ use crate::domain::people::request::{self, Offer};
 use crate::domain::policy::gate::TooYoung;
 use crate::domain::time::Timestamp;
 
-/// Each variant is a kind a caller can act on.
+/// The reasons for refusing a request. Each variant is a kind that a caller can act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    // The caller's fault.
+    // These are the caller's fault.
     NotFound,
     MethodNotAllowed {
         allow: String,
@@ -26,25 +27,25 @@ pub enum Error {
     MalformedJson,
     UnsupportedMediaType,
     BodyTooLarge,
-    /// Longer than any address of ours.
+    /// The address is longer than any address of this service.
     AddressTooLong,
     ForeignOrigin,
     SignInRequired,
-    /// The page was made for another member than the session's.
+    /// The page was made for a member other than the one of the session.
     AccountChanged,
     /// The request does not say for which member its page was made.
     AccountNotNamed,
     RateLimited,
-    /// A member who is suspended, banned or gone.
+    /// The member is suspended or banned, or has left.
     MemberNotActive(Status),
     ProjectNotLive,
     ProvisioningClosed,
     MintingStopped,
-    /// The database may have forgotten something.
+    /// The database was restored and may have lost recent changes.
     DatabaseRestored,
-    /// The management key is another account's.
+    /// The management key belongs to another OpenRouter account.
     ForeignAccount,
-    /// No admin has confirmed the upstream's terms yet.
+    /// No admin has confirmed OpenRouter's own terms yet.
     UpstreamTermsUnconfirmed,
     Blocked {
         offer: Offer,
@@ -55,92 +56,92 @@ pub enum Error {
         offer: Offer,
     },
     TermsNotAccepted,
-    /// Another revision was accepted than the one in force.
+    /// The request accepts a revision of the terms that is not the one in force.
     TermsChanged,
     SeatsFull {
-        /// When a seat that an ended key retains is free; `None` where live keys take them all.
+        /// When an ended key gives its seat back. It is `None` if live keys take all seats.
         free_at: Option<Timestamp>,
     },
     TooManyAttempts {
         retry_at: Timestamp,
     },
-    /// Nothing is left of what was paid.
+    /// The owner's prepaid credit is spent.
     CreditSpent,
     PlanExists,
     /// OpenRouter has no such guardrail.
     GuardrailMissing,
-    /// Nothing is raised of what was paid: another payment does that.
+    /// A prepaid limit cannot be raised; another payment raises it.
     Prepaid,
     NotPrepaid,
     /// Another payment has this id.
     PaymentMismatch,
-    /// As many keys as the plan allows.
+    /// The owner has as many keys as the plan allows.
     KeysUsedUp {
         allowed: i64,
     },
     ClaimInProgress,
     KeyBeingRemoved,
-    /// It has expired or was removed.
+    /// The key has expired or was removed.
     KeyEnded,
     ClaimSuperseded,
-    /// It is off for a reason of its own: what is off is not replaced.
+    /// The key is disabled. A disabled key is not replaced.
     KeyOff,
-    /// The last rotation's spend is not settled.
+    /// The spend of the last rotation is not settled yet.
     RotationUnsettled,
-    /// Two secrets of it work until then.
+    /// Two secrets of the key work until then.
     InGrace {
         until: Timestamp,
     },
     RotationsUsedUp {
         retry_at: Timestamp,
     },
-    /// As many changes of this kind as a day has.
+    /// The member has made as many changes of this kind as a day allows.
     DailyQuota {
         retry_at: Timestamp,
     },
-    /// A renewal is for the end of a key's life.
+    /// A key can be renewed only near the end of its life.
     TooEarly {
         from: Timestamp,
     },
     /// Less is left of the limit than two keys need.
     NothingToSplit,
     IdempotencyMismatch,
-    /// This very request, by its Idempotency-Key, is being worked on.
+    /// The first request with this Idempotency-Key is still being worked on.
     RequestInProgress,
-    /// A mass action has to name a number as it is, and named another one.
+    /// A mass action has to name the current number of keys, and it named another one.
     ConfirmationMismatch {
         named: &'static str,
         is: i64,
     },
     /// A run of this job has not ended yet.
     JobUnderWay,
-    /// No rule stands that the request is about.
+    /// No rule refuses the member that an admin could lift.
     NothingToRequest,
     RequestsUsedUp {
         retry_at: Timestamp,
     },
-    /// A request was decided otherwise before.
+    /// The request was already decided differently.
     AlreadyDecided {
         state: request::RequestState,
     },
-    /// Configuration names them as an admin: nobody puts those out from here.
+    /// The configuration names this member as an admin, so no one can suspend or ban them here.
     MemberIsAdmin,
-    /// Who has left cannot be acted on.
+    /// The member has left, so nothing can be done with them.
     MemberLeft,
-    // The world's fault.
-    /// More claims within the hour than the deployment lets through.
+    // These are the fault of another service.
+    /// There were more claims within the hour than this deployment allows.
     ClaimsBusy {
         retry_at: Timestamp,
     },
-    /// The create's outcome is unknown: no key, or one that will be removed.
+    /// The outcome of the mint is unknown. There is no key, or one that will be removed.
     ClaimUnknown,
-    /// OpenRouter did not confirm what the old key had to be before a new one is made.
+    /// OpenRouter did not confirm that the old key is as it must be before a new one is made.
     OldUnconfirmed,
     /// OpenRouter did not say whether there is such a guardrail.
     GuardrailUnread,
     /// OpenRouter did not say whether there is such a workspace.
     WorkspaceUnread,
-    /// The workspace in which the plan's keys are made is not there any more.
+    /// OpenRouter no longer has the workspace in which the plan's keys are made.
     WorkspaceMissing,
     /// OpenRouter did not say what the keys have spent.
     SpendUnread,
@@ -150,10 +151,10 @@ pub enum Error {
     OpenRouterRefused,
     OpenRouterMismatch,
     StorageUnavailable,
-    // Our fault.
+    // These are our fault.
     NotConfigured,
     Misconfigured,
-    /// OpenRouter itself refuses this service's management key: an operator has to see to it.
+    /// OpenRouter refuses this service's management key, so an operator must act.
     CredentialRefused,
     Internal,
 }
@@ -313,7 +314,7 @@ impl Error {
         }
     }
 
-    /// Whose fault it is, as the log says it.
+    /// Whose fault the error is, as a level of the log.
     pub const fn level(&self) -> Level {
         match self.status() {
             503 if !matches!(self, Self::Misconfigured | Self::CredentialRefused) => Level::Warn,

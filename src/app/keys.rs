@@ -1,6 +1,6 @@
-//! What owners do with their keys, and admins with anybody's: disable, enable, rename and remove them. What is wanted is
-//! written down first and counts from then on. It is tried once at OpenRouter, at once; where that fails, the sweep
-//! does it.
+//! What owners do with their own keys, and admins with any key: disable, enable, rename and remove it. The wanted state
+//! is written down first and counts from then on. It is sent to OpenRouter once, at once; if that fails, the sweep
+//! sends it again.
 
 pub(crate) mod refresh;
 
@@ -28,13 +28,14 @@ use crate::store::keys::own_keys::{self, DueNow, Granted, KeyAct, KeyChange};
 use crate::store::keys::upstream_holds;
 use crate::upstream::openrouter::UpstreamReply;
 
-/// A key after something was asked of it, and whether OpenRouter has confirmed that; else the sweep carries it out.
+/// A key after a change was asked for, and whether OpenRouter has confirmed the change. If it has not, the sweep
+/// carries it out.
 pub struct Carried {
     pub card: Card,
     pub confirmed: bool,
 }
 
-/// Changes a key of the member's, or anybody's for an admin, by its id as the request names it.
+/// Changes a key by its id as the request names it. Members change their own keys, and an admin changes any key.
 pub async fn change(
     app: &App,
     session: &Session,
@@ -51,7 +52,7 @@ pub async fn change(
     let granted = own_keys::change(&*app.db, &wish, &wanted).await?;
     refusal(&granted, disabled)?;
     let within_quota = within_quota(app, &wish, &wanted, &granted).await;
-    // A key is disabled in any case, also with a name that comes too often.
+    // A key is disabled in any case, even if its new name exceeds the daily quota.
     if disabled != Some(true) {
         within_quota.clone()?;
     }
@@ -82,7 +83,8 @@ pub async fn change(
     within_quota.map(|()| Carried { card, confirmed })
 }
 
-/// Whether there was nothing to send: all is off, or another hold keeps it so, or it is on for certain.
+/// Answers whether there was nothing to send: every generation is disabled, another hold keeps it so, or the key is
+/// certainly enabled.
 fn is_so_already(card: &Card, switch: Switch) -> bool {
     match switch {
         Switch::Off => card.all_off,
@@ -90,7 +92,8 @@ fn is_so_already(card: &Card, switch: Switch) -> bool {
     }
 }
 
-/// Whether somebody else has disabled it, so that enabling it later would undo that. Only of what is enabled as far as we know.
+/// Answers whether someone outside keycap has disabled the key, so that enabling it later would undo that. Only a key
+/// that is enabled as far as keycap knows is read.
 async fn is_held_already(app: &App, session: &Session, state: GenerationState, row: &Due) -> bool {
     let known_on = state == GenerationState::Active && row.doubted_at.is_none();
     match row.upstream_hash.as_deref().filter(|_| known_on) {
@@ -99,7 +102,8 @@ async fn is_held_already(app: &App, session: &Session, state: GenerationState, r
     }
 }
 
-/// Whether upstream no longer has it. Where it did not follow at once, that is noted in `followed`.
+/// Sends one switch and answers whether OpenRouter no longer has the key. It sets `followed` to false if the switch is
+/// not confirmed at once.
 async fn switched(
     app: &App,
     switch: Switch,
@@ -114,7 +118,7 @@ async fn switched(
     );
     match answer {
         Ok(UpstreamReply::Is(SwitchOutcome::Confirmed | SwitchOutcome::Gone)) => {}
-        // Another hold keeps it off, or somebody else's turn has come; or there is nothing to enable.
+        // Another hold keeps the key disabled, another request or run has taken it over, or there is no key to enable.
         Ok(UpstreamReply::Is(SwitchOutcome::Overtaken) | UpstreamReply::Missing) => {
             *followed = false
         }
@@ -126,8 +130,8 @@ async fn switched(
     is_gone
 }
 
-/// Lifts what somebody else did to a key at OpenRouter, for an admin: what is wanted of it is sent again.
-/// A limit follows with the next sweep.
+/// Lets an admin lift what someone outside keycap did to a key at OpenRouter. The wanted state is sent again. A limit
+/// follows with the next sweep.
 pub async fn lift_upstream_hold(app: &App, session: &Session, key: &str) -> Result<Carried, Error> {
     let wish = wish(app, session, key)?;
     let (mut card, due) = upstream_holds::lift(&*app.db, &wish).await?;
@@ -148,12 +152,13 @@ pub async fn lift_upstream_hold(app: &App, session: &Session, key: &str) -> Resu
     Ok(Carried { card, confirmed })
 }
 
-/// Ends a key of the member's, or anybody's for an admin. Ending it again is the same answer.
+/// Removes a key for good. Members remove their own keys, and an admin removes any key. Removing a key again gets the
+/// same answer.
 pub async fn end(app: &App, session: &Session, key: &str) -> Result<Carried, Error> {
     let wish = wish(app, session, key)?;
     let Granted { mut card, due, .. } = own_keys::end(&*app.db, &wish).await?;
     if !card.ended {
-        // The guard let it be: a mint is under way.
+        // The guard refused, because a mint is under way.
         return Err(Error::ClaimInProgress);
     }
     let mut removed = !due.is_empty();
@@ -167,7 +172,7 @@ pub async fn end(app: &App, session: &Session, key: &str) -> Result<Carried, Err
     Ok(Carried { card, confirmed })
 }
 
-/// Tries once, at once, to remove what is `revoking`. False where that is left to the sweep.
+/// Tries once to remove a generation that is `revoking`. It returns false if the rest is left to the sweep.
 pub async fn remove(app: &App, actor: &str, row: &Due) -> bool {
     let removal = switch::remove(app, row, actor).await;
     match removal.map(|removal| removal.reply) {
@@ -189,7 +194,7 @@ fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<KeyAct<'a>,
     })
 }
 
-/// Why nothing was changed, where that is so.
+/// The reason why nothing was changed, if there is one.
 fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
     let Granted { card, role, due } = granted;
     if card.ended && card.state.is_live() {
@@ -202,7 +207,7 @@ fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
     if disabled.is_some() && !for_the_next {
         switchable(card.state)?;
     }
-    // What has lifted a hold was not refused, whatever else keeps it off.
+    // A request that has lifted a hold was not refused, whatever else keeps the key disabled.
     let lifted = !due.is_empty();
     if disabled == Some(false) && !lifted && card.holds.iter().any(|hold| hold.bars(*role)) {
         return Err(Error::Held);
@@ -210,7 +215,8 @@ fn refusal(granted: &Granted, disabled: Option<bool>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What was wanted and not done, though nothing else speaks against it: the day's quota, or upstream's patience.
+/// The reason why the change was not made although no hold stands against it: the daily quota, or OpenRouter asked us
+/// to slow down.
 async fn within_quota(
     app: &App,
     wish: &KeyAct<'_>,
@@ -240,7 +246,7 @@ async fn within_quota(
     Ok(())
 }
 
-/// Whether there is a key upstream that can be off or on.
+/// Checks that there is a key at OpenRouter that can be enabled or disabled.
 pub fn switchable(state: GenerationState) -> Result<(), Error> {
     match state {
         GenerationState::Active | GenerationState::Disabled => Ok(()),
@@ -254,7 +260,8 @@ pub fn switchable(state: GenerationState) -> Result<(), Error> {
     }
 }
 
-/// Whether anything has to be sent: not where upstream is known to be as it should, nor to one that is being removed.
+/// Answers whether a switch has to be sent. None is sent if OpenRouter is known to agree already, or if the generation
+/// is being removed.
 fn is_due(due: &DueNow, switch: Switch) -> bool {
     let is_switched = matches!(
         due.state,
@@ -263,12 +270,12 @@ fn is_due(due: &DueNow, switch: Switch) -> bool {
     is_switched && (due.state != switch.state() || due.row.doubted_at.is_some())
 }
 
-/// Why there is no secret of this key that could be replaced or disabled.
+/// The reason why this key has no secret that could be replaced or disabled.
 pub fn not_replaceable(card: &Card) -> Error {
     switchable(card.state).err().unwrap_or(Error::KeyEnded)
 }
 
-/// The same of anybody's key, for an admin.
+/// Does the same for any key, on behalf of an admin.
 pub async fn why_not_replaceable(
     app: &App,
     session: &Session,
@@ -298,7 +305,8 @@ async fn confirmed(app: &App, actor: &str, row: &Due, removed: Removed) -> bool 
     confirmed == Ok(true)
 }
 
-/// It is written down what is wanted, and the answer says what is so.
+/// Logs that the sweep will finish this. The wanted state is written down, and the answer says what OpenRouter has
+/// confirmed.
 pub fn left_to_sweep(app: &App, row: &Due, outcome: impl std::fmt::Debug) {
     let generation = row.public_id.as_str();
     let cause = format!("{outcome:?}");

@@ -1,5 +1,5 @@
-//! What ends a member's stay, for a while or for good: an admin's word, or their own. It is written down first and holds
-//! from then on; the keys are removed at once, and by the sweep where that fails.
+//! Ends a membership, for a while or for good, because an admin or the member decided so. The decision is written down
+//! first and counts from then on. The keys are removed at once, or by the sweep if that fails.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::store::keys::due::Due;
 use crate::store::members::offboard::{self, Leaving, StatusChange};
 use crate::store::members::{self, roster};
 
-/// Has a member stand as an admin says. The same again is the same answer.
+/// Sets a member's status for an admin. The same request again gets the same answer.
 pub async fn set_member_status(
     app: &App,
     session: &Session,
@@ -51,7 +51,8 @@ pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<Val
     details.flatten().ok_or(Error::NotFound)
 }
 
-/// The member leaves, having confirmed that with their own login. Whether OpenRouter has confirmed that no key of theirs works.
+/// Lets a member leave who has confirmed that with their own login. It returns whether OpenRouter has confirmed that
+/// none of their keys works.
 pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<bool, Error> {
     let (member, _) = members::signed_in(&*app.db, session, Vec::new()).await?;
     if member.login != confirm {
@@ -73,12 +74,12 @@ pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<bool, 
     Ok(keys_are_off(app, &session.member).await)
 }
 
-/// Whether every key of the member's is confirmed to be off for good; where that cannot be read, it is not.
+/// Answers whether every key of the member is confirmed to be disabled for good. It answers no if that cannot be read.
 pub async fn keys_are_off(app: &App, member: &PublicId) -> bool {
     offboard::keys_are_off(&*app.db, member).await == Ok(true)
 }
 
-/// Removes one after another, as long as upstream answers. Whether anything was.
+/// Removes the keys one after another, as long as OpenRouter answers. It returns whether any key was removed.
 async fn remove(app: &App, session: &Session, due: &[Due]) -> bool {
     let mut removed = false;
     for row in due {

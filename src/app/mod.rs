@@ -1,4 +1,4 @@
-//! The use cases: the only room that awaits the store and OpenRouter together.
+//! The use cases. This is the only room that awaits the store and OpenRouter together.
 
 pub(crate) mod auth;
 pub(crate) mod claim;

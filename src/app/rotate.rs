@@ -1,11 +1,12 @@
-//! A key's next secret. Id, name and history stay; the generation under them is another.
+//! Makes the next secret of a key. The key's id, name and history stay; a new generation takes over.
 //!
-//! At once: take the key in hand by a hold → put the old one off, and hear what it had spent → reserve the successor
-//! → mint it with what is left → record it, with which the old one goes and the hold ends. Whatever comes to nothing gives
-//! the old one back. A leak's hold stays until a successor is recorded, whatever that waits for.
+//! A rotation at once locks the key with a hold, disables the old secret and reads what it had spent, reserves the
+//! successor, mints it with what is left, and records it. The record ends the hold and removes the old secret for good.
+//! If any step fails, the old secret is enabled again. The hold of a leak stays until a successor is recorded, however
+//! long that takes.
 //!
-//! With grace: reserve the successor → read what the old one has spent → leave it half of the rest → mint the successor
-//! with the other half. Both work, and never for more than the cap together.
+//! A rotation with grace reserves the successor, reads what the old secret has spent, leaves it half of the rest, and
+//! mints the successor with the other half. Both secrets work, and together they never exceed the cap.
 
 mod leak;
 mod refused;
@@ -40,7 +41,7 @@ use crate::store::keys::rotations::{self, OldSecret, RotationFacts};
 use crate::store::keys::successors;
 use crate::upstream::openrouter::{self, UpstreamReply};
 
-/// Replaces the secret: at once, or with so many hours in which the old one works too.
+/// Replaces the secret, either at once or with some hours of grace in which the old secret works as well.
 pub async fn rotate(
     app: &App,
     asked: &RotationRequest<'_>,
@@ -49,7 +50,8 @@ pub async fn rotate(
     replace(app, asked, false, grace_hours).await
 }
 
-/// The same with a life of its own, since an expiry cannot be moved. With grace, unless too little is left for two.
+/// Replaces the secret by one with a full lifetime, because OpenRouter cannot move an expiry. There is a grace period
+/// unless too little is left to divide between two secrets.
 pub async fn renew(
     app: &App,
     asked: &RotationRequest<'_>,
@@ -77,7 +79,7 @@ async fn replace(
     if grace_hours.is_some() {
         return match with_grace(app, attempt(app, asked, &rotation)?, rotation).await? {
             Graced::Done(rotated) => Ok(*rotated),
-            // No older secret is left that could work beside the new one.
+            // The old secret no longer exists, so none can work beside the new one.
             Graced::OldIsGone => Box::pin(replace(app, asked, renews, None)).await,
         };
     }
@@ -87,8 +89,8 @@ async fn replace(
         return Err(refusal(&attempt, &rotation, &facts.gates));
     }
     if let Err(error) = looked_at(app, &attempt, &facts.old, Look::Needed).await {
-        // Nothing was sent, so nothing is sent back: somebody else may have disabled it just now.
-        // A lock that could not be released is the sweep's.
+        // Nothing was sent, so no switch is sent back: someone outside keycap may have disabled the key just now. The
+        // sweep releases the lock if this fails.
         let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;
         return Err(error);
     }
@@ -104,13 +106,14 @@ async fn replace(
     made
 }
 
-/// Ends the rotation's lock. True where nothing else holds the key now.
+/// Releases the rotation's lock. It returns true if the key has no other hold now.
 async fn release(app: &App, attempt: &Attempt, key: &str) -> Result<bool, DbError> {
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     successors::release_rotation_lock(&*app.db, attempt, key, &change, app.now()).await
 }
 
-/// It came to nothing: the old one comes back, unless somebody else wants it off. What fails here, the sweep does.
+/// Undoes a rotation that failed: the old secret is enabled again, unless another hold disables the key. The sweep
+/// repeats whatever fails here.
 async fn release_rotation_lock(app: &App, attempt: &Attempt, key: &str, old: &Due) {
     let freed = release(app, attempt, key).await;
     if freed == Ok(true) {
@@ -122,10 +125,10 @@ async fn release_rotation_lock(app: &App, attempt: &Attempt, key: &str, old: &Du
     }
 }
 
-/// What asking for grace ends with.
+/// How a rotation with grace ends.
 enum Graced {
     Done(Box<Rotated>),
-    /// Upstream no longer has the old key: nothing was made.
+    /// OpenRouter no longer has the old key. No new key was made.
     OldIsGone,
 }
 
@@ -152,9 +155,9 @@ async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Resu
     made.map(|rotated| Graced::Done(Box::new(rotated)))
 }
 
-/// Leaves the old one half of what is left, by upstream's own word; the siblings of `decision` are as they are then. What it
-/// spends until its limit is lowered is told by that answer, and is not given to its successor. `None` where
-/// upstream no longer has the old one.
+/// Leaves half of the remaining amount to the old secret, once OpenRouter confirms the lower limit, and updates the
+/// siblings in `decision` accordingly. The same answer says what the old secret has spent until then, and that amount
+/// is not given to the successor. It returns `None` if OpenRouter no longer has the old key.
 async fn lower(
     app: &App,
     attempt: &Attempt,
@@ -198,7 +201,7 @@ async fn lower(
             ("budget_spent", Error::NothingToSplit)
         }
         left => {
-            // What it has spent is nobody's in a log.
+            // The amount that the key has spent is personal, so it is not logged.
             let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
             keys::left_to_sweep(app, &facts.old, outcome);
             ("old_unconfirmed", Error::OldUnconfirmed)
@@ -223,7 +226,8 @@ async fn read_spent(
     Ok(absence::judge(app, old, spent, actor).await?)
 }
 
-/// The limit that was lowered for nothing is due to be looked at; should this fail, it is so in a few minutes anyway.
+/// Marks the limit that was lowered in vain as due, so that it is raised again. If this fails, the sweep still looks at
+/// it within a few minutes.
 async fn raise_again(app: &App, old: &Due) {
     let generation = old.public_id.as_str();
     if successors::cap_due(&*app.db, generation, app.now())

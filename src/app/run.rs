@@ -1,4 +1,4 @@
-//! A run of a job, as it is handed on.
+//! A run of a job, as one function hands it to another.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use crate::store::ops::runs::StartedRun;
 pub struct Run {
     pub job: &'static str,
     pub id: PublicId,
-    /// The job's clock: the earlier of the event's time and now.
+    /// The job's clock: the earlier of the event's time and the current time.
     pub now: Timestamp,
     pub begun: StartedRun,
     pub(crate) rows_until: Timestamp,
@@ -20,7 +20,7 @@ pub struct Run {
     pub(crate) leased_at: Cell<Timestamp>,
 }
 
-/// A run that was begun for a request, and works on after its answer.
+/// A run that a request began and that works on after the answer.
 pub struct QueuedRun {
     pub(crate) job: Job,
     pub(crate) run: Run,

@@ -1,4 +1,4 @@
-//! A run of a job: its lease, its report, its clock; and how an admin begins one.
+//! A run of a job: its lease, its clock and its report, and how an admin begins one.
 
 use std::cell::Cell;
 
@@ -16,24 +16,25 @@ use crate::ports::DbError;
 use crate::store::ops::cursors::Cursor;
 use crate::store::ops::runs::{self, Ending};
 
-/// How long a run may be silent before it counts as dead. It renews its lease as it works, at the latest when a third of
-/// it has passed: one that dies, even at its very end, does not cost the next trigger its turn.
+/// A run that is silent for this many seconds counts as dead. A run renews its lease while it works, at the latest when
+/// a third of it has passed. Even a run that dies at its very end therefore does not cost the next trigger its run.
 const LEASE_SECS: i64 = 150;
-/// A run stops taking up new work after this: with a last lease it ends before the next trigger, ten minutes on.
+/// A run begins no new work after this many seconds. Together with a last lease, it ends before the next trigger, ten
+/// minutes later.
 const WORK_SECS: i64 = 420;
-/// The lease of a run that works for seconds only, after the answer to a request.
+/// The lease of a run that works for a few seconds after the answer to a request.
 const SHORT_LEASE_SECS: i64 = 60;
 
-/// A request may work on for thirty seconds after its answer; a run that it began stops well within.
+/// A request may work on for thirty seconds after its answer, so a run that it began stops earlier than that.
 const AFTER_ANSWER_SECS: i64 = 20;
 
 impl Run {
-    /// Takes the lease; `None` while another run has it, or when the database does not answer.
+    /// Takes the lease. It returns `None` while another run has it, or if the database does not answer.
     pub async fn begin(app: &App, job: &'static str, scheduled: Timestamp) -> Option<Self> {
         Self::lease(app, job, scheduled, WORK_SECS, LEASE_SECS).await
     }
 
-    /// The same, with no more than so many seconds to work.
+    /// Does the same with this many seconds to work.
     pub async fn begin_short(app: &App, job: &'static str, work_secs: i64) -> Option<Self> {
         Self::lease(app, job, app.now(), work_secs, SHORT_LEASE_SECS).await
     }
@@ -71,7 +72,7 @@ impl Run {
         }
     }
 
-    /// Says that this run is at work, where it has not for a while. False where another has taken its place.
+    /// Renews the lease if it has not been renewed for a while. It returns false if another run has taken over.
     pub async fn renew(&self, app: &App) -> Result<bool, DbError> {
         let now = app.now();
         if now < self.leased_at.get().plus(self.lease_secs / 3) {
@@ -84,12 +85,12 @@ impl Run {
         Ok(is_ours)
     }
 
-    /// Whether there is time to take up more.
+    /// Answers whether there is time to begin more work.
     pub fn has_time(&self, app: &App) -> bool {
         app.now() < self.works_until
     }
 
-    /// Whether single rows may still take some: half of the run is theirs.
+    /// Answers whether there is time for single rows, which get half of the run.
     pub fn has_time_for_rows(&self, app: &App) -> bool {
         app.now() < self.rows_until
     }
@@ -134,7 +135,7 @@ impl Run {
     }
 }
 
-/// Begins a run for an admin: takes the lease and writes down who asked. The jobs work on it after the answer.
+/// Begins a run for an admin: takes the lease and writes down who asked. The jobs do the work after the answer.
 pub async fn request(
     app: &App,
     session: &Session,
@@ -161,7 +162,7 @@ pub async fn request(
     if job == Job::Reconcile
         && let Err(error) = keep_cursor(app, &run, dry_run).await
     {
-        // Not begun: nobody is to wait for its lease.
+        // The run did not begin, so its lease is given up at once.
         let (failed, nothing) = (Some("storage_unavailable"), serde_json::json!({}));
         run.end(app, Ending::Failed, failed, &nothing, None).await;
         return Err(error.into());
@@ -171,7 +172,7 @@ pub async fn request(
     Ok(id)
 }
 
-/// Writes down what an admin's run is to do: should it die, the next trigger does it.
+/// Writes down what an admin's run should do. If that run dies, the next trigger does it.
 async fn keep_cursor(app: &App, run: &Run, dry_run: bool) -> Result<(), DbError> {
     let text = serde_json::to_string(&Cursor::new(dry_run, run.now));
     runs::keep(&*app.db, &run.id, &text.map_err(|_| DbError::Broken)?).await

@@ -1,15 +1,15 @@
-//! Money: whole nano-dollars inside, plain decimals at every edge, never a float in between.
+//! Money. Inside, an amount is whole nano-dollars; at every edge it is a plain decimal. It is never a float in between.
 
 pub mod budget;
 pub mod spend;
 
 use std::fmt;
 
-/// Nano-USD in one US dollar.
+/// The nano-USD of one US dollar.
 const NANO: i64 = 1_000_000_000;
-/// The grain of an amount sent upstream, in nano-USD: one millionth of a dollar.
+/// Amounts sent to OpenRouter are multiples of one millionth of a dollar, in nano-USD.
 const UPSTREAM_GRAIN: i64 = 1_000;
-/// Amounts stay below 2^53 nano-USD ($9.0 M), which every number on the way holds exactly.
+/// Amounts stay below 2^53 nano-USD ($9.0 M), so every number type on the way holds them exactly.
 const MAX: i64 = 9_000_000 * NANO;
 
 /// An amount in nano-USD, 0 ≤ amount ≤ $9.0 M.
@@ -18,9 +18,9 @@ pub struct NanoUsd(i64);
 
 impl NanoUsd {
     pub const ZERO: Self = Self(0);
-    /// The largest amount: no limit of its own, where there must be one.
+    /// The largest amount. It stands for "no limit of its own" where there must be an amount.
     pub const MAX: Self = Self(MAX);
-    /// The smallest limit that is ever sent upstream: 0 could be read as "no limit".
+    /// The smallest limit that is ever sent to OpenRouter, because 0 could be read as "no limit".
     pub const CENT: Self = Self(10_000_000);
 
     pub const fn from_nano(nano: i64) -> Option<Self> {
@@ -35,7 +35,7 @@ impl NanoUsd {
         self.0
     }
 
-    /// Reads what a person types: digits, at most two after the point, no sign, no exponent.
+    /// Reads an amount that a person types: digits, at most two after the point, no sign and no exponent.
     pub fn parse_typed(text: &str) -> Option<Self> {
         let (whole, cents) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
@@ -51,7 +51,7 @@ impl NanoUsd {
         Self::from_nano(nano)
     }
 
-    /// Reads an amount of the OpenRouter API: a JSON number in USD (upstreams/openrouter, section 1). Rounded to the nano-dollar.
+    /// Reads an amount of the OpenRouter API, a JSON number in USD, and rounds it to the nano-dollar.
     pub fn from_upstream(usd: f64) -> Option<Self> {
         let nano = (usd * NANO as f64).round();
         if !(0.0..=MAX as f64).contains(&nano) {
@@ -61,12 +61,12 @@ impl NanoUsd {
         Self::from_nano(nano as i64)
     }
 
-    /// The JSON number sent upstream, in USD, floored to one millionth.
+    /// The JSON number that is sent to OpenRouter, in USD, rounded down to one millionth.
     pub fn to_upstream(self) -> f64 {
         self.floored().0 as f64 / NANO as f64
     }
 
-    /// This amount floored to what upstream is ever told.
+    /// This amount rounded down to the precision in which limits are sent to OpenRouter.
     #[must_use]
     pub const fn floored(self) -> Self {
         Self((self.0 / UPSTREAM_GRAIN).saturating_mul(UPSTREAM_GRAIN))
@@ -81,7 +81,7 @@ impl NanoUsd {
         }
     }
 
-    /// The sum, stopping at the largest amount.
+    /// The sum, or the largest amount if the sum is larger.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         let sum = self.0.saturating_add(other.0);
@@ -101,12 +101,12 @@ impl NanoUsd {
     }
 }
 
-/// Hundredths of a percent, as a person types them.
+/// Writes hundredths of a percent as a person types them.
 pub fn percent(points: i64) -> String {
     format!("{}.{:02}", points / 100, points % 100)
 }
 
-/// The wire form: plain decimal USD with two to nine places and no exponent.
+/// Writes the amount as a plain decimal in USD, with two to nine decimals and no exponent.
 impl fmt::Display for NanoUsd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fraction = format!("{:09}", self.0 % NANO);
@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        // Ten times the highest limit; beyond $4 M a double no longer holds every nano-dollar.
+        // The range is ten times the highest limit. Beyond $4 M, a double no longer holds every nano-dollar.
         fn what_is_sent_upstream_reads_back_as_the_floored_amount(nano in 0i64..100_000_000_000_000) {
             let amount = NanoUsd::from_nano(nano).unwrap();
             prop_assert_eq!(NanoUsd::from_upstream(amount.to_upstream()).unwrap(), amount.floored());

@@ -1,12 +1,12 @@
-//! Which jobs there are, and the codes of their runs that others than the jobs read.
+//! The jobs, and the codes of their runs that are also read elsewhere.
 
-/// Codes of a run that OpenRouter gave no answer to work with.
+/// The codes of a run in which OpenRouter refused the credential, or did not answer.
 pub const CREDENTIAL_REFUSED: &str = "credential_refused";
 pub const UNAVAILABLE: &str = "openrouter_unavailable";
 /// The code of a run that saw only the first page of a list.
 pub const LIST_REPEATS: &str = "list_repeats";
 
-/// A job that runs by itself, and once more where an admin asks for it.
+/// A job that runs by itself, and also when an admin asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
     Sweep,

@@ -1,4 +1,4 @@
-//! Why a run ends before its work does, and what every job does in its run that may end it so.
+//! The reasons why a run ends before its work is done, and the steps of every job that can end a run so.
 
 use crate::app::context::App;
 use crate::app::run::Run;
@@ -10,31 +10,31 @@ use crate::store::ops::cursors::Position;
 use crate::store::ops::runs::Ending;
 use crate::upstream::openrouter::UpstreamRefusal;
 
-/// Why a run ends before its work does.
+/// The reason why a run ends before its work is done.
 pub enum Halt {
-    /// The management key is refused: nothing more can be done with it.
+    /// OpenRouter refuses the management key, so the run can do nothing more.
     Credential,
     Busy,
     Upstream,
-    /// A list shows its first page again and again: what lies behind it was not seen.
+    /// A list shows its first page again and again, so the rest of it was not seen.
     ListRepeats,
     Storage(DbError),
-    /// It was silent for so long that it counted as dead, and another run has begun.
+    /// The run was silent for so long that it counted as dead, and another run has begun.
     LeaseLost,
-    /// More is left than one run takes.
+    /// More work is left than one run can do.
     Budget(Option<Position>),
-    /// Too much at once that should hardly ever be.
+    /// More strange keys than could be plausible were found at once, so none of them is touched.
     Brake,
     /// The database belongs to another deployment.
     ForeignInstance,
-    /// The credential is another account's.
+    /// The management key belongs to another OpenRouter account.
     ForeignAccount,
-    /// The database is behind what it was.
+    /// The database is older than it was, so it was restored.
     Restored,
 }
 
 impl Halt {
-    /// How a run ends that ends so, and why.
+    /// The ending and the code of a run that ends for this reason.
     pub const fn ends(&self) -> (Ending, Option<&'static str>) {
         match self {
             Self::Budget(_) => (Ending::Partial, None),
@@ -68,7 +68,7 @@ impl From<DbError> for Halt {
     }
 }
 
-/// Says that this run is at work. It halts where another has taken its place.
+/// Renews the lease of this run. The run halts if another run has taken over.
 pub async fn renew(app: &App, run: &Run) -> Result<(), Halt> {
     if run.renew(app).await? {
         Ok(())
@@ -77,7 +77,7 @@ pub async fn renew(app: &App, run: &Run) -> Result<(), Halt> {
     }
 }
 
-/// A fresh change id, or the run's failure.
+/// Makes a fresh change id.
 pub fn change(app: &App) -> Result<PublicId, DbError> {
     random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)
 }

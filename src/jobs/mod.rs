@@ -1,5 +1,5 @@
-//! Scheduled jobs, and which Cron Trigger starts which. A job's clock is the earlier of its event's time and now:
-//! a run can be replayed for a past moment, and never acts early.
+//! The scheduled jobs, and which Cron Trigger starts which. The clock of a job is the earlier of its event's time and
+//! the current time. A run can therefore be replayed for a past moment, and it never acts early.
 
 mod halt;
 pub mod reconcile;
@@ -12,15 +12,15 @@ use crate::app::run::QueuedRun;
 use crate::domain::run::Job;
 use crate::domain::time::Timestamp;
 
-/// Every ten minutes (wrangler.toml).
+/// The trigger that fires every ten minutes, as in wrangler.toml.
 pub const EVERY_TEN_MINUTES: &str = "*/10 * * * *";
-/// Every night.
+/// The trigger that fires every night.
 pub const EVERY_NIGHT: &str = "0 3 * * *";
 
-/// Runs the jobs of a Cron Trigger, one after the other. A trigger that nothing is registered for does nothing yet.
+/// Runs the jobs of a Cron Trigger, one after the other. A trigger that no job belongs to does nothing.
 pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
     if app.config.management_key.is_none() {
-        // There is nothing that any of them could ask for or see to.
+        // Without a management key, no job can read or change anything.
         let why = serde_json::json!({ "cron": cron, "why": "no_management_key" });
         return app.note("warn", "run_skipped", why);
     }

@@ -1,13 +1,16 @@
-//! Every night: all keys of the account against all rows, by name and by hash, disabled and expired ones included.
+//! Compares, every night, all keys of the account with all rows, by name and by hash. Disabled and expired keys are
+//! included.
 //!
-//! 1. Make sure of the database and the account, as the sweep does.
-//! 2. Walk every workspace: the account's, and those on rows. Each key is looked up by its hash, and judged by its name.
-//! 3. Ask for recorded keys that no walk has seen, one by one: only upstream's own "not there" makes one missing.
-//! 4. Forget differences that are gone, and rows of the audit that are older than they are retained.
+//! 1. Check the database and the account, as the sweep does.
+//! 2. Walk every workspace: those of the account, and those named in rows. Each key is looked up by its hash and judged
+//!    by its name.
+//! 3. Ask OpenRouter, one by one, about recorded keys that no walk has seen. A key counts as missing only if OpenRouter
+//!    says that it does not exist.
+//! 4. Delete recorded differences that no longer exist, and audit rows that are older than their retention.
 //!
-//! A key that somebody else enabled, or gave a higher limit, is mended by having what is wanted sent again: a switch by
-//! what drives holds, a limit by what drives caps. One that somebody else disabled or lowered stays so (`upstream_changes`).
-//! A run that does not finish goes on with the next ten-minute trigger, from where it was.
+//! If someone outside keycap enabled a key or raised its limit, the wanted state is sent again by the code that sends
+//! switches and limits. If they disabled the key or lowered its limit, it stays so (see `upstream_changes`). A run that
+//! does not finish is continued by the next ten-minute trigger.
 
 pub(crate) mod compare;
 
@@ -31,18 +34,18 @@ use crate::upstream::openrouter::workspaces;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
 const JOB: &str = Job::Reconcile.name();
-/// Pages of 100 keys that one run asks for.
+/// The number of pages, of 100 keys each, that one run asks for.
 const PAGE_BUDGET: usize = 400;
-/// Pages that are walked before what they list is looked up, and the place is written down.
+/// The number of pages that are read before their keys are looked up and the position is written down.
 const SLICE: usize = 10;
-/// Rows that are read at a time, to be asked for.
+/// The number of rows that are read at a time in order to ask about their keys.
 const ROWS: i64 = 500;
-/// Workspaces that one run walks.
+/// The number of workspaces that one run walks.
 const WORKSPACES: i64 = 1_000;
-/// A walk that began this long ago, in seconds, has seen another account than there is now.
+/// A walk that began this many seconds ago is too old to be continued, because the account has changed since.
 const STALE_SECS: i64 = 86_400;
 
-/// The night's run: goes on with an unfinished one, or begins anew.
+/// Does the nightly run: it continues an unfinished run, or begins a new one.
 pub async fn run(app: &App, scheduled: Timestamp) {
     if let Some(run) = Run::begin(app, JOB, scheduled).await {
         let cursor = unfinished(&run).unwrap_or_else(|| Cursor::new(false, run.now));
@@ -50,13 +53,13 @@ pub async fn run(app: &App, scheduled: Timestamp) {
     }
 }
 
-/// An admin's run, from its beginning.
+/// Does an admin's run, from its beginning.
 pub async fn begin(app: &App, run: Run, dry_run: bool) {
     let cursor = Cursor::new(dry_run, run.now);
     work(app, run, cursor).await;
 }
 
-/// Goes on with a run that did not finish, if there is one.
+/// Continues a run that did not finish, if there is one.
 pub async fn go_on(app: &App, scheduled: Timestamp) {
     match runs::is_unfinished(&*app.db, JOB, app.now()).await {
         Ok(false) => {}
@@ -69,14 +72,15 @@ pub async fn go_on(app: &App, scheduled: Timestamp) {
     }
 }
 
-/// Where to go on. What cannot be read may have been one that only looks: then this one does.
+/// The position to continue from. If it cannot be read, it may have been that of a dry run, so this run is a dry run
+/// too.
 fn unfinished(run: &Run) -> Option<Cursor> {
     let cursor = crate::ports::json::read(run.begun.cursor.as_deref()?.as_bytes());
     let cursor = cursor.unwrap_or_else(|| Cursor::new(true, run.now));
     (cursor.began() > run.now.plus(-STALE_SECS)).then_some(cursor)
 }
 
-/// One run, as far as it gets.
+/// Does one run, as far as it gets.
 async fn work(app: &App, run: Run, mut cursor: Cursor) {
     let result = match watch::is_ours(app, &run) {
         Ok(false) => Ok(()),
@@ -115,7 +119,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
         return Ok(());
     }
     ask_for_unseen(app, run, cursor).await?;
-    // Where something was left out, what was not seen may still be so.
+    // If anything was left out, a difference that was not seen may still exist.
     let ReconcileCounts {
         unchecked,
         errors,
@@ -139,7 +143,7 @@ async fn keep(app: &App, run: &Run, cursor: &Cursor) -> Result<(), Halt> {
     Ok(runs::keep(&*app.db, &run.id, &text).await?)
 }
 
-/// The workspace to go on with; none when all were walked.
+/// The workspace to continue with, or `None` if all were walked.
 async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Halt> {
     if cursor.places.is_none() {
         let workspaces::Listing {
@@ -165,7 +169,7 @@ async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Ha
         .and_then(|places| places.last().cloned()))
 }
 
-/// Some pages of one workspace, and what they list. How many.
+/// Walks some pages of one workspace and compares their keys. It returns the number of pages.
 async fn walk_slice(
     app: &App,
     run: &Run,
@@ -178,7 +182,7 @@ async fn walk_slice(
         .filter(|at| at.workspace_id.as_ref() == Some(&place));
     let start = start.unwrap_or_else(|| Position::start(Some(place.clone()), run.now));
     let bounds = Bounds {
-        // Everybody's: a key of ours may have another name by now.
+        // All keys are listed, because a key of ours may have another name by now.
         marker: "",
         back_to: None,
         budget: SLICE,
@@ -194,7 +198,7 @@ async fn walk_slice(
     cursor.counts.pages = cursor.counts.pages.saturating_add(walked.pages);
     match walked.end {
         End::Paused(at) if at == start && walked.pages > 0 => {
-            // A page that does not answer; with the next run perhaps.
+            // This page did not answer; it may answer in the next run.
             cursor.position = Some(at);
             return Err(Halt::Upstream);
         }
@@ -202,7 +206,7 @@ async fn walk_slice(
             cursor.position = Some(at);
             return Ok(walked.pages);
         }
-        // There is no such workspace, or not any more: its rows are asked for one by one.
+        // The workspace does not exist, or no longer exists. The keys of its rows are asked about one by one.
         End::Empty | End::FarEnough | End::Missing => {}
         End::Refused(refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_))) => {
             return Err(refused.into());
@@ -218,7 +222,7 @@ async fn walk_slice(
     Ok(walked.pages)
 }
 
-/// Recorded keys that no walk has seen: a listing alone makes none missing.
+/// Asks about recorded keys that no walk has seen, because a listing alone does not prove that a key is missing.
 async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt> {
     loop {
         let unseen = rows::unseen(&*app.db, cursor.asked, cursor.began(), run.now, ROWS).await?;
@@ -241,7 +245,7 @@ async fn ask_for(app: &App, run: &Run, unseen: &Unseen, cursor: &mut Cursor) -> 
     let due = &unseen.due;
     let hash = due.upstream_hash.as_deref().unwrap_or_default();
     match openrouter::read_listed(&app.upstream(), hash).await {
-        // Its list did not show it; it is compared all the same.
+        // The list did not show this key, but it exists, so it is compared as well.
         UpstreamReply::Is(key) => compare::compare(app, run, &[&key], cursor).await,
         UpstreamReply::Missing if absence::is_gone(app, due.workspace_id.as_deref()).await? => {
             compare::missing(app, run, hash, cursor).await

@@ -1,21 +1,24 @@
-//! The sweep: every ten minutes it finishes what a crash, a pause or a lost answer left, on evidence only.
+//! The sweep. Every ten minutes it finishes what a crash, a pause or a lost answer left unfinished, and it acts only on
+//! evidence.
 //!
-//! 1. Stop if the database is behind what it was: then only what has a hold, or is `revoking`, is switched off. Free seats
-//!    of ended keys whose window is over. Fence
-//!    mints that nobody waits for any more, let go of keys whose rotation died, end graces that are over, and list what
-//!    is due (`generations::take_up`). Stop if the credential is another account's.
-//! 2. Switch off upstream what has a hold; what somebody else has disabled before that is held on account of it.
-//! 3. Remove what is `revoking`; confirm it, or try again later; after six failures it is `stuck`. While
-//!    its secret may still work it is tried in every run, else daily.
-//! 4. Close what has expired, with what it spent.
-//! 5. Switch on again what has no hold any more.
-//! 6. Look again at what is off for good or expired, and delete it when its figures are settled. Then bring the limits
-//!    upstream that are to be computed anew, and once more what holds make of that.
-//! 7. Walk the upstream's keys, newest first; delete strays of ours, quarantine markers without a row.
-//! 8. Free doubtful mints that a clean walk, begun late enough, has not seen.
-//! 9. Tidy, and write the run down.
+//! 1. Stop if the database was restored; then only keys that have a hold, or are `revoking`, are disabled. Free the
+//!    seats of ended keys whose window is over. Fence mints that nobody waits for, release the locks of rotations that
+//!    died, end grace periods that are over, and list what is due (see `generations::take_up`). Stop if the credential
+//!    belongs to another account.
+//! 2. Disable, at OpenRouter, every key that has a hold. A key that someone outside keycap disabled before that also
+//!    gets the hold `upstream`.
+//! 3. Remove every key that is `revoking`, and confirm it or try again later. After six failures it is `stuck`. While
+//!    its secret may still work it is tried in every run, otherwise daily.
+//! 4. Close the keys that have expired, with what they spent.
+//! 5. Enable every key that has no hold any more.
+//! 6. Read again the keys that are disabled for good or expired, and delete each one when its figures are settled. Then
+//!    send the limits that have to be computed again, and the switches that follow from them.
+//! 7. Walk OpenRouter's list of keys, newest first. Delete strays of ours, and disable keys that carry our marker and
+//!    have no row.
+//! 8. Close mints of unknown outcome whose key a complete walk, begun late enough, has not seen.
+//! 9. Delete old rows, and write the run down.
 //!
-//! A row that cannot be settled is postponed and counted; it never holds up the others.
+//! A row that cannot be settled is postponed and counted. It never holds up the other rows.
 
 pub(crate) mod counts;
 pub(crate) mod due;
@@ -42,17 +45,17 @@ use crate::store::ops::runs::Ending;
 use crate::store::ops::tidy::tidy;
 use crate::upstream::openrouter::UpstreamRefusal;
 
-/// Pages of 100 keys that one run asks for: at 100,000 keys a whole walk takes three runs.
+/// The number of pages, of 100 keys each, that one run asks for. At 100,000 keys, a whole walk takes three runs.
 const PAGE_BUDGET: usize = 400;
 
-/// Runs one sweep, unless another one has the lease.
+/// Runs one sweep, unless another run has the lease.
 pub async fn run(app: &App, scheduled: Timestamp) {
     if let Some(run) = Run::begin(app, JOB, scheduled).await {
         work(app, run).await;
     }
 }
 
-/// One sweep, as far as it gets.
+/// Does one sweep, as far as it gets.
 pub async fn work(app: &App, run: Run) {
     let mut counts = SweepCounts {
         back_off_left: run.begun.back_off_left,
@@ -64,7 +67,8 @@ pub async fn work(app: &App, run: Run) {
         Err(halt) => Err(halt),
     };
     let (ending, code) = match &result {
-        // A stray that could not be deleted must be seen again: only a run without errors moves the look-back on.
+        // A stray that could not be deleted must be seen again, so only a run without errors moves the look-back
+        // forward.
         Ok(()) if counts.errors > 0 => (Ending::Partial, Some("errors")),
         Ok(()) => (Ending::Done, None),
         Err(halt) => halt.ends(),
@@ -76,7 +80,7 @@ pub async fn work(app: &App, run: Run) {
     run.end(app, ending, code, &counts, cursor).await;
 }
 
-/// Sweeps, if the database is the one it was, and remembers how it is afterwards.
+/// Sweeps if the database was not restored, and remembers its state afterwards.
 async fn watched(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Halt> {
     let watch = match watch::begin(app, run).await {
         Err(Halt::Restored) => {
@@ -94,7 +98,7 @@ async fn watched(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), H
     swept
 }
 
-/// Switches off what has a hold and what is to be removed, and nothing else.
+/// Disables keys that have a hold and keys that are to be removed, and does nothing else.
 async fn disable_only(
     app: &App,
     run: &Run,
@@ -125,12 +129,12 @@ async fn sweep(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Hal
     counts.graces_ended = work.graces_ended;
     if let Err(halt) = watch::our_account(app, run).await {
         if matches!(halt, Halt::Upstream) {
-            // Nothing may be concluded, but what must be off is told to be in every run.
+            // Nothing may be concluded, but keys that must be disabled are disabled in every run.
             disable_only(app, run, std::mem::take(&mut work.revokes), counts).await?;
         }
         return Err(halt);
     }
-    // Rows have their half of the time, so that a walk always has the other.
+    // The rows get half of the time, so that a walk always has the other half.
     let places = std::mem::take(&mut work.places);
     let all = rows(app, run, ORDER, work, true, counts).await?;
     walk_all(app, run, places, counts).await?;
@@ -138,20 +142,20 @@ async fn sweep(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Hal
     if all { Ok(()) } else { Err(Halt::Budget(None)) }
 }
 
-/// A kind of turn that a row may have.
+/// A kind of work that is done with a row.
 #[derive(Clone, Copy)]
 enum Step {
     Switch(Switch),
     Revoke,
-    /// Off, and nothing concluded from it.
+    /// The key is disabled, and nothing is concluded from the answer.
     Silence,
     Expire,
     Erase,
     Cap,
 }
 
-/// What is to be off comes first; caps are computed from what expired, or was kept for its figures; and what a cap
-/// has held, or let go, is the last.
+/// The order of the steps. Keys that must be disabled come first. Caps are computed from the keys that expired or were
+/// retained before. The last steps send the switches that follow from the new caps.
 const ORDER: &[Step] = &[
     Step::Switch(Switch::Off),
     Step::Revoke,
@@ -164,7 +168,8 @@ const ORDER: &[Step] = &[
 ];
 const FIRST: usize = 6;
 
-/// What is due of each kind; nothing is concluded from a look unless `looks`. False when not everything had its turn; the next run goes on.
+/// Does the work that is due, step by step. Nothing is concluded from a reading unless `looks` is true. It returns
+/// false if the time ran out; the next run continues.
 async fn rows(
     app: &App,
     run: &Run,
@@ -210,7 +215,7 @@ async fn rows(
     Ok(true)
 }
 
-/// Walks every place where keys of ours may be, in turn: from where the last run stopped.
+/// Walks every workspace where keys of ours may be, beginning where the last run stopped.
 async fn walk_all(
     app: &App,
     run: &Run,
@@ -236,7 +241,8 @@ async fn walk_all(
         }
         match walk_place(app, run, &place, position, left, counts).await? {
             End::Empty | End::FarEnough => {}
-            // Our account, but no such workspace: a plan's setting is mistyped, and there are no keys to look for.
+            // The account is ours but has no such workspace: a plan's setting is mistyped, and there are no keys to
+            // look for.
             End::Missing if !place.unsettled => {
                 app.note("warn", "no_such_workspace", serde_json::json!({}));
             }
@@ -266,7 +272,7 @@ async fn walk_place(
     let marker = marker(&run.begun.instance);
     let bounds = Bounds {
         marker: &marker,
-        // Concluding that something is absent takes the whole list.
+        // Only the whole list can show that a key is absent.
         back_to: (!place.unsettled).then(|| walk::look_back(run)),
         budget,
     };

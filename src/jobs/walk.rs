@@ -1,6 +1,6 @@
-//! A walk over the upstream's keys of one workspace, newest first, in pages that overlap: a delete during the walk
-//! cannot hide a row, because each page must share one with the page before. A walk that reached an empty page
-//! may be concluded from; any other only acts on what it saw.
+//! Walks the keys of one workspace at OpenRouter, newest first, in pages that overlap. A key that is deleted during the
+//! walk cannot hide another one, because each page must share a key with the page before it. Only a walk that reached
+//! an empty page shows that a key is absent; every other walk only acts on what it saw.
 
 use std::collections::HashSet;
 
@@ -15,16 +15,16 @@ use crate::store::keys::due::Place;
 use crate::store::ops::cursors::Position;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
-/// A sweep looks this much further back than the last clean one began, in seconds.
+/// A sweep looks this many seconds further back than the beginning of the last run without errors.
 const LOOK_BACK_SECS: i64 = 3_600;
-/// Rows that two neighbouring pages share when nothing moves.
+/// The number of keys that two neighbouring pages share if the list does not change.
 const OVERLAP: usize = 10;
-/// A walk whose pages do not meet begins anew, this often.
+/// A walk whose pages do not overlap begins again, at most this many times.
 const RESTARTS: u32 = 3;
 
 /// What a walk found, and how far it came.
 pub struct Walked {
-    /// Keys whose name begins with the marker, each once.
+    /// The keys whose name begins with the marker, each of them once.
     pub ours: Vec<Listed>,
     pub pages: usize,
     pub end: End,
@@ -32,28 +32,28 @@ pub struct Walked {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// An empty page: what was not seen is not there.
+    /// The walk reached an empty page, so a key that was not seen does not exist.
     Empty,
-    /// Far enough back in time for what this walk was for.
+    /// The walk went back in time as far as its purpose needs.
     FarEnough,
-    /// No budget left; the next run goes on from here.
+    /// The budget is used up, and the next run continues from here.
     Paused(Position),
-    /// The same page twice in a row: an upstream that does not heed the offset shows no more than its first page.
+    /// The same page came twice in a row, so OpenRouter ignores the offset and shows only its first page.
     Repeats,
-    /// Pages that do not meet, or an upstream that does not answer at all.
+    /// The pages did not overlap, or OpenRouter did not answer at all.
     Broken,
-    /// There is no such workspace.
+    /// The workspace does not exist.
     Missing,
-    /// An upstream that says no.
+    /// OpenRouter refused to list the keys.
     Refused(UpstreamRefusal),
 }
 
 /// How far a walk goes.
 pub struct Bounds<'a> {
     pub marker: &'a str,
-    /// Rows older than this need not be looked at; `None` walks to an empty page.
+    /// Keys older than this need not be read. If it is `None`, the walk goes on to an empty page.
     pub back_to: Option<Timestamp>,
-    /// Pages this walk may ask for.
+    /// The number of pages that this walk may ask for.
     pub budget: usize,
 }
 
@@ -87,7 +87,7 @@ pub async fn walk(
         walked.pages = walked.pages.saturating_add(1);
         let page = match page {
             UpstreamReply::Is(page) => page,
-            // One bad page does not cost the pages before it: the next run goes on from here.
+            // One bad page does not lose the pages before it: the next run continues from here.
             _ if walked.pages > 1 || position.offset > 0 => break,
             UpstreamReply::Refused(refused) => {
                 walked.end = End::Refused(refused);
@@ -135,19 +135,19 @@ pub async fn walk(
     (position, walked)
 }
 
-/// Whether a page shares a row with the one before it, which an empty one does not: the list has become shorter.
-/// After a page no longer than the overlap there is none to share.
+/// Answers whether a page shares a key with the page before it. An empty page does not, so the list has become shorter.
+/// If the page before it was no longer than the overlap, there is no key to share.
 fn meets(position: &Position, page: &[Listed]) -> bool {
     position.tail.is_empty() || page.iter().any(|key| position.tail.contains(&key.hash))
 }
 
-/// Tells one page from another.
+/// Identifies a page.
 fn digest(page: &[Listed]) -> String {
     let hashes: Vec<&str> = page.iter().map(|key| key.hash.as_str()).collect();
     sha256_hex(hashes.join(" ").as_bytes())
 }
 
-/// On by a page less its overlap, however long upstream's pages are.
+/// Moves on by one page less the overlap, however long OpenRouter's pages are.
 fn advance(position: &mut Position, page: &[Listed]) {
     let step = match page.len().saturating_sub(OVERLAP) {
         0 => page.len(),
@@ -158,7 +158,7 @@ fn advance(position: &mut Position, page: &[Listed]) {
     position.tail = tail.collect();
 }
 
-/// Whether a whole page lies before the bound. A row whose time cannot be read is never old.
+/// Answers whether all keys of a page are older than the bound. A key whose time cannot be read is never old.
 fn is_before(page: &[Listed], bound: Option<Timestamp>) -> bool {
     bound.is_some_and(|bound| {
         page.iter()
@@ -166,7 +166,8 @@ fn is_before(page: &[Listed], bound: Option<Timestamp>) -> bool {
     })
 }
 
-/// The account's default workspace goes by two names, none and its own id: one walk of it is enough.
+/// Merges the two names of the account's default workspace, which are `None` and its own id, so that it is walked only
+/// once.
 pub fn merged(places: Vec<Place>, run: &Run) -> Vec<Place> {
     let home = &run.begun.home_workspace_id;
     let mut merged: Vec<Place> = Vec::new();

@@ -1,8 +1,8 @@
-//! What a job makes sure of before it does anything that could not be undone: that the database is the one it was,
-//! and that the account is ours.
+//! What a job checks before it does anything that could not be undone: that the database was not restored, and that the
+//! account is ours.
 //!
-//! The end of the audit is kept in KV, where restoring the database does not reach. KV may be late: an older mark is
-//! still a row of ours, so it raises no alarm. It may be empty or down: nothing is concluded then.
+//! The end of the audit is stored in KV, which a restore of the database does not reach. KV may be late: an older mark
+//! is still a row of our audit, so it raises no alarm. KV may be empty or may not answer: nothing is concluded then.
 
 use serde::Serialize;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::upstream::openrouter::UpstreamReply;
 use crate::upstream::openrouter::workspaces;
 
 from_json! {
-    /// The end of the audit, as it was.
+    /// The end of the audit when the mark was written.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     struct Mark {
         /// When an admin had last accepted a restored database.
@@ -27,20 +27,22 @@ from_json! {
 }
 
 impl Mark {
-    /// Whether a database whose audit ends so is behind this: it lacks the row, or has another one in its place.
+    /// Answers whether a database whose audit ends like this is older than the mark: the row of the mark is absent, or
+    /// another row has its id.
     fn is_lost(&self, head: &Head) -> bool {
         let other_row = head.then.as_deref() != Some(self.change_id.as_str());
         self.since > head.since || (self.since == head.since && other_row)
     }
 }
 
-/// What KV had when a run began, to be replaced at its end.
+/// What KV contained when a run began. It is replaced at the end of the run.
 pub struct Watch {
     name: String,
     mark: Option<Mark>,
 }
 
-/// Whether the database is this deployment's. `false` while it is nobody's: nothing of ours is anywhere then.
+/// Answers whether the database is this deployment's. It answers false while the database belongs to no deployment yet;
+/// then there is nothing to do.
 pub fn is_ours(app: &App, run: &Run) -> Result<bool, Halt> {
     match run.begun.public_origin.as_deref() {
         None => Ok(false),
@@ -49,7 +51,8 @@ pub fn is_ours(app: &App, run: &Run) -> Result<bool, Halt> {
     }
 }
 
-/// Compares the database with what KV remembers of it. `None` where KV does not answer: what it has is left alone then.
+/// Compares the database with what KV remembers of it. It returns `None` if KV does not answer; then KV is not written
+/// either.
 pub async fn begin(app: &App, run: &Run) -> Result<Option<Watch>, Halt> {
     if run.begun.restored {
         return Err(Halt::Restored);
@@ -75,7 +78,7 @@ pub async fn begin(app: &App, run: &Run) -> Result<Option<Watch>, Halt> {
     Ok(Some(Watch { name, mark }))
 }
 
-/// Remembers where the audit ends now, unless the database has become another one meanwhile.
+/// Remembers where the audit ends now, unless the database was restored in the meantime.
 pub async fn end(app: &App, watch: &Watch) -> Result<(), DbError> {
     let before = watch.mark.as_ref();
     let head = alarms::head(&*app.db, before.map(|mark| mark.id)).await?;
@@ -97,7 +100,7 @@ pub async fn end(app: &App, watch: &Watch) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Nothing is concluded from the answers of an account that lacks a workspace in which we have minted.
+/// Checks that the account has a workspace in which we have made keys. Otherwise nothing is concluded from its answers.
 pub async fn our_account(app: &App, run: &Run) -> Result<(), Halt> {
     let Some(known) = run.begun.known_workspace_id.as_deref() else {
         return Ok(());

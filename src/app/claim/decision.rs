@@ -1,4 +1,5 @@
-//! What the reservation's answer means: the share of the window that the key gets, or the gate that refused.
+//! Decides what the answer to the reservation means: the limit that the key gets in this window, or the gate that
+//! refused.
 
 use crate::app::context::App;
 use crate::app::error::Error;
@@ -13,25 +14,25 @@ use crate::store::keys::attempt::Attempt;
 use crate::store::keys::cards::Card;
 use crate::store::keys::claims::ClaimDecision;
 
-/// What a claim ends with.
+/// How a claim ends.
 pub enum Claimed {
-    /// A fresh key, and the only time its secret is seen.
+    /// A new key. This is the only time that its secret leaves.
     New { card: Card, secret: Secret },
-    /// There is one already.
+    /// The member already has a key.
     Existing(Card),
 }
 
-/// What a fresh key gets of its window.
+/// The limit that a new key gets in its current window.
 pub struct MintLimit {
     pub limit: NanoUsd,
-    /// Less than a cent is left: it is made, and off until the window ends.
+    /// Less than one cent is left. The key is made, but stays disabled until the window ends.
     pub exhausted: bool,
-    /// When there may be more for it, or a raise is over.
+    /// When the limit must be computed again, because there may be more to spend or a raise ends.
     pub due: Option<Timestamp>,
 }
 
 impl MintLimit {
-    /// What may be spent of it in this window.
+    /// The amount that the key may spend in this window.
     pub const fn now(&self) -> NanoUsd {
         if self.exhausted {
             NanoUsd::ZERO
@@ -40,12 +41,12 @@ impl MintLimit {
         }
     }
 
-    /// Nothing is left, and no window will bring more: it is paid for.
+    /// Answers whether nothing is left and no later window will bring more, because the plan is prepaid.
     pub fn is_never(&self, grants: &Grants) -> bool {
         self.exhausted && grants.limit_reset == LimitReset::None
     }
 
-    /// Where nothing is left, before when a key does not work.
+    /// If nothing is left in this window, the moment before which the key does not work.
     pub fn begins(&self, grants: &Grants, now: Timestamp) -> Option<Timestamp> {
         let due = self
             .due
@@ -57,7 +58,7 @@ impl MintLimit {
 pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> MintLimit {
     let allowed = grants.allowance();
     let cap = budget::share(allowed, siblings, now);
-    // There is more once it is sure that the window has begun: the next sweep asks for evidence.
+    // There is more to spend once it is certain that the window has begun. The next sweep looks for evidence of that.
     let waits = cap < budget::cap(allowed, siblings, now);
     let cap = cap.floored();
     let less = cap < allowed.key;
@@ -73,7 +74,7 @@ pub fn share(grants: &Grants, siblings: &[Sibling], now: Timestamp) -> MintLimit
     }
 }
 
-/// What there is for a key and the sibling beside it, which is not counted here.
+/// The amount for a key together with one of its siblings: the siblings that `of` selects are not counted.
 pub fn share_but(decision: &ClaimDecision, of: fn(&Sibling) -> bool, now: Timestamp) -> NanoUsd {
     let others = decision.siblings.iter().filter(|sibling| !of(sibling));
     let others: Vec<Sibling> = others.copied().collect();
@@ -89,7 +90,7 @@ pub fn spec(decision: &ClaimDecision, share: &MintLimit) -> Option<MintSpec> {
         decision.expires_at?,
         decision.plan.workspace_id.clone(),
     )?;
-    // Only a plan without a workspace of its own mints at home.
+    // Only a plan without a workspace of its own makes its keys in the account's default workspace.
     Some(spec.at_home(decision.home_workspace_id.clone()))
 }
 
@@ -114,7 +115,7 @@ pub fn not_reserved(
     }
 }
 
-/// A gate's refusal as the answer it becomes.
+/// Turns the refusal of a gate into the error that answers the request.
 pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
     match refusal {
         Refusal::SessionEnded => Error::SignInRequired,
@@ -145,7 +146,7 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
     }
 }
 
-/// Upstream has asked for patience until then.
+/// The error that says that OpenRouter asked us to slow down until this moment.
 pub fn busy_until(until: Timestamp, now: Timestamp) -> Error {
     Error::OpenRouterBusy {
         retry_after_secs: u32::try_from(until.since(now)).unwrap_or(1).max(1),

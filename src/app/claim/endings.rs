@@ -1,4 +1,4 @@
-//! How a mint ends that made nothing, or perhaps something.
+//! How a mint ends if it made nothing, or if it is unknown whether it made a key.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::store::keys::attempt::Attempt;
 use crate::store::keys::mints;
 
-/// `minting → void`: nothing was made, the seat is free.
+/// Moves the generation from `minting` to `void`. Nothing was made, so its seat is free again.
 pub async fn refuse(
     app: &App,
     attempt: &Attempt,
@@ -23,7 +23,8 @@ pub async fn refuse(
     Ok(())
 }
 
-/// `minting → verifying`. Should even that not be written, the row stays `minting` and the sweep fences it.
+/// Moves the generation from `minting` to `verifying`. If even that cannot be written, the row stays `minting` and the
+/// sweep fences it.
 pub(crate) async fn doubt(app: &App, attempt: &Attempt) -> Error {
     let generation = attempt.generation.as_str();
     app.note("warn", "mint_unknown", json!({ "generation": generation }));

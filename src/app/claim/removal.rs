@@ -1,4 +1,4 @@
-//! A key that was made and is not delivered is deleted; what fails here, the sweep repeats.
+//! Deletes a key that was made and is not delivered. The sweep repeats whatever fails here.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::store::keys::generations;
 use crate::store::keys::mints;
 use crate::upstream::openrouter::{self, UpstreamReply};
 
-/// A gate closed between reservation and record: the key is deleted, nothing is delivered.
+/// Deletes the key because a gate closed between the reservation and the record. Nothing is delivered.
 pub(crate) async fn erase(app: &App, attempt: &Attempt, hash: &str, confirm: bool) -> Error {
     let generation = attempt.generation.as_str();
     app.note(
@@ -26,8 +26,9 @@ pub(crate) async fn erase(app: &App, attempt: &Attempt, hash: &str, confirm: boo
     Error::ClaimSuperseded
 }
 
-/// What was made is not what was asked for. Its removal is written down first; without a hash of its own that is
-/// a doubt, and the sweep finds it by name.
+/// Removes a key that differs from the one that was asked for. The removal is written down first. If the answer
+/// contains no hash of this key, the outcome of the mint is treated as unknown, and the sweep finds the key by its
+/// name.
 pub(crate) async fn remove(
     app: &App,
     attempt: &Attempt,
@@ -61,9 +62,10 @@ pub(crate) async fn remove(
     .await;
     match written {
         Ok(true) => delete(app, attempt, hash, true).await,
-        // The row is somebody else's by now, who settles the key too.
+        // Another request or job owns the row now, and it settles the key as well.
         Ok(false) => {}
-        // Not written down, so not touched: the row is still `minting`, and the sweep ends it.
+        // The removal is not written down, so the key is not touched. The row is still `minting`, and the sweep ends
+        // it.
         Err(error) => {
             app.note(
                 "warn",
@@ -75,7 +77,7 @@ pub(crate) async fn remove(
     Error::OpenRouterMismatch
 }
 
-/// Deletes the key just minted; what fails here, the sweep repeats.
+/// Deletes the key that was just made. The sweep repeats whatever fails here.
 async fn delete(app: &App, attempt: &Attempt, hash: &str, confirm: bool) {
     let gone = openrouter::delete_key(&app.upstream(), hash).await == UpstreamReply::Is(());
     let change = random::public_id(&*app.random, IdKind::Change);

@@ -1,4 +1,5 @@
-//! What a fresh key is held to upstream, before anybody has its secret, and why upstream made none.
+//! The restrictions that a new key gets at OpenRouter before anyone has its secret, and the reason why OpenRouter made
+//! no key.
 
 use serde_json::{Value, json};
 
@@ -10,8 +11,9 @@ use crate::upstream::openrouter::guardrails::{AssignmentChange, AssignmentSearch
 use crate::upstream::openrouter::workspaces;
 use crate::upstream::openrouter::{self, Done, UpstreamReply};
 
-/// Held to its plan's guardrail before anybody can use it; and where there is nothing to spend, off before it is written
-/// down, so that at no moment it is on record as off and is on. The error is the name of what was not confirmed.
+/// Assigns the plan's guardrail before anyone can use the key. If nothing is left to spend, it also disables the key
+/// before the record is written, so that the record never says "disabled" while the key is enabled. The error names
+/// what OpenRouter did not confirm.
 pub async fn restrict(
     app: &App,
     guardrail: Option<&str>,
@@ -29,8 +31,8 @@ pub async fn restrict(
     Ok(())
 }
 
-/// Whether the key has the guardrail now. Where the transport repeated the call, it was no news to the second one: then the
-/// guardrail's own list says.
+/// Answers whether the key has the guardrail now. If the transport repeated the call, OpenRouter reports no change for
+/// the second one; then the guardrail's own list decides.
 async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
     match change(&app.upstream(), AssignmentChange::Assign, guardrail, hash).await {
         UpstreamReply::Is(0) => {
@@ -41,14 +43,15 @@ async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
     }
 }
 
-/// Disables the key; no earlier try to disable it may land after it was enabled.
+/// Disables the key. It answers true only if no earlier attempt to disable it can still take effect after the key was
+/// enabled.
 async fn off(app: &App, hash: &str) -> bool {
     let told = openrouter::switch_key(&app.upstream(), hash, true).await;
     matches!(told, UpstreamReply::Is((Done::Surely, _)))
 }
 
-/// What is asked for is always in order, so a rejection is about what has changed at OpenRouter: the plan's workspace may
-/// have been deleted there.
+/// Finds out why OpenRouter rejected the mint. Our request itself is always valid, so something must have changed at
+/// OpenRouter: the plan's workspace may have been deleted there.
 pub(crate) async fn why_rejected(app: &App, spec: &MintSpec) -> Error {
     let Some(workspace) = spec.workspace_id() else {
         return Error::OpenRouterRefused;

@@ -1,4 +1,4 @@
-//! What the failures of ports are to a request.
+//! Turns the failures of ports and of the store into errors of a request.
 
 use crate::app::error::Error;
 use crate::domain::time::Timestamp;
@@ -6,7 +6,8 @@ use crate::domain::time::period::LimitReset;
 use crate::ports::{DbError, NoRandomness};
 use crate::store::query::StoreError;
 
-/// A store's failure on the request path: lost answers are the world's, the rest is ours.
+/// A failure of the database during a request. A lost answer is the fault of another service, and every other failure
+/// is ours.
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
@@ -35,7 +36,7 @@ impl From<NoRandomness> for Error {
 }
 
 impl Error {
-    /// The day's quota is used up: it begins again with the next UTC day.
+    /// The error for a daily quota that is used up. The quota starts again with the next UTC day.
     pub fn daily_quota(now: Timestamp) -> Self {
         let retry_at = LimitReset::Daily.ends(now);
         Self::DailyQuota { retry_at }

@@ -1,4 +1,4 @@
-//! What a person is told: the words of each problem, and its body.
+//! The words of each problem as a person reads them, and its JSON body.
 
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ impl Error {
         }
     }
 
-    /// What happened, what was not changed, and what to do.
+    /// Says what happened, what was not changed, and what to do.
     fn detail(&self) -> String {
         match self {
             Self::BadRequest { detail } => (*detail).to_owned(),
@@ -175,7 +175,7 @@ impl Error {
             Self::SeatsFull { free_at: None } => {
                 String::from("A seat becomes free when somebody's key ends.")
             }
-            // While these stand, keys may be off as well.
+            // While one of these holds, keys may be disabled as well, so nothing is said about existing keys.
             Self::MintingStopped | Self::DatabaseRestored | Self::ForeignAccount => {
                 String::from("Nothing was changed.")
             }
@@ -276,7 +276,7 @@ impl Error {
     }
 }
 
-/// What to do about a rule that refuses a person.
+/// Says what a person can do about a rule that refuses them.
 const fn appeal(offer: Offer) -> &'static str {
     match offer.standing {
         Some(RequestState::Open) => " Your appeal waits for an administrator.",

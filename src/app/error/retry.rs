@@ -1,10 +1,10 @@
-//! When a refused request may be tried again.
+//! Says when a refused request may be tried again.
 
 use crate::app::error::Error;
 use crate::domain::time::Timestamp;
 
 impl Error {
-    /// Seconds after which trying again makes sense, where it does.
+    /// The seconds after which another try makes sense, or `None` if it makes no sense.
     pub fn retry_after(&self, now: Timestamp) -> Option<i64> {
         match self {
             Self::RateLimited

@@ -1,5 +1,6 @@
-//! What a member's keys have spent, asked now: take the question, ask upstream once for each key, write it down.
-//! The page has been answered from the database before; this only brings it up to date, and is the first to give way.
+//! Reads what a member's keys have spent: it decides which keys to ask about, asks OpenRouter once for each, and writes
+//! the figures down. The page was answered from the database before. This only brings it up to date, so it is the first
+//! work to be dropped.
 
 use serde_json::json;
 
@@ -13,15 +14,15 @@ use crate::ports::Stmt;
 use crate::store::keys::refresh::{self, KeyToRefresh};
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
-/// What asking came to.
+/// The result of a refresh.
 pub struct RefreshResult {
-    /// To be run with what shows it.
+    /// Statements that the caller runs together with those that read what the page shows.
     pub writes: Vec<Stmt>,
-    /// Whether upstream answered; `None` when it was not asked.
+    /// Whether OpenRouter answered. It is `None` if OpenRouter was not asked.
     pub answered: Option<bool>,
 }
 
-/// Asks for those of the member's keys that nobody asked for within the last minute.
+/// Asks OpenRouter about those of the member's keys that nobody asked about within the last minute.
 pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<RefreshResult, Error> {
     let asked = refresh::take(&*app.db, session, now).await?;
     let mut told = RefreshResult {
@@ -56,7 +57,7 @@ async fn ask_one(
                 let of_row = (key.state, key.limit_nano);
                 upstream_changes::notice(app, &key.upstream_hash, of_row, &body.seen(), actor)
                     .await?;
-                // Figures that are no amounts tell nothing; what was known stays.
+                // Figures that are no valid amounts say nothing, so the known figures stay.
                 let spend = body.read_at(now);
                 (
                     true,

@@ -1,4 +1,4 @@
-//! A leak: off at once, whatever else stands, and replaced as soon as that may be.
+//! A leaked key: it is disabled at once, whatever its state is, and replaced as soon as possible.
 
 use crate::app::auth::is_admin;
 use crate::app::claim;
@@ -15,7 +15,7 @@ use crate::store::idempotency::Taking;
 use crate::store::keys::attempt::{Attempt, Rotation};
 use crate::store::keys::rotations::{self, RotationFacts};
 
-/// Puts a leaked key off, whatever else stands, and replaces it where that may be.
+/// Disables a leaked key at once, whatever its state is, and replaces it if that is possible.
 pub async fn report_leak(app: &App, asked: &RotationRequest<'_>) -> Result<Rotated, Error> {
     let rotation = Rotation {
         key: asked.key.to_owned(),
@@ -39,7 +39,7 @@ pub async fn report_leak(app: &App, asked: &RotationRequest<'_>) -> Result<Rotat
         return Err(Error::ClaimSuperseded);
     }
     end_older(app, &attempt, &facts).await;
-    // It is disabled whatever that found; only a successor depends on it.
+    // The old secret is disabled whatever this reading found. Only a successor depends on the reading.
     let looked_at = looked_at(app, &attempt, &facts.old, Look::Brief).await;
     let replaced = match prepare(app, &mut attempt, &rotation, &facts, looked_at).await {
         Ok((decision, (share, spec))) => {
@@ -59,8 +59,9 @@ pub async fn report_leak(app: &App, asked: &RotationRequest<'_>) -> Result<Rotat
     }
 }
 
-/// Reports a secret, or its fingerprint, that an admin has found. The key it belongs to is disabled, unless that secret
-/// no longer works. Answers `None` if no key here has this secret. No new secret is made, not even if the admin owns the key.
+/// Reports a secret, or its fingerprint, that an admin has found. The key that it belongs to is disabled, unless that
+/// secret no longer works. It answers `None` if no key here has this secret. No new secret is made, not even if the
+/// admin owns the key.
 pub async fn report_found(
     app: &App,
     session: Session,
@@ -77,7 +78,7 @@ pub async fn report_found(
         if reported.is_some() {
             return Ok(reported);
         }
-        // Its key or its member has ended since it was looked for.
+        // The key or its member has ended since the first lookup.
         let again = rotations::find(&*app.db, session, secret_sha256).await?;
         found = again.ok_or(Error::Internal)?;
     }
@@ -93,15 +94,16 @@ pub async fn report_found(
     }))
 }
 
-/// Of two in grace the older one has leaked too, and has no successor of its own: it goes at once.
+/// Removes the older of two secrets in a grace period at once, because it has leaked as well and has no successor of
+/// its own.
 async fn end_older(app: &App, attempt: &Attempt, facts: &RotationFacts) {
     if let Some(older) = &facts.older {
         keys::remove(app, attempt.session.member.as_str(), older).await;
     }
 }
 
-/// An admin's word on somebody else's key: off at once, and no secret. `None` where the key has nothing that could be
-/// disabled: it has ended, or is being removed.
+/// Acts on an admin's report about a key of another member: the key is disabled at once, and no new secret is made. It
+/// answers `None` if the key has nothing to disable, because it has ended or is being removed.
 async fn report_as_admin(
     app: &App,
     attempt: &Attempt,
@@ -112,7 +114,7 @@ async fn report_as_admin(
         return Ok(None);
     };
     end_older(app, attempt, &facts).await;
-    // What somebody else did there is written down; it keeps nothing from being disabled.
+    // A change by someone outside keycap is recorded, but it does not stop us from disabling the key.
     if let Err(error) = looked_at(app, attempt, &facts.old, Look::Brief).await {
         keys::left_to_sweep(app, &facts.old, error.code());
     }

@@ -1,4 +1,4 @@
-//! What speaks against replacing a key's secret, as the answer it becomes.
+//! The reasons that stop a replacement of a key's secret, as the errors that answer the request.
 
 use crate::app::claim;
 use crate::app::error::Error;
@@ -7,7 +7,7 @@ use crate::domain::time::period::LimitReset;
 use crate::store::keys::attempt::{Attempt, Rotation};
 use crate::store::keys::rotations::Gates;
 
-/// Why the key is not replaced, in the order in which it would be mended.
+/// Chooses the reason why the key is not replaced. The order is the one in which a caller would have to resolve them.
 pub fn refusal(attempt: &Attempt, rotation: &Rotation, gates: &Gates) -> Error {
     let now = attempt.now;
     if gates.expires_at <= now {

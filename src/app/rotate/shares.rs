@@ -1,4 +1,4 @@
-//! What of a key's money its old secret has and its next one gets.
+//! Divides a key's money between its old secret and its next one.
 
 use crate::app::claim;
 use crate::app::context::App;
@@ -13,7 +13,8 @@ use crate::store::keys::attempt::Attempt;
 use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::keys::rotations::RotationFacts;
 
-/// What the old one's limit becomes; `None` where it cannot be split, as under a limit that counts another window.
+/// The limit that the old secret gets. It is `None` if the limit cannot be split, for example because it counts another
+/// window.
 pub(crate) fn half(
     decision: &mut ClaimDecision,
     facts: &RotationFacts,
@@ -25,7 +26,7 @@ pub(crate) fn half(
         return None;
     }
     let (spent, before) = count_old_as(decision, facts.limit, spent)?;
-    // A limit without a window counts what was spent before it was paid for, too.
+    // A limit without a window also counts what was spent before the owner began to prepay.
     let before = match reset {
         LimitReset::None => before,
         _ => NanoUsd::ZERO,
@@ -35,13 +36,13 @@ pub(crate) fn half(
     split(both, used, facts.limit.minus(before)).map(|to| before.plus(to))
 }
 
-/// The one generation of the key that lives.
+/// Answers whether this is the key's one live generation.
 fn is_old(sibling: &Sibling) -> bool {
     sibling.same_key && sibling.ended_at.is_none()
 }
 
-/// Counts the old one with this limit, and with what it was read to have spent: that never falls below what was known. What
-/// is known then, and what it had spent before its owner prepaid.
+/// Counts the old secret with this limit and with the amount that was just read. The amount never falls below what was
+/// known. It returns the amount that is known then, and what the secret had spent before its owner began to prepay.
 pub(crate) fn count_old_as(
     decision: &mut ClaimDecision,
     cap: NanoUsd,
@@ -56,7 +57,7 @@ pub(crate) fn count_old_as(
     Some((spent, old.before_prepaid))
 }
 
-/// Where nothing is left of what was paid, there is no chance of a mint, and no row is made for one.
+/// Refuses a rotation if no prepaid credit is left. A mint could not succeed, so no row is written for one.
 pub(crate) async fn credit_is_left(
     app: &App,
     attempt: &Attempt,

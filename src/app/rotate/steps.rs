@@ -1,4 +1,4 @@
-//! The steps that every way to a key's next secret takes.
+//! The steps that every replacement of a key's secret has in common.
 
 use crate::app::claim::{self, Claimed, MintLimit};
 use crate::app::context::App;
@@ -24,23 +24,24 @@ use crate::upstream::openrouter::UpstreamReply;
 /// Who asks for the next secret of which key.
 pub struct RotationRequest<'a> {
     pub session: Session,
-    /// As the request names it; anything may stand there.
+    /// The key's id as the request names it. It can be any text.
     pub key: &'a str,
     pub taking: Option<Taking>,
 }
 
-/// What asking ends with.
+/// How a request for the next secret ends.
 pub enum Rotated {
-    /// The only time that the secret is seen.
+    /// The new secret. This is the only time that it leaves.
     New { card: Card, secret: Secret },
-    /// It leaked and is off, or is being disabled, as the card says; its replacement has to wait, for this reason.
+    /// The key leaked. It is disabled, or is being disabled, as the card says. Its replacement has to wait for the
+    /// reason in `why`.
     Waits { card: Card, why: Error },
-    /// An admin has reported it: what follows is its owner's.
+    /// An admin has reported the key. Any further step is up to its owner.
     Reported(Card),
-    /// The secret that was found is to be removed already, and now is, where `removed`. Whatever else its key has goes on
-    /// working.
+    /// The secret that was found belongs to a generation that is being removed. If `removed` is true, it is removed
+    /// now. The key's other generation goes on working.
     BeingRemoved { card: Card, removed: bool },
-    /// The secret that was found had ended before: whatever else its key has goes on working.
+    /// The secret that was found had already ended. The key's other generation goes on working.
     OverBefore(Card),
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn made(claimed: Result<Claimed, Error>) -> Result<Rotated, Error> {
     }
 }
 
-/// How the key stands, if it is the member's and there is something to replace.
+/// The state of the key, if it belongs to the member and has something to replace.
 pub(crate) fn owned(told: StepResult) -> Result<RotationFacts, Error> {
     let card = told.card.ok_or(Error::NotFound)?;
     match told.facts {
@@ -77,7 +78,7 @@ pub(crate) async fn card_now(app: &App, member: &str, key: &str) -> Result<Card,
     cards::read_one(&*app.db, one).await?.ok_or(Error::NotFound)
 }
 
-/// Disables the old secret and reserves the successor with what is left of the limit: it is then ready to be minted.
+/// Disables the old secret and reserves the successor with what is left of the limit. The successor can then be minted.
 pub(crate) async fn prepare(
     app: &App,
     attempt: &mut Attempt,
@@ -99,8 +100,8 @@ pub(crate) async fn prepare(
     Ok((decision, offer))
 }
 
-/// Whether the old one is as we left it at OpenRouter: what somebody else disabled gets no successor. A lower limit is kept,
-/// and what the successor gets is computed from it.
+/// Checks that the old key at OpenRouter is as keycap left it. A key that someone outside keycap disabled gets no
+/// successor. A limit that someone lowered stays, and the successor's limit is computed from it.
 pub(crate) async fn looked_at(
     app: &App,
     attempt: &Attempt,
@@ -111,8 +112,8 @@ pub(crate) async fn looked_at(
     upstream_changes::must_be_as_we_left_it(app, old, actor, &[Noticed::Lowered], look).await
 }
 
-/// Off, by upstream's own word, with what it had spent in the same answer; or gone, which is as good. Nothing less will
-/// do.
+/// Disables the old secret. It succeeds only if OpenRouter's own answer confirms this and says what was spent, or if
+/// the key no longer exists.
 pub(crate) async fn disable_old(
     app: &App,
     attempt: &Attempt,
@@ -123,7 +124,7 @@ pub(crate) async fn disable_old(
         Ok(UpstreamReply::Is((SwitchOutcome::Confirmed, Some(spent)))) => Ok(OldSecret::Off(spent)),
         Ok(UpstreamReply::Is((SwitchOutcome::Gone, _))) => Ok(OldSecret::Gone),
         left => {
-            // What it has spent is nobody's in a log.
+            // The amount that the key has spent is personal, so it is not logged.
             let outcome = left.map(|reply| reply.map(|(switched, _)| switched));
             keys::left_to_sweep(app, old, outcome);
             Err(Error::OldUnconfirmed)

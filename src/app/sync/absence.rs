@@ -1,8 +1,9 @@
-//! What OpenRouter's 404 about a key means: the one place that decides it.
+//! Decides what a 404 of OpenRouter about a key means. No other code decides that.
 //!
-//! A credential of another account, a wrong address and a proxy in between answer 404 too. It is an answer only where the
-//! same credential, asked after that 404, finds the workspace that the key was made in: then the key is gone, nobody can
-//! spend with it any more, and its row says so at once. Everything else is unknown, and unknown changes nothing.
+//! A credential of another account, a wrong address and a proxy in between answer 404 too. The 404 counts only if the
+//! same credential, used after it, finds the workspace that the key was made in. Then the key is gone, nobody can spend
+//! with it any more, and its row says so at once. In every other case the outcome is unknown, and an unknown outcome
+//! changes nothing.
 
 use serde_json::json;
 
@@ -15,8 +16,8 @@ use crate::store::keys::missing;
 use crate::upstream::openrouter::UpstreamReply;
 use crate::upstream::openrouter::workspaces;
 
-/// Passes on what OpenRouter said about the key of this row. A `Missing` that comes out of here is confirmed and on record;
-/// any other 404 comes out as `Unknown`.
+/// Passes on what OpenRouter said about the key of this row. If it returns `Missing`, the absence is confirmed and
+/// recorded. Any other 404 becomes `Unknown`.
 pub async fn judge<T>(
     app: &App,
     due: &Due,
@@ -33,8 +34,8 @@ pub async fn judge<T>(
     Ok(UpstreamReply::Missing)
 }
 
-/// Whether a key of this workspace that was answered with 404 just now is gone. A row without a workspace is in the
-/// account's default one.
+/// Answers whether a key of this workspace, for which OpenRouter answered 404 just now, is gone. A row without a
+/// workspace is in the account's default one.
 pub async fn is_gone(app: &App, workspace_id: Option<&str>) -> Result<bool, DbError> {
     let account = missing::account(&*app.db).await?;
     let Some(workspace_id) = workspace_id.or(account.home_workspace_id.as_deref()) else {
@@ -53,7 +54,7 @@ pub async fn record(app: &App, generation: &str, actor: &str) -> Result<(), DbEr
     Ok(())
 }
 
-/// Writes down that OpenRouter has it after all.
+/// Writes down that OpenRouter has the key after all.
 pub async fn withdraw(app: &App, generation: &str, actor: &str) -> Result<(), DbError> {
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     missing::found(&*app.db, generation, actor, &change, app.now()).await?;

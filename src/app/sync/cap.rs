@@ -1,4 +1,4 @@
-//! What a generation's cap is to be: computed from scratch each time, never a stored amount.
+//! Computes the cap of a generation. It is computed from scratch each time, never by adjusting a stored amount.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{self, WindowStart};
@@ -7,18 +7,18 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::{LimitReset, SKEW_SECS};
 use crate::store::budget::limits::{AGAIN_SECS, Basis};
 
-/// What is to be in force.
+/// The limit that should be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cap {
     pub limit: NanoUsd,
     pub limit_reset: LimitReset,
-    /// Nothing is left: the key is to be off.
+    /// Nothing is left to spend, so the key should be disabled.
     pub exhausted: bool,
-    /// When to compute it anew.
+    /// When to compute the cap again.
     pub next: Option<Timestamp>,
 }
 
-/// Whether there is more to be had, if only the window has begun.
+/// Answers whether the key could get more if there were evidence that the window has begun.
 pub fn evidence_wanted(basis: &Basis, now: Timestamp) -> bool {
     let allowed = basis.grants.allowance();
     let fresh = fresh(basis, now);
@@ -28,7 +28,7 @@ pub fn evidence_wanted(basis: &Basis, now: Timestamp) -> bool {
         && in_force(basis) < fresh
 }
 
-/// What the cap is to be; `spend` is what was just read, where that was asked for.
+/// Computes the cap. `spend` is the reading that was just taken, if evidence was wanted.
 pub fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
     let allowed = basis.grants.allowance();
     let reset = allowed.limit_reset;
@@ -44,7 +44,7 @@ pub fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
         WindowStart::OnEvidence => certain == fresh || shown(),
         WindowStart::Unsure => false,
     };
-    // What is in force is not lowered for want of evidence: it was right in the window before.
+    // Missing evidence does not lower the limit in force, because that limit was right in the previous window.
     let amount = if sure {
         fresh
     } else {
@@ -83,20 +83,21 @@ pub fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
     }
 }
 
-/// Whether it is another than is in force.
+/// Answers whether the cap differs from what is in force.
 pub fn differs(cap: &Cap, basis: &Basis) -> bool {
     cap.limit != basis.limit || cap.limit_reset != basis.limit_reset || cap.exhausted != basis.held
 }
 
-/// Whether it gives less than is in force, or was sent.
+/// Answers whether the cap allows less than what is in force or was sent.
 pub fn lowers(cap: &Cap, basis: &Basis) -> bool {
     let same = cap.limit == basis.limit && cap.limit_reset == basis.limit_reset;
     cap.exhausted >= basis.held
         && (cap.limit < basis.limit || (same && (basis.sent || cap.exhausted != basis.held)))
 }
 
-/// What it may have: what its siblings leave, or what it has as far as they will leave that once they have followed. One
-/// that the plan does not allow gets nothing more.
+/// The amount that the key may have. It is what its siblings leave; or, if that is more, its present amount as far as
+/// the siblings will leave it once their own limits have followed. A key over the plan's number of keys gets nothing
+/// more.
 fn fresh(basis: &Basis, now: Timestamp) -> NanoUsd {
     if basis.put_off {
         return NanoUsd::ZERO;
@@ -111,7 +112,8 @@ fn fresh(basis: &Basis, now: Timestamp) -> NanoUsd {
     }
 }
 
-/// What of this window's money the key has now; nothing, while its window is another one or it is off for want of it.
+/// The amount of this window that the key has now. It is zero while the key's limit counts another window, or while the
+/// key is disabled because nothing was left.
 fn in_force(basis: &Basis) -> NanoUsd {
     if basis.held || basis.limit_reset != basis.grants.limit_reset {
         return NanoUsd::ZERO;
@@ -119,7 +121,8 @@ fn in_force(basis: &Basis) -> NanoUsd {
     allowed_now(basis)
 }
 
-/// What its limit lets it spend: of one that counts a whole life, what is above what was spent before it was paid for.
+/// The amount that the limit lets the key spend. A limit of a whole life is counted above what was spent before the
+/// owner began to prepay.
 fn allowed_now(basis: &Basis) -> NanoUsd {
     match basis.limit_reset {
         LimitReset::None => basis.limit.minus(basis.before_prepaid),

@@ -1,5 +1,5 @@
-//! A key's guardrail, brought to what its owner's plan names, before the key may spend more. What upstream did not
-//! confirm is in doubt, and is said again.
+//! Brings the guardrail of a key to the one that its owner's plan names, before the key may spend more. A change that
+//! OpenRouter did not confirm is in flight, and is sent again.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use crate::upstream::openrouter::guardrails::{
 };
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
-/// A plan with a guardrail that is not there would have no key made any more.
+/// Checks that OpenRouter has the guardrail of a plan. Without it, no key could be made under that plan any more.
 pub async fn must_be_there(app: &App, guardrail: Option<&str>) -> Result<(), Error> {
     let Some(guardrail) = guardrail else {
         return Ok(());
@@ -37,7 +37,8 @@ pub async fn must_be_there(app: &App, guardrail: Option<&str>) -> Result<(), Err
     }
 }
 
-/// Brings one key's guardrail up to date: in force when this is `Is`, and then when it is to be looked at again with the cap.
+/// Brings the guardrail of one key up to date. The guardrail is in force if this returns `Is`, and the value says when
+/// to look at it again together with the cap.
 pub async fn follow(
     app: &App,
     due: &Due,
@@ -65,7 +66,7 @@ pub async fn follow(
         return Ok(UpstreamReply::Unknown);
     }
     let sent = match send(app, basis, hash).await {
-        // It is the guardrail that is not there, or the key.
+        // Either the guardrail or the key does not exist.
         UpstreamReply::Missing => match openrouter::read_key(&app.upstream(), hash).await {
             UpstreamReply::Missing => {
                 absence::judge(app, due, UpstreamReply::Missing, actor).await?
@@ -76,7 +77,7 @@ pub async fn follow(
     };
     match sent {
         UpstreamReply::Is(Sent::Confirmed) => {}
-        // The next sweep goes on with it.
+        // The next sweep continues from this offset.
         UpstreamReply::Is(Sent::ListGoesOn(offset)) => {
             rows::list_goes_on(&*app.db, &says, offset).await?;
             return Ok(UpstreamReply::Unknown);
@@ -91,8 +92,9 @@ pub async fn follow(
     Ok(UpstreamReply::Is(doubt.again(now)))
 }
 
-/// One that is assigned already is counted as no news: then its list says. What is taken away is what is on record: where
-/// something else may be in force, that is assigned first, in its place. Where nothing is on record, the list says.
+/// Sends the change. OpenRouter reports no change for a guardrail that is assigned already; then its list of
+/// assignments decides. To remove a guardrail, we remove the one on record. If another one may be in force, we first
+/// assign the recorded one, which replaces it. If none is on record, the list decides.
 async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
     let (wanted, recorded) = (basis.guardrail_wanted.as_deref(), &basis.guardrail_id);
     let in_doubt = recorded.as_deref().filter(|_| basis.guardrail_sent);
@@ -121,7 +123,7 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
         (Value::Null, None) => UpstreamReply::Is(Sent::Confirmed),
         (Value::String(has), None) => {
             match change(&app.upstream(), AssignmentChange::Release, &has, hash).await {
-                // It was deleted, and holds nobody any more, where the key at least is there.
+                // The guardrail was deleted and restricts nobody any more. The key itself must still exist.
                 UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)
                     .await
                     .map(|_| Sent::Confirmed),
@@ -132,9 +134,9 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
     }
 }
 
-/// What sending a guardrail came to.
+/// The result of sending a guardrail.
 enum Sent {
     Confirmed,
-    /// Which one the key has is not known yet: the account's list is long, and goes on from this offset.
+    /// The key's guardrail is not known yet, because the account's list is long. The search continues at this offset.
     ListGoesOn(usize),
 }

@@ -1,5 +1,5 @@
-//! A generation's cap, brought upstream. Less is sent at once; more, only as far as is certain, or by upstream's own evidence
-//! that a window has begun.
+//! Brings the limit of a generation at OpenRouter to its cap. A lower limit is sent at once. A higher limit is sent
+//! only as far as it is certain, or if OpenRouter's own figures show that a window has begun.
 
 use crate::app::context::App;
 use crate::app::sync::absence;
@@ -16,12 +16,13 @@ use crate::store::keys::due::Due;
 use crate::store::keys::retained;
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
-/// Keys that are read, or whose caps follow, within a request, and the seconds after which no further one is begun: each takes several calls
-/// upstream, and a request may work on for thirty seconds after its answer.
+/// The number of keys that one request reads or sends limits for, and the seconds after which it begins no further one.
+/// Each key takes several calls to OpenRouter, and a request may work on for thirty seconds after its answer.
 const KEYS_AT_ONCE: usize = 10;
 const AT_ONCE_SECS: i64 = 10;
 
-/// Brings one cap up to date. `now` is the job's clock: the earlier of its event's time and the time it is.
+/// Brings the limit of one key up to date. `now` is the job's clock: the earlier of its event's time and the current
+/// time.
 pub async fn follow(
     app: &App,
     due: &Due,
@@ -44,7 +45,8 @@ pub async fn follow(
     }
     let mut cap = decide(&basis, spend.as_ref(), now);
     if differs(&cap, &basis) && !basis.sent {
-        // A lower limit that somebody else set is not to be undone: by a higher one, or by one that is taken back later.
+        // A lower limit that someone outside keycap set must not be undone, neither by a higher limit nor by one that
+        // is withdrawn later.
         let is_less = lowers(&cap, &basis);
         let look = if is_less { Look::Brief } else { Look::Needed };
         match check(app, due, actor, look).await? {
@@ -60,13 +62,13 @@ pub async fn follow(
                 return Ok(UpstreamReply::Is(SwitchOutcome::Overtaken));
             }
             UpstreamReply::Missing => return Ok(UpstreamReply::Missing),
-            // Less is said nevertheless.
+            // A lower limit is sent all the same.
             _ if is_less => {}
             UpstreamReply::Is(Noticed::Unclear) => return Ok(UpstreamReply::Unknown),
             other => return Ok(other.map(|_| SwitchOutcome::Overtaken)),
         }
     }
-    // The guardrail first: nothing more may be spent without. Less is said nevertheless.
+    // The guardrail comes first, because the key may not spend more without it. A lower limit is sent all the same.
     match guardrail::follow(app, due, &basis, actor).await? {
         UpstreamReply::Is(again) => cap.next = earliest(cap.next, again),
         _ if lowers(&cap, &basis) => cap.next = earliest(cap.next, Some(basis.taken)),
@@ -79,7 +81,8 @@ pub async fn follow(
     switch::cap(app, due, &cap, &basis, actor).await
 }
 
-/// The basis as it is now that the key was read. What was known of the key itself before is what its figure fell from.
+/// Reads the basis again after the key was read. It keeps the earlier reading of the key itself, because a reset shows
+/// as a fall from that figure.
 async fn taken_up_again(
     app: &App,
     due: &Due,
@@ -106,8 +109,8 @@ async fn check(
     absence::judge(app, due, noticed, actor).await
 }
 
-/// The caps of one owner that are due, at once, as far as somebody can wait for it; the sweep does the others. How many
-/// those are.
+/// Brings the limits of one owner's keys that are due up to date at once, as far as a person can wait for it. The sweep
+/// does the others. It returns how many are left.
 pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
     let now = app.now();
     let Ok(due) = limits::due_beside(&*app.db, owner, now).await else {
@@ -131,9 +134,9 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
     0
 }
 
-/// Reads what an owner's keys have spent, as far as somebody can wait for it: of many keys those with the oldest figures, so
-/// that asking again goes on with the others. False where one cannot be read. Whether all figures are fresh enough is for
-/// the database to say.
+/// Reads what an owner's keys have spent, as far as a person can wait for it. If there are many keys, it reads those
+/// with the oldest figures, so that another request continues with the others. It returns false if a key cannot be
+/// read. The database decides whether all figures are fresh enough.
 pub async fn read_owner(app: &App, owner: i64, prepays: bool, actor: &str) -> bool {
     let began = app.now();
     let Ok(live) = limits::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE).await else {
@@ -154,8 +157,8 @@ pub async fn read_owner(app: &App, owner: i64, prepays: bool, actor: &str) -> bo
     true
 }
 
-/// Asks upstream whether its window has begun: what the owner's ended keys, which are counted until then, show of it now;
-/// and what the key itself shows, where its figure can fall.
+/// Looks for evidence at OpenRouter that the window has begun. It reads the figures of the owner's ended keys, which
+/// count until then, and the key's own figure if that can fall.
 async fn evidence(
     app: &App,
     due: &Due,
@@ -173,7 +176,7 @@ async fn evidence(
                     retained::book(&*app.db, &ended, &known, now).await?;
                 }
             }
-            // It says nothing, and goes on to be counted.
+            // This key gives no evidence, and it is still counted.
             UpstreamReply::Missing | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {}
             other => return Ok(other.map(|_| None)),
         }
@@ -185,7 +188,7 @@ async fn evidence(
     Ok(UpstreamReply::Is(None))
 }
 
-/// What upstream says it has spent, before anything is made of it.
+/// Reads what the key has spent, and records it before it is used.
 async fn read(app: &App, due: &Due, actor: &str) -> Result<UpstreamReply<Spend>, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);

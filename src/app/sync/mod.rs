@@ -1,4 +1,4 @@
-//! What brings a key at OpenRouter to what the database says: whether it is enabled, its limit, its guardrail.
+//! Brings a key at OpenRouter to what the database says: whether it is enabled, its limit, and its guardrail.
 
 pub(crate) mod absence;
 pub(crate) mod cap;

@@ -20,28 +20,30 @@ use crate::store::keys::generations;
 use crate::store::keys::holds::{self, PendingSwitch, Switch, SwitchInFlight};
 use crate::upstream::openrouter::{self, Done, UpstreamRefusal, UpstreamReply};
 
-/// Failed tries to read what a key has spent, before it is ended without.
+/// After this many failed attempts to read what a key has spent, the key is deleted without that figure.
 pub const READS_OF_SPEND: i64 = 3;
 
-/// A doubt covers what lands within minutes of being written down. Where the answer to that took longer, what it
-/// covers is not sent any more: it might undo what was decided, and confirmed, meanwhile.
+/// A change counts as in flight for some minutes after it was written down. If writing it down took longer than this,
+/// the change is no longer sent: it might undo something that was decided and confirmed in the meantime.
 const SEND_WITHIN_SECS: i64 = 60;
 
-/// What a switch came to.
+/// The result of a switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SwitchOutcome {
-    /// Upstream agrees, and it is written down.
+    /// OpenRouter confirmed the switch, and that is written down.
     Confirmed,
-    /// Upstream no longer has the key: nobody can spend with it, and it is written down as off.
+    /// OpenRouter no longer has the key. Nobody can spend with it, and it is written down as disabled.
     Gone,
     /// Nothing had to be sent.
     AsItWas,
-    /// It is no longer wanted, or somebody else's turn by now: the doubt stays, and the next run says what is wanted then.
+    /// The switch is no longer wanted, or another request or run has taken it over. It stays in flight, and the next
+    /// run sends what is wanted then.
     Overtaken,
 }
 
-/// Switches a key off or on as its holds want it: the doubt is written down first, and ends with upstream's own answer.
-/// Times are those of the sending itself, also in a run for another moment.
+/// Enables or disables a key as its holds require. The switch is marked as in flight before it is sent, and is settled
+/// by OpenRouter's own answer. All times are those of the sending itself, even in a run that is replayed for another
+/// moment.
 pub async fn switch(
     app: &App,
     switch: Switch,
@@ -52,7 +54,7 @@ pub async fn switch(
     Ok(told.map(|(switched, _)| switched))
 }
 
-/// The same, and what the answer said that the key had spent, if it did.
+/// Does the same as [`switch`], and also returns what the key had spent, if the answer said so.
 pub async fn switch_and_read(
     app: &App,
     switch: Switch,
@@ -79,7 +81,7 @@ pub async fn switch_and_read(
     let answer = absence::judge(app, due, answer, actor).await?;
     let is_gone = matches!(answer, UpstreamReply::Missing);
     let (doubt, spent) = match answer {
-        // What was sent to it earlier finds it no more.
+        // Nothing that was sent earlier can reach a key that no longer exists.
         UpstreamReply::Missing if switch == Switch::Off => (SwitchInFlight::NONE, None),
         UpstreamReply::Is((done, body)) => {
             let doubt = match done {
@@ -100,13 +102,13 @@ pub async fn switch_and_read(
     Ok(UpstreamReply::Is((switched, spent)))
 }
 
-/// Whether what was to be written down at `asked` took too long to be sent under that doubt.
+/// Answers whether writing the change down, begun at `asked`, took too long for it to be sent.
 pub fn is_late(app: &App, asked: Timestamp) -> bool {
     app.now() > asked.plus(SEND_WITHIN_SECS)
 }
 
-/// Gives a key another limit of the window it has: a lower one, whatever its siblings do. Tells what the answer said that
-/// it had spent by then, which may be more than the limit.
+/// Gives a key another limit in the same window: a lower one, whatever its siblings do. It returns what the key had
+/// spent by then according to the answer, which may be more than the limit.
 pub async fn limit(
     app: &App,
     due: &Due,
@@ -128,8 +130,8 @@ pub async fn cap(
     Ok(sent.map(|(switched, _)| switched))
 }
 
-/// The doubt is written down first, and ends with upstream's own answer: the limit and the window that were wanted, and
-/// what was spent by then.
+/// Sends a limit. The limit is marked as in flight before it is sent, and is settled by OpenRouter's own answer: the
+/// answer must show the wanted limit and window, and it says what was spent by then.
 async fn send_limit(
     app: &App,
     due: &Due,
@@ -155,7 +157,7 @@ async fn send_limit(
         return Ok(UpstreamReply::Unknown);
     };
     let limit_reset = cap.map_or(doubt.limit_reset, |(cap, _)| cap.limit_reset);
-    // Whatever was sent before may have brought another window with it.
+    // An earlier limit that is still in flight may have changed the window as well.
     let is_known = limit_reset == doubt.limit_reset && !doubt.is_of_another();
     let changed = (!is_known).then_some(limit_reset);
     let answer = openrouter::limit_key(&app.upstream(), hash, limit, changed).await;
@@ -183,8 +185,8 @@ async fn send_limit(
     Ok(UpstreamReply::Is((switched, Some(spend))))
 }
 
-/// Removes a key for good: off and its last figures, or deleted where there are none to wait for. `Is` when upstream says
-/// so; one that upstream no longer has is as good as deleted.
+/// Removes a key for good. It is disabled and its last figures are read, or it is deleted if there are no figures to
+/// wait for. The result is `Is` once OpenRouter confirms that. A key that OpenRouter no longer has counts as deleted.
 pub async fn remove(app: &App, due: &Due, actor: &str) -> Result<Removal, DbError> {
     let Removal { reply, is_off } = off_or_deleted(app, due).await?;
     let reply = match absence::judge(app, due, reply, actor).await? {
@@ -194,7 +196,8 @@ pub async fn remove(app: &App, due: &Due, actor: &str) -> Result<Removal, DbErro
     Ok(Removal { reply, is_off })
 }
 
-/// A key that can be neither disabled nor deleted has its limit lowered: it may work on, and costs nothing more.
+/// Disables the key or deletes it. If neither works, the key's limit is lowered: it may go on working, but it can spend
+/// almost nothing more.
 async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(Removal::open(UpstreamReply::Unknown));
@@ -207,7 +210,7 @@ async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
             UpstreamReply::Is(()) => last_figures(app, due, hash).await?,
             other => other,
         };
-        // Where they cannot be had, being off for good comes first: all of its cap counts then.
+        // If the figures cannot be read, ending the key for good comes first. All of its cap counts as spent then.
         if figures == UpstreamReply::Is(()) || due.attempts < READS_OF_SPEND {
             let reply = figures.map(|()| Removed::Off);
             return Ok(Removal { reply, is_off });
@@ -224,10 +227,10 @@ async fn off_or_deleted(app: &App, due: &Due) -> Result<Removal, DbError> {
     Ok(Removal::open(deleted.map(|()| Removed::Deleted)))
 }
 
-/// What came of removing a key.
+/// The result of removing a key.
 pub struct Removal {
     pub reply: UpstreamReply<Removed>,
-    /// It is disabled, whatever else could not be done.
+    /// The key is disabled, whatever else failed.
     pub is_off: bool,
 }
 
@@ -240,15 +243,15 @@ impl Removal {
     }
 }
 
-/// Whether there are figures to wait for. A stray has none; and where a switch may land yet, the key may come on again
-/// after them.
+/// Answers whether the key has figures to wait for. A stray has none. While a switch is in flight, the key may be
+/// enabled again after they were read.
 fn has_figures(app: &App, due: &Due) -> bool {
     let lands = |at: Timestamp| at > app.now().plus(-LANDS_WITHIN_SECS);
     due.delivered && !due.doubted_at.is_some_and(lands)
 }
 
-/// Disables a key that is to be removed; where that fails, its limit is lowered as far as it goes. The row keeps the
-/// higher limit on record: its siblings' caps count with no less.
+/// Disables a key that is to be removed. If that fails, its limit is lowered to the smallest one. The row keeps the
+/// higher limit, so the caps of its siblings still count that.
 async fn off_or_least(app: &App, due: &Due, hash: &str) -> UpstreamReply<()> {
     let off = openrouter::switch_key(&app.upstream(), hash, true).await;
     if matches!(
@@ -265,7 +268,7 @@ async fn off_or_least(app: &App, due: &Due, hash: &str) -> UpstreamReply<()> {
     off.map(|_| ())
 }
 
-/// What a key that is off has spent until then, booked at once: its successor's cap is computed from it.
+/// Reads what a disabled key has spent and records it at once, because its successor's cap is computed from it.
 async fn last_figures(app: &App, due: &Due, hash: &str) -> Result<UpstreamReply<()>, DbError> {
     let off_at = app.now();
     let spend = match openrouter::read_key(&app.upstream(), hash).await {

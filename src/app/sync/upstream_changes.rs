@@ -1,6 +1,7 @@
-//! What somebody else changed of a key at OpenRouter. Disabled, or given a lower limit, it stays so until an admin lifts
-//! that by name: it may be an operator's emergency stop, or OpenRouter's own. Enabled, or given a higher limit, what is
-//! wanted is sent again. Whatever reads a key asks here, and `domain::drift` decides.
+//! Handles changes that someone outside keycap made to a key at OpenRouter. If they disabled the key or lowered its
+//! limit, it stays so until an admin lifts that by name, because it may be an emergency stop by an operator or by
+//! OpenRouter itself. If they enabled the key or raised its limit, the wanted state is sent again. All code that reads
+//! a key calls this module, and `domain::key::drift` decides.
 
 use serde_json::json;
 
@@ -23,19 +24,19 @@ pub struct Difference {
     pub generation: String,
     pub drift: Drift,
     pub remedy: Remedy,
-    /// Whether the remedy was applied.
+    /// The remedy was applied.
     pub applied: bool,
 }
 
 impl Difference {
-    /// Whether it was somebody else's doing, and stays.
+    /// Answers whether this was done by someone outside keycap and is left as it is.
     pub const fn is_kept(&self) -> bool {
         self.applied && matches!(self.remedy, Remedy::Hold | Remedy::KeepLimit(_))
     }
 }
 
-/// Looks at a key once more, between two readings of its row: where the two differ, something of ours was under way and
-/// nothing is concluded. With `acts`, each difference has its remedy.
+/// Reads a key once more, between two readings of its row. If the two readings differ, a change of ours is under way
+/// and nothing is concluded. If `acts` is true, the remedy of each difference is applied.
 pub async fn look(
     app: &App,
     hash: &str,
@@ -116,17 +117,17 @@ async fn apply(
 /// How a key compares with its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noticed {
-    /// It allows what the row says.
+    /// The key allows what its row says.
     Nothing,
-    /// Somebody else disabled it: it is held now.
+    /// Someone outside keycap disabled the key. It has a hold for that now.
     Held,
-    /// Somebody else lowered its limit: that is the key's now.
+    /// Someone outside keycap lowered the limit. That is the key's limit now.
     Lowered,
-    /// It allows less than the row says, and may do so on account of something of ours.
+    /// The key allows less than its row says, but a change of ours may be the reason.
     Unclear,
 }
 
-/// Follows up a reading that may show somebody else's doing. `state` and `limit` are the row's.
+/// Follows up a reading that may show a change by someone outside keycap. `state` and `limit` are those of the row.
 pub async fn notice(
     app: &App,
     hash: &str,
@@ -150,16 +151,16 @@ pub async fn notice(
     })
 }
 
-/// How long a look at a key may take.
+/// How long it may take to read a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// What it is for depends on what it finds.
+    /// The caller needs the result in order to go on.
     Needed,
-    /// The key is disabled whatever it finds: it waits for no answer that is slow.
+    /// The key is disabled whatever the reading shows, so a slow answer is not waited for.
     Brief,
 }
 
-/// Reads a key before something is done that would undo what somebody else did there: a raise, a replacement.
+/// Reads a key before a change that would undo what someone outside keycap did there, such as a raise or a replacement.
 pub async fn check(
     app: &App,
     hash: &str,
@@ -182,8 +183,9 @@ pub async fn check(
     })
 }
 
-/// Whether somebody else has disabled a key that is to be disabled now: it is held then, and what disables it now does not
-/// enable it again. Where that cannot be read, or written down, it is disabled all the same.
+/// Answers whether someone outside keycap has already disabled a key that is to be disabled now. It then has a hold of
+/// its own, so that the end of today's hold does not enable it. If the key cannot be read, or the hold cannot be
+/// written, the key is disabled all the same.
 pub async fn is_held_already(app: &App, hash: &str, actor: &str) -> bool {
     let found = check(app, hash, actor, Look::Brief).await;
     if !matches!(found, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
@@ -193,7 +195,8 @@ pub async fn is_held_already(app: &App, hash: &str, actor: &str) -> bool {
     matches!(found, Ok(UpstreamReply::Is(Noticed::Held)))
 }
 
-/// A key that somebody else disabled at OpenRouter gets no successor: that would undo it. `bears` is what else may be found.
+/// Refuses a successor for a key that someone outside keycap disabled at OpenRouter, because that would undo it.
+/// `bears` lists the other findings that are accepted.
 pub async fn must_be_as_we_left_it(
     app: &App,
     old: &Due,

@@ -41,8 +41,8 @@ impl Drift {
 }
 
 /// What a job does about a difference. It repairs only a dangerous difference: a key that is enabled, or has a higher
-/// limit, against its row. A key that somebody else disabled, or gave a lower limit, stays so, since that may be an
-/// emergency stop.
+/// limit, against its row. A key that someone outside keycap disabled, or gave a lower limit, stays so, since that may
+/// be an emergency stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// The key gets the hold `upstream`, until an administrator lifts it.

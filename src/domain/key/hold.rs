@@ -1,6 +1,6 @@
 //! The reasons why a key is disabled. Each actor sets and lifts only its own reason.
 
-/// In which role a caller changes a key: as its owner, or as an administrator who changes somebody else's key.
+/// The role in which a caller changes a key: as its owner, or as an administrator who changes another member's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldRole {
     Owner,
@@ -20,7 +20,7 @@ pub enum Reason {
     Plan,
     Switch,
     Rotation,
-    /// Somebody else disabled the key at OpenRouter. An administrator lifts this hold by name.
+    /// Someone outside keycap disabled the key at OpenRouter. An administrator lifts this hold by name.
     Upstream,
 }
 

@@ -1,64 +1,65 @@
-//! The cap of a generation, from all its siblings, from scratch, each time. Unknown usage counts as all of it.
+//! Computes the cap of a generation from all its siblings. It is computed from scratch each time. An unknown spend
+//! counts as the whole limit.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::period::{LimitReset, SKEW_SECS, SURE_SECS};
 use crate::domain::time::{Timestamp, earliest};
 
-/// A raise that ends about a midnight ends this long before it, in seconds: two runs of the sweep and the clocks' difference,
-/// so that its limit is lowered before the next window opens.
+/// A raise that ends near a midnight ends this many seconds before it, so that the limit is lowered before the next
+/// window opens. This is the time of two sweeps and the difference of the clocks.
 const RAISE_ENDS_SECS: i64 = 2 * 600 + SKEW_SECS;
 
-/// Another generation of the same owner that may have spent, or may yet.
+/// Another generation of the same owner that may have spent, or may still spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sibling {
     pub same_key: bool,
-    /// The highest limit that it has, or that was sent and may be in force.
+    /// The highest limit that it has, or that is in flight and may be in force.
     pub cap: NanoUsd,
     /// The window of that limit.
     pub limit_reset: LimitReset,
-    /// When it was off for good; `None` while it lives.
+    /// When it was disabled for good, or `None` while it lives.
     pub ended_at: Option<Timestamp>,
     pub usage: Option<Spend>,
-    /// Of its life's spend, what was before its owner came to a prepaid plan.
+    /// The part of its lifetime spend from before the owner came to a prepaid plan.
     pub before_prepaid: NanoUsd,
-    /// The plan allows fewer keys than there are: its own cap is on its way down to what it has spent.
+    /// The key is over the plan's number of keys, so its limit is being lowered to what it has spent.
     pub put_off: bool,
-    /// All that its key's raises ever were.
+    /// The sum of all raises that its key ever had.
     pub raises: NanoUsd,
 }
 
-/// What an owner may spend in a window: with one key, and with all of them.
+/// What an owner may spend in a window, with one key and with all keys together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     pub key: NanoUsd,
     pub owner: NanoUsd,
-    /// What the plan gives any key of theirs.
+    /// The limit that the plan gives to any key of this owner.
     pub plan: NanoUsd,
     pub limit_reset: LimitReset,
 }
 
-/// What a plan gives, and what was granted beside it.
+/// What a plan gives, and what was granted in addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grants {
     pub plan_limit: NanoUsd,
     pub limit_reset: LimitReset,
     pub max_active_keys: i64,
-    /// Raises in force: of this key, and of all the owner's.
+    /// The raises in force: those of this key, and those of all the owner's keys.
     pub key_raises: NanoUsd,
     pub owner_raises: NanoUsd,
     /// When the first of the owner's raises ends.
     pub raise_ends_at: Option<Timestamp>,
-    /// What the owner prefers for this key.
+    /// The limit that the owner prefers for this key.
     pub own_limit: Option<NanoUsd>,
-    /// A lower limit that somebody else gave it at OpenRouter.
+    /// A lower limit that someone outside keycap set at OpenRouter.
     pub upstream_limit: Option<NanoUsd>,
-    /// What was paid and may be spent; counts under a prepaid plan alone.
+    /// The paid amount that may be spent. It counts only under a prepaid plan.
     pub credit: NanoUsd,
 }
 
 impl Grants {
-    /// What a fresh key gets by the plan alone.
+    /// The limit that a new key gets from the plan alone.
     pub fn offered(&self) -> NanoUsd {
         match self.limit_reset {
             LimitReset::None => self.credit,
@@ -66,13 +67,13 @@ impl Grants {
         }
     }
 
-    /// The moment itself, or the end of a raise, if that is earlier: a cap holds no longer.
+    /// This moment, or the end of a raise if that is earlier, because a cap is valid no longer than the raise.
     pub fn not_after_a_raise(&self, at: Option<Timestamp>) -> Option<Timestamp> {
         earliest(at, self.raise_ends_at)
     }
 
-    /// The plan's limit and the raises, or the owner's own lower one, for the key; as many times the plan's as it allows
-    /// keys, and every raise, for all of them. Prepaid, what was paid is both.
+    /// The key gets the plan's limit and its raises, or the owner's own lower limit. All keys together get the plan's
+    /// limit times the number of keys that it allows, and every raise. Under a prepaid plan, both are the paid amount.
     pub fn allowance(&self) -> Allowance {
         let plan = self.offered();
         let (given, owner) = match self.limit_reset {
@@ -93,16 +94,16 @@ impl Grants {
     }
 }
 
-/// `min(L − what this key's other generations took, the owner's total − what all of them took)`, never below zero, for the
-/// window that `now` falls into.
+/// The cap of a key in the window that `now` falls into. It is the key's limit minus what the key's other generations
+/// took, or the owner's total minus what all generations took, whichever is less. It is never below zero.
 pub fn cap(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     left(allowed, siblings, |sibling| {
         taken(allowed.limit_reset, sibling, now)
     })
 }
 
-/// The same whichever window upstream is in, the one of `now` or the one before it: a latest figure is of one of them.
-/// Within the clocks' difference no figure is evidence of the one of `now`.
+/// The cap of a key, whether OpenRouter is in the window of `now` or still in the one before it, because the latest
+/// figure may belong to either. While the clocks may differ, no figure is evidence for the window of `now`.
 pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     let reset = allowed.limit_reset;
     let began = reset.starts(now);
@@ -110,7 +111,7 @@ pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> Nano
     let is_early = begun(reset, now) == WindowStart::Unsure;
     left(allowed, siblings, |sibling| match sibling.ended_at {
         Some(ended) if ended < before => NanoUsd::ZERO,
-        // A figure of since then may be of either window.
+        // A figure that was read since then may belong to either window.
         Some(ended) if is_early && ended < began => {
             counted(reset, sibling, sibling.usage, Some(began))
         }
@@ -118,7 +119,8 @@ pub fn certain(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> Nano
     })
 }
 
-/// What a fresh key gets: of a window that has hardly begun, only what is certain. More may follow with evidence.
+/// The limit that a new key gets. If the window has hardly begun, the key gets only what is certain, and may get more
+/// once there is evidence.
 pub fn share(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     match begun(allowed.limit_reset, now) {
         WindowStart::Unsure | WindowStart::OnEvidence => certain(allowed, siblings, now),
@@ -126,9 +128,10 @@ pub fn share(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUs
     }
 }
 
-/// When a raise ends that is asked for `now` until a moment about the next midnight: before that midnight. All windows begin
-/// at one, and a key whose limit is raised then may spend all of it in a window that the raise is not for. What is asked
-/// for until less than an hour after it is for the day before, by some clock.
+/// The end of a raise that is asked for at `now` and until `until`. If `until` is near a midnight, the raise ends
+/// before that midnight: every window begins at a midnight, and a key whose limit is raised at that time could spend
+/// the whole raise in a window that it is not meant for. A raise until less than an hour after a midnight is meant for
+/// the day before, according to some clock.
 pub fn raise_ends(until: Timestamp, now: Timestamp) -> Timestamp {
     let midnight = LimitReset::Daily.starts(until.plus(RAISE_ENDS_SECS));
     if until > midnight.plus(SURE_SECS) || now >= midnight {
@@ -138,8 +141,8 @@ pub fn raise_ends(until: Timestamp, now: Timestamp) -> Timestamp {
     }
 }
 
-/// The same once every sibling has followed its plan too: what nobody has to be lowered below. Only for what is in force;
-/// more waits until the siblings have followed.
+/// The cap of a key once every sibling has followed its plan as well. No key has to be lowered below this amount. It is
+/// used only to keep a limit that is in force; a higher limit waits until the siblings have followed.
 pub fn settled(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     left(allowed, siblings, |sibling| {
         let cap = match (sibling.ended_at, sibling.put_off) {
@@ -161,12 +164,12 @@ fn left(allowed: Allowance, siblings: &[Sibling], taken: impl Fn(&Sibling) -> Na
     own.min(allowed.owner.minus(sum(false)))
 }
 
-/// How sure it is that the window has begun for upstream too.
+/// How certain it is that the window has begun at OpenRouter too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowStart {
-    /// Too early to ask.
+    /// It is too early for any evidence.
     Unsure,
-    /// By upstream's own evidence, if it has any.
+    /// The window has begun if OpenRouter's own figures show it.
     OnEvidence,
     Surely,
 }
@@ -179,26 +182,27 @@ pub fn begun(reset: LimitReset, now: Timestamp) -> WindowStart {
     }
 }
 
-/// When a cap that is less than the key's allowance is to be computed anew: a window has no end under a prepaid plan.
+/// When to compute a cap again that is below the key's allowance. It is `None` under a prepaid plan, whose window never
+/// ends.
 pub fn due_after_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
     let began = reset.starts(now);
     match begun(reset, now) {
         WindowStart::Unsure => Some(began.plus(SKEW_SECS)),
-        // What ended about its beginning has been read again by then.
+        // Keys that ended near the beginning of the window have been read again by then.
         WindowStart::OnEvidence => Some(began.plus(SURE_SECS)),
         WindowStart::Surely => reset.resets_at(now).map(|at| at.plus(SKEW_SECS)),
     }
 }
 
-/// What a cap that is computed anew at `due` allows is not to be had before this: the window's beginning, where that is to
-/// come.
+/// The moment before which a cap that will be computed at `due` cannot be spent. It is the beginning of the window if
+/// that is still to come.
 pub fn not_before(reset: LimitReset, due: Timestamp, now: Timestamp) -> Timestamp {
     let began = reset.starts(due);
     if began > now { began } else { due.max(now) }
 }
 
-/// What a sibling took of the window that `at` falls into. What was spent just before it may be of this window by upstream's
-/// clock.
+/// What a sibling took from the window that `at` falls into. An amount that was spent just before the window may belong
+/// to it by OpenRouter's clock.
 fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
     let began = reset.starts(at);
     let by_any_clock = began.plus(-SKEW_SECS);
@@ -209,10 +213,11 @@ fn taken(reset: LimitReset, sibling: &Sibling, at: Timestamp) -> NanoUsd {
     }
 }
 
-/// What a sibling is counted as, by what is known of the window. One that lives may still spend all of its limit, and has
-/// spent what was read: a limit that was lowered says nothing about what was spent before. One that is dead has spent what
-/// was read since. Where that is not known, both at their worst. What was read from `until` on may be of the window after
-/// it: it is no evidence that less was spent, and by upstream's clock perhaps that more was.
+/// The amount that a sibling counts for, given what is known of the window. A live sibling may still spend all of its
+/// limit, and has spent at least what was read, because a limit that was lowered does not say what was spent before. An
+/// ended sibling has spent what was read after its end. If that is not known, the higher of limit and reading counts. A
+/// reading at `until` or later may belong to the next window: it is no evidence that less was spent, and by
+/// OpenRouter's clock it may show that more was.
 fn counted(
     reset: LimitReset,
     sibling: &Sibling,
@@ -231,7 +236,7 @@ fn counted(
     if known.as_ref().is_some_and(is_final) {
         return used;
     }
-    // A window's limit says nothing about a whole life.
+    // The limit of a window says nothing about a whole life.
     let cap = match (reset, sibling.limit_reset) {
         (LimitReset::None, LimitReset::None) => since_prepaid(sibling.cap),
         _ => sibling.cap,
@@ -313,11 +318,12 @@ mod tests {
             (vec![], "5"),
             (vec![dead(noon, Some(("2", later)))], "3"),
             (vec![dead(noon, None)], "0"),
-            // Read before the end: more may have been spent since.
+            // The figure was read before the end, so more may have been spent since.
             (vec![dead(later, Some(("2", noon)))], "0"),
-            // Over before this day began.
+            // The key ended before this day began.
             (vec![dead("2026-11-20T23:57:59Z", None)], "5"),
-            // Over before it by our clock alone, perhaps: until it is read again, what it had spent by then counts.
+            // The key ended before this day by our clock, but perhaps not by OpenRouter's. Until it is read again, the
+            // amount that it had spent by then counts.
             (vec![dead("2026-11-20T23:58:00Z", None)], "0"),
             (
                 vec![dead(
@@ -327,9 +333,10 @@ mod tests {
                 "3",
             ),
             (vec![dead("2026-11-20T23:59:40Z", Some(("0", noon)))], "5"),
-            // Over in this day, and read in none of its windows.
+            // The key ended on this day, and was not read again on this day.
             (vec![dead(noon, Some(("0", "2026-11-22T01:00:00Z")))], "0"),
-            // Lowered below what it had spent, which was read later still: by upstream's clock perhaps in this day.
+            // The limit was lowered below the spend, and the spend was read on the next day, which may be this day by
+            // OpenRouter's clock.
             (
                 vec![lowered(
                     "1",
@@ -376,9 +383,9 @@ mod tests {
         };
         for (sibling, expected) in [
             (live("2", None), "3"),
-            // Lowered below what it had spent already.
+            // The limit was lowered below what the key had already spent.
             (live("2", Some(("4", "2026-11-21T11:00:00Z"))), "1"),
-            // That was yesterday.
+            // The spend was yesterday's.
             (live("2", Some(("4", "2026-11-20T11:00:00Z"))), "3"),
         ] {
             let allowed = allows(LimitReset::Daily, 1);
@@ -431,7 +438,7 @@ mod tests {
             ..dead("2026-11-21T11:00:00Z", Some(("10", "2026-11-21T11:30:00Z")))
         };
         assert_eq!(cap(allowed, &[gone], now), usd("33"));
-        // Unknown: all that its limit of a lifetime left, or all of a window's.
+        // The spend is unknown: a lifetime limit counts with what it left, and the limit of a window counts whole.
         let unknown = Sibling {
             usage: None,
             ..gone
@@ -453,17 +460,19 @@ mod tests {
         assert_eq!(certain(allowed, &[late], now), usd("1"));
         assert_eq!(share(allowed, &[late], now), usd("1"));
         assert_eq!(share(allowed, &[late], now.plus(90)), usd("1"));
-        // Read again right after the boundary, by upstream's clock perhaps before it: its limit counts, and what it spent.
+        // The key was read again right after the midnight, which may be before it by OpenRouter's clock. Its limit
+        // counts, and what it spent.
         for (cap, used, left) in [("5", "0", "0"), ("1", "4", "1"), ("1", "0", "4")] {
             let read = dead("2026-11-20T23:50:00Z", Some((used, "2026-11-21T00:00:25Z")));
             let early = share(allowed, &[lowered(cap, read)], now);
             assert_eq!(early, usd(left), "{cap} {used}");
         }
-        // Read again, and nothing is in upstream's window: that has begun, or nothing was ever spent.
+        // The key was read again and shows no spend in OpenRouter's window. Either the window has begun, or nothing was
+        // ever spent.
         let read_again = dead("2026-11-20T23:50:00Z", Some(("0", "2026-11-21T00:10:00Z")));
         assert_eq!(share(allowed, &[read_again], now.plus(600)), usd("5"));
         assert_eq!(share(allowed, &[late], now.plus(3_600)), usd("5"));
-        // What ended in this window is of this window.
+        // A key that ended in this window counts in this window.
         let new = dead("2026-11-21T00:00:10Z", Some(("2", "2026-11-21T00:00:20Z")));
         assert_eq!(certain(allowed, &[new], now), usd("3"));
         for (now, expected, due) in [
@@ -490,8 +499,9 @@ mod tests {
     }
 
     proptest! {
-        /// Any sequence of making, spending, removing and another limit, of up to three keys in one window: what was spent
-        /// and what may still be is within the largest total that any of the plans allowed.
+        /// Tries any sequence of making, spending, removing and changing the limit, with up to three keys in one
+        /// window. The amount spent and the amount that may still be spent stay within the largest total that any of
+        /// the plans allowed.
         #[test]
         fn no_sequence_of_delete_claim_and_plan_change_gets_more_than_the_total(
             steps in prop::collection::vec((0u8..4, 0usize..3, 1i64..30), 1..60)
@@ -499,7 +509,7 @@ mod tests {
             let now = at("2026-11-21T12:00:00Z");
             let mut plan = grants("5", LimitReset::Daily, 3);
             let mut most = plan.allowance().owner;
-            // Each with its key, and what it has spent of its cap.
+            // Each generation with its key and what it has spent.
             let mut made: Vec<(usize, Sibling)> = Vec::new();
             for (step, key, amount) in steps {
                 let live = made.iter().position(|(k, s)| *k == key && s.ended_at.is_none());

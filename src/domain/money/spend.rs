@@ -1,10 +1,11 @@
-//! What a key has spent, as upstream told it at one moment, and what that says about the window now.
+//! What a key has spent, as OpenRouter reported it at one moment, and what that says about the present window.
 
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::{LimitReset, SURE_SECS};
 
-/// Spend of the UTC day, week and month that `read_at` falls into, and of the key's whole life: credits and BYOK together.
+/// The spend of the UTC day, week and month that `read_at` falls into, and of the key's whole life. Credits and BYOK
+/// are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spend {
     pub daily: NanoUsd,
@@ -15,13 +16,13 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// What is known to be spent of the window that `now` falls into. `None` once a window has begun since it was read:
-    /// what was spent in that one is not known.
+    /// The known spend of the window that `now` falls into. It is `None` if a window has begun since the reading,
+    /// because the spend in that window is unknown.
     pub fn of_window(&self, reset: LimitReset, now: Timestamp) -> Option<NanoUsd> {
         (self.read_at >= reset.starts(now)).then_some(self.of(reset))
     }
 
-    /// What was spent of the window that it was read in.
+    /// The spend of the window in which it was read.
     pub const fn of(&self, reset: LimitReset) -> NanoUsd {
         match reset {
             LimitReset::Daily => self.daily,
@@ -31,7 +32,7 @@ impl Spend {
         }
     }
 
-    /// The same with at least `amount` in the window of `reset`, and in those around it.
+    /// The same figures, with at least `amount` in the window of `reset` and in those that contain it.
     #[must_use]
     pub fn at_least(self, reset: LimitReset, amount: NanoUsd) -> Self {
         let (in_day, in_week, in_month) = match reset {
@@ -51,23 +52,26 @@ impl Spend {
         }
     }
 
-    /// Upstream's own evidence that a window has begun since `earlier` was read: its figure fell, and all that was
-    /// known to be spent then lies before it. That nothing is in it says nothing: perhaps nothing ever was.
+    /// Answers whether OpenRouter's figures show that a window has begun since `earlier` was read: the figure fell, and
+    /// all spend that was known then lies before the window. A figure of zero alone shows nothing, because perhaps
+    /// nothing was ever spent.
     pub fn shows_reset_since(&self, earlier: &Self, reset: LimitReset) -> bool {
         self.of(reset) < earlier.of(reset)
             && self.lifetime.minus(self.of(reset)) >= earlier.lifetime
     }
 
-    /// Whether another cap may follow from it than from an earlier reading: an amount differs, or it is told of a later day.
+    /// Answers whether this reading may lead to another cap than the earlier one: an amount differs, or the reading
+    /// belongs to a later day.
     pub fn says_more_than(&self, earlier: Self) -> bool {
         let read_at = self.read_at;
         *self != Self { read_at, ..earlier }
             || LimitReset::Daily.starts(read_at) != LimitReset::Daily.starts(earlier.read_at)
     }
 
-    /// Joined with a later reading of the same key: the higher figure of each window, and the later one's of a window that
-    /// has begun between them. A window has when an hour of it has passed since, whatever the clocks show; and earlier, when
-    /// all that was known to be spent lies before it. What is known of a window never falls while it lasts.
+    /// Joins this reading with a later one of the same key. Each window gets the higher figure, unless it has begun
+    /// anew between the readings; then it gets the later figure. It has begun anew if an hour of it has passed,
+    /// whatever the clocks show, or earlier if all spend that was known lies before it. The known spend of a window
+    /// never falls while the window lasts.
     #[must_use]
     pub fn joined(self, later: Self) -> Self {
         let figure = |reset: LimitReset| {
@@ -99,7 +103,7 @@ mod tests {
     fn a_window_that_began_after_the_reading_is_not_known() {
         let at = |text: &str| Timestamp::parse(text).unwrap();
         let usd = |text: &str| NanoUsd::parse_typed(text).unwrap();
-        // A Monday, the 30th.
+        // The reading is from a Monday, the 30th.
         let spend = Spend {
             daily: usd("1"),
             weekly: usd("2"),
@@ -160,7 +164,7 @@ mod tests {
                 spend(["1", "4", "4", "4"], "2026-11-21T23:59:59Z"),
                 spend(["2", "4", "4", "5"], "2026-11-21T23:59:59Z"),
             ),
-            // Sunday the 22nd: another day of the same week.
+            // The later reading is from Sunday the 22nd, which is another day of the same week.
             (
                 spend(["0", "3", "5", "6"], "2026-11-22T00:00:00Z"),
                 spend(["0", "3", "5", "6"], "2026-11-22T00:00:00Z"),
@@ -169,12 +173,13 @@ mod tests {
                 spend(["0", "0", "0", "5"], "2026-12-01T00:00:00Z"),
                 spend(["0", "0", "0", "5"], "2026-12-01T00:00:00Z"),
             ),
-            // Upstream's day has not ended yet: as much as before.
+            // OpenRouter's day has not ended yet, so the figure is as high as before.
             (
                 spend(["3", "4", "5", "6"], "2026-11-22T00:00:30Z"),
                 spend(["3", "4", "5", "6"], "2026-11-22T00:00:30Z"),
             ),
-            // Less, and no more before it: another count of the same day. An hour later it is another day's, whatever it is.
+            // The figure is lower, and no more lies before it, so it is another count of the same day. An hour later it
+            // belongs to the next day in any case.
             (
                 spend(["1", "3", "4", "5"], "2026-11-22T00:59:59Z"),
                 spend(["2", "3", "4", "5"], "2026-11-22T00:59:59Z"),

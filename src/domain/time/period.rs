@@ -5,9 +5,10 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime};
 
 use crate::domain::time::Timestamp;
 
-/// A window counts as begun only this long after our clock says so, in seconds.
+/// A window counts as begun only this many seconds after our clock says so, because OpenRouter's clock may be behind.
 pub const SKEW_SECS: i64 = 120;
-/// … and this long after, whatever upstream's figures show: no two clocks are an hour apart.
+/// A window counts as begun this many seconds after our clock says so, whatever OpenRouter's figures show, because no
+/// two clocks differ by an hour.
 pub const SURE_SECS: i64 = 3_600;
 
 /// When the window of a key's limit starts again. The names are those of OpenRouter's `limit_reset`.

@@ -1,5 +1,5 @@
-//! What the reconciliation makes of what it sees: listed keys against the rows of their hashes, names against the rows
-//! they lead to, and rows whose key is not there.
+//! Compares what the reconciliation sees: listed keys with the rows of their hashes, marked names with the rows that
+//! they lead to, and rows with keys that may not exist.
 
 use std::collections::HashMap;
 
@@ -22,12 +22,12 @@ use crate::store::ops::drift::ComparedRow;
 use crate::upstream::openrouter::{Listed, UpstreamRefusal, UpstreamReply};
 
 const JOB: &str = Job::Reconcile.name();
-/// Hashes looked up in one statement.
+/// The number of hashes that one statement looks up.
 const ROWS: usize = 500;
-/// Differences of a slice that are looked at once more; many at once are no accident of timing.
+/// The number of differences in one slice that are read again. More of them at once are not a coincidence of timing.
 const LOOKS: usize = 50;
 
-/// Compares listed keys with the rows of their hashes: listed first, looked up after.
+/// Compares listed keys with the rows of their hashes. The rows are read after the list.
 pub async fn compare(
     app: &App,
     run: &Run,
@@ -68,7 +68,7 @@ pub async fn compare(
     Ok(())
 }
 
-/// Once more, key and row, both as they are this moment: what was only just changing differs no more.
+/// Reads key and row once more, because a change that was under way shows no difference any more.
 async fn look_again(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
     let acts = !cursor.counts.dry_run;
     let differences = match upstream_changes::look(app, hash, run.job, acts).await? {
@@ -113,7 +113,7 @@ async fn differs(
     Ok(rows::note(&*app.db, generation, drift, run.now).await?)
 }
 
-/// Keys with our marker, judged by the row of their name as the sweep judges them; it looks only at the newest ones.
+/// Judges keys with our marker by the row of their name, as the sweep does. The sweep reads only the newest keys.
 pub async fn settle_strays(
     app: &App,
     run: &Run,
@@ -145,9 +145,9 @@ pub async fn settle_strays(
     settled
 }
 
-/// Upstream says that it is not there: so it is shown, and its owner can have it removed.
+/// Records that OpenRouter does not have the key. It is then shown as missing, and its owner can remove it.
 pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> Result<(), Halt> {
-    // As the row is this moment: one that is being removed misses nothing.
+    // The row is read at this moment, because a key that is being removed is not missing.
     let row = rows::by_hash(&*app.db, hash).await?;
     let Some(row) = row.filter(ComparedRow::is_to_be_there) else {
         return Ok(());
@@ -161,7 +161,7 @@ pub async fn missing(app: &App, run: &Run, hash: &str, cursor: &mut Cursor) -> R
     Ok(rows::note(&*app.db, generation, Drift::Missing, run.now).await?)
 }
 
-/// It is there after all.
+/// Records that OpenRouter has the key after all.
 async fn found(app: &App, generation: &str, cursor: &mut Cursor) -> Result<(), Halt> {
     cursor.counts.found = cursor.counts.found.saturating_add(1);
     if !cursor.counts.dry_run {

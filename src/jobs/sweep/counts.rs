@@ -8,7 +8,7 @@ use crate::upstream::openrouter::UpstreamRefusal;
 
 pub const JOB: &str = Job::Sweep.name();
 
-/// What a run did.
+/// The work that a run did.
 #[derive(Debug, Default, Serialize)]
 pub struct SweepCounts {
     pub seats_freed: usize,
@@ -28,23 +28,23 @@ pub struct SweepCounts {
     pub deleted: u32,
     pub cleared: i64,
     pub quarantined: u32,
-    /// What somebody else disabled or lowered, and stays so.
+    /// Keys that someone outside keycap disabled or lowered, and that stay so.
     pub kept: usize,
     pub errors: u32,
-    /// Changes at OpenRouter that it confirmed, and that it did not.
+    /// The changes that OpenRouter confirmed, and those that it did not confirm.
     pub writes: u32,
     pub writes_failed: u32,
-    /// What waits since changes had no answer has still to be given its turn.
+    /// Rows that wait because changes went unanswered still have to be made due.
     pub back_off_left: bool,
     #[serde(skip)]
     pub(super) refused_in_a_row: u32,
 }
 
-/// One row that is refused may be that row's own trouble; this many in a row are the credential's or everybody's.
+/// A single refusal may concern only that row. This many in a row concern the credential, or all requests.
 const REFUSALS: u32 = 3;
 
 impl SweepCounts {
-    /// Counts a refusal of one row; halts when there were too many without a success between.
+    /// Counts a refusal of one row. The run halts after too many refusals without a success in between.
     pub fn refusal(&mut self, refused: UpstreamRefusal) -> Result<(), Halt> {
         self.errors = self.errors.saturating_add(1);
         self.refused_in_a_row = self.refused_in_a_row.saturating_add(1);

@@ -1,4 +1,5 @@
-//! Rows that are due: what is `revoking` is deleted, what has expired is closed. One that cannot be settled waits.
+//! Works on rows that are due. A key that is `revoking` is removed, and a key that has expired is closed. A row that
+//! cannot be settled is postponed.
 
 use serde_json::json;
 
@@ -13,13 +14,14 @@ use crate::store::keys::due::Due;
 use crate::store::keys::generations;
 use crate::upstream::openrouter::{self, SpendBody, UpstreamRefusal, UpstreamReply};
 
-/// A revoke that failed this often is `stuck`.
+/// A removal that failed this often is `stuck`.
 const GIVE_UP_AFTER: i64 = 6;
-/// The wait after the first failed try, doubling each time, in seconds: just under the sweep's own period.
+/// The wait after the first failed try, in seconds. It is just under the sweep's own interval, and doubles with each
+/// failure.
 const FIRST_WAIT_SECS: i64 = 540;
 const DAY_SECS: i64 = 86_400;
 
-/// Removes what is to be off for good.
+/// Removes a key that has to be disabled for good.
 pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     let Removal { reply, is_off } = switch::remove(app, due, JOB).await?;
     let removed = match reply {
@@ -29,7 +31,7 @@ pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -
         ) => {
             return refuse(app, run, due, refused, counts).await;
         }
-        // Somebody may be spending with it: it is tried in every run.
+        // Someone may be spending with this key, so it is tried in every run.
         UpstreamReply::Missing
         | UpstreamReply::Unknown
         | UpstreamReply::Refused(UpstreamRefusal::Rejected)
@@ -43,7 +45,7 @@ pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -
             return retry_later(app, run, due, counts).await;
         }
     };
-    // The moment itself: a run that is late, or replayed, must not end a key in a period before this one.
+    // The key ends at the current time: a run that is late, or replayed, must not end a key in an earlier window.
     let (change, now) = (change(app)?, app.now());
     generations::confirm_off(&*app.db, &due.public_id, removed, JOB, &change, now).await?;
     counts.revoked = counts.revoked.saturating_add(1);
@@ -52,8 +54,8 @@ pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -
     Ok(())
 }
 
-/// A write was answered. Where the last run that tried any had no answer to one, what waits longer and longer on account
-/// of that waits no more.
+/// Counts a write that OpenRouter answered. If no write of the last run was answered, the rows that back off because of
+/// that are due again.
 pub async fn wrote(app: &App, run: &Run, counts: &mut SweepCounts) {
     if counts.writes == 0 && run.begun.writes_failed {
         end_back_off(app, run, counts).await;
@@ -61,8 +63,8 @@ pub async fn wrote(app: &App, run: &Run, counts: &mut SweepCounts) {
     counts.writes = counts.writes.saturating_add(1);
 }
 
-/// What waits longer and longer has its turn again. Where that cannot be written down, the next run does it before anything
-/// else: nothing may be left by then whose change is answered.
+/// Makes the rows that back off due again. If this cannot be written, the next run does it first, because no row may go
+/// on waiting once OpenRouter answers again.
 pub async fn end_back_off(app: &App, run: &Run, counts: &mut SweepCounts) {
     let ended = generations::end_back_off(&*app.db, run.now).await;
     counts.back_off_left = ended.is_err();
@@ -73,7 +75,7 @@ pub async fn end_back_off(app: &App, run: &Run, counts: &mut SweepCounts) {
     }
 }
 
-/// Switches it off, and no more: nothing is deleted, or concluded, by a database that was restored.
+/// Disables the key and does nothing else: a database that was restored must not delete a key or conclude anything.
 pub async fn disable_only(
     app: &App,
     run: &Run,
@@ -90,8 +92,8 @@ pub async fn disable_only(
     retry_next_run(app, run, due, counts).await
 }
 
-/// Five minutes past its expiry a key is closed. Its spend is asked for a few times; if it cannot be read, all of its
-/// cap counts.
+/// Closes a key five minutes after its expiry. Its spend is asked for a few times. If it cannot be read, all of its cap
+/// counts.
 pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     let usage = match due.upstream_hash.as_deref() {
         None => None,
@@ -123,7 +125,7 @@ async fn read_last(app: &App, due: &Due, hash: &str) -> Result<UpstreamReply<Spe
     absence::judge(app, due, answer, JOB).await
 }
 
-/// What came of a row's turn: where the database refuses it, that is its own trouble and it waits.
+/// Contains the failure of one row: if the database refuses that row, only that row has to wait.
 pub async fn contain_row_failure(
     app: &App,
     run: &Run,
@@ -143,7 +145,8 @@ pub async fn contain_row_failure(
     }
 }
 
-/// Upstream refuses this row: others go first in the next run, and it is no failed attempt of this one.
+/// Postpones a row that OpenRouter refused. Other rows go first in the next run, and this does not count as a failed
+/// attempt.
 pub async fn refuse(
     app: &App,
     run: &Run,
@@ -158,7 +161,8 @@ pub async fn refuse(
     counts.refusal(refused)
 }
 
-/// Not now: later each time, and daily after six failures. Nobody can spend with what waits so.
+/// Postpones a row after a failure: longer each time, and daily after six failures. Nobody can spend with a key that
+/// waits like this.
 pub async fn retry_later(
     app: &App,
     run: &Run,
@@ -174,7 +178,7 @@ pub async fn retry_later(
     failed(app, run, due, wait.min(DAY_SECS), counts).await
 }
 
-/// Counts a failed attempt. A revoke that failed for the sixth time is `stuck`, and said to be.
+/// Counts a failed attempt. A removal that failed for the sixth time is `stuck`, and the log says so.
 async fn failed(
     app: &App,
     run: &Run,
@@ -195,7 +199,8 @@ async fn failed(
     Ok(())
 }
 
-/// A switch whose answer was lost is tried in every run: somebody waits for it.
+/// Postpones a row to the next run. A person may be waiting for a switch whose answer was lost, so it is tried in every
+/// run.
 pub async fn retry_next_run(
     app: &App,
     run: &Run,

@@ -1,4 +1,4 @@
-//! Caps that are due, brought upstream one by one.
+//! Sends the caps that are due to OpenRouter, one by one.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
 use crate::store::keys::due::Due;
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply};
 
-/// One cap.
+/// Sends one cap.
 pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     match limit::follow(app, due, run.now, JOB).await? {
         UpstreamReply::Is(SwitchOutcome::Confirmed) => {
@@ -23,7 +23,7 @@ pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> 
         UpstreamReply::Is(
             SwitchOutcome::AsItWas | SwitchOutcome::Overtaken | SwitchOutcome::Gone,
         ) => {}
-        // It has no limit any more.
+        // OpenRouter no longer has the key, so there is no limit to send.
         UpstreamReply::Missing => counts.success(),
         UpstreamReply::Refused(
             refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),

@@ -1,4 +1,4 @@
-//! Keys that are off for good, or expired, are looked at until their figures are settled, and then deleted.
+//! Reads keys that are disabled for good, or expired, until their figures are settled, and then deletes them.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::ports::DbError;
 use crate::store::keys::retained::{self, RetainedKey};
 use crate::upstream::openrouter::{self, SpendBody, UpstreamReply};
 
-/// One turn of one of them.
+/// Reads one of these keys, and deletes it if its time has come.
 pub async fn erase(
     app: &App,
     run: &Run,
@@ -74,7 +74,7 @@ async fn look(app: &App, run: &Run, kept: &RetainedKey) -> Result<UpstreamReply<
         .map(|()| true))
 }
 
-/// Switches it off, and reads it after that.
+/// Disables the key, and reads it after that.
 async fn off(app: &App, hash: &str) -> UpstreamReply<SpendBody> {
     match openrouter::switch_key(&app.upstream(), hash, true).await {
         UpstreamReply::Is(_) => openrouter::read_key(&app.upstream(), hash).await,

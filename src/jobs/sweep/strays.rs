@@ -1,4 +1,5 @@
-//! Listed keys that should not be there: strays of ours are deleted, markers without a row are quarantined.
+//! Handles listed keys that should not exist. Strays of ours are deleted, and keys with our marker but without a row
+//! are disabled.
 
 use std::collections::HashMap;
 
@@ -23,22 +24,22 @@ use crate::store::keys::retained;
 use crate::store::keys::strays;
 use crate::upstream::openrouter::{self, Listed, UpstreamReply};
 
-/// Names looked up in one statement.
+/// The number of names that one statement looks up.
 const NAMES: usize = 500;
-/// Keys of a walk that are looked at once more, since they allow less than their rows say.
+/// The number of keys of one walk that are read again because they allow less than their rows say.
 const LOOKS: usize = 50;
 
-/// Listed keys that should not be there, by what is to be done with them.
+/// Listed keys that should not exist, by what has to be done with them.
 pub struct Judged<'a> {
     wrong: Vec<&'a Listed>,
     twins: usize,
     unknown: Vec<&'a Listed>,
-    /// Of those that may be there, what allows less than its row says.
+    /// Keys that may exist but allow less than their rows say.
     less: Vec<&'a Listed>,
 }
 
 impl Judged<'_> {
-    /// The hashes of listed keys that somebody else may have disabled or lowered.
+    /// The hashes of listed keys that someone outside keycap may have disabled or lowered.
     pub fn less(&self) -> Vec<String> {
         let less = self.less.iter().take(LOOKS);
         less.map(|key| key.hash.clone()).collect()
@@ -49,7 +50,8 @@ impl Judged<'_> {
     }
 }
 
-/// Looks each listed name up, after the listing, and judges all. Rows in doubt that were seen are marked, if wanted.
+/// Looks up each listed name, after the listing, and judges all keys. If `marks` is true, rows of unknown outcome whose
+/// key was seen are marked.
 pub async fn judged<'a>(
     app: &App,
     run: &Run,
@@ -98,7 +100,7 @@ pub async fn judged<'a>(
     })
 }
 
-/// Acts on what was judged, unless it is too much at once.
+/// Acts on the judged keys, unless there are too many at once.
 pub async fn act(
     app: &App,
     run: &Run,
@@ -130,7 +132,7 @@ fn is_off(key: &Listed) -> bool {
     key.disabled == Some(true)
 }
 
-/// Deletes a stray, if it still is one: judged once more by its row as it is this moment.
+/// Deletes a stray if it still is one: it is judged again by its current row.
 async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) -> Result<(), Halt> {
     let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
         return Ok(());
@@ -149,7 +151,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
         return Ok(());
     }
     match openrouter::delete_key(&app.upstream(), &key.hash).await {
-        // It was listed by this very credential, so a 404 means that it is gone.
+        // The same credential listed this key, so a 404 means that it is gone.
         UpstreamReply::Is(()) | UpstreamReply::Missing => {}
         UpstreamReply::Refused(refused) => return counts.refusal(refused),
         UpstreamReply::Unknown => {
@@ -188,7 +190,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
     Ok(())
 }
 
-/// It was on when it was listed; what it is now decides.
+/// Reads the key again. It was enabled when it was listed, and its current state decides.
 async fn look(app: &App, run: &Run, row: &MarkedRow, counts: &mut SweepCounts) -> Result<(), Halt> {
     match retained::one(&*app.db, &row.public_id).await? {
         Some(kept) => erase(app, run, &kept, counts).await,
@@ -196,7 +198,8 @@ async fn look(app: &App, run: &Run, row: &MarkedRow, counts: &mut SweepCounts) -
     }
 }
 
-/// Whether the key that the row recorded is there under its own hash. Were it not, the listed key might be that very one.
+/// Answers whether the key that the row recorded exists under its own hash. If it does not, the listed key might be
+/// that very key.
 async fn has_its_own(app: &App, row: &MarkedRow) -> bool {
     let Some(recorded) = row.upstream_hash.as_deref() else {
         return false;
@@ -204,7 +207,7 @@ async fn has_its_own(app: &App, row: &MarkedRow) -> bool {
     matches!(openrouter::read_key(&app.upstream(), recorded).await, UpstreamReply::Is(key) if key.name == row.upstream_name)
 }
 
-/// Writes down which markers have no row, and raises the alarm about those that nobody has looked at.
+/// Writes down which marked keys have no row, and logs an error about those that nobody has acknowledged.
 async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Result<(), Halt> {
     let workspace = place.workspace_id.as_deref();
     let mut news = 0_usize;
@@ -222,21 +225,21 @@ async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Resul
             news = news.saturating_add(usize::from(strays::read_news(&rows)?));
         }
     }
-    // What an admin has acknowledged is told no more.
+    // A finding that an admin has acknowledged is not reported again.
     if news > 0 {
         app.note("error", "marker_without_row", json!({ "count": news }));
     }
     Ok(())
 }
 
-/// A marker without a row is disabled, never deleted.
+/// Disables a marked key that has no row. Such a key is never deleted.
 async fn quarantine(
     app: &App,
     run: &Run,
     key: &Listed,
     counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
-    // Once more, just before: its row may be there by now.
+    // The row is looked up again just before the switch, because it may exist by now.
     if strays::by_name(&*app.db, key.name()).await?.is_some() {
         return Ok(());
     }
@@ -255,7 +258,7 @@ async fn quarantine(
     Ok(())
 }
 
-/// Looks at listed keys that allow less than their rows say.
+/// Reads listed keys that allow less than their rows say, and records what someone outside keycap did.
 pub async fn keep_what_others_did(
     app: &App,
     run: &Run,

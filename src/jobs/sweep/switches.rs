@@ -1,8 +1,8 @@
-//! Holds, carried out upstream: a key is off if there is any, and on again when there is none.
+//! Carries out holds at OpenRouter: a key is disabled while it has any hold, and enabled again when it has none.
 //!
-//! Each switch is written down as doubtful before it is sent, and the doubt ends with upstream's own answer. Where the
-//! answer is lost, or something changed in between, what is wanted is said again in every run until nothing that was
-//! sent earlier can land any more.
+//! Each switch is marked as in flight before it is sent, and is settled by OpenRouter's own answer. If the answer is
+//! lost, or something changed in between, the wanted state is sent again in every run until no earlier request can take
+//! effect any more.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,13 +20,14 @@ use crate::store::keys::due::Due;
 use crate::store::keys::holds::{self, Switch};
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
 
-/// Pages of the list that are read before keys are disabled, and how many keys have one page more.
+/// The number of list pages that are read before keys are disabled, and the number of keys for which one more page is
+/// read.
 const PAGES: usize = 3;
 const KEYS_FOR_A_PAGE: usize = 20;
-/// Keys beyond those pages that are read one by one.
+/// The number of keys not found on those pages that are read one by one.
 const READS: usize = 10;
 
-/// One switch.
+/// Sends one switch.
 pub async fn turn(
     app: &App,
     run: &Run,
@@ -50,7 +51,7 @@ pub async fn turn(
         ) => {
             return refuse(app, run, due, refused, counts).await;
         }
-        // It cannot be enabled any more, and its owner is told so.
+        // The key cannot be enabled any more, and its owner is shown that.
         UpstreamReply::Missing => counts.success(),
         UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected) => {
             counts.writes_failed = counts.writes_failed.saturating_add(1);
@@ -60,7 +61,7 @@ pub async fn turn(
     Ok(())
 }
 
-/// What holds ask to be switched so now; what is to be disabled is looked at before, if wanted.
+/// The keys that holds require to be switched now. If `looks` is true, keys to be disabled are read first.
 pub async fn due(
     app: &App,
     run: &Run,
@@ -75,9 +76,9 @@ pub async fn due(
     Ok(due)
 }
 
-/// Looks at keys before they are disabled: what somebody else has disabled is held, so that nothing enables it again when
-/// the present holds end. Pages of the list say most of it, newest keys first. What could not be looked at is disabled all
-/// the same.
+/// Reads keys before they are disabled. A key that someone outside keycap has already disabled gets the hold
+/// `upstream`, so that the end of the present holds does not enable it. Most keys are found on pages of the list,
+/// newest first. A key that could not be read is disabled all the same.
 async fn look_before(
     app: &App,
     run: &Run,
@@ -95,7 +96,7 @@ async fn look_before(
 }
 
 async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Result<(), Halt> {
-    // In doubt it is not known to be enabled.
+    // A key with a switch in flight is not known to be enabled.
     let known_on = due.iter().filter(|due| due.doubted_at.is_none());
     let mut places: BTreeMap<Option<&str>, HashSet<&str>> = BTreeMap::new();
     for due in known_on {
@@ -104,7 +105,7 @@ async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Re
     }
     let wanted: usize = places.values().map(HashSet::len).sum();
     let mut pages = PAGES.saturating_add(wanted / KEYS_FOR_A_PAGE);
-    // Where a list has no answer, nothing is waited for any longer.
+    // If a list does not answer, nothing more is waited for.
     let mut reads = READS;
     let mut disabled = Vec::new();
     'pages: for (workspace_id, unseen) in &mut places {
