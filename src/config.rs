@@ -1,8 +1,8 @@
-//! The environment, read once, into parsed types; every problem is named at once, and no value ever is.
+//! The environment, read once into parsed types. All problems are named at once, and no value ever is.
 //!
-//! Malformed settings stop the Worker. Missing ones close what needs them: a fresh deployment serves its pages and
-//! starts nothing. The three gates (`PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`) close on anything
-//! but their exact opening word.
+//! A malformed setting stops the Worker. A missing one closes what needs it: a fresh deployment serves its pages and
+//! starts nothing. Each of the three gates (`PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`) opens only on
+//! its exact word or a valid number.
 
 mod forms;
 mod reader;
@@ -16,32 +16,35 @@ use crate::domain::policy::plan_seed::PlanSeed;
 use crate::ports::upstreams::{OAuthApp, Upstreams};
 
 pub struct Config {
-    /// `PUBLIC_ORIGIN`: the only source of our own URLs. Required.
+    /// `PUBLIC_ORIGIN`: the only source of our own URLs. It is required.
     pub public_origin: Origin,
     /// `GITHUB_OAUTH_CLIENT_ID` and `GITHUB_OAUTH_CLIENT_SECRET`: sign-in is closed without both.
     pub github: Option<OAuthApp>,
-    /// `AUTH_SESSION_SECRET`: a list separated by commas, newest first; the first signs, all verify. Sign-in is closed without.
+    /// `AUTH_SESSION_SECRET`: a list separated by commas, newest first. The first secret signs, and all of them verify.
+    /// Sign-in is closed without it.
     pub session_secrets: Vec<Secret>,
-    /// `OPENROUTER_MANAGEMENT_KEY`: nothing is minted or swept without.
+    /// `OPENROUTER_MANAGEMENT_KEY`: without it, no key is made and no job runs.
     pub management_key: Option<Secret>,
     /// `PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`, `MIN_ACCOUNT_AGE_DAYS`, `CLAIMS_PER_HOUR`.
     pub terms: ClaimTerms,
-    /// `KEY_LIMIT_USD`, `KEY_LIMIT_RESET`, `KEY_EXPIRY_DAYS`, `OPENROUTER_WORKSPACE_ID`: seed the default plan once.
+    /// `KEY_LIMIT_USD`, `KEY_LIMIT_RESET`, `KEY_EXPIRY_DAYS`, `OPENROUTER_WORKSPACE_ID`: the default plan is made from
+    /// these once.
     pub plan_seed: Option<PlanSeed>,
-    /// `AUDIT_RETENTION_DAYS`: for how long the audit retains sign-ins and changes of limits; 400 when unset.
+    /// `AUDIT_RETENTION_DAYS`: how many days the audit retains sign-ins and changes of limits. The default is 400.
     pub audit_retention_days: u32,
-    /// `ADMIN_GITHUB_USER_IDS`: numeric ids, separated by commas.
+    /// `ADMIN_GITHUB_USER_IDS`: the numeric account ids of the admins, separated by commas.
     pub admin_github_ids: Vec<String>,
-    /// `API_KEYS_PAGE`: members' pages and routes; on in development when unset, off elsewhere.
+    /// `API_KEYS_PAGE`: whether members have their pages and routes. Without it, they do only in development.
     pub keys_page: bool,
     pub upstreams: Upstreams,
     pub published: Published,
-    /// Settings that are missing or shut a gate by being malformed, for the log and the health route.
+    /// Settings that are missing, or that keep a gate closed because they are malformed, for the log and the health
+    /// route.
     pub closed_by: Vec<Problem>,
 }
 
 impl Config {
-    /// Reads every setting through `read`, which answers a variable's text if it is set.
+    /// Reads every setting through `read`, which returns a variable's text if it is set.
     pub fn from_env(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut env = SettingsReader {
             read,
@@ -82,12 +85,12 @@ impl Config {
         }
     }
 
-    /// Whether configuration lets anybody claim.
+    /// Answers whether the configuration lets anyone claim.
     pub fn claims_open(&self) -> bool {
         self.terms.open() && self.keys_page
     }
 
-    /// Whether people can sign in: an OAuth app, a session secret, and a plan to give them.
+    /// Answers whether people can sign in: there must be an OAuth app, a session secret, and a plan to give them.
     pub fn sign_in_configured(&self) -> bool {
         self.github.is_some() && !self.session_secrets.is_empty() && self.plan_seed.is_some()
     }

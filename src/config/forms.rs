@@ -1,18 +1,19 @@
-//! The written forms that settings must have: pure, one function each.
+//! The text forms that settings must have. Each function is pure and checks one form.
 
 use url::Url;
 
-/// The longest model name that is taken for one.
+/// The most bytes of a model name.
 const MODEL_BYTES: usize = 128;
 
-/// Hexadecimal digits in groups of 8, 4, 4, 4 and 12.
+/// Answers whether a text consists of hexadecimal digits in groups of 8, 4, 4, 4 and 12.
 pub fn is_uuid(text: &str) -> bool {
     text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
         && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
 }
 
-/// An OpenRouter model: `author/model`, with `~` before a moving name and `:variant` after any. Nothing that a shell,
-/// JSON or TOML would read as its own: examples quote it there.
+/// Answers whether a text is the name of an OpenRouter model: `author/model`, with `~` in front of a name whose model
+/// changes, and possibly `:variant` at the end. It contains no character with a meaning in a shell, JSON or TOML,
+/// because the examples quote it there.
 pub fn is_model(text: &str) -> bool {
     let plain = text.strip_prefix('~').unwrap_or(text);
     let (name, variant) = plain.split_once(':').unwrap_or((plain, "none"));
@@ -28,14 +29,14 @@ pub fn is_model(text: &str) -> bool {
     text.len() <= MODEL_BYTES && [author, model, variant].into_iter().all(is_word)
 }
 
-/// A page to link to: https, without a name and password in it.
+/// Reads the address of a page to link to. It must be https, without a user name or a password.
 pub fn link(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let bare = url.username().is_empty() && url.password().is_none();
     (url.scheme() == "https" && url.host().is_some() && bare).then_some(url)
 }
 
-/// Where people write to: a page, or a mail address (RFC 9116, section 2.5.3).
+/// Reads the address to which people write: a page, or a mail address (RFC 9116, section 2.5.3).
 pub fn contact(text: &str) -> Option<Url> {
     let mail = |url: &Url| url.scheme() == "mailto" && url.path().contains('@');
     link(text).or_else(|| Url::parse(text).ok().filter(mail))

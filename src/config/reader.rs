@@ -1,4 +1,4 @@
-//! One setting at a time, from its text: what is malformed is fatal, what is missing closes what needs it.
+//! Reads one setting at a time from its text. A malformed setting is fatal. A missing one closes what needs it.
 
 use url::Url;
 
@@ -12,33 +12,33 @@ use crate::domain::time::period::LimitReset;
 use crate::ports::upstreams::OAuthApp;
 use crate::ports::upstreams::Upstreams;
 
-/// Fewest bytes of each session secret: HS256 wants as many as its hash has (RFC 7518, section 3.2).
+/// The fewest bytes of a session secret: HS256 needs as many as its hash has (RFC 7518, section 3.2).
 const SESSION_SECRET_BYTES: usize = 32;
-/// A plan of more than this a period is taken for a typing error, in USD.
+/// A plan with a higher limit than this, in USD, is taken for a typing error.
 const LIMIT_CEILING_USD: &str = "10000";
-/// More seats than this is taken for a typing error.
+/// A larger number of seats than this is taken for a typing error.
 const SEATS_CEILING: i64 = 10_000_000;
-/// The model of the examples when none is set: a moving name, so that it does not grow old here.
+/// The model of the examples if none is set. This name always means the newest model, so it does not become outdated.
 const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
 
-/// What is wrong with one setting. Names the variable, never its value.
+/// What is wrong with one setting. It names the variable, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     pub setting: &'static str,
     pub problem: &'static str,
 }
 
-/// What the pages tell of this installation beside its rules.
+/// What the pages say about this deployment in addition to its rules.
 pub struct Published {
     /// `EXAMPLE_MODEL`: the model that examples name.
     pub example_model: String,
-    /// `SOURCE_URL`: where the code is; no link without.
+    /// `SOURCE_URL`: the address of the code. Without it, the pages have no link to the code.
     pub source_url: Option<Url>,
-    /// `SECURITY_CONTACT`: there is a security.txt only with it.
+    /// `SECURITY_CONTACT`: the contact in security.txt. Without it, there is no security.txt.
     pub security_contact: Option<Url>,
 }
 
-/// Reads settings and keeps what is wrong with them.
+/// Reads settings and collects what is wrong with them.
 pub(crate) struct SettingsReader<'a> {
     pub(crate) read: &'a dyn Fn(&str) -> Option<String>,
     pub(crate) fatal: Vec<Problem>,
@@ -63,7 +63,8 @@ impl SettingsReader<'_> {
         self.credential(setting).map(Secret::new)
     }
 
-    /// What is sent in a header: a character that none can carry would be found only when somebody waits for the answer.
+    /// Reads a setting that is sent in a header. A character that is not allowed there would otherwise be noticed only
+    /// when somebody waits for an answer.
     fn credential(&mut self, setting: &'static str) -> Option<String> {
         let found = self.text(setting);
         match &found {
@@ -135,12 +136,12 @@ impl SettingsReader<'_> {
         }
     }
 
-    /// The database deletes nothing younger than thirty days.
+    /// The database deletes nothing that is younger than thirty days.
     pub(crate) fn audit_retention_days(&mut self) -> u32 {
         self.number("AUDIT_RETENTION_DAYS", 400, 30, 36_500)
     }
 
-    /// A gate opens on its exact word only.
+    /// A gate opens only on its exact word.
     fn opens(&mut self, setting: &'static str, word: &str, otherwise: &'static str) -> bool {
         let open = self.text(setting).as_deref() == Some(word);
         if !open {
@@ -188,7 +189,7 @@ impl SettingsReader<'_> {
         let limit = self.key_limit();
         let limit_reset = match self.text("KEY_LIMIT_RESET") {
             None => Some(LimitReset::Daily),
-            // A default plan gives something: nothing is paid for it.
+            // A default plan must give something, because nothing is paid for it.
             Some(text) => LimitReset::parse(&text).filter(|reset| *reset != LimitReset::None),
         };
         if limit_reset.is_none() {

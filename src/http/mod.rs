@@ -1,4 +1,4 @@
-//! HTTP: the route table as data, one pipeline that every request passes, one file for each resource.
+//! HTTP: the route table as data, one pipeline that every request passes, and one file for each resource.
 
 #[macro_use]
 pub mod server;

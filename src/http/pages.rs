@@ -1,4 +1,5 @@
-//! Documents: filled by the Worker from configuration, escaped by construction. Their data beyond that comes from the API.
+//! The pages. The Worker fills them from the configuration, and the templates escape every value. All other data comes
+//! from the API.
 
 mod examples;
 pub mod security;
@@ -87,7 +88,7 @@ struct Landing<'a> {
 struct SignInNotice {
     title: &'static str,
     text: &'static str,
-    /// Another account may fare better; it is offered beside the refusal.
+    /// The refusal is about this account, so another account is offered beside it.
     another_account: bool,
 }
 
@@ -178,7 +179,8 @@ fn render(status: u16, page: &impl Template) -> Result<Reply, Error> {
     Ok(Reply::html(status, html))
 }
 
-/// By configuration, or by an admin's switch. A database that does not answer closes no page.
+/// The reason why claims are closed, which is the configuration or an admin's switch. If the database does not answer,
+/// the page is shown as if claims were open.
 async fn closed(app: &App) -> Option<Closed> {
     let config = &app.config;
     let paused = Closed {
@@ -216,7 +218,7 @@ impl SignInNotice {
     }
 }
 
-/// Why a sign-in came back without a session, told without blame, with what to do.
+/// Says in words why a sign-in came back without a session, without blame, and what to do.
 fn in_words(code: &str) -> (&'static str, &'static str) {
     match code {
         "denied" => (

@@ -58,7 +58,7 @@ pub static ROUTES: &[Route] = &[
         who: Who::Member,
         takes: Takes::Json(SMALL),
         shows: Shows::Data,
-        // By address: a thief of the session must not use up what its owner needs to end it.
+        // It is counted by address, because a thief of the session must not use up what its owner needs to end it.
         limits: &[Limit::Start],
         when: always,
         summary: Some("End every session of mine, this one included"),

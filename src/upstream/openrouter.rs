@@ -59,7 +59,7 @@ impl UpstreamRefusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamReply<T> {
     Is(T),
-    /// 404.
+    /// The answer was a 404.
     Missing,
     Refused(UpstreamRefusal),
     Unknown,

@@ -1,5 +1,5 @@
-//! `/api/v1/admin/jobs`: what the jobs did, what they found, and one run more on request. A run is begun at once and works
-//! on after the answer; what it does not finish goes on with the next trigger.
+//! `/api/v1/admin/jobs`: what the jobs did, what they found, and one more run on request. The run begins at once and
+//! works on after the answer. The next trigger continues what it does not finish.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -16,13 +16,13 @@ use crate::store::{json_rows, members};
 
 #[derive(Serialize)]
 struct JobsBody {
-    /// The newest fifty.
+    /// The newest fifty runs.
     runs: Vec<Value>,
-    /// In what keys differ from their rows, the newest hundred.
+    /// The points in which keys differ from their rows, the newest hundred.
     drift: Vec<Value>,
-    /// What somebody else disabled or lowered at OpenRouter and stays so, the newest hundred.
+    /// Keys that someone outside keycap disabled or lowered at OpenRouter, and that stay so, the newest hundred.
     held_upstream: Vec<Value>,
-    /// Keys with our marker and without a row, the newest ones; `/api/v1/admin/findings` has all.
+    /// Keys with our marker and without a row, the newest ones. `/api/v1/admin/findings` has all of them.
     without_row: Vec<Value>,
 }
 
@@ -57,7 +57,7 @@ struct BegunBody<'a> {
     run: &'a str,
 }
 
-/// 202 with the run's id, under which `GET` has its report.
+/// Answers 202 with the run's id, under which `GET` later has its report.
 pub async fn start_job(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let RunRequest { dry_run } = context.json()?;

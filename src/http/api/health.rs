@@ -1,5 +1,5 @@
-//! `GET /healthz`: the Worker runs, and what keeps something closed. It may be polled: an isolate asks the database at
-//! most once a minute, but for the time until the upstream's terms are confirmed.
+//! `GET /healthz`: says that the Worker runs, and what keeps anything closed. It may be polled: an isolate asks the
+//! database at most once a minute, except while OpenRouter's terms are not confirmed.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::ops::alarms::{self, HealthFlags};
 
-/// For so long what the database said is said again.
+/// For this many seconds, an isolate repeats what the database said.
 const HEARD_FOR_SECS: i64 = 60;
 
 pub async fn show_health(context: Context) -> Result<Reply, Error> {
@@ -33,7 +33,8 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
-/// What in the database keeps claims closed, as heard within the last minute; `None` where it does not answer.
+/// The conditions in the database that keep claims closed, as read within the last minute. It is `None` if the database
+/// does not answer.
 pub async fn health_flags(app: &App) -> Option<HealthFlags> {
     let waived = app.config.terms.upstream_terms_waived;
     let heard = app.standing_seen.get().filter(|(at, heard)| {
@@ -47,12 +48,12 @@ pub async fn health_flags(app: &App) -> Option<HealthFlags> {
     Some(standing)
 }
 
-/// Whether claims are closed by anything that configuration does not know of.
+/// Answers whether anything besides the configuration keeps claims closed.
 pub fn closes_claims(app: &App, standing: HealthFlags) -> bool {
     !shut_by(app, standing).is_empty()
 }
 
-/// What only an admin can open again.
+/// The conditions that only an admin can end.
 fn shut_by(app: &App, standing: HealthFlags) -> Vec<Problem> {
     let unconfirmed = !standing.upstream_terms_confirmed && !app.config.terms.upstream_terms_waived;
     let shut = [

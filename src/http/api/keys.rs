@@ -1,5 +1,5 @@
-//! `/api/v1/keys`: the member's own keys, from the database in one round trip; what they have spent, asked now; and what
-//! their owner, or an admin, wants of them.
+//! `/api/v1/keys`: the member's own keys, read from the database in one round trip; what they have spent, asked of
+//! OpenRouter; and the changes that their owner, or an admin, makes.
 
 use serde::Serialize;
 
@@ -30,36 +30,37 @@ pub struct KeyBody {
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
     state: GenerationState,
-    /// OpenRouter says that it is not there: it works for nobody, and can be removed.
+    /// OpenRouter no longer has the key. It works for nobody, and can be removed.
     missing: bool,
-    /// Why it is off, or, while it is still `active`, will be soon.
+    /// The reasons why the key is disabled, or will be disabled soon if it is still `active`.
     holds: Vec<Reason>,
-    /// What is in force; of a key that is off because nothing is left, what it has of a whole window.
+    /// The limit in force. For a key that is disabled because nothing is left, it is the limit of a whole window.
     limit_usd: NanoUsd,
-    /// What it may spend in a whole window.
+    /// The amount that the key may spend in a whole window.
     plan_limit_usd: NanoUsd,
-    /// Somebody else gave it this lower limit at OpenRouter: it holds until an admin lifts it.
+    /// A lower limit that someone outside keycap set at OpenRouter. It is in force until an admin lifts it.
     upstream_limit_usd: Option<NanoUsd>,
     limit_reset: LimitReset,
-    /// Before this it does not work again: nothing is left until then. `null` while that is not so, and where it is paid for.
+    /// If nothing is left to spend, the moment before which the key does not work again. It is `null` otherwise, and
+    /// for a prepaid key.
     available_from: Option<Timestamp>,
-    /// When the current window ends; `null` for a prepaid key, which has one.
+    /// When the current window ends. It is `null` for a prepaid key, whose only window is its whole life.
     resets_at: Option<Timestamp>,
     created_at: Timestamp,
     expires_at: Timestamp,
-    /// Which secret of this key it is, from 1, and when it was made: the name stays clean of both.
+    /// The number of the key's current secret, from 1, and when it was made. The key's name contains neither.
     generation: i64,
     issued_at: Timestamp,
-    /// Until then the secret before it works too.
+    /// The moment until which the previous secret works as well.
     grace_until: Option<Timestamp>,
-    /// `null` until it was first read.
+    /// It is `null` until the spend was read for the first time.
     spend: Option<KeySpendBody>,
 }
 
-/// What a key has spent, as OpenRouter last said; `null` where a window has begun since.
+/// What a key has spent, as OpenRouter last reported it. A figure is `null` if its window has begun since.
 #[derive(Serialize)]
 struct KeySpendBody {
-    /// Of the limit's own window.
+    /// The spend in the window of the limit.
     used_usd: Option<NanoUsd>,
     left_usd: Option<NanoUsd>,
     day_usd: Option<NanoUsd>,
@@ -136,11 +137,11 @@ struct KeysBody {
     openrouter: Upstream,
 }
 
-/// Whether OpenRouter answers us: by the last sweep, or by what was just asked.
+/// Whether OpenRouter answers us, according to the last sweep or to the request that was just made.
 #[derive(Serialize)]
 struct Upstream {
     answers: bool,
-    /// When that was found out; `null` before the first time.
+    /// When that was found out. It is `null` before the first time.
     as_of: Option<Timestamp>,
 }
 
@@ -163,7 +164,7 @@ pub async fn list_keys(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
-/// Brings the spend of those keys up to date that nobody asked about for a minute, and lists them all.
+/// Updates the spend of those keys that nobody asked about within the last minute, and lists all keys.
 pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;
@@ -184,7 +185,7 @@ pub const BAD_NAME: Error = Error::BadRequest {
 };
 
 body! {
-    /// At least one of them.
+    /// The request has at least one of these members.
     struct KeyChangeRequest {
         disabled: Option<bool>,
         name: Option<String>,
@@ -196,7 +197,7 @@ struct OneBody {
     key: KeyBody,
 }
 
-/// 200 with the key as it is, once upstream has followed; 202 while what is wanted of it is only written down.
+/// Answers 200 with the key if OpenRouter has confirmed the change, and 202 while the change is only written down.
 pub async fn change_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let KeyChangeRequest { disabled, name } = context.json()?;
@@ -215,14 +216,14 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    /// By name, so that nothing lifts it in passing.
+    /// The request names what it lifts, so that no other change lifts it by accident.
     struct Lifted {
         upstream_hold: String,
     }
 }
 
-/// 200 with the key as it is: what somebody else disabled or lowered at OpenRouter is as keycap wants it again, at once or
-/// with the next sweep.
+/// Answers 200 with the key. What someone outside keycap disabled or lowered at OpenRouter becomes as keycap wants it
+/// again, at once or with the next sweep.
 pub async fn lift_upstream_hold(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let Lifted { upstream_hold } = context.json()?;
@@ -234,7 +235,7 @@ pub async fn lift_upstream_hold(context: Context) -> Result<Reply, Error> {
     carried_out(&context, carried)
 }
 
-/// 200 with the key, which is `revoked`; 202 while it is `revoking`, until the sweep has seen to it.
+/// Answers 200 with the key, which is `revoked`, or 202 while it is `revoking` and the sweep still has to remove it.
 pub async fn end_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let _: NoMembers = context.json()?;
@@ -251,7 +252,7 @@ pub fn carried_out(
     Reply::json(status, &OneBody { key })
 }
 
-/// A key of the member's, by its id as the request names it.
+/// A key of the member, by its id as the request names it.
 pub async fn own(context: &Context, session: &Session, key: &str) -> Result<Card, Error> {
     let read = vec![cards::one_of(
         session.member.as_str(),

@@ -19,7 +19,7 @@ use crate::store::members;
 #[derive(Serialize)]
 struct ClaimTermsBody {
     open: bool,
-    /// The gate that refuses, in the words of the claim itself.
+    /// The gate that refuses, in the words with which a claim would be refused.
     refusal: Option<Value>,
     limit_usd: String,
     /// What a key that is claimed now could spend in this window. `null` for a member who has a key, since there is

@@ -8,7 +8,7 @@ use crate::http::server::idempotency;
 use crate::http::server::reply::Reply;
 use crate::http::server::route::{Method, Route, Shows, Takes, Who};
 
-/// The bodies' schemas; the paths come from the table.
+/// The schemas of the bodies. The paths come from the route table.
 const COMPONENTS: &str = include_str!("openapi.json");
 
 pub async fn show_openapi(context: Context, routes: &[Route]) -> Result<Reply, Error> {
@@ -117,7 +117,7 @@ fn answers(route: &Route) -> Value {
     answers
 }
 
-/// The bodies of a route's good answers, by status.
+/// The bodies of a route's successful answers, by status.
 fn bodies(route: &Route) -> &'static [(&'static str, Option<&'static str>)] {
     match (route.shows, route.path) {
         (Shows::Data, "/api/v1/requests") if route.method == Method::Post => {

@@ -1,4 +1,5 @@
-//! `/api/v1/requests`: what a member asks an administrator for; `/api/v1/admin/requests`: what administrators decide.
+//! `/api/v1/requests`: requests of members to an administrator. `/api/v1/admin/requests`: the decisions of
+//! administrators.
 
 use serde::Serialize;
 use serde_json::json;

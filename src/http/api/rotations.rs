@@ -51,7 +51,7 @@ pub async fn report_leak(context: Context) -> Result<Reply, Error> {
 }
 
 body! {
-    /// The SHA-256 of the secret: the secret itself is never sent.
+    /// The SHA-256 of the secret. The secret itself is never sent.
     struct Fingerprint {
         secret_sha256: String,
     }

@@ -1,9 +1,9 @@
-//! The examples of the docs, the key's page and the landing page: one source, in files of their own languages, filled
-//! from configuration. They name the variable and never hold a key.
+//! The examples of the docs, the key's page and the landing page. They come from files in their own languages, filled
+//! from the configuration. They name the variable and never contain a key.
 
 use crate::config::Config;
 
-/// The API that keys are for, as configured.
+/// OpenRouter's API, for which the keys are made, as configured.
 pub struct Api<'a> {
     pub base_url: &'a str,
     pub model: &'a str,
@@ -17,7 +17,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// What Anthropic's clients take for the base: they add `/v1` themselves.
+    /// The base URL that Anthropic's clients take, which add `/v1` themselves.
     fn root(&self) -> &'a str {
         self.base_url.strip_suffix("/v1").unwrap_or(self.base_url)
     }
@@ -31,16 +31,16 @@ impl<'a> Api<'a> {
 }
 
 pub struct Example {
-    /// Names it in addresses.
+    /// The example's name in addresses.
     pub id: &'static str,
     pub title: &'static str,
-    /// Where the text goes.
+    /// The file or the program into which the text goes.
     pub place: &'static str,
     pub text: String,
     pub note: &'static str,
 }
 
-/// All there is about using a key, as the docs and the key's page show it.
+/// Everything about using a key, as the docs and the key's page show it.
 pub struct Uses<'a> {
     pub api: Api<'a>,
     pub variable: Example,
@@ -104,7 +104,7 @@ pub fn curl(api: &Api<'_>) -> Example {
     }
 }
 
-/// How the key gets into the variable that every example reads.
+/// Shows how to put the key into the variable that every example reads.
 fn variable() -> Example {
     Example {
         id: "variable",
@@ -115,7 +115,7 @@ fn variable() -> Example {
     }
 }
 
-/// How to ask OpenRouter itself what a key may still spend.
+/// Shows how to ask OpenRouter what a key may still spend.
 fn check(api: &Api<'_>) -> Example {
     Example {
         id: "check",
@@ -126,7 +126,7 @@ fn check(api: &Api<'_>) -> Example {
     }
 }
 
-/// What OpenRouter answers at the limit.
+/// Shows what OpenRouter answers at the limit.
 pub fn refusal(period: &str) -> Example {
     Example {
         id: "refusal",

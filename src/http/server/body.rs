@@ -7,7 +7,7 @@ use crate::domain::people::request::{RequestKind, RequestState};
 use crate::domain::time::period::LimitReset;
 use crate::ports::json;
 
-/// The members of an object that are not taken yet.
+/// The members of an object that have not been read yet.
 pub struct Members(Map<String, Value>);
 
 impl Members {
@@ -19,12 +19,12 @@ impl Members {
         }
     }
 
-    /// Takes a member out and reads it; `None` if it cannot be read so.
+    /// Removes a member and reads it. Returns `None` if it cannot be read as this type.
     pub fn take<T: FromMember>(&mut self, name: &str) -> Option<T> {
         T::of(self.0.remove(name))
     }
 
-    /// Whether every member is taken.
+    /// Answers whether every member was read.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -67,7 +67,7 @@ impl FromBody for NoMembers {
 
 /// A type that a member can be read as.
 pub trait FromMember: Sized {
-    /// Whether `null` has a meaning of its own.
+    /// Answers whether `null` has a meaning of its own for this type.
     const NULLABLE: bool = false;
 
     /// Returns `None` if the value has another type, or is missing and must not be.
@@ -85,7 +85,7 @@ impl<T: FromMember> FromMember for Option<T> {
     }
 }
 
-/// The member has to be present, though it may be `null`.
+/// Reads a member that must be present, though it may be `null`.
 pub struct Nullable<T>(pub Option<T>);
 
 impl<T: FromMember> FromMember for Nullable<T> {
@@ -161,8 +161,8 @@ impl BlockProvider {
     }
 }
 
-/// Reads the words of a fixed list from a string, and not from an object with the word as its member, which serde would
-/// take too.
+/// Reads the words of a fixed list from a string. An object with the word as its member is refused, although serde
+/// would accept it.
 macro_rules! word {
     ($($type:ty),+ $(,)?) => {
         $(impl crate::http::server::body::FromMember for $type {

@@ -1,4 +1,5 @@
-//! What a request is looked at for before its handler runs: from where it comes, for whom, and what it brings.
+//! Checks that the pipeline makes before a handler runs: where a request comes from, for whom it was made, and what
+//! body it has.
 
 use crate::app::context::App;
 use crate::app::error::Error;
@@ -7,11 +8,11 @@ use crate::http::server::message::Inbound;
 use crate::http::server::reply::Reply;
 use crate::http::server::route::{MEMBER_HEADER, Route, Takes};
 
-/// With which browsers say that nobody has asked for what they fetch: today's header, and older ones.
+/// The headers in which browsers say that they fetch a page in advance: today's header, and two older ones.
 pub const PREFETCH_HEADERS: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
 
-/// The answer to a request for a sign-in's step that nobody wants to take yet: HEAD, and what a browser fetches before
-/// anybody has pressed anything. A prefetch fails, so that the press itself asks again.
+/// Answers a request for a step of a sign-in that nobody has asked for yet: a HEAD, or a page that a browser fetches in
+/// advance. The prefetch gets an error, so that the browser asks again when the person presses the button.
 pub fn without_effects(inbound: &Inbound) -> Option<Reply> {
     let status = if inbound.method() == http::Method::HEAD {
         200
@@ -26,14 +27,15 @@ pub fn without_effects(inbound: &Inbound) -> Option<Reply> {
     Some(Reply::empty(status))
 }
 
-/// A structured field: the token may have parameters, as in `prefetch;prerender`.
+/// Answers whether a header says that this is a prefetch. It is a structured field, so the token may have parameters,
+/// as in `prefetch;prerender`.
 fn says_prefetch(inbound: &Inbound, name: &str) -> bool {
     let purpose = header(inbound, name).unwrap_or_default();
     let token = purpose.split(';').next().unwrap_or_default().trim();
     token.eq_ignore_ascii_case("prefetch") || token.eq_ignore_ascii_case("prerender")
 }
 
-/// Where a document on another host of ours is.
+/// Redirects a document that was requested under another host name of ours to the canonical one.
 pub fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
     let ours = &app.config.public_origin;
     let host = inbound
@@ -44,18 +46,18 @@ pub fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
     if host.eq_ignore_ascii_case(ours.host()) {
         return None;
     }
-    // Built from configuration and the table; a callback's code is not carried along.
+    // The address is built from the configuration and the route table, so the code of a callback is not passed on.
     Some(Reply::redirect(
         302,
         &format!("{}{}", ours.as_str(), route.path),
     ))
 }
 
-/// Our own page asked: its Origin is ours, and Fetch-Metadata agrees or is absent.
+/// Checks that the request comes from our own page: its Origin is ours, and Fetch-Metadata agrees or is absent.
 pub fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
     let ours = app.config.public_origin.as_str();
     let origin = header(inbound, "origin") == Some(ours);
-    // One that cannot be read is not ours.
+    // A header that cannot be read is not ours.
     let site = inbound.headers().get("sec-fetch-site");
     let site = site.is_none_or(|site| site == "same-origin");
     if origin && site {
@@ -65,7 +67,7 @@ pub fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
     }
 }
 
-/// The body is of the kind and size that the route takes.
+/// Checks that the body has the type and the size that the route takes.
 pub fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
     let kind = header(inbound, "content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -92,18 +94,18 @@ pub fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
     }
 }
 
-/// The member for whom the page was made that sends this request, as it says.
+/// The member for whom the page that sends this request was made, as the request says.
 pub fn page_of(inbound: &Inbound) -> Option<String> {
     let named = inbound.headers().get(MEMBER_HEADER)?;
     Some(String::from_utf8_lossy(named.as_bytes()).into_owned())
 }
 
-/// Whether a browser asks for a page to show.
+/// Answers whether a browser asks for a page to show.
 pub fn wants_document(inbound: &Inbound) -> bool {
     header(inbound, "accept").is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// A header's value, if it is plain text.
+/// The value of a header, if it is plain text.
 pub fn header<'a>(inbound: &'a Inbound, name: &str) -> Option<&'a str> {
     inbound.headers().get(name)?.to_str().ok()
 }

@@ -1,4 +1,4 @@
-//! What a handler is given: the application, who asks, and the request, cut down to what handlers read.
+//! What a handler gets: the application, the caller, and the parts of the request that handlers read.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ const IDEMPOTENCY_KEY_CHARS: usize = 128;
 
 pub struct Context {
     pub app: Rc<App>,
-    /// A session whose signature holds. Whether it is current is decided in the database.
+    /// A session whose signature is valid. The database decides whether it is current.
     pub session: Option<Session>,
     /// The path that the route matched.
     pub path: String,
@@ -44,17 +44,17 @@ impl Context {
         }
     }
 
-    /// What the path ends with: the id of a route that ends with one.
+    /// The last part of the path, which is the id on a route that ends with one.
     pub fn last_segment(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What stands before the path's last part: the id of an action's route.
+    /// The part before the last one, which is the id on the route of an action.
     pub fn segment_before_last(&self) -> &str {
         self.path.rsplit('/').nth(1).unwrap_or_default()
     }
 
-    /// The id behind which a page of a list begins.
+    /// The id after which a page of a list begins.
     pub fn after(&self, kind: IdKind) -> Result<Option<PublicId>, Error> {
         let unknown = || Error::BadRequest {
             detail: "after is what the page before named as next.",
@@ -72,7 +72,7 @@ impl Context {
             .map(|(_, value)| value.into_owned())
     }
 
-    /// The body as a JSON object of the expected shape.
+    /// Reads the body as a JSON object of the expected shape.
     pub fn json<T: FromBody>(&self) -> Result<T, Error> {
         let Body::Bytes(bytes) = &self.body else {
             return Err(Error::MalformedJson);
@@ -83,7 +83,7 @@ impl Context {
             .ok_or(Error::MalformedJson)
     }
 
-    /// The Idempotency-Key, if the request has one: printable ASCII, 1 to 128 characters.
+    /// The Idempotency-Key, if the request has one. It is printable ASCII of 1 to 128 characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
         let Some(key) = self.idempotency_key.as_deref() else {
             return Ok(None);

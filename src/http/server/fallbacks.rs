@@ -1,4 +1,4 @@
-//! The answers to what does not come as far as the route table, and to what comes back from it without an answer.
+//! The answers to requests that do not reach the route table, and to requests that get no answer from it.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::http::server::finish::finished;
 use crate::http::server::message::Outbound;
 use crate::http::server::reply::Reply;
 
-/// The answer to a request whose headers are none.
+/// The answer to a request whose headers cannot be read.
 pub fn malformed() -> Outbound {
     let error = Error::BadRequest {
         detail: "A header has characters that no header may have.",
@@ -22,12 +22,12 @@ pub fn address_too_long() -> Outbound {
     problem(&error, error.problem("").to_string())
 }
 
-/// The answer when there is none to give.
+/// The answer if a request ended without one.
 pub fn failed() -> Outbound {
     problem(&Error::Internal, Error::Internal.problem("").to_string())
 }
 
-/// The answer to everything while the configuration cannot be read: which settings, never their values.
+/// The answer to every request while the configuration cannot be read. It names the settings, never their values.
 pub fn misconfigured(problems: &[Problem]) -> Outbound {
     let mut body = Error::Misconfigured.problem("");
     if let Some(members) = body.as_object_mut() {

@@ -1,4 +1,4 @@
-//! What every answer has.
+//! Adds what every answer has.
 
 use http::{HeaderName, HeaderValue};
 
@@ -6,14 +6,14 @@ use crate::http::server::headers;
 use crate::http::server::message::Outbound;
 use crate::http::server::reply::Reply;
 
-/// A reply as it leaves.
+/// Turns a reply into the answer that leaves.
 pub fn finished(reply: Reply, request_id: &str, without_body: bool) -> Outbound {
     let mut response = http::Response::new(Vec::new());
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     let own = reply.headers.iter();
-    // Without a body nothing is done either, in the browser as little as here.
+    // An answer without a body has no effect in the browser either.
     let own = own.filter(|(name, _)| !without_body || *name != "set-cookie");
     for (name, value) in headers::fixed() {
         headers.insert(

@@ -17,12 +17,13 @@ use crate::http::server::route::{Route, Who};
 use crate::store::idempotency::{self, Keyed, Taken, Taking};
 use crate::store::keys::cards;
 
-/// The header of an answer that is given again.
+/// The header of a repeated answer.
 const REPLAYED: &str = "idempotency-replayed";
 /// The note of a repeated answer that had a secret the first time.
 const SECRET_IS_NOT_KEPT: &str = "This request was answered before, and its secret is not kept. If you did not get it, make a new one. If this is about another leak, report that with another Idempotency-Key.";
 
-/// Routes whose change would be made twice if the request came twice: they make a key or a secret, or give more money.
+/// The routes whose change would be made twice if the request came twice: they make a key or a secret, or give more
+/// money.
 const MUST_BE_REMEMBERED: &[&str] = &[
     "/api/v1/claim",
     "/api/v1/keys",
@@ -31,7 +32,7 @@ const MUST_BE_REMEMBERED: &[&str] = &[
     "/api/v1/admin/keys/{id}/raises",
 ];
 
-/// Whether requests of a route may carry an Idempotency-Key: every change of a signed-in caller.
+/// Answers whether requests of a route may carry an Idempotency-Key. Every change of a signed-in caller may.
 pub fn applies_to(route: &Route) -> bool {
     route.method.is_unsafe() && route.who != Who::Anyone
 }
@@ -46,7 +47,7 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
     };
     let app = context.app.clone();
     let seed = match idempotency::take(&*app.db, &keyed, app.now()).await? {
-        // The handler answers how the session ended.
+        // Without a current session, the handler itself answers.
         Taken::SessionEnded => return (route.handler)(context).await,
         Taken::UsedUp if MUST_BE_REMEMBERED.contains(&route.path) => {
             return Err(Error::daily_quota(app.now()));
@@ -71,14 +72,15 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
             let body = body.filter(|body| !body.is_empty());
             idempotency::answered(&*app.db, &keyed, reply.status, body).await
         }
-        // What the request was to write may be there.
+        // The rows that the request was to write may already be there.
         Err(Error::StorageUnavailable | Error::Internal) => {
             idempotency::let_go(&*app.db, &keyed).await
         }
         Err(_) => idempotency::give_back(&*app.db, &keyed).await,
     };
     if let Err(error) = kept {
-        // A caller who repeats the request learns what it made, or has it done again once no attempt works on it.
+        // A caller who repeats the request learns what it made. If no attempt works on it any more, it is carried out
+        // again.
         app.note(
             "warn",
             "answer_not_kept",

@@ -1,4 +1,5 @@
-//! What every request passes: the pipeline, the route, the body, the headers, the answer. It knows no handler.
+//! The server that every request passes: the pipeline, the route, the body, the headers, the answer. It knows no
+//! handler.
 
 #[macro_use]
 pub(crate) mod body;

@@ -1,13 +1,15 @@
-//! What every request passes, in this order, whatever its route:
+//! The steps that every request passes, in this order, whatever its route:
 //!
-//! 1. a request id, our own or a well-formed one of the caller's;
-//! 2. the route table: unknown addresses, wrong methods, routes this deployment does not have;
-//! 3. documents on another host are sent to the canonical one;
-//! 4. admin routes: an admin, or the answer of an unknown address;
-//! 5. unsafe methods: our Origin, Fetch-Metadata of our own pages; the body's type and size;
-//! 6. the session's signature; for changes, that the page was made for its member; request rates;
-//! 7. the handler;
-//! 8. security headers, one log line.
+//! 1. It gets a request id: a new one, or the caller's if that is well formed.
+//! 2. The route table is searched. Unknown addresses, wrong methods and routes that this deployment does not have end
+//!    here.
+//! 3. A document on another host of ours is redirected to the canonical one.
+//! 4. An admin route answers like an unknown address unless the caller is an admin.
+//! 5. A request with an unsafe method must have our Origin and the Fetch-Metadata of our own pages. The body's type and
+//!    size are checked.
+//! 6. The session's signature is checked, a change must come from a page made for its member, and rates are limited.
+//! 7. The handler runs.
+//! 8. The answer gets the security headers, and one line is logged.
 
 use crate::domain::people::session::Session;
 use crate::http::server::context::Context;
@@ -36,7 +38,7 @@ use crate::ports::rate_limit::CountedBy;
 use crate::ports::rate_limit::Limit;
 use crate::store::members;
 
-/// An error as a page, by the request's id.
+/// A function that makes a page from an error and the request's id.
 pub type ErrorPage = fn(&Config, &Error, &str) -> Reply;
 
 /// The application behind its route table, built once for each isolate.
@@ -54,7 +56,7 @@ impl Service {
         let mut paths = matchit::Router::new();
         for route in routes {
             let at_path = routes.iter().filter(|other| other.path == route.path);
-            // A path that is already there has all of its routes.
+            // The first insertion of a path has already added all of its routes.
             let _: Result<(), matchit::InsertError> = paths.insert(route.path, at_path.collect());
         }
         Self {
@@ -69,7 +71,7 @@ impl Service {
         &self.app
     }
 
-    /// Answers a request. Never fails: whatever goes wrong is an answer too.
+    /// Answers a request. This never fails, because every failure is an answer too.
     pub async fn answer(&self, inbound: Inbound) -> Outbound {
         let started = self.app.clock.now_ms();
         let request_id = self.request_id(&inbound);
@@ -83,7 +85,7 @@ impl Service {
         let (reply, code) = match result {
             Ok(reply) => (reply, None),
             Err(error) => {
-                // A route that one may not know of answers exactly like an unknown address.
+                // A route that the caller may not know of answers exactly like an unknown address.
                 let known = |route: &&Route| {
                     error != Error::NotFound
                         || (route.who != Who::Admin && (route.when)(&self.app.config))
@@ -98,7 +100,7 @@ impl Service {
         finished(reply, &request_id, method == http::Method::HEAD)
     }
 
-    /// Steps 2 to 7 for a known route.
+    /// Does steps 2 to 7 for a known route.
     async fn enter(&self, route: &'static Route, inbound: Inbound) -> Result<Reply, Error> {
         let app = &self.app;
         if !(route.when)(&app.config) {
@@ -127,7 +129,8 @@ impl Service {
         }
         body_fits(route.takes, &inbound)?;
         let page_of = page_of(&inbound);
-        // Each route has its own count of an address: coming back from GitHub does not use up what starting may.
+        // Each route counts an address separately, so that coming back from GitHub does not use up the limit on
+        // starting.
         let address = rate::address_of(header(&inbound, "cf-connecting-ip"));
         let address = format!("{} {address}", route.path);
         let context = context(app, inbound);
@@ -155,8 +158,8 @@ impl Service {
         idempotency::answer_once(route, context).await
     }
 
-    /// An unknown address or a wrong method. A session is looked up just as an admin route would, so that the two differ in
-    /// nothing.
+    /// Answers for an unknown address or a wrong method. A session is looked up just as on an admin route, so that the
+    /// two answers do not differ.
     async fn unrouted(&self, inbound: &Inbound) -> Error {
         let app = &self.app;
         if let Some(session) = session_of(app, cookies_of(inbound).as_deref()) {
@@ -179,7 +182,7 @@ impl Service {
         Error::NotFound
     }
 
-    /// Whether a request may change anything, and so runs to its end even if the caller has gone.
+    /// Answers whether a request may change anything. Such a request runs to its end even if the caller has gone.
     pub fn has_effects(&self, inbound: &Inbound) -> bool {
         let method = inbound.method();
         let route = self.route(method, inbound.uri().path());
@@ -198,7 +201,7 @@ impl Service {
             .find(|route| route.method.name() == wanted)
     }
 
-    /// A caller's own id is taken only if it is a plain word.
+    /// The request's id. A caller's own id is taken only if it is a plain word.
     fn request_id(&self, inbound: &Inbound) -> String {
         let plain = |id: &&str| {
             (8..=64).contains(&id.len())
@@ -225,7 +228,7 @@ impl Service {
         }
         match error {
             Error::MethodNotAllowed { allow } => reply.header("allow", allow.clone()),
-            // A session that has ended is no use to its holder.
+            // The browser has no use for a session that has ended.
             Error::SignInRequired | Error::MemberNotActive(_) => {
                 reply.header("set-cookie", cookies::clear(cookies::SESSION))
             }
@@ -233,7 +236,8 @@ impl Service {
         }
     }
 
-    /// One line a request: opaque ids and enums, the route's pattern instead of the address, no query.
+    /// Logs one line for the request. It has opaque ids and enums, the route's pattern instead of the address, and no
+    /// query.
     fn log(
         &self,
         request_id: &str,
@@ -253,7 +257,7 @@ impl Service {
             "request",
             json!({
                 "request_id": request_id,
-                // A route's own method; what else a caller writes there is not for the log.
+                // Only a method of a known route is logged, because a caller can write anything there.
                 "method": route.map(|_| method.as_str()),
                 "route": route.map(|route| route.path),
                 "status": status,
@@ -264,8 +268,8 @@ impl Service {
     }
 }
 
-/// As whom a session counts: its member, at its epoch. Ending a member's sessions raises the epoch, so an ended session
-/// has a count of its own and uses up nothing of its member's, without the database having been asked.
+/// The name under which a session is counted: its member and its epoch. Ending a member's sessions raises the epoch. An
+/// ended session therefore has a count of its own and uses up nothing of its member's, without asking the database.
 fn counted_as(session: &Session) -> String {
     format!("{} {}", session.member, session.epoch)
 }
@@ -278,8 +282,8 @@ async fn within(app: &App, limit: Limit, who: &str) -> Result<(), Error> {
     }
 }
 
-/// An unknown address, or an admin's route that this session does not reach. A page that was made for another member
-/// learns that first, and from both alike: it may have been an admin's.
+/// The error for an unknown address, or for an admin route that this session may not reach. A page that was made for
+/// another member learns that first, in both cases: it may have been an admin's page.
 fn not_found(inbound: &Inbound, session: &Session) -> Error {
     match page_of(inbound) {
         Some(page_of) if page_of != session.member.as_str() => Error::AccountChanged,
@@ -287,7 +291,8 @@ fn not_found(inbound: &Inbound, session: &Session) -> Error {
     }
 }
 
-/// The admin that a session speaks for, if it does. The request is counted, because it reads the database for any caller.
+/// The admin whom a session belongs to, or `None` if it belongs to no admin. The request is counted, because it reads
+/// the database for any caller.
 async fn look_up_within_limit(
     app: &App,
     session: &Session,
@@ -319,7 +324,7 @@ fn session_of(app: &App, cookies: Option<&str>) -> Option<Session> {
     session::verify(keys, token, app.now())
 }
 
-/// The Cookie header. Another application's cookie may have any bytes, and must not cost a member their session.
+/// The Cookie header. A cookie of another application may have any bytes, and must not end a member's session.
 fn cookies_of(inbound: &Inbound) -> Option<String> {
     let cookies = inbound.headers().get("cookie")?;
     Some(String::from_utf8_lossy(cookies.as_bytes()).into_owned())

@@ -1,4 +1,4 @@
-//! What a route is: who may call it, what it takes, what it shows.
+//! A route: who may call it, what it takes, what it shows.
 
 use crate::app::error::Error;
 use crate::config::Config;
@@ -25,7 +25,7 @@ impl Method {
         }
     }
 
-    /// Whether it may change anything, and so needs proof that our own page asked.
+    /// Answers whether the method may change anything, so that the request needs proof that our own page sent it.
     pub const fn is_unsafe(self) -> bool {
         match self {
             Self::Get => false,
@@ -37,9 +37,10 @@ impl Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     Anyone,
-    /// A session whose signature holds; its standing is checked with the route's own query.
+    /// The caller has a session whose signature is valid. The route's own query checks that the session is current.
     Member,
-    /// Others are answered exactly like an unknown address. Looking that up is counted against `Limit::Api`.
+    /// The caller is an admin. Anyone else gets the answer of an unknown address. Looking the caller up is counted
+    /// against `Limit::Api`.
     Admin,
 }
 
@@ -48,22 +49,22 @@ pub enum Takes {
     Nothing,
     /// A JSON body of at most this many bytes.
     Json(usize),
-    /// A form sent without scripts, without fields; or JSON.
+    /// A form without fields that works without scripts, or JSON.
     EmptyForm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
-    /// A document or a redirect: on another host of ours it sends the browser to the canonical one,
-    /// and its errors are pages.
+    /// A document or a redirect. On another host of ours it redirects to the canonical one, and its errors are pages.
     Document,
-    /// A redirect of a sign-in: as a document, but its GET has effects, which OAuth forces: an attempt's cookie, and at the
-    /// callback the exchange, the member's row and the session. HEAD and a prefetch have none of them.
+    /// A redirect of a sign-in. It is like a document, but OAuth makes its GET have effects: the attempt's cookie, and
+    /// at the callback the exchange, the member's row and the session. A HEAD and a prefetch have none of these
+    /// effects.
     SignIn,
     Data,
 }
 
-/// The request header with the public id of the member for whom a page was made, as `GET /api/v1/me` tells it.
+/// The request header with the public id of the member for whom a page was made, as `GET /api/v1/me` returns it.
 pub const MEMBER_HEADER: &str = "x-keycap-member";
 
 pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
@@ -75,9 +76,9 @@ pub struct Route {
     pub takes: Takes,
     pub shows: Shows,
     pub limits: &'static [Limit],
-    /// Whether this deployment has the route at all.
+    /// Answers whether this deployment has the route at all.
     pub when: fn(&Config) -> bool,
-    /// For the OpenAPI description; `None` keeps it out.
+    /// The summary in the OpenAPI description. A route without one is not described.
     pub summary: Option<&'static str>,
     pub handler: Handler,
 }
@@ -89,16 +90,16 @@ impl Shows {
 }
 
 impl Route {
-    /// Whether a request of the route's own method may change anything.
+    /// Answers whether a request with the route's own method may change anything.
     pub fn has_effects(&self) -> bool {
         self.method.is_unsafe() || self.shows == Shows::SignIn
     }
 
-    /// Whether a request has to name, in [`MEMBER_HEADER`], the member for whom its page was made: every change that a
-    /// session makes. A tab that still shows one account must not act for another that has signed in since.
+    /// Answers whether a request has to name, in [`MEMBER_HEADER`], the member for whom its page was made. Every change
+    /// by a session has to: a tab that still shows one account must not act for another one that has signed in since.
     ///
-    /// Signing out of this browser needs no name: it changes nothing that is anybody's, it works as a form without
-    /// scripts, and a person at a shared computer must never be refused it.
+    /// Signing out of this browser needs no name. It changes nothing that belongs to anyone, it works as a form without
+    /// scripts, and it must never be refused to a person at a shared computer.
     pub const fn names_member(&self) -> bool {
         self.method.is_unsafe() && !matches!(self.who, Who::Anyone)
     }
@@ -108,7 +109,8 @@ pub(crate) const fn always(_: &Config) -> bool {
     true
 }
 
-/// A route of admins: data, in every deployment, in no description. Their looking up is counted before it is reached.
+/// A route for admins. It answers with data, exists in every deployment, and is in no description. The lookup of the
+/// caller is counted before the route is reached.
 pub(crate) const fn admin(
     method: Method,
     path: &'static str,
@@ -128,7 +130,7 @@ pub(crate) const fn admin(
     }
 }
 
-/// A step of a sign-in, which a browser is sent to.
+/// A step of a sign-in, to which a browser is sent.
 pub(crate) const fn sign_in(path: &'static str, handler: Handler) -> Route {
     Route {
         shows: Shows::SignIn,
@@ -136,7 +138,7 @@ pub(crate) const fn sign_in(path: &'static str, handler: Handler) -> Route {
     }
 }
 
-/// What a browser is sent to: it shows itself to anybody, and is in no description.
+/// A page that a browser is sent to. Anyone may see it, and it is in no description.
 pub(crate) const fn document(
     path: &'static str,
     limits: &'static [Limit],
@@ -168,7 +170,7 @@ pub fn allowed(routes: &[Route], path: &str) -> String {
     methods.join(", ")
 }
 
-/// Bytes of a small JSON body.
+/// The most bytes of a small JSON body.
 pub const SMALL: usize = 1_024;
 
 pub const fn keys_page(config: &Config) -> bool {
@@ -179,7 +181,7 @@ pub const fn has_security_contact(config: &Config) -> bool {
     config.published.security_contact.is_some()
 }
 
-/// What an owner wants of their keys.
+/// A change that an owner makes to their keys.
 pub const fn of_keys(
     path: &'static str,
     limits: &'static [Limit],
