@@ -38,7 +38,7 @@ export async function claims(sizes) {
     assert.equal(new Set(answers.flatMap(secretsIn)).size, count, "every member has a secret of their own");
     const calls = (await sandbox.ledger()).counts["openrouter.keys.create"] / count;
     const trips = (await meter(worker)).length / count;
-    console.log(`  ${fixed(count / took, 1)} claims a second, ${WIDTH} at a time; ${count} secrets, each told once`);
+    console.log(`  ${fixed(count / took, 1)} claims a second, ${WIDTH} at a time; ${count} secrets, each given out once`);
     return [
       { what: "claim: calls of OpenRouter", limit: "1", measured: `${calls}`, met: calls === 1 },
       { what: "claim: D1 round trips", limit: "2", measured: `${trips}`, met: trips === 2 },

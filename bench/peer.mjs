@@ -130,14 +130,14 @@ function allowed({ plan_limit_nano: plan, key_raises_nano: raises, own_limit_nan
  */
 function spent(card, now) {
   const of = (/** @type {string} */ reset) => (windowEnd(reset, card.usage.read_at) === windowEnd(reset, now) ? card.usage[`${reset}_nano`] : null);
-  const told = (/** @type {number | null} */ nano) => (nano === null ? null : usd(nano));
+  const shown = (/** @type {number | null} */ nano) => (nano === null ? null : usd(nano));
   const used = of(card.limit_reset);
   return {
-    used_usd: told(used),
-    left_usd: told(used === null ? null : Math.max(card.limit_nano - used, 0)),
-    day_usd: told(of("daily")),
-    week_usd: told(of("weekly")),
-    month_usd: told(of("monthly")),
+    used_usd: shown(used),
+    left_usd: shown(used === null ? null : Math.max(card.limit_nano - used, 0)),
+    day_usd: shown(of("daily")),
+    week_usd: shown(of("weekly")),
+    month_usd: shown(of("monthly")),
     total_usd: usd(card.usage.lifetime_nano),
     read_at: moment(card.usage.read_at),
   };

@@ -16,7 +16,7 @@ import { startup } from "./startup.mjs";
  * @property {string} limit
  * @property {string} measured
  * @property {boolean} [met] absent: it could not be measured here
- * @property {boolean} [aim] an aim beyond the budget: told, not demanded
+ * @property {boolean} [aim] an aim beyond the budget, which is printed but not required
  */
 
 /** @type {Record<string, () => Promise<Verdict[]>>} */

@@ -42,8 +42,8 @@ export async function bundled(name) {
  * answered.
  */
 export class Program {
-  /** @type {import("../tests/harness/worker.mjs").Worker["told"]} */
-  told = [];
+  /** @type {import("../tests/harness/worker.mjs").Worker["answers"]} */
+  answers = [];
 
   /** @param {Miniflare} miniflare @param {string} folder @param {number} port @param {number | undefined} pid */
   constructor(miniflare, folder, port, pid) {

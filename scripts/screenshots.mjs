@@ -5,7 +5,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { signIn } from "../tests/harness/index.mjs";
-import { DESK, House, PHONE } from "../tests/browser/support.mjs";
+import { DESK, Deployment, PHONE } from "../tests/browser/support.mjs";
 import { build } from "./build.mjs";
 import { inRoot } from "./paths.mjs";
 import { runMain, setup } from "./setup.mjs";
@@ -44,11 +44,11 @@ const ALL = [DESK, TABLET, PHONE].flatMap((size) => /** @type {Scheme[]} */ (["l
 
 /**
  * Walks through all pages once, and pictures each state.
- * @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
+ * @param {Deployment} deployment @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
  * @param {(state: string, visitor: Visitor) => Promise<void>} picture
  */
-async function walk(house, viewport, colorScheme, persona, picture) {
-  const visitor = await house.visitor({ viewport, colorScheme });
+async function walk(deployment, viewport, colorScheme, persona, picture) {
+  const visitor = await deployment.visitor({ viewport, colorScheme });
   visitor.expects(401, 404);
   for (const [state, path] of [["landing", "/"], ["docs", "/docs"], ["missing", "/no-such-page"], ["sign-in-error", "/?auth_error=denied"], ["signed-out", "/keys"]]) {
     await visitor.open(path);
@@ -64,7 +64,7 @@ async function walk(house, viewport, colorScheme, persona, picture) {
   await visitor.stored.click();
   await visitor.refreshed();
   await picture("ready", visitor);
-  await house.spend(1.25);
+  await deployment.spend(1.25);
   await visitor.page.reload();
   await visitor.settled();
   await visitor.refreshed();
@@ -78,12 +78,12 @@ async function walk(house, viewport, colorScheme, persona, picture) {
 
 /**
  * Pictures what a visitor sees while OpenRouter does not answer, and while admins decide.
- * @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
+ * @param {Deployment} deployment @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
  * @param {(state: string, visitor: Visitor) => Promise<void>} picture
  */
-async function walkAside(house, viewport, colorScheme, persona, picture) {
-  const visitor = await house.visitor({ viewport, colorScheme });
-  const operator = await signIn(house.worker, house.sandbox, "operator");
+async function walkAside(deployment, viewport, colorScheme, persona, picture) {
+  const visitor = await deployment.visitor({ viewport, colorScheme });
+  const operator = await signIn(deployment.worker, deployment.sandbox, "operator");
   const lookAgain = async () => {
     await visitor.page.reload();
     await visitor.settled();
@@ -113,23 +113,23 @@ async function walkAside(house, viewport, colorScheme, persona, picture) {
   await decide("approved", "Welcome.");
   await picture("approved", visitor);
   await operator.patch("/api/v1/admin/settings", { claims: "open" });
-  await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
   await visitor.claim();
   await visitor.stored.click();
   await visitor.refreshed();
   await picture("unread", visitor);
-  await house.sandbox.clearFaults();
-  await house.spend(4.2);
+  await deployment.sandbox.clearFaults();
+  await deployment.spend(4.2);
   await lookAgain();
   await visitor.refreshed();
-  await house.spend(0);
-  await house.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 720 WHERE usage_read_at IS NOT NULL");
-  await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
+  await deployment.spend(0);
+  await deployment.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 720 WHERE usage_read_at IS NOT NULL");
+  await deployment.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
   await lookAgain();
   await visitor.refreshed();
   await picture("outage", visitor);
-  await house.sandbox.clearFaults();
-  await house.spend(0.8);
+  await deployment.sandbox.clearFaults();
+  await deployment.spend(0.8);
   await lookAgain();
   await visitor.refreshed();
   await picture("limit-reached", visitor);
@@ -138,11 +138,11 @@ async function walkAside(house, viewport, colorScheme, persona, picture) {
 
 /**
  * Pictures what happens to a key: a question, disabled, a new secret, gone, and made anew with nothing left.
- * @param {House} house @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
+ * @param {Deployment} deployment @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
  * @param {(state: string, visitor: Visitor) => Promise<void>} picture
  */
-async function walkActions(house, viewport, colorScheme, persona, picture) {
-  const visitor = await house.visitor({ viewport, colorScheme });
+async function walkActions(deployment, viewport, colorScheme, persona, picture) {
+  const visitor = await deployment.visitor({ viewport, colorScheme });
   const { page } = visitor;
   /** @param {string} name */
   const press = (name) => page.getByRole("button", { name, exact: true }).click();
@@ -160,7 +160,7 @@ async function walkActions(house, viewport, colorScheme, persona, picture) {
   await picture("disabled", visitor);
   await press("Enable");
   await chip("active");
-  await house.spend(5);
+  await deployment.spend(5);
   await press("Delete…");
   await press("Delete it");
   await visitor.claimButton.waitFor();
@@ -169,7 +169,7 @@ async function walkActions(house, viewport, colorScheme, persona, picture) {
   await picture("secret-spent", visitor);
   await visitor.stored.click();
   await picture("works-later", visitor);
-  await house.deleteUpstream();
+  await deployment.deleteUpstream();
   await press("Refresh");
   await chip("missing upstream");
   await picture("missing-upstream", visitor);
@@ -180,12 +180,12 @@ async function walkActions(house, viewport, colorScheme, persona, picture) {
   await visitor.context.close();
 }
 
-/** @param {House} house */
-async function takeKept(house) {
+/** @param {Deployment} deployment */
+async function takeKept(deployment) {
   const folder = inRoot("docs", "screenshots");
   await mkdir(folder, { recursive: true });
   for (const [suffix, size, scheme] of KEPT) {
-    await walk(house, size, scheme, PERSONAS[suffix], async (state, { page }) => {
+    await walk(deployment, size, scheme, PERSONAS[suffix], async (state, { page }) => {
       if (!STATES_KEPT[suffix].includes(state)) return;
       const path = join(folder, `${state}${suffix}.png`);
       await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: size.width, height: TALL[state] ?? size.height } });
@@ -196,8 +196,8 @@ async function takeKept(house) {
   }
 }
 
-/** @param {House} house @param {string} folder */
-async function takeAll(house, folder) {
+/** @param {Deployment} deployment @param {string} folder */
+async function takeAll(deployment, folder) {
   await mkdir(folder, { recursive: true });
   for (const [index, [suffix, size, scheme]] of ALL.entries()) {
     /** @param {string} state @param {Visitor} visitor */
@@ -205,9 +205,9 @@ async function takeAll(house, folder) {
       // A dialog is as large as the window; every other state is pictured to its end.
       await page.screenshot({ path: join(folder, `${state}${suffix}.png`), fullPage: !/^(secret|question)/.test(state) });
     };
-    await walk(house, size, scheme, `load-${index + 10}`, picture);
-    await walkAside(house, size, scheme, `load-${index + 30}`, picture);
-    await walkActions(house, size, scheme, `load-${index + 50}`, picture);
+    await walk(deployment, size, scheme, `load-${index + 10}`, picture);
+    await walkAside(deployment, size, scheme, `load-${index + 30}`, picture);
+    await walkActions(deployment, size, scheme, `load-${index + 50}`, picture);
   }
 }
 
@@ -215,10 +215,10 @@ await runMain(async () => {
   const [folder] = process.argv.slice(2);
   await setup();
   await build();
-  const house = await House.open({ sandboxPort: SANDBOX_PORT });
+  const deployment = await Deployment.open({ sandboxPort: SANDBOX_PORT });
   try {
-    await (folder ? takeAll(house, resolve(folder)) : takeKept(house));
+    await (folder ? takeAll(deployment, resolve(folder)) : takeKept(deployment));
   } finally {
-    await house.close();
+    await deployment.close();
   }
 });

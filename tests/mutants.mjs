@@ -795,7 +795,7 @@ export const mutants = [
     ["a marker that could not be disabled is not forgotten", "UpstreamReply::Missing | UpstreamReply::Unknown => {\n            counts.errors = counts.errors.saturating_add(1)\n        }", "UpstreamReply::Missing | UpstreamReply::Unknown => {}"],
   ]),
   ...inFile("src/jobs/sweep.rs", [
-    ["nothing is concluded from the answers of another account", "        return Err(halt);\n    }\n    // Rows have", "    }\n    // Rows have"],
+    ["nothing is concluded from the answers of another account", "        return Err(halt);\n    }\n    // The rows get", "    }\n    // The rows get"],
     ["a key that must be disabled is tried while the account is unknown", "        if matches!(halt, Halt::Upstream) {", "        if false {"],
     ["a sweep remembers where the audit ended", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
     ["a held key is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::Silence]", "[Step::Silence]"],

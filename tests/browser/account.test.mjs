@@ -3,26 +3,26 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House, sees } from "./support.mjs";
+import { Deployment, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 /** In another tab of the same browser, another person signs in. @param {Visitor} visitor @param {string} persona */
 async function signInElsewhere(visitor, persona) {
   const { page } = visitor;
   const other = await visitor.window();
-  await other.goto(`${house.worker.url}/keys`);
+  await other.goto(`${deployment.worker.url}/keys`);
   await visitor.settled(other);
   await other.getByRole("button", { name: /Account menu/ }).click();
   await other.getByRole("button", { name: "Sign out", exact: true }).click();
-  await other.waitForURL(`${house.worker.url}/`);
+  await other.waitForURL(`${deployment.worker.url}/`);
   visitor.page = other;
   await visitor.signIn(persona);
   visitor.page = page;
@@ -30,20 +30,20 @@ async function signInElsewhere(visitor, persona) {
 }
 
 test("a claim pressed in a tab of another account makes no key, accepts no rules, and the tab says so and becomes the other's page", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(409);
   const { page } = visitor;
   await visitor.signIn("load-101");
   await visitor.acceptBox.check();
-  const minted = await house.secrets();
+  const minted = await deployment.secrets();
   await signInElsewhere(visitor, "load-102");
   await visitor.claimButton.click();
   const alert = page.getByRole("alert");
   await alert.getByText("Another account is signed in now.").waitFor();
   await alert.getByText("so your action was not carried out.").waitFor();
   await page.getByRole("button", { name: "Signed in as @load-102. Account menu" }).waitFor();
-  assert.deepEqual(await house.secrets(), minted);
-  assert.deepEqual(await house.worker.d1("SELECT login FROM members WHERE login LIKE 'load-10_' AND terms_rev > 0"), []);
+  assert.deepEqual(await deployment.secrets(), minted);
+  assert.deepEqual(await deployment.worker.d1("SELECT login FROM members WHERE login LIKE 'load-10_' AND terms_rev > 0"), []);
   await page.reload();
   await visitor.settled();
   assert.equal(await alert.count(), 0, "once is enough");
@@ -52,7 +52,7 @@ test("a claim pressed in a tab of another account makes no key, accepts no rules
 });
 
 test("what was pressed is said not to be done, even when the page learns of the other account before the refusal and after it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(409);
   const { page } = visitor;
   await visitor.signIn("load-151");
@@ -77,7 +77,7 @@ test("what was pressed is said not to be done, even when the page learns of the 
 
 test("a tab that comes back into view looks who is signed in, on every page", async () => {
   for (const [n, path] of ["/keys", "/", "/docs"].entries()) {
-    const visitor = await house.visitor();
+    const visitor = await deployment.visitor();
     const { page } = visitor;
     await visitor.signIn(`load-11${n}`);
     await visitor.open(path);
@@ -91,7 +91,7 @@ test("a tab that comes back into view looks who is signed in, on every page", as
 });
 
 test("a tab that comes back into view after a sign-out says that nobody is signed in, and after a sign-in shows the page again", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(401);
   await visitor.signIn("load-131");
   const kept = await visitor.context.cookies();
@@ -105,7 +105,7 @@ test("a tab that comes back into view after a sign-out says that nobody is signe
 });
 
 test("a secret that is being shown is not taken away by another account", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(409);
   const { page } = visitor;
   await visitor.signIn("load-141");

@@ -2,31 +2,31 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House, sees } from "./support.mjs";
+import { Deployment, sees } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 test("whoever is refused for their account can use another one: GitHub asks which, and the page becomes the other's", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("newcomer");
   await sees(page, "Your GitHub account is too young.");
   await page.getByRole("link", { name: "Use another GitHub account" }).click();
   await page.waitForURL(/[?&]prompt=select_account(&|$)/);
   await visitor.chooseAtGitHub("load-501");
-  await page.waitForURL(`${house.worker.url}/keys`);
+  await page.waitForURL(`${deployment.worker.url}/keys`);
   await page.getByRole("button", { name: "Signed in as @load-501. Account menu" }).waitFor();
   await visitor.claimButton.waitFor();
   await visitor.leave();
 });
 
 test("a sign-in that GitHub or we refuse offers another account beside the reason", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.open("/?auth_error=blocked");
   await page.getByRole("alert").getByRole("link", { name: "Use another GitHub account" }).click();
@@ -35,7 +35,7 @@ test("a sign-in that GitHub or we refuse offers another account beside the reaso
 });
 
 test("a refusal that is about nobody's account offers none", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.route("**/api/v1/me", async (route) => {
     const response = await route.fetch();

@@ -4,24 +4,24 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { signIn } from "../harness/index.mjs";
-import { DESK, House, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+import { DESK, Deployment, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 /** @type {import("../harness/client.mjs").Client} */
 let operator;
 before(async () => {
-  house = await House.open();
-  operator = await signIn(house.worker, house.sandbox, "operator");
+  deployment = await Deployment.open();
+  operator = await signIn(deployment.worker, deployment.sandbox, "operator");
 });
-after(() => house?.close());
+after(() => deployment?.close());
 afterEach(() => claimsAre("open"));
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-71"], [DESK, "load-72"]])) {
   test(`at ${viewport.width} px, by keyboard: asked, declined with its answer, asked again, approved, claimed`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     /** @param {string} where */
     const holds = async (where) => {
@@ -67,7 +67,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-71"], [DE
 }
 
 test("a note too long is refused beside its field, with the focus there, and nothing is sent", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await claimsAre("by_approval");
   await visitor.signIn("load-73");
@@ -91,7 +91,7 @@ test("a note too long is refused beside its field, with the focus there, and not
 });
 
 test("an account too young may ask for an exception, and with it gets its key", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("newcomer");
   await sees(page, "GitHub says your account is 4 days old; claims need 30.");
@@ -107,7 +107,7 @@ test("an account too young may ask for an exception, and with it gets its key", 
 });
 
 test("a day's requests that are used up, a lost answer and a rule that is gone are each told as what they are", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(409, 429);
   await claimsAre("by_approval");
@@ -137,7 +137,7 @@ test("a day's requests that are used up, a lost answer and a rule that is gone a
 });
 
 test("what an admin has not confirmed yet, and a busy hour, are told with what to do", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   // On this machine the first refusal never occurs. Both are the service's own bodies.
   const refusals = [

@@ -3,17 +3,17 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { House, isAccessible, sees } from "./support.mjs";
+import { Deployment, isAccessible, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
-afterEach(() => house.sandbox.clearFaults());
+after(() => deployment?.close());
+afterEach(() => deployment.sandbox.clearFaults());
 
 const CHALLENGE = { status: 403, contentType: "text/html; charset=utf-8", headers: { "cf-mitigated": "challenge" }, body: "<!doctype html><title>Just a moment...</title>" };
 const PORTAL = { status: 200, contentType: "text/html", body: "<!doctype html><title>Welcome to our Wi-Fi</title>" };
@@ -21,16 +21,16 @@ const FIREWALL = { status: 403, contentType: "application/json", body: '{"error"
 
 for (const [what, answer] of Object.entries({ "a challenge": CHALLENGE, "a network's sign-in page": PORTAL, "a firewall that answers in JSON": FIREWALL })) {
   test(`${what} in front of us is told as something in between, when the page loads and when it claims`, async () => {
-    const visitor = await house.visitor();
+    const visitor = await deployment.visitor();
     visitor.expects(403);
     const { page } = visitor;
     await visitor.signIn(`load-20${answer.status + what.length}`);
-    const minted = await house.secrets();
+    const minted = await deployment.secrets();
     await page.route("**/api/v1/claim", (route) => route.fulfill(answer));
     await visitor.pressClaim();
     await sees(page, "Something between you and keycap refused the request.");
     await sees(page, /No key is on record for you\. .*Reload this page/);
-    assert.deepEqual(await house.secrets(), minted);
+    assert.deepEqual(await deployment.secrets(), minted);
     await visitor.claimButton.waitFor();
     await page.route("**/api/v1/**", (route) => route.fulfill(answer));
     await page.reload();
@@ -46,7 +46,7 @@ for (const [what, answer] of Object.entries({ "a challenge": CHALLENGE, "a netwo
 }
 
 test("an edge's page about a service that failed is no refusal of something in between", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(502);
   const { page } = visitor;
   await visitor.signIn("load-221");
@@ -57,7 +57,7 @@ test("an edge's page about a service that failed is no refusal of something in b
 });
 
 test("one press is one Idempotency-Key: pressed again after a lost answer it is the same, and another press is another", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.unheard(/net::ERR_FAILED/);
   const { page } = visitor;
   await visitor.signIn("load-224");

@@ -2,26 +2,26 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DESK, House, PHONE, fitsFingers, pasted, sees } from "./support.mjs";
+import { DESK, Deployment, PHONE, fitsFingers, pasted, sees } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 test("a newcomer gets from the landing page to a key in three presses and a tick, and sees the secret once", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.open("/");
   await page.getByRole("heading", { level: 1, name: "A real OpenRouter key, capped at $5 a day, free." }).waitFor();
   await page.getByRole("link", { name: "Continue with GitHub" }).click();
   await page.locator('button[name="persona"][value="member"]').click();
-  await page.waitForURL(`${house.worker.url}/keys`);
+  await page.waitForURL(`${deployment.worker.url}/keys`);
 
   const secret = await visitor.claim();
-  const minted = await house.secrets();
+  const minted = await deployment.secrets();
   assert.deepEqual(minted, [secret], "the box shows what the upstream minted, and the upstream minted once");
 
   await visitor.secretBox.getByRole("button", { name: "Copy the key" }).click();
@@ -39,12 +39,12 @@ test("a newcomer gets from the landing page to a key in three presses and a tick
   await page.getByText(masked(secret)).waitFor();
   await page.locator(".chip").getByText("active", { exact: true }).waitFor();
   await neverShows(page, secret);
-  assert.ok(!house.worker.logs().some((line) => line.includes(secret)), "no log line holds the secret");
+  assert.ok(!deployment.worker.logs().some((line) => line.includes(secret)), "no log line holds the secret");
   await visitor.leave();
 });
 
 test("a key's limit, reset and expiry are told in words and figures, the reset in both forms", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.signIn("load-1");
   await visitor.claim();
   await visitor.stored.click();
@@ -57,7 +57,7 @@ test("a key's limit, reset and expiry are told in words and figures, the reset i
 });
 
 test("the secret box keeps the focus, and only 'I have stored it' closes it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-2");
   await visitor.claim();
@@ -77,7 +77,7 @@ test("the secret box keeps the focus, and only 'I have stored it' closes it", as
 });
 
 test("leaving the page asks first while the secret is on it, and not after", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-3");
   await visitor.claim();
@@ -93,7 +93,7 @@ test("leaving the page asks first while the secret is on it, and not after", asy
 });
 
 test("where the clipboard is refused, the box selects the key and says how to copy it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.addInitScript(() => {
     navigator.clipboard.writeText = () => Promise.reject(new DOMException("refused", "NotAllowedError"));
@@ -108,7 +108,7 @@ test("where the clipboard is refused, the box selects the key and says how to co
 });
 
 test("the whole way goes by keyboard alone", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.open("/");
   await tabTo(page, "Continue with GitHub");
@@ -116,7 +116,7 @@ test("the whole way goes by keyboard alone", async () => {
   await page.waitForURL(/\/github\//);
   await tabTo(page, "second");
   await page.keyboard.press("Enter");
-  await page.waitForURL(`${house.worker.url}/keys`);
+  await page.waitForURL(`${deployment.worker.url}/keys`);
   await visitor.settled();
   await tabTo(page, "Claim my key");
   await page.keyboard.press("Enter");
@@ -135,13 +135,13 @@ test("the whole way goes by keyboard alone", async () => {
   await page.keyboard.press("Enter");
   await tabTo(page, "Sign out");
   await page.keyboard.press("Enter");
-  await page.waitForURL(`${house.worker.url}/`);
+  await page.waitForURL(`${deployment.worker.url}/`);
   await visitor.leave();
 });
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-5000000"], [DESK, "load-6"]])) {
   test(`every view fits ${viewport.width} px, its targets a finger, its buttons one line`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     visitor.expects(404);
     for (const path of ["/", "/docs", "/no-such-page", "/?auth_error=denied"]) {
@@ -170,63 +170,63 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-5000000"]
 }
 
 test("a second press while the claim is on its way does nothing: one key is made", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.signIn("load-7");
-  const before = await house.secrets();
+  const before = await deployment.secrets();
   await visitor.acceptBox.check();
   await visitor.claimButton.dblclick();
   await visitor.secretBox.waitFor();
-  assert.equal((await house.secrets()).length, before.length + 1);
+  assert.equal((await deployment.secrets()).length, before.length + 1);
   await visitor.stored.click();
   await visitor.leave();
 });
 
 test("while the claim is on its way only its button is locked; the rest of the page goes on", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-8");
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
   await visitor.pressClaim();
   const pending = page.getByRole("button", { name: "Claiming…" });
   await pending.waitFor();
   assert.equal(await pending.getAttribute("aria-disabled"), "true");
-  await house.sandbox.held("openrouter.keys.create");
+  await deployment.sandbox.held("openrouter.keys.create");
   assert.equal(await page.locator('main :is(button, a)[aria-disabled="true"]').count(), 1);
   await page.getByRole("button", { name: /Account menu/ }).click();
   await page.getByRole("button", { name: "Sign out", exact: true }).waitFor();
-  await house.sandbox.release();
+  await deployment.sandbox.release();
   await visitor.secretBox.waitFor();
   await visitor.stored.click();
   await visitor.leave();
 });
 
 test("once the box is closed, nothing the page keeps in memory holds the secret", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.signIn("load-9");
   const secret = await visitor.claim();
   assert.ok((await memory(visitor)).includes(secret), "while it is shown it is found, so the search works");
   // The page then asks for the key's figures. It must not hold the secret until they arrive.
-  await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "hold_before" });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.get", kind: "hold_before" });
   await visitor.stored.click();
   await sees(visitor.page, "Your key is ready to use.");
-  await house.sandbox.held("openrouter.keys.get");
+  await deployment.sandbox.held("openrouter.keys.get");
   assert.ok(!(await memory(visitor)).includes(secret));
-  await house.sandbox.release();
+  await deployment.sandbox.release();
   await visitor.leave();
 });
 
 test("the page speaks of the key and of nothing behind it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.signIn("load-10");
   /** @type {string[]} */
-  const told = [];
-  const read = async () => told.push(await visitor.page.locator("body").innerText());
+  const texts = [];
+  const read = async () => texts.push(await visitor.page.locator("body").innerText());
   await read();
   await visitor.claim();
   await read();
   await visitor.stored.click();
   await read();
-  assert.doesNotMatch(told.join("\n"), /management|provisioning|workspace|D1|Worker|undefined|null|NaN/);
+  assert.doesNotMatch(texts.join("\n"), /management|provisioning|workspace|D1|Worker|undefined|null|NaN/);
   await visitor.leave();
 });
 

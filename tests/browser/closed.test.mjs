@@ -5,14 +5,14 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { localVars } from "../../scripts/local.mjs";
 import { signIn } from "../harness/index.mjs";
-import { House, sees } from "./support.mjs";
+import { Deployment, sees } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 const { PROJECT_STATUS, GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRET } = localVars({ origin: "", sandboxUrl: "" });
 /** The settings that tests change, with the values that they have unless a test says otherwise. */
@@ -21,43 +21,43 @@ const OPEN = { PROJECT_STATUS, GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRE
 let settings = OPEN;
 
 /** @param {Record<string, string | undefined>} [changes] */
-async function houseWith(changes = {}) {
+async function deploymentWith(changes = {}) {
   const wanted = { ...OPEN, ...changes };
   if (JSON.stringify(Object.entries(wanted)) === JSON.stringify(Object.entries(settings))) return;
-  await house.worker.restart({ vars: wanted });
+  await deployment.worker.restart({ vars: wanted });
   settings = wanted;
 }
 
 test("a busy OpenRouter is told with the time to wait, and the next visitor is told before trying", async () => {
-  await houseWith();
-  const visitor = await house.visitor();
+  await deploymentWith();
+  const visitor = await deployment.visitor();
   visitor.expects(503);
-  const before = await house.secrets();
+  const before = await deployment.secrets();
   await visitor.signIn("load-31");
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 300 });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "rate_limited", retry_after: 300 });
   await visitor.pressClaim();
   await sees(visitor.page, "No key was made. Try again in 5 min.");
   await visitor.leave();
-  const next = await house.visitor();
+  const next = await deployment.visitor();
   await next.signIn("load-32");
   await sees(next.page, "OpenRouter asks for a pause.");
   assert.equal(await next.claimButton.count(), 0);
-  assert.deepEqual(await house.secrets(), before);
+  assert.deepEqual(await deployment.secrets(), before);
   await next.leave();
-  await house.worker.d1("UPDATE settings SET pause_until = 0");
+  await deployment.worker.d1("UPDATE settings SET pause_until = 0");
 });
 
 test("an admin's stop reaches the page at the next look, and lifting it brings the button back", async () => {
-  await houseWith();
-  const operator = await signIn(house.worker, house.sandbox, "operator");
-  const visitor = await house.visitor();
+  await deploymentWith();
+  const operator = await signIn(deployment.worker, deployment.sandbox, "operator");
+  const visitor = await deployment.visitor();
   visitor.expects(403);
-  const before = await house.secrets();
+  const before = await deployment.secrets();
   await visitor.signIn("load-33");
   assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "stopped" })).status, 200);
   await visitor.pressClaim();
   await sees(visitor.page, "The people who run this service have stopped new keys for now.");
-  assert.deepEqual(await house.secrets(), before);
+  assert.deepEqual(await deployment.secrets(), before);
   assert.equal((await operator.patch("/api/v1/admin/settings", { minting: "open" })).status, 200);
   await visitor.page.getByRole("button", { name: "Look again" }).click();
   await visitor.claim();
@@ -66,18 +66,18 @@ test("an admin's stop reaches the page at the next look, and lifting it brings t
 });
 
 test("any project status but 'live' pauses claims, in words, on every page, with a button that says so; keys stay where they are", async () => {
-  await houseWith();
-  const holder = await house.visitor();
+  await deploymentWith();
+  const holder = await deployment.visitor();
   await holder.signIn("second");
   await holder.claim();
   await holder.stored.click();
   await holder.refreshed();
-  await houseWith({ PROJECT_STATUS: "Live!" });
+  await deploymentWith({ PROJECT_STATUS: "Live!" });
   await holder.page.reload();
   await holder.page.locator(".mask").waitFor();
   await holder.page.getByRole("tab", { name: "curl" }).waitFor();
   await holder.leave();
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   for (const path of ["/", "/docs"]) {
     await visitor.open(path);
     await sees(visitor.page, "Claims are paused.");
@@ -95,8 +95,8 @@ test("any project status but 'live' pauses claims, in words, on every page, with
 });
 
 test("without GitHub credentials the landing page still stands and says what is missing", async () => {
-  await houseWith({ GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined });
-  const visitor = await house.visitor();
+  await deploymentWith({ GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined });
+  const visitor = await deployment.visitor();
   await visitor.open("/");
   await sees(visitor.page, "Sign-in is not set up here.");
   assert.equal(await visitor.page.getByRole("link", { name: "Continue with GitHub" }).count(), 0);

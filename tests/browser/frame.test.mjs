@@ -3,17 +3,17 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House, sees, isAccessible } from "./support.mjs";
+import { Deployment, sees, isAccessible } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 test("the header shows who is signed in, and signing out ends it at the landing page", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(401);
   await visitor.signIn("load-21");
@@ -30,8 +30,8 @@ test("the header shows who is signed in, and signing out ends it at the landing 
 });
 
 test("signing out everywhere asks first, and ends the other browser's session too", async () => {
-  const here = await house.visitor();
-  const there = await house.visitor();
+  const here = await deployment.visitor();
+  const there = await deployment.visitor();
   there.expects(401);
   await here.signIn("load-22");
   await there.signIn("load-22");
@@ -44,7 +44,7 @@ test("signing out everywhere asks first, and ends the other browser's session to
   await here.page.getByRole("button", { name: /Account menu/ }).click();
   await here.page.getByRole("button", { name: "Sign out everywhere…" }).click();
   await question.getByRole("button", { name: "Sign out everywhere" }).click();
-  await here.page.waitForURL(`${house.worker.url}/`);
+  await here.page.waitForURL(`${deployment.worker.url}/`);
   await there.page.reload();
   await sees(there.page, "You are signed out.");
   await here.leave();
@@ -52,7 +52,7 @@ test("signing out everywhere asks first, and ends the other browser's session to
 });
 
 test("a session that ended meanwhile turns a claim into the way back in (401)", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(401);
   await visitor.signIn("load-23");
   await visitor.context.clearCookies();
@@ -62,7 +62,7 @@ test("a session that ended meanwhile turns a claim into the way back in (401)", 
 });
 
 test("without scripts the docs are whole: every example and answer can be read, and nothing waits for a script", async () => {
-  const visitor = await house.visitor({ javaScriptEnabled: false });
+  const visitor = await deployment.visitor({ javaScriptEnabled: false });
   const { page } = visitor;
   await visitor.open("/docs");
   for (const title of ["curl", "Python", "JavaScript", "Claude Code", "Codex"]) {
@@ -76,26 +76,26 @@ test("without scripts the docs are whole: every example and answer can be read, 
 });
 
 test("without scripts the landing page is whole, signing in works, and /keys says what it needs and signs out", async () => {
-  const visitor = await house.visitor({ javaScriptEnabled: false });
+  const visitor = await deployment.visitor({ javaScriptEnabled: false });
   const { page } = visitor;
   await visitor.open("/");
   for (const text of ["capped at $5 a day", "Three steps", "both count toward the $5", "may finish and overshoot it"]) await sees(page, text);
   await page.getByRole("link", { name: "Continue with GitHub" }).click();
   await page.locator('button[name="persona"][value="second"]').click();
-  await page.waitForURL(`${house.worker.url}/keys`);
+  await page.waitForURL(`${deployment.worker.url}/keys`);
   // Playwright's search by text ignores <noscript>.
   await page.locator("noscript h2").waitFor();
   assert.match(await page.locator("main").innerText(), /This page needs JavaScript\./);
   assert.equal((await visitor.context.cookies()).filter(({ name }) => name === "__Host-keycap_session").length, 1);
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.waitForURL(`${house.worker.url}/`);
+  await page.waitForURL(`${deployment.worker.url}/`);
   assert.equal((await visitor.context.cookies()).filter(({ name }) => name === "__Host-keycap_session").length, 0);
   await visitor.leave();
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   test(`names, roles, headings and contrast hold on every view, in ${colorScheme}`, async () => {
-    const visitor = await house.visitor({ colorScheme });
+    const visitor = await deployment.visitor({ colorScheme });
     const { page } = visitor;
     visitor.expects(401, 404);
     await visitor.open("/");
@@ -124,7 +124,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
 }
 
 test("an address that leads nowhere says so, with the request id and the way back", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(404);
   const answer = await visitor.open("/no-such-page");

@@ -3,17 +3,17 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House } from "./support.mjs";
+import { Deployment } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 /** @typedef {import("playwright-core").Page} Page */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 /** Texts that a template, an attribute, an address or a template literal could take for its own syntax. */
 const HOSTILE = [
@@ -62,7 +62,7 @@ async function isOnlyText(page, what) {
 const CHOSEN = ["login", "name", "note", "answer"];
 
 test("a login, a name, a note and an answer of any text run nothing and lead nowhere", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-81");
   await visitor.claim();
@@ -85,7 +85,7 @@ test("a login, a name, a note and an answer of any text run nothing and lead now
 });
 
 test("each text of each answer in turn may be hostile: the page stands and runs nothing", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   // A page that was given another member's id gets 409 when it changes something.
   visitor.expects(409);
@@ -124,7 +124,7 @@ test("each text of each answer in turn may be hostile: the page stands and runs 
 });
 
 test("an error's words are the page's own, whatever the answer says", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(400, 403, 409, 500, 503);
   await visitor.signIn("load-83");
@@ -144,7 +144,7 @@ test("an error's words are the page's own, whatever the answer says", async () =
 });
 
 test("an address of any text shows a fixed notice or none, on every page", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(400, 401, 404);
   for (const path of ["/", "/docs", "/keys", "/nothing"]) {
     for (const text of HOSTILE.slice(0, 5)) {

@@ -4,24 +4,24 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { signIn } from "../harness/index.mjs";
-import { DESK, House, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+import { DESK, Deployment, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 afterEach(async () => {
-  await house.sandbox.clearFaults();
-  await house.sandbox.release();
+  await deployment.sandbox.clearFaults();
+  await deployment.sandbox.release();
 });
 
 for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
   test(`at ${viewport.width} px a new secret asks first, is shown once, and the old one no longer works`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     const old = await holder(visitor, `load-30${n}`);
     await fitsFingers(page, "a key's buttons");
@@ -47,7 +47,7 @@ for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
 }
 
 test("disable and enable are a press each, and the chip says what is confirmed", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-311");
   await press(page, "Disable");
@@ -61,11 +61,11 @@ test("disable and enable are a press each, and the chip says what is confirmed",
 });
 
 test("while OpenRouter has not confirmed it, a key is being disabled and still works, and a leaked one too", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(503);
   const { page } = visitor;
   await holder(visitor, "load-312");
-  await house.sandbox.fault({ operation: "openrouter.keys.update", kind: "error_before", times: 0 });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.update", kind: "error_before", times: 0 });
   await press(page, "Disable");
   await chip(page, "being disabled");
   await sees(page, "You have disabled it. OpenRouter has not confirmed yet that it is disabled: until then it still works.");
@@ -78,7 +78,7 @@ test("while OpenRouter has not confirmed it, a key is being disabled and still w
 });
 
 test("a report of a leak disables the secret and shows the next one", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   const old = await holder(visitor, "load-313");
   await press(page, "It leaked…");
@@ -91,7 +91,7 @@ test("a report of a leak disables the secret and shows the next one", async () =
 });
 
 test("a deleted key is over, and another can be claimed", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   const old = await holder(visitor, "load-314");
   await press(page, "Delete…");
@@ -104,7 +104,7 @@ test("a deleted key is over, and another can be claimed", async () => {
 });
 
 test("what the service refuses is said where it was pressed, and the question stays", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(409);
   const { page } = visitor;
   await holder(visitor, "load-315");
@@ -122,10 +122,10 @@ test("what the service refuses is said where it was pressed, and the question st
 });
 
 test("a key that OpenRouter no longer has is shown as missing, with a new secret or its deletion as the ways on", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-316");
-  await house.deleteUpstream();
+  await deployment.deleteUpstream();
   await press(page, "Refresh");
   await chip(page, "missing upstream");
   await sees(page, "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another.");
@@ -137,11 +137,11 @@ test("a key that OpenRouter no longer has is shown as missing, with a new secret
 });
 
 test("a key that an operator has disabled says so, and offers no way around it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-317");
-  const operator = await signIn(house.worker, house.sandbox, "operator");
-  const id = (await house.worker.d1("SELECT k.public_id AS id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'load-317'"))[0].id;
+  const operator = await signIn(deployment.worker, deployment.sandbox, "operator");
+  const id = (await deployment.worker.d1("SELECT k.public_id AS id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'load-317'"))[0].id;
   assert.ok((await operator.patch(`/api/v1/keys/${id}`, { disabled: true })).status < 300);
   await page.reload();
   await visitor.settled();
@@ -152,7 +152,7 @@ test("a key that an operator has disabled says so, and offers no way around it",
 });
 
 test("a key that somebody disabled at OpenRouter says that only an administrator can enable it, and offers no way around it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-318");
   await page.route(/\/api\/v1\/keys(\/refresh)?$/, async (route) => {
@@ -191,10 +191,10 @@ const chip = (page, word) => page.locator("#keys .card .chip").getByText(word, {
  * @returns {Promise<Record<string, boolean>>}
  */
 async function enabled(secrets) {
-  const ledger = await house.sandbox.ledger();
+  const ledger = await deployment.sandbox.ledger();
   const asked = secrets ?? ledger.secrets_minted.slice(-2);
   return Object.fromEntries(await Promise.all(asked.map(async (/** @type {string} */ secret) => {
-    const answer = await fetch(`${house.sandbox.url}/openrouter/api/v1/key`, { headers: { authorization: `Bearer ${secret}` } });
+    const answer = await fetch(`${deployment.sandbox.url}/openrouter/api/v1/key`, { headers: { authorization: `Bearer ${secret}` } });
     return [secret, answer.ok];
   })));
 }

@@ -2,27 +2,27 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DESK, House, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+import { DESK, Deployment, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
   test(`at ${viewport.width} px a claim with today's limit spent is said to work from the reset, before the press and after it`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     await holder(visitor, `load-40${n}`);
-    await house.spend(5);
+    await deployment.spend(5);
     await page.getByRole("button", { name: "Delete…" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Delete it" }).click();
     await sees(page, /The key is (deleted|being removed)\./);
-    await house.worker.cron();
+    await deployment.worker.cron();
     await page.reload();
     await visitor.settled();
     await sees(page, "Today’s limit is spent.");
@@ -47,10 +47,10 @@ for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
 }
 
 test("a new secret of a key whose limit is spent works from the reset, and says so", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-411");
-  await house.spend(5);
+  await deployment.spend(5);
   await page.getByRole("button", { name: "New secret…" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Make a new secret" }).click();
   await visitor.secretBox.getByText(/It works from 00:00\sUTC\./).waitFor();

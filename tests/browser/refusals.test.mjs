@@ -2,18 +2,18 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { House, sees } from "./support.mjs";
+import { Deployment, sees } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
-afterEach(() => house.sandbox.clearFaults());
+after(() => deployment?.close());
+afterEach(() => deployment.sandbox.clearFaults());
 
 test("an account too young is told its age, the rule and when to come back, and gets no button", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.signIn("newcomer");
   await sees(visitor.page, "GitHub says your account is 4 days old; claims need 30.");
   assert.equal(await visitor.claimButton.count(), 0);
@@ -21,7 +21,7 @@ test("an account too young is told its age, the rule and when to come back, and 
 });
 
 test("declining at GitHub ends on the landing page with the reason in words, and a reload forgets it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.open("/");
   await page.getByRole("link", { name: "Continue with GitHub" }).click();
@@ -29,7 +29,7 @@ test("declining at GitHub ends on the landing page with the reason in words, and
   const alert = page.getByRole("alert");
   await alert.waitFor();
   assert.match(await alert.innerText(), /GitHub/);
-  await page.waitForURL(`${house.worker.url}/`);
+  await page.waitForURL(`${deployment.worker.url}/`);
   await page.reload();
   await sees(page, "Three steps");
   assert.equal(await alert.count(), 0);
@@ -37,7 +37,7 @@ test("declining at GitHub ends on the landing page with the reason in words, and
 });
 
 test("an unknown or worn-out sign-in state is told in words too", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.open("/auth/github/callback?code=made-up&state=made-up");
   const alert = visitor.page.getByRole("alert");
   await alert.waitFor();
@@ -46,10 +46,10 @@ test("an unknown or worn-out sign-in state is told in words too", async () => {
 });
 
 test("no answer from OpenRouter: the page says that the key is unknown, when to come back, and waits", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(503);
   await visitor.signIn("load-11");
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "reset_after" });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "reset_after" });
   await visitor.pressClaim();
   await sees(visitor.page, "OpenRouter did not answer. You were not given a key. If one was made, it will be removed, usually within 10 minutes after OpenRouter answers again. Try again then.");
   await visitor.page.reload();
@@ -60,30 +60,30 @@ test("no answer from OpenRouter: the page says that the key is unknown, when to 
 });
 
 test("a refusal by OpenRouter says that no key was made, with the request id, and leaves the button", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(502);
   await visitor.signIn("load-12");
-  const before = await house.secrets();
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "refuse" });
+  const before = await deployment.secrets();
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "refuse" });
   await visitor.pressClaim();
   await sees(visitor.page, "OpenRouter refused to make the key.");
   await sees(visitor.page, "Request id");
-  assert.deepEqual(await house.secrets(), before);
+  assert.deepEqual(await deployment.secrets(), before);
   assert.ok(await visitor.claim(), "the next claim goes through");
   await visitor.stored.click();
   await visitor.leave();
 });
 
 test("a second window waits for the first one's claim, and then says where the secret went", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.signIn("load-14");
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
   await visitor.pressClaim();
-  await house.sandbox.held("openrouter.keys.create");
+  await deployment.sandbox.held("openrouter.keys.create");
   const other = await visitor.window();
-  await other.goto(`${house.worker.url}/keys`);
+  await other.goto(`${deployment.worker.url}/keys`);
   await sees(other, "A claim of yours is in progress.");
-  await house.sandbox.release();
+  await deployment.sandbox.release();
   const secret = await visitor.secretBox.locator("code").innerText();
   await sees(other, "Its secret goes to the window that claimed it, and to no other.");
   assert.ok(!(await other.content()).includes(secret));
@@ -92,26 +92,26 @@ test("a second window waits for the first one's claim, and then says where the s
 });
 
 test("a press while another window's claim is under way joins the wait instead of failing (409)", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(409);
   await visitor.signIn("load-15");
   const other = await visitor.window();
-  await other.goto(`${house.worker.url}/keys`);
+  await other.goto(`${deployment.worker.url}/keys`);
   await visitor.settled(other);
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
   await visitor.pressClaim();
-  await house.sandbox.held("openrouter.keys.create");
+  await deployment.sandbox.held("openrouter.keys.create");
   await other.getByRole("checkbox", { name: "I accept the rules" }).check();
   await other.getByRole("button", { name: "Claim my key" }).click();
   await sees(other, "A claim of yours is in progress.");
-  await house.sandbox.release();
+  await deployment.sandbox.release();
   await sees(other, "Your key was made.");
   await visitor.stored.click();
   await visitor.leave();
 });
 
 test("a claim whose answer is lost on the way is not called a failure: the page looks, and tells that the key exists", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-16");
   await page.route("**/api/v1/claim", async (route) => {
@@ -126,7 +126,7 @@ test("a claim whose answer is lost on the way is not called a failure: the page 
 });
 
 test("a claim that never left is told as such, and the button comes back", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-17");
   await page.route("**/api/v1/claim", (route) => route.abort("internetdisconnected"));
@@ -140,11 +140,11 @@ test("a claim that never left is told as such, and the button comes back", async
 });
 
 test("a database that does not answer is told in words with the request id, and nothing on the page breaks", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(500, 503);
   await visitor.signIn("load-13");
-  await house.worker.d1("ALTER TABLE members RENAME TO members_away");
+  await deployment.worker.d1("ALTER TABLE members RENAME TO members_away");
   try {
     await visitor.pressClaim();
     await sees(page, "Request id");
@@ -152,7 +152,7 @@ test("a database that does not answer is told in words with the request id, and 
     await sees(page, "Nothing was changed, and if you have a key, it is not affected.");
     assert.doesNotMatch(await page.locator("main").innerText(), /no such table|SQL|undefined/);
   } finally {
-    await house.worker.d1("ALTER TABLE members_away RENAME TO members");
+    await deployment.worker.d1("ALTER TABLE members_away RENAME TO members");
   }
   await page.getByRole("button", { name: "Look again" }).click();
   await visitor.claimButton.waitFor();
@@ -160,7 +160,7 @@ test("a database that does not answer is told in words with the request id, and 
 });
 
 test("a service that cannot be reached is told without guessing, not as 'none yet', and asked again by one press", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-18");
   await page.route("**/api/v1/**", (route) => route.abort("internetdisconnected"));

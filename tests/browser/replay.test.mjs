@@ -2,37 +2,37 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House, sees } from "./support.mjs";
+import { Deployment, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 test("a claim whose first answer was lost below the page says that its secret never came, and a new one is made", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-222");
   await sentTwice(visitor, "**/api/v1/claim");
   await visitor.pressClaim();
   await sees(page, "Your key was made, but its secret did not reach this page.");
   assert.doesNotMatch(await page.locator("main").innerText(), /was shown/);
-  const [lost] = (await house.secrets()).slice(-1);
+  const [lost] = (await deployment.secrets()).slice(-1);
   await page.getByRole("button", { name: "New secret…" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Make a new secret" }).click();
   const secret = await visitor.secretBox.locator("code").innerText();
-  assert.deepEqual((await house.secrets()).slice(-2), [lost, secret]);
+  assert.deepEqual((await deployment.secrets()).slice(-2), [lost, secret]);
   await visitor.stored.click();
   await sees(page, "Your new secret is made.");
   await visitor.leave();
 });
 
 test("a new secret whose first answer was lost says so too, and pressing again makes one that arrives", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-223");
   await sentTwice(visitor, "**/rotate");

@@ -3,14 +3,14 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House } from "./support.mjs";
+import { Deployment } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 /**
  * What analytics and bot detection insert at the end of a page: an inline script, a script of another host, and a
@@ -21,21 +21,21 @@ const INJECTED = `<script>window.injected = true</script>
 <script src="/cdn-cgi/challenge-platform/scripts/jsd/main.js"></script>`;
 
 test("with scripts put into it that the policy blocks, a page still claims, and none of them runs", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(404);
   visitor.unheard(/Content Security Policy|analytics\.invalid|MIME type/);
   await rewriteDocuments(visitor, (html) => html.replace("</body>", `${INJECTED}</body>`));
   await visitor.signIn("load-91");
   const secret = await visitor.claim();
-  assert.deepEqual((await house.secrets()).slice(-1), [secret]);
+  assert.deepEqual((await deployment.secrets()).slice(-1), [secret]);
   assert.equal(await page.evaluate(() => "injected" in window), false);
   await visitor.stored.click();
   await visitor.leave();
 });
 
 test("scripts that are told to wait, as Rocket Loader tells them, are others' scripts: ours run", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   // Rocket Loader renames the type of every script that does not opt out, and runs those scripts later itself.
   await rewriteDocuments(visitor, (html) => html.replace(/<script (?![^>]*data-cfasync="false")([^>]*)type="module"/g, '<script $1type="5f0-module"'));
   await visitor.signIn("load-92");
@@ -50,7 +50,7 @@ test("scripts that are told to wait, as Rocket Loader tells them, are others' sc
 
 /** @param {import("./support.mjs").Visitor} visitor @param {(html: string) => string} rewrite */
 const rewriteDocuments = ({ page }, rewrite) =>
-  page.route(`${house.worker.url}/**`, async (route) => {
+  page.route(`${deployment.worker.url}/**`, async (route) => {
     if (route.request().resourceType() !== "document") return route.fallback();
     const response = await route.fetch({ maxRedirects: 0 });
     const isPage = response.headers()["content-type"]?.startsWith("text/html") ?? false;

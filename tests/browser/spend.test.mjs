@@ -3,28 +3,28 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { DESK, House, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+import { DESK, Deployment, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 afterEach(async () => {
-  await house.sandbox.clearFaults();
-  await house.sandbox.release();
+  await deployment.sandbox.clearFaults();
+  await deployment.sandbox.release();
 });
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DESK, "load-62"]])) {
   test(`at ${viewport.width} px the meter says used, left, limit, reset and age, as figures and to a screen reader; Refresh works by keyboard`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     await holder(visitor, persona);
     await meterSays(visitor, /Used\s+\$0\s+Left\s+\$5\.00\s+Limit\s+\$5\.00/);
-    await house.spend(1.25);
+    await deployment.spend(1.25);
     await refresh.focus(visitor);
     await page.keyboard.press("Enter");
     await meterSays(visitor, /Used\s+\$1\.25\s+Left\s+\$3\.75\s+Limit\s+\$5\.00\s+resets in \d+ (h|min) \(00:00\sUTC\)\s+Today\s+\$1\.25\s+This week\s+\$1\.25\s+This month\s+\$1\.25\s+Figures are live/);
@@ -34,7 +34,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
     assert.ok(await refresh.hasFocus(visitor), "the focus stays on the button");
     await fitsFingers(page, "the meter");
     await isAccessible(page, "the meter");
-    await house.spend(3.75);
+    await deployment.spend(3.75);
     await refresh.press(visitor);
     await meterSays(visitor, /Used\s+\$5\.00\s+Left\s+\$0\s+Limit\s+\$5\.00\s+limit reached, resets in/);
     assert.deepEqual(await meterValues(visitor), ["100", "$5.00 used, $0 left of $5.00"]);
@@ -43,36 +43,36 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
   });
 
   test(`at ${viewport.width} px the page shows what it knows at once, and newer figures move nothing`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     await holder(visitor, persona === "load-61" ? "load-63" : "load-64");
-    await house.spend(0.5);
+    await deployment.spend(0.5);
     // More than a month ago: every window of that time is over.
-    await house.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 40 * 86400 WHERE live = 1");
-    await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "hold_before" });
+    await deployment.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 40 * 86400 WHERE live = 1");
+    await deployment.sandbox.fault({ operation: "openrouter.keys.get", kind: "hold_before" });
     await page.reload();
     await visitor.settled();
-    await house.sandbox.held("openrouter.keys.get");
+    await deployment.sandbox.held("openrouter.keys.get");
     await meterSays(visitor, /Used\s+not read yet\s+Left\s+not read yet\s+Limit\s+\$5\.00\s+resets in .*\s+Today\s+not read yet\s+This week\s+not read yet\s+This month\s+not read yet\s+Figures from 40 days ago/);
     assert.equal(await page.getByRole("meter").count(), 0, "nothing is known, so nothing is measured");
     assert.equal(await page.getByRole("button", { name: "Asking…" }).getAttribute("aria-disabled"), "true");
     await fitsFingers(page, "figures that are not read yet");
     await isAccessible(page, "figures that are not read yet");
     await watchShifts(visitor);
-    await house.sandbox.release();
+    await deployment.sandbox.release();
     await meterSays(visitor, /Used\s+\$0\.50\s+Left\s+\$4\.50[^]*Figures are live/);
     assert.deepEqual(await shifts(visitor), []);
     await visitor.leave();
   });
 
   test(`at ${viewport.width} px, with every upstream down, every page stands and the key is shown with its figures and their age`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     visitor.expects(403);
     await holder(visitor, persona === "load-61" ? "load-65" : "load-66");
     await meterSays(visitor, /Used\s+\$0/);
-    await house.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 180, usage_asked_at = usage_asked_at - 180 WHERE live = 1");
-    await house.sandbox.fault(OPERATIONS.map((operation) => ({ operation, kind: "reset_before", times: 0 })));
+    await deployment.worker.d1("UPDATE generations SET usage_read_at = usage_read_at - 180, usage_asked_at = usage_asked_at - 180 WHERE live = 1");
+    await deployment.sandbox.fault(OPERATIONS.map((operation) => ({ operation, kind: "reset_before", times: 0 })));
     for (const path of ["/", "/docs"]) {
       await visitor.open(path);
       await page.getByRole("button", { name: /Account menu/ }).waitFor();
@@ -88,8 +88,8 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
     assert.notEqual(age, hint, "the age warns");
     await fitsFingers(page, "the outage");
     await isAccessible(page, "the outage");
-    await house.sandbox.clearFaults();
-    await house.minutePasses();
+    await deployment.sandbox.clearFaults();
+    await deployment.minutePasses();
     await refresh.press(visitor);
     await meterSays(visitor, /Figures are live/);
     assert.equal(await outage.count(), 0);
@@ -98,9 +98,9 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
 }
 
 test("figures that were never read are 'not read yet', not $0 and not a meter", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
-  await house.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
   await holder(visitor, "load-67");
   await meterSays(visitor, /not read yet[^]*Figures not read yet: OpenRouter does not answer/);
   assert.doesNotMatch(await page.locator(".meter").innerText(), /\$0|NaN|null|undefined/);
@@ -110,19 +110,19 @@ test("figures that were never read are 'not read yet', not $0 and not a meter", 
 });
 
 test("without a key an outage says what a claim may come to", async () => {
-  const visitor = await house.visitor();
-  await house.sandbox.fault({ operation: "openrouter.keys.list", kind: "error_before", times: 0 });
-  await house.worker.cron();
+  const visitor = await deployment.visitor();
+  await deployment.sandbox.fault({ operation: "openrouter.keys.list", kind: "error_before", times: 0 });
+  await deployment.worker.cron();
   await visitor.signIn("load-68");
   await sees(visitor.page, "A claim needs OpenRouter, so it may fail; the page then says whether a key was made.");
   await isAccessible(visitor.page, "an outage without a key");
-  await house.sandbox.clearFaults();
-  await house.worker.cron();
+  await deployment.sandbox.clearFaults();
+  await deployment.worker.cron();
   await visitor.leave();
 });
 
 test("newer figures are asked for once after loading, and again when the tab comes back after a minute", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-69");
   await page.clock.install();
@@ -143,7 +143,7 @@ test("newer figures are asked for once after loading, and again when the tab com
 });
 
 test("a device's clock that is corrected while the page is open makes its times right again, with the next answer and before it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-71");
   const DAY = 86_400_000;
@@ -172,7 +172,7 @@ test("a device's clock that is corrected while the page is open makes its times 
 });
 
 test("a page whose device's clock was set asks again by itself", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-72");
   await datesAnswers(visitor);
@@ -188,7 +188,7 @@ test("a page whose device's clock was set asks again by itself", async () => {
 });
 
 test("a refresh that gets no answer leaves the figures and says how old they are", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-70");
   await meterSays(visitor, /Figures are live/);

@@ -18,7 +18,7 @@ export const DESK = { width: 1280, height: 800 };
 
 let visitors = 0;
 
-export class House {
+export class Deployment {
   /** @param {Sandbox} sandbox @param {Worker} worker @param {import("playwright-core").Browser} chromium */
   constructor(sandbox, worker, chromium) {
     this.sandbox = sandbox;
@@ -29,7 +29,7 @@ export class House {
   /** @param {{ vars?: Record<string, string | undefined>, sandboxPort?: number }} [options] */
   static async open({ vars, sandboxPort } = {}) {
     const [sandbox, chromium] = await Promise.all([startSandbox({ port: sandboxPort }), browser()]);
-    return new House(sandbox, await startWorker({ sandbox, vars }), chromium);
+    return new Deployment(sandbox, await startWorker({ sandbox, vars }), chromium);
   }
 
   async close() {
@@ -89,9 +89,9 @@ export class Visitor {
   /** Other complaints that the test expects. @type {RegExp[]} */
   ignored = [];
 
-  /** @param {House} house @param {import("playwright-core").BrowserContext} context @param {Page} page */
-  constructor(house, context, page) {
-    this.house = house;
+  /** @param {Deployment} deployment @param {import("playwright-core").BrowserContext} context @param {Page} page */
+  constructor(deployment, context, page) {
+    this.deployment = deployment;
     this.context = context;
     this.page = page;
     this.listen(page);
@@ -102,7 +102,7 @@ export class Visitor {
     page.on("pageerror", (error) => this.complaints.push(String(error)));
     page.on("console", (message) => {
       // GitHub's own page may complain; it is not tested.
-      if (!page.url().startsWith(this.house.worker.url)) return;
+      if (!page.url().startsWith(this.deployment.worker.url)) return;
       if (message.type() !== "error" && message.type() !== "warning") return;
       const status = Number(/the server responded with a status of (\d{3})/.exec(message.text())?.[1]);
       if (!this.expected.has(status)) this.complaints.push(message.text());
@@ -121,7 +121,7 @@ export class Visitor {
 
   /** @param {string} path */
   async open(path) {
-    return this.page.goto(this.house.worker.url + path);
+    return this.page.goto(this.deployment.worker.url + path);
   }
 
   /** Opens another window of the same browser. */
@@ -135,7 +135,7 @@ export class Visitor {
   async signIn(persona) {
     await this.open("/auth/github?next=keys");
     await this.chooseAtGitHub(persona);
-    await this.page.waitForURL(`${this.house.worker.url}/keys`);
+    await this.page.waitForURL(`${this.deployment.worker.url}/keys`);
     await this.settled();
   }
 

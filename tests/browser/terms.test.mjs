@@ -2,20 +2,20 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DESK, House, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+import { DESK, Deployment, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-51"], [DESK, "load-52"]])) {
   test(`at ${viewport.width} px a claim without the tick says what is missing, where it is missing, and makes no key`, async () => {
-    const visitor = await house.visitor({ viewport });
+    const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
-    const before = await house.secrets();
+    const before = await deployment.secrets();
     await visitor.signIn(persona);
     await visitor.claimButton.click();
     const { said, described, invalid, focused } = await visitor.acceptBox.evaluate((box) => ({
@@ -28,7 +28,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-51"], [DE
     assert.deepEqual({ said, described, invalid, focused }, { said: missing, described: missing, invalid: "true", focused: true });
     await fitsFingers(page, "the claim without the tick");
     await isAccessible(page, "the claim without the tick");
-    assert.deepEqual(await house.secrets(), before);
+    assert.deepEqual(await deployment.secrets(), before);
     await visitor.acceptBox.check();
     assert.equal(await page.getByText(missing).and(page.locator("main *")).count(), 0);
     await visitor.claim();
@@ -38,19 +38,19 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-51"], [DE
 }
 
 test("the rules are read at their own place in the docs", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.signIn("load-53");
   await visitor.page.getByRole("link", { name: "Read the rules" }).click();
-  await visitor.page.waitForURL(`${house.worker.url}/docs#rules`);
+  await visitor.page.waitForURL(`${deployment.worker.url}/docs#rules`);
   await sees(visitor.page, "You accept these before your first key.");
   await visitor.leave();
 });
 
 test("who has accepted once is not asked again, even if no key came of it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   visitor.expects(502);
   await visitor.signIn("load-54");
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "refuse" });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "refuse" });
   await visitor.pressClaim();
   await sees(visitor.page, "OpenRouter refused to make the key.");
   await visitor.page.reload();
@@ -62,7 +62,7 @@ test("who has accepted once is not asked again, even if no key came of it", asyn
 });
 
 test("rules that changed while the page was open are said to have changed and asked anew; no key is made", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(409);
   // This page was loaded under another revision of the rules, as its first reading of `/me` says.
@@ -77,11 +77,11 @@ test("rules that changed while the page was open are said to have changed and as
       return Response.json(body);
     };
   });
-  const before = await house.secrets();
+  const before = await deployment.secrets();
   await visitor.signIn("load-55");
   await visitor.pressClaim();
   await sees(page, "The rules have changed.");
-  assert.deepEqual(await house.secrets(), before);
+  assert.deepEqual(await deployment.secrets(), before);
   assert.equal(await visitor.acceptBox.isChecked(), false);
   await visitor.claim();
   await visitor.stored.click();

@@ -6,14 +6,14 @@ import { readFile, readdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
 import { STATES } from "./states.mjs";
-import { House, sees } from "./support.mjs";
+import { Deployment, sees } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 /**
  * Does to a page what Chrome's translation does: each text outside `translate="no"` is replaced by two nested <font>
@@ -42,7 +42,7 @@ function translator() {
 }
 
 test("from any state of the page to any other, a translated page says what an untouched one says", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.open("/docs");
   await page.evaluate(translator);
@@ -74,25 +74,25 @@ test("from any state of the page to any other, a translated page says what an un
 });
 
 test("a translated page claims, shows the secret, and follows what is spent", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.addInitScript(translator);
   const translate = () => page.evaluate(() => /** @type {any} */ (window).translateAll());
   await visitor.signIn("load-81");
   await translate();
-  await house.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
+  await deployment.sandbox.fault({ operation: "openrouter.keys.create", kind: "hold_before" });
   await visitor.pressClaim();
   await page.getByRole("button", { name: "Claiming…" }).waitFor();
-  await house.sandbox.held("openrouter.keys.create");
-  await house.sandbox.release();
+  await deployment.sandbox.held("openrouter.keys.create");
+  await deployment.sandbox.release();
   const secret = await visitor.secretBox.locator("code").innerText();
-  assert.deepEqual((await house.secrets()).slice(-1), [secret], "no translator touches the secret");
+  assert.deepEqual((await deployment.secrets()).slice(-1), [secret], "no translator touches the secret");
   await visitor.secretBox.getByRole("button", { name: "Copy the key" }).click();
   await visitor.secretBox.getByRole("button", { name: "Copied" }).waitFor();
   await visitor.stored.click();
   await visitor.refreshed();
   await figures(page, ["$0", "$5.00", "$5.00", "$0", "$0", "$0"]);
-  await house.spend(2);
+  await deployment.spend(2);
   await page.getByRole("button", { name: "Refresh" }).click();
   await figures(page, ["$2.00", "$3.00", "$5.00", "$2.00", "$2.00", "$2.00"]);
   await sees(page, "Figures are live");
@@ -110,7 +110,7 @@ test("a translated page claims, shows the secret, and follows what is spent", as
 });
 
 test("a request's note is counted on a translated page", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.addInitScript(translator);
   await visitor.signIn("newcomer");

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "smol-toml";
-import { House, pasted, sees } from "./support.mjs";
+import { Deployment, pasted, sees } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Visitor} Visitor */
 
@@ -19,21 +19,21 @@ const TITLES = ["curl", "Python", "JavaScript", "Claude Code", "Codex"];
 /** A text in the place of a key; no upstream knows it. */
 const FAKE_KEY = "example-key-not-real";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 /** @type {string} */
 let folder;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
   folder = await mkdtemp(join(tmpdir(), "keycap-uses-"));
 });
 after(async () => {
-  await house?.close();
+  await deployment?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
 test("the docs and the key's page have the same examples, each with the variable and none with a key", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.open("/docs");
   const inDocs = await examples(visitor);
@@ -48,7 +48,7 @@ test("the docs and the key's page have the same examples, each with the variable
     assert.match(byTheKey[title], /OPENROUTER_API_KEY/, title);
     assert.ok(!byTheKey[title].includes(secret), title);
   }
-  await sees(page, `${house.sandbox.url}/openrouter/api/v1`);
+  await sees(page, `${deployment.sandbox.url}/openrouter/api/v1`);
   await page.getByRole("link", { name: "Read the docs" }).waitFor();
   await visitor.leave();
 });
@@ -63,7 +63,7 @@ test("what is pasted for Claude Code makes it use the key, in a shell that knows
   assert.deepEqual(stdout.trim().split("\n"), [
     "ANTHROPIC_API_KEY=",
     `ANTHROPIC_AUTH_TOKEN=${FAKE_KEY}`,
-    `ANTHROPIC_BASE_URL=${house.sandbox.url}/openrouter/api`,
+    `ANTHROPIC_BASE_URL=${deployment.sandbox.url}/openrouter/api`,
     `OPENROUTER_API_KEY=${FAKE_KEY}`,
   ]);
 });
@@ -72,7 +72,7 @@ test("what is pasted for Codex is TOML, names the variable, and leaves out what 
   assert.deepEqual(JSON.parse(JSON.stringify(parse((await documented()).Codex))), {
     model: "~openai/gpt-latest",
     model_provider: "openrouter",
-    model_providers: { openrouter: { name: "OpenRouter", base_url: `${house.sandbox.url}/openrouter/api/v1`, env_key: "OPENROUTER_API_KEY" } },
+    model_providers: { openrouter: { name: "OpenRouter", base_url: `${deployment.sandbox.url}/openrouter/api/v1`, env_key: "OPENROUTER_API_KEY" } },
   });
 });
 
@@ -91,7 +91,7 @@ test("the curl and JavaScript examples, run as they stand, ask the right questio
     const { port } = /** @type {import("node:net").AddressInfo} */ (upstream.address());
     const texts = await documented();
     /** @param {string} title */
-    const text = (title) => texts[title].replaceAll(house.sandbox.url, `http://127.0.0.1:${port}`);
+    const text = (title) => texts[title].replaceAll(deployment.sandbox.url, `http://127.0.0.1:${port}`);
     const env = { PATH: process.env.PATH, OPENROUTER_API_KEY: FAKE_KEY };
     await run("bash", ["-c", text("curl")], { env });
     await writeFile(join(folder, "hello.mjs"), text("JavaScript"));
@@ -111,7 +111,7 @@ test("the curl and JavaScript examples, run as they stand, ask the right questio
 });
 
 test("the tabs are one stop for Tab; arrows, Home and End move among them and show what belongs", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-42");
   const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
@@ -131,7 +131,7 @@ test("the tabs are one stop for Tab; arrows, Home and End move among them and sh
 });
 
 test("a snippet is copied as it stands, the button says so and a screen reader hears it", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-43");
   await page.getByRole("button", { name: "Copy curl" }).click();
@@ -143,7 +143,7 @@ test("a snippet is copied as it stands, the button says so and a screen reader h
 });
 
 test("where copying is refused, the snippet is selected and the page says so, seen and heard", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.addInitScript(() => {
     navigator.clipboard.writeText = () => Promise.reject(new DOMException("refused", "NotAllowedError"));
@@ -158,7 +158,7 @@ test("where copying is refused, the snippet is selected and the page says so, se
 });
 
 test("time going by tells relative times anew and redraws nothing: focus, selection and nodes stay", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.clock.install();
   await holder(visitor, "load-44");
@@ -192,7 +192,7 @@ test("time going by tells relative times anew and redraws nothing: focus, select
 });
 
 test("an answer that held a whole key would still be shown masked", async () => {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   const { page } = visitor;
   const whole = `sk-or-v1-5a4db0c5${"0".repeat(52)}beef`;
   await holder(visitor, "load-45");
@@ -223,7 +223,7 @@ async function examples({ page }) {
 
 /** The snippets of the docs. */
 async function documented() {
-  const visitor = await house.visitor();
+  const visitor = await deployment.visitor();
   await visitor.open("/docs");
   const texts = await examples(visitor);
   await visitor.leave();

@@ -29,7 +29,7 @@ const plain = (text) => text.replaceAll("\u00a0", " ");
 test("a length of time is told in its largest fitting unit", () => {
   /** @type {[number, string][]} */
   const cases = [[1, "1 min"], [MINUTE, "1 min"], [61_000, "2 min"], [59 * MINUTE, "59 min"], [HOUR - 1, "1 h"], [HOUR, "1 h"], [3 * HOUR + 59 * MINUTE, "3 h"], [2 * DAY - 1, "47 h"], [2 * DAY, "2 days"], [90 * DAY - MINUTE, "90 days"]];
-  for (const [ms, told] of cases) assert.equal(span(ms), told, `${ms} ms`);
+  for (const [ms, expected] of cases) assert.equal(span(ms), expected, `${ms} ms`);
   assert.equal(relative(NOW + 2 * DAY, NOW), "in 2 days");
   assert.equal(relative(NOW - 2 * DAY, NOW), "2 days ago");
 });
@@ -44,7 +44,7 @@ test("a reset is told in both forms, with the day when it is not the next midnig
     [{ limit_reset: "none", resets_at: null }, "does not reset"],
     [{ limit_reset: "weekly", resets_at: null }, "resets on Mondays at 00:00 UTC"],
   ];
-  for (const [change, told] of cases) assert.equal(plain(resetText(key(change), NOW)), told);
+  for (const [change, expected] of cases) assert.equal(plain(resetText(key(change), NOW)), expected);
 });
 
 test("a key past its expiry is expired before anybody has written it down", () => {
@@ -56,9 +56,9 @@ test("a key past its expiry is expired before anybody has written it down", () =
 });
 
 test("a refusal names the failed rule with its figures, from the problem or from the service's words", () => {
-  const told = "GitHub says your account is 4 days old; claims need 30.";
-  assert.equal(refusalAdvice(refusal({ code: "account_too_young", detail: told })).text, told);
-  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30 })).text, told);
+  const detail = "GitHub says your account is 4 days old; claims need 30.";
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", detail })).text, detail);
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30 })).text, detail);
   assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 1, requiredDays: 30 })).text, "GitHub says your account is 1 day old; claims need 30.");
   assert.equal(refusalAdvice(refusal({ code: "project_not_live" })).title, "Claims are paused.");
   assert.equal(refusalAdvice(refusal({ code: "a_later_rule", detail: "Its own words." })).text, "Its own words.");
@@ -83,10 +83,10 @@ test("every failed claim says what happened, and only unknown ones leave it open
 test("what counts is told with the limit in force, whatever its period", () => {
   assert.equal(usdShort("5.00"), "$5");
   assert.equal(usdShort("7.50"), "$7.50");
-  for (const [reset, told] of [["daily", "The limit resets daily at 00:00 UTC."], ["weekly", "The limit resets on Mondays at 00:00 UTC."], ["monthly", "The limit resets on the 1st of each month at 00:00 UTC."], ["none", "The limit does not reset."]]) {
+  for (const [reset, expected] of [["daily", "The limit resets daily at 00:00 UTC."], ["weekly", "The limit resets on Mondays at 00:00 UTC."], ["monthly", "The limit resets on the 1st of each month at 00:00 UTC."], ["none", "The limit does not reset."]]) {
     const [counts, resets, overshoot, refusal] = limitRules("5.00", reset);
     assert.match(counts, /^Credits and BYOK .* both count toward the \$5\.$/);
-    assert.equal(resets, told);
+    assert.equal(resets, expected);
     assert.match(overshoot, /overshoot/);
     assert.equal(/until the reset\.$/.test(refusal), reset !== "none");
   }
@@ -98,7 +98,7 @@ test("money is $0, <$0.01 or $x.xx, and never what a float or a mistake would ma
     ["0", "$0"], ["0.00", "$0"], ["0.000000000", "$0"], ["0.000000001", "<$0.01"], ["0.009999", "<$0.01"], ["0.01", "$0.01"], ["0.014", "$0.01"], ["0.015", "$0.02"],
     ["5", "$5.00"], ["5.0", "$5.00"], ["5.00", "$5.00"], ["1.005", "$1.01"], ["4.999999999", "$5.00"], ["10000", "$10000.00"], ["9007199254740993.25", "$9007199254740993.25"], ["007.5", "$7.50"],
   ];
-  for (const [amount, told] of cases) assert.equal(usd(amount), told, amount);
+  for (const [amount, expected] of cases) assert.equal(usd(amount), expected, amount);
   for (const wrong of ["", "NaN", "1e-7", "1e21", "-1.00", "$5", "5.", ".5", "5,00", "Infinity", "null"]) assert.equal(usd(wrong), "unknown", wrong);
   for (const wrong of /** @type {any[]} */ ([NaN, 1e-7, null, undefined, {}])) assert.equal(usd(wrong), "unknown", String(wrong));
 });
@@ -113,7 +113,7 @@ test("a key is shown by its masked form, and never by more than a beginning and 
   for (const nothing of [null, ""]) assert.equal(masked(nothing), null);
 });
 
-test("a closed house has words for its button, an account that may not claim has no button", () => {
+test("a closed deployment has words for its button, an account that may not claim has no button", () => {
   assert.equal(closedButton("project_not_live"), "Project pending");
   for (const paused of ["minting_stopped", "database_restored", "foreign_account"]) assert.equal(closedButton(paused), "Claims are paused");
   for (const own of ["account_too_young", "blocked", "seats_full", ""]) assert.equal(closedButton(own), null, own);
@@ -134,10 +134,10 @@ test("spend is told in figures and as a share of the limit; what is not known is
     [{ spend: spend({ used_usd: "5.25", left_usd: "0.00" }) }, 1, "bad", "$5.25 used, $0 left of $5.00"],
     [{ spend: spend({}), limit_usd: "0.00" }, null, "plain", "$1.20 used, $3.80 left of $0"],
   ];
-  for (const [change, part, tone, told] of cases) {
-    assert.equal(share(key(change)), part, told);
-    assert.equal(shareTone(part), tone, told);
-    assert.equal(meterText(key(change)), told);
+  for (const [change, part, tone, expected] of cases) {
+    assert.equal(share(key(change)), part, expected);
+    assert.equal(shareTone(part), tone, expected);
+    assert.equal(meterText(key(change)), expected);
   }
   for (const unknown of [null, undefined, ""]) assert.equal(spent(unknown), "not read yet");
 });
@@ -157,7 +157,7 @@ test("figures say how old they are, and are never live where nobody answers", ()
     ["2026-11-21T20:59:30Z", "why", "Figures from 1 min ago: why"],
     ["2026-11-21T17:59:30Z", "why", "Figures from 3 h ago: why"],
   ];
-  for (const [readAt, because, told] of cases) assert.equal(ageText(readAt, NOW, because), told);
+  for (const [readAt, because, expected] of cases) assert.equal(ageText(readAt, NOW, because), expected);
 });
 
 test("the last that was found out about OpenRouter counts, and an outage tells the age of what is shown", () => {
@@ -196,9 +196,9 @@ test("a key is disabled only once that is confirmed; until then it is being disa
 
 test("a key that OpenRouter no longer has says so, and what to do, whatever else holds it", () => {
   for (const state of /** @type {const} */ (["active", "disabled"])) {
-    const told = statusOf(key({ state, missing: true, holds: ["owner"] }), NOW);
-    assert.equal(told.word, "missing upstream");
-    assert.match(told.means, /so it no longer works\. Make a new secret for it, or delete it/);
+    const status = statusOf(key({ state, missing: true, holds: ["owner"] }), NOW);
+    assert.equal(status.word, "missing upstream");
+    assert.match(status.means, /so it no longer works\. Make a new secret for it, or delete it/);
   }
   assert.equal(statusOf(key({ state: "revoking", missing: true }), NOW).word, "being removed");
 });

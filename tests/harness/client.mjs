@@ -54,7 +54,7 @@ export class Client {
     }));
     this.#keepCookies(answer.headers.getSetCookie());
     const text = await answer.text();
-    this.worker.told.push({ what: `${verb} ${path}`, status: answer.status, headers: JSON.stringify([...answer.headers]), text });
+    this.worker.answers.push({ what: `${verb} ${path}`, status: answer.status, headers: JSON.stringify([...answer.headers]), text });
     const isJson = /[/+]json\b/.test(answer.headers.get("content-type") ?? "");
     return { status: answer.status, headers: answer.headers, text, body: isJson && text ? JSON.parse(text) : undefined };
   }

@@ -51,7 +51,7 @@ export class Worker {
   #earlier = [];
   #port = 0;
   /** Every answer that a client received, until somebody takes them out to check them. @type {Told[]} */
-  told = [];
+  answers = [];
 
   /** @param {WorkerOptions} options @param {string} folder @param {string} persist */
   constructor(options, folder, persist) {

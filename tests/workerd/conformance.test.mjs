@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { inRoot, root } from "../../scripts/paths.mjs";
 import { startWorker } from "../harness/index.mjs";
 
-/** @typedef {{ stmts: import("./teller.mjs").Stmt[], result: import("./teller.mjs").Result }} Batch */
+/** @typedef {{ stmts: import("./batches.mjs").Stmt[], result: import("./batches.mjs").Result }} Batch */
 
 const TARGET = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
 
@@ -26,15 +26,15 @@ test("D1 answers every statement of the native tests' story as SQLite did", asyn
   /** @type {string[]} */
   const statements = await written("statements.json");
   // The program that runs the batches calls no upstream, so it needs no sandbox.
-  const teller = await startWorker({ sandbox: { url: "http://127.0.0.1:9" }, main: inRoot("tests", "workerd", "teller.mjs") });
-  t.after(() => teller.stop());
-  const answer = await teller.fetch("/", { method: "POST", body: JSON.stringify({ setup, story: story.map(({ stmts }) => stmts) }) });
-  const results = /** @type {import("./teller.mjs").Result[]} */ (await answer.json());
+  const runner = await startWorker({ sandbox: { url: "http://127.0.0.1:9" }, main: inRoot("tests", "workerd", "batches.mjs") });
+  t.after(() => runner.stop());
+  const answer = await runner.fetch("/", { method: "POST", body: JSON.stringify({ setup, story: story.map(({ stmts }) => stmts) }) });
+  const results = /** @type {import("./batches.mjs").Result[]} */ (await answer.json());
   assert.equal(results.length, story.length);
   for (const [n, { stmts, result }] of story.entries()) {
     assert.deepEqual(results[n], result, `batch ${n}: ${stmts.map(({ name }) => name).join(", ")}`);
   }
-  const told = new Set(story.flatMap(({ stmts }) => stmts.map(({ name }) => name)));
+  const run = new Set(story.flatMap(({ stmts }) => stmts.map(({ name }) => name)));
   assert.ok(statements.length > 30 && story.length > 100, "a story worth telling");
-  assert.deepEqual(statements.filter((name) => !told.has(name)), [], "statements that the story leaves out");
+  assert.deepEqual(statements.filter((name) => !run.has(name)), [], "statements that the story leaves out");
 });

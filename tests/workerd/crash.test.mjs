@@ -5,20 +5,20 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { until } from "../harness/index.mjs";
 import { claiming, claimingWith, isOver, removing, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry, sweepingUpAKey } from "./moments.mjs";
-import { CREATE, DELETE, House, LIST, SCALE, TEN_MINUTES, inLanes, tally } from "./support.mjs";
+import { CREATE, DELETE, Deployment, LIST, SCALE, TEN_MINUTES, inLanes, tally } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open({ doubtful: true });
+  deployment = await Deployment.open({ unreliable: true });
 });
-after(() => house?.close());
-afterEach(() => house.sandbox.clearFaults());
+after(() => deployment?.close());
+afterEach(() => deployment.sandbox.clearFaults());
 
 /** Kills a Worker while calls wait; none of them gets an answer. @param {Promise<unknown>[]} waiting */
-async function powerCut(waiting, where = house) {
+async function powerCut(waiting, where = deployment) {
   const lost = Promise.allSettled(waiting);
   await where.worker.kill();
   const answers = await lost;
@@ -28,126 +28,126 @@ async function powerCut(waiting, where = house) {
 
 /** A member's upstream keys that are not deleted. @param {import("../harness/index.mjs").Client} member */
 async function keysOf(member) {
-  const names = (await house.generations(member)).map((row) => row.upstream_name);
-  const { keys } = await house.sandbox.ledger();
+  const names = (await deployment.generations(member)).map((row) => row.upstream_name);
+  const { keys } = await deployment.sandbox.ledger();
   return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null);
 }
 
 test("killed while the create's answer was on its way: the key exists, nobody has its secret, and the sweep removes it", async () => {
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
-  const claim = house.claim(member);
-  await house.sandbox.held(CREATE);
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
+  const claim = deployment.claim(member);
+  await deployment.sandbox.held(CREATE);
   await powerCut([claim]);
-  await house.sandbox.release();
-  assert.deepEqual(await house.states(member), ["minting"]);
+  await deployment.sandbox.release();
+  assert.deepEqual(await deployment.states(member), ["minting"]);
   assert.equal((await keysOf(member)).length, 1, "a key that nobody has the secret of");
-  assert.deepEqual(tally([await house.claim(member)]), { "409 claim_in_progress": 1 }, "doubt frees no reservation");
-  await house.promises();
+  assert.deepEqual(tally([await deployment.claim(member)]), { "409 claim_in_progress": 1 }, "doubt frees no reservation");
+  await deployment.promises();
 
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  assert.deepEqual(await house.states(member), ["void"]);
+  assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
+  assert.deepEqual(await deployment.states(member), ["void"]);
   assert.equal((await keysOf(member)).length, 0);
-  assert.equal((await house.claim(member)).status, 201);
-  await house.promises({ settled: true });
+  assert.equal((await deployment.claim(member)).status, 201);
+  await deployment.promises({ settled: true });
 });
 
 test("killed before the create reached the upstream: the member is free again after two sweeps", async () => {
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "hold_before" });
-  const claim = house.claim(member);
-  await house.sandbox.held(CREATE);
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "hold_before" });
+  const claim = deployment.claim(member);
+  await deployment.sandbox.held(CREATE);
   await powerCut([claim]);
-  assert.deepEqual(await house.states(member), ["minting"]);
+  assert.deepEqual(await deployment.states(member), ["minting"]);
 
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  assert.deepEqual(await house.states(member), ["void"]);
-  assert.equal((await house.claim(member)).status, 201);
-  await house.promises({ settled: true });
+  assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
+  assert.deepEqual(await deployment.states(member), ["void"]);
+  assert.equal((await deployment.claim(member)).status, 201);
+  await deployment.promises({ settled: true });
 
   // Only now does the network deliver what the killed Worker had sent.
-  await house.sandbox.release();
+  await deployment.sandbox.release();
   assert.equal((await keysOf(member)).length, 2);
-  await house.twoSweeps();
+  await deployment.twoSweeps();
   assert.equal((await keysOf(member)).length, 1, "the late key is gone, the delivered one stays");
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("killed with claims of many members under way: every one of them has one key or may claim one", async () => {
-  const members = await house.members(12);
+  const members = await deployment.members(12);
   // Some claims have an answer, some wait at the upstream, some have not reached it.
-  await house.sandbox.fault({ operation: CREATE, kind: "hold_after", nth: 5, times: 0 });
-  const claims = Promise.allSettled(members.map((member) => house.claim(member)));
-  await house.sandbox.held(CREATE, 4);
-  await house.worker.kill();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after", nth: 5, times: 0 });
+  const claims = Promise.allSettled(members.map((member) => deployment.claim(member)));
+  await deployment.sandbox.held(CREATE, 4);
+  await deployment.worker.kill();
   await claims;
-  await house.sandbox.clearFaults();
-  await house.sandbox.release();
-  await house.worker.restart();
-  await house.promises();
+  await deployment.sandbox.clearFaults();
+  await deployment.sandbox.release();
+  await deployment.worker.restart();
+  await deployment.promises();
 
-  await house.twoSweeps();
-  await house.promises({ settled: true });
-  const answers = await Promise.all(members.map((member) => house.claim(member)));
+  await deployment.twoSweeps();
+  await deployment.promises({ settled: true });
+  const answers = await Promise.all(members.map((member) => deployment.claim(member)));
   const { 200: had, 201: made, ...others } = tally(answers);
   assert.deepEqual([others, (had ?? 0) + (made ?? 0)], [{}, members.length]);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("killed during a sweep's listing: its lease holds the next one up only until it ends, and then the work is done", async () => {
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
-  assert.equal((await house.claim(member)).status, 503);
-  await house.pass(TEN_MINUTES);
-  await house.sandbox.fault({ operation: LIST, kind: "hold_before" });
-  const sweep = house.worker.cron();
-  await house.sandbox.held(LIST);
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+  assert.equal((await deployment.claim(member)).status, 503);
+  await deployment.pass(TEN_MINUTES);
+  await deployment.sandbox.fault({ operation: LIST, kind: "hold_before" });
+  const sweep = deployment.worker.cron();
+  await deployment.sandbox.held(LIST);
   await powerCut([sweep]);
-  const dead = await house.lastRun();
+  const dead = await deployment.lastRun();
   assert.deepEqual([dead?.outcome, dead?.ended_at], ["running", null]);
 
-  assert.equal(await house.sweep(), undefined, "the lease of the dead run still holds");
-  await house.pass(TEN_MINUTES);
-  assert.equal((await house.sweep())?.outcome, "done");
-  assert.deepEqual(await house.worker.d1("SELECT outcome FROM runs WHERE id = ?1", [dead?.id]), [{ outcome: "abandoned" }]);
-  assert.deepEqual(await house.states(member), ["void"]);
-  assert.equal((await house.claim(member)).status, 201);
-  await house.promises({ settled: true });
+  assert.equal(await deployment.sweep(), undefined, "the lease of the dead run still holds");
+  await deployment.pass(TEN_MINUTES);
+  assert.equal((await deployment.sweep())?.outcome, "done");
+  assert.deepEqual(await deployment.worker.d1("SELECT outcome FROM runs WHERE id = ?1", [dead?.id]), [{ outcome: "abandoned" }]);
+  assert.deepEqual(await deployment.states(member), ["void"]);
+  assert.equal((await deployment.claim(member)).status, 201);
+  await deployment.promises({ settled: true });
 });
 
 test("killed after a sweep's delete and before it was written down: the next one finds it gone and closes the row", async () => {
-  const member = await house.member();
+  const member = await deployment.member();
   // A wrong echo and a delete that does not get through: the row is `revoking`, the key works, and nobody has its
   // secret.
-  await house.sandbox.fault([
+  await deployment.sandbox.fault([
     { operation: CREATE, kind: "echo_limit_larger" },
     { operation: DELETE, kind: "error_before", times: 3 },
   ]);
-  assert.deepEqual(tally([await house.claim(member)]), { "502 openrouter_mismatch": 1 });
-  assert.deepEqual(await house.states(member), ["revoking"]);
-  assert.deepEqual(tally([await house.claim(member)]), { "409 key_being_removed": 1 });
-  await house.sandbox.clearFaults();
-  await house.sandbox.fault({ operation: DELETE, kind: "hold_after" });
-  await house.pass(TEN_MINUTES);
-  const sweep = house.worker.cron();
-  await house.sandbox.held(DELETE);
+  assert.deepEqual(tally([await deployment.claim(member)]), { "502 openrouter_mismatch": 1 });
+  assert.deepEqual(await deployment.states(member), ["revoking"]);
+  assert.deepEqual(tally([await deployment.claim(member)]), { "409 key_being_removed": 1 });
+  await deployment.sandbox.clearFaults();
+  await deployment.sandbox.fault({ operation: DELETE, kind: "hold_after" });
+  await deployment.pass(TEN_MINUTES);
+  const sweep = deployment.worker.cron();
+  await deployment.sandbox.held(DELETE);
   await powerCut([sweep]);
-  assert.deepEqual([await house.states(member), (await keysOf(member)).length], [["revoking"], 0]);
+  assert.deepEqual([await deployment.states(member), (await keysOf(member)).length], [["revoking"], 0]);
 
-  await house.pass(TEN_MINUTES);
-  assert.equal((await house.sweep())?.outcome, "done");
-  assert.deepEqual(await house.states(member), ["revoked"]);
-  assert.equal((await house.claim(member)).status, 201);
-  await house.promises({ settled: true });
+  await deployment.pass(TEN_MINUTES);
+  assert.equal((await deployment.sweep())?.outcome, "done");
+  assert.deepEqual(await deployment.states(member), ["revoked"]);
+  assert.equal((await deployment.claim(member)).status, 201);
+  await deployment.promises({ settled: true });
 });
 
 test("sessions, keys and records outlive the Worker: after a kill a member finds the key they had", async () => {
-  const member = await house.member();
-  const made = await house.claim(member);
+  const member = await deployment.member();
+  const made = await deployment.claim(member);
   await powerCut([]);
   assert.deepEqual((await member.get("/api/v1/keys")).body.keys, [made.body.key]);
-  assert.equal((await house.claim(member)).status, 200);
-  await house.promises({ settled: true });
+  assert.equal((await deployment.claim(member)).status, 200);
+  await deployment.promises({ settled: true });
 });
 
 /**
@@ -196,38 +196,38 @@ const IN_SWEEPS = [
 
 /**
  * Waits until the operation has reached the point.
- * @param {House} house
+ * @param {Deployment} deployment
  * @param {Point} point
  * @param {"hold_before" | "hold_after"} side
  */
-async function standAt(house, { moment, call, batch }, side) {
-  const who = await moment.prepare(house);
-  const { held } = await house.batches();
-  const calls = (await house.sandbox.ledger()).held.filter((/** @type {any} */ one) => one.operation === call).length;
-  if (call) await house.sandbox.fault({ operation: call, kind: side });
-  else await house.trouble({ kind: side, nth: batch });
-  const act = moment.act(house, who);
-  if (call) await house.sandbox.held(call, calls + 1);
-  else await until(async () => (await house.batches()).held > held, { seconds: 10, what: `batch ${batch} to be held` });
-  await house.trouble(null);
+async function holdAt(deployment, { moment, call, batch }, side) {
+  const who = await moment.prepare(deployment);
+  const { held } = await deployment.batches();
+  const calls = (await deployment.sandbox.ledger()).held.filter((/** @type {any} */ one) => one.operation === call).length;
+  if (call) await deployment.sandbox.fault({ operation: call, kind: side });
+  else await deployment.trouble({ kind: side, nth: batch });
+  const act = moment.act(deployment, who);
+  if (call) await deployment.sandbox.held(call, calls + 1);
+  else await until(async () => (await deployment.batches()).held > held, { seconds: 10, what: `batch ${batch} to be held` });
+  await deployment.trouble(null);
   return { moment, who, act };
 }
 
 /**
  * Cuts the power for all of them. What they had sent arrives, but creates arrive only after everything is over.
- * @param {House} house
- * @param {Awaited<ReturnType<typeof standAt>>[]} standing
+ * @param {Deployment} deployment
+ * @param {Awaited<ReturnType<typeof holdAt>>[]} waiting
  */
-async function cutAll(house, standing) {
-  await powerCut(standing.map(({ act }) => act), house);
-  const { held } = await house.sandbox.ledger();
-  for (const call of held) if (call.operation !== CREATE) await house.sandbox.release(call.ticket);
-  await house.promises();
-  for (const { moment, who } of standing) await isOver(house, moment, who);
-  await house.sandbox.release();
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  await house.promises({ settled: true });
-  points += standing.length;
+async function cutAll(deployment, waiting) {
+  await powerCut(waiting.map(({ act }) => act), deployment);
+  const { held } = await deployment.sandbox.ledger();
+  for (const call of held) if (call.operation !== CREATE) await deployment.sandbox.release(call.ticket);
+  await deployment.promises();
+  for (const { moment, who } of waiting) await isOver(deployment, moment, who);
+  await deployment.sandbox.release();
+  assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
+  await deployment.promises({ settled: true });
+  points += waiting.length;
 }
 
 let points = 0;
@@ -236,24 +236,24 @@ after(() => console.log(`counted: ${points} points of power cuts on workerd`));
 const SIDES = /** @type {const} */ (["hold_before", "hold_after"]);
 
 test("killed with people at every point of a sign-in and a claim, before and after each call and each batch: everybody ends with one key", async () => {
-  const standing = [];
-  for (const point of IN_REQUESTS) for (const side of SIDES) standing.push(await standAt(house, point, side));
-  await cutAll(house, standing);
+  const waiting = [];
+  for (const point of IN_REQUESTS) for (const side of SIDES) waiting.push(await holdAt(deployment, point, side));
+  await cutAll(deployment, waiting);
 });
 
 test("killed at every point of a sweep, before and after each call and its report: the next sweeps finish", async (t) => {
-  const plain = await sweepingAStray.prepare(house);
-  await house.trouble(null);
-  await sweepingAStray.act(house, plain);
-  const { batches } = await house.batches();
-  await isOver(house, sweepingAStray, plain);
+  const plain = await sweepingAStray.prepare(deployment);
+  await deployment.trouble(null);
+  await sweepingAStray.act(deployment, plain);
+  const { batches } = await deployment.batches();
+  await isOver(deployment, sweepingAStray, plain);
   // By default only the batch with the report, in a larger run every batch.
   const chosen = SCALE > 1 ? Array.from({ length: batches }, (_, n) => n + 1) : [batches];
   /** @type {Point[]} */
   const all = [...IN_SWEEPS, ...chosen.map((batch) => ({ what: "a sweep of a stray", moment: sweepingAStray, batch }))];
   const cells = all.flatMap((point) => SIDES.map((side) => ({ name: `${point.what}, ${side} at ${point.call ?? `batch ${point.batch}`}`, point, side })));
-  const second = await House.open({ doubtful: true });
+  const second = await Deployment.open({ unreliable: true });
   t.after(() => second.close());
   assert.equal((await second.claim(await second.member())).status, 201);
-  await inLanes([house, second], cells, async (house, { point, side }) => cutAll(house, [await standAt(house, point, side)]));
+  await inLanes([deployment, second], cells, async (deployment, { point, side }) => cutAll(deployment, [await holdAt(deployment, point, side)]));
 });

@@ -3,216 +3,216 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { CREATE, DELETE, House, LIST, TEN_MINUTES, tally } from "./support.mjs";
+import { CREATE, DELETE, Deployment, LIST, TEN_MINUTES, tally } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
-afterEach(() => house.sandbox.clearFaults());
+after(() => deployment?.close());
+afterEach(() => deployment.sandbox.clearFaults());
 
 /** @param {string} hash */
 async function upstreamKey(hash) {
-  const { keys } = await house.sandbox.ledger();
+  const { keys } = await deployment.sandbox.ledger();
   return keys.find((/** @type {any} */ key) => key.hash === hash);
 }
 
 /** A member whose create has an unknown outcome; no key was made. */
-async function doubtful() {
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "reset_before" });
-  assert.equal((await house.claim(member)).status, 503);
+async function memberWithUnknownMint() {
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "reset_before" });
+  assert.equal((await deployment.claim(member)).status, 503);
   return member;
 }
 
 test("of two sweeps at once one runs and the other leaves no row; each run reports what it did", async () => {
-  const member = await doubtful();
-  await house.pass(TEN_MINUTES);
-  const [{ count }] = await house.worker.d1("SELECT COUNT(*) AS count FROM runs");
-  await house.sandbox.fault({ operation: LIST, kind: "hold_before" });
-  const first = house.worker.cron();
-  await house.sandbox.held(LIST);
-  const lists = await house.calls(LIST);
-  await house.worker.cron();
-  assert.equal(await house.calls(LIST), lists, "the second asks for nothing");
-  await house.sandbox.release();
+  const member = await memberWithUnknownMint();
+  await deployment.pass(TEN_MINUTES);
+  const [{ count }] = await deployment.worker.d1("SELECT COUNT(*) AS count FROM runs");
+  await deployment.sandbox.fault({ operation: LIST, kind: "hold_before" });
+  const first = deployment.worker.cron();
+  await deployment.sandbox.held(LIST);
+  const lists = await deployment.calls(LIST);
+  await deployment.worker.cron();
+  assert.equal(await deployment.calls(LIST), lists, "the second asks for nothing");
+  await deployment.sandbox.release();
   await first;
-  const runs = await house.worker.d1("SELECT * FROM runs WHERE id > ?1 ORDER BY id", [count]);
+  const runs = await deployment.worker.d1("SELECT * FROM runs WHERE id > ?1 ORDER BY id", [count]);
   assert.deepEqual(runs.map((run) => [run.job, run.outcome, run.code, run.cursor]), [["sweep", "done", null, null]]);
   assert.ok(runs[0].started_at <= runs[0].ended_at && runs[0].ended_at < runs[0].lease_until);
   assert.equal(JSON.parse(runs[0].counts).cleared, 1);
-  assert.ok(house.worker.logs().some((line) => line.includes('"run_skipped"')), "the skipped one is in the log");
-  assert.deepEqual(await house.states(member), ["void"]);
-  await house.promises({ settled: true });
+  assert.ok(deployment.worker.logs().some((line) => line.includes('"run_skipped"')), "the skipped one is in the log");
+  assert.deepEqual(await deployment.states(member), ["void"]);
+  await deployment.promises({ settled: true });
 });
 
 test("many triggers at once leave no run unfinished and never two at a time", async () => {
-  await Promise.all(Array.from({ length: 10 }, () => house.worker.cron()));
-  const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs");
+  await Promise.all(Array.from({ length: 10 }, () => deployment.worker.cron()));
+  const runs = await deployment.worker.d1("SELECT outcome, started_at, ended_at FROM runs");
   assert.ok(runs.length >= 1 && runs.every((run) => run.outcome === "done" && run.ended_at !== null), JSON.stringify(runs));
-  await house.promises();
+  await deployment.promises();
 });
 
 test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim told its secret", async () => {
-  const doubt = await doubtful();
-  const members = await house.members(30);
-  const [{ last }] = await house.worker.d1("SELECT COALESCE(MAX(id), 0) AS last FROM runs");
+  const waiting = await memberWithUnknownMint();
+  const members = await deployment.members(30);
+  const [{ last }] = await deployment.worker.d1("SELECT COALESCE(MAX(id), 0) AS last FROM runs");
   // The sweep is held while claims pass it, and some claims are held while the next sweep passes them.
-  await house.sandbox.fault([{ operation: LIST, kind: "hold_before" }, { operation: CREATE, kind: "hold_after", nth: 11, times: 10 }]);
-  const first = house.worker.cron();
-  await house.sandbox.held(LIST);
-  const claims = members.map((member) => house.claim(member));
-  await house.sandbox.held(CREATE, 10);
-  await Promise.all(Array.from({ length: 5 }, () => house.worker.cron()));
-  const meanwhile = await house.worker.d1("SELECT outcome FROM runs WHERE id > ?1", [last]);
+  await deployment.sandbox.fault([{ operation: LIST, kind: "hold_before" }, { operation: CREATE, kind: "hold_after", nth: 11, times: 10 }]);
+  const first = deployment.worker.cron();
+  await deployment.sandbox.held(LIST);
+  const claims = members.map((member) => deployment.claim(member));
+  await deployment.sandbox.held(CREATE, 10);
+  await Promise.all(Array.from({ length: 5 }, () => deployment.worker.cron()));
+  const meanwhile = await deployment.worker.d1("SELECT outcome FROM runs WHERE id > ?1", [last]);
   assert.deepEqual(meanwhile, [{ outcome: "running" }], "the others found the lease taken");
-  const [listing] = (await house.sandbox.held(LIST)).held;
-  await house.sandbox.release(listing.ticket);
+  const [listing] = (await deployment.sandbox.held(LIST)).held;
+  await deployment.sandbox.release(listing.ticket);
   await first;
-  await Promise.all(Array.from({ length: 5 }, () => house.worker.cron()));
-  await house.sandbox.release();
+  await Promise.all(Array.from({ length: 5 }, () => deployment.worker.cron()));
+  await deployment.sandbox.release();
   const answers = await Promise.all(claims);
   assert.deepEqual(tally(answers), { 201: members.length });
-  const runs = await house.worker.d1("SELECT outcome, started_at, ended_at FROM runs WHERE id > ?1 ORDER BY id", [last]);
+  const runs = await deployment.worker.d1("SELECT outcome, started_at, ended_at FROM runs WHERE id > ?1 ORDER BY id", [last]);
   assert.ok(runs.length > 1 && runs.every((run, n) => run.outcome === "done" && run.started_at >= (runs[n - 1]?.ended_at ?? 0)), JSON.stringify(runs));
-  assert.deepEqual(await house.states(doubt), ["verifying"], "its five minutes are not over");
-  await house.promises();
-  await house.recovers(doubt);
+  assert.deepEqual(await deployment.states(waiting), ["verifying"], "its five minutes are not over");
+  await deployment.promises();
+  await deployment.recovers(waiting);
   console.log(`counted: 11 triggers among ${members.length} claims, ${runs.length} sweeps on workerd`);
 });
 
 test("a sweep that is held up beyond its lease is written off, and harms nothing when it goes on beside the next", async () => {
-  const member = await doubtful();
-  await house.pass(TEN_MINUTES);
-  await house.sandbox.fault({ operation: LIST, kind: "hold_after" });
-  const slow = house.worker.cron();
-  await house.sandbox.held(LIST);
-  await house.pass(TEN_MINUTES);
-  assert.equal((await house.sweep())?.outcome, "done");
-  assert.deepEqual(await house.states(member), ["void"]);
-  assert.equal((await house.claim(member)).status, 201);
-  await house.sandbox.release();
+  const member = await memberWithUnknownMint();
+  await deployment.pass(TEN_MINUTES);
+  await deployment.sandbox.fault({ operation: LIST, kind: "hold_after" });
+  const slow = deployment.worker.cron();
+  await deployment.sandbox.held(LIST);
+  await deployment.pass(TEN_MINUTES);
+  assert.equal((await deployment.sweep())?.outcome, "done");
+  assert.deepEqual(await deployment.states(member), ["void"]);
+  assert.equal((await deployment.claim(member)).status, 201);
+  await deployment.sandbox.release();
   await slow;
-  assert.deepEqual(await house.states(member), ["void", "active"]);
-  await house.promises({ settled: true });
+  assert.deepEqual(await deployment.states(member), ["void", "active"]);
+  await deployment.promises({ settled: true });
 });
 
 test("a trigger with a time in the future frees nothing early; one in the past acts as of then", async () => {
-  const member = await doubtful();
+  const member = await memberWithUnknownMint();
   const tomorrow = Date.now() + 86_400_000;
-  const early = await house.sweep(tomorrow);
+  const early = await deployment.sweep(tomorrow);
   assert.deepEqual([early?.outcome, early?.scheduled_at], ["done", Math.floor(tomorrow / 1000)]);
   assert.ok(early?.started_at < early?.scheduled_at, "it began now");
-  assert.deepEqual(await house.states(member), ["verifying"], "its five minutes are not over");
+  assert.deepEqual(await deployment.states(member), ["verifying"], "its five minutes are not over");
 
-  await house.pass(TEN_MINUTES);
-  const [{ created_at }] = await house.generations(member);
-  assert.equal((await house.sweep((created_at + 60) * 1000))?.outcome, "done");
-  assert.deepEqual(await house.states(member), ["verifying"], "a minute after the claim they were not over");
+  await deployment.pass(TEN_MINUTES);
+  const [{ created_at }] = await deployment.generations(member);
+  assert.equal((await deployment.sweep((created_at + 60) * 1000))?.outcome, "done");
+  assert.deepEqual(await deployment.states(member), ["verifying"], "a minute after the claim they were not over");
 
-  assert.equal((await house.sweep())?.outcome, "done");
-  assert.deepEqual(await house.states(member), ["void"]);
-  await house.promises({ settled: true });
+  assert.equal((await deployment.sweep())?.outcome, "done");
+  assert.deepEqual(await deployment.states(member), ["void"]);
+  await deployment.promises({ settled: true });
 });
 
 test("a mint under way is left alone by a sweep, whatever its time says", async () => {
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
-  const claim = house.claim(member);
-  await house.sandbox.held(CREATE);
-  assert.equal((await house.sweep(Date.now() + 86_400_000))?.outcome, "done");
-  assert.deepEqual(await house.states(member), ["minting"]);
-  await house.sandbox.release();
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
+  const claim = deployment.claim(member);
+  await deployment.sandbox.held(CREATE);
+  assert.equal((await deployment.sweep(Date.now() + 86_400_000))?.outcome, "done");
+  assert.deepEqual(await deployment.states(member), ["minting"]);
+  await deployment.sandbox.release();
   assert.equal((await claim).status, 201, "the key is there and its secret arrives");
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("a mint older than a minute is not recorded any more, and one fenced by a sweep neither: the key goes, the secret stays", async () => {
   for (const [age, sweeps] of [[61, false], [TEN_MINUTES, true]]) {
-    const member = await house.member();
-    await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
-    const claim = house.claim(member);
-    await house.sandbox.held(CREATE);
-    await house.pass(Number(age));
-    if (sweeps) assert.equal((await house.sweep())?.outcome, "done");
-    await house.sandbox.release();
-    const told = await claim;
-    assert.ok(told.status >= 400, `${told.status}`);
-    await house.promises();
-    await house.twoSweeps();
-    assert.equal((await house.claim(member)).status, 201);
-    await house.promises({ settled: true });
+    const member = await deployment.member();
+    await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
+    const claim = deployment.claim(member);
+    await deployment.sandbox.held(CREATE);
+    await deployment.pass(Number(age));
+    if (sweeps) assert.equal((await deployment.sweep())?.outcome, "done");
+    await deployment.sandbox.release();
+    const answer = await claim;
+    assert.ok(answer.status >= 400, `${answer.status}`);
+    await deployment.promises();
+    await deployment.twoSweeps();
+    assert.equal((await deployment.claim(member)).status, 201);
+    await deployment.promises({ settled: true });
   }
 });
 
 test("other people's keys are never touched, whatever their names", async () => {
-  const member = await house.member();
-  assert.equal((await house.claim(member)).status, 201);
-  const [{ name: instance }] = await house.worker.d1("SELECT name FROM instance");
+  const member = await deployment.member();
+  assert.equal((await deployment.claim(member)).status, 201);
+  const [{ name: instance }] = await deployment.worker.d1("SELECT name FROM instance");
   const names = ["somebody's own", "keycap", "keycap/", `keycap/${instance}`, `Keycap/${instance}/gen_${"0".repeat(24)}`, `keycap/0123456789ab/gen_${"0".repeat(24)}`];
-  for (const name of names) await house.sandbox.addKey({ name, limit: 1 });
-  const deletes = await house.calls(DELETE);
-  await house.twoSweeps();
-  const { keys, counts } = await house.sandbox.ledger();
+  for (const name of names) await deployment.sandbox.addKey({ name, limit: 1 });
+  const deletes = await deployment.calls(DELETE);
+  await deployment.twoSweeps();
+  const { keys, counts } = await deployment.sandbox.ledger();
   const theirs = keys.filter((/** @type {any} */ key) => names.includes(key.name));
   assert.deepEqual(theirs.map((/** @type {any} */ key) => [key.disabled, key.deleted_at_ms, key.updated_at_ms]), names.map(() => [false, null, null]));
   assert.equal(counts[DELETE] ?? 0, deletes);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("a marker key without a row is disabled, listed and in the log, and never deleted", async () => {
-  const { name, hash } = await house.markerWithoutRow(1);
-  await house.pass(TEN_MINUTES);
-  const run = await house.sweep();
+  const { name, hash } = await deployment.markerWithoutRow(1);
+  await deployment.pass(TEN_MINUTES);
+  const run = await deployment.sweep();
   assert.deepEqual([run?.outcome, run?.counts.quarantined], ["done", 1]);
   for (let n = 0; n < 2; n += 1) {
     const key = await upstreamKey(hash);
     assert.deepEqual([key.disabled, key.deleted_at_ms], [true, null]);
-    const findings = await house.worker.d1("SELECT upstream_name, upstream_hash, disabled_at > 0 AS disabled FROM findings");
+    const findings = await deployment.worker.d1("SELECT upstream_name, upstream_hash, disabled_at > 0 AS disabled FROM findings");
     assert.deepEqual(findings, [{ upstream_name: name, upstream_hash: hash, disabled: 1 }]);
-    assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+    assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
   }
-  assert.ok(house.worker.logs().some((line) => line.includes('"marker_without_row"') && line.includes('"level":"error"')));
-  await house.promises({ settled: true });
+  assert.ok(deployment.worker.logs().some((line) => line.includes('"marker_without_row"') && line.includes('"level":"error"')));
+  await deployment.promises({ settled: true });
   await forget([hash]);
 });
 
 test("more than ten marker keys without a row are no strays: nothing is touched, the run stops and says so", async () => {
   const markers = [];
-  for (let n = 100; n < 111; n += 1) markers.push(await house.markerWithoutRow(n));
-  await house.pass(TEN_MINUTES);
-  const [deletes, run] = [await house.calls(DELETE), await house.sweep()];
+  for (let n = 100; n < 111; n += 1) markers.push(await deployment.markerWithoutRow(n));
+  await deployment.pass(TEN_MINUTES);
+  const [deletes, run] = [await deployment.calls(DELETE), await deployment.sweep()];
   assert.deepEqual([run?.outcome, run?.code], ["stopped", "brake"]);
   for (const { hash } of markers) {
     const key = await upstreamKey(hash);
     assert.deepEqual([key.disabled, key.deleted_at_ms, key.updated_at_ms], [false, null, null]);
   }
-  assert.equal(await house.calls(DELETE), deletes);
-  const listed = await house.worker.d1("SELECT upstream_name FROM findings WHERE disabled_at IS NULL ORDER BY upstream_name");
+  assert.equal(await deployment.calls(DELETE), deletes);
+  const listed = await deployment.worker.d1("SELECT upstream_name FROM findings WHERE disabled_at IS NULL ORDER BY upstream_name");
   assert.deepEqual(listed.map((row) => row.upstream_name), markers.map(({ name }) => name).sort());
-  await house.promises();
+  await deployment.promises();
   await forget(markers.map(({ hash }) => hash));
-  await house.pass(TEN_MINUTES);
-  assert.equal((await house.sweep())?.outcome, "done", "once somebody has seen to them, sweeps go on");
+  await deployment.pass(TEN_MINUTES);
+  assert.equal((await deployment.sweep())?.outcome, "done", "once somebody has seen to them, sweeps go on");
 });
 
 /** What an operator does after looking at the findings. @param {string[]} hashes */
 async function forget(hashes) {
-  for (const hash of hashes) await house.management("DELETE", `/keys/${hash}`);
-  await house.worker.d1("DELETE FROM findings");
+  for (const hash of hashes) await deployment.management("DELETE", `/keys/${hash}`);
+  await deployment.worker.d1("DELETE FROM findings");
 }
 
 test("the trigger of half past midnight starts nothing yet and harms nothing", async () => {
-  const [before] = await house.worker.d1("SELECT COUNT(*) AS runs FROM runs");
-  await house.worker.cron(Date.now(), "30 0 * * *");
-  assert.deepEqual(await house.worker.d1("SELECT COUNT(*) AS runs FROM runs"), [before]);
+  const [before] = await deployment.worker.d1("SELECT COUNT(*) AS runs FROM runs");
+  await deployment.worker.cron(Date.now(), "30 0 * * *");
+  assert.deepEqual(await deployment.worker.d1("SELECT COUNT(*) AS runs FROM runs"), [before]);
 });
 
 test("a key past its expiry is closed five minutes later, and its owner may claim again", async (t) => {
   // This test has a deployment of its own, because every key in it expires after ninety days.
-  const own = await House.open();
+  const own = await Deployment.open();
   t.after(() => own.close());
   const member = await own.member();
   assert.equal((await own.claim(member)).status, 201);

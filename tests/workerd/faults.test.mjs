@@ -4,17 +4,17 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { CREATE, DELETE, House, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
+import { CREATE, DELETE, Deployment, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 afterEach(async () => {
-  await house.sandbox.clearFaults();
-  await house.endPause();
+  await deployment.sandbox.clearFaults();
+  await deployment.endPause();
 });
 
 const UNKNOWN = [503, "claim_unknown"];
@@ -55,107 +55,107 @@ const FAULTS = [
 for (const [kind, options, [status, code], retryAfter, state, made] of FAULTS) {
   const title = `${kind} ${Object.values(options).join(" ")}`.trim();
   test(`a create with ${title} is told as ${status} ${code}, and two sweeps later nothing of it is left`, async () => {
-    const member = await house.member();
-    const before = (await house.sandbox.ledger()).keys.length;
-    await house.sandbox.fault({ operation: CREATE, kind, ...options });
-    const told = await house.claim(member);
-    assert.deepEqual([told.status, told.body.code, told.headers.get("retry-after")], [status, code, retryAfter]);
-    assert.equal(told.headers.get("cache-control"), "no-store, no-transform");
-    const { keys } = await house.sandbox.ledger();
+    const member = await deployment.member();
+    const before = (await deployment.sandbox.ledger()).keys.length;
+    await deployment.sandbox.fault({ operation: CREATE, kind, ...options });
+    const answer = await deployment.claim(member);
+    assert.deepEqual([answer.status, answer.body.code, answer.headers.get("retry-after")], [status, code, retryAfter]);
+    assert.equal(answer.headers.get("cache-control"), "no-store, no-transform");
+    const { keys } = await deployment.sandbox.ledger();
     assert.equal(keys.length - before, made ? 1 : 0, "what really happened upstream");
-    assert.deepEqual(await house.states(member), [state]);
-    await house.promises();
+    assert.deepEqual(await deployment.states(member), [state]);
+    await deployment.promises();
     await isOverAfterTwoSweeps(member);
   });
 }
 
 /** @param {import("../harness/index.mjs").Client} member */
 async function isOverAfterTwoSweeps(member) {
-  await house.sandbox.clearFaults();
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  await house.promises({ settled: true });
+  await deployment.sandbox.clearFaults();
+  assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
+  await deployment.promises({ settled: true });
   assert.equal(await workingKeys(member), 0, "nothing works that nobody was given");
-  await house.endPause();
-  const again = await house.claim(member);
+  await deployment.endPause();
+  const again = await deployment.claim(member);
   assert.deepEqual([again.status, secretsIn(again).length], [201, 1], "the member can claim");
   assert.equal(await workingKeys(member), 1);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 }
 
 /** @param {import("../harness/index.mjs").Client} member */
 async function workingKeys(member) {
-  const names = (await house.generations(member)).map((row) => row.upstream_name);
-  const { keys } = await house.sandbox.ledger();
+  const names = (await deployment.generations(member)).map((row) => row.upstream_name);
+  const { keys } = await deployment.sandbox.ledger();
   return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null && !key.disabled).length;
 }
 
 test("a create that stalls is told as unknown after its ten seconds, was sent once, and its late answer gives nobody a secret", async () => {
-  const member = await house.member();
-  const before = await house.calls(CREATE);
-  await house.sandbox.fault({ operation: CREATE, kind: "hold_after" });
+  const member = await deployment.member();
+  const before = await deployment.calls(CREATE);
+  await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
   const startedAt = performance.now();
-  const told = await house.claim(member);
+  const answer = await deployment.claim(member);
   const seconds = (performance.now() - startedAt) / 1000;
-  assert.deepEqual([told.status, told.body.code], UNKNOWN);
+  assert.deepEqual([answer.status, answer.body.code], UNKNOWN);
   assert.ok(seconds > 9 && seconds < 13, `it took ${seconds} s`);
-  await house.sandbox.release();
-  assert.equal((await house.calls(CREATE)) - before, 1);
-  assert.deepEqual(await house.states(member), ["verifying"]);
-  await house.promises();
+  await deployment.sandbox.release();
+  assert.equal((await deployment.calls(CREATE)) - before, 1);
+  assert.deepEqual(await deployment.states(member), ["verifying"]);
+  await deployment.promises();
   await isOverAfterTwoSweeps(member);
 });
 
 test("a create reported lost that lands after the member was freed, and has claimed again, is removed by the next sweep", async () => {
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "late" });
-  assert.deepEqual((await house.claim(member)).body.code, "claim_unknown");
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "late" });
+  assert.deepEqual((await deployment.claim(member)).body.code, "claim_unknown");
   await isOverAfterTwoSweeps(member);
-  await house.sandbox.land();
+  await deployment.sandbox.land();
   assert.equal(await workingKeys(member), 2);
-  await house.pass(TEN_MINUTES);
-  assert.equal((await house.sweep())?.outcome, "done");
+  await deployment.pass(TEN_MINUTES);
+  assert.equal((await deployment.sweep())?.outcome, "done");
   assert.equal(await workingKeys(member), 1);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("a transport that repeats the create makes two keys of one name; the delivered one stays, the other goes", async () => {
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "duplicate" });
-  assert.equal((await house.claim(member)).status, 201);
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "duplicate" });
+  assert.equal((await deployment.claim(member)).status, 201);
   assert.equal(await workingKeys(member), 2);
-  await house.twoSweeps();
+  await deployment.twoSweeps();
   assert.equal(await workingKeys(member), 1);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("an echo that leaves the expiry out, brings unknown members or writes times in another way is understood", async () => {
   for (const kind of ["echo_expiry_missing", "extra_members", "odd_timestamps"]) {
-    const member = await house.member();
-    await house.sandbox.fault({ operation: CREATE, kind });
-    assert.equal((await house.claim(member)).status, 201, kind);
+    const member = await deployment.member();
+    await deployment.sandbox.fault({ operation: CREATE, kind });
+    assert.equal((await deployment.claim(member)).status, 201, kind);
   }
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("upstream's patience is everybody's: during its Retry-After nobody's claim is sent", async () => {
-  const [first, second] = [await house.member(), await house.member()];
-  await house.sandbox.fault({ operation: CREATE, kind: "rate_limited", retry_after: 60 });
-  assert.equal((await house.claim(first)).body.code, "openrouter_busy");
-  const before = await house.calls(CREATE);
-  const waiting = await house.claim(second);
+  const [first, second] = [await deployment.member(), await deployment.member()];
+  await deployment.sandbox.fault({ operation: CREATE, kind: "rate_limited", retry_after: 60 });
+  assert.equal((await deployment.claim(first)).body.code, "openrouter_busy");
+  const before = await deployment.calls(CREATE);
+  const waiting = await deployment.claim(second);
   assert.deepEqual([waiting.status, waiting.body.code], BUSY);
-  assert.equal((await house.calls(CREATE)) - before, 0);
-  await house.pass(61);
-  assert.equal((await house.claim(second)).status, 201);
-  await house.promises({ settled: true });
+  assert.equal((await deployment.calls(CREATE)) - before, 0);
+  await deployment.pass(61);
+  assert.equal((await deployment.claim(second)).status, 201);
+  await deployment.promises({ settled: true });
 });
 
 test("while the upstream's list is down, forbidden or an HTML page, a sweep fails, frees nothing and deletes nothing", async () => {
-  const [member, holder] = [await house.member(), await house.member()];
-  assert.equal((await house.claim(holder)).status, 201);
-  await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
-  assert.equal((await house.claim(member)).body.code, "claim_unknown");
-  const deletes = await house.calls(DELETE);
+  const [member, holder] = [await deployment.member(), await deployment.member()];
+  assert.equal((await deployment.claim(holder)).status, 201);
+  await deployment.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+  assert.equal((await deployment.claim(member)).body.code, "claim_unknown");
+  const deletes = await deployment.calls(DELETE);
   const outages = [
     { code: "credential_refused", kind: "refuse", status: 403 },
     { code: "credential_refused", kind: "refuse", status: 401 },
@@ -164,32 +164,32 @@ test("while the upstream's list is down, forbidden or an HTML page, a sweep fail
     { code: "openrouter_unavailable", kind: "reset_before" },
   ];
   for (const { code, ...outage } of outages) {
-    await house.sandbox.fault({ operation: LIST, times: 0, ...outage });
-    await house.pass(TEN_MINUTES);
-    const run = await house.sweep();
+    await deployment.sandbox.fault({ operation: LIST, times: 0, ...outage });
+    await deployment.pass(TEN_MINUTES);
+    const run = await deployment.sweep();
     assert.deepEqual([run?.outcome, run?.code], ["failed", code], outage.kind);
-    assert.deepEqual(await house.states(member), ["verifying"]);
-    await house.sandbox.clearFaults();
+    assert.deepEqual(await deployment.states(member), ["verifying"]);
+    await deployment.sandbox.clearFaults();
   }
-  assert.equal((await house.calls(DELETE)) - deletes, 0);
-  await house.promises();
+  assert.equal((await deployment.calls(DELETE)) - deletes, 0);
+  await deployment.promises();
   await isOverAfterTwoSweeps(member);
 });
 
 test("while deletes fail, the row stays as it is and is tried again later; one that cannot be deleted holds up no other", async () => {
-  const [stuck, other] = [await house.member(), await house.member()];
-  await house.sandbox.fault({ operation: CREATE, kind: "echo_limit_larger" });
-  await house.sandbox.fault({ operation: DELETE, kind: "refuse", status: 400 });
-  assert.equal((await house.claim(stuck)).body.code, "openrouter_mismatch");
-  assert.deepEqual(await house.states(stuck), ["revoking"]);
-  await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
-  assert.equal((await house.claim(other)).body.code, "claim_unknown");
-  await house.pass(TEN_MINUTES);
+  const [stuck, other] = [await deployment.member(), await deployment.member()];
+  await deployment.sandbox.fault({ operation: CREATE, kind: "echo_limit_larger" });
+  await deployment.sandbox.fault({ operation: DELETE, kind: "refuse", status: 400 });
+  assert.equal((await deployment.claim(stuck)).body.code, "openrouter_mismatch");
+  assert.deepEqual(await deployment.states(stuck), ["revoking"]);
+  await deployment.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+  assert.equal((await deployment.claim(other)).body.code, "claim_unknown");
+  await deployment.pass(TEN_MINUTES);
   // The first two deletes of the sweep are the revocation itself and the deletion of its stray in the listing.
-  await house.sandbox.fault({ operation: DELETE, kind: "refuse", status: 400 });
-  const run = await house.sweep();
+  await deployment.sandbox.fault({ operation: DELETE, kind: "refuse", status: 400 });
+  const run = await deployment.sweep();
   assert.deepEqual([run?.outcome, run?.counts.postponed], ["done", 1]);
-  assert.deepEqual(await house.states(other), ["void"], "the other row is settled");
-  await house.promises();
+  assert.deepEqual(await deployment.states(other), ["void"], "the other row is settled");
+  await deployment.promises();
   await isOverAfterTwoSweeps(stuck);
 });

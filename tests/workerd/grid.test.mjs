@@ -12,7 +12,7 @@ import {
   claiming, claimingUnderAGuardrail, claimingWith, isOver, namingAGuardrail, signingIn, sweepingAHold, sweepingALetGo,
   sweepingALostAssignment, sweepingAStray, sweepingAnAssignment, sweepingAnExpiry,
 } from "./moments.mjs";
-import { ASSIGN, CREATE, DELETE, House, LIST, SCALE, inLanes } from "./support.mjs";
+import { ASSIGN, CREATE, DELETE, Deployment, LIST, SCALE, inLanes } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
@@ -98,7 +98,7 @@ async function cells() {
  * @param {string} kind
  */
 async function misfit(operation, kind) {
-  const { sandbox } = houses[0];
+  const { sandbox } = deployments[0];
   try {
     await sandbox.fault({ operation, kind });
     await sandbox.clearFaults();
@@ -109,37 +109,37 @@ async function misfit(operation, kind) {
   }
 }
 
-/** @param {House} house @param {Cell} cell */
-async function play(house, { operation, kind, times, moment }) {
-  const who = await moment.prepare(house);
-  const fired = async () => (await house.sandbox.ledger()).calls.filter((/** @type {any} */ call) => call.operation === operation && call.fault === kind).length;
+/** @param {Deployment} deployment @param {Cell} cell */
+async function play(deployment, { operation, kind, times, moment }) {
+  const who = await moment.prepare(deployment);
+  const fired = async () => (await deployment.sandbox.ledger()).calls.filter((/** @type {any} */ call) => call.operation === operation && call.fault === kind).length;
   const before = await fired();
-  await house.sandbox.fault({ operation, kind, times });
-  const acted = moment.act(house, who);
+  await deployment.sandbox.fault({ operation, kind, times });
+  const acted = moment.act(deployment, who);
   if (kind.startsWith("hold")) {
-    await house.sandbox.held(operation);
-    await house.promises();
-    await house.sandbox.release();
+    await deployment.sandbox.held(operation);
+    await deployment.promises();
+    await deployment.sandbox.release();
   }
   await acted;
   assert.ok((await fired()) > before, "the fault struck");
-  await house.promises();
-  await house.sandbox.land();
-  await isOver(house, moment, who);
+  await deployment.promises();
+  await deployment.sandbox.land();
+  await isOver(deployment, moment, who);
 }
 
-/** @type {House[]} */
-let houses;
+/** @type {Deployment[]} */
+let deployments;
 before(async () => {
-  houses = await Promise.all(Array.from({ length: LANES }, () => House.open()));
+  deployments = await Promise.all(Array.from({ length: LANES }, () => Deployment.open()));
   // With a key on record, the account is known by its workspace, and every sweep asks for that workspace.
-  for (const house of houses) assert.equal((await house.claim(await house.member())).status, 201);
+  for (const deployment of deployments) assert.equal((await deployment.claim(await deployment.member())).status, 201);
 });
-after(() => Promise.all((houses ?? []).map((house) => house.close())));
+after(() => Promise.all((deployments ?? []).map((deployment) => deployment.close())));
 
 test("every fault on every upstream operation leaves every promise, and two sweeps later nothing else", async () => {
   const { tried, not, all } = await cells();
-  await inLanes(houses, tried, play);
+  await inLanes(deployments, tried, play);
   console.log(`counted: ${tried.length} cells of faults and operations on workerd (of ${all})`);
   for (const [why, names] of not) console.log(`not applicable: ${names.length} cells, ${why}: ${names.join(", ")}`);
   assert.ok(tried.length >= 224, `${tried.length}`);

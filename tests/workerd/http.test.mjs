@@ -11,22 +11,22 @@ import { parse } from "smol-toml";
 import { localVars } from "../../scripts/local.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 import { CLAIM, Client } from "../harness/index.mjs";
-import { CREATE, House, ROUTES, UNLIMITED, secretsIn, sessionOf } from "./support.mjs";
+import { CREATE, Deployment, ROUTES, UNLIMITED, secretsIn, sessionOf } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Answer} Answer */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 const SESSION = "__Host-keycap_session";
 const HTML = { accept: "text/html" };
 
 /** The local settings, with the Worker's own secrets among them. */
-const secrets = () => localVars({ origin: "", sandboxUrl: house.sandbox.url });
+const secrets = () => localVars({ origin: "", sandboxUrl: deployment.sandbox.url });
 
 /** The headers of `public/_headers`, which apply to every file. */
 async function staticHeaders() {
@@ -55,13 +55,13 @@ describe("every answer", () => {
   });
 
   test("carries the security headers and is stored by no cache, for every caller and every answer", async () => {
-    const [member, operator] = [await house.member(), await house.member("operator")];
+    const [member, operator] = [await deployment.member(), await deployment.member("operator")];
     for (const { path, methods } of [...ROUTES, { path: "/nothing/here", methods: ["GET"] }]) {
-      for (const client of [new Client(house.worker), member, operator]) {
+      for (const client of [new Client(deployment.worker), member, operator]) {
         for (const method of [...methods, "HEAD", "DELETE", "OPTIONS"]) {
           for (const headers of [{}, HTML]) {
             const json = ["POST", "PATCH"].includes(method) ? { unknown: "member" } : undefined;
-            const answer = await client.call(path, { method, json, headers: { origin: house.worker.url, ...headers } });
+            const answer = await client.call(path, { method, json, headers: { origin: deployment.worker.url, ...headers } });
             const where = `${method} ${path}: ${answer.status}`;
             assert.ok(answer.status < 500, where);
             assert.equal(answer.headers.get("cache-control"), "no-store, no-transform", where);
@@ -80,13 +80,13 @@ describe("every answer", () => {
     const paths = files.map((entry) => join(entry.parentPath, entry.name).slice(inRoot("public").length));
     assert.ok(paths.length > 5);
     for (const path of paths) {
-      const answer = await new Client(house.worker).get(path);
+      const answer = await new Client(deployment.worker).get(path);
       const served = /^\/(assets|vendor)\//.test(path);
       assert.equal(answer.status, served ? 200 : 404, path);
       await isSecured(answer, path);
     }
     for (const path of ["/_headers", "/wrangler.toml", "/assets/../wrangler.toml", "/assets/%2e%2e/%2e%2e/wrangler.toml", "/index.html", "/assets/", "/vendor/nothing.js"]) {
-      const answer = await new Client(house.worker).get(path);
+      const answer = await new Client(deployment.worker).get(path);
       assert.equal(answer.status, 404, path);
       assert.equal(answer.headers.get("x-content-type-options"), "nosniff", path);
     }
@@ -106,7 +106,7 @@ describe("every answer", () => {
 
 describe("addresses and methods", () => {
   test("a method that an address does not take is refused with those it does; admin addresses are not there at all", async () => {
-    const [anonymous, member] = [new Client(house.worker), await house.member()];
+    const [anonymous, member] = [new Client(deployment.worker), await deployment.member()];
     for (const { path, methods, admin } of ROUTES) {
       const taken = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
       for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].filter((name) => !methods.includes(name))) {
@@ -124,9 +124,9 @@ describe("addresses and methods", () => {
   });
 
   test("an admin's address answers others exactly like one that is not there, and an admin with what it is for", async () => {
-    const operator = await house.member("operator");
+    const operator = await deployment.member("operator");
     assert.equal((await operator.get("/api/v1/admin/settings")).body.minting, "open");
-    for (const client of [new Client(house.worker), await house.member()]) {
+    for (const client of [new Client(deployment.worker), await deployment.member()]) {
       const own = { "x-request-id": "the-same-one" };
       for (const [method, json] of /** @type {const} */ ([["GET", undefined], ["PATCH", { minting: "stopped" }]])) {
         const [admin, unknown] = [await client.call("/api/v1/admin/settings", { method, json, headers: own }), await client.call("/api/v1/admin/nothing", { method, json, headers: own })];
@@ -134,11 +134,11 @@ describe("addresses and methods", () => {
         assert.deepEqual([admin.status, withoutDate(admin)], [404, withoutDate(unknown)]);
       }
     }
-    assert.deepEqual(await house.worker.d1("SELECT minting FROM settings"), [{ minting: "open" }]);
+    assert.deepEqual(await deployment.worker.d1("SELECT minting FROM settings"), [{ minting: "open" }]);
   });
 
   test("unknown addresses are told as a page to browsers and as a problem to programs, and repeat nothing of the request", async () => {
-    const client = new Client(house.worker);
+    const client = new Client(deployment.worker);
     const path = "/no%3Cscript%3Esuch/page-7f3a?q=%3Cb%3E";
     isProblem(await client.get(path), 404, "not_found");
     const page = await client.call(path, { headers: HTML });
@@ -147,11 +147,11 @@ describe("addresses and methods", () => {
   });
 
   test("a document on another host goes to the canonical one, without the query; data and writes do not", async () => {
-    const { port } = new URL(house.worker.url);
+    const { port } = new URL(deployment.worker.url);
     const elsewhere = `http://127.0.0.1:${port}`;
     for (const path of ["/", "/keys", "/auth/github", "/auth/github/callback"]) {
       const answer = await fetch(`${elsewhere}${path}?code=made-up&next=https://elsewhere.example`, { redirect: "manual" });
-      assert.deepEqual([answer.status, answer.headers.get("location")], [302, house.worker.url + path]);
+      assert.deepEqual([answer.status, answer.headers.get("location")], [302, deployment.worker.url + path]);
       await isSecured(answer, path);
     }
     assert.equal((await fetch(`${elsewhere}/healthz`)).status, 200);
@@ -160,7 +160,7 @@ describe("addresses and methods", () => {
   });
 
   test("a request id is taken if it is a plain word, and made otherwise", async () => {
-    const client = new Client(house.worker);
+    const client = new Client(deployment.worker);
     for (const id of ["abcDEF-12_34", "x".repeat(64), "12345678"]) {
       const answer = await client.call("/nothing", { headers: { "x-request-id": id } });
       assert.deepEqual([answer.headers.get("x-request-id"), answer.body.instance], [id, id]);
@@ -172,10 +172,10 @@ describe("addresses and methods", () => {
   });
 
   test("the health route says what is open, asks nobody else and needs no session", async () => {
-    const before = (await house.sandbox.ledger()).calls.length;
-    const answer = await new Client(house.worker).get("/healthz");
+    const before = (await deployment.sandbox.ledger()).calls.length;
+    const answer = await new Client(deployment.worker).get("/healthz");
     assert.deepEqual([answer.status, answer.body], [200, { status: "ok", claims_open: true, sign_in: true, closed_by: [] }]);
-    assert.equal((await house.sandbox.ledger()).calls.length, before);
+    assert.equal((await deployment.sandbox.ledger()).calls.length, before);
   });
 });
 
@@ -191,21 +191,21 @@ describe("unsafe requests", () => {
   test("pass only from our own origin, same-site or without fetch metadata, and as JSON: the whole grid", async () => {
     const cells = UNSAFE.flatMap((route) => {
       // No origin here has our own host in it: `wrangler dev` rewrites those on their way to the Worker.
-      const origins = [house.worker.url, "https://elsewhere.example", "null", undefined, "http://localhost", "http://localhost:1"];
+      const origins = [deployment.worker.url, "https://elsewhere.example", "null", undefined, "http://localhost", "http://localhost:1"];
       const sites = ["same-origin", undefined, "cross-site", "same-site", "none"];
       const types = [["application/json", route.json], ["application/json; charset=utf-8", route.json], ["text/plain", route.json], ["application/x-www-form-urlencoded", route.form], [undefined, undefined]];
       return origins.flatMap((origin) => sites.flatMap((site) => types.map(([type, body]) => ({ route, origin, site, type, body }))));
     });
     assert.ok(cells.length >= 4 * 4 * 3 * 3);
     let passed = 0;
-    const operator = await house.member("operator");
-    const others = await house.member();
+    const operator = await deployment.member("operator");
+    const others = await deployment.member();
     for (const { route, origin, site, type, body } of cells) {
-      const isOurs = origin === house.worker.url && (site === undefined || site === "same-origin");
+      const isOurs = origin === deployment.worker.url && (site === undefined || site === "same-origin");
       const fits = type?.startsWith("application/json") || (route.takesForms && !(type === "text/plain" && body));
       const admin = route.path.includes("/admin/");
       // A request that passes changes something, so a new member sends it.
-      const client = admin ? operator : isOurs && fits ? await house.member() : others;
+      const client = admin ? operator : isOurs && fits ? await deployment.member() : others;
       const answer = await client.call(route.path, { method: route.method, headers: { origin, "sec-fetch-site": site, "content-type": type }, ...raw(body) });
       const where = `${route.method} ${route.path} origin ${origin} site ${site} type ${type}: ${answer.status} ${answer.text}`;
       if (isOurs && fits) {
@@ -218,33 +218,33 @@ describe("unsafe requests", () => {
     }
     assert.equal(passed, 4 * 2 * 2 + 2 * 2, "JSON on each route, and the form of signing out");
     assert.equal((await others.get("/api/v1/me")).status, 200, "what was refused signed nobody out");
-    assert.deepEqual(await house.generations(others), [], "and claimed nothing");
-    assert.deepEqual(await house.worker.d1("SELECT COUNT(*) AS switched FROM audit WHERE action = 'minting_switched'"), [{ switched: 4 }], "and switched nothing");
-    await house.promises({ settled: true });
+    assert.deepEqual(await deployment.generations(others), [], "and claimed nothing");
+    assert.deepEqual(await deployment.worker.d1("SELECT COUNT(*) AS switched FROM audit WHERE action = 'minting_switched'"), [{ switched: 4 }], "and switched nothing");
+    await deployment.promises({ settled: true });
   });
 
   test("an address longer than any of ours is told as that", async () => {
-    const long = await house.worker.fetch(`/nothing?${"x".repeat(9_000)}`);
+    const long = await deployment.worker.fetch(`/nothing?${"x".repeat(9_000)}`);
     assert.deepEqual([long.status, JSON.parse(await long.text()).code], [414, "address_too_long"]);
-    const fits = await house.worker.fetch(`/nothing?${"x".repeat(7_000)}`);
+    const fits = await deployment.worker.fetch(`/nothing?${"x".repeat(7_000)}`);
     assert.equal(fits.status, 404);
   });
 
   test("say for which member their page was made, and are refused where another account has signed in since", async () => {
-    const [member, second] = [await house.member(), await house.member()];
+    const [member, second] = [await deployment.member(), await deployment.member()];
     const named = (/** @type {string | undefined} */ id) => member.post("/api/v1/claim", CLAIM, { "x-keycap-member": id });
     isProblem(await named(undefined), 428, "account_not_named");
     isProblem(await named(second.member), 409, "account_changed");
     isProblem(await named(""), 409, "account_changed");
     isProblem(await named(`${member.member}, ${second.member}`), 409, "account_changed");
-    assert.deepEqual(await house.generations(member), [], "nothing was claimed");
+    assert.deepEqual(await deployment.generations(member), [], "nothing was claimed");
     assert.equal((await named(member.member)).status, 201);
-    await house.promises({ settled: true });
+    await deployment.promises({ settled: true });
   });
 
   test("a body that is not the JSON expected is 400, of another type 415, too large 413, also in chunks", async () => {
-    const member = await house.member();
-    const before = await house.calls(CREATE);
+    const member = await deployment.member();
+    const before = await deployment.calls(CREATE);
     const send = (/** @type {any} */ body, headers = {}) => member.call("/api/v1/claim", { method: "POST", headers: { "content-type": "application/json", ...headers }, ...raw(body) });
     for (const body of ["{", "", "null", "[1]", '"{}"', "{}{}", '{"unknown":1}', "\u0000", "[".repeat(900)]) isProblem(await send(body), 400, "malformed_json");
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", undefined]) {
@@ -257,15 +257,15 @@ describe("unsafe requests", () => {
     isProblem(await send(chunked(spaces(1025), 100)), 413, "body_too_large");
     // In two chunks: a client that goes on sending after the answer finds the connection closed.
     isProblem(await send(chunked(spaces(16 * 1024 + 1), 16 * 1024)), 413, "body_too_large");
-    assert.equal(await house.calls(CREATE), before);
-    assert.deepEqual(await house.states(member), []);
+    assert.equal(await deployment.calls(CREATE), before);
+    assert.deepEqual(await deployment.states(member), []);
     const made = await send(chunked(spaces(1024), 300));
     assert.equal(made.status, 201, "the largest that fits, in chunks");
-    await house.promises({ settled: true });
+    await deployment.promises({ settled: true });
   });
 
   test("the form that signs out works without scripts and sends nothing but an empty body; one with fields is refused", async () => {
-    const member = await house.member();
+    const member = await deployment.member();
     const refused = await member.call("/auth/logout", { form: { next: "https://elsewhere.example" } });
     isProblem(refused, 400, "bad_request");
     assert.equal((await member.get("/api/v1/me")).status, 200);
@@ -311,13 +311,13 @@ describe("sessions", () => {
   }
   /** @param {string} session */
   async function statusWith(session) {
-    const client = new Client(house.worker);
+    const client = new Client(deployment.worker);
     client.cookies.set(SESSION, session);
     return (await client.get("/api/v1/me")).status;
   }
 
   test("a token that is expired, from the future, too long-lived, tampered with, unsigned or by another key is nobody's", async () => {
-    const member = await house.member();
+    const member = await deployment.member();
     const own = member.cookies.get(SESSION) ?? "";
     const [head, body, signature] = own.split(".");
     const claims = sessionOf(member);
@@ -345,7 +345,7 @@ describe("sessions", () => {
   });
 
   test("an ended session is told so, its cookie is taken away, and nothing can be changed with it", async () => {
-    const [first, second, third] = [await house.member("second"), await house.member("second"), await house.member("second")];
+    const [first, second, third] = [await deployment.member("second"), await deployment.member("second"), await deployment.member("second")];
     const stale = second.cookies.get(SESSION) ?? "";
     assert.equal((await first.post("/api/v1/me/sign-out-everywhere")).status, 204);
     for (const client of [second, third]) {
@@ -359,21 +359,21 @@ describe("sessions", () => {
       }
     }
     assert.ok(!first.cookies.has(SESSION));
-    assert.equal((await (await house.member("second")).get("/api/v1/me")).status, 200, "signing in again helps");
+    assert.equal((await (await deployment.member("second")).get("/api/v1/me")).status, 200, "signing in again helps");
   });
 
   test("while session secrets are rotated old sessions hold and new ones are signed by the new; afterwards the old end", async () => {
     const old = secrets().AUTH_SESSION_SECRET;
     const fresh = "local-session-secret-not-for-production-1111";
-    const before = await house.member();
-    await house.worker.restart({ vars: { AUTH_SESSION_SECRET: `${fresh},${old}` } });
+    const before = await deployment.member();
+    await deployment.worker.restart({ vars: { AUTH_SESSION_SECRET: `${fresh},${old}` } });
     assert.equal((await before.get("/api/v1/me")).status, 200);
-    const during = await house.member();
+    const during = await deployment.member();
     assert.ok(token(sessionOf(during), { secret: fresh }) === during.cookies.get(SESSION), "the newest signs");
-    await house.worker.restart({ vars: { AUTH_SESSION_SECRET: fresh } });
+    await deployment.worker.restart({ vars: { AUTH_SESSION_SECRET: fresh } });
     isProblem(await before.get("/api/v1/me"), 401, "sign_in_required");
     assert.equal((await during.get("/api/v1/me")).status, 200);
-    await house.worker.restart({ vars: { AUTH_SESSION_SECRET: old } });
+    await deployment.worker.restart({ vars: { AUTH_SESSION_SECRET: old } });
   });
 });
 
@@ -381,9 +381,9 @@ describe("rates, as wrangler.toml has them", () => {
   before(async () => {
     const { ratelimits } = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
     const committed = Object.fromEntries(ratelimits.map((/** @type {any} */ { name, simple }) => [name, simple]));
-    await house.worker.restart({ rateLimits: committed });
+    await deployment.worker.restart({ rateLimits: committed });
   });
-  after(() => house.worker.restart({ rateLimits: UNLIMITED }));
+  after(() => deployment.worker.restart({ rateLimits: UNLIMITED }));
 
   /**
    * Calls until a call is refused. A window of a minute may end meanwhile; then as many calls pass again.
@@ -402,7 +402,7 @@ describe("rates, as wrangler.toml has them", () => {
   }
 
   test("twenty sign-ins begun a minute by one address, or by one /64 of IPv6; another address has its own", async () => {
-    const at = (/** @type {string} */ address) => new Client(house.worker, { address });
+    const at = (/** @type {string} */ address) => new Client(deployment.worker, { address });
     await untilRefused(20, () => at("203.0.113.1").get("/auth/github"));
     assert.equal((await at("203.0.113.2").get("/auth/github")).status, 302);
     // The callback is counted separately: an address that may start twenty sign-ins may also finish them.
@@ -413,8 +413,8 @@ describe("rates, as wrangler.toml has them", () => {
   });
 
   test("five claims a minute by one member, from wherever; another member at the same address has their own", async () => {
-    const [member, other] = [await house.member(), await house.member()];
-    const made = await house.claim(member);
+    const [member, other] = [await deployment.member(), await deployment.member()];
+    const made = await deployment.claim(member);
     assert.equal(made.status, 201);
     let n = 0;
     await untilRefused(4, () => member.post("/api/v1/claim", {}, { "cf-connecting-ip": `203.0.113.${(n += 1) + 10}` }));
@@ -423,21 +423,21 @@ describe("rates, as wrangler.toml has them", () => {
   });
 
   test("thirty claims a minute by one address, however many members are behind it", async () => {
-    const members = await house.members(16);
+    const members = await deployment.members(16);
     let n = 0;
     await untilRefused(30, () => members[n++ % members.length].post("/api/v1/claim", { unknown: 1 }, { "cf-connecting-ip": "203.0.113.77" }));
     assert.equal((await members[15].post("/api/v1/claim", { unknown: 1 }, { "cf-connecting-ip": "203.0.113.78" })).status, 400);
   });
 
   test("120 API requests a minute by one member", async () => {
-    const [member, other] = [await house.member(), await house.member()];
+    const [member, other] = [await deployment.member(), await deployment.member()];
     await untilRefused(120, () => member.get("/api/v1/keys"));
     assert.equal((await other.get("/api/v1/keys")).status, 200);
   });
 });
 
 test("a control character in a header is refused with our own headers, and nothing is done", async () => {
-  const { hostname, port, host } = new URL(house.worker.url);
+  const { hostname, port, host } = new URL(deployment.worker.url);
   const refused = [
     ["GET /healthz", "x-request-id: abc\x01defgh"],
     ["GET /healthz", "cookie: a=\x7f"],
@@ -460,16 +460,16 @@ describe("settings", () => {
   /** @param {Record<string, string | undefined>} vars @param {string} code @param {string[]} closedBy @param {number} [status] */
   async function closesClaims(vars, code, closedBy, status = 403) {
     const usual = secrets();
-    await house.worker.restart({ vars });
-    const before = await house.calls(CREATE);
-    const member = await house.member();
-    const told = await house.claim(member);
-    isProblem(told, status, code);
+    await deployment.worker.restart({ vars });
+    const before = await deployment.calls(CREATE);
+    const member = await deployment.member();
+    const answer = await deployment.claim(member);
+    isProblem(answer, status, code);
     assert.equal((await member.get("/api/v1/me")).body.claim.open, false);
     const health = (await member.get("/healthz")).body;
     assert.deepEqual([health.claims_open, health.closed_by.map((/** @type {any} */ problem) => problem.setting)], [false, closedBy]);
-    assert.equal(await house.calls(CREATE), before);
-    house.worker.options.vars = { ...house.worker.options.vars, ...Object.fromEntries(Object.keys(vars).map((name) => [name, usual[name]])) };
+    assert.equal(await deployment.calls(CREATE), before);
+    deployment.worker.options.vars = { ...deployment.worker.options.vars, ...Object.fromEntries(Object.keys(vars).map((name) => [name, usual[name]])) };
   }
 
   test("a gate that is unset, or says anything but its word, is closed: no key, no call, and the health route says why", async () => {
@@ -481,14 +481,14 @@ describe("settings", () => {
 
   test("without a management key pages stand, a claim says that nothing is set up, and the clock's jobs are skipped", async () => {
     const runs = "SELECT COUNT(*) AS runs FROM runs";
-    const before = await house.worker.d1(runs);
-    await house.worker.restart({ vars: { OPENROUTER_MANAGEMENT_KEY: undefined } });
-    for (const path of ["/", "/docs", "/keys", "/healthz"]) assert.equal((await new Client(house.worker).get(path)).status, 200, path);
-    for (const cron of ["*/10 * * * *", "0 3 * * *"]) await house.worker.cron(Date.now(), cron);
-    assert.deepEqual(await house.worker.d1(runs), before, "no run began, so none failed");
+    const before = await deployment.worker.d1(runs);
+    await deployment.worker.restart({ vars: { OPENROUTER_MANAGEMENT_KEY: undefined } });
+    for (const path of ["/", "/docs", "/keys", "/healthz"]) assert.equal((await new Client(deployment.worker).get(path)).status, 200, path);
+    for (const cron of ["*/10 * * * *", "0 3 * * *"]) await deployment.worker.cron(Date.now(), cron);
+    assert.deepEqual(await deployment.worker.d1(runs), before, "no run began, so none failed");
     await closesClaims({ OPENROUTER_MANAGEMENT_KEY: undefined }, "not_configured", ["OPENROUTER_MANAGEMENT_KEY"], 503);
-    await house.worker.restart();
-    assert.equal((await house.claim(await house.member())).status, 201, "it is read again at the next start");
+    await deployment.worker.restart();
+    assert.equal((await deployment.claim(await deployment.member())).status, 201, "it is read again at the next start");
   });
 
   test("what wrangler.toml commits gives nobody a key: a deployment on push is safe", async () => {
@@ -514,18 +514,18 @@ describe("settings", () => {
   test("malformed settings stop everything with 503, named all at once, and no value is told or logged", async () => {
     const bad = { AUTH_SESSION_SECRET: "short-not-a-secret", KEY_LIMIT_USD: "-5-not-money", ADMIN_GITHUB_USER_IDS: "octo-not-an-id", OPENROUTER_API_URL: "http://openrouter-not.example" };
     const usual = secrets();
-    await house.worker.restart({ vars: bad, unhealthy: true });
+    await deployment.worker.restart({ vars: bad, unhealthy: true });
     for (const path of ["/", "/healthz", "/api/v1/me", "/api/v1/claim", "/nothing"]) {
-      const answer = await new Client(house.worker).call(path, { method: path.endsWith("claim") ? "POST" : "GET" });
+      const answer = await new Client(deployment.worker).call(path, { method: path.endsWith("claim") ? "POST" : "GET" });
       assert.deepEqual([answer.status, answer.body.code, answer.headers.get("cache-control")], [503, "misconfigured", "no-store, no-transform"], path);
       assert.deepEqual(answer.body.problems.map((/** @type {any} */ problem) => problem.setting).sort(), Object.keys(bad).sort());
       for (const value of Object.values(bad)) assert.ok(!answer.text.includes(value), value);
       await isSecured(answer, path);
     }
-    await house.worker.cron();
-    const log = house.worker.logs().join("\n");
+    await deployment.worker.cron();
+    const log = deployment.worker.logs().join("\n");
     for (const value of Object.values(bad)) assert.ok(!log.includes(value), `${value} is in the log`);
-    await house.worker.restart({ vars: Object.fromEntries(Object.keys(bad).map((name) => [name, usual[name]])) });
-    assert.equal((await new Client(house.worker).get("/healthz")).status, 200);
+    await deployment.worker.restart({ vars: Object.fromEntries(Object.keys(bad).map((name) => [name, usual[name]])) });
+    assert.equal((await new Client(deployment.worker).get("/healthz")).status, 200);
   });
 });

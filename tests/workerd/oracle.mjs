@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { localVars } from "../../scripts/local.mjs";
 import { sha256 } from "./support.mjs";
 
-/** @typedef {import("./support.mjs").House} House */
+/** @typedef {import("./support.mjs").Deployment} Deployment */
 /** @typedef {Record<string, any>} Any */
 
 const ENDED = ["revoked", "expired", "void"];
@@ -33,14 +33,14 @@ const SNAPSHOT = `SELECT json_object(
   'findings', (SELECT json_group_array(upstream_name) FROM findings)) AS all_of_it`;
 
 /**
- * @param {House} house
+ * @param {Deployment} deployment
  * @param {{ settled?: boolean }} [options] settled: two sweeps have passed while the upstream could be reached
  */
-export async function promises(house, { settled = false } = {}) {
-  const { sandbox, worker, withoutRow } = house;
+export async function promises(deployment, { settled = false } = {}) {
+  const { sandbox, worker, withoutRow } = deployment;
   // In this order: rows are committed before keys are made, and keys are made before secrets are delivered.
-  hear(house);
-  const delivered = [...house.delivered];
+  hear(deployment);
+  const delivered = [...deployment.delivered];
   const ledger = await sandbox.ledger();
   const [{ all_of_it }] = await worker.d1(SNAPSHOT);
   /** @type {Any} */
@@ -52,8 +52,8 @@ export async function promises(house, { settled = false } = {}) {
     assert.equal(d1.generations.filter((/** @type {Any} */ row) => row.name === key.name).length, 1, `${key.name} leads to one row`);
     isCapped(key);
   }
-  await secretsAreNowhere(house, ledger);
-  nothingPanicked(house);
+  await secretsAreNowhere(deployment, ledger);
+  nothingPanicked(deployment);
   seatsAreCounted(d1);
   everyStateIsAudited(d1);
   isOffForGood(d1, ledger);
@@ -106,7 +106,7 @@ function isCapped(key) {
   assert.equal(key.include_byok_in_limit, true, `BYOK counts for ${key.name}`);
 }
 
-/** The Worker's own secrets, and how all of the sandbox's begin. @param {House} house */
+/** The Worker's own secrets, and how all of the sandbox's begin. @param {Deployment} deployment */
 function canariesOf({ worker, sandbox }) {
   const vars = { ...localVars({ origin: "", sandboxUrl: sandbox.url }), ...worker.options.vars };
   const credentials = [vars.OPENROUTER_MANAGEMENT_KEY, vars.GITHUB_OAUTH_CLIENT_SECRET, ...(vars.AUTH_SESSION_SECRET ?? "").split(",")];
@@ -116,28 +116,28 @@ function canariesOf({ worker, sandbox }) {
 /**
  * Asserts that a secret is in the answer that made its key, once, as its member `secret`, and that no other answer has
  * any.
- * @param {House} house
+ * @param {Deployment} deployment
  */
-function hear(house) {
-  const canaries = canariesOf(house);
-  for (const { what, status, headers, text } of house.worker.told.splice(0)) {
+function hear(deployment) {
+  const canaries = canariesOf(deployment);
+  for (const { what, status, headers, text } of deployment.worker.answers.splice(0)) {
     let rest = text;
     if (/^POST \/api\/v1\/(claim|keys(\/[^/]+\/(rotate|leaked|renew))?)$/.test(what) && status === 201) {
       const { secret } = JSON.parse(text);
-      house.delivered.push(secret);
+      deployment.delivered.push(secret);
       rest = text.replace(JSON.stringify(secret), "");
     }
     for (const canary of canaries) assert.ok(!(headers + rest).includes(canary), `${canary} is in the answer to ${what}: ${status}`);
   }
 }
 
-/** Asserts that no secret is at rest or in the logs. @param {House} house @param {Any} ledger */
-async function secretsAreNowhere(house, ledger) {
-  const { worker } = house;
+/** Asserts that no secret is at rest or in the logs. @param {Deployment} deployment @param {Any} ledger */
+async function secretsAreNowhere(deployment, ledger) {
+  const { worker } = deployment;
   const tokens = ledger.github_tokens.map((/** @type {Any} */ token) => token.access_token);
   assert.ok(ledger.secrets_minted.every((/** @type {string} */ secret) => secret.startsWith(VISIBLY_FAKE)), "the secrets searched for");
   assert.ok(tokens.every((/** @type {string} */ token) => token.startsWith(TOKEN)), "the tokens searched for");
-  const canaries = canariesOf(house);
+  const canaries = canariesOf(deployment);
 
   const log = worker.logs().join("\n");
   for (const canary of canaries) assert.ok(!log.includes(canary), `${canary} is in the log`);
@@ -155,7 +155,7 @@ async function filesOf(folder) {
 
 /**
  * Asserts that no panic of the Worker, and no failure of workerd because of one, is in the log.
- * @param {House} house
+ * @param {Deployment} deployment
  */
 function nothingPanicked({ worker }) {
   const lines = worker.logs().filter((line) => /panicked|RuntimeError|Uncaught|Critical|had hung/i.test(line));

@@ -8,17 +8,17 @@ import { after, before, test } from "node:test";
 import { databaseFile } from "../../scripts/local.mjs";
 import { Client, attemptSignIn, chooseAtGitHub } from "../harness/index.mjs";
 import { claiming, claimingWith, isOver, signingIn, sweepingAHold, sweepingAStray, sweepingAnExpiry } from "./moments.mjs";
-import { CREATE, House, ROUTES, SCALE, TEN_MINUTES, inLanes, tally } from "./support.mjs";
+import { CREATE, Deployment, ROUTES, SCALE, TEN_MINUTES, inLanes, tally } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Answer} Answer */
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open({ doubtful: true, cuttable: true });
+  deployment = await Deployment.open({ unreliable: true, cuttable: true });
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 /** The bodies of routes that need more than an empty object. */
 const BODIES = /** @type {Record<string, object>} */ ({
@@ -51,8 +51,8 @@ const ask = (client, { path, method, accept }) => client.call(path, { method, js
 
 /** What must not change while the database cannot be reached. */
 async function everything() {
-  const [{ rows }] = await house.worker.d1("SELECT (SELECT COUNT(*) FROM generations) || '/' || (SELECT COUNT(*) FROM audit) || '/' || (SELECT COUNT(*) FROM runs) AS rows");
-  return { rows, created: await house.calls(CREATE) };
+  const [{ rows }] = await deployment.worker.d1("SELECT (SELECT COUNT(*) FROM generations) || '/' || (SELECT COUNT(*) FROM audit) || '/' || (SELECT COUNT(*) FROM runs) AS rows");
+  return { rows, created: await deployment.calls(CREATE) };
 }
 
 /**
@@ -71,11 +71,11 @@ function isTold(answer, accept, where) {
 const WITHOUT_DATABASE = ["/", "/keys", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/logout", "/healthz", "/api/v1/openapi.json"];
 
 test("while D1 cannot be reached, every route that needs it says 503 and when to come back, the others answer, and nothing is done", async () => {
-  const [member, operator] = [await house.member(), await house.member("operator")];
+  const [member, operator] = [await deployment.member(), await deployment.member("operator")];
   const was = await everything();
   const pending = await attemptUntilGitHub("load-800001");
-  await house.trouble({ kind: "down", times: 0 });
-  for (const [who, client] of /** @type {[string, Client][]} */ ([["nobody", new Client(house.worker)], ["member", member], ["operator", operator]])) {
+  await deployment.trouble({ kind: "down", times: 0 });
+  for (const [who, client] of /** @type {[string, Client][]} */ ([["nobody", new Client(deployment.worker)], ["member", member], ["operator", operator]])) {
     for (const request of REQUESTS) {
       const answer = await ask(signedInAs(client), request);
       const where = `${who}: ${request.method} ${request.path} as ${request.accept}: ${answer.status} ${answer.text.slice(0, 200)}`;
@@ -90,47 +90,47 @@ test("while D1 cannot be reached, every route that needs it says 503 and when to
   }
   const { headers } = await pending.client.get(pending.callback);
   assert.equal(headers.get("location"), "/?auth_error=storage_unavailable");
-  await house.worker.cron();
+  await deployment.worker.cron();
   assert.deepEqual(await everything(), was, "nothing was written, made or begun");
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 
-  await house.trouble(null);
+  await deployment.trouble(null);
   assert.equal((await member.get("/api/v1/me")).status, 200, "it comes back by itself, and sessions hold");
-  await house.recovers(member);
+  await deployment.recovers(member);
 });
 
 /** A copy of the same browser, so that a route which signs out signs out only the copy. @param {Client} client */
 function signedInAs(client) {
-  const copy = new Client(house.worker);
+  const copy = new Client(deployment.worker);
   copy.cookies = new Map(client.cookies);
   return copy;
 }
 
 /** A sign-in up to GitHub's redirect to our callback. @param {string} persona */
 async function attemptUntilGitHub(persona) {
-  const client = new Client(house.worker);
+  const client = new Client(deployment.worker);
   const start = await client.get("/auth/github?next=keys");
   const { pathname, search } = new URL(await chooseAtGitHub(String(start.headers.get("location")), persona));
   return { client, callback: pathname + search };
 }
 
 test("while another program has locked the database's file, everything that needs it says 503, and nothing is minted", async (t) => {
-  const [member, holder] = [await house.member(), await house.member()];
-  assert.equal((await house.claim(holder)).status, 201);
+  const [member, holder] = [await deployment.member(), await deployment.member()];
+  assert.equal((await deployment.claim(holder)).status, 201);
   const pending = await attemptUntilGitHub("load-800002");
   const was = await everything();
-  const other = new DatabaseSync(await databaseFile(house.worker.persist));
+  const other = new DatabaseSync(await databaseFile(deployment.worker.persist));
   t.after(() => other.close());
   other.exec("BEGIN IMMEDIATE");
-  const told = [await house.claim(member), await house.claim(holder), await holder.get("/api/v1/keys"), await member.get("/api/v1/me")];
-  assert.deepEqual(tally(told), { "503 storage_unavailable": 4 });
+  const answers = [await deployment.claim(member), await deployment.claim(holder), await holder.get("/api/v1/keys"), await member.get("/api/v1/me")];
+  assert.deepEqual(tally(answers), { "503 storage_unavailable": 4 });
   const { headers } = await pending.client.get(pending.callback);
   assert.equal(headers.get("location"), "/?auth_error=storage_unavailable");
-  await house.worker.cron();
+  await deployment.worker.cron();
   other.exec("ROLLBACK");
   assert.deepEqual(await everything(), was);
-  await house.recovers(member);
-  await house.recovers(holder);
+  await deployment.recovers(member);
+  await deployment.recovers(holder);
 });
 
 /**
@@ -139,19 +139,19 @@ test("while another program has locked the database's file, everything that need
  */
 const MISSING = [
   ...["members", "settings", "generations"].map((table) => /** @type {[string, () => Promise<() => Promise<unknown>>]} */ ([`the table ${table}`, async () => {
-    await house.worker.d1(`ALTER TABLE ${table} RENAME TO put_away`);
-    return () => house.worker.d1(`ALTER TABLE put_away RENAME TO ${table}`);
+    await deployment.worker.d1(`ALTER TABLE ${table} RENAME TO put_away`);
+    return () => deployment.worker.d1(`ALTER TABLE put_away RENAME TO ${table}`);
   }])),
   ...["claim_gates", "key_cards"].map((view) => /** @type {[string, () => Promise<() => Promise<unknown>>]} */ ([`the view ${view}`, async () => {
-    const [{ sql }] = await house.worker.d1("SELECT sql FROM sqlite_master WHERE name = ?1", [view]);
-    await house.worker.d1(`DROP VIEW ${view}`);
-    return () => house.worker.d1(sql);
+    const [{ sql }] = await deployment.worker.d1("SELECT sql FROM sqlite_master WHERE name = ?1", [view]);
+    await deployment.worker.d1(`DROP VIEW ${view}`);
+    return () => deployment.worker.d1(sql);
   }])),
 ];
 
 for (const [what, takeAway] of MISSING) {
   test(`without ${what} every route still answers in our own words, no key is given out, and it works again once that is back`, async () => {
-    const [visitor, member] = [await house.member(), await house.member()];
+    const [visitor, member] = [await deployment.member(), await deployment.member()];
     const putBack = await takeAway();
     try {
       /** @type {Set<string>} */
@@ -166,43 +166,43 @@ for (const [what, takeAway] of MISSING) {
       }
       // A statement that the database refuses is our own fault, so waiting would not help.
       assert.deepEqual([...codes], ["500 internal"]);
-      await house.worker.cron();
+      await deployment.worker.cron();
     } finally {
       await putBack();
     }
-    await house.recovers(member);
+    await deployment.recovers(member);
   });
 }
 
 test("while GitHub and OpenRouter are both away, what D1 knows is told, a claim says 503 and is not lost, nobody is signed in by half", async () => {
-  const line = house.line;
+  const line = deployment.line;
   assert.ok(line);
-  const [holder, member] = [await house.member(), await house.member()];
-  const made = await house.claim(holder);
+  const [holder, member] = [await deployment.member(), await deployment.member()];
+  const made = await deployment.claim(holder);
   const pending = await attemptUntilGitHub("load-800003");
-  await house.pass(TEN_MINUTES);
+  await deployment.pass(TEN_MINUTES);
   await line.cut();
   for (const client of [holder, member]) {
     for (const path of ["/", "/keys", "/api/v1/me", "/api/v1/keys", "/healthz", "/api/v1/openapi.json"]) assert.equal((await client.get(path)).status, 200, path);
   }
   assert.equal((await holder.get("/api/v1/keys")).body.keys[0].id, made.body.key.id);
-  assert.deepEqual(tally([await house.claim(holder)]), { 200: 1 });
-  const told = await house.claim(member);
-  assert.deepEqual([told.status, told.body.code, told.headers.get("retry-after")], [503, "claim_unknown", "600"]);
-  assert.deepEqual(tally([await house.claim(member)]), { "409 claim_in_progress": 1 });
-  assert.deepEqual(await house.states(member), ["verifying"]);
+  assert.deepEqual(tally([await deployment.claim(holder)]), { 200: 1 });
+  const answer = await deployment.claim(member);
+  assert.deepEqual([answer.status, answer.body.code, answer.headers.get("retry-after")], [503, "claim_unknown", "600"]);
+  assert.deepEqual(tally([await deployment.claim(member)]), { "409 claim_in_progress": 1 });
+  assert.deepEqual(await deployment.states(member), ["verifying"]);
   const back = await pending.client.get(pending.callback);
   assert.equal(back.headers.get("location"), "/?auth_error=github_unavailable");
   assert.equal(pending.client.cookies.has("__Host-keycap_session"), false);
-  await house.pass(TEN_MINUTES);
-  const run = await house.sweep();
+  await deployment.pass(TEN_MINUTES);
+  const run = await deployment.sweep();
   assert.deepEqual([run?.outcome, run?.code], ["failed", "openrouter_unavailable"]);
-  assert.deepEqual(await house.states(member), ["verifying"], "nothing is concluded from silence");
+  assert.deepEqual(await deployment.states(member), ["verifying"], "nothing is concluded from silence");
 
   await line.mend();
-  await house.recovers(member);
-  await house.recovers(holder);
-  await house.recovers(await house.member("load-800003"));
+  await deployment.recovers(member);
+  await deployment.recovers(holder);
+  await deployment.recovers(await deployment.member("load-800003"));
 });
 
 /** The operations, each with the moment into whose batches the trouble is put. @type {[string, Moment][]} */
@@ -218,7 +218,7 @@ const MOMENTS = [
 ];
 
 test("a batch that D1 does not answer, whether it was committed or not, at every batch of every operation, leaves every promise", async (t) => {
-  const second = await House.open({ doubtful: true });
+  const second = await Deployment.open({ unreliable: true });
   t.after(() => second.close());
   // The account is known in the second deployment too, so that its sweeps have the same batches.
   assert.equal((await second.claim(await second.member())).status, 201);
@@ -227,10 +227,10 @@ test("a batch that D1 does not answer, whether it was committed or not, at every
     // A write is sent twice, so one failure is retried, and two in a row are an outage.
     /** @type {const} */ (["down", "lost"]).flatMap((kind) => (SCALE > 1 ? [1, 2] : [2]).map((times) => ({ name: `${what}, ${kind} ×${times}`, moment, kind, times }))),
   );
-  await inLanes([house, second], rows, async (house, { name, moment, ...trouble }) => {
+  await inLanes([deployment, second], rows, async (deployment, { name, moment, ...trouble }) => {
     // Each batch in turn, until the operation ends before it reaches the batch that should fail.
     let nth = 1;
-    while (await strikes(house, moment, { ...trouble, nth }, name)) nth += 1;
+    while (await strikes(deployment, moment, { ...trouble, nth }, name)) nth += 1;
     assert.ok(nth > 1, "the trouble struck at least once");
     struck += nth - 1;
   });
@@ -239,17 +239,17 @@ test("a batch that D1 does not answer, whether it was committed or not, at every
 
 /**
  * Plays the moment with trouble at its nth batch. Returns whether there was such a batch.
- * @param {House} house @param {Moment} moment @param {{ kind: "down" | "lost", times: number, nth: number }} trouble @param {string} name
+ * @param {Deployment} deployment @param {Moment} moment @param {{ kind: "down" | "lost", times: number, nth: number }} trouble @param {string} name
  */
-async function strikes(house, moment, trouble, name) {
-  const who = await moment.prepare(house);
-  await house.trouble(trouble);
+async function strikes(deployment, moment, trouble, name) {
+  const who = await moment.prepare(deployment);
+  await deployment.trouble(trouble);
   try {
-    await moment.act(house, who);
-    const { batches } = await house.batches();
-    await house.trouble(null);
-    await house.promises();
-    await isOver(house, moment, who);
+    await moment.act(deployment, who);
+    const { batches } = await deployment.batches();
+    await deployment.trouble(null);
+    await deployment.promises();
+    await isOver(deployment, moment, who);
     return batches >= trouble.nth;
   } catch (error) {
     throw new Error(`${name}, batch ${trouble.nth}`, { cause: error });

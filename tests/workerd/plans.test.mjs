@@ -3,61 +3,61 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House, secretsIn } from "./support.mjs";
+import { Deployment, secretsIn } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 test("a plan's change reaches its owners' keys upstream with the next sweep, in place", async () => {
-  const [member, operator] = [await house.member(), await house.member("operator")];
-  assert.equal((await house.claim(member)).status, 201);
+  const [member, operator] = [await deployment.member(), await deployment.member("operator")];
+  assert.equal((await deployment.claim(member)).status, 201);
   const changed = await operator.patch("/api/v1/admin/plans/default", { limit_usd: "2.50", limit_reset: "weekly" });
   assert.equal(changed.status, 200);
-  await house.sweep();
-  const [row] = await house.generations(member);
+  await deployment.sweep();
+  const [row] = await deployment.generations(member);
   assert.deepEqual([row.state, row.limit_nano, row.limit_reset, row.cap_due_at], ["active", 2_500_000_000, "weekly", null]);
   const key = (await member.get("/api/v1/keys")).body.keys[0];
   assert.deepEqual([key.limit_usd, key.limit_reset], ["2.50", "weekly"]);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("of five keys asked for at once one is made where the plan has room for one", async () => {
-  const [member, operator] = [await house.member(), await house.member("operator")];
-  const id = await house.memberId(member);
+  const [member, operator] = [await deployment.member(), await deployment.member("operator")];
+  const id = await deployment.memberId(member);
   assert.equal((await operator.post(`/api/v1/admin/members/${id}/plan`, { plan: "basic" })).status, 200);
-  assert.equal((await house.claim(member)).status, 201);
+  assert.equal((await deployment.claim(member)).status, 201);
   const asked = await Promise.all([1, 2, 3, 4, 5].map((n) => member.post("/api/v1/keys", { name: `key ${n}` })));
   assert.deepEqual(asked.map(({ status }) => status).sort(), [201, 409, 409, 409, 409]);
-  const live = (await house.generations(member)).filter(({ live }) => live === 1);
+  const live = (await deployment.generations(member)).filter(({ live }) => live === 1);
   assert.equal(live.length, 2);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("a key of a plan with a guardrail gets its models and no others, and follows the plan", async () => {
-  const [member, operator] = [await house.member(), await house.member("operator")];
-  const guardrail_id = await house.guardrail("cheap/one");
+  const [member, operator] = [await deployment.member(), await deployment.member("operator")];
+  const guardrail_id = await deployment.guardrail("cheap/one");
   const plan = { name: "dev", limit_usd: "5", limit_reset: "monthly", expiry_days: 30, max_active_keys: 1, guardrail_id };
   const made = await operator.post("/api/v1/admin/plans", plan);
   assert.deepEqual([made.status, made.body.plan.guardrail_id], [201, guardrail_id]);
   const gone = await operator.patch("/api/v1/admin/plans/dev", { guardrail_id: "ffffffff-0000-4000-8000-ffffffffffff" });
   assert.deepEqual([gone.status, gone.body.code], [409, "guardrail_missing"]);
-  assert.equal((await operator.post(`/api/v1/admin/members/${await house.memberId(member)}/plan`, { plan: "dev" })).status, 200);
-  await house.sandbox.fault({ operation: "openrouter.guardrails.assign", kind: "error_after" });
-  const unsure = await house.claim(member);
+  assert.equal((await operator.post(`/api/v1/admin/members/${await deployment.memberId(member)}/plan`, { plan: "dev" })).status, 200);
+  await deployment.sandbox.fault({ operation: "openrouter.guardrails.assign", kind: "error_after" });
+  const unsure = await deployment.claim(member);
   assert.deepEqual([unsure.status, unsure.body.code, secretsIn(unsure)], [503, "claim_unknown", []]);
-  const { key, secret } = (await house.claim(member)).body;
-  const asks = (/** @type {string} */ model) => house.sandbox.calls(secret, model);
+  const { key, secret } = (await deployment.claim(member)).body;
+  const asks = (/** @type {string} */ model) => deployment.sandbox.calls(secret, model);
   assert.deepEqual(await asks("dear/one"), { refused: "model_not_allowed", status: 403 });
   assert.deepEqual(await asks("cheap/one"), { booked_usd: 0.01 });
   assert.equal((await operator.patch("/api/v1/admin/plans/dev", { guardrail_id: null })).status, 200);
-  await house.sweep();
+  await deployment.sweep();
   assert.deepEqual(await asks("dear/one"), { booked_usd: 0.01 });
-  const rows = await house.generations(member);
+  const rows = await deployment.generations(member);
   assert.deepEqual(rows.map(({ guardrail_id: held }) => held), [null, null]);
   assert.equal(key.limit_usd, "5.00");
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });

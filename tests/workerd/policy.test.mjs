@@ -3,37 +3,37 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { House } from "./support.mjs";
+import { Deployment } from "./support.mjs";
 
 const SETTINGS = "/api/v1/admin/settings";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 test("a claim without the acceptance is refused, with it the acceptance is on record", async () => {
-  const member = await house.member();
+  const member = await deployment.member();
   const bare = await member.post("/api/v1/claim", {});
   assert.deepEqual([bare.status, bare.body.code, bare.body.terms_revision], [403, "terms_not_accepted", 1]);
   const other = await member.post("/api/v1/claim", { accept_terms: 2 });
   assert.deepEqual([other.status, other.body.code], [409, "terms_changed"]);
   assert.deepEqual((await member.get("/api/v1/me")).body.terms, { revision: 1, accepted_at: null });
-  assert.equal((await house.claim(member)).status, 201);
+  assert.equal((await deployment.claim(member)).status, 201);
   const { terms } = (await member.get("/api/v1/me")).body;
   assert.match(terms.accepted_at, /Z$/);
-  const rows = await house.worker.d1("SELECT before, after FROM audit WHERE action = 'terms_accepted' AND target = ?1", [await house.memberId(member)]);
+  const rows = await deployment.worker.d1("SELECT before, after FROM audit WHERE action = 'terms_accepted' AND target = ?1", [await deployment.memberId(member)]);
   assert.deepEqual(rows, [{ before: "0", after: "1" }]);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("by approval a member asks, an admin decides, and then the claim is let through", async () => {
-  const [member, operator] = [await house.member(), await house.member("operator")];
+  const [member, operator] = [await deployment.member(), await deployment.member("operator")];
   assert.deepEqual((await member.post("/api/v1/requests", { kind: "claim" })).body.code, "nothing_to_request");
   assert.equal((await operator.patch(SETTINGS, { claims: "by_approval" })).body.claims, "by_approval");
-  const refused = await house.claim(member);
+  const refused = await deployment.claim(member);
   assert.deepEqual([refused.status, refused.body.code, refused.body.request], [403, "approval_needed", null]);
   const made = await member.post("/api/v1/requests", { kind: "claim", note: "I teach." });
   assert.equal(made.status, 201);
@@ -45,35 +45,35 @@ test("by approval a member asks, an admin decides, and then the claim is let thr
   assert.equal((await member.patch(`/api/v1/admin/requests/${id}`, { state: "approved" })).status, 404, "an admin's alone");
   for (let n = 0; n < 2; n += 1) assert.equal((await operator.patch(`/api/v1/admin/requests/${id}`, { state: "approved" })).status, 200);
   assert.equal((await operator.patch(`/api/v1/admin/requests/${id}`, { state: "declined" })).body.code, "already_decided");
-  assert.equal((await house.claim(member)).status, 201);
+  assert.equal((await deployment.claim(member)).status, 201);
   assert.equal((await operator.patch(SETTINGS, { claims: "open" })).status, 200);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("whoever is too young is told so, and an appeal that is heard lets them claim", async () => {
-  const [newcomer, operator] = [await house.member("newcomer"), await house.member("operator")];
-  const refused = await house.claim(newcomer);
+  const [newcomer, operator] = [await deployment.member("newcomer"), await deployment.member("operator")];
+  const refused = await deployment.claim(newcomer);
   assert.deepEqual([refused.status, refused.body.code, refused.body.request_kind], [403, "account_too_young", "appeal"]);
   const made = await newcomer.post("/api/v1/requests", { kind: "appeal" });
   assert.equal((await operator.patch(`/api/v1/admin/requests/${made.body.request.id}`, { state: "approved", answer: "Welcome." })).status, 200);
   assert.equal((await newcomer.get("/api/v1/requests")).body.requests[0].answer, "Welcome.");
-  assert.equal((await house.claim(newcomer)).status, 201);
-  await house.promises({ settled: true });
+  assert.equal((await deployment.claim(newcomer)).status, 201);
+  await deployment.promises({ settled: true });
 });
 
 test("an admin's confirmation of OpenRouter's terms is kept with who and when; here nothing waits for it", async () => {
-  const [member, operator] = [await house.member(), await house.member("operator")];
+  const [member, operator] = [await deployment.member(), await deployment.member("operator")];
   const before = (await operator.get(SETTINGS)).body;
   assert.deepEqual([before.upstream_terms, before.upstream_terms_by, before.upstream_terms_at], ["unconfirmed", null, null]);
   assert.deepEqual((await member.get("/healthz")).body.closed_by, []);
   assert.equal((await operator.patch(SETTINGS, { upstream_terms: "yes" })).status, 400);
   const after = (await operator.patch(SETTINGS, { upstream_terms: "confirmed" })).body;
-  assert.deepEqual([after.upstream_terms, after.upstream_terms_by], ["confirmed", await house.memberId(operator)]);
+  assert.deepEqual([after.upstream_terms, after.upstream_terms_by], ["confirmed", await deployment.memberId(operator)]);
   assert.match(after.upstream_terms_at, /Z$/);
 });
 
 test("anywhere but on this machine claims are closed until then", async (t) => {
-  const elsewhere = await House.open({ vars: { PUBLIC_ORIGIN: "https://keys.example.org", API_KEYS_PAGE: "true" } });
+  const elsewhere = await Deployment.open({ vars: { PUBLIC_ORIGIN: "https://keys.example.org", API_KEYS_PAGE: "true" } });
   t.after(() => elsewhere.close());
   const health = JSON.parse(await (await elsewhere.worker.fetch("/healthz")).text());
   assert.deepEqual([health.claims_open, health.closed_by.map((/** @type {any} */ problem) => problem.setting)], [false, ["upstream_terms"]]);

@@ -4,35 +4,35 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CREATE, DELETE, House, TEN_MINUTES } from "./support.mjs";
+import { CREATE, DELETE, Deployment, TEN_MINUTES } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 /** @param {import("../harness/index.mjs").Client} member */
 async function holder(member) {
-  assert.equal((await house.claim(member)).status, 201);
-  const [{ upstream_hash }] = await house.generations(member);
+  assert.equal((await deployment.claim(member)).status, 201);
+  const [{ upstream_hash }] = await deployment.generations(member);
   return `/keys/${upstream_hash}`;
 }
 
 test("the night's comparison tells what somebody changed, has a limit that they raised sent again, and shows a vanished key to its owner", async () => {
-  const [switched, vanished] = await house.members(2);
+  const [switched, vanished] = await deployment.members(2);
   const [at, gone] = [await holder(switched), await holder(vanished)];
-  await house.sandbox.addKey({ name: "somebody's own", limit: 1 });
-  const first = await house.night();
+  await deployment.sandbox.addKey({ name: "somebody's own", limit: 1 });
+  const first = await deployment.night();
   assert.deepEqual([first.outcome, first.counts.drift], ["done", 0]);
 
-  await house.management("PATCH", at, { limit: 50 });
-  await house.management("DELETE", gone);
-  const run = await house.night();
+  await deployment.management("PATCH", at, { limit: 50 });
+  await deployment.management("DELETE", gone);
+  const run = await deployment.night();
   const { ours, others, drift, mended, missing, errors } = run.counts;
   assert.deepEqual([run.outcome, ours, others, drift, mended, missing, errors], ["done", 1, 1, 1, 1, 1, 0]);
-  const operator = await house.member("operator");
+  const operator = await deployment.member("operator");
   const jobs = (await operator.get("/api/v1/admin/jobs")).body;
   assert.deepEqual(jobs.drift.map((/** @type {any} */ one) => one.kind).sort(), ["limit", "missing"]);
   assert.equal(jobs.runs[0].job, "reconcile");
@@ -40,16 +40,16 @@ test("the night's comparison tells what somebody changed, has a limit that they 
   assert.deepEqual([shown.state, shown.missing], ["active", true]);
 
   assert.equal((await vanished.call(`/api/v1/keys/${shown.id}`, { method: "DELETE", json: {} })).status, 200);
-  assert.equal((await house.sweep())?.outcome, "done");
-  assert.deepEqual([await house.states(switched), await house.states(vanished)], [["active"], ["revoked"]]);
-  assert.deepEqual([(await house.night()).counts.drift, await house.worker.d1("SELECT * FROM drift")], [0, []]);
-  await house.promises({ settled: true });
+  assert.equal((await deployment.sweep())?.outcome, "done");
+  assert.deepEqual([await deployment.states(switched), await deployment.states(vanished)], [["active"], ["revoked"]]);
+  assert.deepEqual([(await deployment.night()).counts.drift, await deployment.worker.d1("SELECT * FROM drift")], [0, []]);
+  await deployment.promises({ settled: true });
 
   // An admin starts this run, and it goes on working after its answer.
   const asked = await operator.post("/api/v1/admin/jobs/reconcile", { dry_run: true });
   assert.equal(asked.status, 202);
   for (let tries = 0; tries < 100; tries += 1) {
-    const [{ ended_at, outcome }] = await house.worker.d1("SELECT ended_at, outcome FROM runs WHERE public_id = ?1", [asked.body.run]);
+    const [{ ended_at, outcome }] = await deployment.worker.d1("SELECT ended_at, outcome FROM runs WHERE public_id = ?1", [asked.body.run]);
     if (ended_at !== null) {
       assert.equal(outcome, "done");
       return;
@@ -59,7 +59,7 @@ test("the night's comparison tells what somebody changed, has a limit that they 
 });
 
 test("a database that lost the end of its audit is told by KV: nothing is minted or deleted until an admin accepts it", async (t) => {
-  const own = await House.open();
+  const own = await Deployment.open();
   t.after(() => own.close());
   const operator = await own.member("operator");
   const member = await own.member();
@@ -74,8 +74,8 @@ test("a database that lost the end of its audit is told by KV: nothing is minted
     const run = await own.sweep();
     assert.deepEqual([run?.outcome, run?.code], ["stopped", "database_restored"]);
   }
-  const told = await own.claim(member);
-  assert.deepEqual([told.status, told.body.code], [403, "database_restored"]);
+  const answer = await own.claim(member);
+  assert.deepEqual([answer.status, answer.body.code], [403, "database_restored"]);
   assert.deepEqual([await own.calls(CREATE), await own.calls(DELETE)], [creates, deletes]);
   assert.deepEqual(await own.worker.d1("SELECT * FROM findings"), []);
 

@@ -6,25 +6,25 @@ import { after, before, test } from "node:test";
 import { writeConfig } from "../../scripts/local.mjs";
 import { inRoot, node, root } from "../../scripts/paths.mjs";
 import { run } from "../../scripts/process.mjs";
-import { House } from "./support.mjs";
+import { Deployment } from "./support.mjs";
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 
 /** @param {string} sql */
-const sql = (sql) => house.worker.d1(sql);
+const sql = (sql) => deployment.worker.d1(sql);
 /** @param {string} statement @param {RegExp} because */
 const isRefused = (statement, because) => assert.rejects(sql(statement), because, statement);
 
 /** A member with an active key. */
 async function holder() {
-  const member = await house.member();
-  assert.equal((await house.claim(member)).status, 201);
-  const [generation] = await house.generations(member);
+  const member = await deployment.member();
+  assert.equal((await deployment.claim(member)).status, 201);
+  const [generation] = await deployment.generations(member);
   return { member, generation };
 }
 
@@ -32,20 +32,20 @@ test("applying the migrations again, on a database in use, does nothing and says
   const { member } = await holder();
   const schema = () => sql("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY type, name");
   const before = await schema();
-  await house.worker.kill();
-  const folder = join(house.worker.folder, "again");
+  await deployment.worker.kill();
+  const folder = join(deployment.worker.folder, "again");
   const config = await writeConfig(folder);
   const wrangler = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
-  const args = ["d1", "migrations", "apply", "DB", "--local", "--config", config, "--persist-to", house.worker.persist];
+  const args = ["d1", "migrations", "apply", "DB", "--local", "--config", config, "--persist-to", deployment.worker.persist];
   const { output } = await run(node, [wrangler, ...args], {
     cwd: root,
     env: { CI: "true", NO_COLOR: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", WRANGLER_LOG_PATH: join(folder, "logs"), WRANGLER_REGISTRY_PATH: join(folder, "registry"), TMPDIR: folder },
   });
   assert.match(output, /No migrations to apply/);
-  await house.worker.restart();
+  await deployment.worker.restart();
   assert.deepEqual(await schema(), before);
-  assert.deepEqual(await house.states(member), ["active"]);
-  await house.promises({ settled: true });
+  assert.deepEqual(await deployment.states(member), ["active"]);
+  await deployment.promises({ settled: true });
 });
 
 test("the audit takes rows and gives none up", async () => {
@@ -86,7 +86,7 @@ test("a change of state without its audit row aborts, and so does one that reuse
   await isRefused("UPDATE plans SET limit_nano = limit_nano + 1", /unaudited change/);
   await isRefused("INSERT INTO plans (name, limit_nano, limit_reset, expiry_days, max_active_keys, created_at, change_id) VALUES ('p', 5000000000, 'daily', 90, 1, 1, 'nobody')", /unaudited change/);
   assert.deepEqual(await sql(`SELECT state, public_id FROM generations WHERE id = ${id}`), [{ state: "active", public_id }]);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("no state follows but along the edges of a generation's life, even where the audit is not asked", async (t) => {
@@ -120,7 +120,7 @@ test("a second live generation in a slot aborts on D1 itself, and so do a second
     SELECT 'key_second', owner_id, 0, 'claim', plan_id, 1, change_id FROM keys WHERE id = ${generation.key_id}`, /UNIQUE constraint failed: keys.owner_id, keys.ordinal/);
   const { generation: other } = await holder();
   await isRefused(`UPDATE generations SET upstream_hash = '${other.upstream_hash}' WHERE id = ${generation.id}`, /UNIQUE constraint failed: generations.upstream_hash/);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 });
 
 test("who a person is, and what a generation is called, never changes", async () => {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { allWereBroken, audit, becomes, breakAt, breaking, breaksIn, isWhole, mend } from "./breaking.mjs";
 import { claiming } from "./moments.mjs";
-import { ASSIGN, CREATE, House, TEN_MINUTES, secretsIn } from "./support.mjs";
+import { ASSIGN, CREATE, Deployment, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 /** @typedef {import("../harness/index.mjs").Client} Client */
@@ -17,22 +17,22 @@ const BEFORE_ITS_END = "BEFORE UPDATE OF cursor ON runs WHEN NEW.ended_at IS NUL
 const HOUR = 3_600;
 const DAY = 86_400;
 
-/** @type {House} */
-let house;
-/** A deployment in which no time passes. @type {House} */
+/** @type {Deployment} */
+let deployment;
+/** A deployment in which no time passes. @type {Deployment} */
 let byNight;
 before(async () => {
-  [house, byNight] = await Promise.all([House.open(), House.open()]);
+  [deployment, byNight] = await Promise.all([Deployment.open(), Deployment.open()]);
 });
-after(() => Promise.all([house?.close(), byNight?.close()]));
+after(() => Promise.all([deployment?.close(), byNight?.close()]));
 afterEach(async () => {
-  await mend(house);
-  await house.sandbox.clearFaults();
-  await house.endPause();
+  await mend(deployment);
+  await deployment.sandbox.clearFaults();
+  await deployment.endPause();
 });
 
 /** A member with a key. */
-async function holder(at = house) {
+async function holder(at = deployment) {
   const member = await at.member();
   assert.equal((await at.claim(member)).status, 201);
   return member;
@@ -40,22 +40,22 @@ async function holder(at = house) {
 
 /** @param {Client} member @param {number} usd on their newest key */
 async function spend(member, usd) {
-  const generation = (await house.generations(member)).at(-1);
-  await house.sandbox.spend(generation?.upstream_hash, usd);
+  const generation = (await deployment.generations(member)).at(-1);
+  await deployment.sandbox.spend(generation?.upstream_hash, usd);
 }
 
-/** An owner with two keys, on a plan that has room for both. No other test uses this owner. @param {House} house */
-async function ownerOfTwo(house) {
-  const [member, operator] = [await house.member(), await house.member("operator")];
-  const id = await house.memberId(member);
+/** An owner with two keys, on a plan that has room for both. No other test uses this owner. @param {Deployment} deployment */
+async function ownerOfTwo(deployment) {
+  const [member, operator] = [await deployment.member(), await deployment.member("operator")];
+  const id = await deployment.memberId(member);
   assert.equal((await operator.post(`/api/v1/admin/members/${id}/plan`, { plan: "basic" })).status, 200);
-  const first = (await house.claim(member)).body.key;
+  const first = (await deployment.claim(member)).body.key;
   const second = (await member.post("/api/v1/keys", { name: "second" })).body.key;
   return { member, operator, id, first: `/api/v1/keys/${first.id}`, second: `/api/v1/keys/${second.id}` };
 }
 
 test("plans, what is granted beside them, further keys and runs asked for are written whole or not at all", async (t) => {
-  const own = await House.open();
+  const own = await Deployment.open();
   t.after(() => own.close());
   const { member, operator, id, first, second } = await ownerOfTwo(own);
   const state = () => own.worker.d1(`SELECT (SELECT json_group_array(p.name || p.rev || p.limit_nano || p.is_default) FROM plans p) AS plans,
@@ -142,7 +142,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
 });
 
 test("alarms are raised and ended whole or not at all, and again by the next run", async (t) => {
-  const own = await House.open();
+  const own = await Deployment.open();
   t.after(() => own.close());
   assert.equal((await own.claim(await own.member())).status, 201);
   // The operator's sign-in writes the last row of the audit, which will be lost.
@@ -198,10 +198,10 @@ test("alarms are raised and ended whole or not at all, and again by the next run
  * @param {object | string} how
  */
 async function isLeftToTheSweep(member, how) {
-  const [{ key_id, public_id }] = await house.generations(member);
-  const holds = await house.worker.d1("SELECT reason FROM holds WHERE key_id = ?1", [key_id]);
+  const [{ key_id, public_id }] = await deployment.generations(member);
+  const holds = await deployment.worker.d1("SELECT reason FROM holds WHERE key_id = ?1", [key_id]);
   if (how === AT_ONCE) assert.deepEqual(holds, [{ reason: "rotation" }]);
-  else assert.ok(house.worker.logs().some((line) => line.includes("cap_left_low") && line.includes(public_id)), "the Worker says so");
+  else assert.ok(deployment.worker.logs().some((line) => line.includes("cap_left_low") && line.includes(public_id)), "the Worker says so");
 }
 
 const AT_ONCE = {};
@@ -230,165 +230,165 @@ for (const [what, when, how, kind] of breaking(/** @type {[string, string, strin
 ]))) {
   test(`a rotation in which ${what} cannot be written gives out no secret, and the key is one that works again`, async () => {
     const member = await holder();
-    const key = await house.keyPath(member);
-    if (kind) await house.sandbox.fault({ operation: CREATE, kind });
-    await breakAt(house, when);
-    const told = how === LEAKED ? await member.post(`${key}/leaked`) : await member.post(`${key}/rotate`, how);
-    assert.ok(told.status >= 500, `${told.status} ${told.text}`);
-    assert.deepEqual(secretsIn(told), []);
+    const key = await deployment.keyPath(member);
+    if (kind) await deployment.sandbox.fault({ operation: CREATE, kind });
+    await breakAt(deployment, when);
+    const answer = how === LEAKED ? await member.post(`${key}/leaked`) : await member.post(`${key}/rotate`, how);
+    assert.ok(answer.status >= 500, `${answer.status} ${answer.text}`);
+    assert.deepEqual(secretsIn(answer), []);
     if (kind) await isLeftToTheSweep(member, how);
-    await house.promises();
-    await mend(house);
-    await house.recovers(member);
+    await deployment.promises();
+    await mend(deployment);
+    await deployment.recovers(member);
     assert.equal((await member.post(`${key}/rotate`)).status, 201);
-    await house.twoSweeps();
-    await house.promises({ settled: true });
+    await deployment.twoSweeps();
+    await deployment.promises({ settled: true });
   });
 }
 
 test("a leak whose older secret cannot be written off is reported whole by the next try", async () => {
   const member = await holder();
-  const key = await house.keyPath(member);
+  const key = await deployment.keyPath(member);
   assert.equal((await member.post(`${key}/rotate`, GRACE)).status, 201);
-  const state = () => house.worker.d1("SELECT (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM holds) AS holds, (SELECT json_group_array(state) FROM generations) AS states");
-  await isWhole(house, state, () => member.post(`${key}/leaked`), breaking([["rotations::LEAK_GRACE_GUARD", audit("grace_ended")]]));
-  await house.twoSweeps();
-  await house.promises({ settled: true });
+  const state = () => deployment.worker.d1("SELECT (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM holds) AS holds, (SELECT json_group_array(state) FROM generations) AS states");
+  await isWhole(deployment, state, () => member.post(`${key}/leaked`), breaking([["rotations::LEAK_GRACE_GUARD", audit("grace_ended")]]));
+  await deployment.twoSweeps();
+  await deployment.promises({ settled: true });
 });
 
 /** @type {Moment} */
 const sweepingADeadRotation = {
-  prepare: async (house) => {
+  prepare: async (deployment) => {
     const member = await holder();
-    await house.sandbox.fault({ operation: CREATE, kind: "refuse" });
-    await breakAt(house, lifts);
-    assert.ok((await member.post(`${await house.keyPath(member)}/rotate`)).status >= 500);
-    await mend(house);
-    await house.pass(TEN_MINUTES);
+    await deployment.sandbox.fault({ operation: CREATE, kind: "refuse" });
+    await breakAt(deployment, lifts);
+    assert.ok((await member.post(`${await deployment.keyPath(member)}/rotate`)).status >= 500);
+    await mend(deployment);
+    await deployment.pass(TEN_MINUTES);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** @type {Moment} */
 const sweepingAGrace = {
-  prepare: async (house) => {
+  prepare: async (deployment) => {
     const member = await holder();
-    assert.equal((await member.post(`${await house.keyPath(member)}/rotate`, GRACE)).status, 201);
-    await house.pass(HOUR + TEN_MINUTES);
+    assert.equal((await member.post(`${await deployment.keyPath(member)}/rotate`, GRACE)).status, 201);
+    await deployment.pass(HOUR + TEN_MINUTES);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** A change of a limit that the upstream did not answer. @type {Moment} */
 const sweepingACap = {
-  prepare: async (house) => {
+  prepare: async (deployment) => {
     const member = await holder();
-    await house.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
-    assert.equal((await member.post(`${await house.keyPath(member)}/limit`, { limit_usd: "2.00" })).status, 202);
-    await house.sandbox.clearFaults();
-    await house.pass(TEN_MINUTES);
+    await deployment.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
+    assert.equal((await member.post(`${await deployment.keyPath(member)}/limit`, { limit_usd: "2.00" })).status, 202);
+    await deployment.sandbox.clearFaults();
+    await deployment.pass(TEN_MINUTES);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** An assignment to a guardrail that the upstream did not answer. @type {Moment} */
 const sweepingAGuardrail = {
-  prepare: async (house) => {
-    const [member, operator] = [await holder(), await house.member("operator")];
-    const guardrail_id = await house.guardrail("cheap/one");
+  prepare: async (deployment) => {
+    const [member, operator] = [await holder(), await deployment.member("operator")];
+    const guardrail_id = await deployment.guardrail("cheap/one");
     assert.equal((await operator.patch("/api/v1/admin/plans/enterprise", { limit_usd: "5", guardrail_id })).status, 200);
-    await house.sandbox.fault({ operation: ASSIGN, kind: "error_before" });
-    assert.equal((await operator.post(`/api/v1/admin/members/${await house.memberId(member)}/plan`, { plan: "enterprise" })).status, 200);
-    await house.pass(TEN_MINUTES);
+    await deployment.sandbox.fault({ operation: ASSIGN, kind: "error_before" });
+    assert.equal((await operator.post(`/api/v1/admin/members/${await deployment.memberId(member)}/plan`, { plan: "enterprise" })).status, 200);
+    await deployment.pass(TEN_MINUTES);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** The same, with another key whose turn comes later. @type {Moment} */
 const sweepingTwoCaps = {
-  prepare: async (house) => {
-    const { member, first } = await ownerOfTwo(house);
-    await house.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
+  prepare: async (deployment) => {
+    const { member, first } = await ownerOfTwo(deployment);
+    await deployment.sandbox.fault({ operation: UPDATE, kind: "error_before", times: 0 });
     assert.equal((await member.post(`${first}/limit`, { limit_usd: "2.00" })).status, 202);
-    await house.sandbox.clearFaults();
-    await house.pass(TEN_MINUTES);
-    const [{ owner_id }] = await house.generations(member);
-    await house.worker.d1("UPDATE generations SET cap_due_at = id WHERE owner_id = ?1 AND live = 1", [owner_id]);
+    await deployment.sandbox.clearFaults();
+    await deployment.pass(TEN_MINUTES);
+    const [{ owner_id }] = await deployment.generations(member);
+    await deployment.worker.d1("UPDATE generations SET cap_due_at = id WHERE owner_id = ?1 AND live = 1", [owner_id]);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** A removed key has spent more than was known, and its successor has nothing left. @type {Moment} */
 const sweepingUpTheRest = {
-  prepare: async (house) => {
+  prepare: async (deployment) => {
     const member = await holder();
     await spend(member, 1);
-    assert.equal((await member.delete(await house.keyPath(member))).body.key.state, "revoked");
-    assert.equal((await house.claim(member)).status, 201);
-    const [{ upstream_hash: hash }] = await house.generations(member);
-    await house.sandbox.spend(hash, 4);
-    await house.pass(TEN_MINUTES);
+    assert.equal((await member.delete(await deployment.keyPath(member))).body.key.state, "revoked");
+    assert.equal((await deployment.claim(member)).status, 201);
+    const [{ upstream_hash: hash }] = await deployment.generations(member);
+    await deployment.sandbox.spend(hash, 4);
+    await deployment.pass(TEN_MINUTES);
     return member;
   },
-  act: (house) => house.sweep(),
-  mend: (house) => house.passEverywhere(DAY),
-  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+  act: (deployment) => deployment.sweep(),
+  mend: (deployment) => deployment.passEverywhere(DAY),
+  tidy: (deployment) => deployment.sandbox.clock(-DAY * 1000),
 };
 
 /** The day after that. @type {Moment} */
 const sweepingANewDay = {
-  prepare: async (house) => {
-    const member = await sweepingUpTheRest.prepare(house);
-    assert.equal((await house.sweep())?.counts.disabled, 1);
-    await house.passEverywhere(DAY);
+  prepare: async (deployment) => {
+    const member = await sweepingUpTheRest.prepare(deployment);
+    assert.equal((await deployment.sweep())?.counts.disabled, 1);
+    await deployment.passEverywhere(DAY);
     return member;
   },
-  act: (house) => house.sweep(),
-  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+  act: (deployment) => deployment.sweep(),
+  tidy: (deployment) => deployment.sandbox.clock(-DAY * 1000),
 };
 
 /** One of two keys is over the plan's quota, and the other one is removed. @type {Moment} */
 const sweepingAKeyThatFits = {
-  prepare: async (house) => {
-    const { member, operator, id, second } = await ownerOfTwo(house);
+  prepare: async (deployment) => {
+    const { member, operator, id, second } = await ownerOfTwo(deployment);
     assert.equal((await member.post(`${second}/prefer`)).status, 200);
     assert.equal((await operator.post(`/api/v1/admin/members/${id}/plan`, { plan: "free" })).status, 200);
-    assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
+    assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
     assert.equal((await member.delete(second)).body.key.state, "revoked");
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** @type {Moment} */
 const claimingWithNothingLeft = {
-  prepare: async (house) => {
+  prepare: async (deployment) => {
     const member = await holder();
     await spend(member, 5);
-    assert.equal((await member.delete(await house.keyPath(member))).body.key.state, "revoked");
+    assert.equal((await member.delete(await deployment.keyPath(member))).body.key.state, "revoked");
     return member;
   },
   act: claiming.act,
-  mend: (house) => house.passEverywhere(DAY),
-  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+  mend: (deployment) => deployment.passEverywhere(DAY),
+  tidy: (deployment) => deployment.sandbox.clock(-DAY * 1000),
 };
 
 let leftovers = 0;
 
 /** A claim of a key on which an earlier generation has left a `budget` hold. @type {Moment} */
 const claimingWithABudget = {
-  prepare: async (house) => {
-    const member = await house.member();
-    await house.sandbox.fault({ operation: CREATE, kind: "refuse" });
-    assert.ok((await house.claim(member)).status >= 500);
-    const [{ key_id }] = await house.generations(member);
+  prepare: async (deployment) => {
+    const member = await deployment.member();
+    await deployment.sandbox.fault({ operation: CREATE, kind: "refuse" });
+    assert.ok((await deployment.claim(member)).status >= 500);
+    const [{ key_id }] = await deployment.generations(member);
     const change = `leftover-${leftovers++}`;
-    await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'a key', 'hold_put', 'test', 1);
+    await deployment.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('${change}', 'a key', 'hold_put', 'test', 1);
       INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (${key_id}, 'budget', 'test', 1, '${change}'); SELECT 1`);
     return member;
   },
@@ -422,56 +422,56 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["mints::BUDGET_HOLD", "that a new key has nothing left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", claimingWithNothingLeft],
   ["mints::BUDGET_LIFT", "that a new key has a budget", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", claimingWithABudget],
 ]))) {
-  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(house, moment, when));
+  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(deployment, moment, when));
 }
 
-/** Runs the nightly run, some time after the previous one. @param {House} house */
-async function night(house) {
-  const { outcome, code } = await house.night();
+/** Runs the nightly run, some time after the previous one. @param {Deployment} deployment */
+async function night(deployment) {
+  const { outcome, code } = await deployment.night();
   return [outcome, code];
 }
 
 /** A change that somebody made to a key at the upstream. @param {string} method @param {object} [json] */
-const meddling = (method, json) => async (/** @type {House} */ house, /** @type {any} */ generation) => {
-  await house.management(method, `/keys/${generation.upstream_hash}`, json);
+const meddling = (method, json) => async (/** @type {Deployment} */ deployment, /** @type {any} */ generation) => {
+  await deployment.management(method, `/keys/${generation.upstream_hash}`, json);
 };
 
 /**
  * A key that its owner has disabled and that somebody has enabled at the upstream.
- * @param {House} house
+ * @param {Deployment} deployment
  * @param {any} generation
  */
-async function wasEnabled(house, generation) {
-  await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('held-${generation.public_id}', 'key_t', 'hold_put', 't', 1);
+async function wasEnabled(deployment, generation) {
+  await deployment.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('held-${generation.public_id}', 'key_t', 'hold_put', 't', 1);
     INSERT INTO holds (key_id, reason, actor, since, change_id) VALUES (${generation.key_id}, 'owner', 't', 1, 'held-${generation.public_id}'); SELECT 1`);
-  assert.equal((await house.sweep())?.outcome, "done");
-  await meddling("PATCH", { disabled: false })(house, generation);
+  assert.equal((await deployment.sweep())?.outcome, "done");
+  await meddling("PATCH", { disabled: false })(deployment, generation);
 }
 
-/** A key that was missing in some night and exists again. @param {House} house @param {any} generation */
-async function wasMissing(house, { public_id: id, state }) {
-  await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, before, after, at) VALUES ('missed-${id}', '${id}', 'key_missed', 'reconcile', '${state}', '${state}', 1);
+/** A key that was missing in some night and exists again. @param {Deployment} deployment @param {any} generation */
+async function wasMissing(deployment, { public_id: id, state }) {
+  await deployment.worker.d1(`INSERT INTO audit (change_id, target, action, actor, before, after, at) VALUES ('missed-${id}', '${id}', 'key_missed', 'reconcile', '${state}', '${state}', 1);
     UPDATE generations SET missing_since = 1 WHERE public_id = '${id}'; SELECT 1`);
 }
 
-/** A difference that an earlier night found. @param {House} house @param {any} generation */
-async function hadDiffered(house, { id }) {
-  await house.worker.d1("INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at) VALUES (?1, 'name', 1, 1)", [id]);
+/** A difference that an earlier night found. @param {Deployment} deployment @param {any} generation */
+async function hadDiffered(deployment, { id }) {
+  await deployment.worker.d1("INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at) VALUES (?1, 'name', 1, 1)", [id]);
 }
 
 let longAgo = 0;
 
-/** A sign-in that the audit need not retain any longer. @param {House} house @param {any} generation */
-async function signedInLongAgo(house, { public_id: id }) {
+/** A sign-in that the audit need not retain any longer. @param {Deployment} deployment @param {any} generation */
+async function signedInLongAgo(deployment, { public_id: id }) {
   // A night before this one may have pruned within the same second, and would leave nothing to move.
-  const [{ sql }] = await house.worker.d1("SELECT sql FROM sqlite_master WHERE name = 'settings_retention_audited'");
-  await house.worker.d1(`DROP TRIGGER settings_retention_audited; UPDATE settings SET audit_since = MAX(audit_since - 60, 0); ${sql};
+  const [{ sql }] = await deployment.worker.d1("SELECT sql FROM sqlite_master WHERE name = 'settings_retention_audited'");
+  await deployment.worker.d1(`DROP TRIGGER settings_retention_audited; UPDATE settings SET audit_since = MAX(audit_since - 60, 0); ${sql};
     INSERT INTO audit (change_id, target, action, actor, at) VALUES ('old-${id}', 'mem_t', 'signed_in', 't', ${1 + longAgo++}), ('new-${id}', 'mem_t', 'hold_put', 't', unixepoch()); SELECT 1`);
 }
 
 const nothing = async () => {};
 
-for (const [what, when, happened] of breaking(/** @type {[string, string, string, (house: House, generation: any) => Promise<void>][]} */ ([
+for (const [what, when, happened] of breaking(/** @type {[string, string, string, (deployment: Deployment, generation: any) => Promise<void>][]} */ ([
   ["runs::KEEP", "where it stands", BEFORE_ITS_END, nothing],
   ["drift::SIGHT", "which keys are there", "BEFORE INSERT ON sightings", nothing],
   ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { limit: 5 })],

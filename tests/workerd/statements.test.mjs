@@ -10,20 +10,20 @@ import { CLAIM } from "../harness/index.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 import { NOT_ON_D1, allWereBroken, audit, becomes, breakAt, breaking, breaksIn, isWhole, mend, namedIn } from "./breaking.mjs";
 import { claiming, isOver, removing, sweepingAHold, sweepingAStray, sweepingAnExpiry, sweepingUpAKey } from "./moments.mjs";
-import { CREATE, DELETE, House, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
+import { CREATE, DELETE, Deployment, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 /** @typedef {import("./moments.mjs").Moment} Moment */
 
-/** @type {House} */
-let house;
+/** @type {Deployment} */
+let deployment;
 before(async () => {
-  house = await House.open();
+  deployment = await Deployment.open();
 });
-after(() => house?.close());
+after(() => deployment?.close());
 afterEach(async () => {
-  await mend(house);
-  await house.sandbox.clearFaults();
-  await house.endPause();
+  await mend(deployment);
+  await deployment.sandbox.clearFaults();
+  await deployment.endPause();
 });
 
 /**
@@ -31,14 +31,14 @@ afterEach(async () => {
  * @param {import("../harness/index.mjs").Client} member
  */
 async function isOverAfterTwoSweeps(member) {
-  await mend(house);
-  await house.sandbox.clearFaults();
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  await house.promises({ settled: true });
-  await house.endPause();
-  const again = await house.claim(member);
+  await mend(deployment);
+  await deployment.sandbox.clearFaults();
+  assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
+  await deployment.promises({ settled: true });
+  await deployment.endPause();
+  const again = await deployment.claim(member);
   assert.equal(secretsIn(again).length, 1, `the member can claim: ${again.status} ${again.text}`);
-  await house.promises({ settled: true });
+  await deployment.promises({ settled: true });
 }
 
 for (const [what, when] of breaking([
@@ -50,26 +50,26 @@ for (const [what, when] of breaking([
   ["claims::GENERATION", "the seat", "BEFORE UPDATE ON seats WHEN NEW.live > OLD.live"],
 ])) {
   test(`a reservation in which ${what} cannot be written is an error, leaves no row and asks the upstream for nothing`, async () => {
-    const member = await house.member();
-    const before = await house.calls(CREATE);
-    await breakAt(house, when);
-    const told = await house.claim(member);
-    assert.deepEqual([told.status, told.body.code, secretsIn(told)], [500, "internal", []]);
-    assert.equal((await house.calls(CREATE)) - before, 0);
-    assert.deepEqual(await house.states(member), []);
-    await house.promises({ settled: true });
+    const member = await deployment.member();
+    const before = await deployment.calls(CREATE);
+    await breakAt(deployment, when);
+    const answer = await deployment.claim(member);
+    assert.deepEqual([answer.status, answer.body.code, secretsIn(answer)], [500, "internal", []]);
+    assert.equal((await deployment.calls(CREATE)) - before, 0);
+    assert.deepEqual(await deployment.states(member), []);
+    await deployment.promises({ settled: true });
     await isOverAfterTwoSweeps(member);
   });
 }
 
 test("a reservation that cannot remember its Idempotency-Key makes no key either", async () => {
-  const member = await house.member();
-  const before = await house.calls(CREATE);
-  for (const [when] of breaking([["claims::REMEMBER", "BEFORE UPDATE OF generation_id ON idempotency_keys WHEN NEW.generation_id IS NOT NULL"]])) await breakAt(house, when);
-  const told = await member.post("/api/v1/claim", CLAIM, { "idempotency-key": "once" });
-  assert.deepEqual([told.status, secretsIn(told)], [500, []]);
-  assert.equal((await house.calls(CREATE)) - before, 0);
-  assert.deepEqual(await house.states(member), []);
+  const member = await deployment.member();
+  const before = await deployment.calls(CREATE);
+  for (const [when] of breaking([["claims::REMEMBER", "BEFORE UPDATE OF generation_id ON idempotency_keys WHEN NEW.generation_id IS NOT NULL"]])) await breakAt(deployment, when);
+  const answer = await member.post("/api/v1/claim", CLAIM, { "idempotency-key": "once" });
+  assert.deepEqual([answer.status, secretsIn(answer)], [500, []]);
+  assert.equal((await deployment.calls(CREATE)) - before, 0);
+  assert.deepEqual(await deployment.states(member), []);
   await isOverAfterTwoSweeps(member);
 });
 
@@ -78,23 +78,23 @@ for (const [what, when] of breaking([
   ["mints::RECORD", "the record itself", becomes("active")],
 ])) {
   test(`a key whose record fails at ${what} is deleted again and never told`, async () => {
-    const member = await house.member();
-    await breakAt(house, when);
-    const told = await house.claim(member);
-    assert.deepEqual([told.status, told.body.code, secretsIn(told)], [500, "internal", []]);
-    assert.deepEqual(await house.states(member), ["revoked"]);
-    await house.promises({ settled: true });
+    const member = await deployment.member();
+    await breakAt(deployment, when);
+    const answer = await deployment.claim(member);
+    assert.deepEqual([answer.status, answer.body.code, secretsIn(answer)], [500, "internal", []]);
+    assert.deepEqual(await deployment.states(member), ["revoked"]);
+    await deployment.promises({ settled: true });
     await isOverAfterTwoSweeps(member);
   });
 }
 
 test("a key that can neither be recorded nor given up is not told, not touched, and left to the sweep", async () => {
-  const member = await house.member();
-  await breakAt(house, "BEFORE UPDATE OF state ON generations");
-  const told = await house.claim(member);
-  assert.deepEqual([told.status, secretsIn(told)], [500, []]);
-  assert.deepEqual(await house.states(member), ["minting"]);
-  await house.promises();
+  const member = await deployment.member();
+  await breakAt(deployment, "BEFORE UPDATE OF state ON generations");
+  const answer = await deployment.claim(member);
+  assert.deepEqual([answer.status, secretsIn(answer)], [500, []]);
+  assert.deepEqual(await deployment.states(member), ["minting"]);
+  await deployment.promises();
   await isOverAfterTwoSweeps(member);
 });
 
@@ -111,14 +111,14 @@ for (const [kind, what, when] of breaking([
   ["generations::OFF", "echo_limit_larger", "the removal's end", becomes("revoked")],
 ])) {
   test(`a create with ${kind} whose outcome cannot be written, at ${what}, leaves nothing stuck`, async () => {
-    const member = await house.member();
-    await house.sandbox.fault({ operation: CREATE, kind });
-    await breakAt(house, when);
-    const told = await house.claim(member);
-    assert.ok(told.status >= 500, `${told.status}`);
-    assert.deepEqual(secretsIn(told), []);
-    assert.notDeepEqual(await house.states(member), ["active"]);
-    await house.promises();
+    const member = await deployment.member();
+    await deployment.sandbox.fault({ operation: CREATE, kind });
+    await breakAt(deployment, when);
+    const answer = await deployment.claim(member);
+    assert.ok(answer.status >= 500, `${answer.status}`);
+    assert.deepEqual(secretsIn(answer), []);
+    assert.notDeepEqual(await deployment.states(member), ["active"]);
+    await deployment.promises();
     await isOverAfterTwoSweeps(member);
   });
 }
@@ -134,18 +134,18 @@ for (const [what, when, kind] of breaking([
   ["strays::SEEN", "remember what it has seen", "BEFORE UPDATE OF seen_at ON generations", "reset_after"],
 ])) {
   test(`a sweep that cannot ${what} fails, says so, and the next one does it`, async () => {
-    const member = await house.member();
+    const member = await deployment.member();
     if (kind === "lost") await lostMint(member);
     else {
-      await house.sandbox.fault({ operation: CREATE, kind });
-      assert.equal((await house.claim(member)).status, 503);
+      await deployment.sandbox.fault({ operation: CREATE, kind });
+      assert.equal((await deployment.claim(member)).status, 503);
     }
-    await house.pass(TEN_MINUTES);
-    await breakAt(house, when);
-    const run = await house.sweep();
+    await deployment.pass(TEN_MINUTES);
+    await breakAt(deployment, when);
+    const run = await deployment.sweep();
     assert.deepEqual([run?.outcome, run?.code], ["failed", "storage_unavailable"]);
-    assert.notDeepEqual(await house.states(member), ["void"]);
-    await house.promises();
+    assert.notDeepEqual(await deployment.states(member), ["void"]);
+    await deployment.promises();
     await isOverAfterTwoSweeps(member);
   });
 }
@@ -155,28 +155,28 @@ for (const [what, when, kind] of breaking([
  * @param {import("../harness/index.mjs").Client} member
  */
 async function lostMint(member) {
-  await breakAt(house, "BEFORE UPDATE OF state ON generations");
-  assert.equal((await house.claim(member)).status, 500);
-  await mend(house);
-  assert.deepEqual(await house.states(member), ["minting"]);
+  await breakAt(deployment, "BEFORE UPDATE OF state ON generations");
+  assert.equal((await deployment.claim(member)).status, 500);
+  await mend(deployment);
+  assert.deepEqual(await deployment.states(member), ["minting"]);
 }
 
 test("a sweep that cannot begin touches nothing; one that cannot end is written off by the next", async () => {
   breaking([["runs::BEGIN runs::END"]]);
-  const member = await house.member();
-  await house.sandbox.fault({ operation: CREATE, kind: "reset_after" });
-  assert.equal((await house.claim(member)).status, 503);
-  await house.pass(TEN_MINUTES);
-  await breakAt(house, "BEFORE INSERT ON runs");
-  const lists = await house.calls(LIST);
-  assert.equal(await house.sweep(), undefined);
-  assert.equal((await house.calls(LIST)) - lists, 0);
-  await mend(house);
-  await breakAt(house, "BEFORE UPDATE OF ended_at ON runs");
-  const run = await house.sweep();
+  const member = await deployment.member();
+  await deployment.sandbox.fault({ operation: CREATE, kind: "reset_after" });
+  assert.equal((await deployment.claim(member)).status, 503);
+  await deployment.pass(TEN_MINUTES);
+  await breakAt(deployment, "BEFORE INSERT ON runs");
+  const lists = await deployment.calls(LIST);
+  assert.equal(await deployment.sweep(), undefined);
+  assert.equal((await deployment.calls(LIST)) - lists, 0);
+  await mend(deployment);
+  await breakAt(deployment, "BEFORE UPDATE OF ended_at ON runs");
+  const run = await deployment.sweep();
   assert.deepEqual([run?.outcome, run?.ended_at], ["running", null]);
   await isOverAfterTwoSweeps(member);
-  assert.deepEqual(await house.worker.d1("SELECT outcome FROM runs WHERE id = ?1", [run?.id]), [{ outcome: "abandoned" }]);
+  assert.deepEqual(await deployment.worker.d1("SELECT outcome FROM runs WHERE id = ?1", [run?.id]), [{ outcome: "abandoned" }]);
 });
 
 test("a sign-in that cannot be written down ends without a session and without a member, and can be begun again", async () => {
@@ -188,69 +188,69 @@ test("a sign-in that cannot be written down ends without a session and without a
     ["members::BURN", "BEFORE INSERT ON used_states"],
   ]);
   for (const [when] of rows) {
-    await breakAt(house, when);
-    await assert.rejects(house.member(persona), /auth_error=storage_unavailable/, when);
-    await mend(house);
-    assert.deepEqual(await house.worker.d1("SELECT 1 FROM members WHERE login = ?1", [persona]), []);
+    await breakAt(deployment, when);
+    await assert.rejects(deployment.member(persona), /auth_error=storage_unavailable/, when);
+    await mend(deployment);
+    assert.deepEqual(await deployment.worker.d1("SELECT 1 FROM members WHERE login = ?1", [persona]), []);
   }
-  assert.equal((await house.claim(await house.member(persona))).status, 201);
-  assert.deepEqual(await house.worker.d1("SELECT 1 FROM owners WHERE id NOT IN (SELECT owner_id FROM members)"), [], "no owner without a member");
-  await house.promises({ settled: true });
+  assert.equal((await deployment.claim(await deployment.member(persona))).status, 201);
+  assert.deepEqual(await deployment.worker.d1("SELECT 1 FROM owners WHERE id NOT IN (SELECT owner_id FROM members)"), [], "no owner without a member");
+  await deployment.promises({ settled: true });
 });
 
 /** A sweep that finds a key to remove and whose delete is refused. @type {Moment} */
 const sweepingARefusedRemoval = {
-  prepare: async (house) => {
-    const member = await house.member();
-    await house.sandbox.fault([{ operation: CREATE, kind: "echo_limit_larger" }, { operation: DELETE, kind: "refuse", times: 0 }]);
-    assert.equal((await house.claim(member)).status, 502);
-    await house.pass(TEN_MINUTES);
+  prepare: async (deployment) => {
+    const member = await deployment.member();
+    await deployment.sandbox.fault([{ operation: CREATE, kind: "echo_limit_larger" }, { operation: DELETE, kind: "refuse", times: 0 }]);
+    assert.equal((await deployment.claim(member)).status, 502);
+    await deployment.pass(TEN_MINUTES);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** The same, at the attempt after which a revocation is given up. @type {Moment} */
 const sweepingForTheLastTime = {
   ...sweepingARefusedRemoval,
-  prepare: async (house) => {
-    const member = await sweepingARefusedRemoval.prepare(house);
-    await house.worker.d1("UPDATE generations SET attempts = 5 WHERE state = 'revoking'");
+  prepare: async (deployment) => {
+    const member = await sweepingARefusedRemoval.prepare(deployment);
+    await deployment.worker.d1("UPDATE generations SET attempts = 5 WHERE state = 'revoking'");
     return member;
   },
 };
 
 /** A sweep that may enable a key again. @type {Moment} */
 const sweepingARelease = {
-  prepare: async (house) => {
-    const member = await sweepingAHold.prepare(house);
-    assert.equal((await house.sweep())?.counts.disabled, 1);
-    await house.hold(/** @type {any} */ (member), false);
+  prepare: async (deployment) => {
+    const member = await sweepingAHold.prepare(deployment);
+    assert.equal((await deployment.sweep())?.counts.disabled, 1);
+    await deployment.hold(/** @type {any} */ (member), false);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** A sweep that closes an expired key that its owner had disabled. @type {Moment} */
 const sweepingAnExpiryOfOneThatIsOff = {
   ...sweepingAnExpiry,
-  prepare: async (house) => {
-    const member = /** @type {any} */ (await sweepingAnExpiry.prepare(house));
-    assert.equal((await member.patch(await house.keyPath(member), { disabled: true })).status, 200);
+  prepare: async (deployment) => {
+    const member = /** @type {any} */ (await sweepingAnExpiry.prepare(deployment));
+    assert.equal((await member.patch(await deployment.keyPath(member), { disabled: true })).status, 200);
     return member;
   },
 };
 
 /** A sweep that finishes a removal which the upstream has not answered. @type {Moment} */
 const sweepingARemoval = {
-  prepare: async (house) => {
-    const member = /** @type {any} */ (await house.member());
-    assert.equal((await house.claim(member)).status, 201);
-    await house.sandbox.fault({ operation: "openrouter.keys.update", kind: "error_before", times: 3 });
-    assert.equal((await removing.act(house, member)).body.key.state, "revoking");
+  prepare: async (deployment) => {
+    const member = /** @type {any} */ (await deployment.member());
+    assert.equal((await deployment.claim(member)).status, 201);
+    await deployment.sandbox.fault({ operation: "openrouter.keys.update", kind: "error_before", times: 3 });
+    assert.equal((await removing.act(deployment, member)).body.key.state, "revoking");
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /**
@@ -258,28 +258,28 @@ const sweepingARemoval = {
  * @type {Moment}
  */
 const sweepingALateBill = {
-  prepare: async (house) => {
-    const member = /** @type {any} */ (await removing.prepare(house));
-    assert.equal((await removing.act(house, member)).body.key.state, "revoked");
-    assert.equal((await house.claim(member)).status, 201);
-    const [{ upstream_hash: hash }] = await house.generations(member);
-    await house.sandbox.spend(hash, 1);
-    await house.pass(TEN_MINUTES);
+  prepare: async (deployment) => {
+    const member = /** @type {any} */ (await removing.prepare(deployment));
+    assert.equal((await removing.act(deployment, member)).body.key.state, "revoked");
+    assert.equal((await deployment.claim(member)).status, 201);
+    const [{ upstream_hash: hash }] = await deployment.generations(member);
+    await deployment.sandbox.spend(hash, 1);
+    await deployment.pass(TEN_MINUTES);
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** A sweep that finds a retained seat whose window is over. @type {Moment} */
 const sweepingARetainedSeat = {
-  prepare: async (house) => {
-    const member = await removing.prepare(house);
-    assert.equal((await removing.act(house, member)).body.key.state, "revoked");
-    await house.passEverywhere(DAY);
+  prepare: async (deployment) => {
+    const member = await removing.prepare(deployment);
+    assert.equal((await removing.act(deployment, member)).body.key.state, "revoked");
+    await deployment.passEverywhere(DAY);
     return member;
   },
-  act: (house) => house.sweep(),
-  tidy: (house) => house.sandbox.clock(-DAY * 1000),
+  act: (deployment) => deployment.sweep(),
+  tidy: (deployment) => deployment.sandbox.clock(-DAY * 1000),
 };
 
 /** The member whose key is disabled after an outage. @type {any} */
@@ -287,13 +287,13 @@ let held;
 
 /**
  * The last sweep got no answer to any change of its own, and this sweep first has a key to disable.
- * @param {House} house
+ * @param {Deployment} deployment
  */
-async function afterAnOutage(house) {
-  const held = await house.member();
-  assert.equal((await house.claim(held)).status, 201);
-  await house.hold(held, true);
-  await house.worker.d1(`INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome, counts)
+async function afterAnOutage(deployment) {
+  const held = await deployment.member();
+  assert.equal((await deployment.claim(held)).status, 201);
+  await deployment.hold(held, true);
+  await deployment.worker.d1(`INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome, counts)
     VALUES ('run_' || hex(randomblob(12)), 'sweep', 1, 1, 1, 2, 'done', '{"writes":0,"writes_failed":1}')`);
   return held;
 }
@@ -304,30 +304,30 @@ async function afterAnOutage(house) {
  * @type {Moment}
  */
 const sweepingAfterAnOutage = {
-  prepare: async (house) => {
-    const member = await sweepingARefusedRemoval.prepare(house);
-    await house.sandbox.clearFaults();
-    await house.worker.d1("UPDATE generations SET attempts = 3, next_attempt_at = unixepoch() + 3600 WHERE state = 'revoking'");
-    held = await afterAnOutage(house);
+  prepare: async (deployment) => {
+    const member = await sweepingARefusedRemoval.prepare(deployment);
+    await deployment.sandbox.clearFaults();
+    await deployment.worker.d1("UPDATE generations SET attempts = 3, next_attempt_at = unixepoch() + 3600 WHERE state = 'revoking'");
+    held = await afterAnOutage(deployment);
     return member;
   },
-  act: (house) => house.sweep(),
-  mend: (house) => house.hold(held, false),
+  act: (deployment) => deployment.sweep(),
+  mend: (deployment) => deployment.hold(held, false),
 };
 
 /** The same, with a removed key that is due to be deleted. @type {Moment} */
 const sweepingUpAfterAnOutage = {
   ...sweepingAfterAnOutage,
-  prepare: async (house) => {
-    const member = await sweepingUpAKey.prepare(house);
-    await house.worker.d1("UPDATE generations SET attempts = 3, next_attempt_at = unixepoch() + 3600 WHERE erase_at IS NOT NULL AND erased_at IS NULL");
-    held = await afterAnOutage(house);
+  prepare: async (deployment) => {
+    const member = await sweepingUpAKey.prepare(deployment);
+    await deployment.worker.d1("UPDATE generations SET attempts = 3, next_attempt_at = unixepoch() + 3600 WHERE erase_at IS NOT NULL AND erased_at IS NULL");
+    held = await afterAnOutage(deployment);
     return member;
   },
   // A row that is not tried again in this sweep is tried when its hour is over.
-  mend: async (house) => {
-    await house.hold(held, false);
-    await house.pass(3600);
+  mend: async (deployment) => {
+    await deployment.hold(held, false);
+    await deployment.pass(3600);
   },
 };
 
@@ -335,46 +335,46 @@ let markers = 1_000;
 
 /** A sweep that finds a key with our marker and without a row. @type {Moment} */
 const sweepingAMarker = {
-  prepare: async (house) => {
-    await house.markerWithoutRow(markers++);
-    await house.pass(TEN_MINUTES);
-    return house.member();
+  prepare: async (deployment) => {
+    await deployment.markerWithoutRow(markers++);
+    await deployment.pass(TEN_MINUTES);
+    return deployment.member();
   },
-  act: (house) => house.sweep(),
-  tidy: async (house) => {
-    for (const { hash } of await house.worker.d1("SELECT upstream_hash AS hash FROM findings")) await house.management("DELETE", `/keys/${hash}`);
-    await house.worker.d1("DELETE FROM findings");
+  act: (deployment) => deployment.sweep(),
+  tidy: async (deployment) => {
+    for (const { hash } of await deployment.worker.d1("SELECT upstream_hash AS hash FROM findings")) await deployment.management("DELETE", `/keys/${hash}`);
+    await deployment.worker.d1("DELETE FROM findings");
   },
 };
 
 /** A sweep that has to forget what is a day old, and a run of long ago. @type {Moment} */
 const sweepingUp = {
-  prepare: async (house) => {
-    const member = await house.member();
+  prepare: async (deployment) => {
+    const member = await deployment.member();
     assert.equal((await member.post("/api/v1/claim", CLAIM, { "idempotency-key": "of-yesterday" })).status, 201);
-    await house.worker.d1("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome) VALUES ('run_' || hex(randomblob(12)), 'sweep', 1, 1, 1, 2, 'failed')");
-    await house.pass(2 * 86_400);
-    await house.worker.d1("INSERT INTO findings (public_id, upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at) VALUES ('fnd_' || hex(randomblob(12)), hex(randomblob(32)), 'gone', 'w', 1, 1)");
+    await deployment.worker.d1("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, ended_at, outcome) VALUES ('run_' || hex(randomblob(12)), 'sweep', 1, 1, 1, 2, 'failed')");
+    await deployment.pass(2 * 86_400);
+    await deployment.worker.d1("INSERT INTO findings (public_id, upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at) VALUES ('fnd_' || hex(randomblob(12)), hex(randomblob(32)), 'gone', 'w', 1, 1)");
     return member;
   },
-  act: (house) => house.sweep(),
+  act: (deployment) => deployment.sweep(),
 };
 
 /** A claim that is the fifth at the same time with an unknown outcome. @type {Moment} */
 const claimingTheFifthDoubt = {
-  prepare: async (house) => {
-    await house.sandbox.fault({ operation: CREATE, kind: "reset_before", times: 5 });
-    for (let n = 0; n < 4; n += 1) assert.equal((await house.claim(await house.member())).status, 503);
-    return house.member();
+  prepare: async (deployment) => {
+    await deployment.sandbox.fault({ operation: CREATE, kind: "reset_before", times: 5 });
+    for (let n = 0; n < 4; n += 1) assert.equal((await deployment.claim(await deployment.member())).status, 503);
+    return deployment.member();
   },
   act: claiming.act,
 };
 
 /** A claim that shows which account this is. @type {Moment} */
 const claimingFirst = {
-  prepare: async (house) => {
-    await house.worker.d1("UPDATE settings SET home_workspace_id = NULL");
-    return house.member();
+  prepare: async (deployment) => {
+    await deployment.worker.d1("UPDATE settings SET home_workspace_id = NULL");
+    return deployment.member();
   },
   act: claiming.act,
 };
@@ -412,24 +412,24 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["tidy::FINDINGS", "forgetting findings", "BEFORE DELETE ON findings", sweepingUp],
   ["tidy::RUNS", "forgetting runs", "BEFORE DELETE ON runs", sweepingUp],
 ]))) {
-  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(house, moment, when));
+  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(deployment, moment, when));
 }
 
 test("a dead run that cannot be written off keeps its lease, nothing else begins, and it is written off later", async () => {
   breaking([["runs::WRITE_OFF"]]);
-  const who = await sweepingAStray.prepare(house);
-  await house.worker.d1("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome) SELECT 'run_dead', 'sweep', at, at, at, 'running' FROM (SELECT unixepoch() - 900 AS at)");
-  await breakAt(house, "BEFORE UPDATE OF outcome ON runs WHEN NEW.outcome = 'abandoned'");
-  const lists = await house.calls(LIST);
-  await house.worker.cron();
-  assert.equal((await house.calls(LIST)) - lists, 0);
-  await mend(house);
-  await isOver(house, sweepingAStray, who);
-  assert.deepEqual(await house.worker.d1("SELECT outcome FROM runs WHERE public_id = 'run_dead'"), [{ outcome: "abandoned" }]);
+  const who = await sweepingAStray.prepare(deployment);
+  await deployment.worker.d1("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome) SELECT 'run_dead', 'sweep', at, at, at, 'running' FROM (SELECT unixepoch() - 900 AS at)");
+  await breakAt(deployment, "BEFORE UPDATE OF outcome ON runs WHEN NEW.outcome = 'abandoned'");
+  const lists = await deployment.calls(LIST);
+  await deployment.worker.cron();
+  assert.equal((await deployment.calls(LIST)) - lists, 0);
+  await mend(deployment);
+  await isOver(deployment, sweepingAStray, who);
+  assert.deepEqual(await deployment.worker.d1("SELECT outcome FROM runs WHERE public_id = 'run_dead'"), [{ outcome: "abandoned" }]);
 });
 
 test("the first sign-in ever, and any later one, binds, seeds and refreshes all or nothing", async (t) => {
-  const own = await House.open();
+  const own = await Deployment.open();
   t.after(() => own.close());
   const failing = async (/** @type {[string][]} */ rows) => {
     for (const [when] of rows) {
@@ -463,7 +463,7 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
 });
 
 test("switches, requests, keys, spend and signing out everywhere are written whole or not at all, and say which", async (t) => {
-  const own = await House.open();
+  const own = await Deployment.open();
   t.after(() => own.close());
   const [operator, holder] = [await own.member("operator"), await own.member()];
   assert.equal((await own.claim(holder)).status, 201);
@@ -577,25 +577,25 @@ test("switches, requests, keys, spend and signing out everywhere are written who
 
 test("putting a member out, blocking and leaving are done whole or not at all", async () => {
   const persona = "load-90002";
-  const [member, operator] = [await house.member(persona), await house.member("operator")];
-  const id = await house.memberId(member);
-  const [{ subject }] = await house.worker.d1("SELECT subject FROM members WHERE public_id = ?1", [id]);
-  const everything = () => house.worker.d1(`SELECT m.status, m.epoch, m.subject, m.login, (SELECT COUNT(*) FROM blocks) AS blocks, (SELECT COUNT(*) FROM allotments) AS allotments,
+  const [member, operator] = [await deployment.member(persona), await deployment.member("operator")];
+  const id = await deployment.memberId(member);
+  const [{ subject }] = await deployment.worker.d1("SELECT subject FROM members WHERE public_id = ?1", [id]);
+  const everything = () => deployment.worker.d1(`SELECT m.status, m.epoch, m.subject, m.login, (SELECT COUNT(*) FROM blocks) AS blocks, (SELECT COUNT(*) FROM allotments) AS allotments,
     (SELECT COUNT(*) FROM idempotency_keys) AS remembered,
     (SELECT COUNT(*) FROM audit) AS audit, (SELECT json_group_array(k.ended_at || k.name) FROM keys k) AS keys, (SELECT json_group_array(g.state || g.label) FROM generations g) AS generations,
     (SELECT json_group_array(q.state || q.note) FROM requests q) AS requests FROM members m WHERE m.public_id = ?1`, [id]);
   /** @param {() => Promise<import("./support.mjs").Answer>} act @param {[string][]} rows */
-  const whole = (act, rows) => isWhole(house, everything, act, rows);
+  const whole = (act, rows) => isWhole(deployment, everything, act, rows);
   const settings = (/** @type {object} */ json) => operator.patch("/api/v1/admin/settings", json);
   const blocks = (/** @type {string} */ method) => operator.call("/api/v1/admin/blocks", { method, json: { provider: "github", subject } });
-  const stands = (/** @type {string} */ status) => operator.patch(`/api/v1/admin/members/${id}`, { status });
+  const setStatus = (/** @type {string} */ status) => operator.patch(`/api/v1/admin/members/${id}`, { status });
 
   // A named key that has ended, another key that is live, a permission, and an open request.
   assert.equal((await settings({ claims: "by_approval" })).status, 200);
   const asked = (await member.post("/api/v1/requests", { kind: "claim" })).body.request;
   assert.equal((await operator.patch(`/api/v1/admin/requests/${asked.id}`, { state: "approved" })).status, 200);
   assert.equal((await settings({ claims: "open" })).status, 200);
-  const { key } = (await house.claim(member)).body;
+  const { key } = (await deployment.claim(member)).body;
   assert.equal((await member.patch(`/api/v1/keys/${key.id}`, { name: "first" })).status, 200);
   assert.equal((await member.call(`/api/v1/keys/${key.id}`, { method: "DELETE", json: {} })).status, 200);
   assert.equal((await member.post("/api/v1/claim", CLAIM, { "idempotency-key": "of-one-who-leaves" })).status, 201);
@@ -632,82 +632,82 @@ test("putting a member out, blocking and leaving are done whole or not at all", 
     ["members::RETURN_GUARD", audit("member_returned")],
     ["members::RETURN", "BEFORE UPDATE OF status ON members"],
   ])) {
-    await breakAt(house, when);
-    await assert.rejects(house.member(persona), /auth_error=storage_unavailable/, when);
-    await mend(house);
+    await breakAt(deployment, when);
+    await assert.rejects(deployment.member(persona), /auth_error=storage_unavailable/, when);
+    await mend(deployment);
   }
-  const back = await house.member(persona);
-  assert.equal(await house.memberId(back), id);
+  const back = await deployment.member(persona);
+  assert.equal(await deployment.memberId(back), id);
   await whole(() => blocks("DELETE"), breaking([
     ["blocks::LIFT_GUARD", audit("unblocked")],
     ["blocks::LIFT", "BEFORE DELETE ON blocks"],
   ]));
   // The next case is an admin's hold on a key that will end. First, sweeps count what the last two keys had in flight.
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  const again = (await house.claim(back)).body.key;
+  assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
+  const again = (await deployment.claim(back)).body.key;
   assert.equal((await operator.patch(`/api/v1/keys/${again.id}`, { disabled: true })).status, 200);
-  await whole(() => stands("banned"), breaking([
+  await whole(() => setStatus("banned"), breaking([
     ["offboard::STAND_GUARD", audit("member_banned")],
     ["offboard::STAND", "BEFORE UPDATE OF status ON members"],
     ["offboard::BAN_GUARD", audit("blocked")],
     ["offboard::BAN", "BEFORE INSERT ON blocks"],
   ]));
-  await whole(() => stands("active"), breaking([
+  await whole(() => setStatus("active"), breaking([
     ["offboard::UNBAN_GUARD", audit("unblocked")],
     ["offboard::UNBAN", "BEFORE DELETE ON blocks"],
     ["offboard::FORGIVE_GUARD", audit("hold_lifted")],
     ["offboard::FORGIVE", "BEFORE DELETE ON holds"],
   ]));
   await whole(() => operator.post(`/api/v1/admin/members/${id}/sign-out`), breaking([["members::END_BY_ADMIN_GUARD", audit("sessions_ended")]]));
-  assert.deepEqual(await house.twoSweeps(), ["done", "done"]);
-  await house.promises({ settled: true });
+  assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
+  await deployment.promises({ settled: true });
 });
 
 test("a finding is acknowledged whole or not at all", async () => {
-  const operator = await house.member("operator");
-  const who = await sweepingAMarker.prepare(house);
-  assert.equal((await house.sweep())?.outcome, "done");
-  const [{ id }] = await house.worker.d1("SELECT public_id AS id FROM findings");
-  const state = () => house.worker.d1("SELECT acknowledged_at, (SELECT COUNT(*) FROM audit) AS audit FROM findings");
-  await isWhole(house, state, () => operator.patch(`/api/v1/admin/findings/${id}`, { acknowledged: true }), breaking([
+  const operator = await deployment.member("operator");
+  const who = await sweepingAMarker.prepare(deployment);
+  assert.equal((await deployment.sweep())?.outcome, "done");
+  const [{ id }] = await deployment.worker.d1("SELECT public_id AS id FROM findings");
+  const state = () => deployment.worker.d1("SELECT acknowledged_at, (SELECT COUNT(*) FROM audit) AS audit FROM findings");
+  await isWhole(deployment, state, () => operator.patch(`/api/v1/admin/findings/${id}`, { acknowledged: true }), breaking([
     ["findings::ACKNOWLEDGE_GUARD", audit("finding_acknowledged")],
     ["findings::ACKNOWLEDGE", "BEFORE UPDATE OF acknowledged_at ON findings"],
   ]));
-  await sweepingAMarker.tidy?.(house, who);
+  await sweepingAMarker.tidy?.(deployment, who);
 });
 
 test("an Idempotency-Key that cannot be taken changes nothing; one whose answer cannot be remembered has it done once, and told", async () => {
-  const member = await house.member();
-  assert.equal((await house.claim(member)).status, 201);
-  const key = await house.keyPath(member);
+  const member = await deployment.member();
+  assert.equal((await deployment.claim(member)).status, 201);
+  const key = await deployment.keyPath(member);
   const rename = (/** @type {string} */ name) => member.call(key, { method: "PATCH", json: { name }, headers: { "idempotency-key": "of-a-rename" } });
-  const state = () => house.worker.d1("SELECT (SELECT COUNT(*) FROM idempotency_keys) AS taken, (SELECT COUNT(*) FROM audit) AS audit");
-  const answer = await isWhole(house, state, () => rename("first"), breaking([["idempotency::TAKE", "BEFORE INSERT ON idempotency_keys"]]));
+  const state = () => deployment.worker.d1("SELECT (SELECT COUNT(*) FROM idempotency_keys) AS taken, (SELECT COUNT(*) FROM audit) AS audit");
+  const answer = await isWhole(deployment, state, () => rename("first"), breaking([["idempotency::TAKE", "BEFORE INSERT ON idempotency_keys"]]));
   assert.deepEqual((await rename("first")).body, answer.body);
   // A day later another request may use the same key. If the old entry cannot be deleted, it is not overwritten.
-  await house.pass(2 * DAY);
-  await isWhole(house, state, () => rename("second"), breaking([["idempotency::FORGET_OLD", "BEFORE DELETE ON idempotency_keys"]]));
-  await house.pass(2 * DAY);
-  for (const [when] of breaking([["idempotency::ANSWERED", "BEFORE UPDATE OF status ON idempotency_keys"]])) await breakAt(house, when);
+  await deployment.pass(2 * DAY);
+  await isWhole(deployment, state, () => rename("second"), breaking([["idempotency::FORGET_OLD", "BEFORE DELETE ON idempotency_keys"]]));
+  await deployment.pass(2 * DAY);
+  for (const [when] of breaking([["idempotency::ANSWERED", "BEFORE UPDATE OF status ON idempotency_keys"]])) await breakAt(deployment, when);
   assert.equal((await rename("third")).status, 200);
-  await mend(house);
+  await mend(deployment);
   assert.deepEqual([(await rename("third")).status, (await rename("fourth")).status], [409, 422]);
-  await house.pass(2 * DAY);
+  await deployment.pass(2 * DAY);
   // A failed request keeps its key until a day is over, if the key cannot be given back.
-  for (const [when] of breaking([["idempotency::GIVE_BACK", "BEFORE DELETE ON idempotency_keys WHEN OLD.created_at > unixepoch() - 3600"]])) await breakAt(house, when);
+  for (const [when] of breaking([["idempotency::GIVE_BACK", "BEFORE DELETE ON idempotency_keys WHEN OLD.created_at > unixepoch() - 3600"]])) await breakAt(deployment, when);
   const refused = await rename("a name that is far too long ".repeat(20));
   assert.ok(refused.status >= 400 && refused.status < 500, `${refused.status} ${refused.text}`);
-  await mend(house);
+  await mend(deployment);
   assert.equal((await rename("fifth")).status, 422);
-  await house.pass(2 * DAY);
+  await deployment.pass(2 * DAY);
   // A request that may have been carried out stays in progress, if the end of it cannot be recorded.
-  await house.worker.d1("CREATE TRIGGER no_name BEFORE UPDATE OF name ON keys BEGIN SELECT RAISE(ABORT, 'broken by a test'); END");
-  for (const [when] of breaking([["idempotency::LET_GO", "BEFORE UPDATE OF taken_at ON idempotency_keys WHEN NEW.taken_at = 0"]])) await breakAt(house, when);
+  await deployment.worker.d1("CREATE TRIGGER no_name BEFORE UPDATE OF name ON keys BEGIN SELECT RAISE(ABORT, 'broken by a test'); END");
+  for (const [when] of breaking([["idempotency::LET_GO", "BEFORE UPDATE OF taken_at ON idempotency_keys WHEN NEW.taken_at = 0"]])) await breakAt(deployment, when);
   assert.equal((await rename("sixth")).status, 500);
-  await mend(house);
-  await house.worker.d1("DROP TRIGGER no_name");
+  await mend(deployment);
+  await deployment.worker.d1("DROP TRIGGER no_name");
   assert.equal((await rename("sixth")).status, 409);
-  await house.promises();
+  await deployment.promises();
 });
 
 test("every statement of src/store that writes is broken by a test, here or in the file of the later life", async () => {

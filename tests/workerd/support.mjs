@@ -112,19 +112,19 @@ let personas = 0;
 let holds = 0;
 let plans = 0;
 
-/** The open deployments. @type {Set<House>} */
+/** The open deployments. @type {Set<Deployment>} */
 const open = new Set();
 let looks = 0;
 
 beforeEach(() => {
-  for (const house of open) house.excuse("");
+  for (const deployment of open) deployment.excuse("");
 });
 afterEach(async () => {
-  for (const house of open) await house.look();
+  for (const deployment of open) await deployment.look();
 });
 after(() => console.log(`counted: ${looks} looks of the oracle after tests on workerd`));
 
-export class House {
+export class Deployment {
   /** Every secret that left the Worker, as the oracle found it in an answer. @type {string[]} */
   delivered = [];
   /** Why the oracle does not check this deployment at the end of the test. */
@@ -135,7 +135,7 @@ export class House {
   /**
    * @param {Sandbox} sandbox
    * @param {Worker} worker
-   * @param {{ line?: Line, beside?: House }} [more] line: between the two
+   * @param {{ line?: Line, beside?: Deployment }} [more] line: between the two
    */
   constructor(sandbox, worker, { line, beside } = {}) {
     this.sandbox = sandbox;
@@ -151,22 +151,22 @@ export class House {
 
   /**
    * Opens a deployment.
-   * @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { doubtful?: boolean, cuttable?: boolean, beside?: House }}
+   * @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { unreliable?: boolean, cuttable?: boolean, beside?: Deployment }}
    *   [options]
-   * doubtful: its database can be made to fail; cuttable: a line between it and its upstreams can be cut; beside: it
+   * unreliable: its database can be made to fail; cuttable: a line between it and its upstreams can be cut; beside: it
    * uses the upstreams of another deployment, which stays open longer
    */
-  static async open({ vars, rateLimits = UNLIMITED, doubtful = false, cuttable = false, beside } = {}) {
+  static async open({ vars, rateLimits = UNLIMITED, unreliable = false, cuttable = false, beside } = {}) {
     const sandbox = beside?.sandbox ?? (await startSandbox());
     const line = cuttable ? await startLine(sandbox) : undefined;
-    const around = doubtful ? inRoot("tests", "workerd", "doubtful.mjs") : undefined;
-    const house = new House(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), { line, beside });
-    open.add(house);
+    const around = unreliable ? inRoot("tests", "workerd", "unreliable.mjs") : undefined;
+    const deployment = new Deployment(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), { line, beside });
+    open.add(deployment);
     // The databases of the tests are copies of one database, which was named when it was made. Real deployments have a
     // name each.
-    if (beside) await house.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('named', 'instance', 'instance_bound', 'test', 1);
-      UPDATE instance SET name = '${sha256(house.worker.url).slice(0, 12)}', change_id = 'named'; SELECT 1`);
-    return house;
+    if (beside) await deployment.worker.d1(`INSERT INTO audit (change_id, target, action, actor, at) VALUES ('named', 'instance', 'instance_bound', 'test', 1);
+      UPDATE instance SET name = '${sha256(deployment.worker.url).slice(0, 12)}', change_id = 'named'; SELECT 1`);
+    return deployment;
   }
 
   async close() {
@@ -219,8 +219,8 @@ export class House {
   }
 
   /**
-   * Sets what goes wrong with the database's next batches; null ends it. Only in a deployment that is `doubtful`.
-   * @param {import("./doubtful.mjs").Trouble | null} trouble
+   * Sets what goes wrong with the database's next batches; null ends it. Only in a deployment that is `unreliable`.
+   * @param {import("./unreliable.mjs").Trouble | null} trouble
    */
   async trouble(trouble) {
     await this.worker.fetch("/__database", { method: "POST", body: JSON.stringify(trouble) });
@@ -428,19 +428,19 @@ export function tally(answers) {
  * Plays every cell of a grid in the first deployment that is free. A failure names its cell and ends its lane, because
  * what one cell leaves behind would make the cells after it fail.
  * @template {{ name: string }} Cell
- * @param {House[]} houses @param {Cell[]} cells @param {(house: House, cell: Cell) => Promise<void>} play
+ * @param {Deployment[]} deployments @param {Cell[]} cells @param {(deployment: Deployment, cell: Cell) => Promise<void>} play
  */
-export async function inLanes(houses, cells, play) {
+export async function inLanes(deployments, cells, play) {
   const queue = [...cells];
-  const lane = async (/** @type {House} */ house) => {
+  const lane = async (/** @type {Deployment} */ deployment) => {
     for (let cell = queue.shift(); cell; cell = queue.shift()) {
       const { name } = cell;
-      await play(house, cell).catch((error) => {
+      await play(deployment, cell).catch((error) => {
         throw new Error(name, { cause: error });
       });
     }
   };
-  const failed = (await Promise.allSettled(houses.map(lane))).flatMap((ended) => (ended.status === "rejected" ? [ended.reason] : []));
+  const failed = (await Promise.allSettled(deployments.map(lane))).flatMap((ended) => (ended.status === "rejected" ? [ended.reason] : []));
   if (failed.length) throw new AggregateError(failed, failed.map(({ message, cause }) => `${message}: ${cause}`).join("\n"));
   assert.deepEqual(queue, [], "every cell was played");
 }

@@ -1,5 +1,5 @@
 // Runs in workerd around the built Worker. A test can make its database fail in ways in which a local D1 never fails by
-// itself. Tests start it with House.open({ doubtful: true }) and control it with `house.trouble`; this file is no test.
+// itself. Tests start it with Deployment.open({ unreliable: true }) and control it with `deployment.trouble`; this file is no test.
 
 /**
  * What goes wrong with which batch. `nth`: from the nth batch on; `times`: for how many batches, 0 for ever.
@@ -32,7 +32,7 @@ async function hold() {
 }
 
 /** @param {any} database */
-const doubtful = (database) => Object.create(database, {
+const unreliable = (database) => Object.create(database, {
   batch: {
     /** @param {any[]} stmts */
     value: async (stmts) => {
@@ -49,14 +49,14 @@ const doubtful = (database) => Object.create(database, {
 
 /** @param {new (context: any, env: any) => any} Keycap the Worker's entry point */
 export function around(Keycap) {
-  const keycap = (/** @type {any} */ env, /** @type {any} */ context) => new Keycap(context, { ...env, DB: doubtful(env.DB) });
+  const keycap = (/** @type {any} */ env, /** @type {any} */ context) => new Keycap(context, { ...env, DB: unreliable(env.DB) });
   return {
     /** @param {Request} request @param {any} env @param {any} context */
     async fetch(request, env, context) {
       if (new URL(request.url).pathname !== PATH) return keycap(env, context).fetch(request);
       if (request.method === "POST") {
-        const told = /** @type {Trouble | null} */ (await request.json());
-        trouble = told && { nth: 1, times: 1, ...told };
+        const wanted = /** @type {Trouble | null} */ (await request.json());
+        trouble = wanted && { nth: 1, times: 1, ...wanted };
         batches = 0;
       }
       return Response.json({ batches, held });

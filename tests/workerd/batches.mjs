@@ -12,7 +12,7 @@ function kindOf(text) {
 }
 
 /** @param {any} db @param {Stmt[]} stmts @returns {Promise<Result>} */
-async function tell(db, stmts) {
+async function runBatch(db, stmts) {
   try {
     // Numbers are bound as JavaScript numbers, which D1 takes for REAL: exactly what the Worker binds.
     const results = await db.batch(stmts.map(({ sql, values }) => db.prepare(sql).bind(...values)));
@@ -29,7 +29,7 @@ export default {
     const { setup, story } = /** @type {{ setup: string[], story: Stmt[][] }} */ (await request.json());
     for (const sql of setup) await DB.prepare(sql).run();
     const results = [];
-    for (const stmts of story) results.push(await tell(DB, stmts));
+    for (const stmts of story) results.push(await runBatch(DB, stmts));
     return Response.json(results);
   },
 };
