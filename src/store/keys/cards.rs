@@ -1,5 +1,6 @@
 //! Keys as their owners see them.
 
+use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::money::NanoUsd;
@@ -12,9 +13,9 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::budget_sql::GrantsRow;
 use crate::store::query::read;
 
-/// A key as a JSON object, as it is at `$now`.
+/// A key as a JSON object, as it is at `:now`, which the statement declares.
 macro_rules! card {
-    ($now:literal) => {
+    () => {
         concat!("SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
             'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
             'created_at', c.created_at, 'expires_at', c.expires_at,
@@ -26,22 +27,24 @@ macro_rules! card {
               AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
               AND (w.switch_doubted_at IS NOT NULL OR (w.state <> 'disabled' AND NOT EXISTS
                 (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded')))),
-            'cap_due_at', n.cap_due_at, 'grants', ", grants!("n.owner_id", "n.key_id", $now), ")")
+            'cap_due_at', n.cap_due_at, 'grants', ", grants!("n.owner_id", "n.key_id", ":now"), ")")
     };
 }
 
-statements_at! {
+statements! {
     // All keys but those that have ended and are disabled. A key whose mint came to nothing is left out.
-    OF_MEMBER = concat!(card!("?2"), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
+    OF_MEMBER { member: PublicId, now: Timestamp } = concat!(card!(), " FROM members m JOIN key_cards c ON c.owner_id = m.owner_id
         JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE m.public_id = ?1 AND c.state <> 'void' AND (c.ended_at IS NULL OR c.live = 1)
+        WHERE m.public_id = :member AND c.state <> 'void' AND (c.ended_at IS NULL OR c.live = 1)
         ORDER BY c.ordinal LIMIT 100");
 
     // Also a key that has ended.
-    ONE = concat!(card!("?4"), " FROM key_cards c JOIN members m ON m.public_id = ?1
+    ONE { member: String, key: String, admins: String, now: Timestamp } = concat!(card!(), " FROM key_cards c
+        JOIN members m ON m.public_id = :member
         JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE c.public_id = ?2 AND c.state <> 'void'
-          AND (c.owner_id = m.owner_id OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(?3))))");
+        WHERE c.public_id = :key AND c.state <> 'void'
+          AND (c.owner_id = m.owner_id
+            OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(:admins))))");
 }
 
 /// A key with its live generation, or with its last one.
@@ -168,18 +171,31 @@ impl CardRow {
 
 /// The statement that reads a member's keys, the claimed one first.
 pub fn of_member(session: &Session, now: Timestamp) -> Stmt {
-    stmt_at!(OF_MEMBER, &session.member, now)
+    stmt!(OF_MEMBER {
+        member: &session.member,
+        now,
+    })
 }
 
 /// The statement that reads a key by its id: one of the member's own, or anyone's if the member is in `admins`, a JSON
 /// list of account numbers.
 pub fn one_to_act_on(session: &Session, key: &str, admins: &str, now: Timestamp) -> Stmt {
-    stmt_at!(ONE, &session.member, key, admins, now)
+    stmt!(ONE {
+        member: session.member.as_str(),
+        key,
+        admins,
+        now,
+    })
 }
 
 /// The statement that reads a key of the member with this id.
 pub fn one_of(member: &str, key: &str, now: Timestamp) -> Stmt {
-    stmt_at!(ONE, member, key, "[]", now)
+    stmt!(ONE {
+        member,
+        key,
+        admins: "[]",
+        now,
+    })
 }
 
 /// Runs a statement that reads one key.

@@ -8,27 +8,36 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-statements_at! {
+statements! {
     // Whether it is still the plan's guardrail, and when another was sent that may still take effect.
-    WANTED = "SELECT json_object('wanted', n.state IN ('active', 'disabled') AND p.guardrail_id IS ?1, 'sent_at', n.guardrail_sent_at)
+    WANTED { guardrail: Option<String>, generation: String } = "SELECT json_object(
+          'wanted', n.state IN ('active', 'disabled') AND p.guardrail_id IS :guardrail, 'sent_at', n.guardrail_sent_at)
         FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE n.public_id = ?2";
+        WHERE n.public_id = :generation";
 
     // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
-    ABOUT_TO = "UPDATE generations SET guardrail_sent_at = ?1, op_nonce = ?2
-        WHERE public_id = ?3 AND state IN ('active', 'disabled')
-          AND (SELECT p.guardrail_id FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = generations.owner_id) IS ?4";
+    ABOUT_TO { now: Timestamp, nonce: String, generation: String, guardrail: Option<String> } =
+        "UPDATE generations SET guardrail_sent_at = :now, op_nonce = :nonce
+        WHERE public_id = :generation AND state IN ('active', 'disabled')
+          AND (SELECT p.guardrail_id FROM owners o JOIN plans p ON p.id = o.plan_id
+            WHERE o.id = generations.owner_id) IS :guardrail";
 
-    LIST_GOES_ON = "UPDATE generations SET guardrail_list_offset = ?1
-        WHERE public_id = ?2 AND op_nonce = ?3 AND state IN ('active', 'disabled')";
+    LIST_GOES_ON { offset: i64, generation: String, nonce: String } =
+        "UPDATE generations SET guardrail_list_offset = :offset
+        WHERE public_id = :generation AND op_nonce = :nonce AND state IN ('active', 'disabled')";
 
-    CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'guardrail_changed', ?2, n.state, n.state, ?3
-        FROM generations n WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.op_nonce = ?5
+    CONFIRMED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String, nonce: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'guardrail_changed', :actor, n.state, n.state, :now
+        FROM generations n WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
 
-    CONFIRMED = "UPDATE generations SET guardrail_id = ?1, guardrail_sent_at = ?2, guardrail_list_offset = 0, change_id = ?3
-        WHERE public_id = ?4 AND op_nonce = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+    CONFIRMED {
+        guardrail: Option<String>, earlier_sent_at: Option<Timestamp>, change: PublicId, generation: String, nonce: String,
+    } = "UPDATE generations SET guardrail_id = :guardrail, guardrail_sent_at = :earlier_sent_at, guardrail_list_offset = 0,
+            change_id = :change
+        WHERE public_id = :generation AND op_nonce = :nonce
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 }
 
 /// One guardrail that is to be sent.
@@ -65,27 +74,43 @@ impl GuardrailInFlight {
 /// ended: then nothing may be sent.
 pub async fn mark_in_flight(
     db: &dyn Database,
-    turn: &PendingGuardrail<'_>,
+    pending: &PendingGuardrail<'_>,
     now: Timestamp,
 ) -> Result<Option<GuardrailInFlight>, DbError> {
+    let PendingGuardrail {
+        generation,
+        guardrail,
+        nonce,
+    } = *pending;
     let batch = vec![
-        stmt_at!(WANTED, turn.guardrail, turn.generation),
-        stmt_at!(ABOUT_TO, now, turn.nonce, turn.generation, turn.guardrail),
+        stmt!(WANTED {
+            guardrail,
+            generation,
+        }),
+        stmt!(ABOUT_TO {
+            now,
+            nonce,
+            generation,
+            guardrail,
+        }),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
     let row = rows_of(&rows, 0)?.first();
-    let doubt = row.map(|row| read::<GuardrailInFlight>(row)).transpose()?;
-    Ok(doubt.filter(|doubt| doubt.wanted))
+    let in_flight = row.map(|row| read::<GuardrailInFlight>(row)).transpose()?;
+    Ok(in_flight.filter(|in_flight| in_flight.wanted))
 }
 
 /// Stores how far the account's list was read, for the next turn.
 pub async fn list_goes_on(
     db: &dyn Database,
-    turn: &PendingGuardrail<'_>,
+    pending: &PendingGuardrail<'_>,
     offset: usize,
 ) -> Result<(), DbError> {
-    let offset = i64::try_from(offset).unwrap_or(0);
-    let goes_on = stmt_at!(LIST_GOES_ON, offset, turn.generation, turn.nonce);
+    let goes_on = stmt!(LIST_GOES_ON {
+        offset: i64::try_from(offset).unwrap_or(0),
+        generation: pending.generation,
+        nonce: pending.nonce,
+    });
     batch_retrying_unknown(db, vec![goes_on]).await.map(|_| ())
 }
 
@@ -93,23 +118,32 @@ pub async fn list_goes_on(
 /// answer is true. An earlier guardrail that may still take effect stays in flight.
 pub fn settle<'a>(
     db: &'a dyn Database,
-    turn: &PendingGuardrail<'a>,
-    doubt: &GuardrailInFlight,
+    pending: &PendingGuardrail<'a>,
+    in_flight: &GuardrailInFlight,
     actor: &str,
     change: &'a PublicId,
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> + use<'a> {
-    let (generation, nonce) = (turn.generation, turn.nonce);
+    let PendingGuardrail {
+        generation,
+        guardrail,
+        nonce,
+    } = *pending;
     let batch = vec![
-        stmt_at!(CONFIRMED_GUARD, change, actor, now, generation, nonce),
-        stmt_at!(
-            CONFIRMED,
-            turn.guardrail,
-            doubt.earlier(now),
+        stmt!(CONFIRMED_GUARD {
+            change,
+            actor,
+            now,
+            generation,
+            nonce,
+        }),
+        stmt!(CONFIRMED {
+            guardrail,
+            earlier_sent_at: in_flight.earlier(now),
             change,
             generation,
-            nonce
-        ),
+            nonce,
+        }),
     ];
     crate::store::audit::run(db, batch, change, generation)
 }

@@ -14,51 +14,59 @@ use crate::store::query::rows_of;
 /// One run takes up at most this many rows of each kind: at about one call a second, half of a run's time.
 const BATCH: i64 = 200;
 
-statements_at! {
+statements! {
     // Keys that have a hold and are enabled, or may be. The statement walks the holds, which are few unless all keys
     // are disabled. The newest come first, as in OpenRouter's list.
-    OFF_DUE = concat!("SELECT json_object(", due!(), ")
+    OFF_DUE { now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
         FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
-        WHERE n.next_attempt_at <= ?1
+        WHERE n.next_attempt_at <= :now
           AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
-        GROUP BY n.id ORDER BY n.next_attempt_at, n.id DESC LIMIT ?2");
+        GROUP BY n.id ORDER BY n.next_attempt_at, n.id DESC LIMIT :most");
 
     // Keys that have no hold, are disabled or may be, and are not missing. A database that was restored may have lost a
     // hold.
-    ON_DUE = concat!("SELECT json_object(", due!(), ")
+    ON_DUE { now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
         FROM (
-          SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= ?1
+          SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= :now
           UNION ALL
           SELECT * FROM generations
-            WHERE switch_doubted_at IS NOT NULL AND state = 'active' AND next_attempt_at <= ?1
+            WHERE switch_doubted_at IS NOT NULL AND state = 'active' AND next_attempt_at <= :now
         ) n
         WHERE n.missing_since IS NULL AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id)
           AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')
-        LIMIT ?2");
+        LIMIT :most");
 
-    // Whether the switch is still wanted, and since when an earlier one is in flight.
-    WANTED = "SELECT json_object(
+    // Whether the switch is still wanted, and since when an earlier one is in flight. `held` says whether the key has to
+    // have a hold: it has to if it is to be disabled, and it may not if it is to be enabled.
+    WANTED { held: bool, generation: String } = "SELECT json_object(
           'wanted', n.state IN ('active', 'disabled')
-            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?1
-            AND (?1 = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),
+            AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = :held
+            AND (:held = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),
           'doubted_at', n.switch_doubted_at)
-        FROM generations n WHERE n.public_id = ?2";
+        FROM generations n WHERE n.public_id = :generation";
 
     // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
-    ABOUT_TO = "UPDATE generations SET switch_doubted_at = ?1, op_nonce = ?2
-        WHERE public_id = ?3 AND state IN ('active', 'disabled')
-          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = ?4
-          AND (?4 = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none'))";
+    ABOUT_TO { now: Timestamp, nonce: String, generation: String, held: bool } =
+        "UPDATE generations SET switch_doubted_at = :now, op_nonce = :nonce
+        WHERE public_id = :generation AND state IN ('active', 'disabled')
+          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = :held
+          AND (:held = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none'))";
 
-    CONFIRMED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, CASE ?2 WHEN 'active' THEN 'enabled' ELSE 'disabled' END, ?3, n.state, ?2, ?4
+    CONFIRMED_GUARD {
+        change: PublicId, state: String, actor: String, now: Timestamp, generation: String, nonce: String, held: bool,
+    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, CASE :state WHEN 'active' THEN 'enabled' ELSE 'disabled' END, :actor, n.state, :state, :now
         FROM generations n
-        WHERE n.public_id = ?5 AND n.state IN ('active', 'disabled') AND n.op_nonce = ?6
-          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = ?7
+        WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
+          AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = :held
         ON CONFLICT DO NOTHING";
 
-    CONFIRMED = "UPDATE generations SET state = ?1, switch_doubted_at = ?2, attempts = 0, next_attempt_at = 0, change_id = ?3
-        WHERE public_id = ?4 AND op_nonce = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+    CONFIRMED {
+        state: String, earlier_sent_at: Option<Timestamp>, change: PublicId, generation: String, nonce: String,
+    } = "UPDATE generations SET state = :state, switch_doubted_at = :earlier_sent_at, attempts = 0, next_attempt_at = 0,
+            change_id = :change
+        WHERE public_id = :generation AND op_nonce = :nonce
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 }
 
 /// Whether a key is to be disabled (`Off`) or enabled (`On`) at OpenRouter.
@@ -81,8 +89,8 @@ impl Switch {
 /// Returns the generations that are to be switched so now.
 pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Vec<Due>, DbError> {
     let due = match switch {
-        Switch::Off => stmt_at!(OFF_DUE, now, BATCH),
-        Switch::On => stmt_at!(ON_DUE, now, BATCH),
+        Switch::Off => stmt!(OFF_DUE { now, most: BATCH }),
+        Switch::On => stmt!(ON_DUE { now, most: BATCH }),
     };
     read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
@@ -119,13 +127,19 @@ pub struct PendingSwitch<'a> {
 /// Marks the switch as in flight before it is sent. Returns `None` if it is no longer wanted: then nothing may be sent.
 pub async fn mark_in_flight(
     db: &dyn Database,
-    turn: &PendingSwitch<'_>,
+    pending: &PendingSwitch<'_>,
     now: Timestamp,
 ) -> Result<Option<SwitchInFlight>, DbError> {
-    let held = turn.switch == Switch::Off;
+    let held = pending.switch == Switch::Off;
+    let generation = pending.generation;
     let batch = vec![
-        stmt_at!(WANTED, held, turn.generation),
-        stmt_at!(ABOUT_TO, now, turn.nonce, turn.generation, held),
+        stmt!(WANTED { held, generation }),
+        stmt!(ABOUT_TO {
+            now,
+            nonce: pending.nonce,
+            generation,
+            held,
+        }),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
     let row = rows_of(&rows, 0)?
@@ -139,38 +153,36 @@ pub async fn mark_in_flight(
 /// was sent meanwhile, and the answer is true. An earlier switch that may still take effect stays in flight.
 pub fn settle(
     db: &dyn Database,
-    turn: &PendingSwitch<'_>,
-    doubt: SwitchInFlight,
+    pending: &PendingSwitch<'_>,
+    in_flight: SwitchInFlight,
     actor: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
-    let earlier = doubt.0.filter(|at| *at > now.plus(-LANDS_WITHIN_SECS));
+    let may_land = |at: &Timestamp| *at > now.plus(-LANDS_WITHIN_SECS);
     let PendingSwitch {
         switch,
         generation,
         nonce,
-    } = *turn;
-    let held = switch == Switch::Off;
+    } = *pending;
+    let state = switch.state().name();
     let batch = vec![
-        stmt_at!(
-            CONFIRMED_GUARD,
+        stmt!(CONFIRMED_GUARD {
             change,
-            switch.state().name(),
+            state,
             actor,
             now,
             generation,
             nonce,
-            held
-        ),
-        stmt_at!(
-            CONFIRMED,
-            switch.state().name(),
-            earlier,
+            held: switch == Switch::Off,
+        }),
+        stmt!(CONFIRMED {
+            state,
+            earlier_sent_at: in_flight.0.filter(may_land),
             change,
             generation,
-            nonce
-        ),
+            nonce,
+        }),
     ];
     crate::store::audit::run(db, batch, change, generation)
 }
