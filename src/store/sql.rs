@@ -18,37 +18,60 @@ use crate::ports::SqlValue;
 /// Each statement is a constant and a struct of the same name. The constant has the text, in which every `:name` became
 /// the `?N` that D1 takes. The struct has one field for each parameter, and [`stmt!`] fills it. A parameter that is
 /// missing, unknown, never used in the text, or of another type does not compile.
+///
+/// A statement that stores a reading of a key's spend ends its list with `..Spend`, which declares the parameters of
+/// `join_reading!`.
 macro_rules! statements {
-    ($($(#[$meta:meta])* $name:ident $({ $($field:ident: $type:ty),+ $(,)? })? = $text:expr;)+) => {
-        $(
-            $(#[$meta])*
-            static $name: crate::ports::Sql = {
-                const TEXT: &str = $text;
-                const PARAMETERS: &[&str] = &[$($(stringify!($field)),+)?];
-                const LENGTH: usize = crate::store::parameters::numbered_length(TEXT, PARAMETERS);
-                const NUMBERED: [u8; LENGTH] = crate::store::parameters::numbered(TEXT, PARAMETERS);
-                crate::ports::Sql {
-                    name: concat!(module_path!(), "::", stringify!($name)),
-                    text: crate::store::parameters::as_text(&NUMBERED),
-                }
-            };
-
-            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
-            struct $name {
-                $($($field: crate::store::sql::Parameter<$type>,)+)?
-            }
-
-            impl $name {
-                fn bound(self) -> crate::ports::Stmt {
-                    crate::ports::Stmt { sql: &$name, values: vec![$($(self.$field.into_value()),+)?] }
-                }
-            }
-        )+
+    ($($(#[$meta:meta])* $name:ident $({ $($parameters:tt)+ })? = $text:expr;)+) => {
+        $(statement!($(#[$meta])* $name { $($($parameters)+)? } $text);)+
         pub(crate) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
     };
 }
 
-/// A statement with its values: `stmt!(RENAME { key, name: Some("laptop") })`.
+/// Declares one of the [`statements!`].
+macro_rules! statement {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty,)* ..Spend $(,)? } $text:expr) => {
+        statement!($(#[$meta])* $name {
+            $($field: $type,)*
+            daily: crate::domain::money::NanoUsd,
+            weekly: crate::domain::money::NanoUsd,
+            monthly: crate::domain::money::NanoUsd,
+            lifetime: crate::domain::money::NanoUsd,
+            read_at: crate::domain::time::Timestamp,
+            day_began: crate::domain::time::Timestamp,
+            week_began: crate::domain::time::Timestamp,
+            month_began: crate::domain::time::Timestamp,
+            sure_after_secs: i64,
+        } $text);
+    };
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? } $text:expr) => {
+        $(#[$meta])*
+        static $name: crate::ports::Sql = {
+            const TEXT: &str = $text;
+            const PARAMETERS: &[&str] = &[$(stringify!($field)),*];
+            const LENGTH: usize = crate::store::parameters::numbered_length(TEXT, PARAMETERS);
+            const NUMBERED: [u8; LENGTH] = crate::store::parameters::numbered(TEXT, PARAMETERS);
+            crate::ports::Sql {
+                name: concat!(module_path!(), "::", stringify!($name)),
+                text: crate::store::parameters::as_text(&NUMBERED),
+            }
+        };
+
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        struct $name {
+            $($field: crate::store::sql::Parameter<$type>,)*
+        }
+
+        impl $name {
+            fn bound(self) -> crate::ports::Stmt {
+                crate::ports::Stmt { sql: &$name, values: vec![$(self.$field.into_value()),*] }
+            }
+        }
+    };
+}
+
+/// A statement with its values: `stmt!(RENAME { key, name: Some("laptop") })`. A statement that declares `..Spend` takes
+/// `..spend`, where `spend` is a `&Spend`.
 macro_rules! stmt {
     ($sql:ident) => {
         $sql {}.bound()
@@ -56,6 +79,21 @@ macro_rules! stmt {
     ($sql:ident { $($field:ident $(: $value:expr)?),+ $(,)? }) => {
         $sql { $($field: crate::store::sql::Parameter::from(stmt!(@value $field $($value)?))),+ }.bound()
     };
+    ($sql:ident { $($field:ident $(: $value:expr)?,)* ..$spend:expr }) => {{
+        let reading = crate::store::figures::Reading::from($spend);
+        stmt!($sql {
+            $($field: stmt!(@value $field $($value)?),)*
+            daily: reading.spend.daily,
+            weekly: reading.spend.weekly,
+            monthly: reading.spend.monthly,
+            lifetime: reading.spend.lifetime,
+            read_at: reading.spend.read_at,
+            day_began: reading.day_began,
+            week_began: reading.week_began,
+            month_began: reading.month_began,
+            sure_after_secs: crate::domain::time::period::SURE_SECS,
+        })
+    }};
     (@value $field:ident) => { $field };
     (@value $field:ident $value:expr) => { $value };
 }
@@ -145,7 +183,19 @@ macro_rules! statements_at {
     };
 }
 
-/// Whether the change ?1 has written the newest audit row of the target ?2. A batch that arrives late then undoes
+/// Whether the change `:change` has written the newest audit row of `$target`, for example `":key"`. A batch that arrives
+/// late then undoes nothing that was written after it.
+macro_rules! newest_change {
+    ($target:literal) => {
+        concat!(
+            ":change = (SELECT w.change_id FROM audit w WHERE w.target = ",
+            $target,
+            " ORDER BY w.id DESC LIMIT 1)"
+        )
+    };
+}
+
+/// The older form of [`newest_change!`], with positional parameters: whether the change ?1 has written the newest audit row of the target ?2. A batch that arrives late then undoes
 /// nothing that was written after it.
 macro_rules! written {
     () => {

@@ -22,29 +22,34 @@ macro_rules! finding {
     };
 }
 
-statements_at! {
-    PAGE = concat!(finding!(), " WHERE f.id < CASE WHEN ?1 IS NULL THEN 9223372036854775807 ELSE (SELECT l.id FROM findings l WHERE l.public_id = ?1) END
-        ORDER BY f.id DESC LIMIT ?2");
+statements! {
+    PAGE { after: Option<PublicId>, most: i64 } = concat!(finding!(), "
+        WHERE f.id < CASE WHEN :after IS NULL THEN 9223372036854775807
+          ELSE (SELECT l.id FROM findings l WHERE l.public_id = :after) END
+        ORDER BY f.id DESC LIMIT :most");
 
-    ONE = concat!(finding!(), " WHERE f.public_id = ?1");
+    ONE { finding: PublicId } = concat!(finding!(), " WHERE f.public_id = :finding");
 
-    ACKNOWLEDGE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, f.public_id, 'finding_acknowledged', m.public_id, ?2 FROM findings f JOIN members m JOIN settings s
-        WHERE f.public_id = ?3 AND f.acknowledged_at IS NULL
-          AND m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+    ACKNOWLEDGE_GUARD { change: PublicId, now: Timestamp, finding: PublicId, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, f.public_id, 'finding_acknowledged', m.public_id, :now FROM findings f JOIN members m JOIN settings s
+        WHERE f.public_id = :finding AND f.acknowledged_at IS NULL
+          AND m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
     // One change acknowledges a finding only once. If the key was enabled again since, no audit row tells that, so only
     // the condition on `change_id` keeps a repeated statement from acknowledging it again.
-    ACKNOWLEDGE = concat!("UPDATE findings SET acknowledged_at = ?3, change_id = ?1
-        WHERE public_id = ?2 AND acknowledged_at IS NULL AND change_id IS NOT ?1 AND ", written!());
+    ACKNOWLEDGE { change: PublicId, finding: PublicId, now: Timestamp } =
+        concat!("UPDATE findings SET acknowledged_at = :now, change_id = :change
+        WHERE public_id = :finding AND acknowledged_at IS NULL AND change_id IS NOT :change
+          AND ", newest_change!(":finding"));
 }
 
 /// The statement that reads one page of findings, behind the one with the id `after`, and one finding more if there is
 /// one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
-    let more = PAGE_ROWS.saturating_add(1);
-    stmt_at!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
+    let most = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
+    stmt!(PAGE { after, most })
 }
 
 /// Returns the rows of [`page`] as they go into the answer.
@@ -61,13 +66,22 @@ pub async fn acknowledge(
     change: &PublicId,
     now: Timestamp,
 ) -> Result<Option<Value>, DbError> {
-    let (member, epoch) = (&session.member, session.epoch);
     let batch = vec![
-        stmt_at!(ACKNOWLEDGE_GUARD, change, now, finding, member, epoch),
-        stmt_at!(ACKNOWLEDGE, change, finding, now),
+        stmt!(ACKNOWLEDGE_GUARD {
+            change,
+            now,
+            finding,
+            actor: &session.member,
+            epoch: session.epoch,
+        }),
+        stmt!(ACKNOWLEDGE {
+            change,
+            finding,
+            now,
+        }),
     ];
     audit::run(db, batch, change, finding.as_str()).await?;
-    let rows = db.batch(vec![stmt_at!(ONE, finding)]).await?;
+    let rows = db.batch(vec![stmt!(ONE { finding })]).await?;
     let found = json_rows::rows(rows.first().ok_or(DbError::Broken)?)?;
     Ok(found.into_iter().next())
 }
