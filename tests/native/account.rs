@@ -37,9 +37,9 @@ fn another_account_stops_minting_and_everything_destructive_until_ours_is_back()
     assert_eq!(account(&world), "foreign");
     assert_eq!(world.states(), ["active", "revoking"]);
     let second = Browser::signed_in(&world, "second");
-    let told = second.claim();
+    let response = second.claim();
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (403, "foreign_account")
     );
     assert_eq!(
@@ -106,24 +106,24 @@ fn a_second_deployment_on_the_account_is_left_alone_and_leaves_ours_alone() {
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'instance', 'instance_bound', 't', 1);
          UPDATE instance SET name = 'ffffffffffff', change_id = 't'",
     );
-    for house in [&world, &second] {
-        let persona = if std::ptr::eq(house, &world) {
+    for deployment in [&world, &second] {
+        let persona = if std::ptr::eq(deployment, &world) {
             "member"
         } else {
             "second"
         };
-        let member = Browser::signed_in(house, persona);
+        let member = Browser::signed_in(deployment, persona);
         member.claim();
     }
     assert_eq!(world.usable().len(), 2);
     for _ in 0..3 {
-        for house in [&world, &second] {
-            sweeps(house, 1);
-            assert_eq!(house.last_run(), "done");
-            assert!(house.reconcile());
-            assert_eq!(house.last_run(), "done");
-            assert_eq!(house.db.number("SELECT COUNT(*) FROM findings"), 0);
-            assert_eq!(house.db.number("SELECT COUNT(*) FROM drift"), 0);
+        for deployment in [&world, &second] {
+            sweeps(deployment, 1);
+            assert_eq!(deployment.last_run(), "done");
+            assert!(deployment.reconcile());
+            assert_eq!(deployment.last_run(), "done");
+            assert_eq!(deployment.db.number("SELECT COUNT(*) FROM findings"), 0);
+            assert_eq!(deployment.db.number("SELECT COUNT(*) FROM drift"), 0);
         }
     }
     assert_eq!(world.usable().len(), 2);

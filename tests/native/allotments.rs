@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 const ALLOTMENTS: &str = "/api/v1/admin/allotments";
@@ -12,16 +12,16 @@ const MEMBER: &str = r#"{"provider":"github","subject":"1000100","name":"course"
 
 fn by_approval(world: &World) -> Browser<'_> {
     let operator = Browser::signed_in(world, "operator");
-    let told = operator.patch(SETTINGS, r#"{"claims":"by_approval"}"#);
-    assert_eq!(told.status, 200);
+    let response = operator.patch(SETTINGS, r#"{"claims":"by_approval"}"#);
+    assert_eq!(response.status, 200);
     operator
 }
 
-fn is(told: &Told, status: u16, code: &str) {
+fn is(response: &Response, status: u16, code: &str) {
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (status, code),
-        "{told:?}"
+        "{response:?}"
     );
 }
 
@@ -36,9 +36,9 @@ fn listed(operator: &Browser<'_>) -> Vec<Value> {
 fn a_person_who_was_permitted_before_their_first_sign_in_claims_and_alone_has_the_secret() {
     let world = World::new();
     let operator = by_approval(&world);
-    let told = operator.post(ALLOTMENTS, MEMBER);
-    assert_eq!(told.status, 201, "{told:?}");
-    let first = told.json()["allotment"].clone();
+    let response = operator.post(ALLOTMENTS, MEMBER);
+    assert_eq!(response.status, 201, "{response:?}");
+    let first = response.json()["allotment"].clone();
     assert_eq!(
         (
             &first["subject"],
@@ -66,9 +66,9 @@ fn a_person_who_was_permitted_before_their_first_sign_in_claims_and_alone_has_th
     let others = Browser::signed_in(&world, "second");
     assert_eq!(member.get("/api/v1/me").json()["claim"]["open"], true);
     is(&others.claim(), 403, "approval_needed");
-    let told = member.claim();
-    assert_eq!((told.status, told.secret().is_some()), (201, true));
-    assert_eq!(told.json()["key"]["name"], "course");
+    let response = member.claim();
+    assert_eq!((response.status, response.secret().is_some()), (201, true));
+    assert_eq!(response.json()["key"]["name"], "course");
     let shown = listed(&operator);
     assert_eq!(shown.len(), 1);
     assert_eq!(

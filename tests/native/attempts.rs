@@ -15,9 +15,9 @@ fn attempts(browser: &Browser<'_>) -> Vec<String> {
 }
 
 fn starts(browser: &Browser<'_>, query: &str) -> String {
-    let told = browser.get(&format!("/auth/github{query}"));
-    assert_eq!(told.status, 302, "{told:?}");
-    told.header("location").to_owned()
+    let response = browser.get(&format!("/auth/github{query}"));
+    assert_eq!(response.status, 302, "{response:?}");
+    response.header("location").to_owned()
 }
 
 #[test]
@@ -28,30 +28,38 @@ fn a_callback_that_a_browser_shows_again_leads_on_and_exchanges_nothing() {
         let location = starts(&browser, &format!("?next={}", target.name()));
         let callback = browser.approve(&location, "member");
         for times in 1..=3 {
-            let told = browser.get(&callback);
+            let response = browser.get(&callback);
             assert_eq!(
-                (told.status, told.header("location")),
+                (response.status, response.header("location")),
                 (303, target.path(true)),
                 "time {times}"
             );
-            assert_eq!(browser.get(told.header("location")).status, 200, "no loop");
+            assert_eq!(
+                browser.get(response.header("location")).status,
+                200,
+                "no loop"
+            );
         }
         assert_eq!(world.calls("github.token"), 1, "exchanged once");
         assert_eq!(browser.get("/api/v1/me").status, 200, "and still signed in");
         // After a sign-out, from this browser or from everywhere, the repeated callback is refused with the error
         // `state`.
         assert_eq!(browser.post("/auth/logout", "{}").status, 303);
-        let told = browser.get(&callback);
-        assert_eq!(told.header("location"), "/?auth_error=state");
-        assert_eq!(browser.get(told.header("location")).status, 200, "no loop");
+        let response = browser.get(&callback);
+        assert_eq!(response.header("location"), "/?auth_error=state");
+        assert_eq!(
+            browser.get(response.header("location")).status,
+            200,
+            "no loop"
+        );
         browser.sign_in("member");
         let ended = browser.cookies.borrow().clone();
         assert_eq!(
             browser.post("/api/v1/me/sign-out-everywhere", "{}").status,
             204
         );
-        let told = Browser::with(&world, &ended).get(&callback);
-        assert_eq!(told.header("location"), "/?auth_error=state");
+        let response = Browser::with(&world, &ended).get(&callback);
+        assert_eq!(response.header("location"), "/?auth_error=state");
         oracle::always(&world);
     }
 }
@@ -68,9 +76,9 @@ fn a_state_that_names_no_page_leads_to_the_page_of_keys_and_never_elsewhere() {
         "00000000.x.admin",
         "00000000.x.%0d%0alocation:%20x",
     ] {
-        let told = browser.get(&format!("/auth/github/callback?code=x&state={state}"));
+        let response = browser.get(&format!("/auth/github/callback?code=x&state={state}"));
         assert_eq!(
-            (told.status, told.header("location")),
+            (response.status, response.header("location")),
             (303, "/keys"),
             "{state}"
         );
@@ -151,8 +159,11 @@ fn signing_out_ends_every_attempt_too() {
             ("origin", "http://localhost:8787"),
             ("content-type", "application/json"),
         ];
-        let told = browser.send(method, target, &headers, Body::Bytes(body.into()));
-        assert!([204, 303].contains(&told.status), "{target} {told:?}");
+        let response = browser.send(method, target, &headers, Body::Bytes(body.into()));
+        assert!(
+            [204, 303].contains(&response.status),
+            "{target} {response:?}"
+        );
         let left: Vec<String> = browser.cookies.borrow().keys().cloned().collect();
         assert_eq!(left, [SIGNED_OUT], "{target}");
     }
@@ -216,8 +227,8 @@ fn beside_every_refusal_of_an_account_the_page_offers_another_one() {
     ] {
         let world = World::new();
         let browser = Browser::new(&world);
-        let told = browser.sign_in(persona);
-        let page = browser.get(told.header("location"));
+        let response = browser.sign_in(persona);
+        let page = browser.get(response.header("location"));
         let link = "href=\"/auth/github?next=keys&amp;account=another\"";
         assert_eq!(page.body.contains(link), offers, "{persona}");
     }
@@ -239,10 +250,14 @@ fn what_a_browser_fetches_before_anybody_has_pressed_starts_nothing() {
         ("x-moz", "prefetch"),
     ] {
         for target in ["/auth/github", callback.as_str()] {
-            let told = browser.send("GET", target, &[(header, value)], Body::Empty);
-            assert_eq!((told.status, told.body.as_str()), (503, ""), "{target}");
-            assert!(!told.headers.contains_key("set-cookie"), "{target}");
-            assert!(!told.headers.contains_key("location"), "{target}");
+            let response = browser.send("GET", target, &[(header, value)], Body::Empty);
+            assert_eq!(
+                (response.status, response.body.as_str()),
+                (503, ""),
+                "{target}"
+            );
+            assert!(!response.headers.contains_key("set-cookie"), "{target}");
+            assert!(!response.headers.contains_key("location"), "{target}");
         }
     }
     assert_eq!(*browser.cookies.borrow(), cookies);
@@ -250,13 +265,13 @@ fn what_a_browser_fetches_before_anybody_has_pressed_starts_nothing() {
     assert_eq!(world.calls("github.token"), 0);
     // A real press then works. Other values of the header are ignored.
     assert_eq!(browser.get(&callback).header("location"), "/keys");
-    let told = browser.send(
+    let response = browser.send(
         "GET",
         "/auth/github",
         &[("sec-purpose", "prefetching")],
         Body::Empty,
     );
-    assert_eq!(told.status, 302);
+    assert_eq!(response.status, 302);
 }
 
 #[test]
@@ -267,8 +282,8 @@ fn every_target_of_a_sign_in_is_a_page_that_there_is() {
         for name in ["keys", "docs", "usage", "admin", "nothing", ""] {
             let browser = Browser::new(&world);
             let callback = browser.approve(&starts(&browser, &format!("?next={name}")), "member");
-            let told = browser.get(&callback);
-            let page = told.header("location");
+            let response = browser.get(&callback);
+            let page = response.header("location");
             assert!(
                 ROUTES
                     .iter()

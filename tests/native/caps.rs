@@ -8,16 +8,16 @@ use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 /// Sends an admin's request that changes something and must succeed. Returns the JSON of the answer.
 pub fn admin(world: &World, method: &str, target: &str, body: &str) -> Value {
     let operator = Browser::signed_in(world, "operator");
-    let told = match method {
+    let response = match method {
         "POST" => operator.post(target, body),
         "PATCH" => operator.patch(target, body),
         _ => operator.delete(target),
     };
-    assert!([200, 201, 204].contains(&told.status), "{told:?}");
-    if told.body.is_empty() {
+    assert!([200, 201, 204].contains(&response.status), "{response:?}");
+    if response.body.is_empty() {
         Value::Null
     } else {
-        told.json()
+        response.json()
     }
 }
 
@@ -183,9 +183,9 @@ fn an_off_that_cannot_be_confirmed_leaves_no_key() {
             json!({ "times": 3 })
         };
         world.add_fault("openrouter.keys.update", kind, more);
-        let told = member.claim();
+        let response = member.claim();
         assert_eq!(
-            (told.status, told.code()),
+            (response.status, response.code()),
             (503, "claim_unknown".into()),
             "{kind}"
         );
@@ -265,8 +265,8 @@ fn a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
         let key = world.usable().remove(0);
         assert_eq!(key.limit_reset, Some(sandbox::Period::Monthly), "{kind}");
         assert_eq!(limits(&world), [5.0], "{kind}");
-        let doubts = "SELECT COUNT(*) FROM generations WHERE limit_sent_at IS NOT NULL";
-        assert_eq!(world.db.number(doubts), 0, "{kind}");
+        let in_flight = "SELECT COUNT(*) FROM generations WHERE limit_sent_at IS NOT NULL";
+        assert_eq!(world.db.number(in_flight), 0, "{kind}");
         oracle::settled(&world);
     }
 }
@@ -370,16 +370,16 @@ fn a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
 fn a_cap_that_lands_a_second_time_neither_lifts_nor_puts_a_hold() {
     let raise = |world: &World, operator: &Browser<'_>, key: &str| {
         let target = format!("/api/v1/admin/keys/{key}/raises");
-        let told = operator.post(&target, r#"{"amount_usd":"3"}"#);
-        assert_eq!(told.status, 201, "{told:?}");
+        let response = operator.post(&target, r#"{"amount_usd":"3"}"#);
+        assert_eq!(response.status, 201, "{response:?}");
         oracle::always(world);
     };
     let end = |world: &World, operator: &Browser<'_>, _: &str| {
         let raise = world
             .db
             .text("SELECT public_id FROM raises ORDER BY id DESC LIMIT 1");
-        let told = operator.delete(&format!("/api/v1/admin/raises/{raise}"));
-        assert_eq!(told.status, 204, "{told:?}");
+        let response = operator.delete(&format!("/api/v1/admin/raises/{raise}"));
+        assert_eq!(response.status, 204, "{response:?}");
         oracle::always(world);
     };
     type Act<'a> = &'a dyn Fn(&World, &Browser<'_>, &str);

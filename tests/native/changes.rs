@@ -5,7 +5,7 @@ use keycap::http::routes::{ROUTES, Takes, Who};
 use keycap::http::server::message::Body;
 
 use crate::caps::{assign, spends};
-use crate::support::browser::{Told, cookie_header};
+use crate::support::browser::{Response, cookie_header};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Cookies, TEN_MINUTES, World};
 
@@ -255,22 +255,22 @@ pub fn begun() -> (World, Vec<Cookies>) {
     assign(&world, &prepaying, "prepaid");
     let operator = Browser::signed_in(&world, "operator");
     let key = world.db.text(KEY.unwrap());
-    let told = operator.post(
+    let response = operator.post(
         &format!("/api/v1/admin/keys/{key}/raises"),
         r#"{"amount_usd":"1.00","until":null}"#,
     );
-    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(response.status, 201, "{response:?}");
     world.block("1000999");
-    let told = operator.post(
+    let response = operator.post(
         "/api/v1/admin/allotments",
         r#"{"provider":"github","subject":"1000777"}"#,
     );
-    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(response.status, 201, "{response:?}");
     let asks = operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
     assert_eq!(asks.status, 200);
     let asking = Browser::signed_in(&world, "load-2");
-    let told = asking.post("/api/v1/requests", r#"{"kind":"claim","note":null}"#);
-    assert_eq!(told.status, 201, "{told:?}");
+    let response = asking.post("/api/v1/requests", r#"{"kind":"claim","note":null}"#);
+    assert_eq!(response.status, 201, "{response:?}");
     let again = operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
     assert_eq!(again.status, 200);
     let disabled = Browser::signed_in(&world, "load-3");
@@ -310,7 +310,7 @@ impl Change {
     }
 
     /// Sends the request as our own page does.
-    pub fn send(&self, browser: &Browser<'_>, world: &World) -> Told {
+    pub fn send(&self, browser: &Browser<'_>, world: &World) -> Response {
         let target = self.target(world);
         match self.method {
             "POST" => browser.post(&target, self.body),
@@ -345,9 +345,9 @@ fn every_route_that_changes_something_has_a_change_here_that_does() {
     for change in &CHANGES {
         let world = begun.copied();
         let before = world.db.dump();
-        let told = change.send(&change.browser(&world, &people), &world);
-        let what = format!("{} {}: {told:?}", change.method, change.route);
-        assert!((200..300).contains(&told.status), "{what}");
+        let response = change.send(&change.browser(&world, &people), &world);
+        let what = format!("{} {}: {response:?}", change.method, change.route);
+        assert!((200..300).contains(&response.status), "{what}");
         assert_ne!(world.db.dump(), before, "{what}");
     }
 }
@@ -358,23 +358,23 @@ type End = fn(&World, &Browser<'_>);
 const ENDINGS: [(&str, End); 3] = [
     ("its member signed out everywhere", |_, browser| {
         let elsewhere = browser.at_fresh_isolate();
-        let told = elsewhere.post("/api/v1/me/sign-out-everywhere", "{}");
-        assert_eq!(told.status, 204, "{told:?}");
+        let response = elsewhere.post("/api/v1/me/sign-out-everywhere", "{}");
+        assert_eq!(response.status, 204, "{response:?}");
     }),
     ("an admin ended the member's sessions", |world, browser| {
         let me = browser.get("/api/v1/me").json();
         let id = me["member"]["id"].as_str().unwrap().to_owned();
         let operator = Browser::signed_in(world, "operator");
-        let told = operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
-        assert_eq!(told.status, 204, "{told:?}");
+        let response = operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
+        assert_eq!(response.status, 204, "{response:?}");
     }),
     ("an admin ended everybody's sessions", |world, _| {
         let operator = Browser::signed_in(world, "operator");
         let settings = "/api/v1/admin/settings";
         let epoch = operator.get(settings).json()["session_epoch"].clone();
         let body = format!(r#"{{"sessions":"end","confirm":{epoch}}}"#);
-        let told = operator.patch(settings, &body);
-        assert_eq!(told.status, 200, "{told:?}");
+        let response = operator.patch(settings, &body);
+        assert_eq!(response.status, 200, "{response:?}");
     }),
 ];
 
@@ -388,15 +388,15 @@ fn a_session_that_was_ended_changes_nothing_whichever_route_it_asks() {
             let browser = change.browser(&world, &people);
             end(&world, &browser);
             let before = world.db.dump();
-            let told = change.send(&browser, &world);
-            let what = format!("{how}, {} {}: {told:?}", change.method, change.route);
+            let response = change.send(&browser, &world);
+            let what = format!("{how}, {} {}: {response:?}", change.method, change.route);
             // An admin's route answers 404 to anybody who has no valid session.
             let refused = if change.who == "operator" {
                 [404, 401]
             } else {
                 [401, 401]
             };
-            assert!(refused.contains(&told.status), "{what}");
+            assert!(refused.contains(&response.status), "{what}");
             assert_eq!(world.db.dump(), before, "{what}");
             cells += 1;
         }
@@ -445,18 +445,18 @@ fn every_change_an_admins_too_is_made_from_our_own_pages_only() {
             headers.extend(origin.map(|origin| ("origin", origin)));
             headers.extend(site.map(|site| ("sec-fetch-site", site)));
             let (target, body) = (change.target(world), Body::Bytes(change.body.into()));
-            let told = browser.send(change.method, &target, &headers, body);
+            let response = browser.send(change.method, &target, &headers, body);
             let what = format!(
-                "{} {} {origin:?} {site:?}: {told:?}",
+                "{} {} {origin:?} {site:?}: {response:?}",
                 change.method, change.route
             );
             if ours {
-                assert!((200..300).contains(&told.status), "{what}");
+                assert!((200..300).contains(&response.status), "{what}");
                 assert_ne!(world.db.dump(), before, "{what}");
             } else {
                 let refused = (403, String::from("foreign_origin"));
-                assert_eq!((told.status, told.code()), refused, "{what}");
-                assert_eq!(told.header("set-cookie"), "", "{what}");
+                assert_eq!((response.status, response.code()), refused, "{what}");
+                assert_eq!(response.header("set-cookie"), "", "{what}");
             }
             cells += 1;
         }
@@ -500,10 +500,10 @@ fn a_foreign_page_signs_nobody_out() {
             }
             let service = world.service();
             let answer = service.answer(request.body(Body::Empty).unwrap());
-            let told = world.run(answer).unwrap();
-            let what = format!("{at} {origin:?} {site:?}: {told:?}");
-            assert_eq!(told.status, if ours { 303 } else { 403 }, "{what}");
-            let cleared = told.header("set-cookie").contains("Max-Age=0");
+            let response = world.run(answer).unwrap();
+            let what = format!("{at} {origin:?} {site:?}: {response:?}");
+            assert_eq!(response.status, if ours { 303 } else { 403 }, "{what}");
+            let cleared = response.header("set-cookie").contains("Max-Age=0");
             assert_eq!(cleared, ours, "{what}");
         }
     }

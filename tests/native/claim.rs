@@ -94,8 +94,8 @@ fn what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
     let member = Browser::signed_in(&world, "member");
     let claimed = member.claim().json();
     let listed = member.get("/api/v1/keys").json();
-    for (told, extra) in [(&claimed, "secret"), (&listed["keys"][0], "")] {
-        let key = if extra.is_empty() { told } else { &told["key"] };
+    for (body, extra) in [(&claimed, "secret"), (&listed["keys"][0], "")] {
+        let key = if extra.is_empty() { body } else { &body["key"] };
         let mut fields: Vec<&str> = key
             .as_object()
             .unwrap()
@@ -107,9 +107,12 @@ fn what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
     }
     let hash = world.db.text("SELECT upstream_hash FROM generations");
     let name = world.db.text("SELECT upstream_name FROM generations");
-    for told in [claimed, listed] {
-        let told = told.to_string();
-        assert!(!told.contains(&hash) && !told.contains(&name), "{told}");
+    for response in [claimed, listed] {
+        let response = response.to_string();
+        assert!(
+            !response.contains(&hash) && !response.contains(&name),
+            "{response}"
+        );
     }
 }
 
@@ -230,9 +233,9 @@ fn an_expired_keys_spend_counts_against_the_next_one_of_the_same_day() {
     assert!(world.sweep());
     assert_eq!(world.states(), ["expired"]);
     let again = Browser::signed_in(&world, "member");
-    let told = again.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    assert_eq!(told.json()["key"]["limit_usd"], "3.75");
+    let response = again.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_eq!(response.json()["key"]["limit_usd"], "3.75");
     oracle::always(&world);
 }
 
@@ -253,9 +256,9 @@ fn an_expired_key_of_unknown_spend_counts_as_all_of_it_until_the_reset() {
     }
     assert_eq!(world.states(), ["expired"]);
     let again = Browser::signed_in(&world, "member");
-    let told = again.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    let key = &told.json()["key"];
+    let response = again.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    let key = &response.json()["key"];
     assert_eq!(
         (&key["state"], &key["holds"], &key["limit_usd"]),
         (&json!("disabled"), &json!(["budget"]), &json!("5.00"))

@@ -17,9 +17,9 @@ fn an_answer_is_lost(world: &World, member: &Browser<'_>, key: &str) {
     let body = keycap::http::server::message::Body::Bytes(r#"{"name":"desk"}"#.into());
     let lost = [(1, Fate::LostAfter), (2, Fate::LostAfter)];
     world.effects.plan(&lost);
-    let told = member.send("PATCH", key, &headers, body);
+    let response = member.send("PATCH", key, &headers, body);
     world.effects.plan(&[]);
-    assert_eq!(told.status, 503, "{told:?}");
+    assert_eq!(response.status, 503, "{response:?}");
 }
 
 /// A story that runs every statement: sign-ins, good and bad claims, sweeps, switches.
@@ -250,8 +250,8 @@ fn offboarding(world: &World, operator: &Browser<'_>) {
         operator.get(&format!("/api/v1/admin/members{query}"));
     }
     operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");
-    assert_eq!(operator.stands("load-7", "banned").status, 200);
-    assert_eq!(operator.stands("load-7", "active").status, 200);
+    assert_eq!(operator.set_status("load-7", "banned").status, 200);
+    assert_eq!(operator.set_status("load-7", "active").status, 200);
     let person = Browser::signed_in(world, "load-7");
     person.get("/api/v1/me/export");
     assert_eq!(person.leave("load-7").status, 204);
@@ -326,8 +326,8 @@ fn nights(world: &World, operator: &Browser<'_>) {
     assert_eq!(operator.delete(&format!("/api/v1/keys/{key}")).status, 200);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
-    let told = operator.post("/api/v1/admin/jobs/reconcile", r#"{"dry_run":true}"#);
-    assert_eq!(told.status, 202);
+    let response = operator.post("/api/v1/admin/jobs/reconcile", r#"{"dry_run":true}"#);
+    assert_eq!(response.status, 202);
     operator.get("/api/v1/admin/jobs");
     operator.patch(SETTINGS, r#"{"account":"accept"}"#);
 }
@@ -348,8 +348,8 @@ fn rotations(world: &World, member: &Browser<'_>, key: &str) {
         if refused {
             world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
         }
-        let told = member.post(&format!("{key}/{verb}"), body);
-        assert_eq!(told.status, status, "{verb} {body}: {told:?}");
+        let response = member.post(&format!("{key}/{verb}"), body);
+        assert_eq!(response.status, status, "{verb} {body}: {response:?}");
         if body != grace {
             for _ in 0..3 {
                 world.pass(TEN_MINUTES);
@@ -386,7 +386,7 @@ fn written(ran: &Ran) -> Json {
 fn every_statement_is_in_the_story_that_is_told_to_d1_too() {
     let (world, trace) = story();
     let instance = world.db.text("SELECT name FROM instance");
-    let told: std::collections::HashSet<&str> = trace
+    let run: std::collections::HashSet<&str> = trace
         .iter()
         .flat_map(|ran| &ran.stmts)
         .map(|stmt| stmt.sql.name)
@@ -395,7 +395,7 @@ fn every_statement_is_in_the_story_that_is_told_to_d1_too() {
         .iter()
         .map(|sql| sql.name)
         .collect();
-    let missing: Vec<&&str> = names.iter().filter(|name| !told.contains(**name)).collect();
+    let missing: Vec<&&str> = names.iter().filter(|name| !run.contains(**name)).collect();
     assert!(missing.is_empty(), "the story never tells {missing:?}");
     let broken: Vec<Json> = trace
         .iter()

@@ -23,12 +23,12 @@ fn holder<'a>(world: &'a World, plan: Option<&str>) -> (Browser<'a>, String) {
     if let Some(plan) = plan {
         assign(world, &member, plan);
     }
-    let told = member.claim();
-    (member, key_in(&told.json()))
+    let response = member.claim();
+    (member, key_in(&response.json()))
 }
 
-fn key_in(told: &serde_json::Value) -> String {
-    format!("/api/v1/keys/{}", told["key"]["id"].as_str().unwrap())
+fn key_in(body: &serde_json::Value) -> String {
+    format!("/api/v1/keys/{}", body["key"]["id"].as_str().unwrap())
 }
 
 /// Sets the clock to this moment, which must not be earlier than now.
@@ -40,8 +40,11 @@ fn at(world: &World, moment: &str) {
 
 /// Sends a request of the member, which must succeed.
 fn does(member: &Browser<'_>, target: &str, body: &str) {
-    let told = member.post(target, body);
-    assert!([200, 201].contains(&told.status), "{target}: {told:?}");
+    let response = member.post(target, body);
+    assert!(
+        [200, 201].contains(&response.status),
+        "{target}: {response:?}"
+    );
     oracle::always(member.world);
 }
 
@@ -174,9 +177,9 @@ fn what_is_spent_between_the_reading_and_the_lowering_is_not_given_again() {
             let member = Browser::signed_in(&world, "member");
             world.effects.plan(&[]);
             let done = world.spends_all_before("http PATCH", 1);
-            let told = member.post(&format!("{key}/{verb}"), GRACE);
+            let response = member.post(&format!("{key}/{verb}"), GRACE);
             world.effects.between(None);
-            assert_eq!(done.get(), 1, "{plan:?} {told:?}");
+            assert_eq!(done.get(), 1, "{plan:?} {response:?}");
             oracle::always(&world);
             world.spends_all();
             sweeps(&world, 3);
@@ -343,9 +346,9 @@ fn a_raise_of_which_nothing_would_be_left_is_refused() {
     // Once that day has begun, a raise for a few minutes of it is allowed.
     at(&world, "2026-11-22T00:00:00Z");
     let body = r#"{"amount_usd":"5","until":"2026-11-22T00:02:00Z"}"#;
-    let told = operator.post(&raises, body);
-    assert_eq!(told.status, 201, "{told:?}");
-    assert_eq!(told.json()["raise"]["until"], "2026-11-22T00:02:00Z");
+    let response = operator.post(&raises, body);
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_eq!(response.json()["raise"]["until"], "2026-11-22T00:02:00Z");
 }
 
 #[test]
@@ -354,8 +357,8 @@ fn a_key_that_spent_more_in_the_new_window_than_it_was_counted_as_lowers_its_sib
     let two = r#"{"name":"two","limit_usd":"5","limit_reset":"daily","max_active_keys":2,"expiry_days":90}"#;
     admin(&world, "POST", "/api/v1/admin/plans", two);
     let (member, _) = holder(&world, Some("two"));
-    let told = member.post("/api/v1/keys", r#"{"name":"other"}"#);
-    assert_eq!(told.status, 201);
+    let response = member.post("/api/v1/keys", r#"{"name":"other"}"#);
+    assert_eq!(response.status, 201);
     for _ in 0..2 {
         calls(&world, 5.0);
         world.pass(86_400);
@@ -467,9 +470,9 @@ fn what_a_lowered_key_had_spent_counts_where_it_is_read_again_right_after_our_mi
 fn what_a_lowered_key_had_spent_counts_in_a_run_that_was_due_before_midnight() {
     let world = World::new();
     let member = removed_after_it_was_lowered(&world);
-    let told = member.claim();
-    assert_eq!(told.status, 201);
-    let key = key_in(&told.json());
+    let response = member.claim();
+    assert_eq!(response.status, 201);
+    let key = key_in(&response.json());
     // Its cap is looked at, and cannot be said.
     let raises = key.replace("/api/v1/", "/api/v1/admin/") + "/raises";
     world.add_fault(

@@ -29,8 +29,8 @@ fn two_sweeps(world: &World) {
 
 /// Checks that the member ends with one working key, whatever happened before.
 fn can_claim(world: &World, cookies: &Cookies) {
-    let told = Browser::with(world, cookies).claim();
-    assert!([200, 201].contains(&told.status), "{told:?}");
+    let response = Browser::with(world, cookies).claim();
+    assert!([200, 201].contains(&response.status), "{response:?}");
     oracle::settled(world);
     assert_eq!(world.usable().len(), 1);
 }
@@ -54,9 +54,9 @@ fn a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
             }
             let (world, cookies) = begin();
             world.effects.plan(&[Some(first), second].map_or_all());
-            let told = Browser::with(&world, &cookies).try_claim();
+            let response = Browser::with(&world, &cookies).try_claim();
             oracle::always(&world);
-            if told.is_some_and(|told| told.status == 201) {
+            if response.is_some_and(|response| response.status == 201) {
                 assert_eq!(world.usable().len(), 1, "{first:?} {second:?}");
             }
             two_sweeps(&world);
@@ -78,7 +78,7 @@ fn a_retry_at_once_makes_no_second_key() {
         let retry = Browser::with(&world, &cookies).claim();
         oracle::always(&world);
         let made = |status: u16| u8::from(status == 201);
-        let secrets = first.map_or(0, |told| made(told.status)) + made(retry.status);
+        let secrets = first.map_or(0, |response| made(response.status)) + made(retry.status);
         assert!(secrets <= 1, "{fate:?}: two secrets");
         two_sweeps(&world);
         can_claim(&world, &cookies);
@@ -141,8 +141,8 @@ fn a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_key
     assert_eq!(Browser::with(&world, &cookies).claim().status, 503);
     two_sweeps(&world);
     assert_eq!(world.states(), ["void"]);
-    let told = Browser::with(&world, &cookies).claim();
-    assert_eq!(told.status, 201);
+    let response = Browser::with(&world, &cookies).claim();
+    assert_eq!(response.status, 201);
     let now = world.now_ms.get();
     assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
     assert_eq!(world.usable().len(), 2, "the stray is there");

@@ -5,7 +5,7 @@ use sandbox::Operation;
 use serde_json::json;
 
 use crate::caps::{assign, spends};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, World};
 
 /// The longest that any answer may take, in milliseconds, whichever upstream does not answer. README states this
@@ -39,13 +39,13 @@ impl Cast<'_> {
     }
 
     /// Posts `body` to the key's route `verb`, as the key's owner.
-    fn verb(&self, verb: &str, body: &str) -> Told {
+    fn verb(&self, verb: &str, body: &str) -> Response {
         let target = format!("/api/v1/keys/{}/{verb}", self.key());
         self.member.post(&target, body)
     }
 
     /// Posts `body` to the admin route `verb` of the member, as the operator.
-    fn about_member(&self, verb: &str, body: &str) -> Told {
+    fn about_member(&self, verb: &str, body: &str) -> Response {
         let member = self.world.member("member");
         let target = format!("/api/v1/admin/members/{member}/{verb}");
         self.operator.post(&target, body)
@@ -91,7 +91,7 @@ fn at_the_end(world: &World) -> Cast<'_> {
 }
 
 type Prepare = fn(&World) -> Cast<'_>;
-type Act = fn(&Cast<'_>) -> Told;
+type Act = fn(&Cast<'_>) -> Response;
 
 /// The acts that a person waits for: a name, the state that the act needs, and the act itself.
 const ACTS: [(&str, Prepare, Act); 15] = [
@@ -149,7 +149,11 @@ fn counted(world: &World) -> Vec<u64> {
 
 /// Plays an act, with or without a fault. Returns the answer, how long it took in milliseconds, and how many calls of
 /// each operation the act made.
-fn played(prepare: Prepare, act: Act, fault: Option<(Operation, &str)>) -> (Told, i64, Vec<u64>) {
+fn played(
+    prepare: Prepare,
+    act: Act,
+    fault: Option<(Operation, &str)>,
+) -> (Response, i64, Vec<u64>) {
     let world = World::new();
     let cast = prepare(&world);
     let before = counted(&world);
@@ -161,17 +165,21 @@ fn played(prepare: Prepare, act: Act, fault: Option<(Operation, &str)>) -> (Told
         world.add_fault(operation.as_str(), kind, more);
     }
     let began = world.now_ms.get();
-    let told = act(&cast);
+    let response = act(&cast);
     let waited = world.now_ms.get() - began;
     world.sandbox.borrow_mut().clear_faults();
     let calls = counted(&world).into_iter().zip(before);
-    (told, waited, calls.map(|(now, then)| now - then).collect())
+    (
+        response,
+        waited,
+        calls.map(|(now, then)| now - then).collect(),
+    )
 }
 
 /// Lists the operations that an act leads to when every call is answered.
 fn operations_of(name: &str, prepare: Prepare, act: Act) -> Vec<(usize, Operation)> {
-    let (told, waited, calls) = played(prepare, act, None);
-    assert!(told.status < 400, "{name}: {told:?}");
+    let (response, waited, calls) = played(prepare, act, None);
+    assert!(response.status < 400, "{name}: {response:?}");
     assert_eq!(waited, 0, "{name} waits for nothing of its own accord");
     let all = Operation::ALL.iter().copied().enumerate();
     let called = all.filter(|(n, o)| calls[*n] > 0 && *o != Operation::GithubAuthorize);
@@ -187,8 +195,8 @@ fn every_request_is_answered_within_its_bound_whichever_upstream_operation_stall
         for (n, operation) in operations {
             // The deadline is 2 s for a look before a key is disabled, and 5 s for any other call.
             for (kind, each_ms) in [("stall_before", 2_000), ("stall_after", 2_000)] {
-                let (told, waited, calls) = played(prepare, act, Some((operation, kind)));
-                let cell = format!("{name}, {} {kind}: {told:?}", operation.as_str());
+                let (response, waited, calls) = played(prepare, act, Some((operation, kind)));
+                let cell = format!("{name}, {} {kind}: {response:?}", operation.as_str());
                 assert!(waited >= each_ms, "{waited} ms: {cell}");
                 assert!(waited <= LONGEST_ANSWER_MS, "{waited} ms: {cell}");
                 let tries = i64::try_from(calls[n]).unwrap();
@@ -211,8 +219,8 @@ fn every_request_is_answered_within_its_bound_whichever_upstream_operation_stall
 fn a_call_that_is_refused_at_once_is_repeated_only_where_that_is_harmless_and_with_short_pauses() {
     for (name, prepare, act) in ACTS {
         for (n, operation) in operations_of(name, prepare, act) {
-            let (told, waited, calls) = played(prepare, act, Some((operation, "error_before")));
-            let cell = format!("{name}, {}: {told:?}", operation.as_str());
+            let (response, waited, calls) = played(prepare, act, Some((operation, "error_before")));
+            let cell = format!("{name}, {}: {response:?}", operation.as_str());
             let tries = i64::try_from(calls[n]).unwrap();
             if ONCE.contains(&operation) {
                 assert_eq!((tries, waited), (1, 0), "{cell}");
@@ -260,21 +268,21 @@ fn an_overloaded_upstream_is_a_503_with_a_wait_whatever_was_asked_and_in_our_own
                         }
                     }
                 }));
-                let told = act(&cast);
+                let response = act(&cast);
                 world.bend.set(None);
                 world.sandbox.borrow_mut().clear_faults();
-                let cell = format!("{name}, {} {status}: {told:?}", operation.as_str());
+                let cell = format!("{name}, {} {status}: {response:?}", operation.as_str());
                 // A change that is recorded and will be carried out later is not an error. A sign-in redirects back
                 // with its reason.
-                let in_hand = [200, 201, 202, 204, 303].contains(&told.status);
-                assert!(in_hand || told.status == 503, "{cell}");
-                if told.status == 503 {
-                    let wait: u32 = told.header("retry-after").parse().expect(&cell);
+                let carried_out = [200, 201, 202, 204, 303].contains(&response.status);
+                assert!(carried_out || response.status == 503, "{cell}");
+                if response.status == 503 {
+                    let wait: u32 = response.header("retry-after").parse().expect(&cell);
                     assert!((1..=600).contains(&wait), "{cell}");
                 }
                 let log = world.log.borrow().join("\n");
                 assert!(
-                    !told.body.contains(CANARY) && !log.contains(CANARY),
+                    !response.body.contains(CANARY) && !log.contains(CANARY),
                     "{cell}"
                 );
                 cells += 1;

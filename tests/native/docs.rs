@@ -32,8 +32,8 @@ fn the_manuals_table_of_triggers_is_wranglers_and_says_what_each_starts() {
     let (crons, _) = crons.split_once(']').unwrap();
     let deployed: BTreeSet<&str> = crons.split('"').skip(1).step_by(2).collect();
     let rows = table("\n## The clock");
-    let told: BTreeSet<&str> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
-    assert_eq!(told, deployed);
+    let response: BTreeSet<&str> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
+    assert_eq!(response, deployed);
     let of = |cron: &str| {
         let row = rows.iter().find(|row| row[0].contains(cron)).unwrap();
         row[1].clone()

@@ -13,14 +13,14 @@ use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 /// hash.
 fn removed(world: &World, dollars: f64) -> (Cookies, String) {
     let member = Browser::signed_in(world, "member");
-    let told = member.claim();
-    assert_eq!(told.status, 201, "{told:?}");
+    let response = member.claim();
+    assert_eq!(response.status, 201, "{response:?}");
     let hash = world.usable()[0].hash.clone();
     world.spends(dollars);
     world.pass(60);
-    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
-    let told = member.delete(&format!("/api/v1/keys/{id}"));
-    assert_eq!(told.json()["key"]["state"], "revoked", "{told:?}");
+    let id = response.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = member.delete(&format!("/api/v1/keys/{id}"));
+    assert_eq!(response.json()["key"]["state"], "revoked", "{response:?}");
     (member.cookies.take(), hash)
 }
 
@@ -386,8 +386,8 @@ fn a_key_ends_while_another_generation_of_it_is_made() {
            SELECT 'gen_t', key_id, owner_id, 1, 'minting', 'n', 'keycap/t/gen_t', plan_rev, limit_nano, limit_reset, created_at, expires_at, 't'
            FROM generations",
     );
-    let told = member.delete(&format!("/api/v1/keys/{}", id.as_str().unwrap()));
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = member.delete(&format!("/api/v1/keys/{}", id.as_str().unwrap()));
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(world.states(), ["revoked", "minting"]);
     assert_eq!(
         world
@@ -474,8 +474,12 @@ fn that_an_expired_key_had_spent_nothing_gives_its_successor_all_once_it_is_told
     }
     assert_eq!(world.states(), ["expired"]);
     let member = Browser::signed_in(&world, "member");
-    let told = member.claim();
-    assert_eq!(told.json()["key"]["holds"], json!(["budget"]), "{told:?}");
+    let response = member.claim();
+    assert_eq!(
+        response.json()["key"]["holds"],
+        json!(["budget"]),
+        "{response:?}"
+    );
     world.sandbox.borrow_mut().clear_faults();
     // It is the same day: only the reading can have raised the limit.
     let due = "SELECT cap_due_at FROM generations WHERE live = 1";

@@ -20,11 +20,11 @@ fn whole(member: &Browser<'_>) -> (Value, usize) {
     let (mut all, mut pages, mut after) = (json!({}), 0, String::new());
     loop {
         member.world.effects.plan(&[]);
-        let told = member.get(&format!("/api/v1/me/export{after}"));
-        assert_eq!(told.status, 200, "{told:?}");
+        let response = member.get(&format!("/api/v1/me/export{after}"));
+        assert_eq!(response.status, 200, "{response:?}");
         assert_eq!(member.world.effects.count(), 1, "one round trip a page");
-        assert!(told.body.len() < 1_000_000, "{}", told.body.len());
-        let page = told.json();
+        assert!(response.body.len() < 1_000_000, "{}", response.body.len());
+        let page = response.json();
         pages += 1;
         let mut rows = 0;
         for list in LISTS {
@@ -142,8 +142,11 @@ fn a_cursor_is_its_members_own_and_cannot_be_made_up() {
         .unwrap()
         .to_owned();
     let export = |browser: &Browser<'_>, after: &str| {
-        let told = browser.get(&format!("/api/v1/me/export?after={after}"));
-        (told.status, told.json()["code"].as_str().map(str::to_owned))
+        let response = browser.get(&format!("/api/v1/me/export?after={after}"));
+        (
+            response.status,
+            response.json()["code"].as_str().map(str::to_owned),
+        )
     };
     assert_eq!(export(&member, &next), (200, None));
     let bad = (400, Some(String::from("bad_request")));

@@ -120,16 +120,19 @@ fn what_upstream_says_in_its_errors_is_neither_told_nor_logged() {
                 }
             }
         }));
-        let told = if ours {
+        let response = if ours {
             member.claim()
         } else {
             member.sign_in("member")
         };
-        assert!(!ours || told.json()["instance"].is_string(), "{told:?}");
-        let headers = format!("{:?}", told.headers);
         assert!(
-            !told.body.contains(CANARY) && !headers.contains(CANARY),
-            "{told:?}"
+            !ours || response.json()["instance"].is_string(),
+            "{response:?}"
+        );
+        let headers = format!("{:?}", response.headers);
+        assert!(
+            !response.body.contains(CANARY) && !headers.contains(CANARY),
+            "{response:?}"
         );
         let log = world.log.borrow().join("\n");
         assert!(!log.contains(CANARY), "{log}");
@@ -143,14 +146,14 @@ fn after_every_fault_the_promises_hold_and_the_member_can_claim() {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
         world.add_fault("openrouter.keys.create", kind, more.clone());
-        let told = member.claim();
+        let response = member.claim();
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (status, code),
             "{kind} {more}"
         );
         assert!(
-            !told.body.contains("sk-or-v1"),
+            !response.body.contains("sk-or-v1"),
             "{kind}: a secret in an error"
         );
         oracle::always(&world);
@@ -187,14 +190,18 @@ fn a_transport_that_repeats_the_create_leaves_one_key() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "duplicate", json!({}));
-    let told = member.claim();
-    assert_eq!(told.status, 201);
+    let response = member.claim();
+    assert_eq!(response.status, 201);
     assert_eq!(world.usable().len(), 2);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     let left = world.usable();
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0].secret, told.secret().unwrap(), "the delivered one");
+    assert_eq!(
+        left[0].secret,
+        response.secret().unwrap(),
+        "the delivered one"
+    );
     oracle::settled(&world);
 }
 
@@ -219,8 +226,11 @@ fn upstreams_patience_is_passed_on_and_kept_for_everybody() {
         "rate_limited",
         json!({ "retry_after": 7 }),
     );
-    let told = member.claim();
-    assert_eq!((told.status, told.header("retry-after")), (503, "7"));
+    let response = member.claim();
+    assert_eq!(
+        (response.status, response.header("retry-after")),
+        (503, "7")
+    );
     let waiting = second.claim();
     assert_eq!(
         (waiting.status, waiting.code().as_str()),
@@ -271,9 +281,9 @@ fn an_upstream_that_echoes_our_credential_is_not_passed_on() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
-    let told = member.claim();
+    let response = member.claim();
     for secret in [sandbox::MANAGEMENT_KEY, "Invalid request"] {
-        assert!(!told.body.contains(secret), "{}", told.body);
+        assert!(!response.body.contains(secret), "{}", response.body);
     }
 }
 
@@ -282,9 +292,9 @@ fn a_refusal_of_the_credential_is_told_in_words_and_is_an_error_in_the_log() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 403 }));
-    let told = member.claim();
-    assert_eq!(told.header("retry-after"), "600");
-    let body = told.json();
+    let response = member.claim();
+    assert_eq!(response.header("retry-after"), "600");
+    let body = response.json();
     assert_ne!(body["title"], "Something went wrong here");
     assert!(body["detail"].as_str().unwrap().contains("operators"));
     let log = world.log.borrow();

@@ -15,9 +15,9 @@ fn renamed(world: &World) -> (Browser<'_>, Browser<'_>) {
 }
 
 fn listed(operator: &Browser<'_>, query: &str) -> Vec<Value> {
-    let told = operator.get(&format!("/api/v1/admin/members{query}"));
-    assert_eq!(told.status, 200, "{told:?}");
-    told.json()["members"].as_array().unwrap().clone()
+    let response = operator.get(&format!("/api/v1/admin/members{query}"));
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()["members"].as_array().unwrap().clone()
 }
 
 #[test]

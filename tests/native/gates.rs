@@ -54,8 +54,8 @@ fn each_gate_of_the_database_refuses_by_name_and_makes_nothing() {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
         world.db.run(sql);
-        let told = member.claim();
-        assert_eq!((told.status, told.code().as_str()), (status, code));
+        let response = member.claim();
+        assert_eq!((response.status, response.code().as_str()), (status, code));
         assert_eq!(world.calls("openrouter.keys.create"), 0, "{code}");
         assert_eq!(world.states().len(), 0, "{code}");
     }
@@ -83,9 +83,9 @@ fn a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
         shut_after_reservation(&world, sql);
-        let told = member.claim();
+        let response = member.claim();
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (409, "claim_superseded"),
             "{sql}"
         );
@@ -133,9 +133,9 @@ fn a_key_that_cannot_be_written_down_is_deleted_again_and_the_answer_says_so() {
             let times = serde_json::json!({ "times": delete_fails });
             world.add_fault("openrouter.keys.delete", "error_before", times);
         }
-        let told = member.claim();
-        assert_eq!((told.status, told.code()), (500, "internal".into()));
-        assert_eq!(told.secret(), None);
+        let response = member.claim();
+        assert_eq!((response.status, response.code()), (500, "internal".into()));
+        assert_eq!(response.secret(), None);
         assert_eq!(world.calls("openrouter.keys.create"), 1);
         assert_eq!(world.usable().len(), left);
         world.db.run("DROP TRIGGER full");
@@ -164,11 +164,11 @@ fn closed_configuration_closes_claims_and_nothing_else() {
         assert_eq!(holder.claim().status, 201);
         world.set(setting, value);
         let member = Browser::signed_in(&world, "member");
-        let told = member.claim();
+        let response = member.claim();
         // A shut gate is the operator's choice and gets 403; a missing setting is a fault and gets 503.
         let status = if code == "not_configured" { 503 } else { 403 };
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (status, code),
             "{setting}={value}"
         );
@@ -196,12 +196,12 @@ fn closed_configuration_closes_claims_and_nothing_else() {
 fn a_four_day_old_account_is_told_the_rule_that_failed() {
     let world = World::new();
     let newcomer = Browser::signed_in(&world, "newcomer");
-    let told = newcomer.claim();
+    let response = newcomer.claim();
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (403, "account_too_young")
     );
-    let body = told.json();
+    let body = response.json();
     assert_eq!(
         (&body["account_age_days"], &body["required_days"]),
         (&4.into(), &30.into())
@@ -228,12 +228,12 @@ fn a_member_has_ten_attempts_a_day() {
     for _ in 0..10 {
         assert_eq!(member.claim().code(), "openrouter_refused");
     }
-    let told = member.claim();
+    let response = member.claim();
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (429, "too_many_attempts")
     );
-    assert_eq!(told.header("retry-after"), "43200");
+    assert_eq!(response.header("retry-after"), "43200");
     assert_eq!(world.calls("openrouter.keys.create"), 10);
     world.sandbox.borrow_mut().clear_faults();
     world.pass(43_200);
@@ -248,11 +248,11 @@ fn ten_seats_are_ten_keys() {
     let mut made = 0;
     for n in 0..25 {
         let person = Browser::signed_in(&world, &format!("load-{n}"));
-        let told = person.claim();
-        match told.status {
+        let response = person.claim();
+        match response.status {
             201 => made += 1,
-            403 => assert_eq!(told.code(), "seats_full"),
-            other => panic!("{other}: {told:?}"),
+            403 => assert_eq!(response.code(), "seats_full"),
+            other => panic!("{other}: {response:?}"),
         }
     }
     assert_eq!((made, world.usable().len()), (10, 10));
@@ -269,8 +269,8 @@ fn a_banned_member_claims_nothing_and_cannot_sign_in_again() {
     assert_eq!(member.claim().code(), "member_banned");
     assert_eq!(elsewhere.get("/api/v1/keys").code(), "member_banned");
     let again = Browser::new(&world);
-    let told = again.sign_in("member");
-    assert_eq!(told.header("location"), "/?auth_error=blocked");
+    let response = again.sign_in("member");
+    assert_eq!(response.header("location"), "/?auth_error=blocked");
     assert!(!again.cookies.borrow().contains_key("__Host-keycap_session"));
 }
 
@@ -294,11 +294,11 @@ fn a_hold_of_the_house_outlives_the_key_it_was_put_on() {
                SELECT id, '{reason}', 't', 1, 't' FROM keys",
             if ended { "2" } else { "NULL" }
         ));
-        let told = member.claim();
+        let response = member.claim();
         assert_eq!(
-            told.status == 403 && told.code() == "key_held",
+            response.status == 403 && response.code() == "key_held",
             refused,
-            "{reason}: {told:?}"
+            "{reason}: {response:?}"
         );
     }
 }
@@ -315,15 +315,15 @@ fn one_action_of_an_admin_stops_minting_everywhere_at_once() {
             .status,
         404
     );
-    let told = operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
+    let response = operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
     assert_eq!(
-        (told.status, told.json()["minting"].as_str()),
+        (response.status, response.json()["minting"].as_str()),
         (200, Some("stopped"))
     );
     assert_eq!(member.claim().code(), "minting_stopped");
     assert_eq!(member.at_fresh_isolate().claim().code(), "minting_stopped");
-    let told = operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
-    assert_eq!(told.status, 200);
+    let response = operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
+    assert_eq!(response.status, 200);
     assert_eq!(member.claim().status, 201);
     assert_eq!(
         world.db.texts("SELECT COALESCE(before, '') || ' ' || after FROM audit WHERE action = 'minting_switched'"),

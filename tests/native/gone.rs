@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 /// Makes a member with a key that OpenRouter no longer has. Returns the key's address too.
 fn holder_of_nothing(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
-    let told = member.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    let key = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = member.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    let key = response.json()["key"]["id"].as_str().unwrap().to_owned();
     let hash = world.usable()[0].hash.clone();
     world.by_hand("DELETE", &format!("/keys/{hash}"), &Value::Null);
     (member, format!("/api/v1/keys/{key}"))
@@ -48,10 +48,10 @@ fn missed_by(world: &World) -> Vec<String> {
 
 /// A new secret was made for a key whose old one is gone. It is disabled until the window ends, because nobody knows
 /// what the old one had spent.
-fn is_replaced(world: &World, told: &Told) {
-    assert_eq!(told.status, 201, "{told:?}");
-    assert!(told.secret().is_some());
-    let key = &told.json()["key"];
+fn is_replaced(world: &World, response: &Response) {
+    assert_eq!(response.status, 201, "{response:?}");
+    assert!(response.secret().is_some());
+    let key = &response.json()["key"];
     assert_eq!(
         (&key["missing"], &key["holds"], &key["generation"]),
         (&json!(false), &json!(["budget"]), &json!(2))
@@ -95,9 +95,9 @@ fn renewed<'a>(member: &Browser<'a>) -> Browser<'a> {
 fn a_key_that_is_gone_upstream_is_deleted_at_once_and_its_place_is_free() {
     let world = World::new();
     let (member, key) = holder_of_nothing(&world);
-    let told = member.delete(&key);
+    let response = member.delete(&key);
     assert_eq!(
-        (told.status, &told.json()["key"]["state"]),
+        (response.status, &response.json()["key"]["state"]),
         (200, &json!("revoked"))
     );
     assert_eq!(world.states(), ["revoked"]);
@@ -112,9 +112,9 @@ fn an_admins_leak_report_of_a_key_that_is_gone_upstream_closes() {
     let world = World::new();
     let (member, key) = holder_of_nothing(&world);
     let operator = Browser::signed_in(&world, "operator");
-    let told = operator.post(&format!("{key}/leaked"), "{}");
-    assert_eq!(told.status, 200, "{told:?}");
-    let note = told.json()["note"].as_str().unwrap().to_owned();
+    let response = operator.post(&format!("{key}/leaked"), "{}");
+    assert_eq!(response.status, 200, "{response:?}");
+    let note = response.json()["note"].as_str().unwrap().to_owned();
     assert!(note.contains("is off and stays off"), "{note}");
     assert_eq!(
         (&shown(&member)["state"], &shown(&member)["missing"]),
@@ -126,7 +126,7 @@ fn an_admins_leak_report_of_a_key_that_is_gone_upstream_closes() {
 
 #[test]
 fn whatever_is_asked_of_a_key_that_is_gone_upstream_shows_it_as_missing_at_once() {
-    type Act = fn(&Browser<'_>, &str) -> Told;
+    type Act = fn(&Browser<'_>, &str) -> Response;
     let acts: [(&str, Act); 4] = [
         ("disable", |m, key| m.patch(key, r#"{"disabled":true}"#)),
         ("limit", |m, key| {
@@ -135,8 +135,8 @@ fn whatever_is_asked_of_a_key_that_is_gone_upstream_shows_it_as_missing_at_once(
         ("refresh", |m, _| m.post("/api/v1/keys/refresh", "{}")),
         ("list after a plan change", |m, _| {
             let operator = Browser::signed_in(m.world, "operator");
-            let told = operator.patch("/api/v1/admin/plans/default", r#"{"limit_usd":"3"}"#);
-            assert_eq!(told.status, 200);
+            let response = operator.patch("/api/v1/admin/plans/default", r#"{"limit_usd":"3"}"#);
+            assert_eq!(response.status, 200);
             sweeps(m.world, 1);
             m.get("/api/v1/keys")
         }),
@@ -144,9 +144,9 @@ fn whatever_is_asked_of_a_key_that_is_gone_upstream_shows_it_as_missing_at_once(
     for (name, act) in acts {
         let world = World::new();
         let (member, key) = holder_of_nothing(&world);
-        let told = act(&member, &key);
-        assert_eq!(told.status, 200, "{name} {told:?}");
-        let of_answer = told.json();
+        let response = act(&member, &key);
+        assert_eq!(response.status, 200, "{name} {response:?}");
+        let of_answer = response.json();
         let of_answer = of_answer
             .get("key")
             .unwrap_or(&of_answer["keys"][0])
@@ -169,9 +169,9 @@ fn a_missing_key_that_is_disabled_cannot_be_enabled_and_says_why() {
     let world = World::new();
     let (member, key) = holder_of_nothing(&world);
     for body in [r#"{"disabled":true}"#, r#"{"disabled":false}"#] {
-        let told = member.patch(&key, body);
+        let response = member.patch(&key, body);
         assert_eq!(
-            (told.status, &told.json()["key"]["missing"]),
+            (response.status, &response.json()["key"]["missing"]),
             (200, &json!(true)),
             "{body}"
         );
@@ -208,21 +208,25 @@ fn a_404_that_may_be_another_accounts_changes_nothing() {
             }
         };
         if way != "suspected" {
-            let told = member.post(&format!("{key}/rotate"), "{}");
+            let response = member.post(&format!("{key}/rotate"), "{}");
             assert_eq!(
-                (told.status, told.code().as_str()),
+                (response.status, response.code().as_str()),
                 (503, "old_unconfirmed"),
                 "{way}"
             );
         }
         assert_eq!(member.post("/api/v1/keys/refresh", "{}").status, 200);
-        let told = member.post(&format!("{key}/leaked"), "{}");
-        assert_eq!((told.status, told.secret()), (202, None), "{way} {told:?}");
-        let note = told.json()["note"].as_str().unwrap().to_owned();
-        assert!(note.starts_with("The leaked secret is still on;"), "{note}");
-        let told = member.delete(&key);
+        let response = member.post(&format!("{key}/leaked"), "{}");
         assert_eq!(
-            (told.status, &told.json()["key"]["state"]),
+            (response.status, response.secret()),
+            (202, None),
+            "{way} {response:?}"
+        );
+        let note = response.json()["note"].as_str().unwrap().to_owned();
+        assert!(note.starts_with("The leaked secret is still on;"), "{note}");
+        let response = member.delete(&key);
+        assert_eq!(
+            (response.status, &response.json()["key"]["state"]),
             (202, &json!("revoking")),
             "{way}"
         );
@@ -259,8 +263,8 @@ fn a_key_that_waits_for_its_budget_and_is_gone_is_replaced_nevertheless() {
     sweeps(&world, 1);
     assert_eq!(shown(&member)["missing"], true);
     assert_eq!(holds(&world), ["budget"]);
-    let told = member.post(&format!("{key}/rotate"), "{}");
-    assert_eq!(told.status, 201, "{told:?}");
+    let response = member.post(&format!("{key}/rotate"), "{}");
+    assert_eq!(response.status, 201, "{response:?}");
     world.pass(86_400);
     sweeps(&world, 2);
     assert_eq!(world.usable()[0].limit.unwrap().nanos, 5_000_000_000);

@@ -13,8 +13,8 @@ fn holder<'a>(world: &'a World, plan: Option<&str>) -> (Browser<'a>, String) {
     if let Some(plan) = plan {
         assign(world, &member, plan);
     }
-    let told = member.claim().json();
-    let id = told["key"]["id"].as_str().unwrap().to_owned();
+    let body = member.claim().json();
+    let id = body["key"]["id"].as_str().unwrap().to_owned();
     (member, id)
 }
 
@@ -30,8 +30,8 @@ fn pays(world: &World, member: &Browser<'_>, id: &str, amount: &str) {
 }
 
 fn with_grace(member: &Browser<'_>, key: &str) {
-    let told = member.post(&format!("/api/v1/keys/{key}/rotate"), GRACE);
-    assert_eq!(told.status, 201, "{told:?}");
+    let response = member.post(&format!("/api/v1/keys/{key}/rotate"), GRACE);
+    assert_eq!(response.status, 201, "{response:?}");
     oracle::always(member.world);
 }
 
@@ -65,8 +65,8 @@ fn an_owners_caps_wait_while_a_successor_is_being_minted() {
         assert!(world.sweep());
         assert_eq!(limits(&world), before, "what a successor gets is not known");
         assert_eq!(world.calls("openrouter.keys.update"), said);
-        let told = held.release();
-        assert_eq!(told.status, 201, "{told:?}");
+        let response = held.release();
+        assert_eq!(response.status, 201, "{response:?}");
         oracle::always(&world);
         sweeps(&world, 1);
         let after = if body == GRACE {
@@ -123,13 +123,13 @@ fn an_off_that_was_said_twice_is_not_sure_enough_to_record() {
         spends(&world, 5.0);
         assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
         world.add_fault("openrouter.keys.update", kind, json!({ "times": 1 }));
-        let told = member.claim();
+        let response = member.claim();
         assert_eq!(
-            (told.status, told.code()),
+            (response.status, response.code()),
             (503, "claim_unknown".into()),
             "{kind}"
         );
-        assert_eq!(told.secret(), None);
+        assert_eq!(response.secret(), None);
         oracle::always(&world);
         let now = world.now_ms.get();
         world.sandbox.borrow_mut().land_late(now);
@@ -146,13 +146,17 @@ fn an_off_that_was_said_twice_is_not_sure_enough_to_record() {
 fn a_record_that_lands_a_second_time_takes_nothing_back() {
     let raised = |world: &World, _: &Browser<'_>, key: &str| raises(world, key);
     let off = |_: &World, member: &Browser<'_>, key: &str| {
-        let told = member.patch(&format!("/api/v1/keys/{key}"), r#"{"disabled":true}"#);
-        assert_eq!(told.status, 200, "{told:?}");
+        let response = member.patch(&format!("/api/v1/keys/{key}"), r#"{"disabled":true}"#);
+        assert_eq!(response.status, 200, "{response:?}");
     };
     // The replacement waits for the figures of the generation before it.
     let leaked = |_: &World, member: &Browser<'_>, key: &str| {
-        let told = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
-        assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+        let response = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
+        assert_eq!(
+            (response.status, response.secret()),
+            (200, None),
+            "{response:?}"
+        );
     };
     type Then<'a> = &'a dyn Fn(&World, &Browser<'_>, &str);
     for then in [&raised as Then<'_>, &off, &leaked] {
@@ -167,8 +171,8 @@ fn a_record_that_lands_a_second_time_takes_nothing_back() {
             .iter()
             .position(|name| name.ends_with("successors::RECORD_GUARD"));
         world.effects.plan(&[(record.unwrap(), Fate::Late)]);
-        let told = member.post(&rotate, "{}");
-        assert_eq!(told.status, 201, "{told:?}");
+        let response = member.post(&rotate, "{}");
+        assert_eq!(response.status, 201, "{response:?}");
         world.effects.plan(&[]);
         then(&world, &member, &key);
         let rows = "SELECT json_array(state, limit_nano, cap_due_at, change_id,

@@ -20,8 +20,8 @@ const OPERATIONS: [(&str, Moment); 10] = [
         let guardrail = world.guardrail("cheap/one");
         let held_to = json!({ "guardrail_id": guardrail }).to_string();
         let operator = Browser::signed_in(world, "operator");
-        let told = operator.patch("/api/v1/admin/plans/default", &held_to);
-        assert_eq!(told.status, 200, "{told:?}");
+        let response = operator.patch("/api/v1/admin/plans/default", &held_to);
+        assert_eq!(response.status, 200, "{response:?}");
         claim(world);
     }),
     ("openrouter.keys.list", sweep_of_everything),
@@ -32,16 +32,16 @@ const OPERATIONS: [(&str, Moment); 10] = [
 ];
 
 fn sign_in(world: &World) {
-    let told = Browser::new(world).sign_in("member");
-    assert_eq!(told.status, 303);
+    let response = Browser::new(world).sign_in("member");
+    assert_eq!(response.status, 303);
 }
 
 /// Enables minting again and claims.
 fn claim(world: &World) {
     let operator = Browser::signed_in(world, "operator");
     for switch in [r#"{"keys":"on"}"#, r#"{"minting":"open"}"#] {
-        let told = operator.patch("/api/v1/admin/settings", switch);
-        assert_eq!(told.status, 200, "{told:?}");
+        let response = operator.patch("/api/v1/admin/settings", switch);
+        assert_eq!(response.status, 200, "{response:?}");
     }
     Browser::signed_in(world, "member").claim();
 }
@@ -60,8 +60,8 @@ fn busy() -> World {
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
     assert_eq!(Browser::signed_in(&world, "load-3").claim().status, 503);
     let operator = Browser::signed_in(&world, "operator");
-    let told = operator.patch("/api/v1/admin/settings", r#"{"keys":"off","confirm":9}"#);
-    assert_eq!(told.status, 200);
+    let response = operator.patch("/api/v1/admin/settings", r#"{"keys":"off","confirm":9}"#);
+    assert_eq!(response.status, 200);
     world.pass(TEN_MINUTES);
     world
 }

@@ -44,7 +44,7 @@ fn calls(world: &World, secret: &str, model: &str) -> u16 {
 /// Reads the recorded guardrail of the newest generation, with "in doubt" after it while a change is in flight.
 fn on_record(world: &World) -> String {
     world.db.text(
-        "SELECT COALESCE(guardrail_id, '-') || CASE WHEN guardrail_sent_at IS NULL THEN '' ELSE ' in doubt' END
+        "SELECT COALESCE(guardrail_id, '-') || CASE WHEN guardrail_sent_at IS NULL THEN '' ELSE ' in flight' END
          FROM generations ORDER BY id DESC LIMIT 1",
     )
 }
@@ -153,13 +153,17 @@ fn a_guardrail_that_is_not_there_is_no_plans() {
         ),
     ] {
         world.add_fault("openrouter.guardrails.get", kind, more);
-        let told = wants(&json!(guardrail));
-        assert_eq!((told.status, told.code()), (status, code.into()), "{kind}");
+        let response = wants(&json!(guardrail));
+        assert_eq!(
+            (response.status, response.code()),
+            (status, code.into()),
+            "{kind}"
+        );
     }
     let body = json!({ "name": "dev", "limit_usd": "5", "limit_reset": "monthly", "expiry_days": 30, "max_active_keys": 1,
         "guardrail_id": gone });
-    let told = operator.post("/api/v1/admin/plans", &body.to_string());
-    assert_eq!(told.code(), "guardrail_missing");
+    let response = operator.post("/api/v1/admin/plans", &body.to_string());
+    assert_eq!(response.code(), "guardrail_missing");
     assert_eq!(operator.patch(DEFAULT, r#"{"guardrail_id":5}"#).status, 400);
     assert_eq!(plans(), before, "nothing was changed");
     // A change of another field keeps the guardrail, and `null` removes it.
@@ -190,13 +194,13 @@ fn nothing_is_given_out_unless_upstream_counts_the_key() {
         guarded(&world);
         let member = Browser::signed_in(&world, "member");
         world.add_fault(ASSIGN, kind, more);
-        let told = member.claim();
+        let response = member.claim();
         assert_eq!(
-            (told.status, told.code()),
+            (response.status, response.code()),
             (503, "claim_unknown".into()),
             "{kind}"
         );
-        assert_eq!(told.secret(), None);
+        assert_eq!(response.secret(), None);
         assert_eq!(world.usable().len(), 0, "{kind}: erased at once");
         assert_eq!(world.states(), ["revoked"], "{kind}");
         let now = world.upstream_now_ms();
@@ -225,8 +229,8 @@ fn a_count_that_is_none_is_no_assignment() {
 }
 
 fn counts(body: &mut Value, count: &Value) {
-    if let Some(told) = body.get_mut("assigned_count") {
-        *told = count.clone();
+    if let Some(response) = body.get_mut("assigned_count") {
+        *response = count.clone();
     }
 }
 
@@ -333,7 +337,7 @@ fn what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_is_no_ne
         wants(&world, Some(&guardrail));
         world.add_fault(ASSIGN, kind, json!({}));
         sweeps(&world, 1);
-        assert_eq!(on_record(&world), "- in doubt", "{kind}");
+        assert_eq!(on_record(&world), "- in flight", "{kind}");
         sweeps(&world, 1);
         assert_eq!(on_record(&world), guardrail, "{kind}");
         assert_eq!(world.held_to(&hash), Some(guardrail), "{kind}");
@@ -353,23 +357,23 @@ fn one_that_lands_late_does_not_stay() {
         admin(&world, "PATCH", "/api/v1/admin/plans/basic", &body);
         world.add_fault(ASSIGN, "late", json!({}));
         assign(&world, &member, "basic");
-        assert_eq!(on_record(&world), "- in doubt");
+        assert_eq!(on_record(&world), "- in flight");
         // The five minutes in which the assignment may still take effect are not over.
         world.pass(60);
         if wanted.is_empty() {
             assign(&world, &member, "default");
-            assert_eq!(on_record(&world), "- in doubt");
+            assert_eq!(on_record(&world), "- in flight");
         } else {
             let guardrail = world.guardrail(wanted);
             wants(&world, Some(&guardrail));
             assign(&world, &member, "default");
-            assert_eq!(on_record(&world), format!("{guardrail} in doubt"));
+            assert_eq!(on_record(&world), format!("{guardrail} in flight"));
         }
         let now = world.upstream_now_ms();
         assert_eq!(world.sandbox.borrow_mut().land_late(now), 1);
         assert_eq!(world.held_to(&hash), Some(first), "it has landed");
         sweeps(&world, 1);
-        assert!(!on_record(&world).contains("doubt"));
+        assert!(!on_record(&world).contains("in flight"));
         oracle::settled(&world);
     }
 }
@@ -422,8 +426,8 @@ fn a_guardrail_that_somebody_deleted_holds_nobody_back() {
         }
         sweeps(&world, 1);
         // If the key is gone as well, nothing can be concluded.
-        let doubtful = format!("{guardrail} in doubt");
-        assert_eq!(on_record(&world), if key_too { &doubtful } else { "-" });
+        let in_flight = format!("{guardrail} in flight");
+        assert_eq!(on_record(&world), if key_too { &in_flight } else { "-" });
     }
 }
 
@@ -440,7 +444,7 @@ fn what_neither_the_answer_nor_the_list_says_is_not_in_force() {
         }
     }));
     sweeps(&world, 2);
-    assert_eq!(on_record(&world), "- in doubt");
+    assert_eq!(on_record(&world), "- in flight");
     world.bend.set(Some(|_, body| counts(body, &json!(0))));
     sweeps(&world, 1);
     assert_eq!(on_record(&world), guardrail, "the list says so");
@@ -449,7 +453,7 @@ fn what_neither_the_answer_nor_the_list_says_is_not_in_force() {
         body.as_object_mut().unwrap().remove("unassigned_count");
     }));
     sweeps(&world, 1);
-    assert_eq!(on_record(&world), format!("{guardrail} in doubt"));
+    assert_eq!(on_record(&world), format!("{guardrail} in flight"));
     world.bend.set(None);
     sweeps(&world, 1);
     assert_eq!(
@@ -506,7 +510,7 @@ fn whatever_was_in_doubt_gives_way_to_what_is_on_record_and_that_is_taken_away()
         };
         world.add_fault(operation, "reset_after", json!({}));
         sweeps(&world, 1);
-        assert_eq!(on_record(&world), format!("{guardrail} in doubt"));
+        assert_eq!(on_record(&world), format!("{guardrail} in flight"));
         assert_eq!(world.held_to(&hash), other_was_sent.then_some(other));
         wants(&world, None);
         sweeps(&world, 1);
@@ -532,10 +536,10 @@ fn each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_stay
         let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
         let target = format!("/api/v1/keys/{}/{verb}", key.as_str().unwrap());
         world.add_fault(ASSIGN, "reset_after", json!({}));
-        let told = member.post(&target, body);
+        let response = member.post(&target, body);
         let status = if verb == "leaked" { 200 } else { 503 };
         assert_eq!(
-            (told.status, told.secret()),
+            (response.status, response.secret()),
             (status, None),
             "{verb} {body}"
         );
@@ -543,9 +547,9 @@ fn each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_stay
         if verb == "rotate" {
             assert_eq!(world.usable().remove(0).hash, hash, "as it was");
         }
-        let told = member.post(&target, body);
-        assert_eq!(told.status, 201, "{verb} {body}: {told:?}");
-        let secret = told.secret().unwrap();
+        let response = member.post(&target, body);
+        assert_eq!(response.status, 201, "{verb} {body}: {response:?}");
+        let secret = response.secret().unwrap();
         let successor = sandbox::sha256_hex(secret.as_bytes());
         assert_eq!(world.held_to(&successor), Some(guardrail), "{verb} {body}");
         sweeps(&world, 1);
@@ -564,9 +568,9 @@ fn a_guardrail_call_that_the_transport_repeated_discards_no_good_key() {
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
     let target = format!("/api/v1/keys/{}/rotate", key.as_str().unwrap());
     world.add_fault(ASSIGN, "duplicate", json!({}));
-    let told = member.post(&target, "{}");
-    assert_eq!(told.status, 201, "{told:?}");
-    let successor = sandbox::sha256_hex(told.secret().unwrap().as_bytes());
+    let response = member.post(&target, "{}");
+    assert_eq!(response.status, 201, "{response:?}");
+    let successor = sandbox::sha256_hex(response.secret().unwrap().as_bytes());
     assert_eq!(world.held_to(&successor), Some(guardrail));
     // OpenRouter reports that nothing was new, and its list does not show the assignment: the key has no guardrail.
     let other = Browser::signed_in(&world, "second");
@@ -605,11 +609,11 @@ fn a_long_list_of_the_account_is_read_over_several_sweeps() {
     admin(&world, "PATCH", "/api/v1/admin/plans/basic", &body);
     world.add_fault(ASSIGN, "reset_after", json!({}));
     assign(&world, &member, "basic");
-    assert_eq!(on_record(&world), "- in doubt");
+    assert_eq!(on_record(&world), "- in flight");
     let pages = || world.calls("openrouter.guardrails.assignments");
     assign(&world, &member, "default");
     assert_eq!(pages(), 10, "no more in one turn");
-    assert_eq!(on_record(&world), "- in doubt");
+    assert_eq!(on_record(&world), "- in flight");
     sweeps(&world, 1);
     assert_eq!(pages(), 20);
     sweeps(&world, 2);

@@ -5,51 +5,57 @@ use keycap::http::routes::{ROUTES, Who};
 use keycap::http::server::message::Body;
 use serde_json::{Value, json};
 
-use crate::support::browser::{CLAIM, Told};
+use crate::support::browser::{CLAIM, Response};
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 const ORIGIN: &str = crate::support::world::ORIGIN;
 const JSON: &str = "application/json";
 
 /// Sends a request under an Idempotency-Key.
-fn keyed(who: &Browser<'_>, method: &str, target: &str, key: &str, body: &str) -> Told {
+fn keyed(who: &Browser<'_>, method: &str, target: &str, key: &str, body: &str) -> Response {
     try_keyed(who, method, target, key, body).expect("an isolate that lives to answer")
 }
 
-fn try_keyed(who: &Browser<'_>, method: &str, target: &str, key: &str, body: &str) -> Option<Told> {
+fn try_keyed(
+    who: &Browser<'_>,
+    method: &str,
+    target: &str,
+    key: &str,
+    body: &str,
+) -> Option<Response> {
     let headers = [
         ("origin", ORIGIN),
         ("content-type", JSON),
         ("idempotency-key", key),
     ];
-    let told = who.try_send(method, target, &headers, Body::Bytes(body.into()));
+    let response = who.try_send(method, target, &headers, Body::Bytes(body.into()));
     oracle::always(who.world);
-    told
+    response
 }
 
-fn claims(who: &Browser<'_>, key: &str) -> Told {
+fn claims(who: &Browser<'_>, key: &str) -> Response {
     keyed(who, "POST", "/api/v1/claim", key, CLAIM)
 }
 
 /// Makes a member with a key. Returns the member and the key's address.
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
-    let told = member.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = member.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    let id = response.json()["key"]["id"].as_str().unwrap().to_owned();
     (member, format!("/api/v1/keys/{id}"))
 }
 
-fn is(told: &Told, status: u16, code: &str) {
+fn is(response: &Response, status: u16, code: &str) {
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (status, code),
-        "{told:?}"
+        "{response:?}"
     );
 }
 
 /// Checks that `again` repeats the first answer without the secret, and says that it is a replay.
-fn is_replay_of(again: &Told, first: &Told) {
+fn is_replay_of(again: &Response, first: &Response) {
     assert_eq!(again.status, first.status, "{again:?}");
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(first.header("idempotency-replayed"), "");
@@ -95,8 +101,8 @@ fn no_change_of_a_signed_in_caller_forgets_the_idempotency_key() {
     let mut walked = 0;
     for route in changes.filter(|route| route.path != "/api/v1/claim") {
         let target = route.path.replace("{id}", "x").replace("{name}", "x");
-        let told = keyed(&operator, route.method.name(), &target, "used", "{}");
-        is(&told, 422, "idempotency_mismatch");
+        let response = keyed(&operator, route.method.name(), &target, "used", "{}");
+        is(&response, 422, "idempotency_mismatch");
         walked += 1;
     }
     assert!(walked > 20, "{walked}");
@@ -145,8 +151,8 @@ fn the_same_request_has_the_first_answers_status_and_body_for_every_verb() {
     assert_eq!(world.calls("openrouter.keys.create"), 1);
     // A day later the Idempotency-Key is free.
     world.pass(86_401);
-    let told = keyed(&member, "POST", "/api/v1/claim", "once", "{}");
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = keyed(&member, "POST", "/api/v1/claim", "once", "{}");
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
 #[test]
@@ -164,15 +170,15 @@ fn a_change_without_a_secret_is_done_once_and_answered_the_same() {
         "not done again"
     );
     is(&change(r#"{"name":"desk"}"#), 422, "idempotency_mismatch");
-    let told = keyed(&member, "DELETE", &key, "once", "{}");
-    is(&told, 422, "idempotency_mismatch");
+    let response = keyed(&member, "DELETE", &key, "once", "{}");
+    is(&response, 422, "idempotency_mismatch");
     // An answer without a body is replayed too.
     let operator = Browser::signed_in(&world, "operator");
     let target = format!("/api/v1/admin/members/{}/sign-out", world.member("member"));
     for replayed in ["", "true"] {
-        let told = keyed(&operator, "POST", &target, "out", "{}");
+        let response = keyed(&operator, "POST", &target, "out", "{}");
         assert_eq!(
-            (told.status, told.header("idempotency-replayed")),
+            (response.status, response.header("idempotency-replayed")),
             (204, replayed)
         );
     }
@@ -207,8 +213,8 @@ fn an_admins_leak_report_under_a_used_key_is_refused_and_under_its_own_puts_the_
         "idempotency_mismatch",
     );
     assert_eq!(world.db.number(holds), 1);
-    let told = keyed(&operator, "POST", &other, "report-2", "{}");
-    assert_eq!((told.status, world.db.number(holds)), (200, 2));
+    let response = keyed(&operator, "POST", &other, "report-2", "{}");
+    assert_eq!((response.status, world.db.number(holds)), (200, 2));
 }
 
 #[test]
@@ -230,8 +236,8 @@ fn a_leak_report_that_is_confirmed_later_is_still_answered_as_it_was_first() {
     assert_eq!(world.usable().len(), 0);
     is_replay_of(&keyed(&operator, "POST", &leaked, "report", "{}"), &first);
     // A separate report gets the current state.
-    let told = operator.post(&leaked, "{}");
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = operator.post(&leaked, "{}");
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
 #[test]
@@ -373,18 +379,18 @@ fn an_answer_that_is_lost_with_its_isolate_is_told_from_an_older_key() {
             assert!(lost.is_none(), "{name}");
             world.effects.plan(&[]);
             let member = member.at_fresh_isolate();
-            let mut told = claims(&member, "once");
+            let mut response = claims(&member, "once");
             for _ in 0..4 {
-                if told.status != 409 {
+                if response.status != 409 {
                     break;
                 }
-                is(&told, 409, "request_in_progress");
+                is(&response, 409, "request_in_progress");
                 world.pass(TEN_MINUTES);
                 assert!(world.sweep());
-                told = claims(&member, "once");
+                response = claims(&member, "once");
             }
-            assert_eq!(told.status, 201, "{k} {name} {fate:?}: {told:?}");
-            let body = told.json();
+            assert_eq!(response.status, 201, "{k} {name} {fate:?}: {response:?}");
+            let body = response.json();
             // Either this request made the key, or the earlier attempt made none and the key was made anew.
             assert_eq!(
                 body["replayed"].as_bool().unwrap(),
@@ -453,14 +459,14 @@ fn who_leaves_takes_along_what_was_answered_to_them_and_about_them() {
     assert_eq!(claims(&member, "mine").status, 201);
     assert_eq!(claims(&other, "theirs").status, 201);
     let about = format!("/api/v1/admin/members/{}", world.member("member"));
-    let told = keyed(
+    let response = keyed(
         &operator,
         "PATCH",
         &about,
         "about",
         r#"{"status":"active"}"#,
     );
-    assert_eq!(told.status, 200, "{told:?}");
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(remembered(&world), 3);
     assert_eq!(member.leave("member").status, 204);
     assert_eq!(remembered(&world), 1);
@@ -485,12 +491,12 @@ fn a_claim_tells_before_and_after_it_what_is_left_and_when_the_key_works() {
         ),
         (&json!(true), &json!("5.00"), &json!("0.00"), &midnight)
     );
-    let told = member.claim();
-    assert_eq!(told.status, 201);
-    let note = told.json()["note"].as_str().unwrap().to_owned();
+    let response = member.claim();
+    assert_eq!(response.status, 201);
+    let note = response.json()["note"].as_str().unwrap().to_owned();
     assert!(note.contains("works from 2026-11-22T00:00:00Z"), "{note}");
     for key in [
-        told.json()["key"].clone(),
+        response.json()["key"].clone(),
         member.get("/api/v1/keys").json()["keys"][0].clone(),
     ] {
         assert_eq!(
@@ -508,7 +514,7 @@ fn a_claim_tells_before_and_after_it_what_is_left_and_when_the_key_works() {
             )
         );
     }
-    assert!(!told.body.contains("0.01"), "{}", told.body);
+    assert!(!response.body.contains("0.01"), "{}", response.body);
     world.pass(12 * 3_600);
     sweeps(&world, 7);
     let key = member.get("/api/v1/keys").json()["keys"][0].clone();
@@ -530,8 +536,8 @@ fn of_what_was_paid_and_is_spent_a_claim_says_before_the_press_that_nothing_is_l
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
     let about = format!("/api/v1/admin/members/{}", world.member("member"));
-    let told = operator.post(&format!("{about}/plan"), r#"{"plan":"prepaid"}"#);
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = operator.post(&format!("{about}/plan"), r#"{"plan":"prepaid"}"#);
+    assert_eq!(response.status, 200, "{response:?}");
     let claim = member.get("/api/v1/me").json()["claim"].clone();
     assert_eq!(
         (
@@ -597,8 +603,8 @@ fn what_a_request_made_whose_answers_were_lost_is_made_once_for_whoever_repeats_
                 act(&world, body);
                 world.effects.plan(&[]);
                 world.pass(TEN_MINUTES);
-                let told = act(&world, body).unwrap();
-                assert_eq!(told.status, 201, "{target} {k} {fates:?}: {told:?}");
+                let response = act(&world, body).unwrap();
+                assert_eq!(response.status, 201, "{target} {k} {fates:?}: {response:?}");
                 world.effects.land();
                 assert_eq!(world.db.text(counts), once, "{target} {k} {fates:?}");
                 scenarios += 1;

@@ -49,10 +49,10 @@ fn used() -> World {
 }
 
 fn texts(db: &Connection, sql: &str) -> Result<Vec<String>, String> {
-    let told = |error: rusqlite::Error| format!("{sql}: {error}");
-    let mut prepared = db.prepare(sql).map_err(told)?;
-    let rows = prepared.query_map([], |row| row.get(0)).map_err(told)?;
-    rows.collect::<Result<_, _>>().map_err(told)
+    let failure = |error: rusqlite::Error| format!("{sql}: {error}");
+    let mut prepared = db.prepare(sql).map_err(failure)?;
+    let rows = prepared.query_map([], |row| row.get(0)).map_err(failure)?;
+    rows.collect::<Result<_, _>>().map_err(failure)
 }
 
 fn tables(db: &Connection) -> Result<Vec<String>, String> {
@@ -86,32 +86,32 @@ fn rows(db: &Connection, table: &str, columns: &[String]) -> Result<Vec<String>,
 
 /// Makes the first state with all rows of `used` that fit into it, as if they had been written there.
 fn first_state(used: &Connection, first: &[File]) -> Result<Connection, String> {
-    let told = |error: rusqlite::Error| error.to_string();
-    let db = Connection::open_in_memory().map_err(told)?;
+    let failure = |error: rusqlite::Error| error.to_string();
+    let db = Connection::open_in_memory().map_err(failure)?;
     for (_, sql) in first {
-        db.execute_batch(sql).map_err(told)?;
+        db.execute_batch(sql).map_err(failure)?;
     }
     let triggers = texts(&db, "SELECT sql FROM sqlite_schema WHERE type = 'trigger'")?;
     for name in texts(&db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'")? {
         db.execute_batch(&format!("DROP TRIGGER {name}"))
-            .map_err(told)?;
+            .map_err(failure)?;
     }
     db.pragma_update(None, "foreign_keys", false)
-        .map_err(told)?;
+        .map_err(failure)?;
     for table in tables(&db)? {
         db.execute_batch(&format!("DELETE FROM {table}"))
-            .map_err(told)?;
+            .map_err(failure)?;
         let columns = columns(&db, &table)?;
         for row in rows(used, &table, &columns)? {
             let into = format!(
                 "INSERT INTO {table} ({}) VALUES ({row})",
                 columns.join(", ")
             );
-            db.execute_batch(&into).map_err(told)?;
+            db.execute_batch(&into).map_err(failure)?;
         }
     }
     for trigger in triggers {
-        db.execute_batch(&trigger).map_err(told)?;
+        db.execute_batch(&trigger).map_err(failure)?;
     }
     Ok(db)
 }
@@ -151,14 +151,14 @@ fn apply(db: &Connection, (name, sql): &File) -> Result<(), String> {
 fn works_on(world: &World) -> Result<(), String> {
     let holder = Browser::signed_in(world, "load-61");
     let newcomer = Browser::signed_in(world, "load-62");
-    for (told, expected) in [
+    for (response, expected) in [
         (holder.get("/api/v1/me"), 200),
         (holder.get("/api/v1/keys"), 200),
         (holder.get("/api/v1/me/export"), 200),
         (newcomer.claim(), 201),
     ] {
-        if told.status != expected {
-            return Err(format!("{expected} was expected: {told:?}"));
+        if response.status != expected {
+            return Err(format!("{expected} was expected: {response:?}"));
         }
     }
     world.pass(TEN_MINUTES);

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
-fn said(told: &Told) -> (u16, String) {
-    (told.status, told.code())
+fn said(response: &Response) -> (u16, String) {
+    (response.status, response.code())
 }
 
 fn is(status: u16, code: &str) -> (u16, String) {
@@ -31,8 +31,8 @@ fn settled_in(world: &World) -> Browser<'_> {
     );
     let id = asked.json()["request"]["id"].clone();
     let target = format!("/api/v1/admin/requests/{}", id.as_str().unwrap());
-    let told = operator.patch(&target, r#"{"state":"approved","answer":"canary-answer"}"#);
-    assert_eq!(told.status, 200);
+    let response = operator.patch(&target, r#"{"state":"approved","answer":"canary-answer"}"#);
+    assert_eq!(response.status, 200);
     let key = member.claim().json()["key"]["id"].clone();
     let named = member.patch(
         &format!("/api/v1/keys/{}", key.as_str().unwrap()),
@@ -50,9 +50,12 @@ fn whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
     let member = settled_in(&world);
     let cookies = member.cookies.borrow().clone();
     let mask = world.db.text("SELECT label FROM generations");
-    let told = member.leave("member");
-    assert_eq!((told.status, told.body.as_str()), (204, ""));
-    assert!(told.header("set-cookie").contains("Max-Age=0"), "{told:?}");
+    let response = member.leave("member");
+    assert_eq!((response.status, response.body.as_str()), (204, ""));
+    assert!(
+        response.header("set-cookie").contains("Max-Age=0"),
+        "{response:?}"
+    );
     assert_eq!(world.usable().len(), 0, "at once");
     let stranger = Browser::with(&world, &cookies).get("/api/v1/me");
     assert_eq!(said(&stranger), is(403, "member_not_active"));
@@ -77,8 +80,14 @@ fn whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
         (&listed["login"], &listed["subject"], &listed["keys_live"]),
         (&Value::Null, &Value::Null, &json!(0))
     );
-    assert_eq!(said(&operator.stands("", "active")), is(409, "member_left"));
-    assert_eq!(said(&operator.stands("", "banned")), is(409, "member_left"));
+    assert_eq!(
+        said(&operator.set_status("", "active")),
+        is(409, "member_left")
+    );
+    assert_eq!(
+        said(&operator.set_status("", "banned")),
+        is(409, "member_left")
+    );
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     oracle::settled(&world);
@@ -188,9 +197,9 @@ fn nobody_leaves_their_way_out_of_a_ban_or_a_block() {
         let world = World::new();
         let (member, operator) = (settled_in(&world), Browser::signed_in(&world, "operator"));
         let cookies = member.cookies.borrow().clone();
-        operator.stands("member", status);
-        let told = Browser::with(&world, &cookies).leave("member");
-        assert_eq!(said(&told), is(403, &format!("member_{status}")));
+        operator.set_status("member", status);
+        let response = Browser::with(&world, &cookies).leave("member");
+        assert_eq!(said(&response), is(403, &format!("member_{status}")));
         assert_eq!(
             world
                 .db
@@ -236,13 +245,13 @@ fn leaving_wants_the_members_own_login_and_a_session_that_holds() {
             ("origin", crate::support::world::ORIGIN),
             ("content-type", "application/json"),
         ];
-        let told = member.send(
+        let response = member.send(
             "DELETE",
             "/api/v1/me",
             &headers,
             keycap::http::server::message::Body::Bytes(body.into()),
         );
-        assert_eq!(said(&told), is(400, "malformed_json"), "{body}");
+        assert_eq!(said(&response), is(400, "malformed_json"), "{body}");
     }
     assert_eq!(world.db.dump(), before);
     // The member's sessions end between the look and the change.
@@ -287,8 +296,8 @@ fn leaving_and_coming_back_with_lost_answers_is_once_each() {
         let started = browser.get("/auth/github?next=keys");
         let callback = browser.approve(started.header("location"), "member");
         world.effects.plan(&[(3, fate)]);
-        let told = browser.get(&callback);
-        assert_eq!(told.header("location"), "/keys", "{fate:?}");
+        let response = browser.get(&callback);
+        assert_eq!(response.header("location"), "/keys", "{fate:?}");
         world.effects.plan(&[]);
         assert_eq!(browser.leave("member").status, 204, "{fate:?}");
         world.effects.land();
@@ -354,13 +363,13 @@ fn the_export_has_everything_of_the_members_own_and_nothing_else() {
     );
     Browser::signed_in(&world, "second").claim();
     world.effects.plan(&[]);
-    let told = member.get("/api/v1/me/export");
+    let response = member.get("/api/v1/me/export");
     assert_eq!(world.effects.count(), 1, "one round trip");
     assert_eq!(
-        told.header("content-disposition"),
+        response.header("content-disposition"),
         "attachment; filename=\"keycap-export.json\""
     );
-    let own = told.json();
+    let own = response.json();
     assert_eq!(
         (&own["member"]["login"], &own["member"]["subject"]),
         (&json!("member"), &json!("1000100"))
@@ -414,12 +423,12 @@ fn the_export_has_everything_of_the_members_own_and_nothing_else() {
         .unwrap();
     assert_eq!(decided["by"], "administrator");
     assert!(
-        !told.body.contains(&world.member("operator")) && !told.body.contains("second"),
+        !response.body.contains(&world.member("operator")) && !response.body.contains("second"),
         "nobody else is in it"
     );
     for column in ["upstream_hash", "secret_sha256", "op_nonce"] {
         for value in world.db.texts(&format!("SELECT {column} FROM generations")) {
-            assert!(!told.body.contains(&value), "{column}");
+            assert!(!response.body.contains(&value), "{column}");
         }
     }
     assert_eq!(
@@ -442,8 +451,8 @@ fn kept_answers_that_name_who_leaves_are_forgotten_and_no_others() {
             ("idempotency-key", key),
         ];
         let body = keycap::http::server::message::Body::Bytes(body.into_bytes());
-        let told = browser.send(method, target, &headers, body);
-        assert!(told.status < 300, "{told:?}");
+        let response = browser.send(method, target, &headers, body);
+        assert!(response.status < 300, "{response:?}");
     };
     let plan = r#"{"plan":"pro"}"#;
     for (key, id) in [("about-member", &first_id), ("about-second", &second_id)] {

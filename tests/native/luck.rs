@@ -70,8 +70,8 @@ fn five_keys_off() -> (World, Cookies) {
         assert_eq!(person.claim().status, 201);
     }
     let operator = Browser::signed_in(&world, "operator");
-    let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":5}"#);
-    assert_eq!(told.status, 200);
+    let response = operator.patch(SETTINGS, r#"{"keys":"off","confirm":5}"#);
+    assert_eq!(response.status, 200);
     let cookies = operator.cookies.borrow().clone();
     (world, cookies)
 }
@@ -100,8 +100,8 @@ fn off_works_at_once_after_hours_of_failures() {
     assert_eq!(operator.patch(SETTINGS, r#"{"keys":"on"}"#).status, 200);
     sweeps(&world, 40);
     world.sandbox.borrow_mut().clear_faults();
-    let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":5}"#);
-    assert_eq!(told.status, 200);
+    let response = operator.patch(SETTINGS, r#"{"keys":"off","confirm":5}"#);
+    assert_eq!(response.status, 200);
     sweeps(&world, 1);
     assert_eq!(world.usable().len(), 0);
 }
@@ -110,8 +110,8 @@ fn off_works_at_once_after_hours_of_failures() {
 fn while_every_key_is_off_none_is_made_even_if_minting_is_opened() {
     let (world, cookies) = five_keys_off();
     let operator = Browser::with(&world, &cookies);
-    let told = operator.patch(SETTINGS, r#"{"minting":"open"}"#);
-    assert_eq!(told.status, 200);
+    let response = operator.patch(SETTINGS, r#"{"minting":"open"}"#);
+    assert_eq!(response.status, 200);
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().code(), "minting_stopped");
 }
@@ -211,8 +211,8 @@ fn nothing_is_freed_by_another_accounts_empty_list_and_nothing_minted_there() {
     world.somebodys_keys(150);
     let ours = world.swap_account();
     let other = Browser::signed_in(&world, "load-1");
-    let told = other.claim();
-    assert_eq!(told.code(), "openrouter_mismatch", "{told:?}");
+    let response = other.claim();
+    assert_eq!(response.code(), "openrouter_mismatch", "{response:?}");
     assert_eq!(world.usable().len(), 0, "none is left there");
     for _ in 0..12 {
         world.pass(TEN_MINUTES);
@@ -273,13 +273,13 @@ fn a_committed_record_that_reads_as_a_refusal_is_delivered() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[(2, Fate::RefusedAfter)]);
-    let told = member.claim();
+    let response = member.claim();
     assert!(
         world.effects.names()[2].contains("RECORD"),
         "{:?}",
         world.effects.names()
     );
-    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(response.status, 201, "{response:?}");
     oracle::settled(&world);
     assert_eq!(world.usable().len(), 1);
 
@@ -470,16 +470,16 @@ fn what_somebody_did_upstream_or_an_admin_lifted_and_lands_late_undoes_nothing_n
         world.sandbox.borrow_mut().clear_faults();
         sweeps(&world, 2);
         happens();
-        let stands = "SELECT json_array((SELECT COUNT(*) FROM holds WHERE reason = 'upstream'),
+        let all_rows = "SELECT json_array((SELECT COUNT(*) FROM holds WHERE reason = 'upstream'),
             (SELECT upstream_limit_nano FROM keys))";
-        let before = world.db.text(stands);
+        let before = world.db.text(all_rows);
         assert_ne!(before, "[0,null]");
         {
             use keycap::ports::Database;
             // The late batch may only mark what is wanted as due once more.
             drop(world.run(world.db.batch(lifted)));
         }
-        assert_eq!(world.db.text(stands), before, "{by_hand}");
+        assert_eq!(world.db.text(all_rows), before, "{by_hand}");
         sweeps(&world, 2);
         oracle::settled(&world);
     }
@@ -498,8 +498,8 @@ fn an_acknowledgement_that_lands_late_hides_no_news() {
     );
     let of = format!("/api/v1/admin/findings/{id}");
     let acknowledge = || {
-        let told = operator.patch(&of, r#"{"acknowledged":true}"#);
-        assert_eq!(told.status, 200, "{told:?}");
+        let response = operator.patch(&of, r#"{"acknowledged":true}"#);
+        assert_eq!(response.status, 200, "{response:?}");
     };
     let enabled_again = || {
         let enabled = json!({ "disabled": false });

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 const MEMBERS: &str = "/api/v1/admin/members";
 const BLOCKS: &str = "/api/v1/admin/blocks";
 
-fn said(told: &Told) -> (u16, String) {
-    (told.status, told.code())
+fn said(response: &Response) -> (u16, String) {
+    (response.status, response.code())
 }
 
 fn is(status: u16, code: &str) -> (u16, String) {
@@ -24,9 +24,9 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-fn logins(told: &Told) -> Vec<String> {
-    assert_eq!(told.status, 200, "{told:?}");
-    let members = told.json()["members"].as_array().unwrap().clone();
+fn logins(response: &Response) -> Vec<String> {
+    assert_eq!(response.status, 200, "{response:?}");
+    let members = response.json()["members"].as_array().unwrap().clone();
     members
         .iter()
         .map(|m| m["login"].as_str().unwrap_or("").to_owned())
@@ -54,9 +54,9 @@ fn a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_until_it_is_l
         let world = World::new();
         let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
         for _ in 0..2 {
-            let told = operator.stands("member", status);
-            assert_eq!(told.status, 200, "{told:?}");
-            let member = &told.json()["member"];
+            let response = operator.set_status("member", status);
+            assert_eq!(response.status, 200, "{response:?}");
+            let member = &response.json()["member"];
             assert_eq!(
                 (
                     &member["status"],
@@ -102,7 +102,7 @@ fn a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_until_it_is_l
             .collect();
         assert_eq!(audit, wanted);
 
-        assert_eq!(operator.stands("member", "active").status, 200);
+        assert_eq!(operator.set_status("member", "active").status, 200);
         assert_eq!(
             world.db.number("SELECT COUNT(*) FROM blocks"),
             0,
@@ -136,8 +136,8 @@ fn a_reinstated_member_cannot_bring_an_old_key_back() {
     let world = World::new();
     let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
-    operator.stands("member", "suspended");
-    operator.stands("member", "active");
+    operator.set_status("member", "suspended");
+    operator.set_status("member", "active");
     let member = Browser::signed_in(&world, "member");
     let target = format!("/api/v1/keys/{}", key.as_str().unwrap());
     let before = world.calls("openrouter.keys.update");
@@ -163,13 +163,16 @@ fn a_claim_that_is_under_way_when_its_member_is_put_out_delivers_nothing() {
             world.effects.plan(&[(1, fate)]);
             let claim = member.start_claim();
             world.effects.plan(&[]);
-            let told = match status {
+            let response = match status {
                 "left" => member.leave("member"),
-                _ => operator.stands("member", status),
+                _ => operator.set_status("member", status),
             };
-            assert!(told.status < 300, "{told:?}");
-            let told = claim.release();
-            assert!(told.status >= 400 && told.secret().is_none(), "{told:?}");
+            assert!(response.status < 300, "{response:?}");
+            let response = claim.release();
+            assert!(
+                response.status >= 400 && response.secret().is_none(),
+                "{response:?}"
+            );
             sweeps(&world, 2);
             assert_eq!(world.usable().len(), 0, "{status} {fate:?}");
             oracle::settled(&world);
@@ -186,10 +189,10 @@ fn what_upstream_does_not_answer_is_the_sweeps_and_keeps_its_place_meanwhile() {
         "error_before",
         json!({ "times": 0 }),
     );
-    let told = operator.stands("member", "banned").json();
-    assert_eq!(told["member"]["keys"][0]["state"], "revoking");
-    assert_eq!(told["member"]["keys_live"], 1);
-    operator.stands("member", "active");
+    let body = operator.set_status("member", "banned").json();
+    assert_eq!(body["member"]["keys"][0]["state"], "revoking");
+    assert_eq!(body["member"]["keys_live"], 1);
+    operator.set_status("member", "active");
     let member = Browser::signed_in(&world, "member");
     assert_eq!(said(&member.claim()), is(409, "key_being_removed"));
     world.sandbox.borrow_mut().clear_faults();
@@ -204,16 +207,16 @@ fn a_ban_whose_answers_are_lost_is_one_ban() {
         let world = World::new();
         let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
         world.effects.plan(&[(1, fate)]);
-        let told = operator.stands("member", "banned");
+        let response = operator.set_status("member", "banned");
         world.effects.plan(&[]);
-        assert_eq!(told.status, 200, "{fate:?} {told:?}");
+        assert_eq!(response.status, 200, "{fate:?} {response:?}");
         assert_eq!(
             world
                 .db
                 .number("SELECT epoch FROM members WHERE login = 'member'"),
             1
         );
-        operator.stands("member", "active");
+        operator.set_status("member", "active");
         world.effects.land();
         assert_eq!(
             world.db.text("SELECT status || ' ' || (SELECT COUNT(*) FROM blocks) FROM members WHERE login = 'member'"),
@@ -238,7 +241,10 @@ fn nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
         (&second, "operator"),
     ] {
         for status in ["suspended", "banned"] {
-            assert_eq!(said(&by.stands(whom, status)), is(409, "member_is_admin"));
+            assert_eq!(
+                said(&by.set_status(whom, status)),
+                is(409, "member_is_admin")
+            );
         }
     }
     assert_eq!(
@@ -252,7 +258,7 @@ fn nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
     assert_eq!(
         operator
             .at_fresh_isolate()
-            .stands("second", "banned")
+            .set_status("second", "banned")
             .status,
         200
     );
@@ -261,7 +267,7 @@ fn nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
     assert_eq!(
         operator
             .at_fresh_isolate()
-            .stands("second", "active")
+            .set_status("second", "active")
             .status,
         200
     );
@@ -276,14 +282,14 @@ fn an_admin_who_is_none_any_more_changes_nothing() {
     let second = Browser::signed_in(&world, "second");
     let now = world.db.dump();
     assert_ne!(before, now);
-    for told in [
-        second.stands("member", "banned"),
+    for response in [
+        second.set_status("member", "banned"),
         second.post(&format!("{MEMBERS}/{id}/sign-out"), "{}"),
         second.post(BLOCKS, r#"{"provider":"github","subject":"1000100"}"#),
         second.get(MEMBERS),
         second.get(BLOCKS),
     ] {
-        assert_eq!(said(&told), is(404, "not_found"));
+        assert_eq!(said(&response), is(404, "not_found"));
     }
     assert_eq!(world.db.dump(), now);
     // The session ends between the pipeline's look at it and the change itself.
@@ -312,10 +318,10 @@ fn an_admin_who_is_none_any_more_changes_nothing() {
             204
         );
         let before = world.db.dump();
-        let told = held.release();
+        let response = held.release();
         assert!(
-            [401, 404].contains(&told.status),
-            "{method} {target}: {told:?}"
+            [401, 404].contains(&response.status),
+            "{method} {target}: {response:?}"
         );
         assert_eq!(world.db.dump(), before, "{method} {target}");
     }
@@ -389,11 +395,11 @@ fn the_list_has_pages_by_the_beginning_of_the_login_by_status_and_by_id() {
     let mut after = String::new();
     let mut pages = Vec::new();
     loop {
-        let told = operator.get(&format!("{MEMBERS}?{after}"));
-        let page = logins(&told);
+        let response = operator.get(&format!("{MEMBERS}?{after}"));
+        let page = logins(&response);
         pages.push(page.len());
         seen.extend(page);
-        let Some(next) = told.json()["next"].as_str().map(str::to_owned) else {
+        let Some(next) = response.json()["next"].as_str().map(str::to_owned) else {
             break;
         };
         after = format!("after={next}");
@@ -409,7 +415,7 @@ fn the_list_has_pages_by_the_beginning_of_the_login_by_status_and_by_id() {
     assert_eq!(found("login=MEM"), ["member"]);
     assert_eq!(found("login=load-1").len(), 11);
     assert_eq!(found("login=load-5&status=suspended").len(), 0);
-    assert_eq!(operator.stands("load-5", "suspended").status, 200);
+    assert_eq!(operator.set_status("load-5", "suspended").status, 200);
     assert_eq!(found("login=load-5&status=suspended"), ["load-5"]);
     assert_eq!(found("status=suspended"), ["load-5"]);
     assert_eq!(found("status=banned").len(), 0);
@@ -464,8 +470,8 @@ fn the_list_has_pages_by_the_beginning_of_the_login_by_status_and_by_id() {
 }
 
 fn block(operator: &Browser<'_>, body: &Value) -> (u16, Value) {
-    let told = operator.post(BLOCKS, &body.to_string());
-    (told.status, told.json())
+    let response = operator.post(BLOCKS, &body.to_string());
+    (response.status, response.json())
 }
 
 fn lift(operator: &Browser<'_>, subject: &str) -> u16 {
@@ -508,14 +514,14 @@ fn people_are_blocked_before_they_ever_sign_in_and_a_key_there_is_goes_on() {
         "only claims are refused"
     );
     let listed = operator.get(BLOCKS).json();
-    let told: Vec<_> = listed["blocks"]
+    let response: Vec<_> = listed["blocks"]
         .as_array()
         .unwrap()
         .iter()
         .map(|b| (b["subject"].clone(), b["login"].clone()))
         .collect();
     assert_eq!(
-        told,
+        response,
         [
             (json!("1000100"), json!("member")),
             (json!("1000101"), json!("second")),
@@ -575,8 +581,8 @@ fn lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifted_s
     let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let own = json!({ "provider": "github", "subject": "1000100" });
     block(&operator, &own);
-    operator.stands("member", "banned");
-    operator.stands("member", "active");
+    operator.set_status("member", "banned");
+    operator.set_status("member", "active");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM blocks"), 1);
     assert_eq!(
         said(&Browser::signed_in(&world, "member").claim()),
@@ -584,8 +590,8 @@ fn lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifted_s
     );
     lift(&operator, "1000100");
     // When a ban becomes a suspension, the block of the ban is lifted too.
-    operator.stands("member", "banned");
-    operator.stands("member", "suspended");
+    operator.set_status("member", "banned");
+    operator.set_status("member", "suspended");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM blocks"), 0);
     assert_eq!(
         Browser::new(&world).sign_in("member").header("location"),
@@ -613,8 +619,8 @@ fn a_reinstated_member_claims_anew_whatever_an_admin_had_put_on_a_key_that_ended
         operator.patch(&format!("/api/v1/keys/{key}"), off).status,
         200
     );
-    assert_eq!(operator.stands("member", "suspended").status, 200);
-    assert_eq!(operator.stands("member", "active").status, 200);
+    assert_eq!(operator.set_status("member", "suspended").status, 200);
+    assert_eq!(operator.set_status("member", "active").status, 200);
     sweeps(&world, 2);
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
     oracle::settled(&world);

@@ -10,7 +10,7 @@ use sandbox::{Spent, Usd};
 use crate::explorer::{
     Act, Cast, Choice, all_is_well, done, operation, recover, signed_in, step, sweep,
 };
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Fate, TEN_MINUTES, World, oracle};
 
 const ROTATIONS: [&str; 3] = ["rotate", "rotate with grace", "leaked"];
@@ -60,8 +60,8 @@ fn starts() -> [Start; 2] {
     [0.0, 1.0].map(|dollars| {
         let world = World::new();
         let cast = signed_in(&world);
-        let told = done(operation("claim")(&world, &cast));
-        assert_eq!(told.unwrap().status, 201);
+        let response = done(operation("claim")(&world, &cast));
+        assert_eq!(response.unwrap().status, 201);
         world.spends(dollars);
         world.pass(TEN_MINUTES);
         (world, cast)
@@ -116,18 +116,18 @@ impl Run {
         operation(name)(&self.world, &self.cast)
     }
 
-    fn ended(&mut self, name: &'static str, told: Option<Told>) {
-        let told = told.expect("an answer");
-        assert!(told.status != 500, "our own fault: {told:?}");
-        if told.status < 300 {
+    fn ended(&mut self, name: &'static str, response: Option<Response>) {
+        let response = response.expect("an answer");
+        assert!(response.status != 500, "our own fault: {response:?}");
+        if response.status < 300 {
             self.took.push(name);
         }
     }
 
     /// Runs one operation to its end. Then every secret spends, and a sweep runs if the order wants one.
     fn runs(&mut self, name: &'static str) {
-        let told = done(self.starts(name));
-        self.ended(name, told);
+        let response = done(self.starts(name));
+        self.ended(name, response);
         self.looks();
         if self.swept {
             self.world.pass(TEN_MINUTES);
@@ -218,8 +218,8 @@ impl Run {
         self.is_as(&if off { vec![] } else { self.last_word() });
         self.gives_no_more();
         // The hold is lifted: an ended key stays ended, and any other key works.
-        let told = done(self.starts(switch.1)).unwrap();
-        assert!(told.status < 500, "{told:?}");
+        let response = done(self.starts(switch.1)).unwrap();
+        assert!(response.status < 500, "{response:?}");
         recover(&self.world, &self.cast, 0);
         self.is_as(&self.last_word());
         self.gives_no_more();
@@ -316,10 +316,10 @@ fn held(mut run: Run, k: usize, first: &'static str, others: &[&'static str]) ->
     run.world.effects.plan(&[]);
     run.looks();
     others.iter().for_each(|name| run.runs(name));
-    let Poll::Ready(told) = step(&mut act) else {
+    let Poll::Ready(response) = step(&mut act) else {
         panic!("let go, it goes on to its end");
     };
-    run.ended(first, told);
+    run.ended(first, response);
     run.looks();
     run
 }

@@ -4,12 +4,12 @@ use keycap::http::routes::{MEMBER_HEADER, ROUTES, Route, Takes};
 use keycap::http::server::message::Body;
 use serde_json::json;
 
-use crate::support::browser::{CLAIM, Told, changes};
+use crate::support::browser::{CLAIM, Response, changes};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
 /// Sends a change as our own page does. With `page_of`, it names the member for whom the page was made.
-fn change(browser: &Browser<'_>, route: &Route, page_of: Option<&str>) -> Told {
+fn change(browser: &Browser<'_>, route: &Route, page_of: Option<&str>) -> Response {
     let mut headers = vec![("origin", ORIGIN), ("content-type", "application/json")];
     // A browser sends an empty header too: then the header is there and names nobody.
     headers.extend(page_of.map(|member| (MEMBER_HEADER, member)));
@@ -43,12 +43,12 @@ fn a_tab_that_shows_one_account_claims_nothing_for_the_one_that_signed_in_since(
         ("content-type", "application/json"),
         (MEMBER_HEADER, shown.as_str()),
     ];
-    let told = tab.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
+    let response = tab.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
     assert_eq!(
-        (told.status, told.code()),
+        (response.status, response.code()),
         (409, String::from("account_changed"))
     );
-    assert_eq!(told.secret(), None);
+    assert_eq!(response.secret(), None);
     assert_eq!(world.db.dump(), before, "nothing is done for anybody");
     assert_eq!(world.calls("openrouter.keys.create"), 0);
     // The page, loaded anew, belongs to the second member.
@@ -78,9 +78,9 @@ fn every_change_of_a_session_names_the_member_of_its_page() {
             (Some("operator"), 409, "account_changed"),
             (Some("mem_000000000000000000000000"), 409, "account_changed"),
         ] {
-            let told = change(&operator, route, page_of);
+            let response = change(&operator, route, page_of);
             assert_eq!(
-                (told.status, told.code().as_str()),
+                (response.status, response.code().as_str()),
                 (status, code),
                 "{what} {page_of:?}"
             );
@@ -109,13 +109,17 @@ fn every_change_but_signing_out_of_this_browser_needs_a_session_and_a_name() {
     let anybody = Browser::new(&world);
     for route in changing().filter(|route| route.names_member()) {
         // Without a session no other member can be meant.
-        let told = change(&anybody, route, Some("mem_000000000000000000000000"));
-        assert!([401, 404].contains(&told.status), "{} {told:?}", route.path);
+        let response = change(&anybody, route, Some("mem_000000000000000000000000"));
+        assert!(
+            [401, 404].contains(&response.status),
+            "{} {response:?}",
+            route.path
+        );
     }
     // A form without scripts works from a page of any account.
     let member = Browser::signed_in(&world, "member");
-    let told = member.send_unnamed("POST", "/auth/logout", &[("origin", ORIGIN)], Body::Empty);
-    assert_eq!(told.status, 303);
+    let response = member.send_unnamed("POST", "/auth/logout", &[("origin", ORIGIN)], Body::Empty);
+    assert_eq!(response.status, 303);
     assert_eq!(member.get("/api/v1/me").status, 401);
 }
 

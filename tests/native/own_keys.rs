@@ -17,22 +17,22 @@ const ON: &str = r#"{"disabled":false}"#;
 /// Makes a member with a key. Returns the member and the key's address.
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
-    let told = member.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = member.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    let id = response.json()["key"]["id"].as_str().unwrap().to_owned();
     (member, format!("/api/v1/keys/{id}"))
 }
 
 /// Checks that an answer says that a change is being carried out. Returns the answer's key.
-fn under_way(told: &crate::support::browser::Told) -> Value {
-    assert_eq!(told.status, 202, "{told:?}");
-    told.json()["key"].clone()
+fn under_way(response: &crate::support::browser::Response) -> Value {
+    assert_eq!(response.status, 202, "{response:?}");
+    response.json()["key"].clone()
 }
 
 /// Checks that an answer is good, so that OpenRouter has confirmed the change. Returns the answer's key.
-fn key_of(told: &crate::support::browser::Told) -> Value {
-    assert_eq!(told.status, 200, "{told:?}");
-    told.json()["key"].clone()
+fn key_of(response: &crate::support::browser::Response) -> Value {
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()["key"].clone()
 }
 
 fn changed(member: &Browser<'_>, key: &str, body: &str) -> (Value, Value) {
@@ -49,9 +49,9 @@ fn sweeps(world: &World, n: usize) {
 }
 
 /// Checks that a key was made and is disabled until the window ends.
-fn nothing_left(told: &crate::support::browser::Told) {
-    assert_eq!(told.status, 201, "{told:?}");
-    let key = told.json()["key"].clone();
+fn nothing_left(response: &crate::support::browser::Response) {
+    assert_eq!(response.status, 201, "{response:?}");
+    let key = response.json()["key"].clone();
     assert_eq!(
         (&key["state"], &key["holds"]),
         (&json!("disabled"), &json!(["budget"]))
@@ -113,9 +113,9 @@ fn what_could_not_be_carried_out_at_once_is_told_as_it_is_and_the_sweep_finishes
             (ON, "disabled", "active", json!([])),
         ] {
             world.add_fault("openrouter.keys.update", kind, more.clone());
-            let told = under_way(&member.patch(&key, body));
+            let shown = under_way(&member.patch(&key, body));
             assert_eq!(
-                (&told["state"], &told["holds"]),
+                (&shown["state"], &shown["holds"]),
                 (&json!(before), &holds),
                 "{kind}"
             );
@@ -183,23 +183,26 @@ fn what_the_house_holds_nobody_enables_and_everybody_may_put_off() {
         let before = world.db.dump();
         assert_eq!(member.patch(&key, ON).code(), "key_held", "{reason}");
         assert_eq!(world.db.dump(), before);
-        let told = operator.patch(&key, ON);
+        let response = operator.patch(&key, ON);
         if admin_may {
             let own = json!(["admin", "owner", reason]);
             let left = own.as_array().unwrap().iter().filter(|r| **r != "admin");
-            let mut told: Vec<Value> = key_of(&told)["holds"].as_array().unwrap().clone();
-            told.sort_by_key(ToString::to_string);
+            let mut response: Vec<Value> = key_of(&response)["holds"].as_array().unwrap().clone();
+            response.sort_by_key(ToString::to_string);
             let mut left: Vec<Value> = left.cloned().collect();
             left.sort_by_key(ToString::to_string);
-            assert_eq!(told, left, "{reason}");
+            assert_eq!(response, left, "{reason}");
         } else {
-            assert_eq!((told.status, told.code().as_str()), (403, "key_held"));
+            assert_eq!(
+                (response.status, response.code().as_str()),
+                (403, "key_held")
+            );
             assert_eq!(world.db.dump(), before, "{reason}");
         }
         if reason != "admin" {
             world.db.run("DELETE FROM holds WHERE reason = 'admin'");
-            let told = member.patch(&key, ON);
-            assert_eq!(told.status == 200, owner_may, "{reason}: {told:?}");
+            let response = member.patch(&key, ON);
+            assert_eq!(response.status == 200, owner_may, "{reason}: {response:?}");
             assert_eq!(changed(&member, &key, OFF).0, "disabled");
         }
         assert_eq!(world.calls("openrouter.keys.update"), said, "{reason}");
@@ -247,8 +250,8 @@ fn an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
         ["disabled", "enabled", "hold_lifted", "hold_put", "key_renamed"]
     );
     // On their own key an admin acts as its owner.
-    let told = operator.claim();
-    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = operator.claim();
+    let id = response.json()["key"]["id"].as_str().unwrap().to_owned();
     let own = format!("/api/v1/keys/{id}");
     assert_eq!(changed(&operator, &own, OFF).1, json!(["owner"]));
     oracle::settled(&world);
@@ -278,10 +281,10 @@ fn an_admins_number_at_another_provider_is_nobodys() {
         name: None,
     };
     let before = world.db.dump();
-    let told = world.run(own_keys::change(&world.db, &wish, &wanted));
-    assert!(matches!(told, Some(Err(StoreError::NotFound))));
-    let told = world.run(own_keys::end(&world.db, &wish));
-    assert!(matches!(told, Some(Err(StoreError::NotFound))));
+    let response = world.run(own_keys::change(&world.db, &wish, &wanted));
+    assert!(matches!(response, Some(Err(StoreError::NotFound))));
+    let response = world.run(own_keys::end(&world.db, &wish));
+    assert!(matches!(response, Some(Err(StoreError::NotFound))));
     assert_eq!(world.db.dump(), before);
 }
 
@@ -316,8 +319,11 @@ fn an_admin_removes_a_key_for_good_and_again_is_the_same() {
     assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
     for who in [&member, &operator] {
         for body in [ON, OFF, r#"{"name":"late"}"#] {
-            let told = who.patch(&key, body);
-            assert_eq!((told.status, told.code().as_str()), (409, "key_ended"));
+            let response = who.patch(&key, body);
+            assert_eq!(
+                (response.status, response.code().as_str()),
+                (409, "key_ended")
+            );
         }
     }
     assert_eq!(world.db.dump(), before);
@@ -362,14 +368,14 @@ fn a_name_is_checked_before_anything_else_and_the_answer_names_the_field() {
         r#"{"name":" \t "}"#,
         long.as_str(),
     ] {
-        let told = member.patch(&key, body);
+        let response = member.patch(&key, body);
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (400, "bad_request"),
             "{body}"
         );
         assert!(
-            told.json()["detail"].as_str().unwrap().contains("name"),
+            response.json()["detail"].as_str().unwrap().contains("name"),
             "{body}"
         );
     }
@@ -397,7 +403,7 @@ fn a_malformed_an_unknown_and_another_members_id_are_answered_alike() {
         ("PATCH", r#"{"name":"mine"}"#),
         ("DELETE", "{}"),
     ] {
-        let mut told = Vec::new();
+        let mut answers = Vec::new();
         for target in unknown {
             let headers = [
                 ("origin", ORIGIN),
@@ -407,9 +413,9 @@ fn a_malformed_an_unknown_and_another_members_id_are_answered_alike() {
             world.effects.plan(&[]);
             let answer = other.send(method, target, &headers, Body::Bytes(body.into()));
             assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
-            told.push((answer.headers, answer.body, world.effects.names()));
+            answers.push((answer.headers, answer.body, world.effects.names()));
         }
-        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+        assert!(answers.iter().all(|one| *one == answers[0]), "{answers:?}");
     }
     assert_eq!(world.db.dump(), before);
     for body in [
@@ -444,8 +450,11 @@ fn an_admin_removes_and_switches_only_what_is_on_record_and_nobody_is_asked_of_o
     let before = world.db.dump();
     for id in ["key_000000000000000000000000", &theirs, &ours] {
         let target = format!("/api/v1/keys/{id}");
-        for told in [operator.delete(&target), operator.patch(&target, OFF)] {
-            assert_eq!((told.status, told.code()), (404, "not_found".into()));
+        for response in [operator.delete(&target), operator.patch(&target, OFF)] {
+            assert_eq!(
+                (response.status, response.code()),
+                (404, "not_found".into())
+            );
         }
     }
     let asked =
@@ -476,8 +485,11 @@ fn a_name_is_ours_alone_and_comes_with_a_switch_or_not_at_all() {
     assert!(world.sweep());
     assert_eq!(world.states(), ["expired"]);
     let member = Browser::signed_in(&world, "member");
-    let told = member.patch(&key, r#"{"name":"other","disabled":true}"#);
-    assert_eq!((told.status, told.code().as_str()), (409, "key_ended"));
+    let response = member.patch(&key, r#"{"name":"other","disabled":true}"#);
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (409, "key_ended")
+    );
     let listed = member.get("/api/v1/keys").json()["keys"][0].clone();
     assert_eq!(listed["name"], "spare");
     let renamed = key_of(&member.patch(&key, r#"{"name":"other"}"#));
@@ -491,8 +503,8 @@ fn what_an_owner_put_off_ends_with_it_and_the_next_generation_begins_on() {
     assert_eq!(changed(&member, &key, OFF).0, "disabled");
     world.pass(91 * 86_400);
     assert!(world.sweep());
-    let told = Browser::signed_in(&world, "member").claim();
-    assert_eq!(told.status, 201);
+    let response = Browser::signed_in(&world, "member").claim();
+    assert_eq!(response.status, 201);
     sweeps(&world, 1);
     assert_eq!(world.usable().len(), 1);
     oracle::settled(&world);
@@ -512,8 +524,11 @@ fn a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
     // Deleting it again gives the same answer, and nothing enables it again.
     assert_eq!(key_of(&member.delete(&key))["state"], "revoked");
     for body in [ON, OFF, r#"{"name":"late"}"#] {
-        let told = member.patch(&key, body);
-        assert_eq!((told.status, told.code().as_str()), (409, "key_ended"));
+        let response = member.patch(&key, body);
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (409, "key_ended")
+        );
     }
     assert_eq!(world.calls("openrouter.keys.delete"), 0);
     assert_eq!(
@@ -521,9 +536,9 @@ fn a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
         1,
         "off, before its figures"
     );
-    let told = member.claim();
-    assert_eq!(told.status, 201);
-    let next = told.json()["key"]["id"].clone();
+    let response = member.claim();
+    assert_eq!(response.status, 201);
+    let next = response.json()["key"]["id"].clone();
     assert!(!key.ends_with(next.as_str().unwrap()), "another key");
     assert_eq!(world.states(), ["revoked", "active"]);
     sweeps(&world, 2);
@@ -607,9 +622,9 @@ fn to_remove_a_key_and_claim_again_is_no_refill() {
     let id = next.json()["key"]["id"].as_str().unwrap().to_owned();
     key_of(&member.delete(&format!("/api/v1/keys/{id}")));
     // What was in flight for two keys in a row must be counted before the next claim.
-    let told = member.claim();
+    let response = member.claim();
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (409, "rotation_unsettled")
     );
     for _ in 0..2 {
@@ -619,8 +634,8 @@ fn to_remove_a_key_and_claim_again_is_no_refill() {
     nothing_left(&member.claim());
     world.pass(86_400);
     assert!(world.sweep());
-    let told = Browser::signed_in(&world, "member").claim();
-    assert_eq!(told.json()["key"]["limit_usd"], "5.00", "the next day");
+    let response = Browser::signed_in(&world, "member").claim();
+    assert_eq!(response.json()["key"]["limit_usd"], "5.00", "the next day");
 }
 
 #[test]
@@ -649,9 +664,9 @@ fn where_an_enable_may_land_yet_the_key_is_deleted_at_once_and_all_of_its_cap_co
     let (member, key) = holder(&world);
     assert_eq!(changed(&member, &key, OFF).0, "disabled");
     world.add_fault("openrouter.keys.update", "late", json!({ "times": 3 }));
-    let told = under_way(&member.patch(&key, ON));
+    let shown = under_way(&member.patch(&key, ON));
     assert_eq!(
-        (&told["state"], &told["holds"]),
+        (&shown["state"], &shown["holds"]),
         (&json!("disabled"), &json!([]))
     );
     let figures = world.calls("openrouter.keys.get");
@@ -689,12 +704,12 @@ fn a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_record
         world.db.text("SELECT public_id FROM keys")
     );
     let before = world.db.dump();
-    for told in [
+    for response in [
         member.delete(&key),
         member.patch(&key, r#"{"name":"x"}"#),
         member.patch(&key, OFF),
     ] {
-        assert_eq!(told.status, 404);
+        assert_eq!(response.status, 404);
         assert_eq!(world.db.dump(), before);
     }
 
@@ -724,16 +739,20 @@ fn of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doubt()
     world.effects.plan(&[]);
     assert!(world.sweep());
     assert_eq!(world.states(), ["disabled"]);
-    let doubts = "SELECT COUNT(*) FROM generations WHERE switch_doubted_at IS NOT NULL";
+    let in_flight = "SELECT COUNT(*) FROM generations WHERE switch_doubted_at IS NOT NULL";
     assert_eq!(
-        world.db.number(doubts),
+        world.db.number(in_flight),
         1,
         "what is on its way may land yet"
     );
     assert_eq!(held.release().status, 202);
-    assert_eq!(world.db.number(doubts), 1, "overtaken: the sweep ends it");
+    assert_eq!(
+        world.db.number(in_flight),
+        1,
+        "overtaken: the sweep ends it"
+    );
     sweeps(&world, 2);
-    assert_eq!(world.db.number(doubts), 0);
+    assert_eq!(world.db.number(in_flight), 0);
     oracle::settled(&world);
 }
 
@@ -800,11 +819,11 @@ fn each_change_wants_a_current_session_in_its_own_statement() {
         for disabled in [None, Some(true), Some(false)] {
             let name = Some((change(8), String::from("name")));
             let wanted = KeyChange { disabled, name };
-            let told = world.run(own_keys::change(&world.db, &wish, &wanted));
-            assert!(matches!(told, Some(Err(StoreError::SessionEnded))));
+            let response = world.run(own_keys::change(&world.db, &wish, &wanted));
+            assert!(matches!(response, Some(Err(StoreError::SessionEnded))));
         }
-        let told = world.run(own_keys::end(&world.db, &wish));
-        assert!(matches!(told, Some(Err(StoreError::SessionEnded))));
+        let response = world.run(own_keys::end(&world.db, &wish));
+        assert!(matches!(response, Some(Err(StoreError::SessionEnded))));
         assert_eq!(world.db.dump(), before);
     }
     // The statements also require an active member, even if the member is an admin.
@@ -816,12 +835,12 @@ fn each_change_wants_a_current_session_in_its_own_statement() {
     let before = world.db.dump();
     let cookies = member.cookies.take();
     let asked = || Browser::with(&world, &cookies);
-    for told in [
+    for response in [
         asked().patch(&key, ON),
         asked().patch(&key, r#"{"name":"x"}"#),
         asked().delete(&key),
     ] {
-        assert_eq!(told.code(), "member_suspended");
+        assert_eq!(response.code(), "member_suspended");
         assert_eq!(world.db.dump(), before);
     }
     world.db.run(
@@ -832,8 +851,8 @@ fn each_change_wants_a_current_session_in_its_own_statement() {
     let before = world.db.dump();
     let cookies = operator.cookies.take();
     let asked = || Browser::with(&world, &cookies);
-    for told in [asked().patch(&key, OFF), asked().delete(&key)] {
-        assert_eq!(told.code(), "member_suspended");
+    for response in [asked().patch(&key, OFF), asked().delete(&key)] {
+        assert_eq!(response.code(), "member_suspended");
         assert_eq!(world.db.dump(), before);
     }
 }

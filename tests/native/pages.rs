@@ -23,9 +23,9 @@ fn text(html: &str) -> String {
 }
 
 fn page(world: &World, path: &str) -> String {
-    let told = Browser::new(world).get(path);
-    assert_eq!(told.status, 200, "{path}");
-    text(&told.body)
+    let response = Browser::new(world).get(path);
+    assert_eq!(response.status, 200, "{path}");
+    text(&response.body)
 }
 
 #[test]
@@ -46,20 +46,20 @@ fn every_figure_of_the_documents_comes_from_configuration() {
         page(&world, "/docs"),
         page(&world, "/keys"),
     );
-    for told in [&landing, &docs] {
+    for response in [&landing, &docs] {
         for figure in [
             "$7.50 a week",
             "on Mondays at 00:00 UTC",
             "1 day after the claim",
         ] {
-            assert!(told.contains(figure), "{figure}: {told}");
+            assert!(response.contains(figure), "{figure}: {response}");
         }
     }
     assert!(landing.contains("capped at $7.50 a week") && landing.contains("45 days old"));
     assert!(docs.contains("Key limit exceeded (weekly limit)"));
-    for told in [&landing, &docs, &keys] {
-        assert!(told.contains("meta-llama/llama-9:free"), "{told}");
-        assert!(told.contains("https://eu.openrouter.example/api/v1"));
+    for response in [&landing, &docs, &keys] {
+        assert!(response.contains("meta-llama/llama-9:free"), "{response}");
+        assert!(response.contains("https://eu.openrouter.example/api/v1"));
         for literal in [
             "$5",
             "a day,",
@@ -68,7 +68,7 @@ fn every_figure_of_the_documents_comes_from_configuration() {
             "/openrouter.ai/api",
             "{{",
         ] {
-            assert!(!told.contains(literal), "{literal}: {told}");
+            assert!(!response.contains(literal), "{literal}: {response}");
         }
     }
     assert!(docs.contains("ANTHROPIC_BASE_URL=\"https://eu.openrouter.example/api\""));
@@ -95,9 +95,9 @@ fn the_code_is_linked_where_its_address_is_set_and_nowhere_else() {
     }
     world.set("SOURCE_URL", "https://code.example/keycap?a=1&b=\"2\"");
     for path in DOCUMENTS {
-        let told = Browser::new(&world).get(path).body;
+        let response = Browser::new(&world).get(path).body;
         let link = "href=\"https://code.example/keycap?a=1&#38;b=%222%22\"";
-        assert!(told.contains(link), "{path}: {told}");
+        assert!(response.contains(link), "{path}: {response}");
     }
 }
 
@@ -125,7 +125,7 @@ fn the_docs_are_there_while_claims_are_paused() {
     let world = World::new();
     let open = page(&world, "/docs");
     assert!(!open.contains("Claims are paused."));
-    for told in [
+    for response in [
         "Base URL",
         "Authorization: Bearer $OPENROUTER_API_KEY",
         "/chat/completions",
@@ -139,7 +139,7 @@ fn the_docs_are_there_while_claims_are_paused() {
         "limit_remaining",
         "We keep no copy",
     ] {
-        assert!(open.contains(told), "{told}: {open}");
+        assert!(open.contains(response), "{response}: {open}");
     }
     world.set("PROJECT_STATUS", "pending");
     let paused = page(&world, "/docs");
@@ -168,14 +168,14 @@ fn the_docs_have_the_house_rules_and_every_example_reads_the_variable() {
 #[test]
 fn the_docs_tell_what_byok_costs_and_how_to_rule_paid_capacity_out() {
     let docs = page(&World::new(), "/docs");
-    for told in [
+    for response in [
         "BYOK, requests through provider keys that are stored with OpenRouter, does not make it free",
         "a fee for them beyond a threshold",
         "may fall back to paid capacity",
         "allowed_models of the workspace’s default guardrail to free models",
         "Any other guardrail enforces nothing until it is assigned",
     ] {
-        assert!(docs.contains(told), "{told}: {docs}");
+        assert!(docs.contains(response), "{response}: {docs}");
     }
 }
 
@@ -183,8 +183,8 @@ fn the_docs_tell_what_byok_costs_and_how_to_rule_paid_capacity_out() {
 fn a_sign_in_error_is_one_of_fixed_texts_and_reflects_nothing() {
     let world = World::new();
     let browser = Browser::new(&world);
-    let told = browser.get("/?auth_error=denied").body;
-    assert!(told.contains("role=\"alert\"") && told.contains("You did not sign in."));
+    let response = browser.get("/?auth_error=denied").body;
+    assert!(response.contains("role=\"alert\"") && response.contains("You did not sign in."));
     let other = browser.get("/?auth_error=1").body;
     assert!(other.contains("You are not signed in."));
     for hostile in [
@@ -193,8 +193,8 @@ fn a_sign_in_error_is_one_of_fixed_texts_and_reflects_nothing() {
         "denied%00canary",
         "%22canary",
     ] {
-        let told = browser.get(&format!("/?auth_error={hostile}")).body;
-        assert_eq!(told, other, "{hostile}");
+        let response = browser.get(&format!("/?auth_error={hostile}")).body;
+        assert_eq!(response, other, "{hostile}");
     }
     assert!(!browser.get("/").body.contains("data-auth-error"));
 }
@@ -218,23 +218,23 @@ fn errors_have_pages_in_words_with_the_request_id_and_a_way_on() {
         keycap::http::server::message::Body::Empty,
     );
     assert_eq!(broken.status, 503);
-    for (told, title) in [
+    for (response, title) in [
         (&missing, "There is nothing here"),
         (&broken, "This service is not set up yet"),
     ] {
-        let read = text(&told.body);
+        let read = text(&response.body);
         assert!(read.contains(title), "{read}");
-        assert!(read.contains(told.header("x-request-id")), "{read}");
-        assert!(told.body.contains("href=\"/\"") && told.body.contains("class=\"lede\""));
+        assert!(read.contains(response.header("x-request-id")), "{read}");
+        assert!(response.body.contains("href=\"/\"") && response.body.contains("class=\"lede\""));
     }
 }
 
 #[test]
 fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() {
     let world = World::new();
-    let told = Browser::new(&world).get("/.well-known/security.txt");
-    assert_eq!(told.header("content-type"), "text/plain; charset=utf-8");
-    let fields: Vec<(&str, &str)> = told
+    let response = Browser::new(&world).get("/.well-known/security.txt");
+    assert_eq!(response.header("content-type"), "text/plain; charset=utf-8");
+    let fields: Vec<(&str, &str)> = response
         .body
         .lines()
         .map(|line| line.split_once(": ").unwrap())
@@ -264,8 +264,8 @@ fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() 
     let browser = Browser::new(&world);
     let id = [("x-request-id", "same-request-id")];
     let ask = |path| {
-        let told = browser.send("GET", path, &id, keycap::http::server::message::Body::Empty);
-        (told.status, told.body, told.headers)
+        let response = browser.send("GET", path, &id, keycap::http::server::message::Body::Empty);
+        (response.status, response.body, response.headers)
     };
     assert_eq!(
         ask("/.well-known/security.txt"),
@@ -317,12 +317,12 @@ fn the_landing_page_the_docs_and_the_health_route_know_the_admins_switch() {
 fn the_docs_say_that_rates_are_the_accounts_and_promise_none_for_a_key() {
     let world = World::new();
     let docs = page(&world, "/docs");
-    for told in [
+    for response in [
         "OpenRouter counts the requests of our whole account, not of each key",
         "others wait too",
         "we promise no rate for a key",
     ] {
-        assert!(docs.contains(told), "{told}");
+        assert!(docs.contains(response), "{response}");
     }
     // No other page promises a rate either.
     for path in DOCUMENTS {

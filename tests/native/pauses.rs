@@ -16,8 +16,8 @@ type Meanwhile = fn(&World, &Browser<'_>);
 const MEANWHILE: [(&str, Meanwhile); 7] = [
     ("nothing", |_, _| {}),
     ("another claim of the same member", |_, member| {
-        let told = member.claim();
-        assert!([200, 201, 409].contains(&told.status), "{told:?}");
+        let response = member.claim();
+        assert!([200, 201, 409].contains(&response.status), "{response:?}");
     }),
     ("one sweep at once", |world, _| assert!(world.sweep())),
     ("a sweep after three minutes", |world, _| {
@@ -29,8 +29,8 @@ const MEANWHILE: [(&str, Meanwhile); 7] = [
             world.pass(TEN_MINUTES);
             assert!(world.sweep());
         }
-        let told = member.claim();
-        assert!([200, 201, 409].contains(&told.status), "{told:?}");
+        let response = member.claim();
+        assert!([200, 201, 409].contains(&response.status), "{response:?}");
     }),
     ("the member signs out everywhere", |_, member| {
         assert_eq!(
@@ -40,8 +40,8 @@ const MEANWHILE: [(&str, Meanwhile); 7] = [
     }),
     ("an admin stops minting", |world, _| {
         let operator = Browser::signed_in(world, "operator");
-        let told = operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
-        assert_eq!(told.status, 200);
+        let response = operator.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
+        assert_eq!(response.status, 200);
     }),
 ];
 
@@ -58,7 +58,7 @@ fn a_claim_held_anywhere_while_anything_runs_keeps_every_promise() {
                 let held = member.start_claim();
                 meanwhile(&world, &elsewhere);
                 oracle::always(&world);
-                let told = held.release();
+                let response = held.release();
                 oracle::always(&world);
                 for _ in 0..2 {
                     world.pass(TEN_MINUTES);
@@ -67,11 +67,11 @@ fn a_claim_held_anywhere_while_anything_runs_keeps_every_promise() {
                 }
                 oracle::settled(&world);
                 let secrets = world.delivered.borrow().len();
-                assert!(secrets <= 1, "{what}, {k} {fate:?}: {told:?}");
+                assert!(secrets <= 1, "{what}, {k} {fate:?}: {response:?}");
                 assert_eq!(
                     world.usable().len(),
                     secrets,
-                    "{what}, {k} {fate:?}: {told:?}"
+                    "{what}, {k} {fate:?}: {response:?}"
                 );
                 scenarios += 1;
             }
@@ -95,8 +95,8 @@ fn held_before_it_is_sent(
     held.send(method, target, &headers, Body::Bytes(body.into()));
     let names = dry.effects.names();
     let sent = names.iter().position(|name| name.starts_with("http PATCH"));
-    let doubt = sent.expect("it is sent") - 1;
-    world.effects.plan(&[(doubt, Fate::HeldAfter)]);
+    let written = sent.expect("it is sent") - 1;
+    world.effects.plan(&[(written, Fate::HeldAfter)]);
     let held = who.start(method, target, body);
     world.effects.plan(&[]);
     meanwhile();

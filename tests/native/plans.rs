@@ -84,8 +84,8 @@ fn a_plan_that_says_too_little_or_too_much_is_refused() {
     ] {
         let mut bad = whole.clone();
         bad[member] = value;
-        let told = operator.post("/api/v1/admin/plans", &bad.to_string());
-        assert_eq!(told.status, 400, "{bad}");
+        let response = operator.post("/api/v1/admin/plans", &bad.to_string());
+        assert_eq!(response.status, 400, "{bad}");
     }
     let whole = whole.to_string();
     assert_eq!(operator.post("/api/v1/admin/plans", &whole).status, 201);
@@ -103,8 +103,8 @@ fn a_plan_that_says_too_little_or_too_much_is_refused() {
         ("nothing", r#"{"expiry_days":5}"#, 404),
         ("team", r#"{"expiry_days":5,"workspace_id":null}"#, 200),
     ] {
-        let told = operator.patch(&format!("/api/v1/admin/plans/{plan}"), body);
-        assert_eq!(told.status, status, "{plan} {body}: {told:?}");
+        let response = operator.patch(&format!("/api/v1/admin/plans/{plan}"), body);
+        assert_eq!(response.status, status, "{plan} {body}: {response:?}");
     }
 }
 
@@ -253,12 +253,12 @@ fn a_mint_under_way_is_not_recorded_under_another_plan() {
         world.effects.plan(&[(1, Fate::HeldAfter)]);
         let held = member.start_claim();
         world.effects.plan(&[]);
-        let told = if assigned {
+        let response = if assigned {
             operator.post(&format!("{address}/plan"), r#"{"plan":"free"}"#)
         } else {
             operator.patch("/api/v1/admin/plans/default", r#"{"limit_usd":"1"}"#)
         };
-        assert_eq!(told.status, 200);
+        assert_eq!(response.status, 200);
         assert_eq!(held.release().code(), "claim_superseded");
         assert_eq!(world.usable().len(), 0);
         assert_eq!(member.claim().json()["key"]["limit_usd"], "1.00");
@@ -302,8 +302,8 @@ fn where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
     let server = world
         .db
         .text("SELECT public_id FROM keys WHERE name = 'server'");
-    let told = member.post(&format!("/api/v1/keys/{server}/prefer"), "{}");
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = member.post(&format!("/api/v1/keys/{server}/prefer"), "{}");
+    assert_eq!(response.status, 200, "{response:?}");
     sweeps(&world, 1);
     assert_eq!(on(), [json!(null), json!("server")]);
     // A key of somebody else, and a key that does not exist, get 404.
@@ -339,8 +339,8 @@ fn a_plan_is_given_by_admins_to_members_there_are() {
     assert_eq!(member.post(&format!("{address}/plan"), body).status, 404);
     let nobody = "/api/v1/admin/members/mem_000000000000000000000000/plan";
     assert_eq!(operator.post(nobody, body).status, 404);
-    let told = operator.post(&format!("{address}/plan"), r#"{"plan":"gold"}"#);
-    assert_eq!(told.status, 400);
+    let response = operator.post(&format!("{address}/plan"), r#"{"plan":"gold"}"#);
+    assert_eq!(response.status, 400);
     for _ in 0..2 {
         assert_eq!(operator.post(&format!("{address}/plan"), body).status, 200);
     }
@@ -428,12 +428,12 @@ fn no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
             format!("{}{target}", address(&member))
         };
         let say = |operator: &Browser<'_>, body: &str| {
-            let told = if of_plans {
+            let response = if of_plans {
                 operator.patch(&target, body)
             } else {
                 operator.post(&target, body)
             };
-            assert_eq!(told.status, 200, "{told:?}");
+            assert_eq!(response.status, 200, "{response:?}");
         };
         if late == two {
             say(&operator, one);
@@ -447,12 +447,12 @@ fn no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
         say(&operator, late);
         world.effects.plan(&[]);
         say(&operator, newer);
-        let stands = "SELECT json_array((SELECT json_group_array(json_array(name, limit_nano, max_active_keys, rev)) FROM plans),
+        let all_rows = "SELECT json_array((SELECT json_group_array(json_array(name, limit_nano, max_active_keys, rev)) FROM plans),
             (SELECT json_group_array(json_array(plan_id, plan_rev)) FROM owners),
             (SELECT json_group_array(json_array(key_id, reason, change_id)) FROM holds))";
-        let before = world.db.text(stands);
+        let before = world.db.text(all_rows);
         assert_eq!(world.effects.land(), 1, "{guard} {late}");
-        assert_eq!(world.db.text(stands), before, "{guard} {late}");
+        assert_eq!(world.db.text(all_rows), before, "{guard} {late}");
         oracle::always(&world);
         sweeps(&world, 3);
         oracle::settled(&world);
@@ -470,9 +470,9 @@ fn one_request_brings_as_many_keys_up_to_date_as_somebody_can_wait_for() {
     let member = Browser::signed_in(&world, "member");
     let path = format!("/api/v1/admin/members/{}/plan", world.member("member"));
     let assign = |plan: &str| {
-        let told = operator.post(&path, &json!({ "plan": plan }).to_string());
-        assert_eq!(told.status, 200, "{told:?}");
-        told.json()["keys_left_to_sweep"].as_u64().unwrap()
+        let response = operator.post(&path, &json!({ "plan": plan }).to_string());
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()["keys_left_to_sweep"].as_u64().unwrap()
     };
     assert_eq!(assign("many"), 0);
     assert_eq!(member.claim().status, 201);
@@ -521,8 +521,8 @@ fn a_prepaid_plan_of_a_member_with_many_keys_is_given_or_taken_once_all_of_them_
     let assign = |plan: &str| {
         let body = json!({ "plan": plan }).to_string();
         let before = world.calls("openrouter.keys.get");
-        let told = operator.post(&format!("{of_member}/plan"), &body);
-        (told.status, world.calls("openrouter.keys.get") - before)
+        let response = operator.post(&format!("{of_member}/plan"), &body);
+        (response.status, world.calls("openrouter.keys.get") - before)
     };
     assert_eq!(assign("many").0, 200);
     assert_eq!(member.claim().status, 201);
@@ -533,8 +533,8 @@ fn a_prepaid_plan_of_a_member_with_many_keys_is_given_or_taken_once_all_of_them_
     world.pass(86_400);
     for n in 9..12 {
         let body = json!({ "name": format!("key {n}") }).to_string();
-        let told = member.at_fresh_isolate().post("/api/v1/keys", &body);
-        assert_eq!(told.status, 201);
+        let response = member.at_fresh_isolate().post("/api/v1/keys", &body);
+        assert_eq!(response.status, 201);
     }
     world.pass(3_600);
     for key in world.usable() {

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::caps::{address, admin, assign, limits, spends, sweeps};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, World, oracle};
 
-fn pays(world: &World, member: &Browser<'_>, id: &str, amount: &str) -> Told {
+fn pays(world: &World, member: &Browser<'_>, id: &str, amount: &str) -> Response {
     let body = json!({ "payment_id": id, "amount_usd": amount }).to_string();
     let target = format!("{}/payments", address(member));
     Browser::signed_in(world, "operator").post(&target, &body)
@@ -47,8 +47,11 @@ fn a_payment_counts_once_and_tops_the_limit_up_in_place() {
     assert_eq!(member.claim().status, 201);
     assert_eq!(pays(&world, &member, "p-1", "10").status, 200);
     for amount in ["11", "9.99"] {
-        let told = pays(&world, &member, "p-1", amount);
-        assert_eq!((told.status, told.code()), (422, "payment_mismatch".into()));
+        let response = pays(&world, &member, "p-1", amount);
+        assert_eq!(
+            (response.status, response.code()),
+            (422, "payment_mismatch".into())
+        );
     }
     let second = Browser::signed_in(&world, "second");
     assign(&world, &second, "prepaid");
@@ -216,9 +219,12 @@ fn a_prepaid_plan_is_neither_given_nor_taken_on_figures_that_could_not_be_read()
         let target = format!("{}/plan", address(&member));
         let operator = Browser::signed_in(&world, "operator");
         let body = json!({ "plan": then }).to_string();
-        let told = operator.post(&target, &body);
-        assert_eq!((told.status, told.code()), (503, "spend_unread".into()));
-        assert_eq!(told.header("retry-after"), "60");
+        let response = operator.post(&target, &body);
+        assert_eq!(
+            (response.status, response.code()),
+            (503, "spend_unread".into())
+        );
+        assert_eq!(response.header("retry-after"), "60");
         assert_eq!(world.db.text(plan), before, "nothing was changed");
         world.sandbox.borrow_mut().clear_faults();
         assert_eq!(operator.post(&target, &body).status, 200);
@@ -236,8 +242,11 @@ fn a_key_that_was_read_by_nobody_keeps_a_prepaid_plan_from_its_owner_in_the_stat
     let target = format!("{}/plan", address(&member));
     // The figure that was just read is lost before the plan is assigned.
     world.db.run("CREATE TRIGGER forgets AFTER UPDATE OF usage_read_at ON generations BEGIN UPDATE generations SET usage_read_at = NULL; END");
-    let told = operator.post(&target, r#"{"plan":"prepaid"}"#);
-    assert_eq!((told.status, told.code()), (503, "spend_unread".into()));
+    let response = operator.post(&target, r#"{"plan":"prepaid"}"#);
+    assert_eq!(
+        (response.status, response.code()),
+        (503, "spend_unread".into())
+    );
     world.db.run("DROP TRIGGER forgets");
     assert_eq!(operator.post(&target, r#"{"plan":"prepaid"}"#).status, 200);
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::caps::{address, admin, assign, spends, sweeps};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, World, oracle};
 
 struct Holder<'a> {
@@ -22,13 +22,13 @@ impl<'a> Holder<'a> {
         Self { member, key }
     }
 
-    fn change(&self, body: &Value) -> Told {
+    fn change(&self, body: &Value) -> Response {
         self.member
             .at_fresh_isolate()
             .patch(&self.key, &body.to_string())
     }
 
-    fn post(&self, what: &str, body: &Value) -> Told {
+    fn post(&self, what: &str, body: &Value) -> Response {
         let target = format!("{}/{what}", self.key);
         self.member
             .at_fresh_isolate()
@@ -46,14 +46,14 @@ fn written(world: &World, action: &str) -> i64 {
 }
 
 /// Checks that a change is refused until the next day, and that nothing is written.
-fn used_up(world: &World, told: &Told, action: &str, quota: i64) {
+fn used_up(world: &World, response: &Response, action: &str, quota: i64) {
     assert_eq!(
-        (told.status, told.code()),
+        (response.status, response.code()),
         (429, "daily_quota".into()),
         "{action}"
     );
-    assert_eq!(told.header("retry-after"), "43200", "{action}");
-    assert_eq!(told.json()["retry_at"], "2026-11-22T00:00:00Z");
+    assert_eq!(response.header("retry-after"), "43200", "{action}");
+    assert_eq!(response.json()["retry_at"], "2026-11-22T00:00:00Z");
     assert_eq!(written(world, action), quota, "{action}");
 }
 
@@ -107,12 +107,12 @@ fn a_name_that_comes_too_often_enables_nothing_and_stops_no_disabling() {
     let holder = Holder::new(&world);
     assert_eq!(holder.change(&json!({ "disabled": true })).status, 200);
     world.db.run("INSERT INTO daily_uses SELECT owner_id, 'key_renamed', unixepoch('2026-11-21') / 86400, 50 FROM members WHERE login <> 'operator'");
-    let told = holder.change(&json!({ "disabled": false, "name": "x" }));
-    assert_eq!(told.code(), "daily_quota");
+    let response = holder.change(&json!({ "disabled": false, "name": "x" }));
+    assert_eq!(response.code(), "daily_quota");
     assert_eq!(holder.key()["holds"], json!(["owner"]));
     assert_eq!(holder.change(&json!({ "disabled": false })).status, 200);
-    let told = holder.change(&json!({ "disabled": true, "name": "x" }));
-    assert_eq!(told.code(), "daily_quota", "the name");
+    let response = holder.change(&json!({ "disabled": true, "name": "x" }));
+    assert_eq!(response.code(), "daily_quota", "the name");
     assert_eq!(holder.key()["state"], "disabled", "goes always");
 }
 
@@ -133,8 +133,12 @@ fn own_limits_and_preferences_have_fifty_a_day_each() {
     }
     used_up(&world, &limit(50), "own_limit_set", 50);
     used_up(&world, &prefer(), "key_preferred", 50);
-    let told = holder.post("limit", &json!({ "limit_usd": "6.00" }));
-    assert_eq!(told.code(), "daily_quota", "whatever else is wrong with it");
+    let response = holder.post("limit", &json!({ "limit_usd": "6.00" }));
+    assert_eq!(
+        response.code(),
+        "daily_quota",
+        "whatever else is wrong with it"
+    );
     sweeps(&world, 2);
     oracle::settled(&world);
 }
@@ -154,8 +158,8 @@ fn a_leak_of_a_prepaid_key_without_credit_makes_no_row_for_a_mint_and_is_told_tw
     let holder = Holder::new(&world);
     spends(&world, 10.0);
     for n in 0..20 {
-        let told = holder.post("leaked", &json!({}));
-        assert_eq!(told.status, 200, "{n}: {told:?}");
+        let response = holder.post("leaked", &json!({}));
+        assert_eq!(response.status, 200, "{n}: {response:?}");
         assert_eq!(holder.key()["state"], "disabled", "{n}");
     }
     used_up(&world, &holder.post("leaked", &json!({})), "hold_put", 20);
@@ -198,8 +202,8 @@ fn tries_that_upstream_has_no_patience_for_are_bounded_too() {
         json!({ "retry_after": 1, "times": 50 }),
     );
     for n in 0..50 {
-        let told = member.at_fresh_isolate().claim();
-        assert_eq!(told.code(), "openrouter_busy", "{n}");
+        let response = member.at_fresh_isolate().claim();
+        assert_eq!(response.code(), "openrouter_busy", "{n}");
         world.pass(2);
     }
     assert_eq!(
@@ -222,14 +226,17 @@ fn while_upstream_asks_for_patience_a_key_can_be_disabled_and_removed_and_nothin
         "disabled"
     );
     let sent = world.calls("openrouter.keys.update");
-    for told in [
+    for response in [
         holder.change(&json!({ "disabled": false })),
         holder.change(&json!({ "disabled": false, "name": "x" })),
         holder.post("limit", &json!({ "limit_usd": "1" })),
         holder.post("prefer", &json!({})),
     ] {
-        assert_eq!((told.status, told.code()), (503, "openrouter_busy".into()));
-        assert_eq!(told.header("retry-after"), "300");
+        assert_eq!(
+            (response.status, response.code()),
+            (503, "openrouter_busy".into())
+        );
+        assert_eq!(response.header("retry-after"), "300");
     }
     assert_eq!(world.calls("openrouter.keys.update"), sent);
     assert_eq!(holder.key()["name"], json!(null));
@@ -262,16 +269,19 @@ fn five_hundred_idempotency_keys_a_day_are_remembered() {
     );
     assert_eq!(rename("last", "one").status, 200);
     // A change that makes nothing twice is done, and is not remembered.
-    let told = rename("beyond", "two");
+    let response = rename("beyond", "two");
     assert_eq!(
-        (told.status, told.header("idempotency-replayed")),
+        (response.status, response.header("idempotency-replayed")),
         (200, "")
     );
     assert_eq!(rename("beyond", "three").status, 200);
     let rotate = format!("{}/rotate", holder.key);
-    let told = send("POST", &rotate, "beyond", &json!({}));
-    assert_eq!((told.status, told.code()), (429, "daily_quota".into()));
-    assert_eq!(told.header("retry-after"), "43200");
+    let response = send("POST", &rotate, "beyond", &json!({}));
+    assert_eq!(
+        (response.status, response.code()),
+        (429, "daily_quota".into())
+    );
+    assert_eq!(response.header("retry-after"), "43200");
     let again = rename("last", "one");
     assert_eq!(
         (again.status, again.header("idempotency-replayed")),

@@ -7,8 +7,8 @@ use crate::support::{Browser, World, oracle};
 
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
-    let told = member.claim().json();
-    let key = told["key"]["id"].as_str().unwrap().to_owned();
+    let body = member.claim().json();
+    let key = body["key"]["id"].as_str().unwrap().to_owned();
     (member, key)
 }
 
@@ -21,9 +21,9 @@ fn raised(world: &World, key: &str, body: &Value) -> Value {
 fn a_raise_adds_to_the_limit_in_place_and_tells_the_old_and_the_new() {
     let world = World::new();
     let (_member, key) = holder(&world);
-    let told = raised(&world, &key, &json!({ "amount_usd": "2.50" }));
+    let body = raised(&world, &key, &json!({ "amount_usd": "2.50" }));
     assert_eq!(
-        (&told["old_limit_usd"], &told["new_limit_usd"]),
+        (&body["old_limit_usd"], &body["new_limit_usd"]),
         (&json!("5.00"), &json!("7.50"))
     );
     let again = raised(&world, &key, &json!({ "amount_usd": "1" }));
@@ -35,7 +35,7 @@ fn a_raise_adds_to_the_limit_in_place_and_tells_the_old_and_the_new() {
     assert_eq!(world.calls("openrouter.keys.create"), 1, "the same key");
     let end = format!(
         "/api/v1/admin/raises/{}",
-        told["raise"]["id"].as_str().unwrap()
+        body["raise"]["id"].as_str().unwrap()
     );
     for _ in 0..2 {
         admin(&world, "DELETE", &end, "{}");
@@ -71,7 +71,7 @@ fn a_temporary_raise_ends_for_the_secret_that_was_made_meanwhile_too() {
         }
         let until = world.now().plus(3_600).rfc3339();
         raised(&world, &key, &json!({ "amount_usd": "5", "until": until }));
-        let told = if expires {
+        let response = if expires {
             world.pass(1_800 + 301);
             assert!(world.sweep());
             assert_eq!(world.states(), ["expired"]);
@@ -79,9 +79,9 @@ fn a_temporary_raise_ends_for_the_secret_that_was_made_meanwhile_too() {
         } else {
             member.post(&format!("/api/v1/keys/{key}/rotate"), "{}")
         };
-        assert_eq!(told.status, 201, "{told:?}");
-        assert_eq!(told.json()["key"]["id"], key);
-        assert_eq!(told.json()["key"]["limit_usd"], "10.00");
+        assert_eq!(response.status, 201, "{response:?}");
+        assert_eq!(response.json()["key"]["id"], key);
+        assert_eq!(response.json()["key"]["limit_usd"], "10.00");
         world.pass(3_600);
         sweeps(&world, 2);
         assert_eq!(limits(&world), [5.0]);

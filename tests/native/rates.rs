@@ -33,9 +33,9 @@ fn an_ended_session_uses_up_nothing_of_its_members_rates() {
         *world.rates.borrow_mut() = Some(Default::default());
         keeps_its_cookie(&thief, |tab| {
             assert!([401, 429].contains(&tab.get("/api/v1/me").status));
-            let told = tab.get("/api/v1/admin/settings");
-            assert!([404, 429].contains(&told.status), "{told:?}");
-            let told = tab.send(
+            let response = tab.get("/api/v1/admin/settings");
+            assert!([404, 429].contains(&response.status), "{response:?}");
+            let response = tab.send(
                 "POST",
                 "/api/v1/claim",
                 &[
@@ -45,13 +45,13 @@ fn an_ended_session_uses_up_nothing_of_its_members_rates() {
                 ],
                 Body::Bytes(br#"{"accept_terms":1}"#.to_vec()),
             );
-            assert!([401, 429].contains(&told.status), "{told:?}");
+            assert!([401, 429].contains(&response.status), "{response:?}");
         });
         assert_eq!(victim.get("/api/v1/me").status, 200, "{persona}");
         assert_eq!(victim.claim().status, 201, "{persona}");
         if persona == "operator" {
-            let told = victim.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
-            assert_eq!(told.status, 200);
+            let response = victim.patch("/api/v1/admin/settings", r#"{"minting":"stopped"}"#);
+            assert_eq!(response.status, 200);
         }
         oracle::always(&world);
     }
@@ -68,8 +68,8 @@ fn a_thief_of_a_session_cannot_keep_its_owner_from_ending_it() {
         tab.claim();
     });
     assert_eq!(victim.get("/api/v1/me").status, 429, "it is used up");
-    let told = victim.post("/api/v1/me/sign-out-everywhere", "{}");
-    assert_eq!(told.status, 204, "{told:?}");
+    let response = victim.post("/api/v1/me/sign-out-everywhere", "{}");
+    assert_eq!(response.status, 204, "{response:?}");
     victim.sign_in("member");
     assert_eq!(victim.get("/api/v1/me").status, 200);
 }
@@ -82,15 +82,15 @@ fn nobody_uses_up_another_members_or_addresss_rates() {
         Browser::signed_in(&world, "second"),
     );
     *world.rates.borrow_mut() = Some(Default::default());
-    let told: Vec<u16> = (0..MANY).map(|_| member.get("/api/v1/me").status).collect();
-    assert_eq!((told[0], told[MANY - 1]), (200, 429));
+    let statuses: Vec<u16> = (0..MANY).map(|_| member.get("/api/v1/me").status).collect();
+    assert_eq!((statuses[0], statuses[MANY - 1]), (200, 429));
     assert_eq!(second.get("/api/v1/me").status, 200);
     let from = |address| [("cf-connecting-ip", address)];
     for _ in 0..MANY {
         second.send("GET", "/auth/github", &from("192.0.2.1"), Body::Empty);
     }
-    let told = second.send("GET", "/auth/github", &from("192.0.2.1"), Body::Empty);
-    assert_eq!(told.status, 429);
-    let told = second.send("GET", "/auth/github", &from("192.0.2.2"), Body::Empty);
-    assert_eq!(told.status, 302);
+    let response = second.send("GET", "/auth/github", &from("192.0.2.1"), Body::Empty);
+    assert_eq!(response.status, 429);
+    let response = second.send("GET", "/auth/github", &from("192.0.2.2"), Body::Empty);
+    assert_eq!(response.status, 302);
 }

@@ -9,9 +9,9 @@ const JOBS: &str = "/api/v1/admin/jobs";
 
 fn holder<'a>(world: &'a World, persona: &str) -> (Browser<'a>, String) {
     let member = Browser::signed_in(world, persona);
-    let told = member.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = member.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    let id = response.json()["key"]["id"].as_str().unwrap().to_owned();
     (member, format!("/api/v1/keys/{id}"))
 }
 
@@ -300,8 +300,8 @@ fn keys_outside_the_default_workspace_are_seen_switched_and_removed_by_hash_alon
 fn crowd(world: &World) -> String {
     let elsewhere = world.workspace();
     for n in 0..250 {
-        let told = Browser::signed_in(world, &format!("load-{n}")).claim();
-        assert_eq!(told.status, 201);
+        let response = Browser::signed_in(world, &format!("load-{n}")).claim();
+        assert_eq!(response.status, 201);
         let hash = world
             .db
             .text("SELECT upstream_hash FROM generations ORDER BY id DESC LIMIT 1");
@@ -467,8 +467,8 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
     };
     let before = rows();
     let calls = ["openrouter.keys.update", "openrouter.keys.delete"].map(|call| world.calls(call));
-    let told = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":true}"#);
-    assert_eq!(told.status, 202, "{told:?}");
+    let response = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":true}"#);
+    assert_eq!(response.status, 202, "{response:?}");
     assert_eq!(rows(), before);
     assert_eq!(
         ["openrouter.keys.update", "openrouter.keys.delete"].map(|call| world.calls(call)),
@@ -478,7 +478,7 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
     let run = &listed["runs"][0];
     assert_eq!(
         (&run["id"], &run["job"], &run["outcome"]),
-        (&told.json()["run"], &json!("reconcile"), &json!("done"))
+        (&response.json()["run"], &json!("reconcile"), &json!("done"))
     );
     let of = |name: &str| run["counts"][name].clone();
     assert_eq!(
@@ -512,8 +512,8 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
     );
 
     // The same as a real run.
-    let told = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":false}"#);
-    assert_eq!(told.status, 202);
+    let response = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":false}"#);
+    assert_eq!(response.status, 202);
     let listed = operator.get(JOBS).json();
     assert_eq!(listed["without_row"].as_array().unwrap().len(), 1);
     let of = |name: &str| listed["runs"][0]["counts"][name].clone();
@@ -545,10 +545,13 @@ fn one_run_at_a_time_also_on_request() {
         "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
         VALUES ('run_t', 'reconcile', 1, 1, 9999999999, 'running')",
     );
-    let told = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":false}"#);
-    assert_eq!((told.status, told.code().as_str()), (409, "job_under_way"));
-    let told = operator.post(&format!("{JOBS}/sweep"), r#"{"dry_run":false}"#);
-    assert_eq!(told.status, 202);
+    let response = operator.post(&format!("{JOBS}/reconcile"), r#"{"dry_run":false}"#);
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (409, "job_under_way")
+    );
+    let response = operator.post(&format!("{JOBS}/sweep"), r#"{"dry_run":false}"#);
+    assert_eq!(response.status, 202);
     assert_eq!(world.last_run(), "done");
     for (job, body, status) in [
         ("sweep", r#"{"dry_run":true}"#, 400),
@@ -744,8 +747,11 @@ fn without_a_management_key_the_triggers_skip_and_say_so() {
     let said = log.iter().filter(|line| line.contains("no_management_key"));
     assert_eq!(said.count(), 2);
     let asked = operator.at_fresh_isolate();
-    let told = asked.post(&format!("{JOBS}/sweep"), r#"{"dry_run":false}"#);
-    assert_eq!((told.status, told.code().as_str()), (503, "not_configured"));
+    let response = asked.post(&format!("{JOBS}/sweep"), r#"{"dry_run":false}"#);
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (503, "not_configured")
+    );
     world.set("OPENROUTER_MANAGEMENT_KEY", sandbox::MANAGEMENT_KEY);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());

@@ -6,7 +6,7 @@ use keycap::domain::people::session::Session;
 use keycap::store::members::requests::{self, RequestDecision};
 use serde_json::{Value, json};
 
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, Fate, World, oracle};
 
 const SETTINGS: &str = "/api/v1/admin/settings";
@@ -14,18 +14,18 @@ const REQUESTS: &str = "/api/v1/requests";
 const ALL: &str = "/api/v1/admin/requests";
 
 fn by_approval(operator: &Browser<'_>) {
-    let told = operator.patch(SETTINGS, r#"{"claims":"by_approval"}"#);
+    let response = operator.patch(SETTINGS, r#"{"claims":"by_approval"}"#);
     assert_eq!(
-        (told.status, &told.json()["claims"]),
+        (response.status, &response.json()["claims"]),
         (200, &json!("by_approval"))
     );
 }
 
-fn ask(browser: &Browser<'_>, kind: &str, note: &str) -> Told {
+fn ask(browser: &Browser<'_>, kind: &str, note: &str) -> Response {
     browser.post(REQUESTS, &json!({ "kind": kind, "note": note }).to_string())
 }
 
-fn decide(operator: &Browser<'_>, id: &Value, state: &str) -> Told {
+fn decide(operator: &Browser<'_>, id: &Value, state: &str) -> Response {
     let body = json!({ "state": state, "answer": "canary-answer" }).to_string();
     operator.patch(&format!("{ALL}/{}", id.as_str().unwrap()), &body)
 }
@@ -34,8 +34,8 @@ fn refusal(browser: &Browser<'_>) -> Value {
     browser.get("/api/v1/me").json()["claim"]["refusal"].clone()
 }
 
-fn said(told: &Told) -> (u16, String) {
-    (told.status, told.code())
+fn said(response: &Response) -> (u16, String) {
+    (response.status, response.code())
 }
 
 fn is(status: u16, code: &str) -> (u16, String) {
@@ -55,10 +55,10 @@ fn by_approval_only_whom_an_admin_lets_in_claims() {
         is(409, "nothing_to_request")
     );
     by_approval(&operator);
-    let told = member.claim();
-    assert_eq!(said(&told), is(403, "approval_needed"));
+    let response = member.claim();
+    assert_eq!(said(&response), is(403, "approval_needed"));
     assert_eq!(
-        told.json()["detail"],
+        response.json()["detail"],
         "Ask for approval; an administrator decides."
     );
     let before = refusal(&member);
@@ -94,9 +94,9 @@ fn by_approval_only_whom_an_admin_lets_in_claims() {
     assert_eq!(refusal(&member)["request"], "open");
     assert_eq!(member.claim().json()["request"], "open");
 
-    let told = decide(&operator, &request["id"], "approved");
+    let response = decide(&operator, &request["id"], "approved");
     assert_eq!(
-        (told.status, &told.json()["request"]["state"]),
+        (response.status, &response.json()["request"]["state"]),
         (200, &json!("approved"))
     );
     assert_eq!(
@@ -120,8 +120,8 @@ fn by_approval_only_whom_an_admin_lets_in_claims() {
         is(409, "nothing_to_request")
     );
 
-    let told = operator.patch(SETTINGS, r#"{"claims":"open"}"#);
-    assert_eq!(told.json()["claims"], "open");
+    let response = operator.patch(SETTINGS, r#"{"claims":"open"}"#);
+    assert_eq!(response.json()["claims"], "open");
     assert_eq!(other.claim().status, 201);
     assert_eq!(
         world
@@ -144,18 +144,18 @@ fn a_declined_member_is_told_and_may_ask_again_three_times_a_day() {
             (made.status, &made.json()["request"]["note"]),
             (201, &Value::Null)
         );
-        let told = decide(&operator, &made.json()["request"]["id"], "declined");
-        assert_eq!(told.status, 200);
+        let response = decide(&operator, &made.json()["request"]["id"], "declined");
+        assert_eq!(response.status, 200);
         assert_eq!(refusal(&member)["request"], "declined");
         assert_eq!(
             member.claim().json()["detail"],
             "Your request was declined. You can ask again."
         );
     }
-    let told = ask(&member, "claim", "");
-    assert_eq!(said(&told), is(429, "requests_used_up"));
+    let response = ask(&member, "claim", "");
+    assert_eq!(said(&response), is(429, "requests_used_up"));
     assert_eq!(
-        (told.header("retry-after"), &told.json()["retry_at"]),
+        (response.header("retry-after"), &response.json()["retry_at"]),
         ("43200", &json!("2026-11-22T00:00:00Z"))
     );
     world.pass(43_200);
@@ -169,12 +169,12 @@ fn an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let newcomer = Browser::signed_in(&world, "newcomer");
-    let told = newcomer.claim();
+    let response = newcomer.claim();
     assert_eq!(
         (
-            said(&told),
-            &told.json()["request_kind"],
-            &told.json()["request"]
+            said(&response),
+            &response.json()["request_kind"],
+            &response.json()["request"]
         ),
         (is(403, "account_too_young"), &json!("appeal"), &Value::Null)
     );
@@ -207,9 +207,9 @@ fn an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() {
 
     let blocked = Browser::signed_in(&world, "second");
     world.block("1000101");
-    let told = blocked.claim();
+    let response = blocked.claim();
     assert_eq!(
-        (said(&told), &told.json()["request_kind"]),
+        (said(&response), &response.json()["request_kind"]),
         (is(403, "blocked"), &json!("appeal"))
     );
     let made = ask(&blocked, "appeal", "");
@@ -255,10 +255,10 @@ fn deciding_twice_is_one_decision() {
     world.pass(60);
     let again = decide(&operator, &id, "declined");
     assert_eq!((again.status, again.json()), (200, first));
-    let told = decide(&operator, &id, "approved");
-    assert_eq!(said(&told), is(409, "already_decided"));
+    let response = decide(&operator, &id, "approved");
+    assert_eq!(said(&response), is(409, "already_decided"));
     assert_eq!(
-        told.json()["detail"],
+        response.json()["detail"],
         "Nothing was changed. It was declined before."
     );
     assert_eq!(member.claim().code(), "approval_needed");
@@ -356,10 +356,10 @@ fn the_admins_routes_answer_others_like_an_unknown_one() {
     by_approval(&operator);
     let id = ask(&member, "claim", "").json()["request"]["id"].clone();
     let target = format!("{ALL}/{}", id.as_str().unwrap());
-    let plain = |told: Told| {
-        let mut body = told.json();
+    let plain = |response: Response| {
+        let mut body = response.json();
         body["instance"] = Value::Null;
-        (told.status, body)
+        (response.status, body)
     };
     let unknown = plain(member.get("/api/v1/admin/nothing"));
     assert_eq!(unknown.0, 404);
@@ -484,8 +484,8 @@ fn a_session_that_has_ended_asks_and_decides_nothing() {
         now: world.now(),
     };
     let before = world.db.dump();
-    let told = world.run(requests::decide(&world.db, &decision)).unwrap();
-    assert_eq!(told.unwrap().unwrap().request.state, RequestState::Open);
+    let response = world.run(requests::decide(&world.db, &decision)).unwrap();
+    assert_eq!(response.unwrap().unwrap().request.state, RequestState::Open);
     assert_eq!(world.db.dump(), before);
 }
 
@@ -522,10 +522,10 @@ fn a_burst_of_claims_is_let_through_at_the_houses_pace() {
         assert_eq!(person.claim().status, 201);
         world.pass(600);
     }
-    let told = people[3].claim();
-    assert_eq!(said(&told), is(503, "claims_busy"));
+    let response = people[3].claim();
+    assert_eq!(said(&response), is(503, "claims_busy"));
     assert_eq!(
-        (told.header("retry-after"), &told.json()["retry_at"]),
+        (response.header("retry-after"), &response.json()["retry_at"]),
         ("1800", &json!("2026-11-21T13:00:00Z"))
     );
     let refused = refusal(&people[3]);

@@ -86,9 +86,9 @@ fn a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accepts_
         1
     );
     let member = Browser::signed_in(&world, "member");
-    let told = member.claim();
+    let response = member.claim();
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (403, "database_restored")
     );
     let health = member.get("/healthz").json();
@@ -98,9 +98,9 @@ fn a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accepts_
     let key = owner.get("/api/v1/keys").json()["keys"][0]["id"].clone();
     let rotates = |verb: &str, body: &str| {
         let target = format!("/api/v1/keys/{}/{verb}", key.as_str().unwrap());
-        let told = owner.post(&target, body);
-        assert_eq!(told.secret(), None, "{told:?}");
-        told.code()
+        let response = owner.post(&target, body);
+        assert_eq!(response.secret(), None, "{response:?}");
+        response.code()
     };
     assert_eq!(rotates("rotate", "{}"), "minting_stopped");
     assert_eq!(rotates("rotate", r#"{"grace_hours":1}"#), "minting_stopped");
@@ -158,8 +158,9 @@ fn what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
         Browser::signed_in(&world, "load-1"),
         Browser::signed_in(&world, "load-2"),
     );
-    let id =
-        |told: crate::support::browser::Told| told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let id = |response: crate::support::browser::Response| {
+        response.json()["key"]["id"].as_str().unwrap().to_owned()
+    };
     let (_, off_key) = (id(held.claim()), id(off.claim()));
     let off_key = format!("/api/v1/keys/{off_key}");
     assert_eq!(off.patch(&off_key, r#"{"disabled":true}"#).status, 200);
@@ -174,8 +175,8 @@ fn what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
          INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT key_id, 'admin', 't', 1, 't' FROM generations WHERE state = 'active'",
     );
     let on = world.usable().len();
-    let told = off.patch(&off_key, r#"{"disabled":false}"#);
-    assert_eq!(told.json()["key"]["state"], "disabled", "not yet");
+    let response = off.patch(&off_key, r#"{"disabled":false}"#);
+    assert_eq!(response.json()["key"]["state"], "disabled", "not yet");
     sweeps(&world, 2);
     assert_eq!(
         world.usable().len(),

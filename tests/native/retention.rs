@@ -47,9 +47,9 @@ fn sign_ins_and_changes_of_limits_go_after_four_hundred_days_and_nothing_else_do
     later.sign_in("second");
     world.pass(2 * DAY);
     let ended = rows(&world, "action NOT IN ('signed_in', 'cap_changed')") - others;
-    let told = Browser::signed_in(&world, "operator")
+    let response = Browser::signed_in(&world, "operator")
         .post("/api/v1/admin/jobs/reconcile", r#"{"dry_run":true}"#);
-    assert_eq!(told.status, 202, "{told:?}");
+    assert_eq!(response.status, 202, "{response:?}");
     assert_eq!(
         rows(&world, "action = 'audit_pruned'"),
         0,
@@ -97,12 +97,13 @@ fn an_idle_database_is_not_taken_for_a_restored_one_once_its_last_row_is_old() {
 #[test]
 fn the_setting_says_how_long_and_the_start_page_tells_it() {
     let world = World::new();
-    let told = |world: &World| Browser::new(world).get("/").body;
+    let start_page = |world: &World| Browser::new(world).get("/").body;
     assert!(
-        told(&world).contains("sign-ins and changes of limits for 400 days, the rest for good")
+        start_page(&world)
+            .contains("sign-ins and changes of limits for 400 days, the rest for good")
     );
     world.set("AUDIT_RETENTION_DAYS", "30");
-    assert!(told(&world).contains("for 30 days, the rest for good"));
+    assert!(start_page(&world).contains("for 30 days, the rest for good"));
     let member = Browser::signed_in(&world, "member");
     member.sign_in("member");
     let other = Browser::signed_in(&world, "second");
@@ -194,10 +195,10 @@ fn the_database_deletes_nothing_of_the_audit_but_what_the_settings_let_go() {
         ),
     ] {
         let world = World::new();
-        let told = world.db.connection.borrow().execute_batch(&sql);
+        let response = world.db.connection.borrow().execute_batch(&sql);
         match refused {
-            None => assert_eq!(told, Ok(()), "{sql}"),
-            Some(word) => assert!(told.unwrap_err().to_string().contains(word), "{sql}"),
+            None => assert_eq!(response, Ok(()), "{sql}"),
+            Some(word) => assert!(response.unwrap_err().to_string().contains(word), "{sql}"),
         }
     }
 }

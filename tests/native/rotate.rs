@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, Fate, TEN_MINUTES, World, oracle};
 
 const DAY: i64 = 86_400;
@@ -12,36 +12,36 @@ const FOUR_HOURS: &str = r#"{"grace_hours":4}"#;
 /// Makes a member with a key. Returns the member and the key's address.
 fn holder(world: &World) -> (Browser<'_>, String) {
     let member = Browser::signed_in(world, "member");
-    let told = member.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = member.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    let id = response.json()["key"]["id"].as_str().unwrap().to_owned();
     (member, format!("/api/v1/keys/{id}"))
 }
 
-fn asks(member: &Browser<'_>, key: &str, verb: &str, body: &str) -> Told {
-    let told = member.post(&format!("{key}/{verb}"), body);
+fn asks(member: &Browser<'_>, key: &str, verb: &str, body: &str) -> Response {
+    let response = member.post(&format!("{key}/{verb}"), body);
     oracle::always(member.world);
-    told
+    response
 }
 
-fn rotates(member: &Browser<'_>, key: &str) -> Told {
+fn rotates(member: &Browser<'_>, key: &str) -> Response {
     asks(member, key, "rotate", "{}")
 }
 
-fn is(told: &Told, status: u16, code: &str) {
+fn is(response: &Response, status: u16, code: &str) {
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (status, code),
-        "{told:?}"
+        "{response:?}"
     );
 }
 
 /// Checks that an answer delivers a secret that works, and that exactly `working` keys work. Returns the hash of the
 /// new key.
-fn delivered(world: &World, told: &Told, working: usize) -> String {
-    assert_eq!(told.status, 201, "{told:?}");
-    assert_eq!(told.header("cache-control"), "no-store, no-transform");
-    let hash = sandbox::sha256_hex(told.secret().unwrap().as_bytes());
+fn delivered(world: &World, response: &Response, working: usize) -> String {
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_eq!(response.header("cache-control"), "no-store, no-transform");
+    let hash = sandbox::sha256_hex(response.secret().unwrap().as_bytes());
     let usable = world.usable();
     assert_eq!(usable.len(), working);
     assert!(usable.iter().any(|key| key.hash == hash));
@@ -91,10 +91,10 @@ fn a_rotated_key_has_another_secret_and_all_else_stays() {
     let before = member.get("/api/v1/keys").json()["keys"][0].clone();
     let first = world.usable()[0].clone();
     spends(&world, 2.0);
-    let told = rotates(&member, &key);
-    let hash = delivered(&world, &told, 1);
+    let response = rotates(&member, &key);
+    let hash = delivered(&world, &response, 1);
     assert_ne!(hash, first.hash);
-    let after = told.json()["key"].clone();
+    let after = response.json()["key"].clone();
     for same in [
         "id",
         "name",
@@ -128,10 +128,13 @@ fn a_rotated_key_has_another_secret_and_all_else_stays() {
     sweeps(&world, 1);
     assert_eq!(world.states(), ["revoked", "active"]);
     oracle::settled(&world);
-    let told = world
+    let response = world
         .db
         .texts("SELECT action FROM audit WHERE target LIKE 'key_%' ORDER BY id");
-    assert_eq!(told, ["key_renamed", "rotation_begun", "rotation_ended"]);
+    assert_eq!(
+        response,
+        ["key_renamed", "rotation_begun", "rotation_ended"]
+    );
 }
 
 #[test]
@@ -207,10 +210,10 @@ fn slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
         429,
         "rotations_used_up",
     );
-    let told = rotates(&member, &key);
+    let response = rotates(&member, &key);
     assert_eq!(world.calls("openrouter.keys.update"), said);
-    is(&told, 429, "rotations_used_up");
-    assert_eq!(told.json()["retry_at"], "2026-11-22T00:00:00Z");
+    is(&response, 429, "rotations_used_up");
+    assert_eq!(response.json()["retry_at"], "2026-11-22T00:00:00Z");
     assert_eq!(world.usable().len(), 1, "nothing was put off for it");
     world.pass(12 * 3_600);
     delivered(&world, &rotates(&member, &key), 1);
@@ -261,9 +264,9 @@ fn a_replay_brings_no_second_secret_and_another_request_is_refused() {
     };
     delivered(&world, &send("rotate", "{}"), 1);
     for _ in 0..2 {
-        let told = send("rotate", "{}");
-        assert_eq!((told.status, told.secret()), (201, None));
-        assert_eq!(told.json()["replayed"], true);
+        let response = send("rotate", "{}");
+        assert_eq!((response.status, response.secret()), (201, None));
+        assert_eq!(response.json()["replayed"], true);
         assert_eq!(world.usable().len(), 1);
         assert_eq!(holds(&world), [""; 0]);
         sweeps(&world, 1);
@@ -354,11 +357,15 @@ fn what_is_held_or_off_is_not_replaced() {
             "nothing was put off for it"
         );
         // The replacement after a reported leak waits as well.
-        let told = asks(&member, &key, "leaked", "{}");
+        let response = asks(&member, &key, "leaked", "{}");
         if reason == "rotation" {
-            assert_eq!(told.status, 201, "whoever began that is out");
+            assert_eq!(response.status, 201, "whoever began that is out");
         } else {
-            assert_eq!((told.status, told.secret()), (200, None), "{reason}");
+            assert_eq!(
+                (response.status, response.secret()),
+                (200, None),
+                "{reason}"
+            );
             assert_eq!(world.usable().len(), 0);
             assert_eq!(world.calls("openrouter.keys.create"), 1, "{reason}");
         }
@@ -480,8 +487,8 @@ fn what_is_missing_of_the_limit_counts_where_the_usage_lags() {
             body["data"]["limit_remaining"] = json!(1.25);
         }
     }));
-    let told = rotates(&member, &key);
-    assert_eq!(told.json()["key"]["limit_usd"], "1.25");
+    let response = rotates(&member, &key);
+    assert_eq!(response.json()["key"]["limit_usd"], "1.25");
 }
 
 #[test]
@@ -525,9 +532,9 @@ fn a_spent_key_is_not_replaced_by_a_fresh_limit() {
     );
     // The refused rotation made no key, so it does not count.
     assert_eq!(world.calls("openrouter.keys.create"), 1);
-    let told = rotates(&member, &key);
-    assert_eq!((told.status, told.secret().is_some()), (201, true));
-    let made = &told.json()["key"];
+    let response = rotates(&member, &key);
+    assert_eq!((response.status, response.secret().is_some()), (201, true));
+    let made = &response.json()["key"];
     assert_eq!(
         (&made["state"], &made["limit_usd"], &made["holds"]),
         (&json!("disabled"), &json!("5.00"), &json!(["budget"]))
@@ -549,12 +556,12 @@ fn with_grace_both_work_and_share_what_is_left_until_it_is_over() {
     let world = World::new();
     let (member, key) = holder(&world);
     spends(&world, 1.0);
-    let told = asks(&member, &key, "rotate", FOUR_HOURS);
-    delivered(&world, &told, 2);
+    let response = asks(&member, &key, "rotate", FOUR_HOURS);
+    delivered(&world, &response, 2);
     assert_eq!(limits(&world), [300, 200]);
-    let told = told.json()["key"].clone();
+    let shown = response.json()["key"].clone();
     assert_eq!(
-        (&told["limit_usd"], &told["grace_until"]),
+        (&shown["limit_usd"], &shown["grace_until"]),
         (&json!("2.00"), &json!("2026-11-21T16:00:00Z"))
     );
     let until = world.now().plus(4 * 3_600).secs();
@@ -565,9 +572,9 @@ fn with_grace_both_work_and_share_what_is_left_until_it_is_over() {
         until
     );
     for body in ["{}", FOUR_HOURS] {
-        let told = asks(&member, &key, "rotate", body);
-        is(&told, 409, "in_grace");
-        assert_eq!(told.json()["retry_at"], "2026-11-21T16:00:00Z");
+        let shown = asks(&member, &key, "rotate", body);
+        is(&shown, 409, "in_grace");
+        assert_eq!(shown.json()["retry_at"], "2026-11-21T16:00:00Z");
     }
     sweeps(&world, 23);
     assert_eq!(world.usable().len(), 2);
@@ -688,16 +695,16 @@ fn a_refused_successor_of_a_grace_leaves_the_old_one_to_be_raised() {
 fn a_renewal_is_for_the_end_of_a_life_and_gives_another() {
     let world = World::new();
     let (member, key) = holder(&world);
-    let told = asks(&member, &key, "renew", "{}");
-    is(&told, 409, "too_early");
-    assert_eq!(told.json()["retry_at"], "2027-02-05T12:00:00Z");
+    let response = asks(&member, &key, "renew", "{}");
+    is(&response, 409, "too_early");
+    assert_eq!(response.json()["retry_at"], "2027-02-05T12:00:00Z");
     world.pass(76 * DAY - 1);
     let member = Browser::signed_in(&world, "member");
     is(&asks(&member, &key, "renew", "{}"), 409, "too_early");
     world.pass(1);
-    let told = asks(&member, &key, "renew", "{}");
-    delivered(&world, &told, 2);
-    assert_eq!(told.json()["key"]["expires_at"], "2027-05-06T12:00:00Z");
+    let response = asks(&member, &key, "renew", "{}");
+    delivered(&world, &response, 2);
+    assert_eq!(response.json()["key"]["expires_at"], "2027-05-06T12:00:00Z");
     let grace = world
         .db
         .number("SELECT grace_until FROM generations WHERE slot = 0");
@@ -732,8 +739,8 @@ fn a_renewals_grace_ends_with_the_old_life_and_with_nothing_to_split_it_is_at_on
     world.pass(80 * DAY);
     let member = Browser::signed_in(&world, "member");
     spends(&world, 4.985);
-    let told = asks(&member, &key, "renew", "{}");
-    delivered(&world, &told, 1);
+    let response = asks(&member, &key, "renew", "{}");
+    delivered(&world, &response, 1);
     assert_eq!(limits(&world), [1]);
 }
 
@@ -759,9 +766,9 @@ fn a_leaked_key_is_off_at_once_and_has_another_secret_in_the_same_answer() {
     let world = World::new();
     let (member, key) = holder(&world);
     spends(&world, 4.0);
-    let told = asks(&member, &key, "leaked", "{}");
-    delivered(&world, &told, 1);
-    assert_eq!(told.json()["key"]["limit_usd"], "1.00");
+    let response = asks(&member, &key, "leaked", "{}");
+    delivered(&world, &response, 1);
+    assert_eq!(response.json()["key"]["limit_usd"], "1.00");
     assert_eq!(holds(&world), [""; 0]);
     sweeps(&world, 2);
     oracle::settled(&world);
@@ -813,14 +820,14 @@ fn a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again() {
         let world = World::new();
         let (member, key) = holder(&world);
         spoil(&world);
-        let told = asks(&member, &key, "leaked", "{}");
+        let response = asks(&member, &key, "leaked", "{}");
         let confirmed = what != "not confirmed";
         assert_eq!(
-            (told.status, told.secret()),
+            (response.status, response.secret()),
             (if confirmed { 200 } else { 202 }, None),
-            "{what}: {told:?}"
+            "{what}: {response:?}"
         );
-        let note = told.json()["note"].as_str().unwrap().to_owned();
+        let note = response.json()["note"].as_str().unwrap().to_owned();
         assert!(note.contains("Rotate"), "{what}: {note}");
         assert_eq!(
             (note.contains("is off"), note.contains("still on")),
@@ -828,7 +835,7 @@ fn a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again() {
             "{what}: {note}"
         );
         assert_eq!(world.usable().is_empty(), confirmed, "{what}");
-        assert_eq!(told.json()["key"]["holds"], json!(["leak"]));
+        assert_eq!(response.json()["key"]["holds"], json!(["leak"]));
         assert_eq!(holds(&world), ["leak"]);
         is(
             &asks(&member, &key, "rotate", FOUR_HOURS),
@@ -867,9 +874,13 @@ fn an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
         404,
         "not_found",
     );
-    let told = asks(&operator, &key, "leaked", "{}");
-    assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
-    assert_eq!(told.json()["key"]["state"], "disabled");
+    let response = asks(&operator, &key, "leaked", "{}");
+    assert_eq!(
+        (response.status, response.secret()),
+        (200, None),
+        "{response:?}"
+    );
+    assert_eq!(response.json()["key"]["state"], "disabled");
     assert_eq!(world.usable().len(), 0);
     delivered(&world, &rotates(&member, &key), 1);
     oracle::always(&world);
@@ -884,20 +895,20 @@ fn a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
     for who in [&operator, &member] {
         assert_eq!(who.patch(&key, r#"{"disabled":true}"#).status, 200);
     }
-    let told = asks(&member, &key, "leaked", "{}");
+    let response = asks(&member, &key, "leaked", "{}");
     assert_eq!(
-        told.json()["key"]["holds"],
+        response.json()["key"]["holds"],
         json!(["admin", "leak", "owner"])
     );
     is(&rotates(&member, &key), 403, "key_held");
     is(&member.patch(&key, ON), 403, "key_held");
     for (who, left) in [(&operator, &["leak", "owner"][..]), (&member, &["leak"])] {
-        let told = who.patch(&key, ON);
+        let response = who.patch(&key, ON);
         assert_eq!(
-            (told.status, &told.json()["key"]["state"]),
+            (response.status, &response.json()["key"]["state"]),
             (200, &json!("disabled"))
         );
-        assert_eq!(told.json()["key"]["holds"], json!(left));
+        assert_eq!(response.json()["key"]["holds"], json!(left));
         is(&who.patch(&key, ON), 403, "key_held");
         sweeps(&world, 1);
         assert_eq!(world.usable().len(), 0);
@@ -916,8 +927,8 @@ fn a_leak_within_a_grace_puts_both_off() {
     let world = World::new();
     let (member, key) = holder(&world);
     delivered(&world, &asks(&member, &key, "rotate", FOUR_HOURS), 2);
-    let told = asks(&member, &key, "leaked", "{}");
-    assert_eq!((told.status, told.secret()), (200, None));
+    let response = asks(&member, &key, "leaked", "{}");
+    assert_eq!((response.status, response.secret()), (200, None));
     assert_eq!(world.usable().len(), 0, "both, within the request");
     sweeps(&world, 3);
     delivered(&world, &rotates(&member, &key), 1);
@@ -950,14 +961,14 @@ fn of_fifty_rotations_at_once_one_brings_a_secret_wherever_the_first_one_is_held
             world.effects.plan(&[]);
             let mut made = 0;
             for _ in 1..50 {
-                let told = member.post(&format!("{key}/rotate"), body);
-                assert!([201, 409].contains(&told.status), "{told:?}");
-                made += usize::from(told.status == 201);
+                let response = member.post(&format!("{key}/rotate"), body);
+                assert!([201, 409].contains(&response.status), "{response:?}");
+                made += usize::from(response.status == 201);
             }
-            let told = held.release();
+            let response = held.release();
             oracle::always(&world);
-            assert!([201, 409, 503].contains(&told.status), "{told:?}");
-            made += usize::from(told.status == 201);
+            assert!([201, 409, 503].contains(&response.status), "{response:?}");
+            made += usize::from(response.status == 201);
             assert_eq!(made, 1, "{body} {k}");
             sweeps(&world, 3);
             assert_eq!(world.usable().len(), if body == "{}" { 1 } else { 2 });
@@ -971,7 +982,7 @@ fn meanwhile(
     verb: &str,
     body: &str,
     act: impl Fn(&World, &Browser<'_>, &str),
-    after: impl Fn(&World, &Told, &str),
+    after: impl Fn(&World, &Response, &str),
 ) {
     let start = World::new();
     let (member, key) = holder(&start);
@@ -985,12 +996,12 @@ fn meanwhile(
             world.effects.plan(&[]);
             act(&world, &member, &key);
             oracle::always(&world);
-            let told = held.release();
+            let response = held.release();
             oracle::always(&world);
-            assert!(told.status != 500, "{effect}: {told:?}");
+            assert!(response.status != 500, "{effect}: {response:?}");
             sweeps(&world, 3);
             oracle::settled(&world);
-            after(&world, &told, &format!("{k} {effect} {fate:?}"));
+            after(&world, &response, &format!("{k} {effect} {fate:?}"));
         }
     }
 }
@@ -1001,16 +1012,16 @@ const WAYS: [(&str, &str); 3] = [("rotate", "{}"), ("rotate", FOUR_HOURS), ("lea
 fn a_key_that_ends_while_it_is_rotated_stays_ended() {
     for (verb, body) in WAYS {
         let ends = |_: &World, member: &Browser<'_>, key: &str| {
-            let told = member.delete(key);
-            assert!([200, 202, 409].contains(&told.status), "{told:?}");
+            let response = member.delete(key);
+            assert!([200, 202, 409].contains(&response.status), "{response:?}");
         };
-        meanwhile(verb, body, ends, |world, told, at| {
+        meanwhile(verb, body, ends, |world, response, at| {
             if world
                 .db
                 .number("SELECT COUNT(*) FROM keys WHERE ended_at IS NULL")
                 == 0
             {
-                assert_eq!(world.usable().len(), 0, "{at}: {told:?}");
+                assert_eq!(world.usable().len(), 0, "{at}: {response:?}");
             }
         });
     }
@@ -1024,32 +1035,33 @@ fn whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
              INSERT INTO blocks (provider, subject, since, public_id, change_id)
                SELECT provider, subject, 1, 'blk_' || subject, 'block' FROM members");
         };
-        meanwhile(verb, body, blocks, |world, told, at| {
+        meanwhile(verb, body, blocks, |world, response, at| {
             assert_eq!(
-                told.status == 201,
+                response.status == 201,
                 world.delivered.borrow().len() == 2,
                 "{at}"
             );
             // Only a successor that was recorded before the block is delivered.
             assert!(
-                told.status != 201 || at.contains("RECORD_GUARD HeldAfter"),
-                "{at}: {told:?}"
+                response.status != 201 || at.contains("RECORD_GUARD HeldAfter"),
+                "{at}: {response:?}"
             );
         });
         let switches = |world: &World, _: &Browser<'_>, _: &str| {
             let operator = Browser::signed_in(world, "operator");
-            let told = operator.patch("/api/v1/admin/settings", r#"{"keys":"off","confirm":9}"#);
-            assert_eq!(told.status, 200, "{told:?}");
+            let response =
+                operator.patch("/api/v1/admin/settings", r#"{"keys":"off","confirm":9}"#);
+            assert_eq!(response.status, 200, "{response:?}");
         };
-        meanwhile(verb, body, switches, |world, told, at| {
-            assert_eq!(world.usable().len(), 0, "{at}: {told:?}");
+        meanwhile(verb, body, switches, |world, response, at| {
+            assert_eq!(world.usable().len(), 0, "{at}: {response:?}");
         });
         let puts_off = |_: &World, member: &Browser<'_>, key: &str| {
             member.patch(key, r#"{"disabled":true}"#);
         };
-        meanwhile(verb, body, puts_off, |world, told, at| {
+        meanwhile(verb, body, puts_off, |world, response, at| {
             if holds(world).contains(&String::from("owner")) {
-                assert_eq!(world.usable().len(), 0, "{at}: {told:?}");
+                assert_eq!(world.usable().len(), 0, "{at}: {response:?}");
             }
         });
     }
@@ -1075,9 +1087,9 @@ fn a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_rotati
         ] {
             let acts = |world: &World, _: &Browser<'_>, _: &str| world.db.run(change);
             let reserved = |at: &str| at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
-            meanwhile(verb, body, acts, |world, told, at| {
+            meanwhile(verb, body, acts, |world, response, at| {
                 if reserved(at) {
-                    assert_ne!(told.status, 201, "{at}");
+                    assert_ne!(response.status, 201, "{at}");
                     assert_eq!(world.delivered.borrow().len(), 1, "{at}");
                 }
             });
@@ -1092,18 +1104,18 @@ fn a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good() 
             let operator = Browser::signed_in(world, "operator");
             asks(&operator, key, "leaked", "{}");
         };
-        meanwhile(verb, body, reports, |world, told, at| {
+        meanwhile(verb, body, reports, |world, response, at| {
             let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
             assert!(
-                verb == "leaked" || !minting || told.status != 201,
-                "{at}: {told:?}"
+                verb == "leaked" || !minting || response.status != 201,
+                "{at}: {response:?}"
             );
             let old = world
                 .db
                 .text("SELECT upstream_hash FROM generations ORDER BY id LIMIT 1");
             assert!(
                 world.usable().iter().all(|key| key.hash != old),
-                "{at}: {told:?}"
+                "{at}: {response:?}"
             );
         });
     }
@@ -1127,7 +1139,7 @@ fn whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() 
                     ("content-type", "application/json"),
                 ];
                 let sent = keycap::http::server::message::Body::Bytes(body.into());
-                let told = member.try_send("POST", &format!("{key}/{verb}"), &headers, sent);
+                let response = member.try_send("POST", &format!("{key}/{verb}"), &headers, sent);
                 world.effects.plan(&[]);
                 oracle::always(&world);
                 // A late effect lands within five minutes of its sending.
@@ -1137,12 +1149,12 @@ fn whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() 
                 oracle::always(&world);
                 sweeps(&world, 6);
                 oracle::settled(&world);
-                let what = format!("{verb} {body} {k} {fate:?} {told:?}");
+                let what = format!("{verb} {body} {k} {fate:?} {response:?}");
                 let leaked = holds(&world).contains(&String::from("leak"));
                 assert_eq!(world.usable().is_empty(), leaked, "{what}");
                 if world.usable().len() == 1 {
-                    let told = rotates(&member, &key);
-                    assert_eq!(told.status, 201, "{what}: {told:?}");
+                    let response = rotates(&member, &key);
+                    assert_eq!(response.status, 201, "{what}: {response:?}");
                 }
             }
         }
@@ -1156,8 +1168,12 @@ fn what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
     world.pass(90 * DAY - 60);
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 400 }));
-    let told = asks(&member, &key, "leaked", "{}");
-    assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+    let response = asks(&member, &key, "leaked", "{}");
+    assert_eq!(
+        (response.status, response.secret()),
+        (200, None),
+        "{response:?}"
+    );
     assert_eq!(member.claim().secret(), None);
     sweeps(&world, 1);
     assert_eq!(world.states(), ["expired", "void"]);
@@ -1172,14 +1188,14 @@ fn a_sweep_harms_no_rotation_that_is_under_way() {
             world.pass(1);
             assert!(world.sweep());
         };
-        meanwhile(verb, body, sweep, |_, told, at| {
+        meanwhile(verb, body, sweep, |_, response, at| {
             // The sweep and the rotation may both want to disable the old generation. Then one of them does it, and the
             // other is told so.
             let contended =
                 at.contains("ABOUT_TO") || at.contains("PATCH") || at.contains("holds::");
             assert!(
-                told.status == 201 || contended || at.contains("::HOLD"),
-                "{at}: {told:?}"
+                response.status == 201 || contended || at.contains("::HOLD"),
+                "{at}: {response:?}"
             );
         });
     }
@@ -1188,12 +1204,12 @@ fn a_sweep_harms_no_rotation_that_is_under_way() {
 #[test]
 fn a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made() {
     let again = |_: &World, member: &Browser<'_>, key: &str| {
-        let told = asks(member, key, "leaked", "{}");
-        assert!([200, 201, 202].contains(&told.status), "{told:?}");
+        let response = asks(member, key, "leaked", "{}");
+        assert!([200, 201, 202].contains(&response.status), "{response:?}");
     };
-    meanwhile("leaked", "{}", again, |_, told, at| {
+    meanwhile("leaked", "{}", again, |_, response, at| {
         let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
-        assert!(!minting || told.status == 201, "{at}: {told:?}");
+        assert!(!minting || response.status == 201, "{at}: {response:?}");
     });
 }
 
@@ -1226,9 +1242,9 @@ fn a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
             world.db.run("UPDATE generations SET limit_nano = 5000000000, op_nonce = 'raised' WHERE slot = 0");
         }
     };
-    meanwhile("rotate", FOUR_HOURS, raises, |_, told, at| {
+    meanwhile("rotate", FOUR_HOURS, raises, |_, response, at| {
         let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
-        assert!(!minting || told.status == 409, "{at}: {told:?}");
+        assert!(!minting || response.status == 409, "{at}: {response:?}");
     });
 }
 
@@ -1268,9 +1284,9 @@ fn a_grace_whose_request_died_has_its_limit_looked_at_again() {
 fn a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded() {
     for body in ["{}", FOUR_HOURS] {
         let leaks = |world: &World, _: &Browser<'_>, _: &str| hold(world, "leak");
-        meanwhile("rotate", body, leaks, |_, told, at| {
+        meanwhile("rotate", body, leaks, |_, response, at| {
             let minting = at.contains("POST") || at.contains("RECORD_GUARD HeldBefore");
-            assert!(!minting || told.status == 409, "{at}: {told:?}");
+            assert!(!minting || response.status == 409, "{at}: {response:?}");
         });
     }
 }
@@ -1289,8 +1305,8 @@ fn a_limit_that_counts_another_window_than_the_plans_is_not_split() {
         "nothing_to_split",
     );
     assert_eq!(limits(&world), [500]);
-    let told = rotates(&member, &key);
-    assert_eq!(told.json()["key"]["limit_reset"], "monthly");
+    let response = rotates(&member, &key);
+    assert_eq!(response.json()["key"]["limit_reset"], "monthly");
 }
 
 #[test]
@@ -1318,16 +1334,29 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
         "not_found",
     );
     // The hash of a replaced secret neither opens nor ends anything.
-    let told = rotates(&member, &key);
-    let second = told.secret().unwrap();
+    let response = rotates(&member, &key);
+    let second = response.secret().unwrap();
     sweeps(&world, 3);
-    let told = found(&first);
-    assert_eq!((told.status, world.usable().len()), (200, 1), "{told:?}");
-    assert!(told.json()["note"].as_str().unwrap().contains("had ended"));
+    let response = found(&first);
+    assert_eq!(
+        (response.status, world.usable().len()),
+        (200, 1),
+        "{response:?}"
+    );
+    assert!(
+        response.json()["note"]
+            .as_str()
+            .unwrap()
+            .contains("had ended")
+    );
     assert_eq!(holds(&world), [""; 0]);
     // A working secret is disabled at once, and its owner asks for the next one.
-    let told = found(&second);
-    assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+    let response = found(&second);
+    assert_eq!(
+        (response.status, response.secret()),
+        (200, None),
+        "{response:?}"
+    );
     assert_eq!(
         (world.usable().len(), holds(&world)),
         (0, vec![String::from("leak")])
@@ -1335,8 +1364,12 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
     delivered(&world, &rotates(&member, &key), 1);
     // This holds for an admin's own key too, and the answer has no secret.
     let own = operator.claim().secret().unwrap();
-    let told = found(&own);
-    assert_eq!((told.status, told.secret()), (200, None), "{told:?}");
+    let response = found(&own);
+    assert_eq!(
+        (response.status, response.secret()),
+        (200, None),
+        "{response:?}"
+    );
 }
 
 #[test]
@@ -1369,8 +1402,8 @@ fn a_found_secret_that_is_being_removed_is_known_and_removed_at_once_where_that_
         assert_eq!(member.delete(key).status, 202);
     };
     let is_suspended: Act = |world, _, _| {
-        let told = Browser::signed_in(world, "operator").stands("member", "suspended");
-        assert_eq!(told.status, 202, "{told:?}");
+        let response = Browser::signed_in(world, "operator").set_status("member", "suspended");
+        assert_eq!(response.status, 202, "{response:?}");
     };
     let is_stuck: Act = |world, member, key| {
         assert_eq!(member.delete(key).status, 202);
@@ -1396,14 +1429,14 @@ fn a_found_secret_that_is_being_removed_is_known_and_removed_at_once_where_that_
             let body = json!({ "secret_sha256": fingerprint }).to_string();
             operator.post("/api/v1/admin/leaks", &body)
         };
-        let told = report();
-        assert_eq!(told.status, 202, "{name} {told:?}");
+        let response = report();
+        assert_eq!(response.status, 202, "{name} {response:?}");
         let id = key.rsplit('/').next().unwrap();
         assert_eq!(
-            (&told.json()["key"]["id"], told.secret()),
+            (&response.json()["key"]["id"], response.secret()),
             (&json!(id), None)
         );
-        let note = told.json()["note"].as_str().unwrap().to_owned();
+        let note = response.json()["note"].as_str().unwrap().to_owned();
         assert!(note.contains("is being removed"), "{name} {note}");
         // On the route of the key itself, the operator gets the same answer as its owner.
         is(
@@ -1413,16 +1446,21 @@ fn a_found_secret_that_is_being_removed_is_known_and_removed_at_once_where_that_
         );
         // The report does not wait for a sweep.
         world.sandbox.borrow_mut().clear_faults();
-        let told = report();
+        let response = report();
         assert_eq!(
-            (told.status, world.usable().len()),
+            (response.status, world.usable().len()),
             (200, 0),
-            "{name} {told:?}"
+            "{name} {response:?}"
         );
         assert_eq!(world.states(), ["revoked"], "{name}");
-        let told = report();
-        assert_eq!(told.status, 200, "{name} {told:?}");
-        assert!(told.json()["note"].as_str().unwrap().contains("had ended"));
+        let response = report();
+        assert_eq!(response.status, 200, "{name} {response:?}");
+        assert!(
+            response.json()["note"]
+                .as_str()
+                .unwrap()
+                .contains("had ended")
+        );
         is(
             &operator.post(&format!("{key}/leaked"), "{}"),
             409,
@@ -1442,8 +1480,8 @@ fn a_found_secret_that_has_a_successor_ends_nothing_of_it() {
     assert_eq!(world.states(), ["revoking", "active"]);
     let operator = Browser::signed_in(&world, "operator");
     let body = json!({ "secret_sha256": sandbox::sha256_hex(first.as_bytes()) }).to_string();
-    let told = operator.post("/api/v1/admin/leaks", &body);
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = operator.post("/api/v1/admin/leaks", &body);
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!((world.usable().len(), holds(&world)), (1, vec![]));
     assert_eq!(world.states(), ["revoked", "active"]);
 }

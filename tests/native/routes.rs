@@ -29,9 +29,9 @@ fn every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() 
             for method in [
                 "GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "X",
             ] {
-                let told = browser.send(method, route.path, &[], Body::Empty);
-                carries_security_headers(&told.headers, &format!("{method} {}", route.path));
-                assert!(method != "HEAD" || told.body.is_empty());
+                let response = browser.send(method, route.path, &[], Body::Empty);
+                carries_security_headers(&response.headers, &format!("{method} {}", route.path));
+                assert!(method != "HEAD" || response.body.is_empty());
             }
         }
         for unknown in [
@@ -43,9 +43,9 @@ fn every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() 
             "//keys",
             "/keys/",
         ] {
-            let told = browser.get(unknown);
-            carries_security_headers(&told.headers, unknown);
-            assert_eq!(told.status, 404, "{unknown}");
+            let response = browser.get(unknown);
+            carries_security_headers(&response.headers, unknown);
+            assert_eq!(response.status, 404, "{unknown}");
         }
     }
 }
@@ -166,8 +166,13 @@ fn the_console_has_no_page_that_tells_anybody_else_of_it() {
         for method in ["GET", "HEAD", "POST"] {
             let ask = |path: &str| {
                 world.effects.plan(&[]);
-                let told = browser.send(method, path, &headers, Body::Empty);
-                (told.status, told.headers, told.body, world.effects.names())
+                let response = browser.send(method, path, &headers, Body::Empty);
+                (
+                    response.status,
+                    response.headers,
+                    response.body,
+                    world.effects.names(),
+                )
             };
             for (page, unknown) in [
                 ("/admin", "/nimda"),
@@ -191,10 +196,10 @@ fn an_admins_right_is_not_to_be_had_by_asking() {
     );
     assert_eq!(other.claim().status, 201);
     for query in ["?admin=true", "?admin=1", "?owner=1000101&admin=true"] {
-        let told = member.get(&format!("/api/v1/keys{query}"));
+        let response = member.get(&format!("/api/v1/keys{query}"));
         assert!(
-            told.status != 200 || told.json()["keys"] == serde_json::json!([]),
-            "{told:?}"
+            response.status != 200 || response.json()["keys"] == serde_json::json!([]),
+            "{response:?}"
         );
         assert_eq!(
             member.get(&format!("/api/v1/admin/members{query}")).status,
@@ -251,8 +256,8 @@ fn what_is_foreign_is_the_same_everywhere_and_needs_no_memory() {
                 .header("origin", origin)
                 .body(Body::Empty)
                 .unwrap();
-            let told = world.run(world.service().answer(request)).unwrap();
-            assert_eq!(told.status, status, "{ours} {origin}: {told:?}");
+            let response = world.run(world.service().answer(request)).unwrap();
+            assert_eq!(response.status, status, "{ours} {origin}: {response:?}");
         }
     }
 }
@@ -263,8 +268,8 @@ fn bad_bodies_get_a_clear_error_and_change_nothing() {
     let member = Browser::signed_in(&world, "member");
     let claim = |kind: &str, body: Body| {
         let headers = [("origin", ORIGIN), ("content-type", kind)];
-        let told = member.send("POST", "/api/v1/claim", &headers, body);
-        (told.status, told.code())
+        let response = member.send("POST", "/api/v1/claim", &headers, body);
+        (response.status, response.code())
     };
     let json = "application/json; charset=utf-8";
     for (kind, body, status, code) in [
@@ -327,9 +332,9 @@ fn every_limit_of_the_table_answers_429_with_retry_after() {
                 Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
                 Takes::Nothing | Takes::EmptyForm => Body::Empty,
             };
-            let told = member.send(route.method.name(), route.path, &headers, body);
+            let response = member.send(route.method.name(), route.path, &headers, body);
             assert_eq!(
-                (told.status, told.header("retry-after")),
+                (response.status, response.header("retry-after")),
                 (429, "60"),
                 "{}",
                 route.path
@@ -346,9 +351,9 @@ fn a_request_id_is_a_plain_word_or_our_own() {
     let world = World::new();
     let browser = Browser::new(&world);
     let ask = |id: &str| {
-        let told = browser.send("GET", "/nothing", &[("x-request-id", id)], Body::Empty);
-        assert_eq!(told.json()["instance"], told.header("x-request-id"));
-        told.header("x-request-id").to_owned()
+        let response = browser.send("GET", "/nothing", &[("x-request-id", id)], Body::Empty);
+        assert_eq!(response.json()["instance"], response.header("x-request-id"));
+        response.header("x-request-id").to_owned()
     };
     assert_eq!(ask("abc-DEF_123"), "abc-DEF_123");
     for bad in [
@@ -366,9 +371,9 @@ fn a_request_id_is_a_plain_word_or_our_own() {
 #[test]
 fn errors_say_only_our_own_id_and_code() {
     let world = World::new();
-    let told = Browser::new(&world).get("/api/v1/keys/%3Cb%3E?token=hunter2");
-    assert_eq!(told.status, 404);
-    assert!(!told.body.contains("keys") && !told.body.contains("hunter2"));
+    let response = Browser::new(&world).get("/api/v1/keys/%3Cb%3E?token=hunter2");
+    assert_eq!(response.status, 404);
+    assert!(!response.body.contains("keys") && !response.body.contains("hunter2"));
     let lines = world.log.borrow().join("\n");
     assert!(
         !lines.contains("hunter2") && !lines.contains("%3Cb"),
@@ -484,9 +489,14 @@ fn the_consoles_looking_up_is_counted() {
                 Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
                 Takes::Nothing | Takes::EmptyForm => Body::Empty,
             };
-            let told = browser.send(route.method.name(), route.path, &headers, body);
-            let told = (told.status, told.header("retry-after").to_owned());
-            assert_eq!(told, (429, String::from("60")), "{persona} {}", route.path);
+            let response = browser.send(route.method.name(), route.path, &headers, body);
+            let response = (response.status, response.header("retry-after").to_owned());
+            assert_eq!(
+                response,
+                (429, String::from("60")),
+                "{persona} {}",
+                route.path
+            );
         }
     }
 }

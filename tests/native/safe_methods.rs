@@ -70,14 +70,14 @@ fn head_has_no_effect_on_any_route_whoever_asks() {
             for accept in ["*/*", "text/html"] {
                 let before = everything(&world, &browser);
                 let target = target(&world, route, &callback);
-                let told = browser.send("HEAD", &target, &[("accept", accept)], Body::Empty);
+                let response = browser.send("HEAD", &target, &[("accept", accept)], Body::Empty);
                 assert_eq!(
                     everything(&world, &browser),
                     before,
                     "{persona} HEAD {target}"
                 );
-                assert_eq!(told.body, "", "{target}");
-                assert!(!told.headers.contains_key("set-cookie"), "{target}");
+                assert_eq!(response.body, "", "{target}");
+                assert!(!response.headers.contains_key("set-cookie"), "{target}");
                 cells += 1;
             }
         }
@@ -97,8 +97,8 @@ fn a_head_of_the_callback_signs_nobody_in_and_spends_no_state() {
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
     let callback = browser.approve(started.header("location"), "member");
-    let told = browser.send("HEAD", &callback, &[], Body::Empty);
-    assert_eq!((told.status, told.body.as_str()), (200, ""));
+    let response = browser.send("HEAD", &callback, &[], Body::Empty);
+    assert_eq!((response.status, response.body.as_str()), (200, ""));
     assert_eq!(world.calls("github.token"), 0);
     assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 0);
     assert_eq!(browser.get(&callback).header("location"), "/keys");

@@ -6,10 +6,10 @@ use sandbox::{Spent, Usd};
 use serde_json::json;
 
 use crate::caps::{address, admin, assign, sweeps};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, World, oracle};
 
-fn house(seats: &str) -> World {
+fn with_seats(seats: &str) -> World {
     let world = World::new();
     world.set("MAX_TOTAL_KEYS", seats);
     world
@@ -26,7 +26,7 @@ fn spend(world: &World, secret: &str, dollars: f64) -> f64 {
     }
 }
 
-fn remove(member: &Browser<'_>) -> Told {
+fn remove(member: &Browser<'_>) -> Response {
     let keys = member.get("/api/v1/keys").json();
     let id = keys["keys"][0]["id"].as_str().unwrap();
     member.delete(&format!("/api/v1/keys/{id}"))
@@ -34,15 +34,15 @@ fn remove(member: &Browser<'_>) -> Told {
 
 /// Claims, spends all that the key may spend, and deletes it. Returns the dollars that were spent.
 fn play(world: &World, member: &Browser<'_>) -> f64 {
-    let told = member.claim();
-    let spent = told
+    let response = member.claim();
+    let spent = response
         .secret()
         .map_or(0.0, |secret| spend(world, &secret, 9.0));
-    if told.status == 201 {
+    if response.status == 201 {
         assert_eq!(remove(member).status, 200);
     } else {
         let codes = ["seats_full", "rotation_unsettled"];
-        assert!(codes.contains(&told.code().as_str()), "{told:?}");
+        assert!(codes.contains(&response.code().as_str()), "{response:?}");
     }
     spent
 }
@@ -63,7 +63,7 @@ fn until(world: &World, moment: &str) {
 
 #[test]
 fn ten_accounts_that_claim_spend_and_delete_get_no_more_than_two_seats_of_five_dollars_a_day() {
-    let world = house("2");
+    let world = with_seats("2");
     let crowd: Vec<_> = (0..10)
         .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
         .collect();
@@ -90,28 +90,31 @@ fn ten_accounts_that_claim_spend_and_delete_get_no_more_than_two_seats_of_five_d
 
 #[test]
 fn the_refusal_and_the_page_say_when_seats_free_up() {
-    let world = house("1");
+    let world = with_seats("1");
     let (member, other) = (
         Browser::signed_in(&world, "member"),
         Browser::signed_in(&world, "second"),
     );
     let secret = member.claim().secret().unwrap();
     spend(&world, &secret, 1.0);
-    let told = other.claim();
+    let response = other.claim();
     assert_eq!(
-        (told.code(), told.json()["retry_at"].clone()),
+        (response.code(), response.json()["retry_at"].clone()),
         ("seats_full".into(), json!(null))
     );
     assert_eq!(
-        told.header("retry-after"),
+        response.header("retry-after"),
         "",
         "nobody knows when a live key ends"
     );
     assert_eq!(remove(&member).status, 200);
-    let told = other.claim();
-    assert_eq!((told.status, told.code()), (403, "seats_full".into()));
-    assert_eq!(told.header("retry-after"), "43200");
-    let detail = told.json()["detail"].as_str().unwrap().to_owned();
+    let response = other.claim();
+    assert_eq!(
+        (response.status, response.code()),
+        (403, "seats_full".into())
+    );
+    assert_eq!(response.header("retry-after"), "43200");
+    let detail = response.json()["detail"].as_str().unwrap().to_owned();
     assert!(
         detail.ends_with("Seats free up at 00:00 UTC, the next one on 2026-11-22."),
         "{detail}"
@@ -129,14 +132,14 @@ fn the_refusal_and_the_page_say_when_seats_free_up() {
 
 #[test]
 fn a_member_who_deletes_and_claims_again_sits_on_their_own_seat_and_gets_only_the_rest() {
-    let world = house("1");
+    let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     let mut spent = 0.0;
     for price in [3.0, 9.0, 9.0] {
-        let told = member.at_fresh_isolate().claim();
-        assert_eq!(told.status, 201, "{told:?}");
+        let response = member.at_fresh_isolate().claim();
+        assert_eq!(response.status, 201, "{response:?}");
         assert_eq!(seats(&world), (1, 0));
-        spent += spend(&world, &told.secret().unwrap(), price);
+        spent += spend(&world, &response.secret().unwrap(), price);
         assert_eq!(remove(&member).status, 200);
         assert_eq!(seats(&world), (0, 1), "after ${spent}");
         sweeps(&world, 2);
@@ -149,7 +152,7 @@ fn a_member_who_deletes_and_claims_again_sits_on_their_own_seat_and_gets_only_th
 
 #[test]
 fn a_key_known_to_have_spent_nothing_gives_its_seat_back_at_once() {
-    let world = house("1");
+    let world = with_seats("1");
     for person in ["member", "second"] {
         let member = Browser::signed_in(&world, person);
         assert_eq!(member.claim().status, 201, "{person}");
@@ -161,7 +164,7 @@ fn a_key_known_to_have_spent_nothing_gives_its_seat_back_at_once() {
 
 #[test]
 fn a_key_whose_spend_is_not_known_keeps_its_seat_until_it_is() {
-    let world = house("1");
+    let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
     remove(&member);
@@ -184,13 +187,13 @@ fn a_key_whose_spend_is_not_known_keeps_its_seat_until_it_is() {
 
 #[test]
 fn a_seat_that_another_key_sat_on_is_not_freed_by_news_of_the_first() {
-    let world = house("1");
+    let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
-    let told = member.claim();
-    spend(&world, &told.secret().unwrap(), 1.0);
+    let response = member.claim();
+    spend(&world, &response.secret().unwrap(), 1.0);
     remove(&member);
-    let told = member.at_fresh_isolate().claim();
-    spend(&world, &told.secret().unwrap(), 1.0);
+    let response = member.at_fresh_isolate().claim();
+    spend(&world, &response.secret().unwrap(), 1.0);
     remove(&member);
     world
         .db
@@ -204,7 +207,7 @@ fn a_seat_that_another_key_sat_on_is_not_freed_by_news_of_the_first() {
 
 #[test]
 fn a_rotation_takes_no_second_seat_and_what_the_replaced_secret_spent_keeps_it() {
-    let world = house("1");
+    let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     let made = member.claim();
     spend(&world, &made.secret().unwrap(), 1.0);
@@ -230,12 +233,12 @@ fn a_seat_is_kept_until_the_end_of_the_keys_own_window() {
         ("weekly", "2026-11-23T00:00:00Z"),
         ("monthly", "2026-12-01T00:00:00Z"),
     ] {
-        let world = house("1");
+        let world = with_seats("1");
         let body = json!({ "limit_reset": reset }).to_string();
         let member = Browser::signed_in(&world, "member");
         admin(&world, "PATCH", "/api/v1/admin/plans/default", &body);
-        let told = member.claim();
-        spend(&world, &told.secret().unwrap(), 1.0);
+        let response = member.claim();
+        spend(&world, &response.secret().unwrap(), 1.0);
         remove(&member);
         let until = world.db.number("SELECT until FROM retained_seats");
         assert_eq!(Timestamp::from_secs(until).rfc3339(), freed, "{reset}");
@@ -244,7 +247,7 @@ fn a_seat_is_kept_until_the_end_of_the_keys_own_window() {
 
 #[test]
 fn a_prepaid_key_gives_its_seat_back_whatever_it_spent() {
-    let world = house("1");
+    let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "prepaid");
     let paid = r#"{"payment_id":"p-1","amount_usd":"10"}"#;
@@ -255,8 +258,8 @@ fn a_prepaid_key_gives_its_seat_back_whatever_it_spent() {
             .status,
         201
     );
-    let told = member.claim();
-    spend(&world, &told.secret().unwrap(), 4.0);
+    let response = member.claim();
+    spend(&world, &response.secret().unwrap(), 4.0);
     remove(&member);
     assert_eq!(seats(&world), (0, 0));
     oracle::settled(&world);
@@ -264,13 +267,13 @@ fn a_prepaid_key_gives_its_seat_back_whatever_it_spent() {
 
 #[test]
 fn a_key_that_expired_and_is_claimed_again_takes_its_own_seat_over_where_the_plan_has_room() {
-    let world = house("1");
+    let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     let two = r#"{"max_active_keys":2,"expiry_days":1}"#;
     admin(&world, "PATCH", "/api/v1/admin/plans/default", two);
-    let told = member.claim();
+    let response = member.claim();
     world.pass(86_400 - 60);
-    spend(&world, &told.secret().unwrap(), 1.0);
+    spend(&world, &response.secret().unwrap(), 1.0);
     sweeps(&world, 2);
     assert_eq!(
         (world.states(), seats(&world)),
@@ -284,15 +287,15 @@ fn a_key_that_expired_and_is_claimed_again_takes_its_own_seat_over_where_the_pla
 
 #[test]
 fn nobody_sits_on_the_seat_of_another_owner() {
-    let world = house("3");
+    let world = with_seats("3");
     let (member, other) = (
         Browser::signed_in(&world, "member"),
         Browser::signed_in(&world, "second"),
     );
     assign(&world, &member, "basic");
     for _ in 0..2 {
-        let told = member.at_fresh_isolate().claim();
-        spend(&world, &told.secret().unwrap(), 1.0);
+        let response = member.at_fresh_isolate().claim();
+        spend(&world, &response.secret().unwrap(), 1.0);
         remove(&member);
     }
     assign(&world, &member, "free");
@@ -304,11 +307,11 @@ fn nobody_sits_on_the_seat_of_another_owner() {
 
 #[test]
 fn with_room_in_the_plan_a_further_key_takes_a_seat_of_its_own() {
-    let world = house("3");
+    let world = with_seats("3");
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "basic");
-    let told = member.claim();
-    spend(&world, &told.secret().unwrap(), 9.0);
+    let response = member.claim();
+    spend(&world, &response.secret().unwrap(), 9.0);
     remove(&member);
     assert_eq!(seats(&world), (0, 1));
     // The plan's total is ten dollars. This key may spend five more, so it takes a second seat.

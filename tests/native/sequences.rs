@@ -26,7 +26,7 @@ use keycap::http::server::message::Body;
 use sandbox::Metering;
 
 use crate::explorer::{Act, call, step};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 use acts::{NOT_PLAYED, OPERATIONS, Operation, ROUGH, Route, has_route};
@@ -100,24 +100,24 @@ impl Play {
 
     /// Sends a request by the route table, and fails if there is no such route. `id` takes the place of the path's id
     /// or name.
-    fn request(&mut self, who: &Cookies, route: Route, id: &str, body: &str) -> Option<Told> {
+    fn request(&mut self, who: &Cookies, route: Route, id: &str, body: &str) -> Option<Response> {
         let (method, path) = route;
         assert!(has_route(route), "there is no route {method} {path}");
         let target = path.replace("{id}", id).replace("{name}", id);
         let act = call(&self.world, who, method, &target, Body::Bytes(body.into()));
-        let told = self.send(act);
+        let response = self.send(act);
         self.reckoning.borrow_mut().notice(&self.world);
-        let told = told?;
-        assert!(told.status != 405, "{method} {path}: {told:?}");
-        Some(told)
+        let response = response?;
+        assert!(response.status != 405, "{method} {path}: {response:?}");
+        Some(response)
     }
 
     /// Sends a request of the member, who signs in again if the session has ended.
     fn by_member(&mut self, route: Route, id: &str, body: &str) {
         for _ in 0..2 {
             let cookies = self.member.clone();
-            let told = self.request(&cookies, route, id, body);
-            if told.is_none_or(|told| told.status != 401) {
+            let response = self.request(&cookies, route, id, body);
+            if response.is_none_or(|response| response.status != 401) {
                 return;
             }
             acts::sign_in(self);
@@ -126,7 +126,7 @@ impl Play {
 
     /// Sends a request, which may be cut, failed or held at one effect. Returns `None` if its isolate died, or if it is
     /// held.
-    fn send(&mut self, mut act: Act) -> Option<Told> {
+    fn send(&mut self, mut act: Act) -> Option<Response> {
         let luck = self.luck.take();
         self.world.effects.plan(luck.as_slice());
         let troubles = self.troubles();
@@ -134,8 +134,8 @@ impl Play {
         self.world.effects.plan(&[]);
         let troubled = luck.is_some() || self.troubles() > troubles;
         self.world.lets_go_what_could_not_be_read(troubled);
-        self.world.what_somebody_did_stands();
-        let Poll::Ready(told) = polled else {
+        self.world.outside_changes_are_kept();
+        let Poll::Ready(response) = polled else {
             let fate = luck.map(|(_, fate)| fate);
             self.done = String::from("cut");
             if matches!(fate, Some(Fate::HeldBefore | Fate::HeldAfter)) && self.held.is_none() {
@@ -144,11 +144,11 @@ impl Play {
             }
             return None;
         };
-        if let Some(told) = &told {
-            self.done = told.status.to_string();
-            assert!(told.status != 500 || luck.is_some(), "{told:?}");
+        if let Some(response) = &response {
+            self.done = response.status.to_string();
+            assert!(response.status != 500 || luck.is_some(), "{response:?}");
         }
-        told
+        response
     }
 
     /// Lets the held request go on to its end, once it has waited long enough.

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::caps::{admin, assign, limits, spends, sweeps};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Fate, World, oracle};
 
 const LAPTOP: &str = r#"{"name":" laptop "}"#;
 
-fn create(member: &Browser<'_>, body: &str) -> Told {
+fn create(member: &Browser<'_>, body: &str) -> Response {
     member.post("/api/v1/keys", body)
 }
 
@@ -37,8 +37,11 @@ fn a_further_key_has_a_name_and_the_lowest_free_place() {
     assert!(made.secret().is_some());
     assert_eq!(made.json()["key"]["name"], "laptop");
     assert_eq!(limits(&world), [5.0, 5.0]);
-    let told = create(&member, r#"{"name":"third"}"#);
-    assert_eq!((told.status, told.code()), (409, "keys_used_up".into()));
+    let response = create(&member, r#"{"name":"third"}"#);
+    assert_eq!(
+        (response.status, response.code()),
+        (409, "keys_used_up".into())
+    );
     // The claimed key is deleted, and its place is free again.
     let claimed = world
         .db
@@ -182,9 +185,9 @@ fn every_gate_of_a_claim_is_one_of_a_further_key() {
 fn an_owners_own_limit_is_lower_than_the_plans_and_goes_again() {
     let world = World::new();
     let member = on_plan(&world, "basic");
-    let told = create(&member, r#"{"name":"laptop","limit_usd":"2"}"#);
-    assert_eq!(told.json()["key"]["limit_usd"], "2.00");
-    let key = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = create(&member, r#"{"name":"laptop","limit_usd":"2"}"#);
+    assert_eq!(response.json()["key"]["limit_usd"], "2.00");
+    let key = response.json()["key"]["id"].as_str().unwrap().to_owned();
     let limit = format!("/api/v1/keys/{key}/limit");
     for bad in [
         "{}",
@@ -216,8 +219,9 @@ fn as_many_ended_keys_as_the_plan_allows_may_be_uncounted_at_a_time() {
             .number("SELECT max_active_keys FROM plans WHERE name = 'basic'"),
         2
     );
-    let unsettled =
-        |told: &Told| (told.status, told.code()) == (409, String::from("rotation_unsettled"));
+    let unsettled = |response: &Response| {
+        (response.status, response.code()) == (409, String::from("rotation_unsettled"))
+    };
     for _ in 0..3 {
         let made = create(&member, LAPTOP);
         assert_eq!(made.status, 201, "{made:?}");

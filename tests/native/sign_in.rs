@@ -57,14 +57,14 @@ fn whoever_comes_back_is_who_github_says_whatever_the_address_says() {
 
 #[test]
 fn an_attempt_that_is_over_is_refused_before_github_is_asked() {
-    for (after, told, asked) in [(599, "/keys", 1), (600, "/?auth_error=state", 0)] {
+    for (after, response, asked) in [(599, "/keys", 1), (600, "/?auth_error=state", 0)] {
         let world = World::new();
         let browser = Browser::new(&world);
         let started = browser.get("/auth/github");
         let callback = browser.approve(started.header("location"), "member");
         world.pass(after);
         world.effects.plan(&[]);
-        assert_eq!(browser.get(&callback).header("location"), told);
+        assert_eq!(browser.get(&callback).header("location"), response);
         assert_eq!(world.calls("github.token"), asked);
         assert_eq!(world.effects.count() == 0, asked == 0, "nor the database");
         assert!(browser.cookies.borrow().is_empty() == (asked == 0), "spent");
@@ -138,9 +138,9 @@ fn a_state_is_for_one_browser_and_one_use_and_ten_minutes() {
         "/auth/github/callback?code=x&state=00000000.x",
         "/auth/github/callback?code=x&state=%00%0d%0aset-cookie:a",
     ] {
-        let told = Browser::new(&world).get(target);
+        let response = Browser::new(&world).get(target);
         assert_eq!(
-            (told.status, told.header("location")),
+            (response.status, response.header("location")),
             (303, "/?auth_error=state"),
             "{target}"
         );
@@ -190,14 +190,14 @@ fn sign_in_errors_are_told_in_words() {
     ] {
         let world = World::new();
         let browser = Browser::new(&world);
-        let told = browser.sign_in(persona);
+        let response = browser.sign_in(persona);
         assert_eq!(
-            told.header("location"),
+            response.header("location"),
             format!("/?auth_error={code}"),
             "{persona}"
         );
         assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 0);
-        let page = browser.get(told.header("location"));
+        let page = browser.get(response.header("location"));
         assert_eq!(page.status, 200);
         assert!(
             !page.body.contains(&format!(">{code}<")),
@@ -264,9 +264,9 @@ fn faults_of_github_are_told_and_leave_nobody_behind() {
     ] {
         let world = World::new();
         world.add_fault(operation, kind, more);
-        let told = Browser::new(&world).sign_in("member");
+        let response = Browser::new(&world).sign_in("member");
         assert_eq!(
-            told.header("location"),
+            response.header("location"),
             format!("/?auth_error={code}"),
             "{operation} {kind}"
         );
@@ -315,13 +315,13 @@ fn signing_out_ends_this_browser_by_post_only() {
         ("origin", "http://localhost:8787"),
         ("content-type", "application/x-www-form-urlencoded"),
     ];
-    let told = member.send(
+    let response = member.send(
         "POST",
         "/auth/logout",
         &headers,
         keycap::http::server::message::Body::Empty,
     );
-    assert_eq!((told.status, told.header("location")), (303, "/"));
+    assert_eq!((response.status, response.header("location")), (303, "/"));
     assert_eq!(member.get("/api/v1/me").code(), "sign_in_required");
 }
 
@@ -378,10 +378,10 @@ fn who_is_an_admin_is_a_matter_of_the_list_and_the_number_at_every_request() {
     *world.respelt.borrow_mut() = None;
     let admins = || {
         [&operator, &member, &namesake].map(|who| {
-            let told = who
+            let response = who
                 .at_fresh_isolate()
                 .get("/api/v1/admin/settings?admin=true");
-            told.status == 200
+            response.status == 200
         })
     };
     assert_eq!(admins(), [true, false, false]);
@@ -446,8 +446,8 @@ fn a_database_belongs_to_the_origin_that_bound_it() {
     let operator = Browser::signed_in(&world, "operator");
     let is = operator.get("/api/v1/admin/settings").json();
     assert_eq!(is["bound_to"], "https://elsewhere.example");
-    let told = operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
-    assert_eq!(told.json()["bound_to"], "http://localhost:8787");
+    let response = operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
+    assert_eq!(response.json()["bound_to"], "http://localhost:8787");
     assert_eq!(member.claim().status, 201);
     world.pass(540);
     assert!(world.sweep());
@@ -486,14 +486,17 @@ fn a_sign_in_ends_at_another_isolate_than_it_began_at() {
     let started = browser.get("/auth/github?next=keys");
     let callback = browser.approve(started.header("location"), "member");
     let elsewhere = browser.at_fresh_isolate();
-    let told = elsewhere.get(&callback);
-    assert_eq!((told.status, told.header("location")), (303, "/keys"));
+    let response = elsewhere.get(&callback);
+    assert_eq!(
+        (response.status, response.header("location")),
+        (303, "/keys")
+    );
     // A callback that one isolate has used is used for every other isolate too.
     let third = browser.at_fresh_isolate();
-    let told = third.get(&callback);
+    let response = third.get(&callback);
     assert!(
-        told.header("location").starts_with("/?auth_error="),
-        "{told:?}"
+        response.header("location").starts_with("/?auth_error="),
+        "{response:?}"
     );
     assert_eq!(elsewhere.at_fresh_isolate().get("/api/v1/me").status, 200);
 }

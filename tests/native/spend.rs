@@ -13,14 +13,14 @@ fn holder(world: &World) -> Browser<'_> {
     member
 }
 
-fn spend_of(told: &Value) -> Value {
-    told["keys"][0]["spend"].clone()
+fn spend_of(body: &Value) -> Value {
+    body["keys"][0]["spend"].clone()
 }
 
 fn refreshed(member: &Browser<'_>) -> Value {
-    let told = member.post(REFRESH, "{}");
-    assert_eq!(told.status, 200, "{told:?}");
-    told.json()
+    let response = member.post(REFRESH, "{}");
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
 }
 
 fn spends(world: &World, dollars: f64, byok: f64) {
@@ -142,9 +142,9 @@ fn when_upstream_does_not_answer_the_page_has_what_was_known_and_says_so() {
             json!({})
         };
         world.add_fault("openrouter.keys.get", kind, fault);
-        let told = refreshed(&member);
-        assert_eq!(spend_of(&told), known, "{kind}");
-        assert_eq!(told["openrouter"]["answers"], false, "{kind}");
+        let body = refreshed(&member);
+        assert_eq!(spend_of(&body), known, "{kind}");
+        assert_eq!(body["openrouter"]["answers"], false, "{kind}");
         world.sandbox.borrow_mut().clear_faults();
     }
     world.pass(60);
@@ -220,7 +220,7 @@ fn whether_a_key_is_disabled_is_what_openrouter_says_and_the_list_says_as_of_whe
     let member = holder(&world);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
-    let told = |member: &Browser<'_>| {
+    let response = |member: &Browser<'_>| {
         let list = member.get("/api/v1/keys").json();
         (
             list["keys"][0]["state"].clone(),
@@ -228,7 +228,7 @@ fn whether_a_key_is_disabled_is_what_openrouter_says_and_the_list_says_as_of_whe
         )
     };
     let swept = json!(world.now().rfc3339());
-    assert_eq!(told(&member), (json!("active"), swept.clone()));
+    assert_eq!(response(&member), (json!("active"), swept.clone()));
     let hash = world.db.text("SELECT upstream_hash FROM generations");
     world.by_hand(
         "PATCH",
@@ -237,7 +237,7 @@ fn whether_a_key_is_disabled_is_what_openrouter_says_and_the_list_says_as_of_whe
     );
     // Until somebody asks, the list shows the last known state and when it was read.
     world.pass(60);
-    assert_eq!(told(&member), (json!("active"), swept));
+    assert_eq!(response(&member), (json!("active"), swept));
     // The member asks.
     let elsewhere = world.copied();
     let asked = Browser::with(&elsewhere, &member.cookies.borrow());
@@ -252,7 +252,7 @@ fn whether_a_key_is_disabled_is_what_openrouter_says_and_the_list_says_as_of_whe
     world.pass(TEN_MINUTES - 60);
     assert!(world.sweep());
     assert_eq!(
-        told(&member),
+        response(&member),
         (json!("disabled"), json!(world.now().rfc3339()))
     );
     // The database has no separate flag that could contradict the state: the state is all that is known.

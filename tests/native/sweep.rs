@@ -374,10 +374,10 @@ fn a_key_expires_five_minutes_after_its_time_and_its_owner_can_claim_again() {
     assert!(world.sweep());
     assert_eq!(world.states(), ["expired"]);
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
-    let told = member.claim();
-    assert_eq!(told.status, 201);
+    let response = member.claim();
+    assert_eq!(response.status, 201);
     assert_eq!(
-        told.json()["key"]["id"],
+        response.json()["key"]["id"],
         key,
         "the key goes on; its generation is the next"
     );
@@ -459,9 +459,9 @@ fn what_is_kept_has_its_turn_in_the_next_sweep_where_the_first_one_after_an_outa
  {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
-    let told = member.claim().json();
+    let body = member.claim().json();
     world.spends(1.0);
-    let key = format!("/api/v1/keys/{}", told["key"]["id"].as_str().unwrap());
+    let key = format!("/api/v1/keys/{}", body["key"]["id"].as_str().unwrap());
     assert_eq!(member.delete(&key).status, 200);
     assert_eq!(world.states(), ["revoked"]);
     assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);
@@ -502,8 +502,8 @@ fn what_only_had_to_be_remembered_for_a_while_is_forgotten() {
 /// Bans a member. The answer is 202, because OpenRouter has not yet confirmed that their keys are disabled.
 fn bans(world: &World, path: &str) {
     let operator = Browser::signed_in(world, "operator");
-    let told = operator.patch(path, r#"{"status":"banned"}"#);
-    assert_eq!(told.status, 202, "{told:?}");
+    let response = operator.patch(path, r#"{"status":"banned"}"#);
+    assert_eq!(response.status, 202, "{response:?}");
 }
 
 #[test]
@@ -690,8 +690,8 @@ fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
     // An admin asked for this run, and it died with its isolate.
     world.effects.plan(&[]);
-    let told = operator.post("/api/v1/admin/jobs/sweep", r#"{"dry_run":false}"#);
-    assert_eq!(told.status, 202);
+    let response = operator.post("/api/v1/admin/jobs/sweep", r#"{"dry_run":false}"#);
+    assert_eq!(response.status, 202);
     let names = world.effects.names();
     let last = names.len() - 1;
     world.pass(TEN_MINUTES);
@@ -703,8 +703,8 @@ fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
         ("content-type", "application/json"),
     ];
     let body = keycap::http::server::message::Body::Bytes(br#"{"dry_run":false}"#.to_vec());
-    let told = operator.try_send("POST", "/api/v1/admin/jobs/sweep", &headers, body);
-    assert!(told.is_none(), "it died");
+    let response = operator.try_send("POST", "/api/v1/admin/jobs/sweep", &headers, body);
+    assert!(response.is_none(), "it died");
     world.effects.plan(&[]);
     let running = "SELECT COUNT(*) FROM runs WHERE outcome = 'running'";
     assert_eq!(world.db.number(running), 1);

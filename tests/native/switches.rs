@@ -18,13 +18,13 @@ fn begin() -> (World, Cookies) {
 }
 
 fn off(world: &World, cookies: &Cookies) {
-    let told = Browser::with(world, cookies).patch(SETTINGS, r#"{"keys":"off","confirm":3}"#);
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = Browser::with(world, cookies).patch(SETTINGS, r#"{"keys":"off","confirm":3}"#);
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
 fn on(world: &World, cookies: &Cookies) {
-    let told = Browser::with(world, cookies).patch(SETTINGS, r#"{"keys":"on"}"#);
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = Browser::with(world, cookies).patch(SETTINGS, r#"{"keys":"on"}"#);
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
 fn sweeps(world: &World, n: usize) {
@@ -41,12 +41,12 @@ fn sweeps(world: &World, n: usize) {
 fn every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
     let (world, cookies) = begin();
     let operator = Browser::with(&world, &cookies);
-    let told = operator.patch(SETTINGS, r#"{"keys":"off","confirm":2}"#);
+    let response = operator.patch(SETTINGS, r#"{"keys":"off","confirm":2}"#);
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (409, "confirmation_mismatch")
     );
-    assert_eq!(told.json()["live_keys"], 3);
+    assert_eq!(response.json()["live_keys"], 3);
     assert_eq!(operator.get(SETTINGS).json()["keys"], "on");
 
     off(&world, &cookies);
@@ -206,29 +206,29 @@ fn an_admin_ends_every_session_after_a_confirmation_by_epoch_and_once() {
     ] {
         assert_eq!(operator.patch(SETTINGS, body).status, 400, "{body}");
     }
-    let told = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":1}"#);
+    let response = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":1}"#);
     assert_eq!(
         (
-            told.status,
-            told.code().as_str(),
-            &told.json()["session_epoch"]
+            response.status,
+            response.code().as_str(),
+            &response.json()["session_epoch"]
         ),
         (409, "confirmation_mismatch", &json!(0))
     );
     assert_eq!(member.get("/api/v1/me").status, 200);
 
     let thief = operator.at_fresh_isolate();
-    let told = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
+    let response = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
     assert_eq!(
-        (told.status, &told.json()["session_epoch"]),
+        (response.status, &response.json()["session_epoch"]),
         (200, &json!(1)),
-        "{told:?}"
+        "{response:?}"
     );
-    assert!(told.header("set-cookie").contains("Max-Age=0"));
+    assert!(response.header("set-cookie").contains("Max-Age=0"));
     for ended in [&member, &second, &thief] {
-        let told = ended.get("/api/v1/me");
+        let response = ended.get("/api/v1/me");
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (401, "sign_in_required")
         );
     }
@@ -247,8 +247,8 @@ fn an_admin_ends_every_session_after_a_confirmation_by_epoch_and_once() {
         200
     );
     let again = Browser::signed_in(&world, "operator");
-    let told = again.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
-    assert_eq!(told.code(), "confirmation_mismatch");
+    let response = again.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
+    assert_eq!(response.code(), "confirmation_mismatch");
     assert_eq!(world.db.texts(audit).len(), 1);
     sweeps(&world, 1);
 }
@@ -261,10 +261,14 @@ fn what_is_made_in_a_session_that_is_ended_for_everybody_is_not_recorded() {
     world.effects.plan(&[(1, Fate::HeldAfter)]);
     let held = member.start_claim();
     world.effects.plan(&[]);
-    let told = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
-    assert_eq!(told.status, 200);
-    let told = held.release();
-    assert_eq!((told.status, told.secret()), (409, None), "{told:?}");
+    let response = operator.patch(SETTINGS, r#"{"sessions":"end","confirm":0}"#);
+    assert_eq!(response.status, 200);
+    let response = held.release();
+    assert_eq!(
+        (response.status, response.secret()),
+        (409, None),
+        "{response:?}"
+    );
     sweeps(&world, 2);
     assert_eq!(world.usable().len(), 0);
 }

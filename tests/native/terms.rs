@@ -7,12 +7,12 @@ use keycap::http::server::message::Body;
 use keycap::store::ops::settings::{self, Claims, SettingsOutcome};
 use serde_json::{Value, json};
 
-use crate::support::browser::{CLAIM, Told};
+use crate::support::browser::{CLAIM, Response};
 use crate::support::{Browser, World, oracle};
 
 const SETTINGS: &str = "/api/v1/admin/settings";
 
-fn bare(browser: &Browser<'_>) -> Told {
+fn bare(browser: &Browser<'_>) -> Response {
     browser.post("/api/v1/claim", "{}")
 }
 
@@ -31,12 +31,12 @@ fn acceptances(world: &World) -> Vec<String> {
 fn a_member_accepts_the_terms_once_and_it_is_recorded() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
-    let told = bare(&member);
+    let response = bare(&member);
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (403, "terms_not_accepted")
     );
-    assert_eq!(told.json()["terms_revision"], 1);
+    assert_eq!(response.json()["terms_revision"], 1);
     assert_eq!(
         terms_of(&member),
         json!({ "revision": 1, "accepted_at": null })
@@ -74,9 +74,12 @@ fn other_terms_than_those_in_force_are_not_accepted() {
     let member = Browser::signed_in(&world, "member");
     for revision in ["0", "2", "-1", "9007199254740993"] {
         let body = format!(r#"{{"accept_terms":{revision}}}"#);
-        let told = member.post("/api/v1/claim", &body);
-        assert_eq!((told.status, told.code().as_str()), (409, "terms_changed"));
-        assert_eq!(told.json()["terms_revision"], 1);
+        let response = member.post("/api/v1/claim", &body);
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (409, "terms_changed")
+        );
+        assert_eq!(response.json()["terms_revision"], 1);
     }
     for body in [
         r#"{"accept_terms":"1"}"#,
@@ -164,16 +167,16 @@ fn moved<'a>(world: &'a World, persona: &str) -> Browser<'a> {
     browser.at_fresh_isolate()
 }
 
-fn send(browser: &Browser<'_>, method: &str, target: &str, body: &str) -> Told {
+fn send(browser: &Browser<'_>, method: &str, target: &str, body: &str) -> Response {
     let headers = [("origin", PRODUCTION), ("content-type", "application/json")];
     browser.send(method, target, &headers, Body::Bytes(body.into()))
 }
 
-fn claim(browser: &Browser<'_>) -> Told {
+fn claim(browser: &Browser<'_>) -> Response {
     send(browser, "POST", "/api/v1/claim", CLAIM)
 }
 
-fn confirm(browser: &Browser<'_>) -> Told {
+fn confirm(browser: &Browser<'_>) -> Response {
     send(
         browser,
         "PATCH",
@@ -186,12 +189,12 @@ fn confirm(browser: &Browser<'_>) -> Told {
 fn nothing_is_minted_before_an_admin_has_confirmed_the_upstreams_terms() {
     let world = World::new();
     let (member, operator) = (moved(&world, "member"), moved(&world, "operator"));
-    let told = claim(&member);
+    let response = claim(&member);
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (403, "upstream_terms_unconfirmed")
     );
-    assert_eq!(told.json()["title"], "Claims are not open yet");
+    assert_eq!(response.json()["title"], "Claims are not open yet");
     let refusal = &member.get("/api/v1/me").json()["claim"]["refusal"];
     assert_eq!(refusal["code"], "upstream_terms_unconfirmed");
     let health = member.get("/healthz").json();
@@ -243,9 +246,12 @@ fn the_health_route_asks_the_database_until_it_is_confirmed_and_says_so_when_it_
     let operator = moved(&world, "operator");
     let asked = |browser: &Browser<'_>| {
         world.effects.plan(&[]);
-        let told = browser.get("/healthz");
-        assert_eq!(told.status, 200);
-        (world.effects.count(), told.json()["claims_open"].clone())
+        let response = browser.get("/healthz");
+        assert_eq!(response.status, 200);
+        (
+            world.effects.count(),
+            response.json()["claims_open"].clone(),
+        )
     };
     assert_eq!(asked(&operator), (1, json!(false)));
     world.effects.plan(&[(0, crate::support::Fate::LostBefore)]);
@@ -319,7 +325,7 @@ fn only_the_exact_word_confirms() {
         PublicId::new(IdKind::Change, [9; 12]),
     );
     let before = world.db.dump();
-    for told in [
+    for response in [
         world.run(settings::confirm_upstream_terms(db, &ended, &change, now)),
         world.run(settings::switch_claims(
             db,
@@ -330,8 +336,8 @@ fn only_the_exact_word_confirms() {
         )),
     ] {
         assert!(
-            matches!(told, Some(Ok(SettingsOutcome::Refused(_)))),
-            "{told:?}"
+            matches!(response, Some(Ok(SettingsOutcome::Refused(_)))),
+            "{response:?}"
         );
     }
     assert_eq!(world.db.dump(), before);

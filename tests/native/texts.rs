@@ -31,7 +31,7 @@ fn names_and_notes_of_invisible_characters_are_400_and_change_nothing() {
     let before = world.db.dump();
     for text in INVISIBLE {
         let body = |body: Value| body.to_string();
-        for told in [
+        for response in [
             member.patch(&format!("/api/v1/keys/{key}"), &body(json!({ "name": text }))),
             member.post("/api/v1/keys", &body(json!({ "name": text }))),
             newcomer.post("/api/v1/requests", &body(json!({ "kind": "appeal", "note": text }))),
@@ -48,7 +48,7 @@ fn names_and_notes_of_invisible_characters_are_400_and_change_nothing() {
                 &body(json!({ "payment_id": text, "amount_usd": "1" })),
             ),
         ] {
-            assert_eq!((told.status, told.code().as_str()), (400, "bad_request"), "{text:?} {told:?}");
+            assert_eq!((response.status, response.code().as_str()), (400, "bad_request"), "{text:?} {response:?}");
         }
     }
     assert_eq!(world.db.dump(), before);
@@ -67,11 +67,11 @@ fn two_names_do_not_differ_by_what_nobody_can_see() {
         ("a\u{61c}b\u{2028}c", "abc"),
         ("👩\u{200d}💻 laptop", "👩\u{200d}💻 laptop"),
     ] {
-        let told = member.patch(
+        let response = member.patch(
             &format!("/api/v1/keys/{key}"),
             &json!({ "name": given }).to_string(),
         );
-        assert_eq!(told.json()["key"]["name"], kept, "{given:?}");
+        assert_eq!(response.json()["key"]["name"], kept, "{given:?}");
     }
 }
 
@@ -85,7 +85,7 @@ fn a_word_is_not_taken_out_of_an_object_of_that_name() {
     let asked = newcomer.post("/api/v1/requests", r#"{"kind":"appeal"}"#);
     let request = asked.json()["request"]["id"].as_str().unwrap().to_owned();
     let before = world.db.dump();
-    for told in [
+    for response in [
         operator.patch(
             &format!("/api/v1/admin/members/{member}"),
             r#"{"status":{"suspended":null}}"#,
@@ -106,9 +106,9 @@ fn a_word_is_not_taken_out_of_an_object_of_that_name() {
         ),
     ] {
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (400, "malformed_json"),
-            "{told:?}"
+            "{response:?}"
         );
     }
     assert_eq!(world.db.dump(), before);

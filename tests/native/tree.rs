@@ -51,15 +51,15 @@ fn settings() -> Vec<String> {
 #[test]
 fn the_readmes_table_of_settings_is_the_codes() {
     let readme = read("README.md");
-    let mut told: Vec<String> = readme
+    let mut response: Vec<String> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|line| line.split('`').next())
         .filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
         .map(str::to_owned)
         .collect();
-    told.sort_unstable();
-    assert_eq!(told, settings());
+    response.sort_unstable();
+    assert_eq!(response, settings());
 }
 
 #[test]

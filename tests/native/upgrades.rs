@@ -120,8 +120,8 @@ fn lived_in() -> BTreeMap<String, (Vec<String>, Rows)> {
         change.route.ends_with("/payments")
             || (change.method, change.route) == ("PATCH", "/api/v1/keys/{id}")
     }) {
-        let told = change.send(&change.browser(&world, &people), &world);
-        assert!((200..300).contains(&told.status), "{told:?}");
+        let response = change.send(&change.browser(&world, &people), &world);
+        assert!((200..300).contains(&response.status), "{response:?}");
     }
     let connection = world.db.connection.borrow();
     let tables = tables(&connection).into_iter().map(|table| {

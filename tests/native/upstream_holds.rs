@@ -9,9 +9,9 @@ const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
 fn holder<'a>(world: &'a World, persona: &str) -> (Browser<'a>, String) {
     let member = Browser::signed_in(world, persona);
-    let told = member.claim();
-    assert_eq!(told.status, 201, "{told:?}");
-    let id = told.json()["key"]["id"].as_str().unwrap().to_owned();
+    let response = member.claim();
+    assert_eq!(response.status, 201, "{response:?}");
+    let id = response.json()["key"]["id"].as_str().unwrap().to_owned();
     // A change of ours may need some minutes until it shows everywhere at OpenRouter.
     world.pass(TEN_MINUTES);
     (member, id)
@@ -30,9 +30,9 @@ fn shown(member: &Browser<'_>) -> Value {
 
 fn lift(world: &World, key: &str) -> Value {
     let operator = Browser::signed_in(world, "operator");
-    let told = operator.patch(&format!("/api/v1/admin/keys/{key}"), LIFT);
-    assert!(told.status < 300, "{told:?}");
-    told.json()["key"].clone()
+    let response = operator.patch(&format!("/api/v1/admin/keys/{key}"), LIFT);
+    assert!(response.status < 300, "{response:?}");
+    response.json()["key"].clone()
 }
 
 fn sweeps(world: &World, n: usize) {
@@ -66,9 +66,9 @@ fn a_key_that_somebody_else_disabled_stays_so_whatever_comes_across_it() {
         let (member, key) = holder(&world, "member");
         by_hand(&world, &json!({ "disabled": true }));
         reads(&world, &member, &key);
-        let told = shown(&member);
+        let key = shown(&member);
         assert_eq!(
-            (&told["state"], &told["holds"]),
+            (&key["state"], &key["holds"]),
             (&json!("disabled"), &json!(["upstream"])),
             "{reader}"
         );
@@ -89,16 +89,16 @@ fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
         let (member, key) = holder(&world, "member");
         by_hand(&world, &json!({ "limit": 2 }));
         reads(&world, &member, &key);
-        let told = shown(&member);
-        assert_eq!(told["upstream_limit_usd"], "2.00", "{reader}");
+        let key = shown(&member);
+        assert_eq!(key["upstream_limit_usd"], "2.00", "{reader}");
         sweeps(&world, 3);
         // It stays so over the next reset too.
         world.pass(86_400);
         sweeps(&world, 2);
         assert!(world.reconcile());
         sweeps(&world, 1);
-        let told = shown(&member);
-        assert_eq!(told["limit_usd"], "2.00", "{reader}");
+        let key = shown(&member);
+        assert_eq!(key["limit_usd"], "2.00", "{reader}");
         let limits: Vec<i64> = world
             .usable()
             .iter()
@@ -113,11 +113,11 @@ fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
 fn a_limit_that_somebody_else_lowered_during_a_grace_is_the_limit_of_both_secrets() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
-    let told = member.post(
+    let response = member.post(
         &format!("/api/v1/keys/{key}/rotate"),
         r#"{"grace_hours":24}"#,
     );
-    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(response.status, 201, "{response:?}");
     world.pass(TEN_MINUTES);
     by_hand(&world, &json!({ "limit": 1 }));
     sweeps(&world, 3);
@@ -137,14 +137,14 @@ fn down_and_up(world: &World, member: &Browser<'_>, key: &str, of: &str) {
         },
     ] {
         let body = json!({ "limit_usd": limit }).to_string();
-        let told = match of {
+        let response = match of {
             "plan" => {
                 let operator = Browser::signed_in(world, "operator");
                 operator.patch("/api/v1/admin/plans/default", &body)
             }
             _ => member.post(&format!("/api/v1/keys/{key}/limit"), &body),
         };
-        assert_eq!(told.status, 200, "{told:?}");
+        assert_eq!(response.status, 200, "{response:?}");
         if of == "plan" {
             sweeps(world, 1);
         }
@@ -184,8 +184,8 @@ fn another_window_of_our_own_does_not_undo_what_somebody_else_lowered() {
     by_hand(&world, &json!({ "limit": 2 }));
     let operator = Browser::signed_in(&world, "operator");
     let weekly = json!({ "limit_reset": "weekly" }).to_string();
-    let told = operator.patch("/api/v1/admin/plans/default", &weekly);
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = operator.patch("/api/v1/admin/plans/default", &weekly);
+    assert_eq!(response.status, 200, "{response:?}");
     sweeps(&world, 3);
     assert_eq!(shown(&member)["upstream_limit_usd"], "2.00");
     let key = &world.usable()[0];
@@ -200,8 +200,8 @@ fn a_lower_limit_of_our_own_is_sent_though_nothing_can_be_read_before() {
     let (member, key) = holder(&world, "member");
     world.add_fault("openrouter.keys.get", "error_before", json!({ "times": 0 }));
     let body = json!({ "limit_usd": "1" }).to_string();
-    let told = member.post(&format!("/api/v1/keys/{key}/limit"), &body);
-    assert_eq!(told.status, 200, "{told:?}");
+    let response = member.post(&format!("/api/v1/keys/{key}/limit"), &body);
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(world.usable()[0].limit.unwrap().nanos, 1_000_000_000);
 }
 
@@ -211,8 +211,11 @@ fn a_rotation_of_a_key_that_somebody_else_disabled_makes_no_secret() {
         let world = World::new();
         let (member, key) = holder(&world, "member");
         by_hand(&world, &json!({ "disabled": true }));
-        let told = member.post(&format!("/api/v1/keys/{key}/{verb}"), body);
-        assert_eq!((told.status, told.code().as_str()), (403, "key_held"));
+        let response = member.post(&format!("/api/v1/keys/{key}/{verb}"), body);
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (403, "key_held")
+        );
         assert_eq!(world.calls("openrouter.keys.create"), 1);
         sweeps(&world, 2);
         assert_eq!(world.usable().len(), 0);
@@ -225,8 +228,8 @@ fn a_leaked_key_that_somebody_else_disabled_stays_off_and_its_replacement_waits(
     let world = World::new();
     let (member, key) = holder(&world, "member");
     by_hand(&world, &json!({ "disabled": true }));
-    let told = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
-    assert!(told.status < 300, "{told:?}");
+    let response = member.post(&format!("/api/v1/keys/{key}/leaked"), "{}");
+    assert!(response.status < 300, "{response:?}");
     assert_eq!(world.calls("openrouter.keys.create"), 1);
     sweeps(&world, 2);
     assert_eq!(world.usable().len(), 0);
@@ -260,23 +263,27 @@ fn only_an_admin_lifts_it_and_then_what_is_wanted_is_sent_again() {
             .run(&format!("DELETE FROM holds WHERE reason = '{hold}'"));
     }
     let operator = Browser::signed_in(&world, "operator");
-    let told = operator.get("/api/v1/admin/jobs").json();
+    let jobs = operator.get("/api/v1/admin/jobs").json();
     assert_eq!(
         (
-            &told["held_upstream"][0]["key"],
-            &told["held_upstream"][0]["disabled"]
+            &jobs["held_upstream"][0]["key"],
+            &jobs["held_upstream"][0]["disabled"]
         ),
         (&json!(key), &json!(true))
     );
     for (body, status) in [(r#"{"upstream_hold":"keep"}"#, 400), ("{}", 400)] {
-        let told = operator.patch(&format!("/api/v1/admin/keys/{key}"), body);
-        assert_eq!(told.status, status);
+        let response = operator.patch(&format!("/api/v1/admin/keys/{key}"), body);
+        assert_eq!(response.status, status);
     }
-    let told = operator.patch("/api/v1/admin/keys/key_000000000000000000000000", LIFT);
-    assert_eq!(told.status, 404);
-    let told = lift(&world, &key);
+    let response = operator.patch("/api/v1/admin/keys/key_000000000000000000000000", LIFT);
+    assert_eq!(response.status, 404);
+    let lifted = lift(&world, &key);
     assert_eq!(
-        (&told["state"], &told["holds"], &told["upstream_limit_usd"]),
+        (
+            &lifted["state"],
+            &lifted["holds"],
+            &lifted["upstream_limit_usd"]
+        ),
         (&json!("active"), &json!([]), &json!(null))
     );
     assert_eq!(world.usable().len(), 1);
@@ -308,8 +315,8 @@ fn removing_the_key_and_claiming_again_is_no_way_out() {
     assert!(world.reconcile());
     assert_eq!(member.delete(&format!("/api/v1/keys/{key}")).status, 200);
     sweeps(&world, 2);
-    let told = member.claim();
-    assert_eq!(told.json()["key"]["limit_usd"], "2.00");
+    let response = member.claim();
+    assert_eq!(response.json()["key"]["limit_usd"], "2.00");
 }
 
 #[test]
@@ -446,13 +453,16 @@ fn an_owner_who_disables_and_enables_a_key_that_somebody_else_has_disabled_does_
         by_hand(&world, &json!({ "disabled": true }));
         let actor = Browser::signed_in(&world, role);
         let of = format!("/api/v1/keys/{key}");
-        let told = actor.patch(&of, r#"{"disabled":true}"#);
-        assert_eq!(told.status, 200, "{told:?}");
-        let holds = &told.json()["key"]["holds"];
+        let response = actor.patch(&of, r#"{"disabled":true}"#);
+        assert_eq!(response.status, 200, "{response:?}");
+        let holds = &response.json()["key"]["holds"];
         assert!(holds.to_string().contains("upstream"), "{role}: {holds}");
         assert_eq!(shown(&member)["state"], "disabled");
-        let told = actor.patch(&of, r#"{"disabled":false}"#);
-        assert_eq!((told.status, told.code().as_str()), (403, "key_held"));
+        let response = actor.patch(&of, r#"{"disabled":false}"#);
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (403, "key_held")
+        );
         sweeps(&world, 2);
         assert_eq!(world.usable().len(), 0, "{role}");
         oracle::settled(&world);
@@ -472,11 +482,11 @@ fn a_slow_answer_to_the_look_before_keeps_nobody_from_disabling_a_key() {
             let began = world.now_ms.get();
             world.add_fault("openrouter.keys.get", "stall_before", json!({ "times": 0 }));
             let of = format!("/api/v1/keys/{key}{verb}");
-            let told = match method {
+            let response = match method {
                 "PATCH" => actor.patch(&of, body),
                 _ => actor.post(&of, body),
             };
-            assert!(told.status < 300, "{told:?}");
+            assert!(response.status < 300, "{response:?}");
             assert_eq!(world.usable().len(), 0, "{verb} {role}");
             assert_eq!(world.now_ms.get() - began, 2_000, "{verb} {role}");
             world.sandbox.borrow_mut().clear_faults();
@@ -490,8 +500,8 @@ fn a_slow_answer_to_the_look_before_keeps_nobody_from_disabling_a_key() {
 fn a_hold_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else_disabled() {
     let switch = |world: &World, body: &Value| {
         let operator = Browser::signed_in(world, "operator");
-        let told = operator.patch("/api/v1/admin/settings", &body.to_string());
-        assert!(told.status < 300, "{told:?}");
+        let response = operator.patch("/api/v1/admin/settings", &body.to_string());
+        assert!(response.status < 300, "{response:?}");
     };
     let world = World::new();
     let (member, _) = holder(&world, "member");
@@ -575,8 +585,8 @@ fn what_is_kept_is_listed_newest_first() {
         assert!(world.reconcile());
         kept.insert(0, json!(key));
     }
-    let told = operator.get("/api/v1/admin/jobs").json();
-    let listed: Vec<Value> = told["held_upstream"]
+    let jobs = operator.get("/api/v1/admin/jobs").json();
+    let listed: Vec<Value> = jobs["held_upstream"]
         .as_array()
         .unwrap()
         .iter()

@@ -29,7 +29,7 @@ fn a_plan_names_a_workspace_that_openrouter_has() {
         long.as_str(),
         "\u{200b}",
     ] {
-        for told in [
+        for response in [
             operator.post("/api/v1/admin/plans", &plan(unknown)),
             operator.patch(
                 "/api/v1/admin/plans/pro",
@@ -37,12 +37,12 @@ fn a_plan_names_a_workspace_that_openrouter_has() {
             ),
         ] {
             assert_eq!(
-                (told.status, told.code().as_str()),
+                (response.status, response.code().as_str()),
                 (400, "bad_request"),
-                "{unknown}: {told:?}"
+                "{unknown}: {response:?}"
             );
             assert!(
-                told.json()["detail"]
+                response.json()["detail"]
                     .as_str()
                     .unwrap()
                     .contains("workspace_id")
@@ -56,13 +56,13 @@ fn a_plan_names_a_workspace_that_openrouter_has() {
             "html_error",
             json!({ "times": 3 }),
         );
-        let told = operator.post("/api/v1/admin/plans", &plan(&there));
+        let response = operator.post("/api/v1/admin/plans", &plan(&there));
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (503, "workspace_unread"),
-            "{told:?}"
+            "{response:?}"
         );
-        assert_eq!(told.header("retry-after"), "60");
+        assert_eq!(response.header("retry-after"), "60");
         world.sandbox.borrow_mut().clear_faults();
     }
     assert_eq!(world.db.dump(), before);
@@ -70,13 +70,13 @@ fn a_plan_names_a_workspace_that_openrouter_has() {
         operator.post("/api/v1/admin/plans", &plan(&there)).status,
         201
     );
-    let told = operator.patch(
+    let response = operator.patch(
         "/api/v1/admin/plans/pro",
         &json!({ "workspace_id": there }).to_string(),
     );
-    assert_eq!(told.status, 200, "{told:?}");
-    let told = operator.patch("/api/v1/admin/plans/pro", r#"{"workspace_id":null}"#);
-    assert_eq!(told.status, 200, "{told:?}");
+    assert_eq!(response.status, 200, "{response:?}");
+    let response = operator.patch("/api/v1/admin/plans/pro", r#"{"workspace_id":null}"#);
+    assert_eq!(response.status, 200, "{response:?}");
     oracle::always(&world);
 }
 
@@ -88,11 +88,11 @@ fn a_claim_says_that_its_workspace_is_gone_and_the_operator_is_told() {
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'plan:default', 'plan_changed', 't', 1);
          UPDATE plans SET workspace_id = '{NOBODYS}', change_id = 't' WHERE is_default = 1"
     ));
-    let told = member.claim();
+    let response = member.claim();
     assert_eq!(
-        (told.status, told.code().as_str()),
+        (response.status, response.code().as_str()),
         (503, "workspace_missing"),
-        "{told:?}"
+        "{response:?}"
     );
     assert!(
         world
@@ -117,11 +117,11 @@ fn a_claim_says_that_its_workspace_is_gone_and_the_operator_is_told() {
     // Once the plan names an existing workspace, the same member claims.
     let there = world.workspace();
     let operator = Browser::signed_in(&world, "operator");
-    let told = operator.patch(
+    let response = operator.patch(
         "/api/v1/admin/plans/default",
         &json!({ "workspace_id": there }).to_string(),
     );
-    assert_eq!(told.status, 200, "{told:?}");
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(member.claim().status, 201);
     oracle::always(&world);
 }
@@ -157,14 +157,14 @@ fn every_plan_can_be_seen_and_assigned_however_many_there_are() {
     assert_eq!(names, world.db.texts("SELECT name FROM plans ORDER BY id"));
     assert!(names.len() > 250);
     let member = world.member("member");
-    let told = operator.post(
+    let response = operator.post(
         &format!("/api/v1/admin/members/{member}/plan"),
         r#"{"plan":"many-250"}"#,
     );
     assert_eq!(
-        (told.status, &told.json()["plan"]["name"]),
+        (response.status, &response.json()["plan"]["name"]),
         (200, &json!("many-250")),
-        "{told:?}"
+        "{response:?}"
     );
     assert_eq!(operator.get("/api/v1/admin/plans?after=%27--").status, 400);
     oracle::always(&world);

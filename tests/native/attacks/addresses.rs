@@ -71,17 +71,17 @@ fn every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
                 }
                 let headers = ours(cookie.as_bytes());
                 let asked = request(method, path, &headers, Body::Bytes(b"{}".to_vec()));
-                let told = caller.ask(asked.unwrap());
+                let response = caller.ask(asked.unwrap());
                 let expected = if admin { 404 } else { 405 };
-                assert_eq!(told.status, expected, "{method} {path}");
+                assert_eq!(response.status, expected, "{method} {path}");
                 let allow = if admin {
                     String::new()
                 } else {
                     allowed(ROUTES, path)
                 };
-                assert_eq!(told.header("allow"), allow, "{method} {path}");
+                assert_eq!(response.header("allow"), allow, "{method} {path}");
                 assert!(
-                    !told.body.contains(method) || method.len() < 3,
+                    !response.body.contains(method) || method.len() < 3,
                     "{method} is not repeated"
                 );
                 count += 1;
@@ -108,8 +108,8 @@ fn every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
                 &headers,
                 Body::Bytes(b"{\"_method\":\"GET\"}".to_vec()),
             );
-            let told = caller.ask(asked.unwrap());
-            assert!(matches!(told.status, 404 | 405), "{name} {from} {path}");
+            let response = caller.ask(asked.unwrap());
+            assert!(matches!(response.status, 404 | 405), "{name} {from} {path}");
             count += 1;
         }
     }
@@ -226,7 +226,7 @@ fn a_path_is_a_route_only_as_it_is_written_in_the_table() {
                     impossible += 1;
                     continue;
                 };
-                let told = caller.ask(asked);
+                let response = caller.ask(asked);
                 // One part of these paths may be an id, and the body is checked before the id.
                 let words: Vec<&str> = asked_for.split('/').skip(1).collect();
                 let looks_first = match (method, words.as_slice()) {
@@ -255,9 +255,9 @@ fn a_path_is_a_route_only_as_it_is_written_in_the_table() {
                 } else {
                     (404, "not_found")
                 };
-                let is = (told.status, told.code());
+                let is = (response.status, response.code());
                 assert_eq!((is.0, is.1.as_str()), expected, "{method} {bent}");
-                assert_eq!(told.header("set-cookie"), "", "{bent}");
+                assert_eq!(response.header("set-cookie"), "", "{bent}");
                 count += 1;
             }
         }
@@ -349,8 +349,8 @@ const PROXIES: &[(&str, &str)] = &[
 
 /// Sends a request for any address, and checks that none of the caller's words is in the answer.
 fn keeps_to_itself(caller: &Caller<'_>, path: &str, asked: Request<Body>, what: &str) {
-    let told = caller.ask(asked);
-    let location = told.header("location");
+    let response = caller.ask(asked);
+    let location = response.header("location");
     let to_us = location == format!("{ORIGIN}{path}") || location.starts_with("/?auth_error=");
     let to_github = location.starts_with("http://127.0.0.1:8790/github/login/oauth/authorize?")
         && location
@@ -359,15 +359,15 @@ fn keeps_to_itself(caller: &Caller<'_>, path: &str, asked: Request<Body>, what: 
         location.is_empty() || to_us || to_github,
         "{what}: {location}"
     );
-    assert!(!told.body.to_lowercase().contains("evil"), "{what}");
-    for (name, value) in &told.headers {
+    assert!(!response.body.to_lowercase().contains("evil"), "{what}");
+    for (name, value) in &response.headers {
         assert!(
             !value.to_str().unwrap().to_lowercase().contains("evil"),
             "{what}: {name}"
         );
     }
-    if told.status == 302 && to_us {
-        assert!(!told.headers.contains_key("set-cookie"), "{what}");
+    if response.status == 302 && to_us {
+        assert!(!response.headers.contains_key("set-cookie"), "{what}");
     }
 }
 

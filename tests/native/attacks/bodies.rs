@@ -299,11 +299,14 @@ fn no_hostile_body_is_taken_or_changes_anything() {
             here.extend(SWITCHES.iter().map(|text| text.as_bytes().to_vec()));
             // A number below the count of live keys is refused for its value, not for its form.
             for confirm in ["-1", "0", "-0", "-9223372036854775808"] {
-                let told = operator.patch(
+                let response = operator.patch(
                     route.path,
                     &format!("{{\"keys\":\"off\",\"confirm\":{confirm}}}"),
                 );
-                assert!(matches!(told.status, 400 | 409), "{confirm}: {told:?}");
+                assert!(
+                    matches!(response.status, 400 | 409),
+                    "{confirm}: {response:?}"
+                );
             }
         } else {
             // These routes take no object but the empty one. A changed body that is still an empty object is left out.
@@ -326,7 +329,8 @@ fn no_hostile_body_is_taken_or_changes_anything() {
             } else {
                 Body::Bytes(body.clone())
             };
-            let told = caller.ask(request(route.method.name(), &target, &headers, sent).unwrap());
+            let response =
+                caller.ask(request(route.method.name(), &target, &headers, sent).unwrap());
             let expected = if size > max {
                 (413, "body_too_large")
             } else {
@@ -336,17 +340,17 @@ fn no_hostile_body_is_taken_or_changes_anything() {
             // A body that is wrongly taken may change the next answer, so all wrong answers are reported together at
             // the end.
             let is = (
-                told.status,
-                if told.status < 400 {
+                response.status,
+                if response.status < 400 {
                     String::new()
                 } else {
-                    told.code()
+                    response.code()
                 },
             );
             if (is.0, is.1.as_str()) != expected {
                 taken.push(format!("{} {shown:?}: {is:?}", route.path));
             }
-            *by_status.entry(told.status).or_insert(0) += 1;
+            *by_status.entry(response.status).or_insert(0) += 1;
             count += 1;
         }
         for (kind, body) in [
@@ -356,9 +360,10 @@ fn no_hostile_body_is_taken_or_changes_anything() {
         ] {
             let mut headers = ours(cookie.as_bytes());
             headers[1] = ("content-type", kind.as_bytes());
-            let told = caller.ask(request(route.method.name(), &target, &headers, body).unwrap());
-            assert!(matches!(told.status, 413 | 415), "{kind}");
-            *by_status.entry(told.status).or_insert(0) += 1;
+            let response =
+                caller.ask(request(route.method.name(), &target, &headers, body).unwrap());
+            assert!(matches!(response.status, 413 | 415), "{kind}");
+            *by_status.entry(response.status).or_insert(0) += 1;
             count += 1;
         }
     }
@@ -384,7 +389,7 @@ fn routes_without_a_body_take_none() {
             (Body::Bytes(vec![b'['; 1_000_000]), 400),
             (Body::TooLarge, 413),
         ] {
-            let told = caller.ask(
+            let response = caller.ask(
                 request(
                     route.method.name(),
                     route.path,
@@ -393,7 +398,7 @@ fn routes_without_a_body_take_none() {
                 )
                 .unwrap(),
             );
-            assert_eq!(told.status, status, "{}", route.path);
+            assert_eq!(response.status, status, "{}", route.path);
             count += 1;
         }
     }
@@ -405,10 +410,10 @@ fn routes_without_a_body_take_none() {
     ] {
         let mut headers = ours(cookie.as_bytes());
         headers[1] = ("content-type", kind.as_bytes());
-        let told = caller
+        let response = caller
             .ask(request("POST", "/auth/logout", &headers, Body::Bytes(body.to_vec())).unwrap());
-        assert_eq!(told.status, status, "{kind}");
-        assert_eq!(told.header("set-cookie"), "", "{kind}");
+        assert_eq!(response.status, status, "{kind}");
+        assert_eq!(response.header("set-cookie"), "", "{kind}");
         count += 1;
     }
     assert_eq!(world.db.dump(), before);
@@ -433,9 +438,9 @@ fn a_switch_is_spelt_in_one_way_only() {
         let world = World::new();
         let operator = Browser::signed_in(&world, "operator");
         let before = world.db.dump();
-        let told = operator.patch("/api/v1/admin/settings", body);
+        let response = operator.patch("/api/v1/admin/settings", body);
         assert_eq!(
-            (told.status, world.db.dump() == before),
+            (response.status, world.db.dump() == before),
             (400, true),
             "{body}"
         );

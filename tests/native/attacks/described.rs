@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::schema::wrong;
 use super::{Caller, Chance, SESSION, cookie_of};
-use crate::support::browser::{CLAIM, Told, member_of};
+use crate::support::browser::{CLAIM, Response, member_of};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
@@ -224,39 +224,46 @@ fn query(chance: &mut Chance) -> String {
 }
 
 /// Checks that the description has this answer, with its status, type and body.
-fn is_described(document: &Value, operation: &Operation, method: &str, told: &Told, what: &str) {
+fn is_described(
+    document: &Value,
+    operation: &Operation,
+    method: &str,
+    response: &Response,
+    what: &str,
+) {
     let answers = operation.says["responses"].as_object().unwrap();
-    let documented = answers.get(&told.status.to_string());
+    let documented = answers.get(&response.status.to_string());
     let says = documented.unwrap_or_else(|| {
         assert!(
-            told.status >= 400,
+            response.status >= 400,
             "{what}: {} is not described",
-            told.status
+            response.status
         );
         &answers["default"]
     });
     let Some(content) = says.get("content").and_then(Value::as_object) else {
         assert!(
-            told.status == 204 && told.body.is_empty() || operation.path.ends_with("openapi.json"),
+            response.status == 204 && response.body.is_empty()
+                || operation.path.ends_with("openapi.json"),
             "{what}"
         );
         return;
     };
     let (kind, media) = content.iter().next().unwrap();
-    assert_eq!(told.header("content-type"), kind, "{what}");
+    assert_eq!(response.header("content-type"), kind, "{what}");
     if method == "HEAD" {
-        assert!(told.body.is_empty(), "{what}");
+        assert!(response.body.is_empty(), "{what}");
         return;
     }
-    let body = told.json();
+    let body = response.json();
     assert_eq!(
         wrong(document, &media["schema"], &body),
         None,
         "{what}: {body}"
     );
     if documented.is_none() {
-        assert_eq!(body["status"], told.status, "{what}");
-        assert_eq!(body["instance"], told.header("x-request-id"), "{what}");
+        assert_eq!(body["status"], response.status, "{what}");
+        assert_eq!(body["instance"], response.header("x-request-id"), "{what}");
         assert!(!body["code"].as_str().unwrap().is_empty(), "{what}");
     }
 }
@@ -311,19 +318,22 @@ fn every_answer_to_a_fuzzed_request_is_one_that_the_description_has() {
                 asked.headers(),
                 asked.body()
             );
-            let told = caller.ask_whatever(asked);
+            let response = caller.ask_whatever(asked);
             // Only the sandbox's faults may lead to a 5xx. A fault may wait for a later claim.
-            let world_s = mints && matches!(told.status, 502 | 503);
-            assert!(told.status < 500 || world_s, "{what}: {told:?}");
-            is_described(&document, operation, method, &told, &what);
-            let made_a_key = told.status == 201 && mints;
-            assert!(!made_a_key || told.secret().is_some(), "{what}: {told:?}");
+            let world_s = mints && matches!(response.status, 502 | 503);
+            assert!(response.status < 500 || world_s, "{what}: {response:?}");
+            is_described(&document, operation, method, &response, &what);
+            let made_a_key = response.status == 201 && mints;
+            assert!(
+                !made_a_key || response.secret().is_some(),
+                "{what}: {response:?}"
+            );
             *tally
                 .entry(format!("{method} {}", operation.path))
                 .or_default()
-                .entry(told.status)
+                .entry(response.status)
                 .or_insert(0) += 1;
-            if told.status == 204 {
+            if response.status == 204 {
                 people[person].sign_in(PERSONAS[person]);
                 assert!(people[person].cookies.borrow().contains_key(SESSION));
             }

@@ -118,23 +118,23 @@ fn no_header_of_a_request_comes_back_in_an_answer_or_breaks_one() {
                 } else {
                     Body::Empty
                 };
-                let told = caller.ask(request(method, target, &headers, body).unwrap());
+                let response = caller.ask(request(method, target, &headers, body).unwrap());
                 let what = || {
                     format!(
                         "{method} {target} {name}: {:?}",
                         String::from_utf8_lossy(&value[..value.len().min(60)])
                     )
                 };
-                assert!(!told.body.contains("canary"), "{}", what());
+                assert!(!response.body.contains("canary"), "{}", what());
                 // Only a request id of plain letters and digits may come back.
-                let own_id = told.header("x-request-id").as_bytes() == value.as_slice();
+                let own_id = response.header("x-request-id").as_bytes() == value.as_slice();
                 assert!(
                     !own_id
                         || (name == "x-request-id" && value.iter().all(u8::is_ascii_alphanumeric)),
                     "{}",
                     what()
                 );
-                for (answered, text) in &told.headers {
+                for (answered, text) in &response.headers {
                     let echoed = text.to_str().unwrap().contains("canary");
                     assert!(
                         !echoed || (own_id && answered == "x-request-id"),
@@ -200,9 +200,9 @@ fn a_request_id_is_taken_only_as_eight_to_sixty_four_plain_characters() {
     }
     let (mut taken, mut made) = (0, 0);
     for id in &ids {
-        let told = caller.get("/nothing", &[("x-request-id", id)]);
-        let given = told.header("x-request-id");
-        assert_eq!(told.json()["instance"], given);
+        let response = caller.get("/nothing", &[("x-request-id", id)]);
+        let given = response.header("x-request-id");
+        assert_eq!(response.json()["instance"], given);
         let plain = (8..=64).contains(&id.len())
             && id
                 .iter()
@@ -247,10 +247,10 @@ fn only_our_origin_exactly_and_only_once_is_ours() {
             ("POST", "/api/v1/me/sign-out-everywhere"),
             ("POST", "/auth/logout"),
         ] {
-            let told =
+            let response =
                 caller.ask(request(method, target, &headers, Body::Bytes(b"{}".to_vec())).unwrap());
-            assert_eq!(told.code(), "foreign_origin", "{target} {more:?}");
-            statuses.push(told.status);
+            assert_eq!(response.code(), "foreign_origin", "{target} {more:?}");
+            statuses.push(response.status);
         }
         assert_eq!(statuses, [403; 3]);
     };
@@ -367,10 +367,10 @@ fn only_json_is_json() {
                 ("cookie", cookie.as_bytes()),
                 ("content-type", kind),
             ];
-            let told =
+            let response =
                 caller.ask(request("POST", target, &headers, Body::Bytes(b"{}".to_vec())).unwrap());
             assert_eq!(
-                told.code(),
+                response.code(),
                 "unsupported_media_type",
                 "{target} {:?}",
                 String::from_utf8_lossy(kind)
@@ -391,7 +391,7 @@ fn an_idempotency_key_of_any_shape_mints_at_most_once() {
     let claim = |key: &[u8], body: &[u8]| {
         let mut headers = ours(cookie.as_bytes()).to_vec();
         headers.push(("idempotency-key", key));
-        let told = caller.ask(
+        let response = caller.ask(
             request(
                 "POST",
                 "/api/v1/claim",
@@ -400,8 +400,8 @@ fn an_idempotency_key_of_any_shape_mints_at_most_once() {
             )
             .unwrap(),
         );
-        assert_eq!(told.secret(), None);
-        (told.status, told.code())
+        assert_eq!(response.secret(), None);
+        (response.status, response.code())
     };
     let bad: Vec<Vec<u8>> = vec![
         b"".to_vec(),
@@ -478,8 +478,8 @@ fn an_idempotency_key_of_any_shape_mints_at_most_once() {
     }
     // The same Idempotency-Key of another member is a different key.
     let other = Browser::signed_in(&world, "second");
-    let told = other.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
-    assert_eq!(told.status, 201);
+    let response = other.send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()));
+    assert_eq!(response.status, 201);
     assert_eq!(world.calls("openrouter.keys.create"), 2);
     oracle::always(&world);
     println!(
@@ -556,22 +556,30 @@ fn no_header_of_a_request_says_who_asks() {
             let headers = [(name, value)];
             let nobody = Browser::new(&world);
             for target in ["/api/v1/me", "/api/v1/keys"] {
-                let told = nobody.send("GET", target, &headers, Body::Empty);
-                assert_eq!(told.code(), "sign_in_required", "{name}: {value} {told:?}");
+                let response = nobody.send("GET", target, &headers, Body::Empty);
+                assert_eq!(
+                    response.code(),
+                    "sign_in_required",
+                    "{name}: {value} {response:?}"
+                );
             }
-            let told = second.send("GET", "/api/v1/me", &headers, Body::Empty);
-            assert_eq!(told.json()["member"]["login"], "second", "{name}: {value}");
-            let told = second.send("GET", "/api/v1/keys", &headers, Body::Empty);
+            let response = second.send("GET", "/api/v1/me", &headers, Body::Empty);
             assert_eq!(
-                told.json()["keys"],
+                response.json()["member"]["login"],
+                "second",
+                "{name}: {value}"
+            );
+            let response = second.send("GET", "/api/v1/keys", &headers, Body::Empty);
+            assert_eq!(
+                response.json()["keys"],
                 serde_json::json!([]),
                 "{name}: {value}"
             );
-            let told = second.send("GET", "/api/v1/admin/settings", &headers, Body::Empty);
+            let response = second.send("GET", "/api/v1/admin/settings", &headers, Body::Empty);
             // A page that names another member than its session gets 409. Nothing else can be learned.
             let other = name == "x-keycap-member";
             assert_eq!(
-                told.status,
+                response.status,
                 if other { 409 } else { 404 },
                 "{name}: {value}"
             );

@@ -5,7 +5,7 @@ use keycap::http::routes::{Method, ROUTES, Who};
 use keycap::http::server::message::Body;
 
 use crate::changes::{CHANGES, begun};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, World, oracle};
 
@@ -81,7 +81,7 @@ fn hostile_ids(world: &World) -> Vec<String> {
 }
 
 /// Sends the request. Returns `None` if no client could send such an address.
-fn ask(browser: &Browser<'_>, method: &str, target: &str, body: &str) -> Option<Told> {
+fn ask(browser: &Browser<'_>, method: &str, target: &str, body: &str) -> Option<Response> {
     target.parse::<http::Uri>().ok()?;
     let headers = [("origin", ORIGIN), ("content-type", "application/json")];
     Some(if method == "GET" {
@@ -104,11 +104,11 @@ fn no_text_in_place_of_an_id_reaches_anything_of_somebody_elses() {
     for change in CHANGES.iter().filter(|change| change.route.contains('{')) {
         for id in &ids {
             let target = change.route.replace("{id}", id).replace("{name}", id);
-            let Some(told) = ask(&stranger, change.method, &target, change.body) else {
+            let Some(response) = ask(&stranger, change.method, &target, change.body) else {
                 continue;
             };
-            let what = format!("{} {target:.200}: {told:?}", change.method);
-            assert!([400, 404, 405, 414].contains(&told.status), "{what}");
+            let what = format!("{} {target:.200}: {response:?}", change.method);
+            assert!([400, 404, 405, 414].contains(&response.status), "{what}");
             cells += 1;
         }
     }
@@ -138,11 +138,11 @@ fn an_admin_finds_nothing_under_what_is_no_id_either() {
         let operator = Browser::with(&world, &people[3]);
         for id in &no_ids {
             let target = change.route.replace("{id}", id).replace("{name}", id);
-            let Some(told) = ask(&operator, change.method, &target, change.body) else {
+            let Some(response) = ask(&operator, change.method, &target, change.body) else {
                 continue;
             };
-            let what = format!("{} {target:.200}: {told:?}", change.method);
-            assert!([400, 404, 405, 414].contains(&told.status), "{what}");
+            let what = format!("{} {target:.200}: {response:?}", change.method);
+            assert!([400, 404, 405, 414].contains(&response.status), "{what}");
             cells += 1;
         }
     }
@@ -214,18 +214,18 @@ fn no_query_of_any_list_breaks_it_or_shows_a_member_more_than_their_own() {
                             continue;
                         }
                         let target = format!("{}?{query}", route.path);
-                        let Some(told) = ask(&browser, "GET", &target, "") else {
+                        let Some(response) = ask(&browser, "GET", &target, "") else {
                             continue;
                         };
-                        let what = format!("{persona} {target:.200}: {}", told.status);
+                        let what = format!("{persona} {target:.200}: {}", response.status);
                         let expected = if route.who == Who::Admin && persona == "second" {
                             vec![404]
                         } else {
                             vec![200, 302, 400, 404]
                         };
-                        assert!(expected.contains(&told.status), "{what}");
+                        assert!(expected.contains(&response.status), "{what}");
                         if persona == "second" {
-                            let found = others.iter().find(|other| told.body.contains(*other));
+                            let found = others.iter().find(|other| response.body.contains(*other));
                             assert_eq!(found, None, "{what}");
                         }
                     }

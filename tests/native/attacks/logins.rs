@@ -97,7 +97,7 @@ fn a_login_of_any_characters_is_an_attribute_and_nothing_else() {
         );
         world.respelt.replace(spelt);
         assert_eq!(sign_in(&caller).0, "/keys");
-        let told = caller.ask(
+        let response = caller.ask(
             request(
                 "POST",
                 "/api/v1/claim",
@@ -106,13 +106,13 @@ fn a_login_of_any_characters_is_an_attribute_and_nothing_else() {
             )
             .unwrap(),
         );
-        assert_eq!(told.status, 201, "{login:?}");
+        assert_eq!(response.status, 201, "{login:?}");
         for target in ["/", "/keys", "/nothing", "/api/v1/keys"] {
-            let told = caller.get(
+            let response = caller.get(
                 target,
                 &[("cookie", cookie.as_bytes()), ("accept", b"text/html")],
             );
-            assert!(!told.body.contains("canary"), "{target} {login:?}");
+            assert!(!response.body.contains("canary"), "{target} {login:?}");
         }
         assert!(!world.log.borrow().join("").contains("canary"));
         assert!(

@@ -21,7 +21,7 @@ use keycap::http::routes::MEMBER_HEADER;
 use keycap::http::server::headers::{NO_STORE, SECURITY};
 use keycap::http::server::message::Body;
 
-use crate::support::browser::{Told, changes, cookie_header, member_of};
+use crate::support::browser::{Response, changes, cookie_header, member_of};
 use crate::support::world::{Isolate, ORIGIN};
 use crate::support::{Browser, World};
 
@@ -42,37 +42,37 @@ impl<'w> Caller<'w> {
     }
 
     /// Sends the request, and checks what every answer promises.
-    fn ask(&self, request: Request<Body>) -> Told {
+    fn ask(&self, request: Request<Body>) -> Response {
         let what = format!("{} {}", request.method(), request.uri());
-        let told = self.ask_whatever(request);
-        assert!(told.status < 500, "{what}: {told:?}");
-        told
+        let response = self.ask_whatever(request);
+        assert!(response.status < 500, "{what}: {response:?}");
+        response
     }
 
     /// The same as [`Caller::ask`], but a 5xx is allowed, because the upstream services are made to fail.
-    fn ask_whatever(&self, request: Request<Body>) -> Told {
+    fn ask_whatever(&self, request: Request<Body>) -> Response {
         let what = format!("{} {}", request.method(), request.uri());
-        let told = self.world.run(self.service.answer(request)).unwrap();
+        let response = self.world.run(self.service.answer(request)).unwrap();
         for (name, value) in SECURITY.into_iter().chain([NO_STORE]) {
-            let mut carried = told.headers.get_all(name).iter();
+            let mut carried = response.headers.get_all(name).iter();
             assert_eq!(carried.next().unwrap(), value, "{what}: {name}");
             assert!(carried.next().is_none(), "{what}: {name} twice");
         }
-        assert!(!told.header("x-request-id").is_empty(), "{what}");
-        told
+        assert!(!response.header("x-request-id").is_empty(), "{what}");
+        response
     }
 
-    fn get(&self, target: &str, headers: &[(&str, &[u8])]) -> Told {
+    fn get(&self, target: &str, headers: &[(&str, &[u8])]) -> Response {
         self.ask(request("GET", target, headers, Body::Empty).expect("a request"))
     }
 
     /// Asks `/api/v1/me` with this `Cookie` header.
-    fn me(&self, cookie: &[u8]) -> Told {
+    fn me(&self, cookie: &[u8]) -> Response {
         self.get("/api/v1/me", &[("cookie", cookie)])
     }
 
     /// Sends a POST as our own page would, with this `Cookie` header.
-    fn post(&self, target: &str, cookie: &[u8], body: &[u8]) -> Told {
+    fn post(&self, target: &str, cookie: &[u8], body: &[u8]) -> Response {
         let headers = ours(cookie);
         let body = Body::Bytes(body.to_vec());
         self.ask(request("POST", target, &headers, body).expect("a request"))

@@ -8,7 +8,7 @@ use keycap::domain::key::secret::Secret;
 use keycap::ports::{NoRandomness, Random};
 
 use super::{Caller, SECRET, SESSION};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, World, oracle};
 
 /// A sign-in that has begun and been approved at GitHub.
@@ -58,21 +58,23 @@ fn parameter(address: &str, name: &str) -> String {
     pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
 }
 
-fn come_back(caller: &Caller<'_>, query: &str, cookie: &str) -> Told {
+fn come_back(caller: &Caller<'_>, query: &str, cookie: &str) -> Response {
     let target = format!("/auth/github/callback?{query}");
-    let told = caller.get(&target, &[("cookie", cookie.as_bytes())]);
-    assert_eq!(told.status, 303, "{query}");
-    assert_eq!(told.body, "", "{query}");
-    told
+    let response = caller.get(&target, &[("cookie", cookie.as_bytes())]);
+    assert_eq!(response.status, 303, "{query}");
+    assert_eq!(response.body, "", "{query}");
+    response
 }
 
-fn cookies_set(told: &Told) -> Vec<String> {
-    let all = told.headers.get_all("set-cookie").iter();
+fn cookies_set(response: &Response) -> Vec<String> {
+    let all = response.headers.get_all("set-cookie").iter();
     all.map(|set| set.to_str().unwrap().to_owned()).collect()
 }
 
-fn gives_a_session(told: &Told) -> bool {
-    cookies_set(told).iter().any(|set| set.starts_with(SESSION))
+fn gives_a_session(response: &Response) -> bool {
+    cookies_set(response)
+        .iter()
+        .any(|set| set.starts_with(SESSION))
 }
 
 /// Two attempts of this browser, and one of another person's browser.
@@ -537,10 +539,10 @@ fn only_what_this_browser_was_given_for_this_attempt_signs_in() {
         let caller = Caller::new(&world);
         let three = Three::of(&caller);
         let (query, cookie) = bend(&three);
-        let told = come_back(&caller, &query, &cookie);
-        assert_eq!(told.header("location"), *leads_to, "{what}");
-        assert_eq!(gives_a_session(&told), *leads_to == OWN, "{what}");
-        for (_, value) in &told.headers {
+        let response = come_back(&caller, &query, &cookie);
+        assert_eq!(response.header("location"), *leads_to, "{what}");
+        assert_eq!(gives_a_session(&response), *leads_to == OWN, "{what}");
+        for (_, value) in &response.headers {
             assert!(
                 !value.to_str().unwrap().contains("canary"),
                 "{what}: reflected"
@@ -564,7 +566,7 @@ fn only_what_this_browser_was_given_for_this_attempt_signs_in() {
             if parameter(&format!("?{query}&state="), "state") == attempt.state {
                 let gone =
                     |set: &String| set.starts_with(&attempt.name) && set.contains("Max-Age=0");
-                assert!(cookies_set(&told).iter().any(gone), "{what}");
+                assert!(cookies_set(&response).iter().any(gone), "{what}");
             }
         }
         oracle::always(&world);
@@ -582,9 +584,12 @@ fn a_sign_in_is_spent_by_its_first_return() {
         .collect();
     let again = |code: &str| {
         let query = format!("code={code}&state={}", attempt.state);
-        let told = come_back(&caller, &query, &attempt.cookie());
-        assert_eq!(gives_a_session(&told), told.header("location") == OWN);
-        told.header("location").to_owned()
+        let response = come_back(&caller, &query, &attempt.cookie());
+        assert_eq!(
+            gives_a_session(&response),
+            response.header("location") == OWN
+        );
+        response.header("location").to_owned()
     };
     assert_eq!(again(&codes[0]), OWN);
     let written = world.db.dump();
@@ -629,14 +634,14 @@ fn an_attempt_cookie_that_is_not_exactly_ours_opens_nothing() {
     let before = world.db.dump();
     for form in &forms {
         let cookie = format!("{}={form}", attempt.name);
-        let told = come_back(&caller, &attempt.query(), &cookie);
-        assert_eq!(told.header("location"), STATE, "{form}");
-        assert!(!gives_a_session(&told));
+        let response = come_back(&caller, &attempt.query(), &cookie);
+        assert_eq!(response.header("location"), STATE, "{form}");
+        assert!(!gives_a_session(&response));
     }
     assert_eq!(world.db.dump(), before);
     assert_eq!(world.calls("github.token"), 0);
-    let told = come_back(&caller, &attempt.query(), &attempt.cookie());
-    assert_eq!(told.header("location"), OWN);
+    let response = come_back(&caller, &attempt.query(), &attempt.cookie());
+    assert_eq!(response.header("location"), OWN);
     oracle::always(&world);
     println!("counted: {} broken attempt cookies", forms.len());
 }
@@ -728,12 +733,12 @@ fn what_is_sealed_for_something_else_is_no_attempt() {
     ];
     for (what, key, sealed_for, pending) in &all {
         let sealed = seal::seal(key, sealed_for, pending.as_bytes(), &Fixed).unwrap();
-        let told = come_back(
+        let response = come_back(
             &caller,
             &format!("code=x&state={state}"),
             &format!("{name}={sealed}"),
         );
-        assert_eq!(told.header("location"), STATE, "{what}");
+        assert_eq!(response.header("location"), STATE, "{what}");
     }
     assert_eq!(world.calls("github.token"), 0);
 
@@ -749,12 +754,12 @@ fn what_is_sealed_for_something_else_is_no_attempt() {
         &Fixed,
     )
     .unwrap();
-    let told = come_back(
+    let response = come_back(
         &caller,
         &attempt.query(),
         &format!("{}={sealed}", attempt.name),
     );
-    assert_eq!(told.header("location"), OWN);
+    assert_eq!(response.header("location"), OWN);
     oracle::always(&world);
     println!("counted: {} cookies sealed for something else", all.len());
 }
@@ -772,10 +777,10 @@ fn an_attempt_lasts_ten_minutes_to_the_second() {
         let caller = Caller::new(&world);
         let attempt = Attempt::approved(&caller, "keys", "member");
         world.pass(after);
-        let told = come_back(&caller, &attempt.query(), &attempt.cookie());
-        assert_eq!(told.header("location"), leads_to, "after {after} s");
+        let response = come_back(&caller, &attempt.query(), &attempt.cookie());
+        assert_eq!(response.header("location"), leads_to, "after {after} s");
         assert!(
-            cookies_set(&told)
+            cookies_set(&response)
                 .iter()
                 .any(|set| set.starts_with(&attempt.name))
         );
@@ -820,9 +825,13 @@ fn tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
                 } else {
                     tabs[n].1
                 };
-                let told = come_back(&caller, &query, &jar.join("; "));
-                assert_eq!(told.header("location"), leads_to, "{order:?} {declined}");
-                let set = cookies_set(&told);
+                let response = come_back(&caller, &query, &jar.join("; "));
+                assert_eq!(
+                    response.header("location"),
+                    leads_to,
+                    "{order:?} {declined}"
+                );
+                let set = cookies_set(&response);
                 if declines && !signed_in {
                     let own = |set: &String| set.starts_with(&attempt.name);
                     assert!(set.iter().all(own), "{set:?}: another tab's is left alone");
@@ -835,7 +844,7 @@ fn tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
                         jar.push(cookie.to_owned());
                     }
                 }
-                signed_in |= gives_a_session(&told);
+                signed_in |= gives_a_session(&response);
                 let left = jar.iter().filter(|kept| !kept.starts_with(SESSION));
                 assert!(
                     !signed_in || left.count() == 0,
@@ -883,9 +892,9 @@ fn the_start_page_never_repeats_what_its_address_says() {
             format!("next={encoded}&auth_error={encoded}"),
             encoded.clone(),
         ] {
-            let told = caller.get(&format!("/?{query}"), &[("accept", b"text/html")]);
-            assert_eq!(told.status, 200, "{query}");
-            assert!(!told.body.contains("canary"), "{query}");
+            let response = caller.get(&format!("/?{query}"), &[("accept", b"text/html")]);
+            assert_eq!(response.status, 200, "{query}");
+            assert!(!response.body.contains("canary"), "{query}");
             count += 1;
         }
     }

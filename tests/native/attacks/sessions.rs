@@ -558,8 +558,8 @@ fn elsewhere(caller: &Caller<'_>, token: &str) -> u32 {
         ("x-forwarded-user", "member"),
         ("cf-access-jwt-assertion", token),
     ] {
-        let told = caller.get("/api/v1/me", &[(name, value.as_bytes())]);
-        assert_eq!(told.status, 401, "{name}");
+        let response = caller.get("/api/v1/me", &[(name, value.as_bytes())]);
+        assert_eq!(response.status, 401, "{name}");
         count += 1;
     }
     for query in [
@@ -567,8 +567,8 @@ fn elsewhere(caller: &Caller<'_>, token: &str) -> u32 {
         format!("token={token}"),
         format!("session={token}"),
     ] {
-        let told = caller.get(&format!("/api/v1/me?{query}"), &[]);
-        assert_eq!(told.status, 401, "{query}");
+        let response = caller.get(&format!("/api/v1/me?{query}"), &[]);
+        assert_eq!(response.status, 401, "{query}");
         count += 1;
     }
     count
@@ -613,15 +613,15 @@ fn every_forged_or_stale_session_is_nobodys_and_mints_nothing() {
     let before = world.db.dump();
     for (what, cookie) in &forms {
         assert!(http::HeaderValue::from_bytes(cookie).is_ok(), "{what}");
-        let told = caller.me(cookie);
+        let response = caller.me(cookie);
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (401, "sign_in_required"),
             "{what}"
         );
-        let told = caller.post("/api/v1/claim", cookie, b"{}");
+        let response = caller.post("/api/v1/claim", cookie, b"{}");
         assert_eq!(
-            (told.status, told.code().as_str()),
+            (response.status, response.code().as_str()),
             (401, "sign_in_required"),
             "{what}"
         );
@@ -696,9 +696,13 @@ fn a_session_ends_at_its_seventh_day_and_with_its_members_standing() {
     world.pass(1);
     for _ in 0..3 {
         assert_eq!(caller.me(cookie.as_bytes()).code(), "sign_in_required");
-        let told = caller.post("/api/v1/claim", cookie.as_bytes(), b"{}");
-        assert_eq!(told.code(), "sign_in_required", "refused before any call");
-        assert!(told.header("set-cookie").contains("Max-Age=0"));
+        let response = caller.post("/api/v1/claim", cookie.as_bytes(), b"{}");
+        assert_eq!(
+            response.code(),
+            "sign_in_required",
+            "refused before any call"
+        );
+        assert!(response.header("set-cookie").contains("Max-Age=0"));
         world.pass(WEEK);
     }
     assert_eq!(world.calls("openrouter.keys.create"), 0);

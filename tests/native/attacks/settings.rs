@@ -171,8 +171,8 @@ fn no_setting_of_any_text_is_taken_for_something_else_opens_a_gate_or_is_repeate
                 Ok(config) => {
                     taken += 1;
                     is_sound(&config, &what);
-                    let told = serde_json::to_string(&config.closed_by).unwrap();
-                    assert!(!told.contains(CANARY), "{what}");
+                    let text = serde_json::to_string(&config.closed_by).unwrap();
+                    assert!(!text.contains(CANARY), "{what}");
                     let closed = config.closed_by.iter().any(|p| p.setting == name);
                     let opens =
                         name == "MAX_TOTAL_KEYS" && text.parse::<i64>().is_ok_and(|n| n > 0);
@@ -185,8 +185,8 @@ fn no_setting_of_any_text_is_taken_for_something_else_opens_a_gate_or_is_repeate
                         problems.iter().any(|p| p.setting == name),
                         "{what}: {problems:?}"
                     );
-                    let told = serde_json::to_string(&problems).unwrap();
-                    assert!(!told.contains(CANARY), "{what}: {told}");
+                    let text = serde_json::to_string(&problems).unwrap();
+                    assert!(!text.contains(CANARY), "{what}: {text}");
                 }
             }
         }
@@ -201,8 +201,8 @@ fn a_plan_takes_a_workspace_only_by_its_id() {
     let before = world.db.dump();
     for text in hostile() {
         let body = serde_json::json!({ "workspace_id": text }).to_string();
-        let told = operator.patch("/api/v1/admin/plans/default", &body);
-        let told_again = operator.post(
+        let response = operator.patch("/api/v1/admin/plans/default", &body);
+        let again = operator.post(
             "/api/v1/admin/plans",
             &serde_json::json!({
                 "name": "hostile", "limit_usd": "1.00", "limit_reset": "daily", "expiry_days": 30,
@@ -210,9 +210,12 @@ fn a_plan_takes_a_workspace_only_by_its_id() {
             })
             .to_string(),
         );
-        for told in [told, told_again] {
-            assert!([400, 413].contains(&told.status), "{text}: {told:?}");
-            assert!(!told.body.contains(CANARY), "{told:?}");
+        for response in [response, again] {
+            assert!(
+                [400, 413].contains(&response.status),
+                "{text}: {response:?}"
+            );
+            assert!(!response.body.contains(CANARY), "{response:?}");
         }
         assert_eq!(world.db.dump(), before, "{text}");
     }

@@ -5,7 +5,7 @@ use keycap::http::server::message::Body;
 
 use super::{Caller, SESSION, cookie_of, ours, request};
 use crate::support::browser::CLAIM;
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, World, oracle};
 
 /// The callers: a name, the persona who signs in, and SQL that changes their standing, as an admin would, before they
@@ -34,12 +34,12 @@ const PRINCIPALS: &[(&str, Option<&str>, &str)] = &[
 ];
 
 /// Headers and body as one text, as someone who stored the answer would have them.
-fn whole(told: &Told) -> String {
-    let headers = told
+fn whole(response: &Response) -> String {
+    let headers = response
         .headers
         .iter()
         .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()));
-    format!("{}\n{}", headers.collect::<String>(), told.body)
+    format!("{}\n{}", headers.collect::<String>(), response.body)
 }
 
 #[test]
@@ -59,9 +59,13 @@ fn every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201()
             let cookie = cookie_of(&browser);
             let mut secrets = Vec::new();
             if claims_first {
-                let told = browser.claim();
-                secrets.extend((told.status == 201).then(|| told.secret()).flatten());
-                assert_eq!(told.header("cache-control"), "no-store, no-transform");
+                let response = browser.claim();
+                secrets.extend(
+                    (response.status == 201)
+                        .then(|| response.secret())
+                        .flatten(),
+                );
+                assert_eq!(response.header("cache-control"), "no-store, no-transform");
             }
             let mut others = Vec::new();
             for route in ROUTES {
@@ -85,26 +89,26 @@ fn every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201()
                                 ("if-none-match", b"*"),
                                 ("range", b"bytes=0-1"),
                             ]);
-                            let told =
+                            let response =
                                 caller.ask(request(method, route.path, &headers, body).unwrap());
                             for name in ["etag", "last-modified", "expires", "age", "vary"] {
                                 assert!(
-                                    !told.headers.contains_key(name),
+                                    !response.headers.contains_key(name),
                                     "{who} {method} {}: {name}",
                                     route.path
                                 );
                             }
                             assert!(
-                                !matches!(told.status, 206 | 304),
+                                !matches!(response.status, 206 | 304),
                                 "{who} {method} {}",
                                 route.path
                             );
-                            if told.status == 201 {
+                            if response.status == 201 {
                                 assert_eq!((method, route.path), ("POST", "/api/v1/claim"));
                                 assert_eq!(route.takes, Takes::Json(1_024));
-                                secrets.push(told.secret().unwrap());
+                                secrets.push(response.secret().unwrap());
                             } else {
-                                others.push(whole(&told));
+                                others.push(whole(&response));
                             }
                             answers += 1;
                         }
@@ -125,13 +129,13 @@ fn every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201()
                 .map(|token| token.access_token.clone());
             let session = browser.cookies.borrow().get(SESSION).cloned();
             let hidden: Vec<String> = secrets.into_iter().chain(tokens).chain(session).collect();
-            for told in &others {
+            for response in &others {
                 assert!(
-                    !told.contains("sk-or-v1-0") && !told.contains("gho_"),
-                    "{who}: {told}"
+                    !response.contains("sk-or-v1-0") && !response.contains("gho_"),
+                    "{who}: {response}"
                 );
                 for hidden in &hidden {
-                    assert!(!told.contains(hidden), "{who}: {told}");
+                    assert!(!response.contains(hidden), "{who}: {response}");
                 }
             }
             drop(sandbox);
@@ -162,7 +166,7 @@ fn no_way_of_asking_again_brings_the_secret_back() {
     assert_eq!(first.status, 201);
     let mut count = 0;
     let mut ask = |browser: &Browser<'_>| {
-        let told = [
+        let response = [
             browser.send(
                 "POST",
                 "/api/v1/claim",
@@ -189,11 +193,11 @@ fn no_way_of_asking_again_brings_the_secret_back() {
             browser.get("/api/v1/keys?secret=1&reveal=true&include=secret"),
             browser.get("/api/v1/claim"),
         ];
-        for told in told {
-            assert!(!whole(&told).contains(&secret), "{told:?}");
+        for response in response {
+            assert!(!whole(&response).contains(&secret), "{response:?}");
             assert!(
-                told.status != 201 || told.json()["replayed"] == true,
-                "{told:?}"
+                response.status != 201 || response.json()["replayed"] == true,
+                "{response:?}"
             );
             count += 1;
         }

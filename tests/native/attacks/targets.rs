@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keycap::domain::policy::return_target::ReturnTarget;
 
 use super::{Caller, Chance};
-use crate::support::browser::Told;
+use crate::support::browser::Response;
 use crate::support::{Browser, World, oracle};
 
 const PAGES: &[(&str, &str)] = &[("keys", "/keys"), ("docs", "/docs")];
@@ -177,7 +177,7 @@ fn expected(query: &str) -> &'static str {
 }
 
 /// Runs a whole sign-in that began with this query. Returns `None` if no client could send the query.
-fn signs_in(world: &World, caller: &Caller<'_>, query: &str) -> Option<Told> {
+fn signs_in(world: &World, caller: &Caller<'_>, query: &str) -> Option<Response> {
     let started = super::request(
         "GET",
         &format!("/auth/github?{query}"),

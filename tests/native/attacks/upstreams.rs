@@ -118,10 +118,10 @@ const STATUSES: [(u16, Option<&str>); 12] = [
 
 /// Runs a story. Returns everything that was answered while the answers of one operation are hostile.
 fn everything(world: &World, cast: &Cast) -> String {
-    let mut told = Vec::new();
+    let mut response = Vec::new();
     let newcomer = Browser::new(world);
-    told.push(newcomer.sign_in("second"));
-    told.push(newcomer.claim());
+    response.push(newcomer.sign_in("second"));
+    response.push(newcomer.claim());
     let member = Browser::with(world, &cast.member);
     let operator = Browser::with(world, &cast.operator);
     let id = world
@@ -135,19 +135,19 @@ fn everything(world: &World, cast: &Cast) -> String {
         (&*format!("{key}/leaked"), "{}"),
     ];
     for (target, body) in posts {
-        told.push(member.post(target, body));
+        response.push(member.post(target, body));
         oracle::always(world);
     }
-    told.push(member.patch(&key, r#"{"disabled":true}"#));
-    told.push(operator.delete(&key));
+    response.push(member.patch(&key, r#"{"disabled":true}"#));
+    response.push(operator.delete(&key));
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
     assert!(world.reconcile());
     oracle::always(world);
     for target in ["/api/v1/me", "/api/v1/keys", "/api/v1/admin/jobs"] {
-        told.push(operator.get(target));
+        response.push(operator.get(target));
     }
-    format!("{told:?}")
+    format!("{response:?}")
 }
 
 /// The upstream operations that the story uses when every answer is good.

@@ -26,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::json;
 
-use crate::support::browser::{CLAIM, Told, from_our_page};
+use crate::support::browser::{CLAIM, Response, from_our_page};
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
 /// The cookies of the people who act.
@@ -38,7 +38,7 @@ pub struct Cast {
 }
 
 /// An operation that has started.
-pub type Act = Pin<Box<dyn Future<Output = Option<Told>>>>;
+pub type Act = Pin<Box<dyn Future<Output = Option<Response>>>>;
 
 /// How an operation starts.
 pub type Start = fn(&World, &Cast) -> Act;
@@ -184,9 +184,11 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     ("top-up", NoHarm, |w, c| {
         on_member(w, c, "payments", r#"{"payment_id":"p-1","amount_usd":"7"}"#)
     }),
-    ("suspend", ShutsOutMember, |w, c| stands(w, c, "suspended")),
-    ("ban", ShutsOutMember, |w, c| stands(w, c, "banned")),
-    ("reinstate", LetsIn, |w, c| stands(w, c, "active")),
+    ("suspend", ShutsOutMember, |w, c| {
+        set_status(w, c, "suspended")
+    }),
+    ("ban", ShutsOutMember, |w, c| set_status(w, c, "banned")),
+    ("reinstate", LetsIn, |w, c| set_status(w, c, "active")),
     ("somebody disables", NoHarm, |w, _| {
         somebody_changes(w, &json!({ "disabled": true }));
         done_at_once()
@@ -345,8 +347,8 @@ const STAGES: [(&str, Prepare); 29] = [
         );
     }),
     ("two allowed", |w, c| {
-        let told = done(on_member(w, c, "plan", r#"{"plan":"basic"}"#));
-        assert_eq!(told.unwrap().status, 200);
+        let response = done(on_member(w, c, "plan", r#"{"plan":"basic"}"#));
+        assert_eq!(response.unwrap().status, 200);
         claims(w, &c.member, 201);
     }),
     ("prepaid", |w, c| {
@@ -377,7 +379,7 @@ const STAGES: [(&str, Prepare); 29] = [
         claims(w, &c.member, 201);
         let more = json!({ "times": 3 });
         w.add_fault("openrouter.keys.update", "error_before", more);
-        done(stands(w, c, "suspended"));
+        done(set_status(w, c, "suspended"));
     }),
 ];
 
@@ -486,7 +488,7 @@ fn call_with(world: &World, who: &Cookies, method: &str, target: &str, body: &st
 }
 
 /// An admin changes the status of the member, who may have left.
-fn stands(world: &World, cast: &Cast, status: &str) -> Act {
+fn set_status(world: &World, cast: &Cast, status: &str) -> Act {
     let ids = format!("SELECT m.public_id FROM members m WHERE {THE_MEMBER}");
     let target = format!("/api/v1/admin/members/{}", world.db.text(&ids));
     let body = format!(r#"{{"status":"{status}"}}"#);
@@ -567,14 +569,14 @@ fn claims(world: &World, who: &Cookies, status: u16) {
     assert_eq!(done(claim(world, who)).unwrap().status, status);
 }
 
-pub fn done(mut act: Act) -> Option<Told> {
+pub fn done(mut act: Act) -> Option<Response> {
     match step(&mut act) {
-        Poll::Ready(told) => told,
+        Poll::Ready(response) => response,
         Poll::Pending => panic!("nothing holds it"),
     }
 }
 
-pub fn step(act: &mut Act) -> Poll<Option<Told>> {
+pub fn step(act: &mut Act) -> Poll<Option<Response>> {
     act.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -590,11 +592,11 @@ fn stage(number: usize) -> Rc<(World, Cast)> {
 }
 
 /// The names of the effects of an operation that runs without a fault, and its answer.
-fn dry(start: &(World, Cast), operation: usize) -> (Vec<String>, Option<Told>) {
+fn dry(start: &(World, Cast), operation: usize) -> (Vec<String>, Option<Response>) {
     let world = start.0.copied();
     world.effects.plan(&[]);
-    let told = done(OPERATIONS[operation].2(&world, &start.1));
-    (world.effects.names(), told)
+    let response = done(OPERATIONS[operation].2(&world, &start.1));
+    (world.effects.names(), response)
 }
 
 pub fn signed_in(world: &World) -> Cast {
@@ -614,8 +616,8 @@ fn renewed(world: &World, cast: &Cast) -> Cast {
             200 => cookies.clone(),
             // A person whose sign-in is refused stays signed out.
             _ => {
-                let told = browser.sign_in(persona);
-                assert_eq!(told.status, 303, "{told:?}");
+                let response = browser.sign_in(persona);
+                assert_eq!(response.status, 303, "{response:?}");
                 browser.cookies.take()
             }
         }
@@ -633,8 +635,11 @@ pub fn recover(world: &World, cast: &Cast, how: usize) {
     let retry = |world: &World| {
         let cast = renewed(world, cast);
         for who in [&cast.member, &cast.second] {
-            let told = done(claim(world, who)).unwrap();
-            assert!(told.status < 500 || told.status == 503, "{told:?}");
+            let response = done(claim(world, who)).unwrap();
+            assert!(
+                response.status < 500 || response.status == 503,
+                "{response:?}"
+            );
         }
         oracle::always(world);
     };
@@ -660,7 +665,7 @@ pub fn recover(world: &World, cast: &Cast, how: usize) {
 pub fn all_is_well(world: &World, cast: &Cast) {
     world.effects.between(None);
     let cast = renewed(world, cast);
-    done(stands(world, &cast, "active"));
+    done(set_status(world, &cast, "active"));
     done(call_with(
         world,
         &cast.operator,
@@ -695,8 +700,8 @@ pub fn all_is_well(world: &World, cast: &Cast) {
     }
     let cast = renewed(world, &cast);
     for who in [&cast.member, &cast.second] {
-        let mut told = done(claim(world, who)).unwrap();
-        if told.code() == "credit_spent" {
+        let mut response = done(claim(world, who)).unwrap();
+        if response.code() == "credit_spent" {
             // A prepaid key ended while a switch was in flight: all of its limit counts as spent, for good.
             let paid = r#"{"payment_id":"p-more","amount_usd":"5"}"#;
             assert_eq!(
@@ -705,9 +710,9 @@ pub fn all_is_well(world: &World, cast: &Cast) {
                     .status,
                 201
             );
-            told = done(claim(world, who)).unwrap();
+            response = done(claim(world, who)).unwrap();
         }
-        assert!([200, 201].contains(&told.status), "{told:?}");
+        assert!([200, 201].contains(&response.status), "{response:?}");
     }
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
@@ -733,9 +738,9 @@ pub fn all_is_well(world: &World, cast: &Cast) {
 /// The member makes another secret, once the spend of earlier ones is counted.
 fn replaces(world: &World, cast: &Cast) {
     let rotate = || done(verb(world, cast, "rotate", "{}")).unwrap();
-    let mut told = rotate();
+    let mut response = rotate();
     for _ in 0..3 {
-        match told.code().as_str() {
+        match response.code().as_str() {
             "rotation_unsettled" => {
                 world.pass(TEN_MINUTES);
                 assert!(world.sweep());
@@ -746,11 +751,11 @@ fn replaces(world: &World, cast: &Cast) {
             }
             _ => break,
         }
-        told = rotate();
+        response = rotate();
     }
-    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(response.status, 201, "{response:?}");
     // The spend of a key that was deleted upstream is unknown: its whole limit counts until its window ends.
-    let key = told.json()["key"].clone();
+    let key = response.json()["key"].clone();
     let from = key["available_from"].as_str();
     if let Some(from) = from.and_then(keycap::domain::time::Timestamp::parse) {
         world.pass(from.since(world.now()) + 7_200);

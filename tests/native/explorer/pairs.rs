@@ -55,20 +55,23 @@ impl Pair {
         let begun = step(&mut first);
         let held = begun.is_pending();
         if let (true, Fate::LostAfter | Fate::RefusedAfter) = (self.records, self.fate) {
-            let delivered = matches!(begun, Poll::Ready(Some(told)) if told.status == 201);
+            let delivered = matches!(begun, Poll::Ready(Some(response)) if response.status == 201);
             assert!(delivered, "what was recorded is delivered");
         }
         oracle::always(&world);
         world.effects.plan(&[]);
-        let told = done(second(&world, cast));
-        assert!(told.is_none_or(|told| told.status != 500), "our own fault");
+        let response = done(second(&world, cast));
+        assert!(
+            response.is_none_or(|response| response.status != 500),
+            "our own fault"
+        );
         oracle::always(&world);
         let before = recorded(&world);
         if held && matches!(self.fate, Fate::HeldBefore | Fate::HeldAfter) {
-            let Poll::Ready(told) = step(&mut first) else {
+            let Poll::Ready(response) = step(&mut first) else {
                 panic!("let go, it goes on to its end");
             };
-            let status = told.map(|told| told.status);
+            let status = response.map(|response| response.status);
             assert_ne!(status, Some(500), "our own fault");
             let claims = [ClaimsForMember, ClaimsForSecond].contains(&claims);
             if claims && does == NoHarm && self.status == Some(201) {
@@ -100,8 +103,8 @@ pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
     for stage_number in 0..STAGES.len() {
         let start = stage(stage_number);
         for first in 0..OPERATIONS.len() {
-            let (effects, told) = dry(&start, first);
-            let status = told.map(|told| told.status);
+            let (effects, response) = dry(&start, first);
+            let status = response.map(|response| response.status);
             for (k, effect) in effects.iter().enumerate() {
                 let fates = FATES.into_iter().filter(|fate| match fate {
                     // Only a database can report that something was refused although it happened.

@@ -96,8 +96,8 @@ fn an_answer_that_says_something_else_is_not_taken_for_done() {
             answer["data"]["label"] = answer["key"].clone();
         }
     }));
-    let told = member.claim();
-    assert_eq!(told.json()["key"]["mask"], json!(null));
+    let response = member.claim();
+    assert_eq!(response.json()["key"]["mask"], json!(null));
     oracle::settled(&world);
 
     // OpenRouter answers a delete without having deleted the key.

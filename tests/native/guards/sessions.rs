@@ -61,8 +61,8 @@ fn a_state_whose_second_half_is_another_signs_nobody_in() {
     let callback = browser.approve(started.header("location"), "member");
     let (before, state) = callback.split_once("state=").unwrap();
     let (suffix, _) = state.split_once('.').unwrap();
-    let told = browser.get(&format!("{before}state={suffix}.{}", "x".repeat(43)));
-    assert_eq!(told.header("location"), "/?auth_error=state");
+    let response = browser.get(&format!("{before}state={suffix}.{}", "x".repeat(43)));
+    assert_eq!(response.header("location"), "/?auth_error=state");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM members"), 0);
 }
 
@@ -83,7 +83,7 @@ fn only_our_own_pages_use_an_admins_switches() {
             ("content-type", "application/json"),
         ];
         let body = keycap::http::server::message::Body::Bytes(br#"{"minting":"open"}"#.to_vec());
-        let told = operator.send("PATCH", "/api/v1/admin/settings", &headers, body);
-        assert_eq!(told.status, status, "{origin} {site}");
+        let response = operator.send("PATCH", "/api/v1/admin/settings", &headers, body);
+        assert_eq!(response.status, status, "{origin} {site}");
     }
 }

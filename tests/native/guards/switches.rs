@@ -55,7 +55,7 @@ fn each_switch_wants_a_current_session_in_its_own_statement() {
         PublicId::new(IdKind::Change, [9; 12]),
     );
     let ended = session(7);
-    for told in [
+    for response in [
         world.run(settings::switch_minting(
             db,
             &ended,
@@ -74,8 +74,8 @@ fn each_switch_wants_a_current_session_in_its_own_statement() {
         )),
     ] {
         assert!(
-            matches!(told, Some(Ok(SettingsOutcome::Refused(_)))),
-            "{told:?}"
+            matches!(response, Some(Ok(SettingsOutcome::Refused(_)))),
+            "{response:?}"
         );
         assert_eq!(world.db.dump(), before);
     }

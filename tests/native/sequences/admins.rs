@@ -10,8 +10,8 @@ use crate::support::World;
 pub fn by_operator(play: &mut Play, route: Route, id: &str, body: &str) {
     for _ in 0..2 {
         let cookies = play.operator.clone();
-        let told = play.request(&cookies, route, id, body);
-        if told.is_none_or(|told| told.status != 401) {
+        let response = play.request(&cookies, route, id, body);
+        if response.is_none_or(|response| response.status != 401) {
             return;
         }
         super::acts::sign_in(play);

@@ -20,13 +20,13 @@ pub const CLAIM: &str = r#"{"accept_terms":1}"#;
 
 /// An answer as the browser receives it.
 #[derive(Debug)]
-pub struct Told {
+pub struct Response {
     pub status: u16,
     pub headers: http::HeaderMap,
     pub body: String,
 }
 
-impl Told {
+impl Response {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
@@ -46,7 +46,7 @@ impl Told {
     }
 }
 
-impl From<Outbound> for Told {
+impl From<Outbound> for Response {
     fn from(outbound: Outbound) -> Self {
         let (parts, body) = outbound.into_parts();
         Self {
@@ -117,9 +117,9 @@ impl<'a> Browser<'a> {
     /// A browser that has signed in as one of GitHub's personas.
     pub fn signed_in(world: &'a World, persona: &str) -> Self {
         let browser = Self::new(world);
-        let told = browser.sign_in(persona);
+        let response = browser.sign_in(persona);
         assert_eq!(
-            (told.status, told.header("location")),
+            (response.status, response.header("location")),
             (303, "/keys"),
             "{persona} signs in"
         );
@@ -147,7 +147,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Starts a sign-in, approves it at GitHub and follows the callback. Returns the callback's answer.
-    pub fn sign_in(&self, persona: &str) -> Told {
+    pub fn sign_in(&self, persona: &str) -> Response {
         let started = self.get("/auth/github?next=keys");
         assert_eq!(started.status, 302, "{started:?}");
         let callback = self.approve(started.header("location"), persona);
@@ -177,11 +177,11 @@ impl<'a> Browser<'a> {
         back.strip_prefix(ORIGIN).expect("our callback").to_owned()
     }
 
-    pub fn get(&self, target: &str) -> Told {
+    pub fn get(&self, target: &str) -> Response {
         self.send("GET", target, &[], Body::Empty)
     }
 
-    pub fn post(&self, target: &str, body: &str) -> Told {
+    pub fn post(&self, target: &str, body: &str) -> Response {
         let headers = [("origin", ORIGIN), ("content-type", "application/json")];
         self.send(
             "POST",
@@ -191,7 +191,7 @@ impl<'a> Browser<'a> {
         )
     }
 
-    pub fn patch(&self, target: &str, body: &str) -> Told {
+    pub fn patch(&self, target: &str, body: &str) -> Response {
         let headers = [("origin", ORIGIN), ("content-type", "application/json")];
         self.send(
             "PATCH",
@@ -201,37 +201,43 @@ impl<'a> Browser<'a> {
         )
     }
 
-    pub fn delete(&self, target: &str) -> Told {
+    pub fn delete(&self, target: &str) -> Response {
         let headers = [("origin", ORIGIN), ("content-type", "application/json")];
         self.send("DELETE", target, &headers, Body::Bytes(b"{}".to_vec()))
     }
 
-    pub fn leave(&self, login: &str) -> Told {
+    pub fn leave(&self, login: &str) -> Response {
         let headers = [("origin", ORIGIN), ("content-type", "application/json")];
         let body = serde_json::json!({ "confirm": login }).to_string();
         self.send("DELETE", "/api/v1/me", &headers, Body::Bytes(body.into()))
     }
 
     /// Gives a member this status; the browser must be an admin's.
-    pub fn stands(&self, login: &str, status: &str) -> Told {
+    pub fn set_status(&self, login: &str, status: &str) -> Response {
         let member = self.world.member(login);
         let body = serde_json::json!({ "status": status }).to_string();
         self.patch(&format!("/api/v1/admin/members/{member}"), &body)
     }
 
-    pub fn claim(&self) -> Told {
+    pub fn claim(&self) -> Response {
         self.post("/api/v1/claim", CLAIM)
     }
 
     /// Sends a claim whose isolate may die on the way. Returns `None` if it died.
-    pub fn try_claim(&self) -> Option<Told> {
+    pub fn try_claim(&self) -> Option<Response> {
         let headers = [("origin", ORIGIN), ("content-type", "application/json")];
         self.try_send("POST", "/api/v1/claim", &headers, Body::Bytes(CLAIM.into()))
     }
 
-    pub fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Body) -> Told {
-        let told = self.try_send(method, target, headers, body);
-        told.expect("an isolate that lives to answer")
+    pub fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Response {
+        let response = self.try_send(method, target, headers, body);
+        response.expect("an isolate that lives to answer")
     }
 
     /// Sends a request that does not name the member for whom its page was rendered.
@@ -241,9 +247,9 @@ impl<'a> Browser<'a> {
         target: &str,
         headers: &[(&str, &str)],
         body: Body,
-    ) -> Told {
-        let told = self.ask(method, target, headers, body, None);
-        told.expect("an isolate that lives to answer")
+    ) -> Response {
+        let response = self.ask(method, target, headers, body, None);
+        response.expect("an isolate that lives to answer")
     }
 
     /// Sends a request. A request that changes something names the member of the session, unless `headers` name another
@@ -254,7 +260,7 @@ impl<'a> Browser<'a> {
         target: &str,
         headers: &[(&str, &str)],
         body: Body,
-    ) -> Option<Told> {
+    ) -> Option<Response> {
         let named = headers.iter().any(|(name, _)| *name == MEMBER_HEADER);
         let page_of = (changes(method) && !named)
             .then(|| member_of(&cookie_header(&self.cookies.borrow())))
@@ -269,7 +275,7 @@ impl<'a> Browser<'a> {
         headers: &[(&str, &str)],
         body: Body,
         page_of: Option<&str>,
-    ) -> Option<Told> {
+    ) -> Option<Response> {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{ORIGIN}{target}"));
@@ -284,9 +290,9 @@ impl<'a> Browser<'a> {
             request = request.header(MEMBER_HEADER, member);
         }
         let answer = self.service.answer(request.body(body).unwrap());
-        let told = self.world.run(answer)?;
-        self.keep_cookies(&told);
-        Some(told)
+        let response = self.world.run(answer)?;
+        self.keep_cookies(&response);
+        Some(response)
     }
 
     /// Starts a claim, which is held at the effect that the plan of the effects names. [`Held::release`] lets it
@@ -319,7 +325,7 @@ impl<'a> Browser<'a> {
             let value = http::HeaderValue::from_str(value).unwrap();
             request.headers_mut().insert(*name, value);
         }
-        let mut answer: Pin<Box<dyn Future<Output = Told>>> =
+        let mut answer: Pin<Box<dyn Future<Output = Response>>> =
             Box::pin(async move { service.answer(request).await });
         let first = answer
             .as_mut()
@@ -328,8 +334,8 @@ impl<'a> Browser<'a> {
         Held(answer)
     }
 
-    fn keep_cookies(&self, told: &Told) {
-        for set in told.headers.get_all("set-cookie") {
+    fn keep_cookies(&self, response: &Response) {
+        for set in response.headers.get_all("set-cookie") {
             let set = set.to_str().unwrap();
             let (name, rest) = set.split_once('=').unwrap();
             let value = rest.split(';').next().unwrap();
@@ -344,17 +350,17 @@ impl<'a> Browser<'a> {
 }
 
 /// A request that is held in the middle.
-pub struct Held(Pin<Box<dyn Future<Output = Told>>>);
+pub struct Held(Pin<Box<dyn Future<Output = Response>>>);
 
 impl Held {
     /// Lets the request run to its end. Returns its answer.
-    pub fn release(mut self) -> Told {
+    pub fn release(mut self) -> Response {
         match self
             .0
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
         {
-            Poll::Ready(told) => told,
+            Poll::Ready(response) => response,
             Poll::Pending => panic!("held twice"),
         }
     }

@@ -71,11 +71,11 @@ struct Row {
     limit: i64,
     /// The highest limit that keycap gave the key, or sent and that may be in force, in nano-USD.
     on_record: i64,
-    switch_doubted: bool,
-    limit_doubted: bool,
+    switch_in_flight: bool,
+    limit_in_flight: bool,
     /// The key has the hold `upstream`: the database records that someone else disabled it.
     is_held: bool,
-    limit_kept: bool,
+    has_upstream_limit: bool,
     /// The key has the hold `budget`.
     is_spent: bool,
     changed: Change,
@@ -119,10 +119,10 @@ impl World {
             state: state.to_owned(),
             limit: limit.parse().unwrap(),
             on_record: on_record.parse().unwrap(),
-            switch_doubted: switch == "1",
-            limit_doubted: sent == "1",
+            switch_in_flight: switch == "1",
+            limit_in_flight: sent == "1",
             is_held: held == "1",
-            limit_kept: kept == "1",
+            has_upstream_limit: kept == "1",
             is_spent: spent == "1",
             changed: Change {
                 id: id.parse().unwrap(),
@@ -171,12 +171,12 @@ impl World {
         };
         let mut hands = self.by_hand.borrow_mut();
         let is_stopped = !before.disabled && key.disabled;
-        if is_stopped && row.state == "active" && !row.switch_doubted {
+        if is_stopped && row.state == "active" && !row.switch_in_flight {
             hands.disabled.insert(hash.clone(), row.changed);
         }
         let is_lowered = |limit: &Usd| before.limit != key.limit && limit.nanos < row.limit;
         if let Some(limit) = key.limit.filter(is_lowered)
-            && !row.limit_doubted
+            && !row.limit_in_flight
         {
             let lowered = Lowered {
                 limit,
@@ -209,7 +209,7 @@ impl World {
         ));
         let is_written = |hash: &String| {
             let row = self.row_of(hash);
-            row.is_some_and(|row| later || row.is_held || row.limit_kept)
+            row.is_some_and(|row| later || row.is_held || row.has_upstream_limit)
         };
         let hashes: Vec<String> = hashes.into_iter().filter(is_written).collect();
         let mut hands = self.by_hand.borrow_mut();
@@ -235,7 +235,7 @@ impl World {
     }
 
     /// What somebody disabled is disabled, and what they lowered has no higher limit.
-    pub fn what_somebody_did_stands(&self) {
+    pub fn outside_changes_are_kept(&self) {
         if self.by_hand.borrow().is_empty() {
             return;
         }
@@ -259,7 +259,9 @@ impl World {
             };
             // A limit of zero is handled as if the key were disabled. A limit for the whole life of a key also counts
             // what was spent before.
-            if row.is_held && *limit < A_CENT || row.limit_kept && key.limit_reset != *window {
+            if row.is_held && *limit < A_CENT
+                || row.has_upstream_limit && key.limit_reset != *window
+            {
                 return false;
             }
             assert!(
@@ -294,7 +296,7 @@ impl World {
             of(hash).is_none_or(|(_, row)| {
                 let is_undone = may_undo(&mut lowered.changed, &row);
                 let is_ours_lower = row.limit < lowered.ours;
-                row.is_held || row.limit_kept || !is_undone || !is_ours_lower
+                row.is_held || row.has_upstream_limit || !is_undone || !is_ours_lower
             })
         });
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use sandbox::Sandbox;
 
-use super::browser::Told;
+use super::browser::Response;
 use super::database::Sqlite;
 
 /// A shorter text is not treated as a secret.
@@ -54,26 +54,26 @@ impl Canaries {
     }
 
     /// Checks an answer before it leaves. `delivers` is true if the answer may contain the secret of a key.
-    pub fn look_at(&self, told: &Told, delivers: bool) {
-        let mut text = told.body.clone();
-        for (_, value) in &told.headers {
+    pub fn look_at(&self, response: &Response, delivers: bool) {
+        let mut text = response.body.clone();
+        for (_, value) in &response.headers {
             text.push('\n');
             text.push_str(&String::from_utf8_lossy(value.as_bytes()));
         }
         if delivers
-            && told.status == 201
-            && let Some(secret) = told.secret()
+            && response.status == 201
+            && let Some(secret) = response.secret()
         {
             text = text.replacen(&secret, "", 1);
             self.delivered.borrow_mut().push(secret);
         }
         for (what, canary) in self.all() {
-            assert!(!text.contains(&canary), "{what} in an answer: {told:?}");
+            assert!(!text.contains(&canary), "{what} in an answer: {response:?}");
         }
         for hash in self.hashes() {
-            assert!(!text.contains(&hash), "a hash in an answer: {told:?}");
+            assert!(!text.contains(&hash), "a hash in an answer: {response:?}");
         }
-        let set = told.headers.get_all("set-cookie").into_iter();
+        let set = response.headers.get_all("set-cookie").into_iter();
         for value in set.filter_map(|set| set.to_str().ok()?.split(['=', ';']).nth(1)) {
             if value.len() >= LOOKED_FOR {
                 self.cookies.borrow_mut().insert(end(value));

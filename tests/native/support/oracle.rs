@@ -10,7 +10,7 @@ use super::world::World;
 /// Checks what must hold at every moment, also in the middle of a failure.
 pub fn always(world: &World) {
     let now_ms = world.upstream_now_ms();
-    world.what_somebody_did_stands();
+    world.outside_changes_are_kept();
     let sandbox = world.sandbox.borrow();
     let ledger = sandbox.ledger();
     one_delivered_key_per_slot(world, now_ms);
@@ -24,9 +24,9 @@ pub fn always(world: &World) {
     secrets_are_nowhere(world);
     seats_are_counted(world);
     off_is_off(world, now_ms);
-    what_is_kept_is_there(world, ledger);
+    retained_keys_exist(world, ledger);
     nothing_was_freed_that_was_there(world, now_ms);
-    doubt_is_bounded(world);
+    unknown_outcomes_are_bounded(world);
     every_state_is_audited(world);
     who_left_is_nobody(world);
     a_key_is_held_to_what_is_on_record(world);
@@ -362,7 +362,7 @@ fn off_is_off(world: &World, now_ms: i64) {
 }
 
 /// Checks that a key recorded as purged is deleted, and that a retained key has a reading of its spend.
-fn what_is_kept_is_there(world: &World, ledger: &sandbox::Ledger) {
+fn retained_keys_exist(world: &World, ledger: &sandbox::Ledger) {
     for row in world.db.texts(
         "SELECT upstream_hash || ' ' || (erased_at IS NOT NULL) || ' ' || COALESCE((usage_read_at >= ended_at OR state = 'expired') AND erase_at > ended_at, 0)
          FROM generations WHERE state IN ('revoked', 'expired') AND upstream_hash IS NOT NULL",
@@ -410,9 +410,9 @@ fn nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
 
 /// Checks that an outage does not fill the seats. Five unknown outcomes in a row stop further reservations; others may
 /// already have been in flight.
-fn doubt_is_bounded(world: &World) {
-    let doubts = "SELECT COUNT(*) FROM generations WHERE state = 'verifying'";
-    assert!(world.db.number(doubts) <= 6, "doubt takes the seats");
+fn unknown_outcomes_are_bounded(world: &World) {
+    let unknown = "SELECT COUNT(*) FROM generations WHERE state = 'verifying'";
+    assert!(world.db.number(unknown) <= 6, "unknown outcomes take the seats");
 }
 
 /// Checks that the last audit row of a generation names its state, and that each audit row continues the one before it.

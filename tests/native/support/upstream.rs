@@ -53,9 +53,9 @@ impl Upstream {
     /// Watches what only GitHub receives: the code that it issued, and the PKCE verifier.
     fn watch(&self, call: &Call) {
         let body = call.body.as_deref().unwrap_or_default();
-        let told: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
         for name in ["code", "code_verifier"] {
-            if let Some(value) = told[name].as_str() {
+            if let Some(value) = body[name].as_str() {
                 self.canaries.watch(name, value);
             }
         }

@@ -18,7 +18,7 @@ use keycap::ports::rate_limit::Limit;
 use keycap::ports::{Clock, LocalFuture, Log, NoRandomness, Random, RateLimiter};
 use sandbox::Sandbox;
 
-use super::browser::Told;
+use super::browser::Response;
 use super::by_hand::ByHand;
 use super::canaries::Canaries;
 use super::database::Sqlite;
@@ -80,15 +80,15 @@ impl Isolate {
         self.service.app()
     }
 
-    pub async fn answer(&self, request: http::Request<Body>) -> Told {
+    pub async fn answer(&self, request: http::Request<Body>) -> Response {
         let path = request.uri().path();
         let verb = path.rsplit('/').next().unwrap_or_default();
         let delivers = request.method() == "POST"
             && (path == "/api/v1/keys" || ["claim", "rotate", "leaked", "renew"].contains(&verb));
-        let told = Told::from(self.service.answer(request).await);
-        self.canaries.look_at(&told, delivers);
+        let response = Response::from(self.service.answer(request).await);
+        self.canaries.look_at(&response, delivers);
         keycap::jobs::run_asked(self.app()).await;
-        told
+        response
     }
 }
 
