@@ -640,7 +640,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ the mint
   ...inFile("src/app/claim/restrictions.rs", [
-    ["a disable is confirmed only if it was sent once", "matches!(told, UpstreamReply::Is((Done::Surely, _)))", "matches!(told, UpstreamReply::Is((Done::Surely | Done::AfterDoubt, _)))"],
+    ["a disable is confirmed only if it was sent once", "matches!(reply, UpstreamReply::Is((Done::Surely, _)))", "matches!(reply, UpstreamReply::Is((Done::Surely | Done::AfterDoubt, _)))"],
     ["a key is assigned to its plan's guardrail before its secret is delivered", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
   ]),
   ...inFile("src/app/claim/removal.rs", [
@@ -651,7 +651,7 @@ export const mutants = [
   ]),
   ...inFile("src/app/claim.rs", [
     ["a label that contains the secret is not stored", "label.filter(|label| !label.contains(secret.expose()))", "label.filter(|label| !label.is_empty())"],
-    ["a create with an unknown outcome is not a refusal", "Created::Unknown => Err(doubt(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
+    ["a create with an unknown outcome is not a refusal", "Created::Unknown => Err(mark_unknown(app, attempt).await),", "Created::Unknown => Err(refused_by_upstream(app, attempt, Refused::Rejected).await),"],
     ["the echo of a create is compared with the request", "if let Err(mismatch) = check_echo(spec, &echo) {", "if let (Err(mismatch), true) = (check_echo(spec, &echo), echo.name.is_none()) {"],
     ["a record whose answer says no is looked up in the audit", "Ok(true) => Ok(Recorded::Active),", "Ok(true) => Err(error),"],
     ["an audit that cannot be read leaves the outcome unknown", "Err(_) => Err(DbError::Unknown),", "Err(_) => Err(error),"],
@@ -717,15 +717,15 @@ export const mutants = [
     ["a switch in flight is sent again at once", "due.state != switch.state() || due.row.doubted_at.is_some()", "due.state != switch.state()"],
   ]),
   ...inFile("src/app/sync/switch.rs", [
-    ["a repeated attempt leaves the switch in flight", "Done::AfterDoubt => SwitchInFlight::since(app.now()),", "Done::AfterDoubt => doubt,"],
+    ["a repeated attempt leaves the switch in flight", "Done::AfterDoubt => SwitchInFlight::since(app.now()),", "Done::AfterDoubt => in_flight,"],
     ["a key that an enable in flight may reach is deleted at once", "due.delivered && !due.doubted_at.is_some_and(lands)", "due.delivered && lands(app.now())"],
     ["a key whose spend cannot be read is deleted in the end", "|| due.attempts < READS_OF_SPEND {", "|| due.attempts >= 0 {"],
     ["a stray is deleted without waiting for its figures", "    due.delivered && !due", "    !due"],
     ["the figures of a key are read once it is disabled", "\n            UpstreamReply::Is(()) => last_figures(app, due, hash).await?,\n            other => other,", "            _ => last_figures(app, due, hash).await?,"],
     ["a key that can be neither disabled nor deleted gets the lowest limit", "\n    if matches!(\n        off,\n        UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected)\n    ) {", "    if false {"],
-    ["a switch that waited too long after its mark is not sent", "\n    let Some(doubt) = holds::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = holds::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
-    ["a window that may be in force is sent again", " && !doubt.is_of_another();", ";"],
-    ["a limit that waited too long after its mark is not sent", "\n    let Some(doubt) = limits::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(doubt) = limits::mark_in_flight(&*app.db, &turn, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
+    ["a switch that waited too long after its mark is not sent", "\n    let Some(in_flight) = holds::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(in_flight) = holds::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
+    ["a window that may be in force is sent again", " && !in_flight.is_of_another();", ";"],
+    ["a limit that waited too long after its mark is not sent", "\n    let Some(in_flight) = limits::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(in_flight) = limits::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
   ]),
   ...inFile("src/upstream/client.rs", [
     ["a request without an answer may still take effect", "may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);", "may_land |= matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);"],
@@ -758,8 +758,8 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ jobs
   ...inFile("src/jobs/sweep/purge.rs", [
-    ["a retained key that was found enabled is disabled and deleted", "    let was_on = !kept.expired && body.disabled != Some(true);", "    let was_on = !kept.expired && body.disabled.is_none();"],
-    ["an expired key that is enabled is not a stray", "    let was_on = !kept.expired && body", "    let was_on = body"],
+    ["a retained key that was found enabled is disabled and deleted", "    let was_on = !key.expired && body.disabled != Some(true);", "    let was_on = !key.expired && body.disabled.is_none();"],
+    ["an expired key that is enabled is not a stray", "    let was_on = !key.expired && body", "    let was_on = body"],
     ["a retained key that was found enabled is deleted at once", "    if !was_on && !known.may_go(run.now) {", "    if !known.may_go(run.now) {"],
     ["a delete without an answer is not recorded", "\n        UpstreamReply::Unknown => return retry_later(app, run, due, counts).await,", "        UpstreamReply::Unknown => true,"],
   ]),
@@ -798,8 +798,8 @@ export const mutants = [
     ["nothing is concluded from the answers of another account", "        return Err(halt);\n    }\n    // The rows get", "    }\n    // The rows get"],
     ["a key that must be disabled is tried while the account is unknown", "        if matches!(halt, Halt::Upstream) {", "        if false {"],
     ["a sweep remembers where the audit ended", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
-    ["a held key is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::Silence]", "[Step::Silence]"],
-    ["a key that is to be revoked is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::Silence]", "[Step::Switch(Switch::Off)]"],
+    ["a held key is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::DisableOnly]", "[Step::DisableOnly]"],
+    ["a key that is to be revoked is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::DisableOnly]", "[Step::Switch(Switch::Off)]"],
     ["revokes come before caps", "\n    Step::Revoke,\n    Step::Expire,", "    Step::Cap,\n    Step::Revoke,\n    Step::Expire,"],
     ["only a run without errors moves the start of the look-back", "Ok(()) if counts.errors > 0 =>", "Ok(()) if counts.errors > 9_999 =>"],
     ["absence requires the whole list", "back_to: (!place.unsettled).then(|| walk::look_back(run)),", "back_to: Some(walk::look_back(run)),"],
@@ -887,7 +887,7 @@ export const mutants = [
     ["an allotment is withdrawn in a current session only", "WHERE t.public_id = ?5 AND a.epoch + s.session_epoch = ?4 AND a.status = 'active'", "WHERE t.public_id = ?5 AND ?4 >= 0"],
   ]),
   ...inFile("src/app/claim/restrictions.rs", [
-    ["only a count of one confirms a new assignment", "\n        told => told == UpstreamReply::Is(1),", "        told => matches!(told, UpstreamReply::Is(_) | UpstreamReply::Unknown),"],
+    ["only a count of one confirms a new assignment", "\n        reply => reply == UpstreamReply::Is(1),", "        reply => matches!(reply, UpstreamReply::Is(_) | UpstreamReply::Unknown),"],
     ["an assignment that was not confirmed is looked up in the guardrail's list", "\n            of_key(&app.upstream(), Some(guardrail), hash, 0).await\n                == UpstreamReply::Is(AssignmentSearch::Has(Value::from(guardrail)))", "            guardrail != hash"],
   ]),
   ...inFile("src/http/server/context.rs", [
@@ -1036,8 +1036,8 @@ export const mutants = [
     ["an assignment that was not confirmed is looked up", "\n                UpstreamReply::Is(AssignmentSearch::Has(has)) => has,", "                UpstreamReply::Is(AssignmentSearch::Has(_)) => Value::Null,"],
     ["an unconfirmed assignment is in force only if the list says so", "(Value::String(has), Some(wanted)) if has == wanted =>", "(_, Some(_)) =>"],
     ["a guardrail in flight is looked up when none is on record", "None if basis.guardrail_sent => UpstreamReply::Missing,", "None if basis.guardrail_sent => UpstreamReply::Is(0),"],
-    ["a guardrail in flight gives way to the one on record", "match wanted.or(in_doubt) {", "match wanted {"],
-    ["a guardrail that may still be overtaken is sent again", "Ok(UpstreamReply::Is(doubt.again(now)))", "Ok(UpstreamReply::Is(None))"],
+    ["a guardrail in flight gives way to the one on record", "match wanted.or(may_be_in_force) {", "match wanted {"],
+    ["a guardrail that may still be overtaken is sent again", "Ok(UpstreamReply::Is(in_flight.again(now)))", "Ok(UpstreamReply::Is(None))"],
     ["a guardrail that was deleted holds no key", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Missing,"],
     ["nothing is concluded when the key does not exist either", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Is(Sent::Confirmed),"],
   ]),
@@ -1111,7 +1111,7 @@ export const mutants = [
     ["a leak within a grace revokes the older generation at once", "    if let Some(older) = &facts.older {", "    if let (Some(older), true) = (&facts.older, false) {"],
   ]),
   ...inFile("src/app/rotate.rs", [
-    ["a rotation that sent nothing restores nothing", "        let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;\n", "        release_rotation_lock(app, &attempt, asked.key, &facts.old).await;\n"],
+    ["a rotation that sent nothing restores nothing", "        let _: Result<bool, DbError> = release(app, &attempt, request.key).await;\n", "        release_rotation_lock(app, &attempt, request.key, &facts.old).await;\n"],
     ["a failed rotation enables the old generation at once", "    if freed == Ok(true) {", "    if freed == Err(crate::ports::DbError::Broken) {"],
     ["the successor gets what the old generation's lowered limit leaves", "            count_old_as(decision, to, spent);\n", ""],
     ["spend before the limit is lowered is not given to the successor", "            count_old_as(decision, to, spent);\n", "            (decision.siblings.iter_mut().filter(|old| old.same_key && old.ended_at.is_none())).for_each(|old| old.cap = to);\n            drop(spent);\n"],

@@ -20,7 +20,7 @@ pub use crate::app::claim::decision::{
     Claimed, MintLimit, busy_until, refusal_error, share, share_but,
 };
 use crate::app::claim::decision::{not_reserved, spec};
-use crate::app::claim::endings::doubt;
+use crate::app::claim::endings::mark_unknown;
 pub use crate::app::claim::endings::refuse;
 use crate::app::claim::removal::{erase, remove};
 use crate::app::claim::restrictions::{restrict, why_rejected};
@@ -117,7 +117,7 @@ pub async fn execute_mint(
         }
         Created::WithoutSecret(echo) => Err(remove(app, attempt, spec, &echo, "key").await),
         Created::Refused(refused) => Err(refused_by_upstream(app, attempt, spec, refused).await),
-        Created::Unknown => Err(doubt(app, attempt).await),
+        Created::Unknown => Err(mark_unknown(app, attempt).await),
     }
 }
 

@@ -23,10 +23,10 @@ pub struct App {
     pub rate_limiter: Box<dyn RateLimiter>,
     pub log: Box<dyn Log>,
     /// Runs that requests have begun and that work on after the answer.
-    pub asked: RefCell<Vec<QueuedRun>>,
+    pub queued_runs: RefCell<Vec<QueuedRun>>,
     /// The conditions in the database that keep claims closed, as this isolate last read them, and when. They are only
     /// shown; the guards ask the database.
-    pub standing_seen: Cell<Option<(Timestamp, HealthFlags)>>,
+    pub health_cache: Cell<Option<(Timestamp, HealthFlags)>>,
 }
 
 impl App {

@@ -44,46 +44,46 @@ use crate::upstream::openrouter::{self, UpstreamReply};
 /// Replaces the secret, either at once or with some hours of grace in which the old secret works as well.
 pub async fn rotate(
     app: &App,
-    asked: &RotationRequest<'_>,
+    request: &RotationRequest<'_>,
     grace_hours: Option<i64>,
 ) -> Result<Rotated, Error> {
-    replace(app, asked, false, grace_hours).await
+    replace(app, request, false, grace_hours).await
 }
 
 /// Replaces the secret by one with a full lifetime, because OpenRouter cannot move an expiry. There is a grace period
 /// unless too little is left to divide between two secrets.
 pub async fn renew(
     app: &App,
-    asked: &RotationRequest<'_>,
+    request: &RotationRequest<'_>,
     grace_hours: Option<i64>,
 ) -> Result<Rotated, Error> {
     let hours = grace_hours.unwrap_or(RENEWAL_GRACE_HOURS);
-    match replace(app, asked, true, Some(hours)).await {
-        Err(Error::NothingToSplit) => replace(app, asked, true, None).await,
+    match replace(app, request, true, Some(hours)).await {
+        Err(Error::NothingToSplit) => replace(app, request, true, None).await,
         other => other,
     }
 }
 
 async fn replace(
     app: &App,
-    asked: &RotationRequest<'_>,
+    request: &RotationRequest<'_>,
     renews: bool,
     grace_hours: Option<i64>,
 ) -> Result<Rotated, Error> {
     let rotation = Rotation {
-        key: asked.key.to_owned(),
+        key: request.key.to_owned(),
         renews,
         grace_hours,
         lowered: None,
     };
     if grace_hours.is_some() {
-        return match with_grace(app, attempt(app, asked, &rotation)?, rotation).await? {
+        return match with_grace(app, attempt(app, request, &rotation)?, rotation).await? {
             Graced::Done(rotated) => Ok(*rotated),
             // The old secret no longer exists, so none can work beside the new one.
-            Graced::OldIsGone => Box::pin(replace(app, asked, renews, None)).await,
+            Graced::OldIsGone => Box::pin(replace(app, request, renews, None)).await,
         };
     }
-    let mut attempt = attempt(app, asked, &rotation)?;
+    let mut attempt = attempt(app, request, &rotation)?;
     let facts = owned(rotations::begin(&*app.db, &attempt, &rotation).await?)?;
     if !facts.begun {
         return Err(refusal(&attempt, &rotation, &facts.gates));
@@ -91,7 +91,7 @@ async fn replace(
     if let Err(error) = looked_at(app, &attempt, &facts.old, Look::Needed).await {
         // Nothing was sent, so no switch is sent back: someone outside keycap may have disabled the key just now. The
         // sweep releases the lock if this fails.
-        let _: Result<bool, DbError> = release(app, &attempt, asked.key).await;
+        let _: Result<bool, DbError> = release(app, &attempt, request.key).await;
         return Err(error);
     }
     let made = match prepare(app, &mut attempt, &rotation, &facts, Ok(())).await {
@@ -101,7 +101,7 @@ async fn replace(
         Err(error) => Err(error),
     };
     if made.is_err() {
-        release_rotation_lock(app, &attempt, asked.key, &facts.old).await;
+        release_rotation_lock(app, &attempt, request.key, &facts.old).await;
     }
     made
 }
@@ -134,8 +134,8 @@ enum Graced {
 
 async fn with_grace(app: &App, mut attempt: Attempt, rotation: Rotation) -> Result<Graced, Error> {
     let reserved = rotations::reserve(&*app.db, &attempt, &rotation, &OldSecret::Works).await?;
-    let (told, mut decision) = reserved;
-    let facts = owned(told)?;
+    let (result, mut decision) = reserved;
+    let facts = owned(result)?;
     if !decision.reserved {
         return Err(refusal(&attempt, &rotation, &facts.gates));
     }

@@ -167,8 +167,8 @@ pub async fn request(
         run.end(app, Ending::Failed, failed, &nothing, None).await;
         return Err(error.into());
     }
-    let asked = QueuedRun { job, run, dry_run };
-    app.asked.borrow_mut().push(asked);
+    let queued = QueuedRun { job, run, dry_run };
+    app.queued_runs.borrow_mut().push(queued);
     Ok(id)
 }
 

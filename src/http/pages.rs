@@ -188,8 +188,8 @@ async fn closed(app: &App) -> Option<Closed> {
         reason: "New keys are not given out at the moment.",
     };
     if config.claims_open() {
-        let standing = health::health_flags(app).await?;
-        health::closes_claims(app, standing).then_some(paused)
+        let flags = health::health_flags(app).await?;
+        health::closes_claims(app, flags).then_some(paused)
     } else if config.terms.project_live {
         Some(paused)
     } else {

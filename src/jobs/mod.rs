@@ -35,10 +35,10 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
 }
 
 /// Works on the runs that requests of this isolate have begun.
-pub async fn run_asked(app: &App) {
+pub async fn run_queued(app: &App) {
     loop {
-        let asked = app.asked.borrow_mut().pop();
-        let Some(QueuedRun { job, run, dry_run }) = asked else {
+        let queued = app.queued_runs.borrow_mut().pop();
+        let Some(QueuedRun { job, run, dry_run }) = queued else {
             return;
         };
         match job {

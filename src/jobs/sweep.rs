@@ -33,7 +33,7 @@ use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
 use crate::jobs::halt::{Halt, change, renew};
 use crate::jobs::sweep::counts::{JOB, SweepCounts};
-use crate::jobs::sweep::purge::erase;
+use crate::jobs::sweep::purge::purge;
 use crate::jobs::walk::{self, Bounds, End, Walked};
 use crate::jobs::watch;
 use crate::ports::DbError;
@@ -109,7 +109,7 @@ async fn disable_only(
         revokes,
         ..Work::default()
     };
-    let order = [Step::Switch(Switch::Off), Step::Silence];
+    let order = [Step::Switch(Switch::Off), Step::DisableOnly];
     rows(app, run, &order, work, false, counts)
         .await
         .map(|_| ())
@@ -148,9 +148,9 @@ enum Step {
     Switch(Switch),
     Revoke,
     /// The key is disabled, and nothing is concluded from the answer.
-    Silence,
+    DisableOnly,
     Expire,
-    Erase,
+    Purge,
     Cap,
 }
 
@@ -161,12 +161,13 @@ const ORDER: &[Step] = &[
     Step::Revoke,
     Step::Expire,
     Step::Switch(Switch::On),
-    Step::Erase,
+    Step::Purge,
     Step::Cap,
     Step::Switch(Switch::Off),
     Step::Switch(Switch::On),
 ];
-const FIRST: usize = 6;
+/// The number of steps that every run does. The later ones are done only if a cap was sent.
+const MAIN_STEPS: usize = 6;
 
 /// Does the work that is due, step by step. Nothing is concluded from a reading unless `looks` is true. It returns
 /// false if the time ran out; the next run continues.
@@ -179,37 +180,37 @@ async fn rows(
     counts: &mut SweepCounts,
 ) -> Result<bool, Halt> {
     let (mut revokes, mut expiries) = (work.revokes, work.expiries);
-    for (n, turn) in order.iter().enumerate() {
-        if n >= FIRST && counts.capped == 0 {
+    for (n, step) in order.iter().enumerate() {
+        if n >= MAIN_STEPS && counts.capped == 0 {
             break;
         }
-        let due = match turn {
+        let due = match step {
             Step::Switch(switch) => switches::due(app, run, *switch, looks, counts).await?,
-            Step::Revoke | Step::Silence => std::mem::take(&mut revokes),
+            Step::Revoke | Step::DisableOnly => std::mem::take(&mut revokes),
             Step::Expire => std::mem::take(&mut expiries),
-            Step::Erase => Vec::new(),
+            Step::Purge => Vec::new(),
             Step::Cap => {
                 crate::store::budget::limits::due(&*app.db, &change(app)?, run.now).await?
             }
         };
-        let is_erase = matches!(turn, Step::Erase);
-        let mut kept = work.kept.iter().filter(|_| is_erase);
-        let kept_due = kept.clone().map(|kept| &kept.due);
-        for due in due.iter().chain(kept_due) {
+        let is_purge = matches!(step, Step::Purge);
+        let mut retained = work.kept.iter().filter(|_| is_purge);
+        let retained_due = retained.clone().map(|key| &key.due);
+        for due in due.iter().chain(retained_due) {
             if !run.has_time_for_rows(app) {
                 return Ok(false);
             }
             renew(app, run).await?;
-            let turned = match (turn, kept.next()) {
-                (Step::Switch(switch), _) => switches::turn(app, run, *switch, due, counts).await,
+            let result = match (step, retained.next()) {
+                (Step::Switch(switch), _) => switches::send(app, run, *switch, due, counts).await,
                 (Step::Revoke, _) => due::revoke(app, run, due, counts).await,
-                (Step::Silence, _) => due::disable_only(app, run, due, counts).await,
+                (Step::DisableOnly, _) => due::disable_only(app, run, due, counts).await,
                 (Step::Expire, _) => due::expire(app, run, due, counts).await,
-                (Step::Erase, Some(kept)) => erase(app, run, kept, counts).await,
-                (Step::Erase, None) => Ok(()),
-                (Step::Cap, _) => limits::turn(app, run, due, counts).await,
+                (Step::Purge, Some(key)) => purge(app, run, key, counts).await,
+                (Step::Purge, None) => Ok(()),
+                (Step::Cap, _) => limits::send(app, run, due, counts).await,
             };
-            due::contain_row_failure(app, run, due, turned, counts).await?;
+            due::contain_row_failure(app, run, due, result, counts).await?;
         }
     }
     Ok(true)
@@ -282,7 +283,7 @@ async fn walk_place(
     let judged = strays::judged(app, run, &ours, true).await?;
     let less = judged.less();
     strays::act(app, run, place, judged, counts).await?;
-    strays::keep_what_others_did(app, run, &less, counts).await?;
+    strays::record_outside_changes(app, run, &less, counts).await?;
     if end == End::Empty {
         let began = Timestamp::from_secs(position.began).min(run.now);
         let own = place.workspace_id.as_deref();

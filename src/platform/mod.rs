@@ -51,13 +51,13 @@ pub async fn fetch(request: &Request, env: Env, context: &Context) -> worker::Re
     if !service.has_effects(&inbound) {
         return respond(service.answer(inbound).await);
     }
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     context.wait_until(async move {
         // The caller may have gone, so that nobody receives the answer.
-        let _: Result<(), Outbound> = tell.send(service.answer(inbound).await);
-        jobs::run_asked(service.app()).await;
+        let _: Result<(), Outbound> = sender.send(service.answer(inbound).await);
+        jobs::run_queued(service.app()).await;
     });
-    match told.await {
+    match receiver.await {
         Ok(outbound) => respond(outbound),
         // The answer was dropped before it was made, so nothing is known of it.
         Err(_) => respond(fallbacks::failed()),
@@ -114,8 +114,8 @@ fn build(env: &Env) -> Built {
         random: Box::new(small::SystemRandom),
         rate_limiter: Box::new(brake),
         log: Box::new(console),
-        asked: RefCell::default(),
-        standing_seen: std::cell::Cell::default(),
+        queued_runs: RefCell::default(),
+        health_cache: std::cell::Cell::default(),
     }))
 }
 

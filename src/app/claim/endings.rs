@@ -25,7 +25,7 @@ pub async fn refuse(
 
 /// Moves the generation from `minting` to `verifying`. If even that cannot be written, the row stays `minting` and the
 /// sweep fences it.
-pub(crate) async fn doubt(app: &App, attempt: &Attempt) -> Error {
+pub(crate) async fn mark_unknown(app: &App, attempt: &Attempt) -> Error {
     let generation = attempt.generation.as_str();
     app.note("warn", "mint_unknown", json!({ "generation": generation }));
     let ids = random::public_id(&*app.random, IdKind::Change)

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::claim::endings::doubt;
+use crate::app::claim::endings::mark_unknown;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;
@@ -43,7 +43,7 @@ pub(crate) async fn remove(
         json!({ "generation": generation, "member": failure }),
     );
     let Some(hash) = echo.own_hash(spec) else {
-        doubt(app, attempt).await;
+        mark_unknown(app, attempt).await;
         return Error::OpenRouterMismatch;
     };
     let Ok(change) = random::public_id(&*app.random, IdKind::Change) else {

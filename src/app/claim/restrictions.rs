@@ -39,15 +39,15 @@ async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
             of_key(&app.upstream(), Some(guardrail), hash, 0).await
                 == UpstreamReply::Is(AssignmentSearch::Has(Value::from(guardrail)))
         }
-        told => told == UpstreamReply::Is(1),
+        reply => reply == UpstreamReply::Is(1),
     }
 }
 
 /// Disables the key. It answers true only if no earlier attempt to disable it can still take effect after the key was
 /// enabled.
 async fn off(app: &App, hash: &str) -> bool {
-    let told = openrouter::switch_key(&app.upstream(), hash, true).await;
-    matches!(told, UpstreamReply::Is((Done::Surely, _)))
+    let reply = openrouter::switch_key(&app.upstream(), hash, true).await;
+    matches!(reply, UpstreamReply::Is((Done::Surely, _)))
 }
 
 /// Finds out why OpenRouter rejected the mint. Our request itself is always valid, so something must have changed at

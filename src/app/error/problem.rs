@@ -278,7 +278,7 @@ impl Error {
 
 /// Says what a person can do about a rule that refuses them.
 const fn appeal(offer: Offer) -> &'static str {
-    match offer.standing {
+    match offer.state {
         Some(RequestState::Open) => " Your appeal waits for an administrator.",
         Some(RequestState::Declined) => " Your appeal was declined.",
         Some(RequestState::Approved) | None => " You can appeal to an administrator.",
@@ -286,7 +286,7 @@ const fn appeal(offer: Offer) -> &'static str {
 }
 
 const fn approval(offer: Offer) -> &'static str {
-    match offer.standing {
+    match offer.state {
         Some(RequestState::Open) => "Your request waits for an administrator.",
         Some(RequestState::Declined) => "Your request was declined. You can ask again.",
         Some(RequestState::Approved) | None => "Ask for approval; an administrator decides.",
@@ -296,6 +296,6 @@ const fn approval(offer: Offer) -> &'static str {
 fn offered(offer: Offer) -> Vec<(&'static str, Value)> {
     vec![
         ("request_kind", json!(offer.kind)),
-        ("request", json!(offer.standing)),
+        ("request", json!(offer.state)),
     ]
 }

@@ -25,20 +25,20 @@ pub struct RefreshResult {
 /// Asks OpenRouter about those of the member's keys that nobody asked about within the last minute.
 pub async fn ask(app: &App, session: &Session, now: Timestamp) -> Result<RefreshResult, Error> {
     let asked = refresh::take(&*app.db, session, now).await?;
-    let mut told = RefreshResult {
+    let mut result = RefreshResult {
         writes: Vec::new(),
         answered: None,
     };
     for key in &asked {
         let (answered, write) = ask_one(app, key, session.member.as_str(), now).await?;
-        told.answered = Some(answered);
-        told.writes.extend(write);
+        result.answered = Some(answered);
+        result.writes.extend(write);
         // If OpenRouter does not answer, or asks us to wait, it is not asked about the next key.
         if !answered {
             break;
         }
     }
-    Ok(told)
+    Ok(result)
 }
 
 async fn ask_one(

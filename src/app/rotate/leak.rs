@@ -16,22 +16,22 @@ use crate::store::keys::attempt::{Attempt, Rotation};
 use crate::store::keys::rotations::{self, RotationFacts};
 
 /// Disables a leaked key at once, whatever its state is, and replaces it if that is possible.
-pub async fn report_leak(app: &App, asked: &RotationRequest<'_>) -> Result<Rotated, Error> {
+pub async fn report_leak(app: &App, request: &RotationRequest<'_>) -> Result<Rotated, Error> {
     let rotation = Rotation {
-        key: asked.key.to_owned(),
+        key: request.key.to_owned(),
         renews: false,
         grace_hours: None,
         lowered: None,
     };
-    let mut attempt = attempt(app, asked, &rotation)?;
-    let told = rotations::report_leak(&*app.db, &attempt, asked.key, false).await?;
-    if told.card.is_none() && is_admin(app, &told.member) {
-        return match report_as_admin(app, &attempt, asked.key).await? {
+    let mut attempt = attempt(app, request, &rotation)?;
+    let result = rotations::report_leak(&*app.db, &attempt, request.key, false).await?;
+    if result.card.is_none() && is_admin(app, &result.member) {
+        return match report_as_admin(app, &attempt, request.key).await? {
             Some(reported) => Ok(reported),
-            None => Err(keys::why_not_replaceable(app, &attempt.session, asked.key).await?),
+            None => Err(keys::why_not_replaceable(app, &attempt.session, request.key).await?),
         };
     }
-    let facts = owned(told)?;
+    let facts = owned(result)?;
     if !facts.begun && facts.gates.leaked && facts.gates.leak_reports_today >= LEAK_REPORTS_A_DAY {
         return Err(Error::daily_quota(attempt.now));
     }
@@ -53,7 +53,7 @@ pub async fn report_leak(app: &App, asked: &RotationRequest<'_>) -> Result<Rotat
             Err(error)
         }
         Err(why) => {
-            let card = card_now(app, &facts.member, asked.key).await?;
+            let card = card_now(app, &facts.member, request.key).await?;
             Ok(Rotated::Waits { card, why })
         }
     }
@@ -109,8 +109,8 @@ async fn report_as_admin(
     attempt: &Attempt,
     key: &str,
 ) -> Result<Option<Rotated>, Error> {
-    let told = rotations::report_leak(&*app.db, attempt, key, true).await?;
-    let Some(facts) = told.facts else {
+    let result = rotations::report_leak(&*app.db, attempt, key, true).await?;
+    let Some(facts) = result.facts else {
         return Ok(None);
     };
     end_older(app, attempt, &facts).await;

@@ -47,10 +47,10 @@ pub enum Rotated {
 
 pub(crate) fn attempt(
     app: &App,
-    asked: &RotationRequest<'_>,
+    request: &RotationRequest<'_>,
     rotation: &Rotation,
 ) -> Result<Attempt, Error> {
-    let attempt = claim::attempt(app, asked.session.clone(), asked.taking.clone())?;
+    let attempt = claim::attempt(app, request.session.clone(), request.taking.clone())?;
     Ok(Attempt {
         rotation: Some(rotation.clone()),
         ..attempt
@@ -65,9 +65,9 @@ pub(crate) fn made(claimed: Result<Claimed, Error>) -> Result<Rotated, Error> {
 }
 
 /// The state of the key, if it belongs to the member and has something to replace.
-pub(crate) fn owned(told: StepResult) -> Result<RotationFacts, Error> {
-    let card = told.card.ok_or(Error::NotFound)?;
-    match told.facts {
+pub(crate) fn owned(result: StepResult) -> Result<RotationFacts, Error> {
+    let card = result.card.ok_or(Error::NotFound)?;
+    match result.facts {
         Some(facts) => Ok(facts),
         None => Err(keys::not_replaceable(&card)),
     }
@@ -92,12 +92,12 @@ pub(crate) async fn prepare(
     if let (LimitReset::None, OldSecret::Off(spent)) = (facts.limit_reset, &old) {
         credit_is_left(app, attempt, spent).await?;
     }
-    let (told, decision) = rotations::reserve(&*app.db, attempt, rotation, &old).await?;
+    let (result, decision) = rotations::reserve(&*app.db, attempt, rotation, &old).await?;
     if !decision.reserved {
-        return Err(refusal(attempt, rotation, &owned(told)?.gates));
+        return Err(refusal(attempt, rotation, &owned(result)?.gates));
     }
-    let offer = claim::plan_mint(app, attempt, &decision).await?;
-    Ok((decision, offer))
+    let plan = claim::plan_mint(app, attempt, &decision).await?;
+    Ok((decision, plan))
 }
 
 /// Checks that the old key at OpenRouter is as keycap left it. A key that someone outside keycap disabled gets no

@@ -53,13 +53,13 @@ pub async fn follow(
         return Ok(UpstreamReply::Unknown);
     };
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
-    let says = PendingGuardrail {
+    let pending = PendingGuardrail {
         generation: &due.public_id,
         guardrail: wanted,
         nonce: &nonce,
     };
     let asked = app.now();
-    let Some(doubt) = rows::mark_in_flight(&*app.db, &says, asked).await? else {
+    let Some(in_flight) = rows::mark_in_flight(&*app.db, &pending, asked).await? else {
         return Ok(UpstreamReply::Unknown);
     };
     if switch::is_late(app, asked) {
@@ -79,17 +79,17 @@ pub async fn follow(
         UpstreamReply::Is(Sent::Confirmed) => {}
         // The next sweep continues from this offset.
         UpstreamReply::Is(Sent::ListGoesOn(offset)) => {
-            rows::list_goes_on(&*app.db, &says, offset).await?;
+            rows::list_goes_on(&*app.db, &pending, offset).await?;
             return Ok(UpstreamReply::Unknown);
         }
         other => return Ok(other.map(|_| None)),
     }
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     let now = app.now();
-    if !rows::settle(&*app.db, &says, &doubt, actor, &change, now).await? {
+    if !rows::settle(&*app.db, &pending, &in_flight, actor, &change, now).await? {
         return Ok(UpstreamReply::Unknown);
     }
-    Ok(UpstreamReply::Is(doubt.again(now)))
+    Ok(UpstreamReply::Is(in_flight.again(now)))
 }
 
 /// Sends the change. OpenRouter reports no change for a guardrail that is assigned already; then its list of
@@ -97,13 +97,13 @@ pub async fn follow(
 /// assign the recorded one, which replaces it. If none is on record, the list decides.
 async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
     let (wanted, recorded) = (basis.guardrail_wanted.as_deref(), &basis.guardrail_id);
-    let in_doubt = recorded.as_deref().filter(|_| basis.guardrail_sent);
-    let told = match wanted.or(in_doubt) {
+    let may_be_in_force = recorded.as_deref().filter(|_| basis.guardrail_sent);
+    let reply = match wanted.or(may_be_in_force) {
         Some(guardrail) => change(&app.upstream(), AssignmentChange::Assign, guardrail, hash).await,
         None if basis.guardrail_sent => UpstreamReply::Missing,
         None => UpstreamReply::Is(0),
     };
-    let has = match told {
+    let has = match reply {
         UpstreamReply::Is(1) if wanted.is_some() => return UpstreamReply::Is(Sent::Confirmed),
         UpstreamReply::Is(_) if wanted.is_none() => json!(recorded),
         UpstreamReply::Missing if wanted.is_some() => return UpstreamReply::Missing,

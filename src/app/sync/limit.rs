@@ -146,8 +146,8 @@ pub async fn read_owner(app: &App, owner: i64, prepays: bool, actor: &str) -> bo
         if app.now() >= began.plus(AT_ONCE_SECS) {
             return false;
         }
-        let told = read(app, &due, actor).await;
-        if !matches!(told, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
+        let reply = read(app, &due, actor).await;
+        if !matches!(reply, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
             let generation = due.public_id.as_str();
             let more = serde_json::json!({ "generation": generation });
             app.note("warn", "spend_unread", more);

@@ -50,8 +50,8 @@ pub async fn switch(
     due: &Due,
     actor: &str,
 ) -> Result<UpstreamReply<SwitchOutcome>, DbError> {
-    let told = switch_and_read(app, switch, due, actor).await?;
-    Ok(told.map(|(switched, _)| switched))
+    let reply = switch_and_read(app, switch, due, actor).await?;
+    Ok(reply.map(|(switched, _)| switched))
 }
 
 /// Does the same as [`switch`], and also returns what the key had spent, if the answer said so.
@@ -62,13 +62,13 @@ pub async fn switch_and_read(
     actor: &str,
 ) -> Result<UpstreamReply<(SwitchOutcome, Option<Spend>)>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
-    let turn = PendingSwitch {
+    let pending = PendingSwitch {
         switch,
         generation: &due.public_id,
         nonce: &nonce,
     };
     let asked = app.now();
-    let Some(doubt) = holds::mark_in_flight(&*app.db, &turn, asked).await? else {
+    let Some(in_flight) = holds::mark_in_flight(&*app.db, &pending, asked).await? else {
         return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));
     };
     if is_late(app, asked) {
@@ -80,20 +80,20 @@ pub async fn switch_and_read(
     let answer = openrouter::switch_key(&app.upstream(), hash, switch == Switch::Off).await;
     let answer = absence::judge(app, due, answer, actor).await?;
     let is_gone = matches!(answer, UpstreamReply::Missing);
-    let (doubt, spent) = match answer {
+    let (in_flight, spent) = match answer {
         // Nothing that was sent earlier can reach a key that no longer exists.
         UpstreamReply::Missing if switch == Switch::Off => (SwitchInFlight::NONE, None),
         UpstreamReply::Is((done, body)) => {
-            let doubt = match done {
-                Done::Surely => doubt,
+            let in_flight = match done {
+                Done::Surely => in_flight,
                 Done::AfterDoubt => SwitchInFlight::since(app.now()),
             };
-            (doubt, body.and_then(|body| body.read_at(app.now())))
+            (in_flight, body.and_then(|body| body.read_at(app.now())))
         }
         other => return Ok(other.map(|_| (SwitchOutcome::Overtaken, None))),
     };
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
-    let confirmed = holds::settle(&*app.db, &turn, doubt, actor, &change, app.now()).await?;
+    let confirmed = holds::settle(&*app.db, &pending, in_flight, actor, &change, app.now()).await?;
     let switched = match confirmed {
         true if is_gone => SwitchOutcome::Gone,
         true => SwitchOutcome::Confirmed,
@@ -140,14 +140,14 @@ async fn send_limit(
     actor: &str,
 ) -> Result<UpstreamReply<(SwitchOutcome, Option<Spend>)>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
-    let turn = limits::PendingLimit {
+    let pending = limits::PendingLimit {
         generation: &due.public_id,
         nonce: &nonce,
         limit,
         basis: cap.map(|(_, basis)| basis),
     };
     let asked = app.now();
-    let Some(doubt) = limits::mark_in_flight(&*app.db, &turn, asked).await? else {
+    let Some(in_flight) = limits::mark_in_flight(&*app.db, &pending, asked).await? else {
         return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));
     };
     if is_late(app, asked) {
@@ -156,9 +156,9 @@ async fn send_limit(
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
-    let limit_reset = cap.map_or(doubt.limit_reset, |(cap, _)| cap.limit_reset);
+    let limit_reset = cap.map_or(in_flight.limit_reset, |(cap, _)| cap.limit_reset);
     // An earlier limit that is still in flight may have changed the window as well.
-    let is_known = limit_reset == doubt.limit_reset && !doubt.is_of_another();
+    let is_known = limit_reset == in_flight.limit_reset && !in_flight.is_of_another();
     let changed = (!is_known).then_some(limit_reset);
     let answer = openrouter::limit_key(&app.upstream(), hash, limit, changed).await;
     let body = match absence::judge(app, due, answer, actor).await? {
@@ -176,7 +176,8 @@ async fn send_limit(
     };
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     let now = app.now();
-    let confirmed = limits::settle(&*app.db, &turn, &doubt, &agreed, actor, &change, now).await?;
+    let confirmed =
+        limits::settle(&*app.db, &pending, &in_flight, &agreed, actor, &change, now).await?;
     let switched = if confirmed {
         SwitchOutcome::Confirmed
     } else {

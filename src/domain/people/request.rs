@@ -57,14 +57,14 @@ impl RequestState {
 pub struct Offer {
     pub kind: RequestKind,
     /// Open or declined. An approved request counts as none: it did not help, and there is no answer to wait for.
-    pub standing: Option<RequestState>,
+    pub state: Option<RequestState>,
 }
 
 impl Offer {
     pub fn new(kind: RequestKind, last: Option<RequestState>) -> Self {
         Self {
             kind,
-            standing: last.filter(|state| *state != RequestState::Approved),
+            state: last.filter(|state| *state != RequestState::Approved),
         }
     }
 }

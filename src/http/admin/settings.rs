@@ -122,7 +122,7 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         }
     };
     // This isolate answers with the new state at once, and the others within a minute.
-    app.standing_seen.set(None);
+    app.health_cache.set(None);
     match (switched, wanted) {
         // The administrator's own session has ended, too.
         (SettingsOutcome::Done(after), SettingChange::EndSessions { .. }) => {

@@ -17,7 +17,7 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let config = &app.config;
     let shut = match health_flags(app).await {
-        Some(standing) => shut_by(app, standing),
+        Some(flags) => shut_by(app, flags),
         None => vec![Problem {
             setting: "database",
             problem: "not known: the database did not answer",
@@ -37,25 +37,25 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
 /// does not answer.
 pub async fn health_flags(app: &App) -> Option<HealthFlags> {
     let waived = app.config.terms.upstream_terms_waived;
-    let heard = app.standing_seen.get().filter(|(at, heard)| {
+    let heard = app.health_cache.get().filter(|(at, heard)| {
         app.now() < at.plus(HEARD_FOR_SECS) && (heard.upstream_terms_confirmed || waived)
     });
     if let Some((_, heard)) = heard {
         return Some(heard);
     }
-    let standing = alarms::health_flags(&*app.db).await.ok()?;
-    app.standing_seen.set(Some((app.now(), standing)));
-    Some(standing)
+    let flags = alarms::health_flags(&*app.db).await.ok()?;
+    app.health_cache.set(Some((app.now(), flags)));
+    Some(flags)
 }
 
 /// Answers whether anything besides the configuration keeps claims closed.
-pub fn closes_claims(app: &App, standing: HealthFlags) -> bool {
-    !shut_by(app, standing).is_empty()
+pub fn closes_claims(app: &App, flags: HealthFlags) -> bool {
+    !shut_by(app, flags).is_empty()
 }
 
 /// The conditions that only an admin can end.
-fn shut_by(app: &App, standing: HealthFlags) -> Vec<Problem> {
-    let unconfirmed = !standing.upstream_terms_confirmed && !app.config.terms.upstream_terms_waived;
+fn shut_by(app: &App, flags: HealthFlags) -> Vec<Problem> {
+    let unconfirmed = !flags.upstream_terms_confirmed && !app.config.terms.upstream_terms_waived;
     let shut = [
         (
             unconfirmed,
@@ -63,17 +63,17 @@ fn shut_by(app: &App, standing: HealthFlags) -> Vec<Problem> {
             "not confirmed by an admin: claims are closed",
         ),
         (
-            standing.restored,
+            flags.restored,
             "restore",
             "the database is behind what it was: claims are closed and nothing is deleted until an admin accepts it",
         ),
         (
-            standing.foreign_account,
+            flags.foreign_account,
             "account",
             "the management key is another account's: claims are closed and nothing is swept",
         ),
         (
-            standing.minting_stopped,
+            flags.minting_stopped,
             "minting",
             "stopped by an admin: claims are closed",
         ),

@@ -89,7 +89,7 @@ fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTer
     let refusal = refusal.or_else(|| is_spent.then_some(Error::CreditSpent));
     ClaimTermsBody {
         open: refusal.is_none(),
-        refusal: refusal.map(|error| told(&error)),
+        refusal: refusal.map(|error| refusal_body(&error)),
         limit_usd: decision.grants.offered().to_string(),
         available_usd: share.as_ref().map(claim::MintLimit::now),
         available_from: share.and_then(|share| share.begins(&decision.grants, now)),
@@ -101,11 +101,11 @@ fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTer
 }
 
 /// A refusal as the claim itself would answer it, without `type`, `status` and `instance`.
-fn told(refusal: &Error) -> Value {
-    let mut told = refusal.problem("");
-    if let Some(told) = told.as_object_mut() {
-        told.retain(|name, _| !["type", "status", "instance"].contains(&name.as_str()));
-        told.entry("retry_at").or_insert(Value::Null);
+fn refusal_body(refusal: &Error) -> Value {
+    let mut body = refusal.problem("");
+    if let Some(members) = body.as_object_mut() {
+        members.retain(|name, _| !["type", "status", "instance"].contains(&name.as_str()));
+        members.entry("retry_at").or_insert(Value::Null);
     }
-    told
+    body
 }

@@ -74,8 +74,8 @@ fn beyond_the_newest(app: &App, header: Option<&str>) -> Vec<String> {
     attempts.reverse();
     attempts.sort_by_key(|(expires_at, _)| std::cmp::Reverse(*expires_at));
     let now = app.now().secs();
-    let kept = MOST.saturating_sub(1);
-    let is_over = |(n, (expires_at, _)): &(usize, (i64, &str))| *n >= kept || *expires_at <= now;
+    let older = MOST.saturating_sub(1);
+    let is_over = |(n, (expires_at, _)): &(usize, (i64, &str))| *n >= older || *expires_at <= now;
     let over = attempts.into_iter().enumerate().filter(is_over);
     over.map(|(_, (_, name))| cookies::clear(name)).collect()
 }

@@ -20,7 +20,7 @@ use crate::store::keys::cards;
 /// The header of a repeated answer.
 const REPLAYED: &str = "idempotency-replayed";
 /// The note of a repeated answer that had a secret the first time.
-const SECRET_IS_NOT_KEPT: &str = "This request was answered before, and its secret is not kept. If you did not get it, make a new one. If this is about another leak, report that with another Idempotency-Key.";
+const SECRET_IS_NOT_STORED: &str = "This request was answered before, and its secret is not kept. If you did not get it, make a new one. If this is about another leak, report that with another Idempotency-Key.";
 
 /// The routes whose change would be made twice if the request came twice: they make a key or a secret, or give more
 /// money.
@@ -66,7 +66,7 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
         seed,
     });
     let answer = (route.handler)(context).await;
-    let kept = match &answer {
+    let stored = match &answer {
         Ok(reply) => {
             let body = std::str::from_utf8(&reply.body).ok();
             let body = body.filter(|body| !body.is_empty());
@@ -78,7 +78,7 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
         }
         Err(_) => idempotency::give_back(&*app.db, &keyed).await,
     };
-    if let Err(error) = kept {
+    if let Err(error) = stored {
         // A caller who repeats the request learns what it made. If no attempt works on it any more, it is carried out
         // again.
         app.note(
@@ -115,18 +115,18 @@ fn given_again(status: u16, body: Option<&str>) -> Result<Reply, Error> {
     };
     let mut body: Value = serde_json::from_str(body).map_err(|_| Error::Internal)?;
     if let Some(members) = body.as_object_mut() {
-        tell_replay(status, members);
+        mark_replay(status, members);
     }
     Ok(replayed(Reply::json(status, &body)?))
 }
 
-fn tell_replay(status: u16, members: &mut Map<String, Value>) {
+fn mark_replay(status: u16, members: &mut Map<String, Value>) {
     let Some(is_replay) = members.get_mut("replayed") else {
         return;
     };
     *is_replay = json!(true);
     if status == 201 {
-        members.insert(String::from("note"), json!(SECRET_IS_NOT_KEPT));
+        members.insert(String::from("note"), json!(SECRET_IS_NOT_STORED));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::store::keys::due::Due;
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply};
 
 /// Sends one cap.
-pub async fn turn(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
+pub async fn send(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
     match limit::follow(app, due, run.now, JOB).await? {
         UpstreamReply::Is(SwitchOutcome::Confirmed) => {
             counts.success();

@@ -13,14 +13,14 @@ use crate::store::keys::retained::{self, RetainedKey};
 use crate::upstream::openrouter::{self, SpendBody, UpstreamReply};
 
 /// Reads one of these keys, and deletes it if its time has come.
-pub async fn erase(
+pub async fn purge(
     app: &App,
     run: &Run,
-    kept: &RetainedKey,
+    key: &RetainedKey,
     counts: &mut SweepCounts,
 ) -> Result<(), Halt> {
-    let due = &kept.due;
-    let looked = look(app, run, kept).await?;
+    let due = &key.due;
+    let looked = look(app, run, key).await?;
     let deleted = match absence::judge(app, due, looked, JOB).await? {
         UpstreamReply::Is(deleted) => deleted,
         UpstreamReply::Missing => true,
@@ -40,17 +40,17 @@ pub async fn erase(
 /// Reads what the key has spent, and deletes it if its time has come. Answers whether it is deleted. If OpenRouter shows the
 /// key enabled, someone outside keycap enabled it and may do so again: it is disabled and deleted at once. A key that has
 /// expired does not work, enabled or not.
-async fn look(app: &App, run: &Run, kept: &RetainedKey) -> Result<UpstreamReply<bool>, DbError> {
-    let Some(hash) = kept.due.upstream_hash.as_deref() else {
+async fn look(app: &App, run: &Run, key: &RetainedKey) -> Result<UpstreamReply<bool>, DbError> {
+    let Some(hash) = key.due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
     let mut body = match openrouter::read_key(&app.upstream(), hash).await {
         UpstreamReply::Is(body) => body,
         other => return Ok(other.map(|_| false)),
     };
-    let was_on = !kept.expired && body.disabled != Some(true);
+    let was_on = !key.expired && body.disabled != Some(true);
     if was_on {
-        let generation = kept.due.public_id.as_str();
+        let generation = key.due.public_id.as_str();
         app.note(
             "error",
             "revoked_was_on",
@@ -64,8 +64,8 @@ async fn look(app: &App, run: &Run, kept: &RetainedKey) -> Result<UpstreamReply<
     let Some(reading) = body.read_at(app.now()) else {
         return Ok(UpstreamReply::Unknown);
     };
-    let known = kept.known.read(reading);
-    retained::book(&*app.db, kept, &known, run.now).await?;
+    let known = key.known.read(reading);
+    retained::book(&*app.db, key, &known, run.now).await?;
     if !was_on && !known.may_go(run.now) {
         return Ok(UpstreamReply::Is(false));
     }

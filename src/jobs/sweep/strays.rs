@@ -16,7 +16,7 @@ use crate::domain::key::purge::Removed;
 use crate::domain::key::stray::{BRAKE, MarkedRow, StrayVerdict, judge};
 use crate::jobs::halt::{Halt, change, renew};
 use crate::jobs::sweep::counts::{JOB, SweepCounts};
-use crate::jobs::sweep::purge::erase;
+use crate::jobs::sweep::purge::purge;
 use crate::ports::DbError;
 use crate::store::keys::due::Place;
 use crate::store::keys::generations;
@@ -193,7 +193,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
 /// Reads the key again. It was enabled when it was listed, and its current state decides.
 async fn look(app: &App, run: &Run, row: &MarkedRow, counts: &mut SweepCounts) -> Result<(), Halt> {
     match retained::one(&*app.db, &row.public_id).await? {
-        Some(kept) => erase(app, run, &kept, counts).await,
+        Some(key) => purge(app, run, &key, counts).await,
         None => Ok(()),
     }
 }
@@ -259,7 +259,7 @@ async fn quarantine(
 }
 
 /// Reads listed keys that allow less than their rows say, and records what someone outside keycap did.
-pub async fn keep_what_others_did(
+pub async fn record_outside_changes(
     app: &App,
     run: &Run,
     hashes: &[String],

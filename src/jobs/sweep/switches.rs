@@ -15,7 +15,7 @@ use crate::app::sync::upstream_changes;
 use crate::jobs::halt::{Halt, renew};
 use crate::jobs::sweep::counts::{JOB, SweepCounts};
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
-use crate::jobs::sweep::strays::keep_what_others_did;
+use crate::jobs::sweep::strays::record_outside_changes;
 use crate::store::keys::due::Due;
 use crate::store::keys::holds::{self, Switch};
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
@@ -28,7 +28,7 @@ const KEYS_FOR_A_PAGE: usize = 20;
 const READS: usize = 10;
 
 /// Sends one switch.
-pub async fn turn(
+pub async fn send(
     app: &App,
     run: &Run,
     switch: Switch,
@@ -128,7 +128,7 @@ async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Re
             disabled.extend(off.map(|key| key.hash.clone()));
         }
     }
-    keep_what_others_did(app, run, &disabled, counts).await?;
+    record_outside_changes(app, run, &disabled, counts).await?;
     let unseen: Vec<&str> = places.into_values().flatten().collect();
     let unread = unseen.len().saturating_sub(reads);
     if unread > 0 {

@@ -241,7 +241,7 @@ const STAGES: [(&str, Prepare); 29] = [
         let missing = "SELECT COUNT(*) FROM generations WHERE missing_since IS NOT NULL";
         assert_eq!(w.db.number(missing), 1);
     }),
-    ("doubtful", |w, c| {
+    ("unknown mint", |w, c| {
         w.add_fault("openrouter.keys.create", "reset_after", json!({}));
         claims(w, &c.member, 503);
     }),

@@ -412,7 +412,10 @@ fn nothing_was_freed_that_was_there(world: &World, now_ms: i64) {
 /// already have been in flight.
 fn unknown_outcomes_are_bounded(world: &World) {
     let unknown = "SELECT COUNT(*) FROM generations WHERE state = 'verifying'";
-    assert!(world.db.number(unknown) <= 6, "unknown outcomes take the seats");
+    assert!(
+        world.db.number(unknown) <= 6,
+        "unknown outcomes take the seats"
+    );
 }
 
 /// Checks that the last audit row of a generation names its state, and that each audit row continues the one before it.

@@ -87,7 +87,7 @@ impl Isolate {
             && (path == "/api/v1/keys" || ["claim", "rotate", "leaked", "renew"].contains(&verb));
         let response = Response::from(self.service.answer(request).await);
         self.canaries.look_at(&response, delivers);
-        keycap::jobs::run_asked(self.app()).await;
+        keycap::jobs::run_queued(self.app()).await;
         response
     }
 }
@@ -207,8 +207,8 @@ impl World {
                 rates: self.rates.clone(),
             }),
             log: Box::new(Lines(self.log.clone())),
-            asked: RefCell::default(),
-            standing_seen: Cell::default(),
+            queued_runs: RefCell::default(),
+            health_cache: Cell::default(),
         });
         Isolate {
             service,
