@@ -117,14 +117,7 @@ WHERE k.ended_at IS NULL AND m.status = 'active';
 CREATE VIEW own_keys AS
 SELECT k.id AS key_id, k.public_id AS key, k.name, k.owner_id, m.public_id AS member, m.epoch + s.session_epoch AS epoch,
   (SELECT g.state FROM generations g WHERE g.key_id = k.id AND g.live = 1
-    ORDER BY g.state IN ('active', 'disabled') DESC, g.id DESC LIMIT 1) AS live_state,
-  (SELECT COUNT(*) FROM generations g WHERE g.key_id = k.id AND g.live = 1) AS generations_live,
-  EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.live = 1
-    AND g.state IN ('reserved', 'minting', 'verifying')) AS being_made,
-  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'owner') AS held_by_owner,
-  -- Holds that the owner cannot lift.
-  EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id
-    AND h.reason IN ('admin', 'offboarding', 'leak', 'switch', 'upstream')) AS held_by_house
+    ORDER BY g.state IN ('active', 'disabled') DESC, g.id DESC LIMIT 1) AS live_state
 FROM keys k JOIN members m ON m.owner_id = k.owner_id JOIN settings s
 WHERE k.ended_at IS NULL AND m.status = 'active'
   AND EXISTS (SELECT 1 FROM generations g WHERE g.key_id = k.id AND g.state <> 'void');

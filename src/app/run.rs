@@ -5,6 +5,7 @@ use std::cell::Cell;
 use crate::domain::id::PublicId;
 use crate::domain::run::Job;
 use crate::domain::time::Timestamp;
+use crate::ports::trace::Scope;
 use crate::store::ops::runs::StartedRun;
 
 /// A run that holds its job's lease.
@@ -18,6 +19,13 @@ pub struct Run {
     pub(crate) works_until: Timestamp,
     pub(crate) lease_secs: i64,
     pub(crate) leased_at: Cell<Timestamp>,
+}
+
+impl Run {
+    /// What the run's lines of the log belong to.
+    pub fn scope(&self) -> Scope {
+        Scope::Run(self.id.as_str().into())
+    }
 }
 
 /// A run that a request began and that works on after the answer.

@@ -112,7 +112,7 @@ impl Run {
         app.note(
             level,
             "run_ended",
-            json!({ "job": self.job, "run": self.id.as_str(), "ending": format!("{ending:?}"), "code": code, "counts": counts }),
+            json!({ "job": self.job, "ending": format!("{ending:?}"), "code": code, "counts": counts }),
         );
         let written = runs::end(
             &*app.db,

@@ -17,7 +17,8 @@ pub const EVERY_TEN_MINUTES: &str = "*/10 * * * *";
 /// The trigger that fires every night.
 pub const EVERY_NIGHT: &str = "0 3 * * *";
 
-/// Runs the jobs of a Cron Trigger, one after the other. A trigger that no job belongs to does nothing.
+/// Runs the jobs of a Cron Trigger, one after the other. A trigger that no job belongs to does nothing, and the log says
+/// so.
 pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
     if app.config.management_key.is_none() {
         // Without a management key, no job can read or change anything.
@@ -30,7 +31,11 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
             reconcile::go_on(app, scheduled).await;
         }
         EVERY_NIGHT => reconcile::run(app, scheduled).await,
-        _ => {}
+        _ => app.note(
+            "warn",
+            "trigger_unknown",
+            serde_json::json!({ "cron": cron }),
+        ),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::jobs::halt::{Halt, change, renew};
 use crate::jobs::walk::{self, Bounds, End};
 use crate::jobs::watch;
 use crate::ports::DbError;
+use crate::ports::trace::scoped;
 use crate::store::ops::cursors::{Cursor, Position, ReconcileCounts};
 use crate::store::ops::drift as rows;
 use crate::store::ops::drift::Unseen;
@@ -81,7 +82,11 @@ fn unfinished(run: &Run) -> Option<Cursor> {
 }
 
 /// Does one run, as far as it gets.
-async fn work(app: &App, run: Run, mut cursor: Cursor) {
+async fn work(app: &App, run: Run, cursor: Cursor) {
+    scoped(run.scope(), reconciled(app, run, cursor)).await;
+}
+
+async fn reconciled(app: &App, run: Run, mut cursor: Cursor) {
     let result = match watch::is_ours(app, &run) {
         Ok(false) => Ok(()),
         Ok(true) => reconcile(app, &run, &mut cursor).await,

@@ -37,6 +37,7 @@ use crate::jobs::sweep::purge::purge;
 use crate::jobs::walk::{self, Bounds, End, Walked};
 use crate::jobs::watch;
 use crate::ports::DbError;
+use crate::ports::trace::scoped;
 use crate::store::keys::due::{Due, Place};
 use crate::store::keys::generations::{self, Work};
 use crate::store::keys::holds::Switch;
@@ -57,6 +58,10 @@ pub async fn run(app: &App, scheduled: Timestamp) {
 
 /// Does one sweep, as far as it gets.
 pub async fn work(app: &App, run: Run) {
+    scoped(run.scope(), swept(app, run)).await;
+}
+
+async fn swept(app: &App, run: Run) {
     let mut counts = SweepCounts {
         back_off_left: run.begun.back_off_left,
         ..SweepCounts::default()
@@ -91,11 +96,11 @@ async fn watched(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), H
         }
         other => other?,
     };
-    let swept = sweep(app, run, counts).await;
+    let result = sweep(app, run, counts).await;
     if let Some(watch) = watch {
         watch::end(app, &watch).await?;
     }
-    swept
+    result
 }
 
 /// Disables keys that have a hold and keys that are to be removed, and does nothing else.

@@ -13,44 +13,63 @@ use worker::js_sys::{Array, Object};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
-use crate::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
+use crate::platform::small::Console;
+use crate::ports::{Database, DbError, LocalFuture, Log, Rows, SqlValue, Stmt};
 
 /// The D1 database of the binding `DB`.
 pub struct D1 {
     database: D1Database,
     /// The prepared statements by name, so that the text of each crosses the wasm boundary only once.
     prepared: RefCell<BTreeMap<&'static str, D1PreparedStatement>>,
+    log: Console,
+}
+
+/// An error with the text of its cause, which the log gets.
+struct Failure {
+    error: DbError,
+    cause: String,
+}
+
+impl Failure {
+    /// An answer of D1 that has another shape than D1 documents.
+    fn broken(cause: &str) -> Self {
+        Self {
+            error: DbError::Broken,
+            cause: cause.to_owned(),
+        }
+    }
 }
 
 impl D1 {
-    pub fn new(env: &Env) -> worker::Result<Self> {
+    pub fn new(env: &Env, log: Console) -> worker::Result<Self> {
         let database = env.d1("DB")?;
         Ok(Self {
             database: JsValue::from(database).unchecked_into(),
             prepared: RefCell::default(),
+            log,
         })
     }
 
-    fn prepare(&self, stmt: &Stmt) -> Result<D1PreparedStatement, DbError> {
+    fn prepare(&self, stmt: &Stmt) -> Result<D1PreparedStatement, Failure> {
         let values: Array = stmt.values.iter().map(bound).collect();
         let mut prepared = self.prepared.borrow_mut();
         let unbound = match prepared.entry(stmt.sql.name) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 let unbound = self.database.prepare(stmt.sql.text);
-                new.insert(unbound.map_err(|_| DbError::Broken)?)
+                new.insert(unbound.map_err(unprepared)?)
             }
         };
-        unbound.bind(values).map_err(|_| DbError::Broken)
+        unbound.bind(values).map_err(unprepared)
     }
 
-    async fn run(&self, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
+    async fn run(&self, stmts: &[Stmt]) -> Result<Vec<Rows>, Failure> {
         let batch = Array::new();
-        for stmt in &stmts {
+        for stmt in stmts {
             batch.push(&self.prepare(stmt)?.into());
         }
-        let answer = self.database.batch(batch).map_err(kind)?;
-        let results = JsFuture::from(answer).await.map_err(kind)?;
+        let answer = self.database.batch(batch).map_err(failure)?;
+        let results = JsFuture::from(answer).await.map_err(failure)?;
         Array::from(&results)
             .iter()
             .map(|result| rows(&result.unchecked_into()))
@@ -59,15 +78,21 @@ impl D1 {
 }
 
 /// Each row has one column, which is text.
-fn rows(result: &D1Result) -> Result<Rows, DbError> {
-    let rows = result.results().map_err(|_| DbError::Broken)?;
+fn rows(result: &D1Result) -> Result<Rows, Failure> {
+    let rows = result.results().map_err(unprepared)?;
     let rows = rows.unwrap_or_default();
     rows.iter().map(|row| only_column(&row)).collect()
 }
 
 impl Database for D1 {
     fn batch(&self, stmts: Vec<Stmt>) -> LocalFuture<'_, Result<Vec<Rows>, DbError>> {
-        Box::pin(self.run(stmts))
+        Box::pin(async move {
+            self.run(&stmts).await.map_err(|Failure { error, cause }| {
+                let log: &dyn Log = &self.log;
+                log.database_failed(&stmts, error, &cause);
+                error
+            })
+        })
     }
 }
 
@@ -81,15 +106,30 @@ fn bound(value: &SqlValue) -> JsValue {
 }
 
 /// D1 names the column by its whole expression. So only the value crosses the wasm boundary.
-fn only_column(row: &JsValue) -> Result<String, DbError> {
+fn only_column(row: &JsValue) -> Result<String, Failure> {
     let row: &Object = row.unchecked_ref();
     let column: JsValue = Object::values(row).get(0);
-    column.as_string().ok_or(DbError::Broken)
+    column
+        .as_string()
+        .ok_or_else(|| Failure::broken("a row is no text"))
+}
+
+/// An error of a call that runs nothing, and so has changed nothing.
+fn unprepared(error: JsValue) -> Failure {
+    Failure::broken(&worker::Error::from(error).to_string())
+}
+
+/// An error of D1, with its kind.
+fn failure(error: JsValue) -> Failure {
+    let cause = worker::Error::from(error).to_string();
+    Failure {
+        error: kind(&cause),
+        cause,
+    }
 }
 
 /// The kind of an error, by the error code in its text.
-fn kind(error: JsValue) -> DbError {
-    let text = worker::Error::from(error).to_string();
+fn kind(text: &str) -> DbError {
     if text.contains("SQLITE_CONSTRAINT_UNIQUE") || text.contains("SQLITE_CONSTRAINT_PRIMARYKEY") {
         DbError::Unique
     } else if text.contains("SQLITE_CONSTRAINT") {

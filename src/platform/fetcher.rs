@@ -7,18 +7,39 @@ use web_sys::{
 use worker::js_sys;
 use worker::wasm_bindgen_futures::JsFuture;
 
+use crate::platform::small::Console;
 use crate::platform::stream;
-use crate::ports::{Answer, Call, HttpClient, LocalFuture, Outcome};
+use crate::ports::{Answer, Call, HttpClient, LocalFuture, Log, Outcome};
 
 /// The HTTP client of the Worker.
-pub struct Fetcher;
+pub struct Fetcher {
+    log: Console,
+}
+
+impl Fetcher {
+    pub const fn new(log: Console) -> Self {
+        Self { log }
+    }
+
+    /// Logs the cause of an error.
+    fn failed(&self, call: &Call, error: JsValue) {
+        let log: &dyn Log = &self.log;
+        log.call_failed(call, &worker::Error::from(error).to_string());
+    }
+}
 
 impl HttpClient for Fetcher {
     fn send(&self, call: Call) -> LocalFuture<'_, Outcome> {
         Box::pin(async move {
             match built(&call) {
-                Ok(request) => exchange(request, &call).await.unwrap_or(Outcome::Unknown),
-                Err(_) => Outcome::Unsent,
+                Ok(request) => exchange(request, &call).await.unwrap_or_else(|error| {
+                    self.failed(&call, error);
+                    Outcome::Unknown
+                }),
+                Err(error) => {
+                    self.failed(&call, error);
+                    Outcome::Unsent
+                }
             }
         })
     }
@@ -50,7 +71,7 @@ async fn exchange(request: Request, call: &Call) -> Result<Outcome, JsValue> {
     let content_type = header("content-type")?.unwrap_or_default();
     let retry_after = header("retry-after")?;
     let Some(body) = stream::read(response.body(), call.max_bytes).await? else {
-        return Ok(Outcome::Unknown);
+        return Err("the answer is larger than allowed".into());
     };
     Ok(Outcome::Answer(Answer {
         status: response.status(),

@@ -94,10 +94,10 @@ fn build(env: &Env) -> Built {
             problem: "this binding is missing",
         }]
     };
-    let db = database::D1::new(env).map_err(|_| missing("DB"))?;
     let kv = small::Handoffs::new(env).map_err(|_| missing("HANDOFFS"))?;
     let brake = small::EdgeRateLimiter::new(env).map_err(missing)?;
     let console = small::Console::new().map_err(|_| missing("console"))?;
+    let db = database::D1::new(env, console.clone()).map_err(|_| missing("DB"))?;
     for problem in &config.closed_by {
         worker::console_warn!(
             "{}",
@@ -109,7 +109,7 @@ fn build(env: &Env) -> Built {
         config,
         db: Box::new(db),
         kv: Box::new(kv),
-        http: Box::new(fetcher::Fetcher),
+        http: Box::new(fetcher::Fetcher::new(console.clone())),
         clock: Box::new(small::SystemClock),
         random: Box::new(small::SystemRandom),
         rate_limiter: Box::new(brake),

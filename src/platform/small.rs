@@ -121,6 +121,7 @@ async fn within(limiter: &EdgeBinding, key: &str) -> Result<bool, JsValue> {
 
 /// The Worker's console. V8 records the stack with every line. While that is the program's own stack, this costs a
 /// tenth of a small answer. So each line is written in a microtask after the program, and the lines stay in order.
+#[derive(Clone)]
 pub struct Console {
     log: Function,
     queue_microtask: Function,

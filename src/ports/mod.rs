@@ -7,7 +7,9 @@
 
 #[macro_use]
 pub(crate) mod json;
+pub mod log;
 pub mod rate_limit;
+pub mod trace;
 pub mod upstreams;
 
 use std::future::Future;
@@ -16,6 +18,8 @@ use std::pin::Pin;
 use url::Url;
 
 use crate::domain::time::Timestamp;
+
+pub use crate::ports::log::Log;
 
 /// A future of the single-threaded application.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -36,6 +40,21 @@ pub struct Sql {
     pub text: &'static str,
 }
 
+impl Sql {
+    /// The name from its file on, such as `cards::OF_MEMBER`.
+    pub fn short_name(&self) -> &'static str {
+        let start = self
+            .name
+            .rmatch_indices("::")
+            .nth(1)
+            .map_or(0, |(at, _)| at);
+        self.name
+            .get(start..)
+            .unwrap_or(self.name)
+            .trim_start_matches(':')
+    }
+}
+
 /// One statement of a batch, with its bound values.
 #[derive(Clone, Debug)]
 pub struct Stmt {
@@ -46,7 +65,7 @@ pub struct Stmt {
 /// The rows of one statement. Every statement that returns rows returns one column, which is JSON text.
 pub type Rows = Vec<String>;
 
-/// Why a batch returned no rows.
+/// Why a batch returned no rows. The text of the database's own error goes to the log, where the error is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbError {
     /// A uniqueness constraint refused the batch. Nothing was written.
@@ -141,20 +160,4 @@ pub trait KeyValue {
         name: &'a str,
         value: String,
     ) -> LocalFuture<'a, Result<(), KvUnavailable>>;
-}
-
-/// The destination of the structured log, which has one line for each event.
-pub trait Log {
-    fn line(&self, line: &str);
-}
-
-impl dyn Log + '_ {
-    /// Writes one line to the log. `event` says in one stable word what happened. `more` has opaque ids and enums only.
-    pub fn note(&self, level: &str, event: &str, more: serde_json::Value) {
-        let mut line = serde_json::json!({ "level": level, "event": event });
-        if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more) {
-            line.extend(more);
-        }
-        self.line(&line.to_string());
-    }
 }

@@ -39,6 +39,7 @@ mod idempotency;
 mod later_migrations;
 mod leave;
 mod limits;
+mod logs;
 mod luck;
 mod members;
 mod migrations;

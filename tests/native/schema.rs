@@ -349,14 +349,8 @@ fn hot_statements_never_scan_a_table_that_grows() {
     let connection = world.db.connection.borrow();
     let mut found = BTreeSet::new();
     for sql in keycap::store::statements() {
-        let file = sql
-            .name
-            .rmatch_indices("::")
-            .nth(1)
-            .map_or(0, |(at, _)| at + 2);
-        let name = &sql.name[file..];
         for object in walks(&connection, sql.text) {
-            found.insert((name.to_owned(), object));
+            found.insert((sql.short_name().to_owned(), object));
         }
     }
     let known = WALKS

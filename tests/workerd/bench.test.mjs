@@ -1,14 +1,10 @@
 // The benchmark compares like with like: the peer answers as the Worker does, and runs the same statements.
 
 import assert from "node:assert/strict";
-import { readFile, readdir } from "node:fs/promises";
-import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { claims, queries } from "../../bench/claims.mjs";
 import { answerOf, startPair } from "../../bench/pair.mjs";
 import { cookie } from "../../bench/seed.mjs";
-import { statements } from "../../bench/statements.mjs";
-import { inRoot } from "../../scripts/paths.mjs";
 
 /** @type {Awaited<ReturnType<typeof startPair>>} */
 let pair;
@@ -34,20 +30,6 @@ test("and turns the same sessions away: none, a forged one, an ended one", async
     if (what === "ended") await ended();
     for (const program of [pair.ours, pair.peer]) assert.equal((await answerOf(program, sent)).status, 401, what);
   }
-});
-
-test("every statement of src/store is found for the bench by its name, with the parts that it shares with others", async () => {
-  const found = await statements();
-  /** @type {string[]} */
-  const declared = [];
-  for (const file of (await readdir(inRoot("src", "store"), { recursive: true })).filter((name) => name.endsWith(".rs"))) {
-    const source = await readFile(inRoot("src", "store", file), "utf8");
-    for (const [, name] of source.matchAll(/^ {4}([A-Z_]+) = (?:concat!\(|")/gm)) declared.push(`${basename(file, ".rs")}::${name}`);
-  }
-  assert.deepEqual([...found.keys()].sort(), declared.sort());
-  for (const [name, text] of found) assert.ok(/^(SELECT|INSERT|UPDATE|DELETE) /.test(text) && !/\$[a-z]|undefined/.test(text), `${name}: ${text}`);
-  assert.ok(found.get("members::SESSION")?.startsWith("SELECT json_object('id'"));
-  assert.match(found.get("cards::OF_MEMBER") ?? "", /^SELECT json_object\('id', c\.public_id[^$]+\) FROM members m JOIN key_cards c/);
 });
 
 test("the sections that count what D1 and OpenRouter are asked run to their end, and judge every budget of theirs", async () => {

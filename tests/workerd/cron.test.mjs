@@ -204,12 +204,6 @@ async function forget(hashes) {
   await deployment.worker.d1("DELETE FROM findings");
 }
 
-test("the trigger of half past midnight starts nothing yet and harms nothing", async () => {
-  const [before] = await deployment.worker.d1("SELECT COUNT(*) AS runs FROM runs");
-  await deployment.worker.cron(Date.now(), "30 0 * * *");
-  assert.deepEqual(await deployment.worker.d1("SELECT COUNT(*) AS runs FROM runs"), [before]);
-});
-
 test("a key past its expiry is closed five minutes later, and its owner may claim again", async (t) => {
   // This test has a deployment of its own, because every key in it expires after ninety days.
   const own = await Deployment.open();

@@ -4,6 +4,8 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { until } from "../harness/index.mjs";
+import { audit, breakAt, mend } from "./breaking.mjs";
 import { CREATE, DELETE, Deployment, LIST, TEN_MINUTES, secretsIn } from "./support.mjs";
 
 /** @type {Deployment} */
@@ -192,4 +194,19 @@ test("while deletes fail, the row stays as it is and is tried again later; one t
   assert.deepEqual(await deployment.states(other), ["void"], "the other row is settled");
   await deployment.promises();
   await isOverAfterTwoSweeps(stuck);
+});
+
+test("a batch that D1 refuses is logged with its cause, its statements and the id of the request", async () => {
+  const member = await deployment.member();
+  await breakAt(deployment, audit("recorded"));
+  const refused = await deployment.claim(member);
+  await mend(deployment);
+  const id = refused.headers.get("x-request-id") ?? "";
+  assert.match(id, /^req_/);
+  const failure = await until(() => deployment.worker.logs().find((line) => line.includes(id) && line.includes('"database_failed"')), { seconds: 10, what: "the line of the log" });
+  const { level, kind, cause, statements } = JSON.parse(failure);
+  assert.deepEqual([level, kind], ["info", "constraint"]);
+  assert.match(cause, /broken by a test/);
+  assert.ok(statements.includes("mints::RECORD_GUARD"), failure);
+  assert.ok(deployment.worker.logs().filter((line) => line.includes(id)).every((line) => JSON.parse(line).request_id === id));
 });

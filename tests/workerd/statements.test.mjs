@@ -3,9 +3,8 @@
 // and the last test finds the writing statements of src/store that no row breaks.
 
 import assert from "node:assert/strict";
-import { readFile, readdir } from "node:fs/promises";
-import { basename } from "node:path";
 import { after, afterEach, before, test } from "node:test";
+import { statements } from "../../bench/statements.mjs";
 import { CLAIM } from "../harness/index.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 import { NOT_ON_D1, allWereBroken, audit, becomes, breakAt, breaking, breaksIn, isWhole, mend, namedIn } from "./breaking.mjs";
@@ -711,12 +710,7 @@ test("an Idempotency-Key that cannot be taken changes nothing; one whose answer 
 });
 
 test("every statement of src/store that writes is broken by a test, here or in the file of the later life", async () => {
-  /** @type {string[]} */
-  const writing = [];
-  for (const file of (await readdir(inRoot("src", "store"), { recursive: true })).filter((name) => name.endsWith(".rs"))) {
-    const text = await readFile(inRoot("src", "store", file), "utf8");
-    for (const [, name] of text.matchAll(/^ {4}([A-Z_]+) = (?:concat!\()?"(?:INSERT|UPDATE|DELETE|REPLACE|WITH)\b/gm)) writing.push(`${basename(file, ".rs")}::${name}`);
-  }
+  const writing = [...await statements()].filter(([, text]) => !/^\s*SELECT\b/.test(text)).map(([name]) => name);
   await allWereBroken(import.meta.filename);
   const later = await namedIn(inRoot("tests", "workerd", "statements.later.test.mjs"));
   const all = [...await namedIn(import.meta.filename), ...later, ...NOT_ON_D1].sort();

@@ -36,6 +36,7 @@ use crate::http::server::route::{Route, Shows, Who, allowed};
 use crate::http::server::{cookies, idempotency};
 use crate::ports::rate_limit::CountedBy;
 use crate::ports::rate_limit::Limit;
+use crate::ports::trace::{Scope, scoped};
 use crate::store::members;
 
 /// A function that makes a page from an error and the request's id.
@@ -71,10 +72,16 @@ impl Service {
         &self.app
     }
 
-    /// Answers a request. This never fails, because every failure is an answer too.
+    /// Answers a request. This never fails, because every failure is an answer too. Every line that is logged meanwhile
+    /// has the request's id.
     pub async fn answer(&self, inbound: Inbound) -> Outbound {
-        let started = self.app.clock.now_ms();
         let request_id = self.request_id(&inbound);
+        let scope = Scope::Request(request_id.as_str().into());
+        scoped(scope, self.answer_as(&request_id, inbound)).await
+    }
+
+    async fn answer_as(&self, request_id: &str, inbound: Inbound) -> Outbound {
+        let started = self.app.clock.now_ms();
         let method = inbound.method().clone();
         let as_document = wants_document(&inbound);
         let route = self.route(&method, inbound.uri().path());
@@ -93,11 +100,11 @@ impl Service {
                 let shows = route.filter(known).map_or(Shows::Document, |is| is.shows);
                 let as_page = as_document && shows.is_document();
                 let code = (error.code(), error.level());
-                (self.error_reply(&error, &request_id, as_page), Some(code))
+                (self.error_reply(&error, request_id, as_page), Some(code))
             }
         };
-        self.log(&request_id, route, &method, reply.status, code, started);
-        finished(reply, &request_id, method == http::Method::HEAD)
+        self.log(route, &method, reply.status, code, started);
+        finished(reply, request_id, method == http::Method::HEAD)
     }
 
     /// Does steps 2 to 7 for a known route.
@@ -240,7 +247,6 @@ impl Service {
     /// query.
     fn log(
         &self,
-        request_id: &str,
         route: Option<&'static Route>,
         method: &http::Method,
         status: u16,
@@ -256,7 +262,6 @@ impl Service {
             level,
             "request",
             json!({
-                "request_id": request_id,
                 // Only a method of a known route is logged, because a caller can write anything there.
                 "method": route.map(|_| method.as_str()),
                 "route": route.map(|route| route.path),

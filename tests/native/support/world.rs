@@ -15,7 +15,9 @@ use keycap::app::context::App;
 use keycap::config::Config;
 use keycap::domain::time::Timestamp;
 use keycap::ports::rate_limit::Limit;
-use keycap::ports::{Clock, LocalFuture, Log, NoRandomness, Random, RateLimiter};
+use keycap::ports::{
+    Clock, Database, DbError, LocalFuture, Log, NoRandomness, Random, RateLimiter, Rows, Stmt,
+};
 use sandbox::Sandbox;
 
 use super::browser::Response;
@@ -188,7 +190,7 @@ impl World {
         let service = keycap::http::service(App {
             keyring: Keyring::new(&config.session_secrets),
             config,
-            db: Box::new(self.db.clone()),
+            db: Box::new(LoggedDatabase(self.db.clone(), Lines(self.log.clone()))),
             kv: Box::new(self.kv.clone()),
             http: Box::new(Upstream {
                 bend: self.bend.clone(),
@@ -430,6 +432,22 @@ fn a_minute(limit: Limit) -> u32 {
     let (_, number) = of_this.split_once("limit = ").unwrap();
     let number: String = number.chars().take_while(char::is_ascii_digit).collect();
     number.parse().unwrap()
+}
+
+/// The database, whose errors are logged as the Worker logs those of D1.
+struct LoggedDatabase(Sqlite, Lines);
+
+impl Database for LoggedDatabase {
+    fn batch(&self, stmts: Vec<Stmt>) -> LocalFuture<'_, Result<Vec<Rows>, DbError>> {
+        Box::pin(async move {
+            let result = self.0.batch(stmts.clone()).await;
+            if let Err(error) = result {
+                let log: &dyn Log = &self.1;
+                log.database_failed(&stmts, error, "SQLite");
+            }
+            result
+        })
+    }
 }
 
 struct Lines(Rc<RefCell<Vec<String>>>);
