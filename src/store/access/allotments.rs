@@ -25,44 +25,57 @@ macro_rules! allotment {
     };
 }
 
-statements_at! {
-    PUT_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?1, ?2, 'allotted', a.public_id, m.public_id, ?3
-        FROM members a JOIN settings s LEFT JOIN members m ON m.provider = ?6 AND m.subject = ?7
-        WHERE a.public_id = ?4 AND a.epoch + s.session_epoch = ?5 AND a.status = 'active'
-          AND NOT EXISTS (SELECT 1 FROM allotments t WHERE t.provider = ?6 AND t.subject = ?7 AND t.kind = ?8)
+statements! {
+    PUT_GUARD {
+        change: PublicId, allotment: PublicId, now: Timestamp, provider: String, subject: String, actor: PublicId,
+        epoch: i64, kind: String,
+    } = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT :change, :allotment, 'allotted', a.public_id, m.public_id, :now
+        FROM members a JOIN settings s LEFT JOIN members m ON m.provider = :provider AND m.subject = :subject
+        WHERE a.public_id = :actor AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+          AND NOT EXISTS (SELECT 1 FROM allotments t
+            WHERE t.provider = :provider AND t.subject = :subject AND t.kind = :kind)
         ON CONFLICT DO NOTHING";
 
-    // Only while this change is the newest of the allotment: a late statement does not restore a withdrawn allotment.
-    PUT = "INSERT INTO allotments (public_id, provider, subject, kind, name, since, change_id)
-        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
-        WHERE ?7 = (SELECT u.change_id FROM audit u WHERE u.target = ?1 ORDER BY u.id DESC LIMIT 1)
+    // The allotment is written only while this change is its newest one: a late statement does not restore an allotment
+    // that was withdrawn.
+    PUT {
+        allotment: PublicId, provider: String, subject: String, kind: String, name: Option<String>, now: Timestamp,
+        change: PublicId,
+    } = "INSERT INTO allotments (public_id, provider, subject, kind, name, since, change_id)
+        SELECT :allotment, :provider, :subject, :kind, :name, :now, :change
+        WHERE :change = (SELECT u.change_id FROM audit u WHERE u.target = :allotment ORDER BY u.id DESC LIMIT 1)
         ON CONFLICT DO NOTHING";
 
-    OF_PERSON = concat!(allotment!(), " WHERE t.provider = ?1 AND t.subject = ?2 AND t.kind = ?3");
+    OF_PERSON { provider: String, subject: String, kind: String } =
+        concat!(allotment!(), " WHERE t.provider = :provider AND t.subject = :subject AND t.kind = :kind");
 
-    WITHDRAW_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT ?1, t.public_id, 'allotment_withdrawn', a.public_id, m.public_id, ?2
-        FROM allotments t JOIN members a ON a.public_id = ?3 JOIN settings s
+    WITHDRAW_GUARD { change: PublicId, now: Timestamp, actor: PublicId, allotment: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT :change, t.public_id, 'allotment_withdrawn', a.public_id, m.public_id, :now
+        FROM allotments t JOIN members a ON a.public_id = :actor JOIN settings s
         LEFT JOIN members m ON m.provider = t.provider AND m.subject = t.subject
-        WHERE t.public_id = ?5 AND a.epoch + s.session_epoch = ?4 AND a.status = 'active'
+        WHERE t.public_id = :allotment AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    WITHDRAW = "DELETE FROM allotments WHERE public_id = ?1
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+    WITHDRAW { allotment: PublicId, change: PublicId } = "DELETE FROM allotments WHERE public_id = :allotment
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :allotment)";
 
-    PAGE = concat!(allotment!(), "
+    PAGE { after: Option<PublicId>, most: i64 } = concat!(allotment!(), "
         WHERE (t.provider, t.subject, t.kind) > (
-            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.provider FROM allotments c WHERE c.public_id = ?1) END,
-            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.subject FROM allotments c WHERE c.public_id = ?1) END,
-            CASE WHEN ?1 IS NULL THEN '' ELSE (SELECT c.kind FROM allotments c WHERE c.public_id = ?1) END)
-        ORDER BY t.provider, t.subject, t.kind LIMIT ?2");
+            CASE WHEN :after IS NULL THEN '' ELSE (SELECT c.provider FROM allotments c WHERE c.public_id = :after) END,
+            CASE WHEN :after IS NULL THEN '' ELSE (SELECT c.subject FROM allotments c WHERE c.public_id = :after) END,
+            CASE WHEN :after IS NULL THEN '' ELSE (SELECT c.kind FROM allotments c WHERE c.public_id = :after) END)
+        ORDER BY t.provider, t.subject, t.kind LIMIT :most");
 }
 
 /// The statement that reads a page of allotments, behind the one with the id `after`, and one more if there is one.
 pub fn page(after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
-    stmt_at!(PAGE, after, i64::try_from(more).unwrap_or(i64::MAX))
+    stmt!(PAGE {
+        after,
+        most: i64::try_from(more).unwrap_or(i64::MAX),
+    })
 }
 
 /// Returns the rows of [`page`] as they go into the answer.
@@ -70,7 +83,7 @@ pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
     json_rows::rows(rows)
 }
 
-/// The administrator who permits or withdraws, and the change.
+/// The administrator who permits or withdraws, and the id of the change.
 pub struct By<'a> {
     pub session: &'a Session,
     pub change: PublicId,
@@ -103,14 +116,32 @@ pub async fn put(
         kind,
         name,
     } = *person;
-    let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt_at!(
-            PUT_GUARD, change, allotment, now, member, epoch, provider, subject, kind
-        ),
-        stmt_at!(PUT, allotment, provider, subject, kind, name, now, change),
+        stmt!(PUT_GUARD {
+            change,
+            allotment,
+            now,
+            provider,
+            subject,
+            actor: &session.member,
+            epoch: session.epoch,
+            kind,
+        }),
+        stmt!(PUT {
+            allotment,
+            provider,
+            subject,
+            kind,
+            name,
+            now,
+            change,
+        }),
         members::session_check(session),
-        stmt_at!(OF_PERSON, provider, subject, kind),
+        stmt!(OF_PERSON {
+            provider,
+            subject,
+            kind,
+        }),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
@@ -129,15 +160,14 @@ pub async fn withdraw(
 ) -> Result<(), StoreError> {
     let (change, session) = (&by.change, by.session);
     let stmts = vec![
-        stmt_at!(
-            WITHDRAW_GUARD,
+        stmt!(WITHDRAW_GUARD {
             change,
-            by.now,
-            &session.member,
-            session.epoch,
-            allotment
-        ),
-        stmt_at!(WITHDRAW, allotment, change),
+            now: by.now,
+            actor: &session.member,
+            allotment,
+            epoch: session.epoch,
+        }),
+        stmt!(WITHDRAW { allotment, change }),
         members::session_check(session),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;

@@ -6,13 +6,13 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
 use crate::store::query::last_row;
 
-statements_at! {
-    TODAY = concat!("SELECT json_object('pause_until', s.pause_until,
-          'renames', ", used_today!("m.owner_id", "key_renamed", "?2"), ",
-          'enables', ", used_today!("m.owner_id", "hold_lifted", "?2"), ",
-          'own_limits', ", used_today!("m.owner_id", "own_limit_set", "?2"), ",
-          'preferences', ", used_today!("m.owner_id", "key_preferred", "?2"), ")
-        FROM members m JOIN settings s WHERE m.public_id = ?1");
+statements! {
+    TODAY { member: PublicId, now: Timestamp } = concat!("SELECT json_object('pause_until', s.pause_until,
+          'renames', ", used_today!("m.owner_id", "key_renamed", ":now"), ",
+          'enables', ", used_today!("m.owner_id", "hold_lifted", ":now"), ",
+          'own_limits', ", used_today!("m.owner_id", "own_limit_set", ":now"), ",
+          'preferences', ", used_today!("m.owner_id", "key_preferred", ":now"), ")
+        FROM members m JOIN settings s WHERE m.public_id = :member");
 }
 
 from_json! {
@@ -29,6 +29,6 @@ from_json! {
 
 /// Reads the counts after a guard has refused, so that the answer can name the reason.
 pub async fn today(db: &dyn Database, member: &PublicId, now: Timestamp) -> Result<Today, DbError> {
-    let rows = db.batch(vec![stmt_at!(TODAY, member, now)]).await?;
+    let rows = db.batch(vec![stmt!(TODAY { member, now })]).await?;
     last_row(&rows)?.ok_or(DbError::Broken)
 }

@@ -1,34 +1,43 @@
 //! The acceptance of the terms, written in the batch of the claim that carries it. The acceptance stands whether or not
 //! the claim makes a key.
 
+use crate::domain::id::PublicId;
 use crate::domain::policy::terms::REVISION;
+use crate::domain::time::Timestamp;
 use crate::ports::Stmt;
 use crate::store::keys::attempt::Attempt;
 
-statements_at! {
-    ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, m.public_id, 'terms_accepted', m.public_id, m.terms_rev, CAST(?2 AS INTEGER), ?3
+statements! {
+    ACCEPT_GUARD { change: PublicId, terms_rev: i64, now: Timestamp, member: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, m.public_id, 'terms_accepted', m.public_id, m.terms_rev, CAST(:terms_rev AS INTEGER), :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND m.terms_rev < ?2
+        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND m.terms_rev < :terms_rev
         ON CONFLICT DO NOTHING";
 
-    ACCEPT = "UPDATE members SET terms_rev = ?1, terms_at = ?2, change_id = ?3
-        WHERE public_id = ?4 AND terms_rev < ?1
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4)";
+    ACCEPT { terms_rev: i64, now: Timestamp, change: PublicId, member: PublicId } =
+        "UPDATE members SET terms_rev = :terms_rev, terms_at = :now, change_id = :change
+        WHERE public_id = :member AND terms_rev < :terms_rev
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
 }
 
 /// The statements that go before those of the reservation, so that its guard sees the acceptance.
 pub(crate) fn accept(attempt: &Attempt) -> [Stmt; 2] {
     let (member, now) = (&attempt.session.member, attempt.now);
     [
-        stmt_at!(
-            ACCEPT_GUARD,
-            &attempt.change,
-            REVISION,
+        stmt!(ACCEPT_GUARD {
+            change: &attempt.change,
+            terms_rev: REVISION,
             now,
             member,
-            attempt.session.epoch
-        ),
-        stmt_at!(ACCEPT, REVISION, now, &attempt.change, member),
+            epoch: attempt.session.epoch,
+        }),
+        stmt!(ACCEPT {
+            terms_rev: REVISION,
+            now,
+            change: &attempt.change,
+            member,
+        }),
     ]
 }
