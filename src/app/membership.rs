@@ -65,7 +65,7 @@ pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<bool, 
     let leaving = Leaving {
         session,
         login: confirm,
-        subject: subjects.first().ok_or(Error::Internal)?,
+        pseudonym: subjects.first().ok_or(Error::Internal)?,
         change: random::public_id(&*app.random, IdKind::Change)?,
         now: app.now(),
     };

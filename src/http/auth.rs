@@ -17,7 +17,8 @@ use crate::http::server::context::Context;
 use crate::http::server::message::Body;
 use crate::http::server::reply::Reply;
 use crate::http::server::{attempts, cookies};
-use crate::store::members::{self, SignIn, SignedIn};
+use crate::store::members;
+use crate::store::members::sign_in::{self, SignIn, SignedIn};
 use crate::upstream::github::{self, Failed};
 
 /// Where GitHub sends the browser back to; the OAuth app has exactly this path registered.
@@ -162,7 +163,7 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, S
     let sign_in = SignIn {
         identity,
         left_as: pseudonym::subjects(keyring, provider, &identity.subject),
-        member: fresh(IdKind::Member)?,
+        new_member: fresh(IdKind::Member)?,
         change: fresh(IdKind::Change)?,
         state_sha256: sha256_hex(state.as_bytes()),
         state_expires_at: now.plus(attempts::ATTEMPT_SECS),
@@ -170,7 +171,7 @@ async fn enter(app: &App, identity: &Identity, state: &str) -> Result<Session, S
         plan,
         now,
     };
-    match members::sign_in(&*app.db, &sign_in).await {
+    match sign_in::sign_in(&*app.db, &sign_in).await {
         Ok(SignedIn::As(session)) => Ok(session),
         Ok(SignedIn::Replayed) => Err(SignInRefusal::State),
         Ok(SignedIn::NotActive(_)) => Err(SignInRefusal::Blocked),

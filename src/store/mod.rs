@@ -47,6 +47,7 @@ use crate::store::members::export;
 use crate::store::members::offboard;
 use crate::store::members::requests;
 use crate::store::members::roster;
+use crate::store::members::sign_in;
 use crate::store::ops::alarms;
 use crate::store::ops::drift;
 use crate::store::ops::findings;
@@ -88,6 +89,7 @@ pub fn statements() -> Vec<&'static Sql> {
         rotations::STATEMENTS,
         runs::STATEMENTS,
         settings::STATEMENTS,
+        sign_in::STATEMENTS,
         refresh::STATEMENTS,
         strays::STATEMENTS,
         successors::STATEMENTS,

@@ -324,7 +324,7 @@ const WALKS: [(&str, &str); 13] = [
     // They read the newest row, or the first, and no other.
     ("alarms::HEAD", "audit"),
     ("claims::DECISION", "retained_seats_unused"),
-    ("members::MEMBER", "owners"),
+    ("sign_in::MEMBER", "owners"),
     ("retention::PRUNE", "audit"),
     ("retention::SINCE_GUARD", "audit"),
     // It reads the newest ones, as many as are shown.

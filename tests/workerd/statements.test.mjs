@@ -181,10 +181,10 @@ test("a sweep that cannot begin touches nothing; one that cannot end is written 
 test("a sign-in that cannot be written down ends without a session and without a member, and can be begun again", async () => {
   const persona = "load-90001";
   const rows = breaking([
-    ["members::SIGN_IN_GUARD", audit("member_created")],
-    ["members::OWNER", "BEFORE INSERT ON owners"],
-    ["members::MEMBER", "BEFORE INSERT ON members"],
-    ["members::BURN", "BEFORE INSERT ON used_states"],
+    ["sign_in::SIGN_IN_GUARD", audit("member_created")],
+    ["sign_in::OWNER", "BEFORE INSERT ON owners"],
+    ["sign_in::MEMBER", "BEFORE INSERT ON members"],
+    ["sign_in::BURN", "BEFORE INSERT ON used_states"],
   ]);
   for (const [when] of rows) {
     await breakAt(deployment, when);
@@ -439,24 +439,24 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
     }
   };
   await failing(breaking([
-    ["members::BIND_GUARD", audit("instance_bound")],
-    ["members::BIND", "BEFORE UPDATE ON instance"],
-    ["members::SEED_GUARD", audit("plan_seeded")],
-    ["members::SEED", "BEFORE INSERT ON plans"],
+    ["sign_in::BIND_GUARD", audit("instance_bound")],
+    ["sign_in::BIND", "BEFORE UPDATE ON instance"],
+    ["sign_in::SEED_GUARD", audit("plan_seeded")],
+    ["sign_in::SEED", "BEFORE INSERT ON plans"],
   ]));
   assert.deepEqual(await own.worker.d1("SELECT (SELECT COUNT(*) FROM audit WHERE actor <> 'migration') AS audit, (SELECT COUNT(*) FROM plans WHERE is_default = 1) AS plans"), [{ audit: 0, plans: 0 }]);
   await own.member("member");
   await failing(breaking([
-    ["members::SIGN_IN_GUARD", audit("signed_in")],
-    ["members::REFRESH", "BEFORE UPDATE OF login ON members"],
+    ["sign_in::SIGN_IN_GUARD", audit("signed_in")],
+    ["sign_in::REFRESH", "BEFORE UPDATE OF login ON members"],
   ]));
   // Another member had the login before.
   await own.member("second");
   const former = () => own.worker.d1("UPDATE members SET login = 'member', login_passed_on_at = NULL WHERE login IN ('second', 'member') AND subject <> '1000100'");
   await former();
   await failing(breaking([
-    ["members::PASS_ON_GUARD", audit("login_passed_on")],
-    ["members::PASS_ON", "BEFORE UPDATE OF login_passed_on_at ON members"],
+    ["sign_in::PASS_ON_GUARD", audit("login_passed_on")],
+    ["sign_in::PASS_ON", "BEFORE UPDATE OF login_passed_on_at ON members"],
   ]));
   assert.equal((await own.claim(await own.member("member"))).status, 201);
 });
@@ -628,8 +628,8 @@ test("putting a member out, blocking and leaving are done whole or not at all", 
     ["offboard::ERASE", "BEFORE UPDATE OF login ON members"],
   ]));
   for (const [when] of breaking([
-    ["members::RETURN_GUARD", audit("member_returned")],
-    ["members::RETURN", "BEFORE UPDATE OF status ON members"],
+    ["sign_in::RETURN_GUARD", audit("member_returned")],
+    ["sign_in::RETURN", "BEFORE UPDATE OF status ON members"],
   ])) {
     await breakAt(deployment, when);
     await assert.rejects(deployment.member(persona), /auth_error=storage_unavailable/, when);
@@ -646,8 +646,8 @@ test("putting a member out, blocking and leaving are done whole or not at all", 
   const again = (await deployment.claim(back)).body.key;
   assert.equal((await operator.patch(`/api/v1/keys/${again.id}`, { disabled: true })).status, 200);
   await whole(() => setStatus("banned"), breaking([
-    ["offboard::STAND_GUARD", audit("member_banned")],
-    ["offboard::STAND", "BEFORE UPDATE OF status ON members"],
+    ["offboard::SET_STATUS_GUARD", audit("member_banned")],
+    ["offboard::SET_STATUS", "BEFORE UPDATE OF status ON members"],
     ["offboard::BAN_GUARD", audit("blocked")],
     ["offboard::BAN", "BEFORE INSERT ON blocks"],
   ]));

@@ -1,80 +1,144 @@
 //! Everything that is stored about a member, for the member: no hash, no secret, and of other people only their role.
-//! It is read in pages, one section after another and newest first in each, so that all of it is delivered.
+//! It is read in pages, one section after another, and each section begins with its newest row. So all of it is delivered.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
-use crate::ports::{DbError, Rows, Sql, Stmt};
+use crate::ports::{DbError, Rows, Stmt};
 use crate::store::json_rows;
 use crate::store::query::rows_of;
 
 /// The number of rows on one page, over all sections. With the longest notes they stay well below what one result may
 /// hold.
 pub const PAGE_ROWS: usize = 500;
-/// The position behind all others: reading begins at the newest row.
+/// The position behind all others. Reading from it begins at the newest row.
 const FROM_THE_NEWEST: i64 = i64::MAX;
 
-statements_at! {
-    MEMBER = "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
-          'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at, 'status', m.status, 'created_at', m.created_at,
-          'signed_in_at', m.signed_in_at, 'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
+statements! {
+    MEMBER { member: PublicId } =
+        "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
+          'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at, 'status', m.status,
+          'created_at', m.created_at, 'signed_in_at', m.signed_in_at,
+          'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
           'plan', (SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = m.owner_id),
           'blocked_at', (SELECT b.since FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject),
           'allotted', json((SELECT json_group_array(t.kind) FROM allotments t
             WHERE t.provider = m.provider AND t.subject = m.subject)))
-        FROM members m WHERE m.public_id = ?1";
+        FROM members m WHERE m.public_id = :member";
 
-    // Each row has its position, which is removed before the row is shown.
-    KEYS = "SELECT json_object('position', k.id, 'id', k.public_id, 'name', k.name, 'origin', k.origin,
+    // Each row of a section has its position, which is removed before the row is shown.
+    KEYS { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', k.id, 'id', k.public_id, 'name', k.name, 'origin', k.origin,
           'created_at', k.created_at, 'ended_at', k.ended_at, 'own_limit_usd', k.own_limit_nano,
           'upstream_limit_usd', k.upstream_limit_nano, 'preferred_at', k.preferred_at,
           'holds', json((SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = k.id)))
         FROM members m JOIN keys k ON k.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND k.id < ?2 AND ?3 = ?3 ORDER BY k.id DESC LIMIT ?4";
+        WHERE m.public_id = :member AND k.id < :position ORDER BY k.id DESC LIMIT :most";
 
-    GENERATIONS = "SELECT json_object('position', g.id, 'id', g.public_id, 'key', k.public_id, 'state', g.state, 'mask', g.label,
+    GENERATIONS { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', g.id, 'id', g.public_id, 'key', k.public_id, 'state', g.state, 'mask', g.label,
           'limit_usd', g.limit_nano, 'limit_reset', g.limit_reset, 'created_at', g.created_at, 'expires_at', g.expires_at,
           'ended_at', g.ended_at, 'spent_usd', g.usage_lifetime_nano, 'spend_read_at', g.usage_read_at)
         FROM members m JOIN generations g ON g.owner_id = m.owner_id JOIN keys k ON k.id = g.key_id
-        WHERE m.public_id = ?1 AND g.id < ?2 AND ?3 = ?3 ORDER BY g.id DESC LIMIT ?4";
+        WHERE m.public_id = :member AND g.id < :position ORDER BY g.id DESC LIMIT :most";
 
-    RAISES = "SELECT json_object('position', r.id, 'id', r.public_id, 'key', k.public_id, 'amount_usd', r.amount_nano,
+    RAISES { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', r.id, 'id', r.public_id, 'key', k.public_id, 'amount_usd', r.amount_nano,
           'begins_at', r.since, 'ends_at', r.until)
         FROM members m JOIN keys k ON k.owner_id = m.owner_id JOIN raises r ON r.key_id = k.id
-        WHERE m.public_id = ?1 AND r.id < ?2 AND ?3 = ?3 ORDER BY r.id DESC LIMIT ?4";
+        WHERE m.public_id = :member AND r.id < :position ORDER BY r.id DESC LIMIT :most";
 
     // Payments of the same second are ordered by their ids.
-    PAYMENTS = "SELECT json_object('position', y.at, 'id', y.payment_id, 'amount_usd', y.paid_nano, 'credit_usd', y.credit_nano,
+    PAYMENTS { member: PublicId, position: i64, id: String, most: i64 } =
+        "SELECT json_object('position', y.at, 'id', y.payment_id, 'amount_usd', y.paid_nano, 'credit_usd', y.credit_nano,
           'booked_at', y.at)
         FROM members m JOIN payments y ON y.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND (y.at, y.payment_id) < (?2, ?3) ORDER BY y.at DESC, y.payment_id DESC LIMIT ?4";
+        WHERE m.public_id = :member AND (y.at, y.payment_id) < (:position, :id)
+        ORDER BY y.at DESC, y.payment_id DESC LIMIT :most";
 
-    REQUESTS = "SELECT json_object('position', q.id, 'id', q.public_id, 'kind', q.kind, 'state', q.state, 'note', q.note,
+    REQUESTS { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', q.id, 'id', q.public_id, 'kind', q.kind, 'state', q.state, 'note', q.note,
           'answer', q.answer, 'created_at', q.created_at, 'decided_at', q.decided_at)
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND q.id < ?2 AND ?3 = ?3 ORDER BY q.id DESC LIMIT ?4";
+        WHERE m.public_id = :member AND q.id < :position ORDER BY q.id DESC LIMIT :most";
 
-    CHANGES = "SELECT json_object('position', u.id, 'target', u.target, 'action', u.action,
-          'by', CASE WHEN u.actor = ?1 THEN 'member' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE u.actor END,
+    CHANGES { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', u.id, 'target', u.target, 'action', u.action,
+          'by', CASE WHEN u.actor = :member THEN 'member' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE u.actor END,
           'before', u.before, 'after', u.after, 'happened_at', u.at)
         FROM audit u WHERE u.target IN (
-            SELECT ?1
-            UNION ALL SELECT k.public_id FROM members m JOIN keys k ON k.owner_id = m.owner_id WHERE m.public_id = ?1
-            UNION ALL SELECT g.public_id FROM members m JOIN generations g ON g.owner_id = m.owner_id WHERE m.public_id = ?1
-            UNION ALL SELECT q.public_id FROM members m JOIN requests q ON q.owner_id = m.owner_id WHERE m.public_id = ?1)
-          AND u.id < ?2 AND ?3 = ?3
-        ORDER BY u.id DESC LIMIT ?4";
+            SELECT :member
+            UNION ALL SELECT k.public_id FROM members m JOIN keys k ON k.owner_id = m.owner_id
+              WHERE m.public_id = :member
+            UNION ALL SELECT g.public_id FROM members m JOIN generations g ON g.owner_id = m.owner_id
+              WHERE m.public_id = :member
+            UNION ALL SELECT q.public_id FROM members m JOIN requests q ON q.owner_id = m.owner_id
+              WHERE m.public_id = :member)
+          AND u.id < :position
+        ORDER BY u.id DESC LIMIT :most";
 }
 
+/// Which rows of a section are read.
+#[derive(Clone, Copy)]
+struct SectionRows<'a> {
+    member: &'a PublicId,
+    /// The rows behind this position are read. Several payments can have the same position; of these, the rows behind
+    /// `id` are read.
+    position: i64,
+    id: &'a str,
+    most: i64,
+}
+
+/// The statement that reads rows of a section.
+type ReadSection = fn(SectionRows<'_>) -> Stmt;
+
 /// The sections in their order, each with the statement that reads it.
-static SECTIONS: [(&str, &Sql); 6] = [
-    ("keys", &KEYS),
-    ("generations", &GENERATIONS),
-    ("raises", &RAISES),
-    ("payments", &PAYMENTS),
-    ("requests", &REQUESTS),
-    ("changes", &CHANGES),
+static SECTIONS: [(&str, ReadSection); 6] = [
+    ("keys", |rows| {
+        stmt!(KEYS {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    }),
+    ("generations", |rows| {
+        stmt!(GENERATIONS {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    }),
+    ("raises", |rows| {
+        stmt!(RAISES {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    }),
+    ("payments", |rows| {
+        stmt!(PAYMENTS {
+            member: rows.member,
+            position: rows.position,
+            id: rows.id,
+            most: rows.most,
+        })
+    }),
+    ("requests", |rows| {
+        stmt!(REQUESTS {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    }),
+    ("changes", |rows| {
+        stmt!(CHANGES {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    }),
 ];
 
 from_json! {
@@ -109,23 +173,21 @@ impl ExportPosition {
 /// Returns the statements that read a page: the member, and each section from this position on, with one row more than
 /// fits.
 pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
-    let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
-    let mut stmts = vec![stmt_at!(MEMBER, &session.member)];
-    for (n, (_, sql)) in SECTIONS.iter().enumerate().skip(from.section()) {
-        let (number, id) = if n == from.section() {
+    let member = &session.member;
+    let most = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
+    let mut stmts = vec![stmt!(MEMBER { member })];
+    for (n, (_, read_section)) in SECTIONS.iter().enumerate().skip(from.section()) {
+        let (position, id) = if n == from.section() {
             (from.number, from.id.as_str())
         } else {
             (FROM_THE_NEWEST, "")
         };
-        stmts.push(Stmt {
-            sql,
-            values: vec![
-                (&session.member).into(),
-                number.into(),
-                id.into(),
-                more.into(),
-            ],
-        });
+        stmts.push(read_section(SectionRows {
+            member,
+            position,
+            id,
+            most,
+        }));
     }
     stmts
 }

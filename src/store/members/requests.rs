@@ -1,8 +1,8 @@
 //! Requests of members to an administrator, and the decisions. An approval writes an allotment: the permission to
 //! claim.
 //!
-//! Every batch that writes begins with its audit row, so each may be sent twice. The words that people write are stored
-//! in `requests` alone.
+//! Every batch that writes begins with its audit row, so each may be sent twice. What people write in a request and in
+//! its answer is stored in the table `requests` alone.
 
 use serde::Serialize;
 
@@ -43,64 +43,76 @@ macro_rules! asked {
     };
 }
 
-/// Whether a rule refuses what a request of kind ?1 is about; accounts made after ?2 are too young.
+/// Whether a rule refuses what a request of the kind `:kind` is about. An account that was made after
+/// `:account_created_by` is too young. The statement declares both.
 macro_rules! needed {
     () => {
-        "CASE ?1 WHEN 'claim' THEN g.claims = 'by_approval' AND g.allotted = 0
-            WHEN 'appeal' THEN g.blocked = 1 OR (g.account_created_at > ?2 AND g.age_waived = 0) ELSE 0 END"
+        "CASE :kind WHEN 'claim' THEN g.claims = 'by_approval' AND g.allotted = 0
+            WHEN 'appeal' THEN g.blocked = 1 OR (g.account_created_at > :account_created_by AND g.age_waived = 0)
+            ELSE 0 END"
     };
 }
 
-statements_at! {
-    MAKE_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?3, ?4, 'request_made', g.public_id, 'open', ?5
+statements! {
+    MAKE_GUARD {
+        change: PublicId, request: PublicId, now: Timestamp, member: PublicId, epoch: i64, kind: String, since: Timestamp,
+        requests_a_day: i64, account_created_by: Timestamp,
+    } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT :change, :request, 'request_made', g.public_id, 'open', :now
         FROM claim_gates g
-        WHERE g.public_id = ?6 AND g.epoch = ?7 AND g.status = 'active' AND ", needed!(), "
-          AND NOT EXISTS (SELECT 1 FROM requests q WHERE q.owner_id = g.owner_id AND q.kind = ?1 AND q.state = 'open')
-          AND (SELECT COUNT(*) FROM requests q WHERE q.owner_id = g.owner_id AND q.created_at >= ?8) < ?9
+        WHERE g.public_id = :member AND g.epoch = :epoch AND g.status = 'active' AND ", needed!(), "
+          AND NOT EXISTS (SELECT 1 FROM requests q WHERE q.owner_id = g.owner_id AND q.kind = :kind AND q.state = 'open')
+          AND (SELECT COUNT(*) FROM requests q WHERE q.owner_id = g.owner_id AND q.created_at >= :since) < :requests_a_day
         ON CONFLICT DO NOTHING");
 
-    MAKE = "INSERT INTO requests (public_id, owner_id, kind, note, created_at, change_id)
-        SELECT ?1, m.owner_id, ?2, ?3, ?4, ?5 FROM members m
-        WHERE m.public_id = ?6 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?1)
+    MAKE { request: PublicId, kind: String, note: Option<String>, now: Timestamp, change: PublicId, member: PublicId } =
+        "INSERT INTO requests (public_id, owner_id, kind, note, created_at, change_id)
+        SELECT :request, m.owner_id, :kind, :note, :now, :change FROM members m
+        WHERE m.public_id = :member AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :request)
         ON CONFLICT (public_id) DO NOTHING";
 
-    MADE = concat!("SELECT json_object('made', EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?4),
-          'status', g.status, 'session_current', g.epoch = ?6, 'needed', ", needed!(), ")
-        FROM claim_gates g WHERE g.public_id = ?5");
+    MADE {
+        change: PublicId, request: PublicId, epoch: i64, member: PublicId, kind: String, account_created_by: Timestamp,
+    } = concat!("SELECT json_object('made', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :request),
+          'status', g.status, 'session_current', g.epoch = :epoch, 'needed', ", needed!(), ")
+        FROM claim_gates g WHERE g.public_id = :member");
 
-    OPEN = concat!("SELECT json_object(", card!(), ")
+    OPEN { member: PublicId, kind: String, request: PublicId } = concat!("SELECT json_object(", card!(), ")
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
-        WHERE m.public_id = ?1 AND ((q.kind = ?2 AND q.state = 'open') OR q.public_id = ?3)
-        ORDER BY q.public_id = ?3 DESC LIMIT 1");
+        WHERE m.public_id = :member AND ((q.kind = :kind AND q.state = 'open') OR q.public_id = :request)
+        ORDER BY q.public_id = :request DESC LIMIT 1");
 
-    OWN = concat!("SELECT json_object(", card!(), ")
+    OWN { member: PublicId, most: i64 } = concat!("SELECT json_object(", card!(), ")
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
-        WHERE m.public_id = ?1 ORDER BY q.created_at DESC, q.id DESC LIMIT ?2");
+        WHERE m.public_id = :member ORDER BY q.created_at DESC, q.id DESC LIMIT :most");
 
-    PAGE = concat!(asked!(), "
-        WHERE q.state = ?1
-          AND q.id > CASE WHEN ?2 IS NULL THEN 0 ELSE (SELECT c.id FROM requests c WHERE c.public_id = ?2) END
-        ORDER BY q.id LIMIT ?3");
+    PAGE { state: String, after: Option<PublicId>, most: i64 } = concat!(asked!(), "
+        WHERE q.state = :state
+          AND q.id > CASE WHEN :after IS NULL THEN 0 ELSE (SELECT c.id FROM requests c WHERE c.public_id = :after) END
+        ORDER BY q.id LIMIT :most");
 
-    DECIDE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, q.public_id, 'request_decided', m.public_id, q.state, ?2, ?3
-        FROM requests q JOIN members m ON m.public_id = ?5 JOIN settings s
-        WHERE q.public_id = ?4 AND q.state = 'open' AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'
+    DECIDE_GUARD { change: PublicId, state: String, now: Timestamp, actor: PublicId, request: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, q.public_id, 'request_decided', m.public_id, q.state, :state, :now
+        FROM requests q JOIN members m ON m.public_id = :actor JOIN settings s
+        WHERE q.public_id = :request AND q.state = 'open' AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    DECIDE = "UPDATE requests SET state = ?1, answer = ?2, decided_at = ?3, change_id = ?4
-        WHERE public_id = ?5 AND state = 'open' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
+    DECIDE { state: String, answer: Option<String>, now: Timestamp, change: PublicId, request: PublicId } =
+        "UPDATE requests SET state = :state, answer = :answer, decided_at = :now, change_id = :change
+        WHERE public_id = :request AND state = 'open'
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :request)";
 
-    // The permission is for the person, whatever happens to the member's row; no key is made until they claim.
-    ALLOT = "INSERT INTO allotments (public_id, provider, subject, kind, since, change_id)
-        SELECT 'alt_' || substr(q.public_id, 5), m.provider, m.subject, q.kind, ?1, ?2
+    // The permission is for the person, whatever happens to the member's row. No key is made until the person claims.
+    ALLOT { now: Timestamp, change: PublicId, request: PublicId } =
+        "INSERT INTO allotments (public_id, provider, subject, kind, since, change_id)
+        SELECT 'alt_' || substr(q.public_id, 5), m.provider, m.subject, q.kind, :now, :change
         FROM requests q JOIN members m ON m.owner_id = q.owner_id
-        WHERE q.public_id = ?3 AND q.state = 'approved'
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)
+        WHERE q.public_id = :request AND q.state = 'approved'
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :request)
         ON CONFLICT DO NOTHING";
 
-    DECIDED = concat!(asked!(), " WHERE q.public_id = ?1");
+    DECIDED { request: PublicId } = concat!(asked!(), " WHERE q.public_id = :request");
 }
 
 from_json! {
@@ -168,39 +180,41 @@ pub enum Made {
 /// Makes a request if a rule refuses what it is about, none of its kind is open, and the day's quota is not used up.
 pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbError> {
     let (kind, member, now) = (wish.kind.name(), &wish.session.member, wish.now);
-    let made_by = made_by(now, wish.min_account_age_days);
+    let (change, request) = (&wish.change, &wish.request);
+    let account_created_by = made_by(now, wish.min_account_age_days);
     let batch = vec![
-        stmt_at!(
-            MAKE_GUARD,
-            kind,
-            made_by,
-            &wish.change,
-            &wish.request,
+        stmt!(MAKE_GUARD {
+            change,
+            request,
             now,
             member,
-            wish.session.epoch,
-            LimitReset::Daily.starts(now),
-            REQUESTS_A_DAY,
-        ),
-        stmt_at!(
-            MAKE,
-            &wish.request,
+            epoch: wish.session.epoch,
             kind,
-            wish.note.as_deref(),
+            since: LimitReset::Daily.starts(now),
+            requests_a_day: REQUESTS_A_DAY,
+            account_created_by,
+        }),
+        stmt!(MAKE {
+            request,
+            kind,
+            note: wish.note.as_deref(),
             now,
-            &wish.change,
-            member
-        ),
-        stmt_at!(OPEN, member, kind, &wish.request),
-        stmt_at!(
-            MADE,
-            kind,
-            made_by,
-            &wish.change,
-            &wish.request,
+            change,
             member,
-            wish.session.epoch
-        ),
+        }),
+        stmt!(OPEN {
+            member,
+            kind,
+            request,
+        }),
+        stmt!(MADE {
+            change,
+            request,
+            epoch: wish.session.epoch,
+            member,
+            kind,
+            account_created_by,
+        }),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
     let row: MadeRow = last_row(&rows)?.ok_or(DbError::Broken)?;
@@ -232,11 +246,10 @@ impl MadeRow {
 
 /// The statement that reads a member's own requests, newest first, at most one page.
 pub fn own(session: &Session) -> Stmt {
-    stmt_at!(
-        OWN,
-        &session.member,
-        i64::try_from(PAGE_ROWS).unwrap_or(i64::MAX)
-    )
+    stmt!(OWN {
+        member: &session.member,
+        most: i64::try_from(PAGE_ROWS).unwrap_or(i64::MAX),
+    })
 }
 
 /// Returns the rows of [`own`].
@@ -248,12 +261,11 @@ pub fn read_own(rows: &Rows) -> Result<Vec<Request>, DbError> {
 /// and one more if there is one.
 pub fn page(state: RequestState, after: Option<&PublicId>) -> Stmt {
     let more = PAGE_ROWS.saturating_add(1);
-    stmt_at!(
-        PAGE,
-        state.name(),
+    stmt!(PAGE {
+        state: state.name(),
         after,
-        i64::try_from(more).unwrap_or(i64::MAX)
-    )
+        most: i64::try_from(more).unwrap_or(i64::MAX),
+    })
 }
 
 /// Returns the rows of [`page`].
@@ -271,33 +283,35 @@ pub struct RequestDecision<'a> {
     pub now: Timestamp,
 }
 
-/// Decides an open request, and returns the request as it is afterwards; `None` if there is no such request. It is
-/// still open if the session has ended.
+/// Decides an open request, and returns the request as it is afterwards; `None` if there is no such request. If the
+/// session has ended, the request is still open.
 pub async fn decide(
     db: &dyn Database,
-    made: &RequestDecision<'_>,
+    decision: &RequestDecision<'_>,
 ) -> Result<Option<RequestWithMember>, DbError> {
-    let (state, request, change) = (made.state.name(), &made.request, &made.change);
+    let (state, request, change) = (decision.state.name(), &decision.request, &decision.change);
     let batch = vec![
-        stmt_at!(
-            DECIDE_GUARD,
+        stmt!(DECIDE_GUARD {
             change,
             state,
-            made.now,
+            now: decision.now,
+            actor: &decision.session.member,
             request,
-            &made.session.member,
-            made.session.epoch
-        ),
-        stmt_at!(
-            DECIDE,
+            epoch: decision.session.epoch,
+        }),
+        stmt!(DECIDE {
             state,
-            made.answer.as_deref(),
-            made.now,
+            answer: decision.answer.as_deref(),
+            now: decision.now,
             change,
-            request
-        ),
-        stmt_at!(ALLOT, made.now, change, request),
-        stmt_at!(DECIDED, request),
+            request,
+        }),
+        stmt!(ALLOT {
+            now: decision.now,
+            change,
+            request,
+        }),
+        stmt!(DECIDED { request }),
     ];
     last_row(&batch_retrying_unknown(db, batch).await?)
 }

@@ -26,67 +26,86 @@ macro_rules! card {
     };
 }
 
+/// The members, each with the owner and the plan.
 macro_rules! members {
     () => {
         " FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id "
     };
 }
 
-/// Behind the member ?1, newest first; without one, from the newest member on.
+/// The members behind the member `:after`, newest first. Without one, the list begins at the newest member. The
+/// statement declares `:after` and `:most`.
 macro_rules! older {
     () => {
-        "m.owner_id < CASE WHEN ?1 IS NULL THEN 9e15 ELSE (SELECT c.owner_id FROM members c WHERE c.public_id = ?1) END
-        ORDER BY m.owner_id DESC LIMIT ?2"
+        "m.owner_id < CASE WHEN :after IS NULL THEN 9e15
+          ELSE (SELECT c.owner_id FROM members c WHERE c.public_id = :after) END
+        ORDER BY m.owner_id DESC LIMIT :most"
     };
 }
 
-statements_at! {
-    ALL = concat!("SELECT json_object(", card!(), ")", members!(), "WHERE ", older!());
+statements! {
+    ALL { after: Option<PublicId>, most: i64 } =
+        concat!("SELECT json_object(", card!(), ")", members!(), "WHERE ", older!());
 
-    OF_STATUS = concat!("SELECT json_object(", card!(), ")", members!(), "WHERE m.status = ?3 AND ", older!());
+    OF_STATUS { status: String, after: Option<PublicId>, most: i64 } =
+        concat!("SELECT json_object(", card!(), ")", members!(), "WHERE m.status = :status AND ", older!());
 
-    // A range from ?3 to before ?4, not a pattern: no character in it is a wildcard.
-    BY_LOGIN = concat!("SELECT json_object(", card!(), ")", members!(), "
-        WHERE lower(m.login) >= ?3 AND lower(m.login) < ?4 AND (?5 IS NULL OR m.status = ?5)
-          AND (?1 IS NULL OR (lower(m.login), m.owner_id)
-            > (SELECT lower(c.login), c.owner_id FROM members c WHERE c.public_id = ?1))
-        ORDER BY lower(m.login), m.owner_id LIMIT ?2");
+    // This compares with a range of logins and not with a pattern, so no character of the login is a wildcard.
+    BY_LOGIN { login_from: String, login_before: String, status: Option<String>, after: Option<PublicId>, most: i64 } =
+        concat!("SELECT json_object(", card!(), ")", members!(), "
+        WHERE lower(m.login) >= :login_from AND lower(m.login) < :login_before AND (:status IS NULL OR m.status = :status)
+          AND (:after IS NULL OR (lower(m.login), m.owner_id)
+            > (SELECT lower(c.login), c.owner_id FROM members c WHERE c.public_id = :after))
+        ORDER BY lower(m.login), m.owner_id LIMIT :most");
 
-    BY_ID = concat!("SELECT json_object(", card!(), ")", members!(), "
-        WHERE (m.public_id = ?1 OR (m.provider IN ('github', 'google') AND m.subject = ?1))
-          AND (?2 IS NULL OR m.status = ?2)");
+    BY_ID { id: String, status: Option<String> } = concat!("SELECT json_object(", card!(), ")", members!(), "
+        WHERE (m.public_id = :id OR (m.provider IN ('github', 'google') AND m.subject = :id))
+          AND (:status IS NULL OR m.status = :status)");
 
-    ONE = concat!("SELECT json_object(", card!(), ",
+    ONE { member: PublicId, most: i64 } = concat!("SELECT json_object(", card!(), ",
           'keys', json((SELECT json_group_array(json_object('id', c.public_id, 'state', c.state, 'holds', json(c.holds),
               'created_at', c.created_at, 'expires_at', c.expires_at, 'ended_at', c.ended_at))
             FROM (SELECT * FROM key_cards k WHERE k.owner_id = m.owner_id AND k.state <> 'void'
-              ORDER BY k.created_at DESC LIMIT ?2) c)))", members!(), "WHERE m.public_id = ?1");
+              ORDER BY k.created_at DESC LIMIT :most) c)))", members!(), "WHERE m.public_id = :member");
 }
 
 /// The statement that reads a page of members, behind the one with the id `after`, and one more if there is one. With
-/// `login` it lists those whose login begins so, in its order; otherwise newest first.
+/// `login` it lists the members whose login begins so, in the order of their logins; otherwise the newest come first.
 pub fn page(login: Option<&str>, status: Option<Status>, after: Option<&PublicId>) -> Stmt {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
     let status = status.map(Status::name);
     match (login, status) {
         (Some(login), _) => {
-            let from = login.to_ascii_lowercase();
-            let until = [from.as_str(), BEHIND].concat();
-            stmt_at!(BY_LOGIN, after, more, from, until, status)
+            let login_from = login.to_ascii_lowercase();
+            let login_before = [login_from.as_str(), BEHIND].concat();
+            stmt!(BY_LOGIN {
+                login_from,
+                login_before,
+                status,
+                after,
+                most: more,
+            })
         }
-        (None, Some(status)) => stmt_at!(OF_STATUS, after, more, status),
-        (None, None) => stmt_at!(ALL, after, more),
+        (None, Some(status)) => stmt!(OF_STATUS {
+            status,
+            after,
+            most: more,
+        }),
+        (None, None) => stmt!(ALL { after, most: more }),
     }
 }
 
-/// The statement that reads the member with exactly this id: our own id, or their account number.
+/// The statement that reads the member with exactly this id: keycap's own id, or the account number at the provider.
 pub fn by_id(id: &str, status: Option<Status>) -> Stmt {
-    stmt_at!(BY_ID, id, status.map(Status::name))
+    stmt!(BY_ID {
+        id,
+        status: status.map(Status::name),
+    })
 }
 
 /// The statement that reads a member with their keys.
 pub fn one(member: &PublicId) -> Stmt {
-    stmt_at!(ONE, member, KEYS)
+    stmt!(ONE { member, most: KEYS })
 }
 
 /// Returns the rows of [`page`] or [`by_id`] as they go into the answer.
