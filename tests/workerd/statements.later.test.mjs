@@ -220,7 +220,7 @@ for (const [what, when, how, kind] of breaking(/** @type {[string, string, strin
   ["successors::SUPERSEDE_GUARD", "the audit row of what it replaces", audit("superseded"), AT_ONCE],
   ["successors::REVOKE", "the end of what it replaces", "BEFORE UPDATE ON generations WHEN NEW.state = 'revoking' AND OLD.state = 'disabled'", AT_ONCE],
   ["successors::ENDED_GUARD", "the audit row of a rotation's end", "BEFORE INSERT ON audit WHEN NEW.action = 'rotation_ended' AND NEW.before IS NULL", AT_ONCE],
-  ["successors::OUT_OF_HAND", "the end of a rotation's hold", letsGo, AT_ONCE],
+  ["successors::UNLOCK", "the end of a rotation's hold", letsGo, AT_ONCE],
   ["successors::LIFT_GUARD", "the audit row of letting go", lifts, AT_ONCE, "refuse"],
   ["successors::LIFT", "letting go", letsGo, AT_ONCE, "refuse"],
   ["rotations::CAP_DUE", "that the old one's cap is due", "BEFORE UPDATE OF cap_due_at ON generations", GRACE],

@@ -1,9 +1,11 @@
-//! A claim's reservation: one batch in which the database decides every gate, writes the generation straight into
-//! `minting`, and says what it knew when it decided. What becomes of the mint is in `mints`.
+//! Reserves a claim's generation. In one batch the database decides every gate, writes the generation in the state
+//! `minting`, and answers with the facts that it decided on. `mints` has what happens to the mint afterwards.
 //!
-//! The batch is audit first: the guarded INSERT into `audit` decides, and the other statements act only where its
-//! change_id is there. So it may be sent twice, and a lost answer is settled by sending it again.
+//! The first statement of the batch is a guarded INSERT into `audit`, and the others act only if its change id is there.
+//! So the batch may be sent twice, and a lost answer is settled by sending it again.
 
+use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{Grants, Sibling};
 use crate::domain::policy::gate::{ATTEMPTS_A_DAY, ClaimFacts, HOUR_SECS};
 use crate::domain::policy::terms::REVISION;
@@ -19,8 +21,8 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::rows_of;
 
-/// Tries of the owner of `g` since `$since`. What upstream had no patience for is none; but five of those are one, so that
-/// there is an end to them too.
+/// The number of attempts of the owner of `g` since `$since`. An attempt that OpenRouter was too busy for does not count,
+/// but five of them count as one, so that there is a limit to these as well.
 macro_rules! attempts_today {
     ($since:literal) => {
         concat!(
@@ -32,103 +34,127 @@ macro_rules! attempts_today {
     };
 }
 
-statements_at! {
-    // The gates. `claim_gates` has what the database knows; configuration's part is bound.
-    GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?1, ?2, 'reserved', g.public_id, 'minting', ?3
+statements! {
+    // The guard decides all gates. `claim_gates` has the part that the database knows; the configuration's part is bound.
+    GUARD {
+        change: PublicId, generation: PublicId, now: Timestamp, member: PublicId, epoch: i64, public_origin: String,
+        deployment_open: bool, max_total_keys: i64, account_created_by: Timestamp, day_began: Timestamp,
+        attempts_a_day: i64, idempotency_sha256: Option<String>, idempotency_nonce: Option<String>,
+        upstream_terms_waived: bool, terms_rev: i64, hour_ago: Timestamp, claims_per_hour: Option<i64>,
+        is_further_key: bool,
+    } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT :change, :generation, 'reserved', g.public_id, 'minting', :now
         FROM claim_gates g
-        WHERE g.public_id = ?4 AND g.epoch = ?5 AND g.status = 'active'
-          AND g.blocked = 0 AND g.held = 0 AND (?18 = 1 OR g.live_state IS NULL) AND g.keys_live < g.keys_allowed
-          AND g.unsettled = 0
-          AND g.minting = 'open' AND g.pause_until <= ?3 AND g.public_origin = ?6
-          AND (g.upstream_terms = 'confirmed' OR ?14 = 1) AND g.terms_rev >= ?15
-          AND ?7 = 1 AND g.seats_taken < ?8 + MAX(g.owner_seat, g.own_seat * (?18 = 0)) AND (g.account_created_at <= ?9 OR g.age_waived = 1)
+        WHERE g.public_id = :member AND g.epoch = :epoch AND g.status = 'active'
+          AND g.blocked = 0 AND g.held = 0 AND (:is_further_key = 1 OR g.live_state IS NULL)
+          AND g.keys_live < g.keys_allowed AND g.unsettled = 0
+          AND g.minting = 'open' AND g.pause_until <= :now AND g.public_origin = :public_origin
+          AND (g.upstream_terms = 'confirmed' OR :upstream_terms_waived = 1) AND g.terms_rev >= :terms_rev
+          AND :deployment_open = 1
+          AND g.seats_taken < :max_total_keys + MAX(g.owner_seat, g.own_seat * (:is_further_key = 0))
+          AND (g.account_created_at <= :account_created_by OR g.age_waived = 1)
           AND (g.claims = 'open' OR g.allotted = 1)
-          AND ", attempts_today!("?10"), " < ?11
-          AND (?12 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys r
-            WHERE r.owner_id = g.owner_id AND r.key_sha256 = ?12 AND r.nonce = ?13 AND ", nothing_reserved!("r"), "))
-          AND (?17 IS NULL OR (SELECT COUNT(*) FROM (SELECT 1 FROM generations c
-            WHERE c.state <> 'void' AND c.created_at > ?16 LIMIT COALESCE(?17, 0))) < ?17)
+          AND ", attempts_today!(":day_began"), " < :attempts_a_day
+          AND (:idempotency_sha256 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys r
+            WHERE r.owner_id = g.owner_id AND r.key_sha256 = :idempotency_sha256 AND r.nonce = :idempotency_nonce
+              AND ", nothing_reserved!("r"), "))
+          AND (:claims_per_hour IS NULL OR (SELECT COUNT(*) FROM (SELECT 1 FROM generations c
+            WHERE c.state <> 'void' AND c.created_at > :hour_ago
+            LIMIT COALESCE(:claims_per_hour, 0))) < :claims_per_hour)
         ON CONFLICT DO NOTHING");
 
-    // What has nothing alive any more makes room for the one that is created in its place.
-    MAKE_ROOM = "UPDATE keys SET ended_at = ?1, change_id = ?2
-        WHERE ended_at IS NULL AND owner_id = (SELECT g.owner_id FROM claim_gates g WHERE g.public_id = ?3)
-          AND ordinal = (SELECT g.free_ordinal FROM claim_gates g WHERE g.public_id = ?3)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?4)
-          AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = ?5)";
+    // A further key takes the lowest free ordinal. If a key without a live generation still has that ordinal, it ends.
+    MAKE_ROOM { now: Timestamp, change: PublicId, member: PublicId, generation: PublicId, key: PublicId } =
+        "UPDATE keys SET ended_at = :now, change_id = :change
+        WHERE ended_at IS NULL AND owner_id = (SELECT g.owner_id FROM claim_gates g WHERE g.public_id = :member)
+          AND ordinal = (SELECT g.free_ordinal FROM claim_gates g WHERE g.public_id = :member)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)
+          AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = :key)";
 
-    // A further key, at the lowest free ordinal.
-    CREATED = "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, own_limit_nano, plan_id, created_at, change_id)
-        SELECT ?1, g.owner_id, g.free_ordinal, 'created', ?2, ?3, g.plan_id, ?4, ?5
+    CREATED {
+        key: PublicId, name: String, own_limit: Option<NanoUsd>, now: Timestamp, change: PublicId, member: PublicId,
+        generation: PublicId,
+    } = "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, own_limit_nano, plan_id, created_at, change_id)
+        SELECT :key, g.owner_id, g.free_ordinal, 'created', :name, :own_limit, g.plan_id, :now, :change
         FROM claim_gates g
-        WHERE g.public_id = ?6 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?5 AND target = ?7)
-          AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = ?1)";
+        WHERE g.public_id = :member AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)
+          AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = :key)";
 
-    // The claimed key itself, unless an earlier generation of it was here.
-    KEY = "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, plan_id, created_at, change_id)
-        SELECT ?1, g.owner_id, 0, 'claim', (SELECT t.name FROM members m
+    // The claimed key is made once. Later claims make further generations of it.
+    KEY { key: PublicId, now: Timestamp, change: PublicId, member: PublicId, generation: PublicId } =
+        "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, plan_id, created_at, change_id)
+        SELECT :key, g.owner_id, 0, 'claim', (SELECT t.name FROM members m
             JOIN allotments t ON t.provider = m.provider AND t.subject = m.subject
-            WHERE m.owner_id = g.owner_id AND t.name IS NOT NULL ORDER BY t.since DESC LIMIT 1), g.plan_id, ?2, ?3
+            WHERE m.owner_id = g.owner_id AND t.name IS NOT NULL ORDER BY t.since DESC LIMIT 1), g.plan_id, :now, :change
         FROM claim_gates g
-        WHERE g.public_id = ?4 AND g.key_id IS NULL
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = ?5)";
+        WHERE g.public_id = :member AND g.key_id IS NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // Straight into `minting`, with the nonce that only this attempt knows. The limit is the most it may come to
-    // have until the record writes the cap that was asked for: siblings count with all they might get.
-    GENERATION = "INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
+    // The generation begins in the state `minting`, with a nonce that only this attempt knows. Until the record writes the
+    // limit that was asked for, its limit is the highest that it can get: its siblings subtract all that it might spend.
+    GENERATION {
+        generation: PublicId, nonce: String, now: Timestamp, change: PublicId, member: PublicId, key: PublicId,
+    } = "INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
             workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, change_id)
-        SELECT ?1, COALESCE((SELECT k.id FROM keys k WHERE k.public_id = ?6), g.key_id), g.owner_id, 0, 'minting', ?2,
-            'keycap/' || g.instance || '/' || ?1, p.workspace_id, g.plan_rev, g.most_nano, p.limit_reset, ?3,
-            CAST(?3 AS INTEGER) + p.expiry_days * 86400, ?4
+        SELECT :generation, COALESCE((SELECT k.id FROM keys k WHERE k.public_id = :key), g.key_id), g.owner_id, 0, 'minting', :nonce,
+            'keycap/' || g.instance || '/' || :generation, p.workspace_id, g.plan_rev, g.most_nano, p.limit_reset, :now,
+            CAST(:now AS INTEGER) + p.expiry_days * 86400, :change
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
-        WHERE g.public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?1)
+        WHERE g.public_id = :member AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)
         ON CONFLICT (public_id) DO NOTHING";
 
-    // One mint for an Idempotency-Key: the guard asks for one that has reserved nothing.
-    REMEMBER = "UPDATE idempotency_keys SET generation_id = (SELECT n.id FROM generations n WHERE n.public_id = ?3)
-        WHERE key_sha256 = ?1 AND nonce = ?2 AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?3)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?3)";
+    // An Idempotency-Key leads to one mint: the guard requires that it has reserved nothing yet.
+    REMEMBER { idempotency_sha256: String, idempotency_nonce: String, generation: PublicId, change: PublicId } =
+        "UPDATE idempotency_keys SET generation_id = (SELECT n.id FROM generations n WHERE n.public_id = :generation)
+        WHERE key_sha256 = :idempotency_sha256 AND nonce = :idempotency_nonce
+          AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = :generation)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // What decided, as the same transaction saw it. The one whose place is taken at once is off since it was read.
-    DECISION = concat!("SELECT json_object(
-          'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3),
-          'facts', json_object('status', g.status, 'session_current', g.epoch = ?4, 'minting_open', g.minting = 'open',
-          'same_instance', g.public_origin = ?5, 'pause_until', g.pause_until,
+    // The facts that decided, read in the same transaction. A generation that is replaced at once was disabled before its
+    // spend was read, and counts among the siblings as such.
+    DECISION {
+        member: PublicId, change: PublicId, generation: PublicId, epoch: i64, public_origin: String, day_began: Timestamp,
+        siblings_since: Timestamp, hour_ago: Timestamp, claims_per_hour: Option<i64>, now: Timestamp, is_further_key: bool,
+    } = concat!("SELECT json_object(
+          'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation),
+          'facts', json_object('status', g.status, 'session_current', g.epoch = :epoch, 'minting_open', g.minting = 'open',
+          'same_instance', g.public_origin = :public_origin, 'pause_until', g.pause_until,
           'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
-          'attempts_today', ", attempts_today!("?6"), ",
+          'attempts_today', ", attempts_today!(":day_began"), ",
           'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed,
           'unsettled', g.unsettled),
-          'seats', json_object('taken', g.seats_taken, 'live', g.seats_live, 
-            'of_claimed_key', CASE ?11 WHEN 1 THEN 0 ELSE g.own_seat END, 'of_owner', g.owner_seat,
+          'seats', json_object('taken', g.seats_taken, 'live', g.seats_live,
+            'of_claimed_key', CASE :is_further_key WHEN 1 THEN 0 ELSE g.own_seat END, 'of_owner', g.owner_seat,
             'next_free_at', (SELECT MIN(r.until) FROM retained_seats r WHERE r.in_use = 0)),
           'policy', json_object('terms_rev', g.terms_rev, 'terms_at', g.terms_at,
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
           'restored', (SELECT s.restore <> 'none' FROM settings s),
           'foreign_account', (SELECT s.account <> 'known' FROM settings s),
           'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
-          'hour_began', (SELECT c.created_at FROM generations c WHERE ?9 IS NOT NULL
-            AND c.state <> 'void' AND c.created_at > ?8
-            ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(?9, 1) - 1)),
+          'hour_began', (SELECT c.created_at FROM generations c WHERE :claims_per_hour IS NOT NULL
+            AND c.state <> 'void' AND c.created_at > :hour_ago
+            ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(:claims_per_hour, 1) - 1)),
           'key', k.public_id, 'key_created_at', k.created_at,
-          'generation', (SELECT COUNT(*) FROM generations o WHERE o.key_id = own.key_id AND o.id <= own.id AND o.state <> 'void'),
+          'generation', (SELECT COUNT(*) FROM generations o
+            WHERE o.key_id = own.key_id AND o.id <= own.id AND o.state <> 'void'),
           'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id, 'guardrail_id', p.guardrail_id),
-          'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?10"), ",
+          'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", ":now"), ",
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
-          'siblings', ", siblings!("g.owner_id", "COALESCE(own.key_id, g.key_id)", "?3", "own.replaces", "?7"), ")
+          'siblings', ", siblings!(
+            "g.owner_id", "COALESCE(own.key_id, g.key_id)", ":generation", "own.replaces", ":siblings_since"), ")
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
-        LEFT JOIN generations own ON own.public_id = ?3 LEFT JOIN keys k ON k.id = own.key_id
-        WHERE g.public_id = ?1");
+        LEFT JOIN generations own ON own.public_id = :generation LEFT JOIN keys k ON k.id = own.key_id
+        WHERE g.public_id = :member");
 }
 
-/// What the database decided, and what it knew.
+/// What the database decided, and the facts that it decided on.
 pub struct ClaimDecision {
     pub reserved: bool,
     pub facts: ClaimFacts,
-    /// The reserved generation's key: the new one, or the one that an earlier generation made.
+    /// The key of the reserved generation: a new key, or one that has had generations before.
     pub key: Option<String>,
     pub key_created_at: Option<Timestamp>,
-    /// Which of the key's generations is reserved, from 1.
+    /// Which of the key's generations is reserved, counted from 1.
     pub generation: i64,
     pub plan: ClaimPlan,
     pub grants: Grants,
@@ -145,55 +171,53 @@ from_json! {
     pub struct ClaimPlan {
         pub expiry_days: u32,
         pub workspace_id: Option<String>,
-        /// What its keys are held to.
+        /// The guardrail at OpenRouter that keys of the plan are assigned to.
         pub guardrail_id: Option<String>,
     }
 }
 
-/// Reserves where every gate holds. `None` when there is no such member.
+/// Reserves a generation if every gate holds. Returns `None` if there is no such member.
 pub async fn reserve(
     db: &dyn Database,
     attempt: &Attempt,
 ) -> Result<Option<ClaimDecision>, DbError> {
     let member = &attempt.session.member;
     let now = attempt.now;
-    let house = &attempt.house.terms;
+    let claim_terms = &attempt.house.terms;
     let taking = attempt.taking.as_ref();
     let mut batch = Vec::new();
     if attempt.accepts_terms {
         batch.extend(terms::accept(attempt));
     }
-    batch.extend([stmt_at!(
-        GUARD,
-        &attempt.change,
-        &attempt.generation,
+    batch.push(stmt!(GUARD {
+        change: &attempt.change,
+        generation: &attempt.generation,
         now,
         member,
-        attempt.session.epoch,
-        attempt.house.public_origin.as_str(),
-        house.open(),
-        house.max_total_keys,
-        house.account_made_by(now),
-        LimitReset::Daily.starts(now),
-        ATTEMPTS_A_DAY,
-        taking.map(|taking| taking.key_sha256.as_str()),
-        taking.map(|taking| taking.nonce.as_str()),
-        house.upstream_terms_waived,
-        REVISION,
-        now.plus(-HOUR_SECS),
-        house.claims_per_hour,
-        attempt.create.is_some(),
-    )]);
+        epoch: attempt.session.epoch,
+        public_origin: attempt.house.public_origin.as_str(),
+        deployment_open: claim_terms.open(),
+        max_total_keys: claim_terms.max_total_keys,
+        account_created_by: claim_terms.account_made_by(now),
+        day_began: LimitReset::Daily.starts(now),
+        attempts_a_day: ATTEMPTS_A_DAY,
+        idempotency_sha256: taking.map(|taking| taking.key_sha256.as_str()),
+        idempotency_nonce: taking.map(|taking| taking.nonce.as_str()),
+        upstream_terms_waived: claim_terms.upstream_terms_waived,
+        terms_rev: REVISION,
+        hour_ago: now.plus(-HOUR_SECS),
+        claims_per_hour: claim_terms.claims_per_hour,
+        is_further_key: attempt.create.is_some(),
+    }));
     batch.extend(key(attempt));
-    batch.push(stmt_at!(
-        GENERATION,
-        &attempt.generation,
-        attempt.nonce.as_str(),
+    batch.push(stmt!(GENERATION {
+        generation: &attempt.generation,
+        nonce: attempt.nonce.as_str(),
         now,
-        &attempt.change,
+        change: &attempt.change,
         member,
-        &attempt.key
-    ));
+        key: &attempt.key,
+    }));
     batch.extend(remember(attempt));
     batch.push(cards::of_member(&attempt.session, now));
     batch.push(decision(attempt));
@@ -201,55 +225,58 @@ pub async fn reserve(
     read_decision(&rows)
 }
 
-/// Remembers what an Idempotency-Key has reserved.
+/// The statement that stores which generation an Idempotency-Key has reserved.
 pub(crate) fn remember(attempt: &Attempt) -> Option<Stmt> {
     attempt.taking.as_ref().map(|taking| {
-        stmt_at!(
-            REMEMBER,
-            taking.key_sha256.as_str(),
-            taking.nonce.as_str(),
-            &attempt.generation,
-            &attempt.change
-        )
+        stmt!(REMEMBER {
+            idempotency_sha256: taking.key_sha256.as_str(),
+            idempotency_nonce: taking.nonce.as_str(),
+            generation: &attempt.generation,
+            change: &attempt.change,
+        })
     })
 }
 
-/// The key that the generation is to be one of, unless it is there already.
+/// The statements that make the key of the generation, if there is none yet.
 fn key(attempt: &Attempt) -> Vec<Stmt> {
-    let (member, change, now) = (&attempt.session.member, &attempt.change, attempt.now);
+    let Attempt {
+        key,
+        change,
+        generation,
+        now,
+        ..
+    } = attempt;
+    let (member, now) = (&attempt.session.member, *now);
     match &attempt.create {
-        None => vec![stmt_at!(
-            KEY,
-            &attempt.key,
+        None => vec![stmt!(KEY {
+            key,
             now,
             change,
             member,
-            &attempt.generation
-        )],
+            generation
+        })],
         Some(new) => vec![
-            stmt_at!(
-                MAKE_ROOM,
+            stmt!(MAKE_ROOM {
                 now,
                 change,
                 member,
-                &attempt.generation,
-                &attempt.key
-            ),
-            stmt_at!(
-                CREATED,
-                &attempt.key,
-                new.name.as_str(),
-                new.own_limit,
+                generation,
+                key
+            }),
+            stmt!(CREATED {
+                key,
+                name: new.name.as_str(),
+                own_limit: new.own_limit,
                 now,
                 change,
                 member,
-                &attempt.generation
-            ),
+                generation,
+            }),
         ],
     }
 }
 
-/// The facts of a claim without trying one: the same statement, the same transaction's eyes.
+/// The statements that read the facts of a claim, without making one.
 pub fn facts(attempt: &Attempt) -> [Stmt; 2] {
     [
         cards::of_member(&attempt.session, attempt.now),
@@ -258,24 +285,22 @@ pub fn facts(attempt: &Attempt) -> [Stmt; 2] {
 }
 
 fn decision(attempt: &Attempt) -> Stmt {
-    stmt_at!(
-        DECISION,
-        &attempt.session.member,
-        &attempt.change,
-        &attempt.generation,
-        attempt.session.epoch,
-        attempt.house.public_origin.as_str(),
-        LimitReset::Daily.starts(attempt.now),
-        // Right after a boundary the window before counts too.
-        siblings_since(attempt.now),
-        attempt.now.plus(-HOUR_SECS),
-        attempt.house.terms.claims_per_hour,
-        attempt.now,
-        attempt.create.is_some(),
-    )
+    stmt!(DECISION {
+        member: &attempt.session.member,
+        change: &attempt.change,
+        generation: &attempt.generation,
+        epoch: attempt.session.epoch,
+        public_origin: attempt.house.public_origin.as_str(),
+        day_began: LimitReset::Daily.starts(attempt.now),
+        siblings_since: siblings_since(attempt.now),
+        hour_ago: attempt.now.plus(-HOUR_SECS),
+        claims_per_hour: attempt.house.terms.claims_per_hour,
+        now: attempt.now,
+        is_further_key: attempt.create.is_some(),
+    })
 }
 
-/// Reads what [`facts`] or a reservation ended with.
+/// Reads the rows of the last two statements of a reservation, which are those of [`facts`].
 pub fn read_decision(batch: &[Rows]) -> Result<Option<ClaimDecision>, DbError> {
     let Some(row) = last_row::<DecisionRow>(batch)? else {
         return Ok(None);
