@@ -57,10 +57,9 @@ statements! {
 
     // The key is unlocked only while this change is the newest of the key: a record that arrives late lifts no hold that
     // was set after it.
-    UNLOCK { generation: PublicId, change: PublicId } = "DELETE FROM holds WHERE reason IN ('rotation', 'leak')
+    UNLOCK { generation: PublicId, change: PublicId } = concat!("DELETE FROM holds WHERE reason IN ('rotation', 'leak')
         AND key_id = (SELECT n.key_id FROM generations n JOIN keys k ON k.id = n.key_id
-          WHERE n.public_id = :generation
-            AND :change = (SELECT l.change_id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1))";
+          WHERE n.public_id = :generation AND ", newest_change!("k.public_id"), ")");
 
     // The rotation failed. It releases its own lock (`:lock`), and never the lock of another attempt. While its mint may
     // still be recorded, it releases nothing.
