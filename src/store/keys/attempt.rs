@@ -1,4 +1,4 @@
-//! One try to make a key, or a key's next secret: who asks, for what, and under which fresh ids.
+//! One attempt to make a key, or the next generation of a key: who asks, for what, and under which fresh ids.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
@@ -8,71 +8,72 @@ use crate::domain::policy::gate::ClaimPolicy;
 use crate::domain::time::Timestamp;
 use crate::store::idempotency::Taking;
 
-/// One try to claim: who asks, under which terms, and the fresh ids it would use.
+/// One attempt to make a generation: who asks, under which policy, and the fresh ids that it uses.
 pub struct Attempt {
     pub session: Session,
     pub change: PublicId,
     pub key: PublicId,
     pub generation: PublicId,
     pub nonce: String,
-    /// The request came with an Idempotency-Key.
+    /// The Idempotency-Key, if the request came with one.
     pub taking: Option<Taking>,
-    /// A further key; `None` claims the one that everybody may.
+    /// The further key to make. `None` claims the one key that every member may have.
     pub create: Option<NewKey>,
-    /// The claim brings the acceptance of the terms in force along.
+    /// The member accepts the terms in force together with the claim.
     pub accepts_terms: bool,
-    /// It makes the next generation of a key that is there, instead of the first of the claimed one.
+    /// How the next generation of an existing key is made. `None` if the attempt is a claim or makes a further key.
     pub rotation: Option<Rotation>,
     pub house: ClaimPolicy,
     pub now: Timestamp,
 }
 
-/// A key that its owner asks for beside the claimed one.
+/// A key that its owner asks for in addition to the claimed one.
 pub struct NewKey {
     pub name: String,
-    /// Less than the plan gives.
+    /// A limit below the one of the plan.
     pub own_limit: Option<NanoUsd>,
 }
 
-/// How an attempt makes a key's next generation, instead of its first.
+/// How an attempt makes the next generation of a key.
 #[derive(Clone)]
 pub struct Rotation {
-    /// The key, as the request names it; anything may stand there.
+    /// The id of the key in the request; it may be any text.
     pub key: String,
-    /// The successor gets a life of its own.
+    /// The successor gets a full lifetime.
     pub renews: bool,
-    /// Hours for which the old one goes on working; `None` is at once.
+    /// For how many hours the old secret works beside the new one. `None` replaces it at once.
     pub grace_hours: Option<i64>,
-    /// With grace: the limit that the old one has been given for it.
+    /// With grace, the limit that the old generation has got for it.
     pub lowered: Option<NanoUsd>,
 }
 
 impl Rotation {
-    /// When a grace that begins `now` is over.
+    /// Returns when a grace that begins `now` is over, or `None` if there is no grace.
     pub fn grace_until(&self, now: Timestamp) -> Option<Timestamp> {
         let hours = self.grace_hours?;
         Some(now.plus(hours.saturating_mul(3_600)))
     }
 }
 
-/// A mint whose echo was checked, to be recorded.
+/// A mint whose answer was checked, so that it can be recorded.
 pub struct Minted<'a> {
     pub attempt: &'a Attempt,
-    /// The change that records it, and the one that gives it up should a gate have closed.
+    /// The change that records the mint.
     pub record: PublicId,
+    /// The change that abandons it, if a gate has closed in the meantime.
     pub abandon: PublicId,
     pub upstream_hash: String,
     pub secret_sha256: String,
     pub label: Option<String>,
     pub workspace_id: Option<String>,
-    /// That workspace is the account's default.
+    /// The workspace is the account's default one.
     pub is_home: bool,
     pub limit: NanoUsd,
-    /// What upstream has confirmed it is held to.
+    /// The guardrail to which OpenRouter has confirmed that the key is assigned.
     pub guardrail_id: Option<&'a str>,
-    /// `active`, or `disabled` where nothing is left to spend.
+    /// `active`, or `disabled` if nothing is left to spend.
     pub state: GenerationState,
-    /// When its cap is to be computed anew.
+    /// When its limit is to be computed again.
     pub cap_due_at: Option<Timestamp>,
     pub now: Timestamp,
 }

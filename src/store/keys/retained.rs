@@ -1,4 +1,4 @@
-//! Keys that are off for good, or expired, and kept upstream for the sake of their figures.
+//! Retained keys: they are disabled for good, or expired, and OpenRouter keeps them until their last spend is read.
 
 use serde_json::Value;
 
@@ -16,11 +16,11 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::rows_of;
 
-/// Keys of one owner that are asked for evidence in one turn.
-const AT_ONCE: i64 = 3;
+/// How many other keys of an owner are asked for evidence each time.
+const EVIDENCE_KEYS: i64 = 3;
 
-/// What a row says.
-macro_rules! kept {
+/// Selects retained keys, one JSON object for each. A [`RetainedKey`] is read from it.
+macro_rules! retained {
     () => {
         concat!(
             "SELECT json_object(",
@@ -34,45 +34,58 @@ macro_rules! kept {
     };
 }
 
-statements_at! {
-    DUE = concat!(kept!(), " AND n.next_attempt_at <= ?1 ORDER BY n.next_attempt_at LIMIT ?2");
+statements! {
+    DUE { now: Timestamp, most: i64 } = concat!(retained!(), " AND n.next_attempt_at <= :now
+        ORDER BY n.next_attempt_at LIMIT :most");
 
-    ONE = concat!(kept!(), " AND n.public_id = ?1");
+    ONE { generation: String } = concat!(retained!(), " AND n.public_id = :generation");
 
-    // Of the owner of a generation: those that ended before ?3, and had spent something of the window ?2 as far as is known.
-    BESIDE = concat!(kept!(), " AND n.owner_id = (SELECT o.owner_id FROM generations o WHERE o.public_id = ?1)
-          AND n.upstream_hash IS NOT NULL AND n.ended_at < ?3
-          AND COALESCE(CASE ?2 WHEN 'daily' THEN n.usage_daily_nano WHEN 'weekly' THEN n.usage_weekly_nano
+    // The other retained keys of the generation's owner that ended before `:ended_before` and, as far as is known, had
+    // spent something in the window `:reset`.
+    BESIDE { generation: String, reset: String, ended_before: Timestamp, most: i64 } = concat!(retained!(), "
+          AND n.owner_id = (SELECT o.owner_id FROM generations o WHERE o.public_id = :generation)
+          AND n.upstream_hash IS NOT NULL AND n.ended_at < :ended_before
+          AND COALESCE(CASE :reset WHEN 'daily' THEN n.usage_daily_nano WHEN 'weekly' THEN n.usage_weekly_nano
             WHEN 'monthly' THEN n.usage_monthly_nano END, 1) > 0
-        ORDER BY n.ended_at DESC LIMIT ?4");
+        ORDER BY n.ended_at DESC LIMIT :most");
 
-    // Only on the reading that it was compared with.
-    BOOK = "UPDATE generations SET usage_daily_nano = ?1, usage_weekly_nano = ?2, usage_monthly_nano = ?3,
-            usage_lifetime_nano = ?4, usage_read_at = ?5, readings_since_off = ?6, attempts = 0, next_attempt_at = ?7
-        WHERE public_id = ?8 AND erase_at IS NOT NULL AND erased_at IS NULL AND COALESCE(usage_read_at, ended_at) = ?9";
+    // A reading is stored only if the known reading is still the one that it was compared with.
+    BOOK {
+        daily: NanoUsd, weekly: NanoUsd, monthly: NanoUsd, lifetime: NanoUsd, read_at: Timestamp, readings: i64,
+        next_look: Timestamp, generation: String, compared_with: Timestamp,
+    } = "UPDATE generations SET usage_daily_nano = :daily, usage_weekly_nano = :weekly, usage_monthly_nano = :monthly,
+            usage_lifetime_nano = :lifetime, usage_read_at = :read_at, readings_since_off = :readings, attempts = 0,
+            next_attempt_at = :next_look
+        WHERE public_id = :generation AND erase_at IS NOT NULL AND erased_at IS NULL
+          AND COALESCE(usage_read_at, ended_at) = :compared_with";
 
-    // Their caps were computed from less, or from all of it while it was not known.
-    CAPS_DUE = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1)
+    // The limits of the owner's other keys were computed from less spend, or from the whole limit while the spend was not
+    // known.
+    CAPS_DUE { now: Timestamp, generation: String } =
+        "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, :now), :now)
         WHERE live = 1 AND state IN ('minting', 'active', 'disabled')
-          AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = ?2)";
+          AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = :generation)";
 
-    ERASED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'erased', ?2, n.state, n.state, ?3
-        FROM generations n WHERE n.public_id = ?4 AND n.erase_at IS NOT NULL AND n.erased_at IS NULL
+    ERASED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'erased', :actor, n.state, n.state, :now
+        FROM generations n WHERE n.public_id = :generation AND n.erase_at IS NOT NULL AND n.erased_at IS NULL
         ON CONFLICT DO NOTHING";
 
-    ERASED = "UPDATE generations SET erased_at = ?1, change_id = ?2
-        WHERE public_id = ?3 AND erased_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    ERASED { now: Timestamp, change: PublicId, generation: String } =
+        "UPDATE generations SET erased_at = :now, change_id = :change
+        WHERE public_id = :generation AND erased_at IS NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 }
 
-/// A key that is off for good, or expired, and not deleted yet.
+/// A key that is disabled for good, or expired, and not deleted at OpenRouter yet.
 #[derive(Clone, Debug)]
 pub struct RetainedKey {
     pub due: Due,
     pub known: Known,
-    /// What it had spent when it expired could not be read.
+    /// No reading shows what it had spent when it ended.
     pub unread: bool,
-    /// It works no more, whatever it is switched to.
+    /// It has expired, so it does not work even if OpenRouter shows it enabled.
     pub expired: bool,
 }
 
@@ -114,55 +127,59 @@ impl FromJson for RetainedKey {
     }
 }
 
-/// Those to look at in a run, as [`RetainedKey`].
+/// The statement that selects the retained keys a run has to look at. Each row is a [`RetainedKey`].
 pub(crate) fn due(now: Timestamp) -> Stmt {
-    stmt_at!(DUE, now, BATCH)
+    stmt!(DUE { now, most: BATCH })
 }
 
-/// One of them, as it is this moment.
+/// Returns one retained key, as it is at this moment.
 pub async fn one(db: &dyn Database, generation: &str) -> Result<Option<RetainedKey>, DbError> {
-    last_row(&db.batch(vec![stmt_at!(ONE, generation)]).await?)
+    last_row(&db.batch(vec![stmt!(ONE { generation })]).await?)
 }
 
-/// Keys of the same owner that ended before the window of `now`, and show spend of the window before it: once they show
-/// none, nothing of theirs is of the window that upstream has now.
+/// Returns other retained keys of the generation's owner that ended before the present window and show spend of the window
+/// before it. Once OpenRouter shows no spend for them, its present window has begun.
 pub async fn beside(
     db: &dyn Database,
     generation: &str,
     reset: LimitReset,
     now: Timestamp,
 ) -> Result<Vec<RetainedKey>, DbError> {
-    let beside = stmt_at!(BESIDE, generation, reset.name(), reset.starts(now), AT_ONCE);
+    let beside = stmt!(BESIDE {
+        generation,
+        reset: reset.name(),
+        ended_before: reset.starts(now),
+        most: EVIDENCE_KEYS,
+    });
     crate::store::query::read_all(rows_of(&db.batch(vec![beside]).await?, 0)?)
 }
 
-/// Books what is `known` now of a key. Where that is more than was known, the caps of its owner's keys are due.
+/// Stores what is `known` of a key now. If that is more than was known before, the limits of its owner's keys are due.
 pub async fn book(
     db: &dyn Database,
-    kept: &RetainedKey,
+    retained: &RetainedKey,
     known: &Known,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let generation = kept.due.public_id.as_str();
-    let mut batch = vec![stmt_at!(
-        BOOK,
-        known.spend.daily,
-        known.spend.weekly,
-        known.spend.monthly,
-        known.spend.lifetime,
-        known.spend.read_at,
-        known.readings,
-        known.next_look(),
+    let generation = retained.due.public_id.as_str();
+    let mut batch = vec![stmt!(BOOK {
+        daily: known.spend.daily,
+        weekly: known.spend.weekly,
+        monthly: known.spend.monthly,
+        lifetime: known.spend.lifetime,
+        read_at: known.spend.read_at,
+        readings: known.readings,
+        next_look: known.next_look(),
         generation,
-        kept.known.spend.read_at
-    )];
-    if kept.unread || known.spend.says_more_than(kept.known.spend) {
-        batch.push(stmt_at!(CAPS_DUE, now, generation));
+        compared_with: retained.known.spend.read_at,
+    })];
+    if retained.unread || known.spend.says_more_than(retained.known.spend) {
+        batch.push(stmt!(CAPS_DUE { now, generation }));
     }
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
-/// Its DELETE upstream is confirmed.
+/// Records that OpenRouter has confirmed the deletion of the key.
 pub fn erased(
     db: &dyn Database,
     generation: &str,
@@ -171,8 +188,17 @@ pub fn erased(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(ERASED_GUARD, change, actor, now, generation),
-        stmt_at!(ERASED, now, change, generation),
+        stmt!(ERASED_GUARD {
+            change,
+            actor,
+            now,
+            generation
+        }),
+        stmt!(ERASED {
+            now,
+            change,
+            generation
+        }),
     ];
     audit::run(db, batch, change, generation)
 }
