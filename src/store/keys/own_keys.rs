@@ -1,5 +1,5 @@
-//! What owners change in their own keys, and administrators in anyone's: a hold, a name, the end. It is written down
-//! before anything is sent. For anyone who is neither the owner nor an administrator there is no such key.
+//! The changes that owners make in their own keys, and administrators in anyone's: a hold, a name, the end. A change is
+//! stored before anything is sent to OpenRouter. Anyone who is neither the owner nor an administrator gets `NotFound`.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
@@ -7,7 +7,7 @@ use crate::domain::key::hold::HoldRole;
 use crate::domain::people::session::Session;
 use crate::domain::policy::quota::{ENABLES_A_DAY, RENAMES_A_DAY};
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, Sql, SqlValue, Stmt};
+use crate::ports::{Database, Stmt};
 use crate::store::keys::cards::{self, Card};
 use crate::store::keys::due::Due;
 use crate::store::members;
@@ -16,12 +16,13 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// Who acts on which key, by ?3 to ?6: its owner or an administrator, in a current session.
+/// The key `o` and its actor `a`, who is its owner or an administrator in a current session. The statement declares the
+/// parameters `key`, `actor`, `epoch` and `admins`.
 macro_rules! acts {
     () => {
         " FROM own_keys o JOIN members a JOIN settings s
-        WHERE o.key = ?3 AND a.public_id = ?4 AND a.epoch + s.session_epoch = ?5 AND a.status = 'active'
-          AND (o.member = a.public_id OR (a.provider = 'github' AND a.subject IN (SELECT value FROM json_each(?6))))"
+        WHERE o.key = :key AND a.public_id = :actor AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+          AND (o.member = a.public_id OR (a.provider = 'github' AND a.subject IN (SELECT value FROM json_each(:admins))))"
     };
 }
 
@@ -67,11 +68,12 @@ macro_rules! not_barred {
 }
 
 /// An owner's change of their own key is within the day's quota; an administrator's change of somebody else's has none.
+/// The statement declares the parameter `now`.
 macro_rules! own_quota {
     ($action:literal, $quota:literal) => {
         concat!(
             "(o.member <> a.public_id OR ",
-            used_today!("o.owner_id", $action, "?2"),
+            used_today!("o.owner_id", $action, ":now"),
             " < ",
             $quota,
             ")"
@@ -79,80 +81,94 @@ macro_rules! own_quota {
     };
 }
 
-statements_at! {
-    // A name that comes with a switch (?8 disables, ?9 enables) is changed only together with it.
-    RENAME_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, o.key, 'key_renamed', a.public_id, ?2", acts!(), "
-          AND o.name IS NOT ?7 AND ", own_quota!("key_renamed", "?10"), "
-          AND (?8 + ?9 = 0 OR ", switchable!(), ") AND (?9 = 0 OR ", not_barred!(), ")
-          AND (?9 = 0 OR NOT ", held!(), " OR (s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?11"), "))
+statements! {
+    // A name that comes together with `disabled` is changed only if the key can be disabled or enabled.
+    RENAME_GUARD {
+        change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String, name: String,
+        disables: bool, enables: bool, renames_a_day: i64, enables_a_day: i64,
+    } = concat!("INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, o.key, 'key_renamed', a.public_id, :now", acts!(), "
+          AND o.name IS NOT :name AND ", own_quota!("key_renamed", ":renames_a_day"), "
+          AND (:disables + :enables = 0 OR ", switchable!(), ") AND (:enables = 0 OR ", not_barred!(), ")
+          AND (:enables = 0 OR NOT ", held!(), "
+            OR (s.pause_until <= :now AND ", own_quota!("hold_lifted", ":enables_a_day"), "))
         ON CONFLICT DO NOTHING");
 
-    // Only while this change is the newest of the key: a late statement changes nothing back.
-    RENAME = "UPDATE keys SET name = ?1, change_id = ?2
-        WHERE public_id = ?3 AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = ?3 ORDER BY a.id DESC LIMIT 1)";
+    // Only while this change is the newest of the key, so a statement that arrives late undoes nothing.
+    RENAME { name: String, change: PublicId, key: String } = concat!("UPDATE keys
+        SET name = :name, change_id = :change WHERE public_id = :key AND ", newest_change!(":key"));
 
-    HOLD_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?1, o.key, 'hold_put', a.public_id, ", role!(), ", ?2", acts!(), "
+    HOLD_GUARD { change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String } =
+        concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT :change, o.key, 'hold_put', a.public_id, ", role!(), ", :now", acts!(), "
           AND ", switchable!(), " AND NOT ", held!(), "
         ON CONFLICT DO NOTHING");
 
-    HOLD = "INSERT INTO holds (key_id, reason, actor, since, change_id)
+    HOLD { key: String, change: PublicId } = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT k.id, a.after, a.actor, a.at, a.change_id
         FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
-        WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_put'
+        WHERE k.public_id = :key AND a.change_id = :change AND a.action = 'hold_put'
         ON CONFLICT DO NOTHING";
 
-    // Not while OpenRouter has asked keycap to wait; and only together with the name that came with it.
-    LIFT_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT ?1, o.key, 'hold_lifted', a.public_id, ", role!(), ", ?2", acts!(), "
+    // A hold is not lifted while OpenRouter has asked keycap to wait. A name that came with the change must be stored
+    // already.
+    LIFT_GUARD {
+        change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String, name: Option<String>,
+        enables_a_day: i64,
+    } = concat!("INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT :change, o.key, 'hold_lifted', a.public_id, ", role!(), ", :now", acts!(), "
           AND ", switchable!(), " AND ", not_barred!(), " AND ", held!(), "
-          AND (?7 IS NULL OR o.name IS ?7) AND s.pause_until <= ?2 AND ", own_quota!("hold_lifted", "?8"), "
+          AND (:name IS NULL OR o.name IS :name) AND s.pause_until <= :now
+          AND ", own_quota!("hold_lifted", ":enables_a_day"), "
         ON CONFLICT DO NOTHING");
 
     // A hold that another actor set stays.
-    LIFT = "DELETE FROM holds WHERE (key_id, reason) IN (SELECT k.id, a.before
+    LIFT { key: String, change: PublicId } = "DELETE FROM holds WHERE (key_id, reason) IN (SELECT k.id, a.before
         FROM keys k JOIN audit a ON a.id = (SELECT l.id FROM audit l WHERE l.target = k.public_id ORDER BY l.id DESC LIMIT 1)
-        WHERE k.public_id = ?1 AND a.change_id = ?2 AND a.action = 'hold_lifted')";
+        WHERE k.public_id = :key AND a.change_id = :change AND a.action = 'hold_lifted')";
 
     // Rows that were postponed after earlier failures become due at once.
-    DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
+    DUE_NOW { key: String, change: PublicId } = "UPDATE generations SET attempts = 0, next_attempt_at = 0
         WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
-          AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?1)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+          AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = :key)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :key)";
 
     // While the first mint of the key is under way there is nothing to remove yet: it ends by itself within minutes. A
     // successor that is being made is not recorded once its key has ended.
-    END_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, o.key, 'key_ended', a.public_id, ?2", acts!(), "
+    END_GUARD { change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String } =
+        concat!("INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, o.key, 'key_ended', a.public_id, :now", acts!(), "
           AND COALESCE(o.live_state, '') NOT IN ('reserved', 'minting', 'verifying')
         ON CONFLICT DO NOTHING");
 
-    REVOKE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'revoke_asked', e.actor, n.state, 'revoking', e.at
+    REVOKE_GUARD { change: PublicId, key: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'revoke_asked', e.actor, n.state, 'revoking', e.at
         FROM audit e JOIN keys k ON k.public_id = e.target JOIN generations n ON n.key_id = k.id
-        WHERE e.change_id = ?1 AND e.target = ?2 AND n.live = 1 AND n.state IN ('active', 'disabled')
+        WHERE e.change_id = :change AND e.target = :key AND n.live = 1 AND n.state IN ('active', 'disabled')
         ON CONFLICT DO NOTHING";
 
-    REVOKE = "UPDATE generations SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = ?1
-        WHERE live = 1 AND state IN ('active', 'disabled') AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = ?2)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = generations.public_id)";
+    REVOKE { change: PublicId, key: String } = "UPDATE generations
+        SET state = 'revoking', attempts = 0, next_attempt_at = 0, change_id = :change
+        WHERE live = 1 AND state IN ('active', 'disabled') AND key_id = (SELECT k.id FROM keys k WHERE k.public_id = :key)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = generations.public_id)";
 
-    END = "UPDATE keys SET ended_at = ?1, change_id = ?2
-        WHERE public_id = ?3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    END { now: Timestamp, change: PublicId, key: String } = "UPDATE keys SET ended_at = :now, change_id = :change
+        WHERE public_id = :key AND ended_at IS NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :key)";
 
     // The generations that this change wants switched or removed at OpenRouter: two while a grace lasts.
-    DUE = concat!("SELECT json_object(", due!(), ", 'state', n.state)
+    DUE { key: String, change: PublicId } = concat!("SELECT json_object(", due!(), ", 'state', n.state)
         FROM keys k JOIN generations n ON n.key_id = k.id
-        WHERE k.public_id = ?1 AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking', 'stuck')
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)
+        WHERE k.public_id = :key AND n.live = 1 AND n.state IN ('active', 'disabled', 'revoking', 'stuck')
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :key)
         ORDER BY n.id LIMIT 2");
 
-    OWNS = "SELECT json_object('owns', k.owner_id = m.owner_id)
-        FROM keys k JOIN members m ON m.public_id = ?1 WHERE k.public_id = ?2";
+    OWNS { actor: PublicId, key: String } = "SELECT json_object('owns', k.owner_id = m.owner_id)
+        FROM keys k JOIN members m ON m.public_id = :actor WHERE k.public_id = :key";
 }
 
-/// Who wants to change which key.
+/// Who wants to change which key, and under which change id.
 pub struct KeyAct<'a> {
     pub session: &'a Session,
     /// The id in the request; it may be any text.
@@ -193,48 +209,77 @@ from_json! {
 }
 
 impl KeyAct<'_> {
-    /// The values of a guard: the change, and who acts on which key.
-    fn values(&self, change: &PublicId) -> Vec<SqlValue> {
-        let session = self.session;
-        vec![
-            change.into(),
-            self.now.into(),
-            self.key.into(),
-            (&session.member).into(),
-            session.epoch.into(),
-            self.admins.as_str().into(),
+    fn rename(&self, change: &PublicId, name: &str, disabled: Option<bool>) -> [Stmt; 2] {
+        let guard = stmt!(RENAME_GUARD {
+            change,
+            now: self.now,
+            key: self.key,
+            actor: &self.session.member,
+            epoch: self.session.epoch,
+            admins: self.admins.as_str(),
+            name,
+            disables: disabled == Some(true),
+            enables: disabled == Some(false),
+            renames_a_day: RENAMES_A_DAY,
+            enables_a_day: ENABLES_A_DAY,
+        });
+        let rename = stmt!(RENAME {
+            name,
+            change,
+            key: self.key
+        });
+        [guard, rename]
+    }
+
+    fn hold(&self) -> [Stmt; 3] {
+        let (key, change) = (self.key, &self.change);
+        [
+            stmt!(HOLD_GUARD {
+                change,
+                now: self.now,
+                key,
+                actor: &self.session.member,
+                epoch: self.session.epoch,
+                admins: self.admins.as_str(),
+            }),
+            stmt!(HOLD { key, change }),
+            stmt!(DUE_NOW { key, change }),
         ]
     }
 
-    fn guard(&self, sql: &'static Sql, change: &PublicId) -> Stmt {
-        Stmt {
-            sql,
-            values: self.values(change),
-        }
+    fn lift(&self, name: Option<&str>) -> [Stmt; 3] {
+        let (key, change) = (self.key, &self.change);
+        [
+            stmt!(LIFT_GUARD {
+                change,
+                now: self.now,
+                key,
+                actor: &self.session.member,
+                epoch: self.session.epoch,
+                admins: self.admins.as_str(),
+                name,
+                enables_a_day: ENABLES_A_DAY,
+            }),
+            stmt!(LIFT { key, change }),
+            stmt!(DUE_NOW { key, change }),
+        ]
     }
 
-    fn lift(&self, change: &PublicId, wanted: &KeyChange) -> Stmt {
-        let mut values = self.values(change);
-        let name = wanted.name.as_ref().map(|(_, name)| name.as_str());
-        values.extend([name.into(), ENABLES_A_DAY.into()]);
-        let sql = &LIFT_GUARD;
-        Stmt { sql, values }
-    }
-
-    fn rename(&self, change: &PublicId, name: &str, disabled: Option<bool>) -> [Stmt; 2] {
-        let mut values = self.values(change);
-        values.extend([
-            name.into(),
-            (disabled == Some(true)).into(),
-            (disabled == Some(false)).into(),
-            RENAMES_A_DAY.into(),
-            ENABLES_A_DAY.into(),
-        ]);
-        let guard = Stmt {
-            sql: &RENAME_GUARD,
-            values,
-        };
-        [guard, stmt_at!(RENAME, name, change, self.key)]
+    fn end(&self) -> [Stmt; 4] {
+        let (key, change, now) = (self.key, &self.change, self.now);
+        [
+            stmt!(END_GUARD {
+                change,
+                now,
+                key,
+                actor: &self.session.member,
+                epoch: self.session.epoch,
+                admins: self.admins.as_str(),
+            }),
+            stmt!(REVOKE_GUARD { change, key }),
+            stmt!(REVOKE { change, key }),
+            stmt!(END { now, change, key }),
+        ]
     }
 }
 
@@ -242,58 +287,48 @@ impl KeyAct<'_> {
 /// not act on the key.
 pub async fn change(
     db: &dyn Database,
-    wish: &KeyAct<'_>,
+    act: &KeyAct<'_>,
     wanted: &KeyChange,
 ) -> Result<Granted, StoreError> {
-    let (key, change) = (wish.key, &wish.change);
     let mut stmts = Vec::new();
     if let Some((change, name)) = &wanted.name {
-        stmts.extend(wish.rename(change, name, wanted.disabled));
+        stmts.extend(act.rename(change, name, wanted.disabled));
     }
     match wanted.disabled {
-        Some(true) => stmts.extend([
-            wish.guard(&HOLD_GUARD, change),
-            stmt_at!(HOLD, key, change),
-            stmt_at!(DUE_NOW, key, change),
-        ]),
-        Some(false) => stmts.extend([
-            wish.lift(change, wanted),
-            stmt_at!(LIFT, key, change),
-            stmt_at!(DUE_NOW, key, change),
-        ]),
+        Some(true) => stmts.extend(act.hold()),
+        Some(false) => stmts.extend(act.lift(wanted.name.as_ref().map(|(_, name)| name.as_str()))),
         None => {}
     }
-    grant(db, wish, stmts).await
+    grant(db, act, stmts).await
 }
 
 /// Ends a key: its live generations are to be removed, and nothing brings it back.
-pub async fn end(db: &dyn Database, wish: &KeyAct<'_>) -> Result<Granted, StoreError> {
-    let (key, change) = (wish.key, &wish.change);
-    let stmts = vec![
-        wish.guard(&END_GUARD, change),
-        stmt_at!(REVOKE_GUARD, change, key),
-        stmt_at!(REVOKE, change, key),
-        stmt_at!(END, wish.now, change, key),
-    ];
-    grant(db, wish, stmts).await
+pub async fn end(db: &dyn Database, act: &KeyAct<'_>) -> Result<Granted, StoreError> {
+    grant(db, act, act.end().into()).await
 }
 
 /// Runs the statements, and reads the key as it is then. A key that the actor may not act on is not found.
 async fn grant(
     db: &dyn Database,
-    wish: &KeyAct<'_>,
+    act: &KeyAct<'_>,
     mut stmts: Vec<Stmt>,
 ) -> Result<Granted, StoreError> {
     let written = stmts.len();
     stmts.extend([
-        members::session_check(wish.session),
-        cards::one_to_act_on(wish.session, wish.key, &wish.admins, wish.now),
-        stmt_at!(DUE, wish.key, &wish.change),
-        stmt_at!(OWNS, &wish.session.member, wish.key),
+        members::session_check(act.session),
+        cards::one_to_act_on(act.session, act.key, &act.admins, act.now),
+        stmt!(DUE {
+            key: act.key,
+            change: &act.change
+        }),
+        stmt!(OWNS {
+            actor: &act.session.member,
+            key: act.key
+        }),
     ]);
     let rows = batch_retrying_unknown(db, stmts).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
-    members::current(read_at(0)?, wish.session)?;
+    members::current(read_at(0)?, act.session)?;
     let card = cards::read_cards(read_at(1)?)?
         .pop()
         .ok_or(StoreError::NotFound)?;
