@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_configuration_opens_everything() {
+    fn a_complete_configuration_opens_everything() {
         let config = with(&[]).ok().unwrap();
         assert!(config.claims_open() && config.sign_in_configured() && config.closed_by.is_empty());
         assert_eq!(config.admin_github_ids, ["1", "22"]);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_has_a_model_and_nothing_else_unless_set() {
+    fn the_pages_name_a_model_and_nothing_else_unless_it_is_set() {
         let unset = with(&[]).ok().unwrap().published;
         assert_eq!(unset.example_model, "~openai/gpt-latest");
         assert!(unset.source_url.is_none() && unset.security_contact.is_none());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn gates_open_on_their_exact_word_only() {
+    fn gates_open_only_on_their_exact_word() {
         for (setting, value) in [
             ("PROJECT_STATUS", ""),
             ("PROJECT_STATUS", "Live"),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_closes_what_needs_it() {
+    fn a_missing_setting_closes_what_needs_it() {
         for setting in [
             "GITHUB_OAUTH_CLIENT_ID",
             "GITHUB_OAUTH_CLIENT_SECRET",
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold_at_their_edges() {
+    fn the_limits_of_numbers_are_exact() {
         for (setting, value, good) in [
             ("KEY_LIMIT_USD", "0.01", true),
             ("KEY_LIMIT_USD", "10000", true),

@@ -187,7 +187,7 @@ fn usage_is_booked_by_hash() {
 }
 
 #[test]
-fn model_calls_are_made_with_a_secret_and_metered_as_told() {
+fn model_calls_are_made_with_a_secret_and_metered_as_requested() {
     let mut sandbox = Sandbox::default();
     let (_, secret) = mint(&mut sandbox, mint_body("a"));
     let spend = |sandbox: &mut Sandbox, usd: u64| {
@@ -218,7 +218,7 @@ fn model_calls_are_made_with_a_secret_and_metered_as_told() {
 }
 
 #[test]
-fn the_clock_moves_late_effects_land_and_a_reset_forgets() {
+fn the_clock_moves_late_effects_happen_and_a_reset_forgets_everything() {
     let mut sandbox = Sandbox::default();
     assert_eq!(
         control(&mut sandbox, "POST", "clock", r#"{"advance_ms":3600000}"#),

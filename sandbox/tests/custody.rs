@@ -136,7 +136,7 @@ fn the_whole_ordinary_traffic_is_clean() {
 }
 
 #[test]
-fn routes_that_nobody_plays_and_calls_without_a_user_agent_are_noted() {
+fn routes_that_do_not_exist_and_calls_without_a_user_agent_are_noted() {
     let mut sandbox = Sandbox::default();
     assert_eq!(
         noted(&mut sandbox, &openrouter("GET", "/auth/keys", None)),

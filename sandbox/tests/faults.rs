@@ -77,7 +77,7 @@ const EFFECTS: &[(&str, usize, (&str, u16))] = &[
 ];
 
 #[test]
-fn each_fault_has_its_effect_on_the_ledger_and_its_face_to_the_caller() {
+fn each_fault_has_its_effect_on_the_ledger_and_its_answer_to_the_caller() {
     let tested: BTreeSet<&str> = EFFECTS.iter().map(|(name, ..)| *name).collect();
     assert_eq!(
         tested,
@@ -102,7 +102,7 @@ fn each_fault_has_its_effect_on_the_ledger_and_its_face_to_the_caller() {
 }
 
 #[test]
-fn a_lie_is_in_the_answer_only() {
+fn a_false_answer_changes_only_the_answer() {
     let cases = [
         ("echo_limit_missing", "limit", Value::Null),
         ("echo_limit_larger", "limit", json!(51.0)),
@@ -137,7 +137,7 @@ fn a_lie_is_in_the_answer_only() {
 }
 
 #[test]
-fn a_lie_can_be_told_by_reads_too() {
+fn reads_can_give_false_answers_too() {
     let mut sandbox = Sandbox::default();
     let (hash, _) = mint(&mut sandbox, mint_body("a"));
     for operation in [Operation::KeysGet, Operation::KeysList] {
@@ -156,7 +156,7 @@ fn a_lie_can_be_told_by_reads_too() {
 }
 
 #[test]
-fn the_other_changes_of_an_answer() {
+fn every_other_change_of_an_answer_is_as_described() {
     let mut sandbox = Sandbox::default();
     let mut next = |kind: FaultKind| {
         sandbox.add_fault(Fault::new(Operation::KeysCreate, kind));
@@ -235,7 +235,7 @@ fn faults_are_counted_from_the_moment_they_are_added() {
 }
 
 #[test]
-fn a_held_call_takes_effect_when_it_is_released_or_has_already() {
+fn a_held_call_takes_effect_at_its_release_or_has_taken_effect_before() {
     for (kind, keys_while_held) in [(FaultKind::HoldBefore, 0), (FaultKind::HoldAfter, 1)] {
         let mut sandbox = Sandbox::default();
         sandbox.add_fault(Fault::new(Operation::KeysCreate, kind));
@@ -258,7 +258,7 @@ fn a_held_call_takes_effect_when_it_is_released_or_has_already() {
 }
 
 #[test]
-fn a_late_effect_lands_when_told_and_keeps_its_order() {
+fn a_late_effect_happens_when_requested_and_keeps_its_order() {
     let mut sandbox = Sandbox::default();
     sandbox.add_fault(Fault::new(Operation::KeysCreate, FaultKind::Late).times(2));
     assert_eq!(
@@ -284,7 +284,7 @@ fn a_late_effect_lands_when_told_and_keeps_its_order() {
 }
 
 #[test]
-fn a_late_delete_of_what_is_gone_lands_as_not_found() {
+fn a_late_delete_of_a_deleted_key_is_answered_with_not_found() {
     let mut sandbox = Sandbox::default();
     let (hash, _) = mint(&mut sandbox, mint_body("a"));
     sandbox.add_fault(Fault::new(Operation::KeysDelete, FaultKind::Late));

@@ -102,7 +102,7 @@ fn promised(head: &str) -> usize {
 }
 
 #[test]
-fn whole_answers_arrive_whole() {
+fn complete_answers_arrive_complete() {
     let server = Server::start();
     let (status, made) = server.call("POST", KEYS, r#"{"name":"a"}"#);
     assert_eq!((status, made["data"]["name"].as_str()), (201, Some("a")));
@@ -212,7 +212,7 @@ fn held_calls_wait_for_their_release_and_the_effect_with_them() {
 }
 
 #[test]
-fn a_reset_of_the_sandbox_lets_held_calls_go_without_an_answer() {
+fn a_reset_of_the_sandbox_ends_held_calls_without_an_answer() {
     let server = Server::start();
     server.fault("openrouter.keys.create", "hold_before");
     let held = server.send("POST", KEYS, r#"{"name":"a"}"#);

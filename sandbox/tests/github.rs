@@ -199,7 +199,7 @@ fn each_refusal_of_the_token_endpoint_has_its_words() {
 }
 
 #[test]
-fn a_client_with_the_wrong_secret_does_not_burn_the_code() {
+fn a_client_with_the_wrong_secret_does_not_use_up_the_code() {
     let mut sandbox = Sandbox::default();
     let code = value_of(&choose(&mut sandbox, "member", &[], NOON), "code");
     exchange(

@@ -31,7 +31,7 @@ fn calls(sandbox: &mut Sandbox, secret: &str, model: &str) -> Spent {
 }
 
 #[test]
-fn one_is_made_read_changed_listed_and_removed() {
+fn a_guardrail_is_made_read_changed_listed_and_removed() {
     let mut sandbox = Sandbox::default();
     let path = guardrail(&mut sandbox, &["cheap/one"]);
     let (status, read) = call(&mut sandbox, "GET", &path, None);
@@ -59,7 +59,7 @@ fn one_is_made_read_changed_listed_and_removed() {
 }
 
 #[test]
-fn what_a_body_says_too_much_or_too_little_of_is_refused() {
+fn a_body_with_unknown_or_missing_members_is_refused() {
     let mut sandbox = Sandbox::default();
     let path = guardrail(&mut sandbox, &["cheap/one"]);
     for (member, value) in [
@@ -96,7 +96,7 @@ fn what_a_body_says_too_much_or_too_little_of_is_refused() {
 }
 
 #[test]
-fn a_key_has_one_at_most_and_is_counted_where_that_is_news() {
+fn a_key_has_one_guardrail_at_most_and_is_counted_only_if_it_is_new() {
     let mut sandbox = Sandbox::default();
     let (hash, _) = mint(&mut sandbox, mint_body("a"));
     let (other, _) = mint(&mut sandbox, mint_body("b"));
@@ -162,7 +162,7 @@ fn a_call_to_a_model_that_the_keys_guardrail_does_not_allow_is_refused() {
 }
 
 #[test]
-fn an_assignment_can_fail_and_land_late_like_everything_else() {
+fn an_assignment_can_fail_or_take_effect_late_like_every_other_call() {
     let mut sandbox = Sandbox::default();
     let (hash, secret) = mint(&mut sandbox, mint_body("a"));
     let path = guardrail(&mut sandbox, &["cheap/one"]);

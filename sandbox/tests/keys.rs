@@ -145,7 +145,7 @@ fn each_credential_gets_its_answer() {
 }
 
 #[test]
-fn a_key_describes_itself_until_it_is_off() {
+fn a_key_describes_itself_until_it_is_disabled() {
     let mut sandbox = Sandbox::default();
     let (hash, secret) = mint(&mut sandbox, mint_body("mine"));
     sandbox.book_usage(&hash, Usd::from_dollars(1.5), NOON);
@@ -372,7 +372,7 @@ fn an_update_ignores_unknown_members_but_wants_a_known_one() {
 }
 
 #[test]
-fn a_delete_answers_once_and_then_nothing_is_found() {
+fn a_delete_succeeds_once_and_then_the_key_is_not_found() {
     let mut sandbox = Sandbox::default();
     let (hash, _) = mint(&mut sandbox, mint_body("a"));
     let path = format!("/keys/{hash}");

@@ -47,7 +47,7 @@ mod tests {
     use super::{contact, is_model, link};
 
     #[test]
-    fn a_model_is_an_openrouter_name_and_nothing_that_code_could_mistake() {
+    fn a_model_is_an_openrouter_name_without_characters_that_code_would_interpret() {
         for good in [
             "~openai/gpt-latest",
             "openai/gpt-5.1",

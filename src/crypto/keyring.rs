@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn purposes_and_secrets_have_keys_of_their_own() {
+    fn each_purpose_and_each_secret_has_its_own_key() {
         let secrets = [
             Secret::new("a".repeat(32)),
             Secret::new(String::from("another secret that is long enough")),

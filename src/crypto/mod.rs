@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_derived_id_is_the_same_for_the_same_thing_and_another_for_any_other() {
+    fn a_derived_id_is_the_same_for_the_same_input_and_different_for_any_other() {
         let id = derived_id(IdKind::Raise, "seed", "one");
         assert_eq!(id, derived_id(IdKind::Raise, "seed", "one"));
         assert_eq!(

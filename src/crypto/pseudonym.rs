@@ -24,7 +24,7 @@ mod tests {
     use crate::domain::key::secret::Secret;
 
     #[test]
-    fn who_left_is_known_under_every_secret_and_nobody_else_is() {
+    fn a_member_who_left_is_recognised_under_every_secret_and_nobody_else_is() {
         let secret = |n: &str| Secret::new(n.repeat(32));
         let keyring = Keyring::new(&[secret("a")]);
         let both = Keyring::new(&[secret("b"), secret("a")]);

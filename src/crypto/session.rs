@@ -89,7 +89,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
     #[test]
-    fn a_session_is_known_by_every_secret_of_the_list() {
+    fn a_session_is_accepted_under_every_secret_of_the_list() {
         let token = issue(&key(1), &session(), NOW).unwrap();
         assert_eq!(verify(&[key(1)], &token, NOW), Some(session()));
         assert_eq!(verify(&[key(2), key(1)], &token, NOW), Some(session()));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_tokens_are_nobody() {
+    fn a_forged_token_belongs_to_nobody() {
         let token = issue(&key(1), &session(), NOW).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
         let header = |json: &str| URL_SAFE_NO_PAD.encode(json);

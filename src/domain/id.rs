@@ -87,7 +87,7 @@ mod tests {
     use super::{ID_BYTES, IdKind, PublicId};
 
     #[test]
-    fn an_id_reads_back_and_nothing_else_does() {
+    fn only_a_well_formed_id_is_read() {
         let id = PublicId::new(IdKind::Key, [7; ID_BYTES]);
         assert_eq!(PublicId::parse(IdKind::Key, id.as_str()), Some(id.clone()));
         assert_eq!(PublicId::parse(IdKind::Member, id.as_str()), None);

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_that_are_no_amount_are_refused() {
+    fn an_amount_that_is_not_valid_is_refused() {
         for bad in [f64::NAN, f64::INFINITY, -0.01, 1e18] {
             assert_eq!(NanoUsd::from_upstream(bad), None);
         }
@@ -154,7 +154,7 @@ mod tests {
     proptest! {
         #[test]
         // The range is ten times the highest limit. Beyond $4 M, a double no longer holds every nano-dollar.
-        fn what_is_sent_upstream_reads_back_as_the_floored_amount(nano in 0i64..100_000_000_000_000) {
+        fn an_amount_sent_to_openrouter_reads_back_as_the_floored_amount(nano in 0i64..100_000_000_000_000) {
             let amount = NanoUsd::from_nano(nano).unwrap();
             prop_assert_eq!(NanoUsd::from_upstream(amount.to_upstream()).unwrap(), amount.floored());
             prop_assert!(amount.floored() <= amount);

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn json_with_a_member_twice_is_none() {
+    fn json_with_a_member_twice_is_refused() {
         let text = r#"{"a":[1,-1,0.5,{"b":null,"c":"d\u0065"}],"e":true}"#;
         assert_eq!(parse(text.as_bytes()), serde_json::from_str(text).ok());
         for text in [
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_is_missing_or_of_another_kind_breaks_the_whole() {
+    fn a_missing_member_or_one_of_another_type_refuses_the_whole_struct() {
         for row in [
             r#"{"at":60,"on":1,"words":[]}"#,
             r#"{"at":60,"name":"n","words":[]}"#,

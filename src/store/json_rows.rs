@@ -48,7 +48,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn moments_and_money_are_spelt_out_by_their_names_wherever_they_are() {
+    fn times_and_amounts_are_converted_by_their_names_at_every_depth() {
         let row = r#"{"created_at":1800000000,"ended_at":null,"keys":[{"limit_usd":5000000000,"live":1}],"at":7}"#;
         let told = rows(&vec![row.to_owned()]).unwrap();
         assert_eq!(

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_declared_and_used_does_not_compile() {
+    fn a_parameter_that_is_not_declared_or_not_used_does_not_compile() {
         for (text, parameters) in [
             ("SELECT :at", &[][..]),
             ("SELECT :at", &["a"]),

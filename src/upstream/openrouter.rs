@@ -386,7 +386,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_404_without_json_is_a_proxys_and_says_nothing() {
+    fn a_404_without_json_comes_from_a_proxy_and_proves_nothing() {
         let answer = |content_type: &str, body: &str| {
             Outcome::Answer(Answer {
                 status: 404,

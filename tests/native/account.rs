@@ -19,7 +19,7 @@ fn account(world: &World) -> String {
 }
 
 #[test]
-fn another_account_stops_minting_and_everything_destructive_until_ours_is_back() {
+fn another_account_stops_minting_and_deleting_until_our_account_is_back() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -63,7 +63,7 @@ fn another_account_stops_minting_and_everything_destructive_until_ours_is_back()
 }
 
 #[test]
-fn an_admin_accepts_another_account_and_the_next_mint_learns_it() {
+fn an_admin_accepts_another_account_and_the_next_mint_remembers_it() {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "load-1").claim().status, 201);
     let ours = world.swap_account();
@@ -98,7 +98,7 @@ fn an_admin_accepts_another_account_and_the_next_mint_learns_it() {
 }
 
 #[test]
-fn a_second_deployment_on_the_account_is_left_alone_and_leaves_ours_alone() {
+fn two_deployments_on_one_account_do_not_touch_each_others_keys() {
     let world = World::new();
     let mut second = World::new();
     second.sandbox = Rc::clone(&world.sandbox);

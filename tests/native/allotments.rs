@@ -33,7 +33,7 @@ fn listed(operator: &Browser<'_>) -> Vec<Value> {
 }
 
 #[test]
-fn a_person_who_was_permitted_before_their_first_sign_in_claims_and_alone_has_the_secret() {
+fn a_person_permitted_before_their_first_sign_in_claims_and_only_they_get_the_secret() {
     let world = World::new();
     let operator = by_approval(&world);
     let response = operator.post(ALLOTMENTS, MEMBER);
@@ -120,7 +120,7 @@ fn a_permission_that_is_withdrawn_permits_nothing_more_and_ends_no_key() {
 }
 
 #[test]
-fn a_permission_honours_every_other_gate_and_may_waive_the_age() {
+fn a_permission_opens_no_other_gate_but_may_waive_the_age() {
     let world = World::new();
     let operator = by_approval(&world);
     assert_eq!(operator.post(ALLOTMENTS, MEMBER).status, 201);

@@ -21,7 +21,7 @@ fn starts(browser: &Browser<'_>, query: &str) -> String {
 }
 
 #[test]
-fn a_callback_that_a_browser_shows_again_leads_on_and_exchanges_nothing() {
+fn a_callback_that_a_browser_opens_again_redirects_and_exchanges_no_code() {
     for target in ReturnTarget::ALL {
         let world = World::new();
         let browser = Browser::new(&world);
@@ -118,7 +118,7 @@ fn unfinished_sign_ins_do_not_pile_up_and_the_newest_five_can_be_finished() {
 }
 
 #[test]
-fn a_start_ends_the_oldest_attempt_and_whatever_is_none() {
+fn a_new_attempt_ends_the_oldest_one_and_every_invalid_cookie() {
     let world = World::new();
     let browser = Browser::new(&world);
     for _ in 0..5 {
@@ -170,7 +170,7 @@ fn signing_out_ends_every_attempt_too() {
 }
 
 #[test]
-fn github_is_asked_which_account_after_a_sign_out_and_where_somebody_wants_another() {
+fn github_asks_for_the_account_after_a_sign_out_and_on_request() {
     let asks = |location: &str| {
         let url = url::Url::parse(location).unwrap();
         let prompts = url.query_pairs().filter(|(name, _)| name == "prompt");
@@ -235,7 +235,7 @@ fn beside_every_refusal_of_an_account_the_page_offers_another_one() {
 }
 
 #[test]
-fn what_a_browser_fetches_before_anybody_has_pressed_starts_nothing() {
+fn a_prefetch_of_a_sign_in_starts_nothing() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = starts(&browser, "");
@@ -275,7 +275,7 @@ fn what_a_browser_fetches_before_anybody_has_pressed_starts_nothing() {
 }
 
 #[test]
-fn every_target_of_a_sign_in_is_a_page_that_there_is() {
+fn every_target_of_a_sign_in_is_a_page_that_exists() {
     for keys_page in ["true", "false"] {
         let world = World::new();
         world.set("API_KEYS_PAGE", keys_page);

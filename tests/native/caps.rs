@@ -88,7 +88,7 @@ fn next_day(world: &World, secs: i64) {
 }
 
 #[test]
-fn a_lowered_cap_rises_after_the_reset_on_upstreams_evidence_and_not_before() {
+fn a_lowered_cap_rises_after_the_reset_once_openrouter_shows_it_and_not_before() {
     let world = World::new();
     let _member = carried(&world, 2.0);
     assert_eq!(limits(&world), [3.0]);
@@ -109,7 +109,7 @@ fn a_lowered_cap_rises_after_the_reset_on_upstreams_evidence_and_not_before() {
 }
 
 #[test]
-fn an_upstream_whose_day_has_not_ended_raises_nothing() {
+fn no_cap_rises_while_openrouters_day_has_not_ended() {
     let world = World::new();
     let _member = carried(&world, 2.0);
     spends(&world, 1.0);
@@ -121,7 +121,7 @@ fn an_upstream_whose_day_has_not_ended_raises_nothing() {
 }
 
 #[test]
-fn a_key_that_spends_at_once_after_the_reset_rises_all_the_same() {
+fn the_cap_of_a_key_that_spends_right_after_the_reset_rises_all_the_same() {
     let world = World::new();
     let member = carried(&world, 2.0);
     spends(&world, 0.5);
@@ -138,7 +138,7 @@ fn a_key_that_spends_at_once_after_the_reset_rises_all_the_same() {
 }
 
 #[test]
-fn a_replayed_time_raises_nothing_early() {
+fn a_job_replayed_for_a_past_time_raises_no_cap_early() {
     let world = World::new();
     let _member = carried(&world, 2.0);
     assert!(world.sweep_at(world.now().plus(86_400)));
@@ -146,7 +146,7 @@ fn a_replayed_time_raises_nothing_early() {
 }
 
 #[test]
-fn a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
+fn a_key_with_nothing_left_is_made_disabled_and_works_after_the_reset() {
     let world = World::new();
     let member = carried(&world, 5.0);
     let key = key_of(&member);
@@ -168,7 +168,7 @@ fn a_key_without_anything_left_is_made_off_and_works_after_the_reset() {
 }
 
 #[test]
-fn an_off_that_cannot_be_confirmed_leaves_no_key() {
+fn a_new_key_whose_disabling_is_not_confirmed_is_deleted() {
     for kind in ["error_before", "reset_after", "refuse"] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -199,7 +199,7 @@ fn an_off_that_cannot_be_confirmed_leaves_no_key() {
 }
 
 #[test]
-fn a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
+fn a_limit_whose_answer_is_lost_counts_with_the_higher_value_until_it_is_confirmed() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -226,7 +226,7 @@ fn a_limit_whose_answer_is_lost_counts_at_its_worst_until_upstream_agrees() {
 }
 
 #[test]
-fn what_was_spent_just_before_our_midnight_may_be_of_upstreams_next_day() {
+fn spend_just_before_our_midnight_may_belong_to_openrouters_next_day() {
     for (ahead_ms, left_at_first, left_then) in [(60_000, 0.01, 0.01), (0, 0.01, 5.0)] {
         let world = World::new();
         world.upstream_ahead_ms.set(ahead_ms);
@@ -247,7 +247,7 @@ fn what_was_spent_just_before_our_midnight_may_be_of_upstreams_next_day() {
 }
 
 #[test]
-fn a_window_whose_answer_is_lost_is_said_again_with_the_next_limit() {
+fn a_window_whose_answer_is_lost_is_sent_again_with_the_next_limit() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         world.set("KEY_LIMIT_RESET", "monthly");
@@ -299,7 +299,7 @@ fn a_limit_that_a_switch_has_overtaken_stays_due_until_it_is_known() {
 }
 
 #[test]
-fn what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come() {
+fn an_amount_withheld_for_a_siblings_unread_spend_is_given_back_when_it_is_read() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let first = member.claim().json();
@@ -321,7 +321,7 @@ fn what_a_sibling_has_yet_to_answer_for_is_given_back_when_its_figures_come() {
 }
 
 #[test]
-fn a_cap_that_is_not_answered_for_stays_due_and_others_have_their_turn() {
+fn a_cap_without_an_answer_stays_due_and_does_not_hold_up_others() {
     let world = World::new();
     for person in ["member", "second"] {
         assert_eq!(Browser::signed_in(&world, person).claim().status, 201);
@@ -341,7 +341,7 @@ fn a_cap_that_is_not_answered_for_stays_due_and_others_have_their_turn() {
 }
 
 #[test]
-fn a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
+fn a_limit_whose_basis_has_changed_in_the_meantime_is_not_sent() {
     let target = |member: &Browser<'_>| {
         let id = member.claim().json()["key"]["id"].clone();
         format!("/api/v1/admin/keys/{}/raises", id.as_str().unwrap())
@@ -367,7 +367,7 @@ fn a_limit_whose_basis_has_changed_meanwhile_is_not_sent() {
 }
 
 #[test]
-fn a_cap_that_lands_a_second_time_neither_lifts_nor_puts_a_hold() {
+fn a_cap_that_is_written_a_second_time_neither_lifts_nor_sets_a_hold() {
     let raise = |world: &World, operator: &Browser<'_>, key: &str| {
         let target = format!("/api/v1/admin/keys/{key}/raises");
         let response = operator.post(&target, r#"{"amount_usd":"3"}"#);

@@ -329,7 +329,7 @@ impl Change {
 }
 
 #[test]
-fn every_route_that_changes_something_has_a_change_here_that_does() {
+fn every_route_that_changes_something_is_tried_here() {
     let (begun, people) = begun();
     let unsafe_routes = ROUTES.iter().filter(|route| route.method.is_unsafe());
     let with_session: Vec<String> = unsafe_routes
@@ -430,7 +430,7 @@ fn sources() -> Vec<(Option<&'static str>, Option<&'static str>, bool)> {
 }
 
 #[test]
-fn every_change_an_admins_too_is_made_from_our_own_pages_only() {
+fn every_change_also_an_admins_is_accepted_only_from_our_own_pages() {
     let (begun, people) = begun();
     let mut cells = 0;
     for change in &CHANGES {

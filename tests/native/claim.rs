@@ -33,7 +33,7 @@ fn a_member_claims_one_key_and_a_second_claim_returns_it() {
 }
 
 #[test]
-fn the_mint_carries_name_limit_reset_byok_expiry_and_workspace() {
+fn the_mint_sends_name_limit_reset_byok_expiry_and_workspace() {
     let world = World::new();
     let workspace = world.workspace();
     world.set("OPENROUTER_WORKSPACE_ID", &workspace);
@@ -89,7 +89,7 @@ const FIELDS: [&str; 18] = [
 ];
 
 #[test]
-fn what_is_told_of_a_key_is_a_list_of_fields_without_its_hash() {
+fn a_key_is_shown_with_a_fixed_list_of_fields_without_its_hash() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let claimed = member.claim().json();
@@ -240,7 +240,7 @@ fn an_expired_keys_spend_counts_against_the_next_one_of_the_same_day() {
 }
 
 #[test]
-fn an_expired_key_of_unknown_spend_counts_as_all_of_it_until_the_reset() {
+fn an_expired_key_of_unknown_spend_counts_with_its_whole_limit_until_the_reset() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);

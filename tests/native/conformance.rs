@@ -383,7 +383,7 @@ fn written(ran: &Ran) -> Json {
 }
 
 #[test]
-fn every_statement_is_in_the_story_that_is_told_to_d1_too() {
+fn every_statement_is_in_the_sequence_that_also_runs_on_d1() {
     let (world, trace) = story();
     let instance = world.db.text("SELECT name FROM instance");
     let run: std::collections::HashSet<&str> = trace

@@ -75,7 +75,7 @@ fn spent(world: &World, window: Option<sandbox::Period>) -> f64 {
 const DAY: Option<sandbox::Period> = Some(sandbox::Period::Daily);
 
 #[test]
-fn a_limit_lowered_below_the_spend_and_taken_away_gives_nothing_again_by_a_grace() {
+fn an_own_limit_below_the_spend_that_is_removed_gives_nothing_twice_through_a_grace() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     calls(&world, 5.0);
@@ -99,7 +99,7 @@ fn a_limit_lowered_below_the_spend_and_taken_away_gives_nothing_again_by_a_grace
 }
 
 #[test]
-fn while_another_keys_successor_is_made_a_lowered_key_is_counted_as_what_it_has_spent() {
+fn while_a_successor_is_made_another_lowered_key_counts_with_what_it_has_spent() {
     let world = World::new();
     let three = r#"{"name":"three","limit_usd":"5","limit_reset":"daily","max_active_keys":3,"expiry_days":90}"#;
     admin(&world, "POST", "/api/v1/admin/plans", three);
@@ -136,7 +136,7 @@ fn while_another_keys_successor_is_made_a_lowered_key_is_counted_as_what_it_has_
 }
 
 #[test]
-fn a_plan_lowered_and_raised_between_two_sweeps_gives_nothing_again_by_a_grace() {
+fn a_plan_lowered_and_raised_between_two_sweeps_gives_nothing_twice_through_a_grace() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     calls(&world, 4.9);
@@ -155,7 +155,7 @@ fn a_plan_lowered_and_raised_between_two_sweeps_gives_nothing_again_by_a_grace()
 }
 
 #[test]
-fn what_is_spent_between_the_reading_and_the_lowering_is_not_given_again() {
+fn spend_between_the_reading_and_the_lower_limit_is_not_given_again() {
     for (plan, most, window) in [
         (None, 5.0, DAY),
         (Some("pro"), 20.0, Some(sandbox::Period::Monthly)),
@@ -191,7 +191,7 @@ fn what_is_spent_between_the_reading_and_the_lowering_is_not_given_again() {
 }
 
 #[test]
-fn no_reading_hides_what_was_spent_since_whenever_it_is_written_down() {
+fn no_reading_that_is_written_late_hides_newer_spend() {
     let refresh = "/api/v1/keys/refresh";
     for late in [false, true] {
         let world = World::new();
@@ -221,7 +221,7 @@ fn no_reading_hides_what_was_spent_since_whenever_it_is_written_down() {
 }
 
 #[test]
-fn what_a_key_had_spent_when_it_was_lowered_counts_after_it_has_expired_unread() {
+fn the_spend_of_a_lowered_key_counts_after_it_has_expired_unread() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     world.pass(90 * 86_400 - 1_800);
@@ -239,7 +239,7 @@ fn what_a_key_had_spent_when_it_was_lowered_counts_after_it_has_expired_unread()
 }
 
 #[test]
-fn nothing_in_a_window_is_no_evidence_that_it_has_begun() {
+fn a_window_without_spend_is_no_evidence_that_it_has_begun() {
     // OpenRouter's day has ten more minutes. The successor is claimed before our midnight, or after it.
     for claims in [false, true] {
         let world = World::new();
@@ -269,7 +269,7 @@ fn nothing_in_a_window_is_no_evidence_that_it_has_begun() {
 }
 
 #[test]
-fn what_was_spent_as_a_month_began_by_upstreams_clock_alone_counts_until_that_month_has_ended() {
+fn spend_in_a_month_that_had_begun_only_by_openrouters_clock_counts_until_that_month_has_ended() {
     let month = Some(sandbox::Period::Monthly);
     // The successor is claimed while both clocks are in that month, or once it has ended by our clock alone.
     for claims in [false, true] {
@@ -333,7 +333,7 @@ fn a_raise_until_midnight_is_over_before_the_next_day_opens_by_any_clock() {
 }
 
 #[test]
-fn a_raise_of_which_nothing_would_be_left_is_refused() {
+fn a_raise_that_would_end_at_once_is_refused() {
     let world = World::new();
     let (_member, key) = holder(&world, None);
     let raises = key.replace("/api/v1/", "/api/v1/admin/") + "/raises";
@@ -352,7 +352,7 @@ fn a_raise_of_which_nothing_would_be_left_is_refused() {
 }
 
 #[test]
-fn a_key_that_spent_more_in_the_new_window_than_it_was_counted_as_lowers_its_siblings() {
+fn a_key_that_spent_more_in_the_new_window_than_it_counted_for_lowers_its_siblings() {
     let world = World::new();
     let two = r#"{"name":"two","limit_usd":"5","limit_reset":"daily","max_active_keys":2,"expiry_days":90}"#;
     admin(&world, "POST", "/api/v1/admin/plans", two);
@@ -444,7 +444,7 @@ fn removed_after_it_was_lowered(world: &World) -> Browser<'_> {
 }
 
 #[test]
-fn what_a_lowered_key_had_spent_counts_where_it_is_read_again_right_after_our_midnight() {
+fn the_spend_of_a_lowered_key_counts_if_it_is_read_again_right_after_our_midnight() {
     for claims_before in [true, false] {
         let world = World::new();
         let member = removed_after_it_was_lowered(&world);
@@ -467,7 +467,7 @@ fn what_a_lowered_key_had_spent_counts_where_it_is_read_again_right_after_our_mi
 }
 
 #[test]
-fn what_a_lowered_key_had_spent_counts_in_a_run_that_was_due_before_midnight() {
+fn the_spend_of_a_lowered_key_counts_in_a_run_that_was_due_before_midnight() {
     let world = World::new();
     let member = removed_after_it_was_lowered(&world);
     let response = member.claim();
@@ -490,7 +490,7 @@ fn what_a_lowered_key_had_spent_counts_in_a_run_that_was_due_before_midnight() {
 }
 
 #[test]
-fn what_a_lowered_key_spent_yesterday_takes_nothing_from_another_key_of_today() {
+fn yesterdays_spend_of_a_lowered_key_takes_nothing_from_another_key_today() {
     let world = World::new();
     let two = r#"{"name":"two","limit_usd":"5","limit_reset":"daily","max_active_keys":2,"expiry_days":90}"#;
     admin(&world, "POST", "/api/v1/admin/plans", two);
@@ -506,7 +506,7 @@ fn what_a_lowered_key_spent_yesterday_takes_nothing_from_another_key_of_today() 
 }
 
 #[test]
-fn of_a_key_removed_just_before_midnight_its_last_figure_counts_and_not_all_of_its_limit() {
+fn a_key_removed_just_before_midnight_counts_with_its_last_figure_and_not_its_whole_limit() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     at(&world, "2026-11-21T23:59:30Z");
@@ -519,7 +519,7 @@ fn of_a_key_removed_just_before_midnight_its_last_figure_counts_and_not_all_of_i
 }
 
 #[test]
-fn what_somebody_lowered_below_the_spend_before_prepaying_is_not_raised_to_it() {
+fn a_limit_that_someone_lowered_below_the_spend_before_prepaying_is_not_raised() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     calls(&world, 5.0);

@@ -44,7 +44,7 @@ fn effects_of_a_claim() -> usize {
 }
 
 #[test]
-fn a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
+fn a_claim_that_breaks_at_any_effect_keeps_every_promise() {
     let mut scenarios = 0;
     // The second fault ranges over more effects than a good claim has, because what follows a failure is cut as well.
     for first in fates(effects_of_a_claim()) {
@@ -69,7 +69,7 @@ fn a_claim_cut_or_failed_at_every_effect_keeps_every_promise() {
 }
 
 #[test]
-fn a_retry_at_once_makes_no_second_key() {
+fn an_immediate_retry_makes_no_second_key() {
     for fate in fates(effects_of_a_claim()) {
         let (world, cookies) = begin();
         world.effects.plan(&[fate]);
@@ -113,7 +113,7 @@ fn messes() -> Vec<(World, Cookies)> {
 }
 
 #[test]
-fn a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
+fn a_sweep_that_breaks_at_any_effect_keeps_every_promise() {
     let mut scenarios = 0;
     for (mess, cookies) in messes() {
         mess.pass(TEN_MINUTES);
@@ -135,7 +135,7 @@ fn a_sweep_cut_or_failed_at_every_effect_keeps_every_promise() {
 }
 
 #[test]
-fn a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_key() {
+fn a_create_that_takes_effect_after_its_seat_was_freed_is_deleted_and_never_a_second_key() {
     let (world, cookies) = begin();
     world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
     assert_eq!(Browser::with(&world, &cookies).claim().status, 503);
@@ -151,7 +151,7 @@ fn a_create_that_lands_after_its_row_was_freed_is_deleted_and_never_a_second_key
 }
 
 #[test]
-fn a_create_that_lands_between_two_sweeps_is_deleted_too() {
+fn a_create_that_takes_effect_between_two_sweeps_is_deleted_too() {
     let (world, cookies) = begin();
     world.add_fault("openrouter.keys.create", "late", serde_json::json!({}));
     assert_eq!(Browser::with(&world, &cookies).claim().status, 503);

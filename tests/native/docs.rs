@@ -43,7 +43,7 @@ fn the_manuals_table_of_triggers_is_wranglers_and_says_what_each_starts() {
 }
 
 #[test]
-fn every_command_is_told_and_every_command_that_is_told_exists() {
+fn every_command_is_documented_and_every_documented_command_exists() {
     let package: serde_json::Value = serde_json::from_str(PACKAGE).unwrap();
     let scripts = package["scripts"].as_object().unwrap();
     let sandbox = include_str!("../../sandbox/README.md");
@@ -186,10 +186,10 @@ fn every_acceptance_row_is_answered_by_tests_that_exist() {
 }
 
 #[test]
-fn a_test_that_is_not_there_is_missed() {
+fn a_missing_test_is_noticed() {
     let file = "tests/native/docs.rs";
     assert_eq!(
-        exists(&format!("{file}::a_test_that_is_not_there_is_missed")),
+        exists(&format!("{file}::a_missing_test_is_noticed")),
         Ok(())
     );
     for wrong in [

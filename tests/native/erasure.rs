@@ -52,7 +52,7 @@ fn puts_on(world: &World, hash: &str) {
 }
 
 #[test]
-fn what_has_spent_is_off_at_once_and_deleted_an_hour_into_the_next_day() {
+fn a_removed_key_that_spent_is_disabled_at_once_and_deleted_an_hour_into_the_next_day() {
     let world = World::new();
     let (_, hash) = removed(&world, 2.0);
     assert_eq!(world.usable().len(), 0);
@@ -89,7 +89,7 @@ fn what_has_spent_is_off_at_once_and_deleted_an_hour_into_the_next_day() {
 }
 
 #[test]
-fn what_has_spent_nothing_is_deleted_as_soon_as_that_is_settled() {
+fn a_removed_key_that_spent_nothing_is_deleted_as_soon_as_that_is_settled() {
     let world = World::new();
     let (_, hash) = removed(&world, 0.0);
     sweep(&world);
@@ -100,7 +100,7 @@ fn what_has_spent_nothing_is_deleted_as_soon_as_that_is_settled() {
 }
 
 #[test]
-fn a_run_that_follows_at_once_is_no_other_sweep() {
+fn a_run_that_follows_at_once_does_not_count_as_another_reading() {
     let world = World::new();
     let (_, hash) = removed(&world, 0.0);
     for _ in 0..3 {
@@ -112,7 +112,7 @@ fn a_run_that_follows_at_once_is_no_other_sweep() {
 }
 
 #[test]
-fn what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
+fn spend_that_is_counted_late_is_recorded_and_the_successors_cap_is_due() {
     let world = World::new();
     let (cookies, hash) = removed(&world, 2.0);
     let member = Browser::with(&world, &cookies);
@@ -147,7 +147,7 @@ fn what_is_counted_late_is_booked_and_the_successors_cap_is_due() {
 }
 
 #[test]
-fn lower_figures_than_were_booked_change_nothing() {
+fn lower_figures_than_recorded_change_nothing() {
     let world = World::new();
     let (_, hash) = removed(&world, 2.0);
     world.db.run(
@@ -166,7 +166,7 @@ fn lower_figures_than_were_booked_change_nothing() {
 }
 
 #[test]
-fn one_that_is_found_on_goes_off_and_away_at_once() {
+fn a_retained_key_that_is_found_enabled_is_disabled_and_deleted_at_once() {
     // The key is found enabled once while every sweep reads it, and once when only the walk sees it.
     for sweeps_before in [0, 2] {
         let world = World::new();
@@ -191,7 +191,7 @@ fn one_that_is_found_on_goes_off_and_away_at_once() {
 }
 
 #[test]
-fn a_list_that_says_on_for_one_that_is_off_by_now_deletes_nothing() {
+fn a_list_that_shows_a_disabled_key_as_enabled_deletes_nothing() {
     let world = World::new();
     let (_, hash) = removed(&world, 2.0);
     for _ in 0..2 {
@@ -233,7 +233,7 @@ fn a_list_that_says_on_for_one_that_is_off_by_now_deletes_nothing() {
 }
 
 #[test]
-fn a_404_of_another_account_is_not_deleted() {
+fn a_404_of_another_account_does_not_count_as_deleted() {
     let world = World::new();
     let (_, _) = removed(&world, 2.0);
     let ours = world.swap_account();
@@ -273,7 +273,7 @@ fn figures_that_cannot_be_read_are_asked_for_later_each_time_and_nothing_is_dele
 }
 
 #[test]
-fn it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable() {
+fn a_key_is_recorded_as_disabled_only_with_its_figures_and_without_an_enable_in_flight() {
     for (spoil, allowed) in [
         ("SELECT 1", true),
         ("UPDATE generations SET usage_read_at = NULL", false),
@@ -330,7 +330,7 @@ fn it_is_written_down_as_off_only_with_its_figures_and_without_a_late_enable() {
 }
 
 #[test]
-fn an_erasure_ends_clean_from_every_point_at_which_it_may_break() {
+fn a_purge_that_breaks_at_any_point_is_finished_cleanly() {
     let mut scenarios = 0;
     for dollars in [0.0, 2.0] {
         let start = World::new();
@@ -411,7 +411,7 @@ fn expired(world: &World, dollars: f64) -> String {
 }
 
 #[test]
-fn what_has_expired_is_deleted_once_its_figures_are_settled() {
+fn an_expired_key_is_deleted_once_its_figures_are_settled() {
     let world = World::new();
     let hash = expired(&world, 1.25);
     sweep(&world);
@@ -433,7 +433,7 @@ fn what_has_expired_is_deleted_once_its_figures_are_settled() {
 }
 
 #[test]
-fn what_an_expired_key_had_spent_is_asked_for_until_it_is_told() {
+fn the_spend_of_an_expired_key_is_read_again_until_openrouter_answers() {
     let world = World::new();
     let hash = expired(&world, 1.25);
     world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 0 }));
@@ -465,7 +465,7 @@ fn what_an_expired_key_had_spent_is_asked_for_until_it_is_told() {
 }
 
 #[test]
-fn that_an_expired_key_had_spent_nothing_gives_its_successor_all_once_it_is_told() {
+fn an_expired_key_that_spent_nothing_leaves_its_successor_everything_once_that_is_known() {
     let world = World::new();
     expired(&world, 0.0);
     world.add_fault("openrouter.keys.get", "html_error", json!({ "times": 0 }));

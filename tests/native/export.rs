@@ -118,7 +118,7 @@ fn the_export_is_complete_beyond_two_thousand_rows_and_two_megabytes() {
 }
 
 #[test]
-fn a_list_that_ends_with_a_page_and_one_row_more_lose_nothing() {
+fn a_list_that_fills_its_last_page_or_has_one_row_more_loses_nothing() {
     for rows in [165, 166, 167, 168] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -132,7 +132,7 @@ fn a_list_that_ends_with_a_page_and_one_row_more_lose_nothing() {
 }
 
 #[test]
-fn a_cursor_is_its_members_own_and_cannot_be_made_up() {
+fn a_cursor_works_only_for_its_member_and_cannot_be_forged() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let second = Browser::signed_in(&world, "second");

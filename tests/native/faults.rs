@@ -87,7 +87,7 @@ fn faults() -> Vec<(&'static str, Value, u16, &'static str)> {
 }
 
 #[test]
-fn what_upstream_says_in_its_errors_is_neither_told_nor_logged() {
+fn the_text_of_an_upstream_error_is_neither_shown_nor_logged() {
     const CANARY: &str = "canary-of-upstreams-own-words";
     for (operation, status) in [
         ("openrouter.keys.create", 400),
@@ -206,7 +206,7 @@ fn a_transport_that_repeats_the_create_leaves_one_key() {
 }
 
 #[test]
-fn odd_times_and_extra_members_are_understood() {
+fn unusual_times_and_unknown_members_are_understood() {
     for kind in ["odd_timestamps", "extra_members"] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -217,7 +217,7 @@ fn odd_times_and_extra_members_are_understood() {
 }
 
 #[test]
-fn upstreams_patience_is_passed_on_and_kept_for_everybody() {
+fn a_wait_that_openrouter_asks_for_is_passed_on_and_applies_to_everybody() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let second = Browser::signed_in(&world, "second");
@@ -253,7 +253,7 @@ fn a_stalled_create_is_answered_within_its_deadline_and_never_repeated() {
 }
 
 #[test]
-fn repeated_doubt_pauses_claims_for_all_for_a_minute() {
+fn repeated_unknown_outcomes_pause_claims_for_everybody_for_a_minute() {
     let world = World::new();
     let people: Vec<Browser<'_>> = (0..7)
         .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
@@ -288,7 +288,7 @@ fn an_upstream_that_echoes_our_credential_is_not_passed_on() {
 }
 
 #[test]
-fn a_refusal_of_the_credential_is_told_in_words_and_is_an_error_in_the_log() {
+fn a_refused_credential_is_explained_to_the_member_and_logged_as_an_error() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 403 }));
@@ -303,7 +303,7 @@ fn a_refusal_of_the_credential_is_told_in_words_and_is_an_error_in_the_log() {
 }
 
 #[test]
-fn an_error_page_of_something_on_the_way_is_no_word_that_a_key_is_gone() {
+fn an_error_page_of_a_proxy_does_not_prove_that_a_key_is_gone() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let key = member.claim().json()["key"]["id"]

@@ -21,7 +21,7 @@ fn listed(operator: &Browser<'_>, query: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_older_of_two_members_gives_a_login_up_when_the_other_signs_in() {
+fn the_older_of_two_members_loses_a_login_when_the_other_signs_in_with_it() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let (older, newer) = renamed(&world);
@@ -57,7 +57,7 @@ fn the_older_of_two_members_gives_a_login_up_when_the_other_signs_in() {
 }
 
 #[test]
-fn a_login_that_comes_back_passes_on_again() {
+fn a_login_that_returns_to_its_member_passes_on_again() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let (older, _) = renamed(&world);
@@ -104,7 +104,7 @@ fn every_list_of_admins_has_the_number_beside_the_login() {
 }
 
 #[test]
-fn nothing_an_operator_is_told_to_do_finds_a_person_by_login() {
+fn no_documented_step_of_an_operator_finds_a_person_by_login() {
     for (name, text) in [
         ("README.md", include_str!("../../README.md")),
         ("docs/operating.md", include_str!("../../docs/operating.md")),

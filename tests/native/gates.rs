@@ -49,7 +49,7 @@ const SHUT: [(&str, u16, &str); 7] = [
 ];
 
 #[test]
-fn each_gate_of_the_database_refuses_by_name_and_makes_nothing() {
+fn each_gate_of_the_database_refuses_with_its_name_and_makes_nothing() {
     for (sql, status, code) in SHUT {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -103,7 +103,7 @@ fn a_gate_that_closes_between_reservation_and_record_delivers_nothing() {
 }
 
 #[test]
-fn a_delete_that_fails_then_is_the_sweeps() {
+fn a_delete_that_fails_after_a_closed_gate_is_left_to_the_sweep() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     shut_after_reservation(&world, SHUT[2].0);
@@ -193,7 +193,7 @@ fn closed_configuration_closes_claims_and_nothing_else() {
 }
 
 #[test]
-fn a_four_day_old_account_is_told_the_rule_that_failed() {
+fn a_four_day_old_account_is_refused_with_the_rule_that_it_fails() {
     let world = World::new();
     let newcomer = Browser::signed_in(&world, "newcomer");
     let response = newcomer.claim();
@@ -275,7 +275,7 @@ fn a_banned_member_claims_nothing_and_cannot_sign_in_again() {
 }
 
 #[test]
-fn a_hold_of_the_house_outlives_the_key_it_was_put_on() {
+fn a_hold_of_the_operator_outlives_the_key_that_it_was_set_on() {
     for (reason, ended, refused) in [
         ("admin", true, true),
         ("offboarding", true, true),

@@ -92,7 +92,7 @@ fn renewed<'a>(member: &Browser<'a>) -> Browser<'a> {
 }
 
 #[test]
-fn a_key_that_is_gone_upstream_is_deleted_at_once_and_its_place_is_free() {
+fn a_key_that_is_gone_upstream_is_removed_at_once_and_its_place_is_free() {
     let world = World::new();
     let (member, key) = holder_of_nothing(&world);
     let response = member.delete(&key);
@@ -108,7 +108,7 @@ fn a_key_that_is_gone_upstream_is_deleted_at_once_and_its_place_is_free() {
 }
 
 #[test]
-fn an_admins_leak_report_of_a_key_that_is_gone_upstream_closes() {
+fn an_admins_leak_report_of_a_key_that_is_gone_upstream_is_finished_at_once() {
     let world = World::new();
     let (member, key) = holder_of_nothing(&world);
     let operator = Browser::signed_in(&world, "operator");
@@ -125,7 +125,7 @@ fn an_admins_leak_report_of_a_key_that_is_gone_upstream_closes() {
 }
 
 #[test]
-fn whatever_is_asked_of_a_key_that_is_gone_upstream_shows_it_as_missing_at_once() {
+fn any_action_on_a_key_that_is_gone_upstream_shows_it_as_missing_at_once() {
     type Act = fn(&Browser<'_>, &str) -> Response;
     let acts: [(&str, Act); 4] = [
         ("disable", |m, key| m.patch(key, r#"{"disabled":true}"#)),
@@ -239,7 +239,7 @@ fn a_404_that_may_be_another_accounts_changes_nothing() {
 }
 
 #[test]
-fn a_key_that_waits_for_its_budget_and_is_gone_is_replaced_nevertheless() {
+fn a_key_that_waits_for_its_reset_and_is_gone_upstream_can_be_replaced() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let first = member.claim().json()["key"]["id"].clone();

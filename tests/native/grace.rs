@@ -94,7 +94,7 @@ fn a_raise_within_a_grace_waits_for_its_end() {
 }
 
 #[test]
-fn a_grace_splits_what_is_left_of_what_was_paid_and_not_what_was_spent_before() {
+fn a_grace_splits_what_is_left_of_the_credit_and_not_what_was_spent_before() {
     let world = World::new();
     let (member, key) = holder(&world, None);
     spends(&world, 4.0);
@@ -116,7 +116,7 @@ fn a_grace_splits_what_is_left_of_what_was_paid_and_not_what_was_spent_before() 
 }
 
 #[test]
-fn an_off_that_was_said_twice_is_not_sure_enough_to_record() {
+fn a_disabling_that_was_sent_twice_is_not_certain_enough_to_record() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         let (member, key) = holder(&world, None);
@@ -143,7 +143,7 @@ fn an_off_that_was_said_twice_is_not_sure_enough_to_record() {
 }
 
 #[test]
-fn a_record_that_lands_a_second_time_takes_nothing_back() {
+fn a_record_that_is_written_a_second_time_undoes_nothing() {
     let raised = |world: &World, _: &Browser<'_>, key: &str| raises(world, key);
     let off = |_: &World, member: &Browser<'_>, key: &str| {
         let response = member.patch(&format!("/api/v1/keys/{key}"), r#"{"disabled":true}"#);

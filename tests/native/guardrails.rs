@@ -83,7 +83,7 @@ fn a_claim_with_a_guardrail_is_two_upstream_calls_and_two_database_round_trips()
 }
 
 #[test]
-fn a_guardrail_that_is_not_there_is_no_plans() {
+fn a_plan_cannot_name_a_guardrail_that_does_not_exist() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let guardrail = guarded(&world);
@@ -175,7 +175,7 @@ fn a_guardrail_that_is_not_there_is_no_plans() {
 }
 
 #[test]
-fn nothing_is_given_out_unless_upstream_counts_the_key() {
+fn no_secret_is_given_out_unless_openrouter_counts_the_assignment() {
     for (kind, more) in [
         ("refuse", json!({ "status": 404 })),
         ("refuse", json!({ "status": 400 })),
@@ -212,7 +212,7 @@ fn nothing_is_given_out_unless_upstream_counts_the_key() {
 }
 
 #[test]
-fn a_count_that_is_none_is_no_assignment() {
+fn an_answer_without_a_valid_count_is_no_assignment() {
     for count in [json!(2), json!("1"), json!(null)] {
         let world = World::new();
         guarded(&world);
@@ -235,7 +235,7 @@ fn counts(body: &mut Value, count: &Value) {
 }
 
 #[test]
-fn a_crash_between_the_key_and_its_guardrail_leaves_a_stray_that_goes() {
+fn a_crash_between_the_key_and_its_guardrail_leaves_a_stray_that_is_deleted() {
     for fate in [Fate::CutBefore, Fate::CutAfter] {
         let world = World::new();
         guarded(&world);
@@ -305,7 +305,7 @@ fn an_owner_who_is_given_another_plan_follows_at_once_prepaid_or_not() {
 }
 
 #[test]
-fn more_waits_for_the_guardrail_and_less_does_not() {
+fn a_higher_limit_waits_for_the_guardrail_and_a_lower_one_does_not() {
     let world = World::new();
     let (_, hash) = holder(&world);
     let guardrail = world.guardrail("cheap/one");
@@ -329,7 +329,7 @@ fn more_waits_for_the_guardrail_and_less_does_not() {
 }
 
 #[test]
-fn what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_is_no_news() {
+fn an_unconfirmed_guardrail_is_sent_again_and_the_list_decides_if_that_changes_nothing() {
     for kind in ["reset_before", "reset_after", "late"] {
         let world = World::new();
         let (_, hash) = holder(&world);
@@ -348,7 +348,7 @@ fn what_was_not_confirmed_is_said_again_and_read_from_the_list_where_it_is_no_ne
 }
 
 #[test]
-fn one_that_lands_late_does_not_stay() {
+fn a_guardrail_that_takes_effect_late_does_not_stay() {
     for wanted in ["cheap/two", ""] {
         let world = World::new();
         let (member, hash) = holder(&world);
@@ -379,7 +379,7 @@ fn one_that_lands_late_does_not_stay() {
 }
 
 #[test]
-fn of_two_plans_at_once_the_later_one_has_the_last_word() {
+fn of_two_plan_changes_at_once_the_later_ones_guardrail_stays() {
     let world = World::new();
     let (_, hash) = holder(&world);
     let [first, second] = ["cheap/one", "cheap/two"].map(|model| world.guardrail(model));
@@ -413,7 +413,7 @@ fn of_two_plans_at_once_the_later_one_has_the_last_word() {
 }
 
 #[test]
-fn a_guardrail_that_somebody_deleted_holds_nobody_back() {
+fn a_guardrail_that_someone_deleted_holds_up_no_key() {
     for key_too in [false, true] {
         let world = World::new();
         let guardrail = guarded(&world);
@@ -432,7 +432,7 @@ fn a_guardrail_that_somebody_deleted_holds_nobody_back() {
 }
 
 #[test]
-fn what_neither_the_answer_nor_the_list_says_is_not_in_force() {
+fn a_guardrail_that_neither_the_answer_nor_the_list_shows_is_not_in_force() {
     let world = World::new();
     let (_member, hash) = holder(&world);
     let guardrail = world.guardrail("cheap/one");
@@ -464,7 +464,7 @@ fn what_neither_the_answer_nor_the_list_says_is_not_in_force() {
 }
 
 #[test]
-fn the_list_of_a_guardrail_is_read_from_both_ends_and_of_no_other() {
+fn the_list_of_one_guardrail_is_read_from_both_ends() {
     for (theirs, pages) in [(130, 2), (1_450, 10)] {
         let world = World::new();
         world.somebodys_keys(theirs);
@@ -495,7 +495,7 @@ fn the_list_of_a_guardrail_is_read_from_both_ends_and_of_no_other() {
 }
 
 #[test]
-fn whatever_was_in_doubt_gives_way_to_what_is_on_record_and_that_is_taken_away() {
+fn any_guardrail_in_flight_is_replaced_by_the_recorded_one_which_is_then_removed() {
     for other_was_sent in [false, true] {
         let world = World::new();
         let guardrail = guarded(&world);
@@ -524,7 +524,7 @@ fn whatever_was_in_doubt_gives_way_to_what_is_on_record_and_that_is_taken_away()
 }
 
 #[test]
-fn each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_stays() {
+fn each_successor_gets_the_plans_guardrail_and_without_it_the_old_key_stays() {
     for (verb, body) in [
         ("rotate", "{}"),
         ("rotate", r#"{"grace_hours":1}"#),
@@ -558,7 +558,7 @@ fn each_successor_is_held_to_the_plans_guardrail_and_without_it_the_old_one_stay
 }
 
 #[test]
-fn a_guardrail_call_that_the_transport_repeated_discards_no_good_key() {
+fn a_guardrail_call_that_the_transport_repeated_deletes_no_valid_key() {
     let world = World::new();
     let guardrail = guarded(&world);
     world.add_fault(ASSIGN, "duplicate", json!({}));

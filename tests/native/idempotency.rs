@@ -90,7 +90,7 @@ fn remembered(world: &World) -> i64 {
 }
 
 #[test]
-fn no_change_of_a_signed_in_caller_forgets_the_idempotency_key() {
+fn every_change_of_a_signed_in_caller_takes_an_idempotency_key() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     assert_eq!(claims(&operator, "used").status, 201);
@@ -185,7 +185,7 @@ fn a_change_without_a_secret_is_done_once_and_answered_the_same() {
 }
 
 #[test]
-fn an_admins_leak_report_under_a_used_key_is_refused_and_under_its_own_puts_the_hold() {
+fn an_admins_leak_report_needs_an_idempotency_key_of_its_own() {
     let world = World::new();
     let (_, key) = holder(&world);
     let operator = Browser::signed_in(&world, "operator");
@@ -306,7 +306,7 @@ fn a_failed_attempt_is_not_remembered_and_the_same_key_tries_again() {
 }
 
 #[test]
-fn a_doubtful_mint_is_waited_for_and_then_the_same_key_tries_again() {
+fn after_a_mint_of_unknown_outcome_is_settled_the_same_key_tries_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -367,7 +367,7 @@ fn start_keyed(who: &Browser<'_>, key: &str) -> crate::support::browser::Held {
 }
 
 #[test]
-fn an_answer_that_is_lost_with_its_isolate_is_told_from_an_older_key() {
+fn an_answer_lost_with_its_isolate_is_replaced_by_the_keys_present_state() {
     let start = World::new();
     let names = effects(&start);
     for (k, name) in names.iter().enumerate() {
@@ -405,7 +405,7 @@ fn an_answer_that_is_lost_with_its_isolate_is_told_from_an_older_key() {
 }
 
 #[test]
-fn an_isolate_that_comes_back_after_its_request_was_taken_over_makes_nothing_more() {
+fn an_isolate_that_continues_after_its_request_was_taken_over_makes_nothing_more() {
     // First the Idempotency-Key is taken, next the mint is reserved.
     let names = effects(&World::new());
     assert!(
@@ -432,7 +432,7 @@ fn an_isolate_that_comes_back_after_its_request_was_taken_over_makes_nothing_mor
 }
 
 #[test]
-fn a_key_is_one_members_and_needs_a_session_that_is_current() {
+fn an_idempotency_key_belongs_to_one_member_and_needs_a_current_session() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let ended = member.at_fresh_isolate();
@@ -451,7 +451,7 @@ fn a_key_is_one_members_and_needs_a_session_that_is_current() {
 }
 
 #[test]
-fn who_leaves_takes_along_what_was_answered_to_them_and_about_them() {
+fn leaving_deletes_stored_answers_to_the_member_and_about_them() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let operator = Browser::signed_in(&world, "operator");
@@ -473,7 +473,7 @@ fn who_leaves_takes_along_what_was_answered_to_them_and_about_them() {
 }
 
 #[test]
-fn a_claim_tells_before_and_after_it_what_is_left_and_when_the_key_works() {
+fn a_claim_shows_before_and_after_it_what_is_left_and_when_the_key_works() {
     let world = World::new();
     let (member, key) = holder(&world);
     let claim = |member: &Browser<'_>| member.get("/api/v1/me").json()["claim"].clone();
@@ -531,7 +531,7 @@ fn a_claim_tells_before_and_after_it_what_is_left_and_when_the_key_works() {
 }
 
 #[test]
-fn of_what_was_paid_and_is_spent_a_claim_says_before_the_press_that_nothing_is_left() {
+fn a_member_with_no_credit_left_is_shown_that_before_claiming() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -560,7 +560,7 @@ fn of_what_was_paid_and_is_spent_a_claim_says_before_the_press_that_nothing_is_l
 }
 
 #[test]
-fn what_a_request_made_whose_answers_were_lost_is_made_once_for_whoever_repeats_it() {
+fn a_request_whose_answers_were_lost_takes_effect_once_if_it_is_repeated() {
     let raise = (
         "/api/v1/admin/keys/{key}/raises",
         r#"{"amount_usd":"2"}"#,
@@ -615,7 +615,7 @@ fn what_a_request_made_whose_answers_were_lost_is_made_once_for_whoever_repeats_
 }
 
 #[test]
-fn a_key_whose_request_may_have_been_done_is_not_free_for_another_request() {
+fn an_idempotency_key_whose_request_may_have_taken_effect_serves_no_other_request() {
     let world = World::new();
     let (_member, key) = holder(&world);
     let operator = Browser::signed_in(&world, "operator");
@@ -633,7 +633,7 @@ fn a_key_whose_request_may_have_been_done_is_not_free_for_another_request() {
 }
 
 #[test]
-fn a_repeated_request_puts_back_nothing_that_was_withdrawn_since() {
+fn a_repeated_request_restores_nothing_that_was_withdrawn_since() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let person = r#"{"provider":"github","subject":"4242"}"#;
@@ -662,7 +662,7 @@ fn a_repeated_request_puts_back_nothing_that_was_withdrawn_since() {
 }
 
 #[test]
-fn a_repeated_request_for_a_decision_is_answered_with_the_one_that_was_decided_since() {
+fn a_repeated_decision_is_answered_with_the_decision_that_was_made_since() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let by_approval = operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);

@@ -194,7 +194,7 @@ fn file(sql: &str) -> [File; 1] {
 }
 
 #[test]
-fn every_migration_keeps_what_a_used_database_holds_and_the_service_goes_on_with_it() {
+fn every_migration_keeps_the_data_of_a_used_database_and_the_service_works_with_it() {
     let world = used();
     for table in tables(&world.db.connection.borrow()).unwrap() {
         let count = format!("SELECT COUNT(*) FROM {table}");

@@ -45,7 +45,7 @@ fn settled_in(world: &World) -> Browser<'_> {
 }
 
 #[test]
-fn whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
+fn a_member_who_leaves_has_no_session_no_key_and_no_name_any_more() {
     let world = World::new();
     let member = settled_in(&world);
     let cookies = member.cookies.borrow().clone();
@@ -94,7 +94,7 @@ fn whoever_leaves_has_no_session_no_key_and_no_name_any_more() {
 }
 
 #[test]
-fn whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
+fn a_member_who_comes_back_is_the_same_owner_with_the_same_spend() {
     let world = World::new();
     let member = settled_in(&world);
     let id = world.member("member");
@@ -155,7 +155,7 @@ fn whoever_comes_back_is_who_they_were_and_has_spent_what_they_spent() {
 }
 
 #[test]
-fn only_who_left_is_taken_for_who_left() {
+fn only_the_person_who_left_is_recognised_as_returning() {
     let world = World::new();
     let member = settled_in(&world);
     let id = world.member("member");
@@ -192,7 +192,7 @@ fn only_who_left_is_taken_for_who_left() {
 }
 
 #[test]
-fn nobody_leaves_their_way_out_of_a_ban_or_a_block() {
+fn leaving_lifts_no_ban_and_no_block() {
     for status in ["suspended", "banned"] {
         let world = World::new();
         let (member, operator) = (settled_in(&world), Browser::signed_in(&world, "operator"));
@@ -225,7 +225,7 @@ fn nobody_leaves_their_way_out_of_a_ban_or_a_block() {
 }
 
 #[test]
-fn leaving_wants_the_members_own_login_and_a_session_that_holds() {
+fn leaving_requires_the_members_own_login_and_a_current_session() {
     let world = World::new();
     let member = settled_in(&world);
     let before = world.db.dump();
@@ -267,7 +267,7 @@ fn leaving_wants_the_members_own_login_and_a_session_that_holds() {
 }
 
 #[test]
-fn leaving_and_coming_back_with_lost_answers_is_once_each() {
+fn leaving_and_returning_happen_once_each_despite_lost_answers() {
     for fate in [Fate::LostBefore, Fate::LostAfter, Fate::Late] {
         let world = World::new();
         let member = settled_in(&world);
@@ -311,7 +311,7 @@ fn leaving_and_coming_back_with_lost_answers_is_once_each() {
 }
 
 #[test]
-fn requests_that_are_open_are_closed_with_whoever_made_them() {
+fn open_requests_are_closed_when_their_member_leaves() {
     let world = World::new();
     let (operator, member) = (
         Browser::signed_in(&world, "operator"),
@@ -438,7 +438,7 @@ fn the_export_has_everything_of_the_members_own_and_nothing_else() {
 }
 
 #[test]
-fn kept_answers_that_name_who_leaves_are_forgotten_and_no_others() {
+fn stored_answers_that_name_a_member_who_leaves_are_deleted_and_no_others() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");

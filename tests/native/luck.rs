@@ -32,7 +32,7 @@ fn lands_late(world: &World, batch: Vec<keycap::ports::Stmt>) {
 }
 
 #[test]
-fn a_switch_that_lands_late_does_not_undo_a_newer_one() {
+fn a_switch_that_takes_effect_late_does_not_undo_a_newer_one() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let patch = |body: &str| assert_eq!(operator.patch(SETTINGS, body).status, 200, "{body}");
@@ -48,7 +48,7 @@ fn a_switch_that_lands_late_does_not_undo_a_newer_one() {
 }
 
 #[test]
-fn a_sign_out_everywhere_that_lands_late_spares_newer_sessions() {
+fn a_sign_out_everywhere_that_takes_effect_late_spares_newer_sessions() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let end = last_batch(&world, || {
@@ -88,7 +88,7 @@ fn one_key_that_upstream_refuses_to_switch_holds_up_no_other() {
 }
 
 #[test]
-fn off_works_at_once_after_hours_of_failures() {
+fn disabling_works_at_once_after_hours_of_failures() {
     let (world, cookies) = five_keys_off();
     world.add_fault(
         "openrouter.keys.update",
@@ -107,7 +107,7 @@ fn off_works_at_once_after_hours_of_failures() {
 }
 
 #[test]
-fn while_every_key_is_off_none_is_made_even_if_minting_is_opened() {
+fn while_every_key_is_disabled_none_is_made_even_if_minting_is_opened() {
     let (world, cookies) = five_keys_off();
     let operator = Browser::with(&world, &cookies);
     let response = operator.patch(SETTINGS, r#"{"minting":"open"}"#);
@@ -117,7 +117,7 @@ fn while_every_key_is_off_none_is_made_even_if_minting_is_opened() {
 }
 
 #[test]
-fn one_row_that_is_refused_does_not_stop_everybodys_sweep() {
+fn one_row_that_is_refused_does_not_stop_the_sweep() {
     for operation in ["openrouter.keys.delete", "openrouter.keys.get"] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -168,7 +168,7 @@ fn keys_whose_recorded_hash_is_not_upstream_are_not_deleted() {
 }
 
 #[test]
-fn the_brake_comes_before_any_deletion() {
+fn too_many_strange_keys_stop_the_sweep_before_any_deletion() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -182,7 +182,7 @@ fn the_brake_comes_before_any_deletion() {
 }
 
 #[test]
-fn quarantined_keys_of_earlier_weeks_are_no_reason_to_brake() {
+fn keys_disabled_in_earlier_weeks_do_not_stop_the_sweep() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     for week in 0..3 {
@@ -201,7 +201,7 @@ fn quarantined_keys_of_earlier_weeks_are_no_reason_to_brake() {
 }
 
 #[test]
-fn nothing_is_freed_by_another_accounts_empty_list_and_nothing_minted_there() {
+fn another_accounts_empty_list_frees_nothing_and_nothing_is_minted_there() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -249,7 +249,7 @@ fn a_stray_whose_delete_fails_for_hours_is_not_forgotten() {
 }
 
 #[test]
-fn a_marker_that_could_not_be_disabled_is_not_forgotten() {
+fn a_marked_key_that_could_not_be_disabled_is_tried_again() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     sweeps(&world, 1);
@@ -314,7 +314,7 @@ fn a_key_that_was_deleted_before_a_crash_is_known_to_be_gone() {
 }
 
 #[test]
-fn a_bad_page_in_a_long_walk_costs_nothing_that_was_walked() {
+fn a_bad_page_in_a_long_walk_does_not_lose_earlier_pages() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -350,7 +350,7 @@ fn an_unknown_address_reads_the_database_no_more_often_than_a_known_one() {
 }
 
 #[test]
-fn a_plan_with_a_workspace_that_is_not_there_stops_no_sweep() {
+fn a_plan_with_a_missing_workspace_stops_no_sweep() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -363,7 +363,7 @@ fn a_plan_with_a_workspace_that_is_not_there_stops_no_sweep() {
 }
 
 #[test]
-fn a_key_that_expired_stays_on_the_page_after_a_claim_that_came_to_nothing() {
+fn an_expired_key_stays_on_the_page_after_a_failed_claim() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -377,7 +377,7 @@ fn a_key_that_expired_stays_on_the_page_after_a_claim_that_came_to_nothing() {
 }
 
 #[test]
-fn upstreams_own_patience_costs_no_attempt() {
+fn a_mint_that_openrouter_asks_to_postpone_uses_up_no_attempt() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let more = json!({ "retry_after": 1, "times": 12 });
@@ -422,7 +422,7 @@ fn one_key() -> (World, String, String) {
 }
 
 #[test]
-fn what_was_missed_or_found_and_lands_late_undoes_nothing_newer() {
+fn a_missing_or_found_key_that_is_recorded_late_undoes_nothing_newer() {
     use keycap::domain::id::{IdKind, PublicId};
     use keycap::store::keys::missing;
     let (world, _, _) = one_key();
@@ -446,7 +446,7 @@ fn what_was_missed_or_found_and_lands_late_undoes_nothing_newer() {
 }
 
 #[test]
-fn what_somebody_did_upstream_or_an_admin_lifted_and_lands_late_undoes_nothing_newer() {
+fn an_outside_change_or_its_lifting_that_is_recorded_late_undoes_nothing_newer() {
     const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
     for by_hand in [json!({ "disabled": true }), json!({ "limit": 2 })] {
         let (world, hash, key) = one_key();
@@ -486,7 +486,7 @@ fn what_somebody_did_upstream_or_an_admin_lifted_and_lands_late_undoes_nothing_n
 }
 
 #[test]
-fn an_acknowledgement_that_lands_late_hides_no_news() {
+fn an_acknowledgement_that_is_recorded_late_hides_no_newer_finding() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     world.marker_without_row(1);

@@ -46,7 +46,7 @@ fn holder(world: &World) -> Browser<'_> {
 }
 
 #[test]
-fn a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_claims_until_it_is_lifted() {
+fn a_suspension_or_a_ban_ends_sessions_and_keys_at_once_and_refuses_claims_until_it_is_lifted() {
     for (status, code) in [
         ("suspended", "member_suspended"),
         ("banned", "member_banned"),
@@ -152,7 +152,7 @@ fn a_reinstated_member_cannot_bring_an_old_key_back() {
 }
 
 #[test]
-fn a_claim_that_is_under_way_when_its_member_is_put_out_delivers_nothing() {
+fn a_claim_under_way_when_its_member_is_suspended_delivers_nothing() {
     for status in ["suspended", "banned", "left"] {
         for fate in [Fate::HeldBefore, Fate::HeldAfter] {
             let world = World::new();
@@ -181,7 +181,7 @@ fn a_claim_that_is_under_way_when_its_member_is_put_out_delivers_nothing() {
 }
 
 #[test]
-fn what_upstream_does_not_answer_is_the_sweeps_and_keeps_its_place_meanwhile() {
+fn a_removal_without_an_answer_is_left_to_the_sweep_and_keeps_its_place_until_then() {
     let world = World::new();
     let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     world.add_fault(
@@ -228,7 +228,7 @@ fn a_ban_whose_answers_are_lost_is_one_ban() {
 }
 
 #[test]
-fn nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
+fn an_admin_named_in_the_configuration_cannot_be_suspended_and_the_answer_says_so() {
     let world = World::new();
     world.set("ADMIN_GITHUB_USER_IDS", "1000001,1000101");
     let (operator, second) = (
@@ -274,7 +274,7 @@ fn nobody_puts_out_an_admin_of_the_configuration_and_the_answer_says_so() {
 }
 
 #[test]
-fn an_admin_who_is_none_any_more_changes_nothing() {
+fn a_former_admin_changes_nothing() {
     let world = World::new();
     let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let id = world.member("member");
@@ -491,7 +491,7 @@ fn lift(operator: &Browser<'_>, subject: &str) -> u16 {
 }
 
 #[test]
-fn people_are_blocked_before_they_ever_sign_in_and_a_key_there_is_goes_on() {
+fn people_are_blocked_before_they_ever_sign_in_and_an_existing_key_goes_on_working() {
     let world = World::new();
     let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let people =
@@ -576,7 +576,7 @@ fn many_are_blocked_in_one_request_and_listed_by_pages() {
 }
 
 #[test]
-fn lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifted_stays_so() {
+fn lifting_a_ban_neither_lifts_a_separate_block_nor_restores_a_lifted_one() {
     let world = World::new();
     let (_, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let own = json!({ "provider": "github", "subject": "1000100" });
@@ -607,7 +607,7 @@ fn lifting_a_ban_leaves_a_block_that_was_put_by_itself_and_one_that_was_lifted_s
 }
 
 #[test]
-fn a_reinstated_member_claims_anew_whatever_an_admin_had_put_on_a_key_that_ended() {
+fn a_reinstated_member_claims_anew_whatever_hold_an_ended_key_has() {
     let world = World::new();
     let (member, operator) = (holder(&world), Browser::signed_in(&world, "operator"));
     let key = member.get("/api/v1/keys").json()["keys"][0]["id"]

@@ -137,7 +137,7 @@ fn a_migration_that_was_released_is_never_edited() {
 }
 
 #[test]
-fn an_edited_renamed_or_removed_migration_is_noticed() {
+fn an_edited_renamed_or_removed_migration_is_detected() {
     let file = |name: &str, sql: &str| (String::from(name), String::from(sql));
     let released = [
         file("0001_a.sql", "SELECT 1;"),

@@ -275,7 +275,7 @@ fn rotate_revoke_suspend_switch_and_plan_change_in_every_order() {
 }
 
 #[test]
-fn the_first_held_anywhere_while_the_others_run_in_every_order() {
+fn the_first_operation_held_anywhere_while_the_others_run_in_every_order() {
     let mut choice = Choice::one_of(307);
     let starts = starts();
     let mut effects_of = HashMap::new();

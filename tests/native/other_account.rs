@@ -124,7 +124,7 @@ fn every_change_but_signing_out_of_this_browser_needs_a_session_and_a_name() {
 }
 
 #[test]
-fn a_console_whose_admin_has_been_replaced_in_another_tab_is_told_so_and_nothing_of_the_console() {
+fn a_console_whose_admin_was_replaced_in_another_tab_learns_that_and_nothing_else() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     Browser::signed_in(&world, "operator");

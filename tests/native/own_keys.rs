@@ -67,7 +67,7 @@ fn admin_hold(world: &World) {
 }
 
 #[test]
-fn an_owner_puts_a_key_off_and_on_at_once() {
+fn an_owner_disables_and_enables_a_key_at_once() {
     let world = World::new();
     let (member, key) = holder(&world);
     for _ in 0..2 {
@@ -99,7 +99,7 @@ fn an_owner_puts_a_key_off_and_on_at_once() {
 }
 
 #[test]
-fn what_could_not_be_carried_out_at_once_is_told_as_it_is_and_the_sweep_finishes_it() {
+fn a_change_that_could_not_be_carried_out_at_once_is_shown_so_and_the_sweep_finishes_it() {
     for kind in ["reset_before", "reset_after", "error_before", "refuse"] {
         let world = World::new();
         let (member, key) = holder(&world);
@@ -129,7 +129,7 @@ fn what_could_not_be_carried_out_at_once_is_told_as_it_is_and_the_sweep_finishes
 }
 
 #[test]
-fn an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
+fn an_owner_lifts_only_their_own_hold_and_sees_the_others() {
     let world = World::new();
     let (member, key) = holder(&world);
     admin_hold(&world);
@@ -157,7 +157,7 @@ fn an_owner_lifts_only_their_own_hold_and_is_told_what_else_holds() {
 }
 
 #[test]
-fn what_the_house_holds_nobody_enables_and_everybody_may_put_off() {
+fn nobody_enables_a_key_that_the_operator_holds_and_its_owner_may_still_disable_it() {
     for (reason, owner_may, admin_may) in [
         ("admin", false, true),
         ("offboarding", false, false),
@@ -211,7 +211,7 @@ fn what_the_house_holds_nobody_enables_and_everybody_may_put_off() {
 }
 
 #[test]
-fn an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
+fn an_admin_sets_and_lifts_an_admin_hold_on_any_key() {
     let world = World::new();
     let (member, key) = holder(&world);
     let operator = Browser::signed_in(&world, "operator");
@@ -258,7 +258,7 @@ fn an_admin_puts_and_lifts_their_own_hold_on_anybodys_key() {
 }
 
 #[test]
-fn an_admins_number_at_another_provider_is_nobodys() {
+fn an_admins_number_at_another_provider_is_no_admin() {
     let world = World::new();
     let (_, key) = holder(&world);
     let member = PublicId::new(IdKind::Member, [9; 12]);
@@ -289,7 +289,7 @@ fn an_admins_number_at_another_provider_is_nobodys() {
 }
 
 #[test]
-fn a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
+fn an_admins_hold_outlives_the_generation_and_can_be_lifted_after_it() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(91 * 86_400);
@@ -308,7 +308,7 @@ fn a_hold_of_an_admins_outlives_the_generation_and_can_be_lifted_after_it() {
 }
 
 #[test]
-fn an_admin_removes_a_key_for_good_and_again_is_the_same() {
+fn an_admin_removes_a_key_for_good_and_a_second_removal_answers_the_same() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.spends(1.0);
@@ -436,7 +436,7 @@ fn a_malformed_an_unknown_and_another_members_id_are_answered_alike() {
 }
 
 #[test]
-fn an_admin_removes_and_switches_only_what_is_on_record_and_nobody_is_asked_of_others() {
+fn an_admin_removes_and_switches_only_recorded_keys_and_openrouter_is_not_asked_about_others() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.somebodys_key("somebody's own");
@@ -465,7 +465,7 @@ fn an_admin_removes_and_switches_only_what_is_on_record_and_nobody_is_asked_of_o
 }
 
 #[test]
-fn a_name_is_ours_alone_and_comes_with_a_switch_or_not_at_all() {
+fn a_name_is_never_sent_to_openrouter_and_is_stored_together_with_a_switch_or_not_at_all() {
     let world = World::new();
     let (member, key) = holder(&world);
     let upstream = world.usable()[0].name.clone();
@@ -497,7 +497,7 @@ fn a_name_is_ours_alone_and_comes_with_a_switch_or_not_at_all() {
 }
 
 #[test]
-fn what_an_owner_put_off_ends_with_it_and_the_next_generation_begins_on() {
+fn an_owners_hold_ends_with_its_generation_and_the_next_one_begins_enabled() {
     let world = World::new();
     let (member, key) = holder(&world);
     assert_eq!(changed(&member, &key, OFF).0, "disabled");
@@ -547,7 +547,7 @@ fn a_removed_key_is_gone_upstream_and_stays_as_a_tombstone() {
 }
 
 #[test]
-fn a_removal_ends_clean_from_every_point_at_which_it_may_break() {
+fn a_removal_that_breaks_at_any_point_is_finished_cleanly() {
     let mut scenarios = 0;
     for off_before in [false, true] {
         let start = World::new();
@@ -599,7 +599,7 @@ fn a_removal_ends_clean_from_every_point_at_which_it_may_break() {
 }
 
 #[test]
-fn to_remove_a_key_and_claim_again_is_no_refill() {
+fn removing_a_key_and_claiming_again_gives_no_more_money() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.spends(2.0);
@@ -639,7 +639,7 @@ fn to_remove_a_key_and_claim_again_is_no_refill() {
 }
 
 #[test]
-fn figures_that_cannot_be_had_count_as_all_of_the_cap() {
+fn figures_that_cannot_be_read_count_as_the_whole_cap() {
     let world = World::new();
     let (member, key) = holder(&world);
     let more = json!({ "times": 0 });
@@ -659,7 +659,7 @@ fn figures_that_cannot_be_had_count_as_all_of_the_cap() {
 }
 
 #[test]
-fn where_an_enable_may_land_yet_the_key_is_deleted_at_once_and_all_of_its_cap_counts() {
+fn while_an_enable_is_in_flight_a_removed_key_is_deleted_at_once_and_its_whole_cap_counts() {
     let world = World::new();
     let (member, key) = holder(&world);
     assert_eq!(changed(&member, &key, OFF).0, "disabled");
@@ -727,7 +727,7 @@ fn a_key_whose_mint_is_under_way_is_not_removed_and_one_that_ended_is_not_record
 }
 
 #[test]
-fn of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doubt() {
+fn of_two_switches_in_flight_the_first_answer_does_not_settle_the_other() {
     let world = World::new();
     let (member, key) = holder(&world);
     admin_hold(&world);
@@ -757,7 +757,7 @@ fn of_two_switches_on_their_way_the_first_to_end_does_not_end_the_others_doubt()
 }
 
 #[test]
-fn a_try_that_was_repeated_may_land_after_the_next_switch_and_changes_nothing() {
+fn a_repeated_attempt_may_take_effect_after_the_next_switch_and_changes_nothing() {
     for (before, first, then, left) in [(OFF, ON, OFF, 0), (ON, OFF, ON, 1)] {
         let world = World::new();
         let (member, key) = holder(&world);
@@ -776,7 +776,7 @@ fn a_try_that_was_repeated_may_land_after_the_next_switch_and_changes_nothing() 
 }
 
 #[test]
-fn what_lands_late_changes_nothing_back() {
+fn a_batch_that_takes_effect_late_reverts_nothing() {
     let world = World::new();
     let (member, key) = holder(&world);
     let mut late = Vec::new();
@@ -795,7 +795,7 @@ fn what_lands_late_changes_nothing_back() {
 }
 
 #[test]
-fn each_change_wants_a_current_session_in_its_own_statement() {
+fn each_change_requires_a_current_session_in_its_own_statement() {
     let world = World::new();
     let (member, key) = holder(&world);
     let id = world.db.text("SELECT public_id FROM members");

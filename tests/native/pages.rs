@@ -102,7 +102,7 @@ fn the_code_is_linked_where_its_address_is_set_and_nowhere_else() {
 }
 
 #[test]
-fn a_closed_house_says_why_in_place_of_the_button_and_still_lets_members_in() {
+fn a_closed_deployment_says_why_in_place_of_the_button_and_members_can_still_sign_in() {
     let world = World::new();
     world.set("PROJECT_STATUS", "pending");
     let landing = Browser::new(&world).get("/").body;
@@ -121,7 +121,7 @@ fn a_closed_house_says_why_in_place_of_the_button_and_still_lets_members_in() {
 }
 
 #[test]
-fn the_docs_are_there_while_claims_are_paused() {
+fn the_docs_are_available_while_claims_are_paused() {
     let world = World::new();
     let open = page(&world, "/docs");
     assert!(!open.contains("Claims are paused."));
@@ -147,7 +147,7 @@ fn the_docs_are_there_while_claims_are_paused() {
 }
 
 #[test]
-fn the_docs_have_the_house_rules_and_every_example_reads_the_variable() {
+fn the_docs_have_the_rules_of_the_deployment_and_every_example_reads_the_variable() {
     let world = World::new();
     let docs = page(&world, "/docs");
     for rule in [
@@ -166,7 +166,7 @@ fn the_docs_have_the_house_rules_and_every_example_reads_the_variable() {
 }
 
 #[test]
-fn the_docs_tell_what_byok_costs_and_how_to_rule_paid_capacity_out() {
+fn the_docs_say_what_byok_costs_and_how_to_exclude_paid_capacity() {
     let docs = page(&World::new(), "/docs");
     for response in [
         "BYOK, requests through provider keys that are stored with OpenRouter, does not make it free",
@@ -230,7 +230,7 @@ fn errors_have_pages_in_words_with_the_request_id_and_a_way_on() {
 }
 
 #[test]
-fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() {
+fn a_security_txt_exists_only_with_a_contact_and_is_404_without_one() {
     let world = World::new();
     let response = Browser::new(&world).get("/.well-known/security.txt");
     assert_eq!(response.header("content-type"), "text/plain; charset=utf-8");
@@ -276,7 +276,7 @@ fn a_security_txt_is_there_with_a_contact_and_like_an_unknown_address_without() 
 }
 
 #[test]
-fn the_landing_page_the_docs_and_the_health_route_know_the_admins_switch() {
+fn the_landing_page_the_docs_and_the_health_route_show_that_an_admin_closed_claims() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let anybody = operator.at_fresh_isolate();
@@ -337,7 +337,7 @@ fn the_docs_say_that_rates_are_the_accounts_and_promise_none_for_a_key() {
 }
 
 #[test]
-fn the_way_to_the_keys_is_there_exactly_where_their_page_is() {
+fn links_to_the_keys_page_exist_only_if_the_page_does() {
     for (on, status) in [("true", 200), ("false", 404)] {
         let world = World::new();
         world.set("API_KEYS_PAGE", on);

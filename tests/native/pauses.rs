@@ -46,7 +46,7 @@ const MEANWHILE: [(&str, Meanwhile); 7] = [
 ];
 
 #[test]
-fn a_claim_held_anywhere_while_anything_runs_keeps_every_promise() {
+fn a_claim_paused_anywhere_while_anything_else_runs_keeps_every_promise() {
     let mut scenarios = 0;
     for (what, meanwhile) in MEANWHILE {
         for k in 0..EFFECTS {
@@ -110,7 +110,7 @@ fn held_before_it_is_sent(
 }
 
 #[test]
-fn what_waited_too_long_after_its_doubt_is_not_sent_any_more() {
+fn a_change_that_waited_too_long_after_it_was_marked_in_flight_is_not_sent() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let id = member.claim().json()["key"]["id"].clone();
@@ -152,7 +152,7 @@ fn what_waited_too_long_after_its_doubt_is_not_sent_any_more() {
 }
 
 #[test]
-fn an_attempt_that_was_taken_over_records_nothing_and_its_key_is_gone() {
+fn an_attempt_that_was_taken_over_records_nothing_and_its_key_is_deleted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let elsewhere = member.at_fresh_isolate();

@@ -7,7 +7,7 @@ use crate::caps::{address, admin, assign, limits, spends, sweeps};
 use crate::support::{Browser, Fate, World, oracle};
 
 #[test]
-fn the_starting_set_is_there_and_a_new_member_gets_the_default_plan() {
+fn the_initial_plans_exist_and_a_new_member_gets_the_default_plan() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let plans = operator.get("/api/v1/admin/plans").json()["plans"].clone();
@@ -149,7 +149,7 @@ fn a_worse_plan_lowers_it_in_place_and_what_is_spent_stays_spent() {
 }
 
 #[test]
-fn one_members_budget_is_not_anothers() {
+fn one_members_budget_does_not_affect_another_member() {
     let world = World::new();
     world.set("MAX_TOTAL_KEYS", "2");
     let member = Browser::signed_in(&world, "member");
@@ -193,7 +193,7 @@ fn one_members_budget_is_not_anothers() {
 }
 
 #[test]
-fn of_a_key_only_hash_mask_and_metadata_are_kept() {
+fn only_the_hash_the_mask_and_metadata_of_a_key_are_stored() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let secret = member.claim().secret().unwrap();
@@ -220,7 +220,7 @@ fn a_change_of_a_plan_reaches_all_of_its_owners_with_the_next_sweep() {
 }
 
 #[test]
-fn after_a_longer_period_midnight_raises_nothing() {
+fn after_a_change_to_a_longer_window_midnight_raises_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let first = member.claim().json();
@@ -266,7 +266,7 @@ fn a_mint_under_way_is_not_recorded_under_another_plan() {
 }
 
 #[test]
-fn where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
+fn if_a_plan_allows_fewer_keys_the_newest_are_disabled_and_the_owner_may_choose() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
@@ -330,7 +330,7 @@ fn where_a_plan_allows_fewer_the_newest_are_put_off_and_the_owner_may_choose() {
 }
 
 #[test]
-fn a_plan_is_given_by_admins_to_members_there_are() {
+fn only_admins_give_plans_and_only_to_existing_members() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let operator = Browser::signed_in(&world, "operator");
@@ -349,7 +349,7 @@ fn a_plan_is_given_by_admins_to_members_there_are() {
 }
 
 #[test]
-fn of_several_keys_each_is_lowered_to_a_smaller_plan_and_none_below_it() {
+fn each_of_several_keys_is_lowered_to_a_smaller_plan_and_none_below_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
@@ -367,7 +367,7 @@ fn of_several_keys_each_is_lowered_to_a_smaller_plan_and_none_below_it() {
 }
 
 #[test]
-fn a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
+fn a_key_over_the_plans_quota_gets_no_limit_even_if_the_others_leave_some() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
@@ -384,7 +384,7 @@ fn a_key_that_is_put_off_gets_no_share_even_where_the_others_leave_one() {
 }
 
 #[test]
-fn no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
+fn no_late_batch_of_a_plan_or_an_assignment_undoes_a_newer_one() {
     let plan = "/api/v1/admin/plans/default";
     let of_member = "/plan";
     let one = r#"{"max_active_keys":1}"#;
@@ -460,7 +460,7 @@ fn no_batch_of_a_plan_or_an_assignment_that_lands_late_undoes_a_newer_one() {
 }
 
 #[test]
-fn one_request_brings_as_many_keys_up_to_date_as_somebody_can_wait_for() {
+fn one_request_updates_as_many_keys_as_a_person_can_wait_for() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let many = r#"{"name":"many","limit_usd":"4","limit_reset":"daily","expiry_days":30,"max_active_keys":20}"#;
@@ -511,7 +511,7 @@ fn one_request_brings_as_many_keys_up_to_date_as_somebody_can_wait_for() {
 }
 
 #[test]
-fn a_prepaid_plan_of_a_member_with_many_keys_is_given_or_taken_once_all_of_them_were_read() {
+fn a_member_with_many_keys_begins_or_stops_prepaying_once_all_keys_were_read() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let many = r#"{"name":"many","limit_usd":"4","limit_reset":"daily","expiry_days":30,"max_active_keys":20}"#;

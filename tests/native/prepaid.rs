@@ -13,7 +13,7 @@ fn pays(world: &World, member: &Browser<'_>, id: &str, amount: &str) -> Response
 }
 
 #[test]
-fn what_was_paid_less_the_margin_is_the_limit_from_the_first_moment() {
+fn a_payment_less_the_margin_is_the_limit_from_the_beginning() {
     let world = World::new();
     let margin = r#"{"margin_percent":"20"}"#;
     admin(&world, "PATCH", "/api/v1/admin/plans/prepaid", margin);
@@ -69,7 +69,7 @@ fn a_payment_counts_once_and_tops_the_limit_up_in_place() {
 }
 
 #[test]
-fn a_used_key_that_comes_to_a_prepaid_plan_begins_with_all_that_is_paid() {
+fn a_used_key_that_comes_to_a_prepaid_plan_begins_with_the_whole_payment() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -86,7 +86,7 @@ fn a_used_key_that_comes_to_a_prepaid_plan_begins_with_all_that_is_paid() {
 }
 
 #[test]
-fn who_comes_to_a_prepaid_plan_spends_nothing_before_the_first_payment() {
+fn an_owner_who_comes_to_a_prepaid_plan_spends_nothing_before_the_first_payment() {
     for used in [0.5, 4.0, 5.0] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -110,7 +110,7 @@ fn who_comes_to_a_prepaid_plan_spends_nothing_before_the_first_payment() {
 }
 
 #[test]
-fn what_a_removed_key_used_is_gone_for_the_next_one() {
+fn the_spend_of_a_removed_prepaid_key_is_not_given_to_the_next_one() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "prepaid");
@@ -144,7 +144,7 @@ fn a_top_up_while_a_mint_is_under_way_is_not_lost() {
 }
 
 #[test]
-fn what_a_key_had_spent_that_ended_before_its_owner_prepaid_is_not_of_what_was_paid() {
+fn spend_of_a_key_that_ended_before_its_owner_prepaid_does_not_count_against_the_payment() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let key = member.claim().json()["key"]["id"]
@@ -161,7 +161,7 @@ fn what_a_key_had_spent_that_ended_before_its_owner_prepaid_is_not_of_what_was_p
 }
 
 #[test]
-fn what_was_paid_and_not_spent_waits_through_another_plan() {
+fn unspent_credit_is_available_again_after_another_plan() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "prepaid");
@@ -201,7 +201,7 @@ fn what_was_paid_and_not_spent_waits_through_another_plan() {
 }
 
 #[test]
-fn a_prepaid_plan_is_neither_given_nor_taken_on_figures_that_could_not_be_read() {
+fn prepaying_neither_begins_nor_stops_while_figures_cannot_be_read() {
     for (first, then) in [("pro", "prepaid"), ("prepaid", "pro")] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -234,7 +234,7 @@ fn a_prepaid_plan_is_neither_given_nor_taken_on_figures_that_could_not_be_read()
 }
 
 #[test]
-fn a_key_that_was_read_by_nobody_keeps_a_prepaid_plan_from_its_owner_in_the_statement_itself() {
+fn the_statement_itself_refuses_a_prepaid_plan_while_a_key_is_unread() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -265,7 +265,7 @@ fn leaving_while_changes_fail<'w>(world: &'w World, kind: &str) -> Browser<'w> {
 }
 
 #[test]
-fn what_is_spent_before_the_next_plans_limit_is_confirmed_is_of_what_was_paid() {
+fn spend_before_the_next_plans_limit_is_confirmed_counts_against_the_payment() {
     for kind in ["error_before", "stall_before"] {
         let world = World::new();
         let member = leaving_while_changes_fail(&world, kind);
@@ -285,7 +285,7 @@ fn what_is_spent_before_the_next_plans_limit_is_confirmed_is_of_what_was_paid() 
 }
 
 #[test]
-fn a_member_who_comes_back_to_a_prepaid_plan_before_that_has_what_is_left_of_what_was_paid() {
+fn a_member_who_returns_to_a_prepaid_plan_before_that_has_the_unspent_credit() {
     let world = World::new();
     let member = leaving_while_changes_fail(&world, "error_before");
     spends(&world, 10.0);
@@ -301,7 +301,7 @@ fn a_member_who_comes_back_to_a_prepaid_plan_before_that_has_what_is_left_of_wha
 }
 
 #[test]
-fn a_prepaid_key_that_ends_before_the_next_plans_limit_is_confirmed_leaves_what_it_has_not_spent() {
+fn a_prepaid_key_that_ends_before_the_next_plans_limit_is_confirmed_leaves_its_unspent_credit() {
     let world = World::new();
     let member = leaving_while_changes_fail(&world, "error_before");
     spends(&world, 10.0);
@@ -317,7 +317,7 @@ fn a_prepaid_key_that_ends_before_the_next_plans_limit_is_confirmed_leaves_what_
 }
 
 #[test]
-fn what_may_have_been_spent_of_what_was_paid_is_not_given_again_where_nobody_can_tell() {
+fn credit_that_may_have_been_spent_is_not_given_again_if_that_stays_unknown() {
     let world = World::new();
     let member = leaving_while_changes_fail(&world, "error_before");
     // Somebody deletes the key at OpenRouter, so nobody knows what it had spent by then.

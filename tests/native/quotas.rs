@@ -144,7 +144,7 @@ fn own_limits_and_preferences_have_fifty_a_day_each() {
 }
 
 #[test]
-fn a_leak_of_a_prepaid_key_without_credit_makes_no_row_for_a_mint_and_is_told_twenty_times_a_day() {
+fn a_leaked_prepaid_key_without_credit_makes_no_mint_row_and_takes_twenty_reports_a_day() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "prepaid");
@@ -179,7 +179,7 @@ fn a_leak_of_a_prepaid_key_without_credit_makes_no_row_for_a_mint_and_is_told_tw
 }
 
 #[test]
-fn rotations_that_come_to_nothing_are_bounded_too() {
+fn failed_rotations_are_bounded_too() {
     let world = World::new();
     let holder = Holder::new(&world);
     spends(&world, 4.99);
@@ -193,7 +193,7 @@ fn rotations_that_come_to_nothing_are_bounded_too() {
 }
 
 #[test]
-fn tries_that_upstream_has_no_patience_for_are_bounded_too() {
+fn attempts_that_openrouter_asks_to_postpone_are_bounded_too() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault(
@@ -215,7 +215,7 @@ fn tries_that_upstream_has_no_patience_for_are_bounded_too() {
 }
 
 #[test]
-fn while_upstream_asks_for_patience_a_key_can_be_disabled_and_removed_and_nothing_else_is_sent() {
+fn while_openrouter_asks_to_wait_a_key_can_be_disabled_and_removed_and_nothing_else_is_sent() {
     let world = World::new();
     let holder = Holder::new(&world);
     world

@@ -18,7 +18,7 @@ fn raised(world: &World, key: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn a_raise_adds_to_the_limit_in_place_and_tells_the_old_and_the_new() {
+fn a_raise_adds_to_the_limit_in_place_and_answers_the_old_and_the_new_limit() {
     let world = World::new();
     let (_member, key) = holder(&world);
     let body = raised(&world, &key, &json!({ "amount_usd": "2.50" }));
@@ -90,7 +90,7 @@ fn a_temporary_raise_ends_for_the_secret_that_was_made_meanwhile_too() {
 }
 
 #[test]
-fn a_raise_is_an_admins_for_a_key_there_is() {
+fn only_an_admin_raises_a_limit_and_only_of_an_existing_key() {
     let world = World::new();
     let (member, key) = holder(&world);
     let operator = Browser::signed_in(&world, "operator");

@@ -58,7 +58,7 @@ fn an_ended_session_uses_up_nothing_of_its_members_rates() {
 }
 
 #[test]
-fn a_thief_of_a_session_cannot_keep_its_owner_from_ending_it() {
+fn a_thief_of_a_session_cannot_prevent_its_owner_from_ending_it() {
     let world = World::new();
     let (thief, victim) = thief_and_victim(&world, "member");
     *world.rates.borrow_mut() = Some(Default::default());

@@ -46,7 +46,7 @@ fn by_hand(world: &World, change: &Value) {
 }
 
 #[test]
-fn what_agrees_is_no_drift_and_other_peoples_keys_are_only_counted() {
+fn a_key_that_agrees_is_no_drift_and_keys_of_others_are_only_counted() {
     let world = World::new();
     holder(&world, "member");
     holder(&world, "second");
@@ -65,7 +65,7 @@ fn what_agrees_is_no_drift_and_other_peoples_keys_are_only_counted() {
 }
 
 #[test]
-fn a_key_that_somebody_else_enabled_is_disabled_again() {
+fn a_key_that_someone_else_enabled_is_disabled_again() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     assert_eq!(member.patch(&key, OFF).status, 200);
@@ -85,7 +85,7 @@ fn a_key_that_somebody_else_enabled_is_disabled_again() {
 }
 
 #[test]
-fn a_limit_that_somebody_else_raised_is_lowered_again() {
+fn a_limit_that_someone_else_raised_is_lowered_again() {
     // It also holds for a key whose limit is due anyway: what an earlier generation spent on that day stays subtracted.
     for capped in [false, true] {
         for elsewhere in [json!(50), json!(null)] {
@@ -119,7 +119,7 @@ fn a_limit_that_somebody_else_raised_is_lowered_again() {
 }
 
 #[test]
-fn a_limit_changed_elsewhere_is_due_for_its_driver_and_the_rest_is_told() {
+fn a_limit_changed_elsewhere_is_sent_again_and_other_differences_are_reported() {
     for (change, kind, due) in [
         (json!({ "limit": 50 }), "limit", 1),
         (json!({ "limit": null }), "limit", 1),
@@ -253,7 +253,7 @@ fn a_listing_alone_makes_nothing_missing() {
 }
 
 #[test]
-fn what_was_missing_and_is_there_is_found_again() {
+fn a_missing_key_that_exists_again_is_found() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
     world.add_fault(
@@ -278,7 +278,7 @@ fn what_was_missing_and_is_there_is_found_again() {
 }
 
 #[test]
-fn keys_outside_the_default_workspace_are_seen_switched_and_removed_by_hash_alone() {
+fn keys_outside_the_default_workspace_are_seen_switched_and_removed_by_their_hash() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     let elsewhere = world.workspace();
@@ -357,7 +357,7 @@ fn all_pages_of_all_workspaces_are_read_also_while_the_list_shrinks() {
 }
 
 #[test]
-fn what_a_run_does_not_finish_goes_on_with_the_next_trigger() {
+fn the_next_trigger_continues_what_a_run_did_not_finish() {
     let world = World::new();
     holder(&world, "member");
     let hash = only_hash(&world);
@@ -404,7 +404,7 @@ fn what_a_run_does_not_finish_goes_on_with_the_next_trigger() {
 }
 
 #[test]
-fn an_isolate_that_dies_leaves_its_place_to_the_next_one() {
+fn a_run_whose_isolate_dies_is_continued_where_it_stopped() {
     let world = World::new();
     holder(&world, "member");
     world.somebodys_keys(1_500);
@@ -422,7 +422,7 @@ fn an_isolate_that_dies_leaves_its_place_to_the_next_one() {
 }
 
 #[test]
-fn strays_of_any_age_are_settled_and_unknown_markers_quarantined() {
+fn strays_of_any_age_are_deleted_and_marked_keys_without_a_row_are_disabled() {
     let world = World::new();
     holder(&world, "member");
     let name = world.marker_without_row(1);
@@ -443,7 +443,7 @@ fn strays_of_any_age_are_settled_and_unknown_markers_quarantined() {
 }
 
 #[test]
-fn a_dry_run_tells_everything_and_changes_nothing() {
+fn a_dry_run_reports_everything_and_changes_nothing() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
     holder(&world, "second");
@@ -567,7 +567,7 @@ fn one_run_at_a_time_also_on_request() {
 }
 
 #[test]
-fn what_is_under_way_or_over_is_no_drift() {
+fn a_change_under_way_or_an_ended_key_is_no_drift() {
     for (sql, change) in [
         (
             "UPDATE generations SET switch_doubted_at = 1",
@@ -591,7 +591,7 @@ fn what_is_under_way_or_over_is_no_drift() {
 }
 
 #[test]
-fn a_key_that_is_on_after_its_end_is_told_and_ended() {
+fn a_key_that_is_enabled_after_its_end_is_reported_and_disabled() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     world.spends(1.0);
@@ -618,7 +618,7 @@ fn a_key_that_is_on_after_its_end_is_told_and_ended() {
 }
 
 #[test]
-fn a_run_whose_place_cannot_be_read_only_looks() {
+fn a_run_whose_cursor_cannot_be_read_is_a_dry_run() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     assert_eq!(member.delete(&key).status, 200);
@@ -681,7 +681,7 @@ fn a_list_of_workspaces_that_repeats_itself_does_not_fail_the_comparison() {
 }
 
 #[test]
-fn as_many_workspaces_as_there_are_said_to_be_are_all_of_them() {
+fn a_list_of_workspaces_is_complete_when_it_has_as_many_as_openrouter_says() {
     let world = World::new();
     holder(&world, "member");
     world.workspace();
@@ -690,7 +690,7 @@ fn as_many_workspaces_as_there_are_said_to_be_are_all_of_them() {
 }
 
 #[test]
-fn a_list_of_keys_that_repeats_itself_ends_the_walk_with_a_word() {
+fn a_list_of_keys_that_repeats_itself_ends_the_walk_and_is_reported() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
     world.somebodys_keys(150);
@@ -728,7 +728,7 @@ fn a_list_of_keys_that_repeats_itself_ends_the_walk_with_a_word() {
 }
 
 #[test]
-fn without_a_management_key_the_triggers_skip_and_say_so() {
+fn without_a_management_key_the_triggers_do_nothing_and_log_it() {
     let world = World::new();
     holder(&world, "member");
     let operator = Browser::signed_in(&world, "operator");

@@ -43,7 +43,7 @@ fn is(status: u16, code: &str) -> (u16, String) {
 }
 
 #[test]
-fn by_approval_only_whom_an_admin_lets_in_claims() {
+fn while_approval_is_required_only_approved_members_claim() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let (member, other) = (
@@ -133,7 +133,7 @@ fn by_approval_only_whom_an_admin_lets_in_claims() {
 }
 
 #[test]
-fn a_declined_member_is_told_and_may_ask_again_three_times_a_day() {
+fn a_declined_member_sees_that_and_may_ask_again_three_times_a_day() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -165,7 +165,7 @@ fn a_declined_member_is_told_and_may_ask_again_three_times_a_day() {
 }
 
 #[test]
-fn an_appeal_that_is_heard_waives_the_age_and_a_block_outranks_it() {
+fn an_approved_appeal_waives_the_age_but_not_a_block() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let newcomer = Browser::signed_in(&world, "newcomer");
@@ -245,7 +245,7 @@ fn a_permission_to_claim_waives_no_age() {
 }
 
 #[test]
-fn deciding_twice_is_one_decision() {
+fn deciding_twice_makes_one_decision() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -449,7 +449,7 @@ fn asking_and_deciding_survive_a_lost_answer() {
 }
 
 #[test]
-fn a_session_that_has_ended_asks_and_decides_nothing() {
+fn a_session_that_has_ended_makes_no_request_and_no_decision() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -509,7 +509,7 @@ fn a_permission_withdrawn_between_reservation_and_record_delivers_nothing() {
 }
 
 #[test]
-fn a_burst_of_claims_is_let_through_at_the_houses_pace() {
+fn a_burst_of_claims_is_limited_to_the_deployments_claims_per_hour() {
     let world = World::new();
     world.set("CLAIMS_PER_HOUR", "3");
     let people: Vec<Browser<'_>> = (0..5)
@@ -550,7 +550,7 @@ fn a_burst_of_claims_is_let_through_at_the_houses_pace() {
 }
 
 #[test]
-fn the_database_itself_keeps_requests_in_order() {
+fn the_database_itself_enforces_the_rules_of_requests() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");

@@ -137,7 +137,7 @@ fn a_restored_database_mints_nothing_and_deletes_nothing_until_an_admin_accepts_
 }
 
 #[test]
-fn nothing_dies_by_a_restored_database() {
+fn no_key_ends_while_the_database_is_an_older_copy() {
     let world = World::new();
     let before = lived_on(&world);
     swap(&world, &before);
@@ -152,7 +152,7 @@ fn nothing_dies_by_a_restored_database() {
 }
 
 #[test]
-fn what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
+fn after_a_restore_held_keys_are_still_disabled_and_none_is_enabled() {
     let world = World::new();
     let (held, off) = (
         Browser::signed_in(&world, "load-1"),
@@ -191,7 +191,7 @@ fn what_is_held_is_switched_off_all_the_same_and_nothing_is_switched_on() {
 }
 
 #[test]
-fn what_is_to_be_removed_is_switched_off_all_the_same_and_not_deleted() {
+fn after_a_restore_keys_to_be_removed_are_disabled_and_not_deleted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let key = member.claim().json()["key"]["id"].clone();
@@ -213,7 +213,7 @@ fn what_is_to_be_removed_is_switched_off_all_the_same_and_not_deleted() {
 }
 
 #[test]
-fn another_history_of_the_same_length_is_told_apart() {
+fn another_history_of_the_same_length_is_recognised() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     sweeps(&world, 1);
@@ -229,7 +229,7 @@ fn another_history_of_the_same_length_is_told_apart() {
 }
 
 #[test]
-fn a_late_empty_or_silent_kv_raises_no_alarm_and_hides_none() {
+fn a_late_empty_or_unavailable_kv_raises_no_alarm_and_hides_none() {
     let world = World::new();
     for n in 0..4 {
         Browser::signed_in(&world, &format!("load-{n}"));

@@ -22,7 +22,7 @@ fn night(world: &World) -> i64 {
 }
 
 #[test]
-fn sign_ins_and_changes_of_limits_go_after_four_hundred_days_and_nothing_else_does() {
+fn sign_ins_and_changes_of_limits_are_deleted_after_four_hundred_days_and_nothing_else_is() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -95,7 +95,7 @@ fn an_idle_database_is_not_taken_for_a_restored_one_once_its_last_row_is_old() {
 }
 
 #[test]
-fn the_setting_says_how_long_and_the_start_page_tells_it() {
+fn the_setting_says_how_long_rows_are_retained_and_the_start_page_says_so() {
     let world = World::new();
     let start_page = |world: &World| Browser::new(world).get("/").body;
     assert!(
@@ -113,7 +113,7 @@ fn the_setting_says_how_long_and_the_start_page_tells_it() {
 }
 
 #[test]
-fn many_old_rows_go_a_bounded_number_a_night() {
+fn many_old_rows_are_deleted_a_limited_number_a_night() {
     let world = World::new();
     world.db.run(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10600)
@@ -128,7 +128,7 @@ fn many_old_rows_go_a_bounded_number_a_night() {
 }
 
 #[test]
-fn the_database_deletes_nothing_of_the_audit_but_what_the_settings_let_go() {
+fn the_database_deletes_only_audit_rows_that_the_settings_allow() {
     let row = |action: &str, at: i64| {
         format!(
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('{action}{at}', 'mem_x', '{action}', 't', {at});"

@@ -84,7 +84,7 @@ fn holds(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_rotated_key_has_another_secret_and_all_else_stays() {
+fn a_rotated_key_has_another_secret_and_everything_else_stays() {
     let world = World::new();
     let (member, key) = holder(&world);
     member.patch(&key, r#"{"name":"laptop"}"#);
@@ -192,7 +192,7 @@ fn the_name_upstream_leads_to_its_owner_and_never_grows() {
 }
 
 #[test]
-fn slots_toggle_and_a_name_of_upstreams_is_never_used_again() {
+fn the_two_slots_alternate_and_an_upstream_name_is_never_used_again() {
     let world = World::new();
     let (member, key) = holder(&world);
     for n in 1..=6 {
@@ -250,7 +250,7 @@ fn there_is_no_second_rotation_while_the_last_one_is_unsettled() {
 }
 
 #[test]
-fn a_replay_brings_no_second_secret_and_another_request_is_refused() {
+fn a_repeated_rotation_gives_no_second_secret_and_another_request_is_refused() {
     let world = World::new();
     let (member, key) = holder(&world);
     let headers = [
@@ -282,7 +282,7 @@ fn a_replay_brings_no_second_secret_and_another_request_is_refused() {
 }
 
 #[test]
-fn what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
+fn gates_for_new_keys_stop_no_rotation_and_the_admins_switches_stop_all() {
     for (name, value) in [
         ("PROJECT_STATUS", "development"),
         ("PROVISIONING_ENABLED", "false"),
@@ -332,7 +332,7 @@ fn what_stops_new_keys_stops_no_rotation_and_the_kill_switches_stop_all() {
 }
 
 #[test]
-fn what_is_held_or_off_is_not_replaced() {
+fn a_held_or_disabled_key_is_not_replaced() {
     for (reason, status, code) in [
         ("admin", 403, "key_held"),
         ("offboarding", 403, "key_held"),
@@ -373,7 +373,7 @@ fn what_is_held_or_off_is_not_replaced() {
 }
 
 #[test]
-fn others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
+fn rotating_another_members_key_an_ended_key_or_with_a_bad_body_is_refused() {
     let world = World::new();
     let (member, key) = holder(&world);
     let other = Browser::signed_in(&world, "second");
@@ -417,7 +417,7 @@ fn others_keys_ended_keys_and_bad_bodies_are_refused_as_ever() {
 }
 
 #[test]
-fn without_a_confirmed_off_and_its_figures_nothing_is_minted_and_the_old_one_comes_back() {
+fn without_a_confirmed_disable_and_its_figures_nothing_is_minted_and_the_old_secret_works_again() {
     type Bend = fn(&keycap::ports::Call, &mut Value);
     let bends: [Bend; 4] = [
         |call, body| {
@@ -479,7 +479,7 @@ fn without_a_confirmed_off_and_its_figures_nothing_is_minted_and_the_old_one_com
 }
 
 #[test]
-fn what_is_missing_of_the_limit_counts_where_the_usage_lags() {
+fn the_used_part_of_the_limit_counts_if_the_figures_of_spend_are_behind() {
     let world = World::new();
     let (member, key) = holder(&world);
     world.bend.set(Some(|call, body| {
@@ -492,7 +492,7 @@ fn what_is_missing_of_the_limit_counts_where_the_usage_lags() {
 }
 
 #[test]
-fn a_mint_that_comes_to_nothing_gives_the_old_one_back_at_once() {
+fn after_a_failed_mint_the_old_secret_works_again_at_once() {
     for (kind, more, status, states) in [
         ("refuse", json!({ "status": 400 }), 502, ["active", "void"]),
         ("refuse", json!({ "status": 429 }), 503, ["active", "void"]),
@@ -552,7 +552,7 @@ fn a_spent_key_is_not_replaced_by_a_fresh_limit() {
 }
 
 #[test]
-fn with_grace_both_work_and_share_what_is_left_until_it_is_over() {
+fn with_grace_both_secrets_work_and_share_what_is_left_until_it_is_over() {
     let world = World::new();
     let (member, key) = holder(&world);
     spends(&world, 1.0);
@@ -606,7 +606,7 @@ fn a_reset_within_a_grace_raises_nothing() {
 }
 
 #[test]
-fn a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
+fn nothing_is_minted_until_the_lower_limit_is_confirmed() {
     for (operation, kind) in [
         ("openrouter.keys.update", "reset_before"),
         ("openrouter.keys.update", "reset_after"),
@@ -663,7 +663,7 @@ fn a_limit_that_is_not_confirmed_lower_lets_nothing_be_minted() {
 }
 
 #[test]
-fn a_refused_successor_of_a_grace_leaves_the_old_one_to_be_raised() {
+fn after_a_refused_successor_in_a_grace_the_old_limit_is_raised_again() {
     for (kind, status) in [("refuse", 502), ("reset_after", 503)] {
         let world = World::new();
         let (member, key) = holder(&world);
@@ -692,7 +692,7 @@ fn a_refused_successor_of_a_grace_leaves_the_old_one_to_be_raised() {
 }
 
 #[test]
-fn a_renewal_is_for_the_end_of_a_life_and_gives_another() {
+fn a_renewal_is_possible_near_the_end_of_a_life_and_gives_a_new_one() {
     let world = World::new();
     let (member, key) = holder(&world);
     let response = asks(&member, &key, "renew", "{}");
@@ -716,7 +716,7 @@ fn a_renewal_is_for_the_end_of_a_life_and_gives_another() {
 }
 
 #[test]
-fn a_renewals_grace_ends_with_the_old_life_and_with_nothing_to_split_it_is_at_once() {
+fn a_renewals_grace_ends_with_the_old_life_and_without_enough_money_there_is_none() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(90 * DAY - 3_600);
@@ -745,7 +745,7 @@ fn a_renewals_grace_ends_with_the_old_life_and_with_nothing_to_split_it_is_at_on
 }
 
 #[test]
-fn what_has_expired_is_claimed_and_not_rotated() {
+fn an_expired_key_is_claimed_again_and_not_rotated() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(90 * DAY);
@@ -762,7 +762,7 @@ fn what_has_expired_is_claimed_and_not_rotated() {
 }
 
 #[test]
-fn a_leaked_key_is_off_at_once_and_has_another_secret_in_the_same_answer() {
+fn a_leaked_key_is_disabled_at_once_and_gets_another_secret_in_the_same_answer() {
     let world = World::new();
     let (member, key) = holder(&world);
     spends(&world, 4.0);
@@ -779,7 +779,7 @@ fn a_leaked_key_is_off_at_once_and_has_another_secret_in_the_same_answer() {
 }
 
 #[test]
-fn a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again() {
+fn a_leaked_secret_is_disabled_whatever_its_replacement_waits_for_and_never_enabled_again() {
     type Spoil = fn(&World);
     let spoils: [(&str, Spoil, Spoil); 3] = [
         (
@@ -864,7 +864,7 @@ fn a_leak_is_off_whatever_its_replacement_waits_for_and_never_comes_on_again() {
 }
 
 #[test]
-fn an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
+fn an_admin_disables_a_leaked_key_and_its_owner_replaces_it() {
     let world = World::new();
     let (member, key) = holder(&world);
     let operator = Browser::signed_in(&world, "operator");
@@ -887,7 +887,7 @@ fn an_admin_puts_a_leaked_key_off_and_its_owner_replaces_it() {
 }
 
 #[test]
-fn a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
+fn during_a_leak_everyone_can_lift_their_own_hold_and_the_key_stays_disabled() {
     const ON: &str = r#"{"disabled":false}"#;
     let world = World::new();
     let (member, key) = holder(&world);
@@ -923,7 +923,7 @@ fn a_leak_keeps_nobody_from_lifting_their_own_hold_and_nothing_on() {
 }
 
 #[test]
-fn a_leak_within_a_grace_puts_both_off() {
+fn a_leak_within_a_grace_disables_both_secrets() {
     let world = World::new();
     let (member, key) = holder(&world);
     delivered(&world, &asks(&member, &key, "rotate", FOUR_HOURS), 2);
@@ -949,7 +949,7 @@ fn effects_of(
 }
 
 #[test]
-fn of_fifty_rotations_at_once_one_brings_a_secret_wherever_the_first_one_is_held() {
+fn of_fifty_rotations_at_once_one_gives_a_secret_wherever_the_first_one_is_paused() {
     for body in ["{}", FOUR_HOURS] {
         let start = World::new();
         let (member, key) = holder(&start);
@@ -1028,7 +1028,7 @@ fn a_key_that_ends_while_it_is_rotated_stays_ended() {
 }
 
 #[test]
-fn whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
+fn a_member_who_is_blocked_or_disabled_during_a_rotation_gets_no_new_secret() {
     for (verb, body) in WAYS {
         let blocks = |world: &World, _: &Browser<'_>, _: &str| {
             world.db.run("INSERT INTO audit (change_id, target, action, actor, at) SELECT 'block', 'blk_' || subject, 'blocked', 'test', 1 FROM members;
@@ -1068,7 +1068,7 @@ fn whoever_is_blocked_or_switched_off_while_rotating_has_nothing_new() {
 }
 
 #[test]
-fn a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_rotation_void() {
+fn a_changed_plan_or_an_ended_session_before_the_record_undoes_the_rotation() {
     for (verb, body) in WAYS {
         for change in [
             "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 'plan', 'plan_changed', 't', 1);
@@ -1098,7 +1098,7 @@ fn a_plan_that_changes_or_a_session_that_ends_before_the_record_makes_the_rotati
 }
 
 #[test]
-fn a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good() {
+fn a_leak_reported_during_a_rotation_ends_the_old_secret_for_good() {
     for (verb, body) in WAYS {
         let reports = |world: &World, _: &Browser<'_>, key: &str| {
             let operator = Browser::signed_in(world, "operator");
@@ -1122,7 +1122,7 @@ fn a_leak_that_is_reported_while_the_key_is_rotated_ends_the_old_one_for_good() 
 }
 
 #[test]
-fn whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() {
+fn whatever_effect_breaks_one_secret_works_and_the_next_rotation_succeeds() {
     for (verb, body) in WAYS {
         let start = World::new();
         let (member, key) = holder(&start);
@@ -1162,7 +1162,7 @@ fn whatever_becomes_of_any_effect_one_secret_works_and_the_next_rotation_goes() 
 }
 
 #[test]
-fn what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
+fn a_leaked_key_that_expires_can_be_claimed_anew() {
     let world = World::new();
     let (_, key) = holder(&world);
     world.pass(90 * DAY - 60);
@@ -1182,7 +1182,7 @@ fn what_had_leaked_is_over_with_its_life_and_is_claimed_anew() {
 }
 
 #[test]
-fn a_sweep_harms_no_rotation_that_is_under_way() {
+fn a_sweep_does_not_disturb_a_rotation_under_way() {
     for (verb, body) in WAYS {
         let sweep = |world: &World, _: &Browser<'_>, _: &str| {
             world.pass(1);
@@ -1202,7 +1202,7 @@ fn a_sweep_harms_no_rotation_that_is_under_way() {
 }
 
 #[test]
-fn a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made() {
+fn a_second_report_of_a_leak_does_not_stop_its_replacement() {
     let again = |_: &World, member: &Browser<'_>, key: &str| {
         let response = asks(member, key, "leaked", "{}");
         assert!([200, 201, 202].contains(&response.status), "{response:?}");
@@ -1214,7 +1214,7 @@ fn a_second_word_on_a_leak_does_not_spoil_the_replacement_that_is_being_made() {
 }
 
 #[test]
-fn while_an_enable_may_land_yet_nothing_is_minted() {
+fn while_an_enable_is_in_flight_nothing_is_minted() {
     let world = World::new();
     let (member, key) = holder(&world);
     member.patch(&key, r#"{"disabled":true}"#);
@@ -1233,7 +1233,7 @@ fn while_an_enable_may_land_yet_nothing_is_minted() {
 }
 
 #[test]
-fn a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
+fn no_successor_is_recorded_if_the_lowered_limit_has_changed_since() {
     // Raises the old generation's limit only until its successor is recorded.
     let raises = |world: &World, _: &Browser<'_>, _: &str| {
         let old = "SELECT upstream_hash FROM generations WHERE slot = 0 AND grace_until IS NULL";
@@ -1249,7 +1249,7 @@ fn a_limit_that_is_no_longer_what_was_lowered_lets_nothing_be_recorded() {
 }
 
 #[test]
-fn a_grace_whose_request_died_has_its_limit_looked_at_again() {
+fn after_a_grace_whose_request_died_the_limit_is_computed_again() {
     let world = World::new();
     let (member, key) = holder(&world);
     let names = effects_of(&world, &member, &key, "rotate", FOUR_HOURS);
@@ -1281,7 +1281,7 @@ fn a_grace_whose_request_died_has_its_limit_looked_at_again() {
 }
 
 #[test]
-fn a_leak_that_is_only_written_down_yet_lets_no_other_successor_be_recorded() {
+fn a_leak_that_is_only_written_down_prevents_any_other_successor() {
     for body in ["{}", FOUR_HOURS] {
         let leaks = |world: &World, _: &Browser<'_>, _: &str| hold(world, "leak");
         meanwhile("rotate", body, leaks, |_, response, at| {
@@ -1310,7 +1310,7 @@ fn a_limit_that_counts_another_window_than_the_plans_is_not_split() {
 }
 
 #[test]
-fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_off() {
+fn an_admin_reports_a_found_secret_by_its_fingerprint_and_its_key_is_disabled() {
     const LEAKS: &str = "/api/v1/admin/leaks";
     let world = World::new();
     let (member, key) = holder(&world);
@@ -1373,7 +1373,7 @@ fn an_admin_reports_a_found_secret_by_its_fingerprint_and_the_key_it_opens_is_of
 }
 
 #[test]
-fn a_rotation_that_sent_nothing_sends_nothing_back() {
+fn a_rotation_that_disabled_nothing_enables_nothing() {
     let world = World::new();
     let (member, key) = holder(&world);
     // So shortly after a change of ours, nothing is concluded from a reading.
@@ -1396,7 +1396,7 @@ fn a_rotation_that_sent_nothing_sends_nothing_back() {
 }
 
 #[test]
-fn a_found_secret_that_is_being_removed_is_known_and_removed_at_once_where_that_can_be() {
+fn a_found_secret_that_is_being_removed_is_recognised_and_removed_at_once_if_possible() {
     type Act = fn(&World, &Browser<'_>, &str);
     let removes: Act = |_, member, key| {
         assert_eq!(member.delete(key).status, 202);
@@ -1472,7 +1472,7 @@ fn a_found_secret_that_is_being_removed_is_known_and_removed_at_once_where_that_
 }
 
 #[test]
-fn a_found_secret_that_has_a_successor_ends_nothing_of_it() {
+fn a_found_secret_that_was_replaced_does_not_end_its_successor() {
     let world = World::new();
     let (member, key) = holder(&world);
     let first = world.delivered.borrow()[0].clone();

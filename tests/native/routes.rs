@@ -62,7 +62,7 @@ fn static_files_carry_the_same_security_headers() {
 }
 
 #[test]
-fn who_reaches_what_is_what_the_table_says() {
+fn each_route_lets_in_exactly_whom_the_table_names() {
     let world = World::new();
     let anybody = Browser::new(&world);
     let member = Browser::signed_in(&world, "member");
@@ -158,7 +158,7 @@ fn an_admin_route_answers_others_exactly_like_an_unknown_one() {
 }
 
 #[test]
-fn the_console_has_no_page_that_tells_anybody_else_of_it() {
+fn nobody_but_an_admin_learns_of_the_console() {
     let world = World::new();
     let (member, anybody) = (Browser::signed_in(&world, "member"), Browser::new(&world));
     let headers = [("x-request-id", "same-request-id"), ("accept", "text/html")];
@@ -188,7 +188,7 @@ fn the_console_has_no_page_that_tells_anybody_else_of_it() {
 }
 
 #[test]
-fn an_admins_right_is_not_to_be_had_by_asking() {
+fn no_request_can_give_its_caller_an_admins_rights() {
     let world = World::new();
     let (member, other) = (
         Browser::signed_in(&world, "member"),
@@ -209,7 +209,7 @@ fn an_admins_right_is_not_to_be_had_by_asking() {
 }
 
 #[test]
-fn the_checks_before_an_admin_route_tell_nothing_either() {
+fn the_checks_before_an_admin_route_reveal_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let id = ("x-request-id", "same-request-id");
@@ -240,7 +240,7 @@ fn the_checks_before_an_admin_route_tell_nothing_either() {
 }
 
 #[test]
-fn what_is_foreign_is_the_same_everywhere_and_needs_no_memory() {
+fn a_foreign_origin_is_refused_alike_everywhere_and_without_the_database() {
     for ours in [ORIGIN, "https://keys.example.org"] {
         let world = World::new();
         world.set("PUBLIC_ORIGIN", ours);
@@ -425,7 +425,7 @@ fn other_hosts_are_sent_to_the_canonical_one_before_a_sign_in_starts() {
 }
 
 #[test]
-fn the_keys_page_and_its_routes_can_be_off() {
+fn the_keys_page_and_its_routes_can_be_turned_off() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.set("API_KEYS_PAGE", "false");
@@ -478,7 +478,7 @@ fn the_openapi_description_has_every_public_data_route_and_no_other() {
 }
 
 #[test]
-fn the_consoles_looking_up_is_counted() {
+fn the_lookup_of_an_admin_is_rate_limited() {
     for persona in ["operator", "member"] {
         let world = World::new();
         let browser = Browser::signed_in(&world, persona);

@@ -105,7 +105,7 @@ fn a_head_of_the_callback_signs_nobody_in_and_spends_no_state() {
 }
 
 #[test]
-fn get_has_no_effect_but_on_the_way_through_a_sign_in() {
+fn get_has_no_effect_except_in_a_sign_in() {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
     for persona in ["member", "operator"] {

@@ -7,7 +7,7 @@ use keycap::domain::key::generation::{Event, GenerationState, next};
 use crate::support::{Browser, World};
 
 #[test]
-fn the_databases_edges_are_the_codes_edges() {
+fn the_database_and_the_code_have_the_same_transitions() {
     let world = World::new();
     let mut stored = world
         .db
@@ -24,7 +24,7 @@ fn the_databases_edges_are_the_codes_edges() {
 }
 
 #[test]
-fn live_is_the_same_in_the_database_and_in_the_code() {
+fn the_database_and_the_code_agree_on_which_states_are_live() {
     let world = World::new();
     let sql = world
         .db
@@ -173,7 +173,7 @@ fn the_audit_can_only_grow_and_guards_every_change_of_state() {
 }
 
 #[test]
-fn what_must_be_unique_is_so_in_the_database() {
+fn the_database_enforces_what_must_be_unique() {
     let audit = "INSERT INTO audit (change_id, target, action, actor, after, at) VALUES ('t', 'gen_t', 'reserved', 't', 'minting', 1);";
     for (sql, word) in [
         (
@@ -206,7 +206,7 @@ fn what_must_be_unique_is_so_in_the_database() {
 }
 
 #[test]
-fn a_key_without_limit_reset_or_expiry_cannot_be_written_down() {
+fn a_key_without_limit_reset_or_expiry_cannot_be_stored() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -360,7 +360,7 @@ fn hot_statements_never_scan_a_table_that_grows() {
 }
 
 #[test]
-fn a_scan_of_a_table_that_grows_is_seen_in_a_statement_and_in_a_trigger() {
+fn a_scan_of_a_growing_table_is_detected_in_a_statement_and_in_a_trigger() {
     let world = World::new();
     let connection = world.db.connection.borrow();
     for (sql, walked) in [

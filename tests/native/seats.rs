@@ -131,7 +131,7 @@ fn the_refusal_and_the_page_say_when_seats_free_up() {
 }
 
 #[test]
-fn a_member_who_deletes_and_claims_again_sits_on_their_own_seat_and_gets_only_the_rest() {
+fn a_member_who_removes_a_key_and_claims_again_reuses_their_seat_and_gets_only_the_rest() {
     let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     let mut spent = 0.0;
@@ -186,7 +186,7 @@ fn a_key_whose_spend_is_not_known_keeps_its_seat_until_it_is() {
 }
 
 #[test]
-fn a_seat_that_another_key_sat_on_is_not_freed_by_news_of_the_first() {
+fn a_seat_that_another_key_reused_is_not_freed_when_the_first_keys_spend_is_read() {
     let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     let response = member.claim();
@@ -226,7 +226,7 @@ fn a_rotation_takes_no_second_seat_and_what_the_replaced_secret_spent_keeps_it()
 }
 
 #[test]
-fn a_seat_is_kept_until_the_end_of_the_keys_own_window() {
+fn a_seat_is_retained_until_the_end_of_the_keys_own_window() {
     // The test's clock begins on a Saturday.
     for (reset, freed) in [
         ("daily", "2026-11-22T00:00:00Z"),
@@ -266,7 +266,7 @@ fn a_prepaid_key_gives_its_seat_back_whatever_it_spent() {
 }
 
 #[test]
-fn a_key_that_expired_and_is_claimed_again_takes_its_own_seat_over_where_the_plan_has_room() {
+fn an_expired_key_that_is_claimed_again_reuses_its_own_seat() {
     let world = with_seats("1");
     let member = Browser::signed_in(&world, "member");
     let two = r#"{"max_active_keys":2,"expiry_days":1}"#;
@@ -286,7 +286,7 @@ fn a_key_that_expired_and_is_claimed_again_takes_its_own_seat_over_where_the_pla
 }
 
 #[test]
-fn nobody_sits_on_the_seat_of_another_owner() {
+fn nobody_reuses_the_seat_of_another_owner() {
     let world = with_seats("3");
     let (member, other) = (
         Browser::signed_in(&world, "member"),

@@ -371,7 +371,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[test]
-fn whatever_they_do_no_more_is_spent_than_was_given() {
+fn no_sequence_of_actions_spends_more_than_was_granted() {
     let seeds = seeds();
     let mut all = Tally::default();
     for &seed in &seeds {
@@ -422,7 +422,7 @@ fn whatever_they_do_no_more_is_spent_than_was_given() {
 }
 
 #[test]
-fn every_route_that_changes_something_is_played_or_says_why_not() {
+fn every_route_that_changes_something_is_tried_or_says_why_not() {
     let played = OPERATIONS.iter().filter_map(|operation| operation.route);
     let known: Vec<Route> = played
         .chain(NOT_PLAYED.iter().map(|(route, _)| *route))

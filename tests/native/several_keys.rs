@@ -58,7 +58,7 @@ fn a_further_key_has_a_name_and_the_lowest_free_place() {
 }
 
 #[test]
-fn a_key_that_is_not_off_yet_still_has_its_place() {
+fn a_key_that_is_not_disabled_yet_still_has_its_place() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     let made = create(&member, LAPTOP).json();
@@ -139,7 +139,7 @@ fn the_database_itself_refuses_a_key_too_many() {
 }
 
 #[test]
-fn a_repeated_request_makes_one_key_and_tells_its_secret_once() {
+fn a_repeated_request_makes_one_key_and_gives_its_secret_once() {
     let world = World::new();
     let member = on_plan(&world, "pro");
     let headers = [
@@ -160,7 +160,7 @@ fn a_repeated_request_makes_one_key_and_tells_its_secret_once() {
 }
 
 #[test]
-fn every_gate_of_a_claim_is_one_of_a_further_key() {
+fn every_gate_of_a_claim_applies_to_a_further_key() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     admin(
@@ -182,7 +182,7 @@ fn every_gate_of_a_claim_is_one_of_a_further_key() {
 }
 
 #[test]
-fn an_owners_own_limit_is_lower_than_the_plans_and_goes_again() {
+fn an_owners_own_limit_is_lower_than_the_plans_and_can_be_removed() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     let response = create(&member, r#"{"name":"laptop","limit_usd":"2"}"#);
@@ -210,7 +210,7 @@ fn an_owners_own_limit_is_lower_than_the_plans_and_goes_again() {
 }
 
 #[test]
-fn as_many_ended_keys_as_the_plan_allows_may_be_uncounted_at_a_time() {
+fn at_most_as_many_ended_keys_as_the_plan_allows_may_have_unsettled_spend() {
     let world = World::new();
     let member = on_plan(&world, "basic");
     assert_eq!(

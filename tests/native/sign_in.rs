@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Browser, Fate, World, oracle};
 
 #[test]
-fn a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
+fn a_sign_in_uses_pkce_reads_the_public_profile_and_drops_its_token() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github?next=keys");
@@ -38,7 +38,7 @@ fn a_sign_in_asks_for_read_user_with_pkce_and_drops_its_token() {
 }
 
 #[test]
-fn whoever_comes_back_is_who_github_says_whatever_the_address_says() {
+fn the_person_who_signs_in_is_the_one_that_github_names_whatever_the_address_says() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -72,7 +72,7 @@ fn an_attempt_that_is_over_is_refused_before_github_is_asked() {
 }
 
 #[test]
-fn what_is_in_an_address_is_a_code_that_is_worth_nothing_without_this_browser() {
+fn a_code_in_an_address_is_worth_nothing_without_this_browser() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");
@@ -179,7 +179,7 @@ fn two_tabs_sign_in_side_by_side() {
 }
 
 #[test]
-fn sign_in_errors_are_told_in_words() {
+fn sign_in_errors_are_explained_in_words() {
     for (persona, code) in [
         ("refuser", "denied"),
         ("bot", "not_a_person"),
@@ -209,7 +209,7 @@ fn sign_in_errors_are_told_in_words() {
 }
 
 #[test]
-fn faults_of_github_are_told_and_leave_nobody_behind() {
+fn faults_of_github_are_explained_and_leave_no_member_behind() {
     for (operation, kind, more, code) in [
         (
             "github.token",
@@ -369,7 +369,7 @@ fn a_session_survives_a_rotation_of_the_secret_and_not_its_end() {
 }
 
 #[test]
-fn who_is_an_admin_is_a_matter_of_the_list_and_the_number_at_every_request() {
+fn at_every_request_the_list_of_account_numbers_decides_who_is_an_admin() {
     let world = World::new();
     let [operator, member] = ["operator", "member"].map(|who| Browser::signed_in(&world, who));
     // Somebody has taken the operator's login.
@@ -414,7 +414,7 @@ fn a_sign_in_whose_answers_are_lost_still_makes_one_member() {
 }
 
 #[test]
-fn the_plan_is_seeded_once_and_then_the_row_rules() {
+fn the_default_plan_is_made_from_the_settings_once_and_then_only_the_row_counts() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     world.set("KEY_LIMIT_USD", "7");
@@ -456,7 +456,7 @@ fn a_database_belongs_to_the_origin_that_bound_it() {
 }
 
 #[test]
-fn a_take_over_that_lands_late_undoes_no_newer_one() {
+fn a_late_move_to_another_origin_undoes_no_newer_one() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let body = r#"{"instance":"take_over"}"#;
@@ -480,7 +480,7 @@ fn a_take_over_that_lands_late_undoes_no_newer_one() {
 }
 
 #[test]
-fn a_sign_in_ends_at_another_isolate_than_it_began_at() {
+fn a_sign_in_can_finish_at_another_isolate_than_it_began_at() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github?next=keys");

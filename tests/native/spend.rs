@@ -38,7 +38,7 @@ fn spends(world: &World, dollars: f64, byok: f64) {
 }
 
 #[test]
-fn a_page_asks_once_a_minute_and_the_database_answers_otherwise() {
+fn a_page_asks_openrouter_once_a_minute_and_the_database_answers_otherwise() {
     let world = World::new();
     let member = holder(&world);
     assert_eq!(spend_of(&member.get("/api/v1/keys").json()), Value::Null);
@@ -69,7 +69,7 @@ fn a_page_asks_once_a_minute_and_the_database_answers_otherwise() {
 }
 
 #[test]
-fn what_was_spent_in_a_window_that_began_since_is_not_known() {
+fn spend_in_a_window_that_began_since_the_reading_is_unknown() {
     let world = World::new();
     let member = holder(&world);
     spends(&world, 2.0, 0.0);
@@ -91,7 +91,7 @@ fn what_was_spent_in_a_window_that_began_since_is_not_known() {
 }
 
 #[test]
-fn while_upstream_asks_for_patience_nobody_asks() {
+fn while_openrouter_asks_to_wait_no_page_asks() {
     let world = World::new();
     let member = holder(&world);
     let second = Browser::signed_in(&world, "second");
@@ -108,7 +108,7 @@ fn while_upstream_asks_for_patience_nobody_asks() {
 }
 
 #[test]
-fn the_whole_house_asks_sixty_times_a_minute() {
+fn the_whole_deployment_asks_openrouter_sixty_times_a_minute() {
     let world = World::new();
     let people: Vec<Browser<'_>> = (0..61)
         .map(|n| Browser::signed_in(&world, &format!("load-{n}")))
@@ -123,7 +123,7 @@ fn the_whole_house_asks_sixty_times_a_minute() {
 }
 
 #[test]
-fn when_upstream_does_not_answer_the_page_has_what_was_known_and_says_so() {
+fn when_openrouter_does_not_answer_the_page_shows_the_last_figures_and_says_so() {
     let world = World::new();
     let member = holder(&world);
     spends(&world, 1.0, 0.0);
@@ -175,7 +175,7 @@ fn a_list_says_whether_upstream_answered_the_last_sweep() {
 }
 
 #[test]
-fn only_ones_own_live_keys_are_asked_about_and_only_in_a_session_that_is_current() {
+fn only_the_callers_own_live_keys_are_asked_about_and_only_in_a_current_session() {
     let world = World::new();
     let member = holder(&world);
     let second = Browser::signed_in(&world, "second");
@@ -192,7 +192,7 @@ fn only_ones_own_live_keys_are_asked_about_and_only_in_a_session_that_is_current
 }
 
 #[test]
-fn nothing_is_asked_for_a_member_who_is_banned() {
+fn openrouter_is_not_asked_for_a_banned_member() {
     let world = World::new();
     let member = holder(&world);
     world.db.run(
@@ -205,7 +205,7 @@ fn nothing_is_asked_for_a_member_who_is_banned() {
 }
 
 #[test]
-fn figures_that_are_no_amounts_leave_what_was_known() {
+fn figures_that_are_no_amounts_leave_the_known_ones() {
     let world = World::new();
     let member = holder(&world);
     world.add_fault("openrouter.keys.get", "truncated", json!({}));

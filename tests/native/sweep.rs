@@ -15,7 +15,7 @@ fn upstream_named(world: &World, name: &str) -> Vec<(bool, bool)> {
 }
 
 #[test]
-fn a_sweep_before_anybody_signed_in_touches_nothing_and_asks_nobody() {
+fn a_sweep_before_the_first_sign_in_does_nothing() {
     let world = World::new();
     world.effects.plan(&[]);
     assert!(world.sweep());
@@ -55,7 +55,7 @@ fn keys_of_others_are_never_touched() {
 }
 
 #[test]
-fn a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
+fn a_marked_key_without_a_row_is_disabled_and_listed_and_never_deleted() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     let name = world.marker_without_row(1);
@@ -80,7 +80,7 @@ fn a_marker_without_a_row_is_disabled_and_listed_and_never_deleted() {
 }
 
 #[test]
-fn many_markers_without_rows_are_no_strays_and_nothing_is_touched() {
+fn many_marked_keys_without_a_row_stop_the_sweep_and_none_is_touched() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     let names: Vec<String> = (0..11).map(|n| world.marker_without_row(n)).collect();
@@ -94,7 +94,7 @@ fn many_markers_without_rows_are_no_strays_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_doubtful_mint_is_freed_only_by_a_walk_begun_five_minutes_after_it() {
+fn a_mint_of_unknown_outcome_is_freed_only_by_a_walk_begun_five_minutes_after_it() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -125,7 +125,7 @@ fn a_sweep_for_a_future_moment_acts_as_of_now_and_one_for_the_past_as_of_then() 
 }
 
 #[test]
-fn doubt_frees_nothing() {
+fn a_failed_list_frees_no_mint() {
     for (kind, more, code) in [
         (
             "refuse",
@@ -271,7 +271,7 @@ fn a_revoke_that_fails_six_times_is_stuck_and_tried_daily_and_holds_up_nobody() 
 }
 
 #[test]
-fn what_is_to_be_off_has_its_turn_before_caps_that_take_all_the_time() {
+fn keys_that_must_be_disabled_come_before_caps_that_take_all_the_time() {
     let world = World::new();
     assert_eq!(Browser::signed_in(&world, "second").claim().status, 201);
     world.pass(90 * 86_400 + 300);
@@ -436,7 +436,7 @@ fn a_long_list_is_walked_in_pages_that_meet() {
 }
 
 #[test]
-fn what_one_sweep_cannot_walk_the_next_one_goes_on_with() {
+fn the_next_sweep_continues_a_walk_that_one_sweep_did_not_finish() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -455,7 +455,7 @@ fn what_one_sweep_cannot_walk_the_next_one_goes_on_with() {
 }
 
 #[test]
-fn what_is_kept_has_its_turn_in_the_next_sweep_where_the_first_one_after_an_outage_could_not_say_so()
+fn rows_that_back_off_are_due_in_the_next_sweep_if_the_first_one_after_an_outage_could_not_write_that()
  {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
@@ -490,7 +490,7 @@ fn what_is_kept_has_its_turn_in_the_next_sweep_where_the_first_one_after_an_outa
 }
 
 #[test]
-fn what_only_had_to_be_remembered_for_a_while_is_forgotten() {
+fn rows_that_are_needed_only_for_a_while_are_deleted() {
     let world = World::new();
     Browser::signed_in(&world, "member");
     assert_eq!(world.db.number("SELECT COUNT(*) FROM used_states"), 1);
@@ -507,7 +507,7 @@ fn bans(world: &World, path: &str) {
 }
 
 #[test]
-fn a_key_that_is_to_go_is_off_one_sweep_after_an_outage_of_changes_however_long_it_was() {
+fn a_key_to_be_removed_is_disabled_one_sweep_after_an_outage_however_long_it_lasted() {
     for (outage, kind, more) in [
         (3 * 3_600, "error_before", json!({ "times": 0 })),
         (6 * 3_600 + 23 * 60, "error_before", json!({ "times": 0 })),
@@ -554,7 +554,7 @@ fn a_key_that_is_to_go_is_off_one_sweep_after_an_outage_of_changes_however_long_
 }
 
 #[test]
-fn what_must_be_off_is_tried_while_upstream_does_not_say_which_account_it_is() {
+fn keys_that_must_be_disabled_are_tried_while_the_account_is_unknown() {
     let world = World::new();
     let (first, second) = (
         Browser::signed_in(&world, "member"),
@@ -646,7 +646,7 @@ fn a_key_that_can_be_neither_disabled_nor_deleted_gets_the_least_limit() {
 }
 
 #[test]
-fn what_waits_longer_each_time_waits_no_more_once_a_change_is_answered_again() {
+fn rows_that_back_off_are_due_once_a_change_is_answered_again() {
     let world = World::new();
     let first = Browser::signed_in(&world, "member");
     let second = Browser::signed_in(&world, "second");
@@ -684,7 +684,7 @@ fn what_waits_longer_each_time_waits_no_more_once_a_change_is_answered_again() {
 }
 
 #[test]
-fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
+fn a_run_that_died_does_not_cost_the_next_trigger_its_run() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
@@ -732,7 +732,7 @@ fn a_run_that_died_does_not_cost_the_next_trigger_its_turn() {
 }
 
 #[test]
-fn findings_are_told_newest_first_until_they_are_acknowledged() {
+fn findings_are_listed_newest_first_until_they_are_acknowledged() {
     const FINDINGS: &str = "/api/v1/admin/findings";
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");

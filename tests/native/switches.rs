@@ -38,7 +38,7 @@ fn sweeps(world: &World, n: usize) {
 }
 
 #[test]
-fn every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
+fn all_keys_are_disabled_after_a_confirmation_by_number_and_enabled_again() {
     let (world, cookies) = begin();
     let operator = Browser::with(&world, &cookies);
     let response = operator.patch(SETTINGS, r#"{"keys":"off","confirm":2}"#);
@@ -74,7 +74,7 @@ fn every_key_goes_off_after_a_confirmation_by_number_and_on_again() {
 }
 
 #[test]
-fn what_was_off_for_another_reason_stays_off() {
+fn a_key_that_was_disabled_for_another_reason_stays_disabled() {
     let (world, cookies) = begin();
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
@@ -91,7 +91,7 @@ fn what_was_off_for_another_reason_stays_off() {
 }
 
 #[test]
-fn switching_off_and_on_survives_a_cut_or_a_lost_answer_at_every_effect() {
+fn disabling_and_enabling_all_keys_survives_a_break_at_any_effect() {
     let mut scenarios = 0;
     for towards_on in [false, true] {
         let (start, cookies) = begin();
@@ -134,7 +134,7 @@ fn switching_off_and_on_survives_a_cut_or_a_lost_answer_at_every_effect() {
 }
 
 #[test]
-fn an_enable_that_lands_late_does_not_outlive_the_next_off() {
+fn an_enable_that_takes_effect_late_is_undone_by_the_next_disable() {
     let (world, cookies) = begin();
     off(&world, &cookies);
     sweeps(&world, 1);
@@ -151,7 +151,7 @@ fn an_enable_that_lands_late_does_not_outlive_the_next_off() {
 }
 
 #[test]
-fn a_mint_under_way_when_every_key_goes_off_delivers_nothing() {
+fn a_mint_under_way_when_all_keys_are_disabled_delivers_nothing() {
     let (world, _) = begin();
     world.db.run(
         "CREATE TRIGGER off AFTER INSERT ON generations BEGIN
@@ -166,7 +166,7 @@ fn a_mint_under_way_when_every_key_goes_off_delivers_nothing() {
 }
 
 #[test]
-fn keys_that_upstream_does_not_have_keep_no_other_from_being_switched_off() {
+fn keys_that_openrouter_does_not_have_keep_no_other_from_being_disabled() {
     let world = World::new();
     for n in 0..201 {
         let one = Browser::signed_in(&world, &format!("load-{n}"));
@@ -254,7 +254,7 @@ fn an_admin_ends_every_session_after_a_confirmation_by_epoch_and_once() {
 }
 
 #[test]
-fn what_is_made_in_a_session_that_is_ended_for_everybody_is_not_recorded() {
+fn a_key_made_in_a_session_that_ends_for_everybody_is_not_recorded() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let operator = Browser::signed_in(&world, "operator");

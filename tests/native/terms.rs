@@ -69,7 +69,7 @@ fn a_member_accepts_the_terms_once_and_it_is_recorded() {
 }
 
 #[test]
-fn other_terms_than_those_in_force_are_not_accepted() {
+fn terms_other_than_those_in_force_are_not_accepted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     for revision in ["0", "2", "-1", "9007199254740993"] {
@@ -123,7 +123,7 @@ fn other_refusals_come_first_and_a_refused_claim_keeps_the_acceptance() {
 }
 
 #[test]
-fn an_acceptance_brought_along_makes_it_another_request() {
+fn a_claim_with_the_acceptance_is_another_request_for_idempotency() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let send = |body: &str| {
@@ -142,7 +142,7 @@ fn an_acceptance_brought_along_makes_it_another_request() {
 }
 
 #[test]
-fn a_claim_that_brings_the_acceptance_is_two_round_trips_and_one_call() {
+fn a_claim_with_the_acceptance_is_two_round_trips_and_one_call() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[]);
@@ -270,7 +270,7 @@ fn the_health_route_asks_the_database_until_it_is_confirmed_and_says_so_when_it_
 }
 
 #[test]
-fn on_this_machine_there_is_nothing_to_confirm() {
+fn in_development_there_is_nothing_to_confirm() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.get("/healthz").json()["claims_open"], true);
@@ -282,7 +282,7 @@ fn on_this_machine_there_is_nothing_to_confirm() {
 }
 
 #[test]
-fn what_is_no_longer_confirmed_at_the_record_delivers_nothing() {
+fn a_claim_whose_terms_lose_their_confirmation_before_the_record_delivers_nothing() {
     let world = World::new();
     let (member, operator) = (moved(&world, "member"), moved(&world, "operator"));
     assert_eq!(confirm(&operator).status, 200);

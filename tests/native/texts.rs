@@ -56,7 +56,7 @@ fn names_and_notes_of_invisible_characters_are_400_and_change_nothing() {
 }
 
 #[test]
-fn two_names_do_not_differ_by_what_nobody_can_see() {
+fn two_names_do_not_differ_only_by_invisible_characters() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -76,7 +76,7 @@ fn two_names_do_not_differ_by_what_nobody_can_see() {
 }
 
 #[test]
-fn a_word_is_not_taken_out_of_an_object_of_that_name() {
+fn a_word_is_not_read_from_an_object_with_that_member() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     Browser::signed_in(&world, "member");

@@ -49,7 +49,7 @@ fn settings() -> Vec<String> {
 }
 
 #[test]
-fn the_readmes_table_of_settings_is_the_codes() {
+fn the_readmes_table_of_settings_agrees_with_the_code() {
     let readme = read("README.md");
     let mut response: Vec<String> = readme
         .lines()
@@ -63,7 +63,7 @@ fn the_readmes_table_of_settings_is_the_codes() {
 }
 
 #[test]
-fn static_files_hold_no_name_or_value_of_a_setting() {
+fn static_files_contain_no_name_or_value_of_a_setting() {
     for (path, text) in files("public") {
         for name in settings() {
             assert!(!text.contains(&name), "{}: {name}", path.display());
@@ -94,7 +94,7 @@ fn no_workspace_is_compiled_in() {
 }
 
 #[test]
-fn a_member_reads_only_what_is_theirs() {
+fn a_member_reads_only_their_own_rows() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -115,7 +115,7 @@ fn a_member_reads_only_what_is_theirs() {
 }
 
 #[test]
-fn the_handle_for_a_delete_is_upstreams_hash() {
+fn keys_are_deleted_by_openrouters_hash() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault(
@@ -136,7 +136,7 @@ fn the_handle_for_a_delete_is_upstreams_hash() {
 }
 
 #[test]
-fn no_secret_is_compared_but_in_constant_time() {
+fn secrets_are_compared_only_in_constant_time() {
     // `Secret` itself cannot be compared: its documentation has examples that must not compile.
     for (path, text) in files("src") {
         let code = text.split("#[cfg(test)]").next().unwrap();
@@ -160,7 +160,7 @@ fn no_secret_is_compared_but_in_constant_time() {
 }
 
 #[test]
-fn there_is_one_way_to_a_mint() {
+fn a_mint_is_sent_from_one_place_only() {
     let callers: Vec<String> = files("src")
         .into_iter()
         .filter(|(_, text)| text.contains("openrouter::create_key"))
@@ -186,7 +186,7 @@ fn there_is_one_way_to_a_mint() {
 }
 
 #[test]
-fn upstreams_are_called_by_their_clients_alone_through_a_port() {
+fn upstreams_are_called_only_by_their_clients_through_a_port() {
     let who = |what: &str| {
         let found = files("src").into_iter();
         let found = found.filter(|(_, text)| text.contains(what));
@@ -267,7 +267,7 @@ fn files_stay_small_enough_to_read() {
 }
 
 #[test]
-fn migrations_hold_no_deployments_own_data() {
+fn migrations_contain_no_data_of_a_deployment() {
     let is_id = |word: &str| {
         let hex = word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
         let digits = word.bytes().all(|b| b.is_ascii_digit());
@@ -292,7 +292,7 @@ fn migrations_hold_no_deployments_own_data() {
 }
 
 #[test]
-fn the_lints_are_errors_and_nothing_in_the_code_is_let_off_or_dead() {
+fn the_lints_are_errors_and_no_code_is_exempt_or_unused() {
     let manifest = read("Cargo.toml");
     for lint in [
         "unsafe_code = \"forbid\"",

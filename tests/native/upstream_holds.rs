@@ -60,7 +60,7 @@ const READERS: [(&str, Reader); 4] = [
 ];
 
 #[test]
-fn a_key_that_somebody_else_disabled_stays_so_whatever_comes_across_it() {
+fn a_key_that_someone_else_disabled_stays_disabled_whatever_reads_it() {
     for (reader, reads) in READERS {
         let world = World::new();
         let (member, key) = holder(&world, "member");
@@ -83,7 +83,7 @@ fn a_key_that_somebody_else_disabled_stays_so_whatever_comes_across_it() {
 }
 
 #[test]
-fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
+fn a_limit_that_someone_else_lowered_stays_so_whatever_reads_it() {
     for (reader, reads) in READERS {
         let world = World::new();
         let (member, key) = holder(&world, "member");
@@ -110,7 +110,7 @@ fn a_limit_that_somebody_else_lowered_stays_so_whatever_comes_across_it() {
 }
 
 #[test]
-fn a_limit_that_somebody_else_lowered_during_a_grace_is_the_limit_of_both_secrets() {
+fn a_limit_that_someone_else_lowered_during_a_grace_is_the_limit_of_both_secrets() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     let response = member.post(
@@ -153,7 +153,7 @@ fn down_and_up(world: &World, member: &Browser<'_>, key: &str, of: &str) {
 }
 
 #[test]
-fn a_lower_limit_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else_lowered() {
+fn a_temporary_lower_limit_of_ours_does_not_undo_a_limit_that_someone_else_lowered() {
     for of in ["owner", "plan"] {
         let world = World::new();
         let (member, key) = holder(&world, "member");
@@ -177,7 +177,7 @@ fn a_lower_limit_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else
 }
 
 #[test]
-fn another_window_of_our_own_does_not_undo_what_somebody_else_lowered() {
+fn a_change_of_the_window_does_not_undo_a_limit_that_someone_else_lowered() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
     world.pass(3 * 3_600);
@@ -195,7 +195,7 @@ fn another_window_of_our_own_does_not_undo_what_somebody_else_lowered() {
 }
 
 #[test]
-fn a_lower_limit_of_our_own_is_sent_though_nothing_can_be_read_before() {
+fn a_lower_limit_is_sent_even_if_the_key_cannot_be_read_before() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     world.add_fault("openrouter.keys.get", "error_before", json!({ "times": 0 }));
@@ -206,7 +206,7 @@ fn a_lower_limit_of_our_own_is_sent_though_nothing_can_be_read_before() {
 }
 
 #[test]
-fn a_rotation_of_a_key_that_somebody_else_disabled_makes_no_secret() {
+fn a_rotation_of_a_key_that_someone_else_disabled_makes_no_secret() {
     for (verb, body) in [("rotate", "{}"), ("rotate", r#"{"grace_hours":1}"#)] {
         let world = World::new();
         let (member, key) = holder(&world, "member");
@@ -224,7 +224,7 @@ fn a_rotation_of_a_key_that_somebody_else_disabled_makes_no_secret() {
 }
 
 #[test]
-fn a_leaked_key_that_somebody_else_disabled_stays_off_and_its_replacement_waits() {
+fn a_leaked_key_that_someone_else_disabled_stays_disabled_and_its_replacement_waits() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     by_hand(&world, &json!({ "disabled": true }));
@@ -236,7 +236,7 @@ fn a_leaked_key_that_somebody_else_disabled_stays_off_and_its_replacement_waits(
 }
 
 #[test]
-fn only_an_admin_lifts_it_and_then_what_is_wanted_is_sent_again() {
+fn only_an_admin_lifts_an_outside_change_and_then_the_wanted_state_is_sent_again() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     by_hand(&world, &json!({ "disabled": true, "limit": 1 }));
@@ -298,7 +298,7 @@ fn only_an_admin_lifts_it_and_then_what_is_wanted_is_sent_again() {
 }
 
 #[test]
-fn removing_the_key_and_claiming_again_is_no_way_out() {
+fn removing_the_key_and_claiming_again_does_not_lift_an_outside_change() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     by_hand(&world, &json!({ "disabled": true }));
@@ -320,7 +320,7 @@ fn removing_the_key_and_claiming_again_is_no_way_out() {
 }
 
 #[test]
-fn a_limit_of_nothing_is_as_good_as_disabled() {
+fn a_limit_below_a_cent_set_by_someone_else_counts_as_disabled() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     by_hand(&world, &json!({ "limit": 0 }));
@@ -335,7 +335,7 @@ fn a_limit_of_nothing_is_as_good_as_disabled() {
 }
 
 #[test]
-fn what_we_sent_ourselves_is_never_taken_for_somebody_elses_doing() {
+fn a_change_of_ours_is_never_taken_for_someone_elses() {
     // The owner disables and enables the key, or sets a lower limit and removes it. Each effect is cut or lost once.
     let mut scenarios = 0;
     for body in [
@@ -403,7 +403,7 @@ fn what_we_sent_ourselves_is_never_taken_for_somebody_elses_doing() {
 }
 
 #[test]
-fn a_change_of_ours_that_does_not_show_yet_is_not_concluded_from() {
+fn a_change_of_ours_that_is_not_visible_yet_proves_nothing() {
     let world = World::new();
     let (member, key) = holder(&world, "member");
     let of = format!("/api/v1/keys/{key}");
@@ -435,7 +435,7 @@ fn a_change_of_ours_that_does_not_show_yet_is_not_concluded_from() {
 }
 
 #[test]
-fn a_comparison_that_only_looks_keeps_nothing() {
+fn a_dry_run_records_no_outside_change() {
     let world = World::new();
     let (member, _) = holder(&world, "member");
     by_hand(&world, &json!({ "disabled": true }));
@@ -446,7 +446,7 @@ fn a_comparison_that_only_looks_keeps_nothing() {
 }
 
 #[test]
-fn an_owner_who_disables_and_enables_a_key_that_somebody_else_has_disabled_does_not_undo_that() {
+fn an_owner_who_disables_and_enables_a_key_does_not_undo_that_someone_else_disabled_it() {
     for role in ["member", "operator"] {
         let world = World::new();
         let (member, key) = holder(&world, "member");
@@ -470,7 +470,7 @@ fn an_owner_who_disables_and_enables_a_key_that_somebody_else_has_disabled_does_
 }
 
 #[test]
-fn a_slow_answer_to_the_look_before_keeps_nobody_from_disabling_a_key() {
+fn a_slow_reading_does_not_keep_anyone_from_disabling_a_key() {
     for (method, verb, body) in [
         ("PATCH", "", r#"{"disabled":true}"#),
         ("POST", "/leaked", "{}"),
@@ -497,7 +497,7 @@ fn a_slow_answer_to_the_look_before_keeps_nobody_from_disabling_a_key() {
 }
 
 #[test]
-fn a_hold_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else_disabled() {
+fn a_temporary_hold_of_ours_does_not_enable_a_key_that_someone_else_disabled() {
     let switch = |world: &World, body: &Value| {
         let operator = Browser::signed_in(world, "operator");
         let response = operator.patch("/api/v1/admin/settings", &body.to_string());
@@ -536,7 +536,7 @@ fn a_hold_of_our_own_that_comes_and_goes_does_not_undo_what_somebody_else_disabl
 }
 
 #[test]
-fn a_key_that_no_page_has_is_read_before_it_is_disabled_and_disabled_though_nothing_can_be_read() {
+fn a_key_on_no_page_is_read_before_it_is_disabled_and_disabled_even_if_that_fails() {
     for unread in [false, true] {
         let world = World::new();
         let (_member, key) = holder(&world, "member");
@@ -570,7 +570,7 @@ fn a_key_that_no_page_has_is_read_before_it_is_disabled_and_disabled_though_noth
 }
 
 #[test]
-fn what_is_kept_is_listed_newest_first() {
+fn outside_changes_are_listed_newest_first() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let mut kept = Vec::new();

@@ -81,7 +81,7 @@ fn a_plan_names_a_workspace_that_openrouter_has() {
 }
 
 #[test]
-fn a_claim_says_that_its_workspace_is_gone_and_the_operator_is_told() {
+fn a_claim_says_that_its_workspace_is_gone_and_the_log_has_an_error() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.db.run(&format!(

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn each_point_is_told_apart() {
+    fn each_difference_is_recognised() {
         type DriftCase = fn(&mut ObservedKey<'static>);
         let bends: [(&[Drift], DriftCase); 8] = [
             (&[], |_| {}),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_under_way_is_no_drift() {
+    fn a_change_that_is_under_way_is_no_drift() {
         let off = ObservedKey {
             disabled: Some(true),
             ..faithful()
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_enabled_or_raised_is_mended_and_nothing_that_may_be_ours_is_concluded_from() {
+    fn only_an_enabled_or_raised_key_is_repaired_and_a_change_that_may_be_ours_proves_nothing() {
         let limit = |text: &str| ObservedKey {
             limit: NanoUsd::parse_typed(text),
             ..faithful()
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_off_for_good_and_on_is_told() {
+    fn a_key_that_is_enabled_after_its_end_is_reported() {
         let revoked = wanted(GenerationState::Revoked);
         assert_eq!(drift(&revoked, &faithful(), NOW), [Drift::OnAfterEnd]);
         let off = ObservedKey {

@@ -161,7 +161,7 @@ mod tests {
     use super::{Event, GenerationState, next};
 
     #[test]
-    fn what_has_ended_never_lives_again() {
+    fn a_generation_that_has_ended_never_becomes_live_again() {
         for state in GenerationState::ALL
             .into_iter()
             .filter(|state| !state.is_live())
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_doubtful_mint_never_becomes_active() {
+    fn a_mint_of_unknown_outcome_never_becomes_active() {
         for event in Event::ALL {
             assert_ne!(
                 next(GenerationState::Verifying, event),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_wire_form() {
+    fn the_names_of_states_are_those_in_json() {
         for state in GenerationState::ALL {
             assert_eq!(
                 serde_json::to_string(&state).unwrap(),

@@ -108,7 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_spent_is_kept_until_an_hour_of_the_next_day_and_the_rest_until_it_is_settled() {
+    fn a_key_that_spent_is_retained_until_an_hour_of_the_next_day_and_any_other_until_it_is_settled()
+     {
         assert_eq!(off("1").erase_at, at("2026-11-22T01:00:00Z"));
         for (dollars, readings, now, goes) in [
             ("1", 2, "2026-11-22T00:59:59Z", false),

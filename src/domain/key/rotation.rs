@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_split_leaves_both_something_and_never_more_than_the_cap() {
+    fn a_split_gives_both_something_and_never_more_than_the_cap() {
         let usd = |text| NanoUsd::parse_typed(text).unwrap();
         let nano = |nano| NanoUsd::from_nano(nano).unwrap();
         for (cap, used, limit, to) in [

@@ -96,12 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_without_a_row_is_never_deleted() {
+    fn a_marked_key_without_a_row_is_never_deleted() {
         assert_eq!(judge(None, "h", false), StrayVerdict::Quarantine);
     }
 
     #[test]
-    fn what_may_have_spent_is_removed_in_its_own_turn() {
+    fn a_key_that_may_have_spent_is_left_to_the_step_that_reads_its_spend() {
         for state in [GenerationState::Revoking, GenerationState::Stuck] {
             let delivered = MarkedRow {
                 delivered: true,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_off_for_good_is_kept_while_it_is_off() {
+    fn a_key_that_is_disabled_for_good_is_retained_while_it_is_disabled() {
         let kept = MarkedRow {
             erased: false,
             ..row(GenerationState::Revoked, Some("h"))
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_has_the_secret_of_is_deleted() {
+    fn only_a_key_whose_secret_nobody_has_is_deleted() {
         for (state, recorded, expected) in [
             (GenerationState::Minting, None, StrayVerdict::Leave),
             (GenerationState::Reserved, None, StrayVerdict::Leave),

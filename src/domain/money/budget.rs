@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_sibling_used_in_this_period_is_gone() {
+    fn what_an_ended_sibling_spent_in_this_window_is_subtracted() {
         let now = at("2026-11-21T12:00:00Z");
         let noon = "2026-11-21T11:00:00Z";
         let later = "2026-11-21T11:30:00Z";
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_sibling_counts_with_the_most_it_may_have_spent() {
+    fn a_live_sibling_counts_with_the_most_that_it_may_have_spent() {
         let now = at("2026-11-21T12:00:00Z");
         let live = |cap: &str, used: Option<(&str, &str)>| Sibling {
             cap: usd(cap),
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn while_siblings_follow_a_smaller_plan_nobody_is_lowered_below_it() {
+    fn while_siblings_follow_a_smaller_plan_no_key_is_lowered_below_it() {
         let allowed = allows(LimitReset::Monthly, 2);
         let now = at("2026-11-21T12:00:00Z");
         let sibling = Sibling {
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn raises_add_and_an_own_limit_takes_away() {
+    fn raises_add_to_the_limit_and_an_own_limit_lowers_it() {
         let mut grants = Grants {
             key_raises: usd("2"),
             owner_raises: usd("3"),
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn prepaid_counts_what_was_spent_since_the_owner_came_to_it() {
+    fn a_prepaid_plan_counts_the_spend_since_the_owner_came_to_it() {
         let allowed = allows(LimitReset::None, 1);
         let now = at("2027-03-01T12:00:00Z");
         let gone = Sibling {
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn right_after_a_boundary_the_window_before_counts_too() {
+    fn right_after_a_midnight_the_previous_window_counts_too() {
         let allowed = allows(LimitReset::Daily, 1);
         let late = dead("2026-11-20T23:50:00Z", Some(("4", "2026-11-20T23:51:00Z")));
         let now = at("2026-11-21T00:00:30Z");

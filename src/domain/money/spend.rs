@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_that_began_after_the_reading_is_not_known() {
+    fn the_spend_of_a_window_that_began_after_the_reading_is_unknown() {
         let at = |text: &str| Timestamp::parse(text).unwrap();
         let usd = |text: &str| NanoUsd::parse_typed(text).unwrap();
         // The reading is from a Monday, the 30th.
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_says_more_where_an_amount_differs_or_a_day_has_begun() {
+    fn a_reading_says_more_if_an_amount_differs_or_a_day_has_begun() {
         let read = |dollars: &str, read_at: &str| {
             let amount = NanoUsd::parse_typed(dollars).unwrap();
             Spend {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_readings_the_higher_figures_hold_and_of_a_new_window_the_later_ones() {
+    fn two_readings_join_to_the_higher_figures_and_a_new_window_takes_the_later_ones() {
         let spend = |amounts: [&str; 4], read_at: &str| Spend {
             daily: NanoUsd::parse_typed(amounts[0]).unwrap(),
             weekly: NanoUsd::parse_typed(amounts[1]).unwrap(),

@@ -79,7 +79,7 @@ mod tests {
     use super::{NOTE_CHARS, Refused, note};
 
     #[test]
-    fn a_note_has_at_most_so_many_characters() {
+    fn a_note_has_a_maximum_length() {
         let full = "ü".repeat(NOTE_CHARS);
         assert_eq!(note(&format!(" {full}\0 ")), Ok(Some(full.clone())));
         assert_eq!(note(&format!("{full}x")), Err(Refused::TooLong));

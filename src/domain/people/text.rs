@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_see_is_taken_out_of_a_name() {
+    fn invisible_characters_are_removed_from_a_name() {
         for (text, kept) in [
             ("a\u{200b}b", "ab"),
             ("a\u{200d}b", "ab"),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_stays_as_it_is() {
+    fn visible_text_of_any_language_stays_as_it_is() {
         for text in [
             "laptop",
             "Grüße, 今日は",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_in_characters_of_what_is_kept() {
+    fn length_is_counted_in_the_characters_that_are_stored() {
         let full = "ü".repeat(MOST);
         assert_eq!(line(&format!(" {full}\0\u{200b} "), MOST), Ok(full.clone()));
         assert_eq!(lines(&format!(" {full}\0 "), MOST), Ok(Some(full.clone())));
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_can_be_seen_is_stable_and_holds_nothing_new(text in "\\PC{0,80}|[\u{1f000}-\u{1faff}\u{200b}-\u{200f}\u{fe0f}a ]{0,40}") {
+        fn stored_text_is_visible_stable_and_contains_nothing_new(text in "\\PC{0,80}|[\u{1f000}-\u{1faff}\u{200b}-\u{200f}\u{fe0f}a ]{0,40}") {
             if let Ok(kept) = line(&text, 1_000) {
                 prop_assert!(kept.chars().any(is_visible));
                 prop_assert_eq!(kept.trim(), kept.as_str());
@@ -234,7 +234,7 @@ mod tests {
         }
 
         #[test]
-        fn no_invisible_character_tells_two_names_apart(name in "[a-zé今]{1,20}", at in 0_usize..20, c in prop::sample::select(invisible())) {
+        fn no_two_names_differ_only_by_an_invisible_character(name in "[a-zé今]{1,20}", at in 0_usize..20, c in prop::sample::select(invisible())) {
             let mut letters: Vec<char> = name.chars().collect();
             letters.insert(at.min(letters.len()), c);
             let disguised: String = letters.into_iter().collect();

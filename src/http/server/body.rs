@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_a_text_and_nothing_that_holds_one() {
+    fn a_word_is_read_only_from_a_string() {
         let read = |value: Value| <Status as FromMember>::of(Some(value));
         assert_eq!(read("active".into()), Some(Status::Active));
         for other in [
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_exactly_the_expected_object_is_refused() {
+    fn a_body_that_is_not_exactly_the_expected_object_is_refused() {
         for text in [
             "",
             "null",

@@ -45,7 +45,7 @@ const METHODS: &[&str] = &[
 ];
 
 #[test]
-fn every_method_of_every_route_is_the_tables_or_405_and_of_admin_routes_404() {
+fn every_method_of_a_route_that_the_table_lacks_is_405_and_404_on_admin_routes() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -201,7 +201,7 @@ fn bent_paths(path: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_path_is_a_route_only_as_it_is_written_in_the_table() {
+fn a_path_matches_a_route_only_exactly_as_the_table_has_it() {
     let world = World::new();
     // The operator may call every route.
     let operator = Browser::signed_in(&world, "operator");
@@ -372,7 +372,7 @@ fn keeps_to_itself(caller: &Caller<'_>, path: &str, asked: Request<Body>, what: 
 }
 
 #[test]
-fn no_host_of_the_callers_is_in_any_answer() {
+fn no_answer_contains_a_host_that_the_caller_sent() {
     let world = World::new();
     let caller = Caller::new(&world);
     let documents: Vec<&str> = ROUTES

@@ -265,7 +265,7 @@ fn bent(chance: &mut Chance, good: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn no_hostile_body_is_taken_or_changes_anything() {
+fn no_hostile_body_is_accepted_or_changes_anything() {
     const SEED: u64 = 0x0B0D;
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
@@ -433,7 +433,7 @@ const SPELLINGS: &[&str] = &[
 ];
 
 #[test]
-fn a_switch_is_spelt_in_one_way_only() {
+fn a_switch_is_accepted_in_one_spelling_only() {
     for body in SPELLINGS {
         let world = World::new();
         let operator = Browser::signed_in(&world, "operator");

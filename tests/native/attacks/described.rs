@@ -269,7 +269,7 @@ fn is_described(
 }
 
 #[test]
-fn every_answer_to_a_fuzzed_request_is_one_that_the_description_has() {
+fn every_answer_to_a_fuzzed_request_is_in_the_api_description() {
     let mut tally: BTreeMap<String, BTreeMap<u16, u32>> = BTreeMap::new();
     for round in 0..WORLDS {
         let mut chance = Chance(SEED + round);

@@ -156,7 +156,7 @@ fn no_header_of_a_request_comes_back_in_an_answer_or_breaks_one() {
 }
 
 #[test]
-fn no_header_can_hold_a_line_of_its_own() {
+fn no_header_value_can_contain_a_line_break() {
     let mut count = 0;
     for byte in (0..=0x1f_u8).chain([0x7f]).filter(|byte| *byte != b'\t') {
         for value in [
@@ -227,7 +227,7 @@ fn a_request_id_is_taken_only_as_eight_to_sixty_four_plain_characters() {
 }
 
 #[test]
-fn only_our_origin_exactly_and_only_once_is_ours() {
+fn only_our_exact_origin_given_once_is_accepted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let cookie = cookie_of(&member);
@@ -326,7 +326,7 @@ fn only_our_origin_exactly_and_only_once_is_ours() {
 }
 
 #[test]
-fn only_json_is_json() {
+fn only_the_content_type_of_json_is_accepted_as_json() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let cookie = cookie_of(&member);
@@ -490,7 +490,7 @@ fn an_idempotency_key_of_any_shape_mints_at_most_once() {
 }
 
 #[test]
-fn a_sec_fetch_site_that_cannot_be_read_is_not_ours() {
+fn a_sec_fetch_site_header_that_cannot_be_read_is_refused() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let cookie = cookie_of(&member);
@@ -515,7 +515,7 @@ fn a_sec_fetch_site_that_cannot_be_read_is_not_ours() {
 }
 
 #[test]
-fn no_header_of_a_request_says_who_asks() {
+fn no_header_of_a_request_decides_who_the_caller_is() {
     let world = World::new();
     let (member, second) = (
         Browser::signed_in(&world, "member"),

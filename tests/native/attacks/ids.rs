@@ -92,7 +92,7 @@ fn ask(browser: &Browser<'_>, method: &str, target: &str, body: &str) -> Option<
 }
 
 #[test]
-fn no_text_in_place_of_an_id_reaches_anything_of_somebody_elses() {
+fn no_text_in_place_of_an_id_reaches_anything_of_another_member() {
     let (world, _) = begun();
     let ids = hostile_ids(&world);
     assert!(ids.len() >= 60, "{}", ids.len());
@@ -119,7 +119,7 @@ fn no_text_in_place_of_an_id_reaches_anything_of_somebody_elses() {
 }
 
 #[test]
-fn an_admin_finds_nothing_under_what_is_no_id_either() {
+fn an_admin_finds_nothing_under_a_text_that_is_no_id() {
     let (world, people) = begun();
     let before = world.db.dump();
     let no_ids: Vec<String> = hostile_ids(&world)

@@ -127,7 +127,7 @@ fn a_login_of_any_characters_is_an_attribute_and_nothing_else() {
 }
 
 #[test]
-fn an_answer_of_github_that_names_nobody_signs_nobody_in() {
+fn an_answer_of_github_without_an_account_signs_nobody_in() {
     let bad = [
         "null",
         "1",

@@ -533,7 +533,7 @@ const BENT: &[Bent] = &[
 ];
 
 #[test]
-fn only_what_this_browser_was_given_for_this_attempt_signs_in() {
+fn only_the_cookie_and_the_state_of_one_attempt_sign_in_together() {
     for (what, bend, leads_to) in BENT {
         let world = World::new();
         let caller = Caller::new(&world);
@@ -575,7 +575,7 @@ fn only_what_this_browser_was_given_for_this_attempt_signs_in() {
 }
 
 #[test]
-fn a_sign_in_is_spent_by_its_first_return() {
+fn the_first_callback_uses_up_a_sign_in() {
     let world = World::new();
     let caller = Caller::new(&world);
     let (attempt, location) = Attempt::begun(&caller, "keys");
@@ -605,7 +605,7 @@ fn a_sign_in_is_spent_by_its_first_return() {
 }
 
 #[test]
-fn an_attempt_cookie_that_is_not_exactly_ours_opens_nothing() {
+fn an_attempt_cookie_that_was_changed_opens_nothing() {
     let world = World::new();
     let caller = Caller::new(&world);
     let attempt = Attempt::approved(&caller, "keys", "member");
@@ -656,7 +656,7 @@ impl Random for Fixed {
 }
 
 #[test]
-fn what_is_sealed_for_something_else_is_no_attempt() {
+fn a_value_sealed_for_another_purpose_is_no_attempt() {
     let world = World::new();
     let caller = Caller::new(&world);
     let state = "0badcafe.state";
@@ -790,7 +790,7 @@ fn an_attempt_lasts_ten_minutes_to_the_second() {
 }
 
 #[test]
-fn tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
+fn tabs_side_by_side_finish_in_any_order_each_on_its_own_page() {
     // Names of pages that do not exist yet lead to the page of keys.
     let tabs = [("keys", "/keys"), ("docs", "/docs"), ("usage", "/keys")];
     let orders = [
@@ -864,7 +864,7 @@ fn tabs_side_by_side_end_in_any_order_each_on_its_own_page() {
 }
 
 #[test]
-fn the_start_page_never_repeats_what_its_address_says() {
+fn the_start_page_never_repeats_text_of_its_address() {
     let world = World::new();
     let caller = Caller::new(&world);
     let payloads = [

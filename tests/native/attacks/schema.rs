@@ -168,7 +168,7 @@ fn fits(parts: &[Part], text: &[char]) -> bool {
 }
 
 #[test]
-fn the_checker_of_schemas_tells_right_from_wrong() {
+fn the_schema_checker_accepts_valid_values_and_refuses_invalid_ones() {
     let schema = serde_json::json!({
         "type": "object", "additionalProperties": false, "required": ["id"],
         "properties": {

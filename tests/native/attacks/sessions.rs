@@ -575,7 +575,7 @@ fn elsewhere(caller: &Caller<'_>, token: &str) -> u32 {
 }
 
 #[test]
-fn every_forged_or_stale_session_is_nobodys_and_mints_nothing() {
+fn every_forged_or_expired_session_belongs_to_nobody_and_mints_nothing() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let ended = Token::of(&member);
@@ -654,7 +654,7 @@ fn every_forged_or_stale_session_is_nobodys_and_mints_nothing() {
 }
 
 #[test]
-fn a_rotated_out_secret_signs_nobody_in() {
+fn a_removed_session_secret_signs_nobody_in() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let old = Token::of(&member);
@@ -686,7 +686,7 @@ fn a_rotated_out_secret_signs_nobody_in() {
 }
 
 #[test]
-fn a_session_ends_at_its_seventh_day_and_with_its_members_standing() {
+fn a_session_ends_after_seven_days_and_when_its_member_is_suspended() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let cookie = cookie_of(&member);
@@ -738,7 +738,7 @@ fn a_session_ends_at_its_seventh_day_and_with_its_members_standing() {
 }
 
 #[test]
-fn a_neighbours_cookie_of_any_bytes_signs_nobody_out() {
+fn a_cookie_of_another_application_with_any_bytes_signs_nobody_out() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let ours = cookie_of(&member);

@@ -150,7 +150,7 @@ fn is_sound(config: &Config, what: &str) {
 }
 
 #[test]
-fn no_setting_of_any_text_is_taken_for_something_else_opens_a_gate_or_is_repeated() {
+fn no_malformed_setting_is_accepted_opens_a_gate_or_is_repeated_in_a_message() {
     let world = World::new();
     let usual = world.settings();
     let (mut cells, mut taken) = (0, 0);

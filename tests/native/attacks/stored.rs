@@ -43,7 +43,7 @@ fn whole(response: &Response) -> String {
 }
 
 #[test]
-fn every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201() {
+fn every_answer_is_no_store_and_a_secret_leaves_only_in_its_201() {
     let mut answers = 0;
     for (who, persona, before) in PRINCIPALS {
         for claims_first in [false, true] {
@@ -146,7 +146,7 @@ fn every_answer_to_everybody_is_no_store_and_a_secret_leaves_only_with_its_201()
 }
 
 #[test]
-fn no_way_of_asking_again_brings_the_secret_back() {
+fn no_repeated_request_of_any_kind_returns_the_secret_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     let headers = |key: &'static str| {

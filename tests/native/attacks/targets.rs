@@ -257,7 +257,7 @@ fn every_return_target_of_a_sign_in_is_one_of_our_four_pages() {
 }
 
 #[test]
-fn the_whole_table_of_hostile_targets_names_no_page() {
+fn no_hostile_return_target_names_a_page() {
     let mut count = 0_u32;
     for base in BASES {
         for prefix in PREFIXES {

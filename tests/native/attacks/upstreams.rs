@@ -202,7 +202,7 @@ fn part_of<T: Copy, const N: usize>(all: [T; N], operation: usize) -> Vec<T> {
 }
 
 #[test]
-fn no_answer_of_a_hostile_upstream_breaks_leaks_or_gives_anything_away() {
+fn no_answer_of_a_hostile_upstream_breaks_the_service_or_leaks_anything() {
     let begun = begun();
     let mut cells = 0;
     for (n, operation) in operations().into_iter().enumerate() {

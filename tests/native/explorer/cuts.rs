@@ -25,7 +25,7 @@ fn begin(world: &World, cast: &Cast, first: usize, cut: Option<(usize, Fate)>) -
 }
 
 #[test]
-fn every_recovery_may_be_cut_or_failed_at_every_effect() {
+fn every_recovery_that_breaks_at_any_effect_still_recovers() {
     let mut choice = Choice::one_of(53);
     let mut number = 0;
     each_pair(|pair, (start, cast)| {

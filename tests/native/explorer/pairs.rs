@@ -133,7 +133,7 @@ pub fn each_pair(mut with: impl FnMut(&Pair, &(World, Cast))) {
 }
 
 #[test]
-fn every_pair_of_operations_keeps_every_promise_whatever_becomes_of_the_first() {
+fn every_pair_of_operations_keeps_every_promise_wherever_the_first_breaks() {
     let mut choice = Choice::one_of(1009);
     each_pair(|pair, (start, cast)| {
         let how = (pair.first + pair.k + pair.second) % 3;

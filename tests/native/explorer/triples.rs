@@ -107,7 +107,7 @@ fn each_triple(mut with: impl FnMut(&Triple, &(World, Cast))) {
 }
 
 #[test]
-fn three_operations_within_each_other_keep_every_promise() {
+fn three_nested_operations_keep_every_promise() {
     let mut choice = Choice::one_of(601);
     let mut number = 0;
     each_triple(|triple, (start, cast)| {

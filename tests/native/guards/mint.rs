@@ -30,7 +30,7 @@ fn a_row_with_another_nonce_is_neither_recorded_nor_given_up() {
 }
 
 #[test]
-fn seats_and_age_are_looked_at_again_at_the_record() {
+fn seats_and_age_are_checked_again_at_the_record() {
     for sql in [
         "UPDATE seats SET live = 501",
         "UPDATE members SET account_created_at = 9999999999",
@@ -46,7 +46,7 @@ fn seats_and_age_are_looked_at_again_at_the_record() {
 }
 
 #[test]
-fn a_leaked_keys_hold_refuses_claims_while_the_key_is_there() {
+fn the_hold_of_a_leaked_key_refuses_claims_while_the_key_exists() {
     for (reason, status) in [("leak", 403), ("owner", 201)] {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
@@ -75,7 +75,7 @@ fn a_mint_that_took_a_minute_is_not_recorded() {
 }
 
 #[test]
-fn whoever_takes_a_mint_over_changes_its_nonce() {
+fn taking_a_mint_over_changes_its_nonce() {
     let nonce = |world: &World| world.db.text("SELECT op_nonce FROM generations");
     for fenced in [false, true] {
         let world = World::new();
@@ -95,7 +95,7 @@ fn whoever_takes_a_mint_over_changes_its_nonce() {
 }
 
 #[test]
-fn a_sweep_leaves_a_young_mint_alone() {
+fn a_sweep_does_not_touch_a_recent_mint() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.effects.plan(&[(1, Fate::HeldAfter)]);
@@ -107,7 +107,7 @@ fn a_sweep_leaves_a_young_mint_alone() {
 }
 
 #[test]
-fn a_408_is_no_refusal() {
+fn a_408_does_not_count_as_a_refusal() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "refuse", json!({ "status": 408 }));
@@ -116,7 +116,7 @@ fn a_408_is_no_refusal() {
 }
 
 #[test]
-fn what_cannot_be_known_or_written_down_is_not_touched() {
+fn a_key_of_unknown_or_unrecorded_outcome_is_not_touched() {
     for (bent, plan, code) in [
         // The record is lost twice, and the answer of the audit query is lost too.
         (
@@ -158,7 +158,7 @@ fn what_cannot_be_known_or_written_down_is_not_touched() {
 }
 
 #[test]
-fn spend_that_could_not_be_read_is_asked_for_again() {
+fn spend_that_could_not_be_read_is_read_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);

@@ -7,7 +7,7 @@ use super::generation;
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 #[test]
-fn a_revoke_that_fails_is_tried_later_each_time() {
+fn each_failed_revoke_waits_longer_before_the_next_try() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
@@ -45,7 +45,7 @@ fn a_revoke_whose_answer_is_lost_is_not_confirmed() {
 }
 
 #[test]
-fn a_row_that_is_refused_waits_and_it_is_no_attempt_of_its_own() {
+fn a_row_that_openrouter_refuses_waits_and_that_counts_as_no_attempt() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "echo_limit_larger", json!({}));
@@ -62,7 +62,7 @@ fn a_row_that_is_refused_waits_and_it_is_no_attempt_of_its_own() {
 }
 
 #[test]
-fn many_twins_at_once_are_an_upstream_that_changed_its_ways() {
+fn many_keys_of_recorded_names_at_once_stop_the_sweep() {
     let world = World::new();
     for n in 0..11 {
         let person = Browser::signed_in(&world, &format!("load-{n}"));
@@ -76,7 +76,7 @@ fn many_twins_at_once_are_an_upstream_that_changed_its_ways() {
 }
 
 #[test]
-fn an_answer_that_says_something_else_is_not_taken_for_done() {
+fn an_answer_that_shows_another_state_does_not_confirm_the_change() {
     // An empty secret is not a secret.
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
@@ -144,7 +144,7 @@ fn an_answer_that_says_something_else_is_not_taken_for_done() {
 }
 
 #[test]
-fn a_marker_whose_row_appears_after_the_listing_is_left_alone() {
+fn a_marked_key_whose_row_appears_after_the_listing_is_not_disabled() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);

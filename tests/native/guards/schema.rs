@@ -38,7 +38,7 @@ fn refused(sql: &str, word: &str) {
 }
 
 #[test]
-fn what_is_made_is_audited_and_unique() {
+fn every_inserted_row_is_audited_and_unique() {
     let audit = |target: &str, after: &str| {
         format!(
             "INSERT INTO audit (change_id, target, action, actor, after, at) VALUES ('t', '{target}', 'reserved', 't', '{after}', 1);"

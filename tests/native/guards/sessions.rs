@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Browser, World};
 
 #[test]
-fn a_session_that_would_last_longer_than_seven_days_is_nobodys() {
+fn a_session_that_would_last_longer_than_seven_days_belongs_to_nobody() {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use hmac::Mac;
@@ -54,7 +54,7 @@ fn a_session_that_has_ended_ends_no_other() {
 }
 
 #[test]
-fn a_state_whose_second_half_is_another_signs_nobody_in() {
+fn a_state_with_a_changed_second_half_signs_nobody_in() {
     let world = World::new();
     let browser = Browser::new(&world);
     let started = browser.get("/auth/github");

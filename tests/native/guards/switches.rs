@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 #[test]
-fn a_disable_that_lands_late_does_not_undo_a_newer_enable() {
+fn a_disable_that_takes_effect_late_does_not_undo_a_newer_enable() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -40,7 +40,7 @@ fn a_disable_that_lands_late_does_not_undo_a_newer_enable() {
 }
 
 #[test]
-fn each_switch_wants_a_current_session_in_its_own_statement() {
+fn each_switch_requires_a_current_session_in_its_own_statement() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let id = world.db.text("SELECT public_id FROM members");
@@ -125,7 +125,7 @@ fn a_switch_that_is_no_longer_wanted_is_not_confirmed() {
 }
 
 #[test]
-fn an_enable_that_may_still_land_is_answered_by_a_second_off() {
+fn an_enable_in_flight_is_followed_by_a_second_disable() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);
@@ -156,7 +156,7 @@ fn an_enable_that_may_still_land_is_answered_by_a_second_off() {
 }
 
 #[test]
-fn an_off_that_lands_late_does_not_outlive_the_next_on() {
+fn a_disable_that_takes_effect_late_is_undone_by_the_next_enable() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     assert_eq!(member.claim().status, 201);

@@ -15,7 +15,7 @@ fn mint_in(world: &World, workspace: &str) {
 }
 
 #[test]
-fn a_walk_frees_only_what_is_of_its_own_workspace() {
+fn a_walk_frees_only_mints_of_its_own_workspace() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -38,7 +38,7 @@ fn a_walk_frees_only_what_is_of_its_own_workspace() {
 }
 
 #[test]
-fn of_many_workspaces_each_has_its_turn() {
+fn of_many_workspaces_each_is_walked() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     for n in 10..70 {
@@ -72,7 +72,7 @@ fn of_many_workspaces_each_has_its_turn() {
 }
 
 #[test]
-fn pages_that_do_not_meet_prove_no_absence() {
+fn pages_that_do_not_overlap_prove_no_absence() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_before", json!({}));
@@ -124,7 +124,7 @@ fn a_walk_that_was_resumed_concludes_as_of_its_beginning() {
 }
 
 #[test]
-fn a_stray_that_somebody_disabled_is_found_and_deleted() {
+fn a_stray_that_someone_disabled_is_found_and_deleted() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -166,7 +166,7 @@ fn a_listed_key_whose_time_cannot_be_read_is_never_old() {
 }
 
 #[test]
-fn what_a_walk_has_seen_is_not_absent() {
+fn a_key_that_a_walk_has_seen_is_not_absent() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
@@ -190,7 +190,7 @@ fn what_a_walk_has_seen_is_not_absent() {
 }
 
 #[test]
-fn where_keys_were_minted_lately_is_walked_even_when_no_plan_mints_there_any_more() {
+fn a_workspace_with_recent_keys_is_walked_even_if_no_plan_uses_it_any_more() {
     let world = World::new();
     let first = Browser::signed_in(&world, "second");
     assert_eq!(first.claim().status, 201);
@@ -214,7 +214,7 @@ fn where_keys_were_minted_lately_is_walked_even_when_no_plan_mints_there_any_mor
 }
 
 #[test]
-fn a_key_in_a_plans_own_workspace_tells_the_account_too() {
+fn the_account_is_also_recognised_by_a_key_in_a_plans_own_workspace() {
     let world = World::new();
     world.set("OPENROUTER_WORKSPACE_ID", &world.workspace());
     let first = Browser::signed_in(&world, "second");
@@ -231,7 +231,7 @@ fn a_key_in_a_plans_own_workspace_tells_the_account_too() {
 }
 
 #[test]
-fn a_list_that_became_shorter_than_the_next_page_begins_is_walked_again() {
+fn a_list_that_became_shorter_than_the_next_offset_is_walked_again() {
     let world = World::new();
     let member = Browser::signed_in(&world, "member");
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
