@@ -80,7 +80,7 @@ statements! {
         WHERE g.public_id = :member AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)
           AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = :key)";
 
-    // The claimed key is made once. Later claims make further generations of it.
+    // The claimed key gets its row, unless it has one from an earlier generation.
     KEY { key: PublicId, now: Timestamp, change: PublicId, member: PublicId, generation: PublicId } =
         "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, plan_id, created_at, change_id)
         SELECT :key, g.owner_id, 0, 'claim', (SELECT t.name FROM members m

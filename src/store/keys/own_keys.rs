@@ -94,7 +94,7 @@ statements! {
             OR (s.pause_until <= :now AND ", own_quota!("hold_lifted", ":enables_a_day"), "))
         ON CONFLICT DO NOTHING");
 
-    // Only while this change is the newest of the key, so a statement that arrives late undoes nothing.
+    // The name changes only while this change is the newest of the key, so a statement that arrives late undoes nothing.
     RENAME { name: String, change: PublicId, key: String } = concat!("UPDATE keys
         SET name = :name, change_id = :change WHERE public_id = :key AND ", newest_change!(":key"));
 

@@ -115,7 +115,7 @@ statements! {
               AND ", nothing_reserved!("i"), "))
         ON CONFLICT DO NOTHING");
 
-    // It stores what the old generation had spent when it was disabled.
+    // This statement stores what the old generation had spent when it was disabled.
     BOOK { generation: PublicId, change: PublicId, ..Spend } = concat!("UPDATE generations SET ", join_reading!(), "
         WHERE state = 'disabled' AND id = (SELECT n.replaces FROM generations n WHERE n.public_id = :generation)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)");
