@@ -6,6 +6,7 @@
 //! one Idempotency-Key never makes two keys. Other rows that a request makes have ids that are derived from the seed,
 //! which stays with the Idempotency-Key: what was written before is not written again.
 
+use crate::domain::id::PublicId;
 use crate::domain::key::generation::RECORD_WITHIN_SECS;
 use crate::domain::people::session::Session;
 use crate::domain::policy::quota::IDEMPOTENCY_KEYS_A_DAY;
@@ -17,10 +18,10 @@ use crate::store::query::last_row;
 
 /// An Idempotency-Key is remembered for this many seconds: 24 hours.
 pub const REMEMBERED_SECS: i64 = 86_400;
-/// After this many seconds no attempt works on the request any more.
+/// No attempt works on a request for longer than this many seconds.
 const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
 
-/// Whether the taking has reserved no mint, or its mint came to nothing.
+/// Whether the attempt that took the Idempotency-Key in `$table` has reserved no mint, or its mint came to nothing.
 macro_rules! nothing_reserved {
     ($table:literal) => {
         concat!(
@@ -30,42 +31,52 @@ macro_rules! nothing_reserved {
     };
 }
 
-statements_at! {
-    FORGET_OLD = "DELETE FROM idempotency_keys WHERE key_sha256 = ?1 AND created_at <= ?2
-        AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)";
+statements! {
+    FORGET_OLD { key_sha256: String, created_by: Timestamp, member: PublicId } =
+        "DELETE FROM idempotency_keys WHERE key_sha256 = :key_sha256 AND created_at <= :created_by
+        AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)";
 
-    TAKE = concat!("INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, created_at)
-        SELECT m.owner_id, ?1, ?2, ?3, ?3, ?4, ?4 FROM members m JOIN settings s
-        WHERE m.public_id = ?5 AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'
-          AND (EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.owner_id = m.owner_id AND k.key_sha256 = ?1)
-            OR (SELECT COUNT(*) FROM idempotency_keys c WHERE c.owner_id = m.owner_id AND c.created_at >= ?8) < ?9)
+    // A key that the member has sent before counts as no new one of the day.
+    TAKE {
+        key_sha256: String, request_sha256: String, nonce: String, now: Timestamp, member: PublicId, epoch: i64,
+        taken_by: Timestamp, today: Timestamp, quota: i64,
+    } = concat!("INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, created_at)
+        SELECT m.owner_id, :key_sha256, :request_sha256, :nonce, :nonce, :now, :now FROM members m JOIN settings s
+        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND (EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.owner_id = m.owner_id AND k.key_sha256 = :key_sha256)
+            OR (SELECT COUNT(*) FROM idempotency_keys c WHERE c.owner_id = m.owner_id AND c.created_at >= :today) < :quota)
         ON CONFLICT (owner_id, key_sha256) DO UPDATE
           SET nonce = excluded.nonce, taken_at = excluded.taken_at, generation_id = NULL
           WHERE idempotency_keys.request_sha256 = excluded.request_sha256 AND idempotency_keys.status IS NULL
-            AND (idempotency_keys.taken_at <= ?7 OR idempotency_keys.generation_id IS NOT NULL)
+            AND (idempotency_keys.taken_at <= :taken_by OR idempotency_keys.generation_id IS NOT NULL)
             AND ", nothing_reserved!("idempotency_keys"));
 
-    TAKEN = "SELECT json_object('found', i.nonce IS NOT NULL, 'ours', i.nonce IS ?2, 'same_request', i.request_sha256 IS ?3,
-          'status', i.status, 'seed', i.seed,
+    TAKEN { key_sha256: String, nonce: String, request_sha256: String, member: PublicId, epoch: i64 } =
+        "SELECT json_object('found', i.nonce IS NOT NULL, 'ours', i.nonce IS :nonce,
+          'same_request', i.request_sha256 IS :request_sha256, 'status', i.status, 'seed', i.seed,
           'body', i.body, 'made', (SELECT k.public_id FROM generations g JOIN keys k ON k.id = g.key_id
             WHERE g.id = i.generation_id AND g.recorded_at IS NOT NULL))
-        FROM members m JOIN settings s LEFT JOIN idempotency_keys i ON i.owner_id = m.owner_id AND i.key_sha256 = ?1
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'";
+        FROM members m JOIN settings s
+        LEFT JOIN idempotency_keys i ON i.owner_id = m.owner_id AND i.key_sha256 = :key_sha256
+        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'";
 
-    ANSWERED = "UPDATE idempotency_keys SET status = ?1, body = ?2
-        WHERE key_sha256 = ?3 AND nonce = ?4 AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?5)";
+    ANSWERED { status: i64, body: Option<String>, key_sha256: String, nonce: String, member: PublicId } =
+        "UPDATE idempotency_keys SET status = :status, body = :body
+        WHERE key_sha256 = :key_sha256 AND nonce = :nonce
+          AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)";
 
     // The key is not released while the mint that it has reserved may still be recorded.
-    GIVE_BACK = concat!("DELETE FROM idempotency_keys
-        WHERE key_sha256 = ?1 AND nonce = ?2 AND status IS NULL
-          AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)
+    RELEASE { key_sha256: String, nonce: String, member: PublicId } = concat!("DELETE FROM idempotency_keys
+        WHERE key_sha256 = :key_sha256 AND nonce = :nonce AND status IS NULL
+          AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
           AND ", nothing_reserved!("idempotency_keys"));
 
     // The same request may be tried again at once, but no other one under this key: what the request wrote may be
     // there.
-    LET_GO = concat!("UPDATE idempotency_keys SET taken_at = 0
-        WHERE key_sha256 = ?1 AND nonce = ?2 AND status IS NULL
-          AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = ?3)
+    RELEASE_FOR_RETRY { key_sha256: String, nonce: String, member: PublicId } =
+        concat!("UPDATE idempotency_keys SET taken_at = 0
+        WHERE key_sha256 = :key_sha256 AND nonce = :nonce AND status IS NULL
+          AND owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
           AND ", nothing_reserved!("idempotency_keys"));
 }
 
@@ -120,25 +131,31 @@ from_json! {
 
 /// Takes the Idempotency-Key for this request, if it is free or no attempt works on it any more.
 pub async fn take(db: &dyn Database, keyed: &Keyed, now: Timestamp) -> Result<Taken, DbError> {
-    let (key, member) = (keyed.key_sha256.as_str(), &keyed.session.member);
-    let (request, nonce) = (keyed.request_sha256.as_str(), keyed.nonce.as_str());
-    let epoch = keyed.session.epoch;
-    let died = now.plus(-DEAD_AFTER_SECS);
+    let Session { member, epoch, .. } = &keyed.session;
     let batch = vec![
-        stmt_at!(FORGET_OLD, key, now.plus(-REMEMBERED_SECS), member),
-        stmt_at!(
-            TAKE,
-            key,
-            request,
-            nonce,
+        stmt!(FORGET_OLD {
+            key_sha256: keyed.key_sha256.as_str(),
+            created_by: now.plus(-REMEMBERED_SECS),
+            member
+        }),
+        stmt!(TAKE {
+            key_sha256: keyed.key_sha256.as_str(),
+            request_sha256: keyed.request_sha256.as_str(),
+            nonce: keyed.nonce.as_str(),
             now,
             member,
-            epoch,
-            died,
-            LimitReset::Daily.starts(now),
-            IDEMPOTENCY_KEYS_A_DAY
-        ),
-        stmt_at!(TAKEN, key, nonce, request, member, epoch),
+            epoch: *epoch,
+            taken_by: now.plus(-DEAD_AFTER_SECS),
+            today: LimitReset::Daily.starts(now),
+            quota: IDEMPOTENCY_KEYS_A_DAY
+        }),
+        stmt!(TAKEN {
+            key_sha256: keyed.key_sha256.as_str(),
+            nonce: keyed.nonce.as_str(),
+            request_sha256: keyed.request_sha256.as_str(),
+            member,
+            epoch: *epoch
+        }),
     ];
     let row: Option<TakenRow> = last_row(&batch_retrying_unknown(db, batch).await?)?;
     Ok(row.map_or(Taken::SessionEnded, TakenRow::taken))
@@ -180,38 +197,33 @@ pub async fn answered(
     status: u16,
     body: Option<&str>,
 ) -> Result<(), DbError> {
-    let answered = stmt_at!(
-        ANSWERED,
-        i64::from(status),
+    let answered = stmt!(ANSWERED {
+        status: i64::from(status),
         body,
-        keyed.key_sha256.as_str(),
-        keyed.nonce.as_str(),
-        &keyed.session.member
-    );
+        key_sha256: keyed.key_sha256.as_str(),
+        nonce: keyed.nonce.as_str(),
+        member: &keyed.session.member
+    });
     batch_retrying_unknown(db, vec![answered]).await.map(|_| ())
 }
 
 /// Releases the key after the request has failed: another try may take it.
-pub async fn give_back(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
-    let give_back = stmt_at!(
-        GIVE_BACK,
-        keyed.key_sha256.as_str(),
-        keyed.nonce.as_str(),
-        &keyed.session.member
-    );
-    batch_retrying_unknown(db, vec![give_back])
-        .await
-        .map(|_| ())
+pub async fn release(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
+    let release = stmt!(RELEASE {
+        key_sha256: keyed.key_sha256.as_str(),
+        nonce: keyed.nonce.as_str(),
+        member: &keyed.session.member
+    });
+    batch_retrying_unknown(db, vec![release]).await.map(|_| ())
 }
 
 /// Releases the key for the same request only, since it is unknown whether the request did anything. The next try has
 /// the same ids.
-pub async fn let_go(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
-    let let_go = stmt_at!(
-        LET_GO,
-        keyed.key_sha256.as_str(),
-        keyed.nonce.as_str(),
-        &keyed.session.member
-    );
-    batch_retrying_unknown(db, vec![let_go]).await.map(|_| ())
+pub async fn release_for_retry(db: &dyn Database, keyed: &Keyed) -> Result<(), DbError> {
+    let release = stmt!(RELEASE_FOR_RETRY {
+        key_sha256: keyed.key_sha256.as_str(),
+        nonce: keyed.nonce.as_str(),
+        member: &keyed.session.member
+    });
+    batch_retrying_unknown(db, vec![release]).await.map(|_| ())
 }

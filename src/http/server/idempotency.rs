@@ -74,9 +74,9 @@ pub async fn answer_once(route: &Route, mut context: Context) -> Result<Reply, E
         }
         // The rows that the request was to write may already be there.
         Err(Error::StorageUnavailable | Error::Internal) => {
-            idempotency::let_go(&*app.db, &keyed).await
+            idempotency::release_for_retry(&*app.db, &keyed).await
         }
-        Err(_) => idempotency::give_back(&*app.db, &keyed).await,
+        Err(_) => idempotency::release(&*app.db, &keyed).await,
     };
     if let Err(error) = stored {
         // A caller who repeats the request learns what it made. If no attempt works on it any more, it is carried out
