@@ -1,13 +1,13 @@
-//! Reads the audit back: whether a change whose answer was lost has happened.
+//! Reads the audit back, to find out whether a change has happened, for example after its answer was lost.
 
 use crate::domain::id::PublicId;
-use crate::ports::{Database, DbError, Stmt};
+use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-statements_at! {
-    COMMITTED = "SELECT json_object('committed',
-        EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2))";
+statements! {
+    COMMITTED { change: PublicId, target: String } = "SELECT json_object('committed',
+        EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :target))";
 }
 
 from_json! {
@@ -16,13 +16,14 @@ from_json! {
     }
 }
 
-/// The closing statement of a guarded batch: whether `change` has an audit row of `target`.
+/// The last statement of a guarded batch. It asks whether `change` has written an audit row of `target`;
+/// [`was_committed`] reads its row.
 pub(crate) fn committed(change: &PublicId, target: &str) -> Stmt {
-    stmt_at!(COMMITTED, change, target)
+    stmt!(COMMITTED { change, target })
 }
 
-/// Reads the answer of [`committed`] at the end of a batch.
-pub(crate) fn was_committed(batch: &[crate::ports::Rows]) -> Result<bool, DbError> {
+/// Answers whether the change was committed, from a batch that ends with [`committed`].
+pub(crate) fn was_committed(batch: &[Rows]) -> Result<bool, DbError> {
     Ok(last_row::<Committed>(batch)?.is_some_and(|row| row.committed))
 }
 

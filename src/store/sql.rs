@@ -195,8 +195,7 @@ macro_rules! newest_change {
     };
 }
 
-/// The older form of [`newest_change!`], with positional parameters: whether the change ?1 has written the newest audit row of the target ?2. A batch that arrives late then undoes
-/// nothing that was written after it.
+/// The older form of [`newest_change!`], with positional parameters, for the target ?2.
 macro_rules! written {
     () => {
         "?1 = (SELECT w.change_id FROM audit w WHERE w.target = ?2 ORDER BY w.id DESC LIMIT 1)"

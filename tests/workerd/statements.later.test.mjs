@@ -475,7 +475,7 @@ for (const [what, when, happened] of breaking(/** @type {[string, string, string
   ["runs::KEEP", "where it stands", BEFORE_ITS_END, nothing],
   ["drift::SIGHT", "which keys are there", "BEFORE INSERT ON sightings", nothing],
   ["drift::NOTE", "a difference", "BEFORE INSERT ON drift", meddling("PATCH", { limit: 5 })],
-  ["drift::SAY_AGAIN", "that a switch is to be said again", "BEFORE UPDATE OF switch_doubted_at ON generations", wasEnabled],
+  ["drift::SWITCH_AGAIN", "that a switch is to be said again", "BEFORE UPDATE OF switch_doubted_at ON generations", wasEnabled],
   ["drift::LIMIT_AGAIN", "that a limit is to be said again", "BEFORE UPDATE OF limit_sent_nano ON generations", meddling("PATCH", { limit: 5 })],
   ["missing::MISSED_GUARD", "the audit row of a key that is not there", audit("key_missed"), meddling("DELETE")],
   ["missing::MISSED", "that a key is not there", "BEFORE UPDATE OF missing_since ON generations", meddling("DELETE")],

@@ -693,7 +693,7 @@ test("an Idempotency-Key that cannot be taken changes nothing; one whose answer 
   assert.deepEqual([(await rename("third")).status, (await rename("fourth")).status], [409, 422]);
   await deployment.pass(2 * DAY);
   // A failed request keeps its key until a day is over, if the key cannot be given back.
-  for (const [when] of breaking([["idempotency::GIVE_BACK", "BEFORE DELETE ON idempotency_keys WHEN OLD.created_at > unixepoch() - 3600"]])) await breakAt(deployment, when);
+  for (const [when] of breaking([["idempotency::RELEASE", "BEFORE DELETE ON idempotency_keys WHEN OLD.created_at > unixepoch() - 3600"]])) await breakAt(deployment, when);
   const refused = await rename("a name that is far too long ".repeat(20));
   assert.ok(refused.status >= 400 && refused.status < 500, `${refused.status} ${refused.text}`);
   await mend(deployment);
@@ -701,7 +701,7 @@ test("an Idempotency-Key that cannot be taken changes nothing; one whose answer 
   await deployment.pass(2 * DAY);
   // A request that may have been carried out stays in progress, if the end of it cannot be recorded.
   await deployment.worker.d1("CREATE TRIGGER no_name BEFORE UPDATE OF name ON keys BEGIN SELECT RAISE(ABORT, 'broken by a test'); END");
-  for (const [when] of breaking([["idempotency::LET_GO", "BEFORE UPDATE OF taken_at ON idempotency_keys WHEN NEW.taken_at = 0"]])) await breakAt(deployment, when);
+  for (const [when] of breaking([["idempotency::RELEASE_FOR_RETRY", "BEFORE UPDATE OF taken_at ON idempotency_keys WHEN NEW.taken_at = 0"]])) await breakAt(deployment, when);
   assert.equal((await rename("sixth")).status, 500);
   await mend(deployment);
   await deployment.worker.d1("DROP TRIGGER no_name");

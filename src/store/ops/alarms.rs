@@ -10,48 +10,54 @@ use crate::store::audit;
 use crate::store::ops::settings::{SettingsOutcome, switch};
 use crate::store::query::last_row;
 
-statements_at! {
-    HEAD = "SELECT json_object('since', s.restore_since, 'id', COALESCE(a.id, 0), 'change_id', a.change_id,
-            'then', (SELECT o.change_id FROM audit o WHERE o.id = ?1))
+statements! {
+    HEAD { then: Option<i64> } = "SELECT json_object('since', s.restore_since, 'id', COALESCE(a.id, 0), 'change_id', a.change_id,
+            'then', (SELECT o.change_id FROM audit o WHERE o.id = :then))
         FROM settings s LEFT JOIN audit a ON a.id = (SELECT MAX(id) FROM audit)";
 
     // The condition on `restore_since` refuses the write if an administrator has accepted the database in the meantime.
-    SUSPECT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'restore_suspected', ?2, s.restore, 'suspected', ?3 FROM settings s
-        WHERE s.restore = 'none' AND s.restore_since = ?4
+    SUSPECT_GUARD { change: PublicId, actor: String, now: Timestamp, since: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'restore_suspected', :actor, s.restore, 'suspected', :now FROM settings s
+        WHERE s.restore = 'none' AND s.restore_since = :since
         ON CONFLICT DO NOTHING";
 
-    SUSPECT = "UPDATE settings SET restore = 'suspected', change_id = ?1
-        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+    SUSPECT { change: PublicId } = "UPDATE settings SET restore = 'suspected', change_id = :change
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    LOST_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'account_lost', ?2, s.account, 'foreign', ?3 FROM settings s
-        WHERE s.account = 'known' AND s.account_since = ?4
+    LOST_GUARD { change: PublicId, actor: String, now: Timestamp, since: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'account_lost', :actor, s.account, 'foreign', :now FROM settings s
+        WHERE s.account = 'known' AND s.account_since = :since
         ON CONFLICT DO NOTHING";
 
-    FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'account_found', ?2, s.account, 'known', ?3 FROM settings s
+    FOUND_GUARD { change: PublicId, actor: String, now: Timestamp } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'account_found', :actor, s.account, 'known', :now FROM settings s
         WHERE s.account = 'foreign'
         ON CONFLICT DO NOTHING";
 
-    ACCOUNT = "UPDATE settings SET account = ?1, change_id = ?2
-        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+    ACCOUNT { account: String, change: PublicId } = "UPDATE settings SET account = :account, change_id = :change
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    ACCEPT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT ?1, 'settings', ?2, m.public_id, CASE ?2 WHEN 'restore_accepted' THEN s.restore ELSE s.account END, ?3
+    ACCEPT_GUARD { change: PublicId, action: String, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, at)
+        SELECT :change, 'settings', :action, m.public_id,
+          CASE :action WHEN 'restore_accepted' THEN s.restore ELSE s.account END, :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    ACCEPT_RESTORE = "UPDATE settings SET restore = 'none', restore_since = MAX(restore_since + 1, ?1), change_id = ?2
-        WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+    ACCEPT_RESTORE { now: Timestamp, change: PublicId } =
+        "UPDATE settings SET restore = 'none', restore_since = MAX(restore_since + 1, :now), change_id = :change
+        WHERE change_id IS NOT :change AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
     // The next key that is recorded in the account's default workspace sets `home_workspace_id` again.
-    ACCEPT_ACCOUNT = "UPDATE settings SET account = 'known', account_since = ?1, home_workspace_id = NULL,
-            change_id = ?2
-        WHERE change_id IS NOT ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+    ACCEPT_ACCOUNT { now: Timestamp, change: PublicId } =
+        "UPDATE settings SET account = 'known', account_since = :now, home_workspace_id = NULL, change_id = :change
+        WHERE change_id IS NOT :change AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    STANDING = "SELECT json_object('upstream_terms_confirmed', s.upstream_terms = 'confirmed',
+    HEALTH_FLAGS = "SELECT json_object('upstream_terms_confirmed', s.upstream_terms = 'confirmed',
             'restored', s.restore <> 'none', 'foreign_account', s.account <> 'known',
             'minting_stopped', s.minting <> 'open' OR s.keys <> 'on') FROM settings s";
 }
@@ -72,7 +78,7 @@ from_json! {
 
 /// Reads the newest row of the audit, and the row with the id `then`.
 pub async fn head(db: &dyn Database, then: Option<i64>) -> Result<Head, DbError> {
-    last_row(&db.batch(vec![stmt_at!(HEAD, then)]).await?)?.ok_or(DbError::Broken)
+    last_row(&db.batch(vec![stmt!(HEAD { then })]).await?)?.ok_or(DbError::Broken)
 }
 
 /// Raises the alarm that the database is older than it was before. `since` is the `restore_since` that the suspicion is
@@ -85,8 +91,13 @@ pub fn suspect(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(SUSPECT_GUARD, change, job, now, since),
-        stmt_at!(SUSPECT, change),
+        stmt!(SUSPECT_GUARD {
+            change,
+            actor: job,
+            now,
+            since
+        }),
+        stmt!(SUSPECT { change }),
     ];
     audit::run(db, batch, change, "settings")
 }
@@ -101,8 +112,16 @@ pub fn account_lost(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(LOST_GUARD, change, job, now, since),
-        stmt_at!(ACCOUNT, "foreign", change),
+        stmt!(LOST_GUARD {
+            change,
+            actor: job,
+            now,
+            since
+        }),
+        stmt!(ACCOUNT {
+            account: "foreign",
+            change
+        }),
     ];
     audit::run(db, batch, change, "settings")
 }
@@ -115,8 +134,15 @@ pub fn account_found(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(FOUND_GUARD, change, job, now),
-        stmt_at!(ACCOUNT, "known", change),
+        stmt!(FOUND_GUARD {
+            change,
+            actor: job,
+            now
+        }),
+        stmt!(ACCOUNT {
+            account: "known",
+            change
+        }),
     ];
     audit::run(db, batch, change, "settings")
 }
@@ -128,10 +154,15 @@ pub async fn accept_restore(
     change: &PublicId,
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
-    let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt_at!(ACCEPT_GUARD, change, "restore_accepted", now, member, epoch),
-        stmt_at!(ACCEPT_RESTORE, now, change),
+        stmt!(ACCEPT_GUARD {
+            change,
+            action: "restore_accepted",
+            now,
+            actor: &session.member,
+            epoch: session.epoch
+        }),
+        stmt!(ACCEPT_RESTORE { now, change }),
     ];
     switch(db, change, stmts).await
 }
@@ -143,10 +174,15 @@ pub async fn accept_account(
     change: &PublicId,
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
-    let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt_at!(ACCEPT_GUARD, change, "account_accepted", now, member, epoch),
-        stmt_at!(ACCEPT_ACCOUNT, now, change),
+        stmt!(ACCEPT_GUARD {
+            change,
+            action: "account_accepted",
+            now,
+            actor: &session.member,
+            epoch: session.epoch
+        }),
+        stmt!(ACCEPT_ACCOUNT { now, change }),
     ];
     switch(db, change, stmts).await
 }
@@ -166,5 +202,5 @@ from_json! {
 
 /// Reads the flags.
 pub async fn health_flags(db: &dyn Database) -> Result<HealthFlags, DbError> {
-    last_row(&db.batch(vec![stmt_at!(STANDING)]).await?)?.ok_or(DbError::Broken)
+    last_row(&db.batch(vec![stmt!(HEALTH_FLAGS)]).await?)?.ok_or(DbError::Broken)
 }

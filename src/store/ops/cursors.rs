@@ -1,25 +1,26 @@
-//! Where an unfinished run stands, as its row keeps it for the next one.
+//! How far an unfinished run has come. The row of the run stores this, and the next run continues from it.
 
 use serde::Serialize;
 
 use crate::domain::time::Timestamp;
 
 from_json! {
-    /// Where a walk stands, so that the next run can go on.
+    /// How far a walk through the keys of a workspace has come.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     pub struct Position {
         pub workspace_id: Option<String>,
-        /// When the walk began, in seconds, by the job's clock.
+        /// When the walk began, in seconds of UTC, by the job's clock.
         pub began: i64,
         pub offset: usize,
-        /// The last rows of the page before, by hash.
+        /// The OpenRouter hashes of the last keys of the previous page.
         pub tail: Vec<String>,
-        /// The whole page before, as a digest of its hashes.
+        /// A digest of all hashes of the previous page.
         pub page: Option<String>,
     }
 }
 
 impl Position {
+    /// Returns the position of a walk that begins at `now`.
     pub fn start(workspace_id: Option<String>, now: Timestamp) -> Self {
         Self {
             workspace_id,
@@ -30,64 +31,74 @@ impl Position {
         }
     }
 
-    /// Whether the page before had it too.
+    /// Answers whether the key with this hash was at the end of the previous page.
     pub fn has(&self, hash: &str) -> bool {
         self.tail.iter().any(|seen| seen == hash)
     }
 
+    /// Begins the walk of the same workspace again.
     pub fn again(&mut self, now: Timestamp) {
         *self = Self::start(self.workspace_id.take(), now);
     }
 }
 
 from_json! {
-    /// What a reconciliation saw and did.
+    /// The counts of what a reconciliation saw and did.
     #[derive(Clone, Copy, Debug, Default, Serialize)]
     pub struct ReconcileCounts {
         pub dry_run: bool,
         pub workspaces: u32,
         pub pages: usize,
-        /// Keys with a row, and other people's.
+        /// The OpenRouter keys that have a row in the database.
         pub ours: usize,
+        /// The OpenRouter keys that have neither a row nor our marker.
         pub others: usize,
+        /// The differences between an OpenRouter key and its row.
         pub drift: u32,
-        /// Of these, what is sent again: a key that was enabled, or had a higher limit.
+        /// Of these differences, those for which the wanted state is sent again: someone had enabled the key or raised its
+        /// limit.
         pub mended: u32,
-        /// Of these, what somebody else disabled or lowered: it stays until an admin lifts it.
+        /// Of these differences, those that stay until an administrator lifts them: someone had disabled the key or lowered
+        /// its limit.
         pub kept: u32,
-        /// Differences beyond those that were looked at again: nothing was done about them.
+        /// The differences that were too many to be checked by a second request. Nothing was done about them.
         pub unchecked: usize,
+        /// The keys that OpenRouter no longer has, although their rows expect them.
         pub missing: u32,
+        /// The keys that OpenRouter has again after they were missing.
         pub found: u32,
-        /// Keys with our marker that should not be there: deleted, or without a row at all.
+        /// The keys with our marker that should not exist: their rows say that they were deleted, or they have no row.
         pub strays: usize,
         pub deleted: u32,
         pub quarantined: u32,
         pub errors: u32,
-        /// Rows of the audit that were older than they are retained.
+        /// The deleted rows of the audit, which were older than their time of retention.
         pub audit_pruned: i64,
-        /// Lists that broke off: what they did not show was asked for one by one, as far as it is on record.
+        /// The lists that were cut short. The recorded keys that they did not show were asked for one by one.
         pub lists_cut_short: u32,
     }
 }
 
 from_json! {
-    /// Where a reconciliation stands.
+    /// How far a reconciliation has come.
     #[derive(Clone, Debug, Serialize)]
     pub struct Cursor {
+        /// When the reconciliation began, in seconds of UTC.
         pub began: i64,
-        /// Workspaces still to be walked, the next one last; none before they were listed.
+        /// The workspaces that are still to be walked, the next one last. `None` if they were not listed yet.
         pub places: Option<Vec<String>>,
+        /// How far the walk through the present workspace has come.
         pub position: Option<Position>,
-        /// A walk broke off: nothing is concluded from what was not seen.
+        /// A walk was cut short, so a key that was not seen is not taken to be missing.
         pub broken: bool,
-        /// Rows up to this one were asked for.
+        /// The internal id of the last row whose key was asked for by itself.
         pub asked: i64,
         pub counts: ReconcileCounts,
     }
 }
 
 impl Cursor {
+    /// Returns the cursor of a reconciliation that begins at `now`.
     pub fn new(dry_run: bool, now: Timestamp) -> Self {
         Self {
             began: now.secs(),

@@ -17,51 +17,56 @@ const KEPT: i64 = 1_000;
 /// An administrator is shown at most this many of them, the newest.
 const SHOWN: i64 = 100;
 
-statements_at! {
-    BY_HASHES = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+statements! {
+    // `:hashes` is a JSON array.
+    BY_HASHES { hashes: String } = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
             'upstream_name', n.upstream_name, 'state', n.state, 'doubted', n.switch_doubted_at IS NOT NULL,
             'limit_nano', n.limit_nano, 'limit_sent_nano', n.limit_sent_nano, 'limit_reset', n.limit_reset,
             'expires_at', n.expires_at, 'missing', n.missing_since IS NOT NULL, 'nonce', n.op_nonce, 'key', k.public_id,
             'changed_at', (SELECT a.at FROM audit a WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1))
-        FROM generations n JOIN keys k ON k.id = n.key_id WHERE n.upstream_hash IN (SELECT value FROM json_each(?1))";
+        FROM generations n JOIN keys k ON k.id = n.key_id WHERE n.upstream_hash IN (SELECT value FROM json_each(:hashes))";
 
-    SIGHT = "INSERT INTO sightings (generation_id, seen_at)
-        SELECT n.id, ?1 FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(?2))
+    SIGHT { now: Timestamp, hashes: String } = "INSERT INTO sightings (generation_id, seen_at)
+        SELECT n.id, :now FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(:hashes))
         ON CONFLICT (generation_id) DO UPDATE SET seen_at = MAX(seen_at, excluded.seen_at)";
 
     // Rows that were recorded before the walk began and that the walk did not see.
-    UNSEEN = concat!("SELECT json_object('row', n.id, 'due', json_object(", due!(), "), 'missing', n.missing_since IS NOT NULL)
+    UNSEEN { after: i64, now: Timestamp, began: Timestamp, most: i64 } = concat!("SELECT json_object('row', n.id,
+          'due', json_object(", due!(), "), 'missing', n.missing_since IS NOT NULL)
         FROM generations n LEFT JOIN sightings s ON s.generation_id = n.id
-        WHERE n.id > ?1 AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.expires_at > ?2
-          AND n.recorded_at < ?3 AND COALESCE(s.seen_at, 0) < ?3
-        ORDER BY n.id LIMIT ?4");
+        WHERE n.id > :after AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.expires_at > :now
+          AND n.recorded_at < :began AND COALESCE(s.seen_at, 0) < :began
+        ORDER BY n.id LIMIT :most");
 
     // The code that carries out holds then sends the wanted switch again.
-    SAY_AGAIN = "UPDATE generations SET switch_doubted_at = ?1, attempts = 0, next_attempt_at = 0
-        WHERE public_id = ?2 AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL";
+    SWITCH_AGAIN { now: Timestamp, generation: String } =
+        "UPDATE generations SET switch_doubted_at = :now, attempts = 0, next_attempt_at = 0
+        WHERE public_id = :generation AND state IN ('active', 'disabled') AND switch_doubted_at IS NULL";
 
     // The code that sets limits then sends the wanted limit again. The limit in force is as unknown as after a lost
     // answer.
-    LIMIT_AGAIN = "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, ?1), ?1),
-            limit_sent_nano = COALESCE(limit_sent_nano, limit_nano), limit_sent_at = COALESCE(limit_sent_at, ?2)
-        WHERE public_id = ?3 AND state IN ('active', 'disabled')";
+    LIMIT_AGAIN { now: Timestamp, sent_at: Timestamp, generation: String } =
+        "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, :now), :now),
+            limit_sent_nano = COALESCE(limit_sent_nano, limit_nano), limit_sent_at = COALESCE(limit_sent_at, :sent_at)
+        WHERE public_id = :generation AND state IN ('active', 'disabled')";
 
-    NOTE = "INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at)
-        SELECT n.id, ?1, ?2, ?2 FROM generations n
-        WHERE n.public_id = ?3 AND ((SELECT COUNT(*) FROM drift) < ?4
-          OR EXISTS (SELECT 1 FROM drift d WHERE d.generation_id = n.id AND d.kind = ?1))
+    NOTE { kind: String, now: Timestamp, generation: String, most: i64 } =
+        "INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at)
+        SELECT n.id, :kind, :now, :now FROM generations n
+        WHERE n.public_id = :generation AND ((SELECT COUNT(*) FROM drift) < :most
+          OR EXISTS (SELECT 1 FROM drift d WHERE d.generation_id = n.id AND d.kind = :kind))
         ON CONFLICT (generation_id, kind) DO UPDATE SET last_seen_at = excluded.last_seen_at";
 
     // Deletes the differences that a complete run did not see again.
-    CLOSE = "DELETE FROM drift WHERE last_seen_at < ?1";
+    CLOSE { began: Timestamp } = "DELETE FROM drift WHERE last_seen_at < :began";
 
-    WORKSPACES = "SELECT json_object('id', w.workspace_id) FROM
-        (SELECT DISTINCT n.workspace_id FROM generations n WHERE n.live = 1 AND n.workspace_id IS NOT NULL LIMIT ?1) w";
+    WORKSPACES { most: i64 } = "SELECT json_object('id', w.workspace_id) FROM
+        (SELECT DISTINCT n.workspace_id FROM generations n WHERE n.live = 1 AND n.workspace_id IS NOT NULL LIMIT :most) w";
 
-    OPEN = "SELECT json_object('generation', n.public_id, 'key', k.public_id, 'kind', d.kind,
+    OPEN { most: i64 } = "SELECT json_object('generation', n.public_id, 'key', k.public_id, 'kind', d.kind,
             'first_seen_at', d.first_seen_at, 'last_seen_at', d.last_seen_at)
         FROM drift d JOIN generations n ON n.id = d.generation_id JOIN keys k ON k.id = n.key_id
-        ORDER BY d.first_seen_at DESC, d.generation_id DESC LIMIT ?1";
+        ORDER BY d.first_seen_at DESC, d.generation_id DESC LIMIT :most";
 }
 
 from_json! {
@@ -137,7 +142,7 @@ pub async fn sighted(
     let hashes = hashes.as_str();
     all(
         db,
-        vec![stmt_at!(SIGHT, now, hashes), stmt_at!(BY_HASHES, hashes)],
+        vec![stmt!(SIGHT { now, hashes }), stmt!(BY_HASHES { hashes })],
     )
     .await
 }
@@ -145,19 +150,28 @@ pub async fn sighted(
 /// Returns the row of the key with this OpenRouter hash, as it is at this moment.
 pub async fn by_hash(db: &dyn Database, hash: &str) -> Result<Option<ComparedRow>, DbError> {
     let hashes = serde_json::to_string(&[hash]).map_err(|_| DbError::Broken)?;
-    Ok(all(db, vec![stmt_at!(BY_HASHES, hashes)]).await?.pop())
+    Ok(all(db, vec![stmt!(BY_HASHES { hashes })]).await?.pop())
 }
 
-/// Returns at most `rows` recorded keys that a walk begun at `began` has not seen, behind the row with the internal id
+/// Returns at most `most` recorded keys that a walk begun at `began` has not seen, behind the row with the internal id
 /// `after`.
 pub async fn unseen(
     db: &dyn Database,
     after: i64,
     began: Timestamp,
     now: Timestamp,
-    rows: i64,
+    most: i64,
 ) -> Result<Vec<Unseen>, DbError> {
-    all(db, vec![stmt_at!(UNSEEN, after, now, began, rows)]).await
+    all(
+        db,
+        vec![stmt!(UNSEEN {
+            after,
+            now,
+            began,
+            most
+        })],
+    )
+    .await
 }
 
 /// Stores a difference, to be shown to administrators.
@@ -167,7 +181,12 @@ pub async fn note(
     drift: Drift,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt_at!(NOTE, drift.name(), now, generation, KEPT)];
+    let batch = vec![stmt!(NOTE {
+        kind: drift.name(),
+        now,
+        generation,
+        most: KEPT
+    })];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
@@ -177,7 +196,7 @@ pub async fn switch_again(
     generation: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    batch_retrying_unknown(db, vec![stmt_at!(SAY_AGAIN, now, generation)])
+    batch_retrying_unknown(db, vec![stmt!(SWITCH_AGAIN { now, generation })])
         .await
         .map(|_| ())
 }
@@ -190,13 +209,17 @@ pub async fn limit_again(
 ) -> Result<(), DbError> {
     // The time lies in the past because keycap has sent nothing just now: no earlier request can still take effect.
     let sent_at = now.plus(-LANDS_WITHIN_SECS);
-    let again = stmt_at!(LIMIT_AGAIN, now, sent_at, generation);
+    let again = stmt!(LIMIT_AGAIN {
+        now,
+        sent_at,
+        generation
+    });
     batch_retrying_unknown(db, vec![again]).await.map(|_| ())
 }
 
 /// Deletes the differences that a complete run, begun at `began`, has not seen again.
 pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
-    batch_retrying_unknown(db, vec![stmt_at!(CLOSE, began)])
+    batch_retrying_unknown(db, vec![stmt!(CLOSE { began })])
         .await
         .map(|_| ())
 }
@@ -208,11 +231,11 @@ pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbE
             id: String,
         }
     }
-    let named: Vec<Named> = all(db, vec![stmt_at!(WORKSPACES, most)]).await?;
+    let named: Vec<Named> = all(db, vec![stmt!(WORKSPACES { most })]).await?;
     Ok(named.into_iter().map(|named| named.id).collect())
 }
 
 /// The statement that reads the stored differences, newest first; the rows go into the answer unchanged.
 pub fn open() -> Stmt {
-    stmt_at!(OPEN, SHOWN)
+    stmt!(OPEN { most: SHOWN })
 }

@@ -24,18 +24,20 @@ macro_rules! prunable {
     };
 }
 
-statements_at! {
-    // Written only if there is something to delete, so that a quiet deployment gets no such row every night.
-    SINCE_GUARD = concat!("INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'audit_pruned', ?2, CAST(s.audit_since AS TEXT), CAST(CAST(?4 AS INTEGER) AS TEXT), ?3
-        FROM settings s WHERE s.audit_since < ?4 AND EXISTS (SELECT 1 FROM audit a WHERE ", prunable!("?4"), ")
+statements! {
+    // This is written only if there is something to delete, so that a quiet deployment gets no such row every night.
+    SINCE_GUARD { change: PublicId, actor: String, now: Timestamp, since: Timestamp } =
+        concat!("INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'audit_pruned', :actor,
+          CAST(s.audit_since AS TEXT), CAST(CAST(:since AS INTEGER) AS TEXT), :now
+        FROM settings s WHERE s.audit_since < :since AND EXISTS (SELECT 1 FROM audit a WHERE ", prunable!(":since"), ")
         ON CONFLICT DO NOTHING");
 
-    SINCE = "UPDATE settings SET audit_since = ?1, change_id = ?2
-        WHERE audit_since < ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+    SINCE { since: Timestamp, change: PublicId } = "UPDATE settings SET audit_since = :since, change_id = :change
+        WHERE audit_since < :since AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    PRUNE = concat!("DELETE FROM audit WHERE id IN (SELECT a.id FROM audit a
-        WHERE ", prunable!("(SELECT s.audit_since FROM settings s)"), " ORDER BY a.at LIMIT ?1)");
+    PRUNE { most: i64 } = concat!("DELETE FROM audit WHERE id IN (SELECT a.id FROM audit a
+        WHERE ", prunable!("(SELECT s.audit_since FROM settings s)"), " ORDER BY a.at LIMIT :most)");
 
     PRUNED = "SELECT json_object('rows', changes())";
 }
@@ -55,12 +57,17 @@ pub async fn prune(
     now: Timestamp,
 ) -> Result<i64, DbError> {
     let mut batch = vec![
-        stmt_at!(SINCE_GUARD, change, actor, now, since),
-        stmt_at!(SINCE, since, change),
+        stmt!(SINCE_GUARD {
+            change,
+            actor,
+            now,
+            since
+        }),
+        stmt!(SINCE { since, change }),
     ];
     let mut all = 0_i64;
     for _ in 0..STEPS {
-        batch.extend([stmt_at!(PRUNE, ROWS), stmt_at!(PRUNED)]);
+        batch.extend([stmt!(PRUNE { most: ROWS }), stmt!(PRUNED)]);
         // The batch is not retried: what an unknown batch has deleted is gone, and the next night deletes the rest.
         let rows = db.batch(std::mem::take(&mut batch)).await?;
         let Pruned { rows } = last_row(&rows)?.ok_or(DbError::Broken)?;

@@ -14,56 +14,66 @@ use crate::store::query::read;
 /// An administrator is shown at most this many runs.
 const SHOWN: i64 = 50;
 
-statements_at! {
-    WRITE_OFF = "UPDATE runs SET ended_at = ?1, outcome = 'abandoned'
-        WHERE job = ?2 AND ended_at IS NULL AND lease_until <= ?1";
+statements! {
+    WRITE_OFF { now: Timestamp, job: String } = "UPDATE runs SET ended_at = :now, outcome = 'abandoned'
+        WHERE job = :job AND ended_at IS NULL AND lease_until <= :now";
 
-    BEGIN = "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
-        SELECT ?1, ?2, ?3, ?4, ?5, 'running'
-        WHERE NOT EXISTS (SELECT 1 FROM runs WHERE job = ?2 AND ended_at IS NULL)
-          AND NOT EXISTS (SELECT 1 FROM runs WHERE public_id = ?1)";
+    BEGIN { run: PublicId, job: String, scheduled_at: Timestamp, now: Timestamp, lease_until: Timestamp } =
+        "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
+        SELECT :run, :job, :scheduled_at, :now, :lease_until, 'running'
+        WHERE NOT EXISTS (SELECT 1 FROM runs WHERE job = :job AND ended_at IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE public_id = :run)";
 
-    BEGUN = "SELECT json_object(
-          'begun', EXISTS (SELECT 1 FROM runs WHERE public_id = ?1 AND ended_at IS NULL),
+    // The bound on `created_at` excludes no generation, because each is recorded within that time or never. With it, the
+    // search reads only the newest rows of an index.
+    BEGUN { run: PublicId, job: String, recorded_within_secs: i64 } = "SELECT json_object(
+          'begun', EXISTS (SELECT 1 FROM runs WHERE public_id = :run AND ended_at IS NULL),
           'instance', i.name, 'public_origin', i.public_origin, 'home_workspace_id', s.home_workspace_id,
           'known_workspace_id', COALESCE(s.home_workspace_id, (SELECT n.workspace_id FROM generations n
-            WHERE n.recorded_at > s.account_since AND n.created_at > s.account_since - ?3 ORDER BY n.created_at DESC LIMIT 1)),
+            WHERE n.recorded_at > s.account_since AND n.created_at > s.account_since - :recorded_within_secs
+            ORDER BY n.created_at DESC LIMIT 1)),
           'restored', s.restore <> 'none', 'account_since', s.account_since,
-          'last_clean_at', (SELECT started_at FROM runs WHERE job = ?2 AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
+          'last_clean_at', (SELECT started_at FROM runs WHERE job = :job AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           -- The latest run that tried any write, among the last 150 runs of the job: about a day of sweeps.
           'writes_failed', COALESCE((SELECT json_extract(tried.counts, '$.writes') = 0 FROM
-            (SELECT r.counts FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 150) tried
+            (SELECT r.counts FROM runs r WHERE r.job = :job AND r.public_id <> :run ORDER BY r.id DESC LIMIT 150) tried
             WHERE json_extract(tried.counts, '$.writes') > 0 OR json_extract(tried.counts, '$.writes_failed') > 0 LIMIT 1), 0),
           'back_off_left', COALESCE((SELECT json_extract(r.counts, '$.back_off_left') FROM runs r
-            WHERE r.job = ?2 AND r.public_id <> ?1 AND json_extract(r.counts, '$.back_off_left') IS NOT NULL ORDER BY r.id DESC LIMIT 1), 0),
-          'cursor', (SELECT r.cursor FROM runs r WHERE r.job = ?2 AND r.public_id <> ?1 ORDER BY r.id DESC LIMIT 1))
+            WHERE r.job = :job AND r.public_id <> :run AND json_extract(r.counts, '$.back_off_left') IS NOT NULL
+            ORDER BY r.id DESC LIMIT 1), 0),
+          'cursor', (SELECT r.cursor FROM runs r WHERE r.job = :job AND r.public_id <> :run ORDER BY r.id DESC LIMIT 1))
         FROM instance i JOIN settings s";
 
     // The code says whether OpenRouter answered the latest run that needed it.
-    LAST_ENDED = "SELECT json_object('code', r.code, 'at', r.ended_at) FROM runs r
-        WHERE r.job = ?1 AND r.ended_at IS NOT NULL AND r.outcome <> 'abandoned' ORDER BY r.id DESC LIMIT 1";
+    LAST_ENDED { job: String } = "SELECT json_object('code', r.code, 'at', r.ended_at) FROM runs r
+        WHERE r.job = :job AND r.ended_at IS NOT NULL AND r.outcome <> 'abandoned' ORDER BY r.id DESC LIMIT 1";
 
-    // Written before the run ends, so that the next run can continue if this one dies.
-    KEEP = "UPDATE runs SET cursor = ?1 WHERE public_id = ?2 AND ended_at IS NULL";
+    // The cursor is written before the run ends, so that the next run can continue if this one dies.
+    KEEP { cursor: String, run: PublicId } = "UPDATE runs SET cursor = :cursor WHERE public_id = :run AND ended_at IS NULL";
 
-    RENEW = "UPDATE runs SET lease_until = ?1 WHERE public_id = ?2 AND ended_at IS NULL
+    RENEW { lease_until: Timestamp, run: PublicId } =
+        "UPDATE runs SET lease_until = :lease_until WHERE public_id = :run AND ended_at IS NULL
         RETURNING json_object('leased', 1)";
 
-    UNFINISHED = "SELECT json_object('unfinished', r.cursor IS NOT NULL AND (r.ended_at IS NOT NULL OR r.lease_until <= ?1))
-        FROM runs r WHERE r.job = ?2 ORDER BY r.id DESC LIMIT 1";
+    UNFINISHED { now: Timestamp, job: String } = "SELECT json_object(
+          'unfinished', r.cursor IS NOT NULL AND (r.ended_at IS NOT NULL OR r.lease_until <= :now))
+        FROM runs r WHERE r.job = :job ORDER BY r.id DESC LIMIT 1";
 
-    LATEST = "SELECT json_object('id', r.public_id, 'job', r.job, 'scheduled_at', r.scheduled_at, 'started_at', r.started_at,
-            'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code,
+    LATEST { most: i64 } = "SELECT json_object('id', r.public_id, 'job', r.job, 'scheduled_at', r.scheduled_at,
+            'started_at', r.started_at, 'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code,
             'unfinished', json(iif(r.cursor IS NULL, 'false', 'true')), 'counts', json(r.counts))
-        FROM runs r ORDER BY r.id DESC LIMIT ?1";
+        FROM runs r ORDER BY r.id DESC LIMIT :most";
 
-    ASK_GUARD = "INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?1, ?2, 'job_asked', m.public_id, ?3, ?4 FROM members m JOIN settings s
-        WHERE m.public_id = ?5 AND m.epoch + s.session_epoch = ?6 AND m.status = 'active'
+    ASK_GUARD { change: PublicId, run: PublicId, job: String, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT :change, :run, 'job_asked', m.public_id, :job, :now FROM members m JOIN settings s
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    END = "UPDATE runs SET ended_at = ?1, outcome = ?2, code = ?3, counts = ?4, cursor = ?5
-        WHERE public_id = ?6 AND ended_at IS NULL";
+    END {
+        now: Timestamp, outcome: String, code: Option<String>, counts: String, cursor: Option<String>, run: PublicId,
+    } = "UPDATE runs SET ended_at = :now, outcome = :outcome, code = :code, counts = :counts, cursor = :cursor
+        WHERE public_id = :run AND ended_at IS NULL";
 }
 
 /// How a run ended.
@@ -127,7 +137,7 @@ from_json! {
 
 /// The statement that reads the latest run of a job that has ended; [`read_ended`] reads its row.
 pub fn last_ended(job: &'static str) -> Stmt {
-    stmt_at!(LAST_ENDED, job)
+    stmt!(LAST_ENDED { job })
 }
 
 /// Returns `None` if no run of the job has ended yet.
@@ -145,9 +155,19 @@ pub async fn begin(
     lease_secs: i64,
 ) -> Result<Option<StartedRun>, DbError> {
     let batch = vec![
-        stmt_at!(WRITE_OFF, now, job),
-        stmt_at!(BEGIN, run, job, scheduled, now, now.plus(lease_secs)),
-        stmt_at!(BEGUN, run, job, 2 * RECORD_WITHIN_SECS),
+        stmt!(WRITE_OFF { now, job }),
+        stmt!(BEGIN {
+            run,
+            job,
+            scheduled_at: scheduled,
+            now,
+            lease_until: now.plus(lease_secs)
+        }),
+        stmt!(BEGUN {
+            run,
+            job,
+            recorded_within_secs: 2 * RECORD_WITHIN_SECS
+        }),
     ];
     let begun: StartedRun =
         last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
@@ -156,14 +176,21 @@ pub async fn begin(
 
 /// Stores the cursor of an unfinished run.
 pub async fn keep(db: &dyn Database, run: &PublicId, cursor: &str) -> Result<(), DbError> {
-    batch_retrying_unknown(db, vec![stmt_at!(KEEP, cursor, run)])
+    batch_retrying_unknown(db, vec![stmt!(KEEP { cursor, run })])
         .await
         .map(|_| ())
 }
 
 /// Extends the lease to `until`. Answers false if the run was recorded as abandoned.
 pub async fn renew(db: &dyn Database, run: &PublicId, until: Timestamp) -> Result<bool, DbError> {
-    let rows = batch_retrying_unknown(db, vec![stmt_at!(RENEW, until, run)]).await?;
+    let rows = batch_retrying_unknown(
+        db,
+        vec![stmt!(RENEW {
+            lease_until: until,
+            run
+        })],
+    )
+    .await?;
     Ok(!rows.first().ok_or(DbError::Broken)?.is_empty())
 }
 
@@ -179,7 +206,7 @@ pub async fn is_unfinished(
         }
     }
     let row: Option<UnfinishedRow> =
-        last_row(&db.batch(vec![stmt_at!(UNFINISHED, now, job)]).await?)?;
+        last_row(&db.batch(vec![stmt!(UNFINISHED { now, job })]).await?)?;
     Ok(row.is_some_and(|row| row.unfinished))
 }
 
@@ -192,14 +219,20 @@ pub fn asked(
     change: &PublicId,
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
-    let (member, epoch) = (&session.member, session.epoch);
-    let batch = vec![stmt_at!(ASK_GUARD, change, run, job, now, member, epoch)];
+    let batch = vec![stmt!(ASK_GUARD {
+        change,
+        run,
+        job,
+        now,
+        actor: &session.member,
+        epoch: session.epoch
+    })];
     audit::run(db, batch, change, run.as_str())
 }
 
 /// The statement that reads the newest runs of all jobs; the rows go into the answer unchanged.
 pub fn latest() -> Stmt {
-    stmt_at!(LATEST, SHOWN)
+    stmt!(LATEST { most: SHOWN })
 }
 
 /// Stores the run's report and releases the lease. `counts` is a JSON object.
@@ -212,6 +245,13 @@ pub async fn end(
     cursor: Option<&str>,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt_at!(END, now, ending.name(), code, counts, cursor, run)];
+    let batch = vec![stmt!(END {
+        now,
+        outcome: ending.name(),
+        code,
+        counts,
+        cursor,
+        run
+    })];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }

@@ -10,95 +10,109 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-statements_at! {
-    SWITCH_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'minting_switched', m.public_id, s.minting, ?2, ?3
+statements! {
+    SWITCH_GUARD { change: PublicId, minting: String, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'minting_switched', m.public_id, s.minting, :minting, :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    SWITCH = "UPDATE settings SET minting = ?1, change_id = ?2
-        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+    SWITCH { minting: String, change: PublicId } = "UPDATE settings SET minting = :minting, change_id = :change
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
     // The administrator names how many live keys the switch may disable. If there are more at this moment, nothing
     // changes.
-    KEYS_OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'keys_switched', m.public_id, s.keys, 'off', ?2
+    KEYS_OFF_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64, confirmed_keys: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'keys_switched', m.public_id, s.keys, 'off', :now
         FROM members m JOIN settings s JOIN seats
-        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND seats.live <= ?5
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND seats.live <= :confirmed_keys
         ON CONFLICT DO NOTHING";
 
-    KEYS_OFF = "UPDATE settings SET keys = 'off', minting = 'stopped', change_id = ?1
-        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+    KEYS_OFF { change: PublicId } = "UPDATE settings SET keys = 'off', minting = 'stopped', change_id = :change
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    HOLD_ALL = "INSERT INTO holds (key_id, reason, actor, since, change_id)
-        SELECT n.key_id, 'switch', ?1, ?2, ?3 FROM generations n
-        WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')
+    HOLD_ALL { actor: PublicId, now: Timestamp, change: PublicId } =
+        "INSERT INTO holds (key_id, reason, actor, since, change_id)
+        SELECT n.key_id, 'switch', :actor, :now, :change FROM generations n
+        WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')
         ON CONFLICT DO NOTHING";
 
     // An operator moves the database to another public origin.
-    TAKE_OVER_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, 'instance', 'instance_bound', m.public_id, ?2
+    TAKE_OVER_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, 'instance', 'instance_bound', m.public_id, :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    TAKE_OVER = "UPDATE instance SET public_origin = ?1, change_id = ?2
-        WHERE change_id <> ?2
-          AND ?2 = (SELECT a.change_id FROM audit a WHERE a.target = 'instance' ORDER BY a.id DESC LIMIT 1)";
+    TAKE_OVER { public_origin: String, change: PublicId } =
+        concat!("UPDATE instance SET public_origin = :public_origin, change_id = :change
+        WHERE change_id <> :change AND ", newest_change!("'instance'"));
 
     // Rows that were postponed after earlier failures become due at once.
-    DUE_NOW = "UPDATE generations SET attempts = 0, next_attempt_at = 0
+    DUE_NOW { change: PublicId } = "UPDATE generations SET attempts = 0, next_attempt_at = 0
         WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    KEYS_ON_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'keys_switched', m.public_id, s.keys, 'on', ?2
+    KEYS_ON_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'keys_switched', m.public_id, s.keys, 'on', :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
     // Minting stays stopped until an administrator opens it separately.
-    KEYS_ON = "UPDATE settings SET keys = 'on', change_id = ?1
-        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+    KEYS_ON { change: PublicId } = "UPDATE settings SET keys = 'on', change_id = :change
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    // Lifts only the holds that this switch set: a key with another hold stays disabled.
-    RELEASE_ALL = "DELETE FROM holds WHERE reason = 'switch'
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+    // This lifts only the holds that the switch set: a key with another hold stays disabled.
+    RELEASE_ALL { change: PublicId } = "DELETE FROM holds WHERE reason = 'switch'
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    CLAIMS_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'claims_switched', m.public_id, s.claims, ?2, ?3
+    CLAIMS_GUARD { change: PublicId, claims: String, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'claims_switched', m.public_id, s.claims, :claims, :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    CLAIMS = "UPDATE settings SET claims = ?1, change_id = ?2
-        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = 'settings')";
+    CLAIMS { claims: String, change: PublicId } = "UPDATE settings SET claims = :claims, change_id = :change
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    CONFIRM_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'upstream_terms_confirmed', m.public_id, s.upstream_terms, 'confirmed', ?2
+    CONFIRM_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'upstream_terms_confirmed', m.public_id, s.upstream_terms, 'confirmed', :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active'
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
         ON CONFLICT DO NOTHING";
 
-    CONFIRM = "UPDATE settings SET upstream_terms = 'confirmed', upstream_terms_by = ?1, upstream_terms_at = ?2, change_id = ?3
-        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = ?3 AND target = 'settings')";
+    CONFIRM { actor: PublicId, now: Timestamp, change: PublicId } =
+        "UPDATE settings SET upstream_terms = 'confirmed', upstream_terms_by = :actor, upstream_terms_at = :now,
+          change_id = :change
+        WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
     // The request names the epoch that it ends. If it is sent twice, or by two administrators, the sessions end only
     // once.
-    END_SESSIONS_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, 'settings', 'sessions_ended', m.public_id, s.session_epoch, s.session_epoch + 1, ?2
+    END_SESSIONS_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64, confirmed_epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, 'settings', 'sessions_ended', m.public_id, s.session_epoch, s.session_epoch + 1, :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?3 AND m.epoch + s.session_epoch = ?4 AND m.status = 'active' AND s.session_epoch = ?5
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND s.session_epoch = :confirmed_epoch
         ON CONFLICT DO NOTHING";
 
-    END_SESSIONS = "UPDATE settings SET session_epoch = session_epoch + 1, change_id = ?1
-        WHERE change_id IS NOT ?1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = 'settings')";
+    END_SESSIONS { change: PublicId } = "UPDATE settings SET session_epoch = session_epoch + 1, change_id = :change
+        WHERE change_id IS NOT :change AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')";
 
-    SETTINGS = "SELECT json_object('done', EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target IN ('settings', 'instance')),
+    SETTINGS { change: Option<PublicId> } =
+        "SELECT json_object(
+          'done', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target IN ('settings', 'instance')),
           'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin,
-          'session_epoch', s.session_epoch, 'claims', s.claims, 'restore', s.restore, 'account', s.account, 'upstream_terms', s.upstream_terms,
-          'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at)
+          'session_epoch', s.session_epoch, 'claims', s.claims, 'restore', s.restore, 'account', s.account,
+          'upstream_terms', s.upstream_terms, 'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at)
         FROM settings s JOIN seats JOIN instance i";
 }
 
@@ -222,16 +236,20 @@ pub async fn switch_minting(
     minting: Minting,
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
-    let word = minting.name();
-    let guard = stmt_at!(
-        SWITCH_GUARD,
-        change,
-        word,
-        now,
-        &session.member,
-        session.epoch
-    );
-    switch(db, change, vec![guard, stmt_at!(SWITCH, word, change)]).await
+    let stmts = vec![
+        stmt!(SWITCH_GUARD {
+            change,
+            minting: minting.name(),
+            now,
+            actor: &session.member,
+            epoch: session.epoch,
+        }),
+        stmt!(SWITCH {
+            minting: minting.name(),
+            change
+        }),
+    ];
+    switch(db, change, stmts).await
 }
 
 /// Disables every key and stops minting, if at most `confirmed` keys are live. The sweep sends the switches.
@@ -242,19 +260,18 @@ pub async fn keys_off(
     confirmed: i64,
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
-    let member = &session.member;
+    let actor = &session.member;
     let stmts = vec![
-        stmt_at!(
-            KEYS_OFF_GUARD,
+        stmt!(KEYS_OFF_GUARD {
             change,
             now,
-            member,
-            session.epoch,
-            confirmed
-        ),
-        stmt_at!(KEYS_OFF, change),
-        stmt_at!(HOLD_ALL, member, now, change),
-        stmt_at!(DUE_NOW, change),
+            actor,
+            epoch: session.epoch,
+            confirmed_keys: confirmed,
+        }),
+        stmt!(KEYS_OFF { change }),
+        stmt!(HOLD_ALL { actor, now, change }),
+        stmt!(DUE_NOW { change }),
     ];
     switch(db, change, stmts).await
 }
@@ -267,10 +284,15 @@ pub async fn keys_on(
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
     let stmts = vec![
-        stmt_at!(KEYS_ON_GUARD, change, now, &session.member, session.epoch),
-        stmt_at!(KEYS_ON, change),
-        stmt_at!(RELEASE_ALL, change),
-        stmt_at!(DUE_NOW, change),
+        stmt!(KEYS_ON_GUARD {
+            change,
+            now,
+            actor: &session.member,
+            epoch: session.epoch
+        }),
+        stmt!(KEYS_ON { change }),
+        stmt!(RELEASE_ALL { change }),
+        stmt!(DUE_NOW { change }),
     ];
     switch(db, change, stmts).await
 }
@@ -283,16 +305,20 @@ pub async fn switch_claims(
     claims: Claims,
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
-    let word = claims.name();
-    let guard = stmt_at!(
-        CLAIMS_GUARD,
-        change,
-        word,
-        now,
-        &session.member,
-        session.epoch
-    );
-    switch(db, change, vec![guard, stmt_at!(CLAIMS, word, change)]).await
+    let stmts = vec![
+        stmt!(CLAIMS_GUARD {
+            change,
+            claims: claims.name(),
+            now,
+            actor: &session.member,
+            epoch: session.epoch,
+        }),
+        stmt!(CLAIMS {
+            claims: claims.name(),
+            change
+        }),
+    ];
+    switch(db, change, stmts).await
 }
 
 /// Records that this administrator confirms OpenRouter's terms.
@@ -302,10 +328,15 @@ pub async fn confirm_upstream_terms(
     change: &PublicId,
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
-    let member = &session.member;
+    let actor = &session.member;
     let stmts = vec![
-        stmt_at!(CONFIRM_GUARD, change, now, member, session.epoch),
-        stmt_at!(CONFIRM, member, now, change),
+        stmt!(CONFIRM_GUARD {
+            change,
+            now,
+            actor,
+            epoch: session.epoch
+        }),
+        stmt!(CONFIRM { actor, now, change }),
     ];
     switch(db, change, stmts).await
 }
@@ -318,10 +349,15 @@ pub async fn end_sessions(
     confirmed: i64,
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
-    let (member, epoch) = (&session.member, session.epoch);
     let stmts = vec![
-        stmt_at!(END_SESSIONS_GUARD, change, now, member, epoch, confirmed),
-        stmt_at!(END_SESSIONS, change),
+        stmt!(END_SESSIONS_GUARD {
+            change,
+            now,
+            actor: &session.member,
+            epoch: session.epoch,
+            confirmed_epoch: confirmed,
+        }),
+        stmt!(END_SESSIONS { change }),
     ];
     switch(db, change, stmts).await
 }
@@ -335,8 +371,16 @@ pub async fn take_over(
     now: Timestamp,
 ) -> Result<SettingsOutcome, DbError> {
     let stmts = vec![
-        stmt_at!(TAKE_OVER_GUARD, change, now, &session.member, session.epoch),
-        stmt_at!(TAKE_OVER, public_origin, change),
+        stmt!(TAKE_OVER_GUARD {
+            change,
+            now,
+            actor: &session.member,
+            epoch: session.epoch
+        }),
+        stmt!(TAKE_OVER {
+            public_origin,
+            change
+        }),
     ];
     switch(db, change, stmts).await
 }
@@ -347,7 +391,9 @@ pub(crate) async fn switch(
     change: &PublicId,
     mut stmts: Vec<Stmt>,
 ) -> Result<SettingsOutcome, DbError> {
-    stmts.push(stmt_at!(SETTINGS, change));
+    stmts.push(stmt!(SETTINGS {
+        change: Some(change)
+    }));
     let row: SettingsRow =
         last_row(&batch_retrying_unknown(db, stmts).await?)?.ok_or(DbError::Broken)?;
     Ok(if row.done {
@@ -359,7 +405,9 @@ pub(crate) async fn switch(
 
 /// The statement that reads the settings; [`read_settings`] reads the row.
 pub fn settings() -> Stmt {
-    stmt_at!(SETTINGS, "")
+    stmt!(SETTINGS {
+        change: None::<&PublicId>
+    })
 }
 
 /// Returns the settings from the last statement of a batch.

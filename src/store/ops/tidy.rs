@@ -11,28 +11,40 @@ const RUNS_KEPT_SECS: i64 = 90 * 86_400;
 /// A finding is deleted when no nightly walk has seen its key for this many seconds: thirty days.
 const FINDINGS_KEPT_SECS: i64 = 30 * 86_400;
 
-statements_at! {
-    STATES = "DELETE FROM used_states WHERE state_sha256 IN
-        (SELECT state_sha256 FROM used_states WHERE expires_at < ?1 LIMIT ?2)";
+statements! {
+    STATES { expired_before: Timestamp, most: i64 } = "DELETE FROM used_states WHERE state_sha256 IN
+        (SELECT state_sha256 FROM used_states WHERE expires_at < :expired_before LIMIT :most)";
 
-    IDEMPOTENCY = "DELETE FROM idempotency_keys WHERE (owner_id, key_sha256) IN
-        (SELECT owner_id, key_sha256 FROM idempotency_keys WHERE created_at < ?1 LIMIT ?2)";
+    IDEMPOTENCY { created_before: Timestamp, most: i64 } = "DELETE FROM idempotency_keys WHERE (owner_id, key_sha256) IN
+        (SELECT owner_id, key_sha256 FROM idempotency_keys WHERE created_at < :created_before LIMIT :most)";
 
     // The key was deleted at OpenRouter, or has another name there.
-    FINDINGS = "DELETE FROM findings WHERE id IN
-        (SELECT id FROM findings WHERE last_seen_at < ?1 ORDER BY last_seen_at LIMIT ?2)";
+    FINDINGS { seen_before: Timestamp, most: i64 } = "DELETE FROM findings WHERE id IN
+        (SELECT id FROM findings WHERE last_seen_at < :seen_before ORDER BY last_seen_at LIMIT :most)";
 
-    RUNS = "DELETE FROM runs WHERE id IN
-        (SELECT id FROM runs WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY started_at LIMIT ?2)";
+    RUNS { started_before: Timestamp, most: i64 } = "DELETE FROM runs WHERE id IN
+        (SELECT id FROM runs WHERE started_at < :started_before AND ended_at IS NOT NULL ORDER BY started_at LIMIT :most)";
 }
 
 /// Deletes expired sign-in states, Idempotency-Keys, findings and runs.
 pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
     db.batch(vec![
-        stmt_at!(STATES, now, ROWS),
-        stmt_at!(IDEMPOTENCY, now.plus(-REMEMBERED_SECS), ROWS),
-        stmt_at!(FINDINGS, now.plus(-FINDINGS_KEPT_SECS), ROWS),
-        stmt_at!(RUNS, now.plus(-RUNS_KEPT_SECS), ROWS),
+        stmt!(STATES {
+            expired_before: now,
+            most: ROWS
+        }),
+        stmt!(IDEMPOTENCY {
+            created_before: now.plus(-REMEMBERED_SECS),
+            most: ROWS
+        }),
+        stmt!(FINDINGS {
+            seen_before: now.plus(-FINDINGS_KEPT_SECS),
+            most: ROWS
+        }),
+        stmt!(RUNS {
+            started_before: now.plus(-RUNS_KEPT_SECS),
+            most: ROWS
+        }),
     ])
     .await
     .map(|_| ())
