@@ -26,6 +26,7 @@ use crate::store::access::quotas;
 use crate::store::access::terms;
 use crate::store::budget::allowances;
 use crate::store::budget::limits;
+use crate::store::budget::over_quota;
 use crate::store::budget::plans;
 use crate::store::budget::raises;
 use crate::store::keys::cards;
@@ -79,6 +80,7 @@ pub fn statements() -> Vec<&'static Sql> {
         mints::STATEMENTS,
         missing::STATEMENTS,
         offboard::STATEMENTS,
+        over_quota::STATEMENTS,
         own_keys::STATEMENTS,
         plans::STATEMENTS,
         quotas::STATEMENTS,

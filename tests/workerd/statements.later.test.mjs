@@ -78,8 +78,8 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     ["plans::NO_DEFAULT", "BEFORE UPDATE OF is_default ON plans WHEN NEW.is_default < OLD.is_default"],
     ["plans::CHANGE", "BEFORE UPDATE OF rev ON plans"],
     ["plans::DUE", capDue],
-    ["plans::EXCESS_OF_PLAN", audit("hold_put")],
-    ["plans::PUT", "BEFORE INSERT ON holds"],
+    ["over_quota::EXCESS_OF_PLAN", audit("hold_put")],
+    ["over_quota::PUT", "BEFORE INSERT ON holds"],
   ]));
   await whole(() => operator.patch("/api/v1/admin/plans/basic", { max_active_keys: 2 }), []);
   await whole(() => assign("small"), breaking([
@@ -87,7 +87,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     ["allowances::ASSIGN", "BEFORE UPDATE OF plan_id ON owners"],
     ["allowances::ASSIGN_KEYS", "BEFORE UPDATE OF plan_id ON keys"],
     ["plans::OWNER_DUE", capDue],
-    ["plans::EXCESS_OF_OWNER", audit("hold_put")],
+    ["over_quota::EXCESS_OF_OWNER", audit("hold_put")],
   ]));
   assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
   await whole(() => assign("prepaid"), breaking([["allowances::SWITCHED", "BEFORE UPDATE OF lifetime_at_switch_nano ON generations"]]));
@@ -96,7 +96,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
     ["allowances::PAY", "BEFORE INSERT ON payments"],
   ]));
   await whole(() => assign("basic"), breaking([
-    ["plans::FITTING_OF_OWNER", audit("hold_lifted")],
+    ["over_quota::WITHIN_QUOTA_OF_OWNER", audit("hold_lifted")],
     ["allowances::RESERVED", "BEFORE UPDATE OF prepaid_reserved_nano ON generations"],
   ]));
   await own.twoSweeps();
@@ -416,9 +416,9 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["guardrails::ABOUT_TO", "the doubt before a guardrail", "BEFORE UPDATE OF guardrail_sent_at ON generations WHEN NEW.op_nonce <> OLD.op_nonce", sweepingAGuardrail],
   ["guardrails::CONFIRMED_GUARD", "the audit row of a guardrail", audit("guardrail_changed"), sweepingAGuardrail],
   ["guardrails::CONFIRMED", "a guardrail", "BEFORE UPDATE OF guardrail_id ON generations WHEN NEW.state = OLD.state", sweepingAGuardrail],
-  ["plans::FITTING", "the audit row of a key that fits again", audit("hold_lifted"), sweepingAKeyThatFits],
-  ["plans::LIFT", "that a key fits again", "BEFORE DELETE ON holds WHEN OLD.reason = 'plan'", sweepingAKeyThatFits],
-  ["plans::FIT_DUE", "that a fitting key's cap is due", capDue(ASKED_NOW), sweepingAKeyThatFits],
+  ["over_quota::WITHIN_QUOTA", "the audit row of a key that fits again", audit("hold_lifted"), sweepingAKeyThatFits],
+  ["over_quota::LIFT", "that a key fits again", "BEFORE DELETE ON holds WHEN OLD.reason = 'plan'", sweepingAKeyThatFits],
+  ["over_quota::CAPS_DUE", "that a fitting key's cap is due", capDue(ASKED_NOW), sweepingAKeyThatFits],
   ["mints::BUDGET_HOLD", "that a new key has nothing left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", claimingWithNothingLeft],
   ["mints::BUDGET_LIFT", "that a new key has a budget", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", claimingWithABudget],
 ]))) {

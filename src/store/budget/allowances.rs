@@ -9,7 +9,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, Stmt};
 use crate::store::audit::{committed, was_committed};
-use crate::store::budget::plans::{AdminChange, fit_owner, owner_due};
+use crate::store::budget::over_quota;
+use crate::store::budget::plans::{AdminChange, owner_due};
 use crate::store::members;
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
@@ -202,7 +203,9 @@ pub async fn assign(
         owner_due(change, member, owner, by.now),
     ];
     let actor = admin.as_str();
-    stmts.extend(fit_owner(change, member, &by.fit, actor, owner, by.now));
+    stmts.extend(over_quota::apply_to_owner(
+        change, member, &by.fit, actor, owner, by.now,
+    ));
     done(db, by, member, stmts).await
 }
 
@@ -338,7 +341,9 @@ pub async fn prefer(
                 stmt_at!(PREFER, by.now, change, key),
             ];
             let actor = member.as_str();
-            stmts.extend(fit_owner(change, key, &by.fit, actor, owner, by.now));
+            stmts.extend(over_quota::apply_to_owner(
+                change, key, &by.fit, actor, owner, by.now,
+            ));
             stmts
         }
     };

@@ -9,6 +9,7 @@ use crate::domain::money::spend::Spend;
 use crate::domain::time::period::LimitReset;
 use crate::domain::time::{Timestamp, earliest};
 use crate::ports::{Database, DbError, Stmt};
+use crate::store::budget::over_quota;
 use crate::store::budget_sql::{GrantsRow, SiblingRow, SpendRow, siblings_since};
 use crate::store::figures;
 use crate::store::keys::due::Due;
@@ -127,7 +128,7 @@ pub async fn due(
     change: &PublicId,
     now: Timestamp,
 ) -> Result<Vec<Due>, DbError> {
-    let mut batch = crate::store::budget::plans::lift_fitting(change, now);
+    let mut batch = over_quota::lift_within_quota(change, now);
     batch.push(stmt_at!(DUE, now, BATCH));
     let rows = batch_retrying_unknown(db, batch).await?;
     let due = rows.last().ok_or(DbError::Broken)?;

@@ -2,5 +2,6 @@
 
 pub mod allowances;
 pub mod limits;
+pub mod over_quota;
 pub mod plans;
 pub mod raises;

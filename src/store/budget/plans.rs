@@ -10,12 +10,14 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit::committed;
+use crate::store::budget::over_quota;
 use crate::store::members;
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
+/// A query for plans, each as a JSON object. The conditions follow.
 macro_rules! plan {
     () => {
         "SELECT json_object('name', p.name, 'limit_nano', p.limit_nano, 'limit_reset', p.limit_reset,
@@ -24,91 +26,70 @@ macro_rules! plan {
     };
 }
 
-statements_at! {
-    // Behind the plan named ?1; without a name, from the first plan on.
-    PAGE = concat!(plan!(), "WHERE p.id > CASE WHEN ?1 IS NULL THEN 0 ELSE (SELECT b.id FROM plans b WHERE b.name = ?1) END
-        ORDER BY p.id LIMIT ?2");
+statements! {
+    // The page begins behind the plan that `after` names, or with the first plan.
+    PAGE { after: Option<String>, most: i64 } = concat!(plan!(), "WHERE p.id > CASE WHEN :after IS NULL THEN 0
+          ELSE (SELECT b.id FROM plans b WHERE b.name = :after) END
+        ORDER BY p.id LIMIT :most");
 
-    ONE = concat!(plan!(), "WHERE p.name = ?1");
+    ONE { plan: String } = concat!(plan!(), "WHERE p.name = :plan");
 
-    CREATE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, ?2, 'plan_created', m.public_id, ?3
+    CREATE_GUARD { change: PublicId, target: String, now: Timestamp, member: PublicId, epoch: i64, plan: String } =
+        "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, :target, 'plan_created', m.public_id, :now
         FROM members m JOIN settings s
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
-          AND NOT EXISTS (SELECT 1 FROM plans p WHERE p.name = ?6)
+        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND NOT EXISTS (SELECT 1 FROM plans p WHERE p.name = :plan)
         ON CONFLICT DO NOTHING";
 
-    CREATE = concat!("INSERT INTO plans (name, limit_nano, limit_reset, expiry_days, max_active_keys, workspace_id, margin_bp,
+    CREATE {
+        change: PublicId, target: String, plan: String, limit: Option<NanoUsd>, limit_reset: Option<String>,
+        expiry_days: Option<i64>, max_active_keys: Option<i64>, workspace: Option<String>, margin_bp: i64, now: Timestamp,
+        guardrail: Option<String>,
+    } = concat!("INSERT INTO plans (name, limit_nano, limit_reset, expiry_days, max_active_keys, workspace_id, margin_bp,
             created_at, guardrail_id, change_id)
-        SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?1 WHERE ", written!(), "
+        SELECT :plan, :limit, :limit_reset, :expiry_days, :max_active_keys, :workspace, :margin_bp, :now, :guardrail, :change
+        WHERE ", newest_change!(":target"), "
         ON CONFLICT DO NOTHING");
 
     // A plan stays prepaid or not prepaid for good; otherwise what its owners have paid would get another meaning.
-    CHANGE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, ?2, 'plan_changed', m.public_id, ?3
+    CHANGE_GUARD {
+        change: PublicId, target: String, now: Timestamp, member: PublicId, epoch: i64, plan: String, limit: Option<NanoUsd>,
+        limit_reset: Option<String>, max_active_keys: Option<i64>,
+    } = "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, :target, 'plan_changed', m.public_id, :now
         FROM members m JOIN settings s JOIN plans p
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active' AND p.name = ?6
-          AND (p.limit_reset <> 'none' OR (?7 IS NULL AND COALESCE(?8, 'none') = 'none' AND COALESCE(?9, 1) = 1))
-          AND (p.limit_reset = 'none' OR ?8 IS NOT 'none')
+        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active' AND p.name = :plan
+          AND (p.limit_reset <> 'none'
+            OR (:limit IS NULL AND COALESCE(:limit_reset, 'none') = 'none' AND COALESCE(:max_active_keys, 1) = 1))
+          AND (p.limit_reset = 'none' OR :limit_reset IS NOT 'none')
         ON CONFLICT DO NOTHING";
 
-    NO_DEFAULT = concat!("UPDATE plans SET is_default = 0, change_id = ?1
-        WHERE is_default = 1 AND name <> ?3 AND ", written!());
+    NO_DEFAULT { change: PublicId, target: String, plan: String } =
+        concat!("UPDATE plans SET is_default = 0, change_id = :change
+        WHERE is_default = 1 AND name <> :plan AND ", newest_change!(":target"));
 
-    CHANGE = concat!("UPDATE plans SET limit_nano = COALESCE(?4, limit_nano), limit_reset = COALESCE(?5, limit_reset),
-            expiry_days = COALESCE(?6, expiry_days), max_active_keys = COALESCE(?7, max_active_keys),
-            workspace_id = CASE ?8 WHEN 1 THEN ?9 ELSE workspace_id END, margin_bp = COALESCE(?10, margin_bp),
-            is_default = MAX(is_default, ?11), guardrail_id = CASE ?12 WHEN 1 THEN ?13 ELSE guardrail_id END,
-            rev = rev + 1, change_id = ?1
-        WHERE name = ?3 AND change_id <> ?1 AND ", written!());
+    // A plan's workspace or guardrail may also be changed to none.
+    CHANGE {
+        change: PublicId, target: String, plan: String, limit: Option<NanoUsd>, limit_reset: Option<String>,
+        expiry_days: Option<i64>, max_active_keys: Option<i64>, sets_workspace: bool, workspace: Option<String>,
+        margin_bp: Option<i64>, make_default: bool, sets_guardrail: bool, guardrail: Option<String>,
+    } = concat!("UPDATE plans SET limit_nano = COALESCE(:limit, limit_nano), limit_reset = COALESCE(:limit_reset, limit_reset),
+            expiry_days = COALESCE(:expiry_days, expiry_days), max_active_keys = COALESCE(:max_active_keys, max_active_keys),
+            workspace_id = CASE :sets_workspace WHEN 1 THEN :workspace ELSE workspace_id END,
+            margin_bp = COALESCE(:margin_bp, margin_bp), is_default = MAX(is_default, :make_default),
+            guardrail_id = CASE :sets_guardrail WHEN 1 THEN :guardrail ELSE guardrail_id END,
+            rev = rev + 1, change_id = :change
+        WHERE name = :plan AND change_id <> :change AND ", newest_change!(":target"));
 
-    DUE = concat!("UPDATE generations SET cap_due_at = ?3
-        WHERE live = 1 AND owner_id IN (SELECT o.id FROM plans p JOIN owners o ON o.plan_id = p.id WHERE p.name = ?4)
-          AND ", written!());
+    DUE { change: PublicId, target: String, now: Timestamp, plan: String } =
+        concat!("UPDATE generations SET cap_due_at = :now
+        WHERE live = 1 AND owner_id IN (SELECT o.id FROM plans p JOIN owners o ON o.plan_id = p.id WHERE p.name = :plan)
+          AND ", newest_change!(":target"));
 
-    OWNER_DUE = concat!("UPDATE generations SET cap_due_at = ?3 WHERE owner_id = ?4 AND live = 1 AND ", written!());
-
-    // Keys beyond the plan's quota, of all its owners or of one owner. Each gets an audit row of a second change, ?3,
-    // since ?1 is the change of the plan.
-    EXCESS_OF_PLAN = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?3, r.key, 'hold_put', ?4, 'plan', ?5 FROM ranked_keys r
-        WHERE r.plan_id = (SELECT p.id FROM plans p WHERE p.name = ?6) AND r.rank > r.max_active_keys
-          AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = r.key_id AND h.reason = 'plan') AND ", written!(), "
-        ON CONFLICT DO NOTHING");
-
-    EXCESS_OF_OWNER = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT ?3, r.key, 'hold_put', ?4, 'plan', ?5 FROM ranked_keys r
-        WHERE r.owner_id = ?6 AND r.rank > r.max_active_keys
-          AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = r.key_id AND h.reason = 'plan') AND ", written!(), "
-        ON CONFLICT DO NOTHING");
-
-    PUT = "INSERT INTO holds (key_id, reason, actor, since, change_id)
-        SELECT k.id, 'plan', a.actor, a.at, a.change_id FROM audit a JOIN keys k ON k.public_id = a.target
-        WHERE a.change_id = ?1 AND a.action = 'hold_put' AND a.after = 'plan'
-          AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target)
-        ON CONFLICT DO NOTHING";
-
-    // A cap becomes due when the hold `plan` is set or lifted.
-    FIT_DUE = "UPDATE generations SET cap_due_at = ?2 WHERE live = 1
-        AND key_id IN (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target WHERE a.change_id = ?1)";
-
-    // Keys that are within the quota again, for whatever reason: of everyone, or of one owner.
-    FITTING = "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT ?1, k.public_id, 'hold_lifted', ?2, 'plan', ?3 FROM holds h JOIN keys k ON k.id = h.key_id
-        WHERE h.reason = 'plan'
-          AND EXISTS (SELECT 1 FROM ranked_keys r WHERE r.owner_id = k.owner_id AND r.key_id = k.id AND r.rank <= r.max_active_keys)
-        ON CONFLICT DO NOTHING";
-
-    FITTING_OF_OWNER = "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT ?1, k.public_id, 'hold_lifted', ?2, 'plan', ?3 FROM keys k JOIN holds h ON h.key_id = k.id AND h.reason = 'plan'
-        WHERE k.owner_id = ?4
-          AND EXISTS (SELECT 1 FROM ranked_keys r WHERE r.owner_id = k.owner_id AND r.key_id = k.id AND r.rank <= r.max_active_keys)
-        ON CONFLICT DO NOTHING";
-
-    LIFT = "DELETE FROM holds WHERE reason = 'plan' AND key_id IN
-        (SELECT k.id FROM audit a JOIN keys k ON k.public_id = a.target
-          WHERE a.change_id = ?1 AND a.action = 'hold_lifted' AND a.before = 'plan'
-            AND a.id = (SELECT MAX(l.id) FROM audit l WHERE l.target = a.target))";
+    OWNER_DUE { change: PublicId, target: String, now: Timestamp, owner: i64 } =
+        concat!("UPDATE generations SET cap_due_at = :now WHERE owner_id = :owner AND live = 1
+          AND ", newest_change!(":target"));
 }
 
 /// A plan as administrators see it. A prepaid plan has no limit of its own.
@@ -166,8 +147,8 @@ pub async fn page(
     session: &Session,
     after: Option<&str>,
 ) -> Result<Vec<Plan>, StoreError> {
-    let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
-    asked(db, session, stmt_at!(PAGE, after, more)).await
+    let most = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
+    asked(db, session, stmt!(PAGE { after, most })).await
 }
 
 /// Reads the plan with this name.
@@ -176,7 +157,7 @@ pub async fn named(
     session: &Session,
     name: &str,
 ) -> Result<Option<Plan>, StoreError> {
-    Ok(asked(db, session, stmt_at!(ONE, name)).await?.pop())
+    Ok(asked(db, session, stmt!(ONE { plan: name })).await?.pop())
 }
 
 async fn asked(db: &dyn Database, session: &Session, stmt: Stmt) -> Result<Vec<Plan>, StoreError> {
@@ -233,24 +214,29 @@ pub async fn create(
     terms: &PlanTerms,
 ) -> Result<Changed, StoreError> {
     let (change, target) = (&by.change, target(name));
-    let (member, epoch) = (&by.session.member, by.session.epoch);
     let target = target.as_str();
     let stmts = vec![
-        stmt_at!(CREATE_GUARD, change, target, by.now, member, epoch, name),
-        stmt_at!(
-            CREATE,
+        stmt!(CREATE_GUARD {
             change,
             target,
-            name,
-            terms.limit,
-            terms.limit_reset.map(LimitReset::name),
-            terms.expiry_days.map(i64::from),
-            terms.max_active_keys,
-            terms.workspace_id.clone().flatten(),
-            terms.margin_bp.unwrap_or(0),
-            by.now,
-            terms.guardrail()
-        ),
+            now: by.now,
+            member: &by.session.member,
+            epoch: by.session.epoch,
+            plan: name,
+        }),
+        stmt!(CREATE {
+            change,
+            target,
+            plan: name,
+            limit: terms.limit,
+            limit_reset: terms.limit_reset.map(LimitReset::name),
+            expiry_days: terms.expiry_days.map(i64::from),
+            max_active_keys: terms.max_active_keys,
+            workspace: terms.workspace_id.clone().flatten(),
+            margin_bp: terms.margin_bp.unwrap_or(0),
+            now: by.now,
+            guardrail: terms.guardrail(),
+        }),
     ];
     ending_with(db, by, name, stmts).await
 }
@@ -263,54 +249,53 @@ pub async fn change(
     terms: &PlanTerms,
 ) -> Result<Changed, StoreError> {
     let (change, target) = (&by.change, target(name));
-    let (member, epoch) = (&by.session.member, by.session.epoch);
     let target = target.as_str();
-    let reset = terms.limit_reset.map(LimitReset::name);
-    let mut stmts = vec![stmt_at!(
-        CHANGE_GUARD,
+    let limit_reset = terms.limit_reset.map(LimitReset::name);
+    let mut stmts = vec![stmt!(CHANGE_GUARD {
         change,
         target,
-        by.now,
-        member,
-        epoch,
-        name,
-        terms.limit,
-        reset,
-        terms.max_active_keys
-    )];
+        now: by.now,
+        member: &by.session.member,
+        epoch: by.session.epoch,
+        plan: name,
+        limit: terms.limit,
+        limit_reset,
+        max_active_keys: terms.max_active_keys,
+    })];
     if terms.make_default {
-        stmts.push(stmt_at!(NO_DEFAULT, change, target, name));
+        stmts.push(stmt!(NO_DEFAULT {
+            change,
+            target,
+            plan: name,
+        }));
     }
     stmts.extend([
-        stmt_at!(
-            CHANGE,
+        stmt!(CHANGE {
             change,
             target,
-            name,
-            terms.limit,
-            reset,
-            terms.expiry_days.map(i64::from),
-            terms.max_active_keys,
-            terms.workspace_id.is_some(),
-            terms.workspace_id.clone().flatten(),
-            terms.margin_bp,
-            terms.make_default,
-            terms.guardrail_id.is_some(),
-            terms.guardrail()
-        ),
-        stmt_at!(DUE, change, target, by.now, name),
-        stmt_at!(
-            EXCESS_OF_PLAN,
+            plan: name,
+            limit: terms.limit,
+            limit_reset,
+            expiry_days: terms.expiry_days.map(i64::from),
+            max_active_keys: terms.max_active_keys,
+            sets_workspace: terms.workspace_id.is_some(),
+            workspace: terms.workspace_id.clone().flatten(),
+            margin_bp: terms.margin_bp,
+            make_default: terms.make_default,
+            sets_guardrail: terms.guardrail_id.is_some(),
+            guardrail: terms.guardrail(),
+        }),
+        stmt!(DUE {
             change,
             target,
-            &by.fit,
-            member,
-            by.now,
-            name
-        ),
+            now: by.now,
+            plan: name,
+        }),
     ]);
-    let fitting = stmt_at!(FITTING, &by.fit, member.as_str(), by.now);
-    stmts.extend(apply_quota(&by.fit, fitting, by.now));
+    let actor = by.session.member.as_str();
+    stmts.extend(over_quota::apply_to_plan(
+        change, target, &by.fit, actor, name, by.now,
+    ));
     ending_with(db, by, name, stmts).await
 }
 
@@ -324,7 +309,7 @@ async fn ending_with(
     let written = stmts.len();
     stmts.extend([
         members::session_check(by.session),
-        stmt_at!(ONE, name),
+        stmt!(ONE { plan: name }),
         committed(&by.change, &target(name)),
     ]);
     let rows = batch_retrying_unknown(db, stmts).await?;
@@ -337,49 +322,12 @@ async fn ending_with(
     })
 }
 
-/// The statements that adapt an owner's keys to the quota. If the change of `change` and `target` was made, keys beyond
-/// the quota get the hold `plan`; keys within it lose that hold.
-pub(crate) fn fit_owner(
-    change: &PublicId,
-    target: &str,
-    fit_change: &PublicId,
-    actor: &str,
-    owner: i64,
-    now: Timestamp,
-) -> Vec<Stmt> {
-    let mut stmts = vec![stmt_at!(
-        EXCESS_OF_OWNER,
-        change,
-        target,
-        fit_change,
-        actor,
-        now,
-        owner
-    )];
-    let fitting = stmt_at!(FITTING_OF_OWNER, fit_change, actor, now, owner);
-    stmts.extend(apply_quota(fit_change, fitting, now));
-    stmts
-}
-
 /// The statement that makes the caps of an owner's keys due.
 pub(crate) fn owner_due(change: &PublicId, target: &str, owner: i64, now: Timestamp) -> Stmt {
-    stmt_at!(OWNER_DUE, change, target, now, owner)
-}
-
-fn apply_quota(change: &PublicId, fitting: Stmt, now: Timestamp) -> Vec<Stmt> {
-    vec![
-        stmt_at!(PUT, change),
-        fitting,
-        stmt_at!(LIFT, change),
-        stmt_at!(FIT_DUE, change, now),
-    ]
-}
-
-/// The statements that lift the hold `plan` from every key that is within its plan's quota again.
-pub(crate) fn lift_fitting(change: &PublicId, now: Timestamp) -> Vec<Stmt> {
-    vec![
-        stmt_at!(FITTING, change, "sweep", now),
-        stmt_at!(LIFT, change),
-        stmt_at!(FIT_DUE, change, now),
-    ]
+    stmt!(OWNER_DUE {
+        change,
+        target,
+        now,
+        owner,
+    })
 }
