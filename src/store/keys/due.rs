@@ -1,19 +1,20 @@
-//! What a run takes up: rows that want something done upstream, and workspaces to walk.
+//! What one run works on: generations that need a call to OpenRouter, and workspaces that are walked.
 
 use crate::domain::time::Timestamp;
 
-/// Rows of each kind that one run takes up.
+/// One run takes up at most this many rows of each kind.
 pub(crate) const BATCH: i64 = 200;
 
 from_json! {
-    /// A row that wants something done upstream.
+    /// A generation that needs a call to OpenRouter. The macro `due!` builds the JSON that it is read from.
     #[derive(Clone, Debug)]
     pub struct Due {
         pub public_id: String,
         pub upstream_hash: Option<String>,
         pub workspace_id: Option<String>,
+        /// How many attempts have failed.
         pub attempts: i64,
-        /// Its secret was given out: it may have spent.
+        /// Its secret was handed out, so it may have spent.
         pub delivered: bool,
         /// When a switch was sent whose outcome is not known.
         pub doubted_at: Option<Timestamp>,
@@ -24,9 +25,9 @@ from_json! {
     /// A workspace to walk.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Place {
-        /// `None` is the account's default.
+        /// `None` is the account's default workspace.
         pub workspace_id: Option<String>,
-        /// Something there waits for evidence.
+        /// A mint there is not settled yet: the walk shows whether its key exists.
         pub unsettled: bool,
     }
 }

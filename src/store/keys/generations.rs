@@ -1,4 +1,4 @@
-//! What the sweep does to generations. Every transition names its old state, and is written to the audit first.
+//! What the sweep does to generations. Every transition names the state before it, and writes its audit row first.
 
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::{LANDS_WITHIN_SECS, RECORD_WITHIN_SECS};
@@ -7,134 +7,149 @@ use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
-use crate::store::figures;
 use crate::store::keys::due::{BATCH, Due, Place};
 use crate::store::keys::retained::{self, RetainedKey};
 use crate::store::keys::successors;
-use crate::store::query::batch_retrying_unknown;
-use crate::store::query::read;
-use crate::store::query::read_all;
-use crate::store::query::rows_of;
+use crate::store::query::{batch_retrying_unknown, read, read_all, rows_of};
 
-/// A mint whose request has long been answered: nobody waits for it any more. Later than the last moment at which it
-/// may still be recorded.
+/// A mint is fenced off when it is older than this: its request has long been answered, and nothing waits for it any
+/// more. This is later than the last moment at which it may still be recorded.
 const FENCE_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
-/// A key's own clock and ours may differ by this much.
+/// OpenRouter's clock and ours may differ by this much when a key expires.
 const EXPIRES_AFTER_SECS: i64 = 300;
-/// Seats that one run frees.
+/// One run frees at most this many seats.
 const SEATS: i64 = 1_000;
-/// Workspaces that are walked in turn.
+/// One run walks at most this many workspaces.
 const WORKSPACES: i64 = 1_000;
 
-statements_at! {
-    FENCE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'doubted', 'sweep', 'minting', 'verifying', ?2
-        FROM generations n WHERE n.unsettled = 1 AND n.state = 'minting' AND n.created_at <= ?3 LIMIT ?4
+statements! {
+    FENCE_GUARD { change: PublicId, now: Timestamp, created_before: Timestamp, most: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'doubted', 'sweep', 'minting', 'verifying', :now
+        FROM generations n WHERE n.unsettled = 1 AND n.state = 'minting' AND n.created_at <= :created_before LIMIT :most
         ON CONFLICT DO NOTHING";
 
-    // A new nonce: whatever the old attempt still does, it records nothing.
-    FENCE = "UPDATE generations SET state = 'verifying', op_nonce = ?1, failure = 'unknown', change_id = ?2
+    // With a new nonce, the old attempt can no longer record anything, whatever it still does.
+    FENCE { fresh_nonce: String, change: PublicId } =
+        "UPDATE generations SET state = 'verifying', op_nonce = :fresh_nonce, failure = 'unknown', change_id = :change
         WHERE unsettled = 1 AND state = 'minting'
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = generations.public_id)";
 
-    REVOKES_DUE = concat!("SELECT json_object(", due!(), ")
+    REVOKES_DUE { now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
         FROM generations n
-        WHERE n.unsettled = 1 AND n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= ?1
-        ORDER BY n.next_attempt_at LIMIT ?2");
+        WHERE n.unsettled = 1 AND n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= :now
+        ORDER BY n.next_attempt_at LIMIT :most");
 
-    EXPIRIES_DUE = concat!("SELECT json_object(", due!(), ")
+    EXPIRIES_DUE { expired_before: Timestamp, now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
         FROM generations n
-        WHERE n.state IN ('active', 'disabled') AND n.expires_at <= ?1 AND n.next_attempt_at <= ?2
-        ORDER BY n.next_attempt_at LIMIT ?3");
+        WHERE n.state IN ('active', 'disabled') AND n.expires_at <= :expired_before AND n.next_attempt_at <= :now
+        ORDER BY n.next_attempt_at LIMIT :most");
 
-    // Where keys of ours may turn up: where something is unsettled, where anything was minted lately, where plans mint.
-    WORKSPACES_TO_WALK = "SELECT json_object('workspace_id', w.workspace_id, 'unsettled', MAX(w.unsettled))
+    // Keys of ours may be in every workspace where a mint is unsettled, where something was minted lately, or where a
+    // plan puts its keys.
+    WORKSPACES_TO_WALK { created_since: Timestamp, most: i64 } =
+        "SELECT json_object('workspace_id', w.workspace_id, 'unsettled', MAX(w.unsettled))
         FROM (
           SELECT n.workspace_id AS workspace_id, 1 AS unsettled FROM generations n WHERE n.unsettled = 1 AND n.state = 'verifying'
-          UNION ALL SELECT n.workspace_id, 0 FROM generations n WHERE n.created_at >= ?1
+          UNION ALL SELECT n.workspace_id, 0 FROM generations n WHERE n.created_at >= :created_since
           UNION ALL SELECT p.workspace_id, 0 FROM plans p
-        ) w GROUP BY w.workspace_id ORDER BY MAX(w.unsettled) DESC, w.workspace_id LIMIT ?2";
+        ) w GROUP BY w.workspace_id ORDER BY MAX(w.unsettled) DESC, w.workspace_id LIMIT :most";
 
-    OFF_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'revoke_confirmed', ?2, n.state, 'revoked', ?3
-        FROM generations n WHERE n.public_id = ?4 AND n.state IN ('revoking', 'stuck')
-          AND (?5 = 1 OR (n.usage_read_at >= n.ended_at AND COALESCE(n.switch_doubted_at, 0) <= ?6))
+    OFF_GUARD {
+        change: PublicId, actor: String, now: Timestamp, generation: String, deleted: bool, sent_before: Timestamp,
+    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'revoke_confirmed', :actor, n.state, 'revoked', :now
+        FROM generations n WHERE n.public_id = :generation AND n.state IN ('revoking', 'stuck')
+          AND (:deleted = 1 OR (n.usage_read_at >= n.ended_at AND COALESCE(n.switch_doubted_at, 0) <= :sent_before))
         ON CONFLICT DO NOTHING";
 
-    // Off for good since its last figures, if there are any. One that is not deleted yet is kept for those to come.
-    OFF = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, missing_since, ?1), erased_at = ?2, erase_at = ?3,
-            switch_doubted_at = NULL, attempts = 0, next_attempt_at = 0, change_id = ?4
-        WHERE public_id = ?5 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?4 AND target = ?5)";
+    // The key has been disabled since its last figures were read, if there are any. A key that is not deleted yet is
+    // retained for the figures that are still to come.
+    OFF {
+        now: Timestamp, erased_at: Option<Timestamp>, erase_at: Option<Timestamp>, change: PublicId, generation: String,
+    } = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, missing_since, :now), erased_at = :erased_at,
+            erase_at = :erase_at, switch_doubted_at = NULL, attempts = 0, next_attempt_at = 0, change_id = :change
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // The last figures of a key that is off and goes.
-    BOOK = concat!("UPDATE generations SET ", figures!(), ", ended_at = ?5
-        WHERE public_id = ?10 AND state IN ('revoking', 'stuck')");
+    // These are the last figures of a key that is disabled and to be removed.
+    BOOK { generation: String, ..Spend } = concat!("UPDATE generations SET ", join_reading!(), ", ended_at = :read_at
+        WHERE public_id = :generation AND state IN ('revoking', 'stuck')");
 
-    POSTPONE = "UPDATE generations SET attempts = ?1, next_attempt_at = ?2 WHERE public_id = ?3";
+    POSTPONE { attempts: i64, next_attempt_at: Timestamp, generation: String } =
+        "UPDATE generations SET attempts = :attempts, next_attempt_at = :next_attempt_at WHERE public_id = :generation";
 
-    UNSETTLED_AGAIN = "UPDATE generations SET next_attempt_at = ?1
-        WHERE unsettled = 1 AND state IN ('revoking', 'stuck') AND next_attempt_at > ?1 AND attempts > 0";
+    UNSETTLED_AGAIN { now: Timestamp } = "UPDATE generations SET next_attempt_at = :now
+        WHERE unsettled = 1 AND state IN ('revoking', 'stuck') AND next_attempt_at > :now AND attempts > 0";
 
-    KEPT_AGAIN = "UPDATE generations SET next_attempt_at = ?1
-        WHERE erase_at IS NOT NULL AND erased_at IS NULL AND next_attempt_at > ?1 AND attempts > 0";
+    KEPT_AGAIN { now: Timestamp } = "UPDATE generations SET next_attempt_at = :now
+        WHERE erase_at IS NOT NULL AND erased_at IS NULL AND next_attempt_at > :now AND attempts > 0";
 
-    GIVE_UP_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'revoke_given_up', 'sweep', n.state, 'stuck', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'revoking'
+    GIVE_UP_GUARD { change: PublicId, now: Timestamp, generation: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'revoke_given_up', 'sweep', n.state, 'stuck', :now
+        FROM generations n WHERE n.public_id = :generation AND n.state = 'revoking'
         ON CONFLICT DO NOTHING";
 
-    GIVE_UP = "UPDATE generations SET state = 'stuck', change_id = ?1
-        WHERE public_id = ?2 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1 AND target = ?2)";
+    GIVE_UP { change: PublicId, generation: String } = "UPDATE generations SET state = 'stuck', change_id = :change
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    EXPIRE_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'expired', 'sweep', n.state, 'expired', ?2
+    EXPIRE_GUARD { change: PublicId, now: Timestamp, generation: String, expired_before: Timestamp } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'expired', 'sweep', n.state, 'expired', :now
         FROM generations n
-        WHERE n.public_id = ?3 AND n.state IN ('active', 'disabled') AND n.expires_at <= ?4
+        WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.expires_at <= :expired_before
         ON CONFLICT DO NOTHING";
 
-    EXPIRE = "UPDATE generations SET state = 'expired', ended_at = COALESCE(missing_since, expires_at), erase_at = ?1, attempts = 0,
-            next_attempt_at = 0, change_id = ?2
-        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    EXPIRE { erase_at: Timestamp, change: PublicId, generation: String } =
+        "UPDATE generations SET state = 'expired', ended_at = COALESCE(missing_since, expires_at), erase_at = :erase_at,
+            attempts = 0, next_attempt_at = 0, change_id = :change
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // What it had spent when it expired, where that could be read; else what was known before stays.
-    EXPIRE_BOOK = concat!("UPDATE generations SET ", figures!(), "
-        WHERE public_id = ?10 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?11 AND target = ?10)");
+    // What the key had spent when it expired is stored if it could be read. Otherwise the figures that were known before
+    // stay.
+    EXPIRE_BOOK { generation: String, change: PublicId, ..Spend } = concat!("UPDATE generations SET ", join_reading!(), "
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)");
 
-    // What its owner disabled, or what had leaked, has ended with it: the next generation begins enabled.
-    EXPIRE_HOLD = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
-        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = ?1)
+    // If the owner had disabled the key, or it had leaked, that ends with the generation: the next one begins enabled.
+    EXPIRE_HOLD { generation: String, change: PublicId } = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
+        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = :generation)
         AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?1)";
+        AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    CLEAR_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'cleared', 'sweep', n.state, 'void', ?2
-        FROM generations n WHERE n.public_id = ?3 AND n.state = 'verifying'
+    CLEAR_GUARD { change: PublicId, now: Timestamp, generation: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'cleared', 'sweep', n.state, 'void', :now
+        FROM generations n WHERE n.public_id = :generation AND n.state = 'verifying'
         ON CONFLICT DO NOTHING";
 
-    CLEAR = "UPDATE generations SET state = 'void', ended_at = ?1, change_id = ?2
-        WHERE public_id = ?3 AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = ?3)";
+    CLEAR { now: Timestamp, change: PublicId, generation: String } =
+        "UPDATE generations SET state = 'void', ended_at = :now, change_id = :change
+        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // What a clean walk, begun long enough after the send, has not seen, is not there.
-    ABSENT_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'cleared', 'sweep', 'verifying', 'void', ?2
+    // A key does not exist if a complete walk of its workspace has not seen it, and began long enough after the send.
+    ABSENT_GUARD {
+        change: PublicId, now: Timestamp, workspace: Option<String>, created_before: Timestamp, walk_began: Timestamp, most: i64,
+    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'cleared', 'sweep', 'verifying', 'void', :now
         FROM generations n
-        WHERE n.unsettled = 1 AND n.state = 'verifying' AND n.workspace_id IS ?3 AND n.created_at <= ?4
-          AND (n.seen_at IS NULL OR n.seen_at < ?5)
-        LIMIT ?6 ON CONFLICT DO NOTHING";
+        WHERE n.unsettled = 1 AND n.state = 'verifying' AND n.workspace_id IS :workspace AND n.created_at <= :created_before
+          AND (n.seen_at IS NULL OR n.seen_at < :walk_began)
+        LIMIT :most ON CONFLICT DO NOTHING";
 
-    ABSENT = "UPDATE generations SET state = 'void', ended_at = ?1, change_id = ?2
+    ABSENT { now: Timestamp, change: PublicId } =
+        "UPDATE generations SET state = 'void', ended_at = :now, change_id = :change
         WHERE unsettled = 1 AND state = 'verifying'
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?2 AND target = generations.public_id)";
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = generations.public_id)";
 
-    // Seats of ended keys whose window is over.
-    FREE_SEATS = "DELETE FROM retained_seats WHERE id IN
-        (SELECT r.id FROM retained_seats r WHERE r.until <= ?1 ORDER BY r.until LIMIT ?2)
+    // An ended key keeps its seat until its window is over.
+    FREE_SEATS { now: Timestamp, most: i64 } = "DELETE FROM retained_seats WHERE id IN
+        (SELECT r.id FROM retained_seats r WHERE r.until <= :now ORDER BY r.until LIMIT :most)
         RETURNING json_object('id', id)";
 
-    TARGETS = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = ?1";
+    TARGETS { change: PublicId } = "SELECT json_object('count', COUNT(*)) FROM audit WHERE change_id = :change";
 }
 
-/// What there is to do now.
+/// What a run of the sweep has done already, and what it has to do now.
 #[derive(Default)]
 pub struct Work {
     pub seats_freed: usize,
@@ -147,8 +162,8 @@ pub struct Work {
     pub places: Vec<Place>,
 }
 
-/// Frees the seats whose window is over. Fences mints that nobody waits for any more, lets go of what they held, ends graces that are over, and lists what is
-/// due: in this order, so that one run takes what it finds to its end.
+/// Frees the seats whose window is over, fences off the mints that nothing waits for any more, undoes their rotations, ends
+/// the graces that are over, and lists what is due. This order lets one run bring to its end what it finds.
 pub async fn take_up(
     db: &dyn Database,
     [fence, undo, grace]: &[PublicId; 3],
@@ -157,9 +172,17 @@ pub async fn take_up(
     now: Timestamp,
 ) -> Result<Work, DbError> {
     let mut batch = vec![
-        stmt_at!(FREE_SEATS, now, SEATS),
-        stmt_at!(FENCE_GUARD, fence, now, now.plus(-FENCE_AFTER_SECS), BATCH),
-        stmt_at!(FENCE, fresh_nonce, fence),
+        stmt!(FREE_SEATS { now, most: SEATS }),
+        stmt!(FENCE_GUARD {
+            change: fence,
+            now,
+            created_before: now.plus(-FENCE_AFTER_SECS),
+            most: BATCH,
+        }),
+        stmt!(FENCE {
+            fresh_nonce,
+            change: fence,
+        }),
     ];
     batch.extend(successors::end_overdue(undo, grace, now));
     let written = batch.len();
@@ -167,9 +190,16 @@ pub async fn take_up(
         targets(fence),
         targets(undo),
         targets(grace),
-        stmt_at!(REVOKES_DUE, now, BATCH),
-        stmt_at!(EXPIRIES_DUE, now.plus(-EXPIRES_AFTER_SECS), now, BATCH),
-        stmt_at!(WORKSPACES_TO_WALK, recent, WORKSPACES),
+        stmt!(REVOKES_DUE { now, most: BATCH }),
+        stmt!(EXPIRIES_DUE {
+            expired_before: now.plus(-EXPIRES_AFTER_SECS),
+            now,
+            most: BATCH,
+        }),
+        stmt!(WORKSPACES_TO_WALK {
+            created_since: recent,
+            most: WORKSPACES,
+        }),
         retained::due(now),
     ]);
     let rows = batch_retrying_unknown(db, batch).await?;
@@ -186,15 +216,15 @@ pub async fn take_up(
     })
 }
 
-/// What is `revoking`, or stuck so.
+/// Reads the generations whose removal is due: they are `revoking`, or `stuck`.
 pub async fn revokes_due(db: &dyn Database, now: Timestamp) -> Result<Vec<Due>, DbError> {
-    let rows = db.batch(vec![stmt_at!(REVOKES_DUE, now, BATCH)]).await?;
-    read_all(rows_of(&rows, 0)?)
+    let due = stmt!(REVOKES_DUE { now, most: BATCH });
+    read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
 
-/// How many targets a change has touched; [`count`] reads it.
+/// The statement that counts the targets of a change. [`count`] reads its row.
 fn targets(change: &PublicId) -> Stmt {
-    stmt_at!(TARGETS, change)
+    stmt!(TARGETS { change })
 }
 
 from_json! {
@@ -208,8 +238,9 @@ fn count(rows: &Rows) -> Result<i64, DbError> {
     read::<Count>(row).map(|row| row.count)
 }
 
-/// Confirmed off, or deleted: `revoking` or `stuck` → `revoked`. One that is only off has its figures booked, and nothing in
-/// doubt can enable it any more; where that is not so, it is left as it is.
+/// Records that OpenRouter confirmed the key disabled, or deleted: `revoking` or `stuck` → `revoked`. A key that is only
+/// disabled must have its last figures stored, and no switch in flight may still enable it. Otherwise the row stays as it
+/// is, and the answer is false.
 pub fn confirm_off(
     db: &dyn Database,
     generation: &str,
@@ -220,54 +251,56 @@ pub fn confirm_off(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let deleted = removed == Removed::Deleted;
     let batch = vec![
-        stmt_at!(
-            OFF_GUARD,
+        stmt!(OFF_GUARD {
             change,
             actor,
             now,
             generation,
             deleted,
-            now.plus(-LANDS_WITHIN_SECS)
-        ),
-        stmt_at!(
-            OFF,
+            sent_before: now.plus(-LANDS_WITHIN_SECS),
+        }),
+        stmt!(OFF {
             now,
-            deleted.then_some(now),
-            (!deleted).then(|| keeps_until(now)),
+            erased_at: deleted.then_some(now),
+            erase_at: (!deleted).then(|| keeps_until(now)),
             change,
-            generation
-        ),
+            generation,
+        }),
     ];
     audit::run(db, batch, change, generation)
 }
 
-/// Writes down what a key that is off for good has spent: it has been off since it was read.
+/// Stores what a key has spent that is disabled for good. It was disabled when it was read, so that is all it has spent.
 pub async fn book(db: &dyn Database, generation: &str, spend: &Spend) -> Result<(), DbError> {
-    let book = Stmt {
-        sql: &BOOK,
-        values: figures::values(spend, [generation.into()]),
-    };
+    let book = stmt!(BOOK {
+        generation,
+        ..spend
+    });
     batch_retrying_unknown(db, vec![book]).await.map(|_| ())
 }
 
-/// Not again before `next`.
+/// Postpones the next attempt at a generation to `next`.
 pub async fn postpone(
     db: &dyn Database,
     generation: &str,
     attempts: i64,
     next: Timestamp,
 ) -> Result<(), DbError> {
-    let batch = vec![stmt_at!(POSTPONE, attempts, next, generation)];
-    batch_retrying_unknown(db, batch).await.map(|_| ())
+    let postpone = stmt!(POSTPONE {
+        attempts,
+        next_attempt_at: next,
+        generation,
+    });
+    batch_retrying_unknown(db, vec![postpone]).await.map(|_| ())
 }
 
-/// What waits after failed attempts has its turn again: upstream takes changes.
+/// Makes due at once what was postponed after failed attempts, because OpenRouter takes changes again.
 pub async fn end_back_off(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
-    let batch = vec![stmt_at!(UNSETTLED_AGAIN, now), stmt_at!(KEPT_AGAIN, now)];
+    let batch = vec![stmt!(UNSETTLED_AGAIN { now }), stmt!(KEPT_AGAIN { now })];
     batch_retrying_unknown(db, batch).await.map(|_| ())
 }
 
-/// `revoking` → `stuck`. False where the row is something else.
+/// Gives up a removal: `revoking` → `stuck`. Answers false if the row is in another state.
 pub fn give_up(
     db: &dyn Database,
     generation: &str,
@@ -275,14 +308,18 @@ pub fn give_up(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(GIVE_UP_GUARD, change, now, generation),
-        stmt_at!(GIVE_UP, change, generation),
+        stmt!(GIVE_UP_GUARD {
+            change,
+            now,
+            generation,
+        }),
+        stmt!(GIVE_UP { change, generation }),
     ];
     audit::run(db, batch, change, generation)
 }
 
-/// `active` or `disabled` → `expired`, with what it spent, when that is known; its upstream key is kept as one that is off
-/// for good is.
+/// Ends a generation that expired: `active` or `disabled` → `expired`, with what it spent, if that is known. Its key at
+/// OpenRouter is retained as long as one that was disabled for good.
 pub fn expire(
     db: &dyn Database,
     generation: &str,
@@ -291,24 +328,30 @@ pub fn expire(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let mut batch = vec![
-        stmt_at!(
-            EXPIRE_GUARD,
+        stmt!(EXPIRE_GUARD {
             change,
             now,
             generation,
-            now.plus(-EXPIRES_AFTER_SECS)
-        ),
-        stmt_at!(EXPIRE, keeps_until(now), change, generation),
-        stmt_at!(EXPIRE_HOLD, generation, change),
+            expired_before: now.plus(-EXPIRES_AFTER_SECS),
+        }),
+        stmt!(EXPIRE {
+            erase_at: keeps_until(now),
+            change,
+            generation,
+        }),
+        stmt!(EXPIRE_HOLD { generation, change }),
     ];
-    batch.extend(usage.map(|spend| Stmt {
-        sql: &EXPIRE_BOOK,
-        values: figures::values(&spend, [generation.into(), change.into()]),
-    }));
+    if let Some(spend) = &usage {
+        batch.push(stmt!(EXPIRE_BOOK {
+            generation,
+            change,
+            ..spend
+        }));
+    }
     audit::run(db, batch, change, generation)
 }
 
-/// Its stray is deleted: `verifying → void`.
+/// Frees a mint whose stray was deleted: `verifying` → `void`.
 pub fn clear(
     db: &dyn Database,
     generation: &str,
@@ -316,13 +359,22 @@ pub fn clear(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(CLEAR_GUARD, change, now, generation),
-        stmt_at!(CLEAR, now, change, generation),
+        stmt!(CLEAR_GUARD {
+            change,
+            now,
+            generation,
+        }),
+        stmt!(CLEAR {
+            now,
+            change,
+            generation,
+        }),
     ];
     audit::run(db, batch, change, generation)
 }
 
-/// Frees what a clean walk of the workspace has not seen; how many. `walk_began` must be the walk's own beginning.
+/// Frees the mints whose keys a complete walk of the workspace has not seen, and answers how many these are. `walk_began`
+/// must be the beginning of that walk.
 pub async fn clear_absent(
     db: &dyn Database,
     workspace_id: Option<&str>,
@@ -331,16 +383,15 @@ pub async fn clear_absent(
     now: Timestamp,
 ) -> Result<i64, DbError> {
     let batch = vec![
-        stmt_at!(
-            ABSENT_GUARD,
+        stmt!(ABSENT_GUARD {
             change,
             now,
-            workspace_id,
-            walk_began.plus(-LANDS_WITHIN_SECS),
+            workspace: workspace_id,
+            created_before: walk_began.plus(-LANDS_WITHIN_SECS),
             walk_began,
-            BATCH
-        ),
-        stmt_at!(ABSENT, now, change),
+            most: BATCH,
+        }),
+        stmt!(ABSENT { now, change }),
         targets(change),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;

@@ -6,27 +6,29 @@ use crate::ports::{Database, DbError};
 use crate::store::audit;
 use crate::store::query::last_row;
 
-statements_at! {
+statements! {
     // Nothing is concluded from the answers of another account, or while the database may have lost something.
     ACCOUNT = "SELECT json_object('may_conclude', s.account = 'known' AND s.restore = 'none',
             'home_workspace_id', s.home_workspace_id) FROM settings s";
 
     // The key keeps its state and its seat, so `before` and `after` are the same.
-    MISSED_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'key_missed', ?2, n.state, n.state, ?3 FROM generations n
-        WHERE n.public_id = ?4 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+    MISSED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'key_missed', :actor, n.state, n.state, :now FROM generations n
+        WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
         ON CONFLICT DO NOTHING";
 
-    MISSED = concat!("UPDATE generations SET missing_since = ?3
-        WHERE public_id = ?2 AND missing_since IS NULL AND ", written!());
+    MISSED { change: PublicId, generation: String, now: Timestamp } = concat!("UPDATE generations SET missing_since = :now
+        WHERE public_id = :generation AND missing_since IS NULL AND ", newest_change!(":generation"));
 
-    FOUND_GUARD = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT ?1, n.public_id, 'key_found', ?2, n.state, n.state, ?3 FROM generations n
-        WHERE n.public_id = ?4 AND n.missing_since IS NOT NULL
+    FOUND_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } =
+        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        SELECT :change, n.public_id, 'key_found', :actor, n.state, n.state, :now FROM generations n
+        WHERE n.public_id = :generation AND n.missing_since IS NOT NULL
         ON CONFLICT DO NOTHING";
 
-    FOUND = concat!("UPDATE generations SET missing_since = NULL
-        WHERE public_id = ?2 AND missing_since IS NOT NULL AND ", written!());
+    FOUND { change: PublicId, generation: String } = concat!("UPDATE generations SET missing_since = NULL
+        WHERE public_id = :generation AND missing_since IS NOT NULL AND ", newest_change!(":generation"));
 }
 
 from_json! {
@@ -41,7 +43,7 @@ from_json! {
 
 /// Reads what is known of the account.
 pub async fn account(db: &dyn Database) -> Result<Account, DbError> {
-    last_row(&db.batch(vec![stmt_at!(ACCOUNT)]).await?)?.ok_or(DbError::Broken)
+    last_row(&db.batch(vec![stmt!(ACCOUNT)]).await?)?.ok_or(DbError::Broken)
 }
 
 /// Marks a generation as missing, because OpenRouter says that it has no such key. Answers false if it is marked
@@ -54,8 +56,17 @@ pub fn missed(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(MISSED_GUARD, change, actor, now, generation),
-        stmt_at!(MISSED, change, generation, now),
+        stmt!(MISSED_GUARD {
+            change,
+            actor,
+            now,
+            generation,
+        }),
+        stmt!(MISSED {
+            change,
+            generation,
+            now,
+        }),
     ];
     audit::run(db, batch, change, generation)
 }
@@ -69,8 +80,13 @@ pub fn found(
     now: Timestamp,
 ) -> impl Future<Output = Result<bool, DbError>> {
     let batch = vec![
-        stmt_at!(FOUND_GUARD, change, actor, now, generation),
-        stmt_at!(FOUND, change, generation),
+        stmt!(FOUND_GUARD {
+            change,
+            actor,
+            now,
+            generation,
+        }),
+        stmt!(FOUND { change, generation }),
     ];
     audit::run(db, batch, change, generation)
 }

@@ -1,12 +1,12 @@
 //! A member asks what their keys have spent: who may ask OpenRouter at this moment, and what it answered.
 
+use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Stmt};
-use crate::store::figures;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
@@ -14,28 +14,30 @@ use crate::store::query::rows_of;
 pub const EVERY_SECS: i64 = 60;
 /// Once the whole deployment has asked about this many keys within that time, nobody may ask: claims and revocations
 /// need the account's rate more.
-const HOUSE: i64 = 60;
+const EVERYONES: i64 = 60;
 /// One question covers at most this many keys, since the caller waits for a call to OpenRouter for each.
 const AT_ONCE: i64 = 3;
 
-statements_at! {
+statements! {
     // Nobody asks while OpenRouter has asked keycap to wait.
-    TAKE = "UPDATE generations SET usage_asked_at = ?1
+    TAKE {
+        now: Timestamp, member: PublicId, epoch: i64, asked_before: Timestamp, most_of_everyone: i64, most: i64,
+    } = "UPDATE generations SET usage_asked_at = :now
         WHERE id IN (
           SELECT n.id FROM members m JOIN settings s
           JOIN keys k ON k.owner_id = m.owner_id AND k.ended_at IS NULL
           JOIN generations n ON n.key_id = k.id AND n.live = 1
-          WHERE m.public_id = ?2 AND m.status = 'active' AND m.epoch + s.session_epoch = ?3 AND s.pause_until <= ?1
-            AND n.state IN ('active', 'disabled') AND n.expires_at > ?1
-            AND (n.usage_asked_at IS NULL OR n.usage_asked_at <= ?4)
-            AND (SELECT COUNT(*) FROM generations a WHERE a.usage_asked_at > ?4) < ?5
-          ORDER BY n.usage_asked_at LIMIT ?6)
+          WHERE m.public_id = :member AND m.status = 'active' AND m.epoch + s.session_epoch = :epoch AND s.pause_until <= :now
+            AND n.state IN ('active', 'disabled') AND n.expires_at > :now
+            AND (n.usage_asked_at IS NULL OR n.usage_asked_at <= :asked_before)
+            AND (SELECT COUNT(*) FROM generations a WHERE a.usage_asked_at > :asked_before) < :most_of_everyone
+          ORDER BY n.usage_asked_at LIMIT :most)
         RETURNING json_object('public_id', public_id, 'upstream_hash', upstream_hash, 'workspace_id', workspace_id,
           'missing', missing_since IS NOT NULL, 'state', state, 'limit_nano', limit_nano)";
 
     // The spend of a generation that has ended is final, and is not changed here.
-    TELL = concat!("UPDATE generations SET ", figures!(), "
-        WHERE public_id = ?10 AND state IN ('active', 'disabled') AND ", is_news!());
+    TELL { generation: String, ..Spend } = concat!("UPDATE generations SET ", join_reading!(), "
+        WHERE public_id = :generation AND state IN ('active', 'disabled') AND ", is_newer_reading!());
 }
 
 from_json! {
@@ -59,15 +61,14 @@ pub async fn take(
     session: &Session,
     now: Timestamp,
 ) -> Result<Vec<KeyToRefresh>, DbError> {
-    let take = stmt_at!(
-        TAKE,
+    let take = stmt!(TAKE {
         now,
-        &session.member,
-        session.epoch,
-        now.plus(-EVERY_SECS),
-        HOUSE,
-        AT_ONCE
-    );
+        member: &session.member,
+        epoch: session.epoch,
+        asked_before: now.plus(-EVERY_SECS),
+        most_of_everyone: EVERYONES,
+        most: AT_ONCE,
+    });
     // The batch is not retried: if the lost one took the keys, the second would find none. The member can ask again in
     // a minute.
     let rows = db.batch(vec![take]).await?;
@@ -77,8 +78,8 @@ pub async fn take(
 /// The statement that stores what OpenRouter answered. The caller runs it together with the statement that reads the
 /// key for the answer.
 pub fn record_spend(generation: &str, spend: &Spend) -> Stmt {
-    Stmt {
-        sql: &TELL,
-        values: figures::values(spend, [generation.into()]),
-    }
+    stmt!(TELL {
+        generation,
+        ..spend
+    })
 }
