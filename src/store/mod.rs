@@ -1,6 +1,12 @@
 //! D1: the only place with SQL. One file for each aggregate, its statements beside the functions that bind them;
 //! every statement that returns rows returns one column of JSON.
 
+#![expect(
+    non_camel_case_types,
+    clippy::upper_case_acronyms,
+    reason = "the struct of a statement's parameters has the statement's name"
+)]
+
 #[macro_use]
 mod sql;
 #[macro_use]

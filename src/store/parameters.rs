@@ -3,10 +3,11 @@
 //!
 //! Every function here runs in the compiler. There, a panic or an index out of bounds is an error of the build, with the
 //! text of the panic.
-#![allow(
+#![expect(
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
+    clippy::arithmetic_side_effects,
+    reason = "they run in the compiler"
 )]
 
 /// D1 takes at most 100 parameters in a statement. Source: the limits in Cloudflare's documentation of D1.

@@ -57,7 +57,6 @@ macro_rules! statement {
             }
         };
 
-        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         struct $name {
             $($field: crate::store::sql::Parameter<$type>,)*
         }
