@@ -29,7 +29,7 @@ async function signInElsewhere(visitor, persona) {
   return other;
 }
 
-test("a claim pressed in a tab of another account makes no key, accepts no rules, and the tab says so and becomes the other's page", async () => {
+test("a claim pressed in a tab of another account makes no key and accepts no rules; the tab says so and becomes the other member's page", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(409);
   const { page } = visitor;
@@ -51,7 +51,7 @@ test("a claim pressed in a tab of another account makes no key, accepts no rules
   await visitor.leave();
 });
 
-test("what was pressed is said not to be done, even when the page learns of the other account before the refusal and after it", async () => {
+test("the page says that the pressed action was not done, whether it learns of the other account before or after the refusal", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(409);
   const { page } = visitor;
@@ -75,7 +75,7 @@ test("what was pressed is said not to be done, even when the page learns of the 
   await visitor.leave();
 });
 
-test("a tab that comes back into view looks who is signed in, on every page", async () => {
+test("a tab that comes back into view checks who is signed in, on every page", async () => {
   for (const [n, path] of ["/keys", "/", "/docs"].entries()) {
     const visitor = await deployment.visitor();
     const { page } = visitor;

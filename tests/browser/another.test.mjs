@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => deployment?.close());
 
-test("whoever is refused for their account can use another one: GitHub asks which, and the page becomes the other's", async () => {
+test("a person who is refused for their account can use another one: GitHub asks which, and the page becomes the other member's", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("newcomer");
@@ -34,7 +34,7 @@ test("a sign-in that GitHub or we refuse offers another account beside the reaso
   await visitor.leave();
 });
 
-test("a refusal that is about nobody's account offers none", async () => {
+test("a refusal that has nothing to do with the account offers no other one", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.route("**/api/v1/me", async (route) => {

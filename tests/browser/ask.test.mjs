@@ -106,7 +106,7 @@ test("an account too young may ask for an exception, and with it gets its key", 
   await visitor.leave();
 });
 
-test("a day's requests that are used up, a lost answer and a rule that is gone are each told as what they are", async () => {
+test("used-up daily requests, a lost answer and a rule that no longer applies are each explained", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(409, 429);
@@ -136,7 +136,7 @@ test("a day's requests that are used up, a lost answer and a rule that is gone a
   await visitor.leave();
 });
 
-test("what an admin has not confirmed yet, and a busy hour, are told with what to do", async () => {
+test("terms that no admin has confirmed yet, and a busy hour, are explained with what to do", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   // On this machine the first refusal never occurs. Both are the service's own bodies.

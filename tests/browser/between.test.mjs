@@ -20,7 +20,7 @@ const PORTAL = { status: 200, contentType: "text/html", body: "<!doctype html><t
 const FIREWALL = { status: 403, contentType: "application/json", body: '{"error":"blocked by policy"}' };
 
 for (const [what, answer] of Object.entries({ "a challenge": CHALLENGE, "a network's sign-in page": PORTAL, "a firewall that answers in JSON": FIREWALL })) {
-  test(`${what} in front of us is told as something in between, when the page loads and when it claims`, async () => {
+  test(`${what} in front of us is explained as coming from something in between, when the page loads and when it claims`, async () => {
     const visitor = await deployment.visitor();
     visitor.expects(403);
     const { page } = visitor;
@@ -45,7 +45,7 @@ for (const [what, answer] of Object.entries({ "a challenge": CHALLENGE, "a netwo
   });
 }
 
-test("an edge's page about a service that failed is no refusal of something in between", async () => {
+test("Cloudflare's page about a failed service is not taken for a refusal of something in between", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(502);
   const { page } = visitor;

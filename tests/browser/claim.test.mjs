@@ -43,7 +43,7 @@ test("a newcomer gets from the landing page to a key in three presses and a tick
   await visitor.leave();
 });
 
-test("a key's limit, reset and expiry are told in words and figures, the reset in both forms", async () => {
+test("a key's limit, reset and expiry are shown in words and figures, the reset in both forms", async () => {
   const visitor = await deployment.visitor();
   await visitor.signIn("load-1");
   await visitor.claim();
@@ -107,7 +107,7 @@ test("where the clipboard is refused, the box selects the key and says how to co
   await visitor.leave();
 });
 
-test("the whole way goes by keyboard alone", async () => {
+test("the whole way works by keyboard only", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.open("/");
@@ -140,7 +140,7 @@ test("the whole way goes by keyboard alone", async () => {
 });
 
 for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-5000000"], [DESK, "load-6"]])) {
-  test(`every view fits ${viewport.width} px, its targets a finger, its buttons one line`, async () => {
+  test(`every view fits ${viewport.width} px, its targets are large enough for a finger, and its buttons take one line`, async () => {
     const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     visitor.expects(404);
@@ -169,7 +169,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-5000000"]
   });
 }
 
-test("a second press while the claim is on its way does nothing: one key is made", async () => {
+test("a second press while the claim is under way does nothing: one key is made", async () => {
   const visitor = await deployment.visitor();
   await visitor.signIn("load-7");
   const before = await deployment.secrets();
@@ -181,7 +181,7 @@ test("a second press while the claim is on its way does nothing: one key is made
   await visitor.leave();
 });
 
-test("while the claim is on its way only its button is locked; the rest of the page goes on", async () => {
+test("while the claim is under way only its button is locked, and the rest of the page works", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-8");
@@ -215,7 +215,7 @@ test("once the box is closed, nothing the page keeps in memory holds the secret"
   await visitor.leave();
 });
 
-test("the page speaks of the key and of nothing behind it", async () => {
+test("the page shows the key and nothing of how the service works inside", async () => {
   const visitor = await deployment.visitor();
   await visitor.signIn("load-10");
   /** @type {string[]} */

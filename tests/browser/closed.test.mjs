@@ -28,7 +28,7 @@ async function deploymentWith(changes = {}) {
   settings = wanted;
 }
 
-test("a busy OpenRouter is told with the time to wait, and the next visitor is told before trying", async () => {
+test("a busy OpenRouter is explained with the time to wait, and the next visitor learns it before trying", async () => {
   await deploymentWith();
   const visitor = await deployment.visitor();
   visitor.expects(503);
@@ -94,7 +94,7 @@ test("any project status but 'live' pauses claims, in words, on every page, with
   await visitor.leave();
 });
 
-test("without GitHub credentials the landing page still stands and says what is missing", async () => {
+test("without GitHub credentials the landing page still works and says what is missing", async () => {
   await deploymentWith({ GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined });
   const visitor = await deployment.visitor();
   await visitor.open("/");

@@ -51,7 +51,7 @@ test("signing out everywhere asks first, and ends the other browser's session to
   await there.leave();
 });
 
-test("a session that ended meanwhile turns a claim into the way back in (401)", async () => {
+test("a session that ended in the meantime turns a claim into a link to sign in again (401)", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(401);
   await visitor.signIn("load-23");
@@ -61,7 +61,7 @@ test("a session that ended meanwhile turns a claim into the way back in (401)", 
   await visitor.leave();
 });
 
-test("without scripts the docs are whole: every example and answer can be read, and nothing waits for a script", async () => {
+test("without scripts the docs are complete: every example and answer can be read, and nothing waits for a script", async () => {
   const visitor = await deployment.visitor({ javaScriptEnabled: false });
   const { page } = visitor;
   await visitor.open("/docs");
@@ -75,7 +75,7 @@ test("without scripts the docs are whole: every example and answer can be read, 
   await visitor.leave();
 });
 
-test("without scripts the landing page is whole, signing in works, and /keys says what it needs and signs out", async () => {
+test("without scripts the landing page is complete, signing in works, and /keys says what it needs and signs out", async () => {
   const visitor = await deployment.visitor({ javaScriptEnabled: false });
   const { page } = visitor;
   await visitor.open("/");
@@ -94,7 +94,7 @@ test("without scripts the landing page is whole, signing in works, and /keys say
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`names, roles, headings and contrast hold on every view, in ${colorScheme}`, async () => {
+  test(`names, roles, headings and contrast are correct on every view, in ${colorScheme}`, async () => {
     const visitor = await deployment.visitor({ colorScheme });
     const { page } = visitor;
     visitor.expects(401, 404);

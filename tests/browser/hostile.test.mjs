@@ -84,7 +84,7 @@ test("a login, a name, a note and an answer of any text run nothing and lead now
   await visitor.leave();
 });
 
-test("each text of each answer in turn may be hostile: the page stands and runs nothing", async () => {
+test("each text of each answer in turn may be hostile: the page keeps working and runs nothing", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   // A page that was given another member's id gets 409 when it changes something.

@@ -60,7 +60,7 @@ test("disable and enable are a press each, and the chip says what is confirmed",
   await visitor.leave();
 });
 
-test("while OpenRouter has not confirmed it, a key is being disabled and still works, and a leaked one too", async () => {
+test("while OpenRouter has not confirmed it, the page says that a key is being disabled and still works, also a leaked one", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(503);
   const { page } = visitor;
@@ -90,7 +90,7 @@ test("a report of a leak disables the secret and shows the next one", async () =
   await visitor.leave();
 });
 
-test("a deleted key is over, and another can be claimed", async () => {
+test("a deleted key has ended, and another can be claimed", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   const old = await holder(visitor, "load-314");
@@ -103,7 +103,7 @@ test("a deleted key is over, and another can be claimed", async () => {
   await visitor.leave();
 });
 
-test("what the service refuses is said where it was pressed, and the question stays", async () => {
+test("a refusal of the service appears where the button was pressed, and the question stays", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(409);
   const { page } = visitor;
@@ -151,7 +151,7 @@ test("a key that an operator has disabled says so, and offers no way around it",
   await visitor.leave();
 });
 
-test("a key that somebody disabled at OpenRouter says that only an administrator can enable it, and offers no way around it", async () => {
+test("a key that someone disabled at OpenRouter says that only an administrator can enable it, and offers no way around it", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-318");

@@ -12,7 +12,7 @@ before(async () => {
 after(() => deployment?.close());
 afterEach(() => deployment.sandbox.clearFaults());
 
-test("an account too young is told its age, the rule and when to come back, and gets no button", async () => {
+test("a member with too young an account sees its age, the rule and when to come back, and gets no button", async () => {
   const visitor = await deployment.visitor();
   await visitor.signIn("newcomer");
   await sees(visitor.page, "GitHub says your account is 4 days old; claims need 30.");
@@ -36,7 +36,7 @@ test("declining at GitHub ends on the landing page with the reason in words, and
   await visitor.leave();
 });
 
-test("an unknown or worn-out sign-in state is told in words too", async () => {
+test("an unknown or used-up sign-in state is explained in words too", async () => {
   const visitor = await deployment.visitor();
   await visitor.open("/auth/github/callback?code=made-up&state=made-up");
   const alert = visitor.page.getByRole("alert");
@@ -110,7 +110,7 @@ test("a press while another window's claim is under way joins the wait instead o
   await visitor.leave();
 });
 
-test("a claim whose answer is lost on the way is not called a failure: the page looks, and tells that the key exists", async () => {
+test("a claim whose answer is lost on the way is not called a failure: the page checks, and shows that the key exists", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-16");
@@ -125,7 +125,7 @@ test("a claim whose answer is lost on the way is not called a failure: the page 
   await visitor.leave();
 });
 
-test("a claim that never left is told as such, and the button comes back", async () => {
+test("the page says so if a claim was never sent, and the button comes back", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-17");
@@ -139,7 +139,7 @@ test("a claim that never left is told as such, and the button comes back", async
   await visitor.leave();
 });
 
-test("a database that does not answer is told in words with the request id, and nothing on the page breaks", async () => {
+test("a database that does not answer is explained in words with the request id, and nothing on the page breaks", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(500, 503);
@@ -159,7 +159,7 @@ test("a database that does not answer is told in words with the request id, and 
   await visitor.leave();
 });
 
-test("a service that cannot be reached is told without guessing, not as 'none yet', and asked again by one press", async () => {
+test("a service that cannot be reached is explained without guessing, not as 'none yet', and asked again by one press", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-18");

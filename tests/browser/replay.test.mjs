@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => deployment?.close());
 
-test("a claim whose first answer was lost below the page says that its secret never came, and a new one is made", async () => {
+test("a claim that the browser repeated after a lost answer says that its secret never came, and a new one is made", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-222");
@@ -31,7 +31,7 @@ test("a claim whose first answer was lost below the page says that its secret ne
   await visitor.leave();
 });
 
-test("a new secret whose first answer was lost says so too, and pressing again makes one that arrives", async () => {
+test("a new secret whose answer was lost says so too, and pressing again makes one that arrives", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-223");

@@ -20,7 +20,7 @@ const INJECTED = `<script>window.injected = true</script>
 <script defer src="https://analytics.invalid/beacon.min.js"></script>
 <script src="/cdn-cgi/challenge-platform/scripts/jsd/main.js"></script>`;
 
-test("with scripts put into it that the policy blocks, a page still claims, and none of them runs", async () => {
+test("a page into which others put scripts still claims, and the policy blocks those scripts", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(404);
@@ -34,7 +34,7 @@ test("with scripts put into it that the policy blocks, a page still claims, and 
   await visitor.leave();
 });
 
-test("scripts that are told to wait, as Rocket Loader tells them, are others' scripts: ours run", async () => {
+test("our scripts run even where Rocket Loader delays the scripts of a page", async () => {
   const visitor = await deployment.visitor();
   // Rocket Loader renames the type of every script that does not opt out, and runs those scripts later itself.
   await rewriteDocuments(visitor, (html) => html.replace(/<script (?![^>]*data-cfasync="false")([^>]*)type="module"/g, '<script $1type="5f0-module"'));

@@ -65,7 +65,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
     await visitor.leave();
   });
 
-  test(`at ${viewport.width} px, with every upstream down, every page stands and the key is shown with its figures and their age`, async () => {
+  test(`at ${viewport.width} px, with every upstream down, every page works and the key is shown with its figures and their age`, async () => {
     const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     visitor.expects(403);
@@ -97,7 +97,7 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-61"], [DE
   });
 }
 
-test("figures that were never read are 'not read yet', not $0 and not a meter", async () => {
+test("figures that were never read are shown as 'not read yet', not as $0 and not as a meter", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await deployment.sandbox.fault({ operation: "openrouter.keys.get", kind: "reset_before", times: 0 });
@@ -109,7 +109,7 @@ test("figures that were never read are 'not read yet', not $0 and not a meter", 
   await visitor.leave();
 });
 
-test("without a key an outage says what a claim may come to", async () => {
+test("without a key the page says during an outage how a claim may end", async () => {
   const visitor = await deployment.visitor();
   await deployment.sandbox.fault({ operation: "openrouter.keys.list", kind: "error_before", times: 0 });
   await deployment.worker.cron();

@@ -46,7 +46,7 @@ test("the rules are read at their own place in the docs", async () => {
   await visitor.leave();
 });
 
-test("who has accepted once is not asked again, even if no key came of it", async () => {
+test("a member who has accepted once is not asked again, even if no key was made", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(502);
   await visitor.signIn("load-54");
@@ -61,7 +61,7 @@ test("who has accepted once is not asked again, even if no key came of it", asyn
   await visitor.leave();
 });
 
-test("rules that changed while the page was open are said to have changed and asked anew; no key is made", async () => {
+test("if the rules changed while the page was open, the page says so and asks again; no key is made", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(409);

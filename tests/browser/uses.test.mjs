@@ -76,7 +76,7 @@ test("what is pasted for Codex is TOML, names the variable, and leaves out what 
   });
 });
 
-test("the curl and JavaScript examples, run as they stand, ask the right question with the key; so does the check", async () => {
+test("the curl and JavaScript examples, run unchanged, send the right request with the key; so does the check", async () => {
   /** @type {{ method?: string, url?: string, authorization?: string, body: string }[]} */
   const asked = [];
   const upstream = createServer(async (request, response) => {
@@ -110,7 +110,7 @@ test("the curl and JavaScript examples, run as they stand, ask the right questio
   for (const { body } of asked.slice(0, 2)) assert.deepEqual(JSON.parse(body), question);
 });
 
-test("the tabs are one stop for Tab; arrows, Home and End move among them and show what belongs", async () => {
+test("the tabs are one stop for Tab; arrows, Home and End move among them and show their panel", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-42");
@@ -130,7 +130,7 @@ test("the tabs are one stop for Tab; arrows, Home and End move among them and sh
   await visitor.leave();
 });
 
-test("a snippet is copied as it stands, the button says so and a screen reader hears it", async () => {
+test("a snippet is copied unchanged, the button says so and a screen reader hears it", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-43");
@@ -142,7 +142,7 @@ test("a snippet is copied as it stands, the button says so and a screen reader h
   await visitor.leave();
 });
 
-test("where copying is refused, the snippet is selected and the page says so, seen and heard", async () => {
+test("if copying is refused, the snippet is selected and the page says so, visibly and to a screen reader", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.addInitScript(() => {
@@ -157,7 +157,7 @@ test("where copying is refused, the snippet is selected and the page says so, se
   await visitor.leave();
 });
 
-test("time going by tells relative times anew and redraws nothing: focus, selection and nodes stay", async () => {
+test("as time passes, relative times are updated and nothing else is redrawn: focus, selection and nodes stay", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await page.clock.install();
@@ -191,7 +191,7 @@ test("time going by tells relative times anew and redraws nothing: focus, select
   await visitor.leave();
 });
 
-test("an answer that held a whole key would still be shown masked", async () => {
+test("a key is shown masked even if an answer contained all of it", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   const whole = `sk-or-v1-5a4db0c5${"0".repeat(52)}beef`;

@@ -26,7 +26,7 @@ const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDa
  */
 const plain = (text) => text.replaceAll("\u00a0", " ");
 
-test("a length of time is told in its largest fitting unit", () => {
+test("a length of time is shown in its largest fitting unit", () => {
   /** @type {[number, string][]} */
   const cases = [[1, "1 min"], [MINUTE, "1 min"], [61_000, "2 min"], [59 * MINUTE, "59 min"], [HOUR - 1, "1 h"], [HOUR, "1 h"], [3 * HOUR + 59 * MINUTE, "3 h"], [2 * DAY - 1, "47 h"], [2 * DAY, "2 days"], [90 * DAY - MINUTE, "90 days"]];
   for (const [ms, expected] of cases) assert.equal(span(ms), expected, `${ms} ms`);
@@ -34,7 +34,7 @@ test("a length of time is told in its largest fitting unit", () => {
   assert.equal(relative(NOW - 2 * DAY, NOW), "2 days ago");
 });
 
-test("a reset is told in both forms, with the day when it is not the next midnight", () => {
+test("a reset is shown in both forms, with the day if it is not the next midnight", () => {
   /** @type {[Partial<import("../../public/assets/types.js").Key>, string][]} */
   const cases = [
     [{}, "resets in 3 h (00:00 UTC)"],
@@ -47,7 +47,7 @@ test("a reset is told in both forms, with the day when it is not the next midnig
   for (const [change, expected] of cases) assert.equal(plain(resetText(key(change), NOW)), expected);
 });
 
-test("a key past its expiry is expired before anybody has written it down", () => {
+test("a key past its expiry is shown as expired before the database says so", () => {
   const past = "2026-11-21T20:59:30Z";
   assert.equal(stateAt(key({ expires_at: past }), NOW), "expired");
   assert.equal(stateAt(key({ expires_at: past, state: "disabled" }), NOW), "expired");
@@ -68,7 +68,7 @@ test("a refusal names the failed rule with its figures, from the problem or from
   assert.equal(retryText(refusal({}), NOW), "");
 });
 
-test("every failed claim says what happened, and only unknown ones leave it open", () => {
+test("every failed claim says what happened, unless the outcome is unknown", () => {
   const problem = { ...refusal({}), title: "Something went wrong here", requestId: null, retryAfterSecs: null };
   for (const code of ["claim_unknown", "openrouter_busy", "openrouter_refused", "openrouter_mismatch", "rate_limited", "internal"]) {
     const { title, text } = claimFailure({ ...problem, code });
@@ -80,7 +80,7 @@ test("every failed claim says what happened, and only unknown ones leave it open
   assert.match(claimFailure({ ...problem, code: "claim_unknown" }).text, /usually within 10 minutes after OpenRouter answers again/);
 });
 
-test("what counts is told with the limit in force, whatever its period", () => {
+test("what counts toward the limit is shown with the limit in force, whatever its window", () => {
   assert.equal(usdShort("5.00"), "$5");
   assert.equal(usdShort("7.50"), "$7.50");
   for (const [reset, expected] of [["daily", "The limit resets daily at 00:00 UTC."], ["weekly", "The limit resets on Mondays at 00:00 UTC."], ["monthly", "The limit resets on the 1st of each month at 00:00 UTC."], ["none", "The limit does not reset."]]) {
@@ -122,7 +122,7 @@ test("a closed deployment has words for its button, an account that may not clai
 /** @param {Partial<import("../../public/assets/types.js").Spend>} change */
 const spend = (change) => ({ used_usd: "1.20", left_usd: "3.80", day_usd: "1.20", week_usd: "2.00", month_usd: "3.00", total_usd: "4.00", read_at: "2026-11-21T20:59:00Z", ...change });
 
-test("spend is told in figures and as a share of the limit; what is not known is not $0", () => {
+test("spend is shown in figures and as a share of the limit; an unknown figure is not $0", () => {
   /** @type {[Partial<import("../../public/assets/types.js").Key>, number | null, string, string][]} */
   const cases = [
     [{ spend: null }, null, "plain", "not read yet"],
@@ -147,7 +147,7 @@ test("a key that has only a part of its limit in this window says so, and why", 
   assert.equal(partText(key({ limit_usd: "3.00" })), "This secret may spend $3.00 of the $5.00 until the reset. Earlier secrets used the rest.");
 });
 
-test("figures say how old they are, and are never live where nobody answers", () => {
+test("figures say how old they are, and are never called live if nobody answers", () => {
   /** @type {[string | null, string, string][]} */
   const cases = [
     [null, "", "Figures not read yet"],
@@ -160,7 +160,7 @@ test("figures say how old they are, and are never live where nobody answers", ()
   for (const [readAt, because, expected] of cases) assert.equal(ageText(readAt, NOW, because), expected);
 });
 
-test("the last that was found out about OpenRouter counts, and an outage tells the age of what is shown", () => {
+test("the latest news about OpenRouter counts, and during an outage the page says how old its figures are", () => {
   const [silent, heard] = [{ answers: false, as_of: "2026-11-21T20:59:00Z" }, { answers: true, as_of: "2026-11-21T20:50:00Z" }];
   assert.equal(newer(null, heard), heard);
   assert.equal(newer(silent, heard), silent, "a sweep before the silence does not end it");
@@ -194,7 +194,7 @@ test("a key is disabled only once that is confirmed; until then it is being disa
   assert.equal(statusOf(key({ state: "disabled", holds: ["owner", "leak"] }), NOW).word, "disabled: leaked", "what nobody can lift is told first");
 });
 
-test("a key that OpenRouter no longer has says so, and what to do, whatever else holds it", () => {
+test("a key that OpenRouter no longer has says so, and what to do, whatever holds it has", () => {
   for (const state of /** @type {const} */ (["active", "disabled"])) {
     const status = statusOf(key({ state, missing: true, holds: ["owner"] }), NOW);
     assert.equal(status.word, "missing upstream");
@@ -203,7 +203,7 @@ test("a key that OpenRouter no longer has says so, and what to do, whatever else
   assert.equal(statusOf(key({ state: "revoking", missing: true }), NOW).word, "being removed");
 });
 
-test("a key made with a spent limit says from when it works, before and after the press, and no text offers a cent a day", () => {
+test("a key made with a spent limit says from when it works, before and after the claim, and no text offers a cent a day", () => {
   const waits = key({ state: "disabled", holds: ["budget"], plan_limit_usd: "5.00", limit_usd: "0.01", available_from: "2026-11-22T00:00:00Z" });
   assert.equal(plain(statusOf(waits, NOW).word), "works from 00:00 UTC");
   assert.match(plain(statusOf(waits, NOW).means), /^Today’s limit is spent\. The key starts to work at 00:00 UTC \(in 3 h\)/);
@@ -218,7 +218,7 @@ test("a key made with a spent limit says from when it works, before and after th
   assert.equal(plain(weekly.word), "works from 23 Nov 2026, 00:00 UTC");
 });
 
-test("an answer that was not the service's is told as something in between, with what to do", () => {
+test("an answer that is not from the service is explained as coming from something in between, with what to do", () => {
   assert.match(lostWords({ outcome: "lost", between: true }).title, /^Something between you and keycap refused/);
   assert.match(lostWords({ outcome: "lost", between: true }).advice, /Reload this page/);
   assert.equal(lostWords({ outcome: "lost", between: false }).title, "The service did not answer.");

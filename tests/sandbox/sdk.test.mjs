@@ -64,7 +64,7 @@ async function creates() {
   return counts["openrouter.keys.create"] ?? 0;
 }
 
-test("a key lives its whole life through the SDK", async () => {
+test("a key is made, read, changed and deleted through the SDK", async () => {
   const sdk = client();
   const made = await createKey(sdk);
   assert.match(made.key, /^sk-or-v1-5a4db0c5[0-9a-f]{56}$/);
@@ -85,7 +85,7 @@ test("a key lives its whole life through the SDK", async () => {
   await assert.rejects(sdk.apiKeys.get({ hash }), { statusCode: 404 });
 });
 
-test("a hundred rows a page, the rest behind the offset", async () => {
+test("a list has a hundred rows a page, and the offset leads to the rest", async () => {
   const sdk = client();
   await Promise.all(Array.from({ length: 103 }, (_, number) => control("POST", "keys", { name: `key ${number}` })));
   assert.equal((await sdk.apiKeys.list({})).data.length, 100);
@@ -117,7 +117,7 @@ test("workspaces are made, read, changed, listed and removed", async () => {
   assert.deepEqual(await sdk.workspaces.delete({ id: "team" }), { deleted: true });
 });
 
-test("a key is held to a guardrail's models, and let go", async () => {
+test("a key is restricted to a guardrail's models, and released", async () => {
   const sdk = client();
   const { data: key, key: secret } = await createKey(sdk);
   const createGuardrailRequest = { name: "Models", allowedModels: ["cheap/one"] };
@@ -139,7 +139,7 @@ test("a key is held to a guardrail's models, and let go", async () => {
   await assert.rejects(sdk.guardrails.bulkAssignKeys(keys), { statusCode: 404 });
 });
 
-test("credits parse, and count what keys spent", async () => {
+test("credits can be read, and count what keys spent", async () => {
   const { data } = await createKey(client());
   await control("POST", "usage", { hash: data.hash, usd: 0.5 });
   assert.deepEqual((await client().credits.getCredits()).data, { totalCredits: 1000, totalUsage: 0.5 });
@@ -152,7 +152,7 @@ test("refusals arrive as the SDK's errors with their status", async () => {
   await assert.rejects(client({ apiKey: key }).credits.getCredits(), { statusCode: 403 });
 });
 
-test("unusual but valid answers still parse", async () => {
+test("unusual but valid answers can still be read", async () => {
   for (const kind of ["odd_timestamps", "extra_members"]) {
     await control("POST", "faults", { operation: "openrouter.keys.create", kind });
     assert.equal((await createKey(client())).data.limit, 5, kind);
@@ -173,7 +173,7 @@ test("a reset rejects the call and a truncated answer cannot be read", async () 
   assert.equal((await control("GET", "ledger")).keys.length, 2);
 });
 
-test("without retries a lost create is one create, with the SDK's default it is two keys", async () => {
+test("without retries a lost create makes one key, with the SDK's default it makes two", async () => {
   const lost = { operation: "openrouter.keys.create", kind: "error_after", status: 503 };
   await control("POST", "faults", lost);
   await assert.rejects(createKey(client()), { statusCode: 503 });

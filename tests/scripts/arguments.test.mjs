@@ -32,16 +32,16 @@ async function isRefused(script, args, says) {
   assert.ok(!/\n {4}at /.test(said), `no stack: ${what}`);
 }
 
-test("a deployment with an argument too many, an unknown one or an --env without a name deploys nothing", async () => {
+test("deploying with an argument too many, an unknown one or an --env without a name does nothing", async () => {
   const refused = [...HOSTILE.map((arg) => [arg]), ["--env", ""], ["--env", "Staging"], ["--env", "staging "], ["--env", "--dry-run"], ["--dry-run", "--env"], ["staging"], ["--env=staging"], ["--env", "staging", "--env", "staging"], ["--env", "staging", "production"], ["--dryrun"]];
   await Promise.all(refused.map((args) => isRefused("deploy", args, /usage: npm run deploy/)));
 });
 
-test("a test stage that there is none of is named, and nothing is run", async () => {
+test("an unknown test stage is named, and nothing is run", async () => {
   for (const arg of HOSTILE.filter((arg) => arg !== "--")) await isRefused("test", [arg], /Name one stage before/);
   await isRefused("test", ["native", "workerd", "claim"], /Name one stage before/);
 });
 
-test("a mutant that there is none of, or an option, is named, and nothing is patched", async () => {
+test("an unknown mutant or option is named, and nothing is patched", async () => {
   for (const arg of HOSTILE) await isRefused("mutants", [arg], arg.startsWith("-") ? /usage: npm run mutants/ : /No mutant has/);
 });

@@ -31,14 +31,14 @@ function built() {
   return { made, worker: handlers(Keycap), state: /** @type {any} */ (globalThis).__worker_init_state };
 }
 
-test("a request and an event reach the program with their own environment and context, and nothing is made", async () => {
+test("a request and an event reach the program with their own environment and context, without a new instance", async () => {
   const { made, worker } = built();
   assert.deepEqual(await worker.fetch(/** @type {any} */ ("request"), "env", "ctx"), ["request", "env", "ctx"]);
   assert.deepEqual(await worker.scheduled("event", "env 2", "ctx 2"), ["event", "env 2", "ctx 2"]);
   assert.deepEqual(made, []);
 });
 
-test("an error is no trap", async () => {
+test("an error is not taken for a trap", async () => {
   const { made, worker, state } = built();
   await assert.rejects(worker.fetch(/** @type {any} */ ("error"), "env", "ctx"), /an error/);
   await worker.fetch(/** @type {any} */ ("request"), "env", "ctx");
@@ -53,7 +53,7 @@ test("after a trap the class is made again, which starts the program anew", asyn
   assert.deepEqual(made, [["ctx", "env"]]);
 });
 
-test("also after one that nobody awaited", async () => {
+test("the class is made again also after a trap that nobody awaited", async () => {
   const { made, worker, state } = built();
   state.criticalError = true;
   assert.deepEqual(await worker.fetch(/** @type {any} */ ("request"), "env", "ctx"), ["request", "env", "ctx"]);

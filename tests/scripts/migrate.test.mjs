@@ -48,13 +48,13 @@ test("a migration that fails is named, and running it again is said to be safe",
   assert.deepEqual(await asked(), ["d1", "migrations", "apply", "DB", "--remote"]);
 });
 
-test("a failure without a file is told as one, and success says nothing", async () => {
+test("a failure without a file is reported as one, and success says nothing", async () => {
   const { wrangler } = await fake({ code: 1, stderr: "✘ [ERROR] Authentication error [code: 10000]\n" });
   await assert.rejects(applyMigrations(wrangler, AGAIN), /wrangler names none of them/);
   await applyMigrations((await fake({ stdout: "✅ No migrations to apply!\n" })).wrangler, AGAIN);
 });
 
-test("what the remote database lacks is named, whatever wrangler says", async () => {
+test("whatever the remote database lacks is named, whatever wrangler says", async () => {
   const local = ["index audit_by_target", "table audit", "trigger audit_never_deleted", "view claim_gates"];
   for (const lost of local) {
     const { wrangler } = await fake(listed([...local.filter((each) => each !== lost), "table of_somebody_else"]));
@@ -65,7 +65,7 @@ test("what the remote database lacks is named, whatever wrangler says", async ()
   assert.deepEqual((await asked()).slice(0, 5), ["d1", "execute", "DB", "--remote", "--json"]);
 });
 
-test("an answer that cannot be read is no proof that everything is there", async () => {
+test("an answer that cannot be read does not prove that everything exists", async () => {
   for (const answer of [{ code: 1 }, { stdout: "" }, { stdout: "[]" }, { stdout: '[{"success":false}]' }]) {
     await assert.rejects(objects((await fake(answer)).wrangler, "--remote"), /could not be read \(--remote\)/, JSON.stringify(answer));
   }

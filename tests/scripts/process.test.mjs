@@ -24,7 +24,7 @@ function isRunning(pid) {
   return state !== "" && !state.startsWith("Z");
 }
 
-test("kill() ends a grandchild at once, though it ignores SIGTERM", async () => {
+test("kill() ends a grandchild at once although it ignores SIGTERM", async () => {
   const group = new Group(process.execPath, ["-e", PARENT]);
   const grandchild = await grandchildOf(group);
   assert.equal(isRunning(grandchild), true);
@@ -32,7 +32,7 @@ test("kill() ends a grandchild at once, though it ignores SIGTERM", async () => 
   assert.equal(isRunning(grandchild), false);
 });
 
-test("stop() asks first, and ends what does not listen", async () => {
+test("stop() asks first, and ends a process that does not stop", async () => {
   const group = new Group(process.execPath, ["-e", PARENT]);
   const grandchild = await grandchildOf(group);
   await group.stop(0.1);

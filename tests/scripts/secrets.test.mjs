@@ -42,7 +42,7 @@ for (const [what, sample] of Object.entries(ALLOWED)) {
   test(`the scan lets ${what} pass`, () => assert.deepEqual(forbiddenIn(sample), []));
 }
 
-test("a secret that a later commit took out again is found in the history, and not in the tree", async (t) => {
+test("a secret that a later commit removed is found in the history, and not in the tree", async (t) => {
   const repository = await mkdtemp(join(tmpdir(), "keycap-history-"));
   t.after(() => rm(repository, { recursive: true, force: true }));
   const git = (/** @type {string[]} */ ...args) => run("git", ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost", ...args], { cwd: repository });

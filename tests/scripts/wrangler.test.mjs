@@ -46,12 +46,12 @@ test("only static folders are served without the Worker", () => {
   assert.deepEqual(production.assets.run_worker_first, ["/*", "!/assets/*", "!/vendor/*"]);
 });
 
-test("no secret has a place in the configuration", () => {
+test("the configuration contains no secret", () => {
   const secrets = ["GITHUB_OAUTH_CLIENT_SECRET", "AUTH_SESSION_SECRET", "OPENROUTER_MANAGEMENT_KEY"];
   for (const { vars } of [production, staging]) for (const name of secrets) assert.ok(!(name in vars), name);
 });
 
-test("the local configuration takes no setting over from production and keeps every binding", async () => {
+test("the local configuration takes no setting from production and keeps every binding", async () => {
   const folder = await mkdtemp(join(tmpdir(), "keycap-config-"));
   try {
     const vars = { ...localVars({ origin: "http://localhost:1", sandboxUrl: "http://127.0.0.1:2" }), MAX_TOTAL_KEYS: undefined };

@@ -20,7 +20,7 @@ test("the bench's peer answers a signed-in member as the Worker does: status, he
   assert.deepEqual(await answerOf(pair.peer), ours);
 });
 
-test("and turns the same sessions away: none, a forged one, an ended one", async () => {
+test("the bench's peer refuses the same sessions as the Worker: none, a forged one, an ended one", async () => {
   const genuine = await cookie();
   const ended = async () => {
     const change = "INSERT INTO audit (change_id, target, action, actor, at) SELECT 'ended', public_id, 'sessions_ended', 'bench', 1 FROM members WHERE owner_id = 1;\nUPDATE members SET epoch = epoch + 1, change_id = 'ended' WHERE owner_id = 1;\n";

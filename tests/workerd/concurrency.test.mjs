@@ -50,7 +50,7 @@ function othersAreTold(answers) {
   assert.deepEqual(kinds.filter((kind) => !["200", "409 claim_in_progress"].includes(kind)), []);
 }
 
-test(`${SIZES.claims} concurrent claims of one member make one key and tell one secret`, async () => {
+test(`${SIZES.claims} concurrent claims of one member make one key and give out one secret`, async () => {
   const before = await deployment.calls(CREATE);
   const member = await deployment.member();
   const answers = await claimAtOnce([member], SIZES.claims);
@@ -83,7 +83,7 @@ test(`${SIZES.members} members with ${SIZES.each} concurrent claims each get one
   await deployment.promises({ settled: true });
 });
 
-test(`while a member's create is held, ${SIZES.latecomers} more claims of theirs are told to wait, and none makes a key`, async () => {
+test(`while a member's create is held, ${SIZES.latecomers} more claims of theirs are answered with a time to wait, and none makes a key`, async () => {
   const before = await deployment.calls(CREATE);
   const member = await deployment.member();
   await deployment.sandbox.fault({ operation: CREATE, kind: "hold_before" });
@@ -129,7 +129,7 @@ async function rotateAtOnce(members) {
 /** The hashes of the keys whose secrets were given out. @param {import("./support.mjs").Answer[]} answers */
 const hashesOf = (answers) => answers.flatMap(secretsIn).map(sha256);
 
-test(`of ${SIZES.rotations} rotations of one key at once one brings a secret, and one key is left`, async () => {
+test(`of ${SIZES.rotations} rotations of one key at once one gives out a secret, and one key is left`, async () => {
   const member = await deployment.member();
   assert.equal((await deployment.claim(member)).status, 201);
   const [{ upstream_hash: old }] = await deployment.generations(member);

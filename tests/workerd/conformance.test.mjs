@@ -20,7 +20,7 @@ async function written(name) {
   return JSON.parse(text);
 }
 
-test("D1 answers every statement of the native tests' story as SQLite did", async (t) => {
+test("D1 answers every statement of the native tests' sequence as SQLite did", async (t) => {
   /** @type {[{ setup: string[] }, ...Batch[]]} */
   const [{ setup }, ...story] = await written("conformance.json");
   /** @type {string[]} */

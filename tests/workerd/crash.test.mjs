@@ -73,7 +73,7 @@ test("killed before the create reached the upstream: the member is free again af
   await deployment.promises({ settled: true });
 });
 
-test("killed with claims of many members under way: every one of them has one key or may claim one", async () => {
+test("killed while claims of many members are under way: each of them has one key or can claim one", async () => {
   const members = await deployment.members(12);
   // Some claims have an answer, some wait at the upstream, some have not reached it.
   await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after", nth: 5, times: 0 });
@@ -94,7 +94,7 @@ test("killed with claims of many members under way: every one of them has one ke
   await deployment.promises({ settled: true });
 });
 
-test("killed during a sweep's listing: its lease holds the next one up only until it ends, and then the work is done", async () => {
+test("killed during a sweep's listing: the next sweep waits only until the lease ends, and then the work is done", async () => {
   const member = await deployment.member();
   await deployment.sandbox.fault({ operation: CREATE, kind: "reset_after" });
   assert.equal((await deployment.claim(member)).status, 503);
@@ -115,7 +115,7 @@ test("killed during a sweep's listing: its lease holds the next one up only unti
   await deployment.promises({ settled: true });
 });
 
-test("killed after a sweep's delete and before it was written down: the next one finds it gone and closes the row", async () => {
+test("killed after a sweep deleted a key and before that was written down: the next sweep finds the key gone and closes the row", async () => {
   const member = await deployment.member();
   // A wrong echo and a delete that does not get through: the row is `revoking`, the key works, and nobody has its
   // secret.
@@ -235,7 +235,7 @@ after(() => console.log(`counted: ${points} points of power cuts on workerd`));
 
 const SIDES = /** @type {const} */ (["hold_before", "hold_after"]);
 
-test("killed with people at every point of a sign-in and a claim, before and after each call and each batch: everybody ends with one key", async () => {
+test("killed with members at every point of a sign-in and a claim, before and after each call and each batch: everybody ends with one key", async () => {
   const waiting = [];
   for (const point of IN_REQUESTS) for (const side of SIDES) waiting.push(await holdAt(deployment, point, side));
   await cutAll(deployment, waiting);

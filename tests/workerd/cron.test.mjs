@@ -55,7 +55,7 @@ test("many triggers at once leave no run unfinished and never two at a time", as
   await deployment.promises();
 });
 
-test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim told its secret", async () => {
+test("eleven triggers among thirty claims: one sweep at a time, no reservation freed early, and every claim gets its secret", async () => {
   const waiting = await memberWithUnknownMint();
   const members = await deployment.members(30);
   const [{ last }] = await deployment.worker.d1("SELECT COALESCE(MAX(id), 0) AS last FROM runs");
@@ -83,7 +83,7 @@ test("eleven triggers among thirty claims: one sweep at a time, no reservation f
   console.log(`counted: 11 triggers among ${members.length} claims, ${runs.length} sweeps on workerd`);
 });
 
-test("a sweep that is held up beyond its lease is written off, and harms nothing when it goes on beside the next", async () => {
+test("a sweep that is delayed beyond its lease counts as dead, and harms nothing when it continues beside the next one", async () => {
   const member = await memberWithUnknownMint();
   await deployment.pass(TEN_MINUTES);
   await deployment.sandbox.fault({ operation: LIST, kind: "hold_after" });
@@ -117,7 +117,7 @@ test("a trigger with a time in the future frees nothing early; one in the past a
   await deployment.promises({ settled: true });
 });
 
-test("a mint under way is left alone by a sweep, whatever its time says", async () => {
+test("a sweep does not touch a mint under way, whatever time the sweep acts for", async () => {
   const member = await deployment.member();
   await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
   const claim = deployment.claim(member);
@@ -129,7 +129,7 @@ test("a mint under way is left alone by a sweep, whatever its time says", async 
   await deployment.promises({ settled: true });
 });
 
-test("a mint older than a minute is not recorded any more, and one fenced by a sweep neither: the key goes, the secret stays", async () => {
+test("a mint older than a minute, or fenced by a sweep, is not recorded: its key is deleted and its secret never leaves", async () => {
   for (const [age, sweeps] of [[61, false], [TEN_MINUTES, true]]) {
     const member = await deployment.member();
     await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
@@ -147,7 +147,7 @@ test("a mint older than a minute is not recorded any more, and one fenced by a s
   }
 });
 
-test("other people's keys are never touched, whatever their names", async () => {
+test("keys of others are never touched, whatever their names", async () => {
   const member = await deployment.member();
   assert.equal((await deployment.claim(member)).status, 201);
   const [{ name: instance }] = await deployment.worker.d1("SELECT name FROM instance");
@@ -162,7 +162,7 @@ test("other people's keys are never touched, whatever their names", async () => 
   await deployment.promises({ settled: true });
 });
 
-test("a marker key without a row is disabled, listed and in the log, and never deleted", async () => {
+test("a marked key without a row is disabled, listed and logged, and never deleted", async () => {
   const { name, hash } = await deployment.markerWithoutRow(1);
   await deployment.pass(TEN_MINUTES);
   const run = await deployment.sweep();
@@ -179,7 +179,7 @@ test("a marker key without a row is disabled, listed and in the log, and never d
   await forget([hash]);
 });
 
-test("more than ten marker keys without a row are no strays: nothing is touched, the run stops and says so", async () => {
+test("more than ten marked keys without a row stop the run, which says so and touches none of them", async () => {
   const markers = [];
   for (let n = 100; n < 111; n += 1) markers.push(await deployment.markerWithoutRow(n));
   await deployment.pass(TEN_MINUTES);

@@ -48,7 +48,7 @@ async function nothingUnderWay(members) {
 }
 
 for (const kind of ["hold_before", "hold_after"]) {
-  test(`a claim whose tab is closed while its create waits (${kind}) is finished: recorded, told to nobody, there at the next claim`, async () => {
+  test(`a claim whose tab is closed while its create waits (${kind}) is finished: the key is recorded, its secret reaches nobody, and the next claim shows the key`, async () => {
     const member = await deployment.member();
     await deployment.sandbox.fault({ operation: CREATE, kind });
     const claim = closableClaim(member);
@@ -69,7 +69,7 @@ for (const kind of ["hold_before", "hold_after"]) {
   });
 }
 
-test("a claim whose tab is closed, and whose gate closes before the record, is undone with nobody waiting", async () => {
+test("a claim whose tab is closed, and whose gate closes before the record, is undone although nobody waits for it", async () => {
   const member = await deployment.member();
   await deployment.sandbox.fault({ operation: CREATE, kind: "hold_before" });
   const claim = closableClaim(member);
@@ -87,7 +87,7 @@ test("a claim whose tab is closed, and whose gate closes before the record, is u
   await deployment.promises({ settled: true });
 });
 
-test("a sign-in whose tab is closed at the callback is finished: the member is there, and the state is used up", async () => {
+test("a sign-in whose tab is closed at the callback is finished: the member exists, and the state is used up", async () => {
   const client = new Client(deployment.worker);
   const start = await client.get("/auth/github?next=keys");
   const consent = new URL(await chooseAtGitHub(start.headers.get("location") ?? "", "load-80001"));
@@ -106,7 +106,7 @@ test("a sign-in whose tab is closed at the callback is finished: the member is t
   await deployment.promises({ settled: true });
 });
 
-test("tabs closed at whatever moment leave each member with one key or none, and no sweep is needed", async () => {
+test("tabs closed at any moment leave each member with one key or none, and no sweep is needed", async () => {
   const members = await deployment.members(20);
   const claims = members.map((member) => closableClaim(member));
   // Each tab closes when one more create has arrived, so that the last tabs are cut earlier than the first ones.

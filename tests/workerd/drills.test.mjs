@@ -61,7 +61,7 @@ test("with the management key of another account nothing is claimed, concluded, 
   await deployment.promises({ settled: true });
 });
 
-test("on a database put back to an earlier copy nothing is minted, disabled or deleted until an admin accepts it", async (t) => {
+test("on a database restored to an earlier copy nothing is minted, disabled or deleted until an admin accepts it", async (t) => {
   const deployment = await Deployment.open();
   const copy = await mkdtemp(join(tmpdir(), "keycap-copy-"));
   t.after(() => rm(copy, { recursive: true }));
@@ -102,7 +102,7 @@ test("on a database put back to an earlier copy nothing is minted, disabled or d
   await deployment.promises({ settled: true });
 });
 
-test("two deployments on one account leave each other's keys alone, strays too", async (t) => {
+test("two deployments on one account do not touch each other's keys, not even strays", async (t) => {
   const first = await Deployment.open();
   const second = await Deployment.open({ beside: first });
   t.after(() => second.close());

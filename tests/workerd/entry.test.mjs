@@ -37,11 +37,11 @@ after(() => miniflare.dispose());
 /** The program's answer: in most cases, how often the program had been constructed. @param {string} path */
 const made = async (path) => (await miniflare.dispatchFetch(`http://localhost${path}`)).text();
 
-test("a microtask is given nothing: a line of the log ends where it ends", async () => {
+test("a microtask gets no argument, so a line of the log has nothing after its end", async () => {
   assert.equal(await made("/given"), "0");
 });
 
-test("a trap while the program comes back from a wait is noticed, and it is started anew for the next request", async () => {
+test("a trap while the program resumes after a wait is noticed, and the program is started anew for the next request", async () => {
   assert.equal(await made("/"), "0");
   assert.equal(await made("/"), "0", "nothing is made while nothing has trapped");
   await made("/trap");

@@ -56,7 +56,7 @@ const FAULTS = [
 
 for (const [kind, options, [status, code], retryAfter, state, made] of FAULTS) {
   const title = `${kind} ${Object.values(options).join(" ")}`.trim();
-  test(`a create with ${title} is told as ${status} ${code}, and two sweeps later nothing of it is left`, async () => {
+  test(`a create with ${title} is answered with ${status} ${code}, and two sweeps later nothing of it is left`, async () => {
     const member = await deployment.member();
     const before = (await deployment.sandbox.ledger()).keys.length;
     await deployment.sandbox.fault({ operation: CREATE, kind, ...options });
@@ -91,7 +91,7 @@ async function workingKeys(member) {
   return keys.filter((/** @type {any} */ key) => names.includes(key.name) && key.deleted_at_ms === null && !key.disabled).length;
 }
 
-test("a create that stalls is told as unknown after its ten seconds, was sent once, and its late answer gives nobody a secret", async () => {
+test("a create that stalls is answered as unknown after ten seconds, is sent once, and its late answer gives nobody a secret", async () => {
   const member = await deployment.member();
   const before = await deployment.calls(CREATE);
   await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
@@ -107,7 +107,7 @@ test("a create that stalls is told as unknown after its ten seconds, was sent on
   await isOverAfterTwoSweeps(member);
 });
 
-test("a create reported lost that lands after the member was freed, and has claimed again, is removed by the next sweep", async () => {
+test("a create reported as lost that takes effect after the member has claimed again is removed by the next sweep", async () => {
   const member = await deployment.member();
   await deployment.sandbox.fault({ operation: CREATE, kind: "late" });
   assert.deepEqual((await deployment.claim(member)).body.code, "claim_unknown");
@@ -120,7 +120,7 @@ test("a create reported lost that lands after the member was freed, and has clai
   await deployment.promises({ settled: true });
 });
 
-test("a transport that repeats the create makes two keys of one name; the delivered one stays, the other goes", async () => {
+test("a transport that repeats the create makes two keys of one name; the delivered one stays, the other is deleted", async () => {
   const member = await deployment.member();
   await deployment.sandbox.fault({ operation: CREATE, kind: "duplicate" });
   assert.equal((await deployment.claim(member)).status, 201);
@@ -130,7 +130,7 @@ test("a transport that repeats the create makes two keys of one name; the delive
   await deployment.promises({ settled: true });
 });
 
-test("an echo that leaves the expiry out, brings unknown members or writes times in another way is understood", async () => {
+test("an echo that lacks the expiry, has unknown members or writes times in another form is understood", async () => {
   for (const kind of ["echo_expiry_missing", "extra_members", "odd_timestamps"]) {
     const member = await deployment.member();
     await deployment.sandbox.fault({ operation: CREATE, kind });
@@ -139,7 +139,7 @@ test("an echo that leaves the expiry out, brings unknown members or writes times
   await deployment.promises({ settled: true });
 });
 
-test("upstream's patience is everybody's: during its Retry-After nobody's claim is sent", async () => {
+test("a Retry-After of OpenRouter applies to everybody: until it ends, no claim is sent", async () => {
   const [first, second] = [await deployment.member(), await deployment.member()];
   await deployment.sandbox.fault({ operation: CREATE, kind: "rate_limited", retry_after: 60 });
   assert.equal((await deployment.claim(first)).body.code, "openrouter_busy");
@@ -152,7 +152,7 @@ test("upstream's patience is everybody's: during its Retry-After nobody's claim 
   await deployment.promises({ settled: true });
 });
 
-test("while the upstream's list is down, forbidden or an HTML page, a sweep fails, frees nothing and deletes nothing", async () => {
+test("while OpenRouter's list is down, forbidden or an HTML page, a sweep fails, frees nothing and deletes nothing", async () => {
   const [member, holder] = [await deployment.member(), await deployment.member()];
   assert.equal((await deployment.claim(holder)).status, 201);
   await deployment.sandbox.fault({ operation: CREATE, kind: "reset_after" });

@@ -137,7 +137,7 @@ before(async () => {
 });
 after(() => Promise.all((deployments ?? []).map((deployment) => deployment.close())));
 
-test("every fault on every upstream operation leaves every promise, and two sweeps later nothing else", async () => {
+test("after every fault of every upstream operation all promises hold, and two sweeps later nothing is left over", async () => {
   const { tried, not, all } = await cells();
   await inLanes(deployments, tried, play);
   console.log(`counted: ${tried.length} cells of faults and operations on workerd (of ${all})`);

@@ -92,7 +92,7 @@ describe("every answer", () => {
     }
   });
 
-  test("static files hold no secret's name or value", async () => {
+  test("static files contain no name or value of a secret", async () => {
     const names = [...Object.keys(secrets()).filter((name) => /SECRET|MANAGEMENT_KEY/.test(name)), "RELAY_SECRET", "GOOGLE_SA_KEY_JSON"];
     const values = Object.entries(secrets()).filter(([name]) => names.includes(name)).map(([, value]) => value);
     assert.ok(values.length >= 3);
@@ -105,7 +105,7 @@ describe("every answer", () => {
 });
 
 describe("addresses and methods", () => {
-  test("a method that an address does not take is refused with those it does; admin addresses are not there at all", async () => {
+  test("a method that an address does not take is refused with the ones it takes; admin addresses answer as unknown", async () => {
     const [anonymous, member] = [new Client(deployment.worker), await deployment.member()];
     for (const { path, methods, admin } of ROUTES) {
       const taken = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
@@ -123,7 +123,7 @@ describe("addresses and methods", () => {
     }
   });
 
-  test("an admin's address answers others exactly like one that is not there, and an admin with what it is for", async () => {
+  test("an admin's address answers others exactly like an unknown one, and answers an admin with its data", async () => {
     const operator = await deployment.member("operator");
     assert.equal((await operator.get("/api/v1/admin/settings")).body.minting, "open");
     for (const client of [new Client(deployment.worker), await deployment.member()]) {
@@ -137,7 +137,7 @@ describe("addresses and methods", () => {
     assert.deepEqual(await deployment.worker.d1("SELECT minting FROM settings"), [{ minting: "open" }]);
   });
 
-  test("unknown addresses are told as a page to browsers and as a problem to programs, and repeat nothing of the request", async () => {
+  test("unknown addresses are answered with a page for browsers and a problem for programs, and repeat nothing of the request", async () => {
     const client = new Client(deployment.worker);
     const path = "/no%3Cscript%3Esuch/page-7f3a?q=%3Cb%3E";
     isProblem(await client.get(path), 404, "not_found");
@@ -146,7 +146,7 @@ describe("addresses and methods", () => {
     for (const answer of [await client.get(path), page]) assert.ok(!/7f3a|such|<b>|q=/.test(answer.text), answer.text);
   });
 
-  test("a document on another host goes to the canonical one, without the query; data and writes do not", async () => {
+  test("a document on another host is redirected to the canonical one without the query; data and writes are not", async () => {
     const { port } = new URL(deployment.worker.url);
     const elsewhere = `http://127.0.0.1:${port}`;
     for (const path of ["/", "/keys", "/auth/github", "/auth/github/callback"]) {
@@ -188,7 +188,7 @@ describe("unsafe requests", () => {
     { path: "/api/v1/admin/settings", method: "PATCH", passes: 200, json: '{"minting":"open"}', form: "minting=open" },
   ];
 
-  test("pass only from our own origin, same-site or without fetch metadata, and as JSON: the whole grid", async () => {
+  test("pass only from our own origin, with matching or no fetch metadata, and as JSON: every combination", async () => {
     const cells = UNSAFE.flatMap((route) => {
       // No origin here has our own host in it: `wrangler dev` rewrites those on their way to the Worker.
       const origins = [deployment.worker.url, "https://elsewhere.example", "null", undefined, "http://localhost", "http://localhost:1"];
@@ -223,14 +223,14 @@ describe("unsafe requests", () => {
     await deployment.promises({ settled: true });
   });
 
-  test("an address longer than any of ours is told as that", async () => {
+  test("an address longer than any of ours gets an answer that says so", async () => {
     const long = await deployment.worker.fetch(`/nothing?${"x".repeat(9_000)}`);
     assert.deepEqual([long.status, JSON.parse(await long.text()).code], [414, "address_too_long"]);
     const fits = await deployment.worker.fetch(`/nothing?${"x".repeat(7_000)}`);
     assert.equal(fits.status, 404);
   });
 
-  test("say for which member their page was made, and are refused where another account has signed in since", async () => {
+  test("say for which member their page was made, and are refused if another account has signed in since", async () => {
     const [member, second] = [await deployment.member(), await deployment.member()];
     const named = (/** @type {string | undefined} */ id) => member.post("/api/v1/claim", CLAIM, { "x-keycap-member": id });
     isProblem(await named(undefined), 428, "account_not_named");
@@ -316,7 +316,7 @@ describe("sessions", () => {
     return (await client.get("/api/v1/me")).status;
   }
 
-  test("a token that is expired, from the future, too long-lived, tampered with, unsigned or by another key is nobody's", async () => {
+  test("a token that is expired, from the future, valid for too long, changed, unsigned or signed by another key belongs to nobody", async () => {
     const member = await deployment.member();
     const own = member.cookies.get(SESSION) ?? "";
     const [head, body, signature] = own.split(".");
@@ -344,7 +344,7 @@ describe("sessions", () => {
     assert.equal(await statusWith(token({ ...claims, epoch: claims.epoch + 1 })), 401, "an epoch that is not the member's");
   });
 
-  test("an ended session is told so, its cookie is taken away, and nothing can be changed with it", async () => {
+  test("an ended session gets an answer that says so and removes its cookie, and nothing can be changed with it", async () => {
     const [first, second, third] = [await deployment.member("second"), await deployment.member("second"), await deployment.member("second")];
     const stale = second.cookies.get(SESSION) ?? "";
     assert.equal((await first.post("/api/v1/me/sign-out-everywhere")).status, 204);
@@ -362,7 +362,7 @@ describe("sessions", () => {
     assert.equal((await (await deployment.member("second")).get("/api/v1/me")).status, 200, "signing in again helps");
   });
 
-  test("while session secrets are rotated old sessions hold and new ones are signed by the new; afterwards the old end", async () => {
+  test("while session secrets are rotated old sessions stay valid and new ones are signed by the new secret; afterwards the old ones end", async () => {
     const old = secrets().AUTH_SESSION_SECRET;
     const fresh = "local-session-secret-not-for-production-1111";
     const before = await deployment.member();
@@ -479,7 +479,7 @@ describe("settings", () => {
     await closesClaims({ PROJECT_STATUS: undefined }, "project_not_live", ["PROJECT_STATUS"]);
   });
 
-  test("without a management key pages stand, a claim says that nothing is set up, and the clock's jobs are skipped", async () => {
+  test("without a management key the pages work, a claim says that the service is not set up, and scheduled jobs are skipped", async () => {
     const runs = "SELECT COUNT(*) AS runs FROM runs";
     const before = await deployment.worker.d1(runs);
     await deployment.worker.restart({ vars: { OPENROUTER_MANAGEMENT_KEY: undefined } });
@@ -511,7 +511,7 @@ describe("settings", () => {
     assert.deepEqual([staging.vars.PROJECT_STATUS, staging.vars.PROVISIONING_ENABLED, staging.vars.MAX_TOTAL_KEYS], ["pending", "false", "0"]);
   });
 
-  test("malformed settings stop everything with 503, named all at once, and no value is told or logged", async () => {
+  test("malformed settings stop everything with 503, are named all at once, and no value is shown or logged", async () => {
     const bad = { AUTH_SESSION_SECRET: "short-not-a-secret", KEY_LIMIT_USD: "-5-not-money", ADMIN_GITHUB_USER_IDS: "octo-not-an-id", OPENROUTER_API_URL: "http://openrouter-not.example" };
     const usual = secrets();
     await deployment.worker.restart({ vars: bad, unhealthy: true });

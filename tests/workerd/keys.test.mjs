@@ -35,7 +35,7 @@ async function upstream(hash) {
 /** @param {import("./support.mjs").Answer} answer */
 const outcome = ({ status, body }) => [status, body.code ?? body.key.state, body.key?.holds];
 
-test("an owner puts a key off and on and names it; an admin's hold is an admin's to lift", async () => {
+test("an owner disables, enables and names a key; only an admin lifts an admin's hold", async () => {
   const { member, hash, key } = await holder();
   const [stranger, operator] = [await deployment.member(), await deployment.member("operator")];
   const { name } = await upstream(hash);
@@ -55,7 +55,7 @@ test("an owner puts a key off and on and names it; an admin's hold is an admin's
   await deployment.promises({ settled: true });
 });
 
-test("a removed key is off at once, read again by two sweeps and deleted the day after; nothing brings it back", async () => {
+test("a removed key is disabled at once, read again by two sweeps and deleted the day after; nothing enables it again", async () => {
   const { member, hash, key } = await holder();
   const operator = await deployment.member("operator");
   assert.deepEqual(outcome(await operator.delete(key)), [200, "revoked", []]);

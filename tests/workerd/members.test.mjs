@@ -15,7 +15,7 @@ afterEach(() => deployment.sandbox.clearFaults());
 /** @param {string} id */
 const at = (id) => `/api/v1/admin/members/${id}`;
 
-test("a member who is suspended while upstream holds their claim has nothing alive afterwards, and claims anew once let in", async () => {
+test("a member who is suspended while OpenRouter delays their claim has no live key afterwards, and claims anew once reinstated", async () => {
   const persona = "load-70001";
   const [member, operator] = [await deployment.member(persona), await deployment.member("operator")];
   const id = await deployment.memberId(member);
@@ -39,7 +39,7 @@ test("a member who is suspended while upstream holds their claim has nothing ali
   await deployment.promises({ settled: true });
 });
 
-test("who leaves has no key and no name any more, and comes back as who they were", async () => {
+test("a member who leaves has no key and no name any more, and is recognised when they come back", async () => {
   const persona = "load-70002";
   const member = await deployment.member(persona);
   const id = await deployment.memberId(member);

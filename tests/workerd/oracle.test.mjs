@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Deployment, secretsIn } from "./support.mjs";
 
-test("a wrong count, a lost audit, a second delivery, a secret in an answer or at rest, a key that is off on paper only, one that is kept for nothing, and one that is held to nothing on record are each noticed", async (t) => {
+test("a wrong count, a lost audit row, a second delivery, a secret in an answer or at rest, a key that is disabled only on record, one that is retained without need, and one without its recorded guardrail are each detected", async (t) => {
   const deployment = await Deployment.open();
   t.after(() => deployment.close());
   const member = await deployment.member();

@@ -174,7 +174,7 @@ for (const [what, takeAway] of MISSING) {
   });
 }
 
-test("while GitHub and OpenRouter are both away, what D1 knows is told, a claim says 503 and is not lost, nobody is signed in by half", async () => {
+test("while neither GitHub nor OpenRouter answers, pages show what D1 knows, a claim says 503 and is not lost, and nobody is half signed in", async () => {
   const line = deployment.line;
   assert.ok(line);
   const [holder, member] = [await deployment.member(), await deployment.member()];
@@ -217,7 +217,7 @@ const MOMENTS = [
   ["a sweep of an expiry", sweepingAnExpiry],
 ];
 
-test("a batch that D1 does not answer, whether it was committed or not, at every batch of every operation, leaves every promise", async (t) => {
+test("after any batch of any operation that D1 does not answer, committed or not, all promises hold", async (t) => {
   const second = await Deployment.open({ unreliable: true });
   t.after(() => second.close());
   // The account is known in the second deployment too, so that its sweeps have the same batches.

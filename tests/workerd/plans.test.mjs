@@ -12,7 +12,7 @@ before(async () => {
 });
 after(() => deployment?.close());
 
-test("a plan's change reaches its owners' keys upstream with the next sweep, in place", async () => {
+test("a change of a plan reaches its owners' keys at OpenRouter with the next sweep, without new keys", async () => {
   const [member, operator] = [await deployment.member(), await deployment.member("operator")];
   assert.equal((await deployment.claim(member)).status, 201);
   const changed = await operator.patch("/api/v1/admin/plans/default", { limit_usd: "2.50", limit_reset: "weekly" });
@@ -25,7 +25,7 @@ test("a plan's change reaches its owners' keys upstream with the next sweep, in 
   await deployment.promises({ settled: true });
 });
 
-test("of five keys asked for at once one is made where the plan has room for one", async () => {
+test("of five keys requested at once one is made if the plan has room for one", async () => {
   const [member, operator] = [await deployment.member(), await deployment.member("operator")];
   const id = await deployment.memberId(member);
   assert.equal((await operator.post(`/api/v1/admin/members/${id}/plan`, { plan: "basic" })).status, 200);

@@ -29,7 +29,7 @@ test("a claim without the acceptance is refused, with it the acceptance is on re
   await deployment.promises({ settled: true });
 });
 
-test("by approval a member asks, an admin decides, and then the claim is let through", async () => {
+test("while approval is required a member asks, an admin decides, and then the claim succeeds", async () => {
   const [member, operator] = [await deployment.member(), await deployment.member("operator")];
   assert.deepEqual((await member.post("/api/v1/requests", { kind: "claim" })).body.code, "nothing_to_request");
   assert.equal((await operator.patch(SETTINGS, { claims: "by_approval" })).body.claims, "by_approval");
@@ -50,7 +50,7 @@ test("by approval a member asks, an admin decides, and then the claim is let thr
   await deployment.promises({ settled: true });
 });
 
-test("whoever is too young is told so, and an appeal that is heard lets them claim", async () => {
+test("a member whose account is too young gets the reason, and an approved appeal lets them claim", async () => {
   const [newcomer, operator] = [await deployment.member("newcomer"), await deployment.member("operator")];
   const refused = await deployment.claim(newcomer);
   assert.deepEqual([refused.status, refused.body.code, refused.body.request_kind], [403, "account_too_young", "appeal"]);
@@ -61,7 +61,7 @@ test("whoever is too young is told so, and an appeal that is heard lets them cla
   await deployment.promises({ settled: true });
 });
 
-test("an admin's confirmation of OpenRouter's terms is kept with who and when; here nothing waits for it", async () => {
+test("an admin's confirmation of OpenRouter's terms is stored with who and when; in development nothing waits for it", async () => {
   const [member, operator] = [await deployment.member(), await deployment.member("operator")];
   const before = (await operator.get(SETTINGS)).body;
   assert.deepEqual([before.upstream_terms, before.upstream_terms_by, before.upstream_terms_at], ["unconfirmed", null, null]);
@@ -72,7 +72,7 @@ test("an admin's confirmation of OpenRouter's terms is kept with who and when; h
   assert.match(after.upstream_terms_at, /Z$/);
 });
 
-test("anywhere but on this machine claims are closed until then", async (t) => {
+test("outside development claims are closed until an admin confirms OpenRouter's terms", async (t) => {
   const elsewhere = await Deployment.open({ vars: { PUBLIC_ORIGIN: "https://keys.example.org", API_KEYS_PAGE: "true" } });
   t.after(() => elsewhere.close());
   const health = JSON.parse(await (await elsewhere.worker.fetch("/healthz")).text());

@@ -20,7 +20,7 @@ async function holder(member) {
   return `/keys/${upstream_hash}`;
 }
 
-test("the night's comparison tells what somebody changed, has a limit that they raised sent again, and shows a vanished key to its owner", async () => {
+test("the nightly comparison reports outside changes, sends a limit again that someone raised, and shows a missing key to its owner", async () => {
   const [switched, vanished] = await deployment.members(2);
   const [at, gone] = [await holder(switched), await holder(vanished)];
   await deployment.sandbox.addKey({ name: "somebody's own", limit: 1 });
@@ -58,7 +58,7 @@ test("the night's comparison tells what somebody changed, has a limit that they 
   assert.fail("it did not end");
 });
 
-test("a database that lost the end of its audit is told by KV: nothing is minted or deleted until an admin accepts it", async (t) => {
+test("a database that lost the end of its audit is recognised by KV: nothing is minted or deleted until an admin accepts it", async (t) => {
   const own = await Deployment.open();
   t.after(() => own.close());
   const operator = await own.member("operator");

@@ -83,7 +83,7 @@ for (const side of /** @type {const} */ (["hold_before", "hold_after"])) {
   }
 }
 
-test("killed while a leak's replacement was made: off for good, and the next one is delivered", async () => {
+test("killed while a leak's replacement was made: the leaked secret stays disabled, and the next replacement is delivered", async () => {
   const { member, key } = await holder();
   await deployment.sandbox.fault({ operation: CREATE, kind: "hold_after" });
   const lost = Promise.allSettled([member.post(`${key}/leaked`)]);

@@ -48,7 +48,7 @@ test("applying the migrations again, on a database in use, does nothing and says
   await deployment.promises({ settled: true });
 });
 
-test("the audit takes rows and gives none up", async () => {
+test("the audit takes rows and lets none be changed or deleted", async () => {
   await holder();
   const [{ count }] = await sql("SELECT COUNT(*) AS count FROM audit");
   assert.ok(count > 0);
@@ -89,7 +89,7 @@ test("a change of state without its audit row aborts, and so does one that reuse
   await deployment.promises({ settled: true });
 });
 
-test("no state follows but along the edges of a generation's life, even where the audit is not asked", async (t) => {
+test("a generation changes state only along its transitions, even if the trigger of the audit is absent", async (t) => {
   const { generation } = await holder();
   const { id } = generation;
   const [{ sql: asksTheAudit }] = await sql("SELECT sql FROM sqlite_master WHERE name = 'generations_state_audited'");
@@ -123,7 +123,7 @@ test("a second live generation in a slot aborts on D1 itself, and so do a second
   await deployment.promises({ settled: true });
 });
 
-test("who a person is, and what a generation is called, never changes", async () => {
+test("a member's identity and a generation's name never change", async () => {
   const { generation } = await holder();
   for (const change of ["subject = '1'", "provider = 'google'", "public_id = 'mem_other'"]) await isRefused(`UPDATE members SET ${change}`, /identity is fixed/);
   for (const change of ["upstream_name = 'another'", "public_id = 'gen_other'", "key_id = key_id + 1", "created_at = created_at - 1"]) {
@@ -131,7 +131,7 @@ test("who a person is, and what a generation is called, never changes", async ()
   }
 });
 
-test("tables take no wrong types, and seats never fall below none", async () => {
+test("tables accept no wrong types, and the count of seats never falls below zero", async () => {
   await isRefused("UPDATE settings SET pause_until = 'tomorrow'", /cannot store TEXT value in INTEGER column/);
   await isRefused("UPDATE settings SET pause_until = 1.5", /cannot store REAL value in INTEGER column/);
   await isRefused("UPDATE seats SET live = -1", /CHECK/);

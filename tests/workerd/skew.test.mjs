@@ -51,7 +51,7 @@ const MOMENTS = [
 ];
 
 for (const seconds of [...SMALL, ...LARGE]) {
-  test(`with the upstreams ${seconds} seconds ahead, every story ends as it does without: settled in two sweeps, a key for everybody`, async () => {
+  test(`with the upstreams ${seconds} seconds ahead, every test case ends as it does without: settled in two sweeps, a key for everybody`, async () => {
     await skew(seconds);
     for (const [what, moment] of MOMENTS) {
       const who = await moment.prepare(deployment);
@@ -70,7 +70,7 @@ for (const seconds of [...SMALL, ...LARGE]) {
     }
   });
 
-  test(`with the upstreams ${seconds} seconds ahead, no doubt is freed before its five minutes, and no mint under way is touched`, async () => {
+  test(`with the upstreams ${seconds} seconds ahead, no mint of unknown outcome is freed before its five minutes, and no mint under way is touched`, async () => {
     await skew(seconds);
     const [unknown, slow] = [await deployment.member(), await deployment.member()];
     await deployment.sandbox.fault({ operation: CREATE, kind: "reset_before" });
@@ -89,7 +89,7 @@ for (const seconds of [...SMALL, ...LARGE]) {
 }
 
 for (const seconds of SMALL) {
-  test(`with the upstreams ${seconds} seconds ahead, a key past its expiry is closed only when it is off by both clocks, and then claimed anew`, async () => {
+  test(`with the upstreams ${seconds} seconds ahead, a key past its expiry is closed only when it has expired by both clocks, and then claimed anew`, async () => {
     await skew(seconds);
     const member = await deployment.member();
     await deployment.keysLast(1);

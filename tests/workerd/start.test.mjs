@@ -103,7 +103,7 @@ test("npm start ends with the process that runs it, though no signal reaches it"
   await allEnded(before);
 });
 
-test("a second start in one clone leaves the first alone: on its ports it says one sentence, on others it runs beside it", async () => {
+test("a second start in one clone does not disturb the first: on the same ports it says one sentence, on others it runs beside it", async () => {
   const ports = await freePorts();
   await running(ports);
   const library = inRoot("public", "vendor", "lit-html", "lit-html.js");

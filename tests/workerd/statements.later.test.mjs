@@ -54,7 +54,7 @@ async function ownerOfTwo(deployment) {
   return { member, operator, id, first: `/api/v1/keys/${first.id}`, second: `/api/v1/keys/${second.id}` };
 }
 
-test("plans, what is granted beside them, further keys and runs asked for are written whole or not at all", async (t) => {
+test("plans, grants, further keys and requested runs are written completely or not at all", async (t) => {
   const own = await Deployment.open();
   t.after(() => own.close());
   const { member, operator, id, first, second } = await ownerOfTwo(own);
@@ -141,7 +141,7 @@ test("plans, what is granted beside them, further keys and runs asked for are wr
   await own.promises({ settled: true });
 });
 
-test("alarms are raised and ended whole or not at all, and again by the next run", async (t) => {
+test("alarms are raised and ended completely or not at all, and again by the next run", async (t) => {
   const own = await Deployment.open();
   t.after(() => own.close());
   assert.equal((await own.claim(await own.member())).status, 201);
@@ -246,7 +246,7 @@ for (const [what, when, how, kind] of breaking(/** @type {[string, string, strin
   });
 }
 
-test("a leak whose older secret cannot be written off is reported whole by the next try", async () => {
+test("a leak whose older secret cannot be marked as revoked is reported completely by the next try", async () => {
   const member = await holder();
   const key = await deployment.keyPath(member);
   assert.equal((await member.post(`${key}/rotate`, GRACE)).status, 201);
@@ -422,7 +422,7 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["mints::BUDGET_HOLD", "that a new key has nothing left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", claimingWithNothingLeft],
   ["mints::BUDGET_LIFT", "that a new key has a budget", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", claimingWithABudget],
 ]))) {
-  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(deployment, moment, when));
+  test(`${what} that cannot be written down fails with an answer of ours, and nothing stays stuck`, () => breaksIn(deployment, moment, when));
 }
 
 /** Runs the nightly run, some time after the previous one. @param {Deployment} deployment */
@@ -494,7 +494,7 @@ for (const [what, when, happened] of breaking(/** @type {[string, string, string
   ["retention::PRUNE", "the audit without its oldest rows", "BEFORE DELETE ON audit", signedInLongAgo],
   ["drift::CLOSE", "that a difference is gone", "BEFORE DELETE ON drift", hadDiffered],
 ]))) {
-  test(`a night's comparison that cannot write down ${what} fails, says so, and is finished later`, async () => {
+  test(`a nightly comparison that cannot write down ${what} fails, says so, and is finished later`, async () => {
     const own = byNight;
     const member = await holder(own);
     assert.equal((await member.post(`${await own.keyPath(member)}/limit`, { limit_usd: "4.00" })).status, 200);

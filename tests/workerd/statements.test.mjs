@@ -76,7 +76,7 @@ for (const [what, when] of breaking([
   ["mints::RECORD_GUARD", "the record's audit row", audit("recorded")],
   ["mints::RECORD", "the record itself", becomes("active")],
 ])) {
-  test(`a key whose record fails at ${what} is deleted again and never told`, async () => {
+  test(`a key whose record fails at ${what} is deleted again and its secret never leaves`, async () => {
     const member = await deployment.member();
     await breakAt(deployment, when);
     const answer = await deployment.claim(member);
@@ -87,7 +87,7 @@ for (const [what, when] of breaking([
   });
 }
 
-test("a key that can neither be recorded nor given up is not told, not touched, and left to the sweep", async () => {
+test("a key that can neither be recorded nor abandoned is not delivered, not touched, and left to the sweep", async () => {
   const member = await deployment.member();
   await breakAt(deployment, "BEFORE UPDATE OF state ON generations");
   const answer = await deployment.claim(member);
@@ -160,7 +160,7 @@ async function lostMint(member) {
   assert.deepEqual(await deployment.states(member), ["minting"]);
 }
 
-test("a sweep that cannot begin touches nothing; one that cannot end is written off by the next", async () => {
+test("a sweep that cannot begin touches nothing; one that cannot end is recorded as dead by the next", async () => {
   breaking([["runs::BEGIN runs::END"]]);
   const member = await deployment.member();
   await deployment.sandbox.fault({ operation: CREATE, kind: "reset_after" });
@@ -411,10 +411,10 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["tidy::FINDINGS", "forgetting findings", "BEFORE DELETE ON findings", sweepingUp],
   ["tidy::RUNS", "forgetting runs", "BEFORE DELETE ON runs", sweepingUp],
 ]))) {
-  test(`${what} that cannot be written down is a failure in our own words, and nothing stays stuck`, () => breaksIn(deployment, moment, when));
+  test(`${what} that cannot be written down fails with an answer of ours, and nothing stays stuck`, () => breaksIn(deployment, moment, when));
 }
 
-test("a dead run that cannot be written off keeps its lease, nothing else begins, and it is written off later", async () => {
+test("a dead run that cannot be recorded as dead keeps its lease, nothing else begins, and it is recorded later", async () => {
   breaking([["runs::WRITE_OFF"]]);
   const who = await sweepingAStray.prepare(deployment);
   await deployment.worker.d1("INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome) SELECT 'run_dead', 'sweep', at, at, at, 'running' FROM (SELECT unixepoch() - 900 AS at)");
@@ -461,7 +461,7 @@ test("the first sign-in ever, and any later one, binds, seeds and refreshes all 
   assert.equal((await own.claim(await own.member("member"))).status, 201);
 });
 
-test("switches, requests, keys, spend and signing out everywhere are written whole or not at all, and say which", async (t) => {
+test("switches, requests, keys, spend and signing out everywhere are written completely or not at all, and say which", async (t) => {
   const own = await Deployment.open();
   t.after(() => own.close());
   const [operator, holder] = [await own.member("operator"), await own.member()];
@@ -574,7 +574,7 @@ test("switches, requests, keys, spend and signing out everywhere are written who
   assert.equal((await operator.get("/api/v1/me")).status, 401);
 });
 
-test("putting a member out, blocking and leaving are done whole or not at all", async () => {
+test("suspending, blocking and leaving are done completely or not at all", async () => {
   const persona = "load-90002";
   const [member, operator] = [await deployment.member(persona), await deployment.member("operator")];
   const id = await deployment.memberId(member);
@@ -662,7 +662,7 @@ test("putting a member out, blocking and leaving are done whole or not at all", 
   await deployment.promises({ settled: true });
 });
 
-test("a finding is acknowledged whole or not at all", async () => {
+test("a finding is acknowledged completely or not at all", async () => {
   const operator = await deployment.member("operator");
   const who = await sweepingAMarker.prepare(deployment);
   assert.equal((await deployment.sweep())?.outcome, "done");
@@ -675,7 +675,7 @@ test("a finding is acknowledged whole or not at all", async () => {
   await sweepingAMarker.tidy?.(deployment, who);
 });
 
-test("an Idempotency-Key that cannot be taken changes nothing; one whose answer cannot be remembered has it done once, and told", async () => {
+test("an Idempotency-Key that cannot be taken changes nothing; one whose answer cannot be stored takes effect once and is answered", async () => {
   const member = await deployment.member();
   assert.equal((await deployment.claim(member)).status, 201);
   const key = await deployment.keyPath(member);
@@ -709,7 +709,7 @@ test("an Idempotency-Key that cannot be taken changes nothing; one whose answer 
   await deployment.promises();
 });
 
-test("every statement of src/store that writes is broken by a test, here or in the file of the later life", async () => {
+test("every statement of src/store that writes is broken by a test, here or in statements.later", async () => {
   const writing = [...await statements()].filter(([, text]) => !/^\s*SELECT\b/.test(text)).map(([name]) => name);
   await allWereBroken(import.meta.filename);
   const later = await namedIn(inRoot("tests", "workerd", "statements.later.test.mjs"));
