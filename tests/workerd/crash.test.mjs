@@ -42,7 +42,7 @@ test("killed while the create's answer was on its way: the key exists, nobody ha
   await deployment.sandbox.release();
   assert.deepEqual(await deployment.states(member), ["minting"]);
   assert.equal((await keysOf(member)).length, 1, "a key that nobody has the secret of");
-  assert.deepEqual(tally([await deployment.claim(member)]), { "409 claim_in_progress": 1 }, "doubt frees no reservation");
+  assert.deepEqual(tally([await deployment.claim(member)]), { "409 claim_in_progress": 1 }, "an unknown outcome frees no reservation");
   await deployment.promises();
 
   assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
@@ -165,7 +165,7 @@ const IN_REQUESTS = [
   { what: "a claim's reservation", moment: claiming, batch: 1 },
   { what: "a claim's record", moment: claiming, batch: 2 },
   { what: "a refusal written down", moment: claimingWith("refuse"), batch: 2 },
-  { what: "a doubt written down", moment: claimingWith("reset_after"), batch: 2 },
+  { what: "an unknown outcome written down", moment: claimingWith("reset_after"), batch: 2 },
   { what: "a removal written down", moment: claimingWith("echo_limit_larger"), batch: 2 },
   { what: "a removal confirmed", moment: claimingWith("echo_limit_larger"), batch: 3 },
   { what: "a claim", moment: claiming, call: CREATE },
@@ -187,7 +187,7 @@ const IN_SWEEPS = [
   { what: "a sweep of an expiry", moment: sweepingAnExpiry, call: "openrouter.keys.get" },
   { what: "a sweep of a removed key", moment: sweepingUpAKey, call: "openrouter.keys.get" },
   { what: "a sweep of a removed key", moment: sweepingUpAKey, call: DELETE },
-  { what: "a removal's wish", moment: removing, batch: 1 },
+  { what: "a removal written down", moment: removing, batch: 1 },
   { what: "a removal", moment: removing, call: "openrouter.keys.update" },
   { what: "a removal", moment: removing, call: "openrouter.keys.get" },
   { what: "a removal's figures", moment: removing, batch: 2 },

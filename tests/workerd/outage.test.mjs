@@ -197,7 +197,7 @@ test("while neither GitHub nor OpenRouter answers, pages show what D1 knows, a c
   await deployment.pass(TEN_MINUTES);
   const run = await deployment.sweep();
   assert.deepEqual([run?.outcome, run?.code], ["failed", "openrouter_unavailable"]);
-  assert.deepEqual(await deployment.states(member), ["verifying"], "nothing is concluded from silence");
+  assert.deepEqual(await deployment.states(member), ["verifying"], "nothing is concluded while nothing answers");
 
   await line.mend();
   await deployment.recovers(member);
@@ -210,7 +210,7 @@ const MOMENTS = [
   ["a sign-in", signingIn],
   ["a claim", claiming],
   ["a claim that is refused", claimingWith("refuse")],
-  ["a claim in doubt", claimingWith("reset_after")],
+  ["a claim of unknown outcome", claimingWith("reset_after")],
   ["a claim with a wrong echo", claimingWith("echo_limit_larger")],
   ["a sweep of a stray", sweepingAStray],
   ["a sweep of a hold", sweepingAHold],

@@ -102,8 +102,8 @@ for (const [kind, what, when] of breaking([
   ["mints::REFUSE_GUARD", "refuse", "the refusal's audit row", audit("refused")],
   ["mints::REFUSE", "refuse", "the refusal", becomes("void")],
   ["mints::PAUSE", "rate_limited", "the pause", "BEFORE UPDATE OF pause_until ON settings"],
-  ["mints::DOUBT_GUARD", "reset_after", "the doubt's audit row", audit("doubted")],
-  ["mints::DOUBT", "reset_before", "the doubt", becomes("verifying")],
+  ["mints::DOUBT_GUARD", "reset_after", "the audit row of an unknown outcome", audit("doubted")],
+  ["mints::DOUBT", "reset_before", "an unknown outcome", becomes("verifying")],
   ["mints::ABANDON_GUARD", "echo_limit_larger", "the removal's audit row", audit("abandoned")],
   ["mints::ABANDON", "echo_limit_larger", "the removal", becomes("revoking")],
   ["generations::OFF_GUARD", "echo_limit_larger", "the end's audit row", audit("revoke_confirmed")],
@@ -126,10 +126,10 @@ for (const [kind, what, when] of breaking([
 for (const [what, when, kind] of breaking([
   ["generations::FENCE_GUARD", "fence a lost mint, at its audit row,", audit("doubted"), "lost"],
   ["generations::FENCE", "fence a lost mint", becomes("verifying"), "lost"],
-  ["generations::CLEAR_GUARD", "clear a doubt whose key was found, at its audit row,", audit("cleared"), "reset_after"],
-  ["generations::CLEAR", "clear a doubt whose key was found", becomes("void"), "reset_after"],
-  ["generations::ABSENT_GUARD", "clear a doubt that left nothing, at its audit row,", audit("cleared"), "reset_before"],
-  ["generations::ABSENT", "clear a doubt that left nothing", becomes("void"), "reset_before"],
+  ["generations::CLEAR_GUARD", "clear a mint of unknown outcome whose key was found, at its audit row,", audit("cleared"), "reset_after"],
+  ["generations::CLEAR", "clear a mint of unknown outcome whose key was found", becomes("void"), "reset_after"],
+  ["generations::ABSENT_GUARD", "clear a mint of unknown outcome that left nothing, at its audit row,", audit("cleared"), "reset_before"],
+  ["generations::ABSENT", "clear a mint of unknown outcome that left nothing", becomes("void"), "reset_before"],
   ["strays::SEEN", "remember what it has seen", "BEFORE UPDATE OF seen_at ON generations", "reset_after"],
 ])) {
   test(`a sweep that cannot ${what} fails, says so, and the next one does it`, async () => {
@@ -231,7 +231,7 @@ const sweepingARelease = {
 };
 
 /** A sweep that closes an expired key that its owner had disabled. @type {Moment} */
-const sweepingAnExpiryOfOneThatIsOff = {
+const sweepingAnExpiryOfADisabledKey = {
   ...sweepingAnExpiry,
   prepare: async (deployment) => {
     const member = /** @type {any} */ (await sweepingAnExpiry.prepare(deployment));
@@ -360,7 +360,7 @@ const sweepingUp = {
 };
 
 /** A claim that is the fifth at the same time with an unknown outcome. @type {Moment} */
-const claimingTheFifthDoubt = {
+const claimingTheFifthUnknown = {
   prepare: async (deployment) => {
     await deployment.sandbox.fault({ operation: CREATE, kind: "reset_before", times: 5 });
     for (let n = 0; n < 4; n += 1) assert.equal((await deployment.claim(await deployment.member())).status, 503);
@@ -383,7 +383,7 @@ const UPSTREAM_SWITCH = "BEFORE UPDATE OF switch_doubted_at ON generations WHEN 
 
 for (const [what, when, moment] of breaking(/** @type {[string, string, string, Moment][]} */ ([
   ["mints::HOME", "the account's workspace", "BEFORE UPDATE OF home_workspace_id ON settings", claimingFirst],
-  ["mints::PAUSE_AFTER_DOUBTS", "the pause after many doubts", "BEFORE UPDATE OF pause_until ON settings", claimingTheFifthDoubt],
+  ["mints::PAUSE_AFTER_DOUBTS", "the pause after many unknown outcomes", "BEFORE UPDATE OF pause_until ON settings", claimingTheFifthUnknown],
   ["generations::POSTPONE", "a revoke's postponement", "BEFORE UPDATE OF attempts ON generations", sweepingARefusedRemoval],
   ["generations::GIVE_UP_GUARD", "the audit row of giving up", audit("revoke_given_up"), sweepingForTheLastTime],
   ["generations::GIVE_UP", "giving up", becomes("stuck"), sweepingForTheLastTime],
@@ -391,25 +391,25 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["generations::EXPIRE", "an expiry", becomes("expired"), sweepingAnExpiry],
   ["generations::EXPIRE_BOOK", "an expired key's last figures", "BEFORE UPDATE OF usage_read_at ON generations", sweepingAnExpiry],
   ["generations::FREE_SEATS", "that a seat is free whose window is over", "BEFORE DELETE ON retained_seats", sweepingARetainedSeat],
-  ["generations::UNSETTLED_AGAIN", "that a removal has its turn again", "BEFORE UPDATE OF next_attempt_at ON generations WHEN NEW.state = OLD.state AND NEW.next_attempt_at < OLD.next_attempt_at", sweepingAfterAnOutage],
-  ["generations::KEPT_AGAIN", "that a delete has its turn again", "BEFORE UPDATE OF next_attempt_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAfterAnOutage],
-  ["generations::EXPIRE_HOLD", "the end of an expired key's hold", "BEFORE DELETE ON holds", sweepingAnExpiryOfOneThatIsOff],
+  ["generations::UNSETTLED_AGAIN", "that a removal is due again", "BEFORE UPDATE OF next_attempt_at ON generations WHEN NEW.state = OLD.state AND NEW.next_attempt_at < OLD.next_attempt_at", sweepingAfterAnOutage],
+  ["generations::KEPT_AGAIN", "that a purge is due again", "BEFORE UPDATE OF next_attempt_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAfterAnOutage],
+  ["generations::EXPIRE_HOLD", "the end of an expired key's hold", "BEFORE DELETE ON holds", sweepingAnExpiryOfADisabledKey],
   ["generations::BOOK", "a removed key's last figures", "BEFORE UPDATE OF usage_read_at ON generations WHEN NEW.state = 'revoking'", sweepingARemoval],
   ["retained::BOOK", "a removed key's later figures", "BEFORE UPDATE OF readings_since_off ON generations", sweepingUpAKey],
   ["retained::CAPS_DUE", "that a successor's cap is due", "BEFORE UPDATE OF cap_due_at ON generations", sweepingALateBill],
   ["retained::ERASED_GUARD", "the audit row of a removed key's delete", audit("erased"), sweepingUpAKey],
   ["retained::ERASED", "a removed key's delete", "BEFORE UPDATE OF erased_at ON generations WHEN OLD.state = 'revoked'", sweepingUpAKey],
-  ["holds::ABOUT_TO", "the doubt before a switch", UPSTREAM_SWITCH, sweepingAHold],
-  ["holds::CONFIRMED_GUARD", "the audit row of switching off", audit("disabled"), sweepingAHold],
-  ["holds::CONFIRMED", "switching off", becomes("disabled"), sweepingAHold],
-  ["holds::CONFIRMED_GUARD", "the audit row of switching on", audit("enabled"), sweepingARelease],
-  ["holds::CONFIRMED", "switching on", becomes("active"), sweepingARelease],
+  ["holds::ABOUT_TO", "the mark of a switch in flight", UPSTREAM_SWITCH, sweepingAHold],
+  ["holds::CONFIRMED_GUARD", "the audit row of a disable", audit("disabled"), sweepingAHold],
+  ["holds::CONFIRMED", "a disable", becomes("disabled"), sweepingAHold],
+  ["holds::CONFIRMED_GUARD", "the audit row of an enable", audit("enabled"), sweepingARelease],
+  ["holds::CONFIRMED", "an enable", becomes("active"), sweepingARelease],
   ["strays::FOUND", "a finding", "BEFORE INSERT ON findings", sweepingAMarker],
   ["strays::DISABLED", "a finding's end", "BEFORE UPDATE OF disabled_at ON findings", sweepingAMarker],
-  ["tidy::STATES", "forgetting sign-ins", "BEFORE DELETE ON used_states", sweepingUp],
-  ["tidy::IDEMPOTENCY", "forgetting Idempotency-Keys", "BEFORE DELETE ON idempotency_keys", sweepingUp],
-  ["tidy::FINDINGS", "forgetting findings", "BEFORE DELETE ON findings", sweepingUp],
-  ["tidy::RUNS", "forgetting runs", "BEFORE DELETE ON runs", sweepingUp],
+  ["tidy::STATES", "the removal of old sign-ins", "BEFORE DELETE ON used_states", sweepingUp],
+  ["tidy::IDEMPOTENCY", "the removal of old Idempotency-Keys", "BEFORE DELETE ON idempotency_keys", sweepingUp],
+  ["tidy::FINDINGS", "the removal of old findings", "BEFORE DELETE ON findings", sweepingUp],
+  ["tidy::RUNS", "the removal of old runs", "BEFORE DELETE ON runs", sweepingUp],
 ]))) {
   test(`${what} that cannot be written down fails with an answer of ours, and nothing stays stuck`, () => breaksIn(deployment, moment, when));
 }
