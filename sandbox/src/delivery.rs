@@ -218,7 +218,7 @@ impl Sandbox {
         late.len()
     }
 
-    /// Counts the effects that have not landed yet.
+    /// Counts the effects that have not happened yet.
     #[must_use]
     pub const fn late_count(&self) -> usize {
         self.waiting.late.len()

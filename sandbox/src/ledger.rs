@@ -1,4 +1,4 @@
-//! What really happened at the upstreams, whatever the callers were told: keys, calls, violations, tokens.
+//! What really happened at the upstreams, whatever the answers said: keys, calls, violations, tokens.
 
 use crate::{clock::Period, money::Usd, operation::Operation};
 use serde::Serialize;

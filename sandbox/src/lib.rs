@@ -1,5 +1,5 @@
 //! GitHub and OpenRouter as keycap sees them: one pure `handle(request, now) → delivery`, with a ledger of what really
-//! happened, faults on demand, answers that can be held, and effects that land late. There are no sockets, no system
+//! happened, faults on demand, answers that can be held, and effects that happen late. There are no sockets, no system
 //! clock and no randomness: two sandboxes with the same seed and the same history are equal. `main.rs` serves it on
 //! loopback.
 

@@ -1,4 +1,4 @@
-// The pages of a deployment that is closed, told to wait or not set up. All tests share one deployment, which restarts
+// The pages of a deployment that is closed, has to wait for OpenRouter, or is not set up. All tests share one deployment, which restarts
 // only where a test needs other settings than the test before it.
 
 import assert from "node:assert/strict";

@@ -41,7 +41,7 @@ fn calls(world: &World, secret: &str, model: &str) -> u16 {
     spent.status()
 }
 
-/// Reads the recorded guardrail of the newest generation, with "in doubt" after it while a change is in flight.
+/// Reads the recorded guardrail of the newest generation, with "in flight" after it while a change is in flight.
 fn on_record(world: &World) -> String {
     world.db.text(
         "SELECT COALESCE(guardrail_id, '-') || CASE WHEN guardrail_sent_at IS NULL THEN '' ELSE ' in flight' END

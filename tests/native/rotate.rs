@@ -1190,7 +1190,7 @@ fn a_sweep_does_not_disturb_a_rotation_under_way() {
         };
         meanwhile(verb, body, sweep, |_, response, at| {
             // The sweep and the rotation may both want to disable the old generation. Then one of them does it, and the
-            // other is told so.
+            // other learns that.
             let contended =
                 at.contains("ABOUT_TO") || at.contains("PATCH") || at.contains("holds::");
             assert!(

@@ -1,5 +1,5 @@
-// Everything that can go wrong with a create, in both forms: it did not happen, or it happened and nobody was told. The
-// tests check what the member is told, and that two sweeps later the promises of `oracle.mjs` hold and the member can
+// Everything that can go wrong with a create, in both forms: it did not happen, or it happened and the answer was lost.
+// The tests check what the member gets, and that two sweeps later the promises of `oracle.mjs` hold and the member can
 // claim.
 
 import assert from "node:assert/strict";

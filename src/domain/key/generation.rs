@@ -3,11 +3,11 @@
 //!
 //! The database holds the same edges in its table `transitions` and refuses all others. A test compares the two.
 
-/// A mint that takes longer than this is not recorded any more: its request has long been answered.
+/// A mint that takes more seconds than this is not recorded any more, because its request has long been answered.
 pub const RECORD_WITHIN_SECS: i64 = 60;
-/// After this a rotation whose request died is undone: no mint of it can be recorded any more.
+/// After this many seconds a rotation whose request died is undone, because no mint of it can be recorded any more.
 pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
-/// A create that has not landed this long after it was sent is waited for no longer.
+/// A request that has had no effect this many seconds after it was sent is taken to have none.
 pub const LANDS_WITHIN_SECS: i64 = 300;
 
 /// The state of a generation, stored as text. The table's column `live` is computed from it.

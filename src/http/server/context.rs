@@ -35,8 +35,8 @@ impl Context {
         self.session.clone().ok_or(Error::SignInRequired)
     }
 
-    /// The id of something that the request writes. A request under an Idempotency-Key has the same ids whenever it is
-    /// tried, so that nothing is written twice where an answer was lost; `of` tells apart what has the same kind.
+    /// The id of a row that the request writes. A request with an Idempotency-Key has the same ids each time it is tried,
+    /// so that nothing is written twice if an answer was lost. `of` distinguishes rows of the same kind.
     pub fn id(&self, kind: IdKind, of: &str) -> Result<PublicId, NoRandomness> {
         match &self.taking {
             Some(taking) => Ok(derived_id(kind, &taking.seed, of)),

@@ -67,7 +67,7 @@ pub enum AssignmentSearch {
     GoesOn(usize),
 }
 
-/// Which guardrail a key has, or null, if an answer did not tell. With `guardrail`, the list of that guardrail is read.
+/// Which guardrail a key has, or null, if an answer did not say. With `guardrail`, the list of that guardrail is read.
 /// Without it, the list of the whole account is read, some pages at a time from `offset` on. Of a long list of one
 /// guardrail, both ends are read, since the newest assignments are at one of them.
 pub async fn of_key(
