@@ -87,3 +87,10 @@ CREATE INDEX members_by_status ON members (status, owner_id);
 CREATE INDEX members_by_login ON members (lower(login), owner_id);
 CREATE UNIQUE INDEX blocks_public_id_once ON blocks (public_id);
 CREATE INDEX used_states_by_expiry ON used_states (expires_at);
+
+-- The sessions that are current, each by its member and the epoch that its token carries. Ending the member's sessions or
+-- everybody's raises the epoch, and a member who is not active has no session.
+CREATE VIEW current_sessions AS
+SELECT m.owner_id, m.public_id AS member, m.epoch + s.session_epoch AS epoch
+FROM members m JOIN settings s
+WHERE m.status = 'active';

@@ -41,8 +41,8 @@ statements! {
         key_sha256: String, request_sha256: String, nonce: String, now: Timestamp, member: PublicId, epoch: i64,
         taken_by: Timestamp, today: Timestamp, quota: i64,
     } = concat!("INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, created_at)
-        SELECT m.owner_id, :key_sha256, :request_sha256, :nonce, :nonce, :now, :now FROM members m JOIN settings s
-        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT m.owner_id, :key_sha256, :request_sha256, :nonce, :nonce, :now, :now FROM current_sessions m
+        WHERE m.member = :member AND m.epoch = :epoch
           AND (EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.owner_id = m.owner_id AND k.key_sha256 = :key_sha256)
             OR (SELECT COUNT(*) FROM idempotency_keys c WHERE c.owner_id = m.owner_id AND c.created_at >= :today) < :quota)
         ON CONFLICT (owner_id, key_sha256) DO UPDATE
@@ -56,9 +56,9 @@ statements! {
           'same_request', i.request_sha256 IS :request_sha256, 'status', i.status, 'seed', i.seed,
           'body', i.body, 'made', (SELECT k.public_id FROM generations g JOIN keys k ON k.id = g.key_id
             WHERE g.id = i.generation_id AND g.recorded_at IS NOT NULL))
-        FROM members m JOIN settings s
+        FROM current_sessions m
         LEFT JOIN idempotency_keys i ON i.owner_id = m.owner_id AND i.key_sha256 = :key_sha256
-        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'";
+        WHERE m.member = :member AND m.epoch = :epoch";
 
     ANSWERED { status: i64, body: Option<String>, key_sha256: String, nonce: String, member: PublicId } =
         "UPDATE idempotency_keys SET status = :status, body = :body

@@ -42,10 +42,10 @@ statements! {
 
     ACCEPT_GUARD { change: PublicId, action: String, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT :change, 'settings', :action, m.public_id,
+        SELECT :change, 'settings', :action, a.member,
           CASE :action WHEN 'restore_accepted' THEN s.restore ELSE s.account END, :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        FROM current_sessions a JOIN settings s
+        WHERE a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     ACCEPT_RESTORE { now: Timestamp, change: PublicId } =

@@ -32,9 +32,9 @@ statements! {
 
     ACKNOWLEDGE_GUARD { change: PublicId, now: Timestamp, finding: PublicId, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, f.public_id, 'finding_acknowledged', m.public_id, :now FROM findings f JOIN members m JOIN settings s
+        SELECT :change, f.public_id, 'finding_acknowledged', a.member, :now FROM findings f JOIN current_sessions a
         WHERE f.public_id = :finding AND f.acknowledged_at IS NULL
-          AND m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     // One change acknowledges a finding only once. If the key was enabled again since, no audit row tells that, so only

@@ -66,8 +66,8 @@ statements! {
 
     ASK_GUARD { change: PublicId, run: PublicId, job: String, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT :change, :run, 'job_asked', m.public_id, :job, :now FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, :run, 'job_asked', a.member, :job, :now FROM current_sessions a
+        WHERE a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     END {

@@ -13,9 +13,9 @@ use crate::store::query::last_row;
 statements! {
     SWITCH_GUARD { change: PublicId, minting: String, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, 'settings', 'minting_switched', m.public_id, s.minting, :minting, :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, 'settings', 'minting_switched', a.member, s.minting, :minting, :now
+        FROM current_sessions a JOIN settings s
+        WHERE a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     SWITCH { minting: String, change: PublicId } = "UPDATE settings SET minting = :minting, change_id = :change
@@ -25,10 +25,9 @@ statements! {
     // changes.
     KEYS_OFF_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64, confirmed_keys: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, 'settings', 'keys_switched', m.public_id, s.keys, 'off', :now
-        FROM members m JOIN settings s JOIN seats
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
-          AND seats.live <= :confirmed_keys
+        SELECT :change, 'settings', 'keys_switched', a.member, s.keys, 'off', :now
+        FROM current_sessions a JOIN settings s JOIN seats
+        WHERE a.member = :actor AND a.epoch = :epoch AND seats.live <= :confirmed_keys
         ON CONFLICT DO NOTHING";
 
     KEYS_OFF { change: PublicId } = "UPDATE settings SET keys = 'off', minting = 'stopped', change_id = :change
@@ -43,9 +42,9 @@ statements! {
     // An operator moves the database to another public origin.
     TAKE_OVER_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, 'instance', 'instance_bound', m.public_id, :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, 'instance', 'instance_bound', a.member, :now
+        FROM current_sessions a
+        WHERE a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     TAKE_OVER { public_origin: String, change: PublicId } =
@@ -59,9 +58,9 @@ statements! {
 
     KEYS_ON_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, 'settings', 'keys_switched', m.public_id, s.keys, 'on', :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, 'settings', 'keys_switched', a.member, s.keys, 'on', :now
+        FROM current_sessions a JOIN settings s
+        WHERE a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     // Minting stays stopped until an administrator opens it separately.
@@ -74,9 +73,9 @@ statements! {
 
     CLAIMS_GUARD { change: PublicId, claims: String, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, 'settings', 'claims_switched', m.public_id, s.claims, :claims, :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, 'settings', 'claims_switched', a.member, s.claims, :claims, :now
+        FROM current_sessions a JOIN settings s
+        WHERE a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     CLAIMS { claims: String, change: PublicId } = "UPDATE settings SET claims = :claims, change_id = :change
@@ -84,9 +83,9 @@ statements! {
 
     CONFIRM_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, 'settings', 'upstream_terms_confirmed', m.public_id, s.upstream_terms, 'confirmed', :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, 'settings', 'upstream_terms_confirmed', a.member, s.upstream_terms, 'confirmed', :now
+        FROM current_sessions a JOIN settings s
+        WHERE a.member = :actor AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     CONFIRM { actor: PublicId, now: Timestamp, change: PublicId } =
@@ -98,10 +97,9 @@ statements! {
     // once.
     END_SESSIONS_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64, confirmed_epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, 'settings', 'sessions_ended', m.public_id, s.session_epoch, s.session_epoch + 1, :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
-          AND s.session_epoch = :confirmed_epoch
+        SELECT :change, 'settings', 'sessions_ended', a.member, s.session_epoch, s.session_epoch + 1, :now
+        FROM current_sessions a JOIN settings s
+        WHERE a.member = :actor AND a.epoch = :epoch AND s.session_epoch = :confirmed_epoch
         ON CONFLICT DO NOTHING";
 
     END_SESSIONS { change: PublicId } = "UPDATE settings SET session_epoch = session_epoch + 1, change_id = :change
