@@ -1,5 +1,5 @@
-// The promises of the service as one oracle: what D1, the upstream's ledger, the answers that clients got, the logs and
-// the files at rest must agree on, whatever has just happened.
+// The promises of the service as one oracle. D1, the sandbox's ledger, the answers that clients got, the logs and the
+// files on disk must agree, whatever has just happened.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -11,14 +11,14 @@ import { sha256 } from "./support.mjs";
 /** @typedef {Record<string, any>} Any */
 
 const ENDED = ["revoked", "expired", "void"];
-/** States in which two sweeps leave no row. */
+/** The states that no row may have after two sweeps. */
 const UNSETTLED = ["reserved", "minting", "verifying", "revoking"];
 
-/** How the sandbox's secrets and tokens begin; nothing else in the world begins like that. */
+/** The beginnings of the sandbox's secrets and tokens. Nothing else begins like this. */
 const VISIBLY_FAKE = "sk-or-v1-5a4db0c5";
 const TOKEN = "gho_sandbox";
 
-/** One statement, so that everything is read at the same moment. */
+/** This is one statement, so that everything is read at the same moment. */
 const SNAPSHOT = `SELECT json_object(
   'instance', (SELECT name FROM instance),
   'seats', (SELECT live FROM seats),
@@ -33,13 +33,14 @@ const SNAPSHOT = `SELECT json_object(
   'findings', (SELECT json_group_array(upstream_name) FROM findings)) AS all_of_it`;
 
 /**
+ * Asserts all promises.
  * @param {Deployment} deployment
- * @param {{ settled?: boolean }} [options] settled: two sweeps have passed while the upstream could be reached
+ * @param {{ settled?: boolean }} [options] settled: two sweeps have run while OpenRouter could be reached
  */
 export async function promises(deployment, { settled = false } = {}) {
   const { sandbox, worker, withoutRow } = deployment;
-  // In this order: rows are committed before keys are made, and keys are made before secrets are delivered.
-  hear(deployment);
+  // The order matters: rows are committed before keys are made, and keys are made before secrets are delivered.
+  secretsLeaveOnlyWithTheirKeys(deployment);
   const delivered = [...deployment.delivered];
   const ledger = await sandbox.ledger();
   const [{ all_of_it }] = await worker.d1(SNAPSHOT);
@@ -56,26 +57,26 @@ export async function promises(deployment, { settled = false } = {}) {
   nothingPanicked(deployment);
   seatsAreCounted(d1);
   everyStateIsAudited(d1);
-  isOffForGood(d1, ledger);
-  isKeptForItsFigures(d1, ledger);
-  assert.deepEqual(ledger.violations, [], "what the upstreams complained about");
+  revokedKeysAreDisabled(d1, ledger);
+  revokedKeysAreRetainedOrDeleted(d1, ledger);
+  assert.deepEqual(ledger.violations, [], "violations that the sandbox noticed");
   if (settled) isSettled(d1, ours, ledger, withoutRow);
 }
 
-/** Whether OpenRouter would accept a model call with the key, apart from money. @param {Any} key @param {Any} ledger */
+/** Answers whether OpenRouter would accept a model call with the key if money were left. @param {Any} key @param {Any} ledger */
 function isUsable(key, ledger) {
   return key.deleted_at_ms === null && !key.disabled && !(key.expires_at_ms !== null && key.expires_at_ms <= ledger.now_ms);
 }
 
 /**
- * Asserts that no place has two live generations, that no secret left twice, and that every secret that left is
- * recorded. A member's key and the ended keys that it follows have the same place.
+ * Asserts that no place has two live generations, that no secret was delivered twice, and that every delivered secret
+ * is recorded. A member's key and the ended keys that it follows have the same place.
  * @param {Any} d1 @param {Any} ledger @param {string[]} delivered
  */
 function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   const live = d1.generations.filter((/** @type {Any} */ row) => !ENDED.includes(row.state)).map((/** @type {Any} */ row) => row.place);
   assert.deepEqual(twice(live), [], "slots with two live generations");
-  assert.deepEqual(twice(delivered), [], "secrets that left twice");
+  assert.deepEqual(twice(delivered), [], "secrets that were delivered twice");
   const bySecret = new Map(ledger.keys.map((/** @type {Any} */ key) => [key.secret, key]));
   const working = delivered.flatMap((secret) => {
     const key = bySecret.get(secret);
@@ -87,7 +88,7 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   });
   assert.deepEqual(twice(working.map(({ row }) => `${row.key}/${row.slot}`)), [], "slots with two secrets that work");
   for (const { row, key } of working.filter(({ row }) => !row.guardrail_sent)) {
-    assert.equal(key.guardrail?.guardrail_id ?? null, row.guardrail, `what ${row.name} is held to`);
+    assert.equal(key.guardrail?.guardrail_id ?? null, row.guardrail, `the guardrail of ${row.name}`);
   }
   // If two generations of a key work, one follows the other with grace, and they share the key's limit.
   for (const { row, key } of working) {
@@ -99,14 +100,14 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   }
 }
 
-/** Asserts that a key has all its bounds. @param {Any} key */
+/** Asserts that a key has a limit, a reset and an expiry, and that BYOK counts. @param {Any} key */
 function isCapped(key) {
   assert.ok(key.limit > 0 && key.limit <= 5, `${key.name} has the limit ${key.limit}`);
   assert.ok(key.limit_reset !== null && key.expires_at !== null, `${key.name} has a reset and an expiry`);
   assert.equal(key.include_byok_in_limit, true, `BYOK counts for ${key.name}`);
 }
 
-/** The Worker's own secrets, and how all of the sandbox's begin. @param {Deployment} deployment */
+/** The Worker's own secrets, and the beginnings of all secrets of the sandbox. @param {Deployment} deployment */
 function canariesOf({ worker, sandbox }) {
   const vars = { ...localVars({ origin: "", sandboxUrl: sandbox.url }), ...worker.options.vars };
   const credentials = [vars.OPENROUTER_MANAGEMENT_KEY, vars.GITHUB_OAUTH_CLIENT_SECRET, ...(vars.AUTH_SESSION_SECRET ?? "").split(",")];
@@ -114,11 +115,11 @@ function canariesOf({ worker, sandbox }) {
 }
 
 /**
- * Asserts that a secret is in the answer that made its key, once, as its member `secret`, and that no other answer has
- * any.
+ * Asserts that a secret is only in the answer that made its key, once, as the member `secret`. No other answer may
+ * contain any.
  * @param {Deployment} deployment
  */
-function hear(deployment) {
+function secretsLeaveOnlyWithTheirKeys(deployment) {
   const canaries = canariesOf(deployment);
   for (const { what, status, headers, text } of deployment.worker.answers.splice(0)) {
     let rest = text;
@@ -131,7 +132,7 @@ function hear(deployment) {
   }
 }
 
-/** Asserts that no secret is at rest or in the logs. @param {Deployment} deployment @param {Any} ledger */
+/** Asserts that no secret is in a file on disk or in the logs. @param {Deployment} deployment @param {Any} ledger */
 async function secretsAreNowhere(deployment, ledger) {
   const { worker } = deployment;
   const tokens = ledger.github_tokens.map((/** @type {Any} */ token) => token.access_token);
@@ -187,10 +188,10 @@ function everyStateIsAudited(d1) {
 }
 
 /** Asserts that a key which is recorded as revoked does not work. @param {Any} d1 @param {Any} ledger */
-function isOffForGood(d1, ledger) {
+function revokedKeysAreDisabled(d1, ledger) {
   const revoked = new Set(d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked").map((/** @type {Any} */ row) => row.hash));
   const working = ledger.keys.filter((/** @type {Any} */ key) => revoked.has(key.hash) && isUsable(key, ledger)).map((/** @type {Any} */ key) => key.name);
-  assert.deepEqual(working, [], "keys that work and are written down as revoked");
+  assert.deepEqual(working, [], "keys that work although they are recorded as revoked");
 }
 
 /**
@@ -199,15 +200,15 @@ function isOffForGood(d1, ledger) {
  * @param {Any} d1
  * @param {Any} ledger
  */
-function isKeptForItsFigures(d1, ledger) {
+function revokedKeysAreRetainedOrDeleted(d1, ledger) {
   const there = new Set(ledger.keys.filter((/** @type {Any} */ key) => key.deleted_at_ms === null).map((/** @type {Any} */ key) => key.hash));
   for (const row of d1.generations.filter((/** @type {Any} */ one) => one.state === "revoked")) {
-    if (row.erased_at !== null) assert.ok(!there.has(row.hash), `${row.name} is written down as deleted`);
-    else assert.ok(row.read_at >= row.ended_at && row.erase_at > row.ended_at, `${row.name} is kept for nothing`);
+    if (row.erased_at !== null) assert.ok(!there.has(row.hash), `${row.name} is recorded as deleted`);
+    else assert.ok(row.read_at >= row.ended_at && row.erase_at > row.ended_at, `${row.name} is retained without figures or a time for its purge`);
   }
 }
 
-/** The rows whose key should work. A row past its expiry is closed a little later. @param {Any} d1 @returns {Any[]} */
+/** The rows whose key should work. A row is closed some minutes after its expiry. @param {Any} d1 @returns {Any[]} */
 function usable(d1) {
   return d1.generations.filter((/** @type {Any} */ row) => row.state === "active" && row.expires_at * 1000 > Date.now());
 }
@@ -221,14 +222,14 @@ function usable(d1) {
  */
 function isSettled(d1, ours, ledger, withoutRow) {
   const unsettled = d1.generations.filter((/** @type {Any} */ row) => UNSETTLED.includes(row.state));
-  assert.deepEqual(unsettled, [], "left unsettled");
-  const kept = d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked" && row.erased_at === null && row.readings >= 2);
-  const over = kept.filter((/** @type {Any} */ row) => row.spent === 0 || (row.erase_at + 600) * 1000 < Date.now());
-  assert.deepEqual(over, [], "kept on although they are settled");
+  assert.deepEqual(unsettled, [], "rows that are not settled");
+  const retained = d1.generations.filter((/** @type {Any} */ row) => row.state === "revoked" && row.erased_at === null && row.readings >= 2);
+  const over = retained.filter((/** @type {Any} */ row) => row.spent === 0 || (row.erase_at + 600) * 1000 < Date.now());
+  assert.deepEqual(over, [], "keys that are still retained although their figures are settled");
   const working = ours.filter((key) => isUsable(key, ledger)).map((key) => key.hash);
   const recorded = usable(d1).map((row) => row.hash);
   assert.deepEqual(working.sort(), recorded.sort(), "the keys that work are the keys on record");
-  assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !withoutRow.includes(name)), [], "markers without a row");
+  assert.deepEqual(d1.findings.filter((/** @type {string} */ name) => !withoutRow.includes(name)), [], "marked keys without a row");
 }
 
 /** @param {string[]} texts */

@@ -1,4 +1,4 @@
-// The oracle notices what it is made for: each promise is broken on purpose, and the oracle says which one.
+// The oracle detects what it is made for: the test breaks each promise on purpose, and the oracle names it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ test("a wrong count, a lost audit row, a second delivery, a secret in an answer 
   await deployment.promises({ settled: true });
 
   deployment.delivered.push(secret);
-  await isNoticed(/secrets that left twice/);
+  await isNoticed(/secrets that were delivered twice/);
   deployment.delivered.pop();
 
   const { hash } = (await deployment.sandbox.ledger()).keys[0];
@@ -34,7 +34,7 @@ test("a wrong count, a lost audit row, a second delivery, a secret in an answer 
 
   const guardrail = await deployment.guardrail("cheap/one");
   await deployment.management("POST", `/guardrails/${guardrail}/assignments/keys`, { key_hashes: [hash] });
-  await isNoticed(/what \S+ is held to/);
+  await isNoticed(/the guardrail of \S+/);
   await deployment.management("DELETE", `/guardrails/${guardrail}`);
   await deployment.promises({ settled: true });
 
@@ -45,9 +45,9 @@ test("a wrong count, a lost audit row, a second delivery, a secret in an answer 
     await sql(`INSERT INTO audit (change_id, target, action, actor, before, after, at) SELECT 'paper-${n}', public_id, 'abandoned', 'test', '${before}', '${after}', 1 FROM generations WHERE id = ${id};
       UPDATE generations SET state = '${after}', change_id = 'paper-${n}' WHERE id = ${id}; SELECT 1`);
   }
-  await isNoticed(/keys that work and are written down as revoked/);
+  await isNoticed(/keys that work although they are recorded as revoked/);
   await deployment.management("DELETE", `/keys/${(await deployment.generations(other))[0]?.upstream_hash}`);
-  await isNoticed(/\S+ is kept for nothing/);
+  await isNoticed(/\S+ is retained without figures/);
   await sql(`INSERT INTO audit (change_id, target, action, actor, before, after, at) SELECT 'paper-3', public_id, 'erased', 'test', 'revoked', 'revoked', 1 FROM generations WHERE id = ${id};
     UPDATE generations SET erased_at = 1, change_id = 'paper-3' WHERE id = ${id}; SELECT 1`);
   await deployment.promises({ settled: true });
