@@ -4,10 +4,12 @@
 //! There are three severities: the caller's fault, a fault of another service (the answer says when to try again), and
 //! our fault. An internal error gives a title and the request id, nothing else. The words are in `problem`.
 
+mod body;
 mod from;
 mod problem;
 mod retry;
 
+pub use crate::app::error::body::BodyError;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request::{self, Offer};
 use crate::domain::policy::gate::TooYoung;
@@ -24,7 +26,10 @@ pub enum Error {
     BadRequest {
         detail: &'static str,
     },
-    MalformedJson,
+    /// The body has another shape than the route takes.
+    MalformedJson(BodyError),
+    /// A member of the body has a value that is not possible.
+    BadMember(BodyError),
     UnsupportedMediaType,
     BodyTooLarge,
     /// The address is longer than any address of this service.
@@ -167,9 +172,17 @@ pub enum Level {
 }
 
 impl Error {
+    pub const fn malformed(pointer: &'static str, detail: &'static str) -> Self {
+        Self::MalformedJson(BodyError::new(pointer, detail))
+    }
+
+    pub const fn bad_member(pointer: &'static str, detail: &'static str) -> Self {
+        Self::BadMember(BodyError::new(pointer, detail))
+    }
+
     pub const fn status(&self) -> u16 {
         match self {
-            Self::BadRequest { .. } | Self::MalformedJson => 400,
+            Self::BadRequest { .. } | Self::MalformedJson(_) | Self::BadMember(_) => 400,
             Self::SignInRequired => 401,
             Self::ForeignOrigin
             | Self::MemberNotActive(_)
@@ -242,8 +255,8 @@ impl Error {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
-            Self::BadRequest { .. } => "bad_request",
-            Self::MalformedJson => "malformed_json",
+            Self::BadRequest { .. } | Self::BadMember(_) => "bad_request",
+            Self::MalformedJson(_) => "malformed_json",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::BodyTooLarge => "body_too_large",
             Self::AddressTooLong => "address_too_long",

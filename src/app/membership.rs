@@ -56,9 +56,10 @@ pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<Val
 pub async fn leave(app: &App, session: &Session, confirm: &str) -> Result<bool, Error> {
     let (member, _) = members::signed_in(&*app.db, session, Vec::new()).await?;
     if member.login != confirm {
-        return Err(Error::BadRequest {
-            detail: "To leave, confirm with your own login, exactly as it is shown.",
-        });
+        return Err(Error::bad_member(
+            "/confirm",
+            "must be your own login, exactly as it is shown",
+        ));
     }
     let keyring = &app.keyring;
     let subjects = pseudonym::subjects(keyring, &member.provider, &member.subject);

@@ -31,7 +31,8 @@ pub fn read<T: FromJson>(bytes: &[u8]) -> Option<T> {
     T::of(&parse(bytes)?)
 }
 
-struct Unambiguous(Value);
+/// JSON in which no object has a member twice.
+pub struct Unambiguous(pub Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

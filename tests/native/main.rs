@@ -16,6 +16,7 @@ mod account;
 mod allotments;
 mod attacks;
 mod attempts;
+mod bodies;
 mod caps;
 mod changes;
 mod claim;

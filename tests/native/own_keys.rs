@@ -361,13 +361,7 @@ fn a_name_is_checked_before_anything_else_and_the_answer_names_the_field() {
     let (member, key) = holder(&world);
     let before = world.db.dump();
     let long = json!({ "name": "x".repeat(65), "disabled": true }).to_string();
-    for body in [
-        "{}",
-        r#"{"name":null}"#,
-        r#"{"name":""}"#,
-        r#"{"name":" \t "}"#,
-        long.as_str(),
-    ] {
+    for body in ["{}", r#"{"name":""}"#, r#"{"name":" \t "}"#, long.as_str()] {
         let response = member.patch(&key, body);
         assert_eq!(
             (response.status, response.code().as_str()),

@@ -194,18 +194,23 @@ fn no_two_types_share_a_name() {
     let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for Module { path, text } in modules() {
         for line in text.lines() {
-            // Types that a macro declares are indented.
+            // Types that a macro declares are indented, and so are the associated types of a trait, which are none of
+            // ours.
+            let is_indented = line.starts_with(' ');
             let line = line.trim_start();
             let line = line
                 .strip_prefix("pub(crate) ")
                 .or_else(|| line.strip_prefix("pub "))
                 .unwrap_or(line);
             let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-            if matches!(
-                words.next(),
-                Some("struct" | "enum" | "trait" | "type" | "union")
-            ) {
-                let name = words.next().unwrap_or_default().to_owned();
+            let is_type = match words.next() {
+                Some("struct" | "enum" | "trait" | "union") => true,
+                Some("type") => !is_indented,
+                _ => false,
+            };
+            // Where a macro declares a type, its name stands at the macro's use.
+            if is_type && let Some(name) = words.next().filter(|name| !name.is_empty()) {
+                let name = name.to_owned();
                 homes.entry(name).or_default().push(path.join("::"));
             }
         }

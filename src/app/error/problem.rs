@@ -12,8 +12,8 @@ impl Error {
         match self {
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed { .. } => "This address does not take that method",
-            Self::BadRequest { .. } => "The request is not understood",
-            Self::MalformedJson => "The body is not the JSON that is expected",
+            Self::BadRequest { .. } | Self::BadMember(_) => "The request is not understood",
+            Self::MalformedJson(_) => "The body is not the JSON that is expected",
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::BodyTooLarge => "The body is too large",
             Self::AddressTooLong => "The address is too long",
@@ -84,6 +84,7 @@ impl Error {
     fn detail(&self) -> String {
         match self {
             Self::BadRequest { detail } => (*detail).to_owned(),
+            Self::MalformedJson(wrong) | Self::BadMember(wrong) => wrong.sentence(),
             Self::AccountTooYoung(young) => format!(
                 "GitHub says your account is {} days old; claims need {}.{}",
                 young.age_days,
@@ -228,7 +229,27 @@ impl Error {
             Self::ForeignOrigin => {
                 String::from("Nothing was changed. Open this service's own page and try there.")
             }
-            _ => String::new(),
+            Self::NotFound => {
+                String::from("The address may be mistyped, or what was here has moved.")
+            }
+            Self::MethodNotAllowed { allow } => format!("It takes {allow}."),
+            Self::UnsupportedMediaType => String::from(
+                "Nothing was changed. Send JSON with the content type application/json.",
+            ),
+            Self::BodyTooLarge => String::from("Nothing was changed. Send a smaller body."),
+            Self::AddressTooLong => String::from("No address of this service is that long."),
+            Self::SignInRequired => {
+                String::from("Nothing was changed. There is no session, or it has ended.")
+            }
+            Self::MemberNotActive(_) => {
+                String::from("Nothing was changed. Ask the people who run this service about it.")
+            }
+            Self::NotConfigured | Self::Misconfigured => {
+                String::from("The people who run this service have to complete its settings.")
+            }
+            Self::Internal => String::from(
+                "It is our fault, not yours. Try again in a minute. If it happens again, tell the people who run this service, with the request id.",
+            ),
         }
     }
 
@@ -264,6 +285,9 @@ impl Error {
             | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
             Self::SeatsFull { free_at } => vec![("retry_at", json!(free_at))],
             Self::ConfirmationMismatch { named, is } => vec![(*named, json!(is))],
+            Self::MalformedJson(wrong) | Self::BadMember(wrong) => {
+                vec![("errors", json!([wrong]))]
+            }
             _ => Vec::new(),
         };
         if let Some(members) = body.as_object_mut() {

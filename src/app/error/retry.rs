@@ -32,7 +32,8 @@ impl Error {
             Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::BadRequest { .. }
-            | Self::MalformedJson
+            | Self::MalformedJson(_)
+            | Self::BadMember(_)
             | Self::UnsupportedMediaType
             | Self::BodyTooLarge
             | Self::AddressTooLong

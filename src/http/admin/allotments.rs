@@ -1,6 +1,7 @@
 //! `/api/v1/admin/allotments`: people whom an administrator lets claim, by provider and account number, also before
 //! they ever sign in. The key is made only when they claim, and only they get its secret.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::error::Error;
@@ -27,24 +28,25 @@ pub async fn list_allotments(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "allotments": page, "next": next }))
 }
 
-body! {
-    struct Wanted {
-        provider: BlockProvider,
-        subject: String,
-        name: Option<String>,
-        /// Whether they may claim however new their account is.
-        waives_age: Option<bool>,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllotmentRequest {
+    provider: BlockProvider,
+    subject: String,
+    name: Option<String>,
+    /// Whether they may claim however new their account is.
+    waives_age: Option<bool>,
 }
 
 /// Answers 201 with the allotment, or 200 with the existing one.
 pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let wanted: Wanted = context.json()?;
+    let wanted: AllotmentRequest = context.json()?;
     if !is_account_number(&wanted.subject) {
-        return Err(Error::BadRequest {
-            detail: "A subject is the account's number, in digits. Nobody was permitted.",
-        });
+        return Err(Error::bad_member(
+            "/subject",
+            "must be the account's number, in digits",
+        ));
     }
     let name = match &wanted.name {
         None => None,

@@ -1,10 +1,12 @@
 //! `/api/v1/admin/blocks`: people who may not claim, by provider and account number, also before they ever sign in.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
 use serde_json::json;
 
-use crate::app::error::Error;
+use crate::app::error::{BodyError, Error};
 use crate::domain::id::IdKind;
 use crate::domain::people::identity::is_account_number;
 use crate::domain::people::session::Session;
@@ -29,28 +31,38 @@ pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "blocks": blocks, "next": next }))
 }
 
-body! {
-    /// One person in `subject`, or a list of them in `subjects`.
-    struct People {
-        provider: BlockProvider,
-        subject: Option<String>,
-        subjects: Option<Vec<String>>,
-    }
+/// One person in `subject`, or a list of them in `subjects`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BlockRequest {
+    provider: BlockProvider,
+    subject: Option<String>,
+    subjects: Option<Vec<String>>,
 }
 
-impl People {
+impl BlockRequest {
     fn subjects(self) -> Result<BTreeSet<String>, Error> {
-        let subjects = match (self.subject, self.subjects) {
-            (Some(one), None) => vec![one],
-            (None, Some(many)) if (1..=MOST).contains(&many.len()) => many,
-            _ => return Err(Error::MalformedJson),
+        let (subjects, is_list) = match (self.subject, self.subjects) {
+            (Some(one), None) => (vec![one], false),
+            (None, Some(many)) if (1..=MOST).contains(&many.len()) => (many, true),
+            (None, Some(_)) => {
+                return Err(Error::malformed("/subjects", "must be a list of 1 to 500"));
+            }
+            _ => return Err(Error::malformed("", "must have either subject or subjects")),
         };
-        if subjects.iter().all(|subject| is_account_number(subject)) {
-            Ok(subjects.into_iter().collect())
-        } else {
-            Err(Error::BadRequest {
-                detail: "A subject is the account's number, in digits. Nobody was blocked.",
-            })
+        let bad = subjects
+            .iter()
+            .position(|subject| !is_account_number(subject));
+        match bad {
+            None => Ok(subjects.into_iter().collect()),
+            Some(at) => Err(Error::BadMember(BodyError {
+                pointer: if is_list {
+                    Cow::Owned(format!("/subjects/{at}"))
+                } else {
+                    Cow::Borrowed("/subject")
+                },
+                detail: Cow::Borrowed("must be the account's number, in digits"),
+            })),
         }
     }
 }
@@ -58,7 +70,7 @@ impl People {
 /// Answers 200 with how many people were not blocked before.
 pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let people: People = context.json()?;
+    let people: BlockRequest = context.json()?;
     let provider = people.provider.name();
     let app = &*context.app;
     let wanted = |subject: String| {
@@ -74,17 +86,17 @@ pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "added": added }))
 }
 
-body! {
-    struct BlockedPerson {
-        provider: BlockProvider,
-        subject: String,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnblockRequest {
+    provider: BlockProvider,
+    subject: String,
 }
 
 /// Answers 204, also if there was no such block.
 pub async fn lift_block(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let BlockedPerson { provider, subject } = context.json()?;
+    let UnblockRequest { provider, subject } = context.json()?;
     let app = &*context.app;
     blocks::lift(
         &*app.db,

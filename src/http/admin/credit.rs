@@ -1,7 +1,7 @@
 //! What administrators grant in addition to the plan: `/api/v1/admin/keys/{id}/raises` and
 //! `/api/v1/admin/members/{id}/payments`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::error::Error;
@@ -17,18 +17,18 @@ use crate::http::server::reply::Reply;
 use crate::store::budget::allowances::{self, OwnerLookup};
 use crate::store::budget::raises;
 
-body! {
-    struct RaiseRequest {
-        amount_usd: String,
-        until: Option<String>,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RaiseRequest {
+    amount_usd: String,
+    until: Option<String>,
 }
 
 /// Answers 201 with the raise, and the key's limit without it and with it.
 pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let RaiseRequest { amount_usd, until } = context.json()?;
-    let amount = amount(&amount_usd)?;
+    let amount = amount("/amount_usd", &amount_usd)?;
     let app = &*context.app;
     let by = change(&context, &session)?;
     let until = match until.as_deref().map(Timestamp::parse) {
@@ -37,9 +37,10 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
             Some(budget::raise_ends(until, by.now))
         }
         Some(_) => {
-            return Err(Error::BadRequest {
-                detail: "until is a moment to come, as 2027-01-31T00:00:00Z. A raise until midnight ends 22 minutes before it.",
-            });
+            return Err(Error::bad_member(
+                "/until",
+                "must be a moment to come, as 2027-01-31T00:00:00Z; a raise until midnight ends 22 minutes before it",
+            ));
         }
     };
     let key = context.segment_before_last();
@@ -80,11 +81,11 @@ fn with_rest(status: u16, body: &impl Serialize, left: usize) -> Result<Reply, E
     Reply::json(status, &body)
 }
 
-body! {
-    struct Paid {
-        payment_id: String,
-        amount_usd: String,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaymentRequest {
+    payment_id: String,
+    amount_usd: String,
 }
 
 /// A payment's id has at most this many characters.
@@ -94,16 +95,17 @@ const PAYMENT_ID_CHARS: usize = 128;
 /// booked twice. Another amount or member under the same id is refused.
 pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Paid {
+    let PaymentRequest {
         payment_id,
         amount_usd,
     } = context.json()?;
-    let amount = amount(&amount_usd)?;
+    let amount = amount("/amount_usd", &amount_usd)?;
     let fits = (1..=PAYMENT_ID_CHARS).contains(&payment_id.len());
     if !fits || !payment_id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::BadRequest {
-            detail: "A payment's id has 1 to 128 printable characters.",
-        });
+        return Err(Error::bad_member(
+            "/payment_id",
+            "must have 1 to 128 printable characters",
+        ));
     }
     let app = &*context.app;
     let member = context.segment_before_last();

@@ -1,6 +1,7 @@
 //! `/api/v1/admin/findings`: OpenRouter keys that carry our marker and have no row. An administrator looks at each and
 //! acknowledges it.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::error::Error;
@@ -23,19 +24,19 @@ pub async fn list_findings(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &json!({ "findings": found, "next": next }))
 }
 
-body! {
-    struct Change {
-        acknowledged: bool,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AcknowledgeRequest {
+    acknowledged: bool,
 }
 
 /// Answers 200 with the finding, also if it was acknowledged before. It is reported no more, unless it is found enabled
 /// again.
 pub async fn acknowledge_finding(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Change { acknowledged } = context.json()?;
+    let AcknowledgeRequest { acknowledged } = context.json()?;
     if !acknowledged {
-        return Err(Error::MalformedJson);
+        return Err(Error::malformed("/acknowledged", "must be true"));
     }
     let id = context.last_segment();
     let finding = PublicId::parse(IdKind::Finding, id).ok_or(Error::NotFound)?;

@@ -1,7 +1,7 @@
 //! `/api/v1/admin/jobs`: what the jobs did, what they found, and one more run on request. The run begins at once and
 //! works on after the answer. The next trigger continues what it does not finish.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app::error::Error;
@@ -46,10 +46,10 @@ pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
-body! {
-    struct RunRequest {
-        dry_run: bool,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunRequest {
+    dry_run: bool,
 }
 
 #[derive(Serialize)]
@@ -63,9 +63,10 @@ pub async fn start_job(context: Context) -> Result<Reply, Error> {
     let RunRequest { dry_run } = context.json()?;
     let job = Job::parse(context.last_segment()).ok_or(Error::NotFound)?;
     if job == Job::Sweep && dry_run {
-        return Err(Error::BadRequest {
-            detail: "A sweep has no dry run.",
-        });
+        return Err(Error::bad_member(
+            "/dry_run",
+            "must be false: a sweep has no dry run",
+        ));
     }
     let run = request(&context.app, &session, job, dry_run).await?;
     Reply::json(202, &BegunBody { run: run.as_str() })

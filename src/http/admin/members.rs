@@ -1,5 +1,6 @@
 //! `/api/v1/admin/members`: members as administrators see them, and what administrators do about them.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::error::Error;
@@ -45,9 +46,28 @@ pub async fn show_member(context: Context) -> Result<Reply, Error> {
     one(&details)
 }
 
-body! {
-    struct StatusRequest {
-        status: Status,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatusRequest {
+    status: StatusWord,
+}
+
+/// What administrators can make of a member. Members leave by themselves.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StatusWord {
+    Active,
+    Suspended,
+    Banned,
+}
+
+impl From<StatusWord> for Status {
+    fn from(word: StatusWord) -> Self {
+        match word {
+            StatusWord::Active => Self::Active,
+            StatusWord::Suspended => Self::Suspended,
+            StatusWord::Banned => Self::Banned,
+        }
     }
 }
 
@@ -56,9 +76,7 @@ body! {
 pub async fn change_member(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let StatusRequest { status } = context.json()?;
-    if status == Status::Left {
-        return Err(Error::MalformedJson);
-    }
+    let status = Status::from(status);
     let member = member(context.last_segment())?;
     let details =
         membership::set_member_status(&context.app, &session, member.clone(), status).await?;

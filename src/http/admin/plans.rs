@@ -1,5 +1,6 @@
 //! `/api/v1/admin/plans`: what owners get, as data; `/api/v1/admin/members/{id}/plan`: which owner has which plan.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::context::App;
@@ -10,7 +11,7 @@ use crate::domain::id::IdKind;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::session::Session;
 use crate::domain::time::period::LimitReset;
-use crate::http::server::body::Nullable;
+use crate::http::server::body::Patch;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::http::server::reply::cut_to_page;
@@ -37,64 +38,137 @@ pub fn change<'a>(
     })
 }
 
-/// Reads an amount in USD as a person types it, of at least one cent.
-pub fn amount(text: &str) -> Result<NanoUsd, Error> {
+/// Reads the amount in USD of a member as a person types it, of at least one cent.
+pub fn amount(pointer: &'static str, text: &str) -> Result<NanoUsd, Error> {
     NanoUsd::parse_typed(text)
         .filter(|amount| *amount >= NanoUsd::CENT)
-        .ok_or(Error::BadRequest {
-            detail: "An amount is positive, in USD, with at most two decimals.",
-        })
+        .ok_or(Error::bad_member(
+            pointer,
+            "must be a positive amount in USD, with at most two decimals",
+        ))
 }
 
-body! {
-    struct PlanRequest {
-        name: Option<String>,
-        limit_usd: Option<String>,
-        limit_reset: Option<LimitReset>,
-        expiry_days: Option<u32>,
-        max_active_keys: Option<i64>,
-        workspace_id: Option<Nullable<String>>,
-        guardrail_id: Option<Nullable<String>>,
-        margin_percent: Option<String>,
-        is_default: Option<bool>,
+/// A prepaid plan, whose limit never resets, has one key and no limit of its own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPlanRequest {
+    name: String,
+    limit_usd: Option<String>,
+    limit_reset: LimitReset,
+    expiry_days: i64,
+    max_active_keys: Option<i64>,
+    workspace_id: Option<String>,
+    guardrail_id: Option<String>,
+    margin_percent: Option<String>,
+}
+
+impl NewPlanRequest {
+    fn terms(self) -> Result<PlanTerms, Error> {
+        let (limit_usd, max_active_keys) = match self.limit_reset {
+            LimitReset::None => self.prepaid()?,
+            LimitReset::Daily | LimitReset::Weekly | LimitReset::Monthly => {
+                let is_required = |pointer| Error::malformed(pointer, "is required");
+                let limit_usd = self.limit_usd.ok_or(is_required("/limit_usd"))?;
+                let keys = self
+                    .max_active_keys
+                    .ok_or(is_required("/max_active_keys"))?;
+                (amount("/limit_usd", &limit_usd)?, keys)
+            }
+        };
+        let terms = PlanRequest {
+            limit_reset: Patch(Some(self.limit_reset)),
+            expiry_days: Patch(Some(self.expiry_days)),
+            max_active_keys: Patch(Some(max_active_keys)),
+            workspace_id: Patch(Some(self.workspace_id)),
+            guardrail_id: Patch(Some(self.guardrail_id)),
+            margin_percent: Patch(self.margin_percent),
+            ..PlanRequest::default()
+        };
+        Ok(PlanTerms {
+            limit: Some(limit_usd),
+            ..terms.terms()?
+        })
     }
+
+    fn prepaid(&self) -> Result<(NanoUsd, i64), Error> {
+        if self.limit_usd.is_some() {
+            let detail = "is not for a prepaid plan, whose limit is what was paid";
+            return Err(Error::malformed("/limit_usd", detail));
+        }
+        if self.max_active_keys.is_some_and(|keys| keys != 1) {
+            let detail = "must be 1 in a prepaid plan";
+            return Err(Error::malformed("/max_active_keys", detail));
+        }
+        Ok((NanoUsd::MAX, 1))
+    }
+}
+
+/// What a change does not name stays as it is.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PlanRequest {
+    limit_usd: Patch<String>,
+    limit_reset: Patch<LimitReset>,
+    expiry_days: Patch<i64>,
+    max_active_keys: Patch<i64>,
+    workspace_id: Patch<Option<String>>,
+    guardrail_id: Patch<Option<String>>,
+    margin_percent: Patch<String>,
+    is_default: Patch<bool>,
 }
 
 impl PlanRequest {
     /// Checks that the values are within what the database accepts.
-    fn terms(&self) -> Result<PlanTerms, Error> {
-        let limit = self.limit_usd.as_deref().map(amount).transpose()?;
-        let days = self.expiry_days.is_none_or(|n| (1..=365).contains(&n));
-        let keys = self.max_active_keys.is_none_or(|n| (1..=100).contains(&n));
-        let workspace_id = self.workspace_id.as_ref().map(|id| id.0.clone());
-        let margin = self.margin_percent.as_deref().map(basis_points);
-        // A request can only make a plan the default; the plan that was the default before then stops being it.
-        if !(days && keys) || margin == Some(None) || self.is_default == Some(false) {
-            return Err(Error::BadRequest {
-                detail: "A plan has 1 to 365 days, 1 to 100 keys, and a margin below 100 percent; another is made the default instead.",
-            });
+    fn terms(self) -> Result<PlanTerms, Error> {
+        let limit = self.limit_usd.0.as_deref();
+        let limit = limit.map(|text| amount("/limit_usd", text)).transpose()?;
+        let days = self.expiry_days.0.filter(|n| (1..=365).contains(n));
+        if days != self.expiry_days.0 {
+            return Err(Error::bad_member(
+                "/expiry_days",
+                "must be a number of days from 1 to 365",
+            ));
+        }
+        if self
+            .max_active_keys
+            .0
+            .is_some_and(|n| !(1..=100).contains(&n))
+        {
+            return Err(Error::bad_member(
+                "/max_active_keys",
+                "must be a number from 1 to 100",
+            ));
+        }
+        let margin = self.margin_percent.0.as_deref().map(basis_points);
+        if margin == Some(None) {
+            let detail = "must be a percentage below 100, with at most two decimals";
+            return Err(Error::bad_member("/margin_percent", detail));
+        }
+        if self.is_default.0 == Some(false) {
+            let detail = "must be true: another plan is made the default instead";
+            return Err(Error::bad_member("/is_default", detail));
         }
         Ok(PlanTerms {
             limit,
-            limit_reset: self.limit_reset,
-            expiry_days: self.expiry_days,
-            max_active_keys: self.max_active_keys,
-            workspace_id,
-            guardrail_id: self.guardrail_id.as_ref().map(|id| id.0.clone()),
+            limit_reset: self.limit_reset.0,
+            expiry_days: days.and_then(|days| days.try_into().ok()),
+            max_active_keys: self.max_active_keys.0,
+            workspace_id: self.workspace_id.0,
+            guardrail_id: self.guardrail_id.0,
             margin_bp: margin.flatten(),
-            make_default: self.is_default == Some(true),
+            make_default: self.is_default.0 == Some(true),
         })
     }
 
     fn says_nothing(&self) -> bool {
-        self.limit_usd.is_none()
-            && self.limit_reset.is_none()
-            && self.expiry_days.is_none()
-            && self.max_active_keys.is_none()
-            && self.workspace_id.is_none()
-            && self.guardrail_id.is_none()
-            && self.margin_percent.is_none()
-            && self.is_default.is_none()
+        self.limit_usd.0.is_none()
+            && self.limit_reset.0.is_none()
+            && self.expiry_days.0.is_none()
+            && self.max_active_keys.0.is_none()
+            && self.workspace_id.0.is_none()
+            && self.guardrail_id.0.is_none()
+            && self.margin_percent.0.is_none()
+            && self.is_default.0.is_none()
     }
 }
 
@@ -111,9 +185,10 @@ async fn workspace_must_be_there(app: &App, terms: &PlanTerms) -> Result<(), Err
     let Some(workspace) = terms.workspace_id.as_ref().and_then(Option::as_deref) else {
         return Ok(());
     };
-    let unknown = Err(Error::BadRequest {
-        detail: "workspace_id: OpenRouter has no such workspace in this account.",
-    });
+    let unknown = Err(Error::bad_member(
+        "/workspace_id",
+        "must be a workspace that OpenRouter has in this account",
+    ));
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if !(1..=WORKSPACE_CHARS).contains(&workspace.len()) || !workspace.bytes().all(plain) {
         return unknown;
@@ -127,19 +202,23 @@ async fn workspace_must_be_there(app: &App, terms: &PlanTerms) -> Result<(), Err
 }
 
 /// Checks a plan's name: lower-case letters, digits and dashes, since it stands in addresses and in the audit.
-fn name(text: &str) -> Result<&str, Error> {
+fn name(text: &str) -> Option<&str> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let fits = (1..=NAME_CHARS).contains(&text.len()) && text.bytes().all(plain);
-    fits.then_some(text).ok_or(Error::BadRequest {
-        detail: "A plan's name has 1 to 32 lower-case letters, digits and dashes.",
-    })
+    fits.then_some(text)
 }
 
 /// Lists plans in pages, oldest first: `after` is the name that the page before ended with.
 pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let after = context.query("after");
-    let after = after.as_deref().map(name).transpose()?;
+    let unknown = Error::BadRequest {
+        detail: "after is what the page before named as next.",
+    };
+    let after = match after.as_deref() {
+        None => None,
+        Some(after) => Some(name(after).ok_or(unknown)?),
+    };
     let mut plans = plans::page(&*context.app.db, &session, after).await?;
     let next = cut_to_page(&mut plans, PAGE_ROWS, |plan| Some(&plan.name));
     Reply::json(200, &json!({ "plans": plans, "next": next }))
@@ -148,26 +227,17 @@ pub async fn list_plans(context: Context) -> Result<Reply, Error> {
 /// Answers 201 with the plan. A prepaid plan has one key and no limit of its own.
 pub async fn create_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let wanted: PlanRequest = context.json()?;
-    let mut terms = wanted.terms()?;
-    let name = name(wanted.name.as_deref().ok_or(Error::MalformedJson)?)?;
-    let complete =
-        terms.limit_reset.is_some() && terms.expiry_days.is_some() && !terms.make_default;
-    match (terms.limit_reset, terms.limit, terms.max_active_keys) {
-        (Some(LimitReset::None), None, None | Some(1)) => {
-            terms.limit = Some(NanoUsd::MAX);
-            terms.max_active_keys = Some(1);
-        }
-        (Some(LimitReset::Daily | LimitReset::Weekly | LimitReset::Monthly), Some(_), Some(_)) => {}
-        _ => return Err(Error::MalformedJson),
-    }
-    if !complete {
-        return Err(Error::MalformedJson);
-    }
+    let wanted: NewPlanRequest = context.json()?;
+    let name = name(&wanted.name).map(str::to_owned);
+    let name = name.ok_or(Error::bad_member(
+        "/name",
+        "must have 1 to 32 lower-case letters, digits and dashes",
+    ))?;
+    let terms = wanted.terms()?;
     workspace_must_be_there(&context.app, &terms).await?;
     guardrail::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
-    match plans::create(&*context.app.db, &by, name, &terms).await? {
+    match plans::create(&*context.app.db, &by, &name, &terms).await? {
         Changed {
             plan: Some(plan),
             done: true,
@@ -180,10 +250,10 @@ pub async fn create_plan(context: Context) -> Result<Reply, Error> {
 pub async fn change_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: PlanRequest = context.json()?;
-    let terms = wanted.terms()?;
-    if wanted.name.is_some() || wanted.says_nothing() {
-        return Err(Error::MalformedJson);
+    if wanted.says_nothing() {
+        return Err(Error::malformed("", "must have a member to change"));
     }
+    let terms = wanted.terms()?;
     workspace_must_be_there(&context.app, &terms).await?;
     guardrail::must_be_there(&context.app, terms.guardrail()).await?;
     let by = change(&context, &session)?;
@@ -194,31 +264,38 @@ pub async fn change_plan(context: Context) -> Result<Reply, Error> {
             plan: Some(plan),
             done: true,
         } => Reply::json(200, &json!({ "plan": plan })),
-        Changed { done: false, .. } => Err(Error::BadRequest {
-            detail: "A plan is prepaid, with one key and no limit of its own, or it is not, for good. Make another one.",
-        }),
+        Changed { done: false, .. } => Err(stays_prepaid_or_not(&terms)),
     }
 }
 
-body! {
-    struct Assigned {
-        plan: String,
-    }
+/// The refusal of a change that would make a plan prepaid, or prepaid no more. It names the first member that would.
+fn stays_prepaid_or_not(terms: &PlanTerms) -> Error {
+    let pointer = match (terms.limit_reset, terms.limit) {
+        (Some(_), _) => "/limit_reset",
+        (None, Some(_)) => "/limit_usd",
+        (None, None) => "/max_active_keys",
+    };
+    let detail = "must fit the plan, which is prepaid, with one key and no limit of its own, or is not, for good: make another plan";
+    Error::bad_member(pointer, detail)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssignmentRequest {
+    plan: String,
 }
 
 /// Answers 200, also if it is the member's plan already. Their keys follow at once, as far as that is quick, or with
 /// the next sweep; the answer says how many are left to it.
 pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Assigned { plan } = context.json()?;
+    let AssignmentRequest { plan } = context.json()?;
     let app = &*context.app;
     let member = context.segment_before_last();
     let owner = allowances::owner(&*app.db, OwnerLookup::Member(member)).await?;
     let owner = owner.ok_or(Error::NotFound)?;
     let plan = plans::named(&*app.db, &session, &plan).await?;
-    let plan = plan.ok_or(Error::BadRequest {
-        detail: "There is no such plan.",
-    })?;
+    let plan = plan.ok_or(Error::bad_member("/plan", "must be the name of a plan"))?;
     let read_since = app.now();
     // When an owner begins or stops prepaying, the spend until now must be known: it does not count against later
     // payments, and a payment is not spent twice.

@@ -1,15 +1,18 @@
 //! `/api/v1/admin/settings`: the deployment's switches. Stopping minting takes effect at once, in every isolate.
 //! Disabling all keys is written down at once, and the sweep carries it out, key by key, until all are disabled.
 
+use serde::Deserialize;
+
 use crate::app::error::Error;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
+use crate::http::server::body::Patch;
 use crate::http::server::context::Context;
 use crate::http::server::cookies;
 use crate::http::server::reply::Reply;
 use crate::store::members;
 use crate::store::ops::alarms;
-use crate::store::ops::settings::{self, Claims, Minting, SettingsOutcome};
+use crate::store::ops::settings::{self, Claims, KeysSwitch, Minting, SettingsOutcome};
 
 /// Answers 200 with the settings.
 pub async fn show_settings(context: Context) -> Result<Reply, Error> {
@@ -19,22 +22,47 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &settings::read_settings(&rows)?)
 }
 
-body! {
-    /// One switch per request. A request that disables all keys has to confirm how many there are; a request that ends
-    /// all sessions has to confirm the epoch that is shown.
-    struct SettingsRequest {
-        minting: Option<String>,
-        keys: Option<String>,
-        confirm: Option<i64>,
-        instance: Option<String>,
-        claims: Option<String>,
-        upstream_terms: Option<String>,
-        restore: Option<String>,
-        account: Option<String>,
-        sessions: Option<String>,
-    }
+/// One switch per request. A request that disables all keys has to confirm how many there are; a request that ends all
+/// sessions has to confirm the epoch that is shown.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SettingsRequest {
+    minting: Patch<Minting>,
+    keys: Patch<KeysSwitch>,
+    confirm: Patch<i64>,
+    instance: Patch<InstanceWord>,
+    claims: Patch<Claims>,
+    upstream_terms: Patch<ConfirmWord>,
+    restore: Patch<AcceptWord>,
+    account: Patch<AcceptWord>,
+    sessions: Patch<EndWord>,
 }
 
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum InstanceWord {
+    TakeOver,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ConfirmWord {
+    Confirmed,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AcceptWord {
+    Accept,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EndWord {
+    End,
+}
+
+#[derive(Clone, Copy)]
 enum SettingChange {
     Minting(Minting),
     KeysOff { confirmed: i64 },
@@ -48,45 +76,49 @@ enum SettingChange {
 }
 
 impl SettingsRequest {
-    /// Returns the change, if the request names exactly one switch in exactly its words.
+    /// Returns the change, if the request names exactly one switch.
     fn wanted(&self) -> Result<SettingChange, Error> {
+        let keys = match self.keys.0 {
+            None => None,
+            Some(KeysSwitch::On) => Some(SettingChange::KeysOn),
+            Some(KeysSwitch::Off) => {
+                let confirmed = self.confirmed()?;
+                Some(SettingChange::KeysOff { confirmed })
+            }
+        };
+        let sessions = match self.sessions.0 {
+            None => None,
+            Some(EndWord::End) => {
+                let confirmed = self.confirmed()?;
+                Some(SettingChange::EndSessions { confirmed })
+            }
+        };
         let switches = [
-            ("minting", self.minting.as_deref()),
-            ("keys", self.keys.as_deref()),
-            ("instance", self.instance.as_deref()),
-            ("claims", self.claims.as_deref()),
-            ("upstream_terms", self.upstream_terms.as_deref()),
-            ("restore", self.restore.as_deref()),
-            ("account", self.account.as_deref()),
-            ("sessions", self.sessions.as_deref()),
+            self.minting.0.map(SettingChange::Minting),
+            keys,
+            (self.instance.0).map(|InstanceWord::TakeOver| SettingChange::TakeOver),
+            self.claims.0.map(SettingChange::Claims),
+            (self.upstream_terms.0)
+                .map(|ConfirmWord::Confirmed| SettingChange::ConfirmUpstreamTerms),
+            (self.restore.0).map(|AcceptWord::Accept| SettingChange::AcceptRestore),
+            (self.account.0).map(|AcceptWord::Accept| SettingChange::AcceptAccount),
+            sessions,
         ];
-        let mut said = switches
-            .into_iter()
-            .filter_map(|(switch, word)| Some((switch, word?)));
-        match (said.next(), said.next(), self.confirm) {
-            (Some(("minting", "open")), None, None) => Ok(SettingChange::Minting(Minting::Open)),
-            (Some(("minting", "stopped")), None, None) => {
-                Ok(SettingChange::Minting(Minting::Stopped))
-            }
-            (Some(("keys", "off")), None, Some(confirmed)) => {
-                Ok(SettingChange::KeysOff { confirmed })
-            }
-            (Some(("keys", "on")), None, None) => Ok(SettingChange::KeysOn),
-            (Some(("instance", "take_over")), None, None) => Ok(SettingChange::TakeOver),
-            (Some(("claims", "open")), None, None) => Ok(SettingChange::Claims(Claims::Open)),
-            (Some(("claims", "by_approval")), None, None) => {
-                Ok(SettingChange::Claims(Claims::ByApproval))
-            }
-            (Some(("upstream_terms", "confirmed")), None, None) => {
-                Ok(SettingChange::ConfirmUpstreamTerms)
-            }
-            (Some(("restore", "accept")), None, None) => Ok(SettingChange::AcceptRestore),
-            (Some(("account", "accept")), None, None) => Ok(SettingChange::AcceptAccount),
-            (Some(("sessions", "end")), None, Some(confirmed)) => {
-                Ok(SettingChange::EndSessions { confirmed })
-            }
-            _ => Err(Error::MalformedJson),
+        let mut named = switches.into_iter().flatten();
+        let (Some(change), None) = (named.next(), named.next()) else {
+            return Err(Error::malformed("", "must name exactly one switch"));
+        };
+        match change {
+            SettingChange::KeysOff { .. } | SettingChange::EndSessions { .. } => Ok(change),
+            _ if self.confirm.0.is_none() => Ok(change),
+            _ => Err(Error::malformed("/confirm", "is not for this switch")),
         }
+    }
+
+    /// The number that the request confirms.
+    fn confirmed(&self) -> Result<i64, Error> {
+        let confirmed = self.confirm.0;
+        confirmed.ok_or(Error::malformed("/confirm", "is required for this switch"))
     }
 }
 

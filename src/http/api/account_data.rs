@@ -1,5 +1,7 @@
 //! A member's own data: to export, and to have erased.
 
+use serde::Deserialize;
+
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::membership;
@@ -48,11 +50,11 @@ fn sealed(app: &App, name: &str, next: &ExportPosition) -> Result<String, Error>
     Ok(sealed)
 }
 
-body! {
-    /// The member confirms with their own login.
-    struct Confirmation {
-        confirm: String,
-    }
+/// The member confirms with their own login.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmation {
+    confirm: String,
 }
 
 /// `DELETE /api/v1/me`: ends everything of the member's and erases who they are. Answers 204, or 202 while OpenRouter

@@ -1,5 +1,7 @@
 //! `POST /api/v1/claim`: the member's claimed key. `app::claim` has the steps.
 
+use serde::Deserialize;
+
 use crate::app::claim::{self, Claimed};
 use crate::app::error::Error;
 use crate::domain::policy::terms::REVISION;
@@ -8,11 +10,11 @@ use crate::http::api::key_answer;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 
-body! {
-    /// There is nothing to choose. A member who has not accepted the terms in force accepts them with the claim.
-    struct ClaimRequest {
-        accept_terms: Option<i64>,
-    }
+/// There is nothing to choose. A member who has not accepted the terms in force accepts them with the claim.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimRequest {
+    accept_terms: Option<i64>,
 }
 
 impl ClaimRequest {

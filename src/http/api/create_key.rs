@@ -1,6 +1,8 @@
 //! Keys in addition to the claimed one: `POST /api/v1/keys` makes another one as far as the plan allows. Owners also
 //! say what they prefer for the keys that they have.
 
+use serde::Deserialize;
+
 use crate::app::claim;
 use crate::app::error::Error;
 use crate::app::keys::Carried;
@@ -17,11 +19,11 @@ use crate::store::access::quotas;
 use crate::store::budget::allowances::{self, OwnerLookup, Preference};
 use crate::store::keys::attempt::NewKey;
 
-body! {
-    struct CreateKeyRequest {
-        name: String,
-        limit_usd: Option<String>,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateKeyRequest {
+    name: String,
+    limit_usd: Option<String>,
 }
 
 /// Answers 201 with the secret.
@@ -30,24 +32,28 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
     let CreateKeyRequest { name, limit_usd } = context.json()?;
     let new = NewKey {
         name: key_name(&name).map_err(|_| keys::BAD_NAME)?,
-        own_limit: limit_usd.as_deref().map(amount).transpose()?,
+        own_limit: limit_usd
+            .as_deref()
+            .map(|text| amount("/limit_usd", text))
+            .transpose()?,
     };
     let made = claim::create(&context.app, session, context.taking.clone(), new).await?;
     answer(made, context.app.now())
 }
 
-body! {
-    struct OwnLimit {
-        /// `null` removes the limit.
-        limit_usd: Nullable<String>,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnLimit {
+    /// `null` removes the limit.
+    limit_usd: Nullable<String>,
 }
 
 /// Answers 200 with the key; 202 while its limit, or that of another key of the owner, still has to follow with the
 /// next sweep.
 pub async fn limit_key(context: Context) -> Result<Reply, Error> {
     let OwnLimit { limit_usd } = context.json()?;
-    let limit = limit_usd.0.as_deref().map(amount).transpose()?;
+    let limit = limit_usd.0.as_deref();
+    let limit = limit.map(|text| amount("/limit_usd", text)).transpose()?;
     prefer(&context, &Preference::Limit(limit)).await
 }
 
@@ -79,9 +85,9 @@ async fn prefer(context: &Context, preference: &Preference) -> Result<Reply, Err
             Preference::Stays if today.preferences >= PREFERENCES_A_DAY => {
                 Error::daily_quota(by.now)
             }
-            Preference::Limit(_) => Error::BadRequest {
-                detail: "A limit of your own is not above the plan's.",
-            },
+            Preference::Limit(_) => {
+                Error::bad_member("/limit_usd", "must not be above what the plan gives")
+            }
             Preference::Stays => Error::KeyEnded,
         });
     }

@@ -1,7 +1,7 @@
 //! `/api/v1/keys`: the member's own keys, read from the database in one round trip; what they have spent, asked of
 //! OpenRouter; and the changes that their owner, or an admin, makes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::app::error::Error;
 use crate::app::keys::refresh::{self, RefreshResult};
@@ -14,7 +14,7 @@ use crate::domain::people::session::Session;
 use crate::domain::run::{CREDENTIAL_REFUSED, Job, UNAVAILABLE};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
-use crate::http::server::body::NoMembers;
+use crate::http::server::body::{NoMembers, Patch};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::ports::{Rows, Stmt};
@@ -180,16 +180,19 @@ pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &body)
 }
 
-pub const BAD_NAME: Error = Error::BadRequest {
-    detail: "A name has 1 to 64 characters, and at least one that can be seen.",
-};
+pub const BAD_NAME: Error = Error::bad_member(
+    "/name",
+    "must have 1 to 64 characters, and at least one that can be seen",
+);
 
-body! {
-    /// The request has at least one of these members.
-    struct KeyChangeRequest {
-        disabled: Option<bool>,
-        name: Option<String>,
-    }
+/// The request has at least one of these members.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyChangeRequest {
+    #[serde(default)]
+    disabled: Patch<bool>,
+    #[serde(default)]
+    name: Patch<String>,
 }
 
 #[derive(Serialize)]
@@ -200,11 +203,12 @@ struct OneBody {
 /// Answers 200 with the key if OpenRouter has confirmed the change, and 202 while the change is only written down.
 pub async fn change_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let KeyChangeRequest { disabled, name } = context.json()?;
+    let KeyChangeRequest {
+        disabled: Patch(disabled),
+        name: Patch(name),
+    } = context.json()?;
     if disabled.is_none() && name.is_none() {
-        return Err(Error::BadRequest {
-            detail: "Give disabled, name or both.",
-        });
+        return Err(Error::bad_member("", "must have disabled, name or both"));
     }
     let name = match name {
         None => None,
@@ -215,21 +219,25 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
     carried_out(&context, carried)
 }
 
-body! {
-    /// The request names what it lifts, so that no other change lifts it by accident.
-    struct Lifted {
-        upstream_hold: String,
-    }
+/// The request names what it lifts, so that no other change lifts it by accident.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpstreamHoldRequest {
+    #[expect(dead_code, reason = "there is one thing that it can ask for")]
+    upstream_hold: LiftWord,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LiftWord {
+    Lift,
 }
 
 /// Answers 200 with the key. What someone outside keycap disabled or lowered at OpenRouter becomes as keycap wants it
 /// again, at once or with the next sweep.
 pub async fn lift_upstream_hold(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Lifted { upstream_hold } = context.json()?;
-    if upstream_hold != "lift" {
-        return Err(Error::MalformedJson);
-    }
+    let _: UpstreamHoldRequest = context.json()?;
     let (app, key) = (&context.app, context.last_segment());
     let carried = keys::lift_upstream_hold(app, &session, key).await?;
     carried_out(&context, carried)

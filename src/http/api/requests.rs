@@ -1,7 +1,7 @@
 //! `/api/v1/requests`: requests of members to an administrator. `/api/v1/admin/requests`: the decisions of
 //! administrators.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::error::Error;
@@ -18,11 +18,11 @@ use crate::store::members::requests::{
     self, Made, NewRequest, PAGE_ROWS, RequestDecision, RequestWithMember,
 };
 
-body! {
-    struct NewRequestBody {
-        kind: RequestKind,
-        note: Option<String>,
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRequestBody {
+    kind: RequestKind,
+    note: Option<String>,
 }
 
 /// Answers 201 with the new request, or 200 with the open one of its kind.
@@ -35,7 +35,7 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
         change: context.id(id::IdKind::Change, "")?,
         request: context.id(id::IdKind::Ask, "")?,
         kind: wanted.kind,
-        note: words(wanted.note.as_deref())?,
+        note: words("/note", wanted.note.as_deref())?,
         min_account_age_days: app.config.terms.min_account_age_days,
         now: app.now(),
     };
@@ -52,12 +52,13 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
 }
 
 /// Checks the words that a person wrote, and returns them as they are stored.
-fn words(text: Option<&str>) -> Result<Option<String>, Error> {
-    request::note(text.unwrap_or_default()).map_err(|why| Error::BadRequest {
-        detail: match why {
-            Refused::TooLong => "A note has at most 500 characters.",
-            Refused::Invisible => "A note has at least one character that can be seen.",
-        },
+fn words(pointer: &'static str, text: Option<&str>) -> Result<Option<String>, Error> {
+    request::note(text.unwrap_or_default()).map_err(|why| {
+        let detail = match why {
+            Refused::TooLong => "must have at most 500 characters",
+            Refused::Invisible => "must have at least one character that can be seen",
+        };
+        Error::bad_member(pointer, detail)
     })
 }
 
@@ -95,10 +96,26 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &Page { requests, next })
 }
 
-body! {
-    struct Judgement {
-        state: RequestState,
-        answer: Option<String>,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionRequest {
+    state: Verdict,
+    answer: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Approved,
+    Declined,
+}
+
+impl From<Verdict> for RequestState {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Approved => Self::Approved,
+            Verdict::Declined => Self::Declined,
+        }
     }
 }
 
@@ -107,17 +124,15 @@ pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let request =
         PublicId::parse(id::IdKind::Ask, context.last_segment()).ok_or(Error::NotFound)?;
-    let judgement: Judgement = context.json()?;
-    if judgement.state == RequestState::Open {
-        return Err(Error::MalformedJson);
-    }
-    let answer = words(judgement.answer.as_deref())?;
+    let wanted: DecisionRequest = context.json()?;
+    let verdict = RequestState::from(wanted.state);
+    let answer = words("/answer", wanted.answer.as_deref())?;
     let app = &*context.app;
     let decision = RequestDecision {
         session: &session,
         change: context.id(id::IdKind::Change, "")?,
         request,
-        state: judgement.state,
+        state: verdict,
         answer,
         now: app.now(),
     };
@@ -126,7 +141,7 @@ pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     match asked.request.state {
         // The guard refused: the session has ended.
         RequestState::Open => Err(Error::SignInRequired),
-        state if state == judgement.state => Reply::json(200, &json!({ "request": asked })),
+        state if state == verdict => Reply::json(200, &json!({ "request": asked })),
         state => Err(Error::AlreadyDecided { state }),
     }
 }

@@ -1,6 +1,8 @@
 //! A key's next secret: `POST /api/v1/keys/{id}/rotate`, `…/leaked`, `…/renew`, and `/api/v1/admin/leaks`.
 //! `app::rotate` has the steps.
 
+use serde::Deserialize;
+
 use crate::app::error::Error;
 use crate::app::rotate::{self, Rotated, RotationRequest};
 use crate::domain::key::rotation::GRACE_HOURS;
@@ -11,19 +13,20 @@ use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::keys::cards::Card;
 
-body! {
-    /// A rotation without `grace_hours` takes effect at once; a renewal without it has a grace of one day.
-    struct RotateRequest {
-        grace_hours: Option<i64>,
-    }
+/// A rotation without `grace_hours` takes effect at once; a renewal without it has a grace of one day.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotateRequest {
+    grace_hours: Option<i64>,
 }
 
 impl RotateRequest {
     fn grace_hours(&self) -> Result<Option<i64>, Error> {
         match self.grace_hours {
-            Some(hours) if !GRACE_HOURS.contains(&hours) => Err(Error::BadRequest {
-                detail: "A grace has 1 to 168 hours.",
-            }),
+            Some(hours) if !GRACE_HOURS.contains(&hours) => Err(Error::bad_member(
+                "/grace_hours",
+                "must be a number of hours from 1 to 168",
+            )),
             other => Ok(other),
         }
     }
@@ -50,11 +53,11 @@ pub async fn report_leak(context: Context) -> Result<Reply, Error> {
     answer(&context, rotated)
 }
 
-body! {
-    /// The SHA-256 of the secret. The secret itself is never sent.
-    struct Fingerprint {
-        secret_sha256: String,
-    }
+/// The SHA-256 of the secret. The secret itself is never sent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fingerprint {
+    secret_sha256: String,
 }
 
 /// `POST /api/v1/admin/leaks`: a secret was found somewhere, and the administrator sends only its SHA-256.
@@ -63,9 +66,10 @@ pub async fn report_found(context: Context) -> Result<Reply, Error> {
     let Fingerprint { secret_sha256 } = context.json()?;
     let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     if secret_sha256.len() != 64 || !secret_sha256.bytes().all(is_hex) {
-        return Err(Error::BadRequest {
-            detail: "secret_sha256 is the SHA-256 of the whole secret, as 64 lower-case hexadecimal digits.",
-        });
+        return Err(Error::bad_member(
+            "/secret_sha256",
+            "must be the SHA-256 of the whole secret, as 64 lower-case hexadecimal digits",
+        ));
     }
     let taking = context.taking.clone();
     let found = rotate::report_found(&context.app, session, taking, &secret_sha256).await?;

@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use serde::de::DeserializeOwned;
+
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::{derived_id, random};
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::session::Session;
-use crate::http::server::body::{FromBody, Members};
+use crate::http::server::body;
 use crate::http::server::message::Body;
 use crate::ports::NoRandomness;
 use crate::store::idempotency::Taking;
@@ -73,14 +75,12 @@ impl Context {
     }
 
     /// Reads the body as a JSON object of the expected shape.
-    pub fn json<T: FromBody>(&self) -> Result<T, Error> {
-        let Body::Bytes(bytes) = &self.body else {
-            return Err(Error::MalformedJson);
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let bytes: &[u8] = match &self.body {
+            Body::Bytes(bytes) => bytes,
+            Body::Empty | Body::TooLarge => &[],
         };
-        let mut members = Members::parse(bytes).ok_or(Error::MalformedJson)?;
-        T::of(&mut members)
-            .filter(|_| members.is_empty())
-            .ok_or(Error::MalformedJson)
+        body::read(bytes).map_err(Error::MalformedJson)
     }
 
     /// The Idempotency-Key, if the request has one. It is printable ASCII of 1 to 128 characters.

@@ -49,11 +49,17 @@ impl Response {
 impl From<Outbound> for Response {
     fn from(outbound: Outbound) -> Self {
         let (parts, body) = outbound.into_parts();
-        Self {
+        let response = Self {
             status: parts.status.as_u16(),
             headers: parts.headers,
             body: String::from_utf8(body).unwrap(),
+        };
+        let is_problem = response.header("content-type") == "application/problem+json";
+        if is_problem && !response.body.is_empty() {
+            let detail = response.json()["detail"].as_str().map(str::len);
+            assert!(detail > Some(0), "a problem without words: {response:?}");
         }
+        response
     }
 }
 
