@@ -171,7 +171,7 @@ async function walkActions(deployment, viewport, colorScheme, persona, picture) 
   await picture("works-later", visitor);
   await deployment.deleteUpstream();
   await press("Refresh");
-  await chip("missing upstream");
+  await chip("missing at OpenRouter");
   await picture("missing-upstream", visitor);
   await page.route("**/api/**", (route) => route.fulfill({ status: 403, contentType: "text/html", body: "" }));
   await page.reload();

@@ -127,7 +127,7 @@ export function claimer(page) {
 }
 
 /** @type {Notice} */
-const READY = { tone: "good", title: "Your key is ready to use.", text: "It works wherever an OpenRouter key goes. This page shows its masked form from now on." };
+const READY = { tone: "good", title: "Your key is ready to use.", text: "You can use it wherever an OpenRouter key is accepted. This page shows its masked form from now on." };
 
 /** @param {Key} key @param {number} now @returns {Notice} */
 function worksLater(key, now) {

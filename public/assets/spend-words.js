@@ -72,21 +72,21 @@ export function age(readAt, now) {
  * @param {string} because
  */
 export function ageText(readAt, now, because) {
-  const told = age(readAt, now);
-  if (told === UNREAD) return because === "" ? "Figures not read yet" : `Figures not read yet: ${because}`;
-  if (because !== "") return `Figures from ${told === "live" ? "1 min ago" : told}: ${because}`;
-  return told === "live" ? "Figures are live" : `Figures from ${told}`;
+  const figures = age(readAt, now);
+  if (figures === UNREAD) return because === "" ? "Figures not read yet" : `Figures not read yet: ${because}`;
+  if (because !== "") return `Figures from ${figures === "live" ? "1 min ago" : figures}: ${because}`;
+  return figures === "live" ? "Figures are live" : `Figures from ${figures}`;
 }
 
 /**
  * The later of two reports on whether OpenRouter answers: an older report never replaces a newer one.
  * @param {Upstream | null} known
- * @param {Upstream} told
+ * @param {Upstream} report
  */
-export function newer(known, told) {
+export function newer(known, report) {
   /** @param {Upstream} upstream */
   const at = (upstream) => Date.parse(upstream.as_of ?? "") || 0;
-  return known !== null && at(known) > at(told) ? known : told;
+  return known !== null && at(known) > at(report) ? known : report;
 }
 
 /**
@@ -99,7 +99,7 @@ export function outageText(upstream, key, now) {
   const since = Date.parse(upstream.as_of ?? "");
   const asked = Number.isFinite(since) ? ` The service last asked OpenRouter at ${dateUtc(since)}, ${clockUtc(since)}.` : "";
   if (key === null) return `This page works, and nothing was changed. A claim needs OpenRouter, so it may fail; the page then says whether a key was made.${asked}`;
-  const told = age(key.spend?.read_at, now);
-  const figures = told === UNREAD ? "its figures are not read yet" : `its figures are ${told === "live" ? "less than 1 min old" : `from ${told}`}`;
+  const readAge = age(key.spend?.read_at, now);
+  const figures = readAge === UNREAD ? "its figures are not read yet" : `its figures are ${readAge === "live" ? "less than 1 min old" : `from ${readAge}`}`;
   return `Your key is not changed. Its requests go to OpenRouter directly, not through this service, and may still work. This page works too; ${figures}.${asked}`;
 }

@@ -22,7 +22,7 @@ const STATES = {
 };
 
 /** @type {Status} */
-const MISSING = { word: "missing upstream", tone: "bad", means: "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another." };
+const MISSING = { word: "missing at OpenRouter", tone: "bad", means: "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another." };
 
 /**
  * Why a key is disabled, and who can change that. If a key has several holds, the page shows the first of this list.
@@ -33,7 +33,7 @@ const HOLDS = {
   offboarding: { word: "disabled: account ended", why: "Your account may not use keys here any more.", next: "Ask the people who run this service." },
   switch: { word: "disabled with all keys", why: "The people who run this service have disabled all keys.", next: "Only they can enable keys again." },
   admin: { word: "disabled by an administrator", why: "The people who run this service have disabled it.", next: "Only they can enable it: ask them." },
-  upstream: { word: "disabled at OpenRouter", why: "Somebody disabled it at OpenRouter. It stays disabled.", next: "Only an administrator can enable it: ask the people who run this service." },
+  upstream: { word: "disabled at OpenRouter", why: "Someone disabled it at OpenRouter. It stays disabled.", next: "Only an administrator can enable it: ask the people who run this service." },
   plan: { word: "disabled: over your plan", why: "Your plan allows fewer keys than you have.", next: "Delete another key, and this one is enabled again." },
   owner: { word: "disabled by you", why: "You have disabled it.", next: "Enable it whenever you like." },
   idle: { word: "disabled: not used", why: "It was not used for a long time.", next: "Enable it whenever you like." },
@@ -74,7 +74,7 @@ export function statusOf(key, now) {
 function spentStatus(key, now) {
   const from = worksFrom(key.available_from, now);
   if (from === "") return { word: "limit spent", tone: "warn", means: "This key’s limit is spent." };
-  return { word: `works from ${from}`, tone: "warn", means: `${limitSpent(key.limit_reset)} The key starts to work at ${from} (${relative(Date.parse(key.available_from ?? ""), now)}), or within the hour after.` };
+  return { word: `works from ${from}`, tone: "warn", means: `${limitSpent(key.limit_reset)} The key starts to work at ${from} (${relative(Date.parse(key.available_from ?? ""), now)}), or up to an hour later.` };
 }
 
 /** "Today's limit is spent." @param {string} reset */
@@ -105,7 +105,7 @@ export const waitsForReset = (key) => key.holds.includes("budget");
  */
 export function laterWords(key, now) {
   const from = worksFrom(key.available_from, now);
-  const title = from === "" ? "it works once part of its limit is free." : `it works from ${from}.`;
+  const title = from === "" ? "it works once there is something left to spend." : `it works from ${from}.`;
   return { title, text: `${limitSpent(key.limit_reset)} You need to do nothing: the key starts to work by itself.` };
 }
 
@@ -129,7 +129,7 @@ export function keySummary(key, now) {
  */
 export function beforeClaim({ available_usd: left, available_from: availableFrom, limit_usd: limit, limit_reset: reset }, now) {
   const from = worksFrom(availableFrom, now);
-  if (from !== "") return { title: limitSpent(reset), text: `You can claim now. The key is made at once, and starts to work at ${from} (${relative(Date.parse(availableFrom ?? ""), now)}), or within the hour after.` };
+  if (from !== "") return { title: limitSpent(reset), text: `You can claim now. The key is made at once, and starts to work at ${from} (${relative(Date.parse(availableFrom ?? ""), now)}), or up to an hour later.` };
   if (left === null || Number.parseFloat(left) >= Number.parseFloat(limit)) return null;
   return { title: `${usd(left)} of ${usd(limit)} is left.`, text: "The rest was spent with keys that you had before. A key claimed now has what is left until the reset." };
 }

@@ -114,7 +114,7 @@ const REFUSALS = {
   seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A seat becomes free when a key ends, or at 00:00 UTC if that key has spent something. Come back then." },
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
   too_many_attempts: { title: "Too many attempts today.", text: "", next: "Come back tomorrow." },
-  credit_spent: { title: "Your payments are spent.", text: "", next: "After your next payment you can claim a key." },
+  credit_spent: { title: "Your credit is used up.", text: "", next: "After your next payment you can claim a key." },
   claims_busy: { title: "Too many people are claiming at the moment.", text: "The service limits how many keys it makes in an hour. No key was made.", next: "Come back in an hour." },
   approval_needed: { title: "Claims need approval.", text: "The people who run this service approve each person.", next: "Once they have approved you, you can claim here." },
   key_held: { title: "Your key is on hold.", text: "The people who run this service have disabled it.", next: "Ask them about it." },
@@ -124,8 +124,8 @@ const REFUSALS = {
   member_not_active: { ...BARRED, text: "The account is no longer active here." },
 };
 
-/** OpenRouter asked for a pause. Everybody's claims wait for a while, and nobody is at fault. @type {Advice} */
-const PAUSE = { title: "OpenRouter asks for a pause.", text: "Claims wait until it has passed.", next: "Look again in a minute." };
+/** OpenRouter asked this service to slow down. All claims wait for a while, and nobody is at fault. @type {Advice} */
+const PAUSE = { title: "OpenRouter asked this service to slow down.", text: "No key can be made until that is over.", next: "Look again in a minute." };
 
 /**
  * @param {Pick<Refusal, "code" | "detail" | "accountAgeDays" | "requiredDays">} refusal
@@ -160,7 +160,7 @@ export const ASKS = {
 };
 
 /** @param {number} ageDays @param {number} requiredDays */
-const tooYoung = (ageDays, requiredDays) => `GitHub says your account is ${counted(ageDays, "day")} old; claims need ${requiredDays}.`;
+const tooYoung = (ageDays, requiredDays) => `GitHub says that your account is ${counted(ageDays, "day")} old. To claim a key, it must be ${counted(requiredDays, "day")} old.`;
 
 /** What the disabled button says while nobody can claim, by the code of the refusal. @type {Record<string, string>} */
 const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", not_configured: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };

@@ -227,7 +227,7 @@ fn in_words(code: &str) -> (&'static str, &'static str) {
         ),
         "state" => (
             "That sign-in could not be matched to this browser.",
-            "It was too old, was used before, or began somewhere else. Start again from here.",
+            "It was too old, was used before, or began in another browser. Start again from here.",
         ),
         "expired" => (
             "That sign-in took too long.",
@@ -243,22 +243,22 @@ fn in_words(code: &str) -> (&'static str, &'static str) {
         ),
         "account_suspended" => (
             "GitHub says that your account is suspended.",
-            "Sort it out with GitHub, then sign in again.",
+            "Ask GitHub to restore it, then sign in again.",
         ),
         "unverified_email" => (
-            "GitHub wants a verified e-mail address first.",
+            "GitHub requires a verified e-mail address.",
             "Verify your primary address in GitHub's settings, then sign in again.",
         ),
         "rate_limited" => (
-            "GitHub asks for patience.",
-            "Too many sign-ins in a short time. Try again in a few minutes.",
+            "GitHub asked this service to slow down.",
+            "There were too many sign-ins in a short time. Try again in a few minutes.",
         ),
         "github_unavailable" => (
             "GitHub did not answer.",
             "You are not signed in. Try again in a minute.",
         ),
         "storage_unavailable" => (
-            "The sign-in could not be written down.",
+            "Your sign-in could not be saved.",
             "You are not signed in. Try again in a minute.",
         ),
         "not_configured" | "misconfigured" | "suspended_app" => (

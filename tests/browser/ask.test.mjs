@@ -94,7 +94,7 @@ test("an account too young may ask for an exception, and with it gets its key", 
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("newcomer");
-  await sees(page, "GitHub says your account is 4 days old; claims need 30.");
+  await sees(page, "GitHub says that your account is 4 days old. To claim a key, it must be 30 days old.");
   await page.getByRole("heading", { name: "Ask for an exception" }).waitFor();
   await note(visitor).fill("I moved from another account.");
   await send(visitor, "Ask for an exception");

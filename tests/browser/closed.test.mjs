@@ -40,7 +40,7 @@ test("a busy OpenRouter is explained with the time to wait, and the next visitor
   await visitor.leave();
   const next = await deployment.visitor();
   await next.signIn("load-32");
-  await sees(next.page, "OpenRouter asks for a pause.");
+  await sees(next.page, "OpenRouter asked this service to slow down.");
   assert.equal(await next.claimButton.count(), 0);
   assert.deepEqual(await deployment.secrets(), before);
   await next.leave();

@@ -127,7 +127,7 @@ test("a key that OpenRouter no longer has is shown as missing, with a new secret
   await holder(visitor, "load-316");
   await deployment.deleteUpstream();
   await press(page, "Refresh");
-  await chip(page, "missing upstream");
+  await chip(page, "missing at OpenRouter");
   await sees(page, "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another.");
   const buttons = await page.locator(".is-key button").allInnerTexts();
   assert.deepEqual(buttons, ["New secret…", "Delete…"]);
@@ -164,7 +164,7 @@ test("a key that someone disabled at OpenRouter says that only an administrator 
   await page.reload();
   await visitor.settled();
   await chip(page, "disabled at OpenRouter");
-  await sees(page, /Somebody disabled it at OpenRouter\. It stays disabled\..*Only an administrator can enable it/);
+  await sees(page, /Someone disabled it at OpenRouter\. It stays disabled\..*Only an administrator can enable it/);
   assert.equal(await page.getByRole("button", { name: "New secret…" }).count(), 0);
   await isAccessible(page, "a key disabled at OpenRouter");
   await visitor.leave();

@@ -15,7 +15,7 @@ afterEach(() => deployment.sandbox.clearFaults());
 test("a member with too young an account sees its age, the rule and when to come back, and gets no button", async () => {
   const visitor = await deployment.visitor();
   await visitor.signIn("newcomer");
-  await sees(visitor.page, "GitHub says your account is 4 days old; claims need 30.");
+  await sees(visitor.page, "GitHub says that your account is 4 days old. To claim a key, it must be 30 days old.");
   assert.equal(await visitor.claimButton.count(), 0);
   await visitor.leave();
 });

@@ -9,7 +9,7 @@ import { test } from "node:test";
 const root = new URL("../../", import.meta.url);
 
 /** Each column, with the words of the page that mention it. */
-const TOLD = {
+const SAID = {
   "members.subject": "account number",
   "members.login": "login",
   "members.login_passed_on_at": "login",
@@ -19,12 +19,12 @@ const TOLD = {
   "members.status": "whether the account may claim here",
   "members.terms_rev": "when you accepted the terms",
   "members.terms_at": "when you accepted the terms",
-  "requests.kind": "what you ask the people who run this service for",
-  "requests.state": "what they answer",
-  "requests.note": "what you ask the people who run this service for",
-  "requests.answer": "what they answer",
-  "requests.created_at": "what you ask the people who run this service for",
-  "requests.decided_at": "what they answer",
+  "requests.kind": "your requests to the people who run this service",
+  "requests.state": "their answers",
+  "requests.note": "your requests to the people who run this service",
+  "requests.answer": "their answers",
+  "requests.created_at": "your requests to the people who run this service",
+  "requests.decided_at": "their answers",
   "allotments.subject": "account number",
   "allotments.kind": "whether the account may claim here",
   "allotments.since": "whether the account may claim here",
@@ -32,10 +32,10 @@ const TOLD = {
   "blocks.since": "whether the account may claim here",
   "owners.plan_id": "your plan",
   "owners.prepaid_since": "your plan",
-  "payments.payment_id": "what was paid for it",
-  "payments.paid_nano": "what was paid for it",
-  "payments.credit_nano": "what was paid for it",
-  "payments.at": "what was paid for it",
+  "payments.payment_id": "your payments",
+  "payments.paid_nano": "your payments",
+  "payments.credit_nano": "your payments",
+  "payments.at": "your payments",
   "keys.name": "its name",
   "allotments.name": "its name",
   "keys.own_limit_nano": "what raises or lowers it",
@@ -74,18 +74,18 @@ const TOLD = {
   "generations.usage_read_at": "what it has spent",
   "generations.usage_asked_at": "what it has spent",
   "generations.failure": "state",
-  "idempotency_keys.body": "what your changes were answered",
+  "idempotency_keys.body": "The answers to your changes",
   "idempotency_keys.created_at": "for one day",
-  "daily_uses.action": "what was changed when",
-  "daily_uses.day": "what was changed when",
-  "daily_uses.n": "what was changed when",
+  "daily_uses.action": "what was changed and when",
+  "daily_uses.day": "what was changed and when",
+  "daily_uses.n": "what was changed and when",
   "audit.id": "sign-ins and changes of limits for {{ rules.audit_retention_days }} days, the rest for good",
-  "audit.action": "what was changed when",
-  "audit.before": "what was changed when",
-  "audit.after": "what was changed when",
-  "audit.at": "what was changed when",
-  "audit.target": "by number: no name, no login",
-  "audit.actor": "by number: no name, no login",
+  "audit.action": "what was changed and when",
+  "audit.before": "what was changed and when",
+  "audit.after": "what was changed and when",
+  "audit.at": "what was changed and when",
+  "audit.target": "by number, without a name or login",
+  "audit.actor": "by number, without a name or login",
 };
 
 /** Columns that say nothing about a person: our own numbers and our own records. */
@@ -113,10 +113,10 @@ const IMPERSONAL = [
 test("what the landing page says is stored is what the schema stores", async () => {
   const page = (await readFile(new URL("src/http/pages/index.html", root), "utf8")).replace(/\s+/g, " ");
   const columns = await columnsOfPeople();
-  assert.deepEqual(columns.filter((column) => !(column in TOLD) && !OURS.includes(column)), [], "columns that the page does not tell of");
-  assert.deepEqual([...Object.keys(TOLD), ...OURS].filter((column) => !columns.includes(column)), [], "columns that are gone");
+  assert.deepEqual(columns.filter((column) => !(column in SAID) && !OURS.includes(column)), [], "columns that the page does not mention");
+  assert.deepEqual([...Object.keys(SAID), ...OURS].filter((column) => !columns.includes(column)), [], "columns that no longer exist");
   const stored = page.slice(page.indexOf("What we see and store"));
-  for (const [column, words] of Object.entries(TOLD)) assert.ok(stored.includes(words), `${column}: the page no longer says "${words}"`);
+  for (const [column, words] of Object.entries(SAID)) assert.ok(stored.includes(words), `${column}: the page no longer says "${words}"`);
 });
 
 /** Every column of every table that is about people or their keys, after all migrations. */

@@ -56,10 +56,10 @@ test("a key past its expiry is shown as expired before the database says so", ()
 });
 
 test("a refusal names the failed rule with its figures, from the problem or from the service's words", () => {
-  const detail = "GitHub says your account is 4 days old; claims need 30.";
+  const detail = "GitHub says that your account is 4 days old. To claim a key, it must be 30 days old.";
   assert.equal(refusalAdvice(refusal({ code: "account_too_young", detail })).text, detail);
   assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30 })).text, detail);
-  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 1, requiredDays: 30 })).text, "GitHub says your account is 1 day old; claims need 30.");
+  assert.equal(refusalAdvice(refusal({ code: "account_too_young", accountAgeDays: 1, requiredDays: 30 })).text, "GitHub says that your account is 1 day old. To claim a key, it must be 30 days old.");
   assert.equal(refusalAdvice(refusal({ code: "project_not_live" })).title, "Claims are paused.");
   assert.equal(refusalAdvice(refusal({ code: "a_later_rule", detail: "Its own words." })).text, "Its own words.");
   assert.equal(plain(retryText(refusal({ retryAt: "2026-12-17T20:59:30Z" }), NOW)), "You can claim from 17 Dec 2026, 20:59 UTC (in 26 days).");
@@ -190,14 +190,14 @@ test("a key is disabled only once that is confirmed; until then it is being disa
   }
   assert.equal(statusOf(key({ state: "disabled", holds: [] }), NOW).word, "being enabled");
   assert.match(statusOf(key({ state: "revoking" }), NOW).means, /may still work/);
-  assert.match(statusOf(key({ state: "disabled", holds: ["upstream"] }), NOW).means, /Somebody disabled it at OpenRouter\..*Only an administrator can enable it/);
+  assert.match(statusOf(key({ state: "disabled", holds: ["upstream"] }), NOW).means, /Someone disabled it at OpenRouter\..*Only an administrator can enable it/);
   assert.equal(statusOf(key({ state: "disabled", holds: ["owner", "leak"] }), NOW).word, "disabled: leaked", "what nobody can lift is told first");
 });
 
 test("a key that OpenRouter no longer has says so, and what to do, whatever holds it has", () => {
   for (const state of /** @type {const} */ (["active", "disabled"])) {
     const status = statusOf(key({ state, missing: true, holds: ["owner"] }), NOW);
-    assert.equal(status.word, "missing upstream");
+    assert.equal(status.word, "missing at OpenRouter");
     assert.match(status.means, /so it no longer works\. Make a new secret for it, or delete it/);
   }
   assert.equal(statusOf(key({ state: "revoking", missing: true }), NOW).word, "being removed");
