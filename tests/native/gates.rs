@@ -208,7 +208,7 @@ fn a_four_day_old_account_is_refused_with_the_rule_that_it_fails() {
     );
     assert_eq!(
         body["detail"],
-        "GitHub says your account is 4 days old; claims need 30. You can appeal to an administrator."
+        "GitHub says that your account is 4 days old. To claim a key, it must be 30 days old. You can appeal to an administrator."
     );
     assert_eq!(world.calls("openrouter.keys.create"), 0);
     world.pass(26 * 86_400);

@@ -259,7 +259,7 @@ fn deciding_twice_makes_one_decision() {
     assert_eq!(said(&response), is(409, "already_decided"));
     assert_eq!(
         response.json()["detail"],
-        "Nothing was changed. It was declined before."
+        "Nothing was changed. The request is already declined."
     );
     assert_eq!(member.claim().code(), "approval_needed");
     assert_eq!(

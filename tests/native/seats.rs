@@ -116,7 +116,7 @@ fn the_refusal_and_the_page_say_when_seats_free_up() {
     assert_eq!(response.header("retry-after"), "43200");
     let detail = response.json()["detail"].as_str().unwrap().to_owned();
     assert!(
-        detail.ends_with("Seats free up at 00:00 UTC, the next one on 2026-11-22."),
+        detail.ends_with("The next seat becomes free at 00:00 UTC on 2026-11-22."),
         "{detail}"
     );
     let gate = other.get("/api/v1/me").json()["claim"].clone();

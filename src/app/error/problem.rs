@@ -12,7 +12,7 @@ impl Error {
         match self {
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed { .. } => "This address does not take that method",
-            Self::BadRequest { .. } | Self::BadMember(_) => "The request is not understood",
+            Self::BadRequest { .. } | Self::BadMember(_) => "The request was not understood",
             Self::MalformedJson(_) => "The body is not the JSON that is expected",
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::BodyTooLarge => "The body is too large",
@@ -29,26 +29,26 @@ impl Error {
             | Self::ForeignAccount => "Claims are paused",
             Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => "Claims are not open yet",
             Self::Blocked { .. } => "This account may not claim a key",
-            Self::Held => "Your key is held",
+            Self::Held => "Your key is on hold",
             Self::AccountTooYoung(_) => "Your GitHub account is too new",
             Self::ApprovalNeeded { .. } => "Claims need approval",
             Self::TermsNotAccepted => "Accept the terms first",
             Self::TermsChanged => "The terms have changed",
             Self::SeatsFull { .. } => "Every key is taken",
             Self::TooManyAttempts { .. } => "Too many attempts today",
-            Self::CreditSpent => "Your payments are spent",
-            Self::PlanExists => "There is a plan of that name",
+            Self::CreditSpent => "Your credit is used up",
+            Self::PlanExists => "A plan with this name already exists",
             Self::GuardrailMissing => "OpenRouter has no such guardrail",
             Self::Prepaid => "This key is prepaid",
             Self::NotPrepaid => "This member does not prepay",
-            Self::PaymentMismatch => "This payment is booked otherwise",
-            Self::KeysUsedUp { .. } => "You have all the keys of your plan",
+            Self::PaymentMismatch => "This id belongs to another payment",
+            Self::KeysUsedUp { .. } => "You have as many keys as your plan allows",
             Self::ClaimInProgress => "Your key is being made",
             Self::KeyBeingRemoved => "Your old key is being removed",
             Self::KeyEnded => "This key has ended",
             Self::ClaimSuperseded => "Something changed while your key was made",
-            Self::KeyOff => "This key is off",
-            Self::RotationUnsettled => "What was spent last is still being counted",
+            Self::KeyOff => "This key is disabled",
+            Self::RotationUnsettled => "The last spending is still being counted",
             Self::InGrace { .. } => "Two secrets of this key work already",
             Self::RotationsUsedUp { .. } => "Too many new secrets today",
             Self::DailyQuota { .. } => "Too many changes of this kind today",
@@ -57,11 +57,11 @@ impl Error {
             Self::OldUnconfirmed => "OpenRouter did not confirm what the old secret may do",
             Self::IdempotencyMismatch => "This Idempotency-Key belongs to another request",
             Self::RequestInProgress => "This request is being worked on",
-            Self::ConfirmationMismatch { .. } => "The number that was confirmed is another one now",
+            Self::ConfirmationMismatch { .. } => "The number that you confirmed has changed",
             Self::NothingToRequest => "There is nothing to ask for",
-            Self::JobUnderWay => "This job is running",
+            Self::JobUnderWay => "This job is already running",
             Self::RequestsUsedUp { .. } => "Too many requests today",
-            Self::AlreadyDecided { .. } => "This request is decided",
+            Self::AlreadyDecided { .. } => "This request was already decided",
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
             Self::ClaimsBusy { .. } => "Too many people are claiming at the moment",
@@ -69,8 +69,8 @@ impl Error {
             | Self::GuardrailUnread
             | Self::WorkspaceUnread
             | Self::SpendUnread => "OpenRouter did not answer",
-            Self::WorkspaceMissing => "The place for your key is missing",
-            Self::OpenRouterBusy { .. } => "OpenRouter asks for patience",
+            Self::WorkspaceMissing => "The workspace for your key is missing",
+            Self::OpenRouterBusy { .. } => "OpenRouter asked this service to slow down",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
             Self::OpenRouterMismatch => "OpenRouter made a different key from the one requested",
             Self::StorageUnavailable => "The database did not answer",
@@ -86,17 +86,20 @@ impl Error {
             Self::BadRequest { detail } => (*detail).to_owned(),
             Self::MalformedJson(wrong) | Self::BadMember(wrong) => wrong.sentence(),
             Self::AccountTooYoung(young) => format!(
-                "GitHub says your account is {} days old; claims need {}.{}",
+                "GitHub says that your account is {} days old. To claim a key, it must be {} days old.{}",
                 young.age_days,
                 young.required_days,
                 appeal(young.offer),
             ),
             Self::Blocked { offer } => {
-                format!("An administrator has blocked it.{}", appeal(*offer))
+                format!(
+                    "An administrator has blocked this account.{}",
+                    appeal(*offer)
+                )
             }
             Self::ApprovalNeeded { offer } => String::from(approval(*offer)),
             Self::ConfirmationMismatch { named, is } => {
-                format!("Nothing was changed. {named} is {is} now: confirm that.")
+                format!("Nothing was changed. {named} is {is} now. Confirm this number.")
             }
             Self::ClaimUnknown => String::from(
                 "You were not given a key. If one was made, it will be removed, usually within 10 minutes after OpenRouter answers again. Try again then.",
@@ -107,70 +110,75 @@ impl Error {
             Self::KeyBeingRemoved => {
                 String::from("Claim again when it is gone, usually within 10 minutes.")
             }
-            Self::KeyEnded => {
-                String::from("Nothing was changed. It is not enabled again. Claim another key.")
-            }
+            Self::KeyEnded => String::from(
+                "Nothing was changed. An ended key cannot be enabled again. Claim another key.",
+            ),
             Self::ClaimSuperseded => String::from(
                 "You were not given a key. The one that was made is being removed. Try again.",
             ),
             Self::KeyOff => String::from(
-                "Nothing was changed. A disabled key is not replaced: enable it first. If someone else disabled it, only they can enable it.",
+                "Nothing was changed. A disabled key cannot be replaced. Enable it first. If someone else disabled it, only they can enable it.",
             ),
             Self::RotationUnsettled => String::from(
                 "Nothing was changed. The last spending of the old secret and of ended keys is counted first, usually within half an hour.",
             ),
             Self::InGrace { until } => format!(
-                "Nothing was changed. The older one works until {}; report the key as leaked to end both.",
+                "Nothing was changed. The older secret works until {}. To end both, report the key as leaked.",
                 until.rfc3339()
             ),
             Self::DailyQuota { .. } => String::from(
-                "Nothing was changed. A key can still be disabled or removed; the rest starts again at 00:00 UTC.",
+                "Nothing was changed. You can still disable or remove a key. Other changes are possible again from 00:00 UTC.",
             ),
             Self::RotationsUsedUp { .. } => {
-                format!("A key has {ROTATIONS_A_DAY} a day. It starts again at 00:00 UTC.")
+                format!(
+                    "A key can get {ROTATIONS_A_DAY} new secrets a day. The count starts again at 00:00 UTC."
+                )
             }
             Self::TooEarly { from } => {
-                format!("Nothing was changed. Renew it from {} on.", from.rfc3339())
+                format!(
+                    "Nothing was changed. You can renew it from {} on.",
+                    from.rfc3339()
+                )
             }
             Self::NothingToSplit => String::from(
-                "Nothing was changed. Rotate without grace, or after the limit's reset.",
+                "Nothing was changed. Rotate without a grace period, or after the reset of the limit.",
             ),
             Self::OldUnconfirmed => String::from(
-                "No secret was made. Whether the old one works is not certain until OpenRouter says so, usually within 10 minutes. Try again then.",
+                "No secret was made. It is not certain whether the old one works until OpenRouter says so, usually within 10 minutes. Try again then.",
             ),
             Self::CredentialRefused => String::from(
-                "Nothing was changed. The operators of this service have been told; existing keys go on working. Try again later.",
+                "Nothing was changed. The people who run this service can see this. Existing keys go on working. Try again later.",
             ),
             Self::OpenRouterBusy { .. } | Self::OpenRouterRefused | Self::OpenRouterMismatch => {
                 String::from("No key was given out. Try again later.")
             }
             Self::Prepaid => String::from("Nothing was changed. Book a payment instead."),
             Self::NotPrepaid => String::from("Nothing was booked. Give them a prepaid plan first."),
-            Self::GuardrailMissing => {
-                String::from("Nothing was changed. Make it there first, in the same account.")
-            }
+            Self::GuardrailMissing => String::from(
+                "Nothing was changed. Create it at OpenRouter first, in the same account.",
+            ),
             Self::WorkspaceMissing => String::from(
-                "No key was made. OpenRouter does not have the workspace of your plan any more; the people who run this service have to give the plan another one.",
+                "No key was made. OpenRouter no longer has the workspace of your plan. The people who run this service have to give the plan another one.",
             ),
             Self::PlanExists
             | Self::PaymentMismatch
             | Self::GuardrailUnread
             | Self::SpendUnread
             | Self::WorkspaceUnread => String::from("Nothing was changed."),
-            Self::IdempotencyMismatch => String::from(
-                "Nothing was changed. Send this one with an Idempotency-Key of its own.",
-            ),
+            Self::IdempotencyMismatch => {
+                String::from("Nothing was changed. Send this request with a new Idempotency-Key.")
+            }
             Self::RequestInProgress => String::from(
-                "Send it again with the same Idempotency-Key in a few seconds: it is answered then.",
+                "Send it again with the same Idempotency-Key in a few seconds to get its answer.",
             ),
             Self::CreditSpent => {
                 String::from("Nothing was changed. After your next payment you can claim a key.")
             }
             Self::KeysUsedUp { allowed } => {
-                format!("Your plan allows {allowed} at a time. Remove one first.")
+                format!("Your plan allows {allowed} at a time. Remove a key first.")
             }
             Self::SeatsFull { free_at: Some(at) } => format!(
-                "Some keys have ended, but what they spent counts until their window is over. Seats free up at 00:00 UTC, the next one on {}.",
+                "Some keys have ended, but their spending counts until the end of their window. The next seat becomes free at 00:00 UTC on {}.",
                 at.date()
             ),
             Self::SeatsFull { free_at: None } => {
@@ -184,28 +192,33 @@ impl Error {
                 String::from("Nothing was changed. Existing keys go on working.")
             }
             Self::TermsNotAccepted => {
-                String::from("A claim says which revision of the terms it accepts.")
+                String::from("A claim must say which revision of the terms it accepts.")
             }
-            Self::TermsChanged => {
-                String::from("Nothing was changed. Read the terms in force, then accept those.")
-            }
+            Self::TermsChanged => String::from(
+                "Nothing was changed. Read the terms that apply now, then accept them.",
+            ),
             Self::NothingToRequest => {
-                String::from("No rule stands in your way that an administrator could lift.")
+                String::from("No rule that an administrator could lift refuses you.")
             }
             Self::JobUnderWay => {
-                String::from("Nothing was begun. Ask again when that run has ended.")
+                String::from("No run was started. Ask again when the present run has ended.")
             }
             Self::RequestsUsedUp { .. } => {
-                format!("A day has {REQUESTS_A_DAY}. It starts again at 00:00 UTC.")
+                format!(
+                    "You can send {REQUESTS_A_DAY} requests a day. The count starts again at 00:00 UTC."
+                )
             }
             Self::AlreadyDecided { state } => {
-                format!("Nothing was changed. It was {} before.", state.name())
+                format!(
+                    "Nothing was changed. The request is already {}.",
+                    state.name()
+                )
             }
             Self::MemberIsAdmin => String::from(
-                "Nothing was changed. Take their number off ADMIN_GITHUB_USER_IDS first.",
+                "Nothing was changed. Remove their number from ADMIN_GITHUB_USER_IDS first.",
             ),
             Self::MemberLeft => String::from(
-                "Nothing was changed. Their keys have ended; block their account number to refuse claims should they come back.",
+                "Nothing was changed. Their keys have ended. To refuse claims if they come back, block their account number.",
             ),
             Self::ClaimsBusy { .. } => String::from(
                 "Nothing was changed. The service limits how many keys it makes in an hour.",
@@ -213,26 +226,24 @@ impl Error {
             Self::TooManyAttempts { .. } => {
                 String::from("You can try ten times a day. The count starts again at 00:00 UTC.")
             }
-            Self::Held => {
-                String::from("An administrator holds it, or it leaked: ask them, or rotate it.")
-            }
+            Self::Held => String::from(
+                "An administrator has disabled it, or it was reported as leaked. Ask an administrator, or make a new secret.",
+            ),
             Self::RateLimited => String::from("Wait a minute, then try again."),
             Self::StorageUnavailable => String::from(
-                "It may have kept what you did. Look again in a minute before you repeat it.",
+                "Your change may have been saved. Check in a minute, before you repeat it.",
             ),
             Self::AccountChanged => String::from(
-                "Nothing was changed. The page was made for another account: reload it to act for the one that is signed in now.",
+                "Nothing was changed. The page was made for another account. Reload it to act for the account that is signed in now.",
             ),
             Self::AccountNotNamed => String::from(
-                "Nothing was changed. Send the header X-Keycap-Member with the member's id as GET /api/v1/me tells it.",
+                "Nothing was changed. Send the header X-Keycap-Member with the member's id as GET /api/v1/me returns it.",
             ),
             Self::ForeignOrigin => {
                 String::from("Nothing was changed. Open this service's own page and try there.")
             }
-            Self::NotFound => {
-                String::from("The address may be mistyped, or what was here has moved.")
-            }
-            Self::MethodNotAllowed { allow } => format!("It takes {allow}."),
+            Self::NotFound => String::from("The address may be mistyped, or the page has moved."),
+            Self::MethodNotAllowed { allow } => format!("This address takes {allow}."),
             Self::UnsupportedMediaType => String::from(
                 "Nothing was changed. Send JSON with the content type application/json.",
             ),
