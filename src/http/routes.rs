@@ -83,7 +83,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: always,
-        summary: Some("Everything that is kept about me, as a file"),
+        summary: Some("Everything that is stored about me, as a file"),
         handler: |c| Box::pin(account_data::export(c)),
     },
     Route {
@@ -116,7 +116,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("My keys, with their spend asked for now, once a minute at most"),
+        summary: Some("My keys, with their spend read from OpenRouter, at most once a minute"),
         handler: |c| Box::pin(keys::refresh_keys(c)),
     },
     Route {
@@ -127,7 +127,7 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Put a key of mine off or on, or name it; for admins, anybody's"),
+        summary: Some("Disable, enable or rename a key of mine; admins may change any key"),
         handler: |c| Box::pin(keys::change_key(c)),
     },
     Route {
@@ -138,25 +138,25 @@ pub static ROUTES: &[Route] = &[
         shows: Shows::Data,
         limits: &[Limit::Api],
         when: keys_page,
-        summary: Some("Have a key of mine removed for good; for admins, anybody's"),
+        summary: Some("Remove a key of mine for good; admins may remove any key"),
         handler: |c| Box::pin(keys::end_key(c)),
     },
     of_keys(
         "/api/v1/keys",
         &[Limit::ClaimAddress, Limit::ClaimMember],
-        "Make a further key, as far as my plan allows; the secret is in this answer and never again",
+        "Make a further key, if my plan allows one; the secret is in this answer and never again",
         |c| Box::pin(create_key::create_key(c)),
     ),
     of_keys(
         "/api/v1/keys/{id}/limit",
         &[Limit::Api],
-        "Give a key of mine a lower limit than the plan, or take that away",
+        "Give a key of mine a lower limit than the plan's, or remove that limit",
         |c| Box::pin(create_key::limit_key(c)),
     ),
     of_keys(
         "/api/v1/keys/{id}/prefer",
         &[Limit::Api],
-        "Keep this key of mine, should the plan allow fewer",
+        "Keep this key of mine enabled if the plan allows fewer keys",
         |c| Box::pin(create_key::prefer_key(c)),
     ),
     of_keys(
@@ -168,13 +168,13 @@ pub static ROUTES: &[Route] = &[
     of_keys(
         "/api/v1/keys/{id}/leaked",
         &[Limit::Api],
-        "A key of mine has leaked: it is off at once, for good, and gets another secret where it may",
+        "Report a key of mine as leaked: its secret is disabled at once and for good, and replaced if possible",
         |c| Box::pin(rotations::report_leak(c)),
     ),
     of_keys(
         "/api/v1/keys/{id}/renew",
         &[Limit::ClaimAddress, Limit::ClaimMember],
-        "Another life for a key of mine that expires soon, with its next secret",
+        "Renew a key of mine that expires soon: it gets a new lifetime and a new secret",
         |c| Box::pin(rotations::renew_key(c)),
     ),
     Route {

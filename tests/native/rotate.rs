@@ -830,7 +830,7 @@ fn a_leaked_secret_is_disabled_whatever_its_replacement_waits_for_and_never_enab
         let note = response.json()["note"].as_str().unwrap().to_owned();
         assert!(note.contains("Rotate"), "{what}: {note}");
         assert_eq!(
-            (note.contains("is off"), note.contains("still on")),
+            (note.contains("is disabled"), note.contains("still works")),
             (confirmed, !confirmed),
             "{what}: {note}"
         );

@@ -23,7 +23,7 @@ pub async fn list_members(context: Context) -> Result<Reply, Error> {
     let status = match context.query("status") {
         None => None,
         Some(text) => Some(Status::parse(&text).ok_or(Error::BadRequest {
-            detail: "status is active, suspended, banned or left.",
+            detail: "status must be active, suspended, banned or left.",
         })?),
     };
     let after = context.after(IdKind::Member)?;

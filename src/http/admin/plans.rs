@@ -213,7 +213,7 @@ pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let after = context.query("after");
     let unknown = Error::BadRequest {
-        detail: "after is what the page before named as next.",
+        detail: "after must be the value of next on the previous page.",
     };
     let after = match after.as_deref() {
         None => None,

@@ -29,7 +29,7 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
             opened
                 .and_then(|plain| json::read(&plain))
                 .ok_or(Error::BadRequest {
-                    detail: "after is what the page before named as next.",
+                    detail: "after must be the value of next on the previous page.",
                 })?
         }
     };

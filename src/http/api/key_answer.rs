@@ -51,6 +51,6 @@ fn waits_for_its_window(card: &Card, now: Timestamp) -> Option<String> {
     }
     let begins = card.available_from(now)?.rfc3339();
     Some(format!(
-        "The key is made. What it may spend until then is spent: it works from {begins} on, usually within the hour."
+        "The key is made. Its limit is spent until then: it works from {begins} on, or up to an hour later."
     ))
 }

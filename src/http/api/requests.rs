@@ -85,7 +85,7 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     let state = RequestState::parse(state.as_deref().unwrap_or(RequestState::Open.name()));
     let Some(state) = state else {
         return Err(Error::BadRequest {
-            detail: "state is open, approved or declined.",
+            detail: "state must be open, approved or declined.",
         });
     };
     let after = context.after(id::IdKind::Ask)?;

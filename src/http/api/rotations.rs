@@ -89,7 +89,7 @@ fn answer(context: &Context, rotated: Rotated) -> Result<Reply, Error> {
     let (card, next) = match rotated {
         Rotated::New { card, secret } => return key_answer::new_secret(card, secret, now),
         Rotated::Waits { card, why } => (card, waits(&why)),
-        Rotated::Reported(card) => (card, String::from("A new one is its owner's to ask for.")),
+        Rotated::Reported(card) => (card, String::from("Its owner can ask for a new secret.")),
         Rotated::BeingRemoved { card, removed } => return being_removed(card, removed, now),
         Rotated::OverBefore(card) => {
             let note = "That secret had ended before. Nothing was changed.";
@@ -105,12 +105,12 @@ fn being_removed(card: Card, removed: bool, now: Timestamp) -> Result<Reply, Err
     let (status, note) = if removed || card.all_off {
         (
             200,
-            "That secret is off and stays off. Nothing else was changed.",
+            "That secret is disabled for good. Nothing else was changed.",
         )
     } else {
         (
             202,
-            "That secret may still work; it is being removed, usually within 10 minutes.",
+            "That secret may still work. It is being removed, usually within 10 minutes.",
         )
     };
     key_answer::without_secret(status, card, Some(String::from(note)), now)
@@ -123,9 +123,9 @@ const fn accepted(card: &Card) -> u16 {
 
 const fn leaked(card: &Card) -> &'static str {
     if card.all_off {
-        "The leaked secret is off and stays off."
+        "The leaked secret is disabled for good."
     } else {
-        "The leaked secret is still on; it is being disabled, usually within 10 minutes."
+        "The leaked secret still works. It is being disabled, usually within 10 minutes."
     }
 }
 
@@ -133,12 +133,12 @@ const fn leaked(card: &Card) -> &'static str {
 fn waits(why: &Error) -> String {
     let until = match why {
         Error::RotationsUsedUp { retry_at: at } => {
-            format!("Rotate from {} on.", at.rfc3339())
+            format!("You can rotate the key from {} on.", at.rfc3339())
         }
-        Error::CreditSpent => String::from("Rotate once more is paid."),
-        Error::MintingStopped => String::from("Rotate once keys are made again."),
-        Error::Held | Error::KeyOff => String::from("Rotate once nothing else holds it."),
-        _ => String::from("Rotate in half an hour."),
+        Error::CreditSpent => String::from("Rotate the key after your next payment."),
+        Error::MintingStopped => String::from("Rotate the key when the service makes keys again."),
+        Error::Held | Error::KeyOff => String::from("Rotate the key when it has no other hold."),
+        _ => String::from("Rotate the key in half an hour."),
     };
     format!("A new one waits: {}. {until}", why.title())
 }

@@ -82,7 +82,7 @@ fn examples(api: &Api<'_>) -> Vec<Example> {
             title: "Claude Code",
             place: "Shell",
             text: api.fill(include_str!("examples/claude-code.sh")),
-            note: "ANTHROPIC_API_KEY has to be there and empty. If you were signed in to Anthropic, run /logout once; /status shows what is in use. Only Anthropic's own models are promised to work.",
+            note: "ANTHROPIC_API_KEY has to be set, and empty. If you were signed in to Anthropic, run /logout once; /status shows what is in use. Only Anthropic's own models are promised to work.",
         },
         Example {
             id: "codex",

@@ -59,7 +59,7 @@ impl Context {
     /// The id after which a page of a list begins.
     pub fn after(&self, kind: IdKind) -> Result<Option<PublicId>, Error> {
         let unknown = || Error::BadRequest {
-            detail: "after is what the page before named as next.",
+            detail: "after must be the value of next on the previous page.",
         };
         let after = self.query("after");
         after

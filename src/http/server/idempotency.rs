@@ -20,7 +20,7 @@ use crate::store::keys::cards;
 /// The header of a repeated answer.
 const REPLAYED: &str = "idempotency-replayed";
 /// The note of a repeated answer that had a secret the first time.
-const SECRET_IS_NOT_STORED: &str = "This request was answered before, and its secret is not kept. If you did not get it, make a new one. If this is about another leak, report that with another Idempotency-Key.";
+const SECRET_IS_NOT_STORED: &str = "This request was answered before, and its secret is not stored. If you did not get it, make a new one. To report another leak, send another Idempotency-Key.";
 
 /// The routes whose change would be made twice if the request came twice: they make a key or a secret, or give more
 /// money.
