@@ -85,6 +85,7 @@ CREATE TRIGGER blocks_delete_audited BEFORE DELETE ON blocks WHEN (SELECT action
 -- For an administrator's list of members, page by page, by the status or by the beginning of the login.
 CREATE INDEX members_by_status ON members (status, owner_id);
 CREATE INDEX members_by_login ON members (lower(login), owner_id);
+CREATE INDEX members_by_status_and_login ON members (status, lower(login), owner_id);
 CREATE UNIQUE INDEX blocks_public_id_once ON blocks (public_id);
 CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 

@@ -246,7 +246,14 @@ fn offboarding(world: &World, operator: &Browser<'_>) {
     let person = Browser::signed_in(world, "load-7");
     assert_eq!(person.claim().status, 201);
     let id = world.member("load-7");
-    for query in ["", "?status=active", "?login=LOAD", &format!("?id={id}")] {
+    let of_both = "?login=LOAD&status=active";
+    for query in [
+        "",
+        "?status=active",
+        "?login=LOAD",
+        of_both,
+        &format!("?id={id}"),
+    ] {
         operator.get(&format!("/api/v1/admin/members{query}"));
     }
     operator.post(&format!("/api/v1/admin/members/{id}/sign-out"), "{}");

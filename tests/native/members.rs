@@ -625,3 +625,46 @@ fn a_reinstated_member_claims_anew_whatever_hold_an_ended_key_has() {
     assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
     oracle::settled(&world);
 }
+
+#[test]
+fn a_page_of_members_begins_where_it_begins_whatever_the_filters_are() {
+    let world = World::new();
+    let connection = world.db.connection.borrow();
+    let pages: Vec<_> = keycap::store::statements()
+        .into_iter()
+        .filter(|sql| sql.short_name().starts_with("roster::") && sql.text.contains("LIMIT"))
+        .filter(|sql| sql.short_name() != "roster::ONE")
+        .collect();
+    let names: Vec<&str> = pages.iter().map(|sql| sql.short_name()).collect();
+    assert_eq!(
+        names,
+        [
+            "roster::ALL",
+            "roster::OF_STATUS",
+            "roster::BY_LOGIN",
+            "roster::BY_LOGIN_OF_STATUS"
+        ],
+        "every combination of filters has a statement of its own"
+    );
+    for sql in pages {
+        let mut explain = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {}", sql.text))
+            .unwrap();
+        let values = (1..=explain.parameter_count()).map(|_| rusqlite::types::Null);
+        let steps: Vec<String> = explain
+            .query_map(rusqlite::params_from_iter(values), |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let of_members = steps.iter().find(|step| step.starts_with("SEARCH m "));
+        let ranged = of_members.is_some_and(|step| step.contains("<?"));
+        assert!(ranged, "{}: {steps:?}", sql.short_name());
+        assert!(
+            !steps
+                .iter()
+                .any(|step| step.contains("TEMP B-TREE FOR ORDER BY")),
+            "{}: {steps:?}",
+            sql.short_name()
+        );
+    }
+}

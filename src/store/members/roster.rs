@@ -43,6 +43,20 @@ macro_rules! older {
     };
 }
 
+/// The members whose login is at least `:login_from` and before `:login_before`, behind the member `:after`, in the order
+/// of their logins. This compares with a range and not with a pattern, so no character of the login is a wildcard. A page
+/// begins at the login of the last member before it, so that no page reads the ones before. The statement declares
+/// `:login_from`, `:login_before`, `:after` and `:most`.
+macro_rules! with_login {
+    () => {
+        "lower(m.login) >= MAX(:login_from, COALESCE((SELECT lower(c.login) FROM members c WHERE c.public_id = :after), ''))
+          AND lower(m.login) < :login_before
+          AND (:after IS NULL OR (lower(m.login), m.owner_id)
+            > (SELECT lower(c.login), c.owner_id FROM members c WHERE c.public_id = :after))
+        ORDER BY lower(m.login), m.owner_id LIMIT :most"
+    };
+}
+
 statements! {
     ALL { after: Option<PublicId>, most: i64 } =
         concat!("SELECT json_object(", card!(), ")", members!(), "WHERE ", older!());
@@ -50,13 +64,12 @@ statements! {
     OF_STATUS { status: String, after: Option<PublicId>, most: i64 } =
         concat!("SELECT json_object(", card!(), ")", members!(), "WHERE m.status = :status AND ", older!());
 
-    // This compares with a range of logins and not with a pattern, so no character of the login is a wildcard.
-    BY_LOGIN { login_from: String, login_before: String, status: Option<String>, after: Option<PublicId>, most: i64 } =
-        concat!("SELECT json_object(", card!(), ")", members!(), "
-        WHERE lower(m.login) >= :login_from AND lower(m.login) < :login_before AND (:status IS NULL OR m.status = :status)
-          AND (:after IS NULL OR (lower(m.login), m.owner_id)
-            > (SELECT lower(c.login), c.owner_id FROM members c WHERE c.public_id = :after))
-        ORDER BY lower(m.login), m.owner_id LIMIT :most");
+    BY_LOGIN { login_from: String, login_before: String, after: Option<PublicId>, most: i64 } =
+        concat!("SELECT json_object(", card!(), ")", members!(), "WHERE ", with_login!());
+
+    BY_LOGIN_OF_STATUS {
+        status: String, login_from: String, login_before: String, after: Option<PublicId>, most: i64,
+    } = concat!("SELECT json_object(", card!(), ")", members!(), "WHERE m.status = :status AND ", with_login!());
 
     BY_ID { id: String, status: Option<String> } = concat!("SELECT json_object(", card!(), ")", members!(), "
         WHERE (m.public_id = :id OR (m.provider IN ('github', 'google') AND m.subject = :id))
@@ -74,18 +87,25 @@ statements! {
 pub fn page(login: Option<&str>, status: Option<Status>, after: Option<&PublicId>) -> Stmt {
     let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
     let status = status.map(Status::name);
-    match (login, status) {
-        (Some(login), _) => {
-            let login_from = login.to_ascii_lowercase();
-            let login_before = [login_from.as_str(), BEHIND].concat();
-            stmt!(BY_LOGIN {
-                login_from,
-                login_before,
-                status,
-                after,
-                most: more,
-            })
-        }
+    let range = login.map(|login| {
+        let login_from = login.to_ascii_lowercase();
+        let login_before = [login_from.as_str(), BEHIND].concat();
+        (login_from, login_before)
+    });
+    match (range, status) {
+        (Some((login_from, login_before)), None) => stmt!(BY_LOGIN {
+            login_from,
+            login_before,
+            after,
+            most: more,
+        }),
+        (Some((login_from, login_before)), Some(status)) => stmt!(BY_LOGIN_OF_STATUS {
+            status,
+            login_from,
+            login_before,
+            after,
+            most: more,
+        }),
         (None, Some(status)) => stmt!(OF_STATUS {
             status,
             after,
