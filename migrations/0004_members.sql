@@ -92,6 +92,6 @@ CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 -- The sessions that are current, each by its member and the epoch that its token carries. Ending the member's sessions or
 -- everybody's raises the epoch, and a member who is not active has no session.
 CREATE VIEW current_sessions AS
-SELECT m.owner_id, m.public_id AS member, m.epoch + s.session_epoch AS epoch
+SELECT m.owner_id, m.public_id AS member, m.provider, m.subject, m.epoch + s.session_epoch AS epoch
 FROM members m JOIN settings s
 WHERE m.status = 'active';

@@ -25,16 +25,16 @@ statements! {
 
     END_GUARD { change: PublicId, now: Timestamp, member: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, m.public_id, 'sessions_ended', m.public_id, :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, a.member, 'sessions_ended', a.member, :now
+        FROM current_sessions a
+        WHERE a.member = :member AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     END_BY_ADMIN_GUARD { change: PublicId, now: Timestamp, actor: PublicId, member: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, m.public_id, 'sessions_ended', a.public_id, :now
-        FROM members m JOIN members a ON a.public_id = :actor JOIN settings s
-        WHERE m.public_id = :member AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+        SELECT :change, m.public_id, 'sessions_ended', a.member, :now
+        FROM members m JOIN current_sessions a ON a.member = :actor
+        WHERE m.public_id = :member AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     END { change: PublicId, member: PublicId } = "UPDATE members SET epoch = epoch + 1, change_id = :change

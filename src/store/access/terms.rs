@@ -11,9 +11,8 @@ statements! {
     ACCEPT_GUARD { change: PublicId, terms_rev: i64, now: Timestamp, member: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, m.public_id, 'terms_accepted', m.public_id, m.terms_rev, CAST(:terms_rev AS INTEGER), :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
-          AND m.terms_rev < :terms_rev
+        FROM current_sessions a JOIN members m ON m.owner_id = a.owner_id
+        WHERE a.member = :member AND a.epoch = :epoch AND m.terms_rev < :terms_rev
         ON CONFLICT DO NOTHING";
 
     ACCEPT { terms_rev: i64, now: Timestamp, change: PublicId, member: PublicId } =

@@ -36,9 +36,9 @@ statements! {
 
     CREATE_GUARD { change: PublicId, target: String, now: Timestamp, member: PublicId, epoch: i64, plan: String } =
         "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :target, 'plan_created', m.public_id, :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, :target, 'plan_created', a.member, :now
+        FROM current_sessions a
+        WHERE a.member = :member AND a.epoch = :epoch
           AND NOT EXISTS (SELECT 1 FROM plans p WHERE p.name = :plan)
         ON CONFLICT DO NOTHING";
 
@@ -57,9 +57,9 @@ statements! {
         change: PublicId, target: String, now: Timestamp, member: PublicId, epoch: i64, plan: String, limit: Option<NanoUsd>,
         limit_reset: Option<String>, max_active_keys: Option<i64>,
     } = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :target, 'plan_changed', m.public_id, :now
-        FROM members m JOIN settings s JOIN plans p
-        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active' AND p.name = :plan
+        SELECT :change, :target, 'plan_changed', a.member, :now
+        FROM current_sessions a JOIN plans p
+        WHERE a.member = :member AND a.epoch = :epoch AND p.name = :plan
           AND (p.limit_reset <> 'none'
             OR (:limit IS NULL AND COALESCE(:limit_reset, 'none') = 'none' AND COALESCE(:max_active_keys, 1) = 1))
           AND (p.limit_reset = 'none' OR :limit_reset IS NOT 'none')

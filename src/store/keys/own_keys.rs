@@ -20,23 +20,23 @@ use crate::store::query::rows_of;
 /// parameters `key`, `actor`, `epoch` and `admins`.
 macro_rules! acts {
     () => {
-        " FROM own_keys o JOIN members a JOIN settings s
-        WHERE o.key = :key AND a.public_id = :actor AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
-          AND (o.member = a.public_id OR (a.provider = 'github' AND a.subject IN (SELECT value FROM json_each(:admins))))"
+        " FROM own_keys o JOIN current_sessions a JOIN settings s
+        WHERE o.key = :key AND a.member = :actor AND a.epoch = :epoch
+          AND (o.member = a.member OR (a.provider = 'github' AND a.subject IN (SELECT value FROM json_each(:admins))))"
     };
 }
 
 /// The hold that the actor may set and lift.
 macro_rules! role {
     () => {
-        "CASE WHEN o.member = a.public_id THEN 'owner' ELSE 'admin' END"
+        "CASE WHEN o.member = a.member THEN 'owner' ELSE 'admin' END"
     };
 }
 
 /// There is a live generation to switch. Or there is none, and an administrator decides for the next one.
 macro_rules! switchable {
     () => {
-        "(o.live_state IN ('active', 'disabled') OR (o.live_state IS NULL AND o.member <> a.public_id))"
+        "(o.live_state IN ('active', 'disabled') OR (o.live_state IS NULL AND o.member <> a.member))"
     };
 }
 
@@ -72,7 +72,7 @@ macro_rules! not_barred {
 macro_rules! own_quota {
     ($action:literal, $quota:literal) => {
         concat!(
-            "(o.member <> a.public_id OR ",
+            "(o.member <> a.member OR ",
             used_today!("o.owner_id", $action, ":now"),
             " < ",
             $quota,
@@ -87,7 +87,7 @@ statements! {
         change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String, name: String,
         disables: bool, enables: bool, renames_a_day: i64, enables_a_day: i64,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, o.key, 'key_renamed', a.public_id, :now", acts!(), "
+        SELECT :change, o.key, 'key_renamed', a.member, :now", acts!(), "
           AND o.name IS NOT :name AND ", own_quota!("key_renamed", ":renames_a_day"), "
           AND (:disables + :enables = 0 OR ", switchable!(), ") AND (:enables = 0 OR ", not_barred!(), ")
           AND (:enables = 0 OR NOT ", held!(), "
@@ -100,7 +100,7 @@ statements! {
 
     HOLD_GUARD { change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String } =
         concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT :change, o.key, 'hold_put', a.public_id, ", role!(), ", :now", acts!(), "
+        SELECT :change, o.key, 'hold_put', a.member, ", role!(), ", :now", acts!(), "
           AND ", switchable!(), " AND NOT ", held!(), "
         ON CONFLICT DO NOTHING");
 
@@ -116,7 +116,7 @@ statements! {
         change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String, name: Option<String>,
         enables_a_day: i64,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT :change, o.key, 'hold_lifted', a.public_id, ", role!(), ", :now", acts!(), "
+        SELECT :change, o.key, 'hold_lifted', a.member, ", role!(), ", :now", acts!(), "
           AND ", switchable!(), " AND ", not_barred!(), " AND ", held!(), "
           AND (:name IS NULL OR o.name IS :name) AND s.pause_until <= :now
           AND ", own_quota!("hold_lifted", ":enables_a_day"), "
@@ -137,7 +137,7 @@ statements! {
     // successor that is being made is not recorded once its key has ended.
     END_GUARD { change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, admins: String } =
         concat!("INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, o.key, 'key_ended', a.public_id, :now", acts!(), "
+        SELECT :change, o.key, 'key_ended', a.member, :now", acts!(), "
           AND COALESCE(o.live_state, '') NOT IN ('reserved', 'minting', 'verifying')
         ON CONFLICT DO NOTHING");
 

@@ -24,10 +24,10 @@ statements! {
         now: Timestamp, member: PublicId, epoch: i64, asked_before: Timestamp, most_of_everyone: i64, most: i64,
     } = "UPDATE generations SET usage_asked_at = :now
         WHERE id IN (
-          SELECT n.id FROM members m JOIN settings s
-          JOIN keys k ON k.owner_id = m.owner_id AND k.ended_at IS NULL
+          SELECT n.id FROM current_sessions c
+          JOIN keys k ON k.owner_id = c.owner_id AND k.ended_at IS NULL
           JOIN generations n ON n.key_id = k.id AND n.live = 1
-          WHERE m.public_id = :member AND m.status = 'active' AND m.epoch + s.session_epoch = :epoch AND s.pause_until <= :now
+          WHERE c.member = :member AND c.epoch = :epoch AND (SELECT s.pause_until FROM settings s) <= :now
             AND n.state IN ('active', 'disabled') AND n.expires_at > :now
             AND (n.usage_asked_at IS NULL OR n.usage_asked_at <= :asked_before)
             AND (SELECT COUNT(*) FROM generations a WHERE a.usage_asked_at > :asked_before) < :most_of_everyone

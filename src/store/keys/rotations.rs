@@ -67,11 +67,11 @@ statements! {
     LEAK_GUARD {
         change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64, as_admin: bool, leak_reports_a_day: i64,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT :change, r.key, 'hold_put', a.public_id, 'leak', :now
-        FROM rotation_gates r JOIN members a ON a.public_id = :actor JOIN settings s
-        WHERE r.key = :key AND a.status = 'active' AND a.epoch + s.session_epoch = :epoch
-          AND (r.member = a.public_id OR :as_admin = 1)
-          AND (r.leaked IS NULL OR r.member <> a.public_id
+        SELECT :change, r.key, 'hold_put', a.member, 'leak', :now
+        FROM rotation_gates r JOIN current_sessions a ON a.member = :actor
+        WHERE r.key = :key AND a.epoch = :epoch
+          AND (r.member = a.member OR :as_admin = 1)
+          AND (r.leaked IS NULL OR r.member <> a.member
             OR ", used_today!("r.owner_id", "hold_put", ":now"), " < :leak_reports_a_day)
         ON CONFLICT DO NOTHING");
 

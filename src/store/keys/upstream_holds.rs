@@ -81,9 +81,9 @@ statements! {
     // The route has checked that the member is an administrator. If there is nothing to lift, nothing changes.
     LIFT_GUARD { change: PublicId, now: Timestamp, key: String, member: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT :change, k.public_id, 'upstream_lifted', m.public_id, 'upstream', :now
-        FROM keys k JOIN members m JOIN settings s
-        WHERE k.public_id = :key AND m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, k.public_id, 'upstream_lifted', a.member, 'upstream', :now
+        FROM keys k JOIN current_sessions a
+        WHERE k.public_id = :key AND a.member = :member AND a.epoch = :epoch
           AND (k.upstream_limit_nano IS NOT NULL
             OR EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'upstream'))
         ON CONFLICT DO NOTHING";

@@ -93,9 +93,9 @@ statements! {
 
     DECIDE_GUARD { change: PublicId, state: String, now: Timestamp, actor: PublicId, request: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, q.public_id, 'request_decided', m.public_id, q.state, :state, :now
-        FROM requests q JOIN members m ON m.public_id = :actor JOIN settings s
-        WHERE q.public_id = :request AND q.state = 'open' AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, q.public_id, 'request_decided', a.member, q.state, :state, :now
+        FROM requests q JOIN current_sessions a ON a.member = :actor
+        WHERE q.public_id = :request AND q.state = 'open' AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     DECIDE { state: String, answer: Option<String>, now: Timestamp, change: PublicId, request: PublicId } =
