@@ -194,9 +194,7 @@ async fn rows(
             Step::Revoke | Step::DisableOnly => std::mem::take(&mut revokes),
             Step::Expire => std::mem::take(&mut expiries),
             Step::Purge => Vec::new(),
-            Step::Cap => {
-                crate::store::budget::limits::due(&*app.db, &change(app)?, run.now).await?
-            }
+            Step::Cap => crate::store::budget::caps::due(&*app.db, &change(app)?, run.now).await?,
         };
         let is_purge = matches!(step, Step::Purge);
         let mut retained = work.kept.iter().filter(|_| is_purge);

@@ -56,6 +56,16 @@ macro_rules! most {
     };
 }
 
+/// A summary of what the caps of an owner were computed from: a limit is sent only while the summary is the same.
+macro_rules! stamp {
+    ($owner:literal) => {
+        concat!(
+            "(SELECT MAX(v.id) || '/' || SUM(MAX(v.limit_nano, COALESCE(v.limit_sent_nano, 0))) || '/' || COUNT(*)
+              FROM generations v WHERE v.owner_id = ", $owner, " AND v.live = 1)"
+        )
+    };
+}
+
 /// A JSON array of the owner's generations other than `$own`, with what is known of each. It has the live generations,
 /// those that ended since `$since`, and, under a prepaid plan `p`, those that ended since the owner prepays.
 /// [`SiblingRow`] is one element.

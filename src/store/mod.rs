@@ -31,9 +31,12 @@ use crate::store::access::allotments;
 use crate::store::access::quotas;
 use crate::store::access::terms;
 use crate::store::budget::allowances;
+use crate::store::budget::caps;
 use crate::store::budget::limits;
 use crate::store::budget::over_quota;
+use crate::store::budget::payments;
 use crate::store::budget::plans;
+use crate::store::budget::preferences;
 use crate::store::budget::raises;
 use crate::store::keys::cards;
 use crate::store::keys::claims;
@@ -71,6 +74,7 @@ pub fn statements() -> Vec<&'static Sql> {
         allowances::STATEMENTS,
         audit::STATEMENTS,
         blocks::STATEMENTS,
+        caps::STATEMENTS,
         limits::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
@@ -88,7 +92,9 @@ pub fn statements() -> Vec<&'static Sql> {
         offboard::STATEMENTS,
         over_quota::STATEMENTS,
         own_keys::STATEMENTS,
+        payments::STATEMENTS,
         plans::STATEMENTS,
+        preferences::STATEMENTS,
         quotas::STATEMENTS,
         raises::STATEMENTS,
         requests::STATEMENTS,

@@ -92,8 +92,8 @@ test("plans, grants, further keys and requested runs are written completely or n
   assert.deepEqual(await own.twoSweeps(), ["done", "done"]);
   await whole(() => assign("prepaid"), breaking([["allowances::SWITCHED", "BEFORE UPDATE OF lifetime_at_switch_nano ON generations"]]));
   await whole(() => operator.post(`/api/v1/admin/members/${id}/payments`, { payment_id: "of-a-test", amount_usd: "4" }), breaking([
-    ["allowances::PAY_GUARD", audit("payment_booked")],
-    ["allowances::PAY", "BEFORE INSERT ON payments"],
+    ["payments::PAY_GUARD", audit("payment_booked")],
+    ["payments::PAY", "BEFORE INSERT ON payments"],
   ]));
   await whole(() => assign("basic"), breaking([
     ["over_quota::WITHIN_QUOTA_OF_OWNER", audit("hold_lifted")],
@@ -102,12 +102,12 @@ test("plans, grants, further keys and requested runs are written completely or n
   await own.twoSweeps();
 
   await whole(() => member.post(`${first}/limit`, { limit_usd: "0.50" }), breaking([
-    ["allowances::OWN_LIMIT_GUARD", audit("own_limit_set")],
-    ["allowances::OWN_LIMIT", "BEFORE UPDATE OF own_limit_nano ON keys"],
+    ["preferences::OWN_LIMIT_GUARD", audit("own_limit_set")],
+    ["preferences::OWN_LIMIT", "BEFORE UPDATE OF own_limit_nano ON keys"],
   ]));
   await whole(() => member.post(`${second}/prefer`), breaking([
-    ["allowances::PREFER_GUARD", audit("key_preferred")],
-    ["allowances::PREFER", "BEFORE UPDATE OF preferred_at ON keys"],
+    ["preferences::PREFER_GUARD", audit("key_preferred")],
+    ["preferences::PREFER", "BEFORE UPDATE OF preferred_at ON keys"],
   ]));
   const raised = await whole(() => operator.post(`/api/v1/admin/keys/${second.split("/").at(-1)}/raises`, { amount_usd: "1" }), breaking([
     ["raises::RAISE_GUARD", audit("limit_raised")],
@@ -404,12 +404,12 @@ for (const [what, when, moment] of breaking(/** @type {[string, string, string, 
   ["successors::GRACES_GUARD", "the audit row of a grace's end", audit("grace_ended"), sweepingAGrace],
   ["successors::GRACES_HEIRS", "that a successor's cap is due", capDue(ASKED_NOW), sweepingAGrace],
   ["successors::GRACES", "a grace's end", becomes("revoking"), sweepingAGrace],
-  ["limits::TAKE", "that a cap is taken up", capDue("NEW.cap_due_at > unixepoch()"), sweepingACap],
+  ["caps::TAKE", "that a cap is taken up", capDue("NEW.cap_due_at > unixepoch()"), sweepingACap],
   ["limits::ABOUT_TO", "the mark of a limit in flight", "BEFORE UPDATE OF limit_sent_at ON generations WHEN NEW.op_nonce <> OLD.op_nonce", sweepingACap],
   ["limits::CONFIRMED_GUARD", "the audit row of a limit", audit("cap_changed"), sweepingACap],
   ["limits::CONFIRMED", "a limit", "BEFORE UPDATE OF limit_nano ON generations", sweepingACap],
-  ["limits::TOLD", "the spend that the answer shows", "BEFORE UPDATE OF usage_read_at ON generations", sweepingACap],
-  ["limits::NEXT", "when to look again", capDue("NEW.cap_due_at IS NULL"), sweepingACap],
+  ["limits::RECORD_SPEND", "the spend that the answer shows", "BEFORE UPDATE OF usage_read_at ON generations", sweepingACap],
+  ["caps::NEXT", "when to look again", capDue("NEW.cap_due_at IS NULL"), sweepingACap],
   ["limits::OTHERS", "that a sibling's cap is due", capDue("NEW.cap_due_at = OLD.cap_due_at"), sweepingTwoCaps],
   ["limits::EXHAUSTED", "that nothing is left", "BEFORE INSERT ON holds WHEN NEW.reason = 'budget'", sweepingUpTheRest],
   ["limits::HAS_BUDGET", "that there is something again", "BEFORE DELETE ON holds WHEN OLD.reason = 'budget'", sweepingANewDay],

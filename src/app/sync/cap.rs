@@ -5,7 +5,7 @@ use crate::domain::money::budget::{self, WindowStart};
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::{LimitReset, SKEW_SECS};
-use crate::store::budget::limits::{AGAIN_SECS, Basis};
+use crate::store::budget::caps::{AGAIN_SECS, Basis};
 
 /// The limit that should be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

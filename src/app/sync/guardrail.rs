@@ -11,7 +11,7 @@ use crate::crypto::random;
 use crate::domain::id::IdKind;
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
-use crate::store::budget::limits::Basis;
+use crate::store::budget::caps::Basis;
 use crate::store::keys::due::Due;
 use crate::store::keys::guardrails as rows;
 use crate::store::keys::guardrails::PendingGuardrail;

@@ -11,7 +11,8 @@ use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::{Timestamp, earliest};
 use crate::ports::DbError;
-use crate::store::budget::limits::{self, Basis};
+use crate::store::budget::caps::{self, Basis};
+use crate::store::budget::limits;
 use crate::store::keys::due::Due;
 use crate::store::keys::retained;
 use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply};
@@ -29,7 +30,7 @@ pub async fn follow(
     now: Timestamp,
     actor: &str,
 ) -> Result<UpstreamReply<SwitchOutcome>, DbError> {
-    let Some(mut basis) = limits::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
+    let Some(mut basis) = caps::take_up(&*app.db, &due.public_id, now, app.now()).await? else {
         return Ok(UpstreamReply::Is(SwitchOutcome::Overtaken));
     };
     let mut spend = None;
@@ -75,7 +76,7 @@ pub async fn follow(
         other => return Ok(other.map(|_| SwitchOutcome::Overtaken)),
     }
     if !differs(&cap, &basis) && !basis.sent {
-        limits::keep(&*app.db, &due.public_id, &basis, cap.next).await?;
+        caps::keep(&*app.db, &due.public_id, &basis, cap.next).await?;
         return Ok(UpstreamReply::Is(SwitchOutcome::AsItWas));
     }
     switch::cap(app, due, &cap, &basis, actor).await
@@ -89,7 +90,7 @@ async fn taken_up_again(
     before: Basis,
     now: Timestamp,
 ) -> Result<Option<Basis>, DbError> {
-    let mut again = limits::take_up(&*app.db, &due.public_id, now, app.now()).await?;
+    let mut again = caps::take_up(&*app.db, &due.public_id, now, app.now()).await?;
     if let Some(again) = &mut again {
         again.spend = before.spend;
     }
@@ -113,7 +114,7 @@ async fn check(
 /// does the others. It returns how many are left.
 pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
     let now = app.now();
-    let Ok(due) = limits::due_beside(&*app.db, owner, now).await else {
+    let Ok(due) = caps::due_beside(&*app.db, owner, now).await else {
         return 1;
     };
     let all = due.len();
@@ -139,7 +140,7 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
 /// read. The database decides whether all figures are fresh enough.
 pub async fn read_owner(app: &App, owner: i64, prepays: bool, actor: &str) -> bool {
     let began = app.now();
-    let Ok(live) = limits::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE).await else {
+    let Ok(live) = caps::to_read(&*app.db, owner, prepays, KEYS_AT_ONCE).await else {
         return false;
     };
     for due in live {

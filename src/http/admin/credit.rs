@@ -15,6 +15,7 @@ use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::budget::allowances::{self, OwnerLookup};
+use crate::store::budget::payments;
 use crate::store::budget::raises;
 
 #[derive(Deserialize)]
@@ -112,7 +113,7 @@ pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     let owner = allowances::owner(&*app.db, OwnerLookup::Member(member)).await?;
     let owner = owner.ok_or(Error::NotFound)?.owner;
     let by = change(&context, &session)?;
-    let booked = allowances::pay(&*app.db, &by, member, owner, &payment_id, amount).await?;
+    let booked = payments::pay(&*app.db, &by, member, owner, &payment_id, amount).await?;
     let (payment, now) = booked.ok_or(Error::NotPrepaid)?;
     if payment.owner != owner || payment.paid != amount {
         return Err(Error::PaymentMismatch);

@@ -16,7 +16,8 @@ use crate::http::server::body::{NoMembers, Nullable};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::access::quotas;
-use crate::store::budget::allowances::{self, OwnerLookup, Preference};
+use crate::store::budget::allowances::{self, OwnerLookup};
+use crate::store::budget::preferences::{self, Preference};
 use crate::store::keys::attempt::NewKey;
 
 #[derive(Deserialize)]
@@ -73,7 +74,7 @@ async fn prefer(context: &Context, preference: &Preference) -> Result<Reply, Err
     let owner = allowances::owner(&*app.db, OwnerLookup::Key(key)).await?;
     let owner = owner.ok_or(Error::NotFound)?.owner;
     let by = change(context, &session)?;
-    if !allowances::prefer(&*app.db, &by, key, owner, preference).await? {
+    if !preferences::prefer(&*app.db, &by, key, owner, preference).await? {
         let today = quotas::today(&*app.db, &session.member, by.now).await?;
         if today.pause_until > by.now {
             return Err(claim::busy_until(today.pause_until, by.now));

@@ -42,10 +42,9 @@ statements! {
     PUT {
         allotment: PublicId, provider: String, subject: String, kind: String, name: Option<String>, now: Timestamp,
         change: PublicId,
-    } = "INSERT INTO allotments (public_id, provider, subject, kind, name, since, change_id)
-        SELECT :allotment, :provider, :subject, :kind, :name, :now, :change
-        WHERE :change = (SELECT u.change_id FROM audit u WHERE u.target = :allotment ORDER BY u.id DESC LIMIT 1)
-        ON CONFLICT DO NOTHING";
+    } = concat!("INSERT INTO allotments (public_id, provider, subject, kind, name, since, change_id)
+        SELECT :allotment, :provider, :subject, :kind, :name, :now, :change WHERE ", newest_change!(":allotment"), "
+        ON CONFLICT DO NOTHING");
 
     OF_PERSON { provider: String, subject: String, kind: String } =
         concat!(allotment!(), " WHERE t.provider = :provider AND t.subject = :subject AND t.kind = :kind");

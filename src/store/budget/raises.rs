@@ -16,34 +16,39 @@ use crate::store::query::batch_retrying_unknown;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-statements_at! {
-    RAISE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, ?2, 'limit_raised', m.public_id, ?3
+statements! {
+    RAISE_GUARD { change: PublicId, key: String, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, :key, 'limit_raised', m.public_id, :now
         FROM members m JOIN settings s JOIN keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
-          AND k.public_id = ?2 AND k.ended_at IS NULL AND p.limit_reset <> 'none'
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND k.public_id = :key AND k.ended_at IS NULL AND p.limit_reset <> 'none'
         ON CONFLICT DO NOTHING";
 
-    RAISE = concat!("INSERT INTO raises (public_id, key_id, amount_nano, since, until, change_id)
-        SELECT ?3, k.id, ?4, ?5, ?6, ?1 FROM keys k
-        WHERE k.public_id = ?2 AND ", written!(), "
+    RAISE { raise: PublicId, amount: NanoUsd, since: Timestamp, until: Option<Timestamp>, change: PublicId, key: String } =
+        concat!("INSERT INTO raises (public_id, key_id, amount_nano, since, until, change_id)
+        SELECT :raise, k.id, :amount, :since, :until, :change FROM keys k
+        WHERE k.public_id = :key AND ", newest_change!(":key"), "
         ON CONFLICT DO NOTHING");
 
-    END_RAISE_GUARD = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT ?1, ?2, 'raise_ended', m.public_id, ?3
+    END_RAISE_GUARD { change: PublicId, key: String, now: Timestamp, actor: PublicId, epoch: i64, raise: String } =
+        "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, :key, 'raise_ended', m.public_id, :now
         FROM members m JOIN settings s JOIN raises r
-        WHERE m.public_id = ?4 AND m.epoch + s.session_epoch = ?5 AND m.status = 'active'
-          AND r.public_id = ?6 AND (r.until IS NULL OR r.until > ?3)
+        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+          AND r.public_id = :raise AND (r.until IS NULL OR r.until > :now)
         ON CONFLICT DO NOTHING";
 
-    END_RAISE = concat!("UPDATE raises SET until = MAX(?3, since + 1), change_id = ?1
-        WHERE public_id = ?4 AND change_id <> ?1 AND ", written!());
+    END_RAISE { now: Timestamp, change: PublicId, raise: String, key: String } =
+        concat!("UPDATE raises SET until = MAX(:now, since + 1), change_id = :change
+        WHERE public_id = :raise AND change_id <> :change AND ", newest_change!(":key"));
 
-    RAISED = concat!("SELECT json_object('raise', json_object('id', r.public_id, 'amount_nano', r.amount_nano,
+    RAISED { now: Timestamp, raise: PublicId } =
+        concat!("SELECT json_object('raise', json_object('id', r.public_id, 'amount_nano', r.amount_nano,
             'since', r.since, 'until', r.until),
-          'grants', ", grants!("k.owner_id", "k.id", "?2"), ")
+          'grants', ", grants!("k.owner_id", "k.id", ":now"), ")
         FROM raises r JOIN keys k ON k.id = r.key_id JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE r.public_id = ?1");
+        WHERE r.public_id = :raise");
 }
 
 /// A raise as it goes into the answer.
@@ -113,11 +118,24 @@ pub async fn raise(
 ) -> Result<Option<Raised>, StoreError> {
     let (change, admin) = (&by.change, &by.session.member);
     let stmts = vec![
-        stmt_at!(RAISE_GUARD, change, key, by.now, admin, by.session.epoch),
-        // It begins a second ago: it is in force from this second on, and it can still be ended within this second.
-        stmt_at!(RAISE, change, key, raise, amount, by.now.plus(-1), until),
+        stmt!(RAISE_GUARD {
+            change,
+            key,
+            now: by.now,
+            actor: admin,
+            epoch: by.session.epoch,
+        }),
+        // The raise begins a second ago, so that it is in force in this second and can still be ended within this second.
+        stmt!(RAISE {
+            raise,
+            amount,
+            since: by.now.plus(-1),
+            until,
+            change,
+            key,
+        }),
         owner_due(change, key, owner, by.now),
-        stmt_at!(RAISED, raise.as_str(), by.now),
+        stmt!(RAISED { now: by.now, raise }),
         members::session_check(by.session),
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;
@@ -127,7 +145,7 @@ pub async fn raise(
     Ok(row.map(Raised::from))
 }
 
-/// Ends a raise. Ending it again changes nothing.
+/// Ends a raise. If the raise has ended already, nothing changes.
 pub async fn end_raise(
     db: &dyn Database,
     by: &AdminChange<'_>,
@@ -137,8 +155,20 @@ pub async fn end_raise(
     let (change, key) = (&by.change, of.key.as_deref().unwrap_or_default());
     let (admin, epoch) = (&by.session.member, by.session.epoch);
     let stmts = vec![
-        stmt_at!(END_RAISE_GUARD, change, key, by.now, admin, epoch, raise),
-        stmt_at!(END_RAISE, change, key, by.now, raise),
+        stmt!(END_RAISE_GUARD {
+            change,
+            key,
+            now: by.now,
+            actor: admin,
+            epoch,
+            raise,
+        }),
+        stmt!(END_RAISE {
+            now: by.now,
+            change,
+            raise,
+            key,
+        }),
         owner_due(change, key, of.owner, by.now),
     ];
     done(db, by, key, stmts).await.map(|_| ())

@@ -33,12 +33,11 @@ statements! {
     // The block is written only while this change is the newest of the block: a late statement does not restore a block
     // that was lifted.
     PUT { provider: String, now: Timestamp, change: PublicId, people: String } =
-        "INSERT INTO blocks (provider, subject, since, public_id, change_id)
+        concat!("INSERT INTO blocks (provider, subject, since, public_id, change_id)
         SELECT :provider, json_extract(j.value, '$.subject'), :now, json_extract(j.value, '$.id'), :change
         FROM json_each(:people) j
-        WHERE :change = (SELECT u.change_id FROM audit u
-          WHERE u.target = json_extract(j.value, '$.id') ORDER BY u.id DESC LIMIT 1)
-        ON CONFLICT DO NOTHING";
+        WHERE ", newest_change!("json_extract(j.value, '$.id')"), "
+        ON CONFLICT DO NOTHING");
 
     ADDED { change: PublicId } = "SELECT json_object('added', COUNT(*)) FROM audit WHERE change_id = :change";
 

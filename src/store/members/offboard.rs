@@ -61,11 +61,10 @@ statements! {
         ON CONFLICT DO NOTHING";
 
     BAN { now: Timestamp, block: PublicId, change: PublicId, member: PublicId } =
-        "INSERT INTO blocks (provider, subject, since, public_id, change_id)
+        concat!("INSERT INTO blocks (provider, subject, since, public_id, change_id)
         SELECT m.provider, m.subject, :now, :block, :change FROM members m
-        WHERE m.public_id = :member
-          AND :change = (SELECT a.change_id FROM audit a WHERE a.target = :block ORDER BY a.id DESC LIMIT 1)
-        ON CONFLICT DO NOTHING";
+        WHERE m.public_id = :member AND ", newest_change!(":block"), "
+        ON CONFLICT DO NOTHING");
 
     // This lifts only the block that the ban has set. A block that was set separately is lifted separately.
     UNBAN_GUARD { change: PublicId, actor: PublicId, now: Timestamp, member: PublicId } =
