@@ -167,21 +167,6 @@ where
     }
 }
 
-/// The older form, with positional parameters: `stmt_at!(NAME, first, second)`.
-macro_rules! stmt_at {
-    ($sql:ident $(, $value:expr)* $(,)?) => {
-        crate::ports::Stmt { sql: &$sql, values: vec![$(crate::ports::SqlValue::from($value)),*] }
-    };
-}
-
-/// The older form, with positional parameters.
-macro_rules! statements_at {
-    ($($name:ident = $text:expr;)+) => {
-        $(static $name: crate::ports::Sql = crate::ports::Sql { name: concat!(module_path!(), "::", stringify!($name)), text: $text };)+
-        pub(crate) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
-    };
-}
-
 /// Whether the change `:change` has written the newest audit row of `$target`, for example `":key"`. A batch that arrives
 /// late then undoes nothing that was written after it.
 macro_rules! newest_change {
@@ -194,67 +179,12 @@ macro_rules! newest_change {
     };
 }
 
-/// The older form of [`newest_change!`], with positional parameters, for the target ?2.
-macro_rules! written {
-    () => {
-        "?1 = (SELECT w.change_id FROM audit w WHERE w.target = ?2 ORDER BY w.id DESC LIMIT 1)"
-    };
-}
-
 /// The JSON members of a [`Due`](crate::store::keys::due::Due), for the generation `n`.
 macro_rules! due {
     () => {
         "'public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
             'attempts', n.attempts, 'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at"
     };
-}
-
-impl From<i64> for SqlValue {
-    fn from(number: i64) -> Self {
-        Self::Int(number)
-    }
-}
-
-impl From<bool> for SqlValue {
-    fn from(flag: bool) -> Self {
-        Self::Int(i64::from(flag))
-    }
-}
-
-impl From<&str> for SqlValue {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for SqlValue {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<&PublicId> for SqlValue {
-    fn from(id: &PublicId) -> Self {
-        Self::Text(id.to_string())
-    }
-}
-
-impl From<Timestamp> for SqlValue {
-    fn from(at: Timestamp) -> Self {
-        Self::Int(at.secs())
-    }
-}
-
-impl From<NanoUsd> for SqlValue {
-    fn from(amount: NanoUsd) -> Self {
-        Self::Int(amount.nano())
-    }
-}
-
-impl<T: Into<Self>> From<Option<T>> for SqlValue {
-    fn from(maybe: Option<T>) -> Self {
-        maybe.map_or(Self::Null, Into::into)
-    }
 }
 
 /// How many times the owner `$owner` has done what the audit calls `$action` in the UTC day of `$now`.
