@@ -115,7 +115,7 @@ fn an_admins_leak_report_of_a_key_that_is_gone_upstream_is_finished_at_once() {
     let response = operator.post(&format!("{key}/leaked"), "{}");
     assert_eq!(response.status, 200, "{response:?}");
     let note = response.json()["note"].as_str().unwrap().to_owned();
-    assert!(note.contains("is disabled for good"), "{note}");
+    assert!(note.contains("no longer works"), "{note}");
     assert_eq!(
         (&shown(&member)["state"], &shown(&member)["missing"]),
         (&json!("disabled"), &json!(true))

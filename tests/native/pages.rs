@@ -154,7 +154,7 @@ fn the_docs_have_the_rules_of_the_deployment_and_every_example_reads_the_variabl
         "One person, one key.",
         "Do not share it, pass it on, or resell",
         "One key, one purpose.",
-        "no key of production while you develop",
+        "do not develop with a key that is used in production",
         "Never in code.",
         "OpenRouter’s own terms apply too",
     ] {
@@ -168,14 +168,14 @@ fn the_docs_have_the_rules_of_the_deployment_and_every_example_reads_the_variabl
 #[test]
 fn the_docs_say_what_byok_costs_and_how_to_exclude_paid_capacity() {
     let docs = page(&World::new(), "/docs");
-    for response in [
-        "BYOK, requests through provider keys that are stored with OpenRouter, does not make it free",
+    for text in [
+        "requests through provider keys that are stored with OpenRouter. They are not free",
         "a fee for them beyond a threshold",
         "may fall back to paid capacity",
         "allowed_models of the workspace’s default guardrail to free models",
         "Any other guardrail enforces nothing until it is assigned",
     ] {
-        assert!(docs.contains(response), "{response}: {docs}");
+        assert!(docs.contains(text), "{text}: {docs}");
     }
 }
 
@@ -317,12 +317,12 @@ fn the_landing_page_the_docs_and_the_health_route_show_that_an_admin_closed_clai
 fn the_docs_say_that_rates_are_the_accounts_and_promise_none_for_a_key() {
     let world = World::new();
     let docs = page(&world, "/docs");
-    for response in [
+    for text in [
         "OpenRouter counts the requests of our whole account, not of each key",
-        "others wait too",
+        "others have to wait too",
         "we promise no rate for a key",
     ] {
-        assert!(docs.contains(response), "{response}");
+        assert!(docs.contains(text), "{text}");
     }
     // No other page promises a rate either.
     for path in DOCUMENTS {

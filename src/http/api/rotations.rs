@@ -123,7 +123,7 @@ const fn accepted(card: &Card) -> u16 {
 
 const fn leaked(card: &Card) -> &'static str {
     if card.all_off {
-        "The leaked secret is disabled for good."
+        "The leaked secret no longer works."
     } else {
         "The leaked secret still works. It is being disabled, usually within 10 minutes."
     }
