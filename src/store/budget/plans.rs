@@ -34,11 +34,11 @@ statements! {
 
     ONE { plan: String } = concat!(plan!(), "WHERE p.name = :plan");
 
-    CREATE_GUARD { change: PublicId, target: String, now: Timestamp, member: PublicId, epoch: i64, plan: String } =
+    CREATE_GUARD { change: PublicId, target: String, now: Timestamp, actor: PublicId, epoch: i64, plan: String } =
         "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT :change, :target, 'plan_created', a.member, :now
         FROM current_sessions a
-        WHERE a.member = :member AND a.epoch = :epoch
+        WHERE a.member = :actor AND a.epoch = :epoch
           AND NOT EXISTS (SELECT 1 FROM plans p WHERE p.name = :plan)
         ON CONFLICT DO NOTHING";
 
@@ -54,12 +54,12 @@ statements! {
 
     // A plan stays prepaid or not prepaid for good; otherwise what its owners have paid would get another meaning.
     CHANGE_GUARD {
-        change: PublicId, target: String, now: Timestamp, member: PublicId, epoch: i64, plan: String, limit: Option<NanoUsd>,
+        change: PublicId, target: String, now: Timestamp, actor: PublicId, epoch: i64, plan: String, limit: Option<NanoUsd>,
         limit_reset: Option<String>, max_active_keys: Option<i64>,
     } = "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT :change, :target, 'plan_changed', a.member, :now
         FROM current_sessions a JOIN plans p
-        WHERE a.member = :member AND a.epoch = :epoch AND p.name = :plan
+        WHERE a.member = :actor AND a.epoch = :epoch AND p.name = :plan
           AND (p.limit_reset <> 'none'
             OR (:limit IS NULL AND COALESCE(:limit_reset, 'none') = 'none' AND COALESCE(:max_active_keys, 1) = 1))
           AND (p.limit_reset = 'none' OR :limit_reset IS NOT 'none')
@@ -220,7 +220,7 @@ pub async fn create(
             change,
             target,
             now: by.now,
-            member: &by.session.member,
+            actor: &by.session.member,
             epoch: by.session.epoch,
             plan: name,
         }),
@@ -255,7 +255,7 @@ pub async fn change(
         change,
         target,
         now: by.now,
-        member: &by.session.member,
+        actor: &by.session.member,
         epoch: by.session.epoch,
         plan: name,
         limit: terms.limit,

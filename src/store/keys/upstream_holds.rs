@@ -78,12 +78,12 @@ statements! {
         WHERE public_id = :generation AND limit_nano > :limit
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // The route has checked that the member is an administrator. If there is nothing to lift, nothing changes.
-    LIFT_GUARD { change: PublicId, now: Timestamp, key: String, member: PublicId, epoch: i64 } =
+    // The route has checked that the actor is an administrator. If there is nothing to lift, nothing changes.
+    LIFT_GUARD { change: PublicId, now: Timestamp, key: String, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, at)
         SELECT :change, k.public_id, 'upstream_lifted', a.member, 'upstream', :now
         FROM keys k JOIN current_sessions a
-        WHERE k.public_id = :key AND a.member = :member AND a.epoch = :epoch
+        WHERE k.public_id = :key AND a.member = :actor AND a.epoch = :epoch
           AND (k.upstream_limit_nano IS NOT NULL
             OR EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = 'upstream'))
         ON CONFLICT DO NOTHING";
@@ -239,7 +239,7 @@ pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due
             change,
             now,
             key,
-            member: &session.member,
+            actor: &session.member,
             epoch: session.epoch,
         }),
         stmt!(LIFT_HOLD { change, key }),
