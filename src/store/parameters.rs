@@ -15,16 +15,16 @@ const MOST_PARAMETERS: usize = 100;
 
 /// Returns the length of the text that [`numbered`] returns, in bytes.
 pub(crate) const fn numbered_length(text: &str, parameters: &[&str]) -> usize {
-    let mut counted = Output::<0>::counting();
+    let mut counted = NumberedText::<0>::counting();
     write(text.as_bytes(), parameters, &mut counted);
     counted.length
 }
 
 /// Returns the text with `?1` for the first of the parameters, `?2` for the second, and so on. Texts in quotes and
-/// comments stay as they are. Panics if a parameter is not in the text, if the text has a parameter that is not declared, or if it has a
-/// number of its own.
+/// comments stay as they are. Panics if a declared parameter is not in the text, if the text has a parameter that is not
+/// declared, or if the text has a number in place of a name.
 pub(crate) const fn numbered<const LENGTH: usize>(text: &str, parameters: &[&str]) -> [u8; LENGTH] {
-    let mut output = Output::<LENGTH>::writing();
+    let mut output = NumberedText::<LENGTH>::writing();
     write(text.as_bytes(), parameters, &mut output);
     output.bytes
 }
@@ -38,13 +38,13 @@ pub(crate) const fn as_text(bytes: &[u8]) -> &str {
 }
 
 /// Counts the bytes that it is given, and keeps them if it has room.
-struct Output<const LENGTH: usize> {
+struct NumberedText<const LENGTH: usize> {
     bytes: [u8; LENGTH],
     length: usize,
     keeps: bool,
 }
 
-impl<const LENGTH: usize> Output<LENGTH> {
+impl<const LENGTH: usize> NumberedText<LENGTH> {
     const fn counting() -> Self {
         Self {
             bytes: [0; LENGTH],
@@ -83,7 +83,11 @@ const fn digit(number: usize) -> u8 {
     (number % 10) as u8 + b'0'
 }
 
-const fn write<const LENGTH: usize>(text: &[u8], parameters: &[&str], output: &mut Output<LENGTH>) {
+const fn write<const LENGTH: usize>(
+    text: &[u8],
+    parameters: &[&str],
+    output: &mut NumberedText<LENGTH>,
+) {
     assert!(parameters.len() <= MOST_PARAMETERS, "too many parameters");
     let mut used = [false; MOST_PARAMETERS];
     let mut quoted = false;
@@ -168,15 +172,17 @@ mod tests {
 
     #[test]
     fn a_number_has_as_many_digits_as_it_needs() {
-        let names: Vec<String> = (1..=100).map(|n| format!("p{n}")).collect();
+        let names: Vec<String> = (1..=100).map(|n| ["p", &n.to_string()].concat()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let text = names
             .iter()
-            .map(|name| format!(":{name} "))
+            .map(|name| [":", name, " "].concat())
             .collect::<String>();
         let length = numbered_length(&text, &names);
         let bytes = numbered::<400>(&text, &names);
-        let numbers: String = (1..=100).map(|n| format!("?{n} ")).collect();
+        let numbers: String = (1..=100)
+            .map(|n| ["?", &n.to_string(), " "].concat())
+            .collect();
         assert_eq!(as_text(&bytes[..length]), numbers);
     }
 
