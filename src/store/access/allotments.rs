@@ -30,9 +30,9 @@ statements! {
         change: PublicId, allotment: PublicId, now: Timestamp, provider: String, subject: String, actor: PublicId,
         epoch: i64, kind: String,
     } = "INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT :change, :allotment, 'allotted', a.public_id, m.public_id, :now
-        FROM members a JOIN settings s LEFT JOIN members m ON m.provider = :provider AND m.subject = :subject
-        WHERE a.public_id = :actor AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+        SELECT :change, :allotment, 'allotted', a.member, m.public_id, :now
+        FROM current_sessions a LEFT JOIN members m ON m.provider = :provider AND m.subject = :subject
+        WHERE a.member = :actor AND a.epoch = :epoch
           AND NOT EXISTS (SELECT 1 FROM allotments t
             WHERE t.provider = :provider AND t.subject = :subject AND t.kind = :kind)
         ON CONFLICT DO NOTHING";
@@ -51,10 +51,10 @@ statements! {
 
     WITHDRAW_GUARD { change: PublicId, now: Timestamp, actor: PublicId, allotment: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT :change, t.public_id, 'allotment_withdrawn', a.public_id, m.public_id, :now
-        FROM allotments t JOIN members a ON a.public_id = :actor JOIN settings s
+        SELECT :change, t.public_id, 'allotment_withdrawn', a.member, m.public_id, :now
+        FROM allotments t JOIN current_sessions a ON a.member = :actor
         LEFT JOIN members m ON m.provider = t.provider AND m.subject = t.subject
-        WHERE t.public_id = :allotment AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+        WHERE t.public_id = :allotment AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     WITHDRAW { allotment: PublicId, change: PublicId } = "DELETE FROM allotments WHERE public_id = :allotment

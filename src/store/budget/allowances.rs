@@ -47,15 +47,15 @@ statements! {
         change: PublicId, member: String, now: Timestamp, actor: PublicId, epoch: i64, owner: i64, plan: String,
         kept_since: Timestamp, read_since: Timestamp,
     } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, :member, 'plan_assigned', m.public_id, was.name, p.name, :now
-        FROM members m JOIN settings s JOIN owners o JOIN plans was ON was.id = o.plan_id JOIN plans p
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, :member, 'plan_assigned', a.member, was.name, p.name, :now
+        FROM current_sessions a JOIN owners o JOIN plans was ON was.id = o.plan_id JOIN plans p
+        WHERE a.member = :actor AND a.epoch = :epoch
           AND o.id = :owner AND p.name = :plan AND p.id <> o.plan_id
           AND ((p.limit_reset = 'none') = (was.limit_reset = 'none') OR NOT EXISTS (SELECT 1 FROM generations n
             WHERE n.owner_id = :owner AND n.live = 1 AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
               AND COALESCE(n.usage_read_at, 0) < CASE WHEN was.limit_reset <> 'none' OR (n.state = 'disabled'
-                AND n.switch_doubted_at IS NULL AND n.usage_read_at > (SELECT a.at FROM audit a
-                  WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1)) THEN :kept_since ELSE :read_since END))
+                AND n.switch_doubted_at IS NULL AND n.usage_read_at > (SELECT u.at FROM audit u
+                  WHERE u.target = n.public_id ORDER BY u.id DESC LIMIT 1)) THEN :kept_since ELSE :read_since END))
         ON CONFLICT DO NOTHING";
 
     // When a prepaid time ends, what was spent of the payments stays spent. Until OpenRouter has confirmed another window,

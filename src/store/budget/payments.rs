@@ -18,9 +18,9 @@ statements! {
     PAY_GUARD {
         change: PublicId, member: String, now: Timestamp, actor: PublicId, epoch: i64, owner: i64, payment: String,
     } = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :member, 'payment_booked', m.public_id, :now
-        FROM members m JOIN settings s JOIN owners o JOIN plans p ON p.id = o.plan_id
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, :member, 'payment_booked', a.member, :now
+        FROM current_sessions a JOIN owners o JOIN plans p ON p.id = o.plan_id
+        WHERE a.member = :actor AND a.epoch = :epoch
           AND o.id = :owner AND p.limit_reset = 'none'
           AND NOT EXISTS (SELECT 1 FROM payments y WHERE y.payment_id = :payment)
         ON CONFLICT DO NOTHING";

@@ -19,9 +19,9 @@ use crate::store::query::rows_of;
 statements! {
     RAISE_GUARD { change: PublicId, key: String, now: Timestamp, actor: PublicId, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :key, 'limit_raised', m.public_id, :now
-        FROM members m JOIN settings s JOIN keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, :key, 'limit_raised', a.member, :now
+        FROM current_sessions a JOIN keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
+        WHERE a.member = :actor AND a.epoch = :epoch
           AND k.public_id = :key AND k.ended_at IS NULL AND p.limit_reset <> 'none'
         ON CONFLICT DO NOTHING";
 
@@ -33,9 +33,9 @@ statements! {
 
     END_RAISE_GUARD { change: PublicId, key: String, now: Timestamp, actor: PublicId, epoch: i64, raise: String } =
         "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :key, 'raise_ended', m.public_id, :now
-        FROM members m JOIN settings s JOIN raises r
-        WHERE m.public_id = :actor AND m.epoch + s.session_epoch = :epoch AND m.status = 'active'
+        SELECT :change, :key, 'raise_ended', a.member, :now
+        FROM current_sessions a JOIN raises r
+        WHERE a.member = :actor AND a.epoch = :epoch
           AND r.public_id = :raise AND (r.until IS NULL OR r.until > :now)
         ON CONFLICT DO NOTHING";
 

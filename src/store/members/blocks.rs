@@ -22,10 +22,10 @@ pub const PAGE_ROWS: usize = 50;
 statements! {
     PUT_GUARD { change: PublicId, now: Timestamp, people: String, actor: PublicId, provider: String, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, after, at)
-        SELECT :change, json_extract(j.value, '$.id'), 'blocked', a.public_id, m.public_id, :now
-        FROM json_each(:people) j JOIN members a ON a.public_id = :actor JOIN settings s
+        SELECT :change, json_extract(j.value, '$.id'), 'blocked', a.member, m.public_id, :now
+        FROM json_each(:people) j JOIN current_sessions a ON a.member = :actor
         LEFT JOIN members m ON m.provider = :provider AND m.subject = json_extract(j.value, '$.subject')
-        WHERE a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+        WHERE a.epoch = :epoch
           AND NOT EXISTS (SELECT 1 FROM blocks b
             WHERE b.provider = :provider AND b.subject = json_extract(j.value, '$.subject'))
         ON CONFLICT DO NOTHING";
@@ -43,10 +43,10 @@ statements! {
 
     LIFT_GUARD { change: PublicId, now: Timestamp, actor: PublicId, provider: String, subject: String, epoch: i64 } =
         "INSERT INTO audit (change_id, target, action, actor, before, at)
-        SELECT :change, b.public_id, 'unblocked', a.public_id, m.public_id, :now
-        FROM blocks b JOIN members a ON a.public_id = :actor JOIN settings s
+        SELECT :change, b.public_id, 'unblocked', a.member, m.public_id, :now
+        FROM blocks b JOIN current_sessions a ON a.member = :actor
         LEFT JOIN members m ON m.provider = b.provider AND m.subject = b.subject
-        WHERE b.provider = :provider AND b.subject = :subject AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+        WHERE b.provider = :provider AND b.subject = :subject AND a.epoch = :epoch
         ON CONFLICT DO NOTHING";
 
     LIFT { provider: String, subject: String, change: PublicId } =

@@ -26,9 +26,9 @@ statements! {
         change: PublicId, action: String, status: String, now: Timestamp, actor: PublicId, member: PublicId, epoch: i64,
         admins: String,
     } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, m.public_id, :action, a.public_id, m.status, :status, :now
-        FROM members m JOIN members a ON a.public_id = :actor JOIN settings s
-        WHERE m.public_id = :member AND a.epoch + s.session_epoch = :epoch AND a.status = 'active'
+        SELECT :change, m.public_id, :action, a.member, m.status, :status, :now
+        FROM members m JOIN current_sessions a ON a.member = :actor
+        WHERE m.public_id = :member AND a.epoch = :epoch
           AND m.status <> :status AND m.status <> 'left'
           AND (:status = 'active' OR m.provider <> 'github' OR m.subject NOT IN (SELECT value FROM json_each(:admins)))
         ON CONFLICT DO NOTHING";
@@ -119,8 +119,8 @@ statements! {
     LEAVE_GUARD { change: PublicId, now: Timestamp, member: PublicId, epoch: i64, login: String } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, m.public_id, 'member_left', m.public_id, m.status, 'left', :now
-        FROM members m JOIN settings s
-        WHERE m.public_id = :member AND m.epoch + s.session_epoch = :epoch AND m.status = 'active' AND m.login = :login
+        FROM current_sessions a JOIN members m ON m.owner_id = a.owner_id
+        WHERE a.member = :member AND a.epoch = :epoch AND m.login = :login
         ON CONFLICT DO NOTHING";
 
     // The name of a key changes only with an audit row of the key. A key that ends in this batch already has one.
