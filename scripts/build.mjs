@@ -1,11 +1,12 @@
-// Builds the Worker into build/ and copies the pages' libraries to public/vendor/. It does nothing when none of their
+// Builds the Worker into build/, and what its pages load into public/assets/. It writes nothing when none of their
 // inputs has changed.
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
+import { copyFile, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
 import { gzipSync } from "node:zlib";
+import { PAGE_SOURCES, buildPages, writeChanged } from "./pages.mjs";
 import { inRoot, npmBin, root } from "./paths.mjs";
 import { run } from "./process.mjs";
 import { buildTools, isProgram, runMain, setup, step } from "./setup.mjs";
@@ -19,27 +20,23 @@ export const SIZE_BUDGET_KB = 1024;
 const STAMP = inRoot("build", ".inputs.json");
 /** Our own modules, which call what worker-build makes. The first one is the main module. */
 const HANDLERS = ["entry.mjs", "handlers.mjs"];
+/** The module that tells the program the addresses of what its pages load. So a change of a page compiles nothing. */
+const PAGE_FILES = "page-files.mjs";
+const COMPILED = [...HANDLERS, "index.js", "index_bg.wasm"];
 /** The JavaScript modules of the Worker in build/. */
-export const SCRIPTS = [...HANDLERS, "index.js"];
-const ARTIFACTS = [...SCRIPTS, "index_bg.wasm"];
-
-/** The modules of lit-html that pages may import. The `unsafe-*` directives are left out on purpose. */
-const LIT_HTML = [
-  "lit-html.js", "directive.js", "directive-helpers.js", "async-directive.js", "LICENSE",
-  "directives/class-map.js", "directives/if-defined.js", "directives/live.js", "directives/ref.js",
-  "directives/repeat.js", "directives/when.js",
-];
+export const SCRIPTS = [...HANDLERS, PAGE_FILES, "index.js"];
 
 /** Builds what is out of date, and prints how large the Worker is. `setup()` must have run before. */
 export async function build() {
-  await copyLibraries();
+  const files = await buildPages();
   if (!(await isUpToDate())) {
     await step("the Worker: worker-build --release", "two minutes the first time, then half a minute", compile);
     await writeFile(STAMP, JSON.stringify(await fingerprint(await compiledFiles()), null, 1));
   }
+  await writeChanged(inRoot("build", PAGE_FILES), `export default ${JSON.stringify(JSON.stringify(files))};\n`);
   const kb = await workerSizeKb();
   console.log(`  the Worker in build/: ${kb.toFixed(0)} KB gzipped (budget ${SIZE_BUDGET_KB} KB)`);
-  return { kb };
+  return { kb, files };
 }
 
 async function compile() {
@@ -52,7 +49,7 @@ async function compile() {
 }
 
 async function isUpToDate() {
-  if (!ARTIFACTS.every((name) => existsSync(inRoot("build", name)))) return false;
+  if (!COMPILED.every((name) => existsSync(inRoot("build", name)))) return false;
   const before = await readFile(STAMP, "utf8").then(JSON.parse).catch(() => undefined);
   if (!before) return false;
   const now = await fingerprint(Object.keys(before));
@@ -68,7 +65,7 @@ async function isUpToDate() {
 async function fingerprint(included) {
   const files = new Set(["Cargo.toml", "Cargo.lock", "askama.toml", ".cargo/config.toml", "scripts/build.mjs", "package-lock.json", ...included]);
   for (const folder of ["src", "migrations"]) {
-    for (const name of await filesUnder(folder)) files.add(name);
+    for (const name of await filesUnder(folder)) if (!PAGE_SOURCES.some((pages) => name.startsWith(pages))) files.add(name);
   }
   /** @type {Record<string, string>} */
   const hashes = {};
@@ -105,27 +102,8 @@ async function compiledFiles() {
 /** The size of what is uploaded in KB, as Cloudflare counts it. */
 export async function workerSizeKb() {
   let bytes = 0;
-  for (const name of ARTIFACTS) bytes += gzipSync(await readFile(inRoot("build", name)), { level: 9 }).length;
+  for (const name of [...SCRIPTS, "index_bg.wasm"]) bytes += gzipSync(await readFile(inRoot("build", name)), { level: 9 }).length;
   return bytes / 1024;
-}
-
-async function copyLibraries() {
-  const target = inRoot("public", "vendor", "lit-html");
-  for (const name of LIT_HTML) {
-    const text = await readFile(inRoot("node_modules", "lit-html", name), "utf8");
-    // The pointer to a source map is removed, because the map is not shipped and a browser's console would report it.
-    await writeChanged(join(target, name), name.endsWith(".js") ? text.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n") : text);
-  }
-}
-
-/**
- * Writes a file whose text is another one. A Worker that runs from this folder watches public/ and restarts at every write.
- * @param {string} file @param {string} text
- */
-async function writeChanged(file, text) {
-  if ((await readFile(file, "utf8").catch(() => undefined)) === text) return;
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, text);
 }
 
 if (isProgram(import.meta.url)) {

@@ -40,15 +40,12 @@ async function startBoth(program, workerPort, sandboxPort, onWorkerLine) {
   ]);
 }
 
-/** The file that is fetched regularly to see whether the Worker still serves. */
-const STATIC_FILE = "/assets/favicon.svg";
-
 /**
  * Prints a line of wrangler, except its table of bindings, which would only repeat wrangler.toml.
  * @param {string} line
  */
 function showWorkerLine(line) {
-  if (/^(env\.|Binding |Your Worker has|⎔|🪵)/u.test(line.trim()) || line.trim() === "" || line.includes("GET /healthz") || line.includes(`GET ${STATIC_FILE}`)) return;
+  if (/^(env\.|Binding |Your Worker has|⎔|🪵)/u.test(line.trim()) || line.trim() === "" || line.includes("GET /healthz")) return;
   console.log(`worker  | ${line.replace("[wrangler:info] ", "")}`);
 }
 
@@ -89,24 +86,33 @@ class WorkerWatch {
   #restarted = () => undefined;
   #restart = new Promise((resolve) => (this.#restarted = () => resolve(undefined)));
 
+  /** @param {string} file the address of the static file */
+  constructor(file) {
+    this.file = file;
+  }
+
   /** @param {string} line */
   hear(line) {
     if (line.includes(RESTARTS)) this.#restarted();
-    showWorkerLine(line);
+    if (!line.includes(`GET ${this.file} `)) showWorkerLine(line);
   }
 
   /** Returns what went wrong, once it has. @param {number} workerPort */
   async ended(workerPort) {
-    await Promise.race([this.#restart, missing(`http://127.0.0.1:${workerPort}${STATIC_FILE}`)]);
+    await Promise.race([this.#restart, missing(`http://127.0.0.1:${workerPort}${this.file}`)]);
     return "workerd ended by itself";
   }
 }
 
-/** Returns when an address has not been served for some time. @param {string} url */
+/**
+ * Returns when an address has not been served for some time. A 404 is the Worker's own answer: a build may have given
+ * the file another name.
+ * @param {string} url
+ */
 async function missing(url) {
   let missed = 0;
   const isMissing = async () => {
-    const serves = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(({ ok }) => ok, () => false);
+    const serves = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(({ status }) => status < 500, () => false);
     missed = serves ? 0 : missed + 1;
     return missed === LOOK.misses;
   };
@@ -119,13 +125,13 @@ await runMain(async () => {
   const startedAt = performance.now();
   await configuredPorts();
   await setup();
-  const [program] = await Promise.all([
+  const [program, { files }] = await Promise.all([
     step("the sandbox: cargo build", "a minute the first time", buildSandbox),
     build(),
   ]);
   // The ports are checked once more, because another start may have been faster.
   const [workerPort, sandboxPort] = await configuredPorts();
-  const watch = new WorkerWatch();
+  const watch = new WorkerWatch(files.icon);
   const groups = await startBoth(program, workerPort, sandboxPort, (line) => watch.hear(line));
   console.log(welcome(workerPort, sandboxPort, seconds(startedAt)));
   tickEveryTenMinutes(workerPort);

@@ -5,8 +5,10 @@
 //! its exact word or a valid number.
 
 mod forms;
+pub mod page_files;
 mod reader;
 
+use crate::config::page_files::PageFiles;
 use crate::config::reader::SettingsReader;
 pub use crate::config::reader::{Problem, Published};
 use crate::domain::key::secret::Secret;
@@ -38,6 +40,8 @@ pub struct Config {
     pub keys_page: bool,
     pub upstreams: Upstreams,
     pub published: Published,
+    /// No setting: the build gives it.
+    pub page_files: PageFiles,
     /// Settings that are missing, or that keep a gate closed because they are malformed, for the log and the health
     /// route.
     pub closed_by: Vec<Problem>,
@@ -76,6 +80,7 @@ impl Config {
                 keys_page,
                 upstreams,
                 published,
+                page_files: PageFiles::default(),
                 closed_by: env.closing,
             }),
             _ => {

@@ -9,6 +9,7 @@ use askama::Template;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::config::Config;
+use crate::config::page_files::PageFiles;
 use crate::domain::policy::plan_seed::PlanSeed;
 use crate::domain::time::period::LimitReset;
 use crate::http::api::health;
@@ -20,6 +21,7 @@ use crate::http::server::reply::Reply;
 struct Frame<'a> {
     keys_page: bool,
     source_url: Option<&'a str>,
+    files: &'a PageFiles,
 }
 
 impl<'a> Frame<'a> {
@@ -27,6 +29,7 @@ impl<'a> Frame<'a> {
         Self {
             keys_page: config.keys_page,
             source_url: config.published.source_url.as_ref().map(url::Url::as_str),
+            files: &config.page_files,
         }
     }
 }

@@ -17,10 +17,11 @@ use std::cell::RefCell;
 use futures_channel::oneshot;
 use wasm_bindgen::JsValue;
 use web_sys::{Headers, Request, Response, ResponseInit};
-use worker::js_sys::Uint8Array;
+use worker::js_sys::{self, Reflect, Uint8Array};
 use worker::{Context, Env, ScheduledEvent};
 
 use crate::app::context::App;
+use crate::config::page_files::PageFiles;
 use crate::config::{Config, Problem};
 use crate::domain::time::Timestamp;
 use crate::http::server::fallbacks;
@@ -84,9 +85,15 @@ fn service(env: &Env) -> Built {
 }
 
 fn build(env: &Env) -> Built {
-    let config = Config::from_env(&|name| {
+    let mut config = Config::from_env(&|name| {
         let text = env.var(name).ok().map(|var| var.to_string());
         text.or_else(|| env.secret(name).ok().map(|secret| secret.to_string()))
+    })?;
+    config.page_files = page_files().ok_or_else(|| {
+        vec![Problem {
+            setting: "build/page-files.mjs",
+            problem: "the build has not named what the pages load",
+        }]
     })?;
     let missing = |setting| {
         vec![Problem {
@@ -117,6 +124,12 @@ fn build(env: &Env) -> Built {
         queued_runs: RefCell::default(),
         health_cache: std::cell::Cell::default(),
     }))
+}
+
+/// The addresses of what the pages load, from the variable that the build's module sets.
+fn page_files() -> Option<PageFiles> {
+    let json = Reflect::get(&js_sys::global(), &JsValue::from_str("keycapPageFiles")).ok()?;
+    PageFiles::parse(&json.as_string()?)
 }
 
 fn respond(outbound: Outbound) -> worker::Result<Response> {

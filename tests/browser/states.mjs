@@ -1,10 +1,10 @@
 // The states of the page `/keys`, as its templates take them: one of each kind, with figures that differ.
 
-/** @typedef {import("../../public/assets/keys-view.js").Model} Model */
-/** @typedef {import("../../public/assets/types.js").Key} Key */
-/** @typedef {import("../../public/assets/types.js").Me} Me */
-/** @typedef {import("../../public/assets/types.js").Refusal} Refusal */
-/** @typedef {import("../../public/assets/types.js").MemberRequest} MemberRequest */
+/** @typedef {import("../../src/http/pages/scripts/keys-view.js").Model} Model */
+/** @typedef {import("../../src/http/pages/scripts/types.js").Key} Key */
+/** @typedef {import("../../src/http/pages/scripts/types.js").Me} Me */
+/** @typedef {import("../../src/http/pages/scripts/types.js").Refusal} Refusal */
+/** @typedef {import("../../src/http/pages/scripts/types.js").MemberRequest} MemberRequest */
 
 export const NOW = Date.parse("2026-11-21T20:59:30Z");
 

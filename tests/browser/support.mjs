@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { localVars } from "../../scripts/local.mjs";
-import { browser, startSandbox, startWorker } from "../harness/index.mjs";
+import { browser, browserWithProfile, startSandbox, startWorker } from "../harness/index.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("playwright-core").BrowserContextOptions} ContextOptions */
@@ -17,6 +17,18 @@ export const PHONE = { width: 320, height: 640 };
 export const DESK = { width: 1280, height: 800 };
 
 let visitors = 0;
+
+/** @param {ContextOptions} [options] @returns {ContextOptions} */
+function newVisitor(options = {}) {
+  visitors += 1;
+  return {
+    viewport: DESK,
+    reducedMotion: "reduce",
+    // Each visitor has an address of its own, so that the rate limiter by address does not refuse another test.
+    extraHTTPHeaders: { "cf-connecting-ip": `198.19.${Math.floor(visitors / 250)}.${(visitors % 250) + 1}` },
+    ...options,
+  };
+}
 
 export class Deployment {
   /** @param {Sandbox} sandbox @param {Worker} worker @param {import("playwright-core").Browser} chromium */
@@ -40,14 +52,16 @@ export class Deployment {
 
   /** @param {ContextOptions} [options] */
   async visitor(options = {}) {
-    visitors += 1;
-    const context = await this.chromium.newContext({
-      viewport: DESK,
-      reducedMotion: "reduce",
-      // Each visitor has an address of its own, so that the rate limiter by address does not refuse another test.
-      extraHTTPHeaders: { "cf-connecting-ip": `198.19.${Math.floor(visitors / 250)}.${(visitors % 250) + 1}` },
-      ...options,
-    });
+    return this.#visitor(await this.chromium.newContext(newVisitor(options)));
+  }
+
+  /** A visitor with a browser of their own, whose profile in a folder outlives it. @param {string} folder */
+  async returning(folder) {
+    return this.#visitor(await browserWithProfile(folder, newVisitor()));
+  }
+
+  /** @param {import("playwright-core").BrowserContext} context */
+  async #visitor(context) {
     context.setDefaultTimeout(15_000);
     // In a browser with a window, a press of a button is permission enough to write to the clipboard.
     await context.grantPermissions(["clipboard-write"], { origin: this.worker.url });

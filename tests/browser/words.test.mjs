@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
-import { ageText, meterText, newer, outageText, partText, share, shareTone, spent } from "../../public/assets/spend-words.js";
-import { beforeClaim, keySummary, stateAt, statusOf } from "../../public/assets/state-words.js";
-import { claimFailure, closedButton, isRefusal, limitRules, lostWords, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, usd, usdShort } from "../../public/assets/words.js";
+import { ageText, meterText, newer, outageText, partText, share, shareTone, spent } from "../../src/http/pages/scripts/spend-words.js";
+import { beforeClaim, keySummary, stateAt, statusOf } from "../../src/http/pages/scripts/state-words.js";
+import { claimFailure, closedButton, isRefusal, limitRules, lostWords, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, usd, usdShort } from "../../src/http/pages/scripts/words.js";
 import { key as someKey } from "./states.mjs";
 
 const NOW = Date.parse("2026-11-21T20:59:30Z");
@@ -14,10 +14,10 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** @param {Partial<import("../../public/assets/types.js").Key>} change */
+/** @param {Partial<import("../../src/http/pages/scripts/types.js").Key>} change */
 const key = (change) => someKey({ spend: null, ...change });
 
-/** @param {Partial<import("../../public/assets/types.js").Refusal>} change */
+/** @param {Partial<import("../../src/http/pages/scripts/types.js").Refusal>} change */
 const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
 
 /**
@@ -35,7 +35,7 @@ test("a length of time is shown in its largest fitting unit", () => {
 });
 
 test("a reset is shown in both forms, with the day if it is not the next midnight", () => {
-  /** @type {[Partial<import("../../public/assets/types.js").Key>, string][]} */
+  /** @type {[Partial<import("../../src/http/pages/scripts/types.js").Key>, string][]} */
   const cases = [
     [{}, "resets in 3 h (00:00 UTC)"],
     [{ limit_reset: "weekly", resets_at: "2026-11-23T00:00:00Z" }, "resets in 27 h (23 Nov 2026, 00:00 UTC)"],
@@ -119,11 +119,11 @@ test("a closed deployment has words for its button, an account that may not clai
   for (const own of ["account_too_young", "blocked", "seats_full", ""]) assert.equal(closedButton(own), null, own);
 });
 
-/** @param {Partial<import("../../public/assets/types.js").Spend>} change */
+/** @param {Partial<import("../../src/http/pages/scripts/types.js").Spend>} change */
 const spend = (change) => ({ used_usd: "1.20", left_usd: "3.80", day_usd: "1.20", week_usd: "2.00", month_usd: "3.00", total_usd: "4.00", read_at: "2026-11-21T20:59:00Z", ...change });
 
 test("spend is shown in figures and as a share of the limit; an unknown figure is not $0", () => {
-  /** @type {[Partial<import("../../public/assets/types.js").Key>, number | null, string, string][]} */
+  /** @type {[Partial<import("../../src/http/pages/scripts/types.js").Key>, number | null, string, string][]} */
   const cases = [
     [{ spend: null }, null, "plain", "not read yet"],
     [{ spend: spend({ used_usd: null, left_usd: null }) }, null, "plain", "not read yet"],
@@ -227,7 +227,7 @@ test("an answer that is not from the service is explained as coming from somethi
 test("every code that the pages have words for is a code of the service", async () => {
   const source = await readFile(inRoot("src", "app", "error.rs"), "utf8");
   const codes = new Set(Array.from(source.matchAll(/=> "([a-z_]+)"/g), ([, code]) => code));
-  const words = await readFile(inRoot("public", "assets", "words.js"), "utf8");
+  const words = await readFile(inRoot("src", "http", "pages", "scripts", "words.js"), "utf8");
   const table = (/** @type {string} */ name) => Array.from(new RegExp(`const ${name} = \\{([^]*?)\\n?\\};`).exec(words)?.[1].matchAll(/(?:^|[{,]\s*|\n\s*)([a-z_]+): /g) ?? [], ([, code]) => code);
   const known = [...table("REFUSALS"), ...table("CLOSED_BUTTONS")].filter((word) => !["title", "text", "next"].includes(word));
   assert.ok(known.length > 20, known.join());

@@ -14,24 +14,33 @@ const QUIET = ["--disable-quic", "--no-first-run", "--disable-background-network
  * @returns {Promise<import("playwright-core").Browser>}
  */
 export async function browser() {
-  const named = process.env.KEYCAP_CHROME;
-  if (named) return launchProgram(named);
-  if (process.platform === "linux" && process.arch === "x64") return launchProgram(await unpackedChromium());
+  return launched(async (options) => (await playwright()).launch(options));
+}
+
+/**
+ * Launches a headless browser whose profile is in a folder: cookies, storage and cache outlive the browser. The caller
+ * closes it.
+ * @param {string} folder @param {import("playwright-core").BrowserContextOptions} [own]
+ * @returns {Promise<import("playwright-core").BrowserContext>}
+ */
+export async function browserWithProfile(folder, own = {}) {
+  return launched(async (options) => (await playwright()).launchPersistentContext(folder, { ...options, ...own }));
+}
+
+/** The package is imported only now: a fresh clone does not have it before `npm run screenshots` has fetched it. */
+const playwright = async () => (await import("playwright-core")).chromium;
+
+/**
+ * @template T
+ * @param {(options: import("playwright-core").LaunchOptions) => Promise<T>} launch
+ */
+async function launched(launch) {
+  const isPackaged = process.platform === "linux" && process.arch === "x64";
+  const executablePath = process.env.KEYCAP_CHROME || (isPackaged ? await unpackedChromium() : undefined);
+  if (executablePath) return launch({ executablePath, args: ["--no-sandbox", ...QUIET] });
   return launch({ channel: "chrome", args: QUIET }).catch((error) => {
     throw new Error(`The browser tests need Chrome: install it, or name a Chromium with KEYCAP_CHROME. (${error.message})`);
   });
-}
-
-/** @param {string} executablePath */
-const launchProgram = (executablePath) => launch({ executablePath, args: ["--no-sandbox", ...QUIET] });
-
-/**
- * Imports the package only now, because a fresh clone does not have it before `npm run screenshots` has fetched it.
- * @param {import("playwright-core").LaunchOptions} options
- */
-async function launch(options) {
-  const { chromium } = await import("playwright-core");
-  return chromium.launch(options);
 }
 
 /** The packaged browser, unpacked once per version and machine. */

@@ -42,8 +42,14 @@ test("running it, testing it and deploying it are one command each", async () =>
   }
 });
 
-test("only static folders are served without the Worker", () => {
-  assert.deepEqual(production.assets.run_worker_first, ["/*", "!/assets/*", "!/vendor/*"]);
+test("the Worker answers each of its routes itself, and is asked for a file only where there is none", async () => {
+  const [, table] = (await readFile(inRoot("src", "http", "routes.rs"), "utf8")).split("pub static ROUTES");
+  const routes = [...new Set(Array.from(table.matchAll(/"(\/[^" ]*)"/g), ([, path]) => path))];
+  assert.ok(routes.length > 30, routes.join());
+  const first = /** @type {string[]} */ (production.assets.run_worker_first);
+  const isFirst = (/** @type {string} */ path) => first.some((rule) => (rule.endsWith("*") ? path.startsWith(rule.slice(0, -1)) : path === rule));
+  assert.deepEqual(routes.filter((path) => !isFirst(path)), []);
+  assert.deepEqual([isFirst("/assets/"), production.assets.html_handling, production.assets.not_found_handling], [false, "none", "none"]);
 });
 
 test("the configuration contains no secret", () => {

@@ -3,12 +3,13 @@
 
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { createHmac, hkdfSync } from "node:crypto";
+import { createHash, createHmac, hkdfSync } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parse } from "smol-toml";
 import { localVars } from "../../scripts/local.mjs";
+import { pageFiles } from "../../scripts/pages.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 import { CLAIM, Client } from "../harness/index.mjs";
 import { CREATE, Deployment, ROUTES, UNLIMITED, secretsIn, sessionOf } from "./support.mjs";
@@ -28,10 +29,10 @@ const HTML = { accept: "text/html" };
 /** The local settings, with the Worker's own secrets among them. */
 const secrets = () => localVars({ origin: "", sandboxUrl: deployment.sandbox.url });
 
-/** The headers of `public/_headers`, which apply to every file. */
+/** The headers that `public/_headers` gives every file. */
 async function staticHeaders() {
   const lines = (await readFile(inRoot("public", "_headers"), "utf8")).split("\n");
-  const rule = lines.slice(lines.indexOf("/*") + 1).filter((line) => line.startsWith("  "));
+  const rule = lines.slice(lines.indexOf("/*") + 1, lines.indexOf("")).filter((line) => line.startsWith("  "));
   assert.ok(rule.length >= 7, "public/_headers has the headers");
   return rule.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]);
 }
@@ -81,18 +82,44 @@ describe("every answer", () => {
     assert.ok(paths.length > 5);
     for (const path of paths) {
       const answer = await new Client(deployment.worker).get(path);
-      const served = /^\/(assets|vendor)\//.test(path);
-      assert.equal(answer.status, served ? 200 : 404, path);
+      assert.equal(answer.status, path.startsWith("/assets/") ? 200 : 404, path);
       await isSecured(answer, path);
     }
-    for (const path of ["/_headers", "/wrangler.toml", "/assets/../wrangler.toml", "/assets/%2e%2e/%2e%2e/wrangler.toml", "/index.html", "/assets/", "/vendor/nothing.js"]) {
+    for (const path of ["/_headers", "/wrangler.toml", "/assets/../wrangler.toml", "/assets/%2e%2e/%2e%2e/wrangler.toml", "/index.html", "/assets/", "/assets/keys.js", "/assets/keys-0000000000000000.js"]) {
       const answer = await new Client(deployment.worker).get(path);
       assert.equal(answer.status, 404, path);
       assert.equal(answer.headers.get("x-content-type-options"), "nosniff", path);
     }
   });
 
-  test("static files contain no name or value of a secret", async () => {
+  test("what a document loads is what the sources make now, has the hash of its content in its name, and is kept for ever", async () => {
+    const made = new Map((await pageFiles()).map(({ name, content }) => [`/assets/${name}`, Buffer.from(content)]));
+    const asked = new Set();
+    const own = { "/": "landing", "/docs": "docs", "/keys": "keys", "/nothing": undefined };
+    for (const [path, script] of Object.entries(own)) {
+      const document = await new Client(deployment.worker).call(path, { headers: HTML });
+      const loaded = Array.from(document.text.matchAll(/<(?:link|script)[^>]*? (?:href|src)="([^"]*)"/g), ([, address]) => address);
+      assert.deepEqual(loaded.map((address) => /^\/assets\/([a-z]+)-[0-9a-f]{16}\.[a-z]+$/.exec(address)?.[1]), ["icon", "style", ...(script ? [script] : [])], path);
+      for (const address of loaded) asked.add(address);
+    }
+    assert.deepEqual([...asked].sort(), [...made.keys()].sort(), "each file is loaded by a page");
+    for (const [address, content] of made) {
+      const answer = await deployment.worker.fetch(address);
+      assert.equal(answer.status, 200, address);
+      assert.equal(answer.headers.get("cache-control"), "public, max-age=31536000, immutable", address);
+      const served = Buffer.from(await answer.arrayBuffer());
+      assert.ok(served.equals(content), `${address} is not what the sources make: npm run build`);
+      assert.ok(address.includes(createHash("sha256").update(served).digest("hex").slice(0, 16)), address);
+    }
+  });
+
+  test("a file of an earlier build is not there, and no cache keeps that answer", async () => {
+    const answer = await deployment.worker.fetch("/assets/keys-0000000000000000.js");
+    assert.equal(answer.status, 404);
+    assert.equal(answer.headers.get("cache-control"), "no-store, no-transform");
+  });
+
+  test("static files hold no secret's name or value", async () => {
     const names = [...Object.keys(secrets()).filter((name) => /SECRET|MANAGEMENT_KEY/.test(name)), "RELAY_SECRET", "GOOGLE_SA_KEY_JSON"];
     const values = Object.entries(secrets()).filter(([name]) => names.includes(name)).map(([, value]) => value);
     assert.ok(values.length >= 3);

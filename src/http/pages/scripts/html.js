@@ -6,10 +6,10 @@
 //   inserted;
 // - a changing part ends at a comment, which no translator touches, and never at a text node.
 
-import { Directive, directive } from "/vendor/lit-html/directive.js";
-import { noChange, html as template } from "/vendor/lit-html/lit-html.js";
+import { Directive, directive } from "lit-html/directive.js";
+import { noChange, html as template } from "lit-html";
 
-export { nothing, render } from "/vendor/lit-html/lit-html.js";
+export { nothing, render } from "lit-html";
 
 class LiveText extends Directive {
   /** @type {Text | null} */
@@ -21,7 +21,7 @@ class LiveText extends Directive {
     return words;
   }
 
-  /** @param {import("/vendor/lit-html/lit-html.js").ChildPart} part @param {[string]} words */
+  /** @param {import("lit-html").ChildPart} part @param {[string]} words */
   update(part, [words]) {
     if (this.#text !== null && words === this.#words) return noChange;
     this.#words = words;

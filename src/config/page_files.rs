@@ -1,0 +1,37 @@
+//! The addresses of what the pages load. The build names each file by a hash of its content, so that browsers keep it
+//! for ever, and hands the names to the Worker when it starts: a change of a page's script compiles nothing.
+
+use serde::Deserialize;
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageFiles {
+    /// The script of each page.
+    pub landing: String,
+    pub docs: String,
+    pub keys: String,
+    /// The one stylesheet of all pages.
+    pub style: String,
+    pub icon: String,
+}
+
+impl PageFiles {
+    /// Reads the addresses as the build writes them.
+    pub fn parse(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+}
+
+/// The addresses where there is no build: natively, where no browser follows them.
+impl Default for PageFiles {
+    fn default() -> Self {
+        let address = |name: &str| format!("/assets/{name}");
+        Self {
+            landing: address("landing.js"),
+            docs: address("docs.js"),
+            keys: address("keys.js"),
+            style: address("style.css"),
+            icon: address("icon.svg"),
+        }
+    }
+}

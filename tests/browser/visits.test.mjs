@@ -1,0 +1,71 @@
+// What a visit asks for over the network, in a browser that keeps its profile: all of a page the first time, and the
+// next time only what may have changed.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { CLAIM, signIn } from "../harness/index.mjs";
+import { Deployment } from "./support.mjs";
+
+/** @type {Deployment} */
+let deployment;
+/** The folder of the profile of one visitor. */
+let folder = "";
+before(async () => {
+  deployment = await Deployment.open();
+});
+after(() => deployment?.close());
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** The most requests of a first visit, the icon among them. */
+const COLD = 7;
+
+/** The files that each page loads, and what it asks the API, if somebody with a key is signed in. */
+const PAGES = {
+  "/": { files: ["landing.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "Go to your key" },
+  "/docs": { files: ["docs.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "@load-" },
+  "/keys": { files: ["keys.js", "style.css"], calls: ["GET /api/v1/keys", "GET /api/v1/me", "POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
+};
+
+for (const [n, [path, { files, calls, isUsable }]] of Object.entries(PAGES).entries()) {
+  test(`a first visit of ${path} makes at most ${COLD} requests, and the next one asks for the document and the API alone`, async () => {
+    folder = await mkdtemp(join(tmpdir(), "keycap-profile-"));
+    const persona = `load-${300 + n}`;
+    const client = await signIn(deployment.worker, deployment.sandbox, persona);
+    assert.equal((await client.post("/api/v1/claim", CLAIM)).status, 201);
+    const member = await deployment.returning(folder);
+    await member.signIn(persona);
+    await member.leave();
+    const document = `GET ${path}`;
+    const first = await visit(path, isUsable, { isFirst: true });
+    assert.deepEqual(first, [document, ...files.map((file) => `GET /assets/${file}`), ...calls].sort());
+    // A browser without a window asks for no icon.
+    assert.ok(first.length + 1 <= COLD, `${first.length} requests and the icon`);
+    assert.deepEqual(await visit(path, isUsable, { isFirst: false }), [document, ...calls].sort());
+  });
+}
+
+/**
+ * Visits a page until it is usable, with a browser of its own, and returns what the browser asked the network for. The
+ * hash is left out of the names of files.
+ * @param {string} path @param {string} isUsable a text that the page shows then
+ * @param {{ isFirst: boolean }} options whether the browser's cache is emptied before
+ */
+async function visit(path, isUsable, { isFirst }) {
+  const visitor = await deployment.returning(folder);
+  const { page } = visitor;
+  const debug = await visitor.context.newCDPSession(page);
+  await debug.send("Network.enable");
+  if (isFirst) await debug.send("Network.clearBrowserCache");
+  /** @type {Map<string, string>} */
+  const asked = new Map();
+  debug.on("Network.requestWillBeSent", ({ requestId, request }) => void asked.set(requestId, `${request.method} ${new URL(request.url).pathname.replace(/-[0-9a-f]{16}\./, ".")}`));
+  debug.on("Network.requestServedFromCache", ({ requestId }) => void asked.delete(requestId));
+  debug.on("Network.responseReceived", ({ requestId, response }) => void (response.fromDiskCache && asked.delete(requestId)));
+  await visitor.open(path);
+  await page.getByText(isUsable).first().waitFor();
+  await visitor.leave();
+  return [...asked.values()].sort();
+}
