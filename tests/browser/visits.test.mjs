@@ -69,3 +69,27 @@ async function visit(path, isUsable, { isFirst }) {
   await visitor.leave();
   return [...asked.values()].sort();
 }
+
+test("if the script of /keys does not arrive, the page says so after a while, with motion reduced or not", async () => {
+  for (const reducedMotion of /** @type {const} */ (["reduce", "no-preference"])) {
+    const visitor = await deployment.visitor({ reducedMotion });
+    const { page } = visitor;
+    visitor.expects(401, 404);
+    await page.route("**/assets/keys-*.js", (route) => route.fulfill({ status: 404, contentType: "text/html", body: "" }));
+    await visitor.open("/keys");
+    const late = page.getByRole("heading", { name: "This page has not finished loading." });
+    assert.equal(await late.isVisible(), false, "not yet");
+    const waits = await page.evaluate(() => document.getAnimations().filter((animation) => animation instanceof CSSAnimation && animation.animationName === "appear").map((animation) => {
+      const { delay } = animation.effect?.getTiming() ?? {};
+      animation.finish();
+      return delay;
+    }));
+    assert.deepEqual(waits, [10_000]);
+    await late.waitFor();
+    await page.unroute("**/assets/keys-*.js");
+    await page.getByRole("link", { name: "Load the page again" }).click();
+    await page.getByText("You are signed out.").first().waitFor();
+    assert.equal(await late.count(), 0);
+    await visitor.leave();
+  }
+});
