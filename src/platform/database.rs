@@ -25,12 +25,12 @@ pub struct D1 {
 }
 
 /// An error with the text of its cause, which the log gets.
-struct Failure {
+struct D1Failure {
     error: DbError,
     cause: String,
 }
 
-impl Failure {
+impl D1Failure {
     /// An answer of D1 that has another shape than D1 documents.
     fn broken(cause: &str) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl D1 {
         })
     }
 
-    fn prepare(&self, stmt: &Stmt) -> Result<D1PreparedStatement, Failure> {
+    fn prepare(&self, stmt: &Stmt) -> Result<D1PreparedStatement, D1Failure> {
         let values: Array = stmt.values.iter().map(bound).collect();
         let mut prepared = self.prepared.borrow_mut();
         let unbound = match prepared.entry(stmt.sql.name) {
@@ -63,7 +63,7 @@ impl D1 {
         unbound.bind(values).map_err(unprepared)
     }
 
-    async fn run(&self, stmts: &[Stmt]) -> Result<Vec<Rows>, Failure> {
+    async fn run(&self, stmts: &[Stmt]) -> Result<Vec<Rows>, D1Failure> {
         let batch = Array::new();
         for stmt in stmts {
             batch.push(&self.prepare(stmt)?.into());
@@ -78,7 +78,7 @@ impl D1 {
 }
 
 /// Each row has one column, which is text.
-fn rows(result: &D1Result) -> Result<Rows, Failure> {
+fn rows(result: &D1Result) -> Result<Rows, D1Failure> {
     let rows = result.results().map_err(unprepared)?;
     let rows = rows.unwrap_or_default();
     rows.iter().map(|row| only_column(&row)).collect()
@@ -87,11 +87,13 @@ fn rows(result: &D1Result) -> Result<Rows, Failure> {
 impl Database for D1 {
     fn batch(&self, stmts: Vec<Stmt>) -> LocalFuture<'_, Result<Vec<Rows>, DbError>> {
         Box::pin(async move {
-            self.run(&stmts).await.map_err(|Failure { error, cause }| {
-                let log: &dyn Log = &self.log;
-                log.database_failed(&stmts, error, &cause);
-                error
-            })
+            self.run(&stmts)
+                .await
+                .map_err(|D1Failure { error, cause }| {
+                    let log: &dyn Log = &self.log;
+                    log.database_failed(&stmts, error, &cause);
+                    error
+                })
         })
     }
 }
@@ -106,23 +108,23 @@ fn bound(value: &SqlValue) -> JsValue {
 }
 
 /// D1 names the column by its whole expression. So only the value crosses the wasm boundary.
-fn only_column(row: &JsValue) -> Result<String, Failure> {
+fn only_column(row: &JsValue) -> Result<String, D1Failure> {
     let row: &Object = row.unchecked_ref();
     let column: JsValue = Object::values(row).get(0);
     column
         .as_string()
-        .ok_or_else(|| Failure::broken("a row is no text"))
+        .ok_or_else(|| D1Failure::broken("a row is no text"))
 }
 
 /// An error of a call that runs nothing, and so has changed nothing.
-fn unprepared(error: JsValue) -> Failure {
-    Failure::broken(&worker::Error::from(error).to_string())
+fn unprepared(error: JsValue) -> D1Failure {
+    D1Failure::broken(&worker::Error::from(error).to_string())
 }
 
 /// An error of D1, with its kind.
-fn failure(error: JsValue) -> Failure {
+fn failure(error: JsValue) -> D1Failure {
     let cause = worker::Error::from(error).to_string();
-    Failure {
+    D1Failure {
         error: kind(&cause),
         cause,
     }

@@ -7,6 +7,7 @@
 
 #[macro_use]
 pub(crate) mod json;
+mod failures;
 pub mod log;
 pub mod rate_limit;
 pub mod trace;

@@ -61,6 +61,7 @@ use crate::store::members::sign_in;
 use crate::store::ops::alarms;
 use crate::store::ops::drift;
 use crate::store::ops::findings;
+use crate::store::ops::origin;
 use crate::store::ops::retention;
 use crate::store::ops::runs;
 use crate::store::ops::settings;
@@ -91,6 +92,7 @@ pub fn statements() -> Vec<&'static Sql> {
         missing::STATEMENTS,
         offboard::STATEMENTS,
         over_quota::STATEMENTS,
+        origin::STATEMENTS,
         own_keys::STATEMENTS,
         payments::STATEMENTS,
         plans::STATEMENTS,

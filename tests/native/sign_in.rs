@@ -464,7 +464,7 @@ fn a_late_move_to_another_origin_undoes_no_newer_one() {
     dry.effects.plan(&[]);
     Browser::with(&dry, &operator.cookies.borrow()).patch("/api/v1/admin/settings", body);
     let names = dry.effects.names();
-    let of_it = |name: &String| name.ends_with("settings::TAKE_OVER_GUARD");
+    let of_it = |name: &String| name.ends_with("origin::TAKE_OVER_GUARD");
     let n = names.iter().position(of_it).unwrap();
     world.effects.plan(&[(n, Fate::Late)]);
     assert_eq!(operator.patch("/api/v1/admin/settings", body).status, 200);

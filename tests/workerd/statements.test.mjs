@@ -497,8 +497,8 @@ test("switches, requests, keys, spend and signing out everywhere are written com
     ["settings::DUE_NOW", dueNow],
   ]));
   await whole(() => change({ instance: "take_over" }), breaking([
-    ["settings::TAKE_OVER_GUARD", audit("instance_bound")],
-    ["settings::TAKE_OVER", "BEFORE UPDATE ON instance"],
+    ["origin::TAKE_OVER_GUARD", audit("instance_bound")],
+    ["origin::TAKE_OVER", "BEFORE UPDATE ON instance"],
   ]));
   await whole(() => change({ minting: "open" }), []);
   await whole(() => change({ upstream_terms: "confirmed" }), breaking([

@@ -12,6 +12,7 @@ use crate::http::server::cookies;
 use crate::http::server::reply::Reply;
 use crate::store::members;
 use crate::store::ops::alarms;
+use crate::store::ops::origin;
 use crate::store::ops::settings::{self, Claims, KeysSwitch, Minting, SettingsOutcome};
 
 /// Answers 200 with the settings.
@@ -139,7 +140,7 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         SettingChange::KeysOn => settings::keys_on(db, &session, &change, now).await?,
         SettingChange::TakeOver => {
             let origin = app.config.public_origin.as_str();
-            settings::take_over(db, &session, &change, origin, now).await?
+            origin::take_over(db, &session, &change, origin, now).await?
         }
         SettingChange::Claims(claims) => {
             settings::switch_claims(db, &session, &change, claims, now).await?

@@ -4,6 +4,7 @@ pub mod alarms;
 pub mod cursors;
 pub mod drift;
 pub mod findings;
+pub mod origin;
 pub mod retention;
 pub mod runs;
 pub mod settings;

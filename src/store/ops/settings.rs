@@ -39,18 +39,6 @@ statements! {
         WHERE n.live = 1 AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = 'settings')
         ON CONFLICT DO NOTHING";
 
-    // An operator moves the database to another public origin.
-    TAKE_OVER_GUARD { change: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
-        "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, 'instance', 'instance_bound', a.member, :now
-        FROM current_sessions a
-        WHERE a.member = :actor AND a.epoch = :epoch
-        ON CONFLICT DO NOTHING";
-
-    TAKE_OVER { public_origin: String, change: PublicId } =
-        concat!("UPDATE instance SET public_origin = :public_origin, change_id = :change
-        WHERE change_id <> :change AND ", newest_change!("'instance'"));
-
     // Rows that were postponed after earlier failures become due at once.
     DUE_NOW { change: PublicId } = "UPDATE generations SET attempts = 0, next_attempt_at = 0
         WHERE live = 1 AND state IN ('active', 'disabled') AND next_attempt_at > 0
@@ -356,29 +344,6 @@ pub async fn end_sessions(
             confirmed_epoch: confirmed,
         }),
         stmt!(END_SESSIONS { change }),
-    ];
-    switch(db, change, stmts).await
-}
-
-/// Binds the database to `public_origin` in place of the origin that it had.
-pub async fn take_over(
-    db: &dyn Database,
-    session: &Session,
-    change: &PublicId,
-    public_origin: &str,
-    now: Timestamp,
-) -> Result<SettingsOutcome, DbError> {
-    let stmts = vec![
-        stmt!(TAKE_OVER_GUARD {
-            change,
-            now,
-            actor: &session.member,
-            epoch: session.epoch
-        }),
-        stmt!(TAKE_OVER {
-            public_origin,
-            change
-        }),
     ];
     switch(db, change, stmts).await
 }

@@ -2,6 +2,7 @@
 
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::session::Session;
+use keycap::store::ops::origin;
 use keycap::store::ops::settings::{self, Minting, SettingsOutcome};
 use serde_json::json;
 
@@ -65,7 +66,7 @@ fn each_switch_requires_a_current_session_in_its_own_statement() {
         )),
         world.run(settings::keys_off(db, &ended, &change, 9, now)),
         world.run(settings::keys_on(db, &ended, &change, now)),
-        world.run(settings::take_over(
+        world.run(origin::take_over(
             db,
             &ended,
             &change,
