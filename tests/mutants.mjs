@@ -337,7 +337,7 @@ export const mutants = [
       "        SELECT ?1, n.public_id, 'abandoned', 'mint', n.state, 'revoking', ?2\n        FROM generations n WHERE n.public_id = ?3 AND n.state = 'minting' AND ?4 IS NOT NULL"],
     ["marking an outcome as unknown takes the nonce from the attempt",
       "UPDATE generations SET state = 'verifying', op_nonce = ?1,", "UPDATE generations SET state = 'verifying', op_nonce = COALESCE(op_nonce, ?1),"],
-    ["repeated unknown outcomes stop all reservations", "const DOUBTS: i64 = 5;", "const DOUBTS: i64 = 5_000;"],
+    ["repeated unknown outcomes stop all reservations", "const MANY_UNKNOWN: i64 = 5;", "const MANY_UNKNOWN: i64 = 5_000;"],
   ]),
 
   // ------------------------------------------------------------------------------------------ other statements
@@ -524,8 +524,8 @@ export const mutants = [
   ...inFile("src/app/sync/cap.rs", [
     ["a limit that somebody else lowered is not raised where nothing is left to spend", "        limit.min(basis.limit)\n", "        limit\n"],
     ["a higher limit requires evidence from OpenRouter", "certain == fresh || shown(),", "certain == fresh || shown() || spend.is_some(),"],
-    ["a key beyond the plan's quota gets no higher limit", "    if basis.put_off {\n", "    if false {\n"],
-    ["a key with less than a cent left is disabled", "        exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,", "        exhausted: false,"],
+    ["a key beyond the plan's quota gets no higher limit", "    if basis.over_quota {\n", "    if false {\n"],
+    ["a key with less than a cent left is disabled", "        exhausted: (least || (basis.paired && basis.held)) && !basis.over_quota,", "        exhausted: false,"],
     ["no limit is raised while two generations of a key are live", "    if basis.paired {\n", "    if false {\n"],
     ["what a key spent under an earlier prepaid time cannot be spent again", "fresh.min(allowed_now(basis))", "fresh.min(basis.limit)"],
     ["a prepaid limit starts at the spend of the key before it", "        LimitReset::None => basis.before_prepaid,\n        _ => NanoUsd::ZERO,", "        LimitReset::None => NanoUsd::ZERO,\n        _ => NanoUsd::ZERO,"],
@@ -640,7 +640,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ the mint
   ...inFile("src/app/claim/restrictions.rs", [
-    ["a disable is confirmed only if it was sent once", "matches!(reply, UpstreamReply::Is((Done::Surely, _)))", "matches!(reply, UpstreamReply::Is((Done::Surely | Done::AfterDoubt, _)))"],
+    ["a disable is confirmed only if it was sent once", "matches!(reply, UpstreamReply::Is((Done::Surely, _)))", "matches!(reply, UpstreamReply::Is((Done::Surely | Done::AfterUnknown, _)))"],
     ["a key is assigned to its plan's guardrail before its secret is delivered", "    if let Some(guardrail) = guardrail\n", "    if let Some(guardrail) = guardrail.filter(|_| false)\n"],
   ]),
   ...inFile("src/app/claim/removal.rs", [
@@ -714,11 +714,11 @@ export const mutants = [
     ["an enable that is refused is answered as refused", "    if disabled == Some(false) && !lifted && card.holds.iter()", "    if disabled == Some(false) && lifted && card.holds.iter()"],
     ["a hold that was lifted beside the hold leak is not a refusal", "disabled == Some(false) && !lifted && card", "disabled == Some(false) && card"],
     ["an ended key is not enabled again", "    if card.ended {\n        return Err(Error::KeyEnded);", "    if card.ended && disabled.is_none() {\n        return Err(Error::KeyEnded);"],
-    ["a switch in flight is sent again at once", "due.state != switch.state() || due.row.doubted_at.is_some()", "due.state != switch.state()"],
+    ["a switch in flight is sent again at once", "due.state != switch.state() || due.row.in_flight_since.is_some()", "due.state != switch.state()"],
   ]),
   ...inFile("src/app/sync/switch.rs", [
-    ["a repeated attempt leaves the switch in flight", "Done::AfterDoubt => SwitchInFlight::since(app.now()),", "Done::AfterDoubt => in_flight,"],
-    ["a key that an enable in flight may reach is deleted at once", "due.delivered && !due.doubted_at.is_some_and(lands)", "due.delivered && lands(app.now())"],
+    ["a repeated attempt leaves the switch in flight", "Done::AfterUnknown => SwitchInFlight::since(app.now()),", "Done::AfterUnknown => in_flight,"],
+    ["a key that an enable in flight may reach is deleted at once", "due.delivered && !due.in_flight_since.is_some_and(lands)", "due.delivered && lands(app.now())"],
     ["a key whose spend cannot be read is deleted in the end", "|| due.attempts < READS_OF_SPEND {", "|| due.attempts >= 0 {"],
     ["a stray is deleted without waiting for its figures", "    due.delivered && !due", "    !due"],
     ["the figures of a key are read once it is disabled", "\n            UpstreamReply::Is(()) => last_figures(app, due, hash).await?,\n            other => other,", "            _ => last_figures(app, due, hash).await?,"],
@@ -958,11 +958,11 @@ export const mutants = [
   ]),
   ...inFile("src/domain/key/drift.rs", [
     ["an expired key has no drift", "    if wanted.expires_at <= now {", "    if false {"],
-    ["a switch in flight is not a drift", "wanted.doubted || off == ", "off == "],
+    ["a switch in flight is not a drift", "wanted.switch_in_flight || off == ", "off == "],
     ["a limit that was sent may be in force", "(wanted.limit_sent.is_some() && seen.limit == wanted.limit_sent)", "false"],
     ["a missing limit is a drift", "(Drift::Limit, in_force),", "(Drift::Limit, in_force || seen.limit.is_none()),"],
     ["BYOK that does not count is a drift", "(Drift::Byok, seen.include_byok_in_limit == Some(true)),", "(Drift::Byok, true),"],
-    ["a key that is enabled after its end is a drift", "    if ended && !off && !wanted.doubted {", "    if false && ended {"],
+    ["a key that is enabled after its end is a drift", "    if ended && !off && !wanted.switch_in_flight {", "    if false && ended {"],
   ]),
   ...inFile("src/store/ops/drift.rs", [
     ["a key that the walk has seen is not read", " AND COALESCE(s.seen_at, 0) < ?3", ""],

@@ -134,7 +134,7 @@ pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<At
         create: None,
         accepts_terms: false,
         rotation: None,
-        house: app.claim_policy(),
+        policy: app.claim_policy(),
         now: app.now(),
     })
 }

@@ -95,7 +95,7 @@ fn is_so_already(card: &Card, switch: Switch) -> bool {
 /// Answers whether someone outside keycap has disabled the key, so that enabling it later would undo that. Only a key
 /// that is enabled as far as keycap knows is read.
 async fn is_held_already(app: &App, session: &Session, state: GenerationState, row: &Due) -> bool {
-    let known_on = state == GenerationState::Active && row.doubted_at.is_none();
+    let known_on = state == GenerationState::Active && row.in_flight_since.is_none();
     match row.upstream_hash.as_deref().filter(|_| known_on) {
         Some(hash) => upstream_changes::is_held_already(app, hash, session.member.as_str()).await,
         None => false,
@@ -267,7 +267,7 @@ fn is_due(due: &DueNow, switch: Switch) -> bool {
         due.state,
         GenerationState::Active | GenerationState::Disabled
     );
-    is_switched && (due.state != switch.state() || due.row.doubted_at.is_some())
+    is_switched && (due.state != switch.state() || due.row.in_flight_since.is_some())
 }
 
 /// The reason why this key has no secret that could be replaced or disabled.

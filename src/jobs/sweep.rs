@@ -197,7 +197,7 @@ async fn rows(
             Step::Cap => crate::store::budget::caps::due(&*app.db, &change(app)?, run.now).await?,
         };
         let is_purge = matches!(step, Step::Purge);
-        let mut retained = work.kept.iter().filter(|_| is_purge);
+        let mut retained = work.retained.iter().filter(|_| is_purge);
         let retained_due = retained.clone().map(|key| &key.due);
         for due in due.iter().chain(retained_due) {
             if !run.has_time_for_rows(app) {

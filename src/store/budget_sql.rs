@@ -79,7 +79,7 @@ macro_rules! siblings {
             "json((SELECT json_group_array(json_object('same_key', d.key_id IS ", $key, ",
               'cap_nano', MAX(d.limit_nano, COALESCE(d.limit_sent_nano, 0)), 'limit_reset', d.limit_reset,
               'before_nano', d.lifetime_at_switch_nano,
-              'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = d.key_id AND h.reason = 'plan'),
+              'over_quota', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = d.key_id AND h.reason = 'plan'),
               'raises_nano', (SELECT MIN(9000000000000000, COALESCE(SUM(dr.amount_nano), 0)) FROM raises dr
                 WHERE dr.key_id = d.key_id),
               'ended_at', COALESCE(d.ended_at, d.missing_since, CASE WHEN (d.id = ", $replaced, " AND d.state = 'disabled')
@@ -170,7 +170,7 @@ from_json! {
         cap_nano: NanoUsd,
         limit_reset: LimitReset,
         before_nano: NanoUsd,
-        put_off: bool,
+        over_quota: bool,
         raises_nano: NanoUsd,
         ended_at: Option<Timestamp>;
         usage: SpendRow,
@@ -186,7 +186,7 @@ impl From<SiblingRow> for Sibling {
             ended_at: row.ended_at,
             usage: row.usage.spend(),
             before_prepaid: row.before_nano,
-            put_off: row.put_off,
+            over_quota: row.over_quota,
             raises: row.raises_nano,
         }
     }

@@ -50,9 +50,9 @@ mod tests {
     #[test]
     fn times_and_amounts_are_converted_by_their_names_at_every_depth() {
         let row = r#"{"created_at":1800000000,"ended_at":null,"keys":[{"limit_usd":5000000000,"live":1}],"at":7}"#;
-        let told = rows(&vec![row.to_owned()]).unwrap();
+        let read = rows(&vec![row.to_owned()]).unwrap();
         assert_eq!(
-            told,
+            read,
             [
                 json!({ "created_at": "2027-01-15T08:00:00Z", "ended_at": null, "keys": [{ "limit_usd": "5.00", "live": 1 }], "at": 7 })
             ]

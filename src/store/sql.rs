@@ -183,7 +183,7 @@ macro_rules! newest_change {
 macro_rules! due {
     () => {
         "'public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
-            'attempts', n.attempts, 'delivered', n.recorded_at IS NOT NULL, 'doubted_at', n.switch_doubted_at"
+            'attempts', n.attempts, 'delivered', n.recorded_at IS NOT NULL, 'in_flight_since', n.switch_doubted_at"
     };
 }
 

@@ -220,7 +220,7 @@ pub async fn delete_key(upstream: &UpstreamClient<'_>, hash: &str) -> UpstreamRe
 pub enum Done {
     Surely,
     /// An attempt before the last got no answer, and may take effect after whatever is sent next.
-    AfterDoubt,
+    AfterUnknown,
 }
 
 /// `PATCH /keys/{hash}` with `disabled`. It is done only if the answer says so. The answer also has the key's spend,
@@ -256,7 +256,7 @@ pub async fn limit_key(
         (UpstreamReply::Is(data), Done::Surely) => {
             SpendBody::of(&data).map_or(UpstreamReply::Unknown, UpstreamReply::Is)
         }
-        (UpstreamReply::Is(_), Done::AfterDoubt) => UpstreamReply::Unknown,
+        (UpstreamReply::Is(_), Done::AfterUnknown) => UpstreamReply::Unknown,
         (UpstreamReply::Missing, _) => UpstreamReply::Missing,
         (UpstreamReply::Refused(refused), _) => UpstreamReply::Refused(refused),
         (UpstreamReply::Unknown, _) => UpstreamReply::Unknown,
@@ -276,7 +276,7 @@ async fn change_key(
     };
     let (outcome, may_land) = send_again(upstream, call.json(change)).await;
     let done = if may_land {
-        Done::AfterDoubt
+        Done::AfterUnknown
     } else {
         Done::Surely
     };

@@ -125,7 +125,7 @@ fn the_docs_are_available_while_claims_are_paused() {
     let world = World::new();
     let open = page(&world, "/docs");
     assert!(!open.contains("Claims are paused."));
-    for response in [
+    for text in [
         "Base URL",
         "Authorization: Bearer $OPENROUTER_API_KEY",
         "/chat/completions",
@@ -139,7 +139,7 @@ fn the_docs_are_available_while_claims_are_paused() {
         "limit_remaining",
         "We keep no copy",
     ] {
-        assert!(open.contains(response), "{response}: {open}");
+        assert!(open.contains(text), "{text}: {open}");
     }
     world.set("PROJECT_STATUS", "pending");
     let paused = page(&world, "/docs");

@@ -330,7 +330,7 @@ const WALKS: [(&str, &str); 13] = [
     // It reads the newest ones, as many as are shown.
     ("runs::LATEST", "runs"),
     // This index has few rows: the keys whose limit somebody else has lowered.
-    ("upstream_holds::KEPT", "keys_limited_upstream"),
+    ("upstream_holds::OUTSIDE_CHANGES", "keys_limited_upstream"),
     // SQLite walks this only if a foreign key was violated before, and no statement leaves such a violation behind.
     ("claims::GENERATION", "idempotency_keys"),
     ("rotations::GENERATION", "idempotency_keys"),

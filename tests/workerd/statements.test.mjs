@@ -102,8 +102,8 @@ for (const [kind, what, when] of breaking([
   ["mints::REFUSE_GUARD", "refuse", "the refusal's audit row", audit("refused")],
   ["mints::REFUSE", "refuse", "the refusal", becomes("void")],
   ["mints::PAUSE", "rate_limited", "the pause", "BEFORE UPDATE OF pause_until ON settings"],
-  ["mints::DOUBT_GUARD", "reset_after", "the audit row of an unknown outcome", audit("doubted")],
-  ["mints::DOUBT", "reset_before", "an unknown outcome", becomes("verifying")],
+  ["mints::UNKNOWN_GUARD", "reset_after", "the audit row of an unknown outcome", audit("doubted")],
+  ["mints::UNKNOWN", "reset_before", "an unknown outcome", becomes("verifying")],
   ["mints::ABANDON_GUARD", "echo_limit_larger", "the removal's audit row", audit("abandoned")],
   ["mints::ABANDON", "echo_limit_larger", "the removal", becomes("revoking")],
   ["generations::OFF_GUARD", "echo_limit_larger", "the end's audit row", audit("revoke_confirmed")],
@@ -383,7 +383,7 @@ const UPSTREAM_SWITCH = "BEFORE UPDATE OF switch_doubted_at ON generations WHEN 
 
 for (const [what, when, moment] of breaking(/** @type {[string, string, string, Moment][]} */ ([
   ["mints::HOME", "the account's workspace", "BEFORE UPDATE OF home_workspace_id ON settings", claimingFirst],
-  ["mints::PAUSE_AFTER_DOUBTS", "the pause after many unknown outcomes", "BEFORE UPDATE OF pause_until ON settings", claimingTheFifthUnknown],
+  ["mints::PAUSE_AFTER_UNKNOWN", "the pause after many unknown outcomes", "BEFORE UPDATE OF pause_until ON settings", claimingTheFifthUnknown],
   ["generations::POSTPONE", "a revoke's postponement", "BEFORE UPDATE OF attempts ON generations", sweepingARefusedRemoval],
   ["generations::GIVE_UP_GUARD", "the audit row of giving up", audit("revoke_given_up"), sweepingForTheLastTime],
   ["generations::GIVE_UP", "giving up", becomes("stuck"), sweepingForTheLastTime],

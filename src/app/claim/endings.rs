@@ -31,7 +31,7 @@ pub(crate) async fn mark_unknown(app: &App, attempt: &Attempt) -> Error {
     let ids = random::public_id(&*app.random, IdKind::Change)
         .and_then(|change| Ok((change, random::nonce(&*app.random)?)));
     if let Ok((change, nonce)) = ids
-        && let Err(error) = mints::doubt(&*app.db, attempt, &change, &nonce, app.now()).await
+        && let Err(error) = mints::mark_unknown(&*app.db, attempt, &change, &nonce, app.now()).await
     {
         app.note(
             "warn",

@@ -19,7 +19,7 @@ pub fn refusal(attempt: &Attempt, rotation: &Rotation, gates: &Gates) -> Error {
     if !gates.minting_open || !gates.same_instance {
         return Error::MintingStopped;
     }
-    if gates.being_made || (gates.in_hand && !gates.leaked) {
+    if gates.being_made || (gates.locked && !gates.leaked) {
         return Error::ClaimInProgress;
     }
     let by_hand = !rotation.renews && rotation.grace_hours.is_none();
@@ -45,7 +45,7 @@ pub fn refusal(attempt: &Attempt, rotation: &Rotation, gates: &Gates) -> Error {
     if gates.pause_until > now {
         return claim::busy_until(gates.pause_until, now);
     }
-    if gates.in_hand {
+    if gates.locked {
         return Error::ClaimInProgress;
     }
     Error::OldUnconfirmed

@@ -78,7 +78,7 @@ pub fn decide(basis: &Basis, spend: Option<&Spend>, now: Timestamp) -> Cap {
     Cap {
         limit,
         limit_reset: reset,
-        exhausted: (least || (basis.paired && basis.held)) && !basis.put_off,
+        exhausted: (least || (basis.paired && basis.held)) && !basis.over_quota,
         next: basis.grants.not_after_a_raise(next),
     }
 }
@@ -99,7 +99,7 @@ pub fn lowers(cap: &Cap, basis: &Basis) -> bool {
 /// the siblings will leave it once their own limits have followed. A key over the plan's number of keys gets nothing
 /// more.
 fn fresh(basis: &Basis, now: Timestamp) -> NanoUsd {
-    if basis.put_off {
+    if basis.over_quota {
         return NanoUsd::ZERO;
     }
     let allowed = basis.grants.allowance();

@@ -87,7 +87,7 @@ pub async fn switch_and_read(
         UpstreamReply::Is((done, body)) => {
             let in_flight = match done {
                 Done::Surely => in_flight,
-                Done::AfterDoubt => SwitchInFlight::since(app.now()),
+                Done::AfterUnknown => SwitchInFlight::since(app.now()),
             };
             (in_flight, body.and_then(|body| body.read_at(app.now())))
         }
@@ -249,7 +249,7 @@ impl Removal {
 /// enabled again after they were read.
 fn has_figures(app: &App, due: &Due) -> bool {
     let lands = |at: Timestamp| at > app.now().plus(-LANDS_WITHIN_SECS);
-    due.delivered && !due.doubted_at.is_some_and(lands)
+    due.delivered && !due.in_flight_since.is_some_and(lands)
 }
 
 /// Disables a key that is to be removed. If that fails, its limit is lowered to the smallest one. The row keeps the

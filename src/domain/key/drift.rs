@@ -68,7 +68,7 @@ pub struct ExpectedKey {
     pub name: String,
     pub state: GenerationState,
     /// A switch is in flight, so the key may be enabled or disabled.
-    pub doubted: bool,
+    pub switch_in_flight: bool,
     pub limit: NanoUsd,
     /// A limit that is in flight, so it may be in force.
     pub limit_sent: Option<NanoUsd>,
@@ -97,7 +97,7 @@ pub fn drift(wanted: &ExpectedKey, seen: &ObservedKey<'_>, now: Timestamp) -> Ve
     if wanted.expires_at <= now {
         return Vec::new();
     }
-    if ended && !off && !wanted.doubted {
+    if ended && !off && !wanted.switch_in_flight {
         return vec![Drift::OnAfterEnd];
     }
     if !matches!(
@@ -112,7 +112,7 @@ pub fn drift(wanted: &ExpectedKey, seen: &ObservedKey<'_>, now: Timestamp) -> Ve
         (Drift::Name, seen.name == wanted.name),
         (
             Drift::Disabled,
-            wanted.doubted || off == (wanted.state == GenerationState::Disabled),
+            wanted.switch_in_flight || off == (wanted.state == GenerationState::Disabled),
         ),
         (Drift::Limit, in_force),
         (
@@ -176,7 +176,7 @@ mod tests {
         ExpectedKey {
             name: String::from("keycap/0a/gen_1"),
             state,
-            doubted: false,
+            switch_in_flight: false,
             limit: NanoUsd::parse_typed("5").unwrap(),
             limit_sent: None,
             limit_reset: LimitReset::Daily,
@@ -225,11 +225,11 @@ mod tests {
             disabled: Some(true),
             ..faithful()
         };
-        let doubted = ExpectedKey {
-            doubted: true,
+        let switch_in_flight = ExpectedKey {
+            switch_in_flight: true,
             ..wanted(GenerationState::Active)
         };
-        assert_eq!(drift(&doubted, &off, NOW), []);
+        assert_eq!(drift(&switch_in_flight, &off, NOW), []);
         let sent = ExpectedKey {
             limit_sent: NanoUsd::parse_typed("7"),
             ..wanted(GenerationState::Active)

@@ -48,7 +48,7 @@ pub enum Event {
     /// OpenRouter refused the mint, or the mint was never sent.
     Refuse,
     /// The outcome of the mint is unknown, or its attempt is too old to be waited for.
-    Doubt,
+    LoseOutcome,
     /// The key exists and must not: OpenRouter made another key than the one asked for, or a gate closed meanwhile.
     Abandon,
     /// It is proven that no key of this name is left at OpenRouter.
@@ -116,7 +116,7 @@ impl Event {
         Self::Record,
         Self::RecordOff,
         Self::Refuse,
-        Self::Doubt,
+        Self::LoseOutcome,
         Self::Abandon,
         Self::Clear,
         Self::Disable,
@@ -137,7 +137,7 @@ pub const fn next(state: GenerationState, event: Event) -> Option<GenerationStat
         (GenerationState::Minting | GenerationState::Reserved, Event::Refuse) => {
             Some(GenerationState::Void)
         }
-        (GenerationState::Minting, Event::Doubt) => Some(GenerationState::Verifying),
+        (GenerationState::Minting, Event::LoseOutcome) => Some(GenerationState::Verifying),
         (GenerationState::Minting, Event::Abandon) => Some(GenerationState::Revoking),
         (GenerationState::Verifying, Event::Clear) => Some(GenerationState::Void),
         (GenerationState::Active, Event::Disable) => Some(GenerationState::Disabled),

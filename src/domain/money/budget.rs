@@ -24,7 +24,7 @@ pub struct Sibling {
     /// The part of its lifetime spend from before the owner came to a prepaid plan.
     pub before_prepaid: NanoUsd,
     /// The key is over the plan's number of keys, so its limit is being lowered to what it has spent.
-    pub put_off: bool,
+    pub over_quota: bool,
     /// The sum of all raises that its key ever had.
     pub raises: NanoUsd,
 }
@@ -145,7 +145,7 @@ pub fn raise_ends(until: Timestamp, now: Timestamp) -> Timestamp {
 /// used only to keep a limit that is in force; a higher limit waits until the siblings have followed.
 pub fn settled(allowed: Allowance, siblings: &[Sibling], now: Timestamp) -> NanoUsd {
     left(allowed, siblings, |sibling| {
-        let cap = match (sibling.ended_at, sibling.put_off) {
+        let cap = match (sibling.ended_at, sibling.over_quota) {
             (Some(_), _) => sibling.cap,
             (None, true) => NanoUsd::ZERO,
             (None, false) => sibling.cap.min(allowed.plan.plus(sibling.raises)),
@@ -279,7 +279,7 @@ mod tests {
             ended_at: Some(at(ended)),
             usage: used.map(|(amount, read_at)| spend(amount, read_at)),
             before_prepaid: NanoUsd::ZERO,
-            put_off: false,
+            over_quota: false,
             raises: NanoUsd::ZERO,
         }
     }
@@ -405,12 +405,12 @@ mod tests {
         };
         assert_eq!(cap(allowed, &[sibling], now), usd("0"));
         assert_eq!(settled(allowed, &[sibling], now), usd("5"));
-        let put_off = Sibling {
-            put_off: true,
+        let over_quota = Sibling {
+            over_quota: true,
             ..sibling
         };
-        assert_eq!(settled(allowed, &[put_off, put_off], now), usd("5"));
-        assert_eq!(settled(allowed, &[put_off, sibling], now), usd("3"));
+        assert_eq!(settled(allowed, &[over_quota, over_quota], now), usd("5"));
+        assert_eq!(settled(allowed, &[over_quota, sibling], now), usd("3"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
     let read = vec![
         runs::latest(),
         drift::open(),
-        upstream_holds::kept(),
+        upstream_holds::outside_changes(),
         findings::page(None),
     ];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;

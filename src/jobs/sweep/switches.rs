@@ -97,7 +97,7 @@ async fn look_before(
 
 async fn look(app: &App, run: &Run, due: &[Due], counts: &mut SweepCounts) -> Result<(), Halt> {
     // A key with a switch in flight is not known to be enabled.
-    let known_on = due.iter().filter(|due| due.doubted_at.is_none());
+    let known_on = due.iter().filter(|due| due.in_flight_since.is_none());
     let mut places: BTreeMap<Option<&str>, HashSet<&str>> = BTreeMap::new();
     for due in known_on {
         let place = places.entry(due.workspace_id.as_deref()).or_default();

@@ -51,7 +51,7 @@ statements! {
           'sent', n.limit_sent_at IS NOT NULL, 'before_nano', n.lifetime_at_switch_nano,
           'spend', json_object('daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano,
             'monthly_nano', n.usage_monthly_nano, 'lifetime_nano', n.usage_lifetime_nano, 'usage_read_at', n.usage_read_at),
-          'put_off', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'plan'),
+          'over_quota', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'plan'),
           'held', EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id AND h.reason = 'budget'),
           'guardrail_id', n.guardrail_id, 'guardrail_wanted', p.guardrail_id,
           'guardrail_sent', n.guardrail_sent_at IS NOT NULL, 'guardrail_list_offset', n.guardrail_list_offset,
@@ -139,7 +139,7 @@ pub struct Basis {
     pub before_prepaid: NanoUsd,
     pub spend: Option<Spend>,
     /// Whether the key has the hold `plan`, because the plan allows fewer keys.
-    pub put_off: bool,
+    pub over_quota: bool,
     /// Whether the key has the hold `budget`, which disables it because nothing was left.
     pub held: bool,
     /// Whether the key has two secrets that work. In that time no limit is raised.
@@ -165,7 +165,7 @@ from_json! {
         sent: bool,
         before_nano: NanoUsd,
         spend: SpendRow,
-        put_off: bool,
+        over_quota: bool,
         held: bool,
         paired: bool,
         grants: GrantsRow,
@@ -205,7 +205,7 @@ pub async fn take_up(
         sent: row.sent,
         before_prepaid: row.before_nano,
         spend: row.spend.spend(),
-        put_off: row.put_off,
+        over_quota: row.over_quota,
         held: row.held,
         paired: row.paired,
         grants: row.grants.into(),

@@ -23,7 +23,7 @@ pub struct Attempt {
     pub accepts_terms: bool,
     /// How the next generation of an existing key is made. `None` if the attempt is a claim or makes a further key.
     pub rotation: Option<Rotation>,
-    pub house: ClaimPolicy,
+    pub policy: ClaimPolicy,
     pub now: Timestamp,
 }
 

@@ -183,7 +183,7 @@ pub async fn reserve(
 ) -> Result<Option<ClaimDecision>, DbError> {
     let member = &attempt.session.member;
     let now = attempt.now;
-    let claim_terms = &attempt.house.terms;
+    let claim_terms = &attempt.policy.terms;
     let taking = attempt.taking.as_ref();
     let mut batch = Vec::new();
     if attempt.accepts_terms {
@@ -195,7 +195,7 @@ pub async fn reserve(
         now,
         member,
         epoch: attempt.session.epoch,
-        public_origin: attempt.house.public_origin.as_str(),
+        public_origin: attempt.policy.public_origin.as_str(),
         deployment_open: claim_terms.open(),
         max_total_keys: claim_terms.max_total_keys,
         account_created_by: claim_terms.account_made_by(now),
@@ -290,11 +290,11 @@ fn decision(attempt: &Attempt) -> Stmt {
         change: &attempt.change,
         generation: &attempt.generation,
         epoch: attempt.session.epoch,
-        public_origin: attempt.house.public_origin.as_str(),
+        public_origin: attempt.policy.public_origin.as_str(),
         day_began: LimitReset::Daily.starts(attempt.now),
         siblings_since: siblings_since(attempt.now),
         hour_ago: attempt.now.plus(-HOUR_SECS),
-        claims_per_hour: attempt.house.terms.claims_per_hour,
+        claims_per_hour: attempt.policy.terms.claims_per_hour,
         now: attempt.now,
         is_further_key: attempt.create.is_some(),
     })

@@ -17,7 +17,7 @@ from_json! {
         /// Its secret was handed out, so it may have spent.
         pub delivered: bool,
         /// When a switch was sent whose outcome is not known.
-        pub doubted_at: Option<Timestamp>,
+        pub in_flight_since: Option<Timestamp>,
     }
 }
 

@@ -158,7 +158,7 @@ pub struct Work {
     pub graces_ended: i64,
     pub revokes: Vec<Due>,
     pub expiries: Vec<Due>,
-    pub kept: Vec<RetainedKey>,
+    pub retained: Vec<RetainedKey>,
     pub places: Vec<Place>,
 }
 
@@ -212,7 +212,7 @@ pub async fn take_up(
         revokes: read_all(read_at(3)?)?,
         expiries: read_all(read_at(4)?)?,
         places: read_all(read_at(5)?)?,
-        kept: read_all(read_at(6)?)?,
+        retained: read_all(read_at(6)?)?,
     })
 }
 

@@ -42,7 +42,7 @@ statements! {
           'wanted', n.state IN ('active', 'disabled')
             AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = :held
             AND (:held = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),
-          'doubted_at', n.switch_doubted_at)
+          'in_flight_since', n.switch_doubted_at)
         FROM generations n WHERE n.public_id = :generation";
 
     // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
@@ -112,7 +112,7 @@ impl SwitchInFlight {
 from_json! {
     struct SwitchStateRow {
         wanted: bool,
-        doubted_at: Option<Timestamp>,
+        in_flight_since: Option<Timestamp>,
     }
 }
 
@@ -146,7 +146,7 @@ pub async fn mark_in_flight(
         .first()
         .map(|row| read::<SwitchStateRow>(row));
     let row = row.transpose()?;
-    Ok(row.and_then(|row| row.wanted.then_some(SwitchInFlight(row.doubted_at))))
+    Ok(row.and_then(|row| row.wanted.then_some(SwitchInFlight(row.in_flight_since))))
 }
 
 /// Settles a switch after OpenRouter's answer agreed: the state follows, if the switch is still wanted and nothing else

@@ -1,4 +1,4 @@
-//! How a reserved mint ends: it is recorded where every gate still holds, or it is abandoned, refused or in doubt.
+//! How a reserved mint ends: it is recorded where every gate still holds, or it is abandoned, refused, or its outcome is unknown.
 //!
 //! Every batch writes its audit row first, so each may be sent twice, and a lost answer is settled by sending it again.
 
@@ -14,12 +14,12 @@ use crate::store::keys::successors;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-/// So many mints in doubt …
-const DOUBTS: i64 = 5;
-/// … within so many seconds close the reservation guard for everyone …
-const DOUBT_WINDOW_SECS: i64 = 300;
-/// … for so many seconds.
-const DOUBT_PAUSE_SECS: i64 = 60;
+/// If this many mints have an unknown outcome …
+const MANY_UNKNOWN: i64 = 5;
+/// … within this many seconds, the guard of reservations is closed for everyone …
+const UNKNOWN_WINDOW_SECS: i64 = 300;
+/// … for this many seconds.
+const UNKNOWN_PAUSE_SECS: i64 = 60;
 
 statements! {
     // The guard of the record checks the state, the nonce and every gate again. `seats_taken` already counts this
@@ -98,20 +98,20 @@ statements! {
         "UPDATE generations SET state = 'void', ended_at = :now, failure = :failure, change_id = :change
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    DOUBT_GUARD { change: PublicId, now: Timestamp, generation: PublicId, nonce: String } =
+    UNKNOWN_GUARD { change: PublicId, now: Timestamp, generation: PublicId, nonce: String } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'doubted', 'mint', n.state, 'verifying', :now
         FROM generations n WHERE n.public_id = :generation AND n.state = 'minting' AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
 
-    DOUBT { fresh_nonce: String, change: PublicId, generation: PublicId } =
+    UNKNOWN { fresh_nonce: String, change: PublicId, generation: PublicId } =
         "UPDATE generations SET state = 'verifying', op_nonce = :fresh_nonce, failure = 'unknown', change_id = :change
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    PAUSE_AFTER_DOUBTS { until: Timestamp, created_after: Timestamp, doubts: i64 } =
+    PAUSE_AFTER_UNKNOWN { until: Timestamp, created_after: Timestamp, many: i64 } =
         "UPDATE settings SET pause_until = MAX(pause_until, :until)
         WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM generations
-          WHERE unsettled = 1 AND state = 'verifying' AND created_at > :created_after LIMIT :doubts)) >= :doubts";
+          WHERE unsettled = 1 AND state = 'verifying' AND created_at > :created_after LIMIT :many)) >= :many";
 
     PAUSE { until: Timestamp } = "UPDATE settings SET pause_until = MAX(pause_until, :until)";
 }
@@ -129,7 +129,7 @@ pub enum Recorded {
 /// Records the mint if its state, its nonce and every gate still hold. Otherwise writes down that the key has to be removed.
 pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     let Minted { attempt, now, .. } = minted;
-    let (terms, generation) = (&attempt.house.terms, &attempt.generation);
+    let (terms, generation) = (&attempt.policy.terms, &attempt.generation);
     let guard = match &attempt.rotation {
         None => stmt!(RECORD_GUARD {
             change: &minted.record,
@@ -138,7 +138,7 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             nonce: attempt.nonce.as_str(),
             created_after: now.plus(-RECORD_WITHIN_SECS),
             epoch: attempt.session.epoch,
-            public_origin: attempt.house.public_origin.as_str(),
+            public_origin: attempt.policy.public_origin.as_str(),
             deployment_open: terms.open(),
             max_total_keys: terms.max_total_keys,
             account_created_by: terms.account_made_by(*now),
@@ -279,8 +279,9 @@ pub fn refuse(
     audit::run(db, batch, change, generation.as_str())
 }
 
-/// The outcome is unknown: `minting → verifying`, with a nonce that no attempt knows.
-pub fn doubt(
+/// Records that the outcome is unknown: the state goes from `minting` to `verifying`, and the row gets a nonce that no
+/// attempt knows.
+pub fn mark_unknown(
     db: &dyn Database,
     attempt: &Attempt,
     change: &PublicId,
@@ -289,21 +290,21 @@ pub fn doubt(
 ) -> impl Future<Output = Result<bool, DbError>> {
     let generation = &attempt.generation;
     let batch = vec![
-        stmt!(DOUBT_GUARD {
+        stmt!(UNKNOWN_GUARD {
             change,
             now,
             generation,
             nonce: attempt.nonce.as_str(),
         }),
-        stmt!(DOUBT {
+        stmt!(UNKNOWN {
             fresh_nonce,
             change,
             generation,
         }),
-        stmt!(PAUSE_AFTER_DOUBTS {
-            until: now.plus(DOUBT_PAUSE_SECS),
-            created_after: now.plus(-DOUBT_WINDOW_SECS),
-            doubts: DOUBTS,
+        stmt!(PAUSE_AFTER_UNKNOWN {
+            until: now.plus(UNKNOWN_PAUSE_SECS),
+            created_after: now.plus(-UNKNOWN_WINDOW_SECS),
+            many: MANY_UNKNOWN,
         }),
     ];
     audit::run(db, batch, change, generation.as_str())

@@ -128,7 +128,7 @@ pub(crate) fn record_guard(minted: &Minted<'_>, rotation: &Rotation) -> Stmt {
         nonce: attempt.nonce.as_str(),
         created_after: now.plus(-RECORD_WITHIN_SECS),
         epoch: attempt.session.epoch,
-        public_origin: attempt.house.public_origin.as_str(),
+        public_origin: attempt.policy.public_origin.as_str(),
         lowered: rotation.lowered,
         lock: &attempt.change,
         state: minted.state.name(),

@@ -111,7 +111,7 @@ statements! {
         ORDER BY n.id LIMIT 2");
 
     // However many holds there are, only as many are read as are shown.
-    KEPT { most: i64 } = "SELECT json_object('key', e.key, 'since', e.since, 'disabled', json(iif(e.held, 'true', 'false')),
+    OUTSIDE_CHANGES { most: i64 } = "SELECT json_object('key', e.key, 'since', e.since, 'disabled', json(iif(e.held, 'true', 'false')),
             'limit_nano', e.limit_nano)
         FROM (SELECT k.id, k.public_id AS key, h.key_id IS NOT NULL AS held, k.upstream_limit_nano AS limit_nano,
             MAX(COALESCE(h.since, 0), COALESCE((SELECT a.at FROM audit a WHERE a.target = k.public_id
@@ -262,6 +262,6 @@ pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due
 }
 
 /// The statement that reads the keys with such a hold or limit, newest first; the rows go into the answer unchanged.
-pub fn kept() -> Stmt {
-    stmt!(KEPT { most: SHOWN })
+pub fn outside_changes() -> Stmt {
+    stmt!(OUTSIDE_CHANGES { most: SHOWN })
 }

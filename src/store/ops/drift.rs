@@ -20,7 +20,7 @@ const SHOWN: i64 = 100;
 statements! {
     // `:hashes` is a JSON array.
     BY_HASHES { hashes: String } = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
-            'upstream_name', n.upstream_name, 'state', n.state, 'doubted', n.switch_doubted_at IS NOT NULL,
+            'upstream_name', n.upstream_name, 'state', n.state, 'switch_in_flight', n.switch_doubted_at IS NOT NULL,
             'limit_nano', n.limit_nano, 'limit_sent_nano', n.limit_sent_nano, 'limit_reset', n.limit_reset,
             'expires_at', n.expires_at, 'missing', n.missing_since IS NOT NULL, 'nonce', n.op_nonce, 'key', k.public_id,
             'changed_at', (SELECT a.at FROM audit a WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1))
@@ -77,7 +77,7 @@ from_json! {
         pub upstream_hash: String,
         upstream_name: String,
         pub state: GenerationState,
-        doubted: bool,
+        switch_in_flight: bool,
         pub limit_nano: NanoUsd,
         limit_sent_nano: Option<NanoUsd>,
         limit_reset: LimitReset,
@@ -105,7 +105,7 @@ impl ComparedRow {
         ExpectedKey {
             name: self.upstream_name.clone(),
             state: self.state,
-            doubted: self.doubted,
+            switch_in_flight: self.switch_in_flight,
             limit: self.limit_nano,
             limit_sent: self.limit_sent_nano,
             limit_reset: self.limit_reset,
