@@ -296,7 +296,12 @@ fn a_refused_credential_is_explained_to_the_member_and_logged_as_an_error() {
     assert_eq!(response.header("retry-after"), "600");
     let body = response.json();
     assert_ne!(body["title"], "Something went wrong here");
-    assert!(body["detail"].as_str().unwrap().contains("operators"));
+    assert!(
+        body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("people who run this service")
+    );
     let log = world.log.borrow();
     let line = log.iter().find(|line| line.contains("credential_refused"));
     assert!(line.unwrap().contains("\"level\":\"error\""), "{line:?}");
