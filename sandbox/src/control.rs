@@ -125,7 +125,7 @@ impl Sandbox {
         let key = text(&value, "key")?;
         let model = value.get("model").and_then(Value::as_str);
         let spent = self.call_model(key, model, price(&value)?, now_ms);
-        let told = match spent {
+        let answer = match spent {
             Spent::Booked(amount) => json!({"booked_usd": amount}),
             Spent::Unusable => json!({"refused": "unusable", "status": spent.status()}),
             Spent::LimitReached => json!({"refused": "limit_reached", "status": spent.status()}),
@@ -133,7 +133,7 @@ impl Sandbox {
                 json!({"refused": "model_not_allowed", "status": spent.status()})
             }
         };
-        Ok(Response::json(200, &told))
+        Ok(Response::json(200, &answer))
     }
 
     fn meter(&mut self, request: &Request) -> Answer {

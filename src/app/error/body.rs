@@ -1,4 +1,4 @@
-//! What is wrong in the body of a request, told in a form that a program and a person can use.
+//! What is wrong in the body of a request, in a form that a program and a person can use.
 
 use std::borrow::Cow;
 

@@ -34,7 +34,7 @@ struct AllotmentRequest {
     provider: BlockProvider,
     subject: String,
     name: Option<String>,
-    /// Whether they may claim however new their account is.
+    /// Whether these people may claim even if their accounts are too new.
     waives_age: Option<bool>,
 }
 

@@ -70,7 +70,7 @@ fn beyond_the_newest(app: &App, header: Option<&str>) -> Vec<String> {
     let mut attempts: Vec<(i64, &str)> = cookies::attempts(header)
         .map(|(name, sealed)| (open(app, name, sealed).map_or(0, |is| is.expires_at), name))
         .collect();
-    // Of the same second, the last cookie is the newest: browsers send older cookies first (RFC 6265, section 5.4).
+    // Among attempts of the same second, the last cookie is the newest, because browsers send older cookies first (RFC 6265, section 5.4).
     attempts.reverse();
     attempts.sort_by_key(|(expires_at, _)| std::cmp::Reverse(*expires_at));
     let now = app.now().secs();

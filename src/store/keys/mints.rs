@@ -14,11 +14,11 @@ use crate::store::keys::successors;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
-/// If this many mints have an unknown outcome …
+/// This many mints of unknown outcome close the guard of reservations for everyone.
 const MANY_UNKNOWN: i64 = 5;
-/// … within this many seconds, the guard of reservations is closed for everyone …
+/// Only mints that were begun within this many seconds are counted for that.
 const UNKNOWN_WINDOW_SECS: i64 = 300;
-/// … for this many seconds.
+/// The guard stays closed for this many seconds.
 const UNKNOWN_PAUSE_SECS: i64 = 60;
 
 statements! {

@@ -94,10 +94,10 @@ export async function call(method, path, body = {}, idempotencyKey) {
     });
     if (response.status !== 204 && !isJson(response)) return { outcome: "lost", between: isRefusalBetween(response) };
     readClock(response);
-    const told = response.status === 204 ? {} : JSON.parse(await response.text());
-    if (!response.ok) return refusal(response, told);
-    if (path === "/api/v1/me") compareMember(stringOf(told.member?.id));
-    return { outcome: "done", status: response.status, body: /** @type {T} */ (told) };
+    const parsed = response.status === 204 ? {} : JSON.parse(await response.text());
+    if (!response.ok) return refusal(response, parsed);
+    if (path === "/api/v1/me") compareMember(stringOf(parsed.member?.id));
+    return { outcome: "done", status: response.status, body: /** @type {T} */ (parsed) };
   } catch {
     // The device is offline, the connection was cut, the deadline passed or the answer is incomplete: a change may have
     // happened.
@@ -146,7 +146,7 @@ const isRefusalBetween = (response) => response.status < 500 || response.headers
  * @param {Record<string, unknown>} body
  * @returns {Outcome<never>}
  */
-function refusal(response, body) {
+function refusal(response, parsed) {
   const problem = readProblem(response, body);
   if (problem.code === "") return { outcome: "lost", between: true };
   if (problem.code === "account_changed") onOtherAccount(true);

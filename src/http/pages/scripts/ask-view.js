@@ -12,15 +12,15 @@ export const NOTE_ID = "note";
 
 /**
  * What the member can request after a refusal, or what became of their last request.
- * @param {Refusal} told
+ * @param {Refusal} refusal
  * @param {Model} model
  * @param {Actions} actions
  */
-export function asking(told, model, actions) {
-  if (told.requestKind === null) return nothing;
-  const last = model.requests?.find(({ kind }) => kind === told.requestKind) ?? null;
-  if (told.request === "open") return asked(last, model.now);
-  return html`${told.request === "declined" ? declined(last, model.now) : nothing} ${form(told.requestKind, told.request !== null, model, actions)}`;
+export function asking(refusal, model, actions) {
+  if (refusal.requestKind === null) return nothing;
+  const last = model.requests?.find(({ kind }) => kind === refusal.requestKind) ?? null;
+  if (refusal.request === "open") return asked(last, model.now);
+  return html`${refusal.request === "declined" ? declined(last, model.now) : nothing} ${form(refusal.requestKind, refusal.request !== null, model, actions)}`;
 }
 
 /** @param {MemberRequest | null} last @param {number} now */

@@ -69,22 +69,22 @@ export const ACCEPT_FIRST = "Accept the rules first; then you can claim.";
  * @param {Actions} actions
  */
 export function refused(model, claim, actions) {
-  const told = model.refusal ?? claim.refusal ?? CLOSED;
-  const advice = refusalAdvice(told);
-  const pending = closedButton(told.code);
+  const refusal = model.refusal ?? claim.refusal ?? CLOSED;
+  const advice = refusalAdvice(refusal);
+  const pending = closedButton(refusal.code);
   return html`
     <section class="card" aria-labelledby="subject">
       <div class="card-head">
         <h2 id="subject" data-news tabindex="-1">${advice.title}</h2>
-        <span class="chip is-warn">${told.request === "open" ? "asked" : "no claim now"}</span>
+        <span class="chip is-warn">${refusal.request === "open" ? "asked" : "no claim now"}</span>
       </div>
       ${advice.text === "" ? nothing : html`<p>${advice.text}</p>`}
-      <p id="refused-next">${retryText(told, model.now) || advice.next}</p>
-      ${asking(told, model, actions)}
+      <p id="refused-next">${retryText(refusal, model.now) || advice.next}</p>
+      ${asking(refusal, model, actions)}
       <p class="actions">
         ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}
         <button class="button" type="button" @click=${actions.load}>Look again</button>
-        ${isAboutAccount(told.code) ? html`<a class="button is-quiet" href="/auth/github?next=keys&account=another">Use another GitHub account</a>` : nothing}
+        ${isAboutAccount(refusal.code) ? html`<a class="button is-quiet" href="/auth/github?next=keys&account=another">Use another GitHub account</a>` : nothing}
       </p>
       ${requestId(model.refusal?.requestId)}
     </section>

@@ -1,5 +1,5 @@
 // The claim: one press is one claim, which is sent again until its answer arrives, and the page then says what came of
-// it. If the outcome is unknown, only the service's record of the member's keys can tell it.
+// it. If the outcome is unknown, only the service's record of the member's keys can answer it.
 
 import { ACCEPT_FIRST, ACCEPT_ID } from "./claim-view.js";
 import { Press } from "./press.js";
@@ -78,7 +78,7 @@ export function claimer(page) {
   }
 
   /**
-   * No answer arrived, so the key may exist. Only the record can tell: it is read before the page says more.
+   * No answer arrived, so the key may exist. Only the record can answer that, so it is read before the page says more.
    * @param {Lost} answer
    */
   async function lost(answer) {

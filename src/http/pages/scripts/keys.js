@@ -1,5 +1,5 @@
 // The page `/keys`: reads the member's keys from the API, claims on request, waits while an outcome is unknown, and
-// shows a secret once, in the secret box. The page never says more than the API told it, and says so where that is not
+// shows a secret once, in the secret box. The page never says more than the API said, and says so if that is not
 // enough.
 
 import { call, clockWasSet, now, readRefusal } from "./api.js";
@@ -104,8 +104,8 @@ async function load() {
 async function askMe() {
   const answer = /** @type {Outcome<Me>} */ (await call("GET", "/api/v1/me"));
   if (answer.outcome !== "done") return answer;
-  const { claim: told } = answer.body;
-  return { ...answer, body: { ...answer.body, claim: { ...told, refusal: told.refusal && readRefusal({ ...told.refusal }) } } };
+  const { claim } = answer.body;
+  return { ...answer, body: { ...answer.body, claim: { ...claim, refusal: claim.refusal && readRefusal({ ...claim.refusal }) } } };
 }
 
 /** @returns {Promise<Outcome<Keys>>} */
@@ -113,7 +113,7 @@ function askKeys() {
   return call("GET", "/api/v1/keys");
 }
 
-/** @param {Keys} told */
+/** @param {Keys} listed */
 function onRecord({ keys, openrouter }) {
   return { upstream: newer(model.upstream, openrouter), ...sorted(keys) };
 }
