@@ -146,7 +146,7 @@ const isRefusalBetween = (response) => response.status < 500 || response.headers
  * @param {Record<string, unknown>} body
  * @returns {Outcome<never>}
  */
-function refusal(response, parsed) {
+function refusal(response, body) {
   const problem = readProblem(response, body);
   if (problem.code === "") return { outcome: "lost", between: true };
   if (problem.code === "account_changed") onOtherAccount(true);
