@@ -119,7 +119,7 @@ describe("every answer", () => {
     assert.equal(answer.headers.get("cache-control"), "no-store, no-transform");
   });
 
-  test("static files hold no secret's name or value", async () => {
+  test("static files contain no name or value of a secret", async () => {
     const names = [...Object.keys(secrets()).filter((name) => /SECRET|MANAGEMENT_KEY/.test(name)), "RELAY_SECRET", "GOOGLE_SA_KEY_JSON"];
     const values = Object.entries(secrets()).filter(([name]) => names.includes(name)).map(([, value]) => value);
     assert.ok(values.length >= 3);
