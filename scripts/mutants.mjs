@@ -173,8 +173,8 @@ await runMain(async () => {
   for (const [index, mutant] of chosen.entries()) {
     const mutantStartedAt = performance.now();
     const { fate, why } = await tried(mutant, quick);
-    const told = { killed: `killed by ${why}`, survived: `SURVIVED in ${mutant.file}`, broken: `BROKEN: ${why}` }[fate];
-    console.log(`${fate === "killed" ? "✔" : "✖"} ${index + 1}/${chosen.length} ${mutant.name}: ${told} (${seconds(mutantStartedAt)})`);
+    const verdict = { killed: `killed by ${why}`, survived: `SURVIVED in ${mutant.file}`, broken: `BROKEN: ${why}` }[fate];
+    console.log(`${fate === "killed" ? "✔" : "✖"} ${index + 1}/${chosen.length} ${mutant.name}: ${verdict} (${seconds(mutantStartedAt)})`);
     if (fate !== "killed") left.push(mutant);
   }
   console.log(`\n${chosen.length - left.length} passed, ${left.length} failed in ${seconds(startedAt)}`);

@@ -87,8 +87,8 @@ fn a_body_with_unknown_or_missing_members_is_refused() {
     ] {
         for verb in ["", "/remove"] {
             let path = format!("{path}/assignments/keys{verb}");
-            let told = call(&mut sandbox, "POST", &path, Some(body.clone()));
-            assert_eq!(told.0, status, "{body}");
+            let answer = call(&mut sandbox, "POST", &path, Some(body.clone()));
+            assert_eq!(answer.0, status, "{body}");
         }
     }
     let noted = sandbox.ledger().violations.len();
@@ -106,12 +106,12 @@ fn a_key_has_one_guardrail_at_most_and_is_counted_only_if_it_is_new() {
         (&first, vec![&hash], 0),
         (&second, vec![&hash], 1),
     ] {
-        let told = assign(&mut sandbox, path, &hashes);
-        assert_eq!(told, (200, json!({ "assigned_count": count })));
+        let answer = assign(&mut sandbox, path, &hashes);
+        assert_eq!(answer, (200, json!({ "assigned_count": count })));
     }
     let listed = |sandbox: &mut Sandbox, path: &str| {
-        let (status, told) = call(sandbox, "GET", &format!("{path}/assignments/keys"), None);
-        let hashes = told["data"].as_array().unwrap().iter();
+        let (status, answer) = call(sandbox, "GET", &format!("{path}/assignments/keys"), None);
+        let hashes = answer["data"].as_array().unwrap().iter();
         assert_eq!(status, 200);
         hashes
             .map(|row| row["key_hash"].as_str().unwrap().to_owned())
@@ -125,9 +125,9 @@ fn a_key_has_one_guardrail_at_most_and_is_counted_only_if_it_is_new() {
     );
     let remove = format!("{second}/assignments/keys/remove");
     let body = json!({ "key_hashes": [hash, other] });
-    let told = call(&mut sandbox, "POST", &remove, Some(body));
+    let answer = call(&mut sandbox, "POST", &remove, Some(body));
     assert_eq!(
-        told,
+        answer,
         (200, json!({ "unassigned_count": 1 })),
         "the other has another"
     );

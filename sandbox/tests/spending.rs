@@ -12,8 +12,8 @@ fn usd(dollars: f64) -> Usd {
 
 /// What upstream shows of a key: its spend of the day, and what is left of its limit.
 fn shown(sandbox: &mut Sandbox, hash: &str, now: i64) -> (Option<f64>, Option<f64>) {
-    let (_, told) = call_at(sandbox, now, "GET", &format!("/keys/{hash}"), None);
-    let figure = |name: &str| told["data"][name].as_f64();
+    let (_, answer) = call_at(sandbox, now, "GET", &format!("/keys/{hash}"), None);
+    let figure = |name: &str| answer["data"][name].as_f64();
     (figure("usage_daily"), figure("limit_remaining"))
 }
 
@@ -112,8 +112,8 @@ fn a_booking_shows_in_the_window_that_it_was_made_in() {
     sandbox.spend(&secret, usd(2.0), midnight);
     for (at, day, week) in [(1, 0.0, 0.0), (89_999, 0.0, 4.0), (90_000, 2.0, 6.0)] {
         let path = format!("/keys/{hash}");
-        let (_, told) = call_at(&mut sandbox, midnight + at, "GET", &path, None);
-        let figures = ["usage_daily", "usage_weekly"].map(|name| told["data"][name].as_f64());
+        let (_, answer) = call_at(&mut sandbox, midnight + at, "GET", &path, None);
+        let figures = ["usage_daily", "usage_weekly"].map(|name| answer["data"][name].as_f64());
         assert_eq!(figures, [Some(day), Some(week)], "{at}");
     }
 }

@@ -191,7 +191,7 @@ test("a key is disabled only once that is confirmed; until then it is being disa
   assert.equal(statusOf(key({ state: "disabled", holds: [] }), NOW).word, "being enabled");
   assert.match(statusOf(key({ state: "revoking" }), NOW).means, /may still work/);
   assert.match(statusOf(key({ state: "disabled", holds: ["upstream"] }), NOW).means, /Someone disabled it at OpenRouter\..*Only an administrator can enable it/);
-  assert.equal(statusOf(key({ state: "disabled", holds: ["owner", "leak"] }), NOW).word, "disabled: leaked", "what nobody can lift is told first");
+  assert.equal(statusOf(key({ state: "disabled", holds: ["owner", "leak"] }), NOW).word, "disabled: leaked", "a hold that nobody can lift is shown first");
 });
 
 test("a key that OpenRouter no longer has says so, and what to do, whatever holds it has", () => {

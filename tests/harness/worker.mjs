@@ -26,7 +26,7 @@ import { freePort } from "../../scripts/ports.mjs";
 
 /**
  * An answer that a client of a test received.
- * @typedef {{ what: string, status: number, headers: string, text: string }} Told
+ * @typedef {{ what: string, status: number, headers: string, text: string }} ReceivedAnswer
  */
 
 /** Folders to delete when the test file ends. @type {Set<string>} */
@@ -50,7 +50,7 @@ export class Worker {
   /** Log lines of earlier runs. @type {string[]} */
   #earlier = [];
   #port = 0;
-  /** Every answer that a client received, until somebody takes them out to check them. @type {Told[]} */
+  /** Every answer that a client received, until somebody takes them out to check them. @type {ReceivedAnswer[]} */
   answers = [];
 
   /** @param {WorkerOptions} options @param {string} folder @param {string} persist */

@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_a_text_and_nothing_that_holds_one() {
+    fn a_word_is_read_only_from_a_string() {
         for value in [
             r#"{"some":null}"#,
             r#"{"some":{}}"#,
@@ -457,12 +457,12 @@ mod tests {
             "0",
             "true",
         ] {
-            let told = wrong::<TestBody>(&format!(r#"{{"name":"n","word":{value}}}"#));
+            let error = wrong::<TestBody>(&format!(r#"{{"name":"n","word":{value}}}"#));
             let expected = (
                 "/word".to_owned(),
                 "must be one of some, not_now".to_owned(),
             );
-            assert_eq!(told, expected, "{value}");
+            assert_eq!(error, expected, "{value}");
         }
     }
 
