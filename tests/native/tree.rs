@@ -1,7 +1,10 @@
 //! Promises about the source tree itself.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+
+use keycap::config::Config;
 
 use crate::support::{Browser, World};
 
@@ -28,22 +31,15 @@ fn files(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The names of every setting that is read.
+/// The names of every setting that the Worker reads when it starts.
 fn settings() -> Vec<String> {
-    let source = read("src/config.rs");
-    let from_env = source.split("#[cfg(test)]").next().unwrap();
-    let code = read("src/config/reader.rs") + from_env;
-    let mut names: Vec<String> = code
-        .split('"')
-        .filter(|text| {
-            text.len() > 5
-                && text.contains('_')
-                && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
-        })
-        .map(str::to_owned)
-        .collect();
-    names.sort_unstable();
-    names.dedup();
+    let asked = RefCell::new(BTreeSet::new());
+    let problems = Config::from_env(&|name| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    });
+    assert!(problems.is_err(), "one setting is required");
+    let names: Vec<String> = asked.into_inner().into_iter().collect();
     assert!(names.len() >= 17, "{names:?}");
     names
 }
