@@ -2,6 +2,7 @@
 //   npm test                     all stages
 //   npm test -- native workerd   only these
 //   npm test -- workerd claim    only the test files of a stage whose name contains a word
+//   npm test -- native claim::   only the native tests whose path contains a word
 //   npm run test:scale           the native and workerd stages in their full sizes, which take about half an hour
 // The results of the large tests (scenarios, cells, payloads) are printed before the summary. The last line counts
 // single tests over all runners, and a check or a build counts as one.
@@ -44,7 +45,7 @@ const made = { sandbox: "", worker: false };
 const STAGES = {
   check: runChecks,
   scripts: (words) => nodeTests("scripts", words),
-  native: () => cargoTest(["--workspace", ...(full ? ["--profile", "scale"] : [])]),
+  native: (words) => cargoTest(["--workspace", ...(full ? ["--profile", "scale"] : [])], words),
   sandbox: (words) => nodeTests("sandbox", words),
   build: buildOnce,
   workerd: (words) => nodeTests("workerd", words),
@@ -66,11 +67,11 @@ async function runChecks() {
   return counts;
 }
 
-/** @param {string[]} args */
-async function cargoTest(args) {
+/** @param {string[]} args @param {string[]} words */
+async function cargoTest(args, words) {
   const counts = none();
   // `--show-output` also prints what a passed test counted.
-  const { code } = await finish("cargo", ["test", "--locked", "--no-fail-fast", ...args, "--", "--show-output"], {
+  const { code } = await finish("cargo", ["test", "--locked", "--no-fail-fast", ...args, "--", "--show-output", ...words], {
     cwd: root,
     env: { CARGO_TERM_COLOR: process.stdout.isTTY ? "always" : "never" },
     show: true,
