@@ -5,8 +5,8 @@
 //! 2. Mint. One `POST /keys` asks for a key under the generation's own name.
 //! 3. Check the echo. A key that differs from the request is never delivered. If the plan has a guardrail, a second
 //!    call assigns it before anyone has the secret.
-//! 4. Record. One batch writes the key down if state, nonce and every gate still hold. Otherwise the key is deleted
-//!    again.
+//! 4. Record. One batch writes the key down if state, nonce and every gate that a decision can close still hold.
+//!    Otherwise the key is deleted again.
 //! 5. Deliver. The secret leaves in this one answer, after its row is committed.
 
 mod decision;

@@ -2,7 +2,8 @@
 //! (RFC 9457).
 //!
 //! There are three severities: the caller's fault, a fault of another service (the answer says when to try again), and
-//! our fault. An internal error gives a title and the request id, nothing else. The words are in `problem`.
+//! our fault. An internal error says nothing about its cause. The API's words are in `problem`; the pages have words of
+//! their own (`scripts/words.js`, `http/pages.rs`).
 
 mod body;
 mod from;

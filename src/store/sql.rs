@@ -168,7 +168,8 @@ where
 }
 
 /// Whether the change `:change` has written the newest audit row of `$target`, for example `":key"`. A batch that arrives
-/// late then undoes nothing that was written after it.
+/// late then undoes nothing that was written after it. The statement declares the parameter `change`, and
+/// the one in `$target`, if there is one.
 macro_rules! newest_change {
     ($target:literal) => {
         concat!(

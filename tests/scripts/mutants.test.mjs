@@ -1,5 +1,5 @@
 // The list of mutants agrees with the code: the text that each removes is in its file exactly once. `npm run mutants`,
-// which takes half an hour, checks whether a test notices each one.
+// which takes several hours, checks whether a test notices each one.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

@@ -1,4 +1,5 @@
-//! The words of each problem as a person reads them, and its JSON body.
+//! The words of each problem as a caller of the API reads them, and its JSON body. The page `/keys` has words of its own
+//! for the refusals of a claim (`scripts/words.js`), and shows these where it has none.
 
 use serde_json::{Value, json};
 

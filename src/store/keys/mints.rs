@@ -1,4 +1,4 @@
-//! How a reserved mint ends: it is recorded where every gate still holds, or it is abandoned, refused, or its outcome is unknown.
+//! How a reserved mint ends: it is recorded if the gates still hold, or it is abandoned, refused, or its outcome is unknown.
 //!
 //! Every batch writes its audit row first, so each may be sent twice, and a lost answer is settled by sending it again.
 
@@ -22,8 +22,9 @@ const UNKNOWN_WINDOW_SECS: i64 = 300;
 const UNKNOWN_PAUSE_SECS: i64 = 60;
 
 statements! {
-    // The guard of the record checks the state, the nonce and every gate again. `seats_taken` already counts this
-    // generation, so it may equal the ceiling.
+    // The guard of the record checks the state, the nonce and again every gate that a decision can close. It does not
+    // repeat the day's attempts, the claims of the hour, a pause and unsettled spend, which only count or delay.
+    // `seats_taken` already counts this generation, so it may equal the ceiling.
     RECORD_GUARD {
         change: PublicId, now: Timestamp, generation: PublicId, nonce: String, created_after: Timestamp, epoch: i64,
         public_origin: String, deployment_open: bool, max_total_keys: i64, account_created_by: Timestamp,
@@ -126,7 +127,8 @@ pub enum Recorded {
     Lost,
 }
 
-/// Records the mint if its state, its nonce and every gate still hold. Otherwise writes down that the key has to be removed.
+/// Records the mint if its state, its nonce and every gate that a decision can close still hold. Otherwise writes down
+/// that the key has to be removed.
 pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, DbError> {
     let Minted { attempt, now, .. } = minted;
     let (terms, generation) = (&attempt.policy.terms, &attempt.generation);

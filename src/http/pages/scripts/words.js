@@ -101,6 +101,8 @@ const BARRED = { title: "This account cannot claim a key.", next: "If that is wr
 
 /**
  * What each refusal means for the member, by its code. If the text is empty, the page shows the service's `detail`.
+ * The API has words of its own for the same codes (`app/error/problem.rs`), for callers that are not this page: here the
+ * reason, the figures and the next step are shown apart, and beside the page's own buttons.
  * @type {Record<string, Advice>}
  */
 const REFUSALS = {
@@ -124,7 +126,12 @@ const REFUSALS = {
   member_not_active: { ...BARRED, text: "The account is no longer active here." },
 };
 
-/** OpenRouter asked this service to slow down. All claims wait for a while, and nobody is at fault. @type {Advice} */
+/**
+ * OpenRouter asked this service to slow down. All claims wait for a while, and nobody is at fault. `/me` announces this in
+ * advance. A claim that OpenRouter has just refused for this reason has the same title and says how long to wait
+ * (`claimFailure`).
+ * @type {Advice}
+ */
 const PAUSE = { title: "OpenRouter asked this service to slow down.", text: "No key can be made until that is over.", next: "Look again in a minute." };
 
 /**
@@ -217,7 +224,7 @@ export function claimFailure(problem) {
     case "claim_unknown":
       return { title: "It is not known yet whether your key was made.", text: UNKNOWN_OUTCOME };
     case "openrouter_busy":
-      return { title: "OpenRouter is busy.", text: `No key was made. Try again ${wait}.` };
+      return { title: PAUSE.title, text: `No key was made. Try again ${wait}.` };
     case "openrouter_refused":
       return { title: "OpenRouter refused to make the key.", text: "No key was made, and nothing else was changed. Try again later. If it happens again, ask the people who run this service." };
     case "openrouter_mismatch":
