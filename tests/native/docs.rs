@@ -94,9 +94,9 @@ fn an_operator_finds_the_upstream_account_its_settings_and_how_the_service_is_op
         "wrangler secret put",
         "`npm run deploy` applies the migrations",
         "/healthz",
+        "upstream_terms",
         "PROJECT_STATUS = \"live\"",
         "PROVISIONING_ENABLED = \"true\"",
-        "upstream_terms",
     ];
     let mut at = 0;
     for step in steps {
