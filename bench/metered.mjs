@@ -1,7 +1,7 @@
 // The built Worker with a meter at its database. It counts which statements each request ran, in how many round trips,
 // and what D1 reports as the cost of each. `GET /_meter` answers what was counted since it was last called.
 
-// @ts-expect-error The bundler puts build/index.js here, which has no types.
+// @ts-expect-error The bundler puts build/program.mjs here, which has no types.
 import Worker from "keycap:built";
 
 /** @typedef {{ sql: string, rowsRead: number, rowsWritten: number }} Ran */

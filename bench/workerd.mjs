@@ -32,7 +32,7 @@ export async function builtWorker() {
 
 /** A program of bench/, bundled and minified as wrangler does it. @param {string} name @returns {Promise<Module[]>} */
 export async function bundled(name) {
-  const platform = ["--conditions=workerd,worker,browser", "--external:cloudflare:*", "--external:*.wasm", `--alias:keycap:built=${inRoot("build", "index.js")}`];
+  const platform = ["--conditions=workerd,worker,browser", "--external:cloudflare:*", "--external:*.wasm", `--alias:keycap:built=${inRoot("build", "program.mjs")}`];
   const { stdout } = await run(npmBin("esbuild"), [inRoot("bench", name), "--bundle", "--minify", "--format=esm", ...platform], { cwd: root });
   return [{ type: "ESModule", path: inRoot("build", name), contents: stdout }];
 }

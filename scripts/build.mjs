@@ -19,7 +19,7 @@ export const SIZE_BUDGET_KB = 1024;
 
 const STAMP = inRoot("build", ".inputs.json");
 /** Our own modules, which call what worker-build makes. The first one is the main module. */
-const HANDLERS = ["entry.mjs", "handlers.mjs"];
+const HANDLERS = ["entry.mjs", "handlers.mjs", "program.mjs"];
 /** The module that tells the program the addresses of what its pages load. So a change of a page compiles nothing. */
 const PAGE_FILES = "page-files.mjs";
 const COMPILED = [...HANDLERS, "index.js", "index_bg.wasm"];

@@ -1,13 +1,7 @@
 // The Worker's main module. `npm run build` puts it beside the files that worker-build makes.
 
-// @ts-expect-error It is there in build/, and has no types.
-import Keycap from "./index.js";
-// @ts-expect-error The build writes it: the addresses of what the pages load, as JSON.
-import pageFiles from "./page-files.mjs";
 import { handlers, note } from "./handlers.mjs";
-
-// The program reads it from here when it is made.
-/** @type {any} */ (globalThis).keycapPageFiles = pageFiles;
+import Keycap from "./program.mjs";
 
 // The program continues after every wait by way of a microtask. The runtime's own way to queue one takes longer than
 // most of what the program does then. The way of a promise does not.

@@ -202,8 +202,8 @@ export class Worker {
 /** Writes the program that puts a module around the built Worker. @param {string} folder @param {string} around */
 async function surrounded(folder, around) {
   const path = join(folder, "surrounded.mjs");
-  const [keycap, files, module] = [inRoot("build", "index.js"), inRoot("build", "page-files.mjs"), around].map((file) => JSON.stringify(file));
-  await writeFile(path, `import Keycap from ${keycap};\nimport files from ${files};\nimport { around } from ${module};\nglobalThis.keycapPageFiles = files;\nexport default around(Keycap);\n`);
+  const [keycap, module] = [inRoot("build", "program.mjs"), around].map((file) => JSON.stringify(file));
+  await writeFile(path, `import Keycap from ${keycap};\nimport { around } from ${module};\nexport default around(Keycap);\n`);
   return path;
 }
 

@@ -26,6 +26,7 @@ const source = (/** @type {string} */ name) => readFile(inRoot("src", "platform"
 const modules = [
   { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "entry.mjs"), contents: await source("entry.mjs") },
   { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "handlers.mjs"), contents: await source("handlers.mjs") },
+  { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "program.mjs"), contents: await source("program.mjs") },
   { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "page-files.mjs"), contents: `export default "{}";` },
   { type: /** @type {const} */ ("ESModule"), path: inRoot("build", "index.js"), contents: PROGRAM },
 ];
