@@ -8,6 +8,7 @@
 mod body;
 mod from;
 mod problem;
+pub mod problem_body;
 mod retry;
 
 pub use crate::app::error::body::BodyError;
@@ -116,7 +117,7 @@ pub enum Error {
     RequestInProgress,
     /// A mass action has to name the current number of keys, and it named another one.
     ConfirmationMismatch {
-        named: &'static str,
+        named: Confirmed,
         is: i64,
     },
     /// A run of this job has not ended yet.
@@ -163,6 +164,22 @@ pub enum Error {
     /// OpenRouter refuses this service's management key, so an operator must act.
     CredentialRefused,
     Internal,
+}
+
+/// The number that a mass action has to confirm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    LiveKeys,
+    SessionEpoch,
+}
+
+impl Confirmed {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LiveKeys => "live_keys",
+            Self::SessionEpoch => "session_epoch",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! Ends a membership, for a while or for good, because an admin or the member decided so. The decision is written down
 //! first and counts from then on. The keys are removed at once, or by the sweep if that fails.
 
-use serde_json::Value;
-
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::keys;
@@ -11,8 +9,9 @@ use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::identity::Status;
 use crate::domain::people::session::Session;
 use crate::store::keys::due::Due;
+use crate::store::members;
 use crate::store::members::offboard::{self, Leaving, StatusChange};
-use crate::store::members::{self, roster};
+use crate::store::members::roster::{self, MemberDetails};
 
 /// Sets a member's status for an admin. The same request again gets the same answer.
 pub async fn set_member_status(
@@ -20,7 +19,7 @@ pub async fn set_member_status(
     session: &Session,
     member: PublicId,
     status: Status,
-) -> Result<Value, Error> {
+) -> Result<MemberDetails, Error> {
     let verdict = StatusChange {
         session,
         member,
@@ -32,7 +31,7 @@ pub async fn set_member_status(
     };
     let stood = offboard::set_member_status(&*app.db, &verdict).await?;
     let (details, due) = stood.ok_or(Error::NotFound)?;
-    match roster::status_of(&details).ok_or(Error::Internal)? {
+    match details.card.status {
         is if is == status => {}
         Status::Left => return Err(Error::MemberLeft),
         _ => return Err(Error::MemberIsAdmin),
@@ -44,7 +43,7 @@ pub async fn set_member_status(
 }
 
 /// A member with their keys, for an admin.
-pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<Value, Error> {
+pub async fn read(app: &App, session: &Session, member: &PublicId) -> Result<MemberDetails, Error> {
     let one = vec![roster::one(member)];
     let (_, rows) = members::signed_in(&*app.db, session, one).await?;
     let details = rows.first().map(roster::read_one).transpose()?;

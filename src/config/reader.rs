@@ -23,6 +23,11 @@ const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
 
 /// What is wrong with one setting. It names the variable, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    derive(schemars::JsonSchema),
+    schemars(rename = "SettingProblem")
+)]
 pub struct Problem {
     pub setting: &'static str,
     pub problem: &'static str,

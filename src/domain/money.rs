@@ -122,6 +122,21 @@ impl serde::Serialize for NanoUsd {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+impl schemars::JsonSchema for NanoUsd {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Usd".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+\\.[0-9]{2,9}$" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::NanoUsd;

@@ -165,12 +165,11 @@ pub async fn show_docs(context: Context) -> Result<Reply, Error> {
 
 /// An error as a page.
 pub fn error(config: &Config, error: &Error, request_id: &str) -> Reply {
-    let body = error.problem(request_id);
-    let member = |name: &str| body.get(name).and_then(|value| value.as_str());
+    let problem = error.problem(request_id);
     let page = Failure {
         frame: Frame::of(config),
-        title: member("title").unwrap_or_default(),
-        text: member("detail").unwrap_or_default(),
+        title: problem.title,
+        text: &problem.detail,
         request_id,
         status: error.status(),
     };

@@ -16,6 +16,7 @@ use crate::domain::key::stray;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request;
+use crate::domain::policy::switches;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
@@ -243,6 +244,12 @@ words!(
     Status,
     request::RequestKind,
     request::RequestState,
+    switches::Minting,
+    switches::KeysSwitch,
+    switches::Claims,
+    switches::UpstreamTerms,
+    switches::Restore,
+    switches::AccountSwitch,
 );
 
 /// The domain derives the reader of this type with serde.

@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod export;
+pub mod exported;
 pub mod offboard;
 pub mod requests;
 pub mod roster;

@@ -21,7 +21,6 @@ pub mod keys;
 pub mod ops;
 
 pub mod audit;
-pub mod json_rows;
 pub mod members;
 mod parameters;
 pub mod query;

@@ -24,6 +24,7 @@ mod conformance;
 mod counted;
 mod cuts;
 mod deadlines;
+mod description;
 mod docs;
 mod erasure;
 mod explorer;

@@ -150,27 +150,3 @@ fn a_console_whose_admin_was_replaced_in_another_tab_learns_that_and_nothing_els
         );
     }
 }
-
-#[test]
-fn the_description_says_which_requests_name_the_member() {
-    let world = World::new();
-    let described = Browser::new(&world).get("/api/v1/openapi.json").json();
-    let mut named = 0;
-    for route in ROUTES.iter().filter(|route| route.summary.is_some()) {
-        let method = route.method.name().to_ascii_lowercase();
-        let operation = &described["paths"][route.path][method.as_str()];
-        assert!(operation.is_object(), "{}", route.path);
-        let parameter = json!({ "$ref": "#/components/parameters/page_of_member" });
-        let parameters = operation["parameters"].as_array();
-        let says = parameters.is_some_and(|all| all.contains(&parameter));
-        assert_eq!(says, route.names_member(), "{method} {}", route.path);
-        named += usize::from(says);
-    }
-    assert!(named >= 10, "{named}");
-    let parameter = &described["components"]["parameters"]["page_of_member"];
-    let name = parameter["name"].as_str().unwrap().to_ascii_lowercase();
-    assert_eq!(
-        (name.as_str(), &parameter["required"]),
-        (MEMBER_HEADER, &json!(true))
-    );
-}

@@ -3,8 +3,9 @@
 
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::session::Session;
+use keycap::domain::policy::switches::Claims;
 use keycap::http::server::message::Body;
-use keycap::store::ops::settings::{self, Claims, SettingsOutcome};
+use keycap::store::ops::settings::{self, SettingsOutcome};
 use serde_json::{Value, json};
 
 use crate::support::browser::{CLAIM, Response};

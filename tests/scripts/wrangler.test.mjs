@@ -52,9 +52,11 @@ test("the Worker answers each of its routes itself, and is asked for a file only
   const routes = [...new Set(Array.from(table.matchAll(/"(\/[^" ]*)"/g), ([, path]) => path))];
   assert.ok(routes.length > 30, routes.join());
   const first = /** @type {string[]} */ (production.assets.run_worker_first);
-  const isFirst = (/** @type {string} */ path) => first.some((rule) => (rule.endsWith("*") ? path.startsWith(rule.slice(0, -1)) : path === rule));
+  const fits = (/** @type {string} */ path) => (/** @type {string} */ rule) => (rule.endsWith("*") ? path.startsWith(rule.slice(0, -1)) : path === rule);
+  const isFirst = (/** @type {string} */ path) => first.some(fits(path)) && !first.some((rule) => rule.startsWith("!") && fits(path)(rule.slice(1)));
   assert.deepEqual(routes.filter((path) => !isFirst(path)), []);
-  assert.deepEqual([isFirst("/assets/"), production.assets.html_handling, production.assets.not_found_handling], [false, "none", "none"]);
+  assert.deepEqual([isFirst("/assets/"), isFirst("/api/v1/openapi.json"), isFirst("/api/v1/openapi.jso")], [false, false, true]);
+  assert.deepEqual([production.assets.html_handling, production.assets.not_found_handling], ["none", "none"]);
 });
 
 test("the configuration contains no secret", () => {

@@ -29,6 +29,9 @@ const HTML = { accept: "text/html" };
 /** The local settings, with the Worker's own secrets among them. */
 const secrets = () => localVars({ origin: "", sandboxUrl: deployment.sandbox.url });
 
+/** Where the API's description is. */
+const DESCRIPTION = "/api/v1/openapi.json";
+
 /** The headers that `public/_headers` gives every file. */
 async function staticHeaders() {
   const lines = (await readFile(inRoot("public", "_headers"), "utf8")).split("\n");
@@ -82,7 +85,7 @@ describe("every answer", () => {
     assert.ok(paths.length > 5);
     for (const path of paths) {
       const answer = await new Client(deployment.worker).get(path);
-      assert.equal(answer.status, path.startsWith("/assets/") ? 200 : 404, path);
+      assert.equal(answer.status, path.startsWith("/assets/") || path === DESCRIPTION ? 200 : 404, path);
       await isSecured(answer, path);
     }
     for (const path of ["/_headers", "/wrangler.toml", "/assets/../wrangler.toml", "/assets/%2e%2e/%2e%2e/wrangler.toml", "/index.html", "/assets/", "/assets/keys.js", "/assets/keys-0000000000000000.js"]) {
@@ -111,6 +114,24 @@ describe("every answer", () => {
       assert.ok(served.equals(content), `${address} is not what the sources make: npm run build`);
       assert.ok(address.includes(createHash("sha256").update(served).digest("hex").slice(0, 16)), address);
     }
+  });
+
+  test("the API's description is a file that is asked for again, without the Worker", async () => {
+    const file = await readFile(inRoot("public", DESCRIPTION), "utf8");
+    const answer = await deployment.worker.fetch(DESCRIPTION);
+    assert.deepEqual([answer.status, await answer.text()], [200, file]);
+    assert.match(answer.headers.get("content-type") ?? "", /^application\/json\b/);
+    assert.match(answer.headers.get("cache-control") ?? "", /\bmust-revalidate\b/);
+    assert.equal(answer.headers.get("x-request-id"), null, "the Worker was not asked");
+    const known = { "if-none-match": answer.headers.get("etag") ?? "" };
+    assert.equal((await deployment.worker.fetch(DESCRIPTION, { headers: known })).status, 304);
+    const head = await deployment.worker.fetch(DESCRIPTION, { method: "HEAD" });
+    assert.deepEqual([head.status, await head.text()], [200, ""]);
+    const beside = await new Client(deployment.worker).get(`${DESCRIPTION}.gz`);
+    isProblem(beside, 404, "not_found");
+    const change = await deployment.worker.fetch(DESCRIPTION, { method: "POST", body: "{}" });
+    assert.equal(change.status, 405);
+    for (const each of [answer, head, change]) await isSecured(each, DESCRIPTION);
   });
 
   test("a file of an earlier build is not there, and no cache keeps that answer", async () => {

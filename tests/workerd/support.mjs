@@ -84,8 +84,8 @@ export const ROUTES = [
   { path: "/api/v1/admin/findings/{id}", methods: ["PATCH"], admin: true },
   { path: "/api/v1/admin/jobs", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/jobs/{id}", methods: ["POST"], admin: true },
+  { path: "/api/v1/admin/openapi.json", methods: ["GET"], admin: true },
   { path: "/healthz", methods: ["GET"] },
-  { path: "/api/v1/openapi.json", methods: ["GET"] },
 ];
 
 /** Every time in the database, except those of audit rows, those of decisions, and those that an audit row proves. */

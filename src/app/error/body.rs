@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// One thing that is wrong. Nothing of a value that was sent is in it: the value may be a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct BodyError {
     /// The JSON Pointer (RFC 6901) of the member. It is empty if the body as a whole is wrong.
     pub pointer: Cow<'static, str>,

@@ -1,12 +1,9 @@
 //! The words of each problem as a caller of the API reads them, and its JSON body. The page `/keys` has words of its own
 //! for the refusals of a claim (`scripts/words.js`), and shows these where it has none.
 
-use serde_json::{Value, json};
-
 use crate::app::error::Error;
 use crate::domain::key::rotation::ROTATIONS_A_DAY;
 use crate::domain::people::request::{Offer, REQUESTS_A_DAY, RequestState};
-use crate::domain::policy::terms::REVISION;
 
 impl Error {
     pub const fn title(&self) -> &'static str {
@@ -82,7 +79,7 @@ impl Error {
     }
 
     /// Says what happened, what was not changed, and what to do.
-    fn detail(&self) -> String {
+    pub(super) fn detail(&self) -> String {
         match self {
             Self::BadRequest { detail } => (*detail).to_owned(),
             Self::MalformedJson(wrong) | Self::BadMember(wrong) => wrong.sentence(),
@@ -100,7 +97,10 @@ impl Error {
             }
             Self::ApprovalNeeded { offer } => String::from(approval(*offer)),
             Self::ConfirmationMismatch { named, is } => {
-                format!("Nothing was changed. {named} is {is} now. Confirm this number.")
+                format!(
+                    "Nothing was changed. {} is {is} now. Confirm this number.",
+                    named.name()
+                )
             }
             Self::ClaimUnknown => String::from(
                 "You were not given a key. If one was made, it will be removed, usually within 10 minutes after OpenRouter answers again. Try again then.",
@@ -264,52 +264,6 @@ impl Error {
             ),
         }
     }
-
-    /// The body of the answer. `instance` is the request id.
-    pub fn problem(&self, request_id: &str) -> Value {
-        let mut body = json!({
-            "type": "about:blank",
-            "title": self.title(),
-            "status": self.status(),
-            "detail": self.detail(),
-            "instance": request_id,
-            "code": self.code(),
-        });
-        let more = match self {
-            Self::AccountTooYoung(young) => [
-                vec![
-                    ("account_age_days", json!(young.age_days)),
-                    ("required_days", json!(young.required_days)),
-                ],
-                offered(young.offer),
-            ]
-            .concat(),
-            Self::Blocked { offer } | Self::ApprovalNeeded { offer } => offered(*offer),
-            Self::TermsNotAccepted | Self::TermsChanged => {
-                vec![("terms_revision", json!(REVISION))]
-            }
-            Self::TooManyAttempts { retry_at: at }
-            | Self::RequestsUsedUp { retry_at: at }
-            | Self::ClaimsBusy { retry_at: at }
-            | Self::RotationsUsedUp { retry_at: at }
-            | Self::DailyQuota { retry_at: at }
-            | Self::InGrace { until: at }
-            | Self::TooEarly { from: at } => vec![("retry_at", json!(at))],
-            Self::SeatsFull { free_at } => vec![("retry_at", json!(free_at))],
-            Self::ConfirmationMismatch { named, is } => vec![(*named, json!(is))],
-            Self::MalformedJson(wrong) | Self::BadMember(wrong) => {
-                vec![("errors", json!([wrong]))]
-            }
-            _ => Vec::new(),
-        };
-        if let Some(members) = body.as_object_mut() {
-            members.extend(
-                more.into_iter()
-                    .map(|(name, value)| (name.to_owned(), value)),
-            );
-        }
-        body
-    }
 }
 
 /// Says what a person can do about a rule that refuses them.
@@ -327,11 +281,4 @@ const fn approval(offer: Offer) -> &'static str {
         Some(RequestState::Declined) => "Your request was declined. You can ask again.",
         Some(RequestState::Approved) | None => "Ask for approval; an administrator decides.",
     }
-}
-
-fn offered(offer: Offer) -> Vec<(&'static str, Value)> {
-    vec![
-        ("request_kind", json!(offer.kind)),
-        ("request", json!(offer.state)),
-    ]
 }

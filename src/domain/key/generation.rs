@@ -10,9 +10,11 @@ pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
 /// A request that has had no effect this many seconds after it was sent is taken to have none.
 pub const LANDS_WITHIN_SECS: i64 = 300;
 
-/// The state of a generation, stored as text. The table's column `live` is computed from it.
+/// The state of a secret of a key.
+// It is stored as text, and the table's column `live` is computed from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum GenerationState {
     /// The row waits until another generation settles, and may be minted then.
     Reserved,
@@ -22,6 +24,7 @@ pub enum GenerationState {
     Verifying,
     /// The key is recorded. Its secret was delivered, or still can be.
     Active,
+    /// The key is disabled, and can be enabled again.
     Disabled,
     /// The key must be disabled for good. It counts as live until OpenRouter has confirmed that.
     Revoking,

@@ -7,9 +7,11 @@ pub enum HoldRole {
     Admin,
 }
 
-/// One reason why a key is disabled. Stored as text.
+/// One reason why a key is disabled.
+// It is stored as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Reason {
     Owner,
     Admin,

@@ -36,9 +36,10 @@ pub struct Identity {
     pub account_created_at: Timestamp,
 }
 
-/// A member's status. Every status but `Active` ends every credential of the member at once.
+/// A member's status. Every status but `active` ends every credential of the member at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Status {
     Active,
     Suspended,
@@ -67,6 +68,7 @@ impl Status {
 /// A role of a signed-in member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum MemberRole {
     Member,
     Admin,

@@ -7,9 +7,11 @@ pub const REQUESTS_A_DAY: i64 = 3;
 /// The most characters of a note or an answer. The schema has the same number.
 pub const NOTE_CHARS: usize = 500;
 
-/// The kind of a request. Stored as text.
+/// The kind of a request.
+// It is stored as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum RequestKind {
     /// The member asks to be let in while claims need an approval.
     Claim,
@@ -26,9 +28,11 @@ impl RequestKind {
     }
 }
 
-/// The state of a request. Stored as text.
+/// The state of a request.
+// It is stored as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum RequestState {
     Open,
     Approved,

@@ -14,6 +14,7 @@ pub const SURE_SECS: i64 = 3_600;
 /// When the window of a key's limit starts again. The names are those of OpenRouter's `limit_reset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum LimitReset {
     Daily,
     Weekly,

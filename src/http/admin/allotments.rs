@@ -1,8 +1,7 @@
 //! `/api/v1/admin/allotments`: people whom an administrator lets claim, by provider and account number, also before
 //! they ever sign in. The key is made only when they claim, and only they get its secret.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::app::error::Error;
 use crate::domain::id::{IdKind, PublicId};
@@ -13,24 +12,40 @@ use crate::http::api::keys;
 use crate::http::server::body::{BlockProvider, NoMembers};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::http::server::reply::{cut_to_page, id_of};
+use crate::http::server::reply::cut_to_page;
 use crate::ports::{NoRandomness, Rows};
-use crate::store::access::allotments::{self, By, PAGE_ROWS, Person};
+use crate::store::access::allotments::{self, Allotment, By, PAGE_ROWS, Person};
 use crate::store::members;
+
+/// A page of allotments.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct AllotmentsPage {
+    allotments: Vec<Allotment>,
+    next: Option<String>,
+}
+
+/// An allotment.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct AllotmentBody {
+    allotment: Allotment,
+}
 
 /// Answers 200 with a page of allotments.
 pub async fn list_allotments(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![allotments::page(context.after(IdKind::Allotment)?.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
-    let mut page = allotments::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut page, PAGE_ROWS, id_of);
-    Reply::json(200, &json!({ "allotments": page, "next": next }))
+    let mut allotments = allotments::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut allotments, PAGE_ROWS, |one| Some(&one.id));
+    Reply::json(200, &AllotmentsPage { allotments, next })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AllotmentRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct AllotmentRequest {
     provider: BlockProvider,
     subject: String,
     name: Option<String>,
@@ -68,7 +83,7 @@ pub async fn put_allotment(context: Context) -> Result<Reply, Error> {
     // This very request has made it before, and it has been withdrawn since.
     let (allotment, is_new) = put.ok_or(Error::NotFound)?;
     let status = if is_new { 201 } else { 200 };
-    Reply::json(status, &json!({ "allotment": allotment }))
+    Reply::json(status, &AllotmentBody { allotment })
 }
 
 /// Answers 204, also if there is no such allotment any more.

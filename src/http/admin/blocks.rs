@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::app::error::{BodyError, Error};
 use crate::domain::id::IdKind;
@@ -13,13 +12,28 @@ use crate::domain::people::session::Session;
 use crate::http::server::body::BlockProvider;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::http::server::reply::{cut_to_page, id_of};
+use crate::http::server::reply::cut_to_page;
 use crate::ports::Rows;
 use crate::store::members;
-use crate::store::members::blocks::{self, AdminActor, NewBlock, PAGE_ROWS};
+use crate::store::members::blocks::{self, AdminActor, Block, NewBlock, PAGE_ROWS};
 
 /// One request blocks at most this many people.
 const MOST: usize = 500;
+
+/// A page of blocks.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct BlocksPage {
+    blocks: Vec<Block>,
+    next: Option<String>,
+}
+
+/// The number of people who were not blocked before.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct AddedBody {
+    added: i64,
+}
 
 /// Answers 200 with a page of blocks.
 pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
@@ -27,14 +41,15 @@ pub async fn list_blocks(context: Context) -> Result<Reply, Error> {
     let read = vec![blocks::page(context.after(IdKind::Block)?.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut blocks = blocks::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut blocks, PAGE_ROWS, id_of);
-    Reply::json(200, &json!({ "blocks": blocks, "next": next }))
+    let next = cut_to_page(&mut blocks, PAGE_ROWS, |one| Some(&one.id));
+    Reply::json(200, &BlocksPage { blocks, next })
 }
 
 /// One person in `subject`, or a list of them in `subjects`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BlockRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct BlockRequest {
     provider: BlockProvider,
     subject: Option<String>,
     subjects: Option<Vec<String>>,
@@ -83,12 +98,13 @@ pub async fn put_blocks(context: Context) -> Result<Reply, Error> {
         .map(wanted)
         .collect::<Result<_, _>>()?;
     let added = blocks::put(&*app.db, &by(&context, &session)?, provider, &people).await?;
-    Reply::json(200, &json!({ "added": added }))
+    Reply::json(200, &AddedBody { added })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UnblockRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct UnblockRequest {
     provider: BlockProvider,
     subject: String,
 }

@@ -2,7 +2,6 @@
 //! `/api/v1/admin/members/{id}/payments`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::app::error::Error;
 use crate::app::sync::limit;
@@ -15,14 +14,35 @@ use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::budget::allowances::{self, OwnerLookup};
-use crate::store::budget::payments;
-use crate::store::budget::raises;
+use crate::store::budget::payments::{self, Payment};
+use crate::store::budget::raises::{self, Raised};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RaiseRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RaiseRequest {
+    /// In USD, with at most two decimals.
     amount_usd: String,
+    /// Until when, as 2027-01-31T00:00:00Z; null for good. A raise until midnight ends 22 minutes before it.
     until: Option<String>,
+}
+
+/// A raise, and the key's limit without it and with it.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RaisedBody {
+    #[serde(flatten)]
+    raised: Raised,
+    /// How many of the owner's keys follow only with the next sweep.
+    keys_left_to_sweep: usize,
+}
+
+/// The raise has ended.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RaiseEndedBody {
+    /// How many of the owner's keys follow only with the next sweep.
+    keys_left_to_sweep: usize,
 }
 
 /// Answers 201 with the raise, and the key's limit without it and with it.
@@ -54,7 +74,11 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let raised = raises::raise(&*app.db, &by, key, owner.owner, &raise, amount, until).await?;
     let raised = raised.ok_or(Error::NotFound)?;
     let left = limit::follow_owner(app, owner.owner, session.member.as_str()).await;
-    with_rest(201, &raised, left)
+    let body = RaisedBody {
+        raised,
+        keys_left_to_sweep: left,
+    };
+    Reply::json(201, &body)
 }
 
 /// Answers 204, also for a raise that had ended; 202 while some of the owner's keys still have to follow.
@@ -69,28 +93,32 @@ pub async fn end_raise(context: Context) -> Result<Reply, Error> {
     raises::end_raise(&*app.db, &by, raise, &owner).await?;
     match limit::follow_owner(app, owner.owner, session.member.as_str()).await {
         0 => Ok(Reply::no_content()),
-        left => with_rest(202, &json!({}), left),
+        keys_left_to_sweep => Reply::json(202, &RaiseEndedBody { keys_left_to_sweep }),
     }
-}
-
-/// Answers with `body` and how many of the owner's keys follow only with the next sweep.
-fn with_rest(status: u16, body: &impl Serialize, left: usize) -> Result<Reply, Error> {
-    let mut body = serde_json::to_value(body).map_err(|_| Error::Internal)?;
-    if let Some(members) = body.as_object_mut() {
-        members.insert(String::from("keys_left_to_sweep"), json!(left));
-    }
-    Reply::json(status, &body)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PaymentRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct PaymentRequest {
+    /// The payment's own id, 1 to 128 printable characters: under the same id nothing is booked twice.
     payment_id: String,
+    /// In USD, with at most two decimals.
     amount_usd: String,
 }
 
 /// A payment's id has at most this many characters.
 const PAYMENT_ID_CHARS: usize = 128;
+
+/// A payment as it was booked.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct PaymentBody {
+    payment: Payment,
+    already_booked: bool,
+    /// How many of the owner's keys follow only with the next sweep.
+    keys_left_to_sweep: usize,
+}
 
 /// Answers 201 with the payment as it is booked, or 200 with `already_booked` if it was booked before: nothing is
 /// booked twice. Another amount or member under the same id is refused.
@@ -120,6 +148,10 @@ pub async fn book_payment(context: Context) -> Result<Reply, Error> {
     }
     let left = limit::follow_owner(app, owner, session.member.as_str()).await;
     let status = if now { 201 } else { 200 };
-    let body = json!({ "payment": payment, "already_booked": !now });
-    with_rest(status, &body, left)
+    let body = PaymentBody {
+        payment,
+        already_booked: !now,
+        keys_left_to_sweep: left,
+    };
+    Reply::json(status, &body)
 }

@@ -1,32 +1,47 @@
 //! `/api/v1/admin/findings`: OpenRouter keys that carry our marker and have no row. An administrator looks at each and
 //! acknowledges it.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::app::error::Error;
 use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::http::server::reply::{cut_to_page, id_of};
+use crate::http::server::reply::cut_to_page;
 use crate::ports::Rows;
 use crate::store::members;
-use crate::store::ops::findings::{self, PAGE_ROWS};
+use crate::store::ops::findings::{self, Finding, PAGE_ROWS};
+
+/// A page of findings, newest first.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct FindingsPage {
+    findings: Vec<Finding>,
+    next: Option<String>,
+}
+
+/// A finding.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct FindingBody {
+    finding: Finding,
+}
 
 /// Answers 200 with a page of findings.
 pub async fn list_findings(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let read = vec![findings::page(context.after(IdKind::Finding)?.as_ref())];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
-    let mut found = findings::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut found, PAGE_ROWS, id_of);
-    Reply::json(200, &json!({ "findings": found, "next": next }))
+    let mut findings = findings::read_page(rows.first().unwrap_or(&Rows::new()))?;
+    let next = cut_to_page(&mut findings, PAGE_ROWS, |one| Some(&one.id));
+    Reply::json(200, &FindingsPage { findings, next })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AcknowledgeRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct AcknowledgeRequest {
     acknowledged: bool,
 }
 
@@ -43,5 +58,6 @@ pub async fn acknowledge_finding(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let change = random::public_id(&*app.random, IdKind::Change)?;
     let known = findings::acknowledge(&*app.db, &session, &finding, &change, app.now()).await?;
-    Reply::json(200, &json!({ "finding": known.ok_or(Error::NotFound)? }))
+    let finding = known.ok_or(Error::NotFound)?;
+    Reply::json(200, &FindingBody { finding })
 }

@@ -2,7 +2,6 @@
 //! works on after the answer. The next trigger continues what it does not finish.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::app::error::Error;
 use crate::app::runs::request;
@@ -10,20 +9,25 @@ use crate::domain::run::Job;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::ports::Rows;
-use crate::store::keys::upstream_holds;
+use crate::store::keys::upstream_holds::{self, OutsideChange};
+use crate::store::members;
+use crate::store::ops::drift::DriftEntry;
+use crate::store::ops::findings::Finding;
+use crate::store::ops::runs::RunReport;
 use crate::store::ops::{drift, findings, runs};
-use crate::store::{json_rows, members};
+use crate::store::query::read_all;
 
 #[derive(Serialize)]
-struct JobsBody {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct JobsBody {
     /// The newest fifty runs.
-    runs: Vec<Value>,
+    runs: Vec<RunReport>,
     /// The points in which keys differ from their rows, the newest hundred.
-    drift: Vec<Value>,
+    drift: Vec<DriftEntry>,
     /// Keys that someone outside keycap disabled or lowered at OpenRouter, and that stay so, the newest hundred.
-    held_upstream: Vec<Value>,
+    held_upstream: Vec<OutsideChange>,
     /// Keys with our marker and without a row, the newest ones. `/api/v1/admin/findings` has all of them.
-    without_row: Vec<Value>,
+    without_row: Vec<Finding>,
 }
 
 pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
@@ -38,22 +42,24 @@ pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
     let none = Rows::new();
     let rows_of = |n: usize| rows.get(n).unwrap_or(&none);
     let body = JobsBody {
-        runs: json_rows::rows(rows_of(0))?,
-        drift: json_rows::rows(rows_of(1))?,
-        held_upstream: json_rows::rows(rows_of(2))?,
-        without_row: json_rows::rows(rows_of(3))?,
+        runs: read_all(rows_of(0))?,
+        drift: read_all(rows_of(1))?,
+        held_upstream: read_all(rows_of(2))?,
+        without_row: read_all(rows_of(3))?,
     };
     Reply::json(200, &body)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RunRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RunRequest {
     dry_run: bool,
 }
 
 #[derive(Serialize)]
-struct BegunBody<'a> {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct BegunBody<'a> {
     run: &'a str,
 }
 

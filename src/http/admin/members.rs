@@ -1,7 +1,6 @@
 //! `/api/v1/admin/members`: members as administrators see them, and what administrators do about them.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::app::error::Error;
 use crate::app::membership;
@@ -11,10 +10,25 @@ use crate::domain::people::identity::Status;
 use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::http::server::reply::{cut_to_page, id_of};
+use crate::http::server::reply::cut_to_page;
 use crate::ports::Rows;
 use crate::store::members;
-use crate::store::members::roster::{self, PAGE_ROWS};
+use crate::store::members::roster::{self, MemberCard, MemberDetails, PAGE_ROWS};
+
+/// A page of members.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct MembersPage {
+    members: Vec<MemberCard>,
+    next: Option<String>,
+}
+
+/// A member with their keys.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct MemberBody {
+    member: MemberDetails,
+}
 
 /// Lists members, newest first. With `login`, lists those whose login begins so, in its order; with `id`, the one with
 /// exactly that id or account number.
@@ -34,8 +48,8 @@ pub async fn list_members(context: Context) -> Result<Reply, Error> {
     };
     let (_, rows) = members::signed_in(&*context.app.db, &session, vec![read]).await?;
     let mut members = roster::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut members, PAGE_ROWS, id_of);
-    Reply::json(200, &json!({ "members": members, "next": next }))
+    let next = cut_to_page(&mut members, PAGE_ROWS, |one| Some(&one.id));
+    Reply::json(200, &MembersPage { members, next })
 }
 
 /// Answers 200 with the member and their keys.
@@ -43,19 +57,21 @@ pub async fn show_member(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let member = member(context.last_segment())?;
     let details = membership::read(&context.app, &session, &member).await?;
-    one(&details)
+    Reply::json(200, &MemberBody { member: details })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StatusRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct StatusRequest {
     status: StatusWord,
 }
 
 /// What administrators can make of a member. Members leave by themselves.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum StatusWord {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum StatusWord {
     Active,
     Suspended,
     Banned,
@@ -83,7 +99,7 @@ pub async fn change_member(context: Context) -> Result<Reply, Error> {
     let is_off = status == Status::Active || membership::keys_are_off(&context.app, &member).await;
     Reply::json(
         if is_off { 200 } else { 202 },
-        &json!({ "member": details }),
+        &MemberBody { member: details },
     )
 }
 
@@ -103,8 +119,4 @@ pub async fn sign_member_out(context: Context) -> Result<Reply, Error> {
 /// Reads the id of a member; any other text is answered with 404.
 fn member(id: &str) -> Result<PublicId, Error> {
     PublicId::parse(IdKind::Member, id).ok_or(Error::NotFound)
-}
-
-fn one(details: &Value) -> Result<Reply, Error> {
-    Reply::json(200, &json!({ "member": details }))
 }

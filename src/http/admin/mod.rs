@@ -3,6 +3,7 @@
 pub(crate) mod allotments;
 pub mod blocks;
 pub(crate) mod credit;
+pub(crate) mod description;
 pub(crate) mod findings;
 pub(crate) mod jobs;
 pub mod members;

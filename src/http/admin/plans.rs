@@ -1,7 +1,6 @@
 //! `/api/v1/admin/plans`: what owners get, as data; `/api/v1/admin/members/{id}/plan`: which owner has which plan.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::app::context::App;
 use crate::app::error::Error;
@@ -17,7 +16,7 @@ use crate::http::server::reply::Reply;
 use crate::http::server::reply::cut_to_page;
 use crate::ports::NoRandomness;
 use crate::store::budget::allowances::{self, OwnerLookup};
-use crate::store::budget::plans::{self, AdminChange, Changed, PAGE_ROWS, PlanTerms};
+use crate::store::budget::plans::{self, AdminChange, Changed, PAGE_ROWS, Plan, PlanTerms};
 use crate::upstream::openrouter::workspaces;
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply as Answer};
 
@@ -51,14 +50,22 @@ pub fn amount(pointer: &'static str, text: &str) -> Result<NanoUsd, Error> {
 /// A prepaid plan, whose limit never resets, has one key and no limit of its own.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewPlanRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct NewPlanRequest {
+    /// 1 to 32 lower-case letters, digits and dashes.
     name: String,
+    /// In USD, with at most two decimals.
     limit_usd: Option<String>,
     limit_reset: LimitReset,
+    /// 1 to 365.
     expiry_days: i64,
+    /// 1 to 100.
     max_active_keys: Option<i64>,
+    /// OpenRouter's id of the workspace in which the keys are made.
     workspace_id: Option<String>,
+    /// OpenRouter's id of the guardrail of the keys.
     guardrail_id: Option<String>,
+    /// The part of a payment that is not passed on: below 100, with at most two decimals.
     margin_percent: Option<String>,
 }
 
@@ -106,14 +113,22 @@ impl NewPlanRequest {
 /// What a change does not name stays as it is.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct PlanRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct PlanRequest {
+    /// In USD, with at most two decimals.
     limit_usd: Patch<String>,
     limit_reset: Patch<LimitReset>,
+    /// 1 to 365.
     expiry_days: Patch<i64>,
+    /// 1 to 100.
     max_active_keys: Patch<i64>,
+    /// OpenRouter's id of the workspace in which the keys are made.
     workspace_id: Patch<Option<String>>,
+    /// OpenRouter's id of the guardrail of the keys.
     guardrail_id: Patch<Option<String>>,
+    /// The part of a payment that is not passed on: below 100, with at most two decimals.
     margin_percent: Patch<String>,
+    /// Only true: another plan is made the default instead.
     is_default: Patch<bool>,
 }
 
@@ -208,6 +223,21 @@ fn name(text: &str) -> Option<&str> {
     fits.then_some(text)
 }
 
+/// A page of plans, oldest first.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct PlansPage {
+    plans: Vec<Plan>,
+    next: Option<String>,
+}
+
+/// A plan.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct PlanBody {
+    plan: Plan,
+}
+
 /// Lists plans in pages, oldest first: `after` is the name that the page before ended with.
 pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
@@ -221,7 +251,7 @@ pub async fn list_plans(context: Context) -> Result<Reply, Error> {
     };
     let mut plans = plans::page(&*context.app.db, &session, after).await?;
     let next = cut_to_page(&mut plans, PAGE_ROWS, |plan| Some(&plan.name));
-    Reply::json(200, &json!({ "plans": plans, "next": next }))
+    Reply::json(200, &PlansPage { plans, next })
 }
 
 /// Answers 201 with the plan. A prepaid plan has one key and no limit of its own.
@@ -241,7 +271,7 @@ pub async fn create_plan(context: Context) -> Result<Reply, Error> {
         Changed {
             plan: Some(plan),
             done: true,
-        } => Reply::json(201, &json!({ "plan": plan })),
+        } => Reply::json(201, &PlanBody { plan }),
         _ => Err(Error::PlanExists),
     }
 }
@@ -263,7 +293,7 @@ pub async fn change_plan(context: Context) -> Result<Reply, Error> {
         Changed {
             plan: Some(plan),
             done: true,
-        } => Reply::json(200, &json!({ "plan": plan })),
+        } => Reply::json(200, &PlanBody { plan }),
         Changed { done: false, .. } => Err(stays_prepaid_or_not(&terms)),
     }
 }
@@ -281,8 +311,19 @@ fn stays_prepaid_or_not(terms: &PlanTerms) -> Error {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AssignmentRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct AssignmentRequest {
     plan: String,
+}
+
+/// The member's plan.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct AssignedBody {
+    member: String,
+    plan: Plan,
+    /// How many of the owner's keys follow only with the next sweep.
+    keys_left_to_sweep: usize,
 }
 
 /// Answers 200, also if it is the member's plan already. Their keys follow at once, as far as that is quick, or with
@@ -315,6 +356,10 @@ pub async fn assign_plan(context: Context) -> Result<Reply, Error> {
         return Err(Error::SpendUnread);
     }
     let left = limit::follow_owner(app, owner, session.member.as_str()).await;
-    let body = json!({ "member": member, "plan": plan, "keys_left_to_sweep": left });
+    let body = AssignedBody {
+        member: member.to_owned(),
+        plan,
+        keys_left_to_sweep: left,
+    };
     Reply::json(200, &body)
 }

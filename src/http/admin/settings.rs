@@ -3,9 +3,10 @@
 
 use serde::Deserialize;
 
-use crate::app::error::Error;
+use crate::app::error::{Confirmed, Error};
 use crate::crypto::random;
 use crate::domain::id::IdKind;
+use crate::domain::policy::switches::{Claims, KeysSwitch, Minting};
 use crate::http::server::body::Patch;
 use crate::http::server::context::Context;
 use crate::http::server::cookies;
@@ -13,7 +14,7 @@ use crate::http::server::reply::Reply;
 use crate::store::members;
 use crate::store::ops::alarms;
 use crate::store::ops::origin;
-use crate::store::ops::settings::{self, Claims, KeysSwitch, Minting, SettingsOutcome};
+use crate::store::ops::settings::{self, SettingsOutcome};
 
 /// Answers 200 with the settings.
 pub async fn show_settings(context: Context) -> Result<Reply, Error> {
@@ -27,7 +28,8 @@ pub async fn show_settings(context: Context) -> Result<Reply, Error> {
 /// sessions has to confirm the epoch that is shown.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct SettingsRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct SettingsRequest {
     minting: Patch<Minting>,
     keys: Patch<KeysSwitch>,
     confirm: Patch<i64>,
@@ -41,25 +43,29 @@ struct SettingsRequest {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum InstanceWord {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum InstanceWord {
     TakeOver,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ConfirmWord {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum ConfirmWord {
     Confirmed,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum AcceptWord {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum AcceptWord {
     Accept,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum EndWord {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum EndWord {
     End,
 }
 
@@ -167,7 +173,7 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
             if is.live_keys > confirmed =>
         {
             Err(Error::ConfirmationMismatch {
-                named: "live_keys",
+                named: Confirmed::LiveKeys,
                 is: is.live_keys,
             })
         }
@@ -175,7 +181,7 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
             if is.session_epoch != confirmed =>
         {
             Err(Error::ConfirmationMismatch {
-                named: "session_epoch",
+                named: Confirmed::SessionEpoch,
                 is: is.session_epoch,
             })
         }

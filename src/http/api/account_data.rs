@@ -37,7 +37,7 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
         members::signed_in(&*app.db, &session, store_export::page(&session, &from)).await?;
     let (mut page, next) = store_export::read_page(&rows, &from)?;
     let next = next.map(|next| sealed(app, &name, &next)).transpose()?;
-    page.insert(String::from("next"), next.into());
+    page.next = next;
     let file = String::from("attachment; filename=\"keycap-export.json\"");
     Ok(Reply::json(200, &page)?.header("content-disposition", file))
 }
@@ -53,7 +53,9 @@ fn sealed(app: &App, name: &str, next: &ExportPosition) -> Result<String, Error>
 /// The member confirms with their own login.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Confirmation {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct LeaveRequest {
+    /// The member's own login, exactly as it is shown.
     confirm: String,
 }
 
@@ -61,7 +63,7 @@ struct Confirmation {
 /// has not confirmed that their keys are disabled.
 pub async fn leave(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Confirmation { confirm } = context.json()?;
+    let LeaveRequest { confirm } = context.json()?;
     let is_off = membership::leave(&context.app, &session, &confirm).await?;
     let reply = Reply::empty(if is_off { 204 } else { 202 });
     Ok(reply.cookies(signed_out(&context)))

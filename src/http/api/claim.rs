@@ -13,7 +13,10 @@ use crate::http::server::reply::Reply;
 /// There is nothing to choose. A member who has not accepted the terms in force accepts them with the claim.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ClaimRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct ClaimRequest {
+    /// The revision of the terms that the member accepts with this claim: the one in force. It is needed while no
+    /// acceptance is on record.
     accept_terms: Option<i64>,
 }
 

@@ -20,10 +20,14 @@ use crate::store::budget::allowances::{self, OwnerLookup};
 use crate::store::budget::preferences::{self, Preference};
 use crate::store::keys::attempt::NewKey;
 
+/// A further key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CreateKeyRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct CreateKeyRequest {
+    /// 1 to 64 characters. The name stays here and is no part of the key's name at OpenRouter.
     name: String,
+    /// A lower limit than the plan gives, in USD, with at most two decimals.
     limit_usd: Option<String>,
 }
 
@@ -42,17 +46,19 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
     answer(made, context.app.now())
 }
 
+/// A limit of the owner's own.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OwnLimit {
-    /// `null` removes the limit.
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct OwnLimitRequest {
+    /// At most what the plan gives, in USD, with at most two decimals. `null` removes the limit.
     limit_usd: Nullable<String>,
 }
 
 /// Answers 200 with the key; 202 while its limit, or that of another key of the owner, still has to follow with the
 /// next sweep.
 pub async fn limit_key(context: Context) -> Result<Reply, Error> {
-    let OwnLimit { limit_usd } = context.json()?;
+    let OwnLimitRequest { limit_usd } = context.json()?;
     let limit = limit_usd.0.as_deref();
     let limit = limit.map(|text| amount("/limit_usd", text)).transpose()?;
     prefer(&context, &Preference::Limit(limit)).await

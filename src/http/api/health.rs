@@ -1,7 +1,7 @@
 //! `GET /healthz`: says that the Worker runs, and what keeps anything closed. It may be polled: an isolate asks the
 //! database at most once a minute, except while OpenRouter's terms are not confirmed.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::app::context::App;
 use crate::app::error::Error;
@@ -13,6 +13,18 @@ use crate::store::ops::alarms::{self, HealthFlags};
 /// For this many seconds, an isolate repeats what the database said.
 const HEARD_FOR_SECS: i64 = 60;
 
+/// Whether the service runs, and which settings keep something closed.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct HealthBody {
+    /// Always `ok`: a service that does not run does not answer.
+    status: &'static str,
+    claims_open: bool,
+    /// Whether sign-in is configured.
+    sign_in: bool,
+    closed_by: Vec<Problem>,
+}
+
 pub async fn show_health(context: Context) -> Result<Reply, Error> {
     let app = &*context.app;
     let config = &app.config;
@@ -23,13 +35,12 @@ pub async fn show_health(context: Context) -> Result<Reply, Error> {
             problem: "not known: the database did not answer",
         }],
     };
-    let closed_by: Vec<&Problem> = config.closed_by.iter().chain(&shut).collect();
-    let body = json!({
-        "status": "ok",
-        "claims_open": config.claims_open() && shut.is_empty(),
-        "sign_in": config.sign_in_configured(),
-        "closed_by": closed_by,
-    });
+    let body = HealthBody {
+        status: "ok",
+        claims_open: config.claims_open() && shut.is_empty(),
+        sign_in: config.sign_in_configured(),
+        closed_by: config.closed_by.iter().chain(&shut).copied().collect(),
+    };
     Reply::json(200, &body)
 }
 

@@ -10,14 +10,20 @@ use crate::http::api::keys::KeyBody;
 use crate::http::server::reply::Reply;
 use crate::store::keys::cards::Card;
 
-/// The body without the secret, which is added when the answer leaves: nothing else that is done with an answer can
-/// give the secret away.
+/// A key, and its secret if it was made just now.
+// The body is without the secret, which is added when the answer leaves: nothing else that is done with an answer can give
+// the secret away.
 #[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct KeyAnswer {
     key: KeyBody,
+    /// The secret, only in the answer to the request that made it, and never again.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Option<String>"))]
     secret: (),
-    /// Whether this request was answered before, and the first answer is given again.
+    /// Whether this very request was answered before, by its Idempotency-Key. The key is as it was then, and its secret is
+    /// not kept.
     replayed: bool,
+    /// Why there is no secret, or why the key does not work yet, and what to do.
     note: Option<String>,
 }
 

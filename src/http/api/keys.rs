@@ -22,9 +22,15 @@ use crate::store::keys::cards::{self, Card};
 use crate::store::members;
 use crate::store::ops::runs;
 
-/// A key as its owner sees it. Its OpenRouter hash is left out, because anyone who knows it can have the key disabled.
+/// A key as its owner sees it.
+// Its OpenRouter hash is left out, because anyone who knows it can have the key disabled.
 #[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct KeyBody {
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        schemars(regex(pattern = "^key_[0-9a-f]{24}$"))
+    )]
     id: String,
     name: Option<String>,
     /// OpenRouter's redacted form of the secret.
@@ -32,7 +38,8 @@ pub struct KeyBody {
     state: GenerationState,
     /// OpenRouter no longer has the key. It works for nobody, and can be removed.
     missing: bool,
-    /// The reasons why the key is disabled, or will be disabled soon if it is still `active`.
+    /// The reasons why the key is disabled, or will be disabled soon if it is still `active`. Its owner can lift `owner`;
+    /// `upstream` says that someone disabled it at OpenRouter, and an administrator lifts that.
     holds: Vec<Reason>,
     /// The limit in force. For a key that is disabled because nothing is left, it is the limit of a whole window.
     limit_usd: NanoUsd,
@@ -48,8 +55,9 @@ pub struct KeyBody {
     resets_at: Option<Timestamp>,
     created_at: Timestamp,
     expires_at: Timestamp,
-    /// The number of the key's current secret, from 1, and when it was made. The key's name contains neither.
+    /// The number of the key's current secret, from 1. A rotation makes the next one.
     generation: i64,
+    /// When that secret was made.
     issued_at: Timestamp,
     /// The moment until which the previous secret works as well.
     grace_until: Option<Timestamp>,
@@ -59,7 +67,8 @@ pub struct KeyBody {
 
 /// What a key has spent, as OpenRouter last reported it. A figure is `null` if its window has begun since.
 #[derive(Serialize)]
-struct KeySpendBody {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct KeySpendBody {
     /// The spend in the window of the limit.
     used_usd: Option<NanoUsd>,
     left_usd: Option<NanoUsd>,
@@ -131,21 +140,25 @@ impl KeySpendBody {
     }
 }
 
+/// The member's own keys.
 #[derive(Serialize)]
-struct KeysBody {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct KeysBody {
     keys: Vec<KeyBody>,
-    openrouter: Upstream,
+    /// If OpenRouter does not answer, the figures are as old as they say.
+    openrouter: UpstreamHealth,
 }
 
 /// Whether OpenRouter answers us, according to the last sweep or to the request that was just made.
 #[derive(Serialize)]
-struct Upstream {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct UpstreamHealth {
     answers: bool,
     /// When that was found out. It is `null` before the first time.
     as_of: Option<Timestamp>,
 }
 
-impl Upstream {
+impl UpstreamHealth {
     fn as_of_last_sweep(rows: &Rows) -> Result<Self, Error> {
         let ended = runs::read_ended(rows)?;
         let silent = |code: &str| [UNAVAILABLE, CREDENTIAL_REFUSED].contains(&code);
@@ -172,7 +185,7 @@ pub async fn refresh_keys(context: Context) -> Result<Reply, Error> {
     let RefreshResult { writes, answered } = refresh::ask(&context.app, &session, now).await?;
     let mut body = keys(&context, &session, writes).await?;
     if let Some(answers) = answered {
-        body.openrouter = Upstream {
+        body.openrouter = UpstreamHealth {
             answers,
             as_of: Some(now),
         };
@@ -188,15 +201,22 @@ pub const BAD_NAME: Error = Error::bad_member(
 /// The request has at least one of these members.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeyChangeRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct KeyChangeRequest {
+    /// Sets the caller's own hold on the key, or lifts it: the owner's, or an administrator's on a key of someone else. A
+    /// hold of anyone else keeps the key disabled, and to enable it is refused while an administrator, an offboarding, a
+    /// leak or the deployment holds it.
     #[serde(default)]
     disabled: Patch<bool>,
+    /// 1 to 64 characters. The name stays here and is no part of the key's name at OpenRouter.
     #[serde(default)]
     name: Patch<String>,
 }
 
+/// One key.
 #[derive(Serialize)]
-struct OneBody {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct OneKeyBody {
     key: KeyBody,
 }
 
@@ -222,14 +242,15 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
 /// The request names what it lifts, so that no other change lifts it by accident.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UpstreamHoldRequest {
-    #[expect(dead_code, reason = "there is one thing that it can ask for")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct UpstreamHoldRequest {
     upstream_hold: LiftWord,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum LiftWord {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum LiftWord {
     Lift,
 }
 
@@ -237,7 +258,9 @@ enum LiftWord {
 /// again, at once or with the next sweep.
 pub async fn lift_upstream_hold(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let _: UpstreamHoldRequest = context.json()?;
+    let UpstreamHoldRequest {
+        upstream_hold: LiftWord::Lift,
+    } = context.json()?;
     let (app, key) = (&context.app, context.last_segment());
     let carried = keys::lift_upstream_hold(app, &session, key).await?;
     carried_out(&context, carried)
@@ -257,7 +280,7 @@ pub fn carried_out(
 ) -> Result<Reply, Error> {
     let key = KeyBody::new(card, context.app.now());
     let status = if confirmed { 200 } else { 202 };
-    Reply::json(status, &OneBody { key })
+    Reply::json(status, &OneKeyBody { key })
 }
 
 /// A key of the member, by its id as the request names it.
@@ -274,7 +297,7 @@ pub async fn own(context: &Context, session: &Session, key: &str) -> Result<Card
 
 pub fn one(context: &Context, card: Card) -> Result<Reply, Error> {
     let key = KeyBody::new(card, context.app.now());
-    Reply::json(200, &OneBody { key })
+    Reply::json(200, &OneKeyBody { key })
 }
 
 /// Lists the member's keys after `writes`, in one round trip.
@@ -296,6 +319,6 @@ async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result
             .into_iter()
             .map(|card| KeyBody::new(card, now))
             .collect(),
-        openrouter: Upstream::as_of_last_sweep(rows_of(1))?,
+        openrouter: UpstreamHealth::as_of_last_sweep(rows_of(1))?,
     })
 }

@@ -1,36 +1,72 @@
 //! `GET /api/v1/me`: who the caller is, and whether and on what terms they may claim, in one round trip.
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::app::auth::is_admin;
 use crate::app::claim;
 use crate::app::error::Error;
+use crate::app::error::problem_body::RefusalBody;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::identity::MemberRole;
 use crate::domain::policy::gate::{ClaimFacts, Policy, first_refusal};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
+use crate::domain::time::period::LimitReset;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::members;
 
+/// Who I am, and whether and on what terms I may claim.
 #[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct MeBody {
+    member: MeMember,
+    roles: Vec<MemberRole>,
+    terms: AcceptedTerms,
+    claim: ClaimTermsBody,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+struct MeMember {
+    /// Every change that a session makes names it in the header X-Keycap-Member.
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        schemars(regex(pattern = "^mem_[0-9a-f]{24}$"))
+    )]
+    id: String,
+    provider: String,
+    login: String,
+    created_at: Timestamp,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+struct AcceptedTerms {
+    /// The revision of the terms that is in force.
+    revision: i64,
+    /// When the member accepted it.
+    accepted_at: Option<Timestamp>,
+}
+
+/// What a claim would get.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct ClaimTermsBody {
     open: bool,
     /// The gate that refuses, in the words with which a claim would be refused.
-    refusal: Option<Value>,
-    limit_usd: String,
-    /// What a key that is claimed now could spend in this window. `null` for a member who has a key, since there is
+    refusal: Option<RefusalBody>,
+    limit_usd: NanoUsd,
+    /// What a key that is claimed now could spend in this window. It is null for a member who has a key, since there is
     /// nothing to claim.
     available_usd: Option<NanoUsd>,
     /// If that is nothing, the moment before which the key would not work.
     available_from: Option<Timestamp>,
-    limit_reset: &'static str,
+    limit_reset: LimitReset,
     expiry_days: u32,
     min_account_age_days: u32,
-    /// `null` while no ceiling is configured, which closes claims.
+    /// It is null while no ceiling is configured, which closes claims.
     seats_left: Option<i64>,
 }
 
@@ -46,20 +82,20 @@ pub async fn show_me(context: Context) -> Result<Reply, Error> {
     if is_admin(app, &member) {
         roles.push(MemberRole::Admin);
     }
-    let body = json!({
-        "member": {
-            "id": member.id,
-            "provider": member.provider,
-            "login": member.login,
-            "created_at": member.created_at,
+    let body = MeBody {
+        member: MeMember {
+            id: member.id,
+            provider: member.provider,
+            login: member.login,
+            created_at: member.created_at,
         },
-        "roles": roles,
-        "terms": {
-            "revision": REVISION,
-            "accepted_at": decision.facts.policy.accepted_at(),
+        roles,
+        terms: AcceptedTerms {
+            revision: REVISION,
+            accepted_at: decision.facts.policy.accepted_at(),
         },
-        "claim": terms(&context, decision, attempt.now),
-    });
+        claim: terms(&context, decision, attempt.now),
+    };
     Reply::json(200, &body)
 }
 
@@ -89,23 +125,13 @@ fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTer
     let refusal = refusal.or_else(|| is_spent.then_some(Error::CreditSpent));
     ClaimTermsBody {
         open: refusal.is_none(),
-        refusal: refusal.map(|error| refusal_body(&error)),
-        limit_usd: decision.grants.offered().to_string(),
+        refusal: refusal.as_ref().map(Error::refusal),
+        limit_usd: decision.grants.offered(),
         available_usd: share.as_ref().map(claim::MintLimit::now),
         available_from: share.and_then(|share| share.begins(&decision.grants, now)),
-        limit_reset: decision.grants.limit_reset.name(),
+        limit_reset: decision.grants.limit_reset,
         expiry_days: decision.plan.expiry_days,
         min_account_age_days: terms.min_account_age_days,
         seats_left: (terms.max_total_keys > 0).then_some(seats_left.max(0)),
     }
-}
-
-/// A refusal as the claim itself would answer it, without `type`, `status` and `instance`.
-fn refusal_body(refusal: &Error) -> Value {
-    let mut body = refusal.problem("");
-    if let Some(members) = body.as_object_mut() {
-        members.retain(|name, _| !["type", "status", "instance"].contains(&name.as_str()));
-        members.entry("retry_at").or_insert(Value::Null);
-    }
-    body
 }

@@ -7,6 +7,5 @@ pub mod health;
 pub(crate) mod key_answer;
 pub mod keys;
 pub mod me;
-pub(crate) mod openapi;
 pub mod requests;
 pub mod rotations;

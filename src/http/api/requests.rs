@@ -2,7 +2,6 @@
 //! administrators.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::app::error::Error;
 use crate::domain::id::{self, PublicId};
@@ -15,14 +14,31 @@ use crate::http::server::reply::cut_to_page;
 use crate::ports::Rows;
 use crate::store::members;
 use crate::store::members::requests::{
-    self, Made, NewRequest, PAGE_ROWS, RequestDecision, RequestWithMember,
+    self, Made, NewRequest, PAGE_ROWS, Request, RequestDecision, RequestWithMember,
 };
 
+/// A request to an administrator.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewRequestBody {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct NewRequestBody {
     kind: RequestKind,
+    /// What an administrator should know, in at most 500 characters.
     note: Option<String>,
+}
+
+/// A request of the member.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RequestBody {
+    request: Request,
+}
+
+/// The member's latest fifty requests, newest first.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RequestsBody {
+    requests: Vec<Request>,
 }
 
 /// Answers 201 with the new request, or 200 with the open one of its kind.
@@ -40,8 +56,8 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
         now: app.now(),
     };
     match requests::make(&*app.db, &wish).await? {
-        Made::New(request) => Reply::json(201, &json!({ "request": request })),
-        Made::Open(request) => Reply::json(200, &json!({ "request": request })),
+        Made::New(request) => Reply::json(201, &RequestBody { request }),
+        Made::Open(request) => Reply::json(200, &RequestBody { request }),
         Made::UsedUp => Err(Error::RequestsUsedUp {
             retry_at: LimitReset::Daily.ends(wish.now),
         }),
@@ -68,11 +84,12 @@ pub async fn list_own(context: Context) -> Result<Reply, Error> {
     let read = vec![requests::own(&session)];
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let own = requests::read_own(rows.first().unwrap_or(&Rows::new()))?;
-    Reply::json(200, &json!({ "requests": own }))
+    Reply::json(200, &RequestsBody { requests: own })
 }
 
 #[derive(Serialize)]
-struct Page {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RequestsPage {
     requests: Vec<RequestWithMember>,
     /// The value of `after` for the next page.
     next: Option<String>,
@@ -93,19 +110,21 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     let (_, rows) = members::signed_in(&*context.app.db, &session, read).await?;
     let mut requests = requests::read_page(rows.first().unwrap_or(&Rows::new()))?;
     let next = cut_to_page(&mut requests, PAGE_ROWS, |asked| Some(&asked.request.id));
-    Reply::json(200, &Page { requests, next })
+    Reply::json(200, &RequestsPage { requests, next })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DecisionRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct DecisionRequest {
     state: Verdict,
     answer: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum Verdict {
     Approved,
     Declined,
 }
@@ -117,6 +136,13 @@ impl From<Verdict> for RequestState {
             Verdict::Declined => Self::Declined,
         }
     }
+}
+
+/// A request with the member who made it.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct DecidedBody {
+    request: RequestWithMember,
 }
 
 /// Answers 200 with the decided request. The same decision again gets the first one's answer; another is refused.
@@ -141,7 +167,7 @@ pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     match asked.request.state {
         // The guard refused: the session has ended.
         RequestState::Open => Err(Error::SignInRequired),
-        state if state == verdict => Reply::json(200, &json!({ "request": asked })),
+        state if state == verdict => Reply::json(200, &DecidedBody { request: asked }),
         state => Err(Error::AlreadyDecided { state }),
     }
 }

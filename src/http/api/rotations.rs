@@ -16,7 +16,10 @@ use crate::store::keys::cards::Card;
 /// A rotation without `grace_hours` takes effect at once; a renewal without it has a grace of one day.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RotateRequest {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RotateRequest {
+    /// How long the old secret works beside the new one. The two share what is left of the limit.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 1, max = 168)))]
     grace_hours: Option<i64>,
 }
 
@@ -56,14 +59,20 @@ pub async fn report_leak(context: Context) -> Result<Reply, Error> {
 /// The SHA-256 of the secret. The secret itself is never sent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fingerprint {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct LeakReport {
+    /// 64 lower-case hexadecimal digits.
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        schemars(regex(pattern = "^[0-9a-f]{64}$"))
+    )]
     secret_sha256: String,
 }
 
 /// `POST /api/v1/admin/leaks`: a secret was found somewhere, and the administrator sends only its SHA-256.
 pub async fn report_found(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let Fingerprint { secret_sha256 } = context.json()?;
+    let LeakReport { secret_sha256 } = context.json()?;
     let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     if secret_sha256.len() != 64 || !secret_sha256.bytes().all(is_hex) {
         return Err(Error::bad_member(

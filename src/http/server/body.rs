@@ -22,6 +22,7 @@ const NAME_CHARS: usize = 40;
 /// The body of an action without parameters: an empty object.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct NoMembers {}
 
 /// A member of a change: with `#[serde(default)]`, a missing one leaves what it names as it is. `null` is a value like
@@ -46,9 +47,35 @@ fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Optio
 #[derive(Deserialize)]
 pub struct Nullable<T>(pub Option<T>);
 
+/// Gives a wrapper the schema of another type.
+#[cfg(not(target_arch = "wasm32"))]
+macro_rules! schema_of {
+    ($wrapper:ident<$of:ident> = $type:ty) => {
+        impl<$of: schemars::JsonSchema> schemars::JsonSchema for $wrapper<$of> {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                <$type>::schema_name()
+            }
+
+            fn json_schema(schemas: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemas.subschema_for::<$type>()
+            }
+        }
+    };
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+schema_of!(Patch<T> = T);
+#[cfg(not(target_arch = "wasm32"))]
+schema_of!(Nullable<T> = Option<T>);
+
 /// The provider at which a person signs in, as administrators name it.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum BlockProvider {
     GitHub,
     Google,

@@ -1,12 +1,12 @@
 //! The server that every request passes: the pipeline, the route, the body, the headers, the answer. It knows no
 //! handler.
 
-#[macro_use]
-pub(crate) mod body;
 pub(crate) mod attempts;
+pub(crate) mod body;
 pub mod checks;
 pub mod context;
 pub mod cookies;
+pub mod described;
 pub mod fallbacks;
 mod finish;
 pub mod headers;

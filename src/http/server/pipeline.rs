@@ -228,7 +228,7 @@ impl Service {
         let mut reply = if as_page {
             (self.error_page)(&self.app.config, error, request_id)
         } else {
-            Reply::problem(error.status(), error.problem(request_id).to_string())
+            Reply::problem(error.status(), &error.problem(request_id))
         };
         if let Some(secs) = error.retry_after(now) {
             reply = reply.header("retry-after", secs.to_string());

@@ -40,6 +40,11 @@ impl Reply {
         Ok(reply.header("content-type", String::from("application/json")))
     }
 
+    /// An answer with a body that is JSON already.
+    pub fn json_text(status: u16, body: &str) -> Self {
+        Self::written(status, "application/json", body.to_owned())
+    }
+
     pub fn html(status: u16, body: String) -> Self {
         Self::written(status, "text/html; charset=utf-8", body)
     }
@@ -49,7 +54,9 @@ impl Reply {
     }
 
     /// An answer with a problem document (RFC 9457).
-    pub fn problem(status: u16, body: String) -> Self {
+    pub fn problem(status: u16, body: &impl Serialize) -> Self {
+        // A problem has no member that could not be written.
+        let body = serde_json::to_string(body).unwrap_or_default();
         Self::written(status, "application/problem+json", body)
     }
 
@@ -125,9 +132,4 @@ pub fn cut_to_page<T>(
     rows.truncate(page);
     let last = rows.last().filter(|_| more)?;
     id(last).map(str::to_owned)
-}
-
-/// Returns the id of a row that goes into the answer unchanged.
-pub fn id_of(row: &serde_json::Value) -> Option<&str> {
-    row.get("id")?.as_str()
 }

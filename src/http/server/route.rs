@@ -3,6 +3,7 @@
 use crate::app::error::Error;
 use crate::config::Config;
 use crate::http::server::context::Context;
+use crate::http::server::described::{BodySchema, Described, GoodAnswer, QueryParameter};
 use crate::http::server::reply::Reply;
 use crate::ports::LocalFuture;
 use crate::ports::rate_limit::Limit;
@@ -78,8 +79,12 @@ pub struct Route {
     pub limits: &'static [Limit],
     /// Answers whether this deployment has the route at all.
     pub when: fn(&Config) -> bool,
-    /// The summary in the OpenAPI description. A route without one is not described.
+    /// The summary in the API's description. A route without one is not described.
     pub summary: Option<&'static str>,
+    pub query: &'static [QueryParameter],
+    /// The body that it takes.
+    pub body: Option<BodySchema>,
+    pub answers: &'static [GoodAnswer],
     pub handler: Handler,
 }
 
@@ -103,30 +108,86 @@ impl Route {
     pub const fn names_member(&self) -> bool {
         self.method.is_unsafe() && !matches!(self.who, Who::Anyone)
     }
+
+    /// The route with these limits, in place of its own.
+    pub(crate) const fn limited(self, limits: &'static [Limit]) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The route, which only those deployments have that answer true.
+    pub(crate) const fn when(self, when: fn(&Config) -> bool) -> Self {
+        Self { when, ..self }
+    }
+
+    /// The route with a JSON body of at most `most` bytes.
+    pub(crate) const fn takes<T: Described>(self, most: usize) -> Self {
+        Self {
+            takes: Takes::Json(most),
+            body: Some(BodySchema::of::<T>()),
+            ..self
+        }
+    }
+
+    /// The route with parameters in its address.
+    pub(crate) const fn query(self, query: &'static [QueryParameter]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// The route with this line in the description.
+    pub(crate) const fn summary(self, summary: &'static str) -> Self {
+        Self {
+            summary: Some(summary),
+            ..self
+        }
+    }
+
+    /// The route with the answers that it gives if it does what it is asked.
+    pub(crate) const fn answers(self, answers: &'static [GoodAnswer]) -> Self {
+        Self { answers, ..self }
+    }
 }
 
-pub(crate) const fn always(_: &Config) -> bool {
+const fn always(_: &Config) -> bool {
     true
 }
 
-/// A route for admins. It answers with data, exists in every deployment, and is in no description. The lookup of the
-/// caller is counted before the route is reached.
-pub(crate) const fn admin(
-    method: Method,
-    path: &'static str,
-    takes: Takes,
-    handler: Handler,
-) -> Route {
+/// A route that answers with data, for anyone.
+pub(crate) const fn data(method: Method, path: &'static str, handler: Handler) -> Route {
     Route {
         method,
         path,
-        who: Who::Admin,
-        takes,
+        who: Who::Anyone,
+        takes: Takes::Nothing,
         shows: Shows::Data,
         limits: &[],
         when: always,
         summary: None,
+        query: &[],
+        body: None,
+        answers: &[],
         handler,
+    }
+}
+
+/// A route for members.
+pub(crate) const fn member(method: Method, path: &'static str, handler: Handler) -> Route {
+    Route {
+        who: Who::Member,
+        limits: &[Limit::Api],
+        ..data(method, path, handler)
+    }
+}
+
+/// A route for members that only deployments with the keys page have.
+pub(crate) const fn of_keys(method: Method, path: &'static str, handler: Handler) -> Route {
+    member(method, path, handler).when(keys_page)
+}
+
+/// A route for admins. The lookup of the caller is counted before the route is reached.
+pub(crate) const fn admin(method: Method, path: &'static str, handler: Handler) -> Route {
+    Route {
+        who: Who::Admin,
+        ..data(method, path, handler)
     }
 }
 
@@ -134,27 +195,16 @@ pub(crate) const fn admin(
 pub(crate) const fn sign_in(path: &'static str, handler: Handler) -> Route {
     Route {
         shows: Shows::SignIn,
-        ..document(path, &[Limit::Start], always, handler)
+        limits: &[Limit::Start],
+        ..document(path, handler)
     }
 }
 
 /// A page that a browser is sent to. Anyone may see it, and it is in no description.
-pub(crate) const fn document(
-    path: &'static str,
-    limits: &'static [Limit],
-    when: fn(&Config) -> bool,
-    handler: Handler,
-) -> Route {
+pub(crate) const fn document(path: &'static str, handler: Handler) -> Route {
     Route {
-        method: Method::Get,
-        path,
-        who: Who::Anyone,
-        takes: Takes::Nothing,
         shows: Shows::Document,
-        limits,
-        when,
-        summary: None,
-        handler,
+        ..data(Method::Get, path, handler)
     }
 }
 
@@ -179,24 +229,4 @@ pub const fn keys_page(config: &Config) -> bool {
 
 pub const fn has_security_contact(config: &Config) -> bool {
     config.published.security_contact.is_some()
-}
-
-/// A change that an owner makes to their keys.
-pub const fn of_keys(
-    path: &'static str,
-    limits: &'static [Limit],
-    summary: &'static str,
-    handler: Handler,
-) -> Route {
-    Route {
-        method: Method::Post,
-        path,
-        who: Who::Member,
-        takes: Takes::Json(SMALL),
-        shows: Shows::Data,
-        limits,
-        when: keys_page,
-        summary: Some(summary),
-        handler,
-    }
 }

@@ -1,16 +1,17 @@
 //! Permissions to claim, by provider and account number, also for people who have never signed in. No key is made until
 //! they claim. A block, the ceiling and every other gate outrank a permission.
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::domain::id::PublicId;
+use crate::domain::people::request::RequestKind;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::json_rows;
 use crate::store::members;
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
+use crate::store::query::read_all;
 use crate::store::query::rows_of;
 
 /// The number of allotments on one page.
@@ -77,9 +78,29 @@ pub fn page(after: Option<&PublicId>) -> Stmt {
     })
 }
 
-/// Returns the rows of [`page`] as they go into the answer.
-pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
-    json_rows::rows(rows)
+from_json! {
+    /// A person whom an administrator lets claim.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct Allotment {
+        pub id: String,
+        pub provider: String,
+        /// The account's number at the provider.
+        pub subject: String,
+        /// `appeal` if the person may claim however new their account is.
+        pub kind: RequestKind,
+        /// The name that their key gets.
+        pub name: Option<String>,
+        pub put_at: Timestamp,
+        /// The member that the person is, once they have signed in.
+        pub member: Option<String>,
+        pub login: Option<String>,
+    }
+}
+
+/// Reads the rows of [`page`].
+pub fn read_page(rows: &Rows) -> Result<Vec<Allotment>, DbError> {
+    read_all(rows)
 }
 
 /// The administrator who permits or withdraws, and the id of the change.
@@ -107,7 +128,7 @@ pub async fn put(
     by: &By<'_>,
     allotment: &PublicId,
     person: &Person<'_>,
-) -> Result<Option<(Value, bool)>, StoreError> {
+) -> Result<Option<(Allotment, bool)>, StoreError> {
     let (change, session, now) = (&by.change, by.session, by.now);
     let Person {
         provider,
@@ -144,9 +165,9 @@ pub async fn put(
     ];
     let rows = batch_retrying_unknown(db, stmts).await?;
     members::current(rows_of(&rows, 2)?, session)?;
-    let there = json_rows::rows(rows_of(&rows, 3)?)?.pop();
+    let there = read_all::<Allotment>(rows_of(&rows, 3)?)?.pop();
     Ok(there.map(|there| {
-        let is_new = there.get("id").and_then(Value::as_str) == Some(allotment.as_str());
+        let is_new = there.id == allotment.as_str();
         (there, is_new)
     }))
 }

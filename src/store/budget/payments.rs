@@ -42,6 +42,7 @@ statements! {
 
 /// A payment as it was booked.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Payment {
     id: String,
     #[serde(skip)]

@@ -94,6 +94,7 @@ statements! {
 
 /// A plan as administrators see it. A prepaid plan has no limit of its own.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Plan {
     pub name: String,
     pub limit_usd: Option<NanoUsd>,

@@ -53,6 +53,7 @@ statements! {
 
 /// A raise as it goes into the answer.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Raise {
     id: String,
     amount_usd: NanoUsd,
@@ -78,6 +79,7 @@ from_json! {
 
 /// A raise, and the key's limit without it and with it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Raised {
     pub raise: Raise,
     pub old_limit_usd: NanoUsd,

@@ -1,6 +1,8 @@
 //! Keys that someone outside keycap disabled at OpenRouter, or gave a lower limit there. Both stay until an
 //! administrator lifts them by name.
 
+use serde::Serialize;
+
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::LANDS_WITHIN_SECS;
 use crate::domain::money::NanoUsd;
@@ -112,7 +114,7 @@ statements! {
 
     // However many holds there are, only as many are read as are shown.
     OUTSIDE_CHANGES { most: i64 } = "SELECT json_object('key', e.key, 'since', e.since, 'disabled', json(iif(e.held, 'true', 'false')),
-            'limit_nano', e.limit_nano)
+            'limit_usd', e.limit_nano)
         FROM (SELECT k.id, k.public_id AS key, h.key_id IS NOT NULL AS held, k.upstream_limit_nano AS limit_nano,
             MAX(COALESCE(h.since, 0), COALESCE((SELECT a.at FROM audit a WHERE a.target = k.public_id
               AND a.action = 'upstream_limit_kept' ORDER BY a.id DESC LIMIT 1), 0)) AS since
@@ -261,7 +263,20 @@ pub async fn lift(db: &dyn Database, wish: &KeyAct<'_>) -> Result<(Card, Vec<Due
     Ok((card.ok_or(StoreError::NotFound)?, due?))
 }
 
-/// The statement that reads the keys with such a hold or limit, newest first; the rows go into the answer unchanged.
+from_json! {
+    /// A key that someone outside keycap disabled or lowered at OpenRouter, and that stays so.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct OutsideChange {
+        pub key: String,
+        pub since: Timestamp,
+        pub disabled: bool,
+        /// The lower limit, if there is one.
+        pub limit_usd: Option<NanoUsd>,
+    }
+}
+
+/// The statement that reads the keys with such a hold or limit as [`OutsideChange`], newest first.
 pub fn outside_changes() -> Stmt {
     stmt!(OUTSIDE_CHANGES { most: SHOWN })
 }

@@ -3,17 +3,16 @@
 //! (`offboard`).
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
-use crate::store::json_rows;
 use crate::store::members;
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
+use crate::store::query::read_all;
 use crate::store::query::rows_of;
 
 /// The number of blocks on one page.
@@ -72,9 +71,27 @@ pub fn page(after: Option<&PublicId>) -> Stmt {
     })
 }
 
-/// Returns the blocks, each with the member that it is about, if they have signed in.
-pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
-    json_rows::rows(rows)
+from_json! {
+    /// A person who may not claim.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct Block {
+        pub id: String,
+        pub provider: String,
+        /// The account's number at the provider.
+        pub subject: String,
+        pub put_at: Timestamp,
+        /// The member that the person is, if they have signed in.
+        pub member: Option<String>,
+        pub login: Option<String>,
+        /// Since when the login is a former one.
+        pub login_passed_on_at: Option<Timestamp>,
+    }
+}
+
+/// Reads the rows of [`page`].
+pub fn read_page(rows: &Rows) -> Result<Vec<Block>, DbError> {
+    read_all(rows)
 }
 
 /// A person to block, and the id that the block would get.

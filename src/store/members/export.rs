@@ -2,13 +2,14 @@
 //! It is read in pages, one section after another, and each section begins with its newest row. So all of it is delivered.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
+use crate::ports::json::{FromJson, named};
 use crate::ports::{DbError, Rows, Stmt};
-use crate::store::json_rows;
-use crate::store::query::rows_of;
+use crate::store::members::exported::ExportPage;
+use crate::store::query::{read, read_all, rows_of};
 
 /// The number of rows on one page, over all sections. With the longest notes they stay well below what one result may
 /// hold.
@@ -94,51 +95,51 @@ struct SectionRows<'a> {
 /// The statement that reads rows of a section.
 type ReadSection = fn(SectionRows<'_>) -> Stmt;
 
-/// The sections in their order, each with the statement that reads it.
-static SECTIONS: [(&str, ReadSection); 6] = [
-    ("keys", |rows| {
+/// The statements of the sections, in the order in which [`read_page`] reads their rows.
+static SECTIONS: [ReadSection; 6] = [
+    |rows| {
         stmt!(KEYS {
             member: rows.member,
             position: rows.position,
             most: rows.most,
         })
-    }),
-    ("generations", |rows| {
+    },
+    |rows| {
         stmt!(GENERATIONS {
             member: rows.member,
             position: rows.position,
             most: rows.most,
         })
-    }),
-    ("raises", |rows| {
+    },
+    |rows| {
         stmt!(RAISES {
             member: rows.member,
             position: rows.position,
             most: rows.most,
         })
-    }),
-    ("payments", |rows| {
+    },
+    |rows| {
         stmt!(PAYMENTS {
             member: rows.member,
             position: rows.position,
             id: rows.id,
             most: rows.most,
         })
-    }),
-    ("requests", |rows| {
+    },
+    |rows| {
         stmt!(REQUESTS {
             member: rows.member,
             position: rows.position,
             most: rows.most,
         })
-    }),
-    ("changes", |rows| {
+    },
+    |rows| {
         stmt!(CHANGES {
             member: rows.member,
             position: rows.position,
             most: rows.most,
         })
-    }),
+    },
 ];
 
 from_json! {
@@ -176,7 +177,7 @@ pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
     let member = &session.member;
     let most = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
     let mut stmts = vec![stmt!(MEMBER { member })];
-    for (n, (_, read_section)) in SECTIONS.iter().enumerate().skip(from.section()) {
+    for (n, read_section) in SECTIONS.iter().enumerate().skip(from.section()) {
         let (position, id) = if n == from.section() {
             (from.number, from.id.as_str())
         } else {
@@ -192,45 +193,84 @@ pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
     stmts
 }
 
+/// A row of a section, with its position there.
+struct Positioned<T> {
+    position: i64,
+    id: String,
+    row: T,
+}
+
+impl<T: FromJson> FromJson for Positioned<T> {
+    fn of(value: &Value) -> Option<Self> {
+        Some(Self {
+            position: named(value, "position")?,
+            // Changes have no id. Only payments are ordered by theirs.
+            id: value
+                .get("id")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            row: T::of(value)?,
+        })
+    }
+}
+
+/// Reads a page, section by section.
+struct PageReader<'a> {
+    rows: &'a [Rows],
+    from: &'a ExportPosition,
+    /// The number of rows that still fit on the page.
+    left: usize,
+    /// Where the next page begins, once this one is full.
+    next: Option<ExportPosition>,
+}
+
+impl PageReader<'_> {
+    /// Returns the rows of the section that are on this page.
+    fn section<T: FromJson>(&mut self, n: usize) -> Result<Vec<T>, DbError> {
+        let read = n.checked_sub(self.from.section());
+        let Some(at) = read.filter(|_| self.next.is_none()) else {
+            return Ok(Vec::new());
+        };
+        let mut found: Vec<Positioned<T>> = read_all(rows_of(self.rows, at.saturating_add(1))?)?;
+        if found.len() > self.left {
+            found.truncate(self.left);
+            self.next = Some(match found.last() {
+                Some(last) => ExportPosition {
+                    number: last.position,
+                    id: last.id.clone(),
+                    ..ExportPosition::beginning_of(n)
+                },
+                None if n == self.from.section() => self.from.clone(),
+                None => ExportPosition::beginning_of(n),
+            });
+        }
+        self.left = self.left.saturating_sub(found.len());
+        Ok(found.into_iter().map(|found| found.row).collect())
+    }
+}
+
 /// Returns a page with every section in it, and the position at which the next page begins, if there is one.
 pub fn read_page(
     rows: &[Rows],
     from: &ExportPosition,
-) -> Result<(Map<String, Value>, Option<ExportPosition>), DbError> {
-    let mut page = Map::new();
-    let member = json_rows::rows(rows_of(rows, 0)?)?.pop();
-    page.insert(String::from("member"), member.ok_or(DbError::Broken)?);
-    let mut left = PAGE_ROWS;
-    let mut next = None;
-    for (n, (name, _)) in SECTIONS.iter().enumerate() {
-        let read = n.checked_sub(from.section()).filter(|_| next.is_none());
-        let mut found = match read {
-            Some(at) => json_rows::rows(rows_of(rows, at.saturating_add(1))?)?,
-            None => Vec::new(),
-        };
-        if found.len() > left {
-            found.truncate(left);
-            next = Some(match found.last() {
-                Some(last) => behind(n, last)?,
-                None if n == from.section() => from.clone(),
-                None => ExportPosition::beginning_of(n),
-            });
-        }
-        left = left.saturating_sub(found.len());
-        for row in found.iter_mut().filter_map(Value::as_object_mut) {
-            row.remove("position");
-        }
-        page.insert((*name).to_owned(), Value::Array(found));
-    }
-    Ok((page, next))
-}
-
-fn behind(section: usize, row: &Value) -> Result<ExportPosition, DbError> {
-    let number = row.get("position").and_then(Value::as_i64);
-    let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
-    Ok(ExportPosition {
-        number: number.ok_or(DbError::Broken)?,
-        id: id.to_owned(),
-        ..ExportPosition::beginning_of(section)
-    })
+) -> Result<(ExportPage, Option<ExportPosition>), DbError> {
+    let member = rows_of(rows, 0)?.first().ok_or(DbError::Broken)?;
+    let mut reader = PageReader {
+        rows,
+        from,
+        left: PAGE_ROWS,
+        next: None,
+    };
+    let page = ExportPage {
+        member: read(member)?,
+        keys: reader.section(0)?,
+        generations: reader.section(1)?,
+        raises: reader.section(2)?,
+        payments: reader.section(3)?,
+        requests: reader.section(4)?,
+        changes: reader.section(5)?,
+        next: None,
+    };
+    Ok((page, reader.next))
 }

@@ -1,8 +1,6 @@
 //! Members who are suspended, banned or reinstated, or who leave. One batch changes their status, their sessions and
 //! all of their keys. A key that is being made for them meanwhile is refused by the gates of its record.
 
-use serde_json::Value;
-
 use crate::domain::id::PublicId;
 use crate::domain::people::identity::Status;
 use crate::domain::people::session::Session;
@@ -10,7 +8,8 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
 use crate::store::keys::due::Due;
-use crate::store::members::{self, roster};
+use crate::store::members;
+use crate::store::members::roster::{self, MemberDetails};
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
@@ -206,7 +205,7 @@ impl StatusChange<'_> {
 pub async fn set_member_status(
     db: &dyn Database,
     verdict: &StatusChange<'_>,
-) -> Result<Option<(Value, Vec<Due>)>, StoreError> {
+) -> Result<Option<(MemberDetails, Vec<Due>)>, StoreError> {
     let (change, member, now) = (&verdict.change, &verdict.member, verdict.now);
     let (actor, status) = (&verdict.session.member, verdict.status.name());
     let mut stmts = vec![

@@ -118,6 +118,7 @@ statements! {
 from_json! {
     /// A request as its member sees it.
     #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
     pub struct Request {
         pub id: String,
         pub kind: RequestKind,
@@ -132,6 +133,7 @@ from_json! {
 from_json! {
     /// A request with the member who made it, for administrators.
     #[derive(Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
     pub struct RequestWithMember {
         member: Asker;
         #[serde(flatten)]
@@ -141,6 +143,7 @@ from_json! {
 
 from_json! {
     #[derive(Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
     struct Asker {
         id: String,
         provider: String,

@@ -1,11 +1,14 @@
 //! Members as administrators see them: a list in pages, and one member with their keys.
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::domain::id::PublicId;
+use crate::domain::key::generation::GenerationState;
+use crate::domain::key::hold::Reason;
 use crate::domain::people::identity::Status;
+use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
-use crate::store::json_rows;
+use crate::store::query::read_all;
 
 /// The number of members on one page.
 pub const PAGE_ROWS: usize = 50;
@@ -128,17 +131,58 @@ pub fn one(member: &PublicId) -> Stmt {
     stmt!(ONE { member, most: KEYS })
 }
 
-/// Returns the rows of [`page`] or [`by_id`] as they go into the answer.
-pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
-    json_rows::rows(rows)
+from_json! {
+    /// A member as an administrator sees them. For a member who has left, nothing says who they were.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct MemberCard {
+        pub id: String,
+        pub provider: String,
+        /// The account's number at the provider.
+        pub subject: Option<String>,
+        pub login: Option<String>,
+        /// Since when the login is a former one.
+        pub login_passed_on_at: Option<Timestamp>,
+        pub status: Status,
+        pub plan: String,
+        pub blocked: bool,
+        pub keys_live: i64,
+        pub created_at: Timestamp,
+        pub signed_in_at: Timestamp,
+    }
 }
 
-/// Returns the row of [`one`]; `None` if there is no such member.
-pub fn read_one(rows: &Rows) -> Result<Option<Value>, DbError> {
-    Ok(json_rows::rows(rows)?.pop())
+from_json! {
+    /// A member with their newest 100 keys, newest first.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct MemberDetails {
+        pub keys: Vec<KeyOfMember>;
+        #[serde(flatten)]
+        pub card: MemberCard,
+    }
 }
 
-/// Returns the status of the member in a row.
-pub fn status_of(member: &Value) -> Option<Status> {
-    Status::parse(member.get("status")?.as_str()?)
+from_json! {
+    /// A member's key as an administrator sees it.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct KeyOfMember {
+        pub id: String,
+        pub state: GenerationState,
+        pub holds: Vec<Reason>,
+        pub created_at: Timestamp,
+        pub expires_at: Timestamp,
+        pub ended_at: Option<Timestamp>,
+    }
+}
+
+/// Reads the rows of [`page`] or [`by_id`].
+pub fn read_page(rows: &Rows) -> Result<Vec<MemberCard>, DbError> {
+    read_all(rows)
+}
+
+/// Reads the row of [`one`]; `None` if there is no such member.
+pub fn read_one(rows: &Rows) -> Result<Option<MemberDetails>, DbError> {
+    Ok(read_all(rows)?.pop())
 }

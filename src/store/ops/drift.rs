@@ -1,5 +1,7 @@
 //! What the nightly comparison with OpenRouter has seen, and in which points an OpenRouter key differs from its row.
 
+use serde::Serialize;
+
 use crate::domain::key::drift::{Drift, ExpectedKey};
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::generation::LANDS_WITHIN_SECS;
@@ -235,7 +237,22 @@ pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbE
     Ok(named.into_iter().map(|named| named.id).collect())
 }
 
-/// The statement that reads the stored differences, newest first; the rows go into the answer unchanged.
+from_json! {
+    /// A difference between a key at OpenRouter and its row.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct DriftEntry {
+        pub generation: String,
+        pub key: String,
+        /// What differs: `name`, `disabled`, `limit`, `limit_reset`, `byok`, `expires_at`, `on_after_end` (it is enabled
+        /// although it was disabled for good) or `missing` (it does not exist).
+        pub kind: String,
+        pub first_seen_at: Timestamp,
+        pub last_seen_at: Timestamp,
+    }
+}
+
+/// The statement that reads the stored differences as [`DriftEntry`], newest first.
 pub fn open() -> Stmt {
     stmt!(OPEN { most: SHOWN })
 }

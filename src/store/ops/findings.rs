@@ -1,14 +1,14 @@
 //! Findings: OpenRouter keys that carry our marker and have no row, as administrators see them, newest first. A finding
 //! is listed until its key has not been seen for a while. An administrator can acknowledge it.
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
-use crate::store::json_rows;
+use crate::store::query::read_all;
 
 /// The number of findings on one page.
 pub const PAGE_ROWS: usize = 50;
@@ -52,9 +52,27 @@ pub fn page(after: Option<&PublicId>) -> Stmt {
     stmt!(PAGE { after, most })
 }
 
-/// Returns the rows of [`page`] as they go into the answer.
-pub fn read_page(rows: &Rows) -> Result<Vec<Value>, DbError> {
-    json_rows::rows(rows)
+from_json! {
+    /// A key at OpenRouter that carries our marker and has no row.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct Finding {
+        pub id: String,
+        /// The key's name at OpenRouter.
+        pub name: String,
+        pub workspace_id: Option<String>,
+        pub first_seen_at: Timestamp,
+        pub last_seen_at: Timestamp,
+        /// When keycap disabled it.
+        pub disabled_at: Option<Timestamp>,
+        /// When an administrator acknowledged it. Null again if it was found enabled since.
+        pub acknowledged_at: Option<Timestamp>,
+    }
+}
+
+/// Reads the rows of [`page`].
+pub fn read_page(rows: &Rows) -> Result<Vec<Finding>, DbError> {
+    read_all(rows)
 }
 
 /// Records that an administrator knows a finding. Repeating it changes nothing. Returns the finding, or `None` if there
@@ -65,7 +83,7 @@ pub async fn acknowledge(
     finding: &PublicId,
     change: &PublicId,
     now: Timestamp,
-) -> Result<Option<Value>, DbError> {
+) -> Result<Option<Finding>, DbError> {
     let batch = vec![
         stmt!(ACKNOWLEDGE_GUARD {
             change,
@@ -82,6 +100,6 @@ pub async fn acknowledge(
     ];
     audit::run(db, batch, change, finding.as_str()).await?;
     let rows = db.batch(vec![stmt!(ONE { finding })]).await?;
-    let found = json_rows::rows(rows.first().ok_or(DbError::Broken)?)?;
-    Ok(found.into_iter().next())
+    let mut found = read_page(rows.first().ok_or(DbError::Broken)?)?;
+    Ok(found.pop())
 }

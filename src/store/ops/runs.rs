@@ -1,6 +1,9 @@
 //! Runs of jobs: the lease, the report, and the cursor from which the next run continues. A run that died has its lease
 //! only until the lease ends; then the next run records it as abandoned.
 
+use serde::Serialize;
+use serde_json::Value;
+
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::RECORD_WITHIN_SECS;
 use crate::domain::people::session::Session;
@@ -97,6 +100,28 @@ impl Ending {
             Self::Failed => "failed",
             Self::Stopped => "stopped",
         }
+    }
+}
+
+from_json! {
+    /// A run of a job.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct RunReport {
+        pub id: String,
+        pub job: String,
+        pub scheduled_at: Timestamp,
+        pub started_at: Timestamp,
+        pub ended_at: Option<Timestamp>,
+        /// `running`, `done`, `partial` (the next run continues), `failed` (a service did not answer), `stopped` (the
+        /// run refused to continue) or `abandoned` (it died).
+        pub outcome: String,
+        /// Why it failed or stopped.
+        pub code: Option<String>,
+        /// Whether the next run continues where this one ended.
+        pub unfinished: bool,
+        /// What the run counted, by name.
+        pub counts: Value,
     }
 }
 
@@ -230,7 +255,7 @@ pub fn asked(
     audit::run(db, batch, change, run.as_str())
 }
 
-/// The statement that reads the newest runs of all jobs; the rows go into the answer unchanged.
+/// The statement that reads the newest runs of all jobs as [`RunReport`].
 pub fn latest() -> Stmt {
     stmt!(LATEST { most: SHOWN })
 }

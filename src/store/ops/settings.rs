@@ -1,10 +1,13 @@
 //! The deployment's switches. The guards of other statements read them in the database, so one write takes effect in
 //! every isolate at once.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
+use crate::domain::policy::switches::{
+    AccountSwitch, Claims, KeysSwitch, Minting, Restore, UpstreamTerms,
+};
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::query::batch_retrying_unknown;
@@ -102,75 +105,10 @@ statements! {
         FROM settings s JOIN seats JOIN instance i";
 }
 
-/// Whether keys may be minted at all: the kill switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Minting {
-    Open,
-    Stopped,
-}
-
-impl Minting {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// Whether keys may work at all: the stronger switch, which also stops minting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeysSwitch {
-    On,
-    Off,
-}
-
-/// Who may claim: everyone who meets the rules, or only people whom an administrator has let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Claims {
-    Open,
-    ByApproval,
-}
-
-impl Claims {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::ByApproval => "by_approval",
-        }
-    }
-}
-
-/// Whether an administrator has read and confirmed what OpenRouter's terms say about sharing keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UpstreamTerms {
-    Unconfirmed,
-    Confirmed,
-}
-
-/// Whether the database may have lost something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Restore {
-    None,
-    Suspected,
-}
-
-/// Whether the management key belongs to the known OpenRouter account, as the last sweep found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AccountSwitch {
-    Known,
-    Foreign,
-}
-
 from_json! {
     /// The settings of the deployment.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
     pub struct Settings {
         pub minting: Minting,
         pub keys: KeysSwitch,
@@ -189,15 +127,6 @@ from_json! {
         pub upstream_terms_at: Option<Timestamp>,
     }
 }
-
-words!(
-    Minting,
-    KeysSwitch,
-    Claims,
-    UpstreamTerms,
-    Restore,
-    AccountSwitch
-);
 
 from_json! {
     struct SettingsRow {

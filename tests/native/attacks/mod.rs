@@ -9,7 +9,6 @@ mod headers;
 mod ids;
 mod logins;
 mod oauth;
-mod schema;
 mod sessions;
 mod settings;
 mod stored;
@@ -22,6 +21,7 @@ use keycap::http::server::headers::{NO_STORE, SECURITY};
 use keycap::http::server::message::Body;
 
 use crate::support::browser::{Response, changes, cookie_header, member_of};
+use crate::support::described::check;
 use crate::support::world::{Isolate, ORIGIN};
 use crate::support::{Browser, World};
 
@@ -52,7 +52,12 @@ impl<'w> Caller<'w> {
     /// The same as [`Caller::ask`], but a 5xx is allowed, because the upstream services are made to fail.
     fn ask_whatever(&self, request: Request<Body>) -> Response {
         let what = format!("{} {}", request.method(), request.uri());
+        let (method, path) = (
+            request.method().to_string(),
+            request.uri().path().to_owned(),
+        );
         let response = self.world.run(self.service.answer(request)).unwrap();
+        check(&method, &path, &response);
         for (name, value) in SECURITY.into_iter().chain([NO_STORE]) {
             let mut carried = response.headers.get_all(name).iter();
             assert_eq!(carried.next().unwrap(), value, "{what}: {name}");

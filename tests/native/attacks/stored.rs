@@ -218,7 +218,7 @@ fn no_repeated_request_of_any_kind_returns_the_secret_again() {
             "/keys",
             "/",
             "/healthz",
-            "/api/v1/openapi.json",
+            "/api/v1/admin/openapi.json",
             "/api/v1/admin/settings",
         ] {
             assert!(

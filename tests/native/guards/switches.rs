@@ -2,8 +2,9 @@
 
 use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::session::Session;
+use keycap::domain::policy::switches::Minting;
 use keycap::store::ops::origin;
-use keycap::store::ops::settings::{self, Minting, SettingsOutcome};
+use keycap::store::ops::settings::{self, SettingsOutcome};
 use serde_json::json;
 
 use crate::support::{Browser, TEN_MINUTES, World, oracle};

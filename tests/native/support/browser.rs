@@ -13,6 +13,7 @@ use keycap::http::server::message::Body;
 use keycap::http::server::message::Outbound;
 use sandbox::Request;
 
+use super::described;
 use super::world::{Isolate, ORIGIN, World};
 
 /// The body of a claim. It accepts the terms, as the page does when no acceptance is stored.
@@ -297,6 +298,7 @@ impl<'a> Browser<'a> {
         }
         let answer = self.service.answer(request.body(body).unwrap());
         let response = self.world.run(answer)?;
+        described::check(method, target, &response);
         self.keep_cookies(&response);
         Some(response)
     }

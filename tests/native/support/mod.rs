@@ -5,9 +5,11 @@ pub mod browser;
 pub mod by_hand;
 pub mod canaries;
 pub mod database;
+pub mod described;
 pub mod effects;
 pub mod kv;
 pub mod oracle;
+pub mod schema;
 pub mod upstream;
 pub mod world;
 

@@ -1,0 +1,89 @@
+//! What the API's description says about a route. A native test writes the description into files, from the route table
+//! and the types of the bodies. Nothing of this is left in the Worker.
+
+/// A type that is the body of a request or of an answer.
+#[cfg(not(target_arch = "wasm32"))]
+pub use schemars::JsonSchema as Described;
+
+#[cfg(target_arch = "wasm32")]
+pub trait Described {}
+
+#[cfg(target_arch = "wasm32")]
+impl<T> Described for T {}
+
+/// The schema of a body.
+#[derive(Clone, Copy)]
+pub struct BodySchema {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub add_to: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+}
+
+impl BodySchema {
+    pub(super) const fn of<T: Described>() -> Self {
+        Self {
+            #[cfg(not(target_arch = "wasm32"))]
+            add_to: schemars::SchemaGenerator::subschema_for::<T>,
+        }
+    }
+}
+
+/// An answer that a route gives if it does what it is asked.
+#[derive(Clone, Copy)]
+pub struct GoodAnswer {
+    pub status: u16,
+    pub body: Option<BodySchema>,
+}
+
+/// An answer with a JSON body.
+pub(crate) const fn ok<T: Described>(status: u16) -> GoodAnswer {
+    GoodAnswer {
+        status,
+        body: Some(BodySchema::of::<T>()),
+    }
+}
+
+/// An answer without a body.
+pub(crate) const fn empty(status: u16) -> GoodAnswer {
+    GoodAnswer { status, body: None }
+}
+
+/// A parameter of a route's address.
+#[derive(Clone, Copy)]
+pub struct QueryParameter {
+    pub name: &'static str,
+    pub about: &'static str,
+}
+
+/// Where a page of a list begins.
+pub(crate) const AFTER: &[QueryParameter] = &[PAGE_AFTER];
+
+const PAGE_AFTER: QueryParameter = QueryParameter {
+    name: "after",
+    about: "What the page before named as `next`.",
+};
+
+/// Which members are listed.
+pub(crate) const MEMBERS: &[QueryParameter] = &[
+    PAGE_AFTER,
+    QueryParameter {
+        name: "status",
+        about: "Only members with this status.",
+    },
+    QueryParameter {
+        name: "login",
+        about: "Only members whose login begins so, in the order of the logins.",
+    },
+    QueryParameter {
+        name: "id",
+        about: "Only the member with exactly this id or account number.",
+    },
+];
+
+/// Which requests are listed.
+pub(crate) const REQUESTS: &[QueryParameter] = &[
+    PAGE_AFTER,
+    QueryParameter {
+        name: "state",
+        about: "`open`, which is the default, `approved` or `declined`.",
+    },
+];
