@@ -171,8 +171,8 @@ fn no_malformed_setting_is_accepted_opens_a_gate_or_is_repeated_in_a_message() {
                 Ok(config) => {
                     taken += 1;
                     is_sound(&config, &what);
-                    let text = serde_json::to_string(&config.closed_by).unwrap();
-                    assert!(!text.contains(CANARY), "{what}");
+                    let closed_by = serde_json::to_string(&config.closed_by).unwrap();
+                    assert!(!closed_by.contains(CANARY), "{what}");
                     let closed = config.closed_by.iter().any(|p| p.setting == name);
                     let opens =
                         name == "MAX_TOTAL_KEYS" && text.parse::<i64>().is_ok_and(|n| n > 0);
