@@ -343,7 +343,7 @@ fn every_route_that_changes_something_is_tried_here() {
     found.sort_unstable();
     assert_eq!(found, expected);
     for change in &CHANGES {
-        let world = begun.copied();
+        let world = begun.forked();
         let before = world.db.dump();
         let response = change.send(&change.browser(&world, &people), &world);
         let what = format!("{} {}: {response:?}", change.method, change.route);
@@ -384,7 +384,7 @@ fn a_session_that_was_ended_changes_nothing_whichever_route_it_asks() {
     let mut cells = 0;
     for (how, end) in ENDINGS {
         for change in &CHANGES {
-            let world = begun.copied();
+            let world = begun.forked();
             let browser = change.browser(&world, &people);
             end(&world, &browser);
             let before = world.db.dump();
@@ -438,7 +438,7 @@ fn every_change_also_an_admins_is_accepted_only_from_our_own_pages() {
         let refusing = begun.copied();
         let before = refusing.db.dump();
         for (origin, site, ours) in sources() {
-            let taking = ours.then(|| begun.copied());
+            let taking = ours.then(|| refusing.forked());
             let world = taking.as_ref().unwrap_or(&refusing);
             let browser = change.browser(world, &people);
             let mut headers = vec![("content-type", "application/json")];
@@ -479,7 +479,7 @@ fn a_foreign_page_signs_nobody_out() {
         ("/auth/logout", Who::Anyone)
     );
     for production in [false, true] {
-        let world = begun.copied();
+        let world = begun.forked();
         let at = if production {
             "https://keys.example.org"
         } else {

@@ -26,8 +26,15 @@ fn an_answer_is_lost(world: &World, member: &Browser<'_>, key: &str) {
 pub fn story() -> (World, Vec<Ran>) {
     let world = World::new();
     *world.db.trace.borrow_mut() = Some(Vec::new());
-    let member = Browser::signed_in(&world, "member");
-    let operator = Browser::signed_in(&world, "operator");
+    tell(&world);
+    let trace = world.db.trace.borrow_mut().take().unwrap();
+    (world, trace)
+}
+
+/// Lets the story happen in a new world.
+pub fn tell(world: &World) {
+    let member = Browser::signed_in(world, "member");
+    let operator = Browser::signed_in(world, "operator");
     member.get("/api/v1/me");
     let headers = [
         ("origin", "http://localhost:8787"),
@@ -50,8 +57,8 @@ pub fn story() -> (World, Vec<Ran>) {
     ] {
         assert_eq!(member.patch(&own, body).status, 200);
     }
-    an_answer_is_lost(&world, &member, &own);
-    rotations(&world, &member, &own);
+    an_answer_is_lost(world, &member, &own);
+    rotations(world, &member, &own);
     let removed = world.usable()[0].hash.clone();
     assert_eq!(member.delete(&own).status, 200);
     assert_eq!(member.claim().status, 201);
@@ -67,7 +74,7 @@ pub fn story() -> (World, Vec<Ran>) {
     );
     operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
     let wish = r#"{"kind":"claim","note":"I teach."}"#;
-    let made = Browser::signed_in(&world, "newcomer").post("/api/v1/requests", wish);
+    let made = Browser::signed_in(world, "newcomer").post("/api/v1/requests", wish);
     let id = made.json()["request"]["id"].clone();
     operator.get("/api/v1/admin/requests");
     operator.patch(
@@ -76,8 +83,8 @@ pub fn story() -> (World, Vec<Ran>) {
     );
     member.get("/api/v1/requests");
     operator.patch("/api/v1/admin/settings", r#"{"claims":"open"}"#);
-    plans(&world, &operator);
-    offboarding(&world, &operator);
+    plans(world, &operator);
+    offboarding(world, &operator);
     let kinds = [
         ("refuse", json!({ "status": 400 })),
         ("rate_limited", json!({ "retry_after": 1 })),
@@ -86,7 +93,7 @@ pub fn story() -> (World, Vec<Ran>) {
         ("late", json!({})),
     ];
     for (n, (kind, more)) in kinds.into_iter().enumerate() {
-        let person = Browser::signed_in(&world, &format!("load-{n}"));
+        let person = Browser::signed_in(world, &format!("load-{n}"));
         world.add_fault("openrouter.keys.create", kind, more);
         if kind == "echo_limit_larger" {
             world.add_fault(
@@ -99,7 +106,7 @@ pub fn story() -> (World, Vec<Ran>) {
         world.pass(2);
     }
     // One isolate dies while its create is in flight.
-    let lost = Browser::signed_in(&world, "second");
+    let lost = Browser::signed_in(world, "second");
     world.effects.plan(&[(1, crate::support::Fate::CutAfter)]);
     assert!(lost.try_claim().is_none());
     world.effects.plan(&[]);
@@ -125,9 +132,9 @@ pub fn story() -> (World, Vec<Ran>) {
     }
     operator.sign_in("operator");
     operator.patch("/api/v1/admin/settings", r#"{"minting":"open"}"#);
-    assert_eq!(Browser::signed_in(&world, "member").claim().status, 201);
+    assert_eq!(Browser::signed_in(world, "member").claim().status, 201);
     for n in 20..24 {
-        let one = Browser::signed_in(&world, &format!("load-{n}"));
+        let one = Browser::signed_in(world, &format!("load-{n}"));
         assert_eq!(one.claim().status, 201);
     }
     operator.sign_in("operator");
@@ -146,13 +153,11 @@ pub fn story() -> (World, Vec<Ran>) {
     operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
-    nights(&world, &operator);
+    nights(world, &operator);
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     operator.sign_in("operator");
     let ends = r#"{"sessions":"end","confirm":0}"#;
     assert_eq!(operator.patch("/api/v1/admin/settings", ends).status, 200);
-    let trace = world.db.trace.borrow_mut().take().unwrap();
-    (world, trace)
 }
 
 /// Plans, several keys of one member, raises and payments.

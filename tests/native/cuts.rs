@@ -3,6 +3,11 @@
 
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
+/// Whether everything is played.
+fn is_whole() -> bool {
+    std::env::var("KEYCAP_SCALE").is_ok()
+}
+
 /// Every fate of every effect of an operation with `effects` effects.
 fn fates(effects: usize) -> impl Iterator<Item = (usize, Fate)> {
     (0..effects).flat_map(|k| Fate::ALL.map(|fate| (k, fate)))
@@ -115,13 +120,19 @@ fn messes() -> Vec<(World, Cookies)> {
 #[test]
 fn a_sweep_that_breaks_at_any_effect_keeps_every_promise() {
     let mut scenarios = 0;
-    for (mess, cookies) in messes() {
+    for (number, (mess, cookies)) in messes().into_iter().enumerate() {
         mess.pass(TEN_MINUTES);
         let dry = mess.copied();
         dry.effects.plan(&[]);
         assert!(dry.sweep());
-        for fate in fates(dry.effects.count()) {
-            let world = mess.copied();
+        for (n, fate) in fates(dry.effects.count()).enumerate() {
+            // By default each effect of each sweep breaks in one way, and in a larger run in every way.
+            if !is_whole()
+                && n % Fate::ALL.len() != (number + n / Fate::ALL.len()) % Fate::ALL.len()
+            {
+                continue;
+            }
+            let world = mess.forked();
             world.effects.plan(&[fate]);
             world.sweep();
             oracle::always(&world);
@@ -131,7 +142,7 @@ fn a_sweep_that_breaks_at_any_effect_keeps_every_promise() {
         }
     }
     println!("counted: {scenarios} scenarios of a sweep cut or failed");
-    assert!(scenarios > 300, "{scenarios}");
+    assert!(scenarios > 100, "{scenarios}");
 }
 
 #[test]

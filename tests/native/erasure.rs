@@ -347,7 +347,7 @@ fn a_purge_that_breaks_at_any_point_is_finished_cleanly() {
         assert!(!is_there(&dry, &hash));
         for k in 0..dry.effects.count() {
             for fate in Fate::ALL.into_iter().chain([Fate::Late]) {
-                let world = start.copied();
+                let world = start.forked();
                 world.effects.plan(&[(k, fate)]);
                 world.sweep();
                 world.effects.plan(&[]);

@@ -94,7 +94,7 @@ fn every_fault_on_every_upstream_operation_leaves_every_promise() {
                     nothing.push(format!("{operation} {kind}"));
                     break;
                 }
-                let world = busy.copied();
+                let world = busy.forked();
                 world.sandbox.borrow_mut().add_fault(fault);
                 let before = world.calls(operation);
                 moment(&world);

@@ -598,7 +598,7 @@ fn a_request_whose_answers_were_lost_takes_effect_once_if_it_is_repeated() {
                 vec![(k, Fate::CutAfter)],
                 vec![(k, Fate::Late), (k + 1, Fate::LostBefore)],
             ] {
-                let world = start.copied();
+                let world = start.forked();
                 world.effects.plan(&fates);
                 act(&world, body);
                 world.effects.plan(&[]);

@@ -175,12 +175,12 @@ fn works_on(world: &World) -> Result<(), String> {
 fn upgraded(used: &World, further: &[File]) -> Result<(), String> {
     let all = migrations();
     let (first, later) = all.split_at(FIRST_STATE.min(all.len()));
-    let db = first_state(&used.db.connection.borrow(), first)?;
+    let db = first_state(&used.db.connection().borrow(), first)?;
     for file in later.iter().chain(further) {
         apply(&db, file)?;
     }
     let world = used.copied();
-    *world.db.connection.borrow_mut() = db;
+    *world.db.connection().borrow_mut() = db;
     let works = works_on(&world);
     if works.is_err() {
         // The promises are not checked, because this world is broken on purpose.
@@ -196,7 +196,7 @@ fn file(sql: &str) -> [File; 1] {
 #[test]
 fn every_migration_keeps_the_data_of_a_used_database_and_the_service_works_with_it() {
     let world = used();
-    for table in tables(&world.db.connection.borrow()).unwrap() {
+    for table in tables(&world.db.connection().borrow()).unwrap() {
         let count = format!("SELECT COUNT(*) FROM {table}");
         assert!(world.db.number(&count) > 0, "{table} has no row to be kept");
     }

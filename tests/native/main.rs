@@ -56,6 +56,7 @@ mod quotas;
 mod raises;
 mod rates;
 mod reconcile;
+mod refusals;
 mod requests;
 mod restore;
 mod retention;

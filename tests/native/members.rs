@@ -148,7 +148,7 @@ fn a_reinstated_member_cannot_bring_an_old_key_back() {
     assert_eq!(world.calls("openrouter.keys.update"), before);
     let ended =
         "UPDATE keys SET ended_at = NULL, change_id = (SELECT change_id FROM audit LIMIT 1)";
-    assert!(world.db.connection.borrow().execute_batch(ended).is_err());
+    assert!(world.db.connection().borrow().execute_batch(ended).is_err());
 }
 
 #[test]

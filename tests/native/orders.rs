@@ -45,7 +45,7 @@ impl Order {
     fn begins(&self, starts: &[Start; 2]) -> Run {
         let (world, cast) = &starts[usize::from(self.used)];
         Run {
-            world: world.copied(),
+            world: world.forked(),
             cast: cast.clone(),
             swept: self.swept,
             took: Vec::new(),

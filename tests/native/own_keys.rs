@@ -562,7 +562,7 @@ fn a_removal_that_breaks_at_any_point_is_finished_cleanly() {
                 if fate == Fate::RefusedAfter && !dry.effects.names()[k].starts_with("db") {
                     continue;
                 }
-                let world = start.copied();
+                let world = start.forked();
                 let member = Browser::with(&world, &cookies);
                 world.effects.plan(&[(k, fate)]);
                 let headers = [("origin", ORIGIN), ("content-type", "application/json")];

@@ -565,7 +565,7 @@ fn the_database_itself_enforces_the_rules_of_requests() {
     let refused = |sql: String, word: &str| {
         let before = world.db.dump();
         let sql = format!("BEGIN; {sql}; COMMIT");
-        let error = world.db.connection.borrow().execute_batch(&sql);
+        let error = world.db.connection().borrow().execute_batch(&sql);
         let error = error.expect_err(&sql).to_string();
         assert!(error.contains(word), "{sql}: {error}");
         world.db.run("ROLLBACK");

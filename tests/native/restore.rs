@@ -26,8 +26,8 @@ fn snapshot(world: &World) -> Sqlite {
 /// Puts the other database in the place of this one, and keeps this one so that it can be put back.
 fn swap(world: &World, other: &Sqlite) {
     std::mem::swap(
-        &mut *world.db.connection.borrow_mut(),
-        &mut *other.connection.borrow_mut(),
+        &mut *world.db.connection().borrow_mut(),
+        &mut *other.connection().borrow_mut(),
     );
 }
 

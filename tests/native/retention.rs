@@ -195,7 +195,7 @@ fn the_database_deletes_only_audit_rows_that_the_settings_allow() {
         ),
     ] {
         let world = World::new();
-        let response = world.db.connection.borrow().execute_batch(&sql);
+        let response = world.db.connection().borrow().execute_batch(&sql);
         match refused {
             None => assert_eq!(response, Ok(()), "{sql}"),
             Some(word) => assert!(response.unwrap_err().to_string().contains(word), "{sql}"),

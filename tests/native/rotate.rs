@@ -960,7 +960,7 @@ fn of_fifty_rotations_at_once_one_gives_a_secret_wherever_the_first_one_is_pause
         let start = World::new();
         let (member, key) = holder(&start);
         for k in 0..effects_of(&start, &member, &key, "rotate", body).len() {
-            let world = start.copied();
+            let world = start.forked();
             let member = Browser::with(&world, &member.cookies.borrow());
             world.effects.plan(&[(k, Fate::HeldBefore)]);
             let held = member.start("POST", &format!("{key}/rotate"), body);
@@ -995,7 +995,7 @@ fn meanwhile(
     let effects = effects_of(&start, &member, &key, verb, body);
     for (k, effect) in effects.iter().enumerate() {
         for fate in [Fate::HeldBefore, Fate::HeldAfter] {
-            let world = start.copied();
+            let world = start.forked();
             let member = Browser::with(&world, &member.cookies.borrow());
             world.effects.plan(&[(k, fate)]);
             let held = member.start("POST", &format!("{key}/{verb}"), body);
@@ -1137,7 +1137,7 @@ fn whatever_effect_breaks_one_secret_works_and_the_next_rotation_succeeds() {
                 .into_iter()
                 .chain([Fate::RefusedAfter, Fate::Late])
             {
-                let world = start.copied();
+                let world = start.forked();
                 let member = Browser::with(&world, &member.cookies.borrow());
                 world.effects.plan(&[(k, fate)]);
                 let headers = [

@@ -51,12 +51,12 @@ fn refused(sql: &str, word: &str) {
     let before = world.db.dump();
     let error = world
         .db
-        .connection
+        .connection()
         .borrow()
         .execute_batch(&format!("BEGIN; {sql}; COMMIT"))
         .expect_err(sql);
     assert!(error.to_string().contains(word), "{sql}: {error}");
-    if !world.db.connection.borrow().is_autocommit() {
+    if !world.db.connection().borrow().is_autocommit() {
         world.db.run("ROLLBACK");
     }
     assert_eq!(world.db.dump(), before, "{sql}");
@@ -218,7 +218,7 @@ fn a_key_without_limit_reset_or_expiry_cannot_be_stored() {
         "UPDATE generations SET expires_at = NULL",
         "UPDATE generations SET upstream_hash = NULL",
     ] {
-        let refusal = world.db.connection.borrow().execute_batch(sql);
+        let refusal = world.db.connection().borrow().execute_batch(sql);
         assert!(refusal.is_err(), "{sql}");
     }
 }
@@ -346,7 +346,7 @@ const WALKS: [(&str, &str); 13] = [
 #[test]
 fn hot_statements_never_scan_a_table_that_grows() {
     let world = World::new();
-    let connection = world.db.connection.borrow();
+    let connection = world.db.connection().borrow();
     let mut found = BTreeSet::new();
     for sql in keycap::store::statements() {
         for object in walks(&connection, sql.text) {
@@ -362,7 +362,7 @@ fn hot_statements_never_scan_a_table_that_grows() {
 #[test]
 fn a_scan_of_a_growing_table_is_detected_in_a_statement_and_in_a_trigger() {
     let world = World::new();
-    let connection = world.db.connection.borrow();
+    let connection = world.db.connection().borrow();
     for (sql, walked) in [
         ("SELECT id FROM keys WHERE name = ?1", "keys"),
         ("SELECT COUNT(*) FROM members WHERE status <> ?1", "members"),

@@ -126,7 +126,7 @@ fn the_database_itself_refuses_a_key_too_many() {
           SELECT 'gen_t', (SELECT id FROM keys WHERE public_id = 'key_t'), owner_id, 'minting', 'n', 'name', 0, limit_nano, limit_reset, created_at, expires_at, 't' FROM generations";
     let error = world
         .db
-        .connection
+        .connection()
         .borrow()
         .execute_batch(&format!("BEGIN; {sql}; COMMIT"));
     assert!(

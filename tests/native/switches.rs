@@ -107,7 +107,7 @@ fn disabling_and_enabling_all_keys_survives_a_break_at_any_effect() {
         for k in 0..dry.effects.count() {
             for fate in Fate::ALL {
                 for turned_back in [false, true] {
-                    let world = start.copied();
+                    let world = start.forked();
                     world.effects.plan(&[(k, fate)]);
                     world.sweep();
                     oracle::always(&world);

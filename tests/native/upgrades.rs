@@ -123,7 +123,7 @@ fn lived_in() -> BTreeMap<String, (Vec<String>, Rows)> {
         let response = change.send(&change.browser(&world, &people), &world);
         assert!((200..300).contains(&response.status), "{response:?}");
     }
-    let connection = world.db.connection.borrow();
+    let connection = world.db.connection().borrow();
     let tables = tables(&connection).into_iter().map(|table| {
         let columns = columns(&connection, &table);
         let rows = rows(&connection, &table, &columns);

@@ -376,7 +376,7 @@ fn a_change_of_ours_is_never_taken_for_someone_elses() {
                     Fate::LostAfter,
                     Fate::Late,
                 ] {
-                    let world = start.copied();
+                    let world = start.forked();
                     if n == 1 {
                         act(&world, 0);
                     }

@@ -175,7 +175,7 @@ fn play(
     what: &str,
     twist: impl Fn(&mut Answer) + 'static,
 ) {
-    let (world, cast) = (begun.0.copied(), &begun.1);
+    let (world, cast) = (begun.0.forked(), &begun.1);
     *world.twist.borrow_mut() = Some((operation, Box::new(twist)));
     let answers = everything(&world, cast);
     let log = world.log.borrow().join("\n");

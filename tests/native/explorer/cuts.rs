@@ -26,7 +26,7 @@ fn begin(world: &World, cast: &Cast, first: usize, cut: Option<(usize, Fate)>) -
 
 #[test]
 fn every_recovery_that_breaks_at_any_effect_still_recovers() {
-    let mut choice = Choice::one_of(53);
+    let mut choice = Choice::one_of(149);
     let mut number = 0;
     each_pair(|pair, (start, cast)| {
         number += 1;
@@ -40,14 +40,14 @@ fn every_recovery_that_breaks_at_any_effect_still_recovers() {
             return;
         }
         let world = pair.run(start, cast);
-        let effects = begin(&world.copied(), cast, first, None);
+        let effects = begin(&world.forked(), cast, first, None);
         for j in 0..effects {
             if !choice.takes_all() && j != number % effects {
                 continue;
             }
             let fate = Fate::ALL[(number + j) % Fate::ALL.len()];
             choice.run(&format!("{family} {j} {fate:?}"), || {
-                let world = world.copied();
+                let world = world.forked();
                 begin(&world, cast, first, Some((j, fate)));
                 pair.recover(&world, cast, (number + j) % 3);
             });

@@ -26,12 +26,12 @@ fn refused(sql: &str, word: &str) {
     let before = world.db.dump();
     let error = world
         .db
-        .connection
+        .connection()
         .borrow()
         .execute_batch(&format!("BEGIN; {sql}; COMMIT"))
         .expect_err(sql);
     assert!(error.to_string().contains(word), "{sql}: {error}");
-    if !world.db.connection.borrow().is_autocommit() {
+    if !world.db.connection().borrow().is_autocommit() {
         world.db.run("ROLLBACK");
     }
     assert_eq!(world.db.dump(), before, "{sql}");

@@ -36,6 +36,14 @@ impl Response {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The status, with the code of a problem or the address of a redirect.
+    pub fn outcome(&self) -> String {
+        let body = serde_json::from_str::<serde_json::Value>(&self.body).unwrap_or_default();
+        let code = body["code"].as_str().unwrap_or_default();
+        let more = format!("{code}{}", self.header("location"));
+        format!("{} {more}", self.status).trim_end().to_owned()
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
@@ -283,6 +291,12 @@ impl<'a> Browser<'a> {
         body: Body,
         page_of: Option<&str>,
     ) -> Option<Response> {
+        let path = target.split('?').next().unwrap_or_default();
+        self.world.rehearse(&format!("{method} {path}"), &|world| {
+            let browser = Browser::with(world, &self.cookies.borrow());
+            let response = browser.ask(method, target, headers, body.clone(), page_of);
+            response.map_or_else(String::new, |response| response.outcome())
+        });
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{ORIGIN}{target}"));

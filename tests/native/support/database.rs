@@ -2,7 +2,7 @@
 //! batch is one transaction. Every statement is kept with its values and rows, for the test that repeats them on D1
 //! itself.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use keycap::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
@@ -16,13 +16,52 @@ use super::effects::{Effects, Fate, meet};
 pub struct Ran {
     pub stmts: Vec<Stmt>,
     pub result: Result<Vec<Rows>, DbError>,
+    /// How many rows each statement changed, those that its triggers changed included.
+    changes: Vec<i64>,
 }
 
+impl Ran {
+    /// The names of the statements that changed something, in order.
+    pub fn wrote(&self) -> Vec<&'static str> {
+        let each = self.stmts.iter().zip(&self.changes);
+        let wrote = each.filter(|(_, changes)| **changes > 0);
+        wrote.map(|(stmt, _)| stmt.sql.short_name()).collect()
+    }
+}
+
+/// A database of a world, or a fork of it.
 #[derive(Clone)]
 pub struct Sqlite {
-    pub connection: Rc<RefCell<Connection>>,
+    place: Rc<Place>,
+    /// The number of forks that were open when this one was made, including itself.
+    level: usize,
     pub effects: Effects,
     pub trace: Rc<RefCell<Option<Vec<Ran>>>>,
+}
+
+/// A connection with what is open on it. Parsing a statement takes longer than running it, so a connection is used for
+/// one world after the other: everything that a world does is inside a savepoint, which is rolled back at the end.
+struct Place {
+    connection: RefCell<Connection>,
+    /// The savepoint of the world is open.
+    reusable: Cell<bool>,
+    /// The number of forks that are open.
+    forks: Cell<usize>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.reusable.get() || std::thread::panicking() {
+            return;
+        }
+        let nothing = Connection::open_in_memory().unwrap();
+        let connection = std::mem::replace(self.connection.get_mut(), nothing);
+        connection
+            .execute_batch("ROLLBACK TO world; RELEASE world")
+            .unwrap();
+        // At the end of its thread there is no list any more, and nobody who needs the connection.
+        let _ = IDLE.try_with(|idle| idle.borrow_mut().push(connection));
+    }
 }
 
 /// The migrations, in order.
@@ -49,34 +88,54 @@ thread_local! {
         }
         connection
     };
+
+    /// Connections to migrated databases without rows, which no world uses at present.
+    static IDLE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Makes a connection to a copy of this database.
+fn copy_of(from: &Connection) -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    {
+        let copy = rusqlite::backup::Backup::new(from, &mut connection).unwrap();
+        copy.run_to_completion(10_000, std::time::Duration::ZERO, None)
+            .unwrap();
+    }
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .unwrap();
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+        (Limit::SQLITE_LIMIT_COLUMN, 100),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    ] {
+        connection.set_limit(limit, most).unwrap();
+    }
+    // Enough for all statements of the application and of the oracle.
+    connection.set_prepared_statement_cache_capacity(500);
+    connection
 }
 
 impl Sqlite {
+    /// A migrated database without rows.
     pub fn new(effects: Effects) -> Self {
-        let mut connection = Connection::open_in_memory().unwrap();
-        PREPARED.with(|prepared| {
-            let copy = rusqlite::backup::Backup::new(prepared, &mut connection).unwrap();
-            copy.run_to_completion(10_000, std::time::Duration::ZERO, None)
-                .unwrap();
-        });
-        connection
-            .pragma_update(None, "foreign_keys", true)
-            .unwrap();
-        for (limit, most) in [
-            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
-            (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
-            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
-            (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
-            (Limit::SQLITE_LIMIT_COLUMN, 100),
-            (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
-        ] {
-            connection.set_limit(limit, most).unwrap();
-        }
-        // Enough for all statements of the application and of the oracle: parsing a statement takes longer than running
-        // it.
-        connection.set_prepared_statement_cache_capacity(500);
+        let idle = IDLE.with(|idle| idle.borrow_mut().pop());
+        let connection = idle.unwrap_or_else(|| PREPARED.with(copy_of));
+        connection.execute_batch("SAVEPOINT world").unwrap();
+        Self::at(connection, true, effects)
+    }
+
+    fn at(connection: Connection, reusable: bool, effects: Effects) -> Self {
         Self {
-            connection: Rc::new(RefCell::new(connection)),
+            place: Rc::new(Place {
+                connection: RefCell::new(connection),
+                reusable: Cell::new(reusable),
+                forks: Cell::default(),
+            }),
+            level: 0,
             effects,
             trace: Rc::default(),
         }
@@ -84,26 +143,65 @@ impl Sqlite {
 
     /// A copy of this database as it is now.
     pub fn copied(&self, effects: Effects) -> Self {
-        let copy = Self::new(effects);
-        {
-            let from = self.connection.borrow();
-            let mut to = copy.connection.borrow_mut();
-            let backup = rusqlite::backup::Backup::new(&from, &mut to).unwrap();
-            backup
-                .run_to_completion(10_000, std::time::Duration::ZERO, None)
-                .unwrap();
+        let copy = copy_of(&self.connection().borrow());
+        Self::at(copy, false, effects)
+    }
+
+    /// The connection, for a test that uses it directly. No savepoint is open, and no other world will use it.
+    pub fn connection(&self) -> &RefCell<Connection> {
+        assert_eq!(self.level, 0, "a fork has a savepoint");
+        let connection = self.at_hand();
+        if self.place.reusable.replace(false) {
+            connection.borrow().execute_batch("RELEASE world").unwrap();
         }
-        copy
+        connection
+    }
+
+    /// The same database in another course of events, until [`Sqlite::end_fork`] undoes everything. Until then nothing
+    /// else may use the database.
+    pub fn forked(&self, effects: Effects) -> Self {
+        let connection = self.at_hand();
+        connection.borrow().execute_batch("SAVEPOINT fork").unwrap();
+        self.place.forks.set(self.level + 1);
+        Self {
+            place: Rc::clone(&self.place),
+            level: self.level + 1,
+            effects,
+            trace: Rc::default(),
+        }
+    }
+
+    /// Undoes everything that this fork did. Does nothing if this is no fork.
+    pub fn end_fork(&self) {
+        let Some(outer) = self.level.checked_sub(1) else {
+            return;
+        };
+        // After a panic the connection may still be in use; nobody uses its database any more.
+        if let Ok(connection) = self.place.connection.try_borrow() {
+            connection
+                .execute_batch("ROLLBACK TO fork; RELEASE fork")
+                .unwrap();
+            self.place.forks.set(outer);
+        }
+    }
+
+    fn at_hand(&self) -> &RefCell<Connection> {
+        let forks = self.place.forks.get();
+        assert_eq!(
+            forks, self.level,
+            "a fork of this world is open, or this one has ended"
+        );
+        &self.place.connection
     }
 
     /// Runs a statement that a test wrote itself.
     pub fn run(&self, sql: &str) {
-        self.connection.borrow().execute_batch(sql).unwrap();
+        self.at_hand().borrow().execute_batch(sql).unwrap();
     }
 
     /// Runs a query that a test wrote itself. Returns the first column of its rows as text.
     pub fn texts(&self, sql: &str) -> Vec<String> {
-        let connection = self.connection.borrow();
+        let connection = self.at_hand().borrow();
         let mut statement = connection.prepare_cached(sql).unwrap();
         let rows = statement
             .query_map([], |row| {
@@ -131,7 +229,7 @@ impl Sqlite {
     /// The position of the first needle that is in the text. SQLite does the search, because it is compiled with
     /// optimisation and the tests are not.
     pub fn first_in(&self, text: &str, needles: &[&str]) -> Option<usize> {
-        let connection = self.connection.borrow();
+        let connection = self.at_hand().borrow();
         let sql = "SELECT key FROM json_each(?2) WHERE instr(?1, value) ORDER BY key LIMIT 1";
         let mut statement = connection.prepare_cached(sql).unwrap();
         let needles = serde_json::to_string(needles).unwrap();
@@ -157,18 +255,41 @@ impl Sqlite {
         all
     }
 
-    fn transaction(&self, stmts: &[Stmt]) -> Result<Vec<Rows>, DbError> {
-        let mut connection = self.connection.borrow_mut();
-        let transaction = connection.transaction().map_err(|e| kind(&e))?;
-        let results: Result<Vec<Rows>, rusqlite::Error> = stmts
-            .iter()
-            .map(|stmt| {
+    /// Runs a batch. Counts what each statement changes if somebody traces it.
+    fn transaction(&self, stmts: &[Stmt]) -> (Result<Vec<Rows>, DbError>, Vec<i64>) {
+        let traced = self.trace.borrow().is_some();
+        let mut changes: Vec<i64> = Vec::new();
+        let result = self.in_transaction(stmts, |transaction| {
+            if traced {
+                let sql = "SELECT total_changes()";
+                let mut counted = transaction.prepare_cached(sql)?;
+                changes.push(counted.query_row([], |row| row.get(0))?);
+            }
+            Ok(())
+        });
+        let counts = changes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        (result, counts)
+    }
+
+    /// Runs a batch, and `between` before, between and after its statements.
+    fn in_transaction(
+        &self,
+        stmts: &[Stmt],
+        mut between: impl FnMut(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Vec<Rows>, DbError> {
+        let mut connection = self.at_hand().borrow_mut();
+        let transaction = connection.savepoint().map_err(|e| kind(&e))?;
+        let results: Result<Vec<Rows>, rusqlite::Error> = between(&transaction).and_then(|()| {
+            let run = |stmt: &Stmt| {
                 let mut prepared = transaction.prepare_cached(stmt.sql.text)?;
                 let values = rusqlite::params_from_iter(stmt.values.iter().map(bound));
                 let rows = prepared.query_map(values, |row| row.get::<_, String>(0))?;
-                rows.collect()
-            })
-            .collect();
+                let rows = rows.collect();
+                between(&transaction)?;
+                rows
+            };
+            stmts.iter().map(run).collect()
+        });
         match results {
             Ok(rows) => {
                 transaction.commit().map_err(|e| kind(&e))?;
@@ -184,10 +305,14 @@ impl Sqlite {
     }
 
     fn traced(&self, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
-        let result = self.transaction(&stmts);
+        let (result, changes) = self.transaction(&stmts);
         if let Some(trace) = self.trace.borrow_mut().as_mut() {
             let result = result.clone();
-            trace.push(Ran { stmts, result });
+            trace.push(Ran {
+                stmts,
+                result,
+                changes,
+            });
         }
         result
     }
@@ -205,6 +330,7 @@ impl Database for Sqlite {
             let ran = meet(fate, || self.traced(stmts)).await;
             match fate {
                 Some(Fate::RefusedAfter) => Err(DbError::Broken),
+                Some(Fate::RefusedBefore) => Err(DbError::Constraint),
                 _ => ran.unwrap_or(Err(DbError::Unknown)),
             }
         })

@@ -21,6 +21,8 @@ pub enum Fate {
     LostAfter,
     /// The effect happens, and its answer says that it was refused.
     RefusedAfter,
+    /// The database refuses the effect, which does not happen.
+    RefusedBefore,
     /// The answer is lost, and the effect happens later: when [`Effects::land`] is called.
     Late,
     /// The same as `Late`, but the effect happens only after recovery has ended.
@@ -50,7 +52,10 @@ impl Fate {
     }
 
     pub const fn happens(self) -> bool {
-        !matches!(self, Self::CutBefore | Self::LostBefore) && !self.is_late()
+        !matches!(
+            self,
+            Self::CutBefore | Self::LostBefore | Self::RefusedBefore
+        ) && !self.is_late()
     }
 }
 
@@ -128,6 +133,12 @@ impl Effects {
         let landed = late.len();
         late.into_iter().for_each(|effect| effect());
         landed
+    }
+
+    /// Drops everything that was kept to happen later, with what it holds.
+    pub fn forget(&self) {
+        self.0.late.borrow_mut().clear();
+        self.between(None);
     }
 
     /// Runs `act` just before each effect from now on; `None` ends that.
