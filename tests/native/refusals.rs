@@ -29,13 +29,13 @@ const UNTOLD: [(&str, &str); 8] = [
         "what an admin grants is recorded, and the sweep changes the limit",
     ),
     ("limits::CONFIRMED_GUARD", "the same"),
-    ("limits::NEXT", "the same"),
-    ("limits::TAKE", "the same"),
+    ("caps::NEXT", "the same"),
+    ("caps::TAKE", "the same"),
 ];
 
 /// Statements that follow another failure of the database, with the test that refuses them.
 const REFUSED_ELSEWHERE: [(&str, &str); 1] = [(
-    "idempotency::LET_GO",
+    "idempotency::RELEASE_FOR_RETRY",
     "a_request_whose_end_cannot_be_recorded_either_stays_in_progress",
 )];
 
@@ -204,7 +204,10 @@ fn a_request_whose_end_cannot_be_recorded_either_stays_in_progress() {
     assert_eq!(rename(), 503);
     let names = world.effects.names();
     assert!(
-        names.last().unwrap().ends_with("idempotency::LET_GO"),
+        names
+            .last()
+            .unwrap()
+            .ends_with("idempotency::RELEASE_FOR_RETRY"),
         "{names:?}"
     );
     world.effects.plan(&[]);

@@ -2,34 +2,12 @@
 // of.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { claiming, isOver } from "./moments.mjs";
 import { secretsIn } from "./support.mjs";
 
 /** @typedef {import("./support.mjs").Deployment} Deployment */
 /** @typedef {import("./support.mjs").Answer} Answer */
 /** @typedef {import("./moments.mjs").Moment} Moment */
-
-/** The statements that the running test file breaks, as `file::NAME`. @type {Set<string>} */
-const broken = new Set();
-
-/**
- * Rows of a table. The first column names the statements that the row breaks; the other columns are returned.
- * @template {unknown[]} Rest
- * @param {[string, ...Rest][]} rows @returns {Rest[]}
- */
-export function breaking(rows) {
-  return rows.map(([names, ...rest]) => {
-    for (const name of names.split(" ")) broken.add(name);
-    return rest;
-  });
-}
-
-/**
- * Statements that no test on D1 reaches: a list of a thousand assignments, and a run of 50 seconds. The native tests in
- * tests/native/guardrails.rs and tests/native/conformance.rs reach them.
- */
-export const NOT_ON_D1 = ["guardrails::LIST_GOES_ON", "runs::RENEW"];
 
 /** @param {Deployment} deployment @param {string} when such as "BEFORE INSERT ON audit WHEN NEW.action = 'recorded'" */
 export async function breakAt(deployment, when) {
@@ -78,18 +56,4 @@ export async function breaksIn(deployment, moment, when) {
   await deployment.promises();
   await mend(deployment);
   await isOver(deployment, moment, who);
-}
-
-/** The statements that a test file names. @param {string | URL} file */
-export async function namedIn(file) {
-  const names = (await readFile(file, "utf8")).matchAll(/\b[a-z_]+::[A-Z_]+\b/g);
-  return [...new Set(Array.from(names, ([name]) => name))].filter((name) => name !== "file::NAME").sort();
-}
-
-/**
- * Asserts that every statement which a test file names was really broken.
- * @param {string | URL} file the one that runs
- */
-export async function allWereBroken(file) {
-  assert.deepEqual([...broken].sort(), await namedIn(file), "a statement that is named here and not broken");
 }

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use keycap::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
+use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, ffi, types};
 
@@ -114,6 +115,10 @@ fn copy_of(from: &Connection) -> Connection {
     ] {
         connection.set_limit(limit, most).unwrap();
     }
+    // Otherwise a statement is parsed again whenever a value is bound that could make another plan better.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .unwrap();
     // Enough for all statements of the application and of the oracle.
     connection.set_prepared_statement_cache_capacity(500);
     connection
