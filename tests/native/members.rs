@@ -629,7 +629,7 @@ fn a_reinstated_member_claims_anew_whatever_hold_an_ended_key_has() {
 #[test]
 fn a_page_of_members_begins_where_it_begins_whatever_the_filters_are() {
     let world = World::new();
-    let connection = world.db.connection.borrow();
+    let connection = world.db.connection().borrow();
     let pages: Vec<_> = keycap::store::statements()
         .into_iter()
         .filter(|sql| sql.short_name().starts_with("roster::") && sql.text.contains("LIMIT"))

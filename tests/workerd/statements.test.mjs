@@ -313,7 +313,7 @@ test("what members and admins change is written completely or not at all", async
   const { requests: [asked] } = (await asker.get("/api/v1/requests")).body;
   await whole(() => operator.patch(`/api/v1/admin/requests/${asked.id}`, { state: "approved" }), "BEFORE INSERT ON allotments");
   assert.equal((await change({ claims: "open" })).status, 200);
-  await whole(() => operator.patch("/api/v1/admin/plans/basic", { limit_usd: "3", is_default: false }), "BEFORE UPDATE OF rev ON plans");
+  await whole(() => operator.patch("/api/v1/admin/plans/basic", { limit_usd: "3" }), "BEFORE UPDATE OF rev ON plans");
   const key = await deployment.keyPath(member);
   const named = { method: "PATCH", json: { name: "laptop" }, headers: { "idempotency-key": "of-a-rename" } };
   await whole(() => member.call(key, named), "BEFORE INSERT ON idempotency_keys");
