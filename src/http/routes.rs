@@ -7,7 +7,9 @@ use crate::http::admin::{
 };
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
-use crate::http::api::{account_data, claim, create_key, health, keys, me, requests, rotations};
+use crate::http::api::{
+    account_data, claim, create_key, health, keys, me, overview, requests, rotations,
+};
 use crate::http::auth;
 use crate::http::pages;
 use crate::http::server::body::NoMembers;
@@ -45,6 +47,11 @@ pub static ROUTES: &[Route] = &[
     member(Method::Get, "/api/v1/me", |c| Box::pin(me::show_me(c)))
         .summary("Who I am, and whether and on what terms I may claim")
         .answers(&[ok::<me::MeBody>(200)]),
+    of_keys(Method::Get, "/api/v1/me/overview", |c| {
+        Box::pin(overview::show_overview(c))
+    })
+    .summary("Who I am, my keys and my latest requests, in one answer")
+    .answers(&[ok::<overview::OverviewBody>(200)]),
     member(Method::Post, "/api/v1/me/sign-out-everywhere", |c| {
         Box::pin(auth::sign_out_everywhere(c))
     })

@@ -617,3 +617,36 @@ fn the_database_itself_enforces_the_rules_of_requests() {
     let again = audit("request_decided", "declined", "approved");
     refused(format!("{again}{decided}"), "unaudited");
 }
+
+#[test]
+fn the_overview_of_a_member_is_their_three_answers_in_one_round_trip() {
+    let world = World::new();
+    let operator = Browser::signed_in(&world, "operator");
+    let member = Browser::signed_in(&world, "member");
+    let seen = || {
+        world.effects.plan(&[]);
+        let overview = member.get("/api/v1/me/overview");
+        assert_eq!((overview.status, world.effects.count()), (200, 1));
+        let mut expected = json!({ "me": member.get("/api/v1/me").json() });
+        for part in ["/api/v1/keys", REQUESTS] {
+            for (name, value) in member.get(part).json().as_object().unwrap() {
+                expected[name] = value.clone();
+            }
+        }
+        assert_eq!(overview.json(), expected);
+        let lengths = ["keys", "requests"].map(|list| expected[list].as_array().unwrap().len());
+        (expected["me"]["claim"]["open"].clone(), lengths)
+    };
+    assert_eq!(seen(), (json!(true), [0, 0]));
+    by_approval(&operator);
+    let asked = ask(&member, "claim", "For a course.").json();
+    assert_eq!(seen(), (json!(false), [0, 1]));
+    assert_eq!(
+        decide(&operator, &asked["request"]["id"], "approved").status,
+        200
+    );
+    assert_eq!(member.claim().status, 201);
+    assert!(world.sweep());
+    let (_, lengths) = seen();
+    assert_eq!(lengths, [1, 1]);
+}

@@ -52,6 +52,7 @@ export const ROUTES = [
   { path: "/auth/logout", methods: ["POST"] },
   { path: "/api/v1/me", methods: ["GET", "DELETE"] },
   { path: "/api/v1/me/export", methods: ["GET"] },
+  { path: "/api/v1/me/overview", methods: ["GET"] },
   { path: "/api/v1/me/sign-out-everywhere", methods: ["POST"] },
   { path: "/api/v1/claim", methods: ["POST"] },
   { path: "/api/v1/keys", methods: ["GET", "POST"] },

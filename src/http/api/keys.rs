@@ -144,9 +144,20 @@ impl KeySpendBody {
 #[derive(Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct KeysBody {
-    keys: Vec<KeyBody>,
+    pub keys: Vec<KeyBody>,
     /// If OpenRouter does not answer, the figures are as old as they say.
-    openrouter: UpstreamHealth,
+    pub openrouter: UpstreamHealth,
+}
+
+impl KeysBody {
+    /// Reads the member's keys, and how the last sweep ended.
+    pub fn read(cards: &Rows, sweep: &Rows, now: Timestamp) -> Result<Self, Error> {
+        let cards = cards::read_cards(cards)?.into_iter();
+        Ok(Self {
+            keys: cards.map(|card| KeyBody::new(card, now)).collect(),
+            openrouter: UpstreamHealth::as_of_last_sweep(sweep)?,
+        })
+    }
 }
 
 /// Whether OpenRouter answers us, according to the last sweep or to the request that was just made.
@@ -312,13 +323,5 @@ async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result
     let (_, rows) = members::signed_in(&*app.db, session, stmts).await?;
     let none = Rows::new();
     let rows_of = |n: usize| rows.get(written.saturating_add(n)).unwrap_or(&none);
-    let cards = cards::read_cards(rows_of(0))?;
-    let now = app.now();
-    Ok(KeysBody {
-        keys: cards
-            .into_iter()
-            .map(|card| KeyBody::new(card, now))
-            .collect(),
-        openrouter: UpstreamHealth::as_of_last_sweep(rows_of(1))?,
-    })
+    KeysBody::read(rows_of(0), rows_of(1), app.now())
 }

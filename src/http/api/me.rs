@@ -14,8 +14,9 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
+use crate::ports::Rows;
 use crate::store::keys::claims::{self, ClaimDecision};
-use crate::store::members;
+use crate::store::members::{self, Member};
 
 /// Who I am, and whether and on what terms I may claim.
 #[derive(Serialize)]
@@ -77,12 +78,22 @@ pub async fn show_me(context: Context) -> Result<Reply, Error> {
     let attempt = claim::attempt(app, session.clone(), None)?;
     let facts = claims::facts(&attempt).into();
     let (member, rows) = members::signed_in(&*app.db, &session, facts).await?;
-    let decision = claims::read_decision(&rows)?.ok_or(Error::Internal)?;
+    Reply::json(200, &body(&context, member, &rows, attempt.now)?)
+}
+
+/// The answer about a member, from rows of which the last are those of [`claims::facts`].
+pub fn body(
+    context: &Context,
+    member: Member,
+    rows: &[Rows],
+    now: Timestamp,
+) -> Result<MeBody, Error> {
+    let decision = claims::read_decision(rows)?.ok_or(Error::Internal)?;
     let mut roles = vec![MemberRole::Member];
-    if is_admin(app, &member) {
+    if is_admin(&context.app, &member) {
         roles.push(MemberRole::Admin);
     }
-    let body = MeBody {
+    Ok(MeBody {
         member: MeMember {
             id: member.id,
             provider: member.provider,
@@ -94,9 +105,8 @@ pub async fn show_me(context: Context) -> Result<Reply, Error> {
             revision: REVISION,
             accepted_at: decision.facts.policy.accepted_at(),
         },
-        claim: terms(&context, decision, attempt.now),
-    };
-    Reply::json(200, &body)
+        claim: terms(context, decision, now),
+    })
 }
 
 fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTermsBody {

@@ -7,5 +7,6 @@ pub mod health;
 pub(crate) mod key_answer;
 pub mod keys;
 pub mod me;
+pub mod overview;
 pub mod requests;
 pub mod rotations;

@@ -1,0 +1,50 @@
+//! `GET /api/v1/me/overview`: what the page of the member's keys shows, in one answer and one round trip.
+
+use serde::Serialize;
+
+use crate::app::claim;
+use crate::app::error::Error;
+use crate::domain::run::Job;
+use crate::http::api::keys::{KeyBody, KeysBody, UpstreamHealth};
+use crate::http::api::me::{self, MeBody};
+use crate::http::server::context::Context;
+use crate::http::server::reply::Reply;
+use crate::store::keys::claims;
+use crate::store::members;
+use crate::store::members::requests::{self, Request};
+use crate::store::ops::runs;
+
+/// Who I am, my keys and my latest requests.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct OverviewBody {
+    me: MeBody,
+    keys: Vec<KeyBody>,
+    /// If OpenRouter does not answer, the figures are as old as they say.
+    openrouter: UpstreamHealth,
+    /// The latest fifty, newest first.
+    requests: Vec<Request>,
+}
+
+/// Answers 200 with what `GET` of `/api/v1/me`, `/api/v1/keys` and `/api/v1/requests` answer.
+pub async fn show_overview(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let app = &*context.app;
+    let attempt = claim::attempt(app, session.clone(), None)?;
+    // What decides about a claim includes the member's keys.
+    let [cards, decision] = claims::facts(&attempt);
+    let sweep = runs::last_ended(Job::Sweep.name());
+    let stmts = vec![requests::own(&session), sweep, cards, decision];
+    let (member, rows) = members::signed_in(&*app.db, &session, stmts).await?;
+    let [own, sweep, cards, _] = rows.as_slice() else {
+        return Err(Error::Internal);
+    };
+    let KeysBody { keys, openrouter } = KeysBody::read(cards, sweep, attempt.now)?;
+    let body = OverviewBody {
+        me: me::body(&context, member, &rows, attempt.now)?,
+        keys,
+        openrouter,
+        requests: requests::read_own(own)?,
+    };
+    Reply::json(200, &body)
+}
