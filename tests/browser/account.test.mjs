@@ -65,9 +65,10 @@ test("the page says that the pressed action was not done, whether it learns of t
     await (await looked).finished();
     await route.fulfill({ response: refusal });
   });
-  // The next document waits until the page has read `/me` once more, as it does after a refusal.
+  // The next document waits until the page has read everything once more, as it does after a refusal.
+  const readAgain = page.waitForResponse("**/api/v1/me/overview");
   await page.route("**/keys", async (route) => {
-    await page.waitForResponse("**/api/v1/me");
+    await readAgain;
     await route.continue();
   });
   await visitor.claimButton.click();

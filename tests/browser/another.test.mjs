@@ -37,10 +37,10 @@ test("a sign-in that GitHub or we refuse offers another account beside the reaso
 test("a refusal that has nothing to do with the account offers no other one", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
-  await page.route("**/api/v1/me", async (route) => {
+  await page.route("**/api/v1/me/overview", async (route) => {
     const response = await route.fetch();
     const body = await response.json();
-    body.claim = { ...body.claim, open: false, refusal: { code: "minting_stopped", title: "", detail: "", retry_at: null } };
+    body.me.claim = { ...body.me.claim, open: false, refusal: { code: "minting_stopped", title: "", detail: "", retry_at: null } };
     await route.fulfill({ response, json: body });
   });
   await visitor.signIn("load-502");

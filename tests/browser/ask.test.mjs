@@ -126,7 +126,7 @@ test("used-up daily requests, a lost answer and a rule that no longer applies ar
     await sees(page, "No reason was given.");
   }
   await send(visitor);
-  await sees(page, "Too many requests today. A day has 3. It starts again at 00:00 UTC.");
+  await sees(page, "Too many requests today. You can send 3 requests a day. The count starts again at 00:00 UTC.");
   await sees(page, "Request id");
   await claimsAre("open");
   await send(visitor);
@@ -144,10 +144,10 @@ test("terms that no admin has confirmed yet, and a busy hour, are explained with
     { title: "Claims are not open yet", detail: "Nothing was changed. Existing keys go on working.", code: "upstream_terms_unconfirmed", retry_at: null },
     { title: "Too many people are claiming at the moment", detail: "", code: "claims_busy", retry_at: new Date(Date.now() + 34 * 60_000).toISOString() },
   ];
-  await page.route("**/api/v1/me", async (route) => {
+  await page.route("**/api/v1/me/overview", async (route) => {
     const answer = await route.fetch();
     const body = await answer.json();
-    body.claim = { ...body.claim, open: false, refusal: refusals.shift() };
+    body.me.claim = { ...body.me.claim, open: false, refusal: refusals.shift() };
     await route.fulfill({ response: answer, json: body });
   });
   await visitor.signIn("load-75");

@@ -68,7 +68,7 @@ test("a login, a name, a note and an answer of any text run nothing and lead now
   await visitor.claim();
   await visitor.stored.click();
   let hostile = HOSTILE[0];
-  await page.route(/\/api\/v1\/(?:me|keys|keys\/refresh|requests)$/, async (route) => {
+  await page.route(/\/api\/v1\/(?:me\/overview|keys|keys\/refresh)$/, async (route) => {
     const answer = await route.fetch();
     const body = await answer.json();
     for (const path of texts(body)) if (CHOSEN.includes(path.at(-1) ?? "")) put(body, path, hostile);
@@ -92,12 +92,12 @@ test("each text of each answer in turn may be hostile: the page keeps working an
   await visitor.signIn("load-82");
   await visitor.claim();
   await visitor.stored.click();
-  const addresses = ["/api/v1/me", "/api/v1/keys", "/api/v1/requests"];
+  const addresses = ["/api/v1/me/overview", "/api/v1/keys"];
   /** The text that is hostile now, and where it is. @type {{ address: string, path: string[], text: string }} */
   let now = { address: "", path: [], text: "" };
   /** @type {Map<string, any>} */
   const answers = new Map();
-  await page.route(/\/api\/v1\/(?:me|keys|keys\/refresh|requests)$/, async (route) => {
+  await page.route(/\/api\/v1\/(?:me\/overview|keys|keys\/refresh)$/, async (route) => {
     const address = new URL(route.request().url()).pathname.replace("/refresh", "");
     const answer = await route.fetch();
     const body = await answer.json();
@@ -114,7 +114,7 @@ test("each text of each answer in turn may be hostile: the page keeps working an
     now = { address, path, text: HOSTILE[n % HOSTILE.length] };
     await page.reload();
     // With another member's id the page is another account's page, so it reloads, once.
-    if (path.join(".") === "member.id") await page.getByRole("alert").waitFor();
+    if (path.join(".") === "me.member.id") await page.getByRole("alert").waitFor();
     await page.locator('#keys:not([aria-busy="true"])').waitFor();
     await isOnlyText(page, `${address} ${path.join(".")}: ${now.text}`);
     assert.notEqual((await page.locator("main h1").first().innerText()).trim(), "", `${address} ${path.join(".")} left no page`);

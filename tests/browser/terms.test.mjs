@@ -65,15 +65,15 @@ test("if the rules changed while the page was open, the page says so and asks ag
   const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(409);
-  // This page was loaded under another revision of the rules, as its first reading of `/me` says.
+  // This page was loaded under another revision of the rules, as its first reading says.
   await page.addInitScript(() => {
     const ask = window.fetch;
     window.fetch = async (address, init) => {
       const answer = await ask(address, init);
-      if (!String(address).endsWith("/api/v1/me")) return answer;
+      if (!String(address).endsWith("/api/v1/me/overview")) return answer;
       window.fetch = ask;
       const body = await answer.json();
-      body.terms.revision += 1;
+      body.me.terms.revision += 1;
       return Response.json(body);
     };
   });

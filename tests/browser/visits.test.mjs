@@ -26,7 +26,7 @@ const COLD = 7;
 const PAGES = {
   "/": { files: ["landing.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "Go to your key" },
   "/docs": { files: ["docs.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "@load-" },
-  "/keys": { files: ["keys.js", "style.css"], calls: ["GET /api/v1/keys", "GET /api/v1/me", "POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
+  "/keys": { files: ["keys.js", "style.css"], calls: ["GET /api/v1/me/overview", "POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
 };
 
 for (const [n, [path, { files, calls, isUsable }]] of Object.entries(PAGES).entries()) {

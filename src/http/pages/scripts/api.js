@@ -70,6 +70,9 @@ let steadyBeganAtLastAnswer = steadyBeganAt();
  */
 export const clockWasSet = () => Math.abs(steadyBeganAt() - steadyBeganAtLastAnswer) > ROUNDING_MS;
 
+/** What the page `/keys` shows, in one answer; `me` in it is what `/api/v1/me` answers. */
+export const OVERVIEW = "/api/v1/me/overview";
+
 /**
  * Calls the API. Never throws: every failure is one of the outcomes.
  * @template T
@@ -96,7 +99,7 @@ export async function call(method, path, body = {}, idempotencyKey) {
     readClock(response);
     const parsed = response.status === 204 ? {} : JSON.parse(await response.text());
     if (!response.ok) return refusal(response, parsed);
-    if (path === "/api/v1/me") compareMember(stringOf(parsed.member?.id));
+    if (path === "/api/v1/me" || path === OVERVIEW) compareMember(stringOf((parsed.me ?? parsed).member?.id));
     return { outcome: "done", status: response.status, body: /** @type {T} */ (parsed) };
   } catch {
     // The device is offline, the connection was cut, the deadline passed or the answer is incomplete: a change may have

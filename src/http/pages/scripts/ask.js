@@ -1,7 +1,6 @@
 // Requests to the people who run this service: to be allowed to claim, or to be exempt from a rule. They decide, and
 // the page shows their answer.
 
-import { call } from "./api.js";
 import { NOTE_ID } from "./ask-view.js";
 import { Press } from "./press.js";
 import { say } from "./say.js";
@@ -13,15 +12,6 @@ import { lostWords, noteError, sentence } from "./words.js";
 
 /** @type {Wish} */
 export const NO_WISH = { note: "", sending: false, error: "", requestId: null };
-
-/**
- * The member's latest requests, newest first; null if the API did not return them.
- * @returns {Promise<MemberRequest[] | null>}
- */
-export async function askRequests() {
-  const answer = /** @type {Outcome<{ requests: MemberRequest[] }>} */ (await call("GET", "/api/v1/requests"));
-  return answer.outcome === "done" ? answer.body.requests : null;
-}
 
 /**
  * @param {object} page

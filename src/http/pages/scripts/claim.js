@@ -9,7 +9,7 @@ import { keySummary, laterWords, waitsForReset } from "./state-words.js";
 import { claimFailure, isRefusal, lostWords } from "./words.js";
 
 /** @import { Lost, Outcome } from "./api.js" */
-/** @import { Issued, Key, Keys, Me, MemberRequest, Problem } from "./types.js" */
+/** @import { Issued, Key, Keys, Overview, Problem } from "./types.js" */
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Found } from "./keys.js" */
 
@@ -30,8 +30,7 @@ export const openClaim = (key) => (key === null || !UNSETTLED.has(key.state) ? n
  * @param {() => void} page.signedOut
  * @param {() => void} page.refresh
  * @param {() => Promise<Outcome<Keys>>} page.askKeys
- * @param {() => Promise<Outcome<Me>>} page.askMe
- * @param {() => Promise<MemberRequest[] | null>} page.askRequests
+ * @param {() => Promise<Outcome<Overview>>} page.askOverview
  * @param {(keys: Keys) => Found & Partial<Model>} page.onRecord
  * @param {(answer: Outcome<unknown>) => void} page.failToLoad
  * @param {(notice: Notice) => Promise<void>} page.settle
@@ -106,7 +105,8 @@ export function claimer(page) {
     }
     if (problem.code === "terms_changed" || problem.code === "terms_not_accepted") return termsChanged();
     if (isRefusal(problem.code)) {
-      show({ claiming: false, refusal: problem, requests: problem.request === null ? read().requests : await page.askRequests() });
+      const overview = problem.request === null ? null : await page.askOverview();
+      show({ claiming: false, refusal: problem, requests: overview?.outcome === "done" ? overview.body.requests : read().requests });
       return announce();
     }
     const notice = { tone: /** @type {const} */ ("bad"), ...claimFailure(problem), requestId: problem.requestId };
@@ -117,9 +117,9 @@ export function claimer(page) {
 
   /** The rules in force are not the ones that this page asked about, so the page asks again. */
   async function termsChanged() {
-    const me = await page.askMe();
-    if (me.outcome !== "done") return page.failToLoad(me);
-    show({ claiming: false, accepts: false, me: me.body, notice: { tone: "warn", title: "The rules have changed.", text: "No key was made. Read the rules as they are now, accept them, then claim again." } });
+    const overview = await page.askOverview();
+    if (overview.outcome !== "done") return page.failToLoad(overview);
+    show({ claiming: false, accepts: false, me: overview.body.me, notice: { tone: "warn", title: "The rules have changed.", text: "No key was made. Read the rules as they are now, accept them, then claim again." } });
     announce();
   }
 

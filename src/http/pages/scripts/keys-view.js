@@ -25,7 +25,7 @@ import { dateUtc, limitRules, masked, perPeriod, usd } from "./words.js";
  * @property {Key[]} ended keys that have ended
  * @property {Upstream | null} upstream whether OpenRouter answers
  * @property {"idle" | "pending" | "failed"} refreshing whether newer figures were requested, or that request failed
- * @property {MemberRequest[] | null} requests the latest ones, newest first; read only while there is no key
+ * @property {MemberRequest[] | null} requests the latest ones, newest first
  * @property {Wish} wish the request that the member is writing
  * @property {boolean} accepts whether the box that accepts the rules is ticked
  * @property {boolean} missesTerms whether the member tried to claim without ticking that box

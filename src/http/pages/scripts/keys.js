@@ -2,8 +2,8 @@
 // shows a secret once, in the secret box. The page never says more than the API said, and says so if that is not
 // enough.
 
-import { call, clockWasSet, now, readRefusal } from "./api.js";
-import { NO_WISH, askRequests, asker } from "./ask.js";
+import { OVERVIEW, call, clockWasSet, now, readRefusal } from "./api.js";
+import { NO_WISH, asker } from "./ask.js";
 import { claimer, openClaim } from "./claim.js";
 import { equipSnippets } from "./copy.js";
 import { render } from "./html.js";
@@ -17,7 +17,7 @@ import { stateAt } from "./state-words.js";
 import { equipTabs } from "./tabs.js";
 import { lostWords, sentence } from "./words.js";
 
-/** @import { Key, Keys, Me } from "./types.js" */
+/** @import { Key, Keys, Overview } from "./types.js" */
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Outcome } from "./api.js" */
 
@@ -66,7 +66,7 @@ const refresh = refresher({ read: () => model, show, sorted, signedOut });
 
 const { ask, write } = asker({ read: () => model, show, lookAgain, signedOut });
 
-const { claim, accept } = claimer({ read: () => model, show, announce, signedOut, refresh: () => refresh(), askKeys, askMe, askRequests, onRecord, failToLoad, settle, wait });
+const { claim, accept } = claimer({ read: () => model, show, announce, signedOut, refresh: () => refresh(), askKeys, askOverview, onRecord, failToLoad, settle, wait });
 
 /** @type {import("./keys-view.js").Actions} */
 const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload, ...keyActions({ now, settle, signedOut }) };
@@ -87,25 +87,26 @@ async function lookAgain(notice) {
 
 /** Reads who is signed in and which keys they have. If a claim is not settled yet, waits for it. */
 async function load() {
-  const [me, keys] = await Promise.all([askMe(), askKeys()]);
-  if (me.outcome === "done" && keys.outcome === "done") {
-    showAccount(me.body);
-    const found = onRecord(keys.body);
-    const requests = found.key === null ? await askRequests() : null;
-    show({ phase: "ready", me: me.body, requests, ...found });
-    void refresh();
-    await waitIfOpen();
-    return;
-  }
-  failToLoad(me.outcome === "done" ? keys : me);
+  const overview = await askOverview();
+  if (overview.outcome !== "done") return failToLoad(overview);
+  showAccount(overview.body.me);
+  show({ phase: "ready", ...everything(overview.body) });
+  void refresh();
+  await waitIfOpen();
 }
 
-/** @returns {Promise<Outcome<Me>>} */
-async function askMe() {
-  const answer = /** @type {Outcome<Me>} */ (await call("GET", "/api/v1/me"));
+/** @returns {Promise<Outcome<Overview>>} */
+async function askOverview() {
+  const answer = /** @type {Outcome<Overview>} */ (await call("GET", OVERVIEW));
   if (answer.outcome !== "done") return answer;
-  const { claim } = answer.body;
-  return { ...answer, body: { ...answer.body, claim: { ...claim, refusal: claim.refusal && readRefusal({ ...claim.refusal }) } } };
+  const { claim } = answer.body.me;
+  const me = { ...answer.body.me, claim: { ...claim, refusal: claim.refusal && readRefusal({ ...claim.refusal }) } };
+  return { ...answer, body: { ...answer.body, me } };
+}
+
+/** @param {Overview} overview */
+function everything({ me, requests, ...keys }) {
+  return { me, requests, ...onRecord(keys) };
 }
 
 /** @returns {Promise<Outcome<Keys>>} */
@@ -153,9 +154,9 @@ function signedOut() {
 
 /** Shows what is on record now, below a notice of what just happened. @param {Notice} notice */
 async function settle(notice) {
-  const [me, keys] = await Promise.all([askMe(), askKeys()]);
-  if (keys.outcome === "refused" && keys.status === 401) return signedOut();
-  show({ claiming: false, notice, ...(me.outcome === "done" ? { me: me.body } : {}), ...(keys.outcome === "done" ? onRecord(keys.body) : {}) });
+  const overview = await askOverview();
+  if (overview.outcome === "refused" && overview.status === 401) return signedOut();
+  show({ claiming: false, notice, ...(overview.outcome === "done" ? everything(overview.body) : {}) });
   announce();
   await waitIfOpen();
 }
@@ -206,10 +207,10 @@ const ELSEWHERE = {
  * @param {Notice} ifActive
  */
 async function settled(found, ifActive) {
-  const me = await askMe();
-  if (me.outcome === "refused" && me.status === 401) return signedOut();
+  const overview = await askOverview();
+  if (overview.outcome === "refused" && overview.status === 401) return signedOut();
   const notice = found.key === null ? NOT_CREATED : found.key.state === "active" ? ifActive : null;
-  show({ waiting: null, ...found, notice, ...(me.outcome === "done" ? { me: me.body } : {}) });
+  show({ waiting: null, ...found, notice, ...(overview.outcome === "done" ? everything(overview.body) : {}) });
   announce();
   await refresh();
 }

@@ -81,6 +81,9 @@
  * @property {{ revision: number, accepted_at: string | null }} terms
  * @property {Claim} claim
  *
+ * What the page `/keys` shows: `requests` are the latest ones, newest first.
+ * @typedef {Keys & { me: Me, requests: MemberRequest[] }} Overview
+ *
  * @typedef {Refusal & { title: string, requestId: string | null, retryAfterSecs: number | null }} Problem
  */
 export {};
