@@ -6,6 +6,7 @@ import { seconds } from "../scripts/process.mjs";
 import { Advice, runMain } from "../scripts/setup.mjs";
 import { claims, queries } from "./claims.mjs";
 import { table } from "./numbers.mjs";
+import { pages } from "./pages.mjs";
 import { route } from "./route.mjs";
 import { startup } from "./startup.mjs";
 
@@ -20,7 +21,7 @@ import { startup } from "./startup.mjs";
  */
 
 /** @type {Record<string, () => Promise<Verdict[]>>} */
-const SECTIONS = { startup, route, claims: () => claims(), queries: () => queries() };
+const SECTIONS = { startup, pages, route, claims: () => claims(), queries: () => queries() };
 
 /** @param {Verdict} verdict */
 function word({ met, aim }) {

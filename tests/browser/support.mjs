@@ -138,6 +138,13 @@ export class Visitor {
     return this.page.goto(this.deployment.worker.url + path);
   }
 
+  /** Begins to watch what the page asks the network for. */
+  async network() {
+    const debug = await this.context.newCDPSession(this.page);
+    await debug.send("Network.enable");
+    return new Network(debug);
+  }
+
   /** Opens another window of the same browser. */
   async window() {
     const page = await this.context.newPage();
@@ -211,6 +218,42 @@ export class Visitor {
     await this.context.close();
     const complaints = this.complaints.filter((text) => !this.ignored.some((known) => known.test(text)));
     assert.deepEqual(complaints, [], "the console, the content security policy or a script complained");
+  }
+}
+
+/** What a page asks the network for. What comes from the browser's cache is left out. */
+class Network {
+  /** @type {Map<string, string>} */
+  #asked = new Map();
+  #bytes = 0;
+
+  /** @param {import("playwright-core").CDPSession} debug */
+  constructor(debug) {
+    this.debug = debug;
+    debug.on("Network.requestWillBeSent", ({ requestId, request }) => void this.#asked.set(requestId, `${request.method} ${new URL(request.url).pathname.replace(/-[0-9a-f]{16}\./, ".")}`));
+    debug.on("Network.requestServedFromCache", ({ requestId }) => void this.#asked.delete(requestId));
+    debug.on("Network.responseReceived", ({ requestId, response }) => void (response.fromDiskCache && this.#asked.delete(requestId)));
+    debug.on("Network.loadingFinished", ({ encodedDataLength }) => void (this.#bytes += encodedDataLength));
+  }
+
+  /** Empties the browser's cache. */
+  async emptyCache() {
+    await this.debug.send("Network.clearBrowserCache");
+  }
+
+  /** Delays every answer. @param {number} ms */
+  async delay(ms) {
+    await this.debug.send("Network.emulateNetworkConditions", { offline: false, latency: ms, downloadThroughput: -1, uploadThroughput: -1 });
+  }
+
+  /** The requests so far, in order: their methods and paths, without the hash in the names of files. */
+  requests() {
+    return [...this.#asked.values()];
+  }
+
+  /** How many bytes came so far, headers included. */
+  bytes() {
+    return this.#bytes;
   }
 }
 

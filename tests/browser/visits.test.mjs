@@ -48,26 +48,18 @@ for (const [n, [path, { files, calls, isUsable }]] of Object.entries(PAGES).entr
 }
 
 /**
- * Visits a page until it is usable, with a browser of its own, and returns what the browser asked the network for. The
- * hash is left out of the names of files.
+ * Visits a page until it is usable, with a browser of its own, and returns what the browser asked the network for.
  * @param {string} path @param {string} isUsable a text that the page shows then
  * @param {{ isFirst: boolean }} options whether the browser's cache is emptied before
  */
 async function visit(path, isUsable, { isFirst }) {
   const visitor = await deployment.returning(folder);
-  const { page } = visitor;
-  const debug = await visitor.context.newCDPSession(page);
-  await debug.send("Network.enable");
-  if (isFirst) await debug.send("Network.clearBrowserCache");
-  /** @type {Map<string, string>} */
-  const asked = new Map();
-  debug.on("Network.requestWillBeSent", ({ requestId, request }) => void asked.set(requestId, `${request.method} ${new URL(request.url).pathname.replace(/-[0-9a-f]{16}\./, ".")}`));
-  debug.on("Network.requestServedFromCache", ({ requestId }) => void asked.delete(requestId));
-  debug.on("Network.responseReceived", ({ requestId, response }) => void (response.fromDiskCache && asked.delete(requestId)));
+  const network = await visitor.network();
+  if (isFirst) await network.emptyCache();
   await visitor.open(path);
-  await page.getByText(isUsable).first().waitFor();
+  await visitor.page.getByText(isUsable).first().waitFor();
   await visitor.leave();
-  return [...asked.values()].sort();
+  return network.requests().sort();
 }
 
 test("if the script of /keys does not arrive, the page says so after a while, with motion reduced or not", async () => {
