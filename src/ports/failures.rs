@@ -48,7 +48,12 @@ mod tests {
             ("mints::RECORD", "mints::RECORD"),
             ("RECORD", "RECORD"),
         ] {
-            assert_eq!(Sql { name, text: "" }.short_name(), short);
+            let sql = Sql {
+                name,
+                text: "",
+                parameters: &[],
+            };
+            assert_eq!(sql.short_name(), short);
         }
     }
 

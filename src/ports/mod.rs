@@ -39,6 +39,9 @@ pub enum SqlValue {
 pub struct Sql {
     pub name: &'static str,
     pub text: &'static str,
+    /// The names of `?1`, `?2` and so on, for the tests.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub parameters: &'static [&'static str],
 }
 
 impl Sql {

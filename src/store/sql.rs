@@ -54,6 +54,8 @@ macro_rules! statement {
             crate::ports::Sql {
                 name: concat!(module_path!(), "::", stringify!($name)),
                 text: crate::store::parameters::as_text(&NUMBERED),
+                #[cfg(not(target_arch = "wasm32"))]
+                parameters: PARAMETERS,
             }
         };
 
