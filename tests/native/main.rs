@@ -45,6 +45,7 @@ mod logs;
 mod luck;
 mod members;
 mod migrations;
+mod mutants;
 mod orders;
 mod other_account;
 mod own_keys;

@@ -11,6 +11,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, ffi, types};
 
 use super::effects::{Effects, Fate, meet};
+use super::{coverage, mutant};
 
 /// One batch that ran: its statements with their values, and the rows or the error that they returned.
 #[derive(Clone)]
@@ -84,7 +85,7 @@ thread_local! {
     /// A migrated database to copy from. Preparing it only once makes thousands of scenarios a second possible.
     static PREPARED: Connection = {
         let connection = Connection::open_in_memory().unwrap();
-        for (_, sql) in migrations() {
+        for (_, sql) in mutant::in_schema(migrations()) {
             connection.execute_batch(&sql).unwrap();
         }
         connection
@@ -121,13 +122,17 @@ fn copy_of(from: &Connection) -> Connection {
         .unwrap();
     // Enough for all statements of the application and of the oracle.
     connection.set_prepared_statement_cache_capacity(500);
+    coverage::watch(&connection);
     connection
 }
 
 impl Sqlite {
     /// A migrated database without rows.
     pub fn new(effects: Effects) -> Self {
-        let idle = IDLE.with(|idle| idle.borrow_mut().pop());
+        // A statement that another test has parsed would not show what it reads.
+        let idle = (!coverage::is_noted())
+            .then(|| IDLE.with(|idle| idle.borrow_mut().pop()))
+            .flatten();
         let connection = idle.unwrap_or_else(|| PREPARED.with(copy_of));
         connection.execute_batch("SAVEPOINT world").unwrap();
         Self::at(connection, true, effects)
@@ -286,8 +291,17 @@ impl Sqlite {
         let transaction = connection.savepoint().map_err(|e| kind(&e))?;
         let results: Result<Vec<Rows>, rusqlite::Error> = between(&transaction).and_then(|()| {
             let run = |stmt: &Stmt| {
-                let mut prepared = transaction.prepare_cached(stmt.sql.text)?;
-                let values = rusqlite::params_from_iter(stmt.values.iter().map(bound));
+                coverage::runs(stmt.sql);
+                let text = mutant::in_force(stmt.sql);
+                let mut prepared = transaction.prepare_cached(text)?;
+                let values = stmt.values.iter().map(bound);
+                // The text of a mutant may have fewer parameters.
+                let fewer = if text == stmt.sql.text {
+                    usize::MAX
+                } else {
+                    prepared.parameter_count()
+                };
+                let values = rusqlite::params_from_iter(values.take(fewer));
                 let rows = prepared.query_map(values, |row| row.get::<_, String>(0))?;
                 let rows = rows.collect();
                 between(&transaction)?;
