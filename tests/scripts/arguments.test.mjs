@@ -44,4 +44,7 @@ test("an unknown test stage is named, and nothing is run", async () => {
 
 test("an unknown mutant or option is named, and nothing is patched", async () => {
   for (const arg of HOSTILE) await isRefused("mutants", [arg], arg.startsWith("-") ? /usage: npm run mutants/ : /No mutant has/);
+  for (const args of [["--sample"], ["--sample", "0"], ["--sample", "seat"], ["--generated", "--hand"], ["--quick", "--quick"]]) {
+    await isRefused("mutants", args, /usage: npm run mutants/);
+  }
 });

@@ -1,5 +1,6 @@
-// The list of mutants agrees with the code: the text that each removes is in its file exactly once. `npm run mutants`,
-// which takes several hours, checks whether a test notices each one.
+// The list of mutants of the code agrees with the code: the text that each removes is in its file exactly once. The same
+// of the list of SQL texts is checked by tests/native/mutants, which has the texts in force. `npm run mutants`, which
+// takes hours, checks whether a test notices each one.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
