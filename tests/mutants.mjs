@@ -21,7 +21,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------------------ the record
   ...inFile("src/store/keys/mints.rs", [
-    ["repeated unknown outcomes stop all reservations", "const DOUBTS: i64 = 5;", "const DOUBTS: i64 = 5_000;"],
+    ["repeated unknown outcomes stop all reservations", "const MANY_UNKNOWN: i64 = 5;", "const MANY_UNKNOWN: i64 = 5_000;"],
   ]),
 
   // ------------------------------------------------------------------------------------------ other statements
