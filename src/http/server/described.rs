@@ -19,6 +19,13 @@ pub struct BodySchema {
 }
 
 impl BodySchema {
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(
+            clippy::extra_unused_type_parameters,
+            reason = "the Worker has no schema of it"
+        )
+    )]
     pub(super) const fn of<T: Described>() -> Self {
         Self {
             #[cfg(not(target_arch = "wasm32"))]
