@@ -52,6 +52,9 @@ const STAGES = {
   browser: (words) => nodeTests("browser", words),
 };
 
+/** How long a warm run of all stages may take on two cores that nothing else uses, in seconds. */
+const BUDGET_SECONDS = 360;
+
 /** The folders of tests that call the built Worker. */
 const NEEDS_WORKER = new Set(["workerd", "browser"]);
 
@@ -96,18 +99,21 @@ async function nodeTests(folder, words) {
   if (NEEDS_WORKER.has(folder) && !made.worker) await buildOnce();
   if (folder !== "scripts") made.sandbox ||= await buildSandbox();
   const files = await testFiles(folder, words);
+  // All files share one browser, because starting one takes seconds.
+  const shared = folder === "browser" ? await (await import("../tests/harness/browser.mjs")).browserServer() : undefined;
   const results = await mkdtemp(join(tmpdir(), "keycap-results-"));
   try {
     const tap = join(results, "tap");
     const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap", `--test-reporter-destination=${tap}`];
     const { code } = await finish(node, ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=3", ...reporters, ...files], {
       cwd: root,
-      env: { SANDBOX_BIN: made.sandbox },
+      env: { SANDBOX_BIN: made.sandbox, ...(shared ? { KEYCAP_BROWSER: shared.wsEndpoint() } : {}) },
       show: true,
       onLine: notice,
     });
     return judged(tapCounts(await readFile(tap, "utf8")), code);
   } finally {
+    await shared?.close();
     await rm(results, { recursive: true, force: true });
   }
 }
@@ -146,6 +152,13 @@ function judged(counts, code) {
   return counts.failed === 0 && (code !== 0 || ranNone) ? { ...counts, failed: 1 } : counts;
 }
 
+/** Says whether a run of all stages kept its budget. @param {number} startedAt */
+function withinBudget(startedAt) {
+  const took = (performance.now() - startedAt) / 1000;
+  const word = took <= BUDGET_SECONDS ? "within" : "over";
+  return `${word} the budget of ${BUDGET_SECONDS} s for a warm run on two quiet cores`;
+}
+
 /** @param {string} text */
 const indent = (text) => text.trimEnd().replace(/^/gm, "    ");
 
@@ -179,6 +192,7 @@ await runMain(async () => {
   }
   if (counted.length) console.log(`\n── counted ${"─".repeat(53)}\n${counted.join("\n")}`);
   console.log(`\n── summary ${"─".repeat(53)}\n${summary.join("\n")}\n  in ${seconds(startedAt)}\n`);
+  if (names.length === Object.keys(STAGES).length && !full) console.log(withinBudget(startedAt));
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ""}`);
   process.exitCode = total.failed === 0 ? 0 : 1;
 });

@@ -10,11 +10,22 @@ import { inRoot, toolsDir } from "../../scripts/paths.mjs";
 const QUIET = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu"];
 
 /**
- * Launches a headless browser with an empty profile. The caller closes it; at the latest it ends with the test file.
+ * A headless browser with an empty profile: a new one, or the one at the address in KEYCAP_BROWSER. The caller closes
+ * it; at the latest it ends with the test file. A browser that others use too only loses what the caller made in it.
  * @returns {Promise<import("playwright-core").Browser>}
  */
 export async function browser() {
+  const address = process.env.KEYCAP_BROWSER;
+  if (address) return (await playwright()).connect(address);
   return launched(async (options) => (await playwright()).launch(options));
+}
+
+/**
+ * Launches a headless browser for several test files, which find it by its address. The caller closes it.
+ * @returns {Promise<import("playwright-core").BrowserServer>}
+ */
+export async function browserServer() {
+  return launched(async (options) => (await playwright()).launchServer(options));
 }
 
 /**
