@@ -51,9 +51,9 @@ fn the_hold_of_a_leaked_key_refuses_claims_while_the_key_exists() {
         let world = World::new();
         let member = Browser::signed_in(&world, "member");
         world.db.run(&format!(
-            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'refused', 't', 1);
+            "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_00000000000000000000000a', 'refused', 't', 1);
              INSERT INTO keys (public_id, owner_id, ordinal, origin, plan_id, created_at, change_id)
-               SELECT 'key_t', owner_id, 0, 'claim', 1, 1, 't' FROM members;
+               SELECT 'key_00000000000000000000000a', owner_id, 0, 'claim', 1, 1, 't' FROM members;
              INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, '{reason}', 't', 1, 't' FROM keys"
         ));
         assert_eq!(member.claim().status, status, "{reason}");
