@@ -13,8 +13,19 @@ before(async () => {
 });
 after(() => deployment?.close());
 
+/**
+ * In the first hour of a UTC day nobody can know that today's limit is spent, because OpenRouter's day may not have begun;
+ * the pages then say less, as the native tests show with a clock that they move.
+ * @returns {string | false} why a test cannot run now
+ */
+function unsureOfTheDay() {
+  const now = new Date();
+  const minutes = now.getUTCHours() * 60 + now.getUTCMinutes();
+  return minutes < 60 || minutes >= 24 * 60 - 5 ? "today's spend is not sure in the first hour of a UTC day" : false;
+}
+
 for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
-  test(`at ${viewport.width} px a claim with today's limit spent is said to work from the reset, before the press and after it`, async () => {
+  test(`at ${viewport.width} px a claim with today's limit spent is said to work from the reset, before the press and after it`, { skip: unsureOfTheDay() }, async () => {
     const visitor = await deployment.visitor({ viewport });
     const { page } = visitor;
     await holder(visitor, `load-40${n}`);
@@ -46,7 +57,7 @@ for (const [viewport, n] of /** @type {const} */ ([[PHONE, 1], [DESK, 2]])) {
   });
 }
 
-test("a new secret of a key whose limit is spent works from the reset, and says so", async () => {
+test("a new secret of a key whose limit is spent works from the reset, and says so", { skip: unsureOfTheDay() }, async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await holder(visitor, "load-411");
