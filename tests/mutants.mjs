@@ -185,24 +185,23 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------ the clients of GitHub and OpenRouter
   ...inFile("src/upstream/openrouter.rs", [
-    ["a workspace is recognised by its id", "UpstreamReply::Is(thing) if thing.id == id => UpstreamReply::Is(()),", "UpstreamReply::Is(thing) if !thing.id.is_empty() => UpstreamReply::Is(()),"],
     ["BYOK counts toward the limit", "\"include_byok_in_limit\": true,", "\"include_byok_in_limit\": false,"],
-    ["a create is sent only once",
-      "\n    match upstream\n        .http\n        .send(call.json(&body).within_ms(CREATE_DEADLINE_MS))\n        .await\n    ",
-      "    match send_safe(upstream, call.json(&body).within_ms(CREATE_DEADLINE_MS)).await\n"],
-    ["a create without an answer has an unknown outcome", "Outcome::Unknown => Created::Unknown,", "Outcome::Unknown => Created::Refused(Refused::Rejected),"],
-    ["a create with an unreadable answer has an unknown outcome", "answer.json() else {\n        return Created::Unknown;", "answer.json() else {\n        return Created::Refused(Refused::Rejected);"],
+    ["a create is sent only once", "let outcome = upstream.http.send(call).await;\n    if let Outcome::Unsent", "let outcome = crate::upstream::client::send_safe(upstream, call).await;\n    if let Outcome::Unsent"],
+    ["a create without an answer, or with an unreadable one, has an unknown outcome", "UpstreamReply::Unknown => Created::Unknown,", "UpstreamReply::Unknown => Created::Refused(UpstreamRefusal::Rejected),"],
+    ["an answer without a secret has no key to deliver", "(Some(key), echo) if !key.is_empty() => Created::Made {", "(Some(key), echo) if key.len() < 9_999 => Created::Made {"],
+    ["a walk lists disabled keys too", "&include_disabled=true", ""],
+    ["a switch is done only when the answer says so", "UpstreamReply::Is(key) if key.disabled == disabled => {", "UpstreamReply::Is(key) if key.disabled || !key.disabled => {"],
+    ["a delete is done only when the answer says so", "UpstreamReply::Is(DeletedBody { deleted: true }) =>", "UpstreamReply::Is(DeletedBody { deleted: _ }) =>"],
+  ]),
+  ...inFile("src/upstream/openrouter/reply.rs", [
+    ["a workspace is recognised by its id", "UpstreamReply::Is(thing) if thing.id == id => UpstreamReply::Is(()),", "UpstreamReply::Is(thing) if !thing.id.is_empty() => UpstreamReply::Is(()),"],
     ["a 5xx is not a refusal", "400..=499 => Some(UpstreamRefusal::Rejected),", "400..=599 => Some(UpstreamRefusal::Rejected),"],
     ["a 408 is not a refusal", "        408 => None,\n", ""],
     ["an error page of an intermediary proves nothing about the credential", "        _ if !answer.is_openrouters() => None,\n", ""],
     ["an error page of an intermediary proves nothing about a key", "answer.status == 404 && answer.is_openrouters()", "answer.status == 404"],
-    ["an answer without a secret has no key to deliver", "(Some(key), echo) if !key.is_empty() => Created::Made {", "(Some(key), echo) if key.len() < 9_999 => Created::Made {"],
-    ["a walk lists disabled keys too", "&include_disabled=true", ""],
-    ["a switch is done only when the answer says so", "Reply::Is(data) if data.get(\"disabled\") == Some(&json!(disabled)) => {", "Reply::Is(data) if data.get(\"disabled\") != Some(&json!(0)) => {"],
-    ["a delete is done only when the answer says so", "UpstreamReply::Is(body) if body.get(\"deleted\") == Some(&Value::Bool(true)) => {", "UpstreamReply::Is(body) if body.get(\"deleted\").is_some() => {"],
   ]),
   ...inFile("src/upstream/github.rs", [
-    ["only people sign in", "if kind != \"User\" || id == 0 {", "if id == 0 || kind.is_empty() {"],
+    ["only people sign in", "if user.kind != \"User\" || user.id == 0 {", "if user.id == 0 || user.kind.is_empty() {"],
   ]),
 
   // ------------------------------------------------------------------------------- what owners and admins do with keys
@@ -365,7 +364,7 @@ export const mutants = [
   // ---------------------------------------------------------------------------------- alarms and the nightly reconcile
   ...inFile("src/app/claim/restrictions.rs", [
     ["only a count of one confirms a new assignment", "\n        reply => reply == UpstreamReply::Is(1),", "        reply => matches!(reply, UpstreamReply::Is(_) | UpstreamReply::Unknown),"],
-    ["an assignment that was not confirmed is looked up in the guardrail's list", "\n            of_key(&app.upstream(), Some(guardrail), hash, 0).await\n                == UpstreamReply::Is(AssignmentSearch::Has(Value::from(guardrail)))", "            guardrail != hash"],
+    ["an assignment that was not confirmed is looked up in the guardrail's list", "\n            of_key(&app.upstream(), Some(guardrail), hash, 0).await\n                == UpstreamReply::Is(AssignmentSearch::Has(Some(guardrail.to_owned())))", "            guardrail != hash"],
   ]),
   ...inFile("src/http/server/context.rs", [
     ["a repeated request writes the same rows", "derived_id(kind, &taking.seed, of)", "derived_id(kind, &taking.nonce, of)"],
@@ -455,8 +454,8 @@ export const mutants = [
   ]),
   ...inFile("src/app/sync/guardrail.rs", [
     ["a guardrail in flight is sent again", " && !basis.guardrail_sent {", " {"],
-    ["an assignment that was not confirmed is looked up", "\n                UpstreamReply::Is(AssignmentSearch::Has(has)) => has,", "                UpstreamReply::Is(AssignmentSearch::Has(_)) => Value::Null,"],
-    ["an unconfirmed assignment is in force only if the list says so", "(Value::String(has), Some(wanted)) if has == wanted =>", "(_, Some(_)) =>"],
+    ["an assignment that was not confirmed is looked up", "\n                UpstreamReply::Is(AssignmentSearch::Has(has)) => has,", "                UpstreamReply::Is(AssignmentSearch::Has(_)) => None,"],
+    ["an unconfirmed assignment is in force only if the list says so", "(Some(has), Some(wanted)) if has == wanted =>", "(_, Some(_)) =>"],
     ["a guardrail in flight is looked up when none is on record", "None if basis.guardrail_sent => UpstreamReply::Missing,", "None if basis.guardrail_sent => UpstreamReply::Is(0),"],
     ["a guardrail in flight gives way to the one on record", "match wanted.or(may_be_in_force) {", "match wanted {"],
     ["a guardrail that may still be overtaken is sent again", "Ok(UpstreamReply::Is(in_flight.again(now)))", "Ok(UpstreamReply::Is(None))"],
@@ -465,10 +464,10 @@ export const mutants = [
   ]),
   ...inFile("src/upstream/openrouter/guardrails.rs", [
     ["an id that cannot be part of a URL is not a guardrail", " || !guardrail.bytes().all(plain)", ""],
-    ["a guardrail is sent only once", "openrouter::read(&upstream.http.send(call).await)", "openrouter::read(&super::call::send_safe(upstream, call).await)"],
-    ["a guardrail is removed only when the answer says so", "\n            None => UpstreamReply::Unknown,", "            None => UpstreamReply::Is(1),"],
+    ["a guardrail is sent only once", "openrouter::read(&upstream.http.send(call).await)", "openrouter::read(&crate::upstream::client::send_safe(upstream, call).await)"],
+    ["a guardrail is removed only when the answer says so", "    unassigned_count: i64,", "    #[serde(default)]\n    unassigned_count: i64,"],
     ["both ends of a long list are read", "            seen = seen.max(", "            seen = seen.min("],
-    ["a long list is read beyond its first page", "seen = seen.saturating_add(page.len());", "seen = page.len().saturating_sub(page.len());"],
+    ["a long list is read beyond its first page", "seen = seen.saturating_add(rows.len());", "seen = rows.len().saturating_sub(rows.len());"],
   ]),
   ...inFile("src/http/admin/plans.rs", [
     ["a new plan names a guardrail that exists", "\n    guardrail::must_be_there(&context.app, terms.guardrail()).await?;\n    let by = change(&context, &session)?;\n    match", "    let by = change(&context, &session)?;\n    match"],

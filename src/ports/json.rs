@@ -1,8 +1,10 @@
-//! Structs that are read from JSON of others, each field by its name: rows of the database, and answers of foreign
-//! services.
+//! How JSON is read. Bodies of requests and answers of foreign services are serde's structs, which `members` reads. Rows
+//! of our own database are read each field by its name.
 //!
-//! Plain functions read a struct from the parsed value. They take a third of the code that a generic deserialiser makes
-//! for the same struct, and at the edge the size of the code decides how long the start takes.
+//! Plain functions read a row from the parsed value. They take a third of the code that a generic deserialiser makes for
+//! the same struct, and at the edge the size of the code decides how long the start takes.
+
+pub mod members;
 
 use std::fmt;
 
@@ -129,26 +131,6 @@ pub fn named<T: FromJson>(object: &Value, name: &str) -> Option<T> {
     T::of(object.get(name).unwrap_or(&Value::Null))
 }
 
-/// Takes a text out of its object, so that no second copy of a secret is left there. Returns `Some(None)` if the member
-/// is missing or `null`, and `None` if it is no text.
-pub fn take_text(object: &mut Value, name: &str) -> Option<Option<String>> {
-    match object.get_mut(name).map(Value::take) {
-        None | Some(Value::Null) => Some(None),
-        Some(Value::String(text)) => Some(Some(text)),
-        Some(_) => None,
-    }
-}
-
-/// A member that counts as missing if it has another type than it should have.
-#[derive(Clone, Debug, PartialEq)]
-pub struct IfFitting<T>(pub Option<T>);
-
-impl<T: FromJson> FromJson for IfFitting<T> {
-    fn of(value: &Value) -> Option<Self> {
-        Some(Self(T::of(value)))
-    }
-}
-
 impl FromJson for Value {
     fn of(value: &Value) -> Option<Self> {
         Some(value.clone())
@@ -176,12 +158,6 @@ impl FromJson for u64 {
 impl FromJson for usize {
     fn of(value: &Value) -> Option<Self> {
         value.as_u64()?.try_into().ok()
-    }
-}
-
-impl FromJson for f64 {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_f64()
     }
 }
 

@@ -1,10 +1,14 @@
 //! The shared way of calling a foreign service: JSON in both directions, a deadline, a size limit, our User-Agent, no
 //! redirects. Only calls that may be repeated are retried. The caller decides what a lost answer means.
 
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::domain::key::secret::Secret;
-use crate::ports::json;
+use crate::ports::json::members::read_typed;
+use crate::ports::json::parse;
 use crate::ports::upstreams::Upstreams;
 use crate::ports::{Answer, Call, Clock, HttpClient, Log, Outcome};
 
@@ -60,7 +64,7 @@ impl Call {
 
     /// Sets a JSON body and its content type.
     #[must_use]
-    pub fn json(mut self, body: &serde_json::Value) -> Self {
+    pub fn json(mut self, body: &Value) -> Self {
         self.body = Some(body.to_string());
         self.header("content-type", String::from("application/json"))
     }
@@ -73,20 +77,38 @@ impl Call {
     }
 }
 
+/// Reads a `T` from JSON that a foreign service sent. If it cannot be read, the log names the member that is wrong.
+pub fn read<T: DeserializeOwned>(log: &dyn Log, body: Value) -> Option<T> {
+    let read = read_typed(body);
+    if let Err(error) = &read {
+        let more = json!({ "what": error.to_string() });
+        log.note("warn", "answer_unreadable", more);
+    }
+    read.ok()
+}
+
+/// An error of OpenRouter's.
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(rename = "error")]
+    _error: IgnoredAny,
+}
+
 impl Answer {
     /// The body as JSON. Anything else, such as an HTML page, is `None`.
-    pub fn json(&self) -> Option<serde_json::Value> {
+    pub fn json(&self) -> Option<Value> {
         let is_json = self.content_type.to_ascii_lowercase();
         if !is_json.starts_with("application/json") {
             return None;
         }
-        json::parse(&self.body)
+        parse(&self.body)
     }
 
     /// Answers whether OpenRouter itself sent this error: its errors are JSON with the member `error`. An edge, a proxy
     /// or a challenge page on the way refuses with a status of its own, which says nothing about keys and credentials.
     pub fn is_openrouters(&self) -> bool {
-        self.json().is_some_and(|body| body.get("error").is_some())
+        let body = self.json();
+        body.is_some_and(|body| read_typed::<ErrorBody>(body).is_ok())
     }
 
     /// `Retry-After` in seconds. It is `None` if the header is missing or is no number.

@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -10,10 +11,10 @@ use url::Url;
 use crate::domain::key::secret::Secret;
 use crate::domain::people::identity::{Identity, Provider};
 use crate::domain::time::Timestamp;
-use crate::ports::json::{named, take_text};
+use crate::ports::json::members::read_typed;
 use crate::ports::upstreams::OAuthApp;
 use crate::ports::{Answer, Call, Outcome};
-use crate::upstream::client::{self, UpstreamClient, send_safe};
+use crate::upstream::client::{self, UpstreamClient, read, send_safe};
 
 /// The version of GitHub's REST API whose answers are read here.
 const API_VERSION: &str = "2022-11-28";
@@ -99,6 +100,13 @@ pub fn authorize_url(
     Some(url)
 }
 
+/// The answer to a code: a token or an error.
+#[derive(Deserialize)]
+struct TokenBody {
+    access_token: Option<String>,
+    error: Option<String>,
+}
+
 /// Exchanges the callback's code for a token. GitHub sends errors as HTTP 200 with a member `error`. The call is sent
 /// once: a code can be used only once, so a repeated call could only fail.
 pub async fn exchange(
@@ -121,20 +129,34 @@ pub async fn exchange(
     let Outcome::Answer(answer) = upstream.http.send(call.json(&body)).await else {
         return Err(Failed::Unavailable);
     };
-    let mut body = match answer.status {
+    let body = match answer.status {
         200 => answer.json().ok_or(Failed::Unavailable)?,
         403 | 429 => return Err(forbidden(&answer)),
         404 if answer.json().is_some() => return Err(Failed::Misconfigured),
         _ => return Err(Failed::Unavailable),
     };
-    match (
-        take_text(&mut body, "error"),
-        take_text(&mut body, "access_token"),
-    ) {
-        (Some(Some(error)), Some(_)) => Err(Failed::from_github(&error)),
-        (Some(None), Some(Some(token))) => Ok(Secret::new(token)),
-        _ => Err(Failed::Unavailable),
+    let body: TokenBody = read(upstream.log, body).ok_or(Failed::Unavailable)?;
+    match (body.error, body.access_token) {
+        (Some(error), _) => Err(Failed::from_github(&error)),
+        (None, Some(token)) => Ok(Secret::new(token)),
+        (None, None) => Err(Failed::Unavailable),
     }
+}
+
+/// The account of a token, as far as sign-in reads it.
+#[derive(Deserialize)]
+struct UserBody {
+    id: u64,
+    login: String,
+    #[serde(rename = "type")]
+    kind: String,
+    created_at: String,
+}
+
+/// The error of GitHub's REST API.
+#[derive(Deserialize)]
+struct MessageBody {
+    message: String,
 }
 
 /// The identity of the token's owner. Only people may sign in, so bots and organisations are refused.
@@ -146,7 +168,7 @@ pub async fn identify(upstream: &UpstreamClient<'_>, token: &Secret) -> Result<I
         return Err(Failed::Unavailable);
     };
     match answer.status {
-        200 => identity(&answer),
+        200 => identity(upstream, &answer),
         // A proxy on the way that refuses with a page of its own knows nothing of the token.
         401 if answer.json().is_some() => Err(Failed::Expired),
         403 | 429 => Err(forbidden(&answer)),
@@ -154,28 +176,25 @@ pub async fn identify(upstream: &UpstreamClient<'_>, token: &Secret) -> Result<I
     }
 }
 
-fn identity(answer: &Answer) -> Result<Identity, Failed> {
+fn identity(upstream: &UpstreamClient<'_>, answer: &Answer) -> Result<Identity, Failed> {
     let user = answer.json().ok_or(Failed::Unavailable)?;
-    let text = |name| named::<String>(&user, name).ok_or(Failed::Unavailable);
-    let id: u64 = named(&user, "id").ok_or(Failed::Unavailable)?;
-    let (login, kind) = (text("login")?, text("type")?);
-    let account_created_at = Timestamp::parse(&text("created_at")?).ok_or(Failed::Unavailable)?;
-    if kind != "User" || id == 0 {
+    let user: UserBody = read(upstream.log, user).ok_or(Failed::Unavailable)?;
+    let account_created_at = Timestamp::parse(&user.created_at).ok_or(Failed::Unavailable)?;
+    if user.kind != "User" || user.id == 0 {
         return Err(Failed::NotAPerson);
     }
     Ok(Identity {
         provider: Provider::GitHub,
-        subject: id.to_string(),
-        login: login.chars().take(LOGIN_CHARS).collect(),
+        subject: user.id.to_string(),
+        login: user.login.chars().take(LOGIN_CHARS).collect(),
         account_created_at,
     })
 }
 
 /// The reason of a 403 or 429. GitHub gives 403 for several reasons, and only the headers or the message tell which.
 fn forbidden(answer: &Answer) -> Failed {
-    let message = answer
-        .json()
-        .and_then(|body| named::<String>(&body, "message"));
+    let body = answer.json().map(read_typed::<MessageBody>);
+    let message = body.and_then(Result::ok).map(|body| body.message);
     let message = message.unwrap_or_default().to_ascii_lowercase();
     if message.contains("account was suspended") || message.contains("account is suspended") {
         Failed::AccountSuspended

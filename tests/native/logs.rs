@@ -81,3 +81,41 @@ fn a_trigger_that_starts_nothing_is_told() {
     assert_eq!(lines[0]["event"], "trigger_unknown", "{lines:?}");
     assert_eq!(lines[0]["cron"], "1 2 3 4 5");
 }
+
+#[test]
+fn of_an_answer_that_cannot_be_read_the_log_names_the_member_and_not_the_value() {
+    let world = World::new();
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    world.pass(TEN_MINUTES);
+    new_lines(&world);
+    world.bend.set(Some(|call, body| {
+        if call.method == "GET" && call.url.path().contains("/keys/") {
+            body["data"]["limit"] = "sk-or-v1-0123456789".into();
+        }
+    }));
+    assert_eq!(member.post("/api/v1/keys/refresh", "{}").status, 200);
+    world.bend.set(Some(|_, body| {
+        if let Some(row) = body["data"].get_mut(0) {
+            row["hash"] = 17.into();
+        }
+    }));
+    world.reconcile();
+    world.bend.set(None);
+    let lines = new_lines(&world);
+    let what: BTreeSet<&str> = lines
+        .iter()
+        .filter(|line| line["event"] == "answer_unreadable")
+        .filter_map(|line| line["what"].as_str())
+        .collect();
+    let expected = [
+        "Listed.hash must be a text",
+        "SpendBody.limit must be a number",
+    ];
+    assert_eq!(what, BTreeSet::from(expected), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| !line.to_string().contains("0123456789"))
+    );
+}

@@ -1,7 +1,7 @@
 //! The restrictions that a new key gets at OpenRouter before anyone has its secret, and the reason why OpenRouter made
 //! no key.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::claim::decision::MintLimit;
 use crate::app::context::App;
@@ -37,7 +37,7 @@ async fn assigned(app: &App, guardrail: &str, hash: &str) -> bool {
     match change(&app.upstream(), AssignmentChange::Assign, guardrail, hash).await {
         UpstreamReply::Is(0) => {
             of_key(&app.upstream(), Some(guardrail), hash, 0).await
-                == UpstreamReply::Is(AssignmentSearch::Has(Value::from(guardrail)))
+                == UpstreamReply::Is(AssignmentSearch::Has(Some(guardrail.to_owned())))
         }
         reply => reply == UpstreamReply::Is(1),
     }

@@ -1,8 +1,6 @@
 //! Brings the guardrail of a key to the one that its owner's plan names, before the key may spend more. A change that
 //! OpenRouter did not confirm is in flight, and is sent again.
 
-use serde_json::{Value, json};
-
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::sync::absence;
@@ -105,7 +103,7 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
     };
     let has = match reply {
         UpstreamReply::Is(1) if wanted.is_some() => return UpstreamReply::Is(Sent::Confirmed),
-        UpstreamReply::Is(_) if wanted.is_none() => json!(recorded),
+        UpstreamReply::Is(_) if wanted.is_none() => recorded.clone(),
         UpstreamReply::Missing if wanted.is_some() => return UpstreamReply::Missing,
         UpstreamReply::Is(_) | UpstreamReply::Missing => {
             match of_key(&app.upstream(), wanted, hash, basis.guardrail_list_offset).await {
@@ -119,9 +117,9 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
         other => return other.map(|_| Sent::Confirmed),
     };
     match (has, wanted) {
-        (Value::String(has), Some(wanted)) if has == wanted => UpstreamReply::Is(Sent::Confirmed),
-        (Value::Null, None) => UpstreamReply::Is(Sent::Confirmed),
-        (Value::String(has), None) => {
+        (Some(has), Some(wanted)) if has == wanted => UpstreamReply::Is(Sent::Confirmed),
+        (None, None) => UpstreamReply::Is(Sent::Confirmed),
+        (Some(has), None) => {
             match change(&app.upstream(), AssignmentChange::Release, &has, hash).await {
                 // The guardrail was deleted and restricts nobody any more. The key itself must still exist.
                 UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)

@@ -1,20 +1,19 @@
 //! The bodies of requests: a JSON object with the members that a route takes and no others, each at most once.
 //!
-//! serde reads each body into a struct beside its handler. serde_json's own errors are texts that repeat what was sent,
-//! so the members are read with the error type of this file. It says what a member has to be, and never what it was.
+//! serde reads each body into a struct beside its handler, and the answer says which member is wrong and what it has to
+//! be, and never what it was.
 
 use std::borrow::Cow;
-use std::fmt::{self, Display};
+use std::fmt;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, forward_to_deserialize_any};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
-use serde_path_to_error::{Path, Segment, Track};
 
 use crate::app::error::BodyError;
 use crate::ports::json::Unambiguous;
+use crate::ports::json::members::{MemberError, Segment, read_members};
 
 /// The longest name of an unknown member that is repeated in the answer.
 const NAME_CHARS: usize = 40;
@@ -93,12 +92,7 @@ impl BlockProvider {
 /// Reads a body, or says which member is wrong and what it has to be.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
     let Members(members) = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
-    let members = members
-        .into_iter()
-        .map(|(name, value)| (name, MemberValue(value)));
-    let mut track = Track::new();
-    let from = serde_path_to_error::Deserializer::new(MapDeserializer::new(members), &mut track);
-    T::deserialize(from).map_err(|error| error.at(&track.path()))
+    read_members(members).map_err(placed)
 }
 
 /// The error of a text that is no JSON object.
@@ -146,149 +140,25 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// The value of a member.
-struct MemberValue(Value);
-
-impl MemberValue {
-    fn integer(&self) -> Result<i64, MemberError> {
-        let expected = || MemberError::expected("must be a whole number");
-        self.0.as_i64().ok_or_else(expected)
-    }
-}
-
-impl IntoDeserializer<'_, MemberError> for MemberValue {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-/// Reads a member as the type that is asked for, and as no other.
-impl<'de> Deserializer<'de> for MemberValue {
-    type Error = MemberError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, MemberError> {
-        match self.0 {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(value),
-            Value::Number(_) => visitor.visit_i64(self.integer()?),
-            Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => {
-                visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(MemberValue)))
-            }
-            Value::Object(members) => {
-                let members = members.into_iter().map(|(name, value)| (name, Self(value)));
-                visitor.visit_map(MapDeserializer::new(members))
-            }
+/// The error with its place. An unknown member is named only if its name looks like one: anything else may be a secret
+/// in the wrong place, and the error is then that of the object.
+fn placed(error: MemberError) -> BodyError {
+    let mut pointer = String::new();
+    let mut named = true;
+    for segment in error.path() {
+        match segment {
+            Segment::Member(name) if is_name(name) => pointer.extend(["/", name]),
+            Segment::Member(_) => named = false,
+            Segment::Item(n) => pointer.extend(["/", &n.to_string()]),
         }
     }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, MemberError> {
-        match self.0 {
-            Value::Null => visitor.visit_none(),
-            value => visitor.visit_some(Self(value)),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, MemberError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, MemberError> {
-        let value = self.0.as_bool();
-        visitor.visit_bool(value.ok_or(MemberError::expected("must be true or false"))?)
-    }
-
-    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, MemberError> {
-        visitor.visit_i64(self.integer()?)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, MemberError> {
-        match self.0 {
-            Value::String(text) => visitor.visit_string(text),
-            _ => Err(MemberError::expected("must be a text")),
-        }
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, MemberError> {
-        match self.0 {
-            Value::Array(_) => self.deserialize_any(visitor),
-            _ => Err(MemberError::expected("must be a list")),
-        }
-    }
-
-    /// A word of a fixed list is a text. An object with the word as its member is not: serde_json would take it.
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        words: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, MemberError> {
-        match self.0 {
-            Value::String(word) => visitor.visit_enum(word.into_deserializer()),
-            _ => Err(MemberError::one_of(words)),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple tuple_struct map struct
-        identifier ignored_any
-    }
-}
-
-/// Why a member cannot be read.
-#[derive(Debug)]
-struct MemberError {
-    /// The member within the object that is being read, where serde names it.
-    member: Option<&'static str>,
-    detail: Cow<'static, str>,
-}
-
-impl MemberError {
-    const fn expected(detail: &'static str) -> Self {
-        Self {
-            member: None,
-            detail: Cow::Borrowed(detail),
-        }
-    }
-
-    fn one_of(words: &[&str]) -> Self {
-        Self {
-            member: None,
-            detail: match words {
-                [one] => Cow::Owned(format!("must be the word {one}")),
-                _ => Cow::Owned(format!("must be one of {}", words.join(", "))),
-            },
-        }
-    }
-
-    /// The error with its place. An unknown member is named only if its name looks like one: anything else may be a
-    /// secret in the wrong place, and the error is then that of the object.
-    fn at(self, path: &Path) -> BodyError {
-        let mut pointer = String::new();
-        let mut detail = self.detail;
-        for segment in path {
-            match segment {
-                Segment::Map { key } if is_name(key) => pointer.extend(["/", key]),
-                Segment::Seq { index } => pointer.extend(["/", &index.to_string()]),
-                Segment::Map { .. } => {
-                    detail = Cow::Borrowed("has a member that is not known here")
-                }
-                Segment::Enum { .. } | Segment::Unknown => {}
-            }
-        }
-        if let Some(member) = self.member {
-            pointer.extend(["/", member]);
-        }
-        BodyError {
-            pointer: Cow::Owned(pointer),
-            detail,
-        }
+    BodyError {
+        pointer: Cow::Owned(pointer),
+        detail: if named {
+            error.detail
+        } else {
+            Cow::Borrowed("has a member that is not known here")
+        },
     }
 }
 
@@ -296,43 +166,6 @@ fn is_name(text: &str) -> bool {
     (1..=NAME_CHARS).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
-
-impl de::Error for MemberError {
-    /// No type of a body has errors of its own, and what they might repeat is not known here.
-    fn custom<T: Display>(_: T) -> Self {
-        Self::expected("has a value that is not possible here")
-    }
-
-    fn unknown_variant(_: &str, words: &'static [&'static str]) -> Self {
-        Self::one_of(words)
-    }
-
-    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
-        Self::expected("is not known here")
-    }
-
-    fn missing_field(name: &'static str) -> Self {
-        Self {
-            member: Some(name),
-            detail: Cow::Borrowed("is required"),
-        }
-    }
-
-    fn duplicate_field(name: &'static str) -> Self {
-        Self {
-            member: Some(name),
-            detail: Cow::Borrowed("may be there only once"),
-        }
-    }
-}
-
-impl Display for MemberError {
-    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
-        to.write_str(&self.detail)
-    }
-}
-
-impl std::error::Error for MemberError {}
 
 #[cfg(test)]
 mod tests {

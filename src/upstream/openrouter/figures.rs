@@ -1,29 +1,29 @@
 //! The figures of a key in OpenRouter's answers: what it has spent, and the limit in force.
 
+use serde::Deserialize;
+
 use crate::domain::key::drift::ObservedKey;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 
-from_json! {
-    /// A key's spend in USD, with credits and BYOK apart. A missing figure is unknown.
-    #[derive(Clone, Debug, PartialEq)]
-    pub struct SpendBody {
-        pub name: String,
-        pub disabled: Option<bool>,
-        pub usage: Option<f64>,
-        pub usage_daily: Option<f64>,
-        pub usage_weekly: Option<f64>,
-        pub usage_monthly: Option<f64>,
-        pub byok_usage: Option<f64>,
-        pub byok_usage_daily: Option<f64>,
-        pub byok_usage_weekly: Option<f64>,
-        pub byok_usage_monthly: Option<f64>,
-        pub limit: Option<f64>,
-        pub limit_remaining: Option<f64>,
-        pub limit_reset: Option<String>,
-    }
+/// A key's spend in USD, with credits and BYOK apart. A missing figure is unknown.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct SpendBody {
+    pub name: String,
+    pub disabled: Option<bool>,
+    pub usage: Option<f64>,
+    pub usage_daily: Option<f64>,
+    pub usage_weekly: Option<f64>,
+    pub usage_monthly: Option<f64>,
+    pub byok_usage: Option<f64>,
+    pub byok_usage_daily: Option<f64>,
+    pub byok_usage_weekly: Option<f64>,
+    pub byok_usage_monthly: Option<f64>,
+    pub limit: Option<f64>,
+    pub limit_remaining: Option<f64>,
+    pub limit_reset: Option<String>,
 }
 
 impl SpendBody {

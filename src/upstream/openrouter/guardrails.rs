@@ -3,10 +3,12 @@
 //! A change is sent once, since a repeated one could take effect after the next change. The caller decides what a lost
 //! answer means.
 
-use crate::upstream::client::UpstreamClient;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
-use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply, safe};
+use crate::ports::json::members::if_fitting;
+use crate::upstream::client::UpstreamClient;
+use crate::upstream::openrouter::{self, UpstreamRefusal, UpstreamReply, safe_typed};
 
 /// How many pages of 100 are read at a time.
 const PAGES: usize = 10;
@@ -33,6 +35,16 @@ pub enum AssignmentChange {
     Release,
 }
 
+#[derive(Deserialize)]
+struct AssignmentCount {
+    assigned_count: i64,
+}
+
+#[derive(Deserialize)]
+struct ReleaseCount {
+    unassigned_count: i64,
+}
+
 /// Assigns or releases one key. Returns for how many keys that changed something.
 pub async fn change(
     upstream: &UpstreamClient<'_>,
@@ -40,34 +52,52 @@ pub async fn change(
     guardrail: &str,
     hash: &str,
 ) -> UpstreamReply<i64> {
-    let (verb, counted) = match change {
-        AssignmentChange::Assign => ("", "assigned_count"),
-        AssignmentChange::Release => ("/remove", "unassigned_count"),
+    let verb = match change {
+        AssignmentChange::Assign => "",
+        AssignmentChange::Release => "/remove",
     };
     let path = format!("/guardrails/{guardrail}/assignments/keys{verb}");
     let Some(call) = openrouter::management(upstream, "POST", &path) else {
         return UpstreamReply::Refused(UpstreamRefusal::Credential);
     };
     let call = call.json(&json!({ "key_hashes": [hash] }));
-    match openrouter::read(&upstream.http.send(call).await) {
-        UpstreamReply::Is(body) => match body.get(counted).and_then(Value::as_i64) {
-            Some(count) => UpstreamReply::Is(count),
-            None => UpstreamReply::Unknown,
-        },
-        other => other.map(|_| 0),
+    let changed = openrouter::read(&upstream.http.send(call).await);
+    match change {
+        AssignmentChange::Assign => changed
+            .typed(upstream)
+            .map(|body: AssignmentCount| body.assigned_count),
+        AssignmentChange::Release => changed
+            .typed(upstream)
+            .map(|body: ReleaseCount| body.unassigned_count),
     }
+}
+
+/// One page of a list of assignments.
+#[derive(Deserialize)]
+struct AssignmentPage {
+    data: Vec<AssignmentRow>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    total_count: Option<u64>,
+}
+
+/// A key and its guardrail. The guardrail may be null, but not missing.
+#[derive(Deserialize, PartialEq)]
+struct AssignmentRow {
+    key_hash: String,
+    #[serde(deserialize_with = "Option::deserialize")]
+    guardrail_id: Option<String>,
 }
 
 /// What a list says about one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssignmentSearch {
-    /// The id of the key's guardrail, or null if the key has none.
-    Has(Value),
+    /// The id of the key's guardrail, or `None` if the key has none.
+    Has(Option<String>),
     /// The key is not found yet. The list is longer than one reading, and the next reading continues at this offset.
     GoesOn(usize),
 }
 
-/// Which guardrail a key has, or null, if an answer did not say. With `guardrail`, the list of that guardrail is read.
+/// Which guardrail a key has, or none. It is unknown if an answer did not say. With `guardrail`, the list of that guardrail is read.
 /// Without it, the list of the whole account is read, some pages at a time from `offset` on. Of a long list of one
 /// guardrail, both ends are read, since the newest assignments are at one of them.
 pub async fn of_key(
@@ -84,33 +114,27 @@ pub async fn of_key(
     let mut before = Vec::new();
     for _ in 0..PAGES {
         let path = format!("/guardrails{of}/assignments/keys?limit=100&offset={seen}");
-        let UpstreamReply::Is(body) = safe(upstream, "GET", &path).await else {
+        let UpstreamReply::Is(page) = safe_typed::<AssignmentPage>(upstream, "GET", &path).await
+        else {
             return UpstreamReply::Unknown;
         };
-        let Some(page) = body.get("data").and_then(Value::as_array) else {
-            return UpstreamReply::Unknown;
-        };
-        let of_key = |row: &&Value| row.get("key_hash").and_then(Value::as_str) == Some(hash);
-        if let Some(found) = page.iter().find(of_key) {
-            let guardrail = found.get("guardrail_id").cloned();
-            return guardrail.map_or(UpstreamReply::Unknown, |has| {
-                UpstreamReply::Is(AssignmentSearch::Has(has))
-            });
+        let rows = page.data;
+        if let Some(found) = rows.iter().find(|row| row.key_hash == hash) {
+            return UpstreamReply::Is(AssignmentSearch::Has(found.guardrail_id.clone()));
         }
-        if page.is_empty() {
-            return UpstreamReply::Is(AssignmentSearch::Has(Value::Null));
+        if rows.is_empty() {
+            return UpstreamReply::Is(AssignmentSearch::Has(None));
         }
-        if *page == before {
+        if rows == before {
             // The rows behind this page cannot be seen, so nothing is concluded.
             upstream
                 .log
                 .note("warn", "list_repeats", json!({ "list": "guardrails" }));
             return UpstreamReply::Unknown;
         }
-        before.clone_from(page);
-        seen = seen.saturating_add(page.len());
-        if let (Some(_), Some(total)) = (guardrail, body.get("total_count").and_then(Value::as_u64))
-        {
+        seen = seen.saturating_add(rows.len());
+        before = rows;
+        if let (Some(_), Some(total)) = (guardrail, page.total_count) {
             let total = usize::try_from(total).unwrap_or(0);
             seen = seen.max(total.saturating_sub(100 * (PAGES - 1)));
         }

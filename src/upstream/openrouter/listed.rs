@@ -1,23 +1,27 @@
 //! A key as OpenRouter lists it.
 
+use serde::Deserialize;
+
 use crate::domain::key::drift::ObservedKey;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
-use crate::ports::json::IfFitting;
+use crate::ports::json::members::if_fitting;
 
-from_json! {
-    /// A key in the answer of `GET /keys`, as far as a walk reads it: no other member may make a page unreadable.
-    #[derive(Clone, Debug)]
-    pub struct Listed {
-        pub hash: String,
-        pub name: Option<String>,
-        pub disabled: Option<bool>,
-        pub created_at: Option<String>,
-        limit: IfFitting<f64>,
-        limit_reset: IfFitting<String>,
-        include_byok_in_limit: IfFitting<bool>,
-        expires_at: IfFitting<String>,
-    }
+/// A key in the answer of `GET /keys`, as far as a walk reads it: no other member may make a page unreadable.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listed {
+    pub hash: String,
+    pub name: Option<String>,
+    pub disabled: Option<bool>,
+    pub created_at: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    limit: Option<f64>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    limit_reset: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    include_byok_in_limit: Option<bool>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    expires_at: Option<String>,
 }
 
 impl Listed {
@@ -30,10 +34,10 @@ impl Listed {
         ObservedKey {
             name: self.name(),
             disabled: self.disabled,
-            limit: self.limit.0.and_then(NanoUsd::from_upstream),
-            limit_reset: self.limit_reset.0.as_deref(),
-            include_byok_in_limit: self.include_byok_in_limit.0,
-            expires_at: self.expires_at.0.as_deref().and_then(Timestamp::parse),
+            limit: self.limit.and_then(NanoUsd::from_upstream),
+            limit_reset: self.limit_reset.as_deref(),
+            include_byok_in_limit: self.include_byok_in_limit,
+            expires_at: self.expires_at.as_deref().and_then(Timestamp::parse),
         }
     }
 

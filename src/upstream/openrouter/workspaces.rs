@@ -1,10 +1,11 @@
 //! OpenRouter's workspaces, which contain the keys of an account.
 
 use crate::upstream::client::UpstreamClient;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
-use crate::ports::json::named;
-use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe};
+use crate::ports::json::members::if_fitting;
+use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe_typed};
 
 /// The most pages of 100 that are read.
 const PAGES: usize = 12;
@@ -25,6 +26,13 @@ pub async fn read(upstream: &UpstreamClient<'_>, workspace_id: &str) -> Upstream
     has(upstream, &format!("/workspaces/{id}"), workspace_id).await
 }
 
+#[derive(Deserialize)]
+struct WorkspacePage {
+    data: Vec<Thing>,
+    #[serde(default, deserialize_with = "if_fitting")]
+    total_count: Option<u64>,
+}
+
 /// `GET /workspaces`, page by page, until there are as many as the answer says, or until a page is empty. The list
 /// breaks off if a page has nothing new, or after the most pages that are read.
 pub async fn list(upstream: &UpstreamClient<'_>) -> UpstreamReply<Listing> {
@@ -34,20 +42,19 @@ pub async fn list(upstream: &UpstreamClient<'_>) -> UpstreamReply<Listing> {
     };
     for _ in 0..PAGES {
         let path = format!("/workspaces?limit=100&offset={}", listing.ids.len());
-        let (page, total) = match safe(upstream, "GET", &path).await {
-            UpstreamReply::Is(body) => match named::<Vec<Thing>>(&body, "data") {
-                Some(page) => (page, body.get("total_count").and_then(Value::as_u64)),
-                None => return UpstreamReply::Unknown,
-            },
+        let page: WorkspacePage = match safe_typed(upstream, "GET", &path).await {
+            UpstreamReply::Is(page) => page,
             other => return other.map(|_| listing),
         };
-        let (known, is_empty) = (listing.ids.len(), page.is_empty());
-        for Thing { id } in page {
+        let (known, is_empty) = (listing.ids.len(), page.data.is_empty());
+        for Thing { id } in page.data {
             if !listing.ids.contains(&id) {
                 listing.ids.push(id);
             }
         }
-        let all = total.and_then(|total| usize::try_from(total).ok());
+        let all = page
+            .total_count
+            .and_then(|total| usize::try_from(total).ok());
         if is_empty || all.is_some_and(|all| all <= listing.ids.len()) {
             listing.is_whole = true;
             return UpstreamReply::Is(listing);
