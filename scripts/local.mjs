@@ -1,4 +1,4 @@
-// keycap on this machine: the only place for the local settings, and for how `wrangler dev` is started. `npm start` and
+// keycap on this machine: the only place for the local settings, and for how wrangler is started. `npm start` and
 // the tests derive their configuration here from wrangler.toml, so that what runs locally is what would be deployed,
 // except for the placeholders. Every secret below is a visible fake that only the sandbox accepts.
 
@@ -42,7 +42,7 @@ export function localVars({ origin, sandboxUrl }) {
 }
 
 /** The Cron Trigger of the sweep, and the path that fires it locally. */
-const EVERY_TEN_MINUTES = "*/10 * * * *";
+export const EVERY_TEN_MINUTES = "*/10 * * * *";
 
 /** @param {number} timeMs the event's scheduled time @param {string} [expression] */
 export const scheduledPath = (timeMs, expression = EVERY_TEN_MINUTES) =>
@@ -56,26 +56,25 @@ async function committedConfig() {
 
 /**
  * Writes a wrangler configuration for this machine and returns its path.
- * @param {string} folder
- * @param {{ vars?: Vars, rateLimits?: RateLimits, main?: string }} [options] main: another program with the same bindings
+ * @param {string} folder @param {Vars} [vars]
  */
-export async function writeConfig(folder, { vars = {}, rateLimits = {}, main } = {}) {
+export async function writeConfig(folder, vars = {}) {
   // Environments and the build belong to deploying. The vars are replaced as a whole, so that no setting comes from
   // production. `wrangler dev` does not fire Cron Triggers and warns about each, so a test that wants a run requests it
   // over HTTP.
   const { env: _environments, build: _build, vars: _vars, triggers: _triggers, ...config } = await committedConfig();
-  config.main = main ?? inRoot(config.main);
+  config.main = inRoot(config.main);
   config.assets.directory = inRoot(config.assets.directory);
   for (const database of config.d1_databases) database.migrations_dir = inRoot(database.migrations_dir);
-  for (const binding of config.ratelimits) binding.simple = { ...binding.simple, ...rateLimits[binding.name] };
-  const unknown = Object.keys(rateLimits).filter((name) => !config.ratelimits.some((/** @type {any} */ b) => b.name === name));
-  if (unknown.length) throw new Error(`wrangler.toml has no rate limit ${unknown.join(", ")}`);
-  config.vars = Object.fromEntries(Object.entries(vars).filter(([, value]) => value !== undefined));
+  config.vars = present(vars);
   await mkdir(folder, { recursive: true });
   const path = join(folder, "wrangler.json");
   await writeFile(path, JSON.stringify(config, null, 2));
   return path;
 }
+
+/** The variables that are set. @param {Vars} vars */
+const present = (vars) => Object.fromEntries(Object.entries(vars).filter(([, value]) => value !== undefined));
 
 /**
  * Disables everything that would make wrangler look beyond this machine, or at other Workers on it.
@@ -89,8 +88,7 @@ const wranglerEnv = (folder) => ({
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
   X_LOCAL_OBSERVABILITY: "false",
-  // Tests use its HTTP API to run SQL beside a running Worker.
-  X_LOCAL_EXPLORER: "true",
+  X_LOCAL_EXPLORER: "false",
   // Miniflare leaves its temporary files behind when it is killed. Here they are deleted with the folder.
   TMPDIR: folder,
   NO_COLOR: "1",
@@ -105,14 +103,33 @@ const WRANGLER = inRoot("node_modules", "wrangler", "bin", "wrangler.js");
  * @param {string} persist
  */
 export async function newState(persist) {
-  const image = join(stateDir, `migrated-${await migrationsHash()}`);
-  if (!existsSync(image)) await (migrating ??= migrate(image));
+  const image = await installation();
   await rm(persist, { recursive: true, force: true });
   await cp(join(image, "state"), persist, { recursive: true });
 }
 
-async function migrationsHash() {
-  const hash = createHash("sha256").update(await readFile(inRoot("wrangler.toml")));
+/**
+ * What `wrangler dev` would give to miniflare for the Worker: its bindings, the rules of its static files and its dates,
+ * as wrangler itself reads them from wrangler.toml.
+ * @param {{ vars: Vars, rateLimits?: RateLimits }} options
+ */
+export async function workerOptions({ vars, rateLimits = {} }) {
+  const { ratelimits, ...options } = JSON.parse(await readFile(join(await installation(), "worker.json"), "utf8"));
+  const unknown = Object.keys(rateLimits).filter((name) => !ratelimits[name]);
+  if (unknown.length) throw new Error(`wrangler.toml has no rate limit ${unknown.join(", ")}`);
+  for (const [name, limit] of Object.entries(rateLimits)) ratelimits[name].simple = { ...ratelimits[name].simple, ...limit };
+  return { ...options, ratelimits, bindings: present(vars) };
+}
+
+/** What wrangler makes of the tree, once for each set of migrations and each wrangler.toml. Returns the folder. */
+async function installation() {
+  const image = join(stateDir, `migrated-${await installationHash()}`);
+  if (!existsSync(image)) await (migrating ??= migrate(image));
+  return image;
+}
+
+async function installationHash() {
+  const hash = createHash("sha256").update(await readFile(inRoot("wrangler.toml"))).update(await readFile(inRoot("package-lock.json")));
   const names = (await readdir(inRoot("migrations"))).filter((name) => name.endsWith(".sql")).sort();
   if (names.length === 0) throw new Advice("migrations/ holds no .sql file.");
   for (const name of names) hash.update(name).update(await readFile(inRoot("migrations", name)));
@@ -135,6 +152,8 @@ async function migrate(image) {
     cwd: root,
     env: { ...wranglerEnv(aside), CI: "true" },
   });
+  const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
+  await writeFile(join(aside, "worker.json"), JSON.stringify(read(config).workerOptions));
   await rename(aside, image).catch(async (error) => {
     await rm(aside, { recursive: true, force: true });
     if (!existsSync(image)) throw error;
@@ -170,31 +189,25 @@ export async function databaseFile(persist) {
  * @param {string} options.persist
  * @param {number} options.port
  * @param {Vars} options.vars
- * @param {RateLimits} [options.rateLimits]
  * @param {(line: string) => void} [options.onLine]
- * @param {boolean} [options.background] see {@link Group}
- * @param {string} [options.main] another program than the built Worker
- * @param {boolean} [options.unhealthy] any answer of the health route will do: a Worker that only says what it lacks
  */
-export async function startWrangler({ folder, persist, port, vars, rateLimits, onLine, background, unhealthy, main }) {
-  const config = await writeConfig(folder, { vars, rateLimits, main });
+export async function startWrangler({ folder, persist, port, vars, onLine }) {
+  const config = await writeConfig(folder, vars);
   const args = ["dev", "--config", config, "--persist-to", persist, "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
   const group = new Group(node, [WRANGLER, ...args, "--show-interactive-dev-session=false"], {
     cwd: root,
     env: wranglerEnv(folder),
     onLine,
-    background,
   });
-  await whenUp(group, `http://127.0.0.1:${port}/healthz`, "wrangler dev", { unhealthy });
+  await whenUp(group, `http://127.0.0.1:${port}/healthz`, "wrangler dev");
   return group;
 }
 
 /**
  * Waits until the server of a group answers its health route. If the group ends first, the error has what it printed.
  * @param {Group} group @param {string} url @param {string} what
- * @param {{ unhealthy?: boolean }} [options] unhealthy: any answer will do
  */
-export async function whenUp(group, url, what, { unhealthy = false } = {}) {
+export async function whenUp(group, url, what) {
   let seen = "no answer yet";
   try {
     await until(
@@ -202,7 +215,7 @@ export async function whenUp(group, url, what, { unhealthy = false } = {}) {
         if (group.hasEnded) throw new Error(`${what} ended while starting`);
         const answer = await fetch(url).catch((error) => void (seen = String(error.cause ?? error)));
         if (answer) seen = `${answer.status} ${(await answer.text()).slice(0, 500)}`;
-        return answer && (answer.ok || unhealthy);
+        return answer?.ok;
       },
       { seconds: 60, what: `${what} to answer ${url}` },
     );

@@ -1,12 +1,13 @@
-// The built Worker on real workerd (`wrangler dev`), with a database of its own that outlives the process.
+// The built Worker on real workerd, with a database of its own that outlives the process.
 
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { databaseFile, localVars, newState, scheduledPath, startWrangler } from "../../scripts/local.mjs";
+import { EVERY_TEN_MINUTES, databaseFile, localVars, newState } from "../../scripts/local.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 import { freePort } from "../../scripts/ports.mjs";
+import { startRuntime } from "./runtime.mjs";
 
 /** @typedef {import("./sandbox.mjs").Sandbox} Sandbox */
 /** @typedef {import("../../scripts/local.mjs").Vars} Vars */
@@ -19,7 +20,7 @@ import { freePort } from "../../scripts/ports.mjs";
  * @property {Sandbox | { url: string }} sandbox
  * @property {Vars} [vars] added to the local settings; undefined removes a setting
  * @property {RateLimits} [rateLimits] such as `{ LIMIT_START: { limit: 2 } }`; counters survive a restart
- * @property {string} [main] another program with the same bindings, which answers /healthz; default: the built Worker
+ * @property {string} [main] another program with the same bindings; default: the built Worker
  * @property {string} [around] a module whose `around` gets the built Worker's entry point and returns the one to run
  * @property {string} [persist] a folder for the state; default: a new one, which is deleted at the end
  */
@@ -45,8 +46,8 @@ function refuseUnknown(vars) {
 }
 
 export class Worker {
-  /** @type {import("../../scripts/process.mjs").Group | undefined} */
-  #group;
+  /** @type {import("./runtime.mjs").Runtime | undefined} */
+  #runtime;
   /** Log lines of earlier runs. @type {string[]} */
   #earlier = [];
   #port = 0;
@@ -66,15 +67,12 @@ export class Worker {
     return `http://localhost:${this.#port}`;
   }
 
-  /** @param {{ unhealthy?: boolean }} [options] */
-  async start({ unhealthy } = {}) {
+  async start() {
     this.#port ||= await freePort();
     const vars = { ...localVars({ origin: this.url, sandboxUrl: this.options.sandbox.url }), ...this.options.vars };
     refuseUnknown(vars);
-    const { rateLimits, around } = this.options;
-    const { folder, persist } = this;
-    const main = around ? await surrounded(folder, around) : this.options.main;
-    this.#group = await startWrangler({ folder, persist, port: this.#port, vars, rateLimits, main, background: true, unhealthy });
+    const { rateLimits, around, main } = this.options;
+    this.#runtime = await startRuntime({ persist: this.persist, port: this.#port, vars, rateLimits, main, around });
   }
 
   /**
@@ -90,8 +88,8 @@ export class Worker {
    * Runs a Cron Trigger to its end. workerd says "ok" whatever the job did, so read the job's row in `runs`.
    * @param {number} [timeMs] the event's scheduled time @param {string} [expression]
    */
-  async cron(timeMs = Date.now(), expression) {
-    const answer = await this.fetch(scheduledPath(timeMs, expression));
+  async cron(timeMs = Date.now(), expression = EVERY_TEN_MINUTES) {
+    const answer = await this.fetch(`/cdn-cgi/local/scheduled?${new URLSearchParams({ cron: expression, time: `${timeMs}` })}`);
     const text = await answer.text();
     if (text !== "ok") throw new Error(`the scheduled handler answered ${answer.status} ${text}`);
   }
@@ -104,34 +102,15 @@ export class Worker {
    * @returns {Promise<Row[]>}
    */
   async d1(sql, values = []) {
-    // The values are written in as literals: wrangler's access to D1 takes strings only, and a bound "1" is not the
-    // number 1.
+    // The values are written in as literals, because several statements in one text cannot be bound.
     const text = sql.replace(/\?(\d+)/g, (_, number) => literal(values[Number(number) - 1]));
-    return this.#group ? this.#askD1(text) : this.#readFile(text);
+    return this.#runtime ? this.#askD1(text) : this.#readFile(text);
   }
 
   /** @param {string} sql */
   async #askD1(sql) {
-    const id = await this.#databaseId();
-    const answer = await this.fetch(`/cdn-cgi/explorer/api/d1/database/${id}/raw`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ sql }),
-    });
-    const { result, errors } = /** @type {any} */ (await answer.json());
-    if (!answer.ok) throw new Error(`${errors?.[0]?.message ?? answer.status}: ${sql}`);
-    const { columns, rows } = result[0].results;
-    return rows.map((/** @type {any[]} */ row) => Object.fromEntries(row.map((value, index) => [columns[index], value])));
-  }
-
-  /** @type {string | undefined} */
-  #knownDatabaseId;
-
-  async #databaseId() {
-    this.#knownDatabaseId ??= await this.fetch("/cdn-cgi/explorer/api/d1/database")
-      .then((answer) => answer.json())
-      .then((/** @type {any} */ list) => list.result[0].uuid);
-    return this.#knownDatabaseId;
+    const { columns, rows } = await /** @type {import("./runtime.mjs").Runtime} */ (this.#runtime).query(sql);
+    return rows.map((row) => Object.fromEntries(row.map((value, index) => [columns[index], value])));
   }
 
   /** @param {string} sql */
@@ -159,18 +138,18 @@ export class Worker {
     return found;
   }
 
-  /** Ends the Worker as a power cut would: kills every process of its group at once. The state stays. */
+  /** Ends the Worker as a power cut would: kills workerd at once. The state stays. */
   async kill() {
-    if (!this.#group) return;
-    await this.#group.kill();
-    this.#earlier.push(...this.#group.lines);
-    this.#group = undefined;
+    const runtime = this.#runtime;
+    if (!runtime) return;
+    this.#runtime = undefined;
+    await runtime.kill();
+    this.#earlier.push(...runtime.lines);
   }
 
   /**
-   * Starts the Worker again on the same state and port. Kills it first if it runs; then the whole group is gone.
-   * @param {{ vars?: Vars, rateLimits?: RateLimits, unhealthy?: boolean }} [changes] unhealthy: the Worker may answer
-   *   only with what it lacks
+   * Starts the Worker again on the same state and port. Kills it first if it runs.
+   * @param {{ vars?: Vars, rateLimits?: RateLimits }} [changes]
    */
   async restart(changes = {}) {
     await this.kill();
@@ -179,7 +158,7 @@ export class Worker {
       vars: { ...this.options.vars, ...changes.vars },
       rateLimits: { ...this.options.rateLimits, ...changes.rateLimits },
     };
-    await this.start({ unhealthy: changes.unhealthy });
+    await this.start();
   }
 
   /** Ends the Worker for good and deletes its state, unless a test gave the folder. */
@@ -189,22 +168,10 @@ export class Worker {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /**
-   * Every line that the Worker logged, over all restarts, without wrangler's own lines (its list of requests, its
-   * greeting).
-   */
+  /** Every line that the Worker logged, over all restarts. */
   logs() {
-    const lines = [...this.#earlier, ...(this.#group?.lines ?? [])];
-    return lines.filter((line) => line.trim() !== "" && !/^(\[wrangler:info\]|env\.|Binding |Your Worker has|⎔)/.test(line));
+    return [...this.#earlier, ...(this.#runtime?.lines ?? [])].filter((line) => line.trim() !== "");
   }
-}
-
-/** Writes the program that puts a module around the built Worker. @param {string} folder @param {string} around */
-async function surrounded(folder, around) {
-  const path = join(folder, "surrounded.mjs");
-  const [keycap, module] = [inRoot("build", "program.mjs"), around].map((file) => JSON.stringify(file));
-  await writeFile(path, `import Keycap from ${keycap};\nimport { around } from ${module};\nexport default around(Keycap);\n`);
-  return path;
 }
 
 /** @param {SqlValue | undefined} value */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { parse } from "smol-toml";
-import { localVars, writeConfig } from "../../scripts/local.mjs";
+import { localVars, workerOptions, writeConfig } from "../../scripts/local.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 
 /** @type {Record<string, any>} */
@@ -68,15 +68,23 @@ test("the local configuration takes no setting from production and keeps every b
   const folder = await mkdtemp(join(tmpdir(), "keycap-config-"));
   try {
     const vars = { ...localVars({ origin: "http://localhost:1", sandboxUrl: "http://127.0.0.1:2" }), MAX_TOTAL_KEYS: undefined };
-    const path = await writeConfig(folder, { vars, rateLimits: { LIMIT_START: { limit: 3 } } });
+    const path = await writeConfig(folder, vars);
     const local = JSON.parse(await readFile(path, "utf8"));
     assert.ok(!("MAX_TOTAL_KEYS" in local.vars));
     assert.equal(local.vars.PUBLIC_ORIGIN, "http://localhost:1");
-    assert.deepEqual(names(local.ratelimits, "name"), names(production.ratelimits, "name"));
-    assert.deepEqual(local.ratelimits.find((/** @type {any} */ limit) => limit.name === "LIMIT_START").simple, { limit: 3, period: 60 });
+    assert.equal(JSON.stringify(local.ratelimits), JSON.stringify(production.ratelimits));
     assert.ok(!("env" in local) && !("build" in local));
-    await assert.rejects(writeConfig(folder, { rateLimits: { LIMIT_STRAT: { limit: 3 } } }), /LIMIT_STRAT/);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+test("the tests' Worker gets what wrangler reads from the configuration, with the test's own settings and limits", async () => {
+  const options = await workerOptions({ vars: { PUBLIC_ORIGIN: "http://localhost:1", MAX_TOTAL_KEYS: undefined }, rateLimits: { LIMIT_START: { limit: 3 } } });
+  assert.deepEqual(options.bindings, { PUBLIC_ORIGIN: "http://localhost:1" });
+  assert.deepEqual(Object.keys(options.ratelimits).sort(), names(production.ratelimits, "name"));
+  assert.deepEqual([options.ratelimits.LIMIT_START.simple, options.ratelimits.LIMIT_API.simple], [{ limit: 3, period: 60 }, { limit: 120, period: 60 }]);
+  assert.deepEqual([Object.keys(options.d1Databases), Object.keys(options.kvNamespaces)], [names(production.d1_databases), names(production.kv_namespaces)]);
+  assert.deepEqual([options.compatibilityDate, options.assets.binding], [production.compatibility_date, production.assets.binding]);
+  await assert.rejects(workerOptions({ vars: {}, rateLimits: { LIMIT_STRAT: { limit: 3 } } }), /LIMIT_STRAT/);
 });

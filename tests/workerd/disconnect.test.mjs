@@ -1,5 +1,5 @@
 // A tab that is closed while its claim is in progress: the claim still runs to its end, and nobody gets its secret.
-// `wrangler dev` runs a request to its end with or without `waitUntil`, so these tests show the behaviour, and not what
+// Here workerd runs a request to its end with or without `waitUntil`, so these tests show the behaviour, and not what
 // causes it on the edge.
 
 import assert from "node:assert/strict";

@@ -565,7 +565,7 @@ describe("settings", () => {
   test("malformed settings stop everything with 503, are named all at once, and no value is shown or logged", async () => {
     const bad = { AUTH_SESSION_SECRET: "short-not-a-secret", KEY_LIMIT_USD: "-5-not-money", ADMIN_GITHUB_USER_IDS: "octo-not-an-id", OPENROUTER_API_URL: "http://openrouter-not.example" };
     const usual = secrets();
-    await deployment.worker.restart({ vars: bad, unhealthy: true });
+    await deployment.worker.restart({ vars: bad });
     for (const path of ["/", "/healthz", "/api/v1/me", "/api/v1/claim", "/nothing"]) {
       const answer = await new Client(deployment.worker).call(path, { method: path.endsWith("claim") ? "POST" : "GET" });
       assert.deepEqual([answer.status, answer.body.code, answer.headers.get("cache-control")], [503, "misconfigured", "no-store, no-transform"], path);
