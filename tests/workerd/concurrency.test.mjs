@@ -10,7 +10,7 @@ import { CREATE, Deployment, SCALE, inWaves, secretsIn, sha256, tally } from "./
  * create has ten seconds, and with a larger crowd the machine is too slow for that); seats, and the members who want
  * one; claims while another one is held; rotations of one key, and rotations of one key for each member.
  */
-const SIZES = { claims: 200 * SCALE, members: 50 * SCALE, each: 20, together: 50, seats: 10, crowd: 100, latecomers: 20, rotations: 50 * SCALE, rotating: 50 * SCALE };
+const SIZES = { claims: 100 * SCALE, members: 20 * SCALE, each: 10, together: 20, seats: 10, crowd: 40, latecomers: 20, rotations: 30 * SCALE, rotating: 20 * SCALE };
 const SEATS = `${1000 * SCALE}`;
 /** The most requests at the same time, so that a larger run does not become a test of connections. */
 const WIDTH = 1000;

@@ -177,24 +177,30 @@ const IN_REQUESTS = [
   ...["github.token", "github.user", "github.revoke"].map((call) => ({ what: "a sign-in", moment: signingIn, call })),
 ];
 
-/**
- * Points of a sweep, of which only one runs at a time, and points of operations that end only a day later. Each has a
- * power cut of its own.
- * @type {Point[]}
- */
-const IN_SWEEPS = [
-  { what: "a sweep of a stray", moment: sweepingAStray, call: "openrouter.workspaces.get" },
-  { what: "a sweep of a stray", moment: sweepingAStray, call: LIST },
-  { what: "a sweep of a stray", moment: sweepingAStray, call: DELETE },
-  { what: "a sweep of a hold", moment: sweepingAHold, call: "openrouter.keys.update" },
-  { what: "a sweep of an expiry", moment: sweepingAnExpiry, call: "openrouter.keys.get" },
-  { what: "a sweep of a removed key", moment: sweepingUpAKey, call: "openrouter.keys.get" },
-  { what: "a sweep of a removed key", moment: sweepingUpAKey, call: DELETE },
+/** Points of removals, which end only a day later. They too are hit by one power cut. @type {Point[]} */
+const IN_REMOVALS = [
   { what: "a removal written down", moment: removing, batch: 1 },
   { what: "a removal", moment: removing, call: "openrouter.keys.update" },
   { what: "a removal", moment: removing, call: "openrouter.keys.get" },
   { what: "a removal's figures", moment: removing, batch: 2 },
   { what: "a removal's end", moment: removing, batch: 3 },
+];
+
+/**
+ * Points of a sweep, of which only one runs at a time. Each has a power cut of its own.
+ * @type {Point[]}
+ */
+const IN_SWEEPS = [
+  { what: "a sweep of a stray", moment: sweepingAStray, call: LIST },
+  { what: "a sweep of a stray", moment: sweepingAStray, call: DELETE },
+  { what: "a sweep of a hold", moment: sweepingAHold, call: "openrouter.keys.update" },
+  { what: "a sweep of an expiry", moment: sweepingAnExpiry, call: "openrouter.keys.get" },
+  { what: "a sweep of a removed key", moment: sweepingUpAKey, call: DELETE },
+];
+/** Reading changes nothing, so these points are like those beside them. @type {Point[]} */
+const MORE_IN_SWEEPS = [
+  { what: "a sweep of a stray", moment: sweepingAStray, call: "openrouter.workspaces.get" },
+  { what: "a sweep of a removed key", moment: sweepingUpAKey, call: "openrouter.keys.get" },
 ];
 
 /**
@@ -226,7 +232,9 @@ async function cutAll(deployment, waiting) {
   const { held } = await deployment.sandbox.ledger();
   for (const call of held) if (call.operation !== CREATE) await deployment.sandbox.release(call.ticket);
   await deployment.promises();
-  for (const { moment, who } of waiting) await isOver(deployment, moment, who);
+  const together = waiting.filter(({ moment }) => !moment.mend && !moment.tidy);
+  if (together.length) await deployment.recovers(...together.map(({ who }) => who));
+  for (const { moment, who } of waiting) if (moment.mend || moment.tidy) await isOver(deployment, moment, who);
   await deployment.sandbox.release();
   assert.deepEqual(await deployment.twoSweeps(), ["done", "done"]);
   await deployment.promises({ settled: true });
@@ -244,6 +252,12 @@ test("killed with members at every point of a sign-in and a claim, before and af
   await cutAll(deployment, waiting);
 });
 
+test("killed at every point of a removal, before and after each call and each batch: the key is gone, and its owner may claim again", async () => {
+  const waiting = [];
+  for (const point of IN_REMOVALS) for (const side of SIDES) waiting.push(await holdAt(deployment, point, side));
+  await cutAll(deployment, waiting);
+});
+
 test("killed at every point of a sweep, before and after each call and its report: the next sweeps finish", async (t) => {
   const plain = await sweepingAStray.prepare(deployment);
   await deployment.trouble(null);
@@ -253,7 +267,7 @@ test("killed at every point of a sweep, before and after each call and its repor
   // By default only the batch with the report, in a larger run every batch.
   const chosen = SCALE > 1 ? Array.from({ length: batches }, (_, n) => n + 1) : [batches];
   /** @type {Point[]} */
-  const all = [...IN_SWEEPS, ...chosen.map((batch) => ({ what: "a sweep of a stray", moment: sweepingAStray, batch }))];
+  const all = [...IN_SWEEPS, ...(SCALE > 1 ? MORE_IN_SWEEPS : []), ...chosen.map((batch) => ({ what: "a sweep of a stray", moment: sweepingAStray, batch }))];
   const cells = all.flatMap((point) => SIDES.map((side) => ({ name: `${point.what}, ${side} at ${point.call ?? `batch ${point.batch}`}`, point, side })));
   const second = await Deployment.open({ unreliable: true });
   t.after(() => second.close());

@@ -204,6 +204,6 @@ export const sweepingUpAKey = {
 export async function isOver(deployment, moment, who) {
   await deployment.sandbox.clearFaults();
   await moment.mend?.(deployment, who);
-  await deployment.recovers(typeof who === "string" ? await deployment.member(who) : who);
+  await deployment.recovers(who);
   await moment.tidy?.(deployment, who);
 }

@@ -11,7 +11,7 @@ import { after, afterEach, beforeEach } from "node:test";
 import { localVars } from "../../scripts/local.mjs";
 import { inRoot } from "../../scripts/paths.mjs";
 import { Client, claim, inWaves, secretsIn, signIn, startLine, startSandbox, startWorker } from "../harness/index.mjs";
-import { promises } from "./oracle.mjs";
+import { promises, secretsAreInNoFile } from "./oracle.mjs";
 
 export { inWaves, secretsIn };
 
@@ -185,6 +185,7 @@ export class Deployment {
   async look() {
     if (this.#excuse) return;
     await this.promises();
+    await secretsAreInNoFile(this);
     looks += 1;
   }
 
@@ -282,17 +283,19 @@ export class Deployment {
   }
 
   /**
-   * Asserts, once everything works again, that two sweeps settle everything and that the member has a key or may claim
-   * one.
-   * @param {Client} client
+   * Asserts, once everything works again, that two sweeps settle everything and that each of these members has a key or
+   * may claim one.
+   * @param {...(Client | string)} members clients, or personas who sign in only then
    */
-  async recovers(client) {
+  async recovers(...members) {
     await this.sandbox.clearFaults();
     assert.deepEqual(await this.twoSweeps(), ["done", "done"]);
     await this.promises({ settled: true });
     await this.endPause();
-    const { status, body, text } = await this.claim(client);
-    assert.ok([200, 201].includes(status) && body.key.state === "active", `the member has a key: ${status} ${text}`);
+    for (const who of members) {
+      const { status, body, text } = await this.claim(typeof who === "string" ? await this.member(who) : who);
+      assert.ok([200, 201].includes(status) && body.key.state === "active", `the member has a key: ${status} ${text}`);
+    }
     await this.promises({ settled: true });
   }
 
