@@ -78,7 +78,7 @@ fn a_key_that_was_disabled_for_another_reason_stays_disabled() {
     let (world, cookies) = begin();
     world.db.run(
         "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1);
-         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT MIN(id), 'admin', 't', 1, 't' FROM keys",
+         INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT id, 'admin', 't', 1, 't' FROM keys WHERE id = 1",
     );
     sweeps(&world, 1);
     assert_eq!(world.usable().len(), 2);

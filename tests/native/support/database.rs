@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, ffi, types};
 
+use super::bystanders::Bystanders;
 use super::effects::{Effects, Fate, meet};
 use super::{coverage, mutant};
 
@@ -19,7 +20,7 @@ pub struct Ran {
     pub stmts: Vec<Stmt>,
     pub result: Result<Vec<Rows>, DbError>,
     /// How many rows each statement changed, those that its triggers changed included.
-    changes: Vec<i64>,
+    changes: Vec<u64>,
 }
 
 impl Ran {
@@ -49,6 +50,18 @@ struct Place {
     reusable: Cell<bool>,
     /// The number of forks that are open.
     forks: Cell<usize>,
+    /// The same database beside bystanders, for as long as both have gone the same way.
+    beside: RefCell<Option<Bystanders>>,
+}
+
+impl Place {
+    /// Does something with the database beside bystanders, and leaves it if it no longer went the same way.
+    fn meet_bystanders(&self, act: impl FnOnce(&mut Bystanders) -> bool) {
+        let mut beside = self.beside.borrow_mut();
+        if beside.as_mut().is_some_and(|bystanders| !act(bystanders)) {
+            *beside = None;
+        }
+    }
 }
 
 impl Drop for Place {
@@ -96,7 +109,7 @@ thread_local! {
 }
 
 /// Makes a connection to a copy of this database.
-fn copy_of(from: &Connection) -> Connection {
+pub fn copy_of(from: &Connection) -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
     {
         let copy = rusqlite::backup::Backup::new(from, &mut connection).unwrap();
@@ -133,9 +146,16 @@ impl Sqlite {
         let idle = (!coverage::is_noted())
             .then(|| IDLE.with(|idle| idle.borrow_mut().pop()))
             .flatten();
-        let connection = idle.unwrap_or_else(|| PREPARED.with(copy_of));
+        let connection = idle.unwrap_or_else(Self::migrated);
         connection.execute_batch("SAVEPOINT world").unwrap();
-        Self::at(connection, true, effects)
+        let database = Self::at(connection, true, effects);
+        *database.place.beside.borrow_mut() = Bystanders::new();
+        database
+    }
+
+    /// A connection to a migrated database without rows.
+    pub fn migrated() -> Connection {
+        PREPARED.with(copy_of)
     }
 
     fn at(connection: Connection, reusable: bool, effects: Effects) -> Self {
@@ -144,6 +164,7 @@ impl Sqlite {
                 connection: RefCell::new(connection),
                 reusable: Cell::new(reusable),
                 forks: Cell::default(),
+                beside: RefCell::default(),
             }),
             level: 0,
             effects,
@@ -164,6 +185,7 @@ impl Sqlite {
         if self.place.reusable.replace(false) {
             connection.borrow().execute_batch("RELEASE world").unwrap();
         }
+        self.leave_bystanders();
         connection
     }
 
@@ -206,26 +228,34 @@ impl Sqlite {
 
     /// Runs a statement that a test wrote itself.
     pub fn run(&self, sql: &str) {
+        let before = self.at_hand().borrow().total_changes();
         self.at_hand().borrow().execute_batch(sql).unwrap();
+        let changes = self.at_hand().borrow().total_changes() - before;
+        if self.level == 0 {
+            self.place
+                .meet_bystanders(|bystanders| bystanders.run(sql, changes));
+        }
+    }
+
+    /// From now on there are no bystanders.
+    pub fn leave_bystanders(&self) {
+        *self.place.beside.borrow_mut() = None;
+    }
+
+    /// Checks that bystanders have changed nothing, and that nothing of theirs has changed.
+    pub fn look_at_bystanders(&self) {
+        if self.level == 0 && self.place.forks.get() == 0 {
+            let mine = dump(&self.at_hand().borrow());
+            self.place.meet_bystanders(|bystanders| {
+                bystanders.look_at(mine);
+                true
+            });
+        }
     }
 
     /// Runs a query that a test wrote itself. Returns the first column of its rows as text.
     pub fn texts(&self, sql: &str) -> Vec<String> {
-        let connection = self.at_hand().borrow();
-        let mut statement = connection.prepare_cached(sql).unwrap();
-        let rows = statement
-            .query_map([], |row| {
-                row.get_ref(0).map(|value| match value {
-                    types::ValueRef::Null => String::from("null"),
-                    types::ValueRef::Integer(n) => n.to_string(),
-                    types::ValueRef::Real(n) => n.to_string(),
-                    types::ValueRef::Text(text) | types::ValueRef::Blob(text) => {
-                        String::from_utf8_lossy(text).into_owned()
-                    }
-                })
-            })
-            .unwrap();
-        rows.map(Result::unwrap).collect()
+        texts(&self.at_hand().borrow(), sql)
     }
 
     pub fn text(&self, sql: &str) -> String {
@@ -249,82 +279,15 @@ impl Sqlite {
 
     /// Every value of every table, to search it for what must not be there.
     pub fn dump(&self) -> String {
-        let mut all = String::new();
-        for table in self.texts("SELECT name FROM sqlite_master WHERE type = 'table'") {
-            let columns: Vec<String> = self
-                .texts(&format!("SELECT name FROM pragma_table_xinfo('{table}')"))
-                .iter()
-                .map(|column| format!("quote({column})"))
-                .collect();
-            let columns = columns.join(" || '|' || ");
-            for row in self.texts(&format!("SELECT {columns} FROM \"{table}\"")) {
-                all.push_str(&row);
-                all.push('\n');
-            }
-        }
-        all
-    }
-
-    /// Runs a batch. Counts what each statement changes if somebody traces it.
-    fn transaction(&self, stmts: &[Stmt]) -> (Result<Vec<Rows>, DbError>, Vec<i64>) {
-        let traced = self.trace.borrow().is_some();
-        let mut changes: Vec<i64> = Vec::new();
-        let result = self.in_transaction(stmts, |transaction| {
-            if traced {
-                let sql = "SELECT total_changes()";
-                let mut counted = transaction.prepare_cached(sql)?;
-                changes.push(counted.query_row([], |row| row.get(0))?);
-            }
-            Ok(())
-        });
-        let counts = changes.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        (result, counts)
-    }
-
-    /// Runs a batch, and `between` before, between and after its statements.
-    fn in_transaction(
-        &self,
-        stmts: &[Stmt],
-        mut between: impl FnMut(&Connection) -> rusqlite::Result<()>,
-    ) -> Result<Vec<Rows>, DbError> {
-        let mut connection = self.at_hand().borrow_mut();
-        let transaction = connection.savepoint().map_err(|e| kind(&e))?;
-        let results: Result<Vec<Rows>, rusqlite::Error> = between(&transaction).and_then(|()| {
-            let run = |stmt: &Stmt| {
-                coverage::runs(stmt.sql);
-                let text = mutant::in_force(stmt.sql);
-                let mut prepared = transaction.prepare_cached(text)?;
-                let values = stmt.values.iter().map(bound);
-                // The text of a mutant may have fewer parameters.
-                let fewer = if text == stmt.sql.text {
-                    usize::MAX
-                } else {
-                    prepared.parameter_count()
-                };
-                let values = rusqlite::params_from_iter(values.take(fewer));
-                let rows = prepared.query_map(values, |row| row.get::<_, String>(0))?;
-                let rows = rows.collect();
-                between(&transaction)?;
-                rows
-            };
-            stmts.iter().map(run).collect()
-        });
-        match results {
-            Ok(rows) => {
-                transaction.commit().map_err(|e| kind(&e))?;
-                Ok(rows)
-            }
-            Err(error) => {
-                if kind(&error) == DbError::Broken {
-                    eprintln!("statement failed: {error}");
-                }
-                Err(kind(&error))
-            }
-        }
+        dump(&self.at_hand().borrow()).join("\n")
     }
 
     fn traced(&self, stmts: Vec<Stmt>) -> Result<Vec<Rows>, DbError> {
-        let (result, changes) = self.transaction(&stmts);
+        let (result, changes) = run_batch(&mut self.at_hand().borrow_mut(), &stmts);
+        if self.level == 0 {
+            self.place
+                .meet_bystanders(|bystanders| bystanders.run_batch(&stmts, &result, &changes));
+        }
         if let Some(trace) = self.trace.borrow_mut().as_mut() {
             let result = result.clone();
             trace.push(Ran {
@@ -354,6 +317,93 @@ impl Database for Sqlite {
             }
         })
     }
+}
+
+/// Every row of every table: the name of the table, and its values.
+pub fn dump(connection: &Connection) -> Vec<String> {
+    let tables = texts(
+        connection,
+        "SELECT name FROM sqlite_master WHERE type = 'table'",
+    );
+    let rows = |table: String| {
+        let columns = texts(
+            connection,
+            &format!("SELECT name FROM pragma_table_xinfo('{table}')"),
+        );
+        let columns: Vec<String> = columns
+            .iter()
+            .map(|column| format!("quote({column})"))
+            .collect();
+        let columns = columns.join(" || '|' || ");
+        texts(
+            connection,
+            &format!("SELECT '{table}|' || {columns} FROM \"{table}\""),
+        )
+    };
+    tables.into_iter().flat_map(rows).collect()
+}
+
+/// The first column of a query's rows as text.
+fn texts(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare_cached(sql).unwrap();
+    let rows = statement
+        .query_map([], |row| {
+            row.get_ref(0).map(|value| match value {
+                types::ValueRef::Null => String::from("null"),
+                types::ValueRef::Integer(n) => n.to_string(),
+                types::ValueRef::Real(n) => n.to_string(),
+                types::ValueRef::Text(text) | types::ValueRef::Blob(text) => {
+                    String::from_utf8_lossy(text).into_owned()
+                }
+            })
+        })
+        .unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Runs a batch. Also returns how many rows each statement changed.
+pub fn run_batch(
+    connection: &mut Connection,
+    stmts: &[Stmt],
+) -> (Result<Vec<Rows>, DbError>, Vec<u64>) {
+    let mut changes: Vec<u64> = Vec::new();
+    let mut run_all = || {
+        let transaction = connection.savepoint()?;
+        let run = |stmt: &Stmt| {
+            let before = transaction.total_changes();
+            let rows = run_one(&transaction, stmt);
+            changes.push(transaction.total_changes() - before);
+            rows
+        };
+        let rows = stmts
+            .iter()
+            .map(run)
+            .collect::<rusqlite::Result<Vec<Rows>>>()?;
+        transaction.commit()?;
+        Ok(rows)
+    };
+    let result = run_all().map_err(|error| {
+        if kind(&error) == DbError::Broken {
+            eprintln!("statement failed: {error}");
+        }
+        kind(&error)
+    });
+    (result, changes)
+}
+
+fn run_one(transaction: &Connection, stmt: &Stmt) -> rusqlite::Result<Rows> {
+    coverage::runs(stmt.sql);
+    let text = mutant::in_force(stmt.sql);
+    let mut prepared = transaction.prepare_cached(text)?;
+    // The text of a mutant may have fewer parameters.
+    let most = if text == stmt.sql.text {
+        usize::MAX
+    } else {
+        prepared.parameter_count()
+    };
+    let values = stmt.values.iter().map(bound).take(most);
+    let rows = prepared.query_map(rusqlite::params_from_iter(values), |row| row.get(0))?;
+    rows.collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as D1 does it")]

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod browser;
 pub mod by_hand;
+pub mod bystanders;
 pub mod canaries;
 pub mod coverage;
 pub mod database;

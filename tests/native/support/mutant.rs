@@ -40,6 +40,11 @@ pub fn in_force(sql: &Sql) -> &'static str {
     }
 }
 
+/// Whether a mutant of the schema is in force.
+pub fn is_of_the_schema() -> bool {
+    matches!(&*MUTANT, Some(Mutant::Object { .. }))
+}
+
 /// The migrations that are run.
 pub fn in_schema(mut migrations: Vec<(String, String)>) -> Vec<(String, String)> {
     if let Some(Mutant::Object { was, sql }) = &*MUTANT {

@@ -106,6 +106,7 @@ impl Drop for World {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             oracle::always(self);
+            self.db.look_at_bystanders();
         }
         self.effects.forget();
         self.db.end_fork();
@@ -182,6 +183,10 @@ impl World {
 
     /// Changes a setting for isolates that start from now on; an empty text unsets it.
     pub fn set(&self, name: &'static str, value: &str) {
+        if name == "CLAIMS_PER_HOUR" {
+            // This limit counts the claims of bystanders too.
+            self.db.leave_bystanders();
+        }
         self.settings.borrow_mut().insert(name, value.to_owned());
     }
 

@@ -1,0 +1,92 @@
+//! The bystanders beside every world are many enough to notice a statement that forgets whom it is about.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use keycap::ports::{Database, Sql, Stmt};
+
+use crate::support::bystanders::Bystanders;
+use crate::support::{Browser, World};
+
+/// Tables with rows for everybody.
+const OF_THE_DEPLOYMENT: [&str; 5] = [
+    "audit_actions",
+    "instance",
+    "seats",
+    "settings",
+    "transitions",
+];
+
+static WIDE_UPDATE: Sql = Sql {
+    name: "keycap::store::tests::WIDE_UPDATE",
+    text: "UPDATE members SET signed_in_at = signed_in_at + 1",
+    parameters: &[],
+};
+static WIDE_ANSWER: Sql = Sql {
+    name: "keycap::store::tests::WIDE_ANSWER",
+    text: "SELECT login FROM members",
+    parameters: &[],
+};
+static FOREIGN_VALUE: Sql = Sql {
+    name: "keycap::store::tests::FOREIGN_VALUE",
+    text: "UPDATE members SET signed_in_at = (SELECT MIN(created_at) FROM members) WHERE login = 'member'",
+    parameters: &[],
+};
+
+/// Runs a statement beside bystanders, and says why they notice it.
+fn noticed(sql: &'static Sql) -> String {
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let world = World::new();
+        Browser::signed_in(&world, "member");
+        world.pass(1);
+        let batch = world.db.batch(vec![Stmt {
+            sql,
+            values: Vec::new(),
+        }]);
+        world.run(batch).unwrap().unwrap();
+    }));
+    let why = ran.expect_err(sql.name);
+    why.downcast_ref::<String>().unwrap().clone()
+}
+
+#[test]
+fn a_statement_that_forgets_whom_it_is_about_fails_beside_bystanders() {
+    assert!(noticed(&WIDE_UPDATE).contains("tests::WIDE_UPDATE changes so many rows"));
+    assert!(noticed(&WIDE_ANSWER).contains("tests::WIDE_ANSWER answers differently"));
+    assert!(noticed(&FOREIGN_VALUE).contains("'member'"));
+}
+
+#[test]
+fn every_table_about_somebody_has_a_row_of_bystanders() {
+    let rows = Bystanders::rows();
+    let of = |table: &str| {
+        rows.iter()
+            .filter(|row| row.starts_with(&format!("{table}|")))
+            .count()
+    };
+    let world = World::new();
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    for table in world.db.texts(tables) {
+        let has_none = OF_THE_DEPLOYMENT.contains(&table.as_str());
+        assert_eq!(
+            of(&table) == 0,
+            has_none,
+            "the rows of bystanders in {table}"
+        );
+    }
+}
+
+#[test]
+fn a_bystander_is_in_each_state() {
+    let rows = Bystanders::rows();
+    let world = World::new();
+    let states = "SELECT before FROM transitions UNION SELECT after FROM transitions";
+    for state in world.db.texts(states) {
+        let is_in = |row: &&String| {
+            row.starts_with("generations|") && row.contains(&format!("|'{state}'|"))
+        };
+        assert!(
+            rows.iter().any(|row| is_in(&row)),
+            "a generation in state {state}"
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! The same database beside bystanders. Every batch of a world runs there too, and must answer the same and change as
+//! many rows: a statement that forgets whom it is about meets the rows of somebody else. At the end of a world, the
+//! bystanders' rows are as they were, and all others are the same as without them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use keycap::ports::{DbError, Rows, Stmt};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use super::database::{Sqlite, copy_of, dump, run_batch};
+use super::mutant;
+
+/// The lists of an administrator and of a job, in which bystanders may stand too.
+const LISTS: [&str; 11] = [
+    "allotments::PAGE",
+    "blocks::PAGE",
+    "drift::OPEN",
+    "drift::WORKSPACES",
+    "findings::PAGE",
+    "generations::WORKSPACES_TO_WALK",
+    "roster::ALL",
+    "roster::BY_ID",
+    "roster::OF_STATUS",
+    "runs::LATEST",
+    "upstream_holds::OUTSIDE_CHANGES",
+];
+
+/// Statements that change something for everybody. From then on the two databases differ.
+const FOR_EVERYBODY: [&str; 2] = ["settings::HOLD_ALL", "settings::RELEASE_ALL"];
+
+/// A database beside bystanders.
+pub struct Bystanders {
+    connection: Connection,
+    /// The bystanders' rows.
+    theirs: Rc<Vec<String>>,
+}
+
+thread_local! {
+    /// Connections to databases with bystanders that no world uses at present.
+    static IDLE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+
+    /// A migrated database with bystanders to copy from, and their rows.
+    static PREPARED: Option<(Connection, Rc<Vec<String>>)> = prepared();
+}
+
+fn prepared() -> Option<(Connection, Rc<Vec<String>>)> {
+    let connection = Sqlite::migrated();
+    let before = dump(&connection);
+    let triggers = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+    connection.set_db_config(triggers, false).unwrap();
+    let moved_in = connection.execute_batch(include_str!("bystanders.sql"));
+    connection.set_db_config(triggers, true).unwrap();
+    // A constraint of a mutant may refuse them. Whether a test needs what it refuses is another question.
+    if mutant::is_of_the_schema() && moved_in.is_err() {
+        return None;
+    }
+    moved_in.unwrap();
+    let mut theirs = dump(&connection);
+    theirs.retain(|row| !before.contains(row));
+    Some((connection, Rc::new(theirs)))
+}
+
+impl Bystanders {
+    pub fn new() -> Option<Self> {
+        let idle = IDLE.with(|idle| idle.borrow_mut().pop());
+        PREPARED.with(|prepared| {
+            let (prepared, theirs) = prepared.as_ref()?;
+            let connection = idle.unwrap_or_else(|| copy_of(prepared));
+            connection.execute_batch("SAVEPOINT world").unwrap();
+            Some(Self {
+                connection,
+                theirs: Rc::clone(theirs),
+            })
+        })
+    }
+
+    /// The bystanders' rows.
+    pub fn rows() -> Rc<Vec<String>> {
+        PREPARED.with(|prepared| Rc::clone(&prepared.as_ref().unwrap().1))
+    }
+
+    /// Runs a batch that was run without bystanders. Returns false if the two databases differ from now on.
+    pub fn run_batch(
+        &mut self,
+        stmts: &[Stmt],
+        result: &Result<Vec<Rows>, DbError>,
+        changes: &[u64],
+    ) -> bool {
+        let (beside, changes_beside) = run_batch(&mut self.connection, stmts);
+        assert_eq!(
+            result.as_ref().err(),
+            beside.as_ref().err(),
+            "the outcome beside bystanders of {:?}",
+            stmts
+                .iter()
+                .map(|stmt| stmt.sql.short_name())
+                .collect::<Vec<_>>()
+        );
+        for (n, stmt) in stmts.iter().enumerate() {
+            let name = stmt.sql.short_name();
+            let are_for_everybody = FOR_EVERYBODY.contains(&name);
+            if are_for_everybody && changes.get(n) != changes_beside.get(n) {
+                return false;
+            }
+            assert_eq!(
+                changes.get(n),
+                changes_beside.get(n),
+                "{name} changes so many rows, and so many beside bystanders"
+            );
+            if let (Ok(rows), Ok(beside)) = (result, &beside) {
+                let beside = without_bystanders(name, &beside[n]);
+                assert_eq!(
+                    rows[n], beside,
+                    "{name} answers differently beside bystanders"
+                );
+            }
+        }
+        true
+    }
+
+    /// Runs what a test wrote itself. Returns false if it changes something of the
+    /// bystanders, or will.
+    pub fn run(&mut self, sql: &str, changes: u64) -> bool {
+        let before = self.connection.total_changes();
+        !sql.contains("CREATE TRIGGER")
+            && self.connection.execute_batch(sql).is_ok()
+            && self.connection.total_changes() - before == changes
+    }
+
+    /// Checks that the rows are those of the database without bystanders, and theirs.
+    pub fn look_at(&self, mine: Vec<String>) {
+        let mut expected = mine;
+        expected.extend_from_slice(&self.theirs);
+        let mut rows = dump(&self.connection);
+        expected.sort_unstable();
+        rows.sort_unstable();
+        let only_in = |one: &[String], other: &[String]| {
+            let rows = one.iter().filter(|row| !other.contains(row));
+            rows.cloned().collect::<Vec<_>>()
+        };
+        assert!(
+            rows == expected,
+            "beside bystanders {:#?} instead of {:#?}",
+            only_in(&rows, &expected),
+            only_in(&expected, &rows)
+        );
+    }
+}
+
+/// The rows of an answer as they are without bystanders: the year 2100 stands for never.
+fn without_bystanders(statement: &str, rows: &Rows) -> Rows {
+    let is_a_list = LISTS.contains(&statement);
+    let mine = rows
+        .iter()
+        .filter(|row| !is_a_list || !row.contains("bystander"));
+    mine.map(|row| row.replace("4102444800", "null")).collect()
+}
+
+impl Drop for Bystanders {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let nothing = Connection::open_in_memory().unwrap();
+        let connection = std::mem::replace(&mut self.connection, nothing);
+        connection
+            .execute_batch("ROLLBACK TO world; RELEASE world")
+            .unwrap();
+        let _ = IDLE.try_with(|idle| idle.borrow_mut().push(connection));
+    }
+}
