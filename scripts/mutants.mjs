@@ -1,6 +1,6 @@
 // `npm run mutants`: takes out one guard at a time, and expects a native test to fail for each.
 //   npm run mutants                      all of them, which takes hours; a second run continues where the first ended
-//   npm run mutants -- --sample 60       so many of the generated ones, always the same
+//   npm run mutants -- --sample 60       so many of the generated ones; --seed 7 takes others than --seed 8
 //   npm run mutants -- RECORD_GUARD      only those whose name or file contains a word
 //   npm run mutants -- --generated       only those of SQL texts that are generated, which need no build
 //   npm run mutants -- --hand            only those that somebody wrote
@@ -54,7 +54,7 @@ const FAST_BUILD = [
 const SLOW = ["cuts::", "explorer::", "attacks::upstreams::", "switches::switching", "sweep::what_one_sweep"];
 /** Tests about how the tree is written: they would notice that a text has changed, not that a guard is missing. */
 const ABOUT_THE_TREE = [
-  "docs::", "migrations::", "mutants::", "tree::", "rooms::", "hot_statements", "a_scan_of_a_table", "every_statement_is_in_the_story",
+  "bystanders::", "docs::", "migrations::", "mutants::", "tree::", "rooms::", "hot_statements", "a_scan_of_a_table", "every_statement_is_in_the_story",
 ];
 const skipping = (/** @type {string[]} */ names) => names.flatMap((name) => ["--skip", name]);
 
@@ -292,18 +292,20 @@ async function recorded(program, quick) {
 
 // ------------------------------------------------------------------------------------------------- the run
 
-const OPTIONS = ["--quick", "--generated", "--hand", "--sample"];
+const OPTIONS = ["--quick", "--generated", "--hand", "--sample", "--seed"];
+/** Those that a number follows. */
+const NUMBERED = ["--sample", "--seed"];
 
 /** @param {string[]} args */
 function options(args) {
   const words = [...args];
-  const [quick, generated, hand, samples] = OPTIONS.map((option) => {
+  const [quick, generated, hand, samples, seed] = OPTIONS.map((option) => {
     const at = words.indexOf(option);
-    return at >= 0 && words.splice(at, 1).length > 0 && (option !== "--sample" || Number(words.splice(at, 1)[0]));
+    return at >= 0 && words.splice(at, 1).length > 0 && (!NUMBERED.includes(option) || Number(words.splice(at, 1)[0]));
   });
-  const isWrong = words.some((word) => word.startsWith("-")) || (samples !== false && !(Number(samples) > 0)) || (generated && hand);
-  if (isWrong) throw new Advice("usage: npm run mutants -- [--generated | --hand] [--sample N] [--quick] [WORD ...]");
-  return { words: words.map((word) => word.toLowerCase()), quick: quick === true, generated: generated === true, hand: hand === true, sample: Number(samples) };
+  const isWrong = words.some((word) => word.startsWith("-")) || (samples !== false && !(Number(samples) > 0)) || Number.isNaN(seed) || (generated && hand);
+  if (isWrong) throw new Advice("usage: npm run mutants -- [--generated | --hand] [--sample N [--seed N]] [--quick] [WORD ...]");
+  return { words: words.map((word) => word.toLowerCase()), quick: quick === true, generated: generated === true, hand: hand === true, sample: Number(samples), seed: Number(seed) };
 }
 
 /** The names of the statements and of the schema's objects, as the mutants of texts begin with them. */
@@ -322,9 +324,9 @@ async function namesOfTexts() {
   return names;
 }
 
-/** The lowest hashes of names are a sample that is always the same. @template {{ name: string }} T @param {T[]} all @param {number} size */
-function sampled(all, size) {
-  const lowest = all.map((mutant) => ({ mutant, hash: sha256(mutant.name) })).sort((one, other) => (one.hash < other.hash ? -1 : 1));
+/** The lowest hashes of names are a sample that is always the same. @template {{ name: string }} T @param {T[]} all @param {number} size @param {number} seed */
+function sampled(all, size, seed) {
+  const lowest = all.map((mutant) => ({ mutant, hash: sha256(`${seed} ${mutant.name}`) })).sort((one, other) => (one.hash < other.hash ? -1 : 1));
   return lowest.slice(0, size).map(({ mutant }) => mutant);
 }
 
@@ -354,13 +356,14 @@ function told({ fate, why }, equivalent) {
 }
 
 await runMain(async () => {
-  const { words, quick, generated, hand, sample } = options(process.argv.slice(2));
+  const { words, quick, generated, hand, sample, seed } = options(process.argv.slice(2));
   const has = (/** @type {string} */ name) => words.every((word) => name.toLowerCase().includes(word));
   const inCode = generated || sample ? [] : ofCode.filter(({ name, file }) => has(`${name} ${file}`));
   // Whether there is such a text is known before anything is built.
   const before = words.map((word) => word.split(": ")[0]);
   const inTexts = (await namesOfTexts()).some((name) => before.every((word) => name.toLowerCase().includes(word)));
   if (inCode.length === 0 && !inTexts) throw new Advice(`No mutant has "${words.join(" ")}" in its name.`);
+  if (sample) console.log(`a sample of ${sample} with the seed ${seed}`);
   const startedAt = performance.now();
   await setup();
   const treeHash = await copyTree();
@@ -368,7 +371,7 @@ await runMain(async () => {
   const equivalent = await equivalents();
   const isChosen = (/** @type {TextMutant} */ { name, by }) => has(name) && !(generated && by === "hand") && !(hand && by === "generator");
   const ofTexts = texts?.mutants.filter(isChosen) ?? [];
-  const chosen = [...(sample ? sampled(ofTexts.filter(({ by }) => by === "generator"), sample) : ofTexts), ...inCode];
+  const chosen = [...(sample ? sampled(ofTexts.filter(({ by }) => by === "generator"), sample, seed) : ofTexts), ...inCode];
   const known = await earlier(quick);
   let codeIsSound = false;
 

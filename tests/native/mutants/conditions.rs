@@ -70,6 +70,9 @@ fn collect<'t, 'a>(condition: &'a [Token<'t>], found: &mut Vec<Part<'t, 'a>>) {
         }
         let conjuncts = split(alternative, "AND");
         for conjunct in &conjuncts {
+            if conjuncts.iter().any(|other| implies(other, conjunct)) {
+                continue;
+            }
             if conjuncts.len() > 1 || !one_of_several {
                 found.push(Part {
                     tokens: conjunct,
@@ -81,6 +84,53 @@ fn collect<'t, 'a>(condition: &'a [Token<'t>], found: &mut Vec<Part<'t, 'a>>) {
             }
         }
     }
+}
+
+/// The states that a generated column of `generations` stands for. A statement names both where an index needs it.
+pub const COLUMNS_OF_STATES: [(&str, &[&str]); 2] = [
+    (
+        "live",
+        &[
+            "'reserved'",
+            "'minting'",
+            "'verifying'",
+            "'active'",
+            "'disabled'",
+            "'revoking'",
+            "'stuck'",
+        ],
+    ),
+    (
+        "unsettled",
+        &["'minting'", "'verifying'", "'revoking'", "'stuck'"],
+    ),
+];
+
+/// Whether one condition, such as `g.state = 'minting'`, implies another, such as `g.unsettled = 1`.
+fn implies(condition: &[Token<'_>], other: &[Token<'_>]) -> bool {
+    let texts = |tokens: &[Token<'_>]| {
+        tokens
+            .iter()
+            .map(|token| token.text.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (condition, other) = (texts(condition), texts(other));
+    let [table @ .., column, equals, one] = &other[..] else {
+        return false;
+    };
+    let states = COLUMNS_OF_STATES.iter().find(|(name, _)| name == column);
+    let (Some((_, states)), "=", "1") = (states, equals.as_str(), one.as_str()) else {
+        return false;
+    };
+    let Some([state, sign, values @ ..]) = condition.strip_prefix(table) else {
+        return false;
+    };
+    let mut values = values
+        .iter()
+        .filter(|value| !["(", ")", ","].contains(&value.as_str()));
+    state == "state"
+        && (sign == "=" || sign == "IN")
+        && values.all(|value| states.contains(&value.as_str()))
 }
 
 /// Splits a condition at a word. The `AND` of a `BETWEEN` splits nothing.

@@ -175,6 +175,108 @@ fn what_is_said_to_change_nothing_is_a_mutant() {
     }
 }
 
+/// The labels of the mutants of a text.
+fn labels(text: &str) -> Vec<String> {
+    let source = Source {
+        kind: Kind::Statement,
+        name: "t::SET".to_owned(),
+        text: text.to_owned(),
+        parameters: Vec::new(),
+    };
+    source.edits().into_iter().map(|edit| edit.label).collect()
+}
+
+#[test]
+fn a_limit_of_one_is_taken_out_only_where_a_second_row_would_count() {
+    let without = |text| labels(text).contains(&"without \"LIMIT 1\"".to_owned());
+    for one_value in [
+        "SELECT (SELECT a FROM t LIMIT 1)",
+        "SELECT COALESCE((SELECT a FROM t LIMIT 1), 0)",
+        "SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u LIMIT 1)",
+    ] {
+        assert!(!without(one_value), "{one_value}");
+    }
+    for several_rows in [
+        "SELECT a FROM t LIMIT 1",
+        "SELECT a FROM t WHERE a IN (SELECT a FROM u LIMIT 1)",
+        "SELECT SUM(a) FROM (SELECT a FROM t LIMIT 1)",
+        "SELECT SUM(u.a) FROM v, (SELECT a FROM t LIMIT 1) u",
+    ] {
+        assert!(without(several_rows), "{several_rows}");
+    }
+}
+
+#[test]
+fn the_audit_refuses_a_second_row_of_a_change_whatever_the_statement_says_of_conflicts() {
+    let nothing = "without \"ON CONFLICT DO NOTHING\"".to_owned();
+    let into = |table| {
+        labels(&format!(
+            "INSERT INTO {table} (a) VALUES (1) ON CONFLICT DO NOTHING"
+        ))
+    };
+    assert!(into("keys").contains(&nothing));
+    assert!(!into("audit").contains(&nothing));
+    let connection = migrated();
+    let row = "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('c', 't', 'blocked', 'a', 1)";
+    assert_eq!(connection.execute(row, []), Ok(1));
+    assert_eq!(connection.execute(row, []), Ok(0));
+}
+
+#[test]
+fn a_column_that_the_state_decides_is_not_taken_out_beside_the_state() {
+    let without = |text: &str, part: &str| labels(text).contains(&format!("without \"{part}\""));
+    let implied = "SELECT 1 FROM g WHERE g.live = 1 AND g.state IN ('active', 'stuck')";
+    assert!(!without(implied, "g.live = 1"));
+    for (text, part) in [
+        (
+            "SELECT 1 FROM g WHERE g.live = 1 AND g.state IN ('active', 'void')",
+            "g.live = 1",
+        ),
+        (
+            "SELECT 1 FROM g WHERE g.unsettled = 1 AND g.state = 'active'",
+            "g.unsettled = 1",
+        ),
+        (
+            "SELECT 1 FROM g WHERE g.live = 1 AND o.state = 'active'",
+            "g.live = 1",
+        ),
+        (
+            "SELECT 1 FROM g WHERE live = 1 AND state <> 'active'",
+            "live = 1",
+        ),
+        (
+            "SELECT 1 FROM g WHERE live = 1 OR state = 'active'",
+            "live = 1",
+        ),
+    ] {
+        assert!(
+            without(text, part)
+                || labels(text).contains(&format!("without the alternative \"{part}\"")),
+            "{text}"
+        );
+    }
+    let connection = migrated();
+    let text: String = connection
+        .query_row(
+            "SELECT sql FROM sqlite_master WHERE name = 'generations'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    for (column, states) in conditions::COLUMNS_OF_STATES {
+        let (_, expression) = text
+            .split_once(&format!("{column} INTEGER GENERATED ALWAYS AS ("))
+            .unwrap();
+        let (expression, _) = expression.split_once(") STORED").unwrap();
+        let sql = format!(
+            "SELECT group_concat(quote(state)) FROM (SELECT before AS state FROM transitions UNION SELECT after FROM transitions) WHERE {expression}"
+        );
+        let decided: String = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        let decided: HashSet<&str> = decided.split(',').collect();
+        assert_eq!(decided, states.iter().copied().collect(), "{column}");
+    }
+}
+
 #[test]
 fn the_guards_of_a_statement_are_taken_out_one_at_a_time() {
     let text = "UPDATE t SET a = ?1, b = MAX(b, ?2) WHERE id = ?3 AND (a BETWEEN 1 AND 2 OR NOT (b >= 3 AND c = 'x AND y'))
@@ -208,7 +310,6 @@ fn the_guards_of_a_statement_are_taken_out_one_at_a_time() {
         "without \"u.a IN ('p', 'q')\"",
         "without 'p' of \"u.a IN ('p', 'q')\"",
         "without 'q' of \"u.a IN ('p', 'q')\"",
-        "without \"LIMIT 1\"",
         "without \"a = (SELECT v.a FROM v ORDER BY v.id)\"",
         "any row for the first in \"= (SELECT v.a FROM v ORDER BY v.id)\"",
     ];
