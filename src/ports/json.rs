@@ -1,8 +1,5 @@
 //! How JSON is read. Bodies of requests and answers of foreign services are serde's structs, which `members` reads. Rows
-//! of our own database are read each field by its name.
-//!
-//! Plain functions read a row from the parsed value. They take a third of the code that a generic deserialiser makes for
-//! the same struct, and at the edge the size of the code decides how long the start takes.
+//! of our own database are read by serde straight from their text, in the forms that SQLite gives them.
 
 pub mod members;
 
@@ -29,9 +26,12 @@ pub fn parse(bytes: &[u8]) -> Option<Value> {
     Some(value)
 }
 
-/// Reads a `T` from JSON in which no object has a member twice. Returns `None` if the bytes are anything else.
+/// Reads a `T` from JSON of our own. Returns `None` if the bytes are anything else.
 pub fn read<T: FromJson>(bytes: &[u8]) -> Option<T> {
-    T::of(&parse(bytes)?)
+    let mut from = serde_json::Deserializer::from_slice(bytes);
+    let read = T::from_json(&mut from).ok()?;
+    from.end().ok()?;
+    Some(read)
 }
 
 /// JSON in which no object has a member twice.
@@ -95,129 +95,57 @@ impl<'de> Visitor<'de> for JsonReader {
     }
 }
 
-/// A type that can be read from a JSON value. In SQLite's JSON, booleans are 0 and 1, moments are seconds, and amounts
-/// are nano-USD.
+/// A type that is read from our own JSON: rows of the database, and what we stored ourselves. In SQLite's JSON, booleans
+/// are 0 and 1, moments are seconds, and amounts are nano-USD.
 pub trait FromJson: Sized {
-    /// Returns `None` if the value is anything else.
-    fn of(value: &Value) -> Option<Self>;
+    /// Fails if the value is anything else.
+    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error>;
 }
 
-/// Declares a struct that is read from an object. Each field is read from the member of its name. Each field after the
-/// semicolon is read from the same object as a whole.
+/// Declares a struct that is read from an object. Each field is read from the member of its name, which has to be
+/// present, also if it may be null. Each field after the semicolon is read from the same object as a whole.
 macro_rules! from_json {
     ($(#[$meta:meta])* $vis:vis struct $name:ident {
         $($(#[$about:meta])* $own:vis $field:ident: $type:ty),* $(,)?
         $(; $($(#[$part_about:meta])* $part_own:vis $part:ident: $part_type:ty),+ $(,)?)?
     }) => {
         $(#[$meta])*
+        #[derive(serde::Deserialize)]
         $vis struct $name {
-            $($(#[$about])* $own $field: $type,)*
-            $($($(#[$part_about])* $part_own $part: $part_type,)+)?
+            $($(#[$about])* #[serde(deserialize_with = "crate::ports::json::FromJson::from_json")] $own $field: $type,)*
+            $($($(#[$part_about])* #[serde(flatten)] $part_own $part: $part_type,)+)?
         }
 
         impl crate::ports::json::FromJson for $name {
-            fn of(value: &serde_json::Value) -> Option<Self> {
-                Some(Self {
-                    $($field: crate::ports::json::named(value, stringify!($field))?,)*
-                    $($($part: crate::ports::json::FromJson::of(value)?,)+)?
-                })
+            fn from_json<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                serde::Deserialize::deserialize(from)
             }
         }
     };
 }
 
-/// Reads the member of this name. A missing member is read as `null`.
-pub fn named<T: FromJson>(object: &Value, name: &str) -> Option<T> {
-    T::of(object.get(name).unwrap_or(&Value::Null))
-}
-
-impl FromJson for Value {
-    fn of(value: &Value) -> Option<Self> {
-        Some(value.clone())
-    }
-}
-
-impl FromJson for bool {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_bool().or_else(|| Some(value.as_i64()? != 0))
-    }
-}
-
-impl FromJson for i64 {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_i64()
-    }
-}
-
-impl FromJson for u64 {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_u64()
-    }
-}
-
-impl FromJson for usize {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_u64()?.try_into().ok()
-    }
-}
-
-impl FromJson for u32 {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_i64()?.try_into().ok()
-    }
-}
-
-impl FromJson for String {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_str().map(str::to_owned)
-    }
-}
-
-impl FromJson for Timestamp {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_i64().map(Self::from_secs)
-    }
-}
-
-impl FromJson for NanoUsd {
-    fn of(value: &Value) -> Option<Self> {
-        Self::from_nano(value.as_i64()?)
-    }
-}
-
-impl<T: FromJson> FromJson for Option<T> {
-    fn of(value: &Value) -> Option<Self> {
-        match value {
-            Value::Null => Some(None),
-            value => T::of(value).map(Some),
-        }
-    }
-}
-
-impl<T: FromJson> FromJson for Vec<T> {
-    fn of(value: &Value) -> Option<Self> {
-        value.as_array()?.iter().map(T::of).collect()
-    }
-}
-
-/// Reads enums that are stored as one word of a fixed list. The value must be a text. Without that check, serde would
-/// also accept an object whose one member is the word.
-macro_rules! words {
+/// Types that serde reads in the same form.
+macro_rules! same_form {
     ($($type:ty),+ $(,)?) => {
-        $(impl crate::ports::json::FromJson for $type {
-            fn of(value: &serde_json::Value) -> Option<Self> {
-                let word = Some(value).filter(|value| value.is_string())?;
-                serde::Deserialize::deserialize(word).ok()
+        $(impl FromJson for $type {
+            fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Self::deserialize(from)
             }
         })+
     };
 }
 
-words!(
+same_form!(
+    Value,
+    i64,
+    u32,
+    usize,
+    String,
     LimitReset,
     Reason,
     GenerationState,
     Status,
+    stray::MarkedRow,
     request::RequestKind,
     request::RequestState,
     switches::Minting,
@@ -228,10 +156,67 @@ words!(
     switches::AccountSwitch,
 );
 
-/// The domain derives the reader of this type with serde.
-impl FromJson for stray::MarkedRow {
-    fn of(value: &Value) -> Option<Self> {
-        Self::deserialize(value).ok()
+impl FromJson for bool {
+    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct FlagReader;
+
+        impl Visitor<'_> for FlagReader {
+            type Value = bool;
+
+            fn expecting(&self, to: &mut fmt::Formatter) -> fmt::Result {
+                to.write_str("a boolean, or 0 or 1")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
+                Ok(value)
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<bool, E> {
+                Ok(value != 0)
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<bool, E> {
+                Ok(value != 0)
+            }
+        }
+
+        from.deserialize_any(FlagReader)
+    }
+}
+
+impl FromJson for Timestamp {
+    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        i64::deserialize(from).map(Self::from_secs)
+    }
+}
+
+impl FromJson for NanoUsd {
+    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let amount = Self::from_nano(i64::deserialize(from)?);
+        amount.ok_or(D::Error::custom("no amount"))
+    }
+}
+
+/// A part of an `Option` or a list.
+struct Part<T>(T);
+
+impl<'de, T: FromJson> Deserialize<'de> for Part<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        T::from_json(from).map(Self)
+    }
+}
+
+impl<T: FromJson> FromJson for Option<T> {
+    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let part = Option::<Part<T>>::deserialize(from)?;
+        Ok(part.map(|Part(value)| value))
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<T> {
+    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let parts = Vec::<Part<T>>::deserialize(from)?;
+        Ok(parts.into_iter().map(|Part(item)| item).collect())
     }
 }
 
@@ -258,7 +243,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Option<Whole> {
-        Whole::of(&serde_json::from_str(text).ok()?)
+        super::read(text.as_bytes())
     }
 
     #[test]
@@ -294,8 +279,8 @@ mod tests {
     #[test]
     fn a_missing_member_or_one_of_another_type_refuses_the_whole_struct() {
         for row in [
-            r#"{"at":60,"on":1,"words":[]}"#,
-            r#"{"at":60,"name":"n","words":[]}"#,
+            r#"{"at":60,"on":1,"amount":null,"words":[]}"#,
+            r#"{"at":60,"name":"n","on":1,"words":[]}"#,
             r#"{"at":60,"name":1,"on":1,"words":[]}"#,
             r#"{"at":60,"name":"n","on":"yes","words":[]}"#,
             r#"{"at":60,"name":"n","on":1,"words":["never"]}"#,

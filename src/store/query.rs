@@ -1,7 +1,7 @@
 //! How the store queries the database, and how it reads the rows.
 
 use crate::domain::people::identity::Status;
-use crate::ports::json::FromJson;
+use crate::ports::json::{self, FromJson};
 use crate::ports::{Database, DbError, Rows, Stmt};
 
 /// Why the store cannot answer a request.
@@ -32,8 +32,7 @@ pub(crate) fn rows_of(batch: &[Rows], n: usize) -> Result<&Rows, DbError> {
 
 /// Reads one row. Fails with `DbError::Broken` if the row has another shape.
 pub(crate) fn read<T: FromJson>(row: &str) -> Result<T, DbError> {
-    let row = serde_json::from_str(row).map_err(|_| DbError::Broken)?;
-    T::of(&row).ok_or(DbError::Broken)
+    json::read(row.as_bytes()).ok_or(DbError::Broken)
 }
 
 /// Reads every row of a statement.

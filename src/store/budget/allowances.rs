@@ -27,10 +27,10 @@ macro_rules! other_window {
 const FIGURES_KEPT_SECS: i64 = 1_800;
 
 statements! {
-    OWNER_OF_MEMBER { member: String } = "SELECT json_object('owner', m.owner_id, 'limit_reset', p.limit_reset)
+    OWNER_OF_MEMBER { member: String } = "SELECT json_object('owner', m.owner_id, 'limit_reset', p.limit_reset, 'key', NULL)
         FROM members m JOIN owners o ON o.id = m.owner_id JOIN plans p ON p.id = o.plan_id WHERE m.public_id = :member";
 
-    OWNER_OF_KEY { key: String } = "SELECT json_object('owner', k.owner_id, 'limit_reset', p.limit_reset)
+    OWNER_OF_KEY { key: String } = "SELECT json_object('owner', k.owner_id, 'limit_reset', p.limit_reset, 'key', NULL)
         FROM keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE k.public_id = :key AND k.ended_at IS NULL";
 

@@ -1,6 +1,6 @@
 //! Retained keys: they are disabled for good, or expired, and OpenRouter keeps them until their last spend is read.
 
-use serde_json::Value;
+use serde::Deserializer;
 
 use crate::domain::id::PublicId;
 use crate::domain::key::purge::Known;
@@ -105,8 +105,8 @@ from_json! {
 }
 
 impl FromJson for RetainedKey {
-    fn of(row: &Value) -> Option<Self> {
-        let row = RetainedKeyRow::of(row)?;
+    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let row = RetainedKeyRow::from_json(from)?;
         let spend = Spend {
             daily: row.daily_nano,
             weekly: row.weekly_nano,
@@ -114,7 +114,7 @@ impl FromJson for RetainedKey {
             lifetime: row.lifetime_nano,
             read_at: row.read_at,
         };
-        Some(Self {
+        Ok(Self {
             due: row.due,
             known: Known {
                 spend,

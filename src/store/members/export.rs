@@ -2,14 +2,13 @@
 //! It is read in pages, one section after another, and each section begins with its newest row. So all of it is delivered.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
-use crate::ports::json::{FromJson, named};
+use crate::ports::json::FromJson;
 use crate::ports::{DbError, Rows, Stmt};
 use crate::store::members::exported::ExportPage;
-use crate::store::query::{read, read_all, rows_of};
+use crate::store::query::{read, rows_of};
 
 /// The number of rows on one page, over all sections. With the longest notes they stay well below what one result may
 /// hold.
@@ -193,25 +192,13 @@ pub fn page(session: &Session, from: &ExportPosition) -> Vec<Stmt> {
     stmts
 }
 
-/// A row of a section, with its position there.
-struct Positioned<T> {
-    position: i64,
-    id: String,
-    row: T,
-}
-
-impl<T: FromJson> FromJson for Positioned<T> {
-    fn of(value: &Value) -> Option<Self> {
-        Some(Self {
-            position: named(value, "position")?,
-            // Changes have no id. Only payments are ordered by theirs.
-            id: value
-                .get("id")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
-            row: T::of(value)?,
-        })
+from_json! {
+    /// The position of a row in its section.
+    struct RowPosition {
+        position: i64,
+        /// Only payments are ordered by their ids, and changes have none.
+        #[serde(default)]
+        id: String,
     }
 }
 
@@ -228,25 +215,28 @@ struct PageReader<'a> {
 impl PageReader<'_> {
     /// Returns the rows of the section that are on this page.
     fn section<T: FromJson>(&mut self, n: usize) -> Result<Vec<T>, DbError> {
-        let read = n.checked_sub(self.from.section());
-        let Some(at) = read.filter(|_| self.next.is_none()) else {
+        let begun = n.checked_sub(self.from.section());
+        let Some(at) = begun.filter(|_| self.next.is_none()) else {
             return Ok(Vec::new());
         };
-        let mut found: Vec<Positioned<T>> = read_all(rows_of(self.rows, at.saturating_add(1))?)?;
-        if found.len() > self.left {
-            found.truncate(self.left);
-            self.next = Some(match found.last() {
-                Some(last) => ExportPosition {
-                    number: last.position,
-                    id: last.id.clone(),
-                    ..ExportPosition::beginning_of(n)
-                },
+        let rows = rows_of(self.rows, at.saturating_add(1))?;
+        let shown = rows.iter().take(self.left);
+        if rows.len() > self.left {
+            self.next = Some(match shown.clone().next_back() {
+                Some(last) => {
+                    let last: RowPosition = read(last)?;
+                    ExportPosition {
+                        number: last.position,
+                        id: last.id,
+                        ..ExportPosition::beginning_of(n)
+                    }
+                }
                 None if n == self.from.section() => self.from.clone(),
                 None => ExportPosition::beginning_of(n),
             });
         }
-        self.left = self.left.saturating_sub(found.len());
-        Ok(found.into_iter().map(|found| found.row).collect())
+        self.left = self.left.saturating_sub(rows.len());
+        shown.map(|row| read(row)).collect()
     }
 }
 

@@ -136,7 +136,6 @@ from_json! {
     #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
     pub struct RequestWithMember {
         member: Asker;
-        #[serde(flatten)]
         pub request: Request,
     }
 }
