@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use keycap::ports::{Database, Sql, Stmt};
+use keycap::ports::{Database, Sql, SqlValue, Stmt};
 
 use crate::support::bystanders::Bystanders;
 use crate::support::{Browser, World};
@@ -31,6 +31,11 @@ static FOREIGN_VALUE: Sql = Sql {
     text: "UPDATE members SET signed_in_at = (SELECT MIN(created_at) FROM members) WHERE login = 'member'",
     parameters: &[],
 };
+static LIMITLESS: Sql = Sql {
+    name: "keycap::store::tests::LIMITLESS",
+    text: "SELECT login FROM members WHERE ?1 > 0",
+    parameters: &["most"],
+};
 
 /// Runs a statement beside bystanders, and says why they notice it.
 fn noticed(sql: &'static Sql) -> String {
@@ -38,10 +43,8 @@ fn noticed(sql: &'static Sql) -> String {
         let world = World::new();
         Browser::signed_in(&world, "member");
         world.pass(1);
-        let batch = world.db.batch(vec![Stmt {
-            sql,
-            values: Vec::new(),
-        }]);
+        let values = sql.parameters.iter().map(|_| SqlValue::Int(100)).collect();
+        let batch = world.db.batch(vec![Stmt { sql, values }]);
         world.run(batch).unwrap().unwrap();
     }));
     let why = ran.expect_err(sql.name);
@@ -53,6 +56,11 @@ fn a_statement_that_forgets_whom_it_is_about_fails_beside_bystanders() {
     assert!(noticed(&WIDE_UPDATE).contains("tests::WIDE_UPDATE changes so many rows"));
     assert!(noticed(&WIDE_ANSWER).contains("tests::WIDE_ANSWER answers differently"));
     assert!(noticed(&FOREIGN_VALUE).contains("'member'"));
+}
+
+#[test]
+fn a_statement_that_does_not_keep_to_its_limit_fails() {
+    assert!(noticed(&LIMITLESS).contains("tests::LIMITLESS does not keep to its limit"));
 }
 
 #[test]

@@ -391,7 +391,8 @@ pub fn run_batch(
     (result, changes)
 }
 
-fn run_one(transaction: &Connection, stmt: &Stmt) -> rusqlite::Result<Rows> {
+/// Runs one statement of a batch.
+pub fn run_one(transaction: &Connection, stmt: &Stmt) -> rusqlite::Result<Rows> {
     coverage::runs(stmt.sql);
     let text = mutant::in_force(stmt.sql);
     let mut prepared = transaction.prepare_cached(text)?;
