@@ -1,6 +1,7 @@
 //! The application: its configuration and its effects. It is built once for each isolate.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use crate::app::run::QueuedRun;
 use crate::config::Config;
@@ -11,22 +12,26 @@ use crate::ports::{Clock, Database, HttpClient, KeyValue, Log, Random, RateLimit
 use crate::store::ops::alarms::HealthFlags;
 use crate::upstream::client::UpstreamClient;
 
+///
+/// A clone is the same application. A job makes clones with other effects: one that works on many rows at once gathers
+/// their statements.
+#[derive(Clone)]
 pub struct App {
-    pub config: Config,
+    pub config: Rc<Config>,
     /// The keys that are derived from `AUTH_SESSION_SECRET`.
-    pub keyring: Keyring,
-    pub db: Box<dyn Database>,
-    pub kv: Box<dyn KeyValue>,
-    pub http: Box<dyn HttpClient>,
-    pub clock: Box<dyn Clock>,
-    pub random: Box<dyn Random>,
-    pub rate_limiter: Box<dyn RateLimiter>,
-    pub log: Box<dyn Log>,
+    pub keyring: Rc<Keyring>,
+    pub db: Rc<dyn Database>,
+    pub kv: Rc<dyn KeyValue>,
+    pub http: Rc<dyn HttpClient>,
+    pub clock: Rc<dyn Clock>,
+    pub random: Rc<dyn Random>,
+    pub rate_limiter: Rc<dyn RateLimiter>,
+    pub log: Rc<dyn Log>,
     /// Runs that requests have begun and that work on after the answer.
-    pub queued_runs: RefCell<Vec<QueuedRun>>,
+    pub queued_runs: Rc<RefCell<Vec<QueuedRun>>>,
     /// The conditions in the database that keep claims closed, as this isolate last read them, and when. They are only
     /// shown; the guards ask the database.
-    pub health_cache: Cell<Option<(Timestamp, HealthFlags)>>,
+    pub health_cache: Rc<Cell<Option<(Timestamp, HealthFlags)>>>,
 }
 
 impl App {

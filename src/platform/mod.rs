@@ -13,6 +13,7 @@ use crate::crypto::keyring::Keyring;
 use crate::http::server::message::Outbound;
 use crate::http::server::pipeline::Service;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use futures_channel::oneshot;
 use wasm_bindgen::JsValue;
@@ -112,17 +113,17 @@ fn build(env: &Env) -> Built {
         );
     }
     Ok(crate::http::service(App {
-        keyring: Keyring::new(&config.session_secrets),
-        config,
-        db: Box::new(db),
-        kv: Box::new(kv),
-        http: Box::new(fetcher::Fetcher::new(console.clone())),
-        clock: Box::new(small::SystemClock),
-        random: Box::new(small::SystemRandom),
-        rate_limiter: Box::new(brake),
-        log: Box::new(console),
-        queued_runs: RefCell::default(),
-        health_cache: std::cell::Cell::default(),
+        keyring: Rc::new(Keyring::new(&config.session_secrets)),
+        config: Rc::new(config),
+        db: Rc::new(db),
+        kv: Rc::new(kv),
+        http: Rc::new(fetcher::Fetcher::new(console.clone())),
+        clock: Rc::new(small::SystemClock),
+        random: Rc::new(small::SystemRandom),
+        rate_limiter: Rc::new(brake),
+        log: Rc::new(console),
+        queued_runs: Rc::default(),
+        health_cache: Rc::default(),
     }))
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod json;
 mod failures;
 pub mod log;
 pub mod rate_limit;
+mod statement;
 pub mod trace;
 pub mod upstreams;
 
@@ -21,50 +22,10 @@ use url::Url;
 use crate::domain::time::Timestamp;
 
 pub use crate::ports::log::Log;
+pub use crate::ports::statement::{Sql, SqlValue, Stmt};
 
 /// A future of the single-threaded application.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// A value bound to a statement. D1 binds every number as REAL.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SqlValue {
-    Null,
-    /// An integer below 2^53, so that the REAL binding is exact.
-    Int(i64),
-    Text(String),
-}
-
-/// The name and the text of a statement. Both are constant, so nothing is ever formatted into SQL.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Sql {
-    pub name: &'static str,
-    pub text: &'static str,
-    /// The names of `?1`, `?2` and so on, for the tests.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub parameters: &'static [&'static str],
-}
-
-impl Sql {
-    /// The name from its file on, such as `cards::OF_MEMBER`.
-    pub fn short_name(&self) -> &'static str {
-        let start = self
-            .name
-            .rmatch_indices("::")
-            .nth(1)
-            .map_or(0, |(at, _)| at);
-        self.name
-            .get(start..)
-            .unwrap_or(self.name)
-            .trim_start_matches(':')
-    }
-}
-
-/// One statement of a batch, with its bound values.
-#[derive(Clone, Debug)]
-pub struct Stmt {
-    pub sql: &'static Sql,
-    pub values: Vec<SqlValue>,
-}
 
 /// The rows of one statement. Every statement that returns rows returns one column, which is JSON text.
 pub type Rows = Vec<String>;

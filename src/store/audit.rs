@@ -8,6 +8,9 @@ use crate::store::query::last_row;
 statements! {
     COMMITTED { change: PublicId, target: String } = "SELECT json_object('committed',
         EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :target))";
+
+    COMMITTED_OF_EACH { change: PublicId, target: String } for each = "SELECT json_object('row', chunk.key, 'committed',
+        EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :target)) FROM json_each(:rows) chunk";
 }
 
 from_json! {
@@ -35,6 +38,17 @@ pub(crate) async fn run(
     target: &str,
 ) -> Result<bool, DbError> {
     batch.push(committed(change, target));
+    was_committed(&batch_retrying_unknown(db, batch).await?)
+}
+
+/// Does the same with a batch whose statements work on many rows.
+pub(crate) async fn run_for_each(
+    db: &dyn Database,
+    mut batch: Vec<Stmt>,
+    change: &PublicId,
+    target: &str,
+) -> Result<bool, DbError> {
+    batch.push(stmt!(COMMITTED_OF_EACH { change, target }));
     was_committed(&batch_retrying_unknown(db, batch).await?)
 }
 

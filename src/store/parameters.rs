@@ -14,18 +14,25 @@
 const MOST_PARAMETERS: usize = 100;
 
 /// Returns the length of the text that [`numbered`] returns, in bytes.
-pub(crate) const fn numbered_length(text: &str, parameters: &[&str]) -> usize {
+pub(crate) const fn numbered_length(text: &str, parameters: &[&str], each: bool) -> usize {
     let mut counted = NumberedText::<0>::counting();
-    write(text.as_bytes(), parameters, &mut counted);
+    write(text.as_bytes(), parameters, each, &mut counted);
     counted.length
 }
 
 /// Returns the text with `?1` for the first of the parameters, `?2` for the second, and so on. Texts in quotes and
 /// comments stay as they are. Panics if a declared parameter is not in the text, if the text has a parameter that is not
 /// declared, or if the text has a number in place of a name.
-pub(crate) const fn numbered<const LENGTH: usize>(text: &str, parameters: &[&str]) -> [u8; LENGTH] {
+///
+/// With `each`, the statement works on many rows: `:rows` is its only parameter, a JSON array with an array of values for
+/// each row, and the other names become the values of the row `chunk`.
+pub(crate) const fn numbered<const LENGTH: usize>(
+    text: &str,
+    parameters: &[&str],
+    each: bool,
+) -> [u8; LENGTH] {
     let mut output = NumberedText::<LENGTH>::writing();
-    write(text.as_bytes(), parameters, &mut output);
+    write(text.as_bytes(), parameters, each, &mut output);
     output.bytes
 }
 
@@ -67,6 +74,14 @@ impl<const LENGTH: usize> NumberedText<LENGTH> {
         self.length += 1;
     }
 
+    const fn push_all(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while at < bytes.len() {
+            self.push(bytes[at]);
+            at += 1;
+        }
+    }
+
     const fn push_number(&mut self, number: usize) {
         if number >= 100 {
             self.push(digit(number / 100));
@@ -86,10 +101,12 @@ const fn digit(number: usize) -> u8 {
 const fn write<const LENGTH: usize>(
     text: &[u8],
     parameters: &[&str],
+    each: bool,
     output: &mut NumberedText<LENGTH>,
 ) {
     assert!(parameters.len() <= MOST_PARAMETERS, "too many parameters");
     let mut used = [false; MOST_PARAMETERS];
+    let mut has_rows = false;
     let mut quoted = false;
     let mut in_comment = false;
     let mut at = 0;
@@ -117,12 +134,24 @@ const fn write<const LENGTH: usize>(
         while end < text.len() && is_of_a_name(text[end]) {
             end += 1;
         }
+        at = end;
+        if each && is_same(text, start, end, b"rows") {
+            has_rows = true;
+            output.push_all(b"?1");
+            continue;
+        }
         let number = position(text, start, end, parameters);
         used[number] = true;
-        output.push(b'?');
-        output.push_number(number + 1);
-        at = end;
+        if each {
+            output.push_all(b"(chunk.value ->> ");
+            output.push_number(number);
+            output.push(b')');
+        } else {
+            output.push(b'?');
+            output.push_number(number + 1);
+        }
     }
+    assert!(has_rows == each, "a statement for each row reads `:rows`");
     let mut number = 0;
     while number < parameters.len() {
         assert!(used[number], "a declared parameter is not in the text");
@@ -138,12 +167,7 @@ const fn is_of_a_name(byte: u8) -> bool {
 const fn position(text: &[u8], start: usize, end: usize, parameters: &[&str]) -> usize {
     let mut number = 0;
     while number < parameters.len() {
-        let name = parameters[number].as_bytes();
-        let mut same = 0;
-        while same < name.len() && start + same < end && name[same] == text[start + same] {
-            same += 1;
-        }
-        if same == name.len() && start + same == end {
+        if is_same(text, start, end, parameters[number].as_bytes()) {
             return number;
         }
         number += 1;
@@ -151,14 +175,36 @@ const fn position(text: &[u8], start: usize, end: usize, parameters: &[&str]) ->
     panic!("the text has a parameter that is not declared")
 }
 
+/// Answers whether the bytes from `start` to `end` are this name.
+const fn is_same(text: &[u8], start: usize, end: usize, name: &[u8]) -> bool {
+    let mut same = 0;
+    while same < name.len() && start + same < end && name[same] == text[start + same] {
+        same += 1;
+    }
+    same == name.len() && start + same == end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn number(text: &str, parameters: &[&str]) -> String {
-        let mut bytes = numbered::<200>(text, parameters).to_vec();
-        bytes.truncate(numbered_length(text, parameters));
+        let mut bytes = numbered::<200>(text, parameters, false).to_vec();
+        bytes.truncate(numbered_length(text, parameters, false));
         as_text(&bytes).to_owned()
+    }
+
+    #[test]
+    fn a_statement_for_each_row_reads_its_values_from_the_row() {
+        let text = "UPDATE t SET a = :at FROM json_each(:rows) chunk WHERE b = :name AND c = ':at'";
+        let bytes = numbered::<200>(text, &["name", "at"], true);
+        let length = numbered_length(text, &["name", "at"], true);
+        assert_eq!(
+            as_text(&bytes[..length]),
+            "UPDATE t SET a = (chunk.value ->> 1) FROM json_each(?1) chunk WHERE b = (chunk.value ->> 0) AND c = ':at'"
+        );
+        let without_rows = std::panic::catch_unwind(|| numbered_length("SELECT :at", &["at"], true));
+        assert!(without_rows.is_err());
     }
 
     #[test]
@@ -178,8 +224,8 @@ mod tests {
             .iter()
             .map(|name| [":", name, " "].concat())
             .collect::<String>();
-        let length = numbered_length(&text, &names);
-        let bytes = numbered::<400>(&text, &names);
+        let length = numbered_length(&text, &names, false);
+        let bytes = numbered::<400>(&text, &names, false);
         let numbers: String = (1..=100)
             .map(|n| ["?", &n.to_string(), " "].concat())
             .collect();
@@ -196,7 +242,7 @@ mod tests {
             ("SELECT ?1", &[]),
             ("SELECT ':at'", &["at"]),
         ] {
-            let refused = std::panic::catch_unwind(|| numbered_length(text, parameters));
+            let refused = std::panic::catch_unwind(|| numbered_length(text, parameters, false));
             assert!(refused.is_err(), "{text} {parameters:?}");
         }
     }

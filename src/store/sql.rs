@@ -21,17 +21,30 @@ use crate::ports::SqlValue;
 ///
 /// A statement that stores a reading of a key's spend ends its list with `..Spend`, which declares the parameters of
 /// `join_reading!`.
+///
+/// A statement that is declared `for each` works on many rows at once:
+///
+/// ```text
+/// statements! {
+///     POSTPONE { generation: String, next: Timestamp } for each =
+///         "UPDATE generations SET next_attempt_at = :next FROM json_each(:rows) chunk WHERE public_id = :generation";
+/// }
+/// ```
+///
+/// It reads the rows as `json_each(:rows) chunk`, and every other `:name` is the row's own value. `stmt!` fills one row, and
+/// [`Stmt::merge`](crate::ports::Stmt::merge) puts several such statements together. If it returns rows, each is an object
+/// with the member `row`, which is `chunk.key`.
 macro_rules! statements {
-    ($($(#[$meta:meta])* $name:ident $({ $($parameters:tt)+ })? = $text:expr;)+) => {
-        $(statement!($(#[$meta])* $name { $($($parameters)+)? } $text);)+
+    ($($(#[$meta:meta])* $name:ident $({ $($parameters:tt)* })? $(for $each:ident)? = $text:expr;)+) => {
+        $(statement!($(#[$meta])* $name [ $($each)? ] { $($($parameters)*)? } $text);)+
         pub(crate) static STATEMENTS: &[&crate::ports::Sql] = &[$(&$name),+];
     };
 }
 
 /// Declares one of the [`statements!`].
 macro_rules! statement {
-    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty,)* ..Spend $(,)? } $text:expr) => {
-        statement!($(#[$meta])* $name {
+    ($(#[$meta:meta])* $name:ident $each:tt { $($field:ident: $type:ty,)* ..Spend $(,)? } $text:expr) => {
+        statement!($(#[$meta])* $name $each {
             $($field: $type,)*
             daily: crate::domain::money::NanoUsd,
             weekly: crate::domain::money::NanoUsd,
@@ -44,18 +57,20 @@ macro_rules! statement {
             sure_after_secs: i64,
         } $text);
     };
-    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? } $text:expr) => {
+    ($(#[$meta:meta])* $name:ident $each:tt { $($field:ident: $type:ty),* $(,)? } $text:expr) => {
         $(#[$meta])*
         static $name: crate::ports::Sql = {
             const TEXT: &str = $text;
+            const FOR_EACH: bool = statement!(@for_each $each);
             const PARAMETERS: &[&str] = &[$(stringify!($field)),*];
-            const LENGTH: usize = crate::store::parameters::numbered_length(TEXT, PARAMETERS);
-            const NUMBERED: [u8; LENGTH] = crate::store::parameters::numbered(TEXT, PARAMETERS);
+            const LENGTH: usize = crate::store::parameters::numbered_length(TEXT, PARAMETERS, FOR_EACH);
+            const NUMBERED: [u8; LENGTH] = crate::store::parameters::numbered(TEXT, PARAMETERS, FOR_EACH);
             crate::ports::Sql {
                 name: concat!(module_path!(), "::", stringify!($name)),
                 text: crate::store::parameters::as_text(&NUMBERED),
+                for_each: FOR_EACH,
                 #[cfg(not(target_arch = "wasm32"))]
-                parameters: PARAMETERS,
+                parameters: if FOR_EACH { &["rows"] } else { PARAMETERS },
             }
         };
 
@@ -65,10 +80,12 @@ macro_rules! statement {
 
         impl $name {
             fn bound(self) -> crate::ports::Stmt {
-                crate::ports::Stmt { sql: &$name, values: vec![$(self.$field.into_value()),*] }
+                crate::ports::Stmt::new(&$name, vec![$(self.$field.into_value()),*])
             }
         }
     };
+    (@for_each []) => { false };
+    (@for_each [each]) => { true };
 }
 
 /// A statement with its values: `stmt!(RENAME { key, name: Some("laptop") })`. A statement that declares `..Spend` takes

@@ -8,7 +8,7 @@ use crate::app::sync::absence;
 use crate::app::sync::cap::Cap;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
-use crate::domain::key::generation::LANDS_WITHIN_SECS;
+use crate::domain::key::generation::{LANDS_WITHIN_SECS, SEND_WITHIN_SECS};
 use crate::domain::key::purge::Removed;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
@@ -23,10 +23,6 @@ use crate::upstream::openrouter::{self, Done, UpstreamRefusal, UpstreamReply};
 
 /// After this many failed attempts to read what a key has spent, the key is deleted without that figure.
 pub const READS_OF_SPEND: i64 = 3;
-
-/// A change counts as in flight for some minutes after it was written down. If writing it down took longer than this,
-/// the change is no longer sent: it might undo something that was decided and confirmed in the meantime.
-const SEND_WITHIN_SECS: i64 = 60;
 
 /// The result of a switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,10 @@ pub const DEAD_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
 /// A request that has had no effect this many seconds after it was sent is taken to have none.
 pub const LANDS_WITHIN_SECS: i64 = 300;
 
+/// A change counts as in flight for some minutes after it was written down. If writing it down took longer than this,
+/// the change is no longer sent: it might undo something that was decided and confirmed in the meantime.
+pub const SEND_WITHIN_SECS: i64 = 60;
+
 /// The state of a secret of a key.
 // It is stored as text, and the table's column `live` is computed from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

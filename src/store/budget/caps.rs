@@ -41,13 +41,14 @@ statements! {
           COALESCE(n.usage_read_at, 0), n.id LIMIT :most");
 
     // A later request to compute the cap is noticed, because it writes another time than this statement.
-    TAKE { again_at: Timestamp, generation: String } = "UPDATE generations SET cap_due_at = :again_at
+    TAKE { again_at: Timestamp, generation: String } for each = "UPDATE generations SET cap_due_at = :again_at
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND state IN ('active', 'disabled')";
 
     // The mint of a successor settles which share of the key's limit the successor gets. Until then, no other cap of the
     // owner is computed.
-    BASIS { now: Timestamp, ended_since: Timestamp, generation: String } =
-        concat!("SELECT json_object('limit_nano', n.limit_nano, 'limit_reset', n.limit_reset,
+    BASIS { now: Timestamp, ended_since: Timestamp, generation: String } for each =
+        concat!("SELECT json_object('row', chunk.key, 'limit_nano', n.limit_nano, 'limit_reset', n.limit_reset,
           'sent', n.limit_sent_at IS NOT NULL, 'before_nano', n.lifetime_at_switch_nano,
           'spend', json_object('daily_nano', n.usage_daily_nano, 'weekly_nano', n.usage_weekly_nano,
             'monthly_nano', n.usage_monthly_nano, 'lifetime_nano', n.usage_lifetime_nano, 'usage_read_at', n.usage_read_at),
@@ -61,15 +62,17 @@ statements! {
           'grants', ", grants!("n.owner_id", "n.key_id", ":now"), ",
           'siblings', ", siblings!("n.owner_id", "n.key_id", "n.public_id", "NULL", ":ended_since"), ",
           'stamp', ", stamp!("n.owner_id"), ")
-        FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE n.public_id = :generation AND n.state IN ('active', 'disabled')
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+          JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
+        WHERE n.state IN ('active', 'disabled')
           AND NOT EXISTS (SELECT 1 FROM generations s WHERE s.owner_id = n.owner_id AND s.live = 1
             AND s.replaces IS NOT NULL AND s.state IN ('reserved', 'minting'))");
 
     // The time stays as it is if something has made the cap due again in the meantime, or if `:change` has not settled the
     // limit that was sent.
-    NEXT { next: Option<Timestamp>, generation: String, taken: Timestamp, change: Option<PublicId> } =
-        "UPDATE generations SET cap_due_at = :next WHERE public_id = :generation AND cap_due_at = :taken
+    NEXT { next: Option<Timestamp>, generation: String, taken: Timestamp, change: Option<PublicId> } for each =
+        "UPDATE generations SET cap_due_at = :next FROM json_each(:rows) chunk
+        WHERE public_id = :generation AND cap_due_at = :taken
         AND (:change IS NULL OR EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation))";
 }
 

@@ -16,56 +16,62 @@ use crate::store::query::rows_of;
 
 statements! {
     // This reads the limit that was sent before and may still take effect.
-    SENT { stamp: Option<String>, generation: String } = concat!("SELECT json_object(
+    SENT { stamp: Option<String>, generation: String } for each = concat!("SELECT json_object('row', chunk.key,
           'wanted', n.state IN ('active', 'disabled') AND (:stamp IS NULL OR ", stamp!("n.owner_id"), " = :stamp),
           'limit_reset', n.limit_reset, 'sent_nano', n.limit_sent_nano, 'sent_at', n.limit_sent_at)
-        FROM generations n WHERE n.public_id = :generation");
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation");
 
     // After the nonce has changed, an earlier sending can no longer settle its limit, so that limit stays in flight.
     ABOUT_TO {
         limit: NanoUsd, sent_after: Timestamp, now: Timestamp, nonce: String, generation: String, stamp: Option<String>,
-    } = concat!("UPDATE generations SET
+    } for each = concat!("UPDATE generations SET
             limit_sent_nano = MAX(:limit, CASE WHEN limit_sent_at > :sent_after THEN limit_sent_nano ELSE 0 END),
             limit_sent_at = :now, op_nonce = :nonce
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND state IN ('active', 'disabled')
           AND (:stamp IS NULL OR ", stamp!("generations.owner_id"), " = :stamp)");
 
-    CONFIRMED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String, nonce: String } =
+    CONFIRMED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String, nonce: String } for each =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'cap_changed', :actor, n.state, n.state, :now
-        FROM generations n WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
 
     CONFIRMED {
         limit: NanoUsd, limit_reset: String, earlier_limit: Option<NanoUsd>, earlier_sent_at: Option<Timestamp>,
         change: PublicId, generation: String, nonce: String,
-    } = "UPDATE generations SET limit_nano = :limit, limit_reset = :limit_reset, limit_sent_nano = :earlier_limit,
+    } for each = "UPDATE generations SET limit_nano = :limit, limit_reset = :limit_reset, limit_sent_nano = :earlier_limit,
             limit_sent_at = :earlier_sent_at, change_id = :change
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND op_nonce = :nonce
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
     // A limit of less than a cent cannot be sent, so the key is disabled until more is left. A late statement changes
     // nothing.
-    EXHAUSTED { now: Timestamp, change: PublicId, generation: String } =
+    EXHAUSTED { now: Timestamp, change: PublicId, generation: String } for each =
         "INSERT INTO holds (key_id, reason, actor, since, change_id)
-        SELECT n.key_id, 'budget', 'caps', :now, :change FROM generations n
-        WHERE n.public_id = :generation AND n.change_id = :change
+        SELECT n.key_id, 'budget', 'caps', :now, :change
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.change_id = :change
         ON CONFLICT DO NOTHING";
 
-    HAS_BUDGET { generation: String, change: PublicId } =
-        "DELETE FROM holds WHERE reason = 'budget' AND key_id =
-          (SELECT n.key_id FROM generations n WHERE n.public_id = :generation AND n.change_id = :change)";
+    HAS_BUDGET { generation: String, change: PublicId } for each =
+        "DELETE FROM holds WHERE reason = 'budget' AND key_id IN (SELECT n.key_id
+          FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation WHERE n.change_id = :change)";
 
     // If this key gives something up, the others that wait for it may have it. If this key has spent more than its limit,
     // or has another window (`:counts_more`), all others are computed again, because it may have been counted as less.
-    OTHERS { now: Timestamp, counts_more: bool, generation: String, change: PublicId } =
+    OTHERS { now: Timestamp, counts_more: bool, generation: String, change: PublicId } for each =
         "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, :now), :now)
+        FROM json_each(:rows) chunk
         WHERE (cap_due_at IS NOT NULL OR :counts_more = 1) AND live = 1 AND public_id <> :generation
           AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = :generation)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
     // This stores the spend that OpenRouter's answer shows.
-    RECORD_SPEND { generation: String, ..Spend } = concat!("UPDATE generations SET ", join_reading!(), "
+    RECORD_SPEND { generation: String, ..Spend } for each = concat!("UPDATE generations SET ", join_reading!(), "
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND state IN ('active', 'disabled') AND ", is_newer_reading!());
 }
 
@@ -198,7 +204,7 @@ pub fn settle(
             }));
         }
     }
-    audit::run(db, batch, change, generation)
+    audit::run_for_each(db, batch, change, generation)
 }
 
 /// Stores a reading of a key's spend.

@@ -57,9 +57,10 @@ statements! {
 
     OFF_GUARD {
         change: PublicId, actor: String, now: Timestamp, generation: String, deleted: bool, sent_before: Timestamp,
-    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+    } for each = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'revoke_confirmed', :actor, n.state, 'revoked', :now
-        FROM generations n WHERE n.public_id = :generation AND n.state IN ('revoking', 'stuck')
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.state IN ('revoking', 'stuck')
           AND (:deleted = 1 OR (n.usage_read_at >= n.ended_at AND COALESCE(n.switch_doubted_at, 0) <= :sent_before))
         ON CONFLICT DO NOTHING";
 
@@ -67,16 +68,19 @@ statements! {
     // retained for the figures that are still to come.
     OFF {
         now: Timestamp, erased_at: Option<Timestamp>, erase_at: Option<Timestamp>, change: PublicId, generation: String,
-    } = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, missing_since, :now), erased_at = :erased_at,
+    } for each = "UPDATE generations SET state = 'revoked', ended_at = COALESCE(ended_at, missing_since, :now), erased_at = :erased_at,
             erase_at = :erase_at, switch_doubted_at = NULL, attempts = 0, next_attempt_at = 0, change_id = :change
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
     // These are the last figures of a key that is disabled and to be removed.
-    BOOK { generation: String, ..Spend } = concat!("UPDATE generations SET ", join_reading!(), ", ended_at = :read_at
+    BOOK { generation: String, ..Spend } for each = concat!("UPDATE generations SET ", join_reading!(), ", ended_at = :read_at
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND state IN ('revoking', 'stuck')");
 
-    POSTPONE { attempts: i64, next_attempt_at: Timestamp, generation: String } =
-        "UPDATE generations SET attempts = :attempts, next_attempt_at = :next_attempt_at WHERE public_id = :generation";
+    POSTPONE { attempts: i64, next_attempt_at: Timestamp, generation: String } for each =
+        "UPDATE generations SET attempts = :attempts, next_attempt_at = :next_attempt_at FROM json_each(:rows) chunk
+        WHERE public_id = :generation";
 
     UNSETTLED_AGAIN { now: Timestamp } = "UPDATE generations SET next_attempt_at = :now
         WHERE unsettled = 1 AND state IN ('revoking', 'stuck') AND next_attempt_at > :now AND attempts > 0";
@@ -84,37 +88,42 @@ statements! {
     KEPT_AGAIN { now: Timestamp } = "UPDATE generations SET next_attempt_at = :now
         WHERE erase_at IS NOT NULL AND erased_at IS NULL AND next_attempt_at > :now AND attempts > 0";
 
-    GIVE_UP_GUARD { change: PublicId, now: Timestamp, generation: String } =
+    GIVE_UP_GUARD { change: PublicId, now: Timestamp, generation: String } for each =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'revoke_given_up', 'sweep', n.state, 'stuck', :now
-        FROM generations n WHERE n.public_id = :generation AND n.state = 'revoking'
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation WHERE n.state = 'revoking'
         ON CONFLICT DO NOTHING";
 
-    GIVE_UP { change: PublicId, generation: String } = "UPDATE generations SET state = 'stuck', change_id = :change
+    GIVE_UP { change: PublicId, generation: String } for each =
+        "UPDATE generations SET state = 'stuck', change_id = :change FROM json_each(:rows) chunk
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    EXPIRE_GUARD { change: PublicId, now: Timestamp, generation: String, expired_before: Timestamp } =
+    EXPIRE_GUARD { change: PublicId, now: Timestamp, generation: String, expired_before: Timestamp } for each =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'expired', 'sweep', n.state, 'expired', :now
-        FROM generations n
-        WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.expires_at <= :expired_before
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.state IN ('active', 'disabled') AND n.expires_at <= :expired_before
         ON CONFLICT DO NOTHING";
 
-    EXPIRE { erase_at: Timestamp, change: PublicId, generation: String } =
+    EXPIRE { erase_at: Timestamp, change: PublicId, generation: String } for each =
         "UPDATE generations SET state = 'expired', ended_at = COALESCE(missing_since, expires_at), erase_at = :erase_at,
             attempts = 0, next_attempt_at = 0, change_id = :change
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
     // What the key had spent when it expired is stored if it could be read. Otherwise the figures that were known before
     // stay.
-    EXPIRE_BOOK { generation: String, change: PublicId, ..Spend } = concat!("UPDATE generations SET ", join_reading!(), "
+    EXPIRE_BOOK { generation: String, change: PublicId, ..Spend } for each =
+        concat!("UPDATE generations SET ", join_reading!(), "
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)");
 
     // If the owner had disabled the key, or it had leaked, that ends with the generation: the next one begins enabled.
-    EXPIRE_HOLD { generation: String, change: PublicId } = "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
-        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = :generation)
-        AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
+    EXPIRE_HOLD { generation: String, change: PublicId } for each =
+        "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
+          AND key_id IN (SELECT n.key_id FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+            WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation))
+          AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)";
 
     CLEAR_GUARD { change: PublicId, now: Timestamp, generation: String } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -267,7 +276,7 @@ pub fn confirm_off(
             generation,
         }),
     ];
-    audit::run(db, batch, change, generation)
+    audit::run_for_each(db, batch, change, generation)
 }
 
 /// Stores what a key has spent that is disabled for good. It was disabled when it was read, so that is all it has spent.
@@ -315,7 +324,7 @@ pub fn give_up(
         }),
         stmt!(GIVE_UP { change, generation }),
     ];
-    audit::run(db, batch, change, generation)
+    audit::run_for_each(db, batch, change, generation)
 }
 
 /// Ends a generation that expired: `active` or `disabled` → `expired`, with what it spent, if that is known. Its key at
@@ -348,7 +357,7 @@ pub fn expire(
             ..spend
         }));
     }
-    audit::run(db, batch, change, generation)
+    audit::run_for_each(db, batch, change, generation)
 }
 
 /// Frees a mint whose stray was deleted: `verifying` → `void`.

@@ -10,32 +10,34 @@ use crate::store::query::rows_of;
 
 statements! {
     // Whether it is still the plan's guardrail, and when another was sent that may still take effect.
-    WANTED { guardrail: Option<String>, generation: String } = "SELECT json_object(
+    WANTED { guardrail: Option<String>, generation: String } for each = "SELECT json_object('row', chunk.key,
           'wanted', n.state IN ('active', 'disabled') AND p.guardrail_id IS :guardrail, 'sent_at', n.guardrail_sent_at)
-        FROM generations n JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id
-        WHERE n.public_id = :generation";
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+          JOIN owners o ON o.id = n.owner_id JOIN plans p ON p.id = o.plan_id";
 
     // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
-    ABOUT_TO { now: Timestamp, nonce: String, generation: String, guardrail: Option<String> } =
-        "UPDATE generations SET guardrail_sent_at = :now, op_nonce = :nonce
+    ABOUT_TO { now: Timestamp, nonce: String, generation: String, guardrail: Option<String> } for each =
+        "UPDATE generations SET guardrail_sent_at = :now, op_nonce = :nonce FROM json_each(:rows) chunk
         WHERE public_id = :generation AND state IN ('active', 'disabled')
           AND (SELECT p.guardrail_id FROM owners o JOIN plans p ON p.id = o.plan_id
             WHERE o.id = generations.owner_id) IS :guardrail";
 
-    LIST_GOES_ON { offset: i64, generation: String, nonce: String } =
-        "UPDATE generations SET guardrail_list_offset = :offset
+    LIST_GOES_ON { offset: i64, generation: String, nonce: String } for each =
+        "UPDATE generations SET guardrail_list_offset = :offset FROM json_each(:rows) chunk
         WHERE public_id = :generation AND op_nonce = :nonce AND state IN ('active', 'disabled')";
 
-    CONFIRMED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String, nonce: String } =
+    CONFIRMED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String, nonce: String } for each =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'guardrail_changed', :actor, n.state, n.state, :now
-        FROM generations n WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
 
     CONFIRMED {
         guardrail: Option<String>, earlier_sent_at: Option<Timestamp>, change: PublicId, generation: String, nonce: String,
-    } = "UPDATE generations SET guardrail_id = :guardrail, guardrail_sent_at = :earlier_sent_at, guardrail_list_offset = 0,
+    } for each = "UPDATE generations SET guardrail_id = :guardrail, guardrail_sent_at = :earlier_sent_at, guardrail_list_offset = 0,
             change_id = :change
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND op_nonce = :nonce
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 }
@@ -145,5 +147,5 @@ pub fn settle<'a>(
             nonce,
         }),
     ];
-    crate::store::audit::run(db, batch, change, generation)
+    crate::store::audit::run_for_each(db, batch, change, generation)
 }

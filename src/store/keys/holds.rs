@@ -38,33 +38,34 @@ statements! {
 
     // Whether the switch is still wanted, and since when an earlier one is in flight. `held` says whether the key has to
     // have a hold: it has to if it is to be disabled, and it may not if it is to be enabled.
-    WANTED { held: bool, generation: String } = "SELECT json_object(
+    WANTED { held: bool, generation: String } for each = "SELECT json_object('row', chunk.key,
           'wanted', n.state IN ('active', 'disabled')
             AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = :held
             AND (:held = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')),
           'in_flight_since', n.switch_doubted_at)
-        FROM generations n WHERE n.public_id = :generation";
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation";
 
     // With a new nonce, earlier code can no longer settle what it sent, and that stays in flight.
-    ABOUT_TO { now: Timestamp, nonce: String, generation: String, held: bool } =
-        "UPDATE generations SET switch_doubted_at = :now, op_nonce = :nonce
+    ABOUT_TO { now: Timestamp, nonce: String, generation: String, held: bool } for each =
+        "UPDATE generations SET switch_doubted_at = :now, op_nonce = :nonce FROM json_each(:rows) chunk
         WHERE public_id = :generation AND state IN ('active', 'disabled')
           AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = generations.key_id) = :held
           AND (:held = 1 OR EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none'))";
 
     CONFIRMED_GUARD {
         change: PublicId, state: String, actor: String, now: Timestamp, generation: String, nonce: String, held: bool,
-    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+    } for each = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, CASE :state WHEN 'active' THEN 'enabled' ELSE 'disabled' END, :actor, n.state, :state, :now
-        FROM generations n
-        WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
           AND EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id) = :held
         ON CONFLICT DO NOTHING";
 
     CONFIRMED {
         state: String, earlier_sent_at: Option<Timestamp>, change: PublicId, generation: String, nonce: String,
-    } = "UPDATE generations SET state = :state, switch_doubted_at = :earlier_sent_at, attempts = 0, next_attempt_at = 0,
-            change_id = :change
+    } for each = "UPDATE generations SET state = :state, switch_doubted_at = :earlier_sent_at, attempts = 0,
+            next_attempt_at = 0, change_id = :change
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND op_nonce = :nonce
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 }
@@ -184,5 +185,5 @@ pub fn settle(
             nonce,
         }),
     ];
-    crate::store::audit::run(db, batch, change, generation)
+    crate::store::audit::run_for_each(db, batch, change, generation)
 }

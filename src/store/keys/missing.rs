@@ -8,17 +8,19 @@ use crate::store::query::last_row;
 
 statements! {
     // Nothing is concluded from the answers of another account, or while the database may have lost something.
-    ACCOUNT = "SELECT json_object('may_conclude', s.account = 'known' AND s.restore = 'none',
-            'home_workspace_id', s.home_workspace_id) FROM settings s";
+    ACCOUNT {} for each = "SELECT json_object('row', chunk.key, 'may_conclude', s.account = 'known' AND s.restore = 'none',
+            'home_workspace_id', s.home_workspace_id) FROM json_each(:rows) chunk CROSS JOIN settings s";
 
     // The key keeps its state and its seat, so `before` and `after` are the same.
-    MISSED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } =
+    MISSED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } for each =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, n.public_id, 'key_missed', :actor, n.state, n.state, :now FROM generations n
-        WHERE n.public_id = :generation AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
+        SELECT :change, n.public_id, 'key_missed', :actor, n.state, n.state, :now
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.state IN ('active', 'disabled') AND n.missing_since IS NULL
         ON CONFLICT DO NOTHING";
 
-    MISSED { change: PublicId, generation: String, now: Timestamp } = concat!("UPDATE generations SET missing_since = :now
+    MISSED { change: PublicId, generation: String, now: Timestamp } for each =
+        concat!("UPDATE generations SET missing_since = :now FROM json_each(:rows) chunk
         WHERE public_id = :generation AND missing_since IS NULL AND ", newest_change!(":generation"));
 
     FOUND_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } =
@@ -68,7 +70,7 @@ pub fn missed(
             now,
         }),
     ];
-    audit::run(db, batch, change, generation)
+    audit::run_for_each(db, batch, change, generation)
 }
 
 /// Removes the mark, because OpenRouter has the key after all. Answers false if there was none.

@@ -53,27 +53,30 @@ statements! {
     BOOK {
         daily: NanoUsd, weekly: NanoUsd, monthly: NanoUsd, lifetime: NanoUsd, read_at: Timestamp, readings: i64,
         next_look: Timestamp, generation: String, compared_with: Timestamp,
-    } = "UPDATE generations SET usage_daily_nano = :daily, usage_weekly_nano = :weekly, usage_monthly_nano = :monthly,
+    } for each = "UPDATE generations SET usage_daily_nano = :daily, usage_weekly_nano = :weekly, usage_monthly_nano = :monthly,
             usage_lifetime_nano = :lifetime, usage_read_at = :read_at, readings_since_off = :readings, attempts = 0,
             next_attempt_at = :next_look
+        FROM json_each(:rows) chunk
         WHERE public_id = :generation AND erase_at IS NOT NULL AND erased_at IS NULL
           AND COALESCE(usage_read_at, ended_at) = :compared_with";
 
     // The limits of the owner's other keys were computed from less spend, or from the whole limit while the spend was not
     // known.
-    CAPS_DUE { now: Timestamp, generation: String } =
+    CAPS_DUE { now: Timestamp, generation: String } for each =
         "UPDATE generations SET cap_due_at = MIN(COALESCE(cap_due_at, :now), :now)
+        FROM json_each(:rows) chunk
         WHERE live = 1 AND state IN ('minting', 'active', 'disabled')
           AND owner_id = (SELECT n.owner_id FROM generations n WHERE n.public_id = :generation)";
 
-    ERASED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } =
+    ERASED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String } for each =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'erased', :actor, n.state, n.state, :now
-        FROM generations n WHERE n.public_id = :generation AND n.erase_at IS NOT NULL AND n.erased_at IS NULL
+        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
+        WHERE n.erase_at IS NOT NULL AND n.erased_at IS NULL
         ON CONFLICT DO NOTHING";
 
-    ERASED { now: Timestamp, change: PublicId, generation: String } =
-        "UPDATE generations SET erased_at = :now, change_id = :change
+    ERASED { now: Timestamp, change: PublicId, generation: String } for each =
+        "UPDATE generations SET erased_at = :now, change_id = :change FROM json_each(:rows) chunk
         WHERE public_id = :generation AND erased_at IS NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 }
@@ -200,5 +203,5 @@ pub fn erased(
             generation
         }),
     ];
-    audit::run(db, batch, change, generation)
+    audit::run_for_each(db, batch, change, generation)
 }

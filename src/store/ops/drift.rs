@@ -19,14 +19,26 @@ const KEPT: i64 = 1_000;
 /// An administrator is shown at most this many of them, the newest.
 const SHOWN: i64 = 100;
 
-statements! {
-    // `:hashes` is a JSON array.
-    BY_HASHES { hashes: String } = "SELECT json_object('public_id', n.public_id, 'upstream_hash', n.upstream_hash,
+/// The JSON members of a [`ComparedRow`], for the generation `n` of the key `k`.
+macro_rules! compared {
+    () => {
+        "'public_id', n.public_id, 'upstream_hash', n.upstream_hash,
             'upstream_name', n.upstream_name, 'state', n.state, 'switch_in_flight', n.switch_doubted_at IS NOT NULL,
             'limit_nano', n.limit_nano, 'limit_sent_nano', n.limit_sent_nano, 'limit_reset', n.limit_reset,
             'expires_at', n.expires_at, 'missing', n.missing_since IS NOT NULL, 'nonce', n.op_nonce, 'key', k.public_id,
-            'changed_at', (SELECT a.at FROM audit a WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1))
-        FROM generations n JOIN keys k ON k.id = n.key_id WHERE n.upstream_hash IN (SELECT value FROM json_each(:hashes))";
+            'changed_at', (SELECT a.at FROM audit a WHERE a.target = n.public_id ORDER BY a.id DESC LIMIT 1)"
+    };
+}
+
+statements! {
+    // `:hashes` is a JSON array.
+    BY_HASHES { hashes: String } = concat!("SELECT json_object(", compared!(), ")
+        FROM generations n JOIN keys k ON k.id = n.key_id
+        WHERE n.upstream_hash IN (SELECT value FROM json_each(:hashes))");
+
+    // The row of one key, for each OpenRouter hash.
+    BY_HASH { hash: String } for each = concat!("SELECT json_object('row', chunk.key, ", compared!(), ")
+        FROM json_each(:rows) chunk JOIN generations n ON n.upstream_hash = :hash JOIN keys k ON k.id = n.key_id");
 
     SIGHT { now: Timestamp, hashes: String } = "INSERT INTO sightings (generation_id, seen_at)
         SELECT n.id, :now FROM generations n WHERE n.upstream_hash IN (SELECT value FROM json_each(:hashes))
@@ -151,8 +163,7 @@ pub async fn sighted(
 
 /// Returns the row of the key with this OpenRouter hash, as it is at this moment.
 pub async fn by_hash(db: &dyn Database, hash: &str) -> Result<Option<ComparedRow>, DbError> {
-    let hashes = serde_json::to_string(&[hash]).map_err(|_| DbError::Broken)?;
-    Ok(all(db, vec![stmt!(BY_HASHES { hashes })]).await?.pop())
+    Ok(all(db, vec![stmt!(BY_HASH { hash })]).await?.pop())
 }
 
 /// Returns at most `most` recorded keys that a walk begun at `began` has not seen, behind the row with the internal id

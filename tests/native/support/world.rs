@@ -215,11 +215,11 @@ impl World {
         }
         let config = config.unwrap_or_else(|problems| panic!("{problems:?}"));
         let service = keycap::http::service(App {
-            keyring: Keyring::new(&config.session_secrets),
-            config,
-            db: Box::new(LoggedDatabase(self.db.clone(), Lines(self.log.clone()))),
-            kv: Box::new(self.kv.clone()),
-            http: Box::new(Upstream {
+            keyring: Rc::new(Keyring::new(&config.session_secrets)),
+            config: Rc::new(config),
+            db: Rc::new(LoggedDatabase(self.db.clone(), Lines(self.log.clone()))),
+            kv: Rc::new(self.kv.clone()),
+            http: Rc::new(Upstream {
                 bend: self.bend.clone(),
                 respelt: self.respelt.clone(),
                 twist: self.twist.clone(),
@@ -229,15 +229,15 @@ impl World {
                 ahead_ms: self.upstream_ahead_ms.clone(),
                 effects: self.effects.clone(),
             }),
-            clock: Box::new(Hands(self.now_ms.clone())),
-            random: Box::new(Seeded(self.seed.clone())),
-            rate_limiter: Box::new(Counting {
+            clock: Rc::new(Hands(self.now_ms.clone())),
+            random: Rc::new(Seeded(self.seed.clone())),
+            rate_limiter: Rc::new(Counting {
                 refusing: self.refusing.clone(),
                 rates: self.rates.clone(),
             }),
-            log: Box::new(Lines(self.log.clone())),
-            queued_runs: RefCell::default(),
-            health_cache: Cell::default(),
+            log: Rc::new(Lines(self.log.clone())),
+            queued_runs: Rc::default(),
+            health_cache: Rc::default(),
         });
         Isolate {
             service,
