@@ -111,7 +111,13 @@ impl<Done> Driver<'_, '_, Done> {
     }
 
     /// Sends the batches to the database once every row that has not ended waits for it.
-    fn poll_batches(&mut self, app: &App, context: &mut Context<'_>, running: usize, is_first: bool) {
+    fn poll_batches(
+        &mut self,
+        app: &App,
+        context: &mut Context<'_>,
+        running: usize,
+        is_first: bool,
+    ) {
         let is_new = self.batches.is_none();
         if is_new {
             if self.shared.waiting.borrow().len() < running {

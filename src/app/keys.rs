@@ -10,7 +10,7 @@ use crate::app::claim;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::sync::switch::{self, SwitchOutcome};
-use crate::app::sync::upstream_changes;
+use crate::app::sync::upstream_changes::{self, Look};
 use crate::crypto::random;
 use crate::domain::id::IdKind;
 use crate::domain::key::generation::GenerationState;
@@ -97,7 +97,9 @@ fn is_so_already(card: &Card, switch: Switch) -> bool {
 async fn is_held_already(app: &App, session: &Session, state: GenerationState, row: &Due) -> bool {
     let known_on = state == GenerationState::Active && row.in_flight_since.is_none();
     match row.upstream_hash.as_deref().filter(|_| known_on) {
-        Some(hash) => upstream_changes::is_held_already(app, hash, session.member.as_str()).await,
+        Some(hash) => {
+            upstream_changes::is_held_already(app, hash, session.member.as_str(), Look::Brief).await
+        }
         None => false,
     }
 }

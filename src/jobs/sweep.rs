@@ -23,7 +23,9 @@
 pub(crate) mod counts;
 pub(crate) mod due;
 pub(crate) mod limits;
+pub(crate) mod looks;
 pub(crate) mod purge;
+pub(crate) mod rows;
 pub(crate) mod strays;
 pub(crate) mod switches;
 
@@ -31,14 +33,14 @@ use crate::app::context::App;
 use crate::app::run::Run;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
-use crate::jobs::halt::{Halt, change, renew};
-use crate::jobs::sweep::counts::{JOB, SweepCounts};
-use crate::jobs::sweep::purge::purge;
+use crate::jobs::halt::{Halt, change};
+use crate::jobs::sweep::counts::{JOB, SweepCounts, Tally};
+use crate::jobs::sweep::rows::{ORDER, Step, work_through};
 use crate::jobs::walk::{self, Bounds, End, Walked};
 use crate::jobs::watch;
 use crate::ports::DbError;
 use crate::ports::trace::scoped;
-use crate::store::keys::due::{Due, Place};
+use crate::store::keys::due::{BATCH, Due, Place};
 use crate::store::keys::generations::{self, Work};
 use crate::store::keys::holds::Switch;
 use crate::store::ops::cursors::Position;
@@ -62,15 +64,16 @@ pub async fn work(app: &App, run: Run) {
 }
 
 async fn swept(app: &App, run: Run) {
-    let mut counts = SweepCounts {
+    let counts = Tally::new(SweepCounts {
         back_off_left: run.begun.back_off_left,
         ..SweepCounts::default()
-    };
+    });
     let result = match watch::is_ours(app, &run) {
         Ok(false) => Ok(()),
-        Ok(true) => watched(app, &run, &mut counts).await,
+        Ok(true) => watched(app, &run, &counts).await,
         Err(halt) => Err(halt),
     };
+    let counts = counts.into_counts();
     let (ending, code) = match &result {
         // A stray that could not be deleted must be seen again, so only a run without errors moves the look-back
         // forward.
@@ -86,11 +89,11 @@ async fn swept(app: &App, run: Run) {
 }
 
 /// Sweeps if the database was not restored, and remembers its state afterwards.
-async fn watched(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Halt> {
+async fn watched(app: &App, run: &Run, counts: &Tally) -> Result<(), Halt> {
     let watch = match watch::begin(app, run).await {
         Err(Halt::Restored) => {
             watch::our_account(app, run).await?;
-            let revokes = generations::revokes_due(&*app.db, run.now).await?;
+            let revokes = generations::revokes_due(&*app.db, run.now, BATCH).await?;
             disable_only(app, run, revokes, counts).await?;
             return Err(Halt::Restored);
         }
@@ -104,34 +107,31 @@ async fn watched(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), H
 }
 
 /// Disables keys that have a hold and keys that are to be removed, and does nothing else.
-async fn disable_only(
-    app: &App,
-    run: &Run,
-    revokes: Vec<Due>,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+async fn disable_only(app: &App, run: &Run, revokes: Vec<Due>, counts: &Tally) -> Result<(), Halt> {
     let work = Work {
         revokes,
         ..Work::default()
     };
     let order = [Step::Switch(Switch::Off), Step::DisableOnly];
-    rows(app, run, &order, work, false, counts)
+    work_through(app, run, &order, work, false, counts)
         .await
         .map(|_| ())
 }
 
-async fn sweep(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Halt> {
+async fn sweep(app: &App, run: &Run, counts: &Tally) -> Result<(), Halt> {
     let nonce = crate::crypto::random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let recent = walk::look_back(run);
     let changes = [change(app)?, change(app)?, change(app)?];
-    if counts.back_off_left {
+    if counts.note(|counts| counts.back_off_left) {
         due::end_back_off(app, run, counts).await;
     }
     let mut work = generations::take_up(&*app.db, &changes, &nonce, recent, run.now).await?;
-    counts.seats_freed = work.seats_freed;
-    counts.fenced = work.fenced;
-    counts.rotations_undone = work.rotations_undone;
-    counts.graces_ended = work.graces_ended;
+    counts.note(|counts| {
+        counts.seats_freed = work.seats_freed;
+        counts.fenced = work.fenced;
+        counts.rotations_undone = work.rotations_undone;
+        counts.graces_ended = work.graces_ended;
+    });
     if let Err(halt) = watch::our_account(app, run).await {
         if matches!(halt, Halt::Upstream) {
             // Nothing may be concluded, but keys that must be disabled are disabled in every run.
@@ -141,91 +141,14 @@ async fn sweep(app: &App, run: &Run, counts: &mut SweepCounts) -> Result<(), Hal
     }
     // The rows get half of the time, so that a walk always has the other half.
     let places = std::mem::take(&mut work.places);
-    let all = rows(app, run, ORDER, work, true, counts).await?;
+    let all = work_through(app, run, ORDER, work, true, counts).await?;
     walk_all(app, run, places, counts).await?;
     tidy(&*app.db, run.now).await?;
     if all { Ok(()) } else { Err(Halt::Budget(None)) }
 }
 
-/// A kind of work that is done with a row.
-#[derive(Clone, Copy)]
-enum Step {
-    Switch(Switch),
-    Revoke,
-    /// The key is disabled, and nothing is concluded from the answer.
-    DisableOnly,
-    Expire,
-    Purge,
-    Cap,
-}
-
-/// The order of the steps. Keys that must be disabled come first. Caps are computed from the keys that expired or were
-/// retained before. The last steps send the switches that follow from the new caps.
-const ORDER: &[Step] = &[
-    Step::Switch(Switch::Off),
-    Step::Revoke,
-    Step::Expire,
-    Step::Switch(Switch::On),
-    Step::Purge,
-    Step::Cap,
-    Step::Switch(Switch::Off),
-    Step::Switch(Switch::On),
-];
-/// The number of steps that every run does. The later ones are done only if a cap was sent.
-const MAIN_STEPS: usize = 6;
-
-/// Does the work that is due, step by step. Nothing is concluded from a reading unless `looks` is true. It returns
-/// false if the time ran out; the next run continues.
-async fn rows(
-    app: &App,
-    run: &Run,
-    order: &[Step],
-    work: Work,
-    looks: bool,
-    counts: &mut SweepCounts,
-) -> Result<bool, Halt> {
-    let (mut revokes, mut expiries) = (work.revokes, work.expiries);
-    for (n, step) in order.iter().enumerate() {
-        if n >= MAIN_STEPS && counts.capped == 0 {
-            break;
-        }
-        let due = match step {
-            Step::Switch(switch) => switches::due(app, run, *switch, looks, counts).await?,
-            Step::Revoke | Step::DisableOnly => std::mem::take(&mut revokes),
-            Step::Expire => std::mem::take(&mut expiries),
-            Step::Purge => Vec::new(),
-            Step::Cap => crate::store::budget::caps::due(&*app.db, &change(app)?, run.now).await?,
-        };
-        let is_purge = matches!(step, Step::Purge);
-        let mut retained = work.retained.iter().filter(|_| is_purge);
-        let retained_due = retained.clone().map(|key| &key.due);
-        for due in due.iter().chain(retained_due) {
-            if !run.has_time_for_rows(app) {
-                return Ok(false);
-            }
-            renew(app, run).await?;
-            let result = match (step, retained.next()) {
-                (Step::Switch(switch), _) => switches::send(app, run, *switch, due, counts).await,
-                (Step::Revoke, _) => due::revoke(app, run, due, counts).await,
-                (Step::DisableOnly, _) => due::disable_only(app, run, due, counts).await,
-                (Step::Expire, _) => due::expire(app, run, due, counts).await,
-                (Step::Purge, Some(key)) => purge(app, run, key, counts).await,
-                (Step::Purge, None) => Ok(()),
-                (Step::Cap, _) => limits::send(app, run, due, counts).await,
-            };
-            due::contain_row_failure(app, run, due, result, counts).await?;
-        }
-    }
-    Ok(true)
-}
-
 /// Walks every workspace where keys of ours may be, beginning where the last run stopped.
-async fn walk_all(
-    app: &App,
-    run: &Run,
-    places: Vec<Place>,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+async fn walk_all(app: &App, run: &Run, places: Vec<Place>, counts: &Tally) -> Result<(), Halt> {
     let resume = run.begun.cursor.as_deref();
     let mut resume: Option<Position> =
         resume.and_then(|cursor| crate::ports::json::read(cursor.as_bytes()));
@@ -239,7 +162,7 @@ async fn walk_all(
         let position = resume
             .take_if(|p| p.workspace_id == place.workspace_id)
             .unwrap_or_else(|| Position::start(place.workspace_id.clone(), run.now));
-        let left = PAGE_BUDGET.saturating_sub(counts.pages);
+        let left = PAGE_BUDGET.saturating_sub(counts.note(|counts| counts.pages));
         if left == 0 || !run.has_time(app) {
             return Err(Halt::Budget(Some(position)));
         }
@@ -271,7 +194,7 @@ async fn walk_place(
     place: &Place,
     position: Position,
     budget: usize,
-    counts: &mut SweepCounts,
+    counts: &Tally,
 ) -> Result<End, Halt> {
     let marker = marker(&run.begun.instance);
     let bounds = Bounds {
@@ -281,8 +204,8 @@ async fn walk_place(
         budget,
     };
     let (position, Walked { ours, pages, end }) = walk::walk(app, run, &bounds, position).await;
-    counts.pages = counts.pages.saturating_add(pages);
-    counts.listed = counts.listed.saturating_add(ours.len());
+    counts.add(pages, |counts| &mut counts.pages);
+    counts.add(ours.len(), |counts| &mut counts.listed);
     let judged = strays::judged(app, run, &ours, true).await?;
     let less = judged.less();
     strays::act(app, run, place, judged, counts).await?;
@@ -295,7 +218,7 @@ async fn walk_place(
             let change = change(app)?;
             let cleared =
                 generations::clear_absent(&*app.db, workspace, began, &change, run.now).await?;
-            counts.cleared = counts.cleared.saturating_add(cleared);
+            counts.note(|counts| counts.cleared = counts.cleared.saturating_add(cleared));
         }
     }
     Ok(end)

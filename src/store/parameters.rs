@@ -203,7 +203,8 @@ mod tests {
             as_text(&bytes[..length]),
             "UPDATE t SET a = (chunk.value ->> 1) FROM json_each(?1) chunk WHERE b = (chunk.value ->> 0) AND c = ':at'"
         );
-        let without_rows = std::panic::catch_unwind(|| numbered_length("SELECT :at", &["at"], true));
+        let without_rows =
+            std::panic::catch_unwind(|| numbered_length("SELECT :at", &["at"], true));
         assert!(without_rows.is_err());
     }
 

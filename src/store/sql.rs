@@ -202,7 +202,7 @@ macro_rules! newest_change {
 /// The JSON members of a [`Due`](crate::store::keys::due::Due), for the generation `n`.
 macro_rules! due {
     () => {
-        "'public_id', n.public_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
+        "'public_id', n.public_id, 'owner', n.owner_id, 'upstream_hash', n.upstream_hash, 'workspace_id', n.workspace_id,
             'attempts', n.attempts, 'delivered', n.recorded_at IS NOT NULL, 'in_flight_since', n.switch_doubted_at"
     };
 }

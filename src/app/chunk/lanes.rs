@@ -45,7 +45,9 @@ impl Lanes {
             Poll::Ready(())
         })
         .await;
-        self.shared.calls.set(self.shared.calls.get().saturating_add(1));
+        self.shared
+            .calls
+            .set(self.shared.calls.get().saturating_add(1));
         Lane(&self.shared)
     }
 

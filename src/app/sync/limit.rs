@@ -6,7 +6,7 @@ use crate::app::sync::absence;
 use crate::app::sync::cap::{decide, differs, evidence_wanted, lowers};
 use crate::app::sync::guardrail;
 use crate::app::sync::switch::{self, SwitchOutcome};
-use crate::app::sync::upstream_changes::{self, Look, Noticed};
+use crate::app::sync::upstream_changes::{self, Glance, Look, Noticed};
 use crate::domain::money::NanoUsd;
 use crate::domain::money::spend::Spend;
 use crate::domain::time::{Timestamp, earliest};
@@ -23,10 +23,11 @@ const KEYS_AT_ONCE: usize = 10;
 const AT_ONCE_SECS: i64 = 10;
 
 /// Brings the limit of one key up to date. `now` is the job's clock: the earlier of its event's time and the current
-/// time.
+/// time. `glance` is what OpenRouter's list has just shown of the key; without it, the key is read before a change.
 pub async fn follow(
     app: &App,
     due: &Due,
+    glance: Option<Glance>,
     now: Timestamp,
     actor: &str,
 ) -> Result<UpstreamReply<SwitchOutcome>, DbError> {
@@ -49,7 +50,11 @@ pub async fn follow(
         // A lower limit that someone outside keycap set must not be undone, neither by a higher limit nor by one that
         // is withdrawn later.
         let is_less = lowers(&cap, &basis);
-        let look = if is_less { Look::Brief } else { Look::Needed };
+        let look = match glance {
+            Some(glance) => Look::Listed(glance),
+            None if is_less => Look::Brief,
+            None => Look::Needed,
+        };
         match check(app, due, actor, look).await? {
             UpstreamReply::Is(Noticed::Nothing) => {}
             UpstreamReply::Is(Noticed::Lowered) if is_less => {
@@ -123,7 +128,7 @@ pub async fn follow_owner(app: &App, owner: i64, actor: &str) -> usize {
         if followed >= KEYS_AT_ONCE || app.now() >= now.plus(AT_ONCE_SECS) {
             return left;
         }
-        let followed = follow(app, &due, now, actor).await;
+        let followed = follow(app, &due, None, now, actor).await;
         if !matches!(followed, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
             let generation = due.public_id.as_str();
             let cause = format!("{followed:?}");

@@ -158,6 +158,29 @@ pub enum Look {
     Needed,
     /// The key is disabled whatever the reading shows, so a slow answer is not waited for.
     Brief,
+    /// OpenRouter's list has just shown the key.
+    Listed(Glance),
+}
+
+/// What OpenRouter's list shows of a key, as far as it can show that somebody disabled it or lowered its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    pub disabled: Option<bool>,
+    pub limit: Option<NanoUsd>,
+}
+
+impl Glance {
+    /// The same as a key to compare. The other members count as missing.
+    const fn seen(&self) -> ObservedKey<'static> {
+        ObservedKey {
+            name: "",
+            disabled: self.disabled,
+            limit: self.limit,
+            limit_reset: None,
+            include_byok_in_limit: None,
+            expires_at: None,
+        }
+    }
 }
 
 /// Reads a key before a change that would undo what someone outside keycap did there, such as a raise or a replacement.
@@ -170,13 +193,17 @@ pub async fn check(
     let Some(row) = rows::by_hash(&*app.db, hash).await? else {
         return Ok(UpstreamReply::Unknown);
     };
+    let of_row = (row.state, row.limit_nano);
     let read = match look {
+        Look::Listed(glance) => {
+            let noticed = notice(app, hash, of_row, &glance.seen(), actor).await?;
+            return Ok(UpstreamReply::Is(noticed));
+        }
         Look::Needed => openrouter::read_key_once(&app.upstream(), hash).await,
         Look::Brief => openrouter::glance_at_key(&app.upstream(), hash).await,
     };
     Ok(match read {
         UpstreamReply::Is(body) => {
-            let of_row = (row.state, row.limit_nano);
             UpstreamReply::Is(notice(app, hash, of_row, &body.seen(), actor).await?)
         }
         other => other.map(|_| Noticed::Unclear),
@@ -186,8 +213,8 @@ pub async fn check(
 /// Answers whether someone outside keycap has already disabled a key that is to be disabled now. It then has a hold of
 /// its own, so that the end of today's hold does not enable it. If the key cannot be read, or the hold cannot be
 /// written, the key is disabled all the same.
-pub async fn is_held_already(app: &App, hash: &str, actor: &str) -> bool {
-    let found = check(app, hash, actor, Look::Brief).await;
+pub async fn is_held_already(app: &App, hash: &str, actor: &str, look: Look) -> bool {
+    let found = check(app, hash, actor, look).await;
     if !matches!(found, Ok(UpstreamReply::Is(_) | UpstreamReply::Missing)) {
         let cause = format!("{found:?}");
         app.note("warn", "not_looked_at", json!({ "cause": cause }));

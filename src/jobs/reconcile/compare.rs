@@ -13,7 +13,7 @@ use crate::domain::id::marker;
 use crate::domain::key::drift::{Drift, drift};
 use crate::domain::run::Job;
 use crate::jobs::halt::{Halt, renew};
-use crate::jobs::sweep::counts::SweepCounts;
+use crate::jobs::sweep::counts::Tally;
 use crate::jobs::sweep::strays;
 use crate::store::keys::due::Place;
 use crate::store::ops::cursors::Cursor;
@@ -136,8 +136,9 @@ pub async fn settle_strays(
         workspace_id: Some(place.to_owned()),
         unsettled: false,
     };
-    let mut done = SweepCounts::default();
-    let settled = strays::act(app, run, &place, judged, &mut done).await;
+    let done = Tally::default();
+    let settled = strays::act(app, run, &place, judged, &done).await;
+    let done = done.into_counts();
     let counts = &mut cursor.counts;
     counts.deleted = counts.deleted.saturating_add(done.deleted);
     counts.quarantined = counts.quarantined.saturating_add(done.quarantined);

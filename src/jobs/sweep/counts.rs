@@ -1,5 +1,7 @@
 //! What a sweep counts, and when it counts too many refusals.
 
+use std::cell::RefCell;
+
 use serde::Serialize;
 
 use crate::domain::run::Job;
@@ -43,20 +45,53 @@ pub struct SweepCounts {
 /// A single refusal may concern only that row. This many in a row concern the credential, or all requests.
 const REFUSALS: u32 = 3;
 
-impl SweepCounts {
+/// The counts of a run. The rows of a chunk share them.
+#[derive(Debug, Default)]
+pub struct Tally(RefCell<SweepCounts>);
+
+impl Tally {
+    pub fn new(counts: SweepCounts) -> Self {
+        Self(RefCell::new(counts))
+    }
+
+    /// Counts with `count`, which gets all counts.
+    pub fn note<T>(&self, count: impl FnOnce(&mut SweepCounts) -> T) -> T {
+        count(&mut self.0.borrow_mut())
+    }
+
+    /// Adds one to the count that `count` names.
+    pub fn one(&self, count: impl FnOnce(&mut SweepCounts) -> &mut u32) {
+        self.note(|counts| {
+            let count = count(counts);
+            *count = count.saturating_add(1);
+        });
+    }
+
+    /// Adds `more` to the count that `count` names.
+    pub fn add(&self, more: usize, count: impl FnOnce(&mut SweepCounts) -> &mut usize) {
+        self.note(|counts| {
+            let count = count(counts);
+            *count = count.saturating_add(more);
+        });
+    }
+
     /// Counts a refusal of one row. The run halts after too many refusals without a success in between.
-    pub fn refusal(&mut self, refused: UpstreamRefusal) -> Result<(), Halt> {
-        self.errors = self.errors.saturating_add(1);
-        self.refused_in_a_row = self.refused_in_a_row.saturating_add(1);
+    pub fn refusal(&self, refused: UpstreamRefusal) -> Result<(), Halt> {
+        self.one(|counts| &mut counts.errors);
+        self.one(|counts| &mut counts.refused_in_a_row);
         match refused {
-            _ if self.refused_in_a_row < REFUSALS => Ok(()),
+            _ if self.note(|counts| counts.refused_in_a_row) < REFUSALS => Ok(()),
             UpstreamRefusal::Credential => Err(Halt::Credential),
             UpstreamRefusal::Busy(_) => Err(Halt::Busy),
             UpstreamRefusal::Rejected => Ok(()),
         }
     }
 
-    pub fn success(&mut self) {
-        self.refused_in_a_row = 0;
+    pub fn success(&self) {
+        self.note(|counts| counts.refused_in_a_row = 0);
+    }
+
+    pub fn into_counts(self) -> SweepCounts {
+        self.0.into_inner()
     }
 }

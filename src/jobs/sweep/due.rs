@@ -8,7 +8,7 @@ use crate::app::run::Run;
 use crate::app::sync::absence;
 use crate::app::sync::switch::{self, READS_OF_SPEND, Removal};
 use crate::jobs::halt::{Halt, change};
-use crate::jobs::sweep::counts::{JOB, SweepCounts};
+use crate::jobs::sweep::counts::{JOB, Tally};
 use crate::ports::DbError;
 use crate::store::keys::due::Due;
 use crate::store::keys::generations;
@@ -22,7 +22,7 @@ const FIRST_WAIT_SECS: i64 = 540;
 const DAY_SECS: i64 = 86_400;
 
 /// Removes a key that has to be disabled for good.
-pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
+pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &Tally) -> Result<(), Halt> {
     let Removal { reply, is_off } = switch::remove(app, due, JOB).await?;
     let removed = match reply {
         UpstreamReply::Is(removed) => removed,
@@ -48,7 +48,7 @@ pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -
     // The key ends at the current time: a run that is late, or replayed, must not end a key in an earlier window.
     let (change, now) = (change(app)?, app.now());
     generations::confirm_off(&*app.db, &due.public_id, removed, JOB, &change, now).await?;
-    counts.revoked = counts.revoked.saturating_add(1);
+    counts.one(|counts| &mut counts.revoked);
     counts.success();
     wrote(app, run, counts).await;
     Ok(())
@@ -56,32 +56,28 @@ pub async fn revoke(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -
 
 /// Counts a write that OpenRouter answered. If no write of the last run was answered, the rows that back off because of
 /// that are due again.
-pub async fn wrote(app: &App, run: &Run, counts: &mut SweepCounts) {
-    if counts.writes == 0 && run.begun.writes_failed {
+pub async fn wrote(app: &App, run: &Run, counts: &Tally) {
+    let is_first = counts.note(|counts| counts.writes) == 0;
+    counts.one(|counts| &mut counts.writes);
+    if is_first && run.begun.writes_failed {
         end_back_off(app, run, counts).await;
     }
-    counts.writes = counts.writes.saturating_add(1);
 }
 
 /// Makes the rows that back off due again. If this cannot be written, the next run does it first, because no row may go
 /// on waiting once OpenRouter answers again.
-pub async fn end_back_off(app: &App, run: &Run, counts: &mut SweepCounts) {
+pub async fn end_back_off(app: &App, run: &Run, counts: &Tally) {
     let ended = generations::end_back_off(&*app.db, run.now).await;
-    counts.back_off_left = ended.is_err();
+    counts.note(|counts| counts.back_off_left = ended.is_err());
     if let Err(error) = ended {
         let cause = format!("{error:?}");
         app.note("error", "back_off_left", json!({ "cause": cause }));
-        counts.errors = counts.errors.saturating_add(1);
+        counts.one(|counts| &mut counts.errors);
     }
 }
 
 /// Disables the key and does nothing else: a database that was restored must not delete a key or conclude anything.
-pub async fn disable_only(
-    app: &App,
-    run: &Run,
-    due: &Due,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+pub async fn disable_only(app: &App, run: &Run, due: &Due, counts: &Tally) -> Result<(), Halt> {
     if let Some(hash) = due.upstream_hash.as_deref()
         && let UpstreamReply::Refused(
             refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)),
@@ -94,7 +90,7 @@ pub async fn disable_only(
 
 /// Closes a key five minutes after its expiry. Its spend is asked for a few times. If it cannot be read, all of its cap
 /// counts.
-pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
+pub async fn expire(app: &App, run: &Run, due: &Due, counts: &Tally) -> Result<(), Halt> {
     let usage = match due.upstream_hash.as_deref() {
         None => None,
         Some(hash) => match read_last(app, due, hash).await? {
@@ -114,7 +110,7 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -
     };
     let change = change(app)?;
     if generations::expire(&*app.db, &due.public_id, usage, &change, run.now).await? {
-        counts.expired = counts.expired.saturating_add(1);
+        counts.one(|counts| &mut counts.expired);
         counts.success();
     }
     Ok(())
@@ -131,14 +127,14 @@ pub async fn contain_row_failure(
     run: &Run,
     due: &Due,
     turned: Result<(), Halt>,
-    counts: &mut SweepCounts,
+    counts: &Tally,
 ) -> Result<(), Halt> {
     match turned {
         Err(Halt::Storage(error)) if error != DbError::Unknown => {
             let (generation, cause) = (&due.public_id, format!("{error:?}"));
             let more = json!({ "generation": generation, "cause": cause });
             app.note("error", "row_refused", more);
-            counts.errors = counts.errors.saturating_add(1);
+            counts.one(|counts| &mut counts.errors);
             retry_next_run(app, run, due, counts).await
         }
         other => other,
@@ -152,7 +148,7 @@ pub async fn refuse(
     run: &Run,
     due: &Due,
     refused: UpstreamRefusal,
-    counts: &mut SweepCounts,
+    counts: &Tally,
 ) -> Result<(), Halt> {
     if refused == UpstreamRefusal::Rejected {
         return retry_later(app, run, due, counts).await;
@@ -163,12 +159,7 @@ pub async fn refuse(
 
 /// Postpones a row after a failure: longer each time, and daily after six failures. Nobody can spend with a key that
 /// waits like this.
-pub async fn retry_later(
-    app: &App,
-    run: &Run,
-    due: &Due,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+pub async fn retry_later(app: &App, run: &Run, due: &Due, counts: &Tally) -> Result<(), Halt> {
     let doubled = u32::try_from(due.attempts).unwrap_or(0).min(8);
     let wait = if due.attempts.saturating_add(1) >= GIVE_UP_AFTER {
         DAY_SECS
@@ -179,20 +170,14 @@ pub async fn retry_later(
 }
 
 /// Counts a failed attempt. A removal that failed for the sixth time is `stuck`, and the log says so.
-async fn failed(
-    app: &App,
-    run: &Run,
-    due: &Due,
-    wait: i64,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+async fn failed(app: &App, run: &Run, due: &Due, wait: i64, counts: &Tally) -> Result<(), Halt> {
     let attempts = due.attempts.saturating_add(1);
-    counts.writes_failed = counts.writes_failed.saturating_add(1);
+    counts.one(|counts| &mut counts.writes_failed);
     postpone(app, run, due, attempts, wait, counts).await?;
     if attempts == GIVE_UP_AFTER
         && generations::give_up(&*app.db, &due.public_id, &change(app)?, run.now).await?
     {
-        counts.stuck = counts.stuck.saturating_add(1);
+        counts.one(|counts| &mut counts.stuck);
         let generation = due.public_id.as_str();
         app.note("error", "revoke_stuck", json!({ "generation": generation }));
     }
@@ -201,12 +186,7 @@ async fn failed(
 
 /// Postpones a row to the next run. A person may be waiting for a switch whose answer was lost, so it is tried in every
 /// run.
-pub async fn retry_next_run(
-    app: &App,
-    run: &Run,
-    due: &Due,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+pub async fn retry_next_run(app: &App, run: &Run, due: &Due, counts: &Tally) -> Result<(), Halt> {
     postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await
 }
 
@@ -216,10 +196,10 @@ async fn postpone(
     due: &Due,
     attempts: i64,
     wait: i64,
-    counts: &mut SweepCounts,
+    counts: &Tally,
 ) -> Result<(), Halt> {
     let next = run.now.plus(wait);
     generations::postpone(&*app.db, &due.public_id, attempts, next).await?;
-    counts.postponed = counts.postponed.saturating_add(1);
+    counts.one(|counts| &mut counts.postponed);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Sends the caps that are due to OpenRouter, one by one.
+//! Sends the caps that are due to OpenRouter.
 
 use serde_json::json;
 
@@ -6,19 +6,26 @@ use crate::app::context::App;
 use crate::app::run::Run;
 use crate::app::sync::limit;
 use crate::app::sync::switch::SwitchOutcome;
+use crate::app::sync::upstream_changes::Glance;
 use crate::jobs::halt::Halt;
-use crate::jobs::sweep::counts::{JOB, SweepCounts};
+use crate::jobs::sweep::counts::{JOB, Tally};
 use crate::jobs::sweep::due::{refuse, retry_next_run, wrote};
 use crate::store::keys::due::Due;
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply};
 
-/// Sends one cap.
-pub async fn send(app: &App, run: &Run, due: &Due, counts: &mut SweepCounts) -> Result<(), Halt> {
-    match limit::follow(app, due, run.now, JOB).await? {
+/// Sends one cap. `glance` is what OpenRouter's list has just shown of the key.
+pub async fn send(
+    app: &App,
+    run: &Run,
+    due: &Due,
+    glance: Option<Glance>,
+    counts: &Tally,
+) -> Result<(), Halt> {
+    match limit::follow(app, due, glance, run.now, JOB).await? {
         UpstreamReply::Is(SwitchOutcome::Confirmed) => {
             counts.success();
             wrote(app, run, counts).await;
-            counts.capped = counts.capped.saturating_add(1);
+            counts.one(|counts| &mut counts.capped);
         }
         UpstreamReply::Is(
             SwitchOutcome::AsItWas | SwitchOutcome::Overtaken | SwitchOutcome::Gone,

@@ -6,19 +6,14 @@ use crate::app::context::App;
 use crate::app::run::Run;
 use crate::app::sync::absence;
 use crate::jobs::halt::{Halt, change};
-use crate::jobs::sweep::counts::{JOB, SweepCounts};
+use crate::jobs::sweep::counts::{JOB, Tally};
 use crate::jobs::sweep::due::{refuse, retry_later, wrote};
 use crate::ports::DbError;
 use crate::store::keys::retained::{self, RetainedKey};
 use crate::upstream::openrouter::{self, SpendBody, UpstreamReply};
 
 /// Reads one of these keys, and deletes it if its time has come.
-pub async fn purge(
-    app: &App,
-    run: &Run,
-    key: &RetainedKey,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+pub async fn purge(app: &App, run: &Run, key: &RetainedKey, counts: &Tally) -> Result<(), Halt> {
     let due = &key.due;
     let looked = look(app, run, key).await?;
     let deleted = match absence::judge(app, due, looked, JOB).await? {
@@ -31,7 +26,7 @@ pub async fn purge(
     if deleted {
         let (change, now) = (change(app)?, app.now());
         retained::erased(&*app.db, &due.public_id, JOB, &change, now).await?;
-        counts.erased = counts.erased.saturating_add(1);
+        counts.one(|counts| &mut counts.erased);
         wrote(app, run, counts).await;
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::domain::key::generation::GenerationState;
 use crate::domain::key::purge::Removed;
 use crate::domain::key::stray::{BRAKE, MarkedRow, StrayVerdict, judge};
 use crate::jobs::halt::{Halt, change, renew};
-use crate::jobs::sweep::counts::{JOB, SweepCounts};
+use crate::jobs::sweep::counts::{JOB, Tally};
 use crate::jobs::sweep::purge::purge;
 use crate::ports::DbError;
 use crate::store::keys::due::Place;
@@ -106,7 +106,7 @@ pub async fn act(
     run: &Run,
     place: &Place,
     judged: Judged<'_>,
-    counts: &mut SweepCounts,
+    counts: &Tally,
 ) -> Result<(), Halt> {
     let Judged {
         wrong,
@@ -133,7 +133,7 @@ fn is_off(key: &Listed) -> bool {
 }
 
 /// Deletes a stray if it still is one: it is judged again by its current row.
-async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) -> Result<(), Halt> {
+async fn remove(app: &App, run: &Run, key: &Listed, counts: &Tally) -> Result<(), Halt> {
     let Some(row) = strays::by_name(&*app.db, key.name()).await? else {
         return Ok(());
     };
@@ -147,7 +147,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
     let generation = row.public_id.as_str();
     if !may {
         app.note("error", "twin_left", json!({ "generation": generation }));
-        counts.errors = counts.errors.saturating_add(1);
+        counts.one(|counts| &mut counts.errors);
         return Ok(());
     }
     match openrouter::delete_key(&app.upstream(), &key.hash).await {
@@ -155,12 +155,12 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
         UpstreamReply::Is(()) | UpstreamReply::Missing => {}
         UpstreamReply::Refused(refused) => return counts.refusal(refused),
         UpstreamReply::Unknown => {
-            counts.errors = counts.errors.saturating_add(1);
+            counts.one(|counts| &mut counts.errors);
             return Ok(());
         }
     }
     counts.success();
-    counts.deleted = counts.deleted.saturating_add(1);
+    counts.one(|counts| &mut counts.deleted);
     app.note(
         "warn",
         "stray_deleted",
@@ -170,7 +170,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
     match verdict {
         StrayVerdict::DeleteAndClear => {
             if generations::clear(&*app.db, generation, &change, run.now).await? {
-                counts.cleared = counts.cleared.saturating_add(1);
+                counts.note(|counts| counts.cleared = counts.cleared.saturating_add(1));
             }
         }
         StrayVerdict::DeleteAndRevoke => {
@@ -178,7 +178,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
             if generations::confirm_off(&*app.db, generation, deleted, JOB, &change, run.now)
                 .await?
             {
-                counts.revoked = counts.revoked.saturating_add(1);
+                counts.one(|counts| &mut counts.revoked);
             }
         }
         StrayVerdict::Delete
@@ -191,7 +191,7 @@ async fn remove(app: &App, run: &Run, key: &Listed, counts: &mut SweepCounts) ->
 }
 
 /// Reads the key again. It was enabled when it was listed, and its current state decides.
-async fn look(app: &App, run: &Run, row: &MarkedRow, counts: &mut SweepCounts) -> Result<(), Halt> {
+async fn look(app: &App, run: &Run, row: &MarkedRow, counts: &Tally) -> Result<(), Halt> {
     match retained::one(&*app.db, &row.public_id).await? {
         Some(key) => purge(app, run, &key, counts).await,
         None => Ok(()),
@@ -233,12 +233,7 @@ async fn list(app: &App, run: &Run, place: &Place, unknown: &[&Listed]) -> Resul
 }
 
 /// Disables a marked key that has no row. Such a key is never deleted.
-async fn quarantine(
-    app: &App,
-    run: &Run,
-    key: &Listed,
-    counts: &mut SweepCounts,
-) -> Result<(), Halt> {
+async fn quarantine(app: &App, run: &Run, key: &Listed, counts: &Tally) -> Result<(), Halt> {
     // The row is looked up again just before the switch, because it may exist by now.
     if strays::by_name(&*app.db, key.name()).await?.is_some() {
         return Ok(());
@@ -248,12 +243,10 @@ async fn quarantine(
             counts.success();
             let noted = strays::disabled(&key.hash, run.now);
             app.db.batch(vec![noted]).await?;
-            counts.quarantined = counts.quarantined.saturating_add(1);
+            counts.one(|counts| &mut counts.quarantined);
         }
         UpstreamReply::Refused(refused) => return counts.refusal(refused),
-        UpstreamReply::Missing | UpstreamReply::Unknown => {
-            counts.errors = counts.errors.saturating_add(1)
-        }
+        UpstreamReply::Missing | UpstreamReply::Unknown => counts.one(|counts| &mut counts.errors),
     }
     Ok(())
 }
@@ -263,14 +256,14 @@ pub async fn record_outside_changes(
     app: &App,
     run: &Run,
     hashes: &[String],
-    counts: &mut SweepCounts,
+    counts: &Tally,
 ) -> Result<(), Halt> {
     for hash in hashes {
         renew(app, run).await?;
         if let UpstreamReply::Is(differences) = upstream_changes::look(app, hash, JOB, true).await?
         {
             let kept = differences.iter().filter(|one| one.is_kept()).count();
-            counts.kept = counts.kept.saturating_add(kept);
+            counts.add(kept, |counts| &mut counts.kept);
         }
     }
     Ok(())

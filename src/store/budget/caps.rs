@@ -15,8 +15,8 @@ use crate::store::query::last_row;
 use crate::store::query::read;
 use crate::store::query::rows_of;
 
-/// One run takes up at most this many rows.
-const BATCH: i64 = 200;
+/// A request looks at no more than this many due caps of its owner.
+const OF_OWNER: i64 = 200;
 /// A cap that was taken up and not settled is due again after this many seconds: just under the period of the sweep.
 pub const AGAIN_SECS: i64 = 540;
 
@@ -24,7 +24,7 @@ statements! {
     DUE { now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.cap_due_at <= :now AND n.state IN ('active', 'disabled') AND n.missing_since IS NULL
-        ORDER BY n.cap_due_at LIMIT :most");
+        ORDER BY n.cap_due_at, n.id DESC LIMIT :most");
 
     // This reads the due caps of one owner.
     DUE_BESIDE { owner: i64, now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
@@ -76,17 +76,23 @@ statements! {
         AND (:change IS NULL OR EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation))";
 }
 
-/// Lifts the hold `plan` from keys that are within their quota again, and returns the due caps.
-pub async fn due(
+/// Lifts the hold `plan` from keys that are within their quota again, with `change`, and returns at most `most` due caps.
+pub async fn first_due(
     db: &dyn Database,
     change: &PublicId,
     now: Timestamp,
+    most: i64,
 ) -> Result<Vec<Due>, DbError> {
     let mut batch = over_quota::lift_within_quota(change, now);
-    batch.push(stmt!(DUE { now, most: BATCH }));
+    batch.push(stmt!(DUE { now, most }));
     let rows = batch_retrying_unknown(db, batch).await?;
     let due = rows.last().ok_or(DbError::Broken)?;
     due.iter().map(|row| read(row)).collect()
+}
+
+/// Returns at most `most` due caps.
+pub async fn due(db: &dyn Database, now: Timestamp, most: i64) -> Result<Vec<Due>, DbError> {
+    read_all(db, stmt!(DUE { now, most })).await
 }
 
 /// Returns the due caps of one owner.
@@ -100,7 +106,7 @@ pub async fn due_beside(
         stmt!(DUE_BESIDE {
             owner,
             now,
-            most: BATCH,
+            most: OF_OWNER,
         }),
     )
     .await

@@ -2,14 +2,16 @@
 
 use crate::domain::time::Timestamp;
 
-/// One run takes up at most this many rows of each kind.
-pub(crate) const BATCH: i64 = 200;
+/// The number of rows of each kind that a run takes up at once. It takes up the next ones when these are done.
+pub(crate) const BATCH: i64 = 100;
 
 from_json! {
     /// A generation that needs a call to OpenRouter. The macro `due!` builds the JSON that it is read from.
     #[derive(Clone, Debug)]
     pub struct Due {
         pub public_id: String,
+        /// The internal id of the owner.
+        pub owner: i64,
         pub upstream_hash: Option<String>,
         pub workspace_id: Option<String>,
         /// How many attempts have failed.

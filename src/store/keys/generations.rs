@@ -209,7 +209,7 @@ pub async fn take_up(
             created_since: recent,
             most: WORKSPACES,
         }),
-        retained::due(now),
+        retained::first_due(now),
     ]);
     let rows = batch_retrying_unknown(db, batch).await?;
     let read_at = |n: usize| rows_of(&rows, written.saturating_add(n));
@@ -225,9 +225,27 @@ pub async fn take_up(
     })
 }
 
-/// Reads the generations whose removal is due: they are `revoking`, or `stuck`.
-pub async fn revokes_due(db: &dyn Database, now: Timestamp) -> Result<Vec<Due>, DbError> {
-    let due = stmt!(REVOKES_DUE { now, most: BATCH });
+/// Returns at most `most` generations whose removal is due: they are `revoking`, or `stuck`.
+pub async fn revokes_due(
+    db: &dyn Database,
+    now: Timestamp,
+    most: i64,
+) -> Result<Vec<Due>, DbError> {
+    let due = stmt!(REVOKES_DUE { now, most });
+    read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
+}
+
+/// Returns at most `most` generations that have expired and are not closed.
+pub async fn expiries_due(
+    db: &dyn Database,
+    now: Timestamp,
+    most: i64,
+) -> Result<Vec<Due>, DbError> {
+    let due = stmt!(EXPIRIES_DUE {
+        expired_before: now.plus(-EXPIRES_AFTER_SECS),
+        now,
+        most,
+    });
     read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
 

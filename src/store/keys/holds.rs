@@ -11,30 +11,22 @@ use crate::store::query::read;
 use crate::store::query::read_all;
 use crate::store::query::rows_of;
 
-/// One run takes up at most this many rows of each kind: at about one call a second, half of a run's time.
-const BATCH: i64 = 200;
-
 statements! {
-    // Keys that have a hold and are enabled, or may be. The statement walks the holds, which are few unless all keys
-    // are disabled. The newest come first, as in OpenRouter's list.
+    // Keys that have a hold and are enabled, or may be. The newest come first, as in OpenRouter's list.
     OFF_DUE { now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
-        FROM holds h CROSS JOIN generations n ON n.key_id = h.key_id
-        WHERE n.next_attempt_at <= :now
-          AND (n.state = 'active' OR (n.state = 'disabled' AND n.switch_doubted_at IS NOT NULL))
-        GROUP BY n.id ORDER BY n.next_attempt_at, n.id DESC LIMIT :most");
+        FROM generations n
+        WHERE n.held = 1 AND n.state IN ('active', 'disabled') AND (n.state = 'active' OR n.switch_doubted_at IS NOT NULL)
+          AND n.next_attempt_at <= :now
+        ORDER BY n.next_attempt_at, n.id DESC LIMIT :most");
 
     // Keys that have no hold, are disabled or may be, and are not missing. A database that was restored may have lost a
     // hold.
     ON_DUE { now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
-        FROM (
-          SELECT * FROM generations WHERE state = 'disabled' AND next_attempt_at <= :now
-          UNION ALL
-          SELECT * FROM generations
-            WHERE switch_doubted_at IS NOT NULL AND state = 'active' AND next_attempt_at <= :now
-        ) n
-        WHERE n.missing_since IS NULL AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.key_id = n.key_id)
+        FROM generations n
+        WHERE n.held = 0 AND n.state IN ('active', 'disabled') AND (n.state = 'disabled' OR n.switch_doubted_at IS NOT NULL)
+          AND n.next_attempt_at <= :now AND n.missing_since IS NULL
           AND EXISTS (SELECT 1 FROM settings s WHERE s.restore = 'none')
-        LIMIT :most");
+        ORDER BY n.next_attempt_at, n.id DESC LIMIT :most");
 
     // Whether the switch is still wanted, and since when an earlier one is in flight. `held` says whether the key has to
     // have a hold: it has to if it is to be disabled, and it may not if it is to be enabled.
@@ -87,11 +79,16 @@ impl Switch {
     }
 }
 
-/// Returns the generations that are to be switched so now.
-pub async fn due(db: &dyn Database, switch: Switch, now: Timestamp) -> Result<Vec<Due>, DbError> {
+/// Returns at most `most` generations that are to be switched so now.
+pub async fn due(
+    db: &dyn Database,
+    switch: Switch,
+    now: Timestamp,
+    most: i64,
+) -> Result<Vec<Due>, DbError> {
     let due = match switch {
-        Switch::Off => stmt!(OFF_DUE { now, most: BATCH }),
-        Switch::On => stmt!(ON_DUE { now, most: BATCH }),
+        Switch::Off => stmt!(OFF_DUE { now, most }),
+        Switch::On => stmt!(ON_DUE { now, most }),
     };
     read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }

@@ -130,9 +130,21 @@ impl FromJson for RetainedKey {
     }
 }
 
-/// The statement that selects the retained keys a run has to look at. Each row is a [`RetainedKey`].
-pub(crate) fn due(now: Timestamp) -> Stmt {
+/// The statement that selects the retained keys a run has to look at first. Each row is a [`RetainedKey`].
+pub(crate) fn first_due(now: Timestamp) -> Stmt {
     stmt!(DUE { now, most: BATCH })
+}
+
+/// Returns at most `most` retained keys that a run has to look at.
+pub async fn due(
+    db: &dyn Database,
+    now: Timestamp,
+    most: i64,
+) -> Result<Vec<RetainedKey>, DbError> {
+    crate::store::query::read_all(rows_of(
+        &db.batch(vec![stmt!(DUE { now, most })]).await?,
+        0,
+    )?)
 }
 
 /// Returns one retained key, as it is at this moment.

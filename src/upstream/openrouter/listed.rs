@@ -34,11 +34,16 @@ impl Listed {
         ObservedKey {
             name: self.name(),
             disabled: self.disabled,
-            limit: self.limit.and_then(NanoUsd::from_upstream),
+            limit: self.limit(),
             limit_reset: self.limit_reset.as_deref(),
             include_byok_in_limit: self.include_byok_in_limit,
             expires_at: self.expires_at.as_deref().and_then(Timestamp::parse),
         }
+    }
+
+    /// The limit, if it can be read.
+    pub fn limit(&self) -> Option<NanoUsd> {
+        self.limit.and_then(NanoUsd::from_upstream)
     }
 
     pub fn created(&self) -> Option<Timestamp> {
