@@ -15,6 +15,7 @@ use crate::domain::key::secret::Secret;
 use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::Origin;
 use crate::domain::policy::plan_seed::PlanSeed;
+use crate::domain::run::WorkersPlan;
 use crate::ports::upstreams::{OAuthApp, Upstreams};
 
 pub struct Config {
@@ -34,6 +35,8 @@ pub struct Config {
     pub plan_seed: Option<PlanSeed>,
     /// `AUDIT_RETENTION_DAYS`: how many days the audit retains sign-ins and changes of limits. The default is 400.
     pub audit_retention_days: u32,
+    /// `WORKERS_PLAN`: `paid` or `free`, which decides what a run may use at a time. The default is `paid`.
+    pub workers_plan: WorkersPlan,
     /// `ADMIN_GITHUB_USER_IDS`: the numeric account ids of the admins, separated by commas.
     pub admin_github_ids: Vec<String>,
     /// `API_KEYS_PAGE`: whether members have their pages and routes. Without it, they do only in development.
@@ -63,6 +66,7 @@ impl Config {
         let terms = env.terms(management_key.is_some(), in_development);
         let plan_seed = env.plan_seed();
         let audit_retention_days = env.audit_retention_days();
+        let workers_plan = env.workers_plan();
         let admin_github_ids = env.admin_github_ids();
         let keys_page = env.keys_page(in_development);
         let upstreams = env.upstreams();
@@ -76,6 +80,7 @@ impl Config {
                 terms,
                 plan_seed,
                 audit_retention_days,
+                workers_plan,
                 admin_github_ids,
                 keys_page,
                 upstreams,

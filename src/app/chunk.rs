@@ -18,7 +18,7 @@ use crate::app::context::App;
 use crate::ports::{Database, LocalFuture};
 
 /// The number of rows that are worked on at once.
-pub const CHUNK: usize = 100;
+pub const CHUNK: usize = 200;
 
 /// Does `work` with each of the rows, and returns the results in the order of the rows. `work` gets an application whose
 /// statements and calls wait for those of the other rows.

@@ -1,6 +1,7 @@
 //! The use cases. This is the only room that awaits the store and OpenRouter together.
 
 pub(crate) mod auth;
+pub(crate) mod budget;
 pub(crate) mod chunk;
 pub(crate) mod claim;
 pub mod context;

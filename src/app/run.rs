@@ -1,9 +1,11 @@
 //! A run of a job, as one function hands it to another.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
+use crate::app::budget::Spent;
 use crate::domain::id::PublicId;
-use crate::domain::run::Job;
+use crate::domain::run::{Job, WorkersPlan};
 use crate::domain::time::Timestamp;
 use crate::ports::trace::Scope;
 use crate::store::ops::runs::StartedRun;
@@ -19,6 +21,8 @@ pub struct Run {
     pub(crate) works_until: Timestamp,
     pub(crate) lease_secs: i64,
     pub(crate) leased_at: Cell<Timestamp>,
+    pub(crate) workers_plan: WorkersPlan,
+    pub(crate) spent: Rc<Spent>,
 }
 
 impl Run {

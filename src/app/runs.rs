@@ -1,16 +1,18 @@
 //! A run of a job: its lease, its clock and its report, and how an admin begins one.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use serde_json::json;
 
+use crate::app::budget::{CountedDatabase, CountedHttp};
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::run::{QueuedRun, Run};
 use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::session::Session;
-use crate::domain::run::Job;
+use crate::domain::run::{Job, RunBudget};
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::ops::cursors::Cursor;
@@ -27,6 +29,12 @@ const SHORT_LEASE_SECS: i64 = 60;
 
 /// A request may work on for thirty seconds after its answer, so a run that it began stops earlier than that.
 const AFTER_ANSWER_SECS: i64 = 20;
+
+/// The most that one chunk of rows or one page of a list usually takes.
+const A_CHUNK: RunBudget = RunBudget {
+    statements: 16,
+    calls: 3,
+};
 
 impl Run {
     /// Takes the lease. It returns `None` while another run has it, or if the database does not answer.
@@ -59,6 +67,8 @@ impl Run {
                 works_until: clock.plus(work_secs),
                 lease_secs,
                 leased_at: Cell::new(clock),
+                workers_plan: app.config.workers_plan,
+                spent: Rc::default(),
             }),
             Ok(None) => {
                 app.note("info", "run_skipped", json!({ "job": job }));
@@ -85,14 +95,37 @@ impl Run {
         Ok(is_ours)
     }
 
-    /// Answers whether there is time to begin more work.
-    pub fn has_time(&self, app: &App) -> bool {
-        app.now() < self.works_until
+    /// The application whose statements and calls count towards this run's budget.
+    pub fn counted(&self, app: &App) -> App {
+        let spent = || Rc::clone(&self.spent);
+        App {
+            db: Rc::new(CountedDatabase {
+                inner: Rc::clone(&app.db),
+                spent: spent(),
+            }),
+            http: Rc::new(CountedHttp {
+                inner: Rc::clone(&app.http),
+                spent: spent(),
+            }),
+            ..app.clone()
+        }
     }
 
-    /// Answers whether there is time for single rows, which get half of the run.
-    pub fn has_time_for_rows(&self, app: &App) -> bool {
-        app.now() < self.rows_until
+    /// Answers whether there is time, and budget, to begin more work.
+    pub fn has_room(&self, app: &App) -> bool {
+        let budget = self.workers_plan.budget();
+        app.now() < self.works_until && self.spent.leaves_room(budget, A_CHUNK)
+    }
+
+    /// Answers whether there is time, and budget, for single rows. They get half of the run's time, and leave some of the
+    /// budget for its end.
+    pub fn has_room_for_rows(&self, app: &App) -> bool {
+        let (budget, reserve) = (self.workers_plan.budget(), self.workers_plan.reserve());
+        let for_rows = RunBudget {
+            statements: budget.statements.saturating_sub(reserve.statements),
+            calls: budget.calls.saturating_sub(reserve.calls),
+        };
+        app.now() < self.rows_until && self.spent.leaves_room(for_rows, A_CHUNK)
     }
 
     /// Writes the report.
@@ -104,7 +137,11 @@ impl Run {
         counts: &impl serde::Serialize,
         cursor: Option<String>,
     ) {
-        let counts = serde_json::to_value(counts).unwrap_or_else(|_| json!({}));
+        let mut counts = serde_json::to_value(counts).unwrap_or_else(|_| json!({}));
+        if let Some(counts) = counts.as_object_mut() {
+            counts.insert(String::from("statements"), json!(self.spent.statements()));
+            counts.insert(String::from("calls"), json!(self.spent.calls()));
+        }
         let level = match ending {
             Ending::Done | Ending::Partial => "info",
             Ending::Failed | Ending::Stopped => "error",

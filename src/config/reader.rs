@@ -8,6 +8,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::{Origin, is_safe};
 use crate::domain::policy::plan_seed::PlanSeed;
+use crate::domain::run::WorkersPlan;
 use crate::domain::time::period::LimitReset;
 use crate::ports::upstreams::OAuthApp;
 use crate::ports::upstreams::Upstreams;
@@ -144,6 +145,18 @@ impl SettingsReader<'_> {
     /// The database deletes nothing that is younger than thirty days.
     pub(crate) fn audit_retention_days(&mut self) -> u32 {
         self.number("AUDIT_RETENTION_DAYS", 400, 30, 36_500)
+    }
+
+    /// A word that is not known stops the Worker, because a run might take more than it may.
+    pub(crate) fn workers_plan(&mut self) -> WorkersPlan {
+        let Some(text) = self.text("WORKERS_PLAN") else {
+            return WorkersPlan::default();
+        };
+        let plan = WorkersPlan::parse(&text);
+        if plan.is_none() {
+            self.wrong("WORKERS_PLAN", "it must be paid or free");
+        }
+        plan.unwrap_or_default()
     }
 
     /// A gate opens only on its exact word.

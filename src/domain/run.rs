@@ -26,3 +26,58 @@ impl Job {
         }
     }
 }
+
+/// What an invocation may use: statements of D1, and calls to other services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunBudget {
+    pub statements: usize,
+    pub calls: usize,
+}
+
+/// The plan of Cloudflare Workers that the Worker runs on. It decides what an invocation may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkersPlan {
+    #[default]
+    Paid,
+    Free,
+}
+
+impl WorkersPlan {
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "paid" => Some(Self::Paid),
+            "free" => Some(Self::Free),
+            _ => None,
+        }
+    }
+
+    /// What a run may use. Cloudflare's documentation of D1 and of Workers allows an invocation 1,000 statements and 10,000
+    /// calls on the paid plan, and 50 of either on the free plan. Whether each statement of a batch counts is not said, so
+    /// each is counted here.
+    pub const fn budget(self) -> RunBudget {
+        match self {
+            Self::Paid => RunBudget {
+                statements: 900,
+                calls: 9_000,
+            },
+            Self::Free => RunBudget {
+                statements: 40,
+                calls: 35,
+            },
+        }
+    }
+
+    /// What of that is kept for the end of a run: its report, and on the paid plan the walk of OpenRouter's list.
+    pub const fn reserve(self) -> RunBudget {
+        match self {
+            Self::Paid => RunBudget {
+                statements: 150,
+                calls: 500,
+            },
+            Self::Free => RunBudget {
+                statements: 5,
+                calls: 1,
+            },
+        }
+    }
+}

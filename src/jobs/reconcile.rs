@@ -83,7 +83,8 @@ fn unfinished(run: &Run) -> Option<Cursor> {
 
 /// Does one run, as far as it gets.
 async fn work(app: &App, run: Run, cursor: Cursor) {
-    scoped(run.scope(), reconciled(app, run, cursor)).await;
+    let app = run.counted(app);
+    scoped(run.scope(), reconciled(&app, run, cursor)).await;
 }
 
 async fn reconciled(app: &App, run: Run, mut cursor: Cursor) {
@@ -113,7 +114,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
         let Some(place) = next_place(app, cursor).await? else {
             break;
         };
-        if pages >= PAGE_BUDGET || !run.has_time(app) {
+        if pages >= PAGE_BUDGET || !run.has_room(app) {
             return Err(Halt::Budget(None));
         }
         renew(app, run).await?;
@@ -235,7 +236,7 @@ async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(),
             return Ok(());
         }
         for row in unseen {
-            if !run.has_time(app) {
+            if !run.has_room(app) {
                 return Err(Halt::Budget(None));
             }
             renew(app, run).await?;

@@ -60,7 +60,8 @@ pub async fn run(app: &App, scheduled: Timestamp) {
 
 /// Does one sweep, as far as it gets.
 pub async fn work(app: &App, run: Run) {
-    scoped(run.scope(), swept(app, run)).await;
+    let app = run.counted(app);
+    scoped(run.scope(), swept(&app, run)).await;
 }
 
 async fn swept(app: &App, run: Run) {
@@ -163,7 +164,7 @@ async fn walk_all(app: &App, run: &Run, places: Vec<Place>, counts: &Tally) -> R
             .take_if(|p| p.workspace_id == place.workspace_id)
             .unwrap_or_else(|| Position::start(place.workspace_id.clone(), run.now));
         let left = PAGE_BUDGET.saturating_sub(counts.note(|counts| counts.pages));
-        if left == 0 || !run.has_time(app) {
+        if left == 0 || !run.has_room(app) {
             return Err(Halt::Budget(Some(position)));
         }
         match walk_place(app, run, &place, position, left, counts).await? {

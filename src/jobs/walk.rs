@@ -77,7 +77,7 @@ pub async fn walk(
     };
     let mut seen = HashSet::new();
     let mut restarts = 0_u32;
-    while walked.pages < plan.budget && run.has_time(app) && renew(app, run).await.is_ok() {
+    while walked.pages < plan.budget && run.has_room(app) && renew(app, run).await.is_ok() {
         let page = openrouter::list_keys(
             &app.upstream(),
             position.workspace_id.as_deref(),

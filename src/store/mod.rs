@@ -39,6 +39,7 @@ use crate::store::budget::preferences;
 use crate::store::budget::raises;
 use crate::store::keys::cards;
 use crate::store::keys::claims;
+use crate::store::keys::expiries;
 use crate::store::keys::generations;
 use crate::store::keys::guardrails;
 use crate::store::keys::holds;
@@ -81,6 +82,7 @@ pub fn statements() -> Vec<&'static Sql> {
         export::STATEMENTS,
         findings::STATEMENTS,
         drift::STATEMENTS,
+        expiries::STATEMENTS,
         generations::STATEMENTS,
         guardrails::STATEMENTS,
         holds::STATEMENTS,

@@ -334,7 +334,7 @@ fn a_cap_without_an_answer_stays_due_and_does_not_hold_up_others() {
         json!({ "times": 3 }),
     );
     sweeps(&world, 1);
-    assert_eq!(limits(&world), [5.0, 2.0]);
+    assert_eq!(limits(&world), [2.0, 5.0]);
     sweeps(&world, 1);
     assert_eq!(limits(&world), [2.0, 2.0]);
     oracle::settled(&world);

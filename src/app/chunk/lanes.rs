@@ -21,7 +21,7 @@ const WAITS: u32 = 3;
 
 /// The HTTP client of the rows of a chunk.
 pub struct Lanes {
-    http: Rc<dyn HttpClient>,
+    inner: Rc<dyn HttpClient>,
     clock: Rc<dyn Clock>,
     shared: Rc<Shared>,
 }
@@ -29,7 +29,7 @@ pub struct Lanes {
 impl Lanes {
     pub fn new(app: &App, shared: Rc<Shared>) -> Self {
         Self {
-            http: Rc::clone(&app.http),
+            inner: Rc::clone(&app.http),
             clock: Rc::clone(&app.clock),
             shared,
         }
@@ -80,7 +80,7 @@ impl HttpClient for Lanes {
                 if self.clock.now() > self.shared.gathered_at.get().plus(SEND_WITHIN_SECS) {
                     return Outcome::Unknown;
                 }
-                let outcome = self.http.send(call.clone()).await;
+                let outcome = self.inner.send(call.clone()).await;
                 let asked = match &outcome {
                     Outcome::Answer(answer) if answer.status == 429 => {
                         answer.retry_after_secs().unwrap_or(UNSAID_SECS)

@@ -11,6 +11,7 @@ use crate::jobs::halt::{Halt, change};
 use crate::jobs::sweep::counts::{JOB, Tally};
 use crate::ports::DbError;
 use crate::store::keys::due::Due;
+use crate::store::keys::expiries;
 use crate::store::keys::generations;
 use crate::upstream::openrouter::{self, SpendBody, UpstreamRefusal, UpstreamReply};
 
@@ -109,7 +110,7 @@ pub async fn expire(app: &App, run: &Run, due: &Due, counts: &Tally) -> Result<(
         },
     };
     let change = change(app)?;
-    if generations::expire(&*app.db, &due.public_id, usage, &change, run.now).await? {
+    if expiries::expire(&*app.db, &due.public_id, usage, &change, run.now).await? {
         counts.one(|counts| &mut counts.expired);
         counts.success();
     }

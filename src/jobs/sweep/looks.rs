@@ -61,7 +61,7 @@ impl Looks {
                 && !self.broken
                 && !list.ended
                 && !unseen.is_empty()
-                && run.has_time_for_rows(app)
+                && run.has_room_for_rows(app)
             {
                 renew(app, run).await?;
                 pages = pages.saturating_sub(1);

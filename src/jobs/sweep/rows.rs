@@ -13,6 +13,7 @@ use crate::jobs::sweep::{due, limits, switches};
 use crate::ports::DbError;
 use crate::store::budget::caps;
 use crate::store::keys::due::Due;
+use crate::store::keys::expiries;
 use crate::store::keys::generations::{self, Work};
 use crate::store::keys::holds::{self, Switch};
 use crate::store::keys::retained::{self, RetainedKey};
@@ -84,7 +85,7 @@ pub async fn work_through(
         }
         let mut line = Line::new(*step, first(*step, &mut work));
         while let Some(chunk) = line.next(app, run).await? {
-            if !run.has_time_for_rows(app) || !worker.urgent_first(*step, &line).await? {
+            if !run.has_room_for_rows(app) || !worker.urgent_first(*step, &line).await? {
                 return Ok(false);
             }
             worker.work_on(*step, &chunk).await?;
@@ -174,7 +175,7 @@ impl Line {
         let due = match self.step {
             Step::Switch(switch) => holds::due(db, switch, now, most).await?,
             Step::Revoke | Step::DisableOnly => generations::revokes_due(db, now, most).await?,
-            Step::Expire => generations::expiries_due(db, now, most).await?,
+            Step::Expire => expiries::due(db, now, most).await?,
             Step::Cap if is_first => caps::first_due(db, &change(app)?, now, most).await?,
             Step::Cap => caps::due(db, now, most).await?,
             Step::Purge => {
@@ -206,7 +207,7 @@ impl Worker<'_> {
         let off = Step::Switch(Switch::Off);
         let mut urgent = Line::new(off, None);
         while let Some(chunk) = urgent.next(self.app, self.run).await? {
-            if !self.run.has_time_for_rows(self.app) {
+            if !self.run.has_room_for_rows(self.app) {
                 return Ok(false);
             }
             self.work_on(off, &chunk).await?;

@@ -3,7 +3,7 @@
 use crate::domain::time::Timestamp;
 
 /// The number of rows of each kind that a run takes up at once. It takes up the next ones when these are done.
-pub(crate) const BATCH: i64 = 100;
+pub(crate) const BATCH: i64 = 200;
 
 from_json! {
     /// A generation that needs a call to OpenRouter. The macro `due!` builds the JSON that it is read from.

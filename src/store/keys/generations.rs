@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
 use crate::store::keys::due::{BATCH, Due, Place};
+use crate::store::keys::expiries;
 use crate::store::keys::retained::{self, RetainedKey};
 use crate::store::keys::successors;
 use crate::store::query::{batch_retrying_unknown, read, read_all, rows_of};
@@ -15,8 +16,6 @@ use crate::store::query::{batch_retrying_unknown, read, read_all, rows_of};
 /// A mint is fenced off when it is older than this: its request has long been answered, and nothing waits for it any
 /// more. This is later than the last moment at which it may still be recorded.
 const FENCE_AFTER_SECS: i64 = 2 * RECORD_WITHIN_SECS;
-/// OpenRouter's clock and ours may differ by this much when a key expires.
-const EXPIRES_AFTER_SECS: i64 = 300;
 /// One run frees at most this many seats.
 const SEATS: i64 = 1_000;
 /// One run walks at most this many workspaces.
@@ -38,11 +37,6 @@ statements! {
     REVOKES_DUE { now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
         FROM generations n
         WHERE n.unsettled = 1 AND n.state IN ('revoking', 'stuck') AND n.next_attempt_at <= :now
-        ORDER BY n.next_attempt_at LIMIT :most");
-
-    EXPIRIES_DUE { expired_before: Timestamp, now: Timestamp, most: i64 } = concat!("SELECT json_object(", due!(), ")
-        FROM generations n
-        WHERE n.state IN ('active', 'disabled') AND n.expires_at <= :expired_before AND n.next_attempt_at <= :now
         ORDER BY n.next_attempt_at LIMIT :most");
 
     // Keys of ours may be in every workspace where a mint is unsettled, where something was minted lately, or where a
@@ -97,33 +91,6 @@ statements! {
     GIVE_UP { change: PublicId, generation: String } for each =
         "UPDATE generations SET state = 'stuck', change_id = :change FROM json_each(:rows) chunk
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
-
-    EXPIRE_GUARD { change: PublicId, now: Timestamp, generation: String, expired_before: Timestamp } for each =
-        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, n.public_id, 'expired', 'sweep', n.state, 'expired', :now
-        FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
-        WHERE n.state IN ('active', 'disabled') AND n.expires_at <= :expired_before
-        ON CONFLICT DO NOTHING";
-
-    EXPIRE { erase_at: Timestamp, change: PublicId, generation: String } for each =
-        "UPDATE generations SET state = 'expired', ended_at = COALESCE(missing_since, expires_at), erase_at = :erase_at,
-            attempts = 0, next_attempt_at = 0, change_id = :change
-        FROM json_each(:rows) chunk
-        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
-
-    // What the key had spent when it expired is stored if it could be read. Otherwise the figures that were known before
-    // stay.
-    EXPIRE_BOOK { generation: String, change: PublicId, ..Spend } for each =
-        concat!("UPDATE generations SET ", join_reading!(), "
-        FROM json_each(:rows) chunk
-        WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)");
-
-    // If the owner had disabled the key, or it had leaked, that ends with the generation: the next one begins enabled.
-    EXPIRE_HOLD { generation: String, change: PublicId } for each =
-        "DELETE FROM holds WHERE reason IN ('owner', 'leak', 'rotation')
-          AND key_id IN (SELECT n.key_id FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
-            WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation))
-          AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.key_id = holds.key_id AND o.live = 1)";
 
     CLEAR_GUARD { change: PublicId, now: Timestamp, generation: String } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -200,11 +167,7 @@ pub async fn take_up(
         targets(undo),
         targets(grace),
         stmt!(REVOKES_DUE { now, most: BATCH }),
-        stmt!(EXPIRIES_DUE {
-            expired_before: now.plus(-EXPIRES_AFTER_SECS),
-            now,
-            most: BATCH,
-        }),
+        expiries::first_due(now),
         stmt!(WORKSPACES_TO_WALK {
             created_since: recent,
             most: WORKSPACES,
@@ -232,20 +195,6 @@ pub async fn revokes_due(
     most: i64,
 ) -> Result<Vec<Due>, DbError> {
     let due = stmt!(REVOKES_DUE { now, most });
-    read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
-}
-
-/// Returns at most `most` generations that have expired and are not closed.
-pub async fn expiries_due(
-    db: &dyn Database,
-    now: Timestamp,
-    most: i64,
-) -> Result<Vec<Due>, DbError> {
-    let due = stmt!(EXPIRIES_DUE {
-        expired_before: now.plus(-EXPIRES_AFTER_SECS),
-        now,
-        most,
-    });
     read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
 
@@ -342,39 +291,6 @@ pub fn give_up(
         }),
         stmt!(GIVE_UP { change, generation }),
     ];
-    audit::run_for_each(db, batch, change, generation)
-}
-
-/// Ends a generation that expired: `active` or `disabled` → `expired`, with what it spent, if that is known. Its key at
-/// OpenRouter is retained as long as one that was disabled for good.
-pub fn expire(
-    db: &dyn Database,
-    generation: &str,
-    usage: Option<Spend>,
-    change: &PublicId,
-    now: Timestamp,
-) -> impl Future<Output = Result<bool, DbError>> {
-    let mut batch = vec![
-        stmt!(EXPIRE_GUARD {
-            change,
-            now,
-            generation,
-            expired_before: now.plus(-EXPIRES_AFTER_SECS),
-        }),
-        stmt!(EXPIRE {
-            erase_at: keeps_until(now),
-            change,
-            generation,
-        }),
-        stmt!(EXPIRE_HOLD { generation, change }),
-    ];
-    if let Some(spend) = &usage {
-        batch.push(stmt!(EXPIRE_BOOK {
-            generation,
-            change,
-            ..spend
-        }));
-    }
     audit::run_for_each(db, batch, change, generation)
 }
 

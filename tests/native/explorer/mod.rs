@@ -227,7 +227,7 @@ const MEMBER: &str = r#"{"provider":"github","subject":"1000100"}"#;
 type Prepare = fn(&World, &Cast);
 
 /// The stages at which scenarios begin.
-const STAGES: [(&str, Prepare); 29] = [
+const STAGES: [(&str, Prepare); 32] = [
     ("fresh", |_, _| {}),
     ("holder", |w, c| claims(w, &c.member, 201)),
     (SPENDING, |w, c| claims(w, &c.member, 201)),
@@ -256,6 +256,22 @@ const STAGES: [(&str, Prepare); 29] = [
     ("switched off", |w, c| {
         claims(w, &c.member, 201);
         done(switch(w, c, r#"{"keys":"off","confirm":9}"#));
+    }),
+    // A sweep works on several keys at once: on three that must be disabled, or on three that get another limit.
+    ("three switched off", |w, c| {
+        three_claim(w, c);
+        done(switch(w, c, r#"{"keys":"off","confirm":9}"#));
+    }),
+    ("three limits due", |w, c| {
+        three_claim(w, c);
+        lowers_the_plan(w, c);
+    }),
+    ("one to be disabled and three limits due", |w, c| {
+        three_claim(w, c);
+        let more = json!({ "times": 3 });
+        w.add_fault("openrouter.keys.update", "error_before", more);
+        done(act_on_key(w, &c.operator, "PATCH", OFF));
+        lowers_the_plan(w, c);
     }),
     ("off by its owner", |w, c| {
         claims(w, &c.member, 201);
@@ -450,6 +466,24 @@ fn crowd(world: &World, cast: &Cast) {
     world.add_fault("openrouter.keys.create", "reset_after", json!({}));
     claims(world, &cast.member, 503);
     world.somebodys_keys(104);
+}
+
+fn three_claim(world: &World, cast: &Cast) {
+    for who in [&cast.member, &cast.second, &cast.operator] {
+        claims(world, who, 201);
+    }
+}
+
+/// Every key gets another limit with the next sweep.
+fn lowers_the_plan(world: &World, cast: &Cast) {
+    let body = Body::Bytes(br#"{"limit_usd":"4"}"#.to_vec());
+    done(call(
+        world,
+        &cast.operator,
+        "PATCH",
+        "/api/v1/admin/plans/default",
+        body,
+    ));
 }
 
 fn claim(world: &World, who: &Cookies) -> Act {

@@ -97,6 +97,8 @@ pub struct Effects(Rc<State>);
 struct State {
     count: Cell<usize>,
     plan: RefCell<Vec<(usize, Fate)>>,
+    /// The isolate has died, so nothing that it began has any further effect.
+    dead: Cell<bool>,
     names: RefCell<Vec<String>>,
     late: RefCell<Vec<Box<dyn FnOnce()>>>,
     between: RefCell<Option<Between>>,
@@ -109,6 +111,7 @@ impl Effects {
     /// Starts counting effects again from 0; the `k`-th effect meets `fate`.
     pub fn plan(&self, fates: &[(usize, Fate)]) {
         self.0.count.set(0);
+        self.0.dead.set(false);
         self.0.names.borrow_mut().clear();
         *self.0.plan.borrow_mut() = fates.to_vec();
     }
@@ -148,6 +151,9 @@ impl Effects {
 
     /// Counts one effect and returns its fate.
     pub fn next(&self, name: String) -> Option<Fate> {
+        if self.0.dead.get() {
+            return Some(Fate::CutBefore);
+        }
         // The action is taken out while it runs, because it may have effects itself.
         let act = self.0.between.borrow_mut().take();
         if let Some(mut act) = act {
@@ -158,6 +164,8 @@ impl Effects {
         self.0.count.set(k + 1);
         self.0.names.borrow_mut().push(name);
         let plan = self.0.plan.borrow();
-        plan.iter().find(|(n, _)| *n == k).map(|(_, fate)| *fate)
+        let fate = plan.iter().find(|(n, _)| *n == k).map(|(_, fate)| *fate);
+        self.0.dead.set(fate.is_some_and(Fate::is_cut));
+        fate
     }
 }
